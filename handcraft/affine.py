@@ -1,0 +1,328 @@
+"""Lanes, affine expressions of lanes, and maps from named lanes to expressions.
+
+    lane     one column of the residual stream, or a lane inside one head        token:a
+    affine   a sum of lanes times numbers, plus a constant                       1024 - 1024 v
+    map      for each target lane one affine expression, in a fixed order        {v: token:a - token:b}
+
+Every weight of a head or a neuron is a coefficient or a constant of such an expression: nothing else exists in the
+language. Rules of this file: values are frozen, operators return new ones, `==` compares content, a NumPy array
+never swallows an expression. In JSON a lane is "token:a", a lane inside one head "@anchor", and an expression
+{"token:a": 1024.0, "1": 0.5}, where "1" is the constant.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from numbers import Real
+from typing import Annotated, Any, TypeAlias, cast
+
+from pydantic import BeforeValidator, PlainSerializer
+
+from handcraft.errors import ProgramError, hint, listing, printable
+from handcraft.values import Frozen
+
+CONSTANT = "1"  # the key of the constant in JSON and the name of a bias row
+
+
+class Operand(Frozen):
+    """Whatever can stand in an expression: a lane, a slot, an affine expression, a map."""
+
+    __array_ufunc__ = None  # np.array * operand is a TypeError, not an array of objects
+
+    def expression(self) -> Affine | Map:
+        """This operand as an expression."""
+        raise NotImplementedError
+
+    def __add__(self, other: Term) -> Any:
+        return _combine(self.expression(), lift(other))
+
+    def __radd__(self, other: Term) -> Any:
+        return _combine(lift(other), self.expression())
+
+    def __sub__(self, other: Term) -> Any:
+        return _combine(self.expression(), lift(other).scaled(-1.0))
+
+    def __rsub__(self, other: Term) -> Any:
+        return _combine(lift(other), self.expression().scaled(-1.0))
+
+    def __neg__(self) -> Any:
+        return self.expression().scaled(-1.0)
+
+    def __mul__(self, factor: float) -> Any:
+        return self.expression().scaled(number(factor, "an expression can only be multiplied by a number"))
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: float) -> Any:
+        value = number(divisor, "an expression can only be divided by a number")
+        if value == 0:
+            raise ProgramError("division of an expression by zero")
+        return self.expression().scaled(1 / value)
+
+
+class Named(Operand):
+    """An operand that names lanes, so that it can stand on the left of a map: a lane or a slot."""
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """The lanes it names, in column order."""
+        raise NotImplementedError
+
+
+class Lane(Named):
+    """One column, named by its slot and its label; `local` lanes exist inside one head only."""
+
+    slot: str
+    label: str | None = None
+    local: bool = False
+
+    def __str__(self) -> str:
+        name = self.slot if self.label is None else f"{self.slot}:{self.label}"
+        return f"@{name}" if self.local else name
+
+    def __hash__(self) -> int:
+        return hash((self.slot, self.label))
+
+    @classmethod
+    def parse(cls, text: str) -> Lane:
+        """The lane of its JSON name, e.g. "token:a"."""
+        slot, colon, label = text.removeprefix("@").partition(":")
+        return cls(slot=slot, label=label if colon else None, local=text.startswith("@"))
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        return (self,)
+
+    def expression(self) -> Affine:
+        return Affine.of({self: 1.0})
+
+
+class Affine(Operand):
+    """A sum of lanes times numbers, plus a constant. Terms keep the order of first use; none is zero."""
+
+    terms: tuple[tuple[Lane, float], ...] = ()
+    constant: float = 0.0
+
+    @classmethod
+    def of(cls, terms: Mapping[Lane, float], constant: float = 0.0) -> Affine:
+        """The expression of these coefficients. Raises ProgramError for one that is not finite."""
+        for value in (*terms.values(), constant):
+            if not math.isfinite(value):
+                raise ProgramError(f"a weight must be finite, found {value}")
+        kept = tuple((lane, value) for lane, value in terms.items() if value != 0)
+        return cls.model_construct(terms=kept, constant=constant)
+
+    def expression(self) -> Affine:
+        return self
+
+    def scaled(self, factor: float) -> Affine:
+        """Every coefficient and the constant, times the factor."""
+        return Affine.of({lane: value * factor for lane, value in self.terms}, self.constant * factor)
+
+    def plus(self, other: Affine) -> Affine:
+        """The sum, lane by lane."""
+        terms = dict(self.terms)
+        for lane, value in other.terms:
+            terms[lane] = terms.get(lane, 0.0) + value
+        return Affine.of(terms, self.constant + other.constant)
+
+    @property
+    def lanes_read(self) -> tuple[Lane, ...]:
+        """The lanes it reads."""
+        return tuple(lane for lane, _ in self.terms)
+
+    def to_json(self) -> dict[str, float]:
+        """`{"token:a": 1024.0, "1": 0.5}`."""
+        constant = {CONSTANT: self.constant} if self.constant else {}
+        return {str(lane): value for lane, value in self.terms} | constant
+
+    def __str__(self) -> str:
+        parts = [_term(value, printable(str(lane))) for lane, value in self.terms]
+        if self.constant or not parts:
+            parts.append(("-" if self.constant < 0 else "+", format_number(abs(self.constant))))
+        first, *rest = parts
+        return ("-" if first[0] == "-" else "") + first[1] + "".join(f" {sign} {text}" for sign, text in rest)
+
+
+class Map(Operand):
+    """For each target lane one affine expression; the order is the declared one."""
+
+    rows: tuple[tuple[Lane, Affine], ...] = ()
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[Lane, Affine]]) -> Map:
+        """The map of these rows; a lane that stands twice gets the sum."""
+        merged: dict[Lane, Affine] = {}
+        for lane, affine in rows:
+            merged[lane] = merged[lane].plus(affine) if lane in merged else affine
+        return cls.model_construct(rows=tuple(merged.items()))
+
+    @classmethod
+    def identity(cls, lanes: Iterable[Lane]) -> Map:
+        """Each lane from itself."""
+        return cls.of((lane, lane.expression()) for lane in lanes)
+
+    def expression(self) -> Map:
+        return self
+
+    def scaled(self, factor: float) -> Map:
+        """Every row times the factor."""
+        return Map.of((lane, affine.scaled(factor)) for lane, affine in self.rows)
+
+    @property
+    def targets(self) -> tuple[Lane, ...]:
+        """The lanes it defines."""
+        return tuple(lane for lane, _ in self.rows)
+
+    @property
+    def lanes_read(self) -> tuple[Lane, ...]:
+        """The lanes its expressions read, in the order of first use."""
+        return tuple(dict.fromkeys(lane for _, affine in self.rows for lane in affine.lanes_read))
+
+    def __getitem__(self, lane: Lane) -> Affine:
+        return dict(self.rows)[lane]
+
+    def to_json(self) -> dict[str, dict[str, float]]:
+        """`{"v": {"token:a": 1.0, "token:b": -1.0}}`."""
+        return {str(lane): affine.to_json() for lane, affine in self.rows}
+
+    def __str__(self) -> str:
+        return "{" + ", ".join(f"{printable(str(lane))}: {affine}" for lane, affine in self.rows) + "}"
+
+
+Term: TypeAlias = Operand | float
+MapLike: TypeAlias = Operand | Mapping[Any, Term]
+
+
+def number(value: object, expected: str) -> float:
+    """The value as a float. Raises ProgramError, which says what was expected, for anything else."""
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return float(value)
+    raise ProgramError(f"{expected}, found {_kind(value)}")
+
+
+def lift(value: object) -> Affine | Map:
+    """A number, lane, slot or expression as an expression."""
+    if isinstance(value, Operand):
+        return value.expression()
+    return Affine.of({}, number(value, "an expression is made of lanes, slots and numbers"))
+
+
+def _kind(value: object) -> str:
+    shape = getattr(value, "shape", None)
+    return f"an array of shape {shape}" if shape else f"{type(value).__name__} {printable(repr(value))[:60]}"
+
+
+def _combine(a: Affine | Map, b: Affine | Map) -> Affine | Map:
+    """The sum; an affine expression beside a map is added to each of its rows."""
+    if isinstance(a, Affine) and isinstance(b, Affine):
+        return a.plus(b)
+    if isinstance(a, Map) and isinstance(b, Map):
+        return Map.of((*a.rows, *b.rows))
+    rows, single = (a, b) if isinstance(a, Map) else (b, a)
+    return Map.of((lane, affine.plus(cast(Affine, single))) for lane, affine in cast(Map, rows).rows)
+
+
+# ---------------------------------------------------------------- what authors and JSON may write for a map
+
+
+def as_map(value: object) -> Map:
+    """What an author may write where a rule takes a map: a slot, an expression over one, or {lane: expression}.
+
+    `{slot: slot}` pairs lanes by equal labels; a number or a single expression under a slot goes to each of its
+    lanes. Raises ProgramError for anything else.
+    """
+    if isinstance(value, Mapping):
+        return Map.of(row for key, term in value.items() for row in _rows(_target(key), _row_value(term)))
+    if isinstance(value, Named):
+        return Map.identity(value.lanes)
+    expression = lift(value)
+    if isinstance(expression, Map):
+        return expression
+    if len(expression.terms) == 1:
+        return Map.of([(expression.terms[0][0], expression)])
+    raise ProgramError(f"say which lane this is for, as {{lane: expression}}; found {expression}")
+
+
+def _target(key: object) -> tuple[Lane, ...]:
+    if isinstance(key, Named):
+        return key.lanes
+    if isinstance(key, str):
+        return (Lane.parse(key),)
+    raise ProgramError(f"the left side of a map is a lane or a slot, found {_kind(key)}")
+
+
+def _row_value(term: object) -> Affine | Map:
+    return as_affine(term) if isinstance(term, Mapping) else lift(term)
+
+
+def _rows(targets: tuple[Lane, ...], value: Affine | Map) -> Iterator[tuple[Lane, Affine]]:
+    if isinstance(value, Affine):
+        yield from ((lane, value) for lane in targets)
+        return
+    if len(targets) == 1 and len(value.rows) == 1:
+        yield targets[0], value.rows[0][1]
+        return
+    by_label = {lane.label: affine for lane, affine in value.rows}
+    for lane in targets:
+        if lane.label not in by_label:
+            labels = [str(label) for label in by_label]
+            raise ProgramError(
+                f"{printable(str(lane))} has no partner: lanes pair by equal labels, and the expression has "
+                f"{listing(labels)}" + hint(str(lane.label), labels)
+            )
+        yield lane, by_label[lane.label]
+
+
+def as_affine(value: object) -> Affine:
+    """What an author may write where a rule takes one expression. Raises ProgramError for anything else."""
+    if isinstance(value, Mapping):
+        terms = {str(key): number(term, "a coefficient is a number") for key, term in value.items()}
+        constant = terms.pop(CONSTANT, 0.0)
+        return Affine.of({Lane.parse(key): term for key, term in terms.items()}, constant)
+    expression = lift(value)
+    if isinstance(expression, Map):
+        if len(expression.rows) == 1:
+            return expression.rows[0][1]
+        raise ProgramError(f"expected one expression, found {describe(expression.targets)}")
+    return expression
+
+
+def as_direction(value: object) -> Affine:
+    """What an author may write where a rule adds fixed amounts to lanes: {lane: number}."""
+    if isinstance(value, Mapping):
+        rows = ((lane, number(term, "an amount to add is a number")) for key, term in value.items() for lane in _target(key))
+        total = Affine()
+        for lane, amount in rows:
+            total = total.plus(Affine.of({lane: amount}))
+        return total
+    return as_affine(value)
+
+
+AsMap = Annotated[Map, BeforeValidator(as_map), PlainSerializer(Map.to_json)]
+AsAffine = Annotated[Affine, BeforeValidator(as_affine), PlainSerializer(Affine.to_json)]
+AsDirection = Annotated[Affine, BeforeValidator(as_direction), PlainSerializer(Affine.to_json)]
+
+
+# ---------------------------------------------------------------- how they read
+
+
+def format_number(value: float) -> str:
+    """The shortest text of a weight for people: six significant digits, no trailing zeros."""
+    return f"{value:.6g}"
+
+
+def _term(value: float, lane: str) -> tuple[str, str]:
+    size = abs(value)
+    return "-" if value < 0 else "+", lane if size == 1 else f"{format_number(size)} {lane}"
+
+
+def describe(lanes: Iterable[Lane]) -> str:
+    """The lanes by slot, for messages: `position (5 lanes) and v (1 lane)`."""
+    counts: dict[str, int] = {}
+    for lane in lanes:
+        slot = printable(f"@{lane.slot}" if lane.local else lane.slot)
+        counts[slot] = counts.get(slot, 0) + 1
+    texts = [f"{slot} ({n} lane{'s' if n > 1 else ''})" for slot, n in counts.items()]
+    return " and ".join(texts) if texts else "no lanes"

@@ -1,0 +1,239 @@
+"""Claims: what a program must predict. The only right next token of a context, or nothing where it is silent.
+
+    after({"aa": "b"})               the last tokens decide; the longest matching ending counts
+    distribution({"111": {...}})     next-token probabilities, by the last tokens
+    answers(prompts, answer, stop)   a countable domain of prompts, each with one right continuation
+    a plain function                 context -> token or None
+
+Each claim is asked in plain Python, one context at a time: it is the oracle that verification compares the model
+with, so it knows nothing of weights. Rules of this file: claims that are data serialise whole; a function
+serialises by name, and what a function decides is never proved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
+
+from handcraft.affine import number
+from handcraft.errors import ProgramError, PromptError, hint, listing, printable
+from handcraft.prompts import Language
+from handcraft.values import Frozen, Where, here
+from handcraft.vocabulary import Vocabulary
+
+Ending = str | tuple[str, ...]  # a text, or its tokens where the text could be split in more than one way
+Context = str | tuple[str, ...]  # as Vocabulary.context gives it
+
+
+@dataclass(frozen=True)
+class Callback:
+    """A function of the author's, known by name. `call` is None in a program that was read from a file."""
+
+    name: str
+    call: Callable[[Any], Any] | None = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, value: Any) -> Any:
+        """A function, or the name of one, as a Callback."""
+        if isinstance(value, str):
+            return cls(value)
+        return cls(getattr(value, "__name__", type(value).__name__), value) if callable(value) else value
+
+    def __call__(self, argument: Any) -> Any:
+        if self.call is None:
+            raise ProgramError(
+                f"the claim is the function {printable(self.name)!r}, which a built directory does not hold; "
+                "check it beside its program file: verify DIRECTORY --program FILE"
+            )
+        try:
+            return self.call(argument)
+        except Exception as error:
+            raise ProgramError(
+                f"the claim {printable(self.name)!r} raised {type(error).__name__}: {error} on {argument!r}", ("claim",)
+            ) from error
+
+
+Function = Annotated[
+    Callback, BeforeValidator(Callback.of), PlainSerializer(lambda callback: callback.name, return_type=str)
+]
+
+
+class After(Frozen):
+    """The last tokens decide: the longest ending in the table names the only right next token."""
+
+    kind: Literal["after"] = "after"
+    table: tuple[tuple[Ending, str], ...]
+    source: Where = Field(default_factory=here)
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """The tokens it says must follow."""
+        return tuple(token for _, token in self.table)
+
+    def endings(self, vocabulary: Vocabulary) -> dict[tuple[str, ...], str]:
+        """The table with its endings split into tokens."""
+        return {split_ending(ending, vocabulary): token for ending, token in self.table}
+
+
+class Distribution(Frozen):
+    """Next-token probabilities by the last tokens, each within `tolerance`. A token not named has probability 0."""
+
+    kind: Literal["distribution"] = "distribution"
+    table: tuple[tuple[Ending, tuple[tuple[str, float], ...]], ...]
+    tolerance: float = 1e-6
+    source: Where = Field(default_factory=here)
+
+    @field_validator("table")
+    @classmethod
+    def _sums(cls, table: tuple[tuple[Ending, tuple[tuple[str, float], ...]], ...]) -> Any:
+        for ending, row in table:
+            total = sum(p for _, p in row)
+            if abs(total - 1) > 1e-9 or any(not 0 <= p <= 1 for _, p in row):
+                raise ProgramError(f"the probabilities after {printable(str(ending))!r} must sum to 1, found {total:.6g}")
+        return table
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """The tokens it gives probabilities for."""
+        return tuple(token for _, row in self.table for token, _ in row)
+
+    def endings(self, vocabulary: Vocabulary) -> dict[tuple[str, ...], dict[str, float]]:
+        """The table with its endings split into tokens."""
+        return {split_ending(ending, vocabulary): dict(row) for ending, row in self.table}
+
+
+class Answers(Frozen):
+    """Every prompt of a regular language has one right continuation, which ends with `stop` where that is given."""
+
+    kind: Literal["answers"] = "answers"
+    prompts: str
+    answer: Function
+    stop: str | None = None
+    source: Where = Field(default_factory=here)
+
+    @field_validator("prompts")
+    @classmethod
+    def _parses(cls, prompts: str) -> str:
+        if not Language(prompts, 1).tree:
+            raise ProgramError("the prompts are empty")
+        return prompts
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """The stop token, which must be in the vocabulary."""
+        return () if self.stop is None else (self.stop,)
+
+    def language(self, n_ctx: int) -> Language:
+        """The prompts that a window of `n_ctx` can hold."""
+        return Language(self.prompts, n_ctx)
+
+    def expected(self, prompt: str, vocabulary: Vocabulary, n_ctx: int) -> tuple[str, ...]:
+        """The right continuation in tokens, stop token included.
+
+        Raises ProgramError for an answer that is no text of the vocabulary or does not fit the window: prompt and
+        answer share it, and the answer's last token is predicted but never read.
+        """
+        text = self.answer(prompt)
+        try:
+            tokens = vocabulary.split(text) if isinstance(text, str) else ()
+        except PromptError as error:
+            raise ProgramError(f"the answer to {printable(prompt)!r} is {text!r}: {error}", ("claim",)) from None
+        if not tokens and self.stop is None:
+            raise ProgramError(f"the answer to {printable(prompt)!r} must be a text, found {text!r}", ("claim",))
+        if self.stop is not None and tokens[-1:] != (self.stop,):
+            tokens = (*tokens, self.stop)
+        needed = len(vocabulary.split(prompt)) + len(tokens) - 1
+        if needed > n_ctx:
+            raise ProgramError(
+                f"the prompt {printable(prompt)!r} and its answer need {needed} positions, but n_ctx is {n_ctx}; "
+                "bound the prompts, e.g. with {1,9}, or widen the window",
+                ("claim",),
+            )
+        return tokens
+
+
+class Predicate(Frozen):
+    """A plain function: context -> the only right next token, or None where it is silent."""
+
+    kind: Literal["function"] = "function"
+    function: Function
+    source: Where = Field(default_factory=here)
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """None is known beforehand."""
+        return ()
+
+
+Claim: TypeAlias = After | Distribution | Answers | Predicate
+
+
+def after(table: Mapping[Ending, str]) -> After:
+    """The last tokens decide what must follow."""
+    if not isinstance(table, Mapping) or not table:
+        raise ProgramError("after takes {last tokens: next token} with at least one entry", ("claim",), here())
+    return After(table=tuple(table.items()))
+
+
+def distribution(table: Mapping[Ending, Mapping[str, float]], *, tolerance: float = 1e-6) -> Distribution:
+    """The last tokens decide the probabilities of what follows."""
+    if not isinstance(table, Mapping) or not table:
+        raise ProgramError("distribution takes {last tokens: {token: probability}}", ("claim",), here())
+    rows = {ending: tuple((t, number(p, "a probability is a number")) for t, p in row.items()) for ending, row in table.items()}
+    return Distribution(table=tuple(rows.items()), tolerance=tolerance)
+
+
+def answers(prompts: str, answer: Callable[[str], str], *, stop: str | None = None) -> Answers:
+    """Every prompt that the regular expression matches has one right answer."""
+    return Answers(prompts=prompts, answer=answer, stop=stop)
+
+
+def as_claim(value: object) -> object:
+    """A plain function as a claim; anything else as it is."""
+    return Predicate(function=value) if callable(value) and not isinstance(value, Frozen) else value
+
+
+def split_ending(ending: Ending, vocabulary: Vocabulary) -> tuple[str, ...]:
+    """The tokens of an ending. Raises ProgramError for what is not in the vocabulary."""
+    try:
+        ids = vocabulary.encode(ending)
+    except PromptError as error:
+        raise ProgramError(str(error), ("claim",)) from None
+    return tuple(vocabulary.tokens[i] for i in ids)
+
+
+class Oracle:
+    """A claim bound to a vocabulary: what must follow a context, asked one context at a time in plain Python."""
+
+    def __init__(self, claim: After | Distribution | Predicate, vocabulary: Vocabulary) -> None:
+        self.claim, self.vocabulary = claim, vocabulary
+
+    @cached_property
+    def _endings(self) -> Mapping[tuple[str, ...], Any]:
+        return {} if isinstance(self.claim, Predicate) else self.claim.endings(self.vocabulary)
+
+    @cached_property
+    def _lengths(self) -> list[int]:
+        return sorted({len(ending) for ending in self._endings}, reverse=True)
+
+    def __call__(self, context: Context) -> Any:
+        """The right token or the right probabilities, or None where the claim is silent."""
+        if isinstance(self.claim, Predicate):
+            return self._checked(self.claim.function(context), context)
+        tokens = tuple(context)
+        endings = (tokens[len(tokens) - n :] for n in self._lengths if n <= len(tokens))
+        return next((self._endings[ending] for ending in endings if ending in self._endings), None)
+
+    def _checked(self, token: Any, context: Context) -> str | None:
+        if token is not None and token not in self.vocabulary.ids:
+            known = listing(self.vocabulary.tokens)
+            raise ProgramError(
+                f"the claim answers {printable(repr(token))} to {context!r}, which is not a token of {known}"
+                + hint(str(token), self.vocabulary.tokens),
+                ("claim",),
+            )
+        return token

@@ -1,0 +1,211 @@
+"""The compiler: from rules to the matrices of a GPT-2, with the reason of every cell.
+
+    embedding   slot tables            -> wte [n_vocab, n_embd], wpe [n_ctx, n_embd]
+    head        query, key, value      -> columns of attn.c_attn.w [n_embd, 3 n_embd], constants to its bias
+                output                 -> rows of attn.c_proj.w [n_embd, n_embd], constants to its bias
+    neuron      when                   -> a column of mlp.c_fc.w [n_embd, n_inner]
+                adds                   -> a row of mlp.c_proj.w [n_inner, n_embd]
+
+Each matrix is filled cell by cell through one door, `Sheet.write`, which also records the rule: that is the
+provenance. Rules of this file: pure, no input or output; arithmetic is float64 and rounded once, at the end.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from handcraft.affine import Affine, Lane, Map
+from handcraft.errors import ProgramError, printable
+from handcraft.gpt2 import Array, Weights
+from handcraft.layout import Layout
+from handcraft.program import Program, head_path, mlp_path, neuron_path
+from handcraft.rules import MLP, Block, Head
+from handcraft.slots import ONE_HOT, Slot
+from handcraft.values import Source
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a cell is what it is: the rule, its text, and where its author wrote it."""
+
+    rule: str
+    text: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one rule wrote into one cell. A bias [n] counts as the one row 0 of a matrix [1, n]."""
+
+    matrix: str
+    row: int
+    column: int
+    value: float
+    reason: Reason
+
+
+@dataclass
+class Sheet:
+    """The matrices while they are filled, and the entries that filled them."""
+
+    arrays: dict[str, Array] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+
+    def add(self, matrix: str, *shape: int) -> None:
+        """A matrix of zeros [*shape]."""
+        self.arrays[matrix] = np.zeros(shape)
+
+    def write(self, matrix: str, row: int, column: int, value: float, reason: Reason) -> None:
+        """Add a value to a cell, and remember why."""
+        array = self.arrays[matrix]
+        index = (row, column) if array.ndim == 2 else (column,)
+        array[index] += value
+        self.entries.append(Entry(matrix, row, column, value, reason))
+
+    def write_affine(
+        self, matrix: str, affine: Affine, rows: dict[Lane, int], column: int, reason: Reason, factor: float = 1.0
+    ) -> None:
+        """An expression as a column: its coefficients into the matrix, its constant into the bias beside it."""
+        for lane, value in affine.terms:
+            self.write(f"{matrix}.w", rows[lane], column, value * factor, reason)
+        if affine.constant:
+            self.write(f"{matrix}.b", 0, column, affine.constant * factor, reason)
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The weights of a program in picoGPT's format, the entries that make them up, and the layout."""
+
+    weights: Weights
+    entries: tuple[Entry, ...]
+    layout: Layout
+
+
+def compile_program(program: Program, dtype: str = "float32") -> Compiled:
+    """The weights and their provenance. Raises ProgramError where a weight is past the range of the dtype."""
+    sheet, layout = Sheet(), program.layout
+    _compile_embedding(sheet, program, layout)
+    for i, block in enumerate(program.layers):
+        if block.heads:
+            _compile_attention(sheet, i, block, layout)
+        if block.mlp is not None:
+            _compile_mlp(sheet, i, block, block.mlp, layout, program.activation)
+    arrays = {name: _cast(name, array, dtype, sheet) for name, array in sheet.arrays.items()}
+    return Compiled(nested(arrays, len(program.layers)), tuple(sheet.entries), layout)
+
+
+def nested(arrays: dict[str, Array], n_layer: int) -> Weights:
+    """`blocks.0.attn.c_attn.w` and its like as picoGPT's nested dict; every array is made read-only."""
+    weights: Weights = {"blocks": [{} for _ in range(n_layer)]}
+    for name, array in arrays.items():
+        array.flags.writeable = False
+        *parents, leaf = name.split(".")
+        place: Any = weights
+        for key in parents:
+            place = place[int(key)] if isinstance(place, list) else place.setdefault(key, {})
+        place[leaf] = array
+    return weights
+
+
+def _cast(name: str, array: Array, dtype: str, sheet: Sheet) -> Array:
+    with np.errstate(over="ignore"):
+        cast = array.astype(dtype)
+    if not np.isfinite(cast).all():
+        entry = next(e for e in sheet.entries if e.matrix == name and abs(e.value) > np.finfo(dtype).max)
+        message = f"writes {entry.value:g} into {name}, past the range of {dtype}"
+        raise ProgramError(message, tuple(entry.reason.rule.split(" > ")), entry.reason.source)
+    return cast
+
+
+# ---------------------------------------------------------------- embeddings
+
+
+def _compile_embedding(sheet: Sheet, program: Program, layout: Layout) -> None:
+    sheet.add("wte", len(program.vocabulary), layout.n_embd)
+    sheet.add("wpe", program.n_ctx, layout.n_embd)
+    ids = {token: i for i, token in enumerate(program.vocabulary)}
+    for i, slot in enumerate(program.embedding):
+        rule = f"embedding[{i}]"
+        for token, values in slot.token_rows():
+            _write_row(sheet, "wte", ids[token], slot, values, layout, rule)
+        for position, values in enumerate(slot.position_rows()):
+            _write_row(sheet, "wpe", position, slot, values, layout, rule)
+
+
+def _write_row(
+    sheet: Sheet, matrix: str, row: int, slot: Slot, values: tuple[float, ...], layout: Layout, rule: str
+) -> None:
+    what = "token" if matrix == "wte" else "position"
+    one_hot = ONE_HOT == (slot.tokens if matrix == "wte" else slot.positions)
+    for lane, value in zip(slot.lanes, values, strict=True):
+        if value:
+            name = printable(str(lane))
+            text = f"{name} is 1 where the {what} is {printable(str(lane.label))}" if one_hot else f"{name} is a table of the {what}"
+            sheet.write(matrix, row, layout.column[lane], value, Reason(rule, text, str(slot.source)))
+
+
+# ---------------------------------------------------------------- attention
+
+
+def _compile_attention(sheet: Sheet, layer: int, block: Block, layout: Layout) -> None:
+    n, at = layout.n_embd, f"blocks.{layer}.attn"
+    sheet.add(f"{at}.c_attn.w", n, 3 * n)
+    sheet.add(f"{at}.c_attn.b", 3 * n)
+    sheet.add(f"{at}.c_proj.w", n, n)
+    sheet.add(f"{at}.c_proj.b", n)
+    for h, head in enumerate(block.heads):
+        _compile_head(sheet, at, head, h, layout, layout.heads[layer][h], head_path(layer, block, h))
+
+
+def _compile_head(sheet: Sheet, at: str, head: Head, h: int, layout: Layout, places: Any, path: tuple[str, ...]) -> None:
+    first = h * layout.d_head  # the head's first column in each third of c_attn, and its first row in c_proj
+    folded = head.scores == "exact"
+    parts = (("query", head.query, places.match), ("key", head.key, places.match), ("value", head.value, places.value))
+    for third, (part, rows, columns) in enumerate(parts):
+        factor, note = (math.sqrt(layout.d_head), ", times sqrt(d_head)") if folded and part == "query" else (1.0, "")
+        for lane, affine in rows.rows:
+            reason = _reason((*path, part), f"{part} {printable(str(lane))} = {affine}{note}", head.source)
+            column = third * layout.n_embd + first + columns[lane]
+            sheet.write_affine(f"{at}.c_attn", affine, layout.column, column, reason, factor)
+    rows_of = {lane: first + index for lane, index in places.value.items()}
+    _write_output(sheet, f"{at}.c_proj", head.output, rows_of, layout, (*path, "output"), head.source)
+
+
+def _write_output(
+    sheet: Sheet, matrix: str, output: Map, rows: dict[Lane, int], layout: Layout, path: tuple[str, ...], source: Source
+) -> None:
+    for lane, affine in output.rows:
+        reason = _reason(path, f"{printable(str(lane))} += {affine}", source)
+        sheet.write_affine(matrix, affine, rows, layout.column[lane], reason)
+
+
+# ---------------------------------------------------------------- neurons
+
+
+def _compile_mlp(sheet: Sheet, layer: int, block: Block, mlp: MLP, layout: Layout, activation: str) -> None:
+    n, inner, at = layout.n_embd, max(1, len(mlp.neurons)), f"blocks.{layer}.mlp"
+    sheet.add(f"{at}.c_fc.w", n, inner)
+    sheet.add(f"{at}.c_fc.b", inner)
+    sheet.add(f"{at}.c_proj.w", inner, n)
+    sheet.add(f"{at}.c_proj.b", n)
+    for j, neuron in enumerate(mlp.neurons):
+        path = neuron_path(layer, block, j)
+        sharpness = neuron.sharpness if activation == "gelu" else 1.0
+        note = "" if sharpness == 1 else f", times {sharpness:g} for gelu"
+        reason = _reason((*path, "when"), f"when {neuron.when}{note}", neuron.source)
+        sheet.write_affine(f"{at}.c_fc", neuron.when, layout.column, j, reason, sharpness)
+        note = "" if sharpness == 1 else f", divided by {sharpness:g} for gelu"
+        reason = _reason((*path, "adds"), f"adds {neuron.adds}{note}", neuron.source)
+        for lane, amount in neuron.adds.terms:
+            sheet.write(f"{at}.c_proj.w", j, layout.column[lane], amount / sharpness, reason)
+    reason = _reason((*mlp_path(layer, block), "adds"), f"adds {mlp.adds} everywhere", mlp.source)
+    for lane, amount in mlp.adds.terms:
+        sheet.write(f"{at}.c_proj.b", 0, layout.column[lane], amount, reason)
+
+
+def _reason(path: tuple[str, ...], text: str, source: Source) -> Reason:
+    return Reason(" > ".join(path), text, str(source))

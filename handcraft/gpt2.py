@@ -1,0 +1,199 @@
+"""The forward pass: all of GPT-2 over a picoGPT-format weight dict, in NumPy alone.
+
+A token at a position becomes a vector, the residual stream; each block adds to it what its attention and its
+MLP read from it; the unembedding (`wte` transposed, tied as in GPT-2) compares the result with every token.
+
+Rules of this file: it never imports the language, so that checking a program with it is not circular. The dtype
+of the weights is the dtype of everything. What the dict lacks (layer norms, an MLP, an attention) is skipped.
+Shapes: n_seq is written once for queries and keys; a batch only adds a leading axis: [n_batch, n_seq].
+
+Source: picoGPT (Jay Mody, "GPT in 60 Lines of NumPy", 2023); Radford et al., GPT-2, 2019.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handcraft.errors import PromptError, WeightsError
+
+Array = NDArray[Any]
+Weights = dict[str, Any]  # wte, wpe, blocks[i].attn.c_attn.w ...: GPT-2's own keys
+Activation = Literal["gelu", "relu"]
+Cache = list[tuple[Array, Array] | None]  # for each block the keys and values of the positions already seen
+Note = Callable[[str, Array], Array]  # told of every intermediate; returns the value to go on with
+
+
+def gelu(x: Array) -> Array:  # [...] -> [...]  GPT-2's tanh form
+    return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+
+
+def relu(x: Array) -> Array:  # [...] -> [...]
+    return np.maximum(x, x.dtype.type(0))
+
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"gelu": gelu, "relu": relu}
+
+
+def softmax(x: Array) -> Array:  # [..., n] -> [..., n]
+    exp = np.exp(x - x.max(axis=-1, keepdims=True))
+    return exp / exp.sum(axis=-1, keepdims=True)
+
+
+def layer_norm(x: Array, g: Array, b: Array, eps: float = 1e-5) -> Array:  # [..., n_embd] -> [..., n_embd]
+    mean, variance = x.mean(axis=-1, keepdims=True), x.var(axis=-1, keepdims=True)
+    return g * ((x - mean) / np.sqrt(variance + eps)) + b
+
+
+def linear(x: Array, w: Array, b: Array) -> Array:  # [..., n_in], [n_in, n_out], [n_out] -> [..., n_out]
+    return x @ w + b
+
+
+def split_heads(x: Array, n_head: int) -> Array:  # [..., n_seq, n_embd] -> [..., n_head, n_seq, d_head]
+    return x.reshape(*x.shape[:-1], n_head, -1).swapaxes(-2, -3)
+
+
+def merge_heads(x: Array) -> Array:  # [..., n_head, n_seq, d_head] -> [..., n_seq, n_embd]
+    x = x.swapaxes(-2, -3)
+    return x.reshape(*x.shape[:-2], -1)
+
+
+def mask_future(scores: Array) -> Array:  # [..., n_query, n_key] -> [..., n_query, n_key]
+    n_query, n_key = scores.shape[-2:]
+    visible = np.tri(n_query, n_key, n_key - n_query, dtype=bool)  # the last query sees every key
+    return np.where(visible, scores, -math.inf)
+
+
+def attention(
+    x: Array, c_attn: Weights, c_proj: Weights, n_head: int, causal: bool, cache: Cache, layer: int, note: Note
+) -> Array:  # [..., n_seq, n_embd] -> [..., n_seq, n_embd]
+    q, k, v = (split_heads(part, n_head) for part in np.split(linear(x, **c_attn), 3, axis=-1))
+    q, k, v = note("attn.q", q), note("attn.k", k), note("attn.v", v)  # [..., n_head, n_seq, d_head]
+    if (past := cache[layer]) is not None:
+        k, v = np.concatenate([past[0], k], axis=-2), np.concatenate([past[1], v], axis=-2)
+    cache[layer] = k, v
+    scores = note("attn.scores", q @ k.swapaxes(-1, -2) / math.sqrt(q.shape[-1]))  # [..., n_head, n_query, n_key]
+    pattern = note("attn.pattern", softmax(mask_future(scores) if causal else scores))
+    return linear(merge_heads(note("attn.z", pattern @ v)), **c_proj)
+
+
+def mlp(x: Array, c_fc: Weights, c_proj: Weights, activation: Activation, note: Note) -> Array:  # [..., n_embd] -> same
+    pre = note("mlp.pre", linear(x, **c_fc))  # [..., n_inner]
+    return linear(note("mlp.post", ACTIVATIONS[activation](pre)), **c_proj)
+
+
+def gpt2(
+    tokens: Array,
+    wte: Array,
+    wpe: Array,
+    blocks: list[Weights],
+    ln_f: Weights | None = None,
+    *,
+    n_head: int,
+    activation: Activation = "gelu",
+    causal: bool = True,
+    cache: Cache | None = None,
+    note: Note = lambda name, value: value,
+) -> Array:  # [..., n_seq] -> [..., n_seq, n_vocab]
+    """The logits after every position. With a cache, `tokens` are only the new ones and the cache grows in place."""
+    cache = [None] * len(blocks) if cache is None else cache
+    start = next((entry[0].shape[-2] for entry in cache if entry is not None), 0)  # positions already seen
+    x = note("embed", wte[tokens]) + note("pos_embed", wpe[start : start + tokens.shape[-1]])  # [..., n_seq, n_embd]
+    for i, block in enumerate(blocks):
+        here = _under(f"blocks.{i}.", note)
+        x = here("resid_pre", x)
+        if "attn" in block:
+            normed = here("ln_1", layer_norm(x, **block["ln_1"])) if "ln_1" in block else x
+            x = x + here("attn_out", attention(normed, **block["attn"], n_head=n_head, causal=causal,
+                                               cache=cache, layer=i, note=here))  # fmt: skip
+        x = here("resid_mid", x)
+        if "mlp" in block:
+            normed = here("ln_2", layer_norm(x, **block["ln_2"])) if "ln_2" in block else x
+            x = x + here("mlp_out", mlp(normed, **block["mlp"], activation=activation, note=here))
+        x = here("resid_post", x)
+    x = note("ln_f", layer_norm(x, **ln_f)) if ln_f is not None else x
+    return note("logits", x @ wte.T)  # [..., n_seq, n_embd] -> [..., n_seq, n_vocab]
+
+
+def _under(prefix: str, note: Note) -> Note:
+    return lambda name, value: note(prefix + name, value)
+
+
+def forward(tokens: Array, weights: Weights, **config: Any) -> Array:  # [..., n_seq] -> [..., n_seq, n_vocab]
+    """The logits after every position of one sequence or of a batch of them.
+
+    `config` is that of `gpt2`: n_head, activation, causal, cache. Raises WeightsError for weights that are not
+    finite or do not fit together, PromptError for token ids or lengths that the weights cannot take.
+    """
+    check_weights(weights, config["n_head"])
+    tokens = np.asarray(tokens)
+    check_tokens(tokens, weights)
+    return gpt2(tokens, **weights, **config)
+
+
+def trace(tokens: Array, weights: Weights, **config: Any) -> dict[str, Array]:
+    """Every intermediate of a forward pass by its name, `embed` to `logits`, in the order of the computation."""
+    seen: dict[str, Array] = {}
+
+    def note(name: str, value: Array) -> Array:
+        seen[name] = value
+        return value
+
+    forward(tokens, weights, **config, note=note)
+    return seen
+
+
+def check_tokens(tokens: Array, weights: Weights) -> None:
+    """Raises PromptError unless tokens are ids [n_seq] or [n_batch, n_seq] that fit the vocabulary and the window."""
+    n_vocab, n_ctx = weights["wte"].shape[0], weights["wpe"].shape[0]
+    if tokens.ndim not in (1, 2) or tokens.size == 0:
+        raise PromptError(f"tokens must be [n_seq] or [n_batch, n_seq] and not empty, found shape {tokens.shape}")
+    if not np.issubdtype(tokens.dtype, np.integer):
+        raise PromptError(f"tokens must be integer ids, found {tokens.dtype}")
+    if tokens.min() < 0 or tokens.max() >= n_vocab:
+        raise PromptError(f"token ids must lie in 0..{n_vocab - 1}, found {tokens.min()}..{tokens.max()}")
+    if tokens.shape[-1] > n_ctx:
+        raise PromptError(f"{tokens.shape[-1]} tokens do not fit the context window of {n_ctx}")
+
+
+def check_weights(weights: Weights, n_head: int) -> None:
+    """Raises WeightsError unless the arrays fit each other as in GPT-2, share one float dtype and are finite."""
+    wte, wpe = weights["wte"], weights["wpe"]
+    if wte.ndim != 2 or wpe.ndim != 2 or wte.shape[1] != wpe.shape[1]:
+        raise WeightsError(f"wte {wte.shape} and wpe {wpe.shape} must be matrices of the same width")
+    if n_head < 1 or wte.shape[1] % n_head:
+        raise WeightsError(f"n_embd {wte.shape[1]} is not a multiple of n_head {n_head}")
+    if not np.issubdtype(wte.dtype, np.floating):
+        raise WeightsError(f"weights must be floats, found {wte.dtype}")
+    for name, array, shape in _expected(weights, wte.shape[1]):
+        if array.shape != shape:
+            raise WeightsError(f"{name} has shape {array.shape}, expected {shape}")
+        if array.dtype != wte.dtype:
+            raise WeightsError(f"{name} is {array.dtype}, but wte is {wte.dtype}: weights share one dtype")
+        if not np.isfinite(array).all():
+            raise WeightsError(f"{name} holds a value that is not finite: {array[~np.isfinite(array)][0]}")
+
+
+def _expected(weights: Weights, n: int) -> list[tuple[str, Array, tuple[int, ...]]]:
+    rows = [("wte", weights["wte"], weights["wte"].shape), ("wpe", weights["wpe"], weights["wpe"].shape)]
+    norms = [("ln_f", weights["ln_f"])] if weights.get("ln_f") is not None else []
+    for i, block in enumerate(weights["blocks"]):
+        at = f"blocks.{i}"
+        norms += [(f"{at}.{key}", block[key]) for key in ("ln_1", "ln_2") if key in block]
+        widths = {"attn": ("c_attn", 3 * n), "mlp": ("c_fc", -1)}
+        for part in (part for part in widths if part in block):
+            first, width = widths[part]
+            w = block[part][first]["w"]
+            width = w.shape[-1] if width < 0 else width
+            back = n if part == "attn" else width  # what c_proj reads: the heads' outputs, or the neurons
+            rows += [
+                (f"{at}.{part}.{first}.w", w, (n, width)),
+                (f"{at}.{part}.{first}.b", block[part][first]["b"], (width,)),
+                (f"{at}.{part}.c_proj.w", block[part]["c_proj"]["w"], (back, n)),
+                (f"{at}.{part}.c_proj.b", block[part]["c_proj"]["b"], (n,)),
+            ]
+    return rows + [(f"{name}.{key}", norm[key], (n,)) for name, norm in norms for key in ("g", "b")]

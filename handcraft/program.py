@@ -1,0 +1,266 @@
+"""Program: the slots, the layers and the claim, checked against each other.
+
+Here the rules meet, so here is checked what no rule can know alone: that every lane exists, that a query and its
+key speak of the same space, that tables agree on the window and the vocabulary. Every error carries the path to
+the rule, `aab > layers[0] > query`, and its file and line. A Program is plain data and round-trips through JSON.
+
+Rules of this file: a program that was accepted compiles; nothing here computes a weight.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from handcraft.affine import Lane, describe
+from handcraft.claims import Answers, Claim, Predicate, as_claim
+from handcraft.errors import ProgramError, hint, listing, printable
+from handcraft.layout import Layout
+from handcraft.rules import Block, Head, Layer, as_block
+from handcraft.slots import MAX_N_CTX, Slot
+from handcraft.values import Frozen, Source, Where, here
+from handcraft.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from handcraft.model import Model
+
+MAX_BYTES = 2**30  # a program that would need more memory than this for its weights is refused
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+
+
+def _blocks(layers: object) -> object:
+    return tuple(map(as_block, layers)) if isinstance(layers, Sequence) else layers
+
+
+class Program(Frozen):
+    """A hand-weighted transformer as its author states it.
+
+    embedding   the slots; their order is the order of the columns
+    layers      heads, MLPs and blocks; a bare head or MLP is a block of one
+    claim       what must be predicted (handcraft.claims), or a function context -> token or None
+    vocabulary  the tokens; inferred from the slots' tables, in their order
+    n_ctx       the context window; inferred from the slots' tables
+    activation  of every neuron: "gelu" (GPT-2's tanh form) or "relu"
+    causal      False lets every position see the whole sequence, for tagging
+    d_head      the least width of a head; a power of 4 makes ties between folded scores exact
+
+    Raises ProgramError, which says where, what was found and what would work.
+    """
+
+    name: str = "program"
+    embedding: tuple[Slot, ...]
+    layers: Annotated[tuple[Block, ...], BeforeValidator(_blocks)] = ()
+    claim: Annotated[
+        Annotated[Claim, Field(discriminator="kind")] | None, BeforeValidator(as_claim)
+    ] = None
+    vocabulary: tuple[str, ...] = ()
+    n_ctx: int = 0
+    activation: Literal["gelu", "relu"] = "gelu"
+    causal: bool = True
+    d_head: int | None = None
+    source: Where = Field(default_factory=here)
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            embedding: Sequence[Slot],
+            layers: Sequence[Layer] = ...,
+            claim: Claim | Callable[[Any], str | None] | None = ...,
+            vocabulary: Iterable[str] = ...,
+            n_ctx: int = ...,
+            name: str = ...,
+            activation: Literal["gelu", "relu"] = ...,
+            causal: bool = ...,
+            d_head: int | None = ...,
+            source: Where = ...,
+        ) -> None: ...
+
+    else:
+
+        def __init__(self, **fields):
+            fields.setdefault("source", here())
+            fields.setdefault("name", _file_name(fields["source"]))
+            try:
+                super().__init__(**fields)
+            except ProgramError as error:
+                path = error.path[1:] if error.path[:1] == ("Program",) else error.path
+                raise ProgramError(error.message, (printable(str(fields["name"])), *path), error.source) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _infer(cls, fields: Any) -> Any:
+        """Fill in the vocabulary and the window from the tables of the slots."""
+        slots = fields.get("embedding") if isinstance(fields, Mapping) else None
+        if not isinstance(slots, Sequence) or not all(isinstance(slot, Slot) for slot in slots):
+            return fields
+        named = dict.fromkeys(token for slot in slots for token in slot.vocabulary)
+        windows = {slot.name: slot.n_ctx for slot in slots if slot.n_ctx is not None}
+        fields = dict(fields)
+        fields["vocabulary"] = tuple(fields.get("vocabulary") or named)
+        fields["n_ctx"] = fields["n_ctx"] if "n_ctx" in fields else next(iter(windows.values()), 0)
+        return fields
+
+    @model_validator(mode="after")
+    def _check(self) -> Program:
+        self._check_name_and_sizes()
+        self._check_slots()
+        for path, rule, problem in _problems(self):
+            raise ProgramError(problem, path, getattr(rule, "source", None))
+        self._check_memory()
+        self._check_claim()
+        return self
+
+    def _check_name_and_sizes(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise ProgramError(f"a name is made of letters, digits, _ . and -, found {printable(self.name)!r}", ("name",))
+        if not 1 <= self.n_ctx <= MAX_N_CTX:
+            found = f"found {self.n_ctx}" if self.n_ctx else "no slot has a table of positions: pass n_ctx="
+            raise ProgramError(f"the context window must be 1 to {MAX_N_CTX}; {found}", ("n_ctx",))
+        if not self.vocabulary:
+            raise ProgramError("no slot has a table of tokens: add token(...) or pass vocabulary=", ("embedding",))
+        Vocabulary(self.vocabulary)
+
+    def _check_slots(self) -> None:
+        seen: set[str] = set()
+        for i, slot in enumerate(self.embedding):
+            path = (f"embedding[{i}]",)
+            if slot.name in seen:
+                raise ProgramError(f"the slot {slot.name} is declared twice; give one of them another name", path, slot.source)
+            seen.add(slot.name)
+            if slot.local:
+                raise ProgramError(f"{slot.name} is local to a head and has no column; use scratch(...)", path, slot.source)
+            if slot.n_ctx is not None and slot.n_ctx != self.n_ctx:
+                message = f"{slot.name} has {slot.n_ctx} positions, but the window is {self.n_ctx}"
+                raise ProgramError(message, path, slot.source)
+            unknown = [token for token in slot.vocabulary if token not in self.vocabulary]
+            if unknown:
+                message = f"{slot.name} names the token {printable(unknown[0])!r}, which is not in the vocabulary"
+                raise ProgramError(message + hint(unknown[0], self.vocabulary), path, slot.source)
+        if not any(slot.tokens for slot in self.embedding):
+            raise ProgramError("no slot depends on the token, so every logit would be 0: add token(...)", ("embedding",))
+
+    def _check_memory(self) -> None:
+        layout = self.layout
+        inner = sum(len(block.mlp.neurons) for block in self.layers if block.mlp)
+        cells = layout.n_embd * (len(self.vocabulary) + self.n_ctx + 4 * layout.n_embd * len(self.layers) + 2 * inner)
+        if cells * 8 > MAX_BYTES:
+            raise ProgramError(
+                f"the weights would need {cells * 8 / 2**30:.1f} GB ({layout.n_embd} columns, window {self.n_ctx}); "
+                f"at most {MAX_BYTES / 2**30:.0f} GB is allowed: use fewer lanes or a shorter window",
+                ("n_ctx",),
+            )
+
+    def _check_claim(self) -> None:
+        claim, vocabulary = self.claim, Vocabulary(self.vocabulary)
+        if claim is None or isinstance(claim, Predicate):
+            return
+        unknown = [token for token in claim.tokens if token not in vocabulary.ids]
+        if unknown:
+            message = f"the token {printable(unknown[0])!r} is not in the vocabulary {listing(self.vocabulary)}"
+            raise ProgramError(message + hint(unknown[0], self.vocabulary), ("claim",), claim.source)
+        if isinstance(claim, Answers):
+            self._check_prompts(claim)
+        else:
+            claim.endings(vocabulary)
+
+    def _check_prompts(self, claim: Answers) -> None:
+        language = claim.language(self.n_ctx)
+        if not language.size:
+            raise ProgramError(f"no prompt of {printable(claim.prompts)!r} fits n_ctx {self.n_ctx}", ("claim", "prompts"))
+        Vocabulary(self.vocabulary).split(next(iter(language)))
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Which lane is which column."""
+        return Layout.of(self.embedding, self.layers, self.d_head)
+
+    def build(self, dtype: str = "float32") -> Model:
+        """The model of these rules: real weights that run. The one import that points up, for the author's comfort."""
+        from handcraft.model import Model
+
+        return Model.of(self, dtype)
+
+
+def head_path(layer: int, block: Block, head: int) -> tuple[str, ...]:
+    """`layers[0]` where the block is one bare head, else `layers[0]`, `heads[1]`; a head's own name stands last."""
+    here = () if len(block.heads) == 1 and block.mlp is None else (f"heads[{head}]",)
+    name = block.heads[head].name
+    return (f"layers[{layer}]", *(here if name is None else (printable(name),)))
+
+
+def mlp_path(layer: int, block: Block) -> tuple[str, ...]:
+    """`layers[1]` where the block is a bare MLP, else `layers[1]`, `mlp`."""
+    return (f"layers[{layer}]", "mlp") if block.heads else (f"layers[{layer}]",)
+
+
+def neuron_path(layer: int, block: Block, neuron: int) -> tuple[str, ...]:
+    """The path of a neuron; its own name stands last where it has one."""
+    assert block.mlp is not None  # only called for a neuron of the block
+    name = block.mlp.neurons[neuron].name
+    return (*mlp_path(layer, block), f"neurons[{neuron}]" if name is None else printable(name))
+
+
+# ---------------------------------------------------------------- what can be wrong between rules
+
+Problem = tuple[tuple[str, ...], object, str]  # the path, the rule, what was found and what would work
+
+
+def _problems(program: Program) -> Iterator[Problem]:
+    stream = {str(lane): lane for slot in program.embedding for lane in slot.lanes}
+    for i, block in enumerate(program.layers):
+        for j, head in enumerate(block.heads):
+            yield from ((head_path(i, block, j) + (part,), head, text) for part, text in _head_problems(head, stream))
+        if block.mlp is not None:
+            path = mlp_path(i, block)
+            yield from (((*path, "adds"), block.mlp, text) for text in _unknown(block.mlp.adds.lanes_read, stream))
+            for j, neuron in enumerate(block.mlp.neurons):
+                parts = (("when", neuron.when), ("adds", neuron.adds))
+                yield from (
+                    ((*neuron_path(i, block, j), part), neuron, text)
+                    for part, affine in parts
+                    for text in _unknown(affine.lanes_read, stream)
+                )
+
+
+def _head_problems(head: Head, stream: Mapping[str, Lane]) -> Iterator[tuple[str, str]]:
+    asked, offered = head.query.targets, head.key.targets
+    if set(asked) != set(offered):
+        yield "query", _mismatch(asked, offered)
+    for part in ("query", "key", "value"):
+        yield from ((part, text) for text in _unknown(getattr(head, part).lanes_read, stream))
+    yield from (("output", text) for text in _unknown(head.output.targets, stream))
+    own = {str(lane): lane for lane in head.value.targets}
+    yield from (("output", text) for text in _unknown(head.output.lanes_read, own, "a value lane of this head"))
+    for part, lanes in (("query", asked), ("value", head.value.targets)):
+        yield from ((part, text) for text in _unknown((lane for lane in lanes if not lane.local), stream))
+
+
+def _mismatch(asked: Sequence[Lane], offered: Sequence[Lane]) -> str:
+    found = f"asks about {describe(asked)} but the key offers {describe(offered)}"
+    missing = [str(lane) for lane in asked if lane not in offered]
+    extra = [str(lane) for lane in offered if lane not in asked]
+    if {lane.slot for lane in asked} != {lane.slot for lane in offered}:
+        return found
+    return found + "".join(
+        f"; {text} {listing(lanes, 4)}" for text, lanes in (("not offered:", missing), ("not asked:", extra)) if lanes
+    )
+
+
+def _unknown(lanes: Iterable[Lane], known: Mapping[str, Lane], kind: str = "a lane of the embedding") -> Iterator[str]:
+    for lane in lanes:
+        if str(lane) not in known:
+            slots = dict.fromkeys(known_lane.slot for known_lane in known.values())
+            have = listing(known if lane.slot in slots else slots)
+            yield f"{printable(str(lane))} is not {kind} (those are {have})" + hint(str(lane), known)
+
+
+def _file_name(source: object) -> str:
+    stem = re.sub(r"[^A-Za-z0-9_.-]", "_", Path(source.file).stem) if isinstance(source, Source) else ""
+    return stem if NAME.fullmatch(stem) else "program"

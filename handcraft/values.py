@@ -1,0 +1,86 @@
+"""What every value of the language shares: it is frozen, strict, and knows where its author wrote it.
+
+Rules of this file: values are pydantic models with `extra="forbid"`; a wrong argument is a ProgramError with the
+name of the rule, the argument and the author's file and line, never a page of pydantic. Where a rule was written
+is not part of what it is: two equal rules on different lines are equal.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
+
+from handcraft.errors import ProgramError, hint
+
+OURS = ("handcraft.", "pydantic", "pydantic_core")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file and a line; `file` is as the program was named, never made absolute."""
+
+    file: str = field(compare=False)
+    line: int = field(compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+    @classmethod
+    def parse(cls, text: Any) -> Any:
+        """`aab.py:14` as a Source; anything else is left for pydantic to refuse."""
+        file, _, line = text.rpartition(":") if isinstance(text, str) else ("", "", "")
+        return cls(file, int(line)) if line.isdecimal() else text
+
+
+def here() -> Source:
+    """The line of the author's file that is being executed: the nearest frame outside handcraft."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).startswith(OURS):
+        frame = frame.f_back
+    return Source(frame.f_code.co_filename, frame.f_lineno)
+
+
+Where = Annotated[
+    Source, BeforeValidator(Source.parse), PlainSerializer(str, return_type=str, when_used="always")
+]
+
+
+class Frozen(BaseModel):
+    """The base of every value: frozen, without unknown fields, equal by content."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    def __init__(self, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise _readable(error, type(self)) from None
+
+
+def _readable(error: ValidationError, kind: type[BaseModel]) -> ProgramError:
+    first = error.errors()[0]
+    cause = first.get("ctx", {}).get("error")
+    path = (kind.__name__, *_steps(first["loc"]))
+    if isinstance(cause, ProgramError):  # raised by one of our validators, here or further in
+        return cause.at(*path, source=here())
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        known = list(kind.model_fields)
+        message = f"has no such argument; it takes {', '.join(known)}" + hint(str(first["loc"][-1]), known)
+    if first["type"] == "missing":
+        message = "is required"
+    return ProgramError(message, path, here())
+
+
+def _steps(loc: tuple[int | str, ...]) -> tuple[str, ...]:
+    """pydantic's location as path steps: `layers`, 0, `query` -> `layers[0]`, `query`."""
+    steps: list[str] = []
+    for part in loc:
+        if isinstance(part, int) and steps:
+            steps[-1] += f"[{part}]"
+        else:
+            steps.append(str(part))
+    return tuple(steps)
