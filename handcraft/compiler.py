@@ -26,6 +26,7 @@ from handcraft.program import Program, head_path, mlp_path, neuron_path
 from handcraft.rules import MLP, Block, Head
 from handcraft.slots import ONE_HOT, Slot
 from handcraft.values import Source
+from handcraft.weights import nest
 
 
 @dataclass(frozen=True)
@@ -95,20 +96,7 @@ def compile_program(program: Program, dtype: str = "float32") -> Compiled:
         if block.mlp is not None:
             _compile_mlp(sheet, i, block, block.mlp, layout, program.activation)
     arrays = {name: _cast(name, array, dtype, sheet) for name, array in sheet.arrays.items()}
-    return Compiled(nested(arrays, len(program.layers)), tuple(sheet.entries), layout)
-
-
-def nested(arrays: dict[str, Array], n_layer: int) -> Weights:
-    """`blocks.0.attn.c_attn.w` and its like as picoGPT's nested dict; every array is made read-only."""
-    weights: Weights = {"blocks": [{} for _ in range(n_layer)]}
-    for name, array in arrays.items():
-        array.flags.writeable = False
-        *parents, leaf = name.split(".")
-        place: Any = weights
-        for key in parents:
-            place = place[int(key)] if isinstance(place, list) else place.setdefault(key, {})
-        place[leaf] = array
-    return weights
+    return Compiled(nest(arrays, len(program.layers)), tuple(sheet.entries), layout)
 
 
 def _cast(name: str, array: Array, dtype: str, sheet: Sheet) -> Array:

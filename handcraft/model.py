@@ -1,0 +1,286 @@
+"""Model: weights that run, with the program they came from where there is one.
+
+    model = program.build()         from rules                model = Model.load("build/aab")   from data
+    model("aaba")                   logits [n_seq, n_vocab]   model.generate("a", 10)           "baabaabaab"
+    model.trace("aaba")             every number by name      model.save("build/aab")           two files
+
+A built directory holds `model.safetensors` and `program.json`; loading it executes nothing and checks everything.
+Rules of this file: a Model is frozen and its arrays are read-only; a prompt that the claim does not cover is
+refused, never answered silently.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handcraft.claims import Answers
+from handcraft.compiler import Entry, compile_program
+from handcraft.errors import HandcraftError, PromptError, WeightsError, listing, printable
+from handcraft.generation import Sampler, generate, greedy
+from handcraft.gpt2 import Activation, Array, Weights, check_tokens, check_weights, gpt2, trace
+from handcraft.loader import PROGRAM_JSON, find, load_program
+from handcraft.program import NAME, Program
+from handcraft.slots import MAX_N_CTX
+from handcraft.tracing import Names, Trace, name_trace
+from handcraft.vocabulary import Vocabulary
+from handcraft.weights import MAX_JSON, SAFETENSORS, flatten, load_weights, nest, parse_json, read_bytes, save_weights, write_atomically
+
+Prompt = str | Iterable[str] | Iterable[int]  # a text, tokens, or ids
+DTYPES = ("float32", "float64")
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """Weights in picoGPT's format with what is needed to run them. Raises WeightsError for weights that do not fit."""
+
+    name: str
+    weights: Weights
+    vocabulary: Vocabulary
+    n_head: int
+    activation: Activation = "gelu"
+    causal: bool = True
+    program: Program | None = None
+    entries: tuple[Entry, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_weights(self.weights, self.n_head)
+        if len(self.vocabulary) != self.weights["wte"].shape[0]:
+            raise WeightsError(f"{len(self.vocabulary)} tokens, but wte has {self.weights['wte'].shape[0]} rows")
+
+    # ------------------------------------------------------------ where models come from
+
+    @classmethod
+    def of(cls, program: Program, dtype: str = "float32") -> Model:
+        """The model of a program, in float32 or float64."""
+        compiled = compile_program(program, _checked_dtype(dtype))
+        return cls(
+            program.name, compiled.weights, Vocabulary(program.vocabulary), compiled.layout.n_head,
+            program.activation, program.causal, program, compiled.entries,
+        )  # fmt: skip
+
+    @classmethod
+    def open(cls, reference: str, dtype: str = "float32") -> Model:
+        """The model of a program file, a bundled program's name, or a built directory."""
+        path = find(reference)
+        return cls.load(path, dtype) if path.is_dir() else cls.of(load_program(path), dtype)
+
+    @classmethod
+    def load(cls, directory: str | Path, dtype: str = "float32") -> Model:
+        """The model of a built directory: data, nothing is executed. Raises WeightsError for anything amiss."""
+        directory, dtype = Path(directory), _checked_dtype(dtype)
+        fields = _read_fields(directory / PROGRAM_JSON)
+        weights = load_weights(directory / SAFETENSORS, fields["sha256"])
+        if weights["wpe"].shape[0] != fields["n_ctx"]:
+            raise WeightsError(f"{directory}: n_ctx is {fields['n_ctx']}, but wpe has {weights['wpe'].shape[0]} rows")
+        arrays = {name: array.astype(dtype) for name, array in flatten(weights).items()}
+        try:
+            program = None if fields["program"] is None else Program.model_validate(fields["program"])
+            vocabulary = Vocabulary(tuple(fields["vocab"]))
+            entries = compile_program(program, dtype).entries if program else ()
+            causal = program.causal if program else True
+            weights = nest(arrays, len(weights["blocks"]))
+            return cls(fields["name"], weights, vocabulary, fields["n_head"], fields["activation"], causal, program, entries)
+        except HandcraftError as error:
+            raise WeightsError(f"{directory / PROGRAM_JSON}: {error}") from None
+
+    def save(self, directory: str | Path) -> list[Path]:
+        """Write `model.safetensors` and `program.json`, each atomically; the sum in the second ties it to the first."""
+        directory = Path(directory)
+        if self.dtype != "float32":
+            raise WeightsError(f"a built directory holds float32, this model is {self.dtype}; build it in float32")
+        sha = save_weights(self.weights, directory / SAFETENSORS)
+        write_atomically(directory / PROGRAM_JSON, self._program_json(sha))
+        return [directory / SAFETENSORS, directory / PROGRAM_JSON]
+
+    def _program_json(self, sha: str) -> bytes:
+        fields = {
+            "name": self.name, "vocab": self.vocabulary.tokens, "n_ctx": self.n_ctx, "n_head": self.n_head,
+            "activation": self.activation, "sha256": sha,
+            "program": self.program.model_dump(mode="json") if self.program else None,
+            "provenance": _provenance(self.entries),
+        }  # fmt: skip
+        data = json.dumps(fields, ensure_ascii=True, allow_nan=False).encode()
+        if len(data) > MAX_JSON:
+            raise WeightsError(f"program.json would have {len(data)} bytes, and at most {MAX_JSON} are read again")
+        return data
+
+    # ------------------------------------------------------------ sizes
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of every weight and of the whole forward pass."""
+        return str(self.weights["wte"].dtype)
+
+    @property
+    def n_ctx(self) -> int:
+        """The context window."""
+        return int(self.weights["wpe"].shape[0])
+
+    @property
+    def n_embd(self) -> int:
+        """The width of the residual stream."""
+        return int(self.weights["wte"].shape[1])
+
+    @property
+    def n_layer(self) -> int:
+        """The number of blocks."""
+        return len(self.weights["blocks"])
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """How many weights there are, how many are not zero, and how many distinct values those have."""
+        values = np.concatenate([array.ravel() for array in flatten(self.weights).values()])
+        nonzero = values[values != 0]
+        return {"dense": values.size, "nonzero": nonzero.size, "distinct": np.unique(nonzero).size}
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What the forward pass needs beside the weights."""
+        return {"n_head": self.n_head, "activation": self.activation, "causal": self.causal}
+
+    # ------------------------------------------------------------ running
+
+    def ids(self, prompt: Prompt) -> list[int]:
+        """The ids of a text, of tokens, or of ids. Raises PromptError for an empty prompt or an unknown token."""
+        given: Any = prompt if isinstance(prompt, str) else list(prompt)
+        if not len(given):
+            raise PromptError(f"the prompt is empty; it needs at least one of the tokens {listing(self.vocabulary.tokens)}")
+        if isinstance(given, str) or all(isinstance(token, str) for token in given):
+            return self.vocabulary.encode(given)
+        ids = np.asarray(given)
+        check_tokens(ids[:1] if ids.ndim else ids, self.weights)  # the kind; the length is the caller's matter
+        if ids.min() < 0 or ids.max() >= len(self.vocabulary):
+            raise PromptError(f"token ids must lie in 0..{len(self.vocabulary) - 1}, found {ids.min()}..{ids.max()}")
+        return [int(i) for i in ids]
+
+    def __call__(self, tokens: Prompt | Array) -> Array:
+        """The logits after every position: [n_seq] -> [n_seq, n_vocab], or a batch [n_batch, n_seq] of ids."""
+        ids = tokens if isinstance(tokens, np.ndarray) else np.array(self.ids(tokens))
+        check_tokens(ids, self.weights)
+        return gpt2(ids, **self.weights, **self.config)
+
+    def generate(
+        self, prompt: Prompt, n: int | None = None, *, sampler: Sampler | None = None, stop: str | None = None, cached: bool = True
+    ) -> str:
+        """The continuation of the prompt: greedy, or drawn by a Sampler; the window slides past n_ctx.
+
+        `n` tokens, or fewer where the stop token (given, or the claim's own) comes first; by default 20, or what
+        the claim's window holds. Raises PromptError for a prompt outside the claim's domain.
+        """
+        ids = self.ids(prompt)
+        most = self._room(ids)
+        n = min(20 if most is None else most, n if n is not None else 2**63) if most is not None or n is None else n
+        stop = stop if stop is not None else getattr(self._claim, "stop", None)
+        choose = greedy if sampler is None else sampler.start()
+        stop_id = None if stop is None else self.vocabulary.encode([stop])[0]
+        new = generate(self.weights, ids, n, choose=choose, stop=stop_id, cached=cached, **self.config)
+        return self.vocabulary.decode(new)
+
+    @property
+    def _claim(self) -> Any:
+        return self.program.claim if self.program else None
+
+    def _room(self, ids: Sequence[int]) -> int | None:
+        """How many tokens may follow: None where the window slides. A claim of prompts refuses what is not one."""
+        if not isinstance(self._claim, Answers):
+            return None
+        text = self.vocabulary.decode(ids)
+        if len(ids) > self.n_ctx or text not in self._claim.language(max(self.n_ctx, len(text))):
+            raise PromptError(
+                f"{printable(text)!r} is not a prompt of {self.name}; its prompts match {printable(self._claim.prompts)!r} "
+                f"and fit {self.n_ctx} tokens with their answer"
+            )
+        return self.n_ctx - len(ids) + 1
+
+    def trace(self, context: Prompt) -> Trace:
+        """Every intermediate of one context, by the names of the program."""
+        ids = self.ids(context)
+        arrays = trace(np.array(ids), self.weights, **self.config)
+        return name_trace(arrays, ids, self.weights, self.vocabulary, self.names, self.entries)
+
+    @cached_property
+    def names(self) -> Names:
+        """The names of the stream's columns and of each head's; plain numbers where there is no program."""
+        d_head = self.n_embd // self.n_head
+        if self.program is None:
+            columns = [f"x{i}" for i in range(d_head)]
+            blocks = self.weights["blocks"]
+            heads = [[(columns, columns)] * self.n_head if "attn" in block else [] for block in blocks]
+            return Names([f"x{i}" for i in range(self.n_embd)], heads)
+        layout = self.program.layout
+        layers = enumerate(self.program.layers)
+        return Names(layout.names, [
+            [(layout.head_names(i, h, "match"), layout.head_names(i, h, "value")) for h in range(len(block.heads))]
+            for i, block in layers
+        ])  # fmt: skip
+
+    def differences(self) -> list[str]:
+        """The cells whose weight is not what the program's rules say: none, unless someone changed a file."""
+        if self.program is None:
+            return []
+        rules, own = flatten(Model.of(self.program, self.dtype).weights), flatten(self.weights)
+        if {k: v.shape for k, v in rules.items()} != {k: v.shape for k, v in own.items()}:
+            return ["the shapes of the weights"]
+        cells = ((name, index) for name in own for index in np.argwhere(own[name] != rules[name]))
+        return [f"{name}{list(map(int, index))}" for name, index in cells]
+
+    def replace(self, **changes: Any) -> Model:
+        """A copy with some fields changed, e.g. other weights."""
+        return dataclasses.replace(self, **changes)
+
+    def __repr__(self) -> str:
+        sizes = f"n_layer={self.n_layer}, n_head={self.n_head}, n_embd={self.n_embd}, n_vocab={len(self.vocabulary)}, n_ctx={self.n_ctx}"
+        return f"Model({self.name!r}, {sizes}, {self.dtype})"
+
+    def _repr_html_(self) -> str:
+        rows = {"layers": self.n_layer, "heads": self.n_head, "n_embd": self.n_embd, "n_ctx": self.n_ctx,
+                "tokens": listing(self.vocabulary.tokens, 30), "columns": listing(self.names.stream, 30),
+                "parameters": f"{self.parameters['nonzero']} non-zero of {self.parameters['dense']}"}  # fmt: skip
+        cells = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(str(v))}</td></tr>" for k, v in rows.items())
+        return f"<table><caption>{html.escape(self.name)}</caption>{cells}</table>"
+
+
+def _checked_dtype(dtype: str) -> str:
+    if dtype not in DTYPES:
+        raise WeightsError(f"the dtype must be {' or '.join(DTYPES)}, found {printable(str(dtype))}")
+    return dtype
+
+
+def _provenance(entries: Iterable[Entry]) -> dict[str, Any]:
+    """The rules once each, and for each matrix its cells as [row, column, value, index of the rule]."""
+    reasons = {reason: i for i, reason in enumerate(dict.fromkeys(entry.reason for entry in entries))}
+    cells: dict[str, list[list[float]]] = {}
+    for entry in entries:
+        cells.setdefault(entry.matrix, []).append([entry.row, entry.column, entry.value, reasons[entry.reason]])
+    rules = [{"rule": reason.rule, "text": reason.text, "source": reason.source} for reason in reasons]
+    return {"rules": rules, "cells": cells}
+
+
+_FIELDS = {"name": str, "vocab": list, "n_ctx": int, "n_head": int, "activation": str, "sha256": str}
+
+
+def _read_fields(path: Path) -> dict[str, Any]:
+    """The checked fields of a program.json."""
+    try:
+        fields = parse_json(read_bytes(path, MAX_JSON))
+        missing = [key for key in (*_FIELDS, "program", "provenance") if key not in fields]
+        if missing:
+            raise WeightsError(f"it has no {missing[0]!r}")
+        for key, kind in _FIELDS.items():
+            if not isinstance(fields[key], kind) or isinstance(fields[key], bool):
+                raise WeightsError(f"{key!r} must be of type {kind.__name__}, found {printable(repr(fields[key]))[:60]}")
+        if not NAME.fullmatch(fields["name"]) or not 1 <= fields["n_ctx"] <= MAX_N_CTX or fields["activation"] not in ("gelu", "relu"):
+            raise WeightsError("its name, n_ctx or activation is not one that handcraft writes")
+        return fields
+    except WeightsError as error:
+        message = str(error)
+        raise WeightsError(message if message.startswith(str(path)) else f"{path}: {message}") from None
