@@ -23,30 +23,11 @@ from handcraft.errors import ProgramError, printable
 from handcraft.gpt2 import Array, Weights
 from handcraft.layout import Layout
 from handcraft.program import Program, head_path, mlp_path, neuron_path
+from handcraft.provenance import Entry, Reason
 from handcraft.rules import MLP, Block, Head
 from handcraft.slots import ONE_HOT, Slot
 from handcraft.values import Source
 from handcraft.weights import nest
-
-
-@dataclass(frozen=True)
-class Reason:
-    """Why a cell is what it is: the rule, its text, and where its author wrote it."""
-
-    rule: str
-    text: str
-    source: str
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What one rule wrote into one cell. A bias [n] counts as the one row 0 of a matrix [1, n]."""
-
-    matrix: str
-    row: int
-    column: int
-    value: float
-    reason: Reason
 
 
 @dataclass

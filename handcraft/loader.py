@@ -12,10 +12,10 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
+from handcraft.built import PROGRAM_JSON
 from handcraft.errors import HandcraftError, ProgramError, hint, printable
 from handcraft.program import Program
 
-PROGRAM_JSON = "program.json"
 _HERE = Path(__file__).parent
 MAX_SOURCE = 2**20  # bytes of a program file
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import html
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,19 +21,22 @@ from typing import Any
 
 import numpy as np
 
+from handcraft import provenance
+from handcraft.built import PROGRAM_JSON, read_built, write_built
 from handcraft.claims import Answers
-from handcraft.compiler import Entry, compile_program
+from handcraft.compiler import compile_program
 from handcraft.errors import HandcraftError, PromptError, WeightsError, listing, printable
 from handcraft.generation import Sampler, generate, greedy
 from handcraft.gpt2 import Activation, Array, Weights, check_tokens, check_weights, gpt2, trace
-from handcraft.loader import PROGRAM_JSON, find, load_program
-from handcraft.program import NAME, Program
-from handcraft.slots import MAX_N_CTX
+from handcraft.loader import find, load_program
+from handcraft.program import Program
+from handcraft.provenance import Entry
 from handcraft.tracing import Names, Trace, name_trace
 from handcraft.vocabulary import Vocabulary
-from handcraft.weights import MAX_JSON, SAFETENSORS, flatten, load_weights, nest, parse_json, read_bytes, save_weights, write_atomically
+from handcraft.weights import flatten, nest
 
 Prompt = str | Iterable[str] | Iterable[int]  # a text, tokens, or ids
+UNASKED = 20  # tokens, where neither a number nor a claim's window says how many
 DTYPES = ("float32", "float64")
 
 
@@ -77,41 +79,28 @@ class Model:
     def load(cls, directory: str | Path, dtype: str = "float32") -> Model:
         """The model of a built directory: data, nothing is executed. Raises WeightsError for anything amiss."""
         directory, dtype = Path(directory), _checked_dtype(dtype)
-        fields = _read_fields(directory / PROGRAM_JSON)
-        weights = load_weights(directory / SAFETENSORS, fields["sha256"])
-        if weights["wpe"].shape[0] != fields["n_ctx"]:
-            raise WeightsError(f"{directory}: n_ctx is {fields['n_ctx']}, but wpe has {weights['wpe'].shape[0]} rows")
+        fields, weights = read_built(directory)
         arrays = {name: array.astype(dtype) for name, array in flatten(weights).items()}
         try:
             program = None if fields["program"] is None else Program.model_validate(fields["program"])
-            vocabulary = Vocabulary(tuple(fields["vocab"]))
-            entries = compile_program(program, dtype).entries if program else ()
-            causal = program.causal if program else True
-            weights = nest(arrays, len(weights["blocks"]))
-            return cls(fields["name"], weights, vocabulary, fields["n_head"], fields["activation"], causal, program, entries)
+            return cls(
+                fields["name"], nest(arrays, len(weights["blocks"])), Vocabulary(tuple(fields["vocab"])), fields["n_head"],
+                fields["activation"], program.causal if program else True, program,
+                compile_program(program, dtype).entries if program else (),
+            )  # fmt: skip
         except HandcraftError as error:
             raise WeightsError(f"{directory / PROGRAM_JSON}: {error}") from None
 
     def save(self, directory: str | Path) -> list[Path]:
-        """Write `model.safetensors` and `program.json`, each atomically; the sum in the second ties it to the first."""
-        directory = Path(directory)
+        """Write `model.safetensors` and `program.json`; returns their paths. A built directory holds float32."""
         if self.dtype != "float32":
             raise WeightsError(f"a built directory holds float32, this model is {self.dtype}; build it in float32")
-        sha = save_weights(self.weights, directory / SAFETENSORS)
-        write_atomically(directory / PROGRAM_JSON, self._program_json(sha))
-        return [directory / SAFETENSORS, directory / PROGRAM_JSON]
-
-    def _program_json(self, sha: str) -> bytes:
         fields = {
             "name": self.name, "vocab": self.vocabulary.tokens, "n_ctx": self.n_ctx, "n_head": self.n_head,
-            "activation": self.activation, "sha256": sha,
-            "program": self.program.model_dump(mode="json") if self.program else None,
-            "provenance": _provenance(self.entries),
+            "activation": self.activation, "program": self.program.model_dump(mode="json") if self.program else None,
+            "provenance": provenance.to_json(self.entries),
         }  # fmt: skip
-        data = json.dumps(fields, ensure_ascii=True, allow_nan=False).encode()
-        if len(data) > MAX_JSON:
-            raise WeightsError(f"program.json would have {len(data)} bytes, and at most {MAX_JSON} are read again")
-        return data
+        return write_built(Path(directory), fields, self.weights)
 
     # ------------------------------------------------------------ sizes
 
@@ -177,8 +166,8 @@ class Model:
         the claim's window holds. Raises PromptError for a prompt outside the claim's domain.
         """
         ids = self.ids(prompt)
-        most = self._room(ids)
-        n = min(20 if most is None else most, n if n is not None else 2**63) if most is not None or n is None else n
+        room = self._room(ids)
+        n = min(n for n in (n, room) if n is not None) if n is not None or room is not None else UNASKED
         stop = stop if stop is not None else getattr(self._claim, "stop", None)
         choose = greedy if sampler is None else sampler.start()
         stop_id = None if stop is None else self.vocabulary.encode([stop])[0]
@@ -205,7 +194,7 @@ class Model:
         """Every intermediate of one context, by the names of the program."""
         ids = self.ids(context)
         arrays = trace(np.array(ids), self.weights, **self.config)
-        return name_trace(arrays, ids, self.weights, self.vocabulary, self.names, self.entries)
+        return name_trace(arrays, ids, self.weights, self.vocabulary, self.names, self.entries, self.causal)
 
     @cached_property
     def names(self) -> Names:
@@ -253,34 +242,3 @@ def _checked_dtype(dtype: str) -> str:
     if dtype not in DTYPES:
         raise WeightsError(f"the dtype must be {' or '.join(DTYPES)}, found {printable(str(dtype))}")
     return dtype
-
-
-def _provenance(entries: Iterable[Entry]) -> dict[str, Any]:
-    """The rules once each, and for each matrix its cells as [row, column, value, index of the rule]."""
-    reasons = {reason: i for i, reason in enumerate(dict.fromkeys(entry.reason for entry in entries))}
-    cells: dict[str, list[list[float]]] = {}
-    for entry in entries:
-        cells.setdefault(entry.matrix, []).append([entry.row, entry.column, entry.value, reasons[entry.reason]])
-    rules = [{"rule": reason.rule, "text": reason.text, "source": reason.source} for reason in reasons]
-    return {"rules": rules, "cells": cells}
-
-
-_FIELDS = {"name": str, "vocab": list, "n_ctx": int, "n_head": int, "activation": str, "sha256": str}
-
-
-def _read_fields(path: Path) -> dict[str, Any]:
-    """The checked fields of a program.json."""
-    try:
-        fields = parse_json(read_bytes(path, MAX_JSON))
-        missing = [key for key in (*_FIELDS, "program", "provenance") if key not in fields]
-        if missing:
-            raise WeightsError(f"it has no {missing[0]!r}")
-        for key, kind in _FIELDS.items():
-            if not isinstance(fields[key], kind) or isinstance(fields[key], bool):
-                raise WeightsError(f"{key!r} must be of type {kind.__name__}, found {printable(repr(fields[key]))[:60]}")
-        if not NAME.fullmatch(fields["name"]) or not 1 <= fields["n_ctx"] <= MAX_N_CTX or fields["activation"] not in ("gelu", "relu"):
-            raise WeightsError("its name, n_ctx or activation is not one that handcraft writes")
-        return fields
-    except WeightsError as error:
-        message = str(error)
-        raise WeightsError(message if message.startswith(str(path)) else f"{path}: {message}") from None

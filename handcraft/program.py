@@ -23,14 +23,13 @@ from handcraft.errors import ProgramError, hint, listing, printable
 from handcraft.layout import Layout
 from handcraft.rules import Block, Head, Layer, as_block
 from handcraft.slots import MAX_N_CTX, Slot
-from handcraft.values import Frozen, Source, Where, here
+from handcraft.values import NAME, Frozen, Source, Where, here
 from handcraft.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from handcraft.model import Model
 
 MAX_BYTES = 2**30  # a program that would need more memory than this for its weights is refused
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
 def _blocks(layers: object) -> object:

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.compiler import Entry
-from handcraft.gpt2 import Array, Weights
+from handcraft.gpt2 import Array, Weights, mask_future
+from handcraft.provenance import Entry
 from handcraft.vocabulary import Vocabulary
 
 Named = dict[str, float]  # lane -> value
@@ -82,11 +82,17 @@ class Names:
 
 
 def name_trace(
-    arrays: dict[str, Array], ids: Sequence[int], weights: Weights, vocabulary: Vocabulary, names: Names, entries: Iterable[Entry]
+    arrays: dict[str, Array],
+    ids: Sequence[int],
+    weights: Weights,
+    vocabulary: Vocabulary,
+    names: Names,
+    entries: Iterable[Entry],
+    causal: bool,
 ) -> Trace:
     """The intermediates of one context [n_seq] with their names."""
     layers = range(len(weights["blocks"]))
-    heads = [_head(arrays, weights, layer, h, names) for layer in layers for h in range(len(names.heads[layer]))]
+    heads = [_head(arrays, weights, layer, h, names, causal) for layer in layers for h in range(len(names.heads[layer]))]
     return Trace(
         tokens=[vocabulary.tokens[i] for i in ids],
         heads=heads,
@@ -101,19 +107,19 @@ def _named(rows: Array, names: Sequence[str]) -> list[Named]:  # [n_seq, n] -> o
     return [{name: float(value) for name, value in zip(names, row, strict=True) if name} for row in rows]
 
 
-def _head(arrays: dict[str, Array], weights: Weights, layer: int, h: int, names: Names) -> HeadTrace:
+def _head(arrays: dict[str, Array], weights: Weights, layer: int, h: int, names: Names, causal: bool) -> HeadTrace:
     at = f"blocks.{layer}.attn"
     match, value = names.heads[layer][h]
     d_head = len(match)
     rows = weights["blocks"][layer]["attn"]["c_proj"]["w"][h * d_head : (h + 1) * d_head]  # [d_head, n_embd]
     pattern = arrays[f"{at}.pattern"][h]  # [n_query, n_key]
-    hidden = np.isneginf(np.where(pattern > 0, 0, -np.inf)) & (np.triu(np.ones_like(pattern), 1) > 0)
-    scores = np.where(hidden, np.nan, arrays[f"{at}.scores"][h])
+    scores = arrays[f"{at}.scores"][h]
+    scores = mask_future(scores) if causal else scores
     return HeadTrace(
         name=f"{layer}.h{h}",
         query=_named(arrays[f"{at}.q"][h], match),
         key=_named(arrays[f"{at}.k"][h], match),
-        scores=[[None if np.isnan(x) else float(x) for x in row] for row in scores],
+        scores=[[None if np.isneginf(x) else float(x) for x in row] for row in scores],
         weights=[[float(x) for x in row] for row in pattern],
         value=_named(arrays[f"{at}.v"][h], value),
         written=[{k: v for k, v in row.items() if v} for row in _named(arrays[f"{at}.z"][h] @ rows, names.stream)],

@@ -7,6 +7,7 @@ is not part of what it is: two equal rules on different lines are equal.
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Va
 
 from handcraft.errors import ProgramError, hint
 
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")  # of a program: also a folder's name, so no separators
 OURS = ("handcraft.", "pydantic", "pydantic_core")
 
 

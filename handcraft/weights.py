@@ -32,7 +32,6 @@ MAX_BYTES = 2**30  # of one weight file; a larger one is refused unread
 MAX_JSON = 2**20  # of one JSON document
 MAX_DEPTH = 64  # of the nesting of a JSON document
 MAX_LAYERS = 1024
-SAFETENSORS, NPZ = "model.safetensors", "model.npz"
 
 _NAME = re.compile(
     r"wte|wpe|ln_f\.[gb]"

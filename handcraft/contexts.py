@@ -1,0 +1,50 @@
+"""The contexts of a program: how many there are, and how to draw them.
+
+A claim on endings speaks of every context of every length up to n_ctx; a claim on prompts speaks of the texts of
+its regular language. Rules of this file: counts are exact integers; hypothesis is imported only when drawing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from handcraft.claims import Answers
+from handcraft.program import Program
+from handcraft.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+
+def count_contexts(n_vocab: int, n_ctx: int) -> int:
+    """How many contexts there are of length 1 to n_ctx."""
+    return sum(n_vocab**length for length in range(1, n_ctx + 1))
+
+
+def token_contexts(vocabulary: Sequence[str], n_ctx: int) -> SearchStrategy[list[str]]:
+    """Contexts of any tokens: the length evenly from 1 to n_ctx, shrinking towards short ones of the first token."""
+    from hypothesis import strategies as st
+
+    def of_length(n: int) -> SearchStrategy[list[str]]:
+        return st.lists(st.sampled_from(vocabulary), min_size=n, max_size=n)
+
+    return st.integers(1, n_ctx).flatmap(of_length)
+
+
+def prompts(claim: Answers, n_ctx: int) -> SearchStrategy[str]:
+    """Prompts of a claim that fit the window."""
+    from hypothesis import strategies as st
+
+    language = claim.language(n_ctx)
+    pattern = re.compile(claim.prompts, re.ASCII)
+    return st.from_regex(pattern, fullmatch=True).filter(lambda text: text in language)
+
+
+def contexts(program: Program) -> SearchStrategy[list[str]]:
+    """Contexts of a program as lists of tokens: prompts of its domain, or any tokens up to n_ctx."""
+    if isinstance(program.claim, Answers):
+        vocabulary = Vocabulary(program.vocabulary)
+        return prompts(program.claim, program.n_ctx).map(lambda text: list(vocabulary.split(text)))
+    return token_contexts(program.vocabulary, program.n_ctx)

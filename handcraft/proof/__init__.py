@@ -1,0 +1,20 @@
+"""Verification: does the model predict what the program claims?
+
+    report.py       what is said in the end
+    expectation.py  a claim as arrays: what must follow each of many contexts
+    tally.py        counting right and wrong, the least margin, the shortest counterexample
+    enumeration.py  every context of every length, prefixes shared
+    sampling.py     contexts drawn by hypothesis, prompts drawn evenly by length
+    methods.py      which method, within which budget
+
+Rules of this package: the claim is asked in plain Python, the model through its weights; neither knows the other.
+A tie is not an answer: a prediction is right where its margin is above zero.
+"""
+
+from __future__ import annotations
+
+from handcraft.proof.methods import METHODS as METHODS
+from handcraft.proof.methods import Budget as Budget
+from handcraft.proof.methods import verify as verify
+from handcraft.proof.report import Counterexample as Counterexample
+from handcraft.proof.report import Report as Report

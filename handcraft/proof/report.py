@@ -1,0 +1,59 @@
+"""The report of a verification, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Verdict = Literal["proved", "checked", "refuted", "unknown"]
+EXIT_CODES: dict[Verdict, int] = {"proved": 0, "checked": 0, "refuted": 1, "unknown": 3}
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """The shortest context on which the model is wrong. `expected` and `got` are tokens, or probabilities."""
+
+    tokens: list[str]
+    expected: Any
+    got: Any
+    margin: float | None
+
+    @property
+    def ids_text(self) -> str:
+        """The tokens side by side."""
+        return "".join(self.tokens)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found.
+
+    contexts    how many contexts were covered; for a claim on prompts, how many prompts
+    checked     those of them where the claim speaks
+    accuracy    the share of `checked` that is right; None for a distribution, or where nothing was checked
+    min_margin  the least logit margin, and in `min_margin_at` the context where it stands
+    reason      why the verdict is not stronger
+    """
+
+    program: str
+    verdict: Verdict
+    method: str
+    contexts: int
+    checked: int
+    accuracy: float | None
+    min_margin: float | None
+    counterexample: Counterexample | None
+    dtype: str
+    seconds: float
+    min_margin_at: list[str] | None = None
+    max_probability_error: float | None = None
+    reason: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 where the claim holds, 1 where it is refuted, 3 where it is undecided."""
+        return EXIT_CODES[self.verdict]
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain data."""
+        return self.__dict__ | {"counterexample": self.counterexample.__dict__ if self.counterexample else None}
