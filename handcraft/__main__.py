@@ -1,0 +1,5 @@
+"""`python -m handcraft`: the command line."""
+
+from handcraft.cli import main
+
+main()

@@ -1,0 +1,285 @@
+"""The command line: every command opens a program, calls one function of the library, and prints what it returns.
+
+PROGRAM is a path to a .py, the name of a bundled program, or a built directory. Exit codes: 0 done; 1 refuted, or a
+check failed; 2 bad usage or bad input; 3 undecided. `--json` prints one JSON object on stdout and nothing else.
+
+Rules of this file: the only one that prints. Heavy imports stand inside the commands, so that `--help` costs none.
+"""
+
+from __future__ import annotations
+
+import json as json_module
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from handcraft.errors import CheckError, HandcraftError, ProgramError, printable
+
+if TYPE_CHECKING:
+    from handcraft.model import Model
+    from handcraft.proof.report import Report
+
+app = typer.Typer(
+    help="A construction kit for hand-weighted transformers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Program = Annotated[str, typer.Argument(metavar="PROGRAM", help="A program file, a bundled program's name, or a built directory.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Dtype = Annotated[str, typer.Option("--dtype", help="float32 or float64.")]
+Tokens = Annotated[bool, typer.Option("--tokens", help="The text is a JSON list of tokens.")]
+PROGRESS_AFTER = 2.0  # seconds
+
+
+def main() -> None:
+    """Run the command line; every error of a user's is one line on stderr."""
+    try:
+        app(standalone_mode=False)
+    except HandcraftError as error:
+        _fail(str(error), error.exit_code)
+    except (BrokenPipeError, KeyboardInterrupt) as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the interpreter's flush is silent
+        sys.exit(130 if isinstance(error, KeyboardInterrupt) else 141)
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
+    except Exception as error:
+        if hasattr(error, "exit_code") and hasattr(error, "format_message"):  # click's usage errors
+            _fail(error.format_message(), error.exit_code)
+        raise
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"error: {printable(message.replace(chr(10), ' '))}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _out(value: dict[str, Any]) -> None:
+    print(json_module.dumps(value, allow_nan=False))
+
+
+def _show(make: Callable[[int], Any]) -> None:
+    """Print a renderable that was made for the console's width."""
+    from handcraft import render
+
+    console = render.console()
+    console.print(make(console.width))
+
+
+def _open(reference: str, dtype: str = "float32") -> Model:
+    from handcraft.model import Model
+
+    return Model.open(reference, dtype)
+
+
+def _prompt(text: str, tokens: bool) -> str | list[str]:
+    """The text itself, or the tokens of a JSON list."""
+    if not tokens:
+        return text
+    try:
+        value = json_module.loads(text)
+    except (json_module.JSONDecodeError, RecursionError):
+        value = None
+    if not isinstance(value, list) or not all(isinstance(token, str) for token in value):
+        raise ProgramError(f'--tokens takes a JSON list of tokens such as ["a", "b"], found {text[:60]!r}')
+    return value
+
+
+@app.command()
+def build(
+    program: Program,
+    out: Annotated[Path | None, typer.Option("--out", help="The directory to write; build/NAME by default.")] = None,
+    json: Json = False,
+) -> None:
+    """Write the weights and program.json of a program."""
+    model = _open(program)
+    directory = out or Path("build") / model.name
+    files = _writing(lambda: model.save(directory))
+    sizes = {"n_layer": model.n_layer, "n_head": model.n_head, "n_embd": model.n_embd,
+             "n_vocab": len(model.vocabulary), "n_ctx": model.n_ctx}  # fmt: skip
+    if json:
+        return _out({"program": model.name, "out": str(directory), "files": [str(f) for f in files], **sizes,
+                     "parameters": model.parameters})  # fmt: skip
+    print(", ".join(f"{key} {value}" for key, value in sizes.items()))
+    print("parameters: " + ", ".join(f"{value} {key}" for key, value in model.parameters.items()))
+    print("\n".join(f"wrote {printable(str(file))}" for file in files))
+    return None
+
+
+def _writing(write: Callable[[], list[Path]]) -> list[Path]:
+    try:
+        return write()
+    except OSError as error:
+        raise ProgramError(f"cannot write {printable(str(error.filename))}: {error.strerror}") from None
+
+
+@app.command()
+def explain(
+    program: Program,
+    part: Annotated[str | None, typer.Argument(metavar="[PART]", help="Such as wte, 0.c_attn, 0.h1, 0.h1.qk, 0.mlp.")] = None,
+    json: Json = False,
+) -> None:
+    """Print the matrices, lanes named on both sides, with the rule behind every cell."""
+    from handcraft.explanation import explain as explain_model
+
+    model = _open(program)
+    found = explain_model(model, part)
+    if json:
+        return _out(found.to_json())
+    from handcraft import render
+
+    return _show(lambda width: render.explanation(model, found, width))
+
+
+@app.command()
+def run(
+    program: Program,
+    prompt: Annotated[str, typer.Argument(help="The text to continue.")],
+    n: Annotated[int | None, typer.Option("-n", min=0, help="How many tokens at most.")] = None,
+    sample: Annotated[bool, typer.Option("--sample", help="Draw from the probabilities instead of taking the best.")] = False,
+    temperature: Annotated[float, typer.Option("--temperature", help="Divides the logits; with --sample.")] = 1.0,
+    top_k: Annotated[int | None, typer.Option("--top-k", help="Keep the k likeliest; with --sample.")] = None,
+    top_p: Annotated[float | None, typer.Option("--top-p", help="Keep the likeliest up to this probability; with --sample.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Makes the draw repeatable; with --sample.")] = None,
+    tokens: Tokens = False,
+    json: Json = False,
+    dtype: Dtype = "float32",
+) -> None:
+    """Continue a prompt."""
+    from handcraft.generation import Sampler
+
+    model = _open(program, dtype)
+    sampler = Sampler(temperature, top_k, top_p, seed) if sample else None
+    completion = model.generate(_prompt(prompt, tokens), n, sampler=sampler)
+    if json:
+        return _out({"prompt": prompt, "completion": completion})
+    print(printable(completion))
+    return None
+
+
+@app.command()
+def trace(
+    program: Program,
+    context: Annotated[str, typer.Argument(help="The text to trace.")],
+    tokens: Tokens = False,
+    json: Json = False,
+    dtype: Dtype = "float32",
+) -> None:
+    """Show one forward pass: attention, residual stream, logits, and which rule gave each logit what."""
+    found = _open(program, dtype).trace(_prompt(context, tokens))
+    if json:
+        return _out(found.to_json())
+    from handcraft import render
+
+    return _show(lambda width: render.trace(found, width))
+
+
+@app.command()
+def verify(
+    program: Program,
+    method: Annotated[str | None, typer.Option("--method", help="exhaustive, sampled, or both in order, with a comma.")] = None,
+    budget: Annotated[str | None, typer.Option("--budget", help="Contexts, or seconds such as 30s.")] = None,
+    rules: Annotated[str | None, typer.Option("--program", help="The program file whose claim a built directory is held to.")] = None,
+    json: Json = False,
+    dtype: Dtype = "float32",
+) -> None:
+    """Check the program against its claim, on every context where that is possible."""
+    from handcraft.proof import METHODS, Budget
+    from handcraft.proof import verify as verify_model
+
+    model = _open(program, dtype)
+    if rules is not None:
+        from handcraft.loader import find, load_program
+
+        model = model.replace(program=load_program(find(rules)))
+    if changed := model.differences():
+        count = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        raise CheckError(f"{model.name}: the weights are not what the rules say, at {changed[0]}{count}")
+    methods = [name.strip() for name in method.split(",")] if method else list(METHODS)
+    with _Progress(f"verifying {model.name}") as progress:
+        report = verify_model(model, methods=methods, budget=Budget.parse(budget) if budget else Budget(), progress=progress)
+    _out(report.to_json()) if json else _print_report(model, report)
+    raise typer.Exit(report.exit_code)
+
+
+def _print_report(model: Model, report: Report) -> None:
+    from handcraft import render
+
+    _show(lambda width: render.report(report))
+    if report.counterexample is not None:
+        print()
+        _show(lambda width: render.trace(model.trace(report.counterexample.tokens), width))  # type: ignore[union-attr]
+
+
+class _Progress:
+    """A progress bar on stderr that appears only after two seconds."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.start, self.bar = text, time.monotonic(), None
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __call__(self, done: int, total: int) -> None:
+        if self.bar is None and time.monotonic() - self.start > PROGRESS_AFTER and sys.stderr.isatty():
+            from handcraft import render
+
+            self.bar: Any = render.progress()
+            self.bar.start()
+            self.task = self.bar.add_task(printable(self.text), total=total or None)
+        if self.bar is not None:
+            self.bar.update(self.task, completed=done)
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+
+@app.command()
+def diff(a: Program, b: Program, json: Json = False) -> None:
+    """Show which cells, rules and sizes differ between two programs."""
+    from handcraft.comparison import compare
+
+    found = compare(_open(a), _open(b))
+    if json:
+        return _out(found.to_json())
+    from handcraft import render
+
+    return _show(lambda width: render.difference(found))
+
+
+@app.command("list")
+def list_programs(json: Json = False) -> None:
+    """List the bundled programs."""
+    from handcraft.loader import bundled, summary
+
+    programs = {name: summary(path) for name, path in bundled().items()}
+    if json:
+        return _out({"programs": programs})
+    from handcraft import render
+
+    return _show(lambda width: render.listing(programs))
+
+
+@app.command()
+def new(name: Annotated[str, typer.Argument(help="The program's name; NAME.py is written here.")], json: Json = False) -> None:
+    """Write a starting program."""
+    from handcraft.starting import starting_program
+
+    path = Path(f"{name}.py")
+    _writing(lambda: [starting_program(name, path)])
+    if json:
+        return _out({"out": str(path)})
+    print(f"wrote {printable(str(path))}; now run: handcraft explain {path}")
+    return None
+
+
+if __name__ == "__main__":
+    main()
