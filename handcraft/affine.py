@@ -305,6 +305,11 @@ AsAffine = Annotated[Affine, BeforeValidator(as_affine), PlainSerializer(Affine.
 AsDirection = Annotated[Affine, BeforeValidator(as_direction), PlainSerializer(Affine.to_json)]
 
 
+def value_lanes(value: object) -> Map:
+    """Each target lane of what was given for a map, from itself: a head's default key or output."""
+    return Map.identity(as_map(value).targets)
+
+
 # ---------------------------------------------------------------- how they read
 
 

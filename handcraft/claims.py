@@ -57,9 +57,7 @@ class Callback:
             ) from error
 
 
-Function = Annotated[
-    Callback, BeforeValidator(Callback.of), PlainSerializer(lambda callback: callback.name, return_type=str)
-]
+Function = Annotated[Callback, BeforeValidator(Callback.of), PlainSerializer(lambda callback: callback.name, return_type=str)]
 
 
 class After(Frozen):
@@ -228,7 +226,7 @@ class Oracle:
         endings = (tokens[len(tokens) - n :] for n in self._lengths if n <= len(tokens))
         return next((self._endings[ending] for ending in endings if ending in self._endings), None)
 
-    def _checked(self, token: Any, context: Context) -> str | None:
+    def _checked(self, token: Any, context: Context) -> Any:
         if token is not None and token not in self.vocabulary.ids:
             known = listing(self.vocabulary.tokens)
             raise ProgramError(

@@ -146,7 +146,9 @@ def run(
     sample: Annotated[bool, typer.Option("--sample", help="Draw from the probabilities instead of taking the best.")] = False,
     temperature: Annotated[float, typer.Option("--temperature", help="Divides the logits; with --sample.")] = 1.0,
     top_k: Annotated[int | None, typer.Option("--top-k", help="Keep the k likeliest; with --sample.")] = None,
-    top_p: Annotated[float | None, typer.Option("--top-p", help="Keep the likeliest up to this probability; with --sample.")] = None,
+    top_p: Annotated[
+        float | None, typer.Option("--top-p", help="Keep the likeliest up to this probability; with --sample.")
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Makes the draw repeatable; with --sample.")] = None,
     tokens: Tokens = False,
     json: Json = False,
@@ -186,7 +188,9 @@ def verify(
     program: Program,
     method: Annotated[str | None, typer.Option("--method", help="exhaustive, sampled, or both in order, with a comma.")] = None,
     budget: Annotated[str | None, typer.Option("--budget", help="Contexts, or seconds such as 30s.")] = None,
-    rules: Annotated[str | None, typer.Option("--program", help="The program file whose claim a built directory is held to.")] = None,
+    rules: Annotated[
+        str | None, typer.Option("--program", help="The program file whose claim a built directory is held to.")
+    ] = None,
     json: Json = False,
     dtype: Dtype = "float32",
 ) -> None:
@@ -212,7 +216,7 @@ def verify(
 def _print_report(model: Model, report: Report) -> None:
     from handcraft import render
 
-    _show(lambda width: render.report(report))
+    _show(lambda _: render.report(report))
     if report.counterexample is not None:
         print()
         _show(lambda width: render.trace(model.trace(report.counterexample.tokens), width))  # type: ignore[union-attr]
@@ -221,8 +225,11 @@ def _print_report(model: Model, report: Report) -> None:
 class _Progress:
     """A progress bar on stderr that appears only after two seconds."""
 
+    bar: Any
+
     def __init__(self, text: str) -> None:
-        self.text, self.start, self.bar = text, time.monotonic(), None
+        self.text, self.start = text, time.monotonic()
+        self.bar = None  # rich's, made when it is needed
 
     def __enter__(self) -> _Progress:
         return self
@@ -231,7 +238,7 @@ class _Progress:
         if self.bar is None and time.monotonic() - self.start > PROGRESS_AFTER and sys.stderr.isatty():
             from handcraft import render
 
-            self.bar: Any = render.progress()
+            self.bar = render.progress()
             self.bar.start()
             self.task = self.bar.add_task(printable(self.text), total=total or None)
         if self.bar is not None:
@@ -252,7 +259,7 @@ def diff(a: Program, b: Program, json: Json = False) -> None:
         return _out(found.to_json())
     from handcraft import render
 
-    return _show(lambda width: render.difference(found))
+    return _show(lambda _: render.difference(found))
 
 
 @app.command("list")
@@ -265,7 +272,7 @@ def list_programs(json: Json = False) -> None:
         return _out({"programs": programs})
     from handcraft import render
 
-    return _show(lambda width: render.listing(programs))
+    return _show(lambda _: render.listing(programs))
 
 
 @app.command()

@@ -105,15 +105,15 @@ def _compile_embedding(sheet: Sheet, program: Program, layout: Layout) -> None:
             _write_row(sheet, "wpe", position, slot, values, layout, rule)
 
 
-def _write_row(
-    sheet: Sheet, matrix: str, row: int, slot: Slot, values: tuple[float, ...], layout: Layout, rule: str
-) -> None:
+def _write_row(sheet: Sheet, matrix: str, row: int, slot: Slot, values: tuple[float, ...], layout: Layout, rule: str) -> None:
     what = "token" if matrix == "wte" else "position"
-    one_hot = ONE_HOT == (slot.tokens if matrix == "wte" else slot.positions)
+    one_hot = (slot.tokens if matrix == "wte" else slot.positions) == ONE_HOT
     for lane, value in zip(slot.lanes, values, strict=True):
         if value:
             name = printable(str(lane))
-            text = f"{name} is 1 where the {what} is {printable(str(lane.label))}" if one_hot else f"{name} is a table of the {what}"
+            text = (
+                f"{name} is 1 where the {what} is {printable(str(lane.label))}" if one_hot else f"{name} is a table of the {what}"
+            )
             sheet.write(matrix, row, layout.column[lane], value, Reason(rule, text, str(slot.source)))
 
 

@@ -172,9 +172,7 @@ class _Views:
 
     def view(self, part: str, title: str, regions: Sequence[_Region], also: tuple[str, ...] = ()) -> View:
         columns = [name for _, name in regions[0].columns]
-        values = [
-            self.arrays[r.matrix][np.ix_([row for row, _ in r.rows], [column for column, _ in r.columns])] for r in regions
-        ]
+        values = [self.arrays[r.matrix][np.ix_([row for row, _ in r.rows], [column for column, _ in r.columns])] for r in regions]
         kept = [(r, v) for i, (r, v) in enumerate(zip(regions, values, strict=True)) if i == 0 or v.any()]  # no empty bias
         rows = [name for region, _ in kept for _, name in region.rows]
         cells = tuple(cell for region, _ in kept for cell in self.cells(region))

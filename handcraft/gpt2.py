@@ -28,6 +28,10 @@ Cache = list[tuple[Array, Array] | None]  # for each block the keys and values o
 Note = Callable[[str, Array], Array]  # told of every intermediate; returns the value to go on with
 
 
+def _quiet(name: str, value: Array) -> Array:  # noqa: ARG001  # the shape of a Note
+    return value
+
+
 def gelu(x: Array) -> Array:  # [...] -> [...]  GPT-2's tanh form
     return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
 
@@ -97,7 +101,7 @@ def gpt2(
     activation: Activation = "gelu",
     causal: bool = True,
     cache: Cache | None = None,
-    note: Note = lambda name, value: value,
+    note: Note = _quiet,
 ) -> Array:  # [..., n_seq] -> [..., n_seq, n_vocab]
     """The logits after every position. With a cache, `tokens` are only the new ones and the cache grows in place."""
     cache = [None] * len(blocks) if cache is None else cache

@@ -227,8 +227,8 @@ class Model:
         return dataclasses.replace(self, **changes)
 
     def __repr__(self) -> str:
-        sizes = f"n_layer={self.n_layer}, n_head={self.n_head}, n_embd={self.n_embd}, n_vocab={len(self.vocabulary)}, n_ctx={self.n_ctx}"
-        return f"Model({self.name!r}, {sizes}, {self.dtype})"
+        sizes = f"n_layer={self.n_layer}, n_head={self.n_head}, n_embd={self.n_embd}, n_vocab={len(self.vocabulary)}"
+        return f"Model({self.name!r}, {sizes}, n_ctx={self.n_ctx}, {self.dtype})"
 
     def _repr_html_(self) -> str:
         rows = {"layers": self.n_layer, "heads": self.n_head, "n_embd": self.n_embd, "n_ctx": self.n_ctx,

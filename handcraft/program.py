@@ -54,9 +54,7 @@ class Program(Frozen):
     name: str = "program"
     embedding: tuple[Slot, ...]
     layers: Annotated[tuple[Block, ...], BeforeValidator(_blocks)] = ()
-    claim: Annotated[
-        Annotated[Claim, Field(discriminator="kind")] | None, BeforeValidator(as_claim)
-    ] = None
+    claim: Annotated[Annotated[Claim, Field(discriminator="kind")] | None, BeforeValidator(as_claim)] = None
     vocabulary: tuple[str, ...] = ()
     n_ctx: int = 0
     activation: Literal["gelu", "relu"] = "gelu"
@@ -83,7 +81,7 @@ class Program(Frozen):
 
     else:
 
-        def __init__(self, **fields):
+        def __init__(self, **fields: Any) -> None:
             fields.setdefault("source", here())
             fields.setdefault("name", _file_name(fields["source"]))
             try:
@@ -201,8 +199,7 @@ def mlp_path(layer: int, block: Block) -> tuple[str, ...]:
 
 def neuron_path(layer: int, block: Block, neuron: int) -> tuple[str, ...]:
     """The path of a neuron; its own name stands last where it has one."""
-    assert block.mlp is not None  # only called for a neuron of the block
-    name = block.mlp.neurons[neuron].name
+    name = block.mlp.neurons[neuron].name if block.mlp else None
     return (*mlp_path(layer, block), f"neurons[{neuron}]" if name is None else printable(name))
 
 
@@ -215,7 +212,7 @@ def _problems(program: Program) -> Iterator[Problem]:
     stream = {str(lane): lane for slot in program.embedding for lane in slot.lanes}
     for i, block in enumerate(program.layers):
         for j, head in enumerate(block.heads):
-            yield from ((head_path(i, block, j) + (part,), head, text) for part, text in _head_problems(head, stream))
+            yield from (((*head_path(i, block, j), part), head, text) for part, text in _head_problems(head, stream))
         if block.mlp is not None:
             path = mlp_path(i, block)
             yield from (((*path, "adds"), block.mlp, text) for text in _unknown(block.mlp.adds.lanes_read, stream))

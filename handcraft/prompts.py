@@ -16,7 +16,7 @@ import string
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from random import Random
 from typing import TypeAlias
 
@@ -71,7 +71,7 @@ def either(*options: Tree) -> Tree:
     return next(iter(flat)) if len(flat) == 1 else Either(frozenset(flat)) if flat else NOTHING
 
 
-@lru_cache(maxsize=None)
+@cache
 def nullable(tree: Tree) -> bool:
     """Whether the empty text belongs to the language."""
     match tree:
@@ -141,9 +141,9 @@ class Language:
 
     def count(self, length: int) -> int:
         """How many texts of this length belong to the language: an exact integer."""
-        for n in range(length + 1):  # from short to long, so that the recursion is shallow
-            found = self._count(self.tree, n)
-        return found
+        for n in range(length):  # from short to long, so that the recursion is shallow
+            self._count(self.tree, n)
+        return self._count(self.tree, length)
 
     def _count(self, tree: Tree, length: int) -> int:
         if length == 0:

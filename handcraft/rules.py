@@ -20,11 +20,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
-from handcraft.affine import Affine, AsAffine, AsDirection, AsMap, Map, MapLike, Term, as_map, number
+from handcraft.affine import Affine, AsAffine, AsDirection, AsMap, Map, MapLike, Term, number, value_lanes
 from handcraft.errors import ProgramError
 from handcraft.values import Frozen, Where, here
 
 SHARPNESS = 8.0  # gelu(8 z) / 8 is z or 0 to the last bit of float32 where |z| >= 1 (for tanh gelu, |x| >= 6 is enough)
+
+NOTHING = Affine()
+EVERYWHERE = Map()  # no lane asked about: every score is 0
 
 Scores: TypeAlias = Literal["raw", "exact"]
 Amounts: TypeAlias = Mapping[Any, float] | Term
@@ -41,8 +44,8 @@ class Head(Frozen):
             "exact": that factor is folded into the query, so the score is what is written
     """
 
-    query: AsMap = Map()
-    key: AsMap = Map()
+    query: AsMap = EVERYWHERE
+    key: AsMap = EVERYWHERE
     value: AsMap
     output: AsMap
     scores: Scores = "raw"
@@ -71,7 +74,7 @@ class Head(Frozen):
             fields = dict(fields)
             for given, default in (("query", "key"), ("value", "output")):
                 if default not in fields and given in fields:
-                    fields[default] = Map.identity(as_map(fields[given]).targets)
+                    fields[default] = value_lanes(fields[given])
         return fields
 
 
@@ -110,7 +113,7 @@ class MLP(Frozen):
     """Neurons that read the stream at once, and a constant part added at every position."""
 
     neurons: tuple[Neuron, ...] = ()
-    adds: AsDirection = Affine()
+    adds: AsDirection = NOTHING
     source: Where = Field(default_factory=here)
 
     if TYPE_CHECKING:
@@ -119,7 +122,7 @@ class MLP(Frozen):
 
     else:
 
-        def __init__(self, neurons=(), adds=Affine(), **fields):
+        def __init__(self, neurons: Any = (), adds: Any = NOTHING, **fields: Any) -> None:
             super().__init__(neurons=neurons, adds=adds, **fields)
 
     @field_validator("adds")
@@ -141,7 +144,7 @@ class Block(Frozen):
 
     else:
 
-        def __init__(self, heads=(), mlp=None, **fields):
+        def __init__(self, heads: Any = (), mlp: Any = None, **fields: Any) -> None:
             super().__init__(heads=heads, mlp=mlp, **fields)
 
     @model_validator(mode="after")

@@ -37,9 +37,7 @@ def _mapping(value: object) -> object:
     return dict(value) if isinstance(value, tuple) else value
 
 
-TokenTable = Annotated[
-    Literal["one-hot"] | tuple[tuple[str, Row], ...] | None, BeforeValidator(_pairs), PlainSerializer(_mapping)
-]
+TokenTable = Annotated[Literal["one-hot"] | tuple[tuple[str, Row], ...] | None, BeforeValidator(_pairs), PlainSerializer(_mapping)]
 PositionTable = Literal["one-hot"] | tuple[Row, ...] | None
 
 

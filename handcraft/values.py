@@ -39,15 +39,13 @@ class Source:
 
 def here() -> Source:
     """The line of the author's file that is being executed: the nearest frame outside handcraft."""
-    frame = sys._getframe(1)
+    frame = sys._getframe(1)  # noqa: SLF001  # inspect.stack reads source files, which is slow
     while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).startswith(OURS):
         frame = frame.f_back
     return Source(frame.f_code.co_filename, frame.f_lineno)
 
 
-Where = Annotated[
-    Source, BeforeValidator(Source.parse), PlainSerializer(str, return_type=str, when_used="always")
-]
+Where = Annotated[Source, BeforeValidator(Source.parse), PlainSerializer(str, return_type=str, when_used="always")]
 
 
 class Frozen(BaseModel):
@@ -78,7 +76,7 @@ def _readable(error: ValidationError, kind: type[BaseModel]) -> ProgramError:
 
 
 def _steps(loc: tuple[int | str, ...]) -> tuple[str, ...]:
-    """pydantic's location as path steps: `layers`, 0, `query` -> `layers[0]`, `query`."""
+    """Pydantic's location as path steps: `layers`, 0, `query` -> `layers[0]`, `query`."""
     steps: list[str] = []
     for part in loc:
         if isinstance(part, int) and steps:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from handcraft.errors import PromptError, ProgramError, hint, listing, printable
+from handcraft.errors import ProgramError, PromptError, hint, listing, printable
 
 
 @dataclass(frozen=True)

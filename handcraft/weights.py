@@ -103,11 +103,10 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        Path(temporary).unlink(missing_ok=True)
         raise
     _sync_directory(path.parent)
 
@@ -137,7 +136,8 @@ def to_safetensors(weights: Weights) -> bytes:
 def to_npz(weights: Weights) -> bytes:
     """The weights as the bytes of an npz file."""
     buffer = io.BytesIO()
-    np.savez(buffer, **flatten(weights))
+    arrays: dict[str, Any] = flatten(weights)
+    np.savez(buffer, **arrays)
     return buffer.getvalue()
 
 

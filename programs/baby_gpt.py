@@ -7,7 +7,7 @@ probabilities. Source: Karpathy, "GPT as a finite-state Markov chain", 2023 (the
 from itertools import product
 from math import log
 
-from handcraft import Block, Head, MLP, Neuron, Program, distribution, position, scratch, token
+from handcraft import MLP, Block, Head, Neuron, Program, distribution, position, scratch, token
 
 SEQUENCE = "111101111011110"
 LARGE = 1024
@@ -15,6 +15,7 @@ NEVER = -104  # exp(-104) is 0 in float32
 
 p, t = position(3), token("01")
 back = scratch("back", ("one", "two"))  # the bit one back, the bit two back
+read = (back["two"], back["one"], t["1"])  # the context, the oldest bit first
 
 one = Head(query=LARGE * p.previous, value={back["one"]: t["1"]})
 two = Head(query={p[0]: LARGE * p[2]}, value={back["two"]: t["1"]})
@@ -28,8 +29,8 @@ def chances(context: str) -> dict[str, float]:
 
 def neuron(context: str) -> Neuron:
     """+1 on its own context and at most -1 on every other: writes log p, less the current bit's own logit."""
-    bits = [2 * lane - 1 if bit == "1" else 1 - 2 * lane for bit, lane in zip(context, (back["two"], back["one"], t["1"]))]
-    logits = {t[bit]: (log(p) if p else NEVER) - (bit == context[-1]) for bit, p in chances(context).items()}
+    bits = [2 * lane - 1 if bit == "1" else 1 - 2 * lane for bit, lane in zip(context, read, strict=True)]
+    logits = {t[bit]: (log(chance) if chance else NEVER) - (bit == context[-1]) for bit, chance in chances(context).items()}
     return Neuron(when=bits[0] + bits[1] + bits[2] - 2, adds=logits, name=f"after {context}")
 
 

@@ -93,7 +93,7 @@ class _Trie:
         if n > 1 and n * self.n_vocab > CHUNK:
             part = n // self.n_vocab
             for i in range(self.n_vocab):
-                yield from self.walk(first + i * part, part, [_slice(level, n, i, self.n_vocab) for level in levels], max_length)
+                yield from self.walk(first + i * part, part, [_slice(level, i, self.n_vocab) for level in levels], max_length)
             return
         level, logits = self._position(n, levels)
         yield Chunk(len(levels) + 1, first * self.n_vocab, logits)
@@ -138,8 +138,8 @@ def _mean_value(q: Array, keys_values: list[tuple[Array, Array]], scale: float) 
     scores /= scores.sum(axis=0)
     z = np.zeros((keys_values[-1][1].shape[0], n), dtype=q.dtype)
     for weight, (_, v) in zip(scores, keys_values, strict=True):
-        for lane, value in zip(z, v, strict=True):  # [n], [n_s]
-            lane += (weight.reshape(len(value), -1) * value[:, None]).ravel()
+        for i, value in enumerate(v):  # [n_s]
+            z[i] += (weight.reshape(len(value), -1) * value[:, None]).ravel()  # [n]
     return z
 
 
@@ -150,8 +150,8 @@ def _product(q: Array, k: Array, n: int) -> Array:  # [lanes, n], [lanes, n_s] -
     return total.ravel()
 
 
-def _slice(level: Level, n: int, part: int, parts: int) -> Level:
-    """The ancestors of the given part of n contexts; a single ancestor is shared by all."""
+def _slice(level: Level, part: int, parts: int) -> Level:
+    """The ancestors of one of so many equal parts of the contexts; a single ancestor is shared by all."""
 
     def cut(array: Array) -> Array:  # [lanes, n_s] -> [lanes, n_s / parts], or the same
         size = array.shape[1] // parts

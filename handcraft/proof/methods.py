@@ -15,7 +15,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-
+from functools import partial
 
 from handcraft.claims import After, Answers, Distribution, Predicate
 from handcraft.contexts import count_contexts
@@ -24,7 +24,7 @@ from handcraft.gpt2 import Array
 from handcraft.model import Model
 from handcraft.proof.enumeration import enumerate_contexts
 from handcraft.proof.expectation import Chances, NextToken
-from handcraft.proof.report import Counterexample, Report
+from handcraft.proof.report import Counterexample, Report, Verdict
 from handcraft.proof.sampling import Progress, check_prompts, draw_contexts, draw_prompts
 from handcraft.proof.tally import Tally
 
@@ -86,21 +86,22 @@ def exhaustive(task: Task) -> Outcome | None:
 
 def _enumerate(task: Task) -> Tally:
     tally, n_vocab = Tally(), len(task.model.vocabulary)
-    count = _counter(task)
+    count = Counter(task)
     for chunk in enumerate_contexts(task.model.weights, task.model.n_ctx, **task.model.config):
-        count(tally, chunk.ids(n_vocab, count.window), chunk.logits, lambda row, chunk=chunk: chunk.context(row, n_vocab))
+        count(tally, chunk.ids(n_vocab, count.window), chunk.logits, partial(chunk.context, n_vocab=n_vocab))
         task.progress(tally.contexts, task.size)
         if time.monotonic() > task.deadline:
             break
     return tally
 
 
-class _counter:
+class Counter:
     """Counts a batch of contexts [n, n_seq] with their logits [n, n_vocab] by the task's claim."""
 
     def __init__(self, task: Task) -> None:
         vocabulary, claim = task.model.vocabulary, task.claim
-        assert not isinstance(claim, Answers)  # whose prompts are checked whole
+        if isinstance(claim, Answers):
+            raise TypeError("the answers to a prompt are checked whole, by check_prompts")
         self.tolerance = claim.tolerance if isinstance(claim, Distribution) else None
         self.expect = Chances(claim, vocabulary) if isinstance(claim, Distribution) else NextToken(claim, vocabulary)
         self.window = self.expect.window
@@ -119,23 +120,36 @@ def sampled(task: Task) -> Outcome:
         count = min(task.budget.drawn or DRAWN_PROMPTS, 10**9)
         prompts = draw_prompts(task.claim, task.model.n_ctx, count)
         return check_prompts(task.model, task.claim, prompts, task.deadline, task.progress, count), None
-    count_batch = _counter(task)
+    count_batch = Counter(task)
 
     def judge(tally: Tally, ids: Array, logits: Array) -> None:  # [n_seq], [n_seq, n_vocab]
         lengths = range(1, len(ids) + 1) if task.model.causal else [len(ids)]
         for length in lengths:
-            prefix, row = ids[:length], logits[length - 1 : length]
-            count_batch(tally, prefix[None], row, lambda _, prefix=prefix: prefix.tolist())
+            prefix = ids[None, :length]  # [1, length]
+            count_batch(tally, prefix, logits[length - 1 : length], partial(_row, prefix))
 
     examples = min(task.budget.drawn or DRAWN_CONTEXTS, 10**6)
     return draw_contexts(task.model, examples, judge, task.deadline, task.progress), None
 
 
+def _row(ids: Array, row: int) -> list[int]:  # [n, n_seq] -> the ids of one context
+    found: list[int] = ids[row].tolist()
+    return found
+
+
 METHODS: dict[str, Callable[[Task], Outcome | None]] = {"exhaustive": exhaustive, "sampled": sampled}
 
 
+def _silent(done: int, total: int) -> None:
+    """No progress is shown."""
+
+
 def verify(
-    model: Model, *, methods: Sequence[str] = tuple(METHODS), budget: Budget = Budget(), progress: Progress = lambda done, total: None
+    model: Model,
+    *,
+    methods: Sequence[str] = tuple(METHODS),
+    budget: Budget | None = None,
+    progress: Progress = _silent,
 ) -> Report:
     """Whether the model predicts what its program claims. Raises ProgramError where there is no claim to check."""
     for method in methods:
@@ -144,7 +158,7 @@ def verify(
     claim = model.program.claim if model.program else None
     if claim is None:
         raise ProgramError("has no claim to verify; pass claim= to Program", (model.name,))
-    start = time.monotonic()
+    start, budget = time.monotonic(), budget or Budget()
     task = Task(model, claim, budget, start + budget.seconds, progress)
     try:
         for method in methods:
@@ -162,7 +176,7 @@ def _report(task: Task, method: str, tally: Tally, reason: str | None, seconds: 
     chances = isinstance(task.claim, Distribution)
     if not decided and reason is None:
         reason = "the claim is silent on every context that was checked"
-    verdict = "refuted" if tally.worst else "unknown" if reason else "checked"
+    verdict: Verdict = "refuted" if tally.worst else "unknown" if reason else "checked"
     report = Report(
         program=model.name,
         verdict=verdict,
@@ -181,9 +195,12 @@ def _report(task: Task, method: str, tally: Tally, reason: str | None, seconds: 
     if tally.min_margin_at is not None:
         report = replace(report, min_margin_at=[tokens[i] for i in tally.min_margin_at])
     if (wrong := tally.worst) is not None:
-        named = [tokens[x] if isinstance(x, int) else dict(zip(tokens, x, strict=True)) for x in (wrong.expected, wrong.got)]
-        found = Counterexample([tokens[i] for i in wrong.context], *named, wrong.margin)
+        expected, got = (_named(x, tokens) for x in (wrong.expected, wrong.got))
+        found = Counterexample([tokens[i] for i in wrong.context], expected, got, wrong.margin)
         report = replace(report, counterexample=found)
     return report
 
 
+def _named(value: object, tokens: Sequence[str]) -> object:
+    """An id as its token; a list of probabilities by token."""
+    return dict(zip(tokens, value, strict=True)) if isinstance(value, list) else tokens[int(str(value))]

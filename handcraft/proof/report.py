@@ -18,11 +18,6 @@ class Counterexample:
     got: Any
     margin: float | None
 
-    @property
-    def ids_text(self) -> str:
-        """The tokens side by side."""
-        return "".join(self.tokens)
-
 
 @dataclass(frozen=True)
 class Report:

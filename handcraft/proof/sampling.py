@@ -9,6 +9,7 @@ Rules of this file: the draw is decided by a fixed seed, so that a verdict can b
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -27,7 +28,7 @@ SEED = 2025
 BATCH = 256
 
 
-class Deadline(Exception):
+class DeadlineError(Exception):
     """The time is over."""
 
 
@@ -49,7 +50,7 @@ def draw_contexts(
 
     def wrong(tokens: list[str]) -> bool:
         if time.monotonic() > deadline:
-            raise Deadline
+            raise DeadlineError
         ids = np.array([ids_of[token] for token in tokens])
         one = Tally()
         judge(one, ids, model(ids))
@@ -57,10 +58,8 @@ def draw_contexts(
         progress(tally.contexts, 0)
         return one.worst is not None
 
-    try:
+    with contextlib.suppress(NoSuchExample, DeadlineError):
         find(token_contexts(model.vocabulary.tokens, model.n_ctx), wrong, settings=options, random=Random(SEED))
-    except (NoSuchExample, Deadline):
-        pass
     return tally
 
 
@@ -102,8 +101,8 @@ def _batches(items: Iterable[str], size: int) -> Iterator[list[str]]:
 def _check_pairs(model: Model, pairs: list[tuple[list[int], list[int]]], tally: Tally) -> None:
     """Prompts and answers of one total length: the answer's tokens are fed in turn, all but the last."""
     logits = model(np.array([(asked + answer)[:-1] for asked, answer in pairs]))  # [n_batch, n_seq, n_vocab]
-    for (asked, answer), rows in zip(pairs, logits, strict=True):
-        rows = rows[len(asked) - 1 :]  # [n_answer, n_vocab]
+    for (asked, answer), all_rows in zip(pairs, logits, strict=True):
+        rows = all_rows[len(asked) - 1 :]  # [n_answer, n_vocab]
         margins = margins_of(rows, np.array(answer))
         least = int(margins.argmin())
         tally.contexts += 1

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 
-from handcraft.affine import MapLike, Term, as_affine
+from handcraft.affine import MapLike, Term, as_affine, value_lanes
 from handcraft.errors import ProgramError
 from handcraft.rules import Head
 from handcraft.slots import Slot
@@ -49,5 +49,4 @@ def attend_to(at: Slot, target: Term, *, value: MapLike, output: MapLike | None 
             here(),
         )
     query = {lanes[0]: 2 * sharpness * as_affine(target), lanes[1]: -sharpness}
-    named = {} if output is None else {"output": output}
-    return Head(query=query, value=value, scores="exact", **named)
+    return Head(query=query, value=value, output=value_lanes(value) if output is None else output, scores="exact")
