@@ -1,0 +1,46 @@
+# Everything runs in a virtual environment of its own, made on first use.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test lint benchmark package docs clean
+
+demo: $(VENV)/handcraft  ## build, explain and verify aab
+	$(BIN)/handcraft build programs/aab.py
+	$(BIN)/handcraft explain programs/aab.py
+	$(BIN)/handcraft verify programs/aab.py
+
+test: $(VENV)/test  ## the tests
+	$(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/test $(VENV)/lint  ## ruff and mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+benchmark: $(VENV)/test $(VENV)/benchmark  ## speed, in one process
+	$(BIN)/python -m pytest -o addopts= tests/benchmarks
+
+package: $(VENV)/package  ## the wheel, installed and run away from the checkout
+	sh tests/package.sh $(BIN)/python
+
+docs: $(VENV)/handcraft  ## the generated parts of docs/
+	$(BIN)/python docs/make_pictures.py
+	$(BIN)/python docs/make_readme.py
+
+$(VENV)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --upgrade "pip>=25.1"
+	touch $@
+
+$(VENV)/handcraft: $(VENV)/python pyproject.toml
+	$(PIP) install --editable .
+	touch $@
+
+$(VENV)/test $(VENV)/lint $(VENV)/benchmark $(VENV)/package: $(VENV)/%: $(VENV)/handcraft
+	$(PIP) install --group $*
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist

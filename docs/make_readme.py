@@ -1,0 +1,51 @@
+"""Writes the real output of every command, and the real text of every file, into README.md.
+
+A `console` block holds commands after `$`; what follows each is what the command printed. A `python` block after
+`<!-- file: PATH -->` holds that file. `tests/test_docs.py` fails where README.md is not what this would write.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+from unittest import mock
+
+from handcraft.cli import main
+
+ROOT = Path(__file__).parent.parent
+SECONDS = re.compile(r"^  [\d.e-]+ s$", re.MULTILINE)
+
+
+def output(command: str) -> str:
+    """What a handcraft command prints, piped, 80 columns wide; its duration is left open."""
+    printed = io.StringIO()
+    quiet = mock.patch.dict(os.environ, {"NO_COLOR": "1", "COLUMNS": "80"})
+    with quiet, mock.patch.object(sys, "argv", shlex.split(command)), contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+        main()
+    lines = [line.rstrip() for line in printed.getvalue().rstrip().splitlines()]
+    return SECONDS.sub("  ... s", "\n".join(lines))
+
+
+def current(text: str) -> str:
+    """The README with every generated block made anew."""
+    text = re.sub(r"(<!-- file: (\S+) -->\n```python\n).*?```", _file, text, flags=re.DOTALL)
+    return re.sub(r"```console\n(.*?)```", _console, text, flags=re.DOTALL)
+
+
+def _file(match: re.Match[str]) -> str:
+    return f"{match[1]}{(ROOT / match[2]).read_text()}```"
+
+
+def _console(match: re.Match[str]) -> str:
+    commands = re.findall(r"^\$ (.+)$", match[1], re.MULTILINE)
+    return "```console\n" + "".join(f"$ {command}\n{output(command)}\n" for command in commands) + "```"
+
+
+if __name__ == "__main__":
+    readme = ROOT / "README.md"
+    readme.write_text(current(readme.read_text()))

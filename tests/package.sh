@@ -1,0 +1,17 @@
+#!/bin/sh
+# The wheel holds the programs and the type marker, and works in a new environment away from the checkout.
+set -eu
+python=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+"$python" -m build --quiet --outdir "$work/dist" .
+"$python" -m zipfile -l "$work"/dist/*.whl >"$work/names"
+grep -q "handcraft/programs/aab.py" "$work/names"
+grep -q "handcraft/py.typed" "$work/names"
+"$python" -m venv "$work/venv"
+"$work/venv/bin/python" -m pip --disable-pip-version-check --quiet install "$work"/dist/*.whl
+cd "$work"
+"$work/venv/bin/handcraft" build aab
+test "$("$work/venv/bin/handcraft" run aab a -n 10)" = baabaabaab
+"$work/venv/bin/handcraft" verify build/aab
+if grep -rq "$work" build/aab; then echo "a built directory names the machine's folders" >&2; exit 1; fi
