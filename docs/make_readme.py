@@ -24,8 +24,9 @@ SECONDS = re.compile(r"^  [\d.e-]+ s$", re.MULTILINE)
 def output(command: str) -> str:
     """What a handcraft command prints, piped, 80 columns wide; its duration is left open."""
     printed = io.StringIO()
-    quiet = mock.patch.dict(os.environ, {"NO_COLOR": "1", "COLUMNS": "80"})
-    with quiet, mock.patch.object(sys, "argv", shlex.split(command)), contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+    piped = mock.patch.dict(os.environ, {"NO_COLOR": "1", "COLUMNS": "80"})
+    arguments = mock.patch.object(sys, "argv", shlex.split(command))
+    with piped, arguments, contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
         main()
     lines = [line.rstrip() for line in printed.getvalue().rstrip().splitlines()]
     return SECONDS.sub("  ... s", "\n".join(lines))

@@ -105,12 +105,19 @@ class Distribution(Frozen):
 
 
 class Answers(Frozen):
-    """Every prompt of a regular language has one right continuation, which ends with `stop` where that is given."""
+    """Every prompt of a regular language has one right continuation.
+
+    stop     the token that ends every answer
+    length   how many tokens every answer has, where that is always the same
+    longest  the most characters of a prompt; n_ctx where it is not given
+    """
 
     kind: Literal["answers"] = "answers"
     prompts: str
     answer: Function
     stop: str | None = None
+    length: int | None = None
+    longest: int | None = None
     source: Where = Field(default_factory=here)
 
     @field_validator("prompts")
@@ -127,7 +134,7 @@ class Answers(Frozen):
 
     def language(self, n_ctx: int) -> Language:
         """The prompts that a window of `n_ctx` can hold."""
-        return Language(self.prompts, n_ctx)
+        return Language(self.prompts, min(n_ctx, self.longest or n_ctx))
 
     def expected(self, prompt: str, vocabulary: Vocabulary, n_ctx: int) -> tuple[str, ...]:
         """The right continuation in tokens, stop token included.
@@ -144,11 +151,15 @@ class Answers(Frozen):
             raise ProgramError(f"the answer to {printable(prompt)!r} must be a text, found {text!r}", ("claim",))
         if self.stop is not None and tokens[-1:] != (self.stop,):
             tokens = (*tokens, self.stop)
+        if self.length is not None and len(tokens) != self.length:
+            raise ProgramError(
+                f"the answer to {printable(prompt)!r} has {len(tokens)} tokens, but length={self.length}", ("claim",)
+            )
         needed = len(vocabulary.split(prompt)) + len(tokens) - 1
         if needed > n_ctx:
             raise ProgramError(
                 f"the prompt {printable(prompt)!r} and its answer need {needed} positions, but n_ctx is {n_ctx}; "
-                "bound the prompts, e.g. with {1,9}, or widen the window",
+                "bound the prompts, e.g. with longest=, or widen the window",
                 ("claim",),
             )
         return tokens
@@ -185,9 +196,16 @@ def distribution(table: Mapping[Ending, Mapping[str, float]], *, tolerance: floa
     return Distribution(table=tuple(rows.items()), tolerance=tolerance)
 
 
-def answers(prompts: str, answer: Callable[[str], str], *, stop: str | None = None) -> Answers:
-    """Every prompt that the regular expression matches has one right answer."""
-    return Answers(prompts=prompts, answer=answer, stop=stop)
+def answers(
+    prompts: str,
+    answer: Callable[[str], str],
+    *,
+    stop: str | None = None,
+    length: int | None = None,
+    longest: int | None = None,
+) -> Answers:
+    """Every prompt that the regular expression matches has one right answer: see Answers."""
+    return Answers(prompts=prompts, answer=answer, stop=stop, length=length, longest=longest)
 
 
 def as_claim(value: object) -> object:

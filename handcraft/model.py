@@ -183,12 +183,12 @@ class Model:
         if not isinstance(self._claim, Answers):
             return None
         text = self.vocabulary.decode(ids)
-        if len(ids) > self.n_ctx or text not in self._claim.language(max(self.n_ctx, len(text))):
+        if text not in self._claim.language(self.n_ctx):
             raise PromptError(
                 f"{printable(text)!r} is not a prompt of {self.name}; its prompts match {printable(self._claim.prompts)!r} "
                 f"and fit {self.n_ctx} tokens with their answer"
             )
-        return self.n_ctx - len(ids) + 1
+        return min(self.n_ctx - len(ids) + 1, self._claim.length or self.n_ctx)
 
     def trace(self, context: Prompt) -> Trace:
         """Every intermediate of one context, by the names of the program."""

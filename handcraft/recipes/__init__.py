@@ -1,1 +1,42 @@
-"""Recipes: known constructions under the field's names. A recipe returns plain rules; `explain` shows what it wrote."""
+"""Recipes: known constructions under the field's names. A recipe returns plain rules; `explain` shows what it wrote.
+
+    attention.py   heads: computed positions, offsets, content, means, counts
+    neurons.py     logic, comparison and arithmetic
+    decoders.py    from lanes to logits
+
+Rules of this package: nothing here knows a weight; scores are exact (d_head does not change them); wrong use is a
+ProgramError that says what would work. A recipe's numbers hold in float32, with gelu and with relu.
+"""
+
+from handcraft.recipes.attention import addresses as addresses
+from handcraft.recipes.attention import attend_to as attend_to
+from handcraft.recipes.attention import attend_where as attend_where
+from handcraft.recipes.attention import count_where as count_where
+from handcraft.recipes.attention import kernel as kernel
+from handcraft.recipes.attention import mean as mean
+from handcraft.recipes.attention import mean_where as mean_where
+from handcraft.recipes.attention import merge as merge
+from handcraft.recipes.attention import running_sum as running_sum
+from handcraft.recipes.decoders import as_mlp as as_mlp
+from handcraft.recipes.decoders import log_probabilities as log_probabilities
+from handcraft.recipes.decoders import one_hot as one_hot
+from handcraft.recipes.decoders import parabola as parabola
+from handcraft.recipes.decoders import thermometer as thermometer
+from handcraft.recipes.neurons import absolute as absolute
+from handcraft.recipes.neurons import conjunction as conjunction
+from handcraft.recipes.neurons import copy as copy
+from handcraft.recipes.neurons import disjunction as disjunction
+from handcraft.recipes.neurons import equals as equals
+from handcraft.recipes.neurons import erase as erase
+from handcraft.recipes.neurons import gated_copy as gated_copy
+from handcraft.recipes.neurons import maximum as maximum
+from handcraft.recipes.neurons import minimum as minimum
+from handcraft.recipes.neurons import modulo as modulo
+from handcraft.recipes.neurons import move as move
+from handcraft.recipes.neurons import negation as negation
+from handcraft.recipes.neurons import piecewise_linear as piecewise_linear
+from handcraft.recipes.neurons import product as product
+from handcraft.recipes.neurons import quotient as quotient
+from handcraft.recipes.neurons import square as square
+from handcraft.recipes.neurons import step as step
+from handcraft.recipes.neurons import table as table

@@ -1,0 +1,22 @@
+"""Copies a word: ^abc= is answered with abc=.
+
+The first head finds the =; the second reads the letter that stands as far behind ^ as the answer has come. Source:
+the index lookup of the Transformer Cookbook (Yang et al., 2026).
+"""
+
+from string import ascii_lowercase as LETTERS
+
+from handcraft import Program, answers, scratch, token
+from handcraft.recipes import addresses, attend_to, attend_where
+
+at, t = addresses(40), token("^=" + LETTERS)
+equals = scratch("equals")  # where the = stands
+
+find = attend_where({t["="]: 1}, value={equals: at["p"]}, at=at, prefer="first")
+read = attend_to(at, at["p"] - equals + 1, value=t, output=50 * t)
+
+program = Program(
+    embedding=(at, t, equals),
+    layers=(find, read),
+    claim=answers(r"\^[a-z]{0,19}=", lambda prompt: prompt[1:], stop="="),
+)

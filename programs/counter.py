@@ -1,0 +1,39 @@
+"""Counts in binary: a row of eight bits, the least first, is answered with the next three numbers.
+
+Two heads fetch the bit to increment and the one below it. There is a carry into a bit if it is the lowest, or if the
+bit below was 1 and became 0; the new bit is the exclusive or of the two. Source: ripple carry, least bit first.
+"""
+
+from handcraft import MLP, Block, Program, answers, scratch, token
+from handcraft.recipes import addresses, attend_to, conjunction
+
+WIDTH, N_CTX = 8, 32
+
+at = addresses(N_CTX, low=lambda i: int((i + 1) % WIDTH == 0))  # low: the next bit is the lowest of its row
+t = token("01")
+old, below, carry = scratch("old"), scratch("below"), scratch("carry")
+
+fetch = [
+    attend_to(at, at["p"] + 1 - WIDTH, value={old: t["1"]}, name="old"),
+    attend_to(at, at["p"] - WIDTH, value={below: t["1"]}, name="below"),
+]
+rule = [*conjunction([at["low"]], {carry: 1}), *conjunction([1 - at["low"], below, t["0"]], {carry: 1})]
+flip = [
+    *conjunction([old, 1 - carry], {t["1"]: 50}),
+    *conjunction([1 - old, carry], {t["1"]: 50}),
+    *conjunction([old, carry], {t["0"]: 50}),
+    *conjunction([1 - old, 1 - carry], {t["0"]: 50}),
+]
+
+
+def answer(row: str) -> str:
+    """The next three numbers, modulo 256, least bit first."""
+    n = int(row[::-1], 2)
+    return "".join(f"{(n + i) % 256:08b}"[::-1] for i in (1, 2, 3))
+
+
+program = Program(
+    embedding=(at, t, old, below, carry),
+    layers=(Block(fetch, MLP(rule)), MLP(flip)),
+    claim=answers("[01]{8}", answer, length=24),
+)

@@ -1,0 +1,40 @@
+"""Plays FizzBuzz on a decimal number: ^315= is answered with FizzBuzz, ^7= with Number.
+
+A number is divisible by 3 where its digit sum is, and by 5 where its last digit is 0 or 5. The first block adds the
+digits up and fetches the last; its neurons take the sum modulo 3. The second block's neurons choose the word. Source:
+counting against an anchor; modulo by steps, the Transformer Cookbook (Yang et al., 2026).
+"""
+
+from handcraft import MLP, Block, Head, Program, answers, position, scratch, token
+from handcraft.recipes import conjunction, modulo, running_sum, step
+
+DIGITS, WORDS = "0123456789", ("Number", "Fizz", "Buzz", "FizzBuzz")
+N_CTX = 32
+MOST = 9 * (N_CTX - 2)  # the greatest digit sum
+
+p, t = position(N_CTX), token(["^", "=", *DIGITS, *WORDS])
+total, by5 = scratch("total"), scratch("by5")
+rest = scratch("rest")  # the digit sum modulo 3
+
+add = running_sum(t["^"], {total: sum((int(d) * t[d] for d in DIGITS[1:]), 0)}, name="add")
+last = Head(query=1024 * p.previous, value={by5: t["0"] + t["5"]}, name="last")
+not3 = scratch("not3")
+choose = {"Number": [not3, 1 - by5], "Fizz": [1 - not3, 1 - by5], "Buzz": [not3, by5], "FizzBuzz": [1 - not3, by5]}
+words = [n for word, flags in choose.items() for n in conjunction(flags, {t[word]: 50})]
+
+
+def answer(prompt: str) -> str:
+    """The word for the number."""
+    n = int(prompt[1:-1])
+    return "Fizz" * (n % 3 == 0) + "Buzz" * (n % 5 == 0) or "Number"
+
+
+program = Program(
+    embedding=(p, t, total, by5, rest, not3),
+    layers=(
+        Block([add, last], MLP(modulo(total, 3, MOST, {rest: 1}))),
+        MLP(step(rest, {not3: 1}, above=0.5)),
+        MLP(words),
+    ),
+    claim=answers(r"\^(0|[1-9]\d{0,28})=", answer, length=1),
+)

@@ -1,0 +1,38 @@
+"""Computes the Luhn check digit: ^ and 15 digits and = are answered with the digit that completes a card number.
+
+Every second digit is doubled, and 9 taken off where that has two digits: a neuron for each digit writes the change. A
+head adds them up; neurons take the negated sum modulo 10, and a parabola reads the digit out. Source: ISO/IEC 7812-1;
+modulo by steps, the Transformer Cookbook (Yang et al., 2026).
+"""
+
+from handcraft import MLP, Block, Program, answers, position, scratch, token
+from handcraft.recipes import as_mlp, conjunction, modulo, parabola, running_sum
+
+DIGITS, N_CTX, MOST = "0123456789", 18, 9 * 15
+
+at = position(N_CTX, doubled=lambda i: i % 2)
+t = token("^=" + DIGITS)
+change, total, check = scratch("change"), scratch("total"), scratch("check")
+
+
+def doubled(digit: int) -> int:
+    """Twice the digit, as a digit sum."""
+    return 2 * digit - 9 * (digit >= 5)
+
+
+double = [n for d in range(1, 10) for n in conjunction([at["doubled"], t[str(d)]], {change: doubled(d) - d})]
+add = running_sum(t["^"], {total: sum((int(d) * t[d] for d in DIGITS[1:]), change)})
+rest = modulo(9 * total, 10, 9 * MOST, {check: 1})  # -x and 9 x are equal modulo 10
+decode = as_mlp(parabola(check, {t[d]: int(d) for d in DIGITS}, 50))
+
+
+def answer(prompt: str) -> str:
+    """The digit that makes the Luhn sum a multiple of 10."""
+    return str(-sum(doubled(int(d)) if i % 2 == 0 else int(d) for i, d in enumerate(prompt[1:-1])) % 10)
+
+
+program = Program(
+    embedding=(at, t, change, total, check),
+    layers=(MLP(double), Block([add], MLP(rest)), decode),
+    claim=answers(r"\^\d{15}=", answer, length=1),
+)

@@ -1,0 +1,38 @@
+"""Says whether the second word is the first reversed: ^abc#cba= is answered with Y.
+
+The first head finds the #; the second fetches what mirrors my position in it; a neuron for each pair of equal letters
+takes back the mark of a mismatch, with = the mirror of ^. The third head counts the marks. Source: the mirror
+address of the Transformer Cookbook (Yang et al., 2026).
+"""
+
+from handcraft import MLP, Block, Program, answers, scratch, token
+from handcraft.recipes import addresses, attend_to, attend_where, conjunction, running_sum, step
+
+LETTERS = "abc"
+
+at, t = addresses(32), token("^#=YN" + LETTERS)
+middle, after = scratch("middle"), scratch("after")  # where the # stands; 1 from it on
+mirror = scratch("mirror", "^#" + LETTERS)
+wrong, marks = scratch("wrong"), scratch("marks")
+
+find = attend_where({t["#"]: 1}, value={middle: at["p"]}, at=at, prefer="first", name="find")
+begin = running_sum(t["^"], {after: t["#"]}, name="begin")
+fetch = attend_to(at, 2 * middle - at["p"], value={mirror: t})
+pairs = [("=", "^"), ("#", "#"), *((x, x) for x in LETTERS)]
+match = [n for x, y in pairs for n in conjunction([after, t[x], mirror[y]], {wrong: -1})]
+mark = conjunction([after], {wrong: 1})
+count = running_sum(t["^"], {marks: wrong})
+verdict = step(marks, {t["N"]: 50, t["Y"]: -50}, above=0.5)
+
+
+def answer(prompt: str) -> str:
+    """Y where the second word is the first reversed."""
+    first, second = prompt[1:-1].split("#")
+    return "Y" if first == second[::-1] else "N"
+
+
+program = Program(
+    embedding=(at, t, middle, after, mirror, wrong, marks),
+    layers=(Block([find, begin]), Block([fetch], MLP([*match, *mark])), Block([count], MLP(verdict, adds={t["Y"]: 25}))),
+    claim=answers(r"\^[abc]{0,14}#[abc]{0,14}=", answer, length=1),
+)

@@ -1,0 +1,34 @@
+"""Follows two pointers: abbc?a is answered with c, for a points to b and b to c; with ? where a pointer is missing.
+
+Pairs stand one after the other. The first head puts the first letter of each pair beside its second; two more heads,
+in turn, look up the latest pair that begins with the letter in hand, and come to the ? where there is none. Source:
+pointer chasing, Sanford et al., "Transformers, parallel computation, and logarithmic depth", 2024.
+"""
+
+from string import ascii_lowercase as LETTERS
+
+from handcraft import MLP, Block, Program, answers, scratch, token
+from handcraft.recipes import addresses, attend_to, attend_where, conjunction
+
+at = addresses(32, second=lambda i: i % 2)  # 1 on the second letter of a pair
+t = token("?" + LETTERS)
+before, first, hop = scratch("before", LETTERS), scratch("first", LETTERS), scratch("hop", "?" + LETTERS)
+
+previous = attend_to(at, at["p"] - 1, value={before: t})
+pair = [n for x in LETTERS for n in conjunction([before[x], at["second"]], {first[x]: 1})]
+once = attend_where({first: t}, value={hop: t}, at=at, prefer="latest", default=t["?"])
+twice = attend_where({first: hop}, value=t, output=50 * t, at=at, prefer="latest", default=t["?"])
+
+
+def answer(prompt: str) -> str:
+    """The letter that the letter points to that the last one points to, or ? where there is none."""
+    pairs, asked = prompt[:-2], prompt[-1]
+    to = {pairs[i]: pairs[i + 1] for i in range(0, len(pairs), 2)}
+    return to.get(to.get(asked, "?"), "?")
+
+
+program = Program(
+    embedding=(at, t, before, first, hop),
+    layers=(Block([previous], MLP(pair)), once, twice),
+    claim=answers(r"([a-c]{2}){1,14}\?[a-c]|([a-h]{2}){1,14}\?[a-h]|([a-z]{2}){1,14}\?[a-z]", answer, length=1),
+)
