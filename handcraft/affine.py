@@ -180,9 +180,6 @@ class Map(Operand):
         """The lanes its expressions read, in the order of first use."""
         return tuple(dict.fromkeys(lane for _, affine in self.rows for lane in affine.lanes_read))
 
-    def __getitem__(self, lane: Lane) -> Affine:
-        return dict(self.rows)[lane]
-
     def to_json(self) -> dict[str, dict[str, float]]:
         """`{"v": {"token:a": 1.0, "token:b": -1.0}}`."""
         return {str(lane): affine.to_json() for lane, affine in self.rows}
@@ -230,8 +227,9 @@ def _combine(a: Affine | Map, b: Affine | Map) -> Affine | Map:
 def as_map(value: object) -> Map:
     """What an author may write where a rule takes a map: a slot, an expression over one, or {lane: expression}.
 
-    `{slot: slot}` pairs lanes by equal labels; a number or a single expression under a slot goes to each of its
-    lanes. Raises ProgramError for anything else.
+    `{slot: slot}` pairs lanes by equal labels: the slot on the left says which labels count, and each must have a
+    partner on the right. A number or a single expression under a slot goes to each of its lanes. Raises ProgramError
+    for anything else.
     """
     if isinstance(value, Mapping):
         return Map.of(row for key, term in value.items() for row in _rows(_target(key), _row_value(term)))
@@ -264,7 +262,9 @@ def _rows(targets: tuple[Lane, ...], value: Affine | Map) -> Iterator[tuple[Lane
     if len(targets) == 1 and len(value.rows) == 1:
         yield targets[0], value.rows[0][1]
         return
-    by_label = {lane.label: affine for lane, affine in value.rows}
+    by_label: dict[str | None, Affine] = {}
+    for lane, affine in value.rows:  # lanes of two slots with one label meet in their partner
+        by_label[lane.label] = by_label[lane.label].plus(affine) if lane.label in by_label else affine
     for lane in targets:
         if lane.label not in by_label:
             labels = [str(label) for label in by_label]

@@ -3,6 +3,7 @@
     after({"aa": "b"})               the last tokens decide; the longest matching ending counts
     distribution({"111": {...}})     next-token probabilities, by the last tokens
     answers(prompts, answer, stop)   a countable domain of prompts, each with one right continuation
+    residual(lane, function)         what a lane of the stream must hold in the end
     a plain function                 context -> token or None
 
 Each claim is asked in plain Python, one context at a time: it is the oracle that verification compares the model
@@ -12,20 +13,21 @@ serialises by name, and what a function decides is never proved.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
 
-from handcraft.affine import number
+from handcraft.affine import Lane, number
 from handcraft.errors import ProgramError, PromptError, hint, listing, printable
-from handcraft.prompts import Language
+from handcraft.prompts import Language, parse
 from handcraft.values import Frozen, Where, here
 from handcraft.vocabulary import Vocabulary
 
 Ending = str | tuple[str, ...]  # a text, or its tokens where the text could be split in more than one way
+Entry = TypeVar("Entry")
 Context = str | tuple[str, ...]  # as Vocabulary.context gives it
 
 
@@ -35,13 +37,25 @@ class Callback:
 
     name: str
     call: Callable[[Any], Any] | None = field(default=None, compare=False, repr=False)
+    code: object = field(default=None, compare=False, repr=False)  # of the function: equal where its text is
+
+    def __eq__(self, other: object) -> bool:
+        """Equal by name and, where both know their function, by its code."""
+        if not isinstance(other, Callback):
+            return NotImplemented
+        return self.name == other.name and (None in (self.code, other.code) or self.code == other.code)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
     @classmethod
     def of(cls, value: Any) -> Any:
         """A function, or the name of one, as a Callback."""
         if isinstance(value, str):
             return cls(value)
-        return cls(getattr(value, "__name__", type(value).__name__), value) if callable(value) else value
+        if not callable(value) or isinstance(value, cls):
+            return value
+        return cls(getattr(value, "__name__", type(value).__name__), value, getattr(value, "__code__", value))
 
     def __call__(self, argument: Any) -> Any:
         if self.call is None:
@@ -74,7 +88,7 @@ class After(Frozen):
 
     def endings(self, vocabulary: Vocabulary) -> dict[tuple[str, ...], str]:
         """The table with its endings split into tokens."""
-        return {split_ending(ending, vocabulary): token for ending, token in self.table}
+        return split_endings(self.table, vocabulary)
 
 
 class Distribution(Frozen):
@@ -101,7 +115,7 @@ class Distribution(Frozen):
 
     def endings(self, vocabulary: Vocabulary) -> dict[tuple[str, ...], dict[str, float]]:
         """The table with its endings split into tokens."""
-        return {split_ending(ending, vocabulary): dict(row) for ending, row in self.table}
+        return {ending: dict(row) for ending, row in split_endings(self.table, vocabulary).items()}
 
 
 class Answers(Frozen):
@@ -123,8 +137,7 @@ class Answers(Frozen):
     @field_validator("prompts")
     @classmethod
     def _parses(cls, prompts: str) -> str:
-        if not Language(prompts, 1).tree:
-            raise ProgramError("the prompts are empty")
+        parse(prompts)
         return prompts
 
     @property
@@ -132,9 +145,10 @@ class Answers(Frozen):
         """The stop token, which must be in the vocabulary."""
         return () if self.stop is None else (self.stop,)
 
-    def language(self, n_ctx: int) -> Language:
-        """The prompts that a window of `n_ctx` can hold."""
-        return Language(self.prompts, min(n_ctx, self.longest or n_ctx))
+    def language(self, n_ctx: int, vocabulary: Vocabulary) -> Language:
+        """The prompts that a window of `n_ctx` tokens can hold, where each token is as long as the longest."""
+        most = n_ctx * max(map(len, vocabulary.tokens))
+        return Language(self.prompts, min(most, self.longest or most))
 
     def expected(self, prompt: str, vocabulary: Vocabulary, n_ctx: int) -> tuple[str, ...]:
         """The right continuation in tokens, stop token included.
@@ -151,6 +165,8 @@ class Answers(Frozen):
             raise ProgramError(f"the answer to {printable(prompt)!r} must be a text, found {text!r}", ("claim",))
         if self.stop is not None and tokens[-1:] != (self.stop,):
             tokens = (*tokens, self.stop)
+        if self.stop is not None and self.stop in tokens[:-1]:
+            raise ProgramError(f"the answer to {printable(prompt)!r} holds the stop token before its end: {text!r}", ("claim",))
         if self.length is not None and len(tokens) != self.length:
             raise ProgramError(
                 f"the answer to {printable(prompt)!r} has {len(tokens)} tokens, but length={self.length}", ("claim",)
@@ -178,7 +194,22 @@ class Predicate(Frozen):
         return ()
 
 
-Claim: TypeAlias = After | Distribution | Answers | Predicate
+class Residual(Frozen):
+    """What a lane of the residual stream must hold after every context, within `tolerance`: context -> number or None."""
+
+    kind: Literal["residual"] = "residual"
+    lane: str
+    function: Function
+    tolerance: float = 1e-5
+    source: Where = Field(default_factory=here)
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """It names no token."""
+        return ()
+
+
+Claim: TypeAlias = After | Distribution | Answers | Predicate | Residual
 
 
 def after(table: Mapping[Ending, str]) -> After:
@@ -208,44 +239,60 @@ def answers(
     return Answers(prompts=prompts, answer=answer, stop=stop, length=length, longest=longest)
 
 
+def residual(lane: Lane | str, function: Callable[[Any], float | None], *, tolerance: float = 1e-5) -> Residual:
+    """A lane of the stream must end with this number: for programs that compute rather than predict."""
+    return Residual(lane=str(lane), function=function, tolerance=tolerance)
+
+
 def as_claim(value: object) -> object:
     """A plain function as a claim; anything else as it is."""
     return Predicate(function=value) if callable(value) and not isinstance(value, Frozen) else value
 
 
-def split_ending(ending: Ending, vocabulary: Vocabulary) -> tuple[str, ...]:
-    """The tokens of an ending. Raises ProgramError for what is not in the vocabulary."""
-    try:
-        ids = vocabulary.encode(ending)
-    except PromptError as error:
-        raise ProgramError(str(error), ("claim",)) from None
-    return tuple(vocabulary.tokens[i] for i in ids)
+def split_endings(table: Iterable[tuple[Ending, Entry]], vocabulary: Vocabulary) -> dict[tuple[str, ...], Entry]:
+    """The table by endings split into tokens.
+
+    Raises ProgramError for an ending that is empty, stands twice, or is not in the vocabulary.
+    """
+    endings: dict[tuple[str, ...], Entry] = {}
+    for ending, entry in table:
+        try:
+            tokens = tuple(vocabulary.tokens[i] for i in vocabulary.encode(ending))
+        except PromptError as error:
+            raise ProgramError(str(error), ("claim",)) from None
+        if not tokens or tokens in endings:
+            raise ProgramError(f"the ending {printable(str(ending))!r} {'stands twice' if tokens else 'is empty'}", ("claim",))
+        endings[tokens] = entry
+    return endings
 
 
 class Oracle:
     """A claim bound to a vocabulary: what must follow a context, asked one context at a time in plain Python."""
 
-    def __init__(self, claim: After | Distribution | Predicate, vocabulary: Vocabulary) -> None:
+    def __init__(self, claim: After | Distribution | Predicate | Residual, vocabulary: Vocabulary) -> None:
         self.claim, self.vocabulary = claim, vocabulary
 
     @cached_property
     def _endings(self) -> Mapping[tuple[str, ...], Any]:
-        return {} if isinstance(self.claim, Predicate) else self.claim.endings(self.vocabulary)
+        return {} if isinstance(self.claim, Predicate | Residual) else self.claim.endings(self.vocabulary)
 
     @cached_property
     def _lengths(self) -> list[int]:
         return sorted({len(ending) for ending in self._endings}, reverse=True)
 
     def __call__(self, context: Context) -> Any:
-        """The right token or the right probabilities, or None where the claim is silent."""
+        """The right token, the right probabilities or the right number; None where the claim is silent."""
         if isinstance(self.claim, Predicate):
             return self._checked(self.claim.function(context), context)
+        if isinstance(self.claim, Residual):
+            value = self.claim.function(context)
+            return None if value is None else number(value, f"the claim on {self.claim.lane} takes a number")
         tokens = tuple(context)
         endings = (tokens[len(tokens) - n :] for n in self._lengths if n <= len(tokens))
         return next((self._endings[ending] for ending in endings if ending in self._endings), None)
 
     def _checked(self, token: Any, context: Context) -> Any:
-        if token is not None and token not in self.vocabulary.ids:
+        if token is not None and (not isinstance(token, str) or token not in self.vocabulary.ids):
             known = listing(self.vocabulary.tokens)
             raise ProgramError(
                 f"the claim answers {printable(repr(token))} to {context!r}, which is not a token of {known}"

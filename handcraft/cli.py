@@ -11,14 +11,17 @@ from __future__ import annotations
 import json as json_module
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from handcraft.errors import CheckError, HandcraftError, ProgramError, printable
+from handcraft.errors import HandcraftError, ProgramError, printable
 
 if TYPE_CHECKING:
     from handcraft.model import Model
@@ -42,14 +45,12 @@ PROGRESS_AFTER = 2.0  # seconds
 def main() -> None:
     """Run the command line; every error of a user's is one line on stderr."""
     try:
-        app(standalone_mode=False)
+        sys.exit(app(standalone_mode=False) or 0)  # a command's Exit comes back as its code
     except HandcraftError as error:
         _fail(str(error), error.exit_code)
     except (BrokenPipeError, KeyboardInterrupt) as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the interpreter's flush is silent
         sys.exit(130 if isinstance(error, KeyboardInterrupt) else 141)
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
     except Exception as error:
         if hasattr(error, "exit_code") and hasattr(error, "format_message"):  # click's usage errors
             _fail(error.format_message(), error.exit_code)
@@ -76,7 +77,8 @@ def _show(make: Callable[[int], Any]) -> None:
 def _open(reference: str, dtype: str = "float32") -> Model:
     from handcraft.model import Model
 
-    return Model.open(reference, dtype)
+    with redirect_stdout(sys.stderr):  # what an author's file prints is not our answer
+        return Model.open(reference, dtype)
 
 
 def _prompt(text: str, tokens: bool) -> str | list[str]:
@@ -202,13 +204,15 @@ def verify(
     if rules is not None:
         from handcraft.loader import find, load_program
 
-        model = model.replace(program=load_program(find(rules)))
-    if changed := model.differences():
-        count = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-        raise CheckError(f"{model.name}: the weights are not what the rules say, at {changed[0]}{count}")
+        with redirect_stdout(sys.stderr):
+            model = model.held_to(load_program(find(rules)))
     methods = [name.strip() for name in method.split(",")] if method else list(METHODS)
-    with _Progress(f"verifying {model.name}") as progress:
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "handcraft-hypothesis"))
+    with _Progress(f"verifying {model.name}") as progress, redirect_stdout(sys.stderr):
         report = verify_model(model, methods=methods, budget=Budget.parse(budget) if budget else Budget(), progress=progress)
+    if changed := model.differences():
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        report = replace(report, verdict="refuted", reason=f"the weights are not what the rules say, at {changed[0]}{more}")
     _out(report.to_json()) if json else _print_report(model, report)
     raise typer.Exit(report.exit_code)
 

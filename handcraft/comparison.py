@@ -11,7 +11,7 @@ from typing import Any
 from handcraft.explanation import explain
 from handcraft.model import Model
 
-Place = tuple[str, str, str]  # matrix, row, column
+Place = tuple[str, str, str, str]  # part, matrix, row, column
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,9 @@ def compare(a: Model, b: Model) -> Difference:
     cells_a, cells_b = _cells(a), _cells(b)
     places = [place for place in {**cells_a, **cells_b} if cells_a.get(place, 0.0) != cells_b.get(place, 0.0)]
     cells = [
-        {"matrix": m, "row": r, "column": c, "a": cells_a.get((m, r, c), 0.0), "b": cells_b.get((m, r, c), 0.0)}
-        for m, r, c in places
+        {"part": p, "matrix": m, "row": r, "column": c, "a": cells_a.get(place, 0.0), "b": cells_b.get(place, 0.0)}
+        for place in places
+        for p, m, r, c in [place]
     ]
     rules_a, rules_b = _rules(a), _rules(b)
     rules = {
@@ -45,7 +46,7 @@ def compare(a: Model, b: Model) -> Difference:
 
 
 def _cells(model: Model) -> dict[Place, float]:
-    return {(cell.matrix, cell.row, cell.column): cell.value for cell in explain(model).cells}
+    return {(cell.part, cell.matrix, cell.row, cell.column): cell.value for cell in explain(model).cells}
 
 
 def _rules(model: Model) -> dict[str, None]:

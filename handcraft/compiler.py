@@ -13,6 +13,7 @@ provenance. Rules of this file: pure, no input or output; arithmetic is float64 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +26,7 @@ from handcraft.layout import Layout
 from handcraft.program import Program, head_path, mlp_path, neuron_path
 from handcraft.provenance import Entry, Reason
 from handcraft.rules import MLP, Block, Head
-from handcraft.slots import ONE_HOT, Slot
+from handcraft.slots import ONE_HOT
 from handcraft.values import Source
 from handcraft.weights import nest
 
@@ -99,22 +100,12 @@ def _compile_embedding(sheet: Sheet, program: Program, layout: Layout) -> None:
     ids = {token: i for i, token in enumerate(program.vocabulary)}
     for i, slot in enumerate(program.embedding):
         rule = f"embedding[{i}]"
-        for token, values in slot.token_rows():
-            _write_row(sheet, "wte", ids[token], slot, values, layout, rule)
-        for position, values in enumerate(slot.position_rows()):
-            _write_row(sheet, "wpe", position, slot, values, layout, rule)
-
-
-def _write_row(sheet: Sheet, matrix: str, row: int, slot: Slot, values: tuple[float, ...], layout: Layout, rule: str) -> None:
-    what = "token" if matrix == "wte" else "position"
-    one_hot = (slot.tokens if matrix == "wte" else slot.positions) == ONE_HOT
-    for lane, value in zip(slot.lanes, values, strict=True):
-        if value:
-            name = printable(str(lane))
-            text = (
-                f"{name} is 1 where the {what} is {printable(str(lane.label))}" if one_hot else f"{name} is a table of the {what}"
-            )
-            sheet.write(matrix, row, layout.column[lane], value, Reason(rule, text, str(slot.source)))
+        for table, matrix, what in ((slot.tokens, "wte", "token"), (slot.positions, "wpe", "position")):
+            text = f"{slot.name} is one-hot: which {what} is here" if table == ONE_HOT else f"{slot.name} is a table of the {what}"
+            reason = Reason(rule, printable(text), str(slot.source))
+            cells: Iterable[tuple[Any, Lane, float]] = slot.token_cells() if matrix == "wte" else slot.position_cells()
+            for key, lane, value in cells:
+                sheet.write(matrix, ids.get(key, key), layout.column[lane], value, reason)
 
 
 # ---------------------------------------------------------------- attention

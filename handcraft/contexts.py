@@ -24,7 +24,7 @@ def count_contexts(n_vocab: int, n_ctx: int) -> int:
 
 
 def token_contexts(vocabulary: Sequence[str], n_ctx: int) -> SearchStrategy[list[str]]:
-    """Contexts of any tokens: the length evenly from 1 to n_ctx, shrinking towards short ones of the first token."""
+    """Contexts of any tokens, of 1 to n_ctx, as hypothesis draws lengths; they shrink towards short ones of the first token."""
     from hypothesis import strategies as st
 
     def of_length(n: int) -> SearchStrategy[list[str]]:
@@ -33,11 +33,11 @@ def token_contexts(vocabulary: Sequence[str], n_ctx: int) -> SearchStrategy[list
     return st.integers(1, n_ctx).flatmap(of_length)
 
 
-def prompts(claim: Answers, n_ctx: int) -> SearchStrategy[str]:
+def prompts(claim: Answers, n_ctx: int, vocabulary: Vocabulary) -> SearchStrategy[str]:
     """Prompts of a claim that fit the window."""
     from hypothesis import strategies as st
 
-    language = claim.language(n_ctx)
+    language = claim.language(n_ctx, vocabulary)
     pattern = re.compile(claim.prompts, re.ASCII)
     return st.from_regex(pattern, fullmatch=True).filter(lambda text: text in language)
 
@@ -46,5 +46,5 @@ def contexts(program: Program) -> SearchStrategy[list[str]]:
     """Contexts of a program as lists of tokens: prompts of its domain, or any tokens up to n_ctx."""
     if isinstance(program.claim, Answers):
         vocabulary = Vocabulary(program.vocabulary)
-        return prompts(program.claim, program.n_ctx).map(lambda text: list(vocabulary.split(text)))
+        return prompts(program.claim, program.n_ctx, vocabulary).map(lambda text: list(vocabulary.split(text)))
     return token_contexts(program.vocabulary, program.n_ctx)

@@ -34,8 +34,9 @@ PARTS = {"q": "query", "k": "key", "v": "value"}
 
 @dataclass(frozen=True)
 class Cell:
-    """One non-zero weight, the lanes it joins, and the rule that put it there."""
+    """One non-zero weight, the lanes it joins, and the rule that put it there. `part` is the view it belongs to."""
 
+    part: str
     matrix: str
     row: str
     column: str
@@ -154,13 +155,31 @@ class _Views:
             yield self.view(f"{i}.c_proj.b", f"output constants of all heads: {at}.c_proj.b", regions, (f"{i}.c_proj", f"{i}.attn"))
 
     def circuits(self, i: int, h: int) -> Iterator[View]:
-        names = [name for _, name in self.stream]
+        stream = [name for _, name in self.stream]
         qk = qk_circuit(self.model.weights, i, h, self.model.n_head)
-        yield View(f"{i}.h{h}.qk", f"QK circuit of head {i}.h{h}: asking lane x lane asked about -> score",
-                   [*names, BIAS], [*names, BIAS], qk, on_request=True)  # fmt: skip
+        yield self.circuit(f"{i}.h{h}.qk", "asking lane x lane asked about -> score", [*stream, BIAS], [*stream, BIAS], qk)
         ov = ov_circuit(self.model.weights, i, h, self.model.n_head)
-        yield View(f"{i}.h{h}.ov", f"OV circuit of head {i}.h{h}: lane attended to -> lane written",
-                   [*names, BIAS], names, ov, on_request=True)  # fmt: skip
+        yield self.circuit(f"{i}.h{h}.ov", "lane attended to -> lane written", [*stream, BIAS], stream, ov)
+
+    def circuit(self, part: str, what: str, rows: Sequence[str], columns: Sequence[str], values: Array) -> View:
+        """A product of two matrices: its cells come from the rules of both."""
+        layer, head, kind = part.split(".")
+        factors, text = ("qk", "W_Q W_K^T / sqrt(d_head)") if kind == "qk" else ("vo", "W_V W_O")
+        rules = dict.fromkeys(r for key in factors for r in self.rules(int(layer), int(head[1:]), key))
+        rule, source = ("; ".join(dict.fromkeys(getattr(r, key) for r in rules)) for key in ("rule", "source"))
+        cells = (Cell(part, part, rows[r], columns[c], float(values[r, c]), rule, text, source) for r, c in np.argwhere(values))
+        title = f"{kind.upper()} circuit of head {layer}.{head}: {what}"
+        return View(part, title, rows, columns, values, tuple(cells), on_request=True)
+
+    def rules(self, layer: int, head: int, key: str) -> Iterator[Reason]:
+        """The rules behind the query, key, value or output of a head."""
+        d_head, n_embd = self.model.n_embd // self.model.n_head, self.model.n_embd
+        first = head * d_head + ("qkv".index(key) * n_embd if key in "qkv" else 0)
+        name = f"blocks.{layer}.attn.c_{'attn' if key in 'qkv' else 'proj'}.w"
+        for (matrix, row, column), entries in self.entries.items():
+            index = row if key == "o" else column
+            if matrix == name and first <= index < first + d_head:
+                yield from (entry.reason for entry in entries)
 
     def mlp(self, i: int) -> Iterator[View]:
         at = f"blocks.{i}.mlp"
@@ -175,16 +194,16 @@ class _Views:
         values = [self.arrays[r.matrix][np.ix_([row for row, _ in r.rows], [column for column, _ in r.columns])] for r in regions]
         kept = [(r, v) for i, (r, v) in enumerate(zip(regions, values, strict=True)) if i == 0 or v.any()]  # no empty bias
         rows = [name for region, _ in kept for _, name in region.rows]
-        cells = tuple(cell for region, _ in kept for cell in self.cells(region))
+        cells = tuple(cell for region, _ in kept for cell in self.cells(part, region))
         return View(part, title, rows, columns, np.vstack([v for _, v in kept]), cells, also)
 
-    def cells(self, region: _Region) -> Iterator[Cell]:
+    def cells(self, part: str, region: _Region) -> Iterator[Cell]:
         array = self.arrays[region.matrix]
         for row, row_name in region.rows:
             for column, column_name in region.columns:
                 if value := float(array[row, column]):
                     reason = self.reason(region.matrix, row, column)
-                    yield Cell(region.matrix, row_name, column_name, value, reason.rule, reason.text, reason.source)
+                    yield Cell(part, region.matrix, row_name, column_name, value, reason.rule, reason.text, reason.source)
 
     def reason(self, matrix: str, row: int, column: int) -> Reason:
         """The rule of a cell; where several added to it, all of them."""

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from handcraft.errors import PromptError
-from handcraft.gpt2 import Array, Cache, Weights, gpt2, softmax
+from handcraft.gpt2 import Array, Cache, Weights, finite, gpt2, softmax
 
 Choose = Callable[[Array], int]  # [n_vocab] -> the id of the next token
 
@@ -79,22 +79,18 @@ def generate(
 
     `config` is that of gpt2: n_head, activation, causal. A prompt longer than the window is cut from the left.
     """
+    if n < 0:
+        raise PromptError(f"the number of tokens to add must not be negative, found {n}")
     n_ctx = weights["wpe"].shape[0]
     cached = cached and config.get("causal", True)  # without causality every position depends on the new token
-    tokens, cache = list(prompt), _empty(weights)
+    tokens, seen = list(prompt), 0
+    cache: Cache = [None] * len(weights["blocks"])
     for _ in range(n):
         inside = len(tokens) <= n_ctx and cached
-        new = tokens[_seen(cache) :] if inside else tokens[-n_ctx:]
+        new = tokens[seen:] if inside else tokens[-n_ctx:]
         logits = gpt2(np.array(new), **weights, cache=cache if inside else None, **config)
-        tokens.append(choose(logits[-1]))
+        seen = len(tokens) if any(entry is not None for entry in cache) else 0
+        tokens.append(choose(finite(logits[-1])))
         if tokens[-1] == stop:
             break
     return tokens[len(prompt) :]
-
-
-def _empty(weights: Weights) -> Cache:
-    return [None] * len(weights["blocks"])
-
-
-def _seen(cache: Cache) -> int:
-    return next((entry[0].shape[-2] for entry in cache if entry is not None), 0)

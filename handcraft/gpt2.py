@@ -90,6 +90,7 @@ def mlp(x: Array, c_fc: Weights, c_proj: Weights, activation: Activation, note: 
     return linear(note("mlp.post", ACTIVATIONS[activation](pre)), **c_proj)
 
 
+@np.errstate(all="ignore")  # overflow is judged by what comes out: see finite
 def gpt2(
     tokens: Array,
     wte: Array,
@@ -105,7 +106,7 @@ def gpt2(
 ) -> Array:  # [..., n_seq] -> [..., n_seq, n_vocab]
     """The logits after every position. With a cache, `tokens` are only the new ones and the cache grows in place."""
     cache = [None] * len(blocks) if cache is None else cache
-    start = next((entry[0].shape[-2] for entry in cache if entry is not None), 0)  # positions already seen
+    start = _seen(cache)
     x = note("embed", wte[tokens]) + note("pos_embed", wpe[start : start + tokens.shape[-1]])  # [..., n_seq, n_embd]
     for i, block in enumerate(blocks):
         here = _under(f"blocks.{i}.", note)
@@ -120,7 +121,20 @@ def gpt2(
             x = x + here("mlp_out", mlp(normed, **block["mlp"], activation=activation, note=here))
         x = here("resid_post", x)
     x = note("ln_f", layer_norm(x, **ln_f)) if ln_f is not None else x
+    x = note("resid_final", x)
     return note("logits", x @ wte.T)  # [..., n_seq, n_embd] -> [..., n_seq, n_vocab]
+
+
+def _seen(cache: Cache | None) -> int:
+    """How many positions a cache holds."""
+    return next((entry[0].shape[-2] for entry in cache or () if entry is not None), 0)
+
+
+def finite(logits: Array) -> Array:  # [...] -> the same
+    """The logits themselves. Raises WeightsError where they are not finite: then they say nothing."""
+    if not np.isfinite(logits).all():
+        raise WeightsError(f"the logits are not finite: the weights are too large for {logits.dtype}")
+    return logits
 
 
 def _under(prefix: str, note: Note) -> Note:
@@ -135,23 +149,28 @@ def forward(tokens: Array, weights: Weights, **config: Any) -> Array:  # [..., n
     """
     check_weights(weights, config["n_head"])
     tokens = np.asarray(tokens)
-    check_tokens(tokens, weights)
+    check_tokens(tokens, weights, _seen(config.get("cache")))
     return gpt2(tokens, **weights, **config)
 
 
 def trace(tokens: Array, weights: Weights, **config: Any) -> dict[str, Array]:
     """Every intermediate of a forward pass by its name, `embed` to `logits`, in the order of the computation."""
     seen: dict[str, Array] = {}
+    forward(tokens, weights, **config, note=recorder(seen))
+    return seen
+
+
+def recorder(seen: dict[str, Array]) -> Note:
+    """A note that keeps every intermediate in the given dict."""
 
     def note(name: str, value: Array) -> Array:
         seen[name] = value
         return value
 
-    forward(tokens, weights, **config, note=note)
-    return seen
+    return note
 
 
-def check_tokens(tokens: Array, weights: Weights) -> None:
+def check_tokens(tokens: Array, weights: Weights, seen: int = 0) -> None:
     """Raises PromptError unless tokens are ids [n_seq] or [n_batch, n_seq] that fit the vocabulary and the window."""
     n_vocab, n_ctx = weights["wte"].shape[0], weights["wpe"].shape[0]
     if tokens.ndim not in (1, 2) or tokens.size == 0:
@@ -160,26 +179,38 @@ def check_tokens(tokens: Array, weights: Weights) -> None:
         raise PromptError(f"tokens must be integer ids, found {tokens.dtype}")
     if tokens.min() < 0 or tokens.max() >= n_vocab:
         raise PromptError(f"token ids must lie in 0..{n_vocab - 1}, found {tokens.min()}..{tokens.max()}")
-    if tokens.shape[-1] > n_ctx:
-        raise PromptError(f"{tokens.shape[-1]} tokens do not fit the context window of {n_ctx}")
+    if seen + tokens.shape[-1] > n_ctx:
+        raise PromptError(f"{seen + tokens.shape[-1]} tokens do not fit the context window of {n_ctx}")
 
 
 def check_weights(weights: Weights, n_head: int) -> None:
     """Raises WeightsError unless the arrays fit each other as in GPT-2, share one float dtype and are finite."""
-    wte, wpe = weights["wte"], weights["wpe"]
-    if wte.ndim != 2 or wpe.ndim != 2 or wte.shape[1] != wpe.shape[1]:
-        raise WeightsError(f"wte {wte.shape} and wpe {wpe.shape} must be matrices of the same width")
-    if n_head < 1 or wte.shape[1] % n_head:
-        raise WeightsError(f"n_embd {wte.shape[1]} is not a multiple of n_head {n_head}")
-    if not np.issubdtype(wte.dtype, np.floating):
-        raise WeightsError(f"weights must be floats, found {wte.dtype}")
-    for name, array, shape in _expected(weights, wte.shape[1]):
+    _check_embeddings(weights, n_head)
+    wte = weights["wte"]
+    try:
+        expected = _expected(weights, wte.shape[1])
+    except (KeyError, TypeError) as error:
+        raise WeightsError(f"the weights are not complete: {error} is missing") from None
+    for name, array, shape in expected:
         if array.shape != shape:
             raise WeightsError(f"{name} has shape {array.shape}, expected {shape}")
         if array.dtype != wte.dtype:
             raise WeightsError(f"{name} is {array.dtype}, but wte is {wte.dtype}: weights share one dtype")
         if not np.isfinite(array).all():
             raise WeightsError(f"{name} holds a value that is not finite: {array[~np.isfinite(array)][0]}")
+
+
+def _check_embeddings(weights: Weights, n_head: int) -> None:
+    for key in ("wte", "wpe", "blocks"):
+        if key not in weights:
+            raise WeightsError(f"the weights have no {key}")
+    wte, wpe = weights["wte"], weights["wpe"]
+    if wte.ndim != 2 or wpe.ndim != 2 or wte.shape[1] != wpe.shape[1]:
+        raise WeightsError(f"wte {wte.shape} and wpe {wpe.shape} must be matrices of the same width")
+    if n_head < 1 or wte.shape[1] % n_head or 0 in wte.shape or 0 in wpe.shape:
+        raise WeightsError(f"n_embd {wte.shape[1]} must be a positive multiple of n_head {n_head}, and no matrix empty")
+    if not np.issubdtype(wte.dtype, np.floating):
+        raise WeightsError(f"weights must be floats, found {wte.dtype}")
 
 
 def _expected(weights: Weights, n: int) -> list[tuple[str, Array, tuple[int, ...]]]:

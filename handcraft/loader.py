@@ -8,7 +8,10 @@ suggests the nearest.
 from __future__ import annotations
 
 import ast
+import contextlib
+import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -57,10 +60,12 @@ def load_program(path: Path) -> Program:
     Raises ProgramError, with the author's file and line, for a file that raises or defines no program.
     """
     shown = _shown(path)
-    namespace = ModuleType(f"handcraft_program_{path.stem}").__dict__
+    module = ModuleType(f"handcraft_program_{path.stem}")
+    namespace = module.__dict__
     namespace["__file__"] = str(path)
     try:
-        exec(compile(_source(path), shown, "exec"), namespace)
+        with _importable(module, path.parent):
+            exec(compile(_source(path), shown, "exec", dont_inherit=True), namespace)
     except HandcraftError as error:
         raise _placed(error, path) from None
     except KeyboardInterrupt:
@@ -72,6 +77,17 @@ def load_program(path: Path) -> Program:
         found = "no `program`" if program is None else f"`program` is of type {type(program).__name__}"
         raise ProgramError(f"{found}; the file must define `program = Program(...)`", (path.stem,), shown)
     return program
+
+
+@contextlib.contextmanager
+def _importable(module: ModuleType, folder: Path) -> Iterator[None]:
+    """While a program runs it is a module like any other (dataclasses ask for it), and may import its neighbours."""
+    sys.modules[module.__name__] = module
+    sys.path.insert(0, str(folder.resolve()))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder.resolve()))
 
 
 def _source(path: Path) -> bytes:

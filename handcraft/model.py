@@ -27,7 +27,7 @@ from handcraft.claims import Answers
 from handcraft.compiler import compile_program
 from handcraft.errors import HandcraftError, PromptError, WeightsError, listing, printable
 from handcraft.generation import Sampler, generate, greedy
-from handcraft.gpt2 import Activation, Array, Weights, check_tokens, check_weights, gpt2, trace
+from handcraft.gpt2 import Activation, Array, Weights, check_tokens, check_weights, finite, gpt2, trace
 from handcraft.loader import find, load_program
 from handcraft.program import Program
 from handcraft.provenance import Entry
@@ -51,7 +51,6 @@ class Model:
     activation: Activation = "gelu"
     causal: bool = True
     program: Program | None = None
-    entries: tuple[Entry, ...] = ()
 
     def __post_init__(self) -> None:
         check_weights(self.weights, self.n_head)
@@ -66,7 +65,7 @@ class Model:
         compiled = compile_program(program, _checked_dtype(dtype))
         return cls(
             program.name, compiled.weights, Vocabulary(program.vocabulary), compiled.layout.n_head,
-            program.activation, program.causal, program, compiled.entries,
+            program.activation, program.causal, program,
         )  # fmt: skip
 
     @classmethod
@@ -83,13 +82,13 @@ class Model:
         arrays = {name: array.astype(dtype) for name, array in flatten(weights).items()}
         try:
             program = None if fields["program"] is None else Program.model_validate(fields["program"])
+            _agree(fields, program)
             return cls(
                 fields["name"], nest(arrays, len(weights["blocks"])), Vocabulary(tuple(fields["vocab"])), fields["n_head"],
                 fields["activation"], program.causal if program else True, program,
-                compile_program(program, dtype).entries if program else (),
             )  # fmt: skip
-        except HandcraftError as error:
-            raise WeightsError(f"{directory / PROGRAM_JSON}: {error}") from None
+        except (HandcraftError, ValueError, TypeError, RecursionError) as error:
+            raise WeightsError(f"{directory / PROGRAM_JSON}: {printable(str(error))[:500]}") from None
 
     def save(self, directory: str | Path) -> list[Path]:
         """Write `model.safetensors` and `program.json`; returns their paths. A built directory holds float32."""
@@ -131,6 +130,11 @@ class Model:
         nonzero = values[values != 0]
         return {"dense": values.size, "nonzero": nonzero.size, "distinct": np.unique(nonzero).size}
 
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """What each rule wrote into each cell; empty where there is no program."""
+        return compile_program(self.program).entries if self.program else ()
+
     @property
     def config(self) -> dict[str, Any]:
         """What the forward pass needs beside the weights."""
@@ -140,6 +144,8 @@ class Model:
 
     def ids(self, prompt: Prompt) -> list[int]:
         """The ids of a text, of tokens, or of ids. Raises PromptError for an empty prompt or an unknown token."""
+        if not isinstance(prompt, Iterable):
+            raise PromptError(f"a prompt is a text, tokens or ids, found {type(prompt).__name__}")
         given: Any = prompt if isinstance(prompt, str) else list(prompt)
         if not len(given):
             raise PromptError(f"the prompt is empty; it needs at least one of the tokens {listing(self.vocabulary.tokens)}")
@@ -155,7 +161,7 @@ class Model:
         """The logits after every position: [n_seq] -> [n_seq, n_vocab], or a batch [n_batch, n_seq] of ids."""
         ids = tokens if isinstance(tokens, np.ndarray) else np.array(self.ids(tokens))
         check_tokens(ids, self.weights)
-        return gpt2(ids, **self.weights, **self.config)
+        return finite(gpt2(ids, **self.weights, **self.config))
 
     def generate(
         self, prompt: Prompt, n: int | None = None, *, sampler: Sampler | None = None, stop: str | None = None, cached: bool = True
@@ -167,11 +173,11 @@ class Model:
         """
         ids = self.ids(prompt)
         room = self._room(ids)
-        n = min(n for n in (n, room) if n is not None) if n is not None or room is not None else UNASKED
+        most = UNASKED if room is None and n is None else min(x for x in (room, n) if x is not None)
         stop = stop if stop is not None else getattr(self._claim, "stop", None)
         choose = greedy if sampler is None else sampler.start()
         stop_id = None if stop is None else self.vocabulary.encode([stop])[0]
-        new = generate(self.weights, ids, n, choose=choose, stop=stop_id, cached=cached, **self.config)
+        new = generate(self.weights, ids, most, choose=choose, stop=stop_id, cached=cached, **self.config)
         return self.vocabulary.decode(new)
 
     @property
@@ -180,20 +186,24 @@ class Model:
 
     def _room(self, ids: Sequence[int]) -> int | None:
         """How many tokens may follow: None where the window slides. A claim of prompts refuses what is not one."""
-        if not isinstance(self._claim, Answers):
+        claim = self._claim
+        if not isinstance(claim, Answers):
             return None
         text = self.vocabulary.decode(ids)
-        if text not in self._claim.language(self.n_ctx):
-            raise PromptError(
-                f"{printable(text)!r} is not a prompt of {self.name}; its prompts match {printable(self._claim.prompts)!r} "
-                f"and fit {self.n_ctx} tokens with their answer"
-            )
-        return min(self.n_ctx - len(ids) + 1, self._claim.length or self.n_ctx)
+        if text not in claim.language(self.n_ctx, self.vocabulary) or self.vocabulary.encode(text) != list(ids):
+            raise PromptError(f"{printable(text)!r} is not a prompt of {self.name}; its prompts match {printable(claim.prompts)!r}")
+        if claim.answer.call is not None:
+            claim.expected(text, self.vocabulary, self.n_ctx)  # refuses a prompt whose answer does not fit
+        room = self.n_ctx - len(ids) + 1
+        if room < (claim.length or 1):
+            raise PromptError(f"{printable(text)!r} and its answer do not fit the {self.n_ctx} tokens of {self.name}")
+        return claim.length or room
 
     def trace(self, context: Prompt) -> Trace:
         """Every intermediate of one context, by the names of the program."""
         ids = self.ids(context)
         arrays = trace(np.array(ids), self.weights, **self.config)
+        finite(arrays["logits"])
         return name_trace(arrays, ids, self.weights, self.vocabulary, self.names, self.entries, self.causal)
 
     @cached_property
@@ -216,11 +226,18 @@ class Model:
         """The cells whose weight is not what the program's rules say: none, unless someone changed a file."""
         if self.program is None:
             return []
-        rules, own = flatten(Model.of(self.program, self.dtype).weights), flatten(self.weights)
+        rules = flatten(compile_program(self.program).weights)  # in float32, as a built directory holds them
+        own = {name: array.astype("float32") for name, array in flatten(self.weights).items()}
         if {k: v.shape for k, v in rules.items()} != {k: v.shape for k, v in own.items()}:
             return ["the shapes of the weights"]
         cells = ((name, index) for name in own for index in np.argwhere(own[name] != rules[name]))
         return [f"{name}{list(map(int, index))}" for name, index in cells]
+
+    def held_to(self, program: Program) -> Model:
+        """These weights with another program's rules and claim. Raises WeightsError where the two cannot belong together."""
+        fields = {"vocab": list(self.vocabulary.tokens), "n_ctx": self.n_ctx, "n_head": self.n_head, "activation": self.activation}
+        _agree(fields, program)
+        return dataclasses.replace(self, program=program, causal=program.causal)
 
     def replace(self, **changes: Any) -> Model:
         """A copy with some fields changed, e.g. other weights."""
@@ -236,6 +253,18 @@ class Model:
                 "parameters": f"{self.parameters['nonzero']} non-zero of {self.parameters['dense']}"}  # fmt: skip
         cells = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(str(v))}</td></tr>" for k, v in rows.items())
         return f"<table><caption>{html.escape(self.name)}</caption>{cells}</table>"
+
+
+def _agree(fields: dict[str, Any], program: Program | None) -> None:
+    """Raises WeightsError where the fields of a built directory are not those of its program."""
+    if program is None:
+        return
+    own = {
+        "vocab": list(program.vocabulary), "n_ctx": program.n_ctx, "n_head": program.layout.n_head, "activation": program.activation,
+    }  # fmt: skip
+    for key, value in own.items():
+        if fields[key] != value:
+            raise WeightsError(f"{key} is {printable(str(fields[key]))[:60]}, but the program's is {printable(str(value))[:60]}")
 
 
 def _checked_dtype(dtype: str) -> str:

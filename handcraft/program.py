@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from handcraft.affine import Lane, describe
-from handcraft.claims import Answers, Claim, Predicate, as_claim
+from handcraft.claims import Answers, Claim, Predicate, Residual, as_claim
 from handcraft.errors import ProgramError, hint, listing, printable
 from handcraft.layout import Layout
-from handcraft.rules import Block, Head, Layer, as_block
+from handcraft.rules import MLP, Block, Head, Layer, Neuron, as_block
 from handcraft.slots import MAX_N_CTX, Slot
 from handcraft.values import NAME, Frozen, Source, Where, here
 from handcraft.vocabulary import Vocabulary
@@ -33,7 +33,19 @@ MAX_BYTES = 2**30  # a program that would need more memory than this for its wei
 
 
 def _blocks(layers: object) -> object:
-    return tuple(map(as_block, layers)) if isinstance(layers, Sequence) else layers
+    if isinstance(layers, Head | MLP | Neuron | Block):
+        raise ProgramError("a single layer is written (layer,)")
+    blocks = tuple(map(as_block, layers)) if isinstance(layers, Sequence) and not isinstance(layers, str) else layers
+    for block in blocks if isinstance(blocks, tuple) else ():
+        if not isinstance(block, Block | Mapping):
+            raise ProgramError(f"a layer is a Head, an MLP or a Block, found {type(block).__name__}")
+    return blocks
+
+
+def _slots(embedding: object) -> object:
+    if isinstance(embedding, Slot):
+        raise ProgramError("a single slot is written (slot,)")
+    return embedding
 
 
 class Program(Frozen):
@@ -52,7 +64,7 @@ class Program(Frozen):
     """
 
     name: str = "program"
-    embedding: tuple[Slot, ...]
+    embedding: Annotated[tuple[Slot, ...], BeforeValidator(_slots)]
     layers: Annotated[tuple[Block, ...], BeforeValidator(_blocks)] = ()
     claim: Annotated[Annotated[Claim, Field(discriminator="kind")] | None, BeforeValidator(as_claim)] = None
     vocabulary: tuple[str, ...] = ()
@@ -81,7 +93,7 @@ class Program(Frozen):
 
     else:
 
-        def __init__(self, **fields: Any) -> None:
+        def __init__(self, /, **fields: Any) -> None:
             fields.setdefault("source", here())
             fields.setdefault("name", _file_name(fields["source"]))
             try:
@@ -120,6 +132,8 @@ class Program(Frozen):
         if not 1 <= self.n_ctx <= MAX_N_CTX:
             found = f"found {self.n_ctx}" if self.n_ctx else "no slot has a table of positions: pass n_ctx="
             raise ProgramError(f"the context window must be 1 to {MAX_N_CTX}; {found}", ("n_ctx",))
+        if self.d_head is not None and not 1 <= self.d_head <= MAX_N_CTX:
+            raise ProgramError(f"must be at least 1, found {self.d_head}", ("d_head",))
         if not self.vocabulary:
             raise ProgramError("no slot has a table of tokens: add token(...) or pass vocabulary=", ("embedding",))
         Vocabulary(self.vocabulary)
@@ -147,9 +161,9 @@ class Program(Frozen):
         layout = self.layout
         inner = sum(len(block.mlp.neurons) for block in self.layers if block.mlp)
         cells = layout.n_embd * (len(self.vocabulary) + self.n_ctx + 4 * layout.n_embd * len(self.layers) + 2 * inner)
-        if cells * 8 > MAX_BYTES:
+        if cells * 16 > MAX_BYTES:
             raise ProgramError(
-                f"the weights would need {cells * 8 / 2**30:.1f} GB ({layout.n_embd} columns, window {self.n_ctx}); "
+                f"the weights would need {cells * 16 / 2**30:.1f} GB ({layout.n_embd} columns, window {self.n_ctx}); "
                 f"at most {MAX_BYTES / 2**30:.0f} GB is allowed: use fewer lanes or a shorter window",
                 ("n_ctx",),
             )
@@ -158,17 +172,26 @@ class Program(Frozen):
         claim, vocabulary = self.claim, Vocabulary(self.vocabulary)
         if claim is None or isinstance(claim, Predicate):
             return
+        if isinstance(claim, Residual):
+            for problem in _unknown([Lane.parse(claim.lane)], {str(lane): lane for lane in self.layout.lanes}):
+                raise ProgramError(problem, ("claim",), claim.source)
+            return
         unknown = [token for token in claim.tokens if token not in vocabulary.ids]
         if unknown:
             message = f"the token {printable(unknown[0])!r} is not in the vocabulary {listing(self.vocabulary)}"
             raise ProgramError(message + hint(unknown[0], self.vocabulary), ("claim",), claim.source)
         if isinstance(claim, Answers):
             self._check_prompts(claim)
-        else:
-            claim.endings(vocabulary)
+            return
+        longest = max(claim.endings(vocabulary), key=len)
+        if len(longest) > self.n_ctx:
+            message = f"the ending {printable(''.join(longest))!r} is longer than n_ctx {self.n_ctx}, so it never speaks"
+            raise ProgramError(message, ("claim",), claim.source)
 
     def _check_prompts(self, claim: Answers) -> None:
-        language = claim.language(self.n_ctx)
+        if not self.causal and claim.length != 1:
+            raise ProgramError("answers are read token by token, which needs causal=True, or length=1", ("claim",), claim.source)
+        language = claim.language(self.n_ctx, Vocabulary(self.vocabulary))
         if not language.size:
             raise ProgramError(f"no prompt of {printable(claim.prompts)!r} fits n_ctx {self.n_ctx}", ("claim", "prompts"))
         Vocabulary(self.vocabulary).split(next(iter(language)))

@@ -1,13 +1,13 @@
 r"""A countable language of prompts: a regular expression that can be matched, counted, listed and drawn from.
 
-A claim on prompts must say how many there are and check them evenly, which a plain `re` cannot. The expression is
-kept as a tree; its derivative by a character is what may still follow that character (Brzozowski, "Derivatives of
-Regular Expressions", 1964). The distinct derivatives are the states of a finite automaton, and counting words of
-length n is a sum over its edges.
+A claim on prompts must say how many there are and check them evenly, which a plain `re` cannot. Each character class
+of the expression is a position; which positions may come first, last and after each other makes a small automaton
+without empty moves (Glushkov, 1961), and its subsets a deterministic one. Words of a length are then counted by a sum
+over its edges, from the end.
 
-Rules of this file: text in, text out; exact integers. The syntax is the common part of all dialects: characters,
-`\d`, escapes, `[a-z0-9]`, `( )`, `|`, `?`, `*`, `+`, `{m}`, `{m,n}`. What would need an alphabet (`.`, `[^a]`) is
-refused: write the characters out.
+Rules of this file: text in, text out; exact integers; sets of positions are the bits of an int. The syntax is the
+common part of all dialects: characters, `\d`, escapes, `[a-z0-9]`, `( )`, `|`, `?`, `*`, `+`, `{m}`, `{m,n}`. What would
+need an alphabet (`.`, `[^a]`) is refused. Sizes are bounded: a pattern may come from someone else's file.
 """
 
 from __future__ import annotations
@@ -15,153 +15,109 @@ from __future__ import annotations
 import string
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import cache, cached_property, lru_cache
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate, pairwise
 from random import Random
-from typing import TypeAlias
 
 from handcraft.errors import ProgramError, printable
 
-MAX_REPEAT = 4096
+MAX_POSITIONS = 2_000  # characters of the expression, repetitions written out
+MAX_STATES = 10_000  # of the deterministic automaton
+MAX_NESTING = 50
+START = 1  # the bit of the state before any character; positions have the bits from 1 on
 
 
 @dataclass(frozen=True)
-class Chars:
-    """One of these characters. No character at all: the empty language."""
+class Piece:
+    """Part of an expression: whether it may be empty, and the positions that may come first and last in it."""
 
-    any_of: frozenset[str]
-
-
-@dataclass(frozen=True)
-class Then:
-    """These expressions one after the other. None at all: the empty text."""
-
-    parts: tuple[Tree, ...]
-
-
-@dataclass(frozen=True)
-class Either:
-    """One of these expressions."""
-
-    options: frozenset[Tree]
-
-
-@dataclass(frozen=True)
-class Star:
-    """Any number of this expression."""
-
-    body: Tree
-
-
-Tree: TypeAlias = Chars | Then | Either | Star
-NOTHING, EMPTY = Chars(frozenset()), Then(())
-
-
-def then(*parts: Tree) -> Tree:
-    """The expressions in sequence, flattened."""
-    if NOTHING in parts:
-        return NOTHING
-    flat = [piece for part in parts for piece in (part.parts if isinstance(part, Then) else (part,))]
-    return flat[0] if len(flat) == 1 else Then(tuple(flat))
-
-
-def either(*options: Tree) -> Tree:
-    """One of the expressions, flattened and without repetitions."""
-    flat = {piece for one in options for piece in (one.options if isinstance(one, Either) else (one,))} - {NOTHING}
-    return next(iter(flat)) if len(flat) == 1 else Either(frozenset(flat)) if flat else NOTHING
-
-
-@cache
-def nullable(tree: Tree) -> bool:
-    """Whether the empty text belongs to the language."""
-    match tree:
-        case Chars():
-            return False
-        case Then(parts):
-            return all(map(nullable, parts))
-        case Either(options):
-            return any(map(nullable, options))
-        case Star():
-            return True
-
-
-@lru_cache(maxsize=65536)
-def derivative(tree: Tree, char: str) -> Tree:
-    """What may follow after this character."""
-    match tree:
-        case Chars(any_of):
-            return EMPTY if char in any_of else NOTHING
-        case Either(options):
-            return either(*(derivative(option, char) for option in options))
-        case Star(body):
-            return then(derivative(body, char), tree)
-        case Then(()):
-            return NOTHING
-        case Then((head, *rest)):
-            first = then(derivative(head, char), *rest)
-            return either(first, derivative(then(*rest), char)) if nullable(head) else first
-    raise AssertionError(tree)
-
-
-def alphabet(tree: Tree) -> frozenset[str]:
-    """The characters that occur in the expression."""
-    match tree:
-        case Chars(any_of):
-            return any_of
-        case Then(parts):
-            return frozenset().union(*map(alphabet, parts))
-        case Either(options):
-            return frozenset().union(*map(alphabet, options))
-        case Star(body):
-            return alphabet(body)
+    nullable: bool
+    first: int
+    last: int
 
 
 @dataclass(frozen=True)
 class Language:
-    """The texts that a regular expression matches whole, up to a length. Raises ProgramError for bad syntax."""
+    """The texts of 1 to `max_length` characters that a regular expression matches whole.
+
+    Raises ProgramError for bad syntax and for an expression that is too large.
+    """
 
     pattern: str
     max_length: int
-    _counts: dict[tuple[Tree, int], int] = field(default_factory=dict, compare=False, repr=False)
+
+    # ------------------------------------------------------------ the automaton
 
     @cached_property
-    def tree(self) -> Tree:
-        """The parsed expression."""
-        return _Parser(self.pattern).whole()
+    def _parsed(self) -> tuple[Piece, list[int], list[frozenset[str]]]:
+        return parse(self.pattern)
 
     @cached_property
-    def _alphabet(self) -> tuple[str, ...]:
-        return tuple(sorted(alphabet(self.tree)))
+    def _masks(self) -> dict[str, int]:
+        """For each character the positions it can stand at, in the order of the characters."""
+        _, _, classes = self._parsed
+        masks = dict.fromkeys(sorted(frozenset().union(*classes)), 0)
+        for i, chars in enumerate(classes):
+            for char in chars:
+                masks[char] |= 1 << i
+        return masks
+
+    def _reached(self, state: int) -> int:
+        piece, follow, _ = self._parsed
+        reached = piece.first if state & START else 0
+        for i in _bits(state & ~START):
+            reached |= follow[i]
+        return reached
+
+    def _accepts(self, state: int) -> bool:
+        piece = self._parsed[0]
+        return bool(state & piece.last) or (bool(state & START) and piece.nullable)
+
+    @cached_property
+    def _edges(self) -> dict[int, dict[int, str]]:
+        """For each state within reach the states it leads to, each with the characters that lead there."""
+        edges: dict[int, dict[int, str]] = {}
+        level = {START}
+        for _ in range(self.max_length + 1):
+            for state in level:
+                edges[state] = self._targets(state)
+            level = {target for state in level for target in edges[state]} - edges.keys()
+            if len(edges) + len(level) > MAX_STATES:
+                raise _error(self.pattern, f"it needs an automaton of more than {MAX_STATES} states")
+        return edges
+
+    def _targets(self, state: int) -> dict[int, str]:
+        reached, targets = self._reached(state), dict[int, str]()
+        for char, mask in self._masks.items():
+            if target := reached & mask:
+                targets[target] = targets.get(target, "") + char
+        return targets
+
+    @cached_property
+    def _ways(self) -> list[dict[int, int]]:
+        """_ways[n][state]: how many texts of n characters lead from the state to an accepting one; only where some do."""
+        ways = [{state: 1 for state in self._edges if self._accepts(state)}]
+        for _ in range(self.max_length):
+            last = ways[-1]
+            counts = {q: sum(len(chars) * last.get(r, 0) for r, chars in targets.items()) for q, targets in self._edges.items()}
+            ways.append({state: count for state, count in counts.items() if count})
+        return ways
+
+    # ------------------------------------------------------------ what it is for
 
     def __contains__(self, text: str) -> bool:
-        tree = self.tree
+        state = START
         for char in text:
-            tree = derivative(tree, char)
-        return nullable(tree) and len(text) <= self.max_length
-
-    def count(self, length: int) -> int:
-        """How many texts of this length belong to the language: an exact integer."""
-        for n in range(length):  # from short to long, so that the recursion is shallow
-            self._count(self.tree, n)
-        return self._count(self.tree, length)
-
-    def _count(self, tree: Tree, length: int) -> int:
-        if length == 0:
-            return int(nullable(tree))
-        key = (tree, length)
-        if key not in self._counts:
-            self._counts[key] = sum(self._count(follow, length - 1) for _, follow in self._edges(tree))
-        return self._counts[key]
-
-    def _edges(self, tree: Tree) -> Iterator[tuple[str, Tree]]:
-        follows = ((char, derivative(tree, char)) for char in self._alphabet)
-        return ((char, follow) for char, follow in follows if follow != NOTHING)
+            state = self._reached(state) & self._masks.get(char, 0)
+            if not state:
+                return False
+        return self._accepts(state) and 1 <= len(text) <= self.max_length
 
     @cached_property
     def lengths(self) -> dict[int, int]:
-        """Length -> how many texts of that length there are, for the lengths that occur. The empty text is no prompt."""
-        counts = {n: self.count(n) for n in range(1, self.max_length + 1)}
-        return {n: count for n, count in counts.items() if count}
+        """Length -> how many texts of that length there are, for the lengths that occur: exact integers."""
+        return {n: ways[START] for n, ways in enumerate(self._ways) if n and START in ways}
 
     @property
     def size(self) -> int:
@@ -171,98 +127,153 @@ class Language:
     def __iter__(self) -> Iterator[str]:
         """Every text, the shorter first, each length in the order of the characters."""
         for length in self.lengths:
-            yield from self._texts(self.tree, length)
+            yield from self._texts(length)
 
-    def _texts(self, tree: Tree, length: int) -> Iterator[str]:
-        if length == 0:
-            yield ""
-            return
-        for char, follow in self._edges(tree):
-            if self._count(follow, length - 1):
-                yield from (char + rest for rest in self._texts(follow, length - 1))
+    def _texts(self, length: int) -> Iterator[str]:
+        waiting = [("", START)]
+        while waiting:
+            text, state = waiting.pop()
+            left = length - len(text) - 1
+            if left < 0:
+                yield text
+                continue
+            follows = [(char, q) for q, chars in self._edges[state].items() if q in self._ways[left] for char in chars]
+            waiting.extend((text + char, q) for char, q in sorted(follows, reverse=True))
 
     def draw(self, random: Random) -> str:
         """One text: the length evenly among those that occur, then evenly among the texts of that length."""
         length = random.choice(list(self.lengths))
-        text, tree = "", self.tree
+        text, state = "", START
         for left in range(length - 1, -1, -1):
-            edges = self._choices(tree, left)
-            char, tree = edges[1][bisect_right(edges[0], random.randrange(edges[0][-1]))]
-            text += char
+            sums, edges = self._choices(state, left)
+            chars, state = edges[bisect_right(sums, random.randrange(sums[-1]))]
+            text += random.choice(chars)
         return text
 
-    def _choices(self, tree: Tree, left: int) -> tuple[list[int], list[tuple[str, Tree]]]:
-        """The edges that lead to a text of the given rest, with the running sum of how many texts each leads to."""
-        key = (tree, left)
+    def _choices(self, state: int, left: int) -> tuple[list[int], list[tuple[str, int]]]:
+        """The edges that lead on to a text, with the running sum of how many texts each leads to."""
+        key = (state, left)
         if key not in self._drawn:
-            edges = [(edge, self._count(edge[1], left)) for edge in self._edges(tree)]
-            sums = [sum(count for _, count in edges[: i + 1]) for i in range(len(edges))]
-            self._drawn[key] = sums, [edge for edge, _ in edges]
+            ways = self._ways[left]
+            edges = [(chars, target) for target, chars in self._edges[state].items() if target in ways]
+            self._drawn[key] = list(accumulate(len(chars) * ways[target] for chars, target in edges)), edges
         return self._drawn[key]
 
     @cached_property
-    def _drawn(self) -> dict[tuple[Tree, int], tuple[list[int], list[tuple[str, Tree]]]]:
+    def _drawn(self) -> dict[tuple[int, int], tuple[list[int], list[tuple[str, int]]]]:
         return {}
+
+
+def _bits(state: int) -> Iterator[int]:
+    while state:
+        low = state & -state
+        yield low.bit_length() - 1
+        state ^= low
+
+
+def _error(pattern: str, message: str) -> ProgramError:
+    return ProgramError(f"prompts: {printable(pattern[:60])!r}: {message}")
+
+
+def parse(pattern: str) -> tuple[Piece, list[int], list[frozenset[str]]]:
+    """The whole piece, and for each position what may follow it and its characters; position 0 is the start."""
+    parser = _Parser(pattern)
+    piece = parser.either()
+    if parser.at < len(pattern):
+        raise parser.error("this ) closes nothing")
+    return piece, parser.follow, parser.classes
 
 
 class _Parser:
     """Recursive descent: either = then | then ...; then = piece piece ...; piece = atom with a repetition."""
 
     def __init__(self, pattern: str) -> None:
-        self.pattern, self.at = pattern, 0
+        self.pattern, self.at, self.depth = pattern, 0, 0
+        self.follow: list[int] = [0]
+        self.classes: list[frozenset[str]] = [frozenset()]
 
-    def whole(self) -> Tree:
-        tree = self.either()
-        if self.at < len(self.pattern):
-            raise self.error("this ) closes nothing")
-        return tree
-
-    def either(self) -> Tree:
-        options = [self.then()]
+    def either(self) -> Piece:
+        self.depth += 1
+        if self.depth > MAX_NESTING:
+            raise self.error(f"it is nested deeper than {MAX_NESTING}")
+        piece = self.then()
         while self.take("|"):
-            options.append(self.then())
-        return either(*options)
+            other = self.then()
+            piece = Piece(piece.nullable or other.nullable, piece.first | other.first, piece.last | other.last)
+        self.depth -= 1
+        return piece
 
-    def then(self) -> Tree:
-        parts: list[Tree] = []
+    def then(self) -> Piece:
+        piece = Piece(nullable=True, first=0, last=0)
         while self.at < len(self.pattern) and self.pattern[self.at] not in "|)":
-            parts.append(self.repeated(self.atom()))
-        return then(*parts)
+            piece = self.joined(piece, self.repeated())
+        return piece
 
-    def repeated(self, body: Tree) -> Tree:
+    def joined(self, a: Piece, b: Piece) -> Piece:
+        self.link(a.last, b.first)
+        first = a.first | b.first if a.nullable else a.first
+        return Piece(a.nullable and b.nullable, first, a.last | b.last if b.nullable else b.last)
+
+    def link(self, last: int, first: int) -> None:
+        for i in _bits(last):
+            self.follow[i] |= first
+
+    def repeated(self) -> Piece:
+        start = self.at
+        piece = self.atom()
         if self.take("?"):
-            return either(body, EMPTY)
-        if self.take("*"):
-            return Star(body)
-        if self.take("+"):
-            return then(body, Star(body))
-        return self.counted(body) if self.take("{") else body
+            return Piece(nullable=True, first=piece.first, last=piece.last)
+        if self.take("*") or self.take("+"):
+            self.link(piece.last, piece.first)
+            return Piece(piece.nullable or self.pattern[self.at - 1] == "*", piece.first, piece.last)
+        return self.counted(piece, start) if self.take("{") else piece
 
-    def counted(self, body: Tree) -> Tree:
+    def counted(self, piece: Piece, start: int) -> Piece:
+        """{m,n}: n copies in a row, of which those from the m-th on may be the last."""
         least, comma, most = self.until("}").partition(",")
-        if not least.isdecimal() or (comma and not most.isdecimal()):
+        if not least.isdecimal() or (comma and not most.isdecimal()) or len(least + most) > 9:
             raise self.error("a repetition is written {m} or {m,n}")
-        low, high = int(least), int(most or least)
-        if not low <= high <= MAX_REPEAT:
-            raise self.error(f"a repetition needs m <= n <= {MAX_REPEAT}")
-        tail: Tree = EMPTY
-        for _ in range(high - low):
-            tail = either(then(body, tail), EMPTY)
-        return then(*[body] * low, tail)
+        low, high, end = int(least), int(most or least), self.at
+        if low > high:
+            raise self.error("a repetition {m,n} needs m <= n")
+        if high == 0:
+            return Piece(nullable=True, first=0, last=0)
+        copies = [piece, *(self.again(start) for _ in range(high - 1))]
+        self.at = end
+        for a, b in pairwise(copies):
+            self.link(a.last, b.first)
+        low = 0 if piece.nullable else low
+        last = 0
+        for copy in copies[max(low - 1, 0) :]:
+            last |= copy.last
+        return Piece(low == 0, copies[0].first, last)
 
-    def atom(self) -> Tree:
+    def again(self, start: int) -> Piece:
+        """A copy of the atom that begins there, with positions of its own."""
+        self.at = start
+        return self.atom()
+
+    def atom(self) -> Piece:
         char = self.next()
         if char == "(":
             self.take("?:")
-            tree = self.either()
+            piece = self.either()
             if not self.take(")"):
                 raise self.error("this ( is never closed")
-            return tree
+            return piece
         if char == "[":
-            return self.char_class()
+            return self.position(self.char_class())
         if char in ".^$*+?{":
             raise self.error(f"{char!r} has no meaning here; write the characters out, or escape it as \\{char}")
-        return Chars(self.escape() if char == "\\" else frozenset(char))
+        return self.position(self.escape() if char == "\\" else frozenset(char))
+
+    def position(self, chars: frozenset[str]) -> Piece:
+        if len(self.classes) > MAX_POSITIONS:
+            raise self.error(f"it has more than {MAX_POSITIONS} characters, repetitions written out")
+        self.classes.append(chars)
+        self.follow.append(0)
+        bit = 1 << (len(self.classes) - 1)
+        return Piece(nullable=False, first=bit, last=bit)
 
     def escape(self) -> frozenset[str]:
         char = self.next()
@@ -272,19 +283,26 @@ class _Parser:
             raise self.error(f"the escape \\{char} is not known; only \\d and escaped punctuation are")
         return frozenset(char)
 
-    def char_class(self) -> Tree:
+    def char_class(self) -> frozenset[str]:
         if self.take("^"):
             raise self.error("a class [^...] needs an alphabet; write the characters out")
         chars: set[str] = set()
         while not self.take("]"):
             char = self.next()
             found = self.escape() if char == "\\" else frozenset(char)
-            if len(found) == 1 and self.pattern[self.at : self.at + 1] == "-" and self.pattern[self.at + 1 :][:1] not in ("", "]"):
+            ahead = self.pattern[self.at : self.at + 2]
+            if len(found) == 1 and len(ahead) == 2 and ahead[0] == "-" and ahead[1] != "]":
                 self.at += 1
-                end = self.next()
-                found = frozenset(map(chr, range(ord(min(found)), ord(end) + 1)))
+                found = self.span(min(found), self.next())
             chars |= found
-        return Chars(frozenset(chars))
+        if not chars:
+            raise self.error("a class [] of no character matches nothing")
+        return frozenset(chars)
+
+    def span(self, first: str, last: str) -> frozenset[str]:
+        if not ord(first) <= ord(last) < ord(first) + 10_000:
+            raise self.error(f"the span {first}-{last} is empty or too wide")
+        return frozenset(map(chr, range(ord(first), ord(last) + 1)))
 
     def take(self, text: str) -> bool:
         found = self.pattern.startswith(text, self.at)
@@ -305,4 +323,4 @@ class _Parser:
         return self.pattern[self.at - 1]
 
     def error(self, message: str) -> ProgramError:
-        return ProgramError(f"prompts: {printable(self.pattern)!r} at character {self.at}: {message}")
+        return _error(self.pattern, f"at character {self.at}: {message}")

@@ -187,6 +187,8 @@ def report(found: Report) -> RenderableType:
         lines.append(safe(f"  least margin {found.min_margin:.9g}, after {at!r}"))
     if found.max_probability_error is not None:
         lines.append(safe(f"  largest probability error {found.max_probability_error:.3g}"))
+    if found.max_lane_error is not None:
+        lines.append(safe(f"  largest error of the lane {found.max_lane_error:.3g}"))
     if found.reason:
         lines.append(safe(f"  because     {found.reason}"))
     if (wrong := found.counterexample) is not None:
@@ -198,10 +200,10 @@ def report(found: Report) -> RenderableType:
 def difference(found: Difference, most: int = 60) -> RenderableType:
     """What differs between two programs."""
     table = Table(box=None, pad_edge=False, header_style="cyan")
-    for name in ("matrix", "row", "column", *found.names):
+    for name in ("part", "row", "column", *found.names):
         table.add_column(safe(name), justify="right" if name in found.names else "left")
     for cell in found.cells[:most]:
-        table.add_row(*(safe(cell[key]) for key in ("matrix", "row", "column")), number(cell["a"]), number(cell["b"]))
+        table.add_row(*(safe(cell[key]) for key in ("part", "row", "column")), number(cell["a"]), number(cell["b"]))
     parts: list[RenderableType] = [safe(f"{len(found.cells)} cells differ", "bold"), table]
     parts += [safe(f"... and {len(found.cells) - most} more", "dim")] if len(found.cells) > most else []
     for key, sign, style in (("only_a", "-", "red"), ("only_b", "+", "green")):

@@ -122,7 +122,7 @@ class MLP(Frozen):
 
     else:
 
-        def __init__(self, neurons: Any = (), adds: Any = NOTHING, **fields: Any) -> None:
+        def __init__(self, /, neurons: Any = (), adds: Any = NOTHING, **fields: Any) -> None:
             super().__init__(neurons=neurons, adds=adds, **fields)
 
     @field_validator("adds")
@@ -144,7 +144,7 @@ class Block(Frozen):
 
     else:
 
-        def __init__(self, heads: Any = (), mlp: Any = None, **fields: Any) -> None:
+        def __init__(self, /, heads: Any = (), mlp: Any = None, **fields: Any) -> None:
             super().__init__(heads=heads, mlp=mlp, **fields)
 
     @model_validator(mode="after")

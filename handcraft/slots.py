@@ -14,6 +14,7 @@ evaluated when the slot is declared, so that a slot is plain data.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
@@ -75,7 +76,7 @@ class Slot(Named):
     def __iter__(self) -> Iterator[Lane]:  # type: ignore[override]  # pydantic's own iterates over fields
         return iter(self.lanes)
 
-    @property
+    @cached_property
     def lanes(self) -> tuple[Lane, ...]:
         """Its lanes, in column order."""
         labels: tuple[str | None, ...] = (None,) if self.labels is None else self.labels
@@ -112,17 +113,23 @@ class Slot(Named):
             return self.labels or ()
         return tuple(token for token, _ in self.tokens) if self.tokens else ()
 
-    def token_rows(self) -> Iterator[tuple[str, Row]]:
-        """For each token its table names the values of the lanes."""
-        yield from zip(self.vocabulary, _eye(len(self.lanes)), strict=True) if self.tokens == ONE_HOT else self.tokens or ()
+    def token_cells(self) -> Iterator[tuple[str, Lane, float]]:
+        """What it writes into wte: token, lane and value, zeros left out."""
+        yield from _cells(self.vocabulary, self.lanes, self.tokens)
 
-    def position_rows(self) -> Iterator[Row]:
-        """For each position the values of the lanes."""
-        yield from _eye(len(self.lanes)) if self.positions == ONE_HOT else self.positions or ()
+    def position_cells(self) -> Iterator[tuple[int, Lane, float]]:
+        """What it writes into wpe: position, lane and value, zeros left out."""
+        yield from _cells(range(self.n_ctx or 0), self.lanes, self.positions)
 
 
-def _eye(n: int) -> Iterator[Row]:
-    return (tuple(float(i == j) for j in range(n)) for i in range(n))
+def _cells(keys: Sequence[Any], lanes: tuple[Lane, ...], table: object) -> Iterator[tuple[Any, Lane, float]]:
+    if table == ONE_HOT:
+        yield from ((key, lane, 1.0) for key, lane in zip(keys, lanes, strict=True))
+    elif isinstance(table, tuple):
+        rows = (row[1] if isinstance(row[0], str) else row for row in table)
+        yield from (
+            (key, lane, value) for key, row in zip(keys, rows, strict=True) for lane, value in zip(lanes, row, strict=True) if value
+        )
 
 
 def position(n_ctx: int, /, *, name: str = "position", **lanes: Values) -> Slot:
@@ -152,6 +159,10 @@ def slot(
     labels: Iterable[str] | None = None,
 ) -> Slot:
     """Any function of the token, of the position, or the sum of both: tables of a number, or of one a label."""
+    if not isinstance(token, Mapping | None):
+        raise ProgramError(f"token= takes a table {{token: number}}, found {type(token).__name__}", (name,), here())
+    if position is not None and (not isinstance(position, Sequence) or isinstance(position, str)):
+        raise ProgramError(f"position= takes a list of one number a position, found {type(position).__name__}", (name,), here())
     _check_n_ctx(1 if position is None else len(position))
     return Slot(
         name=name,

@@ -128,7 +128,7 @@ def _head(arrays: dict[str, Array], weights: Weights, layer: int, h: int, names:
 
 def _sublayers(weights: Weights) -> list[tuple[str, str]]:
     """What is shown of the stream: the embedding, then the stream after every sublayer, with its array's name."""
-    found = [("embedding", "blocks.0.resid_pre" if weights["blocks"] else "embedding")]
+    found = [("embedding", "blocks.0.resid_pre")] if weights["blocks"] else []
     for i, block in enumerate(weights["blocks"]):
         found += [(f"{i}.attention", f"blocks.{i}.resid_mid")] if "attn" in block else []
         found += [(f"{i}.mlp", f"blocks.{i}.resid_post")] if "mlp" in block else []

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
 
@@ -34,7 +35,7 @@ class Source:
     def parse(cls, text: Any) -> Any:
         """`aab.py:14` as a Source; anything else is left for pydantic to refuse."""
         file, _, line = text.rpartition(":") if isinstance(text, str) else ("", "", "")
-        return cls(file, int(line)) if line.isdecimal() else text
+        return cls(file, int(line)) if line.isdecimal() and len(line) < 10 else text
 
 
 def here() -> Source:
@@ -53,15 +54,19 @@ class Frozen(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(self, /, **fields: Any) -> None:
         try:
             super().__init__(**fields)
         except ValidationError as error:
             raise _readable(error, type(self)) from None
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:  # noqa: ARG002  # nothing to deepen
+        """A copy with some fields changed, checked like any other value."""
+        return type(self)(**{**{name: getattr(self, name) for name in type(self).model_fields}, **(update or {})})
+
 
 def _readable(error: ValidationError, kind: type[BaseModel]) -> ProgramError:
-    first = error.errors()[0]
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")  # a misspelt name explains the rest
     cause = first.get("ctx", {}).get("error")
     path = (kind.__name__, *_steps(first["loc"]))
     if isinstance(cause, ProgramError):  # raised by one of our validators, here or further in

@@ -199,7 +199,8 @@ def _read_safetensors(data: bytes) -> dict[str, Array]:
         if name != "__metadata__" and (not isinstance(entry, dict) or entry.get("dtype") not in _DTYPES):
             raise WeightsError(f"{printable(name)} is not an array of {' or '.join(_DTYPES.values())}")
     try:
-        return {name: array.copy() for name, array in sorted(load(data).items(), key=lambda item: list(header).index(item[0]))}
+        arrays = load(data)
+        return {name: arrays[name].copy() for name in header if name != "__metadata__"}
     except SafetensorError as error:
         raise WeightsError(f"not a whole safetensors file: {printable(str(error))}") from None
 

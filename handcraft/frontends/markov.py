@@ -74,7 +74,7 @@ def _program(chances: Chances, order: int, name: str) -> Program:
         embedding=(at, now, *backs) if backs else (now,),
         n_ctx=order,
         layers=(Block(heads, _neurons(chances, now, backs)),),
-        claim=distribution(dict(chances)),
+        claim=distribution({context: dict(row) for context, row in chances.items()}),
     )
 
 

@@ -2,6 +2,7 @@
 
     report.py       what is said in the end
     expectation.py  a claim as arrays: what must follow each of many contexts
+    judge.py        one model held to its claim, batch by batch
     tally.py        counting right and wrong, the least margin, the shortest counterexample
     enumeration.py  every context of every length, prefixes shared
     sampling.py     contexts drawn by hypothesis, prompts drawn evenly by length

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.gpt2 import ACTIVATIONS, Activation, Array, Weights, gpt2, layer_norm, linear
+from handcraft.gpt2 import ACTIVATIONS, Activation, Array, Weights, gpt2, layer_norm, linear, recorder
 
 CHUNK = 2**14  # contexts at once: small enough to stay in the cache, large enough to hide Python
 
@@ -34,6 +34,7 @@ class Chunk:
 
     length: int
     first: int
+    stream: Array  # [n, n_embd], the residual stream in the end
     logits: Array  # [n, n_vocab]
 
     def ids(self, n_vocab: int, last: int | None = None) -> Array:
@@ -77,9 +78,10 @@ def _plain(weights: Weights, max_length: int, n_head: int, activation: Activatio
     for length in range(1, max_length + 1):
         for first in range(0, n_vocab**length, CHUNK):
             n = min(CHUNK, n_vocab**length - first)
-            ids = Chunk(length, first, np.empty((n, 0))).ids(n_vocab)  # [n, length]
-            logits = gpt2(ids, **weights, n_head=n_head, activation=activation, causal=False)[:, -1]
-            yield Chunk(length, first, logits)
+            ids = Chunk(length, first, np.empty((n, 0)), np.empty((n, 0))).ids(n_vocab)  # [n, length]
+            seen: dict[str, Array] = {}
+            logits = gpt2(ids, **weights, n_head=n_head, activation=activation, causal=False, note=recorder(seen))
+            yield Chunk(length, first, seen["resid_final"][:, -1], logits[:, -1])
 
 
 class _Trie:
@@ -95,13 +97,14 @@ class _Trie:
             for i in range(self.n_vocab):
                 yield from self.walk(first + i * part, part, [_slice(level, i, self.n_vocab) for level in levels], max_length)
             return
-        level, logits = self._position(n, levels)
-        yield Chunk(len(levels) + 1, first * self.n_vocab, logits)
+        level, stream = self._position(n, levels)
+        yield Chunk(len(levels) + 1, first * self.n_vocab, stream, stream @ self.weights["wte"].T)
         if len(levels) + 1 < max_length:
             yield from self.walk(first * self.n_vocab, n * self.n_vocab, [*levels, level], max_length)
 
+    @np.errstate(all="ignore")  # as in gpt2: what is not finite is judged by what comes out
     def _position(self, n: int, levels: list[Level]) -> tuple[Level, Array]:
-        """One more position after each of n contexts: its keys and values, and the logits [n * n_vocab, n_vocab]."""
+        """One more position after each of n contexts: its keys and values, and the stream [n * n_vocab, n_embd]."""
         weights, level = self.weights, []
         x = np.tile(weights["wte"] + weights["wpe"][len(levels)], (n, 1))  # [n * n_vocab, n_embd]
         for i, block in enumerate(weights["blocks"]):
@@ -115,7 +118,7 @@ class _Trie:
                 inner = ACTIVATIONS[self.activation](linear(normed, **block["mlp"]["c_fc"]))  # [n, n_inner]
                 x = x + linear(inner, **block["mlp"]["c_proj"])
         x = layer_norm(x, **weights["ln_f"]) if weights.get("ln_f") is not None else x
-        return level, x @ weights["wte"].T
+        return level, x
 
     def _attention(self, x: Array, layer: int, levels: list[Level], own: list[tuple[Array, Array]]) -> Array:
         total = np.broadcast_to(self.weights["blocks"][layer]["attn"]["c_proj"]["b"], x.shape)  # [n, n_embd]

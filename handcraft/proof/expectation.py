@@ -2,6 +2,7 @@
 
     expected token    [n] ids, SILENT where the claim says nothing
     expected chances  [n, n_vocab] probabilities, NaN in the rows where the claim says nothing
+    expected values   [n] numbers of a lane, NaN where the claim says nothing
 
 A claim on endings becomes sorted integer codes, so that a million contexts are looked up in one step; a plain
 function is asked one context at a time. Rules of this file: it must agree with `claims.Oracle`, which the tests hold.
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.claims import After, Distribution, Oracle, Predicate
+from handcraft.claims import After, Distribution, Oracle, Predicate, Residual
 from handcraft.errors import ProgramError
 from handcraft.gpt2 import Array
 from handcraft.vocabulary import Vocabulary
@@ -82,6 +83,19 @@ class Chances:
 
     def __call__(self, ids: Array) -> Array:  # [n, n_seq] -> [n, n_vocab]
         return self._rows[self.endings.lookup(ids)]
+
+
+class Values:
+    """The number a lane must hold after each context."""
+
+    window = None
+
+    def __init__(self, claim: Residual, vocabulary: Vocabulary) -> None:
+        self.vocabulary, self.oracle = vocabulary, Oracle(claim, vocabulary)
+
+    def __call__(self, ids: Array) -> Array:  # [n, n_seq] -> [n], NaN where the claim is silent
+        values = (self.oracle(context) for context in texts(ids, self.vocabulary))
+        return np.array([np.nan if value is None else value for value in values])
 
 
 def texts(ids: Array, vocabulary: Vocabulary) -> list[str] | list[str | tuple[str, ...]]:  # [n, n_seq] -> n contexts

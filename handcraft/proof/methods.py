@@ -14,22 +14,22 @@ import math
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 
-from handcraft.claims import After, Answers, Distribution, Predicate
+import numpy as np
+
+from handcraft.claims import Answers, Claim, Distribution, Residual
 from handcraft.contexts import count_contexts
-from handcraft.errors import ProgramError, hint
-from handcraft.gpt2 import Array
+from handcraft.errors import ProgramError, hint, printable
 from handcraft.model import Model
 from handcraft.proof.enumeration import enumerate_contexts
-from handcraft.proof.expectation import Chances, NextToken
+from handcraft.proof.judge import Judge
 from handcraft.proof.report import Counterexample, Report, Verdict
 from handcraft.proof.sampling import Progress, check_prompts, draw_contexts, draw_prompts
-from handcraft.proof.tally import Tally
+from handcraft.proof.tally import Tally, Wrong
 
-DRAWN_PROMPTS = 20_000
-DRAWN_CONTEXTS = 1_000  # by hypothesis; each checks all its prefixes
+DRAWN = 20_000  # contexts or prompts, where they are drawn
 
 
 @dataclass(frozen=True)
@@ -37,16 +37,17 @@ class Budget:
     """How much may be spent: contexts that are enumerated, contexts or prompts that are drawn, seconds."""
 
     contexts: int = 10**7
-    drawn: int | None = None
+    drawn: int = DRAWN
     seconds: float = math.inf
 
     @classmethod
     def parse(cls, text: str) -> Budget:
         """`1000000` contexts or `30s`. Raises ProgramError for anything else."""
-        match = re.fullmatch(r"(\d{1,18})(s?)", text.replace("_", ""))
+        match = re.fullmatch(r"([0-9]{1,18})(s?)", text.replace("_", ""))
         if not match or not int(match[1]):
-            raise ProgramError(f"a budget is a number of contexts or of seconds, such as 1000000 or 30s, found {text!r}")
-        return cls(seconds=float(match[1])) if match[2] else cls(contexts=int(match[1]), drawn=int(match[1]))
+            shown = printable(text[:60])
+            raise ProgramError(f"a budget is a number of contexts or of seconds, such as 1000000 or 30s, found {shown!r}")
+        return cls(seconds=float(match[1]), drawn=10**9) if match[2] else cls(contexts=int(match[1]), drawn=int(match[1]))
 
 
 @dataclass(frozen=True)
@@ -54,20 +55,31 @@ class Task:
     """What is verified, and how far."""
 
     model: Model
-    claim: After | Distribution | Answers | Predicate
+    claim: Claim
     budget: Budget
     deadline: float
     progress: Progress
 
-    @property
+    @cached_property
+    def judge(self) -> Judge:
+        """Who decides what is right."""
+        return Judge(self.model, self.claim)
+
+    @cached_property
     def size(self) -> int:
         """How many contexts, or prompts, there are: exactly."""
         if isinstance(self.claim, Answers):
-            return self.claim.language(self.model.n_ctx).size
+            return self.claim.language(self.model.n_ctx, self.model.vocabulary).size
         return count_contexts(len(self.model.vocabulary), self.model.n_ctx)
 
 
-Outcome = tuple[Tally, str | None]  # what was counted, and why the verdict is not stronger
+@dataclass(frozen=True)
+class Outcome:
+    """What was counted, whether that decides, and why the verdict is not stronger."""
+
+    tally: Tally
+    decided: bool
+    reason: str | None = None
 
 
 def exhaustive(task: Task) -> Outcome | None:
@@ -75,66 +87,37 @@ def exhaustive(task: Task) -> Outcome | None:
     if task.size > task.budget.contexts:
         return None
     if isinstance(task.claim, Answers):
-        prompts = task.claim.language(task.model.n_ctx)
-        tally = check_prompts(task.model, task.claim, prompts, task.deadline, task.progress, task.size)
+        prompts = task.claim.language(task.model.n_ctx, task.model.vocabulary)
+        tally = check_prompts(task.judge, prompts, task.deadline, task.progress, task.size)
     else:
         tally = _enumerate(task)
     if tally.contexts < task.size:
-        return tally, f"the time was over after {tally.contexts} of {task.size} contexts"
-    return tally, None
+        return Outcome(tally, decided=False, reason=f"the time was over after {tally.contexts} of {task.size} contexts")
+    return Outcome(tally, decided=True)
 
 
 def _enumerate(task: Task) -> Tally:
-    tally, n_vocab = Tally(), len(task.model.vocabulary)
-    count = Counter(task)
+    tally, n_vocab, judge = Tally(), len(task.model.vocabulary), task.judge
     for chunk in enumerate_contexts(task.model.weights, task.model.n_ctx, **task.model.config):
-        count(tally, chunk.ids(n_vocab, count.window), chunk.logits, partial(chunk.context, n_vocab=n_vocab))
+        ids = chunk.ids(n_vocab, judge.window)  # [n, the last tokens that the claim needs]
+        judge.batch(tally, ids, chunk.stream, chunk.logits, partial(chunk.context, n_vocab=n_vocab))
         task.progress(tally.contexts, task.size)
         if time.monotonic() > task.deadline:
             break
     return tally
 
 
-class Counter:
-    """Counts a batch of contexts [n, n_seq] with their logits [n, n_vocab] by the task's claim."""
-
-    def __init__(self, task: Task) -> None:
-        vocabulary, claim = task.model.vocabulary, task.claim
-        if isinstance(claim, Answers):
-            raise TypeError("the answers to a prompt are checked whole, by check_prompts")
-        self.tolerance = claim.tolerance if isinstance(claim, Distribution) else None
-        self.expect = Chances(claim, vocabulary) if isinstance(claim, Distribution) else NextToken(claim, vocabulary)
-        self.window = self.expect.window
-
-    def __call__(self, tally: Tally, ids: Array, logits: Array, context: Callable[[int], list[int]]) -> None:
-        expected = self.expect(ids)
-        if self.tolerance is None:
-            tally.add_tokens(expected, logits, context)
-        else:
-            tally.add_chances(expected, logits, self.tolerance, context)
-
-
 def sampled(task: Task) -> Outcome:
     """Contexts or prompts that are drawn."""
+    count = task.budget.drawn
     if isinstance(task.claim, Answers):
-        count = min(task.budget.drawn or DRAWN_PROMPTS, 10**9)
-        prompts = draw_prompts(task.claim, task.model.n_ctx, count)
-        return check_prompts(task.model, task.claim, prompts, task.deadline, task.progress, count), None
-    count_batch = Counter(task)
-
-    def judge(tally: Tally, ids: Array, logits: Array) -> None:  # [n_seq], [n_seq, n_vocab]
-        lengths = range(1, len(ids) + 1) if task.model.causal else [len(ids)]
-        for length in lengths:
-            prefix = ids[None, :length]  # [1, length]
-            count_batch(tally, prefix, logits[length - 1 : length], partial(_row, prefix))
-
-    examples = min(task.budget.drawn or DRAWN_CONTEXTS, 10**6)
-    return draw_contexts(task.model, examples, judge, task.deadline, task.progress), None
-
-
-def _row(ids: Array, row: int) -> list[int]:  # [n, n_seq] -> the ids of one context
-    found: list[int] = ids[row].tolist()
-    return found
+        prompts = draw_prompts(task.model, task.claim, count)
+        tally = check_prompts(task.judge, prompts, task.deadline, task.progress, count)
+    else:
+        tally = draw_contexts(task.judge, count, task.deadline, task.progress)
+    kind = "prompts" if isinstance(task.claim, Answers) else "contexts"
+    size = task.size if task.size < 10**18 else f"about 10^{len(str(task.size)) - 1}"
+    return Outcome(tally, decided=True, reason=f"there are {size} {kind}; {tally.contexts} were drawn")
 
 
 METHODS: dict[str, Callable[[Task], Outcome | None]] = {"exhaustive": exhaustive, "sampled": sampled}
@@ -154,53 +137,68 @@ def verify(
     """Whether the model predicts what its program claims. Raises ProgramError where there is no claim to check."""
     for method in methods:
         if method not in METHODS:
-            raise ProgramError(f"there is no method {method!r}; there are {', '.join(METHODS)}" + hint(method, METHODS))
+            known = ", ".join(METHODS)
+            raise ProgramError(
+                f"there is no method {printable(method)!r} in this version; there are {known}" + hint(method, METHODS)
+            )
     claim = model.program.claim if model.program else None
     if claim is None:
         raise ProgramError("has no claim to verify; pass claim= to Program", (model.name,))
     start, budget = time.monotonic(), budget or Budget()
     task = Task(model, claim, budget, start + budget.seconds, progress)
     try:
-        for method in methods:
-            outcome = METHODS[method](task)
-            if outcome is not None:
-                return _report(task, method, *outcome, time.monotonic() - start)
+        found = next(((m, outcome) for m in methods if (outcome := METHODS[m](task)) is not None), None)
     except ProgramError as error:
         raise error if error.path[:1] == (model.name,) else error.at(model.name, source=claim.source) from None
-    reason = f"there are {task.size} contexts, more than the budget of {budget.contexts}"
-    return _report(task, methods[-1], Tally(), reason, time.monotonic() - start)
+    if found is None:
+        reason = f"there are {task.size} contexts, more than the budget of {budget.contexts}"
+        found = methods[-1], Outcome(Tally(), decided=False, reason=reason)
+    return _report(task, *found, time.monotonic() - start)
 
 
-def _report(task: Task, method: str, tally: Tally, reason: str | None, seconds: float) -> Report:
-    model, decided = task.model, tally.checked > 0
-    chances = isinstance(task.claim, Distribution)
-    if not decided and reason is None:
+def _report(task: Task, method: str, outcome: Outcome, seconds: float) -> Report:
+    tally, tokens = outcome.tally, task.model.vocabulary.tokens
+    if tally.worst is None:
+        _ask_again(task, tally)
+    reason = outcome.reason
+    if not tally.checked and outcome.decided:
         reason = "the claim is silent on every context that was checked"
-    verdict: Verdict = "refuted" if tally.worst else "unknown" if reason else "checked"
-    report = Report(
-        program=model.name,
+    verdict: Verdict = "refuted" if tally.worst else "checked" if outcome.decided and tally.checked else "unknown"
+    by_tokens = not isinstance(task.claim, Distribution | Residual)
+    error = tally.max_error if tally.max_error is not None and math.isfinite(tally.max_error) else None
+    return Report(
+        program=task.model.name,
         verdict=verdict,
         method=method,
         contexts=tally.contexts,
         checked=tally.checked,
-        accuracy=tally.correct / tally.checked if decided and not chances else None,
-        min_margin=tally.min_margin if math.isfinite(tally.min_margin) and not chances else None,
-        counterexample=None,
-        dtype=model.dtype,
+        accuracy=tally.correct / tally.checked if tally.checked and by_tokens else None,
+        min_margin=tally.min_margin if math.isfinite(tally.min_margin) else None,
+        min_margin_at=None if tally.min_margin_at is None else [tokens[i] for i in tally.min_margin_at],
+        max_probability_error=error if isinstance(task.claim, Distribution) else None,
+        max_lane_error=error if isinstance(task.claim, Residual) else None,
+        counterexample=None if tally.worst is None else _counterexample(tally.worst, tokens),
+        dtype=task.model.dtype,
         seconds=round(seconds, 3),
-        max_probability_error=tally.max_error,
         reason=reason,
     )
-    tokens = model.vocabulary.tokens
-    if tally.min_margin_at is not None:
-        report = replace(report, min_margin_at=[tokens[i] for i in tally.min_margin_at])
-    if (wrong := tally.worst) is not None:
-        expected, got = (_named(x, tokens) for x in (wrong.expected, wrong.got))
-        found = Counterexample([tokens[i] for i in wrong.context], expected, got, wrong.margin)
-        report = replace(report, counterexample=found)
-    return report
+
+
+def _ask_again(task: Task, tally: Tally) -> None:
+    """The context of the least margin once more, by the plain forward pass: it may add in another order."""
+    if tally.min_margin_at is not None and not isinstance(task.claim, Answers):
+        task.judge.contexts(again := Tally(), np.array(tally.min_margin_at), [len(tally.min_margin_at)])
+        tally.min_margin = min(tally.min_margin, again.min_margin)
+        tally.worst = again.worst
+
+
+def _counterexample(wrong: Wrong, tokens: Sequence[str]) -> Counterexample:
+    expected, got = (_named(value, tokens) for value in (wrong.expected, wrong.got))
+    return Counterexample([tokens[i] for i in wrong.context], expected, got, wrong.margin)
 
 
 def _named(value: object, tokens: Sequence[str]) -> object:
-    """An id as its token; a list of probabilities by token."""
-    return dict(zip(tokens, value, strict=True)) if isinstance(value, list) else tokens[int(str(value))]
+    """An id as its token, probabilities by token, a number as it is."""
+    if isinstance(value, int):
+        return tokens[value]
+    return dict(zip(tokens, value, strict=True)) if isinstance(value, list) else value

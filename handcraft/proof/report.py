@@ -42,6 +42,7 @@ class Report:
     seconds: float
     min_margin_at: list[str] | None = None
     max_probability_error: float | None = None
+    max_lane_error: float | None = None
     reason: str | None = None
 
     @property

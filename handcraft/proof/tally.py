@@ -1,7 +1,7 @@
 """Counting: how many predictions are right, by how much at least, and the shortest one that is wrong.
 
 Rules of this file: contexts come in batches of one length; of several wrong ones the shortest is kept, and of those
-the first. A tie has margin zero and is wrong.
+the first. A tie has margin zero and is wrong; so is a logit that is not finite.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from handcraft.gpt2 import Array, softmax
 from handcraft.proof.expectation import SILENT
 
 Context = list[int]
-Key = tuple[int, Context]  # shorter first, then in the order of the ids
+Find = Callable[[int], Context]  # the ids of the i-th context of a batch
 
 
 @dataclass
@@ -29,8 +29,8 @@ class Wrong:
     margin: float | None
 
     @property
-    def key(self) -> Key:
-        """By which the shortest is chosen."""
+    def key(self) -> tuple[int, Context]:
+        """By which the shortest is chosen, and of those the first."""
         return len(self.context), self.context
 
 
@@ -46,38 +46,56 @@ class Tally:
     max_error: float | None = None
     worst: Wrong | None = None
 
-    def add_tokens(self, expected: Array, logits: Array, context: Callable[[int], Context]) -> None:
-        """A batch: expected ids [n], logits [n, n_vocab]; `context(i)` gives the i-th context where it is needed."""
+    def add_tokens(self, expected: Array, logits: Array, find: Find) -> None:
+        """A batch: expected ids [n], logits [n, n_vocab]."""
         self.contexts += len(expected)
         spoken = np.flatnonzero(expected != SILENT)
         if not len(spoken):
             return
-        margins = margins_of(logits[spoken], expected[spoken])
-        least = int(margins.argmin())
-        if margins[least] < self.min_margin:
-            self.min_margin, self.min_margin_at = float(margins[least]), context(int(spoken[least]))
+        margins = margins_of(logits[spoken], expected[spoken])  # [n_spoken]
+        self.lower(float(margins.min()), lambda: find(int(spoken[margins.argmin()])))
         wrong = np.flatnonzero(~(margins > 0))
         self.checked += len(spoken)
         self.correct += len(spoken) - len(wrong)
         if len(wrong):
-            i = int(spoken[wrong[0]])
-            self.keep(Wrong(context(i), int(expected[i]), int(logits[i].argmax()), float(margins[wrong[0]])))
+            i, margin = int(spoken[wrong[0]]), float(margins[wrong[0]])
+            got = int(logits[i].argmax()) if math.isfinite(margin) else None
+            self.keep(Wrong(find(i), int(expected[i]), got, margin if math.isfinite(margin) else None))
 
-    def add_chances(self, expected: Array, logits: Array, tolerance: float, context: Callable[[int], Context]) -> None:
+    def add_chances(self, expected: Array, logits: Array, tolerance: float, find: Find) -> None:
         """A batch: expected probabilities [n, n_vocab] (NaN where silent), logits [n, n_vocab]."""
         self.contexts += len(expected)
         spoken = np.flatnonzero(~np.isnan(expected[:, 0]))
+        found = softmax(logits[spoken].astype(np.float64))  # [n_spoken, n_vocab]
+        errors = np.abs(found - expected[spoken]).max(axis=1, initial=0.0)  # [n_spoken]
+        self._add_errors(spoken, errors, tolerance, lambda i: (expected[spoken[i]].tolist(), found[i].tolist()), find)
+
+    def add_values(self, expected: Array, found: Array, tolerance: float, find: Find) -> None:
+        """A batch: expected numbers [n] (NaN where silent), found ones [n]."""
+        self.contexts += len(expected)
+        spoken = np.flatnonzero(~np.isnan(expected))
+        errors = np.abs(found[spoken].astype(np.float64) - expected[spoken])  # [n_spoken]
+        self._add_errors(spoken, errors, tolerance, lambda i: (float(expected[spoken[i]]), float(found[spoken[i]])), find)
+
+    def _add_errors(
+        self, spoken: Array, errors: Array, tolerance: float, values: Callable[[int], tuple[object, object]], find: Find
+    ) -> None:
         if not len(spoken):
             return
-        found = softmax(logits[spoken].astype(np.float64))  # [n, n_vocab]
-        errors = np.abs(found - expected[spoken]).max(axis=1)  # [n]
+        errors = np.where(np.isfinite(errors), errors, np.inf)
         self.checked += len(spoken)
         self.max_error = max(self.max_error or 0.0, float(errors.max()))
-        wrong = np.flatnonzero(~(errors <= tolerance))
+        wrong = np.flatnonzero(errors > tolerance)
         self.correct += len(spoken) - len(wrong)
         if len(wrong):
             i = int(wrong[0])
-            self.keep(Wrong(context(int(spoken[i])), expected[spoken[i]].tolist(), found[i].tolist(), None))
+            expected, got = values(i)
+            self.keep(Wrong(find(int(spoken[i])), expected, got if math.isfinite(errors[i]) else None, None))
+
+    def lower(self, margin: float, find: Callable[[], Context]) -> None:
+        """Remember a margin if it is less than the least one known."""
+        if margin < self.min_margin:
+            self.min_margin, self.min_margin_at = margin, find()
 
     def keep(self, wrong: Wrong) -> None:
         """Remember a wrong prediction if it is shorter than the one known."""
@@ -86,9 +104,10 @@ class Tally:
 
 
 def margins_of(logits: Array, expected: Array) -> Array:  # [n, n_vocab], [n] -> [n]
-    """The logit of the expected token minus the best other one; infinite where there is no other."""
+    """The logit of the expected token minus the best other one; inf where there is no other, -inf where not finite."""
     rows = np.arange(len(logits))
     right = logits[rows, expected]
     others = logits.copy()
     others[rows, expected] = -np.inf
-    return right - others.max(axis=1)
+    margins = right - others.max(axis=1)
+    return np.where(np.isfinite(logits).all(axis=1), margins, -np.inf)
