@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from handcraft.claims import after as after
     from handcraft.claims import answers as answers
     from handcraft.claims import distribution as distribution
+    from handcraft.claims import residual as residual
     from handcraft.errors import HandcraftError as HandcraftError
     from handcraft.model import Model as Model
     from handcraft.program import Program as Program
@@ -35,7 +36,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "affine": ("Affine", "Lane", "Map"),
-    "claims": ("after", "answers", "distribution"),
+    "claims": ("after", "answers", "distribution", "residual"),
     "errors": ("HandcraftError",),
     "model": ("Model",),
     "program": ("Program",),

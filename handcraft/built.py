@@ -56,12 +56,15 @@ def _check(fields: dict[str, Any]) -> None:
     for key in (*FIELDS, "program", "provenance"):
         if key not in fields:
             raise WeightsError(f"it has no {key!r}")
+    for key in fields:
+        if key not in (*FIELDS, "program", "provenance"):
+            raise WeightsError(f"it has an unknown field '{printable(key)[:60]}'")
     for key, kind in FIELDS.items():
         if not isinstance(fields[key], kind) or isinstance(fields[key], bool):
             raise WeightsError(f"{key!r} must be of type {kind.__name__}, found {printable(repr(fields[key]))[:60]}")
     if not NAME.fullmatch(fields["name"]):
-        raise WeightsError(f"{printable(fields['name'])[:60]!r} is no name of a program")
+        raise WeightsError(f"'{printable(fields['name'])[:60]}' is no name of a program")
     if not 1 <= fields["n_ctx"] <= MAX_N_CTX:
         raise WeightsError(f"n_ctx must be 1 to {MAX_N_CTX}, found {fields['n_ctx']}")
     if fields["activation"] not in ("gelu", "relu"):
-        raise WeightsError(f"the activation must be gelu or relu, found {printable(fields['activation'])[:60]!r}")
+        raise WeightsError(f"the activation must be gelu or relu, found '{printable(fields['activation'])[:60]}'")

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
-from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, field_validator
 
 from handcraft.affine import Lane, number
 from handcraft.errors import ProgramError, PromptError, hint, listing, printable
@@ -31,13 +31,22 @@ Entry = TypeVar("Entry")
 Context = str | tuple[str, ...]  # as Vocabulary.context gives it
 
 
-@dataclass(frozen=True)
+def _tolerance(value: float) -> float:
+    if not 0 <= value < float("inf"):
+        raise ProgramError(f"must be a number from 0 on, found {value}")
+    return value
+
+
+Tolerance = Annotated[float, AfterValidator(_tolerance)]
+
+
+@dataclass(frozen=True, eq=False)
 class Callback:
     """A function of the author's, known by name. `call` is None in a program that was read from a file."""
 
     name: str
-    call: Callable[[Any], Any] | None = field(default=None, compare=False, repr=False)
-    code: object = field(default=None, compare=False, repr=False)  # of the function: equal where its text is
+    call: Callable[[Any], Any] | None = field(default=None, repr=False)
+    code: object = field(default=None, repr=False)  # of the function: equal where its text is
 
     def __eq__(self, other: object) -> bool:
         """Equal by name and, where both know their function, by its code."""
@@ -60,14 +69,16 @@ class Callback:
     def __call__(self, argument: Any) -> Any:
         if self.call is None:
             raise ProgramError(
-                f"the claim is the function {printable(self.name)!r}, which a built directory does not hold; "
+                f"the claim is the function '{printable(self.name)}', which a built directory does not hold; "
                 "check it beside its program file: verify DIRECTORY --program FILE"
             )
         try:
             return self.call(argument)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # an author's function may raise anything, SystemExit included
             raise ProgramError(
-                f"the claim {printable(self.name)!r} raised {type(error).__name__}: {error} on {argument!r}", ("claim",)
+                f"the claim '{printable(self.name)}' raised {type(error).__name__}: {error} on {argument!r}", ("claim",)
             ) from error
 
 
@@ -96,7 +107,7 @@ class Distribution(Frozen):
 
     kind: Literal["distribution"] = "distribution"
     table: tuple[tuple[Ending, tuple[tuple[str, float], ...]], ...]
-    tolerance: float = 1e-6
+    tolerance: Tolerance = 1e-6
     source: Where = Field(default_factory=here)
 
     @field_validator("table")
@@ -105,7 +116,7 @@ class Distribution(Frozen):
         for ending, row in table:
             total = sum(p for _, p in row)
             if abs(total - 1) > 1e-9 or any(not 0 <= p <= 1 for _, p in row):
-                raise ProgramError(f"the probabilities after {printable(str(ending))!r} must sum to 1, found {total:.6g}")
+                raise ProgramError(f"the probabilities after '{printable(str(ending))}' must sum to 1, found {total:.6g}")
         return table
 
     @property
@@ -160,21 +171,21 @@ class Answers(Frozen):
         try:
             tokens = vocabulary.split(text) if isinstance(text, str) else ()
         except PromptError as error:
-            raise ProgramError(f"the answer to {printable(prompt)!r} is {text!r}: {error}", ("claim",)) from None
+            raise ProgramError(f"the answer to '{printable(prompt)}' is {text!r}: {error}", ("claim",)) from None
         if not tokens and self.stop is None:
-            raise ProgramError(f"the answer to {printable(prompt)!r} must be a text, found {text!r}", ("claim",))
+            raise ProgramError(f"the answer to '{printable(prompt)}' must be a text, found {text!r}", ("claim",))
         if self.stop is not None and tokens[-1:] != (self.stop,):
             tokens = (*tokens, self.stop)
         if self.stop is not None and self.stop in tokens[:-1]:
-            raise ProgramError(f"the answer to {printable(prompt)!r} holds the stop token before its end: {text!r}", ("claim",))
+            raise ProgramError(f"the answer to '{printable(prompt)}' holds the stop token before its end: {text!r}", ("claim",))
         if self.length is not None and len(tokens) != self.length:
             raise ProgramError(
-                f"the answer to {printable(prompt)!r} has {len(tokens)} tokens, but length={self.length}", ("claim",)
+                f"the answer to '{printable(prompt)}' has {len(tokens)} tokens, but length={self.length}", ("claim",)
             )
         needed = len(vocabulary.split(prompt)) + len(tokens) - 1
         if needed > n_ctx:
             raise ProgramError(
-                f"the prompt {printable(prompt)!r} and its answer need {needed} positions, but n_ctx is {n_ctx}; "
+                f"the prompt '{printable(prompt)}' and its answer need {needed} positions, but n_ctx is {n_ctx}; "
                 "bound the prompts, e.g. with longest=, or widen the window",
                 ("claim",),
             )
@@ -200,7 +211,7 @@ class Residual(Frozen):
     kind: Literal["residual"] = "residual"
     lane: str
     function: Function
-    tolerance: float = 1e-5
+    tolerance: Tolerance = 1e-5
     source: Where = Field(default_factory=here)
 
     @property
@@ -222,6 +233,8 @@ def after(table: Mapping[Ending, str]) -> After:
 def distribution(table: Mapping[Ending, Mapping[str, float]], *, tolerance: float = 1e-6) -> Distribution:
     """The last tokens decide the probabilities of what follows."""
     if not isinstance(table, Mapping) or not table:
+        raise ProgramError("distribution takes {last tokens: {token: probability}}", ("claim",), here())
+    if not all(isinstance(row, Mapping) for row in table.values()):
         raise ProgramError("distribution takes {last tokens: {token: probability}}", ("claim",), here())
     rows = {ending: tuple((t, number(p, "a probability is a number")) for t, p in row.items()) for ending, row in table.items()}
     return Distribution(table=tuple(rows.items()), tolerance=tolerance)
@@ -261,7 +274,7 @@ def split_endings(table: Iterable[tuple[Ending, Entry]], vocabulary: Vocabulary)
         except PromptError as error:
             raise ProgramError(str(error), ("claim",)) from None
         if not tokens or tokens in endings:
-            raise ProgramError(f"the ending {printable(str(ending))!r} {'stands twice' if tokens else 'is empty'}", ("claim",))
+            raise ProgramError(f"the ending '{printable(str(ending))}' {'stands twice' if tokens else 'is empty'}", ("claim",))
         endings[tokens] = entry
     return endings
 

@@ -8,6 +8,7 @@ Rules of this file: the only one that prints. Heavy imports stand inside the com
 
 from __future__ import annotations
 
+import io
 import json as json_module
 import os
 import sys
@@ -44,6 +45,9 @@ PROGRESS_AFTER = 2.0  # seconds
 
 def main() -> None:
     """Run the command line; every error of a user's is one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without these characters is no reason to fail
     try:
         sys.exit(app(standalone_mode=False) or 0)  # a command's Exit comes back as its code
     except HandcraftError as error:
@@ -52,6 +56,9 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the interpreter's flush is silent
         sys.exit(130 if isinstance(error, KeyboardInterrupt) else 141)
     except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error)
+            sys.exit(0)
         if hasattr(error, "exit_code") and hasattr(error, "format_message"):  # click's usage errors
             _fail(error.format_message(), error.exit_code)
         raise
@@ -87,7 +94,7 @@ def _prompt(text: str, tokens: bool) -> str | list[str]:
         return text
     try:
         value = json_module.loads(text)
-    except (json_module.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, list) or not all(isinstance(token, str) for token in value):
         raise ProgramError(f'--tokens takes a JSON list of tokens such as ["a", "b"], found {text[:60]!r}')
@@ -159,6 +166,8 @@ def run(
     """Continue a prompt."""
     from handcraft.generation import Sampler
 
+    if not sample and (temperature, top_k, top_p, seed) != (1.0, None, None, None):
+        raise ProgramError("--temperature, --top-k, --top-p and --seed go with --sample")
     model = _open(program, dtype)
     sampler = Sampler(temperature, top_k, top_p, seed) if sample else None
     completion = model.generate(_prompt(prompt, tokens), n, sampler=sampler)
@@ -206,10 +215,11 @@ def verify(
 
         with redirect_stdout(sys.stderr):
             model = model.held_to(load_program(find(rules)))
-    methods = [name.strip() for name in method.split(",")] if method else list(METHODS)
-    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "handcraft-hypothesis"))
-    with _Progress(f"verifying {model.name}") as progress, redirect_stdout(sys.stderr):
-        report = verify_model(model, methods=methods, budget=Budget.parse(budget) if budget else Budget(), progress=progress)
+    methods = [name.strip() for name in method.split(",")] if method is not None else list(METHODS)
+    limits = Budget.parse(budget) if budget is not None else Budget()
+    with tempfile.TemporaryDirectory() as notes, _Progress(f"verifying {model.name}") as progress, redirect_stdout(sys.stderr):
+        os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", notes)  # hypothesis would keep its notes in the user's folder
+        report = verify_model(model, methods=methods, budget=limits, progress=progress)
     if changed := model.differences():
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         report = replace(report, verdict="refuted", reason=f"the weights are not what the rules say, at {changed[0]}{more}")

@@ -35,12 +35,8 @@ from handcraft.weights import nest
 class Sheet:
     """The matrices while they are filled, and the entries that filled them."""
 
-    arrays: dict[str, Array] = field(default_factory=dict)
+    arrays: dict[str, Array]
     entries: list[Entry] = field(default_factory=list)
-
-    def add(self, matrix: str, *shape: int) -> None:
-        """A matrix of zeros [*shape]."""
-        self.arrays[matrix] = np.zeros(shape)
 
     def write(self, matrix: str, row: int, column: int, value: float, reason: Reason) -> None:
         """Add a value to a cell, and remember why."""
@@ -68,26 +64,43 @@ class Compiled:
     layout: Layout
 
 
-def compile_program(program: Program, dtype: str = "float32") -> Compiled:
-    """The weights and their provenance. Raises ProgramError where a weight is past the range of the dtype."""
-    sheet, layout = Sheet(), program.layout
-    _compile_embedding(sheet, program, layout)
+def shapes(program: Program) -> dict[str, tuple[int, ...]]:
+    """The shape of every matrix of a program, by its flat name, in the order of the file."""
+    n = program.layout.n_embd
+    found: dict[str, tuple[int, ...]] = {"wte": (len(program.vocabulary), n), "wpe": (program.n_ctx, n)}
     for i, block in enumerate(program.layers):
         if block.heads:
-            _compile_attention(sheet, i, block, layout)
+            found |= _pair(f"blocks.{i}.attn.c_attn", n, 3 * n) | _pair(f"blocks.{i}.attn.c_proj", n, n)
+        if block.mlp is not None:
+            inner = max(1, len(block.mlp.neurons))  # an MLP of constants has one neuron that never fires
+            found |= _pair(f"blocks.{i}.mlp.c_fc", n, inner) | _pair(f"blocks.{i}.mlp.c_proj", inner, n)
+    return found
+
+
+def _pair(name: str, n_in: int, n_out: int) -> dict[str, tuple[int, ...]]:
+    return {f"{name}.w": (n_in, n_out), f"{name}.b": (n_out,)}
+
+
+def compile_program(program: Program, dtype: str = "float32") -> Compiled:
+    """The weights and their provenance. Raises ProgramError where a weight is past the range of the dtype."""
+    sheet, layout = Sheet({name: np.zeros(shape) for name, shape in shapes(program).items()}), program.layout
+    _compile_embedding(sheet, program, layout)
+    for i, block in enumerate(program.layers):
+        for h, head in enumerate(block.heads):
+            _compile_head(sheet, f"blocks.{i}.attn", head, h, layout, layout.heads[i][h], head_path(i, block, h))
         if block.mlp is not None:
             _compile_mlp(sheet, i, block, block.mlp, layout, program.activation)
-    arrays = {name: _cast(name, array, dtype, sheet) for name, array in sheet.arrays.items()}
+    arrays = {name: _cast(name, array, dtype, sheet, program) for name, array in sheet.arrays.items()}
     return Compiled(nest(arrays, len(program.layers)), tuple(sheet.entries), layout)
 
 
-def _cast(name: str, array: Array, dtype: str, sheet: Sheet) -> Array:
+def _cast(name: str, array: Array, dtype: str, sheet: Sheet, program: Program) -> Array:
     with np.errstate(over="ignore"):
         cast = array.astype(dtype)
     if not np.isfinite(cast).all():
-        entry = next(e for e in sheet.entries if e.matrix == name and abs(e.value) > np.finfo(dtype).max)
+        entry = max((e for e in sheet.entries if e.matrix == name), key=lambda e: abs(e.value))
         message = f"writes {entry.value:g} into {name}, past the range of {dtype}"
-        raise ProgramError(message, tuple(entry.reason.rule.split(" > ")), entry.reason.source)
+        raise ProgramError(message, (program.name, *entry.reason.rule.split(" > ")), entry.reason.source)
     return cast
 
 
@@ -95,8 +108,6 @@ def _cast(name: str, array: Array, dtype: str, sheet: Sheet) -> Array:
 
 
 def _compile_embedding(sheet: Sheet, program: Program, layout: Layout) -> None:
-    sheet.add("wte", len(program.vocabulary), layout.n_embd)
-    sheet.add("wpe", program.n_ctx, layout.n_embd)
     ids = {token: i for i, token in enumerate(program.vocabulary)}
     for i, slot in enumerate(program.embedding):
         rule = f"embedding[{i}]"
@@ -109,16 +120,6 @@ def _compile_embedding(sheet: Sheet, program: Program, layout: Layout) -> None:
 
 
 # ---------------------------------------------------------------- attention
-
-
-def _compile_attention(sheet: Sheet, layer: int, block: Block, layout: Layout) -> None:
-    n, at = layout.n_embd, f"blocks.{layer}.attn"
-    sheet.add(f"{at}.c_attn.w", n, 3 * n)
-    sheet.add(f"{at}.c_attn.b", 3 * n)
-    sheet.add(f"{at}.c_proj.w", n, n)
-    sheet.add(f"{at}.c_proj.b", n)
-    for h, head in enumerate(block.heads):
-        _compile_head(sheet, at, head, h, layout, layout.heads[layer][h], head_path(layer, block, h))
 
 
 def _compile_head(sheet: Sheet, at: str, head: Head, h: int, layout: Layout, places: Any, path: tuple[str, ...]) -> None:
@@ -147,11 +148,7 @@ def _write_output(
 
 
 def _compile_mlp(sheet: Sheet, layer: int, block: Block, mlp: MLP, layout: Layout, activation: str) -> None:
-    n, inner, at = layout.n_embd, max(1, len(mlp.neurons)), f"blocks.{layer}.mlp"
-    sheet.add(f"{at}.c_fc.w", n, inner)
-    sheet.add(f"{at}.c_fc.b", inner)
-    sheet.add(f"{at}.c_proj.w", inner, n)
-    sheet.add(f"{at}.c_proj.b", n)
+    at = f"blocks.{layer}.mlp"
     for j, neuron in enumerate(mlp.neurons):
         path = neuron_path(layer, block, j)
         sharpness = neuron.sharpness if activation == "gelu" else 1.0

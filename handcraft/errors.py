@@ -66,7 +66,7 @@ class CheckError(HandcraftError):
 def hint(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'token:a'?` when a known name is near, else the empty string."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {printable(near[0])!r}?" if near else ""
+    return f"; did you mean '{printable(near[0])}'?" if near else ""
 
 
 def listing(names: Iterable[str], most: int = 12) -> str:

@@ -17,7 +17,7 @@ from types import ModuleType
 
 from handcraft.built import PROGRAM_JSON
 from handcraft.errors import HandcraftError, ProgramError, hint, printable
-from handcraft.program import Program
+from handcraft.program import Program, program_name
 
 _HERE = Path(__file__).parent
 MAX_SOURCE = 2**20  # bytes of a program file
@@ -32,7 +32,7 @@ def bundled() -> dict[str, Path]:
 def find(reference: str) -> Path:
     """The program file or built directory that the reference names. Raises ProgramError with the nearest name."""
     path = Path(reference)
-    if path.is_dir():
+    if reference and path.is_dir():
         if (path / PROGRAM_JSON).is_file():
             return path
         if reference not in bundled():
@@ -59,13 +59,13 @@ def load_program(path: Path) -> Program:
 
     Raises ProgramError, with the author's file and line, for a file that raises or defines no program.
     """
-    shown = _shown(path)
+    shown, source = _shown(path), _source(path)
     module = ModuleType(f"handcraft_program_{path.stem}")
     namespace = module.__dict__
     namespace["__file__"] = str(path)
     try:
         with _importable(module, path.parent):
-            exec(compile(_source(path), shown, "exec", dont_inherit=True), namespace)
+            exec(compile(source, shown, "exec", dont_inherit=True), namespace)
     except HandcraftError as error:
         raise _placed(error, path) from None
     except KeyboardInterrupt:
@@ -106,7 +106,7 @@ def _shown(path: Path) -> str:
 
 def _placed(error: HandcraftError, path: Path) -> HandcraftError:
     """The error with the program's name in front, unless it already starts with it."""
-    if not isinstance(error, ProgramError) or error.path[:1] == (path.stem,):
+    if not isinstance(error, ProgramError) or error.path[:1] == (program_name(path.stem),):
         return error
     return error.at(path.stem, source=_line(error, _shown(path)))
 

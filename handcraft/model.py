@@ -24,7 +24,7 @@ import numpy as np
 from handcraft import provenance
 from handcraft.built import PROGRAM_JSON, read_built, write_built
 from handcraft.claims import Answers
-from handcraft.compiler import compile_program
+from handcraft.compiler import compile_program, shapes
 from handcraft.errors import HandcraftError, PromptError, WeightsError, listing, printable
 from handcraft.generation import Sampler, generate, greedy
 from handcraft.gpt2 import Activation, Array, Weights, check_tokens, check_weights, finite, gpt2, trace
@@ -79,10 +79,11 @@ class Model:
         """The model of a built directory: data, nothing is executed. Raises WeightsError for anything amiss."""
         directory, dtype = Path(directory), _checked_dtype(dtype)
         fields, weights = read_built(directory)
-        arrays = {name: array.astype(dtype) for name, array in flatten(weights).items()}
+        with np.errstate(over="ignore"):  # what overflows is refused as not finite
+            arrays = {name: array.astype(dtype) for name, array in flatten(weights).items()}
         try:
             program = None if fields["program"] is None else Program.model_validate(fields["program"])
-            _agree(fields, program)
+            _agree(fields, weights, program)
             return cls(
                 fields["name"], nest(arrays, len(weights["blocks"])), Vocabulary(tuple(fields["vocab"])), fields["n_head"],
                 fields["activation"], program.causal if program else True, program,
@@ -191,12 +192,13 @@ class Model:
             return None
         text = self.vocabulary.decode(ids)
         if text not in claim.language(self.n_ctx, self.vocabulary) or self.vocabulary.encode(text) != list(ids):
-            raise PromptError(f"{printable(text)!r} is not a prompt of {self.name}; its prompts match {printable(claim.prompts)!r}")
+            domain = f"its prompts match '{printable(claim.prompts)}' and fit {self.n_ctx} tokens with their answer"
+            raise PromptError(f"'{printable(text)}' is not a prompt of {self.name}; {domain}")
         if claim.answer.call is not None:
             claim.expected(text, self.vocabulary, self.n_ctx)  # refuses a prompt whose answer does not fit
         room = self.n_ctx - len(ids) + 1
         if room < (claim.length or 1):
-            raise PromptError(f"{printable(text)!r} and its answer do not fit the {self.n_ctx} tokens of {self.name}")
+            raise PromptError(f"'{printable(text)}' and its answer do not fit the {self.n_ctx} tokens of {self.name}")
         return claim.length or room
 
     def trace(self, context: Prompt) -> Trace:
@@ -228,15 +230,13 @@ class Model:
             return []
         rules = flatten(compile_program(self.program).weights)  # in float32, as a built directory holds them
         own = {name: array.astype("float32") for name, array in flatten(self.weights).items()}
-        if {k: v.shape for k, v in rules.items()} != {k: v.shape for k, v in own.items()}:
-            return ["the shapes of the weights"]
         cells = ((name, index) for name in own for index in np.argwhere(own[name] != rules[name]))
         return [f"{name}{list(map(int, index))}" for name, index in cells]
 
     def held_to(self, program: Program) -> Model:
         """These weights with another program's rules and claim. Raises WeightsError where the two cannot belong together."""
         fields = {"vocab": list(self.vocabulary.tokens), "n_ctx": self.n_ctx, "n_head": self.n_head, "activation": self.activation}
-        _agree(fields, program)
+        _agree(fields, self.weights, program)
         return dataclasses.replace(self, program=program, causal=program.causal)
 
     def replace(self, **changes: Any) -> Model:
@@ -255,16 +255,19 @@ class Model:
         return f"<table><caption>{html.escape(self.name)}</caption>{cells}</table>"
 
 
-def _agree(fields: dict[str, Any], program: Program | None) -> None:
-    """Raises WeightsError where the fields of a built directory are not those of its program."""
+def _agree(fields: dict[str, Any], weights: Weights, program: Program | None) -> None:
+    """Raises WeightsError where the fields or the weights of a built directory cannot be those of its program."""
     if program is None:
         return
-    own = {
-        "vocab": list(program.vocabulary), "n_ctx": program.n_ctx, "n_head": program.layout.n_head, "activation": program.activation,
-    }  # fmt: skip
+    layout = program.layout
+    own = {"vocab": list(program.vocabulary), "n_ctx": program.n_ctx, "n_head": layout.n_head, "activation": program.activation}
     for key, value in own.items():
         if fields[key] != value:
             raise WeightsError(f"{key} is {printable(str(fields[key]))[:60]}, but the program's is {printable(str(value))[:60]}")
+    found, expected = {name: array.shape for name, array in flatten(weights).items()}, shapes(program)
+    for name in {**expected, **found}:
+        if found.get(name) != expected.get(name):
+            raise WeightsError(f"{name} has the shape {found.get(name)}, but the program's has {expected.get(name)}")
 
 
 def _checked_dtype(dtype: str) -> str:

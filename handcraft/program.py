@@ -19,7 +19,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from handcraft.affine import Lane, describe
 from handcraft.claims import Answers, Claim, Predicate, Residual, as_claim
-from handcraft.errors import ProgramError, hint, listing, printable
+from handcraft.errors import ProgramError, PromptError, hint, listing, printable
 from handcraft.layout import Layout
 from handcraft.rules import MLP, Block, Head, Layer, Neuron, as_block
 from handcraft.slots import MAX_N_CTX, Slot
@@ -95,7 +95,9 @@ class Program(Frozen):
 
         def __init__(self, /, **fields: Any) -> None:
             fields.setdefault("source", here())
-            fields.setdefault("name", _file_name(fields["source"]))
+            fields.setdefault(
+                "name", program_name(Path(fields["source"].file).stem if isinstance(fields["source"], Source) else "")
+            )
             try:
                 super().__init__(**fields)
             except ProgramError as error:
@@ -128,12 +130,12 @@ class Program(Frozen):
 
     def _check_name_and_sizes(self) -> None:
         if not NAME.fullmatch(self.name):
-            raise ProgramError(f"a name is made of letters, digits, _ . and -, found {printable(self.name)!r}", ("name",))
+            raise ProgramError(f"a name is made of letters, digits, _ . and -, found '{printable(self.name)}'", ("name",))
         if not 1 <= self.n_ctx <= MAX_N_CTX:
             found = f"found {self.n_ctx}" if self.n_ctx else "no slot has a table of positions: pass n_ctx="
             raise ProgramError(f"the context window must be 1 to {MAX_N_CTX}; {found}", ("n_ctx",))
         if self.d_head is not None and not 1 <= self.d_head <= MAX_N_CTX:
-            raise ProgramError(f"must be at least 1, found {self.d_head}", ("d_head",))
+            raise ProgramError(f"must be at least 1 and at most {MAX_N_CTX}, found {self.d_head}", ("d_head",))
         if not self.vocabulary:
             raise ProgramError("no slot has a table of tokens: add token(...) or pass vocabulary=", ("embedding",))
         Vocabulary(self.vocabulary)
@@ -152,7 +154,7 @@ class Program(Frozen):
                 raise ProgramError(message, path, slot.source)
             unknown = [token for token in slot.vocabulary if token not in self.vocabulary]
             if unknown:
-                message = f"{slot.name} names the token {printable(unknown[0])!r}, which is not in the vocabulary"
+                message = f"{slot.name} names the token '{printable(unknown[0])}', which is not in the vocabulary"
                 raise ProgramError(message + hint(unknown[0], self.vocabulary), path, slot.source)
         if not any(slot.tokens for slot in self.embedding):
             raise ProgramError("no slot depends on the token, so every logit would be 0: add token(...)", ("embedding",))
@@ -178,14 +180,14 @@ class Program(Frozen):
             return
         unknown = [token for token in claim.tokens if token not in vocabulary.ids]
         if unknown:
-            message = f"the token {printable(unknown[0])!r} is not in the vocabulary {listing(self.vocabulary)}"
+            message = f"the token '{printable(unknown[0])}' is not in the vocabulary {listing(self.vocabulary)}"
             raise ProgramError(message + hint(unknown[0], self.vocabulary), ("claim",), claim.source)
         if isinstance(claim, Answers):
             self._check_prompts(claim)
             return
         longest = max(claim.endings(vocabulary), key=len)
         if len(longest) > self.n_ctx:
-            message = f"the ending {printable(''.join(longest))!r} is longer than n_ctx {self.n_ctx}, so it never speaks"
+            message = f"the ending '{printable(''.join(longest))}' is longer than n_ctx {self.n_ctx}, so it never speaks"
             raise ProgramError(message, ("claim",), claim.source)
 
     def _check_prompts(self, claim: Answers) -> None:
@@ -193,8 +195,11 @@ class Program(Frozen):
             raise ProgramError("answers are read token by token, which needs causal=True, or length=1", ("claim",), claim.source)
         language = claim.language(self.n_ctx, Vocabulary(self.vocabulary))
         if not language.size:
-            raise ProgramError(f"no prompt of {printable(claim.prompts)!r} fits n_ctx {self.n_ctx}", ("claim", "prompts"))
-        Vocabulary(self.vocabulary).split(next(iter(language)))
+            raise ProgramError(f"no prompt of '{printable(claim.prompts)}' fits n_ctx {self.n_ctx}", ("claim", "prompts"))
+        try:
+            Vocabulary(self.vocabulary).split(next(iter(language)))
+        except PromptError as error:
+            raise ProgramError(str(error), ("claim", "prompts"), claim.source) from None
 
     @cached_property
     def layout(self) -> Layout:
@@ -280,6 +285,7 @@ def _unknown(lanes: Iterable[Lane], known: Mapping[str, Lane], kind: str = "a la
             yield f"{printable(str(lane))} is not {kind} (those are {have})" + hint(str(lane), known)
 
 
-def _file_name(source: object) -> str:
-    stem = re.sub(r"[^A-Za-z0-9_.-]", "_", Path(source.file).stem) if isinstance(source, Source) else ""
-    return stem if NAME.fullmatch(stem) else "program"
+def program_name(stem: str) -> str:
+    """The name of a program from that of its file: other characters than a name may have become _."""
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", stem)
+    return name if NAME.fullmatch(name) else "program"

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any
 
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -32,8 +33,9 @@ VERDICT_STYLES = {"proved": "bold green", "checked": "green", "refuted": "bold r
 
 def console(stderr: bool = False, file: IO[str] | None = None, width: int | None = None) -> Console:
     """A console that respects NO_COLOR wholly, and has a sane width when piped."""
-    plain = {"color_system": None, "force_terminal": False} if "NO_COLOR" in os.environ else {}
-    made = Console(stderr=stderr, file=file, highlight=False, markup=False, emoji=False, soft_wrap=False, **plain)  # type: ignore[arg-type]
+    made = Console(stderr=stderr, file=file, highlight=False, markup=False, emoji=False)
+    if "NO_COLOR" in os.environ:  # rich drops colours for it, but keeps bold and faint
+        made = Console(stderr=stderr, file=file, highlight=False, markup=False, emoji=False, color_system=None)
     if width or not made.is_terminal:
         columns = os.environ.get("COLUMNS", "")
         made.width = width or (int(columns) if columns.isdecimal() and int(columns) > 0 else PIPED_WIDTH)
@@ -59,15 +61,15 @@ def matrix(title: str, rows: Sequence[str], columns: Sequence[str], values: Sequ
     """A labelled matrix, cut into pieces of whole columns that fit the width."""
     names = [printable(name) for name in columns]
     cells = [[number(value) for value in row] for row in values]
-    widths = [max(_cell_width(name), *(len(row[i]) for row in cells)) if cells else len(name) for i, name in enumerate(names)]
-    label = min(max((len(printable(row)) for row in rows), default=0), max(8, width // 3))
+    widths = [max(_cell_width(name), *(len(row[i]) for row in cells)) if cells else cell_len(name) for i, name in enumerate(names)]
+    label = min(max((cell_len(printable(row)) for row in rows), default=0), max(8, width // 2))
     pieces = _pieces(widths, max(8, width - label - 3))
     tables = [_table([rows, names, cells], piece, label) for piece in pieces]
     return Group(safe(title, "bold"), *tables)
 
 
 def _cell_width(name: str) -> int:
-    return max((len(line) for line in _heading(name).split("\n")), default=0)
+    return max((cell_len(line) for line in _heading(name).split("\n")), default=0)
 
 
 def _heading(name: str) -> str:
@@ -89,7 +91,7 @@ def _pieces(widths: Sequence[int], room: int) -> list[range]:
 def _table(parts: Sequence[Any], piece: range, label: int) -> Table:
     rows, names, cells = parts
     table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="cyan", show_edge=False)
-    table.add_column("", style="cyan", no_wrap=True, max_width=label, overflow="ellipsis")
+    table.add_column("", style="cyan", max_width=label, overflow="fold")
     for i in piece:
         table.add_column(Text(_heading(names[i])), justify="right", no_wrap=True)
     for name, row in zip(rows, cells, strict=True):
@@ -104,7 +106,11 @@ def _shrunk(view: View) -> tuple[list[int], list[int], str]:
         return list(range(n_rows)), list(range(n_columns)), ""
     rows = [i for i in range(n_rows) if view.values[i].any()]
     columns = [i for i in range(n_columns) if view.values[:, i].any()]
-    left_out = [f"{n} empty {what}" for n, what in ((n_rows - len(rows), "rows"), (n_columns - len(columns), "columns")) if n]
+    left_out = [
+        f"{n} empty {what}{'s' if n > 1 else ''}"
+        for n, what in ((n_rows - len(rows), "row"), (n_columns - len(columns), "column"))
+        if n
+    ]
     return rows, columns, f"  ({' and '.join(left_out)} left out)" if left_out else ""
 
 
@@ -153,10 +159,10 @@ def trace(found: Trace, width: int) -> RenderableType:
         parts += [Text("")]
     tokens = list(found.logits[0])
     values = [[row[t] for t in tokens] for row in found.logits]
-    parts += [matrix("logits", labels, [repr(printable(t)) for t in tokens], values, width), Text("")]
+    parts += [matrix("logits", labels, [_quoted(t) for t in tokens], values, width), Text("")]
     given = found.contributions
-    title = f"what each rule gave to the logits after {labels[-1]!r}"
-    names = [repr(printable(t)) for t in tokens]
+    title = f"what each rule gave to the logits after '{labels[-1]}'"
+    names = [_quoted(t) for t in tokens]
     parts += [matrix(title, [g["rule"] for g in given], names, [[g["logits"][t] for t in tokens] for g in given], width)]
     return Group(*parts)
 
@@ -168,6 +174,10 @@ def _head(head: HeadTrace, labels: Sequence[str], width: int) -> Iterable[Render
         values = [[row.get(name, 0.0) for name in names] for row in rows]
         if names:
             yield matrix(f"head {head.name} {what}", labels, names, values, width)
+
+
+def _quoted(token: str) -> str:
+    return f"'{printable(token)}'"
 
 
 def _past(weights: Sequence[Sequence[float]]) -> list[list[float | None]]:
@@ -183,8 +193,7 @@ def report(found: Report) -> RenderableType:
     if found.accuracy is not None:
         lines.append(safe(f"  accuracy    {found.accuracy:.10g}"))
     if found.min_margin is not None:
-        at = "".join(found.min_margin_at or [])
-        lines.append(safe(f"  least margin {found.min_margin:.9g}, after {at!r}"))
+        lines.append(safe(f"  least margin {found.min_margin:.9g}, after '{''.join(found.min_margin_at or [])}'"))
     if found.max_probability_error is not None:
         lines.append(safe(f"  largest probability error {found.max_probability_error:.3g}"))
     if found.max_lane_error is not None:
@@ -193,8 +202,14 @@ def report(found: Report) -> RenderableType:
         lines.append(safe(f"  because     {found.reason}"))
     if (wrong := found.counterexample) is not None:
         margin = "" if wrong.margin is None else f" (margin {wrong.margin:.6g})"
-        lines.append(safe(f"  wrong after {''.join(wrong.tokens)!r}: expected {wrong.expected!r}, got {wrong.got!r}{margin}"))
+        lines.append(
+            safe(f"  wrong after '{''.join(wrong.tokens)}': expected {_said(wrong.expected)}, got {_said(wrong.got)}{margin}")
+        )
     return Group(*lines, safe(f"  {found.seconds:.3g} s", "dim"))
+
+
+def _said(value: object) -> str:
+    return f"'{value}'" if isinstance(value, str) else str(value)
 
 
 def difference(found: Difference, most: int = 60) -> RenderableType:

@@ -55,7 +55,7 @@ class Slot(Named):
     @model_validator(mode="after")
     def _check(self) -> Slot:
         if not self.name.isidentifier():
-            raise ProgramError(f"a slot's name must be an identifier, found {printable(self.name)!r}")
+            raise ProgramError(f"a slot's name must be an identifier, found '{printable(self.name)}'")
         if self.labels is not None and (not self.labels or len(set(self.labels)) < len(self.labels)):
             raise ProgramError(f"the labels of {self.name} must be distinct and not empty, found {listing(self.labels)}")
         if self.labels is None and ONE_HOT in (self.tokens, self.positions):
@@ -90,7 +90,7 @@ class Slot(Named):
         known = self.labels or ()
         if str(label) not in known:
             has = f"its lanes are {listing(known)}" if known else f"it is one lane, written {self.name}"
-            message = f"{self.name} has no lane {printable(str(label))!r}; {has}"
+            message = f"{self.name} has no lane '{printable(str(label))}'; {has}"
             raise ProgramError(message + hint(str(label), known), (), here())
         return Lane.model_construct(slot=self.name, label=str(label), local=self.local)
 
@@ -183,7 +183,7 @@ def local(name: str, labels: Iterable[str] | None = None, /) -> Slot:
 
 
 def _check_n_ctx(n_ctx: object) -> None:
-    if not isinstance(n_ctx, int) or not 1 <= n_ctx <= MAX_N_CTX:
+    if not isinstance(n_ctx, int) or isinstance(n_ctx, bool) or not 1 <= n_ctx <= MAX_N_CTX:
         raise ProgramError(f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found {n_ctx!r}", (), here())
 
 

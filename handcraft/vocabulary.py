@@ -26,7 +26,7 @@ class Vocabulary:
                 raise ProgramError(f"a token must be a non-empty text, found {token!r}")
         if len(set(self.tokens)) < len(self.tokens):
             twice = next(token for token in self.tokens if self.tokens.count(token) > 1)
-            raise ProgramError(f"the token {printable(twice)!r} stands twice in the vocabulary")
+            raise ProgramError(f"the token '{printable(twice)}' stands twice in the vocabulary")
         if not self.tokens:
             raise ProgramError("the vocabulary is empty")
 
@@ -61,7 +61,7 @@ class Vocabulary:
 
     def _unknown(self, text: str, at: int) -> str:
         return (
-            f"no token matches {printable(text[at : at + 12])!r} at character {at} of the prompt; "
+            f"no token matches '{printable(text[at : at + 12])}' at character {at} of the prompt; "
             f"the vocabulary is {listing(self.tokens)}"
         )
 
@@ -71,7 +71,7 @@ class Vocabulary:
         for token in tokens:
             if token not in self.ids:
                 raise PromptError(
-                    f"the token {printable(str(token))!r} is not in the vocabulary {listing(self.tokens)}"
+                    f"the token '{printable(str(token))}' is not in the vocabulary {listing(self.tokens)}"
                     + hint(str(token), self.tokens)
                 )
         return [self.ids[token] for token in tokens]

@@ -60,7 +60,7 @@ def nest(arrays: Mapping[str, Array], n_layer: int | None = None) -> Weights:
     """The flat dict as picoGPT's nested one; every array is made read-only. Raises WeightsError for a strange name."""
     for name in arrays:
         if not _NAME.fullmatch(name):
-            raise WeightsError(f"{printable(name)!r} is not the name of a GPT-2 weight, such as blocks.0.attn.c_attn.w")
+            raise WeightsError(f"'{printable(name)}' is not the name of a GPT-2 weight, such as blocks.0.attn.c_attn.w")
     layers = {int(name.split(".")[1]) for name in arrays if name.startswith("blocks.")}
     count = max(layers, default=-1) + 1 if n_layer is None else n_layer
     if count > MAX_LAYERS or layers - set(range(count)) or (n_layer is None and len(layers) < count):
@@ -249,7 +249,9 @@ def parse_json(data: bytes | str) -> dict[str, Any]:
         text = data if isinstance(data, str) else data.decode("utf-8")
         _check_depth(text)
         value = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except WeightsError:
+        raise
+    except (ValueError, RecursionError) as error:  # text that is not UTF-8, not JSON, or a number of too many digits
         raise WeightsError(f"not valid JSON: {printable(str(error))}") from None
     if not isinstance(value, dict):
         raise WeightsError(f"the JSON must be an object, found {type(value).__name__}")
@@ -273,7 +275,7 @@ def _no_duplicates(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise WeightsError(f"the key {printable(key)!r} stands twice in the JSON")
+            raise WeightsError(f"the key '{printable(key)}' stands twice in the JSON")
         found[key] = value
     return found
 

@@ -5,6 +5,8 @@ is new. The first head puts each letter's predecessor beside it; the second take
 current letter. Source: Bietti et al., "Birth of a Transformer", 2023; Edelman et al., 2024 (in-context n-grams).
 """
 
+from itertools import pairwise
+
 from handcraft import Program, answers, scratch, token
 from handcraft.recipes import addresses, attend_to, attend_where
 
@@ -27,7 +29,7 @@ follow = attend_where(
 def answer(prompt: str) -> str:
     """The letter that has followed the last one most often."""
     word = prompt[1:]
-    followers = [b for a, b in zip(word, word[1:], strict=False) if a == word[-1]]
+    followers = [b for a, b in pairwise(word) if a == word[-1]]
     return max(LETTERS, key=followers.count) if followers else "^"
 
 

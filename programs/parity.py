@@ -12,9 +12,7 @@ at, t = addresses(64, odd=lambda i: i % 2), token("^=01")
 ones = scratch("ones")
 
 count = running_sum(t["^"], {ones: t["1"]})
-look = attend_to(
-    at, ones, range=(0, at["p"]), value={t["1"]: at["odd"]}, output={t["1"]: 50 * t["1"], t["0"]: 50 - 50 * t["1"]}
-)
+look = attend_to(at, ones, range=(0, at["p"]), value={t["1"]: at["odd"]}, output={t["1"]: 50 * t["1"], t["0"]: 50 - 50 * t["1"]})
 
 program = Program(
     embedding=(at, t, ones),

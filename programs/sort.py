@@ -5,7 +5,7 @@ prompt up to it in the alphabet, and a third how far the answer has come; a flag
 are not enough, and the first flag that rises is the answer. Source: counting sort; thermometer read-out.
 """
 
-from handcraft import Block, MLP, Program, answers, position, scratch, token
+from handcraft import MLP, Block, Program, answers, position, scratch, token
 from handcraft.recipes import count_where, running_sum, step
 
 LETTERS = "abcdef"

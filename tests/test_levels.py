@@ -61,9 +61,7 @@ def test_imports_point_down(path: Path) -> None:
 
 def test_no_import_cycle_inside_a_package() -> None:
     """Within recipes/, proof/ and the like the imports form no circle either."""
-    graph = {
-        ".".join(path.relative_to(ROOT).with_suffix("").parts): set(imports(path)) for path in FILES if path.parent != PACKAGE
-    }
+    graph = {".".join(path.relative_to(ROOT).with_suffix("").parts): set(imports(path)) for path in FILES if path.parent != PACKAGE}
     done: set[str] = set()
     while ready := [name for name in graph if name not in done and graph[name] & set(graph) <= done]:
         done.update(ready)
@@ -77,7 +75,7 @@ def test_the_forward_pass_never_imports_the_language() -> None:
 
 
 def test_only_the_command_line_prints_and_only_the_rendering_imports_rich() -> None:
-    """print stands in cli.py alone, rich in render.py alone."""
+    """The call print stands in cli.py alone, rich in render.py alone."""
     for path in FILES:
         calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
         prints = any(isinstance(func, ast.Name) and func.id == "print" for func in calls)

@@ -12,12 +12,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from handcraft.affine import Affine, Lane
 from handcraft.claims import distribution
 from handcraft.errors import ProgramError
 from handcraft.program import Program
 from handcraft.recipes.attention import addresses, attend_to
-from handcraft.recipes.decoders import NEVER, log_probabilities
+from handcraft.recipes.decoders import log_probabilities
 from handcraft.recipes.neurons import conjunction
 from handcraft.rules import MLP, Block, Neuron
 from handcraft.slots import Slot, scratch, token
@@ -79,17 +78,12 @@ def _program(chances: Chances, order: int, name: str) -> Program:
 
 
 def _neurons(chances: Chances, now: Slot, backs: Sequence[Slot]) -> MLP:
-    """A neuron a context. Every token starts at NEVER, so that a neuron writes only what can follow."""
+    """A neuron a context: it alone fires there, and writes every logit, so that nothing large has to cancel."""
     lanes = {slot.name: dict(zip(slot.labels or (), slot.lanes, strict=True)) for slot in (now, *backs)}
     neurons: list[Neuron] = []
     for context, row in chances.items():
         places = zip((*reversed(backs), now), context, strict=True)
         flags = [lanes[slot.name][label] for slot, label in places]
-        neurons += conjunction(flags, _logits(now, row, context[-1], lanes[now.name]), name=f"after_{len(neurons)}")
-    return MLP(neurons, adds=Affine.of(dict.fromkeys(now.lanes, NEVER)))
-
-
-def _logits(now: Slot, row: Mapping[str, float], current: str, lanes: Mapping[str, Lane]) -> Affine:
-    likely = {t: p for t, p in row.items() if p > 0}
-    logits = log_probabilities(now, likely).plus(Affine.of({lanes[t]: -NEVER for t in likely}))
-    return logits.plus(Affine.of({lanes[current]: -1.0}))
+        chance = {t: row.get(t, 0.0) for t in now.labels or ()}
+        neurons += conjunction(flags, log_probabilities(now, chance, context[-1]), name=f"after_{len(neurons)}")
+    return MLP(neurons)

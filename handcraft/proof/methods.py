@@ -138,9 +138,7 @@ def verify(
     for method in methods:
         if method not in METHODS:
             known = ", ".join(METHODS)
-            raise ProgramError(
-                f"there is no method {printable(method)!r} in this version; there are {known}" + hint(method, METHODS)
-            )
+            raise ProgramError(f"there is no method '{printable(method)}'; there are {known}" + hint(method, METHODS))
     claim = model.program.claim if model.program else None
     if claim is None:
         raise ProgramError("has no claim to verify; pass claim= to Program", (model.name,))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Verdict = Literal["proved", "checked", "refuted", "unknown"]
+ERRORS = ("max_probability_error", "max_lane_error")  # reported where the claim is of that kind
 EXIT_CODES: dict[Verdict, int] = {"proved": 0, "checked": 0, "refuted": 1, "unknown": 3}
 
 
@@ -52,4 +53,5 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data."""
-        return self.__dict__ | {"counterexample": self.counterexample.__dict__ if self.counterexample else None}
+        found = vars(self) | {"counterexample": vars(self.counterexample) if self.counterexample else None}
+        return {key: value for key, value in found.items() if value is not None or key not in ERRORS}

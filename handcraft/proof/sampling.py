@@ -28,31 +28,41 @@ BATCH = 256
 
 
 def draw_contexts(judge: Judge, count: int, deadline: float, progress: Progress) -> Tally:
-    """Draw contexts with hypothesis until one is wrong, or `count` are checked; a wrong one is shrunk."""
-    from hypothesis import HealthCheck, Phase, find, settings
-    from hypothesis.errors import NoSuchExample
-
+    """Draw contexts with hypothesis until one is wrong, `count` are checked or the time is over; a wrong one is shrunk."""
     model, tally, seen = judge.model, Tally(), set[tuple[int, ...]]()
-    options = settings(
-        max_examples=max(10, min(count, 10**6)), database=None, derandomize=True, deadline=None,
-        suppress_health_check=list(HealthCheck), phases=(Phase.generate, Phase.shrink),
-    )  # fmt: skip
 
-    def wrong(tokens: list[str]) -> bool:
-        if tally.worst is None and (tally.contexts >= count or time.monotonic() > deadline):
-            return False  # enough: what hypothesis still draws costs nothing
+    def enough(tokens: list[str]) -> bool:
         ids = model.vocabulary.encode(tokens)
         new = [n for n in range(1, len(ids) + 1) if tuple(ids[:n]) not in seen]
         seen.update(tuple(ids[:n]) for n in new)
-        judge.contexts(tally, np.array(ids), new if tally.worst is None else [])
+        if new:
+            judge.contexts(tally, np.array(ids), new)
         progress(tally.contexts, count)
-        return judge.first_wrong(tokens) is not None if tally.worst is not None else False
+        return tally.worst is not None or tally.contexts >= count or time.monotonic() > deadline
 
-    with contextlib.suppress(NoSuchExample):
-        shrunk = find(token_contexts(model.vocabulary.tokens, model.n_ctx), wrong, settings=options, random=Random(SEED))
-        if (found := judge.first_wrong(shrunk)) is not None:
+    _find(model, enough, count, shrink=False)
+    if tally.worst is not None:  # the same draws again, now to be shrunk
+        shrunk = _find(model, lambda tokens: judge.first_wrong(tokens) is not None, count, shrink=True)
+        if shrunk is not None and (found := judge.first_wrong(shrunk)) is not None:
             tally.keep(found)
     return tally
+
+
+def _find(model: Model, condition: Callable[[list[str]], bool], count: int, *, shrink: bool) -> list[str] | None:
+    """The first context that hypothesis draws with this property, made as small as it can."""
+    from hypothesis import HealthCheck, Phase, find, settings
+    from hypothesis.errors import NoSuchExample
+
+    options = settings(
+        max_examples=max(10, min(count, 10**6)), database=None, derandomize=True, deadline=None,
+        suppress_health_check=list(HealthCheck), phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
+    )  # fmt: skip
+    with contextlib.suppress(NoSuchExample):
+        found: list[str] = find(
+            token_contexts(model.vocabulary.tokens, model.n_ctx), condition, settings=options, random=Random(SEED)
+        )
+        return found
+    return None
 
 
 def check_prompts(judge: Judge, prompts: Iterable[str], deadline: float, progress: Progress, total: int) -> Tally:

@@ -1,0 +1,47 @@
+"""Closes brackets: ^({[= is answered with ]})$, for any prompt that opens at most nine deep.
+
+The first head adds up the depth; neurons square it. The second looks for the latest bracket that opened to my depth,
+by the score 2 d_i d_j - d_j^2, and writes its partner; ^ counts as opened to depth 0, and is answered by $. Source: Yao
+et al., "Self-Attention Networks Can Process Bounded Hierarchical Languages", 2021.
+"""
+
+from handcraft import MLP, Block, Head, Program, answers, scratch, token
+from handcraft.recipes import addresses, running_sum, square
+
+PAIRS = {"(": ")", "{": "}", "[": "]"}
+DEEPEST, N_CTX = 9, 60
+NEARER = 24  # a later bracket wins by this much for each position
+LEVEL = 4096  # another depth loses by this much: more than NEARER * N_CTX
+
+at, t = addresses(N_CTX), token("^=$" + "".join(PAIRS) + "".join(PAIRS.values()))
+depth, squared, opens = scratch("depth"), scratch("squared"), {bracket: t[bracket] for bracket in PAIRS}
+opened = sum(opens.values(), t["^"])  # ^ opens depth 0
+
+count = running_sum(t["^"], {depth: sum(opens.values(), 0) - sum((t[c] for c in PAIRS.values()), 0)})
+partner = Head(
+    query={depth: 2 * LEVEL * depth, squared: -LEVEL, at["p"]: NEARER, t["^"]: LEVEL},
+    key={depth: depth, squared: squared, at["p"]: at["p"], t["^"]: opened},
+    value=t,
+    output={t[PAIRS[b]]: 50 * t[b] for b in PAIRS} | {t["$"]: 50 * t["^"]},
+    scores="exact",
+)
+
+
+def answer(prompt: str) -> str:
+    """The partners of the brackets that are still open, the last one first."""
+    stack: list[str] = []
+    for bracket in prompt[1:-1]:
+        if bracket in PAIRS:
+            stack.append(PAIRS[bracket])
+        else:
+            stack.pop()
+    return "".join(reversed(stack))
+
+
+flat = r"(\(\)|\{\}|\[\])"
+closed = rf"(\({flat}{{0,2}}\)|\{{{flat}{{0,2}}\}}|\[{flat}{{0,2}}\])"  # two deep at most
+program = Program(
+    embedding=(at, t, depth, squared),
+    layers=(Block([count], MLP(square(depth, DEEPEST, {squared: 1}))), partner),
+    claim=answers(rf"\^({closed}{{0,1}}[({{\[]){{0,7}}{closed}{{0,2}}=", answer, stop="$", longest=50),
+)

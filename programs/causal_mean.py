@@ -1,0 +1,22 @@
+"""Averages all numbers so far: the lane `mean` ends with the mean of this and every earlier digit.
+
+Uniform causal attention is the lower-triangular averaging matrix: with every score 0, softmax gives each of the n
+visible positions 1 / n. Source: the "mathematical trick in self-attention" of Karpathy's nanoGPT lecture, 2023.
+"""
+
+from handcraft import Program, residual, scratch, token
+from handcraft.recipes import mean
+
+DIGITS = "0123456789"
+
+t = token(DIGITS)
+average = scratch("mean")
+uniform = mean({average: sum((int(d) * t[d] for d in DIGITS[1:]), 0)})
+
+
+def claim(context: str) -> float:
+    """The mean of the digits."""
+    return sum(map(int, context)) / len(context)
+
+
+program = Program(embedding=(t, average), layers=(uniform,), n_ctx=64, claim=residual(average.lanes[0], claim, tolerance=1e-5))

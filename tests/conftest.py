@@ -1,0 +1,231 @@
+"""What the tests share: the hypothesis profile, the bundled programs, random weights and random programs, and oracles
+that compute in plain Python what the package computes with matrices.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from functools import cache
+from random import Random
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+from handcraft import MLP, Block, Head, Model, Neuron, Program, local, position, scratch, slot, token
+from handcraft.affine import Affine, Lane
+from handcraft.claims import Answers
+from handcraft.gpt2 import Array, Weights
+from handcraft.loader import bundled, load_program
+from handcraft.vocabulary import Vocabulary
+
+settings.register_profile(
+    "handcraft", deadline=None, derandomize=True, database=None, max_examples=60, suppress_health_check=list(HealthCheck)
+)
+settings.load_profile("handcraft")
+
+BUNDLED = tuple(bundled())
+
+
+@cache
+def bundled_program(name: str) -> Program:
+    """A program that comes with handcraft."""
+    return load_program(bundled()[name])
+
+
+@cache
+def bundled_model(name: str, dtype: str = "float32") -> Model:
+    """The model of a bundled program."""
+    return bundled_program(name).build(dtype)
+
+
+def claiming(claim: Any, name: str = "aab") -> Program:
+    """A bundled program with another claim."""
+    program = bundled_program(name)
+    return Program(**{field: getattr(program, field) for field in Program.model_fields} | {"claim": claim})
+
+
+def example(name: str) -> list[str]:
+    """A context of a bundled program: a prompt of its claim, or letters drawn with a fixed seed."""
+    program = bundled_program(name)
+    if isinstance(program.claim, Answers):
+        return list(Vocabulary(program.vocabulary).split(program.claim.language(program.n_ctx).draw(Random(7))))
+    return Random(7).choices(program.vocabulary, k=min(program.n_ctx, 12))
+
+
+class Refused:
+    """Asserts that its body raises exactly this message; with `here`, followed by the file and line of its one-line body."""
+
+    def __init__(self, kind: type[Exception], message: str, *, here: bool = False) -> None:
+        self.kind, self.message, self.here = kind, message, here
+
+    def __enter__(self) -> None:
+        frame = sys._getframe(1)
+        self.place = f" ({frame.f_code.co_filename}:{frame.f_lineno + 1})" if self.here else ""
+
+    def __exit__(self, kind: Any, error: BaseException | None, _: object) -> bool:
+        assert error is not None, f"nothing was raised, expected {self.kind.__name__}: {self.message}"
+        if not isinstance(error, self.kind):
+            return False
+        assert str(error) == self.message + self.place
+        return True
+
+
+def no_claim(_: str) -> None:
+    """A claim that is always silent."""
+
+
+# ---------------------------------------------------------------- random weights and random programs
+
+
+def random_weights(
+    seed: int, *, n_vocab: int = 3, n_ctx: int = 6, n_embd: int = 8, n_layer: int = 2, n_inner: int = 5, norms: bool = True,
+    dtype: str = "float64",
+) -> Weights:  # fmt: skip
+    """Weights of a small GPT-2 with everything in it."""
+    rng = np.random.default_rng(seed)
+
+    def array(*shape: int) -> Array:
+        return rng.normal(0, 0.7, shape).astype(dtype)
+
+    def norm() -> Weights:
+        return {"g": array(n_embd), "b": array(n_embd)}
+
+    blocks = [
+        {
+            "attn": {
+                "c_attn": {"w": array(n_embd, 3 * n_embd), "b": array(3 * n_embd)},
+                "c_proj": {"w": array(n_embd, n_embd), "b": array(n_embd)},
+            },
+            "mlp": {
+                "c_fc": {"w": array(n_embd, n_inner), "b": array(n_inner)},
+                "c_proj": {"w": array(n_inner, n_embd), "b": array(n_embd)},
+            },
+            **({"ln_1": norm(), "ln_2": norm()} if norms else {}),
+        }
+        for _ in range(n_layer)
+    ]
+    return {"wte": array(n_vocab, n_embd), "wpe": array(n_ctx, n_embd), "blocks": blocks, **({"ln_f": norm()} if norms else {})}
+
+
+coefficients = st.sampled_from([-3.0, -2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 4.0])
+
+
+@st.composite
+def affines(draw: Any, lanes: tuple[Lane, ...], constants: bool = True) -> Affine:
+    """Expressions of these lanes."""
+    terms = draw(st.dictionaries(st.sampled_from(lanes), coefficients, max_size=3)) if lanes else {}
+    return Affine.of(terms, draw(st.sampled_from([0.0, 0.0, 1.5, -2.0])) if constants else 0.0)
+
+
+@st.composite
+def heads(draw: Any, stream: tuple[Lane, ...]) -> Head:
+    """Heads with local lanes, several match lanes and either kind of score."""
+    own = (*stream, *local("anchor", "xy").lanes)
+    match = draw(st.lists(st.sampled_from(own), unique=True, max_size=4))
+    value = draw(st.lists(st.sampled_from(own), unique=True, min_size=1, max_size=4))
+    targets = draw(st.lists(st.sampled_from(stream), unique=True, min_size=1, max_size=3))
+    expressions = affines(stream)
+    return Head(
+        query={lane: draw(expressions) for lane in match},
+        key={lane: draw(expressions) for lane in draw(st.permutations(match))},
+        value={lane: draw(expressions) for lane in value},
+        output={lane: draw(affines(tuple(value))) for lane in targets},
+        scores=draw(st.sampled_from(["raw", "exact"])),
+        name=draw(st.sampled_from([None, "seer"])),
+    )
+
+
+@st.composite
+def programs(draw: Any) -> Program:
+    """Small programs with every kind of slot, one or two layers, up to three heads a layer, and neurons."""
+    n_ctx, letters = draw(st.integers(1, 4)), draw(st.sampled_from(["ab", "abc"]))
+    at, now, note = position(n_ctx), token(letters), scratch("note", "uvw")
+    both = slot("both", token=dict.fromkeys(letters, 2.0), position=[float(i) for i in range(n_ctx)])
+    embedding = draw(st.permutations((at, now, note, both)))
+    stream = tuple(lane for one in embedding for lane in one.lanes)
+    neurons = st.builds(
+        Neuron, when=affines(stream), adds=affines(stream, constants=False), sharpness=st.sampled_from([1.0, 8.0]), name=st.none()
+    )
+    mlps = st.builds(MLP, neurons=st.lists(neurons, max_size=3), adds=affines(stream, constants=False))
+    blocks = st.builds(Block, heads=st.lists(heads(stream), min_size=1, max_size=3), mlp=st.none() | mlps)
+    return Program(
+        name="random", embedding=embedding, layers=draw(st.lists(blocks | mlps, min_size=1, max_size=2)),
+        activation=draw(st.sampled_from(["gelu", "relu"])),
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- the meaning of rules, in plain Python
+
+
+def evaluate(expression: Affine, values: dict[Lane, float]) -> float:
+    """The value of an expression on these lanes."""
+    return sum(value * values[lane] for lane, value in expression.terms) + expression.constant
+
+
+def activate(x: float, activation: str) -> float:
+    """One activation of one number."""
+    if activation == "relu":
+        return max(x, 0.0)
+    return 0.5 * x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+
+def shares(scores: list[float]) -> list[float]:
+    """Softmax of a list."""
+    powers = [math.exp(score - max(scores)) for score in scores]
+    return [power / sum(powers) for power in powers]
+
+
+def interpret(program: Program, tokens: list[str]) -> list[dict[str, float]]:
+    """The logits after every position, computed from the rules alone: no matrix, no column, no layout of the compiler."""
+    stream = [_embedded(program, token_, i) for i, token_ in enumerate(tokens)]
+    for block in program.layers:
+        added = [dict.fromkeys(lanes, 0.0) for lanes in stream]
+        for head in block.heads:
+            _attend(head, stream, added, program)
+        stream = [{lane: x[lane] + more[lane] for lane in x} for x, more in zip(stream, added, strict=True)]
+        if block.mlp is not None:
+            stream = [_neurons(block.mlp, x, program.activation) for x in stream]
+    rows = {name: _written(program, name) for name in program.vocabulary}
+    return [{name: sum(row.get(lane, 0.0) * x[lane] for lane in x) for name, row in rows.items()} for x in stream]
+
+
+def _written(program: Program, token_: str) -> dict[Lane, float]:
+    """What a token writes into the stream."""
+    return {lane: v for s in program.embedding for name, row in s.token_rows() if name == token_
+            for lane, v in zip(s.lanes, row, strict=True)}  # fmt: skip
+
+
+def _embedded(program: Program, token_: str, i: int) -> dict[Lane, float]:
+    values = {lane: 0.0 for s in program.embedding for lane in s.lanes} | _written(program, token_)
+    for s in program.embedding:
+        for j, row in enumerate(s.position_rows()):
+            if j == i:
+                for lane, value in zip(s.lanes, row, strict=True):
+                    values[lane] += value
+    return values
+
+
+def _attend(head: Head, stream: list[dict[Lane, float]], added: list[dict[Lane, float]], program: Program) -> None:
+    divisor = math.sqrt(program.layout.d_head) if head.scores == "raw" else 1.0
+    for i, asking in enumerate(stream):
+        seen = stream[: i + 1] if program.causal else stream
+        scores = [sum(evaluate(e, asking) * evaluate(head.key[lane], x) for lane, e in head.query.rows) / divisor for x in seen]
+        weights = shares(scores)
+        means = {lane: sum(w * evaluate(e, x) for w, x in zip(weights, seen, strict=True)) for lane, e in head.value.rows}
+        for lane, e in head.output.rows:
+            added[i][lane] += evaluate(e, means)
+
+
+def _neurons(mlp: MLP, x: dict[Lane, float], activation: str) -> dict[Lane, float]:
+    after = dict(x)
+    for neuron in mlp.neurons:
+        sharpness = neuron.sharpness if activation == "gelu" else 1.0
+        amount = activate(sharpness * evaluate(neuron.when, x), activation) / sharpness
+        for lane, value in neuron.adds.terms:
+            after[lane] += amount * value
+    for lane, value in mlp.adds.terms:
+        after[lane] += value
+    return after

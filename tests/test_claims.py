@@ -1,0 +1,218 @@
+"""Claims: what must follow a context, in plain Python."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import pytest
+from conftest import Refused
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from handcraft import Program, after, answers, distribution, position, token
+from handcraft.claims import Answers, Callback, Claim, Oracle, Predicate, as_claim, split_ending
+from handcraft.errors import ProgramError, PromptError
+from handcraft.vocabulary import Vocabulary
+
+AB, WORDS = Vocabulary(("a", "b")), Vocabulary(("ab", "a", "<end>"))
+
+
+# ---------------------------------------------------------------- tokens
+
+
+def test_the_longest_token_wins() -> None:
+    """A text is split from left to right by the longest token that matches."""
+    assert WORDS.split("aabab<end>") == ("a", "ab", "ab", "<end>")
+    assert WORDS.encode("aba") == [0, 1]
+    assert WORDS.encode(["a", "ab"]) == [1, 0]
+    assert WORDS.decode([1, 0, 2]) == "aab<end>"
+
+
+def test_contexts_as_a_claim_sees_them() -> None:
+    """A claim sees a text where every token is one character, else a tuple of tokens."""
+    assert AB.context([0, 1, 1]) == "abb"
+    assert WORDS.context([0, 1]) == ("ab", "a")
+    assert (AB.show([0, 1]), WORDS.show([0, 2])) == ("ab", "'ab' '<end>'")
+
+
+@pytest.mark.parametrize(
+    ("build", "kind", "message"),
+    [
+        (lambda: AB.split("abx"), PromptError, "no token matches 'x' at character 2 of the prompt; the vocabulary is a, b"),
+        (lambda: WORDS.encode(["<ned>"]), PromptError, "the token '<ned>' is not in the vocabulary ab, a, <end>; did you mean '<end>'?"),
+        (lambda: Vocabulary(()), ProgramError, "the vocabulary is empty"),
+        (lambda: Vocabulary(("a", "a")), ProgramError, "the token 'a' stands twice in the vocabulary"),
+        (lambda: Vocabulary(("",)), ProgramError, "a token must be a non-empty text, found ''"),
+        (lambda: Vocabulary((3,)), ProgramError, "a token must be a non-empty text, found 3"),  # type: ignore[arg-type]
+    ],
+)
+def test_vocabulary_refuses(build: Any, kind: type[Exception], message: str) -> None:
+    """What is not made of tokens is refused with its place, never replaced."""
+    with Refused(kind, message):
+        build()
+
+
+# ---------------------------------------------------------------- after
+
+endings = st.dictionaries(st.text("ab", min_size=1, max_size=3), st.sampled_from("ab"), min_size=1)
+
+
+@given(endings)
+def test_the_longest_ending_decides(table: dict[str, str]) -> None:
+    """Of the endings in the table that a context has, the longest names the token; without one the claim is silent."""
+    oracle = Oracle(after(table), AB)
+    for context in ("".join(word) for n in range(1, 5) for word in product("ab", repeat=n)):
+        fitting = [ending for ending in table if context.endswith(ending)]
+        assert oracle(context) == (table[max(fitting, key=len)] if fitting else None)
+
+
+def test_endings_may_be_tokens() -> None:
+    """An ending may be given as tokens, where the text could be split in more than one way."""
+    oracle = Oracle(after({("a", "ab"): "<end>", "ab": "a"}), WORDS)
+    assert oracle(("a", "ab")) == "<end>"
+    assert oracle(("ab", "ab")) == "a"
+    assert oracle(("ab", "a")) is None
+
+
+def test_distribution_gives_probabilities() -> None:
+    """A distribution is looked up as `after` is."""
+    oracle = Oracle(distribution({"a": {"a": 0.25, "b": 0.75}, "ba": {"b": 1}}), AB)
+    assert oracle("aa") == {"a": 0.25, "b": 0.75}
+    assert oracle("ba") == {"b": 1.0}
+    assert oracle("ab") is None
+
+
+# ---------------------------------------------------------------- functions and answers
+
+
+def test_a_plain_function_is_a_claim() -> None:
+    """A function of the context is asked as it is; a claim is left alone."""
+    claim = as_claim(lambda context: "a" if len(context) > 1 else None)
+    assert isinstance(claim, Predicate)
+    assert [Oracle(claim, AB)(context) for context in ("b", "bb")] == [None, "a"]
+    assert as_claim(claim) is claim
+
+
+def test_what_an_answer_is_in_tokens() -> None:
+    """The answer is split into tokens and ends with the stop token, which it may hold itself."""
+    assert answers("a+", lambda prompt: "ab" * len(prompt)).expected("aa", WORDS, 9) == ("ab", "ab")
+    for text in ("ab", "ab<end>"):
+        assert answers("a", lambda _, text=text: text, stop="<end>").expected("a", WORDS, 9) == ("ab", "<end>")
+    assert answers("a", lambda _: "", stop="<end>").expected("a", WORDS, 9) == ("<end>",)
+
+
+def test_prompt_and_answer_share_the_window() -> None:
+    """The last token of the answer is predicted but never read, so it needs no position."""
+    claim = answers("a+", lambda prompt: prompt + "b")
+    assert claim.expected("aa", AB, 4) == ("a", "a", "b")
+    with Refused(
+        ProgramError,
+        "claim: the prompt 'aa' and its answer need 4 positions, but n_ctx is 3; bound the prompts, e.g. with longest=, or widen the window",
+    ):
+        claim.expected("aa", AB, 3)
+
+
+def test_prompts_are_countable() -> None:
+    """The prompts that fit the window can be counted and listed, and `longest` bounds them further."""
+    assert list(answers("a*b", str).language(3)) == ["b", "ab", "aab"]
+    assert list(answers("a*b", str, longest=2).language(3)) == ["b", "ab"]
+
+
+def test_an_answer_of_known_length() -> None:
+    """`length` holds for every answer, or the claim is refused."""
+    claim = answers("a+", lambda prompt: prompt, length=2)
+    assert claim.expected("aa", AB, 9) == ("a", "a")
+    with Refused(ProgramError, "claim: the answer to 'a' has 1 tokens, but length=2"):
+        claim.expected("a", AB, 9)
+
+
+# ---------------------------------------------------------------- JSON
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        after({"aa": "b", ("a", "b"): "a"}),
+        distribution({"a": {"a": 0.25, "b": 0.75}}, tolerance=1e-3),
+        answers("a{1,3}", lambda prompt: prompt, stop="b"),
+        as_claim(lambda context: None),
+    ],
+)
+def test_claims_round_trip_through_json(claim: Any) -> None:
+    """A claim that is data reads back equal; a function reads back as its name."""
+    adapter: TypeAdapter[Any] = TypeAdapter(Claim)
+    read = adapter.validate_json(adapter.dump_json(claim))
+    assert read == claim
+    assert type(read) is type(claim)
+
+
+def test_a_function_without_its_file_is_not_guessed() -> None:
+    """A function that was read from JSON knows its name only and says what to do."""
+    read = Answers.model_validate_json(answers("a", lambda prompt: prompt).model_dump_json())
+    assert read.answer == Callback("<lambda>")
+    with Refused(
+        ProgramError,
+        "the claim is the function '<lambda>', which a built directory does not hold; "
+        "check it beside its program file: verify DIRECTORY --program FILE",
+    ):
+        read.expected("a", AB, 3)
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+def raises(_: str) -> str:
+    """A claim with a fault."""
+    return {}["x"]  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: answers("a", raises).expected("a", AB, 3), "claim: the claim 'raises' raised KeyError: 'x' on 'a'"),
+        (lambda: answers("a", lambda _: None).expected("a", AB, 3), "claim: the answer to 'a' must be a text, found None"),
+        (lambda: answers("a", lambda _: 3, stop="b").expected("a", AB, 3), "claim: the answer to 'a' must be a text, found 3"),
+        (lambda: answers("a", lambda _: None, stop="b").expected("a", AB, 3), "claim: the answer to 'a' must be a text, found None"),
+        (lambda: answers("a", lambda _: "").expected("a", AB, 3), "claim: the answer to 'a' must be a text, found ''"),
+        (lambda: answers("a", lambda _: "x").expected("a", AB, 3), "claim: the answer to 'a' is 'x': no token matches 'x' at character 0"
+         " of the prompt; the vocabulary is a, b"),
+        (lambda: Oracle(as_claim(lambda _: "c"), AB)("ab"), "claim: the claim answers 'c' to 'ab', which is not a token of a, b"),
+        (lambda: Oracle(as_claim(raises), AB)("ab"), "claim: the claim 'raises' raised KeyError: 'x' on 'ab'"),
+        (lambda: split_ending("ax", AB), "claim: no token matches 'x' at character 1 of the prompt; the vocabulary is a, b"),
+        (lambda: split_ending(("a", "c"), AB), "claim: the token 'c' is not in the vocabulary a, b"),
+    ],
+)  # fmt: skip
+def test_a_faulty_claim_is_the_claims_fault(build: Any, message: str) -> None:
+    """What a claim's own function does wrong is told as such, with the context it was asked."""
+    with Refused(ProgramError, message):
+        build()
+
+
+def test_a_claim_that_says_nothing_is_refused() -> None:
+    """Tables must have entries, and each row of probabilities must sum to 1."""
+    with Refused(ProgramError, "claim: after takes {last tokens: next token} with at least one entry", here=True):
+        after({})
+    with Refused(ProgramError, "claim: distribution takes {last tokens: {token: probability}}", here=True):
+        distribution({})
+    with Refused(ProgramError, "Distribution > table: the probabilities after 'a' must sum to 1, found 0.5", here=True):
+        distribution({"a": {"a": 0.5}})
+    with Refused(ProgramError, "Distribution > table: the probabilities after 'a' must sum to 1, found 1", here=True):
+        distribution({"a": {"a": 1.5, "b": -0.5}})
+    with Refused(ProgramError, "Answers > prompts: prompts: '(' at character 1: this ( is never closed", here=True):
+        answers("(", str)
+
+
+@pytest.mark.parametrize("tolerance", [float("nan"), float("inf"), -1e-6])
+def test_a_tolerance_must_mean_something(tolerance: float) -> None:
+    """An infinite tolerance would pass every model, a negative or undefined one none: both are refused."""
+    with pytest.raises(ProgramError):
+        distribution({"a": {"a": 1}}, tolerance=tolerance)
+
+
+def test_a_claim_that_contradicts_itself_is_refused() -> None:
+    """One ending written in two ways cannot name two tokens."""
+    claim = after({"ab": "a", ("a", "b"): "b"})
+    with pytest.raises(ProgramError):
+        Program(embedding=(position(3), token("ab")), claim=claim)
