@@ -31,7 +31,7 @@ class HeadLayout:
 class Layout:
     """The columns of a program."""
 
-    lanes: tuple[Lane, ...]
+    columns: tuple[tuple[Lane, ...], ...]  # the lanes of each column: several where one takes over another
     n_head: int
     d_head: int
     heads: tuple[tuple[HeadLayout, ...], ...]  # for each layer, for each of its heads
@@ -44,12 +44,13 @@ class Layout:
     @cached_property
     def column(self) -> dict[Lane, int]:
         """The column of each lane of the stream."""
-        return {lane: i for i, lane in enumerate(self.lanes)}
+        return {lane: i for i, lanes in enumerate(self.columns) for lane in lanes}
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The name of every column; padding is called pad0, pad1, ..."""
-        return (*map(str, self.lanes), *(f"pad{i}" for i in range(self.n_embd - len(self.lanes))))
+        shown = ("/".join(map(str, lanes)) for lanes in self.columns)
+        return (*shown, *(f"pad{i}" for i in range(self.n_embd - len(self.columns))))
 
     def head_names(self, layer: int, head: int, part: str) -> tuple[str, ...]:
         """The names of a head's d_head columns in its query, key (`match`) or value (`value`); unused ones are empty."""
@@ -61,14 +62,27 @@ class Layout:
     @classmethod
     def of(cls, embedding: Sequence[Slot], blocks: Sequence[Block], d_head: int | None = None) -> Layout:
         """The layout of these slots and blocks; `d_head` asks for at least that width."""
-        lanes = tuple(lane for slot in embedding for lane in slot.lanes)
+        columns = _columns(embedding)
         heads = [head for block in blocks for head in block.heads]
         n_head = max((len(block.heads) for block in blocks), default=1) or 1
         widths = [len(space.targets) for head in heads for space in (head.query, head.value)]
-        width = max([*widths, -(-len(lanes) // n_head), d_head or 1])
-        column = {lane: i for i, lane in enumerate(lanes)} if n_head == 1 else {}
+        width = max([*widths, -(-len(columns) // n_head), d_head or 1])
+        column = {lane: i for i, lanes in enumerate(columns) for lane in lanes} if n_head == 1 else {}
         placed = tuple(tuple(_head_layout(head, column) for head in block.heads) for block in blocks)
-        return cls(lanes, n_head, width, placed)
+        return cls(columns, n_head, width, placed)
+
+
+def _columns(embedding: Sequence[Slot]) -> tuple[tuple[Lane, ...], ...]:
+    """The lanes in their declared order; a slot that takes over another's stands in that one's columns."""
+    columns: list[list[Lane]] = []
+    start: dict[str, int] = {}
+    for slot in embedding:
+        start[slot.name] = start.get(slot.reuse, len(columns)) if slot.reuse else len(columns)
+        for i, lane in enumerate(slot.lanes, start=start[slot.name]):
+            if i == len(columns):
+                columns.append([])
+            columns[i].append(lane)
+    return tuple(map(tuple, columns))
 
 
 def _head_layout(head: Head, column: dict[Lane, int]) -> HeadLayout:
@@ -78,6 +92,10 @@ def _head_layout(head: Head, column: dict[Lane, int]) -> HeadLayout:
 def _places(lanes: Iterable[Lane], column: dict[Lane, int]) -> dict[Lane, int]:
     """The lanes that have a column keep its index, the others take the first free ones in their order."""
     lanes = tuple(lanes)
-    taken = {column[lane] for lane in lanes if lane in column}
-    free = (i for i in range(len(taken) + len(lanes)) if i not in taken)
-    return {lane: column[lane] if lane in column else next(free) for lane in lanes}
+    own: dict[int, Lane] = {}
+    for lane in lanes:
+        own.setdefault(column.get(lane, -1), lane)  # of two lanes that share a column the first keeps it
+    own.pop(-1, None)
+    free = (i for i in range(len(own) + len(lanes)) if i not in own)
+    kept = {lane: i for i, lane in own.items()}
+    return {lane: kept[lane] if lane in kept else next(free) for lane in lanes}

@@ -21,6 +21,8 @@ from handcraft.affine import Lane, describe
 from handcraft.claims import Answers, Claim, Predicate, Residual, as_claim
 from handcraft.errors import ProgramError, PromptError, hint, listing, printable
 from handcraft.layout import Layout
+from handcraft.readout import leak_problem
+from handcraft.reuse import reuse_problems
 from handcraft.rules import MLP, Block, Head, Layer, Neuron, as_block
 from handcraft.slots import MAX_N_CTX, Slot
 from handcraft.values import NAME, Frozen, Source, Where, here
@@ -125,6 +127,10 @@ class Program(Frozen):
         for path, rule, problem in _problems(self):
             raise ProgramError(problem, path, getattr(rule, "source", None))
         self._check_memory()
+        for i, problem in reuse_problems(self.embedding, self.layers):
+            raise ProgramError(problem, (f"embedding[{i}]",), self.embedding[i].source)
+        if (leaking := leak_problem(self.embedding, self.layers, self.vocabulary)) is not None:
+            raise ProgramError(leaking, ("embedding",), self.source)
         self._check_claim()
         return self
 
@@ -175,7 +181,7 @@ class Program(Frozen):
         if claim is None or isinstance(claim, Predicate):
             return
         if isinstance(claim, Residual):
-            for problem in _unknown([Lane.parse(claim.lane)], {str(lane): lane for lane in self.layout.lanes}):
+            for problem in _unknown([Lane.parse(claim.lane)], {str(lane): lane for lane in self.layout.column}):
                 raise ProgramError(problem, ("claim",), claim.source)
             return
         unknown = [token for token in claim.tokens if token not in vocabulary.ids]

@@ -50,6 +50,7 @@ class Slot(Named):
     tokens: TokenTable = None
     positions: PositionTable = None
     local: bool = False
+    reuse: str | None = None
     source: Where = Field(default_factory=here)
 
     @model_validator(mode="after")
@@ -172,9 +173,13 @@ def slot(
     )
 
 
-def scratch(name: str, labels: Iterable[str] | None = None, /) -> Slot:
-    """Lanes that start at zero, for heads and neurons to write into: one lane, or one a label."""
-    return Slot(name=name, labels=None if labels is None else tuple(labels))
+def scratch(name: str, labels: Iterable[str] | None = None, /, *, reuse: Slot | None = None) -> Slot:
+    """Lanes that start at zero, for heads and neurons to write into: one lane, or one a label.
+
+    reuse  an earlier scratch slot whose columns it takes over, once a rule has erased them (recipes.erase)
+    """
+    taken = None if reuse is None else reuse.name
+    return Slot(name=name, labels=None if labels is None else tuple(labels), reuse=taken)
 
 
 def local(name: str, labels: Iterable[str] | None = None, /) -> Slot:

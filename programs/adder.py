@@ -1,8 +1,8 @@
-"""Adds two 10-digit numbers: 0a9...a0+0b9...b0= is answered with the 11 digits of the sum, the least first.
+"""Adds two numbers: 0a9...a0+0b9...b0= is answered with the digits of the sum, the least first.
 
 One head sums the digit pairs with weights that fall tenfold a place, so it holds 10 S[k] + S[k-1] at place k; two
-neurons turn that into the digit of the sum; a parabola over the digits reads it out. Source: AdderBoard's smallest
-hand-set adders, and the Transformer Cookbook (Yang et al., 2026).
+neurons turn that into the digit of the sum; a parabola over the digits reads it out. `adder(digits)` builds other
+widths. Source: AdderBoard's smallest hand-set adders; the Transformer Cookbook (Yang et al., 2026).
 """
 
 from math import log
@@ -11,35 +11,41 @@ from handcraft import MLP, Head, Neuron, Program, answers, slot
 
 BIG = 2**19  # lifts -v^2 / (2 BIG) to -v^2 / 2
 A = log(10) / 0.2  # the next place weighs ten times this one
-PLACE = [*range(10, -1, -1), -1] * 2 + [*range(10)]
-parabola = {c: -(int(c) ** 2) / (2 * BIG) for c in "0123456789"}
-digit = slot("digit", token={c: int(c) for c in "0123456789"})
-place = slot("place", position=PLACE)
-square = slot(
-    "square",  # one lane, filled by both tables
-    token={**parabola, "+": -1, "=": -1},
-    position=[2 if k < 0 else k * k for k in PLACE[:24]] + [100] * 10,
-)
-carry = Head(  # adds -(10 S[k] + S[k-1])
-    query={place: 2 * A * (place + 0.6), square: -A},
-    value={digit: digit},
-    output={digit: -22 * digit},
-    scores="exact",
-)
-wrap = MLP(  # flip the sign, drop the tens
-    neurons=[Neuron(when=digit + 90, adds={digit: -1.1}), Neuron(when=-digit - 99, adds={digit: 1.1})],
-    adds={digit: 99, square: BIG},
-)
 
 
-def total(prompt: str) -> str:
-    """The sum of the two numbers, least digit first."""
-    a, b = prompt.rstrip("=").split("+")
-    return f"{int(a) + int(b):011d}"[::-1]
+def adder(digits: int) -> Program:
+    """The program for numbers of so many digits: three lanes, one head, two neurons."""
+    places = [*range(digits, -1, -1), -1] * 2 + [*range(digits)]
+    parabola = {c: -(int(c) ** 2) / (2 * BIG) for c in "0123456789"}
+    digit = slot("digit", token={c: int(c) for c in "0123456789"})
+    place = slot("place", position=places)
+    square = slot(
+        "square",  # one lane, filled by both tables
+        token={**parabola, "+": -1, "=": -1},
+        position=[2 if k < 0 else k * k for k in places[:-digits]] + [digits**2] * digits,
+    )
+    carry = Head(  # adds -(10 S[k] + S[k-1])
+        query={place: 2 * A * (place + 0.6), square: -A},
+        value={digit: digit},
+        output={digit: -22 * digit},
+        scores="exact",
+    )
+    wrap = MLP(  # flip the sign, drop the tens
+        neurons=[Neuron(when=digit + 90, adds={digit: -1.1}), Neuron(when=-digit - 99, adds={digit: 1.1})],
+        adds={digit: 99, square: BIG},
+    )
+
+    def total(prompt: str) -> str:
+        """The sum of the two numbers, least digit first."""
+        a, b = prompt.rstrip("=").split("+")
+        return f"{int(a) + int(b):0{digits + 1}d}"[::-1]
+
+    return Program(
+        name="adder",
+        embedding=(digit, place, square),
+        layers=(carry, wrap),
+        claim=answers(rf"0\d{{{digits}}}\+0\d{{{digits}}}=", total, length=digits + 1),
+    )
 
 
-program = Program(
-    embedding=(digit, place, square),
-    layers=(carry, wrap),
-    claim=answers(prompts=r"0\d{10}\+0\d{10}=", answer=total),
-)
+program = adder(10)

@@ -51,7 +51,7 @@ def example(name: str) -> list[str]:
     """A context of a bundled program: a prompt of its claim, or letters drawn with a fixed seed."""
     program = bundled_program(name)
     if isinstance(program.claim, Answers):
-        return list(Vocabulary(program.vocabulary).split(program.claim.language(program.n_ctx).draw(Random(7))))
+        return list(Vocabulary(program.vocabulary).split(program.claim.language(program.n_ctx, Vocabulary(program.vocabulary)).draw(Random(7))))
     return Random(7).choices(program.vocabulary, k=min(program.n_ctx, 12))
 
 
@@ -194,17 +194,15 @@ def interpret(program: Program, tokens: list[str]) -> list[dict[str, float]]:
 
 def _written(program: Program, token_: str) -> dict[Lane, float]:
     """What a token writes into the stream."""
-    return {lane: v for s in program.embedding for name, row in s.token_rows() if name == token_
-            for lane, v in zip(s.lanes, row, strict=True)}  # fmt: skip
+    return {lane: value for s in program.embedding for name, lane, value in s.token_cells() if name == token_}
 
 
 def _embedded(program: Program, token_: str, i: int) -> dict[Lane, float]:
     values = {lane: 0.0 for s in program.embedding for lane in s.lanes} | _written(program, token_)
     for s in program.embedding:
-        for j, row in enumerate(s.position_rows()):
+        for j, lane, value in s.position_cells():
             if j == i:
-                for lane, value in zip(s.lanes, row, strict=True):
-                    values[lane] += value
+                values[lane] += value
     return values
 
 

@@ -16,6 +16,14 @@ from handcraft.errors import ProgramError
 from handcraft.slots import MAX_N_CTX, Slot
 
 
+def rows(found: Slot, kind: str) -> dict[Any, tuple[float, ...]]:
+    """The values of a slot's lanes for each token, or each position, that its table names."""
+    keys = found.vocabulary if kind == "token" else range(found.n_ctx or 0)
+    cells = {(key, lane): value for key, lane, value in (found.token_cells() if kind == "token" else found.position_cells())}
+    assert 0 not in cells.values()
+    return {key: tuple(cells.get((key, lane), 0.0) for lane in found) for key in keys}
+
+
 def names(found: Slot) -> list[str]:
     """The names of a slot's lanes in column order."""
     return [str(lane) for lane in found]
@@ -25,16 +33,16 @@ def test_position_is_one_hot() -> None:
     """`position(n)` has one lane a position, which is 1 there and 0 elsewhere."""
     p = position(3)
     assert names(p) == ["position:0", "position:1", "position:2"]
-    assert list(p.position_rows()) == [(1, 0, 0), (0, 1, 0), (0, 0, 1)]
-    assert (p.n_ctx, p.vocabulary, list(p.token_rows())) == (3, (), [])
+    assert rows(p, "position") == {0: (1, 0, 0), 1: (0, 1, 0), 2: (0, 0, 1)}
+    assert (p.n_ctx, p.vocabulary, rows(p, "token")) == (3, (), {})
 
 
 def test_token_is_one_hot() -> None:
     """`token(tokens)` has one lane a token, in the declared order, which need not be sorted."""
     t = token("ba")
     assert names(t) == ["token:b", "token:a"]
-    assert list(t.token_rows()) == [("b", (1, 0)), ("a", (0, 1))]
-    assert (t.n_ctx, t.vocabulary, list(t.position_rows())) == (None, ("b", "a"), [])
+    assert rows(t, "token") == {"b": (1, 0), "a": (0, 1)}
+    assert (t.n_ctx, t.vocabulary, rows(t, "position")) == (None, ("b", "a"), {})
 
 
 def test_tokens_may_be_words() -> None:
@@ -46,20 +54,20 @@ def test_named_functions_of_the_position() -> None:
     """Lanes by keyword are functions of the position, or tables of it."""
     at = position(4, p=lambda i: i, pp=lambda i: i * i, odd=[0, 1, 0, 1])
     assert names(at) == ["position:p", "position:pp", "position:odd"]
-    assert list(at.position_rows()) == [(0, 0, 0), (1, 1, 1), (2, 4, 0), (3, 9, 1)]
+    assert rows(at, "position") == {0: (0, 0, 0), 1: (1, 1, 1), 2: (2, 4, 0), 3: (3, 9, 1)}
 
 
 def test_named_functions_of_the_token() -> None:
     """Lanes by keyword are functions of the token."""
     t = token("07", digit=int, seven=lambda c: c == "7" and 1.0 or 0.0)
-    assert list(t.token_rows()) == [("0", (0, 0)), ("7", (7, 1))]
+    assert rows(t, "token") == {"0": (0, 0), "7": (7, 1)}
 
 
 def test_a_slot_of_token_and_position_at_once() -> None:
     """`slot` takes a table of the token, of the position, or both, whose sum the stream then holds."""
     s = slot("square", token={"a": 1, "b": 2.5}, position=np.arange(3))
-    assert list(s.token_rows()) == [("a", (1,)), ("b", (2.5,))]
-    assert list(s.position_rows()) == [(0,), (1,), (2,)]
+    assert rows(s, "token") == {"a": (1,), "b": (2.5,)}
+    assert rows(s, "position") == {0: (0,), 1: (1,), 2: (2,)}
     assert (s.n_ctx, s.vocabulary) == (3, ("a", "b"))
 
 
@@ -67,7 +75,7 @@ def test_a_slot_with_labels_takes_a_row_a_key() -> None:
     """With labels, each token or position has one value a lane."""
     s = slot("pair", token={"a": (1, 2)}, labels="xy")
     assert names(s) == ["pair:x", "pair:y"]
-    assert list(s.token_rows()) == [("a", (1, 2))]
+    assert rows(s, "token") == {"a": (1, 2)}
 
 
 def test_scratch_and_local() -> None:
@@ -75,7 +83,7 @@ def test_scratch_and_local() -> None:
     assert names(scratch("v")) == ["v"]
     assert names(scratch("m", "ab")) == ["m:a", "m:b"]
     assert names(local("anchor")) == ["@anchor"]
-    assert (list(scratch("v").token_rows()), list(scratch("v").position_rows())) == ([], [])
+    assert (rows(scratch("v"), "token"), rows(scratch("v"), "position")) == ({}, {})
 
 
 def test_lanes_by_label() -> None:
@@ -94,9 +102,9 @@ def test_previous_reads_the_next_lane() -> None:
 @given(st.integers(1, 40))
 def test_one_hot_rows_have_one_one(n: int) -> None:
     """At every position exactly the lane of that position is 1."""
-    rows = list(position(n).position_rows())
-    assert [row.index(1.0) for row in rows] == list(range(n))
-    assert all(sum(row) == 1 and len(row) == n for row in rows)
+    found = rows(position(n), "position")
+    assert {i: row.index(1.0) for i, row in found.items()} == {i: i for i in range(n)}
+    assert all(sum(row) == 1 and len(row) == n for row in found.values())
 
 
 def test_equal_by_content_wherever_written() -> None:
@@ -130,7 +138,7 @@ def test_a_one_hot_slot_is_stored_by_name() -> None:
         (lambda: token(""), "Slot: the labels of token must be distinct and not empty, found "),
         (lambda: scratch("m", ()), "Slot: the labels of m must be distinct and not empty, found "),
         (lambda: scratch("a b"), "Slot: a slot's name must be an identifier, found 'a b'"),
-        (lambda: scratch("\x1b[2J"), r"Slot: a slot's name must be an identifier, found '\\x1b[2J'"),
+        (lambda: scratch("\x1b[2J"), r"Slot: a slot's name must be an identifier, found '\x1b[2J'"),
         (lambda: position(0), f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found 0"),
         (lambda: position(10**9), f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found 1000000000"),
         (lambda: position(2.5), f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found 2.5"),

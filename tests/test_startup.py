@@ -105,16 +105,18 @@ def test_verifying_leaves_nothing_behind(method: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_reader_that_stops_early_is_no_error(tmp_path: Path) -> None:
-    """`handcraft explain induction | head -1` ends without a traceback."""
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", [["explain", "induction", "--json"], ["verify", "aab", "--json"], ["run", "aab", "a"]])
+def test_a_reader_that_stops_early_is_no_error(command: list[str], unbuffered: str, tmp_path: Path) -> None:
+    """`handcraft explain induction | true` ends silently, with the code that shells give to it: 1 would say refuted."""
     code = (
         "import subprocess, sys\n"
-        "p = subprocess.Popen([sys.executable, '-m', 'handcraft', 'explain', 'induction', '--json'],"
+        f"p = subprocess.Popen([sys.executable, '-m', 'handcraft', *{command!r}],"
         " stdout=subprocess.PIPE, stderr=subprocess.PIPE)\n"
-        "p.stdout.read(1); p.stdout.close()\n"
+        "p.stdout.close()\n"
         "print(p.stderr.read().decode(), p.wait())"
     )
-    result = process(["-c", code], tmp_path)
+    result = process(["-c", code], tmp_path, {"PYTHONUNBUFFERED": unbuffered})
     assert result.out.split() == ["141"]
 
 

@@ -1,0 +1,49 @@
+"""Sorts numbers of two digits: ^420713= is answered with 071342$.
+
+Counting sort over 100 values. Each number marks all values from its own on; a head adds the marks up, so that it knows
+how many numbers are at most each value. The number to write is how many values have no more of them than are already
+written; neurons split it into its two digits. Source: counting sort; thermometer code; the Transformer Cookbook (2026).
+"""
+
+from handcraft import MLP, Block, Program, answers, scratch, token
+from handcraft.recipes import addresses, as_mlp, attend_to, conjunction, modulo, parabola, quotient, running_sum, step
+
+DIGITS, VALUES, CLOSED = "0123456789", range(100), 1000
+
+at = addresses(42, odd=lambda i: i % 2)  # tens stand at odd positions, and are written from there
+t = token("^=$" + DIGITS)
+tens, after, tick, done = scratch("tens"), scratch("after"), scratch("tick"), scratch("done")
+least, upto = scratch("least", map(str, VALUES)), scratch("upto", map(str, VALUES))
+number, digit, end = scratch("number"), scratch("digit"), scratch("end")
+own = sum((int(d) * t[d] for d in DIGITS[1:]), 0)
+
+fetch = attend_to(at, at["p"] - 1, value={tens: own}, name="tens")
+begin = running_sum(t["^"], {after: t["="]}, name="begin")
+closed = CLOSED * (at["odd"] + after + t["^"])  # only the last digit of a number of the prompt counts
+mark = [n for v in VALUES for n in step(v - 10 * tens - own - closed, {least[str(v)]: 1}, above=-0.5)]
+ticks = conjunction([after, at["odd"]], {tick: 1})  # at the = and at every last digit written
+count = running_sum(t["^"], {upto: least, done: tick})
+choose = [n for v in VALUES for n in step(done - upto[str(v)], {number: 1}, above=0.5)]
+split = [
+    *quotient(number - CLOSED * (1 - at["odd"]), 10, 100, {digit: 1}),
+    *modulo(number - CLOSED * at["odd"], 10, 100, {digit: 1}),
+    *step(number, {end: 1}, above=99.5),
+]
+decode = as_mlp(parabola(digit, {t[d]: int(d) for d in DIGITS}, 50))
+
+
+def answer(prompt: str) -> str:
+    """The numbers in order."""
+    return "".join(sorted(prompt[i : i + 2] for i in range(1, len(prompt) - 1, 2)))
+
+
+program = Program(
+    embedding=(at, t, tens, after, tick, done, least, upto, number, digit, end),
+    layers=(
+        Block([fetch, begin], MLP([*mark, *ticks])),
+        Block([count], MLP(choose)),
+        MLP(split),
+        MLP([*decode.neurons, *conjunction([end], {t["$"]: 50_000})], adds=decode.adds),
+    ),
+    claim=answers(r"\^(\d\d){0,10}=", answer, stop="$"),
+)

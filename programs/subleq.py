@@ -1,0 +1,54 @@
+"""Runs a computer step by step: a machine of one instruction, SUBLEQ, with eight cells of three bits.
+
+The prompt is the state, the program counter and then the cells; it is answered with the next six states. In a step
+cell b loses what is in cell a; if that leaves zero or less (4 to 7 are negative), the program goes on at c, else at the
+next instruction. Heads chase the addresses, neurons subtract and choose. Source: Giannou et al., "Looped Transformers
+as Programmable Computers", 2023 (SUBLEQ in a transformer), here with the text as memory.
+"""
+
+from handcraft import MLP, Block, Program, answers, scratch, token
+from handcraft.recipes import addresses, as_mlp, attend_to, equals, gated_copy, modulo, parabola, step
+
+SIZE, STEPS = 8, 6
+STATE = SIZE + 1  # the program counter, then the cells
+
+at = addresses(
+    STATE * (STEPS + 1),
+    start=lambda i: max(0, (i + 1) // STATE - 1) * STATE,  # where the state before the next token's begins
+    old=lambda i: max(0, i + 1 - STATE),  # where the next token stood in it
+    cell=lambda i: (i + 1) % STATE - 1,  # which cell the next token is; -1 for the program counter
+    is_pc=lambda i: int((i + 1) % STATE == 0),
+)
+t = token("01234567")
+pc, old, a, b, c, x, y = (scratch(name) for name in ("pc", "old", "a", "b", "c", "x", "y"))
+pc1, pc2, pc3, difference, jump, here, result = map(scratch, ("pc1", "pc2", "pc3", "difference", "jump", "here", "result"))
+number = sum((int(lane.label) * lane for lane in t.lanes), 0)
+first = at["start"] + 1  # where the cells begin
+
+now = [attend_to(at, at["start"], value={pc: number}, name="pc"), attend_to(at, at["old"], value={old: number}, name="old")]
+ahead = [n for i, lane in enumerate((pc1, pc2, pc3), 1) for n in modulo(pc + i, SIZE, 10, {lane: 1})]
+read = [attend_to(at, first + p, value={to: number}, name=to.name) for p, to in ((pc, a), (pc1, b), (pc2, c))]
+load = [attend_to(at, first + p, value={to: number}, name=to.name) for p, to in ((a, x), (b, y))]
+subtract = [*modulo(y - x + SIZE, SIZE, 15, {difference: 1}), *equals(b - at["cell"], 0, {here: 1})]
+test = [*step(difference, {jump: -1}, above=0.5), *step(difference, {jump: 1}, above=3.5)]
+cases = [(at["is_pc"] + jump - 1, c), (at["is_pc"] - jump, pc3), (here - at["is_pc"], difference), (1 - here - at["is_pc"], old)]
+choose = [n for gate, value in cases for n in gated_copy(gate, value, 10, {result: 1})]
+
+
+def answer(state: str) -> str:
+    """The next six states."""
+    pc, cells, states = int(state[0]), [int(d) for d in state[1:]], ""
+    for _ in range(STEPS):
+        a, b, c = (cells[(pc + i) % SIZE] for i in range(3))
+        cells[b] = (cells[b] - cells[a]) % SIZE
+        pc = c if cells[b] in (0, 4, 5, 6, 7) else (pc + 3) % SIZE
+        states += "".join(map(str, [pc, *cells]))
+    return states
+
+
+program = Program(
+    embedding=(at, t, pc, old, a, b, c, x, y, pc1, pc2, pc3, difference, jump, here, result),
+    layers=(Block(now, MLP(ahead)), Block(read), Block(load, MLP(subtract)), MLP(test, adds={jump: 1}), MLP(choose),
+            as_mlp(parabola(result, {lane: int(lane.label) for lane in t.lanes}, 10))),
+    claim=answers("[0-7]{9}", answer, length=STATE * STEPS),
+)  # fmt: skip
