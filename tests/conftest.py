@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 import sys
 from functools import cache
+from itertools import product
 from random import Random
 from typing import Any
 
@@ -51,7 +52,11 @@ def example(name: str) -> list[str]:
     """A context of a bundled program: a prompt of its claim, or letters drawn with a fixed seed."""
     program = bundled_program(name)
     if isinstance(program.claim, Answers):
-        return list(Vocabulary(program.vocabulary).split(program.claim.language(program.n_ctx, Vocabulary(program.vocabulary)).draw(Random(7))))
+        return list(
+            Vocabulary(program.vocabulary).split(
+                program.claim.language(program.n_ctx, Vocabulary(program.vocabulary)).draw(Random(7))
+            )
+        )
     return Random(7).choices(program.vocabulary, k=min(program.n_ctx, 12))
 
 
@@ -75,6 +80,14 @@ class Refused:
 
 def no_claim(_: str) -> None:
     """A claim that is always silent."""
+
+
+def every(n_vocab: int, n_ctx: int) -> list[tuple[int, ...]]:
+    """Every context, the shorter first."""
+    return [ids for n in range(1, n_ctx + 1) for ids in product(range(n_vocab), repeat=n)]
+
+
+endings = st.dictionaries(st.text("ab", min_size=1, max_size=4), st.sampled_from("ab"), min_size=1)  # a table of `after`
 
 
 # ---------------------------------------------------------------- random weights and random programs
@@ -143,7 +156,7 @@ def programs(draw: Any) -> Program:
     """Small programs with every kind of slot, one or two layers, up to three heads a layer, and neurons."""
     n_ctx, letters = draw(st.integers(1, 4)), draw(st.sampled_from(["ab", "abc"]))
     at, now, note = position(n_ctx), token(letters), scratch("note", "uvw")
-    both = slot("both", token=dict.fromkeys(letters, 2.0), position=[float(i) for i in range(n_ctx)])
+    both = slot("both", token={c: i - 0.5 for i, c in enumerate(letters)}, position=[float(i) for i in range(n_ctx)])
     embedding = draw(st.permutations((at, now, note, both)))
     stream = tuple(lane for one in embedding for lane in one.lanes)
     neurons = st.builds(
@@ -151,8 +164,9 @@ def programs(draw: Any) -> Program:
     )
     mlps = st.builds(MLP, neurons=st.lists(neurons, max_size=3), adds=affines(stream, constants=False))
     blocks = st.builds(Block, heads=st.lists(heads(stream), min_size=1, max_size=3), mlp=st.none() | mlps)
+    both_read_out = Neuron(when=at[0], adds={now[letters[0]]: 1, both: 1})  # what no rule writes must not leak into the logits
     return Program(
-        name="random", embedding=embedding, layers=draw(st.lists(blocks | mlps, min_size=1, max_size=2)),
+        name="random", embedding=embedding, layers=[*draw(st.lists(blocks | mlps, min_size=1, max_size=2)), both_read_out],
         activation=draw(st.sampled_from(["gelu", "relu"])),
     )  # fmt: skip
 
@@ -207,10 +221,11 @@ def _embedded(program: Program, token_: str, i: int) -> dict[Lane, float]:
 
 
 def _attend(head: Head, stream: list[dict[Lane, float]], added: list[dict[Lane, float]], program: Program) -> None:
+    key = dict(head.key.rows)
     divisor = math.sqrt(program.layout.d_head) if head.scores == "raw" else 1.0
     for i, asking in enumerate(stream):
         seen = stream[: i + 1] if program.causal else stream
-        scores = [sum(evaluate(e, asking) * evaluate(head.key[lane], x) for lane, e in head.query.rows) / divisor for x in seen]
+        scores = [sum(evaluate(e, asking) * evaluate(key[lane], x) for lane, e in head.query.rows) / divisor for x in seen]
         weights = shares(scores)
         means = {lane: sum(w * evaluate(e, x) for w, x in zip(weights, seen, strict=True)) for lane, e in head.value.rows}
         for lane, e in head.output.rows:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import BUNDLED, Refused, bundled_model, bundled_program, example, random_weights
+from conftest import BUNDLED, Refused, bundled_model, bundled_program, claiming, example, random_weights
 
-from handcraft import Model, Program, position, token
+from handcraft import Model, Program, after, position, token
 from handcraft.built import PROGRAM_JSON, SAFETENSORS
-from handcraft.errors import HandcraftError, ProgramError, WeightsError
+from handcraft.errors import ProgramError, WeightsError
 from handcraft.gpt2 import Weights
 from handcraft.vocabulary import Vocabulary
 from handcraft.weights import flatten, nest, sha256, to_safetensors
@@ -47,7 +47,9 @@ def test_round_trip(tmp_path: Path, name: str) -> None:
     read = Model.load(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [SAFETENSORS, PROGRAM_JSON]
     assert read.program == model.program
-    assert [(e.matrix, e.row, e.column, e.value) for e in read.entries] == [(e.matrix, e.row, e.column, e.value) for e in model.entries]
+    assert [(e.matrix, e.row, e.column, e.value) for e in read.entries] == [
+        (e.matrix, e.row, e.column, e.value) for e in model.entries
+    ]
     assert read.differences() == []
     context = example(name)
     assert read(context).tobytes() == model(context).tobytes()
@@ -71,7 +73,10 @@ def test_provenance_is_stored_by_rule(tmp_path: Path) -> None:
     assert len({json.dumps(rule) for rule in rules}) == len(rules)
     row, column, value, rule = cells["blocks.0.attn.c_proj.b"][0]
     assert (row, column, value) == (0, 5, 1024.0)
-    assert {key: rules[rule][key] for key in ("rule", "text")} == {"rule": "layers[0] > output", "text": "token:a += -1024 v + 1024"}
+    assert {key: rules[rule][key] for key in ("rule", "text")} == {
+        "rule": "layers[0] > output",
+        "text": "token:a += -1024 v + 1024",
+    }
     assert sum(map(len, cells.values())) == bundled_model("aab").parameters["nonzero"]
 
 
@@ -147,11 +152,15 @@ def test_a_changed_weight_file_is_refused(tmp_path: Path) -> None:
         ({"activation": "silu"}, "the activation must be gelu or relu, found 'silu'"),
         ({"name": "../x"}, "'../x' is no name of a program"),
         ({"name": ""}, "'' is no name of a program"),
-        ({"n_head": 3}, "n_embd 8 is not a multiple of n_head 3"),
-        ({"n_head": 0}, "n_embd 8 is not a multiple of n_head 0"),
-        ({"vocab": ["a"]}, "1 tokens, but wte has 2 rows"),
-        ({"vocab": ["a", 3]}, "a token must be a non-empty text, found 3"),
-        ({"vocab": ["a", "a"]}, "the token 'a' stands twice in the vocabulary"),
+        ({"extra": 1}, "it has an unknown field 'extra'"),
+        ({"n_head": 3, "program": None}, "n_embd 8 must be a positive multiple of n_head 3, and no matrix empty"),
+        ({"n_head": 0, "program": None}, "n_embd 8 must be a positive multiple of n_head 0, and no matrix empty"),
+        ({"vocab": ["a"], "program": None}, "1 tokens, but wte has 2 rows"),
+        ({"vocab": ["a", 3], "program": None}, "a token must be a non-empty text, found 3"),
+        ({"vocab": ["a", "a"], "program": None}, "the token 'a' stands twice in the vocabulary"),
+        ({"n_head": 2}, "n_head is 2, but the program's is 1"),
+        ({"vocab": ["b", "a"]}, "vocab is ['b', 'a'], but the program's is ['a', 'b']"),
+        ({"activation": "relu"}, "activation is relu, but the program's is gelu"),
     ],
 )
 def test_fields_are_checked(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
@@ -188,6 +197,22 @@ def test_rules_of_another_program_are_refused(tmp_path: Path, other: str) -> Non
         Model.load(tmp_path)
 
 
+def test_weights_of_other_shapes_than_the_rules_are_refused(tmp_path: Path) -> None:
+    """The shapes must be those that the rules compile to, so that every name belongs to its column."""
+    layers = PROGRAM["layers"]
+    path = build(tmp_path, program=PROGRAM | {"layers": [*layers, *layers]})
+    with Refused(WeightsError, f"{path}: blocks.1.attn.c_attn.w has the shape None, but the program's has (8, 24)"):
+        Model.load(tmp_path)
+
+
+def test_a_model_can_be_held_to_another_program() -> None:
+    """Weights are held to rules that have their shapes, and to no others."""
+    model = bundled_model("aab")
+    assert model.held_to(claiming(after({"aa": "a"}))).differences() == []
+    with Refused(WeightsError, "vocab is ['a', 'b'], but the program's is ['a', 'b', 'c']"):
+        model.held_to(bundled_program("abc"))
+
+
 @pytest.mark.parametrize("name", ["wte", "wpe", "blocks.0.attn.c_attn.w", "blocks.0.attn.c_attn.b"])
 @pytest.mark.parametrize("value", [0.0, [0.0], [[[0.0]]], [[0.0, 0.0]]])
 def test_arrays_of_the_wrong_shape_are_refused(tmp_path: Path, name: str, value: Any) -> None:
@@ -215,7 +240,7 @@ def test_what_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
     """A program whose JSON is past the bound is refused before anything is written."""
     words = [f"{i:060d}" for i in range(20000)]
     weights: Weights = nest({"wte": np.zeros((20000, 1), dtype=np.float32), "wpe": np.zeros((1, 1), dtype=np.float32)})
-    with pytest.raises(WeightsError, match="program.json would have .* bytes, and at most 1048576 are read again"):
+    with pytest.raises(WeightsError, match=r"program.json would have .* bytes, and at most 1048576 are read again"):
         Model("long", weights, Vocabulary(tuple(words)), 1).save(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -238,4 +263,3 @@ def test_a_program_without_layers_can_be_built(tmp_path: Path) -> None:
     model.save(tmp_path)
     read = Model.load(tmp_path)
     assert read.generate("b", 3) == "bbb"
-    assert isinstance(HandcraftError(), Exception)

@@ -63,14 +63,17 @@ def test_query_key_and_value_are_told_apart() -> None:
         return Program(name="mine", embedding=(p, t, v), layers=(Block([first, second]),)).build()
 
     found = compare(model(2, 3, 4, 5), model(12, 13, 14, 15))
-    assert sorted((cell["a"], cell["b"]) for cell in found.cells) == [(2, 12), (3, 13), (4, 14), (5, 15)]
+    assert sorted((cell["part"], cell["a"], cell["b"]) for cell in found.cells) == [
+        ("0.h0.k", 3, 13), ("0.h0.q", 2, 12), ("0.h0.v", 4, 14), ("0.h1.q", 5, 15),
+    ]  # fmt: skip
 
 
 def test_a_cell_that_one_lacks_counts_as_zero() -> None:
     """A token that only one program has is a difference from 0."""
     found = compare(aab(), aab("abc"))
-    assert found.cells == [{"matrix": "wte", "row": "c", "column": "token:c", "a": 0.0, "b": 1.0}]
-    assert found.rules == {"only_a": [], "only_b": ["embedding[1]: token:c is 1 where the token is c"]}
+    assert found.cells == [{"part": "wte", "matrix": "wte", "row": "c", "column": "token:c", "a": 0.0, "b": 1.0}]
+    assert found.rules == {"only_a": [], "only_b": []}  # the rule is the same: one-hot
+    assert (found.parameters["a"]["n_vocab"], found.parameters["b"]["n_vocab"]) == (2, 3)
 
 
 def test_aab_and_abc() -> None:

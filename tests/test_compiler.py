@@ -103,8 +103,8 @@ def test_reasons_name_rule_text_and_line() -> None:
     reasons = {(e.matrix, e.reason.rule, e.reason.text, e.reason.source) for e in compiled.entries}
     at, after, line = "blocks.0.attn", "blocks.1.mlp", str(head.source)
     assert {
-        ("wte", "embedding[1]", "token:a is 1 where the token is a", str(t.source)),
-        ("wpe", "embedding[0]", "position:2 is 1 where the position is 2", str(p.source)),
+        ("wte", "embedding[1]", "token is one-hot: which token is here", str(t.source)),
+        ("wpe", "embedding[0]", "position is one-hot: which position is here", str(p.source)),
         (f"{at}.c_attn.w", "layers[0] > seer > query", "query v = 3 position:1, times sqrt(d_head)", line),
         (f"{at}.c_attn.w", "layers[0] > seer > key", "key v = v", line),
         (f"{at}.c_attn.w", "layers[0] > seer > value", "value v = token:a - 1", line),
@@ -124,9 +124,9 @@ def test_reasons_name_rule_text_and_line() -> None:
 def basis(program: Program) -> list[tuple[dict[Lane, float], Array]]:
     """Zero, and each lane of the stream alone: by name, and as a vector with its columns."""
     layout = program.layout
-    zero = dict.fromkeys(layout.lanes, 0.0)
-    vectors = [np.zeros(layout.n_embd), *np.eye(layout.n_embd)[: len(layout.lanes)]]
-    return list(zip([zero, *({**zero, lane: 1.0} for lane in layout.lanes)], vectors, strict=True))
+    zero = dict.fromkeys(layout.column, 0.0)
+    vectors = [np.zeros(layout.n_embd), *np.eye(layout.n_embd)[: len(layout.column)]]
+    return list(zip([zero, *({**zero, lane: 1.0} for lane in layout.column)], vectors, strict=True))
 
 
 @given(programs())
@@ -239,7 +239,7 @@ def test_a_weight_past_the_dtype_is_refused() -> None:
     """A number that float32 cannot hold is an error with its rule and line, and no infinite weight; float64 takes it."""
     head = Head(value={v: 1e39 * t["a"]})
     program = Program(name="big", embedding=(p, t, v), layers=(head,))
-    message = f"layers[0] > value: writes 1e+39 into blocks.0.attn.c_attn.w, past the range of float32 ({head.source})"
+    message = f"big > layers[0] > value: writes 1e+39 into blocks.0.attn.c_attn.w, past the range of float32 ({head.source})"
     with Refused(ProgramError, message):
         compile_program(program)
     assert np.isfinite(matrices(program)["blocks.0.attn.c_attn.w"]).all()

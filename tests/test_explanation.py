@@ -75,6 +75,7 @@ def test_weights_without_a_program_are_covered() -> None:
 def test_cells_of_aab() -> None:
     """A cell joins two names and says which rule wrote it."""
     found = explain(bundled_model("aab"), "0.h0.o")
+    assert {cell.part for cell in found.cells} == {"0.h0.o"}
     cells = [(c.matrix, c.row, c.column, c.value, c.rule, c.text) for c in found.cells]
     assert cells == [
         ("blocks.0.attn.c_proj.w", "v", "token:a", -1024.0, "layers[0] > output", "token:a += -1024 v + 1024"),
@@ -163,7 +164,7 @@ def _index(model: Model, layer: int, head: int) -> int:
 
 @pytest.mark.parametrize("name", BUNDLED)
 def test_circuits_of_bundled_programs(name: str) -> None:
-    """x QK y is the score of the forward pass for every pair of positions, and the pattern times OV what the head wrote."""
+    """X QK y is the score of the forward pass for every pair of positions, and the pattern times OV what the head wrote."""
     assert_circuits(bundled_model(name, "float64"), example(name))
 
 
@@ -180,4 +181,7 @@ def test_circuits_have_names_on_both_sides() -> None:
     qk, ov = (explain(model, f"0.h0.{part}").views[0] for part in ("qk", "ov"))
     names = list(model.names.stream)
     assert (qk.rows, qk.columns, ov.rows, ov.columns) == ([*names, "1"], [*names, "1"], [*names, "1"], names)
+    cells = {(cell.row, cell.column): (cell.value, cell.text) for cell in ov.cells}
+    assert cells["token:a", "token:b"] == (1024.0, "W_V W_O")
+    assert {cell.rule for cell in ov.cells} == {"layers[0] > value; layers[0] > output"}
     assert ov.values[names.index("token:a"), names.index("token:b")] == 1024

@@ -13,8 +13,8 @@ from conftest import Refused, bundled_model, random_weights
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handcraft import Program, answers, generation, position, token
-from handcraft.errors import PromptError
+from handcraft import Head, Model, Program, answers, generation, position, token
+from handcraft.errors import ProgramError, PromptError
 from handcraft.generation import Sampler, generate, greedy
 from handcraft.gpt2 import Array, gpt2
 
@@ -26,7 +26,7 @@ GOLDEN = json.loads((Path(__file__).parent / "golden" / "aab.json").read_text())
 
 @pytest.mark.parametrize(("prompt", "completion"), GOLDEN["completions"].items())
 def test_golden_completions(prompt: str, completion: str) -> None:
-    """aab continues as it was written down, ten tokens, past its window."""
+    """Aab continues as it was written down, ten tokens, past its window."""
     for cached in (True, False):
         assert bundled_model("aab").generate(prompt, 10, cached=cached) == completion
 
@@ -138,10 +138,34 @@ def test_a_prompt_outside_the_claim_is_refused(prompt: str) -> None:
 
 
 def test_a_claims_stop_token_stops() -> None:
-    """Without another one, generation stops at the claim's own stop token."""
-    t = token("ab")
-    program = Program(embedding=(t, position(9)), claim=answers("a+", str, stop="a"))
-    assert program.build().generate("aa") == "a"
+    """Without another one, generation stops at the claim's own stop token, or after the length that it names."""
+    t, p = token("ab"), position(9)
+    say_a = Head(value={t["a"]: 9})
+
+    def model(claim: Any) -> Model:
+        return Program(embedding=(t, p), layers=(say_a,), claim=claim).build()
+
+    assert model(None).generate("bb", 4) == "aaaa"
+    assert model(answers("b+", lambda _: "", stop="a", longest=3)).generate("bb") == "a"
+    assert model(answers("b+", lambda _: "aaa", length=3, longest=3)).generate("bb") == "aaa"
+    assert model(answers("b+", lambda _: "aaa", longest=3)).generate("bb", 2) == "aa"
+
+
+def test_a_prompt_whose_answer_does_not_fit_is_refused() -> None:
+    """A prompt of the claim that leaves no room for its answer is refused, not answered by half."""
+    t, p = token("ab"), position(4)
+    program = Program(
+        name="say", embedding=(t, p), layers=(Head(value={t["a"]: 9}),), claim=answers("b+", lambda _: "aaa", length=3)
+    )
+    assert program.build().generate("bb") == "aaa"
+    with pytest.raises((PromptError, ProgramError)):
+        program.build().generate("bbb")
+
+
+def test_a_negative_number_of_tokens_is_refused() -> None:
+    """No number of tokens below zero is taken silently."""
+    with Refused(PromptError, "the number of tokens to add must not be negative, found -1"):
+        bundled_model("aab").generate("a", -1)
 
 
 # ---------------------------------------------------------------- sampling
@@ -160,8 +184,15 @@ def direct(logits: list[float], temperature: float, top_k: int | None, top_p: fl
     return [p[i] / sum(p[j] for j in kept) if i in kept else 0.0 for i in range(len(p))]
 
 
-@given(logits_lists, st.sampled_from([0.25, 1.0, 3.0]), st.none() | st.integers(1, 6), st.none() | st.sampled_from([0.1, 0.501, 0.9, 1.0]))
-def test_probabilities_are_computed_directly(logits: list[float], temperature: float, top_k: int | None, top_p: float | None) -> None:
+@given(
+    logits_lists,
+    st.sampled_from([0.25, 1.0, 3.0]),
+    st.none() | st.integers(1, 6),
+    st.none() | st.sampled_from([0.1, 0.501, 0.9, 1.0]),
+)
+def test_probabilities_are_computed_directly(
+    logits: list[float], temperature: float, top_k: int | None, top_p: float | None
+) -> None:
     """Temperature, top_k and top_p do what their definitions say."""
     found = Sampler(temperature, top_k, top_p).probabilities(np.array(logits))
     np.testing.assert_allclose(found, direct(logits, temperature, top_k, top_p), rtol=1e-9, atol=1e-12)

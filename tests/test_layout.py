@@ -23,7 +23,7 @@ def test_columns_stand_in_the_declared_order(program: Program) -> None:
     """The stream's columns are the slots' lanes as they were declared, then padding."""
     declared = [lane for slot in program.embedding for lane in slot.lanes]
     layout = program.layout
-    assert list(layout.lanes) == declared
+    assert layout.columns == tuple((lane,) for lane in declared)
     assert [layout.column[lane] for lane in declared] == list(range(len(declared)))
     assert layout.names == (*map(str, declared), *(f"pad{i}" for i in range(layout.n_embd - len(declared))))
 
@@ -37,7 +37,7 @@ def test_the_shape_is_gpt2s(program: Program) -> None:
     most = max([0, *(max(len(head.query.targets), len(head.value.targets)) for head in heads)])
     assert layout.n_head == n_head
     assert layout.n_embd == n_head * layout.d_head
-    assert layout.d_head == max(most, -(-len(layout.lanes) // n_head))
+    assert layout.d_head == max(most, -(-len(layout.columns) // n_head))
 
 
 @given(programs())
@@ -86,6 +86,14 @@ def test_a_wider_head_may_be_asked_for() -> None:
     assert one(Head(value={v: 1}), d_head=1).layout.d_head == 6
 
 
+def test_a_slot_may_take_over_another_ones_columns() -> None:
+    """A scratch slot that reuses another stands in its columns, and both names are shown."""
+    old, new = scratch("old", "xy"), scratch("new", "a", reuse=scratch("old", "xy"))
+    layout = Program(embedding=(p, t, old, v, new)).layout
+    assert layout.names == ("position:0", "position:1", "position:2", "token:a", "token:b", "old:x/new:a", "old:y", "v")
+    assert layout.column[new["a"]] == layout.column[old["x"]] == 5
+
+
 def test_without_heads_there_is_one() -> None:
     """A program of neurons alone has the shape of one head, which nothing uses."""
     layout = Program(embedding=(p, t, v), layers=(MLP([Neuron(when=v, adds={v: 1})]),)).layout
@@ -97,4 +105,5 @@ def test_bundled_programs_have_named_columns() -> None:
     for name in BUNDLED:
         layout = bundled_program(name).layout
         assert len(set(layout.names)) == layout.n_embd
-        assert all(Lane.parse(text) == lane for text, lane in zip(layout.names, layout.lanes, strict=False))
+        for text, lanes in zip(layout.names, layout.columns, strict=False):
+            assert tuple(map(Lane.parse, text.split("/") if len(lanes) > 1 else [text])) == lanes

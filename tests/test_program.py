@@ -9,7 +9,22 @@ from conftest import BUNDLED, Refused, bundled_program, no_claim, programs
 from hypothesis import given
 from pydantic import ValidationError
 
-from handcraft import MLP, Block, Head, Neuron, Program, after, answers, distribution, local, position, scratch, slot, token
+from handcraft import (
+    MLP,
+    Block,
+    Head,
+    Neuron,
+    Program,
+    after,
+    answers,
+    distribution,
+    local,
+    position,
+    residual,
+    scratch,
+    slot,
+    token,
+)
 from handcraft.errors import ProgramError
 from handcraft.rules import Block as Layer
 from handcraft.slots import MAX_N_CTX
@@ -116,8 +131,8 @@ MISMATCH = "asks about position (3 lanes) but the key offers"
         (head(output={t["a"]: t["b"]}), "layers[0] > output", "token:b is not a value lane of this head (those are v)"),
         (head(output={scratch("tokn", "a"): v}), "layers[0] > output",
          f"tokn:a is not a lane of the embedding (those are {SLOTS}); did you mean 'token:a'?"),
-        (head(output={token("abc")["c"]: v}), "layers[0] > output", "token:c is not a lane of the embedding (those are position:0, "
-         "position:1, position:2, token:a, token:b, v); did you mean 'token:b'?"),
+        (head(output={token("abc")["c"]: v}), "layers[0] > output", ("token:c is not a lane of the embedding (those are position:0, "
+         "position:1, position:2, token:a, token:b, v); did you mean 'token:b'?")),
         (head(value={v: w}, name="seer"), "layers[0] > seer > value", f"w is not a lane of the embedding (those are {SLOTS})"),
         (Block([head(), head(value={v: w})]), "layers[0] > heads[1] > value", f"w is not a lane of the embedding (those are {SLOTS})"),
         (Block([head(), head(value={v: w}, name="seer")]), "layers[0] > seer > value",
@@ -176,8 +191,15 @@ LISTED = "name, embedding, layers, claim, vocabulary, n_ctx, activation, causal,
         ({"claim": answers("", str)}, "claim > prompts: no prompt of '' fits n_ctx 3"),
         ({"claim": answers("x", str)},
          "claim > prompts: no token matches 'x' at character 0 of the prompt; the vocabulary is a, b"),
-        ({"d_head": 10**9}, "n_ctx: the weights would need 37.3 GB (1000000000 columns, window 3); at most 1 GB is allowed: "
-         "use fewer lanes or a shorter window"),
+        ({"d_head": 10**9}, f"d_head: must be at least 1 and at most {MAX_N_CTX}, found 1000000000"),
+        ({"d_head": 0}, f"d_head: must be at least 1 and at most {MAX_N_CTX}, found 0"),
+        ({"embedding": (t,), "n_ctx": MAX_N_CTX, "d_head": 100}, ("n_ctx: the weights would need 1.6 GB (100 columns, window 1048576); "
+         "at most 1 GB is allowed: use fewer lanes or a shorter window")),
+        ({"claim": after({"": "a"})}, "claim: the ending '' is empty"),
+        ({"claim": after({"aaaa": "a"})}, "claim: the ending 'aaaa' is longer than n_ctx 3, so it never speaks"),
+        ({"claim": residual("w", len)}, f"claim: w is not a lane of the embedding (those are {SLOTS})"),
+        ({"claim": answers("a", str), "causal": False}, "claim: answers are read token by token, which needs causal=True, or length=1"),
+        ({"embedding": t}, "embedding: a single slot is written (slot,)"),
     ],
 )  # fmt: skip
 def test_errors_of_a_program(fields: dict[str, Any], message: str) -> None:
@@ -192,17 +214,19 @@ def test_errors_of_a_program(fields: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize("name", ["a/b", "..", "", "-x", "x" * 101, "a\x1b[2J"])
 def test_a_name_is_safe_as_a_folder(name: str) -> None:
     """A name can be a folder's: no separators, no control characters, not too long."""
-    with pytest.raises(ProgramError, match="a name is made of letters, digits, _ . and -, found"):
+    with pytest.raises(ProgramError, match=r"a name is made of letters, digits, _ . and -, found"):
         mine(name=name)
 
 
 def test_a_memory_bomb_is_refused() -> None:
     """A window and a width that would need gigabytes are refused before anything is allocated."""
-    with pytest.raises(ProgramError, match="the weights would need .* GB"):
+    with pytest.raises(ProgramError, match=r"the weights would need .* GB"):
         mine(embedding=(position(30000), token("ab")))
 
 
-@pytest.mark.parametrize("fields", [{"vocabulary": 3}, {"d_head": 0}, {"d_head": -4}, {"layers": 3}, {"claim": 3}, {"embedding": 3}])
+@pytest.mark.parametrize(
+    "fields", [{"vocabulary": 3}, {"d_head": 0}, {"d_head": -4}, {"layers": 3}, {"claim": 3}, {"embedding": 3}]
+)
 def test_a_value_of_the_wrong_kind_is_refused(fields: dict[str, Any]) -> None:
     """What cannot be meant is a ProgramError, never another exception and never silently taken."""
     with pytest.raises(ProgramError):

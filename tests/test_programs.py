@@ -58,7 +58,7 @@ def test_bundled_programs_present_themselves(name: str) -> None:
 
 @pytest.mark.parametrize(("prompt", "completion"), [("a", "baabaabaab"), ("ba", "abaabaabaa"), ("abaab", "aabaabaaba")])
 def test_golden_completions_of_aab(prompt: str, completion: str) -> None:
-    """aab continues as the hand-made model did."""
+    """Aab continues as the hand-made model did."""
     assert GOLDEN["completions"][prompt] == completion
     assert bundled_model("aab").generate(prompt, 10) == completion
 
@@ -79,7 +79,7 @@ def test_aab_after_every_context() -> None:
 
 
 def test_abc_cycles() -> None:
-    """abc continues its cycle from any two letters of it, past its window."""
+    """Abc continues its cycle from any two letters of it, past its window."""
     for start in ("ab", "bc", "ca"):
         text = ("abc" * 10)["abc".index(start[0]) :]
         assert bundled_model("abc").generate(start, 12) == text[2:14]

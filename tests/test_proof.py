@@ -2,112 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Refused, bundled_model, claiming, no_claim, programs, random_weights
+from conftest import Refused, bundled_model, claiming, endings, every, no_claim
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from handcraft import Head, Model, Program, after, distribution, position, scratch, token
-from handcraft.claims import Oracle
+from handcraft import Head, Model, Program, after, distribution, position, residual, scratch, token
 from handcraft.errors import ProgramError
-from handcraft.gpt2 import Weights, gpt2
-from handcraft.proof import Budget, Report, enumeration, verify
-from handcraft.proof.enumeration import enumerate_contexts
-from handcraft.proof.expectation import SILENT, Chances, NextToken, texts
-from handcraft.vocabulary import Vocabulary
-
-AB = Vocabulary(("a", "b"))
-
-
-def every(n_vocab: int, n_ctx: int) -> list[tuple[int, ...]]:
-    """Every context, the shorter first."""
-    return [ids for n in range(1, n_ctx + 1) for ids in product(range(n_vocab), repeat=n)]
-
-
-# ---------------------------------------------------------------- the trie is the forward pass
-
-
-def assert_enumerates(weights: Weights, n_ctx: int, chunk: int, **config: Any) -> None:
-    """Each context comes once, with the logits of the plain forward pass."""
-    n_vocab, seen = weights["wte"].shape[0], []
-    for part in enumerate_contexts(weights, n_ctx, **config):
-        ids = part.ids(n_vocab)
-        assert len(part.logits) == len(ids) <= max(chunk, n_vocab)
-        expected = gpt2(ids, **weights, **config)[:, -1]
-        np.testing.assert_allclose(part.logits, expected, rtol=1e-9, atol=1e-9 * (1 + np.abs(expected).max()))
-        assert [part.context(i, n_vocab) for i in range(len(ids))] == ids.tolist()
-        np.testing.assert_array_equal(part.ids(n_vocab, 2), ids[:, -2:])
-        seen += [tuple(row) for row in ids.tolist()]
-    assert sorted(seen, key=lambda ids: (len(ids), ids)) == every(n_vocab, n_ctx)
-
-
-@pytest.mark.parametrize("chunk", [1, 2, 9, 10, 100, 2**14])
-@pytest.mark.parametrize("config", [{"n_head": 1}, {"n_head": 4, "activation": "relu"}, {"n_head": 2, "causal": False}])
-@pytest.mark.parametrize(("n_vocab", "n_ctx"), [(3, 4), (2, 6), (1, 5), (5, 2)])
-def test_enumeration_is_the_forward_pass(
-    monkeypatch: pytest.MonkeyPatch, chunk: int, config: dict[str, Any], n_vocab: int, n_ctx: int
-) -> None:
-    """The logits of every context are those of gpt2(), however the trie is cut: layer norms, heads, neurons, two layers."""
-    monkeypatch.setattr(enumeration, "CHUNK", chunk)
-    assert_enumerates(random_weights(chunk, n_vocab=n_vocab, n_ctx=n_ctx), n_ctx, chunk, **config)
-
-
-@pytest.mark.parametrize("lacking", ["attn", "mlp"])
-def test_enumeration_skips_what_is_absent(lacking: str) -> None:
-    """Blocks without attention or MLP, and models without layer norm, are enumerated as they run."""
-    weights = random_weights(1, norms=False)
-    del weights["blocks"][0][lacking]
-    assert_enumerates(weights, 4, 2**14, n_head=2)
-    assert_enumerates(weights | {"blocks": []}, 3, 2**14, n_head=2)
-
-
-@settings(max_examples=30)
-@given(programs(), st.sampled_from([1, 5, 2**14]))
-def test_enumeration_of_programs(program: Program, chunk: int) -> None:
-    """Lanes that are zero throughout, and heads that write nothing, are skipped without changing a logit."""
-    model = program.build("float64")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(enumeration, "CHUNK", chunk)
-        assert_enumerates(model.weights, model.n_ctx, chunk, **model.config)
-
-
-# ---------------------------------------------------------------- the claim as arrays
-
-endings = st.dictionaries(st.text("ab", max_size=4), st.sampled_from("ab"), min_size=1)
-
-
-@given(endings, st.integers(1, 5))
-def test_next_token_agrees_with_the_oracle(table: dict[str, str], length: int) -> None:
-    """The lookup by codes says what the claim says when it is asked one context at a time."""
-    claim = after(table)
-    oracle, expect = Oracle(claim, AB), NextToken(claim, AB)
-    ids = np.array(list(product(range(2), repeat=length)))
-    found = [None if i == SILENT else "ab"[i] for i in expect(ids)]
-    assert found == [oracle(AB.context(row)) for row in ids.tolist()]
-    assert expect.window == max(map(len, table))
-
-
-@given(st.dictionaries(st.text("ab", min_size=1, max_size=3), st.sampled_from([0.25, 0.5, 1.0]), min_size=1))
-def test_chances_agree_with_the_oracle(table: dict[str, float]) -> None:
-    """Probabilities are looked up as the claim gives them; a token that is not named has none."""
-    claim = distribution({ending: {"a": p, "b": 1 - p} if p < 1 else {"a": 1.0} for ending, p in table.items()})
-    oracle, expect = Oracle(claim, AB), Chances(claim, AB)
-    ids = np.array(list(product(range(2), repeat=3)))
-    for row, found in zip(ids.tolist(), expect(ids), strict=True):
-        expected = oracle(AB.context(row))
-        assert np.isnan(found).all() if expected is None else found.tolist() == [expected.get("a", 0), expected.get("b", 0)]
-
-
-@pytest.mark.parametrize("tokens", [("a", "b"), ("ab", "c"), ("\0", "a"), ("é", "字")])
-def test_contexts_in_bulk(tokens: tuple[str, ...]) -> None:
-    """Many contexts at once are texts, or tuples, as one at a time."""
-    vocabulary, ids = Vocabulary(tokens), np.array(list(product(range(2), repeat=3)))
-    assert texts(ids, vocabulary) == [vocabulary.context(row) for row in ids.tolist()]
-
+from handcraft.proof import Budget, Report, verify
 
 # ---------------------------------------------------------------- exhaustive verdicts
 
@@ -138,7 +42,7 @@ def plain_check(model: Model, oracle: Any) -> tuple[int, int, list[str]]:
 
 @pytest.mark.parametrize("as_function", [False, True])
 @settings(max_examples=25)
-@given(table=endings.filter(any))
+@given(table=endings)
 def test_verdicts_are_those_of_plain_loops(as_function: bool, table: dict[str, str]) -> None:
     """Right or wrong, as data or as a function: counts, accuracy and the shortest counterexample are those of plain loops."""
 
@@ -162,13 +66,6 @@ def test_verdicts_are_those_of_plain_loops(as_function: bool, table: dict[str, s
         assert report.counterexample is None
 
 
-def test_a_constant_claim_is_checked() -> None:
-    """A claim on the empty ending speaks of every context."""
-    report = verify(claiming(after({"": "a"})).build())
-    assert (report.contexts, report.checked, report.verdict) == (62, 62, "refuted")
-    assert verify(claiming(after({"": "b", "b": "a", "a": "a", "aa": "b"})).build()).checked == 62
-
-
 def test_a_claim_wrong_in_one_context_is_found() -> None:
     """Of 32,766 contexts the single one on which the claim differs from the model is found."""
     p, t, v = position(14), token("ab"), scratch("v")
@@ -183,19 +80,11 @@ def test_a_claim_wrong_in_one_context_is_found() -> None:
 def test_a_tie_is_wrong() -> None:
     """Two equal logits are no answer: the margin is zero and the claim refuted."""
     p, t, v = position(2), token("ab"), scratch("v")
-    level = Head(value={v: 1}, output={t["a"]: 1 - t_read(v), t["b"]: t_read(v)})
-    program = Program(embedding=(p, t, v), layers=(level,), claim=after({"b": "b"}))
-    assert verify(program.build()).verdict == "checked"
     tied = Program(embedding=(p, t, v), layers=(Head(value={v: 1}, output={t["a"]: v}),), claim=after({"b": "b"}))
     report = verify(tied.build())
     assert (report.verdict, report.min_margin, report.accuracy) == ("refuted", 0.0, 0.0)
     assert report.counterexample is not None
     assert (report.counterexample.tokens, report.counterexample.margin) == (["b"], 0.0)
-
-
-def t_read(slot: Any) -> Any:
-    """A slot as an expression."""
-    return 1 * slot
 
 
 def test_a_model_that_is_not_finite_is_wrong() -> None:
@@ -236,6 +125,44 @@ def test_a_wrong_distribution_is_refuted() -> None:
     assert verify(claiming(distribution(wrong, tolerance=0.26), "baby_gpt").build()).verdict == "checked"
 
 
+# ---------------------------------------------------------------- lanes of the stream
+
+
+def counting(function: Any, **options: Any) -> Model:
+    """A program whose lane v holds the share of a, with a claim on that lane."""
+    p, t, v = position(6), token("ab"), scratch("v")
+    claim = residual(v.lanes[0], function, **options)
+    return Program(name="share", embedding=(p, t, v), layers=(Head(value={v: t["a"]}),), claim=claim).build()
+
+
+def test_a_lane_is_checked() -> None:
+    """What a lane of the stream holds in the end is checked after every context, and its greatest error reported."""
+    report = verify(counting(lambda context: context.count("a") / len(context)))
+    assert (report.verdict, report.contexts, report.checked, report.accuracy, report.min_margin) == (
+        "checked",
+        126,
+        126,
+        None,
+        None,
+    )
+    assert report.max_lane_error is not None
+    assert 0 < report.max_lane_error < 1e-6
+    assert report.max_probability_error is None
+
+
+def test_a_wrong_lane_is_refuted() -> None:
+    """A number that is off by more than the tolerance is refuted, with the shortest context and both numbers."""
+
+    def first(context: str) -> float | None:
+        return float(context[0] == "a") if len(context) > 1 else None
+
+    report = verify(counting(first))
+    assert (report.verdict, report.checked) == ("refuted", 124)
+    assert report.counterexample is not None
+    assert (report.counterexample.tokens, report.counterexample.expected, report.counterexample.got) == (["a", "b"], 1.0, 0.5)
+    assert verify(counting(first, tolerance=1.0)).verdict == "checked"
+
+
 # ---------------------------------------------------------------- what is undecided
 
 
@@ -272,7 +199,7 @@ def test_what_cannot_be_verified_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "budget"), [("1000", Budget(1000, 1000)), ("1_000", Budget(1000, 1000)), ("30s", Budget(seconds=30.0))]
+    ("text", "budget"), [("1000", Budget(1000, 1000)), ("1_000", Budget(1000, 1000)), ("30s", Budget(drawn=10**9, seconds=30.0))]
 )
 def test_budgets(text: str, budget: Budget) -> None:
     """A budget is a number of contexts or of seconds."""

@@ -92,7 +92,9 @@ def test_heads_round_trip_through_json(found: Head) -> None:
 
 def test_json_of_a_head() -> None:
     """In JSON a head is its four maps, lanes by name."""
-    anchored = Head(query={local("anchor"): 1}, key={local("anchor"): p[0]}, value={v: t["a"]}, output={t["b"]: 1 - v}, name="count")
+    anchored = Head(
+        query={local("anchor"): 1}, key={local("anchor"): p[0]}, value={v: t["a"]}, output={t["b"]: 1 - v}, name="count"
+    )
     dumped = anchored.model_dump(mode="json")
     assert dumped.pop("source") == str(anchored.source)
     assert dumped == {
@@ -108,8 +110,8 @@ def test_json_of_a_head() -> None:
         (lambda: Head(value=t, out=t),
          "Head > out: has no such argument; it takes query, key, value, output, scores, name, source; did you mean 'output'?"),
         (lambda: Head(value=t, scores="soft"), "Head > scores: Input should be 'raw' or 'exact'"),
-        (lambda: Head(value=[t["a"]]), "Head > value: an expression is made of lanes, slots and numbers, found list "
-         "[Lane(slot='token', label='a', local=False)]"),
+        (lambda: Head(value=[t["a"]]), ("Head > value: an expression is made of lanes, slots and numbers, found list "
+         "[Lane(slot='token', label='a', local=False)]")),
         (lambda: Head(value=v, output={t: p}),
          "Head > output: token:a has no partner: lanes pair by equal labels, and the expression has 0, 1, 2"),
         (lambda: Neuron(when=t, adds={v: 1}), "Neuron > when: expected one expression, found token (2 lanes)"),
@@ -120,7 +122,7 @@ def test_json_of_a_head() -> None:
         (lambda: Neuron(when=v, adds={v: 1}, sharpness=float("inf")), "Neuron > sharpness: must be positive and finite, found inf"),
         (lambda: MLP(adds=5), "MLP > adds: says which lanes to add to, as {lane: number}; found 5"),
         (lambda: MLP([head]), "MLP > neurons[0]: Input should be a valid dictionary or instance of Neuron"),
-        (lambda: Block(), "Block: a block needs at least one head or an MLP"),
+        (lambda: Block(), "Block: a block needs at least one head or an MLP"),  # noqa: PLW0108  # the line of the lambda is wanted
         (lambda: Block([neuron]), "Block > heads[0]: Input should be a valid dictionary or instance of Head"),
     ],
 )  # fmt: skip
@@ -135,5 +137,7 @@ def test_what_is_no_rule_is_refused(build: Any, message: str) -> None:
 
 def test_a_layer_that_is_none_is_refused() -> None:
     """What is neither head, neuron, MLP nor block is no layer."""
-    with Refused(ProgramError, "mine > layers[0]: Input should be a valid dictionary or instance of Block", here=True):
+    with Refused(ProgramError, "mine > layers: a layer is a Head, an MLP or a Block, found str", here=True):
         Program(name="mine", embedding=(p, t), layers=("head",))
+    with Refused(ProgramError, "mine > layers: a single layer is written (layer,)", here=True):
+        Program(name="mine", embedding=(p, t), layers=head)

@@ -53,7 +53,12 @@ def test_a_wrong_function_is_found_and_shrunk() -> None:
 def test_a_draw_can_be_repeated() -> None:
     """Two runs of one check draw the same contexts."""
     one, two = (verify(bundled_model("copy_previous"), methods=["sampled"], budget=Budget(drawn=50)) for _ in range(2))
-    assert (one.contexts, one.checked, one.min_margin, one.min_margin_at) == (two.contexts, two.checked, two.min_margin, two.min_margin_at)
+    assert (one.contexts, one.checked, one.min_margin, one.min_margin_at) == (
+        two.contexts,
+        two.checked,
+        two.min_margin,
+        two.min_margin_at,
+    )
 
 
 def test_a_wrong_table_is_found() -> None:
@@ -114,7 +119,13 @@ def doubler(answer: Any, prompts: str = "[ab]{1,3}=", **options: Any) -> Model:
 def test_few_prompts_are_checked_whole() -> None:
     """Where the prompts can be listed, each is checked once, and counts as one."""
     report = verify(doubler(lambda prompt: "=" * len(prompt)))
-    assert (report.verdict, report.method, report.contexts, report.checked, report.accuracy) == ("checked", "exhaustive", 14, 14, 1.0)
+    assert (report.verdict, report.method, report.contexts, report.checked, report.accuracy) == (
+        "checked",
+        "exhaustive",
+        14,
+        14,
+        1.0,
+    )
     assert report.min_margin == pytest.approx(10.0)
 
 
@@ -140,10 +151,11 @@ def test_many_prompts_are_drawn() -> None:
 
 def test_prompts_are_drawn_evenly_by_length() -> None:
     """Short prompts, of which there are few, are drawn as often as long ones, and the same ones each time."""
-    claim = answers(r"\d{1,6}", str)
-    drawn = list(draw_prompts(claim, 9, 1200))
+    claim = answers(r"\d{1,6}", lambda _: "0")
+    model = Program(embedding=(position(9), token("0123456789")), claim=claim).build()
+    drawn = list(draw_prompts(model, claim, 1200))
     assert all(150 < n < 250 for n in Counter(map(len, drawn)).values())
-    assert drawn == list(draw_prompts(claim, 9, 1200))
+    assert drawn == list(draw_prompts(model, claim, 1200))
 
 
 def test_a_wrong_sum_is_found() -> None:

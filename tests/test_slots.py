@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 from conftest import Refused
 from hypothesis import given
@@ -59,13 +58,13 @@ def test_named_functions_of_the_position() -> None:
 
 def test_named_functions_of_the_token() -> None:
     """Lanes by keyword are functions of the token."""
-    t = token("07", digit=int, seven=lambda c: c == "7" and 1.0 or 0.0)
+    t = token("07", digit=int, seven=lambda c: (c == "7" and 1.0) or 0.0)
     assert rows(t, "token") == {"0": (0, 0), "7": (7, 1)}
 
 
 def test_a_slot_of_token_and_position_at_once() -> None:
     """`slot` takes a table of the token, of the position, or both, whose sum the stream then holds."""
-    s = slot("square", token={"a": 1, "b": 2.5}, position=np.arange(3))
+    s = slot("square", token={"a": 1, "b": 2.5}, position=range(3))
     assert rows(s, "token") == {"a": (1,), "b": (2.5,)}
     assert rows(s, "position") == {0: (0,), 1: (1,), 2: (2,)}
     assert (s.n_ctx, s.vocabulary) == (3, ("a", "b"))
@@ -144,6 +143,9 @@ def test_a_one_hot_slot_is_stored_by_name() -> None:
         (lambda: position(2.5), f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found 2.5"),
         (lambda: slot("s", position=[]), f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found 0"),
         (lambda: position(3, p=[1, 2]), "position:p has 2 values for 3 rows of the table"),
+        (lambda: slot("s", token=[1, 2]), "s: token= takes a table {token: number}, found list"),
+        (lambda: slot("s", position="123"), "s: position= takes a list of one number a position, found str"),
+        (lambda: position(True), f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found True"),
         (lambda: slot("s", token={"a": (1, 2)}, labels="xyz"), "Slot: s has 3 lanes, but its table has a row of 2"),
         (lambda: slot("s", token={"a": float("nan")}), "Slot: a weight must be finite, found nan"),
         (lambda: slot("s", position=[1, float("inf")]), "Slot: a weight must be finite, found inf"),
@@ -154,8 +156,8 @@ def test_a_one_hot_slot_is_stored_by_name() -> None:
         (lambda: position(3, p=float).previous, "only a one-hot position slot has a previous position, position is not one"),
         (lambda: Slot(name="s", tokens="one-hot"), "Slot: s is one-hot, so its lanes need labels"),
         (lambda: Slot(name="s", label="x"),
-         "Slot > label: has no such argument; it takes name, labels, tokens, positions, local, source; did you mean 'labels'?"),
-        (lambda: Slot(), "Slot > name: is required"),
+         "Slot > label: has no such argument; it takes name, labels, tokens, positions, local, reuse, source; did you mean 'labels'?"),
+        (lambda: Slot(), "Slot > name: is required"),  # noqa: PLW0108  # the line of the lambda is wanted
     ],
 )  # fmt: skip
 def test_what_is_no_slot_is_refused(build: Any, message: str) -> None:

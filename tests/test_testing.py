@@ -76,7 +76,9 @@ def test_a_wrong_distribution_is_shown() -> None:
     """A distribution that is off says by how much."""
     with pytest.raises(AssertionError) as caught:
         assert_accurate(claiming(distribution({"111": {"0": 0.25, "1": 0.75}}), "baby_gpt"))
-    assert str(caught.value).startswith("baby_gpt after ['1', '1', '1']: expected {'0': 0.25, '1': 0.75}, off by 0.25\n\nhead 0.h0: ")
+    assert str(caught.value).startswith(
+        "baby_gpt after ['1', '1', '1']: expected {'0': 0.25, '1': 0.75}, got {'0': 0.5, '1': 0.5}\n\nhead 0.h0: "
+    )
 
 
 def test_a_wrong_answer_is_shown() -> None:
