@@ -28,7 +28,7 @@ CONSTANT = "1"  # the key of the constant in JSON and the name of a bias row
 class Operand(Frozen):
     """Whatever can stand in an expression: a lane, a slot, an affine expression, a map."""
 
-    __array_ufunc__ = None  # np.array * operand is a TypeError, not an array of objects
+    __array_ufunc__ = None  # np.array * operand is an error, not an array of objects
 
     def expression(self) -> Affine | Map:
         """This operand as an expression."""
@@ -195,7 +195,10 @@ MapLike: TypeAlias = Operand | Mapping[Any, Term]
 def number(value: object, expected: str) -> float:
     """The value as a float. Raises ProgramError, which says what was expected, for anything else."""
     if isinstance(value, Real) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ProgramError("a weight must be finite, found a whole number past every float") from None
     raise ProgramError(f"{expected}, found {_kind(value)}")
 
 

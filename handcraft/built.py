@@ -46,8 +46,10 @@ def read_built(directory: Path) -> tuple[dict[str, Any], Weights]:
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None
     weights = load_weights(directory / SAFETENSORS, fields["sha256"])
-    if weights["wpe"].shape[0] != fields["n_ctx"]:
-        raise WeightsError(f"{path}: n_ctx is {fields['n_ctx']}, but wpe has {weights['wpe'].shape[0]} rows")
+    if weights["wpe"].shape[:1] != (fields["n_ctx"],):
+        raise WeightsError(
+            f"{path}: n_ctx is {fields['n_ctx']}, but wpe has {weights['wpe'].shape[0] if weights['wpe'].ndim else 0} rows"
+        )
     return fields, weights
 
 

@@ -168,8 +168,10 @@ class Answers(Frozen):
         answer share it, and the answer's last token is predicted but never read.
         """
         text = self.answer(prompt)
+        if not isinstance(text, str):
+            raise ProgramError(f"the answer to '{printable(prompt)}' must be a text, found {text!r}", ("claim",))
         try:
-            tokens = vocabulary.split(text) if isinstance(text, str) else ()
+            tokens = vocabulary.split(text)
         except PromptError as error:
             raise ProgramError(f"the answer to '{printable(prompt)}' is {text!r}: {error}", ("claim",)) from None
         if not tokens and self.stop is None:

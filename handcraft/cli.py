@@ -49,19 +49,37 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without these characters is no reason to fail
     try:
-        sys.exit(app(standalone_mode=False) or 0)  # a command's Exit comes back as its code
+        code = app(standalone_mode=False) or 0  # a command's Exit comes back as its code
+        sys.stdout.flush()
+        sys.exit(code)
     except HandcraftError as error:
         _fail(str(error), error.exit_code)
-    except (BrokenPipeError, KeyboardInterrupt) as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the interpreter's flush is silent
-        sys.exit(130 if isinstance(error, KeyboardInterrupt) else 141)
-    except Exception as error:
-        if type(error).__name__ == "NoArgsIsHelpError":
-            print(error)
-            sys.exit(0)
-        if hasattr(error, "exit_code") and hasattr(error, "format_message"):  # click's usage errors
-            _fail(error.format_message(), error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        _reader_left()
+    except SystemExit as done:
+        if isinstance(done.__context__, BrokenPipeError):  # typer ends with 1, which means refuted here
+            _reader_left()
         raise
+    except Exception as error:
+        _usage(error)
+        raise
+
+
+def _usage(error: Exception) -> None:
+    """End with the message of a usage error, which typer raises under several names; anything else is a defect."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(error)
+        sys.exit(0)
+    if hasattr(error, "exit_code") and hasattr(error, "format_message"):
+        _fail(error.format_message(), error.exit_code)
+
+
+def _reader_left() -> None:
+    """Whoever read our output has left, as `head` does: end quietly."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the interpreter's flush is silent
+    sys.exit(141)
 
 
 def _fail(message: str, code: int) -> None:

@@ -41,7 +41,7 @@ class ProgramError(HandcraftError, ValueError):
 
     def __str__(self) -> str:
         place = " > ".join(self.path)
-        where = f" ({self.source})" if self.source else ""
+        where = f" ({self.source})" if str(self.source or "") else ""
         return f"{place}: {self.message}{where}" if place else f"{self.message}{where}"
 
 

@@ -104,6 +104,11 @@ class _Region:
     columns: Sequence[tuple[int, str]]
 
 
+def _named(names: Sequence[str], first: int, used: Array) -> list[tuple[int, str]]:
+    """The columns from the first on that have a name; one without that holds weights all the same is called by its number."""
+    return [(first + j, name or f"x{first + j}") for j, name in enumerate(names) if name or used[first + j]]
+
+
 @dataclass
 class _Views:
     model: Model
@@ -137,20 +142,24 @@ class _Views:
         n_head, at = self.model.n_head, f"blocks.{i}.attn"
         d_head = self.model.n_embd // n_head
         heads = self.model.names.heads[i]
-        for h, (match, value) in enumerate(heads):
+        for h in range(n_head):
+            match, value = heads[h] if h < len(heads) else ([""] * d_head, [""] * d_head)
             for third, (key, names) in enumerate(zip("qkv", (match, match, value), strict=True)):
                 first = third * self.model.n_embd + h * d_head
-                columns = [(first + j, name) for j, name in enumerate(names) if name]
+                used = (self.arrays[f"{at}.c_attn.w"] != 0).any(axis=0) | (self.arrays[f"{at}.c_attn.b"][0] != 0)
+                columns = _named(names, first, used)
                 regions = [_Region(f"{at}.c_attn.w", self.stream, columns), _Region(f"{at}.c_attn.b", [(0, BIAS)], columns)]
                 title = f"{PARTS[key]} of head {i}.h{h}: columns of {at}.c_attn"
-                yield self.view(f"{i}.h{h}.{key}", title, regions, (f"{i}.c_attn", f"{i}.attn"))
-            rows = [(h * d_head + j, name) for j, name in enumerate(value) if name]
+                if columns:
+                    yield self.view(f"{i}.h{h}.{key}", title, regions, (f"{i}.c_attn", f"{i}.attn"))
+            rows = _named(value, h * d_head, (self.arrays[f"{at}.c_proj.w"] != 0).any(axis=1))
             regions = [_Region(f"{at}.c_proj.w", rows, self.stream)]
-            regions += [_Region(f"{at}.c_proj.b", [(0, BIAS)], self.stream)] if len(heads) == 1 else []
+            regions += [_Region(f"{at}.c_proj.b", [(0, BIAS)], self.stream)] if n_head == 1 else []
             title = f"output of head {i}.h{h}: rows of {at}.c_proj"
-            yield self.view(f"{i}.h{h}.o", title, regions, (f"{i}.c_proj", f"{i}.attn"))
+            if rows:
+                yield self.view(f"{i}.h{h}.o", title, regions, (f"{i}.c_proj", f"{i}.attn"))
             yield from self.circuits(i, h)
-        if len(heads) > 1:
+        if n_head > 1:
             regions = [_Region(f"{at}.c_proj.b", [(0, BIAS)], self.stream)]
             yield self.view(f"{i}.c_proj.b", f"output constants of all heads: {at}.c_proj.b", regions, (f"{i}.c_proj", f"{i}.attn"))
 

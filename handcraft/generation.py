@@ -53,7 +53,9 @@ class Sampler:
 
     def probabilities(self, logits: Array) -> Array:  # [n_vocab] -> [n_vocab]
         """The probabilities that are drawn from, in float64."""
-        p = softmax(logits.astype(np.float64) / self.temperature)
+        behind = logits.astype(np.float64) - logits.max()  # at most 0, so that a small temperature cannot overflow upwards
+        with np.errstate(over="ignore"):
+            p = softmax(behind / self.temperature)
         order = np.argsort(-p, kind="stable")  # the likeliest first, the lower id on a tie
         keep = np.ones(len(p), dtype=bool)
         if self.top_k is not None:

@@ -223,7 +223,7 @@ def _expected(weights: Weights, n: int) -> list[tuple[str, Array, tuple[int, ...
         for part in (part for part in widths if part in block):
             first, width = widths[part]
             w = block[part][first]["w"]
-            width = w.shape[-1] if width < 0 else width
+            width = (w.shape[-1] if w.ndim == 2 else 0) if width < 0 else width
             back = n if part == "attn" else width  # what c_proj reads: the heads' outputs, or the neurons
             rows += [
                 (f"{at}.{part}.{first}.w", w, (n, width)),

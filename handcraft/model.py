@@ -82,13 +82,20 @@ class Model:
         with np.errstate(over="ignore"):  # what overflows is refused as not finite
             arrays = {name: array.astype(dtype) for name, array in flatten(weights).items()}
         try:
-            program = None if fields["program"] is None else Program.model_validate(fields["program"])
+            program = None if fields["program"] is None else Program.from_data(fields["program"])
             _agree(fields, weights, program)
-            return cls(
-                fields["name"], nest(arrays, len(weights["blocks"])), Vocabulary(tuple(fields["vocab"])), fields["n_head"],
-                fields["activation"], program.causal if program else True, program,
-            )  # fmt: skip
-        except (HandcraftError, ValueError, TypeError, RecursionError) as error:
+            model = cls(
+                fields["name"],
+                nest(arrays, len(weights["blocks"])),
+                Vocabulary(tuple(fields["vocab"])),
+                fields["n_head"],
+                fields["activation"],
+                program.causal if program else True,
+                program,
+            )
+            _ = model.entries  # compiles the rules, which may be past the range of the dtype
+            return model
+        except (HandcraftError, RecursionError) as error:
             raise WeightsError(f"{directory / PROGRAM_JSON}: {printable(str(error))[:500]}") from None
 
     def save(self, directory: str | Path) -> list[Path]:
@@ -259,7 +266,9 @@ def _agree(fields: dict[str, Any], weights: Weights, program: Program | None) ->
     """Raises WeightsError where the fields or the weights of a built directory cannot be those of its program."""
     if program is None:
         return
-    layout = program.layout
+    layout, n_layer = program.layout, len(weights["blocks"])
+    if n_layer != len(program.layers):
+        raise WeightsError(f"n_layer is {n_layer}, but the program's is {len(program.layers)}")
     own = {"vocab": list(program.vocabulary), "n_ctx": program.n_ctx, "n_head": layout.n_head, "activation": program.activation}
     for key, value in own.items():
         if fields[key] != value:

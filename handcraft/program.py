@@ -25,7 +25,7 @@ from handcraft.readout import leak_problem
 from handcraft.reuse import reuse_problems
 from handcraft.rules import MLP, Block, Head, Layer, Neuron, as_block
 from handcraft.slots import MAX_N_CTX, Slot
-from handcraft.values import NAME, Frozen, Source, Where, here
+from handcraft.values import NAME, Frozen, Source, Where, here, reading
 from handcraft.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ def _blocks(layers: object) -> object:
     if isinstance(layers, Head | MLP | Neuron | Block):
         raise ProgramError("a single layer is written (layer,)")
     blocks = tuple(map(as_block, layers)) if isinstance(layers, Sequence) and not isinstance(layers, str) else layers
-    for block in blocks if isinstance(blocks, tuple) else ():
+    for i, block in enumerate(blocks if isinstance(blocks, tuple) else ()):
         if not isinstance(block, Block | Mapping):
-            raise ProgramError(f"a layer is a Head, an MLP or a Block, found {type(block).__name__}")
+            raise ProgramError(f"layer {i} must be a Head, an MLP or a Block, found {type(block).__name__}")
     return blocks
 
 
@@ -116,7 +116,8 @@ class Program(Frozen):
         named = dict.fromkeys(token for slot in slots for token in slot.vocabulary)
         windows = {slot.name: slot.n_ctx for slot in slots if slot.n_ctx is not None}
         fields = dict(fields)
-        fields["vocabulary"] = tuple(fields.get("vocabulary") or named)
+        given = fields.get("vocabulary") or named
+        fields["vocabulary"] = tuple(given) if isinstance(given, Iterable) else given
         fields["n_ctx"] = fields["n_ctx"] if "n_ctx" in fields else next(iter(windows.values()), 0)
         return fields
 
@@ -191,7 +192,9 @@ class Program(Frozen):
         if isinstance(claim, Answers):
             self._check_prompts(claim)
             return
-        longest = max(claim.endings(vocabulary), key=len)
+        longest = max(claim.endings(vocabulary), key=len, default=())
+        if not longest:
+            raise ProgramError("needs at least one entry", ("claim",), claim.source)
         if len(longest) > self.n_ctx:
             message = f"the ending '{printable(''.join(longest))}' is longer than n_ctx {self.n_ctx}, so it never speaks"
             raise ProgramError(message, ("claim",), claim.source)
@@ -207,6 +210,19 @@ class Program(Frozen):
         except PromptError as error:
             raise ProgramError(str(error), ("claim", "prompts"), claim.source) from None
 
+    @classmethod
+    def from_data(cls, fields: object) -> Program:
+        """The program of what `model_dump` gave. Raises ProgramError for anything else: the data may be anyone's."""
+        if not isinstance(fields, Mapping):
+            raise ProgramError(f"'program' must be of type dict, found {printable(repr(fields))[:60]}")
+        with reading():
+            try:
+                return cls(**{str(key): value for key, value in fields.items()})
+            except ProgramError:
+                raise
+            except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+                raise ProgramError(f"not the rules of a program: {type(error).__name__}") from None
+
     @cached_property
     def layout(self) -> Layout:
         """Which lane is which column."""
@@ -220,7 +236,7 @@ class Program(Frozen):
 
 
 def head_path(layer: int, block: Block, head: int) -> tuple[str, ...]:
-    """`layers[0]` where the block is one bare head, else `layers[0]`, `heads[1]`; a head's own name stands last."""
+    """`layers[0]` where the block is one bare head, else `layers[0]`, `heads[1]`; a head's own name takes that place."""
     here = () if len(block.heads) == 1 and block.mlp is None else (f"heads[{head}]",)
     name = block.heads[head].name
     return (f"layers[{layer}]", *(here if name is None else (printable(name),)))

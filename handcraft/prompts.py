@@ -172,7 +172,7 @@ def _bits(state: int) -> Iterator[int]:
 
 
 def _error(pattern: str, message: str) -> ProgramError:
-    return ProgramError(f"prompts: {printable(pattern[:60])!r}: {message}")
+    return ProgramError(f"'{printable(pattern[:60])}': {message}")
 
 
 def parse(pattern: str) -> tuple[Piece, list[int], list[frozenset[str]]]:
@@ -231,11 +231,14 @@ class _Parser:
     def counted(self, piece: Piece, start: int) -> Piece:
         """{m,n}: n copies in a row, of which those from the m-th on may be the last."""
         least, comma, most = self.until("}").partition(",")
-        if not least.isdecimal() or (comma and not most.isdecimal()) or len(least + most) > 9:
+        digits = least + most
+        if not least or (comma and not most) or not (digits.isdecimal() and digits.isascii()) or len(digits) > 9:
             raise self.error("a repetition is written {m} or {m,n}")
         low, high, end = int(least), int(most or least), self.at
         if low > high:
             raise self.error("a repetition {m,n} needs m <= n")
+        if not piece.first:
+            return piece
         if high == 0:
             return Piece(nullable=True, first=0, last=0)
         copies = [piece, *(self.again(start) for _ in range(high - 1))]
@@ -288,18 +291,25 @@ class _Parser:
             raise self.error("a class [^...] needs an alphabet; write the characters out")
         chars: set[str] = set()
         while not self.take("]"):
-            char = self.next()
-            found = self.escape() if char == "\\" else frozenset(char)
+            found = self.one()
             ahead = self.pattern[self.at : self.at + 2]
-            if len(found) == 1 and len(ahead) == 2 and ahead[0] == "-" and ahead[1] != "]":
+            if len(ahead) == 2 and ahead[0] == "-" and ahead[1] != "]":
                 self.at += 1
-                found = self.span(min(found), self.next())
+                found = self.span(found, self.one())
             chars |= found
         if not chars:
             raise self.error("a class [] of no character matches nothing")
         return frozenset(chars)
 
-    def span(self, first: str, last: str) -> frozenset[str]:
+    def one(self) -> frozenset[str]:
+        """One character of a class, or an escape."""
+        char = self.next()
+        return self.escape() if char == "\\" else frozenset(char)
+
+    def span(self, start: frozenset[str], end: frozenset[str]) -> frozenset[str]:
+        if len(start) > 1 or len(end) > 1:
+            raise self.error("a span goes from one character to another")
+        first, last = min(start), min(end)
         if not ord(first) <= ord(last) < ord(first) + 10_000:
             raise self.error(f"the span {first}-{last} is empty or too wide")
         return frozenset(map(chr, range(ord(first), ord(last) + 1)))

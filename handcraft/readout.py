@@ -11,20 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from handcraft.affine import Lane
-from handcraft.gpt2 import Array
 from handcraft.rules import Block
 from handcraft.slots import Slot
 
 
 def leak(slots: Sequence[Slot], vocabulary: Sequence[str]) -> float:
     """How far the tables of these slots can pull two logits apart: max over u, v, w of T[u] . (T[v] - T[w])."""
+    import numpy as np  # only where a table leaks: a program without one starts faster
+
     ids = {token: i for i, token in enumerate(vocabulary)}
-    lanes = [lane for slot in slots for lane in slot.lanes]
-    column = {lane: i for i, lane in enumerate(lanes)}
-    table: Array = np.zeros((len(vocabulary), len(lanes)))  # [n_vocab, n_lanes]
+    column = {lane: i for i, lane in enumerate(lane for slot in slots for lane in slot.lanes)}
+    table = np.zeros((len(vocabulary), len(column)))  # [n_vocab, n_lanes]
     for slot in slots:
         for token, lane, value in slot.token_cells():
             table[ids[token], column[lane]] = value

@@ -11,26 +11,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from handcraft.affine import Lane
 from handcraft.rules import Block, Neuron
 from handcraft.slots import Slot
 
+Kind = Literal["read", "write", "erase"]
+
 
 @dataclass(frozen=True)
 class Use:
-    """A sublayer's use of a lane: when it runs, and whether it only erases the lane."""
+    """A sublayer's use of a lane: when it runs and what it does; an erasing neuron has the sign that it erases."""
 
     when: int
-    erases: bool = False
+    kind: Kind
+    sign: float = 0.0
 
 
 def reuse_problems(embedding: Sequence[Slot], blocks: Sequence[Block]) -> Iterator[tuple[int, str]]:
     """For each slot that cannot take over the lanes it asks for: its place in the embedding, and why."""
     slots = {slot.name: slot for slot in embedding}
-    names = list(slots)
-    uses = _uses(blocks)
+    names, uses = list(slots), _uses(blocks)
+    owners: dict[str, list[Slot]] = {}  # for each slot those that had its columns before, the first one first
     for i, slot in enumerate(embedding):
+        owners[slot.name] = [slot]
         if slot.reuse is None:
             continue
         old = slots.get(slot.reuse)
@@ -41,7 +46,9 @@ def reuse_problems(embedding: Sequence[Slot], blocks: Sequence[Block]) -> Iterat
         elif len(slot.lanes) > len(old.lanes):
             yield i, f"{slot.name} has {len(slot.lanes)} lanes, {old.name} only {len(old.lanes)}"
         else:
-            yield from ((i, text) for text in _overlaps(slot, old, uses))
+            yield from ((i, text) for earlier in owners[old.name] for text in _overlaps(slot, earlier, uses))
+            owners[slot.name] = owners[old.name]
+            owners[slot.name].append(slot)
 
 
 def _overlaps(slot: Slot, old: Slot, uses: dict[Lane, list[Use]]) -> Iterator[str]:
@@ -50,34 +57,44 @@ def _overlaps(slot: Slot, old: Slot, uses: dict[Lane, list[Use]]) -> Iterator[st
         return  # never used: nothing to overlap
     for lane in old.lanes[: len(slot.lanes)]:
         old_uses = uses.get(lane, [])
-        erased = [use.when for use in old_uses if use.erases]
-        last = max((use.when for use in old_uses if not use.erases), default=-1)
-        if old_uses and not erased:
-            yield f"{slot.name} takes over {old.name}, but nothing erases {lane}: add recipes.erase({old.name}) to an MLP in between"
+        erased = max((use.when for use in old_uses if use.kind == "erase"), default=None)
+        if old_uses and erased is None:
+            missing = f"nothing erases {lane}: add recipes.erase({old.name}) to an MLP in between"
+            yield f"{slot.name} takes over {old.name}, but {missing}"
             return
-        if erased and not last <= max(erased) < first:
+        if erased is not None and not (_empties(old_uses, erased) and erased < first):
             yield f"{slot.name} takes over {old.name}, but {lane} is still in use when it is erased, or {slot.name} already is"
             return
+
+
+def _empties(uses: Sequence[Use], erased: int) -> bool:
+    """Whether the lane is empty for good after that sublayer: written before, read at the latest in it, erased once."""
+    reads = all(use.when <= erased for use in uses if use.kind == "read")
+    writes = all(use.when < erased for use in uses if use.kind == "write")
+    signs = [use.sign for use in uses if use.kind == "erase" and use.when == erased]
+    return reads and writes and len(signs) == len(set(signs))
 
 
 def _uses(blocks: Sequence[Block]) -> dict[Lane, list[Use]]:
     """Every use of every lane of the stream."""
     found: dict[Lane, list[Use]] = {}
 
-    def note(lanes: Sequence[Lane], when: int, *, erases: bool = False) -> None:
+    def note(lanes: Sequence[Lane], when: int, kind: Kind, sign: float = 0.0) -> None:
         for lane in lanes:
-            found.setdefault(lane, []).append(Use(when, erases))
+            found.setdefault(lane, []).append(Use(when, kind, sign))
 
     for i, block in enumerate(blocks):
         for head in block.heads:
             for part in (head.query, head.key, head.value):
-                note(part.lanes_read, 2 * i)
-            note(head.output.targets, 2 * i)
+                note(part.lanes_read, 2 * i, "read")
+            note(head.output.targets, 2 * i, "write")
         for neuron in block.mlp.neurons if block.mlp else ():
-            lane = erased_lane(neuron)
-            note(() if lane else neuron.when.lanes_read, 2 * i + 1)
-            note(neuron.adds.lanes_read, 2 * i + 1, erases=lane is not None)
-        note(block.mlp.adds.lanes_read if block.mlp else (), 2 * i + 1)
+            if erased_lane(neuron):
+                note(neuron.adds.lanes_read, 2 * i + 1, "erase", 1.0 if neuron.when.terms[0][1] > 0 else -1.0)
+            else:
+                note(neuron.when.lanes_read, 2 * i + 1, "read")
+                note(neuron.adds.lanes_read, 2 * i + 1, "write")
+        note(block.mlp.adds.lanes_read if block.mlp else (), 2 * i + 1, "write")
     return found
 
 

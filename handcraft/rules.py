@@ -16,6 +16,7 @@ Source: Elhage et al., "A Mathematical Framework for Transformer Circuits", 2021
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
@@ -74,7 +75,8 @@ class Head(Frozen):
             fields = dict(fields)
             for given, default in (("query", "key"), ("value", "output")):
                 if default not in fields and given in fields:
-                    fields[default] = value_lanes(fields[given])
+                    with suppress(ProgramError):  # what is wrong with `given` is said where it is checked
+                        fields[default] = value_lanes(fields[given])
         return fields
 
 

@@ -16,6 +16,7 @@ from handcraft.errors import ProgramError
 from handcraft.model import Model
 from handcraft.program import Program
 from handcraft.proof.judge import Judge
+from handcraft.proof.methods import named
 
 __all__ = ["assert_accurate", "contexts"]
 
@@ -49,7 +50,7 @@ def _failure(model: Model, judge: Judge, tokens: list[str]) -> str:
     if wrong is None:
         return f"{model.name} after {tokens}: wrong when drawn, right when asked again"
     names = model.vocabulary.tokens
-    expected, got = (names[x] if isinstance(x, int) else x for x in (wrong.expected, wrong.got))
+    expected, got = (named(x, names) for x in (wrong.expected, wrong.got))
     margin = "" if wrong.margin is None else f" (margin {wrong.margin:.6g})"
     context = [names[i] for i in wrong.context]
     return f"{model.name} after {context}: expected {expected!r}, got {got!r}{margin}\n\n{model.trace(context)}"

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
@@ -29,22 +31,41 @@ class Source:
     line: int = field(compare=False)
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+        return f"{self.file}:{self.line}" if self.file else ""
 
     @classmethod
     def parse(cls, text: Any) -> Any:
         """`aab.py:14` as a Source; anything else is left for pydantic to refuse."""
         file, _, line = text.rpartition(":") if isinstance(text, str) else ("", "", "")
+        if text == "":
+            return NOWHERE
         return cls(file, int(line)) if line.isdecimal() and len(line) < 10 else text
+
+
+_reading: ContextVar[bool] = ContextVar("reading", default=False)
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """While rules are read from data no author's file is being executed."""
+    token = _reading.set(True)
+    try:
+        yield
+    finally:
+        _reading.reset(token)
 
 
 def here() -> Source:
     """The line of the author's file that is being executed: the nearest frame outside handcraft."""
+    if _reading.get():
+        return NOWHERE
     frame = sys._getframe(1)  # noqa: SLF001  # inspect.stack reads source files, which is slow
     while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).startswith(OURS):
         frame = frame.f_back
     return Source(frame.f_code.co_filename, frame.f_lineno)
 
+
+NOWHERE = Source("", 0)
 
 Where = Annotated[Source, BeforeValidator(Source.parse), PlainSerializer(str, return_type=str, when_used="always")]
 

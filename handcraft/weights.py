@@ -13,12 +13,14 @@ import contextlib
 import hashlib
 import io
 import json
+import lzma
 import math
 import os
 import re
 import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -196,7 +198,7 @@ def _read_safetensors(data: bytes) -> dict[str, Array]:
 
     header = _safetensors_header(data)
     for name, entry in header.items():
-        if name != "__metadata__" and (not isinstance(entry, dict) or entry.get("dtype") not in _DTYPES):
+        if name != "__metadata__" and (not isinstance(entry, dict) or str(entry.get("dtype")) not in _DTYPES):
             raise WeightsError(f"{printable(name)} is not an array of {' or '.join(_DTYPES.values())}")
     try:
         arrays = load(data)
@@ -221,7 +223,7 @@ def _read_npz(data: bytes) -> dict[str, Array]:
             if len({member.filename for member in members}) < len(members):
                 raise WeightsError("an array stands twice")
             return {member.filename.removesuffix(".npy"): _read_npy(archive.read(member)) for member in members}
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError, RuntimeError) as error:
         raise WeightsError(f"not a whole npz file: {printable(str(error))}") from None
 
 

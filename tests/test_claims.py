@@ -240,7 +240,7 @@ def test_a_claim_that_says_nothing_is_refused() -> None:
         distribution({"a": {"a": 0.5}})
     with Refused(ProgramError, "Distribution > table: the probabilities after 'a' must sum to 1, found 1", here=True):
         distribution({"a": {"a": 1.5, "b": -0.5}})
-    with Refused(ProgramError, "Answers > prompts: prompts: '(': at character 1: this ( is never closed", here=True):
+    with Refused(ProgramError, "Answers > prompts: '(': at character 1: this ( is never closed", here=True):
         answers("(", str)
 
 

@@ -117,7 +117,7 @@ def test_ngrams_of_shakespeare(n: int, nats: float) -> None:
         (lambda: from_markov({}), "markov > chain: every context must have the same number of tokens, found none"),
         (lambda: from_markov({"": {"a": 1}}), "markov > chain: every context must have the same number of tokens, found 0"),
         (lambda: from_markov({"a": {"a": 0.5}}),
-         "Distribution > table: the probabilities after '('a',)' must sum to 1, found 0.5"),
+         "log_probabilities > row: probabilities are not negative and sum to 1, found the sum 0.5"),
         (lambda: from_markov("a"), "from_markov > order: a sequence of 1 tokens has no context of 1"),
         (lambda: from_markov("abc", -1), "from_markov > order: a sequence of 3 tokens has no context of -1"),
         (lambda: from_markov("abc", 3), "from_markov > order: a sequence of 3 tokens has no context of 3"),
@@ -132,7 +132,7 @@ def test_ngrams_of_shakespeare(n: int, nats: float) -> None:
         (lambda: from_automaton({"q": {"a": "q", "b": "q"}, "r": {"a": "q"}}, "q"),
          "automaton > delta: the state 'r' must go to a state on each of a, b"),
         *((lambda delta=delta, q=q: from_automaton(delta, q),
-           f"automaton > delta: {name!r} cannot be a name: symbols are single characters, and differ from states, ^ and =")
+           f"automaton > delta: {name!r} cannot be a name: symbols are single characters, and no name begins with another, ^ or =")
           for name, q, delta in (("ab", "q", {"q": {"ab": "q"}}), ("=", "q", {"q": {"=": "q"}}), ("^", "^", {"^": {"a": "^"}}),
                                  ("a", "a", {"a": {"a": "a"}}))),
     ],

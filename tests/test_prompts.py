@@ -140,7 +140,7 @@ def test_the_longest_length_bounds_everything() -> None:
 )
 def test_bad_syntax_says_what_and_where(pattern: str, at: int, message: str) -> None:
     """What the common syntax lacks is refused with its place and, where there is one, the way round."""
-    with Refused(ProgramError, f"prompts: '{pattern[:60]}': at character {at}: {message}"):
+    with Refused(ProgramError, f"'{pattern[:60]}': at character {at}: {message}"):
         Language(pattern, 4).size  # noqa: B018
 
 

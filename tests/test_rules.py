@@ -137,7 +137,7 @@ def test_what_is_no_rule_is_refused(build: Any, message: str) -> None:
 
 def test_a_layer_that_is_none_is_refused() -> None:
     """What is neither head, neuron, MLP nor block is no layer."""
-    with Refused(ProgramError, "mine > layers: a layer is a Head, an MLP or a Block, found str", here=True):
+    with Refused(ProgramError, "mine > layers: layer 0 must be a Head, an MLP or a Block, found str", here=True):
         Program(name="mine", embedding=(p, t), layers=("head",))
     with Refused(ProgramError, "mine > layers: a single layer is written (layer,)", here=True):
         Program(name="mine", embedding=(p, t), layers=head)

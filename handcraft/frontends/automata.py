@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from handcraft.claims import Answers, answers
-from handcraft.errors import MissingExtraError, ProgramError
+from handcraft.errors import MissingExtraError, ProgramError, printable
 from handcraft.program import Program
 from handcraft.recipes.attention import addresses, attend_to, attend_where
 from handcraft.recipes.neurons import conjunction
@@ -36,6 +36,8 @@ def from_automaton(delta: Delta, start: str, *, n_ctx: int = 32, scratchpad: boo
     Raises ProgramError for an automaton that is not complete, or names that are not distinct single-meaning tokens.
     """
     symbols = _checked(delta, start, name)
+    if n_ctx < 2:
+        raise ProgramError(f"a window of {n_ctx} holds no word; n_ctx must be at least 2", (name, "n_ctx"), here())
     make = _step_by_step if scratchpad else _one_pass
     return make(delta, start, symbols, n_ctx, name)
 
@@ -46,11 +48,15 @@ def from_regex(pattern: str, alphabet: Sequence[str], *, n_ctx: int = 32, scratc
     ^w is answered with a state: names that begin with Y accept. Needs the extra `regex`.
     """
     try:
+        from automata.base.exceptions import AutomatonException, RegexException
         from automata.fa.dfa import DFA
         from automata.fa.nfa import NFA
     except ImportError:
         raise MissingExtraError("from_regex needs the extra `regex`: pip install 'handcraft[regex]'") from None
-    dfa = DFA.from_nfa(NFA.from_regex(pattern, input_symbols=set(alphabet)), minify=True).to_complete()
+    try:
+        dfa = DFA.from_nfa(NFA.from_regex(pattern, input_symbols=set(alphabet)), minify=True).to_complete()
+    except (AutomatonException, RegexException) as error:
+        raise ProgramError(f"'{printable(pattern)}': {printable(str(error))}", (name, "pattern"), here()) from None
     order = sorted(dfa.states, key=lambda state: (state != dfa.initial_state, str(state)))
     names = {state: f"{'Y' if state in dfa.final_states else 'N'}{i}" for i, state in enumerate(order)}
     delta = {names[q]: {x: names[dfa.transitions[q][x]] for x in alphabet} for q in order}
@@ -74,9 +80,16 @@ def _checked(delta: Delta, start: str, name: str) -> tuple[str, ...]:
     for state, row in delta.items():
         if set(row) != set(symbols) or any(target not in delta for target in row.values()):
             raise ProgramError(f"the state {state!r} must go to a state on each of {', '.join(symbols)}", (name, "delta"), here())
-    clash = [x for x in symbols if x in delta or x in "^=" or len(x) != 1] + [q for q in delta if q in ("^", "=")]
+    if not symbols:
+        raise ProgramError("the automaton has no symbols", (name, "delta"), here())
+    tokens = ["^", "=", *symbols, *delta]
+    clash = [x for x in symbols if len(x) != 1] + [
+        b for j, b in enumerate(tokens) if j > 1 for i, a in enumerate(tokens) if i != j and b.startswith(a)
+    ]
     if clash:
-        message = f"{clash[0]!r} cannot be a name: symbols are single characters, and differ from states, ^ and ="
+        message = (
+            f"'{printable(clash[0])}' cannot be a name: symbols are single characters, and no name begins with another, ^ or ="
+        )
         raise ProgramError(message, (name, "delta"), here())
     return symbols
 

@@ -115,6 +115,8 @@ def sampled(task: Task) -> Outcome:
         tally = check_prompts(task.judge, prompts, task.deadline, task.progress, count)
     else:
         tally = draw_contexts(task.judge, count, task.deadline, task.progress)
+    if not tally.checked and time.monotonic() > task.deadline:
+        return Outcome(tally, decided=False, reason=f"the time was over after {tally.contexts} of {count} contexts")
     kind = "prompts" if isinstance(task.claim, Answers) else "contexts"
     size = task.size if task.size < 10**18 else f"about 10^{len(str(task.size)) - 1}"
     return Outcome(tally, decided=True, reason=f"there are {size} {kind}; {tally.contexts} were drawn")
@@ -188,14 +190,15 @@ def _ask_again(task: Task, tally: Tally) -> None:
         task.judge.contexts(again := Tally(), np.array(tally.min_margin_at), [len(tally.min_margin_at)])
         tally.min_margin = min(tally.min_margin, again.min_margin)
         tally.worst = again.worst
+        tally.correct -= again.worst is not None
 
 
 def _counterexample(wrong: Wrong, tokens: Sequence[str]) -> Counterexample:
-    expected, got = (_named(value, tokens) for value in (wrong.expected, wrong.got))
+    expected, got = (named(value, tokens) for value in (wrong.expected, wrong.got))
     return Counterexample([tokens[i] for i in wrong.context], expected, got, wrong.margin)
 
 
-def _named(value: object, tokens: Sequence[str]) -> object:
+def named(value: object, tokens: Sequence[str]) -> object:
     """An id as its token, probabilities by token, a number as it is."""
     if isinstance(value, int):
         return tokens[value]

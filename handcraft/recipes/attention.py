@@ -73,7 +73,9 @@ def attend_to(
     asked = as_affine(target)
     if sharpness < gap(n_ctx):
         raise _wrong(
-            "attend_to", "sharpness", f"{sharpness:g} leaks to neighbours over {n_ctx} positions; {gap(n_ctx):.1f} does not"
+            "attend_to",
+            "sharpness",
+            f"{sharpness:g} leaks to neighbours over {n_ctx} positions; {math.ceil(10 * gap(n_ctx)) / 10} does not",
         )
     if sharpness * n_ctx**2 > MOST_EXACT:
         most = math.isqrt(int(MOST_EXACT / sharpness))
@@ -106,7 +108,7 @@ def _check_range(at: Slot, n_ctx: int, asked: Affine, given: tuple[int, int | Af
     if not offset.terms and offset.constant > 0:
         raise _wrong("attend_to", "target", f"{asked} lies in the future of every position; causality hides it")
     if given is None and not offset.terms:
-        given = (int(offset.constant), offset)
+        given = (int(offset.constant), asked)
     if given is None:
         if missing == "refuse":
             raise _wrong("attend_to", "range", "missing='refuse' needs range=(least, greatest) for a computed target")
@@ -117,7 +119,7 @@ def _check_range(at: Slot, n_ctx: int, asked: Affine, given: tuple[int, int | Af
         raise _wrong("attend_to", "range", f"a target of {most} is never visible; the greatest is at most {own}, and below {n_ctx}")
     if not most.terms and least > most.constant:
         raise _wrong("attend_to", "range", f"the least target {least} is above the greatest, {most}")
-    if missing == "refuse" and (least < 0 or not most.terms):
+    if missing == "refuse" and (least < 0 or (not most.terms and most.constant > 0)):
         what = f"a target of {least} does not exist" if least < 0 else f"a target of {most} is in the future of earlier positions"
         raise _wrong("attend_to", "range", f"{what}; causality hides it: pass missing='nearest', or bound it by {own}")
 
@@ -128,7 +130,8 @@ def kernel(
     """The weighted mean of the values at fixed offsets back: {0: 2, 1: 1} counts my own position twice.
 
     at         a one-hot position slot
-    weights    offset back -> positive weight; an offset before the first position drops out of the mean
+    weights    offset back -> positive weight; an offset before the first position drops out of the mean (where all do,
+               the mean is over every visible position)
 
     Score at offset o: L + ln w. Zero elsewhere, with L large enough that nothing leaks. Raises ProgramError for weights
     that are not positive or reach past the window.
@@ -138,7 +141,7 @@ def kernel(
         raise _wrong("kernel", "at", f"{at.name} must be a one-hot position slot: position(n_ctx)")
     if not weights or any(not 0 <= offset < n_ctx for offset in weights) or any(not weight > 0 for weight in weights.values()):
         raise _wrong("kernel", "weights", f"takes {{offset back: positive weight}} with offsets 0 to {n_ctx - 1}")
-    large = gap(n_ctx) + max(abs(math.log(weight)) for weight in weights.values()) + math.log(sum(weights.values()))
+    large = gap(n_ctx) - math.log(min(weights.values()))
     lanes = at.lanes
     rows = (
         (lanes[i - offset], Affine.of({lanes[i]: large + math.log(weight)}))
@@ -181,7 +184,9 @@ def attend_where(
         raise _wrong("attend_where", "at", "a preference needs a slot with the position: at=addresses(n_ctx)")
     if prefer is not None and nearer < gap(n_ctx):
         raise _wrong(
-            "attend_where", "nearer", f"{nearer:g} leaks to other matches over {n_ctx} positions; {gap(n_ctx):.1f} does not"
+            "attend_where",
+            "nearer",
+            f"{nearer:g} leaks to other matches over {n_ctx} positions; {math.ceil(10 * gap(n_ctx)) / 10} does not",
         )
     strength = _power_of_two(2 * ((nearer * n_ctx if prefer else 0) + gap(n_ctx)))
     query = dict(asked.scaled(strength).rows)
@@ -234,7 +239,7 @@ def count_where(
 ) -> Head:
     """The sum of the values over the earlier positions that match the query by content: counting against an anchor.
 
-    match, key, conditions  as in attend_where; the anchor itself must not match
+    match, key, conditions  as in attend_where; the anchor must not agree in any of them
     anchor, value           as in running_sum
 
     Score: MATCH (agreements - conditions), ln 2^30 at the anchor. What does not match leaks less than exp(-48) of its value.
@@ -270,11 +275,14 @@ def merge(*heads: Head) -> Head:
 
     Raises ProgramError where they look elsewhere, or give one value lane two meanings.
     """
-    first = heads[0]
+    if not heads:
+        raise _wrong("merge", "heads", "takes at least one head")
+    first, seen = heads[0], set(heads[0].value.targets)
     for head in heads[1:]:
         if (head.query, head.key, head.scores) != (first.query, first.key, first.scores):
             raise _wrong("merge", "heads", "have different queries, keys or scores, so they cannot be one")
-        twice = [lane for lane in head.value.targets if lane in first.value.targets]
+        twice = [lane for lane in head.value.targets if lane in seen]
+        seen.update(head.value.targets)
         if twice:
             raise _wrong("merge", "heads", f"both use the value lane {twice[0]}; give one of them a local(...) lane")
     values = Map.of(row for head in heads for row in head.value.rows)

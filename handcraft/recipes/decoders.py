@@ -18,11 +18,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from handcraft.affine import Affine, Lane, Map, MapLike, Term, as_affine, as_map
-from handcraft.errors import ProgramError
+from handcraft.errors import ProgramError, printable
 from handcraft.rules import MLP, Neuron
 from handcraft.slots import Slot
 from handcraft.values import here
 
+SUM_ERROR = 1e-9
 NEVER = -104.0  # exp(-104) is 0 in float32
 
 
@@ -52,9 +53,20 @@ def thermometer(flags: Sequence[Term], tokens: Sequence[Lane], gain: float) -> M
 
 
 def log_probabilities(token: Slot, row: Mapping[str, float], current: str | None = None) -> Affine:
-    """What a neuron adds so that softmax gives exactly these probabilities: ln p a token, less the current one's 1."""
-    lanes = {lane.label: lane for lane in token.lanes}
-    logits = {label: (math.log(p) if p > 0 else NEVER) - (label == current) for label, p in row.items()}
+    """What a neuron adds so that softmax gives exactly these probabilities: ln p a token, less the current one's 1.
+
+    A token that the row does not name has probability 0. Raises ProgramError for a token that is not one of the slot's,
+    and for probabilities that do not sum to 1.
+    """
+    lanes = {lane.label or "": lane for lane in token.lanes}
+    unknown = [label for label in (*row, *([] if current is None else [current])) if label not in lanes]
+    if unknown:
+        raise ProgramError(f"{token.name} has no token '{printable(unknown[0])}'", ("log_probabilities", "row"), here())
+    if abs(sum(row.values()) - 1) > SUM_ERROR or min(row.values()) < 0:
+        message = f"probabilities are not negative and sum to 1, found the sum {sum(row.values()):g}"
+        raise ProgramError(message, ("log_probabilities", "row"), here())
+    chances = {label: row.get(label, 0.0) for label in lanes}
+    logits = {label: (math.log(p) if p > 0 else NEVER) - (label == current) for label, p in chances.items()}
     return Affine.of({lanes[label]: value for label, value in logits.items()})
 
 

@@ -19,6 +19,7 @@ comparisons, conditionals, arithmetic, cancelling the residual); Weiss et al., 2
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -29,6 +30,7 @@ from handcraft.rules import Amounts, Neuron
 from handcraft.values import here
 
 Neurons = tuple[Neuron, ...]
+MOST_SQUARED = 4096  # its square is 2^24
 
 
 def conjunction(flags: Sequence[Term], adds: Amounts, *, name: str | None = None) -> Neurons:
@@ -81,7 +83,7 @@ def piecewise_linear(x: Term, points: Mapping[int, float], adds: Amounts) -> Neu
     fewer than two points, or points that are not whole.
     """
     xs = sorted(points)
-    if len(xs) < 2 or any(x != int(x) for x in xs):
+    if len(xs) < 2 or not all(math.isfinite(x) and x == int(x) for x in xs):
         raise _wrong("piecewise_linear", "points", f"takes at least two whole numbers, found {xs}")
     slopes = [(points[b] - points[a]) / (b - a) for a, b in pairwise(xs)]
     changes = [(at, new - old) for at, old, new in zip(xs, [0.0, *slopes], [*slopes, 0.0], strict=True)]
@@ -90,7 +92,12 @@ def piecewise_linear(x: Term, points: Mapping[int, float], adds: Amounts) -> Neu
 
 
 def square(x: Term, most: int, adds: Amounts) -> Neurons:
-    """Adds x^2 for whole x from 0 to `most`: the slope grows by 2 at every whole number."""
+    """Adds x^2 for whole x from 0 to `most`: the slope grows by 2 at every whole number.
+
+    Raises ProgramError for a range whose squares are past exact float32.
+    """
+    if not 1 <= most <= MOST_SQUARED:
+        raise _wrong("square", "most", f"must be 1 to {MOST_SQUARED}, whose square is exact in float32; found {most}")
     return piecewise_linear(x, {k: k * k for k in range(most + 1)}, adds)
 
 
