@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint benchmark package docs clean
+.PHONY: demo test exhaustive lint benchmark package docs clean
 
 demo: $(VENV)/handcraft  ## build, explain and verify aab
 	$(BIN)/handcraft build programs/aab.py
@@ -13,6 +13,9 @@ demo: $(VENV)/handcraft  ## build, explain and verify aab
 
 test: $(VENV)/test  ## the tests
 	$(BIN)/python -m pytest -n auto
+
+exhaustive: $(VENV)/test  ## the tests that take minutes
+	$(BIN)/python -m pytest -o addopts= -n auto tests/exhaustive
 
 lint: $(VENV)/test $(VENV)/lint  ## ruff and mypy
 	$(BIN)/ruff check
@@ -25,9 +28,10 @@ benchmark: $(VENV)/test $(VENV)/benchmark  ## speed, in one process
 package: $(VENV)/package  ## the wheel, installed and run away from the checkout
 	sh tests/package.sh $(BIN)/python
 
-docs: $(VENV)/handcraft  ## the generated parts of docs/
+docs: $(VENV)/handcraft  ## the generated parts of README.md and docs/; verifies every program
 	$(BIN)/python docs/make_pictures.py
 	$(BIN)/python docs/make_readme.py
+	$(BIN)/python docs/make_programs.py
 
 $(VENV)/python:
 	$(PYTHON) -m venv $(VENV)

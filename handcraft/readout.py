@@ -50,7 +50,8 @@ def leak_problem(embedding: Sequence[Slot], blocks: Sequence[Block], vocabulary:
     leaking = [slot for slot in tables if slot not in meant]
     if not meant or not leaking:
         return None
-    gain = min(amount for lane, amount in amounts for slot in meant if lane in slot.lanes)
+    read = {lane for slot in meant for lane in slot.lanes}
+    gain = min(max(amount for lane, amount in amounts if lane == target) for target in lanes & read)
     found = leak(leaking, vocabulary)
     if gain > found:
         return None

@@ -22,15 +22,40 @@ def script(name: str) -> ModuleType:
     return module
 
 
-def code_blocks() -> list[str]:
-    """The python blocks of README.md."""
-    return re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+PAGES = ("README.md", "docs/recipes.md")
 
 
-@pytest.mark.parametrize("code", code_blocks(), ids=range(len(code_blocks())))
-def test_readme_code_runs(code: str) -> None:
-    """Every Python block of the README runs, and its own asserts hold."""
-    exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
+@pytest.mark.parametrize("page", PAGES)
+def test_the_code_of_a_page_runs(page: str) -> None:
+    """Every Python block of a page runs, one after the other, and its own asserts hold."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    assert blocks
+    names: dict[str, object] = {"__name__": "page"}
+    for code in blocks:
+        exec(compile(code, page, "exec"), names)
+
+
+def test_every_recipe_is_in_the_book() -> None:
+    """docs/recipes.md names each recipe, and its examples call it."""
+    from handcraft import recipes
+
+    text = (ROOT / "docs" / "recipes.md").read_text()
+    code = "".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    for name in [name for name in vars(recipes) if callable(getattr(recipes, name))]:
+        assert f"`{name}(" in text, name
+        assert f"{name}(" in code, name
+
+
+def test_the_table_of_programs_is_current() -> None:
+    """docs/programs.md has a line for each bundled program, with its sizes of today and no refutation. If not: make docs."""
+    from handcraft.loader import bundled
+    from handcraft.model import Model
+
+    table = script("make_programs")
+    rows = re.findall(r"^\| (`.*) \|$", (ROOT / "docs" / "programs.md").read_text(), re.MULTILINE)
+    cells = [row.split(" | ") for row in rows]
+    assert [row[:7] for row in cells] == [table.sizes(Model.open(name)) for name in bundled()]
+    assert {row[7].split(",")[0] for row in cells} <= {"checked", "proved"}
 
 
 def test_readme_shows_real_output() -> None:
