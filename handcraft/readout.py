@@ -4,7 +4,8 @@ The logits are the stream times `wte` transposed, so every slot with a table of 
 meant to be or not: a slot with the numbers T[v] adds T[current] T[v] to the logit of v. The leak is how far that can
 pull two logits apart; what the rules write into token lanes must beat it.
 
-Rules of this file: a slot that rules write into is meant to be read out; any other slot with a table of tokens leaks.
+Rules of this file: a slot that rules write into is meant to be read out; any other slot with a table of tokens leaks. The
+gain is what the token lane that gets the least gets at most from any rule.
 """
 
 from __future__ import annotations

@@ -74,8 +74,8 @@ def test_the_leak_is_what_the_logits_show() -> None:
 
 
 def test_neurons_and_constants_count_as_gains() -> None:
-    """The least amount decides, whichever rule writes it."""
-    for layer in (MLP(adds={t["1"]: 900, t["2"]: 7}), Head(value={wanted: t["1"]}, output={t["1"]: 900 * wanted - 7})):
+    """The token lane that gets the least decides, by the most that any rule writes to it; a small bias beside it is no matter."""
+    for layer in (MLP(adds={t["1"]: 900, t["2"]: 7}), Head(value={wanted: t["1"]}, output={t["1"]: 900 * wanted - 7, t["2"]: 7})):
         with Refused(ProgramError, f"previous > embedding: {REFUSAL.format(gain=7)}", here=True):
             Program(name="previous", embedding=(t, number, wanted), layers=(layer,), n_ctx=1)
 
