@@ -35,7 +35,7 @@ def sizes(model: Model) -> list[str]:
 def verdict(report: Report) -> list[str]:
     """The columns that do."""
     error = report.max_probability_error if report.max_lane_error is None else report.max_lane_error
-    margin = f"error {error:.0e}" if report.min_margin is None and error is not None else f"{report.min_margin:.3g}"
+    margin = f"error {error:.0e}" if report.min_margin is None and error is not None else f"{report.min_margin:.4g}"
     return [f"{report.verdict}, {report.method}", f"{report.contexts:,}", margin]
 
 

@@ -191,7 +191,7 @@ def run(
     completion = model.generate(_prompt(prompt, tokens), n, sampler=sampler)
     if json:
         return _out({"prompt": prompt, "completion": completion})
-    print(printable(completion))
+    print("\n".join(map(printable, completion.split("\n"))))  # a line break is harmless, and texts have them
     return None
 
 

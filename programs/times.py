@@ -1,45 +1,40 @@
-"""Multiplies by seven: ^ and 15 digits and = are answered with the 16 digits of the product, the least first.
+"""Multiplies by seven: ^123= is answered with 1680=, the digits of the product, the least first.
 
-One head sees two digits of the number with weights 10 to 1, the one that is due and the one below it. Less the digit
-just written that is u = 10 t - c, where t is the next digit with its carry and c < 10 the carry before: t is u / 10
-rounded up, and neurons count it modulo 10. Source: AdderBoard's 10:1 kernel, for one operand.
+Two heads fetch the digit that is due and the one below it, counted back from the =. Ten times the first product and the
+second, less the digit just written, is u = 10 t - c, where t is the due product with its carry and c < 10 the carry
+before: t is u / 10 rounded up, and neurons count it modulo 10. Source: AdderBoard's 10:1 kernel, for one operand.
 """
 
-from math import log
+from handcraft import MLP, Block, Program, answers, scratch, token
+from handcraft.recipes import addresses, as_mlp, attend_to, attend_where, conjunction, parabola, step
 
-from handcraft import MLP, Block, Head, Program, answers, position, scratch, token
-from handcraft.recipes import as_mlp, parabola, step
+FACTOR, DIGITS = 7, "0123456789"
 
-FACTOR, WIDTH = 7, 15
-LARGE = 32  # a score of zero leaks less than float32's last bit
-DIGITS = "0123456789"
-
-p, t = position(2 * WIDTH + 2), token("^=" + DIGITS)
-pair, digit = scratch("pair"), scratch("digit")  # 10 a[k] + a[k-1]; the digit to write
+at, t = addresses(32), token("^=" + DIGITS)
+equals, due, below, digit, end = map(scratch, ("equals", "due", "below", "digit", "end"))
 number = sum((int(d) * t[d] for d in DIGITS[1:]), 0)
+place = 2 * equals - at["p"] - 1  # where the due digit stands; -1 when the product is complete
 
-due, below = 2 * WIDTH + 1, 2 * WIDTH + 2  # at position i these less i are where a[k] and a[k-1] stand
-ask = {p[due - i]: (LARGE + log(10)) * p[i] for i in range(WIDTH + 1, 2 * WIDTH + 2)}
-ask_below = {p[below - i]: LARGE * p[i] for i in range(WIDTH + 1, 2 * WIDTH + 2)}
-look = Head(
-    query={lane: ask.get(lane, 0) + ask_below.get(lane, 0) for lane in p.lanes[: WIDTH + 2]},
-    value={pair: number},
-    output={pair: 11 * pair},
-    scores="exact",
-)
-
-u = FACTOR * pair - number
+find = attend_where({t["="]: 1}, value={equals: at["p"]}, at=at, prefer="first")
+fetch = [attend_to(at, place, value={due: number}, name="due"), attend_to(at, place + 1, value={below: number}, name="below")]
+u = 10 * FACTOR * due + FACTOR * below - number
 most = 9 * FACTOR + FACTOR - 1
 count = [n for k in range(1, most + 1) for n in step(u, {digit: -9 if k % 10 == 0 else 1}, above=10 * (k - 1) + 0.5)]
+stop = step(-place, {end: 1}, above=0.5)
+decode = as_mlp(parabola(digit, {t[d]: int(d) for d in DIGITS}, 50))
 
 
 def answer(prompt: str) -> str:
-    """The product, least digit first."""
-    return f"{FACTOR * int(prompt[1:-1]):0{WIDTH + 1}d}"[::-1]
+    """The product, least digit first, with one digit more than the number."""
+    return f"{FACTOR * int(prompt[1:-1]):0{len(prompt) - 1}d}"[::-1]
 
 
 program = Program(
-    embedding=(p, t, pair, digit),
-    layers=(Block([look], MLP(count)), as_mlp(parabola(digit, {t[d]: int(d) for d in DIGITS}, 50))),
-    claim=answers(rf"\^\d{{{WIDTH}}}=", answer, length=WIDTH + 1),
+    embedding=(at, t, equals, due, below, digit, end),
+    layers=(
+        find,
+        Block(fetch, MLP([*count, *stop])),
+        MLP([*decode.neurons, *conjunction([end], {t["="]: 10_000})], adds=decode.adds),
+    ),
+    claim=answers(r"\^\d{1,14}=", answer, stop="="),
 )

@@ -53,6 +53,14 @@ def test_bundled_programs_present_themselves(name: str) -> None:
     assert program.source.file == f"programs/{name}.py"
 
 
+@pytest.mark.parametrize("name", BUNDLED)
+def test_bundled_programs_are_short_and_name_their_source(name: str) -> None:
+    """A program is at most 60 lines, and one that others found says who."""
+    text = bundled()[name].read_text()
+    assert len(text.splitlines()) <= 60
+    assert name == "aab" or "Source:" in text
+
+
 # ---------------------------------------------------------------- aab and abc
 
 
