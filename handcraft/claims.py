@@ -22,7 +22,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, fi
 
 from handcraft.affine import Lane, number
 from handcraft.errors import ProgramError, PromptError, hint, listing, printable
-from handcraft.prompts import Language, parse
+from handcraft.patterns import parse
+from handcraft.prompts import Language
 from handcraft.values import Frozen, Where, here
 from handcraft.vocabulary import Vocabulary
 

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
-from handcraft.affine import Affine, AsAffine, AsDirection, AsMap, Map, MapLike, Term, number, value_lanes
+from handcraft.affine import Affine, Map, Term, number
 from handcraft.errors import ProgramError
+from handcraft.notation import AsAffine, AsDirection, AsMap, MapLike, value_lanes
 from handcraft.values import Frozen, Where, here
 
 SHARPNESS = 8.0  # gelu(8 z) / 8 is z or 0 to the last bit of float32 where |z| >= 1 (for tanh gelu, |x| >= 6 is enough)

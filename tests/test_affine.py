@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from handcraft import Head, local, position, scratch, token
-from handcraft.affine import Affine, Lane, Map, as_affine, as_direction, as_map, describe, format_number
+from handcraft.affine import Affine, Lane, Map, describe, format_number
 from handcraft.errors import ProgramError
+from handcraft.notation import as_affine, as_direction, as_map
 
 t, p, v, anchor = token("ab"), position(3), scratch("v"), local("anchor")
 a, b = t["a"], t["b"]

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handcraft.errors import ProgramError
-from handcraft.prompts import MAX_NESTING, MAX_POSITIONS, Language
+from handcraft.patterns import MAX_NESTING, MAX_POSITIONS
+from handcraft.prompts import Language
 
 SHORT = ["".join(word) for n in range(5) for word in product("ab1-", repeat=n)]  # every text up to length 4
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from pydantic import ValidationError
 
 from handcraft import MLP, Block, Head, Neuron, Program, local, position, scratch, token
-from handcraft.affine import Affine, Map, as_map
+from handcraft.affine import Affine, Map
 from handcraft.errors import ProgramError
+from handcraft.notation import as_map
 from handcraft.rules import as_block
 
 p, t, v = position(3), token("ab"), scratch("v")

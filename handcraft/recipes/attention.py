@@ -21,8 +21,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from handcraft.affine import Affine, Lane, Map, MapLike, Term, as_affine, as_map, value_lanes
+from handcraft.affine import Affine, Lane, Map, Term
 from handcraft.errors import ProgramError
+from handcraft.notation import MapLike, as_affine, as_map, value_lanes
 from handcraft.rules import Head
 from handcraft.slots import ONE_HOT, Slot, local, position
 from handcraft.values import here

@@ -17,8 +17,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from handcraft.affine import Affine, Lane, Map, MapLike, Term, as_affine, as_map
+from handcraft.affine import Affine, Lane, Map, Term
 from handcraft.errors import ProgramError, printable
+from handcraft.notation import MapLike, as_affine, as_map
 from handcraft.rules import MLP, Neuron
 from handcraft.slots import Slot
 from handcraft.values import here

@@ -24,8 +24,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from handcraft.affine import Affine, Lane, Named, Term, as_affine, as_direction, as_map
+from handcraft.affine import Affine, Lane, Named, Term
 from handcraft.errors import ProgramError
+from handcraft.notation import as_affine, as_direction, as_map
 from handcraft.rules import Amounts, Neuron
 from handcraft.values import here
 
