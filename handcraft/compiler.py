@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 
 from handcraft.affine import Affine, Lane, Map
+from handcraft.consistency import head_path, mlp_path, neuron_path
 from handcraft.errors import ProgramError, printable
 from handcraft.gpt2 import Array, Weights
 from handcraft.layout import Layout
-from handcraft.program import Program, head_path, mlp_path, neuron_path
+from handcraft.program import Program
 from handcraft.provenance import Entry, Reason
 from handcraft.rules import MLP, Block, Head
 from handcraft.slots import ONE_HOT

@@ -10,15 +10,16 @@ Rules of this file: a program that was accepted compiles; nothing here computes 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from handcraft.affine import Lane, describe
+from handcraft.affine import Lane
 from handcraft.claims import Answers, Claim, Predicate, Residual, as_claim
+from handcraft.consistency import rule_problems, unknown_lanes
 from handcraft.errors import ProgramError, PromptError, hint, listing, printable
 from handcraft.layout import Layout
 from handcraft.readout import leak_problem
@@ -125,7 +126,7 @@ class Program(Frozen):
     def _check(self) -> Program:
         self._check_name_and_sizes()
         self._check_slots()
-        for path, rule, problem in _problems(self):
+        for path, rule, problem in rule_problems(self.embedding, self.layers):
             raise ProgramError(problem, path, getattr(rule, "source", None))
         self._check_memory()
         for i, problem in reuse_problems(self.embedding, self.layers):
@@ -182,7 +183,7 @@ class Program(Frozen):
         if claim is None or isinstance(claim, Predicate):
             return
         if isinstance(claim, Residual):
-            for problem in _unknown([Lane.parse(claim.lane)], {str(lane): lane for lane in self.layout.column}):
+            for problem in unknown_lanes([Lane.parse(claim.lane)], {str(lane): lane for lane in self.layout.column}):
                 raise ProgramError(problem, ("claim",), claim.source)
             return
         unknown = [token for token in claim.tokens if token not in vocabulary.ids]
@@ -233,78 +234,6 @@ class Program(Frozen):
         from handcraft.model import Model
 
         return Model.of(self, dtype)
-
-
-def head_path(layer: int, block: Block, head: int) -> tuple[str, ...]:
-    """`layers[0]` where the block is one bare head, else `layers[0]`, `heads[1]`; a head's own name takes that place."""
-    here = () if len(block.heads) == 1 and block.mlp is None else (f"heads[{head}]",)
-    name = block.heads[head].name
-    return (f"layers[{layer}]", *(here if name is None else (printable(name),)))
-
-
-def mlp_path(layer: int, block: Block) -> tuple[str, ...]:
-    """`layers[1]` where the block is a bare MLP, else `layers[1]`, `mlp`."""
-    return (f"layers[{layer}]", "mlp") if block.heads else (f"layers[{layer}]",)
-
-
-def neuron_path(layer: int, block: Block, neuron: int) -> tuple[str, ...]:
-    """The path of a neuron; its own name stands last where it has one."""
-    name = block.mlp.neurons[neuron].name if block.mlp else None
-    return (*mlp_path(layer, block), f"neurons[{neuron}]" if name is None else printable(name))
-
-
-# ---------------------------------------------------------------- what can be wrong between rules
-
-Problem = tuple[tuple[str, ...], object, str]  # the path, the rule, what was found and what would work
-
-
-def _problems(program: Program) -> Iterator[Problem]:
-    stream = {str(lane): lane for slot in program.embedding for lane in slot.lanes}
-    for i, block in enumerate(program.layers):
-        for j, head in enumerate(block.heads):
-            yield from (((*head_path(i, block, j), part), head, text) for part, text in _head_problems(head, stream))
-        if block.mlp is not None:
-            path = mlp_path(i, block)
-            yield from (((*path, "adds"), block.mlp, text) for text in _unknown(block.mlp.adds.lanes_read, stream))
-            for j, neuron in enumerate(block.mlp.neurons):
-                parts = (("when", neuron.when), ("adds", neuron.adds))
-                yield from (
-                    ((*neuron_path(i, block, j), part), neuron, text)
-                    for part, affine in parts
-                    for text in _unknown(affine.lanes_read, stream)
-                )
-
-
-def _head_problems(head: Head, stream: Mapping[str, Lane]) -> Iterator[tuple[str, str]]:
-    asked, offered = head.query.targets, head.key.targets
-    if set(asked) != set(offered):
-        yield "query", _mismatch(asked, offered)
-    for part in ("query", "key", "value"):
-        yield from ((part, text) for text in _unknown(getattr(head, part).lanes_read, stream))
-    yield from (("output", text) for text in _unknown(head.output.targets, stream))
-    own = {str(lane): lane for lane in head.value.targets}
-    yield from (("output", text) for text in _unknown(head.output.lanes_read, own, "a value lane of this head"))
-    for part, lanes in (("query", asked), ("value", head.value.targets)):
-        yield from ((part, text) for text in _unknown((lane for lane in lanes if not lane.local), stream))
-
-
-def _mismatch(asked: Sequence[Lane], offered: Sequence[Lane]) -> str:
-    found = f"asks about {describe(asked)} but the key offers {describe(offered)}"
-    missing = [str(lane) for lane in asked if lane not in offered]
-    extra = [str(lane) for lane in offered if lane not in asked]
-    if {lane.slot for lane in asked} != {lane.slot for lane in offered}:
-        return found
-    return found + "".join(
-        f"; {text} {listing(lanes, 4)}" for text, lanes in (("not offered:", missing), ("not asked:", extra)) if lanes
-    )
-
-
-def _unknown(lanes: Iterable[Lane], known: Mapping[str, Lane], kind: str = "a lane of the embedding") -> Iterator[str]:
-    for lane in lanes:
-        if str(lane) not in known:
-            slots = dict.fromkeys(known_lane.slot for known_lane in known.values())
-            have = listing(known if lane.slot in slots else slots)
-            yield f"{printable(str(lane))} is not {kind} (those are {have})" + hint(str(lane), known)
 
 
 def program_name(stem: str) -> str:
