@@ -24,6 +24,7 @@ from handcraft.errors import ProgramError, hint, listing, printable
 from handcraft.values import Where, here
 
 MAX_N_CTX = 2**20  # positions; a longer window is refused before anything is allocated
+MAX_ONE_HOT = 2**13  # positions with a lane each; their table alone would fill a gigabyte
 ONE_HOT: Literal["one-hot"] = "one-hot"
 
 Row = tuple[float, ...]  # one value a lane of the slot
@@ -137,6 +138,11 @@ def position(n_ctx: int, /, *, name: str = "position", **lanes: Values) -> Slot:
     """The position: one-hot over `n_ctx` positions, or one lane for each named function of it."""
     _check_n_ctx(n_ctx)
     if not lanes:
+        if n_ctx > MAX_ONE_HOT:
+            message = (
+                f"a lane for each of {n_ctx} positions is more than {MAX_ONE_HOT}; hold the position itself: position(n, p=...)"
+            )
+            raise ProgramError(message, (), here())
         return Slot(name=name, labels=tuple(map(str, range(n_ctx))), positions=ONE_HOT)
     columns = [_column(f"{name}:{label}", values, range(n_ctx)) for label, values in lanes.items()]
     return Slot(name=name, labels=tuple(lanes), positions=tuple(zip(*columns, strict=True)))
