@@ -94,7 +94,7 @@ PROGRAMS = [
     program("a program's window of a billion", "Program(embedding=(t,), n_ctx=10**9)", "bad > n_ctx: the context window must be 1 to 1048576; found 1000000000 (bad.py:3)"),
     program("no window", "Program(embedding=(t,))", "bad > n_ctx: the context window must be 1 to 1048576; no slot has a table of positions: pass n_ctx= (bad.py:3)"),
     program("two windows", "Program(embedding=(p, t, slot('x', position=[1, 2])))", "bad > embedding[2]: x has 2 positions, but the window is 5 (bad.py:3)"),
-    program("weights of more than 1 GB", "Program(embedding=(position(8000), t))", re.compile(r"bad > n_ctx: the weights would need \d\.\d GB \(8002 columns, window 8000\); at most 1 GB is allowed: .* \(bad\.py:3\)")),
+    program("weights of more than 1 GB", "Program(embedding=(position(8192), t))", re.compile(r"bad > n_ctx: the weights would need \d\.\d GB \(8194 columns, window 8192\); at most 1 GB is allowed: .* \(bad\.py:3\)")),
     program("a lane for each of too many positions", "Program(embedding=(position(12000), t))", "bad: a lane for each of 12000 positions is more than 8192; hold the position itself: position(n, p=...) (bad.py:3)"),
     program("heads of a billion lanes", "Program(embedding=(p, t), d_head=10**9)", re.compile(r"bad > \w+: .*at most .* \(bad\.py:3\)")),
     # numbers
