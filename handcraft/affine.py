@@ -208,6 +208,9 @@ def lift(value: object) -> Affine | Map:
 
 def kind_of(value: object) -> str:
     """What a wrong value is, for messages."""
+    if isinstance(value, Operand):
+        named = f"the {type(value).__name__.lower()} {getattr(value, 'name', value)}"
+        return printable(named if isinstance(value, Named) else f"the expression {value}")
     shape = getattr(value, "shape", None)
     return f"an array of shape {shape}" if shape else f"{type(value).__name__} {printable(repr(value))[:60]}"
 

@@ -16,6 +16,7 @@ import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -199,8 +200,10 @@ class Model:
             return None
         text = self.vocabulary.decode(ids)
         if text not in claim.language(self.n_ctx, self.vocabulary) or self.vocabulary.encode(text) != list(ids):
-            domain = f"its prompts match '{printable(claim.prompts)}' and fit {self.n_ctx} tokens with their answer"
-            raise PromptError(f"'{printable(text)}' is not a prompt of {self.name}; {domain}")
+            shown = claim.prompts if len(claim.prompts) <= 60 else claim.prompts[:60] + "..."
+            some = max(islice(claim.language(self.n_ctx, self.vocabulary), 20), key=len)
+            domain = f"its prompts match '{printable(shown)}', such as '{printable(some)}', and fit {self.n_ctx} tokens"
+            raise PromptError(f"'{printable(text)}' is not a prompt of {self.name}; {domain} with their answer")
         if claim.answer.call is not None:
             claim.expected(text, self.vocabulary, self.n_ctx)  # refuses a prompt whose answer does not fit
         room = self.n_ctx - len(ids) + 1

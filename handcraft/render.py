@@ -219,7 +219,8 @@ def difference(found: Difference, most: int = 60) -> RenderableType:
         table.add_column(safe(name), justify="right" if name in found.names else "left")
     for cell in found.cells[:most]:
         table.add_row(*(safe(cell[key]) for key in ("part", "row", "column")), number(cell["a"]), number(cell["b"]))
-    parts: list[RenderableType] = [safe(f"{len(found.cells)} cells differ", "bold"), table]
+    parts: list[RenderableType] = [safe(f"{len(found.cells)} cell{'s' if len(found.cells) != 1 else ''} differ", "bold")]
+    parts += [table] if found.cells else []
     parts += [safe(f"... and {len(found.cells) - most} more", "dim")] if len(found.cells) > most else []
     for key, sign, style in (("only_a", "-", "red"), ("only_b", "+", "green")):
         parts += [safe(f"{sign} {rule}", style) for rule in found.rules[key][:most]]

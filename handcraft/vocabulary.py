@@ -60,10 +60,7 @@ class Vocabulary:
         return tuple(found)
 
     def _unknown(self, text: str, at: int) -> str:
-        return (
-            f"no token matches '{printable(text[at : at + 12])}' at character {at} of the prompt; "
-            f"the vocabulary is {listing(self.tokens)}"
-        )
+        return f"no token matches '{printable(text[at])}' at character {at} of the prompt; the vocabulary is {listing(self.tokens)}"
 
     def encode(self, prompt: str | Iterable[str]) -> list[int]:
         """The ids of a text, or of a sequence of tokens. Raises PromptError for what is not in the vocabulary."""

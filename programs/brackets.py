@@ -1,4 +1,4 @@
-"""Closes brackets: ^({[= is answered with ]})$, for any prompt that opens at most nine deep.
+"""Closes brackets: ^({[= is answered with ]})$, for prompts at most nine brackets deep.
 
 The first head adds up the depth; neurons square it. The second looks for the latest bracket that opened to my depth,
 by the score 2 d_i d_j - d_j^2, and writes its partner; ^ counts as opened to depth 0, and is answered by $. Source: Yao
@@ -38,10 +38,20 @@ def answer(prompt: str) -> str:
     return "".join(reversed(stack))
 
 
-flat = r"(\(\)|\{\}|\[\])"
-closed = rf"(\({flat}{{0,2}}\)|\{{{flat}{{0,2}}\}}|\[{flat}{{0,2}}\])"  # two deep at most
+def groups(deepest: int) -> str:
+    """A regular expression of any number of groups that are closed again, so many deep."""
+    if deepest == 0:
+        return ""
+    inner = groups(deepest - 1)
+    return rf"(\({inner}\)|\{{{inner}\}}|\[{inner}\])*"
+
+
+prompts = ""  # of the claim: up to nine open brackets, with groups up to four deep before each
+for level in range(DEEPEST, -1, -1):
+    prompts = groups(min(4, DEEPEST - level)) + (rf"([({{\[]{prompts})?" if level < DEEPEST else "")
+
 program = Program(
     embedding=(at, t, depth, squared),
     layers=(Block([count], MLP(square(depth, DEEPEST, {squared: 1}))), partner),
-    claim=answers(rf"\^({closed}{{0,1}}[({{\[]){{0,7}}{closed}{{0,2}}=", answer, stop="$", longest=50),
+    claim=answers(rf"\^{prompts}=", answer, stop="$", longest=N_CTX - DEEPEST),
 )

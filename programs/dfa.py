@@ -1,4 +1,4 @@
-"""Runs a finite automaton and writes down its states: ^1101= is answered with BDBDE..., one state a symbol, then =.
+"""Runs a finite automaton and writes down its states: ^1101= is answered with BDBD=, one state a symbol.
 
 The automaton reads a binary number, the highest bit first, and its states A to E are the remainder by 5. The states
 are tokens, so the model keeps its memory in the text: two heads fetch the next symbol, one neuron for each state and

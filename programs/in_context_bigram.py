@@ -1,8 +1,7 @@
-"""Predicts by the word's own statistics: after ^abacab? ... the letter that has followed the current one most often.
+"""Predicts by the word's own statistics: ^ababaca is answered with b, the letter that most often followed an a.
 
-^ababac a: b has followed a twice, c once, so b is next; of equals the first in the alphabet, and ^ where the letter
-is new. The first head puts each letter's predecessor beside it; the second takes the mean over all that follow the
-current letter. Source: Bietti et al., "Birth of a Transformer", 2023; Edelman et al., 2024 (in-context n-grams).
+Of equals the first in the alphabet, and ^ where the letter is new. The first head puts each letter's predecessor beside
+it; the second takes the mean over all that follow the current letter. Source: Bietti et al., "Birth of a Transformer", 2023; Edelman et al., 2024 (in-context n-grams).
 """
 
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Plays Nim perfectly: ^357= (three heaps of 0 to 7) is answered with the heap and how many to take, A1, or - if lost.
+"""Plays Nim perfectly: ^357= (three heaps of 0 to 7) is answered with the heap and how many to take, A1$, or -$ if lost.
 
 Three heads fetch the heaps as bits. Neurons compute the nim-sum (exclusive or), its highest bit, the first heap that
 has this bit, and what must be taken from it so that the nim-sum becomes zero. Source: Bouton, "Nim, a Game with a
@@ -12,11 +12,9 @@ from handcraft.recipes import addresses, as_mlp, attend_to, conjunction, parabol
 
 HEAPS, BITS, DIGITS = "ABC", "421", "01234567"
 
-at, t = addresses(6), token("^=-" + HEAPS + DIGITS)
+at, t = addresses(7, last=lambda i: int(i == 6)), token("^=-$" + HEAPS + DIGITS)
 heap = {h: scratch(f"heap{h}", BITS) for h in HEAPS}
-total, top, has = scratch("sum", BITS), scratch("top", BITS), scratch("has", HEAPS)
-take = scratch("take")
-
+total, top, has, take = scratch("sum", BITS), scratch("top", BITS), scratch("has", HEAPS), scratch("take")
 bits = {b: sum((t[d] for d in DIGITS if int(d) & int(b)), 0) for b in BITS}
 fetch = [attend_to(at, i, value={heap[h][b]: bits[b] for b in BITS}, name=h) for i, h in enumerate(HEAPS, 1)]
 
@@ -26,10 +24,8 @@ def signed(flag, wanted):
     return flag if wanted else 1 - flag
 
 
-odd = [p for p in product((0, 1), repeat=3) if sum(p) % 2]
-xor = [
-    n for b in BITS for p in odd for n in conjunction([signed(heap[h][b], x) for h, x in zip(HEAPS, p, strict=True)], {total[b]: 1})
-]
+odd = [dict(zip(HEAPS, p, strict=True)) for p in product((0, 1), repeat=3) if sum(p) % 2]
+xor = [n for b in BITS for p in odd for n in conjunction([signed(heap[h][b], p[h]) for h in HEAPS], {total[b]: 1})]
 highest = [n for i, b in enumerate(BITS) for n in conjunction([total[b], *(1 - total[c] for c in BITS[:i])], {top[b]: 1})]
 holds = [n for h in HEAPS for b in BITS for n in conjunction([top[b], heap[h][b]], {has[h]: 1})]
 first = [n for i, h in enumerate(HEAPS) for n in conjunction([t["="], has[h], *(1 - has[g] for g in HEAPS[:i])], {t[h]: 50})]
@@ -39,6 +35,7 @@ less = [  # bit b of the heap flips where the nim-sum has it: 1 to 0 takes b awa
     for h, b, bit in product(HEAPS, BITS, (1, 0))
     for n in conjunction([t[h], total[b], signed(heap[h][b], bit)], {take: int(b) if bit else -int(b)})
 ]
+write = [*first, *lost, *(n for flag in (at["last"], t["-"]) for n in conjunction([flag], {t["$"]: 5000}))]
 decode = as_mlp(parabola(take, {t[d]: int(d) for d in DIGITS}, 10))
 
 
@@ -54,6 +51,6 @@ def answer(prompt: str) -> str:
 
 program = Program(
     embedding=(at, t, *heap.values(), total, top, has, take),
-    layers=(Block(fetch, MLP(xor)), MLP([*highest, *less]), MLP(holds), MLP([*decode.neurons, *first, *lost], adds=decode.adds)),
-    claim=answers(r"\^[0-7]{3}=", answer),
+    layers=(Block(fetch, MLP(xor)), MLP([*highest, *less]), MLP(holds), MLP([*decode.neurons, *write], adds=decode.adds)),
+    claim=answers(r"\^[0-7]{3}=", answer, stop="$"),
 )

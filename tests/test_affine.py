@@ -137,7 +137,7 @@ def test_an_array_never_swallows_an_expression() -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: a * b, "an expression can only be multiplied by a number, found Lane Lane(slot='token', label='b', local=False)"),
+        (lambda: a * b, "an expression can only be multiplied by a number, found the lane token:b"),
         (lambda: a * True, "an expression can only be multiplied by a number, found bool True"),
         (lambda: a * "3", "an expression can only be multiplied by a number, found str '3'"),
         (lambda: a / "3", "an expression can only be divided by a number, found str '3'"),
@@ -155,7 +155,7 @@ def test_an_array_never_swallows_an_expression() -> None:
         (lambda: as_map({3: a}), "the left side of a map is a lane or a slot, found int 3"),
         (lambda: as_map({v: t}), "v has no partner: lanes pair by equal labels, and the expression has a, b"),
         (lambda: as_map({t: token("bc")}), "token:a has no partner: lanes pair by equal labels, and the expression has b, c"),
-        (lambda: as_direction({a: b}), "an amount to add is a number, found Lane Lane(slot='token', label='b', local=False)"),
+        (lambda: as_direction({a: b}), "an amount to add is a number, found the lane token:b"),
         (lambda: as_map({"\x1b[2J": "x"}), r"an expression is made of lanes, slots and numbers, found str 'x'"),
     ],
 )

@@ -136,8 +136,8 @@ PROGRAMS = [
     program("a claim of a list", claiming("lambda context: ['a']"), re.compile(r"bad > claim: the claim answers \['a'\] to 'a', which is not a token of a, b.* \(bad\.py:3\)"), "verify", "bad.py"),
     program("no claim", "program = Program(embedding=(p, t))", "bad: has no claim to verify; pass claim= to Program", "verify", "bad.py"),
     # prompts
-    program("a prompt outside the domain", claiming("answers('a{2}', str)"), "'ab' is not a prompt of bad; its prompts match 'a{2}' and fit 5 tokens with their answer", "run", "bad.py", "ab"),
-    program("a prompt that is too long", claiming("answers('a*', str)"), "'aaaaaa' is not a prompt of bad; its prompts match 'a*' and fit 5 tokens with their answer", "run", "bad.py", "aaaaaa"),
+    program("a prompt outside the domain", claiming("answers('a{2}', str)"), "'ab' is not a prompt of bad; its prompts match 'a{2}', such as 'aa', and fit 5 tokens with their answer", "run", "bad.py", "ab"),
+    program("a prompt that is too long", claiming("answers('a*', str)"), "'aaaaaa' is not a prompt of bad; its prompts match 'a*', such as 'aaaaa', and fit 5 tokens with their answer", "run", "bad.py", "aaaaaa"),
 ]  # fmt: skip
 
 ARGUMENTS = [
@@ -151,7 +151,7 @@ ARGUMENTS = [
     arguments("a file that is too large", "large.py is larger than 1048576 bytes", "run", "large.py", "a"),
     arguments("an empty prompt", "the prompt is empty; it needs at least one of the tokens a, b", "run", "ok.py", ""),
     arguments("an empty context", "the prompt is empty; it needs at least one of the tokens a, b", "trace", "ok.py", ""),
-    arguments("an unknown token", "no token matches 'cab' at character 2 of the prompt; the vocabulary is a, b", "run", "ok.py", "abcab"),
+    arguments("an unknown token", "no token matches 'c' at character 2 of the prompt; the vocabulary is a, b", "run", "ok.py", "abcab"),
     arguments("an unknown listed token", "the token 'c' is not in the vocabulary a, b", "run", "ok.py", '["a", "c"]', "--tokens"),
     arguments("no list of tokens", "the prompt is empty; it needs at least one of the tokens a, b", "run", "ok.py", "[]", "--tokens"),
     arguments("tokens that are no JSON", """--tokens takes a JSON list of tokens such as ["a", "b"], found 'ab'""", "run", "ok.py", "ab", "--tokens"),

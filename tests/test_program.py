@@ -221,7 +221,7 @@ def test_a_name_is_safe_as_a_folder(name: str) -> None:
 def test_a_memory_bomb_is_refused() -> None:
     """A window and a width that would need gigabytes are refused before anything is allocated."""
     with pytest.raises(ProgramError, match=r"the weights would need .* GB"):
-        mine(embedding=(position(30000), token("ab")))
+        mine(embedding=(position(8192), token("ab")))
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handcraft import Model
+from handcraft.claims import Answers
 from handcraft.generation import Sampler
 from handcraft.gpt2 import softmax
 from handcraft.loader import bundled, summary
@@ -59,6 +60,17 @@ def test_bundled_programs_are_short_and_name_their_source(name: str) -> None:
     text = bundled()[name].read_text()
     assert len(text.splitlines()) <= 60
     assert name == "aab" or "Source:" in text
+
+
+@pytest.mark.parametrize("name", [name for name in BUNDLED if isinstance(bundled_program(name).claim, Answers)])
+def test_running_a_program_gives_its_answer(name: str) -> None:
+    """What `run` prints for a prompt is the whole answer and nothing after it."""
+    program, model = bundled_program(name), bundled_model(name)
+    claim, random = program.claim, Random(1)
+    assert isinstance(claim, Answers)
+    language = claim.language(program.n_ctx, model.vocabulary)
+    for prompt in (language.draw(random) for _ in range(20)):
+        assert model.generate(prompt) == "".join(claim.expected(prompt, model.vocabulary, program.n_ctx))
 
 
 # ---------------------------------------------------------------- aab and abc

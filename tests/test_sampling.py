@@ -118,7 +118,7 @@ def doubler(answer: Any, prompts: str = "[ab]{1,3}=", **options: Any) -> Model:
 
 def test_few_prompts_are_checked_whole() -> None:
     """Where the prompts can be listed, each is checked once, and counts as one."""
-    report = verify(doubler(lambda prompt: "=" * len(prompt)))
+    report = verify(doubler(lambda _: "===="))
     assert (report.verdict, report.method, report.contexts, report.checked, report.accuracy) == (
         "checked",
         "exhaustive",
@@ -129,9 +129,17 @@ def test_few_prompts_are_checked_whole() -> None:
     assert report.min_margin == pytest.approx(10.0)
 
 
+def test_answers_of_several_lengths_need_a_stop_token() -> None:
+    """Without one, running could not know where an answer ends, so that a right program would still print too much."""
+    model = doubler(lambda prompt: "=" * len(prompt))
+    source = model.program.claim.source if model.program and model.program.claim else None
+    with Refused(ProgramError, f"say > claim: the answer to 'aa=' has 3 tokens, another has 2: end them with stop= ({source})"):
+        verify(model)
+
+
 def test_a_wrong_answer_is_the_prompt_s_fault_once() -> None:
     """A prompt is right or wrong as a whole; the counterexample ends where the first wrong token is due."""
-    report = verify(doubler(lambda prompt: "==a=" if "b" in prompt else "=="))
+    report = verify(doubler(lambda prompt: "==a=" if "b" in prompt else "===="))
     assert (report.verdict, report.contexts, report.accuracy) == ("refuted", 14, 3 / 14)
     assert report.counterexample is not None
     assert ("".join(report.counterexample.tokens), report.counterexample.expected, report.counterexample.got) == ("b===", "a", "=")

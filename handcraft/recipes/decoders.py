@@ -28,9 +28,18 @@ SUM_ERROR = 1e-9
 NEVER = -104.0  # exp(-104) is 0 in float32
 
 
+def _checked(gain: float, recipe: str) -> float:
+    """The gain. Raises ProgramError for one that cannot beat the current token's own 1."""
+    if not gain > 1:
+        raise ProgramError(
+            f"{gain:g} cannot beat the 1 of the current token's own logit; use more than 1", (recipe, "gain"), here()
+        )
+    return gain
+
+
 def one_hot(tokens: MapLike, gain: float) -> Map:
     """{token lane: lane that is 1 where it must follow}, times the gain."""
-    return as_map(tokens).scaled(gain)
+    return as_map(tokens).scaled(_checked(gain, "one_hot"))
 
 
 def parabola(x: Term, numbers: Mapping[Any, float], gain: float) -> Map:
@@ -39,7 +48,7 @@ def parabola(x: Term, numbers: Mapping[Any, float], gain: float) -> Map:
     The next number is behind by `gain` times the square of their distance, less twice the error of x; a token that is no
     number is behind by `gain` and more.
     """
-    expression = as_affine(x)
+    expression, gain = as_affine(x), _checked(gain, "parabola")
     rows = {lane: expression.scaled(2 * v).plus(Affine.of({}, 1 - v * v)).scaled(gain) for lane, v in numbers.items()}
     return as_map(rows)
 
@@ -48,6 +57,7 @@ def thermometer(flags: Sequence[Term], tokens: Sequence[Lane], gain: float) -> M
     """The first token whose flag is 1, for flags that rise once from 0 to 1: gain (flag - flag before)."""
     if len(flags) != len(tokens):
         raise ProgramError(f"{len(flags)} flags for {len(tokens)} tokens", ("thermometer", "flags"), here())
+    _checked(gain, "thermometer")
     rises = [as_affine(flag) for flag in flags]
     before = [Affine(), *rises[:-1]]
     return Map.of((t, (a - b).scaled(gain)) for t, a, b in zip(tokens, rises, before, strict=True))
