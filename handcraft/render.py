@@ -26,7 +26,7 @@ from handcraft.proof.report import Report
 from handcraft.tracing import HeadTrace, Trace
 
 PIPED_WIDTH = 120  # where there is no terminal to ask; COLUMNS overrides
-MAX_ROWS = 40  # a taller or wider table is shown without its empty rows and columns
+MAX_ROWS = 20  # a taller or wider table is shown without its empty rows and columns
 MAX_RULES = 12  # lines of rules under a table
 VERDICT_STYLES = {"proved": "bold green", "checked": "green", "refuted": "bold red", "unknown": "yellow"}
 
