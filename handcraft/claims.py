@@ -146,6 +146,13 @@ class Answers(Frozen):
     longest: int | None = None
     source: Where = Field(default_factory=here)
 
+    @field_validator("length", "longest")
+    @classmethod
+    def _positive(cls, value: int | None) -> int | None:
+        if value is not None and value < 1:
+            raise ProgramError(f"must be at least 1, found {value}")
+        return value
+
     @field_validator("prompts")
     @classmethod
     def _parses(cls, prompts: str) -> str:
@@ -168,23 +175,14 @@ class Answers(Frozen):
         Raises ProgramError for an answer that is no text of the vocabulary or does not fit the window: prompt and
         answer share it, and the answer's last token is predicted but never read.
         """
-        text = self.answer(prompt)
-        if not isinstance(text, str):
-            raise ProgramError(f"the answer to '{printable(prompt)}' must be a text, found {text!r}", ("claim",))
-        try:
-            tokens = vocabulary.split(text)
-        except PromptError as error:
-            raise ProgramError(f"the answer to '{printable(prompt)}' is {text!r}: {error}", ("claim",)) from None
-        if not tokens and self.stop is None:
-            raise ProgramError(f"the answer to '{printable(prompt)}' must be a text, found {text!r}", ("claim",))
-        if self.stop is not None and tokens[-1:] != (self.stop,):
-            tokens = (*tokens, self.stop)
+        tokens = self._tokens(prompt, self.answer(prompt), vocabulary)
+        problem = None
         if self.stop is not None and self.stop in tokens[:-1]:
-            raise ProgramError(f"the answer to '{printable(prompt)}' holds the stop token before its end: {text!r}", ("claim",))
-        if self.length is not None and len(tokens) != self.length:
-            raise ProgramError(
-                f"the answer to '{printable(prompt)}' has {len(tokens)} tokens, but length={self.length}", ("claim",)
-            )
+            problem = f"holds the stop token before its end: '{printable(''.join(tokens))}'"
+        elif self.length is not None and len(tokens) != self.length:
+            problem = f"has {len(tokens)} tokens, but length={self.length}"
+        if problem is not None:
+            raise ProgramError(f"the answer to '{printable(prompt)}' {problem}", ("claim",))
         needed = len(vocabulary.split(prompt)) + len(tokens) - 1
         if needed > n_ctx:
             raise ProgramError(
@@ -193,6 +191,16 @@ class Answers(Frozen):
                 ("claim",),
             )
         return tokens
+
+    def _tokens(self, prompt: str, text: object, vocabulary: Vocabulary) -> tuple[str, ...]:
+        """The answer split into tokens, with the stop token at its end."""
+        if not isinstance(text, str) or not (text or self.stop):
+            raise ProgramError(f"the answer to '{printable(prompt)}' must be a text, found {text!r}", ("claim",))
+        try:
+            tokens = vocabulary.split(text)
+        except PromptError as error:
+            raise ProgramError(f"the answer to '{printable(prompt)}' is {text!r}: {error}", ("claim",)) from None
+        return tokens if self.stop is None or tokens[-1:] == (self.stop,) else (*tokens, self.stop)
 
 
 class Predicate(Frozen):

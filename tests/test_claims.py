@@ -251,3 +251,10 @@ def test_a_tolerance_must_mean_something(tolerance: float) -> None:
         distribution({"a": {"a": 1}}, tolerance=tolerance)
     with Refused(ProgramError, f"Residual > tolerance: must be a number from 0 on, found {tolerance}", here=True):
         residual("v", len, tolerance=tolerance)
+
+
+@pytest.mark.parametrize("field", ["length", "longest"])
+def test_an_answer_and_a_prompt_have_a_token_at_least(field: str) -> None:
+    """A length of nothing is refused where it is written."""
+    with Refused(ProgramError, f"Answers > {field}: must be at least 1, found 0", here=True):
+        answers("a", str, **{field: 0})
