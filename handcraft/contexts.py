@@ -6,8 +6,10 @@ its regular language. Rules of this file: counts are exact integers; hypothesis 
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from random import Random
 from typing import TYPE_CHECKING
 
 from handcraft.claims import Answers
@@ -48,3 +50,25 @@ def contexts(program: Program) -> SearchStrategy[list[str]]:
         vocabulary = Vocabulary(program.vocabulary)
         return prompts(program.claim, program.n_ctx, vocabulary).map(lambda text: list(vocabulary.split(text)))
     return token_contexts(program.vocabulary, program.n_ctx)
+
+
+def first_context(
+    strategy: SearchStrategy[list[str]],
+    condition: Callable[[list[str]], bool],
+    examples: int,
+    *,
+    shrink: bool = True,
+    random: Random | None = None,
+) -> list[str] | None:
+    """The first context that hypothesis draws with this property, made as small as it can; None where none is drawn."""
+    from hypothesis import HealthCheck, Phase, find, settings
+    from hypothesis.errors import NoSuchExample
+
+    options = settings(
+        max_examples=examples, database=None, derandomize=True, deadline=None,
+        suppress_health_check=list(HealthCheck), phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
+    )  # fmt: skip
+    with contextlib.suppress(NoSuchExample):
+        found: list[str] = find(strategy, condition, settings=options, random=random)
+        return found
+    return None

@@ -4,8 +4,7 @@
     ├── ProgramError            rules that do not form a program: carries path, file and line
     ├── PromptError             a prompt that the model cannot or must not answer
     ├── WeightsError            a weight dict or a weight file that is not what it should be
-    ├── MissingExtraError       an optional package is not installed
-    └── CheckError              the work was done, and a check of it failed; exit code 1
+    └── MissingExtraError       an optional package is not installed
 
 Rules of this file: a message says what was found and what would work; whoever knows the place
 (program, layer, rule) adds it with `at`; nothing here prints.
@@ -55,12 +54,6 @@ class WeightsError(HandcraftError, ValueError):
 
 class MissingExtraError(HandcraftError, ImportError):
     """An optional package is not installed; the message names the extra that brings it."""
-
-
-class CheckError(HandcraftError):
-    """The work was done, and a check of it failed."""
-
-    exit_code = 1
 
 
 def hint(name: str, known: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ Rules of this file: a failure shows the shrunk counterexample with its attention
 
 from __future__ import annotations
 
-from handcraft.contexts import contexts
+from handcraft.contexts import contexts, first_context
 from handcraft.errors import ProgramError
 from handcraft.model import Model
 from handcraft.program import Program
@@ -27,22 +27,13 @@ def assert_accurate(program: Program, *, examples: int = 200, dtype: str = "floa
     Raises AssertionError with the shrunk counterexample and its attention table; ProgramError where the program has
     no claim.
     """
-    from hypothesis import HealthCheck, Phase, find, settings
-    from hypothesis.errors import NoSuchExample
-
     if program.claim is None:
         raise ProgramError("has no claim to assert; pass claim= to Program", (program.name,))
     model = program.build(dtype)
     judge = Judge(model, program.claim)
-    options = settings(
-        max_examples=examples, database=None, derandomize=True, deadline=None,
-        suppress_health_check=list(HealthCheck), phases=(Phase.generate, Phase.shrink),
-    )  # fmt: skip
-    try:
-        tokens = find(contexts(program), lambda context: judge.first_wrong(context) is not None, settings=options)
-    except NoSuchExample:
-        return
-    raise AssertionError(_failure(model, judge, tokens))
+    tokens = first_context(contexts(program), lambda context: judge.first_wrong(context) is not None, examples)
+    if tokens is not None:
+        raise AssertionError(_failure(model, judge, tokens))
 
 
 def _failure(model: Model, judge: Judge, tokens: list[str]) -> str:

@@ -8,7 +8,6 @@ Rules of this file: the draw is decided by a fixed seed, so that a verdict can b
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -17,7 +16,7 @@ from random import Random
 import numpy as np
 
 from handcraft.claims import Answers
-from handcraft.contexts import token_contexts
+from handcraft.contexts import first_context, token_contexts
 from handcraft.model import Model
 from handcraft.proof.judge import Judge
 from handcraft.proof.tally import Tally
@@ -49,20 +48,9 @@ def draw_contexts(judge: Judge, count: int, deadline: float, progress: Progress)
 
 
 def _find(model: Model, condition: Callable[[list[str]], bool], count: int, *, shrink: bool) -> list[str] | None:
-    """The first context that hypothesis draws with this property, made as small as it can."""
-    from hypothesis import HealthCheck, Phase, find, settings
-    from hypothesis.errors import NoSuchExample
-
-    options = settings(
-        max_examples=max(10, min(count, 10**6)), database=None, derandomize=True, deadline=None,
-        suppress_health_check=list(HealthCheck), phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
-    )  # fmt: skip
-    with contextlib.suppress(NoSuchExample):
-        found: list[str] = find(
-            token_contexts(model.vocabulary.tokens, model.n_ctx), condition, settings=options, random=Random(SEED)
-        )
-        return found
-    return None
+    """The first open context with this property; the same draws for the same model."""
+    strategy, examples = token_contexts(model.vocabulary.tokens, model.n_ctx), max(10, min(count, 10**6))
+    return first_context(strategy, condition, examples, shrink=shrink, random=Random(SEED))
 
 
 def check_prompts(judge: Judge, prompts: Iterable[str], deadline: float, progress: Progress, total: int) -> Tally:

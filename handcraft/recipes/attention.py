@@ -249,12 +249,11 @@ def count_where(
     strength = 2 * SHARPNESS
     query = dict(asked.scaled(strength).rows)
     offers = dict((value_lanes(asked) if key is None else as_map(key)).rows)
-    lane = local("anchor").lanes[0]
     lift_anchor = as_affine(anchor).scaled(conditions * strength)
     bias = local("unmatched").lanes[0]  # every position pays for all conditions; the anchor is given them
     query[bias] = Affine.of({}, 1.0)
     offers[bias] = Affine.of({}, -conditions * strength).plus(lift_anchor)
-    return _anchored(anchor, query, offers, value, name, lane)
+    return _anchored(anchor, query, offers, value, name)
 
 
 def _anchored(
@@ -263,9 +262,8 @@ def _anchored(
     offers: Mapping[Lane, Affine],
     value: MapLike,
     name: str | None,
-    lane: Lane | None = None,
 ) -> Head:
-    lane = lane or ANCHOR_LANE.lanes[0]
+    lane = ANCHOR_LANE.lanes[0]
     asked = Map.of([*query.items(), (lane, Affine.of({}, math.log(ANCHOR)))])
     offered = Map.of([*offers.items(), (lane, as_affine(anchor))])
     return Head(query=asked, key=offered, value=value, output=value_lanes(value).scaled(ANCHOR), scores="exact", name=name)
