@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test exhaustive lint benchmark package docs clean
+.PHONY: demo test exhaustive cluster lint benchmark package docs clean
 
 demo: $(VENV)/handcraft  ## build, explain and verify aab
 	$(BIN)/handcraft build programs/aab.py
@@ -17,6 +17,9 @@ test: $(VENV)/test  ## the tests
 exhaustive: $(VENV)/test  ## the tests that take minutes
 	$(BIN)/python -m pytest -o addopts= -n auto tests/exhaustive
 
+cluster: $(VENV)/test $(VENV)/cluster  ## real clusters on this machine, whose workers are killed
+	$(BIN)/python -m pytest -o addopts= tests/cluster
+
 lint: $(VENV)/test $(VENV)/lint  ## ruff and mypy
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -28,7 +31,7 @@ benchmark: $(VENV)/test $(VENV)/benchmark  ## speed, in one process
 package: $(VENV)/package  ## the wheel, installed and run away from the checkout
 	sh tests/package.sh $(BIN)/python
 
-docs: $(VENV)/handcraft  ## the generated parts of README.md and docs/; verifies every program
+docs: $(VENV)/test  ## the generated parts of README.md and docs/; verifies every program
 	$(BIN)/python docs/make_pictures.py
 	$(BIN)/python docs/make_readme.py
 	$(BIN)/python docs/make_programs.py
@@ -42,7 +45,7 @@ $(VENV)/handcraft: $(VENV)/python pyproject.toml
 	$(PIP) install --editable .
 	touch $@
 
-$(VENV)/test $(VENV)/lint $(VENV)/benchmark $(VENV)/package: $(VENV)/%: $(VENV)/handcraft
+$(VENV)/test $(VENV)/cluster $(VENV)/lint $(VENV)/benchmark $(VENV)/package: $(VENV)/%: $(VENV)/handcraft
 	$(PIP) install --group $*
 	touch $@
 

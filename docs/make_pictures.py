@@ -1,4 +1,7 @@
-"""Draws docs/explain.svg: what `handcraft explain programs/aab.py` shows, with fonts of the reader's own machine."""
+"""Draws the pictures of docs/, with fonts of the reader's own machine.
+
+explain.svg is what `handcraft explain programs/aab.py` shows, states.svg what `handcraft states baby_gpt --save` writes.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from handcraft import render
+from handcraft import drawing, render
 from handcraft.explanation import Explanation, explain
 from handcraft.model import Model
+from handcraft.states import explore
 
 HERE = Path(__file__).parent
 
@@ -25,5 +29,11 @@ def explain_svg() -> str:
     return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)  # they would be fetched from the network
 
 
+def states_svg() -> str:
+    """The baby GPT as a Markov chain."""
+    return drawing.svg(explore(Model.open("baby_gpt")))
+
+
 if __name__ == "__main__":
     (HERE / "explain.svg").write_text(explain_svg())
+    (HERE / "states.svg").write_text(states_svg())

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from handcraft.slots import scratch as scratch
     from handcraft.slots import slot as slot
     from handcraft.slots import token as token
+    from handcraft.transducers import transducer as transducer
 
 __version__ = "0.1.0"
 
@@ -43,6 +44,7 @@ _HOMES = {
     "recipes.attention": ("attend_to",),
     "rules": ("MLP", "Block", "Head", "Neuron"),
     "slots": ("Slot", "local", "position", "scratch", "slot", "token"),
+    "transducers": ("transducer",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -2,34 +2,35 @@
 
     after({"aa": "b"})               the last tokens decide; the longest matching ending counts
     distribution({"111": {...}})     next-token probabilities, by the last tokens
-    answers(prompts, answer, stop)   a countable domain of prompts, each with one right continuation
+    answers(prompts, answer, stop)   a countable domain of prompts, each with one right continuation (answering.py)
     residual(lane, function)         what a lane of the stream must hold in the end
-    a plain function                 context -> token or None
+    an expression, or a function     context -> token or None
 
-Each claim is asked in plain Python, one context at a time: it is the oracle that verification compares the model
-with, so it knows nothing of weights. Rules of this file: claims that are data serialise whole; a function
+Each claim is asked in plain Python, one context at a time (oracles.py): verification compares the model with it, so it
+knows nothing of weights. Rules of this file: a claim that is `declared` is data and serialises whole; a function
 serialises by name, and what a function decides is never proved.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from handcraft.affine import Lane, number
-from handcraft.errors import ProgramError, PromptError, hint, listing, printable
+from handcraft.answering import Answer, Answering, Function, Length, Table, answer_of, length_of
+from handcraft.callbacks import Callback
+from handcraft.errors import ProgramError, PromptError, printable
+from handcraft.expressions import Expression
 from handcraft.patterns import parse
 from handcraft.prompts import Language
+from handcraft.transducers import Transducer
 from handcraft.values import Frozen, Where, here
 from handcraft.vocabulary import Vocabulary
 
 Ending = str | tuple[str, ...]  # a text, or its tokens where the text could be split in more than one way
 Entry = TypeVar("Entry")
-Context = str | tuple[str, ...]  # as Vocabulary.context gives it
 
 
 def _tolerance(value: float) -> float:
@@ -39,51 +40,6 @@ def _tolerance(value: float) -> float:
 
 
 Tolerance = Annotated[float, AfterValidator(_tolerance)]
-
-
-@dataclass(frozen=True, eq=False)
-class Callback:
-    """A function of the author's, known by name. `call` is None in a program that was read from a file."""
-
-    name: str
-    call: Callable[[Any], Any] | None = field(default=None, repr=False)
-    code: object = field(default=None, repr=False)  # of the function: equal where its text is
-
-    def __eq__(self, other: object) -> bool:
-        """Equal by name and, where both know their function, by its code."""
-        if not isinstance(other, Callback):
-            return NotImplemented
-        return self.name == other.name and (None in (self.code, other.code) or self.code == other.code)
-
-    def __hash__(self) -> int:
-        return hash(self.name)
-
-    @classmethod
-    def of(cls, value: Any) -> Any:
-        """A function, or the name of one, as a Callback."""
-        if isinstance(value, str):
-            return cls(value)
-        if not callable(value) or isinstance(value, cls):
-            return value
-        return cls(getattr(value, "__name__", type(value).__name__), value, getattr(value, "__code__", value))
-
-    def __call__(self, argument: Any) -> Any:
-        if self.call is None:
-            raise ProgramError(
-                f"the claim is the function '{printable(self.name)}', which a built directory does not hold; "
-                "check it beside its program file: verify DIRECTORY --program FILE"
-            )
-        try:
-            return self.call(argument)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # an author's function may raise anything, SystemExit included
-            raise ProgramError(
-                f"the claim '{printable(self.name)}' raised {type(error).__name__}: {error} on {argument!r}", ("claim",)
-            ) from error
-
-
-Function = Annotated[Callback, BeforeValidator(Callback.of), PlainSerializer(lambda callback: callback.name, return_type=str)]
 
 
 class After(Frozen):
@@ -97,6 +53,11 @@ class After(Frozen):
     def tokens(self) -> tuple[str, ...]:
         """The tokens it says must follow."""
         return tuple(token for _, token in self.table)
+
+    @property
+    def declared(self) -> bool:
+        """Whether it is all data."""
+        return True
 
     def endings(self, vocabulary: Vocabulary) -> dict[tuple[str, ...], str]:
         """The table with its endings split into tokens."""
@@ -125,6 +86,11 @@ class Distribution(Frozen):
         """The tokens it gives probabilities for."""
         return tuple(token for _, row in self.table for token, _ in row)
 
+    @property
+    def declared(self) -> bool:
+        """Whether it is all data."""
+        return True
+
     def endings(self, vocabulary: Vocabulary) -> dict[tuple[str, ...], dict[str, float]]:
         """The table with its endings split into tokens."""
         return {ending: dict(row) for ending, row in split_endings(self.table, vocabulary).items()}
@@ -133,25 +99,20 @@ class Distribution(Frozen):
 class Answers(Frozen):
     """Every prompt of a regular language has one right continuation.
 
+    answer   a function, a table, a rule or a transducer: see handcraft.answering
     stop     the token that ends every answer
-    length   how many tokens every answer has, where that is always the same
+    length   how many tokens every answer has, the stop token included, where that is always the same; or an
+             expression of `end` that says it for each prompt. A rule and a transducer need it
     longest  the most characters of a prompt; n_ctx where it is not given
     """
 
     kind: Literal["answers"] = "answers"
     prompts: str
-    answer: Function
+    answer: Answering
     stop: str | None = None
-    length: int | None = None
+    length: Length = None
     longest: int | None = None
     source: Where = Field(default_factory=here)
-
-    @field_validator("length", "longest")
-    @classmethod
-    def _positive(cls, value: int | None) -> int | None:
-        if value is not None and value < 1:
-            raise ProgramError(f"must be at least 1, found {value}")
-        return value
 
     @field_validator("prompts")
     @classmethod
@@ -159,15 +120,47 @@ class Answers(Frozen):
         parse(prompts)
         return prompts
 
+    @field_validator("answer", "length", "longest")
+    @classmethod
+    def _of_prompts(cls, value: Any) -> Any:
+        if isinstance(value, int) and value < 1:
+            raise ProgramError(f"must be at least 1, found {value}")
+        if isinstance(value, Expression) and value.uses("step"):
+            raise ProgramError("`step` is known to the inputs of a transducer only; use `here - end`")
+        return value
+
+    @model_validator(mode="after")
+    def _ends(self) -> Answers:
+        if self.length is None and isinstance(self.answer, Expression | Transducer):
+            raise ProgramError(
+                "a rule or a transducer has no end of its own: pass length=, how many tokens an answer has", ("length",)
+            )
+        return self
+
     @property
     def tokens(self) -> tuple[str, ...]:
-        """The stop token, which must be in the vocabulary."""
-        return () if self.stop is None else (self.stop,)
+        """The tokens that must be in the vocabulary: the stop token, and what a rule or a transducer names."""
+        named = self.answer.tokens if isinstance(self.answer, Expression | Transducer) else ()
+        return named if self.stop is None else (*named, self.stop)
+
+    @property
+    def declared(self) -> bool:
+        """Whether it is all data."""
+        return not isinstance(self.answer, Callback)
+
+    @property
+    def known(self) -> bool:
+        """Whether an answer can be told: not where a function was left behind in its file."""
+        return not isinstance(self.answer, Callback) or self.answer.call is not None
 
     def language(self, n_ctx: int, vocabulary: Vocabulary) -> Language:
         """The prompts that a window of `n_ctx` tokens can hold, where each token is as long as the longest."""
         most = n_ctx * max(map(len, vocabulary.tokens))
         return Language(self.prompts, min(most, self.longest or most))
+
+    def size(self, asked: Sequence[str]) -> int | None:
+        """How many tokens answer the prompt of these tokens, where the claim says so beforehand."""
+        return length_of(self.length, asked)
 
     def expected(self, prompt: str, vocabulary: Vocabulary, n_ctx: int) -> tuple[str, ...]:
         """The right continuation in tokens, stop token included.
@@ -175,45 +168,52 @@ class Answers(Frozen):
         Raises ProgramError for an answer that is no text of the vocabulary or does not fit the window: prompt and
         answer share it, and the answer's last token is predicted but never read.
         """
-        tokens = self._tokens(prompt, self.answer(prompt), vocabulary)
+        asked = vocabulary.split(prompt)
+        length = self.size(asked)
+        if not isinstance(self.answer, Callback):
+            self._fits(prompt, len(asked) + (length or 1) - 1, n_ctx)  # before a rule is asked a million times
+        tokens = answer_of(self.answer, prompt, length, self.stop, vocabulary)
         problem = None
         if self.stop is not None and self.stop in tokens[:-1]:
             problem = f"holds the stop token before its end: '{printable(''.join(tokens))}'"
-        elif self.length is not None and len(tokens) != self.length:
-            problem = f"has {len(tokens)} tokens, but length={self.length}"
+        elif length is not None and len(tokens) != length:
+            problem = f"has {len(tokens)} tokens, but length={length}"
         if problem is not None:
             raise ProgramError(f"the answer to '{printable(prompt)}' {problem}", ("claim",))
-        needed = len(vocabulary.split(prompt)) + len(tokens) - 1
+        self._fits(prompt, len(asked) + len(tokens) - 1, n_ctx)
+        return tokens
+
+    def _fits(self, prompt: str, needed: int, n_ctx: int) -> None:
         if needed > n_ctx:
             raise ProgramError(
                 f"the prompt '{printable(prompt)}' and its answer need {needed} positions, but n_ctx is {n_ctx}; "
                 "bound the prompts, e.g. with longest=, or widen the window",
                 ("claim",),
             )
-        return tokens
 
-    def _tokens(self, prompt: str, text: object, vocabulary: Vocabulary) -> tuple[str, ...]:
-        """The answer split into tokens, with the stop token at its end."""
-        if not isinstance(text, str) or not (text or self.stop):
-            raise ProgramError(f"the answer to '{printable(prompt)}' must be a text, found {text!r}", ("claim",))
-        try:
-            tokens = vocabulary.split(text)
-        except PromptError as error:
-            raise ProgramError(f"the answer to '{printable(prompt)}' is {text!r}: {error}", ("claim",)) from None
-        return tokens if self.stop is None or tokens[-1:] == (self.stop,) else (*tokens, self.stop)
+
+def _of_contexts(value: Callback | Expression) -> Callback | Expression:
+    if isinstance(value, Expression) and value.uses("end", "step"):
+        raise ProgramError("`end` and `step` are known to a claim on prompts only: see answers(...)")
+    return value
 
 
 class Predicate(Frozen):
-    """A plain function: context -> the only right next token, or None where it is silent."""
+    """An expression or a function: context -> the only right next token, or None where it is silent."""
 
     kind: Literal["function"] = "function"
-    function: Function
+    function: Annotated[Function, AfterValidator(_of_contexts)]
     source: Where = Field(default_factory=here)
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """None is known beforehand."""
-        return ()
+        """The tokens that an expression names; of a function none is known beforehand."""
+        return self.function.tokens if isinstance(self.function, Expression) else ()
+
+    @property
+    def declared(self) -> bool:
+        """Whether it is all data."""
+        return not isinstance(self.function, Callback)
 
 
 class Residual(Frozen):
@@ -221,7 +221,7 @@ class Residual(Frozen):
 
     kind: Literal["residual"] = "residual"
     lane: str
-    function: Function
+    function: Annotated[Function, AfterValidator(_of_contexts)]
     tolerance: Tolerance = 1e-5
     source: Where = Field(default_factory=here)
 
@@ -229,6 +229,11 @@ class Residual(Frozen):
     def tokens(self) -> tuple[str, ...]:
         """It names no token."""
         return ()
+
+    @property
+    def declared(self) -> bool:
+        """Whether it is all data."""
+        return not isinstance(self.function, Callback)
 
 
 Claim: TypeAlias = After | Distribution | Answers | Predicate | Residual
@@ -253,24 +258,26 @@ def distribution(table: Mapping[Ending, Mapping[str, float]], *, tolerance: floa
 
 def answers(
     prompts: str,
-    answer: Callable[[str], str],
+    answer: Callable[[str], str] | Answer | Mapping[str, str],
     *,
     stop: str | None = None,
-    length: int | None = None,
+    length: int | Expression | None = None,
     longest: int | None = None,
 ) -> Answers:
     """Every prompt that the regular expression matches has one right answer: see Answers."""
-    return Answers(prompts=prompts, answer=answer, stop=stop, length=length, longest=longest)
+    how = Table(table=tuple(answer.items())) if isinstance(answer, Mapping) else answer
+    return Answers(prompts=prompts, answer=how, stop=stop, length=length, longest=longest)
 
 
-def residual(lane: Lane | str, function: Callable[[Any], float | None], *, tolerance: float = 1e-5) -> Residual:
+def residual(lane: Lane | str, function: Callable[[Any], Any], *, tolerance: float = 1e-5) -> Residual:
     """A lane of the stream must end with this number: for programs that compute rather than predict."""
     return Residual(lane=str(lane), function=function, tolerance=tolerance)
 
 
 def as_claim(value: object) -> object:
-    """A plain function as a claim; anything else as it is."""
-    return Predicate(function=value) if callable(value) and not isinstance(value, Frozen) else value
+    """An expression or a plain function as a claim; anything else as it is."""
+    ours = isinstance(value, Frozen) and not isinstance(value, Expression)
+    return Predicate(function=value) if callable(value) and not ours else value
 
 
 def split_endings(table: Iterable[tuple[Ending, Entry]], vocabulary: Vocabulary) -> dict[tuple[str, ...], Entry]:
@@ -288,39 +295,3 @@ def split_endings(table: Iterable[tuple[Ending, Entry]], vocabulary: Vocabulary)
             raise ProgramError(f"the ending '{printable(str(ending))}' {'stands twice' if tokens else 'is empty'}", ("claim",))
         endings[tokens] = entry
     return endings
-
-
-class Oracle:
-    """A claim bound to a vocabulary: what must follow a context, asked one context at a time in plain Python."""
-
-    def __init__(self, claim: After | Distribution | Predicate | Residual, vocabulary: Vocabulary) -> None:
-        self.claim, self.vocabulary = claim, vocabulary
-
-    @cached_property
-    def _endings(self) -> Mapping[tuple[str, ...], Any]:
-        return {} if isinstance(self.claim, Predicate | Residual) else self.claim.endings(self.vocabulary)
-
-    @cached_property
-    def _lengths(self) -> list[int]:
-        return sorted({len(ending) for ending in self._endings}, reverse=True)
-
-    def __call__(self, context: Context) -> Any:
-        """The right token, the right probabilities or the right number; None where the claim is silent."""
-        if isinstance(self.claim, Predicate):
-            return self._checked(self.claim.function(context), context)
-        if isinstance(self.claim, Residual):
-            value = self.claim.function(context)
-            return None if value is None else number(value, f"the claim on {self.claim.lane} takes a number")
-        tokens = tuple(context)
-        endings = (tokens[len(tokens) - n :] for n in self._lengths if n <= len(tokens))
-        return next((self._endings[ending] for ending in endings if ending in self._endings), None)
-
-    def _checked(self, token: Any, context: Context) -> Any:
-        if token is not None and (not isinstance(token, str) or token not in self.vocabulary.ids):
-            known = listing(self.vocabulary.tokens)
-            raise ProgramError(
-                f"the claim answers {printable(repr(token))} to {context!r}, which is not a token of {known}"
-                + hint(str(token), self.vocabulary.tokens),
-                ("claim",),
-            )
-        return token

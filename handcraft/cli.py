@@ -215,16 +215,20 @@ def trace(
 @app.command()
 def verify(
     program: Program,
-    method: Annotated[str | None, typer.Option("--method", help="exhaustive, sampled, or both in order, with a comma.")] = None,
+    method: Annotated[str | None, typer.Option("--method", help="certificate, exhaustive, sampled, or several in order, with commas.")] = None,
     budget: Annotated[str | None, typer.Option("--budget", help="Contexts, or seconds such as 30s.")] = None,
     rules: Annotated[
         str | None, typer.Option("--program", help="The program file whose claim a built directory is held to.")
     ] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", min=0, help="Processes that count contexts; 0 for one on each core.")] = None,
+    backend: Annotated[str, typer.Option("--backend", help="Where they run: loky (here), dask or ray.")] = "loky",
+    address: Annotated[str | None, typer.Option("--address", help="Of a dask or ray cluster.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="A file from which an interrupted run goes on.")] = None,
     json: Json = False,
     dtype: Dtype = "float32",
 ) -> None:
     """Check the program against its claim, on every context where that is possible."""
-    from handcraft.proof import METHODS, Budget
+    from handcraft.proof import METHODS, Budget, Spread
     from handcraft.proof import verify as verify_model
 
     model = _open(program, dtype)
@@ -235,9 +239,10 @@ def verify(
             model = model.held_to(load_program(find(rules)))
     methods = [name.strip() for name in method.split(",")] if method is not None else list(METHODS)
     limits = Budget.parse(budget) if budget is not None else Budget()
+    spread = Spread(jobs, backend, address, checkpoint)
     with tempfile.TemporaryDirectory() as notes, _Progress(f"verifying {model.name}") as progress, redirect_stdout(sys.stderr):
         os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", notes)  # hypothesis would keep its notes in the user's folder
-        report = verify_model(model, methods=methods, budget=limits, progress=progress)
+        report = verify_model(model, methods=methods, budget=limits, progress=progress, spread=spread)
     if changed := model.differences():
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         report = replace(report, verdict="refuted", reason=f"the weights are not what the rules say, at {changed[0]}{more}")
@@ -292,6 +297,46 @@ def diff(a: Program, b: Program, json: Json = False) -> None:
     from handcraft import render
 
     return _show(lambda _: render.difference(found))
+
+
+@app.command()
+def states(
+    program: Program,
+    start: Annotated[
+        list[str] | None, typer.Option("--from", help="A context to start from, more than once if wished; else all.")
+    ] = None,
+    avoid: Annotated[str | None, typer.Option("--avoid", help="Can a context that holds this text be reached?")] = None,
+    save: Annotated[Path | None, typer.Option("--save", help="A picture: .svg, .dot, .mmd, .mermaid or .json.")] = None,
+    floor: Annotated[float, typer.Option("--floor", help="A token that is not likelier than this counts as impossible.")] = 0.0,
+    temperature: Annotated[float, typer.Option("--temperature", help="Divides the logits.")] = 1.0,
+    top_k: Annotated[int | None, typer.Option("--top-k", help="Keep the k likeliest; 1 is greedy.")] = None,
+    top_p: Annotated[float | None, typer.Option("--top-p", help="Keep the likeliest up to this probability.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many contexts to compute at most.")] = 4096,
+    tokens: Tokens = False,
+    json: Json = False,
+    dtype: Dtype = "float32",
+) -> None:
+    """Show the model as a Markov chain over contexts: probabilities, what lasts, what can be reached."""
+    from handcraft.avoidance import avoid as search
+    from handcraft.generation import Sampler
+    from handcraft.pictures import check_picture, save_picture
+    from handcraft.states import explore
+
+    if save is not None:
+        check_picture(save)  # before anything is computed
+    model, starts = _open(program, dtype), [_prompt(text, tokens) for text in start or ()]
+    chain = explore(model, starts, sampler=Sampler(temperature, top_k, top_p), floor=floor, limit=limit)
+    avoided = search(chain, _prompt(avoid, tokens)) if avoid is not None else None
+    chain = chain if avoided else chain.whole()
+    files = _writing(lambda: [save_picture(chain, save, avoided)]) if save is not None else []
+    if json:
+        _out(chain.to_json() | {"avoided": avoided and avoided.to_json()})
+    else:
+        from handcraft import render
+
+        _show(lambda _: render.states(chain, avoided))
+        print("".join(f"\nwrote {printable(str(file))}\n" for file in files), end="")
+    raise typer.Exit(avoided.exit_code if avoided else 0)
 
 
 @app.command("list")

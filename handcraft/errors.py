@@ -4,7 +4,10 @@
     ├── ProgramError            rules that do not form a program: carries path, file and line
     ├── PromptError             a prompt that the model cannot or must not answer
     ├── WeightsError            a weight dict or a weight file that is not what it should be
-    └── MissingExtraError       an optional package is not installed
+    ├── MissingExtraError       an optional package is not installed
+    ├── CheckpointError         a file of an interrupted run that is not what it should be
+    ├── ClusterError            processes that count for us cannot be reached, or keep dying
+    └── UndecidedError          a question that the given limits leave open; exit code 3
 
 Rules of this file: a message says what was found and what would work; whoever knows the place
 (program, layer, rule) adds it with `at`; nothing here prints.
@@ -54,6 +57,20 @@ class WeightsError(HandcraftError, ValueError):
 
 class MissingExtraError(HandcraftError, ImportError):
     """An optional package is not installed; the message names the extra that brings it."""
+
+
+class UndecidedError(HandcraftError):
+    """A question that the given limits leave open; the message names the limit."""
+
+    exit_code = 3
+
+
+class CheckpointError(HandcraftError, ValueError):
+    """A file of an interrupted run that is not what it should be."""
+
+
+class ClusterError(HandcraftError, RuntimeError):
+    """Processes that count for us cannot be reached, or keep dying."""
 
 
 def hint(name: str, known: Iterable[str]) -> str:

@@ -21,6 +21,7 @@ from handcraft.program import Program, program_name
 
 _HERE = Path(__file__).parent
 MAX_SOURCE = 2**20  # bytes of a program file
+PROGRAM_MODULE = "handcraft_program_"  # how the module of a program file is named, with its stem
 
 
 def bundled() -> dict[str, Path]:
@@ -60,7 +61,7 @@ def load_program(path: Path) -> Program:
     Raises ProgramError, with the author's file and line, for a file that raises or defines no program.
     """
     shown, source = _shown(path), _source(path)
-    module = ModuleType(f"handcraft_program_{path.stem}")
+    module = ModuleType(f"{PROGRAM_MODULE}{path.stem}")
     namespace = module.__dict__
     namespace["__file__"] = str(path)
     try:

@@ -181,7 +181,7 @@ class Model:
         the claim's window holds. Raises PromptError for a prompt outside the claim's domain.
         """
         ids = self.ids(prompt)
-        room = self._room(ids)
+        room = self.room(ids)
         most = UNASKED if room is None and n is None else min(x for x in (room, n) if x is not None)
         stop = stop if stop is not None else getattr(self._claim, "stop", None)
         choose = greedy if sampler is None else sampler.start()
@@ -193,7 +193,7 @@ class Model:
     def _claim(self) -> Any:
         return self.program.claim if self.program else None
 
-    def _room(self, ids: Sequence[int]) -> int | None:
+    def room(self, ids: Sequence[int]) -> int | None:
         """How many tokens may follow: None where the window slides. A claim of prompts refuses what is not one."""
         claim = self._claim
         if not isinstance(claim, Answers):
@@ -204,12 +204,14 @@ class Model:
             some = max(islice(claim.language(self.n_ctx, self.vocabulary), 20), key=len)
             domain = f"its prompts match '{printable(shown)}', such as '{printable(some)}', and fit {self.n_ctx} tokens"
             raise PromptError(f"'{printable(text)}' is not a prompt of {self.name}; {domain} with their answer")
-        if claim.answer.call is not None:
+        if claim.known:
             claim.expected(text, self.vocabulary, self.n_ctx)  # refuses a prompt whose answer does not fit
-        room = self.n_ctx - len(ids) + 1
-        if room < (claim.length or 1):
+        room, length = self.n_ctx - len(ids) + 1, claim.size([self.vocabulary.tokens[i] for i in ids])
+        if room < (length or 1):
             raise PromptError(f"'{printable(text)}' and its answer do not fit the {self.n_ctx} tokens of {self.name}")
-        return claim.length or room
+        if length is None or (claim.stop is not None and not isinstance(claim.length, int)):
+            return room  # the stop token ends the answer
+        return length
 
     def trace(self, context: Prompt) -> Trace:
         """Every intermediate of one context, by the names of the program."""

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from handcraft.affine import Lane
-from handcraft.claims import Answers, Claim, Predicate, Residual, as_claim
+from handcraft.claims import After, Answers, Claim, Distribution, Predicate, Residual, as_claim
 from handcraft.consistency import rule_problems, unknown_lanes
 from handcraft.errors import ProgramError, PromptError, hint, listing, printable
+from handcraft.expressions import Expression
 from handcraft.layout import Layout
 from handcraft.readout import leak_problem
 from handcraft.reuse import reuse_problems
@@ -56,7 +57,7 @@ class Program(Frozen):
 
     embedding   the slots; their order is the order of the columns
     layers      heads, MLPs and blocks; a bare head or MLP is a block of one
-    claim       what must be predicted (handcraft.claims), or a function context -> token or None
+    claim       what must be predicted (handcraft.claims), or an expression or function context -> token or None
     vocabulary  the tokens; inferred from the slots' tables, in their order
     n_ctx       the context window; inferred from the slots' tables
     activation  of every neuron: "gelu" (GPT-2's tanh form) or "relu"
@@ -84,7 +85,7 @@ class Program(Frozen):
             *,
             embedding: Sequence[Slot],
             layers: Sequence[Layer] = ...,
-            claim: Claim | Callable[[Any], str | None] | None = ...,
+            claim: Claim | Expression | Callable[[Any], str | None] | None = ...,
             vocabulary: Iterable[str] = ...,
             n_ctx: int = ...,
             name: str = ...,
@@ -180,7 +181,7 @@ class Program(Frozen):
 
     def _check_claim(self) -> None:
         claim, vocabulary = self.claim, Vocabulary(self.vocabulary)
-        if claim is None or isinstance(claim, Predicate):
+        if claim is None:
             return
         if isinstance(claim, Residual):
             for problem in unknown_lanes([Lane.parse(claim.lane)], {str(lane): lane for lane in self.layout.column}):
@@ -192,7 +193,10 @@ class Program(Frozen):
             raise ProgramError(message + hint(unknown[0], self.vocabulary), ("claim",), claim.source)
         if isinstance(claim, Answers):
             self._check_prompts(claim)
-            return
+        elif not isinstance(claim, Predicate):
+            self._check_endings(claim, vocabulary)
+
+    def _check_endings(self, claim: After | Distribution, vocabulary: Vocabulary) -> None:
         longest = max(claim.endings(vocabulary), key=len, default=())
         if not longest:
             raise ProgramError("needs at least one entry", ("claim",), claim.source)

@@ -89,6 +89,26 @@ class Language:
             ways.append({state: count for state, count in counts.items() if count})
         return ways
 
+    # ------------------------------------------------------------ character by character
+
+    def step(self, state: int, text: str) -> int:
+        """The state after more characters; 0 where no text goes on like this."""
+        for char in text:
+            state = self._reached(state) & self._masks.get(char, 0)
+        return state
+
+    def accepts(self, state: int) -> bool:
+        """Whether what led to the state is a text of the language."""
+        return self._accepts(state)
+
+    def can_end(self, state: int, used: int) -> bool:
+        """Whether so many characters that led to the state can be completed to a text."""
+        return any(state in ways for ways in self._ways[: self.max_length - used + 1])
+
+    def ends_in(self, state: int, n: int) -> bool:
+        """Whether so many more characters can complete a text."""
+        return 0 <= n < len(self._ways) and state in self._ways[n]
+
     # ------------------------------------------------------------ what it is for
 
     def __contains__(self, text: str) -> bool:

@@ -18,16 +18,20 @@ from rich.table import Table
 from rich.text import Text
 
 from handcraft.affine import format_number
+from handcraft.avoidance import Avoided
 from handcraft.comparison import Difference
 from handcraft.errors import printable
 from handcraft.explanation import Explanation, View
 from handcraft.model import Model
 from handcraft.proof.report import Report
+from handcraft.states import Chain
 from handcraft.tracing import HeadTrace, Trace
 
 PIPED_WIDTH = 120  # where there is no terminal to ask; COLUMNS overrides
 MAX_ROWS = 20  # a taller or wider table is shown without its empty rows and columns
 MAX_RULES = 12  # lines of rules under a table
+MAX_STATES = 64  # rows of a table of states
+MAX_NEXT = 6  # tokens that may follow a state
 VERDICT_STYLES = {"proved": "bold green", "checked": "green", "refuted": "bold red", "unknown": "yellow"}
 
 
@@ -198,6 +202,8 @@ def report(found: Report) -> RenderableType:
         lines.append(safe(f"  largest probability error {found.max_probability_error:.3g}"))
     if found.max_lane_error is not None:
         lines.append(safe(f"  largest error of the lane {found.max_lane_error:.3g}"))
+    if found.error_bound is not None and found.min_margin is not None:
+        lines.append(safe(f"  rounding    at most {found.error_bound:.3g}, in any order of summation"))
     if found.reason:
         lines.append(safe(f"  because     {found.reason}"))
     if (wrong := found.counterexample) is not None:
@@ -229,6 +235,66 @@ def difference(found: Difference, most: int = 60) -> RenderableType:
         if sizes["a"][key] != sizes["b"][key]:
             parts.append(safe(f"{key}: {sizes['a'][key]} -> {sizes['b'][key]}"))
     return Group(*parts)
+
+
+def states(chain: Chain, avoided: Avoided | None) -> RenderableType:
+    """The chain over contexts, and whether what is to be avoided is reached."""
+    parts: list[RenderableType] = []
+    if chain.complete:
+        title = f"{chain.model.name}: {len(chain.states)} states, {len(chain.edges)} edges, from {chain.origin}"
+        floor = f", probabilities above {chain.floor:g}" if chain.floor else ""
+        parts = [safe(title + floor, "bold"), *_classes(chain), Text(""), _states(chain)]
+    return Group(*parts, *([Text("")] if parts and avoided else []), *(_avoided(avoided) if avoided else []))
+
+
+def _classes(chain: Chain) -> Iterable[Text]:
+    """What lasts, and what is left in the end."""
+    lasting = [c for c in chain.closed if not c.absorbing]
+    for c in lasting[:MAX_RULES]:
+        yield safe(f"  closed      {len(c.states)} states that lead to each other, period {c.period}")
+    if len(lasting) > MAX_RULES:
+        yield safe(f"  closed      ... and {len(lasting) - MAX_RULES} more classes", "dim")
+    yield safe(f"  absorbing   {len(chain.closed) - len(lasting)}")
+    yield safe(f"  transient   {len(chain.transient)}")
+
+
+def _states(chain: Chain) -> RenderableType:
+    table = Table(box=None, pad_edge=False, header_style="cyan")
+    for name in ("context", "share of time", "part", "next"):
+        table.add_column(name, justify="right" if name == "share of time" else "left", overflow="fold")
+    for i in range(min(MAX_STATES, len(chain.states))):
+        where, share = chain.place.get(i, (None, None))
+        alone = where is not None and chain.closed[where].absorbing
+        part = "transient" if where is None else "absorbing" if alone else f"closed {where + 1}"
+        shown = "·" if share is None else f"{share:.3g}"
+        table.add_row(safe(chain.label(i)), safe(shown), safe(part, "dim" if where is None else ""), safe(_next(chain, i)))
+    more = len(chain.states) - MAX_STATES
+    return Group(table, safe(f"... and {more} more; --json has all", "dim")) if more > 0 else table
+
+
+def _next(chain: Chain, state: int) -> str:
+    """The likeliest tokens that may follow, with their probabilities."""
+    row = sorted(chain.rows[state].items(), key=lambda item: -item[1])
+    tokens = [(chain.token(state, target), p) for target, p in row]
+    shown = ", ".join(f"{_quoted(token)} {p:.3g}" for token, p in tokens[:MAX_NEXT] if token is not None)
+    return shown + (f" and {len(row) - MAX_NEXT} more" if len(row) > MAX_NEXT else "")
+
+
+def _avoided(found: Avoided) -> Iterable[RenderableType]:
+    """The answer to --avoid, with the path where there is one."""
+    chain, n = found.chain, len(found.steps)
+    if found.verdict == "never":
+        starts = "the start" if found.allowed == 1 else f"the {found.allowed} starts"
+        yield safe(f"'{found.label}' is never reached from {starts} without it, by tokens above {chain.floor:g}", "bold green")
+    elif found.verdict == "undecided":
+        yield safe(
+            f"whether '{found.label}' is reached is undecided: the search ended at the limit of {chain.limit} states", "yellow"
+        )
+    else:
+        yield safe(f"'{found.label}' is reached in {n} step{'s' if n > 1 else ''}", "bold red")
+        yield safe(f"  {chain.label(found.path[0])}")
+        for state, token, p in found.steps:
+            yield safe(f"  {chain.label(state)}  by {_quoted(token or '')}, probability {p:.3g}")
 
 
 def listing(programs: Mapping[str, str]) -> RenderableType:

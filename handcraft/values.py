@@ -91,7 +91,8 @@ def _readable(error: ValidationError, kind: type[BaseModel]) -> ProgramError:
     cause = first.get("ctx", {}).get("error")
     path = (kind.__name__, *_steps(first["loc"]))
     if isinstance(cause, ProgramError):  # raised by one of our validators, here or further in
-        return cause.at(*path, source=here())
+        same = cause.path[:1] == path[:1]  # a value inside one of its own kind: the innermost says it
+        return cause.at(*(() if same else path), source=here())
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         known = list(kind.model_fields)
@@ -107,6 +108,6 @@ def _steps(loc: tuple[int | str, ...]) -> tuple[str, ...]:
     for part in loc:
         if isinstance(part, int) and steps:
             steps[-1] += f"[{part}]"
-        else:
+        elif not str(part).startswith("function-"):  # a validator, no field
             steps.append(str(part))
     return tuple(steps)

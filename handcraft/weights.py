@@ -32,7 +32,7 @@ from handcraft.gpt2 import Array, Weights
 
 MAX_BYTES = 2**30  # of one weight file; a larger one is refused unread
 MAX_JSON = 2**20  # of one JSON document
-MAX_DEPTH = 64  # of the nesting of a JSON document
+MAX_DEPTH = 128  # of the nesting of a JSON document
 MAX_LAYERS = 1024
 
 _NAME = re.compile(

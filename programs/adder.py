@@ -7,7 +7,8 @@ widths. Source: AdderBoard's smallest hand-set adders; the Transformer Cookbook 
 
 from math import log
 
-from handcraft import MLP, Head, Neuron, Program, answers, slot
+from handcraft import MLP, Head, Neuron, Program, answers, slot, transducer
+from handcraft.selections import step
 
 BIG = 2**19  # lifts -v^2 / (2 BIG) to -v^2 / 2
 A = log(10) / 0.2  # the next place weighs ten times this one
@@ -35,16 +36,14 @@ def adder(digits: int) -> Program:
         adds={digit: 99, square: BIG},
     )
 
-    def total(prompt: str) -> str:
-        """The sum of the two numbers, least digit first."""
-        a, b = prompt.rstrip("=").split("+")
-        return f"{int(a) + int(b):0{digits + 1}d}"[::-1]
+    table = {(c, str(x), str(y)): (str((c + x + y) % 10), (c + x + y) // 10) for c in (0, 1) for x in range(10) for y in range(10)}
+    column = transducer((digits - step, 2 * digits + 2 - step), table, start=0)
 
     return Program(
         name="adder",
         embedding=(digit, place, square),
         layers=(carry, wrap),
-        claim=answers(rf"0\d{{{digits}}}\+0\d{{{digits}}}=", total, length=digits + 1),
+        claim=answers(rf"0\d{{{digits}}}\+0\d{{{digits}}}=", column, length=digits + 1),
     )
 
 

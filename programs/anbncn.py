@@ -7,6 +7,7 @@ letter. Source: counting by means, Bhattamishra et al., 2020; the Transformer Co
 
 from handcraft import MLP, Block, Neuron, Program, answers, position, scratch, token
 from handcraft.recipes import mean
+from handcraft.selections import cases, count, equal, state
 
 N_CTX = 32
 SCALE = 2 * N_CTX  # shares differ by at least 1 / N_CTX
@@ -23,14 +24,12 @@ uneven = [Neuron(when=SCALE * (share[x] - share[y] - at["half"]), adds={t["N"]: 
 misplaced = Neuron(when=SCALE * marks, adds={t["N"]: 50, t["Y"]: -50})
 
 
-def answer(prompt: str) -> str:
-    """Y where there are as many a as b as c, in this order."""
-    n = len(prompt[1:-1]) // 3
-    return "Y" if prompt[1:-1] == "a" * n + "b" * n + "c" * n else "N"
-
+a, b, c = (count({0: x}) for x in "abc")
+after = {"a": {"b": "b", "c": "c"}, "b": {"a": "-", "c": "c"}, "c": {"a": "-", "b": "-"}}  # the latest letter; - is disorder
+verdict = cases((equal(state(after, "a"), "-"), "N"), (equal(a, b) * equal(b, c), "Y"), "N")
 
 program = Program(
     embedding=(at, t, share, bad, marks),
     layers=(Block([shares], MLP(order)), Block([average], MLP([*uneven, misplaced], adds={t["Y"]: 25}))),
-    claim=answers(r"\^(a{0,10}b{0,10}c{0,10}|[abc]{1,30})=", answer, length=1),
+    claim=answers(r"\^(a{0,10}b{0,10}c{0,10}|[abc]{1,30})=", verdict, length=1),
 )

@@ -7,29 +7,28 @@ modulo by steps, the Transformer Cookbook (Yang et al., 2026).
 
 from handcraft import MLP, Block, Program, answers, scratch, token
 from handcraft.recipes import addresses, as_mlp, attend_to, attend_where, conjunction, modulo, parabola
+from handcraft.selections import end, here, lookup, token_at
 
 LETTERS = "abcdefghij"
 NUMBER = {letter: i for i, letter in enumerate(LETTERS)}
 
 at, t = addresses(32), token("^=" + LETTERS)
-equals, key, due, end, shifted = scratch("equals"), scratch("key"), scratch("due"), scratch("end"), scratch("shifted")
+equals, key, due, done, shifted = scratch("equals"), scratch("key"), scratch("due"), scratch("done"), scratch("shifted")
 number = sum((i * t[x] for x, i in NUMBER.items()), 0)
 
 find = attend_where({t["="]: 1}, value={equals: at["p"]}, at=at, prefer="first", name="find")
 broadcast = attend_to(at, 1, range=(1, 1), value={key: number}, name="broadcast")
-fetch = attend_to(at, at["p"] - equals + 2, value={due: number, end: t["="]})
+fetch = attend_to(at, at["p"] - equals + 2, value={due: number, done: t["="]})
 wrap = modulo(due + key, len(LETTERS), 18, {shifted: 1})
 decode = as_mlp(parabola(shifted, {t[x]: i for x, i in NUMBER.items()}, 50))
-stop = conjunction([end], {t["="]: 10_000})
+stop = conjunction([done], {t["="]: 10_000})
 
 
-def answer(prompt: str) -> str:
-    """Every letter of the word, shifted by the key."""
-    return "".join(LETTERS[(NUMBER[x] + NUMBER[prompt[1]]) % 10] for x in prompt[2:-1])
-
+rule = {(x, k): LETTERS[(NUMBER[x] + NUMBER[k]) % 10] for x in LETTERS for k in LETTERS} | {("=", k): "=" for k in LETTERS}
+claim = lookup(rule, token_at(here - end + 2), token_at(1))
 
 program = Program(
-    embedding=(at, t, equals, key, due, end, shifted),
+    embedding=(at, t, equals, key, due, done, shifted),
     layers=(Block([find, broadcast]), Block([fetch], MLP(wrap)), MLP([*decode.neurons, *stop], adds=decode.adds)),
-    claim=answers(r"\^[a-j][a-j]{0,14}=", answer, stop="="),
+    claim=answers(r"\^[a-j][a-j]{0,14}=", claim, length=end - 1, stop="="),
 )

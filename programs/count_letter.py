@@ -9,6 +9,7 @@ from string import ascii_lowercase as LETTERS
 
 from handcraft import Program, answers, scratch, slot, token
 from handcraft.recipes import addresses, attend_to, count_where
+from handcraft.selections import count, end, lookup, own
 
 N_CTX = 32
 NUMBERS = [str(i) for i in range(N_CTX - 3)]
@@ -17,17 +18,12 @@ at, t = addresses(N_CTX), token(["^", "?", *LETTERS, *NUMBERS])
 name = slot("name", labels=NUMBERS, position=[[float(i == j) for j in range(len(NUMBERS))] for i in range(N_CTX)])
 same = scratch("same")
 
-count = count_where(t["^"], t, {same: 1 - t["^"]})
+sum_up = count_where(t["^"], t, {same: 1 - t["^"]})
 look = attend_to(at, same - 1, range=(0, at["p"]), value=name, output={t[n]: 50 * name[n] for n in NUMBERS})
-
-
-def answer(prompt: str) -> str:
-    """How often the last letter stands in the word."""
-    return str(prompt[1:-2].count(prompt[-1]))
 
 
 program = Program(
     embedding=(at, t, name, same),
-    layers=(count, look),
-    claim=answers(r"\^[a-z]{1,28}\?[a-z]", answer, length=1),
+    layers=(sum_up, look),
+    claim=answers(r"\^[a-z]{1,28}\?[a-z]", lookup(dict(enumerate(NUMBERS)), count({0: own}, before=end - 1)), length=1),
 )

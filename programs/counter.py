@@ -6,6 +6,7 @@ bit below was 1 and became 0; the new bit is the exclusive or of the two. Source
 
 from handcraft import MLP, Block, Program, answers, scratch, token
 from handcraft.recipes import addresses, attend_to, conjunction
+from handcraft.selections import cases, equal, here, lookup, own, token_at
 
 WIDTH, N_CTX = 8, 32
 
@@ -26,14 +27,12 @@ flip = [
 ]
 
 
-def answer(row: str) -> str:
-    """The next three numbers, modulo 256, least bit first."""
-    n = int(row[::-1], 2)
-    return "".join(f"{(n + i) % 256:08b}"[::-1] for i in (1, 2, 3))
-
+bit, under = token_at(here + 1 - WIDTH), token_at(here - WIDTH)  # the old bit, and the one below it, which is now `own`
+carried = {(b, u, o): str(int(b) ^ (u > o)) for b in "01" for u in "01" for o in "01"}
+claim = cases((equal((here + 1) % WIDTH, 0), lookup({"0": "1", "1": "0"}, bit)), lookup(carried, bit, under, own))
 
 program = Program(
     embedding=(at, t, old, below, carry),
     layers=(Block(fetch, MLP(rule)), MLP(flip)),
-    claim=answers("[01]{8}", answer, length=24),
+    claim=answers("[01]{8}", claim, length=24),
 )

@@ -7,28 +7,22 @@ al., "On the Ability and Limitations of Transformers to Recognize Formal Languag
 
 from handcraft import MLP, Block, Program, answers, position, scratch, token
 from handcraft.recipes import equals, running_sum, step
+from handcraft.selections import below, cases, equal, lowest, total
 
 at, t = position(32, p=lambda i: i), token("^=()YN")
-depth, below, bad = scratch("depth"), scratch("below"), scratch("bad")
+depth, early, bad = scratch("depth"), scratch("early"), scratch("bad")
 
 sink = running_sum(t["^"], {depth: t["("] - t[")"]})
-mark = step(depth, {below: -1}, above=-0.5)  # below = 1 - [depth >= 0]
-count = running_sum(t["^"], {bad: below})
+mark = step(depth, {early: -1}, above=-0.5)  # early = 1 - [depth >= 0]
+count = running_sum(t["^"], {bad: early})
 verdict = equals(40 * bad + depth, 0, {t["Y"]: 50, t["N"]: -50})
 
 
-def answer(prompt: str) -> str:
-    """Y where no closing bracket comes too early and none is missing."""
-    depth = 0
-    for bracket in prompt[1:-1]:
-        depth += 1 if bracket == "(" else -1
-        if depth < 0:
-            return "N"
-    return "N" if depth else "Y"
-
+signs = {"(": 1, ")": -1}
+balanced = cases((below(lowest(signs), 0), "N"), (equal(total(signs), 0), "Y"), "N")
 
 program = Program(
-    embedding=(at, t, depth, below, bad),
-    layers=(Block([sink], MLP(mark, adds={below: 1})), Block([count], MLP(verdict, adds={t["N"]: 25}))),
-    claim=answers(r"\^[()]{0,30}=", answer, length=1),
+    embedding=(at, t, depth, early, bad),
+    layers=(Block([sink], MLP(mark, adds={early: 1})), Block([count], MLP(verdict, adds={t["N"]: 25}))),
+    claim=answers(r"\^[()]{0,30}=", balanced, length=1),
 )

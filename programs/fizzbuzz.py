@@ -7,34 +7,32 @@ counting against an anchor; modulo by steps, the Transformer Cookbook (Yang et a
 
 from handcraft import MLP, Block, Head, Program, answers, position, scratch, token
 from handcraft.recipes import conjunction, modulo, running_sum, step
+from handcraft.selections import end, lookup, token_at, total
 
 DIGITS, WORDS = "0123456789", ("Number", "Fizz", "Buzz", "FizzBuzz")
 N_CTX = 32
 MOST = 9 * (N_CTX - 2)  # the greatest digit sum
 
 p, t = position(N_CTX), token(["^", "=", *DIGITS, *WORDS])
-total, by5 = scratch("total"), scratch("by5")
+digits, by5 = scratch("digits"), scratch("by5")
 rest = scratch("rest")  # the digit sum modulo 3
 
-add = running_sum(t["^"], {total: sum((int(d) * t[d] for d in DIGITS[1:]), 0)}, name="add")
+add = running_sum(t["^"], {digits: sum((int(d) * t[d] for d in DIGITS[1:]), 0)}, name="add")
 last = Head(query=1024 * p.previous, value={by5: t["0"] + t["5"]}, name="last")
 not3 = scratch("not3")
 choose = {"Number": [not3, 1 - by5], "Fizz": [1 - not3, 1 - by5], "Buzz": [not3, by5], "FizzBuzz": [1 - not3, by5]}
 words = [n for word, flags in choose.items() for n in conjunction(flags, {t[word]: 50})]
 
 
-def answer(prompt: str) -> str:
-    """The word for the number."""
-    n = int(prompt[1:-1])
-    return "Fizz" * (n % 3 == 0) + "Buzz" * (n % 5 == 0) or "Number"
-
+words_for = {(r, d): "Fizz" * (r == 0) + "Buzz" * (d in "05") or "Number" for r in range(3) for d in DIGITS}
+word = lookup(words_for, total({d: int(d) for d in DIGITS}) % 3, token_at(end - 1))
 
 program = Program(
-    embedding=(p, t, total, by5, rest, not3),
+    embedding=(p, t, digits, by5, rest, not3),
     layers=(
-        Block([add, last], MLP(modulo(total, 3, MOST, {rest: 1}))),
+        Block([add, last], MLP(modulo(digits, 3, MOST, {rest: 1}))),
         MLP(step(rest, {not3: 1}, above=0.5)),
         MLP(words),
     ),
-    claim=answers(r"\^(0|[1-9]\d{0,28})=", answer, length=1),
+    claim=answers(r"\^(0|[1-9]\d{0,28})=", word, length=1),
 )

@@ -6,6 +6,7 @@ The first head marks each bit that stands behind a w; the second reads the lates
 
 from handcraft import Program, answers, scratch, token
 from handcraft.recipes import addresses, attend_to, attend_where
+from handcraft.selections import latest, token_at
 
 at, t = addresses(32), token("wir01")
 written = scratch("written")  # 1 on a bit that stands behind a w
@@ -15,13 +16,8 @@ recall = attend_where({written: 1}, at=at, prefer="latest", value={t["0"]: t["0"
                       output={t["0"]: 50 * t["0"], t["1"]: 50 * t["1"]})  # fmt: skip
 
 
-def answer(prompt: str) -> str:
-    """The bit behind the last w."""
-    return prompt[prompt.rindex("w") + 1]
-
-
 program = Program(
     embedding=(at, t, written),
     layers=(mark, recall),
-    claim=answers("w[01]([wi][01]){0,14}r", answer, length=1),
+    claim=answers("w[01]([wi][01]){0,14}r", token_at(latest({-1: "w"})), length=1),
 )

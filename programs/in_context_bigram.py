@@ -4,10 +4,9 @@ Of equals the first in the alphabet, and ^ where the letter is new. The first he
 it; the second takes the mean over all that follow the current letter. Source: Bietti et al., "Birth of a Transformer", 2023; Edelman et al., 2024 (in-context n-grams).
 """
 
-from itertools import pairwise
-
 from handcraft import Program, answers, scratch, token
 from handcraft.recipes import addresses, attend_to, attend_where
+from handcraft.selections import count, most, own
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 GAIN = 2048  # one occurrence of at most 30 is worth 68, more than the alphabet's 26 steps of 2
@@ -25,15 +24,8 @@ follow = attend_where(
 )
 
 
-def answer(prompt: str) -> str:
-    """The letter that has followed the last one most often."""
-    word = prompt[1:]
-    followers = [b for a, b in pairwise(word) if a == word[-1]]
-    return max(LETTERS, key=followers.count) if followers else "^"
-
-
 program = Program(
     embedding=(at, t, before),
     layers=(previous, follow),
-    claim=answers(r"\^[a-z]{1,31}", answer, length=1),
+    claim=answers(r"\^[a-z]{1,31}", most({"^": 0} | {x: count({-1: own, 0: x}) for x in LETTERS}), length=1),
 )

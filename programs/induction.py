@@ -8,6 +8,7 @@ and Induction Heads", 2022.
 from string import ascii_lowercase as LETTERS
 
 from handcraft import Head, Program, attend_to, position, scratch, token
+from handcraft.selections import latest, own, token_at
 
 NEARER = 24  # a later match wins by this much for each position
 MATCH = 2**14  # a match beats every recency: more than NEARER * n_ctx
@@ -16,7 +17,7 @@ at = position(64, p=lambda i: i, pp=lambda i: i * i)
 now, before = token(LETTERS), scratch("before", LETTERS)
 
 previous = attend_to(at, at["p"] - 1, value={before: now})
-latest = Head(
+follower = Head(
     query={before: MATCH * now, at["p"]: NEARER},
     value={now: now},
     output={now: 50 * now},
@@ -24,10 +25,4 @@ latest = Head(
 )
 
 
-def claim(context: str) -> str | None:
-    """The letter after the latest earlier occurrence of the last letter, if there is one."""
-    found = context.rfind(context[-1], 0, -1)
-    return context[found + 1] if found >= 0 else None
-
-
-program = Program(embedding=(at, now, before), layers=(previous, latest), claim=claim)
+program = Program(embedding=(at, now, before), layers=(previous, follower), claim=token_at(latest({-1: own})))

@@ -7,12 +7,13 @@ modulo by steps, the Transformer Cookbook (Yang et al., 2026).
 
 from handcraft import MLP, Block, Program, answers, position, scratch, token
 from handcraft.recipes import as_mlp, conjunction, modulo, parabola, running_sum
+from handcraft.selections import lookup, total
 
 DIGITS, N_CTX, MOST = "0123456789", 18, 9 * 15
 
 at = position(N_CTX, doubled=lambda i: i % 2)
 t = token("^=" + DIGITS)
-change, total, check = scratch("change"), scratch("total"), scratch("check")
+change, luhn, check = scratch("change"), scratch("luhn"), scratch("check")
 
 
 def doubled(digit: int) -> int:
@@ -21,18 +22,16 @@ def doubled(digit: int) -> int:
 
 
 double = [n for d in range(1, 10) for n in conjunction([at["doubled"], t[str(d)]], {change: doubled(d) - d})]
-add = running_sum(t["^"], {total: sum((int(d) * t[d] for d in DIGITS[1:]), change)})
-rest = modulo(9 * total, 10, 9 * MOST, {check: 1})  # -x and 9 x are equal modulo 10
+add = running_sum(t["^"], {luhn: sum((int(d) * t[d] for d in DIGITS[1:]), change)})
+rest = modulo(9 * luhn, 10, 9 * MOST, {check: 1})  # -x and 9 x are equal modulo 10
 decode = as_mlp(parabola(check, {t[d]: int(d) for d in DIGITS}, 50))
 
 
-def answer(prompt: str) -> str:
-    """The digit that makes the Luhn sum a multiple of 10."""
-    return str(-sum(doubled(int(d)) if i % 2 == 0 else int(d) for i, d in enumerate(prompt[1:-1])) % 10)
-
+luhn_sum = total({d: doubled(int(d)) for d in DIGITS}, every=(1, 2)) + total({d: int(d) for d in DIGITS}, every=(2, 2))
+completed = lookup({i: str(-i % 10) for i in range(10)}, luhn_sum % 10)
 
 program = Program(
-    embedding=(at, t, change, total, check),
+    embedding=(at, t, change, luhn, check),
     layers=(MLP(double), Block([add], MLP(rest)), decode),
-    claim=answers(r"\^\d{15}=", answer, length=1),
+    claim=answers(r"\^\d{15}=", completed, length=1),
 )

@@ -9,16 +9,17 @@ from string import ascii_lowercase as LETTERS
 
 from handcraft import Program, answers, position, token
 from handcraft.recipes import mean
+from handcraft.selections import count, most
 
 N_CTX = 64
 GAIN = 2048  # one occurrence is worth at least GAIN / N_CTX = 32, more than the 26 of the alphabet
 
 at, t = position(N_CTX, p=lambda i: i), token("^=" + LETTERS)
 ahead = {letter: len(LETTERS) - i for i, letter in enumerate(LETTERS)}
-most = mean(t, output={t[letter]: GAIN * t[letter] + ahead[letter] for letter in LETTERS})
+vote = mean(t, output={t[letter]: GAIN * t[letter] + ahead[letter] for letter in LETTERS})
 
 program = Program(
     embedding=(at, t),
-    layers=(most,),
-    claim=answers(r"\^[a-z]{1,62}=", lambda prompt: max(LETTERS, key=prompt.count), length=1),
+    layers=(vote,),
+    claim=answers(r"\^[a-z]{1,62}=", most({x: count({0: x}) for x in LETTERS}), length=1),
 )

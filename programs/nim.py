@@ -39,18 +39,15 @@ write = [*first, *lost, *(n for flag in (at["last"], t["-"]) for n in conjunctio
 decode = as_mlp(parabola(take, {t[d]: int(d) for d in DIGITS}, 10))
 
 
-def answer(prompt: str) -> str:
+def answer(heaps: tuple[int, int, int]) -> str:
     """A winning move, or - where there is none."""
-    heaps = [int(d) for d in prompt[1:4]]
-    for name, size in zip(HEAPS, heaps, strict=True):
-        target = size ^ heaps[0] ^ heaps[1] ^ heaps[2]
-        if target < size:
-            return f"{name}{size - target}"
-    return "-"
+    targets = [size ^ heaps[0] ^ heaps[1] ^ heaps[2] for size in heaps]
+    moves = (f"{h}{size - target}" for h, size, target in zip(HEAPS, heaps, targets, strict=True) if target < size)
+    return next(moves, "-")
 
 
 program = Program(
     embedding=(at, t, *heap.values(), total, top, has, take),
     layers=(Block(fetch, MLP(xor)), MLP([*highest, *less]), MLP(holds), MLP([*decode.neurons, *write], adds=decode.adds)),
-    claim=answers(r"\^[0-7]{3}=", answer, stop="$"),
+    claim=answers(r"\^[0-7]{3}=", {"^{}{}{}=".format(*heaps): answer(heaps) for heaps in product(range(8), repeat=3)}, stop="$"),
 )

@@ -7,15 +7,16 @@ knows its parity. A count never exceeds the position, so the place is always vis
 
 from handcraft import Program, answers, scratch, token
 from handcraft.recipes import addresses, attend_to, running_sum
+from handcraft.selections import count, lookup
 
 at, t = addresses(64, odd=lambda i: i % 2), token("^=01")
 ones = scratch("ones")
 
-count = running_sum(t["^"], {ones: t["1"]})
+add = running_sum(t["^"], {ones: t["1"]})
 look = attend_to(at, ones, range=(0, at["p"]), value={t["1"]: at["odd"]}, output={t["1"]: 50 * t["1"], t["0"]: 50 - 50 * t["1"]})
 
 program = Program(
     embedding=(at, t, ones),
-    layers=(count, look),
-    claim=answers(r"\^[01]{0,62}=", lambda prompt: str(prompt.count("1") % 2), length=1),
+    layers=(add, look),
+    claim=answers(r"\^[01]{0,62}=", lookup({0: "0", 1: "1"}, count({0: "1"}) % 2), length=1),
 )

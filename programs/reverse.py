@@ -8,6 +8,7 @@ from string import ascii_lowercase as LETTERS
 
 from handcraft import Program, answers, scratch, token
 from handcraft.recipes import addresses, attend_to, attend_where
+from handcraft.selections import end, here, token_at
 
 at, t = addresses(40), token("^=" + LETTERS)
 equals = scratch("equals")  # where the = stands
@@ -18,5 +19,5 @@ read = attend_to(at, 2 * equals - at["p"] - 1, value=t, output=50 * t)
 program = Program(
     embedding=(at, t, equals),
     layers=(find, read),
-    claim=answers(r"\^[a-z]{0,19}=", lambda prompt: prompt[-2::-1], stop="^"),
+    claim=answers(r"\^[a-z]{0,19}=", token_at(2 * end - here - 1), length=end, stop="^"),
 )

@@ -9,6 +9,7 @@ from itertools import product
 
 from handcraft import MLP, Block, Program, answers, scratch, token
 from handcraft.recipes import addresses, attend_to, conjunction
+from handcraft.selections import here, lookup, token_at
 
 WIDTH, N_CTX = 16, 96
 
@@ -32,17 +33,11 @@ neurons = [
 ]
 
 
-def answer(row: str) -> str:
-    """The next five rows."""
-    rows = [row]
-    for _ in range(5):
-        old = rows[-1]
-        rows.append("".join(str(110 >> int(old[i - 1] + old[i] + old[(i + 1) % WIDTH], 2) & 1) for i in range(WIDTH)))
-    return "".join(rows[1:])
-
+beside = [token_at((here + 1) // WIDTH * WIDTH - WIDTH + (here + 1 + side) % WIDTH) for side in (-1, 0, 1)]
+new = {bits: str(110 >> int("".join(bits), 2) & 1) for bits in product("01", repeat=3)}
 
 program = Program(
     embedding=(at, t, cells),
     layers=(Block(fetch, MLP(neurons)),),
-    claim=answers("[01]{16}", answer, length=80),
+    claim=answers("[01]{16}", lookup(new, *beside), length=80),
 )

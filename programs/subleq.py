@@ -8,6 +8,7 @@ as Programmable Computers", 2023 (SUBLEQ in a transformer), here with the text a
 
 from handcraft import MLP, Block, Program, answers, scratch, token
 from handcraft.recipes import addresses, as_mlp, attend_to, equals, gated_copy, modulo, parabola, step
+from handcraft.selections import Expression, below, cases, equal, here, lookup, token_at
 
 SIZE, STEPS = 8, 6
 STATE = SIZE + 1  # the program counter, then the cells
@@ -21,7 +22,7 @@ at = addresses(
 )
 t = token("01234567")
 pc, old, a, b, c, x, y = (scratch(name) for name in ("pc", "old", "a", "b", "c", "x", "y"))
-pc1, pc2, pc3, difference, jump, here, result = map(scratch, ("pc1", "pc2", "pc3", "difference", "jump", "here", "result"))
+pc1, pc2, pc3, difference, jump, hit, result = map(scratch, ("pc1", "pc2", "pc3", "difference", "jump", "hit", "result"))
 number = sum((int(lane.label) * lane for lane in t.lanes), 0)
 first = at["start"] + 1  # where the cells begin
 
@@ -29,26 +30,27 @@ now = [attend_to(at, at["start"], value={pc: number}, name="pc"), attend_to(at, 
 ahead = [n for i, lane in enumerate((pc1, pc2, pc3), 1) for n in modulo(pc + i, SIZE, 10, {lane: 1})]
 read = [attend_to(at, first + p, value={to: number}, name=to.name) for p, to in ((pc, a), (pc1, b), (pc2, c))]
 load = [attend_to(at, first + p, value={to: number}, name=to.name) for p, to in ((a, x), (b, y))]
-subtract = [*modulo(y - x + SIZE, SIZE, 15, {difference: 1}), *equals(b - at["cell"], 0, {here: 1})]
+subtract = [*modulo(y - x + SIZE, SIZE, 15, {difference: 1}), *equals(b - at["cell"], 0, {hit: 1})]
 test = [*step(difference, {jump: -1}, above=0.5), *step(difference, {jump: 1}, above=3.5)]
-cases = [(at["is_pc"] + jump - 1, c), (at["is_pc"] - jump, pc3), (here - at["is_pc"], difference), (1 - here - at["is_pc"], old)]
-choose = [n for gate, value in cases for n in gated_copy(gate, value, 10, {result: 1})]
+parts = [(at["is_pc"] + jump - 1, c), (at["is_pc"] - jump, pc3), (hit - at["is_pc"], difference), (1 - hit - at["is_pc"], old)]
+choose = [n for gate, lane in parts for n in gated_copy(gate, lane, 10, {result: 1})]
+
+before = ((here + 1) // STATE - 1) * STATE  # where the state before the next token's begins
 
 
-def answer(state: str) -> str:
-    """The next six states."""
-    pc, cells, states = int(state[0]), [int(d) for d in state[1:]], ""
-    for _ in range(STEPS):
-        a, b, c = (cells[(pc + i) % SIZE] for i in range(3))
-        cells[b] = (cells[b] - cells[a]) % SIZE
-        pc = c if cells[b] in (0, 4, 5, 6, 7) else (pc + 3) % SIZE
-        states += "".join(map(str, [pc, *cells]))
-    return states
+def cell(i: Expression | int) -> Expression:
+    """The number in a cell of that state; -1 is the program counter."""
+    return lookup({str(n): n for n in range(SIZE)}, token_at(before + 1 + i))
 
+
+p0, p1, p2 = (cell((cell(-1) + i) % SIZE) for i in range(3))  # the instruction
+left = (cell(p1) - cell(p0)) % SIZE
+then = cases((equal(left, 0), p2), (below(3, left), p2), (cell(-1) + 3) % SIZE)
+following = cases((equal((here + 1) % STATE, 0), then), (equal((here + 1) % STATE - 1, p1), left), cell((here + 1) % STATE - 1))
 
 program = Program(
-    embedding=(at, t, pc, old, a, b, c, x, y, pc1, pc2, pc3, difference, jump, here, result),
+    embedding=(at, t, pc, old, a, b, c, x, y, pc1, pc2, pc3, difference, jump, hit, result),
     layers=(Block(now, MLP(ahead)), Block(read), Block(load, MLP(subtract)), MLP(test, adds={jump: 1}), MLP(choose),
             as_mlp(parabola(result, {lane: int(lane.label) for lane in t.lanes}, 10))),
-    claim=answers("[0-7]{9}", answer, length=STATE * STEPS),
+    claim=answers("[0-7]{9}", lookup(dict(enumerate("01234567")), following), length=STATE * STEPS),
 )  # fmt: skip

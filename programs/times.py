@@ -5,36 +5,40 @@ second, less the digit just written, is u = 10 t - c, where t is the due product
 before: t is u / 10 rounded up, and neurons count it modulo 10. Source: AdderBoard's 10:1 kernel, for one operand.
 """
 
-from handcraft import MLP, Block, Program, answers, scratch, token
+from handcraft import MLP, Block, Program, answers, scratch, token, transducer
 from handcraft.recipes import addresses, as_mlp, attend_to, attend_where, conjunction, parabola, step
+from handcraft.selections import end
+from handcraft.selections import step as k
 
 FACTOR, DIGITS = 7, "0123456789"
+EXACT = 128  # so sharp that no other position weighs anything: every number here is whole, and exact
 
 at, t = addresses(32), token("^=" + DIGITS)
-equals, due, below, digit, end = map(scratch, ("equals", "due", "below", "digit", "end"))
+equals, due, below, digit, done = map(scratch, ("equals", "due", "below", "digit", "done"))
 number = sum((int(d) * t[d] for d in DIGITS[1:]), 0)
 place = 2 * equals - at["p"] - 1  # where the due digit stands; -1 when the product is complete
 
-find = attend_where({t["="]: 1}, value={equals: at["p"]}, at=at, prefer="first")
-fetch = [attend_to(at, place, value={due: number}, name="due"), attend_to(at, place + 1, value={below: number}, name="below")]
+find = attend_where({t["="]: 1}, value={equals: at["p"]}, at=at, prefer="first", nearer=EXACT)
+fetch = [
+    attend_to(at, place, value={due: number}, sharpness=EXACT, name="due"),
+    attend_to(at, place + 1, value={below: number}, sharpness=EXACT, name="below"),
+]
 u = 10 * FACTOR * due + FACTOR * below - number
 most = 9 * FACTOR + FACTOR - 1
 count = [n for k in range(1, most + 1) for n in step(u, {digit: -9 if k % 10 == 0 else 1}, above=10 * (k - 1) + 0.5)]
-stop = step(-place, {end: 1}, above=0.5)
+stop = step(-place, {done: 1}, above=0.5)
 decode = as_mlp(parabola(digit, {t[d]: int(d) for d in DIGITS}, 50))
 
 
-def answer(prompt: str) -> str:
-    """The product, least digit first, with one digit more than the number."""
-    return f"{FACTOR * int(prompt[1:-1]):0{len(prompt) - 1}d}"[::-1]
-
+rows = {(c, x): divmod(FACTOR * int(x.replace("^", "0")) + c, 10)[::-1] for c in range(FACTOR) for x in "^" + DIGITS}
+column = transducer(end - 1 - k, {key: (str(digit), carry) for key, (digit, carry) in rows.items()}, start=0)
 
 program = Program(
-    embedding=(at, t, equals, due, below, digit, end),
+    embedding=(at, t, equals, due, below, digit, done),
     layers=(
         find,
         Block(fetch, MLP([*count, *stop])),
-        MLP([*decode.neurons, *conjunction([end], {t["="]: 10_000})], adds=decode.adds),
+        MLP([*decode.neurons, *conjunction([done], {t["="]: 10_000})], adds=decode.adds),
     ),
-    claim=answers(r"\^\d{1,14}=", answer, stop="="),
+    claim=answers(r"\^\d{1,14}=", column, length=end + 1, stop="="),
 )

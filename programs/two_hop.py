@@ -9,6 +9,7 @@ from string import ascii_lowercase as LETTERS
 
 from handcraft import MLP, Block, Program, answers, scratch, token
 from handcraft.recipes import addresses, attend_to, attend_where, conjunction
+from handcraft.selections import end, latest, otherwise, own, token_at
 
 at = addresses(32, second=lambda i: i % 2)  # 1 on the second letter of a pair
 t = token("?" + LETTERS)
@@ -20,15 +21,12 @@ once = attend_where({first: t}, value={hop: t}, at=at, prefer="latest", default=
 twice = attend_where({first: hop}, value=t, output=50 * t, at=at, prefer="latest", default=t["?"])
 
 
-def answer(prompt: str) -> str:
-    """The letter that the letter points to that the last one points to, or ? where there is none."""
-    pairs, asked = prompt[:-2], prompt[-1]
-    to = {pairs[i]: pairs[i + 1] for i in range(0, len(pairs), 2)}
-    return to.get(to.get(asked, "?"), "?")
-
+# What the latest pair points to that begins with the letter; ? where there is none.
+target = otherwise(token_at(latest({-1: own}, before=end, every=(1, 2))), "?")
+again = otherwise(token_at(latest({-1: target}, before=end, every=(1, 2))), "?")
 
 program = Program(
     embedding=(at, t, before, first, hop),
     layers=(Block([previous], MLP(pair)), once, twice),
-    claim=answers(r"([a-c]{2}){1,14}\?[a-c]|([a-h]{2}){1,14}\?[a-h]|([a-z]{2}){1,14}\?[a-z]", answer, length=1),
+    claim=answers(r"([a-c]{2}){1,14}\?[a-c]|([a-h]{2}){1,14}\?[a-h]|([a-z]{2}){1,14}\?[a-z]", again, length=1),
 )

@@ -392,7 +392,7 @@ DAMAGED = [
     Damage("program.json cut off", lambda b: b.json.write_text(b.json.read_text()[:-9]), re.compile(rf"{JSON}: not valid JSON: .*")),
     Damage("program.json in another encoding", lambda b: b.json.write_bytes(b"\xff\xfe{}"), re.compile(rf"{JSON}: not valid JSON: .*")),
     Damage("program.json a list", lambda b: b.json.write_text("[]"), f"{JSON}: the JSON must be an object, found list"),
-    Damage("program.json too deep", lambda b: b.json.write_text("[" * 100_000 + "]" * 100_000), f"{JSON}: the JSON is nested deeper than 64"),
+    Damage("program.json too deep", lambda b: b.json.write_text("[" * 100_000 + "]" * 100_000), f"{JSON}: the JSON is nested deeper than 128"),
     Damage("program.json too large", lambda b: b.json.write_text(" " * (2**20 + 1)), f"{JSON} has 1048577 bytes; at most 1048576 are read"),
     text("a key twice", '"n_ctx": 5', '"n_ctx": 5, "n_ctx": 5', f"{JSON}: the key 'n_ctx' stands twice in the JSON"),
     text("a NaN", '"n_ctx": 5', '"n_ctx": NaN', f"{JSON}: NaN is not a number of JSON"),

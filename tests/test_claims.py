@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from handcraft import after, answers, distribution, residual, token
-from handcraft.claims import Answers, Callback, Claim, Oracle, Predicate, as_claim, split_endings
+from handcraft.callbacks import Callback
+from handcraft.claims import Answers, Claim, Predicate, as_claim, split_endings
 from handcraft.errors import ProgramError, PromptError
+from handcraft.oracles import Oracle
 from handcraft.vocabulary import Vocabulary
 
 AB, WORDS = Vocabulary(("a", "b")), Vocabulary(("ab", "a", "<end>"))

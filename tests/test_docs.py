@@ -64,10 +64,11 @@ def test_readme_shows_real_output() -> None:
     assert script("make_readme").current(text) == text
 
 
-def test_the_picture_is_current_and_fetches_nothing() -> None:
-    """docs/explain.svg is what `explain` draws today, and holds no address that a viewer would load."""
-    committed = (ROOT / "docs" / "explain.svg").read_text()
-    assert committed == script("make_pictures").explain_svg()
+@pytest.mark.parametrize("name", ["explain", "states"])
+def test_a_picture_is_current_and_fetches_nothing(name: str) -> None:
+    """A picture of docs/ is what its command draws today, and holds no address that a viewer would load."""
+    committed = (ROOT / "docs" / f"{name}.svg").read_text()
+    assert committed == getattr(script("make_pictures"), f"{name}_svg")()
     assert not re.search(r"url\(|src=|href=|@import", committed.replace("url(#", "#"))
 
 

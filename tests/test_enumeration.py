@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handcraft import Program, after, distribution
-from handcraft.claims import Oracle
 from handcraft.gpt2 import Weights, gpt2, recorder
+from handcraft.oracles import Oracle
 from handcraft.proof import enumeration
 from handcraft.proof.enumeration import enumerate_contexts
 from handcraft.proof.expectation import SILENT, Chances, NextToken, texts

@@ -20,6 +20,9 @@ from handcraft.program import Program
 from handcraft.recipes.attention import addresses, attend_to, attend_where
 from handcraft.recipes.neurons import conjunction
 from handcraft.rules import MLP, Block, Neuron
+from handcraft.selections import end, lookup, own, token_at
+from handcraft.selections import here as latest
+from handcraft.selections import state as state_after
 from handcraft.slots import Slot, scratch, slot, token
 from handcraft.values import here
 
@@ -120,10 +123,11 @@ def _step_by_step(delta: Delta, start: str, symbols: Sequence[str], n_ctx: int, 
 
 
 def _states_claim(delta: Delta, start: str, symbols: Sequence[str], n_ctx: int) -> Answers:
-    def states(prompt: str) -> str:
-        return "".join(run_automaton(delta, start, prompt[1:-1]))
-
-    return answers(rf"\^{_words(symbols, (n_ctx - 2) // 2)}=", states, stop="=")
+    """From the latest state and the next symbol to the next state; = stands for the start, and ends the word."""
+    table = {(state, symbol): to for state, row in delta.items() for symbol, to in row.items()}
+    table |= {("=", symbol): to for symbol, to in delta[start].items()} | {(state, "="): "=" for state in (*delta, "=")}
+    rule = lookup(table, own, token_at(latest - end + 1))
+    return answers(rf"\^{_words(symbols, (n_ctx - 2) // 2)}=", rule, length=end, stop="=")
 
 
 def _one_pass(delta: Delta, start: str, symbols: Sequence[str], n_ctx: int, name: str) -> Program:
@@ -143,14 +147,11 @@ def _one_pass(delta: Delta, start: str, symbols: Sequence[str], n_ctx: int, name
         maps += [longer] if longer else []
         span *= 2
 
-    def last(prompt: str) -> str:
-        return [start, *run_automaton(delta, start, prompt[1:])][-1]
-
     return Program(
         name=name,
         embedding=(at, now, *maps, *fetched),
         layers=tuple(blocks),
-        claim=answers(rf"\^{_words(symbols, n_ctx - 1)}", last, length=1),
+        claim=answers(rf"\^{_words(symbols, n_ctx - 1)}", state_after(delta, start), length=1),
     )
 
 

@@ -52,5 +52,5 @@ def _program(table: Mapping[str, str], n: int, name: str) -> Program:
         name=name,
         embedding=(at, now, *seen),
         layers=(Block(heads, MLP(neurons)),),
-        claim=answers("|".join(map(re.escape, table)), dict(table).__getitem__, length=1),
+        claim=answers("|".join(map(re.escape, table)), dict(table), length=1),
     )

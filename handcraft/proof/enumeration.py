@@ -15,15 +15,16 @@ Rules of this file: weights only, never the language; tested against the plain f
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from handcraft.gpt2 import ACTIVATIONS, Activation, Array, Weights, gpt2, layer_norm, linear, recorder
+from handcraft.gpt2 import ACTIVATIONS, Activation, Array, Weights, gpt2, layer_norm, recorder
 
 CHUNK = 2**14  # contexts at once: small enough to stay in the cache, large enough to hide Python
+ALONE = 2**18  # multiplications of a product for which OpenBLAS uses the calling thread alone
 
 Level = list[list[tuple[Array, Array]]]  # [layer][head] -> keys, values [lanes, n] of one position
 
@@ -51,7 +52,7 @@ class Chunk:
 
 
 @dataclass(frozen=True)
-class _Head:
+class LiveHead:
     """The columns of one head that are not zero throughout: query, key [n_in, lanes], value, and its rows of c_proj."""
 
     q: tuple[Array, Array]
@@ -62,22 +63,34 @@ class _Head:
 
 
 def enumerate_contexts(
-    weights: Weights, max_length: int, *, n_head: int, activation: Activation = "gelu", causal: bool = True
+    weights: Weights,
+    max_length: int,
+    *,
+    n_head: int,
+    activation: Activation = "gelu",
+    causal: bool = True,
+    prefix: Sequence[int] = (),
 ) -> Iterator[Chunk]:
-    """The logits after every context of length 1 to max_length, each exactly once, in chunks."""
-    if not causal:
-        yield from _plain(weights, max_length, n_head, activation)
-        return
-    trie = _Trie(weights, n_head, activation)
-    yield from trie.walk(0, 1, [], max_length)
+    """The logits after every context of length 1 to max_length, each exactly once, in chunks.
+
+    With a prefix only the contexts that continue it.
+    """
+    if causal:
+        yield from _Trie(weights, n_head, activation).below(prefix, max_length)
+    else:
+        yield from _plain(weights, prefix, max_length, n_head, activation)
 
 
-def _plain(weights: Weights, max_length: int, n_head: int, activation: Activation) -> Iterator[Chunk]:
+def _plain(
+    weights: Weights, prefix: Sequence[int], max_length: int, n_head: int, activation: Activation
+) -> Iterator[Chunk]:  # fmt: skip
     """Without causality a prefix shares nothing with its continuations: each context is computed alone."""
     n_vocab = weights["wte"].shape[0]
-    for length in range(1, max_length + 1):
-        for first in range(0, n_vocab**length, CHUNK):
-            n = min(CHUNK, n_vocab**length - first)
+    index = sum(token * n_vocab**power for power, token in enumerate(reversed(prefix)))
+    for length in range(len(prefix) + 1, max_length + 1):
+        below = n_vocab ** (length - len(prefix))  # contexts of this length
+        for first in range(index * below, (index + 1) * below, CHUNK):
+            n = min(CHUNK, (index + 1) * below - first)
             ids = Chunk(length, first, np.empty((n, 0)), np.empty((n, 0))).ids(n_vocab)  # [n, length]
             seen: dict[str, Array] = {}
             logits = gpt2(ids, **weights, n_head=n_head, activation=activation, causal=False, note=recorder(seen))
@@ -88,7 +101,16 @@ class _Trie:
     def __init__(self, weights: Weights, n_head: int, activation: Activation) -> None:
         self.weights, self.activation = weights, activation
         self.n_vocab = weights["wte"].shape[0]
-        self.heads = [_live_heads(block, n_head) for block in weights["blocks"]]
+        self.heads = [live_heads(block, n_head) for block in weights["blocks"]]
+
+    def below(self, prefix: Sequence[int], max_length: int) -> Iterator[Chunk]:
+        """All continuations of one context, which is read token by token."""
+        first, levels = 0, list[Level]()
+        for token in prefix:
+            level, _ = self._position(1, levels)  # of every token that could stand here
+            levels.append(_slice(level, token, self.n_vocab))
+            first = first * self.n_vocab + token
+        yield from self.walk(first, 1, levels, max_length)
 
     def walk(self, first: int, n: int, levels: list[Level], max_length: int) -> Iterator[Chunk]:
         """All continuations of `n` contexts of length len(levels); `first` is the index of the first of them."""
@@ -98,7 +120,7 @@ class _Trie:
                 yield from self.walk(first + i * part, part, [_slice(level, i, self.n_vocab) for level in levels], max_length)
             return
         level, stream = self._position(n, levels)
-        yield Chunk(len(levels) + 1, first * self.n_vocab, stream, stream @ self.weights["wte"].T)
+        yield Chunk(len(levels) + 1, first * self.n_vocab, stream, _times(stream, self.weights["wte"].T))
         if len(levels) + 1 < max_length:
             yield from self.walk(first * self.n_vocab, n * self.n_vocab, [*levels, level], max_length)
 
@@ -115,8 +137,8 @@ class _Trie:
             level.append(own)
             if "mlp" in block:
                 normed = layer_norm(x, **block["ln_2"]) if "ln_2" in block else x
-                inner = ACTIVATIONS[self.activation](linear(normed, **block["mlp"]["c_fc"]))  # [n, n_inner]
-                x = x + linear(inner, **block["mlp"]["c_proj"])
+                inner = ACTIVATIONS[self.activation](_linear(normed, **block["mlp"]["c_fc"]))  # [n, n_inner]
+                x = x + _linear(inner, **block["mlp"]["c_proj"])
         x = layer_norm(x, **weights["ln_f"]) if weights.get("ln_f") is not None else x
         return level, x
 
@@ -125,12 +147,26 @@ class _Trie:
         for h, head in enumerate(self.heads[layer]):
             own.append((_columns(x, head.k), _columns(x, head.v)))
             keys_values = [*(level[layer][h] for level in levels), own[h]]
-            total = total + _mean_value(_columns(x, head.q), keys_values, head.scale).T @ head.out  # [n, n_embd]
+            total = total + _times(_mean_value(_columns(x, head.q), keys_values, head.scale).T, head.out)  # [n, n_embd]
         return total
 
 
 def _columns(x: Array, part: tuple[Array, Array]) -> Array:  # [n, n_embd] -> [lanes, n]
-    return np.ascontiguousarray((x @ part[0] + part[1]).T)
+    return np.ascontiguousarray(_linear(x, *part).T)
+
+
+def _linear(x: Array, w: Array, b: Array) -> Array:  # [n, n_in], [n_in, n_out], [n_out] -> [n, n_out]
+    return _times(x, w) + b
+
+
+def _times(x: Array, w: Array) -> Array:  # [n, n_in], [n_in, n_out] -> [n, n_out]
+    """The product x @ w in parts that are too small for OpenBLAS to wake its threads, which cost four times the work itself."""
+    rows = max(1, ALONE // max(1, w.size))
+    parts, y = len(x) // rows, np.empty((len(x), w.shape[1]), dtype=x.dtype)
+    even = parts * rows  # the rest is a smaller part
+    np.matmul(x[:even].reshape(parts, rows, len(w)), w, out=y[:even].reshape(parts, rows, w.shape[1]))
+    np.matmul(x[even:], w, out=y[even:])
+    return y
 
 
 def _mean_value(q: Array, keys_values: list[tuple[Array, Array]], scale: float) -> Array:  # [lanes, n] -> [v lanes, n]
@@ -149,7 +185,8 @@ def _mean_value(q: Array, keys_values: list[tuple[Array, Array]], scale: float) 
 def _product(q: Array, k: Array, n: int) -> Array:  # [lanes, n], [lanes, n_s] -> [n]
     total = np.zeros((k.shape[1], n // k.shape[1]), dtype=q.dtype)
     for asked, offered in zip(q, k, strict=True):
-        total += asked.reshape(total.shape) * offered[:, None]
+        if offered.any() and asked.any():
+            total += asked.reshape(total.shape) * offered[:, None]
     return total.ravel()
 
 
@@ -163,7 +200,8 @@ def _slice(level: Level, part: int, parts: int) -> Level:
     return [[(cut(k), cut(v)) for k, v in heads] for heads in level]
 
 
-def _live_heads(block: dict[str, Any], n_head: int) -> list[_Head]:
+def live_heads(block: dict[str, Any], n_head: int) -> list[LiveHead]:
+    """The heads of a block that write something, each with its live lanes only."""
     if "attn" not in block:
         return []
     c_attn, rows = block["attn"]["c_attn"], block["attn"]["c_proj"]["w"]
@@ -174,7 +212,7 @@ def _live_heads(block: dict[str, Any], n_head: int) -> list[_Head]:
         q, k, v = ((w[:, own], b[own]) for w, b in zip(np.split(c_attn["w"], 3, axis=1), np.split(c_attn["b"], 3), strict=True))
         match, value = _live(*q) & _live(*k), _live(*v) & rows[own].any(axis=1)
         if value.any():
-            heads.append(_Head(_pick(q, match), _pick(k, match), _pick(v, value), rows[own][value], math.sqrt(d_head)))
+            heads.append(LiveHead(_pick(q, match), _pick(k, match), _pick(v, value), rows[own][value], math.sqrt(d_head)))
     return heads
 
 

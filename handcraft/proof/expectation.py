@@ -4,8 +4,9 @@
     expected chances  [n, n_vocab] probabilities, NaN in the rows where the claim says nothing
     expected values   [n] numbers of a lane, NaN where the claim says nothing
 
-A claim on endings becomes sorted integer codes, so that a million contexts are looked up in one step; a plain
-function is asked one context at a time. Rules of this file: it must agree with `claims.Oracle`, which the tests hold.
+A claim on endings becomes sorted integer codes, so that a million contexts are looked up in one step; an
+expression or a function is asked one context at a time. Rules of this file: it must agree with `oracles.Oracle`, which
+the tests hold.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.claims import After, Distribution, Oracle, Predicate, Residual
+from handcraft.claims import After, Distribution, Predicate, Residual
 from handcraft.errors import ProgramError
 from handcraft.gpt2 import Array
+from handcraft.oracles import Oracle
 from handcraft.vocabulary import Vocabulary
 
 SILENT = -1
@@ -31,6 +33,7 @@ class Endings:
         if self.n_vocab**self.window >= 2**63:
             raise ProgramError(f"endings of {self.window} tokens over {self.n_vocab} are too long to number", ("claim",))
         self.answers = list(endings.values())
+        self.ids = [vocabulary.encode(ending) for ending in endings]
         self.codes: dict[int, tuple[Array, Array]] = {}  # length -> sorted codes, the index of each one's answer
         for length in sorted({len(ending) for ending in endings}):
             found = [(self._code(vocabulary.encode(e)), i) for i, e in enumerate(endings) if len(e) == length]
@@ -65,6 +68,11 @@ class NextToken:
         answers = self.endings.answers if self.endings else ()
         self._ids = np.array([*(vocabulary.ids[token] for token in answers), SILENT])  # the last one for SILENT = -1
 
+    @property
+    def answers(self) -> Array:  # -> [n_endings]
+        """The token after each ending of a table."""
+        return self._ids[:-1]
+
     def __call__(self, ids: Array) -> Array:  # [n, n_seq] -> [n]
         if self.endings is not None:
             return self._ids[self.endings.lookup(ids)]
@@ -80,6 +88,11 @@ class Chances:
         self.window: int | None = self.endings.window
         rows = [[row.get(token, 0.0) for token in vocabulary.tokens] for row in self.endings.answers]
         self._rows = np.array([*rows, [np.nan] * len(vocabulary)])  # the last one for SILENT = -1
+
+    @property
+    def answers(self) -> Array:  # -> [n_endings, n_vocab]
+        """The probabilities after each ending."""
+        return self._rows[:-1]
 
     def __call__(self, ids: Array) -> Array:  # [n, n_seq] -> [n, n_vocab]
         return self._rows[self.endings.lookup(ids)]

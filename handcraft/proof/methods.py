@@ -1,6 +1,6 @@
 """Which method, within which budget.
 
-    certificate  a proof over the weights, without enumerating (not in this version)
+    certificate  a proof over the weights, for every context and every float, without enumerating them
     exhaustive   every context, or every prompt of the claim
     sampled      contexts drawn by hypothesis, prompts drawn evenly by length
 
@@ -11,100 +11,21 @@ that was named and cannot decide says `unknown` and why; it never guesses.
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from dataclasses import replace
 
 import numpy as np
 
-from handcraft.claims import Answers, Claim, Distribution, Residual
-from handcraft.contexts import count_contexts
+from handcraft.claims import Answers, Distribution, Residual
 from handcraft.errors import ProgramError, hint, printable
 from handcraft.model import Model
-from handcraft.proof.enumeration import enumerate_contexts
-from handcraft.proof.judge import Judge
+from handcraft.proof.certified import certified
+from handcraft.proof.exhaustive import exhaustive
 from handcraft.proof.report import Counterexample, Report, Verdict
-from handcraft.proof.sampling import Progress, check_prompts, draw_contexts, draw_prompts
+from handcraft.proof.sampling import check_prompts, draw_contexts, draw_prompts
 from handcraft.proof.tally import Tally, Wrong
-
-DRAWN = 20_000  # contexts or prompts, where they are drawn
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How much may be spent: contexts that are enumerated, contexts or prompts that are drawn, seconds."""
-
-    contexts: int = 10**7
-    drawn: int = DRAWN
-    seconds: float = math.inf
-
-    @classmethod
-    def parse(cls, text: str) -> Budget:
-        """`1000000` contexts or `30s`. Raises ProgramError for anything else."""
-        match = re.fullmatch(r"([0-9]{1,18})(s?)", text.replace("_", ""))
-        if not match or not int(match[1]):
-            shown = printable(text[:60])
-            raise ProgramError(f"a budget is a number of contexts or of seconds, such as 1000000 or 30s, found {shown!r}")
-        return cls(seconds=float(match[1]), drawn=10**9) if match[2] else cls(contexts=int(match[1]), drawn=int(match[1]))
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is verified, and how far."""
-
-    model: Model
-    claim: Claim
-    budget: Budget
-    deadline: float
-    progress: Progress
-
-    @cached_property
-    def judge(self) -> Judge:
-        """Who decides what is right."""
-        return Judge(self.model, self.claim)
-
-    @cached_property
-    def size(self) -> int:
-        """How many contexts, or prompts, there are: exactly."""
-        if isinstance(self.claim, Answers):
-            return self.claim.language(self.model.n_ctx, self.model.vocabulary).size
-        return count_contexts(len(self.model.vocabulary), self.model.n_ctx)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What was counted, whether that decides, and why the verdict is not stronger."""
-
-    tally: Tally
-    decided: bool
-    reason: str | None = None
-
-
-def exhaustive(task: Task) -> Outcome | None:
-    """Every context; None where there are more than the budget allows."""
-    if task.size > task.budget.contexts:
-        return None
-    if isinstance(task.claim, Answers):
-        prompts = task.claim.language(task.model.n_ctx, task.model.vocabulary)
-        tally = check_prompts(task.judge, prompts, task.deadline, task.progress, task.size)
-    else:
-        tally = _enumerate(task)
-    if tally.contexts < task.size:
-        return Outcome(tally, decided=False, reason=f"the time was over after {tally.contexts} of {task.size} contexts")
-    return Outcome(tally, decided=True)
-
-
-def _enumerate(task: Task) -> Tally:
-    tally, n_vocab, judge = Tally(), len(task.model.vocabulary), task.judge
-    for chunk in enumerate_contexts(task.model.weights, task.model.n_ctx, **task.model.config):
-        ids = chunk.ids(n_vocab, judge.window)  # [n, the last tokens that the claim needs]
-        judge.batch(tally, ids, chunk.stream, chunk.logits, partial(chunk.context, n_vocab=n_vocab))
-        task.progress(tally.contexts, task.size)
-        if time.monotonic() > task.deadline:
-            break
-    return tally
+from handcraft.proof.task import Budget, Outcome, Progress, Spread, Task
 
 
 def sampled(task: Task) -> Outcome:
@@ -122,7 +43,11 @@ def sampled(task: Task) -> Outcome:
     return Outcome(tally, decided=True, reason=f"there are {size} {kind}; {tally.contexts} were drawn")
 
 
-METHODS: dict[str, Callable[[Task], Outcome | None]] = {"exhaustive": exhaustive, "sampled": sampled}
+METHODS: dict[str, Callable[[Task], Outcome | None]] = {
+    "certificate": certified,
+    "exhaustive": exhaustive,
+    "sampled": sampled,
+}
 
 
 def _silent(done: int, total: int) -> None:
@@ -135,6 +60,7 @@ def verify(
     methods: Sequence[str] = tuple(METHODS),
     budget: Budget | None = None,
     progress: Progress = _silent,
+    spread: Spread | None = None,
 ) -> Report:
     """Whether the model predicts what its program claims. Raises ProgramError where there is no claim to check."""
     for method in methods:
@@ -145,25 +71,55 @@ def verify(
     if claim is None:
         raise ProgramError("has no claim to verify; pass claim= to Program", (model.name,))
     start, budget = time.monotonic(), budget or Budget()
-    task = Task(model, claim, budget, start + budget.seconds, progress)
+    task = Task(model, claim, budget, start + budget.seconds, progress, spread or Spread())
     try:
-        found = next(((m, outcome) for m in methods if (outcome := METHODS[m](task)) is not None), None)
+        method, outcome = _decided(task, methods)
     except ProgramError as error:
         raise error if error.path[:1] == (model.name,) else error.at(model.name, source=claim.source) from None
-    if found is None:
-        reason = f"there are {task.size} contexts, more than the budget of {budget.contexts}"
-        found = methods[-1], Outcome(Tally(), decided=False, reason=reason)
-    return _report(task, *found, time.monotonic() - start)
+    return _report(task, method, outcome, time.monotonic() - start)
+
+
+def _decided(task: Task, methods: Sequence[str]) -> tuple[str, Outcome]:
+    """The first method that does not pass, and what it found; what those before could not be sure of is asked itself."""
+    passed: list[Outcome] = []
+    for method in methods:
+        outcome = METHODS[method](task)
+        if outcome is not None and not outcome.passed:
+            break
+        if outcome is None:
+            reason = f"there are {task.size} contexts, more than the budget of {task.budget.contexts}"
+            outcome = Outcome(Tally(), decided=False, reason=reason)
+        passed.append(outcome)
+    for earlier in passed:
+        if earlier.suspect and outcome.tally.worst is None:
+            _ask_suspect(task, outcome.tally, list(earlier.suspect))
+    why = [found.reason for found in passed if found.passed and found is not outcome]
+    reason = "; ".join(text for text in [outcome.reason, *why] if text) or None
+    return method, replace(outcome, reason=reason)
+
+
+def _ask_suspect(task: Task, tally: Tally, context: list[int]) -> None:
+    """A context that a proof could not be sure of; of prompts, those that it begins with."""
+    asked = Tally()
+    if isinstance(task.claim, Answers):
+        language = task.claim.language(task.model.n_ctx, task.model.vocabulary)
+        texts = (task.model.vocabulary.decode(context[:n]) for n in range(1, len(context) + 1))
+        task.judge.prompts(asked, [text for text in texts if text in language])
+    else:
+        task.judge.contexts(asked, np.array(context), [len(context)])
+    if asked.worst is not None:
+        tally.merge(asked)
 
 
 def _report(task: Task, method: str, outcome: Outcome, seconds: float) -> Report:
     tally, tokens = outcome.tally, task.model.vocabulary.tokens
-    if tally.worst is None:
+    if tally.worst is None and not outcome.proved:
         _ask_again(task, tally)
     reason = outcome.reason
     if not tally.checked and outcome.decided:
         reason = "the claim is silent on every context that was checked"
-    verdict: Verdict = "refuted" if tally.worst else "checked" if outcome.decided and tally.checked else "unknown"
+    decided: Verdict = "proved" if outcome.proved else "checked"
+    verdict: Verdict = "refuted" if tally.worst else decided if outcome.decided and tally.checked else "unknown"
     by_tokens = not isinstance(task.claim, Distribution | Residual)
     error = tally.max_error if tally.max_error is not None and math.isfinite(tally.max_error) else None
     return Report(
@@ -180,7 +136,9 @@ def _report(task: Task, method: str, outcome: Outcome, seconds: float) -> Report
         counterexample=None if tally.worst is None else _counterexample(tally.worst, tokens),
         dtype=task.model.dtype,
         seconds=round(seconds, 3),
-        reason=reason,
+        reason=None if tally.worst else reason,
+        error_bound=outcome.error_bound,
+        assumptions=list(outcome.assumptions) or None,
     )
 
 

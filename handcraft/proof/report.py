@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Verdict = Literal["proved", "checked", "refuted", "unknown"]
-ERRORS = ("max_probability_error", "max_lane_error")  # reported where the claim is of that kind
+OPTIONAL = ("max_probability_error", "max_lane_error", "error_bound", "assumptions")  # reported where there is one
 EXIT_CODES: dict[Verdict, int] = {"proved": 0, "checked": 0, "refuted": 1, "unknown": 3}
 
 
@@ -29,6 +29,7 @@ class Report:
     accuracy    the share of `checked` that is right; None for a distribution, or where nothing was checked
     min_margin  the least logit margin, and in `min_margin_at` the context where it stands
     reason      why the verdict is not stronger
+    error_bound, assumptions   of a proof: how far float arithmetic can be off, and what is taken for granted
     """
 
     program: str
@@ -45,6 +46,8 @@ class Report:
     max_probability_error: float | None = None
     max_lane_error: float | None = None
     reason: str | None = None
+    error_bound: float | None = None
+    assumptions: list[str] | None = None
 
     @property
     def exit_code(self) -> int:
@@ -54,4 +57,4 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """The report as plain data."""
         found = vars(self) | {"counterexample": vars(self.counterexample) if self.counterexample else None}
-        return {key: value for key, value in found.items() if value is not None or key not in ERRORS}
+        return {key: value for key, value in found.items() if value is not None or key not in OPTIONAL}

@@ -20,8 +20,8 @@ from handcraft.contexts import first_context, token_contexts
 from handcraft.model import Model
 from handcraft.proof.judge import Judge
 from handcraft.proof.tally import Tally
+from handcraft.proof.task import Progress
 
-Progress = Callable[[int, int], None]  # told how many are done, of how many
 SEED = 2025
 BATCH = 256
 

@@ -1,7 +1,8 @@
 """Counting: how many predictions are right, by how much at least, and the shortest one that is wrong.
 
 Rules of this file: contexts come in batches of one length; of several wrong ones the shortest is kept, and of those
-the first. A tie has margin zero and is wrong; so is a logit that is not finite.
+the first; so it is with equal margins. Hence tallies of parts merge to the tally of the whole, in whatever order. A tie
+has margin zero and is wrong; so is a logit that is not finite.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ Context = list[int]
 Find = Callable[[int], Context]  # the ids of the i-th context of a batch
 
 
+def order(context: Context) -> tuple[int, Context]:
+    """The shorter first, and of equal length the first by its ids."""
+    return len(context), context
+
+
 @dataclass
 class Wrong:
     """A wrong prediction: the context, what was expected and what was predicted."""
@@ -31,7 +37,7 @@ class Wrong:
     @property
     def key(self) -> tuple[int, Context]:
         """By which the shortest is chosen, and of those the first."""
-        return len(self.context), self.context
+        return order(self.context)
 
 
 @dataclass
@@ -93,14 +99,30 @@ class Tally:
             self.keep(Wrong(find(int(spoken[i])), expected, got if math.isfinite(errors[i]) else None, None))
 
     def lower(self, margin: float, find: Callable[[], Context]) -> None:
-        """Remember a margin if it is less than the least one known."""
-        if margin < self.min_margin:
-            self.min_margin, self.min_margin_at = margin, find()
+        """Remember a margin if it is less than the least one known, or equal and its context is shorter."""
+        if margin > self.min_margin or margin == math.inf:
+            return
+        at = find()
+        if margin < self.min_margin or self.min_margin_at is None or order(at) < order(self.min_margin_at):
+            self.min_margin, self.min_margin_at = margin, at
 
     def keep(self, wrong: Wrong) -> None:
         """Remember a wrong prediction if it is shorter than the one known."""
         if self.worst is None or wrong.key < self.worst.key:
             self.worst = wrong
+
+    def merge(self, other: Tally) -> None:
+        """Add what was counted in another part; each part must be added once."""
+        self.contexts += other.contexts
+        self.checked += other.checked
+        self.correct += other.correct
+        if other.min_margin_at is not None:
+            at = other.min_margin_at
+            self.lower(other.min_margin, lambda: at)
+        if other.max_error is not None:
+            self.max_error = max(self.max_error or 0.0, other.max_error)
+        if other.worst is not None:
+            self.keep(other.worst)
 
 
 def margins_of(logits: Array, expected: Array) -> Array:  # [n, n_vocab], [n] -> [n]

@@ -1,0 +1,69 @@
+"""Oracles: a claim bound to a vocabulary, asked one context at a time in plain Python.
+
+    oracle = Oracle(claim, vocabulary)
+    oracle("aba")            the right token, probabilities or number; None where the claim is silent
+
+Everything faster is held to it (proof/expectation.py). Rules of this file: it knows nothing of weights; what a claim
+answers is checked, and an answer that is none is a ProgramError with the context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from handcraft.affine import number
+from handcraft.callbacks import Callback
+from handcraft.claims import After, Distribution, Predicate, Residual
+from handcraft.errors import ProgramError, hint, listing, printable
+from handcraft.expressions import Expression, evaluate, shown
+from handcraft.vocabulary import Vocabulary
+
+Context = str | tuple[str, ...]  # as Vocabulary.context gives it
+
+
+class Oracle:
+    """A claim bound to a vocabulary: what must follow a context, asked one context at a time in plain Python."""
+
+    def __init__(self, claim: After | Distribution | Predicate | Residual, vocabulary: Vocabulary) -> None:
+        self.claim, self.vocabulary = claim, vocabulary
+
+    @cached_property
+    def _endings(self) -> Mapping[tuple[str, ...], Any]:
+        return {} if isinstance(self.claim, Predicate | Residual) else self.claim.endings(self.vocabulary)
+
+    @cached_property
+    def _lengths(self) -> list[int]:
+        return sorted({len(ending) for ending in self._endings}, reverse=True)
+
+    def __call__(self, context: Context) -> Any:
+        """The right token, the right probabilities or the right number; None where the claim is silent."""
+        if isinstance(self.claim, Predicate):
+            return self._checked(_asked(self.claim.function, context), context)
+        if isinstance(self.claim, Residual):
+            value = _asked(self.claim.function, context)
+            return None if value is None else number(value, f"the claim on {self.claim.lane} takes a number")
+        tokens = tuple(context)
+        endings = (tokens[len(tokens) - n :] for n in self._lengths if n <= len(tokens))
+        return next((self._endings[ending] for ending in endings if ending in self._endings), None)
+
+    def _checked(self, token: Any, context: Context) -> Any:
+        if token is not None and (not isinstance(token, str) or token not in self.vocabulary.ids):
+            known = listing(self.vocabulary.tokens)
+            raise ProgramError(
+                f"the claim answers {shown(token)} to {context!r}, which is not a token of {known}"
+                + hint(token if isinstance(token, str) else "", self.vocabulary.tokens),
+                ("claim",),
+            )
+        return token
+
+
+def _asked(function: Callback | Expression, context: Context) -> Any:
+    """What a function or an expression says of a context."""
+    if isinstance(function, Callback):
+        return function(context)
+    try:
+        return evaluate(function, tuple(context))
+    except ProgramError as error:
+        raise ProgramError(f"{error.message} on {printable(repr(context))}", ("claim",)) from None

@@ -1,0 +1,296 @@
+"""Proving a claim: every case, every query of the last position, every ending.
+
+    stage    a block with heads that matter at the last position alone; a later stage's queries depend on what the
+             earlier ones saw
+    row      a final and the summaries of all stages so far: what the last position's stream can be
+
+After the last stage a row has logits with a radius. An ending is right where the claim's token is ahead of every other
+by more than both radii, where its probabilities or its lane are within the tolerance. The least difference over all
+endings is the certified margin: no float of the model, in whatever order it adds, goes below it.
+
+Rules of this file: what cannot be shown is Undecided with the reason, and where the least certain ending stands.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from handcraft.affine import Lane
+from handcraft.claims import Answers, Claim, Distribution, Residual
+from handcraft.contexts import count_contexts
+from handcraft.errors import printable
+from handcraft.gpt2 import Array
+from handcraft.model import Model
+from handcraft.proof.certificate.cases import Case, cases_of
+from handcraft.proof.certificate.emissions import Emissions, follow
+from handcraft.proof.certificate.network import HeadPart, Network, Undecided
+from handcraft.proof.certificate.rounding import UP, Ball
+from handcraft.proof.certificate.search import NOTHING, Accounts, Ending, Endings, Search, Slot, Slots, classes
+
+TOLERANCE = 1e-4  # how far what is left out may move a lane of the stream
+Row = tuple[int, Accounts]  # a final, the summaries so far
+
+
+@dataclass
+class Proof:
+    """What was shown.
+
+    contexts    how many contexts, or prompts, were covered: exactly
+    checked     how many of them, with all positions of answers, the claim speaks of
+    margin      the least difference of logits, certified; inf where there is none
+    error       the largest radius of a logit, or the largest difference from the claim's probabilities or lane
+    at          a context of the least margin, or of the largest error
+    """
+
+    contexts: int = 0
+    endings: int = 0
+    checked: int = 0
+    margin: float = math.inf
+    error: float = 0.0
+    at: list[int] = field(default_factory=list)
+    cases: int = 0
+
+
+class Prover:
+    """One model and one claim."""
+
+    def __init__(self, model: Model, claim: Claim, deadline: float, progress: Callable[[int, int], None]) -> None:
+        self.model, self.claim, self.deadline, self.progress = model, claim, deadline, progress
+        self.network = Network(model)
+        self.cases = list(cases_of(claim, model))
+        self.allowed = _allowed(self.cases, self.network)
+        self.emissions: Emissions = follow(self.network, self.allowed, TOLERANCE, deadline)
+        self.slots = Slots(self.network, self.emissions, TOLERANCE)
+        self.stages = [i for i, heads in enumerate(self.network.final) if heads]
+        self.column = model.program.layout.column[Lane.parse(claim.lane)] if isinstance(claim, Residual) and model.program else 0
+        self.proof = Proof(cases=len(self.cases))
+
+    def run(self) -> Proof:
+        """The proof. Raises Undecided where there is none."""
+        self._begin()
+        for i, case in enumerate(self.cases):
+            self._case(case)
+            self.progress(i + 1, len(self.cases))
+        self._covered()
+        return self.proof
+
+    def _covered(self) -> None:
+        """Raises Undecided unless the cases cover the whole domain: counted, not assumed."""
+        claim, model = self.claim, self.model
+        if isinstance(claim, Answers):
+            size = claim.language(model.n_ctx, model.vocabulary).size
+        else:
+            size = count_contexts(len(model.vocabulary), model.n_ctx)
+        if self.proof.contexts != size:
+            raise Undecided(f"the cases cover {self.proof.contexts} of {size} contexts")
+        if not self.proof.checked:
+            raise Undecided("the claim is silent on every context")
+
+    # ------------------------------------------------------------ the last position before the first stage
+
+    def _begin(self) -> None:
+        e, n = self.emissions, self.network
+        x = n.embed(e.token, e.level)  # [n_emissions, n_embd]
+        x = self._through(0, self.stages[0] if self.stages else len(n.blocks), x, np.arange(len(e.level)), {}).collapsed()
+        self.streams = x
+        live = self.network.live[self.stages[0] if self.stages else len(n.blocks)]
+        if isinstance(self.claim, Residual):
+            live = live.copy()
+            live[self.column] = True
+        parts = [x.c[:, live], x.r[:, live]]
+        if len(self.stages) > 1:  # a later stage must know which position asks
+            parts.append(e.level[:, None])
+        for i in range(self.stages[0] if self.stages else 0, len(n.blocks)):
+            parts += [part for head in n.forward[i] for part in (e.mean(head.name).c, e.mean(head.name).r)]
+        _, first, inverse = np.unique(np.concatenate(parts, axis=1), axis=0, return_index=True, return_inverse=True)
+        self.finals: Array = first[inverse.reshape(-1)]  # of each emission the one that stands for it
+
+    def _through(self, start: int, stop: int, x: Ball, emissions: Array, means: dict[tuple[int, int], Ball]) -> Ball:
+        """The stream from one block's input to another's, for last positions of these emissions [n, n_embd]."""
+        for i in range(start, stop):
+            seen = {head.name: self.emissions.mean(head.name)[emissions] for head in self.network.forward[i]}
+            seen |= {head.name: means[head.name] for head in self.network.final[i]}
+            x = self.network.after_mlp(i, self.network.after_attention(i, x, seen).lifted())
+        return x
+
+    # ------------------------------------------------------------ stage after stage
+
+    def _case(self, case: Case) -> None:
+        levels = sorted(case.levels)
+        if not levels:
+            return
+        ends = np.isin(self.emissions.level, levels) & np.isin(self.emissions.token, case.last(range(self.network.n_vocab)))
+        here = np.flatnonzero(ends)  # the emissions at which a context can end
+        if not self.stages:
+            self._judge(case, self._search(case, [], here, levels), [], 0)
+            return
+        for slots, members in self._queries(0, self.streams[here], here):
+            at = sorted(set(self.emissions.level[members].tolist()))
+            endings = self._search(case, slots, members, at)
+            self._next(case, 0, slots, endings, members, at)
+
+    def _search(self, case: Case, slots: list[Slot], members: Array, levels: list[int]) -> Endings:
+        if time.monotonic() > self.deadline:
+            raise Undecided("the time was over")
+        finals = np.full(len(self.finals), NOTHING)
+        finals[members] = self.finals[members]
+        levels = sorted(set(levels) & set(self.emissions.level[members].tolist()))
+        return Search(self.emissions, slots, finals, self.deadline).run(case.ending_at(levels), levels) if levels else {}
+
+    def _queries(self, stage: int, x: Ball, names: Array) -> Iterator[tuple[list[Slot], Array]]:
+        """The rows of a stage [n, n_embd] by what its heads ask, with the slots for it."""
+        heads = self.network.final[self.stages[stage]]
+        x = x.collapsed()
+        asked = [self.network.precision.linear(x, *head.query) for head in heads]
+        keys = [b"".join(part[i].tobytes() for q in asked for part in (q.c, q.r)) for i in range(len(x.c))]
+        for indices in classes(keys):
+            yield [self.slots(h, q[indices[0]]) for h, q in zip(heads, asked, strict=True)], names[indices]
+
+    def _next(
+        self, case: Case, stage: int, slots: list[Slot], endings: Endings, members: Array, levels: list[int]
+    ) -> None:
+        """From the endings of a stage to the next one, or to the judgement."""
+        if not endings:
+            return
+        if stage + 1 == len(self.stages):
+            self._judge(case, endings, slots, stage + 1)
+            return
+        rows = list(dict.fromkeys((final, accounts) for _, final, accounts in endings))
+        x = self._stream(rows, slots, stage + 1)
+        seen = {accounts for _, accounts in rows}
+        for more, indices in self._queries(stage + 1, x, np.arange(len(rows))):
+            chosen = {rows[i] for i in indices.tolist()}
+            mine = {key: ending for key, ending in endings.items() if key[1:] in chosen}
+            at = sorted({int(self.emissions.level[final]) for final, _ in chosen})
+            found = self._seen(case, slots, more, mine, members, at, seen)
+            self._next(case, stage + 1, [*slots, *more], found, members, at)
+
+    def _seen(
+        self, case: Case, slots: list[Slot], more: list[Slot], mine: Endings, members: Array, levels: list[int], seen: set[Accounts]
+    ) -> Endings:
+        """The endings of one query of a later stage: those of the earlier stages with what its heads see besides."""
+        fixed = self._fixed(more, levels)
+        if fixed is not None:
+            return {(expected, final, (*accounts, *fixed)): ending for (expected, final, accounts), ending in mine.items()}
+        finals = {final for _, final, _ in mine}
+        members = members[np.isin(self.finals[members], list(finals))]
+        if len(seen) == 1:  # the earlier heads see the same in every context of the case
+            before = next(iter(seen))
+            found = self._search(case, more, members, levels)
+            return {(expected, final, (*before, *new)): ending for (expected, final, new), ending in found.items()}
+        found = self._search(case, [*slots, *more], members, levels)
+        n, keys = len(slots), {(final, accounts) for _, final, accounts in mine}
+        return {key: ending for key, ending in found.items() if (key[1], key[2][:n]) in keys}
+
+    def _fixed(self, slots: list[Slot], levels: list[int]) -> Accounts | None:
+        """What these slots see where that is the same in every context: each position offers them one key."""
+        if len(levels) > 1:
+            return None
+        n = int(np.searchsorted(self.emissions.level, levels[0] + 1))
+        level, accounts = self.emissions.level[:n], list[Any]()
+        for slot in slots:
+            part = Slot(slot.means, slot.kinds[:n], slot.values[:n], slot.floor)
+            alive = part.seen(np.full(n, slot.floor[levels[0]]))
+            pairs = sorted(set(zip(level[alive].tolist(), part.kinds[alive].tolist(), part.values[alive].tolist(), strict=True)))
+            ghosts = set(level[~alive].tolist())
+            if len({p for p, _, _ in pairs}) < len(pairs) or any(p in ghosts for p, _, _ in pairs):
+                return None
+            summary: Any = ()
+            for _, kind, value in pairs:
+                summary = slot.means.insert(summary, (kind, value))
+            accounts.append(summary)
+        return tuple(accounts)
+
+    def _stream(self, rows: Sequence[Row], slots: list[Slot], stages: int) -> Ball:  # -> [n_rows, n_embd]
+        """The stream of each row, after so many stages, at the next stage's input or in the end."""
+        finals = np.array([final for final, _ in rows])
+        heads: list[HeadPart] = [head for i in self.stages[:stages] for head in self.network.final[i]]
+        means = {}
+        for k, (head, slot) in enumerate(zip(heads, slots, strict=True)):
+            pairs = [slot.means.mean(accounts[k]) for _, accounts in rows]
+            means[head.name] = Ball(np.stack([c for c, _ in pairs]), np.stack([r for _, r in pairs]))
+        stop = self.stages[stages] if stages < len(self.stages) else len(self.network.blocks)
+        first = self.stages[0] if self.stages else stop
+        return self._through(first, stop, self.streams[finals], finals, means)
+
+    # ------------------------------------------------------------ the judgement
+
+    def _judge(self, case: Case, endings: Endings, slots: list[Slot], stages: int) -> None:
+        if not endings:
+            return
+        keys = list(endings)
+        rows = list(dict.fromkeys((final, accounts) for _, final, accounts in keys))
+        index = {row: i for i, row in enumerate(rows)}
+        x = self._stream(rows, slots, stages)  # [n_rows, n_embd]
+        logits = self.network.logits(x.lifted())  # [n_rows, n_vocab]
+        x = x.collapsed()
+        for expected, final, accounts in keys:
+            ending = endings[expected, final, accounts]
+            self.proof.endings += ending.count
+            self.proof.contexts += ending.prompts
+            if expected is not None:
+                self.proof.checked += ending.count
+                self._ending(case, expected, index[final, accounts], x, logits, ending)
+
+    def _ending(self, case: Case, expected: Any, row: int, x: Ball, logits: Ball, ending: Ending) -> None:
+        """One ending against the claim. Raises Undecided where it may be wrong."""
+        if isinstance(self.claim, Residual):
+            self._near(case, abs(float(x.c[row, self.column]) - float(expected)) + float(x.radius[row, self.column]), ending)
+        elif isinstance(self.claim, Distribution):
+            self._near(case, _chance_error(logits[row], np.array(expected)), ending)
+        else:
+            margin, error = _margin(logits[row], expected)
+            self.proof.error = max(self.proof.error, error)
+            if not margin > 0:
+                raise self._doubt(case, ending, f"the margin may be {margin:.6g}")
+            if margin < self.proof.margin:
+                self.proof.margin, self.proof.at = margin, ending.tokens(case.order)
+
+    def _near(self, case: Case, error: float, ending: Ending) -> None:
+        tolerance = self.claim.tolerance  # type: ignore[union-attr]
+        if not error <= tolerance:
+            raise self._doubt(case, ending, f"the error may be {error:.6g}, more than {tolerance:g}")
+        if error >= self.proof.error:
+            self.proof.error, self.proof.at = error, ending.tokens(case.order)
+
+    def _doubt(self, case: Case, ending: Ending, why: str) -> Undecided:
+        context = ending.tokens(case.order)
+        return Undecided(f"{why} after '{printable(self.model.vocabulary.decode(context))}'", tuple(context))
+
+
+def _margin(logits: Ball, expected: int) -> tuple[float, float]:  # [n_vocab]
+    """The least that the expected token is ahead of every other, and the radius of that difference."""
+    radius = logits.r + logits.r[expected]
+    if logits.g is not None:
+        radius = radius + np.abs(logits.g - logits.g[expected]).sum(axis=-1)
+    ahead = logits.c[expected] - logits.c - radius * UP  # [n_vocab]
+    ahead[expected] = math.inf
+    least = int(ahead.argmin())
+    return float(ahead[least]), float(radius[least])
+
+
+def _chance_error(logits: Ball, expected: Array) -> float:  # [n_vocab], [n_vocab]
+    """At most how far a probability is from the expected one."""
+    top = logits.c.max()
+    low, high = np.exp(logits.low - top), np.exp(logits.high - top)  # [n_vocab]
+    most = high / (high + (low.sum() - low))
+    least = low / (low + (high.sum() - high))
+    return float(np.maximum(np.abs(most - expected), np.abs(least - expected)).max()) + 1e-14
+
+
+def _allowed(cases: list[Case], network: Network) -> list[list[int]]:
+    """The tokens that a context of some case can hold at each position."""
+    last = max((max(case.levels, default=0) for case in cases), default=0)
+    everything = list(range(network.n_vocab))
+    found: list[set[int]] = [set() for _ in range(last + 1)]
+    for case in cases:
+        for position, tokens in enumerate(case.allowed(everything)):
+            found[position] |= tokens
+    return [sorted(tokens) for tokens in found]
+

@@ -1,0 +1,310 @@
+"""The search: which means can the last position see together with which answer of the claim?
+
+A context is read token by token by three machines at once: the claim's case, the state of the emissions, and for each
+head of the last position the summary of the keys so far. What all contexts of a case can end in is the set of states
+these reach together; contexts that share a state are followed as one and counted.
+
+    slot     a head with one query, and the label of every emission's key
+    final    what of the last position's own stream still matters, by an emission that stands for all of the same
+    ending   (what the claim says, final, summaries): how many contexts end so, and one of them
+
+The query must be known before the keys are read: the search runs once for each query that a last position can have,
+and for each that the heads of an earlier block leave to those of a later one. Tokens that no machine tells apart are
+read as one. Rules of this file: every context is counted exactly once; a state is never merged with another unless the
+future of both is the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from handcraft.gpt2 import Array
+from handcraft.proof.certificate.averages import Means, Summary, Values, dot
+from handcraft.proof.certificate.cases import OUT, Case
+from handcraft.proof.certificate.emissions import Emissions, gap_of
+from handcraft.proof.certificate.network import HeadPart, Network, Undecided
+from handcraft.proof.certificate.rounding import Ball
+
+Link: TypeAlias = Any  # None, or (the link before, a token)
+Accounts: TypeAlias = tuple[Summary, ...]
+MOST_STATES = 400_000  # at one position
+NOTHING = -1  # no label: the key can never be seen
+
+
+@dataclass(frozen=True, eq=False)
+class Slot:
+    """A head with one query: the class and the value of every emission's key, and the least score at each position."""
+
+    means: Means
+    kinds: Array  # [n_emissions]
+    values: Array  # [n_emissions]
+    floor: Array  # [n_positions], the greatest score that some position so far has at least
+
+    def labels(self, alive: Array) -> Array:  # [n_emissions] bool -> [n_emissions]
+        """Each key's label as one number, NOTHING where it is not alive."""
+        return np.where(alive, self.kinds * len(self.means.values.rows) + self.values, NOTHING)
+
+    def seen(self, bound: Array) -> Array:  # [n_emissions] -> [n_emissions] bool
+        """Which keys are not hidden behind a score that is there anyway."""
+        high = np.array(self.means.high)[self.kinds]  # [n_emissions]
+        return np.asarray(high + self.means.gap > bound)
+
+
+class Slots:
+    """All slots of a model, made when they are first asked for."""
+
+    def __init__(self, network: Network, emissions: Emissions, tolerance: float) -> None:
+        self.network, self.emissions, self.tolerance = network, emissions, tolerance
+        self._keys: dict[tuple[int, int], tuple[Ball, Ball, Array, Values]] = {}
+        self._slots: dict[tuple[Any, ...], Slot] = {}
+        self.starts = np.flatnonzero(np.diff(emissions.level, prepend=-1))  # where each position's emissions begin
+
+    def __call__(self, head: HeadPart, query: Ball) -> Slot:
+        """The slot of a head and a query [n_match]."""
+        key = (head.name, query.c.tobytes(), query.r.tobytes())
+        if key not in self._slots:
+            if len(self._slots) > 512:
+                self._slots.clear()
+            self._slots[key] = self._slot(head, query)
+        return self._slots[key]
+
+    def _slot(self, head: HeadPart, query: Ball) -> Slot:
+        keys, values, numbers, table = self._of(head)
+        gap = gap_of(self.network, head, self.tolerance)
+        means = Means(self.network.precision, head, gap, self.network.n_ctx, table)
+        kinds, numbers = means.labels(dot(self.network.precision, query, keys), values, numbers)
+        least = np.minimum.reduceat(np.array(means.low)[kinds], self.starts)  # [n_positions]
+        return Slot(means, kinds, numbers, np.maximum.accumulate(least))
+
+    def _of(self, head: HeadPart) -> tuple[Ball, Ball, Array, Values]:
+        """The keys and values of all emissions."""
+        if head.name not in self._keys:
+            x, p, table = self.emissions.stream(head.layer), self.network.precision, Values()
+            values = p.linear(x, *head.value)
+            self._keys[head.name] = p.linear(x, *head.key), values, table.numbers(values.c), table
+        return self._keys[head.name]
+
+
+@dataclass
+class Ending:
+    """How many contexts end so, how many of them are prompts, and one of them."""
+
+    count: int = 0
+    prompts: int = 0
+    example: Link = None
+    length: int = 0
+
+    def tokens(self, order: Sequence[int] | None) -> list[int]:
+        """The tokens of the example."""
+        read: list[int] = []
+        link = self.example
+        while link is not None:
+            link, token = link
+            read.append(token)
+        read.reverse()
+        if order is None:
+            return read
+        placed = dict(zip(order, read, strict=True))
+        return [placed[i] for i in range(len(read))]
+
+
+Endings: TypeAlias = dict[tuple[Any, int, Accounts], Ending]
+Group: TypeAlias = tuple[int, int, int, list[int]]  # what is read (a row of `reads`), the next block, its number, the tokens
+
+
+@dataclass
+class Reads:
+    """What one emission gives the search: (label to keep, label in the end) for each slot, and its final."""
+
+    rows: list[tuple[tuple[Any, ...], tuple[Any, ...], int]] = field(default_factory=list)
+
+
+class Search:
+    """The endings of a case for given slots and finals."""
+
+    def __init__(self, emissions: Emissions, slots: Sequence[Slot], finals: Array, deadline: float) -> None:
+        self.emissions, self.slots, self.finals, self.deadline = emissions, slots, finals, deadline
+
+    def run(self, case: Case, levels: Sequence[int]) -> Endings:
+        """All endings at these positions. Raises Undecided where there are too many states or no time."""
+        last = max(levels)
+        if case.order is not None and len(self.emissions.edges[0]) * max(len(e) for e in self.emissions.edges[: last + 1]) != 1:
+            raise Undecided("what earlier positions hold depends on the order of reading")
+        groups, rows = self._groups(levels, ordered=case.order is not None)
+        alike = self._alike(last) if case.order is None else None
+        found: Endings = {}
+        block = 0
+        now: dict[tuple[Any, int, int, Accounts], tuple[int, Link]] = {(case.start, block, NOTHING, ((),) * len(self.slots)): (1, None)}
+        for k in range(last + 1):
+            place = k if case.order is None else case.order[k]
+            steps = _Steps(case, k, place, k in levels if case.order is None else k == last, last)
+            self.merged = alike[place] if alike is not None else None
+            now = self._level(now, groups[place], rows, steps, found, at_end=place == last)
+            if len(now) > MOST_STATES or time.monotonic() > self.deadline:
+                raise Undecided("the time was over" if time.monotonic() > self.deadline else f"more than {MOST_STATES} states")
+        return found
+
+    def _level(
+        self, now: dict[Any, tuple[int, Link]], groups: list[list[Group]], rows: list[Any], steps: _Steps, found: Endings, *,
+        at_end: bool,
+    ) -> dict[Any, tuple[int, Link]]:  # fmt: skip
+        """One token more."""
+        after: dict[Any, list[Any]] = {}
+        ordered = steps.case.order is not None
+        for (state, block, own, accounts), (count, link) in now.items():
+            for read, following, number, tokens in groups[block]:
+                kept, full, final = rows[read]
+                if ordered and at_end and final == NOTHING:
+                    continue
+                mine = final if ordered and at_end else own
+                nexts, ends = steps(state, number, tokens)
+                if ends and (final if not ordered else mine) != NOTHING:
+                    ended = self._inserted(accounts, kept if ordered else full)
+                    for expected, n, prompts, token in ends:
+                        ending = found.get((expected, mine if ordered else final, ended))
+                        if ending is None:
+                            ending = found[expected, mine if ordered else final, ended] = Ending(example=(link, token))
+                        ending.count += count * n
+                        ending.prompts += count * prompts
+                if nexts:
+                    summaries = self._merged(self._inserted(accounts, kept))
+                    for reached, n, token in nexts:
+                        key = (reached, following, mine if ordered else NOTHING, summaries)
+                        old = after.get(key)
+                        if old is None:
+                            after[key] = [count * n, (link, token)]
+                        else:
+                            old[0] += count * n
+        return after  # type: ignore[return-value]
+
+    def _inserted(self, accounts: Accounts, labels: tuple[Any, ...]) -> Accounts:
+        return tuple(
+            account if label is None else slot.means.insert(account, label)
+            for account, label, slot in zip(accounts, labels, self.slots, strict=True)
+        )
+
+    def _merged(self, accounts: Accounts) -> Accounts:
+        """Single best keys that all later keys treat alike, as one."""
+        if self.merged is None:
+            return accounts
+        return tuple(
+            ((same.get(a[0][0], a[0][0]), 1, a[0][2]),) if len(a) == 1 and a[0][1] == 1 else a
+            for a, same in zip(accounts, self.merged, strict=True)
+        )
+
+    def _alike(self, last: int) -> list[list[dict[int, int]]]:
+        """After each position, for each slot, the classes so far that all later keys treat alike."""
+        n = int(np.searchsorted(self.emissions.level, last + 1))
+        found: list[list[dict[int, int]]] = [[] for _ in range(last + 1)]
+        for slot in self.slots:
+            kinds, starts = slot.kinds[:n], [*np.searchsorted(self.emissions.level[:n], range(last + 1)).tolist(), n]
+            at = [set(kinds[a:b].tolist()) for a, b in pairwise(starts)]  # the classes at each position
+            for position in range(last + 1):
+                before, later = set().union(*at[: position + 1]), set().union(*at[position + 1 :])
+                found[position].append(slot.means.alike(sorted(before), sorted(later)))
+        return found
+
+    # ------------------------------------------------------------ tokens that are read as one
+
+    def _groups(self, levels: Sequence[int], *, ordered: bool) -> tuple[list[list[list[Group]]], list[Any]]:
+        """For every position and block of states what can be read; and the rows of what is read."""
+        last, e = max(levels), self.emissions
+        n = int(np.searchsorted(e.level, last + 1))  # the emissions up to there
+        level = e.level[:n]
+        following = _following(levels, last)  # [n_positions]: the next position at which a context can end
+        columns = []
+        for slot in self.slots:
+            bound = slot.floor[last] if ordered else slot.floor[following[level]]
+            kinds = Slot(slot.means, slot.kinds[:n], slot.values[:n], slot.floor)
+            columns += [kinds.labels(kinds.seen(bound)), kinds.labels(np.ones(n, dtype=bool))]
+        final = np.where(np.isin(level, levels), self.finals[:n], NOTHING)
+        columns = [c if i % 2 == 0 else np.where(final == NOTHING, NOTHING, c) for i, c in enumerate(columns)]
+        unique, inverse = np.unique(np.stack([*columns, final], axis=1), axis=0, return_inverse=True)
+        return self._blocks(last, inverse.reshape(-1).tolist()), [self._row(row) for row in unique.tolist()]
+
+    def _row(self, row: list[int]) -> tuple[tuple[Any, ...], tuple[Any, ...], int]:
+        def label(i: int) -> Any:
+            return None if row[i] == NOTHING else divmod(row[i], len(self.slots[i // 2].means.values.rows))
+
+        # more sums are numbered later, so a label is taken apart now
+        n = 2 * len(self.slots)
+        return tuple(label(i) for i in range(0, n, 2)), tuple(label(i) for i in range(1, n, 2)), row[-1]
+
+    def _blocks(self, last: int, read: list[int]) -> list[list[list[Group]]]:
+        """From the last position back: states that read alike and go on alike are one block."""
+        found: list[list[list[Group]]] = []
+        block_of: dict[int, int] = {}
+        for position in range(last, -1, -1):
+            blocks: dict[tuple[Any, ...], int] = {}
+            groups: list[list[Group]] = []
+            mine: dict[int, int] = {}
+            number = 0
+            for state, edges in enumerate(self.emissions.edges[position]):
+                signature = tuple((token, read[e], block_of.get(after, 0)) for token, after, e in edges)
+                if signature not in blocks:
+                    blocks[signature] = len(groups)
+                    together: dict[tuple[int, int], list[int]] = {}
+                    for token, row, after in signature:
+                        together.setdefault((row, after), []).append(token)
+                    groups.append([(row, after, number + i, ts) for i, ((row, after), ts) in enumerate(together.items())])
+                    number += len(together)
+                mine[state] = blocks[signature]
+            found.append(groups)
+            block_of = mine
+        return found[::-1]
+
+
+class _Steps:
+    """How a case reads the tokens of a group at one position: what it reaches and what it ends in, each asked once."""
+
+    def __init__(self, case: Case, k: int, place: int, ends: bool, last: int) -> None:
+        self.case, self.k, self.ends, self.last = case, k, ends, k == last
+        self.level = k if case.order is None else last
+        self.known: dict[tuple[Hashable, int], tuple[list[Any], list[Any]]] = {}
+
+    def __call__(self, state: Any, group: int, tokens: list[int]) -> tuple[list[Any], list[Any]]:
+        key = (state, group)
+        found = self.known.get(key)
+        if found is None:
+            found = self.known[key] = self._read(state, tokens)
+        return found
+
+    def _read(self, state: Any, tokens: list[int]) -> tuple[list[Any], list[Any]]:
+        nexts: dict[Any, list[int]] = {}
+        ends: dict[Any, list[int]] = {}
+        for token in tokens:
+            after = self.case.step(state, self.k, token)
+            if after is None:
+                continue
+            if not self.last:
+                nexts.setdefault(after, [0, token])[0] += 1
+            if self.ends and (expected := self.case.expected(after, self.level, token)) is not OUT:
+                row = ends.setdefault(expected, [0, 0, token])
+                row[0] += 1
+                row[1] += self.case.counts(after, self.level)
+        return [(s, *row) for s, row in nexts.items()], [(x, *row) for x, row in ends.items()]
+
+
+def _following(levels: Sequence[int], last: int) -> Array:  # -> [last + 1]
+    """For each position the next one at which a context can end, itself excluded; the last one stays."""
+    found, after = np.full(last + 1, last), last
+    wanted = set(levels)
+    for j in range(last, -1, -1):
+        found[j] = after
+        if j in wanted:
+            after = j
+    return found
+
+
+def classes(rows: Sequence[Hashable]) -> Iterator[list[int]]:
+    """The indices of equal rows."""
+    together: dict[Hashable, list[int]] = {}
+    for i, row in enumerate(rows):
+        together.setdefault(row, []).append(i)
+    yield from together.values()

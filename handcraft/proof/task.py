@@ -1,0 +1,117 @@
+"""What a method of verification is given, and what it gives back.
+
+    Budget   how much may be spent
+    Spread   over which processes, and where an unfinished run is kept
+    Task     the model, its claim, and both of these
+    Outcome  what was counted, and whether that decides
+
+Rules of this file: plain data; how a method works stands in the method's own file.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from handcraft.claims import Answers, Claim
+from handcraft.contexts import count_contexts
+from handcraft.errors import ProgramError, hint, printable
+from handcraft.model import Model
+from handcraft.proof.judge import Judge
+from handcraft.proof.tally import Tally
+
+DRAWN = 20_000  # contexts or prompts, where they are drawn
+BACKENDS = ("loky", "dask", "ray")
+
+Progress = Callable[[int, int], None]  # told how many are done, of how many
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much may be spent: contexts that are enumerated, contexts or prompts that are drawn, seconds."""
+
+    contexts: int = 10**7
+    drawn: int = DRAWN
+    seconds: float = math.inf
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """`1000000` contexts or `30s`. Raises ProgramError for anything else."""
+        match = re.fullmatch(r"([0-9]{1,18})(s?)", text.replace("_", ""))
+        if not match or not int(match[1]):
+            shown = printable(text[:60])
+            raise ProgramError(f"a budget is a number of contexts or of seconds, such as 1000000 or 30s, found {shown!r}")
+        return cls(seconds=float(match[1]), drawn=10**9) if match[2] else cls(contexts=int(match[1]), drawn=int(match[1]))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How an enumeration is run. Raises ProgramError for what does not exist or does not fit together.
+
+    jobs        how many processes; 0 for one on each core; None for one, or for all that a cluster has
+    backend     loky (this machine), dask or ray
+    address     of the cluster; without it dask and ray start one on this machine
+    checkpoint  a file that holds what is done, from which an interrupted run goes on
+    """
+
+    jobs: int | None = None
+    backend: str = "loky"
+    address: str | None = None
+    checkpoint: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.backend not in BACKENDS:
+            known, name = ", ".join(BACKENDS), self.backend
+            raise ProgramError(f"there is no backend '{printable(name)}'; there are {known}" + hint(name, BACKENDS))
+        if self.backend == "loky" and self.address is not None:
+            raise ProgramError("an address goes with the backend dask or ray")
+        if self.jobs is not None and self.jobs < 0:
+            raise ProgramError(f"jobs must be a number of processes, or 0 for one on each core, found {self.jobs}")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is verified, and how far."""
+
+    model: Model
+    claim: Claim
+    budget: Budget
+    deadline: float
+    progress: Progress
+    spread: Spread = field(default_factory=Spread)
+
+    @cached_property
+    def judge(self) -> Judge:
+        """Who decides what is right."""
+        return Judge(self.model, self.claim)
+
+    @cached_property
+    def size(self) -> int:
+        """How many contexts, or prompts, there are: exactly."""
+        if isinstance(self.claim, Answers):
+            return self.claim.language(self.model.n_ctx, self.model.vocabulary).size
+        return count_contexts(len(self.model.vocabulary), self.model.n_ctx)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was counted, whether that decides, and why the verdict is not stronger.
+
+    passed       whether the next method is asked instead
+    suspect      a context that could not be shown to be right, to be asked itself
+    proved       whether it holds for every context and every float
+    error_bound  of a proof, the largest radius of a difference of logits, of a probability or of a lane
+    """
+
+    tally: Tally
+    decided: bool
+    reason: str | None = None
+    passed: bool = False
+    suspect: tuple[int, ...] = ()
+    proved: bool = False
+    error_bound: float | None = None
+    assumptions: tuple[str, ...] = ()

@@ -1,0 +1,87 @@
+"""Transducers: answers written by a finite machine that reads the prompt at aligned places.
+
+    transducer(inputs, table, start)    step k reads the tokens at the positions `inputs`, each computed from `step` and
+                                        `end`; the row (state, token, token, ...) of the table names the token to write
+                                        and the next state
+
+Column addition is one: its inputs are the digits of a place, its state the carry. Rules of this file: a transducer is
+data, and `run` is its meaning in plain Python; what no row knows is an error, never a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from pydantic import model_validator
+
+from handcraft.errors import ProgramError, printable
+from handcraft.expressions import Expression, Plain, evaluate, shown
+from handcraft.values import Frozen, here
+
+Row = tuple[tuple[Plain, ...], tuple[str, Plain]]  # (state, token, ...) -> (token to write, next state)
+POSITIONAL = ("step", "end", "add", "subtract", "multiply", "divide", "modulo")  # what an input may be made of
+
+
+class Transducer(Frozen):
+    """A finite transducer over aligned positions of a prompt."""
+
+    inputs: tuple[Expression, ...]
+    table: tuple[Row, ...]
+    start: Plain
+
+    @model_validator(mode="after")
+    def _sound(self) -> Transducer:
+        if not self.inputs or not all(map(_positional, self.inputs)):
+            raise ProgramError("each input of a transducer is a position, computed from `step` and `end` by + - * // %")
+        if not self.table or len(self.rows) < len(self.table):
+            raise ProgramError("a transducer needs a table in which no row stands twice")
+        for key in self.rows:
+            if len(key) != 1 + len(self.inputs) or not all(isinstance(token, str) for token in key[1:]):
+                found = printable(repr(key))[:60]
+                raise ProgramError(f"a row of the table is (state, token, ...) with {len(self.inputs)} tokens, found {found}")
+        return self
+
+    @cached_property
+    def rows(self) -> dict[tuple[int | str, ...], tuple[str, int | str]]:
+        """The table by what is read."""
+        return dict(self.table)
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """The tokens it can write."""
+        return tuple(dict.fromkeys(written for _, (written, _) in self.table))
+
+    def run(self, prompt: Sequence[str], steps: int) -> tuple[str, ...]:
+        """What it writes in so many steps. Raises ProgramError for a place outside the prompt and for a missing row."""
+        state, written = self.start, list[str]()
+        for k in range(steps):
+            read = (state, *(self._token(place, prompt, k) for place in self.inputs))
+            if read not in self.rows:
+                raise ProgramError(f"the transducer has no row for {printable(repr(read))} at step {k}", ("claim",))
+            token, state = self.rows[read]
+            written.append(token)
+        return tuple(written)
+
+    def _token(self, place: Expression, prompt: Sequence[str], k: int) -> str:
+        at = evaluate(place, prompt, end=len(prompt) - 1, step=k)
+        if not isinstance(at, int) or not 0 <= at < len(prompt):
+            found = f"the prompt has {len(prompt)} tokens"
+            raise ProgramError(f"the transducer reads position {shown(at)} at step {k}, but {found}", ("claim",))
+        return prompt[at]
+
+
+def _positional(place: Expression) -> bool:
+    numbers = (arg for arg in place.args if not isinstance(arg, Expression))
+    return place.op in POSITIONAL and all(map(_positional, place.parts)) and all(isinstance(n, int) for n in numbers)
+
+
+def transducer(
+    inputs: Expression | Sequence[Expression], table: Mapping[Any, tuple[str, int | str]], start: int | str
+) -> Transducer:
+    """A transducer of a table {(state, token, ...): (token to write, next state)}."""
+    places = (inputs,) if isinstance(inputs, Expression) else tuple(inputs)
+    if not isinstance(table, Mapping) or not all(isinstance(key, tuple) and isinstance(row, tuple) for key, row in table.items()):
+        raise ProgramError("a transducer takes {(state, token, ...): (token to write, next state)}", ("claim",), here())
+    return Transducer(inputs=places, table=tuple(table.items()), start=start)

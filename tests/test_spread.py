@@ -1,0 +1,423 @@
+"""Enumeration in units: cut without a gap, merged exactly, over processes that may die, and from a checkpoint."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from cli_runner import handcraft
+from conftest import Refused, bundled_model, every, random_weights
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handcraft import Model, Program, after, distribution, position, scratch, token
+from handcraft.errors import CheckpointError, ClusterError, MissingExtraError, ProgramError
+from handcraft.proof import Budget, Report, Spread, checkpoint, units, verify
+from handcraft.proof.judge import Judge
+from handcraft.proof.tally import Tally, Wrong
+from handcraft.proof.units import Units
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Units of a few contexts, so that small programs have many."""
+    monkeypatch.setattr(units, "UNIT", 50)
+
+
+def latest(n_ctx: int, claim: Any = None) -> Model:
+    """A program that repeats the last letter, over a and b."""
+    p, t, v = position(n_ctx), token("ab"), scratch("v")
+    return Program(name="latest", embedding=(p, t, v), claim=claim or (lambda context: context[-1])).build()
+
+
+def same(report: Report) -> Report:
+    """A report without its time."""
+    return replace(report, seconds=0.0)
+
+
+# ---------------------------------------------------------------- units
+
+
+@given(st.integers(1, 4), st.integers(1, 5), st.integers(1, 60))
+def test_units_hold_every_context_once(n_vocab: int, n_ctx: int, most: int) -> None:
+    """However the trie is cut, each context stands in exactly one unit, and each unit knows its size."""
+    cut, seen = Units(n_vocab, n_ctx, most), Counter[tuple[int, ...]]()
+    for i in range(len(cut)):
+        prefixes = list(cut[i].prefixes(n_vocab))
+        found = [ids for ids in every(n_vocab, cut[i].longest) for p in prefixes if len(ids) > len(p) and ids[: len(p)] == p]
+        assert len(found) == cut[i].size(n_vocab)
+        seen.update(found)
+    assert seen == Counter(every(n_vocab, n_ctx))
+    with pytest.raises(IndexError):
+        cut[len(cut)]
+
+
+@pytest.mark.parametrize(("n_vocab", "n_ctx"), [(2, 26), (2, 40), (10, 9), (100, 4)])
+def test_units_are_large_and_not_too_many(n_vocab: int, n_ctx: int) -> None:
+    """Handing a unit over costs milliseconds, so it has about a quarter of a million contexts, or there are some thousands."""
+    letters = [chr(0x4E00 + i) for i in range(n_vocab)]
+    model = Program(embedding=(position(n_ctx), token(letters)), claim=after({letters[0]: letters[0]})).build()
+    cut = Units.of(model)
+    sizes = [cut[i].size(n_vocab) for i in range(1, min(len(cut), 50))]
+    assert len(cut) < 10_000
+    assert min(sizes) > 2**16
+
+
+margins = st.sampled_from([math.inf, -math.inf, 0.5, 1.0, 2.0])
+
+
+@st.composite
+def tallies(draw: Any) -> Tally:
+    """Tallies of parts, with equal margins and wrong contexts of equal length among them."""
+    contexts = st.lists(st.integers(0, 2), min_size=1, max_size=3)
+    checked = draw(st.integers(0, 9))
+    margin, wrong = draw(margins), draw(st.none() | contexts)
+    return Tally(
+        checked + draw(st.integers(0, 9)), checked, checked - (wrong is not None), margin,
+        None if margin == math.inf else draw(contexts), draw(st.none() | st.sampled_from([0.0, 0.25, math.inf])),
+        None if wrong is None else Wrong(wrong, 1, 0, -1.0),
+    )  # fmt: skip
+
+
+@given(st.lists(tallies(), max_size=6), st.randoms(use_true_random=False))
+def test_merging_does_not_depend_on_the_order(parts: list[Tally], random: Any) -> None:
+    """The sum of the parts is the same in whatever order they come: counts, margin, error and shortest counterexample."""
+    one, other = Tally(), Tally()
+    for part in parts:
+        one.merge(part)
+    random.shuffle(parts)
+    for part in parts:
+        other.merge(part)
+    assert one == other
+    assert one.contexts == sum(part.contexts for part in parts)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.usefixtures("small")
+def test_the_units_together_are_the_whole(causal: bool) -> None:
+    """A model with layer norms and everything, cut into units: the tally of all contexts by the plain forward pass."""
+    model = bundled_model("aab").replace(weights=random_weights(3, n_vocab=2, n_ctx=5, dtype="float64"), n_head=2, causal=causal)
+    report, tally, judge = verify(model), Tally(), Judge(model, model.program.claim)  # type: ignore[union-attr, arg-type]
+    for ids in every(2, 5):
+        judge.contexts(tally, np.array(ids), [len(ids)])
+    assert tally.worst is not None
+    assert (report.contexts, report.checked, report.accuracy) == (62, 45, tally.correct / 45)
+    assert report.min_margin == pytest.approx(tally.min_margin, rel=1e-9)
+    assert report.counterexample is not None
+    assert report.counterexample.tokens == ["ab"[i] for i in tally.worst.context]
+
+
+# ---------------------------------------------------------------- one wrong context among a million
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_one_wrong_context_out_of_2_to_the_20_is_found(fast: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of 2^20 contexts of twenty letters one is claimed otherwise than the program answers: it is found, and the exit code is 1."""
+    monkeypatch.setattr(units, "FAST_FROM", 0 if fast else math.inf)
+    wrong = "abbabaaabbababbaabab"
+    (tmp_path / "latest.py").write_text(
+        "from handcraft import Program, after, position, scratch, token\n"
+        f"program = Program(name='latest', embedding=(position(20), token('ab'), scratch('v')),\n"
+        f"                  claim=after({{'a': 'a', 'b': 'b', '{wrong}': 'a'}}))\n"
+    )
+    result = handcraft("verify", "latest.py", "--method", "exhaustive", "--json", cwd=tmp_path)
+    assert result.code == 1
+    found = result.json
+    assert (found["contexts"], found["checked"], found["verdict"]) == (2**21 - 2, 2**21 - 2, "refuted")
+    assert round((1 - found["accuracy"]) * found["checked"], 6) == 1
+    assert ("".join(found["counterexample"]["tokens"]), found["counterexample"]["expected"]) == (wrong, "a")
+
+
+# ---------------------------------------------------------------- several processes
+
+
+@pytest.mark.usefixtures("small")
+def test_several_processes_say_what_one_says() -> None:
+    """Two processes give the same report as one, to the last digit, for a table and for a function of the author's."""
+    for model in (latest(9), latest(9, after({"a": "b", "abba": "a"})), bundled_model("baby_gpt")):
+        assert same(verify(model, spread=Spread(jobs=2))) == same(verify(model))
+
+
+def dying(marker: Path, times: int) -> Model:
+    """A claim that kills the process that asks it about one context, so many times."""
+
+    def claim(context: str) -> str:
+        if context == "abbab" and len(list(marker.parent.glob(f"{marker.name}*"))) < times:
+            marker.with_name(f"{marker.name}{time.monotonic_ns()}").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return context[-1]
+
+    return latest(9, claim)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_process_that_is_killed_loses_nothing(tmp_path: Path) -> None:
+    """A worker dies in the middle of a unit, twice: every context is counted, and once."""
+    report = verify(dying(tmp_path / "died", 2), spread=Spread(jobs=2))
+    assert len(list(tmp_path.iterdir())) == 2
+    assert same(report) == same(verify(latest(9), spread=Spread(jobs=1)))
+    assert (report.contexts, report.checked, report.verdict) == (2**10 - 2, 2**10 - 2, "checked")
+
+
+@pytest.mark.usefixtures("small")
+def test_processes_that_always_die_are_an_error(tmp_path: Path) -> None:
+    """Where no unit comes back between one death and the next, that is said."""
+    model = dying(tmp_path / "died", 10**6)
+    with pytest.raises(ClusterError, match=r"^3 times a process died before it had counted anything \(TerminatedWorkerError\)$"):
+        verify(model, spread=Spread(jobs=2))
+
+
+@pytest.mark.usefixtures("small")
+def test_an_error_in_a_worker_is_the_authors() -> None:
+    """What a claim raises in another process reaches the author as from this one."""
+    model = latest(9, lambda context: context[-1] if len(context) < 8 else 1 // 0)
+    with pytest.raises(ProgramError, match="raised ZeroDivisionError"):
+        verify(model, spread=Spread(jobs=2))
+
+
+@pytest.mark.usefixtures("small")
+def test_the_time_ends_work_in_several_processes() -> None:
+    """After its seconds a run is undecided, and what was counted is not more than there is."""
+    report = verify(latest(9), methods=["exhaustive"], budget=Budget(seconds=0.0), spread=Spread(jobs=2))
+    assert (report.verdict, report.contexts < 2**10 - 2) == ("unknown", True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--backend", "daks"], "there is no backend 'daks'; there are loky, dask, ray; did you mean 'dask'?"),
+        (["--address", "tcp://x:1"], "an address goes with the backend dask or ray"),
+    ],
+)
+def test_options_that_do_not_fit(options: list[str], message: str) -> None:
+    """A backend that does not exist, and an address for this machine's own processes."""
+    result = handcraft("verify", "aab", *options)
+    assert (result.code, result.out, result.err) == (2, "", f"error: {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "hidden", "message"),
+    [
+        (["--jobs", "2"], "joblib", "several processes need the extra `fast`: pip install 'handcraft[fast]'"),
+        (["--backend", "dask"], "distributed", "the backend dask needs the extra `cluster`: pip install 'handcraft[cluster]'"),
+        (["--backend", "ray"], "ray", "the backend ray needs the extra `cluster`: pip install 'handcraft[cluster]'"),
+    ],
+)
+def test_a_missing_package_names_its_extra(options: list[str], hidden: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without joblib, distributed or ray the error says what to install."""
+    if hidden != "joblib":
+        pytest.importorskip("joblib")
+    monkeypatch.setitem(sys.modules, hidden, None)
+    result = handcraft("verify", "aab", "--method", "exhaustive", *options)
+    assert (result.code, result.err) == (2, f"error: {message}\n")
+    with Refused(MissingExtraError, message):
+        verify(bundled_model("aab"), spread=Spread(2, options[1] if options[0] == "--backend" else "loky"))
+
+
+# ---------------------------------------------------------------- checkpoints
+
+
+class StoppedError(Exception):
+    """Raised by a test in the middle of a run."""
+
+
+def interrupted(model: Model, path: Path, after_: int) -> None:
+    """A run that ends in an exception after so many contexts."""
+
+    def progress(done: int, _: int) -> None:
+        if done >= after_:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        verify(model, progress=progress, spread=Spread(checkpoint=path))
+
+
+CLAIMS = {
+    "right": after({"a": "a", "b": "b"}),
+    "wrong": after({"a": "a", "bab": "a"}),
+    "chances": distribution({"a": {"a": 0.75, "b": 0.25}}, tolerance=0.25),
+}
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+@pytest.mark.usefixtures("small")
+def test_an_interrupted_run_goes_on(name: str, tmp_path: Path) -> None:
+    """What was counted before is not counted again, the report is the same, and then the file is gone."""
+    model, path = latest(9, CLAIMS[name]), tmp_path / "run.json"
+    interrupted(model, path, 500)
+    begun = json.loads(path.read_text())
+    assert 400 < begun["tally"]["contexts"] <= 600
+    shown: list[int] = []
+    report = verify(model, progress=lambda done, _: shown.append(done), spread=Spread(checkpoint=path))
+    assert shown[0] == begun["tally"]["contexts"]
+    assert same(report) == same(verify(model))
+    assert not path.exists()
+
+
+@pytest.mark.usefixtures("small")
+def test_a_run_without_time_keeps_its_checkpoint(tmp_path: Path) -> None:
+    """Undecided for want of time, the run can be continued."""
+    path = tmp_path / "run.json"
+    report = verify(latest(9), methods=["exhaustive"], budget=Budget(seconds=0.0), spread=Spread(checkpoint=path))
+    assert (report.verdict, path.exists()) == ("unknown", True)
+    assert verify(latest(9), spread=Spread(checkpoint=path)).contexts == 2**10 - 2
+
+
+@pytest.mark.usefixtures("small")
+def test_a_checkpoint_of_another_task_is_refused(tmp_path: Path) -> None:
+    """Other weights, another dtype, another window, another table, another function: none goes on from this file."""
+    path = tmp_path / "run.json"
+    interrupted(latest(9, CLAIMS["right"]), path, 100)
+    before = path.read_bytes()
+    others = [
+        latest(9, CLAIMS["wrong"]), latest(8, CLAIMS["right"]), latest(9), latest(9, lambda context: context[:1]),
+        latest(9, CLAIMS["right"]).program.build("float64"),  # type: ignore[union-attr]
+        bundled_model("aab"),
+    ]  # fmt: skip
+    message = f"the checkpoint {path} is of other weights, or of another claim; name another file or delete it"
+    for other in others:
+        with Refused(CheckpointError, message):
+            verify(other, spread=Spread(checkpoint=path))
+    assert path.read_bytes() == before
+
+
+def test_functions_are_told_apart_by_what_they_close_over() -> None:
+    """The same lambda with another letter inside is another claim; the same with the same letter is not."""
+
+    def made(letter: str) -> Model:
+        return latest(3, lambda context: letter if context == "a" else None)
+
+    def of(model: Model) -> str:
+        return checkpoint.identity(model, model.program.claim, Units.of(model))  # type: ignore[union-attr, arg-type]
+
+    assert of(made("a")) == of(made("a")) != of(made("b"))
+
+
+def changed(path: Path, **changes: Any) -> str:
+    """The checkpoint's text with some of its numbers changed."""
+    content = json.loads(path.read_text())
+    for key, value in changes.items():
+        (content["tally"] if key in content["tally"] else content)[key] = value
+    return json.dumps(content)
+
+
+SELF = "the checkpoint {path} does not agree with itself; delete it to start anew"
+UNUSABLE = "the checkpoint {path} cannot be used: {why}; delete it to start anew"
+OTHER = "{path} is not a checkpoint of this version: {why}; delete it to start anew"
+WRONG = {"context": [0], "expected": 1, "got": 0, "margin": -1.0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"contexts": 10**6}, SELF), ({"checked": 10**9}, SELF), ({"correct": 0}, SELF), ({"min_margin_at": [7]}, SELF),
+        ({"min_margin_at": []}, SELF), ({"min_margin_at": [0] * 99}, SELF), ({"worst": WRONG}, SELF),
+        ({"done": [[0, 10**15]]}, SELF), ({"done": [[0, 1], [0, 1]]}, SELF), ({"done": [[2, 1]]}, SELF), ({"done": []}, SELF),
+        ({"contexts": -1}, OTHER.replace("{why}", "tally.contexts: Input should be greater than or equal to 0")),
+        ({"contexts": "1"}, OTHER.replace("{why}", "tally.contexts: Input should be a valid integer")),
+        ({"handcraft": "checkpoint 2"}, OTHER.replace("{why}", "handcraft: Input should be 'checkpoint 1'")),
+        ({"more": 1}, OTHER.replace("{why}", "more: Extra inputs are not permitted")),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("small")
+def test_a_forged_checkpoint_is_refused(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
+    """Counts that are not those of the done units, ids that are no tokens, units that do not exist, fields of another kind."""
+    path = tmp_path / "run.json"
+    model = latest(9, CLAIMS["right"])
+    interrupted(model, path, 100)
+    path.write_text(changed(path, **changes))
+    with Refused(CheckpointError, message.format(path=path)):
+        verify(model, spread=Spread(checkpoint=path))
+
+
+BROKEN = [
+    (b"", "not valid JSON: Expecting value: line 1 column 1 (char 0)"),
+    (b"[" * 100_000, "the JSON is nested deeper than 128"),
+    (b'{"identity": NaN}', "NaN is not a number of JSON"),
+    (b'{"a": 1, "a": 2}', "the key 'a' stands twice in the JSON"),
+    (b"\xff\xfe", "not valid JSON: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
+]
+
+
+@pytest.mark.parametrize(("data", "why"), BROKEN)
+def test_a_damaged_checkpoint_is_refused(data: bytes, why: str, tmp_path: Path) -> None:
+    """A file that is cut off or no JSON is one line on stderr and exit code 2; it is left as it is."""
+    path = tmp_path / "run.json"
+    path.write_bytes(data)
+    result = handcraft("verify", "aab", "--method", "exhaustive", "--checkpoint", path)
+    assert (result.code, result.err) == (2, f"error: {UNUSABLE.format(path=path, why=why)}\n")
+    assert path.read_bytes() == data
+
+
+def test_a_checkpoint_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    """A file beyond the bound is refused unread, and so is a folder."""
+    path = tmp_path / "run.json"
+    with path.open("wb") as file:
+        file.truncate(2**30)
+    for place, why in ((path, f"{path} has {2**30} bytes; at most {2**20} are read"), (tmp_path, f"{tmp_path} is not a file")):
+        with Refused(CheckpointError, UNUSABLE.format(path=place, why=why)):
+            verify(bundled_model("aab"), spread=Spread(checkpoint=place))
+
+
+def test_a_place_that_cannot_be_written_is_found_at_once(tmp_path: Path) -> None:
+    """Before anything is counted."""
+    (tmp_path / "file").touch()
+    with pytest.raises(CheckpointError, match=r"^cannot write the checkpoint "):
+        verify(bundled_model("aab"), spread=Spread(checkpoint=tmp_path / "file" / "run.json"))
+
+
+RUN = """
+import sys
+from handcraft.proof import checkpoint, units
+checkpoint.EVERY, units.UNIT = 0.0, 2**10
+from handcraft.cli import main
+sys.argv = ["handcraft", "verify", "latest.py", "--json", "--method", "exhaustive", *sys.argv[1:]]
+main()
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["--jobs", "2"]])
+def test_a_run_that_is_killed_and_started_again_ends_with_the_same_counts(options: list[str], tmp_path: Path) -> None:
+    """SIGKILL at random moments, at least two of them in the middle of the work; the last run reports as if nothing had been."""
+    random = Random(os.getpid())
+    (tmp_path / "latest.py").write_text(
+        "from handcraft import Program, position, scratch, token\n"
+        "def claim(context):\n    return None if context.endswith('bbb') else 'a' if context == 'ab' * 7 else context[-1]\n"
+        "program = Program(name='latest', embedding=(position(16), token('ab'), scratch('v')), claim=claim)\n"
+    )
+    expected = handcraft("verify", "latest.py", "--json", "--method", "exhaustive", cwd=tmp_path).json
+    path, middle = tmp_path / "run.json", 0
+    for _ in range(20):
+        run = subprocess.Popen(
+            [sys.executable, "-c", RUN, "--checkpoint", str(path), *options],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        if middle < 2:
+            before, start = path.read_bytes() if path.exists() else b"", time.monotonic()
+            while run.poll() is None and time.monotonic() - start < 60 and (not path.exists() or path.read_bytes() == before):
+                time.sleep(0.01)
+            time.sleep(random.uniform(0, 0.2))
+            os.killpg(run.pid, signal.SIGKILL)
+            middle += path.exists() and 0 < json.loads(path.read_text())["tally"]["contexts"] < 2**17 - 2
+        out = run.communicate(timeout=120)[0]
+        if out:
+            break
+    assert middle == 2 or run.returncode == 1
+    found = json.loads(out)
+    assert found | {"seconds": 0} == expected | {"seconds": 0}
+    assert not path.exists()
