@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test exhaustive cluster lint benchmark package docs clean
+.PHONY: demo test exhaustive exponential cluster lint benchmark package docs clean
 
 demo: $(VENV)/handcraft  ## build, explain and verify aab
 	$(BIN)/handcraft build programs/aab.py
@@ -16,6 +16,9 @@ test: $(VENV)/test  ## the tests
 
 exhaustive: $(VENV)/test  ## the tests that take minutes
 	$(BIN)/python -m pytest -o addopts= -n auto tests/exhaustive
+
+exponential: $(VENV)/handcraft  ## what a certificate assumes of exp and tanh: every float32, some minutes
+	$(BIN)/handcraft assumptions
 
 cluster: $(VENV)/test $(VENV)/cluster  ## real clusters on this machine, whose workers are killed
 	$(BIN)/python -m pytest -o addopts= tests/cluster

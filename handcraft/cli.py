@@ -287,6 +287,26 @@ class _Progress:
 
 
 @app.command()
+def assumptions(
+    step: Annotated[int, typer.Option("--step", min=1, help="Only every so manieth float32; 1 takes minutes.")] = 1,
+    json: Json = False,
+) -> None:
+    """Check what a certificate assumes of this machine's exp and tanh: every float32, and a sample of float64."""
+    from handcraft.proof.exponential import check_all
+
+    with _Progress("exp and tanh") as progress:
+        found = check_all(step, progress)
+    holds = all(finding.holds for finding in found)
+    if json:
+        _out({"holds": holds, "findings": [finding.to_json() for finding in found]})
+    else:
+        from handcraft import render
+
+        _show(lambda _: render.findings(found))
+    raise typer.Exit(0 if holds else 1)
+
+
+@app.command()
 def diff(a: Program, b: Program, json: Json = False) -> None:
     """Show which cells, rules and sizes differ between two programs."""
     from handcraft.comparison import compare

@@ -97,6 +97,10 @@ class Language:
             state = self._reached(state) & self._masks.get(char, 0)
         return state
 
+    def role(self, text: str) -> object:
+        """Texts of one role lead every state to the same."""
+        return self._masks.get(text, 0) if len(text) == 1 else text
+
     def accepts(self, state: int) -> bool:
         """Whether what led to the state is a text of the language."""
         return self._accepts(state)

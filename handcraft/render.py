@@ -23,6 +23,7 @@ from handcraft.comparison import Difference
 from handcraft.errors import printable
 from handcraft.explanation import Explanation, View
 from handcraft.model import Model
+from handcraft.proof.exponential import Finding
 from handcraft.proof.report import Report
 from handcraft.states import Chain
 from handcraft.tracing import HeadTrace, Trace
@@ -216,6 +217,19 @@ def report(found: Report) -> RenderableType:
 
 def _said(value: object) -> str:
     return f"'{value}'" if isinstance(value, str) else str(value)
+
+
+def findings(found: Sequence[Finding]) -> RenderableType:
+    """How far off exp and tanh are, each law of a certificate in its own units, and whether all hold."""
+    table = Table(box=None, pad_edge=False, header_style="cyan")
+    for name in ("law", "floats", "worst", "at most", "at"):
+        table.add_column(safe(name), justify="left" if name == "law" else "right", no_wrap=name != "law")
+    for f in found:
+        floats, worst = f"{f.floats:,}{'' if f.every else ' sampled'}", safe(f"{f.worst:.4g}", "" if f.holds else "bold red")
+        table.add_row(safe(f"{f.law.dtype} {f.law.name}"), safe(floats), worst, safe(f"{f.law.limit:g}"), safe(f"{f.at:.9g}"))
+    broken = "; ".join(f"{f.law.dtype} {f.law.name}" for f in found if not f.holds)
+    verdict = safe(f"broken: {broken}", "bold red") if broken else safe("all hold, as a certificate assumes", "bold green")
+    return Group(table, verdict)
 
 
 def difference(found: Difference, most: int = 60) -> RenderableType:

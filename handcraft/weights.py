@@ -243,10 +243,10 @@ def _read_npy(data: bytes) -> Array:
         raise error if isinstance(error, WeightsError) else WeightsError(f"not an array: {printable(str(error))}") from None
 
 
-def parse_json(data: bytes | str) -> dict[str, Any]:
+def parse_json(data: bytes | str, most: int = MAX_JSON) -> dict[str, Any]:
     """One JSON object, bounded in size and depth; duplicate keys and NaN are refused. Raises WeightsError."""
-    if len(data) > MAX_JSON:
-        raise WeightsError(f"the JSON has {len(data)} bytes; at most {MAX_JSON} are read")
+    if len(data) > most:
+        raise WeightsError(f"the JSON has {len(data)} bytes; at most {most} are read")
     try:
         text = data if isinstance(data, str) else data.decode("utf-8")
         _check_depth(text)
@@ -262,7 +262,8 @@ def parse_json(data: bytes | str) -> dict[str, Any]:
 
 def _check_depth(text: str) -> None:
     depth, in_string = 0, False
-    for mark in re.findall(r'\\.|["\[\]{}]', text, re.DOTALL):
+    for found in re.finditer(r'\\.|["\[\]{}]', text, re.DOTALL):
+        mark = found[0]
         if mark == '"':
             in_string = not in_string
         elif not in_string and mark in "[{":

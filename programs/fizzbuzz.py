@@ -1,8 +1,8 @@
 """Plays FizzBuzz on a decimal number: ^315= is answered with FizzBuzz, ^7= with Number.
 
-A number is divisible by 3 where its digit sum is, and by 5 where its last digit is 0 or 5. The first block adds the
-digits up and fetches the last; its neurons take the sum modulo 3. The second block's neurons choose the word. Source:
-counting against an anchor; modulo by steps, the Transformer Cookbook (Yang et al., 2026).
+A number is divisible by 3 where its digit sum is, and by 5 where its last digit is 0 or 5. The first block adds up what
+each digit leaves modulo 3, and fetches the last; its neurons take that sum modulo 3. The second block's neurons choose
+the word. Source: counting against an anchor; modulo by steps, the Transformer Cookbook (Yang et al., 2026).
 """
 
 from handcraft import MLP, Block, Head, Program, answers, position, scratch, token
@@ -11,13 +11,13 @@ from handcraft.selections import end, lookup, token_at, total
 
 DIGITS, WORDS = "0123456789", ("Number", "Fizz", "Buzz", "FizzBuzz")
 N_CTX = 32
-MOST = 9 * (N_CTX - 2)  # the greatest digit sum
+MOST = 2 * (N_CTX - 2)  # the greatest sum of rests
 
 p, t = position(N_CTX), token(["^", "=", *DIGITS, *WORDS])
-digits, by5 = scratch("digits"), scratch("by5")
+rests, by5 = scratch("rests"), scratch("by5")
 rest = scratch("rest")  # the digit sum modulo 3
 
-add = running_sum(t["^"], {digits: sum((int(d) * t[d] for d in DIGITS[1:]), 0)}, name="add")
+add = running_sum(t["^"], {rests: sum((int(d) % 3 * t[d] for d in DIGITS), 0)}, name="add")
 last = Head(query=1024 * p.previous, value={by5: t["0"] + t["5"]}, name="last")
 not3 = scratch("not3")
 choose = {"Number": [not3, 1 - by5], "Fizz": [1 - not3, 1 - by5], "Buzz": [not3, by5], "FizzBuzz": [1 - not3, by5]}
@@ -25,12 +25,12 @@ words = [n for word, flags in choose.items() for n in conjunction(flags, {t[word
 
 
 words_for = {(r, d): "Fizz" * (r == 0) + "Buzz" * (d in "05") or "Number" for r in range(3) for d in DIGITS}
-word = lookup(words_for, total({d: int(d) for d in DIGITS}) % 3, token_at(end - 1))
+word = lookup(words_for, total({d: int(d) % 3 for d in DIGITS}) % 3, token_at(end - 1))
 
 program = Program(
-    embedding=(p, t, digits, by5, rest, not3),
+    embedding=(p, t, rests, by5, rest, not3),
     layers=(
-        Block([add, last], MLP(modulo(digits, 3, MOST, {rest: 1}))),
+        Block([add, last], MLP(modulo(rests, 3, MOST, {rest: 1}))),
         MLP(step(rest, {not3: 1}, above=0.5)),
         MLP(words),
     ),

@@ -11,6 +11,7 @@ import time
 
 from handcraft.claims import Answers, Distribution, Residual
 from handcraft.proof.certificate.network import Undecided
+from handcraft.proof.certificate.pairs import Pairs, wanted
 from handcraft.proof.certificate.prover import Proof, Prover
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Outcome, Task
@@ -20,7 +21,7 @@ ASSUMPTIONS = (
     "IEEE 754 arithmetic, rounding to nearest, in any order of summation, with or without fused multiply-add; what is "
     "below the least normal number may be flushed to zero",
     "exp and tanh within 8 units of roundoff, exp(0) = 1, exp underflows to 0 (checked for every float32 by "
-    "`python -m handcraft.proof.exponential`)",
+    "`handcraft assumptions`)",
 )
 
 
@@ -28,7 +29,8 @@ def certified(task: Task) -> Outcome:
     """A proof, or the reason why there is none."""
     deadline = min(task.deadline, time.monotonic() + SECONDS)
     try:
-        proof = Prover(task.model, task.claim, deadline, task.progress).run()
+        prover = Pairs if wanted(task.claim) else Prover
+        proof = prover(task.model, task.claim, deadline, task.progress).run()
     except Undecided as why:
         return Outcome(Tally(), decided=False, reason=f"not proved: {why}", passed=True, suspect=why.context)
     return Outcome(_tally(task, proof), decided=True, proved=True, error_bound=proof.error, assumptions=ASSUMPTIONS)

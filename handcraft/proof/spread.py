@@ -1,4 +1,4 @@
-"""Units of work counted by several processes, through joblib: on this machine, or on a cluster of dask or ray.
+"""Units of work counted by several processes: on this machine, or on a cluster of dask or ray.
 
     loky   processes of this machine; the extra `fast`
     dask   --address tcp://HOST:8786 of a scheduler, or none for two processes and more on this machine; the extra `cluster`
@@ -7,6 +7,10 @@
 A process that dies takes its unit with it and, with loky, its whole pool; the units that have not come back are then
 handed out again. A unit is known by its number, so one that comes back twice is counted once. Only where processes die
 again and again while no unit comes back is that an error: it is likely the memory.
+
+Loky and ray are reached through joblib, dask through its own client: joblib's backend for dask waits for ever for a task
+that dask gives up (a unit on which workers keep dying, a worker without this package), and with a cluster of a single
+worker it computes in the calling process.
 
 The workers of a cluster need this package installed. A worker that dask's nanny started has MALLOC_TRIM_THRESHOLD_ set,
 which makes the enumeration in NumPy three times as slow; the compiled one does not notice. Our own local cluster is
@@ -37,7 +41,7 @@ from handcraft.proof.task import Spread
 from handcraft.proof.units import Work
 
 PATIENCE = 3  # how often in a row processes may die before any unit comes back
-TOGETHER = 4  # units for each process that ray is given at once: it gives back whole lists only
+TOGETHER = 4  # units for each process of a cluster on their way at once; ray gives back whole lists of them
 CONNECT = 20  # seconds to reach a cluster
 
 Call = tuple[bytes, int]  # the work and the number of a unit
@@ -66,7 +70,9 @@ def count_units(work: Work, units: Sequence[int], spread: Spread, go_on: Callabl
                         yield index, tally
             except ModuleNotFoundError as error:
                 missing_there = printable(str(error.name))
-                raise ClusterError(f"a worker cannot import {missing_there}: install this package there, in the same version") from None
+                raise ClusterError(
+                    f"a worker cannot import {missing_there}: install this package there, in the same version"
+                ) from None
             except lost as error:
                 patience -= 1
                 if not patience:
@@ -74,11 +80,11 @@ def count_units(work: Work, units: Sequence[int], spread: Spread, go_on: Callabl
                     raise ClusterError(f"{PATIENCE} times a process died before it had counted anything ({name})") from None
 
 
-def _one_by_one(backend: Callable[[], Any], jobs: int, calls: Iterable[Call]) -> Iterator[tuple[int, Tally]]:
-    """Each as it is done, by a backend made for this round: one that has failed remembers what it waited for."""
+def _one_by_one(jobs: int, calls: Iterable[Call]) -> Iterator[tuple[int, Tally]]:
+    """Each as it is done."""
     from joblib import Parallel, delayed
 
-    pool = Parallel(n_jobs=jobs, backend=backend(), batch_size=1, return_as="generator_unordered")
+    pool = Parallel(n_jobs=jobs, backend="loky", batch_size=1, return_as="generator_unordered")
     found = pool(delayed(_count)(*call) for call in calls)
     try:
         for one in found:  # noqa: UP028  # `yield from` would close it too soon
@@ -139,43 +145,37 @@ def _folder(module: ModuleType) -> Path | None:
 @contextmanager
 def _loky(spread: Spread) -> Iterator[tuple[Pool, Failures]]:
     _extra("joblib", "fast", "several processes need")
-    yield partial(_one_by_one, lambda: "loky", spread.jobs or -1), (BrokenExecutor,)
+    yield partial(_one_by_one, spread.jobs or -1), (BrokenExecutor,)
 
 
 @contextmanager
 def _dask(spread: Spread) -> Iterator[tuple[Pool, Failures]]:
-    _, distributed = (_extra(name, "cluster", "the backend dask needs") for name in ("joblib", "distributed"))
+    distributed = _extra("distributed", "cluster", "the backend dask needs")
     with ExitStack() as stack:
         address = stack.enter_context(_local_dask(distributed, spread.jobs)) if spread.address is None else spread.address
         try:
             client = stack.enter_context(distributed.Client(address, timeout=CONNECT, set_as_default=False))
+            client.wait_for_workers(1, timeout=CONNECT)
         except (OSError, ValueError, TimeoutError) as error:
             raise _unreachable(str(spread.address), error) from None
-        yield partial(_one_by_one, lambda: _telling(client), -1), (distributed.scheduler.KilledWorker, distributed.comm.CommClosedError, CancelledError)
+        yield (
+            partial(_by_dask, distributed, client),
+            (distributed.scheduler.KilledWorker, distributed.comm.CommClosedError, CancelledError),
+        )
 
 
-def _telling(client: Any) -> Any:
-    """Joblib's backend for dask, which waits for ever for a task that failed outside of our function; this one tells.
-
-    Of a cluster with a single worker, as one may be while others start anew, joblib would make no use at all.
-    """
-    from joblib._dask import DaskDistributedBackend
-
-    class Telling(DaskDistributedBackend):  # type: ignore[misc]
-        def effective_n_jobs(self, n_jobs: int) -> int:
-            return max(2, int(super().effective_n_jobs(n_jobs)))
-
-        def submit(self, func: Any, callback: Callable[[Any], None]) -> Any:
-            future = super().submit(func, callback)
-            future.add_done_callback(lambda done: callback(done.exception()) if done.exception() is not None else None)
-            return future
-
-        def retrieve_result_callback(self, out: Any) -> Any:
-            if isinstance(out, BaseException):
-                raise out
-            return super().retrieve_result_callback(out)
-
-    return Telling(client=client)
+def _by_dask(distributed: Any, client: Any, calls: Iterable[Call]) -> Iterator[tuple[int, Tally]]:
+    """Each as it is done, some for each worker on their way."""
+    waiting, underway = iter(calls), distributed.as_completed([], loop=client.loop)
+    try:
+        for call in islice(waiting, TOGETHER * sum(client.nthreads().values())):
+            underway.add(client.submit(_count, *call, pure=False))
+        for future in underway:
+            yield future.result()
+            for call in islice(waiting, 1):
+                underway.add(client.submit(_count, *call, pure=False))
+    finally:
+        client.cancel(list(underway.futures), force=True)
 
 
 def _local_dask(distributed: Any, jobs: int | None) -> AbstractContextManager[Any]:
@@ -183,7 +183,7 @@ def _local_dask(distributed: Any, jobs: int | None) -> AbstractContextManager[An
 
     dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": "-1"})
     cluster: AbstractContextManager[Any] = distributed.LocalCluster(
-        n_workers=jobs or os.cpu_count(), threads_per_worker=1, dashboard_address=None
+        n_workers=jobs or os.cpu_count(), threads_per_worker=1, dashboard_address=":0"
     )
     return cluster
 

@@ -19,11 +19,16 @@ from typing import Any
 
 import pytest
 
-from handcraft import Model, Program, position, scratch, token
+from handcraft import Model, Program, position, proof, scratch, token
 from handcraft.errors import ClusterError
-from handcraft.proof import Report, Spread, units, verify
+from handcraft.proof import Report, Spread, units
 
 TOTAL = 2**15 - 2
+
+
+def verify(model: Model, **options: Any) -> Report:
+    """Verification by enumeration alone: much of what these tests ask could be proved without."""
+    return proof.verify(model, methods=["exhaustive"], **options)
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +68,7 @@ def dask_cluster() -> Iterator[Any]:
     """Two workers, each a process with a nanny that starts it anew when it dies."""
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
         yield cluster
 
 
@@ -101,26 +106,8 @@ def test_dask_workers_that_always_die_are_an_error() -> None:
         return context[-1]
 
     model = Program(name="latest", embedding=(position(14), token("ab"), scratch("v")), claim=deadly).build()
-    with pytest.raises(ClusterError, match=r"3 times a process died before it had counted anything \(KilledWorker\)"):
+    with pytest.raises(ClusterError, match=r"^3 times a process died before it had counted anything \(KilledWorker\)"):
         verify(model, spread=Spread(1, "dask"))
-
-
-def test_a_worker_without_the_package_is_an_error(dask_cluster: Any) -> None:
-    """What a worker cannot import is told, with what to do."""
-    from distributed import Client
-
-    def hide() -> None:
-        import sys
-
-        sys.modules["handcraft.proof.spread"] = None  # type: ignore[assignment]
-
-    with Client(dask_cluster, set_as_default=False) as client:
-        client.run(hide)
-        try:
-            with pytest.raises(ClusterError, match="a worker cannot import handcraft.proof.spread: install this package there"):
-                verify(latest(), spread=Spread(backend="dask", address=dask_cluster.scheduler_address))
-        finally:
-            client.restart()
 
 
 def test_dask_without_an_address_starts_its_own(tmp_path: Path) -> None:

@@ -19,12 +19,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from handcraft.gpt2 import Array
 from handcraft.proof.certificate.network import HeadPart
-from handcraft.proof.certificate.rounding import OWN, UP, Ball, Precision, grid
+from handcraft.proof.certificate.rounding import NEVER, OWN, UP, Ball, Precision, grid, power_of_two
 
 EXP_ERROR = 8.0  # units of roundoff: the assumption on exp
 WIDEST = 0.5  # the uncertainty of a log weight above which no bound is given
@@ -35,13 +36,14 @@ Summary = tuple[tuple[int, int, int], ...]  # (class, how many, sum of their val
 
 def dot(precision: Precision, query: Ball, keys: Ball) -> Ball:  # [n_match], [n, n_match] -> [n]
     """The scores before they are divided by sqrt(d_head)."""
-    c = keys.c @ query.c
-    spread = keys.r @ (np.abs(query.c) + query.r) + np.abs(keys.c) @ query.r
+    c, q = keys.c @ query.c, np.abs(query.c) + query.r
+    spread = keys.r @ q + np.abs(keys.c) @ query.r
     size = np.abs(keys.c) @ np.abs(query.c) + spread
-    k = len(query.c)
-    known = (query.r == 0).all() & (keys.r == 0).all(axis=1)
-    finest = (grid(keys.c) + grid(query.c)).min(axis=1, initial=4000.0)
-    error = np.where(known & precision.exact(size, finest), 0.0, precision.gamma(k + 1) * size + (k + 1) * precision.least)
+    there = ((keys.c != 0) | (keys.r != 0)) & (q != 0)  # [n, n_match]
+    known = (query.r == 0) & (keys.r == 0)
+    finest = np.where(known, grid(keys.c) + grid(query.c), np.where(there, -np.inf, NEVER)).min(axis=1, initial=NEVER)
+    doubled = ~there | (known & (power_of_two(keys.c) | power_of_two(query.c)))
+    error = precision.summed(c, size, spread, finest, there.sum(axis=1), doubled.all(axis=1))
     return Ball(c, (spread + error) * UP)
 
 
@@ -103,11 +105,13 @@ class Means:
         return kind, self.values.number(value)
 
     def _class(self, score: tuple[float, float], n_value: int) -> int:
+        if not (math.isfinite(score[0]) and math.isfinite(score[1])):
+            score = 0.0, math.inf  # nothing is known: it may be above every other
         kind = self._classes.get(score)
         if kind is None:
             kind = self._classes[score] = len(self.scores)
             self.scores.append(score)
-            spread = score[1] + (0.0 if self.exact_scale else 3 * self.precision.u * (abs(score[0]) + score[1]))
+            spread = score[1] + (0.0 if self.exact_scale else 4 * self.precision.u * (abs(score[0]) + score[1]))
             self.low.append((score[0] - spread) / self.head.scale)
             self.high.append((score[0] + spread) / self.head.scale)
             self.centres.append((np.full(n_value, np.inf), np.full(n_value, -np.inf)))
@@ -126,8 +130,10 @@ class Means:
 
     def labels(self, scores: Ball, values: Ball, numbers: Array) -> tuple[Array, Array]:  # [n], [n, n_value], [n] -> [n], [n]
         """The classes of many keys, and the numbers of their values as they are given."""
-        unique, inverse = np.unique(scores.c + 1j * scores.r, return_inverse=True)
-        kinds = np.array([self._class((float(s.real), float(s.imag)), values.c.shape[1]) for s in unique])[inverse]  # [n]
+        known = np.isfinite(scores.c) & np.isfinite(scores.r)
+        pairs = np.stack([np.where(known, scores.c, 0.0), np.where(known, scores.r, np.inf)], axis=1)  # [n, 2]
+        unique, inverse = np.unique(pairs, axis=0, return_inverse=True)
+        kinds = np.array([self._class((float(c), float(r)), values.c.shape[1]) for c, r in unique])[inverse.reshape(-1)]  # [n]
         finest = np.where(values.r == 0, grid(values.c), -np.inf)
         order = np.argsort(kinds, kind="stable")
         found, starts = np.unique(kinds[order], return_index=True)
@@ -141,6 +147,23 @@ class Means:
     def beats(self, kind: int, other: int) -> bool:
         """Whether one class hides another."""
         return self.low[kind] - self.high[other] >= self.gap
+
+    def projected(self, f: Array, rows: Array) -> Means:  # [n_value], [n_numbers] the values' projections
+        """The same classes for one number f . v of each value v, whose rounding is bounded elsewhere."""
+        out = np.ones((1, 1))
+        head = replace(self.head, value=(self.head.value[0] @ f[:, None], np.atleast_1d(self.head.value[1] @ f)), out=out)
+        found = Means(self.precision, head, self.gap, self.n_keys)
+        found.scores, found.low, found.high = list(self.scores), list(self.low), list(self.high)
+        found._classes = dict(self._classes)  # noqa: SLF001
+        slack = float(np.abs(rows).max(initial=0.0)) * 2.0**-40
+        for least, most, loose in zip(self.least, self.most, self.loose, strict=True):
+            low, high = np.where(f > 0, least, most) @ f, np.where(f > 0, most, least) @ f
+            found.least.append(np.array([low - slack]))
+            found.most.append(np.array([high + slack]))
+            found.loose.append(np.array([loose @ np.abs(f) + slack]))
+            found.centres.append((found.least[-1], found.most[-1]))
+            found.finest.append(np.array([-np.inf]))
+        return found
 
     def alike(self, kinds: Sequence[int], later: Sequence[int]) -> dict[int, int]:
         """Of the classes that a single best key can have, those that all later keys treat alike, as one of them.
@@ -159,6 +182,8 @@ class Means:
             worst = max(group, key=lambda kind: self._leak(kind, 1))
             for kind in group:
                 self._widen(worst, self.least[kind], self.most[kind], self.loose[kind], self.finest[kind], *self.centres[kind])
+                if kind != worst:
+                    self.forget()  # means that were computed for fewer
                 found[kind] = worst
         return found
 
@@ -202,21 +227,33 @@ class Means:
             return weights @ sums, np.full(sums.shape[1], np.inf)
         z = weights @ sums  # [n_value]
         leak = self._leak(top, self.n_keys - int(counts.sum()))
-        if len(kinds) == 1 and (counts[0] == 1 or (theta[0] == 0 and leak == 0)) and leak <= self.precision.u / 4:
-            return z, self._alone(kinds[0], int(counts[0]), z, leak) * UP
-        return z, self._radius(summary, weights, theta, z, leak) * UP
+        if len(kinds) == 1 and theta[0] == 0 and leak <= self.precision.u / 4:
+            radius = self._alone(kinds[0], int(counts[0]), z, leak)
+        else:
+            radius = self._radius(summary, weights, theta, z, leak)
+        found = self.precision.snapped(Ball(z, radius * UP))
+        return found.c, found.r
 
     def _alone(self, kind: int, n: int, z: Array, leak: float) -> Array:
-        """One key, or n of exactly one score, so far ahead of all others that the weights sum to exactly n."""
+        """One key, or n of exactly one score, so far ahead of all others that the weights sum to exactly n.
+
+        Each weight is 1 / n, and adding what leaks is off by at most what is added.
+        """
         loose, size = self.loose[kind], np.maximum(np.abs(self.least[kind]), np.abs(self.most[kind]))
-        if n == 1:  # its weight is exactly 1, and adding a small term is off by at most that term
-            low, high = np.min(self.least, axis=0), np.max(self.most, axis=0)
-            away, most = np.maximum(np.abs(high - z), np.abs(low - z)), np.maximum(np.abs(high), np.abs(low))
-            return np.asarray(loose + leak * (away + 2 * most) * 1.01 + (self.n_keys * self.precision.least if leak else 0.0))
+        low, high = np.min(self.least, axis=0), np.max(self.most, axis=0)
+        away, most = np.maximum(np.abs(high - z), np.abs(low - z)), np.maximum(np.abs(high), np.abs(low))
+        leaked = leak * (away + 2 * most) * 1.01 + (self.n_keys * self.precision.least if leak else 0.0)
+        if n == 1 or self._vanishes(kind, n, size, leaked):
+            return np.asarray(loose + leaked)
+        mass = self._sizes(kind, n, z * n) / n + leaked
+        return np.asarray(loose + leaked + float(self.precision.gamma(self.n_keys + 4)) * mass + self.n_keys * self.precision.least)
+
+    def _vanishes(self, kind: int, n: int, size: Array, leaked: Array) -> bool:
+        """Whether the mean of n values is exact, and what leaks vanishes beside every sum of some of them that is not 0."""
         halvings = n.bit_length() - 1
-        exact = n == 2**halvings and bool(self.precision.exact(size, self.finest[kind] - halvings).all())
-        rounding = 0.0 if exact else float(self.precision.gamma(n + 2)) * self._sizes(kind, n, z * n) / n + n * self.precision.least
-        return np.asarray(loose + rounding)
+        finest = self.finest[kind] - halvings  # [n_value]
+        exact = n == 2**halvings and bool(self.precision.exact(size, finest).all())
+        return exact and bool((leaked < np.exp2(np.clip(finest - self.precision.digits - 2, -1000, 1000))).all())
 
     def _sizes(self, kind: int, n: int, total: Array) -> Array:  # [n_value] -> [n_value]
         """At most the sum of the sizes of n values with this sum: the sum's own size where all have one sign."""
@@ -257,4 +294,5 @@ class Means:
         moved += leak * (np.maximum(np.abs(high - z), np.abs(low - z)) + moved)
         mass += leak * np.maximum(np.abs(low), np.abs(high))
         rounding = float(self.precision.gamma(self.n_keys + 4)) * (mass + np.abs(z)) * 1.01
-        return np.asarray(moved + rounding + self.n_keys * self.precision.least)
+        largest = np.maximum(np.abs(low), np.abs(high))
+        return np.asarray(moved + rounding + self.n_keys * self.precision.least * (1 + largest))

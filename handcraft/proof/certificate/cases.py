@@ -15,6 +15,7 @@ data in, Python out; never the weights. What a plain function decides is Undecid
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from copy import copy
 from itertools import product
@@ -38,6 +39,7 @@ class Case:
     """One case. `levels` are the positions at which a context can end."""
 
     levels: Sequence[int] = ()
+    domain: Domain | None = None  # of several cases, which cover it together
     order: tuple[int, ...] | None = None
     start: Hashable = ()
 
@@ -48,6 +50,10 @@ class Case:
     def expected(self, state: Any, level: int, token: int) -> Any:
         """What must follow."""
         raise NotImplementedError
+
+    def role(self, k: int, token: int) -> Hashable:  # noqa: ARG002
+        """Tokens of one role, read as the k-th, lead every state to the same and leave the same expected."""
+        return token
 
     def last(self, everything: Sequence[int]) -> list[int]:
         """The tokens with which a context of this case can end, at least."""
@@ -115,9 +121,37 @@ class Domain:
         """The state after a token, None outside the domain."""
         return state
 
+    def role(self, token: int) -> Hashable:  # noqa: ARG002
+        """Tokens of one role are allowed alike."""
+        return None
+
+    def last(self, everything: Sequence[int]) -> set[int]:
+        """The tokens with which a context can end, at least."""
+        return set(everything)
+
     def complete(self, state: Any) -> bool:  # noqa: ARG002  # every context counts
         """Whether a context that leads here is one of the domain."""
         return True
+
+    def size(self) -> int:
+        """How many contexts it has: counted, state by state."""
+        found, now, tokens = 0, {self.start: 1}, self.together()
+        for position in range(max(self.levels, default=-1) + 1):
+            after: Counter[Any] = Counter()
+            for state, ways in now.items():
+                for token, n in tokens:
+                    if (reached := self.step(state, position, token)) is not None:
+                        after[reached] += ways * n
+            now = after
+            found += sum(n for state, n in now.items() if self.complete(state)) if position in self.levels else 0
+        return found
+
+    def together(self) -> list[tuple[int, int]]:
+        """One token of each role, and how many there are."""
+        roles: dict[Hashable, list[int]] = {}
+        for token in range(len(self.tokens)):
+            roles.setdefault(self.role(token), []).append(token)
+        return [(alike[0], len(alike)) for alike in roles.values()]
 
     def allowed(self, everything: Sequence[int]) -> list[set[int]]:
         """For each position up to the last level the tokens it can hold."""
@@ -138,6 +172,8 @@ class PromptDomain(Domain):
         self.read = [{t for s in states for t in range(len(self.tokens)) if self.step(s, j, t) is not None} for j, states in enumerate(before)]
         self.ends = [j for j, states in enumerate(self.reached) if any(self.language.accepts(s) for s, _ in states)]
         self.levels = self.ends
+        after = ((t, self.step(s, j, t)) for j, states in enumerate(before) for s in states for t in self.read[j])
+        self.closing = {t for t, state in after if state is not None and self.language.accepts(state[0])}
 
     def _reach(self) -> list[set[Any]]:
         """The states after each position."""
@@ -152,6 +188,12 @@ class PromptDomain(Domain):
         text, used = self.tokens[token], state[1] + len(self.tokens[token])
         after = self.language.step(state[0], text)
         return (after, used) if after and used <= self.language.max_length and self.language.can_end(after, used) else None
+
+    def role(self, token: int) -> Hashable:
+        return self.language.role(self.tokens[token])
+
+    def last(self, everything: Sequence[int]) -> set[int]:  # noqa: ARG002
+        return self.closing
 
     def complete(self, state: Any) -> bool:
         return self.language.accepts(state[0])
@@ -176,6 +218,12 @@ class AnswerDomain(PromptDomain):
             return after
         return () if self.language.accepts(after[0]) else None
 
+    def role(self, token: int) -> Hashable:
+        return super().role(token), token in self.answer
+
+    def last(self, everything: Sequence[int]) -> set[int]:
+        return super().last(everything) if self.here == self.end else self.answer
+
     def complete(self, state: Any) -> bool:
         return state == ()
 
@@ -194,8 +242,9 @@ def _domains(claim: Answers, rule: Expression, model: Model) -> Iterator[Domain]
         alphabet.discard(model.vocabulary.ids[claim.stop])
     for end in whole.ends:
         for i in range(_length(claim.length, end)):
-            if end + i < model.n_ctx:
-                yield AnswerDomain(whole, alphabet, end, end + i)
+            if end + i >= model.n_ctx:
+                raise Undecided(f"the answer to a prompt of {end + 1} tokens does not fit the window")
+            yield AnswerDomain(whole, alphabet, end, end + i)
 
 
 def _length(length: int | Expression | None, end: int) -> int:
@@ -251,6 +300,9 @@ class EndingCase(Case):
     def step(self, state: tuple[int, ...], k: int, token: int) -> tuple[int, ...]:
         return (*state, token)[-self.window :] if self.needed is None or k in self.needed else ()
 
+    def role(self, k: int, token: int) -> Hashable:
+        return token if self.needed is None or k in self.needed else None
+
     def expected(self, state: tuple[int, ...], level: int, token: int) -> Any:  # noqa: ARG002
         return next((self.rows[state[i:]] for i in range(len(state)) if state[i:] in self.rows), None)
 
@@ -269,7 +321,9 @@ class TableCase(Case):
             asked, answer = encode(prompt), encode(claim.expected(prompt, model.vocabulary, model.n_ctx))
             whole = (*asked, *answer)
             self.known |= {whole[:i] for i in range(len(whole))}
-            self.next |= {whole[:i]: whole[i] for i in range(len(asked), len(whole))}
+            for i in range(len(asked), len(whole)):
+                if self.next.setdefault(whole[:i], whole[i]) != whole[i]:
+                    raise Undecided("the table answers a text in two ways: as a prompt, and as a prompt with the start of its answer")
         self.levels = sorted({len(context) - 1 for context in self.next})
         self.prompts = {tuple(encode(prompt)) for prompt in language}
 
@@ -392,6 +446,11 @@ def _own(e: Any) -> bool:
     return isinstance(e, Expression) and e.op == "token_at" and isinstance(e.args[0], Expression) and e.args[0].op == "here"
 
 
+def _reads_own(e: Any) -> bool:
+    """Whether its value depends on the last token itself, other than through a condition."""
+    return _own(e) or (isinstance(e, Expression) and e.op not in FOLLOWED and any(_reads_own(arg) for arg in e.args))
+
+
 def _direct(e: Expression) -> bool:
     """Whether it is the token at a first or latest position."""
     return e.op == "token_at" and isinstance(e.args[0], Expression) and e.args[0].op in ("first", "latest")
@@ -474,6 +533,12 @@ class ExpressionCase(Case):
             self._collect(e)
         self.trackers: list[Tracker] = [track(e, self.known) for e in self.followed]
         self.start = (domain.start, *(t.start for t in self.trackers))
+        self.reads_own = any(_reads_own(e) for e in (rule, *(e for e, _ in guesses)))
+
+    def role(self, k: int, token: int) -> Hashable:
+        text = self.tokens[token]
+        own = token if self.reads_own and k in self.levels else None
+        return own, self.domain.role(token), tuple(t.role(k, text) for t in self.trackers)
 
     def _collect(self, e: Expression) -> None:
         """The selections and tokens that the value is made of."""
@@ -513,8 +578,8 @@ class ExpressionCase(Case):
         return self.domain.allowed(everything)
 
     def last(self, everything: Sequence[int]) -> list[int]:
-        guessed = [value for e, value in self.guesses if _own(e)]
-        return [self.ids[token] for token in guessed] or list(everything)
+        guessed = {self.ids[value] for e, value in self.guesses if _own(e)} or set(everything)
+        return sorted(guessed & self.domain.last(everything))
 
     def counts(self, state: Any, level: int) -> bool:  # noqa: ARG002
         return self.domain.end is None or level == self.domain.end

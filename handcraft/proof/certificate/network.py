@@ -13,6 +13,7 @@ All other heads matter at the last position alone. Rules of this file: weights o
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from handcraft.gpt2 import Activation, Array, Weights
-from handcraft.model import Model
+from handcraft.model import DTYPES, Model
 from handcraft.proof.certificate.rounding import Ball, Precision, exactly
 
 
@@ -62,6 +63,8 @@ class Network:
             raise Undecided("the model has layer norms, whose rounding is not bounded")
         self.weights: Weights = weights
         self.activation: Activation = model.activation
+        if model.dtype not in DTYPES:
+            raise Undecided(f"the rounding of {model.dtype} is not bounded")
         self.precision = Precision(model.dtype)
         self.blocks: list[dict[str, Any]] = weights["blocks"]
         self.wte, self.wpe = weights["wte"], weights["wpe"]
@@ -77,16 +80,16 @@ class Network:
         """For the input of each block, and the end: the greatest size of each lane [n_embd]."""
         x = np.abs(self.wte).max(axis=0).astype(np.float64) + np.abs(self.wpe).max(axis=0)
         found = [x]
-        for i, block in enumerate(self.blocks):
+        for block in self.blocks:
             if "attn" in block:
-                x = x + self._attention_bound(i, x)
+                x = x + self._attention_bound(block, x)
             if "mlp" in block:
                 x = x + _affine_bound(block["mlp"]["c_proj"], _affine_bound(block["mlp"]["c_fc"], x))
             found.append(x)
         return found
 
-    def _attention_bound(self, i: int, x: Array) -> Array:
-        c_attn, c_proj = self.blocks[i]["attn"]["c_attn"], self.blocks[i]["attn"]["c_proj"]
+    def _attention_bound(self, block: dict[str, Any], x: Array) -> Array:
+        c_attn, c_proj = block["attn"]["c_attn"], block["attn"]["c_proj"]
         _, _, v = np.split(_affine_bound(c_attn, x), 3)
         return _affine_bound(c_proj, v)
 
@@ -94,9 +97,22 @@ class Network:
         """Raises Undecided where a number could overflow."""
         most = 2.0**120 if self.precision.digits == 24 else 2.0**1000
         for i, x in enumerate(self.bounds):
-            scores = max((self.score_bound(head) for head in self.heads[i]), default=0.0) if i < len(self.blocks) else 0.0
-            if not max(float(x.max()) * 4, scores, float((np.abs(self.wte) @ x).max())) < most:
+            numbers = [float(x.max()), float((np.abs(self.wte).astype(np.float64) @ x).max())]
+            if i < len(self.blocks):
+                numbers += [*map(self.score_bound, self.heads[i]), *self._within(self.blocks[i], x)]
+            if not max(numbers) * 4 < most or any(map(math.isnan, numbers)):
                 raise Undecided("a number of the model could overflow")
+
+    def _within(self, block: dict[str, Any], x: Array) -> list[float]:
+        """The greatest sizes of what a block computes on its way, also of what it does not use: 0 times infinity is no number."""
+        found = []
+        for first in [block[part][w] for part, w in (("attn", "c_attn"), ("mlp", "c_fc")) if part in block]:
+            found.append(float(_affine_bound(first, x).max(initial=0.0)))
+        if "attn" in block:
+            middle = x + self._attention_bound(block, x)
+            if "mlp" in block:
+                found += [float(middle.max()), float(_affine_bound(block["mlp"]["c_fc"], middle).max(initial=0.0))]
+        return found
 
     def score_bound(self, head: HeadPart) -> float:
         """The greatest size of a score, before it is divided."""
@@ -144,13 +160,13 @@ class Network:
         """For each block the heads that matter at the last position alone."""
         return [[h for h in heads if h not in forward] for heads, forward in zip(self.heads, self.forward, strict=True)]
 
-    @cached_property
-    def live(self) -> list[Array]:
-        """After each block's attention, and at the end: which lanes the last position's prediction still depends on.
+    def live(self, asked: Sequence[int] = ()) -> list[Array]:
+        """After each block's attention, and at the end: which lanes the prediction, and what is asked for, still depends on.
 
-        Its own key and value do not count: they are those of any position, and followed as such.
+        The last position's own key and value do not count: they are those of any position, and followed as such.
         """
         lanes = self.wte.any(axis=0)
+        lanes[list(asked)] = True
         found = [lanes]
         for i in reversed(range(len(self.blocks))):
             lanes = lanes | self._reads_of_neurons(i, lanes)

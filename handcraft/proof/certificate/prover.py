@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +28,7 @@ from handcraft.contexts import count_contexts
 from handcraft.errors import printable
 from handcraft.gpt2 import Array
 from handcraft.model import Model
-from handcraft.proof.certificate.cases import Case, cases_of
+from handcraft.proof.certificate.cases import Case, Domain, cases_of
 from handcraft.proof.certificate.emissions import Emissions, follow
 from handcraft.proof.certificate.network import HeadPart, Network, Undecided
 from handcraft.proof.certificate.rounding import UP, Ball
@@ -70,6 +71,7 @@ class Prover:
         self.stages = [i for i, heads in enumerate(self.network.final) if heads]
         self.column = model.program.layout.column[Lane.parse(claim.lane)] if isinstance(claim, Residual) and model.program else 0
         self.proof = Proof(cases=len(self.cases))
+        self.counted: Counter[Domain] = Counter()
 
     def run(self) -> Proof:
         """The proof. Raises Undecided where there is none."""
@@ -77,8 +79,15 @@ class Prover:
         for i, case in enumerate(self.cases):
             self._case(case)
             self.progress(i + 1, len(self.cases))
+        self._whole()
         self._covered()
         return self.proof
+
+    def _whole(self) -> None:
+        """Raises Undecided unless every context of every domain ended in a case: those of later answer tokens, too."""
+        for domain in {case.domain for case in self.cases if case.domain is not None}:
+            if self.counted[domain] != domain.size():
+                raise Undecided(f"the guesses cover {self.counted[domain]} of {domain.size()} contexts")
 
     def _covered(self) -> None:
         """Raises Undecided unless the cases cover the whole domain: counted, not assumed."""
@@ -99,10 +108,8 @@ class Prover:
         x = n.embed(e.token, e.level)  # [n_emissions, n_embd]
         x = self._through(0, self.stages[0] if self.stages else len(n.blocks), x, np.arange(len(e.level)), {}).collapsed()
         self.streams = x
-        live = self.network.live[self.stages[0] if self.stages else len(n.blocks)]
-        if isinstance(self.claim, Residual):
-            live = live.copy()
-            live[self.column] = True
+        asked = [self.column] if isinstance(self.claim, Residual) else []
+        live = self.network.live(asked)[self.stages[0] if self.stages else len(n.blocks)]
         parts = [x.c[:, live], x.r[:, live]]
         if len(self.stages) > 1:  # a later stage must know which position asks
             parts.append(e.level[:, None])
@@ -233,6 +240,8 @@ class Prover:
         for expected, final, accounts in keys:
             ending = endings[expected, final, accounts]
             self.proof.endings += ending.count
+            if case.domain is not None:
+                self.counted[case.domain] += ending.count
             self.proof.contexts += ending.prompts
             if expected is not None:
                 self.proof.checked += ending.count

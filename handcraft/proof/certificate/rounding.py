@@ -108,7 +108,8 @@ def grid(values: Array) -> Array:  # [...] -> [...]
     return np.where(values == 0, NEVER, lowest + exponent - 53.0)
 
 
-def _power_of_two(values: Array) -> Array:  # [...] -> [...] bool
+def power_of_two(values: Array) -> Array:  # [...] -> [...] bool
+    """Which values are powers of two, of either sign."""
     return np.asarray(np.abs(np.frexp(values)[0]) == 0.5)
 
 
@@ -131,30 +132,50 @@ class Precision:
         c = np.broadcast_to(b, (len(x.c), len(b))).copy()  # [n, n_out]
         r = np.zeros_like(c)
         g = None if x.g is None else np.zeros((*c.shape, x.shared))
-        grids = np.where(x.radius == 0, grid(x.c), -np.inf)  # [n, n_in]
+        grids = np.where((x.radius == 0) | (x.c == 0), grid(x.c), -np.inf)  # [n, n_in]
         for j in np.flatnonzero(w.any(axis=0)):
             rows = np.flatnonzero(w[:, j])
             c[:, j], r[:, j] = self._column(x[:, rows], grids[:, rows], w[rows, j], float(b[j]))
             if g is not None and x.g is not None:
                 g[:, j] = np.einsum("nis,i->ns", x.g[:, rows], w[rows, j])
-        return Ball(c, r, g)
+        return self.snapped(Ball(c, r, g))
 
     def _column(self, x: Ball, grids: Array, w: Array, b: float) -> tuple[Array, Array]:  # [n, k], [k] -> [n], [n]
-        terms = x.c * w  # [n, k]
-        radius = x.radius
-        there = (x.c != 0) | (radius != 0)
-        k = there.sum(axis=1) + (b != 0)  # [n]: adding an exact zero rounds nothing
-        doubled = ~there | (_power_of_two(x.c) & (radius == 0)) | _power_of_two(w)
-        k = np.maximum(k - doubled.all(axis=1), 0)  # nor does a product with a power of two
-        size = np.abs(terms).sum(axis=1) + radius @ np.abs(w) + abs(b)  # [n]
+        terms, radius = x.c * w, x.radius  # [n, k]
+        loose = radius @ np.abs(w)  # [n]
         finest = np.minimum((grids + grid(w)).min(axis=1), grid(np.float64(b)))  # [n]
-        error = self.gamma(k) * size * UP + (k + 1) * self.least
-        error = np.where(self.exact(size, finest) | (k == 0), 0.0, error)
-        return terms.sum(axis=1) + b, (x.r @ np.abs(w) + error) * UP
+        there = (x.c != 0) | (radius != 0)
+        doubled = ~there | (power_of_two(x.c) & (radius == 0)) | power_of_two(w)
+        c = terms.sum(axis=1) + b
+        size = np.abs(terms).sum(axis=1) + loose + abs(b)
+        return c, (x.r @ np.abs(w) + self.summed(c, size, loose, finest, there.sum(axis=1) + (b != 0), doubled.all(axis=1))) * UP
+
+    def summed(self, c: Array, size: Array, loose: Array, finest: Array, k: Array, doubled: Array) -> Array:  # [n] -> [n]
+        """How far a sum of k products that are not exactly zero can be off by rounding alone.
+
+        size     the sum of their sizes             finest   the grid of those that are known
+        loose    how uncertain they are in all      doubled  whether no product rounds: a factor is a power of two
+        """
+        underflow = (k + 1) * self.least
+        error = self.gamma(np.maximum(k - doubled, 0)) * size * UP + underflow
+        two = (k <= 2) & doubled  # one addition: it is off by its own last bit
+        error = np.where(two, (self.u * 1.01) * (np.abs(c) + loose) + 4 * OWN * size + underflow, error)
+        # zeros that are not quite zero vanish beside any other number, or stay what they are
+        faint = (loose * 1.01 + underflow < np.exp2(np.clip(finest - self.digits - 2, -1000, 1000))) & self.exact(size, finest)
+        error = np.where(faint, self.gamma(k) * loose * UP + underflow * (loose > 0), error)
+        error = np.where((k == 1) & doubled, np.where((loose == 0) & (np.abs(c) >= self.least), 0.0, self.least), error)
+        return np.where(k == 0, 0.0, error)
+
+    def snapped(self, x: Ball) -> Ball:
+        """The same, knowing that the model's numbers are floats: one that close to a float is that float."""
+        rounded = x.c.astype(np.float32).astype(np.float64) if self.digits == 24 else x.c
+        sure = (rounded == x.c) & (x.radius < np.abs(x.c) * self.u / 2) & (np.abs(x.c) >= self.least)
+        return Ball(x.c, np.where(sure, 0.0, x.r), None if x.g is None else np.where(sure[..., None], 0.0, x.g))
 
     def exact(self, size: Array, finest: Array) -> Array:
         """Whether sums of multiples of 2^finest of this total size are computed without any rounding."""
-        fits = size <= np.exp2(np.clip(self.digits + finest, -1000, 1000))
+        most = np.exp2(np.clip(self.digits + finest, -1000, 1000))
+        fits = size <= most if self.digits == 24 else size < most  # the size itself is a float64
         return fits & (finest >= math.log2(self.least)) & np.isfinite(finest)
 
     def add(self, x: Ball, y: Ball) -> Ball:  # [...], [...] -> [...]
@@ -162,9 +183,10 @@ class Precision:
         c, rx, ry = x.c + y.c, x.radius, y.radius
         size = np.abs(x.c) + np.abs(y.c)
         exact = (rx == 0) & (ry == 0) & self.exact(size, np.minimum(grid(x.c), grid(y.c)))
-        trivial = ((x.c == 0) & (rx == 0)) | ((y.c == 0) & (ry == 0))  # adding zero changes nothing
-        error = np.where(exact | trivial, 0.0, (self.u + 2 * OWN) * (size + rx + ry) + self.least)
-        return Ball(c, (x.r + y.r + error) * UP, _together(x, y))
+        error = (self.u + 2 * OWN) * (size + rx + ry) + self.least
+        near = np.minimum(x.size, y.size)  # the other one is a float, too, and no further away
+        error = np.minimum(error, near + np.where(near > 0, 2 * OWN * size + self.least, 0.0))
+        return self.snapped(Ball(c, (x.r + y.r + np.where(exact, 0.0, error)) * UP, _together(x, y)))
 
     def activation(self, x: Ball, kind: Activation) -> Ball:  # [...] -> [...]
         """relu or gelu: the identity or zero to the last bit away from zero, its tangent and what that misses between."""

@@ -53,7 +53,7 @@ class Slot:
     def seen(self, bound: Array) -> Array:  # [n_emissions] -> [n_emissions] bool
         """Which keys are not hidden behind a score that is there anyway."""
         high = np.array(self.means.high)[self.kinds]  # [n_emissions]
-        return np.asarray(high + self.means.gap > bound)
+        return np.asarray(~(bound - high >= self.means.gap))  # as Means.beats has it
 
 
 class Slots:
@@ -267,27 +267,37 @@ class _Steps:
         self.case, self.k, self.ends, self.last = case, k, ends, k == last
         self.level = k if case.order is None else last
         self.known: dict[tuple[Hashable, int], tuple[list[Any], list[Any]]] = {}
+        self.roles: dict[int, list[tuple[int, int]]] = {}
 
     def __call__(self, state: Any, group: int, tokens: list[int]) -> tuple[list[Any], list[Any]]:
         key = (state, group)
         found = self.known.get(key)
         if found is None:
-            found = self.known[key] = self._read(state, tokens)
+            if group not in self.roles:
+                self.roles[group] = self._roles(tokens)
+            found = self.known[key] = self._read(state, self.roles[group])
         return found
 
-    def _read(self, state: Any, tokens: list[int]) -> tuple[list[Any], list[Any]]:
+    def _roles(self, tokens: list[int]) -> list[tuple[int, int]]:
+        """One token of each role, and how many there are."""
+        together: dict[Hashable, list[int]] = {}
+        for token in tokens:
+            together.setdefault(self.case.role(self.k, token), []).append(token)
+        return [(alike[0], len(alike)) for alike in together.values()]
+
+    def _read(self, state: Any, tokens: list[tuple[int, int]]) -> tuple[list[Any], list[Any]]:
         nexts: dict[Any, list[int]] = {}
         ends: dict[Any, list[int]] = {}
-        for token in tokens:
+        for token, n in tokens:
             after = self.case.step(state, self.k, token)
             if after is None:
                 continue
             if not self.last:
-                nexts.setdefault(after, [0, token])[0] += 1
+                nexts.setdefault(after, [0, token])[0] += n
             if self.ends and (expected := self.case.expected(after, self.level, token)) is not OUT:
                 row = ends.setdefault(expected, [0, 0, token])
-                row[0] += 1
-                row[1] += self.case.counts(after, self.level)
+                row[0] += n
+                row[1] += n * self.case.counts(after, self.level)
         return [(s, *row) for s, row in nexts.items()], [(x, *row) for x, row in ends.items()]
 
 

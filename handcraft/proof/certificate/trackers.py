@@ -25,11 +25,15 @@ Known = Callable[[Any], Any]  # the value of an expression that is known beforeh
 
 @dataclass(frozen=True)
 class Tracker:
-    """A memory, how a token at a position changes it, and the value it stands for."""
+    """A memory, how a token at a position changes it, and the value it stands for.
+
+    Tokens of one role at a position change every memory alike.
+    """
 
     start: Hashable
     step: Callable[[Any, int, str], Any]
     value: Callable[[Any], Any]
+    role: Callable[[int, str], Hashable]
 
 
 def _same(state: Any) -> Any:
@@ -46,7 +50,9 @@ def track(e: Expression, known: Known) -> Tracker:
         return _summing(e, known)
     if e.op == "state":
         table = dict(e.table)
-        return Tracker(table[()], lambda at, _, token: table.get((at, token), at), _same)
+        states = {table[()], *table.values()}
+        columns = {token: tuple(table.get((at, token), at) for at in states) for _, token in filter(None, table)}
+        return Tracker(table[()], lambda at, _, x: table.get((at, x), at), _same, lambda _, x: columns.get(x))
     raise Undecided(f"the claim's {e.op} cannot be followed")
 
 
@@ -55,7 +61,7 @@ def _token(e: Expression, known: Known) -> Tracker:
     if isinstance(place, Expression) and place.op in ("first", "latest"):
         return _matching(place, known, token=True)
     target = known(place)
-    return Tracker(None, lambda state, j, token: token if j == target else state, _same)
+    return Tracker(None, lambda state, j, x: x if j == target else state, _same, lambda j, x: x if j == target else None)
 
 
 def _within(e: Expression, known: Known) -> Callable[[int], bool]:
@@ -81,8 +87,11 @@ def _matching(e: Expression, known: Known, *, token: bool = False) -> Tracker:
             value = _taken(e.op, value, x if token else j)
         return value, tuple((*past, fit)[1:] for fit, past in zip(fits, history, strict=True))
 
+    def role(_: int, x: str) -> Hashable:
+        return tuple(x in what if isinstance(what, tuple) else x == what for _, what in rows), x if token else None
+
     start = 0 if e.op == "count" else None
-    return Tracker((start, tuple((False,) * -offset for offset, _ in rows)), step, lambda state: state[0])
+    return Tracker((start, tuple((False,) * -offset for offset, _ in rows)), step, lambda state: state[0], role)
 
 
 def _taken(op: str, value: Any, found: Any) -> Any:
@@ -94,13 +103,13 @@ def _taken(op: str, value: Any, found: Any) -> Any:
 def _summing(e: Expression, known: Known) -> Tracker:
     within, values = _within(e, known), {key[0]: int(value) for key, value in e.table}
     if e.op == "total":
-        return Tracker(0, lambda s, j, x: s + values.get(x, 0) if within(j) else s, _same)
+        return Tracker(0, lambda s, j, x: s + values.get(x, 0) if within(j) else s, _same, lambda _, x: values.get(x, 0))
 
     def step(state: tuple[int, int], j: int, x: str) -> tuple[int, int]:
         total = state[0] + (values.get(x, 0) if within(j) else 0)
         return total, min(state[1], total)
 
-    return Tracker((0, 0), step, lambda state: state[1])
+    return Tracker((0, 0), step, lambda state: state[1], lambda _, x: values.get(x, 0))
 
 
 def values_of(e: Expression, tokens: tuple[str, ...], n_ctx: int) -> list[Any]:
