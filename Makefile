@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test exhaustive exponential cluster lint benchmark package docs clean
+.PHONY: demo test exhaustive soundness nightly bugs exponential cluster lint benchmark package docs clean
 
 demo: $(VENV)/handcraft  ## build, explain and verify aab
 	$(BIN)/handcraft build programs/aab.py
@@ -19,6 +19,15 @@ exhaustive: $(VENV)/test  ## the tests that take minutes
 
 exponential: $(VENV)/handcraft  ## what a certificate assumes of exp and tanh: every float32, some minutes
 	$(BIN)/handcraft assumptions
+
+soundness: $(VENV)/test  ## the prover against 10,000 random models, wrong mutants and enumeration
+	$(BIN)/python -m pytest -o addopts= -q -n 2 tests/soundness
+
+nightly: $(VENV)/test bugs  ## the same with 1,000,000 models, going on where it was stopped
+	$(BIN)/python tests/soundness/campaign.py --models 1000000 --jobs 2 --state build/soundness.json
+
+bugs: $(VENV)/test  ## bugs put into the prover one at a time: its tests must notice 95% of them
+	$(BIN)/python tests/soundness/bugs.py --jobs 2
 
 cluster: $(VENV)/test $(VENV)/cluster  ## real clusters on this machine, whose workers are killed
 	$(BIN)/python -m pytest -o addopts= tests/cluster

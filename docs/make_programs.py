@@ -13,13 +13,15 @@ from handcraft.model import Model
 from handcraft.proof import Report, verify
 
 HERE = Path(__file__).parent
+MANY = 10**15  # contexts from which on a number is rounded
 HEADER = """# The programs
 
 Each is one file in `programs/`, ships in the wheel, and is run, explained and verified by its name:
 `handcraft verify NAME`. The table is written by `docs/make_programs.py`, which verifies every program in float32 with
-its own activation: every context or prompt where there are at most ten million, else 20,000 drawn ones with all
-positions after the prompt. The margin is the least difference between the right token's logit and the best other one's;
-of a distribution, or of a claim on a lane, it is the largest error.
+its own activation and its own window. "Proved" holds for every context and every order of summation
+([how](proofs.md)); the others are checked on every prompt where there are at most ten million, else on 20,000 drawn
+ones with all positions after the prompt. The margin is the least difference between the right token's logit and the best
+other one's, of a proof what is certain of it; of a distribution, or of a claim on a lane, it is the largest error.
 
 | program | layers | heads | n_embd | dense | non-zero | distinct | verdict | contexts | least margin |
 |---|--:|--:|--:|--:|--:|--:|---|--:|--:|
@@ -36,13 +38,13 @@ def verdict(report: Report) -> list[str]:
     """The columns that do."""
     error = report.max_probability_error if report.max_lane_error is None else report.max_lane_error
     margin = f"error {error:.0e}" if report.min_margin is None and error is not None else f"{report.min_margin:.4g}"
-    return [f"{report.verdict}, {report.method}", f"{report.contexts:,}", margin]
+    contexts = f"{report.contexts:,}" if report.contexts < MANY else f"{report.contexts:.2g}".replace("e+", "e")
+    return [f"{report.verdict}, {report.method}", contexts, margin]
 
 
-def row(name: str) -> str:
+def row(name: str, report: Report) -> str:
     """The line of one program. Raises SystemExit where it is not as it claims."""
     model = Model.open(name)
-    report = verify(model)
     if report.exit_code or report.accuracy not in (None, 1.0) or (report.min_margin or 1.0) < 0.25:
         sys.exit(f"{name}: {report}")
     print(f"{name}: {report.verdict} in {report.seconds} s")
@@ -51,9 +53,18 @@ def row(name: str) -> str:
 
 def page() -> str:
     """The whole page."""
-    rows = "\n".join(row(name) for name in bundled())
+    reports = {name: verify(Model.open(name)) for name in bundled()}
+    rows = "\n".join(row(name, report) for name, report in reports.items())
     lines = "\n".join(f"- `{name}`: {summary(path)}" for name, path in bundled().items())
-    return f"{HEADER}{rows}\n\n## What they do\n\n{lines}\n"
+    open_ones = "\n".join(f"- `{name}`: {why(report)}" for name, report in reports.items() if report.verdict != "proved")
+    return f"{HEADER}{rows}\n\n## Not proved yet, and why\n\n{open_ones}\n\n## What they do\n\n{lines}\n"
+
+
+def why(report: Report) -> str:
+    """The reason why a program is only checked."""
+    reasons = (report.reason or "").split("; ")
+    start = next((i for i, reason in enumerate(reasons) if reason.startswith("not proved: ")), len(reasons))
+    return "; ".join(reasons[start:]).removeprefix("not proved: ")
 
 
 if __name__ == "__main__":

@@ -215,15 +215,23 @@ def trace(
 @app.command()
 def verify(
     program: Program,
-    method: Annotated[str | None, typer.Option("--method", help="certificate, exhaustive, sampled, or several in order, with commas.")] = None,
+    method: Annotated[
+        str | None, typer.Option("--method", help="certificate, exhaustive, sampled, or several in order, with commas.")
+    ] = None,
     budget: Annotated[str | None, typer.Option("--budget", help="Contexts, or seconds such as 30s.")] = None,
     rules: Annotated[
         str | None, typer.Option("--program", help="The program file whose claim a built directory is held to.")
     ] = None,
-    jobs: Annotated[int | None, typer.Option("--jobs", min=0, help="Processes that count contexts; 0 for one on each core.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=0, help="Processes that count contexts; 0 for one on each core.")
+    ] = None,
     backend: Annotated[str, typer.Option("--backend", help="Where they run: loky (here), dask or ray.")] = "loky",
     address: Annotated[str | None, typer.Option("--address", help="Of a dask or ray cluster.")] = None,
     checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="A file from which an interrupted run goes on.")] = None,
+    certificate: Annotated[
+        Path | None, typer.Option("--certificate", help="Write the proof to this file, gzipped if it ends in .gz.")
+    ] = None,
+    check: Annotated[Path | None, typer.Option("--check", help="Check the certificate of this file; nothing is searched.")] = None,
     json: Json = False,
     dtype: Dtype = "float32",
 ) -> None:
@@ -242,12 +250,29 @@ def verify(
     spread = Spread(jobs, backend, address, checkpoint)
     with tempfile.TemporaryDirectory() as notes, _Progress(f"verifying {model.name}") as progress, redirect_stdout(sys.stderr):
         os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", notes)  # hypothesis would keep its notes in the user's folder
-        report = verify_model(model, methods=methods, budget=limits, progress=progress, spread=spread)
+        if certificate is not None or check is not None:
+            report = _certified(model, certificate, check, methods == list(METHODS), progress, limits.seconds)
+        else:
+            report = verify_model(model, methods=methods, budget=limits, progress=progress, spread=spread)
     if changed := model.differences():
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         report = replace(report, verdict="refuted", reason=f"the weights are not what the rules say, at {changed[0]}{more}")
     _out(report.to_json()) if json else _print_report(model, report)
     raise typer.Exit(report.exit_code)
+
+
+def _certified(model: Model, write: Path | None, read: Path | None, free: bool, progress: _Progress, seconds: float) -> Report:
+    """Write a certificate, or check one."""
+    from handcraft.proof.certifying import certify, check_certificate
+
+    if not free or (write is not None and read is not None):
+        raise ProgramError("--certificate and --check go without each other and without --method")
+    if read is not None:
+        return check_certificate(model, read)
+    try:
+        return certify(model, write or Path(), progress, seconds)
+    except OSError as error:
+        raise ProgramError(f"cannot write {printable(str(error.filename))}: {error.strerror}") from None
 
 
 def _print_report(model: Model, report: Report) -> None:

@@ -33,7 +33,7 @@ MAX_ROWS = 20  # a taller or wider table is shown without its empty rows and col
 MAX_RULES = 12  # lines of rules under a table
 MAX_STATES = 64  # rows of a table of states
 MAX_NEXT = 6  # tokens that may follow a state
-VERDICT_STYLES = {"proved": "bold green", "checked": "green", "refuted": "bold red", "unknown": "yellow"}
+VERDICT_STYLES = {"proved": "bold green", "checked": "green", "refuted": "bold red", "unknown": "yellow", "rejected": "bold red"}
 
 
 def console(stderr: bool = False, file: IO[str] | None = None, width: int | None = None) -> Console:

@@ -63,7 +63,7 @@ def test_help_names_every_command() -> None:
     """`--help` is no error and lists the commands."""
     result = handcraft("--help")
     assert (result.code, result.err) == (0, "")
-    for command in ("build", "explain", "run", "trace", "verify", "diff", "states", "list", "new"):
+    for command in ("build", "explain", "run", "trace", "verify", "assumptions", "diff", "states", "list", "new"):
         assert f"\n  {command} " in result.out
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cli_runner import cli
+from cli_runner import handcraft
 
 from handcraft.gpt2 import Array
 from handcraft.proof import exponential
@@ -63,8 +63,19 @@ def test_a_law_walks_every_float_of_its_range() -> None:
     law = replace(WIDE["tanh"], low=float(np.float32(-1e-43)), high=float(np.float32(2e-43)))
     seen = np.concatenate([np.arange(s.start, s.stop, dtype=np.uint32) for s in spans(law)]).view(np.float32)
     least = np.finfo(np.float32).smallest_subnormal
-    assert sorted(seen / least) == [*range(-71, 1), *range(0, 144)]
+    assert sorted(seen / least) == [*range(-71, 1), *range(144)]
     assert sum(map(len, spans(WIDE["tanh"]))) == 2 * (0x7F800000 + 1)  # all float32 but nan
+
+
+def test_an_end_that_is_no_float_is_not_rounded_into_a_law() -> None:
+    """Beside ln 2^-126, the least normal result, each float belongs to one law alone."""
+    edge = np.float32(np.log(2.0**-126))
+    near = [np.nextafter(edge, np.float32(-100)), edge, np.nextafter(edge, np.float32(0))]
+    normal, faint = WIDE["exp, normal results"], WIDE["exp, faint results"]
+    assert [(normal.low <= float(x)) + (float(x) <= faint.high) for x in near] == [1, 1, 1]
+    low, high = float(edge) - 2.0**-10, float(edge) + 2.0**-10  # floats, 2^-17 apart
+    sizes = [check(replace(law, low=max(law.low, low), high=min(law.high, high))).floats for law in (normal, faint)]
+    assert sum(sizes) == 2 * 2**7 + 1
 
 
 def test_short_arrays_are_asked_as_such() -> None:
@@ -85,9 +96,9 @@ def test_the_command_says_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None
     good, bad = check(spoiled(-1.0, 0.0)), check(spoiled(-1.0, 12.0))
     for found, code in (([good], 0), ([good, bad], 1)):
         monkeypatch.setattr(exponential, "check_all", lambda step, progress, found=found: found)
-        result = cli("assumptions", "--json")
+        result = handcraft("assumptions", "--json")
         assert (result.code, result.json["holds"]) == (code, not code)
-    assert cli("assumptions").out.splitlines()[-1] == "broken: float32 exp, normal results"
+    assert handcraft("assumptions").out.splitlines()[-1] == "broken: float32 exp, normal results"
 
 
 def test_findings_are_joined_to_the_worst() -> None:

@@ -36,7 +36,7 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     assert imported(COMMAND.format(argv=["--help"]), tmp_path) == set()
 
 
-@pytest.mark.parametrize("command", ["build", "explain", "run", "trace", "verify", "diff", "states", "list", "new"])
+@pytest.mark.parametrize("command", ["build", "explain", "run", "trace", "verify", "assumptions", "diff", "states", "list", "new"])
 def test_the_help_of_a_command_imports_nothing_heavy(command: str, tmp_path: Path) -> None:
     """The help of each command costs as little as that of all; pydantic is typer's own matter there."""
     assert imported(COMMAND.format(argv=[command, "--help"]), tmp_path) <= {"pydantic"}

@@ -13,6 +13,9 @@
     task.py         what a method is given, and what it gives back
     sampling.py     contexts drawn by hypothesis, prompts drawn evenly by length
     methods.py      which method, within which budget
+    certified.py    the method that proves: certificate/
+    certifying.py   a proof as a file, and a file as a proof
+    checker/        whether such a file holds, without the prover
 
 Rules of this package: the claim is asked in plain Python, the model through its weights; neither knows the other.
 A tie is not an answer: a prediction is right where its margin is above zero.

@@ -18,10 +18,9 @@ from handcraft.proof.task import Outcome, Task
 
 SECONDS = 240.0  # how long a proof is looked for where no budget says
 ASSUMPTIONS = (
-    "IEEE 754 arithmetic, rounding to nearest, in any order of summation, with or without fused multiply-add; what is "
-    "below the least normal number may be flushed to zero",
-    "exp and tanh within 8 units of roundoff, exp(0) = 1, exp underflows to 0 (checked for every float32 by "
-    "`handcraft assumptions`)",
+    "IEEE 754 arithmetic, rounding to nearest, in any order of summation, with or without fused multiply-add",
+    "what is below the least normal number may be flushed to zero",
+    "exp and tanh within 8 units of roundoff, exp(0) = 1, exp underflows to 0: `handcraft assumptions` checks every float32",
 )
 
 

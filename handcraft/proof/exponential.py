@@ -165,7 +165,8 @@ def _every(law: Law, step: int) -> Iterator[Array]:
 
 
 def _inside(law: Law, x: Array) -> Array:  # [n] -> [n_inside]: an end that is no float was rounded
-    return x[(x >= law.low) & (x <= law.high)]
+    wide = x.astype(np.float64)
+    return x[(wide >= law.low) & (wide <= law.high)]
 
 
 def _drawn(law: Law) -> Iterator[Array]:

@@ -83,19 +83,21 @@ def _decided(task: Task, methods: Sequence[str]) -> tuple[str, Outcome]:
     """The first method that does not pass, and what it found; what those before could not be sure of is asked itself."""
     passed: list[Outcome] = []
     for method in methods:
-        outcome = METHODS[method](task)
-        if outcome is not None and not outcome.passed:
+        outcome = METHODS[method](task) or _too_many(task)
+        if not outcome.passed:
             break
-        if outcome is None:
-            reason = f"there are {task.size} contexts, more than the budget of {task.budget.contexts}"
-            outcome = Outcome(Tally(), decided=False, reason=reason)
         passed.append(outcome)
     for earlier in passed:
         if earlier.suspect and outcome.tally.worst is None:
             _ask_suspect(task, outcome.tally, list(earlier.suspect))
-    why = [found.reason for found in passed if found.passed and found is not outcome]
-    reason = "; ".join(text for text in [outcome.reason, *why] if text) or None
-    return method, replace(outcome, reason=reason)
+    why = [outcome, *(found for found in passed if found.reason is not None and found.reason.startswith("not proved"))]
+    reasons = dict.fromkeys(found.reason for found in why if found.reason)
+    return method, replace(outcome, reason="; ".join(reasons) or None)
+
+
+def _too_many(task: Task) -> Outcome:
+    reason = f"there are {task.size} contexts, more than the budget of {task.budget.contexts}"
+    return Outcome(Tally(), decided=False, reason=reason, passed=True)
 
 
 def _ask_suspect(task: Task, tally: Tally, context: list[int]) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Verdict = Literal["proved", "checked", "refuted", "unknown"]
+Verdict = Literal["proved", "checked", "refuted", "unknown", "rejected"]  # rejected: a certificate
 OPTIONAL = ("max_probability_error", "max_lane_error", "error_bound", "assumptions")  # reported where there is one
-EXIT_CODES: dict[Verdict, int] = {"proved": 0, "checked": 0, "refuted": 1, "unknown": 3}
+EXIT_CODES: dict[Verdict, int] = {"proved": 0, "checked": 0, "refuted": 1, "unknown": 3, "rejected": 1}
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 where the claim holds, 1 where it is refuted, 3 where it is undecided."""
+        """0 where the claim holds, 1 where it or its certificate is refuted, 3 where it is undecided."""
         return EXIT_CODES[self.verdict]
 
     def to_json(self) -> dict[str, Any]:

@@ -101,7 +101,7 @@ class Adversary:
         return self.flushed(np.where(x == 0, x.dtype.type(1), found))
 
     def gelu(self, x: Array) -> Array:
-        """gelu by a tanh that is off by up to 8u."""
+        """The activation by a tanh that is off by up to 8u."""
         with np.errstate(over="ignore"):
             cubed = x.dtype.type(0.044715) * x * x * x
             inner = x.dtype.type(math.sqrt(2 / math.pi)) * (x + cubed)
@@ -145,6 +145,12 @@ def adversaries(rng: np.random.Generator, n: int) -> list[Adversary]:
     """So many different ones."""
     orders = rng.permutation(ORDERS)[:n]
     return [
-        Adversary(str(o), float(rng.choice([0.0, 1.0, -1.0])), bool(rng.random() < 0.3), bool(rng.random() < 0.3), int(rng.integers(2**31)))
+        Adversary(
+            str(o),
+            float(rng.choice([0.0, 1.0, -1.0])),
+            bool(rng.random() < 0.3),
+            bool(rng.random() < 0.3),
+            int(rng.integers(2**31)),
+        )
         for o in orders
     ]

@@ -23,7 +23,7 @@ from handcraft.claims import after, residual
 from handcraft.gpt2 import Array, gpt2, recorder
 from handcraft.model import Model
 from handcraft.proof.certificate import prover as proving
-from handcraft.proof.certificate.cases import Case
+from handcraft.proof.certificate.case import Case
 from handcraft.proof.certificate.network import Undecided
 from handcraft.proof.certificate.prover import Prover
 from handcraft.selections import count
@@ -129,7 +129,9 @@ def check(model: Model, adversaries: list[Adversary], rng: np.random.Generator) 
     return found
 
 
-def _passes(model: Model, contexts: list[Context], adversaries: list[Adversary]) -> Iterator[tuple[str, dict[Context, dict[str, Array]]]]:
+def _passes(
+    model: Model, contexts: list[Context], adversaries: list[Adversary]
+) -> Iterator[tuple[str, dict[Context, dict[str, Array]]]]:
     """Each forward pass: for every context the streams at each position, the means and the last logits."""
     by_length: dict[int, list[Context]] = {}
     for context in contexts:
@@ -166,9 +168,9 @@ def _outside(prover: Any, name: str, passed: dict[Context, dict[str, Array]], kn
             found.append(f"{name}: stream after {context}: {stream[lanes]} outside {x.c[lanes]} +- {x.radius[lanes]}")
         for expected in range(len(last)):
             margin = proving._margin(logits, expected)[0]
-            others = np.delete(last, expected)
-            if len(others) and not (float((last[expected] - others).min()) >= margin or math.isnan(margin)):
-                found.append(f"{name}: margin of {expected} after {context}: {(last[expected] - others).min()} below {margin}")
+            least = (last[expected].astype(np.longdouble) - np.delete(last, expected)).min()
+            if not (least >= margin or math.isnan(margin)):
+                found.append(f"{name}: margin of {expected} after {context}: {least} below {margin}")
         found += _emissions_outside(prover, name, context, seen)
     return found
 
@@ -194,5 +196,7 @@ def _emissions_outside(prover: Any, name: str, context: Context, seen: dict[str,
             own = head.rows - number * (network.n_embd // prover.model.n_head)
             z = seen[f"mean {layer}"][number, position, own].astype(np.float64)
             if _misses(z, mean.c[k], mean.radius[k]):
-                found.append(f"{name}: mean of {layer}.{number} at {position} of {context}: {z} outside {mean.c[k]} +- {mean.radius[k]}")
+                found.append(
+                    f"{name}: mean of {layer}.{number} at {position} of {context}: {z} outside {mean.c[k]} +- {mean.radius[k]}"
+                )
     return found

@@ -154,7 +154,7 @@ class Means:
         head = replace(self.head, value=(self.head.value[0] @ f[:, None], np.atleast_1d(self.head.value[1] @ f)), out=out)
         found = Means(self.precision, head, self.gap, self.n_keys)
         found.scores, found.low, found.high = list(self.scores), list(self.low), list(self.high)
-        found._classes = dict(self._classes)  # noqa: SLF001
+        found._classes = dict(self._classes)
         slack = float(np.abs(rows).max(initial=0.0)) * 2.0**-40
         for least, most, loose in zip(self.least, self.most, self.loose, strict=True):
             low, high = np.where(f > 0, least, most) @ f, np.where(f > 0, most, least) @ f

@@ -27,7 +27,7 @@ from handcraft.proof.certificate.network import HeadPart, Network, Undecided
 from handcraft.proof.certificate.rounding import Ball, exactly, stack
 
 LEAST_GAP, MOST_GAP = 16.0, 80.0
-MOST_STATES = 60_000  # at one position
+MOST_STATES = 4_000  # at one position
 
 Cache: TypeAlias = tuple[object, ...]  # for each forward head, what it keeps of the past
 Edge: TypeAlias = tuple[int, int, int]  # token, next state, emission
@@ -115,7 +115,9 @@ def _level(
             for cache, own in zip(after, kept, strict=True):
                 cache.append(own)
         if network.needed[i + 1].any():
-            x = network.after_mlp(i, network.after_attention(i, x, means).lifted(), network.needed[i + 1]).collapsed()
+            shared = "mlp" in network.blocks[i]
+            x = network.after_attention(i, x, means, shared=shared)
+            x = network.after_mlp(i, x.lifted(), network.needed[i + 1]).collapsed() if shared else x
     numbers: dict[Cache, int] = {}
     edges: list[list[Edge]] = [[] for _ in states]
     for k, (s, token) in enumerate(pairs):

@@ -25,7 +25,7 @@ from handcraft.model import DTYPES, Model
 from handcraft.proof.certificate.rounding import Ball, Precision, exactly
 
 
-class Undecided(Exception):
+class Undecided(Exception):  # noqa: N818  # not an error: the next method is asked
     """The method cannot decide; the message says why, and `context` holds the ids after which it could not be sure."""
 
     def __init__(self, message: str, context: tuple[int, ...] = ()) -> None:
@@ -105,9 +105,8 @@ class Network:
 
     def _within(self, block: dict[str, Any], x: Array) -> list[float]:
         """The greatest sizes of what a block computes on its way, also of what it does not use: 0 times infinity is no number."""
-        found = []
-        for first in [block[part][w] for part, w in (("attn", "c_attn"), ("mlp", "c_fc")) if part in block]:
-            found.append(float(_affine_bound(first, x).max(initial=0.0)))
+        firsts = [block[part][w] for part, w in (("attn", "c_attn"), ("mlp", "c_fc")) if part in block]
+        found = [float(_affine_bound(first, x).max(initial=0.0)) for first in firsts]
         if "attn" in block:
             middle = x + self._attention_bound(block, x)
             if "mlp" in block:
@@ -136,7 +135,7 @@ class Network:
                     lanes |= head.query[0].any(axis=1)
             found.append(lanes)
             after = lanes
-        return found[::-1] + [np.zeros(self.n_embd, dtype=bool)]
+        return [*found[::-1], np.zeros(self.n_embd, dtype=bool)]
 
     def _reads_of_neurons(self, i: int, lanes: Array) -> Array:
         if "mlp" not in self.blocks[i]:
@@ -181,8 +180,11 @@ class Network:
         """The stream before the first block."""
         return self.precision.add(exactly(self.wte[tokens]), exactly(self.wpe[positions]))
 
-    def after_attention(self, i: int, x: Ball, means: dict[tuple[int, int], Ball]) -> Ball:  # [n, n_embd] -> the same
-        """The stream after a block's attention, by each head's mean value [n, n_value]; a head not given adds nothing."""
+    def after_attention(self, i: int, x: Ball, means: dict[tuple[int, int], Ball], *, shared: bool) -> Ball:  # [n, n_embd] -> same
+        """The stream after a block's attention, by each head's mean value [n, n_value]; a head not given adds nothing.
+
+        With `shared`, lanes that a mean makes uncertain remember that they share it.
+        """
         if "attn" not in self.blocks[i]:
             return x
         c_proj, n = self.blocks[i]["attn"]["c_proj"], len(x.c)
@@ -193,7 +195,7 @@ class Network:
             if head.name in means:
                 z.c[:, head.rows], z.r[:, head.rows] = means[head.name].c, means[head.name].r
                 w[head.rows] = c_proj["w"][head.rows]
-        return self.precision.add(x, self.precision.linear(z.lifted(x.shared), w, c_proj["b"]))
+        return self.precision.add(x, self.precision.linear(z.lifted(x.shared) if shared else z, w, c_proj["b"]))
 
     def after_mlp(self, i: int, x: Ball, lanes: Array | None = None) -> Ball:  # [n, n_embd] -> the same
         """The stream after a block's MLP; with `lanes`, only the neurons that write one of them."""

@@ -18,9 +18,12 @@ from typing import Any
 
 import numpy as np
 
+from handcraft.claims import Answers
 from handcraft.expressions import Expression
 from handcraft.gpt2 import Array
-from handcraft.proof.certificate.cases import OUT, Case, Domain, ExpressionCase
+from handcraft.proof.certificate.case import OUT, Case
+from handcraft.proof.certificate.cases import ExpressionCase
+from handcraft.proof.certificate.domains import Domain
 from handcraft.proof.certificate.network import HeadPart, Undecided
 from handcraft.proof.certificate.prover import Proof, Prover
 from handcraft.proof.certificate.rounding import UP
@@ -66,8 +69,8 @@ class Pairs(Prover):
         """The proof. Raises Undecided where there is none."""
         self._begin()
         self.cache: dict[Any, list[_Found]] = {}
-        (rule,) = {case.rule for case in self.cases if isinstance(case, ExpressionCase)}
-        domain = self.cases[0].domain  # type: ignore[attr-defined]
+        rule = self._rule
+        domain = self._domain
         pairs = list(_pairs(rule, self.network.n_vocab, self.model.vocabulary.ids))
         for i, (first, second, winner, loser) in enumerate(pairs):
             self._pair(PairCase(rule, domain, first, second), winner, loser)
@@ -75,6 +78,20 @@ class Pairs(Prover):
         self.proof.checked, self.proof.cases = self.proof.contexts, len(pairs)
         self._covered()
         return self.proof
+
+    @property
+    def _rule(self) -> Expression:
+        rule = self.claim.answer if isinstance(self.claim, Answers) else getattr(self.claim, "function", None)
+        if not isinstance(rule, Expression):
+            raise Undecided("the claim compares no counts")
+        return rule
+
+    @property
+    def _domain(self) -> Domain:
+        case = self.cases[0]
+        if len(self.cases) > 1 or not isinstance(case, ExpressionCase):
+            raise Undecided("many counts can only be compared where no context's length and no token is guessed")
+        return case.domain
 
     def _pair(self, case: PairCase, winner: int, loser: int) -> None:
         """One pair in every context."""
@@ -144,12 +161,11 @@ class Pairs(Prover):
     def _roles(self) -> list[int]:
         """For each token the first that the domain and the claim read alike: those that can stand at the same positions."""
         if not hasattr(self, "_kept_roles"):
-            domain = self.cases[0].domain  # type: ignore[attr-defined]
+            domain = self._domain
             keys: dict[Any, int] = {}
             states = {state for states in getattr(domain, "reached", [{domain.start}]) for state in states} | {domain.start}
             ordered = sorted(states)
-            rule = self.cases[0].rule  # type: ignore[attr-defined]
-            named = {key for (key,), _ in rule.table}
+            named = {key for (key,), _ in self._rule.table}
             tokens = self.model.vocabulary.tokens
             rows = [(tuple(domain.step(s, 0, t) for s in ordered), tokens[t] in named) for t in range(len(tokens))]
             self._kept_roles = [keys.setdefault(row, t) for t, row in enumerate(rows)]

@@ -28,10 +28,12 @@ from handcraft.contexts import count_contexts
 from handcraft.errors import printable
 from handcraft.gpt2 import Array
 from handcraft.model import Model
-from handcraft.proof.certificate.cases import Case, Domain, cases_of
+from handcraft.proof.certificate.case import Case
+from handcraft.proof.certificate.cases import cases_of
+from handcraft.proof.certificate.domains import Domain
 from handcraft.proof.certificate.emissions import Emissions, follow
 from handcraft.proof.certificate.network import HeadPart, Network, Undecided
-from handcraft.proof.certificate.rounding import UP, Ball
+from handcraft.proof.certificate.rounding import OWN, UP, Ball
 from handcraft.proof.certificate.search import NOTHING, Accounts, Ending, Endings, Search, Slot, Slots, classes
 
 TOLERANCE = 1e-4  # how far what is left out may move a lane of the stream
@@ -106,7 +108,9 @@ class Prover:
     def _begin(self) -> None:
         e, n = self.emissions, self.network
         x = n.embed(e.token, e.level)  # [n_emissions, n_embd]
-        x = self._through(0, self.stages[0] if self.stages else len(n.blocks), x, np.arange(len(e.level)), {}).collapsed()
+        x = self._through(
+            0, self.stages[0] if self.stages else len(n.blocks), x, np.arange(len(e.level)), {}, shared=False
+        ).collapsed()
         self.streams = x
         asked = [self.column] if isinstance(self.claim, Residual) else []
         live = self.network.live(asked)[self.stages[0] if self.stages else len(n.blocks)]
@@ -118,12 +122,15 @@ class Prover:
         _, first, inverse = np.unique(np.concatenate(parts, axis=1), axis=0, return_index=True, return_inverse=True)
         self.finals: Array = first[inverse.reshape(-1)]  # of each emission the one that stands for it
 
-    def _through(self, start: int, stop: int, x: Ball, emissions: Array, means: dict[tuple[int, int], Ball]) -> Ball:
+    def _through(
+        self, start: int, stop: int, x: Ball, emissions: Array, means: dict[tuple[int, int], Ball], *, shared: bool
+    ) -> Ball:
         """The stream from one block's input to another's, for last positions of these emissions [n, n_embd]."""
         for i in range(start, stop):
             seen = {head.name: self.emissions.mean(head.name)[emissions] for head in self.network.forward[i]}
             seen |= {head.name: means[head.name] for head in self.network.final[i]}
-            x = self.network.after_mlp(i, self.network.after_attention(i, x, seen).lifted())
+            x = self.network.after_attention(i, x, seen, shared=shared or "mlp" in self.network.blocks[i])
+            x = self.network.after_mlp(i, x.lifted()) if "mlp" in self.network.blocks[i] else x
         return x
 
     # ------------------------------------------------------------ stage after stage
@@ -148,7 +155,14 @@ class Prover:
         finals = np.full(len(self.finals), NOTHING)
         finals[members] = self.finals[members]
         levels = sorted(set(levels) & set(self.emissions.level[members].tolist()))
-        return Search(self.emissions, slots, finals, self.deadline).run(case.ending_at(levels), levels) if levels else {}
+        if not levels:
+            return {}
+        search = Search(self.emissions, slots, finals, self.deadline, merges=len(self.stages) == 1)
+        self._watch(search, case, members, levels)
+        return search.run(case.ending_at(levels), levels)
+
+    def _watch(self, search: Search, case: Case, members: Array, levels: list[int]) -> None:
+        """Told of every search before it runs; whoever writes the proof down listens."""
 
     def _queries(self, stage: int, x: Ball, names: Array) -> Iterator[tuple[list[Slot], Array]]:
         """The rows of a stage [n, n_embd] by what its heads ask, with the slots for it."""
@@ -159,9 +173,7 @@ class Prover:
         for indices in classes(keys):
             yield [self.slots(h, q[indices[0]]) for h, q in zip(heads, asked, strict=True)], names[indices]
 
-    def _next(
-        self, case: Case, stage: int, slots: list[Slot], endings: Endings, members: Array, levels: list[int]
-    ) -> None:
+    def _next(self, case: Case, stage: int, slots: list[Slot], endings: Endings, members: Array, levels: list[int]) -> None:
         """From the endings of a stage to the next one, or to the judgement."""
         if not endings:
             return
@@ -224,7 +236,7 @@ class Prover:
             means[head.name] = Ball(np.stack([c for c, _ in pairs]), np.stack([r for _, r in pairs]))
         stop = self.stages[stages] if stages < len(self.stages) else len(self.network.blocks)
         first = self.stages[0] if self.stages else stop
-        return self._through(first, stop, self.streams[finals], finals, means)
+        return self._through(first, stop, self.streams[finals], finals, means, shared=True)
 
     # ------------------------------------------------------------ the judgement
 
@@ -278,7 +290,8 @@ def _margin(logits: Ball, expected: int) -> tuple[float, float]:  # [n_vocab]
     radius = logits.r + logits.r[expected]
     if logits.g is not None:
         radius = radius + np.abs(logits.g - logits.g[expected]).sum(axis=-1)
-    ahead = logits.c[expected] - logits.c - radius * UP  # [n_vocab]
+    ahead = logits.c[expected] - logits.c  # [n_vocab]
+    ahead = ahead - np.where(radius == 0, 0.0, radius * UP + 4 * OWN * np.abs(ahead))
     ahead[expected] = math.inf
     least = int(ahead.argmin())
     return float(ahead[least]), float(radius[least])
@@ -302,4 +315,3 @@ def _allowed(cases: list[Case], network: Network) -> list[list[int]]:
         for position, tokens in enumerate(case.allowed(everything)):
             found[position] |= tokens
     return [sorted(tokens) for tokens in found]
-

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from handcraft.gpt2 import Activation, Array
 
 UP = 1 + 2.0**-40  # rounds a radius up past its own float64 error
 OWN = 2.0**-53  # the unit roundoff of the centres
+MOST_TERMS = 2_000_000  # looked at in one go
 NEVER = 4000.0  # the grid of a zero: it is a multiple of every power of two
 LIPSCHITZ = 1.13  # of gelu: its slope is at most 1.129
 BEND = 0.5  # of gelu: half its second derivative is at most 0.4
@@ -42,7 +44,7 @@ class Ball:
     r: Array  # [...]
     g: Array | None = None  # [..., n_shared]
 
-    def __getitem__(self, key: object) -> Ball:
+    def __getitem__(self, key: Any) -> Ball:
         return Ball(self.c[key], self.r[key], None if self.g is None else self.g[key])
 
     @property
@@ -127,28 +129,37 @@ class Precision:
         return k * self.u / (1 - k * self.u) + k * OWN / (1 - k * OWN)
 
     def linear(self, x: Ball, w: Array, b: Array) -> Ball:  # [n, n_in], [n_in, n_out], [n_out] -> [n, n_out]
-        """x W + b, every column on its own: a column of zeros is its constant."""
+        """X W + b, every column on its own: a column of zeros is its constant."""
         w, b = w.astype(np.float64), b.astype(np.float64)
         c = np.broadcast_to(b, (len(x.c), len(b))).copy()  # [n, n_out]
         r = np.zeros_like(c)
         g = None if x.g is None else np.zeros((*c.shape, x.shared))
-        grids = np.where((x.radius == 0) | (x.c == 0), grid(x.c), -np.inf)  # [n, n_in]
-        for j in np.flatnonzero(w.any(axis=0)):
-            rows = np.flatnonzero(w[:, j])
-            c[:, j], r[:, j] = self._column(x[:, rows], grids[:, rows], w[rows, j], float(b[j]))
+        live, read = np.flatnonzero(w.any(axis=0)), np.flatnonzero(w.any(axis=1))
+        width = max(1, MOST_TERMS // max(1, len(x.c) * len(read)))
+        for i in range(0, len(live), width):
+            columns = live[i : i + width]
+            part = w[np.ix_(read, columns)]
+            c[:, columns], r[:, columns] = self._columns(x[:, read], part, b[columns])
             if g is not None and x.g is not None:
-                g[:, j] = np.einsum("nis,i->ns", x.g[:, rows], w[rows, j])
+                g[:, columns] = np.einsum("nis,ij->njs", x.g[:, read], part, optimize=True)
         return self.snapped(Ball(c, r, g))
 
-    def _column(self, x: Ball, grids: Array, w: Array, b: float) -> tuple[Array, Array]:  # [n, k], [k] -> [n], [n]
-        terms, radius = x.c * w, x.radius  # [n, k]
-        loose = radius @ np.abs(w)  # [n]
-        finest = np.minimum((grids + grid(w)).min(axis=1), grid(np.float64(b)))  # [n]
-        there = (x.c != 0) | (radius != 0)
-        doubled = ~there | (power_of_two(x.c) & (radius == 0)) | power_of_two(w)
-        c = terms.sum(axis=1) + b
-        size = np.abs(terms).sum(axis=1) + loose + abs(b)
-        return c, (x.r @ np.abs(w) + self.summed(c, size, loose, finest, there.sum(axis=1) + (b != 0), doubled.all(axis=1))) * UP
+    def _columns(self, x: Ball, w: Array, b: Array) -> tuple[Array, Array]:  # [n, k], [k, m], [m] -> [n, m], [n, m]
+        full, lost = w != 0, ~np.isfinite(x.radius)  # [k, m], [n, k]
+        x = Ball(x.c, np.where(lost, 0.0, x.r), x.g)
+        radius = np.where(lost, 0.0, x.radius)  # [n, k]
+        loose, size = radius @ np.abs(w), np.abs(x.c) @ np.abs(w) + np.abs(b)  # [n, m]
+        known = np.where((radius == 0) | (x.c == 0), grid(x.c), -np.inf)  # [n, k]
+        fine = np.where(full, grid(w), 0.0)  # [k, m]
+        finest = np.where(full, known[:, :, None] + fine, NEVER).min(axis=1)  # [n, m]
+        finest = np.minimum(finest, grid(b))
+        there = (x.c != 0) | (radius != 0)  # [n, k]
+        rounds = there & ~(power_of_two(x.c) & (radius == 0))  # [n, k]: a product with it may round
+        doubled = (rounds.astype(np.float64) @ (full & ~power_of_two(w))) == 0  # [n, m]
+        k = np.rint(there.astype(np.float64) @ full).astype(np.int64) + (b != 0)  # [n, m]
+        c = x.c @ w + b
+        r = (x.r @ np.abs(w) + self.summed(c, size + loose, loose, finest, k, doubled)) * UP
+        return c, np.where(lost.astype(np.float64) @ full > 0, np.inf, r)  # of an unbounded lane that is not read nothing is lost
 
     def summed(self, c: Array, size: Array, loose: Array, finest: Array, k: Array, doubled: Array) -> Array:  # [n] -> [n]
         """How far a sum of k products that are not exactly zero can be off by rounding alone.
@@ -179,7 +190,7 @@ class Precision:
         return fits & (finest >= math.log2(self.least)) & np.isfinite(finest)
 
     def add(self, x: Ball, y: Ball) -> Ball:  # [...], [...] -> [...]
-        """x + y, one rounding. What they share has the same place in both."""
+        """X + y, one rounding. What they share has the same place in both."""
         c, rx, ry = x.c + y.c, x.radius, y.radius
         size = np.abs(x.c) + np.abs(y.c)
         exact = (rx == 0) & (ry == 0) & self.exact(size, np.minimum(grid(x.c), grid(y.c)))
@@ -189,7 +200,7 @@ class Precision:
         return self.snapped(Ball(c, (x.r + y.r + np.where(exact, 0.0, error)) * UP, _together(x, y)))
 
     def activation(self, x: Ball, kind: Activation) -> Ball:  # [...] -> [...]
-        """relu or gelu: the identity or zero to the last bit away from zero, its tangent and what that misses between."""
+        """Relu or gelu: the identity or zero to the last bit away from zero, its tangent and what that misses between."""
         radius, edge = x.radius, 0.0 if kind == "relu" else self.saturated
         passes, stops = x.c - radius >= edge, x.c + radius <= -edge
         c, slope, r = self._relu(x, radius) if kind == "relu" else self._gelu(x, radius)

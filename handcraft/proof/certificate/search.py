@@ -26,14 +26,14 @@ import numpy as np
 
 from handcraft.gpt2 import Array
 from handcraft.proof.certificate.averages import Means, Summary, Values, dot
-from handcraft.proof.certificate.cases import OUT, Case
+from handcraft.proof.certificate.case import OUT, Case
 from handcraft.proof.certificate.emissions import Emissions, gap_of
 from handcraft.proof.certificate.network import HeadPart, Network, Undecided
 from handcraft.proof.certificate.rounding import Ball
 
 Link: TypeAlias = Any  # None, or (the link before, a token)
 Accounts: TypeAlias = tuple[Summary, ...]
-MOST_STATES = 400_000  # at one position
+MOST_STATES = 150_000  # at one position
 NOTHING = -1  # no label: the key can never be seen
 
 
@@ -45,6 +45,7 @@ class Slot:
     kinds: Array  # [n_emissions]
     values: Array  # [n_emissions]
     floor: Array  # [n_positions], the greatest score that some position so far has at least
+    query: Ball | None = None  # [n_match]
 
     def labels(self, alive: Array) -> Array:  # [n_emissions] bool -> [n_emissions]
         """Each key's label as one number, NOTHING where it is not alive."""
@@ -80,7 +81,7 @@ class Slots:
         means = Means(self.network.precision, head, gap, self.network.n_ctx, table)
         kinds, numbers = means.labels(dot(self.network.precision, query, keys), values, numbers)
         least = np.minimum.reduceat(np.array(means.low)[kinds], self.starts)  # [n_positions]
-        return Slot(means, kinds, numbers, np.maximum.accumulate(least))
+        return Slot(means, kinds, numbers, np.maximum.accumulate(least), query)
 
     def _of(self, head: HeadPart) -> tuple[Ball, Ball, Array, Values]:
         """The keys and values of all emissions."""
@@ -128,8 +129,10 @@ class Reads:
 class Search:
     """The endings of a case for given slots and finals."""
 
-    def __init__(self, emissions: Emissions, slots: Sequence[Slot], finals: Array, deadline: float) -> None:
+    def __init__(self, emissions: Emissions, slots: Sequence[Slot], finals: Array, deadline: float, *, merges: bool = True) -> None:
         self.emissions, self.slots, self.finals, self.deadline = emissions, slots, finals, deadline
+        self.merges = merges  # not where another search over other lengths must find the same summaries
+        self.trail: Any = None  # told of every edge, where the proof is written down
 
     def run(self, case: Case, levels: Sequence[int]) -> Endings:
         """All endings at these positions. Raises Undecided where there are too many states or no time."""
@@ -137,13 +140,15 @@ class Search:
         if case.order is not None and len(self.emissions.edges[0]) * max(len(e) for e in self.emissions.edges[: last + 1]) != 1:
             raise Undecided("what earlier positions hold depends on the order of reading")
         groups, rows = self._groups(levels, ordered=case.order is not None)
-        alike = self._alike(last) if case.order is None else None
+        alike = self._alike(last) if self.merges and case.order is None else None
         found: Endings = {}
         block = 0
-        now: dict[tuple[Any, int, int, Accounts], tuple[int, Link]] = {(case.start, block, NOTHING, ((),) * len(self.slots)): (1, None)}
+        now: dict[tuple[Any, int, int, Accounts], tuple[int, Link]] = {
+            (case.start, block, NOTHING, ((),) * len(self.slots)): (1, None)
+        }
         for k in range(last + 1):
             place = k if case.order is None else case.order[k]
-            steps = _Steps(case, k, place, k in levels if case.order is None else k == last, last)
+            steps = _Steps(case, k, k in levels if case.order is None else k == last, last)
             self.merged = alike[place] if alike is not None else None
             now = self._level(now, groups[place], rows, steps, found, at_end=place == last)
             if len(now) > MOST_STATES or time.monotonic() > self.deadline:
@@ -160,28 +165,32 @@ class Search:
         for (state, block, own, accounts), (count, link) in now.items():
             for read, following, number, tokens in groups[block]:
                 kept, full, final = rows[read]
+                mine = (final if at_end else own) if ordered else final
                 if ordered and at_end and final == NOTHING:
                     continue
-                mine = final if ordered and at_end else own
                 nexts, ends = steps(state, number, tokens)
-                if ends and (final if not ordered else mine) != NOTHING:
-                    ended = self._inserted(accounts, kept if ordered else full)
-                    for expected, n, prompts, token in ends:
-                        ending = found.get((expected, mine if ordered else final, ended))
-                        if ending is None:
-                            ending = found[expected, mine if ordered else final, ended] = Ending(example=(link, token))
-                        ending.count += count * n
-                        ending.prompts += count * prompts
+                if ends and mine != NOTHING:
+                    self._end(found, mine, self._inserted(accounts, kept if ordered else full), ends, count, link)
                 if nexts:
-                    summaries = self._merged(self._inserted(accounts, kept))
+                    rest = following, mine if ordered else NOTHING, self._merged(self._inserted(accounts, kept))
+                    if self.trail is not None:
+                        self.trail.read(steps.case, steps.k, (state, block, own, accounts), tokens, rest)
                     for reached, n, token in nexts:
-                        key = (reached, following, mine if ordered else NOTHING, summaries)
-                        old = after.get(key)
+                        old = after.get((reached, *rest))
                         if old is None:
-                            after[key] = [count * n, (link, token)]
+                            after[reached, *rest] = [count * n, (link, token)]
                         else:
                             old[0] += count * n
         return after  # type: ignore[return-value]
+
+    def _end(self, found: Endings, final: int, accounts: Accounts, ends: list[Any], count: int, link: Link) -> None:
+        """Contexts that end here."""
+        for expected, n, prompts, token in ends:
+            ending = found.get((expected, final, accounts))
+            if ending is None:
+                ending = found[expected, final, accounts] = Ending(example=(link, token))
+            ending.count += count * n
+            ending.prompts += count * prompts
 
     def _inserted(self, accounts: Accounts, labels: tuple[Any, ...]) -> Accounts:
         return tuple(
@@ -263,7 +272,7 @@ class Search:
 class _Steps:
     """How a case reads the tokens of a group at one position: what it reaches and what it ends in, each asked once."""
 
-    def __init__(self, case: Case, k: int, place: int, ends: bool, last: int) -> None:
+    def __init__(self, case: Case, k: int, ends: bool, last: int) -> None:
         self.case, self.k, self.ends, self.last = case, k, ends, k == last
         self.level = k if case.order is None else last
         self.known: dict[tuple[Hashable, int], tuple[list[Any], list[Any]]] = {}

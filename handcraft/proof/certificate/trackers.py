@@ -17,8 +17,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from handcraft.proof.certificate.network import Undecided
 from handcraft.expressions import Expression
+from handcraft.proof.certificate.network import Undecided
 
 Known = Callable[[Any], Any]  # the value of an expression that is known beforehand
 

@@ -12,6 +12,7 @@ Numerical Algorithms", 2002, chapter 3.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ UP = 1 + 2.0**-40
 MOST_SHARED = 64  # lanes whose uncertainty is followed as such
 
 
-class Rejected(Exception):
+class Rejected(Exception):  # noqa: N818  # a verdict
     """Why a certificate is not accepted."""
 
 
@@ -40,7 +41,7 @@ class Box:
         c = np.asarray(c, dtype=np.float64)
         return cls(c, np.zeros_like(c) if r is None else r, np.zeros((*c.shape, 0)))
 
-    def __getitem__(self, rows: object) -> Box:
+    def __getitem__(self, rows: Any) -> Box:
         return Box(self.c[rows], self.r[rows], self.g[rows])
 
     @property
@@ -75,6 +76,11 @@ def grid(x: Array) -> Array:  # [...] -> [...]
     return np.where(x == 0, ANY, exponent + odd - 54.0)
 
 
+def _halved(x: Array) -> Array:  # [...] -> [...] bool
+    """Powers of two, by which a product rounds nothing."""
+    return np.asarray(np.abs(np.frexp(x)[0]) == 0.5)
+
+
 class Floats:
     """The model's arithmetic."""
 
@@ -94,13 +100,16 @@ class Floats:
         return (size <= np.exp2(np.clip(self.digits + finest, -1000, 1000))) & (finest >= np.log2(self.least))
 
     def linear(self, x: Box, w: Array, b: Array) -> Box:  # [n, d], [d, d_out], [d_out] -> [n, d_out]
-        """x w + b as the model computes it."""
+        """X w + b as the model computes it."""
         w, b, radius = w.astype(np.float64), b.astype(np.float64), x.radius
         size = (np.abs(x.c) + radius) @ np.abs(w) + np.abs(b)
         there = (x.c != 0) | (radius != 0)
         terms = there.astype(np.float64) @ (w != 0) + (b != 0)
         exact = self.exact(size * UP, np.minimum(_finest(np.where(radius == 0, grid(x.c), NONE), grid(w)), grid(b)))
-        error = np.where(exact | (terms == 0), 0.0, self.gamma(terms + 1) * size + (terms + 2) * self.least)
+        rounded = (there & ~(_halved(x.c) & (radius == 0))).astype(np.float64) @ ((w != 0) & ~_halved(w))  # products
+        k = terms - (rounded == 0)  # the last rounding is that of the result
+        error = self.gamma(k - 1) * size + (self.u + 2.0**-50) * (np.abs(x.c @ w + b) + x.radius @ np.abs(w) + self.gamma(k) * size)
+        error = np.where(exact | (k <= 0), 0.0, error + (terms + 2) * self.least)
         g = np.einsum("nis,io->nos", x.g, w) if x.g.shape[2] else np.zeros((*size.shape, 0))
         own = 2.0**-48 * np.abs(x.g).sum(axis=2) @ np.abs(w)  # of g itself
         return Box(x.c @ w + b, (x.r @ np.abs(w) + error + own) * UP, g)
@@ -113,12 +122,14 @@ class Floats:
         finest = (np.where(s == 0, grid(a), NONE) + np.where(t == 0, grid(b), NONE)).min(axis=1, initial=ANY)
         finest = np.where(spread > 0, NONE, finest)
         terms = ((a != 0) | (s > 0)).astype(np.float64) @ ((b != 0) | (t > 0)).astype(np.float64)
-        error = np.where(self.exact(size, finest), 0.0, self.gamma(terms + 1) * size + (terms + 1) * self.least)
+        error = np.where(self.exact(size, finest), 0.0, self.gamma(terms) * size + (terms + 1) * self.least)
         c, r = a @ b, (spread + error) * UP
+        if not np.isfinite(c).all() or not np.isfinite(r).all():
+            raise Rejected("a score is out of range")
         return c - r, c + r
 
     def add(self, x: Box, y: Box) -> Box:  # [n, d], [n, d] -> [n, d]
-        """x + y; what is shared by the one has its place in the other."""
+        """X + y; what is shared by the one has its place in the other."""
         most = max(x.g.shape[2], y.g.shape[2])
         gx, gy = (np.pad(z.g, ((0, 0), (0, 0), (0, most - z.g.shape[2]))) for z in (x, y))
         rx, ry = x.radius, y.radius
@@ -129,7 +140,7 @@ class Floats:
         return Box(x.c + y.c, (x.r + y.r + error) * UP, gx + gy)
 
     def activation(self, x: Box, kind: str) -> Box:  # [n, d] -> [n, d]
-        """relu or gelu."""
+        """Relu or gelu."""
         radius, edge = x.radius, 0.0 if kind == "relu" else self.flat
         up, down = x.c - radius >= edge, x.c + radius <= -edge
         c, slope, r = (np.maximum(x.c, 0.0), np.zeros_like(x.c), radius) if kind == "relu" else self._gelu(x, radius)

@@ -143,20 +143,19 @@ def from_json(data: dict[str, Any]) -> Certificate:
         raise WeightsError(f"it is no certificate of the format '{FORMAT}'")
     _keys(data, KEYS)
     earlier = _keys(data["earlier"], ("tokens", "after", "followed"))
+    fields: dict[str, Any] = {key: _text(data[key], key) for key in ("program", "weights", "claim", "dtype")}
+    fields |= {key: _whole(data[key], key) for key in ("n_ctx", "contexts", "checked")}
+    fields |= {key: _number(data[key], key) for key in ("error", "seconds")}
+    fields |= {key: [_text(x, key) for x in _list(data[key], key)] for key in ("margin_at", "assumptions")}
     return Certificate(
-        *(_text(data[key], key) for key in ("program", "weights", "claim", "dtype")),
-        *(_whole(data[key], key) for key in ("n_ctx", "contexts", "checked")),
-        None if data["margin"] is None else _number(data["margin"], "margin"),
-        [_text(x, "margin_at") for x in _list(data["margin_at"], "margin_at")],
-        _number(data["error"], "error"),
-        [_text(x, "assumptions") for x in _list(data["assumptions"], "assumptions")],
-        _number(data["seconds"], "seconds"),
-        _wholes(data["alphabet"], "alphabet"),
-        [_wholes(x, "groups") for x in _list(data["groups"], "groups")],
-        [_wholes(x, "tokens") for x in _list(earlier["tokens"], "tokens")],
-        _table(earlier["after"], "after"),
-        dict(_followed(x) for x in _list(earlier["followed"], "followed")),
-        [_section(x) for x in _list(data["sections"], "sections")],
+        **fields,
+        margin=None if data["margin"] is None else _number(data["margin"], "margin"),
+        alphabet=_wholes(data["alphabet"], "alphabet"),
+        groups=[_wholes(x, "groups") for x in _list(data["groups"], "groups")],
+        tokens=[_wholes(x, "tokens") for x in _list(earlier["tokens"], "tokens")],
+        after=_table(earlier["after"], "after"),
+        followed=dict(_followed(x) for x in _list(earlier["followed"], "followed")),
+        sections=[_section(x) for x in _list(data["sections"], "sections")],
     )
 
 
@@ -187,7 +186,7 @@ def _wholes(value: Any, what: str) -> list[int]:
     for x in _list(value, what):
         if type(x) is not int or not 0 <= x < 2**31:
             raise _amiss(x, what, "a list of whole numbers")
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def _number(value: Any, what: str) -> float:

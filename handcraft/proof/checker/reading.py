@@ -11,16 +11,16 @@ Rules of this file: the meaning is that of `expressions.evaluate`; what cannot b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from math import ceil, prod
+from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 from handcraft.answering import Table
-from handcraft.claims import After, Answers, Claim, Distribution
-from handcraft.expressions import Expression, combine, evaluate
+from handcraft.claims import Answers, Claim
+from handcraft.expressions import Expression, evaluate
 from handcraft.model import Model
-from handcraft.proof.checker.boxes import Rejected
 from handcraft.prompts import START
+from handcraft.proof.checker.boxes import Rejected
 from handcraft.transducers import Transducer
 
 OUT = "another section"
@@ -57,7 +57,7 @@ class Domain:
             if getattr(self.claim, "length", None) != 1:
                 raise Rejected("the sections do not say where the prompts end")
             return {(None, n - 1): count for n, count in self.language.lengths.items()}
-        found = {}
+        found: dict[tuple[int | None, int], int] = {}
         width = 1 if isinstance(getattr(self.claim, "answer", None), Transducer) else len(self.alphabet)
         for n, count in self.language.lengths.items():
             if n + self.length(n - 1) - 1 > self.model.n_ctx:
@@ -93,7 +93,9 @@ def _written_out(model: Model, claim: Answers) -> tuple[dict[tuple[int, ...], in
         ids = model.vocabulary.ids
         asked = [ids[t] for t in model.vocabulary.split(prompt)]
         whole = (*asked, *(ids[t] for t in claim.expected(prompt, model.vocabulary, model.n_ctx)))
-        follows |= {whole[:i]: whole[i] for i in range(len(asked), len(whole))}
+        for i in range(len(asked), len(whole)):
+            if follows.setdefault(whole[:i], whole[i]) != whole[i]:
+                raise Rejected("the table answers a text in two ways")
     return follows, {context[:i] for context in follows for i in range(len(context) + 1)}
 
 
@@ -157,7 +159,7 @@ class Aligned(Reading):
         count = steps - (self.stop is not None)
         if len(levels) > 1 or sorted(order) != list(range(levels[0] + 1)):
             raise Rejected("an order must read every position once")
-        self.places = [[evaluate(e, (), end=end, step=i) for e in self.machine.inputs] for i in range(count)]
+        self.places: list[list[Any]] = [[evaluate(e, (), end=end, step=i) for e in self.machine.inputs] for i in range(count)]
         self.start = self._advanced(self.machine.start, 0, (), None)
 
     def step(self, memory: Any, position: int, token: int) -> Any:
@@ -203,166 +205,3 @@ def _shape(domain: Domain, end: int) -> list[set[int]]:
     if prod(map(len, shape)) != language.lengths.get(end + 1, 0):
         raise Rejected("the tokens of a prompt depend on each other, so that they cannot be read in another order")
     return shape
-
-
-# ------------------------------------------------------------ expressions
-
-
-def parts_of(rule: Expression) -> list[Expression]:
-    """Every expression that it is made of, itself first: a section names what it guesses by the number in this list."""
-    found = [rule]
-    for part in found:
-        found.extend(p for p in part.parts if p not in found)
-    return found
-
-
-class Ruled(Reading):
-    """An expression: what each of its selections needs of the past."""
-
-    def __init__(
-        self, domain: Domain, levels: Sequence[int], end: int | None, own: str | None, guesses: dict[Expression, Any]
-    ) -> None:  # fmt: skip
-        super().__init__(domain, levels, end)
-        claim: Any = domain.claim
-        self.rule: Expression = claim.answer if isinstance(claim, Answers) else claim.function
-        self.own, self.guesses = own, guesses
-        self.scope = {"here": levels[0]} if len(levels) == 1 else {}
-        if end is not None or domain.language is None:
-            self.scope["end"] = end  # type: ignore[assignment]
-        elif len(levels) == 1:
-            self.scope["end"] = levels[0]
-        self.followed: list[Expression] = []
-        for e in (self.rule, *guesses):
-            self._follow(e)
-        self.steps = [self._machine(e) for e in self.followed]
-        self.start = (() if domain.language is None else (START, 0), *(start for start, _ in self.steps))
-
-    def _follow(self, e: Any) -> None:
-        if not isinstance(e, Expression) or e in self.followed or _is_own(e):
-            return
-        if e.op in SELECTIONS:
-            self.followed.append(e)
-        else:
-            for arg in e.args:
-                self._follow(arg)
-
-    def _fixed(self, e: Any) -> Any:
-        """A value that is known before anything is read."""
-        if not isinstance(e, Expression):
-            return e
-        if e in self.guesses:
-            return self.guesses[e]
-        if e.op in self.scope:
-            return self.scope[e.op]
-        if _is_own(e) and self.own is not None:
-            return self.own
-        if e.op in SELECTIONS or e.op in ("here", "end", "step"):
-            raise Rejected(f"a section must fix the claim's {e.op} beforehand")
-        return combine(e, [self._fixed(arg) for arg in e.args])
-
-    def step(self, memory: Any, position: int, token: int) -> Any:
-        inside = self.domain.step(memory[0], position, token, self.end)
-        if inside is None:
-            return None
-        text = self.domain.tokens[token]
-        return (inside, *(step(m, position, text) for (_, step), m in zip(self.steps, memory[1:], strict=True)))
-
-    def answer(self, memory: Any, level: int, token: int) -> Any:
-        if not self.domain.complete(memory[0]):
-            return OUT
-        scope = {"here": level, "end": level if self.end is None and self.domain.language else self.end}
-        if any(self._value(e, memory, scope, token) != value for e, value in self.guesses.items()):
-            return OUT
-        found = self._value(self.rule, memory, scope, token)
-        if isinstance(found, str):
-            if found not in self.domain.ids:
-                raise Rejected("the claim answers with what is no token")
-            return self._continued(self.domain.ids[found], level)
-        if self.domain.language is not None:
-            raise Rejected("the claim has no answer to some context")
-        return found
-
-    def _continued(self, found: int, level: int) -> int:
-        """The answer itself, which must be among the tokens that contexts behind the prompt are made of."""
-        last = self.end is None or level == self.end + self.domain.length(self.end) - 1
-        stop = getattr(self.domain.claim, "stop", None)
-        if not last and found not in self.domain.alphabet and self.domain.tokens[found] != stop:
-            raise Rejected("an answer holds a token that no section goes on with")
-        return found
-
-    def _value(self, e: Any, memory: Any, scope: dict[str, Any], token: int) -> Any:
-        if not isinstance(e, Expression):
-            return e
-        if e.op in scope:
-            return scope[e.op]
-        if _is_own(e):
-            return self.domain.tokens[token]
-        if e in self.followed:
-            found = memory[1 + self.followed.index(e)]
-            return found[0] if isinstance(found, tuple) else found
-        return combine(e, [self._value(arg, memory, scope, token) for arg in e.args])
-
-    # ------------------------------------------------------------ what a selection needs of the past
-
-    def _machine(self, e: Expression) -> tuple[Any, Callable[[Any, int, str], Any]]:
-        """A memory and how a token changes it; where it is a tuple, its first is the value."""
-        if e.op == "state":
-            rows = e.rows
-            return rows[()], lambda m, _, x: rows.get((m, x), m)
-        if e.op == "token_at":
-            place: Any = e.args[0]
-            if isinstance(place, Expression) and place.op in ("first", "latest"):
-                return self._matching(place, token=True)
-            at = self._fixed(place)
-            return None, lambda m, j, x: x if j == at else m
-        inside = self._inside(e)
-        if e.op in ("total", "lowest"):
-            add: Callable[[int, str], int] = lambda j, x: int(e.rows.get((x,), 0)) if inside(j) else 0  # noqa: E731
-            if e.op == "total":
-                return 0, lambda m, j, x: m + add(j, x)
-            return (0, 0), lambda m, j, x: (min(m[0], m[1] + add(j, x)), m[1] + add(j, x))
-        return self._matching(e, token=False)
-
-    def _inside(self, e: Expression) -> Callable[[int], bool]:
-        start, every = e.every
-        stop = self._fixed(e.before)
-        until = 0 if e.before is not None and stop is None else None if stop is None else ceil(stop)
-        return lambda j: j >= start and (j - start) % every == 0 and (until is None or j < until)
-
-    def _matching(self, e: Expression, *, token: bool) -> tuple[Any, Callable[[Any, int, str], Any]]:
-        inside, wanted = self._inside(e), [(offset, self._fixed(what)) for offset, what in e.where]
-        if any(offset > 0 for offset, _ in wanted):
-            raise Rejected("the claim selects a position by what stands behind it")
-
-        def step(memory: Any, j: int, x: str) -> Any:
-            value, *pasts = memory
-            fits = [x in what if isinstance(what, tuple) else x == what for _, what in wanted]
-            pasts = [(*past, fit) for past, fit in zip(pasts, fits, strict=True)]  # [-offset] tokens back stands first
-            if inside(j) and all(past[0] for past in pasts):
-                new: Any = x if token else j
-                value = value + 1 if e.op == "count" else value if e.op == "first" and value is not None else new
-            return value, *(past[1:] for past in pasts)
-
-        return (0 if e.op == "count" else None, *((False,) * -offset for offset, _ in wanted)), step
-
-
-def _is_own(e: Expression) -> bool:
-    return e.op == "token_at" and isinstance(e.args[0], Expression) and e.args[0].op == "here"
-
-
-def reading_of(domain: Domain, section: Any, levels: Sequence[int], own: str | None) -> Reading:
-    """How a section reads the claim."""
-    claim, end = domain.claim, section.end
-    if isinstance(claim, After | Distribution):
-        return Endings(domain, levels, end)
-    rule: Any = claim.answer if isinstance(claim, Answers) else claim.function
-    if isinstance(rule, Table):
-        return Written(domain, levels, end)
-    if isinstance(rule, Transducer) and end is not None and section.order is not None:
-        return Aligned(domain, levels, end, section.order)
-    if not isinstance(rule, Expression) or section.order is not None:
-        raise Rejected("the claim is none that can be checked")
-    parts = parts_of(rule)
-    if any(i >= len(parts) for i, _ in section.guesses):
-        raise Rejected("a section guesses what is no part of the claim")
-    return Ruled(domain, levels, end, own, {parts[i]: value for i, value in section.guesses})

@@ -1,7 +1,7 @@
 """What a softmax returns, from counts: the keys so far, as groups of one score interval, and a bound of all others.
 
     group     score interval, how many keys, and of their values: sum, radius of it, sum of sizes, power of two
-    hidden    the greatest score of a key that was left out, and any value that the head has: always accounted for
+    behind    every key that was left out is behind the best one by that much: always accounted for, with any value
 
     w_k       a key's weight is within d_k of its group's middle one, exp(score) up to 8u and the subtraction
     z         |z - z0| <= (sum_k w_k (d_k sum |v - z0| + radius) + hidden (1 + ...)) / least total, and gamma_n
@@ -24,10 +24,13 @@ from handcraft.proof.checker.boxes import UP, Floats, Rejected, grid, hull
 
 @dataclass(frozen=True)
 class Known:
-    """The keys so far: groups (low, high, how many, number of the values' row), and the greatest score left out."""
+    """The keys so far: groups (low, high, how many, number of the values' row); how far those left out are behind.
+
+    Where there is no group, `behind` is minus the greatest score left out.
+    """
 
     groups: tuple[tuple[float, float, int, int], ...] = ()
-    hidden: float = -math.inf
+    behind: float = math.inf
 
 
 class Softmax:
@@ -35,6 +38,8 @@ class Softmax:
 
     def __init__(self, floats: Floats, scale: float, gap: float, n_ctx: int) -> None:
         self.floats, self.scale, self.gap, self.n_ctx = floats, scale, gap, n_ctx
+        self.enough = (floats.silent + 40) * scale  # what is that far behind weighs nothing
+        self._rounds = 0.0 if math.frexp(scale)[0] == 0.5 else 4 * floats.u
         self.rows: list[Array] = []  # of values [4, n_value]: sum, radius, sum of sizes, power of two
         self.keys: list[tuple[float, float, int]] = []
         self.known: list[Known] = [Known()]
@@ -72,16 +77,19 @@ class Softmax:
 
     def _insert(self, known: Known, key: tuple[float, float, int], floor: float) -> Known:
         low, high, value = key
-        if high <= floor or any(group[0] - high >= self.gap for group in known.groups):
-            return Known(known.groups, max(known.hidden, high))
-        hidden = max([known.hidden, *(group[1] for group in known.groups if low - group[1] >= self.gap)])
+        least = max((group[0] for group in known.groups), default=0.0)
+        if high <= floor or (known.groups and least - high >= self.gap):
+            return Known(known.groups, min(known.behind, least - high))
+        most = max((group[1] for group in known.groups), default=0.0)
+        rise = low - most if not known.groups or low > most else 0.0
+        behind = min([known.behind + rise, *(low - group[1] for group in known.groups if low - group[1] >= self.gap), self.enough])
         groups, count = [], 1
         for group in known.groups:
             if group[:2] == (low, high):
                 count, value = group[2] + 1, self._sum(group[3], value)
             elif low - group[1] < self.gap:
                 groups.append(group)
-        return Known(tuple(sorted([*groups, (low, high, count, value)])), hidden)
+        return Known(tuple(sorted([*groups, (low, high, count, value)])), behind)
 
     def _sum(self, a: int, b: int) -> int:
         if (a, b) not in self.sums:
@@ -103,7 +111,7 @@ class Softmax:
             raise Rejected("two ways lead to a state and see different numbers of keys")
         both = zip(a.groups, b.groups, strict=True)
         groups = [(min(x[0], y[0]), max(x[1], y[1]), x[2], self._hull(x[3], y[3])) for x, y in both]
-        return Known(tuple(sorted(groups)), max(a.hidden, b.hidden))
+        return Known(tuple(sorted(groups)), min(a.behind, b.behind))
 
     def _hull(self, a: int, b: int) -> int:
         if a == b:
@@ -121,27 +129,32 @@ class Softmax:
         if not known.groups or left < 0:
             raise Rejected("a head sees no key that is known")
         low, high = self._scaled(known)
-        hidden = known.hidden * (1 + math.copysign(4 * self.floats.u, known.hidden)) / self.scale if left else -math.inf
+        behind = math.inf if not left else known.behind / self.scale * (1 - 1e-12) - self._wide(known, known.behind)
+        if behind < 0:
+            raise Rejected("a key that was left out may be the best")
         top = max(range(len(low)), key=lambda i: low[i])
         count = known.groups[top][2]
         sharp = (count == 1 or known.groups[top][0] == known.groups[top][1]) and all(
-            x < low[top] for x in [*high[:top], *high[top + 1 :], hidden]
+            x < low[top] for x in [*high[:top], *high[top + 1 :]]
         )
-        leak = self._leak(low[top] - hidden, left)
+        leak = self._leak(behind, left)
         if sharp and len(low) == 1 and (leak == 0 or (count == 1 and leak <= self.floats.u / 4)):
             return self._alone(count, self.rows[known.groups[0][3]], leak)
-        best = max([*high, hidden])
-        return self._mixed(known, low, high, (low[top], high[top]) if sharp else (best, best), leak * math.exp(0.0 if sharp else low[top] - best))
+        return self._mixed(known, low, high, (low[top], high[top]) if sharp else (max(high), max(high)), leak)
 
     def _scaled(self, known: Known) -> tuple[list[float], list[float]]:
         """The scores after the division by sqrt(d_head)."""
-        wide = 0.0 if math.frexp(self.scale)[0] == 0.5 else 4 * self.floats.u
+        wide = self._rounds
         low = [(g[0] - wide * abs(g[0])) / self.scale for g in known.groups]
         return low, [(g[1] + wide * abs(g[1])) / self.scale for g in known.groups]
 
+    def _wide(self, known: Known, behind: float) -> float:
+        """What the division can take of a distance."""
+        return 2 * self._rounds * (max(abs(x) for group in known.groups for x in group[:2]) + abs(behind)) / self.scale
+
     def _leak(self, behind: float, left: int) -> float:
         """At most how much all keys left out weigh, against a best one."""
-        return 0.0 if left == 0 or behind >= self.floats.silent else left * math.exp(min(-behind, 600.0)) * 1.01
+        return 0.0 if left == 0 or behind >= self.floats.silent else left * math.exp(-behind) * 1.01
 
     def _alone(self, n: int, row: Array, leak: float) -> tuple[Array, Array]:
         """Keys of one score, ahead of all others: each weighs exactly 1 before the division."""

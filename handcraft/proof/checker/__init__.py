@@ -1,0 +1,24 @@
+"""The checker: whether a certificate holds, without the search that found it, and without a line of the prover.
+
+    document.py   a certificate as a file, hostile ones included
+    boxes.py      what the model's floats can be: boxes whose uncertainties are shared
+    sums.py       what a softmax returns, from counts
+    network.py    the model, block by block
+    positions.py  what every earlier position offers
+    reading.py    the claim, read token by token; ruled.py where it is an expression
+    sections.py   one graph of a certificate, walked once
+    judging.py    what its endings show
+    walk.py       all of them: what they cover, and whether it is what the certificate states
+
+Rules of this package: it imports nothing of handcraft.proof.certificate; what a certificate says is never believed,
+only used.
+"""
+
+from __future__ import annotations
+
+from handcraft.proof.checker.boxes import Rejected as Rejected
+from handcraft.proof.checker.document import Certificate as Certificate
+from handcraft.proof.checker.document import read_certificate as read_certificate
+from handcraft.proof.checker.document import write_certificate as write_certificate
+from handcraft.proof.checker.walk import ASSUMPTIONS as ASSUMPTIONS
+from handcraft.proof.checker.walk import check as check

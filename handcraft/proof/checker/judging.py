@@ -1,0 +1,131 @@
+"""What the endings of a section show: the stream of the last position, block by block, and in the end the logits.
+
+Rules of this file: a context that does not ask what its section says is not answered by it, and not counted; every
+other one must be right.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from handcraft.claims import Claim, Distribution, Residual
+from handcraft.gpt2 import Array
+from handcraft.proof.checker.boxes import Box, Rejected, hull
+from handcraft.proof.checker.network import Head
+from handcraft.proof.checker.sections import Example, Walk
+
+EXPANDED = 20_000  # rows of a section up to which the states of earlier positions are told apart
+CHUNK = 512  # rows at a time
+
+
+@dataclass
+class Found:
+    """What the checker found: contexts answered by (end, level), how many the claim speaks of, the bounds."""
+
+    answered: dict[tuple[int | None, int], int] = field(default_factory=dict)
+    spoken: int = 0
+    margin: float = math.inf
+    error: float = 0.0
+    at: list[int] = field(default_factory=list)
+
+
+class Judge:
+    """The endings of one section; `column` is the lane that a claim on a lane is about."""
+
+    def __init__(self, walk: Walk, claim: Claim, column: int, found: Found) -> None:
+        self.walk, self.network, self.emissions = walk, walk.network, walk.emissions
+        self.claim, self.column, self.found = claim, column, found
+        self.views = {view.slot.name: (i, view) for i, view in enumerate(walk.views)}
+        self.means: dict[Any, tuple[Array, Array]] = {}
+
+    def run(self) -> None:
+        """Every ending, some at a time."""
+        places = list(self.walk.endings)
+        apart = sum(len(place[2]) for place in places) <= EXPANDED
+        for i in range(0, len(places), CHUNK):
+            chunk = places[i : i + CHUNK]
+            rows = [(n, states) for n, p in enumerate(chunk) for states in ([(s,) for s in p[2]] if apart else [tuple(p[2])])]
+            self._rows(chunk, np.array([n for n, _ in rows]), [states for _, states in rows])
+
+    def _rows(self, places: list[Any], number: Array, states: list[tuple[int, ...]]) -> None:
+        """Rows of the stream: the place that each belongs to, and the states of earlier positions."""
+        levels, tokens = (np.array([places[n][i] for n in number]) for i in (0, 1))
+        ends = zip(levels.tolist(), tokens.tolist(), states, strict=True)
+        emissions = [[self.emissions.emission(level, s, token) for s in row] for level, token, row in ends]
+        x, alive = self.network.embed(tokens, levels), np.arange(len(number))  # [n_rows, n_embd]
+        for i, heads in enumerate(self.network.heads):
+            queries = {head.number: self.network.floats.linear(x.plain(), *head.q).plain() for head in heads}
+            inside = np.ones(len(alive), dtype=bool)
+            for head in heads:
+                if (i, head.number) in self.views and (view := self.views[i, head.number][1]).slot.query is not None:
+                    inside &= view.asked(queries[head.number])
+            x, alive = x[inside], alive[inside]
+            if not len(alive):
+                return
+            means = {head.number: self._mean(head, queries[head.number][inside], places, number[alive],
+                                             [emissions[j] for j in alive]) for head in heads}  # fmt: skip
+            x = self.network.through(i, x, means)
+        if np.intersect1d(np.delete(number, alive), number[alive]).size:
+            raise Rejected("a section answers only some of the contexts of a state")
+        self._shown(places, number[alive], x)
+
+    def _mean(self, head: Head, q: Box, places: list[Any], number: Array, emissions: list[list[int]]) -> tuple[Array, Array]:
+        """A head's mean value in every row [n_rows, n_value]."""
+        name = head.layer, head.number
+        if name not in self.views:
+            c, r = self.emissions.mean(name, np.concatenate(emissions))
+            starts = np.cumsum([0, *(len(row) for row in emissions[:-1])])
+            together = len(c) > len(emissions)
+            return hull(np.minimum.reduceat(c - r, starts), np.maximum.reduceat(c + r, starts)) if together else (c, r)
+        slot, view = self.views[name]
+        found = []
+        for row, n in enumerate(number.tolist()):
+            level, seen = places[n][0], places[n][3][slot]
+            blind = view.slot.query is None
+            key = (name, q.c[row].tobytes(), q.r[row].tobytes(), level, emissions[row][0]) if blind else (name, seen, level)
+            if key not in self.means:
+                if blind and len(emissions[row]) > 1:
+                    raise Rejected("there are too many states of earlier positions to tell apart")
+                self.means[key] = view.blind(q[[row]], level, emissions[row][0]) if blind else view.softmax.mean(seen, level + 1)
+            found.append(self.means[key])
+        return np.stack([c for c, _ in found]), np.stack([r for _, r in found])
+
+    def _shown(self, places: list[Any], number: Array, x: Box) -> None:
+        found, counted, rounding = self.found, set[int](), self.network.rounding(x)  # [n_rows, n_vocab]
+        for row, n in enumerate(number.tolist()):
+            for expected, (count, example) in self.walk.endings[places[n]].items():
+                if n not in counted:
+                    key = self.walk.section.end, places[n][0]
+                    found.answered[key] = found.answered.get(key, 0) + count
+                    found.spoken += count * (expected is not None)
+                if expected is not None:
+                    self._right(x, row, expected, rounding[row], example)
+            counted.add(n)
+
+    def _right(self, x: Box, row: int, expected: Any, rounding: Array, example: Example) -> None:
+        """Whether a row gives what is expected. Raises Rejected where it may not."""
+        found, claim = self.found, self.claim
+        if isinstance(claim, Residual):
+            at, value = self.column, float(expected)
+            error = abs(float(x.c[row, at]) - value) * (1 + 1e-12) + float(x.radius[row, at]) + 1e-15 * abs(value)
+        elif isinstance(claim, Distribution):
+            low, high = self.network.chances(x, row)
+            error = float(np.maximum(np.abs(low - expected), np.abs(high - expected)).max())
+        else:
+            margin, error = self.network.ahead(x, row, expected, rounding)
+            if not margin > 0:
+                raise Rejected(f"the margin may be {margin:.6g}")
+            if margin < found.margin * (1 - 1e-6):  # of nearly equal ones the first, on any machine
+                found.at = self.walk.example(example)
+            found.margin = min(found.margin, margin)
+            found.error = max(found.error, error)
+            return
+        if error > found.error * (1 + 1e-6):
+            found.at = self.walk.example(example)
+        found.error = max(found.error, error)
+        if not error <= claim.tolerance:
+            raise Rejected(f"the error may be {error:.6g}, more than {claim.tolerance:g}")

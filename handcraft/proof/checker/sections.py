@@ -1,0 +1,209 @@
+"""One section of a certificate: a graph over contexts, walked position by position.
+
+Every state gets what the checker itself knows of all contexts that lead there: the claim's memory, the states of earlier
+positions, for each head what its softmax has seen. Where ways meet, the memories must be the same, and the rest is
+joined to what covers both. Rules of this file: an edge that is missing is Rejected; one that leads elsewhere joins what
+does not belong together, which makes bounds useless, never wrong.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from handcraft.gpt2 import Array
+from handcraft.proof.checker.boxes import Box, Rejected, hull
+from handcraft.proof.checker.document import Section, Slot
+from handcraft.proof.checker.network import Head, Network
+from handcraft.proof.checker.positions import Emissions
+from handcraft.proof.checker.reading import OUT, Domain, Reading
+from handcraft.proof.checker.ruled import reading_of
+from handcraft.proof.checker.sums import Softmax
+
+NOBODY = -1  # the last position has not been read
+MOST_STATES = 10**7
+State = tuple[Any, frozenset[int], int, tuple[int, ...]]  # memory, earlier states, the last position's token, what heads saw
+Entry = tuple[State, int]  # of how many contexts
+Example = tuple[int, int, int]  # so many tokens are read, the state then, the token that is read last
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """What all sections share: the model, what earlier positions offer, the claim's contexts, lists of tokens."""
+
+    network: Network
+    emissions: Emissions
+    domain: Domain
+    groups: list[list[int]]
+
+
+class Walk:
+    """One section on its way."""
+
+    def __init__(self, setting: Setting, section: Section) -> None:
+        self.setting, self.section, self.network, self.emissions = setting, section, setting.network, setting.emissions
+        self.levels = sorted({level for level, _ in section.finals})
+        last = [token for _, token in section.finals]
+        own = setting.domain.tokens[last[0]] if len(set(last)) == 1 else None
+        self.reading: Reading = reading_of(setting.domain, section, self.levels, own)
+        self.finals = set(section.finals)
+        heads = [head for row in self.network.heads for head in row if (head.layer, head.number) not in self.emissions.followed]
+        if [(head.layer, head.number) for head in heads] != [slot.name for slot in section.slots]:
+            raise Rejected("a section does not say what each head asks")
+        self.views = [View(self.emissions, head, slot) for head, slot in zip(heads, section.slots, strict=True)]
+        self.endings: dict[Any, dict[Any, tuple[int, Example]]] = {}  # (level, token, earlier states, what heads saw)
+        self.back: list[dict[int, tuple[int, int]]] = []  # of each state the state before it, and a token
+
+    def run(self) -> None:
+        """All endings. Raises Rejected where an edge is missing."""
+        now: list[Entry | None] = [((self.reading.start, frozenset([0]), NOBODY, (0,) * len(self.views)), 1)]
+        order = self.reading.order or range(self.levels[-1] + 1)
+        if self.reading.order is not None and any(len(states) != 1 for states in self.emissions.after):
+            raise Rejected("what earlier positions hold depends on the order of reading")
+        for k, position in enumerate(order):
+            edges = self.section.graph[k] if k < len(self.section.graph) else []
+            now = self._position(position, now, edges, last=k == self.levels[-1])
+
+    def _position(self, position: int, now: list[Entry | None], edges: list[list[int]], *, last: bool) -> list[Entry | None]:
+        """One position more: `edges` holds for every state [group of tokens, state after it, group, state, ...]."""
+        after: dict[int, Entry] = {}
+        self.back.append({})
+        asked: dict[Any, tuple[Any, Any]] = {}
+        for number, entry in enumerate(now):
+            if entry is None:
+                raise Rejected("nothing leads to a state")
+            (memory, earlier, own, seen), count = entry
+            row = tuple(edges[number]) if number < len(edges) else ()
+            name = memory, earlier, own, row
+            if name not in asked:
+                asked[name] = self._read(memory, earlier, own, position, self._targets(row), last=last)
+            steps, ends = asked[name]
+            for (following, states, mine, keys, target), (times, token) in steps.items():
+                self.back[-1].setdefault(target, (number, token))
+                new = following, states, mine, self._inserted(seen, keys, position)
+                old = after.get(target)
+                after[target] = (new, count * times) if old is None else (self._join(old[0], new), old[1] + count * times)
+            for expected, token, read, keys in ends:
+                place = self.levels[-1] if self.reading.order else position, token, earlier, self._inserted(seen, keys, None)
+                found = self.endings.setdefault(place, {})
+                times, example = found.get(expected, (0, (len(self.back) - 1, number, read)))
+                found[expected] = times + count, example
+        return [after.get(i) for i in range(max(after, default=-1) + 1)]
+
+    def example(self, end: Example) -> list[int]:
+        """A context that leads to an ending."""
+        k, state, token = end
+        read = [token]
+        for links in self.back[:k][::-1]:
+            state, token = links[state]
+            read.append(token)
+        read.reverse()
+        order = self.reading.order or range(len(read))
+        return [token for _, token in sorted(zip(order, read, strict=True))]
+
+    def _targets(self, row: tuple[int, ...]) -> dict[int, int]:
+        """The state after each token."""
+        groups = self.setting.groups
+        if len(row) % 2 or any(group >= len(groups) for group in row[::2]) or any(target >= MOST_STATES for target in row[1::2]):
+            raise Rejected("an edge has no such group of tokens, or leads nowhere")
+        return {token: target for group, target in zip(row[::2], row[1::2], strict=True) for token in groups[group]}
+
+    def _read(
+        self, memory: Any, earlier: frozenset[int], own: int, position: int, targets: dict[int, int], *, last: bool
+    ) -> tuple[dict[Any, tuple[int, int]], list[Any]]:  # fmt: skip
+        """Every token that the domain allows: what it leads to, how often; and what contexts that end with it must have."""
+        steps, ends, level = dict[Any, tuple[int, int]](), list[Any](), self.levels[-1] if self.reading.order else position
+        for token in range(self.network.n_vocab):
+            following = self.reading.step(memory, position, token)
+            if following is None:
+                continue
+            if self.reading.order is not None and position == level and (level, token) not in self.finals:
+                continue  # contexts that end with it are none of this section's
+            keys = tuple(view.key(position, earlier, token) for view in self.views)
+            mine = token if self.reading.order and position == level else own
+            if not last:
+                if token not in targets:
+                    raise Rejected(f"a state at position {position} has no edge for token {token}")
+                states = frozenset(self._after(position, state, token) for state in earlier)
+                step = following, states, mine, keys, targets[token]
+                steps[step] = steps.get(step, (0, token))[0] + 1, token
+            final = token if self.reading.order is None else mine
+            if (level, final) in self.finals and (last or self.reading.order is None):
+                expected = self.reading.answer(following, level, token)
+                if expected is not OUT:
+                    ends.append((expected, final, token, keys))
+        return steps, ends
+
+    def _after(self, position: int, state: int, token: int) -> int:
+        """The state of earlier positions after a token."""
+        place = self.emissions.at[position].get(token) if position < len(self.emissions.at) else None
+        if place is None:
+            raise Rejected(f"token {token} is not listed at position {position}")
+        return self.emissions.after[position][state][place]
+
+    def _inserted(self, seen: tuple[int, ...], keys: tuple[int | None, ...], position: int | None) -> tuple[int, ...]:
+        return tuple(view.insert(s, key, position) for view, s, key in zip(self.views, seen, keys, strict=True))
+
+    def _join(self, a: State, b: State) -> State:
+        """What holds of all contexts that lead to a state by either way."""
+        if a[0] != b[0] or a[2] != b[2]:
+            raise Rejected("two ways lead to a state, and the claim tells them apart")
+        return a[0], a[1] | b[1], a[2], tuple(v.join(x, y) for v, x, y in zip(self.views, a[3], b[3], strict=True))
+
+
+class View:
+    """What one head sees of every emission by the query of the section; nothing is kept where it has none."""
+
+    def __init__(self, emissions: Emissions, head: Head, slot: Slot) -> None:
+        self.emissions, self.head, self.slot = emissions, head, slot
+        self.softmax = Softmax(emissions.network.floats, head.scale, slot.gap, emissions.network.n_ctx)
+        self.known: dict[Any, int] = {}
+        if slot.query is not None:
+            self.query = Box.of(*(np.array(part)[None] for part in slot.query))
+            keys, self.c, self.r = emissions.seen_by(head)
+            if self.query.c.shape[1] != keys.c.shape[1]:
+                raise Rejected("a query has another size than the keys")
+            self.low, self.high = emissions.network.floats.dot(self.query, keys)
+
+    def key(self, position: int, earlier: frozenset[int], token: int) -> int | None:
+        """What a token at a position is for the head, whichever of the earlier states is there."""
+        if self.slot.query is None:
+            return None
+        name = position, earlier, token
+        if name not in self.known:
+            rows = [self.emissions.emission(position, state, token) for state in earlier]
+            c, r = self.c[rows], self.r[rows]
+            low, high = float(self.low[rows].min()), float(self.high[rows].max())
+            self.known[name] = self.softmax.key(low, high, *hull((c - r).min(axis=0), (c + r).max(axis=0)))
+        return self.known[name]
+
+    def insert(self, seen: int, key: int | None, position: int | None) -> int:
+        """What is seen with one key more; none is left out where a context ends."""
+        floor = self.slot.floor[position] if position is not None and position < len(self.slot.floor) else -math.inf
+        return seen if key is None else self.softmax.insert(seen, key, floor)
+
+    def join(self, a: int, b: int) -> int:
+        """What covers both."""
+        return self.softmax.join(a, b)
+
+    def asked(self, q: Box) -> Array:  # [n, d_head] -> [n] bool
+        """Which rows ask what the section says."""
+        return np.asarray((np.abs(q.c - self.query.c) + q.r <= self.query.r).all(axis=1))
+
+    def blind(self, q: Box, level: int, emission: int) -> tuple[Array, Array]:  # [1, d_head] -> [n_value] each
+        """The mean at a level by a query, where any token can stand at every position before."""
+        first = self.emissions.first
+        keys, c, r = self.emissions.seen_by(self.head)
+        low, high = self.emissions.network.floats.dot(q, keys[: emission + 1])
+        softmax, known = Softmax(self.emissions.network.floats, self.head.scale, self.slot.gap, self.emissions.network.n_ctx), 0
+        before = [slice(a, b) for a, b in pairwise(first[: level + 1])]
+        best = max((float(low[place].min()) for place in before), default=-math.inf)
+        for place in [*before, slice(emission, emission + 1)]:
+            value = hull((c[place] - r[place]).min(axis=0), (c[place] + r[place]).max(axis=0))
+            key = softmax.key(float(low[place].min()), float(high[place].max()), *value)
+            known = softmax.insert(known, key, best - self.slot.gap)
+        return softmax.mean(known, level + 1)
