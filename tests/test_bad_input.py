@@ -163,9 +163,9 @@ ARGUMENTS = [
     arguments("a part nearly right", "ok: has no part 'wtf'; its parts are wte, wpe; did you mean 'wte'?", "explain", "ok.py", "wtf"),
     arguments("a head that is not there", re.compile(r"aab: has no part '0\.h1\.qk'; its parts are wte, wpe, 0\.h0\.q, .*; did you mean '0\.h0\.qk'\?"), "explain", "aab", "0.h1.qk"),
     arguments("an unknown dtype", "the dtype must be float32 or float64, found float16", "run", "ok.py", "a", "--dtype", "float16"),
-    arguments("an unknown method", "there is no method 'exhaustiv'; there are exhaustive, sampled; did you mean 'exhaustive'?", "verify", "aab", "--method", "exhaustiv"),
-    arguments("a method missing after a comma", "there is no method ''; there are exhaustive, sampled", "verify", "aab", "--method", "exhaustive,"),
-    arguments("an empty method", "there is no method ''; there are exhaustive, sampled", "verify", "aab", "--method", ""),
+    arguments("an unknown method", "there is no method 'exhaustiv'; there are certificate, exhaustive, sampled; did you mean 'exhaustive'?", "verify", "aab", "--method", "exhaustiv"),
+    arguments("a method missing after a comma", "there is no method ''; there are certificate, exhaustive, sampled", "verify", "aab", "--method", "exhaustive,"),
+    arguments("an empty method", "there is no method ''; there are certificate, exhaustive, sampled", "verify", "aab", "--method", ""),
     *(
         arguments(f"a budget of {budget or 'nothing'}", f"a budget is a number of contexts or of seconds, such as 1000000 or 30s, found {budget!r}", "verify", "aab", f"--budget={budget}")
         for budget in ("0", "-1", "1e6", "0s", "30 s", "many", "", "9" * 19)

@@ -24,6 +24,7 @@ from handcraft.proof.certificate.cases import OUT, cases_of
 from handcraft.proof.certificate.network import HeadPart, Network, Undecided
 from handcraft.proof.certificate.prover import Proof, Prover, _chance_error, _margin
 from handcraft.proof.certificate.rounding import Ball, Precision, exactly, grid
+from handcraft.proof.certificate.search import Slot
 from handcraft.selections import cases, count, equal, first, here, latest, lookup, lowest, otherwise, own, state, token_at, total
 
 FLOAT = Precision("float32")
@@ -451,6 +452,36 @@ def test_a_guess_that_is_never_right_later_is_noticed() -> None:
 def test_an_answer_that_does_not_fit_is_not_proved() -> None:
     """Three letters and two tokens of an answer in a window of three."""
     assert "does not fit" in undecided(fixed_answers("aaa", answers("a{1,3}", token_at(0), length=2)))
+
+
+def test_a_key_is_left_out_only_where_another_hides_it() -> None:
+    """The floor of a slot and the order of classes agree to the last bit: at a distance of exactly the gap, too."""
+    for i in range(300):
+        means = Means(FLOAT, head_of(), 16.0, 4)
+        low, top = (means.label((s, 0.0), np.zeros(1), np.zeros(1))[0] for s in (0.2 * i, 0.2 * i + 32.0))
+        found = Slot(means, np.array([low]), np.array([0]), np.array([means.low[top]])).seen(np.array([means.low[top]]))
+        assert bool(found[0]) != means.beats(top, low)
+
+
+def test_contexts_that_no_case_covers_are_noticed() -> None:
+    """The cases of aab without the longest contexts: 30 of 62."""
+    model = bundled_model("aab")
+    prover = Prover(model, model.program.claim, time.monotonic() + 9, lambda *_: None)  # type: ignore[union-attr, arg-type]
+    prover.cases[0].levels = range(4)
+    with pytest.raises(Undecided, match="the cases cover 30 of 62 contexts"):
+        prover.run()
+
+
+def test_a_head_that_asks_with_what_was_written_is_not_followed() -> None:
+    """Later heads read a head whose query is another head's output: its means depend on the text, not on the position."""
+    p, t, u, v, w = position(3), token("ab"), *(scratch(name) for name in "uvw")
+    layers = (
+        Head(value={u: t["a"]}, output={u: u}),
+        Head(query={p[0]: 8 * u}, key={p[0]: p[0]}, value={v: t["a"]}, output={v: v}),
+        Head(value={w: v}, output={t["a"]: w}),
+    )
+    program = Program(embedding=(p, t, u, v, w), layers=layers, claim=after({"a": "a"}))
+    assert "asks by content" in undecided(program.build())
 
 
 def test_what_a_later_query_reads_is_live() -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from cli_runner import Result, files, handcraft
 
+from handcraft.proof.certified import ASSUMPTIONS
+
 PROGRAMS = Path(__file__).parent.parent / "programs"
 BUNDLED = ["aab", "abc", "adder", "baby_gpt", "copy_previous", "induction"]
 AAB_SIZES = {"n_layer": 1, "n_head": 1, "n_embd": 8, "n_vocab": 2, "n_ctx": 5}
@@ -378,19 +380,23 @@ def test_a_program_without_layers_can_be_traced(options: list[str], here: Path) 
 
 def report(**changes: Any) -> dict[str, Any]:
     """The report on aab, all of it but the seconds, with some fields changed."""
-    return {
-        "program": "aab",
-        "verdict": "checked",
-        "method": "exhaustive",
-        "contexts": 62,
-        "checked": 45,
-        "accuracy": 1.0,
-        "min_margin": 1023.0,
-        "min_margin_at": ["a", "a"],
-        "counterexample": None,
-        "reason": None,
-        "dtype": "float32",
-    } | changes
+    return (
+        {
+            "program": "aab",
+            "verdict": "proved",
+            "method": "certificate",
+            "contexts": 62,
+            "checked": 45,
+            "accuracy": 1.0,
+            "min_margin": 1023.0,
+            "min_margin_at": ["a", "a"],
+            "counterexample": None,
+            "reason": None,
+            "dtype": "float32",
+        }
+        | ({} if "method" in changes else {"error_bound": 0.0, "assumptions": list(ASSUMPTIONS)})
+        | changes
+    )
 
 
 def without_seconds(result: Result) -> dict[str, Any]:
@@ -404,18 +410,23 @@ def without_seconds(result: Result) -> dict[str, Any]:
 def test_aab_is_right_on_all_62_contexts(dtype: str, here: Path) -> None:
     """The claim of aab speaks of 45 of its 62 contexts, and the margin is 1023 in both precisions."""
     result = handcraft("verify", "aab", "--json", "--dtype", dtype)
-    assert (result.code, without_seconds(result)) == (0, report(dtype=dtype))
+    found = without_seconds(result)
+    assert found.pop("error_bound") < 1e-12
+    expected = report(dtype=dtype)
+    del expected["error_bound"]
+    assert (result.code, found) == (0, expected)
 
 
 def test_verify_tells_people_what_the_verdict_rests_on(here: Path) -> None:
     """Without --json the report is a few lines."""
     result = handcraft("verify", "aab")
     assert (result.code, result.err) == (0, "")
-    assert result.lines[:4] == [
-        "aab: checked (exhaustive, float32)",
+    assert result.lines[:5] == [
+        "aab: proved (certificate, float32)",
         "  contexts    62 covered, 45 where the claim speaks",
         "  accuracy    1",
         "  least margin 1023, after 'aa'",
+        "  rounding    at most 0, in any order of summation",
     ]
 
 
@@ -424,7 +435,11 @@ def test_a_built_directory_is_verified_as_it_is(dtype: str, here: Path) -> None:
     """The claim travels with the weights, so a built directory can be checked alone."""
     handcraft("build", "aab", "--out", "built")
     result = handcraft("verify", "built", "--json", "--dtype", dtype)
-    assert (result.code, without_seconds(result)) == (0, report(dtype=dtype))
+    found = without_seconds(result)
+    assert found.pop("error_bound") < 1e-12
+    expected = report(dtype=dtype)
+    del expected["error_bound"]
+    assert (result.code, found) == (0, expected)
 
 
 def change_weight(directory: str, change: Callable[[Any], None], *, sign: bool) -> None:
@@ -514,7 +529,9 @@ def test_a_claim_that_is_a_function_needs_its_file(here: Path) -> None:
         "check it beside its program file: verify DIRECTORY --program FILE (judged.py:6)\n"
     )
     together = handcraft("verify", "built", "--program", "judged.py", "--json")
-    assert (together.code, without_seconds(together)) == (0, report(program="judged"))
+    reason = "not proved: the claim is the Python function '<lambda>'; what a function decides is not proved"
+    expected = report(program="judged", verdict="checked", method="exhaustive", reason=reason)
+    assert (together.code, without_seconds(together)) == (0, expected)
 
 
 def test_the_weights_must_be_those_of_the_given_program(here: Path) -> None:
@@ -523,7 +540,8 @@ def test_the_weights_must_be_those_of_the_given_program(here: Path) -> None:
     handcraft("build", "aab", "--out", "built")
     result = handcraft("verify", "built", "--program", "other.py", "--json")
     reason = "the weights are not what the rules say, at blocks.0.attn.c_proj.b[5]"
-    assert (result.code, without_seconds(result)) == (1, report(verdict="refuted", reason=reason))
+    expected = report(verdict="refuted", reason=reason, method="exhaustive")
+    assert (result.code, without_seconds(result)) == (1, expected)
 
 
 @pytest.mark.parametrize(
@@ -547,7 +565,7 @@ def test_weights_that_cannot_be_those_of_the_given_program(old: str, new: str, m
 
 def test_more_contexts_than_the_budget_are_sampled(here: Path) -> None:
     """Where not every context fits the budget, some are drawn; none counts twice."""
-    result = handcraft("verify", "aab", "--budget", "20", "--json")
+    result = handcraft("verify", "aab", "--method", "exhaustive,sampled", "--budget", "20", "--json")
     found = result.json
     assert (result.code, found["verdict"], found["method"]) == (0, "checked", "sampled")
     assert found["reason"] == "there are 62 contexts; 20 were drawn"
@@ -559,7 +577,7 @@ def test_a_method_that_cannot_decide_says_so(here: Path) -> None:
     """Exhaustive alone with too small a budget is undecided: code 3, and the reason."""
     result = handcraft("verify", "aab", "--method", "exhaustive", "--budget", "10", "--json")
     expected = report(
-        verdict="unknown", contexts=0, checked=0, accuracy=None, min_margin=None, min_margin_at=None,
+        verdict="unknown", method="exhaustive", contexts=0, checked=0, accuracy=None, min_margin=None, min_margin_at=None,
         reason="there are 62 contexts, more than the budget of 10",
     )  # fmt: skip
     assert (result.code, without_seconds(result)) == (3, expected)
@@ -593,7 +611,7 @@ def test_a_budget_may_be_seconds(here: Path) -> None:
 
 def test_prompts_and_their_answers_count_as_one(here: Path) -> None:
     """The adder is checked on as many prompts as the budget says, each with its whole answer."""
-    found = handcraft("verify", "adder", "--budget", "50", "--json").json
+    found = handcraft("verify", "adder", "--method", "exhaustive,sampled", "--budget", "50", "--json").json
     assert (found["verdict"], found["method"], found["contexts"], found["checked"]) == ("checked", "sampled", 50, 50)
     assert found["accuracy"] == 1.0
 
@@ -602,7 +620,7 @@ def test_a_distribution_reports_its_error(here: Path) -> None:
     """Probabilities have neither accuracy nor margin, but a largest error."""
     result = handcraft("verify", "baby_gpt", "--json")
     found = result.json
-    assert (result.code, found["verdict"], found["contexts"], found["checked"]) == (0, "checked", 14, 8)
+    assert (result.code, found["verdict"], found["contexts"], found["checked"]) == (0, "proved", 14, 8)
     assert (found["accuracy"], found["min_margin"]) == (None, None)
     assert 0 <= found["max_probability_error"] < 1e-6
 
@@ -664,7 +682,7 @@ def test_new_writes_a_program_that_verifies(here: Path) -> None:
     assert (result.code, result.json) == (0, {"out": "mine.py"})
     assert list(files(here)) == ["mine.py"]
     verified = handcraft("verify", "mine.py", "--json")
-    assert (verified.code, verified.json["verdict"]) == (0, "checked")
+    assert (verified.code, verified.json["verdict"]) == (0, "proved")
     assert handcraft("build", "mine.py").code == handcraft("explain", "mine.py").code == 0
 
 

@@ -35,7 +35,7 @@ def wrong_from_three(text: str) -> str | None:
 
 def test_too_many_contexts_are_sampled() -> None:
     """Where enumeration is beyond the budget, contexts are drawn; each is checked at all its prefixes."""
-    report = verify(bundled_model("induction"), budget=Budget(drawn=50))
+    report = verify(bundled_model("induction"), methods=["exhaustive", "sampled"], budget=Budget(drawn=50))
     assert (report.verdict, report.method, report.accuracy) == ("checked", "sampled", 1.0)
     assert report.contexts > 50
     assert 0 < report.checked < report.contexts
@@ -153,7 +153,7 @@ def test_the_stop_token_is_part_of_the_answer() -> None:
 
 def test_many_prompts_are_drawn() -> None:
     """Where there are too many prompts as many are drawn as the budget says."""
-    report = verify(bundled_model("adder"), budget=Budget(drawn=300))
+    report = verify(bundled_model("adder"), methods=["exhaustive", "sampled"], budget=Budget(drawn=300))
     assert (report.verdict, report.method, report.contexts, report.checked) == ("checked", "sampled", 300, 300)
 
 

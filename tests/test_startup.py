@@ -77,7 +77,7 @@ def test_the_command_is_installed(tmp_path: Path) -> None:
     """The `handcraft` script lies beside the interpreter, and its exit code is that of the command."""
     script = Path(sys.executable).with_name("handcraft")
     done = subprocess.run([script, "verify", "aab", "--json"], cwd=tmp_path, capture_output=True, check=True, timeout=60)
-    assert json.loads(done.stdout)["verdict"] == "checked"
+    assert json.loads(done.stdout)["verdict"] == "proved"
     failed = subprocess.run([script, "run", "aab", "c"], cwd=tmp_path, capture_output=True, check=False, timeout=60)
     assert (failed.returncode, failed.stdout) == (2, b"")
 

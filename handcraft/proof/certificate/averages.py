@@ -82,7 +82,8 @@ class Means:
     def __init__(self, precision: Precision, head: HeadPart, gap: float, n_keys: int, values: Values | None = None) -> None:
         self.precision, self.head, self.gap, self.n_keys = precision, head, gap, n_keys
         self.values = values or Values()
-        self.exact_scale = math.frexp(head.scale)[0] == 0.5  # dividing by a power of two rounds nothing
+        self.scale = float(np.float32(head.scale)) if precision.digits == 24 else head.scale  # the divisor is a float, too
+        self.exact_scale = math.frexp(self.scale)[0] == 0.5  # dividing by a power of two rounds nothing
         self.scores: list[tuple[float, float]] = []  # of each class: the score before division and its radius
         self.low: list[float] = []
         self.high: list[float] = []
@@ -111,9 +112,9 @@ class Means:
         if kind is None:
             kind = self._classes[score] = len(self.scores)
             self.scores.append(score)
-            spread = score[1] + (0.0 if self.exact_scale else 4 * self.precision.u * (abs(score[0]) + score[1]))
-            self.low.append((score[0] - spread) / self.head.scale)
-            self.high.append((score[0] + spread) / self.head.scale)
+            spread = score[1] + (0.0 if self.exact_scale else (1.01 * self.precision.u + 2 * OWN) * (abs(score[0]) + score[1]))
+            self.low.append((score[0] - spread) / self.scale)
+            self.high.append((score[0] + spread) / self.scale)
             self.centres.append((np.full(n_value, np.inf), np.full(n_value, -np.inf)))
             self.least.append(np.full(n_value, np.inf))
             self.most.append(np.full(n_value, -np.inf))
@@ -219,7 +220,7 @@ class Means:
         kinds, counts = [k for k, _, _ in summary], np.array([float(n) for _, n, _ in summary])  # [n_classes]
         sums = np.stack([self.values.rows[total] for _, _, total in summary])  # [n_classes, n_value]
         top = max(kinds, key=lambda k: self.low[k])
-        behind = np.array([(self.scores[k][0] - self.scores[top][0]) / self.head.scale for k in kinds])
+        behind = np.array([(self.scores[k][0] - self.scores[top][0]) / self.scale for k in kinds])
         weights = np.exp(behind)
         weights = weights / (weights @ counts)  # [n_classes], of one key each
         theta = np.array([self._theta(k, n, top, kinds) for k, n, _ in summary])

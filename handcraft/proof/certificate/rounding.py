@@ -196,7 +196,8 @@ class Precision:
         exact = (rx == 0) & (ry == 0) & self.exact(size, np.minimum(grid(x.c), grid(y.c)))
         error = (self.u + 2 * OWN) * (size + rx + ry) + self.least
         near = np.minimum(x.size, y.size)  # the other one is a float, too, and no further away
-        error = np.minimum(error, near + np.where(near > 0, 2 * OWN * size + self.least, 0.0))
+        own = np.where((x.c == 0) | (y.c == 0), 0.0, 2 * OWN * size)  # of the centre
+        error = np.minimum(error, near + np.where(near > 0, own + self.least, 0.0))
         return self.snapped(Ball(c, (x.r + y.r + np.where(exact, 0.0, error)) * UP, _together(x, y)))
 
     def activation(self, x: Ball, kind: Activation) -> Ball:  # [...] -> [...]
