@@ -77,8 +77,8 @@ BUGS = [
     # ------------------------------------------------ averages
     Bug("averages.py", "spread = keys.r @ q + np.abs(keys.c) @ query.r", "spread = keys.r @ q"),
     Bug("averages.py", "spread = keys.r @ q + np.abs(keys.c) @ query.r", "spread = np.abs(keys.c) @ query.r"),
-    Bug("averages.py", "self.low.append((score[0] - spread) / self.head.scale)", "self.low.append((score[0] - spread))"),
-    Bug("averages.py", "(0.0 if self.exact_scale else 4", "(0.0 if True else 4"),
+    Bug("averages.py", "self.low.append((score[0] - spread) / self.scale)", "self.low.append((score[0] - spread))"),
+    Bug("averages.py", "(0.0 if self.exact_scale else (1.01", "(0.0 if True else (1.01"),
     Bug("averages.py", "score = 0.0, math.inf  # nothing is known: it may be above every other", "score = 0.0, 0.0"),
     Bug(
         "averages.py",

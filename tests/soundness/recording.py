@@ -169,7 +169,7 @@ def _outside(prover: Any, name: str, passed: dict[Context, dict[str, Array]], kn
         for expected in range(len(last)):
             margin = proving._margin(logits, expected)[0]
             least = (last[expected].astype(np.longdouble) - np.delete(last, expected)).min()
-            if not (least >= margin or math.isnan(margin)):
+            if not (float(least) >= margin or math.isnan(margin)):  # the margin itself is a float64
                 found.append(f"{name}: margin of {expected} after {context}: {least} below {margin}")
         found += _emissions_outside(prover, name, context, seen)
     return found

@@ -51,6 +51,7 @@ class Emissions:
     streams: list[list[Ball]] = field(default_factory=list)  # of each block's input, chunk by chunk
     means: dict[tuple[int, int], list[Ball]] = field(default_factory=dict)  # of each forward head, chunk by chunk
     edges: list[list[list[Edge]]] = field(default_factory=list)  # [position][state]
+    spent: int = 0  # states that searches over them have visited
 
     @cached_property
     def level(self) -> Array:  # [n]

@@ -173,7 +173,7 @@ class Prover:
         for indices in classes(keys):
             yield [self.slots(h, q[indices[0]]) for h, q in zip(heads, asked, strict=True)], names[indices]
 
-    def _next(self, case: Case, stage: int, slots: list[Slot], endings: Endings, members: Array, levels: list[int]) -> None:
+    def _next(self, case: Case, stage: int, slots: list[Slot], endings: Endings, members: Array, levels: list[int]) -> None:  # noqa: ARG002  # a recorder asks for them
         """From the endings of a stage to the next one, or to the judgement."""
         if not endings:
             return
@@ -182,7 +182,7 @@ class Prover:
             return
         rows = list(dict.fromkeys((final, accounts) for _, final, accounts in endings))
         x = self._stream(rows, slots, stage + 1)
-        seen = {accounts for _, accounts in rows}
+        seen = {accounts for _, accounts in rows} if stage == 0 else set()  # later, these are but some of the members
         for more, indices in self._queries(stage + 1, x, np.arange(len(rows))):
             chosen = {rows[i] for i in indices.tolist()}
             mine = {key: ending for key, ending in endings.items() if key[1:] in chosen}

@@ -34,6 +34,7 @@ from handcraft.proof.certificate.rounding import Ball
 Link: TypeAlias = Any  # None, or (the link before, a token)
 Accounts: TypeAlias = tuple[Summary, ...]
 MOST_STATES = 150_000  # at one position
+MOST_IN_ALL = 3_000_000  # of all searches of a proof
 NOTHING = -1  # no label: the key can never be seen
 
 
@@ -151,9 +152,16 @@ class Search:
             steps = _Steps(case, k, k in levels if case.order is None else k == last, last)
             self.merged = alike[place] if alike is not None else None
             now = self._level(now, groups[place], rows, steps, found, at_end=place == last)
-            if len(now) > MOST_STATES or time.monotonic() > self.deadline:
-                raise Undecided("the time was over" if time.monotonic() > self.deadline else f"more than {MOST_STATES} states")
+            self._spend(len(now))
         return found
+
+    def _spend(self, states: int) -> None:
+        """Raises Undecided where there are too many states, or no time is left."""
+        self.emissions.spent += states
+        if states > MOST_STATES or self.emissions.spent > MOST_IN_ALL:
+            raise Undecided(f"contexts can be in more than {MOST_STATES if states > MOST_STATES else MOST_IN_ALL} states")
+        if time.monotonic() > self.deadline:
+            raise Undecided("the time was over")
 
     def _level(
         self, now: dict[Any, tuple[int, Link]], groups: list[list[Group]], rows: list[Any], steps: _Steps, found: Endings, *,
