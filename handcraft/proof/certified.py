@@ -20,7 +20,8 @@ SECONDS = 240.0  # how long a proof is looked for where no budget says
 ASSUMPTIONS = (
     "IEEE 754 arithmetic, rounding to nearest, in any order of summation, with or without fused multiply-add",
     "what is below the least normal number may be flushed to zero",
-    "exp and tanh within 8 units of roundoff, exp(0) = 1, exp underflows to 0: `handcraft assumptions` checks every float32",
+    "exp and tanh within 8 units of roundoff, exp(0) = 1, exp underflows to 0, tanh is 1 where gelu passes its input on",
+    "`handcraft assumptions` checks exp and tanh for every float32",
 )
 
 

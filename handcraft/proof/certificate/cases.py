@@ -149,6 +149,7 @@ class ExpressionCase(Case):
             scope["end"] = domain.end
         self.known = Known(scope, guesses)
         self.followed: list[Expression] = []
+        self.places: dict[int, int] = {}  # of each node that is followed, by identity: comparing them takes long
         for e in (rule, *(guess for guess, _ in guesses)):
             self._collect(e)
         self.trackers: list[Tracker] = [track(e, self.known) for e in self.followed]
@@ -162,10 +163,12 @@ class ExpressionCase(Case):
 
     def _collect(self, e: Expression) -> None:
         """The selections and tokens that the value is made of."""
-        if own(e) or e in self.followed:
+        if own(e):
             return
         if e.op in FOLLOWED or e.op == "token_at":
-            self.followed.append(e)
+            if e not in self.followed:
+                self.followed.append(e)
+            self.places[id(e)] = self.followed.index(e)
             return
         for arg in e.args:
             if isinstance(arg, Expression):
@@ -190,6 +193,8 @@ class ExpressionCase(Case):
             raise Undecided(f"the claim has no answer to some context of {level + 1} tokens")
         if isinstance(found, str) and found not in self.ids:
             raise Undecided(f"the claim answers {found!r}, which is no token")
+        if self.domain.stops is not None and (found == self.tokens[self.domain.stops[0]]) != self.domain.stops[1]:
+            raise Undecided("the claim gives its stop token too early, or not in the end")
         if isinstance(found, str):
             return self.ids[found]
         return None if found is None else float(found)  # a Fraction is slow to compare
@@ -211,7 +216,7 @@ class ExpressionCase(Case):
             return scope[e.op]
         if own(e):
             return self.tokens[token]
-        if e in self.followed:
-            i = self.followed.index(e)
+        i = self.places.get(id(e))
+        if i is not None:
             return self.trackers[i].value(state[1 + i])
         return combine(e, [self._value(arg, state, scope, token) for arg in e.args])

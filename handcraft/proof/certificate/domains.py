@@ -27,6 +27,7 @@ class Domain:
 
     end: int | None = None
     prompted = False  # whether a context that ends here is a prompt
+    stops: tuple[int, bool] | None = None  # the stop token, and whether it must follow here, or must not
 
     def __init__(self, model: Model, here: int | None = None) -> None:
         self.model, self.tokens, self.here = model, model.vocabulary.tokens, here
@@ -153,17 +154,20 @@ class AnswerDomain(PromptDomain):
 
 def domains_of(claim: Answers, rule: Expression, model: Model) -> Iterator[Domain]:
     whole = PromptDomain(claim, model)
-    if claim.length == 1 and not fixes(rule):
+    if claim.length == 1 and claim.stop is None and not fixes(rule):
         yield whole
         return
     alphabet = outputs(rule, set().union(*whole.read), model)
     if claim.stop is not None:
         alphabet.discard(model.vocabulary.ids[claim.stop])
     for end in whole.ends:
-        for i in range(length_at(claim.length, end)):
+        length = length_at(claim.length, end)
+        for i in range(length):
             if end + i >= model.n_ctx:
                 raise Undecided(f"the answer to a prompt of {end + 1} tokens does not fit the window")
-            yield AnswerDomain(whole, alphabet, end, end + i)
+            domain = AnswerDomain(whole, alphabet, end, end + i)
+            domain.stops = (model.vocabulary.ids[claim.stop], i == length - 1) if claim.stop is not None else None
+            yield domain
 
 
 def length_at(length: int | Expression | None, end: int) -> int:

@@ -265,6 +265,8 @@ class Prover:
             self._near(case, abs(float(x.c[row, self.column]) - float(expected)) + float(x.radius[row, self.column]), ending)
         elif isinstance(self.claim, Distribution):
             self._near(case, _chance_error(logits[row], np.array(expected)), ending)
+        elif not isinstance(expected, int):
+            raise Undecided("the claim answers a number where a token is asked")
         else:
             margin, error = _margin(logits[row], expected)
             self.proof.error = max(self.proof.error, error)
