@@ -27,7 +27,7 @@ from handcraft.proof.certificate.network import HeadPart, Network, Undecided
 from handcraft.proof.certificate.rounding import Ball, exactly, stack
 
 LEAST_GAP, MOST_GAP = 16.0, 80.0
-MOST_STATES = 4_000  # at one position
+MOST_STATES = 6_000  # at one position
 
 Cache: TypeAlias = tuple[object, ...]  # for each forward head, what it keeps of the past
 Edge: TypeAlias = tuple[int, int, int]  # token, next state, emission
