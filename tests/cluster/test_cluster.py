@@ -98,18 +98,6 @@ def test_a_dask_worker_that_is_killed_loses_nothing(dask_cluster: Any, tmp_path:
     assert not list(tmp_path.iterdir())
 
 
-def test_dask_workers_that_always_die_are_an_error() -> None:
-    """Dask gives up a unit on which four workers have died, and after three such rounds without a unit so do we; none waits."""
-
-    def deadly(context: str) -> str:
-        os.kill(os.getpid(), signal.SIGKILL)
-        return context[-1]
-
-    model = Program(name="latest", embedding=(position(14), token("ab"), scratch("v")), claim=deadly).build()
-    with pytest.raises(ClusterError, match=r"^3 times a process died before it had counted anything \(KilledWorker\)"):
-        verify(model, spread=Spread(1, "dask"))
-
-
 def test_dask_without_an_address_starts_its_own(tmp_path: Path) -> None:
     """On the command line, with a bundled program; nothing but the report is printed on stdout."""
     done = subprocess.run(
