@@ -16,7 +16,7 @@ from handcraft.proof.certificate.prover import Proof, Prover
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Outcome, Task
 
-SECONDS = 240.0  # how long a proof is looked for where no budget says
+SECONDS = 150.0  # how long a proof is looked for where no budget says
 ASSUMPTIONS = (
     "IEEE 754 arithmetic, rounding to nearest, in any order of summation, with or without fused multiply-add",
     "what is below the least normal number may be flushed to zero",
