@@ -68,7 +68,7 @@ def test_every_local_case() -> None:
 def test_three_digits_on_all_pairs() -> None:
     """All 1,000,000 pairs, with a thousandth of the 12.3 million parameters that a compiled peer needs."""
     model = adder(3).build()
-    report = verify(model)
+    report = verify(model, methods=["exhaustive"])
     assert (report.verdict, report.method, report.contexts, report.accuracy) == ("checked", "exhaustive", 10**6, 1.0)
     assert report.min_margin is not None
     assert report.min_margin >= 0.39
@@ -78,6 +78,6 @@ def test_three_digits_on_all_pairs() -> None:
 def test_binary_increment_on_every_row() -> None:
     """All 256 rows of the counter, with a thousandth of the 21 million parameters that a compiled peer needs."""
     model = Model.open("counter")
-    report = verify(model)
+    report = verify(model, methods=["exhaustive"])
     assert (report.verdict, report.method, report.contexts, report.accuracy) == ("checked", "exhaustive", 256, 1.0)
     assert model.parameters["dense"] <= 21_000
