@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -117,14 +117,7 @@ class Ending:
 
 
 Endings: TypeAlias = dict[tuple[Any, int, Accounts], Ending]
-Group: TypeAlias = tuple[int, int, int, list[int]]  # what is read (a row of `reads`), the next block, its number, the tokens
-
-
-@dataclass
-class Reads:
-    """What one emission gives the search: (label to keep, label in the end) for each slot, and its final."""
-
-    rows: list[tuple[tuple[Any, ...], tuple[Any, ...], int]] = field(default_factory=list)
+Group: TypeAlias = tuple[int, int, int, list[int]]  # what is read (a row), the next block, its number, the tokens
 
 
 class Search:
