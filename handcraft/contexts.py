@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
-from handcraft.claims import Answers
+from handcraft.claims import Answers, Claim
 from handcraft.program import Program
 from handcraft.vocabulary import Vocabulary
 
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 def count_contexts(n_vocab: int, n_ctx: int) -> int:
     """How many contexts there are of length 1 to n_ctx."""
     return sum(n_vocab**length for length in range(1, n_ctx + 1))
+
+
+def count_domain(claim: Claim, vocabulary: Vocabulary, n_ctx: int) -> int:
+    """How many contexts a claim speaks of, or prompts: exactly."""
+    if isinstance(claim, Answers):
+        return claim.language(n_ctx, vocabulary).size
+    return count_contexts(len(vocabulary), n_ctx)
 
 
 def token_contexts(vocabulary: Sequence[str], n_ctx: int) -> SearchStrategy[list[str]]:

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from handcraft.claims import Answers, Claim
-from handcraft.contexts import count_contexts
+from handcraft.claims import Claim
+from handcraft.contexts import count_domain
 from handcraft.errors import ProgramError, hint, printable
 from handcraft.model import Model
 from handcraft.proof.judge import Judge
@@ -92,9 +92,7 @@ class Task:
     @cached_property
     def size(self) -> int:
         """How many contexts, or prompts, there are: exactly."""
-        if isinstance(self.claim, Answers):
-            return self.claim.language(self.model.n_ctx, self.model.vocabulary).size
-        return count_contexts(len(self.model.vocabulary), self.model.n_ctx)
+        return count_domain(self.claim, self.model.vocabulary, self.model.n_ctx)
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from handcraft.affine import Lane
-from handcraft.claims import Answers, Claim, Distribution, Residual
-from handcraft.contexts import count_contexts
+from handcraft.claims import Claim, Distribution, Residual
+from handcraft.contexts import count_domain
 from handcraft.errors import printable
 from handcraft.gpt2 import Array
 from handcraft.model import Model
@@ -93,11 +93,7 @@ class Prover:
 
     def _covered(self) -> None:
         """Raises Undecided unless the cases cover the whole domain: counted, not assumed."""
-        claim, model = self.claim, self.model
-        if isinstance(claim, Answers):
-            size = claim.language(model.n_ctx, model.vocabulary).size
-        else:
-            size = count_contexts(len(model.vocabulary), model.n_ctx)
+        size = count_domain(self.claim, self.model.vocabulary, self.model.n_ctx)
         if self.proof.contexts != size:
             raise Undecided(f"the cases cover {self.proof.contexts} of {size} contexts")
         if not self.proof.checked:
