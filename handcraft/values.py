@@ -73,7 +73,8 @@ Where = Annotated[Source, BeforeValidator(Source.parse), PlainSerializer(str, re
 class Frozen(BaseModel):
     """The base of every value: frozen, without unknown fields, equal by content."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    # deferred: most commands use few of these classes, and building one takes a millisecond
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
 
     def __init__(self, /, **fields: Any) -> None:
         try:
