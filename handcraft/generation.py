@@ -79,7 +79,7 @@ def generate(
 ) -> list[int]:
     """The next `n` token ids, fewer where the stop token comes first (it is included).
 
-    `config` is that of gpt2: n_head, activation, causal. A prompt longer than the window is cut from the left.
+    `config` is that of gpt2: n_head, activation, causal, epsilon. A prompt longer than the window is cut from the left.
     """
     if n < 0:
         raise PromptError(f"the number of tokens to add must not be negative, found {n}")

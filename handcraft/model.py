@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import html
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,7 +29,7 @@ from handcraft.claims import Answers
 from handcraft.compiler import compile_program, shapes
 from handcraft.errors import HandcraftError, PromptError, WeightsError, listing, printable
 from handcraft.generation import Sampler, generate, greedy
-from handcraft.gpt2 import Activation, Array, Weights, check_tokens, check_weights, finite, gpt2, trace
+from handcraft.gpt2 import EPSILON, Activation, Array, Weights, check_tokens, check_weights, finite, gpt2, trace
 from handcraft.loader import find, load_program
 from handcraft.program import Program
 from handcraft.provenance import Entry
@@ -52,11 +53,16 @@ class Model:
     activation: Activation = "gelu"
     causal: bool = True
     program: Program | None = None
+    epsilon: float = EPSILON  # of the layer norms; the methods that verify a program know no other
 
     def __post_init__(self) -> None:
         check_weights(self.weights, self.n_head)
         if len(self.vocabulary) != self.weights["wte"].shape[0]:
             raise WeightsError(f"{len(self.vocabulary)} tokens, but wte has {self.weights['wte'].shape[0]} rows")
+        if not 0 <= self.epsilon < math.inf:
+            raise WeightsError(f"epsilon must be finite and not negative, found {self.epsilon}")
+        if self.epsilon != EPSILON and self.program is not None:
+            raise WeightsError(f"the layer norms of a program's model have epsilon {EPSILON}, found {self.epsilon}")
 
     # ------------------------------------------------------------ where models come from
 
@@ -103,6 +109,8 @@ class Model:
         """Write `model.safetensors` and `program.json`; returns their paths. A built directory holds float32."""
         if self.dtype != "float32":
             raise WeightsError(f"a built directory holds float32, this model is {self.dtype}; build it in float32")
+        if self.epsilon != EPSILON:
+            raise WeightsError(f"the layer norms of a built directory have epsilon {EPSILON}, this model's have {self.epsilon}")
         fields = {
             "name": self.name, "vocab": self.vocabulary.tokens, "n_ctx": self.n_ctx, "n_head": self.n_head,
             "activation": self.activation, "program": self.program.model_dump(mode="json") if self.program else None,
@@ -146,8 +154,9 @@ class Model:
 
     @property
     def config(self) -> dict[str, Any]:
-        """What the forward pass needs beside the weights."""
-        return {"n_head": self.n_head, "activation": self.activation, "causal": self.causal}
+        """What the forward pass needs beside the weights; epsilon only where it is not GPT-2's own."""
+        own = {} if self.epsilon == EPSILON else {"epsilon": self.epsilon}
+        return {"n_head": self.n_head, "activation": self.activation, "causal": self.causal, **own}
 
     # ------------------------------------------------------------ running
 
