@@ -21,7 +21,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +183,7 @@ def load_weights(path: Path, sha: str | None = None) -> Weights:
     if sha is not None and sha256(data) != sha:
         raise WeightsError(f"{path} is not the file that was built: its SHA-256 is {sha256(data)[:12]}..., expected {sha[:12]}...")
     try:
-        arrays = _read_npz(data) if path.suffix == ".npz" else _read_safetensors(data)
+        arrays = _read_npz(data) if path.suffix == ".npz" else read_safetensors(data)
         for name, array in arrays.items():
             if not np.isfinite(array).all():
                 raise WeightsError(f"{printable(name)} holds a value that is not finite")
@@ -192,19 +192,29 @@ def load_weights(path: Path, sha: str | None = None) -> Weights:
         raise WeightsError(f"{path}: {error}") from None
 
 
-def _read_safetensors(data: bytes) -> dict[str, Array]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
+def read_safetensors(
+    data: bytes, kinds: Mapping[str, str] = _DTYPES, keep: Callable[[str], bool] = lambda _: True
+) -> dict[str, Array]:
+    """The arrays of a safetensors file whose name is to be kept, each of one of these kinds; bfloat16 becomes float32."""
+    from safetensors import SafetensorError, deserialize
 
     header = _safetensors_header(data)
-    for name, entry in header.items():
-        if name != "__metadata__" and (not isinstance(entry, dict) or str(entry.get("dtype")) not in _DTYPES):
-            raise WeightsError(f"{printable(name)} is not an array of {' or '.join(_DTYPES.values())}")
+    kept = {name: entry for name, entry in header.items() if name != "__metadata__" and keep(name)}
+    for name, entry in kept.items():
+        if not isinstance(entry, dict) or str(entry.get("dtype")) not in kinds:
+            raise WeightsError(f"{printable(name)} is not an array of {' or '.join(kinds.values())}")
+    split: Callable[[bytes], Any] = deserialize
     try:
-        arrays = load(data)
-        return {name: arrays[name].copy() for name in header if name != "__metadata__"}
+        parts = dict(split(data))
+        return {name: _array(kept[name]["dtype"], parts[name]) for name in kept}
     except SafetensorError as error:
         raise WeightsError(f"not a whole safetensors file: {printable(str(error))}") from None
+
+
+def _array(kind: str, part: Mapping[str, Any]) -> Array:
+    if kind == "BF16":  # the upper half of a float32
+        return (np.frombuffer(part["data"], "<u2").astype("<u4") << 16).view("<f4").reshape(part["shape"])
+    return np.frombuffer(part["data"], _DTYPES[kind]).reshape(part["shape"])
 
 
 def _safetensors_header(data: bytes) -> dict[str, Any]:
