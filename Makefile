@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test exhaustive soundness nightly bugs exponential cluster lint benchmark package docs clean
+.PHONY: demo test exhaustive soundness nightly bugs exponential cluster runtimes lint benchmark package docs clean
 
 demo: $(VENV)/handcraft  ## build, explain and verify aab
 	$(BIN)/handcraft build programs/aab.py
@@ -32,6 +32,9 @@ bugs: $(VENV)/test  ## bugs put into the prover one at a time: its tests must no
 cluster: $(VENV)/test $(VENV)/cluster  ## real clusters on this machine, whose workers are killed
 	$(BIN)/python -m pytest -o addopts= tests/cluster
 
+runtimes: $(VENV)/test $(VENV)/runtimes  ## every program in every runtime, and a real GPT-2 in our forward pass
+	$(BIN)/python -m pytest -o addopts= -q -n 2 tests/runtimes
+
 lint: $(VENV)/test $(VENV)/lint  ## ruff and mypy
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -57,7 +60,7 @@ $(VENV)/handcraft: $(VENV)/python pyproject.toml
 	$(PIP) install --editable .
 	touch $@
 
-$(VENV)/test $(VENV)/cluster $(VENV)/lint $(VENV)/benchmark $(VENV)/package: $(VENV)/%: $(VENV)/handcraft
+$(VENV)/test $(VENV)/cluster $(VENV)/runtimes $(VENV)/lint $(VENV)/benchmark $(VENV)/package: $(VENV)/%: $(VENV)/handcraft
 	$(PIP) install --group $*
 	touch $@
 

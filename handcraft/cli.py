@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from handcraft.errors import HandcraftError, ProgramError, printable
+from handcraft.errors import ExportError, HandcraftError, ProgramError, printable
 
 if TYPE_CHECKING:
     from handcraft.model import Model
@@ -382,6 +382,39 @@ def states(
         _show(lambda _: render.states(chain, avoided))
         print("".join(f"\nwrote {printable(str(file))}\n" for file in files), end="")
     raise typer.Exit(avoided.exit_code if avoided else 0)
+
+
+@app.command()
+def export(
+    program: Program,
+    to: Annotated[str, typer.Option("--to", metavar="RUNTIME", help="gpt2, picogpt, nanogpt, transformer-lens, onnx or gguf.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The directory to write.")],
+    norm: Annotated[
+        str | None, typer.Option("--norm", help="How layer norms do nothing: mirror, quiet or none, as the runtime allows.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files of an earlier export.")] = False,
+    json: Json = False,
+) -> None:
+    """Write the model for another runtime, checked against the forward pass."""
+    from handcraft.runtimes import export as export_model
+
+    model = _open(program)
+    try:
+        done = export_model(model, to, out, norm=norm, force=force)
+    except ExportError as error:
+        if json:
+            _out({"to": to, "out": str(out), "files": [], "check": error.check})
+        raise
+    except OSError as error:
+        raise ProgramError(f"cannot write {printable(str(error.filename))}: {error.strerror}") from None
+    if json:
+        return _out(done.to_json())
+    print("\n".join(f"wrote {printable(str(file))}" for file in done.files))
+    check = done.check
+    print(
+        f"{check.contexts} contexts: {check.argmax_disagreements} argmax disagreements, largest logit error {check.max_logit_error:.3g}"
+    )
+    return None
 
 
 @app.command("list")

@@ -5,6 +5,7 @@
     ├── PromptError             a prompt that the model cannot or must not answer
     ├── WeightsError            a weight dict or a weight file that is not what it should be
     ├── MissingExtraError       an optional package is not installed
+    ├── ExportError             what was written for a runtime does not agree with the model; exit code 1
     ├── CheckpointError         a file of an interrupted run that is not what it should be
     ├── ClusterError            processes that count for us cannot be reached, or keep dying
     └── UndecidedError          a question that the given limits leave open; exit code 3
@@ -16,7 +17,7 @@ Rules of this file: a message says what was found and what would work; whoever k
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class HandcraftError(Exception):
@@ -63,6 +64,16 @@ class UndecidedError(HandcraftError):
     """A question that the given limits leave open; the message names the limit."""
 
     exit_code = 3
+
+
+class ExportError(HandcraftError):
+    """What was written for a runtime does not agree with the model, and was taken away; `check` says how much."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, check: Mapping[str, object]) -> None:
+        super().__init__(message)
+        self.check = check
 
 
 class CheckpointError(HandcraftError, ValueError):

@@ -12,14 +12,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "handcraft"
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.name not in ("__init__.py", "__main__.py") or path.parent != PACKAGE)
-EXTRAS = {
-    "automata",
-    "networkx",
-    "numba",
-    "joblib",
-    "dask",
-    "ray",
-}  # each imported inside the one function that needs it, with an error that names the extra
+EXTRAS = {  # each imported inside the one function that needs it, with an error that names the extra
+    *("automata", "networkx", "numba", "joblib", "dask", "ray"),
+    *("tokenizers", "array_api_compat", "torch", "transformer_lens", "onnx", "onnxruntime", "gguf"),
+}
 UPWARD = {("program", "model")}  # `program.build()`, for the author's comfort
 
 

@@ -1,0 +1,89 @@
+"""Writes docs/runtimes.md: every bundled program in every runtime. Fails where one chooses another token.
+
+    .venv/bin/python docs/make_runtimes.py       after `make runtimes` has installed them; some minutes
+
+A cell is a round number (1, 2 or 5 and a power of ten) that holds twice the largest error, so that another processor's order of summation changes
+nothing; `tests/runtimes/test_every_program.py` holds every cell at each run of CI.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "tests" / "runtimes"))
+
+from runners import RUNNERS, transformers  # noqa: E402  # after the path to them
+
+from handcraft.loader import bundled  # noqa: E402
+from handcraft.model import Model  # noqa: E402
+from handcraft.runtimes import export  # noqa: E402
+from handcraft.runtimes.agreement import Agreement, compare  # noqa: E402
+
+LEAST = 1e-9  # no smaller bound is shown
+LOW = ("bfloat16", "float16")
+MARK = "<!-- table -->"
+
+
+def measure(name: str) -> dict[str, Agreement]:
+    """One program in each runtime, and in transformers at low precision."""
+    model, found = Model.open(name), {}
+    with tempfile.TemporaryDirectory() as folder:
+        for to, runner in RUNNERS.items():
+            export(model, to, Path(folder) / to)
+            found[to] = compare(model, runner(Path(folder) / to))
+            if not found[to].holds:
+                sys.exit(f"{name} in {to}: {found[to]}")
+        for dtype in LOW:
+            found[dtype] = compare(model, transformers(Path(folder) / "gpt2", dtype))
+    print(name, *(f"{to} {agreement.max_logit_error}" for to, agreement in found.items()))
+    return found
+
+
+def bound(error: float | None) -> str:
+    """The least round number that holds twice the error."""
+    twice = max(2 * (error or 0), LEAST)
+    power = 10.0 ** math.floor(math.log10(twice))
+    return f"{next(power * step for step in (1, 2, 5, 10) if power * step >= twice * (1 - 1e-12)):g}"
+
+
+def low(found: Agreement) -> str:
+    """In how many contexts another token is first."""
+    return f"{found.argmax_disagreements:,} of {found.contexts:,}" if found.argmax_disagreements else "0"
+
+
+def tables(found: dict[str, dict[str, Agreement]]) -> str:
+    """Both tables."""
+    head = f"| program | contexts | {' | '.join(RUNNERS)} |\n|---|{'--:|' * (len(RUNNERS) + 1)}\n"
+    rows = [
+        f"| `{name}` | {row['gpt2'].contexts:,} | {' | '.join(bound(row[to].max_logit_error) for to in RUNNERS)} |"
+        for name, row in found.items()
+    ]
+    right = {dtype: sum(row[dtype].holds for row in found.values()) for dtype in LOW}
+    words = (
+        f"The `gpt2` directory, loaded with `dtype=torch.bfloat16`, keeps every token of {right['bfloat16']} of the {len(found)} "
+        f"programs; with `torch.float16`, whose largest number is 65,504, of {right['float16']}: neither the large epsilon nor "
+        "the small scale fits into it. The contexts with another token:"
+    )
+    lows = [f"| `{name}` | {' | '.join(low(row[dtype]) for dtype in LOW)} |" for name, row in found.items()]
+    return (
+        f"{head}" + "\n".join(rows) + f"\n\n## float16 and bfloat16\n\n{words}\n\n"
+        f"| program | {' | '.join(LOW)} |\n|---|--:|--:|\n" + "\n".join(lows) + "\n"
+    )
+
+
+def main() -> None:
+    """Measure, and put the tables where the mark is."""
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        found = dict(zip(bundled(), pool.map(measure, bundled()), strict=True))
+    page = HERE / "runtimes.md"
+    page.write_text(page.read_text().split(MARK)[0] + f"{MARK}\n\n{tables(found)}")
+
+
+if __name__ == "__main__":
+    main()

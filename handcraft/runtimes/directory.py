@@ -1,0 +1,101 @@
+"""A directory of files, written whole or not at all.
+
+The files are first written and checked in a hidden directory beside the target. Then either that becomes the target by
+one rename, or, in a directory that is there already, each file takes its place by a rename; if one cannot, those before
+it get their old files back.
+
+Rules of this file: nothing is written through a link, or outside the directory that was named; what is there stays
+unless `force` says otherwise, and what is not ours stays in any case.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from handcraft.errors import WeightsError, printable
+
+
+def publish(out: Path, files: Mapping[str, bytes], check: Callable[[Path], None], *, force: bool = False) -> list[Path]:
+    """Write the files, check them where they are not yet seen, then put them in place; returns their paths.
+
+    Raises WeightsError for a target that must not be written, and whatever `check` raises: then nothing is left.
+    """
+    _refuse(out, files, force)
+    with _hidden(out) as work:
+        for name, data in files.items():
+            (work / name).parent.mkdir(parents=True, exist_ok=True)
+            (work / name).write_bytes(data)
+        check(work)
+        _refuse(out, files, force)  # the check took its time
+        if out.exists():
+            _replace(work, out, files)
+        else:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            work.rename(out)
+    return [out / name for name in files]
+
+
+def _refuse(out: Path, files: Mapping[str, bytes], force: bool) -> None:
+    """Raises WeightsError where writing would follow a link, leave the directory, or overwrite."""
+    if out.is_symlink():
+        raise WeightsError(f"{printable(str(out))} is a symbolic link; name a directory of its own")
+    if out.exists() and not out.is_dir():
+        raise WeightsError(f"{printable(str(out))} is a file; name a directory to export into")
+    for name in files:
+        path = out / name
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise WeightsError(f"{printable(name)} would lie outside {printable(str(out))}")
+        if any(step.is_symlink() for step in (path, *path.parents) if step != out and out in step.parents):
+            raise WeightsError(f"{printable(str(path))} is a symbolic link, which is not written through; remove it first")
+        if path.is_dir():
+            raise WeightsError(f"{printable(str(path))} is a directory")
+        if path.exists() and not force:
+            raise WeightsError(f"{printable(str(path))} is there already; --force overwrites it")
+
+
+@contextmanager
+def _hidden(out: Path) -> Iterator[Path]:
+    """A directory on the target's own disk, gone in the end."""
+    nearest = next(parent for parent in out.absolute().parents if parent.exists())
+    work = Path(tempfile.mkdtemp(dir=nearest, prefix=f".{out.name}."))
+    try:
+        work.chmod(0o777 & ~_umask())
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _replace(work: Path, out: Path, files: Mapping[str, bytes]) -> None:
+    """Each file into its place; what was there comes back if one of them cannot be moved."""
+    old = work / ".old"
+    moved: list[str] = []
+    try:
+        for name in files:
+            (old / name).parent.mkdir(parents=True, exist_ok=True)
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            if (out / name).exists():
+                shutil.copy2(out / name, old / name)
+            (work / name).replace(out / name)
+            moved.append(name)
+    except BaseException:
+        for name in moved:
+            _restore(old / name, out / name)
+        raise
+
+
+def _restore(old: Path, path: Path) -> None:
+    if old.exists():
+        old.replace(path)
+    else:
+        path.unlink()

@@ -1,0 +1,77 @@
+"""From a model to the files of a runtime, checked before anyone sees them.
+
+Rules of this file: what is called done has been read back from its files and agrees with the model's own forward pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from handcraft.errors import ExportError, ProgramError, WeightsError, hint
+from handcraft.model import Model
+from handcraft.runtimes import gguf_file, huggingface, nanogpt, onnx_graph, picogpt, transformer_lens
+from handcraft.runtimes.agreement import Agreement, compare
+from handcraft.runtimes.directory import publish
+from handcraft.runtimes.norms import Norm
+from handcraft.runtimes.target import Runtime
+
+T = TypeVar("T", Runtime, Norm)
+RUNTIMES = {
+    module.RUNTIME.name: module.RUNTIME for module in (huggingface, picogpt, nanogpt, transformer_lens, onnx_graph, gguf_file)
+}
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was written, and how well it agrees with the model."""
+
+    to: str
+    out: Path
+    files: tuple[Path, ...]
+    check: Agreement
+
+    def to_json(self) -> dict[str, Any]:
+        """As the command line prints it."""
+        return {"to": self.to, "out": str(self.out), "files": [str(f) for f in self.files], "check": self.check.to_json()}
+
+
+def export(model: Model, to: str, out: str | Path, *, norm: str | None = None, force: bool = False) -> Export:
+    """Write the model for a runtime, into a directory, all of it or nothing.
+
+    Raises ProgramError for a runtime or a norm that is not there, or a program that the runtime cannot compute;
+    WeightsError for a directory that must not be written; MissingExtraError; ExportError where what was written does
+    not agree with the model: then nothing is left.
+    """
+    runtime = named(to, RUNTIMES.values(), "runtime")
+    kind = runtime.norms[0] if norm is None else named(norm, runtime.norms, f"norm of {runtime.name}")
+    if model.dtype != "float32":
+        raise WeightsError(f"an export holds float32, this model is {model.dtype}; build it in float32")
+    found: list[Agreement] = []
+
+    def check(directory: Path) -> None:
+        found.append(compare(model, runtime.run(directory)))
+        if not found[0].holds:
+            raise ExportError(_disagrees(model, runtime, kind, found[0]), found[0].to_json())
+
+    paths = publish(Path(out), runtime.files(model, kind), check, force=force)
+    return Export(to, Path(out), tuple(paths), found[0])
+
+
+def named(name: str, known: Iterable[T], kind: str) -> T:
+    """The runtime or norm of this name. Raises ProgramError, with the nearest, where there is none."""
+    table = {thing.name: thing for thing in known}
+    if name not in table:
+        raise ProgramError(f"there is no {kind} '{name}', only {', '.join(table)}{hint(name, table)}")
+    return table[name]
+
+
+def _disagrees(model: Model, runtime: Runtime, norm: Norm, found: Agreement) -> str:
+    other = [other.name for other in runtime.norms if other is not norm]
+    instead = f"; --norm {other[0]} may do better" if other else ""
+    return (
+        f"{model.name} in {runtime.name} chooses another token in {found.argmax_disagreements} of {found.contexts} contexts, "
+        f"so nothing was written{instead}"
+    )

@@ -1,0 +1,123 @@
+r"""A directory of Hugging Face's, which stock `GPT2LMHeadModel` and `pipeline("text-generation", ...)` load.
+
+    config.json             GPT-2's own fields; of them only `layer_norm_epsilon` is unusual, with the norm `mirror`
+    model.safetensors       float32; Conv1D weights are [n_in, n_out], as in the dict
+    tokenizer.json          a table of words, the text cut by the longest that matches; what is no word is an error
+    tokenizer_config.json   the window
+    generation_config.json  greedy, up to the window, and up to the claim's stop token
+
+    pipeline("text-generation", "DIR")("aab")                  transformers, nothing of handcraft
+
+There a text with an unknown character raises "WordLevel error: Missing [UNK] token". The window is not slid: greedy
+generation ends at it, a longer prompt is an IndexError of torch's.
+
+Rules of this file: nothing here needs torch or transformers.
+Source: the checkpoint format of Hugging Face's transformers and tokenizers.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from handcraft.errors import ProgramError
+from handcraft.gpt2 import Array
+from handcraft.model import Model
+from handcraft.runtimes.loading import CONFIG_JSON, SAFETENSORS, load_gpt2
+from handcraft.runtimes.norms import MIRROR, QUIET, Norm, Stock, with_norms
+from handcraft.runtimes.target import Files, Run, Runtime, arrays_to_bytes, stop_id
+
+ACTIVATION = {"gelu": "gelu_new", "relu": "relu"}
+
+
+def files(model: Model, norm: Norm) -> Files:
+    """The five files. Raises ProgramError for a program without a causal mask, which GPT-2 always has."""
+    if not model.causal:
+        raise ProgramError("stock GPT-2 is causal; a program with causal=False can be exported to onnx or transformer-lens")
+    stock = with_norms(model.weights, model.n_head, norm)
+    documents = {
+        CONFIG_JSON: _config(model, stock),
+        "tokenizer.json": _tokenizer(model),
+        "tokenizer_config.json": {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "model_max_length": model.n_ctx,
+            "clean_up_tokenization_spaces": False,
+        },
+        "generation_config.json": _generation(model),
+    }
+    written = {name: json.dumps(fields, indent=2).encode() for name, fields in documents.items()}
+    return {SAFETENSORS: arrays_to_bytes(state_dict(stock), {"format": "pt"}), **written}
+
+
+def state_dict(stock: Stock) -> dict[str, Array]:
+    """The arrays under the names of GPT2LMHeadModel; the unembedding is tied, and not written."""
+    weights = stock.weights
+    found = {"transformer.wte.weight": weights["wte"], "transformer.wpe.weight": weights["wpe"]}
+    for i, block in enumerate(weights["blocks"]):
+        for key, norm in ((f"h.{i}.ln_1", block["ln_1"]), (f"h.{i}.ln_2", block["ln_2"])):
+            found |= _norm(key, norm)
+        for part, first in (("attn", "c_attn"), ("mlp", "c_fc")):
+            for name in (first, "c_proj"):
+                key = f"transformer.h.{i}.{part}.{name}"
+                found |= {f"{key}.weight": block[part][name]["w"], f"{key}.bias": block[part][name]["b"]}
+    return found | _norm("ln_f", weights["ln_f"])
+
+
+def _norm(key: str, norm: dict[str, Array]) -> dict[str, Array]:
+    return {f"transformer.{key}.weight": norm["g"], f"transformer.{key}.bias": norm["b"]}
+
+
+def _config(model: Model, stock: Stock) -> dict[str, Any]:
+    return {
+        "architectures": ["GPT2LMHeadModel"],
+        "model_type": "gpt2",
+        "vocab_size": len(model.vocabulary),
+        "n_positions": model.n_ctx,
+        "n_ctx": model.n_ctx,
+        "n_embd": stock.n_embd,
+        "n_layer": model.n_layer,
+        "n_head": stock.n_head,
+        "n_inner": stock.n_inner,
+        "activation_function": ACTIVATION[model.activation],
+        "layer_norm_epsilon": stock.epsilon,
+        "resid_pdrop": 0.0,
+        "embd_pdrop": 0.0,
+        "attn_pdrop": 0.0,
+        "bos_token_id": None,
+        "eos_token_id": stop_id(model),
+        "pad_token_id": None,
+        "tie_word_embeddings": True,
+        "dtype": "float32",
+    }
+
+
+def _generation(model: Model) -> dict[str, Any]:
+    """Greedy; without a stop token nothing but the window ends it."""
+    stop = stop_id(model)
+    return {"do_sample": False, "max_length": model.n_ctx + 1, "eos_token_id": stop, "pad_token_id": 0 if stop is None else stop}
+
+
+def _tokenizer(model: Model) -> dict[str, Any]:
+    words = sorted(model.vocabulary.tokens, key=len, reverse=True)  # the longest match first, as our own vocabulary cuts
+    pattern = "|".join([*map(re.escape, words), r"[\s\S]"])  # the last alternative: a letter that is no word, to be refused
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [],
+        "normalizer": None,
+        "pre_tokenizer": {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False},
+        "post_processor": None,
+        "decoder": {"type": "Fuse"},
+        "model": {"type": "WordLevel", "vocab": model.vocabulary.ids, "unk_token": "[UNK]"},
+    }
+
+
+def run(directory: Path) -> Run:
+    """The forward pass of NumPy over what the files hold."""
+    return load_gpt2(directory)
+
+
+RUNTIME = Runtime("gpt2", "a directory that Hugging Face's transformers loads", (MIRROR, QUIET), files, run)

@@ -1,0 +1,62 @@
+"""The dict that picoGPT's `gpt2()` takes, in an npz file.
+
+    params.npz     the arrays under picoGPT's keys, joined by dots: blocks.0.attn.c_attn.w
+    hparams.json   n_vocab n_ctx n_embd n_head n_layer, as beside OpenAI's checkpoints
+    encoder.json   token -> id, as there
+
+With the norm `quiet` (the default) it runs in picoGPT as it is; with `none` it is the bare dict, for a pass without
+layer norms. Nesting the keys again takes three lines of NumPy:
+
+    params = {"blocks": [{} for _ in range(n_layer)]}
+    for name, array in numpy.load("params.npz").items():
+        *path, leaf = [int(key) if key.isdigit() else key for key in name.split(".")]
+        functools.reduce(lambda at, key: at[key] if isinstance(at, list) else at.setdefault(key, {}), path, params)[leaf] = array
+
+Rules of this file: NumPy alone.
+Source: picoGPT (Jay Mody, "GPT in 60 Lines of NumPy", 2023), whose gelu is the tanh form and whose epsilon is 1e-5.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from handcraft.errors import ProgramError
+from handcraft.gpt2 import Array, gpt2
+from handcraft.model import Model
+from handcraft.runtimes.norms import NONE, QUIET, Norm, with_norms
+from handcraft.runtimes.target import Files, Run, Runtime
+from handcraft.weights import MAX_JSON, load_weights, parse_json, read_bytes, to_npz
+
+PARAMS, HPARAMS, ENCODER = "params.npz", "hparams.json", "encoder.json"
+
+
+def files(model: Model, norm: Norm) -> Files:
+    """The three files. Raises ProgramError for what picoGPT does not compute: relu, or attention without a mask."""
+    if model.activation != "gelu" or not model.causal:
+        raise ProgramError("picoGPT has gelu and a causal mask; build the program with activation='gelu' and causal=True")
+    stock = None if norm is NONE else with_norms(model.weights, model.n_head, norm)
+    weights, n_head = (stock.weights, stock.n_head) if stock else (model.weights, model.n_head)
+    n_vocab, n_embd = weights["wte"].shape
+    hparams = {"n_vocab": n_vocab, "n_ctx": model.n_ctx, "n_embd": n_embd, "n_head": n_head, "n_layer": model.n_layer}
+    return {
+        PARAMS: to_npz(weights),
+        HPARAMS: json.dumps(hparams).encode(),
+        ENCODER: json.dumps(model.vocabulary.ids, ensure_ascii=False).encode(),
+    }
+
+
+def run(directory: Path) -> Run:
+    """Our forward pass over what the files hold."""
+    weights = load_weights(directory / PARAMS)
+    n_head = parse_json(read_bytes(directory / HPARAMS, MAX_JSON))["n_head"]
+
+    def logits(ids: Array) -> Array:  # [n_batch, n_seq] -> [n_batch, n_seq, n_vocab]
+        return gpt2(np.asarray(ids), **weights, n_head=n_head)
+
+    return logits
+
+
+RUNTIME = Runtime("picogpt", "the dict of picoGPT, in an npz file", (QUIET, NONE), files, run)

@@ -1,0 +1,73 @@
+"""The check of an export notices whatever differs from the model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import bundled_model, every
+
+from handcraft.gpt2 import Array
+from handcraft.runtimes.agreement import Agreement, compare, texts
+
+
+def test_a_model_agrees_with_itself() -> None:
+    """Every context of aab, each once; and a thousand prompts of the adder with all eleven digits of their sums."""
+    assert compare(bundled_model("aab"), bundled_model("aab")) == Agreement(62, 0, 0.0)
+    assert compare(bundled_model("adder"), bundled_model("adder")) == Agreement(11_000, 0, 0.0)
+
+
+def test_every_context_is_compared_where_they_are_few() -> None:
+    """The shorter first, and of each the logits after its last token."""
+    assert [(tuple(ids), first) for ids, first in texts(bundled_model("aab"), 1000)] == [(ids, len(ids) - 1) for ids in every(2, 5)]
+
+
+def test_a_thousand_contexts_are_drawn_where_they_are_many() -> None:
+    """The same ones each time, of every length."""
+    drawn = list(texts(bundled_model("induction"), 1000))
+    assert drawn == list(texts(bundled_model("induction"), 1000))
+    assert {len(ids) for ids, _ in drawn} == set(range(1, 65))
+
+
+def test_prompts_are_compared_from_their_end_on() -> None:
+    """A prompt of the adder has 24 tokens; the last of the sum's eleven digits is predicted, never read."""
+    assert {(len(ids), first) for ids, first in texts(bundled_model("adder"), 20)} == {(34, 23)}
+
+
+def broken(at: tuple[int, ...], token: int, value: float) -> object:
+    """aab, with another logit after one context."""
+    model = bundled_model("aab")
+
+    def run(ids: Array) -> Array:
+        logits = np.array(model(ids))
+        logits[(ids == at).all(-1) if ids.shape[1] == len(at) else [False] * len(ids), -1, token] = value
+        return logits
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (4096.0, Agreement(62, 1, 4096.0)),
+        (1.0, Agreement(62, 0, 1.0)),
+        (np.nan, Agreement(62, 1, None)),
+        (np.inf, Agreement(62, 1, None)),
+    ],
+)
+def test_one_wrong_logit_of_all_is_found(value: float, expected: Agreement) -> None:
+    """After aaba comes a, whose logit is 2,048 and b's 0: a higher b is a disagreement, a different one an error."""
+    assert compare(bundled_model("aab"), broken((0, 0, 1, 0), 1, value)) == expected  # type: ignore[arg-type]
+    assert expected.holds == (expected.argmax_disagreements == 0)
+
+
+def test_any_of_tied_tokens_is_right() -> None:
+    """After bb abc leaves open what comes: whatever a runtime chooses there, it does not disagree."""
+    model = bundled_model("abc")
+    tied = model("bb")[-1]
+    assert (tied == tied.max()).sum() > 1
+
+    def other(ids: Array) -> Array:
+        logits = model(ids)
+        return logits - np.arange(3) * 1e-3 * (logits == logits.max(-1, keepdims=True))
+
+    assert compare(model, other).argmax_disagreements == 0

@@ -1,0 +1,245 @@
+"""`handcraft export`: what the core writes without any extra, and every way to be refused."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import pickle
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+from cli_runner import files, handcraft
+from conftest import Refused, bundled_model, bundled_program
+from safetensors.numpy import load_file
+
+from handcraft import Program
+from handcraft.errors import ExportError, ProgramError, WeightsError
+from handcraft.gpt2 import Array
+from handcraft.runtimes import RUNTIMES, exporting, load_gpt2
+from handcraft.runtimes.agreement import compare
+from handcraft.runtimes.target import Run
+
+FOREIGN = ("torch", "transformers", "tokenizers", "transformer_lens", "onnx", "onnxruntime", "gguf", "jax")
+
+
+@pytest.fixture
+def bare() -> Any:
+    """A machine that has the core and none of the extras."""
+    real = builtins.__import__
+
+    def absent(name: str, *rest: Any, **options: Any) -> Any:
+        if name.split(".", maxsplit=1)[0] in FOREIGN:
+            raise ImportError(name)
+        return real(name, *rest, **options)
+
+    hidden = {name: module for name, module in sys.modules.items() if name.split(".")[0] not in FOREIGN}
+    with mock.patch.dict(sys.modules, hidden, clear=True), mock.patch.object(builtins, "__import__", absent):
+        yield
+
+
+EXACT = {"contexts": 62, "argmax_disagreements": 0, "max_logit_error": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("to", "names"),
+    [
+        ("gpt2", ["model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json"]),
+        ("picogpt", ["params.npz", "hparams.json", "encoder.json"]),
+        ("nanogpt", ["model.safetensors", "model_args.json", "meta.pkl"]),
+    ],
+)
+@pytest.mark.usefixtures("bare")
+def test_the_core_exports_without_any_extra(to: str, names: list[str], tmp_path: Path) -> None:
+    """gpt2, picogpt and nanogpt need nothing but the core; the check is exact for aab, whose weights are whole numbers."""
+    found = handcraft("export", "aab", "--to", to, "--out", tmp_path / "out", "--json")
+    assert found.json == {
+        "to": to,
+        "out": str(tmp_path / "out"),
+        "files": [str(tmp_path / "out" / n) for n in names],
+        "check": EXACT,
+    }
+    assert set(files(tmp_path)) == {f"out/{name}" for name in names}
+
+
+@pytest.mark.parametrize(
+    ("to", "message"),
+    [
+        ("onnx", "an ONNX file needs the extra `onnx`: pip install 'handcraft[onnx]'"),
+        ("gguf", "a GGUF file needs the extra `gguf`: pip install 'handcraft[gguf]'"),
+        ("transformer-lens", "a bridge needs the extra `transformer-lens`: pip install 'handcraft[transformer-lens]'"),
+    ],
+)
+@pytest.mark.usefixtures("bare")
+def test_a_missing_extra_is_one_line_that_names_it(to: str, message: str, tmp_path: Path) -> None:
+    """Exit code 2, and nothing is written."""
+    found = handcraft("export", "aab", "--to", to, "--out", tmp_path / "out")
+    assert (found.code, found.out, found.err) == (2, "", f"error: {message}\n")
+    assert files(tmp_path) == {}
+
+
+def test_what_is_printed(tmp_path: Path) -> None:
+    """The files, then what the check found."""
+    found = handcraft("export", "aab", "--to", "picogpt", "--out", "out", cwd=tmp_path)
+    assert found.code == 0
+    assert found.lines == [
+        "wrote out/params.npz",
+        "wrote out/hparams.json",
+        "wrote out/encoder.json",
+        "62 contexts: 0 argmax disagreements, largest logit error 0",
+    ]
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+def test_an_unknown_runtime_or_norm_suggests_the_nearest(tmp_path: Path) -> None:
+    """With all that there are."""
+    found = handcraft("export", "aab", "--to", "gpt-2", "--out", tmp_path / "out")
+    names = "gpt2, picogpt, nanogpt, transformer-lens, onnx, gguf"
+    assert (found.code, found.err) == (2, f"error: there is no runtime 'gpt-2', only {names}; did you mean 'gpt2'?\n")
+    found = handcraft("export", "aab", "--to", "nanogpt", "--norm", "mirror", "--out", tmp_path / "out")
+    assert (found.code, found.err) == (2, "error: there is no norm of nanogpt 'mirror', only quiet\n")
+
+
+def test_an_export_is_not_overwritten_without_force(tmp_path: Path) -> None:
+    """Exit code 2 with what would help; with --force the new one is there."""
+    assert handcraft("export", "aab", "--to", "picogpt", "--out", tmp_path / "out").code == 0
+    old = files(tmp_path)
+    found = handcraft("export", "abc", "--to", "picogpt", "--out", tmp_path / "out")
+    assert (found.code, found.err) == (2, f"error: {tmp_path / 'out/params.npz'} is there already; --force overwrites it\n")
+    assert files(tmp_path) == old
+    assert handcraft("export", "abc", "--to", "picogpt", "--out", tmp_path / "out", "--force").code == 0
+    assert json.loads(files(tmp_path)["out/encoder.json"]) == {"a": 0, "b": 1, "c": 2}
+
+
+def test_a_link_is_refused(tmp_path: Path) -> None:
+    """A link in the place of the directory, forced or not."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "elsewhere")
+    found = handcraft("export", "aab", "--to", "gpt2", "--out", tmp_path / "out", "--force")
+    assert (found.code, found.err) == (2, f"error: {tmp_path / 'out'} is a symbolic link; name a directory of its own\n")
+    assert files(tmp_path / "elsewhere") == {}
+
+
+def wrong(_: Path) -> Run:
+    """A runtime that always chooses b."""
+    return lambda ids: np.tile(np.array([0.0, 1.0], np.float32), (*ids.shape, 1))
+
+
+@pytest.fixture
+def liar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """gpt2, whose files do not compute what the model does."""
+    honest = RUNTIMES["gpt2"]
+    monkeypatch.setitem(exporting.RUNTIMES, "gpt2", type(honest)(honest.name, honest.summary, honest.norms, honest.files, wrong))
+
+
+@pytest.mark.usefixtures("liar")
+def test_a_failed_check_exits_1_and_leaves_nothing(tmp_path: Path) -> None:
+    """The error says in how many contexts, --json the whole check; no file stays."""
+    message = "aab in gpt2 chooses another token in 46 of 62 contexts, so nothing was written; --norm quiet may do better"
+    found = handcraft("export", "aab", "--to", "gpt2", "--out", tmp_path / "deep/out", "--json")
+    assert (found.code, found.err) == (1, f"error: {message}\n")
+    assert json.loads(found.out) == {
+        "to": "gpt2",
+        "out": str(tmp_path / "deep/out"),
+        "files": [],
+        "check": {"contexts": 62, "argmax_disagreements": 46, "max_logit_error": 2048.0},
+    }
+    assert list(tmp_path.iterdir()) == []
+    with Refused(ExportError, message):
+        exporting.export(bundled_model("aab"), "gpt2", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("to", "changes", "message"),
+    [
+        (
+            "picogpt",
+            {"activation": "relu"},
+            "picoGPT has gelu and a causal mask; build the program with activation='gelu' and causal=True",
+        ),
+        (
+            "nanogpt",
+            {"causal": False},
+            "nanoGPT has gelu and a causal mask; build the program with activation='gelu' and causal=True",
+        ),
+        (
+            "gpt2",
+            {"causal": False},
+            "stock GPT-2 is causal; a program with causal=False can be exported to onnx or transformer-lens",
+        ),
+    ],
+)
+def test_what_a_runtime_cannot_compute_is_refused(to: str, changes: Mapping[str, Any], message: str, tmp_path: Path) -> None:
+    """An activation it does not have, or attention without a mask; before anything is written."""
+    program = bundled_program("baby_gpt")
+    fields = {field: getattr(program, field) for field in Program.model_fields} | changes
+    with Refused(ProgramError, message):
+        exporting.export(Program(**fields).build(), to, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_is_float32(tmp_path: Path) -> None:
+    """The formats hold it, and the check compares in it."""
+    with Refused(WeightsError, "an export holds float32, this model is float64; build it in float32"):
+        exporting.export(bundled_model("aab", "float64"), "gpt2", tmp_path / "out")
+
+
+# ---------------------------------------------------------------- what the files hold
+
+
+def test_a_gpt2_directory_is_read_again(tmp_path: Path) -> None:
+    """Our own reader of Hugging Face's checkpoints: the same tokens, the same window, the same logits."""
+    model = bundled_model("fizzbuzz")
+    exporting.export(model, "gpt2", tmp_path / "fizzbuzz")
+    again = load_gpt2(tmp_path / "fizzbuzz")
+    assert (again.vocabulary, again.n_ctx, again.epsilon) == (model.vocabulary, model.n_ctx, 2.0**80)
+    assert compare(model, again).argmax_disagreements == 0
+    assert again.generate("^15=", 1) == model.generate("^15=") == "FizzBuzz"
+
+
+def test_relu_is_a_field_of_the_config(tmp_path: Path) -> None:
+    """GPT-2's config names the activation."""
+    program = bundled_program("baby_gpt")
+    fields = {field: getattr(program, field) for field in Program.model_fields} | {"activation": "relu"}
+    exporting.export(Program(**fields).build(), "gpt2", tmp_path / "out")
+    assert json.loads((tmp_path / "out/config.json").read_text())["activation_function"] == "relu"
+
+
+def test_the_stop_token_ends_generation(tmp_path: Path) -> None:
+    """generation_config.json names it, and lets the last token be predicted that is never read."""
+    exporting.export(bundled_model("nim"), "gpt2", tmp_path / "out")
+    stop = bundled_model("nim").vocabulary.ids["$"]
+    assert json.loads((tmp_path / "out/generation_config.json").read_text()) == {
+        "do_sample": False, "max_length": 8, "eos_token_id": stop, "pad_token_id": stop,
+    }  # fmt: skip
+
+
+def test_the_bare_dict_of_picogpt(tmp_path: Path) -> None:
+    """`--norm none`: the arrays of the model itself, for a pass without layer norms."""
+    model = bundled_model("aab")
+    exporting.export(model, "picogpt", tmp_path / "out", norm="none")
+    arrays = np.load(tmp_path / "out/params.npz")
+    np.testing.assert_array_equal(arrays["blocks.0.attn.c_attn.w"], model.weights["blocks"][0]["attn"]["c_attn"]["w"])
+    assert json.loads((tmp_path / "out/hparams.json").read_text()) == {
+        "n_vocab": 2,
+        "n_ctx": 5,
+        "n_embd": 8,
+        "n_head": 1,
+        "n_layer": 1,
+    }
+
+
+def test_nanogpts_arrays_and_letters(tmp_path: Path) -> None:
+    """Linear weights are turned round, the unembedding stands beside wte, and the letters are those of its sample.py."""
+    exporting.export(bundled_model("aab"), "nanogpt", tmp_path / "out")
+    arrays: dict[str, Array] = load_file(tmp_path / "out/model.safetensors")
+    assert arrays["transformer.h.0.attn.c_attn.weight"].shape == (48, 16)
+    np.testing.assert_array_equal(arrays["lm_head.weight"], arrays["transformer.wte.weight"])
+    letters = pickle.loads((tmp_path / "out/meta.pkl").read_bytes())
+    assert letters == {"vocab_size": 2, "stoi": {"a": 0, "b": 1}, "itos": {0: "a", 1: "b"}}
