@@ -14,4 +14,11 @@ cd "$work"
 "$work/venv/bin/handcraft" build aab
 test "$("$work/venv/bin/handcraft" run aab a -n 10)" = baabaabaab
 "$work/venv/bin/handcraft" verify build/aab
+for runtime in gpt2 picogpt nanogpt; do "$work/venv/bin/handcraft" export build/aab --to $runtime --out "exports/$runtime"; done
+if "$work/venv/bin/python" -c "import torch" 2>/dev/null; then echo "the core brings torch" >&2; exit 1; fi
+code=0
+"$work/venv/bin/handcraft" export aab --to onnx --out exports/onnx 2>"$work/missing" || code=$?
+test "$code" = 2
+grep -qx "error: an ONNX file needs the extra .onnx.: pip install 'handcraft\[onnx\]'" "$work/missing"
+test ! -e exports/onnx
 if grep -rq "$work" build/aab; then echo "a built directory names the machine's folders" >&2; exit 1; fi
