@@ -2,8 +2,8 @@
 
     .venv/bin/python docs/make_runtimes.py       after `make runtimes` has installed them; some minutes
 
-A cell is a round number (1, 2 or 5 and a power of ten) that holds twice the largest error, so that another processor's order of summation changes
-nothing; `tests/runtimes/test_every_program.py` holds every cell at each run of CI.
+A cell is a round number (1, 2 or 5 and a power of ten) that holds twice the largest error, so that another processor's
+order of summation changes nothing; `tests/runtimes/test_every_program.py` holds every cell at each run of CI.
 """
 
 from __future__ import annotations

@@ -410,10 +410,7 @@ def export(
     if json:
         return _out(done.to_json())
     print("\n".join(f"wrote {printable(str(file))}" for file in done.files))
-    check = done.check
-    print(
-        f"{check.contexts} contexts: {check.argmax_disagreements} argmax disagreements, largest logit error {check.max_logit_error:.3g}"
-    )
+    print(done.check)
     return None
 
 

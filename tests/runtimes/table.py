@@ -12,7 +12,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "runtimes.md"
 @cache
 def rows() -> dict[str, dict[str, str]]:
     """The cells of the first table, by program and column."""
-    lines = re.findall(r"^\| (.*) \|$", PAGE.read_text().split("## float16")[0], re.MULTILINE)
+    lines = re.findall(r"^\| (.*) \|$", PAGE.read_text().split("<!-- table -->")[1].split("## float16")[0], re.MULTILINE)
     head, *body = [line.split(" | ") for line in lines]
     return {row[0].strip("`"): dict(zip(head[1:], row[1:], strict=True)) for row in body}
 
