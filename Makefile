@@ -33,7 +33,7 @@ cluster: $(VENV)/test $(VENV)/cluster  ## real clusters on this machine, whose w
 	$(BIN)/python -m pytest -o addopts= tests/cluster
 
 runtimes: $(VENV)/test $(VENV)/runtimes  ## every program in every runtime, and a real GPT-2 in our forward pass
-	$(BIN)/python -m pytest -o addopts= -q -n 2 tests/runtimes
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -o addopts= -q -n 2 tests/runtimes
 
 lint: $(VENV)/test $(VENV)/lint  ## ruff and mypy
 	$(BIN)/ruff check

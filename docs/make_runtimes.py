@@ -18,11 +18,11 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests" / "runtimes"))
 
-from runners import RUNNERS, transformers  # noqa: E402  # after the path to them
+from runners import agreement, transformers  # noqa: E402  # after the path to them
 
 from handcraft.loader import bundled  # noqa: E402
 from handcraft.model import Model  # noqa: E402
-from handcraft.runtimes import export  # noqa: E402
+from handcraft.runtimes import RUNTIMES  # noqa: E402
 from handcraft.runtimes.agreement import Agreement, compare  # noqa: E402
 
 LEAST = 1e-9  # no smaller bound is shown
@@ -34,9 +34,8 @@ def measure(name: str) -> dict[str, Agreement]:
     """One program in each runtime, and in transformers at low precision."""
     model, found = Model.open(name), {}
     with tempfile.TemporaryDirectory() as folder:
-        for to, runner in RUNNERS.items():
-            export(model, to, Path(folder) / to)
-            found[to] = compare(model, runner(Path(folder) / to))
+        for to in RUNTIMES:
+            found[to] = agreement(model, to, Path(folder) / to)
             if not found[to].holds:
                 sys.exit(f"{name} in {to}: {found[to]}")
         for dtype in LOW:
@@ -59,9 +58,9 @@ def low(found: Agreement) -> str:
 
 def tables(found: dict[str, dict[str, Agreement]]) -> str:
     """Both tables."""
-    head = f"| program | contexts | {' | '.join(RUNNERS)} |\n|---|{'--:|' * (len(RUNNERS) + 1)}\n"
+    head = f"| program | contexts | {' | '.join(RUNTIMES)} |\n|---|{'--:|' * (len(RUNTIMES) + 1)}\n"
     rows = [
-        f"| `{name}` | {row['gpt2'].contexts:,} | {' | '.join(bound(row[to].max_logit_error) for to in RUNNERS)} |"
+        f"| `{name}` | {row['gpt2'].contexts:,} | {' | '.join(bound(row[to].max_logit_error) for to in RUNTIMES)} |"
         for name, row in found.items()
     ]
     right = {dtype: sum(row[dtype].holds for row in found.values()) for dtype in LOW}

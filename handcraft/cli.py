@@ -11,14 +11,16 @@ from __future__ import annotations
 import io
 import json as json_module
 import os
+import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -41,10 +43,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and no
 Dtype = Annotated[str, typer.Option("--dtype", help="float32 or float64.")]
 Tokens = Annotated[bool, typer.Option("--tokens", help="The text is a JSON list of tokens.")]
 PROGRESS_AFTER = 2.0  # seconds
+T = TypeVar("T")
 
 
 def main() -> None:
     """Run the command line; every error of a user's is one line on stderr."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what is half-written is taken away
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without these characters is no reason to fail
@@ -140,11 +145,11 @@ def build(
     return None
 
 
-def _writing(write: Callable[[], list[Path]]) -> list[Path]:
+def _writing(write: Callable[[], T]) -> T:
     try:
         return write()
     except OSError as error:
-        raise ProgramError(f"cannot write {printable(str(error.filename))}: {error.strerror}") from None
+        raise ProgramError(f"cannot write {printable(str(error.filename or 'the file'))}: {error.strerror}") from None
 
 
 @app.command()
@@ -269,10 +274,7 @@ def _certified(model: Model, write: Path | None, read: Path | None, free: bool, 
         raise ProgramError("--certificate and --check go without each other and without --method")
     if read is not None:
         return check_certificate(model, read)
-    try:
-        return certify(model, write or Path(), progress, seconds)
-    except OSError as error:
-        raise ProgramError(f"cannot write {printable(str(error.filename))}: {error.strerror}") from None
+    return _writing(lambda: certify(model, write or Path(), progress, seconds))
 
 
 def _print_report(model: Model, report: Report) -> None:
@@ -400,13 +402,12 @@ def export(
 
     model = _open(program)
     try:
-        done = export_model(model, to, out, norm=norm, force=force)
+        with _Progress(f"checking {model.name} in {to}") as progress, redirect_stdout(sys.stderr):  # some runtimes talk
+            done = export_model(model, to, out, norm=norm, force=force, progress=progress)
     except ExportError as error:
         if json:
             _out({"to": to, "out": str(out), "files": [], "check": error.check})
         raise
-    except OSError as error:
-        raise ProgramError(f"cannot write {printable(str(error.filename))}: {error.strerror}") from None
     if json:
         return _out(done.to_json())
     print("\n".join(f"wrote {printable(str(file))}" for file in done.files))

@@ -109,6 +109,8 @@ class Model:
         """Write `model.safetensors` and `program.json`; returns their paths. A built directory holds float32."""
         if self.dtype != "float32":
             raise WeightsError(f"a built directory holds float32, this model is {self.dtype}; build it in float32")
+        if type(self.vocabulary) is not Vocabulary:
+            raise WeightsError(f"a built directory holds tokens that stand in texts as they are, not those of {self.name}")
         if self.epsilon != EPSILON:
             raise WeightsError(f"the layer norms of a built directory have epsilon {EPSILON}, this model's have {self.epsilon}")
         fields = {

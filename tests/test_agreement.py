@@ -12,8 +12,8 @@ from handcraft.runtimes.agreement import Agreement, compare, texts
 
 def test_a_model_agrees_with_itself() -> None:
     """Every context of aab, each once; and a thousand prompts of the adder with all eleven digits of their sums."""
-    assert compare(bundled_model("aab"), bundled_model("aab")) == Agreement(62, 0, 0.0)
-    assert compare(bundled_model("adder"), bundled_model("adder")) == Agreement(11_000, 0, 0.0)
+    assert compare(bundled_model("aab"), bundled_model("aab")) == Agreement(62, 0, 0.0, 2048.0)
+    assert compare(bundled_model("adder"), bundled_model("adder")) == Agreement(11_000, 0, 0.0, 524_388.0)
 
 
 def test_every_context_is_compared_where_they_are_few() -> None:
@@ -46,18 +46,18 @@ def broken(at: tuple[int, ...], token: int, value: float) -> object:
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (4096.0, Agreement(62, 1, 4096.0)),
-        (1.0, Agreement(62, 0, 1.0)),
-        (np.nan, Agreement(62, 1, None)),
-        (np.inf, Agreement(62, 1, None)),
-    ],
+    ("value", "wrong", "error", "holds"),
+    [(4096.0, 1, 4096.0, False), (2.0, 0, 2.0, True), (3.0, 0, 3.0, False), (np.nan, 1, None, False), (np.inf, 1, None, False)],
 )
-def test_one_wrong_logit_of_all_is_found(value: float, expected: Agreement) -> None:
-    """After aaba comes a, whose logit is 2,048 and b's 0: a higher b is a disagreement, a different one an error."""
-    assert compare(bundled_model("aab"), broken((0, 0, 1, 0), 1, value)) == expected  # type: ignore[arg-type]
-    assert expected.holds == (expected.argmax_disagreements == 0)
+def test_one_wrong_logit_of_all_is_found(value: float, wrong: int, error: float | None, holds: bool) -> None:
+    """After aaba comes a, whose logit is 2,048 and b's 0: a higher b is a disagreement, one that is far off no agreement."""
+    found = compare(bundled_model("aab"), broken((0, 0, 1, 0), 1, value))  # type: ignore[arg-type]
+    assert (found, found.holds) == (Agreement(62, wrong, error, 2048.0), holds)
+
+
+def test_nothing_compared_is_no_agreement() -> None:
+    """A check that saw no context did not hold."""
+    assert not Agreement(0, 0, 0.0).holds
 
 
 def test_any_of_tied_tokens_is_right() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli_runner import files
@@ -116,9 +118,42 @@ def test_files_come_back_if_one_cannot_be_moved(tmp_path: Path, monkeypatch: pyt
         return replace(path, target)
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(OSError, match="No space left on device"):
+    with Refused(WeightsError, f"cannot write {tmp_path / 'out'}: No space left on device"):
         publish(tmp_path / "out", TWO, fine, force=True)
     assert files(tmp_path) == {"out/b/c.bin": b"old c"}
+
+
+def test_a_file_of_another_export_never_stays_beside_these(tmp_path: Path) -> None:
+    """A checkpoint of another model beside new tokens would be run with them: it is named, force or not."""
+    publish(tmp_path / "out", {"ckpt.pt": b"old"}, fine)
+    message = f"{tmp_path / 'out/ckpt.pt'} is of another export, which this one does not replace; remove it first"
+    with Refused(WeightsError, message):
+        publish(tmp_path / "out", TWO, fine, force=True, ours=["ckpt.pt", "a.json"])
+    assert files(tmp_path) == {"out/ckpt.pt": b"old"}
+
+
+def test_what_leads_to_the_target_may_be_a_link(tmp_path: Path) -> None:
+    """As /tmp is on some machines; only the target itself and what is in it may not."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    publish(tmp_path / "link" / "out", TWO, fine)
+    assert files(tmp_path / "real" / "out") == TWO
+
+
+def test_an_existing_target_needs_no_room_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be another disk than its parent: what is staged is staged inside, and gone when it is done."""
+    (tmp_path / "out").mkdir()
+    made: list[Path] = []
+    make = tempfile.mkdtemp
+
+    def noted(**options: Any) -> str:
+        made.append(Path(make(**options)))
+        return str(made[-1])
+
+    monkeypatch.setattr(tempfile, "mkdtemp", noted)
+    publish(tmp_path / "out", TWO, fine)
+    assert [path.parent for path in made] == [tmp_path / "out"]
+    assert files(tmp_path) == {"out/a.json": b"new a", "out/b/c.bin": b"new c"}
 
 
 def test_the_target_is_as_readable_as_any_new_directory(tmp_path: Path) -> None:

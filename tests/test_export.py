@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import dataclasses
 import json
 import pickle
 import sys
@@ -13,13 +14,14 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from cli_runner import files, handcraft
+from cli_runner import files, handcraft, process
 from conftest import Refused, bundled_model, bundled_program
 from safetensors.numpy import load_file
 
-from handcraft import Program
+from handcraft import Program, after, token
 from handcraft.errors import ExportError, ProgramError, WeightsError
 from handcraft.gpt2 import Array
+from handcraft.loader import bundled
 from handcraft.runtimes import RUNTIMES, exporting, load_gpt2
 from handcraft.runtimes.agreement import compare
 from handcraft.runtimes.target import Run
@@ -135,7 +137,7 @@ def wrong(_: Path) -> Run:
 def liar(monkeypatch: pytest.MonkeyPatch) -> None:
     """gpt2, whose files do not compute what the model does."""
     honest = RUNTIMES["gpt2"]
-    monkeypatch.setitem(exporting.RUNTIMES, "gpt2", type(honest)(honest.name, honest.summary, honest.norms, honest.files, wrong))
+    monkeypatch.setitem(exporting.RUNTIMES, "gpt2", dataclasses.replace(honest, run=wrong))
 
 
 @pytest.mark.usefixtures("liar")
@@ -188,6 +190,57 @@ def test_an_export_is_float32(tmp_path: Path) -> None:
     """The formats hold it, and the check compares in it."""
     with Refused(WeightsError, "an export holds float32, this model is float64; build it in float32"):
         exporting.export(bundled_model("aab", "float64"), "gpt2", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("norm", "expected"), [("quiet", "; --norm mirror may do better"), ("mirror", "; --norm quiet may do better")]
+)
+def test_logits_that_are_far_off_are_no_agreement(norm: str, expected: str, tmp_path: Path) -> None:
+    """Weights of 2^40 are past what a norm leaves alone: the tokens are right, the logits are not."""
+    source = Path(bundled()["aab"]).read_text().replace("LARGE = 1024", "LARGE = 2.0**40")
+    (tmp_path / "large.py").write_text(source)
+    found = handcraft("export", tmp_path / "large.py", "--to", "gpt2", "--norm", norm, "--out", tmp_path / "out")
+    assert found.code == 1
+    assert found.err.startswith("error: large in gpt2 computes logits that are off by up to ")
+    assert found.err.endswith(f", so nothing was written{expected}\n")
+    assert not (tmp_path / "out").exists()
+
+
+def test_tokens_that_come_back_as_others_are_no_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tokens are read back as well as the weights."""
+    other = dataclasses.replace(RUNTIMES["gpt2"], vocabulary=lambda _: bundled_model("abc").vocabulary)
+    monkeypatch.setitem(exporting.RUNTIMES, "gpt2", other)
+    with Refused(WeightsError, "gpt2 cannot hold the tokens of aab: read back, they are others"):
+        exporting.export(bundled_model("aab"), "gpt2", tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("to", ["gpt2", "picogpt", "nanogpt"])
+def test_a_program_without_layers(to: str, tmp_path: Path) -> None:
+    """The unembedding of the embedding: a model like any other."""
+    t = token("ab")
+    program = Program(name="echo", embedding=(t,), layers=(), n_ctx=3, claim=after({"a": "a", "b": "b"}))
+    assert exporting.export(program.build(), to, tmp_path / "out").check.holds
+
+
+def test_an_unknown_letter_stays_one_whatever_the_tokens_are(tmp_path: Path) -> None:
+    """The name for what is no token is not the name of a token."""
+    t = token(["[UNK]", "a"])
+    program = Program(name="unk", embedding=(t,), layers=(), n_ctx=3, claim=after({("a",): "a"}))
+    exporting.export(program.build(), "gpt2", tmp_path / "out")
+    assert json.loads((tmp_path / "out/tokenizer.json").read_text())["model"]["unk_token"] == "[[UNK]]"
+
+
+def test_a_stop_by_the_system_leaves_nothing(tmp_path: Path) -> None:
+    """SIGTERM while the check runs: the hidden directory is gone too."""
+    code = (
+        "import os, signal, handcraft.runtimes.exporting as e; "
+        "e.compare = lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM); "
+        f"import sys; sys.argv = ['handcraft', 'export', 'aab', '--to', 'gpt2', '--out', {str(tmp_path / 'out')!r}]; "
+        "from handcraft.cli import main; main()"
+    )
+    assert process(["-c", code], tmp_path).code == 143
+    assert list(tmp_path.iterdir()) == []
 
 
 # ---------------------------------------------------------------- what the files hold

@@ -4,12 +4,13 @@ Every context up to the window where there are at most a thousand, else a thousa
 the contexts are those from which an answer is continued: the prompt, and the prompt with each beginning of its answer.
 
 Rules of this file: the draw is decided by a fixed seed. Where the model itself is undecided between tokens, each of
-them is right.
+them is right. Logits that are far off are no agreement, whatever token they choose.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice, product
 from random import Random
@@ -25,7 +26,9 @@ from handcraft.runtimes.target import Run
 MOST = 1000  # contexts, or prompts with their answers
 SEED = 2025
 BATCH = 128
+TOLERANCE = 1e-3  # of the largest logit: float32 loses less, a runtime that computes something else does not
 
+Progress = Callable[[int, int], None]  # told how many batches are done, of how many
 Text = tuple[list[int], int]  # the ids, and the first position whose logits are compared
 
 
@@ -36,11 +39,13 @@ class Agreement:
     contexts: int
     argmax_disagreements: int
     max_logit_error: float | None  # None where a logit is not finite
+    largest_logit: float = math.inf  # of the model, for scale
 
     @property
     def holds(self) -> bool:
-        """Whether the two always choose the same token."""
-        return self.contexts > 0 and self.argmax_disagreements == 0
+        """Whether the two always choose the same token, by nearly the same logits."""
+        near = self.max_logit_error is not None and self.max_logit_error <= TOLERANCE * self.largest_logit
+        return self.contexts > 0 and self.argmax_disagreements == 0 and near
 
     def __str__(self) -> str:
         error = "not finite" if self.max_logit_error is None else f"{self.max_logit_error:.3g}"
@@ -55,20 +60,23 @@ class Agreement:
         }
 
 
-def compare(model: Model, run: Run, most: int = MOST) -> Agreement:
+def compare(model: Model, run: Run, most: int = MOST, progress: Progress | None = None) -> Agreement:
     """The model against another way to run it, on every context or on so many drawn ones."""
-    contexts, wrong, error = 0, 0, 0.0
-    for ids, first in _batches(texts(model, most)):
+    contexts, wrong, error, largest = 0, 0, 0.0, 0.0
+    batches = list(_batches(texts(model, most)))
+    for done, (ids, first) in enumerate(batches):
+        if progress is not None:
+            progress(done, len(batches))
         ours, theirs = model(ids), np.asarray(run(ids))  # [n_batch, n_seq, n_vocab]
         seen = np.arange(ids.shape[1]) >= first[:, None]  # [n_batch, n_seq]
         ours, theirs = ours[seen], theirs[seen]  # [n_contexts, n_vocab]
         chosen = np.take_along_axis(ours, theirs.argmax(-1)[:, None], axis=-1)[:, 0]
         finite = np.isfinite(theirs).all(-1)
-        contexts += len(ours)
+        contexts, largest = contexts + len(ours), max(largest, float(np.abs(ours).max()))
         wrong += int((~finite | (chosen < ours.max(-1))).sum())
         with np.errstate(invalid="ignore"):
             error = max(error, float(np.abs(ours - theirs).max()) if finite.all() else np.inf)
-    return Agreement(contexts, wrong, error if np.isfinite(error) else None)
+    return Agreement(contexts, wrong, error if np.isfinite(error) else None, largest)
 
 
 def texts(model: Model, most: int = MOST) -> Iterator[Text]:

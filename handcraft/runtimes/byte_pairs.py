@@ -108,6 +108,10 @@ def _whole(data: bytes) -> Vocabulary:  # tokenizer.json
         if len(data) > MAX_JSON:
             raise WeightsError(f"it has {len(data)} bytes; of words at most {MAX_JSON} are read")
         return _words(_in_order(model.get("vocab")), fields)
+    if model.get("dropout"):
+        raise WeightsError(
+            f"its dropout is {printable(repr(model['dropout']))[:60]}: the same text would become other tokens each time"
+        )
     tokenizer = _tokenizers().Tokenizer
     try:
         made = tokenizer.from_str(data.decode())
@@ -148,7 +152,10 @@ def _words(tokens: tuple[str, ...], fields: Mapping[str, Any]) -> Vocabulary:
     shorter = ((i, word[:n]) for i, word in enumerate(found) for n in lengths[: bisect_left(lengths, len(word))])
     if place.keys() != set(tokens) or len(found) != len(tokens) or any(place.get(word, i) < i for i, word in shorter):
         raise WeightsError("its Split is not the regular expression word|word|... of its words, the longer first")
-    for added in fields.get("added_tokens") or ():  # the package cuts these out first
+    more = fields.get("added_tokens") or []
+    if not isinstance(more, list):
+        raise WeightsError("its added_tokens are no list")
+    for added in more:  # the package cuts these out first
         if not isinstance(added, dict) or not _harmless(added, tokens):
             raise WeightsError("an added token of its is no word of its own: it would be cut out before the longer words")
     return Vocabulary(tokens)

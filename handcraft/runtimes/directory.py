@@ -1,11 +1,12 @@
 """A directory of files, written whole or not at all.
 
-The files are first written and checked in a hidden directory beside the target. Then either that becomes the target by
-one rename, or, in a directory that is there already, each file takes its place by a rename; if one cannot, those before
-it get their old files back.
+The files are first written and checked in a hidden directory. Then either that becomes the target by one rename, or, in a
+directory that is there already, each file takes its place by a rename; if one cannot, those before it get their old
+files back.
 
-Rules of this file: nothing is written through a link, or outside the directory that was named; what is there stays
-unless `force` says otherwise, and what is not ours stays in any case.
+Rules of this file: nothing is written outside the directory that was named, or through a link at its place or within it
+(what leads there may be one, as /tmp often is); what is there stays unless `force` says otherwise, what is not ours
+stays in any case, and a file of another export never stays beside those of this one.
 """
 
 from __future__ import annotations
@@ -13,39 +14,56 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from handcraft.errors import WeightsError, printable
 
 
-def publish(out: Path, files: Mapping[str, bytes], check: Callable[[Path], None], *, force: bool = False) -> list[Path]:
+def publish(
+    out: Path, files: Mapping[str, bytes], check: Callable[[Path], None], *, force: bool = False, ours: Collection[str] = ()
+) -> list[Path]:
     """Write the files, check them where they are not yet seen, then put them in place; returns their paths.
 
-    Raises WeightsError for a target that must not be written, and whatever `check` raises: then nothing is left.
+    `ours` are the names of files that exports write. Raises WeightsError for a target that must not or cannot be
+    written, and whatever `check` raises: then nothing is left.
     """
-    _refuse(out, files, force)
-    with _hidden(out) as work:
-        for name, data in files.items():
-            (work / name).parent.mkdir(parents=True, exist_ok=True)
-            (work / name).write_bytes(data)
-        check(work)
-        _refuse(out, files, force)  # the check took its time
-        if out.exists():
-            _replace(work, out, files)
-        else:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            work.rename(out)
+    _refuse(out, files, force, ours)
+    try:
+        with _hidden(out) as work:
+            _write(work, files)
+            check(work)
+            _refuse(out, files, force, ours)  # the check took its time
+            _move(work, out, files)
+    except OSError as error:
+        raise WeightsError(f"cannot write {printable(str(out))}: {error.strerror}") from None
     return [out / name for name in files]
 
 
-def _refuse(out: Path, files: Mapping[str, bytes], force: bool) -> None:
+def _write(work: Path, files: Mapping[str, bytes]) -> None:
+    for name, data in files.items():
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        (work / name).write_bytes(data)
+
+
+def _move(work: Path, out: Path, files: Mapping[str, bytes]) -> None:
+    if out.exists():
+        _replace(work, out, files)
+    else:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        work.rename(out)
+
+
+def _refuse(out: Path, files: Mapping[str, bytes], force: bool, ours: Collection[str]) -> None:
     """Raises WeightsError where writing would follow a link, leave the directory, or overwrite."""
     if out.is_symlink():
         raise WeightsError(f"{printable(str(out))} is a symbolic link; name a directory of its own")
     if out.exists() and not out.is_dir():
         raise WeightsError(f"{printable(str(out))} is a file; name a directory to export into")
+    if stale := sorted(name for name in ours if name not in files and (out / name).exists()):
+        path = printable(str(out / stale[0]))
+        raise WeightsError(f"{path} is of another export, which this one does not replace; remove it first")
     for name in files:
         path = out / name
         if Path(name).is_absolute() or ".." in Path(name).parts:
@@ -60,9 +78,9 @@ def _refuse(out: Path, files: Mapping[str, bytes], force: bool) -> None:
 
 @contextmanager
 def _hidden(out: Path) -> Iterator[Path]:
-    """A directory on the target's own disk, gone in the end."""
-    nearest = next(parent for parent in out.absolute().parents if parent.exists())
-    work = Path(tempfile.mkdtemp(dir=nearest, prefix=f".{out.name}."))
+    """A directory on the target's own disk, gone in the end: inside it where it exists, else where it will be."""
+    nearest = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
+    work = Path(tempfile.mkdtemp(dir=nearest, prefix=".handcraft-"))
     try:
         work.chmod(0o777 & ~_umask())
         yield work

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from handcraft.errors import ExportError, ProgramError, WeightsError, hint
 from handcraft.model import Model
 from handcraft.runtimes import gguf_file, huggingface, nanogpt, onnx_graph, picogpt, transformer_lens
-from handcraft.runtimes.agreement import Agreement, compare
+from handcraft.runtimes.agreement import Agreement, Progress, compare
 from handcraft.runtimes.directory import publish
 from handcraft.runtimes.norms import Norm
 from handcraft.runtimes.target import Runtime
@@ -38,29 +38,34 @@ class Export:
         return {"to": self.to, "out": str(self.out), "files": [str(f) for f in self.files], "check": self.check.to_json()}
 
 
-def export(model: Model, to: str, out: str | Path, *, norm: str | None = None, force: bool = False) -> Export:
+def export(
+    model: Model, to: str, out: str | Path, *, norm: str | None = None, force: bool = False, progress: Progress | None = None
+) -> Export:
     """Write the model for a runtime, into a directory, all of it or nothing.
 
     Raises ProgramError for a runtime or a norm that is not there, or a program that the runtime cannot compute;
     WeightsError for a directory that must not be written; MissingExtraError; ExportError where what was written does
     not agree with the model: then nothing is left.
     """
-    runtime = named(to, RUNTIMES.values(), "runtime")
-    kind = runtime.norms[0] if norm is None else named(norm, runtime.norms, f"norm of {runtime.name}")
+    runtime = _named(to, RUNTIMES.values(), "runtime")
+    kind = runtime.norms[0] if norm is None else _named(norm, runtime.norms, f"norm of {runtime.name}")
     if model.dtype != "float32":
         raise WeightsError(f"an export holds float32, this model is {model.dtype}; build it in float32")
     found: list[Agreement] = []
 
     def check(directory: Path) -> None:
-        found.append(compare(model, runtime.run(directory)))
+        if runtime.vocabulary(directory).tokens != model.vocabulary.tokens:
+            raise WeightsError(f"{to} cannot hold the tokens of {model.name}: read back, they are others")
+        found.append(compare(model, runtime.run(directory), progress=progress))
         if not found[0].holds:
             raise ExportError(_disagrees(model, runtime, kind, found[0]), found[0].to_json())
 
-    paths = publish(Path(out), runtime.files(model, kind), check, force=force)
+    names = {name for runtime in RUNTIMES.values() for name in runtime.names}
+    paths = publish(Path(out), runtime.files(model, kind), check, force=force, ours=names)
     return Export(to, Path(out), tuple(paths), found[0])
 
 
-def named(name: str, known: Iterable[T], kind: str) -> T:
+def _named(name: str, known: Iterable[T], kind: str) -> T:
     """The runtime or norm of this name. Raises ProgramError, with the nearest, where there is none."""
     table = {thing.name: thing for thing in known}
     if name not in table:
@@ -71,7 +76,7 @@ def named(name: str, known: Iterable[T], kind: str) -> T:
 def _disagrees(model: Model, runtime: Runtime, norm: Norm, found: Agreement) -> str:
     other = [other.name for other in runtime.norms if other is not norm]
     instead = f"; --norm {other[0]} may do better" if other else ""
-    return (
-        f"{model.name} in {runtime.name} chooses another token in {found.argmax_disagreements} of {found.contexts} contexts, "
-        f"so nothing was written{instead}"
-    )
+    problem = f"chooses another token in {found.argmax_disagreements} of {found.contexts} contexts"
+    if not found.argmax_disagreements:
+        problem = f"computes logits that are off by up to {found.max_logit_error:.3g}, of {found.largest_logit:.3g} at most"
+    return f"{model.name} in {runtime.name} {problem}, so nothing was written{instead}"

@@ -25,6 +25,7 @@ Source: gguf-py 0.19; llama.cpp's `llama-vocab.cpp`, `models/gpt2.cpp` and `ggml
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from handcraft.gpt2 import Array, Weights, check_tokens, gpt2, recorder
 from handcraft.model import Model
 from handcraft.runtimes.norms import MIRROR, Norm, Stock, with_norms
 from handcraft.runtimes.target import Files, Run, Runtime, stop_id
+from handcraft.vocabulary import Vocabulary
 from handcraft.weights import flatten, nest
 
 MODEL = "model.gguf"
@@ -49,9 +51,9 @@ WHOLE = {"wte": "token_embd.weight", "wpe": "position_embd.weight", "ln_f.g": "o
 OUTPUT = "output.weight"
 
 
-def files(model: Model, norm: Norm = MIRROR) -> Files:
-    """The file. Raises ProgramError for what llama.cpp's gpt2 cannot compute, WeightsError for another norm or dtype."""
-    _check(model, norm)
+def files(model: Model, norm: Norm) -> Files:
+    """The file. Raises ProgramError for what llama.cpp's gpt2 cannot compute."""
+    _check(model)
     own = model.weights
     tokens = [token.encode("utf-8", "surrogatepass") for token in model.vocabulary.tokens]
     stumps = sorted({token[:1] for token in tokens} - set(tokens))
@@ -63,12 +65,8 @@ def files(model: Model, norm: Norm = MIRROR) -> Files:
         return {MODEL: path.read_bytes()}
 
 
-def _check(model: Model, norm: Norm) -> None:
+def _check(model: Model) -> None:
     blocks = model.weights["blocks"]
-    if norm != MIRROR:
-        raise WeightsError(f"the norm {norm.name} is not for gguf; use {MIRROR.name}")
-    if model.dtype != "float32":
-        raise WeightsError(f"gguf takes float32, this model is {model.dtype}; build it in float32")
     instead = "build the program with activation='gelu' and causal=True, or export it to onnx"
     if model.activation != "gelu" and any("mlp" in block for block in blocks):
         raise ProgramError(f"llama.cpp's gpt2 has no {model.activation} neurons; {instead}", (model.name,))
@@ -175,12 +173,7 @@ def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     try:
         reader = gguf.GGUFReader(path)
         return {t.name: t.data for t in reader.tensors}, {name: field.contents() for name, field in reader.fields.items()}
-    except (
-        ValueError,
-        IndexError,
-        OverflowError,
-        OSError,
-    ) as error:  # what its reader runs into on bytes that are no file of its kind
+    except (ValueError, IndexError, OverflowError, OSError) as error:  # of its reader, on bytes that are no such file
         raise WeightsError(f"{path}: the package gguf refuses this file: {printable(str(error))}") from None
 
 
@@ -191,4 +184,16 @@ def _arrays(tensors: dict[str, Array], n_layer: int) -> dict[str, Array]:
     return {key: tensors[_name(key)].T if key.endswith(".w") else tensors[_name(key)] for key in keys}
 
 
-RUNTIME = Runtime("gguf", "one GGUF file, for llama.cpp", (MIRROR,), files, run)
+def _vocabulary(directory: Path) -> Vocabulary:
+    """The tokens without the stumps, as the tokenizer would read them."""
+    _, fields = _read(directory / MODEL)
+    rows = zip(fields["tokenizer.ggml.tokens"], fields["tokenizer.ggml.token_type"], strict=True)
+    return Vocabulary(tuple(_unescaped(token) for token, kind in rows if kind == _gguf().TokenType.NORMAL))
+
+
+def _unescaped(token: str) -> str:
+    data = re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), token.encode("ascii"))
+    return data.decode("utf-8", "surrogatepass")
+
+
+RUNTIME = Runtime("gguf", (MIRROR,), (MODEL,), files, run, _vocabulary)

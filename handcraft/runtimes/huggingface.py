@@ -25,11 +25,13 @@ from typing import Any
 from handcraft.errors import ProgramError
 from handcraft.gpt2 import Array
 from handcraft.model import Model
+from handcraft.runtimes.byte_pairs import TOKENIZER_JSON, read_vocabulary
 from handcraft.runtimes.loading import CONFIG_JSON, SAFETENSORS, load_gpt2
 from handcraft.runtimes.norms import MIRROR, QUIET, Norm, Stock, with_norms
 from handcraft.runtimes.target import Files, Run, Runtime, arrays_to_bytes, stop_id
 
 ACTIVATION = {"gelu": "gelu_new", "relu": "relu"}
+DOCUMENTS = (TOKENIZER_JSON, "tokenizer_config.json", "generation_config.json")
 
 
 def files(model: Model, norm: Norm) -> Files:
@@ -39,13 +41,7 @@ def files(model: Model, norm: Norm) -> Files:
     stock = with_norms(model.weights, model.n_head, norm)
     documents = {
         CONFIG_JSON: _config(model, stock),
-        "tokenizer.json": _tokenizer(model),
-        "tokenizer_config.json": {
-            "tokenizer_class": "PreTrainedTokenizerFast",
-            "model_max_length": model.n_ctx,
-            "clean_up_tokenization_spaces": False,
-        },
-        "generation_config.json": _generation(model),
+        **dict(zip(DOCUMENTS, (_tokenizer(model), _tokenizer_config(model), _generation(model)), strict=True)),
     }
     written = {name: json.dumps(fields, indent=2).encode() for name, fields in documents.items()}
     return {SAFETENSORS: arrays_to_bytes(state_dict(stock), {"format": "pt"}), **written}
@@ -93,6 +89,10 @@ def _config(model: Model, stock: Stock) -> dict[str, Any]:
     }
 
 
+def _tokenizer_config(model: Model) -> dict[str, Any]:
+    return {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": model.n_ctx, "clean_up_tokenization_spaces": False}
+
+
 def _generation(model: Model) -> dict[str, Any]:
     """Greedy; without a stop token nothing but the window ends it."""
     stop = stop_id(model)
@@ -111,8 +111,16 @@ def _tokenizer(model: Model) -> dict[str, Any]:
         "pre_tokenizer": {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False},
         "post_processor": None,
         "decoder": {"type": "Fuse"},
-        "model": {"type": "WordLevel", "vocab": model.vocabulary.ids, "unk_token": "[UNK]"},
+        "model": {"type": "WordLevel", "vocab": model.vocabulary.ids, "unk_token": _no_token(model)},
     }
+
+
+def _no_token(model: Model) -> str:
+    """What stands for an unknown letter must be no token, so that there is an error instead."""
+    name = "[UNK]"
+    while name in model.vocabulary.ids:
+        name = f"[{name}]"
+    return name
 
 
 def run(directory: Path) -> Run:
@@ -120,4 +128,4 @@ def run(directory: Path) -> Run:
     return load_gpt2(directory)
 
 
-RUNTIME = Runtime("gpt2", "a directory that Hugging Face's transformers loads", (MIRROR, QUIET), files, run)
+RUNTIME = Runtime("gpt2", (MIRROR, QUIET), (SAFETENSORS, CONFIG_JSON, *DOCUMENTS), files, run, read_vocabulary)

@@ -88,11 +88,12 @@ def _checked(config: dict[str, Any]) -> dict[str, Any]:
     if config.get("n_ctx", config["n_positions"]) != config["n_positions"]:
         raise WeightsError(f"n_ctx is {_shown(config['n_ctx'])}, but n_positions is {_shown(config['n_positions'])}")
     for key in SIZES:
-        if type(size := config.get(key)) is not int or size < 1:
-            raise WeightsError(f"{key} must be a positive whole number, found {_shown(size)}")
+        least = 0 if key == "n_layer" else 1
+        if type(size := config.get(key)) is not int or size < least:
+            raise WeightsError(f"{key} must be a whole number of at least {least}, found {_shown(size)}")
     config["n_inner"] = 4 * config["n_embd"] if config["n_inner"] is None else config["n_inner"]
     if type(inner := config["n_inner"]) is not int or inner < 1:
-        raise WeightsError(f"n_inner must be a positive whole number or null, found {_shown(inner)}")
+        raise WeightsError(f"n_inner must be null or a whole number of at least 1, found {_shown(inner)}")
     if config["n_layer"] > MAX_LAYERS:
         raise WeightsError(f"n_layer must be at most {MAX_LAYERS}, found {_shown(config['n_layer'])}")
     if (name := config["activation_function"]) not in list(ACTIVATION):

@@ -30,6 +30,7 @@ from handcraft.gpt2 import Array, Note, Weights, gpt2
 from handcraft.model import Model
 from handcraft.runtimes.norms import QUIET, Norm, Stock, with_norms
 from handcraft.runtimes.target import Files, Run, Runtime, arrays_to_bytes
+from handcraft.vocabulary import Vocabulary
 from handcraft.weights import MAX_JSON, parse_json, read_bytes
 
 SAFETENSORS, MODEL_ARGS, CHECKPOINT, META = "model.safetensors", "model_args.json", "ckpt.pt", "meta.pkl"
@@ -131,4 +132,9 @@ def _with_erf() -> Note:
     return note
 
 
-RUNTIME = Runtime("nanogpt", "a checkpoint of nanoGPT's model, in safetensors and (with torch) as ckpt.pt", (QUIET,), files, run)
+def _letters(directory: Path) -> Vocabulary:
+    """The tokens of `meta.pkl`, which this process has just written: a pickle of someone else's is never read."""
+    return Vocabulary(tuple(pickle.loads((directory / META).read_bytes())["stoi"]))  # noqa: S301
+
+
+RUNTIME = Runtime("nanogpt", (QUIET,), (SAFETENSORS, MODEL_ARGS, META, CHECKPOINT), files, run, _letters)

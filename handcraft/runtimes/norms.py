@@ -43,7 +43,6 @@ class Norm:
 MIRROR = Norm("mirror", 2.0**80, 1.0)
 QUIET = Norm("quiet", 1e-5, 2.0**-40)
 NONE = Norm("none", 1e-5, 1.0)  # no layer norms: the bare dict
-NORMS = {norm.name: norm for norm in (MIRROR, QUIET, NONE)}
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from handcraft.errors import MissingExtraError, PromptError, WeightsError, print
 from handcraft.gpt2 import Array, Weights
 from handcraft.model import Model
 from handcraft.runtimes.norms import NONE, Norm
-from handcraft.runtimes.target import Files, Run, Runtime
+from handcraft.runtimes.target import Files, Run, Runtime, ids_in, ids_to_bytes
 from handcraft.weights import flatten
 
 MODEL, VOCAB = "model.onnx", "vocab.json"
@@ -38,15 +38,11 @@ OPSET, IR_VERSION = 20, 9  # the first opset with Gelu, and the file format that
 ACTIVATIONS: dict[str, tuple[str, dict[str, str]]] = {"gelu": ("Gelu", {"approximate": "tanh"}), "relu": ("Relu", {})}
 
 
-def files(model: Model, norm: Norm = NONE) -> Files:
-    """The graph, and the vocabulary as GPT-2 writes one: ids by token. Raises WeightsError for another norm or dtype."""
-    if norm != NONE:
-        raise WeightsError(f"the norm {norm.name} is not for onnx, whose graph needs none; use {NONE.name}")
-    if model.dtype != "float32":
-        raise WeightsError(f"onnx takes float32, this model is {model.dtype}; build it in float32")
+def files(model: Model, _: Norm) -> Files:
+    """The graph, and the vocabulary as GPT-2 writes one: ids by token. Raises WeightsError for weights past 2 GiB."""
     if (size := sum(array.nbytes for array in flatten(model.weights).values())) > MOST:
         raise WeightsError(f"one ONNX file holds at most {MOST} bytes of weights, this model has {size}")
-    return {MODEL: _bytes(model), VOCAB: json.dumps(model.vocabulary.ids).encode()}
+    return {MODEL: _bytes(model), VOCAB: ids_to_bytes(model)}
 
 
 def _bytes(model: Model) -> bytes:
@@ -201,4 +197,4 @@ def _session(path: Path) -> Any:
         raise WeightsError(f"{path}: onnxruntime refuses this file: {printable(str(error))}") from None
 
 
-RUNTIME = Runtime("onnx", "one ONNX graph, for onnxruntime and whatever else reads ONNX", (NONE,), files, run)
+RUNTIME = Runtime("onnx", (NONE,), (MODEL, VOCAB), files, run, ids_in(VOCAB))

@@ -27,7 +27,7 @@ from handcraft.errors import ProgramError
 from handcraft.gpt2 import Array, gpt2
 from handcraft.model import Model
 from handcraft.runtimes.norms import NONE, QUIET, Norm, with_norms
-from handcraft.runtimes.target import Files, Run, Runtime
+from handcraft.runtimes.target import Files, Run, Runtime, ids_in, ids_to_bytes
 from handcraft.weights import MAX_JSON, load_weights, parse_json, read_bytes, to_npz
 
 PARAMS, HPARAMS, ENCODER = "params.npz", "hparams.json", "encoder.json"
@@ -44,7 +44,7 @@ def files(model: Model, norm: Norm) -> Files:
     return {
         PARAMS: to_npz(weights),
         HPARAMS: json.dumps(hparams).encode(),
-        ENCODER: json.dumps(model.vocabulary.ids, ensure_ascii=False).encode(),
+        ENCODER: ids_to_bytes(model),
     }
 
 
@@ -59,4 +59,4 @@ def run(directory: Path) -> Run:
     return logits
 
 
-RUNTIME = Runtime("picogpt", "the dict of picoGPT, in an npz file", (QUIET, NONE), files, run)
+RUNTIME = Runtime("picogpt", (QUIET, NONE), (PARAMS, HPARAMS, ENCODER), files, run, ids_in(ENCODER))

@@ -41,25 +41,18 @@ from handcraft.gpt2 import Array, Weights
 from handcraft.model import Model
 from handcraft.runtimes.circuit import circuit
 from handcraft.runtimes.norms import NONE, Norm
-from handcraft.runtimes.target import Files, Run, Runtime
+from handcraft.runtimes.target import Files, Run, Runtime, arrays_to_bytes, ids_in, ids_to_bytes
 from handcraft.weights import MAX_BYTES, MAX_JSON, parse_json, read_bytes
 
 CONFIG, STATE, CIRCUIT, VOCABULARY = "config.json", "model.safetensors", "circuit.json", "vocab.json"
 ACTIVATIONS = {"gelu": "gelu_new", "relu": "relu"}  # ours -> theirs; gelu_new is GPT-2's tanh form
 
 
-def files(model: Model, norm: Norm = NONE) -> Files:
-    """The files of the directory. Raises WeightsError for a model with layer norms, or not in float32."""
-    from safetensors.numpy import save
-
-    if norm != NONE:
-        raise WeightsError(f"the norm {norm.name} is not for transformer-lens, whose models have none; use {NONE.name}")
-    if model.dtype != "float32":
-        raise WeightsError(f"transformer-lens takes float32, this model is {model.dtype}; build it in float32")
+def files(model: Model, _: Norm) -> Files:
+    """The files of the directory. Raises WeightsError for a model with layer norms."""
     found = circuit(model).to_json()
-    ids = {token: i for i, token in enumerate(model.vocabulary.tokens)}
-    state = {name: np.ascontiguousarray(array) for name, array in _state(model)}
-    return {CONFIG: _json(_config(model)), STATE: save(state), CIRCUIT: _json(found), VOCABULARY: _json(ids)}
+    state = arrays_to_bytes(dict(_state(model)))
+    return {CONFIG: _json(_config(model)), STATE: state, CIRCUIT: _json(found), VOCABULARY: ids_to_bytes(model)}
 
 
 def _json(value: dict[str, Any]) -> bytes:
@@ -168,4 +161,4 @@ def run(directory: Path) -> Run:
     return logits
 
 
-RUNTIME = Runtime("transformer-lens", "TransformerLens 4, with the circuit as ground truth", (NONE,), files, run)
+RUNTIME = Runtime("transformer-lens", (NONE,), (CONFIG, STATE, CIRCUIT, VOCABULARY), files, run, ids_in(VOCABULARY))

@@ -1,7 +1,8 @@
 """The runtimes themselves: each takes an exported directory and gives logits, with nothing of handcraft in between.
 
-transformers, TransformerLens and onnxruntime are installed; a GGUF is read by the `gguf` package. picoGPT and nanoGPT are
-single files that no package brings, so their forward passes are written out here from their descriptions.
+transformers is installed. picoGPT and nanoGPT are single files that no package brings, so their forward passes are written
+out here from their descriptions; a GGUF is read by the `gguf` package under llama.cpp's names, and run by picoGPT's pass.
+TransformerLens and onnxruntime are missing here: the check of an export runs them already.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from torch import nn
 from torch.nn import functional
 
 from handcraft.gpt2 import Array
-from handcraft.runtimes import RUNTIMES
+from handcraft.model import Model
+from handcraft.runtimes import export
+from handcraft.runtimes.agreement import Agreement, compare
 from handcraft.runtimes.target import Run
 
 torch.set_num_threads(1)  # sums in one order, on every machine
@@ -58,19 +61,21 @@ def picogpt(directory: Path) -> Run:
     return lambda batch: np.stack([pico(ids, **params, n_head=hparams["n_head"]) for ids in batch])
 
 
-def pico(ids: Array, wte: Array, wpe: Array, blocks: list[Any], ln_f: Any, n_head: int) -> Array:  # [n_seq] -> [n_seq, n_vocab]
+def pico(
+    ids: Array, wte: Array, wpe: Array, blocks: list[Any], ln_f: Any, n_head: int, eps: float = 1e-5, unembed: Array | None = None
+) -> Array:  # [n_seq] -> [n_seq, n_vocab]
     """One sequence through GPT-2, heads one by one."""
     x = wte[ids] + wpe[: len(ids)]  # [n_seq, n_embd]
     for block in blocks:
-        x = x + pico_attention(pico_norm(x, **block["ln_1"]), n_head, **block["attn"])
-        hidden = pico_norm(x, **block["ln_2"]) @ block["mlp"]["c_fc"]["w"] + block["mlp"]["c_fc"]["b"]
+        x = x + pico_attention(pico_norm(x, **block["ln_1"], eps=eps), n_head, **block["attn"])
+        hidden = pico_norm(x, **block["ln_2"], eps=eps) @ block["mlp"]["c_fc"]["w"] + block["mlp"]["c_fc"]["b"]
         hidden = 0.5 * hidden * (1 + np.tanh(np.sqrt(2 / np.pi) * (hidden + 0.044715 * hidden**3)))
         x = x + hidden @ block["mlp"]["c_proj"]["w"] + block["mlp"]["c_proj"]["b"]
-    return pico_norm(x, **ln_f) @ wte.T
+    return pico_norm(x, **ln_f, eps=eps) @ (wte if unembed is None else unembed).T
 
 
-def pico_norm(x: Array, g: Array, b: Array) -> Array:  # [n_seq, n_embd] -> [n_seq, n_embd]
-    return g * (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5) + b
+def pico_norm(x: Array, g: Array, b: Array, eps: float) -> Array:  # [n_seq, n_embd] -> [n_seq, n_embd]
+    return g * (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + eps) + b
 
 
 def pico_attention(x: Array, n_head: int, c_attn: Any, c_proj: Any) -> Array:  # [n_seq, n_embd] -> [n_seq, n_embd]
@@ -165,11 +170,51 @@ def nanogpt(directory: Path) -> Run:
     return _no_grad(model.eval())
 
 
-# ---------------------------------------------------------------- those that the check of an export runs anyway
+# ---------------------------------------------------------------- llama.cpp's file
 
-RUNNERS: dict[str, Callable[[Path], Run]] = {
-    "gpt2": transformers,
-    "picogpt": picogpt,
-    "nanogpt": nanogpt,
-    **{name: RUNTIMES[name].run for name in ("transformer-lens", "onnx", "gguf")},
-}
+
+def gguf(directory: Path) -> Run:
+    """The tensors under the names that llama.cpp's gpt2 asks for, through the pass above."""
+    from gguf import GGUFReader
+
+    reader = GGUFReader(directory / "model.gguf")
+    tensors = {tensor.name: tensor.data for tensor in reader.tensors}
+    fields = {name: field.contents() for name, field in reader.fields.items()}
+
+    def linear(name: str) -> dict[str, Array]:
+        return {"w": tensors[f"{name}.weight"].T, "b": tensors[f"{name}.bias"]}
+
+    def norm(name: str) -> dict[str, Array]:
+        return {"g": tensors[f"{name}.weight"], "b": tensors[f"{name}.bias"]}
+
+    blocks = [
+        {
+            "ln_1": norm(f"blk.{i}.attn_norm"), "ln_2": norm(f"blk.{i}.ffn_norm"),
+            "attn": {"c_attn": linear(f"blk.{i}.attn_qkv"), "c_proj": linear(f"blk.{i}.attn_output")},
+            "mlp": {"c_fc": linear(f"blk.{i}.ffn_up"), "c_proj": linear(f"blk.{i}.ffn_down")},
+        }
+        for i in range(fields["gpt2.block_count"])
+    ]  # fmt: skip
+    wte = tensors["token_embd.weight"]  # [n_tokens, n_embd]
+    model = {
+        "wte": wte, "wpe": tensors["position_embd.weight"], "blocks": blocks, "ln_f": norm("output_norm"),
+        "n_head": fields["gpt2.attention.head_count"], "eps": fields["gpt2.attention.layer_norm_epsilon"],
+        "unembed": tensors.get("output.weight", wte),
+    }  # fmt: skip
+    n_vocab = fields["tokenizer.ggml.token_type"].count(1)  # the others are never predicted, and stand last
+
+    def logits(batch: Array) -> Array:  # [n_batch, n_seq] -> [n_batch, n_seq, n_vocab]
+        rows = np.stack([pico(ids, **model) for ids in batch])  # [n_batch, n_seq, n_tokens]
+        assert (rows[..., n_vocab:] < rows[..., :n_vocab].min() - 2**60).all()
+        return rows[..., :n_vocab]
+
+    return logits
+
+
+RUNNERS: dict[str, Callable[[Path], Run]] = {"gpt2": transformers, "picogpt": picogpt, "nanogpt": nanogpt, "gguf": gguf}
+
+
+def agreement(model: Model, to: str, out: Path) -> Agreement:
+    """Export, and compare in the runtime itself."""
+    done = export(model, to, out)
+    return compare(model, RUNNERS[to](out)) if to in RUNNERS else done.check

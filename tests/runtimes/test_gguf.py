@@ -19,7 +19,7 @@ from handcraft.errors import MissingExtraError, ProgramError, PromptError, Weigh
 from handcraft.gpt2 import Array
 from handcraft.runtimes.agreement import texts
 from handcraft.runtimes.gguf_file import RUNTIME
-from handcraft.runtimes.norms import MIRROR, NONE
+from handcraft.runtimes.norms import MIRROR
 from handcraft.runtimes.target import Run
 from handcraft.vocabulary import Vocabulary
 
@@ -228,14 +228,10 @@ def test_relu_without_a_neuron_is_written(tmp_path: Path) -> None:
     np.testing.assert_array_equal(written(model, tmp_path)(np.array([[1, 0]])), model(np.array([[1, 0]])))
 
 
-def test_layer_norms_another_norm_and_another_dtype_are_refused() -> None:
+def test_layer_norms_are_refused() -> None:
     message = "the weights have layer norms already; only a program's own weights get norms that do nothing"
     with Refused(WeightsError, message):
         RUNTIME.files(small(norms=True), MIRROR)
-    with Refused(WeightsError, "the norm none is not for gguf; use mirror"):
-        RUNTIME.files(bundled_model("aab"), NONE)
-    with Refused(WeightsError, "gguf takes float32, this model is float64; build it in float32"):
-        RUNTIME.files(bundled_model("aab", "float64"), MIRROR)
 
 
 def test_a_file_that_lacks_something_is_refused_by_its_name(tmp_path: Path) -> None:

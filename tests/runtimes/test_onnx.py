@@ -23,7 +23,7 @@ from handcraft.errors import MissingExtraError, PromptError, WeightsError
 from handcraft.gpt2 import Array
 from handcraft.runtimes import onnx_graph
 from handcraft.runtimes.agreement import texts
-from handcraft.runtimes.norms import MIRROR, NONE
+from handcraft.runtimes.norms import NONE
 from handcraft.runtimes.onnx_graph import RUNTIME
 from handcraft.runtimes.target import Run
 from handcraft.vocabulary import Vocabulary
@@ -181,13 +181,6 @@ def test_the_same_model_gives_the_same_bytes() -> None:
 
 
 # ---------------------------------------------------------------- what is refused
-
-
-def test_another_norm_and_another_dtype_are_refused() -> None:
-    with Refused(WeightsError, "the norm mirror is not for onnx, whose graph needs none; use none"):
-        RUNTIME.files(bundled_model("aab"), MIRROR)
-    with Refused(WeightsError, "onnx takes float32, this model is float64; build it in float32"):
-        RUNTIME.files(bundled_model("aab", "float64"), NONE)
 
 
 def test_weights_that_no_single_file_holds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
