@@ -3,7 +3,7 @@
     .venv/bin/python docs/make_runtimes.py       after `make runtimes` has installed them; some minutes
 
 A cell is a round number (1, 2 or 5 and a power of ten) that holds twice the largest error, so that another processor's
-order of summation changes nothing; `tests/runtimes/test_every_program.py` holds every cell at each run of CI.
+order of summation changes nothing; `tests/runtimes/test_every_program.py` compares every program again, against these.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def tables(found: dict[str, dict[str, Agreement]]) -> str:
     ]
     right = {dtype: sum(row[dtype].holds for row in found.values()) for dtype in LOW}
     words = (
-        f"The `gpt2` directory, loaded with `dtype=torch.bfloat16`, keeps every token of {right['bfloat16']} of the {len(found)} "
-        f"programs; with `torch.float16`, whose largest number is 65,504, of {right['float16']}: neither the large epsilon nor "
+        f"The `gpt2` directory, loaded with `dtype=torch.bfloat16`, keeps every token of {right['bfloat16']} of the {len(found)}\n"
+        f"programs; with `torch.float16`, whose largest number is 65,504, of {right['float16']}: neither the large epsilon nor\n"
         "the small scale fits into it. The contexts with another token:"
     )
     lows = [f"| `{name}` | {' | '.join(low(row[dtype]) for dtype in LOW)} |" for name, row in found.items()]

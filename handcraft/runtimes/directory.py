@@ -62,8 +62,8 @@ def _refuse(out: Path, files: Mapping[str, bytes], force: bool, ours: Collection
     if out.exists() and not out.is_dir():
         raise WeightsError(f"{printable(str(out))} is a file; name a directory to export into")
     if stale := sorted(name for name in ours if name not in files and (out / name).exists()):
-        path = printable(str(out / stale[0]))
-        raise WeightsError(f"{path} is of another export, which this one does not replace; remove it first")
+        old = printable(str(out / stale[0]))
+        raise WeightsError(f"{old} is of another export, which this one does not replace; remove it first")
     for name in files:
         path = out / name
         if Path(name).is_absolute() or ".." in Path(name).parts:

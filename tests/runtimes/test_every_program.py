@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 from runners import agreement, transformers
 from table import documented, documented_low
+from transformers import AutoTokenizer
 
+from handcraft import MLP, Block, Head, Neuron, Program, position, token
 from handcraft.loader import bundled
 from handcraft.model import Model
 from handcraft.runtimes import RUNTIMES, export
@@ -35,3 +39,55 @@ def test_low_precision_is_as_documented(name: str, tmp_path: Path) -> None:
     for dtype in ("bfloat16", "float16"):
         found = compare(model, transformers(tmp_path / "out", dtype))
         assert found.argmax_disagreements == documented_low(name, dtype)
+
+
+AWKWARD = ["\n", " ", "  ", ".", "|", "(", "[a]", "\\", '"', "é", "ée", "日本", "🙂", "Fizz", "FizzBuzz", "{}", "^$"]
+
+
+def copier(tokens: list[str], **options: Any) -> Program:
+    """Says the token before the last one; the first token once more at the start."""
+    p, t = position(6), token(tokens)
+    swap = Head(query=1024 * (p.previous + p[0]), value=t, output=1024 * t)
+    twice = MLP([Neuron(when=t[tokens[0]], adds={t[tokens[0]]: 1})])
+    return Program(name="copier", embedding=(p, t), layers=(Block(heads=[swap], mlp=twice),), **options)
+
+
+@pytest.mark.parametrize("to", RUNTIMES)
+def test_tokens_of_every_kind(to: str, tmp_path: Path) -> None:
+    """White space, what regular expressions and JSON mean something by, letters of several bytes, tokens that begin others."""
+    assert agreement(copier(AWKWARD).build(), to, tmp_path / "out").holds
+
+
+def test_tokens_of_every_kind_in_their_tokenizer(tmp_path: Path) -> None:
+    """Transformers cuts any of them in a row as our vocabulary does, and puts them together again."""
+    model = copier(AWKWARD).build()
+    export(model, "gpt2", tmp_path / "out")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
+    random = Random(1)
+    for _ in range(300):
+        text = "".join(random.choices(AWKWARD, k=6))
+        assert tokenizer(text)["input_ids"] == model.vocabulary.encode(text)
+        assert tokenizer.decode(model.vocabulary.encode(text)) == text
+
+
+@pytest.mark.parametrize("to", RUNTIMES)
+def test_a_program_without_layers(to: str, tmp_path: Path) -> None:
+    """The unembedding of the embedding, in every runtime."""
+    t = token("ab")
+    assert agreement(Program(name="echo", embedding=(t,), layers=(), n_ctx=3).build(), to, tmp_path / "out").holds
+
+
+@pytest.mark.parametrize("to", ["gpt2", "transformer-lens", "onnx"])
+def test_relu_where_the_runtime_has_it(to: str, tmp_path: Path) -> None:
+    """baby_gpt with the other activation, and a program of ours."""
+    program = Model.open("baby_gpt").program
+    assert program is not None
+    fields = {field: getattr(program, field) for field in Program.model_fields} | {"activation": "relu"}
+    for i, other in enumerate((Program(**fields), copier(["a", "b"], activation="relu"))):
+        assert agreement(other.build(), to, tmp_path / str(i)).holds
+
+
+@pytest.mark.parametrize("to", ["transformer-lens", "onnx"])
+def test_attention_to_later_positions_where_the_runtime_has_it(to: str, tmp_path: Path) -> None:
+    """causal=False: each position sees the whole context."""
+    assert agreement(copier(["a", "b"], causal=False).build(), to, tmp_path / "out").holds

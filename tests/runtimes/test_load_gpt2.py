@@ -300,11 +300,11 @@ CONFIGS: list[tuple[dict[str, Any], str]] = [
     ({"layer_norm_epsilon": "1e-5"}, "layer_norm_epsilon must be finite and not negative, found '1e-5'"),
     ({"layer_norm_epsilon": -1}, "layer_norm_epsilon must be finite and not negative, found -1"),
     ({"layer_norm_epsilon": 10**400}, "layer_norm_epsilon must be finite and not negative, found 1" + "0" * 59),
-    ({"n_head": 0}, "n_head must be a positive whole number, found 0"),
-    ({"n_layer": True}, "n_layer must be a positive whole number, found True"),
+    ({"n_head": 0}, "n_head must be a whole number of at least 1, found 0"),
+    ({"n_layer": True}, "n_layer must be a whole number of at least 0, found True"),
     ({"n_layer": 1025}, "n_layer must be at most 1024, found 1025"),
-    ({"n_inner": "x"}, "n_inner must be a positive whole number or null, found 'x'"),
-    ({"vocab_size": ...}, "vocab_size must be a positive whole number, found None"),
+    ({"n_inner": "x"}, "n_inner must be null or a whole number of at least 1, found 'x'"),
+    ({"vocab_size": ...}, "vocab_size must be a whole number of at least 1, found None"),
     ({"n_ctx": 8}, "n_ctx is 8, but n_positions is 16"),
 ]
 

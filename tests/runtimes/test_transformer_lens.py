@@ -24,6 +24,7 @@ from handcraft import Head, Model, Neuron, Program, position, scratch, token
 from handcraft.claims import Answers
 from handcraft.errors import MissingExtraError, WeightsError
 from handcraft.gpt2 import Array, trace
+from handcraft.runtimes.norms import NONE
 from handcraft.runtimes.transformer_lens import RUNTIME, files, load_bridge
 
 TOLERANCE = 1e-6  # of the largest logit
@@ -259,7 +260,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_weights_that_do_not_fit_the_config_are_refused(tmp_path: Path) -> None:
     """The weights of another program do not load."""
     for name in ("config.json", "model.safetensors"):
-        (tmp_path / name).write_bytes(files(bundled_model("aab" if name == "config.json" else "abc"))[name])
+        (tmp_path / name).write_bytes(files(bundled_model("aab" if name == "config.json" else "abc"), NONE)[name])
     with Refused(WeightsError, f"{tmp_path} holds no model for TransformerLens: n_ctx is 5, but the weights are of 6"):
         load_bridge(tmp_path)
 
@@ -267,7 +268,7 @@ def test_weights_that_do_not_fit_the_config_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("key", "value"), [("n_layers", 10**30), ("n_heads", 0), ("act_fn", 5), ("d_vocab", None), ("n_ctx", [])])
 def test_a_config_of_nonsense_is_refused(tmp_path: Path, key: str, value: Any) -> None:
     """Nothing is allocated that the weights do not have."""
-    found = files(bundled_model("baby_gpt"))
+    found = files(bundled_model("baby_gpt"), NONE)
     (tmp_path / "config.json").write_text(json.dumps(json.loads(found["config.json"]) | {key: value}))
     (tmp_path / "model.safetensors").write_bytes(found["model.safetensors"])
     with pytest.raises(WeightsError, match="holds no model for TransformerLens"):
@@ -276,7 +277,7 @@ def test_a_config_of_nonsense_is_refused(tmp_path: Path, key: str, value: Any) -
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     """Half a file holds no model."""
-    found = files(bundled_model("aab"))
+    found = files(bundled_model("aab"), NONE)
     (tmp_path / "config.json").write_bytes(found["config.json"])
     (tmp_path / "model.safetensors").write_bytes(found["model.safetensors"][:100])
     with pytest.raises(WeightsError, match="holds no model for TransformerLens"):
