@@ -105,7 +105,7 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).chmod(0o666 & ~umask())
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -113,7 +113,8 @@ def write_atomically(path: Path, data: bytes) -> None:
     _sync_directory(path.parent)
 
 
-def _umask() -> int:
+def umask() -> int:
+    """What new files are not allowed to be, on this machine."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

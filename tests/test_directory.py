@@ -126,7 +126,7 @@ def test_files_come_back_if_one_cannot_be_moved(tmp_path: Path, monkeypatch: pyt
 def test_a_file_of_another_export_never_stays_beside_these(tmp_path: Path) -> None:
     """A checkpoint of another model beside new tokens would be run with them: it is named, force or not."""
     publish(tmp_path / "out", {"ckpt.pt": b"old"}, fine)
-    message = f"{tmp_path / 'out/ckpt.pt'} is of another export, which this one does not replace; remove it first"
+    message = f"{tmp_path / 'out/ckpt.pt'} belongs to other files, which this export would not replace; remove it first"
     with Refused(WeightsError, message):
         publish(tmp_path / "out", TWO, fine, force=True, ours=["ckpt.pt", "a.json"])
     assert files(tmp_path) == {"out/ckpt.pt": b"old"}

@@ -119,6 +119,15 @@ def test_an_export_is_not_overwritten_without_force(tmp_path: Path) -> None:
     assert json.loads(files(tmp_path)["out/encoder.json"]) == {"a": 0, "b": 1, "c": 2}
 
 
+def test_a_built_directory_is_not_exported_into(tmp_path: Path) -> None:
+    """Its program.json speaks of the weights beside it, so that other weights would ruin it; forced or not."""
+    handcraft("build", "aab", "--out", tmp_path)
+    found = handcraft("export", "aab", "--to", "gpt2", "--out", tmp_path, "--force")
+    message = f"{tmp_path / 'program.json'} belongs to other files, which this export would not replace; remove it first"
+    assert (found.code, found.err) == (2, f"error: {message}\n")
+    assert handcraft("verify", tmp_path).code == 0
+
+
 def test_a_link_is_refused(tmp_path: Path) -> None:
     """A link in the place of the directory, forced or not."""
     (tmp_path / "elsewhere").mkdir()

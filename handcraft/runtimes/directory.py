@@ -11,7 +11,6 @@ stays in any case, and a file of another export never stays beside those of this
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -19,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from handcraft.errors import WeightsError, printable
+from handcraft.weights import umask
 
 
 def publish(
@@ -26,7 +26,7 @@ def publish(
 ) -> list[Path]:
     """Write the files, check them where they are not yet seen, then put them in place; returns their paths.
 
-    `ours` are the names of files that exports write. Raises WeightsError for a target that must not or cannot be
+    `ours` are the names of files that belong to a model. Raises WeightsError for a target that must not or cannot be
     written, and whatever `check` raises: then nothing is left.
     """
     _refuse(out, files, force, ours)
@@ -63,7 +63,7 @@ def _refuse(out: Path, files: Mapping[str, bytes], force: bool, ours: Collection
         raise WeightsError(f"{printable(str(out))} is a file; name a directory to export into")
     if stale := sorted(name for name in ours if name not in files and (out / name).exists()):
         old = printable(str(out / stale[0]))
-        raise WeightsError(f"{old} is of another export, which this one does not replace; remove it first")
+        raise WeightsError(f"{old} belongs to other files, which this export would not replace; remove it first")
     for name in files:
         path = out / name
         if Path(name).is_absolute() or ".." in Path(name).parts:
@@ -82,16 +82,10 @@ def _hidden(out: Path) -> Iterator[Path]:
     nearest = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
     work = Path(tempfile.mkdtemp(dir=nearest, prefix=".handcraft-"))
     try:
-        work.chmod(0o777 & ~_umask())
+        work.chmod(0o777 & ~umask())
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _replace(work: Path, out: Path, files: Mapping[str, bytes]) -> None:

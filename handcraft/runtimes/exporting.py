@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from handcraft.built import PROGRAM_JSON
 from handcraft.errors import ExportError, ProgramError, WeightsError, hint
 from handcraft.model import Model
 from handcraft.runtimes import gguf_file, huggingface, nanogpt, onnx_graph, picogpt, transformer_lens
@@ -60,7 +61,7 @@ def export(
         if not found[0].holds:
             raise ExportError(_disagrees(model, runtime, kind, found[0]), found[0].to_json())
 
-    names = {name for runtime in RUNTIMES.values() for name in runtime.names}
+    names = {PROGRAM_JSON, *(name for runtime in RUNTIMES.values() for name in runtime.names)}
     paths = publish(Path(out), runtime.files(model, kind), check, force=force, ours=names)
     return Export(to, Path(out), tuple(paths), found[0])
 

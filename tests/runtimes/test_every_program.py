@@ -31,6 +31,12 @@ def test_the_runtime_chooses_the_same_tokens(name: str, to: str, tmp_path: Path)
     assert found.max_logit_error <= bound
 
 
+@pytest.mark.parametrize("to", ["gpt2", "transformer-lens", "onnx", "gguf"])
+def test_whole_numbers_stay_what_they_are(to: str, tmp_path: Path) -> None:
+    """All 62 contexts of aab, to the last bit, where no norm rounds."""
+    assert agreement(Model.open("aab"), to, tmp_path / "out").max_logit_error == 0
+
+
 @pytest.mark.parametrize("name", ["aab", "abc", "baby_gpt", "bigram", "majority", "trigram"])
 def test_low_precision_is_as_documented(name: str, tmp_path: Path) -> None:
     """Where the page says that bfloat16 keeps every token it does, and float16 keeps none of them right."""

@@ -12,7 +12,7 @@ from typing import Any
 import gguf
 import numpy as np
 import pytest
-from conftest import Refused, bundled_model, every, random_weights
+from conftest import Refused, bundled_model, random_weights
 
 from handcraft import Model, Program, position, token
 from handcraft.errors import MissingExtraError, ProgramError, PromptError, WeightsError
@@ -22,8 +22,6 @@ from handcraft.runtimes.gguf_file import RUNTIME
 from handcraft.runtimes.norms import MIRROR
 from handcraft.runtimes.target import Run
 from handcraft.vocabulary import Vocabulary
-
-PROGRAMS = ["adder", "bigram", "brackets", "causal_mean", "count_letter", "fizzbuzz", "induction", "sort"]
 
 
 def written(model: Model, directory: Path) -> Run:
@@ -68,28 +66,6 @@ def split(text: str, tokens: list[str], most: int = 100) -> list[int]:
 
 
 # ---------------------------------------------------------------- the same numbers
-
-
-def test_every_context_of_aab_has_the_same_logits_to_the_last_bit(tmp_path: Path) -> None:
-    model = bundled_model("aab")
-    run = written(model, tmp_path)
-    contexts = every(2, 5)
-    assert len(contexts) == 62
-    for ids in contexts:
-        theirs = run(np.array([ids]))[0]
-        assert theirs.dtype == np.float32
-        np.testing.assert_array_equal(theirs, model(np.array(ids)))
-
-
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_drawn_contexts_of_a_program_have_the_same_logits(name: str, tmp_path: Path) -> None:
-    model = bundled_model(name)
-    run = written(model, tmp_path)
-    for ids, first in texts(model, 25):
-        ours, theirs = model(np.array(ids))[first:], run(np.array([ids]))[0, first:]
-        unique = (ours == ours.max(-1, keepdims=True)).sum(-1) == 1
-        assert (ours.argmax(-1) == theirs.argmax(-1))[unique].all()
-        assert np.abs(ours - theirs).max() <= 1e-6 * np.abs(ours).max()
 
 
 def test_a_batch_of_any_size_and_length_is_its_contexts_one_by_one(tmp_path: Path) -> None:

@@ -415,3 +415,35 @@ def test_another_epsilon_is_never_ignored(tmp_path: Path) -> None:
         Model.open("aab").replace(epsilon=0.1)
     with Refused(WeightsError, "epsilon must be finite and not negative, found nan"):
         model.replace(epsilon=float("nan"))
+
+
+def test_byte_pairs_stay_out_of_a_built_directory(copied: Path, tmp_path: Path) -> None:
+    """There a text is cut by the longest token; merged from bytes it would become others, so it is not written."""
+    with Refused(WeightsError, f"a built directory holds whole tokens; those of {copied.name} are merged from bytes"):
+        load_gpt2(copied).save(tmp_path / "built")
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "message"),
+    [
+        ("dropout", 0.5, "its dropout is 0.5: the same text would become other tokens each time"),
+        ("type", "Unigram", "its model is 'Unigram'; BPE and WordLevel are read"),
+    ],
+)
+def test_a_tokenizer_that_does_more_is_refused(copied: Path, part: str, value: Any, message: str) -> None:
+    """A model of tokens that we do not compute."""
+    path = copied / "tokenizer.json"
+    fields = json.loads(path.read_text())
+    fields["model"][part] = value
+    path.write_text(json.dumps(fields))
+    with Refused(WeightsError, f"{path}: {message}"):
+        load_gpt2(copied)
+
+
+def test_added_tokens_that_are_no_list_are_refused(tmp_path: Path) -> None:
+    """Whatever stands there in a damaged file."""
+    written(tmp_path, words(["a", "b"]))
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"added_tokens": 5}))
+    with Refused(WeightsError, f"{path}: its added_tokens are no list"):
+        load_gpt2(tmp_path)
