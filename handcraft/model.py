@@ -106,7 +106,7 @@ class Model:
             raise WeightsError(f"{directory / PROGRAM_JSON}: {printable(str(error))[:500]}") from None
 
     def save(self, directory: str | Path) -> list[Path]:
-        """Write `model.safetensors` and `program.json`; returns their paths. A built directory holds float32."""
+        """Write `model.safetensors` and `program.json`; returns their paths. Raises WeightsError for what they cannot hold."""
         if self.dtype != "float32":
             raise WeightsError(f"a built directory holds float32, this model is {self.dtype}; build it in float32")
         if type(self.vocabulary) is not Vocabulary:

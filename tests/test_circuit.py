@@ -18,8 +18,8 @@ from handcraft import Model, Neuron, Program, position, scratch, token
 from handcraft.errors import WeightsError
 from handcraft.gpt2 import Array, Note, Weights, gpt2, trace
 from handcraft.runtimes.circuit import Circuit, circuit
-from handcraft.runtimes.norms import MIRROR
-from handcraft.runtimes.transformer_lens import RUNTIME, files
+from handcraft.runtimes.norms import NONE
+from handcraft.runtimes.transformer_lens import files
 from handcraft.vocabulary import Vocabulary
 
 SMALL = ("aab", "induction", "baby_gpt")
@@ -377,7 +377,7 @@ def test_a_changed_weight_changes_the_circuit(row: int, column: int, new: set[tu
 
 def test_the_files_of_aab() -> None:
     """The configuration, the circuit, the vocabulary and the state dict."""
-    found = files(bundled_model("aab"))
+    found = files(bundled_model("aab"), NONE)
     assert list(found) == ["config.json", "model.safetensors", "circuit.json", "vocab.json"]
     assert json.loads(found["config.json"]) == {
         "model_name": "aab", "n_layers": 1, "n_ctx": 5, "d_vocab": 2, "d_model": 8, "n_heads": 1, "d_head": 8, "d_mlp": 0,
@@ -393,7 +393,7 @@ def test_every_matrix_is_there_in_its_shape(name: str) -> None:
     from safetensors.numpy import load
 
     model = bundled_model(name)
-    written = files(model)
+    written = files(model, NONE)
     config, state = json.loads(written["config.json"]), load(written["model.safetensors"])
     n, inner, n_vocab = config["d_model"], config["d_mlp"], config["d_vocab"]
     shapes = {"embed.weight": (n_vocab, n), "pos_embed.weight": (config["n_ctx"], n)}
@@ -407,23 +407,11 @@ def test_every_matrix_is_there_in_its_shape(name: str) -> None:
     assert all(array.dtype == "float32" for array in state.values())
 
 
-def test_only_float32_is_written() -> None:
-    """TransformerLens is given float32."""
-    with Refused(WeightsError, "transformer-lens takes float32, this model is float64; build it in float32"):
-        files(bundled_model("aab", "float64"))
-
-
-def test_only_models_without_norms_are_written() -> None:
-    """There is no layer norm to be made harmless."""
-    with Refused(WeightsError, "the norm mirror is not for transformer-lens, whose models have none; use none"):
-        RUNTIME.files(bundled_model("aab"), MIRROR)
-
-
 def test_writing_imports_neither_torch_nor_transformer_lens() -> None:
     """The files can be written where neither is installed."""
     code = (
         "import sys; sys.modules['torch'] = sys.modules['transformer_lens'] = None\n"
-        "from handcraft import Model; from handcraft.runtimes.transformer_lens import files\n"
-        "assert len(files(Model.open('aab'))) == 4"
+        "from handcraft import Model; from handcraft.runtimes.transformer_lens import RUNTIME\n"
+        "assert len(RUNTIME.files(Model.open('aab'), RUNTIME.norms[0])) == 4"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

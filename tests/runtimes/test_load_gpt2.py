@@ -419,7 +419,7 @@ def test_another_epsilon_is_never_ignored(tmp_path: Path) -> None:
 
 def test_byte_pairs_stay_out_of_a_built_directory(copied: Path, tmp_path: Path) -> None:
     """There a text is cut by the longest token; merged from bytes it would become others, so it is not written."""
-    with Refused(WeightsError, f"a built directory holds whole tokens; those of {copied.name} are merged from bytes"):
+    with Refused(WeightsError, f"a built directory holds tokens that stand in texts as they are, not those of {copied.name}"):
         load_gpt2(copied).save(tmp_path / "built")
 
 
