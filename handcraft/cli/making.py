@@ -1,0 +1,88 @@
+"""The commands that write files: a built directory, another runtime's format, a starting program; and the list of programs."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from handcraft.cli.terminal import Json, Program, Progress, open_model, print_json, show, writing
+from handcraft.errors import ExportError, printable
+
+if TYPE_CHECKING:
+    pass
+
+
+def build(
+    program: Program,
+    out: Annotated[Path | None, typer.Option("--out", help="The directory to write; build/NAME by default.")] = None,
+    json: Json = False,
+) -> None:
+    """Write the weights and program.json of a program."""
+    model = open_model(program)
+    directory = out or Path("build") / model.name
+    files = writing(lambda: model.save(directory))
+    sizes = {"n_layer": model.n_layer, "n_head": model.n_head, "n_embd": model.n_embd,
+             "n_vocab": len(model.vocabulary), "n_ctx": model.n_ctx}  # fmt: skip
+    if json:
+        return print_json({"program": model.name, "out": str(directory), "files": [str(f) for f in files], **sizes,
+                     "parameters": model.parameters})  # fmt: skip
+    print(", ".join(f"{key} {value}" for key, value in sizes.items()))
+    print("parameters: " + ", ".join(f"{value} {key}" for key, value in model.parameters.items()))
+    print("\n".join(f"wrote {printable(str(file))}" for file in files))
+    return None
+
+
+def export(
+    program: Program,
+    to: Annotated[str, typer.Option("--to", metavar="RUNTIME", help="gpt2, picogpt, nanogpt, transformer-lens, onnx or gguf.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The directory to write.")],
+    norm: Annotated[
+        str | None, typer.Option("--norm", help="How layer norms do nothing: mirror, quiet or none, as the runtime allows.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files of an earlier export.")] = False,
+    json: Json = False,
+) -> None:
+    """Write the model for another runtime, checked against the forward pass."""
+    from handcraft.runtimes import export as export_model
+
+    model = open_model(program)
+    try:
+        with Progress(f"checking {model.name} in {to}") as progress, redirect_stdout(sys.stderr):  # some runtimes talk
+            done = export_model(model, to, out, norm=norm, force=force, progress=progress)
+    except ExportError as error:
+        if json:
+            print_json({"to": to, "out": str(out), "files": [], "check": error.check})
+        raise
+    if json:
+        return print_json(done.to_json())
+    print("\n".join(f"wrote {printable(str(file))}" for file in done.files))
+    print(done.check)
+    return None
+
+
+def list_programs(json: Json = False) -> None:
+    """List the bundled programs."""
+    from handcraft.loader import bundled, summary
+
+    programs = {name: summary(path) for name, path in bundled().items()}
+    if json:
+        return print_json({"programs": programs})
+    from handcraft import render
+
+    return show(lambda _: render.listing(programs))
+
+
+def new(name: Annotated[str, typer.Argument(help="The program's name; NAME.py is written here.")], json: Json = False) -> None:
+    """Write a starting program."""
+    from handcraft.starting import starting_program
+
+    path = Path(f"{name}.py")
+    writing(lambda: [starting_program(name, path)])
+    if json:
+        return print_json({"out": str(path)})
+    print(f"wrote {printable(str(path))}; now run: handcraft explain {path}")
+    return None

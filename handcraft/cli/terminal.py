@@ -1,0 +1,93 @@
+"""What the commands share: how their options are written, how a program is opened, how an answer is shown.
+
+Rules of this file: nothing here knows a command.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from handcraft.errors import ProgramError, printable
+
+if TYPE_CHECKING:
+    from handcraft.model import Model
+
+Program = Annotated[str, typer.Argument(metavar="PROGRAM", help="A program file, a bundled program's name, or a built directory.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Dtype = Annotated[str, typer.Option("--dtype", help="float32 or float64.")]
+Tokens = Annotated[bool, typer.Option("--tokens", help="The text is a JSON list of tokens.")]
+PROGRESS_AFTER = 2.0  # seconds
+T = TypeVar("T")
+
+
+def print_json(value: dict[str, Any]) -> None:
+    print(json.dumps(value, allow_nan=False))
+
+
+def show(make: Callable[[int], Any]) -> None:
+    """Print a renderable that was made for the console's width."""
+    from handcraft import render
+
+    console = render.console()
+    console.print(make(console.width))
+
+
+def open_model(reference: str, dtype: str = "float32") -> Model:
+    from handcraft.model import Model
+
+    with redirect_stdout(sys.stderr):  # what an author's file prints is not our answer
+        return Model.open(reference, dtype)
+
+
+def read_prompt(text: str, tokens: bool) -> str | list[str]:
+    """The text itself, or the tokens of a JSON list."""
+    if not tokens:
+        return text
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, list) or not all(isinstance(token, str) for token in value):
+        raise ProgramError(f'--tokens takes a JSON list of tokens such as ["a", "b"], found {text[:60]!r}')
+    return value
+
+
+def writing(write: Callable[[], T]) -> T:
+    try:
+        return write()
+    except OSError as error:
+        raise ProgramError(f"cannot write {printable(str(error.filename or 'the file'))}: {error.strerror}") from None
+
+
+class Progress:
+    """A progress bar on stderr that appears only after two seconds."""
+
+    bar: Any
+
+    def __init__(self, text: str) -> None:
+        self.text, self.start = text, time.monotonic()
+        self.bar = None  # rich's, made when it is needed
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __call__(self, done: int, total: int) -> None:
+        if self.bar is None and time.monotonic() - self.start > PROGRESS_AFTER and sys.stderr.isatty():
+            from handcraft import render
+
+            self.bar = render.progress()
+            self.bar.start()
+            self.task = self.bar.add_task(printable(self.text), total=total or None)
+        if self.bar is not None:
+            self.bar.update(self.task, completed=done)
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
