@@ -40,7 +40,7 @@ def test_whole_numbers_stay_what_they_are(to: str, tmp_path: Path) -> None:
     assert agreement(Model.open("aab"), to, tmp_path / "out").max_logit_error == 0
 
 
-@pytest.mark.parametrize("name", ["aab", "abc", "baby_gpt", "bigram", "majority", "trigram"])
+@pytest.mark.parametrize("name", ["aab", "abc", "baby_gpt", "bigram", "trigram"])
 def test_low_precision_is_as_documented(name: str, tmp_path: Path) -> None:
     """Where the page says that bfloat16 keeps every token it does, and float16 keeps none of them right."""
     model = Model.open(name)
