@@ -27,9 +27,10 @@ from handcraft.errors import WeightsError, printable
 from handcraft.gpt2 import EPSILON, Activation, Array
 from handcraft.model import Model
 from handcraft.runtimes.byte_pairs import read_vocabulary
-from handcraft.weights import MAX_BYTES, MAX_JSON, MAX_LAYERS, nest, parse_json, read_bytes, read_safetensors
+from handcraft.weights import MAX_JSON, MAX_LAYERS, nest, parse_json, read_bytes, read_safetensors
 
 CONFIG_JSON, SAFETENSORS = "config.json", "model.safetensors"
+MOST = 2**33  # bytes of the weights: the largest GPT-2 has 6 GB, and it takes three times that to read it
 KINDS = {"F32": "float32", "F64": "float64", "F16": "float16", "BF16": "bfloat16"}
 ACTIVATION: dict[Any, Activation] = {"gelu_new": "gelu", "gelu_pytorch_tanh": "gelu", "relu": "relu"}  # tanh's gelu: one formula
 FIXED: dict[str, tuple[Any, ...]] = {  # what our pass cannot do otherwise; the first is what an absent key means
@@ -56,7 +57,7 @@ def load_gpt2(directory: str | Path) -> Model:
     with _naming(directory / CONFIG_JSON):
         config = _checked(parse_json(read_bytes(directory / CONFIG_JSON, MAX_JSON)))
     with _naming(directory / SAFETENSORS):
-        arrays = _arrays(read_bytes(directory / SAFETENSORS, MAX_BYTES), config)
+        arrays = _arrays(read_bytes(directory / SAFETENSORS, MOST), config)
     vocabulary = read_vocabulary(directory)
     with _naming(directory):
         return Model(
