@@ -19,6 +19,7 @@ from random import Random
 from handcraft.patterns import Piece, bits, parse, pattern_error
 
 MAX_STATES = 10_000  # of the deterministic automaton
+SEED = 2025  # of a sample, so that what was found with it can be found again
 START = 1  # the bit of the state before any character; positions have the bits from 1 on
 
 
@@ -158,6 +159,11 @@ class Language:
             chars, state = edges[bisect_right(sums, random.randrange(sums[-1]))]
             text += random.choice(chars)
         return text
+
+    def sample(self, count: int) -> Iterator[str]:
+        """So many texts, drawn evenly by length: the same ones each time."""
+        random = Random(SEED)
+        return (self.draw(random) for _ in range(count))
 
     def _choices(self, state: int, left: int) -> tuple[list[int], list[tuple[str, int]]]:
         """The edges that lead on to a text, with the running sum of how many texts each leads to."""

@@ -13,7 +13,6 @@ from conftest import Refused, bundled_model, claiming
 from handcraft import Head, Model, Program, after, answers, position, token
 from handcraft.errors import ProgramError
 from handcraft.proof import Budget, sampling, verify
-from handcraft.proof.sampling import draw_prompts
 
 SAMPLED: dict[str, Any] = {"methods": ["sampled"], "budget": Budget(drawn=200)}
 
@@ -161,9 +160,9 @@ def test_prompts_are_drawn_evenly_by_length() -> None:
     """Short prompts, of which there are few, are drawn as often as long ones, and the same ones each time."""
     claim = answers(r"\d{1,6}", lambda _: "0")
     model = Program(embedding=(position(9), token("0123456789")), claim=claim).build()
-    drawn = list(draw_prompts(model, claim, 1200))
+    drawn = list(claim.language(model.n_ctx, model.vocabulary).sample(1200))
     assert all(150 < n < 250 for n in Counter(map(len, drawn)).values())
-    assert drawn == list(draw_prompts(model, claim, 1200))
+    assert drawn == list(claim.language(model.n_ctx, model.vocabulary).sample(1200))
 
 
 def test_a_wrong_sum_is_found() -> None:

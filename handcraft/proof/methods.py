@@ -23,7 +23,7 @@ from handcraft.model import Model
 from handcraft.proof.certified import certified
 from handcraft.proof.exhaustive import exhaustive
 from handcraft.proof.report import Counterexample, Report, Verdict
-from handcraft.proof.sampling import check_prompts, draw_contexts, draw_prompts
+from handcraft.proof.sampling import check_prompts, draw_contexts
 from handcraft.proof.tally import Tally, Wrong
 from handcraft.proof.task import Budget, Outcome, Progress, Spread, Task
 
@@ -32,7 +32,7 @@ def sampled(task: Task) -> Outcome:
     """Contexts or prompts that are drawn."""
     count = task.budget.drawn
     if isinstance(task.claim, Answers):
-        prompts = draw_prompts(task.model, task.claim, count)
+        prompts = task.claim.language(task.model.n_ctx, task.model.vocabulary).sample(count)
         tally = check_prompts(task.judge, prompts, task.deadline, task.progress, count)
     else:
         tally = draw_contexts(task.judge, count, task.deadline, task.progress)

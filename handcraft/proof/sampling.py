@@ -9,20 +9,19 @@ Rules of this file: the draw is decided by a fixed seed, so that a verdict can b
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import islice
 from random import Random
 
 import numpy as np
 
-from handcraft.claims import Answers
 from handcraft.contexts import first_context, token_contexts
 from handcraft.model import Model
+from handcraft.prompts import SEED
 from handcraft.proof.judge import Judge
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Progress
 
-SEED = 2025
 BATCH = 256
 
 
@@ -60,9 +59,3 @@ def check_prompts(judge: Judge, prompts: Iterable[str], deadline: float, progres
         judge.prompts(tally, batch)
         progress(tally.contexts, total)
     return tally
-
-
-def draw_prompts(model: Model, claim: Answers, count: int) -> Iterator[str]:
-    """So many prompts, drawn evenly by length."""
-    random, language = Random(SEED), claim.language(model.n_ctx, model.vocabulary)
-    return (language.draw(random) for _ in range(count))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import product
 from random import Random
 
 import numpy as np
@@ -21,10 +21,10 @@ from handcraft.claims import Answers
 from handcraft.contexts import count_contexts
 from handcraft.gpt2 import Array
 from handcraft.model import Model
+from handcraft.prompts import SEED
 from handcraft.runtimes.target import Run
 
 MOST = 1000  # contexts, or prompts with their answers
-SEED = 2025
 BATCH = 128
 TOLERANCE = 1e-3  # of the largest logit: float32 loses less, a runtime that computes something else does not
 
@@ -94,9 +94,8 @@ def texts(model: Model, most: int = MOST) -> Iterator[Text]:
 
 
 def _prompts(model: Model, claim: Answers, most: int) -> Iterator[Text]:
-    random, language = Random(SEED), claim.language(model.n_ctx, model.vocabulary)
-    prompts = iter(language) if language.size <= most else (language.draw(random) for _ in range(most))
-    for prompt in prompts:
+    language = claim.language(model.n_ctx, model.vocabulary)
+    for prompt in language if language.size <= most else language.sample(most):
         asked = model.vocabulary.encode(prompt)
         answer = claim.expected(prompt, model.vocabulary, model.n_ctx) if claim.known else model.generate(prompt)
         yield asked + model.vocabulary.encode(answer)[:-1], len(asked) - 1  # the last token is predicted, never read
@@ -108,6 +107,6 @@ def _batches(found: Iterable[Text]) -> Iterator[tuple[Array, Array]]:  # [n_batc
     for text in found:
         by_length.setdefault(len(text[0]), []).append(text)
     for group in by_length.values():
-        rows = iter(group)
-        while batch := list(islice(rows, BATCH)):
+        for at in range(0, len(group), BATCH):
+            batch = group[at : at + BATCH]
             yield np.array([ids for ids, _ in batch]), np.array([first for _, first in batch])

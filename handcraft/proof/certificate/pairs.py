@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -157,19 +158,17 @@ class Pairs(Prover):
         order = np.lexsort(columns[::-1])
         return case.mass, b"".join(column[order].tobytes() for column in columns)
 
-    @property
+    @cached_property
     def _roles(self) -> list[int]:
         """For each token the first that the domain and the claim read alike: those that can stand at the same positions."""
-        if not hasattr(self, "_kept_roles"):
-            domain = self._domain
-            keys: dict[Any, int] = {}
-            states = {state for states in getattr(domain, "reached", [{domain.start}]) for state in states} | {domain.start}
-            ordered = sorted(states)
-            named = {key for (key,), _ in self._rule.table}
-            tokens = self.model.vocabulary.tokens
-            rows = [(tuple(domain.step(s, 0, t) for s in ordered), tokens[t] in named) for t in range(len(tokens))]
-            self._kept_roles = [keys.setdefault(row, t) for t, row in enumerate(rows)]
-        return self._kept_roles
+        domain = self._domain
+        keys: dict[Any, int] = {}
+        states = {state for states in getattr(domain, "reached", [{domain.start}]) for state in states} | {domain.start}
+        ordered = sorted(states)
+        named = {key for (key,), _ in self._rule.table}
+        tokens = self.model.vocabulary.tokens
+        rows = [(tuple(domain.step(s, 0, t) for s in ordered), tokens[t] in named) for t in range(len(tokens))]
+        return [keys.setdefault(row, t) for t, row in enumerate(rows)]
 
     # ------------------------------------------------------------ the judgement
 
