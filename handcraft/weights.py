@@ -129,11 +129,11 @@ def _sync_directory(directory: Path) -> None:
             os.close(handle)
 
 
-def to_safetensors(weights: Weights) -> bytes:
-    """The weights as the bytes of a safetensors file."""
+def to_safetensors(weights: Weights, metadata: dict[str, str] | None = None) -> bytes:
+    """The weights, or arrays by any names, as the bytes of a safetensors file."""
     from safetensors.numpy import save
 
-    return save({name: np.ascontiguousarray(array) for name, array in flatten(weights).items()})
+    return save({name: np.ascontiguousarray(array) for name, array in flatten(weights).items()}, metadata)
 
 
 def to_npz(weights: Weights) -> bytes:

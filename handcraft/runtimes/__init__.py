@@ -3,6 +3,7 @@
     export(model, "gpt2", "build/aab-gpt2")       a directory that Hugging Face's transformers loads
     load_gpt2("path/to/gpt2").generate("Hello")   a real GPT-2, run by our forward pass
 
+    names.py              what weights are called elsewhere
     norms.py              layer norms that do nothing, for runtimes that have them
     target.py             what a runtime is
     huggingface.py picogpt.py nanogpt.py transformer_lens.py onnx_graph.py gguf_file.py    one each

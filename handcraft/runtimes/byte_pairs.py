@@ -107,7 +107,7 @@ def _whole(data: bytes) -> Vocabulary:  # tokenizer.json
     if kind == "WordLevel":
         if len(data) > MAX_JSON:
             raise WeightsError(f"it has {len(data)} bytes; of words at most {MAX_JSON} are read")
-        return _words(_in_order(model.get("vocab")), fields)
+        return _words(in_order(model.get("vocab")), fields)
     if model.get("dropout"):
         raise WeightsError(
             f"its dropout is {printable(repr(model['dropout']))[:60]}: the same text would become other tokens each time"
@@ -119,12 +119,12 @@ def _whole(data: bytes) -> Vocabulary:  # tokenizer.json
         made.no_padding()
     except Exception as error:  # the package raises plain ones
         raise WeightsError(f"not a tokenizer: {printable(str(error))[:200]}") from None
-    return BytePairs(_in_order(made.get_vocab(with_added_tokens=True)), made)
+    return BytePairs(in_order(made.get_vocab(with_added_tokens=True)), made)
 
 
 def _pair_files(data: bytes, merges: Path) -> Vocabulary:  # vocab.json, merges.txt
     vocab = parse_json(data, MOST)
-    tokens = _in_order(vocab)
+    tokens = in_order(vocab)
     lines = read_bytes(merges, MOST).decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
     pairs = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")]
     if bad := next((pair for pair in pairs if len(pair) != 2), None):
@@ -187,7 +187,7 @@ def _alternatives(regex: str) -> list[str]:
     return words
 
 
-def _in_order(vocab: Any) -> tuple[str, ...]:
+def in_order(vocab: Any) -> tuple[str, ...]:
     """The tokens of {token: id}. Raises WeightsError unless the ids are 0, 1, ... without a gap."""
     ids: list[Any] = list(vocab.values()) if isinstance(vocab, dict) else [None]
     if not all(type(i) is int for i in ids) or sorted(ids) != list(range(len(ids))):

@@ -40,6 +40,7 @@ from handcraft.errors import WeightsError
 from handcraft.gpt2 import Array, Weights
 from handcraft.model import Model
 from handcraft.provenance import Entry, Reason
+from handcraft.runtimes.norms import has_norms
 
 Place = dict[str, str | int]  # of an activation or a parameter in TransformerLens
 
@@ -100,7 +101,7 @@ class Circuit:
 
 def circuit(model: Model) -> Circuit:
     """The circuit of a model. Raises WeightsError for one with layer norms: through them every lane reaches every other."""
-    if model.weights.get("ln_f") is not None or any(key in block for block in model.weights["blocks"] for key in ("ln_1", "ln_2")):
+    if has_norms(model.weights):
         raise WeightsError(f"{model.name} has layer norms, through which every lane reaches every other; a circuit needs none")
     parts = list(_parts(model.weights, model.n_head))
     edges = _edges(parts, model.names.stream)

@@ -35,6 +35,7 @@ import numpy as np
 from handcraft.errors import MissingExtraError, ProgramError, WeightsError, printable
 from handcraft.gpt2 import Array, Weights, check_tokens, gpt2, recorder
 from handcraft.model import Model
+from handcraft.runtimes.names import KINDS, keys, turned
 from handcraft.runtimes.norms import MIRROR, Norm, Stock, with_norms
 from handcraft.runtimes.target import Files, Run, Runtime, stop_id
 from handcraft.vocabulary import Vocabulary
@@ -46,7 +47,6 @@ PARTS = {
     "ln_1": "attn_norm", "attn.c_attn": "attn_qkv", "attn.c_proj": "attn_output",
     "ln_2": "ffn_norm", "mlp.c_fc": "ffn_up", "mlp.c_proj": "ffn_down",
 }  # fmt: skip
-KINDS = {"w": "weight", "g": "weight", "b": "bias"}
 WHOLE = {"wte": "token_embd.weight", "wpe": "position_embd.weight", "ln_f.g": "output_norm.weight", "ln_f.b": "output_norm.bias"}
 OUTPUT = "output.weight"
 
@@ -126,7 +126,7 @@ def _add_tokenizer(writer: Any, model: Model, tokens: list[str]) -> None:
 
 def _tensors(weights: Weights, n_tokens: int) -> dict[str, Array]:
     """The tensors by llama.cpp's names, in the order of the dict."""
-    found = {_name(key): array.T if key.endswith(".w") else array for key, array in flatten(weights).items()}
+    found = {_name(key): turned(key, array) for key, array in flatten(weights).items()}
     stumps = n_tokens - len(weights["wte"])
     if not stumps:
         return found  # the unembedding is tied
@@ -151,7 +151,7 @@ def run(directory: Path) -> Run:
     """The forward pass in NumPy over what the package gguf finds in the file. Raises WeightsError where it does not read it."""
     tensors, fields = _read(directory / MODEL)
     try:
-        weights = nest(_arrays(tensors, fields["gpt2.block_count"]), fields["gpt2.block_count"])
+        weights = nest({key: turned(key, tensors[_name(key)]) for key in keys(fields["gpt2.block_count"])})
         config = {"n_head": fields["gpt2.attention.head_count"], "epsilon": fields["gpt2.attention.layer_norm_epsilon"]}
         own = np.array(fields["tokenizer.ggml.token_type"]) == _gguf().TokenType.NORMAL  # [n_tokens]
     except KeyError as error:
@@ -175,13 +175,6 @@ def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
         return {t.name: t.data for t in reader.tensors}, {name: field.contents() for name, field in reader.fields.items()}
     except (ValueError, IndexError, OverflowError, OSError) as error:  # of its reader, on bytes that are no such file
         raise WeightsError(f"{path}: the package gguf refuses this file: {printable(str(error))}") from None
-
-
-def _arrays(tensors: dict[str, Array], n_layer: int) -> dict[str, Array]:
-    """The weights by GPT-2's keys."""
-    keys = [*WHOLE, *(f"blocks.{i}.{part}.{leaf}" for i in range(n_layer) for part in PARTS
-                      for leaf in ("gb" if part.startswith("ln") else "wb"))]  # fmt: skip
-    return {key: tensors[_name(key)].T if key.endswith(".w") else tensors[_name(key)] for key in keys}
 
 
 def _vocabulary(directory: Path) -> Vocabulary:

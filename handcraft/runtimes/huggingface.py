@@ -27,10 +27,11 @@ from handcraft.gpt2 import Array
 from handcraft.model import Model
 from handcraft.runtimes.byte_pairs import TOKENIZER_JSON, read_vocabulary
 from handcraft.runtimes.loading import CONFIG_JSON, SAFETENSORS, load_gpt2
+from handcraft.runtimes.names import ACTIVATIONS, checkpoint_name
 from handcraft.runtimes.norms import MIRROR, QUIET, Norm, Stock, with_norms
-from handcraft.runtimes.target import Files, Run, Runtime, arrays_to_bytes, stop_id
+from handcraft.runtimes.target import Files, Run, Runtime, stop_id
+from handcraft.weights import flatten, to_safetensors
 
-ACTIVATION = {"gelu": "gelu_new", "relu": "relu"}
 DOCUMENTS = (TOKENIZER_JSON, "tokenizer_config.json", "generation_config.json")
 
 
@@ -44,25 +45,12 @@ def files(model: Model, norm: Norm) -> Files:
         **dict(zip(DOCUMENTS, (_tokenizer(model), _tokenizer_config(model), _generation(model)), strict=True)),
     }
     written = {name: json.dumps(fields, indent=2).encode() for name, fields in documents.items()}
-    return {SAFETENSORS: arrays_to_bytes(state_dict(stock), {"format": "pt"}), **written}
+    return {SAFETENSORS: to_safetensors(state_dict(stock), {"format": "pt"}), **written}
 
 
 def state_dict(stock: Stock) -> dict[str, Array]:
     """The arrays under the names of GPT2LMHeadModel; the unembedding is tied, and not written."""
-    weights = stock.weights
-    found = {"transformer.wte.weight": weights["wte"], "transformer.wpe.weight": weights["wpe"]}
-    for i, block in enumerate(weights["blocks"]):
-        for key, norm in ((f"h.{i}.ln_1", block["ln_1"]), (f"h.{i}.ln_2", block["ln_2"])):
-            found |= _norm(key, norm)
-        for part, first in (("attn", "c_attn"), ("mlp", "c_fc")):
-            for name in (first, "c_proj"):
-                key = f"transformer.h.{i}.{part}.{name}"
-                found |= {f"{key}.weight": block[part][name]["w"], f"{key}.bias": block[part][name]["b"]}
-    return found | _norm("ln_f", weights["ln_f"])
-
-
-def _norm(key: str, norm: dict[str, Array]) -> dict[str, Array]:
-    return {f"transformer.{key}.weight": norm["g"], f"transformer.{key}.bias": norm["b"]}
+    return {f"transformer.{checkpoint_name(key)}": array for key, array in flatten(stock.weights).items()}
 
 
 def _config(model: Model, stock: Stock) -> dict[str, Any]:
@@ -76,7 +64,7 @@ def _config(model: Model, stock: Stock) -> dict[str, Any]:
         "n_layer": model.n_layer,
         "n_head": stock.n_head,
         "n_inner": stock.n_inner,
-        "activation_function": ACTIVATION[model.activation],
+        "activation_function": ACTIVATIONS[model.activation],
         "layer_norm_epsilon": stock.epsilon,
         "resid_pdrop": 0.0,
         "embd_pdrop": 0.0,

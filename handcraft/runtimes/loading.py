@@ -18,6 +18,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from handcraft.errors import WeightsError, printable
 from handcraft.gpt2 import EPSILON, Activation, Array
 from handcraft.model import Model
 from handcraft.runtimes.byte_pairs import read_vocabulary
+from handcraft.runtimes.names import LINEAR, checkpoint_name, keys
 from handcraft.weights import MAX_JSON, MAX_LAYERS, nest, parse_json, read_bytes, read_safetensors
 
 CONFIG_JSON, SAFETENSORS = "config.json", "model.safetensors"
@@ -120,7 +122,7 @@ def _arrays(data: bytes, config: dict[str, Any]) -> dict[str, Array]:
             raise WeightsError(f"{printable(short)} stands twice, with and without the prefix transformer.")
         found[short] = array.astype(np.float32) if array.dtype == np.float16 else array
     _check_unembedding(found, config)
-    expected = _shapes(config)
+    expected = {checkpoint_name(key): (key, shape) for key, shape in _shapes(config).items()}
     if missing := [name for name in expected if name not in found]:
         raise WeightsError(f"{missing[0]} is missing")
     if extra := [name for name in found if name not in expected]:
@@ -140,20 +142,12 @@ def _check_unembedding(found: dict[str, Array], config: dict[str, Any]) -> None:
         raise WeightsError(f"{HEAD} is not wte.weight: our forward pass ties the two, as GPT-2 does")
 
 
-def _shapes(config: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """For each name of the file our own, and the shape."""
+def _shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    """The shape of each weight, by our own key."""
     n, inner = config["n_embd"], config["n_inner"]
-    rows: dict[str, tuple[str, tuple[int, ...]]] = {
-        "wte.weight": ("wte", (config["vocab_size"], n)),
-        "wpe.weight": ("wpe", (config["n_positions"], n)),
-    }
-    linear = {"attn.c_attn": (n, 3 * n), "attn.c_proj": (n, n), "mlp.c_fc": (n, inner), "mlp.c_proj": (inner, n)}
-    norms = ["ln_f", *(f"h.{i}.{key}" for i in range(config["n_layer"]) for key in ("ln_1", "ln_2"))]
-    for i in range(config["n_layer"]):
-        for key, shape in linear.items():
-            rows[f"h.{i}.{key}.weight"] = f"blocks.{i}.{key}.w", shape
-            rows[f"h.{i}.{key}.bias"] = f"blocks.{i}.{key}.b", shape[1:]
-    for name in norms:
-        own = name.replace("h.", "blocks.", 1)
-        rows |= {f"{name}.weight": (f"{own}.g", (n,)), f"{name}.bias": (f"{own}.b", (n,))}
-    return rows
+    linear = dict(zip(LINEAR, ((n, 3 * n), (n, n), (n, inner), (inner, n)), strict=True))
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(keys(config["n_layer"]), (n,))  # of a norm; now the others
+    shapes |= {"wte": (config["vocab_size"], n), "wpe": (config["n_positions"], n)}
+    for i, (part, shape) in product(range(config["n_layer"]), linear.items()):
+        shapes |= {f"blocks.{i}.{part}.w": shape, f"blocks.{i}.{part}.b": shape[1:]}
+    return shapes

@@ -25,21 +25,21 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.errors import ProgramError
-from handcraft.gpt2 import Array, Note, Weights, gpt2
+from handcraft.gpt2 import Array, Note, gpt2
 from handcraft.model import Model
+from handcraft.runtimes.loading import MOST
+from handcraft.runtimes.names import checkpoint_name, keys, turned
 from handcraft.runtimes.norms import QUIET, Norm, Stock, with_norms
-from handcraft.runtimes.target import Files, Run, Runtime, arrays_to_bytes
+from handcraft.runtimes.target import Files, Run, Runtime, check_gelu_and_mask
 from handcraft.vocabulary import Vocabulary
-from handcraft.weights import MAX_JSON, parse_json, read_bytes
+from handcraft.weights import MAX_JSON, flatten, nest, parse_json, read_bytes, read_safetensors, to_safetensors
 
 SAFETENSORS, MODEL_ARGS, CHECKPOINT, META = "model.safetensors", "model_args.json", "ckpt.pt", "meta.pkl"
 
 
 def files(model: Model, norm: Norm) -> Files:
     """The files. Raises ProgramError for what nanoGPT does not compute: relu, or attention without a mask."""
-    if model.activation != "gelu" or not model.causal:
-        raise ProgramError("nanoGPT has gelu and a causal mask; build the program with activation='gelu' and causal=True")
+    check_gelu_and_mask(model, "nanoGPT")
     stock = with_norms(model.weights, model.n_head, norm, fourfold=True)
     arrays = state_dict(stock)
     args = {
@@ -47,7 +47,7 @@ def files(model: Model, norm: Norm) -> Files:
         "bias": True, "vocab_size": len(model.vocabulary), "dropout": 0.0,
     }  # fmt: skip
     return {
-        SAFETENSORS: arrays_to_bytes(arrays, {"format": "pt"}),
+        SAFETENSORS: to_safetensors(arrays, {"format": "pt"}),
         MODEL_ARGS: json.dumps(args, indent=2).encode(),
         META: pickle.dumps({"vocab_size": args["vocab_size"], "stoi": model.vocabulary.ids,
                             "itos": dict(enumerate(model.vocabulary.tokens))}),
@@ -57,17 +57,8 @@ def files(model: Model, norm: Norm) -> Files:
 
 def state_dict(stock: Stock) -> dict[str, Array]:
     """The arrays under the names of nanoGPT's GPT: Linear weights turned round, the unembedding beside wte."""
-    weights = stock.weights
-    found = {"transformer.wte.weight": weights["wte"], "transformer.wpe.weight": weights["wpe"]}
-    for i, block in enumerate(weights["blocks"]):
-        at = f"transformer.h.{i}"
-        for key in ("ln_1", "ln_2"):
-            found |= {f"{at}.{key}.weight": block[key]["g"], f"{at}.{key}.bias": block[key]["b"]}
-        for key in ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"):
-            part, name = key.split(".")
-            found |= {f"{at}.{key}.weight": block[part][name]["w"].T, f"{at}.{key}.bias": block[part][name]["b"]}
-    norm = {"transformer.ln_f.weight": weights["ln_f"]["g"], "transformer.ln_f.bias": weights["ln_f"]["b"]}
-    return {**found, **norm, "lm_head.weight": weights["wte"]}
+    found = {f"transformer.{checkpoint_name(key)}": turned(key, array) for key, array in flatten(stock.weights).items()}
+    return {**found, "lm_head.weight": stock.weights["wte"]}
 
 
 def _checkpoint(name: str, arrays: dict[str, Array], args: dict[str, Any]) -> Files:
@@ -84,34 +75,14 @@ def _checkpoint(name: str, arrays: dict[str, Array], args: dict[str, Any]) -> Fi
 
 def run(directory: Path) -> Run:
     """Our forward pass over what the safetensors file holds, with nanoGPT's gelu."""
-    from safetensors.numpy import load
-
-    arrays = load((directory / SAFETENSORS).read_bytes())
+    arrays = read_safetensors(read_bytes(directory / SAFETENSORS, MOST))
     args = parse_json(read_bytes(directory / MODEL_ARGS, MAX_JSON))
-    weights: Weights = {
-        "wte": arrays["transformer.wte.weight"],
-        "wpe": arrays["transformer.wpe.weight"],
-        "blocks": [_block(arrays, f"transformer.h.{i}") for i in range(args["n_layer"])],
-        "ln_f": _pair(arrays, "transformer.ln_f", "gb"),
-    }
+    weights = nest({key: turned(key, arrays[f"transformer.{checkpoint_name(key)}"]) for key in keys(args["n_layer"])})
 
     def logits(ids: Array) -> Array:  # [n_batch, n_seq] -> [n_batch, n_seq, n_vocab]
         return gpt2(ids, **weights, n_head=args["n_head"], note=_with_erf())
 
     return logits
-
-
-def _block(arrays: dict[str, Array], at: str) -> dict[str, Any]:
-    return {
-        "ln_1": _pair(arrays, f"{at}.ln_1", "gb"),
-        "ln_2": _pair(arrays, f"{at}.ln_2", "gb"),
-        "attn": {key: _pair(arrays, f"{at}.attn.{key}", "wb") for key in ("c_attn", "c_proj")},
-        "mlp": {key: _pair(arrays, f"{at}.mlp.{key}", "wb") for key in ("c_fc", "c_proj")},
-    }
-
-
-def _pair(arrays: dict[str, Array], key: str, names: str) -> dict[str, Array]:
-    return {names[0]: arrays[f"{key}.weight"].T, names[1]: arrays[f"{key}.bias"]}  # a gain has one axis: its own transpose
 
 
 def gelu(x: Array) -> Array:  # [...] -> [...]  with the error function

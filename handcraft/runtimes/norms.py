@@ -64,6 +64,11 @@ class Stock:
         return int(self.weights["blocks"][0]["mlp"]["c_fc"]["w"].shape[1]) if self.weights["blocks"] else 4 * self.n_embd
 
 
+def has_norms(weights: Weights) -> bool:
+    """Whether there is any layer norm in them."""
+    return weights.get("ln_f") is not None or any("ln_1" in block or "ln_2" in block for block in weights["blocks"])
+
+
 def with_norms(weights: Weights, n_head: int, norm: Norm, *, fourfold: bool = False, spare: int = 0) -> Stock:
     """The bare weights as those of a stock GPT-2 whose layer norms do nothing.
 
@@ -72,7 +77,7 @@ def with_norms(weights: Weights, n_head: int, norm: Norm, *, fourfold: bool = Fa
     end of the stream that are 0 everywhere, their gains too. Raises WeightsError for weights that have layer norms
     already: those are a stock GPT-2, and no program.
     """
-    if "ln_f" in weights or any("ln_1" in block or "ln_2" in block for block in weights["blocks"]):
+    if has_norms(weights):
         raise WeightsError("the weights have layer norms already; only a program's own weights get norms that do nothing")
     widest = max([1, *(block["mlp"]["c_fc"]["b"].size for block in weights["blocks"] if "mlp" in block)])
     least = max(2 * weights["wte"].shape[1] + spare, -(-widest // 4) if fourfold else 0)

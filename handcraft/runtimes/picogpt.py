@@ -19,15 +19,13 @@ Source: picoGPT (Jay Mody, "GPT in 60 Lines of NumPy", 2023), whose gelu is the 
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from handcraft.errors import ProgramError
-from handcraft.gpt2 import Array, gpt2
+from handcraft.gpt2 import gpt2
 from handcraft.model import Model
 from handcraft.runtimes.norms import NONE, QUIET, Norm, with_norms
-from handcraft.runtimes.target import Files, Run, Runtime, ids_in, ids_to_bytes
+from handcraft.runtimes.target import Files, Run, Runtime, check_gelu_and_mask, ids_in, ids_to_bytes
 from handcraft.weights import MAX_JSON, load_weights, parse_json, read_bytes, to_npz
 
 PARAMS, HPARAMS, ENCODER = "params.npz", "hparams.json", "encoder.json"
@@ -35,8 +33,7 @@ PARAMS, HPARAMS, ENCODER = "params.npz", "hparams.json", "encoder.json"
 
 def files(model: Model, norm: Norm) -> Files:
     """The three files. Raises ProgramError for what picoGPT does not compute: relu, or attention without a mask."""
-    if model.activation != "gelu" or not model.causal:
-        raise ProgramError("picoGPT has gelu and a causal mask; build the program with activation='gelu' and causal=True")
+    check_gelu_and_mask(model, "picoGPT")
     stock = None if norm is NONE else with_norms(model.weights, model.n_head, norm)
     weights, n_head = (stock.weights, stock.n_head) if stock else (model.weights, model.n_head)
     n_vocab, n_embd = weights["wte"].shape
@@ -51,12 +48,7 @@ def files(model: Model, norm: Norm) -> Files:
 def run(directory: Path) -> Run:
     """Our forward pass over what the files hold."""
     weights = load_weights(directory / PARAMS)
-    n_head = parse_json(read_bytes(directory / HPARAMS, MAX_JSON))["n_head"]
-
-    def logits(ids: Array) -> Array:  # [n_batch, n_seq] -> [n_batch, n_seq, n_vocab]
-        return gpt2(np.asarray(ids), **weights, n_head=n_head)
-
-    return logits
+    return partial(gpt2, **weights, n_head=parse_json(read_bytes(directory / HPARAMS, MAX_JSON))["n_head"])
 
 
 RUNTIME = Runtime("picogpt", (QUIET, NONE), (PARAMS, HPARAMS, ENCODER), files, run, ids_in(ENCODER))

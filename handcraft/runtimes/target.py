@@ -6,20 +6,18 @@ Rules of this file: plain values; each runtime is one module that makes one of t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from handcraft.errors import WeightsError
+from handcraft.errors import ProgramError
 from handcraft.gpt2 import Array
 from handcraft.model import Model
+from handcraft.runtimes.byte_pairs import MOST, in_order
 from handcraft.runtimes.norms import Norm
 from handcraft.vocabulary import Vocabulary
 from handcraft.weights import parse_json, read_bytes
 
-MOST = 2**25  # bytes of a file of tokens
 Files = dict[str, bytes]  # by their names inside the directory
 Run = Callable[[Array], Array]  # ids [n_batch, n_seq] -> logits [n_batch, n_seq, n_vocab], float32
 
@@ -36,6 +34,12 @@ class Runtime:
     vocabulary: Callable[[Path], Vocabulary]  # reads the tokens, for the check as well
 
 
+def check_gelu_and_mask(model: Model, runtime: str) -> None:
+    """Raises ProgramError for what a runtime with both built in does not compute: relu, or attention without a mask."""
+    if model.activation != "gelu" or not model.causal:
+        raise ProgramError(f"{runtime} has gelu and a causal mask; build the program with activation='gelu' and causal=True")
+
+
 def stop_id(model: Model) -> int | None:
     """The id of the token that ends an answer, where the claim has one."""
     stop = getattr(model.program.claim, "stop", None) if model.program else None
@@ -48,19 +52,5 @@ def ids_to_bytes(model: Model) -> bytes:
 
 
 def ids_in(name: str) -> Callable[[Path], Vocabulary]:
-    """Reads such a file again. Raises WeightsError where its ids are not 0, 1, ... in order."""
-
-    def read(directory: Path) -> Vocabulary:
-        ids = parse_json(read_bytes(directory / name, MOST), MOST)
-        if list(ids.values()) != list(range(len(ids))):
-            raise WeightsError(f"{directory / name}: the ids are not 0, 1, ... in order")
-        return Vocabulary(tuple(ids))
-
-    return read
-
-
-def arrays_to_bytes(arrays: Mapping[str, Array], metadata: dict[str, str] | None = None) -> bytes:
-    """The arrays as the bytes of a safetensors file."""
-    from safetensors.numpy import save
-
-    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata)
+    """Reads such a file again. Raises WeightsError where its ids are not 0, 1, ..."""
+    return lambda directory: Vocabulary(in_order(parse_json(read_bytes(directory / name, MOST), MOST)))

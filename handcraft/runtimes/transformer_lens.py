@@ -40,18 +40,18 @@ from handcraft.errors import MissingExtraError, WeightsError, printable
 from handcraft.gpt2 import Array, Weights
 from handcraft.model import Model
 from handcraft.runtimes.circuit import circuit
+from handcraft.runtimes.names import ACTIVATIONS
 from handcraft.runtimes.norms import NONE, Norm
-from handcraft.runtimes.target import Files, Run, Runtime, arrays_to_bytes, ids_in, ids_to_bytes
-from handcraft.weights import MAX_BYTES, MAX_JSON, parse_json, read_bytes
+from handcraft.runtimes.target import Files, Run, Runtime, ids_in, ids_to_bytes
+from handcraft.weights import MAX_BYTES, MAX_JSON, parse_json, read_bytes, to_safetensors
 
 CONFIG, STATE, CIRCUIT, VOCABULARY = "config.json", "model.safetensors", "circuit.json", "vocab.json"
-ACTIVATIONS = {"gelu": "gelu_new", "relu": "relu"}  # ours -> theirs; gelu_new is GPT-2's tanh form
 
 
 def files(model: Model, _: Norm) -> Files:
     """The files of the directory. Raises WeightsError for a model with layer norms."""
     found = circuit(model).to_json()
-    state = arrays_to_bytes(dict(_state(model)))
+    state = to_safetensors(dict(_state(model)))
     return {CONFIG: _json(_config(model)), STATE: state, CIRCUIT: _json(found), VOCABULARY: ids_to_bytes(model)}
 
 
