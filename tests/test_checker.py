@@ -14,16 +14,18 @@ import numpy as np
 import pytest
 from cli_runner import handcraft as run
 
-from handcraft import Head, Model, Program, after, answers, position, scratch, token
+from handcraft import Head, Model, Program, after, answers, position, residual, scratch, token
+from handcraft.affine import Lane
 from handcraft.errors import ProgramError, WeightsError
+from handcraft.gpt2 import trace
 from handcraft.proof import verify
 from handcraft.proof.certificate.network import Undecided
 from handcraft.proof.certificate.recording import Recorder
 from handcraft.proof.certifying import check_certificate
-from handcraft.proof.checker import Certificate, Rejected, check
+from handcraft.proof.checker import Certificate, Found, Rejected, Shown, check
 from handcraft.proof.checker.document import claim_hash, from_json, to_json, weights_hash
-from handcraft.recipes import addresses, attend_to, attend_where
-from handcraft.selections import end, here, latest, own, token_at
+from handcraft.recipes import addresses, attend_to, attend_where, mean
+from handcraft.selections import end, here, latest, own, ratio, token_at, total
 
 PACKAGE = Path(__file__).parent.parent / "handcraft"
 SMALL = ("aab", "baby_gpt", "bigram", "counter", "flip_flop")
@@ -31,7 +33,7 @@ SMALL = ("aab", "baby_gpt", "bigram", "counter", "flip_flop")
 
 def recorded(model: Model) -> Certificate:
     """The certificate of a model's claim."""
-    return Recorder(model, model.program.claim, float("inf"), lambda *_: None).recorded()
+    return Recorder(model, model.program.claim, float("inf"), lambda *_: None).recorded().certificate
 
 
 def induction() -> Model:
@@ -49,6 +51,15 @@ def copying() -> Model:
     read = attend_to(at, at["p"] - equals + 1, value=t, output=50 * t)
     claim = answers(r"\^[ab]{0,2}=", token_at(here - end + 1), length=end, stop="=")
     return Program(name="copying", embedding=(at, t, equals), layers=(find, read), claim=claim).build()
+
+
+def averaging() -> Model:
+    """The mean of the digits so far, as a claim on a lane."""
+    t, average = token("0123"), scratch("mean")
+    rule = ratio(total({d: int(d) for d in "0123"}), here + 1)
+    layer = mean({average: sum((int(d) * t[d] for d in "123"), 0)})
+    claim = residual(average.lanes[0], rule, tolerance=5e-5)
+    return Program(name="averaging", embedding=(t, average), layers=(layer,), n_ctx=5, claim=claim).build()
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +94,33 @@ def test_what_it_states_is_what_an_enumeration_finds(certified: list[tuple[Model
         assert margin * 0.99 < data["margin"] <= margin
         logits = model(data["margin_at"])[-1]
         assert np.sort(logits)[-1] - np.sort(logits)[-2] <= margin * 1.01
+
+
+@pytest.mark.parametrize("name", [*SMALL, "averaging"])
+def test_the_examples_lie_where_the_checker_says(name: str) -> None:
+    """A real forward pass of every example: its logits, or its lane, within the interval that is claimed of them."""
+    model = averaging() if name == "averaging" else Model.open(name)
+    found = Recorder(model, model.program.claim, float("inf"), lambda *_: None).recorded().found
+    assert found.examples
+    for shown in found.examples[:: max(1, len(found.examples) // 200)]:
+        seen = trace(np.array(shown.context), model.weights, **model.config)
+        own = seen["logits"][-1] if len(shown.low) > 1 else seen["resid_final"][-1, [_column(model)]]
+        assert (shown.low <= own).all()
+        assert (own <= shown.high).all()
+        assert (shown.high - shown.low).max() < 1e-3 * max(1.0, float(np.abs(own).max()))
+
+
+def _column(model: Model) -> int:
+    return int(model.program.layout.column[Lane.parse(model.program.claim.lane)])
+
+
+def test_the_examples_are_spread_evenly_and_not_too_many() -> None:
+    """Of a million endings every 128th."""
+    found = Found()
+    for i in range(1_000_000):
+        if found.wants():
+            found.keep(Shown((i,), 0, np.zeros(1), np.zeros(1)))
+    assert [shown.context[0] for shown in found.examples] == list(range(0, 1_000_000, 128))
 
 
 def test_what_is_proved_pair_by_pair_has_no_certificate() -> None:

@@ -29,7 +29,7 @@ def certify(model: Model, path: Path, progress: Progress, seconds: float = math.
     start = time.monotonic()
     try:
         limit = start + (SECONDS if math.isinf(seconds) else seconds)
-        certificate = Recorder(model, claim, limit, progress).recorded()
+        certificate = Recorder(model, claim, limit, progress).recorded().certificate
     except Undecided as why:
         return _report(model, "certificate", start, reason=f"no certificate was written: {why}")
     write_certificate(path, replace(certificate, seconds=round(time.monotonic() - start, 3)))

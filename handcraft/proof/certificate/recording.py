@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,11 +28,10 @@ from handcraft.proof.certificate.network import Undecided
 from handcraft.proof.certificate.pairs import wanted
 from handcraft.proof.certificate.prover import TOLERANCE, Prover
 from handcraft.proof.certificate.search import Accounts, Endings, Search, Slot, _following
-from handcraft.proof.checker import ASSUMPTIONS, Rejected
+from handcraft.proof.checker import ASSUMPTIONS, Found, Rejected, examine
 from handcraft.proof.checker.document import Certificate, Section, claim_hash, weights_hash
 from handcraft.proof.checker.document import Slot as Asked
 from handcraft.proof.checker.ruled import parts_of
-from handcraft.proof.checker.walk import Checker
 
 WIDER = 1.5  # what a query that is uncertain may be off by, against what the prover found
 
@@ -94,28 +93,35 @@ class _Draft:
     blind: int = 0  # how many of the last slots were the same in every context
 
 
+class Recorded(NamedTuple):
+    """A certificate, and what the checker found of it: what it states is that."""
+
+    certificate: Certificate
+    found: Found
+
+
 class Recorder(Prover):
     """A prover that writes down what it does."""
 
     draft: _Draft
     fixed = False
 
-    def recorded(self) -> Certificate:
-        """The proof as a certificate. Raises Undecided where there is none, or none that can be checked."""
+    def recorded(self) -> Recorded:
+        """The proof as a certificate that the checker accepted, and what it found. Raises Undecided where there is none."""
         self.groups, self.sections, self.written, self.parents = Groups(), list[Section](), set[int](), list[_Draft]()
         if wanted(self.claim):
             raise Undecided("it is proved pair by pair, for which there are no certificates yet")
         self.run()
         certificate = self._certificate()
         try:
-            checker = Checker(self.model, certificate)
-            found = checker.run()
-            contexts, checked = checker.covered()
+            found = examine(self.model, certificate)
         except Rejected as why:
             raise Undecided(f"the proof has no certificate that can be checked: {why}") from None
         margin = None if math.isinf(found.margin) else _below(found.margin)
         at = [self.model.vocabulary.tokens[i] for i in found.at]
-        return replace(certificate, contexts=contexts, checked=checked, margin=margin, margin_at=at, error=-_below(-found.error))
+        stated = replace(certificate, contexts=found.contexts, checked=found.checked, margin=margin, margin_at=at,
+                         error=-_below(-found.error))  # fmt: skip
+        return Recorded(stated, found)
 
     def _watch(self, search: Search, case: Case, members: Array, levels: list[int]) -> None:
         self.draft = _Draft(case, members, tuple(levels), Trail(self.groups))

@@ -20,17 +20,52 @@ from handcraft.proof.checker.sections import Example, Walk
 
 EXPANDED = 20_000  # rows of a section up to which the states of earlier positions are told apart
 CHUNK = 512  # rows at a time
+EXAMPLES = 10_000  # of the endings, at most
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """One ending: a context that leads there, what must follow, and where the model's numbers must lie.
+
+    The numbers are the logits after the context [n_vocab]; for a claim on a lane that lane alone [1].
+    """
+
+    context: tuple[int, ...]
+    expected: Any
+    low: Array
+    high: Array
 
 
 @dataclass
 class Found:
-    """What the checker found: contexts answered by (end, level), how many the claim speaks of, the bounds."""
+    """What the checker found: contexts answered by (end, level), how many the claim speaks of, the bounds.
+
+    contexts    how many contexts, or prompts, the domain has: all of them are answered
+    checked     how many of them the claim speaks of
+    examples    endings, spread evenly over all of them; at most EXAMPLES
+    """
 
     answered: dict[tuple[int | None, int], int] = field(default_factory=dict)
     spoken: int = 0
     margin: float = math.inf
     error: float = 0.0
     at: list[int] = field(default_factory=list)
+    contexts: int = 0
+    checked: int = 0
+    examples: list[Shown] = field(default_factory=list)
+    endings: int = 0
+    stride: int = 1  # every so many endings one is an example
+
+    def wants(self) -> bool:
+        """Counts one more ending: whether it shall be an example."""
+        self.endings += 1
+        return (self.endings - 1) % self.stride == 0
+
+    def keep(self, shown: Shown) -> None:
+        """One more example; where there are too many, every second one goes."""
+        self.examples.append(shown)
+        if len(self.examples) > EXAMPLES:
+            self.examples, self.stride = self.examples[::2], 2 * self.stride
 
 
 class Judge:
@@ -104,7 +139,18 @@ class Judge:
                     found.spoken += count * (expected is not None)
                 if expected is not None:
                     self._right(x, row, expected, rounding[row], example)
+                    if n not in counted and found.wants():
+                        found.keep(self._example(x, np.flatnonzero(number == n), expected, rounding, example))
             counted.add(n)
+
+    def _example(self, x: Box, rows: Array, expected: Any, rounding: Array, example: Example) -> Shown:
+        """An ending by one of its contexts, which may be in any of these rows."""
+        if isinstance(self.claim, Residual):
+            c, r = x.c[rows][:, [self.column]], x.radius[rows][:, [self.column]]  # [n_rows, 1]
+        else:
+            c, r = self.network.logits(x, rows, rounding)  # [n_rows, n_vocab]
+        r = r * (1 + 1e-12) + 1e-15 * np.abs(c)
+        return Shown(tuple(self.walk.example(example)), expected, (c - r).min(axis=0), (c + r).max(axis=0))
 
     def _right(self, x: Box, row: int, expected: Any, rounding: Array, example: Example) -> None:
         """Whether a row gives what is expected. Raises Rejected where it may not."""

@@ -108,6 +108,12 @@ class Network:
         terms = ((x.c != 0) | (x.radius != 0)).astype(np.float64) @ (self.wte != 0).T
         return np.where(sure, known, self.floats.gamma(terms) * size + (terms + 1) * self.floats.least)
 
+    def logits(self, x: Box, rows: Array, error: Array) -> tuple[Array, Array]:  # [n_rows] -> [n_rows, n_vocab] each
+        """The logits of some rows and how far they can be off; `error` is what the unembedding rounds [n, n_vocab]."""
+        c, r, g, size = x.c[rows], x.r[rows], x.g[rows], np.abs(self.wte).T
+        shared = np.abs(np.einsum("nis,vi->nvs", g, self.wte)).sum(axis=2)
+        return c @ self.wte.T, (r @ size + shared + error[rows]) * 1.0000001 + 2.0**-48 * (np.abs(c) @ size)
+
     def chances(self, x: Box, row: int) -> tuple[Array, Array]:  # -> [n_vocab], [n_vocab]
         """The least and the greatest probability of every token."""
         logits = self.floats.linear(x[[row]], self.wte.T, np.zeros(self.n_vocab)).plain()

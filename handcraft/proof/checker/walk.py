@@ -51,6 +51,8 @@ class Checker:
             raise Rejected("it is a certificate of other weights")
         if certificate.claim != claim_hash(model):
             raise Rejected("it is a certificate of another claim")
+        if (certificate.program, certificate.n_ctx, certificate.assumptions) != (model.name, model.n_ctx, list(ASSUMPTIONS)):
+            raise Rejected("it states another program, another window or other assumptions")
         self.network = Network(model)
         self._ranges()
         self.domain = Domain(model, self.claim, certificate.alphabet)
@@ -90,28 +92,36 @@ class Checker:
         return sum(self.found.answered.values()), self.found.spoken
 
 
-def check(model: Model, certificate: Certificate) -> Found:
-    """What a certificate shows of a model. Raises Rejected, with the reason, where it does not hold."""
+def examine(model: Model, certificate: Certificate) -> Found:
+    """What a certificate's evidence shows of a model; what it states of numbers is not asked.
+
+    Raises Rejected, with the reason, where it does not hold.
+    """
     try:
         checker = Checker(model, certificate)
         found = checker.run()
+        found.contexts, found.checked = checker.covered()
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise Rejected(f"it is not consistent: {printable(str(error))}") from None
-    _stated(model, certificate, found, *checker.covered())
+    if not found.checked or not found.spoken:
+        raise Rejected("the claim is silent on every context")
     return found
 
 
-def _stated(model: Model, certificate: Certificate, found: Found, contexts: int, checked: int) -> None:
+def check(model: Model, certificate: Certificate) -> Found:
+    """What a certificate shows of a model, and that it states no more. Raises Rejected, with the reason."""
+    found = examine(model, certificate)
+    _stated(model, certificate, found)
+    return found
+
+
+def _stated(model: Model, certificate: Certificate, found: Found) -> None:
     """Raises Rejected unless what the certificate states is what was found."""
-    own = model.name, model.n_ctx, list(ASSUMPTIONS)
-    if (certificate.program, certificate.n_ctx, certificate.assumptions) != own:
-        raise Rejected("it states another program, another window or other assumptions")
-    if (certificate.contexts, certificate.checked) != (contexts, checked):
+    if (certificate.contexts, certificate.checked) != (found.contexts, found.checked):
         raise Rejected(
-            f"it states {certificate.contexts} contexts, {certificate.checked} of them checked; there are {contexts} and {checked}"
+            f"it states {certificate.contexts} contexts, {certificate.checked} of them checked; "
+            f"there are {found.contexts} and {found.checked}"
         )
-    if not checked or not found.spoken:
-        raise Rejected("the claim is silent on every context")
     stated = math.inf if certificate.margin is None else certificate.margin
     if not found.margin >= stated or (certificate.margin is not None and math.isinf(found.margin)):
         raise Rejected(f"it states a margin of {stated:g}, but only {found.margin:.6g} is certain")
