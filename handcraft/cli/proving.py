@@ -86,7 +86,7 @@ def _certified(model: Model, write: Path | None, read: Path | None, free: bool, 
     if not free or (write is not None and read is not None):
         raise ProgramError("--certificate and --check go without each other and without --method")
     if read is not None:
-        return check_certificate(model, read)
+        return check_certificate(model, read, progress)
     return writing(lambda: certify(model, write or Path(), progress, seconds))
 
 

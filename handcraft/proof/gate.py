@@ -24,9 +24,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from handcraft.answering import Table
 from handcraft.claims import Answers, Claim, Distribution, Residual
-from handcraft.errors import ProgramError, PromptError, printable
 from handcraft.expressions import Expression, evaluate
 from handcraft.gpt2 import Array, gpt2, recorder
 from handcraft.model import Model
@@ -240,8 +238,7 @@ class Gate:
             prompts = self._chosen(language, examples)
         asked = 0
         while self.tally.worst is None and (batch := list(islice(prompts, BATCH))):
-            fed = self.judge.prompts(self.tally, batch)
-            asked += fed
+            asked += self.judge.prompts(self.tally, batch)
             self.progress(self.tally.contexts, self.size if self.size <= EVERY else DRAWN)
             if self.size > EVERY and asked >= DRAWN:
                 break

@@ -57,8 +57,11 @@ class Judge:
             at = slice(length - 1, length)
             self.batch(tally, ids[None, :length], seen["resid_final"][at], logits[at], partial(_row, ids[None, :length]))
 
-    def prompts(self, tally: Tally, prompts: Sequence[str]) -> None:
-        """Prompts with their whole answers, many at once. A prompt counts as one context, right or wrong as a whole."""
+    def prompts(self, tally: Tally, prompts: Sequence[str]) -> int:
+        """Prompts with their whole answers, many at once: how many tokens of answers were asked.
+
+        A prompt counts as one context, right or wrong as a whole.
+        """
         if not isinstance(self.claim, Answers):
             raise TypeError("this claim is judged context by context")
         encode = self.model.vocabulary.encode
@@ -73,6 +76,7 @@ class Judge:
             logits = gpt2(fed, **self.model.weights, **self.model.config)  # [n_batch, n_seq, n_vocab]
             for (asked, answer), rows in zip(pairs, logits, strict=True):
                 self._answer(tally, asked, answer, rows[len(asked) - 1 :])
+        return sum(len(answer) for pairs in by_length.values() for _, answer in pairs)
 
     def _ends(self, prompt: str, length: int) -> None:
         """Raises ProgramError for answers of several lengths that nothing ends: running could not know where."""

@@ -19,6 +19,7 @@ import numpy as np
 
 from handcraft.expressions import Expression
 from handcraft.gpt2 import Array
+from handcraft.proof.assumptions import ASSUMPTIONS
 from handcraft.proof.certificate.aligned import AlignedCase
 from handcraft.proof.certificate.case import Case
 from handcraft.proof.certificate.cases import ExpressionCase
@@ -28,7 +29,7 @@ from handcraft.proof.certificate.network import Undecided
 from handcraft.proof.certificate.pairs import wanted
 from handcraft.proof.certificate.prover import TOLERANCE, Prover
 from handcraft.proof.certificate.search import Accounts, Endings, Search, Slot, _following
-from handcraft.proof.checker import ASSUMPTIONS, Found, Rejected, examine
+from handcraft.proof.checker import Found, Rejected, examine
 from handcraft.proof.checker.document import Certificate, Section, claim_hash, weights_hash
 from handcraft.proof.checker.document import Slot as Asked
 from handcraft.proof.checker.ruled import parts_of
