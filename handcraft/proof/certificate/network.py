@@ -24,6 +24,7 @@ from handcraft.bounds import overflow, stream_bounds
 from handcraft.gpt2 import Activation, Array, Weights
 from handcraft.model import DTYPES, Model
 from handcraft.proof.certificate.rounding import Ball, Precision, exactly
+from handcraft.weights import flatten
 
 
 class Undecided(Exception):  # noqa: N818  # not an error: the next method is asked
@@ -72,6 +73,8 @@ class Network:
         self.n_vocab, self.n_embd = self.wte.shape
         self.n_ctx = len(self.wpe)
         self.heads = [_heads(block, i, model.n_head) for i, block in enumerate(self.blocks)]
+        if any(((w != 0) & (np.abs(w) < self.precision.least)).any() for w in flatten(weights).values()):
+            raise Undecided("a weight is below the least normal number, and may be flushed to zero")
         if (large := overflow(weights, model.n_head, model.activation)) is not None:
             raise Undecided(f"{large} could overflow")
 

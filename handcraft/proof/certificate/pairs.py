@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.claims import Answers
+from handcraft.claims import Answers, Predicate
 from handcraft.expressions import Expression
 from handcraft.gpt2 import Array
 from handcraft.proof.certificate.case import OUT, Case
@@ -205,8 +205,11 @@ class Pairs(Prover):
 
 
 def wanted(claim: Any) -> bool:
-    """Whether a claim's answer is the greatest of more counts than can be followed at once."""
-    rule = getattr(claim, "answer", None) or getattr(claim, "function", None)
+    """Whether a claim's only answer is the greatest of more counts than can be followed at once."""
+    if isinstance(claim, Answers):
+        rule = claim.answer if claim.length == 1 and claim.stop is None else None
+    else:
+        rule = claim.function if isinstance(claim, Predicate) else None
     return isinstance(rule, Expression) and rule.op == "most" and len(rule.args) > FEW
 
 
