@@ -207,7 +207,7 @@ class Answers(Frozen):
         room, length = n_ctx - len(asked) + 1, self.size(asked)
         if self.stop is not None:
             return length if isinstance(self.length, int) and length is not None else room
-        if length is None and self.known:
+        if length is None and isinstance(self.answer, Table):  # whose answers are all as long, since nothing ends them
             return len(self.expected("".join(asked), vocabulary, n_ctx))
         return room if length is None else length
 
