@@ -134,7 +134,13 @@ class Avoided:
         """The answer as plain data; the path begins with its start, to which no token led."""
         steps = [*((state, None, None) for state in self.path[:1]), *self.steps]
         path = [{"context": self.chain.tokens(s), "token": token, "probability": p} for s, token, p in steps]
-        return {"text": self.watched.to_json(), "verdict": self.verdict, "allowed": self.allowed, "floor": self.chain.floor, "path": path}
+        return {
+            "text": self.watched.to_json(),
+            "verdict": self.verdict,
+            "allowed": self.allowed,
+            "floor": self.chain.floor,
+            "path": path,
+        }
 
 
 def avoid(chain: Chain, text: Prompt) -> Avoided:

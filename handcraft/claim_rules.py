@@ -121,7 +121,9 @@ def _check_rows(machine: Transducer, stop: str | None) -> None:
     for key, (token, _) in machine.rows.items():
         if token == stop:
             row = printable(repr(key))[:60]
-            raise ProgramError(f"the row {row} of the transducer writes the stop token '{printable(token)}' before the end", ("answer",))
+            raise ProgramError(
+                f"the row {row} of the transducer writes the stop token '{printable(token)}' before the end", ("answer",)
+            )
 
 
 # ------------------------------------------------------------ asking it

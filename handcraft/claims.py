@@ -33,7 +33,6 @@ from handcraft.values import Frozen, Where, here
 from handcraft.vocabulary import Vocabulary
 
 
-
 def _in_order(ending: Any) -> Any:
     if not isinstance(ending, str | list | tuple):
         raise ProgramError(f"an ending is a text or a tuple of tokens, found {printable(kind_of(ending))[:60]}")

@@ -53,11 +53,9 @@ class Spelling:
         """What is wrong with a shortest prompt that is not what splitting makes of it, or needs too many tokens."""
         if (text := self._unspelled()) is not None:
             return f"the prompt '{printable(text)}': {self._refused(text)}"
-        if self.single:
-            return None
-        if (found := self._otherwise()) is not None:
-            return self._two_ways(found)
-        if (long := self._shortest.get(self.n_ctx + 1)) is not None:
+        if not self.single and (spelled := self._otherwise()) is not None:
+            return self._two_ways(spelled)
+        if (long := next((self.example(n) for n in self.counts if n > self.n_ctx), None)) is not None:
             found = f"needs {len(self.vocabulary.split(long))} tokens, but n_ctx is {self.n_ctx}"
             return f"the prompt '{printable(long)}' {found}; bound the prompts, e.g. with longest="
         return None
@@ -130,8 +128,7 @@ class Spelling:
     @cached_property
     def _rests(self) -> dict[str, list[str]]:
         """For each token what longer ones have behind it."""
-        longer = {t: [u[len(t) :] for u in self.tokens if u.startswith(t) and u != t] for t in self.tokens}
-        return {token: rests for token, rests in longer.items()}
+        return {t: [u[len(t) :] for u in self.tokens if u.startswith(t) and u != t] for t in self.tokens}
 
     @cached_property
     def _reached(self) -> dict[int, list[tuple[str, int]]]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import model_validator
 
+from handcraft.affine import kind_of
 from handcraft.errors import ProgramError, printable
 from handcraft.expressions import Ask, Expression, Plain, compiled, shown
 from handcraft.values import Frozen, here
@@ -91,6 +92,8 @@ def transducer(
     inputs: Expression | Sequence[Expression], table: Mapping[Any, tuple[str, int | str]], start: int | str
 ) -> Transducer:
     """A transducer of a table {(state, token, ...): (token to write, next state)}."""
+    if not isinstance(inputs, Expression | list | tuple):
+        raise ProgramError(f"the inputs of a transducer are positions in order, found {kind_of(inputs)}", ("claim",), here())
     places = (inputs,) if isinstance(inputs, Expression) else tuple(inputs)
     if not isinstance(table, Mapping) or not all(isinstance(key, tuple) and isinstance(row, tuple) for key, row in table.items()):
         raise ProgramError("a transducer takes {(state, token, ...): (token to write, next state)}", ("claim",), here())
