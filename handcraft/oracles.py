@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from math import isfinite
 from typing import Any
 
 from handcraft.affine import number
@@ -43,7 +44,7 @@ class Oracle:
             return self._checked(_asked(self.claim.function, context), context)
         if isinstance(self.claim, Residual):
             value = _asked(self.claim.function, context)
-            return None if value is None else number(value, f"the claim on {self.claim.lane} takes a number")
+            return None if value is None else _finite(self.claim.lane, value, context)
         tokens = tuple(context)
         endings = (tokens[len(tokens) - n :] for n in self._lengths if n <= len(tokens))
         return next((self._endings[ending] for ending in endings if ending in self._endings), None)
@@ -57,6 +58,13 @@ class Oracle:
                 ("claim",),
             )
         return token
+
+
+def _finite(lane: str, value: object, context: Context) -> float:
+    found = number(value, f"the claim on {lane} takes a number")
+    if not isfinite(found):
+        raise ProgramError(f"the claim on {lane} answers {found} to {context!r}; None is silence", ("claim",))
+    return found
 
 
 def _asked(function: Callback | Expression, context: Context) -> Any:

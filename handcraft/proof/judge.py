@@ -13,7 +13,6 @@ import numpy as np
 
 from handcraft.affine import Lane
 from handcraft.claims import Answers, Claim, Distribution, Residual
-from handcraft.errors import ProgramError, printable
 from handcraft.gpt2 import Array, gpt2, recorder
 from handcraft.model import Model
 from handcraft.proof.expectation import Chances, NextToken, Values
@@ -27,7 +26,6 @@ class Judge:
         self.model, self.claim, vocabulary = model, claim, model.vocabulary
         self.expect: NextToken | Chances | Values | None = None
         self.column = 0
-        self.length: int | None = None  # of every answer, where no stop token ends them
         if isinstance(claim, Distribution):
             self.expect = Chances(claim, vocabulary)
         elif isinstance(claim, Residual):
@@ -69,7 +67,6 @@ class Judge:
         for prompt in prompts:
             asked = encode(prompt)
             answer = encode(self.claim.expected(prompt, self.model.vocabulary, self.model.n_ctx))
-            self._ends(prompt, len(answer))
             by_length.setdefault(len(asked) + len(answer), []).append((asked, answer))
         for pairs in by_length.values():
             fed = np.array([(asked + answer)[:-1] for asked, answer in pairs])  # [n_batch, n_seq]
@@ -77,14 +74,6 @@ class Judge:
             for (asked, answer), rows in zip(pairs, logits, strict=True):
                 self._answer(tally, asked, answer, rows[len(asked) - 1 :])
         return sum(len(answer) for pairs in by_length.values() for _, answer in pairs)
-
-    def _ends(self, prompt: str, length: int) -> None:
-        """Raises ProgramError for answers of several lengths that nothing ends: running could not know where."""
-        self.length = length if self.length is None else self.length
-        claim = self.claim
-        if length != self.length and isinstance(claim, Answers) and claim.stop is None:
-            found = f"has {length} tokens, another has {self.length}"
-            raise ProgramError(f"the answer to '{printable(prompt)}' {found}: end them with stop=", ("claim",), claim.source)
 
     def _answer(self, tally: Tally, asked: list[int], answer: list[int], logits: Array) -> None:
         """One answer and the logits [n_answer, n_vocab] before each of its tokens."""

@@ -58,6 +58,8 @@ class PairCase(ExpressionCase):
             return OUT
         scope: dict[str, int | None] = {"here": level, "end": level}
         first, second = (self._value(e, state, scope, token) for e in self.rule.args)
+        if first is None or second is None:
+            raise Undecided("a part of the claim's `most` may be nothing, so that two of them do not say when it speaks")
         if self.mass:  # the greatest count is at least the average
             return True if first * self.mass >= second else None
         return bool(first >= second)  # of equals, the first named
