@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from handcraft.affine import Lane
-from handcraft.claims import After, Answers, Claim, Distribution, Predicate, Residual, as_claim
+from handcraft.claims import After, Answers, Claim, Distribution, Each, Predicate, Residual, as_claim
 from handcraft.consistency import rule_problems, unknown_lanes
 from handcraft.errors import ProgramError, PromptError, hint, listing, printable
 from handcraft.expressions import Expression
@@ -61,7 +61,8 @@ class Program(Frozen):
     vocabulary  the tokens; inferred from the slots' tables, in their order
     n_ctx       the context window; inferred from the slots' tables
     activation  of every neuron: "gelu" (GPT-2's tanh form) or "relu"
-    causal      False lets every position see the whole sequence, for tagging
+    causal      False lets every position see the whole sequence, for tagging; the claim then holds at every position
+                (`last` and `each` in handcraft.claims)
     d_head      the least width of a head; a power of 4 makes ties between folded scores exact
 
     Raises ProgramError, which says where, what was found and what would work.
@@ -193,7 +194,7 @@ class Program(Frozen):
             raise ProgramError(message + hint(unknown[0], self.vocabulary), ("claim",), claim.source)
         if isinstance(claim, Answers):
             self._check_prompts(claim)
-        elif not isinstance(claim, Predicate):
+        elif not isinstance(claim, Predicate | Each):
             self._check_endings(claim, vocabulary)
 
     def _check_endings(self, claim: After | Distribution, vocabulary: Vocabulary) -> None:

@@ -94,9 +94,10 @@ def _print_report(model: Model, report: Report) -> None:
     from handcraft import render
 
     show(lambda _: render.report(report))
-    if report.counterexample is not None:
+    if (wrong := report.counterexample) is not None:
         print()
-        show(lambda width: render.trace(model.trace(report.counterexample.tokens), width))  # type: ignore[union-attr]
+        found = model.trace(wrong.tokens, wrong.position, checked=False)  # what is not finite is what it shows
+        show(lambda width: render.trace(found, width))
 
 
 def assumptions(

@@ -33,7 +33,14 @@ def certified(task: Task) -> Outcome:
         proof = prover(task.model, task.claim, deadline, task.progress).run()
     except Undecided as why:
         return Outcome(Tally(), decided=False, reason=f"not proved: {why}", passed=True, suspect=why.context)
+    except (MemoryError, RecursionError) as error:
+        return Outcome(Tally(), decided=False, reason=f"not proved: {too_large(error)}", passed=True)
     return Outcome(_tally(task, proof), decided=True, proved=True, error_bound=proof.error, assumptions=ASSUMPTIONS)
+
+
+def too_large(error: BaseException) -> str:
+    """Why a proof ends that needs more than this machine has: nothing is known of the model by that."""
+    return f"the proof is too large for this machine ({type(error).__name__})"
 
 
 def _tally(task: Task, proof: Proof) -> Tally:

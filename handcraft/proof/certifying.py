@@ -15,7 +15,7 @@ from handcraft.errors import ProgramError
 from handcraft.model import Model
 from handcraft.proof.certificate.network import Undecided
 from handcraft.proof.certificate.recording import Recorder
-from handcraft.proof.certified import SECONDS
+from handcraft.proof.certified import SECONDS, too_large
 from handcraft.proof.checker import ASSUMPTIONS, Certificate, Rejected, check, read_certificate, write_certificate
 from handcraft.proof.report import Report
 from handcraft.proof.task import Progress
@@ -32,6 +32,8 @@ def certify(model: Model, path: Path, progress: Progress, seconds: float = math.
         certificate = Recorder(model, claim, limit, progress).recorded()
     except Undecided as why:
         return _report(model, "certificate", start, reason=f"no certificate was written: {why}")
+    except (MemoryError, RecursionError) as error:
+        return _report(model, "certificate", start, reason=f"no certificate was written: {too_large(error)}")
     write_certificate(path, replace(certificate, seconds=round(time.monotonic() - start, 3)))
     return _report(model, "certificate", start, certificate)
 
@@ -44,6 +46,8 @@ def check_certificate(model: Model, path: Path) -> Report:
     except Rejected as why:
         found = _report(model, "checked certificate", start, reason=f"the certificate is rejected: {why}")
         return replace(found, verdict="rejected")
+    except (MemoryError, RecursionError) as error:
+        return _report(model, "checked certificate", start, reason=f"it is not decided: {too_large(error)}")
     return _report(model, "checked certificate", start, certificate)
 
 

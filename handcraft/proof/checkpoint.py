@@ -49,6 +49,7 @@ class _Wrong(_Strict):
     expected: int | float | list[float]
     got: int | float | list[float] | None
     margin: float | None
+    position: Count | None = None
 
 
 class _Tally(_Strict):
@@ -61,6 +62,7 @@ class _Tally(_Strict):
     min_margin_at: list[Count] | None
     max_error: float | Literal["inf"] | None
     worst: _Wrong | None
+    min_margin_position: Count | None = None
 
     @classmethod
     def of(cls, tally: Tally) -> _Tally:
@@ -73,7 +75,8 @@ class _Tally(_Strict):
         margin = math.inf if self.min_margin_at is None else -math.inf if self.min_margin is None else self.min_margin
         error = math.inf if self.max_error == "inf" else self.max_error
         worst = None if self.worst is None else Wrong(**vars(self.worst))
-        return Tally(self.contexts, self.checked, self.correct, margin, self.min_margin_at, error, worst)
+        at = self.min_margin_at, self.min_margin_position
+        return Tally(self.contexts, self.checked, self.correct, margin, at[0], error, worst, at[1])
 
 
 class _File(_Strict):

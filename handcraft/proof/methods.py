@@ -141,6 +141,7 @@ def _report(task: Task, method: str, outcome: Outcome, seconds: float) -> Report
         reason=None if tally.worst else reason,
         error_bound=outcome.error_bound,
         assumptions=list(outcome.assumptions) or None,
+        min_margin_position=tally.min_margin_position,
     )
 
 
@@ -155,7 +156,7 @@ def _ask_again(task: Task, tally: Tally) -> None:
 
 def _counterexample(wrong: Wrong, tokens: Sequence[str]) -> Counterexample:
     expected, got = (named(value, tokens) for value in (wrong.expected, wrong.got))
-    return Counterexample([tokens[i] for i in wrong.context], expected, got, wrong.margin)
+    return Counterexample([tokens[i] for i in wrong.context], expected, got, wrong.margin, wrong.position)
 
 
 def named(value: object, tokens: Sequence[str]) -> object:
