@@ -28,10 +28,21 @@ BATCH = 256
 
 
 def draw_contexts(judge: Judge, count: int, deadline: float, progress: Progress) -> Tally:
-    """Draw contexts with hypothesis until one is wrong, `count` are checked or the time is over; a wrong one is shrunk."""
+    """Draw contexts with hypothesis until one is wrong, `count` are checked or the time is over; a wrong one is shrunk.
+
+    Raises ProgramError for what a claim answers wrongly, as it is: hypothesis would ask again what is asked once only.
+    """
     model, tally, seen = judge.model, Tally(), set[tuple[int, ...]]()
+    failed: list[Exception] = []
 
     def enough(tokens: list[str]) -> bool:
+        try:
+            return bool(failed) or ask(tokens)
+        except Exception as error:
+            failed.append(error)
+            return True
+
+    def ask(tokens: list[str]) -> bool:
         ids = model.vocabulary.encode(tokens)
         asked = [len(ids)] if judge.alone else range(1, len(ids) + 1)
         new = [n for n in asked if tuple(ids[:n]) not in seen]
@@ -42,6 +53,8 @@ def draw_contexts(judge: Judge, count: int, deadline: float, progress: Progress)
         return tally.worst is not None or tally.contexts >= count or time.monotonic() > deadline
 
     _find(model, enough, count, shrink=False)
+    if failed:
+        raise failed[0]
     if tally.worst is not None:  # the same draws again, now to be shrunk
         shrunk = _find(model, lambda tokens: judge.wrong(tokens) is not None, count, shrink=True)
         if shrunk is not None and (found := judge.first_wrong(shrunk)) is not None:
