@@ -15,12 +15,14 @@ from conftest import Refused, bundled_model, claiming, every
 
 from handcraft import Head, Model, Program, after, answers, distribution, each, last, position, residual, scratch, token
 from handcraft.claims import Each
-from handcraft.errors import ProgramError
+from handcraft.errors import CheckpointError, ProgramError
 from handcraft.gpt2 import gpt2
 from handcraft.oracles import Oracle
 from handcraft.proof import Budget, verify
+from handcraft.proof.checkpoint import Book
 from handcraft.proof.judge import Judge
 from handcraft.proof.tally import Tally
+from handcraft.proof.units import Units, Work
 from handcraft.selections import cases, count, equal, here, own
 from handcraft.testing import assert_accurate
 from handcraft.vocabulary import Vocabulary
@@ -380,3 +382,24 @@ def test_units_and_processes_count_the_same(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(units, "UNIT", 20)
     cut = verify(aaaa().build(), **EXHAUSTIVE, spread=Spread(checkpoint=tmp_path / "book")).to_json() | {"seconds": 0}
     assert cut == whole
+
+
+def test_a_position_is_kept_in_a_checkpoint(tmp_path: Path) -> None:
+    """An interrupted run goes on with the places it found; one outside of its context is refused."""
+    model = aaaa().build()
+    claim = model.program.claim  # type: ignore[union-attr]
+    units = Units(4, 4, 20)
+    work = Work(model, claim, units, False, "aaaa")  # type: ignore[arg-type]
+    with Book(work, tmp_path / "book") as book:
+        for index in book.missing()[:3]:
+            book.enter(index, work.count(index)[0])
+    read = Book(work, tmp_path / "book").tally
+    assert read == book.tally
+    assert read.worst is not None
+    assert (read.worst.position, read.min_margin_position) == (0, 0)
+    text = (tmp_path / "book").read_text()
+    for key in ('"position":0', '"min_margin_position":0'):
+        assert key in text
+        (tmp_path / "book").write_text(text.replace(key, key[:-1] + "2"))
+        with pytest.raises(CheckpointError, match="does not agree with itself"):
+            Book(work, tmp_path / "book")

@@ -113,6 +113,8 @@ def _no_room(error: Exception) -> None:
 
 def _bug(error: BaseException) -> None:
     """End where nobody foresaw it: one line that says so, with the traceback only for those who look for it."""
+    if type(error).__name__ == "Abort":  # typer's, of an end of file
+        error = error.__cause__ or error
     if os.environ.get(DEBUG):
         traceback.print_exception(error)
     message = " ".join(str(error).split())

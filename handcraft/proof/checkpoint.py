@@ -174,6 +174,9 @@ def _agrees(tally: _Tally, done: set[int], work: Work) -> bool:
     wrong = (tally.worst is not None) == (tally.correct < tally.checked)
     contexts = ([tally.min_margin_at] if tally.min_margin_at is not None else []) + ([tally.worst.context] if tally.worst else [])
     fitting = all(1 <= len(at) <= work.model.n_ctx and max(at) < n_vocab for at in contexts)
+    places = [(tally.min_margin_at, tally.min_margin_position)]
+    places += [] if tally.worst is None else [(tally.worst.context, tally.worst.position)]
+    fitting = fitting and all(position is None or (at is not None and position < len(at)) for at, position in places)
     answers = [] if tally.worst is None else [tally.worst.expected, tally.worst.got]
     return counts and wrong and fitting and all(_fits(answer, n_vocab) for answer in answers)
 
