@@ -5,6 +5,11 @@
     answers(prompts, answer, stop)   a countable domain of prompts, each with one right continuation (answering.py)
     residual(lane, function)         what a lane of the stream must hold in the end
     an expression, or a function     context -> token or None
+    each(function)                   the whole text -> one token a position, or None there
+    last(claim)                      the same claim, of the last position of each text only
+
+Where a model is not causal, a position may answer otherwise when more follows: a claim on contexts is held to it at
+every position of every text, asked there about the text so far, unless it is a `last` one.
 
 Each claim is asked in plain Python, one context at a time (oracles.py): verification compares the model with it, so it
 knows nothing of weights. Rules of this file: a claim that is `declared` is data and serialises whole; a function
@@ -17,10 +22,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    StrictInt,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from handcraft.affine import Lane, kind_of, number
-from handcraft.answering import Answer, Answering, Function, Length, Table, answer_of, length_of
+from handcraft.answering import Answer, Answering, Function, Length, PlainFunction, Table, answer_of, length_of
 from handcraft.callbacks import Callback
 from handcraft.errors import ProgramError, PromptError, printable
 from handcraft.expressions import Expression
@@ -50,9 +64,22 @@ def _tolerance(value: float) -> float:
 
 
 Tolerance = Annotated[float, AfterValidator(_tolerance)]
+Positions = Literal["every", "last"]  # of a text that is not read from the left alone; of causal models both are the same
 
 
-class After(Frozen):
+class OfContexts(Frozen):
+    """What claims on contexts share: of which positions of a text they speak where more follows. See `last`."""
+
+    at: Positions = "every"
+
+    @model_serializer(mode="wrap")
+    def _write(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The fields, `at` only where it says something."""
+        fields: dict[str, Any] = write(self)
+        return fields if fields.get("at") != "every" else {key: fields[key] for key in fields if key != "at"}
+
+
+class After(OfContexts):
     """The last tokens decide: the longest ending in the table names the only right next token."""
 
     kind: Literal["after"] = "after"
@@ -74,7 +101,7 @@ class After(Frozen):
         return split_endings(self.table, vocabulary)
 
 
-class Distribution(Frozen):
+class Distribution(OfContexts):
     """Next-token probabilities by the last tokens, each within `tolerance`. A token not named has probability 0."""
 
     kind: Literal["distribution"] = "distribution"
@@ -282,7 +309,7 @@ def _of_numbers(value: Callback | Expression) -> Callback | Expression:
     return value
 
 
-class Predicate(Frozen):
+class Predicate(OfContexts):
     """An expression or a function: context -> the only right next token, or None where it is silent."""
 
     kind: Literal["function"] = "function"
@@ -300,7 +327,7 @@ class Predicate(Frozen):
         return not isinstance(self.function, Callback)
 
 
-class Residual(Frozen):
+class Residual(OfContexts):
     """What a lane of the residual stream must hold after every context, within `tolerance`: context -> number or None."""
 
     kind: Literal["residual"] = "residual"
@@ -320,7 +347,25 @@ class Residual(Frozen):
         return not isinstance(self.function, Callback)
 
 
-Claim: TypeAlias = After | Distribution | Answers | Predicate | Residual
+class Each(Frozen):
+    """A function of the whole text: one token a position, None at a position where it is silent."""
+
+    kind: Literal["each"] = "each"
+    function: PlainFunction
+    source: Where = Field(default_factory=here)
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """None is known beforehand."""
+        return ()
+
+    @property
+    def declared(self) -> bool:
+        """Whether it is all data."""
+        return False
+
+
+Claim: TypeAlias = After | Distribution | Answers | Predicate | Residual | Each
 
 
 def after(table: Mapping[Ending, str]) -> After:
@@ -356,6 +401,26 @@ def answers(
 def residual(lane: Lane | str, function: Callable[[Any], Any], *, tolerance: float = 1e-5) -> Residual:
     """A lane of the stream must end with this number: for programs that compute rather than predict."""
     return Residual(lane=str(lane), function=function, tolerance=tolerance)
+
+
+def each(function: Callable[[Any], Any]) -> Each:
+    """What every position of a text must say: a function from the whole text to one token a position, or None there.
+
+    Raises ProgramError for what is no plain function.
+    """
+    return Each(function=function)
+
+
+def last(claim: OfContexts | Expression | Callable[[Any], Any]) -> OfContexts:
+    """The claim, of the last position of each text only, where it would else be asked at every one: see `causal=False`.
+
+    Raises ProgramError for `each` and `answers`, which say themselves what positions they speak of.
+    """
+    found = as_claim(claim)
+    if not isinstance(found, OfContexts):
+        kind = "each(...)" if isinstance(found, Each) else "answers(...)" if isinstance(found, Answers) else kind_of(claim)
+        raise ProgramError(f"last takes a claim on contexts or a function, found {kind}", ("claim",), here())
+    return found.model_copy(update={"at": "last"})
 
 
 def as_claim(value: object) -> object:

@@ -222,12 +222,17 @@ class Model:
             raise PromptError(f"'{printable(text)}' and its answer do not fit the {self.n_ctx} tokens of {self.name}")
         return claim.room(asked, self.vocabulary, self.n_ctx)
 
-    def trace(self, context: Prompt) -> Trace:
-        """Every intermediate of one context, by the names of the program."""
+    def trace(self, context: Prompt, position: int | None = None, *, checked: bool = True) -> Trace:
+        """Every intermediate of one context, by the names of the program; what the rules gave at a position, or the last.
+
+        Raises WeightsError where the logits are not finite, unless they are asked for as they are.
+        """
         ids = self.ids(context)
         arrays = trace(np.array(ids), self.weights, **self.config)
-        finite(arrays["logits"])
-        return name_trace(arrays, ids, self.weights, self.vocabulary, self.names, self.entries, self.causal)
+        if checked:
+            finite(arrays["logits"])
+        at = len(ids) - 1 if position is None else position
+        return name_trace(arrays, ids, self.weights, self.vocabulary, self.names, self.entries, self.causal, at)
 
     @cached_property
     def names(self) -> Names:

@@ -62,7 +62,8 @@ class Program(Frozen):
     vocabulary  the tokens; inferred from the slots' tables, in their order
     n_ctx       the context window; inferred from the slots' tables
     activation  of every neuron: "gelu" (GPT-2's tanh form) or "relu"
-    causal      False lets every position see the whole sequence, for tagging
+    causal      False lets every position see the whole sequence, for tagging; the claim then holds at every position
+                (`last` and `each` in handcraft.claims)
     d_head      the least width of a head; a power of 4 makes ties between folded scores exact
 
     Raises ProgramError, which says where, what was found and what would work.

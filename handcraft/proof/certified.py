@@ -31,6 +31,8 @@ def certified(task: Task) -> Outcome:
         found = recorded(task).found
     except Undecided as why:
         return undecided(why)
+    except (MemoryError, RecursionError) as error:
+        return Outcome(Tally(), decided=False, reason=f"not proved: {too_large(error)}", passed=True)
     return gated(task, found)
 
 
@@ -42,6 +44,11 @@ def recorded(task: Task) -> Recorded:
 def undecided(why: Undecided) -> Outcome:
     """No proof, and why: the next method is asked."""
     return Outcome(Tally(), decided=False, reason=f"not proved: {why}", passed=True, suspect=why.context)
+
+
+def too_large(error: BaseException) -> str:
+    """Why a proof ends that needs more than this machine has: nothing is known of the model by that."""
+    return f"the proof is too large for this machine ({type(error).__name__})"
 
 
 def gated(task: Task, found: Found) -> Outcome:

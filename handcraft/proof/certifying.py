@@ -14,7 +14,7 @@ from pathlib import Path
 from handcraft.errors import ProgramError
 from handcraft.model import Model
 from handcraft.proof.certificate.network import Undecided
-from handcraft.proof.certified import gated, recorded
+from handcraft.proof.certified import gated, recorded, too_large
 from handcraft.proof.checker import Rejected, check, read_certificate, write_certificate
 from handcraft.proof.methods import report_of
 from handcraft.proof.report import Report
@@ -30,6 +30,8 @@ def certify(model: Model, path: Path, progress: Progress, seconds: float = math.
         certificate, found = recorded(task)
     except Undecided as why:
         outcome = Outcome(Tally(), decided=False, reason=f"no certificate was written: {why}")
+    except (MemoryError, RecursionError) as error:
+        outcome = Outcome(Tally(), decided=False, reason=f"no certificate was written: {too_large(error)}")
     else:
         outcome = gated(task, found)
     if outcome.proved:
@@ -47,6 +49,8 @@ def check_certificate(model: Model, path: Path, progress: Progress) -> Report:
     except Rejected as why:
         rejected = Outcome(Tally(), decided=False, reason=f"the certificate is rejected: {why}")
         return replace(report_of(task, method, rejected, time.monotonic() - start), verdict="rejected")
+    except (MemoryError, RecursionError) as error:
+        outcome = Outcome(Tally(), decided=False, reason=f"it is not decided: {too_large(error)}")
     return report_of(task, method, outcome, time.monotonic() - start)
 
 

@@ -142,6 +142,7 @@ def report_of(task: Task, method: str, outcome: Outcome, seconds: float) -> Repo
         reason=None if tally.worst else reason,
         error_bound=outcome.error_bound,
         assumptions=list(outcome.assumptions) or None,
+        min_margin_position=tally.min_margin_position,
     )
 
 
@@ -156,7 +157,7 @@ def _ask_again(task: Task, tally: Tally) -> None:
 
 def _counterexample(wrong: Wrong, tokens: Sequence[str]) -> Counterexample:
     expected, got = (named(value, tokens) for value in (wrong.expected, wrong.got))
-    return Counterexample([tokens[i] for i in wrong.context], expected, got, wrong.margin)
+    return Counterexample([tokens[i] for i in wrong.context], expected, got, wrong.margin, wrong.position)
 
 
 def named(value: object, tokens: Sequence[str]) -> object:
