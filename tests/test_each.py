@@ -19,6 +19,8 @@ from handcraft.errors import CheckpointError, ProgramError
 from handcraft.gpt2 import gpt2
 from handcraft.oracles import Oracle
 from handcraft.proof import Budget, verify
+from handcraft.proof.certifying import certify, check_certificate
+from handcraft.proof.checker.document import claim_hash
 from handcraft.proof.checkpoint import Book
 from handcraft.proof.judge import Judge
 from handcraft.proof.tally import Tally
@@ -144,6 +146,17 @@ def test_each_is_never_proved() -> None:
     report = verify(program.build())
     assert (report.verdict, report.method) == ("checked", "exhaustive")
     assert report.reason == "not proved: the claim is the Python function '<lambda>'; what a function decides is not proved"
+
+
+def test_no_certificate_serves_it(tmp_path: Path) -> None:
+    """A proof of another claim, with the hash of this one written over its own, is rejected by the checker."""
+    p, ab = position(3), token("ab")
+    right, tagged = (Program(name="same", embedding=(p, ab), claim=claim).build() for claim in (own, each(lambda text: text)))
+    assert certify(right, tmp_path / "proof.json", lambda *_: None).verdict == "proved"
+    data = json.loads((tmp_path / "proof.json").read_text())
+    (tmp_path / "proof.json").write_text(json.dumps(data | {"claim": claim_hash(tagged)}))
+    report = check_certificate(tagged, tmp_path / "proof.json")
+    assert (report.verdict, report.exit_code) == ("rejected", 1)
 
 
 def test_tokens_that_are_longer_come_as_a_tuple() -> None:
