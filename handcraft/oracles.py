@@ -11,6 +11,7 @@ answers is checked, and an answer that is none is a ProgramError with the contex
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 from functools import cached_property
 from math import isfinite
 from typing import Any
@@ -45,7 +46,7 @@ class Oracle:
             return self._checked(_asked(self.claim.function, context), context)
         if isinstance(self.claim, Residual):
             value = _asked(self.claim.function, context)
-            return None if value is None else _finite(self.claim.lane, value, context)
+            return None if value is None else _held(self.claim, value, context)
         if isinstance(self.claim, Each):
             return self.each(context)[-1]
         tokens = tuple(context)
@@ -80,10 +81,14 @@ class Oracle:
         return token
 
 
-def _finite(lane: str, value: object, context: Context) -> float:
-    found = number(value, f"the claim on {lane} takes a number")
+def _held(claim: Residual, value: Any, context: Context) -> float:
+    """A claim's number as a float. Raises ProgramError for none, and for one that no float holds well enough."""
+    found = number(value, f"the claim on {claim.lane} takes a number")
     if not isfinite(found):
-        raise ProgramError(f"the claim on {lane} answers {found} to {context!r}; None is silence", ("claim",))
+        raise ProgramError(f"the claim on {claim.lane} answers {found} to {context!r}; None is silence", ("claim",))
+    if isinstance(value, int | Fraction) and abs(Fraction(value) - Fraction(found)) > claim.tolerance / 1024:
+        message = f"the claim on {claim.lane} answers {shown(value)} to {context!r}, which no float holds as exactly"
+        raise ProgramError(f"{message} as the tolerance {claim.tolerance:g} asks", ("claim",))
     return found
 
 

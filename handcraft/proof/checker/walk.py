@@ -33,6 +33,7 @@ from handcraft.proof.checker.positions import Emissions
 from handcraft.proof.checker.reading import Domain
 from handcraft.proof.checker.sections import Setting, Walk
 
+
 class Checker:
     """One model and one certificate."""
 
