@@ -186,11 +186,8 @@ def test_an_answer_that_is_none(claim: Answers, prompt: str, message: str) -> No
 
 def test_a_token_for_a_number_is_no_claim() -> None:
     """It is refused where the claim is made, not on the first context that shows it."""
-    with Refused(
-        ProgramError,
-        "Predicate > function: count takes a position in before=, but in count({}, before=own) its own can be a token",
-        here=True,
-    ):
+    found = "count takes a position in before=, but in count({}, before=own) its own can be a token"
+    with Refused(ProgramError, f"Predicate > function: {found}", here=True):
         as_claim(count({}, before=own))
 
 

@@ -159,9 +159,8 @@ def test_a_lane_holds_a_finite_number(value: float) -> None:
          "p > claim > Predicate > function: what follows is a token or nothing, but ratio(here, 2) can be a fraction"),
         (lambda: program(most({"a": own, "b": 1})),
          "p > claim > Predicate > function: most takes numbers, but in most({'a': own, 'b': 1}) its own can be a token"),
-        (lambda: program(token_at(lookup({1: "a", 2: 3}, here))),
-         ("p > claim > Predicate > function: token_at takes numbers, but in token_at(lookup({1: 'a', 2: 3}, here)) its"
-          " lookup({1: 'a', 2: 3}, here) can be a token")),
+        (lambda: residual("v", lookup({1: "a", 2: 3}, here) + 1),
+         "Residual > function: add takes numbers, but in lookup({1: 'a', 2: 3}, here) + 1 its lookup({1: 'a', 2: 3}, here) can be a token"),
         (lambda: answers("a", lookup({"a": 1}, own), length=1),
          "Answers > answer: an answer is made of tokens, but lookup({'a': 1}, own) can be a number"),
         (lambda: answers("a", own, length=own), "Answers > length: a length is a whole number, but own can be a token"),

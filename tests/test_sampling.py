@@ -142,7 +142,9 @@ def test_answers_of_several_lengths_need_a_stop_token() -> None:
     """Without one, running could not know where an answer ends, so that a right program would still print too much."""
     model = doubler(lambda prompt: "=" * len(prompt))
     source = model.program.claim.source if model.program and model.program.claim else None
-    with Refused(ProgramError, f"say > claim: the answer to 'aa=' has 3 tokens, that to 'a=' has 2: end them with stop= ({source})"):
+    with Refused(
+        ProgramError, f"say > claim: the answer to 'aa=' has 3 tokens, that to 'a=' has 2: end them with stop= ({source})"
+    ):
         verify(model)
 
 
