@@ -284,7 +284,7 @@ class Means:
         gap = self.low[top] - hidden
         if gap >= self.precision.zero_below:
             return 0.0  # exp underflows
-        return left_out * math.exp(-gap) * 1.01
+        return left_out * (math.exp(-gap) * 1.01 + self.precision.least)  # exp is exact to 8u only where it is normal
 
     def _radius(self, summary: Summary, weights: Array, theta: Array, z: Array, leak: float) -> Array:
         moved, mass = np.zeros_like(z), np.zeros_like(z)  # [n_value]

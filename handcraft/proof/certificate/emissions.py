@@ -24,10 +24,11 @@ import numpy as np
 from handcraft.gpt2 import Array
 from handcraft.proof.certificate.averages import Means, Summary, dot
 from handcraft.proof.certificate.network import HeadPart, Network, Undecided
-from handcraft.proof.certificate.rounding import Ball, exactly, stack
+from handcraft.proof.certificate.rounding import Ball, by_rows, exactly, stack
 
 LEAST_GAP, MOST_GAP = 16.0, 80.0
 MOST_STATES = 6_000  # at one position
+MOST_NUMBERS = 3 * 10**7  # centres and radii of all streams: 240 MB
 
 Cache: TypeAlias = tuple[object, ...]  # for each forward head, what it keeps of the past
 Edge: TypeAlias = tuple[int, int, int]  # token, next state, emission
@@ -52,6 +53,7 @@ class Emissions:
     means: dict[tuple[int, int], list[Ball]] = field(default_factory=dict)  # of each forward head, chunk by chunk
     edges: list[list[list[Edge]]] = field(default_factory=list)  # [position][state]
     spent: int = 0  # states that searches over them have visited
+    _whole: dict[tuple[int, int], Ball] = field(default_factory=dict)
 
     @cached_property
     def level(self) -> Array:  # [n]
@@ -72,8 +74,10 @@ class Emissions:
         return [joined(chunks) for chunks in self.streams]
 
     def mean(self, name: tuple[int, int]) -> Ball:  # [n, n_value]
-        """A forward head's mean value at each emission."""
-        return joined(self.means[name])
+        """A forward head's mean value at each emission, once all are followed."""
+        if name not in self._whole:
+            self._whole[name] = joined(self.means[name])
+        return self._whole[name]
 
 
 def joined(chunks: list[Ball]) -> Ball:
@@ -89,10 +93,12 @@ def follow(network: Network, allowed: list[list[int]], tolerance: float, deadlin
     states: list[Cache] = [tuple(memories[head.name].start for head in heads)]
     for position, tokens in enumerate(allowed):
         if time.monotonic() > deadline:
-            raise Undecided(f"the time was over while following position {position}")
+            raise Undecided(f"the time of the budget was over while following position {position}")
         states = _level(found, heads, memories, states, position, tokens)
         if len(states) > MOST_STATES:
             raise Undecided(f"earlier positions can be in more than {MOST_STATES} states at position {position}")
+        if len(found.levels) * 2 * network.n_embd * len(network.blocks) > MOST_NUMBERS:
+            raise Undecided(f"what earlier positions hold is more than {MOST_NUMBERS} numbers at position {position}")
     return found
 
 
@@ -116,9 +122,7 @@ def _level(
             for cache, own in zip(after, kept, strict=True):
                 cache.append(own)
         if network.needed[i + 1].any():
-            shared = "mlp" in network.blocks[i]
-            x = network.after_attention(i, x, means, shared=shared)
-            x = network.after_mlp(i, x.lifted(), network.needed[i + 1]).collapsed() if shared else x
+            x = _behind(network, i, x, means)
     numbers: dict[Cache, int] = {}
     edges: list[list[Edge]] = [[] for _ in states]
     for k, (s, token) in enumerate(pairs):
@@ -127,6 +131,18 @@ def _level(
     found.tokens += [token for _, token in pairs]
     found.edges.append(edges)
     return list(numbers)
+
+
+def _behind(network: Network, i: int, x: Ball, means: dict[tuple[int, int], Ball]) -> Ball:  # [n, n_embd] -> the same
+    """The stream behind a block, on the lanes that earlier positions must know."""
+    if "mlp" not in network.blocks[i]:
+        return network.after_attention(i, x, means, shared=False)
+
+    def part(rows: slice) -> Ball:
+        middle = network.after_attention(i, x[rows], {name: z[rows] for name, z in means.items()}, shared=True)
+        return network.after_mlp(i, middle.lifted(), network.needed[i + 1])
+
+    return by_rows(part, len(x.c))
 
 
 # ------------------------------------------------------------ what a forward head keeps

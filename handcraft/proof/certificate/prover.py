@@ -33,7 +33,7 @@ from handcraft.proof.certificate.cases import cases_of
 from handcraft.proof.certificate.domains import Domain
 from handcraft.proof.certificate.emissions import Emissions, follow
 from handcraft.proof.certificate.network import HeadPart, Network, Undecided
-from handcraft.proof.certificate.rounding import OWN, UP, Ball
+from handcraft.proof.certificate.rounding import OWN, ROWS, UP, Ball, by_rows
 from handcraft.proof.certificate.search import NOTHING, Accounts, Ending, Endings, Search, Slot, Slots, classes
 
 TOLERANCE = 1e-4  # how far what is left out may move a lane of the stream
@@ -104,16 +104,15 @@ class Prover:
     def _begin(self) -> None:
         e, n = self.emissions, self.network
         x = n.embed(e.token, e.level)  # [n_emissions, n_embd]
-        x = self._through(
-            0, self.stages[0] if self.stages else len(n.blocks), x, np.arange(len(e.level)), {}, shared=False
-        ).collapsed()
+        stop, everyone, start = self.stages[0] if self.stages else len(n.blocks), np.arange(len(e.level)), x
+        x = by_rows(lambda rows: self._through(0, stop, start[rows], everyone[rows], {}, shared=False), len(everyone))
         self.streams = x
         asked = [self.column] if isinstance(self.claim, Residual) else []
-        live = self.network.live(asked)[self.stages[0] if self.stages else len(n.blocks)]
+        live = self.network.live(asked)[stop]
         parts = [x.c[:, live], x.r[:, live]]
         if len(self.stages) > 1:  # a later stage must know which position asks
             parts.append(e.level[:, None])
-        for i in range(self.stages[0] if self.stages else 0, len(n.blocks)):
+        for i in range(stop if self.stages else 0, len(n.blocks)):
             parts += [part for head in n.forward[i] for part in (e.mean(head.name).c, e.mean(head.name).r)]
         _, first, inverse = np.unique(np.concatenate(parts, axis=1), axis=0, return_index=True, return_inverse=True)
         self.finals: Array = first[inverse.reshape(-1)]  # of each emission the one that stands for it
@@ -147,7 +146,7 @@ class Prover:
 
     def _search(self, case: Case, slots: list[Slot], members: Array, levels: list[int]) -> Endings:
         if time.monotonic() > self.deadline:
-            raise Undecided("the time was over")
+            raise Undecided("the time of the budget was over")
         finals = np.full(len(self.finals), NOTHING)
         finals[members] = self.finals[members]
         levels = sorted(set(levels) & set(self.emissions.level[members].tolist()))
@@ -177,7 +176,7 @@ class Prover:
             self._judge(case, endings, slots, stage + 1)
             return
         rows = list(dict.fromkeys((final, accounts) for _, final, accounts in endings))
-        x = self._stream(rows, slots, stage + 1)
+        x = by_rows(lambda some: self._stream(rows[some], slots, stage + 1), len(rows))
         seen = {accounts for _, accounts in rows} if stage == 0 else set()  # later, these are but some of the members
         for more, indices in self._queries(stage + 1, x, np.arange(len(rows))):
             chosen = {rows[i] for i in indices.tolist()}
@@ -239,21 +238,30 @@ class Prover:
     def _judge(self, case: Case, endings: Endings, slots: list[Slot], stages: int) -> None:
         if not endings:
             return
-        keys = list(endings)
-        rows = list(dict.fromkeys((final, accounts) for _, final, accounts in keys))
-        index = {row: i for i, row in enumerate(rows)}
+        together: dict[Row, list[Any]] = {}
+        for expected, final, accounts in endings:
+            together.setdefault((final, accounts), []).append(expected)
+        rows = list(together)
+        for i in range(0, len(rows), ROWS):
+            self._rows(case, rows[i : i + ROWS], together, endings, slots, stages)
+
+    def _rows(
+        self, case: Case, rows: list[Row], together: dict[Row, list[Any]], endings: Endings, slots: list[Slot], stages: int
+    ) -> None:
+        """Some rows of a judgement, each with all that the claim says of contexts that end so."""
         x = self._stream(rows, slots, stages)  # [n_rows, n_embd]
         logits = self.network.logits(x.lifted())  # [n_rows, n_vocab]
         x = x.collapsed()
-        for expected, final, accounts in keys:
-            ending = endings[expected, final, accounts]
-            self.proof.endings += ending.count
-            if case.domain is not None:
-                self.counted[case.domain] += ending.count
-            self.proof.contexts += ending.prompts
-            if expected is not None:
-                self.proof.checked += ending.count
-                self._ending(case, expected, index[final, accounts], x, logits, ending)
+        for row, (final, accounts) in enumerate(rows):
+            for expected in together[final, accounts]:
+                ending = endings[expected, final, accounts]
+                self.proof.endings += ending.count
+                if case.domain is not None:
+                    self.counted[case.domain] += ending.count
+                self.proof.contexts += ending.prompts
+                if expected is not None:
+                    self.proof.checked += ending.count
+                    self._ending(case, expected, row, x, logits, ending)
 
     def _ending(self, case: Case, expected: Any, row: int, x: Ball, logits: Ball, ending: Ending) -> None:
         """One ending against the claim. Raises Undecided where it may be wrong."""

@@ -17,6 +17,7 @@ Source: Higham, "Accuracy and Stability of Numerical Algorithms", 2002, chapter 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,7 @@ from handcraft.gpt2 import Activation, Array
 UP = 1 + 2.0**-40  # rounds a radius up past its own float64 error
 OWN = 2.0**-53  # the unit roundoff of the centres
 MOST_TERMS = 2_000_000  # looked at in one go
+ROWS = 4_096  # of which what they share is known at once
 NEVER = 4000.0  # the grid of a zero: it is a multiple of every power of two
 LIPSCHITZ = 1.13  # of gelu: its slope is at most 1.129
 BEND = 0.5  # of gelu: half its second derivative is at most 0.4
@@ -113,6 +115,14 @@ def grid(values: Array) -> Array:  # [...] -> [...]
 def power_of_two(values: Array) -> Array:  # [...] -> [...] bool
     """Which values are powers of two, of either sign."""
     return np.asarray(np.abs(np.frexp(values)[0]) == 0.5)
+
+
+def by_rows(compute: Callable[[slice], Ball], n: int) -> Ball:
+    """What is computed of n rows, some at a time: what they share is many times as large as they are."""
+    if n <= ROWS:
+        return compute(slice(None)).collapsed()
+    parts = [compute(slice(i, i + ROWS)).collapsed() for i in range(0, n, ROWS)]
+    return Ball(np.concatenate([part.c for part in parts]), np.concatenate([part.r for part in parts]))
 
 
 class Precision:

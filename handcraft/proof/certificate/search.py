@@ -154,7 +154,7 @@ class Search:
         if states > MOST_STATES or self.emissions.spent > MOST_IN_ALL:
             raise Undecided(f"contexts can be in more than {MOST_STATES if states > MOST_STATES else MOST_IN_ALL} states")
         if time.monotonic() > self.deadline:
-            raise Undecided("the time was over")
+            raise Undecided("the time of the budget was over")
 
     def _level(
         self, now: dict[Any, tuple[int, Link]], groups: list[list[Group]], rows: list[Any], steps: _Steps, found: Endings, *,
