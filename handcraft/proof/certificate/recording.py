@@ -26,7 +26,7 @@ from handcraft.proof.certificate.cases import ExpressionCase
 from handcraft.proof.certificate.domains import AnswerDomain
 from handcraft.proof.certificate.emissions import Window, _memory
 from handcraft.proof.certificate.network import Undecided
-from handcraft.proof.certificate.pairs import wanted
+from handcraft.proof.certificate.pairs import PairCase, Pairs, wanted
 from handcraft.proof.certificate.prover import TOLERANCE, Proof, Prover
 from handcraft.proof.certificate.search import Accounts, Endings, Search, Slot, _following
 from handcraft.proof.checker import ASSUMPTIONS, Found, Rejected, examine
@@ -105,8 +105,8 @@ class _Mixed(Exception):  # noqa: N818  # taken back at once
     """Of one search's queries some see the same in every context and some do not."""
 
 
-class Recorder(Prover):
-    """A prover that writes down what it does.
+class Recorder(Pairs):
+    """A prover that writes down what it does; of a proof pair by pair only what the head asks.
 
     A later stage whose heads see the same in every context needs no search of its own: its section is the earlier
     one, with heads that are blind. That section stands for all its contexts, so it must be so for every query of the
@@ -118,8 +118,6 @@ class Recorder(Prover):
 
     def recorded(self) -> Recorded:
         """The proof as a certificate that the checker accepted, and what it found. Raises Undecided where there is none."""
-        if wanted(self.claim):
-            raise Undecided("it is proved pair by pair, for which there are no certificates yet")
         self._recording()
         try:
             self.run()
@@ -137,6 +135,18 @@ class Recorder(Prover):
         stated = replace(certificate, contexts=found.contexts, checked=found.checked, margin=margin, margin_at=at,
                          error=-_below(-found.error))  # fmt: skip
         return Recorded(stated, found)
+
+    def run(self) -> Proof:
+        """The proof, of either kind. Raises Undecided where there is none."""
+        return super().run() if wanted(self.claim) else Prover.run(self)
+
+    def _pair(self, case: PairCase, winner: int, loser: int) -> None:
+        super()._pair(case, winner, loser)
+        if not self.sections:  # the same for all pairs
+            here = self._ends(case, sorted(case.levels))[1]
+            for slots, members in self._queries(0, self.streams[here], here):
+                draft = _Draft(case, members, tuple(sorted(case.levels)), Trail(self.groups))
+                self.sections.append(replace(self._section(draft, slots), guesses=(), graph=None))
 
     def _recording(self) -> None:
         """Nothing is written down and nothing counted yet."""
