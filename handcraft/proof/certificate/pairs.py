@@ -88,6 +88,7 @@ class Pairs(Prover):
         self._head()
         self._begin()
         self.cache: dict[Any, list[_Found]] = {}
+        self.known: dict[tuple[int, int, int], tuple[float, float]] = {}
         rule = self._rule
         domain = self._domain
         pairs = list(_pairs(rule, self.network.n_vocab, self.model.vocabulary.ids))
@@ -192,16 +193,23 @@ class Pairs(Prover):
             return
         if not found.first:
             winner, loser = loser, winner
-        d = self._direction(winner, loser)  # [n_embd]
-        x, b = self.streams[found.final], self.network.blocks[-1]["attn"]["c_proj"]["b"].astype(np.float64)
-        mean = found.mean if found.first else -found.mean
-        margin = float((x.c + b) @ d) + mean
-        error = (found.radius + float(x.radius @ np.abs(d)) + self._rounding(winner, loser)) * UP
+        own, off = self._of_its_own(winner, loser, found.final)
+        margin = own + (found.mean if found.first else -found.mean)
+        error = (found.radius + off) * UP
         self.proof.error = max(self.proof.error, error)
         if not margin - error > 0:
             raise self._doubt(case, found.ending, f"the margin may be {margin - error:.6g}")
         if margin - error < self.proof.margin:
             self.proof.margin, self.proof.at = margin - error, found.ending.tokens(None)
+
+    def _of_its_own(self, winner: int, loser: int, final: int) -> tuple[float, float]:
+        """The difference of two logits by the last position's own stream, and how far all but the mean can be off."""
+        key = winner, loser, final
+        if key not in self.known:
+            d = self._direction(winner, loser)  # [n_embd]
+            x, b = self.streams[final], self.network.blocks[-1]["attn"]["c_proj"]["b"].astype(np.float64)
+            self.known[key] = float((x.c + b) @ d), float(x.radius @ np.abs(d) + self._rounding(winner, loser))
+        return self.known[key]
 
     def _rounding(self, winner: int, loser: int) -> float:
         """How far the floats of the last mean, its projection, the addition and the two logits can be off."""

@@ -40,7 +40,7 @@ from handcraft.proof.checker.ruled import Ruled
 from handcraft.proof.checker.sections import Setting
 from handcraft.proof.checker.sums import Softmax
 
-EXAMPLES = 500  # of each walk, at most
+EXAMPLES = 250  # of each walk, at most
 ALIKE = ("count", "first", "latest", "total", "lowest")  # selections that read tokens by what fits them
 Link = Any  # None, or (the link before, the number of a class)
 
