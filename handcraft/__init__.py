@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from handcraft.claims import after as after
     from handcraft.claims import answers as answers
     from handcraft.claims import distribution as distribution
+    from handcraft.claims import each as each
+    from handcraft.claims import last as last
     from handcraft.claims import residual as residual
     from handcraft.errors import HandcraftError as HandcraftError
     from handcraft.model import Model as Model
@@ -37,7 +39,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "affine": ("Affine", "Lane", "Map"),
-    "claims": ("after", "answers", "distribution", "residual"),
+    "claims": ("after", "answers", "distribution", "each", "last", "residual"),
     "errors": ("HandcraftError",),
     "model": ("Model",),
     "program": ("Program",),

@@ -69,6 +69,7 @@ Answer: TypeAlias = Callback | Expression | Table | Transducer
 _FORMS = (Callback, Expression, Table, Transducer)
 Answering = Annotated[Answer, _reader("a function, a table, an expression or a transducer", *_FORMS), PlainSerializer(_write)]
 Function = Annotated[Callback | Expression, _reader("a function or an expression", Callback, Expression), PlainSerializer(_write)]
+PlainFunction = Annotated[Callback, _reader("a plain function", Callback), PlainSerializer(_write)]
 Length = Annotated[int | Expression | None, _reader("a whole number or an expression of `end`", int, Expression, type(None))]
 
 

@@ -182,6 +182,9 @@ def compiled(e: Expression | int | str) -> Ask:
     asks = [compiled(arg) for arg in e.args]
     if e.op == "cases":
         return _choosing(asks)
+    if e.op == "otherwise":
+        first, second = asks
+        return lambda tokens, scope: second(tokens, scope) if (found := first(tokens, scope)) is None else found
     if (operation := _OPERATIONS.get(e.op)) is not None:
         return _operating(e, operation, *asks)
     return lambda tokens, scope: combine(e, [ask(tokens, scope) for ask in asks], tokens)
@@ -207,13 +210,23 @@ def _operating(e: Expression, operation: Callable[[Any, Any], Value], left: Ask,
     return operate
 
 
+LAZY = ("cases", "otherwise")  # what is not chosen is not asked
+
+
+def chosen(e: Expression, ask: Callable[[Expression | int | str], Value]) -> Value:
+    """The value of a node that chooses, asking for no more of its arguments than `evaluate` does."""
+    if e.op == "otherwise":
+        first = ask(e.args[0])
+        return ask(e.args[1]) if first is None else first
+    default = e.args[-1] if len(e.args) % 2 else None
+    for when, then in zip(e.args[0::2], e.args[1::2], strict=False):
+        if ask(when) not in (0, None):
+            return ask(then)
+    return None if default is None else ask(default)
+
+
 def combine(e: Expression, values: Sequence[Value], tokens: Sequence[str] = ()) -> Value:
     """The value of a node that selects nothing, from those of its arguments."""
-    if e.op == "otherwise":
-        return values[1] if values[0] is None else values[0]
-    if e.op == "cases":
-        default = values[-1] if len(values) % 2 else None
-        return next((then for when, then in zip(values[0::2], values[1::2], strict=False) if when not in (0, None)), default)
     if None in values:
         return None
     if (operation := _OPERATIONS.get(e.op)) is not None:

@@ -217,19 +217,22 @@ class Model:
             raise PromptError(f"'{printable(text)}' is not a prompt of {self.name}; {domain} with their answer")
         if claim.known:
             claim.expected(text, self.vocabulary, self.n_ctx)  # refuses a prompt whose answer does not fit
-        room, length = self.n_ctx - len(ids) + 1, claim.size([self.vocabulary.tokens[i] for i in ids])
-        if room < (length or 1):
+        asked = [self.vocabulary.tokens[i] for i in ids]
+        if self.n_ctx - len(ids) + 1 < (claim.size(asked) or 1):
             raise PromptError(f"'{printable(text)}' and its answer do not fit the {self.n_ctx} tokens of {self.name}")
-        if length is None or (claim.stop is not None and not isinstance(claim.length, int)):
-            return room  # the stop token ends the answer
-        return length
+        return claim.room(asked, self.vocabulary, self.n_ctx)
 
-    def trace(self, context: Prompt) -> Trace:
-        """Every intermediate of one context, by the names of the program."""
+    def trace(self, context: Prompt, position: int | None = None, *, checked: bool = True) -> Trace:
+        """Every intermediate of one context, by the names of the program; what the rules gave at a position, or the last.
+
+        Raises WeightsError where the logits are not finite, unless they are asked for as they are.
+        """
         ids = self.ids(context)
         arrays = trace(np.array(ids), self.weights, **self.config)
-        finite(arrays["logits"])
-        return name_trace(arrays, ids, self.weights, self.vocabulary, self.names, self.entries, self.causal)
+        if checked:
+            finite(arrays["logits"])
+        at = len(ids) - 1 if position is None else position
+        return name_trace(arrays, ids, self.weights, self.vocabulary, self.names, self.entries, self.causal, at)
 
     @cached_property
     def names(self) -> Names:

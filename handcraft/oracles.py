@@ -2,6 +2,7 @@
 
     oracle = Oracle(claim, vocabulary)
     oracle("aba")            the right token, probabilities or number; None where the claim is silent
+    oracle.each("aba")       the right token at each position, of a claim on whole texts
 
 Everything faster is held to it (proof/expectation.py). Rules of this file: it knows nothing of weights; what a claim
 answers is checked, and an answer that is none is a ProgramError with the context.
@@ -10,12 +11,14 @@ answers is checked, and an answer that is none is a ProgramError with the contex
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 from functools import cached_property
+from math import isfinite
 from typing import Any
 
 from handcraft.affine import number
 from handcraft.callbacks import Callback
-from handcraft.claims import After, Distribution, Predicate, Residual
+from handcraft.claims import After, Distribution, Each, Predicate, Residual
 from handcraft.errors import ProgramError, hint, listing, printable
 from handcraft.expressions import Expression, evaluate, shown
 from handcraft.vocabulary import Vocabulary
@@ -26,12 +29,12 @@ Context = str | tuple[str, ...]  # as Vocabulary.context gives it
 class Oracle:
     """A claim bound to a vocabulary: what must follow a context, asked one context at a time in plain Python."""
 
-    def __init__(self, claim: After | Distribution | Predicate | Residual, vocabulary: Vocabulary) -> None:
+    def __init__(self, claim: After | Distribution | Predicate | Residual | Each, vocabulary: Vocabulary) -> None:
         self.claim, self.vocabulary = claim, vocabulary
 
     @cached_property
     def _endings(self) -> Mapping[tuple[str, ...], Any]:
-        return {} if isinstance(self.claim, Predicate | Residual) else self.claim.endings(self.vocabulary)
+        return {} if isinstance(self.claim, Predicate | Residual | Each) else self.claim.endings(self.vocabulary)
 
     @cached_property
     def _lengths(self) -> list[int]:
@@ -43,10 +46,29 @@ class Oracle:
             return self._checked(_asked(self.claim.function, context), context)
         if isinstance(self.claim, Residual):
             value = _asked(self.claim.function, context)
-            return None if value is None else number(value, f"the claim on {self.claim.lane} takes a number")
+            return None if value is None else _held(self.claim, value, context)
+        if isinstance(self.claim, Each):
+            return self.each(context)[-1]
         tokens = tuple(context)
         endings = (tokens[len(tokens) - n :] for n in self._lengths if n <= len(tokens))
         return next((self._endings[ending] for ending in endings if ending in self._endings), None)
+
+    def each(self, text: Context) -> tuple[str | None, ...]:
+        """What each position of a text must say, None where the claim is silent: a claim on contexts of the text so far.
+
+        Raises ProgramError for what is not one token a position.
+        """
+        if not isinstance(self.claim, Each):
+            return tuple(self(text[: i + 1]) for i in range(len(text)))
+        said = self.claim.function(text)
+        if not isinstance(said, list | tuple) and not (isinstance(said, str) and self.vocabulary.single):
+            wanted = "a text or a sequence" if self.vocabulary.single else "a sequence"
+            found = f"takes {wanted} of tokens, one a position, found {shown(said)} on {text!r}"
+            raise ProgramError(f"the claim {found}", ("claim",))
+        if len(said) != len(text):
+            found = f"{printable(repr(said))[:60]}, of length {len(said)}, to {text!r}, which has {len(text)} tokens"
+            raise ProgramError(f"the claim answers {found}", ("claim",))
+        return tuple(self._checked(token, text) for token in said)
 
     def _checked(self, token: Any, context: Context) -> Any:
         if token is not None and (not isinstance(token, str) or token not in self.vocabulary.ids):
@@ -57,6 +79,17 @@ class Oracle:
                 ("claim",),
             )
         return token
+
+
+def _held(claim: Residual, value: Any, context: Context) -> float:
+    """A claim's number as a float. Raises ProgramError for none, and for one that no float holds well enough."""
+    found = number(value, f"the claim on {claim.lane} takes a number")
+    if not isfinite(found):
+        raise ProgramError(f"the claim on {claim.lane} answers {found} to {context!r}; None is silence", ("claim",))
+    if isinstance(value, int | Fraction) and abs(Fraction(value) - Fraction(found)) > claim.tolerance / 1024:
+        message = f"the claim on {claim.lane} answers {shown(value)} to {context!r}, which no float holds as exactly"
+        raise ProgramError(f"{message} as the tolerance {claim.tolerance:g} asks", ("claim",))
+    return found
 
 
 def _asked(function: Callback | Expression, context: Context) -> Any:

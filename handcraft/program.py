@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from handcraft.affine import Lane
-from handcraft.claims import After, Answers, Claim, Distribution, Predicate, Residual, as_claim
+from handcraft.claim_rules import check_claim
+from handcraft.claims import Claim, Residual, as_claim
 from handcraft.consistency import rule_problems, unknown_lanes
-from handcraft.errors import ProgramError, PromptError, hint, listing, printable
+from handcraft.errors import ProgramError, hint, printable
 from handcraft.expressions import Expression
 from handcraft.layout import Layout
 from handcraft.readout import leak_problem
@@ -61,7 +62,8 @@ class Program(Frozen):
     vocabulary  the tokens; inferred from the slots' tables, in their order
     n_ctx       the context window; inferred from the slots' tables
     activation  of every neuron: "gelu" (GPT-2's tanh form) or "relu"
-    causal      False lets every position see the whole sequence, for tagging
+    causal      False lets every position see the whole sequence, for tagging; the claim then holds at every position
+                (`last` and `each` in handcraft.claims)
     d_head      the least width of a head; a power of 4 makes ties between folded scores exact
 
     Raises ProgramError, which says where, what was found and what would work.
@@ -119,6 +121,8 @@ class Program(Frozen):
         windows = {slot.name: slot.n_ctx for slot in slots if slot.n_ctx is not None}
         fields = dict(fields)
         given = fields.get("vocabulary") or named
+        if isinstance(given, set | frozenset):
+            raise ProgramError("a set has no order, and the ids of the tokens are their places: pass a list", ("vocabulary",))
         fields["vocabulary"] = tuple(given) if isinstance(given, Iterable) else given
         fields["n_ctx"] = fields["n_ctx"] if "n_ctx" in fields else next(iter(windows.values()), 0)
         return fields
@@ -180,40 +184,12 @@ class Program(Frozen):
             )
 
     def _check_claim(self) -> None:
-        claim, vocabulary = self.claim, Vocabulary(self.vocabulary)
-        if claim is None:
+        if self.claim is None:
             return
-        if isinstance(claim, Residual):
-            for problem in unknown_lanes([Lane.parse(claim.lane)], {str(lane): lane for lane in self.layout.column}):
-                raise ProgramError(problem, ("claim",), claim.source)
-            return
-        unknown = [token for token in claim.tokens if token not in vocabulary.ids]
-        if unknown:
-            message = f"the token '{printable(unknown[0])}' is not in the vocabulary {listing(self.vocabulary)}"
-            raise ProgramError(message + hint(unknown[0], self.vocabulary), ("claim",), claim.source)
-        if isinstance(claim, Answers):
-            self._check_prompts(claim)
-        elif not isinstance(claim, Predicate):
-            self._check_endings(claim, vocabulary)
-
-    def _check_endings(self, claim: After | Distribution, vocabulary: Vocabulary) -> None:
-        longest = max(claim.endings(vocabulary), key=len, default=())
-        if not longest:
-            raise ProgramError("needs at least one entry", ("claim",), claim.source)
-        if len(longest) > self.n_ctx:
-            message = f"the ending '{printable(''.join(longest))}' is longer than n_ctx {self.n_ctx}, so it never speaks"
-            raise ProgramError(message, ("claim",), claim.source)
-
-    def _check_prompts(self, claim: Answers) -> None:
-        if not self.causal and claim.length != 1:
-            raise ProgramError("answers are read token by token, which needs causal=True, or length=1", ("claim",), claim.source)
-        language = claim.language(self.n_ctx, Vocabulary(self.vocabulary))
-        if not language.size:
-            raise ProgramError(f"no prompt of '{printable(claim.prompts)}' fits n_ctx {self.n_ctx}", ("claim", "prompts"))
-        try:
-            Vocabulary(self.vocabulary).split(next(iter(language)))
-        except PromptError as error:
-            raise ProgramError(str(error), ("claim", "prompts"), claim.source) from None
+        if isinstance(self.claim, Residual):
+            for problem in unknown_lanes([Lane.parse(self.claim.lane)], {str(lane): lane for lane in self.layout.column}):
+                raise ProgramError(problem, ("claim",), self.claim.source)
+        check_claim(self.claim, Vocabulary(self.vocabulary), self.n_ctx, causal=self.causal)
 
     @classmethod
     def from_data(cls, fields: object) -> Program:

@@ -49,6 +49,11 @@ class Language:
                 masks[char] |= 1 << i
         return masks
 
+    @cached_property
+    def characters(self) -> frozenset[str]:
+        """The characters of the expression: no text has another."""
+        return frozenset(self._masks)
+
     def _reached(self, state: int) -> int:
         piece, follow, _ = self._parsed
         reached = piece.first if state & START else 0
@@ -97,6 +102,10 @@ class Language:
         for char in text:
             state = self._reached(state) & self._masks.get(char, 0)
         return state
+
+    def after(self, state: int) -> dict[int, str]:
+        """The states that one more character leads to, each with the characters that lead there."""
+        return self._targets(state)
 
     def role(self, text: str) -> object:
         """Texts of one role lead every state to the same."""
@@ -149,6 +158,10 @@ class Language:
                 continue
             follows = [(char, q) for q, chars in self._edges[state].items() if q in self._ways[left] for char in chars]
             waiting.extend((text + char, q) for char, q in sorted(follows, reverse=True))
+
+    def first(self, length: int) -> str:
+        """The first text of a length that occurs."""
+        return next(self._texts(length))
 
     def draw(self, random: Random) -> str:
         """One text: the length evenly among those that occur, then evenly among the texts of that length."""

@@ -166,7 +166,7 @@ def trace(found: Trace, width: int) -> RenderableType:
     values = [[row[t] for t in tokens] for row in found.logits]
     parts += [matrix("logits", labels, [_quoted(t) for t in tokens], values, width), Text("")]
     given = found.contributions
-    title = f"what each rule gave to the logits after '{labels[-1]}'"
+    title = f"what each rule gave to the logits after '{labels[found.position]}'"
     names = [_quoted(t) for t in tokens]
     parts += [matrix(title, [g["rule"] for g in given], names, [[g["logits"][t] for t in tokens] for g in given], width)]
     return Group(*parts)
@@ -198,7 +198,8 @@ def report(found: Report) -> RenderableType:
     if found.accuracy is not None:
         lines.append(safe(f"  accuracy    {found.accuracy:.10g}"))
     if found.min_margin is not None:
-        lines.append(safe(f"  least margin {found.min_margin:.9g}, after '{''.join(found.min_margin_at or [])}'"))
+        place = _place(found.min_margin_at or [], found.min_margin_position)
+        lines.append(safe(f"  least margin {found.min_margin:.9g}, {place}"))
     if found.max_probability_error is not None:
         lines.append(safe(f"  largest probability error {found.max_probability_error:.3g}"))
     if found.max_lane_error is not None:
@@ -209,10 +210,15 @@ def report(found: Report) -> RenderableType:
         lines.append(safe(f"  because     {found.reason}"))
     if (wrong := found.counterexample) is not None:
         margin = "" if wrong.margin is None else f" (margin {wrong.margin:.6g})"
-        lines.append(
-            safe(f"  wrong after '{''.join(wrong.tokens)}': expected {_said(wrong.expected)}, got {_said(wrong.got)}{margin}")
-        )
+        place = _place(wrong.tokens, wrong.position)
+        lines.append(safe(f"  wrong {place}: expected {_said(wrong.expected)}, got {_said(wrong.got)}{margin}"))
     return Group(*lines, safe(f"  {found.seconds:.3g} s", "dim"))
+
+
+def _place(tokens: Sequence[str], position: int | None) -> str:
+    """Where it stands: behind a context, or at a position of a text, counted from 0 as in every table."""
+    text = f"'{''.join(tokens)}'"
+    return f"after {text}" if position is None else f"at position {position} of {text}"
 
 
 def _said(value: object) -> str:

@@ -23,7 +23,7 @@ Rules of this file: one word a function, each a node of handcraft.expressions, w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any, TypeAlias
 
 from handcraft.errors import ProgramError
@@ -60,7 +60,7 @@ def _tokens(op: Op, what: object) -> tuple[str, ...]:
     tokens = tuple(what) if isinstance(what, Iterable) else (what,)
     if not all(isinstance(token, str) for token in tokens):
         raise _wrong(op, "a token, an expression or several tokens at each distance")
-    return tokens
+    return tuple(sorted(tokens)) if isinstance(what, Set) else tokens  # a set has another order each time
 
 
 def _items(op: Op, table: Mapping[Any, Any], expected: str) -> tuple[tuple[Any, Any], ...]:

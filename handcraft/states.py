@@ -200,7 +200,8 @@ def _every(model: Model) -> Iterator[State]:
     for text in claim.language(model.n_ctx, model.vocabulary):
         ids = model.vocabulary.encode(text)
         room = model.n_ctx - len(ids) + 1  # the last token is predicted, but never read
-        yield State(tuple(ids), min(claim.size([model.vocabulary.tokens[i] for i in ids]) or room, room))
+        asked = [model.vocabulary.tokens[i] for i in ids]
+        yield State(tuple(ids), min(claim.size(asked) or claim.room(asked, model.vocabulary, model.n_ctx), room))
 
 
 def _origin(model: Model, starts: Sequence[Prompt]) -> str:

@@ -31,7 +31,7 @@ def assert_accurate(program: Program, *, examples: int = 200, dtype: str = "floa
         raise ProgramError("has no claim to assert; pass claim= to Program", (program.name,))
     model = program.build(dtype)
     judge = Judge(model, program.claim)
-    tokens = first_context(contexts(program), lambda context: judge.first_wrong(context) is not None, examples)
+    tokens = first_context(contexts(program), lambda context: judge.wrong(context) is not None, examples)
     if tokens is not None:
         raise AssertionError(_failure(model, judge, tokens))
 
@@ -44,4 +44,6 @@ def _failure(model: Model, judge: Judge, tokens: list[str]) -> str:
     expected, got = (named(x, names) for x in (wrong.expected, wrong.got))
     margin = "" if wrong.margin is None else f" (margin {wrong.margin:.6g})"
     context = [names[i] for i in wrong.context]
-    return f"{model.name} after {context}: expected {expected!r}, got {got!r}{margin}\n\n{model.trace(context)}"
+    place = f"after {context}" if wrong.position is None else f"at position {wrong.position} of {context}"
+    found = f"{model.name} {place}: expected {expected!r}, got {got!r}{margin}"
+    return f"{found}\n\n{model.trace(context, wrong.position, checked=False)}"

@@ -1,7 +1,7 @@
 """A trace: one forward pass with every number under the name its author gave it.
 
 For each head the query, key, scores, attention weights, value and what it wrote; the residual stream after each
-sublayer; the logits; and what each rule contributed to each logit of the last position. That last table is exact
+sublayer; the logits; and what each rule contributed to each logit of one position, mostly the last. That table is exact
 bookkeeping, since the stream is a sum: every row of `c_proj`, `wte` and `wpe` that was added belongs to a rule.
 
 Rules of this file: it only names what `gpt2.trace` computed; lanes without a name (padding, unused) are left out.
@@ -43,8 +43,9 @@ class Trace:
     heads: list[HeadTrace]
     residual: list[dict[str, Any]]  # {"after": sublayer, "positions": [{lane: value}, ...]}
     logits: list[Named]
-    contributions: list[dict[str, Any]]  # {"rule": path, "logits": {token: value}}, at the last position
+    contributions: list[dict[str, Any]]  # {"rule": path, "logits": {token: value}}, at one position
     arrays: dict[str, Array]  # every intermediate under its own name, as gpt2.trace gives it
+    position: int = -1  # of the contributions
 
     def to_json(self) -> dict[str, Any]:
         """The trace as plain data."""
@@ -53,8 +54,8 @@ class Trace:
         return {"tokens": self.tokens, "heads": heads} | {key: getattr(self, key) for key in keys[1:]}
 
     def __str__(self) -> str:
-        """The attention tables and the last logits, in plain text."""
-        last = "  ".join(f"{token!r} {value:.6g}" for token, value in self.logits[-1].items())
+        """The attention tables and the logits of the position, in plain text."""
+        last = "  ".join(f"{token!r} {value:.6g}" for token, value in self.logits[self.position].items())
         return "\n\n".join([*(attention_table(head, self.tokens) for head in self.heads), f"logits: {last}"])
 
 
@@ -81,6 +82,7 @@ class Names:
     heads: Sequence[Sequence[tuple[Sequence[str], Sequence[str]]]]  # [layer][head] -> (match, value)
 
 
+@np.errstate(all="ignore")  # a trace may show what is not finite
 def name_trace(
     arrays: dict[str, Array],
     ids: Sequence[int],
@@ -89,8 +91,9 @@ def name_trace(
     names: Names,
     entries: Iterable[Entry],
     causal: bool,
+    position: int,
 ) -> Trace:
-    """The intermediates of one context [n_seq] with their names."""
+    """The intermediates of one context [n_seq] with their names, and what the rules gave at a position."""
     layers = range(len(weights["blocks"]))
     heads = [_head(arrays, weights, layer, h, names, causal) for layer in layers for h in range(len(names.heads[layer]))]
     return Trace(
@@ -98,8 +101,9 @@ def name_trace(
         heads=heads,
         residual=[_residual(after, arrays[key], names.stream) for after, key in _sublayers(weights)],
         logits=_named(arrays["logits"], vocabulary.tokens),
-        contributions=_contributions(arrays, ids, weights, vocabulary, entries),
+        contributions=_contributions(arrays, ids, weights, vocabulary, entries, position),
         arrays=arrays,
+        position=position,
     )
 
 
@@ -140,10 +144,15 @@ def _residual(after: str, rows: Array, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _contributions(
-    arrays: dict[str, Array], ids: Sequence[int], weights: Weights, vocabulary: Vocabulary, entries: Iterable[Entry]
+    arrays: dict[str, Array],
+    ids: Sequence[int],
+    weights: Weights,
+    vocabulary: Vocabulary,
+    entries: Iterable[Entry],
+    position: int,
 ) -> list[dict[str, Any]]:
-    """For each rule that wrote to the stream at the last position: its part of each logit there."""
-    activity = _activity(arrays, ids, weights)
+    """For each rule that wrote to the stream at a position: its part of each logit there."""
+    activity = _activity(arrays, ids, weights, position)
     dtype, n_embd = weights["wte"].dtype, weights["wte"].shape[1]
     written: dict[str, Array] = {}
     for entry in entries:
@@ -154,16 +163,18 @@ def _contributions(
     return [{"rule": rule, "logits": _named((row @ weights["wte"].T)[None], vocabulary.tokens)[0]} for rule, row in written.items()]
 
 
-def _activity(arrays: dict[str, Array], ids: Sequence[int], weights: Weights) -> dict[str, dict[int, float]]:
-    """For each matrix that writes into the stream: by how much each of its rows was added at the last position."""
-    rows: dict[str, dict[int, float]] = {"wte": {ids[-1]: 1.0}, "wpe": {len(ids) - 1: 1.0}}
+def _activity(
+    arrays: dict[str, Array], ids: Sequence[int], weights: Weights, at: int
+) -> dict[str, dict[int, float]]:  # fmt: skip
+    """For each matrix that writes into the stream: by how much each of its rows was added at a position."""
+    rows: dict[str, dict[int, float]] = {"wte": {ids[at]: 1.0}, "wpe": {at: 1.0}}
     for i, block in enumerate(weights["blocks"]):
         if "attn" in block:
-            z = arrays[f"blocks.{i}.attn.z"][:, -1].ravel()  # [n_head, d_head] -> [n_embd]
+            z = arrays[f"blocks.{i}.attn.z"][:, at].ravel()  # [n_head, d_head] -> [n_embd]
             rows[f"blocks.{i}.attn.c_proj.w"] = dict(enumerate(map(float, z)))
             rows[f"blocks.{i}.attn.c_proj.b"] = {0: 1.0}
         if "mlp" in block:
-            post = arrays[f"blocks.{i}.mlp.post"][-1]  # [n_inner]
+            post = arrays[f"blocks.{i}.mlp.post"][at]  # [n_inner]
             rows[f"blocks.{i}.mlp.c_proj.w"] = dict(enumerate(map(float, post)))
             rows[f"blocks.{i}.mlp.c_proj.b"] = {0: 1.0}
     return rows

@@ -16,8 +16,9 @@ from typing import Any
 
 from pydantic import model_validator
 
+from handcraft.affine import kind_of
 from handcraft.errors import ProgramError, printable
-from handcraft.expressions import Expression, Plain, evaluate, shown
+from handcraft.expressions import Ask, Expression, Plain, compiled, shown
 from handcraft.values import Frozen, here
 
 Row = tuple[tuple[Plain, ...], tuple[str, Plain]]  # (state, token, ...) -> (token to write, next state)
@@ -57,19 +58,29 @@ class Transducer(Frozen):
         """What it writes in so many steps. Raises ProgramError for a place outside the prompt and for a missing row."""
         state, written = self.start, list[str]()
         for k in range(steps):
-            read = (state, *(self._token(place, prompt, k) for place in self.inputs))
+            if (problem := self.outside(len(prompt), k)) is not None:
+                raise ProgramError(problem, ("claim",))
+            read = (state, *(prompt[at] for at in self._places(len(prompt), k)))
             if read not in self.rows:
                 raise ProgramError(f"the transducer has no row for {printable(repr(read))} at step {k}", ("claim",))
             token, state = self.rows[read]
             written.append(token)
         return tuple(written)
 
-    def _token(self, place: Expression, prompt: Sequence[str], k: int) -> str:
-        at = evaluate(place, prompt, end=len(prompt) - 1, step=k)
-        if not isinstance(at, int) or not 0 <= at < len(prompt):
-            found = f"the prompt has {len(prompt)} tokens"
-            raise ProgramError(f"the transducer reads position {shown(at)} at step {k}, but {found}", ("claim",))
-        return prompt[at]
+    def outside(self, n: int, k: int) -> str | None:
+        """Which place outside a prompt of n tokens it reads at step k, in words; None where it reads none."""
+        for at in self._places(n, k):
+            if not isinstance(at, int) or not 0 <= at < n:
+                return f"the transducer reads position {shown(at)} at step {k}, but the prompt has {n} tokens"
+        return None
+
+    def _places(self, n: int, k: int) -> list[Any]:
+        scope = {"here": n - 1, "end": n - 1, "step": k}
+        return [ask((), scope) for ask in self._asks]
+
+    @cached_property
+    def _asks(self) -> list[Ask]:
+        return [compiled(place) for place in self.inputs]
 
 
 def _positional(place: Expression) -> bool:
@@ -81,6 +92,8 @@ def transducer(
     inputs: Expression | Sequence[Expression], table: Mapping[Any, tuple[str, int | str]], start: int | str
 ) -> Transducer:
     """A transducer of a table {(state, token, ...): (token to write, next state)}."""
+    if not isinstance(inputs, Expression | list | tuple):
+        raise ProgramError(f"the inputs of a transducer are positions in order, found {kind_of(inputs)}", ("claim",), here())
     places = (inputs,) if isinstance(inputs, Expression) else tuple(inputs)
     if not isinstance(table, Mapping) or not all(isinstance(key, tuple) and isinstance(row, tuple) for key, row in table.items()):
         raise ProgramError("a transducer takes {(state, token, ...): (token to write, next state)}", ("claim",), here())

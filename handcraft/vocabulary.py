@@ -49,6 +49,8 @@ class Vocabulary:
 
     def split(self, text: str) -> tuple[str, ...]:
         """The text as tokens, the longest match first. Raises PromptError where no token matches."""
+        if self.single and self.ids.keys() >= set(text):
+            return tuple(text)
         found: list[str] = []
         at = 0
         while at < len(text):

@@ -103,7 +103,7 @@ def test_a_plain_function_is_a_claim() -> None:
 
 def test_what_an_answer_is_in_tokens() -> None:
     """The answer is split into tokens and ends with the stop token, which it may hold itself."""
-    assert answers("a+", lambda prompt: "ab" * len(prompt)).expected("aa", WORDS, 9) == ("ab", "ab")
+    assert answers("aa", lambda prompt: "ab" * len(prompt)).expected("aa", WORDS, 9) == ("ab", "ab")
     for text in ("ab", "ab<end>"):
         assert answers("a", lambda _, text=text: text, stop="<end>").expected("a", WORDS, 9) == ("ab", "<end>")
     assert answers("a", lambda _: "", stop="<end>").expected("a", WORDS, 9) == ("<end>",)
@@ -111,7 +111,7 @@ def test_what_an_answer_is_in_tokens() -> None:
 
 def test_prompt_and_answer_share_the_window() -> None:
     """The last token of the answer is predicted but never read, so it needs no position."""
-    claim = answers("a+", lambda prompt: prompt + "b")
+    claim = answers("aa", lambda prompt: prompt + "b")
     assert claim.expected("aa", AB, 4) == ("a", "a", "b")
     with Refused(
         ProgramError,

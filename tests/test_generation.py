@@ -154,9 +154,7 @@ def test_a_claims_stop_token_stops() -> None:
 def test_a_prompt_whose_answer_does_not_fit_is_refused() -> None:
     """A prompt of the claim that leaves no room for its answer is refused, not answered by half."""
     t, p = token("ab"), position(4)
-    program = Program(
-        name="say", embedding=(t, p), layers=(Head(value={t["a"]: 9}),), claim=answers("b+", lambda _: "aaa", length=3)
-    )
+    program = Program(name="say", embedding=(t, p), layers=(Head(value={t["a"]: 9}),), claim=answers("b+", lambda _: "aaa"))
     assert program.build().generate("bb") == "aaa"
     with pytest.raises((PromptError, ProgramError)):
         program.build().generate("bbb")

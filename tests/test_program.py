@@ -190,7 +190,7 @@ LISTED = "name, embedding, layers, claim, vocabulary, n_ctx, activation, causal,
         ({"claim": answers("a{4}", str)}, "claim > prompts: no prompt of 'a{4}' fits n_ctx 3"),
         ({"claim": answers("", str)}, "claim > prompts: no prompt of '' fits n_ctx 3"),
         ({"claim": answers("x", str)},
-         "claim > prompts: no token matches 'x' at character 0 of the prompt; the vocabulary is a, b"),
+         "claim > prompts: the prompt 'x': no token matches 'x' at character 0 of the prompt; the vocabulary is a, b"),
         ({"d_head": 10**9}, f"d_head: must be at least 1 and at most {MAX_N_CTX}, found 1000000000"),
         ({"d_head": 0}, f"d_head: must be at least 1 and at most {MAX_N_CTX}, found 0"),
         ({"embedding": (t,), "n_ctx": MAX_N_CTX, "d_head": 100}, ("n_ctx: the weights would need 1.6 GB (100 columns, window 1048576); "

@@ -105,6 +105,16 @@ def test_time_that_ends_before_anything_is_drawn() -> None:
         assert report.reason.startswith("the time was over")
 
 
+def test_a_faulty_claim_on_contexts_is_an_error() -> None:
+    """What a claim's function raises on a context that was drawn is told as it is, though a context is asked but once."""
+    model = claiming(lambda text: text[4], "induction").build()
+    assert model.program is not None
+    assert model.program.claim is not None
+    with Refused(ProgramError, "induction > claim: the claim '<lambda>' raised IndexError: string index out of range on 'a' "
+                 f"({model.program.claim.source})"):  # fmt: skip
+        verify(model, **SAMPLED)
+
+
 # ---------------------------------------------------------------- prompts and answers
 
 
@@ -132,7 +142,9 @@ def test_answers_of_several_lengths_need_a_stop_token() -> None:
     """Without one, running could not know where an answer ends, so that a right program would still print too much."""
     model = doubler(lambda prompt: "=" * len(prompt))
     source = model.program.claim.source if model.program and model.program.claim else None
-    with Refused(ProgramError, f"say > claim: the answer to 'aa=' has 3 tokens, another has 2: end them with stop= ({source})"):
+    with Refused(
+        ProgramError, f"say > claim: the answer to 'aa=' has 3 tokens, that to 'a=' has 2: end them with stop= ({source})"
+    ):
         verify(model)
 
 

@@ -1,7 +1,8 @@
 """The command line: every command opens a program, calls one function of the library, and prints what it returns.
 
 PROGRAM is a path to a .py, the name of a bundled program, or a built directory. Exit codes: 0 done; 1 refuted, or a
-check failed; 2 bad usage or bad input; 3 undecided. `--json` prints one JSON object on stdout and nothing else.
+check failed; 2 bad usage or bad input; 3 undecided; 70 a bug in handcraft; 130 interrupted. `--json` prints one JSON
+object on stdout and nothing else. Where HANDCRAFT_DEBUG is set, a bug shows its traceback.
 
     terminal.py   what the commands share
     making.py     build export list new
@@ -13,20 +14,29 @@ Rules of this package: the only one that prints. Heavy imports stand inside the 
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
+import json
 import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable
+from typing import TextIO
 
 import typer
 
 from handcraft.cli import looking, making, proving
 from handcraft.errors import HandcraftError, printable
 
+BUG = 70  # the exit code of what nobody foresaw: sysexits' EX_SOFTWARE
+DEBUG = "HANDCRAFT_DEBUG"
+
 app = typer.Typer(
     help="A construction kit for hand-weighted transformers.",
+    epilog="Exit codes: 0 done; 1 refuted, or a check failed; 2 bad usage or bad input; 3 undecided; 70 a bug in handcraft.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -51,7 +61,7 @@ for name, command in COMMANDS.items():
 
 
 def main() -> None:
-    """Run the command line; every error of a user's is one line on stderr."""
+    """Run the command line; every error of a user's is one line on stderr, and so is every one of ours."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what is half-written is taken away
     for stream in (sys.stdout, sys.stderr):
@@ -60,7 +70,6 @@ def main() -> None:
     try:
         code = app(prog_name="handcraft", standalone_mode=False) or 0  # a command's Exit comes back as its code
         sys.stdout.flush()
-        sys.exit(code)
     except HandcraftError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
@@ -68,16 +77,17 @@ def main() -> None:
     except BrokenPipeError:
         _reader_left()
     except SystemExit as done:
-        if isinstance(done.__context__, BrokenPipeError):  # typer ends with 1, which means refuted here
-            _reader_left()
-        raise
+        _left(done)
     except Exception as error:
         _usage(error)
-        raise
+        _no_room(error)
+        _bug(error)
+    else:
+        sys.exit(code)
 
 
 def _usage(error: Exception) -> None:
-    """End with the message of a usage error, which typer raises under several names; anything else is a defect."""
+    """End with the message of a usage error, which typer raises under several names; anything else goes on."""
     if type(error).__name__ == "NoArgsIsHelpError":
         print(error)
         sys.exit(0)
@@ -85,12 +95,52 @@ def _usage(error: Exception) -> None:
         _fail(error.format_message(), error.exit_code)
 
 
+def _left(done: SystemExit) -> None:
+    """End as something below has asked for: but not with 1, which means refuted here, and which only a command says."""
+    if isinstance(done.__context__, BrokenPipeError):  # typer ends with 1
+        _reader_left()
+    if done.code is None or (isinstance(done.code, int) and done.code != 1):
+        raise done
+    _bug(done)
+
+
+def _no_room(error: Exception) -> None:
+    """End where the answer cannot be written, as on a full disk: that is nobody's bug."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        _discard(sys.stdout)
+        _fail(f"cannot write the answer: {error.strerror}", HandcraftError.exit_code)
+
+
+def _bug(error: BaseException) -> None:
+    """End where nobody foresaw it: one line that says so, with the traceback only for those who look for it."""
+    if type(error).__name__ == "Abort":  # typer's, of an end of file
+        error = error.__cause__ or error
+    if os.environ.get(DEBUG):
+        traceback.print_exception(error)
+    message = " ".join(str(error).split())
+    what = f"this is a bug in handcraft: {type(error).__name__}" + (f": {message}" if message else "")
+    print(json.dumps({"error": what}) if _wants_json() else printable(what), file=sys.stderr)
+    sys.exit(BUG)
+
+
 def _reader_left() -> None:
     """Whoever read our output has left, as `head` does: end quietly."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the interpreter's flush is silent
+    _discard(sys.stdout)
     sys.exit(141)
+
+
+def _discard(stream: TextIO) -> None:
+    """What is still to be written there goes nowhere, so that the interpreter's flush is silent."""
+    with contextlib.suppress(OSError, ValueError):  # a stream of a test has no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _fail(message: str, code: int) -> None:
     print(f"error: {printable(message.replace(chr(10), ' '))}", file=sys.stderr)
     sys.exit(code)
+
+
+def _wants_json() -> bool:
+    """Whether --json was given."""
+    given = sys.argv[1:]
+    return "--json" in (given[: given.index("--")] if "--" in given else given)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from handcraft.cli.terminal import Dtype, Json, Program, Progress, open_model, print_json, show, writing
-from handcraft.errors import ProgramError
+from handcraft.errors import ProgramError, printable
 
 if TYPE_CHECKING:
     from handcraft.model import Model
@@ -86,7 +86,7 @@ def _certified(model: Model, write: Path | None, read: Path | None, free: bool, 
     if not free or (write is not None and read is not None):
         raise ProgramError("--certificate and --check go without each other and without --method")
     if read is not None:
-        return check_certificate(model, read)
+        return check_certificate(model, read, progress)
     return writing(lambda: certify(model, write or Path(), progress, seconds))
 
 
@@ -94,9 +94,15 @@ def _print_report(model: Model, report: Report) -> None:
     from handcraft import render
 
     show(lambda _: render.report(report))
-    if report.counterexample is not None:
+    if (wrong := report.counterexample) is not None:
         print()
-        show(lambda width: render.trace(model.trace(report.counterexample.tokens), width))  # type: ignore[union-attr]
+        try:
+            found = model.trace(wrong.tokens, wrong.position, checked=False)  # what is not finite is what it shows
+            show(lambda width: render.trace(found, width))
+        except OSError:
+            raise  # whoever reads has left, or the disk is full
+        except Exception as error:  # the verdict stands, whatever becomes of its illustration
+            print(printable(f"its trace cannot be shown: {type(error).__name__} {error}".strip()), file=sys.stderr)
 
 
 def assumptions(

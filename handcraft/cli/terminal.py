@@ -6,6 +6,7 @@ Rules of this file: nothing here knows a command.
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -28,7 +29,20 @@ T = TypeVar("T")
 
 
 def print_json(value: dict[str, Any]) -> None:
-    print(json.dumps(value, allow_nan=False))
+    """Print one JSON object, which knows no infinity: what is not finite is null."""
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(value), allow_nan=False)
+    print(text)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(child) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(child) for child in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def show(make: Callable[[int], Any]) -> None:

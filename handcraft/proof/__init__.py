@@ -5,6 +5,7 @@
     judge.py        one model held to its claim, batch by batch
     tally.py        counting right and wrong, the least margin, the shortest counterexample
     enumeration.py  every context of every length, prefixes shared
+    whole.py        every text by itself, at every position, where no prefix is shared
     compiled.py     the same by numba, where it is there: flat.py kernel.py verdicts.py suffixes.py
     units.py        the trie cut into units of work
     spread.py       units over processes, here or on a cluster

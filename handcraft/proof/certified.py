@@ -1,46 +1,73 @@
 """The method `certificate`: a proof over the weights, for every context and every float, without enumerating them.
 
-It proves or it passes: what it cannot decide is left to the next method, with the reason, and with the context that it
-could not be sure of, which is then asked itself. Rules of this file: a proof is counted as a tally like any other, so
-that the report is the same.
+    prove      the prover searches and writes down what it found        certificate/
+    examine    the checker, which shares no bound with it, accepts that  checker/
+    gate       real runs say the same                                    gate.py
+
+Only what passed all three is `proved`, and its numbers are the checker's. It proves or it passes: what it cannot decide
+is left to the next method, with the reason, and with the context that it could not be sure of, which is then asked
+itself. Where a real run disagrees, that is a bug of ours: the verdict is unknown, and no other method is asked.
+Rules of this file: a proof is counted as a tally like any other, so that the report is the same.
 """
 
 from __future__ import annotations
 
-import time
+import math
 
-from handcraft.claims import Answers, Distribution, Residual
+from handcraft.claims import Distribution, Residual
+from handcraft.errors import printable
+from handcraft.proof.assumptions import ASSUMPTIONS
 from handcraft.proof.certificate.network import Undecided
-from handcraft.proof.certificate.pairs import Pairs, wanted
-from handcraft.proof.certificate.prover import Proof, Prover
+from handcraft.proof.certificate.recording import Recorded, Recorder
+from handcraft.proof.checker import Found
+from handcraft.proof.gate import Disagreement, Gate
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Outcome, Task
 
-SECONDS = 150.0  # how long a proof is looked for where no budget says
-ASSUMPTIONS = (
-    "IEEE 754 arithmetic, rounding to nearest, in any order of summation, with or without fused multiply-add",
-    "what is below the least normal number may be flushed to zero",
-    "exp and tanh within 8 units of roundoff, exp(0) = 1, exp underflows to 0, tanh is 1 where gelu passes its input on",
-    "`handcraft assumptions` checks exp and tanh for every float32",
-)
-
 
 def certified(task: Task) -> Outcome:
-    """A proof, or the reason why there is none."""
-    deadline = min(task.deadline, time.monotonic() + SECONDS)
+    """A proof that was checked and held against real runs, or the reason why there is none."""
     try:
-        prover = Pairs if wanted(task.claim) else Prover
-        proof = prover(task.model, task.claim, deadline, task.progress).run()
+        found = recorded(task).found
     except Undecided as why:
-        return Outcome(Tally(), decided=False, reason=f"not proved: {why}", passed=True, suspect=why.context)
-    return Outcome(_tally(task, proof), decided=True, proved=True, error_bound=proof.error, assumptions=ASSUMPTIONS)
+        return undecided(why)
+    except (MemoryError, RecursionError) as error:
+        return Outcome(Tally(), decided=False, reason=f"not proved: {too_large(error)}", passed=True)
+    return gated(task, found)
 
 
-def _tally(task: Task, proof: Proof) -> Tally:
+def recorded(task: Task) -> Recorded:
+    """The certificate of a claim and what the checker found of it. Raises Undecided where there is none."""
+    return Recorder(task.model, task.claim, task.deadline, task.progress).recorded()
+
+
+def undecided(why: Undecided) -> Outcome:
+    """No proof, and why: the next method is asked."""
+    return Outcome(Tally(), decided=False, reason=f"not proved: {why}", passed=True, suspect=why.context)
+
+
+def too_large(error: BaseException) -> str:
+    """Why a proof ends that needs more than this machine has: nothing is known of the model by that."""
+    return f"the proof is too large for this machine ({type(error).__name__})"
+
+
+def gated(task: Task, found: Found) -> Outcome:
+    """What the checker found, if real runs agree with it."""
+    try:
+        asked = Gate(task.model, task.claim, task.size, task.progress).ask(found.examples)
+    except Disagreement as why:
+        after = printable(task.model.vocabulary.decode(why.context))
+        reason = f"a proof was found and checked, but a real run disagrees after '{after}': {why}; this is a bug of handcraft"
+        return Outcome(Tally(), decided=False, reason=reason)
+    if asked.worst is not None:
+        return Outcome(asked, decided=True)
+    return Outcome(_tally(task, found), decided=True, proved=True, error_bound=found.error, assumptions=ASSUMPTIONS)
+
+
+def _tally(task: Task, found: Found) -> Tally:
     """A proof as what was counted: of prompts with their answers, the prompts."""
-    checked = proof.contexts if isinstance(task.claim, Answers) else proof.checked
-    error = proof.error if isinstance(task.claim, Distribution | Residual) else None
-    found = Tally(contexts=proof.contexts, checked=checked, correct=checked, max_error=error)
-    if error is None:
-        found.min_margin, found.min_margin_at = proof.margin, proof.at
-    return found
+    error = found.error if isinstance(task.claim, Distribution | Residual) else None
+    tally = Tally(contexts=found.contexts, checked=found.checked, correct=found.checked, max_error=error)
+    if error is None and math.isfinite(found.margin):
+        tally.min_margin, tally.min_margin_at = found.margin, found.at
+    return tally

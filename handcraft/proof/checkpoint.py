@@ -49,6 +49,7 @@ class _Wrong(_Strict):
     expected: int | float | list[float]
     got: int | float | list[float] | None
     margin: float | None
+    position: Count | None = None
 
 
 class _Tally(_Strict):
@@ -61,6 +62,7 @@ class _Tally(_Strict):
     min_margin_at: list[Count] | None
     max_error: float | Literal["inf"] | None
     worst: _Wrong | None
+    min_margin_position: Count | None = None
 
     @classmethod
     def of(cls, tally: Tally) -> _Tally:
@@ -73,7 +75,8 @@ class _Tally(_Strict):
         margin = math.inf if self.min_margin_at is None else -math.inf if self.min_margin is None else self.min_margin
         error = math.inf if self.max_error == "inf" else self.max_error
         worst = None if self.worst is None else Wrong(**vars(self.worst))
-        return Tally(self.contexts, self.checked, self.correct, margin, self.min_margin_at, error, worst)
+        at = self.min_margin_at, self.min_margin_position
+        return Tally(self.contexts, self.checked, self.correct, margin, at[0], error, worst, at[1])
 
 
 class _File(_Strict):
@@ -171,6 +174,9 @@ def _agrees(tally: _Tally, done: set[int], work: Work) -> bool:
     wrong = (tally.worst is not None) == (tally.correct < tally.checked)
     contexts = ([tally.min_margin_at] if tally.min_margin_at is not None else []) + ([tally.worst.context] if tally.worst else [])
     fitting = all(1 <= len(at) <= work.model.n_ctx and max(at) < n_vocab for at in contexts)
+    places = [(tally.min_margin_at, tally.min_margin_position)]
+    places += [] if tally.worst is None else [(tally.worst.context, tally.worst.position)]
+    fitting = fitting and all(position is None or (at is not None and position < len(at)) for at, position in places)
     answers = [] if tally.worst is None else [tally.worst.expected, tally.worst.got]
     return counts and wrong and fitting and all(_fits(answer, n_vocab) for answer in answers)
 

@@ -4,6 +4,8 @@
     expected chances  [n, n_vocab] probabilities, NaN in the rows where the claim says nothing
     expected values   [n] numbers of a lane, NaN where the claim says nothing
 
+and at every position of texts [n, n_seq] as `at_each` tells: the same, [n, n_seq, ...].
+
 A claim on endings becomes sorted integer codes, so that a million contexts are looked up in one step; an
 expression or a function is asked one context at a time. Rules of this file: it must agree with `oracles.Oracle`, which
 the tests hold.
@@ -11,12 +13,12 @@ the tests hold.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from handcraft.claims import After, Distribution, Predicate, Residual
+from handcraft.claims import After, Distribution, Each, Predicate, Residual
 from handcraft.errors import ProgramError
 from handcraft.gpt2 import Array
 from handcraft.oracles import Oracle
@@ -80,6 +82,20 @@ class NextToken:
         return np.array([SILENT if token is None else self.vocabulary.ids[token] for token in tokens])
 
 
+class EachToken:
+    """The expected token at each position of whole texts, SILENT where the claim says nothing."""
+
+    window = None
+
+    def __init__(self, claim: Each, vocabulary: Vocabulary) -> None:
+        self.vocabulary, self.oracle = vocabulary, Oracle(claim, vocabulary)
+
+    def __call__(self, ids: Array) -> Array:  # [n, n_seq] -> [n, n_seq]
+        known = self.vocabulary.ids
+        said = map(self.oracle.each, texts(ids, self.vocabulary))
+        return np.array([[SILENT if token is None else known[token] for token in row] for row in said])
+
+
 class Chances:
     """The expected probabilities of each context."""
 
@@ -109,6 +125,17 @@ class Values:
     def __call__(self, ids: Array) -> Array:  # [n, n_seq] -> [n], NaN where the claim is silent
         values = (self.oracle(context) for context in texts(ids, self.vocabulary))
         return np.array([np.nan if value is None else value for value in values])
+
+
+def at_each(expect: Callable[[Array], Array], ids: Array) -> Array:  # [n, n_seq] -> [n, n_seq, ...]
+    """What is expected at every position of texts by a claim on contexts: it is asked about the text so far."""
+    return np.stack([_once(expect, ids[:, :n]) for n in range(1, ids.shape[1] + 1)], axis=1)
+
+
+def _once(expect: Callable[[Array], Array], ids: Array) -> Array:  # [n, n_seq] -> [n, ...]
+    """What is expected after each; equal ones side by side, as in an enumeration, are asked once."""
+    new = np.r_[True, (ids[1:] != ids[:-1]).any(axis=1)]  # [n]
+    return expect(ids[new])[np.cumsum(new) - 1]
 
 
 def texts(ids: Array, vocabulary: Vocabulary) -> list[str] | list[str | tuple[str, ...]]:  # [n, n_seq] -> n contexts

@@ -12,53 +12,88 @@ from functools import partial
 import numpy as np
 
 from handcraft.affine import Lane
-from handcraft.claims import Answers, Claim, Distribution, Residual
-from handcraft.errors import ProgramError, printable
+from handcraft.claims import Answers, Claim, Distribution, Each, Residual
 from handcraft.gpt2 import Array, gpt2, recorder
 from handcraft.model import Model
-from handcraft.proof.expectation import Chances, NextToken, Values
+from handcraft.proof.expectation import Chances, EachToken, NextToken, Values, at_each
 from handcraft.proof.tally import Find, Tally, Wrong
 
 
 class Judge:
-    """Counts what a model predicts by a claim. `window` is how many last tokens the claim needs, None for all."""
+    """Counts what a model predicts by a claim.
+
+    window  how many last tokens the claim needs, None for all
+    whole   whether a text is judged at every position: a claim on whole texts, and any claim on contexts of a model
+            that is not causal, unless its author asks for the last position alone
+    alone   whether each context goes through the model by itself: its prefixes are no contexts that were asked
+    """
 
     def __init__(self, model: Model, claim: Claim) -> None:
         self.model, self.claim, vocabulary = model, claim, model.vocabulary
-        self.expect: NextToken | Chances | Values | None = None
+        self.expect: NextToken | Chances | Values | EachToken | None = None
         self.column = 0
-        self.length: int | None = None  # of every answer, where no stop token ends them
         if isinstance(claim, Distribution):
             self.expect = Chances(claim, vocabulary)
         elif isinstance(claim, Residual):
             self.expect = Values(claim, vocabulary)
             self.column = model.program.layout.column[Lane.parse(claim.lane)] if model.program else 0
+        elif isinstance(claim, Each):
+            self.expect = EachToken(claim, vocabulary)
         elif not isinstance(claim, Answers):
             self.expect = NextToken(claim, vocabulary)
-        self.window = self.expect.window if self.expect else None
+        self.alone = not model.causal or isinstance(claim, Each)
+        self.whole = self.alone and not isinstance(claim, Answers) and getattr(claim, "at", "every") == "every"
+        self.window = self.expect.window if self.expect and not self.whole else None
 
     def batch(self, tally: Tally, ids: Array, stream: Array, logits: Array, find: Find) -> None:
         """Contexts of one length [n, n_seq] (their last tokens suffice), the stream and the logits after them."""
+        if self.expect is None or self.whole:
+            how = "whole, by prompts()" if self.expect is None else "at every position, by texts()"
+            raise TypeError(f"this claim is judged {how}")
+        self._add(tally, self.expect(ids), stream, logits, find)
+
+    def texts(self, tally: Tally, ids: Array) -> None:
+        """Texts of one length [n, n_seq], each by itself: at every position where the claim is judged so, else at the last."""
         if self.expect is None:
-            raise TypeError("the answers to a prompt are judged whole, by prompts()")
-        expected = self.expect(ids)
+            raise TypeError("this claim is judged whole, by prompts()")
+        seen: dict[str, Array] = {}
+        logits = gpt2(ids, **self.model.weights, **self.model.config, note=recorder(seen))  # [n, n_seq, n_vocab]
+        stream, find = seen["resid_final"], partial(_row, ids)  # [n, n_seq, n_embd]
+        if not self.whole:
+            return self.batch(tally, ids, stream[:, -1], logits[:, -1], find)
+        each = isinstance(self.claim, Each)
+        expected = self.expect(ids) if each else at_each(self.expect, ids)  # [n, n_seq, ...]
+        flat = [array.reshape(-1, *array.shape[2:]) for array in (expected, stream, logits)]  # [n * n_seq, ...]
+        return self._add(tally, flat[0], flat[1], flat[2], find, ids.shape[1])
+
+    def _add(
+        self, tally: Tally, expected: Array, stream: Array, logits: Array, find: Find, positions: int | None = None
+    ) -> None:  # fmt: skip
         if isinstance(self.claim, Distribution):
-            tally.add_chances(expected, logits, self.claim.tolerance, find)
+            tally.add_chances(expected, logits, self.claim.tolerance, find, positions)
         elif isinstance(self.claim, Residual):
-            tally.add_values(expected, stream[:, self.column], self.claim.tolerance, find)
+            tally.add_values(expected, stream[:, self.column], self.claim.tolerance, find, positions)
         else:
-            tally.add_tokens(expected, logits, find)
+            tally.add_tokens(expected, logits, find, positions)
 
     def contexts(self, tally: Tally, ids: Array, lengths: Sequence[int] | None = None) -> None:
-        """One context [n_seq] and, in a causal model, every prefix of it, or those of the given lengths."""
+        """One context [n_seq] and every prefix of it, or those of the given lengths: in one pass where that is the same."""
+        lengths = range(1, len(ids) + 1) if lengths is None else lengths
+        if self.alone:
+            for length in lengths:
+                self.texts(tally, ids[None, :length])
+            return
         seen: dict[str, Array] = {}
         logits = gpt2(ids, **self.model.weights, **self.model.config, note=recorder(seen))
-        for length in (range(1, len(ids) + 1) if lengths is None else lengths) if self.model.causal else [len(ids)]:
+        for length in lengths:
             at = slice(length - 1, length)
             self.batch(tally, ids[None, :length], seen["resid_final"][at], logits[at], partial(_row, ids[None, :length]))
 
-    def prompts(self, tally: Tally, prompts: Sequence[str]) -> None:
-        """Prompts with their whole answers, many at once. A prompt counts as one context, right or wrong as a whole."""
+    def prompts(self, tally: Tally, prompts: Sequence[str]) -> int:
+        """Prompts with their whole answers, many at once: how many tokens of answers were asked.
+
+        A prompt counts as one context, right or wrong as a whole.
+        """
         if not isinstance(self.claim, Answers):
             raise TypeError("this claim is judged context by context")
         encode = self.model.vocabulary.encode
@@ -66,21 +101,23 @@ class Judge:
         for prompt in prompts:
             asked = encode(prompt)
             answer = encode(self.claim.expected(prompt, self.model.vocabulary, self.model.n_ctx))
-            self._ends(prompt, len(answer))
             by_length.setdefault(len(asked) + len(answer), []).append((asked, answer))
         for pairs in by_length.values():
             fed = np.array([(asked + answer)[:-1] for asked, answer in pairs])  # [n_batch, n_seq]
-            logits = gpt2(fed, **self.model.weights, **self.model.config)  # [n_batch, n_seq, n_vocab]
+            logits = self._read(fed, min(len(asked) for asked, _ in pairs))
             for (asked, answer), rows in zip(pairs, logits, strict=True):
                 self._answer(tally, asked, answer, rows[len(asked) - 1 :])
+        return sum(len(answer) for pairs in by_length.values() for _, answer in pairs)
 
-    def _ends(self, prompt: str, length: int) -> None:
-        """Raises ProgramError for answers of several lengths that nothing ends: running could not know where."""
-        self.length = length if self.length is None else self.length
-        claim = self.claim
-        if length != self.length and isinstance(claim, Answers) and claim.stop is None:
-            found = f"has {length} tokens, another has {self.length}"
-            raise ProgramError(f"the answer to '{printable(prompt)}' {found}: end them with stop=", ("claim",), claim.source)
+    def _read(self, ids: Array, first: int) -> Array:  # [n, n_seq] -> [n, n_seq, n_vocab]
+        """The logits after each prefix of `first` tokens and more, as `run` would have them: nothing later is in view."""
+        weights, config = self.model.weights, self.model.config
+        if self.model.causal:
+            return gpt2(ids, **weights, **config)
+        found = np.zeros((*ids.shape, len(self.model.vocabulary)), dtype=self.model.dtype)
+        for n in range(first, ids.shape[1] + 1):
+            found[:, n - 1] = gpt2(ids[:, :n], **weights, **config)[:, -1]
+        return found
 
     def _answer(self, tally: Tally, asked: list[int], answer: list[int], logits: Array) -> None:
         """One answer and the logits [n_answer, n_vocab] before each of its tokens."""
@@ -89,18 +126,26 @@ class Judge:
         tally.contexts += 1
         tally.checked += 1
         tally.correct += one.worst is None
-        tally.lower(one.min_margin, lambda: one.min_margin_at or asked)
+        tally.lower(one.min_margin, lambda: (one.min_margin_at or asked, None))
         if one.worst is not None:
             tally.keep(one.worst)
 
-    def first_wrong(self, tokens: Sequence[str]) -> Wrong | None:
-        """The shortest ending of a context, or of a prompt with its answer, that the model gets wrong."""
-        tally = Tally()
+    def wrong(self, tokens: Sequence[str]) -> Wrong | None:
+        """What the model gets wrong: after a context, its prefixes where they are read on the way, or a prompt."""
+        tally, encode = Tally(), self.model.vocabulary.encode
         if isinstance(self.claim, Answers):
             self.prompts(tally, ["".join(tokens)])
         else:
-            self.contexts(tally, np.array(self.model.vocabulary.encode(tokens)))
+            self.contexts(tally, np.array(encode(tokens)), [len(tokens)] if self.alone else None)
         return tally.worst
+
+    def first_wrong(self, tokens: Sequence[str]) -> Wrong | None:
+        """The shortest beginning of a context, or of a prompt with its answer, that the model gets wrong."""
+        found = self.wrong(tokens)
+        if found is None or isinstance(self.claim, Answers) or not self.alone:
+            return found
+        shorter = (self.wrong(tokens[:n]) for n in range(1, len(tokens)))
+        return next((wrong for wrong in shorter if wrong is not None), found)
 
 
 def _row(ids: Array, row: int) -> list[int]:  # [n, n_seq] -> the ids of one context

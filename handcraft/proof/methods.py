@@ -76,7 +76,7 @@ def verify(
         method, outcome = _decided(task, methods)
     except ProgramError as error:
         raise error if error.path[:1] == (model.name,) else error.at(model.name, source=claim.source) from None
-    return _report(task, method, outcome, time.monotonic() - start)
+    return report_of(task, method, outcome, time.monotonic() - start)
 
 
 def _decided(task: Task, methods: Sequence[str]) -> tuple[str, Outcome]:
@@ -113,7 +113,8 @@ def _ask_suspect(task: Task, tally: Tally, context: list[int]) -> None:
         tally.merge(asked)
 
 
-def _report(task: Task, method: str, outcome: Outcome, seconds: float) -> Report:
+def report_of(task: Task, method: str, outcome: Outcome, seconds: float) -> Report:
+    """What a method found, as a report; the context of the least margin is asked once more where nothing is proved."""
     tally, tokens = outcome.tally, task.model.vocabulary.tokens
     if tally.worst is None and not outcome.proved:
         _ask_again(task, tally)
@@ -141,6 +142,7 @@ def _report(task: Task, method: str, outcome: Outcome, seconds: float) -> Report
         reason=None if tally.worst else reason,
         error_bound=outcome.error_bound,
         assumptions=list(outcome.assumptions) or None,
+        min_margin_position=tally.min_margin_position,
     )
 
 
@@ -155,7 +157,7 @@ def _ask_again(task: Task, tally: Tally) -> None:
 
 def _counterexample(wrong: Wrong, tokens: Sequence[str]) -> Counterexample:
     expected, got = (named(value, tokens) for value in (wrong.expected, wrong.got))
-    return Counterexample([tokens[i] for i in wrong.context], expected, got, wrong.margin)
+    return Counterexample([tokens[i] for i in wrong.context], expected, got, wrong.margin, wrong.position)
 
 
 def named(value: object, tokens: Sequence[str]) -> object:

@@ -6,18 +6,28 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Verdict = Literal["proved", "checked", "refuted", "unknown", "rejected"]  # rejected: a certificate
-OPTIONAL = ("max_probability_error", "max_lane_error", "error_bound", "assumptions")  # reported where there is one
+OPTIONAL = (  # reported where there is one
+    *("max_probability_error", "max_lane_error", "error_bound", "assumptions", "min_margin_position"),
+)
 EXIT_CODES: dict[Verdict, int] = {"proved": 0, "checked": 0, "refuted": 1, "unknown": 3, "rejected": 1}
 
 
 @dataclass(frozen=True)
 class Counterexample:
-    """The shortest context on which the model is wrong. `expected` and `got` are tokens, or probabilities."""
+    """The shortest context on which the model is wrong. `expected` and `got` are tokens, or probabilities.
+
+    position  where in the text, if it is judged at every position; else the model is wrong at its end
+    """
 
     tokens: list[str]
     expected: Any
     got: Any
     margin: float | None
+    position: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data; the position where there is one."""
+        return {key: value for key, value in vars(self).items() if value is not None or key != "position"}
 
 
 @dataclass(frozen=True)
@@ -27,7 +37,8 @@ class Report:
     contexts    how many contexts were covered; for a claim on prompts, how many prompts
     checked     those of them where the claim speaks
     accuracy    the share of `checked` that is right; None for a distribution, or where nothing was checked
-    min_margin  the least logit margin, and in `min_margin_at` the context where it stands
+    min_margin  the least logit margin, and in `min_margin_at` the context where it stands; `min_margin_position` where
+                in it, if texts are judged at every position
     reason      why the verdict is not stronger
     error_bound, assumptions   of a proof: how far float arithmetic can be off, and what is taken for granted
     """
@@ -48,6 +59,7 @@ class Report:
     reason: str | None = None
     error_bound: float | None = None
     assumptions: list[str] | None = None
+    min_margin_position: int | None = None
 
     @property
     def exit_code(self) -> int:
@@ -56,5 +68,5 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data."""
-        found = vars(self) | {"counterexample": vars(self.counterexample) if self.counterexample else None}
+        found = vars(self) | {"counterexample": self.counterexample.to_json() if self.counterexample else None}
         return {key: value for key, value in found.items() if value is not None or key not in OPTIONAL}

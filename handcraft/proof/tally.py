@@ -1,8 +1,11 @@
 """Counting: how many predictions are right, by how much at least, and the shortest one that is wrong.
 
+A text that is judged at several positions comes as so many rows, and counts as one context: it is right where every
+position at which the claim speaks is right.
+
 Rules of this file: contexts come in batches of one length; of several wrong ones the shortest is kept, and of those
-the first; so it is with equal margins. Hence tallies of parts merge to the tally of the whole, in whatever order. A tie
-has margin zero and is wrong; so is a logit that is not finite.
+the first, at its first position; so it is with equal margins. Hence tallies of parts merge to the tally of the whole,
+in whatever order. A tie has margin zero and is wrong; so is a logit that is not finite.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -18,26 +22,33 @@ from handcraft.proof.expectation import SILENT
 
 Context = list[int]
 Find = Callable[[int], Context]  # the ids of the i-th context of a batch
+Place = tuple[Context, int | None]  # and the position, where not the last alone is judged
 
 
-def order(context: Context) -> tuple[int, Context]:
-    """The shorter first, and of equal length the first by its ids."""
-    return len(context), context
+def order(context: Context, position: int | None = None) -> tuple[int, Context, int]:
+    """The shorter first, of equal length the first by its ids, and of one context the first position."""
+    return len(context), context, position or 0
+
+
+def place(find: Find, row: int, positions: int | None) -> Place:
+    """Where a row of a batch stands that holds so many positions of each context; None: one row a context, its last."""
+    return (find(row), None) if positions is None else (find(row // positions), row % positions)
 
 
 @dataclass
 class Wrong:
-    """A wrong prediction: the context, what was expected and what was predicted."""
+    """A wrong prediction: the context, what was expected and what was predicted, and where, if not at its end."""
 
     context: Context
     expected: object
     got: object
     margin: float | None
+    position: int | None = None
 
     @property
-    def key(self) -> tuple[int, Context]:
+    def key(self) -> tuple[int, Context, int]:
         """By which the shortest is chosen, and of those the first."""
-        return order(self.context)
+        return order(self.context, self.position)
 
 
 @dataclass
@@ -51,60 +62,90 @@ class Tally:
     min_margin_at: Context | None = None
     max_error: float | None = None
     worst: Wrong | None = None
+    min_margin_position: int | None = None
 
-    def add_tokens(self, expected: Array, logits: Array, find: Find) -> None:
-        """A batch: expected ids [n], logits [n, n_vocab]."""
-        self.contexts += len(expected)
+    def add_tokens(
+        self, expected: Array, logits: Array, find: Find, positions: int | None = None
+    ) -> None:  # fmt: skip
+        """A batch: expected ids [n], logits [n, n_vocab]; `positions` rows of each context, one if not given."""
         spoken = np.flatnonzero(expected != SILENT)
         if not len(spoken):
-            return
+            return self._count(len(expected), spoken, spoken, positions)
         margins = margins_of(logits[spoken], expected[spoken])  # [n_spoken]
-        self.lower(float(margins.min()), lambda: find(int(spoken[margins.argmin()])))
+        self.lower(float(margins.min()), lambda: place(find, int(spoken[margins.argmin()]), positions))
         wrong = np.flatnonzero(~(margins > 0))
-        self.checked += len(spoken)
-        self.correct += len(spoken) - len(wrong)
+        self._count(len(expected), spoken, spoken[wrong], positions)
         if len(wrong):
             i, margin = int(spoken[wrong[0]]), float(margins[wrong[0]])
-            got = int(logits[i].argmax()) if math.isfinite(margin) else None
-            self.keep(Wrong(find(i), int(expected[i]), got, margin if math.isfinite(margin) else None))
+            fine = math.isfinite(margin)
+            at, position = place(find, i, positions)
+            got = int(logits[i].argmax()) if fine else None
+            self.keep(Wrong(at, int(expected[i]), got, margin if fine else None, position))
+        return None
 
-    def add_chances(self, expected: Array, logits: Array, tolerance: float, find: Find) -> None:
+    @np.errstate(all="ignore")  # what is not finite is wrong, and told as such
+    def add_chances(
+        self, expected: Array, logits: Array, tolerance: float, find: Find, positions: int | None = None
+    ) -> None:  # fmt: skip
         """A batch: expected probabilities [n, n_vocab] (NaN where silent), logits [n, n_vocab]."""
-        self.contexts += len(expected)
         spoken = np.flatnonzero(~np.isnan(expected[:, 0]))
         found = softmax(logits[spoken].astype(np.float64))  # [n_spoken, n_vocab]
         errors = np.abs(found - expected[spoken]).max(axis=1, initial=0.0)  # [n_spoken]
-        self._add_errors(spoken, errors, tolerance, lambda i: (expected[spoken[i]].tolist(), found[i].tolist()), find)
 
-    def add_values(self, expected: Array, found: Array, tolerance: float, find: Find) -> None:
+        def values(i: int) -> tuple[object, object]:
+            return expected[spoken[i]].tolist(), found[i].tolist()
+
+        wrong = self._add_errors(len(expected), spoken, errors, tolerance, positions)
+        self._keep_error(wrong, spoken, errors, values, partial(place, find, positions=positions))
+
+    @np.errstate(all="ignore")
+    def add_values(
+        self, expected: Array, found: Array, tolerance: float, find: Find, positions: int | None = None
+    ) -> None:  # fmt: skip
         """A batch: expected numbers [n] (NaN where silent), found ones [n]."""
-        self.contexts += len(expected)
         spoken = np.flatnonzero(~np.isnan(expected))
         errors = np.abs(found[spoken].astype(np.float64) - expected[spoken])  # [n_spoken]
-        self._add_errors(spoken, errors, tolerance, lambda i: (float(expected[spoken[i]]), float(found[spoken[i]])), find)
 
-    def _add_errors(
-        self, spoken: Array, errors: Array, tolerance: float, values: Callable[[int], tuple[object, object]], find: Find
-    ) -> None:
-        if not len(spoken):
-            return
+        def values(i: int) -> tuple[object, object]:
+            return float(expected[spoken[i]]), float(found[spoken[i]])
+
+        wrong = self._add_errors(len(expected), spoken, errors, tolerance, positions)
+        self._keep_error(wrong, spoken, errors, values, partial(place, find, positions=positions))
+
+    def _add_errors(self, rows: int, spoken: Array, errors: Array, tolerance: float, positions: int | None) -> Array:
+        """Count errors [n_spoken]; which of them are too large."""
         errors = np.where(np.isfinite(errors), errors, np.inf)
-        self.checked += len(spoken)
-        self.max_error = max(self.max_error or 0.0, float(errors.max()))
         wrong = np.flatnonzero(errors > tolerance)
-        self.correct += len(spoken) - len(wrong)
+        self._count(rows, spoken, spoken[wrong], positions)
+        if len(spoken):
+            self.max_error = max(self.max_error or 0.0, float(errors.max()))
+        return wrong
+
+    def _keep_error(
+        self, wrong: Array, spoken: Array, errors: Array, values: Callable[[int], tuple[object, object]],
+        where: Callable[[int], Place],
+    ) -> None:  # fmt: skip
         if len(wrong):
             i = int(wrong[0])
-            expected, got = values(i)
-            self.keep(Wrong(find(int(spoken[i])), expected, got if math.isfinite(errors[i]) else None, None))
+            (expected, got), (at, position) = values(i), where(int(spoken[i]))
+            self.keep(Wrong(at, expected, got if math.isfinite(errors[i]) else None, None, position))
 
-    def lower(self, margin: float, find: Callable[[], Context]) -> None:
+    def _count(self, rows: int, spoken: Array, wrong: Array, positions: int | None) -> None:
+        """Count contexts of so many rows each: those where the claim speaks, and those that are right wherever it does."""
+        self.contexts += rows // (positions or 1)
+        checked, missed = (len(of if positions is None else np.unique(of // positions)) for of in (spoken, wrong))
+        self.checked += checked
+        self.correct += checked - (missed)
+
+    def lower(self, margin: float, find: Callable[[], Place]) -> None:
         """Remember a margin if it is less than the least one known, or equal and its context is shorter."""
         if margin > self.min_margin or margin == math.inf:
             return
-        at = find()
-        if margin < self.min_margin or self.min_margin_at is None or order(at) < order(self.min_margin_at):
-            self.min_margin, self.min_margin_at = margin, at
+        at, position = find()
+        known = self.min_margin_at
+        first = known is None or order(at, position) < order(known, self.min_margin_position)
+        if margin < self.min_margin or first:
+            self.min_margin, self.min_margin_at, self.min_margin_position = margin, at, position
 
     def keep(self, wrong: Wrong) -> None:
         """Remember a wrong prediction if it is shorter than the one known."""
@@ -117,7 +158,7 @@ class Tally:
         self.checked += other.checked
         self.correct += other.correct
         if other.min_margin_at is not None:
-            at = other.min_margin_at
+            at = other.min_margin_at, other.min_margin_position
             self.lower(other.min_margin, lambda: at)
         if other.max_error is not None:
             self.max_error = max(self.max_error or 0.0, other.max_error)
@@ -125,6 +166,7 @@ class Tally:
             self.keep(other.worst)
 
 
+@np.errstate(all="ignore")  # what is not finite has no margin
 def margins_of(logits: Array, expected: Array) -> Array:  # [n, n_vocab], [n] -> [n]
     """The logit of the expected token minus the best other one; inf where there is no other, -inf where not finite."""
     rows = np.arange(len(logits))

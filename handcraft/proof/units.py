@@ -20,6 +20,7 @@ from handcraft.proof import compiled
 from handcraft.proof.enumeration import enumerate_contexts
 from handcraft.proof.judge import Judge
 from handcraft.proof.tally import Tally
+from handcraft.proof.whole import count_texts
 
 UNIT = 2**18  # contexts of a unit, about: a fraction of a second, and hundreds of times what handing one over costs
 MOST_UNITS = 2**12  # of which a larger trie gets larger ones
@@ -109,6 +110,8 @@ class Trie:
     def count(self, tally: Tally, prefix: Sequence[int], longest: int, go_on: GoOn) -> bool:
         """Add all continuations of the prefix, up to a length; whether there was time for them."""
         model, n_vocab = self.judge.model, len(self.judge.model.vocabulary)
+        if self.judge.alone:
+            return count_texts(self.judge, tally, prefix, longest, go_on)
         for chunk in enumerate_contexts(model.weights, longest, **model.config, prefix=prefix):
             if not go_on(tally.contexts):
                 return False

@@ -43,7 +43,7 @@ def dot(precision: Precision, query: Ball, keys: Ball) -> Ball:  # [n_match], [n
     known = (query.r == 0) & (keys.r == 0)
     finest = np.where(known, grid(keys.c) + grid(query.c), np.where(there, -np.inf, NEVER)).min(axis=1, initial=NEVER)
     doubled = ~there | (known & (power_of_two(keys.c) | power_of_two(query.c)))
-    error = precision.summed(c, size, spread, finest, there.sum(axis=1), doubled.all(axis=1))
+    error = precision.summed(c, size, spread, 0.0, finest, there.sum(axis=1), doubled.all(axis=1))
     return Ball(c, (spread + error) * UP)
 
 
@@ -82,6 +82,7 @@ class Means:
     def __init__(self, precision: Precision, head: HeadPart, gap: float, n_keys: int, values: Values | None = None) -> None:
         self.precision, self.head, self.gap, self.n_keys = precision, head, gap, n_keys
         self.values = values or Values()
+        self.floats = True  # whether the means are numbers of the model, or only computed from them
         self.scale = float(np.float32(head.scale)) if precision.digits == 24 else head.scale  # the divisor is a float, too
         self.exact_scale = math.frexp(self.scale)[0] == 0.5  # dividing by a power of two rounds nothing
         self.scores: list[tuple[float, float]] = []  # of each class: the score before division and its radius
@@ -155,7 +156,7 @@ class Means:
         head = replace(self.head, value=(self.head.value[0] @ f[:, None], np.atleast_1d(self.head.value[1] @ f)), out=out)
         found = Means(self.precision, head, self.gap, self.n_keys)
         found.scores, found.low, found.high = list(self.scores), list(self.low), list(self.high)
-        found._classes = dict(self._classes)
+        found._classes, found.floats = dict(self._classes), False
         slack = float(np.abs(rows).max(initial=0.0)) * 2.0**-40
         for least, most, loose in zip(self.least, self.most, self.loose, strict=True):
             low, high = np.where(f > 0, least, most) @ f, np.where(f > 0, most, least) @ f
@@ -232,7 +233,8 @@ class Means:
             radius = self._alone(kinds[0], int(counts[0]), z, leak)
         else:
             radius = self._radius(summary, weights, theta, z, leak)
-        found = self.precision.snapped(Ball(z, radius * UP))
+        found = Ball(z, radius * UP)
+        found = self.precision.snapped(found) if self.floats else found
         return found.c, found.r
 
     def _alone(self, kind: int, n: int, z: Array, leak: float) -> Array:

@@ -5,6 +5,7 @@ Rules of this file: every claim that is data becomes cases or is Undecided; what
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterator, Sequence
 from copy import copy
 from itertools import product
@@ -13,7 +14,7 @@ from typing import Any
 from handcraft.answering import Table
 from handcraft.callbacks import Callback
 from handcraft.claims import After, Answers, Claim, Distribution
-from handcraft.expressions import Expression, combine
+from handcraft.expressions import LAZY, Expression, chosen, combine
 from handcraft.model import Model
 from handcraft.proof.certificate.aligned import aligned_cases
 from handcraft.proof.certificate.case import OUT, Case
@@ -85,6 +86,17 @@ class EndingCase(Case):
 
     def expected(self, state: tuple[int, ...], level: int, token: int) -> Any:  # noqa: ARG002
         return next((self.rows[state[i:]] for i in range(len(state)) if state[i:] in self.rows), None)
+
+
+def number_of(found: Any) -> float:
+    """A claim's number as a float. Raises Undecided for one that no float is, up to its last bit."""
+    try:
+        near = float(found)  # a Fraction is slow to compare
+    except OverflowError:
+        near = math.inf
+    if not abs(near) < 2.0**53:
+        raise Undecided("the claim answers a number that is too large to compare with")
+    return near
 
 
 class TableCase(Case):
@@ -195,9 +207,7 @@ class ExpressionCase(Case):
             raise Undecided(f"the claim answers {found!r}, which is no token")
         if self.domain.stops is not None and (found == self.tokens[self.domain.stops[0]]) != self.domain.stops[1]:
             raise Undecided("the claim gives its stop token too early, or not in the end")
-        if isinstance(found, str):
-            return self.ids[found]
-        return None if found is None else float(found)  # a Fraction is slow to compare
+        return self.ids[found] if isinstance(found, str) else None if found is None else number_of(found)
 
     def allowed(self, everything: Sequence[int]) -> list[set[int]]:
         return self.domain.allowed(everything)
@@ -219,4 +229,6 @@ class ExpressionCase(Case):
         i = self.places.get(id(e))
         if i is not None:
             return self.trackers[i].value(state[1 + i])
+        if e.op in LAZY:
+            return chosen(e, lambda arg: self._value(arg, state, scope, token))
         return combine(e, [self._value(arg, state, scope, token) for arg in e.args])

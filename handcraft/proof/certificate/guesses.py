@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from handcraft.expressions import Expression, combine
+from handcraft.expressions import LAZY, Expression, chosen, combine
 from handcraft.proof.certificate.network import Undecided
 
 POINTWISE = ("add", "subtract", "multiply", "divide", "modulo", "equal", "below", "lookup", "otherwise", "cases", "most", "ratio")
@@ -34,7 +34,7 @@ class Known:
                 return value
         if e.op not in POINTWISE:
             raise Undecided(f"the claim's {e.op} must be known where it is not")
-        return combine(e, [self(arg) for arg in e.args])
+        return chosen(e, self) if e.op in LAZY else combine(e, [self(arg) for arg in e.args])
 
 
 def own(e: Any) -> bool:

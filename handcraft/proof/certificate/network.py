@@ -20,9 +20,11 @@ from typing import Any
 
 import numpy as np
 
+from handcraft.bounds import overflow, stream_bounds
 from handcraft.gpt2 import Activation, Array, Weights
 from handcraft.model import DTYPES, Model
 from handcraft.proof.certificate.rounding import Ball, Precision, exactly
+from handcraft.weights import flatten
 
 
 class Undecided(Exception):  # noqa: N818  # not an error: the next method is asked
@@ -71,53 +73,17 @@ class Network:
         self.n_vocab, self.n_embd = self.wte.shape
         self.n_ctx = len(self.wpe)
         self.heads = [_heads(block, i, model.n_head) for i, block in enumerate(self.blocks)]
-        self._bounded()
+        if any(((w != 0) & (np.abs(w) < self.precision.least)).any() for w in flatten(weights).values()):
+            raise Undecided("a weight is below the least normal number, and may be flushed to zero")
+        if (large := overflow(weights, model.n_head, model.activation)) is not None:
+            raise Undecided(f"{large} could overflow")
 
     # ------------------------------------------------------------ how large anything can be
 
     @cached_property
     def bounds(self) -> list[Array]:
         """For the input of each block, and the end: the greatest size of each lane [n_embd]."""
-        x = np.abs(self.wte).max(axis=0).astype(np.float64) + np.abs(self.wpe).max(axis=0)
-        found = [x]
-        for block in self.blocks:
-            if "attn" in block:
-                x = x + self._attention_bound(block, x)
-            if "mlp" in block:
-                x = x + _affine_bound(block["mlp"]["c_proj"], _affine_bound(block["mlp"]["c_fc"], x))
-            found.append(x)
-        return found
-
-    def _attention_bound(self, block: dict[str, Any], x: Array) -> Array:
-        c_attn, c_proj = block["attn"]["c_attn"], block["attn"]["c_proj"]
-        _, _, v = np.split(_affine_bound(c_attn, x), 3)
-        return _affine_bound(c_proj, v)
-
-    def _bounded(self) -> None:
-        """Raises Undecided where a number could overflow."""
-        most = 2.0**120 if self.precision.digits == 24 else 2.0**1000
-        for i, x in enumerate(self.bounds):
-            numbers = [float(x.max()), float((np.abs(self.wte).astype(np.float64) @ x).max())]
-            if i < len(self.blocks):
-                numbers += [*map(self.score_bound, self.heads[i]), *self._within(self.blocks[i], x)]
-            if not max(numbers) * 4 < most or any(map(math.isnan, numbers)):
-                raise Undecided("a number of the model could overflow")
-
-    def _within(self, block: dict[str, Any], x: Array) -> list[float]:
-        """The greatest sizes of what a block computes on its way, also of what it does not use: 0 times infinity is no number."""
-        firsts = [block[part][w] for part, w in (("attn", "c_attn"), ("mlp", "c_fc")) if part in block]
-        found = [float(_affine_bound(first, x).max(initial=0.0)) for first in firsts]
-        if "attn" in block:
-            middle = x + self._attention_bound(block, x)
-            if "mlp" in block:
-                found += [float(middle.max()), float(_affine_bound(block["mlp"]["c_fc"], middle).max(initial=0.0))]
-        return found
-
-    def score_bound(self, head: HeadPart) -> float:
-        """The greatest size of a score, before it is divided."""
-        x = self.bounds[head.layer]
-        q, k = (np.abs(w).T.astype(np.float64) @ x + np.abs(b) for w, b in (head.query, head.key))
-        return float(q @ k) * 4
+        return stream_bounds(self.weights)
 
     # ------------------------------------------------------------ where it matters
 
@@ -211,10 +177,6 @@ class Network:
     def logits(self, x: Ball) -> Ball:  # [n, n_embd] -> [n, n_vocab]
         """The unembedding."""
         return self.precision.linear(x, self.wte.T, np.zeros(self.n_vocab))
-
-
-def _affine_bound(part: dict[str, Array], x: Array) -> Array:  # [n_in] -> [n_out]
-    return np.abs(part["w"]).T.astype(np.float64) @ x * 1.001 + np.abs(part["b"])
 
 
 def _heads(block: dict[str, Any], layer: int, n_head: int) -> list[HeadPart]:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.claims import Answers
+from handcraft.claims import Answers, Predicate
 from handcraft.expressions import Expression
 from handcraft.gpt2 import Array
 from handcraft.proof.certificate.case import OUT, Case
@@ -59,6 +59,8 @@ class PairCase(ExpressionCase):
             return OUT
         scope: dict[str, int | None] = {"here": level, "end": level}
         first, second = (self._value(e, state, scope, token) for e in self.rule.args)
+        if first is None or second is None:
+            raise Undecided("a part of the claim's `most` may be nothing, so that two of them do not say when it speaks")
         if type(first) not in (int, Fraction) or type(second) not in (int, Fraction):
             raise Undecided("the claim compares what is no number")
         if self.mass:  # the greatest count is at least the average
@@ -228,8 +230,11 @@ class Pairs(Prover):
 
 
 def wanted(claim: Any) -> bool:
-    """Whether a claim's answer is the greatest of more counts than can be followed at once."""
-    rule = getattr(claim, "answer", None) or getattr(claim, "function", None)
+    """Whether a claim's only answer is the greatest of more counts than can be followed at once."""
+    if isinstance(claim, Answers):
+        rule = claim.answer if claim.length == 1 and claim.stop is None else None
+    else:
+        rule = claim.function if isinstance(claim, Predicate) else None
     return isinstance(rule, Expression) and rule.op == "most" and len(rule.args) > FEW
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from handcraft.expressions import Expression
 from handcraft.gpt2 import Array
+from handcraft.proof.assumptions import ASSUMPTIONS
 from handcraft.proof.certificate.aligned import AlignedCase
 from handcraft.proof.certificate.case import Case
 from handcraft.proof.certificate.cases import ExpressionCase
@@ -29,7 +30,7 @@ from handcraft.proof.certificate.network import Undecided
 from handcraft.proof.certificate.pairs import PairCase, Pairs, wanted
 from handcraft.proof.certificate.prover import TOLERANCE, Proof, Prover
 from handcraft.proof.certificate.search import Accounts, Endings, Search, Slot, _following
-from handcraft.proof.checker import ASSUMPTIONS, Found, Rejected, examine
+from handcraft.proof.checker import Found, Rejected, examine
 from handcraft.proof.checker.document import Certificate, Section, claim_hash, weights_hash
 from handcraft.proof.checker.document import Slot as Asked
 from handcraft.proof.checker.ruled import parts_of

@@ -158,22 +158,27 @@ class Precision:
         doubled = (rounds.astype(np.float64) @ (full & ~power_of_two(w))) == 0  # [n, m]
         k = np.rint(there.astype(np.float64) @ full).astype(np.int64) + (b != 0)  # [n, m]
         c = x.c @ w + b
-        r = (x.r @ np.abs(w) + self.summed(c, size + loose, loose, finest, k, doubled)) * UP
+        shared = 0.0 if x.g is None else np.abs(np.where(lost[..., None], 0.0, x.g)).sum(axis=2) @ np.abs(w)
+        r = (x.r @ np.abs(w) + self.summed(c, size + loose, loose, shared, finest, k, doubled)) * UP
         return c, np.where(lost.astype(np.float64) @ full > 0, np.inf, r)  # of an unbounded lane that is not read nothing is lost
 
-    def summed(self, c: Array, size: Array, loose: Array, finest: Array, k: Array, doubled: Array) -> Array:  # [n] -> [n]
+    def summed(
+        self, c: Array, size: Array, loose: Array, shared: Array | float, finest: Array, k: Array, doubled: Array
+    ) -> Array:  # [n] -> [n]
         """How far a sum of k products that are not exactly zero can be off by rounding alone.
 
         size     the sum of their sizes             finest   the grid of those that are known
         loose    how uncertain they are in all      doubled  whether no product rounds: a factor is a power of two
+        shared   the part of `loose` that other numbers share, and that is not in the sum's own radius
         """
         underflow = (k + 1) * self.least
         error = self.gamma(np.maximum(k - doubled, 0)) * size * UP + underflow
         two = (k <= 2) & doubled  # one addition: it is off by its own last bit
         error = np.where(two, (self.u * 1.01) * (np.abs(c) + loose) + 4 * OWN * size + underflow, error)
-        # zeros that are not quite zero vanish beside any other number, or stay what they are
+        # zeros that are not quite zero vanish beside any other number, or stay what they are; the radius covers both,
+        # but of an uncertainty that is shared it takes one for certain: either may be wrong by all of it
         faint = (loose * 1.01 + underflow < np.exp2(np.clip(finest - self.digits - 2, -1000, 1000))) & self.exact(size, finest)
-        error = np.where(faint, self.gamma(k) * loose * UP + underflow * (loose > 0), error)
+        error = np.where(faint, shared + self.gamma(k) * loose * UP + underflow * (loose > 0), error)
         error = np.where((k == 1) & doubled, np.where((loose == 0) & (np.abs(c) >= self.least), 0.0, self.least), error)
         return np.where(k == 0, 0.0, error)
 

@@ -20,6 +20,7 @@ from typing import Any
 from handcraft.expressions import Expression
 from handcraft.proof.certificate.network import Undecided
 
+MOST_BACK = 1_000  # tokens that a condition may look back
 Known = Callable[[Any], Any]  # the value of an expression that is known beforehand
 
 
@@ -78,6 +79,8 @@ def _matching(e: Expression, known: Known, *, token: bool = False) -> Tracker:
     rows = [(offset, known(what) if isinstance(what, Expression) else what) for offset, what in e.where]
     if any(offset > 0 for offset, _ in rows):
         raise Undecided("the claim selects a position by what stands behind it")
+    if any(-offset > MOST_BACK for offset, _ in rows):
+        raise Undecided(f"the claim looks back by more than {MOST_BACK} tokens")
 
     def step(state: Any, j: int, x: str) -> Any:
         value, history = state
@@ -112,12 +115,26 @@ def _summing(e: Expression, known: Known) -> Tracker:
     return Tracker((0, 0), step, lambda state: state[1], lambda _, x: values.get(x, 0))
 
 
-def values_of(e: Expression, tokens: tuple[str, ...], n_ctx: int) -> list[Any]:
-    """Every value that an expression which must be guessed can have."""
+def values_of(e: Any, tokens: tuple[str, ...], n_ctx: int) -> list[Any]:
+    """Every value that an expression which must be guessed can have. Raises Undecided where they are too many to try."""
+    if not isinstance(e, Expression):
+        return [e]
     if e.op in ("first", "latest"):
         return [None, *range(n_ctx)]
     if e.op == "count":
         return list(range(n_ctx + 1))
-    if e.op in ("token_at", "lookup", "otherwise", "cases", "most"):
+    if e.op == "token_at":
         return [None, *tokens]
+    if e.op in ("lookup", "most"):
+        return [None, *dict.fromkeys(e.rows.values() if e.op == "lookup" else e.tokens)]
+    if e.op == "otherwise":
+        return _united([[x for x in values_of(e.args[0], tokens, n_ctx) if x is not None], values_of(e.args[1], tokens, n_ctx)])
+    if e.op == "cases":
+        answers = (*e.args[1::2], *(e.args[-1:] if len(e.args) % 2 else (None,)))
+        return _united([values_of(answer, tokens, n_ctx) for answer in answers])
     raise Undecided(f"the claim compares with {e.op}, which has too many values to try")
+
+
+def _united(lists: list[list[Any]]) -> list[Any]:
+    """Each value once, in the order in which they come."""
+    return list(dict.fromkeys(value for values in lists for value in values))

@@ -22,6 +22,5 @@ from handcraft.proof.checker.document import read_certificate as read_certificat
 from handcraft.proof.checker.document import write_certificate as write_certificate
 from handcraft.proof.checker.judging import Found as Found
 from handcraft.proof.checker.judging import Shown as Shown
-from handcraft.proof.checker.walk import ASSUMPTIONS as ASSUMPTIONS
 from handcraft.proof.checker.walk import check as check
 from handcraft.proof.checker.walk import examine as examine

@@ -27,6 +27,8 @@ EXAMPLES = 10_000  # of the endings, at most
 class Shown:
     """One ending: a context that leads there, what must follow, and where the model's numbers must lie.
 
+    `end` is where the prompt ends, if the section fixed that beforehand.
+
     The numbers are the logits after the context [n_vocab]; for a claim on a lane that lane alone [1].
     """
 
@@ -34,6 +36,7 @@ class Shown:
     expected: Any
     low: Array
     high: Array
+    end: int | None = None
 
 
 @dataclass
@@ -150,7 +153,8 @@ class Judge:
         else:
             c, r = self.network.logits(x, rows, rounding)  # [n_rows, n_vocab]
         r = r * (1 + 1e-12) + 1e-15 * np.abs(c)
-        return Shown(tuple(self.walk.example(example)), expected, (c - r).min(axis=0), (c + r).max(axis=0))
+        return Shown(tuple(self.walk.example(example)), expected, (c - r).min(axis=0), (c + r).max(axis=0),
+                     self.walk.section.end)  # fmt: skip
 
     def _right(self, x: Box, row: int, expected: Any, rounding: Array, example: Example) -> None:
         """Whether a row gives what is expected. Raises Rejected where it may not."""

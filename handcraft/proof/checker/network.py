@@ -14,7 +14,7 @@ import numpy as np
 
 from handcraft.gpt2 import Array
 from handcraft.model import Model
-from handcraft.proof.checker.boxes import Box, Floats, Rejected
+from handcraft.proof.checker.boxes import Box, Floats, Rejected, grid
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +96,9 @@ class Network:
         c, r, g = x.c[row], x.r[row], x.g[row]  # [n_embd], [n_embd], [n_embd, n_shared]
         apart = self.wte[expected] - self.wte  # [n_vocab, n_embd]
         radius = (np.abs(apart) @ r + np.abs(apart @ g).sum(axis=1) + error + error[expected]) * 1.0000001
-        least = apart @ c - radius - 2.0**-48 * (np.abs(apart) @ np.abs(c))
+        size = np.abs(apart) @ np.abs(c)
+        exact = size <= np.exp2(np.clip(53 + (grid(apart) + grid(c)).min(axis=1), -1000, 1000))
+        least = apart @ c - radius - np.where(exact, 0.0, 2.0**-48 * size)
         others = np.arange(self.n_vocab) != expected
         return float(least[others].min(initial=math.inf)), float(radius[others].max(initial=0.0))
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from handcraft.answering import Table
 from handcraft.claims import After, Answers, Distribution
-from handcraft.expressions import Expression, combine
+from handcraft.expressions import LAZY, Expression, chosen, combine
 from handcraft.prompts import START
 from handcraft.proof.checker.boxes import Rejected
 from handcraft.proof.checker.reading import OUT, SELECTIONS, Aligned, Domain, Endings, Reading, Written
@@ -73,7 +73,7 @@ class Ruled(Reading):
             return self.own
         if e.op in SELECTIONS or e.op in ("here", "end", "step"):
             raise Rejected(f"a section must fix the claim's {e.op} beforehand")
-        return combine(e, [self._fixed(arg) for arg in e.args])
+        return chosen(e, self._fixed) if e.op in LAZY else combine(e, [self._fixed(arg) for arg in e.args])
 
     def step(self, memory: Any, position: int, token: int) -> Any:
         inside = self.domain.step(memory[0], position, token, self.end)
@@ -115,6 +115,8 @@ class Ruled(Reading):
         if e in self.followed:
             found = memory[1 + self.followed.index(e)]
             return found[0] if isinstance(found, tuple) else found
+        if e.op in LAZY:
+            return chosen(e, lambda arg: self._value(arg, memory, scope, token))
         return combine(e, [self._value(arg, memory, scope, token) for arg in e.args])
 
     # ------------------------------------------------------------ what a selection needs of the past

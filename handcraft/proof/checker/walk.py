@@ -24,6 +24,7 @@ from handcraft.affine import Lane
 from handcraft.claims import Answers, Residual
 from handcraft.errors import printable
 from handcraft.model import Model
+from handcraft.proof.assumptions import ASSUMPTIONS
 from handcraft.proof.checker.boxes import Rejected
 from handcraft.proof.checker.comparing import compared
 from handcraft.proof.checker.document import Certificate, Section, claim_hash, weights_hash
@@ -33,12 +34,6 @@ from handcraft.proof.checker.positions import Emissions
 from handcraft.proof.checker.reading import Domain
 from handcraft.proof.checker.sections import Setting, Walk
 from handcraft.proof.checker.work import Work
-
-ASSUMPTIONS = (
-    "IEEE 754 arithmetic, rounding to nearest, in any order of summation, with or without fused multiply-add",
-    "what is below the least normal number may be flushed to zero",
-    "exp and tanh within 8 units of roundoff, exp(0) = 1, exp underflows to 0: `handcraft assumptions` checks every float32",
-)
 
 
 class Checker:
