@@ -12,9 +12,9 @@ are searched once. Rules of this file: one head in the last block, no MLP behind
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ from handcraft.proof.certificate.prover import Proof, Prover
 from handcraft.proof.certificate.rounding import UP
 from handcraft.proof.certificate.search import NOTHING, Ending, Search, Slot
 
+COUNTS = ("count", "first", "latest")  # selections whose tokens are told by what fits them
 FEW = 3  # tokens whose counts can be followed at once
 
 
@@ -60,9 +61,25 @@ class PairCase(ExpressionCase):
         first, second = (self._value(e, state, scope, token) for e in self.rule.args)
         if first is None or second is None:
             raise Undecided("a part of the claim's `most` may be nothing, so that two of them do not say when it speaks")
+        if type(first) not in (int, Fraction) or type(second) not in (int, Fraction):
+            raise Undecided("the claim compares what is no number")
         if self.mass:  # the greatest count is at least the average
             return True if first * self.mass >= second else None
         return bool(first >= second)  # of equals, the first named
+
+    def shape(self) -> Hashable:
+        """What the case reads of contexts, but for the tokens that stand in its conditions."""
+        followed = tuple(
+            (e.op, e.every, e.before, tuple(offset for offset, _ in e.where)) if e.op in COUNTS and _constant(e) else e
+            for e in self.followed
+        )
+        numbers = tuple(self.followed.index(e) if isinstance(e, Expression) and e in self.followed else e for e in self.rule.args)
+        return followed, numbers, self.mass
+
+    def fits(self, k: int, token: int) -> Hashable:
+        """Tokens of which this is the same, read as the k-th, change the state of cases of one shape alike."""
+        text = self.tokens[token]
+        return self.domain.role(token), tuple(t.role(k, text) for t in self.trackers)
 
 
 class Pairs(Prover):
@@ -70,8 +87,10 @@ class Pairs(Prover):
 
     def run(self) -> Proof:
         """The proof. Raises Undecided where there is none."""
+        self._head()
         self._begin()
         self.cache: dict[Any, list[_Found]] = {}
+        self.known: dict[tuple[int, int, int], tuple[float, float]] = {}
         rule = self._rule
         domain = self._domain
         pairs = list(_pairs(rule, self.network.n_vocab, self.model.vocabulary.ids))
@@ -151,26 +170,23 @@ class Pairs(Prover):
         return np.asarray(self.network.wte[winner].astype(np.float64) - self.network.wte[loser].astype(np.float64))
 
     def _signature(self, case: PairCase, search: Search, slot: Slot, pair: tuple[int, int]) -> Any:
-        """What the search reads, with the two tokens by their roles and all others by what the domain makes of them."""
+        """All that the endings depend on: what the case reads of every token, where contexts end, what the head sees.
+
+        A token is told by what its case and its domain make of it, and by whether it is one of the two.
+        """
         if any(len(edges) > 1 for edges in self.emissions.edges):
             raise Undecided("many counts can only be compared where no later head reads an earlier one")
-        e, values = self.emissions, np.stack(slot.means.values.rows)[slot.values, 0]  # [n_emissions]
-        roles = np.array([-1 - pair.index(t) if t in pair else self._roles[t] for t in range(self.network.n_vocab)])[e.token]
-        columns = [e.level, roles, slot.kinds, values, search.finals]
+        e, means = self.emissions, slot.means
+        fits = [case.fits(k, t) for k, t in zip(e.levels, e.tokens, strict=True)]
+        kinds = sorted(set(fits), key=repr)  # in an order that knows no token
+        numbers = {kind: i for i, kind in enumerate(kinds)}
+        reads = np.array([numbers[kind] for kind in fits])
+        roles = np.array([-1 - pair.index(t) if t in pair else 0 for t in e.tokens])
+        columns = [e.level, roles, reads, slot.kinds, np.stack(means.values.rows)[slot.values, 0], search.finals]
         order = np.lexsort(columns[::-1])
-        return case.mass, b"".join(column[order].tobytes() for column in columns)
-
-    @cached_property
-    def _roles(self) -> list[int]:
-        """For each token the first that the domain and the claim read alike: those that can stand at the same positions."""
-        domain = self._domain
-        keys: dict[Any, int] = {}
-        states = {state for states in getattr(domain, "reached", [{domain.start}]) for state in states} | {domain.start}
-        ordered = sorted(states)
-        named = {key for (key,), _ in self._rule.table}
-        tokens = self.model.vocabulary.tokens
-        rows = [(tuple(domain.step(s, 0, t) for s in ordered), tokens[t] in named) for t in range(len(tokens))]
-        return [keys.setdefault(row, t) for t, row in enumerate(rows)]
+        bounds = [np.stack(part).tobytes() for part in (means.least, means.most, means.loose, means.finest)]
+        reading = case.shape(), tuple(kinds)
+        return reading, tuple(bounds), tuple(means.scores), b"".join(column[order].tobytes() for column in columns)
 
     # ------------------------------------------------------------ the judgement
 
@@ -179,16 +195,23 @@ class Pairs(Prover):
             return
         if not found.first:
             winner, loser = loser, winner
-        d = self._direction(winner, loser)  # [n_embd]
-        x, b = self.streams[found.final], self.network.blocks[-1]["attn"]["c_proj"]["b"].astype(np.float64)
-        mean = found.mean if found.first else -found.mean
-        margin = float((x.c + b) @ d) + mean
-        error = (found.radius + float(x.radius @ np.abs(d)) + self._rounding(winner, loser)) * UP
+        own, off = self._of_its_own(winner, loser, found.final)
+        margin = own + (found.mean if found.first else -found.mean)
+        error = (found.radius + off) * UP
         self.proof.error = max(self.proof.error, error)
         if not margin - error > 0:
             raise self._doubt(case, found.ending, f"the margin may be {margin - error:.6g}")
         if margin - error < self.proof.margin:
             self.proof.margin, self.proof.at = margin - error, found.ending.tokens(None)
+
+    def _of_its_own(self, winner: int, loser: int, final: int) -> tuple[float, float]:
+        """The difference of two logits by the last position's own stream, and how far all but the mean can be off."""
+        key = winner, loser, final
+        if key not in self.known:
+            d = self._direction(winner, loser)  # [n_embd]
+            x, b = self.streams[final], self.network.blocks[-1]["attn"]["c_proj"]["b"].astype(np.float64)
+            self.known[key] = float((x.c + b) @ d), float(x.radius @ np.abs(d) + self._rounding(winner, loser))
+        return self.known[key]
 
     def _rounding(self, winner: int, loser: int) -> float:
         """How far the floats of the last mean, its projection, the addition and the two logits can be off."""
@@ -213,6 +236,10 @@ def wanted(claim: Any) -> bool:
     else:
         rule = claim.function if isinstance(claim, Predicate) else None
     return isinstance(rule, Expression) and rule.op == "most" and len(rule.args) > FEW
+
+
+def _constant(e: Expression) -> bool:
+    return all(not isinstance(what, Expression) for _, what in e.where)
 
 
 def _pairs(rule: Expression, n_vocab: int, ids: dict[str, int]) -> Iterator[tuple[int, int | None, int, int]]:

@@ -11,6 +11,7 @@ Rules of this file: a proof that the checker does not accept is Undecided, with 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -26,8 +27,8 @@ from handcraft.proof.certificate.cases import ExpressionCase
 from handcraft.proof.certificate.domains import AnswerDomain
 from handcraft.proof.certificate.emissions import Window, _memory
 from handcraft.proof.certificate.network import Undecided
-from handcraft.proof.certificate.pairs import wanted
-from handcraft.proof.certificate.prover import TOLERANCE, Prover
+from handcraft.proof.certificate.pairs import PairCase, Pairs, wanted
+from handcraft.proof.certificate.prover import TOLERANCE, Proof, Prover
 from handcraft.proof.certificate.search import Accounts, Endings, Search, Slot, _following
 from handcraft.proof.checker import Found, Rejected, examine
 from handcraft.proof.checker.document import Certificate, Section, claim_hash, weights_hash
@@ -101,18 +102,30 @@ class Recorded(NamedTuple):
     found: Found
 
 
-class Recorder(Prover):
-    """A prover that writes down what it does."""
+class _Mixed(Exception):  # noqa: N818  # taken back at once
+    """Of one search's queries some see the same in every context and some do not."""
+
+
+class Recorder(Pairs):
+    """A prover that writes down what it does; of a proof pair by pair only what the head asks.
+
+    A later stage whose heads see the same in every context needs no search of its own: its section is the earlier
+    one, with heads that are blind. That section stands for all its contexts, so it must be so for every query of the
+    stage: where it is not, each has a search of its own (`blinds` is False) and its query tells the sections apart.
+    """
 
     draft: _Draft
-    fixed = False
+    blinds = True
 
     def recorded(self) -> Recorded:
         """The proof as a certificate that the checker accepted, and what it found. Raises Undecided where there is none."""
-        self.groups, self.sections, self.written, self.parents = Groups(), list[Section](), set[int](), list[_Draft]()
-        if wanted(self.claim):
-            raise Undecided("it is proved pair by pair, for which there are no certificates yet")
-        self.run()
+        self._recording()
+        try:
+            self.run()
+        except _Mixed:
+            self.blinds = False
+            self._recording()
+            self.run()
         certificate = self._certificate()
         try:
             found = examine(self.model, certificate)
@@ -124,25 +137,58 @@ class Recorder(Prover):
                          error=-_below(-found.error))  # fmt: skip
         return Recorded(stated, found)
 
+    def run(self) -> Proof:
+        """The proof, of either kind. Raises Undecided where there is none."""
+        return super().run() if wanted(self.claim) else Prover.run(self)
+
+    def _pair(self, case: PairCase, winner: int, loser: int) -> None:
+        super()._pair(case, winner, loser)
+        if not self.sections:  # the same for all pairs
+            here = self._ends(case, sorted(case.levels))[1]
+            for slots, members in self._queries(0, self.streams[here], here):
+                draft = _Draft(case, members, tuple(sorted(case.levels)), Trail(self.groups))
+                self.sections.append(replace(self._section(draft, slots), guesses=(), graph=None))
+
+    def _recording(self) -> None:
+        """Nothing is written down and nothing counted yet."""
+        self.groups, self.sections, self.parents = Groups(), list[Section](), list[_Draft]()
+        self.written: dict[int, Trail] = {}  # the trails that are sections already: kept, so that no other has its id
+        self.saw: dict[int, tuple[bool, Trail]] = {}  # of each trail, whether the next stage is blind
+        self.proof, self.counted, self.emissions.spent = Proof(cases=len(self.cases)), Counter(), 0
+
     def _watch(self, search: Search, case: Case, members: Array, levels: list[int]) -> None:
         self.draft = _Draft(case, members, tuple(levels), Trail(self.groups))
         search.trail = self.draft.trail
 
     def _fixed(self, slots: list[Slot], levels: list[int]) -> Accounts | None:
-        found = super()._fixed(slots, levels)
-        self.fixed = found is not None
-        return found
+        return super()._fixed(slots, levels) if self.blinds else None
 
     def _next(self, case: Case, stage: int, slots: list[Slot], endings: Endings, members: Array, levels: list[int]) -> None:
         self.parents.append(self.draft)
         super()._next(case, stage, slots, endings, members, levels)
         self.parents.pop()
 
-    def _seen(self, case: Case, slots: list[Slot], more: list[Slot], *rest: Any) -> Endings:
-        self.fixed = False
-        found = super()._seen(case, slots, more, *rest)
-        if self.fixed:
-            self.draft = replace(self.parents[-1], blind=self.parents[-1].blind + len(more))
+    def _seen(
+        self, case: Case, slots: list[Slot], more: list[Slot], mine: Endings, members: Array, levels: list[int], seen: set[Accounts]
+    ) -> Endings:
+        """The same, at several levels too: where each position offers these heads one key, the earlier graph is the section."""
+        parent, fixed = self.parents[-1], self._fixed_at(more, levels)
+        if mine and self.saw.setdefault(id(parent.trail), (fixed is not None, parent.trail))[0] != (fixed is not None):
+            raise _Mixed
+        if fixed is None:
+            return super()._seen(case, slots, more, mine, members, levels, seen)
+        self.draft = replace(parent, blind=parent.blind + len(more))
+        level = self.emissions.level
+        return {(expected, final, (*accounts, *fixed[int(level[final])])): end for (expected, final, accounts), end in mine.items()}
+
+    def _fixed_at(self, slots: list[Slot], levels: list[int]) -> dict[int, Accounts] | None:
+        """By level, what these slots see in every context. None where that is not the same at one of them."""
+        found: dict[int, Accounts] = {}
+        for level in sorted(levels, reverse=True):
+            accounts = self._fixed(slots, [level])
+            if accounts is None:
+                return None
+            found[level] = accounts
         return found
 
     def _judge(self, case: Case, endings: Endings, slots: list[Slot], stages: int) -> None:
@@ -150,8 +196,7 @@ class Recorder(Prover):
         draft = self.draft
         if endings and not (draft.blind and id(draft.trail) in self.written):
             self.sections.append(self._section(draft, slots))
-            self.written.add(id(draft.trail))
-            self.kept = [*getattr(self, "kept", []), draft.trail]  # so that no other has its id
+            self.written[id(draft.trail)] = draft.trail
 
     # ------------------------------------------------------------ as data
 

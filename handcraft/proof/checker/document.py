@@ -44,14 +44,17 @@ class Slot:
 
 @dataclass(frozen=True)
 class Section:
-    """One graph and the contexts it is meant for: `finals` are where and with which token they end."""
+    """One graph and the contexts it is meant for: `finals` are where and with which token they end.
+
+    There is no graph where two tokens at a time are compared (comparing.py).
+    """
 
     finals: tuple[tuple[int, int], ...]
     end: int | None
     guesses: tuple[tuple[int, Any], ...]
     order: tuple[int, ...] | None
     slots: tuple[Slot, ...]
-    graph: list[list[list[int]]]
+    graph: list[list[list[int]]] | None
 
 
 @dataclass(frozen=True)
@@ -222,7 +225,7 @@ def _section(value: Any) -> Section:
         tuple(_guess(x) for x in _list(s["guesses"], "guesses")),
         None if s["order"] is None else tuple(_wholes(s["order"], "order")),
         tuple(_slot(x) for x in _list(s["slots"], "slots")),
-        _table(s["graph"], "graph"),
+        None if s["graph"] is None else _table(s["graph"], "graph"),
     )
 
 

@@ -23,6 +23,7 @@ from handcraft.proof.checker.positions import Emissions
 from handcraft.proof.checker.reading import OUT, Domain, Reading
 from handcraft.proof.checker.ruled import reading_of
 from handcraft.proof.checker.sums import Softmax
+from handcraft.proof.checker.work import Work
 
 NOBODY = -1  # the last position has not been read
 MOST_STATES = 10**7
@@ -39,6 +40,7 @@ class Setting:
     emissions: Emissions
     domain: Domain
     groups: list[list[int]]
+    work: Work
 
 
 class Walk:
@@ -61,11 +63,11 @@ class Walk:
     def run(self) -> None:
         """All endings. Raises Rejected where an edge is missing."""
         now: list[Entry | None] = [((self.reading.start, frozenset([0]), NOBODY, (0,) * len(self.views)), 1)]
-        order = self.reading.order or range(self.levels[-1] + 1)
+        order, graph = self.reading.order or range(self.levels[-1] + 1), self.section.graph or []
         if self.reading.order is not None and any(len(states) != 1 for states in self.emissions.after):
             raise Rejected("what earlier positions hold depends on the order of reading")
         for k, position in enumerate(order):
-            edges = self.section.graph[k] if k < len(self.section.graph) else []
+            edges = graph[k] if k < len(graph) else []
             now = self._position(position, now, edges, last=k == self.levels[-1])
 
     def _position(self, position: int, now: list[Entry | None], edges: list[list[int]], *, last: bool) -> list[Entry | None]:

@@ -26,12 +26,14 @@ from handcraft.errors import printable
 from handcraft.model import Model
 from handcraft.proof.assumptions import ASSUMPTIONS
 from handcraft.proof.checker.boxes import Rejected
+from handcraft.proof.checker.comparing import compared
 from handcraft.proof.checker.document import Certificate, Section, claim_hash, weights_hash
 from handcraft.proof.checker.judging import Found, Judge
 from handcraft.proof.checker.network import Network
 from handcraft.proof.checker.positions import Emissions
 from handcraft.proof.checker.reading import Domain
 from handcraft.proof.checker.sections import Setting, Walk
+from handcraft.proof.checker.work import Work
 
 
 class Checker:
@@ -61,6 +63,8 @@ class Checker:
         c, vocabulary, places = self.certificate, self.network.n_vocab, self.network.n_ctx
         tokens = [c.alphabet, *c.groups, *c.tokens, *([token for _, token in s.finals] for s in c.sections)]
         levels = [len(c.tokens) - 1, *(level for s in c.sections for level, _ in s.finals)]
+        if any(len(set(row)) < len(row) for row in (c.alphabet, *c.groups, *c.tokens)):
+            raise Rejected("a list of tokens names one twice")
         if max(map(max, filter(None, tokens)), default=0) >= vocabulary or max(levels) >= places or len(c.after) != len(c.tokens):
             raise Rejected("it names tokens or positions that the model has not")
 
@@ -68,7 +72,10 @@ class Checker:
         """What holds. Raises Rejected where something does not."""
         certificate = self.certificate
         _disjoint(certificate.sections)
-        setting = Setting(self.network, self.emissions, self.domain, certificate.groups)
+        setting = Setting(self.network, self.emissions, self.domain, certificate.groups, Work())
+        if any(section.graph is None for section in certificate.sections):
+            compared(setting, certificate.sections, self.found)
+            return self.found
         for section in certificate.sections:
             walk = Walk(setting, section)
             walk.run()
