@@ -21,7 +21,7 @@ from pydantic import BeforeValidator, PlainSerializer, model_validator
 from handcraft.affine import kind_of
 from handcraft.callbacks import Callback
 from handcraft.errors import ProgramError, PromptError, hint, listing, printable
-from handcraft.expressions import Expression, compiled, evaluate, shown
+from handcraft.expressions import Expression, asking, evaluate, shown
 from handcraft.transducers import Transducer
 from handcraft.values import Frozen
 from handcraft.vocabulary import Vocabulary
@@ -123,7 +123,7 @@ def _split(prompt: str, text: object, stop: str | None, vocabulary: Vocabulary) 
 
 def _applied(rule: Expression, asked: Sequence[str], length: int) -> tuple[Any, ...]:
     """The rule, asked for one token after another until one is no text."""
-    tokens, ask = list[Any](asked), compiled(rule)
+    tokens, ask = list[Any](asked), asking(rule)
     for here in range(len(asked) - 1, len(asked) + length - 1):
         tokens.append(ask(tokens, {"here": here, "end": len(asked) - 1}))
         if not isinstance(tokens[-1], str):

@@ -11,8 +11,9 @@ where a number is needed; it may come from anyone's file, so depth, size and num
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import accumulate
 from math import ceil
 from typing import Annotated, Any, Literal, TypeAlias
@@ -168,7 +169,30 @@ def evaluate(expression: Expression, tokens: Sequence[str], *, end: int | None =
     """The value of an expression on a context. `end` is the prompt's last index, `step` the number of an aligned step."""
     scope = {"here": len(tokens) - 1}
     scope |= {name: value for name, value in (("end", end), ("step", step)) if value is not None}
-    return compiled(expression)(tokens, scope)
+    return asking(expression)(tokens, scope)
+
+
+@dataclass(frozen=True, eq=False)
+class _Same:
+    """An expression by its identity: hashing what it is made of takes longer than asking it."""
+
+    e: Expression | int | str
+
+    def __hash__(self) -> int:
+        return id(self.e)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.e is other.e
+
+
+def asking(e: Expression | int | str) -> Ask:
+    """The same as `compiled`, kept for when it is asked again."""
+    return _kept(_Same(e))
+
+
+@lru_cache(maxsize=256)
+def _kept(same: _Same) -> Ask:
+    return compiled(same.e)
 
 
 def compiled(e: Expression | int | str) -> Ask:
@@ -276,13 +300,13 @@ _LOOKUPS: Mapping[str, Callable[[Expression, Sequence[Value], Sequence[str]], Va
 
 def _positions(e: Expression, tokens: Sequence[str], scope: Scope) -> range:
     """The positions a selection looks at."""
-    before = compiled(e.before)(tokens, scope) if e.before is not None else len(tokens)
+    before = asking(e.before)(tokens, scope) if e.before is not None else len(tokens)
     stop = 0 if before is None else min(ceil(_number(e, before)), len(tokens))
     return range(e.every[0], stop, e.every[1])
 
 
 def _matches(e: Expression, tokens: Sequence[str], scope: Scope) -> list[int]:
-    wanted = [(offset, compiled(w)(tokens, scope) if isinstance(w, Expression) else w) for offset, w in e.where]
+    wanted = [(offset, asking(w)(tokens, scope) if isinstance(w, Expression) else w) for offset, w in e.where]
     return [j for j in _positions(e, tokens, scope) if all(_stands(what, j + offset, tokens) for offset, what in wanted)]
 
 

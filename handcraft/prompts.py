@@ -165,13 +165,19 @@ class Language:
 
     def draw(self, random: Random) -> str:
         """One text: the length evenly among those that occur, then evenly among the texts of that length."""
-        length = random.choice(list(self.lengths))
-        text, state = "", START
+        length = random.choice(self._occurring)
+        text, state, number = [], START, random.randrange(self.lengths[length])  # the number of the text among them
         for left in range(length - 1, -1, -1):
             sums, edges = self._choices(state, left)
-            chars, state = edges[bisect_right(sums, random.randrange(sums[-1]))]
-            text += random.choice(chars)
-        return text
+            i = bisect_right(sums, number)
+            chars, state = edges[i]
+            which, number = divmod(number - (sums[i - 1] if i else 0), self._ways[left][state])
+            text.append(chars[which])
+        return "".join(text)
+
+    @cached_property
+    def _occurring(self) -> list[int]:
+        return list(self.lengths)
 
     def sample(self, count: int) -> Iterator[str]:
         """So many texts, drawn evenly by length: the same ones each time."""

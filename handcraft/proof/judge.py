@@ -16,7 +16,7 @@ from handcraft.claims import Answers, Claim, Distribution, Each, Residual
 from handcraft.gpt2 import Array, gpt2, recorder
 from handcraft.model import Model
 from handcraft.proof.expectation import Chances, EachToken, NextToken, Values, at_each
-from handcraft.proof.tally import Find, Tally, Wrong
+from handcraft.proof.tally import Find, Tally, Wrong, margins_of
 
 
 class Judge:
@@ -105,8 +105,9 @@ class Judge:
         for pairs in by_length.values():
             fed = np.array([(asked + answer)[:-1] for asked, answer in pairs])  # [n_batch, n_seq]
             logits = self._read(fed, min(len(asked) for asked, _ in pairs))
-            for (asked, answer), rows in zip(pairs, logits, strict=True):
-                self._answer(tally, asked, answer, rows[len(asked) - 1 :])
+            for size in sorted({len(asked) for asked, _ in pairs}):
+                chosen = [i for i, (asked, _) in enumerate(pairs) if len(asked) == size]
+                self._answers(tally, [pairs[i] for i in chosen], logits[chosen, size - 1 :])
         return sum(len(answer) for pairs in by_length.values() for _, answer in pairs)
 
     def _read(self, ids: Array, first: int) -> Array:  # [n, n_seq] -> [n, n_seq, n_vocab]
@@ -118,6 +119,23 @@ class Judge:
         for n in range(first, ids.shape[1] + 1):
             found[:, n - 1] = gpt2(ids[:, :n], **weights, **config)[:, -1]
         return found
+
+    def _answers(self, tally: Tally, pairs: list[tuple[list[int], list[int]]], logits: Array) -> None:
+        """Answers of one length to prompts of one length, and the logits before each token [n, n_answer, n_vocab]."""
+        expected = np.array([answer for _, answer in pairs])  # [n, n_answer]
+        margins = margins_of(logits.reshape(-1, logits.shape[-1]), expected.ravel()).reshape(expected.shape)
+        if not (margins > 0).all():
+            for (asked, answer), rows in zip(pairs, logits, strict=True):
+                self._answer(tally, asked, answer, rows)
+            return
+        tally.contexts, tally.checked = tally.contexts + len(pairs), tally.checked + len(pairs)
+        tally.correct += len(pairs)
+        rows, places = np.nonzero(margins == margins.min())
+        first = places.min()
+        tally.lower(
+            float(margins.min()),
+            lambda: (min([*pairs[i][0], *pairs[i][1][:first]] for i in rows[places == first].tolist()), None),
+        )
 
     def _answer(self, tally: Tally, asked: list[int], answer: list[int], logits: Array) -> None:
         """One answer and the logits [n_answer, n_vocab] before each of its tokens."""
