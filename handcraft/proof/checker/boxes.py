@@ -109,7 +109,10 @@ class Floats:
         rounded = (there & ~(_halved(x.c) & (radius == 0))).astype(np.float64) @ ((w != 0) & ~_halved(w))  # products
         k = terms - (rounded == 0)  # the last rounding is that of the result
         error = self.gamma(k - 1) * size + (self.u + 2.0**-50) * (np.abs(x.c @ w + b) + x.radius @ np.abs(w) + self.gamma(k) * size)
-        error = np.where(exact | (k <= 0), 0.0, error + (terms + 2) * self.least)
+        single = (terms == 1) & (rounded == 0)  # a product by a power of two, or a constant: it is exact unless it underflows
+        normal = (np.abs(x.c @ w + b) >= self.least) & (radius @ np.abs(w) == 0)
+        error = np.where(single, np.where(normal, 0.0, self.least), error + (terms + 2) * self.least)
+        error = np.where(exact | (terms == 0), 0.0, error)
         g = np.einsum("nis,io->nos", x.g, w) if x.g.shape[2] else np.zeros((*size.shape, 0))
         own = 2.0**-48 * np.abs(x.g).sum(axis=2) @ np.abs(w)  # of g itself
         return Box(x.c @ w + b, (x.r @ np.abs(w) + error + own) * UP, g)

@@ -24,7 +24,9 @@ from handcraft.model import Model
 from handcraft.weights import parse_json, read_bytes, sha256, to_safetensors, write_atomically
 
 FORMAT = "handcraft certificate 1"
-MOST = 2**28  # bytes of a certificate, unpacked
+MOST = 2**26  # bytes of a certificate, unpacked
+MOST_LISTS = 2**20  # of them all; the largest of a bundled program has a fifth of it
+MOST_ITEMS = 2**23  # that stand in them
 KEYS = (
     "format", "program", "weights", "claim", "dtype", "n_ctx", "contexts", "checked", "margin", "margin_at", "error",
     "assumptions", "seconds", "alphabet", "groups", "earlier", "sections",
@@ -87,9 +89,17 @@ def weights_hash(model: Model) -> str:
 
 
 def claim_hash(model: Model) -> str:
-    """The SHA-256 of the claim's JSON, with the vocabulary it is about."""
+    """The SHA-256 of what the claim means: its JSON without where it was written, the vocabulary, how the model runs."""
     claim = model.program.model_dump(mode="json")["claim"] if model.program else None
-    return sha256(json.dumps([claim, model.vocabulary.tokens], sort_keys=True).encode())
+    runs = [model.causal, model.activation, model.n_head, model.dtype, model.n_ctx]
+    return sha256(json.dumps([_unplaced(claim), list(model.vocabulary.tokens), runs], sort_keys=True).encode())
+
+
+def _unplaced(value: Any) -> Any:
+    """The same JSON without the lines of files where its parts were written."""
+    if isinstance(value, dict):
+        return {key: _unplaced(part) for key, part in value.items() if key != "source"}
+    return [_unplaced(part) for part in value] if isinstance(value, list) else value
 
 
 # ------------------------------------------------------------ writing
@@ -123,7 +133,9 @@ def read_certificate(path: Path) -> Certificate:
     """A certificate of a file. Raises ProgramError, with the file's name, for anything amiss."""
     try:
         data = read_bytes(path, MOST)
-        return from_json(parse_json(_unpacked(data) if path.suffix == ".gz" else data, MOST))
+        data = _unpacked(data) if path.suffix == ".gz" else data
+        _modest(data)
+        return from_json(parse_json(data, MOST))
     except WeightsError as error:
         message = str(error) if str(path) in str(error) else f"{path}: {error}"
         raise ProgramError(message) from None
@@ -138,6 +150,13 @@ def _unpacked(data: bytes) -> bytes:
     if len(found) > MOST:
         raise WeightsError(f"it has more than {MOST} bytes; at most {MOST} are read")
     return found
+
+
+def _modest(data: bytes) -> None:
+    """Raises WeightsError where the JSON would be many times as large in memory: counted before anything is made of it."""
+    lists, items = data.count(b"[") + data.count(b"{"), data.count(b",")
+    if lists > MOST_LISTS or items > MOST_ITEMS:
+        raise WeightsError(f"it has {lists} lists and {items} items; at most {MOST_LISTS} and {MOST_ITEMS} are read")
 
 
 def from_json(data: dict[str, Any]) -> Certificate:

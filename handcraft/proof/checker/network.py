@@ -7,6 +7,7 @@ rejected.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,10 @@ class Network:
         weights = model.weights
         if not model.causal or weights.get("ln_f") is not None or any("ln_1" in b or "ln_2" in b for b in weights["blocks"]):
             raise Rejected("a model that normalises or looks ahead cannot be checked")
+        if model.dtype not in ("float32", "float64"):
+            raise Rejected(f"the rounding of {model.dtype} is not bounded")
+        if model.activation not in ("relu", "gelu"):
+            raise Rejected(f"the activation {model.activation} is not bounded")
         self.floats, self.activation, self.blocks = Floats(model.dtype), model.activation, weights["blocks"]
         self.wte, self.wpe = weights["wte"].astype(np.float64), weights["wpe"].astype(np.float64)
         self.n_vocab, self.n_ctx = len(self.wte), len(self.wpe)
@@ -59,18 +64,39 @@ class Network:
         return found
 
     def _finite(self, n_head: int) -> None:
-        """Raises Rejected where a number could overflow."""
-        sizes, x = [0.0], np.abs(self.wte).max(axis=0) + np.abs(self.wpe).max(axis=0)
+        """Raises Rejected where a number could overflow, read or not: infinity times zero is no number.
+
+        A weight below the least normal number may be flushed to zero before it is multiplied, so there must be none.
+        """
+        most = 2.0**120 if self.floats.digits == 24 else 2.0**1000
+        with np.errstate(all="ignore"):
+            if not all((part < most).all() for part in self._sizes(n_head)):
+                raise Rejected("a number of the model could overflow")
+            weights = [
+                self.wte,
+                self.wpe,
+                *(a for b in self.blocks for part in b.values() for p in part.values() for a in p.values()),
+            ]
+            if any(((a != 0) & (np.abs(a) < self.floats.least)).any() for a in weights):
+                raise Rejected("a weight is below the least normal number")
+
+    def _sizes(self, n_head: int) -> Iterator[Array]:
+        """The greatest size of every number of a forward pass."""
+        x = np.abs(self.wte).max(axis=0) + np.abs(self.wpe).max(axis=0)  # [n_embd]
+        yield x
         for block in self.blocks:
             if "attn" in block:
-                q, k, v = np.split(_size(block["attn"]["c_attn"], x), 3)
-                sizes += [float(a @ b) for a, b in zip(np.split(q, n_head), np.split(k, n_head), strict=True)]
-                x = x + _size(block["attn"]["c_proj"], v)
+                qkv = _size(block["attn"]["c_attn"], x)  # [3 n_embd]
+                q, k, v = np.split(qkv, 3)
+                added = _size(block["attn"]["c_proj"], v * 1.01)
+                x = x + added
+                yield from (qkv, (q * k).reshape(n_head, -1).sum(axis=1) * 1.01, added, x)
             if "mlp" in block:
-                x = x + _size(block["mlp"]["c_proj"], _size(block["mlp"]["c_fc"], x))
-            sizes.append(float(x.max()))
-        if not max(*sizes, float((np.abs(self.wte) @ x).max())) < (2.0**120 if self.floats.digits == 24 else 2.0**1000):
-            raise Rejected("a number of the model could overflow")
+                pre = _size(block["mlp"]["c_fc"], x)  # [n_inner]
+                added = _size(block["mlp"]["c_proj"], pre * 1.01)
+                x = x + added
+                yield from (pre, pre**3 if self.activation == "gelu" else pre, added, x)
+        yield np.abs(self.wte) @ x * 1.01
 
     def embed(self, tokens: Array, positions: Array) -> Box:  # [n], [n] -> [n, n_embd]
         """The stream before the first block."""
@@ -96,9 +122,10 @@ class Network:
         c, r, g = x.c[row], x.r[row], x.g[row]  # [n_embd], [n_embd], [n_embd, n_shared]
         apart = self.wte[expected] - self.wte  # [n_vocab, n_embd]
         radius = (np.abs(apart) @ r + np.abs(apart @ g).sum(axis=1) + error + error[expected]) * 1.0000001
-        size = np.abs(apart) @ np.abs(c)
+        size, ends = np.abs(apart) @ np.abs(c), np.abs(self.wte) + np.abs(self.wte[expected])
+        sure = ends <= np.exp2(np.clip(53 + np.minimum(grid(self.wte), grid(self.wte[expected])), -1000, 1000))
         exact = size <= np.exp2(np.clip(53 + (grid(apart) + grid(c)).min(axis=1), -1000, 1000))
-        least = apart @ c - radius - np.where(exact, 0.0, 2.0**-48 * size)
+        least = apart @ c - radius - np.where(exact & sure.all(axis=1), 0.0, 2.0**-48 * (ends @ np.abs(c)))
         others = np.arange(self.n_vocab) != expected
         return float(least[others].min(initial=math.inf)), float(radius[others].max(initial=0.0))
 

@@ -19,7 +19,7 @@ from handcraft.answering import Table
 from handcraft.claims import Answers, Claim
 from handcraft.expressions import Expression, evaluate
 from handcraft.model import Model
-from handcraft.prompts import START
+from handcraft.prompts import START, Language
 from handcraft.proof.checker.boxes import Rejected
 from handcraft.transducers import Transducer
 
@@ -34,6 +34,9 @@ class Domain:
         self.model, self.claim, self.alphabet = model, claim, set(alphabet)
         self.tokens, self.ids = model.vocabulary.tokens, model.vocabulary.ids
         self.language = claim.language(model.n_ctx, model.vocabulary) if isinstance(claim, Answers) else None
+        self.stop = self.ids[claim.stop] if isinstance(claim, Answers) and claim.stop is not None else None
+        if self.language is not None and not isinstance(getattr(claim, "answer", None), Table):
+            _spelled_once(self.language, self.tokens)
         self.table = _written_out(model, claim) if isinstance(claim, Answers) and isinstance(claim.answer, Table) else None
 
     def length(self, end: int) -> int:
@@ -43,9 +46,17 @@ class Domain:
             if length.uses(*SELECTIONS, "here", "step"):
                 raise Rejected("the length of an answer depends on more than the prompt's")
             length = evaluate(length, (), end=end)  # type: ignore[assignment]
-        if not isinstance(length, int):
-            raise Rejected("the claim does not say how long an answer is")
+        if type(length) is not int or length < 1:
+            raise Rejected("the claim does not say how long an answer is, or an answer has no token")
+        if end + length > self.model.n_ctx:
+            raise Rejected("a prompt and its answer do not fit the window")
         return length
+
+    def ends_with(self, found: int, end: int, level: int) -> int:
+        """A token of an answer. Raises Rejected for a stop token too early, and for another token in its place."""
+        if self.stop is not None and (found == self.stop) != (level == end + self.length(end) - 1):
+            raise Rejected("an answer holds the stop token too early, or does not end with it")
+        return found
 
     def sizes(self, *, ends: bool) -> dict[tuple[int | None, int], int]:
         """How many contexts there are; with `ends`, by where the prompt ends."""
@@ -54,14 +65,12 @@ class Domain:
         if self.table is not None:
             return {(None, n - 1): sum(len(c) == n for c in self.table[0]) for n in {len(c) for c in self.table[0]}}
         if not ends:
-            if getattr(self.claim, "length", None) != 1:
+            if any(self.length(n - 1) != 1 for n in self.language.lengths):
                 raise Rejected("the sections do not say where the prompts end")
             return {(None, n - 1): count for n, count in self.language.lengths.items()}
         found: dict[tuple[int | None, int], int] = {}
         width = 1 if isinstance(getattr(self.claim, "answer", None), Transducer) else len(self.alphabet)
         for n, count in self.language.lengths.items():
-            if n + self.length(n - 1) - 1 > self.model.n_ctx:
-                raise Rejected("a prompt and its answer do not fit the window")
             found |= {(n - 1, n - 1 + i): count * width**i for i in range(self.length(n - 1))}
         return found
 
@@ -86,13 +95,30 @@ class Domain:
         return self.language is None or state == () or self.language.accepts(state[0])
 
 
+def _spelled_once(language: Language, tokens: Sequence[str]) -> None:
+    """Raises Rejected where a token of several characters could stand in a prompt, whose texts are counted by character."""
+    longer, chars = [text for text in tokens if len(text) > 1], set("".join(tokens))
+    waiting, seen = [START], {START}
+    while waiting and longer:
+        state = waiting.pop()
+        if any(language.step(state, text) for text in longer):
+            raise Rejected("a prompt holds a token of several characters")
+        after = {language.step(state, char) for char in chars} - seen - {0}
+        seen |= after
+        waiting += after
+
+
 def _written_out(model: Model, claim: Answers) -> tuple[dict[tuple[int, ...], int], set[tuple[int, ...]]]:
     """Of a table of answers: what follows every context, and all their beginnings."""
     follows: dict[tuple[int, ...], int] = {}
+    lengths = set[int]()
     for prompt in claim.language(model.n_ctx, model.vocabulary):
         ids = model.vocabulary.ids
         asked = [ids[t] for t in model.vocabulary.split(prompt)]
         whole = (*asked, *(ids[t] for t in claim.expected(prompt, model.vocabulary, model.n_ctx)))
+        lengths.add(len(whole) - len(asked))
+        if len(whole) - 1 > model.n_ctx or len(whole) == len(asked) or (claim.stop is None and len(lengths) > 1):
+            raise Rejected("answers of a table have no token, do not fit the window, or several lengths and nothing that ends them")
         for i in range(len(asked), len(whole)):
             if follows.setdefault(whole[:i], whole[i]) != whole[i]:
                 raise Rejected("the table answers a text in two ways")
@@ -189,7 +215,7 @@ class Aligned(Reading):
         found = self.stop if self.stop is not None and due is None else due
         if found is None or done < len(self.places):
             raise Rejected("the transducer has not come to its end")
-        return self.domain.ids[found]
+        return self.domain.ends_with(self.domain.ids[found], self.end or 0, self.levels[0])
 
 
 def _shape(domain: Domain, end: int) -> list[set[int]]:

@@ -9,11 +9,12 @@ Rules of this file: the meaning is that of `expressions.evaluate`; what must be 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from math import ceil
 from typing import Any
 
 from handcraft.answering import Table
-from handcraft.claims import After, Answers, Distribution
+from handcraft.claims import After, Answers, Distribution, Residual
 from handcraft.expressions import LAZY, Expression, chosen, combine
 from handcraft.prompts import START
 from handcraft.proof.checker.boxes import Rejected
@@ -89,21 +90,26 @@ class Ruled(Reading):
         if any(self._value(e, memory, scope, token) != value for e, value in self.guesses.items()):
             return OUT
         found = self._value(self.rule, memory, scope, token)
-        if isinstance(found, str):
-            if found not in self.domain.ids:
-                raise Rejected("the claim answers with what is no token")
-            return self._continued(self.domain.ids[found], level)
-        if self.domain.language is not None:
+        if found is None and self.domain.language is None:
+            return None
+        if isinstance(self.domain.claim, Residual):
+            if type(found) not in (int, Fraction):
+                raise Rejected("the claim says a token, or nothing, of a lane")
+            return found
+        if found is None:
             raise Rejected("the claim has no answer to some context")
-        return found
+        if not isinstance(found, str) or found not in self.domain.ids:
+            raise Rejected("the claim answers with what is no token")
+        return self._continued(self.domain.ids[found], level)
 
     def _continued(self, found: int, level: int) -> int:
         """The answer itself, which must be among the tokens that contexts behind the prompt are made of."""
-        last = self.end is None or level == self.end + self.domain.length(self.end) - 1
-        stop = getattr(self.domain.claim, "stop", None)
-        if not last and found not in self.domain.alphabet and self.domain.tokens[found] != stop:
+        if self.domain.language is None:
+            return found
+        end = level if self.end is None else self.end
+        if level != end + self.domain.length(end) - 1 and found not in self.domain.alphabet:
             raise Rejected("an answer holds a token that no section goes on with")
-        return found
+        return self.domain.ends_with(found, end, level)
 
     def _value(self, e: Any, memory: Any, scope: dict[str, Any], token: int) -> Any:
         if not isinstance(e, Expression):

@@ -84,6 +84,7 @@ class Walk:
             if name not in asked:
                 asked[name] = self._read(memory, earlier, own, position, self._targets(row), last=last)
             steps, ends = asked[name]
+            self.setting.work.spend(len(steps) + len(ends))
             for (following, states, mine, keys, target), (times, token) in steps.items():
                 self.back[-1].setdefault(target, (number, token))
                 new = following, states, mine, self._inserted(seen, keys, position)
@@ -94,7 +95,9 @@ class Walk:
                 found = self.endings.setdefault(place, {})
                 times, example = found.get(expected, (0, (len(self.back) - 1, number, read)))
                 found[expected] = times + count, example
-        return [after.get(i) for i in range(max(after, default=-1) + 1)]
+        if after and max(after) >= len(after):
+            raise Rejected("nothing leads to a state")
+        return [after[i] for i in range(len(after))]
 
     def example(self, end: Example) -> list[int]:
         """A context that leads to an ending."""
@@ -112,12 +115,15 @@ class Walk:
         groups = self.setting.groups
         if len(row) % 2 or any(group >= len(groups) for group in row[::2]) or any(target >= MOST_STATES for target in row[1::2]):
             raise Rejected("an edge has no such group of tokens, or leads nowhere")
+        if sum(len(groups[group]) for group in row[::2]) > self.network.n_vocab:
+            raise Rejected("a state has several edges for a token")
         return {token: target for group, target in zip(row[::2], row[1::2], strict=True) for token in groups[group]}
 
     def _read(
         self, memory: Any, earlier: frozenset[int], own: int, position: int, targets: dict[int, int], *, last: bool
     ) -> tuple[dict[Any, tuple[int, int]], list[Any]]:  # fmt: skip
         """Every token that the domain allows: what it leads to, how often; and what contexts that end with it must have."""
+        self.setting.work.spend(self.network.n_vocab * len(earlier))
         steps, ends, level = dict[Any, tuple[int, int]](), list[Any](), self.levels[-1] if self.reading.order else position
         for token in range(self.network.n_vocab):
             following = self.reading.step(memory, position, token)

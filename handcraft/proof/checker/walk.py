@@ -20,6 +20,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from handcraft.affine import Lane
 from handcraft.claims import Answers, Residual
 from handcraft.errors import printable
@@ -33,7 +35,10 @@ from handcraft.proof.checker.network import Network
 from handcraft.proof.checker.positions import Emissions
 from handcraft.proof.checker.reading import Domain
 from handcraft.proof.checker.sections import Setting, Walk
-from handcraft.proof.checker.work import Work
+from handcraft.proof.checker.work import LEAST, Work
+
+STEPS = 64  # for each number that a graph is written with
+MOST_NUMBERS = 2**26  # in the streams of earlier positions
 
 
 class Checker:
@@ -52,6 +57,8 @@ class Checker:
             raise Rejected("it states another program, another window or other assumptions")
         self.network = Network(model)
         self._ranges()
+        self.work = Work(LEAST + STEPS * sum(_entries(s) for s in certificate.sections))
+        self._emitted()
         self.domain = Domain(model, self.claim, certificate.alphabet)
         self.emissions = Emissions(self.network, certificate.tokens, certificate.after, certificate.followed)
         self.found = Found()
@@ -68,11 +75,18 @@ class Checker:
         if max(map(max, filter(None, tokens)), default=0) >= vocabulary or max(levels) >= places or len(c.after) != len(c.tokens):
             raise Rejected("it names tokens or positions that the model has not")
 
+    def _emitted(self) -> None:
+        """Raises Rejected where the streams of earlier positions would fill the memory."""
+        c, blocks = self.certificate, len(self.network.blocks)
+        count = sum(len(after) * len(tokens) for after, tokens in zip(c.after, c.tokens, strict=True))
+        if count * self.network.wte.shape[1] * (blocks + 1) > MOST_NUMBERS:
+            raise Rejected(f"the {count} states of earlier positions are too many to be kept")
+
     def run(self) -> Found:
         """What holds. Raises Rejected where something does not."""
         certificate = self.certificate
         _disjoint(certificate.sections)
-        setting = Setting(self.network, self.emissions, self.domain, certificate.groups, Work())
+        setting = Setting(self.network, self.emissions, self.domain, certificate.groups, self.work)
         if any(section.graph is None for section in certificate.sections):
             compared(setting, certificate.sections, self.found)
             return self.found
@@ -100,10 +114,11 @@ def examine(model: Model, certificate: Certificate) -> Found:
     Raises Rejected, with the reason, where it does not hold.
     """
     try:
-        checker = Checker(model, certificate)
-        found = checker.run()
-        found.contexts, found.checked = checker.covered()
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        with np.errstate(all="ignore"):  # what is no finite number is rejected where it is used
+            checker = Checker(model, certificate)
+            found = checker.run()
+            found.contexts, found.checked = checker.covered()
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise Rejected(f"it is not consistent: {printable(str(error))}") from None
     if not found.checked or not found.spoken:
         raise Rejected("the claim is silent on every context")
@@ -131,6 +146,11 @@ def _stated(model: Model, certificate: Certificate, found: Found) -> None:
         raise Rejected(f"it states an error of at most {certificate.error:g}, but it may be {found.error:.6g}")
     if [model.vocabulary.tokens[i] for i in found.at] != certificate.margin_at:
         raise Rejected("its bound stands after another context")
+
+
+def _entries(section: Section) -> int:
+    """How many numbers a section's graph is written with."""
+    return sum(len(row) for states in section.graph or () for row in states)
 
 
 def _disjoint(sections: Iterable[Section]) -> None:
