@@ -51,6 +51,7 @@ class Tally:
     min_margin_at: Context | None = None
     max_error: float | None = None
     worst: Wrong | None = None
+    unsure: Wrong | None = None  # right by the forward pass that runs, within rounding of being wrong
 
     def add_tokens(self, expected: Array, logits: Array, find: Find) -> None:
         """A batch: expected ids [n], logits [n, n_vocab]."""
@@ -111,6 +112,11 @@ class Tally:
         if self.worst is None or wrong.key < self.worst.key:
             self.worst = wrong
 
+    def keep_unsure(self, doubt: Wrong) -> None:
+        """Remember a prediction that only rounding makes right, if it is shorter than the one known."""
+        if self.unsure is None or doubt.key < self.unsure.key:
+            self.unsure = doubt
+
     def merge(self, other: Tally) -> None:
         """Add what was counted in another part; each part must be added once."""
         self.contexts += other.contexts
@@ -123,6 +129,8 @@ class Tally:
             self.max_error = max(self.max_error or 0.0, other.max_error)
         if other.worst is not None:
             self.keep(other.worst)
+        if other.unsure is not None:
+            self.keep_unsure(other.unsure)
 
 
 def margins_of(logits: Array, expected: Array) -> Array:  # [n, n_vocab], [n] -> [n]
