@@ -20,7 +20,7 @@ import numpy as np
 from handcraft.claims import Claim, Distribution, Residual
 from handcraft.gpt2 import Array, Weights, convert, gpt2, recorder, softmax
 from handcraft.model import Model
-from handcraft.proof.doubt import Doubt, Near, chance
+from handcraft.proof.doubt import Doubt, Near
 from handcraft.proof.expectation import SILENT
 from handcraft.proof.tally import margins_of
 
@@ -87,8 +87,16 @@ class Second:
         with np.errstate(all="ignore"):
             slack = self.slack(expected, found)
             same = np.abs(slack - self.slack(expected, wide)) <= APART * np.abs(slack)
-            size = np.abs(found[0][:, self.column]) if isinstance(self.claim, Residual) else np.abs(found[1]).max(axis=1)
-            return np.isinf(slack) | (same & (np.abs(slack) > LAST_BITS * self.u * size))
+            return np.isinf(slack) | (same & (np.abs(slack) > LAST_BITS * self.u * self._size(found)))
+
+    def _size(self, found: Pass) -> Array:  # -> [n]
+        """Of what a slack is computed from: a rounding of it may be that of the slack."""
+        stream, logits = found
+        if isinstance(self.claim, Residual):
+            return np.abs(stream[:, self.column])
+        if isinstance(self.claim, Distribution):  # what is unlikely moves little, however large its logit
+            return 2 * (softmax(logits.astype(np.float64)) * np.abs(logits)).sum(axis=1)
+        return np.abs(logits).max(axis=1)
 
     def sure(self, expected: Array, ids: Array) -> Array:  # [n, ...], [n, n_seq] -> [n] bool
         """Where no order of summation can turn a prediction."""
@@ -100,13 +108,21 @@ class Second:
         slack, n = self.slack(expected, (stream.c, logits.c)), len(expected)
         if isinstance(self.claim, Residual):
             return np.abs(slack) > stream.e[:, self.column] * (1 + 2.0**-40)
-        worst = logits.e.max(axis=1)
         if isinstance(self.claim, Distribution):
-            return np.abs(slack) > np.array([chance(2 * error) for error in worst])
+            return np.abs(slack) > _moved(logits)
         others = logits.e.copy()
         others[np.arange(n), np.maximum(expected, 0)] = 0
         off = logits.e[np.arange(n), np.maximum(expected, 0)] + others.max(axis=1)
         return (np.abs(slack) > off * (1 + 2.0**-40)) | (off == 0)
+
+
+def _moved(logits: Near) -> Array:  # [n, n_vocab] -> [n]
+    """How far a probability moves with its logits: each weight by its own error, their sum by all of them."""
+    chances = softmax(logits.c)
+    moved = chances * np.expm1(np.minimum(logits.e, 300.0))
+    total = moved.sum(axis=1, keepdims=True)
+    most = (moved + chances * total) / (1 - np.minimum(total, 0.5))
+    return np.where(total[:, 0] < 0.5, most.max(axis=1), 1.0) + 2.0**-40
 
 
 def _told(slack: Array, silent: Array) -> Array:  # [n], [n] -> [n]
