@@ -47,7 +47,12 @@ def available() -> bool:
 def applies(judge: Judge) -> bool:
     """Whether the claim is a table, and the model shares prefixes: it is causal, and no number of it can overflow."""
     expect = judge.expect
-    if not judge.model.causal or judge.second.doubt.overflows is not None or not isinstance(expect, NextToken | Chances) or expect.endings is None:
+    if (
+        not judge.model.causal
+        or judge.second.doubt.overflows is not None
+        or not isinstance(expect, NextToken | Chances)
+        or expect.endings is None
+    ):
         return False
     return sum(map(len, expect.endings.ids)) * len(judge.model.vocabulary) <= MAX_CELLS
 

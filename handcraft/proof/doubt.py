@@ -166,7 +166,7 @@ class _Pass:
         return Near(c, e, np.where(e == 0, grid(c), UNKNOWN) if self.signed else kept)
 
     def linear(self, x: Near, w: Array, b: Array | None = None) -> Near:  # [..., n_in], [n_in, n_out] -> [..., n_out]
-        """x @ w + b."""
+        """X @ w + b."""
         w = w.astype(np.float64)
         own = np.zeros(w.shape[1]) if b is None else b.astype(np.float64)
         sizes, size = np.abs(w), x.size
@@ -195,7 +195,7 @@ class _Pass:
         return np.where(ku < 0.5, ku / (1 - np.minimum(ku, 0.5)), np.inf)
 
     def plus(self, x: Near, y: Near) -> Near:
-        """x + y."""
+        """X + y."""
         total = x.size + y.size
         terms = (x.size > 0) * 1.0 + (y.size > 0)
         gx, gy = (np.where(a.size > 0, a.g, np.inf) for a in (x, y))
@@ -250,9 +250,9 @@ class _Everywhere(_Pass):
         """How far a score of a head can be off, at most."""
         total = q.size * k.size
         least = np.where(total > 0, q.g + k.g, np.inf).min(initial=np.inf)
-        own, _ = self.summed(total.sum(), np.float64((total > 0).sum()), least)
+        own, _ = self.summed(total.sum(keepdims=True), (total > 0).sum(keepdims=True), least)
         division = 0.0 if _power_of_two(self.root) else 2 * self.u * float(total.sum())
-        error = float((q.size * k.e + q.e * k.size).sum() + own + division) / self.root
+        error = float((q.size * k.e + q.e * k.size).sum() + own.sum() + division) / self.root
         return math.inf if math.isnan(error) else error * 1.01
 
     def activated(self, x: Near) -> Near:
@@ -314,7 +314,11 @@ class _Here(_Pass):
         weights = np.where(gone, 0.0, np.exp(behind))
         moved = weights * (np.expm1(np.minimum(off, 300.0)) * (1 + 2 * EXP * self.u) + 2 * EXP * self.u) + self.tiny
         winners = weights.sum(axis=-1, keepdims=True)
-        return weights, np.where(sure, 0.0, moved), sure.all(axis=-1, keepdims=True) & (np.exp2(np.round(np.log2(winners))) == winners)
+        return (
+            weights,
+            np.where(sure, 0.0, moved),
+            sure.all(axis=-1, keepdims=True) & (np.exp2(np.round(np.log2(winners))) == winners),
+        )
 
     def mean(self, weights: Array, moved: Array, exact: Array, v: Near) -> Near:  # ..., [n, n_key, d] -> [n, n_query, d]
         """The mean of the values by their shares."""

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from handcraft.claims import Answers
-from handcraft.proof.checkpoint import Book, identity
+from handcraft.proof.checkpoint import Book
+from handcraft.proof.identity import identity
 from handcraft.proof.sampling import check_prompts
 from handcraft.proof.spread import count_units, is_spread
 from handcraft.proof.tally import Tally
