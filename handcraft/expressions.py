@@ -161,6 +161,7 @@ def _checked(value: Any) -> Any:
 
 # ------------------------------------------------------------ the meaning
 
+LAZY = ("cases", "otherwise")  # what is not chosen is not asked
 Scope: TypeAlias = Mapping[str, int]  # here, end, step
 Ask: TypeAlias = Callable[[Sequence[str], Scope], Value]
 
@@ -204,14 +205,15 @@ def compiled(e: Expression | int | str) -> Ask:
     if e.op in ("here", "end", "step"):
         return lambda _, scope: scope.get(e.op)
     asks = [compiled(arg) for arg in e.args]
-    if e.op == "cases":
-        return _choosing(asks)
-    if e.op == "otherwise":
-        first, second = asks
-        return lambda tokens, scope: second(tokens, scope) if (found := first(tokens, scope)) is None else found
+    if e.op in LAZY:
+        return _choosing(asks) if e.op == "cases" else _preferring(*asks)
     if (operation := _OPERATIONS.get(e.op)) is not None:
         return _operating(e, operation, *asks)
     return lambda tokens, scope: combine(e, [ask(tokens, scope) for ask in asks], tokens)
+
+
+def _preferring(first: Ask, second: Ask) -> Ask:
+    return lambda tokens, scope: second(tokens, scope) if (found := first(tokens, scope)) is None else found
 
 
 def _choosing(asks: Sequence[Ask]) -> Ask:
@@ -232,9 +234,6 @@ def _operating(e: Expression, operation: Callable[[Any, Any], Value], left: Ask,
         return operation(a, b) if type(a) is type(b) is int else combine(e, (a, b), tokens)
 
     return operate
-
-
-LAZY = ("cases", "otherwise")  # what is not chosen is not asked
 
 
 def chosen(e: Expression, ask: Callable[[Expression | int | str], Value]) -> Value:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -22,12 +23,14 @@ from conftest import Refused, bundled_model, every, random_weights
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handcraft import Model, Program, after, distribution, position, proof, scratch, token
+from handcraft import Model, Program, after, distribution, position, proof, residual, scratch, token
 from handcraft.errors import CheckpointError, ClusterError, MissingExtraError, ProgramError
-from handcraft.proof import Budget, Report, Spread, checkpoint, units
+from handcraft.proof import Budget, Report, Spread, units
+from handcraft.proof.identity import identity
 from handcraft.proof.judge import Judge
 from handcraft.proof.tally import Tally, Wrong
 from handcraft.proof.units import Units
+from handcraft.vocabulary import Vocabulary
 
 
 def verify(model: Model, **options: Any) -> Report:
@@ -292,11 +295,16 @@ def test_a_checkpoint_of_another_task_is_refused(tmp_path: Path) -> None:
         latest(9, CLAIMS["right"]).program.build("float64"),  # type: ignore[union-attr]
         bundled_model("aab"),
     ]  # fmt: skip
-    message = f"the checkpoint {path} is of other weights, or of another claim; name another file or delete it"
+    message = f"the checkpoint {path} is of other weights, of another claim or of another version; name another file or delete it"
     for other in others:
         with Refused(CheckpointError, message):
             verify(other, spread=Spread(checkpoint=path))
     assert path.read_bytes() == before
+
+
+def of(model: Model) -> str:
+    """Which task the verification of a model is."""
+    return identity(model, model.program.claim, Units.of(model))  # type: ignore[union-attr, arg-type]
 
 
 def test_functions_are_told_apart_by_what_they_close_over() -> None:
@@ -305,10 +313,87 @@ def test_functions_are_told_apart_by_what_they_close_over() -> None:
     def made(letter: str) -> Model:
         return latest(3, lambda context: letter if context == "a" else None)
 
-    def of(model: Model) -> str:
-        return checkpoint.identity(model, model.program.claim, Units.of(model))  # type: ignore[union-attr, arg-type]
-
     assert of(made("a")) == of(made("a")) != of(made("b"))
+
+
+class Says:
+    """A claim that is an object: it says the letter it holds."""
+
+    def __init__(self, letter: str) -> None:
+        self.letter = letter
+
+    def __call__(self, _: str) -> str:
+        return self.letter
+
+    def method(self, _: str) -> str:
+        """The same as a method."""
+        return self.letter
+
+
+def by_default(letter: str) -> Any:
+    """A function that reads a default value."""
+
+    def claim(_: str, says: str = letter) -> str:
+        return says
+
+    return claim
+
+
+def by_another(letter: str) -> Any:
+    """A function that calls another one, which knows the letter."""
+
+    def inner() -> str:
+        return letter
+
+    return lambda _: inner()
+
+
+def by_array(letter: str) -> Any:
+    """A function that reads an array."""
+    table = np.array([letter])
+    return lambda _: str(table[0])
+
+
+def by_global(letter: str) -> Any:
+    """A function of a module in which a name holds the letter."""
+    names: dict[str, Any] = {"LETTER": letter}
+    exec("def claim(context):\n    return LETTER", names)
+    return names["claim"]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [Says, lambda x: Says(x).method, by_default, by_another, by_array, by_global, lambda x: partial(lambda y, _: y, x)],
+    ids=["object", "method", "default", "inner", "array", "global", "partial"],
+)
+def test_functions_are_told_apart_by_all_that_they_read(made: Any) -> None:
+    """An object that is called, a method, a default, a function within, an array, a global name, a partial."""
+    assert of(latest(3, made("a"))) == of(latest(3, made("a"))) != of(latest(3, made("b")))
+
+
+def test_a_lane_is_told_by_its_column() -> None:
+    """Two programs of equal weights that give the same name to different lanes are two tasks."""
+
+    def made(*names: str) -> Model:
+        lanes = [scratch(name) for name in names]
+        return Program(name="lanes", embedding=(position(3), token("ab"), *lanes), claim=residual("x", lambda _: 0.0)).build()
+
+    assert of(made("x", "y")) == of(made("x", "y")) != of(made("y", "x"))
+
+
+@pytest.mark.parametrize("change", [{"activation": "relu"}, {"causal": False}, {"vocabulary": "ba"}])
+def test_what_runs_the_weights_is_told(change: dict[str, Any]) -> None:
+    """Another activation, another mask, the same tokens in another order, with the very same weights."""
+    model = latest(3)
+    vocabulary = {"vocabulary": Vocabulary(tuple(change["vocabulary"]))} if "vocabulary" in change else change
+    assert of(model) != of(model.replace(**vocabulary))
+
+
+def test_another_version_is_another_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What counted differently cannot go on."""
+    before = of(latest(3))
+    monkeypatch.setattr("handcraft.proof.identity._counting", lambda: "another")
+    assert of(latest(3)) != before
 
 
 def changed(path: Path, **changes: Any) -> str:
@@ -333,7 +418,7 @@ WRONG = {"context": [0], "expected": 1, "got": 0, "margin": -1.0}
         ({"done": [[0, 10**15]]}, SELF), ({"done": [[0, 1], [0, 1]]}, SELF), ({"done": [[2, 1]]}, SELF), ({"done": []}, SELF),
         ({"contexts": -1}, OTHER.replace("{why}", "tally.contexts: Input should be greater than or equal to 0")),
         ({"contexts": "1"}, OTHER.replace("{why}", "tally.contexts: Input should be a valid integer")),
-        ({"handcraft": "checkpoint 2"}, OTHER.replace("{why}", "handcraft: Input should be 'checkpoint 1'")),
+        ({"handcraft": "checkpoint 3"}, OTHER.replace("{why}", "handcraft: Input should be 'checkpoint 2'")),
         ({"more": 1}, OTHER.replace("{why}", "more: Extra inputs are not permitted")),
     ],
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """What an enumeration has done, and the file from which an interrupted one goes on.
 
     handcraft    the version of this format
-    identity     the SHA-256 of weights, vocabulary, window and claim: another task is refused
+    identity     the SHA-256 of the task (identity.py): another one is refused
     done         the units that are counted, as runs [first, last + 1]
     tally        their sum
 
@@ -15,24 +15,19 @@ the tally) and with the task; whatever else is in it is a CheckpointError that n
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import time
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from types import CodeType
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from handcraft.claims import Claim
 from handcraft.errors import CheckpointError, WeightsError, printable
-from handcraft.model import Model
 from handcraft.proof.tally import Tally, Wrong
-from handcraft.proof.units import Units, Work
-from handcraft.weights import flatten, parse_json, read_bytes, write_atomically
+from handcraft.proof.units import Work
+from handcraft.weights import parse_json, read_bytes, write_atomically
 
 MAX_BYTES = 2**20
 EVERY = 1.0  # seconds between two writes
@@ -63,24 +58,29 @@ class _Tally(_Strict):
     max_error: float | Literal["inf"] | None
     worst: _Wrong | None
     min_margin_position: Count | None = None
+    unsure: _Wrong | None = None
 
     @classmethod
     def of(cls, tally: Tally) -> _Tally:
         margin = tally.min_margin if math.isfinite(tally.min_margin) else None
         error = "inf" if tally.max_error == math.inf else tally.max_error
-        worst = None if tally.worst is None else _Wrong(**vars(tally.worst))
-        return cls(**vars(tally) | {"min_margin": margin, "max_error": error, "worst": worst})
+        kept = {key: None if wrong is None else _Wrong(**vars(wrong)) for key, wrong in _kept(tally)}
+        return cls(**vars(tally) | {"min_margin": margin, "max_error": error} | kept)
 
     def tally(self) -> Tally:
         margin = math.inf if self.min_margin_at is None else -math.inf if self.min_margin is None else self.min_margin
         error = math.inf if self.max_error == "inf" else self.max_error
-        worst = None if self.worst is None else Wrong(**vars(self.worst))
+        kept = {key: None if wrong is None else Wrong(**vars(wrong)) for key, wrong in _kept(self)}
         at = self.min_margin_at, self.min_margin_position
-        return Tally(self.contexts, self.checked, self.correct, margin, at[0], error, worst, at[1])
+        return Tally(self.contexts, self.checked, self.correct, margin, at[0], error, min_margin_position=at[1], **kept)
+
+
+def _kept(tally: Any) -> list[tuple[str, Any]]:
+    return [("worst", tally.worst), ("unsure", tally.unsure)]
 
 
 class _File(_Strict):
-    handcraft: Literal["checkpoint 1"] = "checkpoint 1"
+    handcraft: Literal["checkpoint 2"] = "checkpoint 2"
     identity: str
     done: list[tuple[Count, Count]]
     tally: _Tally
@@ -143,7 +143,8 @@ class Book:
             raise CheckpointError(f"{shown} is not a checkpoint of this version: {what}; delete it to start anew") from None
         if file.identity != self.work.identity:
             raise CheckpointError(
-                f"the checkpoint {shown} is of other weights, or of another claim; name another file or delete it"
+                f"the checkpoint {shown} is of other weights, of another claim or of another version; "
+                "name another file or delete it"
             )
         if not _in_order(file.done, len(self.work.units)) or not _agrees(file.tally, done := _numbers(file.done), self.work):
             raise CheckpointError(f"the checkpoint {shown} does not agree with itself; delete it to start anew")
@@ -172,12 +173,12 @@ def _agrees(tally: _Tally, done: set[int], work: Work) -> bool:
     sizes = sum(work.units[index].size(n_vocab) for index in done)
     counts = tally.correct <= tally.checked <= tally.contexts == sizes
     wrong = (tally.worst is not None) == (tally.correct < tally.checked)
-    contexts = ([tally.min_margin_at] if tally.min_margin_at is not None else []) + ([tally.worst.context] if tally.worst else [])
+    kept = [wrong for wrong in (tally.worst, tally.unsure) if wrong is not None]
+    contexts = ([tally.min_margin_at] if tally.min_margin_at is not None else []) + [wrong.context for wrong in kept]
     fitting = all(1 <= len(at) <= work.model.n_ctx and max(at) < n_vocab for at in contexts)
-    places = [(tally.min_margin_at, tally.min_margin_position)]
-    places += [] if tally.worst is None else [(tally.worst.context, tally.worst.position)]
+    places = [(tally.min_margin_at, tally.min_margin_position), *((wrong.context, wrong.position) for wrong in kept)]
     fitting = fitting and all(position is None or (at is not None and position < len(at)) for at, position in places)
-    answers = [] if tally.worst is None else [tally.worst.expected, tally.worst.got]
+    answers = [answer for wrong in kept for answer in (wrong.expected, wrong.got)]
     return counts and wrong and fitting and all(_fits(answer, n_vocab) for answer in answers)
 
 
@@ -186,55 +187,3 @@ def _fits(answer: Any, n_vocab: int) -> bool:
     if isinstance(answer, list):
         return len(answer) == n_vocab
     return not isinstance(answer, int) or 0 <= answer < n_vocab
-
-
-# ---------------------------------------------------------------- which task
-
-
-def identity(model: Model, claim: Claim, units: Units) -> str:
-    """The SHA-256 of all that decides the counts.
-
-    A function counts with its name, its code and the file it stands in; what it reads elsewhere is not known here.
-    """
-    digest = hashlib.sha256()
-    for name, array in flatten(model.weights).items():
-        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
-        digest.update(array.tobytes())
-    cut = [units.n_vocab, units.n_ctx, units.most]
-    config = [model.vocabulary.tokens, sorted(model.config.items()), cut]
-    about = [config, claim.model_dump(mode="json", exclude={"source"})]
-    digest.update(json.dumps(about).encode())
-    for value in vars(claim).values():
-        if callable(call := getattr(value, "call", None)):
-            digest.update(_function(call).encode())
-    return digest.hexdigest()
-
-
-def _function(call: Callable[..., Any]) -> str:
-    """The code of a function with what it closes over, and the text of its file."""
-    code = getattr(call, "__code__", None)
-    if not isinstance(code, CodeType):
-        return type(call).__qualname__
-    cells = [cell.cell_contents for cell in getattr(call, "__closure__", None) or ()]
-    try:
-        text = Path(code.co_filename).read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        text = ""
-    return text + _code(code) + repr([_plain(cell) for cell in cells])
-
-
-def _code(code: CodeType) -> str:
-    inner = "".join(_code(constant) for constant in code.co_consts if isinstance(constant, CodeType))
-    constants = [_plain(constant) for constant in code.co_consts]
-    return f"{code.co_code.hex()} {code.co_names} {code.co_varnames} {constants} {inner}"
-
-
-def _plain(value: object) -> str:
-    """A value's text, the same in every process: data whole, whatever else by its type."""
-    if isinstance(value, dict):
-        return _plain(list(value.items()))
-    if isinstance(value, frozenset | set):
-        return _plain(sorted(map(_plain, value)))
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(map(_plain, value))}]"
-    return repr(value) if isinstance(value, str | bytes | int | float | None) else type(value).__qualname__

@@ -36,7 +36,7 @@ from handcraft.proof.tally import Tally, Wrong, margins_of
 from handcraft.weights import sha256
 
 STEPS = 2**14  # contexts between two looks at the clock
-MAX_CELLS = 2**24  # of the claim's automaton; a larger one is left to NumPy
+MAX_CELLS = 2**24  # of the claim's automaton, a larger one is left to NumPy; and of what one call may keep
 
 
 def available() -> bool:
@@ -45,9 +45,14 @@ def available() -> bool:
 
 
 def applies(judge: Judge) -> bool:
-    """Whether the claim is a table, and the model shares prefixes."""
+    """Whether the claim is a table, and the model shares prefixes: it is causal, and no number of it can overflow."""
     expect = judge.expect
-    if not judge.model.causal or not isinstance(expect, NextToken | Chances) or expect.endings is None:
+    if (
+        not judge.model.causal
+        or judge.second.doubt.overflows is not None
+        or not isinstance(expect, NextToken | Chances)
+        or expect.endings is None
+    ):
         return False
     return sum(map(len, expect.endings.ids)) * len(judge.model.vocabulary) <= MAX_CELLS
 
@@ -60,6 +65,8 @@ class Engine:
         self.judge, model = judge, judge.model
         self.plan = Plan(**_Layout(model.weights, model.n_head, relu=model.activation == "relu").fields())
         self.claim = self._claim()
+        fitting = max(1, MAX_CELLS // model.n_ctx) if self.claim.within > 0 else STEPS  # kept for a second look
+        self.steps = min(STEPS, fitting)
 
     def _claim(self) -> flat.Claim:
         expect, n_vocab = self.judge.expect, len(self.judge.model.vocabulary)
@@ -70,13 +77,16 @@ class Engine:
         expected = np.zeros(0, dtype=np.int64) if chances else expect.answers.astype(np.int64)  # [n_endings]
         rows = expect.answers if chances else np.zeros((0, 0))  # [n_endings, n_vocab]
         tolerance = self.judge.claim.tolerance if isinstance(self.judge.claim, Distribution) else 0.0
-        return flat.Claim(follow, found, expected, rows, tolerance)
+        return flat.Claim(follow, found, expected, rows, tolerance, self.judge.second.within)
 
     def count(self, tally: Tally, prefix: Sequence[int], longest: int, go_on: Callable[[int], bool]) -> bool:
         """Add all continuations of the prefix, up to a length; whether there was time for them."""
         walk, found, done = self._walk(prefix, longest), self._found(), False
-        while not done and go_on(tally.contexts + int(found.counts[0])):
-            done = self.advance(self.plan, self.claim, walk, found, STEPS)
+        while not done and go_on(tally.contexts + int(found.counts[flat.CONTEXTS])):
+            done = self.advance(self.plan, self.claim, walk, found, self.steps)
+            if n := int(found.counts[flat.NEAR]):
+                self.judge.settle(tally, [row[:long].tolist() for row, long in zip(found.near[:n], found.long, strict=False)])
+                found.counts[flat.NEAR] = 0
         tally.merge(self._tally(found))
         return done
 
@@ -98,13 +108,15 @@ class Engine:
 
     def _found(self) -> Found:
         (n_ctx, _), n_vocab = self.plan.wpe.shape, len(self.plan.wte)
+        room = self.steps if self.claim.within > 0 else 0
         return Found(
-            counts=np.zeros(3, dtype=np.int64), extremes=np.array([math.inf, -1.0]), lengths=np.zeros(2, dtype=np.int64),
+            counts=np.zeros(4, dtype=np.int64), extremes=np.array([math.inf, -1.0]), lengths=np.zeros(2, dtype=np.int64),
             contexts=np.zeros((2, n_ctx), dtype=np.int64), logits=np.zeros(n_vocab, self.plan.values.dtype),
+            near=np.zeros((room, n_ctx), dtype=np.int64), long=np.zeros(room, dtype=np.int64),
         )  # fmt: skip
 
     def _tally(self, found: Found) -> Tally:
-        contexts, checked, correct = map(int, found.counts)
+        contexts, checked, correct = map(int, found.counts[:3])
         least, wrong = (row[:n].tolist() if n else None for row, n in zip(found.contexts, found.lengths, strict=True))
         margin, error = map(float, found.extremes)
         worst = None if wrong is None else self._wrong(wrong, found.logits)

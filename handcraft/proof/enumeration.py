@@ -8,7 +8,10 @@ is a reshape and a broadcast, never a copy.
     q, k, v of a level  [lanes, n]     lane first, so that one lane of many contexts is contiguous
     scores              [n_levels, n]
 
-Lanes whose query or key column is zero throughout, and value lanes that are, are skipped: they add exact zeros.
+Lanes whose query or key column is zero throughout, value lanes that are, and heads that write nothing are skipped: they
+add exact zeros. That is so only of finite numbers, so where any number of the pass could overflow (handcraft.bounds),
+nothing is shared and nothing skipped: each context goes through the plain forward pass.
+
 Rules of this file: weights only, never the language; tested against the plain forward pass.
 """
 
@@ -21,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from handcraft.bounds import overflow
 from handcraft.gpt2 import ACTIVATIONS, Activation, Array, Weights, gpt2, layer_norm, recorder
 
 CHUNK = 2**14  # contexts at once: small enough to stay in the cache, large enough to hide Python
@@ -70,30 +74,30 @@ def enumerate_contexts(
     activation: Activation = "gelu",
     causal: bool = True,
     prefix: Sequence[int] = (),
+    shared: bool = True,
 ) -> Iterator[Chunk]:
     """The logits after every context of length 1 to max_length, each exactly once, in chunks.
 
-    With a prefix only the contexts that continue it.
+    With a prefix only the contexts that continue it; without `shared` by the plain pass, whatever the model.
     """
-    if causal:
+    if shared and causal and overflow(weights, n_head, activation) is None:
         yield from _Trie(weights, n_head, activation).below(prefix, max_length)
     else:
-        yield from _plain(weights, prefix, max_length, n_head, activation)
+        yield from _plain(weights, prefix, max_length, n_head=n_head, activation=activation, causal=causal)
 
 
-def _plain(
-    weights: Weights, prefix: Sequence[int], max_length: int, n_head: int, activation: Activation
-) -> Iterator[Chunk]:  # fmt: skip
-    """Without causality a prefix shares nothing with its continuations: each context is computed alone."""
+def _plain(weights: Weights, prefix: Sequence[int], max_length: int, **config: Any) -> Iterator[Chunk]:
+    """Each context by itself, some at a time: a prefix shares nothing with its continuations."""
     n_vocab = weights["wte"].shape[0]
     index = sum(token * n_vocab**power for power, token in enumerate(reversed(prefix)))
     for length in range(len(prefix) + 1, max_length + 1):
         below = n_vocab ** (length - len(prefix))  # contexts of this length
-        for first in range(index * below, (index + 1) * below, CHUNK):
-            n = min(CHUNK, (index + 1) * below - first)
+        most = max(1, CHUNK // length)
+        for first in range(index * below, (index + 1) * below, most):
+            n = min(most, (index + 1) * below - first)
             ids = Chunk(length, first, np.empty((n, 0)), np.empty((n, 0))).ids(n_vocab)  # [n, length]
             seen: dict[str, Array] = {}
-            logits = gpt2(ids, **weights, n_head=n_head, activation=activation, causal=False, note=recorder(seen))
+            logits = gpt2(ids, **weights, **config, note=recorder(seen))
             yield Chunk(length, first, seen["resid_final"][:, -1], logits[:, -1])
 
 

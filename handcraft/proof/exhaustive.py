@@ -11,9 +11,14 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
 
 from handcraft.claims import Answers
-from handcraft.proof.checkpoint import Book, identity
+from handcraft.proof.checkpoint import Book
+from handcraft.proof.identity import identity
 from handcraft.proof.sampling import check_prompts
 from handcraft.proof.spread import count_units, is_spread
 from handcraft.proof.tally import Tally
@@ -36,9 +41,23 @@ def exhaustive(task: Task) -> Outcome | None:
 
 
 def _enumerate(task: Task) -> Tally:
+    """Every context with prefixes shared; all by the plain pass where that finds right what the fast one called wrong."""
     units, fast = Units.of(task.model), is_fast(task.judge, task.size)
     work = Work(task.model, task.claim, units, fast, identity(task.model, task.claim, units))
-    with Book(work, task.spread.checkpoint) as book:
+    found = _counted(task, work, task.spread.checkpoint)
+    return found if _confirmed(task, found) else _counted(task, replace(work, fast=False, shared=False), None)
+
+
+def _confirmed(task: Task, tally: Tally) -> bool:
+    """Whether the plain pass finds the wrong context wrong, too."""
+    if tally.worst is None:
+        return True
+    task.judge.contexts(again := Tally(), np.array(tally.worst.context), [len(tally.worst.context)])
+    return again.worst is not None
+
+
+def _counted(task: Task, work: Work, checkpoint: Path | None) -> Tally:
+    with Book(work, checkpoint) as book:
         task.progress(book.tally.contexts, task.size)
         part = _spread(task, work, book) if is_spread(task.spread) else _alone(task, work, book)
         found = Tally()

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from handcraft.gpt2 import Array
 
 PREFIX, LONGEST, DEPTH, DONE, WILD = range(5)  # in Walk.cursor
-CONTEXTS, CHECKED, CORRECT = range(3)  # in Found.counts
+CONTEXTS, CHECKED, CORRECT, NEAR = range(4)  # in Found.counts
 LEAST, ERROR = range(2)  # in Found.extremes; LEAST is also the row of the margin's context in Found.contexts
 WRONG = 1  # and this the row of the wrong one
 VALUES, ROWS, COLUMNS, SPANS = range(4)  # in Plan.matrices
@@ -47,6 +47,7 @@ class Claim(NamedTuple):
     expected: Array  # [n_endings]
     rows: Array  # [n_endings, n_vocab], or [n_endings, 0]
     tolerance: float
+    within: float  # the slack that another order of summation could take away; less is told apart
 
 
 class Walk(NamedTuple):
@@ -70,10 +71,12 @@ class Walk(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What was counted: as in Tally."""
+    """What was counted: as in Tally, and the contexts that were not, since rounding could turn them."""
 
-    counts: Array  # [3]
+    counts: Array  # [4]
     extremes: Array  # [2] the least margin, the greatest error
     lengths: Array  # [2] of the two contexts; 0 where there is none
     contexts: Array  # [2, n_ctx] the least margin's, and the wrong one
     logits: Array  # [n_vocab] after the wrong one
+    near: Array  # [as many as one call of the walk can count, n_ctx] contexts within rounding
+    long: Array  # [the same] their lengths

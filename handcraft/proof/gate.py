@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from handcraft.expressions import Expression, evaluate
 from handcraft.gpt2 import Array, gpt2, recorder
 from handcraft.model import Model
 from handcraft.prompts import SEED
+from handcraft.proof.checker import Shown
 from handcraft.proof.judge import Judge
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Progress
@@ -38,16 +39,6 @@ DRAWN = 20_000  # contexts otherwise, each beginning of a text and of an answer 
 EXAMPLES = 2_000  # endings of a proof, of those that it has
 BATCH = 128  # texts at once
 CELLS = 2**21  # at most about so many scores of a head at once
-
-
-class Shown(Protocol):
-    """An ending of a proof: a context, what is right there, and between what each logit lies (or the claim's lane)."""
-
-    context: tuple[int, ...]
-    expected: Any
-    low: Array  # [n_vocab], or [1] of a claim on a lane
-    high: Array
-    end: int | None  # where the prompt ends, if that was fixed beforehand
 
 
 class Disagreement(Exception):  # noqa: N818  # a verdict
@@ -68,7 +59,7 @@ class Gate:
     progress: Progress
 
     def __post_init__(self) -> None:
-        self.judge, self.tally = Judge(self.model, self.claim), Tally()
+        self.judge, self.tally = Judge(self.model, self.claim, again=False), Tally()  # a proof holds in any order
         self.n_vocab, self.random = len(self.model.vocabulary), Random(SEED)
         self.seen: set[tuple[int, ...]] = set()
 
@@ -125,8 +116,7 @@ class Gate:
         """What the claim says of an example: a token's id, probabilities, a number; None where it is silent."""
         if isinstance(self.claim, Answers):
             return self._answered(self.claim, one)
-        assert self.judge.expect is not None  # noqa: S101  # every other claim has arrays
-        said = self.judge.expect(np.array([one.context]))[0]
+        said = self.judge.said(np.array([one.context]))[0]
         if np.ndim(said) == 0:
             silent = said == -1 if np.issubdtype(np.asarray(said).dtype, np.integer) else np.isnan(said)
             return None if silent else said.item()

@@ -6,8 +6,8 @@ place. Rules of this file: the model speaks through its logits and its stream, t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 
 import numpy as np
 
@@ -16,7 +16,11 @@ from handcraft.claims import Answers, Claim, Distribution, Each, Residual
 from handcraft.gpt2 import Array, gpt2, recorder
 from handcraft.model import Model
 from handcraft.proof.expectation import Chances, EachToken, NextToken, Values, at_each
+from handcraft.proof.second import Pass, Second
 from handcraft.proof.tally import Find, Tally, Wrong, margins_of
+
+MOST = 2**10  # of those that a wider pass does not confirm, so many are followed number by number at once
+TOGETHER = 2**10  # contexts of a second look
 
 
 class Judge:
@@ -28,7 +32,7 @@ class Judge:
     alone   whether each context goes through the model by itself: its prefixes are no contexts that were asked
     """
 
-    def __init__(self, model: Model, claim: Claim) -> None:
+    def __init__(self, model: Model, claim: Claim, *, again: bool = True) -> None:
         self.model, self.claim, vocabulary = model, claim, model.vocabulary
         self.expect: NextToken | Chances | Values | EachToken | None = None
         self.column = 0
@@ -44,13 +48,37 @@ class Judge:
         self.alone = not model.causal or isinstance(claim, Each)
         self.whole = self.alone and not isinstance(claim, Answers) and getattr(claim, "at", "every") == "every"
         self.window = self.expect.window if self.expect and not self.whole else None
+        self.second = Second(model, claim, self.column, wanted=again)
 
-    def batch(self, tally: Tally, ids: Array, stream: Array, logits: Array, find: Find) -> None:
-        """Contexts of one length [n, n_seq] (their last tokens suffice), the stream and the logits after them."""
+    def batch(
+        self, tally: Tally, ids: Array, stream: Array, logits: Array, find: Find, wide: Callable[[], Pass] | None = None
+    ) -> None:
+        """Contexts of one length [n, n_seq] (their last tokens suffice), the stream and the logits after them.
+
+        What another order of summation could turn gets a second look; `wide` has these contexts in a wider dtype.
+        """
         if self.expect is None or self.whole:
             how = "whole, by prompts()" if self.expect is None else "at every position, by texts()"
             raise TypeError(f"this claim is judged {how}")
-        self._add(tally, self.expect(ids), stream, logits, find)
+        expected = self.expect(ids)
+        doubtful = self.second.doubtful(expected, (stream, logits))  # [n]
+        if doubtful.any() and wide is not None:
+            doubtful &= ~self.second.steady(expected, (stream, logits), wide())
+        if doubtful.any():
+            rows = np.flatnonzero(doubtful)
+            self._look_again(tally, np.array([find(int(row)) for row in rows]), expected[rows])
+        self._add_rows(tally, np.flatnonzero(~doubtful), expected, (stream, logits), find)
+
+    def said(self, ids: Array) -> Array:  # [n, n_seq] -> [n, ...]
+        """What the claim says after each context: see expectation.py. Raises TypeError for a claim on prompts."""
+        if self.expect is None:
+            raise TypeError("the answers to a prompt are judged whole, by prompts()")
+        return self.expect(ids)
+
+    def _add_rows(self, tally: Tally, rows: Array, expected: Array, found: Pass, find: Find) -> None:
+        """Count some of the rows."""
+        if len(rows):
+            self._add(tally, expected[rows], found[0][rows], found[1][rows], lambda i: find(int(rows[i])))
 
     def texts(self, tally: Tally, ids: Array) -> None:
         """Texts of one length [n, n_seq], each by itself: at every position where the claim is judged so, else at the last."""
@@ -62,9 +90,22 @@ class Judge:
         if not self.whole:
             return self.batch(tally, ids, stream[:, -1], logits[:, -1], find)
         each = isinstance(self.claim, Each)
-        expected = self.expect(ids) if each else at_each(self.expect, ids)  # [n, n_seq, ...]
-        flat = [array.reshape(-1, *array.shape[2:]) for array in (expected, stream, logits)]  # [n * n_seq, ...]
-        return self._add(tally, flat[0], flat[1], flat[2], find, ids.shape[1])
+        expected = _flat(self.expect(ids) if each else at_each(self.expect, ids))  # [n * n_seq, ...]
+        found = _flat(stream), _flat(logits)
+        self._whole_again(tally, ids, expected, found)
+        return self._add(tally, expected, *found, find, ids.shape[1])
+
+    def _whole_again(self, tally: Tally, ids: Array, expected: Array, found: Pass) -> None:
+        """Positions of whole texts that another order of summation could turn, and a wider pass does not confirm."""
+        doubtful = self.second.doubtful(expected, found)  # [n * n_seq]
+        if doubtful.any():
+            stream, logits = self.second.wide(ids)
+            doubtful &= ~self.second.steady(expected, found, (_flat(stream), _flat(logits)))
+        slack = self.second.slack(expected, found) if doubtful.any() else None
+        for row in np.flatnonzero(doubtful).tolist():
+            text, position = divmod(row, ids.shape[1])
+            by = float(slack[row]) if slack is not None else None
+            tally.keep_unsure(Wrong(_row(ids, text), expected[row].tolist(), None, by, position))
 
     def _add(
         self, tally: Tally, expected: Array, stream: Array, logits: Array, find: Find, positions: int | None = None
@@ -76,6 +117,43 @@ class Judge:
         else:
             tally.add_tokens(expected, logits, find, positions)
 
+    def settle(self, tally: Tally, contexts: Sequence[Sequence[int]]) -> None:
+        """Count contexts that another engine could not be sure of."""
+        by_length: dict[int, list[Sequence[int]]] = {}
+        for context in contexts:
+            by_length.setdefault(len(context), []).append(context)
+        for group in by_length.values():
+            for first in range(0, len(group), TOGETHER):
+                ids = np.array(group[first : first + TOGETHER])
+                self._look_again(tally, ids, self.expect(ids))  # type: ignore[misc]
+
+    def _look_again(self, tally: Tally, ids: Array, expected: Array) -> None:
+        """Whole contexts [n, n_seq] by the plain pass and by a wider one; where they differ, each by itself."""
+        found, wide = self._plain(ids), tuple(array[:, -1] for array in self.second.wide(ids))
+        good = self.second.steady(expected, found, wide)  # type: ignore[arg-type]
+        rest = np.flatnonzero(~good)
+        asked = rest[:MOST]
+        if len(asked):
+            good[asked] = self.second.sure(expected[asked], ids[asked])
+        find = partial(_row, ids)
+        self._add_rows(tally, np.flatnonzero(good), expected, found, find)
+        for row in np.flatnonzero(~good):
+            self._alone(tally, ids[row : row + 1], expected[row : row + 1])
+
+    def _alone(self, tally: Tally, ids: Array, expected: Array) -> None:
+        """One context [1, n_seq] as `run` would have it; where it is right, rounding alone may make it so."""
+        one, found = Tally(), self._plain(ids)
+        self._add(one, expected, *found, partial(_row, ids))
+        tally.merge(one)
+        if one.worst is None:
+            by = float(self.second.slack(expected, found)[0])
+            tally.keep_unsure(Wrong(_row(ids, 0), expected[0].tolist(), None, by))
+
+    def _plain(self, ids: Array) -> Pass:  # [n, n_seq] -> [n, n_embd], [n, n_vocab]
+        seen: dict[str, Array] = {}
+        logits = gpt2(ids, **self.model.weights, **self.model.config, note=recorder(seen))
+        return seen["resid_final"][:, -1], logits[:, -1]
+
     def contexts(self, tally: Tally, ids: Array, lengths: Sequence[int] | None = None) -> None:
         """One context [n_seq] and every prefix of it, or those of the given lengths: in one pass where that is the same."""
         lengths = range(1, len(ids) + 1) if lengths is None else lengths
@@ -85,9 +163,12 @@ class Judge:
             return
         seen: dict[str, Array] = {}
         logits = gpt2(ids, **self.model.weights, **self.model.config, note=recorder(seen))
+        again = cache(lambda: self.second.wide(ids))
         for length in lengths:
             at = slice(length - 1, length)
-            self.batch(tally, ids[None, :length], seen["resid_final"][at], logits[at], partial(_row, ids[None, :length]))
+            found = seen["resid_final"][at], logits[at]
+            wide = partial(_rows, again, at)
+            self.batch(tally, ids[None, :length], *found, partial(_row, ids[None, :length]), wide)
 
     def prompts(self, tally: Tally, prompts: Sequence[str]) -> int:
         """Prompts with their whole answers, many at once: how many tokens of answers were asked.
@@ -105,10 +186,14 @@ class Judge:
         for pairs in by_length.values():
             fed = np.array([(asked + answer)[:-1] for asked, answer in pairs])  # [n_batch, n_seq]
             logits = self._read(fed, min(len(asked) for asked, _ in pairs))
+            wide = cache(partial(self._wider, fed, logits))
             for size in sorted({len(asked) for asked, _ in pairs}):
                 chosen = [i for i, (asked, _) in enumerate(pairs) if len(asked) == size]
-                self._answers(tally, [pairs[i] for i in chosen], logits[chosen, size - 1 :])
+                self._answers(tally, [pairs[i] for i in chosen], logits[chosen, size - 1 :], partial(_cut, wide, chosen, size))
         return sum(len(answer) for pairs in by_length.values() for _, answer in pairs)
+
+    def _wider(self, fed: Array, logits: Array) -> Array:  # [n, n_seq], [n, n_seq, n_vocab] -> [n, n_seq, n_vocab]
+        return self.second.wide(fed)[1] if self.second.cheap else logits
 
     def _read(self, ids: Array, first: int) -> Array:  # [n, n_seq] -> [n, n_seq, n_vocab]
         """The logits after each prefix of `first` tokens and more, as `run` would have them: nothing later is in view."""
@@ -120,13 +205,19 @@ class Judge:
             found[:, n - 1] = gpt2(ids[:, :n], **weights, **config)[:, -1]
         return found
 
-    def _answers(self, tally: Tally, pairs: list[tuple[list[int], list[int]]], logits: Array) -> None:
+    def _answers(
+        self, tally: Tally, pairs: list[tuple[list[int], list[int]]], logits: Array, wide: Callable[[], Array]
+    ) -> None:
         """Answers of one length to prompts of one length, and the logits before each token [n, n_answer, n_vocab]."""
-        expected = np.array([answer for _, answer in pairs])  # [n, n_answer]
-        margins = margins_of(logits.reshape(-1, logits.shape[-1]), expected.ravel()).reshape(expected.shape)
-        if not (margins > 0).all():
-            for (asked, answer), rows in zip(pairs, logits, strict=True):
-                self._answer(tally, asked, answer, rows)
+        expected, flat = np.array([answer for _, answer in pairs]), _flat(logits)  # [n, n_answer], [n * n_answer, n_vocab]
+        margins = margins_of(flat, expected.ravel()).reshape(expected.shape)
+        good = (margins > 0).all()
+        if good and self.second.doubtful(expected.ravel(), (flat, flat)).any():
+            more = _flat(wide())
+            good = self.second.steady(expected.ravel(), (flat, flat), (more, more)).all()
+        if not good:
+            for (asked, answer), own, other in zip(pairs, logits, wide(), strict=True):
+                self._answer(tally, asked, answer, own, other)
             return
         tally.contexts, tally.checked = tally.contexts + len(pairs), tally.checked + len(pairs)
         tally.correct += len(pairs)
@@ -137,16 +228,28 @@ class Judge:
             lambda: (min([*pairs[i][0], *pairs[i][1][:first]] for i in rows[places == first].tolist()), None),
         )
 
-    def _answer(self, tally: Tally, asked: list[int], answer: list[int], logits: Array) -> None:
-        """One answer and the logits [n_answer, n_vocab] before each of its tokens."""
+    def _answer(self, tally: Tally, asked: list[int], answer: list[int], logits: Array, wide: Array) -> None:
+        """One answer and the logits [n_answer, n_vocab] before each of its tokens, of two passes."""
         one = Tally()
         one.add_tokens(np.array(answer), logits, lambda i: asked + answer[:i])
+        if one.worst is None:
+            self._answer_again(one, asked, answer, logits, wide)
         tally.contexts += 1
         tally.checked += 1
         tally.correct += one.worst is None
         tally.lower(one.min_margin, lambda: (one.min_margin_at or asked, None))
         if one.worst is not None:
             tally.keep(one.worst)
+        elif one.unsure is not None:
+            tally.keep_unsure(one.unsure)
+
+    def _answer_again(self, one: Tally, asked: list[int], answer: list[int], logits: Array, wide: Array) -> None:
+        """The tokens of an answer that a wider pass does not confirm, each by itself."""
+        good = self.second.steady(np.array(answer), (logits, logits), (wide, wide))  # [n_answer]
+        for i in np.flatnonzero(~good):
+            ids, expected = np.array([asked + answer[:i]]), np.array(answer[i : i + 1])
+            if not self.second.sure(expected, ids)[0]:
+                self._alone(one, ids, expected)
 
     def wrong(self, tokens: Sequence[str]) -> Wrong | None:
         """What the model gets wrong: after a context, its prefixes where they are read on the way, or a prompt."""
@@ -164,6 +267,19 @@ class Judge:
             return found
         shorter = (self.wrong(tokens[:n]) for n in range(1, len(tokens)))
         return next((wrong for wrong in shorter if wrong is not None), found)
+
+
+def _flat(array: Array) -> Array:  # [n, n_seq, ...] -> [n * n_seq, ...]
+    return array.reshape(-1, *array.shape[2:])
+
+
+def _cut(whole: Callable[[], Array], rows: list[int], first: int) -> Array:  # [n, n_seq, n_vocab] -> [some, n_answer, n_vocab]
+    return whole()[rows, first - 1 :]
+
+
+def _rows(both: Callable[[], Pass], at: slice) -> Pass:
+    stream, logits = both()
+    return stream[at], logits[at]
 
 
 def _row(ids: Array, row: int) -> list[int]:  # [n, n_seq] -> the ids of one context

@@ -121,8 +121,12 @@ def report_of(task: Task, method: str, outcome: Outcome, seconds: float) -> Repo
     reason = outcome.reason
     if not tally.checked and outcome.decided:
         reason = "the claim is silent on every context that was checked"
+    unsure = tally.unsure if tally.worst is None and not outcome.proved else None
+    if unsure is not None:
+        reason = "; ".join(filter(None, (_within_rounding(task, unsure), reason)))
     decided: Verdict = "proved" if outcome.proved else "checked"
-    verdict: Verdict = "refuted" if tally.worst else decided if outcome.decided and tally.checked else "unknown"
+    sure = outcome.decided and tally.checked and unsure is None
+    verdict: Verdict = "refuted" if tally.worst else decided if sure else "unknown"
     by_tokens = not isinstance(task.claim, Distribution | Residual)
     error = tally.max_error if tally.max_error is not None and math.isfinite(tally.max_error) else None
     return Report(
@@ -146,6 +150,14 @@ def report_of(task: Task, method: str, outcome: Outcome, seconds: float) -> Repo
     )
 
 
+def _within_rounding(task: Task, doubt: Wrong) -> str:
+    """Why a prediction that the forward pass got right does not count: another order of summation could turn it."""
+    after, by = printable(task.model.vocabulary.decode(doubt.context)), doubt.margin or 0.0
+    if isinstance(task.claim, Distribution | Residual):
+        return f"after '{after}' the error is {by:.1g} below the tolerance, which is within rounding"
+    return f"after '{after}' the margin {by:.1g} is within rounding"
+
+
 def _ask_again(task: Task, tally: Tally) -> None:
     """The context of the least margin once more, by the plain forward pass: it may add in another order."""
     if tally.min_margin_at is not None and not isinstance(task.claim, Answers):
@@ -153,6 +165,7 @@ def _ask_again(task: Task, tally: Tally) -> None:
         tally.min_margin = min(tally.min_margin, again.min_margin)
         tally.worst = again.worst
         tally.correct -= again.worst is not None
+        tally.unsure = tally.unsure or again.unsure
 
 
 def _counterexample(wrong: Wrong, tokens: Sequence[str]) -> Counterexample:

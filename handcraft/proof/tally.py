@@ -63,6 +63,7 @@ class Tally:
     max_error: float | None = None
     worst: Wrong | None = None
     min_margin_position: int | None = None
+    unsure: Wrong | None = None  # right by the forward pass that runs, within rounding of being wrong
 
     def add_tokens(
         self, expected: Array, logits: Array, find: Find, positions: int | None = None
@@ -152,6 +153,11 @@ class Tally:
         if self.worst is None or wrong.key < self.worst.key:
             self.worst = wrong
 
+    def keep_unsure(self, doubt: Wrong) -> None:
+        """Remember a prediction that only rounding makes right, if it is shorter than the one known."""
+        if self.unsure is None or doubt.key < self.unsure.key:
+            self.unsure = doubt
+
     def merge(self, other: Tally) -> None:
         """Add what was counted in another part; each part must be added once."""
         self.contexts += other.contexts
@@ -164,6 +170,8 @@ class Tally:
             self.max_error = max(self.max_error or 0.0, other.max_error)
         if other.worst is not None:
             self.keep(other.worst)
+        if other.unsure is not None:
+            self.keep_unsure(other.unsure)
 
 
 @np.errstate(all="ignore")  # what is not finite has no margin

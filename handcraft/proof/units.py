@@ -85,13 +85,18 @@ class Units:
 
 @dataclass(frozen=True)
 class Work:
-    """What every process needs: the model, its claim, and with what to enumerate. Equal by its identity."""
+    """What every process needs: the model, its claim, and with what to enumerate. Equal by its identity.
+
+    fast    whether the compiled enumeration counts
+    shared  whether prefixes are shared; else each context goes through the plain forward pass
+    """
 
     model: Model = field(compare=False)
     claim: Claim = field(compare=False)
     units: Units
     fast: bool
     identity: str
+    shared: bool = True
 
     def count(self, index: int, go_on: GoOn | None = None) -> tuple[Tally, bool]:
         """What was counted of a unit, and whether that is all of it."""
@@ -104,15 +109,15 @@ class Work:
 class Trie:
     """The trie in NumPy, which serves every model and every claim."""
 
-    def __init__(self, judge: Judge) -> None:
-        self.judge = judge
+    def __init__(self, judge: Judge, *, shared: bool = True) -> None:
+        self.judge, self.shared = judge, shared
 
     def count(self, tally: Tally, prefix: Sequence[int], longest: int, go_on: GoOn) -> bool:
         """Add all continuations of the prefix, up to a length; whether there was time for them."""
         model, n_vocab = self.judge.model, len(self.judge.model.vocabulary)
         if self.judge.alone:
             return count_texts(self.judge, tally, prefix, longest, go_on)
-        for chunk in enumerate_contexts(model.weights, longest, **model.config, prefix=prefix):
+        for chunk in enumerate_contexts(model.weights, longest, **model.config, prefix=prefix, shared=self.shared):
             if not go_on(tally.contexts):
                 return False
             ids = chunk.ids(n_vocab, self.judge.window)  # [n, the last tokens that the claim needs]
@@ -128,7 +133,7 @@ def is_fast(judge: Judge, size: int) -> bool:
 @lru_cache(maxsize=1)  # a process mostly has one piece of work, in many units
 def _engine(work: Work) -> Trie | compiled.Engine:
     judge = Judge(work.model, work.claim)
-    return compiled.Engine(judge) if work.fast else Trie(judge)
+    return compiled.Engine(judge) if work.fast and work.shared else Trie(judge, shared=work.shared)
 
 
 def _always(_: int) -> bool:

@@ -10,7 +10,7 @@ import math
 from numba import njit
 
 from handcraft.gpt2 import Array
-from handcraft.proof.flat import CHECKED, CONTEXTS, CORRECT, ERROR, LEAST, WRONG, Claim, Found, Walk
+from handcraft.proof.flat import CHECKED, CONTEXTS, CORRECT, ERROR, LEAST, NEAR, WRONG, Claim, Found, Walk
 
 # The walk allocates nothing. Without numba's runtime nobody counts references to arrays, which else takes three quarters
 # of the time, and one function with all the others in it spares the handing over of many arrays: together eight times.
@@ -19,14 +19,24 @@ OPTIONS = {"_nrt": False, "forceinline": True}
 
 @njit(**OPTIONS)
 def judge(claim: Claim, walk: Walk, found: Found, length: int) -> None:
-    """Count one context: as Tally.add_tokens and Tally.add_chances do."""
-    found.counts[CONTEXTS] += 1
+    """Count one context: as Tally.add_tokens and Tally.add_chances do; or keep it, where rounding could turn it."""
     ending = claim.found[walk.states[length]]
     if ending < 0:
+        found.counts[CONTEXTS] += 1
         return
+    chances = claim.rows.shape[1] > 0
+    measure = _error(claim, walk, ending) if chances else _margin(claim, walk, ending)
+    slack = claim.tolerance - measure if chances else measure
+    if abs(slack) <= claim.within and claim.within > 0 and math.isfinite(slack):
+        _keep(walk, found, length)
+        return
+    found.counts[CONTEXTS] += 1
     found.counts[CHECKED] += 1
-    right = _likeliest(claim, walk, found, ending, length) if claim.rows.shape[1] == 0 else _likely(claim, walk, found, ending)
-    if right:
+    if chances:
+        found.extremes[ERROR] = max(found.extremes[ERROR], measure)
+    else:
+        _lower(walk, found, measure, length)
+    if measure <= claim.tolerance if chances else measure > 0:
         found.counts[CORRECT] += 1
     elif found.lengths[WRONG] == 0 or length < found.lengths[WRONG]:
         _remember(walk, found, WRONG, length)
@@ -34,8 +44,8 @@ def judge(claim: Claim, walk: Walk, found: Found, length: int) -> None:
 
 
 @njit(**OPTIONS)
-def _likeliest(claim: Claim, walk: Walk, found: Found, ending: int, length: int) -> bool:
-    """Whether the expected token has the greatest logit, alone."""
+def _margin(claim: Claim, walk: Walk, ending: int) -> float:
+    """By how much the expected token has the greatest logit; minus infinity where a logit is not finite."""
     expected, logits = claim.expected[ending], walk.logits
     other, finite = logits.dtype.type(-math.inf), True
     for i in range(len(logits)):
@@ -43,16 +53,12 @@ def _likeliest(claim: Claim, walk: Walk, found: Found, ending: int, length: int)
         if i != expected and logits[i] > other:
             other = logits[i]
     margin = logits[expected] - other if finite else logits.dtype.type(-math.inf)
-    least = found.extremes[LEAST]
-    if margin < math.inf and (margin < least or (margin == least and length < found.lengths[LEAST])):
-        found.extremes[LEAST] = margin
-        _remember(walk, found, LEAST, length)
-    return margin > 0
+    return float(margin)
 
 
 @njit(**OPTIONS)
-def _likely(claim: Claim, walk: Walk, found: Found, ending: int) -> bool:
-    """Whether every probability, computed in float64, is within the tolerance."""
+def _error(claim: Claim, walk: Walk, ending: int) -> float:
+    """The greatest error of a probability, computed in float64; infinite where one is no number."""
     top, total, error, chances = -math.inf, 0.0, 0.0, walk.chances
     for logit in walk.logits:
         top = max(top, float(logit))
@@ -62,8 +68,26 @@ def _likely(claim: Claim, walk: Walk, found: Found, ending: int) -> bool:
     for i in range(len(chances)):
         off = abs(chances[i] / total - claim.rows[ending, i])
         error = max(error, off) if math.isfinite(off) else math.inf
-    found.extremes[ERROR] = max(found.extremes[ERROR], error)
-    return error <= claim.tolerance
+    return error
+
+
+@njit(**OPTIONS)
+def _lower(walk: Walk, found: Found, margin: float, length: int) -> None:
+    """As Tally.lower."""
+    least = found.extremes[LEAST]
+    if margin < math.inf and (margin < least or (margin == least and length < found.lengths[LEAST])):
+        found.extremes[LEAST] = margin
+        _remember(walk, found, LEAST, length)
+
+
+@njit(**OPTIONS)
+def _keep(walk: Walk, found: Found, length: int) -> None:
+    """Keep the path for a second look; it is counted there."""
+    at = found.counts[NEAR]
+    found.counts[NEAR] += 1
+    found.long[at] = length
+    for i in range(length):
+        found.near[at, i] = walk.ids[i]
 
 
 @njit(**OPTIONS)

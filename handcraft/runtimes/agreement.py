@@ -1,7 +1,9 @@
 """Does what was written compute what the model computes?
 
-Every context up to the window where there are at most a thousand, else a thousand drawn ones; of a claim on prompts
-the contexts are those from which an answer is continued: the prompt, and the prompt with each beginning of its answer.
+Every context up to the window where there are at most a hundred thousand; else 20,000, counting the beginnings of each:
+half of them drawn, half their neighbours and texts of one token in which one is another, where counts and means are at
+their extremes. Of a claim on prompts the contexts are those from which an answer is continued: the prompt, and the prompt
+with each beginning of its answer; drawn prompts, and those of their neighbours that are prompts, are at most 2,000.
 
 Rules of this file: the draw is decided by a fixed seed. Where the model itself is undecided between tokens, each of
 them is right. Logits that are far off are no agreement, whatever token they choose.
@@ -19,12 +21,15 @@ import numpy as np
 
 from handcraft.claims import Answers
 from handcraft.contexts import count_contexts
-from handcraft.gpt2 import Array
+from handcraft.gpt2 import Array, Note, finite, gpt2
 from handcraft.model import Model
-from handcraft.prompts import SEED
+from handcraft.prompts import SEED, Language
 from handcraft.runtimes.target import Run
 
-MOST = 1000  # contexts, or prompts with their answers
+EVERY = 100_000  # contexts: where there are no more, all of them
+MOST = 20_000  # contexts, where they are drawn
+PROMPTS = 2000  # with their answers, where they are drawn
+ALONE = 1000  # contexts: where there are no more, each is a text of its own and not the beginning of another
 BATCH = 128
 TOLERANCE = 1e-3  # of the largest logit: float32 loses less, a runtime that computes something else does not
 
@@ -60,14 +65,19 @@ class Agreement:
         }
 
 
-def compare(model: Model, run: Run, most: int = MOST, progress: Progress | None = None) -> Agreement:
-    """The model against another way to run it, on every context or on so many drawn ones."""
+def compare(
+    model: Model, run: Run, most: int = MOST, progress: Progress | None = None, note: Callable[[Array], Note] | None = None
+) -> Agreement:
+    """The model against another way to run it, on every context or on so many drawn ones.
+
+    `note` is told every intermediate of the model's own pass over some ids.
+    """
     contexts, wrong, error, largest = 0, 0, 0.0, 0.0
     batches = list(_batches(texts(model, most)))
     for done, (ids, first) in enumerate(batches):
         if progress is not None:
             progress(done, len(batches))
-        ours, theirs = model(ids), np.asarray(run(ids))  # [n_batch, n_seq, n_vocab]
+        ours, theirs = _own(model, ids, note), np.asarray(run(ids))  # [n_batch, n_seq, n_vocab]
         seen = np.arange(ids.shape[1]) >= first[:, None]  # [n_batch, n_seq]
         ours, theirs = ours[seen], theirs[seen]  # [n_contexts, n_vocab]
         chosen = np.take_along_axis(ours, theirs.argmax(-1)[:, None], axis=-1)[:, 0]
@@ -79,26 +89,97 @@ def compare(model: Model, run: Run, most: int = MOST, progress: Progress | None 
     return Agreement(contexts, wrong, error if np.isfinite(error) else None, largest)
 
 
+def _own(model: Model, ids: Array, note: Callable[[Array], Note] | None) -> Array:
+    """The model's logits. Raises WeightsError where they are not finite."""
+    config = model.config if note is None else model.config | {"note": note(ids)}
+    return finite(gpt2(ids, **model.weights, **config))
+
+
 def texts(model: Model, most: int = MOST) -> Iterator[Text]:
-    """What is compared, shortest first where it is everything."""
+    """What is compared: every context once where they are few, else drawn ones, about `most` of them."""
     claim = model.program.claim if model.program else None
     if isinstance(claim, Answers):
         return _prompts(model, claim, most)
-    n_vocab = len(model.vocabulary)
-    if count_contexts(n_vocab, model.n_ctx) <= most:
-        every = (list(ids) for n in range(1, model.n_ctx + 1) for ids in product(range(n_vocab), repeat=n))
-        return ((ids, len(ids) - 1) for ids in every)
+    size = count_contexts(len(model.vocabulary), model.n_ctx)
+    if size <= min(EVERY, max(most, EVERY if most == MOST else 0)):
+        return _every(model, size)
+    return _drawn(model, most)
+
+
+def _every(model: Model, size: int) -> Iterator[Text]:
+    """Every context, the shortest first; where they are many, as beginnings of the longest, each where it is new."""
+    n_vocab, n_ctx = len(model.vocabulary), model.n_ctx
+    if size <= ALONE or not model.causal:
+        for n in range(1, n_ctx + 1):
+            yield from ((list(ids), n - 1) for ids in product(range(n_vocab), repeat=n))
+        return
+    before: tuple[int, ...] = ()
+    for ids in product(range(n_vocab), repeat=n_ctx):
+        yield list(ids), next((i for i, (a, b) in enumerate(zip(before, ids, strict=False)) if a != b), 0)
+        before = ids
+
+
+def _drawn(model: Model, most: int) -> Iterator[Text]:
+    """Drawn contexts with a neighbour each, and nearly constant ones, half of all; each of them counts once."""
     random = Random(SEED)
-    drawn = ([random.randrange(n_vocab) for _ in range(random.randint(1, model.n_ctx))] for _ in range(most))
-    return ((ids, len(ids) - 1) for ids in drawn)
+    yield from _limited(_with_neighbours(model, random), most - most // 2, causal=model.causal)
+    yield from _limited(_nearly_constant(model, random), most // 2, causal=model.causal)
+
+
+def _limited(found: Iterator[Text], most: int, *, causal: bool) -> Iterator[Text]:
+    """Texts until so many contexts are counted; without a mask only the whole text is a context."""
+    while most > 0:
+        ids, first = next(found)
+        first = max(first if causal else len(ids) - 1, len(ids) - most)
+        most -= len(ids) - first
+        yield ids, first
+
+
+def _with_neighbours(model: Model, random: Random) -> Iterator[Text]:
+    n_vocab = len(model.vocabulary)
+    while True:
+        ids = [random.randrange(n_vocab) for _ in range(random.randint(1, model.n_ctx))]
+        place = random.randrange(len(ids))
+        yield ids, 0
+        yield [*ids[:place], random.randrange(n_vocab), *ids[place + 1 :]], place
+
+
+def _nearly_constant(model: Model, random: Random) -> Iterator[Text]:
+    """One token all along, but for one place; the same again where there are no more."""
+    n_vocab, n_ctx = len(model.vocabulary), model.n_ctx
+    while True:
+        tokens = random.sample(range(n_vocab), n_vocab)
+        for token in tokens:
+            yield [token] * n_ctx, 0
+        for place in random.sample(range(n_ctx), n_ctx):
+            for token in tokens:
+                other = random.randrange(n_vocab)
+                yield [token] * place + [other] + [token] * (n_ctx - place - 1), place
 
 
 def _prompts(model: Model, claim: Answers, most: int) -> Iterator[Text]:
-    language = claim.language(model.n_ctx, model.vocabulary)
-    for prompt in language if language.size <= most else language.sample(most):
+    """Every prompt with its answer where that is few contexts, else drawn ones and their neighbours."""
+    language, count = claim.language(model.n_ctx, model.vocabulary), 0
+    every = language.size <= (EVERY if most == MOST else most) // model.n_ctx
+    for prompt in language if every else _neighbouring(model, language, min(most, PROMPTS)):
         asked = model.vocabulary.encode(prompt)
         answer = claim.expected(prompt, model.vocabulary, model.n_ctx) if claim.known else model.generate(prompt)
-        yield asked + model.vocabulary.encode(answer)[:-1], len(asked) - 1  # the last token is predicted, never read
+        yield (text := asked + model.vocabulary.encode(answer)[:-1]), len(asked) - 1  # the last is predicted, never read
+        if not every and (count := count + len(text) - len(asked) + 1) >= most:
+            return
+
+
+def _neighbouring(model: Model, language: Language, most: int) -> Iterator[str]:
+    """Drawn prompts, each followed by itself with one character changed, where that is a prompt."""
+    random = Random(SEED)
+    characters = sorted(set("".join(model.vocabulary.tokens)))
+    drawn = language.sample(most)
+    for prompt in drawn:
+        yield prompt
+        place = random.randrange(len(prompt)) if prompt else 0
+        changed = prompt[:place] + random.choice(characters) + prompt[place + 1 :]
+        if changed != prompt and changed in language:
+            yield changed
 
 
 def _batches(found: Iterable[Text]) -> Iterator[tuple[Array, Array]]:  # [n_batch, n_seq], [n_batch]

@@ -16,6 +16,7 @@ from handcraft.model import Model
 from handcraft.runtimes import gguf_file, huggingface, nanogpt, onnx_graph, picogpt, transformer_lens
 from handcraft.runtimes.agreement import Agreement, Progress, compare
 from handcraft.runtimes.directory import publish
+from handcraft.runtimes.limits import check_limit
 from handcraft.runtimes.norms import Norm
 from handcraft.runtimes.target import Runtime
 
@@ -53,16 +54,18 @@ def export(
     if model.dtype != "float32":
         raise WeightsError(f"an export holds float32, this model is {model.dtype}; build it in float32")
     found: list[Agreement] = []
+    files = runtime.files(model, kind)  # first, since it says what the runtime cannot compute
+    note = check_limit(model, kind, runtime)
 
     def check(directory: Path) -> None:
         if runtime.vocabulary(directory).tokens != model.vocabulary.tokens:
             raise WeightsError(f"{to} cannot hold the tokens of {model.name}: read back, they are others")
-        found.append(compare(model, runtime.run(directory), progress=progress))
+        found.append(compare(model, runtime.run(directory), progress=progress, note=note))
         if not found[0].holds:
             raise ExportError(_disagrees(model, runtime, kind, found[0]), found[0].to_json())
 
     names = {PROGRAM_JSON, *(name for runtime in RUNTIMES.values() for name in runtime.names)}
-    paths = publish(Path(out), runtime.files(model, kind), check, force=force, ours=names)
+    paths = publish(Path(out), files, check, force=force, ours=names)
     return Export(to, Path(out), tuple(paths), found[0])
 
 
@@ -74,9 +77,14 @@ def _named(name: str, known: Iterable[T], kind: str) -> T:
     return table[name]
 
 
-def _disagrees(model: Model, runtime: Runtime, norm: Norm, found: Agreement) -> str:
+def _instead(runtime: Runtime, norm: Norm) -> str:
+    """A norm that may do better, where there is one."""
     other = [other.name for other in runtime.norms if other is not norm]
-    instead = f"; --norm {other[0]} may do better" if other else ""
+    return f"; --norm {other[0]} may do better" if other else ""
+
+
+def _disagrees(model: Model, runtime: Runtime, norm: Norm, found: Agreement) -> str:
+    instead = _instead(runtime, norm)
     problem = f"chooses another token in {found.argmax_disagreements} of {found.contexts} contexts"
     if not found.argmax_disagreements:
         problem = f"computes logits that are off by up to {found.max_logit_error:.3g}, of {found.largest_logit:.3g} at most"

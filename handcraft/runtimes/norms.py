@@ -8,10 +8,11 @@ reader takes half the difference of the two. So the mean is 0 but for rounding, 
 (x - mean) - (-x - mean) = 2x. Only reading both makes it so: a runtime that sums in an order of its own (torch has a
 running mean for each SIMD lane) leaves a mean of the last bits of the largest lane, which would drown a small one.
 
-The variance is nothing against eps. Either eps is huge (`MIRROR`: 2^80, its root 2^40 a power of two, so that dividing by
-it and multiplying with the gain 2^40 loses no bit, for a stream below 2^28), or the stream is tiny (`QUIET`: scaled by
-2^-40, so that the stock eps of 1e-5 drowns a stream below 2^19; its root is no power of two, and each norm rounds a
-number once or twice). What is added to a row is whole heads that write nothing, so `d_head` and with it every score stays
+The variance is nothing against eps: float32 has 24 bits, so var + eps is eps where var is less than 2^-24 of the power of
+two below eps. The mean being 0, var is the mean square of the stream. Either eps is huge (`MIRROR`: 2^80, its root 2^40 a
+power of two, so that dividing by it and multiplying with the gain 2^40 loses no bit: var < 2^56, a stream below 2^28), or
+the stream is tiny (`QUIET`: scaled by 2^-40; 1e-5 lies above 2^-17, so var < 2^-41, a stream below 2^19.5; its root is no
+power of two, and each norm rounds a number once or twice). `Norm.limit` is that number, and limits.py holds it. What is added to a row is whole heads that write nothing, so `d_head` and with it every score stays
 what it was.
 
 A single lane that takes minus the sum of all others is the thriftier way to a mean of 0, but it rounds at the size of the
@@ -23,6 +24,7 @@ Source: the construction is ours; layer norm is Ba, Kiros, Hinton, 2016, in GPT-
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +40,14 @@ class Norm:
     name: str
     epsilon: float
     scale: float
+
+    @property
+    def limit(self) -> float:
+        """What the root of the mean square of the stream must be below, so that the variance vanishes beside epsilon."""
+        if self is NONE:
+            return math.inf
+        below = 2.0 ** (math.frexp(self.epsilon)[1] - 1)  # the power of two below epsilon
+        return math.sqrt(below * 2.0**-24) / self.scale * (1 - 2.0**-8)  # and some room for rounding the variance
 
 
 MIRROR = Norm("mirror", 2.0**80, 1.0)

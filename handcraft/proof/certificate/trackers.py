@@ -119,14 +119,12 @@ def values_of(e: Any, tokens: tuple[str, ...], n_ctx: int) -> list[Any]:
     """Every value that an expression which must be guessed can have. Raises Undecided where they are too many to try."""
     if not isinstance(e, Expression):
         return [e]
-    if e.op in ("first", "latest"):
-        return [None, *range(n_ctx)]
-    if e.op == "count":
-        return list(range(n_ctx + 1))
-    if e.op == "token_at":
-        return [None, *tokens]
-    if e.op in ("lookup", "most"):
-        return [None, *dict.fromkeys(e.rows.values() if e.op == "lookup" else e.tokens)]
+    simple = {
+        "first": [None, *range(n_ctx)], "latest": [None, *range(n_ctx)], "count": list(range(n_ctx + 1)),
+        "token_at": [None, *tokens], "lookup": [None, *e.rows.values()], "most": [None, *e.tokens],
+    }  # fmt: skip
+    if e.op in simple:
+        return list(dict.fromkeys(simple[e.op]))
     if e.op == "otherwise":
         return _united([[x for x in values_of(e.args[0], tokens, n_ctx) if x is not None], values_of(e.args[1], tokens, n_ctx)])
     if e.op == "cases":

@@ -1,0 +1,131 @@
+"""Which task a checkpoint is of: the SHA-256 of all that decides the counts.
+
+    weights    every array with its dtype and shape; heads, activation, mask and epsilon
+    claim      its data, its functions, and the columns of the lanes that it names
+    units      the vocabulary in its order, and how its contexts are cut
+    counting   the text of every file of this package: another version counts anew
+
+A function counts with its name, its code, the file it stands in, its defaults, what it closes over, and the data and
+functions that it reads from its module. What it reads from files, or from modules of others, is not known here.
+
+Rules of this file: two tasks that count differently must differ here; two that do not may differ.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from functools import lru_cache, partial
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+import numpy as np
+
+import handcraft
+from handcraft.claims import Claim
+from handcraft.model import Model
+from handcraft.proof.units import Units
+from handcraft.weights import flatten
+
+
+def identity(model: Model, claim: Claim, units: Units) -> str:
+    """The SHA-256 of weights, claim, units and the code that counts."""
+    digest = hashlib.sha256(_counting().encode())
+    for name, array in flatten(model.weights).items():
+        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    lanes = model.program.layout.names if model.program else []
+    config = [model.vocabulary.tokens, sorted(model.config.items()), model.epsilon, [units.n_vocab, units.n_ctx, units.most]]
+    digest.update(json.dumps([config, lanes, claim.model_dump(mode="json", exclude={"source"})]).encode())
+    for value in vars(claim).values():
+        if callable(call := getattr(value, "call", None)):
+            digest.update(_Told().function(call).encode())
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _counting() -> str:
+    """The SHA-256 of this package's files."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(str(handcraft.__file__)).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+class _Told:
+    """Values as texts that are the same in every process; what was told already is not told again."""
+
+    def __init__(self) -> None:
+        self.seen: dict[int, tuple[int, object]] = {}  # the objects as well, so that no id is used twice
+
+    def plain(self, value: object) -> str:
+        """Data whole; a function by what it does; whatever else by its type and what it holds."""
+        if value is None or isinstance(value, str | bytes | int | float | complex):
+            return repr(value)
+        if id(value) in self.seen:
+            return f"<{self.seen[id(value)][0]}>"
+        self.seen[id(value)] = len(self.seen), value
+        return self._whole(value) or (self.function(value) if callable(value) else self.held(value))
+
+    def _whole(self, value: Any) -> str:
+        """Data of many parts; an empty text for what is none."""
+        if isinstance(value, dict):
+            return "{" + ", ".join(f"{self.plain(key)}: {self.plain(inner)}" for key, inner in value.items()) + "}"
+        if isinstance(value, frozenset | set):
+            return f"{{{', '.join(sorted(_Told().plain(inner) for inner in value))}}}"
+        if isinstance(value, tuple | list):
+            return f"[{', '.join(map(self.plain, value))}]"
+        if isinstance(value, np.ndarray | np.generic):
+            return f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
+        return self.code(value) if isinstance(value, CodeType) else ""
+
+    def held(self, value: object) -> str:
+        """The type of an object and its fields."""
+        return f"{type(value).__module__}.{type(value).__qualname__} {self.plain(getattr(value, '__dict__', {}))}"
+
+    def function(self, call: Callable[..., Any]) -> str:
+        """The code of a function with what it reads, and the text of its file."""
+        if isinstance(call, partial):
+            return f"partial {self.plain(call.func)} {self.plain(call.args)} {self.plain(call.keywords)}"
+        if (inner := getattr(call, "__func__", None)) is not None:  # a method
+            return f"method {self.plain(inner)} {self.plain(getattr(call, '__self__', None))}"
+        code = getattr(call, "__code__", None)
+        if not isinstance(code, CodeType):
+            return self._callable(call)
+        cells = [cell.cell_contents for cell in getattr(call, "__closure__", None) or ()]
+        given = [getattr(call, key, None) for key in ("__defaults__", "__kwdefaults__")]
+        return "\n".join([_text(code), self.code(code), self.plain(cells), self.plain(given), self._globals(call, code)])
+
+    def _callable(self, call: Any) -> str:
+        """An object that is called, or what no Python function is."""
+        own = vars(type(call)).get("__call__")
+        how = self.plain(own) if hasattr(own, "__code__") else getattr(call, "__qualname__", "")
+        return f"{how} {self.held(call)}"
+
+    def _globals(self, call: Any, code: CodeType) -> str:
+        """What its code names in its module, except modules and what this package defines."""
+        known = getattr(call, "__globals__", {})
+        named = {name: known[name] for name in _names(code) if name in known}
+        return self.plain({
+            name: value for name, value in named.items()
+            if not isinstance(value, ModuleType) and not str(getattr(value, "__module__", "")).startswith("handcraft.")
+        })  # fmt: skip
+
+    def code(self, code: CodeType) -> str:
+        """The instructions with names and constants."""
+        return f"{code.co_code.hex()} {code.co_names} {code.co_varnames} {[self.plain(c) for c in code.co_consts]}"
+
+
+def _names(code: CodeType) -> list[str]:
+    inner = [name for constant in code.co_consts if isinstance(constant, CodeType) for name in _names(constant)]
+    return sorted({*code.co_names, *inner})
+
+
+def _text(code: CodeType) -> str:
+    """The text of the file that a function stands in."""
+    try:
+        return Path(code.co_filename).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
