@@ -9,6 +9,7 @@ import pytest
 from adversary import adversaries
 from directed.catalogue import FAMILIES, Family
 from directed.patching import broken
+from directed.wrong import said
 from models import draw_model
 from recording import check
 
@@ -43,6 +44,16 @@ def test_each_family_finds_its_bug(name: str) -> None:
     assert not any(map(family.misses, drawn))
     with broken(*family.bug.patches):  # type: ignore[union-attr]
         assert any(map(family.misses, drawn))
+
+
+@pytest.mark.parametrize("name", [name for name, family in FAMILIES.items() if family.bug and family.bug.of_prover])
+def test_the_checker_stops_a_broken_prover(name: str) -> None:
+    """A certificate that was found because of the bug is not accepted."""
+    family = FAMILIES[name]
+    drawn = [family.draw(SEED + i) for i in range(FEW)]
+    with broken(*family.bug.patches):  # type: ignore[union-attr]
+        for wrong in filter(family.misses, drawn):
+            assert said(wrong, "checker") != "proved"
 
 
 @pytest.mark.parametrize("name", [name for name, family in FAMILIES.items() if family.bug])

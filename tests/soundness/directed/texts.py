@@ -15,7 +15,23 @@ from directed.rounding import LETTERS
 from directed.wrong import Wrong
 
 from handcraft import Head, after, answers, local, position, residual, scratch, slot, token, transducer
-from handcraft.selections import below, cases, count, end, equal, first, here, latest, lookup, most, otherwise, own, state, step, token_at
+from handcraft.selections import (
+    below,
+    cases,
+    count,
+    end,
+    equal,
+    first,
+    here,
+    latest,
+    lookup,
+    most,
+    otherwise,
+    own,
+    state,
+    step,
+    token_at,
+)
 
 
 class Ring(Right):
@@ -82,7 +98,9 @@ def types(random: Random) -> Wrong:
         rule = random.choice([own, token_at(here), otherwise(own, 0), lookup({c: c for c in m.tokens}, own)])
         return Wrong(fields, lambda: residual("v", rule), m.text(1), None, lane="v")
     ids = {c: numbers[x] for c, x in m.after.items()}
-    rule = random.choice([lookup(ids, own), cases((equal(here, 0), lookup(ids, own)), m.rule), otherwise(lookup(ids, own), m.tokens[0])])
+    rule = random.choice(
+        [lookup(ids, own), cases((equal(here, 0), lookup(ids, own)), m.rule), otherwise(lookup(ids, own), m.tokens[0])]
+    )
     if random.random() < 0.5:
         return m.against(lambda: rule, m.text(1), None)
     return m.against(lambda: answers(f"[{''.join(m.tokens)}]{{1,{m.n}}}", rule, length=1), m.text(1), None)

@@ -25,6 +25,8 @@ from handcraft.proof import verify
 from handcraft.proof.certificate.network import Undecided
 from handcraft.proof.certificate.pairs import Pairs, wanted
 from handcraft.proof.certificate.prover import Prover
+from handcraft.proof.certificate.recording import Recorder
+from handcraft.proof.checker import Rejected
 
 RIGHT = {"proved", "checked", "bounded"}  # what must never be said of a wrong one
 SECONDS = 20.0  # for one proof
@@ -101,11 +103,12 @@ def _own(model: Model, ids: Any) -> int | None:
 
 
 def said(wrong: Wrong, stage: str = "verify") -> str:
-    """The verdict of a stage: `verify` as a user asks it, one of its methods, or the `prover` without what watches it."""
+    """The verdict of a stage: `verify` as a user asks it, one of its methods, or the `prover` without what watches it; `checker` is
+    the prover and the checker, without the real runs."""
     try:
         model = wrong.model()
-        if stage == "prover":
-            return proved(model)
+        if stage in ("prover", "checker"):
+            return proved(model) if stage == "prover" else accepted(model)
         methods = {} if stage == "verify" else {"methods": (stage,)}
         return str(verify(model, **methods).verdict)
     except HandcraftError:
@@ -120,5 +123,15 @@ def proved(model: Model) -> str:
     try:
         (Pairs if wanted(claim) else Prover)(model, claim, time.monotonic() + SECONDS, lambda *_: None).run()
     except Undecided:
+        return "unknown"
+    return "proved"
+
+
+def accepted(model: Model) -> str:
+    """`proved` where the prover finds a proof and the checker accepts it, else `unknown`."""
+    claim: Any = model.program.claim if model.program else None
+    try:
+        Recorder(model, claim, time.monotonic() + SECONDS, lambda *_: None).recorded()
+    except (Undecided, Rejected):
         return "unknown"
     return "proved"

@@ -8,6 +8,4 @@ small = 2.0**-18
 one = Head(query={v: 19.0}, key={v: p[0]}, scores="exact", value={v: small * p[0] + p[1]}, output={x: v})
 two = Head(query={v: 19.0}, key={v: p[0]}, scores="exact", value={v: small * p[0] - p[1]}, output={y: v})
 tell = MLP([Neuron(when=2.0**28 * (x - y), adds={t["b"]: 16})], adds={t["a"]: 4})
-program = Program(
-    embedding=(p, t, v, x, y), layers=(one, Block([two], tell)), claim=cases((below(0, here), "a"))
-)
+program = Program(embedding=(p, t, v, x, y), layers=(one, Block([two], tell)), claim=cases((below(0, here), "a")))
