@@ -16,7 +16,8 @@ from recording import check
 DIRECTED = int(os.environ.get("SOUNDNESS_DIRECTED", "200"))  # of each family
 SEED = int(os.environ.get("SOUNDNESS_SEED", "0"))
 SHARDS = max(1, DIRECTED // 100)
-FEW = 40  # models, some of which must find a bug
+FEW = 30  # models, some of which must find a bug
+QUIET = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # where a check is left out, numbers overflow
 RANDOM = int(os.environ.get("SOUNDNESS_UNFOUND", "20"))  # random models, none of which may
 
 
@@ -36,6 +37,7 @@ def test_no_wrong_model_is_called_right(name: str, shard: int) -> None:
         assert found in ("refuted", "unknown", "error"), f"{name} {seed}: {found}"
 
 
+@QUIET
 @pytest.mark.parametrize("name", [name for name, family in FAMILIES.items() if family.bug])
 def test_each_family_finds_its_bug(name: str) -> None:
     """With a bug in one stage, that stage calls some models right: so the family asks what it says that it asks."""
@@ -46,6 +48,7 @@ def test_each_family_finds_its_bug(name: str) -> None:
         assert any(map(family.misses, drawn))
 
 
+@QUIET
 @pytest.mark.parametrize("name", [name for name, family in FAMILIES.items() if family.bug and family.bug.of_prover])
 def test_the_checker_stops_a_broken_prover(name: str) -> None:
     """A certificate that was found because of the bug is not accepted."""
@@ -56,6 +59,7 @@ def test_the_checker_stops_a_broken_prover(name: str) -> None:
             assert said(wrong, "checker") != "proved"
 
 
+@QUIET
 @pytest.mark.parametrize("name", [name for name, family in FAMILIES.items() if family.bug])
 def test_random_models_do_not_find_it(name: str) -> None:
     """The same bug goes unnoticed where models are random: that is why the family is there."""

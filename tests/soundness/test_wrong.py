@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,8 @@ from typing import Any
 import numpy as np
 import plain
 import pytest
-
-sys.path[:0] = [str(Path(__file__).parent / "wrong"), str(Path(__file__).parents[1])]
-
 from cli_runner import Result, handcraft
-from verdicts import ASKED, CERTIFICATES, CHECKPOINTS, ERRORS, EXPORTS, RIGHT, SILENT, TEXTS, WRONG, Case
+from wrong.verdicts import ASKED, CERTIFICATES, CHECKPOINTS, ERRORS, EXPORTS, RIGHT, SILENT, TEXTS, WRONG, Case
 
 from handcraft.affine import Lane
 from handcraft.loader import load_program

@@ -117,7 +117,7 @@ BUGS = {
     "spelling": bug("prover", nothing("handcraft.spelling:Spelling.problem", "self"), nothing(CLAIM + "_check_length", "*_"), nothing(CLAIM + "_ask", "*_"),
                     (f"{PROVER}.prover:Prover._covered", "self.proof.contexts != size", "False")),
     "types": bug("prover", ("handcraft.kinds:_wrong", "", "def _wrong(found, wanted):\n    return ''\n"),
-                 nothing(CLAIM + "_ask", "*_"), (f"{PROVER}.cases:ExpressionCase.expected", "float(found)", "int(found)"),
+                 nothing(CLAIM + "_ask", "*_"), (f"{PROVER}.cases:ExpressionCase.expected", "else number_of(found)", "else int(found)"),
                  (f"{PROVER}.cases:ExpressionCase.expected", "and not isinstance(found, str)", "and found is None")),
     "lengths": bug("prover", nothing(CLAIM + "_check_length", "*_"), nothing("handcraft.claims:Answers._ends_alike", "*_")),
     "stops": bug("prover", nothing(CLAIM + "_check_rows", "*_"), nothing(CLAIM + "_ask", "*_")),

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import tempfile
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -19,14 +18,14 @@ from typing import Any
 
 import numpy as np
 import plain
+
 from directed.rounding import LETTERS, power
 from directed.wrong import Wrong
-
 from handcraft import MLP, Block, Head, Neuron, Program, local, position, residual, scratch, token
 from handcraft.avoidance import avoid
 from handcraft.errors import HandcraftError
 from handcraft.model import Model
-from handcraft.proof import Budget, Spread, verify
+from handcraft.proof import Spread, verify
 from handcraft.proof.checkpoint import Book, identity
 from handcraft.proof.units import Units, Work
 from handcraft.runtimes.exporting import export

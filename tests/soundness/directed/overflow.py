@@ -11,7 +11,6 @@ from typing import Any
 
 from directed.rounding import LETTERS, power
 from directed.wrong import Wrong
-
 from handcraft import MLP, Block, Head, Neuron, after, position, scratch, slot, token
 
 
@@ -23,7 +22,7 @@ class Right:
         self.n = random.randint(3, longest)
         self.p, self.t = position(self.n), token(self.tokens)
         self.v, self.w, self.x = scratch("v"), scratch("w"), scratch("x")
-        self.after = {a: b for a, b in zip(self.tokens, [*self.tokens[1:], self.tokens[0]], strict=True)}
+        self.after = dict(zip(self.tokens, [*self.tokens[1:], self.tokens[0]], strict=True))
         t = self.t
         self.head = Head(query=1024 * self.p, key=self.p, value=t,
                          output={t[b]: 4096 * t[a] + 0 * t[b] for a, b in self.after.items()})  # fmt: skip

@@ -9,7 +9,6 @@ from random import Random
 from typing import Any
 
 from directed.wrong import Wrong
-
 from handcraft import Head, answers, local, position, slot, token
 from handcraft.selections import count, most
 

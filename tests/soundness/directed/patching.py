@@ -7,8 +7,8 @@ has grown away from is written anew and not lost.
 """
 
 from __future__ import annotations
-
 import __future__
+
 import importlib
 import inspect
 import textwrap

@@ -10,7 +10,6 @@ from random import Random
 from typing import Any
 
 from directed.wrong import Wrong
-
 from handcraft import MLP, Block, Head, Neuron, after, local, position, residual, scratch, slot, token
 from handcraft.selections import count
 

@@ -13,7 +13,6 @@ from typing import Any
 from directed.overflow import Right
 from directed.rounding import LETTERS
 from directed.wrong import Wrong
-
 from handcraft import Head, after, answers, local, position, residual, scratch, slot, token, transducer
 from handcraft.selections import (
     below,
@@ -129,7 +128,7 @@ def lengths(random: Random) -> Wrong:
 def stops(random: Random) -> Wrong:
     """The stop token stands before the end of an answer, or not at its end."""
     p, m = position(6), local("m", "012")
-    a, b, stop = random.sample(LETTERS, 2) + [";"]
+    a, b, stop = *random.sample(LETTERS, 2), ";"
     t = token([a, b, stop])
     look = Head(  # position 1 asks for 0, 2 for 1, 3 for the constant
         query={m["0"]: 1024 * p[1], m["1"]: 1024 * p[2], m["2"]: 1024 * p[3]},

@@ -11,7 +11,6 @@ from typing import Any
 
 from directed.rounding import LETTERS, always
 from directed.wrong import Wrong
-
 from handcraft import MLP, Block, Head, Neuron, after, local, position, scratch, token
 from handcraft.model import Model
 from handcraft.program import Program

@@ -104,7 +104,8 @@ def _own(model: Model, ids: Any) -> int | None:
 
 def said(wrong: Wrong, stage: str = "verify") -> str:
     """The verdict of a stage: `verify` as a user asks it, one of its methods, or the `prover` without what watches it; `checker` is
-    the prover and the checker, without the real runs."""
+    the prover and the checker, without the real runs.
+    """
     try:
         model = wrong.model()
         if stage in ("prover", "checker"):
