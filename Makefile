@@ -20,10 +20,11 @@ exhaustive: $(VENV)/test  ## the tests that take minutes
 exponential: $(VENV)/handcraft  ## what a certificate assumes of exp and tanh: every float32, some minutes
 	$(BIN)/handcraft assumptions
 
-soundness: $(VENV)/test  ## the prover against 10,000 random models, wrong mutants and enumeration
-	$(BIN)/python -m pytest -o addopts= -q -n 2 tests/soundness
+soundness: $(VENV)/test  ## wrong programs, 200 wrong models of each directed family, 10,000 random models, mutants
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -o addopts= -q -n 2 tests/soundness
 
-nightly: $(VENV)/test bugs  ## the same with 1,000,000 models, going on where it was stopped
+nightly: $(VENV)/test bugs  ## the same with 2,000 of each family and 1,000,000 random ones, going on where it was stopped
+	SOUNDNESS_DIRECTED=2000 SOUNDNESS_UNFOUND=1000 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -o addopts= -q -n 2 tests/soundness/test_directed.py
 	$(BIN)/python tests/soundness/campaign.py --models 1000000 --jobs 2 --state build/soundness.json
 
 bugs: $(VENV)/test  ## bugs put into the prover one at a time: its tests must notice 95% of them

@@ -1,0 +1,148 @@
+"""All families, each with a bug that it finds.
+
+    FAMILIES[name].draw(seed)       a wrong model: the same one for the same seed
+    FAMILIES[name].said(wrong)      what verification says of it
+    FAMILIES[name].bug              a bug put into the package, and the stage that would then call it right
+
+A bug stands in one stage, and verification has several: the stage is asked by itself, without what would stop it.
+Rules of this file: a draw that came out right is drawn again, so that every model of a family is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from directed import files, overflow, pairs, rounding, texts, ties
+from directed.patching import Patch
+from directed.wrong import Wrong, said
+
+PROVER, PROOF = "handcraft.proof.certificate", "handcraft.proof"
+DRAWS = 200  # until one is wrong
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A bug, and the stage that calls a model of the family right because of it."""
+
+    stage: str
+    patches: tuple[Patch, ...]
+
+    @property
+    def of_prover(self) -> bool:
+        """Whether it is the prover's own: the checker has nothing of it."""
+        return all(patch.target.startswith(PROVER) for patch in self.patches)
+
+
+@dataclass(frozen=True)
+class Family:
+    """How its models are made, how they are shown to be wrong, what is asked about them, and its bug."""
+
+    name: str
+    make: Callable[[Random], Wrong | None]
+    bug: Bug | None = None
+    holds: Callable[[Any], bool] = Wrong.holds
+    said: Callable[[Any], str] = said
+
+    def draw(self, seed: int) -> Wrong:
+        """A wrong model. Raises AssertionError where none comes out."""
+        random = Random(f"{self.name} {seed}")
+        for _ in range(DRAWS):
+            found = self.make(random)
+            if found is not None and self.holds(found):
+                return found
+        raise AssertionError(f"{self.name} draws no wrong model with seed {seed}")
+
+    def misses(self, wrong: Wrong) -> bool:
+        """Whether the stage of the bug calls it right."""
+        assert self.bug is not None
+        found = self.said(wrong) if self.said is not said else said(wrong, self.bug.stage)
+        return found in ("proved", "checked")
+
+
+def bug(stage: str, *patches: tuple[str, str, str]) -> Bug:
+    """A bug of (function, text that stands in it, text instead) each."""
+    return Bug(stage, tuple(Patch(*patch) for patch in patches))
+
+
+def nothing(function: str, arguments: str) -> tuple[str, str, str]:
+    """A check that is left out: a function that returns nothing."""
+    name = function.rpartition(":")[2].rpartition(".")[2]
+    return function, "", f"def {name}({arguments}):\n    return None\n"
+
+
+SUMMED = f"{PROVER}.rounding:Precision.summed"
+ATTENTION = "handcraft.bounds:_Pass.attention"
+CLAIM = "handcraft.claim_rules:"
+SIGNATURE = """
+def _signature(self, case, search, slot, pair):
+    e, values = self.emissions, np.stack(slot.means.values.rows)[slot.values, 0]
+    roles = np.array([-1 - pair.index(t) if t in pair else self._roles[t] for t in range(self.network.n_vocab)])[e.token]
+    columns = [e.level, roles, slot.kinds, values, search.finals]
+    order, counted = np.lexsort(columns[::-1]), repr(case.rule)
+    for t, name in enumerate(self.model.vocabulary.tokens):
+        counted = counted.replace(repr(name), str(pair.index(t)) if t in pair else "#")
+    return case.mass, {more}, b"".join(column[order].tobytes() for column in columns)
+"""
+COUNTED = "counted if not case.mass else tuple(sorted(counted))"
+RADII = "repr([slot.means.least, slot.means.most, slot.means.loose]), self.streams.r.tobytes()"
+
+BUGS = {
+    "absorbed": bug("prover", (SUMMED, "shared + self.gamma(k) * loose", "self.gamma(k) * loose")),
+    "shared": bug("prover", (f"{PROVER}.rounding:Ball.lifted", "self.shared or before", "self.shared")),
+    "products": bug("prover", (SUMMED, "np.where((loose == 0) & (np.abs(c) >= self.least), 0.0, self.least)", "0.0")),
+    "means": bug("prover", (f"{PROVER}.rounding:Precision.__init__", "(24, 2.0**-126,", "(24, 2.0**-200,")),
+    "thirds": bug("prover", (f"{PROVER}.averages:Means._vanishes", "n == 2**halvings and", "(n == 2**halvings or n > 4) and")),
+    "saturation": bug("prover", (f"{PROVER}.rounding:Precision.__init__", "105.0, 6.0)", "105.0, 5.01)")),
+    "kinks": bug("prover", (f"{PROVER}.rounding:Precision.activation", "x.c + radius <= -edge", "x.c + radius / 4 <= -edge")),
+    "score order": bug("prover", (f"{PROVER}.search:dot", "(spread + error) * UP", "spread * UP")),
+    "scales": bug("prover", (f"{PROVER}.averages:Means._class", "(abs(score[0]) + score[1])", "score[1]")),
+    "dead heads": bug("prover", (ATTENTION, "(q * k).reshape", '(q * k * part["c_proj"]["w"].any(axis=1)).reshape')),
+    "dead lanes": bug("prover", (ATTENTION, '("value", v)', '("value", v * part["c_proj"]["w"].any(axis=1))'),
+                      ("handcraft.bounds:_Pass.mlp", 'in block {i}", before', 'in block {i}", before * part["c_proj"]["w"].any(axis=1)')),
+    "zero keys": bug("prover", (ATTENTION, '(("query", q), ("key", k), ("value", v))', '(("value", v),)'),
+                     (ATTENTION, "self.up(_numbers(products).sum(axis=1), products.shape[1])", "0 * products.sum(axis=1)")),
+    "late": bug("prover", (ATTENTION, "products).sum(axis=1)", "products).sum(axis=1) / np.sqrt(products.shape[1])"),
+                ("handcraft.bounds:largest", "maxexp - 10", "maxexp")),
+    "biases": bug("prover", ("handcraft.bounds:_Pass.linear", "0.0 if b is None else np.abs(b.astype(np.float64))", "0.0")),
+    "ties": bug("prover", (f"{PROVER}.prover:Prover._ending", "if not margin > 0:", "if not margin >= 0:")),
+    "within rounding": bug("exhaustive", (
+        f"{PROOF}.second:Second.doubtful", "", "def doubtful(self, expected, found):\n    return np.zeros(len(expected), dtype=bool)\n")),
+    "radii": bug("prover", (f"{PROVER}.pairs:Pairs._signature", "", SIGNATURE.format(more=COUNTED))),
+    "counts": bug("prover", (f"{PROVER}.pairs:Pairs._signature", "", SIGNATURE.format(more=RADII))),
+    "edges": bug("prover", (f"{PROVER}.domains:Domain.__init__", "range(model.n_ctx)", "range(max(1, model.n_ctx - 1))"),
+                 ("handcraft.contexts:count_contexts", "n_ctx + 1", "max(2, n_ctx)")),
+    "spelling": bug("prover", nothing("handcraft.spelling:Spelling.problem", "self"), nothing(CLAIM + "_check_length", "*_"), nothing(CLAIM + "_ask", "*_"),
+                    (f"{PROVER}.prover:Prover._covered", "self.proof.contexts != size", "False")),
+    "types": bug("prover", ("handcraft.kinds:_wrong", "", "def _wrong(found, wanted):\n    return ''\n"),
+                 nothing(CLAIM + "_ask", "*_"), (f"{PROVER}.cases:ExpressionCase.expected", "else number_of(found)", "else int(found)"),
+                 (f"{PROVER}.cases:ExpressionCase.expected", "and not isinstance(found, str)", "and found is None")),
+    "lengths": bug("prover", nothing(CLAIM + "_check_length", "*_"), nothing("handcraft.claims:Answers._ends_alike", "*_")),
+    "stops": bug("prover", nothing(CLAIM + "_check_rows", "*_"), nothing(CLAIM + "_ask", "*_")),
+    "roles": bug("prover", (f"{PROVER}.cases:ExpressionCase.role", "token if self.reads_own and k in self.levels else None", "None")),
+    "selections": bug("prover", (f"{PROVER}.trackers:_within", "start <= j < stop and", "start <= j <= stop and")),
+    "resumed": bug("exhaustive", (f"{PROOF}.checkpoint:identity", "", "def identity(model, claim, units):\n    return 'same'\n")),
+    "avoided": bug("states", ("handcraft.avoidance:Watch.of", "if vocabulary.single or", "if True or")),
+}  # fmt: skip
+
+
+def _families() -> Iterator[Family]:
+    makers = {
+        "absorbed": rounding.absorbed, "shared": rounding.shared, "products": rounding.products, "means": rounding.means,
+        "thirds": rounding.thirds, "saturation": rounding.saturation, "kinks": rounding.kinks,
+        "score order": rounding.score_order, "scales": rounding.scales, "dead heads": overflow.dead_heads,
+        "dead lanes": overflow.dead_lanes, "zero keys": overflow.zero_keys, "late": overflow.late, "biases": overflow.biases,
+        "ties": ties.exact, "within rounding": ties.within_rounding, "radii": pairs.radii, "counts": pairs.counts,
+        "edges": texts.edges, "spelling": texts.spelling, "types": texts.types, "lengths": texts.lengths, "stops": texts.stops,
+        "roles": texts.roles, "selections": texts.selections,
+    }  # fmt: skip
+    for name, make in makers.items():
+        yield Family(name, make, BUGS[name])
+    yield Family("resumed", files.resumed, BUGS["resumed"], said=files.said_resumed)
+    yield Family("exported", files.exported, BUGS.get("exported"), holds=files.exceeds, said=files.said_exported)
+    yield Family("avoided", files.avoided, BUGS["avoided"], holds=files.passes, said=files.said_avoided)
+
+
+FAMILIES = {family.name: family for family in _families()}
