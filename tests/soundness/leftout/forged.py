@@ -136,18 +136,33 @@ def merged_states(model: Model) -> Certificate:
     return _kept(model, [[[0, 0]], [[0, 0]]])
 
 
-@forged("before_b")
+@forged("first_b")
 def ragged_states(model: Model) -> Certificate:
-    """The states' rows are not as long as there are tokens."""
-    return _kept(model, [[[0, 1]], [[0], [0, 0, 0]]])
+    """The rows of states are not as long as there are tokens: ba leads where what is known of ab is kept."""
+    own = section(model, 2, [2], slots=slots(model, 2, [2], layers=[1]))
+    states = [[[0, 1]], [[0], [1, 2, 3]], [[0]] * 4]
+    return blank(model, [own], tokens=[[0, 1], [0, 1], [2]], after=states, followed={(0, 0): (GAP, [[0], [0], []])})
 
 
 @forged("asks_by_state")
 def half_asked(model: Model) -> Certificate:
     """The section asks what is asked after a; contexts after b are one state with them, and are not judged."""
-    first = section(model, 0, slots=slots(model, 0, range(2), layers=[1]))
+    lane = next(i for key, i in model.program.layout.column.items() if str(key) == "w")  # type: ignore[union-attr]
+    head = Network(model).heads[1][0]
+    (one,) = slots(model, 0, [0], layers=[1])
+    asked = [c + float(w) for c, w in zip(one.query[0], head.q[0][lane], strict=True)]  # type: ignore[index]
+    by_b = replace(one, query=(asked, [0.0] * len(asked)))
+    first = [section(model, 0, [0], slots=(one,)), section(model, 0, [1], slots=(by_b,))]
     second = section(model, 1, slots=slots(model, 1, [0], layers=[1]))
-    return blank(model, [first, second], after=[[[0, 1]], [[0, 0], [0, 0]]], followed={(0, 0): (GAP, [[0], []])})
+    return blank(model, [*first, second], after=[[[0, 1]], [[0, 0], [0, 0]]], followed={(0, 0): (GAP, [[0], []])})
+
+
+@forged("many_states")
+def too_many_to_tell_apart(model: Model) -> Certificate:
+    """No query is given, and so many states of earlier positions lead to one ending that they are taken together."""
+    n = len(model.vocabulary)
+    own = [section(model, level, slots=(Slot((1, 0), None, GAP, (-1e9, -1e9)),)) for level in range(2)]
+    return blank(model, own, after=[[list(range(n))], [[0] * n] * n], followed={(0, 0): (GAP, [[0], []])})
 
 
 @forged("asks_by_content")
@@ -208,6 +223,12 @@ def guessed_unlike(model: Model) -> Certificate:
 def as_of_one(model: Model) -> Certificate:
     """The certificate of answers of one token."""
     return transplanted(model, lambda: _with_claim(WRONG["length_of_text"], lambda: answers("[ab]", lookup({"a": "a", "b": "a"}, token_at(0)), length=1)))
+
+
+@forged("length_of_text")
+def as_of_none(model: Model) -> Certificate:
+    """The end of the prompt is fixed, and nothing stands behind it: as if the prompt held no a."""
+    return blank(model, [section(model, 0, end=0)])
 
 
 @forged("second_token")

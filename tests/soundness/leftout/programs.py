@@ -251,6 +251,25 @@ def before_b() -> Program:
 
 
 @wrong
+def first_b() -> Program:
+    """The model says b of ba=, the claim a."""
+    p, t, w, m = position(3), token("ab="), scratch("w"), local("m", "0")
+    before = Head(query={m["0"]: 1024 * p[2]}, key={m["0"]: p[0]}, value={w: t["b"]}, output={w: w})
+    tell = Head(query=1024 * p, key=p, value={w: w}, output={t["b"]: 64 * w, t["a"]: 16})
+    return Program(embedding=(p, t, w), layers=(before, tell), claim=answers("[ab]a=", lookup({"=": "a"}, own), length=1))
+
+
+@wrong
+def many_states() -> Program:
+    """Of 150 tokens that can stand before the last one, after one the model says b; the claim is a."""
+    names = ["a", "b", *(chr(0x100 + i) for i in range(148))]
+    p, t, w, m = position(2), token(names), scratch("w"), local("m", "01")
+    before = Head(query={m["0"]: 1024 * p[1]}, key={m["0"]: p[0]}, value={w: t["b"]}, output={w: w})
+    tell = Head(query=1024 * p, key=p, value={w: w, m["1"]: p[0]}, output={t["b"]: 64 * w, t["a"]: 16 + 512 * m["1"]})
+    return Program(embedding=(p, t, w), layers=(before, tell), claim=after(dict.fromkeys(names, "a")))
+
+
+@wrong
 def asks_by_state() -> Program:
     """The second head asks one thing after a?, another after b?, where it says b; the claim is a."""
     p, t, w, v, m = position(2), token("ab"), scratch("w"), scratch("v"), local("m", "01")
@@ -309,6 +328,25 @@ def votes() -> Program:
     vote = Head(query=0 * p, key=0 * p, value=t, output={t[c]: 64 * t[c] + 40 - 10 * i for i, c in enumerate("abcd")})
     rule = most({"a": count({0: "a"}), "b": count({0: "b"}), "c": count({0: "d"}), "d": count({0: "c"})})
     return Program(embedding=(p, t), layers=(vote,), claim=rule)
+
+
+@wrong
+def votes_by_state() -> Program:
+    """An earlier head and a neuron see b before d, which puts d a little ahead: after ^bd= it says d, the claim is b."""
+    p, t, w, z, m = position(4), token("abcd^="), scratch("w"), scratch("z"), local("m", "01")
+    before = Head(
+        query={m["0"]: 1024 * p[0] + 1024 * p[1] + 1024 * p[3], m["1"]: 1024 * p[2]}, key={m["0"]: p[0], m["1"]: p[1]},
+        value={w: t["b"]}, output={w: w},
+    )  # fmt: skip
+    both = MLP([Neuron(when=16 * w + 16 * t["d"] - 24, adds={z: 1 / 8})])
+    says = {t[c]: 64 * t[c] + bias for c, bias in zip("abc", (8, 1, 0.5), strict=True)}
+    vote = Head(
+        query=0 * p, key=0 * p, value={**{t[c]: t[c] for c in "abcd"}, z: z},
+        output={**says, t["d"]: 64 * t["d"] + 6 * z, t["^"]: 0 * t["a"] - 64, t["="]: 0 * t["a"] - 64},
+    )  # fmt: skip
+    rule = most({c: count({0: c}) for c in "abcd"})
+    layers = (Block([before], both), vote)
+    return Program(embedding=(p, t, w, z), layers=layers, claim=answers(r"\^[abcd]{2}=", rule, length=1))
 
 
 @wrong

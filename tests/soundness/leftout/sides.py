@@ -97,6 +97,10 @@ def drafted(model: Model) -> Certificate:
             _recorder(model).recorded()
     except _Drafted as found:
         return found.certificate
+    except (Undecided, Rejected):
+        raise
+    except Exception as error:
+        raise Undecided(f"{type(error).__name__}: {error}") from None
     raise Undecided("no certificate was written")
 
 
@@ -113,7 +117,7 @@ def checker(model: Model, certificate: Certificate, *, as_stated: bool = False) 
 def stated(model: Model, certificate: Certificate) -> Certificate:
     """The certificate with the numbers that the checker finds. Raises Rejected where it finds none."""
     found = examine(model, certificate)
-    margin = None if math.isinf(found.margin) else found.margin * (1 - 1e-9)
+    margin = None if math.isinf(found.margin) else found.margin - 1e-9 * abs(found.margin)
     at = [model.vocabulary.tokens[i] for i in found.at]
     error = found.error * (1 + 1e-9)
     return replace(certificate, contexts=found.contexts, checked=found.checked, margin=margin, margin_at=at, error=error)
@@ -121,7 +125,7 @@ def stated(model: Model, certificate: Certificate) -> Certificate:
 
 def together(model: Model) -> str:
     """What prover and checker say, no real runs asked."""
-    return _said(_recorder(model).recorded)
+    return _said(lambda: _recorder(model).recorded())
 
 
 def gate(model: Model, found: Found) -> str:

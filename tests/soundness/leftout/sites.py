@@ -61,8 +61,14 @@ class Edit:
         """Whether it is the prover's."""
         return self.file.startswith(PROVER)
 
+    @property
+    def there(self) -> bool:
+        """Whether its text still stands in the file, once."""
+        return (ROOT / self.file).read_text().count(self.old) == 1
+
     def __str__(self) -> str:
-        return f"{Path(self.file).stem}: {self.new} for {self.old}"
+        old, new = (" ".join(text.split()) for text in (self.old, self.new))
+        return f"{Path(self.file).stem}: {new or 'nothing'} for {old}"
 
 
 # ------------------------------------------------------------ finding them
