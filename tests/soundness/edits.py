@@ -39,7 +39,9 @@ from handcraft.transducers import transducer
 
 def _pair() -> Program:
     p, t, v = position(3), token("ab"), scratch("v")
-    pair = Head(query=1024 * (p + p.previous), key=p, value={v: t["a"] - t["b"]}, output={t["a"]: 1024 - 1024 * v, t["b"]: 1024 * v})
+    pair = Head(
+        query=1024 * (p + p.previous), key=p, value={v: t["a"] - t["b"]}, output={t["a"]: 1024 - 1024 * v, t["b"]: 1024 * v}
+    )
     return Program(name="pair", embedding=(p, t, v), layers=(pair,), claim=after({"aa": "b", "ab": "a", "ba": "a"}))
 
 
@@ -62,7 +64,9 @@ def _average() -> Program:
     t, average = token("013"), scratch("mean")
     rule = ratio(total({d: int(d) for d in "013"}), here + 1)
     layer = mean({average: 1 * t["1"] + 3 * t["3"]})
-    return Program(name="average", embedding=(t, average), layers=(layer,), n_ctx=3, claim=residual(average.lanes[0], rule, tolerance=5e-5))
+    return Program(
+        name="average", embedding=(t, average), layers=(layer,), n_ctx=3, claim=residual(average.lanes[0], rule, tolerance=5e-5)
+    )
 
 
 def _own_token() -> Program:
@@ -159,7 +163,29 @@ def _places(value: Any, found: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
     return found
 
 
-ODD: tuple[Any, ...] = (None, True, -1, 0, 1, 2, 3, 0.5, 1e9, 1e299, 2**31, 2**70, "a", "", [], {}, [0], [[0]], [[[0, 0]]], float("nan"), math.inf)
+ODD: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    0,
+    1,
+    2,
+    3,
+    0.5,
+    1e9,
+    1e299,
+    2**31,
+    2**70,
+    "a",
+    "",
+    [],
+    {},
+    [0],
+    [[0]],
+    [[[0, 0]]],
+    float("nan"),
+    math.inf,
+)
 
 
 def edit(data: dict[str, Any], random: Random) -> str:
@@ -186,11 +212,11 @@ def _nudged(owner: Any, key: Any, random: Random) -> None:
         owner[key] = random.choice([value * 1.001, value * 0.5, value * 2, -value, value + 1, value - 1, value * 1e6])
 
 
-def _deleted(owner: Any, key: Any, random: Random) -> None:  # noqa: ARG001
+def _deleted(owner: Any, key: Any, random: Random) -> None:
     del owner[key]
 
 
-def _doubled(owner: Any, key: Any, random: Random) -> None:  # noqa: ARG001
+def _doubled(owner: Any, key: Any, random: Random) -> None:
     if isinstance(owner, list):
         owner.insert(key, copy.deepcopy(owner[key]))
     else:

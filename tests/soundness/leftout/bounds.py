@@ -6,11 +6,10 @@ Rules of this file: each is one text of one file and what stands there instead, 
 from __future__ import annotations
 
 from bugs import BUGS, PACKAGE
+
 from leftout.sites import CHECKER, Edit
 
-PROVERS = [
-    edit for edit in (Edit(f"{PACKAGE}/{bug.file}", bug.old, bug.new) for bug in BUGS) if edit.there
-]
+PROVERS = [edit for edit in (Edit(f"{PACKAGE}/{bug.file}", bug.old, bug.new) for bug in BUGS) if edit.there]
 
 
 def _checkers(file: str, *edits: tuple[str, str]) -> list[Edit]:
@@ -66,14 +65,14 @@ CHECKERS = [
         "reading.py",
         ("return (*memory, self.domain.tokens[token])[-self.window :] if position in self.needed else ()", "return (self.domain.tokens[token],)"),
         ("return (*memory, token) if self.domain.table and", "return (*memory, token)[-9:] if True or"),
-        ("width = 1 if isinstance(getattr(self.claim, \"answer\", None), Transducer) else len(self.alphabet)", "width = 1"),
+        ('width = 1 if isinstance(getattr(self.claim, "answer", None), Transducer) else len(self.alphabet)', "width = 1"),
     ),
     *_checkers(
         "ruled.py",
         ("if any(self._value(e, memory, scope, token) != value for e, value in self.guesses.items()):", "if False:"),
         ("return lambda j: j >= start and (j - start) % every == 0 and (until is None or j < until)", "return lambda j: True"),
-        ("value = value + 1 if e.op == \"count\"", "value = value + 2 if e.op == \"count\""),
-        ("else value if e.op == \"first\" and value is not None else new", "else new"),
+        ('value = value + 1 if e.op == "count"', 'value = value + 2 if e.op == "count"'),
+        ('else value if e.op == "first" and value is not None else new', "else new"),
     ),
     *_checkers(
         "sections.py",

@@ -11,8 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from leftout.programs import WRONG
-from leftout.sides import drafted, stated, unruled
 
 from handcraft import Program
 from handcraft.claims import answers
@@ -22,6 +20,8 @@ from handcraft.proof.checker import Certificate
 from handcraft.proof.checker.document import Section, Slot, claim_hash, weights_hash
 from handcraft.proof.checker.network import Network
 from handcraft.selections import lookup, token_at
+from leftout.programs import WRONG
+from leftout.sides import drafted, stated, unruled
 
 GAP = 80.0
 Graph = list[list[list[int]]]
@@ -73,7 +73,7 @@ def transplanted(model: Model, right: Callable[[], Program]) -> Certificate:
     """The certificate of another program, offered as this one's."""
     with unruled():
         own = drafted(Model.of(right(), model.dtype))
-    return replace(own, program=model.name, weights=weights_hash(model), claim=claim_hash(model), n_ctx=model.n_ctx)
+    return replace(own, alphabet=[0], program=model.name, weights=weights_hash(model), claim=claim_hash(model), n_ctx=model.n_ctx)
 
 
 FORGED: dict[str, Callable[[Model], Certificate]] = {}
@@ -222,7 +222,10 @@ def guessed_unlike(model: Model) -> Certificate:
 @forged("length_of_text")
 def as_of_one(model: Model) -> Certificate:
     """The certificate of answers of one token."""
-    return transplanted(model, lambda: _with_claim(WRONG["length_of_text"], lambda: answers("[ab]", lookup({"a": "a", "b": "a"}, token_at(0)), length=1)))
+    return transplanted(
+        model,
+        lambda: _with_claim(WRONG["length_of_text"], lambda: answers("[ab]", lookup({"a": "a", "b": "a"}, token_at(0)), length=1)),
+    )
 
 
 @forged("length_of_text")
@@ -234,7 +237,10 @@ def as_of_none(model: Model) -> Certificate:
 @forged("second_token")
 def first_token_only(model: Model) -> Certificate:
     """The certificate of answers of one token."""
-    return transplanted(model, lambda: _with_claim(WRONG["second_token"], lambda: answers("[ab]", lookup({"a": "a", "b": "a"}, token_at(0)), length=1)))
+    return transplanted(
+        model,
+        lambda: _with_claim(WRONG["second_token"], lambda: answers("[ab]", lookup({"a": "a", "b": "a"}, token_at(0)), length=1)),
+    )
 
 
 @forged("other_letters")
@@ -373,4 +379,3 @@ def _with_claim(make: Callable[[], Program], claim: Callable[[], Any]) -> Progra
     with unruled():
         fields = {name: getattr(program, name) for name in type(program).model_fields} | {"claim": claim()}
         return Program(**fields)
-

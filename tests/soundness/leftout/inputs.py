@@ -17,10 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from directed.catalogue import FAMILIES
-from leftout.forged import FORGED
-from leftout.programs import WRONG
-from leftout.sides import drafted, opened, refused, unruled
-from leftout.sites import Site, left_out, sites
 from wrong.verdicts import ERRORS
 from wrong.verdicts import WRONG as FILES
 
@@ -29,6 +25,10 @@ from handcraft.loader import load_program
 from handcraft.model import Model
 from handcraft.proof.certificate.network import Undecided
 from handcraft.proof.checker import Certificate
+from leftout.forged import FORGED
+from leftout.programs import WRONG
+from leftout.sides import drafted, opened, refused, unruled
+from leftout.sites import Site, left_out, sites
 
 FOLDER = Path(__file__).parents[1] / "wrong"
 AS_STATED = {"right"}  # programs that are right: a certificate's numbers are in question

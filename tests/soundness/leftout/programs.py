@@ -47,7 +47,9 @@ def says_a_by_pairs_of_tokens() -> Program:
     """The model says a after everything; the claim says b after ba."""
     p, t, v = position(2), token("ab"), scratch("v")
     look = Head(query=1024 * p, key=p, value={v: t["a"]}, output={t["a"]: 4 + 4 * v})
-    return Program(embedding=(p, t, v), layers=(look,), claim=after({"aa": "a", "ab": "a", "ba": "b", "bb": "a", "a": "a", "b": "a"}))
+    return Program(
+        embedding=(p, t, v), layers=(look,), claim=after({"aa": "a", "ab": "a", "ba": "b", "bb": "a", "a": "a", "b": "a"})
+    )
 
 
 @wrong
@@ -71,7 +73,10 @@ def looks_ahead() -> Program:
     p, t, v, m = position(2), token("ab"), scratch("v"), local("m", "01")
     own_token = Head(query=1024 * p, key=p, value=t, output={t["a"]: 64 * t["a"], t["b"]: 64 * t["b"]})
     ahead = Head(
-        query={m["0"]: 1024 * p[0], m["1"]: 1024 * p[1]}, key={m["0"]: p[1], m["1"]: p[0]}, value={v: p[1]}, output={t["b"]: 512 * v}
+        query={m["0"]: 1024 * p[0], m["1"]: 1024 * p[1]},
+        key={m["0"]: p[1], m["1"]: p[0]},
+        value={v: p[1]},
+        output={t["b"]: 512 * v},
     )
     return Program(embedding=(p, t, v), layers=(Block([own_token, ahead]),), claim=after({"a": "a", "b": "b"}), causal=False)
 
@@ -116,7 +121,9 @@ def faint_weight() -> Program:
 def two_ways() -> Program:
     """The table says b after ab as a prompt, a after it as the start of the answer to a; the model says a."""
     p, t = position(4), token("ab")
-    places = Head(query=1024 * p, key=p, value={t["a"]: p[1], t["b"]: p[0] + p[2] + p[3]}, output={t["a"]: 64 * t["a"], t["b"]: 64 * t["b"]})
+    places = Head(
+        query=1024 * p, key=p, value={t["a"]: p[1], t["b"]: p[0] + p[2] + p[3]}, output={t["a"]: 64 * t["a"], t["b"]: 64 * t["b"]}
+    )
     return Program(embedding=(p, t), layers=(places,), claim=answers("a|ab", {"a": "ba", "ab": "bb"}))
 
 
@@ -131,7 +138,9 @@ def no_answer() -> Program:
 def never_stops() -> Program:
     """An answer of one token must be the stop token; the rule and the model say a."""
     p, t = position(1), token("a.")
-    return Program(embedding=(p, t), layers=(_own(p, t, {"a": "a"}),), claim=answers("a", lookup({"a": "a"}, own), length=1, stop="."))
+    return Program(
+        embedding=(p, t), layers=(_own(p, t, {"a": "a"}),), claim=answers("a", lookup({"a": "a"}, own), length=1, stop=".")
+    )
 
 
 @wrong
@@ -149,7 +158,7 @@ def transducer_stops_early() -> Program:
 
 @wrong
 def split_otherwise() -> Program:
-    """abc cannot be split: the longest match takes ab, and no token is c... but bc is."""
+    """Abc cannot be split: the longest match takes ab, and no token is c... but bc is."""
     p, t = position(2), token(["a", "ab", "bc"])
     look = Head(query=1024 * p, key=p, value=t, output={t["a"]: 8 * t["a"] + 8 * t["ab"] + 8 * t["bc"]})
     return Program(embedding=(p, t), layers=(look,), claim=answers("abc", lookup({"bc": "a"}, own), length=1))
@@ -209,7 +218,7 @@ def read_outside() -> Program:
 
 @wrong
 def unread() -> Program:
-    """x comes first, and a uniform head says b of it; the machine and the claim look at = alone."""
+    """X comes first, and a uniform head says b of it; the machine and the claim look at = alone."""
     t, v, n = token("x=ab"), scratch("v"), slot("n", position=[0.0] * 2)
     mean = Head(query={v: 0 * n}, key={v: 0 * n}, value={v: t["x"]}, output={t["a"]: 4, t["b"]: 64 * v})
     machine = transducer(end, {(0, "="): ("a", 0)}, start=0)
@@ -302,7 +311,11 @@ def other_counts() -> Program:
     """The mean is 1 after xx= and 3 after yz=, where z is not seen; the model says b of 3, the claim a."""
     t, v, k = token("xyz=ab"), scratch("v"), scratch("k")
     mean = Head(
-        query={k: 1024.0}, key={k: -1 * t["z"] - t["="]}, value={v: t["x"] + 3 * t["y"]}, output={t["b"]: 8 * v, t["a"]: 20}, scores="exact"
+        query={k: 1024.0},
+        key={k: -1 * t["z"] - t["="]},
+        value={v: t["x"] + 3 * t["y"]},
+        output={t["b"]: 8 * v, t["a"]: 20},
+        scores="exact",
     )
     return Program(embedding=(t, v, k), n_ctx=3, layers=(mean,), claim=answers("[xy][xz]=", lookup({"=": "a"}, own), length=1))
 
@@ -353,7 +366,9 @@ def votes_by_state() -> Program:
 def votes_of_tokens() -> Program:
     """The greatest of four tokens: the claim is an error."""
     p, t = position(2), token("abcd")
-    vote = Head(query=0 * p, key=0 * p, value={t["a"]: p[0] + p[1]}, output={t[c]: 16 * t["a"] + 40 - 10 * i for i, c in enumerate("abcd")})
+    vote = Head(
+        query=0 * p, key=0 * p, value={t["a"]: p[0] + p[1]}, output={t[c]: 16 * t["a"] + 40 - 10 * i for i, c in enumerate("abcd")}
+    )
     return Program(embedding=(p, t), layers=(vote,), claim=most({c: token_at(0) for c in "abcd"}))
 
 
@@ -432,15 +447,26 @@ def right() -> Program:
 def greatest_first_place() -> Program:
     """Of abcd... d comes latest; the model says =, which no number stands for."""
     t, n = token("abcd="), slot("n", position=[0.0] * 16)
-    look = Head(query={n: 0 * n}, key={n: 0 * n}, value={n: 0 * n + 1}, output={t["="]: 64 * n, t["d"]: 32 * n, t["c"]: 24 * n, t["b"]: 16 * n})
-    return Program(embedding=(t, n), layers=(look,), claim=answers("abcda{11}=", most({c: first({0: c}) for c in "abcd"}), length=1))
+    look = Head(
+        query={n: 0 * n},
+        key={n: 0 * n},
+        value={n: 0 * n + 1},
+        output={t["="]: 64 * n, t["d"]: 32 * n, t["c"]: 24 * n, t["b"]: 16 * n},
+    )
+    return Program(
+        embedding=(t, n), layers=(look,), claim=answers("abcda{11}=", most({c: first({0: c}) for c in "abcd"}), length=1)
+    )
 
 
 @wrong
 def unequal_counts() -> Program:
     """Only a is counted everywhere, the others at the first place; after bccccc= the claim is b, the model says =."""
     t, n = token("abcd="), slot("n", position=[0.0] * 7)
-    look = Head(query={n: 0 * n}, key={n: 0 * n}, value={n: 0 * n + 1}, output={t["="]: 64 * n, t["b"]: 48 * n, t["a"]: 32 * n, t["c"]: 16 * n})
+    look = Head(
+        query={n: 0 * n},
+        key={n: 0 * n},
+        value={n: 0 * n + 1},
+        output={t["="]: 64 * n, t["b"]: 48 * n, t["a"]: 32 * n, t["c"]: 16 * n},
+    )
     rule = most({"a": count({0: "a"}), **{c: count({0: c}, before=1) for c in "bcd"}})
     return Program(embedding=(t, n), layers=(look,), claim=answers("bccccc=", rule, length=1))
-

@@ -9,7 +9,6 @@ from __future__ import annotations
 WORK = "a limit of work or of time: without it the same is found later, or memory ends"
 NEXT = "the next step takes apart what is not there: a traceback, or 'it is not consistent', never a proof"
 BOUND = "it only binds a file to its program: all bounds are computed from the model and the claim that are given"
-UNREAD = "nothing else reads what it refuses"
 
 REASONS = {
     # ------------------------------------------------ the prover
@@ -84,5 +83,15 @@ REASONS = {
     "walk.Checker.__init__: it states another program, another window or other assumptio": BOUND + "; the assumptions that are printed are the checker's",
     "walk.Checker._ranges: it names tokens or positions that the model has not": "what is not there cannot be indexed: 'it is not consistent'",
     "walk.examine: it is not consistent:": "nothing was found that could be stated: a traceback",
+    "ruled.Ruled.answer: the claim has no answer to some context": "what is nothing is no token: the next check refuses it",
+    "network.Network.__init__: the activation": "programs and built directories hold relu or gelu alone, and for any other the forward pass has no function",
+    "reading.Domain.length: a prompt and its answer do not fit the window": "no section may end past the window, so these contexts are not covered",
+    "reading._spelled_once: a prompt holds a token of several characters": "texts are counted by characters, contexts by tokens: 'it covers' stops it",
+    "reading._written_out: answers of a table have no token, do not fit the window, or":
+        "`Answers.expected`, which is asked for every prompt of a table, refuses the same",
+    "ruled.Ruled.answer: the claim says a token, or nothing, of a lane": "a token is no float: 'it is not consistent'",
+    "sections.Walk._position: nothing leads to a state #2": NEXT,
+    "sections.Walk._targets: a state has several edges for a token": WORK,
+    "walk.Checker._emitted: the": WORK,
     "work.Work.spend: to check it takes more than": WORK,
 }  # fmt: skip

@@ -10,8 +10,8 @@ lines that move. Rules of this file: a text that does not stand in its file exac
 """
 
 from __future__ import annotations
-
 import __future__
+
 import ast
 import importlib
 import inspect
@@ -144,7 +144,7 @@ class _Without(ast.NodeTransformer):
     def __init__(self, statement: ast.Raise) -> None:
         self.statement = statement
 
-    def visit_Raise(self, node: ast.Raise) -> ast.stmt:  # noqa: N802  # the name that ast asks for
+    def visit_Raise(self, node: ast.Raise) -> ast.stmt:  # the name that ast asks for
         return ast.copy_location(ast.Pass(), node) if node is self.statement else node
 
 
@@ -189,12 +189,12 @@ def _codes(code: CodeType, path: str = "") -> Iterator[tuple[str, CodeType]]:
 
 
 def _function(module: Any, name: str) -> FunctionType:
-    """A function by its name, whatever it is wrapped in."""
+    """A function by its name, whatever it is wrapped in. Raises TypeError for what is none."""
     found: Any = module
     for part in name.split("."):
         found = inspect.getattr_static(found, part)
     for attribute in ("fget", "func", "__func__", "__wrapped__"):
         found = getattr(found, attribute, found) if not isinstance(found, FunctionType) else found
     if not isinstance(found, FunctionType):
-        raise ValueError(f"{module.__name__} has no function {name}")
+        raise TypeError(f"{module.__name__} has no function {name}")
     return found

@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from handcraft.proof.certificate.network import Undecided
+from handcraft.proof.checker import Rejected, examine
 from leftout.bounds import CHECKERS, PROVERS
 from leftout.inputs import AS_STATED, FAMILIES, certificate_of, model_of, names, refused_by_rules
 from leftout.reasons import REASONS
 from leftout.sides import PROVED, checker, gate, prover, together, unruled
 from leftout.sites import Edit, Site, edited, left_out, sites
-
-from handcraft.proof.certificate.network import Undecided
-from handcraft.proof.checker import Rejected, examine
 
 FOUND = Path(__file__).parent / "found.json"
 What = Site | Edit
