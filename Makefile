@@ -25,6 +25,7 @@ soundness: $(VENV)/test  ## wrong programs, 200 wrong models of each directed fa
 
 nightly: $(VENV)/test bugs  ## the same with 2,000 of each family and 1,000,000 random ones, going on where it was stopped
 	SOUNDNESS_DIRECTED=2000 SOUNDNESS_UNFOUND=1000 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -o addopts= -q -n 2 tests/soundness/test_directed.py
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/soundness/edits.py --edits 100000
 	$(BIN)/python tests/soundness/campaign.py --models 1000000 --jobs 2 --state build/soundness.json
 
 bugs: $(VENV)/test  ## bugs put into the prover one at a time: its tests must notice 95% of them

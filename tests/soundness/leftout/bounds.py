@@ -1,0 +1,89 @@
+"""Bounds and counts of the checker that are wrong, one at a time; the prover's stand in bugs.py.
+
+Rules of this file: each is one text of one file and what stands there instead, as in bugs.py.
+"""
+
+from __future__ import annotations
+
+from bugs import BUGS, PACKAGE
+
+from leftout.sites import CHECKER, Edit
+
+PROVERS = [edit for edit in (Edit(f"{PACKAGE}/{bug.file}", bug.old, bug.new) for bug in BUGS) if edit.there]
+
+
+def _checkers(file: str, *edits: tuple[str, str]) -> list[Edit]:
+    return [Edit(f"{CHECKER}/{file}", old, new) for old, new in edits]
+
+
+CHECKERS = [
+    *_checkers(
+        "boxes.py",
+        ("return np.asarray(k * self.u / (1 - k * self.u) + k * 2.0**-52)", "return np.asarray(0 * k)"),
+        ("error = self.gamma(k - 1) * size + (self.u", "error = 0 * size + 0 * (self.u"),
+        ("return Box(x.c @ w + b, (x.r @ np.abs(w) + error + own) * UP, g)", "return Box(x.c @ w + b, (error + own) * UP, g)"),
+        ("return Box(x.c + y.c, (x.r + y.r + error) * UP, gx + gy)", "return Box(x.c + y.c, (x.r + error) * UP, gx + gy)"),
+        ("return Box(x.c + y.c, (x.r + y.r + error) * UP, gx + gy)", "return Box(x.c + y.c, (x.r + y.r + error) * UP, gx - gy)"),
+        ("error = np.where(exact, 0.0, (self.u + 2.0**-51) * size + self.least)", "error = 0 * size"),
+        ("spread = s @ (np.abs(b) + t) + np.abs(a) @ t", "spread = np.abs(a) @ t"),
+        ("up, down = x.c - radius >= edge, x.c + radius <= -edge", "up, down = x.c >= 0, x.c <= 0"),
+        ("self.silent = 105.0 if single else 747.0", "self.silent = 5.0"),
+        ("self.flat = 6.0 if single else 8.0", "self.flat = 0.0"),
+        ("return (self.r + np.abs(self.g).sum(axis=-1)) * UP", "return self.r"),
+        ("r = np.where(up, x.r, np.where(down | certain, 0.0, r))", "r = np.where(up, x.r, 0.0)"),
+        ("(np.abs(slope) * x.r + bend + error) * UP", "(error) * UP"),
+    ),
+    *_checkers(
+        "sums.py",
+        ("count, value = group[2] + 1, self._sum(group[3], value)", "count, value = group[2], self._sum(group[3], value)"),
+        ("left = n_keys - sum(group[2] for group in known.groups)", "left = 0 * n_keys"),
+        ("inexact = np.where(size <= np.exp2(np.clip(53 + power, -1000, 1000)), 0.0, size * 2.0**-52)", "inexact = 0 * size"),
+        ("moved = (most - least) / 2 @ away + most @ rows[:, 1] + leak * (size + np.abs(z))", "moved = most @ rows[:, 1] + leak * size"),
+        ("moved = (most - least) / 2 @ away + most @ rows[:, 1] + leak * (size + np.abs(z))", "moved = (most - least) / 2 @ away + leak * size"),
+        ("rounding = self.floats.gamma(self.n_ctx + 4) * (mass + np.abs(z)) * 1.01", "rounding = 0 * (mass + np.abs(z)) * 1.01"),
+        ("groups = [(min(x[0], y[0]), max(x[1], y[1]), x[2], self._hull(x[3], y[3])) for x, y in both]", "groups = [x for x, _ in both]"),
+        ("return self._value(np.stack([c, r, np.maximum(x[2], y[2]),", "return self._value(np.stack([c, 0 * r, np.maximum(x[2], y[2]),"),
+        ("most @ rows[:, 2] + leak * size) / total", "most @ rows[:, 2]) / total"),
+        ("low = [(g[0] - wide * abs(g[0])) / self.scale for g in known.groups]", "low = [g[0] for g in known.groups]"),
+        ("return total, (r + 3.1 * leak * most", "return total, (0 * r + 3.1 * leak * most"),
+    ),
+    *_checkers(
+        "judging.py",
+        ("inside &= view.asked(queries[head.number])", "inside &= True"),
+        ("found.answered[key] = found.answered.get(key, 0) + count", "found.answered[key] = found.answered.get(key, 0) + 2 * count"),
+        ("error = abs(float(x.c[row, at]) - value) * (1 + 1e-12) + float(x.radius[row, at])", "error = float(x.radius[row, at])"),
+        ("error = float(np.maximum(np.abs(low - expected), np.abs(high - expected)).max())", "error = float(np.minimum(np.abs(low - expected), np.abs(high - expected)).max())"),
+    ),
+    *_checkers(
+        "network.py",
+        ("others = np.arange(self.n_vocab) != expected", "others = np.arange(self.n_vocab) < expected"),
+        ("np.abs(apart @ g).sum(axis=1) + error + error[expected]", "error + error[expected]"),
+        ("radius = (np.abs(apart) @ r +", "radius = (0 * np.abs(apart) @ r +"),
+        ("return np.where(sure, known, self.floats.gamma(terms) * size + (terms + 1) * self.floats.least)", "return 0 * size"),
+    ),
+    *_checkers(
+        "reading.py",
+        ("return (*memory, self.domain.tokens[token])[-self.window :] if position in self.needed else ()", "return (self.domain.tokens[token],)"),
+        ("return (*memory, token) if self.domain.table and", "return (*memory, token)[-9:] if True or"),
+        ('width = 1 if isinstance(getattr(self.claim, "answer", None), Transducer) else len(self.alphabet)', "width = 1"),
+    ),
+    *_checkers(
+        "ruled.py",
+        ("if any(self._value(e, memory, scope, token) != value for e, value in self.guesses.items()):", "if False:"),
+        ("return lambda j: j >= start and (j - start) % every == 0 and (until is None or j < until)", "return lambda j: True"),
+        ('value = value + 1 if e.op == "count"', 'value = value + 2 if e.op == "count"'),
+        ('else value if e.op == "first" and value is not None else new', "else new"),
+    ),
+    *_checkers(
+        "sections.py",
+        ("after[target] = (new, count * times) if old is None else (self._join(old[0], new), old[1] + count * times)",
+         "after[target] = (new, count * times) if old is None else (old[0], old[1] + count * times)"),
+        ("low, high = float(self.low[rows].min()), float(self.high[rows].max())", "low, high = float(self.low[rows][0]), float(self.high[rows][0])"),
+        ("return a[0], a[1] | b[1], a[2],", "return a[0], a[1], a[2],"),
+    ),
+    *_checkers(
+        "positions.py",
+        ("means = {row: self._mean(low, high, seen, dict(row)) for row in set(visible)}", "means = {row: self._mean(low, high, seen, {}) for row in set(visible)}"),
+        ("low, high = np.minimum(low, (v.c - v.r).min(axis=0)), np.maximum(high, (v.c + v.r).max(axis=0))", "low, high = v.c[0], v.c[0]"),
+    ),
+]  # fmt: skip
