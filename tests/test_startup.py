@@ -63,8 +63,8 @@ def test_running_does_not_import_the_tools_of_verification_and_display(tmp_path:
 
 
 def test_enumerating_does_not_import_hypothesis(tmp_path: Path) -> None:
-    """Hypothesis is loaded only where contexts are drawn."""
-    assert imported(COMMAND.format(argv=["verify", "aab", "--json"]), tmp_path) == {"numpy", "pydantic"}
+    """Hypothesis is loaded only where contexts are drawn; a certificate names the weights by their file's hash."""
+    assert imported(COMMAND.format(argv=["verify", "aab", "--json"]), tmp_path) == {"numpy", "pydantic", "safetensors"}
 
 
 def test_the_module_is_a_command(tmp_path: Path) -> None:

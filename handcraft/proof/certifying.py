@@ -16,7 +16,7 @@ from handcraft.model import Model
 from handcraft.proof.certificate.network import Undecided
 from handcraft.proof.certified import gated, recorded, too_large
 from handcraft.proof.checker import Rejected, check, read_certificate, write_certificate
-from handcraft.proof.methods import report_of
+from handcraft.proof.methods import report_of, silent
 from handcraft.proof.report import Report
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Budget, Outcome, Progress, Task
@@ -39,7 +39,7 @@ def certify(model: Model, path: Path, progress: Progress, seconds: float = math.
     return report_of(task, "certificate", outcome, time.monotonic() - start)
 
 
-def check_certificate(model: Model, path: Path, progress: Progress) -> Report:
+def check_certificate(model: Model, path: Path, progress: Progress = silent) -> Report:
     """Whether a certificate holds of a model, as a report. Raises ProgramError for a file that is no certificate."""
     start, method = time.monotonic(), "checked certificate"
     task = _task(model, progress, math.inf)

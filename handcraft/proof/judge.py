@@ -205,9 +205,7 @@ class Judge:
             found[:, n - 1] = gpt2(ids[:, :n], **weights, **config)[:, -1]
         return found
 
-    def _answers(
-        self, tally: Tally, pairs: list[tuple[list[int], list[int]]], logits: Array, wide: Callable[[], Array]
-    ) -> None:
+    def _answers(self, tally: Tally, pairs: list[tuple[list[int], list[int]]], logits: Array, wide: Callable[[], Array]) -> None:
         """Answers of one length to prompts of one length, and the logits before each token [n, n_answer, n_vocab]."""
         expected, flat = np.array([answer for _, answer in pairs]), _flat(logits)  # [n, n_answer], [n * n_answer, n_vocab]
         margins = margins_of(flat, expected.ravel()).reshape(expected.shape)

@@ -50,7 +50,7 @@ METHODS: dict[str, Callable[[Task], Outcome | None]] = {
 }
 
 
-def _silent(done: int, total: int) -> None:
+def silent(done: int, total: int) -> None:
     """No progress is shown."""
 
 
@@ -59,7 +59,7 @@ def verify(
     *,
     methods: Sequence[str] = tuple(METHODS),
     budget: Budget | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
     spread: Spread | None = None,
 ) -> Report:
     """Whether the model predicts what its program claims. Raises ProgramError where there is no claim to check."""

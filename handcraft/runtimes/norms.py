@@ -12,8 +12,8 @@ The variance is nothing against eps: float32 has 24 bits, so var + eps is eps wh
 two below eps. The mean being 0, var is the mean square of the stream. Either eps is huge (`MIRROR`: 2^80, its root 2^40 a
 power of two, so that dividing by it and multiplying with the gain 2^40 loses no bit: var < 2^56, a stream below 2^28), or
 the stream is tiny (`QUIET`: scaled by 2^-40; 1e-5 lies above 2^-17, so var < 2^-41, a stream below 2^19.5; its root is no
-power of two, and each norm rounds a number once or twice). `Norm.limit` is that number, and limits.py holds it. What is added to a row is whole heads that write nothing, so `d_head` and with it every score stays
-what it was.
+power of two, and each norm rounds a number once or twice). `Norm.limit` is that number, and limits.py holds it. What is
+added to a row is whole heads that write nothing, so `d_head` and with it every score stays what it was.
 
 A single lane that takes minus the sum of all others is the thriftier way to a mean of 0, but it rounds at the size of the
 largest lane, and the mean carries that into all of them; and it needs as many columns, once `d_head` is kept.

@@ -97,7 +97,9 @@ class Floats:
 
     def exact(self, size: Array, finest: Array) -> Array:
         """Whether a sum of multiples of 2^finest of this total size rounds nothing."""
-        return (size <= np.exp2(np.clip(self.digits + finest, -1000, 1000))) & (finest >= np.log2(self.least))
+        most = np.exp2(np.clip(self.digits + finest, -1000, 1000))
+        fits = size <= most if self.digits == 24 else size * UP < most  # the size itself is a rounded float64
+        return fits & (finest >= np.log2(self.least))
 
     def linear(self, x: Box, w: Array, b: Array) -> Box:  # [n, d], [d, d_out], [d_out] -> [n, d_out]
         """X w + b as the model computes it."""

@@ -21,7 +21,6 @@ Rules of this file: nothing is taken from the certificate but the query, the gap
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
-from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -123,10 +122,7 @@ class Numbers(Ruled):
     """Two numbers of the claim, read token by token."""
 
     def __init__(self, domain: Domain, levels: list[int], numbers: tuple[Any, Any]) -> None:
-        both, claim = copy(domain), domain.claim
-        name = "answer" if isinstance(claim, Answers) else "function"
-        both.claim = claim.model_copy(update={name: Expression(op="add", args=numbers)})
-        super().__init__(both, levels, None, None, {})
+        super().__init__(domain, levels, None, None, {}, Expression(op="add", args=numbers))
         self.numbers = numbers
 
     def role(self, e: Expression) -> Callable[[str], Hashable]:

@@ -36,11 +36,12 @@ class Ruled(Reading):
     """An expression: what each of its selections needs of the past."""
 
     def __init__(
-        self, domain: Domain, levels: Sequence[int], end: int | None, own: str | None, guesses: dict[Expression, Any]
+        self, domain: Domain, levels: Sequence[int], end: int | None, own: str | None, guesses: dict[Expression, Any],
+        rule: Expression | None = None,
     ) -> None:  # fmt: skip
         super().__init__(domain, levels, end)
         claim: Any = domain.claim
-        self.rule: Any = claim.answer if isinstance(claim, Answers) else claim.function
+        self.rule: Any = rule or (claim.answer if isinstance(claim, Answers) else claim.function)
         self.own, self.guesses = own, guesses
         self.scope = {"here": levels[0]} if len(levels) == 1 else {}
         if end is not None or domain.language is None:
@@ -176,9 +177,11 @@ def _is_own(e: Expression) -> bool:
 def reading_of(domain: Domain, section: Any, levels: Sequence[int], own: str | None) -> Reading:
     """How a section reads the claim."""
     claim, end = domain.claim, section.end
+    rule: Any = getattr(claim, "answer", None) or getattr(claim, "function", None)
+    if section.guesses and not isinstance(rule, Expression):
+        raise Rejected("a section guesses what nobody reads: only an expression has parts to be guessed")
     if isinstance(claim, After | Distribution):
         return Endings(domain, levels, end)
-    rule: Any = claim.answer if isinstance(claim, Answers) else claim.function
     if isinstance(rule, Table):
         return Written(domain, levels, end)
     if isinstance(rule, Transducer) and end is not None and section.order is not None:

@@ -139,6 +139,8 @@ class Walk:
                 states = frozenset(self._after(position, state, token) for state in earlier)
                 step = following, states, mine, keys, targets[token]
                 steps[step] = steps.get(step, (0, token))[0] + 1, token
+            elif self.reading.order is not None:
+                self._after(position, 0, token)  # listed like those before it: what other heads see covers it
             final = token if self.reading.order is None else mine
             if (level, final) in self.finals and (last or self.reading.order is None):
                 expected = self.reading.answer(following, level, token)

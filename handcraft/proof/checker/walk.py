@@ -70,6 +70,7 @@ class Checker:
         c, vocabulary, places = self.certificate, self.network.n_vocab, self.network.n_ctx
         tokens = [c.alphabet, *c.groups, *c.tokens, *([token for _, token in s.finals] for s in c.sections)]
         levels = [len(c.tokens) - 1, *(level for s in c.sections for level, _ in s.finals)]
+        levels += [s.end for s in c.sections if s.end is not None]
         if any(len(set(row)) < len(row) for row in (c.alphabet, *c.groups, *c.tokens)):
             raise Rejected("a list of tokens names one twice")
         if max(map(max, filter(None, tokens)), default=0) >= vocabulary or max(levels) >= places or len(c.after) != len(c.tokens):
