@@ -20,7 +20,6 @@ from handcraft.errors import ProgramError, WeightsError
 from handcraft.gpt2 import trace
 from handcraft.proof import verify
 from handcraft.proof.assumptions import ASSUMPTIONS
-from handcraft.proof.certificate.network import Undecided
 from handcraft.proof.certificate.recording import Recorder
 from handcraft.proof.certifying import check_certificate
 from handcraft.proof.checker import Certificate, Found, Rejected, Shown, check

@@ -123,7 +123,7 @@ BUGS = {
     "stops": bug("prover", nothing(CLAIM + "_check_rows", "*_"), nothing(CLAIM + "_ask", "*_")),
     "roles": bug("prover", (f"{PROVER}.cases:ExpressionCase.role", "token if self.reads_own and k in self.levels else None", "None")),
     "selections": bug("prover", (f"{PROVER}.trackers:_within", "start <= j < stop and", "start <= j <= stop and")),
-    "resumed": bug("exhaustive", (f"{PROOF}.checkpoint:identity", "", "def identity(model, claim, units):\n    return 'same'\n")),
+    "resumed": bug("exhaustive", (f"{PROOF}.identity:identity", "", "def identity(model, claim, units):\n    return 'same'\n")),
     "avoided": bug("states", ("handcraft.avoidance:Watch.of", "if vocabulary.single or", "if True or")),
 }  # fmt: skip
 

@@ -26,7 +26,8 @@ from handcraft.avoidance import avoid
 from handcraft.errors import HandcraftError
 from handcraft.model import Model
 from handcraft.proof import Spread, verify
-from handcraft.proof.checkpoint import Book, identity
+from handcraft.proof.checkpoint import Book
+from handcraft.proof.identity import identity
 from handcraft.proof.units import Units, Work
 from handcraft.runtimes.exporting import export
 from handcraft.selections import lookup, own, token_at

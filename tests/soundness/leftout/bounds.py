@@ -35,7 +35,7 @@ CHECKERS = [
     ),
     *_checkers(
         "sums.py",
-        ("count, value = group[2] + 1, self._sum(group[3], value)", "count, value = group[2], self._sum(group[3], value)"),
+        ("count, value = group[2] + count, self.values.sum(group[3], value)", "count, value = group[2], self.values.sum(group[3], value)"),
         ("left = n_keys - sum(group[2] for group in known.groups)", "left = 0 * n_keys"),
         ("inexact = np.where(size <= np.exp2(np.clip(53 + power, -1000, 1000)), 0.0, size * 2.0**-52)", "inexact = 0 * size"),
         ("moved = (most - least) / 2 @ away + most @ rows[:, 1] + leak * (size + np.abs(z))", "moved = most @ rows[:, 1] + leak * size"),

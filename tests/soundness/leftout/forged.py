@@ -19,6 +19,7 @@ from handcraft.proof.assumptions import ASSUMPTIONS
 from handcraft.proof.checker import Certificate
 from handcraft.proof.checker.document import Section, Slot, claim_hash, weights_hash
 from handcraft.proof.checker.network import Network
+from handcraft.proof.checker.ruled import parts_of
 from handcraft.selections import lookup, token_at
 from leftout.programs import WRONG
 from leftout.sides import drafted, stated, unruled
@@ -110,10 +111,14 @@ def ghost_guesses(model: Model) -> Certificate:
     return blank(model, [section(model, level, [0], guesses=((0, i),)) for level in range(model.n_ctx) for i in (1, 2)])
 
 
-@forged("says_a")
-def ghost_ends(model: Model) -> Certificate:
-    """The same, told apart by where a prompt ends, though the claim has no prompts."""
-    return blank(model, [section(model, level, [0], guesses=((0, 1),) * i) for level in range(model.n_ctx) for i in (0, 1)])
+@forged("says_a_by_parts")
+def other_parts(model: Model) -> Certificate:
+    """The contexts that end in a are there twice, once by what the claim's condition says and once by their last token."""
+    parts = parts_of(model.program.claim.function)
+    own = next(i for i, e in enumerate(parts) if e.op == "token_at")
+    condition = next(i for i, e in enumerate(parts) if e.op == "equal")
+    guesses = ((condition, 1),), ((own, "a"),)
+    return blank(model, [section(model, level, guesses=guess) for level in range(model.n_ctx) for guess in guesses])
 
 
 @forged("says_a_by_pairs_of_tokens")

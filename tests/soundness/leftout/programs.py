@@ -53,6 +53,14 @@ def says_a_by_pairs_of_tokens() -> Program:
 
 
 @wrong
+def says_a_by_parts() -> Program:
+    """The model says a after everything; the claim, an expression of several parts, says b after b."""
+    p, t, v = position(3), token("ab"), scratch("v")
+    look = Head(query=1024 * p, key=p, value={v: t["a"]}, output={t["a"]: 4 + 4 * v})
+    return Program(embedding=(p, t, v), layers=(look,), claim=cases((equal(own, "a"), "a"), "b"))
+
+
+@wrong
 def lane_off() -> Program:
     """The lane holds 1 after b, where the claim says 0."""
     p, t, v = position(2), token("ab"), scratch("v")
