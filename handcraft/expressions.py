@@ -304,15 +304,16 @@ def _positions(e: Expression, tokens: Sequence[str], scope: Scope) -> range:
     return range(e.every[0], stop, e.every[1])
 
 
-def _matches(e: Expression, tokens: Sequence[str], scope: Scope) -> list[int]:
+def _matches(e: Expression, tokens: Sequence[str], scope: Scope) -> Sequence[int]:
     wanted = [(offset, asking(w)(tokens, scope) if isinstance(w, Expression) else w) for offset, w in e.where]
-    return [j for j in _positions(e, tokens, scope) if all(_stands(what, j + offset, tokens) for offset, what in wanted)]
-
-
-def _stands(what: Any, at: int, tokens: Sequence[str]) -> bool:
-    if not 0 <= at < len(tokens):
-        return False
-    return tokens[at] in what if isinstance(what, tuple) else tokens[at] == what
+    found: Sequence[int] = _positions(e, tokens, scope)
+    for offset, what in wanted:
+        inside = [j for j in found if 0 <= j + offset < len(tokens)]
+        if isinstance(what, tuple):
+            found = [j for j in inside if tokens[j + offset] in what]
+        else:
+            found = [j for j in inside if tokens[j + offset] == what]
+    return found
 
 
 def _sums(e: Expression, tokens: Sequence[str], scope: Scope) -> list[int]:

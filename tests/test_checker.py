@@ -115,12 +115,12 @@ def _column(model: Model) -> int:
 
 
 def test_the_examples_are_spread_evenly_and_not_too_many() -> None:
-    """Of a million endings every 128th."""
+    """Of a million endings every 512th."""
     found = Found()
     for i in range(1_000_000):
         if found.wants():
             found.keep(Shown((i,), 0, np.zeros(1), np.zeros(1)))
-    assert [shown.context[0] for shown in found.examples] == list(range(0, 1_000_000, 128))
+    assert [shown.context[0] for shown in found.examples] == list(range(0, 1_000_000, 512))
 
 
 # ------------------------------------------------------------ what is rejected

@@ -20,7 +20,7 @@ from handcraft.proof.checker.sections import Example, Walk
 
 EXPANDED = 20_000  # rows of a section up to which the states of earlier positions are told apart
 CHUNK = 512  # rows at a time
-EXAMPLES = 10_000  # of the endings, at most
+EXAMPLES = 2_000  # of the endings, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +134,7 @@ class Judge:
 
     def _shown(self, places: list[Any], number: Array, x: Box) -> None:
         found, counted, rounding = self.found, set[int](), self.network.rounding(x)  # [n_rows, n_vocab]
+        asked: list[tuple[int, Any, Example]] = []  # row, what must follow, an ending
         for row, n in enumerate(number.tolist()):
             for expected, (count, example) in self.walk.endings[places[n]].items():
                 if n not in counted:
@@ -141,10 +142,15 @@ class Judge:
                     found.answered[key] = found.answered.get(key, 0) + count
                     found.spoken += count * (expected is not None)
                 if expected is not None:
-                    self._right(x, row, expected, rounding[row], example)
+                    asked.append((row, expected, example))
                     if n not in counted and found.wants():
                         found.keep(self._example(x, np.flatnonzero(number == n), expected, rounding, example))
             counted.add(n)
+        if isinstance(self.claim, Residual | Distribution):
+            for row, expected, example in asked:
+                self._near(x, row, expected, example)
+        else:
+            self._right(x, asked, rounding)
 
     def _example(self, x: Box, rows: Array, expected: Any, rounding: Array, example: Example) -> Shown:
         """An ending by one of its contexts, which may be in any of these rows."""
@@ -156,26 +162,33 @@ class Judge:
         return Shown(tuple(self.walk.example(example)), expected, (c - r).min(axis=0), (c + r).max(axis=0),
                      self.walk.section.end)  # fmt: skip
 
-    def _right(self, x: Box, row: int, expected: Any, rounding: Array, example: Example) -> None:
-        """Whether a row gives what is expected. Raises Rejected where it may not."""
+    def _right(self, x: Box, asked: list[tuple[int, Any, Example]], rounding: Array) -> None:
+        """Whether rows give the tokens that are expected. Raises Rejected where one may not."""
+        found, rows = self.found, np.array([row for row, _, _ in asked], dtype=int)
+        tokens = np.array([expected for _, expected, _ in asked], dtype=int)
+        margins, errors = np.zeros(len(rows)), np.zeros(len(rows))
+        for token in np.unique(tokens).tolist():
+            those = tokens == token
+            margins[those], errors[those] = self.network.ahead(x, rows[those], token, rounding)
+        if not (margins > 0).all():
+            raise Rejected(f"the margin may be {margins[~(margins > 0)][0]:.6g}")
+        for (_, _, example), margin in zip(asked, margins.tolist(), strict=True):
+            if margin < found.margin * (1 - 1e-6):  # of nearly equal ones the first, on any machine
+                found.at = self.walk.example(example)
+            found.margin = min(found.margin, margin)
+        found.error = max(found.error, float(errors.max(initial=0.0)))
+
+    def _near(self, x: Box, row: int, expected: Any, example: Example) -> None:
+        """Whether a row gives the number or the probabilities that are expected. Raises Rejected where it may not."""
         found, claim = self.found, self.claim
         if isinstance(claim, Residual):
             at, value = self.column, float(expected)
             error = abs(float(x.c[row, at]) - value) * (1 + 1e-12) + float(x.radius[row, at]) + 1e-15 * abs(value)
-        elif isinstance(claim, Distribution):
+        else:
             low, high = self.network.chances(x, row)
             error = float(np.maximum(np.abs(low - expected), np.abs(high - expected)).max())
-        else:
-            margin, error = self.network.ahead(x, row, expected, rounding)
-            if not margin > 0:
-                raise Rejected(f"the margin may be {margin:.6g}")
-            if margin < found.margin * (1 - 1e-6):  # of nearly equal ones the first, on any machine
-                found.at = self.walk.example(example)
-            found.margin = min(found.margin, margin)
-            found.error = max(found.error, error)
-            return
         if error > found.error * (1 + 1e-6):
             found.at = self.walk.example(example)
         found.error = max(found.error, error)
-        if not error <= claim.tolerance:
-            raise Rejected(f"the error may be {error:.6g}, more than {claim.tolerance:g}")
+        if not error <= claim.tolerance:  # type: ignore[union-attr]
+            raise Rejected(f"the error may be {error:.6g}, more than {claim.tolerance:g}")  # type: ignore[union-attr]

@@ -95,7 +95,7 @@ class Network:
                 pre = _size(block["mlp"]["c_fc"], x)  # [n_inner]
                 added = _size(block["mlp"]["c_proj"], pre * 1.01)
                 x = x + added
-                yield from (pre, pre**3 if self.activation == "gelu" else pre, added, x)
+                yield from (pre, added, x)  # gelu's cube may overflow: tanh of infinity is 1, as it should be
         yield np.abs(self.wte) @ x * 1.01
 
     def embed(self, tokens: Array, positions: Array) -> Box:  # [n], [n] -> [n, n_embd]
@@ -117,17 +117,28 @@ class Network:
             x = floats.add(x, floats.linear(post, part["c_proj"]["w"], part["c_proj"]["b"]))
         return x
 
-    def ahead(self, x: Box, row: int, expected: int, error: Array) -> tuple[float, float]:  # [n_vocab]
-        """The least that one logit is ahead of every other, and the greatest radius of a difference."""
-        c, r, g = x.c[row], x.r[row], x.g[row]  # [n_embd], [n_embd], [n_embd, n_shared]
+    def ahead(self, x: Box, rows: Array, expected: int, error: Array) -> tuple[Array, Array]:
+        """The least that one logit is ahead of every other, and the greatest radius of a difference.
+
+        Of so many rows [n_rows] each; `error` is what the unembedding rounds [n, n_vocab].
+        """
+        c, r, g = x.c[rows], x.r[rows], x.g[rows]  # [n_rows, n_embd], the same, [n_rows, n_embd, n_shared]
         apart = self.wte[expected] - self.wte  # [n_vocab, n_embd]
-        radius = (np.abs(apart) @ r + np.abs(apart @ g).sum(axis=1) + error + error[expected]) * 1.0000001
-        size, ends = np.abs(apart) @ np.abs(c), np.abs(self.wte) + np.abs(self.wte[expected])
-        sure = ends <= np.exp2(np.clip(53 + np.minimum(grid(self.wte), grid(self.wte[expected])), -1000, 1000))
-        exact = size <= np.exp2(np.clip(53 + (grid(apart) + grid(c)).min(axis=1), -1000, 1000))
-        least = apart @ c - radius - np.where(exact & sure.all(axis=1), 0.0, 2.0**-48 * (ends @ np.abs(c)))
+        shared = np.abs(np.matmul(apart, g)).sum(axis=2)  # [n_rows, n_vocab]
+        radius = (r @ np.abs(apart).T + shared + error[rows] + error[rows, expected][:, None]) * 1.0000001
+        size = np.abs(c) @ np.abs(apart).T
+        least = c @ apart.T - radius - np.where(self._exactly(c, apart, size, radius), 0.0, 2.0**-48 * size)
         others = np.arange(self.n_vocab) != expected
-        return float(least[others].min(initial=math.inf)), float(radius[others].max(initial=0.0))
+        return least[:, others].min(axis=1, initial=math.inf), radius[:, others].max(axis=1, initial=0.0)
+
+    @staticmethod
+    def _exactly(c: Array, apart: Array, size: Array, radius: Array) -> Array:  # -> [n_rows, n_vocab]
+        """Where float64 computes a difference of logits without rounding: asked only where nothing else is uncertain."""
+        found, sure = np.zeros(size.shape, dtype=bool), np.flatnonzero((radius == 0).any(axis=1))
+        fine = grid(apart)
+        for row in sure:
+            found[row] = size[row] <= np.exp2(np.clip(53 + (fine + grid(c[row])).min(axis=1), -1000, 1000))
+        return found
 
     def rounding(self, x: Box) -> Array:  # [n, n_embd] -> [n, n_vocab]
         """What the unembedding rounds."""

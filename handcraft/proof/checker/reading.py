@@ -130,6 +130,7 @@ class Reading:
 
     order: tuple[int, ...] | None = None
     start: Any = ()
+    reads_own = False  # whether an answer depends on the last token other than by the memory
 
     def __init__(self, domain: Domain, levels: Sequence[int], end: int | None) -> None:
         self.domain, self.levels, self.end = domain, levels, end
@@ -137,6 +138,10 @@ class Reading:
     def step(self, memory: Any, position: int, token: int) -> Any:
         """The memory after one more token."""
         raise NotImplementedError
+
+    def steps_from(self, memory: Any, position: int) -> list[Any]:
+        """The memory after each token, None outside the domain."""
+        return [self.step(memory, position, token) for token in range(len(self.domain.tokens))]
 
     def answer(self, memory: Any, level: int, token: int) -> Any:
         """What must follow."""

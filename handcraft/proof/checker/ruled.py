@@ -49,16 +49,23 @@ class Ruled(Reading):
         elif len(levels) == 1:
             self.scope["end"] = levels[0]
         self.followed: list[Expression] = []
+        self.places: dict[int, int] = {}  # of each node that is followed, by identity: comparing them takes long
         for e in (self.rule, *guesses):
             self._follow(e)
+        self._inner: dict[Any, list[Any]] = {}  # what each part of a memory becomes, at the position asked last
+        self._asked: int | None = None
         self.steps = [self._machine(e) for e in self.followed]
         self.start = (() if domain.language is None else (START, 0), *(start for start, _ in self.steps))
 
     def _follow(self, e: Any) -> None:
-        if not isinstance(e, Expression) or e in self.followed or _is_own(e):
+        if not isinstance(e, Expression):
             return
-        if e.op in SELECTIONS:
-            self.followed.append(e)
+        if _is_own(e):
+            self.reads_own = True
+        elif e.op in SELECTIONS:
+            if e not in self.followed:
+                self.followed.append(e)
+            self.places[id(e)] = self.followed.index(e)
         else:
             for arg in e.args:
                 self._follow(arg)
@@ -83,6 +90,22 @@ class Ruled(Reading):
             return None
         text = self.domain.tokens[token]
         return (inside, *(step(m, position, text) for (_, step), m in zip(self.steps, memory[1:], strict=True)))
+
+    def steps_from(self, memory: Any, position: int) -> list[Any]:
+        """The memory after each token; each part of it is asked by itself, since many memories share it."""
+        if position != self._asked:
+            self._asked, self._inner = position, {}
+        tokens, parts = self.domain.tokens, list[Any]()
+        for part, value in enumerate(memory):
+            if (part, value) not in self._inner:
+                if part == 0:
+                    found = [self.domain.step(value, position, token, self.end) for token in range(len(tokens))]
+                else:
+                    step = self.steps[part - 1][1]
+                    found = [step(value, position, text) for text in tokens]
+                self._inner[part, value] = found
+            parts.append(self._inner[part, value])
+        return [None if row[0] is None else row for row in zip(*parts, strict=True)]
 
     def answer(self, memory: Any, level: int, token: int) -> Any:
         if not self.domain.complete(memory[0]):
@@ -119,8 +142,9 @@ class Ruled(Reading):
             return scope[e.op]
         if _is_own(e):
             return self.domain.tokens[token]
-        if e in self.followed:
-            found = memory[1 + self.followed.index(e)]
+        place = self.places.get(id(e))
+        if place is not None:
+            found = memory[1 + place]
             return found[0] if isinstance(found, tuple) else found
         if e.op in LAZY:
             return chosen(e, lambda arg: self._value(arg, memory, scope, token))

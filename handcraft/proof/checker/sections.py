@@ -22,6 +22,7 @@ from handcraft.proof.checker.network import Head, Network
 from handcraft.proof.checker.positions import Emissions
 from handcraft.proof.checker.reading import OUT, Domain, Reading
 from handcraft.proof.checker.ruled import reading_of
+from handcraft.proof.checker.steps import Steps
 from handcraft.proof.checker.sums import Softmax
 from handcraft.proof.checker.work import Work
 
@@ -74,7 +75,9 @@ class Walk:
         """One position more: `edges` holds for every state [group of tokens, state after it, group, state, ...]."""
         after: dict[int, Entry] = {}
         self.back.append({})
-        asked: dict[Any, tuple[Any, Any]] = {}
+        level = self.levels[-1] if self.reading.order else position
+        place, asked = Steps(self, position, level, last=last), dict[Any, tuple[Any, Any]]()
+        kept, ended = Inserting(self.views, position), Inserting(self.views, None)
         for number, entry in enumerate(now):
             if entry is None:
                 raise Rejected("nothing leads to a state")
@@ -82,17 +85,17 @@ class Walk:
             row = tuple(edges[number]) if number < len(edges) else ()
             name = memory, earlier, own, row
             if name not in asked:
-                asked[name] = self._read(memory, earlier, own, position, self._targets(row), last=last)
+                asked[name] = self._read(place, memory, earlier, own, self._targets(row))
             steps, ends = asked[name]
             self.setting.work.spend(len(steps) + len(ends))
             for (following, states, mine, keys, target), (times, token) in steps.items():
                 self.back[-1].setdefault(target, (number, token))
-                new = following, states, mine, self._inserted(seen, keys, position)
+                new = following, states, mine, kept(seen, keys)
                 old = after.get(target)
                 after[target] = (new, count * times) if old is None else (self._join(old[0], new), old[1] + count * times)
             for expected, token, read, keys in ends:
-                place = self.levels[-1] if self.reading.order else position, token, earlier, self._inserted(seen, keys, None)
-                found = self.endings.setdefault(place, {})
+                end = level, token, earlier, ended(seen, keys)
+                found = self.endings.setdefault(end, {})
                 times, example = found.get(expected, (0, (len(self.back) - 1, number, read)))
                 found[expected] = times + count, example
         if after and max(after) >= len(after):
@@ -120,49 +123,55 @@ class Walk:
         return {token: target for group, target in zip(row[::2], row[1::2], strict=True) for token in groups[group]}
 
     def _read(
-        self, memory: Any, earlier: frozenset[int], own: int, position: int, targets: dict[int, int], *, last: bool
+        self, place: Steps, memory: Any, earlier: frozenset[int], own: int, targets: dict[int, int]
     ) -> tuple[dict[Any, tuple[int, int]], list[Any]]:  # fmt: skip
         """Every token that the domain allows: what it leads to, how often; and what contexts that end with it must have."""
-        self.setting.work.spend(self.network.n_vocab * len(earlier))
-        steps, ends, level = dict[Any, tuple[int, int]](), list[Any](), self.levels[-1] if self.reading.order else position
-        for token in range(self.network.n_vocab):
-            following = self.reading.step(memory, position, token)
-            if following is None:
-                continue
-            if self.reading.order is not None and position == level and (level, token) not in self.finals:
-                continue  # contexts that end with it are none of this section's
-            keys = tuple(view.key(position, earlier, token) for view in self.views)
-            mine = token if self.reading.order and position == level else own
-            if not last:
+        steps, ends, ordered = dict[Any, tuple[int, int]](), list[Any](), self.reading.order is not None
+        for following, states, tokens in place.groups(memory, earlier):
+            mine, together = tokens[0] if place.listed else own, dict[int, list[int]]()
+            for token in () if place.last else tokens:
                 if token not in targets:
-                    raise Rejected(f"a state at position {position} has no edge for token {token}")
-                states = frozenset(self._after(position, state, token) for state in earlier)
-                step = following, states, mine, keys, targets[token]
-                steps[step] = steps.get(step, (0, token))[0] + 1, token
-            elif self.reading.order is not None:
-                self._after(position, 0, token)  # listed like those before it: what other heads see covers it
-            final = token if self.reading.order is None else mine
-            if (level, final) in self.finals and (last or self.reading.order is None):
-                expected = self.reading.answer(following, level, token)
-                if expected is not OUT:
-                    ends.append((expected, final, token, keys))
+                    raise Rejected(f"a state at position {place.position} has no edge for token {token}")
+                together.setdefault(targets[token], []).append(token)
+            for target, alike in together.items():
+                step = following, states, mine, place.keys(earlier, tuple(alike)), target
+                steps[step] = steps.get(step, (0, alike[-1]))[0] + len(alike), alike[-1]
+            for token in tokens if place.last or not ordered else ():
+                final = mine if ordered else token
+                if (place.level, final) in self.finals and (expected := place.answer(following, token)) is not OUT:
+                    ends.append((expected, final, token, place.keys(earlier, (token,))))
         return steps, ends
 
-    def _after(self, position: int, state: int, token: int) -> int:
+    def after(self, position: int, state: int, token: int) -> int:
         """The state of earlier positions after a token."""
         place = self.emissions.at[position].get(token) if position < len(self.emissions.at) else None
         if place is None:
             raise Rejected(f"token {token} is not listed at position {position}")
         return self.emissions.after[position][state][place]
 
-    def _inserted(self, seen: tuple[int, ...], keys: tuple[int | None, ...], position: int | None) -> tuple[int, ...]:
-        return tuple(view.insert(s, key, position) for view, s, key in zip(self.views, seen, keys, strict=True))
-
     def _join(self, a: State, b: State) -> State:
         """What holds of all contexts that lead to a state by either way."""
         if a[0] != b[0] or a[2] != b[2]:
             raise Rejected("two ways lead to a state, and the claim tells them apart")
-        return a[0], a[1] | b[1], a[2], tuple(v.join(x, y) for v, x, y in zip(self.views, a[3], b[3], strict=True))
+        earlier, seen = a[1] if a[1] is b[1] else a[1] | b[1], a[3]
+        if seen is not b[3] and seen != b[3]:
+            seen = tuple(v.join(x, y) for v, x, y in zip(self.views, seen, b[3], strict=True))
+        return a[0], earlier, a[2], seen
+
+
+class Inserting:
+    """What all heads have seen with one key more each, at one position; none is left out where a context ends (None)."""
+
+    def __init__(self, views: list[View], position: int | None) -> None:
+        self.views, self.position = views, position
+        self.known: dict[Any, tuple[int, ...]] = {}
+
+    def __call__(self, seen: tuple[int, ...], keys: tuple[int | None, ...]) -> tuple[int, ...]:
+        found = self.known.get((seen, keys))
+        if found is None:
+            both = zip(self.views, seen, keys, strict=True)
+            found = self.known[seen, keys] = tuple([view.insert(s, key, self.position) for view, s, key in both])
+        return found
 
 
 class View:
@@ -190,6 +199,14 @@ class View:
             low, high = float(self.low[rows].min()), float(self.high[rows].max())
             self.known[name] = self.softmax.key(low, high, *hull((c - r).min(axis=0), (c + r).max(axis=0)))
         return self.known[name]
+
+    def score(self, key: int | None) -> Any:
+        """Between what the score of a key lies."""
+        return None if key is None else self.softmax.keys[key][:2]
+
+    def covering(self, keys: tuple[int | None, ...]) -> int | None:
+        """One key of the same score that covers what all of these hold."""
+        return None if keys[0] is None else self.softmax.covering(keys)  # type: ignore[arg-type]
 
     def insert(self, seen: int, key: int | None, position: int | None) -> int:
         """What is seen with one key more; none is left out where a context ends."""

@@ -125,6 +125,13 @@ class Softmax:
         """One key, by the number of its value."""
         return self._number((low, high, value), self.keys)
 
+    def covering(self, keys: Sequence[int]) -> int:
+        """One key for several of the same score: its value covers theirs."""
+        low, high, value = self.keys[keys[0]]
+        for key in keys[1:]:
+            value = self.values.hull(value, self.keys[key][2])
+        return self.known_key(low, high, value)
+
     def size(self) -> Array:  # -> [n_value]
         """How great the value of any key can be."""
         if self._size is None or self._sized < len(self.keys):

@@ -1,0 +1,89 @@
+"""What every token at one position leads to, each thing asked once.
+
+Many states of a walk differ in a part of what is known of them alone: the claim's memory, the states of earlier
+positions, the edges that the certificate gives. Each part is asked by itself, for all tokens, and tokens that it treats
+alike in every way are one group.
+
+    groups(memory, earlier)    [(memory after, earlier states after, tokens), ...], to each head of one score
+    keys(earlier, tokens)      of such tokens one key for each head: that score, and what covers their values
+    answer(memory, token)      what must follow a context that ends here
+
+Rules of this file: what is kept is what was computed from all that it depends on, at one position of one walk.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from handcraft.proof.checker.sections import Walk
+
+Keys = tuple[int | None, ...]  # of each head
+Group = tuple[Any, frozenset[int] | None, list[int]]
+
+
+class Steps:
+    """One position of a walk; `last` where no token follows."""
+
+    def __init__(self, walk: Walk, position: int, level: int, *, last: bool) -> None:
+        self.walk, self.reading, self.position, self.level, self.last = walk, walk.reading, position, level, last
+        self.tokens = range(walk.network.n_vocab)
+        self.listed = self.reading.order is not None and position == level  # the token read is the last of the context
+        self._after: dict[Any, list[Any]] = {}
+        self._offers: dict[frozenset[int], list[tuple[Keys, Any, frozenset[int] | None] | None]] = {}
+        self._together: dict[Any, Keys] = {}
+        self._groups: dict[Any, list[Group]] = {}
+        self._answers: dict[Any, Any] = {}
+
+    def groups(self, memory: Any, earlier: frozenset[int]) -> list[Group]:
+        """Every token that the domain allows, those of one group together, in the order of each group's first.
+
+        Raises Rejected for a token that is not listed.
+        """
+        name = memory, earlier
+        if name not in self._groups:
+            self.walk.setting.work.spend(len(self.tokens) * len(earlier))
+            found: dict[Any, list[int]] = {}
+            for token, following in zip(self.tokens, self._followed(memory), strict=True):
+                if following is None or (self.listed and (self.level, token) not in self.walk.finals):
+                    continue  # outside the domain; or contexts that end with it are none of this section's
+                _, scores, states = self._offered(earlier, token)
+                found.setdefault((following, scores, states, token if self.listed else None), []).append(token)
+            self._groups[name] = [(following, states, tokens) for (following, _, states, _), tokens in found.items()]
+        return self._groups[name]
+
+    def _followed(self, memory: Any) -> list[Any]:
+        """The memory after each token."""
+        if memory not in self._after:
+            self._after[memory] = self.reading.steps_from(memory, self.position)
+        return self._after[memory]
+
+    def keys(self, earlier: frozenset[int], tokens: tuple[int, ...]) -> Keys:
+        """One key for each head, which covers those of all these tokens."""
+        if len(tokens) == 1:
+            return self._offered(earlier, tokens[0])[0]
+        name = earlier, tokens
+        if name not in self._together:
+            rows = zip(*(self._offered(earlier, token)[0] for token in tokens), strict=True)
+            self._together[name] = tuple(view.covering(keys) for view, keys in zip(self.walk.views, rows, strict=True))
+        return self._together[name]
+
+    def _offered(self, earlier: frozenset[int], token: int) -> tuple[Keys, Any, frozenset[int] | None]:
+        """The keys that a token offers to each head, their scores, and the states of earlier positions after it."""
+        row = self._offers.setdefault(earlier, [None] * len(self.tokens))
+        found = row[token]
+        if found is None:
+            keys = tuple(view.key(self.position, earlier, token) for view in self.walk.views)
+            states = frozenset(self.walk.after(self.position, state, token) for state in earlier) if not self.last else None
+            if self.last and self.reading.order is not None:
+                self.walk.after(self.position, 0, token)  # listed like those before: what other heads see covers it
+            scores = tuple(view.score(key) for view, key in zip(self.walk.views, keys, strict=True))
+            found = row[token] = keys, scores, states
+        return found
+
+    def answer(self, memory: Any, token: int) -> Any:
+        """What must follow a context that ends here with this token."""
+        name = (memory, token) if self.reading.reads_own else memory
+        if name not in self._answers:
+            self._answers[name] = self.reading.answer(memory, self.level, token)
+        return self._answers[name]
