@@ -157,7 +157,8 @@ class Compared:
         self.x = self._stream()
         self.final = self._finals()
         query = Box.of(*(np.array(part)[None] for part in self.slot.query or ((), ())))
-        keys, self.c, self.r = self.emissions.seen_by(self.head)
+        offered = self.emissions.seen_by(self.head)
+        keys, self.c, self.r = offered.keys, offered.c, offered.r
         self.low, self.high = self.network.floats.dot(query, keys)
         self.size = (np.abs(self.c) + self.r).max(axis=0, initial=0.0)  # [n_value]
         self.walked: dict[Hashable, Ends] = {}

@@ -16,9 +16,23 @@ import numpy as np
 from handcraft.gpt2 import Array
 from handcraft.proof.checker.boxes import UP, Box, Rejected, hull
 from handcraft.proof.checker.network import Head, Network
-from handcraft.proof.checker.sums import Softmax
+from handcraft.proof.checker.sums import Softmax, Values
 
 Followed = dict[tuple[int, int], tuple[float, list[list[int]] | None]]  # (layer, head): gap, positions kept after each
+
+
+@dataclass(frozen=True, eq=False)
+class Offered:
+    """What every emission offers to one head: its key [n, d_head], its value [n, n_value] and how far that can be off.
+
+    The values are also numbered: `numbers` are rows of `values`.
+    """
+
+    keys: Box
+    c: Array
+    r: Array
+    values: Values
+    numbers: list[int]
 
 
 @dataclass
@@ -32,7 +46,7 @@ class Emissions:
     first: list[int] = field(default_factory=list)  # of each position, its first emission
     streams: list[list[Box]] = field(default_factory=list)  # of each block, position by position
     means: dict[tuple[int, int], list[tuple[Array, Array]]] = field(default_factory=dict)  # of each head followed
-    keys: dict[tuple[int, int], tuple[Box, Array, Array]] = field(default_factory=dict)
+    keys: dict[tuple[int, int], Offered] = field(default_factory=dict)
     ranges: dict[tuple[int, int], tuple[Array, Array]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -100,14 +114,15 @@ class Emissions:
             raise Rejected(f"token {token} is not listed at position {position}")
         return self.first[position] + state * len(self.tokens[position]) + found
 
-    def seen_by(self, head: Head) -> tuple[Box, Array, Array]:  # -> [n, d_head], [n, n_value], [n, n_value]
-        """The key of every emission, its value and the value's radius."""
+    def seen_by(self, head: Head) -> Offered:
+        """The key and the value of every emission, for one head."""
         name = head.layer, head.number
         if name not in self.keys:
             floats, chunks = self.network.floats, self.streams[head.layer]
             k, v = ([floats.linear(x, *part).plain() for x in chunks] for part in (head.k, head.v))
             keys = Box.of(np.concatenate([x.c for x in k]), np.concatenate([x.r for x in k]))
-            self.keys[name] = keys, np.concatenate([x.c for x in v]), np.concatenate([x.r for x in v])
+            c, r, values = np.concatenate([x.c for x in v]), np.concatenate([x.r for x in v]), Values()
+            self.keys[name] = Offered(keys, c, r, values, values.numbers(c, r))
         return self.keys[name]
 
     def mean(self, name: tuple[int, int], rows: Array) -> tuple[Array, Array]:  # [n] -> [n, n_value] each

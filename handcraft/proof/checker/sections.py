@@ -179,14 +179,15 @@ class View:
 
     def __init__(self, emissions: Emissions, head: Head, slot: Slot) -> None:
         self.emissions, self.head, self.slot = emissions, head, slot
-        self.softmax = Softmax(emissions.network.floats, head.scale, slot.gap, emissions.network.n_ctx)
+        offered = emissions.seen_by(head)
+        self.softmax = Softmax(emissions.network.floats, head.scale, slot.gap, emissions.network.n_ctx, offered.values)
         self.known: dict[Any, int] = {}
         if slot.query is not None:
-            self.query = Box.of(*(np.array(part)[None] for part in slot.query))
-            keys, self.c, self.r = emissions.seen_by(head)
-            if self.query.c.shape[1] != keys.c.shape[1]:
+            self.query, self.numbers = Box.of(*(np.array(part)[None] for part in slot.query)), offered.numbers
+            if self.query.c.shape[1] != offered.keys.c.shape[1]:
                 raise Rejected("a query has another size than the keys")
-            self.low, self.high = emissions.network.floats.dot(self.query, keys)
+            low, high = emissions.network.floats.dot(self.query, offered.keys)
+            self.low, self.high = low.tolist(), high.tolist()
 
     def key(self, position: int, earlier: frozenset[int], token: int) -> int | None:
         """What a token at a position is for the head, whichever of the earlier states is there."""
@@ -195,9 +196,11 @@ class View:
         name = position, earlier, token
         if name not in self.known:
             rows = [self.emissions.emission(position, state, token) for state in earlier]
-            c, r = self.c[rows], self.r[rows]
-            low, high = float(self.low[rows].min()), float(self.high[rows].max())
-            self.known[name] = self.softmax.key(low, high, *hull((c - r).min(axis=0), (c + r).max(axis=0)))
+            low, high = min(self.low[row] for row in rows), max(self.high[row] for row in rows)
+            value = self.numbers[rows[0]]
+            for row in rows[1:]:
+                value = self.softmax.values.hull(value, self.numbers[row])
+            self.known[name] = self.softmax.known_key(low, high, value)
         return self.known[name]
 
     def score(self, key: int | None) -> Any:
@@ -224,7 +227,8 @@ class View:
     def blind(self, q: Box, level: int, emission: int) -> tuple[Array, Array]:  # [1, d_head] -> [n_value] each
         """The mean at a level by a query, where any token can stand at every position before."""
         first = self.emissions.first
-        keys, c, r = self.emissions.seen_by(self.head)
+        offered = self.emissions.seen_by(self.head)
+        keys, c, r = offered.keys, offered.c, offered.r
         low, high = self.emissions.network.floats.dot(q, keys[: emission + 1])
         softmax, known = Softmax(self.emissions.network.floats, self.head.scale, self.slot.gap, self.emissions.network.n_ctx), 0
         before = [slice(a, b) for a, b in pairwise(first[: level + 1])]

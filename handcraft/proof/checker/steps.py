@@ -30,7 +30,8 @@ class Steps:
         self.tokens = range(walk.network.n_vocab)
         self.listed = self.reading.order is not None and position == level  # the token read is the last of the context
         self._after: dict[Any, list[Any]] = {}
-        self._offers: dict[frozenset[int], list[tuple[Keys, Any, frozenset[int] | None] | None]] = {}
+        self._offers: dict[frozenset[int], list[tuple[Keys, int, frozenset[int] | None] | None]] = {}
+        self._kinds: dict[Any, int] = {}  # scores of all heads and states after, numbered
         self._together: dict[Any, Keys] = {}
         self._groups: dict[Any, list[Group]] = {}
         self._answers: dict[Any, Any] = {}
@@ -44,12 +45,13 @@ class Steps:
         if name not in self._groups:
             self.walk.setting.work.spend(len(self.tokens) * len(earlier))
             found: dict[Any, list[int]] = {}
+            row, listed = self._offers.setdefault(earlier, [None] * len(self.tokens)), self.listed
             for token, following in zip(self.tokens, self._followed(memory), strict=True):
-                if following is None or (self.listed and (self.level, token) not in self.walk.finals):
+                if following is None or (listed and (self.level, token) not in self.walk.finals):
                     continue  # outside the domain; or contexts that end with it are none of this section's
-                _, scores, states = self._offered(earlier, token)
-                found.setdefault((following, scores, states, token if self.listed else None), []).append(token)
-            self._groups[name] = [(following, states, tokens) for (following, _, states, _), tokens in found.items()]
+                alike = (row[token] or self._offered(earlier, token))[1]
+                found.setdefault((following, alike, token) if listed else (following, alike), []).append(token)
+            self._groups[name] = [(f, self._offered(earlier, tokens[0])[2], tokens) for (f, *_), tokens in found.items()]
         return self._groups[name]
 
     def _followed(self, memory: Any) -> list[Any]:
@@ -68,8 +70,8 @@ class Steps:
             self._together[name] = tuple(view.covering(keys) for view, keys in zip(self.walk.views, rows, strict=True))
         return self._together[name]
 
-    def _offered(self, earlier: frozenset[int], token: int) -> tuple[Keys, Any, frozenset[int] | None]:
-        """The keys that a token offers to each head, their scores, and the states of earlier positions after it."""
+    def _offered(self, earlier: frozenset[int], token: int) -> tuple[Keys, int, frozenset[int] | None]:
+        """The keys that a token offers to each head, the number of their scores and states, those states after it."""
         row = self._offers.setdefault(earlier, [None] * len(self.tokens))
         found = row[token]
         if found is None:
@@ -77,8 +79,8 @@ class Steps:
             states = frozenset(self.walk.after(self.position, state, token) for state in earlier) if not self.last else None
             if self.last and self.reading.order is not None:
                 self.walk.after(self.position, 0, token)  # listed like those before: what other heads see covers it
-            scores = tuple(view.score(key) for view, key in zip(self.walk.views, keys, strict=True))
-            found = row[token] = keys, scores, states
+            scores = tuple([view.score(key) for view, key in zip(self.walk.views, keys, strict=True)])
+            found = row[token] = keys, self._kinds.setdefault((scores, states), len(self._kinds)), states
         return found
 
     def answer(self, memory: Any, token: int) -> Any:
