@@ -303,13 +303,13 @@ def test_options_that_exclude_each_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"{}", "it is no certificate of the format 'handcraft certificate 1'"),
+        (b"{}", "it is no certificate of the format 'handcraft certificate 2'"),
         (b"[1]", "the JSON must be an object, found list"),
         (b'{"format": 1, "format": 2}', "the key 'format' stands twice in the JSON"),
         (b'{"format": NaN}', "NaN is not a number of JSON"),
         (b'{"a":' * 200, "the JSON is nested deeper than 128"),
         (
-            b'{"format": "handcraft certificate 1"}',
+            b'{"format": "handcraft certificate 2"}',
             "it must hold format, program, weights, claim, dtype, n_ctx, contexts, checked, margin,",
         ),
     ],

@@ -34,7 +34,7 @@ from handcraft.proof.certificate.rounding import Ball
 Link: TypeAlias = Any  # None, or (the link before, a token)
 Accounts: TypeAlias = tuple[Summary, ...]
 MOST_STATES = 150_000  # at one position
-MOST_IN_ALL = 1_000_000  # of all searches of a proof
+MOST_IN_ALL = 450_000  # of all searches of a proof
 NOTHING = -1  # no label: the key can never be seen
 
 

@@ -23,7 +23,7 @@ from handcraft.errors import ProgramError, WeightsError, printable
 from handcraft.model import Model
 from handcraft.weights import parse_json, read_bytes, sha256, to_safetensors, write_atomically
 
-FORMAT = "handcraft certificate 1"
+FORMAT = "handcraft certificate 2"
 MOST = 2**26  # bytes of a certificate, unpacked
 MOST_LISTS = 2**20  # of them all; the largest of a bundled program has a fifth of it
 MOST_ITEMS = 2**23  # that stand in them

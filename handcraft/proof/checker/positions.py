@@ -162,7 +162,7 @@ class Counting(Memory):
         floats, head = self.network.floats, self.head
         low, high = floats.dot(Box.of(head.q[1][None]), floats.linear(x, *head.k).plain())
         v = floats.linear(x, *head.v).plain()
-        keys = [self.softmax.key(*row) for row in zip(low.tolist(), high.tolist(), v.c, v.r, strict=True)]
+        keys = self.softmax.keys_of(low.tolist(), high.tolist(), v.c, v.r)
         kept = [self.softmax.insert(known, key, -math.inf) for known, key in zip(past, keys, strict=True)]
         means = {known: self.softmax.mean(known, position + 1) for known in set(kept)}
         return (np.stack([means[k][0] for k in kept]), np.stack([means[k][1] for k in kept])), list(kept)
