@@ -9,6 +9,8 @@ from types import ModuleType
 
 import pytest
 
+from handcraft.proof.assumptions import ASSUMPTIONS
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -81,3 +83,10 @@ def test_every_command_is_in_the_readme() -> None:
     text = (ROOT / "README.md").read_text()
     for name in get_command(app).commands:  # type: ignore[attr-defined]
         assert f"`handcraft {name}" in text, name
+
+
+def test_what_is_assumed_is_one_list() -> None:
+    """The document says what the report and the certificate say, word for word."""
+    text = (ROOT / "docs" / "proofs.md").read_text()
+    said = text[text.index("## What is assumed") : text.index("## What was wrong")]
+    assert [line[2:] for line in said.splitlines() if line.startswith("- ")] == list(ASSUMPTIONS)
