@@ -161,6 +161,7 @@ def _checked(value: Any) -> Any:
 
 # ------------------------------------------------------------ the meaning
 
+PLACES = 4096  # at which what depends on the place alone is kept
 LAZY = ("cases", "otherwise")  # what is not chosen is not asked
 Scope: TypeAlias = Mapping[str, int]  # here, end, step
 Ask: TypeAlias = Callable[[Sequence[str], Scope], Value]
@@ -204,6 +205,27 @@ def compiled(e: Expression | int | str) -> Ask:
         return lambda tokens, scope: select(e, tokens, scope)
     if e.op in ("here", "end", "step"):
         return lambda _, scope: scope.get(e.op)
+    if e.args and not e.uses(*SELECTIONS, "token_at"):
+        return _by_place(_computed(e))
+    return _computed(e)
+
+
+def _by_place(ask: Ask) -> Ask:
+    """What depends on the place alone, kept for each place: the same addresses are asked for in every text."""
+    known: dict[tuple[int | None, ...], Value] = {}
+
+    def asked(tokens: Sequence[str], scope: Scope) -> Value:
+        place = scope.get("here"), scope.get("end"), scope.get("step")
+        if place not in known:
+            if len(known) >= PLACES:
+                known.clear()
+            known[place] = ask(tokens, scope)
+        return known[place]
+
+    return asked
+
+
+def _computed(e: Expression) -> Ask:
     asks = [compiled(arg) for arg in e.args]
     if e.op in LAZY:
         return _choosing(asks) if e.op == "cases" else _preferring(*asks)
