@@ -6,8 +6,12 @@
     network.py    the model, block by block
     positions.py  what every earlier position offers
     reading.py    the claim, read token by token; ruled.py where it is an expression
+    views.py      what one head sees by the query of a section
+    steps.py      what every token at a position leads to, each thing asked once
     sections.py   one graph of a certificate, walked once
+    comparing.py  the greatest of many counts, two at a time: sections without a graph
     judging.py    what its endings show
+    work.py       how much a certificate may ask for
     walk.py       all of them: what they cover, and whether it is what the certificate states
 
 Rules of this package: it imports nothing of handcraft.proof.certificate; what a certificate says is never believed,

@@ -8,22 +8,17 @@ does not belong together, which makes bounds useless, never wrong.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
-import numpy as np
-
-from handcraft.gpt2 import Array
-from handcraft.proof.checker.boxes import Box, Rejected, hull
-from handcraft.proof.checker.document import Section, Slot
-from handcraft.proof.checker.network import Head, Network
+from handcraft.proof.checker.boxes import Rejected
+from handcraft.proof.checker.document import Section
+from handcraft.proof.checker.network import Network
 from handcraft.proof.checker.positions import Emissions
 from handcraft.proof.checker.reading import OUT, Domain, Reading
 from handcraft.proof.checker.ruled import reading_of
 from handcraft.proof.checker.steps import Steps
-from handcraft.proof.checker.sums import Softmax
+from handcraft.proof.checker.views import Inserting, View
 from handcraft.proof.checker.work import Work
 
 NOBODY = -1  # the last position has not been read
@@ -76,7 +71,10 @@ class Walk:
         after: dict[int, Entry] = {}
         self.back.append({})
         level = self.levels[-1] if self.reading.order else position
-        place, asked = Steps(self, position, level, last=last), dict[Any, tuple[Any, Any]]()
+        place, asked = (
+            Steps(self.views, self.reading, self.finals, self.after, self.setting.work, position, level, last=last),
+            dict[Any, tuple[Any, Any]](),
+        )
         kept, ended = Inserting(self.views, position), Inserting(self.views, None)
         for number, entry in enumerate(now):
             if entry is None:
@@ -157,84 +155,3 @@ class Walk:
         if seen is not b[3] and seen != b[3]:
             seen = tuple(v.join(x, y) for v, x, y in zip(self.views, seen, b[3], strict=True))
         return a[0], earlier, a[2], seen
-
-
-class Inserting:
-    """What all heads have seen with one key more each, at one position; none is left out where a context ends (None)."""
-
-    def __init__(self, views: list[View], position: int | None) -> None:
-        self.views, self.position = views, position
-        self.known: dict[Any, tuple[int, ...]] = {}
-
-    def __call__(self, seen: tuple[int, ...], keys: tuple[int | None, ...]) -> tuple[int, ...]:
-        found = self.known.get((seen, keys))
-        if found is None:
-            both = zip(self.views, seen, keys, strict=True)
-            found = self.known[seen, keys] = tuple([view.insert(s, key, self.position) for view, s, key in both])
-        return found
-
-
-class View:
-    """What one head sees of every emission by the query of the section; nothing is kept where it has none."""
-
-    def __init__(self, emissions: Emissions, head: Head, slot: Slot) -> None:
-        self.emissions, self.head, self.slot = emissions, head, slot
-        offered = emissions.seen_by(head)
-        self.softmax = Softmax(emissions.network.floats, head.scale, slot.gap, emissions.network.n_ctx, offered.values)
-        self.known: dict[Any, int] = {}
-        if slot.query is not None:
-            self.query, self.numbers = Box.of(*(np.array(part)[None] for part in slot.query)), offered.numbers
-            if self.query.c.shape[1] != offered.keys.c.shape[1]:
-                raise Rejected("a query has another size than the keys")
-            low, high = emissions.network.floats.dot(self.query, offered.keys)
-            self.low, self.high = low.tolist(), high.tolist()
-
-    def key(self, position: int, earlier: frozenset[int], token: int) -> int | None:
-        """What a token at a position is for the head, whichever of the earlier states is there."""
-        if self.slot.query is None:
-            return None
-        name = position, earlier, token
-        if name not in self.known:
-            rows = [self.emissions.emission(position, state, token) for state in earlier]
-            low, high = min(self.low[row] for row in rows), max(self.high[row] for row in rows)
-            value = self.numbers[rows[0]]
-            for row in rows[1:]:
-                value = self.softmax.values.hull(value, self.numbers[row])
-            self.known[name] = self.softmax.known_key(low, high, value)
-        return self.known[name]
-
-    def score(self, key: int | None) -> Any:
-        """Between what the score of a key lies."""
-        return None if key is None else self.softmax.keys[key][:2]
-
-    def covering(self, keys: tuple[int | None, ...]) -> int | None:
-        """One key of the same score that covers what all of these hold."""
-        return None if keys[0] is None else self.softmax.covering(keys)  # type: ignore[arg-type]
-
-    def insert(self, seen: int, key: int | None, position: int | None) -> int:
-        """What is seen with one key more; none is left out where a context ends."""
-        floor = self.slot.floor[position] if position is not None and position < len(self.slot.floor) else -math.inf
-        return seen if key is None else self.softmax.insert(seen, key, floor)
-
-    def join(self, a: int, b: int) -> int:
-        """What covers both."""
-        return self.softmax.join(a, b)
-
-    def asked(self, q: Box) -> Array:  # [n, d_head] -> [n] bool
-        """Which rows ask what the section says."""
-        return np.asarray((np.abs(q.c - self.query.c) + q.r <= self.query.r).all(axis=1))
-
-    def blind(self, q: Box, level: int, emission: int) -> tuple[Array, Array]:  # [1, d_head] -> [n_value] each
-        """The mean at a level by a query, where any token can stand at every position before."""
-        first = self.emissions.first
-        offered = self.emissions.seen_by(self.head)
-        keys, c, r = offered.keys, offered.c, offered.r
-        low, high = self.emissions.network.floats.dot(q, keys[: emission + 1])
-        softmax, known = Softmax(self.emissions.network.floats, self.head.scale, self.slot.gap, self.emissions.network.n_ctx), 0
-        before = [slice(a, b) for a, b in pairwise(first[: level + 1])]
-        best = max((float(low[place].min()) for place in before), default=-math.inf)
-        for place in [*before, slice(emission, emission + 1)]:
-            value = hull((c[place] - r[place]).min(axis=0), (c[place] + r[place]).max(axis=0))
-            key = softmax.key(float(low[place].min()), float(high[place].max()), *value)
-            known = softmax.insert(known, key, best - self.slot.gap)
-        return softmax.mean(known, level + 1)

@@ -13,10 +13,12 @@ Rules of this file: what is kept is what was computed from all that it depends o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
-if TYPE_CHECKING:
-    from handcraft.proof.checker.sections import Walk
+from handcraft.proof.checker.reading import Reading
+from handcraft.proof.checker.views import View
+from handcraft.proof.checker.work import Work
 
 Keys = tuple[int | None, ...]  # of each head
 Group = tuple[Any, frozenset[int] | None, list[int]]
@@ -25,9 +27,21 @@ Group = tuple[Any, frozenset[int] | None, list[int]]
 class Steps:
     """One position of a walk; `last` where no token follows."""
 
-    def __init__(self, walk: Walk, position: int, level: int, *, last: bool) -> None:
-        self.walk, self.reading, self.position, self.level, self.last = walk, walk.reading, position, level, last
-        self.tokens = range(walk.network.n_vocab)
+    def __init__(
+        self,
+        views: Sequence[View],
+        reading: Reading,
+        finals: set[tuple[int, int]],
+        after: Callable[[int, int, int], int],
+        work: Work,
+        position: int,
+        level: int,
+        *,
+        last: bool,
+    ) -> None:
+        self.views, self.reading, self.finals, self.after, self.work = views, reading, finals, after, work
+        self.position, self.level, self.last = position, level, last
+        self.tokens = range(len(reading.domain.tokens))
         self.listed = self.reading.order is not None and position == level  # the token read is the last of the context
         self._after: dict[Any, list[Any]] = {}
         self._offers: dict[frozenset[int], list[tuple[Keys, int, frozenset[int] | None] | None]] = {}
@@ -43,11 +57,11 @@ class Steps:
         """
         name = memory, earlier
         if name not in self._groups:
-            self.walk.setting.work.spend(len(self.tokens) * len(earlier))
+            self.work.spend(len(self.tokens) * len(earlier))
             found: dict[Any, list[int]] = {}
             row, listed = self._offers.setdefault(earlier, [None] * len(self.tokens)), self.listed
             for token, following in zip(self.tokens, self._followed(memory), strict=True):
-                if following is None or (listed and (self.level, token) not in self.walk.finals):
+                if following is None or (listed and (self.level, token) not in self.finals):
                     continue  # outside the domain; or contexts that end with it are none of this section's
                 alike = (row[token] or self._offered(earlier, token))[1]
                 found.setdefault((following, alike, token) if listed else (following, alike), []).append(token)
@@ -67,7 +81,7 @@ class Steps:
         name = earlier, tokens
         if name not in self._together:
             rows = zip(*(self._offered(earlier, token)[0] for token in tokens), strict=True)
-            self._together[name] = tuple(view.covering(keys) for view, keys in zip(self.walk.views, rows, strict=True))
+            self._together[name] = tuple(view.covering(keys) for view, keys in zip(self.views, rows, strict=True))
         return self._together[name]
 
     def _offered(self, earlier: frozenset[int], token: int) -> tuple[Keys, int, frozenset[int] | None]:
@@ -75,11 +89,11 @@ class Steps:
         row = self._offers.setdefault(earlier, [None] * len(self.tokens))
         found = row[token]
         if found is None:
-            keys = tuple(view.key(self.position, earlier, token) for view in self.walk.views)
-            states = frozenset(self.walk.after(self.position, state, token) for state in earlier) if not self.last else None
+            keys = tuple(view.key(self.position, earlier, token) for view in self.views)
+            states = frozenset(self.after(self.position, state, token) for state in earlier) if not self.last else None
             if self.last and self.reading.order is not None:
-                self.walk.after(self.position, 0, token)  # listed like those before: what other heads see covers it
-            scores = tuple([view.score(key) for view, key in zip(self.walk.views, keys, strict=True)])
+                self.after(self.position, 0, token)  # listed like those before: what other heads see covers it
+            scores = tuple([view.score(key) for view, key in zip(self.views, keys, strict=True)])
             found = row[token] = keys, self._kinds.setdefault((scores, states), len(self._kinds)), states
         return found
 

@@ -78,8 +78,11 @@ CHECKERS = [
         "sections.py",
         ("after[target] = (new, count * times) if old is None else (self._join(old[0], new), old[1] + count * times)",
          "after[target] = (new, count * times) if old is None else (old[0], old[1] + count * times)"),
-        ("low, high = float(self.low[rows].min()), float(self.high[rows].max())", "low, high = float(self.low[rows][0]), float(self.high[rows][0])"),
-        ("return a[0], a[1] | b[1], a[2],", "return a[0], a[1], a[2],"),
+        ("earlier, seen = a[1] if a[1] is b[1] else a[1] | b[1], a[3]", "earlier, seen = a[1], a[3]"),
+    ),
+    *_checkers(
+        "views.py",
+        ("low, high = min(self.low[row] for row in rows), max(self.high[row] for row in rows)", "low, high = self.low[rows[0]], self.high[rows[0]]"),
     ),
     *_checkers(
         "positions.py",
