@@ -58,7 +58,7 @@ CHECKERS = [
         "network.py",
         ("others = np.arange(self.n_vocab) != expected", "others = np.arange(self.n_vocab) < expected"),
         ("np.abs(apart @ g).sum(axis=1) + error + error[expected]", "error + error[expected]"),
-        ("radius = (np.abs(apart) @ r +", "radius = (0 * np.abs(apart) @ r +"),
+        ("radius = (r @ np.abs(apart).T +", "radius = (0 * r @ np.abs(apart).T +"),
         ("return np.where(sure, known, self.floats.gamma(terms) * size + (terms + 1) * self.floats.least)", "return 0 * size"),
     ),
     *_checkers(
