@@ -76,18 +76,7 @@ def nothing(function: str, arguments: str) -> tuple[str, str, str]:
 SUMMED = f"{PROVER}.rounding:Precision.summed"
 ATTENTION = "handcraft.bounds:_Pass.attention"
 CLAIM = "handcraft.claim_rules:"
-SIGNATURE = """
-def _signature(self, case, search, slot, pair):
-    e, values = self.emissions, np.stack(slot.means.values.rows)[slot.values, 0]
-    roles = np.array([-1 - pair.index(t) if t in pair else self._roles[t] for t in range(self.network.n_vocab)])[e.token]
-    columns = [e.level, roles, slot.kinds, values, search.finals]
-    order, counted = np.lexsort(columns[::-1]), repr(case.rule)
-    for t, name in enumerate(self.model.vocabulary.tokens):
-        counted = counted.replace(repr(name), str(pair.index(t)) if t in pair else "#")
-    return case.mass, {more}, b"".join(column[order].tobytes() for column in columns)
-"""
-COUNTED = "counted if not case.mass else tuple(sorted(counted))"
-RADII = "repr([slot.means.least, slot.means.most, slot.means.loose]), self.streams.r.tobytes()"
+SIGNATURE = f"{PROVER}.pairs:Pairs._signature"
 
 BUGS = {
     "absorbed": bug("prover", (SUMMED, "shared + self.gamma(k) * loose", "self.gamma(k) * loose")),
@@ -110,8 +99,8 @@ BUGS = {
     "ties": bug("prover", (f"{PROVER}.prover:Prover._ending", "if not margin > 0:", "if not margin >= 0:")),
     "within rounding": bug("exhaustive", (
         f"{PROOF}.second:Second.doubtful", "", "def doubtful(self, expected, found):\n    return np.zeros(len(expected), dtype=bool)\n")),
-    "radii": bug("prover", (f"{PROVER}.pairs:Pairs._signature", "", SIGNATURE.format(more=COUNTED))),
-    "counts": bug("prover", (f"{PROVER}.pairs:Pairs._signature", "", SIGNATURE.format(more=RADII))),
+    "radii": bug("prover", (SIGNATURE, "return reading, tuple(bounds), tuple(means.scores),", "return reading,")),
+    "counts": bug("prover", (SIGNATURE, "return reading,", "return"), (SIGNATURE, "reads, slot.kinds,", "slot.kinds,")),
     "edges": bug("prover", (f"{PROVER}.domains:Domain.__init__", "range(model.n_ctx)", "range(max(1, model.n_ctx - 1))"),
                  ("handcraft.contexts:count_contexts", "n_ctx + 1", "max(2, n_ctx)")),
     "spelling": bug("prover", nothing("handcraft.spelling:Spelling.problem", "self"), nothing(CLAIM + "_check_length", "*_"), nothing(CLAIM + "_ask", "*_"),
@@ -123,7 +112,8 @@ BUGS = {
     "stops": bug("prover", nothing(CLAIM + "_check_rows", "*_"), nothing(CLAIM + "_ask", "*_")),
     "roles": bug("prover", (f"{PROVER}.cases:ExpressionCase.role", "token if self.reads_own and k in self.levels else None", "None")),
     "selections": bug("prover", (f"{PROVER}.trackers:_within", "start <= j < stop and", "start <= j <= stop and")),
-    "resumed": bug("exhaustive", (f"{PROOF}.identity:identity", "", "def identity(model, claim, units):\n    return 'same'\n")),
+    "resumed": bug("exhaustive", *((f"{module}:identity", "", "def identity(model, claim, units):\n    return 'same'\n")
+                                 for module in (f"{PROOF}.exhaustive", files.__name__))),
     "avoided": bug("states", ("handcraft.avoidance:Watch.of", "if vocabulary.single or", "if True or")),
 }  # fmt: skip
 
