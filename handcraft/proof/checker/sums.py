@@ -204,7 +204,7 @@ class Softmax:
             x < low[top] for x in [*high[:top], *high[top + 1 :]]
         )
         leak = self._leak(behind, left)
-        if sharp and len(low) == 1 and (leak == 0 or (count == 1 and leak <= self.floats.u / 4)):
+        if sharp and len(low) == 1 and leak <= self.floats.u / 4:
             return self._alone(count, self.rows[known.groups[0][3]], leak, self.size() if size is None else size)
         best = (low[top], high[top]) if sharp else (max(high), max(high))
         return self._mixed(known, self._weights(low, high, best), leak, self.size() if size is None else size)
@@ -226,14 +226,21 @@ class Softmax:
         return left * (math.exp(-behind) * 1.01 + self.floats.least)  # exp is exact to 8u only where it is normal
 
     def _alone(self, n: int, row: Array, leak: float, most: Array) -> tuple[Array, Array]:
-        """Keys of one score, ahead of all others: each weighs exactly 1 before the division."""
+        """Keys of one score, ahead of all others: each weighs exactly 1 before the division.
+
+        With what leaked, at most u / 4, they still sum to exactly n: beside 1 it is rounded away. Beside a sum of values
+        it is rounded away as well where that is exact and not 0, and leaked is far below its last bit.
+        """
         total, r, size, power, _ = row
-        if n == 1:  # sums to exactly 1; adding what leaked is off by no more than that
-            return total, (r + 3.1 * leak * most + (self.n_ctx * self.floats.least if leak else 0.0)) * UP
-        halves = n & (n - 1) == 0
-        exact = halves & self.floats.exact(size / n, power - (n.bit_length() - 1)) & (r == 0)
-        rounding = self.floats.gamma(n + 3) * size / n + n * self.floats.least
-        return total / n, (r / n + np.where(exact, 0.0, rounding)) * UP
+        leaked = 3.1 * leak * most + (self.n_ctx * self.floats.least if leak else 0.0)  # adding it is off by no more
+        if n == 1:
+            return total, (r + leaked) * UP
+        finest, halves = power - (n.bit_length() - 1), n & (n - 1) == 0
+        absorbed = leaked < np.exp2(np.clip(finest - self.floats.digits - 2, -1000, 1000))
+        exact = halves & self.floats.exact(size / n, finest) & (r == 0) & ((leak == 0) | absorbed)
+        n_terms = self.n_ctx if leak else n
+        rounding = self.floats.gamma(n_terms + 4) * (size / n + leaked) + n_terms * self.floats.least
+        return total / n, (r / n + leaked + np.where(exact, 0.0, rounding)) * UP
 
     def _mixed(self, known: Known, weights: tuple[Array, Array], leak: float, size: Array) -> tuple[Array, Array]:
         """Several groups, and how much a key of each weighs at least and at most [n_groups]."""
