@@ -38,6 +38,16 @@ class Result:
         return found
 
     @property
+    def refusal(self) -> str:
+        """The message of an error of the user's: code 2, nothing on stdout, one line or, under --json, one object."""
+        assert (self.code, self.out) == (2, "")
+        if self.err.startswith("{"):
+            return str(json.loads(self.err)["error"])
+        assert self.err.startswith("error: ")
+        assert self.err.endswith("\n")
+        return self.err.removeprefix("error: ").removesuffix("\n")
+
+    @property
     def lines(self) -> list[str]:
         """The lines of stdout; spaces at their ends do not count."""
         return [line.rstrip() for line in self.out.splitlines()]

@@ -171,7 +171,7 @@ def test_a_disk_that_is_full_is_one_error(here: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(Path, "replace", fail)
     result = handcraft("build", "aab", "--out", "built", "--json")
-    assert result == Result(2, "", "error: cannot write built/model.safetensors: No space left on device\n")
+    assert result.refusal == "cannot write built/model.safetensors: No space left on device"
     assert files(here) == {}
 
 
@@ -468,8 +468,7 @@ def test_a_changed_weight_file_is_refused(command: list[str], here: Path) -> Non
     change_weight("built", one_more, sign=False)
     name, *rest = command
     result = handcraft(name, "built", *rest, "--json")
-    assert (result.code, result.out) == (2, "")
-    assert result.err.startswith("error: built/model.safetensors is not the file that was built: its SHA-256 is ")
+    assert result.refusal.startswith("built/model.safetensors is not the file that was built: its SHA-256 is ")
 
 
 def test_a_changed_weight_that_is_signed_again_is_found(here: Path) -> None:
@@ -523,10 +522,9 @@ def test_a_claim_that_is_a_function_needs_its_file(here: Path) -> None:
     write("judged.py", BY_FUNCTION)
     handcraft("build", "judged.py", "--out", "built")
     alone = handcraft("verify", "built", "--json")
-    assert (alone.code, alone.out) == (2, "")
-    assert alone.err == (
-        "error: judged: the claim is the function '<lambda>', which a built directory does not hold; "
-        "check it beside its program file: verify DIRECTORY --program FILE (judged.py:6)\n"
+    assert alone.refusal == (
+        "judged: the claim is the function '<lambda>', which a built directory does not hold; "
+        "check it beside its program file: verify DIRECTORY --program FILE (judged.py:6)"
     )
     together = handcraft("verify", "built", "--program", "judged.py", "--json")
     reason = "not proved: the claim is the Python function '<lambda>'; what a function decides is not proved"
@@ -560,7 +558,7 @@ def test_weights_that_cannot_be_those_of_the_given_program(old: str, new: str, m
     write("other.py", BY_FUNCTION.replace(old, new))
     handcraft("build", "aab", "--out", "built")
     for options in ([], ["--json"]):
-        assert handcraft("verify", "built", "--program", "other.py", *options) == Result(2, "", f"error: {message}\n")
+        assert handcraft("verify", "built", "--program", "other.py", *options).refusal == message
 
 
 def test_more_contexts_than_the_budget_are_sampled(here: Path) -> None:
@@ -697,7 +695,7 @@ def test_new_never_overwrites(here: Path) -> None:
     """A file that exists is left alone."""
     write("mine.py", "# years of work\n")
     result = handcraft("new", "mine", "--json")
-    assert result == Result(2, "", "error: mine.py exists; choose another name, or remove it first\n")
+    assert result.refusal == "mine.py exists; choose another name, or remove it first"
     assert files(here) == {"mine.py": b"# years of work\n"}
 
 

@@ -111,7 +111,7 @@ def test_an_answer_that_cannot_be_written_is_an_error(options: list[str], here: 
         "from handcraft.cli import main\n"
         "main()\n"
     )
-    assert process(["-c", code], here) == Result(2, "", "error: cannot write the answer: No space left on device\n")
+    assert process(["-c", code], here).refusal == "cannot write the answer: No space left on device"
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RecursionError("maximum recursion depth exceeded")], ids=["memory", "depth"])
@@ -235,3 +235,11 @@ def test_help_names_the_codes() -> None:
     codes = "Exit codes: 0 done; 1 refuted, or a check failed; 2 bad usage or bad input; 3 undecided; 70 a bug in handcraft"
     assert codes in words
     assert codes in " ".join((Path(__file__).parent.parent / "README.md").read_text().split())
+
+
+@pytest.mark.parametrize("arguments", [("verify", "abb"), ("verify", "aab", "--nothing"), ("run", "aab", "x")])
+def test_with_json_an_error_is_one_object_on_stderr(arguments: tuple[str, ...]) -> None:
+    """A user's error is {"error": ...} there, with the same message and the same code as without."""
+    plain, found = handcraft(*arguments), handcraft(*arguments, "--json")
+    assert found.err.startswith('{"error": ')
+    assert found.refusal == plain.refusal

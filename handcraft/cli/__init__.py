@@ -2,7 +2,7 @@
 
 PROGRAM is a path to a .py, the name of a bundled program, or a built directory. Exit codes: 0 done; 1 refuted, or a
 check failed; 2 bad usage or bad input; 3 undecided; 70 a bug in handcraft; 130 interrupted. `--json` prints one JSON
-object on stdout and nothing else. Where HANDCRAFT_DEBUG is set, a bug shows its traceback.
+object on stdout and nothing else, and an error as one on stderr. Where HANDCRAFT_DEBUG is set, a bug shows its traceback.
 
     terminal.py   what the commands share
     making.py     build export list new
@@ -119,7 +119,7 @@ def _bug(error: BaseException) -> None:
         traceback.print_exception(error)
     message = " ".join(str(error).split())
     what = f"this is a bug in handcraft: {type(error).__name__}" + (f": {message}" if message else "")
-    print(json.dumps({"error": what}) if _wants_json() else printable(what), file=sys.stderr)
+    _say(what, what)
     sys.exit(BUG)
 
 
@@ -136,8 +136,14 @@ def _discard(stream: TextIO) -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    print(f"error: {printable(message.replace(chr(10), ' '))}", file=sys.stderr)
+    line = message.replace("\n", " ")
+    _say(line, f"error: {line}")
     sys.exit(code)
+
+
+def _say(message: str, line: str) -> None:
+    """One line on stderr: the line, or with --json an object that holds the message."""
+    print(json.dumps({"error": message}) if _wants_json() else printable(line), file=sys.stderr)
 
 
 def _wants_json() -> bool:
