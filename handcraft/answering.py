@@ -73,11 +73,13 @@ PlainFunction = Annotated[Callback, _reader("a plain function", Callback), Plain
 Length = Annotated[int | Expression | None, _reader("a whole number or an expression of `end`", int, Expression, type(None))]
 
 
-def answer_of(how: Answer, prompt: str, length: int | None, stop: str | None, vocabulary: Vocabulary) -> tuple[str, ...]:
-    """The answer to a prompt in tokens, the stop token at its end."""
+def answer_of(
+    how: Answer, prompt: str, asked: tuple[str, ...], length: int | None, stop: str | None, vocabulary: Vocabulary
+) -> tuple[str, ...]:
+    """The answer in tokens to a prompt, which is of the tokens `asked`; the stop token at its end."""
     if isinstance(how, Callback | Table):
         return _split(prompt, how(prompt) if isinstance(how, Callback) else _looked_up(how, prompt), stop, vocabulary)
-    asked, n = vocabulary.split(prompt), length or 1
+    n = length or 1
     try:
         tokens = _applied(how, asked, n) if isinstance(how, Expression) else _run(how, asked, n, stop)
     except ProgramError as error:
@@ -95,14 +97,17 @@ def length_of(length: int | Expression | None, asked: Sequence[str]) -> int | No
     """How many tokens answer a prompt of these tokens. Raises ProgramError for an expression that gives no length."""
     if not isinstance(length, Expression):
         return length
-    of = f"the length of the answer to '{printable(''.join(asked))}'"
     try:
         found = evaluate(length, asked, end=len(asked) - 1)
     except ProgramError as error:
-        raise ProgramError(f"{of}: {error.message}", ("claim",)) from None
+        raise _no_length(asked, f": {error.message}") from None
     if not isinstance(found, int) or not 1 <= found <= LARGEST:
-        raise ProgramError(f"{of} must be a whole number from 1 on, found {shown(found)}", ("claim",))
+        raise _no_length(asked, f" must be a whole number from 1 on, found {shown(found)}")
     return found
+
+
+def _no_length(asked: Sequence[str], why: str) -> ProgramError:
+    return ProgramError(f"the length of the answer to '{printable(''.join(asked))}'{why}", ("claim",))
 
 
 def _looked_up(table: Table, prompt: str) -> str:

@@ -254,7 +254,7 @@ class Answers(Frozen):
         length = self.size(asked)
         if not isinstance(self.answer, Callback):
             self.fits(prompt, len(asked) + (length or 1) - 1, n_ctx)  # before a rule is asked a million times
-        tokens = answer_of(self.answer, prompt, length, self.stop, vocabulary)
+        tokens = answer_of(self.answer, prompt, asked, length, self.stop, vocabulary)
         problem = None
         if self.stop is not None and self.stop in tokens[:-1]:
             problem = f"holds the stop token before its end: '{printable(''.join(tokens))}'"

@@ -55,11 +55,20 @@ class Language:
         return frozenset(self._masks)
 
     def _reached(self, state: int) -> int:
+        """The positions that can stand behind those of a state."""
+        known = self._behind.get(state)
+        if known is not None:
+            return known
         piece, follow, _ = self._parsed
         reached = piece.first if state & START else 0
         for i in bits(state & ~START):
             reached |= follow[i]
+        self._behind[state] = reached
         return reached
+
+    @cached_property
+    def _behind(self) -> dict[int, int]:
+        return {}
 
     def _accepts(self, state: int) -> bool:
         piece = self._parsed[0]
@@ -117,7 +126,12 @@ class Language:
 
     def can_end(self, state: int, used: int) -> bool:
         """Whether so many characters that led to the state can be completed to a text."""
-        return any(state in ways for ways in self._ways[: self.max_length - used + 1])
+        return used + self._least.get(state, self.max_length + 1) <= self.max_length
+
+    @cached_property
+    def _least(self) -> dict[int, int]:
+        """State -> the fewest characters that complete it to a text."""
+        return {state: n for n in reversed(range(len(self._ways))) for state in self._ways[n]}
 
     def ends_in(self, state: int, n: int) -> bool:
         """Whether so many more characters can complete a text."""

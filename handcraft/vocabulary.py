@@ -41,8 +41,12 @@ class Vocabulary:
         return all(len(token) == 1 for token in self.tokens)
 
     @cached_property
-    def _lengths(self) -> tuple[int, ...]:
-        return tuple(sorted({len(token) for token in self.tokens}, reverse=True))
+    def _lengths(self) -> dict[str, list[int]]:
+        """For each character how long the tokens are that begin with it, the longest first."""
+        found: dict[str, list[int]] = {}
+        for n, first in sorted({(len(token), token[0]) for token in self.tokens}, reverse=True):
+            found.setdefault(first, []).append(n)
+        return found
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -54,11 +58,13 @@ class Vocabulary:
         found: list[str] = []
         at = 0
         while at < len(text):
-            token = next((text[at : at + n] for n in self._lengths if text[at : at + n] in self.ids), None)
-            if token is None:
+            for n in self._lengths.get(text[at], ()):
+                if text[at : at + n] in self.ids:
+                    break
+            else:
                 raise PromptError(self._unknown(text, at))
-            found.append(token)
-            at += len(token)
+            found.append(text[at : at + n])
+            at += n
         return tuple(found)
 
     def _unknown(self, text: str, at: int) -> str:
@@ -66,7 +72,9 @@ class Vocabulary:
 
     def encode(self, prompt: str | Iterable[str]) -> list[int]:
         """The ids of a text, or of a sequence of tokens. Raises PromptError for what is not in the vocabulary."""
-        tokens = self.split(prompt) if isinstance(prompt, str) else tuple(prompt)
+        if isinstance(prompt, str):
+            return [self.ids[token] for token in self.split(prompt)]
+        tokens = tuple(prompt)
         for token in tokens:
             if token not in self.ids:
                 raise PromptError(

@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections import Counter
-from dataclasses import replace
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,7 +29,7 @@ from conftest import Refused, bundled_model, every, random_weights
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handcraft import Model, Program, after, distribution, position, proof, residual, scratch, token
+from handcraft import MLP, Model, Program, after, distribution, position, proof, residual, scratch, token
 from handcraft.errors import CheckpointError, ClusterError, MissingExtraError, ProgramError
 from handcraft.proof import Budget, Report, Spread, units
 from handcraft.proof.identity import identity
@@ -295,7 +301,10 @@ def test_a_checkpoint_of_another_task_is_refused(tmp_path: Path) -> None:
         latest(9, CLAIMS["right"]).program.build("float64"),  # type: ignore[union-attr]
         bundled_model("aab"),
     ]  # fmt: skip
-    message = f"the checkpoint {path} is of other weights, of another claim or of another version; name another file or delete it"
+    message = (
+        f"the checkpoint {path} is of other weights, of another claim or of another version, "
+        "or the claim reads what cannot be recognised again; name another file or delete it"
+    )
     for other in others:
         with Refused(CheckpointError, message):
             verify(other, spread=Spread(checkpoint=path))
@@ -369,6 +378,73 @@ def by_global(letter: str) -> Any:
 def test_functions_are_told_apart_by_all_that_they_read(made: Any) -> None:
     """An object that is called, a method, a default, a function within, an array, a global name, a partial."""
     assert of(latest(3, made("a"))) == of(latest(3, made("a"))) != of(latest(3, made("b")))
+
+
+def by_class(letter: str) -> Any:
+    """A function that reads a member of a class."""
+    kind = type("Kind", (), {"letter": letter})
+    return lambda _: kind.letter
+
+
+def by_slots(letter: str) -> Any:
+    """A function that reads an object without a dictionary."""
+    kept = Slotted(letter)
+    return lambda _: kept.letter
+
+
+@dataclass(slots=True)
+class Slotted:
+    """An object that keeps its letter in a slot."""
+
+    letter: str
+
+
+def closed(kept: Callable[[str], Any]) -> Callable[[str], Any]:
+    """A function that closes over something which knows the letter."""
+
+    def made(letter: str) -> Any:
+        inner = kept(letter)
+        return lambda _: str(inner)
+
+    return made
+
+
+def table_of(letter: str) -> dict[str, str]:
+    """Context -> letter."""
+    return dict.fromkeys(("a", "b"), letter)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda x: table_of(x).get, lambda x: itemgetter(slice(0, "ab".index(x))), by_class, by_slots,
+        closed(lambda x: range("ab".index(x))), closed(lambda x: Fraction("ab".index(x))), closed(lambda x: bytearray(x.encode())),
+        closed(lambda x: defaultdict(partial(str, x))), closed(re.compile), closed(deque), closed(lambda x: MappingProxyType({x: x})),
+    ],
+    ids=["get", "itemgetter", "class", "slots", "range", "fraction", "bytearray", "defaultdict", "pattern", "deque", "proxy"],
+)  # fmt: skip
+def test_what_stands_in_no_dictionary_is_told(made: Any) -> None:
+    """Methods of C with what they are bound to, slots, classes, and whatever else pickle would keep."""
+    assert of(latest(3, made("a"))) == of(latest(3, made("a"))) != of(latest(3, made("b")))
+
+
+@pytest.mark.parametrize("kept", [threading.Lock(), (letter for letter in "ab"), object.__new__], ids=["lock", "generator", "new"])
+def test_what_nobody_can_tell_is_never_the_same(kept: Any) -> None:
+    """A claim that reads it cannot go on from a checkpoint; what is told by its name can."""
+    claim = closed(lambda _: kept)("")
+    assert (of(latest(3, claim)) == of(latest(3, claim))) == (kept is object.__new__)
+
+
+def test_two_claims_in_one_process_are_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second claim is asked, even where a digest cannot tell it from the first."""
+    monkeypatch.setattr("handcraft.proof.exhaustive.identity", lambda *_: "the same")
+    right, wrong = (dict.fromkeys(("a", "b", "aa", "ab", "ba", "bb"), "a") | {"ab": last} for last in "ab")
+    p, t = position(2), token("ab")
+    found = [
+        verify(Program(name="bound", embedding=(p, t), layers=(MLP([], adds={t["a"]: 3.0}),), claim=table.get).build()).verdict
+        for table in (right, wrong)
+    ]
+    assert found == ["checked", "refuted"]
 
 
 def test_a_lane_is_told_by_its_column() -> None:

@@ -24,6 +24,8 @@ from handcraft.proof.gate import Disagreement, Gate
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Outcome, Task
 
+TOLD = 2.0**-20  # by how much a margin or an error of a real run is off, which is computed in floats itself
+
 
 def certified(task: Task) -> Outcome:
     """A proof that was checked and held against real runs, or the reason why there is none."""
@@ -61,7 +63,18 @@ def gated(task: Task, found: Found) -> Outcome:
         return Outcome(Tally(), decided=False, reason=reason)
     if asked.worst is not None:
         return Outcome(asked, decided=True)
+    if (beyond := _beyond(asked, found)) is not None:
+        return Outcome(asked, decided=False, reason=f"a proof was found and checked, but {beyond}; this is a bug of handcraft")
     return Outcome(_tally(task, found), decided=True, proved=True, error_bound=found.error, assumptions=ASSUMPTIONS)
+
+
+def _beyond(asked: Tally, found: Found) -> str | None:
+    """What real runs show that the proof says there is none of: a smaller margin, or a greater error."""
+    if asked.min_margin < found.margin * (1 - TOLD):
+        return f"a real run has the margin {asked.min_margin:.9g}, and the proof says at least {found.margin:.9g}"
+    if asked.max_error is not None and asked.max_error > found.error * (1 + TOLD) + TOLD**2:
+        return f"a real run has the error {asked.max_error:.9g}, and the proof says at most {found.error:.9g}"
+    return None
 
 
 def _tally(task: Task, found: Found) -> Tally:

@@ -143,8 +143,8 @@ class Book:
             raise CheckpointError(f"{shown} is not a checkpoint of this version: {what}; delete it to start anew") from None
         if file.identity != self.work.identity:
             raise CheckpointError(
-                f"the checkpoint {shown} is of other weights, of another claim or of another version; "
-                "name another file or delete it"
+                f"the checkpoint {shown} is of other weights, of another claim or of another version, "
+                "or the claim reads what cannot be recognised again; name another file or delete it"
             )
         if not _in_order(file.done, len(self.work.units)) or not _agrees(file.tally, done := _numbers(file.done), self.work):
             raise CheckpointError(f"the checkpoint {shown} does not agree with itself; delete it to start anew")

@@ -38,6 +38,7 @@ EVERY = 100_000  # contexts or prompts up to which each is asked
 DRAWN = 20_000  # contexts otherwise, each beginning of a text and of an answer counted
 EXAMPLES = 2_000  # endings of a proof, of those that it has
 BATCH = 128  # texts at once
+DRAWS = 1024  # prompts that are drawn before those of one length are run together
 CELLS = 2**21  # at most about so many scores of a head at once
 
 
@@ -227,8 +228,9 @@ class Gate:
         else:
             prompts = self._chosen(language, examples)
         asked = 0
-        while self.tally.worst is None and (batch := list(islice(prompts, BATCH))):
-            asked += self.judge.prompts(self.tally, batch)
+        while self.tally.worst is None and (batch := list(islice(prompts, DRAWS))):
+            for part in _together(sorted(batch, key=len), len, self._most):
+                asked += self.judge.prompts(self.tally, part)
             self.progress(self.tally.contexts, self.size if self.size <= EVERY else DRAWN)
             if self.size > EVERY and asked >= DRAWN:
                 break

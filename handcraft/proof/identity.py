@@ -6,19 +6,35 @@
     counting   the text of every file of this package: another version counts anew
 
 A function counts with its name, its code, the file it stands in, its defaults, what it closes over, and the data and
-functions that it reads from its module. What it reads from files, or from modules of others, is not known here.
+functions that it reads from its module. Any other object counts with what pickle would keep of it; one that pickle
+refuses is never the same again. What a function reads from files, or from modules of others, is not known here.
 
 Rules of this file: two tasks that count differently must differ here; two that do not may differ.
 """
 
 from __future__ import annotations
 
+import copyreg
 import hashlib
 import json
+import os
+import sys
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    FunctionType,
+    GetSetDescriptorType,
+    MappingProxyType,
+    MemberDescriptorType,
+    MethodDescriptorType,
+    MethodType,
+    MethodWrapperType,
+    ModuleType,
+    WrapperDescriptorType,
+)
 from typing import Any
 
 import numpy as np
@@ -28,6 +44,11 @@ from handcraft.claims import Claim
 from handcraft.model import Model
 from handcraft.proof.units import Units
 from handcraft.weights import flatten
+
+HEAP = 1 << 9  # the flag of a class that Python code or a heap type of C defined
+WHOLE = ("builtins", "handcraft", "numpy", "pydantic", "pydantic_core", *sys.stdlib_module_names)  # told by their names
+SLOT = WrapperDescriptorType | MethodDescriptorType | GetSetDescriptorType | MemberDescriptorType
+APART = ("__dict__", "__weakref__", "__doc__", "__module__", "__annotations__")
 
 
 def identity(model: Model, claim: Claim, units: Units) -> str:
@@ -62,28 +83,60 @@ class _Told:
 
     def plain(self, value: object) -> str:
         """Data whole; a function by what it does; whatever else by its type and what it holds."""
-        if value is None or isinstance(value, str | bytes | int | float | complex):
+        if value is None or type(value) in (str, bytes, bool, int, float, complex):
             return repr(value)
         if id(value) in self.seen:
             return f"<{self.seen[id(value)][0]}>"
         self.seen[id(value)] = len(self.seen), value
-        return self._whole(value) or (self.function(value) if callable(value) else self.held(value))
+        return self._whole(value) or self._named(value) or self.held(value)
 
     def _whole(self, value: Any) -> str:
         """Data of many parts; an empty text for what is none."""
-        if isinstance(value, dict):
+        if type(value) in (dict, MappingProxyType):
             return "{" + ", ".join(f"{self.plain(key)}: {self.plain(inner)}" for key, inner in value.items()) + "}"
-        if isinstance(value, frozenset | set):
+        if type(value) in (set, frozenset):
             return f"{{{', '.join(sorted(_Told().plain(inner) for inner in value))}}}"
-        if isinstance(value, tuple | list):
+        if type(value) in (tuple, list):
             return f"[{', '.join(map(self.plain, value))}]"
-        if isinstance(value, np.ndarray | np.generic):
-            return f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
+        if isinstance(value, np.ndarray | np.generic) and not value.dtype.hasobject:
+            return f"{type(value)} {value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
         return self.code(value) if isinstance(value, CodeType) else ""
 
-    def held(self, value: object) -> str:
-        """The type of an object and its fields."""
-        return f"{type(value).__module__}.{type(value).__qualname__} {self.plain(getattr(value, '__dict__', {}))}"
+    def _named(self, value: Any) -> str:
+        """A module by its name, a class by its members, a function by what it does; an empty text for what is none."""
+        known: list[tuple[Any, Callable[[Any], str]]] = [
+            (ModuleType, lambda module: f"module {module.__name__}"),
+            (type, self._class),
+            (staticmethod | classmethod, lambda wrapped: f"{type(wrapped).__name__} {self.plain(wrapped.__func__)}"),
+            (property, lambda it: f"property {self.plain([it.fget, it.fset, it.fdel])}"),
+            (cached_property, lambda it: f"cached_property {self.plain(it.func)}"),
+            (partial | FunctionType | MethodType | BuiltinFunctionType | MethodWrapperType, self.function),
+            (SLOT, lambda it: f"{it.__objclass__.__qualname__}.{it.__name__}"),
+        ]
+        return next((tell(value) for kinds, tell in known if isinstance(value, kinds)), "")
+
+    def _class(self, value: type) -> str:
+        """Its name, and its members where Python code defined it."""
+        name = f"class {value.__module__}.{value.__qualname__}"
+        if not value.__flags__ & HEAP or value.__module__.partition(".")[0] in WHOLE:
+            return name
+        members = {key: inner for key, inner in vars(value).items() if key not in APART and not key.startswith("_abc_")}
+        return f"{name} {self.plain(list(value.__bases__))} {self.plain(members)}"
+
+    def held(self, value: Any) -> str:
+        """The type of an object and its fields, as pickle would keep them; what it refuses is never the same again."""
+        try:
+            reduced = copyreg.dispatch_table.get(type(value))
+            kept = reduced(value) if reduced else value.__reduce_ex__(4)
+        except Exception:  # whatever an object's own method raises
+            kept = None
+        fields = getattr(value, "__dict__", None)
+        if isinstance(kept, tuple):
+            parts = [list(part) if i > 2 and part is not None else part for i, part in enumerate(kept[:5])]
+            return f"{self.plain(type(value))} {self.plain(parts)} {self.plain(fields)}"
+        if isinstance(kept, str) and hasattr(value, "__wrapped__"):  # as what functools.cache returns
+            return f"{self.plain(type(value))} {kept} {self.plain(fields)}"
+        return f"{self.plain(type(value))} {os.urandom(16).hex()}"
 
     def function(self, call: Callable[..., Any]) -> str:
         """The code of a function with what it reads, and the text of its file."""
@@ -91,6 +144,8 @@ class _Told:
             return f"partial {self.plain(call.func)} {self.plain(call.args)} {self.plain(call.keywords)}"
         if (inner := getattr(call, "__func__", None)) is not None:  # a method
             return f"method {self.plain(inner)} {self.plain(getattr(call, '__self__', None))}"
+        if isinstance(call, BuiltinFunctionType | MethodWrapperType):  # a method of C is told with what it is bound to
+            return f"{call.__qualname__} {self.plain(call.__self__)}"
         code = getattr(call, "__code__", None)
         if not isinstance(code, CodeType):
             return self._callable(call)
@@ -100,9 +155,7 @@ class _Told:
 
     def _callable(self, call: Any) -> str:
         """An object that is called, or what no Python function is."""
-        own = vars(type(call)).get("__call__")
-        how = self.plain(own) if hasattr(own, "__code__") else getattr(call, "__qualname__", "")
-        return f"{how} {self.held(call)}"
+        return f"{getattr(call, '__qualname__', '')} {self.plain(call)}"
 
     def _globals(self, call: Any, code: CodeType) -> str:
         """What its code names in its module, except modules and what this package defines."""
@@ -110,12 +163,17 @@ class _Told:
         named = {name: known[name] for name in _names(code) if name in known}
         return self.plain({
             name: value for name, value in named.items()
-            if not isinstance(value, ModuleType) and not str(getattr(value, "__module__", "")).startswith("handcraft.")
+            if not isinstance(value, ModuleType) and not (isinstance(value, type | FunctionType) and _ours(value))
         })  # fmt: skip
 
     def code(self, code: CodeType) -> str:
         """The instructions with names and constants."""
         return f"{code.co_code.hex()} {code.co_names} {code.co_varnames} {[self.plain(c) for c in code.co_consts]}"
+
+
+def _ours(value: Any) -> bool:
+    """Whether this package defines it, whose files are counted whole."""
+    return str(value.__module__).partition(".")[0] == "handcraft"
 
 
 def _names(code: CodeType) -> list[str]:

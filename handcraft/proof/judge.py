@@ -6,8 +6,8 @@ place. Rules of this file: the model speaks through its logits and its stream, t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache, partial
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -50,20 +50,16 @@ class Judge:
         self.window = self.expect.window if self.expect and not self.whole else None
         self.second = Second(model, claim, self.column, wanted=again)
 
-    def batch(
-        self, tally: Tally, ids: Array, stream: Array, logits: Array, find: Find, wide: Callable[[], Pass] | None = None
-    ) -> None:
+    def batch(self, tally: Tally, ids: Array, stream: Array, logits: Array, find: Find) -> None:
         """Contexts of one length [n, n_seq] (their last tokens suffice), the stream and the logits after them.
 
-        What another order of summation could turn gets a second look; `wide` has these contexts in a wider dtype.
+        What another order of summation could turn gets a second look, each context by itself.
         """
         if self.expect is None or self.whole:
             how = "whole, by prompts()" if self.expect is None else "at every position, by texts()"
             raise TypeError(f"this claim is judged {how}")
         expected = self.expect(ids)
         doubtful = self.second.doubtful(expected, (stream, logits))  # [n]
-        if doubtful.any() and wide is not None:
-            doubtful &= ~self.second.steady(expected, (stream, logits), wide())
         if doubtful.any():
             rows = np.flatnonzero(doubtful)
             self._look_again(tally, np.array([find(int(row)) for row in rows]), expected[rows])
@@ -129,16 +125,20 @@ class Judge:
 
     def _look_again(self, tally: Tally, ids: Array, expected: Array) -> None:
         """Whole contexts [n, n_seq] by the plain pass and by a wider one; where they differ, each by itself."""
-        found, wide = self._plain(ids), tuple(array[:, -1] for array in self.second.wide(ids))
-        good = self.second.steady(expected, found, wide)  # type: ignore[arg-type]
-        rest = np.flatnonzero(~good)
-        asked = rest[:MOST]
-        if len(asked):
-            good[asked] = self.second.sure(expected[asked], ids[asked])
+        found, good = self._asked_again(ids, expected)
         find = partial(_row, ids)
         self._add_rows(tally, np.flatnonzero(good), expected, found, find)
         for row in np.flatnonzero(~good):
             self._alone(tally, ids[row : row + 1], expected[row : row + 1])
+
+    def _asked_again(self, ids: Array, expected: Array) -> tuple[Pass, Array]:  # [n, n_seq] -> [n, ...], [n] bool
+        """The plain pass over each context by itself; where a wider one says the same, or no order can turn it."""
+        found, (stream, logits) = self._plain(ids), self.second.wide(ids)
+        good = self.second.steady(expected, found, (stream[:, -1], logits[:, -1]))
+        asked = np.flatnonzero(~good)[:MOST]
+        if len(asked):
+            good[asked] = self.second.sure(expected[asked], ids[asked])
+        return found, good
 
     def _alone(self, tally: Tally, ids: Array, expected: Array) -> None:
         """One context [1, n_seq] as `run` would have it; where it is right, rounding alone may make it so."""
@@ -163,12 +163,9 @@ class Judge:
             return
         seen: dict[str, Array] = {}
         logits = gpt2(ids, **self.model.weights, **self.model.config, note=recorder(seen))
-        again = cache(lambda: self.second.wide(ids))
         for length in lengths:
             at = slice(length - 1, length)
-            found = seen["resid_final"][at], logits[at]
-            wide = partial(_rows, again, at)
-            self.batch(tally, ids[None, :length], *found, partial(_row, ids[None, :length]), wide)
+            self.batch(tally, ids[None, :length], seen["resid_final"][at], logits[at], partial(_row, ids[None, :length]))
 
     def prompts(self, tally: Tally, prompts: Sequence[str]) -> int:
         """Prompts with their whole answers, many at once: how many tokens of answers were asked.
@@ -186,14 +183,10 @@ class Judge:
         for pairs in by_length.values():
             fed = np.array([(asked + answer)[:-1] for asked, answer in pairs])  # [n_batch, n_seq]
             logits = self._read(fed, min(len(asked) for asked, _ in pairs))
-            wide = cache(partial(self._wider, fed, logits))
             for size in sorted({len(asked) for asked, _ in pairs}):
                 chosen = [i for i, (asked, _) in enumerate(pairs) if len(asked) == size]
-                self._answers(tally, [pairs[i] for i in chosen], logits[chosen, size - 1 :], partial(_cut, wide, chosen, size))
+                self._answers(tally, [pairs[i] for i in chosen], logits[chosen, size - 1 :])
         return sum(len(answer) for pairs in by_length.values() for _, answer in pairs)
-
-    def _wider(self, fed: Array, logits: Array) -> Array:  # [n, n_seq], [n, n_seq, n_vocab] -> [n, n_seq, n_vocab]
-        return self.second.wide(fed)[1] if self.second.cheap else logits
 
     def _read(self, ids: Array, first: int) -> Array:  # [n, n_seq] -> [n, n_seq, n_vocab]
         """The logits after each prefix of `first` tokens and more, as `run` would have them: nothing later is in view."""
@@ -205,17 +198,14 @@ class Judge:
             found[:, n - 1] = gpt2(ids[:, :n], **weights, **config)[:, -1]
         return found
 
-    def _answers(self, tally: Tally, pairs: list[tuple[list[int], list[int]]], logits: Array, wide: Callable[[], Array]) -> None:
+    def _answers(self, tally: Tally, pairs: list[tuple[list[int], list[int]]], logits: Array) -> None:
         """Answers of one length to prompts of one length, and the logits before each token [n, n_answer, n_vocab]."""
-        expected, flat = np.array([answer for _, answer in pairs]), _flat(logits)  # [n, n_answer], [n * n_answer, n_vocab]
-        margins = margins_of(flat, expected.ravel()).reshape(expected.shape)
-        good = (margins > 0).all()
-        if good and self.second.doubtful(expected.ravel(), (flat, flat)).any():
-            more = _flat(wide())
-            good = self.second.steady(expected.ravel(), (flat, flat), (more, more)).all()
-        if not good:
-            for (asked, answer), own, other in zip(pairs, logits, wide(), strict=True):
-                self._answer(tally, asked, answer, own, other)
+        expected = np.array([answer for _, answer in pairs])  # [n, n_answer]
+        logits, unsure = self._as_run(pairs, expected, logits)
+        margins = margins_of(_flat(logits), expected.ravel()).reshape(expected.shape)
+        if not (margins > 0).all() or unsure.any():
+            for (asked, answer), own, doubts in zip(pairs, logits, unsure, strict=True):
+                self._answer(tally, asked, answer, own, doubts)
             return
         tally.contexts, tally.checked = tally.contexts + len(pairs), tally.checked + len(pairs)
         tally.correct += len(pairs)
@@ -226,28 +216,36 @@ class Judge:
             lambda: (min([*pairs[i][0], *pairs[i][1][:first]] for i in rows[places == first].tolist()), None),
         )
 
-    def _answer(self, tally: Tally, asked: list[int], answer: list[int], logits: Array, wide: Array) -> None:
-        """One answer and the logits [n_answer, n_vocab] before each of its tokens, of two passes."""
+    def _as_run(
+        self, pairs: list[tuple[list[int], list[int]]], expected: Array, logits: Array
+    ) -> tuple[Array, Array]:  # [n, n_answer], [n, n_answer, n_vocab] -> the logits, [n, n_answer] bool
+        """The logits as `run` has them, after each context by itself where another order could turn a token; which may turn."""
+        flat = _flat(logits)
+        doubtful = self.second.doubtful(expected.ravel(), (flat, flat)).reshape(expected.shape)
+        unsure, logits = np.zeros_like(doubtful), logits.copy() if doubtful.any() else logits
+        for i in np.flatnonzero(doubtful.any(axis=0)).tolist():
+            rows = np.flatnonzero(doubtful[:, i])
+            for first in range(0, len(rows), TOGETHER):
+                some = rows[first : first + TOGETHER]
+                ids = np.array([pairs[row][0] + pairs[row][1][:i] for row in some])
+                found, good = self._asked_again(ids, expected[some, i])
+                logits[some, i], unsure[some, i] = found[1], ~good
+        return logits, unsure
+
+    def _answer(self, tally: Tally, asked: list[int], answer: list[int], logits: Array, unsure: Array) -> None:
+        """One answer, the logits [n_answer, n_vocab] before each of its tokens, and which of them rounding could turn."""
         one = Tally()
         one.add_tokens(np.array(answer), logits, lambda i: asked + answer[:i])
-        if one.worst is None:
-            self._answer_again(one, asked, answer, logits, wide)
         tally.contexts += 1
         tally.checked += 1
         tally.correct += one.worst is None
         tally.lower(one.min_margin, lambda: (one.min_margin_at or asked, None))
         if one.worst is not None:
             tally.keep(one.worst)
-        elif one.unsure is not None:
-            tally.keep_unsure(one.unsure)
-
-    def _answer_again(self, one: Tally, asked: list[int], answer: list[int], logits: Array, wide: Array) -> None:
-        """The tokens of an answer that a wider pass does not confirm, each by itself."""
-        good = self.second.steady(np.array(answer), (logits, logits), (wide, wide))  # [n_answer]
-        for i in np.flatnonzero(~good):
-            ids, expected = np.array([asked + answer[:i]]), np.array(answer[i : i + 1])
-            if not self.second.sure(expected, ids)[0]:
-                self._alone(one, ids, expected)
+        elif unsure.any():
+            i = int(np.flatnonzero(unsure)[0])
+            by = float(margins_of(logits[i : i + 1], np.array(answer[i : i + 1]))[0])
+            tally.keep_unsure(Wrong(asked + answer[:i], answer[i], None, by))
 
     def wrong(self, tokens: Sequence[str]) -> Wrong | None:
         """What the model gets wrong: after a context, its prefixes where they are read on the way, or a prompt."""
@@ -269,15 +267,6 @@ class Judge:
 
 def _flat(array: Array) -> Array:  # [n, n_seq, ...] -> [n * n_seq, ...]
     return array.reshape(-1, *array.shape[2:])
-
-
-def _cut(whole: Callable[[], Array], rows: list[int], first: int) -> Array:  # [n, n_seq, n_vocab] -> [some, n_answer, n_vocab]
-    return whole()[rows, first - 1 :]
-
-
-def _rows(both: Callable[[], Pass], at: slice) -> Pass:
-    stream, logits = both()
-    return stream[at], logits[at]
 
 
 def _row(ids: Array, row: int) -> list[int]:  # [n, n_seq] -> the ids of one context

@@ -9,6 +9,7 @@ Rules of this file: plain integers and a pure function of (model, claim, unit); 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
@@ -85,7 +86,7 @@ class Units:
 
 @dataclass(frozen=True)
 class Work:
-    """What every process needs: the model, its claim, and with what to enumerate. Equal by its identity.
+    """What every process needs: the model, its claim, and with what to enumerate. Equal only to its own copies.
 
     fast    whether the compiled enumeration counts
     shared  whether prefixes are shared; else each context goes through the plain forward pass
@@ -95,8 +96,9 @@ class Work:
     claim: Claim = field(compare=False)
     units: Units
     fast: bool
-    identity: str
+    identity: str = field(compare=False)
     shared: bool = True
+    made: str = field(default_factory=lambda: os.urandom(16).hex())  # no digest of what it holds: two may have the same
 
     def count(self, index: int, go_on: GoOn | None = None) -> tuple[Tally, bool]:
         """What was counted of a unit, and whether that is all of it."""

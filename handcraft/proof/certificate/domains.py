@@ -21,6 +21,8 @@ from handcraft.prompts import START, Language
 from handcraft.proof.certificate.guesses import Known, fixes
 from handcraft.proof.certificate.network import Undecided
 
+NEVER = object()  # not asked before
+
 
 class Domain:
     """Every context up to n_ctx, or those that end at one position."""
@@ -84,6 +86,7 @@ class PromptDomain(Domain):
         super().__init__(model)
         self.language: Language = claim.language(model.n_ctx, model.vocabulary)
         self.start = (START, 0)
+        self.known: dict[tuple[Any, int], Any] = {}  # what was asked of `step` before
         self.reached = self._reach()
         before = [{self.start}, *self.reached]
         self.read = [
@@ -105,6 +108,12 @@ class PromptDomain(Domain):
         return found
 
     def step(self, state: Any, position: int, token: int) -> Any:  # noqa: ARG002
+        found = self.known.get((state, token), NEVER)
+        if found is NEVER:
+            found = self.known[state, token] = self._step(state, token)
+        return found
+
+    def _step(self, state: Any, token: int) -> Any:
         text, used = self.tokens[token], state[1] + len(self.tokens[token])
         after = self.language.step(state[0], text)
         return (after, used) if after and used <= self.language.max_length and self.language.can_end(after, used) else None

@@ -61,17 +61,15 @@ class Trail:
         self.numbers: list[dict[Hashable, int]] = [{}]  # before the k-th token, the number of each state
         self.edges: list[dict[int, dict[int, list[int]]]] = []  # of each state the tokens that lead to each state
 
-    def read(self, case: Case, k: int, before: tuple[Any, ...], tokens: Sequence[int], rest: tuple[Any, ...]) -> None:
-        """These tokens lead to what the case says with the same rest."""
+    def read(self, k: int, before: Hashable, nexts: Sequence[tuple[Any, list[int]]], rest: tuple[Any, ...]) -> None:
+        """After that state, each list of tokens leads to what the case says, with the same rest."""
         while len(self.edges) <= k:
             self.edges.append({})
             self.numbers.append({})
         row = self.edges[k].setdefault(self.numbers[k].setdefault(before, len(self.numbers[k])), {})
         after = self.numbers[k + 1]
-        for token in tokens:
-            reached = case.step(before[0], k, token)
-            if reached is not None:
-                row.setdefault(after.setdefault((reached, *rest), len(after)), []).append(token)
+        for reached, tokens in nexts:
+            row.setdefault(after.setdefault((reached, *rest), len(after)), []).extend(tokens)
 
     def graph(self) -> list[list[list[int]]]:
         """[k][state]: group of tokens, state after it, again and again."""
@@ -117,6 +115,7 @@ class Recorder(Pairs):
     draft: _Draft
     blinds = True
 
+    @np.errstate(all="ignore")  # the same for the checker
     def recorded(self) -> Recorded:
         """The proof as a certificate that the checker accepted, and what it found. Raises Undecided where there is none."""
         self._recording()

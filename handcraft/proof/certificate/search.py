@@ -175,13 +175,13 @@ class Search:
                 if nexts:
                     rest = following, mine if ordered else NOTHING, self._merged(self._inserted(accounts, kept))
                     if self.trail is not None:
-                        self.trail.read(steps.case, steps.k, (state, block, own, accounts), tokens, rest)
-                    for reached, n, token in nexts:
+                        self.trail.read(steps.k, (state, block, own, accounts), nexts, rest)
+                    for reached, alike in nexts:
                         old = after.get((reached, *rest))
                         if old is None:
-                            after[reached, *rest] = [count * n, (link, token)]
+                            after[reached, *rest] = [count * len(alike), (link, alike[0])]
                         else:
-                            old[0] += count * n
+                            old[0] += count * len(alike)
         return after  # type: ignore[return-value]
 
     def _end(self, found: Endings, final: int, accounts: Accounts, ends: list[Any], count: int, link: Link) -> None:
@@ -277,7 +277,7 @@ class _Steps:
         self.case, self.k, self.ends, self.last = case, k, ends, k == last
         self.level = k if case.order is None else last
         self.known: dict[tuple[Hashable, int], tuple[list[Any], list[Any]]] = {}
-        self.roles: dict[int, list[tuple[int, int]]] = {}
+        self.roles: dict[int, list[list[int]]] = {}
 
     def __call__(self, state: Any, group: int, tokens: list[int]) -> tuple[list[Any], list[Any]]:
         key = (state, group)
@@ -288,27 +288,28 @@ class _Steps:
             found = self.known[key] = self._read(state, self.roles[group])
         return found
 
-    def _roles(self, tokens: list[int]) -> list[tuple[int, int]]:
-        """One token of each role, and how many there are."""
+    def _roles(self, tokens: list[int]) -> list[list[int]]:
+        """The tokens of each role."""
         together: dict[Hashable, list[int]] = {}
         for token in tokens:
             together.setdefault(self.case.role(self.k, token), []).append(token)
-        return [(alike[0], len(alike)) for alike in together.values()]
+        return list(together.values())
 
-    def _read(self, state: Any, tokens: list[tuple[int, int]]) -> tuple[list[Any], list[Any]]:
+    def _read(self, state: Any, roles: list[list[int]]) -> tuple[list[Any], list[Any]]:
         nexts: dict[Any, list[int]] = {}
         ends: dict[Any, list[int]] = {}
-        for token, n in tokens:
+        for alike in roles:
+            token, n = alike[0], len(alike)
             after = self.case.step(state, self.k, token)
             if after is None:
                 continue
             if not self.last:
-                nexts.setdefault(after, [0, token])[0] += n
+                nexts[after] = [*nexts[after], *alike] if after in nexts else alike
             if self.ends and (expected := self.case.expected(after, self.level, token)) is not OUT:
                 row = ends.setdefault(expected, [0, 0, token])
                 row[0] += n
                 row[1] += n * self.case.counts(after, self.level)
-        return [(s, *row) for s, row in nexts.items()], [(x, *row) for x, row in ends.items()]
+        return list(nexts.items()), [(x, *row) for x, row in ends.items()]
 
 
 def _following(levels: Sequence[int], last: int) -> Array:  # -> [last + 1]

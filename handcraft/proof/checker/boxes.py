@@ -62,6 +62,23 @@ class Box:
         return Box(self.c, r, np.concatenate([self.g, own], axis=2))
 
 
+def up(k: int) -> float:
+    """By how much a float64 sum of k products, none of which is negative, must be multiplied to be no less than the true one."""
+    return UP + k * 2.0**-52
+
+
+def summed(k: int) -> float:
+    """How far a float64 sum of k products is off, against the sum of their sizes."""
+    return (k + 2) * 2.0**-52
+
+
+def spread_of(g: Array, w: Array) -> tuple[Array, Array]:  # [n, d, n_shared], [d_out, d] -> [n, d_out, n_shared], [n, d_out]
+    """The shared uncertainties of W x, and how far these float64 sums are off in all."""
+    if not g.shape[2]:
+        return np.zeros((len(g), len(w), 0)), np.zeros((len(g), len(w)))
+    return np.matmul(w, g), summed(w.shape[1]) * up(g.shape[2]) * (np.abs(g).sum(axis=2) @ np.abs(w).T)
+
+
 def hull(low: Array, high: Array) -> tuple[Array, Array]:  # [...], [...] -> [...], [...]
     """A centre and a radius that cover both."""
     c = (low + high) / 2
@@ -115,9 +132,8 @@ class Floats:
         normal = (np.abs(x.c @ w + b) >= self.least) & (radius @ np.abs(w) == 0)
         error = np.where(single, np.where(normal, 0.0, self.least), error + (terms + 2) * self.least)
         error = np.where(exact | (terms == 0), 0.0, error)
-        g = np.einsum("nis,io->nos", x.g, w) if x.g.shape[2] else np.zeros((*size.shape, 0))
-        own = 2.0**-48 * np.abs(x.g).sum(axis=2) @ np.abs(w)  # of g itself
-        return Box(x.c @ w + b, (x.r @ np.abs(w) + error + own) * UP, g)
+        g, own = spread_of(x.g, w.T)
+        return Box(x.c @ w + b, (x.r @ np.abs(w) + error + own) * up(len(w)), g)
 
     def dot(self, q: Box, k: Box) -> tuple[Array, Array]:  # [1, m], [n, m] -> [n], [n]
         """The scores of keys before they are divided: the least and the greatest."""

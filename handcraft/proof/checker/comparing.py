@@ -30,7 +30,7 @@ import numpy as np
 from handcraft.claims import Answers
 from handcraft.expressions import Expression, evaluate
 from handcraft.gpt2 import Array
-from handcraft.proof.checker.boxes import UP, Box, Rejected, grid
+from handcraft.proof.checker.boxes import UP, Box, Rejected, grid, summed
 from handcraft.proof.checker.document import Section, Slot
 from handcraft.proof.checker.judging import Found, Shown
 from handcraft.proof.checker.network import Head
@@ -315,7 +315,7 @@ class Compared:
         b = self.network.blocks[-1]["attn"]["c_proj"]["b"].astype(np.float64)
         c = (self.x.c + b) @ d  # [n_emissions]
         size = np.abs(self.x.c) + self.x.r + np.abs(b)
-        r = self.x.r @ np.abs(d) + size @ (off + 2.0**-46 * np.abs(d)) + self._rounding(pair)
+        r = self.x.r @ np.abs(d) + size @ (off + summed(len(d)) * np.abs(d)) + self._rounding(pair)
         starts, least, most = np.cumsum([0, *map(len, rows)]), list[float](), list[float]()
         where = {(int(p), int(t)): e for e, (p, t) in enumerate(zip(self.at, self.tokens, strict=True))}
         for position, row in enumerate(rows):
@@ -417,4 +417,4 @@ def _product(a: Array, b: Array) -> tuple[Array, Array]:  # [n, k], [k] -> [n], 
     size = np.abs(a) @ np.abs(b)
     finest = np.where((a != 0) & (b != 0), grid(a) + grid(b), 1e6).min(axis=1, initial=1e6)
     exact = (size <= np.exp2(np.clip(53 + finest, -1000, 1000))) & (finest > -900)
-    return a @ b, np.where(exact, 0.0, 2.0**-46 * size + 2.0**-1000)
+    return a @ b, np.where(exact, 0.0, summed(len(b)) * size + 2.0**-1000)

@@ -20,6 +20,7 @@ from handcraft.proof.checker.sections import Example, Walk
 
 EXPANDED = 20_000  # rows of a section up to which the states of earlier positions are told apart
 CHUNK = 512  # rows at a time
+EMISSIONS = 2**14  # that they come from, about
 EXAMPLES = 2_000  # of the endings, at most
 
 
@@ -82,10 +83,13 @@ class Judge:
 
     def run(self) -> None:
         """Every ending, some at a time."""
-        places = list(self.walk.endings)
+        places, work = list(self.walk.endings), self.walk.setting.work
         apart = sum(len(place[2]) for place in places) <= EXPANDED
-        for i in range(0, len(places), CHUNK):
-            chunk = places[i : i + CHUNK]
+        most = max((len(place[2]) for place in places), default=1)
+        size = max(1, min(CHUNK, EMISSIONS // most))
+        for i in range(0, len(places), size):
+            chunk = places[i : i + size]
+            work.spend(sum(len(place[2]) for place in chunk))
             rows = [(n, states) for n, p in enumerate(chunk) for states in ([(s,) for s in p[2]] if apart else [tuple(p[2])])]
             self._rows(chunk, np.array([n for n, _ in rows]), [states for _, states in rows])
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from handcraft.gpt2 import Array
 from handcraft.model import Model
-from handcraft.proof.checker.boxes import Box, Floats, Rejected, grid
+from handcraft.proof.checker.boxes import NONE, Box, Floats, Rejected, grid, spread_of, summed
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,18 +124,24 @@ class Network:
         """
         c, r, g = x.c[rows], x.r[rows], x.g[rows]  # [n_rows, n_embd], the same, [n_rows, n_embd, n_shared]
         apart = self.wte[expected] - self.wte  # [n_vocab, n_embd]
-        shared = np.abs(np.matmul(apart, g)).sum(axis=2)  # [n_rows, n_vocab]
-        radius = (r @ np.abs(apart).T + shared + error[rows] + error[rows, expected][:, None]) * 1.0000001
+        shared, own = spread_of(g, apart)  # [n_rows, n_vocab, n_shared], [n_rows, n_vocab]
+        known = r @ np.abs(apart).T + np.abs(shared).sum(axis=2) + own
+        radius = (known + error[rows] + error[rows, expected][:, None]) * 1.0000001
         size = np.abs(c) @ np.abs(apart).T
-        least = c @ apart.T - radius - np.where(self._exactly(c, apart, size, radius), 0.0, 2.0**-48 * size)
+        exact = self._exactly(c, self._fine(expected, apart), size, radius)
+        least = c @ apart.T - radius - np.where(exact, 0.0, summed(c.shape[1]) * size)
         others = np.arange(self.n_vocab) != expected
         return least[:, others].min(axis=1, initial=math.inf), radius[:, others].max(axis=1, initial=0.0)
 
+    def _fine(self, expected: int, apart: Array) -> Array:  # -> [n_vocab, n_embd]
+        """Of what power of two each difference of two weights is a multiple; of none where float64 has rounded it."""
+        size, finest = np.abs(self.wte[expected]) + np.abs(self.wte), np.minimum(grid(self.wte[expected]), grid(self.wte))
+        return np.where(size <= np.exp2(np.clip(53 + finest, -1000, 1000)), grid(apart), NONE)
+
     @staticmethod
-    def _exactly(c: Array, apart: Array, size: Array, radius: Array) -> Array:  # -> [n_rows, n_vocab]
+    def _exactly(c: Array, fine: Array, size: Array, radius: Array) -> Array:  # -> [n_rows, n_vocab]
         """Where float64 computes a difference of logits without rounding: asked only where nothing else is uncertain."""
         found, sure = np.zeros(size.shape, dtype=bool), np.flatnonzero((radius == 0).any(axis=1))
-        fine = grid(apart)
         for row in sure:
             found[row] = size[row] <= np.exp2(np.clip(53 + (fine + grid(c[row])).min(axis=1), -1000, 1000))
         return found
@@ -151,8 +157,9 @@ class Network:
     def logits(self, x: Box, rows: Array, error: Array) -> tuple[Array, Array]:  # [n_rows] -> [n_rows, n_vocab] each
         """The logits of some rows and how far they can be off; `error` is what the unembedding rounds [n, n_vocab]."""
         c, r, g, size = x.c[rows], x.r[rows], x.g[rows], np.abs(self.wte).T
-        shared = np.abs(np.einsum("nis,vi->nvs", g, self.wte)).sum(axis=2)
-        return c @ self.wte.T, (r @ size + shared + error[rows]) * 1.0000001 + 2.0**-48 * (np.abs(c) @ size)
+        shared, own = spread_of(g, self.wte)
+        known = r @ size + np.abs(shared).sum(axis=2) + own + error[rows]
+        return c @ self.wte.T, known * 1.0000001 + summed(c.shape[1]) * (np.abs(c) @ size)
 
     def chances(self, x: Box, row: int) -> tuple[Array, Array]:  # -> [n_vocab], [n_vocab]
         """The least and the greatest probability of every token."""

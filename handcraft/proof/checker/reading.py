@@ -139,9 +139,13 @@ class Reading:
         """The memory after one more token."""
         raise NotImplementedError
 
-    def steps_from(self, memory: Any, position: int) -> list[Any]:
-        """The memory after each token, None outside the domain."""
-        return [self.step(memory, position, token) for token in range(len(self.domain.tokens))]
+    def groups(self, memory: Any, position: int) -> list[tuple[Any, tuple[int, ...]]]:
+        """Every token that the domain allows, those together that lead to one memory: (that memory, tokens)."""
+        found: dict[Any, list[int]] = {}
+        for token in range(len(self.domain.tokens)):
+            if (after := self.step(memory, position, token)) is not None:
+                found.setdefault(after, []).append(token)
+        return [(after, tuple(tokens)) for after, tokens in found.items()]
 
     def answer(self, memory: Any, level: int, token: int) -> Any:
         """What must follow."""

@@ -21,6 +21,9 @@ from handcraft.proof.checker.boxes import Rejected
 from handcraft.proof.checker.reading import OUT, SELECTIONS, Aligned, Domain, Endings, Reading, Written
 from handcraft.transducers import Transducer
 
+FARTHEST = 1_000  # tokens that a selection may look back by: all of them are kept
+NONE_AFTER = 0  # the label of a token after which there is nothing
+
 
 def parts_of(rule: Expression) -> list[Expression]:
     """Every expression that it is made of, itself first: a section names what it guesses by the number in this list."""
@@ -52,8 +55,11 @@ class Ruled(Reading):
         self.places: dict[int, int] = {}  # of each node that is followed, by identity: comparing them takes long
         for e in (self.rule, *guesses):
             self._follow(e)
-        self._inner: dict[Any, list[Any]] = {}  # what each part of a memory becomes, at the position asked last
-        self._asked: int | None = None
+        self._inner: dict[Any, tuple[list[Any], int]] = {}  # what each part of a memory becomes, at the position asked last
+        self._asked = -1
+        self._shapes: dict[tuple[int, ...], int] = {}  # which tokens a part tells apart, numbered
+        self._labels: list[tuple[int, ...]] = []  # the same by their numbers
+        self._classes: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
         self.steps = [self._machine(e) for e in self.followed]
         self.start = (() if domain.language is None else (START, 0), *(start for start, _ in self.steps))
 
@@ -91,21 +97,40 @@ class Ruled(Reading):
         text = self.domain.tokens[token]
         return (inside, *(step(m, position, text) for (_, step), m in zip(self.steps, memory[1:], strict=True)))
 
-    def steps_from(self, memory: Any, position: int) -> list[Any]:
-        """The memory after each token; each part of it is asked by itself, since many memories share it."""
+    def groups(self, memory: Any, position: int) -> list[tuple[Any, tuple[int, ...]]]:
+        """As `step` says of every token; each part of a memory is asked by itself, since many memories share it."""
         if position != self._asked:
             self._asked, self._inner = position, {}
-        tokens, parts = self.domain.tokens, list[Any]()
-        for part, value in enumerate(memory):
-            if (part, value) not in self._inner:
-                if part == 0:
-                    found = [self.domain.step(value, position, token, self.end) for token in range(len(tokens))]
-                else:
-                    step = self.steps[part - 1][1]
-                    found = [step(value, position, text) for text in tokens]
-                self._inner[part, value] = found
-            parts.append(self._inner[part, value])
-        return [None if row[0] is None else row for row in zip(*parts, strict=True)]
+        parts = [self._part(*part) for part in enumerate(memory)]
+        shape = tuple([number for _, number in parts])
+        if shape not in self._classes:
+            self._classes[shape] = self._together([self._labels[number] for number in shape])
+        return [(tuple([row[tokens[0]] for row, _ in parts]), tokens) for tokens in self._classes[shape]]
+
+    def _part(self, part: int, value: Any) -> tuple[list[Any], int]:
+        """What a part of a memory becomes by each token, and the number of how it tells tokens apart."""
+        found = self._inner.get((part, value))
+        if found is None:
+            at, tokens = self._asked, self.domain.tokens
+            if part == 0:
+                row = [self.domain.step(value, at, token, self.end) for token in range(len(tokens))]
+            else:
+                row = [self.steps[part - 1][1](value, at, text) for text in tokens]
+            first: dict[Any, int] = {None: NONE_AFTER}
+            labels = tuple([first.setdefault(after, len(first)) for after in row])
+            number = self._shapes.setdefault(labels, len(self._shapes))
+            self._labels += [labels] * (number == len(self._labels))
+            found = self._inner[part, value] = row, number
+        return found
+
+    @staticmethod
+    def _together(labels: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
+        """The tokens that all parts treat alike; those for which the first part is None are outside the domain."""
+        found: dict[tuple[int, ...], list[int]] = {}
+        for token, name in enumerate(zip(*labels, strict=True)):
+            if name[0] != NONE_AFTER:
+                found.setdefault(name, []).append(token)
+        return [tuple(tokens) for tokens in found.values()]
 
     def answer(self, memory: Any, level: int, token: int) -> Any:
         if not self.domain.complete(memory[0]):
@@ -181,6 +206,8 @@ class Ruled(Reading):
         inside, wanted = self._inside(e), [(offset, self._fixed(what)) for offset, what in e.where]
         if any(offset > 0 for offset, _ in wanted):
             raise Rejected("the claim selects a position by what stands behind it")
+        if any(offset < -FARTHEST for offset, _ in wanted):
+            raise Rejected(f"the claim looks back by more than {FARTHEST} tokens")
 
         def step(memory: Any, j: int, x: str) -> Any:
             value, *pasts = memory

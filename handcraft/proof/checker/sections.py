@@ -54,6 +54,8 @@ class Walk:
             raise Rejected("a section does not say what each head asks")
         self.views = [View(self.emissions, head, slot) for head, slot in zip(heads, section.slots, strict=True)]
         self.endings: dict[Any, dict[Any, tuple[int, Example]]] = {}  # (level, token, earlier states, what heads saw)
+        self._disjoint: set[tuple[int, ...]] = set()  # groups of tokens of which no two share one
+        self._inside: dict[tuple[int, tuple[int, ...]], tuple[int, ...]] = {}
         self.back: list[dict[int, tuple[int, int]]] = []  # of each state the state before it, and a token
 
     def run(self) -> None:
@@ -83,7 +85,7 @@ class Walk:
             row = tuple(edges[number]) if number < len(edges) else ()
             name = memory, earlier, own, row
             if name not in asked:
-                asked[name] = self._read(place, memory, earlier, own, self._targets(row))
+                asked[name] = self._read(place, memory, earlier, own, self._edges(row))
             steps, ends = asked[name]
             self.setting.work.spend(len(steps) + len(ends))
             for (following, states, mine, keys, target), (times, token) in steps.items():
@@ -111,30 +113,48 @@ class Walk:
         order = self.reading.order or range(len(read))
         return [token for _, token in sorted(zip(order, read, strict=True))]
 
-    def _targets(self, row: tuple[int, ...]) -> dict[int, int]:
-        """The state after each token."""
-        groups = self.setting.groups
-        if len(row) % 2 or any(group >= len(groups) for group in row[::2]) or any(target >= MOST_STATES for target in row[1::2]):
+    def _edges(self, row: tuple[int, ...]) -> list[tuple[int, int]]:
+        """(group of tokens, state after it), where no token stands in two groups."""
+        groups, named = self.setting.groups, row[::2]
+        if len(row) % 2 or any(group >= len(groups) for group in named) or any(target >= MOST_STATES for target in row[1::2]):
             raise Rejected("an edge has no such group of tokens, or leads nowhere")
-        if sum(len(groups[group]) for group in row[::2]) > self.network.n_vocab:
-            raise Rejected("a state has several edges for a token")
-        return {token: target for group, target in zip(row[::2], row[1::2], strict=True) for token in groups[group]}
+        if named not in self._disjoint:
+            size = sum(len(groups[group]) for group in named)
+            if size > self.network.n_vocab or size > len(set().union(*(groups[group] for group in named))):
+                raise Rejected("a state has several edges for a token")
+            self._disjoint.add(named)
+        return list(zip(named, row[1::2], strict=True))
+
+    def _within(self, group: int, tokens: tuple[int, ...]) -> tuple[int, ...]:
+        """Those of the tokens that are in the group."""
+        found = self._inside.get((group, tokens))
+        if found is None:
+            members = set(self.setting.groups[group])
+            found = self._inside[group, tokens] = tuple([token for token in tokens if token in members])
+        return found
+
+    def _targets(self, place: Steps, edges: list[tuple[int, int]], tokens: tuple[int, ...]) -> dict[int, tuple[int, ...]]:
+        """Which of the tokens lead to each state. Raises Rejected where one has no edge."""
+        found: dict[int, tuple[int, ...]] = {}
+        for group, target in edges:
+            if inside := self._within(group, tokens):
+                found[target] = (*found[target], *inside) if target in found else inside
+        if sum(map(len, found.values())) < len(tokens):
+            missing = min(set(tokens).difference(*found.values()))
+            raise Rejected(f"a state at position {place.position} has no edge for token {missing}")
+        return found
 
     def _read(
-        self, place: Steps, memory: Any, earlier: frozenset[int], own: int, targets: dict[int, int]
+        self, place: Steps, memory: Any, earlier: frozenset[int], own: int, edges: list[tuple[int, int]]
     ) -> tuple[dict[Any, tuple[int, int]], list[Any]]:  # fmt: skip
         """Every token that the domain allows: what it leads to, how often; and what contexts that end with it must have."""
         steps, ends, ordered = dict[Any, tuple[int, int]](), list[Any](), self.reading.order is not None
         for following, states, tokens in place.groups(memory, earlier):
-            mine, together = tokens[0] if place.listed else own, dict[int, list[int]]()
-            for token in () if place.last else tokens:
-                if token not in targets:
-                    raise Rejected(f"a state at position {place.position} has no edge for token {token}")
-                together.setdefault(targets[token], []).append(token)
-            for target, alike in together.items():
-                step = following, states, mine, place.keys(earlier, tuple(alike)), target
+            mine = tokens[0] if place.listed else own
+            for target, alike in () if place.last else self._targets(place, edges, tokens).items():
+                step = following, states, mine, place.keys(earlier, alike), target
                 steps[step] = steps.get(step, (0, alike[-1]))[0] + len(alike), alike[-1]
-            for token in tokens if place.last or not ordered else ():
+            for token in tokens if place.ends and (place.last or not ordered) else ():
                 final = mine if ordered else token
                 if (place.level, final) in self.finals and (expected := place.answer(following, token)) is not OUT:
                     ends.append((expected, final, token, place.keys(earlier, (token,))))

@@ -21,7 +21,7 @@ from handcraft.proof.checker.views import View
 from handcraft.proof.checker.work import Work
 
 Keys = tuple[int | None, ...]  # of each head
-Group = tuple[Any, frozenset[int] | None, list[int]]
+Group = tuple[Any, frozenset[int] | None, tuple[int, ...]]
 
 
 class Steps:
@@ -41,9 +41,11 @@ class Steps:
     ) -> None:
         self.views, self.reading, self.finals, self.after, self.work = views, reading, finals, after, work
         self.position, self.level, self.last = position, level, last
+        self.ends = any(place == level for place, _ in finals)  # whether contexts of the section end here
         self.tokens = range(len(reading.domain.tokens))
         self.listed = self.reading.order is not None and position == level  # the token read is the last of the context
-        self._after: dict[Any, list[Any]] = {}
+        self._after: dict[Any, list[tuple[Any, tuple[int, ...]]]] = {}
+        self._parted: dict[tuple[frozenset[int], tuple[int, ...]], list[tuple[int, ...]]] = {}
         self._offers: dict[frozenset[int], list[tuple[Keys, int, frozenset[int] | None] | None]] = {}
         self._kinds: dict[Any, int] = {}  # scores of all heads and states after, numbered
         self._together: dict[Any, Keys] = {}
@@ -56,23 +58,35 @@ class Steps:
         Raises Rejected for a token that is not listed.
         """
         name = memory, earlier
-        if name not in self._groups:
+        found = self._groups.get(name)
+        if found is None:
             self.work.spend(len(self.tokens) * len(earlier))
-            found: dict[Any, list[int]] = {}
-            row, listed = self._offers.setdefault(earlier, [None] * len(self.tokens)), self.listed
-            for token, following in zip(self.tokens, self._followed(memory), strict=True):
-                if following is None or (listed and (self.level, token) not in self.finals):
-                    continue  # outside the domain; or contexts that end with it are none of this section's
-                alike = (row[token] or self._offered(earlier, token))[1]
-                found.setdefault((following, alike, token) if listed else (following, alike), []).append(token)
-            self._groups[name] = [(f, self._offered(earlier, tokens[0])[2], tokens) for (f, *_), tokens in found.items()]
-        return self._groups[name]
+            found = self._groups[name] = []
+            for following, tokens in self._followed(memory):
+                for alike in self._listed(tokens) if self.listed else self._alike(earlier, tokens):
+                    found.append((following, self._offered(earlier, alike[0])[2], alike))
+        return found
 
-    def _followed(self, memory: Any) -> list[Any]:
-        """The memory after each token."""
-        if memory not in self._after:
-            self._after[memory] = self.reading.steps_from(memory, self.position)
-        return self._after[memory]
+    def _followed(self, memory: Any) -> list[tuple[Any, tuple[int, ...]]]:
+        """The memory after each token, tokens of one together."""
+        found = self._after.get(memory)
+        if found is None:
+            found = self._after[memory] = self.reading.groups(memory, self.position)
+        return found
+
+    def _listed(self, tokens: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """Each token by itself; contexts that end with one of the others are none of this section's."""
+        return [(token,) for token in tokens if (self.level, token) in self.finals]
+
+    def _alike(self, earlier: frozenset[int], tokens: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """Those together that offer each head one score and lead to the same states."""
+        name = earlier, tokens
+        if name not in self._parted:
+            found: dict[int, list[int]] = {}
+            for token in tokens:
+                found.setdefault(self._offered(earlier, token)[1], []).append(token)
+            self._parted[name] = [tuple(alike) for alike in found.values()]
+        return self._parted[name]
 
     def keys(self, earlier: frozenset[int], tokens: tuple[int, ...]) -> Keys:
         """One key for each head, which covers those of all these tokens."""

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from handcraft.gpt2 import Array
-from handcraft.proof.checker.boxes import NONE, UP, Floats, Rejected, grid, hull
+from handcraft.proof.checker.boxes import NONE, UP, Floats, Rejected, grid, hull, summed
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,13 @@ class Values:
         rows = np.stack([self.rows[number][:2] for number in numbers])  # [n, 2, n_value]
         least, most = (rows[:, 0] - rows[:, 1]).min(axis=0), (rows[:, 0] + rows[:, 1]).max(axis=0)
         return np.maximum(np.abs(least), np.abs(most))
+
+
+def _down(a: float, b: float) -> float:
+    """A + b, or the float below where the sum is rounded up: what is carried along is never more than it should be."""
+    total = a + b
+    back = total - a
+    return math.nextafter(total, -math.inf) if (a - (total - back)) + (b - back) < 0 else total
 
 
 def _exact(power: Array) -> Array:  # [...] -> [...]
@@ -157,10 +164,11 @@ class Softmax:
         low, high, value = key
         least = max((group[0] for group in known.groups), default=0.0)
         if below or (known.groups and least - high >= self.gap):
-            return Known(known.groups, min(known.behind, least - high))
+            return Known(known.groups, min(known.behind, _down(least, -high)))
         most = max((group[1] for group in known.groups), default=0.0)
-        rise = low - most if not known.groups or low > most else 0.0
-        behind = min([known.behind + rise, *(low - group[1] for group in known.groups if low - group[1] >= self.gap), self.enough])
+        rise = _down(low, -most) if not known.groups or low > most else 0.0
+        hidden = [_down(low, -group[1]) for group in known.groups if low - group[1] >= self.gap]
+        behind = min([_down(known.behind, rise), *hidden, self.enough])
         groups, count = [], 1
         for group in known.groups:
             if group[:2] == (low, high):  # there may be several, where a join gave them the same interval
@@ -254,8 +262,10 @@ class Softmax:
         away = rows[:, 2] + counts[:, None] * np.abs(z)  # [n_groups, n_value]
         moved = (most - least) / 2 @ away + most @ rows[:, 1] + leak * (size + np.abs(z))
         mass = (most @ rows[:, 2] + leak * size) / total
-        rounding = self.floats.gamma(self.n_ctx + 4) * (mass + np.abs(z)) * 1.01 + self.n_ctx * self.floats.least * (1 + size)
-        return z, np.asarray((moved / total * 1.01 + rounding + 2.0**-48 * mass) * UP)
+        gamma = self.floats.gamma(self.n_ctx + 4)
+        rounding = gamma * (mass + np.abs(z)) + self.n_ctx * self.floats.least * (1 + size)
+        again = 1.01 + 4 * gamma  # what is rounded is rounded itself
+        return z, np.asarray((moved / total + rounding) * again + summed(self.n_ctx) * mass) * UP
 
     def _weights(self, low: list[float], high: list[float], best: tuple[float, float]) -> tuple[Array, Array]:
         """The least and the greatest weight of a key of each group, against the best score.

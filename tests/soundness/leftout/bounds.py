@@ -45,7 +45,7 @@ CHECKERS = [
         ("return self._value(np.stack([c, r, np.maximum(x[2], y[2]),", "return self._value(np.stack([c, 0 * r, np.maximum(x[2], y[2]),"),
         ("most @ rows[:, 2] + leak * size) / total", "most @ rows[:, 2]) / total"),
         ("low = [(g[0] - wide * abs(g[0])) / self.scale for g in known.groups]", "low = [g[0] for g in known.groups]"),
-        ("return total, (r + 3.1 * leak * most", "return total, (0 * r + 3.1 * leak * most"),
+        ("return total, (r + leaked", "return total, (0 * r + leaked"),
     ),
     *_checkers(
         "judging.py",
