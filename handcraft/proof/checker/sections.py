@@ -54,8 +54,7 @@ class Walk:
             raise Rejected("a section does not say what each head asks")
         self.views = [View(self.emissions, head, slot) for head, slot in zip(heads, section.slots, strict=True)]
         self.endings: dict[Any, dict[Any, tuple[int, Example]]] = {}  # (level, token, earlier states, what heads saw)
-        self._disjoint: set[tuple[int, ...]] = set()  # groups of tokens of which no two share one
-        self._inside: dict[tuple[int, tuple[int, ...]], tuple[int, ...]] = {}
+        self._parts: dict[tuple[int, tuple[int, ...]], tuple[tuple[int, ...], tuple[int, ...]]] = {}
         self.back: list[dict[int, tuple[int, int]]] = []  # of each state the state before it, and a token
 
     def run(self) -> None:
@@ -114,34 +113,32 @@ class Walk:
         return [token for _, token in sorted(zip(order, read, strict=True))]
 
     def _edges(self, row: tuple[int, ...]) -> list[tuple[int, int]]:
-        """(group of tokens, state after it), where no token stands in two groups."""
+        """(group of tokens, state after it)."""
         groups, named = self.setting.groups, row[::2]
         if len(row) % 2 or any(group >= len(groups) for group in named) or any(target >= MOST_STATES for target in row[1::2]):
             raise Rejected("an edge has no such group of tokens, or leads nowhere")
-        if named not in self._disjoint:
-            size = sum(len(groups[group]) for group in named)
-            if size > self.network.n_vocab or size > len(set().union(*(groups[group] for group in named))):
-                raise Rejected("a state has several edges for a token")
-            self._disjoint.add(named)
+        if sum(len(groups[group]) for group in named) > self.network.n_vocab:
+            raise Rejected("a state has several edges for a token")
         return list(zip(named, row[1::2], strict=True))
-
-    def _within(self, group: int, tokens: tuple[int, ...]) -> tuple[int, ...]:
-        """Those of the tokens that are in the group."""
-        found = self._inside.get((group, tokens))
-        if found is None:
-            members = set(self.setting.groups[group])
-            found = self._inside[group, tokens] = tuple([token for token in tokens if token in members])
-        return found
 
     def _targets(self, place: Steps, edges: list[tuple[int, int]], tokens: tuple[int, ...]) -> dict[int, tuple[int, ...]]:
         """Which of the tokens lead to each state. Raises Rejected where one has no edge."""
         found: dict[int, tuple[int, ...]] = {}
         for group, target in edges:
-            if inside := self._within(group, tokens):
+            inside, tokens = self._parted(group, tokens)
+            if inside:
                 found[target] = (*found[target], *inside) if target in found else inside
-        if sum(map(len, found.values())) < len(tokens):
-            missing = min(set(tokens).difference(*found.values()))
-            raise Rejected(f"a state at position {place.position} has no edge for token {missing}")
+        if tokens:
+            raise Rejected(f"a state at position {place.position} has no edge for token {tokens[0]}")
+        return found
+
+    def _parted(self, group: int, tokens: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Those of the tokens that are in the group, and the others."""
+        found = self._parts.get((group, tokens))
+        if found is None:
+            members = set(self.setting.groups[group])
+            inside = tuple([token for token in tokens if token in members])
+            found = self._parts[group, tokens] = inside, tuple([token for token in tokens if token not in members])
         return found
 
     def _read(
