@@ -96,6 +96,9 @@ class Means:
         self._classes: dict[tuple[float, float], int] = {}
         self._inserted: dict[tuple[Summary, Label], Summary] = {}
         self._averages: dict[Summary, tuple[Array, Array]] = {}
+        self._range: tuple[Array, Array] | None = None
+        self._kinds: Array | None = None
+        self._hidden: dict[int, float] = {}
 
     # ------------------------------------------------------------ sorting keys
 
@@ -112,6 +115,7 @@ class Means:
         kind = self._classes.get(score)
         if kind is None:
             kind = self._classes[score] = len(self.scores)
+            self._hidden.clear()
             self.scores.append(score)
             spread = score[1] + (0.0 if self.exact_scale else (1.01 * self.precision.u + 2 * OWN) * (abs(score[0]) + score[1]))
             self.low.append((score[0] - spread) / self.scale)
@@ -124,6 +128,7 @@ class Means:
         return kind
 
     def _widen(self, kind: int, least: Array, most: Array, loose: Array, finest: Array, low: Array, high: Array) -> None:
+        self._range = self._kinds = None
         self.centres[kind] = np.minimum(self.centres[kind][0], low), np.maximum(self.centres[kind][1], high)
         self.least[kind] = np.minimum(self.least[kind], least)
         self.most[kind] = np.maximum(self.most[kind], most)
@@ -213,6 +218,22 @@ class Means:
             found = self._averages[summary] = self._mean(summary)
         return found
 
+    @property
+    def range(self) -> tuple[Array, Array]:
+        """The least and the greatest value of any key [n_value] each."""
+        if self._range is None:
+            self._range = np.min(self.least, axis=0), np.max(self.most, axis=0)
+        return self._range
+
+    @property
+    def kinds(self) -> Array:
+        """Of each class [5, n_classes, n_value]: its least and greatest value, radius, whether of one sign, greatest size."""
+        if self._kinds is None:
+            least, most = np.array(self.least), np.array(self.most)
+            signed = [(low >= 0) | (high <= 0) for low, high in self.centres]
+            self._kinds = np.stack([least, most, np.array(self.loose), np.array(signed), np.maximum(np.abs(least), np.abs(most))])
+        return self._kinds
+
     def forget(self) -> None:
         """Means that were computed before more keys were known."""
         self._averages.clear()
@@ -243,7 +264,7 @@ class Means:
         Each weight is 1 / n, and adding what leaks is off by at most what is added.
         """
         loose, size = self.loose[kind], np.maximum(np.abs(self.least[kind]), np.abs(self.most[kind]))
-        low, high = np.min(self.least, axis=0), np.max(self.most, axis=0)
+        low, high = self.range
         away, most = np.maximum(np.abs(high - z), np.abs(low - z)), np.maximum(np.abs(high), np.abs(low))
         leaked = leak * (away + 2 * most) * 1.01 + (self.n_keys * self.precision.least if leak else 0.0)
         if n == 1 or self._vanishes(kind, n, size, leaked):
@@ -280,20 +301,23 @@ class Means:
         """At most how much weight, relative to the best key, the classes left out have."""
         if left_out == 0:
             return 0.0
-        hidden = max((h for h in self.high if self.low[top] - h >= self.gap), default=-math.inf)
-        gap = self.low[top] - hidden
+        if top not in self._hidden:
+            self._hidden[top] = max((h for h in self.high if self.low[top] - h >= self.gap), default=-math.inf)
+        gap = self.low[top] - self._hidden[top]
         if gap >= self.precision.zero_below:
             return 0.0  # exp underflows
         return left_out * (math.exp(-gap) * 1.01 + self.precision.least)  # exp is exact to 8u only where it is normal
 
     def _radius(self, summary: Summary, weights: Array, theta: Array, z: Array, leak: float) -> Array:
-        moved, mass = np.zeros_like(z), np.zeros_like(z)  # [n_value]
-        for (kind, n, total), weight, off in zip(summary, weights / (1 - theta.max()), theta, strict=True):
-            sizes = self._sizes(kind, n, self.values.rows[total])
-            away = np.maximum(np.abs(self.most[kind] - z), np.abs(self.least[kind] - z))
-            moved += weight * (off * np.minimum(n * away, sizes + n * np.abs(z)) + n * self.loose[kind] * (1 + off))
-            mass += weight * (1 + off) * sizes
-        low, high, leak = np.min(self.least, axis=0), np.max(self.most, axis=0), leak / (1 - theta.max())
+        kinds, counts, totals = zip(*summary, strict=True)
+        least, most, loose, signed, size = self.kinds[:, list(kinds)]  # [n_classes, n_value] each
+        n, off, weight = np.array(counts, dtype=float)[:, None], theta[:, None], (weights / (1 - theta.max()))[:, None]
+        total = np.stack([self.values.rows[number] for number in totals])
+        sizes = np.where(signed > 0, np.abs(total) + n * loose, n * size)
+        away = np.maximum(np.abs(most - z), np.abs(least - z))
+        moved = (weight * (off * np.minimum(n * away, sizes + n * np.abs(z)) + n * loose * (1 + off))).sum(axis=0)  # [n_value]
+        mass = (weight * (1 + off) * sizes).sum(axis=0)
+        (low, high), leak = self.range, leak / (1 - theta.max())
         moved += leak * (np.maximum(np.abs(high - z), np.abs(low - z)) + moved)
         mass += leak * np.maximum(np.abs(low), np.abs(high))
         rounding = float(self.precision.gamma(self.n_keys + 4)) * (mass + np.abs(z)) * 1.01

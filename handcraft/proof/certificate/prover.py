@@ -38,6 +38,7 @@ from handcraft.proof.certificate.search import NOTHING, Accounts, Ending, Ending
 
 TOLERANCE = 1e-4  # how far what is left out may move a lane of the stream
 Row = tuple[int, Accounts]  # a final, the summaries so far
+Asked = tuple[int, Any, Ending]  # row, what must follow, the ending
 
 
 @dataclass
@@ -74,6 +75,7 @@ class Prover:
         self.column = model.program.layout.column[Lane.parse(claim.lane)] if isinstance(claim, Residual) and model.program else 0
         self.proof = Proof(cases=len(self.cases))
         self.counted: Counter[Domain] = Counter()
+        self.steps: dict[Any, Any] = {}  # of the case that is searched
 
     @np.errstate(all="ignore")  # what has no bound stays without one, and no margin is above that
     def run(self) -> Proof:
@@ -132,7 +134,7 @@ class Prover:
     # ------------------------------------------------------------ stage after stage
 
     def _case(self, case: Case) -> None:
-        levels = sorted(case.levels)
+        levels, self.steps = sorted(case.levels), {}
         if not levels:
             return
         ends = np.isin(self.emissions.level, levels) & np.isin(self.emissions.token, case.last(range(self.network.n_vocab)))
@@ -154,6 +156,7 @@ class Prover:
         if not levels:
             return {}
         search = Search(self.emissions, slots, finals, self.deadline, merges=len(self.stages) == 1)
+        search.steps = self.steps
         self._watch(search, case, members, levels)
         return search.run(case.ending_at(levels), levels)
 
@@ -252,7 +255,7 @@ class Prover:
         """Some rows of a judgement, each with all that the claim says of contexts that end so."""
         x = self._stream(rows, slots, stages)  # [n_rows, n_embd]
         logits = self.network.logits(x.lifted())  # [n_rows, n_vocab]
-        x = x.collapsed()
+        x, asked = x.collapsed(), list[Asked]()
         for row, (final, accounts) in enumerate(rows):
             for expected in together[final, accounts]:
                 ending = endings[expected, final, accounts]
@@ -262,19 +265,34 @@ class Prover:
                 self.proof.contexts += ending.prompts
                 if expected is not None:
                     self.proof.checked += ending.count
-                    self._ending(case, expected, row, x, logits, ending)
+                    asked.append((row, expected, ending))
+        self._right(case, asked, logits) if self.by_tokens else self._all_near(case, asked, x, logits)
 
-    def _ending(self, case: Case, expected: Any, row: int, x: Ball, logits: Ball, ending: Ending) -> None:
-        """One ending against the claim. Raises Undecided where it may be wrong."""
-        if isinstance(self.claim, Residual):
-            self._near(case, abs(float(x.c[row, self.column]) - float(expected)) + float(x.radius[row, self.column]), ending)
-        elif isinstance(self.claim, Distribution):
-            self._near(case, _chance_error(logits[row], np.array(expected)), ending)
-        elif not isinstance(expected, int):
+    @property
+    def by_tokens(self) -> bool:
+        """Whether the claim says a token, not a number or probabilities."""
+        return not isinstance(self.claim, Residual | Distribution)
+
+    def _all_near(self, case: Case, asked: list[Asked], x: Ball, logits: Ball) -> None:
+        """Endings against a claim on a lane or on probabilities. Raises Undecided where one may be wrong."""
+        radius = x.radius[:, self.column]
+        for row, expected, ending in asked:
+            if isinstance(self.claim, Residual):
+                self._near(case, abs(float(x.c[row, self.column]) - float(expected)) + float(radius[row]), ending)
+            else:
+                self._near(case, _chance_error(logits[row], np.array(expected)), ending)
+
+    def _right(self, case: Case, asked: list[Asked], logits: Ball) -> None:
+        """Endings against the token that must follow. Raises Undecided where one may be wrong."""
+        if not all(isinstance(expected, int) for _, expected, _ in asked):
             raise Undecided("the claim answers a number where a token is asked")
-        else:
-            margin, error = _margin(logits[row], expected)
+        rows, tokens = (np.array([one[i] for one in asked], dtype=int) for i in (0, 1))
+        margins = np.zeros(len(asked))
+        for token in np.unique(tokens).tolist():
+            those = tokens == token
+            margins[those], error = _margins(logits[rows[those]], token)
             self.proof.error = max(self.proof.error, error)
+        for (_, _, ending), margin in zip(asked, margins.tolist(), strict=True):
             if not margin > 0:
                 raise self._doubt(case, ending, f"the margin may be {margin:.6g}")
             if margin < self.proof.margin:
@@ -292,16 +310,16 @@ class Prover:
         return Undecided(f"{why} after '{printable(self.model.vocabulary.decode(context))}'", tuple(context))
 
 
-def _margin(logits: Ball, expected: int) -> tuple[float, float]:  # [n_vocab]
-    """The least that the expected token is ahead of every other, and the radius of that difference."""
-    radius = logits.r + logits.r[expected]
+def _margins(logits: Ball, expected: int) -> tuple[Array, float]:  # [n, n_vocab] -> [n]
+    """The least that the expected token is ahead of every other, and the greatest radius of that difference."""
+    radius = logits.r + logits.r[:, [expected]]  # [n, n_vocab]
     if logits.g is not None:
-        radius = radius + np.abs(logits.g - logits.g[expected]).sum(axis=-1)
-    ahead = logits.c[expected] - logits.c  # [n_vocab]
+        radius = radius + np.abs(logits.g - logits.g[:, [expected]]).sum(axis=-1)
+    ahead = logits.c[:, [expected]] - logits.c  # [n, n_vocab]
     ahead = ahead - np.where(radius == 0, 0.0, radius * UP + 4 * OWN * np.abs(ahead))
-    ahead[expected] = math.inf
-    least = int(ahead.argmin())
-    return float(ahead[least]), float(radius[least])
+    ahead[:, expected] = math.inf
+    least = ahead.argmin(axis=1)[:, None]
+    return np.take_along_axis(ahead, least, axis=1)[:, 0], float(np.take_along_axis(radius, least, axis=1).max())
 
 
 def _chance_error(logits: Ball, expected: Array) -> float:  # [n_vocab], [n_vocab]

@@ -28,7 +28,7 @@ from handcraft.gpt2 import Activation, Array
 UP = 1 + 2.0**-40  # rounds a radius up past its own float64 error
 OWN = 2.0**-53  # the unit roundoff of the centres
 MOST_TERMS = 2_000_000  # looked at in one go
-ROWS = 4_096  # of which what they share is known at once
+ROWS = 1_024  # of which what they share is known at once
 NEVER = 4000.0  # the grid of a zero: it is a multiple of every power of two
 LIPSCHITZ = 1.13  # of gelu: its slope is at most 1.129
 BEND = 0.5  # of gelu: half its second derivative is at most 0.4
@@ -155,14 +155,15 @@ class Precision:
         return self.snapped(Ball(c, r, g))
 
     def _columns(self, x: Ball, w: Array, b: Array) -> tuple[Array, Array]:  # [n, k], [k, m], [m] -> [n, m], [n, m]
-        full, lost = w != 0, ~np.isfinite(x.radius)  # [k, m], [n, k]
-        x = Ball(x.c, np.where(lost, 0.0, x.r), x.g)
-        radius = np.where(lost, 0.0, x.radius)  # [n, k]
+        full, radius = w != 0, x.radius  # [k, m], [n, k]
+        lost = ~np.isfinite(radius)  # [n, k]
+        x, radius = Ball(x.c, np.where(lost, 0.0, x.r), x.g), np.where(lost, 0.0, radius)
         loose, size = radius @ np.abs(w), np.abs(x.c) @ np.abs(w) + np.abs(b)  # [n, m]
         known = np.where((radius == 0) | (x.c == 0), grid(x.c), -np.inf)  # [n, k]
-        fine = np.where(full, grid(w), 0.0)  # [k, m]
-        finest = np.where(full, known[:, :, None] + fine, NEVER).min(axis=1)  # [n, m]
-        finest = np.minimum(finest, grid(b))
+        fine = grid(w)  # [k, m]
+        finest = np.tile(grid(b), (len(x.c), 1))  # [n, m]
+        for i in range(len(w)):
+            np.minimum(finest, np.where(full[i], known[:, i, None] + fine[i], NEVER), out=finest)
         there = (x.c != 0) | (radius != 0)  # [n, k]
         rounds = there & ~(power_of_two(x.c) & (radius == 0))  # [n, k]: a product with it may round
         doubled = (rounds.astype(np.float64) @ (full & ~power_of_two(w))) == 0  # [n, m]

@@ -36,6 +36,7 @@ Accounts: TypeAlias = tuple[Summary, ...]
 MOST_STATES = 150_000  # at one position
 MOST_IN_ALL = 450_000  # of all searches of a proof
 NOTHING = -1  # no label: the key can never be seen
+NEVER = object()  # not asked before
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +118,7 @@ class Ending:
 
 
 Endings: TypeAlias = dict[tuple[Any, int, Accounts], Ending]
-Group: TypeAlias = tuple[int, int, int, list[int]]  # what is read (a row), the next block, its number, the tokens
+Group: TypeAlias = tuple[int, int, tuple[int, ...]]  # what is read (a row), the next block, the tokens
 
 
 class Search:
@@ -126,6 +127,7 @@ class Search:
     def __init__(self, emissions: Emissions, slots: Sequence[Slot], finals: Array, deadline: float, *, merges: bool = True) -> None:
         self.emissions, self.slots, self.finals, self.deadline = emissions, slots, finals, deadline
         self.merges = merges  # not where another search over other lengths must find the same summaries
+        self.steps: dict[Any, _Steps] = {}  # shared by searches of one case
         self.trail: Any = None  # told of every edge, where the proof is written down
 
     def run(self, case: Case, levels: Sequence[int]) -> Endings:
@@ -142,7 +144,8 @@ class Search:
         }
         for k in range(last + 1):
             place = k if case.order is None else case.order[k]
-            steps = _Steps(case, k, k in levels if case.order is None else k == last, last)
+            name = case, k, k in levels if case.order is None else k == last, last
+            steps = self.steps[name] if name in self.steps else self.steps.setdefault(name, _Steps(*name))
             self.merged = alike[place] if alike is not None else None
             now = self._level(now, groups[place], rows, steps, found, at_end=place == last)
             self._spend(len(now))
@@ -164,12 +167,12 @@ class Search:
         after: dict[Any, list[Any]] = {}
         ordered = steps.case.order is not None
         for (state, block, own, accounts), (count, link) in now.items():
-            for read, following, number, tokens in groups[block]:
+            for read, following, tokens in groups[block]:
                 kept, full, final = rows[read]
                 mine = (final if at_end else own) if ordered else final
                 if ordered and at_end and final == NOTHING:
                     continue
-                nexts, ends = steps(state, number, tokens)
+                nexts, ends = steps(state, tokens)
                 if ends and mine != NOTHING:
                     self._end(found, mine, self._inserted(accounts, kept if ordered else full), ends, count, link)
                 if nexts:
@@ -254,7 +257,6 @@ class Search:
             blocks: dict[tuple[Any, ...], int] = {}
             groups: list[list[Group]] = []
             mine: dict[int, int] = {}
-            number = 0
             for state, edges in enumerate(self.emissions.edges[position]):
                 signature = tuple((token, read[e], block_of.get(after, 0)) for token, after, e in edges)
                 if signature not in blocks:
@@ -262,8 +264,7 @@ class Search:
                     together: dict[tuple[int, int], list[int]] = {}
                     for token, row, after in signature:
                         together.setdefault((row, after), []).append(token)
-                    groups.append([(row, after, number + i, ts) for i, ((row, after), ts) in enumerate(together.items())])
-                    number += len(together)
+                    groups.append([(row, after, tuple(tokens)) for (row, after), tokens in together.items()])
                 mine[state] = blocks[signature]
             found.append(groups)
             block_of = mine
@@ -276,19 +277,20 @@ class _Steps:
     def __init__(self, case: Case, k: int, ends: bool, last: int) -> None:
         self.case, self.k, self.ends, self.last = case, k, ends, k == last
         self.level = k if case.order is None else last
-        self.known: dict[tuple[Hashable, int], tuple[list[Any], list[Any]]] = {}
-        self.roles: dict[int, list[list[int]]] = {}
+        self.known: dict[tuple[Hashable, tuple[int, ...]], tuple[list[Any], list[Any]]] = {}
+        self.after: dict[tuple[Hashable, int], Any] = {}
+        self.roles: dict[tuple[int, ...], list[list[int]]] = {}
 
-    def __call__(self, state: Any, group: int, tokens: list[int]) -> tuple[list[Any], list[Any]]:
-        key = (state, group)
+    def __call__(self, state: Any, tokens: tuple[int, ...]) -> tuple[list[Any], list[Any]]:
+        key = (state, tokens)
         found = self.known.get(key)
         if found is None:
-            if group not in self.roles:
-                self.roles[group] = self._roles(tokens)
-            found = self.known[key] = self._read(state, self.roles[group])
+            if tokens not in self.roles:
+                self.roles[tokens] = self._roles(tokens)
+            found = self.known[key] = self._read(state, self.roles[tokens])
         return found
 
-    def _roles(self, tokens: list[int]) -> list[list[int]]:
+    def _roles(self, tokens: Sequence[int]) -> list[list[int]]:
         """The tokens of each role."""
         together: dict[Hashable, list[int]] = {}
         for token in tokens:
@@ -300,7 +302,9 @@ class _Steps:
         ends: dict[Any, list[int]] = {}
         for alike in roles:
             token, n = alike[0], len(alike)
-            after = self.case.step(state, self.k, token)
+            after = self.after.get((state, token), NEVER)
+            if after is NEVER:
+                after = self.after[state, token] = self.case.step(state, self.k, token)
             if after is None:
                 continue
             if not self.last:

@@ -151,8 +151,7 @@ class Judge:
                         found.keep(self._example(x, np.flatnonzero(number == n), expected, rounding, example))
             counted.add(n)
         if isinstance(self.claim, Residual | Distribution):
-            for row, expected, example in asked:
-                self._near(x, row, expected, example)
+            self._near(x, asked)
         else:
             self._right(x, asked, rounding)
 
@@ -182,17 +181,22 @@ class Judge:
             found.margin = min(found.margin, margin)
         found.error = max(found.error, float(errors.max(initial=0.0)))
 
-    def _near(self, x: Box, row: int, expected: Any, example: Example) -> None:
-        """Whether a row gives the number or the probabilities that are expected. Raises Rejected where it may not."""
-        found, claim = self.found, self.claim
-        if isinstance(claim, Residual):
-            at, value = self.column, float(expected)
-            error = abs(float(x.c[row, at]) - value) * (1 + 1e-12) + float(x.radius[row, at]) + 1e-15 * abs(value)
-        else:
-            low, high = self.network.chances(x, row)
-            error = float(np.maximum(np.abs(low - expected), np.abs(high - expected)).max())
-        if error > found.error * (1 + 1e-6):
-            found.at = self.walk.example(example)
-        found.error = max(found.error, error)
-        if not error <= claim.tolerance:  # type: ignore[union-attr]
-            raise Rejected(f"the error may be {error:.6g}, more than {claim.tolerance:g}")  # type: ignore[union-attr]
+    def _near(self, x: Box, asked: list[tuple[int, Any, Example]]) -> None:
+        """Whether rows give the numbers or the probabilities that are expected. Raises Rejected where one may not."""
+        found, tolerance = self.found, self.claim.tolerance  # type: ignore[union-attr]
+        for (_, _, example), error in zip(asked, self._errors(x, asked), strict=True):
+            if error > found.error * (1 + 1e-6):
+                found.at = self.walk.example(example)
+            found.error = max(found.error, error)
+            if not error <= tolerance:
+                raise Rejected(f"the error may be {error:.6g}, more than {tolerance:g}")
+
+    def _errors(self, x: Box, asked: list[tuple[int, Any, Example]]) -> list[float]:
+        """How far each row can be off what is expected."""
+        rows = [row for row, _, _ in asked]
+        if isinstance(self.claim, Residual):
+            value = np.array([float(expected) for _, expected, _ in asked])
+            c, r = x.c[rows, self.column], x.radius[rows, self.column]
+            return list((np.abs(c - value) * (1 + 1e-12) + r + 1e-15 * np.abs(value)).tolist())
+        both = [(expected, *self.network.chances(x, row)) for row, expected, _ in asked]
+        return [float(np.maximum(np.abs(low - expected), np.abs(high - expected)).max()) for expected, low, high in both]

@@ -142,8 +142,8 @@ class Network:
     def _exactly(c: Array, fine: Array, size: Array, radius: Array) -> Array:  # -> [n_rows, n_vocab]
         """Where float64 computes a difference of logits without rounding: asked only where nothing else is uncertain."""
         found, sure = np.zeros(size.shape, dtype=bool), np.flatnonzero((radius == 0).any(axis=1))
-        for row in sure:
-            found[row] = size[row] <= np.exp2(np.clip(53 + (fine + grid(c[row])).min(axis=1), -1000, 1000))
+        for row, powers in zip(sure, grid(c[sure]), strict=True):
+            found[row] = size[row] <= np.exp2(np.clip(53 + (fine + powers).min(axis=1), -1000, 1000))
         return found
 
     def rounding(self, x: Box) -> Array:  # [n, n_embd] -> [n, n_vocab]

@@ -125,6 +125,8 @@ class Walk:
         """Which of the tokens lead to each state. Raises Rejected where one has no edge."""
         found: dict[int, tuple[int, ...]] = {}
         for group, target in edges:
+            if not tokens:
+                break
             inside, tokens = self._parted(group, tokens)
             if inside:
                 found[target] = (*found[target], *inside) if target in found else inside

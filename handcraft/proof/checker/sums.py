@@ -272,10 +272,16 @@ class Softmax:
 
         `best` is where that lies; where it is a group's own, a key of the group weighs exactly 1.
         """
-        off = [self.floats.u * (abs(best[1] - a) + 1) + 2.0**-48 * (abs(a) + abs(best[1])) for a in low]
-        error, faint = 9.5 * self.floats.u, 50 - self.floats.silent  # what may be flushed to zero is below that
-        least = [0.0 if a - best[1] < faint else math.exp(a - best[1] - e) * (1 - error) for a, e in zip(low, off, strict=True)]
+        u, (bottom, top) = self.floats.u, best
+        error, faint = 9.5 * u, 50 - self.floats.silent  # what may be flushed to zero is below that
         rest = self.floats.least  # below the least normal number exp is known up to that
-        most = [math.exp(min(b - best[0], 0.0) + e) * (1 + error) + rest for b, e in zip(high, off, strict=True)]
-        exact = [(a, b) == best for a, b in zip(low, high, strict=True)]  # it is the greatest score itself: exp(0) = 1
-        return np.where(exact, 1.0, least), np.where(exact, 1.0, most)
+        least, most = [], []
+        for a, b in zip(low, high, strict=True):
+            if (a, b) == best:  # it is the greatest score itself: exp(0) = 1
+                least.append(1.0)
+                most.append(1.0)
+                continue
+            off = u * (abs(top - a) + 1) + 2.0**-48 * (abs(a) + abs(top))
+            least.append(0.0 if a - top < faint else math.exp(a - top - off) * (1 - error))
+            most.append(math.exp(min(b - bottom, 0.0) + off) * (1 + error) + rest)
+        return np.array(least), np.array(most)
