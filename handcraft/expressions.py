@@ -162,6 +162,7 @@ def _checked(value: Any) -> Any:
 # ------------------------------------------------------------ the meaning
 
 PLACES = 4096  # at which what depends on the place alone is kept
+UNASKED = object()
 LAZY = ("cases", "otherwise")  # what is not chosen is not asked
 Scope: TypeAlias = Mapping[str, int]  # here, end, step
 Ask: TypeAlias = Callable[[Sequence[str], Scope], Value]
@@ -206,23 +207,33 @@ def compiled(e: Expression | int | str) -> Ask:
     if e.op in ("here", "end", "step"):
         return lambda _, scope: scope.get(e.op)
     if e.args and not e.uses(*SELECTIONS, "token_at"):
-        return _by_place(_computed(e))
+        return _by_place(_computed(e), [name for name in ("here", "end", "step") if e.uses(name)])
     return _computed(e)
 
 
-def _by_place(ask: Ask) -> Ask:
+def _by_place(ask: Ask, names: Sequence[str]) -> Ask:
     """What depends on the place alone, kept for each place: the same addresses are asked for in every text."""
-    known: dict[tuple[int | None, ...], Value] = {}
+    known: dict[Any, Value] = {}
+    where: Callable[[Scope], Any] = _named(*names)
 
     def asked(tokens: Sequence[str], scope: Scope) -> Value:
-        place = scope.get("here"), scope.get("end"), scope.get("step")
-        if place not in known:
+        place = where(scope)
+        found = known.get(place, UNASKED)
+        if found is UNASKED:
             if len(known) >= PLACES:
                 known.clear()
-            known[place] = ask(tokens, scope)
-        return known[place]
+            found = known[place] = ask(tokens, scope)
+        return found  # type: ignore[return-value]
 
     return asked
+
+
+def _named(*names: str) -> Callable[[Scope], Any]:
+    """Of a scope the value of a name, or those of several; None where it has none."""
+    if len(names) == 1:
+        (name,) = names
+        return lambda scope: scope.get(name)
+    return lambda scope: tuple([scope.get(name) for name in names])
 
 
 def _computed(e: Expression) -> Ask:
@@ -231,6 +242,8 @@ def _computed(e: Expression) -> Ask:
         return _choosing(asks) if e.op == "cases" else _preferring(*asks)
     if (operation := _OPERATIONS.get(e.op)) is not None:
         return _operating(e, operation, *asks)
+    if e.op in ("token_at", "lookup"):
+        return _reading(e, *asks) if e.op == "token_at" else _looking(e, asks)
     return lambda tokens, scope: combine(e, [ask(tokens, scope) for ask in asks], tokens)
 
 
@@ -256,6 +269,26 @@ def _operating(e: Expression, operation: Callable[[Any, Any], Value], left: Ask,
         return operation(a, b) if type(a) is type(b) is int else combine(e, (a, b), tokens)
 
     return operate
+
+
+def _reading(e: Expression, ask: Ask) -> Ask:
+    def read(tokens: Sequence[str], scope: Scope) -> Value:
+        place = ask(tokens, scope)
+        if type(place) is int:
+            return tokens[place] if 0 <= place < len(tokens) else None
+        return combine(e, (place,), tokens)
+
+    return read
+
+
+def _looking(e: Expression, asks: Sequence[Ask]) -> Ask:
+    rows: Mapping[Any, Value] = e.rows
+
+    def look(tokens: Sequence[str], scope: Scope) -> Value:
+        values = tuple([ask(tokens, scope) for ask in asks])
+        return None if None in values else rows.get(values)
+
+    return look
 
 
 def chosen(e: Expression, ask: Callable[[Expression | int | str], Value]) -> Value:

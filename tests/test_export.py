@@ -154,7 +154,7 @@ def test_a_failed_check_exits_1_and_leaves_nothing(tmp_path: Path) -> None:
     """The error says in how many contexts, --json the whole check; no file stays."""
     message = "aab in gpt2 chooses another token in 46 of 62 contexts, so nothing was written; --norm quiet may do better"
     found = handcraft("export", "aab", "--to", "gpt2", "--out", tmp_path / "deep/out", "--json")
-    assert (found.code, found.err) == (1, f"error: {message}\n")
+    assert (found.code, json.loads(found.err)) == (1, {"error": message})
     assert json.loads(found.out) == {
         "to": "gpt2",
         "out": str(tmp_path / "deep/out"),

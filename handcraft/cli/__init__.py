@@ -119,7 +119,7 @@ def _bug(error: BaseException) -> None:
         traceback.print_exception(error)
     message = " ".join(str(error).split())
     what = f"this is a bug in handcraft: {type(error).__name__}" + (f": {message}" if message else "")
-    _say(what, what)
+    _say(what)
     sys.exit(BUG)
 
 
@@ -136,14 +136,14 @@ def _discard(stream: TextIO) -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    line = message.replace("\n", " ")
-    _say(line, f"error: {line}")
+    _say(message.replace("\n", " "), "error: ")
     sys.exit(code)
 
 
-def _say(message: str, line: str) -> None:
-    """One line on stderr: the line, or with --json an object that holds the message."""
-    print(json.dumps({"error": message}) if _wants_json() else printable(line), file=sys.stderr)
+def _say(message: str, before: str = "") -> None:
+    """One line on stderr, or with --json an object that holds it."""
+    line = printable(message)
+    print(json.dumps({"error": line}) if _wants_json() else f"{before}{line}", file=sys.stderr)
 
 
 def _wants_json() -> bool:
