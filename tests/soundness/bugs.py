@@ -45,7 +45,7 @@ BUGS = [
     Bug("rounding.py", "r = (x.r @ np.abs(w) + self.summed(", "r = (0 * x.r @ np.abs(w) + self.summed("),
     Bug("rounding.py", "r = (x.r @ np.abs(w) + self.summed(", "r = (np.abs(x.r @ w) + self.summed("),
     Bug("rounding.py", "k - doubled, 0)) * size * UP + underflow", "k - doubled, 0)) * size * UP"),
-    Bug("rounding.py", "finest = np.minimum(finest, grid(b))", "finest = finest + 0 * b"),
+    Bug("rounding.py", "finest = np.tile(grid(b), (len(x.c), 1))", "finest = np.full((len(x.c), len(b)), NEVER)"),
     Bug("rounding.py", "most = np.exp2(np.clip(self.digits + finest,", "most = np.exp2(np.clip(self.digits + 1 + finest,"),
     Bug(
         "rounding.py", "return fits & (finest >= math.log2(self.least)) & np.isfinite(finest)", "return fits & np.isfinite(finest)"
@@ -95,11 +95,11 @@ BUGS = [
     Bug("averages.py", "(n + 1, self.values.add(total, value))", "(n, self.values.add(total, value))"),
     Bug("averages.py", "leak = self._leak(top, self.n_keys - int(counts.sum()))", "leak = 0.0"),
     Bug("averages.py", "top = max(kinds, key=lambda k: self.low[k])", "top = min(kinds, key=lambda k: self.low[k])"),
-    Bug("averages.py", "return left_out * math.exp(-gap) * 1.01", "return math.exp(-gap) * 1.01"),
+    Bug("averages.py", "return left_out * (math.exp(-gap) * 1.01", "return (math.exp(-gap) * 1.01"),
     Bug(
         "averages.py",
-        "hidden = max((h for h in self.high if self.low[top] - h >= self.gap), default=-math.inf)",
-        "hidden = min((h for h in self.high if self.low[top] - h >= self.gap), default=-math.inf)",
+        "= max((h for h in self.high if self.low[top] - h >= self.gap), default=-math.inf)",
+        "= min((h for h in self.high if self.low[top] - h >= self.gap), default=-math.inf)",
     ),
     Bug(
         "averages.py",
@@ -122,8 +122,8 @@ BUGS = [
     Bug("averages.py", "halvings = n.bit_length() - 1\n", "halvings = 0\n"),
     Bug("averages.py", "exact = n == 2**halvings and", "exact ="),
     Bug("averages.py", "loose, size = self.loose[kind],", "loose, size = 0 * self.loose[kind],"),
-    Bug("averages.py", "n * self.loose[kind] * (1 + off))", "0)"),
-    Bug("averages.py", "moved += weight * (off * np.minimum(", "moved += weight * (0 * np.minimum("),
+    Bug("averages.py", "n * loose * (1 + off))", "0)"),
+    Bug("averages.py", "moved = (weight * (off * np.minimum(", "moved = (weight * (0 * np.minimum("),
     Bug("averages.py", "if not theta.max() < WIDEST:", "if False:"),
     # ------------------------------------------------ network
     Bug("network.py", 'raise Undecided("the model is not causal")', "pass"),
@@ -138,7 +138,6 @@ BUGS = [
     Bug("network.py", "lanes = lanes | head.query[0].any(axis=1)", "pass"),
     Bug("network.py", "lanes = lanes | self._reads_of_neurons(i, lanes)", "pass"),
     Bug("network.py", "math.sqrt(d_head)))", "1.0))"),
-    Bug("network.py", "*self._within(self.blocks[i], x)]", "]"),
     Bug("network.py", 'raise Undecided(f"the rounding of {model.dtype} is not bounded")', "pass"),
     # ------------------------------------------------ emissions
     Bug("emissions.py", "self.means.forget()", "pass"),
@@ -164,7 +163,7 @@ BUGS = [
     Bug("search.py", "if len(a) == 1 and a[0][1] == 1 else a", "if len(a) == 1 else a"),
     Bug("search.py", "signature = tuple((token, read[e], block_of.get(after, 0)) for", "signature = tuple((token, read[e], 0) for"),
     Bug("search.py", "ending.count += count * n\n", "ending.count += n\n"),
-    Bug("search.py", "nexts.setdefault(after, [0, token])[0] += n", "nexts.setdefault(after, [0, token])[0] += 1"),
+    Bug("search.py", "[*nexts[after], *alike] if after in nexts else alike", "alike"),
     # ------------------------------------------------ cases and trackers
     Bug("cases.py", "if any(self._value(guess, state, scope, token) != value for guess, value in self.guesses):", "if False:"),
     Bug(
@@ -180,18 +179,22 @@ BUGS = [
     ),
     Bug("trackers.py", 'return value if op == "first" and value is not None else found', "return found"),
     Bug("trackers.py", "return total, min(state[1], total)", "return total, min(0, total)"),
-    Bug("cases.py", "return None if found is None else float(found)", "return None"),
+    Bug("cases.py", "None if found is None else number_of(found)", "None"),
     # ------------------------------------------------ the judgement
     Bug("prover.py", "if not margin > 0:", "if not margin >= 0:"),
     Bug("prover.py", "if not margin > 0:", "if margin < 0:"),
-    Bug("prover.py", "radius = logits.r + logits.r[expected]", "radius = logits.r"),
-    Bug("prover.py", "np.abs(logits.g - logits.g[expected]).sum(axis=-1)", "np.abs((logits.g - logits.g[expected]).sum(axis=-1))"),
+    Bug("prover.py", "radius = logits.r + logits.r[:, [expected]]", "radius = logits.r"),
+    Bug(
+        "prover.py",
+        "np.abs(logits.g - logits.g[:, [expected]]).sum(axis=-1)",
+        "np.abs((logits.g - logits.g[:, [expected]]).sum(axis=-1))",
+    ),
     Bug("prover.py", "self.proof.contexts != size:", "self.proof.contexts > size:"),
     Bug("prover.py", "if self.counted[domain] != domain.size():", "if False:"),
     Bug("prover.py", "if len(self.stages) > 1:  # a later stage must know which position asks", "if False:"),
     Bug("prover.py", "if len(seen) == 1:", "if True:"),
     Bug("prover.py", "most = high / (high + (low.sum() - low))", "most = high / high.sum()"),
-    Bug("prover.py", "+ float(x.radius[row, self.column])", ""),
+    Bug("prover.py", "+ float(radius[row])", ""),
 ]
 
 

@@ -52,8 +52,8 @@ class Recorder(Prover):
     def _covered(self) -> None:
         """What was covered is checked by who asked."""
 
-    def _ending(self, case: Any, expected: Any, row: int, x: Any, logits: Any, ending: Any) -> None:
-        self.rows.append((expected, logits[row], x[row], ending.count))
+    def _against(self, case: Any, asked: Any, x: Any, logits: Any) -> None:
+        self.rows += [(expected, logits[row], x[row], ending.count) for row, expected, ending in asked]
 
     def record(self) -> list[tuple[Context, Any, Any, int]]:
         """Each context with its logits, its stream and how often it was counted."""
@@ -167,7 +167,7 @@ def _outside(prover: Any, name: str, passed: dict[Context, dict[str, Array]], kn
         if _misses(stream[lanes], x.c[lanes], x.radius[lanes]):
             found.append(f"{name}: stream after {context}: {stream[lanes]} outside {x.c[lanes]} +- {x.radius[lanes]}")
         for expected in range(len(last)):
-            margin = proving._margin(logits, expected)[0]
+            margin = float(proving._margins(logits[None], expected)[0][0])
             least = (last[expected].astype(np.longdouble) - np.delete(last, expected)).min()
             if not (float(least) >= margin or math.isnan(margin)):  # the margin itself is a float64
                 found.append(f"{name}: margin of {expected} after {context}: {least} below {margin}")

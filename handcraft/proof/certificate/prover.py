@@ -266,21 +266,19 @@ class Prover:
                 if expected is not None:
                     self.proof.checked += ending.count
                     asked.append((row, expected, ending))
-        self._right(case, asked, logits) if self.by_tokens else self._all_near(case, asked, x, logits)
+        self._against(case, asked, x, logits)
 
-    @property
-    def by_tokens(self) -> bool:
-        """Whether the claim says a token, not a number or probabilities."""
-        return not isinstance(self.claim, Residual | Distribution)
-
-    def _all_near(self, case: Case, asked: list[Asked], x: Ball, logits: Ball) -> None:
-        """Endings against a claim on a lane or on probabilities. Raises Undecided where one may be wrong."""
+    def _against(self, case: Case, asked: list[Asked], x: Ball, logits: Ball) -> None:
+        """Endings against the claim. Raises Undecided where one may be wrong."""
+        if not isinstance(self.claim, Residual | Distribution):
+            return self._right(case, asked, logits)
         radius = x.radius[:, self.column]
         for row, expected, ending in asked:
             if isinstance(self.claim, Residual):
                 self._near(case, abs(float(x.c[row, self.column]) - float(expected)) + float(radius[row]), ending)
             else:
                 self._near(case, _chance_error(logits[row], np.array(expected)), ending)
+        return None
 
     def _right(self, case: Case, asked: list[Asked], logits: Ball) -> None:
         """Endings against the token that must follow. Raises Undecided where one may be wrong."""

@@ -96,7 +96,7 @@ BUGS = {
     "late": bug("prover", (ATTENTION, "products).sum(axis=1)", "products).sum(axis=1) / np.sqrt(products.shape[1])"),
                 ("handcraft.bounds:largest", "maxexp - 10", "maxexp")),
     "biases": bug("prover", ("handcraft.bounds:_Pass.linear", "0.0 if b is None else np.abs(b.astype(np.float64))", "0.0")),
-    "ties": bug("prover", (f"{PROVER}.prover:Prover._ending", "if not margin > 0:", "if not margin >= 0:")),
+    "ties": bug("prover", (f"{PROVER}.prover:Prover._right", "if not margin > 0:", "if not margin >= 0:")),
     "within rounding": bug("exhaustive", (
         f"{PROOF}.second:Second.doubtful", "", "def doubtful(self, expected, found):\n    return np.zeros(len(expected), dtype=bool)\n")),
     "radii": bug("prover", (SIGNATURE, "return reading, tuple(bounds), tuple(means.scores),", "return reading,")),

@@ -51,8 +51,8 @@ CHECKERS = [
         "judging.py",
         ("inside &= view.asked(queries[head.number])", "inside &= True"),
         ("found.answered[key] = found.answered.get(key, 0) + count", "found.answered[key] = found.answered.get(key, 0) + 2 * count"),
-        ("error = abs(float(x.c[row, at]) - value) * (1 + 1e-12) + float(x.radius[row, at])", "error = float(x.radius[row, at])"),
-        ("error = float(np.maximum(np.abs(low - expected), np.abs(high - expected)).max())", "error = float(np.minimum(np.abs(low - expected), np.abs(high - expected)).max())"),
+        ("np.abs(c - value) * (1 + 1e-12) + r", "0 * np.abs(c - value) + r"),
+        ("np.maximum(np.abs(low - expected), np.abs(high - expected))", "np.minimum(np.abs(low - expected), np.abs(high - expected))"),
     ),
     *_checkers(
         "network.py",

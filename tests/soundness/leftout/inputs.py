@@ -96,7 +96,7 @@ def _passed(model: Model) -> Certificate:
     raise Undecided(why)
 
 
-JUDGES = ("_ending", "_near", "_judge_pair")
+JUDGES = ("_right", "_near", "_judge_pair")
 
 
 def stopping(why: str, but: Any = (), *, of_prover: bool) -> list[Site]:

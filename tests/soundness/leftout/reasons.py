@@ -41,7 +41,7 @@ REASONS = {
     "pairs._together: the claim compares counts that cannot be added up to one": "the sum is then nothing, which is no number: the next check stops it",
     "prover.Prover._whole: the guesses cover": "a second line: every guess lists all values that there are, or is Undecided",
     "prover.Prover._search: the time of the budget was over": WORK,
-    "prover.Prover._ending: the claim answers a number where a token is asked": "a float is no index of the logits: a traceback",
+    "prover.Prover._right: the claim answers a number where a token is asked": "a float is no index of the logits: a traceback",
     "recording.Recorder.recorded: the proof has no certificate that can be checked:": "nothing was found that could be stated: a traceback",
     "recording.Recorder._asked: a query was not written down": NEXT,
     "search.Search._spend: contexts can be in more than": WORK,
