@@ -6,8 +6,8 @@ place. Rules of this file: the model speaks through its logits and its stream, t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 
 import numpy as np
 
@@ -50,16 +50,21 @@ class Judge:
         self.window = self.expect.window if self.expect and not self.whole else None
         self.second = Second(model, claim, self.column, wanted=again)
 
-    def batch(self, tally: Tally, ids: Array, stream: Array, logits: Array, find: Find) -> None:
+    def batch(
+        self, tally: Tally, ids: Array, stream: Array, logits: Array, find: Find, wide: Callable[[], Pass] | None = None
+    ) -> None:
         """Contexts of one length [n, n_seq] (their last tokens suffice), the stream and the logits after them.
 
-        What another order of summation could turn gets a second look, each context by itself.
+        What another order of summation could turn gets a second look, each context by itself, unless it is far from
+        being turned: `wide` has these contexts in a wider dtype.
         """
         if self.expect is None or self.whole:
             how = "whole, by prompts()" if self.expect is None else "at every position, by texts()"
             raise TypeError(f"this claim is judged {how}")
         expected = self.expect(ids)
         doubtful = self.second.doubtful(expected, (stream, logits))  # [n]
+        if doubtful.any() and wide is not None:
+            doubtful &= ~self.second.far(expected, (stream, logits), wide())
         if doubtful.any():
             rows = np.flatnonzero(doubtful)
             self._look_again(tally, np.array([find(int(row)) for row in rows]), expected[rows])
@@ -163,9 +168,12 @@ class Judge:
             return
         seen: dict[str, Array] = {}
         logits = gpt2(ids, **self.model.weights, **self.model.config, note=recorder(seen))
+        again = cache(lambda: self.second.wide(ids))
         for length in lengths:
             at = slice(length - 1, length)
-            self.batch(tally, ids[None, :length], seen["resid_final"][at], logits[at], partial(_row, ids[None, :length]))
+            found = seen["resid_final"][at], logits[at]
+            wide = partial(_rows, again, at) if self.second.cheap else None
+            self.batch(tally, ids[None, :length], *found, partial(_row, ids[None, :length]), wide)
 
     def prompts(self, tally: Tally, prompts: Sequence[str]) -> int:
         """Prompts with their whole answers, many at once: how many tokens of answers were asked.
@@ -185,7 +193,7 @@ class Judge:
             logits = self._read(fed, min(len(asked) for asked, _ in pairs))
             for size in sorted({len(asked) for asked, _ in pairs}):
                 chosen = [i for i, (asked, _) in enumerate(pairs) if len(asked) == size]
-                self._answers(tally, [pairs[i] for i in chosen], logits[chosen, size - 1 :])
+                self._answers(tally, [pairs[i] for i in chosen], fed[chosen], logits[chosen, size - 1 :])
         return sum(len(answer) for pairs in by_length.values() for _, answer in pairs)
 
     def _read(self, ids: Array, first: int) -> Array:  # [n, n_seq] -> [n, n_seq, n_vocab]
@@ -198,10 +206,10 @@ class Judge:
             found[:, n - 1] = gpt2(ids[:, :n], **weights, **config)[:, -1]
         return found
 
-    def _answers(self, tally: Tally, pairs: list[tuple[list[int], list[int]]], logits: Array) -> None:
-        """Answers of one length to prompts of one length, and the logits before each token [n, n_answer, n_vocab]."""
+    def _answers(self, tally: Tally, pairs: list[tuple[list[int], list[int]]], fed: Array, logits: Array) -> None:
+        """Answers of one length to prompts of one length, what was read [n, n_seq], the logits [n, n_answer, n_vocab]."""
         expected = np.array([answer for _, answer in pairs])  # [n, n_answer]
-        logits, unsure = self._as_run(pairs, expected, logits)
+        logits, unsure = self._as_run(pairs, expected, fed, logits)
         margins = margins_of(_flat(logits), expected.ravel()).reshape(expected.shape)
         if not (margins > 0).all() or unsure.any():
             for (asked, answer), own, doubts in zip(pairs, logits, unsure, strict=True):
@@ -217,11 +225,15 @@ class Judge:
         )
 
     def _as_run(
-        self, pairs: list[tuple[list[int], list[int]]], expected: Array, logits: Array
-    ) -> tuple[Array, Array]:  # [n, n_answer], [n, n_answer, n_vocab] -> the logits, [n, n_answer] bool
+        self, pairs: list[tuple[list[int], list[int]]], expected: Array, fed: Array, logits: Array
+    ) -> tuple[Array, Array]:  # [n, n_answer], [n, n_seq], [n, n_answer, n_vocab] -> the logits, [n, n_answer] bool
         """The logits as `run` has them, after each context by itself where another order could turn a token; which may turn."""
         flat = _flat(logits)
-        doubtful = self.second.doubtful(expected.ravel(), (flat, flat)).reshape(expected.shape)
+        doubtful = self.second.doubtful(expected.ravel(), (flat, flat))
+        if doubtful.any() and self.second.cheap:
+            wide = _flat(self.second.wide(fed)[1][:, -expected.shape[1] :])
+            doubtful &= ~self.second.far(expected.ravel(), (flat, flat), (wide, wide))
+        doubtful = doubtful.reshape(expected.shape)
         unsure, logits = np.zeros_like(doubtful), logits.copy() if doubtful.any() else logits
         for i in np.flatnonzero(doubtful.any(axis=0)).tolist():
             rows = np.flatnonzero(doubtful[:, i])
@@ -267,6 +279,11 @@ class Judge:
 
 def _flat(array: Array) -> Array:  # [n, n_seq, ...] -> [n * n_seq, ...]
     return array.reshape(-1, *array.shape[2:])
+
+
+def _rows(both: Callable[[], Pass], at: slice) -> Pass:
+    stream, logits = both()
+    return stream[at], logits[at]
 
 
 def _row(ids: Array, row: int) -> list[int]:  # [n, n_seq] -> the ids of one context

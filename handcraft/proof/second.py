@@ -4,6 +4,7 @@ A prediction is right by some slack: the margin of a token, or what is left of a
 any pass can be off (doubt.py), the first look suffices, however it was computed. Otherwise the plain forward pass is
 asked, and once more in a wider dtype:
 
+    far      a pass over a longer text, and one with more digits, leave a thousand times the slack that rounding takes there
     steady   both give nearly the same slack, and it is more than the last bits of the logits: as the pass says
     sure     the context by itself shows that no order matters, as where all its sums are exact
     unsure   neither: `run` decides whether it is wrong; where that finds it right, nobody knows, and the verdict says so
@@ -26,6 +27,7 @@ from handcraft.proof.tally import margins_of
 
 LAST_BITS = 4.0  # roundings of the largest logit that no slack is trusted in
 APART = 0.25  # of the slack, by which two passes may differ
+FAR = 2.0**10  # times as much slack as rounding is seen to take: then the same text is not asked by itself
 WIDER = {"float32": np.float64, "float64": np.longdouble}
 
 Pass = tuple[Array, Array]  # the stream and the logits after each context, [n, n_embd] and [n, n_vocab]
@@ -88,6 +90,13 @@ class Second:
             slack = self.slack(expected, found)
             same = np.abs(slack - self.slack(expected, wide)) <= APART * np.abs(slack)
             return np.isinf(slack) | (same & (np.abs(slack) > LAST_BITS * self.u * self._size(found)))
+
+    def far(self, expected: Array, found: Pass, wide: Pass) -> Array:  # [n, ...] -> [n] bool
+        """Where rounding takes less than a thousandth of the slack, and its last bits are as far from it."""
+        with np.errstate(all="ignore"):
+            slack = self.slack(expected, found)
+            same = np.abs(slack - self.slack(expected, wide)) <= np.abs(slack) / FAR
+            return np.isinf(slack) | (same & (np.abs(slack) > FAR * self.u * self._size(found)))
 
     def _size(self, found: Pass) -> Array:  # -> [n]
         """Of what a slack is computed from: a rounding of it may be that of the slack."""
