@@ -162,7 +162,6 @@ def _checked(value: Any) -> Any:
 # ------------------------------------------------------------ the meaning
 
 PLACES = 4096  # at which what depends on the place alone is kept
-UNASKED = object()
 LAZY = ("cases", "otherwise")  # what is not chosen is not asked
 Scope: TypeAlias = Mapping[str, int]  # here, end, step
 Ask: TypeAlias = Callable[[Sequence[str], Scope], Value]
@@ -218,12 +217,11 @@ def _by_place(ask: Ask, names: Sequence[str]) -> Ask:
 
     def asked(tokens: Sequence[str], scope: Scope) -> Value:
         place = where(scope)
-        found = known.get(place, UNASKED)
-        if found is UNASKED:
+        if place not in known:
             if len(known) >= PLACES:
                 known.clear()
-            found = known[place] = ask(tokens, scope)
-        return found  # type: ignore[return-value]
+            known[place] = ask(tokens, scope)
+        return known[place]
 
     return asked
 

@@ -38,7 +38,7 @@ EVERY = 100_000  # contexts or prompts up to which each is asked
 DRAWN = 20_000  # contexts otherwise, each beginning of a text and of an answer counted
 EXAMPLES = 2_000  # endings of a proof, of those that it has
 BATCH = 128  # texts at once
-DRAWS = 1024  # prompts that are drawn before those of one length are run together
+AT_ONCE = 1024  # prompts that are drawn before those of one length are run together
 CELLS = 2**21  # at most about so many scores of a head at once
 
 
@@ -228,7 +228,7 @@ class Gate:
         else:
             prompts = self._chosen(language, examples)
         asked = 0
-        while self.tally.worst is None and (batch := list(islice(prompts, DRAWS))):
+        while self.tally.worst is None and (batch := list(islice(prompts, AT_ONCE))):
             for part in _together(sorted(batch, key=len), len, self._most):
                 asked += self.judge.prompts(self.tally, part)
             self.progress(self.tally.contexts, self.size if self.size <= EVERY else DRAWN)

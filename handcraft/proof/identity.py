@@ -19,6 +19,7 @@ import hashlib
 import json
 import os
 import sys
+import sysconfig
 from collections.abc import Callable
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -46,7 +47,7 @@ from handcraft.proof.units import Units
 from handcraft.weights import flatten
 
 HEAP = 1 << 9  # the flag of a class that Python code or a heap type of C defined
-WHOLE = ("builtins", "handcraft", "numpy", "pydantic", "pydantic_core", *sys.stdlib_module_names)  # told by their names
+LIBRARY = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))  # told by their names
 SLOT = WrapperDescriptorType | MethodDescriptorType | GetSetDescriptorType | MemberDescriptorType
 APART = ("__dict__", "__weakref__", "__doc__", "__module__", "__annotations__")
 
@@ -62,7 +63,7 @@ def identity(model: Model, claim: Claim, units: Units) -> str:
     digest.update(json.dumps([config, lanes, claim.model_dump(mode="json", exclude={"source"})]).encode())
     for value in vars(claim).values():
         if callable(call := getattr(value, "call", None)):
-            digest.update(_Told().function(call).encode())
+            digest.update(_Told().plain(call).encode())
     return digest.hexdigest()
 
 
@@ -98,7 +99,7 @@ class _Told:
             return f"{{{', '.join(sorted(_Told().plain(inner) for inner in value))}}}"
         if type(value) in (tuple, list):
             return f"[{', '.join(map(self.plain, value))}]"
-        if isinstance(value, np.ndarray | np.generic) and not value.dtype.hasobject:
+        if (type(value) is np.ndarray or isinstance(value, np.generic)) and not value.dtype.hasobject:
             return f"{type(value)} {value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
         return self.code(value) if isinstance(value, CodeType) else ""
 
@@ -110,7 +111,10 @@ class _Told:
             (staticmethod | classmethod, lambda wrapped: f"{type(wrapped).__name__} {self.plain(wrapped.__func__)}"),
             (property, lambda it: f"property {self.plain([it.fget, it.fset, it.fdel])}"),
             (cached_property, lambda it: f"cached_property {self.plain(it.func)}"),
-            (partial | FunctionType | MethodType | BuiltinFunctionType | MethodWrapperType, self.function),
+            (partial, lambda it: f"partial {self.plain(it.func)} {self.plain(it.args)} {self.plain(it.keywords)}"),
+            (MethodType, lambda it: f"method {self.plain(it.__func__)} {self.plain(it.__self__)}"),
+            (BuiltinFunctionType | MethodWrapperType, lambda it: f"{it.__qualname__} {self.plain(it.__self__)}"),
+            (FunctionType, self.function),
             (SLOT, lambda it: f"{it.__objclass__.__qualname__}.{it.__name__}"),
         ]
         return next((tell(value) for kinds, tell in known if isinstance(value, kinds)), "")
@@ -118,7 +122,7 @@ class _Told:
     def _class(self, value: type) -> str:
         """Its name, and its members where Python code defined it."""
         name = f"class {value.__module__}.{value.__qualname__}"
-        if not value.__flags__ & HEAP or value.__module__.partition(".")[0] in WHOLE:
+        if not value.__flags__ & HEAP or _ours(value) or _of_a_library(value):
             return name
         members = {key: inner for key, inner in vars(value).items() if key not in APART and not key.startswith("_abc_")}
         return f"{name} {self.plain(list(value.__bases__))} {self.plain(members)}"
@@ -138,28 +142,16 @@ class _Told:
             return f"{self.plain(type(value))} {kept} {self.plain(fields)}"
         return f"{self.plain(type(value))} {os.urandom(16).hex()}"
 
-    def function(self, call: Callable[..., Any]) -> str:
+    def function(self, call: FunctionType) -> str:
         """The code of a function with what it reads, and the text of its file."""
-        if isinstance(call, partial):
-            return f"partial {self.plain(call.func)} {self.plain(call.args)} {self.plain(call.keywords)}"
-        if (inner := getattr(call, "__func__", None)) is not None:  # a method
-            return f"method {self.plain(inner)} {self.plain(getattr(call, '__self__', None))}"
-        if isinstance(call, BuiltinFunctionType | MethodWrapperType):  # a method of C is told with what it is bound to
-            return f"{call.__qualname__} {self.plain(call.__self__)}"
-        code = getattr(call, "__code__", None)
-        if not isinstance(code, CodeType):
-            return self._callable(call)
-        cells = [cell.cell_contents for cell in getattr(call, "__closure__", None) or ()]
-        given = [getattr(call, key, None) for key in ("__defaults__", "__kwdefaults__")]
+        code = call.__code__
+        cells = [cell.cell_contents for cell in call.__closure__ or ()]
+        given = [call.__defaults__, call.__kwdefaults__]
         return "\n".join([_text(code), self.code(code), self.plain(cells), self.plain(given), self._globals(call, code)])
 
-    def _callable(self, call: Any) -> str:
-        """An object that is called, or what no Python function is."""
-        return f"{getattr(call, '__qualname__', '')} {self.plain(call)}"
-
-    def _globals(self, call: Any, code: CodeType) -> str:
+    def _globals(self, call: FunctionType, code: CodeType) -> str:
         """What its code names in its module, except modules and what this package defines."""
-        known = getattr(call, "__globals__", {})
+        known = call.__globals__
         named = {name: known[name] for name in _names(code) if name in known}
         return self.plain({
             name: value for name, value in named.items()
@@ -174,6 +166,12 @@ class _Told:
 def _ours(value: Any) -> bool:
     """Whether this package defines it, whose files are counted whole."""
     return str(value.__module__).partition(".")[0] == "handcraft"
+
+
+def _of_a_library(value: type) -> bool:
+    """Whether it was installed, or is a part of Python; a user's module may have the name of one that is."""
+    file = getattr(sys.modules.get(value.__module__), "__file__", None)
+    return value.__module__ in sys.builtin_module_names if file is None else str(file).startswith(LIBRARY)
 
 
 def _names(code: CodeType) -> list[str]:

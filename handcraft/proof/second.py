@@ -86,17 +86,17 @@ class Second:
 
     def steady(self, expected: Array, found: Pass, wide: Pass) -> Array:  # [n, ...] -> [n] bool
         """Where more digits give the same slack, and one that is more than last bits."""
-        with np.errstate(all="ignore"):
-            slack = self.slack(expected, found)
-            same = np.abs(slack - self.slack(expected, wide)) <= APART * np.abs(slack)
-            return np.isinf(slack) | (same & (np.abs(slack) > LAST_BITS * self.u * self._size(found)))
+        return self._agree(expected, found, wide, APART, LAST_BITS)
 
     def far(self, expected: Array, found: Pass, wide: Pass) -> Array:  # [n, ...] -> [n] bool
         """Where rounding takes less than a thousandth of the slack, and its last bits are as far from it."""
+        return self._agree(expected, found, wide, 1 / FAR, FAR)
+
+    def _agree(self, expected: Array, found: Pass, wide: Pass, apart: float, bits: float) -> Array:  # [n, ...] -> [n] bool
         with np.errstate(all="ignore"):
             slack = self.slack(expected, found)
-            same = np.abs(slack - self.slack(expected, wide)) <= np.abs(slack) / FAR
-            return np.isinf(slack) | (same & (np.abs(slack) > FAR * self.u * self._size(found)))
+            same = np.abs(slack - self.slack(expected, wide)) <= apart * np.abs(slack)
+            return np.isinf(slack) | (same & (np.abs(slack) > bits * self.u * self._size(found)))
 
     def _size(self, found: Pass) -> Array:  # -> [n]
         """Of what a slack is computed from: a rounding of it may be that of the slack."""

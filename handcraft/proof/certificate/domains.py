@@ -21,8 +21,6 @@ from handcraft.prompts import START, Language
 from handcraft.proof.certificate.guesses import Known, fixes
 from handcraft.proof.certificate.network import Undecided
 
-NEVER = object()  # not asked before
-
 
 class Domain:
     """Every context up to n_ctx, or those that end at one position."""
@@ -108,10 +106,9 @@ class PromptDomain(Domain):
         return found
 
     def step(self, state: Any, position: int, token: int) -> Any:  # noqa: ARG002
-        found = self.known.get((state, token), NEVER)
-        if found is NEVER:
-            found = self.known[state, token] = self._step(state, token)
-        return found
+        if (state, token) not in self.known:
+            self.known[state, token] = self._step(state, token)
+        return self.known[state, token]
 
     def _step(self, state: Any, token: int) -> Any:
         text, used = self.tokens[token], state[1] + len(self.tokens[token])

@@ -36,7 +36,6 @@ Accounts: TypeAlias = tuple[Summary, ...]
 MOST_STATES = 150_000  # at one position
 MOST_IN_ALL = 450_000  # of all searches of a proof
 NOTHING = -1  # no label: the key can never be seen
-NEVER = object()  # not asked before
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +144,9 @@ class Search:
         for k in range(last + 1):
             place = k if case.order is None else case.order[k]
             name = case, k, k in levels if case.order is None else k == last, last
-            steps = self.steps[name] if name in self.steps else self.steps.setdefault(name, _Steps(*name))
+            if name not in self.steps:
+                self.steps[name] = _Steps(*name)
+            steps = self.steps[name]
             self.merged = alike[place] if alike is not None else None
             now = self._level(now, groups[place], rows, steps, found, at_end=place == last)
             self._spend(len(now))
@@ -302,9 +303,9 @@ class _Steps:
         ends: dict[Any, list[int]] = {}
         for alike in roles:
             token, n = alike[0], len(alike)
-            after = self.after.get((state, token), NEVER)
-            if after is NEVER:
-                after = self.after[state, token] = self.case.step(state, self.k, token)
+            if (state, token) not in self.after:
+                self.after[state, token] = self.case.step(state, self.k, token)
+            after = self.after[state, token]
             if after is None:
                 continue
             if not self.last:
