@@ -17,7 +17,7 @@ from handcraft.proof.assumptions import ASSUMPTIONS
 from handcraft.proof.checker import Certificate, Rejected, examine
 from handcraft.proof.checker.document import Section, Slot, claim_hash, weights_hash
 from handcraft.proof.checker.network import Network
-from handcraft.selections import cases, equal, here, step
+from handcraft.selections import cases, equal, here, latest, step, token_at
 
 GAP = 40.0
 
@@ -157,3 +157,13 @@ def test_a_difference_of_weights_that_rounds_is_not_taken_for_exact() -> None:
     wte[2, lanes] = [*2.0 ** (k - 53), *2.0 ** (k - 53), 0.0]  # o to half a last bit less of each
     report = verify(model.replace(weights={**model.weights, "wte": wte, "wpe": wpe}))
     assert report.min_margin == pytest.approx(2.0**-52 - 2.0**-52 * (1 - 2.0**-20), rel=1e-3)
+
+
+def test_a_claim_that_looks_far_back_is_refused_before_anything_is_kept() -> None:
+    """A billion positions would be kept of every state: the checker says that it is too far."""
+    p, t = position(3), token("ab")
+    claim = token_at(latest({-(10**9): "a"}))
+    model = Program(embedding=(p, t), layers=(), claim=claim).build()
+    lie = forged(model, [plain_section(3, 2)], tokens=[[0, 1]] * 3, after=[[[0, 0]]] * 3)
+    with pytest.raises(Rejected, match="the claim looks back by more than 1000 tokens"):
+        examine(model, lie)

@@ -428,6 +428,16 @@ def test_what_stands_in_no_dictionary_is_told(made: Any) -> None:
     assert of(latest(3, made("a"))) == of(latest(3, made("a"))) != of(latest(3, made("b")))
 
 
+def test_a_users_module_may_be_named_like_one_of_python() -> None:
+    """Its classes are told by their members: only what is installed is told by its name."""
+
+    def made(letter: str) -> Any:
+        kind = type("Kind", (), {"letter": letter, "__module__": "calendar.of.mine"})
+        return lambda _: kind.letter  # type: ignore[attr-defined]
+
+    assert of(latest(3, made("a"))) == of(latest(3, made("a"))) != of(latest(3, made("b")))
+
+
 @pytest.mark.parametrize("kept", [threading.Lock(), (letter for letter in "ab"), object.__new__], ids=["lock", "generator", "new"])
 def test_what_nobody_can_tell_is_never_the_same(kept: Any) -> None:
     """A claim that reads it cannot go on from a checkpoint; what is told by its name can."""
