@@ -23,7 +23,7 @@ from handcraft.expressions import Expression, evaluate
 from handcraft.proof.certificate.averages import Means, dot
 from handcraft.proof.certificate.cases import OUT, cases_of
 from handcraft.proof.certificate.network import HeadPart, Network, Undecided
-from handcraft.proof.certificate.prover import Proof, Prover, _chance_error, _margin
+from handcraft.proof.certificate.prover import Proof, Prover, _chance_error, _margins
 from handcraft.proof.certificate.rounding import Ball, Precision, exactly, grid
 from handcraft.proof.certificate.search import Slot
 from handcraft.selections import cases, count, equal, first, here, latest, lookup, lowest, otherwise, own, state, token_at, total
@@ -227,12 +227,12 @@ def test_what_two_logits_share_does_not_part_them() -> None:
     """A margin counts a shared uncertainty once and an own one twice; of equals none is ahead."""
     g = np.array([[0.5], [0.5], [-0.5]])
     logits = Ball(np.array([3.0, 1.0, 1.0]), np.array([0.125, 0.25, 0.0]), g)
-    margin, radius = _margin(logits, 0)
+    (margin,), radius = _margins(logits[None], 0)
     assert margin == pytest.approx(0.875)
     assert radius == pytest.approx(1.125)
-    assert not _margin(exactly(np.array([1.0, 1.0])), 0)[0] > 0
-    assert not _margin(ball([2.0, 1.0], [np.nan, 0.0]), 0)[0] > 0
-    assert not _margin(ball([2.0, 1.0], [0.0, np.inf]), 0)[0] > 0
+    assert not _margins(exactly(np.array([1.0, 1.0]))[None], 0)[0][0] > 0
+    assert not _margins(ball([2.0, 1.0], [np.nan, 0.0])[None], 0)[0][0] > 0
+    assert not _margins(ball([2.0, 1.0], [0.0, np.inf])[None], 0)[0][0] > 0
 
 
 def test_a_chance_is_as_wrong_as_its_worst_logits() -> None:

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from runners import TEXTS, agreement, transformers
+from runners import RUNNERS, TEXTS, agreement, transformers
 from table import documented, documented_low
 from transformers import AutoTokenizer
 
@@ -29,7 +29,7 @@ def test_the_runtime_chooses_the_same_tokens(name: str, to: str, tmp_path: Path)
     found = agreement(model, to, tmp_path / to)
     contexts, bound = documented(name, to)
     assert found.argmax_disagreements == 0
-    assert found.contexts >= min(contexts, TEXTS)  # the page was made with more positions of the same prompts
+    assert found.contexts == contexts if to in RUNNERS else found.contexts >= contexts  # an export compares more itself
     assert found.max_logit_error is not None
     assert found.max_logit_error <= max(bound, 1e-5 * found.largest_logit)
 
