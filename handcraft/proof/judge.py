@@ -21,6 +21,7 @@ from handcraft.proof.tally import Find, Tally, Wrong, margins_of
 
 MOST = 2**10  # of those that a wider pass does not confirm, so many are followed number by number at once
 TOGETHER = 2**10  # contexts of a second look
+TEXTS = 2**7  # in one pass: their scores stay in the cache of a processor
 
 
 class Judge:
@@ -200,7 +201,8 @@ class Judge:
         """The logits after each prefix of `first` tokens and more, as `run` would have them: nothing later is in view."""
         weights, config = self.model.weights, self.model.config
         if self.model.causal:
-            return gpt2(ids, **weights, **config)
+            some = [gpt2(ids[i : i + TEXTS], **weights, **config) for i in range(0, len(ids), TEXTS)]
+            return np.concatenate(some) if len(some) > 1 else some[0]
         found = np.zeros((*ids.shape, len(self.model.vocabulary)), dtype=self.model.dtype)
         for n in range(first, ids.shape[1] + 1):
             found[:, n - 1] = gpt2(ids[:, :n], **weights, **config)[:, -1]

@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,16 @@ class Proof:
     cases: int = 0
 
 
+@dataclass(frozen=True, eq=False)
+class Waiting:
+    """Rows of a case that are to be judged: their finals [n_rows], each head's mean value there, what is asked of them."""
+
+    case: Case
+    asked: list[Asked]
+    finals: Array
+    means: dict[tuple[int, int], Ball]
+
+
 class Prover:
     """One model and one claim."""
 
@@ -75,6 +86,7 @@ class Prover:
         self.column = model.program.layout.column[Lane.parse(claim.lane)] if isinstance(claim, Residual) and model.program else 0
         self.proof = Proof(cases=len(self.cases))
         self.counted: Counter[Domain] = Counter()
+        self.waiting, self.waited = list[Waiting](), 0  # and how many rows they are
         self.steps: dict[Any, Any] = {}  # of the case that is searched
 
     @np.errstate(all="ignore")  # what has no bound stays without one, and no margin is above that
@@ -84,6 +96,7 @@ class Prover:
         for i, case in enumerate(self.cases):
             self._case(case)
             self.progress(i + 1, len(self.cases))
+        self._judged()
         self._whole()
         self._covered()
         return self.proof
@@ -140,7 +153,7 @@ class Prover:
         ends = np.isin(self.emissions.level, levels) & np.isin(self.emissions.token, case.last(range(self.network.n_vocab)))
         here = np.flatnonzero(ends)  # the emissions at which a context can end
         if not self.stages:
-            self._judge(case, self._search(case, [], here, levels), [], 0)
+            self._judge(case, self._search(case, [], here, levels), [])
             return
         for slots, members in self._queries(0, self.streams[here], here):
             at = sorted(set(self.emissions.level[members].tolist()))
@@ -177,7 +190,7 @@ class Prover:
         if not endings:
             return
         if stage + 1 == len(self.stages):
-            self._judge(case, endings, slots, stage + 1)
+            self._judge(case, endings, slots)
             return
         rows = list(dict.fromkeys((final, accounts) for _, final, accounts in endings))
         x = by_rows(lambda some: self._stream(rows[some], slots, stage + 1), len(rows))
@@ -227,46 +240,69 @@ class Prover:
 
     def _stream(self, rows: Sequence[Row], slots: list[Slot], stages: int) -> Ball:  # -> [n_rows, n_embd]
         """The stream of each row, after so many stages, at the next stage's input or in the end."""
+        return self._after(*self._arrived(rows, slots, stages), stages)
+
+    def _arrived(self, rows: Sequence[Row], slots: list[Slot], stages: int) -> tuple[Array, dict[tuple[int, int], Ball]]:
+        """The final of each row [n_rows], and of each head of so many stages the mean value there [n_rows, n_value]."""
         finals = np.array([final for final, _ in rows])
         heads: list[HeadPart] = [head for i in self.stages[:stages] for head in self.network.final[i]]
         means = {}
         for k, (head, slot) in enumerate(zip(heads, slots, strict=True)):
             pairs = [slot.means.mean(accounts[k]) for _, accounts in rows]
             means[head.name] = Ball(np.stack([c for c, _ in pairs]), np.stack([r for _, r in pairs]))
+        return finals, means
+
+    def _after(self, finals: Array, means: dict[tuple[int, int], Ball], stages: int) -> Ball:  # [n_rows] -> [n_rows, n_embd]
+        """The stream after so many stages."""
         stop = self.stages[stages] if stages < len(self.stages) else len(self.network.blocks)
         first = self.stages[0] if self.stages else stop
         return self._through(first, stop, self.streams[finals], finals, means, shared=True)
 
     # ------------------------------------------------------------ the judgement
 
-    def _judge(self, case: Case, endings: Endings, slots: list[Slot], stages: int) -> None:
-        if not endings:
-            return
+    def _judge(self, case: Case, endings: Endings, slots: list[Slot]) -> None:
+        """Endings of a case are counted, and judged with those of others: most queries have few."""
         together: dict[Row, list[Any]] = {}
         for expected, final, accounts in endings:
             together.setdefault((final, accounts), []).append(expected)
         rows = list(together)
         for i in range(0, len(rows), ROWS):
-            self._rows(case, rows[i : i + ROWS], together, endings, slots, stages)
+            some = rows[i : i + ROWS]
+            asked = [ask for n, row in enumerate(some) for ask in self._counted(case, n, row, together[row], endings)]
+            self.waiting.append(Waiting(case, asked, *self._arrived(some, slots, len(self.stages))))
+            self.waited += len(some)
+            if self.waited >= ROWS:
+                self._judged()
 
-    def _rows(
-        self, case: Case, rows: list[Row], together: dict[Row, list[Any]], endings: Endings, slots: list[Slot], stages: int
-    ) -> None:
-        """Some rows of a judgement, each with all that the claim says of contexts that end so."""
-        x = self._stream(rows, slots, stages)  # [n_rows, n_embd]
-        logits = self.network.logits(x.lifted())  # [n_rows, n_vocab]
-        x, asked = x.collapsed(), list[Asked]()
-        for row, (final, accounts) in enumerate(rows):
-            for expected in together[final, accounts]:
-                ending = endings[expected, final, accounts]
-                self.proof.endings += ending.count
-                if case.domain is not None:
-                    self.counted[case.domain] += ending.count
-                self.proof.contexts += ending.prompts
-                if expected is not None:
-                    self.proof.checked += ending.count
-                    asked.append((row, expected, ending))
-        self._against(case, asked, x, logits)
+    def _counted(self, case: Case, number: int, row: Row, told: list[Any], endings: Endings) -> Iterator[Asked]:
+        """What is asked of a row, with all that the claim says of contexts that end so; each of them is counted."""
+        for expected in told:
+            ending = endings[expected, *row]
+            self.proof.endings += ending.count
+            if case.domain is not None:
+                self.counted[case.domain] += ending.count
+            self.proof.contexts += ending.prompts
+            if expected is not None:
+                self.proof.checked += ending.count
+                yield number, expected, ending
+
+    def _judged(self) -> None:
+        """All that waited is judged. Raises Undecided where one may be wrong."""
+        waiting, self.waiting, self.waited = self.waiting, [], 0
+        if not waiting:
+            return
+        finals, means = np.concatenate([some.finals for some in waiting]), {}
+        for name in waiting[0].means:
+            parts = [some.means[name] for some in waiting]
+            means[name] = Ball(np.concatenate([part.c for part in parts]), np.concatenate([part.r for part in parts]))
+        x = self._after(finals, means, len(self.stages))  # [n_rows, n_embd]
+        logits, x, first = self.network.logits(x.lifted()), x.collapsed(), 0  # [n_rows, n_vocab]
+        for case, those in groupby(waiting, key=lambda some: some.case):
+            asked = list[Asked]()
+            for some in those:
+                asked += [(first + row, expected, ending) for row, expected, ending in some.asked]
+                first += len(some.finals)
+            self._against(case, asked, x, logits)
 
     def _against(self, case: Case, asked: list[Asked], x: Ball, logits: Ball) -> None:
         """Endings against the claim. Raises Undecided where one may be wrong."""

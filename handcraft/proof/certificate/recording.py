@@ -154,6 +154,7 @@ class Recorder(Pairs):
         self.written: dict[int, Trail] = {}  # the trails that are sections already: kept, so that no other has its id
         self.saw: dict[int, tuple[bool, Trail]] = {}  # of each trail, whether the next stage is blind
         self.proof, self.counted, self.emissions.spent = Proof(cases=len(self.cases)), Counter(), 0
+        self.waiting, self.waited = [], 0
 
     def _watch(self, search: Search, case: Case, members: Array, levels: list[int]) -> None:
         self.draft = _Draft(case, members, tuple(levels), Trail(self.groups))
@@ -190,8 +191,8 @@ class Recorder(Pairs):
             found[level] = accounts
         return found
 
-    def _judge(self, case: Case, endings: Endings, slots: list[Slot], stages: int) -> None:
-        super()._judge(case, endings, slots, stages)
+    def _judge(self, case: Case, endings: Endings, slots: list[Slot]) -> None:
+        super()._judge(case, endings, slots)
         draft = self.draft
         if endings and not (draft.blind and id(draft.trail) in self.written):
             self.sections.append(self._section(draft, slots))

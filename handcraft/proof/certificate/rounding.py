@@ -30,6 +30,9 @@ OWN = 2.0**-53  # the unit roundoff of the centres
 MOST_TERMS = 2_000_000  # looked at in one go
 ROWS = 1_024  # of which what they share is known at once
 NEVER = 4000.0  # the grid of a zero: it is a multiple of every power of two
+UNKNOWN = -1e6  # the grid of what is uncertain, below every other even with the grid of a weight
+ABSENT = 1e9  # the grid of a weight that is not there, above every other even with UNKNOWN
+AT_ONCE = 2**16  # products whose grids are looked at together
 LIPSCHITZ = 1.13  # of gelu: its slope is at most 1.129
 BEND = 0.5  # of gelu: half its second derivative is at most 0.4
 GELU_ERROR = 16.0  # roundings of size |x| in evaluating gelu, tanh within 8u included
@@ -151,7 +154,7 @@ class Precision:
             part = w[np.ix_(read, columns)]
             c[:, columns], r[:, columns] = self._columns(x[:, read], part, b[columns])
             if g is not None and x.g is not None:
-                g[:, columns] = np.einsum("nis,ij->njs", x.g[:, read], part, optimize=True)
+                g[:, columns] = np.matmul(part.T, x.g[:, read])
         return self.snapped(Ball(c, r, g))
 
     def _columns(self, x: Ball, w: Array, b: Array) -> tuple[Array, Array]:  # [n, k], [k, m], [m] -> [n, m], [n, m]
@@ -159,11 +162,8 @@ class Precision:
         lost = ~np.isfinite(radius)  # [n, k]
         x, radius = Ball(x.c, np.where(lost, 0.0, x.r), x.g), np.where(lost, 0.0, radius)
         loose, size = radius @ np.abs(w), np.abs(x.c) @ np.abs(w) + np.abs(b)  # [n, m]
-        known = np.where((radius == 0) | (x.c == 0), grid(x.c), -np.inf)  # [n, k]
-        fine = grid(w)  # [k, m]
-        finest = np.tile(grid(b), (len(x.c), 1))  # [n, m]
-        for i in range(len(w)):
-            np.minimum(finest, np.where(full[i], known[:, i, None] + fine[i], NEVER), out=finest)
+        known = np.where((radius == 0) | (x.c == 0), grid(x.c), UNKNOWN)  # [n, k]
+        finest = np.minimum(_finest(known, np.where(full, grid(w), ABSENT)), grid(b))  # [n, m]
         there = (x.c != 0) | (radius != 0)  # [n, k]
         rounds = there & ~(power_of_two(x.c) & (radius == 0))  # [n, k]: a product with it may round
         doubled = (rounds.astype(np.float64) @ (full & ~power_of_two(w))) == 0  # [n, m]
@@ -247,3 +247,12 @@ def _together(x: Ball, y: Ball) -> Array | None:
     g = np.array(x.g)
     g[..., : y.shared] += y.g
     return g
+
+
+def _finest(known: Array, fine: Array) -> Array:  # [n, k], [k, m] -> [n, m]
+    """The least sum of grids over the products of each row and column; -inf where one is not known."""
+    found = np.full((len(known), fine.shape[1]), NEVER)
+    some = max(1, AT_ONCE // max(1, found.size))
+    for i in range(0, len(fine), some):
+        np.minimum(found, (known[:, i : i + some, None] + fine[i : i + some]).min(axis=1), out=found)
+    return np.where(found < UNKNOWN / 2, -np.inf, found)

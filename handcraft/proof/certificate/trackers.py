@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from handcraft.expressions import Expression
@@ -82,16 +83,19 @@ def _matching(e: Expression, known: Known, *, token: bool = False) -> Tracker:
     if any(-offset > MOST_BACK for offset, _ in rows):
         raise Undecided(f"the claim looks back by more than {MOST_BACK} tokens")
 
+    @cache
+    def fits(x: str) -> tuple[bool, ...]:
+        return tuple([x in what if isinstance(what, tuple) else x == what for _, what in rows])
+
     def step(state: Any, j: int, x: str) -> Any:
         value, history = state
-        fits = [x in what if isinstance(what, tuple) else x == what for _, what in rows]
-        met = all(fit if not o else past[0] for (o, _), fit, past in zip(rows, fits, history, strict=True))
-        if met and within(j):
+        met = within(j) and all(past[0] if past else fit for fit, past in zip(fits(x), history, strict=True))
+        if met:
             value = _taken(e.op, value, x if token else j)
-        return value, tuple((*past, fit)[1:] for fit, past in zip(fits, history, strict=True))
+        return value, tuple([(*past, fit)[1:] if past else past for fit, past in zip(fits(x), history, strict=True)])
 
     def role(_: int, x: str) -> Hashable:
-        return tuple(x in what if isinstance(what, tuple) else x == what for _, what in rows), x if token else None
+        return fits(x), x if token else None
 
     start = 0 if e.op == "count" else None
     return Tracker((start, tuple((False,) * -offset for offset, _ in rows)), step, lambda state: state[0], role)

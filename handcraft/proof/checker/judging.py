@@ -1,4 +1,4 @@
-"""What the endings of a section show: the stream of the last position, block by block, and in the end the logits.
+"""What the endings of all sections show: the stream of the last position, block by block, and in the end the logits.
 
 Rules of this file: a context that does not ask what its section says is not answered by it, and not counted; every
 other one must be right.
@@ -16,11 +16,12 @@ from handcraft.claims import Claim, Distribution, Residual
 from handcraft.gpt2 import Array
 from handcraft.proof.checker.boxes import Box, Rejected, hull
 from handcraft.proof.checker.network import Head
-from handcraft.proof.checker.sections import Example, Walk
+from handcraft.proof.checker.sections import Example, Setting, Walk
 
 EXPANDED = 20_000  # rows of a section up to which the states of earlier positions are told apart
 CHUNK = 512  # rows at a time
 EMISSIONS = 2**14  # that they come from, about
+HELD = 2**15  # states of their walks, about
 EXAMPLES = 2_000  # of the endings, at most
 
 
@@ -72,100 +73,136 @@ class Found:
             self.examples, self.stride = self.examples[::2], 2 * self.stride
 
 
-class Judge:
-    """The endings of one section; `column` is the lane that a claim on a lane is about."""
+Asked = tuple[int, Any, tuple[Walk, Example]]  # the row, what must follow, an ending
 
-    def __init__(self, walk: Walk, claim: Claim, column: int, found: Found) -> None:
-        self.walk, self.network, self.emissions = walk, walk.network, walk.emissions
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """The stream of the last position of some contexts: where in which walk they end, the states of earlier positions."""
+
+    number: int  # of the ending: all rows of one have the same
+    walk: Walk
+    place: Any  # (level, token, earlier states, what heads saw)
+    states: tuple[int, ...]
+
+
+class Judge:
+    """The endings of all sections; `column` is the lane that a claim on a lane is about."""
+
+    def __init__(self, setting: Setting, claim: Claim, column: int, found: Found) -> None:
+        self.network, self.emissions, self.work = setting.network, setting.emissions, setting.work
         self.claim, self.column, self.found = claim, column, found
-        self.views = {view.slot.name: (i, view) for i, view in enumerate(walk.views)}
+        self.waiting: list[Row] = []
+        self.count, self.size, self.held = 0, 0, 0  # of what waits: endings, emissions, states of their walks
         self.means: dict[Any, tuple[Array, Array]] = {}
 
-    def run(self) -> None:
-        """Every ending, some at a time."""
-        places, work = list(self.walk.endings), self.walk.setting.work
-        apart = sum(len(place[2]) for place in places) <= EXPANDED
-        most = max((len(place[2]) for place in places), default=1)
-        size = max(1, min(CHUNK, EMISSIONS // most))
-        for i in range(0, len(places), size):
-            chunk = places[i : i + size]
-            work.spend(sum(len(place[2]) for place in chunk))
-            rows = [(n, states) for n, p in enumerate(chunk) for states in ([(s,) for s in p[2]] if apart else [tuple(p[2])])]
-            self._rows(chunk, np.array([n for n, _ in rows]), [states for _, states in rows])
+    def add(self, walk: Walk) -> None:
+        """Every ending of a section; those of several are judged together, since most sections have few."""
+        apart, held = sum(len(place[2]) for place in walk.endings) <= EXPANDED, sum(map(len, walk.back))
+        if self.held + held > HELD:
+            self.run()
+        self.held += held
+        for place in walk.endings:
+            self.work.spend(len(place[2]))
+            if self.count == CHUNK or self.size + len(place[2]) > EMISSIONS:
+                self.run()
+            states = [(s,) for s in place[2]] if apart else [tuple(place[2])]
+            self.waiting += [Row(self.count, walk, place, row) for row in states]
+            self.count, self.size = self.count + 1, self.size + len(place[2])
 
-    def _rows(self, places: list[Any], number: Array, states: list[tuple[int, ...]]) -> None:
-        """Rows of the stream: the place that each belongs to, and the states of earlier positions."""
-        levels, tokens = (np.array([places[n][i] for n in number]) for i in (0, 1))
-        ends = zip(levels.tolist(), tokens.tolist(), states, strict=True)
-        emissions = [[self.emissions.emission(level, s, token) for s in row] for level, token, row in ends]
-        x, alive = self.network.embed(tokens, levels), np.arange(len(number))  # [n_rows, n_embd]
+    def run(self) -> None:
+        """All that waits is judged. Raises Rejected where one may be wrong."""
+        rows, self.waiting, self.count, self.size, self.held = self.waiting, [], 0, 0, 0
+        self.means.clear()
+        if rows:
+            self._rows(rows)
+
+    def _rows(self, rows: list[Row]) -> None:
+        """The streams of all rows, those left out that do not ask what their section says."""
+        levels, tokens = (np.array([row.place[i] for row in rows]) for i in (0, 1))
+        ends, number = zip(levels.tolist(), tokens.tolist(), rows, strict=True), np.array([row.number for row in rows])
+        emissions = [[self.emissions.emission(level, s, token) for s in row.states] for level, token, row in ends]
+        x, alive = self.network.embed(tokens, levels), np.arange(len(rows))  # [n_rows, n_embd]
         for i, heads in enumerate(self.network.heads):
             queries = {head.number: self.network.floats.linear(x.plain(), *head.q).plain() for head in heads}
             inside = np.ones(len(alive), dtype=bool)
             for head in heads:
-                if (i, head.number) in self.views and (view := self.views[i, head.number][1]).slot.query is not None:
-                    inside &= view.asked(queries[head.number])
-            x, alive = x[inside], alive[inside]
-            if not len(alive):
+                inside &= self._asked(head, queries[head.number], [rows[j] for j in alive])
+            if not inside.any():
                 return
-            means = {head.number: self._mean(head, queries[head.number][inside], places, number[alive],
+            if not inside.all():
+                x, alive, queries = x[inside], alive[inside], {number: q[inside] for number, q in queries.items()}
+            means = {head.number: self._mean(head, queries[head.number], [rows[j] for j in alive],
                                              [emissions[j] for j in alive]) for head in heads}  # fmt: skip
             x = self.network.through(i, x, means)
         if np.intersect1d(np.delete(number, alive), number[alive]).size:
             raise Rejected("a section answers only some of the contexts of a state")
-        self._shown(places, number[alive], x)
+        self._shown([rows[j] for j in alive], x)
 
-    def _mean(self, head: Head, q: Box, places: list[Any], number: Array, emissions: list[list[int]]) -> tuple[Array, Array]:
+    def _asked(self, head: Head, q: Box, rows: list[Row]) -> Array:  # [n_rows, d_head] -> [n_rows] bool
+        """Which rows ask of the head what their section says; where that is nothing, any query."""
+        inside, name = np.ones(len(rows), dtype=bool), (head.layer, head.number)
+        if name in self.emissions.followed:
+            return inside
+        views = [row.walk.named[name][1] for row in rows]
+        known = np.flatnonzero([view.slot.query is not None for view in views])
+        if len(known):
+            c, r = (np.concatenate(part) for part in zip(*[(views[i].query.c, views[i].query.r) for i in known], strict=True))
+            inside[known] = (np.abs(q.c[known] - c) + q.r[known] <= r).all(axis=1)
+        return inside
+
+    def _mean(self, head: Head, q: Box, rows: list[Row], emissions: list[list[int]]) -> tuple[Array, Array]:
         """A head's mean value in every row [n_rows, n_value]."""
         name = head.layer, head.number
-        if name not in self.views:
+        if name in self.emissions.followed:
             c, r = self.emissions.mean(name, np.concatenate(emissions))
             starts = np.cumsum([0, *(len(row) for row in emissions[:-1])])
             together = len(c) > len(emissions)
             return hull(np.minimum.reduceat(c - r, starts), np.maximum.reduceat(c + r, starts)) if together else (c, r)
-        slot, view = self.views[name]
-        found = []
-        for row, n in enumerate(number.tolist()):
-            level, seen = places[n][0], places[n][3][slot]
-            blind = view.slot.query is None
-            key = (name, q.c[row].tobytes(), q.r[row].tobytes(), level, emissions[row][0]) if blind else (name, seen, level)
-            if key not in self.means:
-                if blind and len(emissions[row]) > 1:
-                    raise Rejected("there are too many states of earlier positions to tell apart")
-                self.means[key] = view.blind(q[[row]], level, emissions[row][0]) if blind else view.softmax.mean(seen, level + 1)
-            found.append(self.means[key])
+        found = [self._seen(name, q[[i]], row, emissions[i]) for i, row in enumerate(rows)]
         return np.stack([c for c, _ in found]), np.stack([r for _, r in found])
 
-    def _shown(self, places: list[Any], number: Array, x: Box) -> None:
+    def _seen(self, name: tuple[int, int], q: Box, row: Row, emissions: list[int]) -> tuple[Array, Array]:  # [1, d_head]
+        """The mean value of a head that is not followed, in one row [n_value]."""
+        (slot, view), level = row.walk.named[name], row.place[0]
+        blind, seen = view.slot.query is None, row.place[3][slot]
+        key = (name, view.slot.gap, q.c.tobytes(), q.r.tobytes(), level, emissions[0]) if blind else (view, seen, level)
+        if key not in self.means:
+            if blind and len(emissions) > 1:
+                raise Rejected("there are too many states of earlier positions to tell apart")
+            self.means[key] = view.blind(q, level, emissions[0]) if blind else view.softmax.mean(seen, level + 1)
+        return self.means[key]
+
+    def _shown(self, rows: list[Row], x: Box) -> None:
         found, counted, rounding = self.found, set[int](), self.network.rounding(x)  # [n_rows, n_vocab]
-        asked: list[tuple[int, Any, Example]] = []  # row, what must follow, an ending
-        for row, n in enumerate(number.tolist()):
-            for expected, (count, example) in self.walk.endings[places[n]].items():
-                if n not in counted:
-                    key = self.walk.section.end, places[n][0]
+        asked: list[Asked] = []  # row, what must follow, an ending
+        number = np.array([row.number for row in rows])
+        for i, row in enumerate(rows):
+            for expected, (count, example) in row.walk.endings[row.place].items():
+                if row.number not in counted:
+                    key = row.walk.section.end, row.place[0]
                     found.answered[key] = found.answered.get(key, 0) + count
                     found.spoken += count * (expected is not None)
                 if expected is not None:
-                    asked.append((row, expected, example))
-                    if n not in counted and found.wants():
-                        found.keep(self._example(x, np.flatnonzero(number == n), expected, rounding, example))
-            counted.add(n)
+                    asked.append((i, expected, (row.walk, example)))
+                    if row.number not in counted and found.wants():
+                        found.keep(self._example(x, np.flatnonzero(number == row.number), expected, rounding, row.walk, example))
+            counted.add(row.number)
         if isinstance(self.claim, Residual | Distribution):
             self._near(x, asked)
         else:
             self._right(x, asked, rounding)
 
-    def _example(self, x: Box, rows: Array, expected: Any, rounding: Array, example: Example) -> Shown:
+    def _example(self, x: Box, rows: Array, expected: Any, rounding: Array, walk: Walk, example: Example) -> Shown:
         """An ending by one of its contexts, which may be in any of these rows."""
         if isinstance(self.claim, Residual):
             c, r = x.c[rows][:, [self.column]], x.radius[rows][:, [self.column]]  # [n_rows, 1]
         else:
             c, r = self.network.logits(x, rows, rounding)  # [n_rows, n_vocab]
         r = r * (1 + 1e-12) + 1e-15 * np.abs(c)
-        return Shown(tuple(self.walk.example(example)), expected, (c - r).min(axis=0), (c + r).max(axis=0),
-                     self.walk.section.end)  # fmt: skip
+        return Shown(tuple(walk.example(example)), expected, (c - r).min(axis=0), (c + r).max(axis=0), walk.section.end)
 
-    def _right(self, x: Box, asked: list[tuple[int, Any, Example]], rounding: Array) -> None:
+    def _right(self, x: Box, asked: list[Asked], rounding: Array) -> None:
         """Whether rows give the tokens that are expected. Raises Rejected where one may not."""
         found, rows = self.found, np.array([row for row, _, _ in asked], dtype=int)
         tokens = np.array([expected for _, expected, _ in asked], dtype=int)
@@ -175,23 +212,23 @@ class Judge:
             margins[those], errors[those] = self.network.ahead(x, rows[those], token, rounding)
         if not (margins > 0).all():
             raise Rejected(f"the margin may be {margins[~(margins > 0)][0]:.6g}")
-        for (_, _, example), margin in zip(asked, margins.tolist(), strict=True):
+        for (_, _, (walk, example)), margin in zip(asked, margins.tolist(), strict=True):
             if margin < found.margin * (1 - 1e-6):  # of nearly equal ones the first, on any machine
-                found.at = self.walk.example(example)
+                found.at = walk.example(example)
             found.margin = min(found.margin, margin)
         found.error = max(found.error, float(errors.max(initial=0.0)))
 
-    def _near(self, x: Box, asked: list[tuple[int, Any, Example]]) -> None:
+    def _near(self, x: Box, asked: list[Asked]) -> None:
         """Whether rows give the numbers or the probabilities that are expected. Raises Rejected where one may not."""
         found, tolerance = self.found, self.claim.tolerance  # type: ignore[union-attr]
-        for (_, _, example), error in zip(asked, self._errors(x, asked), strict=True):
+        for (_, _, (walk, example)), error in zip(asked, self._errors(x, asked), strict=True):
             if error > found.error * (1 + 1e-6):
-                found.at = self.walk.example(example)
+                found.at = walk.example(example)
             found.error = max(found.error, error)
             if not error <= tolerance:
                 raise Rejected(f"the error may be {error:.6g}, more than {tolerance:g}")
 
-    def _errors(self, x: Box, asked: list[tuple[int, Any, Example]]) -> list[float]:
+    def _errors(self, x: Box, asked: list[Asked]) -> list[float]:
         """How far each row can be off what is expected."""
         rows = [row for row, _, _ in asked]
         if isinstance(self.claim, Residual):

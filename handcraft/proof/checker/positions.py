@@ -25,7 +25,7 @@ Followed = dict[tuple[int, int], tuple[float, list[list[int]] | None]]  # (layer
 class Offered:
     """What every emission offers to one head: its key [n, d_head], its value [n, n_value] and how far that can be off.
 
-    The values are also numbered: `numbers` are rows of `values`.
+    The values are also numbered: `numbers` are rows of `values`, and so are `covers`, one for all values of a position.
     """
 
     keys: Box
@@ -33,6 +33,7 @@ class Offered:
     r: Array
     values: Values
     numbers: list[int]
+    covers: list[int]
 
 
 @dataclass
@@ -122,7 +123,8 @@ class Emissions:
             k, v = ([floats.linear(x, *part).plain() for x in chunks] for part in (head.k, head.v))
             keys = Box.of(np.concatenate([x.c for x in k]), np.concatenate([x.r for x in k]))
             c, r, values = np.concatenate([x.c for x in v]), np.concatenate([x.r for x in v]), Values()
-            self.keys[name] = Offered(keys, c, r, values, values.numbers(c, r))
+            low, high = np.minimum.reduceat(c - r, self.first), np.maximum.reduceat(c + r, self.first)  # [n_positions, n_value]
+            self.keys[name] = Offered(keys, c, r, values, values.numbers(c, r), values.numbers(*hull(low, high)))
         return self.keys[name]
 
     def mean(self, name: tuple[int, int], rows: Array) -> tuple[Array, Array]:  # [n] -> [n, n_value] each

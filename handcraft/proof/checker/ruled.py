@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import cache
 from math import ceil
 from typing import Any
 
@@ -22,6 +23,7 @@ from handcraft.proof.checker.reading import OUT, SELECTIONS, Aligned, Domain, En
 from handcraft.transducers import Transducer
 
 FARTHEST = 1_000  # tokens that a selection may look back by: all of them are kept
+Machine = tuple[Any, Callable[[Any, int, str], Any], Callable[[str], Any]]
 NONE_AFTER = 0  # the label of a token after which there is nothing
 
 
@@ -61,7 +63,8 @@ class Ruled(Reading):
         self._labels: list[tuple[int, ...]] = []  # the same by their numbers
         self._classes: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
         self.steps = [self._machine(e) for e in self.followed]
-        self.start = (() if domain.language is None else (START, 0), *(start for start, _ in self.steps))
+        self.kinds = [self._kinds(kind) for _, _, kind in self.steps]
+        self.start = (() if domain.language is None else (START, 0), *(start for start, _, _ in self.steps))
 
     def _follow(self, e: Any) -> None:
         if not isinstance(e, Expression):
@@ -95,7 +98,7 @@ class Ruled(Reading):
         if inside is None:
             return None
         text = self.domain.tokens[token]
-        return (inside, *(step(m, position, text) for (_, step), m in zip(self.steps, memory[1:], strict=True)))
+        return (inside, *(step(m, position, text) for (_, step, _), m in zip(self.steps, memory[1:], strict=True)))
 
     def groups(self, memory: Any, position: int) -> list[tuple[Any, tuple[int, ...]]]:
         """As `step` says of every token; each part of a memory is asked by itself, since many memories share it."""
@@ -107,21 +110,33 @@ class Ruled(Reading):
             self._classes[shape] = self._together([self._labels[number] for number in shape])
         return [(tuple([row[tokens[0]] for row, _ in parts]), tokens) for tokens in self._classes[shape]]
 
+    def _kinds(self, kind: Callable[[str], Any]) -> tuple[list[int], list[int]]:
+        """Of each token the number of its kind, and of each kind its first token."""
+        found: dict[Any, int] = {}
+        kinds = [found.setdefault(kind(text), len(found)) for text in self.domain.tokens]
+        return kinds, [kinds.index(number) for number in range(len(found))]
+
     def _part(self, part: int, value: Any) -> tuple[list[Any], int]:
         """What a part of a memory becomes by each token, and the number of how it tells tokens apart."""
         found = self._inner.get((part, value))
         if found is None:
-            at, tokens = self._asked, self.domain.tokens
-            if part == 0:
-                row = [self.domain.step(value, at, token, self.end) for token in range(len(tokens))]
-            else:
-                row = [self.steps[part - 1][1](value, at, text) for text in tokens]
+            row = self._allowed(value) if part == 0 else self._stepped(part - 1, value)
             first: dict[Any, int] = {None: NONE_AFTER}
             labels = tuple([first.setdefault(after, len(first)) for after in row])
             number = self._shapes.setdefault(labels, len(self._shapes))
             self._labels += [labels] * (number == len(self._labels))
             found = self._inner[part, value] = row, number
         return found
+
+    def _allowed(self, state: Any) -> list[Any]:
+        """Where the prompt stands after each token."""
+        return [self.domain.step(state, self._asked, token, self.end) for token in range(len(self.domain.tokens))]
+
+    def _stepped(self, number: int, value: Any) -> list[Any]:
+        """What a selection remembers after each token: one of each kind is asked."""
+        (kinds, firsts), step = self.kinds[number], self.steps[number][1]
+        after = [step(value, self._asked, self.domain.tokens[token]) for token in firsts]
+        return [after[kind] for kind in kinds]
 
     @staticmethod
     def _together(labels: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
@@ -177,23 +192,27 @@ class Ruled(Reading):
 
     # ------------------------------------------------------------ what a selection needs of the past
 
-    def _machine(self, e: Expression) -> tuple[Any, Callable[[Any, int, str], Any]]:
-        """A memory and how a token changes it; where it is a tuple, its first is the value."""
+    def _machine(self, e: Expression) -> Machine:
+        """A memory, how a token changes it, and the kind of a token; where a memory is a tuple, its first is the value.
+
+        Tokens of one kind change every memory alike.
+        """
         if e.op == "state":
             rows = e.rows
-            return rows[()], lambda m, _, x: rows.get((m, x), m)
+            return rows[()], lambda m, _, x: rows.get((m, x), m), lambda x: x
         if e.op == "token_at":
             place: Any = e.args[0]
             if isinstance(place, Expression) and place.op in ("first", "latest"):
                 return self._matching(place, token=True)
             at = self._fixed(place)
-            return None, lambda m, j, x: x if j == at else m
+            return None, lambda m, j, x: x if j == at else m, lambda x: x
         inside = self._inside(e)
         if e.op in ("total", "lowest"):
-            add: Callable[[int, str], int] = lambda j, x: int(e.rows.get((x,), 0)) if inside(j) else 0  # noqa: E731
+            worth: Callable[[str], int] = lambda x: int(e.rows.get((x,), 0))  # noqa: E731
+            add: Callable[[int, str], int] = lambda j, x: worth(x) if inside(j) else 0  # noqa: E731
             if e.op == "total":
-                return 0, lambda m, j, x: m + add(j, x)
-            return (0, 0), lambda m, j, x: (min(m[0], m[1] + add(j, x)), m[1] + add(j, x))
+                return 0, lambda m, j, x: m + add(j, x), worth
+            return (0, 0), lambda m, j, x: (min(m[0], m[1] + add(j, x)), m[1] + add(j, x)), worth
         return self._matching(e, token=False)
 
     def _inside(self, e: Expression) -> Callable[[int], bool]:
@@ -202,23 +221,27 @@ class Ruled(Reading):
         until = 0 if e.before is not None and stop is None else None if stop is None else ceil(stop)
         return lambda j: j >= start and (j - start) % every == 0 and (until is None or j < until)
 
-    def _matching(self, e: Expression, *, token: bool) -> tuple[Any, Callable[[Any, int, str], Any]]:
+    def _matching(self, e: Expression, *, token: bool) -> Machine:
         inside, wanted = self._inside(e), [(offset, self._fixed(what)) for offset, what in e.where]
         if any(offset > 0 for offset, _ in wanted):
             raise Rejected("the claim selects a position by what stands behind it")
         if any(offset < -FARTHEST for offset, _ in wanted):
             raise Rejected(f"the claim looks back by more than {FARTHEST} tokens")
 
+        @cache
+        def fits(x: str) -> tuple[bool, ...]:
+            return tuple([x in what if isinstance(what, tuple) else x == what for _, what in wanted])
+
         def step(memory: Any, j: int, x: str) -> Any:
             value, *pasts = memory
-            fits = [x in what if isinstance(what, tuple) else x == what for _, what in wanted]
-            pasts = [(*past, fit) for past, fit in zip(pasts, fits, strict=True)]  # [-offset] tokens back stands first
+            pasts = [(*past, fit) for past, fit in zip(pasts, fits(x), strict=True)]  # [-offset] tokens back stands first
             if inside(j) and all(past[0] for past in pasts):
                 new: Any = x if token else j
                 value = value + 1 if e.op == "count" else value if e.op == "first" and value is not None else new
             return value, *(past[1:] for past in pasts)
 
-        return (0 if e.op == "count" else None, *((False,) * -offset for offset, _ in wanted)), step
+        start = 0 if e.op == "count" else None, *((False,) * -offset for offset, _ in wanted)
+        return start, step, lambda x: (fits(x), x if token else None)
 
 
 def _is_own(e: Expression) -> bool:

@@ -53,6 +53,7 @@ class Walk:
         if [(head.layer, head.number) for head in heads] != [slot.name for slot in section.slots]:
             raise Rejected("a section does not say what each head asks")
         self.views = [View(self.emissions, head, slot) for head, slot in zip(heads, section.slots, strict=True)]
+        self.named = {view.slot.name: (i, view) for i, view in enumerate(self.views)}
         self.endings: dict[Any, dict[Any, tuple[int, Example]]] = {}  # (level, token, earlier states, what heads saw)
         self._parts: dict[tuple[int, tuple[int, ...]], tuple[tuple[int, ...], tuple[int, ...]]] = {}
         self.back: list[dict[int, tuple[int, int]]] = []  # of each state the state before it, and a token

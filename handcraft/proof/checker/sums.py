@@ -28,7 +28,7 @@ from handcraft.proof.checker.boxes import NONE, UP, Floats, Rejected, grid, hull
 class Known:
     """The keys so far: groups (low, high, how many, number of the values' row); how far those left out are behind.
 
-    Where there is no group, `behind` is minus the greatest score left out.
+    The groups are sorted. Where there is none, `behind` is minus the greatest score left out.
     """
 
     groups: tuple[tuple[float, float, int, int], ...] = ()
@@ -162,10 +162,10 @@ class Softmax:
 
     def _insert(self, known: Known, key: tuple[float, float, int], below: bool) -> Known:
         low, high, value = key
-        least = max((group[0] for group in known.groups), default=0.0)
+        least = known.groups[-1][0] if known.groups else 0.0  # the greatest of those that the scores are sure to reach
         if below or (known.groups and least - high >= self.gap):
             return Known(known.groups, min(known.behind, _down(least, -high)))
-        most = max((group[1] for group in known.groups), default=0.0)
+        most = max([group[1] for group in known.groups], default=0.0)
         rise = _down(low, -most) if not known.groups or low > most else 0.0
         hidden = [_down(low, -group[1]) for group in known.groups if low - group[1] >= self.gap]
         behind = min([_down(known.behind, rise), *hidden, self.enough])

@@ -6,13 +6,12 @@ Rules of this file: one head with one query; nothing is kept where a section giv
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from handcraft.gpt2 import Array
-from handcraft.proof.checker.boxes import Box, Rejected, hull
+from handcraft.proof.checker.boxes import Box, Rejected
 from handcraft.proof.checker.document import Slot
 from handcraft.proof.checker.network import Head
 from handcraft.proof.checker.positions import Emissions
@@ -65,23 +64,19 @@ class View:
         """What covers both."""
         return self.softmax.join(a, b)
 
-    def asked(self, q: Box) -> Array:  # [n, d_head] -> [n] bool
-        """Which rows ask what the section says."""
-        return np.asarray((np.abs(q.c - self.query.c) + q.r <= self.query.r).all(axis=1))
-
     def blind(self, q: Box, level: int, emission: int) -> tuple[Array, Array]:  # [1, d_head] -> [n_value] each
         """The mean at a level by a query, where any token can stand at every position before."""
-        first = self.emissions.first
-        offered = self.emissions.seen_by(self.head)
-        keys, c, r = offered.keys, offered.c, offered.r
-        low, high = self.emissions.network.floats.dot(q, keys[: emission + 1])
-        softmax, known = Softmax(self.emissions.network.floats, self.head.scale, self.slot.gap, self.emissions.network.n_ctx), 0
-        before = [slice(a, b) for a, b in pairwise(first[: level + 1])]
-        best = max((float(low[place].min()) for place in before), default=-math.inf)
-        for place in [*before, slice(emission, emission + 1)]:
-            value = hull((c[place] - r[place]).min(axis=0), (c[place] + r[place]).max(axis=0))
-            key = softmax.key(float(low[place].min()), float(high[place].max()), *value)
-            known = softmax.insert(known, key, best - self.slot.gap)
+        offered, network, first = self.emissions.seen_by(self.head), self.emissions.network, self.emissions.first
+        low, high = network.floats.dot(q, offered.keys[: emission + 1])
+        softmax, known = Softmax(network.floats, self.head.scale, self.slot.gap, network.n_ctx, offered.values), 0
+        least, most = [low[emission]], [high[emission]]
+        if level:
+            starts, end = first[:level], first[level]
+            least = [*np.minimum.reduceat(low[:end], starts).tolist(), *least]
+            most = [*np.maximum.reduceat(high[:end], starts).tolist(), *most]
+        floor = max(least[:-1], default=-math.inf) - self.slot.gap
+        for key in zip(least, most, [*offered.covers[:level], offered.numbers[emission]], strict=True):
+            known = softmax.insert(known, softmax.known_key(*key), floor)
         return softmax.mean(known, level + 1)
 
 

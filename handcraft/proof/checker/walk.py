@@ -91,10 +91,12 @@ class Checker:
         if any(section.graph is None for section in certificate.sections):
             compared(setting, certificate.sections, self.found)
             return self.found
+        judge = Judge(setting, self.claim, self.column, self.found)
         for section in certificate.sections:
             walk = Walk(setting, section)
             walk.run()
-            Judge(walk, self.claim, self.column, self.found).run()
+            judge.add(walk)
+        judge.run()
         sizes = self.domain.sizes(ends=any(s.end is not None for s in certificate.sections))
         for key, size in sizes.items():
             if self.found.answered.get(key, 0) != size:

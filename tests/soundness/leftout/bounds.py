@@ -49,7 +49,7 @@ CHECKERS = [
     ),
     *_checkers(
         "judging.py",
-        ("inside &= view.asked(queries[head.number])", "inside &= True"),
+        ("np.abs(q.c[known] - c) + q.r[known] <= r", "np.abs(q.c[known] - c) <= np.inf"),
         ("found.answered[key] = found.answered.get(key, 0) + count", "found.answered[key] = found.answered.get(key, 0) + 2 * count"),
         ("np.abs(c - value) * (1 + 1e-12) + r", "0 * np.abs(c - value) + r"),
         ("np.maximum(np.abs(low - expected), np.abs(high - expected))", "np.minimum(np.abs(low - expected), np.abs(high - expected))"),
