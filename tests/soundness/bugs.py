@@ -45,12 +45,16 @@ BUGS = [
     Bug("rounding.py", "r = (x.r @ np.abs(w) + self.summed(", "r = (0 * x.r @ np.abs(w) + self.summed("),
     Bug("rounding.py", "r = (x.r @ np.abs(w) + self.summed(", "r = (np.abs(x.r @ w) + self.summed("),
     Bug("rounding.py", "k - doubled, 0)) * size * UP + underflow", "k - doubled, 0)) * size * UP"),
-    Bug("rounding.py", "finest = np.tile(grid(b), (len(x.c), 1))", "finest = np.full((len(x.c), len(b)), NEVER)"),
+    Bug(
+        "rounding.py",
+        "np.minimum(_finest(known, np.where(full, grid(w), ABSENT)), grid(b))",
+        "_finest(known, np.where(full, grid(w), ABSENT))",
+    ),
     Bug("rounding.py", "most = np.exp2(np.clip(self.digits + finest,", "most = np.exp2(np.clip(self.digits + 1 + finest,"),
     Bug(
         "rounding.py", "return fits & (finest >= math.log2(self.least)) & np.isfinite(finest)", "return fits & np.isfinite(finest)"
     ),
-    Bug("rounding.py", "known = np.where((radius == 0) | (x.c == 0), grid(x.c), -np.inf)", "known = grid(x.c)"),
+    Bug("rounding.py", "known = np.where((radius == 0) | (x.c == 0), grid(x.c), UNKNOWN)", "known = grid(x.c)"),
     Bug("rounding.py", "rounds = there & ~(power_of_two(x.c) & (radius == 0))", "rounds = there & ~power_of_two(x.c)"),
     Bug("rounding.py", "two = (k <= 2) & doubled", "two = k <= 2"),
     Bug("rounding.py", "two = (k <= 2) & doubled", "two = (k <= 4) & doubled"),
