@@ -71,6 +71,10 @@ class Trail:
         for reached, tokens in nexts:
             row.setdefault(after.setdefault((reached, *rest), len(after)), []).extend(tokens)
 
+    def forget(self) -> None:
+        """Its graph is written, or will never be."""
+        self.numbers, self.edges = [{}], []
+
     def graph(self) -> list[list[list[int]]]:
         """[k][state]: group of tokens, state after it, again and again."""
         found = []
@@ -166,7 +170,7 @@ class Recorder(Pairs):
     def _next(self, case: Case, stage: int, slots: list[Slot], endings: Endings, members: Array, levels: list[int]) -> None:
         self.parents.append(self.draft)
         super()._next(case, stage, slots, endings, members, levels)
-        self.parents.pop()
+        self._done(self.parents.pop())
 
     def _seen(
         self, case: Case, slots: list[Slot], more: list[Slot], mine: Endings, members: Array, levels: list[int], seen: set[Accounts]
@@ -197,6 +201,12 @@ class Recorder(Pairs):
         if endings and not (draft.blind and id(draft.trail) in self.written):
             self.sections.append(self._section(draft, slots))
             self.written[id(draft.trail)] = draft.trail
+        self._done(draft)
+
+    def _done(self, draft: _Draft) -> None:
+        """A search was judged; where heads are blind its trail may be that of other queries."""
+        if not draft.blind:
+            draft.trail.forget()
 
     # ------------------------------------------------------------ as data
 
