@@ -73,6 +73,8 @@ CHECKERS = [
         ("return lambda j: j >= start and (j - start) % every == 0 and (until is None or j < until)", "return lambda j: True"),
         ('value = value + 1 if e.op == "count"', 'value = value + 2 if e.op == "count"'),
         ('else value if e.op == "first" and value is not None else new', "else new"),
+        ("return start, step, lambda x: (fits(x), x if token else None)", "return start, step, fits"),
+        ("return 0, lambda m, j, x: m + add(j, x), worth", "return 0, lambda m, j, x: m + add(j, x), bool"),
     ),
     *_checkers(
         "sections.py",
@@ -83,6 +85,7 @@ CHECKERS = [
     *_checkers(
         "views.py",
         ("low, high = min(self.low[row] for row in rows), max(self.high[row] for row in rows)", "low, high = self.low[rows[0]], self.high[rows[0]]"),
+        ("[*offered.covers[:level], offered.numbers[emission]]", "offered.numbers[: level + 1]"),
     ),
     *_checkers(
         "positions.py",

@@ -11,7 +11,23 @@ from collections.abc import Callable
 from typing import Any
 
 from handcraft import MLP, Block, Head, Neuron, Program, after, answers, local, position, residual, scratch, slot, token
-from handcraft.selections import cases, count, end, equal, first, here, lookup, most, otherwise, own, step, token_at
+from handcraft.selections import (
+    below,
+    cases,
+    count,
+    end,
+    equal,
+    first,
+    here,
+    latest,
+    lookup,
+    most,
+    otherwise,
+    own,
+    step,
+    token_at,
+    total,
+)
 from handcraft.transducers import transducer
 
 WRONG: dict[str, Callable[[], Program]] = {}
@@ -50,6 +66,22 @@ def says_a_by_pairs_of_tokens() -> Program:
     return Program(
         embedding=(p, t, v), layers=(look,), claim=after({"aa": "a", "ab": "a", "ba": "b", "bb": "a", "a": "a", "b": "a"})
     )
+
+
+@wrong
+def says_a_by_what_was_last() -> Program:
+    """The model says a after everything; the claim, the last letter that is no c, is b after b."""
+    p, t, v = position(3), token("abc"), scratch("v")
+    look = Head(query=1024 * p, key=p, value={v: t["a"]}, output={t["a"]: 4 + 4 * v})
+    return Program(embedding=(p, t, v), layers=(look,), claim=otherwise(token_at(latest({0: ("a", "b")})), "a"))
+
+
+@wrong
+def says_a_by_what_it_is_worth() -> Program:
+    """The model says a after everything; the claim is b where the letters are worth more than two."""
+    p, t, v = position(3), token("ab"), scratch("v")
+    look = Head(query=1024 * p, key=p, value={v: t["a"]}, output={t["a"]: 4 + 4 * v})
+    return Program(embedding=(p, t, v), layers=(look,), claim=cases((below(2, total({"a": 0, "b": 1})), "b"), "a"))
 
 
 @wrong
