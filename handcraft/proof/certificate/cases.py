@@ -191,7 +191,7 @@ class ExpressionCase(Case):
         if inside is None:
             return None
         text = self.tokens[token]
-        return (inside, *(t.step(s, k, text) for t, s in zip(self.trackers, state[1:], strict=True)))
+        return (inside, *[t.step(s, k, text) for t, s in zip(self.trackers, state[1:], strict=True)])
 
     def expected(self, state: Any, level: int, token: int) -> Any:
         if not self.domain.complete(state[0]):

@@ -198,19 +198,15 @@ class Search:
             ending.prompts += count * prompts
 
     def _inserted(self, accounts: Accounts, labels: tuple[Any, ...]) -> Accounts:
-        return tuple(
-            account if label is None else slot.means.insert(account, label)
-            for account, label, slot in zip(accounts, labels, self.slots, strict=True)
-        )
+        both = zip(accounts, labels, self.slots, strict=True)
+        return tuple([account if label is None else slot.means.insert(account, label) for account, label, slot in both])
 
     def _merged(self, accounts: Accounts) -> Accounts:
         """Single best keys that all later keys treat alike, as one."""
         if self.merged is None:
             return accounts
-        return tuple(
-            ((same.get(a[0][0], a[0][0]), 1, a[0][2]),) if len(a) == 1 and a[0][1] == 1 else a
-            for a, same in zip(accounts, self.merged, strict=True)
-        )
+        both = zip(accounts, self.merged, strict=True)
+        return tuple([((same.get(a[0][0], a[0][0]), 1, a[0][2]),) if len(a) == 1 and a[0][1] == 1 else a for a, same in both])
 
     def _alike(self, last: int) -> list[list[dict[int, int]]]:
         """After each position, for each slot, the classes so far that all later keys treat alike."""

@@ -159,18 +159,18 @@ class Judge:
             starts = np.cumsum([0, *(len(row) for row in emissions[:-1])])
             together = len(c) > len(emissions)
             return hull(np.minimum.reduceat(c - r, starts), np.maximum.reduceat(c + r, starts)) if together else (c, r)
-        found = [self._seen(name, q[[i]], row, emissions[i]) for i, row in enumerate(rows)]
+        found = [self._seen(name, q, i, row, emissions[i]) for i, row in enumerate(rows)]
         return np.stack([c for c, _ in found]), np.stack([r for _, r in found])
 
-    def _seen(self, name: tuple[int, int], q: Box, row: Row, emissions: list[int]) -> tuple[Array, Array]:  # [1, d_head]
-        """The mean value of a head that is not followed, in one row [n_value]."""
+    def _seen(self, name: tuple[int, int], q: Box, i: int, row: Row, emissions: list[int]) -> tuple[Array, Array]:
+        """The mean value of a head that is not followed, in the i-th row, which asks it the i-th of q [n_value]."""
         (slot, view), level = row.walk.named[name], row.place[0]
-        blind, seen = view.slot.query is None, row.place[3][slot]
-        key = (name, view.slot.gap, q.c.tobytes(), q.r.tobytes(), level, emissions[0]) if blind else (view, seen, level)
+        seen, blind = row.place[3][slot], view.slot.query is None
+        key = (name, view.slot.gap, q.c[i].tobytes(), q.r[i].tobytes(), level, emissions[0]) if blind else (view, seen, level)
         if key not in self.means:
             if blind and len(emissions) > 1:
                 raise Rejected("there are too many states of earlier positions to tell apart")
-            self.means[key] = view.blind(q, level, emissions[0]) if blind else view.softmax.mean(seen, level + 1)
+            self.means[key] = view.blind(q[[i]], level, emissions[0]) if blind else view.softmax.mean(seen, level + 1)
         return self.means[key]
 
     def _shown(self, rows: list[Row], x: Box) -> None:

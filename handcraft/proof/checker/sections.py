@@ -9,6 +9,7 @@ does not belong together, which makes bounds useless, never wrong.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from handcraft.proof.checker.boxes import Rejected
@@ -37,6 +38,11 @@ class Setting:
     domain: Domain
     groups: list[list[int]]
     work: Work
+
+    @cached_property
+    def sizes(self) -> list[int]:
+        """How many tokens each list has."""
+        return [len(group) for group in self.groups]
 
 
 class Walk:
@@ -115,12 +121,12 @@ class Walk:
 
     def _edges(self, row: tuple[int, ...]) -> list[tuple[int, int]]:
         """(group of tokens, state after it)."""
-        groups, named = self.setting.groups, row[::2]
-        if len(row) % 2 or any(group >= len(groups) for group in named) or any(target >= MOST_STATES for target in row[1::2]):
+        sizes, named, targets = self.setting.sizes, row[::2], row[1::2]
+        if len(row) % 2 or max(named, default=0) >= max(len(sizes), 1) or max(targets, default=0) >= MOST_STATES:
             raise Rejected("an edge has no such group of tokens, or leads nowhere")
-        if sum(len(groups[group]) for group in named) > self.network.n_vocab:
+        if sum([sizes[group] for group in named]) > self.network.n_vocab:
             raise Rejected("a state has several edges for a token")
-        return list(zip(named, row[1::2], strict=True))
+        return list(zip(named, targets, strict=True))
 
     def _targets(self, place: Steps, edges: list[tuple[int, int]], tokens: tuple[int, ...]) -> dict[int, tuple[int, ...]]:
         """Which of the tokens lead to each state. Raises Rejected where one has no edge."""
@@ -173,5 +179,5 @@ class Walk:
             raise Rejected("two ways lead to a state, and the claim tells them apart")
         earlier, seen = a[1] if a[1] is b[1] else a[1] | b[1], a[3]
         if seen is not b[3] and seen != b[3]:
-            seen = tuple(v.join(x, y) for v, x, y in zip(self.views, seen, b[3], strict=True))
+            seen = tuple([v.join(x, y) for v, x, y in zip(self.views, seen, b[3], strict=True)])
         return a[0], earlier, a[2], seen

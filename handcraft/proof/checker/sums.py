@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,8 +23,7 @@ from handcraft.gpt2 import Array
 from handcraft.proof.checker.boxes import NONE, UP, Floats, Rejected, grid, hull, summed
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(NamedTuple):
     """The keys so far: groups (low, high, how many, number of the values' row); how far those left out are behind.
 
     The groups are sorted. Where there is none, `behind` is minus the greatest score left out.
