@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import numpy as np
@@ -211,3 +212,15 @@ def test_budgets_that_are_none(text: str) -> None:
     """Anything else is refused."""
     with Refused(ProgramError, f"a budget is a number of contexts or of seconds, such as 1000000 or 30s, found {text!r}"):
         Budget.parse(text)
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(collects: bool) -> None:
+    """A proof pauses it, and gives it back whether it proves or passes."""
+    was = gc.isenabled()
+    try:
+        gc.enable() if collects else gc.disable()
+        proved, passed = (verify(bundled_model(name), methods=["certificate"]).verdict for name in ("aab", "brackets"))
+        assert (proved, passed, gc.isenabled()) == ("proved", "unknown", collects)
+    finally:
+        gc.enable() if was else gc.disable()

@@ -14,7 +14,7 @@ from pathlib import Path
 from handcraft.errors import ProgramError
 from handcraft.model import Model
 from handcraft.proof.certificate.network import Undecided
-from handcraft.proof.certified import gated, recorded, too_large
+from handcraft.proof.certified import gated, recorded, too_large, uncollected
 from handcraft.proof.checker import Rejected, check, read_certificate, write_certificate
 from handcraft.proof.methods import report_of, silent
 from handcraft.proof.report import Report
@@ -45,7 +45,9 @@ def check_certificate(model: Model, path: Path, progress: Progress = silent) -> 
     task = _task(model, progress, math.inf)
     certificate = read_certificate(path)
     try:
-        outcome = gated(task, check(model, certificate))
+        with uncollected():
+            found = check(model, certificate)
+        outcome = gated(task, found)
     except Rejected as why:
         rejected = Outcome(Tally(), decided=False, reason=f"the certificate is rejected: {why}")
         return replace(report_of(task, method, rejected, time.monotonic() - start), verdict="rejected")
