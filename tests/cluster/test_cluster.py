@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,9 +52,9 @@ def killing(pids: Any) -> tuple[Any, list[int]]:
     killed: list[int] = []
 
     def progress(done: int, total: int) -> None:
-        if not killed and done > total / 4:
-            killed.append(pids()[0])
-            os.kill(killed[0], signal.SIGKILL)
+        for pid in pids()[:1] if not killed and done > total / 4 else ():
+            killed.append(pid)
+            os.kill(pid, signal.SIGKILL)
 
     return progress, killed
 
@@ -121,8 +122,11 @@ def ray_pids() -> list[int]:
     """The processes of ray's pool, below this one: the actors that work."""
     import psutil
 
-    children = psutil.Process().children(recursive=True)
-    return [child.pid for child in children if "".join(child.cmdline()).startswith("ray::PoolActor")]
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # one that has just ended has no command line
+            found += [child.pid] * "".join(child.cmdline()).startswith("ray::PoolActor")
+    return found
 
 
 @pytest.mark.parametrize("deadly", [False, True])
