@@ -47,15 +47,20 @@ def _own(p: Any, t: Any, says: dict[str, str], at: int = 1024) -> Head:
     return Head(query=at * p, key=p, value=t, output=rows)
 
 
+def _always_a(letters: str, claim: Any) -> Program:
+    """The model says a after everything."""
+    p, t, v = position(3), token(letters), scratch("v")
+    look = Head(query=1024 * p, key=p, value={v: t["a"]}, output={t["a"]: 4 + 4 * v})
+    return Program(embedding=(p, t, v), layers=(look,), claim=claim)
+
+
 # ------------------------------------------------------------ claims on the last tokens
 
 
 @wrong
 def says_a() -> Program:
     """The model says a after everything; the claim says b after b."""
-    p, t, v = position(3), token("ab"), scratch("v")
-    look = Head(query=1024 * p, key=p, value={v: t["a"]}, output={t["a"]: 4 + 4 * v})
-    return Program(embedding=(p, t, v), layers=(look,), claim=after({"a": "a", "b": "b"}))
+    return _always_a("ab", after({"a": "a", "b": "b"}))
 
 
 @wrong
@@ -71,25 +76,19 @@ def says_a_by_pairs_of_tokens() -> Program:
 @wrong
 def says_a_by_what_was_last() -> Program:
     """The model says a after everything; the claim, the last letter that is no c, is b after b."""
-    p, t, v = position(3), token("abc"), scratch("v")
-    look = Head(query=1024 * p, key=p, value={v: t["a"]}, output={t["a"]: 4 + 4 * v})
-    return Program(embedding=(p, t, v), layers=(look,), claim=otherwise(token_at(latest({0: ("a", "b")})), "a"))
+    return _always_a("abc", otherwise(token_at(latest({0: ("a", "b")})), "a"))
 
 
 @wrong
 def says_a_by_what_it_is_worth() -> Program:
     """The model says a after everything; the claim is b where the letters are worth more than two."""
-    p, t, v = position(3), token("ab"), scratch("v")
-    look = Head(query=1024 * p, key=p, value={v: t["a"]}, output={t["a"]: 4 + 4 * v})
-    return Program(embedding=(p, t, v), layers=(look,), claim=cases((below(2, total({"a": 0, "b": 1})), "b"), "a"))
+    return _always_a("ab", cases((below(2, total({"a": 0, "b": 1})), "b"), "a"))
 
 
 @wrong
 def says_a_by_parts() -> Program:
     """The model says a after everything; the claim, an expression of several parts, says b after b."""
-    p, t, v = position(3), token("ab"), scratch("v")
-    look = Head(query=1024 * p, key=p, value={v: t["a"]}, output={t["a"]: 4 + 4 * v})
-    return Program(embedding=(p, t, v), layers=(look,), claim=cases((equal(own, "a"), "a"), "b"))
+    return _always_a("ab", cases((equal(own, "a"), "a"), "b"))
 
 
 @wrong
