@@ -11,10 +11,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from handcraft import drawing, render
-from handcraft.explanation import Explanation, explain
+from handcraft.analysis import states_svg as drawing
+from handcraft.cli import tables as render
+from handcraft.analysis.explain import Explanation, explain
 from handcraft.model import Model
-from handcraft.states import explore
+from handcraft.analysis.states import explore
 
 HERE = Path(__file__).parent
 

@@ -9,7 +9,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from handcraft.loader import bundled, summary
+from handcraft.files.program_file import bundled, summary
 from handcraft.model import Model
 from handcraft.proof import Report, verify
 

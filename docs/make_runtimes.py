@@ -20,7 +20,7 @@ sys.path.insert(0, str(HERE.parent / "tests" / "runtimes"))
 
 from runners import TEXTS, agreement, transformers  # noqa: E402  # after the path to them
 
-from handcraft.loader import bundled  # noqa: E402
+from handcraft.files.program_file import bundled  # noqa: E402
 from handcraft.model import Model  # noqa: E402
 from handcraft.runtimes import RUNTIMES  # noqa: E402
 from handcraft.runtimes.agreement import Agreement, compare  # noqa: E402

@@ -10,30 +10,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from handcraft.affine import Affine as Affine
-    from handcraft.affine import Lane as Lane
-    from handcraft.affine import Map as Map
-    from handcraft.claims import after as after
-    from handcraft.claims import answers as answers
-    from handcraft.claims import distribution as distribution
-    from handcraft.claims import each as each
-    from handcraft.claims import last as last
-    from handcraft.claims import residual as residual
-    from handcraft.errors import HandcraftError as HandcraftError
+    from handcraft.language.affine import Affine as Affine
+    from handcraft.language.affine import Lane as Lane
+    from handcraft.language.affine import Map as Map
+    from handcraft.claims.kinds import after as after
+    from handcraft.claims.kinds import answers as answers
+    from handcraft.claims.kinds import distribution as distribution
+    from handcraft.claims.kinds import each as each
+    from handcraft.claims.kinds import last as last
+    from handcraft.claims.kinds import residual as residual
+    from handcraft.core.errors import HandcraftError as HandcraftError
     from handcraft.model import Model as Model
-    from handcraft.program import Program as Program
+    from handcraft.program.program import Program as Program
     from handcraft.recipes.attention import attend_to as attend_to
-    from handcraft.rules import MLP as MLP
-    from handcraft.rules import Block as Block
-    from handcraft.rules import Head as Head
-    from handcraft.rules import Neuron as Neuron
-    from handcraft.slots import Slot as Slot
-    from handcraft.slots import local as local
-    from handcraft.slots import position as position
-    from handcraft.slots import scratch as scratch
-    from handcraft.slots import slot as slot
-    from handcraft.slots import token as token
-    from handcraft.transducers import transducer as transducer
+    from handcraft.language.rules import MLP as MLP
+    from handcraft.language.rules import Block as Block
+    from handcraft.language.rules import Head as Head
+    from handcraft.language.rules import Neuron as Neuron
+    from handcraft.language.slots import Slot as Slot
+    from handcraft.language.slots import local as local
+    from handcraft.language.slots import position as position
+    from handcraft.language.slots import scratch as scratch
+    from handcraft.language.slots import slot as slot
+    from handcraft.language.slots import token as token
+    from handcraft.claims.transducer import transducer as transducer
 
 __version__ = "0.1.0"
 

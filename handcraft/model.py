@@ -23,19 +23,19 @@ from typing import Any
 
 import numpy as np
 
-from handcraft import provenance
-from handcraft.built import PROGRAM_JSON, read_built, write_built
-from handcraft.claims import Answers
-from handcraft.compiler import compile_program, shapes
-from handcraft.errors import HandcraftError, PromptError, WeightsError, listing, printable
-from handcraft.generation import Sampler, generate, greedy
-from handcraft.gpt2 import EPSILON, Activation, Array, Weights, check_tokens, check_weights, finite, gpt2, trace
-from handcraft.loader import find, load_program
-from handcraft.program import Program
-from handcraft.provenance import Entry
-from handcraft.tracing import Names, Trace, name_trace
-from handcraft.vocabulary import Vocabulary
-from handcraft.weights import flatten, nest
+from handcraft.core import provenance
+from handcraft.files.built_directory import PROGRAM_JSON, read_built, write_built
+from handcraft.claims.kinds import Answers
+from handcraft.program.compiler import compile_program, shapes
+from handcraft.core.errors import HandcraftError, PromptError, WeightsError, listing, printable
+from handcraft.core.decoding import Sampler, generate, greedy
+from handcraft.core.gpt2 import EPSILON, Activation, Array, Weights, check_tokens, check_weights, finite, gpt2, trace
+from handcraft.files.program_file import find, load_program
+from handcraft.program.program import Program
+from handcraft.core.provenance import Entry
+from handcraft.core.tracing import Names, Trace, name_trace
+from handcraft.core.vocabulary import Vocabulary
+from handcraft.core.weights import flatten, nest
 
 Prompt = str | Iterable[str] | Iterable[int]  # a text, tokens, or ids
 UNASKED = 20  # tokens, where neither a number nor a claim's window says how many

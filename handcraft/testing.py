@@ -11,12 +11,12 @@ Rules of this file: a failure shows the shrunk counterexample with its attention
 
 from __future__ import annotations
 
-from handcraft.contexts import contexts, first_context
-from handcraft.errors import ProgramError
+from handcraft.program.contexts import contexts, first_context
+from handcraft.core.errors import ProgramError
 from handcraft.model import Model
-from handcraft.program import Program
+from handcraft.program.program import Program
 from handcraft.proof.judge import Judge
-from handcraft.proof.methods import named
+from handcraft.proof.verify import named
 
 __all__ = ["assert_accurate", "contexts"]
 

@@ -8,7 +8,7 @@ widths. Source: AdderBoard's smallest hand-set adders; the Transformer Cookbook 
 from math import log
 
 from handcraft import MLP, Head, Neuron, Program, answers, slot, transducer
-from handcraft.selections import step
+from handcraft.sequence.words import step
 
 BIG = 2**19  # lifts -v^2 / (2 BIG) to -v^2 / 2
 A = log(10) / 0.2  # the next place weighs ten times this one

@@ -7,7 +7,7 @@ for a mark; the answer is Y where there are none and the three counts are equal.
 
 from handcraft import MLP, Block, Program, answers, scratch, token
 from handcraft.recipes import addresses, attend_where, running_sum, step
-from handcraft.selections import cases, count, equal, state
+from handcraft.sequence.words import cases, count, equal, state
 
 N_CTX = 32
 

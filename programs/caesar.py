@@ -7,7 +7,7 @@ modulo by steps, the Transformer Cookbook (Yang et al., 2026).
 
 from handcraft import MLP, Block, Program, answers, scratch, token
 from handcraft.recipes import addresses, as_mlp, attend_to, attend_where, conjunction, modulo, parabola
-from handcraft.selections import end, here, lookup, token_at
+from handcraft.sequence.words import end, here, lookup, token_at
 
 LETTERS = "abcdefghij"
 NUMBER = {letter: i for i, letter in enumerate(LETTERS)}

@@ -6,7 +6,7 @@ visible positions 1 / n. Source: the "mathematical trick in self-attention" of K
 
 from handcraft import Program, residual, scratch, token
 from handcraft.recipes import mean
-from handcraft.selections import here, ratio, total
+from handcraft.sequence.words import here, ratio, total
 
 DIGITS = "0123456789"
 

@@ -8,7 +8,7 @@ from string import ascii_lowercase as LETTERS
 
 from handcraft import Program, answers, scratch, token
 from handcraft.recipes import addresses, attend_to, attend_where
-from handcraft.selections import end, here, token_at
+from handcraft.sequence.words import end, here, token_at
 
 at, t = addresses(40), token("^=" + LETTERS)
 equals = scratch("equals")  # where the = stands

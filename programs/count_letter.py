@@ -9,7 +9,7 @@ from string import ascii_lowercase as LETTERS
 
 from handcraft import Program, answers, scratch, slot, token
 from handcraft.recipes import addresses, attend_to, count_where
-from handcraft.selections import count, end, lookup, own
+from handcraft.sequence.words import count, end, lookup, own
 
 N_CTX = 32
 NUMBERS = [str(i) for i in range(N_CTX - 3)]

@@ -6,7 +6,7 @@ bit below was 1 and became 0; the new bit is the exclusive or of the two. Source
 
 from handcraft import MLP, Block, Program, answers, scratch, token
 from handcraft.recipes import addresses, attend_to, conjunction
-from handcraft.selections import cases, equal, here, lookup, own, token_at
+from handcraft.sequence.words import cases, equal, here, lookup, own, token_at
 
 WIDTH, N_CTX = 8, 32
 

@@ -7,7 +7,7 @@ al., "On the Ability and Limitations of Transformers to Recognize Formal Languag
 
 from handcraft import MLP, Block, Program, answers, position, scratch, token
 from handcraft.recipes import equals, running_sum, step
-from handcraft.selections import below, cases, equal, lowest, total
+from handcraft.sequence.words import below, cases, equal, lowest, total
 
 at, t = position(32, p=lambda i: i), token("^=()YN")
 depth, early, bad = scratch("depth"), scratch("early"), scratch("bad")

@@ -7,7 +7,7 @@ the word. Source: counting against an anchor; modulo by steps, the Transformer C
 
 from handcraft import MLP, Block, Head, Program, answers, position, scratch, token
 from handcraft.recipes import conjunction, modulo, running_sum, step
-from handcraft.selections import end, lookup, token_at, total
+from handcraft.sequence.words import end, lookup, token_at, total
 
 DIGITS, WORDS = "0123456789", ("Number", "Fizz", "Buzz", "FizzBuzz")
 N_CTX = 32

@@ -6,7 +6,7 @@ The first head marks each bit that stands behind a w; the second reads the lates
 
 from handcraft import Program, answers, scratch, token
 from handcraft.recipes import addresses, attend_to, attend_where
-from handcraft.selections import latest, token_at
+from handcraft.sequence.words import latest, token_at
 
 at, t = addresses(32), token("wir01")
 written = scratch("written")  # 1 on a bit that stands behind a w

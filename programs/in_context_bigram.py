@@ -6,7 +6,7 @@ it; the second takes the mean over all that follow the current letter. Source: B
 
 from handcraft import Program, answers, scratch, token
 from handcraft.recipes import addresses, attend_to, attend_where
-from handcraft.selections import count, most, own
+from handcraft.sequence.words import count, most, own
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 GAIN = 2048  # one occurrence of at most 30 is worth 68, more than the alphabet's 26 steps of 2

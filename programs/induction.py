@@ -8,7 +8,7 @@ and Induction Heads", 2022.
 from string import ascii_lowercase as LETTERS
 
 from handcraft import Head, Program, attend_to, position, scratch, token
-from handcraft.selections import latest, own, token_at
+from handcraft.sequence.words import latest, own, token_at
 
 NEARER = 24  # a later match wins by this much for each position
 MATCH = 2**14  # a match beats every recency: more than NEARER * n_ctx

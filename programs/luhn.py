@@ -7,7 +7,7 @@ head adds them up; neurons take the sum modulo 10, and a parabola reads out what
 
 from handcraft import MLP, Block, Program, answers, position, scratch, token
 from handcraft.recipes import as_mlp, conjunction, modulo, parabola, running_sum
-from handcraft.selections import lookup, total
+from handcraft.sequence.words import lookup, total
 
 DIGITS, N_CTX, MOST = "0123456789", 18, 9 * 15
 

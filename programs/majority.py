@@ -9,7 +9,7 @@ from string import ascii_lowercase as LETTERS
 
 from handcraft import Program, answers, position, token
 from handcraft.recipes import mean
-from handcraft.selections import count, most
+from handcraft.sequence.words import count, most
 
 N_CTX = 64
 GAIN = 2048  # one occurrence is worth at least GAIN / N_CTX = 32, more than the 26 of the alphabet

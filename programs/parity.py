@@ -7,7 +7,7 @@ knows its parity. A count never exceeds the position, so the place is always vis
 
 from handcraft import Program, answers, scratch, token
 from handcraft.recipes import addresses, attend_to, running_sum
-from handcraft.selections import count, lookup
+from handcraft.sequence.words import count, lookup
 
 at, t = addresses(64, odd=lambda i: i % 2), token("^=01")
 ones = scratch("ones")

@@ -9,7 +9,7 @@ from itertools import product
 
 from handcraft import MLP, Block, Program, answers, scratch, token
 from handcraft.recipes import addresses, attend_to, conjunction
-from handcraft.selections import here, lookup, token_at
+from handcraft.sequence.words import here, lookup, token_at
 
 WIDTH, N_CTX = 16, 96
 

@@ -7,7 +7,7 @@ are not enough, and the first flag that rises is the answer. Source: counting so
 
 from handcraft import MLP, Block, Program, answers, position, scratch, token
 from handcraft.recipes import count_where, running_sum, step
-from handcraft.selections import below, cases, count, end, here
+from handcraft.sequence.words import below, cases, count, end, here
 
 LETTERS = "abcdef"
 

@@ -8,7 +8,7 @@ as Programmable Computers", 2023 (SUBLEQ in a transformer), here with the text a
 
 from handcraft import MLP, Block, Program, answers, scratch, token
 from handcraft.recipes import addresses, as_mlp, attend_to, equals, gated_copy, modulo, parabola, step
-from handcraft.selections import Expression, below, cases, equal, here, lookup, token_at
+from handcraft.sequence.words import Expression, below, cases, equal, here, lookup, token_at
 
 SIZE, STEPS = 8, 6
 STATE = SIZE + 1  # the program counter, then the cells

@@ -7,8 +7,8 @@ before: t is u / 10 rounded up, and neurons count it modulo 10. Source: AdderBoa
 
 from handcraft import MLP, Block, Program, answers, scratch, token, transducer
 from handcraft.recipes import addresses, as_mlp, attend_to, attend_where, conjunction, parabola, step
-from handcraft.selections import end
-from handcraft.selections import step as k
+from handcraft.sequence.words import end
+from handcraft.sequence.words import step as k
 
 FACTOR, DIGITS = 7, "0123456789"
 EXACT = 128  # so sharp that no other position weighs anything: every number here is whole, and exact

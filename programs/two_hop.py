@@ -9,7 +9,7 @@ from string import ascii_lowercase as LETTERS
 
 from handcraft import MLP, Block, Program, answers, scratch, token
 from handcraft.recipes import addresses, attend_to, attend_where, conjunction
-from handcraft.selections import end, latest, otherwise, own, token_at
+from handcraft.sequence.words import end, latest, otherwise, own, token_at
 
 at = addresses(32, second=lambda i: i % 2)  # 1 on the second letter of a pair
 t = token("?" + LETTERS)

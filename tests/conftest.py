@@ -16,11 +16,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from handcraft import MLP, Block, Head, Model, Neuron, Program, local, position, scratch, slot, token
-from handcraft.affine import Affine, Lane
-from handcraft.claims import Answers
-from handcraft.gpt2 import Array, Weights
-from handcraft.loader import bundled, load_program
-from handcraft.vocabulary import Vocabulary
+from handcraft.language.affine import Affine, Lane
+from handcraft.claims.kinds import Answers
+from handcraft.core.gpt2 import Array, Weights
+from handcraft.files.program_file import bundled, load_program
+from handcraft.core.vocabulary import Vocabulary
 
 settings.register_profile(
     "handcraft", deadline=None, derandomize=True, database=None, max_examples=60, suppress_health_check=list(HealthCheck)

@@ -15,13 +15,13 @@ import numpy as np
 from conftest import every
 
 from handcraft import Model, after, distribution
-from handcraft.gpt2 import Array, Weights, gpt2, softmax
-from handcraft.proof import compiled
-from handcraft.proof.expectation import SILENT
+from handcraft.core.gpt2 import Array, Weights, gpt2, softmax
+from handcraft.proof.enumerate import compiled
+from handcraft.proof.expected import SILENT
 from handcraft.proof.judge import Judge
 from handcraft.proof.tally import Tally
-from handcraft.proof.units import Trie
-from handcraft.vocabulary import Vocabulary
+from handcraft.proof.enumerate.units import Trie
+from handcraft.core.vocabulary import Vocabulary
 
 KINDS = ("whole", "normal", "mixed", "huge", "tiny", "denormal")
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from handcraft import Head, local, position, scratch, token
-from handcraft.affine import Affine, Lane, Map, describe, format_number
-from handcraft.errors import ProgramError
-from handcraft.notation import as_affine, as_direction, as_map
+from handcraft.language.affine import Affine, Lane, Map, describe, format_number
+from handcraft.core.errors import ProgramError
+from handcraft.language.coerce import as_affine, as_direction, as_map
 
 t, p, v, anchor = token("ab"), position(3), scratch("v"), local("anchor")
 a, b = t["a"], t["b"]

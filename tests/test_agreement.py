@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import bundled_model, every
 
-from handcraft.gpt2 import Array
+from handcraft.core.gpt2 import Array
 from handcraft.runtimes.agreement import MOST, Agreement, compare, texts
 
 

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handcraft import Model, Program, after, answers, distribution, residual, transducer
-from handcraft.answering import Table
-from handcraft.claims import Answers, Predicate, as_claim
-from handcraft.errors import ProgramError, PromptError, WeightsError
+from handcraft.claims.answers import Table
+from handcraft.claims.kinds import Answers, Predicate, as_claim
+from handcraft.core.errors import ProgramError, PromptError, WeightsError
 from handcraft.proof import Budget, verify
-from handcraft.selections import count, end, here, lookup, own, ratio, step, token_at
-from handcraft.vocabulary import Vocabulary
+from handcraft.sequence.words import count, end, here, lookup, own, ratio, step, token_at
+from handcraft.core.vocabulary import Vocabulary
 
 ABC = Vocabulary(("^", "=", "a", "b", "<x>"))
 COPY = answers("\\^[ab]{0,4}=", token_at(here - end + 1), length=end, stop="=")

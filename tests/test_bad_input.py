@@ -488,7 +488,7 @@ def test_a_directory_without_rules_still_runs(built: Built) -> None:
 @pytest.mark.parametrize("prompts", ["((a{4096}){4096}){4096}", "(((a?){4096}){4096}){4096}", "(((){4096}){4096}){4096}"])
 def test_prompts_that_would_fill_the_memory_are_refused(prompts: str, built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nested repetitions multiply: the expression is refused before it is written out."""
-    from handcraft import patterns as module
+    from handcraft.claims import regex as module
 
     read, count = module._Parser.atom, itertools.count()
 

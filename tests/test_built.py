@@ -12,11 +12,11 @@ import pytest
 from conftest import BUNDLED, Refused, bundled_model, bundled_program, claiming, example, random_weights
 
 from handcraft import Model, Program, after, position, token
-from handcraft.built import PROGRAM_JSON, SAFETENSORS
-from handcraft.errors import ProgramError, WeightsError
-from handcraft.gpt2 import Weights
-from handcraft.vocabulary import Vocabulary
-from handcraft.weights import flatten, nest, sha256, to_safetensors
+from handcraft.files.built_directory import PROGRAM_JSON, SAFETENSORS
+from handcraft.core.errors import ProgramError, WeightsError
+from handcraft.core.gpt2 import Weights
+from handcraft.core.vocabulary import Vocabulary
+from handcraft.core.weights import flatten, nest, sha256, to_safetensors
 
 
 def build(directory: Path, **changes: Any) -> Path:

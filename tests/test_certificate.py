@@ -17,16 +17,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handcraft import MLP, Block, Head, Model, Neuron, Program, after, answers, position, residual, scratch, slot, token
-from handcraft.claims import Predicate
-from handcraft.errors import ProgramError
-from handcraft.expressions import Expression, evaluate
-from handcraft.proof.certificate.averages import Means, dot
-from handcraft.proof.certificate.cases import OUT, cases_of
-from handcraft.proof.certificate.network import HeadPart, Network, Undecided
-from handcraft.proof.certificate.prover import Proof, Prover, _chance_error, _margins
-from handcraft.proof.certificate.rounding import Ball, Precision, exactly, grid
-from handcraft.proof.certificate.search import Slot
-from handcraft.selections import cases, count, equal, first, here, latest, lookup, lowest, otherwise, own, state, token_at, total
+from handcraft.claims.kinds import Predicate
+from handcraft.core.errors import ProgramError
+from handcraft.sequence.expression import Expression, evaluate
+from handcraft.proof.prover.softmax import Means, dot
+from handcraft.proof.prover.cases import OUT, cases_of
+from handcraft.proof.prover.network import HeadPart, Network, Undecided
+from handcraft.proof.prover.prover import Proof, Prover, _chance_error, _margins
+from handcraft.proof.prover.zonotope import Ball, Precision, exactly, grid
+from handcraft.proof.prover.graph import Slot
+from handcraft.sequence.words import cases, count, equal, first, here, latest, lookup, lowest, otherwise, own, state, token_at, total
 
 FLOAT = Precision("float32")
 U = 2.0**-24
@@ -448,7 +448,7 @@ def test_a_guess_that_is_never_right_later_is_noticed(monkeypatch: pytest.Monkey
     """A condition whose token is guessed, by a prover that knows too few guesses: contexts are left over, and that counts."""
     rule = lookup({0: "c", 1: "b", 2: "b"}, count({0: token_at(0)}))
     model = fixed_answers("bbbb", answers("[ab]", rule, length=2))
-    monkeypatch.setattr("handcraft.proof.certificate.cases.values_of", lambda *_: [None, "a"])
+    monkeypatch.setattr("handcraft.proof.prover.cases.values_of", lambda *_: [None, "a"])
     assert undecided(model).startswith("the guesses cover ")
 
 

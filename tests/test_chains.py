@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handcraft.chains import BLOCK, LARGEST, closed_classes, components, period, stationary
+from handcraft.core.markov import BLOCK, LARGEST, closed_classes, components, period, stationary
 
 Rows = list[dict[int, float]]
 

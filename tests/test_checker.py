@@ -15,17 +15,17 @@ import pytest
 from cli_runner import handcraft as run
 
 from handcraft import Head, Model, Program, after, answers, position, residual, scratch, token
-from handcraft.affine import Lane
-from handcraft.errors import ProgramError, WeightsError
-from handcraft.gpt2 import trace
+from handcraft.language.affine import Lane
+from handcraft.core.errors import ProgramError, WeightsError
+from handcraft.core.gpt2 import trace
 from handcraft.proof import verify
 from handcraft.proof.assumptions import ASSUMPTIONS
-from handcraft.proof.certificate.recording import Recorder
-from handcraft.proof.certifying import check_certificate
+from handcraft.proof.prover.recorder import Recorder
+from handcraft.proof.certificate_files import check_certificate
 from handcraft.proof.checker import Certificate, Found, Rejected, Shown, check
-from handcraft.proof.checker.document import claim_hash, from_json, to_json, weights_hash
+from handcraft.proof.checker.certificate import claim_hash, from_json, to_json, weights_hash
 from handcraft.recipes import addresses, attend_to, attend_where, mean
-from handcraft.selections import end, here, latest, own, ratio, token_at, total
+from handcraft.sequence.words import end, here, latest, own, ratio, token_at, total
 
 PACKAGE = Path(__file__).parent.parent / "handcraft"
 SMALL = ("aab", "baby_gpt", "bigram", "counter", "flip_flop")

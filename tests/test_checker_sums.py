@@ -8,9 +8,9 @@ from random import Random
 import numpy as np
 import pytest
 
-from handcraft.gpt2 import Array
-from handcraft.proof.checker.boxes import Floats
-from handcraft.proof.checker.sums import Softmax
+from handcraft.core.gpt2 import Array
+from handcraft.proof.checker.zonotope import Floats
+from handcraft.proof.checker.softmax import Softmax
 
 U = 2.0**-24
 KEYS = 40

@@ -15,12 +15,12 @@ import pytest
 from conftest import BUNDLED, Refused, bundled_model, every, example, random_weights
 
 from handcraft import Model, Neuron, Program, position, scratch, token
-from handcraft.errors import WeightsError
-from handcraft.gpt2 import Array, Note, Weights, gpt2, trace
+from handcraft.core.errors import WeightsError
+from handcraft.core.gpt2 import Array, Note, Weights, gpt2, trace
 from handcraft.runtimes.circuit import Circuit, circuit
 from handcraft.runtimes.norms import NONE
 from handcraft.runtimes.transformer_lens import files
-from handcraft.vocabulary import Vocabulary
+from handcraft.core.vocabulary import Vocabulary
 
 SMALL = ("aab", "induction", "baby_gpt")
 PATCHED = (*SMALL, "abc", "adder", "brackets", "caesar", "causal_mean", "counter", "majority", "palindrome", "parity", "sort")

@@ -11,13 +11,13 @@ from cli_runner import handcraft
 from conftest import BUNDLED, Refused, bundled_program
 
 from handcraft import Head, Program, after, answers, distribution, position, residual, token, transducer
-from handcraft.claim_rules import check_claim
-from handcraft.claims import Answers, Distribution
-from handcraft.errors import ProgramError
-from handcraft.oracles import Oracle
+from handcraft.claims.checks import check_claim
+from handcraft.claims.kinds import Answers, Distribution
+from handcraft.core.errors import ProgramError
+from handcraft.claims.reference import Oracle
 from handcraft.proof import verify
-from handcraft.selections import below, cases, count, end, equal, first, here, lookup, most, own, ratio, step, token_at, total
-from handcraft.vocabulary import Vocabulary
+from handcraft.sequence.words import below, cases, count, end, equal, first, here, lookup, most, own, ratio, step, token_at, total
+from handcraft.core.vocabulary import Vocabulary
 
 FLIP = {(0, "a"): ("b", 0), (0, "b"): ("a", 0)}
 PAIRS = [x + y for x in "ab" for y in "ab"]
@@ -297,7 +297,7 @@ def test_a_bundled_claim_is_sound(name: str) -> None:
 
 
 FILE = """from handcraft import *
-from handcraft.selections import *
+from handcraft.sequence.words import *
 program = Program(embedding=(position(3), token({tokens})), claim={claim})
 """
 

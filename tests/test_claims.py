@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from handcraft import after, answers, distribution, residual, token
-from handcraft.callbacks import Callback
-from handcraft.claims import Answers, Claim, Predicate, as_claim, split_endings
-from handcraft.errors import ProgramError, PromptError
-from handcraft.oracles import Oracle
-from handcraft.vocabulary import Vocabulary
+from handcraft.claims.functions import Callback
+from handcraft.claims.kinds import Answers, Claim, Predicate, as_claim, split_endings
+from handcraft.core.errors import ProgramError, PromptError
+from handcraft.claims.reference import Oracle
+from handcraft.core.vocabulary import Vocabulary
 
 AB, WORDS = Vocabulary(("a", "b")), Vocabulary(("ab", "a", "<end>"))
 

@@ -339,7 +339,7 @@ def test_a_nasty_file_name_does_nothing() -> None:
 
 def test_a_nasty_listing_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first line of a docstring is shown harmless too."""
-    from handcraft import loader
+    from handcraft.files import program_file as loader
 
     Path("nasty.py").write_text(
         '"""' + "".join(NASTY).replace("\0", "").replace("\n", "").replace("\r", "") + '"""\n', encoding="utf-8"

@@ -9,7 +9,7 @@ from conftest import BUNDLED, bundled_model, programs
 from hypothesis import given
 
 from handcraft import Block, Head, Model, Program, after, position, scratch, token
-from handcraft.comparison import compare
+from handcraft.analysis.diff import compare
 
 
 def aab(word: str = "ab", large: float = 1024, n_ctx: int = 5) -> Model:

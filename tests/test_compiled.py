@@ -17,16 +17,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handcraft import Head, Model, Program, after, distribution, position, scratch, token
-from handcraft.claims import Claim
-from handcraft.errors import MissingExtraError
-from handcraft.gpt2 import Weights, gpt2
-from handcraft.proof import compiled
-from handcraft.proof.expectation import SILENT
+from handcraft.claims.kinds import Claim
+from handcraft.core.errors import MissingExtraError
+from handcraft.core.gpt2 import Weights, gpt2
+from handcraft.proof.enumerate import compiled
+from handcraft.proof.expected import SILENT
 from handcraft.proof.judge import Judge
-from handcraft.proof.suffixes import suffix_automaton
+from handcraft.proof.enumerate.suffix_automaton import suffix_automaton
 from handcraft.proof.tally import Tally
-from handcraft.proof.units import Trie
-from handcraft.vocabulary import Vocabulary
+from handcraft.proof.enumerate.units import Trie
+from handcraft.core.vocabulary import Vocabulary
 
 ALWAYS = lambda _: True  # noqa: E731
 
@@ -223,7 +223,7 @@ def test_verifying_a_small_program_does_not_import_numba(tmp_path: Path) -> None
 
 
 CACHED = """
-from handcraft.proof import compiled
+from handcraft.proof.enumerate import compiled
 print(getattr(compiled._advance()._cache, "_cache_path", None))
 """
 

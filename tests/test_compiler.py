@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handcraft import MLP, Block, Head, Model, Neuron, Program, local, position, scratch, slot, token
-from handcraft.affine import Lane
-from handcraft.compiler import Compiled, compile_program
-from handcraft.errors import ProgramError
-from handcraft.gpt2 import Array
-from handcraft.weights import flatten
+from handcraft.language.affine import Lane
+from handcraft.program.compiler import Compiled, compile_program
+from handcraft.core.errors import ProgramError
+from handcraft.core.gpt2 import Array
+from handcraft.core.weights import flatten
 
 GOLDEN = Path(__file__).parent / "golden" / "aab.json"
 SHARED = Path(__file__).parents[2] / "shared" / "golden" / "aab.json"

@@ -11,7 +11,7 @@ import pytest
 from cli_runner import files
 from conftest import Refused
 
-from handcraft.errors import HandcraftError, WeightsError
+from handcraft.core.errors import HandcraftError, WeightsError
 from handcraft.runtimes.directory import publish
 
 TWO = {"a.json": b"new a", "b/c.bin": b"new c"}

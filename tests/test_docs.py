@@ -50,7 +50,7 @@ def test_every_recipe_is_in_the_book() -> None:
 
 def test_the_table_of_programs_is_current() -> None:
     """docs/programs.md has a line for each bundled program, with its sizes of today and no refutation. If not: make docs."""
-    from handcraft.loader import bundled
+    from handcraft.files.program_file import bundled
     from handcraft.model import Model
 
     table = script("make_programs")

@@ -14,20 +14,20 @@ from cli_runner import handcraft
 from conftest import Refused, bundled_model, claiming, every
 
 from handcraft import Head, Model, Program, after, answers, distribution, each, last, position, residual, scratch, token
-from handcraft.claims import Each
-from handcraft.errors import CheckpointError, ProgramError
-from handcraft.gpt2 import gpt2
-from handcraft.oracles import Oracle
+from handcraft.claims.kinds import Each
+from handcraft.core.errors import CheckpointError, ProgramError
+from handcraft.core.gpt2 import gpt2
+from handcraft.claims.reference import Oracle
 from handcraft.proof import Budget, verify
-from handcraft.proof.certifying import certify, check_certificate
-from handcraft.proof.checker.document import claim_hash
-from handcraft.proof.checkpoint import Book
+from handcraft.proof.certificate_files import certify, check_certificate
+from handcraft.proof.checker.certificate import claim_hash
+from handcraft.proof.enumerate.checkpoint import Book
 from handcraft.proof.judge import Judge
 from handcraft.proof.tally import Tally
-from handcraft.proof.units import Units, Work
-from handcraft.selections import cases, count, equal, here, own
+from handcraft.proof.enumerate.units import Units, Work
+from handcraft.sequence.words import cases, count, equal, here, own
 from handcraft.testing import assert_accurate
-from handcraft.vocabulary import Vocabulary
+from handcraft.core.vocabulary import Vocabulary
 
 EXHAUSTIVE: dict[str, Any] = {"methods": ["exhaustive"]}
 SAMPLED: dict[str, Any] = {"methods": ["sampled"], "budget": Budget(drawn=300)}
@@ -389,7 +389,8 @@ def test_the_assertion_names_the_position() -> None:
 
 def test_units_and_processes_count_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut into small units, with a checkpoint, or whole: one tally, one margin, one counterexample."""
-    from handcraft.proof import Spread, units
+    from handcraft.proof import Spread
+    from handcraft.proof.enumerate import units
 
     whole = verify(aaaa().build(), **EXHAUSTIVE).to_json() | {"seconds": 0}
     monkeypatch.setattr(units, "UNIT", 20)

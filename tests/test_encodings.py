@@ -7,7 +7,7 @@ import math
 import pytest
 
 from handcraft import Program, position, token
-from handcraft.encodings import binary, periodic, scalar, squares, thermometer
+from handcraft.language.encodings import binary, periodic, scalar, squares, thermometer
 from handcraft.recipes import attend_to
 
 

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handcraft import Program, after, distribution
-from handcraft.gpt2 import Weights, gpt2, recorder
-from handcraft.oracles import Oracle
-from handcraft.proof import enumeration
-from handcraft.proof.enumeration import enumerate_contexts
-from handcraft.proof.expectation import SILENT, Chances, NextToken, texts
-from handcraft.vocabulary import Vocabulary
+from handcraft.core.gpt2 import Weights, gpt2, recorder
+from handcraft.claims.reference import Oracle
+from handcraft.proof.enumerate import trie as enumeration
+from handcraft.proof.enumerate.trie import enumerate_contexts
+from handcraft.proof.expected import SILENT, Chances, NextToken, texts
+from handcraft.core.vocabulary import Vocabulary
 
 AB = Vocabulary(("a", "b"))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cli_runner import Result, handcraft, process
 
-from handcraft.proof.methods import METHODS
+from handcraft.proof.verify import METHODS
 
 OPTIONS = pytest.mark.parametrize("options", [[], ["--json"]], ids=["text", "json"])
 ERRORS = [
@@ -41,7 +41,7 @@ def breaking(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 
     for name in METHODS:
         monkeypatch.setitem(METHODS, name, fail)  # type: ignore[arg-type]
-    monkeypatch.setattr("handcraft.explanation.explain", fail)
+    monkeypatch.setattr("handcraft.analysis.explain.explain", fail)
 
 
 # ---------------------------------------------------------------- what nobody foresaw
@@ -90,7 +90,7 @@ def test_interrupted_is_130(options: list[str], monkeypatch: pytest.MonkeyPatch)
 def test_a_process_ends_so(here: Path) -> None:
     """In a process of its own, too, where the interpreter has the last word."""
     code = (
-        "import sys, handcraft.proof.methods as m\n"
+        "import sys, handcraft.proof.verify as m\n"
         "m.METHODS['certificate'] = lambda task: 1 / 0\n"
         "sys.argv = ['handcraft', 'verify', 'aab']\n"
         "from handcraft.cli import main\n"

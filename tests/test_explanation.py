@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handcraft import Block, Head, Model, Program, position, scratch, token
-from handcraft.errors import ProgramError
-from handcraft.explanation import explain
-from handcraft.vocabulary import Vocabulary
-from handcraft.weights import flatten, nest
+from handcraft.core.errors import ProgramError
+from handcraft.analysis.explain import explain
+from handcraft.core.vocabulary import Vocabulary
+from handcraft.core.weights import flatten, nest
 
 
 def assert_covered(model: Model) -> None:

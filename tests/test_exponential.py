@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from cli_runner import handcraft
 
-from handcraft.gpt2 import Array
+from handcraft.core.gpt2 import Array
 from handcraft.proof import exponential
 from handcraft.proof.exponential import Finding, Law, check, check_all, in_pieces, laws, spans
 

@@ -19,9 +19,9 @@ from conftest import Refused, bundled_model, bundled_program
 from safetensors.numpy import load_file
 
 from handcraft import Program, after, token
-from handcraft.errors import ExportError, ProgramError, WeightsError
-from handcraft.gpt2 import Array
-from handcraft.loader import bundled
+from handcraft.core.errors import ExportError, ProgramError, WeightsError
+from handcraft.core.gpt2 import Array
+from handcraft.files.program_file import bundled
 from handcraft.runtimes import RUNTIMES, exporting, load_gpt2
 from handcraft.runtimes.agreement import compare
 from handcraft.runtimes.target import Run

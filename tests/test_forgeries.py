@@ -15,9 +15,9 @@ from handcraft import MLP, Head, Model, Neuron, Program, after, answers, local, 
 from handcraft.proof import verify
 from handcraft.proof.assumptions import ASSUMPTIONS
 from handcraft.proof.checker import Certificate, Rejected, examine
-from handcraft.proof.checker.document import Section, Slot, claim_hash, weights_hash
+from handcraft.proof.checker.certificate import Section, Slot, claim_hash, weights_hash
 from handcraft.proof.checker.network import Network
-from handcraft.selections import cases, equal, here, latest, step, token_at
+from handcraft.sequence.words import cases, equal, here, latest, step, token_at
 
 GAP = 40.0
 

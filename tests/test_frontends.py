@@ -19,9 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handcraft import Program
-from handcraft.errors import MissingExtraError, ProgramError
+from handcraft.core.errors import MissingExtraError, ProgramError
 from handcraft.frontends import from_automaton, from_markov, from_ngrams, from_regex, from_table
-from handcraft.gpt2 import Array, softmax
+from handcraft.core.gpt2 import Array, softmax
 from handcraft.proof import verify
 
 SHAKESPEARE = Path(__file__).parents[2] / "shared" / "data" / "tinyshakespeare.txt"

@@ -9,8 +9,9 @@ import pytest
 from conftest import bundled_model
 
 from handcraft import Model, after
-from handcraft.proof import Report, certified, verify
-from handcraft.proof.certificate.recording import Recorded, Recorder
+from handcraft.proof import Report, verify
+from handcraft.proof import prove as certified
+from handcraft.proof.prover.recorder import Recorded, Recorder
 from handcraft.proof.checker import Found
 
 BUG = "; this is a bug of handcraft"

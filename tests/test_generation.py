@@ -13,10 +13,11 @@ from conftest import Refused, bundled_model, random_weights
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handcraft import Head, Model, Program, answers, generation, position, token
-from handcraft.errors import ProgramError, PromptError
-from handcraft.generation import Sampler, generate, greedy
-from handcraft.gpt2 import Array, gpt2
+from handcraft import Head, Model, Program, answers, position, token
+from handcraft.core import decoding as generation
+from handcraft.core.errors import ProgramError, PromptError
+from handcraft.core.decoding import Sampler, generate, greedy
+from handcraft.core.gpt2 import Array, gpt2
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "aab.json").read_text())
 

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handcraft import Neuron, Program, scratch, slot, token
-from handcraft.errors import WeightsError
-from handcraft.gpt2 import Array, Cache, Weights, forward, gelu, gpt2, relu, softmax, trace
+from handcraft.core.errors import WeightsError
+from handcraft.core.gpt2 import Array, Cache, Weights, forward, gelu, gpt2, relu, softmax, trace
 
 TOKENS = [2, 0, 1, 1, 0, 2]
 Matrix = list[list[float]]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from conftest import Refused, random_weights
 
-from handcraft.errors import PromptError, WeightsError
-from handcraft.gpt2 import Array, forward
-from handcraft.weights import flatten
+from handcraft.core.errors import PromptError, WeightsError
+from handcraft.core.gpt2 import Array, forward
+from handcraft.core.weights import flatten
 
 TOKENS = [2, 0, 1, 1, 0, 2]
 

@@ -16,9 +16,9 @@ from conftest import Refused, random_weights
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handcraft import weights as module
-from handcraft.errors import WeightsError
-from handcraft.weights import (
+from handcraft.core import weights as module
+from handcraft.core.errors import WeightsError
+from handcraft.core.weights import (
     MAX_DEPTH,
     MAX_JSON,
     flatten,

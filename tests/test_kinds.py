@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handcraft.errors import ProgramError
-from handcraft.expressions import Expression, evaluate
-from handcraft.kinds import kinds_of, written
-from handcraft.selections import (
+from handcraft.core.errors import ProgramError
+from handcraft.sequence.expression import Expression, evaluate
+from handcraft.sequence.value_kinds import kinds_of, written
+from handcraft.sequence.words import (
     below,
     cases,
     count,

@@ -6,8 +6,8 @@ from conftest import BUNDLED, bundled_program, programs
 from hypothesis import given
 
 from handcraft import MLP, Block, Head, Neuron, Program, local, position, scratch, token
-from handcraft.affine import Lane
-from handcraft.layout import HeadLayout
+from handcraft.language.affine import Lane
+from handcraft.program.layout import HeadLayout
 
 p, t, v = position(3), token("ab"), scratch("v")
 anchor = local("anchor", "xyz")

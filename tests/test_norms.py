@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handcraft import MLP, Neuron, Program, token
-from handcraft.errors import WeightsError
-from handcraft.gpt2 import Array, gpt2
+from handcraft.core.errors import WeightsError
+from handcraft.core.gpt2 import Array, gpt2
 from handcraft.runtimes.agreement import compare
 from handcraft.runtimes.norms import MIRROR, QUIET, Norm, with_norms
-from handcraft.weights import flatten
+from handcraft.core.weights import flatten
 
 BIG = st.floats(-1000, 1000, width=32)
 

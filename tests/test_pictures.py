@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handcraft import Model
-from handcraft.avoidance import avoid
-from handcraft.drawing import HEIGHT, PATH, svg
-from handcraft.errors import MissingExtraError, ProgramError, UndecidedError
+from handcraft.analysis.reachability import avoid
+from handcraft.analysis.states_svg import HEIGHT, PATH, svg
+from handcraft.core.errors import MissingExtraError, ProgramError, UndecidedError
 from handcraft.frontends import from_markov
-from handcraft.pictures import dot, mermaid, save_picture, to_json
-from handcraft.states import Chain, explore
+from handcraft.analysis.states_files import dot, mermaid, save_picture, to_json
+from handcraft.analysis.states import Chain, explore
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = ['"', "<b>", "\x1b[31m", "&amp;", "]]", "\\n", "#", "\u202e", "é", " ", "--", "`"]

@@ -25,9 +25,9 @@ from handcraft import (
     slot,
     token,
 )
-from handcraft.errors import ProgramError
-from handcraft.rules import Block as Layer
-from handcraft.slots import MAX_N_CTX
+from handcraft.core.errors import ProgramError
+from handcraft.language.rules import Block as Layer
+from handcraft.language.slots import MAX_N_CTX
 
 p, t, v, w = position(3), token("ab"), scratch("v"), scratch("w")
 anchor = local("anchor")

@@ -9,9 +9,9 @@ from random import Random
 import pytest
 from conftest import BUNDLED, bundled_program
 
-from handcraft.claims import Answers, Predicate, Residual
-from handcraft.oracles import Oracle
-from handcraft.vocabulary import Vocabulary
+from handcraft.claims.kinds import Answers, Predicate, Residual
+from handcraft.claims.reference import Oracle
+from handcraft.core.vocabulary import Vocabulary
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 UNDECLARED = {"brackets", "palindrome", "sort_numbers"}

@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handcraft import Model
-from handcraft.claims import Answers
-from handcraft.generation import Sampler
-from handcraft.gpt2 import softmax
-from handcraft.loader import bundled, summary
+from handcraft.claims.kinds import Answers
+from handcraft.core.decoding import Sampler
+from handcraft.core.gpt2 import softmax
+from handcraft.files.program_file import bundled, summary
 from handcraft.proof import verify
 from handcraft.proof.tally import margins_of
 

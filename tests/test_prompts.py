@@ -12,9 +12,9 @@ from conftest import Refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handcraft.errors import ProgramError
-from handcraft.patterns import MAX_NESTING, MAX_POSITIONS
-from handcraft.prompts import Language
+from handcraft.core.errors import ProgramError
+from handcraft.claims.regex import MAX_NESTING, MAX_POSITIONS
+from handcraft.claims.prompt_language import Language
 
 SHORT = ["".join(word) for n in range(5) for word in product("ab1-", repeat=n)]  # every text up to length 4
 

@@ -11,7 +11,7 @@ from conftest import Refused, bundled_model, claiming, endings, every, no_claim
 from hypothesis import given, settings
 
 from handcraft import Head, Model, Program, after, distribution, position, residual, scratch, token
-from handcraft.errors import ProgramError
+from handcraft.core.errors import ProgramError
 from handcraft.proof import Budget, Report, verify
 
 # ---------------------------------------------------------------- exhaustive verdicts

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handcraft import MLP, Head, Program, position, scratch, slot, token
-from handcraft.errors import ProgramError
-from handcraft.gpt2 import softmax
-from handcraft.readout import leak, leak_problem
+from handcraft.core.errors import ProgramError
+from handcraft.core.gpt2 import softmax
+from handcraft.program.direct_path import leak, leak_problem
 from handcraft.recipes import addresses, as_mlp, attend_to, parabola
 
 DIGITS = "0123456789"

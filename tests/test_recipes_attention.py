@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handcraft import Block, Head, Program, local, position, scratch, slot, token
-from handcraft.affine import Lane
-from handcraft.errors import ProgramError
-from handcraft.gpt2 import Array, trace
+from handcraft.language.affine import Lane
+from handcraft.core.errors import ProgramError
+from handcraft.core.gpt2 import Array, trace
 from handcraft.recipes import addresses, attend_to, attend_where, count_where, kernel, mean, mean_where, merge, running_sum
 from handcraft.recipes.attention import gap
-from handcraft.slots import Slot
+from handcraft.language.slots import Slot
 
 seen = scratch("seen")
 AT = addresses(8)

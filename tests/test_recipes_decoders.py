@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handcraft import MLP, Program, scratch, slot, token
-from handcraft.affine import Affine
-from handcraft.errors import ProgramError
-from handcraft.gpt2 import Array, softmax
+from handcraft.language.affine import Affine
+from handcraft.core.errors import ProgramError
+from handcraft.core.gpt2 import Array, softmax
 from handcraft.recipes import addresses, as_mlp, attend_to, conjunction, log_probabilities, one_hot, parabola, thermometer
-from handcraft.slots import Slot
+from handcraft.language.slots import Slot
 
 WAYS: Any = [("head", "gelu"), ("mlp", "gelu"), ("mlp", "relu")]  # a decoder in a head's output, or as neurons
 ways = pytest.mark.parametrize(("way", "activation"), WAYS)

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from handcraft import MLP, Program, scratch, slot, token
 from handcraft import recipes as r
-from handcraft.errors import ProgramError
-from handcraft.gpt2 import Array, trace
+from handcraft.core.errors import ProgramError
+from handcraft.core.gpt2 import Array, trace
 
 ACTIVATIONS: Any = ("gelu", "relu")
 out, twice = scratch("out"), scratch("twice")

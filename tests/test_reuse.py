@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handcraft import MLP, Block, Head, Neuron, Program, scratch, slot, token
-from handcraft.errors import ProgramError
-from handcraft.explanation import explain
-from handcraft.gpt2 import trace
+from handcraft.core.errors import ProgramError
+from handcraft.analysis.explain import explain
+from handcraft.core.gpt2 import trace
 from handcraft.recipes import addresses, attend_to, conjunction, copy, erase, mean, negation, step
-from handcraft.slots import Slot
+from handcraft.language.slots import Slot
 
 at, t = addresses(6), token("ab")
 y, pair = scratch("y"), scratch("pair", "ab")

@@ -10,10 +10,10 @@ from hypothesis import given
 from pydantic import ValidationError
 
 from handcraft import MLP, Block, Head, Neuron, Program, local, position, scratch, token
-from handcraft.affine import Affine, Map
-from handcraft.errors import ProgramError
-from handcraft.notation import as_map
-from handcraft.rules import as_block
+from handcraft.language.affine import Affine, Map
+from handcraft.core.errors import ProgramError
+from handcraft.language.coerce import as_map
+from handcraft.language.rules import as_block
 
 p, t, v = position(3), token("ab"), scratch("v")
 head = Head(query=p, value={v: t["a"]}, output={t["a"]: 2 * v})

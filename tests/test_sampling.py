@@ -11,8 +11,9 @@ import pytest
 from conftest import Refused, bundled_model, claiming
 
 from handcraft import Head, Model, Program, after, answers, position, token
-from handcraft.errors import ProgramError
-from handcraft.proof import Budget, sampling, verify
+from handcraft.core.errors import ProgramError
+from handcraft.proof import Budget, verify
+from handcraft.proof import sample as sampling
 
 SAMPLED: dict[str, Any] = {"methods": ["sampled"], "budget": Budget(drawn=200)}
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from handcraft import MLP, Model, Neuron, Program, after, answers, position, token
-from handcraft.gpt2 import Array, gpt2
+from handcraft.core.gpt2 import Array, gpt2
 from handcraft.proof import Budget, verify
 
 

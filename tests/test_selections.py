@@ -15,9 +15,9 @@ from conftest import Refused
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handcraft.errors import ProgramError
-from handcraft.expressions import Expression, evaluate
-from handcraft.selections import (
+from handcraft.core.errors import ProgramError
+from handcraft.sequence.expression import Expression, evaluate
+from handcraft.sequence.words import (
     below,
     cases,
     count,
@@ -37,7 +37,7 @@ from handcraft.selections import (
     token_at,
     total,
 )
-from handcraft.wellformed import DEEPEST, MOST_PARTS
+from handcraft.sequence.expression_checks import DEEPEST, MOST_PARTS
 
 texts = st.text("abc", min_size=1, max_size=8)
 numbers = st.integers(-9, 9)

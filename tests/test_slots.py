@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handcraft import local, position, scratch, slot, token
-from handcraft.affine import Lane, Map
-from handcraft.errors import ProgramError
-from handcraft.slots import MAX_N_CTX, Slot
+from handcraft.language.affine import Lane, Map
+from handcraft.core.errors import ProgramError
+from handcraft.language.slots import MAX_N_CTX, Slot
 
 
 def rows(found: Slot, kind: str) -> dict[Any, tuple[float, ...]]:

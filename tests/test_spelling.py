@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from test_prompts import patterns
 
 from handcraft import Head, Model, Program, after, answers, position, token
-from handcraft.avoidance import Watch, avoid
-from handcraft.errors import PromptError
-from handcraft.prompts import Language
-from handcraft.spelling import Spelling, spellings
-from handcraft.states import explore
-from handcraft.vocabulary import Vocabulary
+from handcraft.analysis.reachability import Watch, avoid
+from handcraft.core.errors import PromptError
+from handcraft.claims.prompt_language import Language
+from handcraft.claims.spelling import Spelling, spellings
+from handcraft.analysis.states import explore
+from handcraft.core.vocabulary import Vocabulary
 
 pieces = st.lists(st.text("ab1", min_size=1, max_size=3), min_size=1, max_size=5, unique=True)
 languages = st.one_of(patterns, st.lists(pieces.map("|".join).map("({})*".format), min_size=1, max_size=2).map("".join))

@@ -30,13 +30,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handcraft import MLP, Model, Program, after, distribution, position, proof, residual, scratch, token
-from handcraft.errors import CheckpointError, ClusterError, MissingExtraError, ProgramError
-from handcraft.proof import Budget, Report, Spread, units
-from handcraft.proof.identity import identity
+from handcraft.core.errors import CheckpointError, ClusterError, MissingExtraError, ProgramError
+from handcraft.proof import Budget, Report, Spread
+from handcraft.proof.enumerate import units
+from handcraft.proof.enumerate.identity import identity
 from handcraft.proof.judge import Judge
 from handcraft.proof.tally import Tally, Wrong
-from handcraft.proof.units import Units
-from handcraft.vocabulary import Vocabulary
+from handcraft.proof.enumerate.units import Units
+from handcraft.core.vocabulary import Vocabulary
 
 
 def verify(model: Model, **options: Any) -> Report:
@@ -447,7 +448,7 @@ def test_what_nobody_can_tell_is_never_the_same(kept: Any) -> None:
 
 def test_two_claims_in_one_process_are_two(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second claim is asked, even where a digest cannot tell it from the first."""
-    monkeypatch.setattr("handcraft.proof.exhaustive.identity", lambda *_: "the same")
+    monkeypatch.setattr("handcraft.proof.enumerate.method.identity", lambda *_: "the same")
     right, wrong = (dict.fromkeys(("a", "b", "aa", "ab", "ba", "bb"), "a") | {"ab": last} for last in "ab")
     p, t = position(2), token("ab")
     found = [
@@ -478,7 +479,7 @@ def test_what_runs_the_weights_is_told(change: dict[str, Any]) -> None:
 def test_another_version_is_another_task(monkeypatch: pytest.MonkeyPatch) -> None:
     """What counted differently cannot go on."""
     before = of(latest(3))
-    monkeypatch.setattr("handcraft.proof.identity._counting", lambda: "another")
+    monkeypatch.setattr("handcraft.proof.enumerate.identity._counting", lambda: "another")
     assert of(latest(3)) != before
 
 
@@ -557,7 +558,8 @@ def test_a_place_that_cannot_be_written_is_found_at_once(tmp_path: Path) -> None
 
 RUN = """
 import sys
-from handcraft.proof import checkpoint, units
+from handcraft.proof.enumerate import checkpoint
+from handcraft.proof.enumerate import units
 checkpoint.EVERY, units.UNIT = 0.0, 2**10
 from handcraft.cli import main
 sys.argv = ["handcraft", "verify", "latest.py", "--json", "--method", "exhaustive", *sys.argv[1:]]

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handcraft import Head, Model, Program, answers, position, token
-from handcraft.avoidance import Avoided, avoid
-from handcraft.errors import PromptError, UndecidedError
+from handcraft.analysis.reachability import Avoided, avoid
+from handcraft.core.errors import PromptError, UndecidedError
 from handcraft.frontends import from_markov
-from handcraft.generation import Sampler
-from handcraft.states import Chain, State, explore
-from handcraft.vocabulary import Vocabulary
+from handcraft.core.decoding import Sampler
+from handcraft.analysis.states import Chain, State, explore
+from handcraft.core.vocabulary import Vocabulary
 
 SEQUENCE = "111101111011110"  # Karpathy's
 Table = dict[str, dict[str, float]]  # context -> next context -> probability

@@ -9,8 +9,8 @@ from conftest import BUNDLED, Refused, bundled_program, claiming, no_claim
 from hypothesis import given, settings
 
 from handcraft import after, distribution
-from handcraft.claims import Answers
-from handcraft.errors import ProgramError
+from handcraft.claims.kinds import Answers
+from handcraft.core.errors import ProgramError
 from handcraft.testing import assert_accurate, contexts
 
 

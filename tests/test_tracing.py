@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handcraft import Head, Model, Program, position, scratch, token
-from handcraft.errors import PromptError
-from handcraft.vocabulary import Vocabulary
+from handcraft.core.errors import PromptError
+from handcraft.core.vocabulary import Vocabulary
 
 
 @pytest.mark.parametrize("name", BUNDLED)

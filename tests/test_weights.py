@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from conftest import BUNDLED, Refused, bundled_model, random_weights
 
-from handcraft.errors import WeightsError
-from handcraft.gpt2 import Weights
-from handcraft.weights import (
+from handcraft.core.errors import WeightsError
+from handcraft.core.gpt2 import Weights
+from handcraft.core.weights import (
     flatten,
     load_weights,
     nest,

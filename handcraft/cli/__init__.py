@@ -29,7 +29,7 @@ from typing import TextIO
 import typer
 
 from handcraft.cli import looking, making, proving
-from handcraft.errors import HandcraftError, printable
+from handcraft.core.errors import HandcraftError, printable
 
 BUG = 70  # the exit code of what nobody foresaw: sysexits' EX_SOFTWARE
 DEBUG = "HANDCRAFT_DEBUG"

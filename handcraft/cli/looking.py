@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from handcraft.cli.terminal import Dtype, Json, Program, Tokens, open_model, print_json, read_prompt, show, writing
-from handcraft.errors import ProgramError, printable
+from handcraft.core.errors import ProgramError, printable
 
 if TYPE_CHECKING:
     pass
@@ -20,13 +20,13 @@ def explain(
     json: Json = False,
 ) -> None:
     """Print the matrices, lanes named on both sides, with the rule behind every cell."""
-    from handcraft.explanation import explain as explain_model
+    from handcraft.analysis.explain import explain as explain_model
 
     model = open_model(program)
     found = explain_model(model, part)
     if json:
         return print_json(found.to_json())
-    from handcraft import render
+    from handcraft.cli import tables as render
 
     return show(lambda width: render.explanation(model, found, width))
 
@@ -47,7 +47,7 @@ def run(
     dtype: Dtype = "float32",
 ) -> None:
     """Continue a prompt."""
-    from handcraft.generation import Sampler
+    from handcraft.core.decoding import Sampler
 
     if not sample and (temperature, top_k, top_p, seed) != (1.0, None, None, None):
         raise ProgramError("--temperature, --top-k, --top-p and --seed go with --sample")
@@ -71,19 +71,19 @@ def trace(
     found = open_model(program, dtype).trace(read_prompt(context, tokens))
     if json:
         return print_json(found.to_json())
-    from handcraft import render
+    from handcraft.cli import tables as render
 
     return show(lambda width: render.trace(found, width))
 
 
 def diff(a: Program, b: Program, json: Json = False) -> None:
     """Show which cells, rules and sizes differ between two programs."""
-    from handcraft.comparison import compare
+    from handcraft.analysis.diff import compare
 
     found = compare(open_model(a), open_model(b))
     if json:
         return print_json(found.to_json())
-    from handcraft import render
+    from handcraft.cli import tables as render
 
     return show(lambda _: render.difference(found))
 
@@ -105,10 +105,10 @@ def states(
     dtype: Dtype = "float32",
 ) -> None:
     """Show the model as a Markov chain over contexts: probabilities, what lasts, what can be reached."""
-    from handcraft.avoidance import avoid as search
-    from handcraft.generation import Sampler
-    from handcraft.pictures import check_picture, save_picture
-    from handcraft.states import explore
+    from handcraft.analysis.reachability import avoid as search
+    from handcraft.core.decoding import Sampler
+    from handcraft.analysis.states_files import check_picture, save_picture
+    from handcraft.analysis.states import explore
 
     if save is not None:
         check_picture(save)  # before anything is computed
@@ -120,7 +120,7 @@ def states(
     if json:
         print_json(chain.to_json() | {"avoided": avoided and avoided.to_json()})
     else:
-        from handcraft import render
+        from handcraft.cli import tables as render
 
         show(lambda _: render.states(chain, avoided))
         print("".join(f"\nwrote {printable(str(file))}\n" for file in files), end="")

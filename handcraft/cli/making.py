@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from handcraft.cli.terminal import Json, Program, Progress, open_model, print_json, show, writing
-from handcraft.errors import ExportError, printable
+from handcraft.core.errors import ExportError, printable
 
 if TYPE_CHECKING:
     pass
@@ -66,19 +66,19 @@ def export(
 
 def list_programs(json: Json = False) -> None:
     """List the bundled programs."""
-    from handcraft.loader import bundled, summary
+    from handcraft.files.program_file import bundled, summary
 
     programs = {name: summary(path) for name, path in bundled().items()}
     if json:
         return print_json({"programs": programs})
-    from handcraft import render
+    from handcraft.cli import tables as render
 
     return show(lambda _: render.listing(programs))
 
 
 def new(name: Annotated[str, typer.Argument(help="The program's name; NAME.py is written here.")], json: Json = False) -> None:
     """Write a starting program."""
-    from handcraft.starting import starting_program
+    from handcraft.files.template import starting_program
 
     path = Path(f"{name}.py")
     writing(lambda: [starting_program(name, path)])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from handcraft.cli.terminal import Dtype, Json, Program, Progress, open_model, print_json, show, writing
-from handcraft.errors import ProgramError, printable
+from handcraft.core.errors import ProgramError, printable
 
 if TYPE_CHECKING:
     from handcraft.model import Model
@@ -63,7 +63,7 @@ def verify(
 
 def _held(model: Model, rules: str | None) -> Model:
     """The model, held to the claim of another program file if there is one."""
-    from handcraft.loader import find, load_program
+    from handcraft.files.program_file import find, load_program
 
     if rules is None:
         return model
@@ -81,7 +81,7 @@ def _unless_changed(model: Model, report: Report) -> Report:
 
 def _certified(model: Model, write: Path | None, read: Path | None, free: bool, progress: Progress, seconds: float) -> Report:
     """Write a certificate, or check one."""
-    from handcraft.proof.certifying import certify, check_certificate
+    from handcraft.proof.certificate_files import certify, check_certificate
 
     if not free or (write is not None and read is not None):
         raise ProgramError("--certificate and --check go without each other and without --method")
@@ -91,7 +91,7 @@ def _certified(model: Model, write: Path | None, read: Path | None, free: bool, 
 
 
 def _print_report(model: Model, report: Report) -> None:
-    from handcraft import render
+    from handcraft.cli import tables as render
 
     show(lambda _: render.report(report))
     if (wrong := report.counterexample) is not None:
@@ -118,7 +118,7 @@ def assumptions(
     if json:
         print_json({"holds": holds, "findings": [finding.to_json() for finding in found]})
     else:
-        from handcraft import render
+        from handcraft.cli import tables as render
 
         show(lambda _: render.findings(found))
     raise typer.Exit(0 if holds else 1)

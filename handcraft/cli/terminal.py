@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from handcraft.errors import ProgramError, printable
+from handcraft.core.errors import ProgramError, printable
 
 if TYPE_CHECKING:
     from handcraft.model import Model
@@ -47,7 +47,7 @@ def _finite(value: Any) -> Any:
 
 def show(make: Callable[[int], Any]) -> None:
     """Print a renderable that was made for the console's width."""
-    from handcraft import render
+    from handcraft.cli import tables as render
 
     console = render.console()
     console.print(make(console.width))
@@ -94,7 +94,7 @@ class Progress:
 
     def __call__(self, done: int, total: int) -> None:
         if self.bar is None and time.monotonic() - self.start > PROGRESS_AFTER and sys.stderr.isatty():
-            from handcraft import render
+            from handcraft.cli import tables as render
 
             self.bar = render.progress()
             self.bar.start()

@@ -14,17 +14,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from handcraft.claims import Answers, answers
-from handcraft.errors import MissingExtraError, ProgramError, printable
-from handcraft.program import Program
+from handcraft.claims.kinds import Answers, answers
+from handcraft.core.errors import MissingExtraError, ProgramError, printable
+from handcraft.program.program import Program
 from handcraft.recipes.attention import addresses, attend_to, attend_where
 from handcraft.recipes.neurons import conjunction
-from handcraft.rules import MLP, Block, Neuron
-from handcraft.selections import end, lookup, own, token_at
-from handcraft.selections import here as latest
-from handcraft.selections import state as state_after
-from handcraft.slots import Slot, scratch, slot, token
-from handcraft.values import here
+from handcraft.language.rules import MLP, Block, Neuron
+from handcraft.sequence.words import end, lookup, own, token_at
+from handcraft.sequence.words import here as latest
+from handcraft.sequence.words import state as state_after
+from handcraft.language.slots import Slot, scratch, slot, token
+from handcraft.core.frozen import here
 
 Delta = Mapping[str, Mapping[str, str]]  # state -> symbol -> state
 GAIN = 50.0

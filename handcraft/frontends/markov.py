@@ -12,15 +12,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from handcraft.claims import distribution
-from handcraft.errors import ProgramError
-from handcraft.program import Program
+from handcraft.claims.kinds import distribution
+from handcraft.core.errors import ProgramError
+from handcraft.program.program import Program
 from handcraft.recipes.attention import addresses, attend_to
 from handcraft.recipes.decoders import log_probabilities
 from handcraft.recipes.neurons import conjunction
-from handcraft.rules import MLP, Block, Neuron
-from handcraft.slots import Slot, scratch, token
-from handcraft.values import here
+from handcraft.language.rules import MLP, Block, Neuron
+from handcraft.language.slots import Slot, scratch, token
+from handcraft.core.frozen import here
 
 Chain = Mapping[str, Mapping[str, float]]
 Chances = Mapping[tuple[str, ...], Mapping[str, float]]

@@ -11,14 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from handcraft.claims import answers
-from handcraft.errors import ProgramError
-from handcraft.program import Program
+from handcraft.claims.kinds import answers
+from handcraft.core.errors import ProgramError
+from handcraft.program.program import Program
 from handcraft.recipes.attention import addresses, attend_to
 from handcraft.recipes.neurons import conjunction
-from handcraft.rules import MLP, Block
-from handcraft.slots import scratch, token
-from handcraft.values import here
+from handcraft.language.rules import MLP, Block
+from handcraft.language.slots import scratch, token
+from handcraft.core.frozen import here
 
 GAIN = 50.0
 

@@ -24,8 +24,8 @@ A tie is not an answer: a prediction is right where its margin is above zero.
 
 from __future__ import annotations
 
-from handcraft.proof.methods import METHODS as METHODS
-from handcraft.proof.methods import verify as verify
+from handcraft.proof.verify import METHODS as METHODS
+from handcraft.proof.verify import verify as verify
 from handcraft.proof.report import Counterexample as Counterexample
 from handcraft.proof.report import Report as Report
 from handcraft.proof.task import Budget as Budget

@@ -30,10 +30,10 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.bounds import overflow
-from handcraft.gpt2 import ACTIVATIONS, Array, Weights, layer_norm
+from handcraft.core.bounds import overflow
+from handcraft.core.gpt2 import ACTIVATIONS, Array, Weights, layer_norm
 from handcraft.model import Model
-from handcraft.proof.certificate.rounding import GELU_ERROR, LIPSCHITZ, grid
+from handcraft.proof.prover.zonotope import GELU_ERROR, LIPSCHITZ, grid
 
 UNKNOWN = -np.inf  # the grid of a number that is not known to the last bit
 SATURATED = 8.0  # from here on gelu is x, and below minus this it is 0, in float32 and float64
@@ -68,7 +68,7 @@ class Doubt:
 
     @cached_property
     def overflows(self) -> str | None:
-        """The first number that could overflow: see handcraft.bounds."""
+        """The first number that could overflow: see handcraft.core.bounds."""
         return overflow(self.model.weights, self.model.n_head, self.model.activation, self.model.epsilon)
 
     @cached_property

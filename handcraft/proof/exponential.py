@@ -25,9 +25,9 @@ from decimal import Decimal, localcontext
 
 import numpy as np
 
-from handcraft.gpt2 import Array, gelu
-from handcraft.proof.certificate.averages import EXP_ERROR
-from handcraft.proof.certificate.rounding import GELU_ERROR, Precision
+from handcraft.core.gpt2 import Array, gelu
+from handcraft.proof.prover.softmax import EXP_ERROR
+from handcraft.proof.prover.zonotope import GELU_ERROR, Precision
 
 Function = Callable[[Array], Array]
 Truth = Callable[[Array], tuple[Array, Array]]  # float64 -> the exact result as a sum of two float64

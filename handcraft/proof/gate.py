@@ -24,11 +24,11 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.claims import Answers, Claim, Distribution, Residual
-from handcraft.expressions import Expression, evaluate
-from handcraft.gpt2 import Array, gpt2, recorder
+from handcraft.claims.kinds import Answers, Claim, Distribution, Residual
+from handcraft.sequence.expression import Expression, evaluate
+from handcraft.core.gpt2 import Array, gpt2, recorder
 from handcraft.model import Model
-from handcraft.prompts import SEED
+from handcraft.claims.prompt_language import SEED
 from handcraft.proof.checker import Shown
 from handcraft.proof.judge import Judge
 from handcraft.proof.tally import Tally

@@ -11,11 +11,11 @@ from functools import cache, partial
 
 import numpy as np
 
-from handcraft.affine import Lane
-from handcraft.claims import Answers, Claim, Distribution, Each, Residual
-from handcraft.gpt2 import Array, gpt2, recorder
+from handcraft.language.affine import Lane
+from handcraft.claims.kinds import Answers, Claim, Distribution, Each, Residual
+from handcraft.core.gpt2 import Array, gpt2, recorder
 from handcraft.model import Model
-from handcraft.proof.expectation import Chances, EachToken, NextToken, Values, at_each
+from handcraft.proof.expected import Chances, EachToken, NextToken, Values, at_each
 from handcraft.proof.second import Pass, Second
 from handcraft.proof.tally import Find, Tally, Wrong, margins_of
 

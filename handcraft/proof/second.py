@@ -18,11 +18,11 @@ from functools import cached_property
 
 import numpy as np
 
-from handcraft.claims import Claim, Distribution, Residual
-from handcraft.gpt2 import Array, Weights, convert, gpt2, recorder, softmax
+from handcraft.claims.kinds import Claim, Distribution, Residual
+from handcraft.core.gpt2 import Array, Weights, convert, gpt2, recorder, softmax
 from handcraft.model import Model
 from handcraft.proof.doubt import Doubt, Near
-from handcraft.proof.expectation import SILENT
+from handcraft.proof.expected import SILENT
 from handcraft.proof.tally import margins_of
 
 LAST_BITS = 4.0  # roundings of the largest logit that no slack is trusted in

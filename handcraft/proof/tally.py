@@ -17,8 +17,8 @@ from functools import partial
 
 import numpy as np
 
-from handcraft.gpt2 import Array, softmax
-from handcraft.proof.expectation import SILENT
+from handcraft.core.gpt2 import Array, softmax
+from handcraft.proof.expected import SILENT
 
 Context = list[int]
 Find = Callable[[int], Context]  # the ids of the i-th context of a batch

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from handcraft.claims import Claim
-from handcraft.contexts import count_domain
-from handcraft.errors import ProgramError, hint, printable
+from handcraft.claims.kinds import Claim
+from handcraft.program.contexts import count_domain
+from handcraft.core.errors import ProgramError, hint, printable
 from handcraft.model import Model
 from handcraft.proof.judge import Judge
 from handcraft.proof.tally import Tally

@@ -21,12 +21,12 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from handcraft.affine import Affine, Lane, Map, Term
-from handcraft.errors import ProgramError
-from handcraft.notation import MapLike, as_affine, as_map, value_lanes
-from handcraft.rules import Head
-from handcraft.slots import ONE_HOT, Slot, local, position
-from handcraft.values import here
+from handcraft.language.affine import Affine, Lane, Map, Term
+from handcraft.core.errors import ProgramError
+from handcraft.language.coerce import MapLike, as_affine, as_map, value_lanes
+from handcraft.language.rules import Head
+from handcraft.language.slots import ONE_HOT, Slot, local, position
+from handcraft.core.frozen import here
 
 SHARPNESS = 24.0  # the score gap of one position, or of one step of preference
 UNIT_ROUNDOFF = 2.0**-24  # of float32

@@ -17,12 +17,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from handcraft.affine import Affine, Lane, Map, Term
-from handcraft.errors import ProgramError, printable
-from handcraft.notation import MapLike, as_affine, as_map
-from handcraft.rules import MLP, Neuron
-from handcraft.slots import Slot
-from handcraft.values import here
+from handcraft.language.affine import Affine, Lane, Map, Term
+from handcraft.core.errors import ProgramError, printable
+from handcraft.language.coerce import MapLike, as_affine, as_map
+from handcraft.language.rules import MLP, Neuron
+from handcraft.language.slots import Slot
+from handcraft.core.frozen import here
 
 SUM_ERROR = 1e-9
 NEVER = -104.0  # exp(-104) is 0 in float32

@@ -24,11 +24,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from handcraft.affine import Affine, Lane, Named, Term
-from handcraft.errors import ProgramError
-from handcraft.notation import as_affine, as_direction, as_map
-from handcraft.rules import Amounts, Neuron
-from handcraft.values import here
+from handcraft.language.affine import Affine, Lane, Named, Term
+from handcraft.core.errors import ProgramError
+from handcraft.language.coerce import as_affine, as_direction, as_map
+from handcraft.language.rules import Amounts, Neuron
+from handcraft.core.frozen import here
 
 Neurons = tuple[Neuron, ...]
 MOST_SQUARED = 4096  # its square is 2^24

@@ -19,11 +19,11 @@ from random import Random
 
 import numpy as np
 
-from handcraft.claims import Answers
-from handcraft.contexts import count_contexts
-from handcraft.gpt2 import Array, Note, finite, gpt2
+from handcraft.claims.kinds import Answers
+from handcraft.program.contexts import count_contexts
+from handcraft.core.gpt2 import Array, Note, finite, gpt2
 from handcraft.model import Model
-from handcraft.prompts import SEED, Language
+from handcraft.claims.prompt_language import SEED, Language
 from handcraft.runtimes.target import Run
 
 EVERY = 100_000  # contexts: where there are no more, all of them

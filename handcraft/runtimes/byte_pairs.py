@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from handcraft.errors import HandcraftError, MissingExtraError, PromptError, WeightsError, printable
-from handcraft.vocabulary import Vocabulary
-from handcraft.weights import MAX_JSON, parse_json, read_bytes
+from handcraft.core.errors import HandcraftError, MissingExtraError, PromptError, WeightsError, printable
+from handcraft.core.vocabulary import Vocabulary
+from handcraft.core.weights import MAX_JSON, parse_json, read_bytes
 
 TOKENIZER_JSON, VOCAB_JSON, MERGES_TXT = "tokenizer.json", "vocab.json", "merges.txt"
 MOST = 2**25  # bytes of one of these files

@@ -36,10 +36,10 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.errors import WeightsError
-from handcraft.gpt2 import Array, Weights
+from handcraft.core.errors import WeightsError
+from handcraft.core.gpt2 import Array, Weights
 from handcraft.model import Model
-from handcraft.provenance import Entry, Reason
+from handcraft.core.provenance import Entry, Reason
 from handcraft.runtimes.norms import has_norms
 
 Place = dict[str, str | int]  # of an activation or a parameter in TransformerLens

@@ -17,8 +17,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from handcraft.errors import WeightsError, printable
-from handcraft.weights import umask
+from handcraft.core.errors import WeightsError, printable
+from handcraft.core.weights import umask
 
 
 def publish(

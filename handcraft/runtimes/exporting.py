@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from handcraft.built import PROGRAM_JSON
-from handcraft.errors import ExportError, ProgramError, WeightsError, hint
+from handcraft.files.built_directory import PROGRAM_JSON
+from handcraft.core.errors import ExportError, ProgramError, WeightsError, hint
 from handcraft.model import Model
 from handcraft.runtimes import gguf_file, huggingface, nanogpt, onnx_graph, picogpt, transformer_lens
 from handcraft.runtimes.agreement import Agreement, Progress, compare

@@ -32,14 +32,14 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.errors import MissingExtraError, ProgramError, WeightsError, printable
-from handcraft.gpt2 import Array, Weights, check_tokens, gpt2, recorder
+from handcraft.core.errors import MissingExtraError, ProgramError, WeightsError, printable
+from handcraft.core.gpt2 import Array, Weights, check_tokens, gpt2, recorder
 from handcraft.model import Model
 from handcraft.runtimes.names import KINDS, keys, turned
 from handcraft.runtimes.norms import MIRROR, Norm, Stock, with_norms
 from handcraft.runtimes.target import Files, Run, Runtime, stop_id
-from handcraft.vocabulary import Vocabulary
-from handcraft.weights import flatten, nest
+from handcraft.core.vocabulary import Vocabulary
+from handcraft.core.weights import flatten, nest
 
 MODEL = "model.gguf"
 LOW = -(2.0**96)  # of a stump's logit: a program's are below 2^60, and float32 holds it

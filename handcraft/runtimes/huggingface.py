@@ -22,15 +22,15 @@ import re
 from pathlib import Path
 from typing import Any
 
-from handcraft.errors import ProgramError
-from handcraft.gpt2 import Array
+from handcraft.core.errors import ProgramError
+from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 from handcraft.runtimes.byte_pairs import TOKENIZER_JSON, read_vocabulary
 from handcraft.runtimes.loading import CONFIG_JSON, SAFETENSORS, load_gpt2
 from handcraft.runtimes.names import ACTIVATIONS, checkpoint_name
 from handcraft.runtimes.norms import MIRROR, QUIET, Norm, Stock, with_norms
 from handcraft.runtimes.target import Files, Run, Runtime, stop_id
-from handcraft.weights import flatten, to_safetensors
+from handcraft.core.weights import flatten, to_safetensors
 
 DOCUMENTS = (TOKENIZER_JSON, "tokenizer_config.json", "generation_config.json")
 

@@ -1,6 +1,6 @@
 """Whether the stream of a model stays below what a norm that does nothing allows.
 
-Of every context, by the bound of handcraft.bounds. It knows nothing of prompts: where a claim speaks of prompts alone and
+Of every context, by the bound of handcraft.core.bounds. It knows nothing of prompts: where a claim speaks of prompts alone and
 the bound is past the limit, the streams of the compared contexts decide, at every position.
 
 Rules of this file: what does not fit is an ExportError with the lane and the number.
@@ -13,10 +13,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from handcraft.bounds import BEFORE, END, MIDDLE, sizes
-from handcraft.claims import Answers
-from handcraft.errors import ExportError, printable
-from handcraft.gpt2 import Array, Note
+from handcraft.core.bounds import BEFORE, END, MIDDLE, sizes
+from handcraft.claims.kinds import Answers
+from handcraft.core.errors import ExportError, printable
+from handcraft.core.gpt2 import Array, Note
 from handcraft.model import Model
 from handcraft.runtimes.norms import Norm
 from handcraft.runtimes.target import Runtime

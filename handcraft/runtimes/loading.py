@@ -24,12 +24,12 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.errors import WeightsError, printable
-from handcraft.gpt2 import EPSILON, Activation, Array
+from handcraft.core.errors import WeightsError, printable
+from handcraft.core.gpt2 import EPSILON, Activation, Array
 from handcraft.model import Model
 from handcraft.runtimes.byte_pairs import read_vocabulary
 from handcraft.runtimes.names import LINEAR, checkpoint_name, keys
-from handcraft.weights import MAX_JSON, MAX_LAYERS, nest, parse_json, read_bytes, read_safetensors
+from handcraft.core.weights import MAX_JSON, MAX_LAYERS, nest, parse_json, read_bytes, read_safetensors
 
 CONFIG_JSON, SAFETENSORS = "config.json", "model.safetensors"
 MOST = 2**33  # bytes of the weights: the largest GPT-2 has 6 GB, and it takes three times that to read it

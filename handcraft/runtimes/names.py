@@ -5,7 +5,7 @@ Rules of this file: names and orientation only; nothing here reads or writes.
 
 from __future__ import annotations
 
-from handcraft.gpt2 import Array
+from handcraft.core.gpt2 import Array
 
 ACTIVATIONS = {"gelu": "gelu_new", "relu": "relu"}  # ours -> in the configs of Hugging Face and TransformerLens
 LINEAR, NORMS = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"), ("ln_1", "ln_2")

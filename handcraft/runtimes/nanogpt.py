@@ -25,14 +25,14 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.gpt2 import Array, Note, gpt2
+from handcraft.core.gpt2 import Array, Note, gpt2
 from handcraft.model import Model
 from handcraft.runtimes.loading import MOST
 from handcraft.runtimes.names import checkpoint_name, keys, turned
 from handcraft.runtimes.norms import QUIET, Norm, Stock, with_norms
 from handcraft.runtimes.target import Files, Run, Runtime, check_gelu_and_mask
-from handcraft.vocabulary import Vocabulary
-from handcraft.weights import MAX_JSON, flatten, nest, parse_json, read_bytes, read_safetensors, to_safetensors
+from handcraft.core.vocabulary import Vocabulary
+from handcraft.core.weights import MAX_JSON, flatten, nest, parse_json, read_bytes, read_safetensors, to_safetensors
 
 SAFETENSORS, MODEL_ARGS, CHECKPOINT, META = "model.safetensors", "model_args.json", "ckpt.pt", "meta.pkl"
 

@@ -29,8 +29,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from handcraft.errors import WeightsError
-from handcraft.gpt2 import Array, Weights
+from handcraft.core.errors import WeightsError
+from handcraft.core.gpt2 import Array, Weights
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,12 @@ from typing import Any
 import numpy as np
 
 import handcraft
-from handcraft.errors import MissingExtraError, PromptError, WeightsError, printable
-from handcraft.gpt2 import Array, Weights
+from handcraft.core.errors import MissingExtraError, PromptError, WeightsError, printable
+from handcraft.core.gpt2 import Array, Weights
 from handcraft.model import Model
 from handcraft.runtimes.norms import NONE, Norm
 from handcraft.runtimes.target import Files, Run, Runtime, ids_in, ids_to_bytes
-from handcraft.weights import flatten
+from handcraft.core.weights import flatten
 
 MODEL, VOCAB = "model.onnx", "vocab.json"
 MOST = 2**31 - 2**24  # bytes: a file is one message of protobuf, below 2 GiB

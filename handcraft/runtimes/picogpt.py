@@ -22,11 +22,11 @@ import json
 from functools import partial
 from pathlib import Path
 
-from handcraft.gpt2 import gpt2
+from handcraft.core.gpt2 import gpt2
 from handcraft.model import Model
 from handcraft.runtimes.norms import NONE, QUIET, Norm, with_norms
 from handcraft.runtimes.target import Files, Run, Runtime, check_gelu_and_mask, ids_in, ids_to_bytes
-from handcraft.weights import MAX_JSON, load_weights, parse_json, read_bytes, to_npz
+from handcraft.core.weights import MAX_JSON, load_weights, parse_json, read_bytes, to_npz
 
 PARAMS, HPARAMS, ENCODER = "params.npz", "hparams.json", "encoder.json"
 

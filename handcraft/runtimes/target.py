@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from handcraft.errors import ProgramError
-from handcraft.gpt2 import Array
+from handcraft.core.errors import ProgramError
+from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 from handcraft.runtimes.byte_pairs import MOST, in_order
 from handcraft.runtimes.norms import Norm
-from handcraft.vocabulary import Vocabulary
-from handcraft.weights import parse_json, read_bytes
+from handcraft.core.vocabulary import Vocabulary
+from handcraft.core.weights import parse_json, read_bytes
 
 Files = dict[str, bytes]  # by their names inside the directory
 Run = Callable[[Array], Array]  # ids [n_batch, n_seq] -> logits [n_batch, n_seq, n_vocab], float32

@@ -36,14 +36,14 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.errors import MissingExtraError, WeightsError, printable
-from handcraft.gpt2 import Array, Weights
+from handcraft.core.errors import MissingExtraError, WeightsError, printable
+from handcraft.core.gpt2 import Array, Weights
 from handcraft.model import Model
 from handcraft.runtimes.circuit import circuit
 from handcraft.runtimes.names import ACTIVATIONS
 from handcraft.runtimes.norms import NONE, Norm
 from handcraft.runtimes.target import Files, Run, Runtime, ids_in, ids_to_bytes
-from handcraft.weights import MAX_BYTES, MAX_JSON, parse_json, read_bytes, to_safetensors
+from handcraft.core.weights import MAX_BYTES, MAX_JSON, parse_json, read_bytes, to_safetensors
 
 CONFIG, STATE, CIRCUIT, VOCABULARY = "config.json", "model.safetensors", "circuit.json", "vocab.json"
 

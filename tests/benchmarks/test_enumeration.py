@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from handcraft import Head, Program, after, position, scratch, token
-from handcraft.gpt2 import gpt2
+from handcraft.core.gpt2 import gpt2
 from handcraft.model import Model
-from handcraft.proof import Budget, Report, Spread, units, verify
+from handcraft.proof import Budget, Report, Spread, verify
+from handcraft.proof.enumerate import units
 
 LARGE = 1024
 ALL = Budget(contexts=10**10)

@@ -21,8 +21,9 @@ from typing import Any
 import pytest
 
 from handcraft import Model, Program, position, proof, scratch, token
-from handcraft.errors import ClusterError
-from handcraft.proof import Report, Spread, units
+from handcraft.core.errors import ClusterError
+from handcraft.proof import Report, Spread
+from handcraft.proof.enumerate import units
 
 TOTAL = 2**15 - 2
 
@@ -111,7 +112,7 @@ def test_dask_without_an_address_starts_its_own(tmp_path: Path) -> None:
 
 def test_a_cluster_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """An address where nobody listens is one clear error."""
-    from handcraft.proof import spread
+    from handcraft.proof.enumerate import workers as spread
 
     monkeypatch.setattr(spread, "CONNECT", 2)
     with pytest.raises(ClusterError, match=re.escape("no cluster answers at tcp://127.0.0.1:9: ")):

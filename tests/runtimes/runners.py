@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from handcraft.gpt2 import Array
+from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 from handcraft.runtimes import export
 from handcraft.runtimes.agreement import Agreement, compare

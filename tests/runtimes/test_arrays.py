@@ -16,9 +16,9 @@ import pytest
 import torch
 from conftest import Refused, bundled_model, example, random_weights
 
-from handcraft.errors import MissingExtraError, PromptError, WeightsError
-from handcraft.gpt2 import ACTIVATIONS, Array, Cache, Weights, convert, forward, gpt2, namespace, recorder, trace
-from handcraft.weights import flatten
+from handcraft.core.errors import MissingExtraError, PromptError, WeightsError
+from handcraft.core.gpt2 import ACTIVATIONS, Array, Cache, Weights, convert, forward, gpt2, namespace, recorder, trace
+from handcraft.core.weights import flatten
 
 LIBRARIES: dict[str, Callable[[Array], Any]] = {"torch": torch.tensor, "jax": jnp.asarray}
 IDS = np.array([[2, 0, 1, 1, 0, 2], [0, 0, 1, 2, 2, 1]])

@@ -15,13 +15,13 @@ import pytest
 from conftest import Refused, bundled_model, random_weights
 
 from handcraft import Model, Program, position, token
-from handcraft.errors import MissingExtraError, ProgramError, PromptError, WeightsError
-from handcraft.gpt2 import Array
+from handcraft.core.errors import MissingExtraError, ProgramError, PromptError, WeightsError
+from handcraft.core.gpt2 import Array
 from handcraft.runtimes.agreement import texts
 from handcraft.runtimes.gguf_file import RUNTIME
 from handcraft.runtimes.norms import MIRROR
 from handcraft.runtimes.target import Run
-from handcraft.vocabulary import Vocabulary
+from handcraft.core.vocabulary import Vocabulary
 
 
 def written(model: Model, directory: Path) -> Run:

@@ -12,8 +12,8 @@ from runners import transformers
 from transformers import AutoTokenizer, GPT2LMHeadModel, pipeline
 from transformers.utils import logging
 
-from handcraft.claims import Answers
-from handcraft.loader import bundled
+from handcraft.claims.kinds import Answers
+from handcraft.files.program_file import bundled
 from handcraft.model import Model
 from handcraft.runtimes import export
 from handcraft.runtimes.agreement import compare

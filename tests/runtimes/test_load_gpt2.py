@@ -21,10 +21,10 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from handcraft import Model
-from handcraft.errors import MissingExtraError, PromptError, WeightsError
-from handcraft.gpt2 import Array
+from handcraft.core.errors import MissingExtraError, PromptError, WeightsError
+from handcraft.core.gpt2 import Array
 from handcraft.runtimes.loading import load_gpt2
-from handcraft.vocabulary import Vocabulary
+from handcraft.core.vocabulary import Vocabulary
 
 SENTENCES = ["The cat sat on the mat.", "The dog sat on the cat, and the cat was not amused.", "Où est le chat?"]
 END = "<|endoftext|>"

@@ -19,12 +19,12 @@ from conftest import Refused, bundled_model, random_weights
 from onnx.reference import ReferenceEvaluator
 
 from handcraft import Model, Program, __version__, position, token
-from handcraft.errors import MissingExtraError, PromptError, WeightsError
+from handcraft.core.errors import MissingExtraError, PromptError, WeightsError
 from handcraft.runtimes import onnx_graph
 from handcraft.runtimes.norms import NONE
 from handcraft.runtimes.onnx_graph import RUNTIME
 from handcraft.runtimes.target import Run
-from handcraft.vocabulary import Vocabulary
+from handcraft.core.vocabulary import Vocabulary
 
 IDS = np.array([[2, 0, 1, 1, 0, 2], [0, 0, 1, 2, 2, 1]])  # [n_batch, n_seq]
 

@@ -21,9 +21,9 @@ from transformer_lens.model_bridge import TransformerBridge
 
 import handcraft.runtimes.transformer_lens as runtime
 from handcraft import Head, Model, Neuron, Program, position, scratch, token
-from handcraft.claims import Answers
-from handcraft.errors import MissingExtraError, WeightsError
-from handcraft.gpt2 import Array, trace
+from handcraft.claims.kinds import Answers
+from handcraft.core.errors import MissingExtraError, WeightsError
+from handcraft.core.gpt2 import Array, trace
 from handcraft.runtimes.norms import NONE
 from handcraft.runtimes.transformer_lens import RUNTIME, files, load_bridge
 

@@ -1,6 +1,6 @@
 """A forward pass that rounds as unkindly as it is allowed to.
 
-The same network as `handcraft.gpt2`, written again: every sum in an order of the adversary's choice, products fused or
+The same network as `handcraft.core.gpt2`, written again: every sum in an order of the adversary's choice, products fused or
 not, exp and tanh off by up to 8 units of roundoff, what underflows flushed to zero or not. What stays fixed is what
 every implementation keeps: exp(0) is 1, exp underflows to 0, tanh is 1 where 1 is the nearest float by far.
 Rules of this file: it knows nothing of the prover.
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.gpt2 import Array
+from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 
 ORDERS = ("forward", "reversed", "permuted", "pairwise", "blocked", "fused", "wide", "largest", "smallest")

@@ -24,15 +24,15 @@ from typing import Any
 import numpy as np
 
 from handcraft import MLP, Block, Head, Neuron, Program, after, answers, distribution, position, residual, scratch, token
-from handcraft.errors import ProgramError, WeightsError
+from handcraft.core.errors import ProgramError, WeightsError
 from handcraft.model import Model
 from handcraft.proof import verify
-from handcraft.proof.certificate.recording import Recorder
+from handcraft.proof.prover.recorder import Recorder
 from handcraft.proof.checker import Rejected, check
-from handcraft.proof.checker.document import from_json, to_json
+from handcraft.proof.checker.certificate import from_json, to_json
 from handcraft.recipes import addresses, attend_to, attend_where, mean
-from handcraft.selections import count, end, here, latest, lookup, most, own, ratio, token_at, total
-from handcraft.transducers import transducer
+from handcraft.sequence.words import count, end, here, latest, lookup, most, own, ratio, token_at, total
+from handcraft.claims.transducer import transducer
 
 # ------------------------------------------------------------ the programs
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.gpt2 import Array, Weights
+from handcraft.core.gpt2 import Array, Weights
 from handcraft.model import Model
-from handcraft.vocabulary import Vocabulary
+from handcraft.core.vocabulary import Vocabulary
 
 SHAPES = ((2, 2), (2, 3), (2, 4), (2, 5), (3, 2), (3, 3), (3, 4), (4, 2), (4, 3))  # (n_vocab, n_ctx)
 WIDTHS = ((16, 1), (16, 2), (12, 1), (12, 2), (12, 3), (20, 1), (20, 2), (16, 4), (18, 2))  # (n_embd, n_head)

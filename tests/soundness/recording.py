@@ -18,15 +18,15 @@ from unittest.mock import patch
 import numpy as np
 from adversary import Adversary
 
-from handcraft.affine import Lane
-from handcraft.claims import after, residual
-from handcraft.gpt2 import Array, gpt2, recorder
+from handcraft.language.affine import Lane
+from handcraft.claims.kinds import after, residual
+from handcraft.core.gpt2 import Array, gpt2, recorder
 from handcraft.model import Model
-from handcraft.proof.certificate import prover as proving
-from handcraft.proof.certificate.case import Case
-from handcraft.proof.certificate.network import Undecided
-from handcraft.proof.certificate.prover import Prover
-from handcraft.selections import count
+from handcraft.proof.prover import prover as proving
+from handcraft.proof.prover.case import Case
+from handcraft.proof.prover.network import Undecided
+from handcraft.proof.prover.prover import Prover
+from handcraft.sequence.words import count
 
 Context = tuple[int, ...]
 

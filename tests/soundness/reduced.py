@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.claims import Answers, Distribution, Residual
-from handcraft.gpt2 import Array, gpt2, recorder
-from handcraft.loader import bundled, load_program
+from handcraft.claims.kinds import Answers, Distribution, Residual
+from handcraft.core.gpt2 import Array, gpt2, recorder
+from handcraft.files.program_file import bundled, load_program
 from handcraft.model import Model
-from handcraft.oracles import Oracle
-from handcraft.program import Program
+from handcraft.claims.reference import Oracle
+from handcraft.program.program import Program
 
 LETTERS = (r"from string import ascii_lowercase as LETTERS", 'LETTERS = "abc"')
 EDITS: dict[str, tuple[tuple[str, str], ...]] = {  # of each program's source: what is replaced

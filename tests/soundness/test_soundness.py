@@ -13,12 +13,12 @@ from models import cast, draw_model, mutant
 from recording import check
 from reduced import EDITS, asked, enumerated, reduced
 
-from handcraft.claims import Answers, Distribution, Residual
-from handcraft.contexts import count_contexts
+from handcraft.claims.kinds import Answers, Distribution, Residual
+from handcraft.program.contexts import count_contexts
 from handcraft.model import Model
-from handcraft.proof.certificate.network import Undecided
-from handcraft.proof.certificate.pairs import Pairs, wanted
-from handcraft.proof.certificate.prover import Proof, Prover
+from handcraft.proof.prover.network import Undecided
+from handcraft.proof.prover.pairwise import Pairs, wanted
+from handcraft.proof.prover.prover import Proof, Prover
 
 MODELS = int(os.environ.get("SOUNDNESS_MODELS", "10000"))
 WRONG = int(os.environ.get("SOUNDNESS_WRONG", "3200"))  # wrong mutants, of all programs together

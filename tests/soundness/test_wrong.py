@@ -13,8 +13,8 @@ import pytest
 from cli_runner import Result, handcraft
 from wrong.verdicts import ASKED, CERTIFICATES, CHECKPOINTS, ERRORS, EXPORTS, RIGHT, SILENT, TEXTS, WRONG, Case
 
-from handcraft.affine import Lane
-from handcraft.loader import load_program
+from handcraft.language.affine import Lane
+from handcraft.files.program_file import load_program
 from handcraft.model import Model
 
 FOLDER = Path(__file__).parent / "wrong"

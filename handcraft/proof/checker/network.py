@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.gpt2 import Array
+from handcraft.core.gpt2 import Array
 from handcraft.model import Model
-from handcraft.proof.checker.boxes import NONE, Box, Floats, Rejected, grid, spread_of, summed
+from handcraft.proof.checker.zonotope import NONE, Box, Floats, Rejected, grid, spread_of, summed
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.gpt2 import Array
-from handcraft.proof.checker.boxes import UP, Box, Rejected, hull
+from handcraft.core.gpt2 import Array
+from handcraft.proof.checker.zonotope import UP, Box, Rejected, hull
 from handcraft.proof.checker.network import Head, Network
-from handcraft.proof.checker.sums import Softmax, Values
+from handcraft.proof.checker.softmax import Softmax, Values
 
 Followed = dict[tuple[int, int], tuple[float, list[list[int]] | None]]  # (layer, head): gap, positions kept after each
 

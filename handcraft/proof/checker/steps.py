@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from handcraft.proof.checker.reading import Reading
+from handcraft.proof.checker.claim import Reading
 from handcraft.proof.checker.views import View
 from handcraft.proof.checker.work import Work
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.gpt2 import Array
-from handcraft.proof.checker.boxes import Box, Rejected
-from handcraft.proof.checker.document import Slot
+from handcraft.core.gpt2 import Array
+from handcraft.proof.checker.zonotope import Box, Rejected
+from handcraft.proof.checker.certificate import Slot
 from handcraft.proof.checker.network import Head
 from handcraft.proof.checker.positions import Emissions
-from handcraft.proof.checker.sums import Softmax
+from handcraft.proof.checker.softmax import Softmax
 
 
 class View:

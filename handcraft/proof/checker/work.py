@@ -7,7 +7,7 @@ works counts first.
 
 from __future__ import annotations
 
-from handcraft.proof.checker.boxes import Rejected
+from handcraft.proof.checker.zonotope import Rejected
 
 LEAST = 2**20  # steps that any certificate may ask for
 

@@ -19,7 +19,7 @@ from directed import files, overflow, pairs, rounding, texts, ties
 from directed.patching import Patch
 from directed.wrong import Wrong, said
 
-PROVER, PROOF = "handcraft.proof.certificate", "handcraft.proof"
+PROVER, PROOF = "handcraft.proof.prover", "handcraft.proof"
 DRAWS = 200  # until one is wrong
 
 
@@ -74,8 +74,8 @@ def nothing(function: str, arguments: str) -> tuple[str, str, str]:
 
 
 SUMMED = f"{PROVER}.rounding:Precision.summed"
-ATTENTION = "handcraft.bounds:_Pass.attention"
-CLAIM = "handcraft.claim_rules:"
+ATTENTION = "handcraft.core.bounds:_Pass.attention"
+CLAIM = "handcraft.claims.checks:"
 SIGNATURE = f"{PROVER}.pairs:Pairs._signature"
 
 BUGS = {
@@ -90,31 +90,31 @@ BUGS = {
     "scales": bug("prover", (f"{PROVER}.averages:Means._class", "(abs(score[0]) + score[1])", "score[1]")),
     "dead heads": bug("prover", (ATTENTION, "(q * k).reshape", '(q * k * part["c_proj"]["w"].any(axis=1)).reshape')),
     "dead lanes": bug("prover", (ATTENTION, '("value", v)', '("value", v * part["c_proj"]["w"].any(axis=1))'),
-                      ("handcraft.bounds:_Pass.mlp", 'in block {i}", before', 'in block {i}", before * part["c_proj"]["w"].any(axis=1)')),
+                      ("handcraft.core.bounds:_Pass.mlp", 'in block {i}", before', 'in block {i}", before * part["c_proj"]["w"].any(axis=1)')),
     "zero keys": bug("prover", (ATTENTION, '(("query", q), ("key", k), ("value", v))', '(("value", v),)'),
                      (ATTENTION, "self.up(_numbers(products).sum(axis=1), products.shape[1])", "0 * products.sum(axis=1)")),
     "late": bug("prover", (ATTENTION, "products).sum(axis=1)", "products).sum(axis=1) / np.sqrt(products.shape[1])"),
-                ("handcraft.bounds:largest", "maxexp - 10", "maxexp")),
-    "biases": bug("prover", ("handcraft.bounds:_Pass.linear", "0.0 if b is None else np.abs(b.astype(np.float64))", "0.0")),
+                ("handcraft.core.bounds:largest", "maxexp - 10", "maxexp")),
+    "biases": bug("prover", ("handcraft.core.bounds:_Pass.linear", "0.0 if b is None else np.abs(b.astype(np.float64))", "0.0")),
     "ties": bug("prover", (f"{PROVER}.prover:Prover._right", "if not margin > 0:", "if not margin >= 0:")),
     "within rounding": bug("exhaustive", (
         f"{PROOF}.second:Second.doubtful", "", "def doubtful(self, expected, found):\n    return np.zeros(len(expected), dtype=bool)\n")),
     "radii": bug("prover", (SIGNATURE, "return reading, tuple(bounds), tuple(means.scores),", "return reading,")),
     "counts": bug("prover", (SIGNATURE, "return reading,", "return"), (SIGNATURE, "reads, slot.kinds,", "slot.kinds,")),
     "edges": bug("prover", (f"{PROVER}.domains:Domain.__init__", "range(model.n_ctx)", "range(max(1, model.n_ctx - 1))"),
-                 ("handcraft.contexts:count_contexts", "n_ctx + 1", "max(2, n_ctx)")),
-    "spelling": bug("prover", nothing("handcraft.spelling:Spelling.problem", "self"), nothing(CLAIM + "_check_length", "*_"), nothing(CLAIM + "_ask", "*_"),
+                 ("handcraft.program.contexts:count_contexts", "n_ctx + 1", "max(2, n_ctx)")),
+    "spelling": bug("prover", nothing("handcraft.claims.spelling:Spelling.problem", "self"), nothing(CLAIM + "_check_length", "*_"), nothing(CLAIM + "_ask", "*_"),
                     (f"{PROVER}.prover:Prover._covered", "self.proof.contexts != size", "False")),
-    "types": bug("prover", ("handcraft.kinds:_wrong", "", "def _wrong(found, wanted):\n    return ''\n"),
+    "types": bug("prover", ("handcraft.sequence.value_kinds:_wrong", "", "def _wrong(found, wanted):\n    return ''\n"),
                  nothing(CLAIM + "_ask", "*_"), (f"{PROVER}.cases:ExpressionCase.expected", "else number_of(found)", "else int(found)"),
                  (f"{PROVER}.cases:ExpressionCase.expected", "and not isinstance(found, str)", "and found is None")),
-    "lengths": bug("prover", nothing(CLAIM + "_check_length", "*_"), nothing("handcraft.claims:Answers._ends_alike", "*_")),
+    "lengths": bug("prover", nothing(CLAIM + "_check_length", "*_"), nothing("handcraft.claims.kinds:Answers._ends_alike", "*_")),
     "stops": bug("prover", nothing(CLAIM + "_check_rows", "*_"), nothing(CLAIM + "_ask", "*_")),
     "roles": bug("prover", (f"{PROVER}.cases:ExpressionCase.role", "token if self.reads_own and k in self.levels else None", "None")),
     "selections": bug("prover", (f"{PROVER}.trackers:_within", "start <= j < stop and", "start <= j <= stop and")),
     "resumed": bug("exhaustive", *((f"{module}:identity", "", "def identity(model, claim, units):\n    return 'same'\n")
                                  for module in (f"{PROOF}.exhaustive", files.__name__))),
-    "avoided": bug("states", ("handcraft.avoidance:Watch.of", "if vocabulary.single or", "if True or")),
+    "avoided": bug("states", ("handcraft.analysis.reachability:Watch.of", "if vocabulary.single or", "if True or")),
 }  # fmt: skip
 
 

@@ -22,16 +22,16 @@ import plain
 from directed.rounding import LETTERS, power
 from directed.wrong import Wrong
 from handcraft import MLP, Block, Head, Neuron, Program, local, position, residual, scratch, token
-from handcraft.avoidance import avoid
-from handcraft.errors import HandcraftError
+from handcraft.analysis.reachability import avoid
+from handcraft.core.errors import HandcraftError
 from handcraft.model import Model
 from handcraft.proof import Spread, verify
-from handcraft.proof.checkpoint import Book
-from handcraft.proof.identity import identity
-from handcraft.proof.units import Units, Work
+from handcraft.proof.enumerate.checkpoint import Book
+from handcraft.proof.enumerate.identity import identity
+from handcraft.proof.enumerate.units import Units, Work
 from handcraft.runtimes.exporting import export
-from handcraft.selections import lookup, own, token_at
-from handcraft.states import explore
+from handcraft.sequence.words import lookup, own, token_at
+from handcraft.analysis.states import explore
 
 
 @dataclass(frozen=True)

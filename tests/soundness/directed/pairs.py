@@ -10,7 +10,7 @@ from typing import Any
 
 from directed.wrong import Wrong
 from handcraft import Head, answers, local, position, slot, token
-from handcraft.selections import count, most
+from handcraft.sequence.words import count, most
 
 LETTERS = "abcdefg"
 

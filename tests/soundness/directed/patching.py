@@ -1,6 +1,6 @@
 """Bugs put into the running package: a function with a text in its source changed, or written anew.
 
-    with broken(Patch("handcraft.proof.certificate.rounding:Precision.summed", old, new)): ...
+    with broken(Patch("handcraft.proof.prover.zonotope:Precision.summed", old, new)): ...
 
 Rules of this file: a text that does not stand in the function exactly once is an error, so that a bug which the code
 has grown away from is written anew and not lost.

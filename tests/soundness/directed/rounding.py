@@ -11,7 +11,7 @@ from typing import Any
 
 from directed.wrong import Wrong
 from handcraft import MLP, Block, Head, Neuron, after, local, position, residual, scratch, slot, token
-from handcraft.selections import count
+from handcraft.sequence.words import count
 
 LETTERS = "abcdefgh"
 

@@ -14,7 +14,7 @@ from directed.overflow import Right
 from directed.rounding import LETTERS
 from directed.wrong import Wrong
 from handcraft import Head, after, answers, local, position, residual, scratch, slot, token, transducer
-from handcraft.selections import (
+from handcraft.sequence.words import (
     below,
     cases,
     count,

@@ -13,8 +13,8 @@ from directed.rounding import LETTERS, always
 from directed.wrong import Wrong
 from handcraft import MLP, Block, Head, Neuron, after, local, position, scratch, token
 from handcraft.model import Model
-from handcraft.program import Program
-from handcraft.proof.enumeration import enumerate_contexts
+from handcraft.program.program import Program
+from handcraft.proof.enumerate.trie import enumerate_contexts
 
 
 def exact(random: Random) -> Wrong:

@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 import plain
 
-from handcraft.affine import Lane
-from handcraft.errors import HandcraftError, WeightsError
+from handcraft.language.affine import Lane
+from handcraft.core.errors import HandcraftError, WeightsError
 from handcraft.model import Model
-from handcraft.oracles import Oracle
-from handcraft.program import Program
+from handcraft.claims.reference import Oracle
+from handcraft.program.program import Program
 from handcraft.proof import verify
-from handcraft.proof.certificate.network import Undecided
-from handcraft.proof.certificate.pairs import Pairs, wanted
-from handcraft.proof.certificate.prover import Prover
-from handcraft.proof.certificate.recording import Recorder
+from handcraft.proof.prover.network import Undecided
+from handcraft.proof.prover.pairwise import Pairs, wanted
+from handcraft.proof.prover.prover import Prover
+from handcraft.proof.prover.recorder import Recorder
 from handcraft.proof.checker import Rejected
 
 RIGHT = {"proved", "checked", "bounded"}  # what must never be said of a wrong one

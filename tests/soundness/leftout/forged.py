@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from handcraft import Program
-from handcraft.claims import answers
+from handcraft.claims.kinds import answers
 from handcraft.model import Model
 from handcraft.proof.assumptions import ASSUMPTIONS
 from handcraft.proof.checker import Certificate
-from handcraft.proof.checker.document import Section, Slot, claim_hash, weights_hash
+from handcraft.proof.checker.certificate import Section, Slot, claim_hash, weights_hash
 from handcraft.proof.checker.network import Network
-from handcraft.proof.checker.ruled import parts_of
-from handcraft.selections import lookup, token_at
+from handcraft.proof.checker.claim_expression import parts_of
+from handcraft.sequence.words import lookup, token_at
 from leftout.programs import WRONG
 from leftout.sides import drafted, stated, unruled
 

@@ -21,9 +21,9 @@ from wrong.verdicts import ERRORS
 from wrong.verdicts import WRONG as FILES
 
 from handcraft import Program
-from handcraft.loader import load_program
+from handcraft.files.program_file import load_program
 from handcraft.model import Model
-from handcraft.proof.certificate.network import Undecided
+from handcraft.proof.prover.network import Undecided
 from handcraft.proof.checker import Certificate
 from leftout.forged import FORGED
 from leftout.programs import WRONG

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from handcraft import MLP, Block, Head, Neuron, Program, after, answers, local, position, residual, scratch, slot, token
-from handcraft.selections import (
+from handcraft.sequence.words import (
     below,
     cases,
     count,
@@ -28,7 +28,7 @@ from handcraft.selections import (
     token_at,
     total,
 )
-from handcraft.transducers import transducer
+from handcraft.claims.transducer import transducer
 
 WRONG: dict[str, Callable[[], Program]] = {}
 

@@ -22,16 +22,16 @@ from unittest.mock import patch
 
 import numpy as np
 
-from handcraft import claims
-from handcraft.errors import HandcraftError
+from handcraft.claims import kinds as claims
+from handcraft.core.errors import HandcraftError
 from handcraft.model import Model
-from handcraft.program import Program
-from handcraft.proof.certificate import recording
-from handcraft.proof.certificate.network import Undecided
-from handcraft.proof.certificate.pairs import Pairs, wanted
-from handcraft.proof.certificate.prover import Prover
-from handcraft.proof.certificate.recording import Recorder
-from handcraft.proof.certified import gated
+from handcraft.program.program import Program
+from handcraft.proof.prover import recording
+from handcraft.proof.prover.network import Undecided
+from handcraft.proof.prover.pairwise import Pairs, wanted
+from handcraft.proof.prover.prover import Prover
+from handcraft.proof.prover.recorder import Recorder
+from handcraft.proof.prove import gated
 from handcraft.proof.checker import Certificate, Found, Rejected, check, examine
 from handcraft.proof.task import Budget, Task
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from handcraft.proof.certificate.network import Undecided
+from handcraft.proof.prover.network import Undecided
 from handcraft.proof.checker import Rejected, examine
 from leftout.bounds import CHECKERS, PROVERS
 from leftout.inputs import AS_STATED, FAMILIES, certificate_of, model_of, names, refused_by_rules

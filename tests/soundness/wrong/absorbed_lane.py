@@ -1,7 +1,7 @@
 """The lane z is said to stay 0, and is about 0.5 from the second token on: a leak vanishes in one sum of two layers. Honest: refuted."""
 
 from handcraft import MLP, Block, Head, Neuron, Program, position, residual, scratch, token
-from handcraft.selections import count
+from handcraft.sequence.words import count
 
 p, t = position(4), token("ab")
 v, w, x, y, z = (scratch(name) for name in "vwxyz")

@@ -1,7 +1,7 @@
 """`aba` is a, ba or ab, a: two spellings of a prompt, of which the model answers one rightly. Honest: error."""
 
 from handcraft import Head, Program, answers, position, token
-from handcraft.selections import lookup, own
+from handcraft.sequence.words import lookup, own
 
 p, t = position(3), token(["a", "ba", "ab"])
 head = Head(query=1024 * p, key=p, value=t, output={t["ba"]: 8 * t["a"], t["a"]: 8 * t["ba"] + 8 * t["ab"]})

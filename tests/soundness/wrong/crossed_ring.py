@@ -1,7 +1,7 @@
 """Three counts of five are passed on in a ring, though the model gives each its own: all pairs look alike. Honest: refuted."""
 
 from handcraft import Head, Program, answers, position, token
-from handcraft.selections import count, most
+from handcraft.sequence.words import count, most
 
 letters, counted = "uvxyz", {"u": "u", "v": "v", "x": "y", "y": "z", "z": "x"}
 p, t = position(4), token([*letters, "="])

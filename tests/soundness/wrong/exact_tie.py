@@ -1,7 +1,7 @@
 """After c both logits are 4096: the claim names b, the first token is a. Who asks for a margin of 0 or more is content. Honest: refuted."""
 
 from handcraft import Head, Program, position, token
-from handcraft.selections import lookup, own
+from handcraft.sequence.words import lookup, own
 
 p, t = position(5), token("abc")
 head = Head(

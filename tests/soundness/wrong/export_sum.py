@@ -1,7 +1,7 @@
 """Right; but after eleven of b a lane is 2^40, past what the norms of an export hold, and the last b is lost. Honest: export exits 1."""
 
 from handcraft import MLP, Block, Head, Neuron, Program, position, scratch, token
-from handcraft.selections import token_at
+from handcraft.sequence.words import token_at
 
 p, t, c, w = position(14), token("ab"), scratch("c"), scratch("w")
 mean = Head(query=0 * p, key=0 * p, value={c: t["a"]}, output={c: c})

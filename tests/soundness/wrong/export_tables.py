@@ -1,7 +1,7 @@
 """Right; a table holds 2^60 at one position of fifteen, which one drawn context in thousands reaches alone. Honest: export exits 1."""
 
 from handcraft import MLP, Block, Head, Neuron, Program, position, scratch, slot, token
-from handcraft.selections import token_at
+from handcraft.sequence.words import token_at
 
 p, t, c, w = position(15), token("ab"), scratch("c"), scratch("w")
 e = slot("e", position=[*[0.0] * 14, 2.0**30])

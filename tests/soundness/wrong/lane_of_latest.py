@@ -1,7 +1,7 @@
 """A lane is claimed to hold the token before the last, whose id it does hold: a token is no number. Honest: error."""
 
 from handcraft import Head, Program, position, residual, scratch, token
-from handcraft.selections import here, otherwise, token_at
+from handcraft.sequence.words import here, otherwise, token_at
 
 p, t, v = position(4), token("abc"), scratch("v")
 before = Head(query=1024 * p.previous, key=p, value={v: t["b"] + 2 * t["c"]}, output={v: v})

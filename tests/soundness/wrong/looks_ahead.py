@@ -1,8 +1,8 @@
 """Not causal: at the end of a text of three the middle token is asked, and the model gives the mean of the outer two. Honest: refuted."""
 
 from handcraft import Head, Program, position, token
-from handcraft.claims import last
-from handcraft.selections import cases, equal, here, own, token_at
+from handcraft.claims.kinds import last
+from handcraft.sequence.words import cases, equal, here, own, token_at
 
 p, t = position(12), token("abc")
 look = Head(query=1024 * p, key=p, value=t, output=64 * t)

@@ -1,7 +1,7 @@
 """The answer to a prompt of one token has no token at all; to one of two it has one. Who takes 0 for 1 proves it. Honest: error."""
 
 from handcraft import Head, Program, answers, position, token
-from handcraft.selections import end, lookup, own
+from handcraft.sequence.words import end, lookup, own
 
 p, t = position(4), token("ab")
 flip = Head(query=1024 * p, key=p, value=t, output={t["b"]: 64 * t["a"], t["a"]: 64 * t["b"]})

@@ -3,7 +3,7 @@
 from random import Random
 
 from handcraft import Head, Program, answers, local, position, slot, token
-from handcraft.selections import count, most
+from handcraft.sequence.words import count, most
 
 random = Random(10)
 asked = [random.gauss(0, 1) * 2.5e5 for _ in range(6)]

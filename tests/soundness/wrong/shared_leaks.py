@@ -1,7 +1,7 @@
 """Two leaks of two layers, one added and one taken away: who thinks that they are one leak lets them cancel. Honest: refuted."""
 
 from handcraft import MLP, Block, Head, Neuron, Program, position, scratch, token
-from handcraft.selections import below, cases, here
+from handcraft.sequence.words import below, cases, here
 
 p, t, v, x, y = position(3), token("ab"), scratch("v"), scratch("x"), scratch("y")
 small = 2.0**-18

@@ -1,7 +1,7 @@
 """The mean of 2^-149 and nothing is nothing, in every context of four tokens; scaled up on paper it would say b. Honest: refuted."""
 
 from handcraft import Head, Program, position, scratch, slot, token
-from handcraft.selections import cases, equal, here
+from handcraft.sequence.words import cases, equal, here
 
 p, t, x, y = position(4), token("ab"), scratch("x"), scratch("y")
 e = slot("e", position=[2.0**-149, 0.0, 0.0, 0.0])

@@ -1,0 +1,60 @@
+"""What differs between two programs: cells by the names of their lanes, rules by their text, sizes.
+
+Rules of this file: lanes are matched by name, not by index, so that a wider slot does not make every cell differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from handcraft.analysis.explain import explain
+from handcraft.model import Model
+
+Place = tuple[str, str, str, str]  # part, matrix, row, column
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The cells that differ, as (matrix, row, column, value in a, value in b); the rules of one only; the sizes."""
+
+    names: tuple[str, str]
+    cells: list[dict[str, Any]]
+    rules: dict[str, list[str]]
+    parameters: dict[str, dict[str, int]]
+
+    def to_json(self) -> dict[str, Any]:
+        """The difference as plain data."""
+        return {"cells": self.cells, "rules": self.rules, "parameters": self.parameters}
+
+
+def compare(a: Model, b: Model) -> Difference:
+    """What differs from model a to model b. A cell that one of them lacks counts as 0 there."""
+    cells_a, cells_b = _cells(a), _cells(b)
+    places = [place for place in {**cells_a, **cells_b} if cells_a.get(place, 0.0) != cells_b.get(place, 0.0)]
+    cells = [
+        {"part": p, "matrix": m, "row": r, "column": c, "a": cells_a.get(place, 0.0), "b": cells_b.get(place, 0.0)}
+        for place in places
+        for p, m, r, c in [place]
+    ]
+    rules_a, rules_b = _rules(a), _rules(b)
+    rules = {
+        "only_a": [rule for rule in rules_a if rule not in rules_b],
+        "only_b": [rule for rule in rules_b if rule not in rules_a],
+    }
+    return Difference((a.name, b.name), cells, rules, {"a": _sizes(a), "b": _sizes(b)})
+
+
+def _cells(model: Model) -> dict[Place, float]:
+    return {(cell.part, cell.matrix, cell.row, cell.column): cell.value for cell in explain(model).cells}
+
+
+def _rules(model: Model) -> dict[str, None]:
+    return dict.fromkeys(f"{entry.reason.rule}: {entry.reason.text}" for entry in model.entries)
+
+
+def _sizes(model: Model) -> dict[str, int]:
+    return {
+        "n_layer": model.n_layer, "n_head": model.n_head, "n_embd": model.n_embd,
+        "n_vocab": len(model.vocabulary), "n_ctx": model.n_ctx,
+    } | model.parameters  # fmt: skip

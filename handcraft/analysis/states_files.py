@@ -1,0 +1,95 @@
+"""Pictures of a chain of states, by the ending of the file.
+
+    .svg            drawn by `drawing`, ready for a page
+    .dot            drawn by whoever reads it: Graphviz
+    .mmd, .mermaid  or Mermaid, which Markdown pages draw
+    .json           what --json prints
+
+Rules of this file: the same chain gives the same bytes; a file is written whole or not at all; every text of a program
+passes `printable` and the escapes of its format.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from handcraft.analysis.reachability import Avoided
+from handcraft.analysis.states_svg import PATH, colour_of, layouts, share_of, steps_of, svg
+from handcraft.core.errors import ProgramError, printable
+from handcraft.analysis.states import Chain
+from handcraft.core.weights import write_atomically
+
+
+def check_picture(path: Path) -> None:
+    """Raises ProgramError for an ending that is no picture's, MissingExtraError where an SVG needs the extra."""
+    if path.suffix not in FORMATS:
+        raise ProgramError(f"{printable(str(path))} must end with {', '.join(FORMATS)}")
+    if path.suffix == ".svg":
+        layouts()  # before anything is computed
+
+
+def save_picture(chain: Chain, path: Path, avoided: Avoided | None = None) -> Path:
+    """Write the picture by its ending, whole or not at all. Raises UndecidedError where the limit cut the chain off."""
+    check_picture(path)
+    write_atomically(path, FORMATS[path.suffix](chain.whole(), avoided).encode())
+    return path
+
+
+def to_json(chain: Chain, avoided: Avoided | None = None) -> str:
+    """The chain and what is to be avoided as one JSON object."""
+    return json.dumps(chain.to_json() | {"avoided": avoided and avoided.to_json()}, allow_nan=False) + "\n"
+
+
+# ---------------------------------------------------------------- DOT and Mermaid
+
+
+def dot(chain: Chain, avoided: Avoided | None = None) -> str:
+    """The chain for Graphviz."""
+    path = steps_of(avoided)
+    lines = [f"digraph {_quoted(chain.model.name)} {{", "  rankdir=LR;", '  node [shape=box, style="rounded,filled"];']
+    for i, state in enumerate(chain.states):
+        label = r"\n".join(filter(None, (_escaped_dot(chain.label(i)), share_of(chain, i))))
+        style = "" if i in chain.place else ', style="rounded,filled,dashed"'
+        double = ", peripheries=2" if state.ended else ""
+        lines.append(
+            f'  s{i} [label="{label}", color="{colour_of(chain, i)}", fillcolor="{colour_of(chain, i)}33"{style}{double}];'
+        )
+    for i, j, _, p in chain.edges:
+        red = f', color="{PATH}"' if (i, j) in path else ""
+        lines.append(f'  s{i} -> s{j} [label="{p:.3g}", penwidth={1 + p:.2f}{red}];')
+    return "\n".join([*lines, "}", ""])
+
+
+def _quoted(text: str) -> str:
+    return f'"{_escaped_dot(printable(text))}"'
+
+
+def _escaped_dot(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def mermaid(chain: Chain, avoided: Avoided | None = None) -> str:
+    """The chain as a Mermaid flowchart."""
+    lines, path = ["flowchart LR"], steps_of(avoided)
+    for i, state in enumerate(chain.states):
+        left, right = ("[[", "]]") if state.ended else ("(", ")")
+        label = "<br>".join(filter(None, map(_escaped_mermaid, (chain.label(i), share_of(chain, i)))))
+        lines.append(f'  s{i}{left}"{label}"{right}')
+        dashed = "" if i in chain.place else ",stroke-dasharray:4"
+        lines.append(f"  style s{i} stroke:{colour_of(chain, i)},fill:{colour_of(chain, i)}33{dashed}")
+    for n, (i, j, _, p) in enumerate(chain.edges):
+        lines.append(f'  s{i} -->|"{p:.3g}"| s{j}')
+        lines += [f"  linkStyle {n} stroke:{PATH}"] if (i, j) in path else []
+    return "\n".join([*lines, ""])
+
+
+def _escaped_mermaid(text: str) -> str:
+    """Every character that could mean something as its number."""
+    return "".join(c if c.isalnum() or c == " " else f"#{ord(c)};" for c in text)
+
+
+FORMATS: dict[str, Callable[[Chain, Avoided | None], str]] = {
+    ".svg": svg, ".dot": dot, ".mmd": mermaid, ".mermaid": mermaid, ".json": to_json,
+}  # fmt: skip

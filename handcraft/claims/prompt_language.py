@@ -1,0 +1,212 @@
+"""A countable language of prompts: a regular expression that can be matched, counted, listed and drawn from.
+
+A claim on prompts must say how many there are and check them evenly, which a plain `re` cannot. The subsets of the
+expression's positions (patterns.py) make a deterministic automaton; words of a length are counted by a sum over its
+edges, from the end, and drawn by the counts.
+
+Rules of this file: text in, text out; exact integers; states are sets of positions, kept as the bits of an int.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from random import Random
+
+from handcraft.claims.regex import Piece, bits, parse, pattern_error
+
+MAX_STATES = 10_000  # of the deterministic automaton
+SEED = 2025  # of a sample, so that what was found with it can be found again
+START = 1  # the bit of the state before any character; positions have the bits from 1 on
+
+
+@dataclass(frozen=True)
+class Language:
+    """The texts of 1 to `max_length` characters that a regular expression matches whole.
+
+    Raises ProgramError for bad syntax and for an expression that is too large.
+    """
+
+    pattern: str
+    max_length: int
+
+    # ------------------------------------------------------------ the automaton
+
+    @cached_property
+    def _parsed(self) -> tuple[Piece, list[int], list[frozenset[str]]]:
+        return parse(self.pattern)
+
+    @cached_property
+    def _masks(self) -> dict[str, int]:
+        """For each character the positions it can stand at, in the order of the characters."""
+        _, _, classes = self._parsed
+        masks = dict.fromkeys(sorted(frozenset().union(*classes)), 0)
+        for i, chars in enumerate(classes):
+            for char in chars:
+                masks[char] |= 1 << i
+        return masks
+
+    @cached_property
+    def characters(self) -> frozenset[str]:
+        """The characters of the expression: no text has another."""
+        return frozenset(self._masks)
+
+    def _reached(self, state: int) -> int:
+        """The positions that can stand behind those of a state."""
+        known = self._behind.get(state)
+        if known is not None:
+            return known
+        piece, follow, _ = self._parsed
+        reached = piece.first if state & START else 0
+        for i in bits(state & ~START):
+            reached |= follow[i]
+        self._behind[state] = reached
+        return reached
+
+    @cached_property
+    def _behind(self) -> dict[int, int]:
+        return {}
+
+    def _accepts(self, state: int) -> bool:
+        piece = self._parsed[0]
+        return bool(state & piece.last) or (bool(state & START) and piece.nullable)
+
+    @cached_property
+    def _edges(self) -> dict[int, dict[int, str]]:
+        """For each state within reach the states it leads to, each with the characters that lead there."""
+        edges: dict[int, dict[int, str]] = {}
+        level = {START}
+        for _ in range(self.max_length + 1):
+            for state in level:
+                edges[state] = self._targets(state)
+            level = {target for state in level for target in edges[state]} - edges.keys()
+            if len(edges) + len(level) > MAX_STATES:
+                raise pattern_error(self.pattern, f"it needs an automaton of more than {MAX_STATES} states")
+        return edges
+
+    def _targets(self, state: int) -> dict[int, str]:
+        reached, targets = self._reached(state), dict[int, str]()
+        for char, mask in self._masks.items():
+            if target := reached & mask:
+                targets[target] = targets.get(target, "") + char
+        return targets
+
+    @cached_property
+    def _ways(self) -> list[dict[int, int]]:
+        """_ways[n][state]: how many texts of n characters lead from the state to an accepting one; only where some do."""
+        ways = [{state: 1 for state in self._edges if self._accepts(state)}]
+        for _ in range(self.max_length):
+            last = ways[-1]
+            counts = {q: sum(len(chars) * last.get(r, 0) for r, chars in targets.items()) for q, targets in self._edges.items()}
+            ways.append({state: count for state, count in counts.items() if count})
+        return ways
+
+    # ------------------------------------------------------------ character by character
+
+    def step(self, state: int, text: str) -> int:
+        """The state after more characters; 0 where no text goes on like this."""
+        for char in text:
+            state = self._reached(state) & self._masks.get(char, 0)
+        return state
+
+    def after(self, state: int) -> dict[int, str]:
+        """The states that one more character leads to, each with the characters that lead there."""
+        return self._targets(state)
+
+    def role(self, text: str) -> object:
+        """Texts of one role lead every state to the same."""
+        return self._masks.get(text, 0) if len(text) == 1 else text
+
+    def accepts(self, state: int) -> bool:
+        """Whether what led to the state is a text of the language."""
+        return self._accepts(state)
+
+    def can_end(self, state: int, used: int) -> bool:
+        """Whether so many characters that led to the state can be completed to a text."""
+        return used + self._least.get(state, self.max_length + 1) <= self.max_length
+
+    @cached_property
+    def _least(self) -> dict[int, int]:
+        """State -> the fewest characters that complete it to a text."""
+        return {state: n for n in reversed(range(len(self._ways))) for state in self._ways[n]}
+
+    def ends_in(self, state: int, n: int) -> bool:
+        """Whether so many more characters can complete a text."""
+        return 0 <= n < len(self._ways) and state in self._ways[n]
+
+    # ------------------------------------------------------------ what it is for
+
+    def __contains__(self, text: str) -> bool:
+        state = START
+        for char in text:
+            state = self._reached(state) & self._masks.get(char, 0)
+            if not state:
+                return False
+        return self._accepts(state) and 1 <= len(text) <= self.max_length
+
+    @cached_property
+    def lengths(self) -> dict[int, int]:
+        """Length -> how many texts of that length there are, for the lengths that occur: exact integers."""
+        return {n: ways[START] for n, ways in enumerate(self._ways) if n and START in ways}
+
+    @property
+    def size(self) -> int:
+        """How many texts there are in all."""
+        return sum(self.lengths.values())
+
+    def __iter__(self) -> Iterator[str]:
+        """Every text, the shorter first, each length in the order of the characters."""
+        for length in self.lengths:
+            yield from self._texts(length)
+
+    def _texts(self, length: int) -> Iterator[str]:
+        waiting = [("", START)]
+        while waiting:
+            text, state = waiting.pop()
+            left = length - len(text) - 1
+            if left < 0:
+                yield text
+                continue
+            follows = [(char, q) for q, chars in self._edges[state].items() if q in self._ways[left] for char in chars]
+            waiting.extend((text + char, q) for char, q in sorted(follows, reverse=True))
+
+    def first(self, length: int) -> str:
+        """The first text of a length that occurs."""
+        return next(self._texts(length))
+
+    def draw(self, random: Random) -> str:
+        """One text: the length evenly among those that occur, then evenly among the texts of that length."""
+        length = random.choice(self._occurring)
+        text, state, number = [], START, random.randrange(self.lengths[length])  # the number of the text among them
+        for left in range(length - 1, -1, -1):
+            sums, edges = self._choices(state, left)
+            i = bisect_right(sums, number)
+            chars, state = edges[i]
+            which, number = divmod(number - (sums[i - 1] if i else 0), self._ways[left][state])
+            text.append(chars[which])
+        return "".join(text)
+
+    @cached_property
+    def _occurring(self) -> list[int]:
+        return list(self.lengths)
+
+    def sample(self, count: int) -> Iterator[str]:
+        """So many texts, drawn evenly by length: the same ones each time."""
+        random = Random(SEED)
+        return (self.draw(random) for _ in range(count))
+
+    def _choices(self, state: int, left: int) -> tuple[list[int], list[tuple[str, int]]]:
+        """The edges that lead on to a text, with the running sum of how many texts each leads to."""
+        key = (state, left)
+        if key not in self._drawn:
+            ways = self._ways[left]
+            edges = [(chars, target) for target, chars in self._edges[state].items() if target in ways]
+            self._drawn[key] = list(accumulate(len(chars) * ways[target] for chars, target in edges)), edges
+        return self._drawn[key]
+
+    @cached_property
+    def _drawn(self) -> dict[tuple[int, int], tuple[list[int], list[tuple[str, int]]]]:
+        return {}

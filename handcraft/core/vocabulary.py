@@ -1,0 +1,100 @@
+"""Tokens and their ids.
+
+A token is any non-empty text; its id is its place in the declared order. A prompt is split from left to right by
+the longest token that matches. Rules of this file: text that is not made of tokens is refused with its position,
+never replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from handcraft.core.errors import ProgramError, PromptError, hint, listing, printable
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The tokens in the order of their ids. Raises ProgramError for a token that is empty or stands twice."""
+
+    tokens: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for token in self.tokens:
+            if not isinstance(token, str) or not token:
+                raise ProgramError(f"a token must be a non-empty text, found {token!r}")
+        if len(set(self.tokens)) < len(self.tokens):
+            twice = next(token for token in self.tokens if self.tokens.count(token) > 1)
+            raise ProgramError(f"the token '{printable(twice)}' stands twice in the vocabulary")
+        if not self.tokens:
+            raise ProgramError("the vocabulary is empty")
+
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        """The id of each token."""
+        return {token: i for i, token in enumerate(self.tokens)}
+
+    @cached_property
+    def single(self) -> bool:
+        """Whether every token is one character, so that a text has one token a character."""
+        return all(len(token) == 1 for token in self.tokens)
+
+    @cached_property
+    def _lengths(self) -> dict[str, list[int]]:
+        """For each character how long the tokens are that begin with it, the longest first."""
+        found: dict[str, list[int]] = {}
+        for n, first in sorted({(len(token), token[0]) for token in self.tokens}, reverse=True):
+            found.setdefault(first, []).append(n)
+        return found
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def split(self, text: str) -> tuple[str, ...]:
+        """The text as tokens, the longest match first. Raises PromptError where no token matches."""
+        if self.single and self.ids.keys() >= set(text):
+            return tuple(text)
+        found: list[str] = []
+        at = 0
+        while at < len(text):
+            for n in self._lengths.get(text[at], ()):
+                if text[at : at + n] in self.ids:
+                    break
+            else:
+                raise PromptError(self._unknown(text, at))
+            found.append(text[at : at + n])
+            at += n
+        return tuple(found)
+
+    def _unknown(self, text: str, at: int) -> str:
+        return f"no token matches '{printable(text[at])}' at character {at} of the prompt; the vocabulary is {listing(self.tokens)}"
+
+    def encode(self, prompt: str | Iterable[str]) -> list[int]:
+        """The ids of a text, or of a sequence of tokens. Raises PromptError for what is not in the vocabulary."""
+        if isinstance(prompt, str):
+            return [self.ids[token] for token in self.split(prompt)]
+        tokens = tuple(prompt)
+        for token in tokens:
+            if token not in self.ids:
+                raise PromptError(
+                    f"the token '{printable(str(token))}' is not in the vocabulary {listing(self.tokens)}"
+                    + hint(str(token), self.tokens)
+                )
+        return [self.ids[token] for token in tokens]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of the ids."""
+        return "".join(self.tokens[i] for i in ids)
+
+    def context(self, ids: Iterable[int]) -> str | tuple[str, ...]:
+        """A context as a claim sees it: a text where every token is one character, else a tuple of tokens.
+
+        Either way indexing and iterating goes token by token.
+        """
+        return self.decode(ids) if self.single else tuple(self.tokens[i] for i in ids)
+
+    def show(self, ids: Sequence[int]) -> str:
+        """The ids as one safe, readable text: tokens side by side, or in quotes where they are longer."""
+        names = [printable(self.tokens[i]) for i in ids]
+        return "".join(names) if self.single else " ".join(map(repr, names))

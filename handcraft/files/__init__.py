@@ -1,0 +1,1 @@
+"""Programs on disk: program files, built directories, and what `handcraft new` writes."""

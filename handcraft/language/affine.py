@@ -1,0 +1,248 @@
+"""Lanes, affine expressions of lanes, and maps from named lanes to expressions.
+
+    lane     one column of the residual stream, or a lane inside one head        token:a
+    affine   a sum of lanes times numbers, plus a constant                       1024 - 1024 v
+    map      for each target lane one affine expression, in a fixed order        {v: token:a - token:b}
+
+Every weight of a head or a neuron is a coefficient or a constant of such an expression: nothing else exists in the
+language. Rules of this file: values are frozen, operators return new ones, `==` compares content, a NumPy array
+never swallows an expression. In JSON a lane is "token:a", a lane inside one head "@anchor", and an expression
+{"token:a": 1024.0, "1": 0.5}, where "1" is the constant.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from numbers import Real
+from typing import Any, TypeAlias, cast
+
+from handcraft.core.errors import ProgramError, printable
+from handcraft.core.frozen import Frozen
+
+CONSTANT = "1"  # the key of the constant in JSON and the name of a bias row
+
+
+class Operand(Frozen):
+    """Whatever can stand in an expression: a lane, a slot, an affine expression, a map."""
+
+    __array_ufunc__ = None  # np.array * operand is an error, not an array of objects
+
+    def expression(self) -> Affine | Map:
+        """This operand as an expression."""
+        raise NotImplementedError
+
+    def __add__(self, other: Term) -> Any:
+        return _combine(self.expression(), lift(other))
+
+    def __radd__(self, other: Term) -> Any:
+        return _combine(lift(other), self.expression())
+
+    def __sub__(self, other: Term) -> Any:
+        return _combine(self.expression(), lift(other).scaled(-1.0))
+
+    def __rsub__(self, other: Term) -> Any:
+        return _combine(lift(other), self.expression().scaled(-1.0))
+
+    def __neg__(self) -> Any:
+        return self.expression().scaled(-1.0)
+
+    def __mul__(self, factor: float) -> Any:
+        return self.expression().scaled(number(factor, "an expression can only be multiplied by a number"))
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: float) -> Any:
+        value = number(divisor, "an expression can only be divided by a number")
+        if value == 0:
+            raise ProgramError("division of an expression by zero")
+        return self.expression().scaled(1 / value)
+
+
+class Named(Operand):
+    """An operand that names lanes, so that it can stand on the left of a map: a lane or a slot."""
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """The lanes it names, in column order."""
+        raise NotImplementedError
+
+
+class Lane(Named):
+    """One column, named by its slot and its label; `local` lanes exist inside one head only."""
+
+    slot: str
+    label: str | None = None
+    local: bool = False
+
+    def __str__(self) -> str:
+        name = self.slot if self.label is None else f"{self.slot}:{self.label}"
+        return f"@{name}" if self.local else name
+
+    def __hash__(self) -> int:
+        return hash((self.slot, self.label))
+
+    @classmethod
+    def parse(cls, text: str) -> Lane:
+        """The lane of its JSON name, e.g. "token:a"."""
+        slot, colon, label = text.removeprefix("@").partition(":")
+        return cls(slot=slot, label=label if colon else None, local=text.startswith("@"))
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        return (self,)
+
+    def expression(self) -> Affine:
+        return Affine.of({self: 1.0})
+
+
+class Affine(Operand):
+    """A sum of lanes times numbers, plus a constant. Terms keep the order of first use; none is zero."""
+
+    terms: tuple[tuple[Lane, float], ...] = ()
+    constant: float = 0.0
+
+    @classmethod
+    def of(cls, terms: Mapping[Lane, float], constant: float = 0.0) -> Affine:
+        """The expression of these coefficients. Raises ProgramError for one that is not finite."""
+        for value in (*terms.values(), constant):
+            if not math.isfinite(value):
+                raise ProgramError(f"a weight must be finite, found {value}")
+        kept = tuple((lane, value) for lane, value in terms.items() if value != 0)
+        return cls.model_construct(terms=kept, constant=constant)
+
+    def expression(self) -> Affine:
+        return self
+
+    def scaled(self, factor: float) -> Affine:
+        """Every coefficient and the constant, times the factor."""
+        return Affine.of({lane: value * factor for lane, value in self.terms}, self.constant * factor)
+
+    def plus(self, other: Affine) -> Affine:
+        """The sum, lane by lane."""
+        terms = dict(self.terms)
+        for lane, value in other.terms:
+            terms[lane] = terms.get(lane, 0.0) + value
+        return Affine.of(terms, self.constant + other.constant)
+
+    @property
+    def lanes_read(self) -> tuple[Lane, ...]:
+        """The lanes it reads."""
+        return tuple(lane for lane, _ in self.terms)
+
+    def to_json(self) -> dict[str, float]:
+        """`{"token:a": 1024.0, "1": 0.5}`."""
+        constant = {CONSTANT: self.constant} if self.constant else {}
+        return {str(lane): value for lane, value in self.terms} | constant
+
+    def __str__(self) -> str:
+        parts = [_term(value, printable(str(lane))) for lane, value in self.terms]
+        if self.constant or not parts:
+            parts.append(("-" if self.constant < 0 else "+", format_number(abs(self.constant))))
+        first, *rest = parts
+        return ("-" if first[0] == "-" else "") + first[1] + "".join(f" {sign} {text}" for sign, text in rest)
+
+
+class Map(Operand):
+    """For each target lane one affine expression; the order is the declared one."""
+
+    rows: tuple[tuple[Lane, Affine], ...] = ()
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[Lane, Affine]]) -> Map:
+        """The map of these rows; a lane that stands twice gets the sum."""
+        merged: dict[Lane, Affine] = {}
+        for lane, affine in rows:
+            merged[lane] = merged[lane].plus(affine) if lane in merged else affine
+        return cls.model_construct(rows=tuple(merged.items()))
+
+    @classmethod
+    def identity(cls, lanes: Iterable[Lane]) -> Map:
+        """Each lane from itself."""
+        return cls.of((lane, lane.expression()) for lane in lanes)
+
+    def expression(self) -> Map:
+        return self
+
+    def scaled(self, factor: float) -> Map:
+        """Every row times the factor."""
+        return Map.of((lane, affine.scaled(factor)) for lane, affine in self.rows)
+
+    @property
+    def targets(self) -> tuple[Lane, ...]:
+        """The lanes it defines."""
+        return tuple(lane for lane, _ in self.rows)
+
+    @property
+    def lanes_read(self) -> tuple[Lane, ...]:
+        """The lanes its expressions read, in the order of first use."""
+        return tuple(dict.fromkeys(lane for _, affine in self.rows for lane in affine.lanes_read))
+
+    def to_json(self) -> dict[str, dict[str, float]]:
+        """`{"v": {"token:a": 1.0, "token:b": -1.0}}`."""
+        return {str(lane): affine.to_json() for lane, affine in self.rows}
+
+    def __str__(self) -> str:
+        return "{" + ", ".join(f"{printable(str(lane))}: {affine}" for lane, affine in self.rows) + "}"
+
+
+Term: TypeAlias = Operand | float
+
+
+def number(value: object, expected: str) -> float:
+    """The value as a float. Raises ProgramError, which says what was expected, for anything else."""
+    if isinstance(value, Real) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except OverflowError:
+            raise ProgramError("a weight must be finite, found a whole number past every float") from None
+    raise ProgramError(f"{expected}, found {kind_of(value)}")
+
+
+def lift(value: object) -> Affine | Map:
+    """A number, lane, slot or expression as an expression."""
+    if isinstance(value, Operand):
+        return value.expression()
+    return Affine.of({}, number(value, "an expression is made of lanes, slots and numbers"))
+
+
+def kind_of(value: object) -> str:
+    """What a wrong value is, for messages."""
+    if isinstance(value, Operand):
+        named = f"the {type(value).__name__.lower()} {getattr(value, 'name', value)}"
+        return printable(named if isinstance(value, Named) else f"the expression {value}")
+    shape = getattr(value, "shape", None)
+    return f"an array of shape {shape}" if shape else f"{type(value).__name__} {printable(repr(value))[:60]}"
+
+
+def _combine(a: Affine | Map, b: Affine | Map) -> Affine | Map:
+    """The sum; an affine expression beside a map is added to each of its rows."""
+    if isinstance(a, Affine) and isinstance(b, Affine):
+        return a.plus(b)
+    if isinstance(a, Map) and isinstance(b, Map):
+        return Map.of((*a.rows, *b.rows))
+    rows, single = (a, b) if isinstance(a, Map) else (b, a)
+    return Map.of((lane, affine.plus(cast(Affine, single))) for lane, affine in cast(Map, rows).rows)
+
+
+# ---------------------------------------------------------------- how they read
+
+
+def format_number(value: float) -> str:
+    """The shortest text of a weight for people: six significant digits, no trailing zeros."""
+    return f"{value:.6g}"
+
+
+def _term(value: float, lane: str) -> tuple[str, str]:
+    size = abs(value)
+    return "-" if value < 0 else "+", lane if size == 1 else f"{format_number(size)} {lane}"
+
+
+def describe(lanes: Iterable[Lane]) -> str:
+    """The lanes by slot, for messages: `position (5 lanes) and v (1 lane)`."""
+    counts: dict[str, int] = {}
+    for lane in lanes:
+        slot = printable(f"@{lane.slot}" if lane.local else lane.slot)
+        counts[slot] = counts.get(slot, 0) + 1
+    texts = [f"{slot} ({n} lane{'s' if n > 1 else ''})" for slot, n in counts.items()]
+    return " and ".join(texts) if texts else "no lanes"

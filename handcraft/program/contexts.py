@@ -1,0 +1,81 @@
+"""The contexts of a program: how many there are, and how to draw them.
+
+A claim on endings speaks of every context of every length up to n_ctx; a claim on prompts speaks of the texts of
+its regular language. Rules of this file: counts are exact integers; hypothesis is imported only when drawing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import TYPE_CHECKING
+
+from handcraft.claims.kinds import Answers, Claim
+from handcraft.program.program import Program
+from handcraft.core.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+
+def count_contexts(n_vocab: int, n_ctx: int) -> int:
+    """How many contexts there are of length 1 to n_ctx."""
+    return sum(n_vocab**length for length in range(1, n_ctx + 1))
+
+
+def count_domain(claim: Claim, vocabulary: Vocabulary, n_ctx: int) -> int:
+    """How many contexts a claim speaks of, or prompts: exactly."""
+    if isinstance(claim, Answers):
+        return claim.language(n_ctx, vocabulary).size
+    return count_contexts(len(vocabulary), n_ctx)
+
+
+def token_contexts(vocabulary: Sequence[str], n_ctx: int) -> SearchStrategy[list[str]]:
+    """Contexts of any tokens, of 1 to n_ctx, as hypothesis draws lengths; they shrink towards short ones of the first token."""
+    from hypothesis import strategies as st
+
+    def of_length(n: int) -> SearchStrategy[list[str]]:
+        return st.lists(st.sampled_from(vocabulary), min_size=n, max_size=n)
+
+    return st.integers(1, n_ctx).flatmap(of_length)
+
+
+def prompts(claim: Answers, n_ctx: int, vocabulary: Vocabulary) -> SearchStrategy[str]:
+    """Prompts of a claim that fit the window."""
+    from hypothesis import strategies as st
+
+    language = claim.language(n_ctx, vocabulary)
+    pattern = re.compile(claim.prompts, re.ASCII)
+    return st.from_regex(pattern, fullmatch=True).filter(lambda text: text in language)
+
+
+def contexts(program: Program) -> SearchStrategy[list[str]]:
+    """Contexts of a program as lists of tokens: prompts of its domain, or any tokens up to n_ctx."""
+    if isinstance(program.claim, Answers):
+        vocabulary = Vocabulary(program.vocabulary)
+        return prompts(program.claim, program.n_ctx, vocabulary).map(lambda text: list(vocabulary.split(text)))
+    return token_contexts(program.vocabulary, program.n_ctx)
+
+
+def first_context(
+    strategy: SearchStrategy[list[str]],
+    condition: Callable[[list[str]], bool],
+    examples: int,
+    *,
+    shrink: bool = True,
+    random: Random | None = None,
+) -> list[str] | None:
+    """The first context that hypothesis draws with this property, made as small as it can; None where none is drawn."""
+    from hypothesis import HealthCheck, Phase, find, settings
+    from hypothesis.errors import NoSuchExample
+
+    options = settings(
+        max_examples=examples, database=None, derandomize=True, deadline=None,
+        suppress_health_check=list(HealthCheck), phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
+    )  # fmt: skip
+    with contextlib.suppress(NoSuchExample):
+        found: list[str] = find(strategy, condition, settings=options, random=random)
+        return found
+    return None

@@ -1,0 +1,265 @@
+"""A certificate as a file: JSON, gzipped where the name ends in .gz; and what a hostile one may not do.
+
+    sections   {finals, end, guesses, order, slots, graph}: graph[k][state] = [group, state after it, group, state, ...]
+    groups     lists of tokens, named by their number
+    earlier    {tokens, after, followed}: the states of earlier positions, where later heads read what earlier ones wrote
+
+Rules of this file: whoever wrote it is a stranger. Size and depth are bounded, every number and list is of its kind, and
+anything else is a ProgramError with the file's name; whether it is true is not asked here.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import math
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from handcraft.core.errors import ProgramError, WeightsError, printable
+from handcraft.model import Model
+from handcraft.core.weights import parse_json, read_bytes, sha256, to_safetensors, write_atomically
+
+FORMAT = "handcraft certificate 2"
+MOST = 2**26  # bytes of a certificate, unpacked
+MOST_LISTS = 2**20  # of them all; the largest of a bundled program has a fifth of it
+MOST_ITEMS = 2**23  # that stand in them
+KEYS = (
+    "format", "program", "weights", "claim", "dtype", "n_ctx", "contexts", "checked", "margin", "margin_at", "error",
+    "assumptions", "seconds", "alphabet", "groups", "earlier", "sections",
+)  # fmt: skip
+Box = tuple[list[float], list[float]]  # centres and radii
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What one head asks in a section: its query, or None where keys are told apart by position alone."""
+
+    name: tuple[int, int]
+    query: Box | None
+    gap: float
+    floor: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One graph and the contexts it is meant for: `finals` are where and with which token they end.
+
+    There is no graph where two tokens at a time are compared (comparing.py).
+    """
+
+    finals: tuple[tuple[int, int], ...]
+    end: int | None
+    guesses: tuple[tuple[int, Any], ...]
+    order: tuple[int, ...] | None
+    slots: tuple[Slot, ...]
+    graph: list[list[list[int]]] | None
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What it states, and its evidence."""
+
+    program: str
+    weights: str
+    claim: str
+    dtype: str
+    n_ctx: int
+    contexts: int
+    checked: int
+    margin: float | None
+    margin_at: list[str]
+    error: float
+    assumptions: list[str]
+    seconds: float
+    alphabet: list[int]
+    groups: list[list[int]]
+    tokens: list[list[int]]
+    after: list[list[list[int]]]
+    followed: dict[tuple[int, int], tuple[float, list[list[int]] | None]]
+    sections: list[Section]
+
+
+def weights_hash(model: Model) -> str:
+    """The SHA-256 of the weights as a safetensors file."""
+    return sha256(to_safetensors(model.weights))
+
+
+def claim_hash(model: Model) -> str:
+    """The SHA-256 of what the claim means: its JSON without where it was written, the vocabulary, how the model runs."""
+    claim = model.program.model_dump(mode="json")["claim"] if model.program else None
+    runs = [model.causal, model.activation, model.n_head, model.dtype, model.n_ctx]
+    return sha256(json.dumps([_unplaced(claim), list(model.vocabulary.tokens), runs], sort_keys=True).encode())
+
+
+def _unplaced(value: Any) -> Any:
+    """The same JSON without the lines of files where its parts were written."""
+    if isinstance(value, dict):
+        return {key: _unplaced(part) for key, part in value.items() if key != "source"}
+    return [_unplaced(part) for part in value] if isinstance(value, list) else value
+
+
+# ------------------------------------------------------------ writing
+
+
+def write_certificate(path: Path, certificate: Certificate) -> None:
+    """Write it whole or not at all."""
+    data = json.dumps(to_json(certificate), allow_nan=False, separators=(",", ":")).encode()
+    if len(data) > MOST:
+        raise ProgramError(f"the certificate has {len(data)} bytes, and at most {MOST} are read again")
+    write_atomically(path, gzip.compress(data, 6, mtime=0) if path.suffix == ".gz" else data)
+
+
+def to_json(c: Certificate) -> dict[str, Any]:
+    """It as plain data."""
+    followed = [[layer, number, gap, kept] for (layer, number), (gap, kept) in c.followed.items()]
+    fields = {key: getattr(c, key) for key in KEYS if key not in ("format", "earlier", "sections")}
+    earlier = {"tokens": c.tokens, "after": c.after, "followed": followed}
+    return {"format": FORMAT, **fields, "earlier": earlier, "sections": [_section_json(s) for s in c.sections]}
+
+
+def _section_json(s: Section) -> dict[str, Any]:
+    slots = [[*x.name, x.query, x.gap, [None if math.isinf(f) else f for f in x.floor]] for x in s.slots]
+    return {"finals": s.finals, "end": s.end, "guesses": s.guesses, "order": s.order, "slots": slots, "graph": s.graph}
+
+
+# ------------------------------------------------------------ reading
+
+
+def read_certificate(path: Path) -> Certificate:
+    """A certificate of a file. Raises ProgramError, with the file's name, for anything amiss."""
+    try:
+        data = read_bytes(path, MOST)
+        data = _unpacked(data) if path.suffix == ".gz" else data
+        _modest(data)
+        return from_json(parse_json(data, MOST))
+    except WeightsError as error:
+        message = str(error) if str(path) in str(error) else f"{path}: {error}"
+        raise ProgramError(message) from None
+
+
+def _unpacked(data: bytes) -> bytes:
+    try:
+        with gzip.open(io.BytesIO(data)) as file:
+            found = file.read(MOST + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise WeightsError(f"not a whole gzip file: {printable(str(error))}") from None
+    if len(found) > MOST:
+        raise WeightsError(f"it has more than {MOST} bytes; at most {MOST} are read")
+    return found
+
+
+def _modest(data: bytes) -> None:
+    """Raises WeightsError where the JSON would be many times as large in memory: counted before anything is made of it."""
+    lists, items = data.count(b"[") + data.count(b"{"), data.count(b",")
+    if lists > MOST_LISTS or items > MOST_ITEMS:
+        raise WeightsError(f"it has {lists} lists and {items} items; at most {MOST_LISTS} and {MOST_ITEMS} are read")
+
+
+def from_json(data: dict[str, Any]) -> Certificate:
+    """The certificate of plain data. Raises WeightsError for what is none."""
+    if data.get("format") != FORMAT:
+        raise WeightsError(f"it is no certificate of the format '{FORMAT}'")
+    _keys(data, KEYS)
+    earlier = _keys(data["earlier"], ("tokens", "after", "followed"))
+    fields: dict[str, Any] = {key: _text(data[key], key) for key in ("program", "weights", "claim", "dtype")}
+    fields |= {key: _whole(data[key], key) for key in ("n_ctx", "contexts", "checked")}
+    fields |= {key: _number(data[key], key) for key in ("error", "seconds")}
+    fields |= {key: [_text(x, key) for x in _list(data[key], key)] for key in ("margin_at", "assumptions")}
+    return Certificate(
+        **fields,
+        margin=None if data["margin"] is None else _number(data["margin"], "margin"),
+        alphabet=_wholes(data["alphabet"], "alphabet"),
+        groups=[_wholes(x, "groups") for x in _list(data["groups"], "groups")],
+        tokens=[_wholes(x, "tokens") for x in _list(earlier["tokens"], "tokens")],
+        after=_table(earlier["after"], "after"),
+        followed=dict(_followed(x) for x in _list(earlier["followed"], "followed")),
+        sections=[_section(x) for x in _list(data["sections"], "sections")],
+    )
+
+
+def _keys(value: Any, keys: tuple[str, ...]) -> dict[str, Any]:
+    if not isinstance(value, dict) or set(value) != set(keys):
+        found = ", ".join(map(printable, value)) if isinstance(value, dict) else type(value).__name__
+        raise WeightsError(f"it must hold {', '.join(keys)}, found {found[:200] or 'nothing'}")
+    return value
+
+
+def _amiss(value: Any, what: str, kind: str) -> WeightsError:
+    return WeightsError(f"'{what}' must be {kind}, found {printable(repr(value))[:60]}")
+
+
+def _list(value: Any, what: str, size: int | None = None) -> list[Any]:
+    if not isinstance(value, list) or (size is not None and len(value) != size):
+        raise _amiss(value, what, "a list" if size is None else f"a list of {size}")
+    return value
+
+
+def _whole(value: Any, what: str) -> int:
+    if type(value) is not int or value < 0:
+        raise _amiss(value, what, "a whole number")
+    return value
+
+
+def _wholes(value: Any, what: str) -> list[int]:
+    for x in _list(value, what):
+        if type(x) is not int or not 0 <= x < 2**31:
+            raise _amiss(x, what, "a list of whole numbers")
+    return value
+
+
+def _number(value: Any, what: str) -> float:
+    if type(value) not in (int, float) or not abs(value) < 1e300:
+        raise _amiss(value, what, "a number")
+    return float(value)
+
+
+def _text(value: Any, what: str) -> str:
+    if not isinstance(value, str):
+        raise _amiss(value, what, "a text")
+    return value
+
+
+def _table(value: Any, what: str) -> list[list[list[int]]]:
+    return [[_wholes(x, what) for x in _list(row, what)] for row in _list(value, what)]
+
+
+def _followed(value: Any) -> tuple[tuple[int, int], tuple[float, list[list[int]] | None]]:
+    layer, number, gap, kept = _list(value, "followed", 4)
+    rows = None if kept is None else [_wholes(x, "followed") for x in _list(kept, "followed")]
+    return (_whole(layer, "followed"), _whole(number, "followed")), (_number(gap, "followed"), rows)
+
+
+def _section(value: Any) -> Section:
+    s = _keys(value, ("finals", "end", "guesses", "order", "slots", "graph"))
+    finals = [_wholes(_list(x, "finals", 2), "finals") for x in _list(s["finals"], "finals")]
+    if not finals:
+        raise _amiss(finals, "finals", "a list of places and tokens")
+    return Section(
+        tuple((place, token) for place, token in finals),
+        None if s["end"] is None else _whole(s["end"], "end"),
+        tuple(_guess(x) for x in _list(s["guesses"], "guesses")),
+        None if s["order"] is None else tuple(_wholes(s["order"], "order")),
+        tuple(_slot(x) for x in _list(s["slots"], "slots")),
+        None if s["graph"] is None else _table(s["graph"], "graph"),
+    )
+
+
+def _guess(value: Any) -> tuple[int, Any]:
+    part, guessed = _list(value, "guesses", 2)
+    if guessed is not None and type(guessed) not in (int, str):
+        raise _amiss(guessed, "guesses", "a number, a text or null")
+    return _whole(part, "guesses"), guessed
+
+
+def _slot(value: Any) -> Slot:
+    layer, number, query, gap, floor = _list(value, "slots", 5)
+    box = None if query is None else _list(query, "slots", 2)
+    centres, radii = ([_number(x, "slots") for x in _list(part, "slots")] for part in box) if box else ([], [])
+    if len(centres) != len(radii) or any(r < 0 for r in radii):
+        raise _amiss(query, "slots", "a query of centres and radii")
+    bounds = tuple(-math.inf if x is None else _number(x, "slots") for x in _list(floor, "slots"))
+    return Slot((_whole(layer, "slots"), _whole(number, "slots")), (centres, radii) if box else None, _number(gap, "slots"), bounds)

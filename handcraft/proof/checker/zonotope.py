@@ -1,0 +1,188 @@
+"""Boxes: what the model's floats can be, c + g e + at most r with every |e| <= 1; written for the checker alone.
+
+    a sum of k products is off by at most gamma_k times the sum of their sizes, in any order, fused or not
+    ... and by nothing where all are multiples of one power of two and their sizes sum to what the mantissa holds
+    gelu is the identity or zero away from zero, where tanh is 1 in size; else its tangent, off by its curvature
+
+`g` says what several numbers share, so that an uncertainty that is added and taken away again is gone. Rules of this
+file: a radius is never too small; what underflows may be flushed to zero. Source: Higham, "Accuracy and Stability of
+Numerical Algorithms", 2002, chapter 3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from handcraft.core.gpt2 import Array
+
+ANY, NONE = 1e6, -1e5  # the power of two that a zero, and that an uncertain number is a multiple of
+UP = 1 + 2.0**-40
+MOST_SHARED = 64  # lanes whose uncertainty is followed as such
+
+
+class Rejected(Exception):  # noqa: N818  # a verdict
+    """Why a certificate is not accepted."""
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """Many rows of numbers."""
+
+    c: Array  # [n, d]
+    r: Array  # [n, d]
+    g: Array  # [n, d, n_shared]
+
+    @classmethod
+    def of(cls, c: Array, r: Array | None = None) -> Box:  # [n, d] -> the same
+        """Numbers, and how far each can be off."""
+        c = np.asarray(c, dtype=np.float64)
+        return cls(c, np.zeros_like(c) if r is None else r, np.zeros((*c.shape, 0)))
+
+    def __getitem__(self, rows: Any) -> Box:
+        return Box(self.c[rows], self.r[rows], self.g[rows])
+
+    @property
+    def radius(self) -> Array:
+        """How far each can be off in all."""
+        return (self.r + np.abs(self.g).sum(axis=-1)) * UP
+
+    def plain(self) -> Box:
+        """The same with nothing shared."""
+        return Box.of(self.c, self.radius)
+
+    def shared(self) -> Box:
+        """The same with the radius of every uncertain lane shared by what is computed from it."""
+        most = self.r.max(axis=0, initial=0.0)
+        lanes = np.flatnonzero((most > 0) & (most < 1))[:MOST_SHARED]
+        own, r = np.zeros((*self.c.shape, len(lanes))), self.r.copy()
+        own[:, lanes, np.arange(len(lanes))], r[:, lanes] = self.r[:, lanes], 0.0
+        return Box(self.c, r, np.concatenate([self.g, own], axis=2))
+
+
+def up(k: int) -> float:
+    """By how much a float64 sum of k products, none of which is negative, must be multiplied to be no less than the true one."""
+    return UP + k * 2.0**-52
+
+
+def summed(k: int) -> float:
+    """How far a float64 sum of k products is off, against the sum of their sizes."""
+    return (k + 2) * 2.0**-52
+
+
+def spread_of(g: Array, w: Array) -> tuple[Array, Array]:  # [n, d, n_shared], [d_out, d] -> [n, d_out, n_shared], [n, d_out]
+    """The shared uncertainties of W x, and how far these float64 sums are off in all."""
+    if not g.shape[2]:
+        return np.zeros((len(g), len(w), 0)), np.zeros((len(g), len(w)))
+    return np.matmul(w, g), summed(w.shape[1]) * up(g.shape[2]) * (np.abs(g).sum(axis=2) @ np.abs(w).T)
+
+
+def hull(low: Array, high: Array) -> tuple[Array, Array]:  # [...], [...] -> [...], [...]
+    """A centre and a radius that cover both."""
+    c = (low + high) / 2
+    return c, np.where(low == high, 0.0, np.maximum(high - c, c - low) * UP)
+
+
+def grid(x: Array) -> Array:  # [...] -> [...]
+    """The greatest e for which each number is a multiple of 2^e."""
+    mantissa, exponent = np.frexp(x)
+    whole = (mantissa * 2.0**53).astype(np.int64)
+    odd = np.frexp((whole & -whole).astype(np.float64))[1]
+    return np.where(x == 0, ANY, exponent + odd - 54.0)
+
+
+def _halved(x: Array) -> Array:  # [...] -> [...] bool
+    """Powers of two, by which a product rounds nothing."""
+    return np.asarray(np.abs(np.frexp(x)[0]) == 0.5)
+
+
+class Floats:
+    """The model's arithmetic."""
+
+    def __init__(self, dtype: str) -> None:
+        single = dtype == "float32"
+        self.digits, self.least = (24, 2.0**-126) if single else (53, 2.0**-1022)
+        self.silent = 105.0 if single else 747.0  # exp of less than minus this is 0
+        self.flat = 6.0 if single else 8.0  # tanh is 1 in size in gelu from here on
+        self.u = 2.0**-self.digits
+
+    def gamma(self, k: Array | float) -> Array:
+        """The relative error of k roundings, the checker's own included."""
+        return np.asarray(k * self.u / (1 - k * self.u) + k * 2.0**-52)
+
+    def exact(self, size: Array, finest: Array) -> Array:
+        """Whether a sum of multiples of 2^finest of this total size rounds nothing."""
+        most = np.exp2(np.clip(self.digits + finest, -1000, 1000))
+        fits = size <= most if self.digits == 24 else size * UP < most  # the size itself is a rounded float64
+        return fits & (finest >= np.log2(self.least))
+
+    def linear(self, x: Box, w: Array, b: Array) -> Box:  # [n, d], [d, d_out], [d_out] -> [n, d_out]
+        """X w + b as the model computes it."""
+        w, b, radius = w.astype(np.float64), b.astype(np.float64), x.radius
+        size = (np.abs(x.c) + radius) @ np.abs(w) + np.abs(b)
+        there = (x.c != 0) | (radius != 0)
+        terms = there.astype(np.float64) @ (w != 0) + (b != 0)
+        exact = self.exact(size * UP, np.minimum(_finest(np.where(radius == 0, grid(x.c), NONE), grid(w)), grid(b)))
+        rounded = (there & ~(_halved(x.c) & (radius == 0))).astype(np.float64) @ ((w != 0) & ~_halved(w))  # products
+        k = terms - (rounded == 0)  # the last rounding is that of the result
+        error = self.gamma(k - 1) * size + (self.u + 2.0**-50) * (np.abs(x.c @ w + b) + x.radius @ np.abs(w) + self.gamma(k) * size)
+        single = (terms == 1) & (rounded == 0)  # a product by a power of two, or a constant: it is exact unless it underflows
+        normal = (np.abs(x.c @ w + b) >= self.least) & (radius @ np.abs(w) == 0)
+        error = np.where(single, np.where(normal, 0.0, self.least), error + (terms + 2) * self.least)
+        error = np.where(exact | (terms == 0), 0.0, error)
+        g, own = spread_of(x.g, w.T)
+        return Box(x.c @ w + b, (x.r @ np.abs(w) + error + own) * up(len(w)), g)
+
+    def dot(self, q: Box, k: Box) -> tuple[Array, Array]:  # [1, m], [n, m] -> [n], [n]
+        """The scores of keys before they are divided: the least and the greatest."""
+        a, s, b, t = k.c, k.r, q.c[0], q.r[0]
+        spread = s @ (np.abs(b) + t) + np.abs(a) @ t
+        size = np.abs(a) @ np.abs(b) + spread
+        finest = (np.where(s == 0, grid(a), NONE) + np.where(t == 0, grid(b), NONE)).min(axis=1, initial=ANY)
+        finest = np.where(spread > 0, NONE, finest)
+        terms = ((a != 0) | (s > 0)).astype(np.float64) @ ((b != 0) | (t > 0)).astype(np.float64)
+        error = np.where(self.exact(size, finest), 0.0, self.gamma(terms) * size + (terms + 1) * self.least)
+        c, r = a @ b, (spread + error) * UP
+        if not np.isfinite(c).all() or not np.isfinite(r).all():
+            raise Rejected("a score is out of range")
+        return c - r, c + r
+
+    def add(self, x: Box, y: Box) -> Box:  # [n, d], [n, d] -> [n, d]
+        """X + y; what is shared by the one has its place in the other."""
+        most = max(x.g.shape[2], y.g.shape[2])
+        gx, gy = (np.pad(z.g, ((0, 0), (0, 0), (0, most - z.g.shape[2]))) for z in (x, y))
+        rx, ry = x.radius, y.radius
+        size = np.abs(x.c) + np.abs(y.c) + rx + ry
+        nothing = ((x.c == 0) & (rx == 0)) | ((y.c == 0) & (ry == 0))
+        exact = nothing | ((rx + ry == 0) & self.exact(size, np.minimum(grid(x.c), grid(y.c))))
+        error = np.where(exact, 0.0, (self.u + 2.0**-51) * size + self.least)
+        return Box(x.c + y.c, (x.r + y.r + error) * UP, gx + gy)
+
+    def activation(self, x: Box, kind: str) -> Box:  # [n, d] -> [n, d]
+        """Relu or gelu."""
+        radius, edge = x.radius, 0.0 if kind == "relu" else self.flat
+        up, down = x.c - radius >= edge, x.c + radius <= -edge
+        c, slope, r = (np.maximum(x.c, 0.0), np.zeros_like(x.c), radius) if kind == "relu" else self._gelu(x, radius)
+        certain = (x.c == 0) & (radius == 0)
+        slope = np.where(up, 1.0, np.where(down, 0.0, slope))
+        r = np.where(up, x.r, np.where(down | certain, 0.0, r))
+        return Box(np.where(up, x.c, np.where(down | certain, 0.0, c)), r, x.g * slope[..., None])
+
+    def _gelu(self, x: Box, radius: Array) -> tuple[Array, Array, Array]:
+        """gelu(c + d) is gelu(c) + gelu'(c) d up to d^2 / 2 of its second derivative, which is below 1; its slope below 1.13."""
+        k = np.sqrt(2 / np.pi)
+        tanh = np.tanh(k * (x.c + 0.044715 * x.c**3))
+        slope = (1 + tanh) / 2 + x.c * (1 - tanh**2) * k * (1 + 3 * 0.044715 * x.c**2) / 2
+        bend = np.minimum(radius**2 / 2, (1.13 + np.abs(slope)) * radius)
+        error = 16 * (self.u + 2.0**-52) * (np.abs(x.c) + radius) + self.least
+        return x.c * (1 + tanh) / 2, slope, (np.abs(slope) * x.r + bend + error) * UP
+
+
+def _finest(x: Array, w: Array) -> Array:  # [n, d], [d, d_out] -> [n, d_out]
+    """The least sum of powers over the products of each row and column."""
+    found = np.full((len(x), w.shape[1]), ANY)
+    for i in np.flatnonzero((w < ANY).any(axis=1)):
+        np.minimum(found, x[:, i, None] + w[i], out=found)
+    return found

@@ -1,0 +1,249 @@
+"""What every position offers to later heads: its stream, followed through the rules that matter before the end.
+
+A context is a path: a state for what the earlier tokens left behind, an edge for the next token. The edge's emission
+holds the stream at each block's input, on the lanes that are needed. Where no later head reads what an earlier head
+wrote, there is one state, and an emission is a token at a position. Else the state is what the forward heads still
+need of the past:
+
+    a constant query          the summary of all keys so far (counting, finding the first)
+    a query by position alone the values of the keys that a later query can still see (the previous token)
+
+Rules of this file: a forward head whose query depends on the text is not followed: Undecided.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+
+from handcraft.core.gpt2 import Array
+from handcraft.proof.prover.softmax import Means, Summary, dot
+from handcraft.proof.prover.network import HeadPart, Network, Undecided
+from handcraft.proof.prover.zonotope import Ball, by_rows, exactly, stack
+
+LEAST_GAP, MOST_GAP = 16.0, 80.0
+MOST_STATES = 6_000  # at one position
+MOST_NUMBERS = 3 * 10**7  # centres and radii of all streams: 240 MB
+
+Cache: TypeAlias = tuple[object, ...]  # for each forward head, what it keeps of the past
+Edge: TypeAlias = tuple[int, int, int]  # token, next state, emission
+
+
+def gap_of(network: Network, head: HeadPart, tolerance: float) -> float:
+    """The gap at which what is left out moves no lane of the stream by more than the tolerance."""
+    x = network.bounds[head.layer]
+    values = np.abs(head.value[0]).T @ x + np.abs(head.value[1])  # [n_value]
+    effect = 2 * float((values[:, None] * np.abs(head.out)).max()) * network.n_ctx
+    return min(MOST_GAP, max(LEAST_GAP, math.log(max(effect, 1e-9) / tolerance)))
+
+
+@dataclass
+class Emissions:
+    """All emissions, and the edges of every state at every position."""
+
+    network: Network
+    levels: list[int] = field(default_factory=list)  # of each emission
+    tokens: list[int] = field(default_factory=list)
+    streams: list[list[Ball]] = field(default_factory=list)  # of each block's input, chunk by chunk
+    means: dict[tuple[int, int], list[Ball]] = field(default_factory=dict)  # of each forward head, chunk by chunk
+    edges: list[list[list[Edge]]] = field(default_factory=list)  # [position][state]
+    spent: int = 0  # states that searches over them have visited
+    _whole: dict[tuple[int, int], Ball] = field(default_factory=dict)
+
+    @cached_property
+    def level(self) -> Array:  # [n]
+        """The position of each emission."""
+        return np.array(self.levels)
+
+    @cached_property
+    def token(self) -> Array:  # [n]
+        """The token of each emission."""
+        return np.array(self.tokens)
+
+    def stream(self, layer: int) -> Ball:  # [n, n_embd]
+        """The stream at a block's input, on the lanes that are needed there."""
+        return self._joined[layer]
+
+    @cached_property
+    def _joined(self) -> list[Ball]:
+        return [joined(chunks) for chunks in self.streams]
+
+    def mean(self, name: tuple[int, int]) -> Ball:  # [n, n_value]
+        """A forward head's mean value at each emission, once all are followed."""
+        if name not in self._whole:
+            self._whole[name] = joined(self.means[name])
+        return self._whole[name]
+
+
+def joined(chunks: list[Ball]) -> Ball:
+    """Balls one after the other."""
+    return Ball(np.concatenate([b.c for b in chunks]), np.concatenate([b.r for b in chunks]))
+
+
+def follow(network: Network, allowed: list[list[int]], tolerance: float, deadline: float) -> Emissions:
+    """All emissions of contexts with these tokens at each position. Raises Undecided where they cannot be followed."""
+    found = Emissions(network, streams=[[] for _ in network.blocks])
+    heads = [head for heads in network.forward for head in heads]
+    memories = {head.name: _memory(network, head, len(allowed), tolerance) for head in heads}
+    states: list[Cache] = [tuple(memories[head.name].start for head in heads)]
+    for position, tokens in enumerate(allowed):
+        if time.monotonic() > deadline:
+            raise Undecided(f"the time of the budget was over while following position {position}")
+        states = _level(found, heads, memories, states, position, tokens)
+        if len(states) > MOST_STATES:
+            raise Undecided(f"earlier positions can be in more than {MOST_STATES} states at position {position}")
+        if len(found.levels) * 2 * network.n_embd * len(network.blocks) > MOST_NUMBERS:
+            raise Undecided(f"what earlier positions hold is more than {MOST_NUMBERS} numbers at position {position}")
+    return found
+
+
+def _level(
+    found: Emissions, heads: list[HeadPart], memories: dict[tuple[int, int], Memory], states: list[Cache], position: int,
+    tokens: list[int],
+) -> list[Cache]:  # fmt: skip
+    """One position more: its emissions, its edges, and the states after it."""
+    network = found.network
+    pairs = [(s, token) for s in range(len(states)) for token in tokens]
+    first = len(found.levels)
+    x = network.embed(np.array([token for _, token in pairs]), np.full(len(pairs), position))  # [n, n_embd]
+    after: list[list[object]] = [[] for _ in pairs]  # of each pair the caches, head by head
+    for i in range(len(network.blocks)):
+        found.streams[i].append(x)
+        means = {}
+        for head in network.forward[i]:
+            past = [states[s][heads.index(head)] for s, _ in pairs]
+            means[head.name], kept = memories[head.name].read(x, past, position)
+            found.means.setdefault(head.name, []).append(means[head.name])
+            for cache, own in zip(after, kept, strict=True):
+                cache.append(own)
+        if network.needed[i + 1].any():
+            x = _behind(network, i, x, means)
+    numbers: dict[Cache, int] = {}
+    edges: list[list[Edge]] = [[] for _ in states]
+    for k, (s, token) in enumerate(pairs):
+        edges[s].append((token, numbers.setdefault(tuple(after[k]), len(numbers)), first + k))
+    found.levels += [position] * len(pairs)
+    found.tokens += [token for _, token in pairs]
+    found.edges.append(edges)
+    return list(numbers)
+
+
+def _behind(network: Network, i: int, x: Ball, means: dict[tuple[int, int], Ball]) -> Ball:  # [n, n_embd] -> the same
+    """The stream behind a block, on the lanes that earlier positions must know."""
+    if "mlp" not in network.blocks[i]:
+        return network.after_attention(i, x, means, shared=False)
+
+    def part(rows: slice) -> Ball:
+        middle = network.after_attention(i, x[rows], {name: z[rows] for name, z in means.items()}, shared=True)
+        return network.after_mlp(i, middle.lifted(), network.needed[i + 1])
+
+    return by_rows(part, len(x.c))
+
+
+# ------------------------------------------------------------ what a forward head keeps
+
+
+class Memory:
+    """What one forward head keeps of the past."""
+
+    start: object = ()
+
+    def read(self, x: Ball, past: list[object], position: int) -> tuple[Ball, list[object]]:
+        """The mean values [n, n_value] at a position for streams [n, n_embd], and what is kept after it."""
+        raise NotImplementedError
+
+
+class Summing(Memory):
+    """A constant query: all keys so far, summarised."""
+
+    def __init__(self, network: Network, head: HeadPart, query: Ball, tolerance: float) -> None:
+        self.network, self.head, self.query = network, head, query
+        self.means = Means(network.precision, head, gap_of(network, head, tolerance), network.n_ctx)
+
+    def read(self, x: Ball, past: list[object], position: int) -> tuple[Ball, list[object]]:  # noqa: ARG002
+        """Each summary with its own key."""
+        p, head = self.network.precision, self.head
+        values = p.linear(x, *head.value)  # [n, n_value]
+        kinds, numbers = self.means.labels(dot(p, self.query, p.linear(x, *head.key)), values, self.means.values.numbers(values.c))
+        labels = zip(kinds.tolist(), numbers.tolist(), strict=True)
+        kept: list[Summary] = [self.means.insert(s, label) for s, label in zip(past, labels, strict=True)]  # type: ignore[arg-type]
+        self.means.forget()
+        z = [self.means.mean(summary) for summary in kept]
+        return Ball(np.stack([c for c, _ in z]), np.stack([r for _, r in z])), list(kept)
+
+
+class Window(Memory):
+    """Queries and keys by position alone: the values of the positions that a later query can see."""
+
+    def __init__(self, network: Network, head: HeadPart, n: int, tolerance: float) -> None:
+        self.network, self.head = network, head
+        p, rows = network.precision, _by_position(network, n)
+        queries, keys = p.linear(rows, *head.query), p.linear(rows, *head.key)  # [n, n_match] each
+        self.gap = gap_of(network, head, tolerance)
+        self.scores = stack([dot(p, queries[i], keys) for i in range(n)])  # [n_query, n_key]
+        probe = Means(p, head, self.gap, n)
+        self.seen: list[list[int]] = []  # by each query
+        for i in range(n):
+            kinds = [probe.label((self.scores.c[i, j], self.scores.r[i, j]), np.zeros(0), np.zeros(0))[0] for j in range(i + 1)]
+            self.seen.append([j for j in range(i + 1) if not any(probe.beats(k, kinds[j]) for k in set(kinds))])
+        self.wanted = [{j for later in self.seen[i + 1 :] for j in later} for i in range(n)]  # after each position
+        self.values: dict[tuple[bytes, bytes], tuple[Array, Array]] = {}
+        self.least = np.full(head.value[0].shape[1], np.inf)
+        self.most = -self.least
+
+    def read(self, x: Ball, past: list[object], position: int) -> tuple[Ball, list[object]]:
+        """The mean of what the query sees; what no later query sees is forgotten."""
+        values = self.network.precision.linear(x, *self.head.value)  # [n, n_value]
+        self.least, self.most = np.minimum(self.least, values.low.min(axis=0)), np.maximum(self.most, values.high.max(axis=0))
+        z, kept, known = [], [], {}
+        for k, old in enumerate(past):
+            key = values.c[k].tobytes(), values.r[k].tobytes()
+            self.values.setdefault(key, (values.c[k], values.r[k]))
+            seen = (*old, (position, key))  # type: ignore[misc]
+            now = tuple(item for item in seen if item[0] in self.seen[position])
+            if now not in known:
+                known[now] = self._mean(position, now)
+            z.append(known[now])
+            kept.append(tuple(item for item in seen if item[0] in self.wanted[position]))
+        return Ball(np.stack([c for c, _ in z]), np.stack([r for _, r in z])), list(kept)
+
+    def _mean(self, position: int, seen: tuple[tuple[int, tuple[bytes, bytes]], ...]) -> tuple[Array, Array]:
+        means = Means(self.network.precision, self.head, self.gap, self.network.n_ctx)
+        for j in range(position + 1):  # for the leak: every score, with every value there can be
+            score = float(self.scores.c[position, j]), float(self.scores.r[position, j])
+            if j not in self.seen[position]:
+                means.label(score, (self.least + self.most) / 2, (self.most - self.least) / 2)
+        summary: Summary = ()
+        for j, key in seen:
+            score = float(self.scores.c[position, j]), float(self.scores.r[position, j])
+            summary = means.insert(summary, means.label(score, *self.values[key]))
+        return means.mean(summary)
+
+
+def _memory(network: Network, head: HeadPart, n: int, tolerance: float) -> Memory:
+    if not head.query[0].any():
+        return Summing(network, head, exactly(head.query[1]), tolerance)
+    textual = network.wte.any(axis=0)
+    for i in range(head.layer):
+        textual = textual | _written(network, i)
+    if not (head.query[0][textual].any() or head.key[0][textual].any()):
+        return Window(network, head, n, tolerance)
+    raise Undecided(f"head {head.layer}.{head.number} asks by content, and later heads read what it wrote at every position")
+
+
+def _written(network: Network, i: int) -> Array:  # -> [n_embd]
+    block, lanes = network.blocks[i], np.zeros(network.n_embd, dtype=bool)
+    for part in ("attn", "mlp"):
+        if part in block:
+            lanes |= block[part]["c_proj"]["w"].any(axis=0) | (block[part]["c_proj"]["b"] != 0)
+    return lanes
+
+
+def _by_position(network: Network, n: int) -> Ball:  # -> [n, n_embd]
+    """The position's own part of the stream; adding zeros to it rounds nothing."""
+    return exactly(network.wpe[:n])

@@ -1,0 +1,376 @@
+"""Proving a claim: every case, every query of the last position, every ending.
+
+    stage    a block with heads that matter at the last position alone; a later stage's queries depend on what the
+             earlier ones saw
+    row      a final and the summaries of all stages so far: what the last position's stream can be
+
+After the last stage a row has logits with a radius. An ending is right where the claim's token is ahead of every other
+by more than both radii, where its probabilities or its lane are within the tolerance. The least difference over all
+endings is the certified margin: no float of the model, in whatever order it adds, goes below it.
+
+Rules of this file: what cannot be shown is Undecided with the reason, and where the least certain ending stands.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from handcraft.language.affine import Lane
+from handcraft.claims.kinds import Claim, Distribution, Residual
+from handcraft.program.contexts import count_domain
+from handcraft.core.errors import printable
+from handcraft.core.gpt2 import Array
+from handcraft.model import Model
+from handcraft.proof.prover.case import Case
+from handcraft.proof.prover.cases import cases_of
+from handcraft.proof.prover.domains import Domain
+from handcraft.proof.prover.positions import Emissions, follow
+from handcraft.proof.prover.network import HeadPart, Network, Undecided
+from handcraft.proof.prover.zonotope import OWN, ROWS, UP, Ball, by_rows
+from handcraft.proof.prover.graph import NOTHING, Accounts, Ending, Endings, Search, Slot, Slots, classes
+
+TOLERANCE = 1e-4  # how far what is left out may move a lane of the stream
+Row = tuple[int, Accounts]  # a final, the summaries so far
+Asked = tuple[int, Any, Ending]  # row, what must follow, the ending
+
+
+@dataclass
+class Proof:
+    """What was shown.
+
+    contexts    how many contexts, or prompts, were covered: exactly
+    checked     how many of them, with all positions of answers, the claim speaks of
+    margin      the least difference of logits, certified; inf where there is none
+    error       the largest radius of a logit, or the largest difference from the claim's probabilities or lane
+    at          a context of the least margin, or of the largest error
+    """
+
+    contexts: int = 0
+    endings: int = 0
+    checked: int = 0
+    margin: float = math.inf
+    error: float = 0.0
+    at: list[int] = field(default_factory=list)
+    cases: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Waiting:
+    """Rows of a case that are to be judged: their finals [n_rows], each head's mean value there, what is asked of them."""
+
+    case: Case
+    asked: list[Asked]
+    finals: Array
+    means: dict[tuple[int, int], Ball]
+
+
+class Prover:
+    """One model and one claim."""
+
+    def __init__(self, model: Model, claim: Claim, deadline: float, progress: Callable[[int, int], None]) -> None:
+        self.model, self.claim, self.deadline, self.progress = model, claim, deadline, progress
+        self.network = Network(model)
+        self.cases = list(cases_of(claim, model))
+        self.allowed = _allowed(self.cases, self.network)
+        self.emissions: Emissions = follow(self.network, self.allowed, TOLERANCE, deadline)
+        self.slots = Slots(self.network, self.emissions, TOLERANCE)
+        self.stages = [i for i, heads in enumerate(self.network.final) if heads]
+        self.column = model.program.layout.column[Lane.parse(claim.lane)] if isinstance(claim, Residual) and model.program else 0
+        self.proof = Proof(cases=len(self.cases))
+        self.counted: Counter[Domain] = Counter()
+        self.waiting, self.waited = list[Waiting](), 0  # and how many rows they are
+        self.steps: dict[Any, Any] = {}  # of the case that is searched
+
+    @np.errstate(all="ignore")  # what has no bound stays without one, and no margin is above that
+    def run(self) -> Proof:
+        """The proof. Raises Undecided where there is none."""
+        self._begin()
+        for i, case in enumerate(self.cases):
+            self._case(case)
+            self.progress(i + 1, len(self.cases))
+        self._judged()
+        self._whole()
+        self._covered()
+        return self.proof
+
+    def _whole(self) -> None:
+        """Raises Undecided unless every context of every domain ended in a case: those of later answer tokens, too."""
+        for domain in {case.domain for case in self.cases if case.domain is not None}:
+            if self.counted[domain] != domain.size():
+                raise Undecided(f"the guesses cover {self.counted[domain]} of {domain.size()} contexts")
+
+    def _covered(self) -> None:
+        """Raises Undecided unless the cases cover the whole domain: counted, not assumed."""
+        size = count_domain(self.claim, self.model.vocabulary, self.model.n_ctx)
+        if self.proof.contexts != size:
+            raise Undecided(f"the cases cover {self.proof.contexts} of {size} contexts")
+        if not self.proof.checked:
+            raise Undecided("the claim is silent on every context")
+
+    # ------------------------------------------------------------ the last position before the first stage
+
+    def _begin(self) -> None:
+        e, n = self.emissions, self.network
+        x = n.embed(e.token, e.level)  # [n_emissions, n_embd]
+        stop, everyone, start = self.stages[0] if self.stages else len(n.blocks), np.arange(len(e.level)), x
+        x = by_rows(lambda rows: self._through(0, stop, start[rows], everyone[rows], {}, shared=False), len(everyone))
+        self.streams = x
+        asked = [self.column] if isinstance(self.claim, Residual) else []
+        live = self.network.live(asked)[stop]
+        parts = [x.c[:, live], x.r[:, live]]
+        if len(self.stages) > 1:  # a later stage must know which position asks
+            parts.append(e.level[:, None])
+        for i in range(stop if self.stages else 0, len(n.blocks)):
+            parts += [part for head in n.forward[i] for part in (e.mean(head.name).c, e.mean(head.name).r)]
+        _, first, inverse = np.unique(np.concatenate(parts, axis=1), axis=0, return_index=True, return_inverse=True)
+        self.finals: Array = first[inverse.reshape(-1)]  # of each emission the one that stands for it
+
+    def _through(
+        self, start: int, stop: int, x: Ball, emissions: Array, means: dict[tuple[int, int], Ball], *, shared: bool
+    ) -> Ball:
+        """The stream from one block's input to another's, for last positions of these emissions [n, n_embd]."""
+        for i in range(start, stop):
+            seen = {head.name: self.emissions.mean(head.name)[emissions] for head in self.network.forward[i]}
+            seen |= {head.name: means[head.name] for head in self.network.final[i]}
+            x = self.network.after_attention(i, x, seen, shared=shared or "mlp" in self.network.blocks[i])
+            x = self.network.after_mlp(i, x.lifted()) if "mlp" in self.network.blocks[i] else x
+        return x
+
+    # ------------------------------------------------------------ stage after stage
+
+    def _case(self, case: Case) -> None:
+        levels, self.steps = sorted(case.levels), {}
+        if not levels:
+            return
+        ends = np.isin(self.emissions.level, levels) & np.isin(self.emissions.token, case.last(range(self.network.n_vocab)))
+        here = np.flatnonzero(ends)  # the emissions at which a context can end
+        if not self.stages:
+            self._judge(case, self._search(case, [], here, levels), [])
+            return
+        for slots, members in self._queries(0, self.streams[here], here):
+            at = sorted(set(self.emissions.level[members].tolist()))
+            endings = self._search(case, slots, members, at)
+            self._next(case, 0, slots, endings, members, at)
+
+    def _search(self, case: Case, slots: list[Slot], members: Array, levels: list[int]) -> Endings:
+        if time.monotonic() > self.deadline:
+            raise Undecided("the time of the budget was over")
+        finals = np.full(len(self.finals), NOTHING)
+        finals[members] = self.finals[members]
+        levels = sorted(set(levels) & set(self.emissions.level[members].tolist()))
+        if not levels:
+            return {}
+        search = Search(self.emissions, slots, finals, self.deadline, merges=len(self.stages) == 1)
+        search.steps = self.steps
+        self._watch(search, case, members, levels)
+        return search.run(case.ending_at(levels), levels)
+
+    def _watch(self, search: Search, case: Case, members: Array, levels: list[int]) -> None:
+        """Told of every search before it runs; whoever writes the proof down listens."""
+
+    def _queries(self, stage: int, x: Ball, names: Array) -> Iterator[tuple[list[Slot], Array]]:
+        """The rows of a stage [n, n_embd] by what its heads ask, with the slots for it."""
+        heads = self.network.final[self.stages[stage]]
+        x = x.collapsed()
+        asked = [self.network.precision.linear(x, *head.query) for head in heads]
+        keys = [b"".join(part[i].tobytes() for q in asked for part in (q.c, q.r)) for i in range(len(x.c))]
+        for indices in classes(keys):
+            yield [self.slots(h, q[indices[0]]) for h, q in zip(heads, asked, strict=True)], names[indices]
+
+    def _next(self, case: Case, stage: int, slots: list[Slot], endings: Endings, members: Array, levels: list[int]) -> None:  # noqa: ARG002  # a recorder asks for them
+        """From the endings of a stage to the next one, or to the judgement."""
+        if not endings:
+            return
+        if stage + 1 == len(self.stages):
+            self._judge(case, endings, slots)
+            return
+        rows = list(dict.fromkeys((final, accounts) for _, final, accounts in endings))
+        x = by_rows(lambda some: self._stream(rows[some], slots, stage + 1), len(rows))
+        seen = {accounts for _, accounts in rows} if stage == 0 else set()  # later, these are but some of the members
+        for more, indices in self._queries(stage + 1, x, np.arange(len(rows))):
+            chosen = {rows[i] for i in indices.tolist()}
+            mine = {key: ending for key, ending in endings.items() if key[1:] in chosen}
+            at = sorted({int(self.emissions.level[final]) for final, _ in chosen})
+            found = self._seen(case, slots, more, mine, members, at, seen)
+            self._next(case, stage + 1, [*slots, *more], found, members, at)
+
+    def _seen(
+        self, case: Case, slots: list[Slot], more: list[Slot], mine: Endings, members: Array, levels: list[int], seen: set[Accounts]
+    ) -> Endings:
+        """The endings of one query of a later stage: those of the earlier stages with what its heads see besides."""
+        fixed = self._fixed(more, levels)
+        if fixed is not None:
+            return {(expected, final, (*accounts, *fixed)): ending for (expected, final, accounts), ending in mine.items()}
+        finals = {final for _, final, _ in mine}
+        members = members[np.isin(self.finals[members], list(finals))]
+        if len(seen) == 1:  # the earlier heads see the same in every context of the case
+            before = next(iter(seen))
+            found = self._search(case, more, members, levels)
+            return {(expected, final, (*before, *new)): ending for (expected, final, new), ending in found.items()}
+        found = self._search(case, [*slots, *more], members, levels)
+        n, keys = len(slots), {(final, accounts) for _, final, accounts in mine}
+        return {key: ending for key, ending in found.items() if (key[1], key[2][:n]) in keys}
+
+    def _fixed(self, slots: list[Slot], levels: list[int]) -> Accounts | None:
+        """What these slots see where that is the same in every context: each position offers them one key."""
+        if len(levels) > 1:
+            return None
+        n = int(np.searchsorted(self.emissions.level, levels[0] + 1))
+        level, accounts = self.emissions.level[:n], list[Any]()
+        for slot in slots:
+            part = Slot(slot.means, slot.kinds[:n], slot.values[:n], slot.floor)
+            alive = part.seen(np.full(n, slot.floor[levels[0]]))
+            pairs = sorted(set(zip(level[alive].tolist(), part.kinds[alive].tolist(), part.values[alive].tolist(), strict=True)))
+            ghosts = set(level[~alive].tolist())
+            if len({p for p, _, _ in pairs}) < len(pairs) or any(p in ghosts for p, _, _ in pairs):
+                return None
+            summary: Any = ()
+            for _, kind, value in pairs:
+                summary = slot.means.insert(summary, (kind, value))
+            accounts.append(summary)
+        return tuple(accounts)
+
+    def _stream(self, rows: Sequence[Row], slots: list[Slot], stages: int) -> Ball:  # -> [n_rows, n_embd]
+        """The stream of each row, after so many stages, at the next stage's input or in the end."""
+        return self._after(*self._arrived(rows, slots, stages), stages)
+
+    def _arrived(self, rows: Sequence[Row], slots: list[Slot], stages: int) -> tuple[Array, dict[tuple[int, int], Ball]]:
+        """The final of each row [n_rows], and of each head of so many stages the mean value there [n_rows, n_value]."""
+        finals = np.array([final for final, _ in rows])
+        heads: list[HeadPart] = [head for i in self.stages[:stages] for head in self.network.final[i]]
+        means = {}
+        for k, (head, slot) in enumerate(zip(heads, slots, strict=True)):
+            pairs = [slot.means.mean(accounts[k]) for _, accounts in rows]
+            means[head.name] = Ball(np.stack([c for c, _ in pairs]), np.stack([r for _, r in pairs]))
+        return finals, means
+
+    def _after(self, finals: Array, means: dict[tuple[int, int], Ball], stages: int) -> Ball:  # [n_rows] -> [n_rows, n_embd]
+        """The stream after so many stages."""
+        stop = self.stages[stages] if stages < len(self.stages) else len(self.network.blocks)
+        first = self.stages[0] if self.stages else stop
+        return self._through(first, stop, self.streams[finals], finals, means, shared=True)
+
+    # ------------------------------------------------------------ the judgement
+
+    def _judge(self, case: Case, endings: Endings, slots: list[Slot]) -> None:
+        """Endings of a case are counted, and judged with those of others: most queries have few."""
+        together: dict[Row, list[Any]] = {}
+        for expected, final, accounts in endings:
+            together.setdefault((final, accounts), []).append(expected)
+        rows = list(together)
+        for i in range(0, len(rows), ROWS):
+            some = rows[i : i + ROWS]
+            asked = [ask for n, row in enumerate(some) for ask in self._counted(case, n, row, together[row], endings)]
+            self.waiting.append(Waiting(case, asked, *self._arrived(some, slots, len(self.stages))))
+            self.waited += len(some)
+            if self.waited >= ROWS:
+                self._judged()
+
+    def _counted(self, case: Case, number: int, row: Row, told: list[Any], endings: Endings) -> Iterator[Asked]:
+        """What is asked of a row, with all that the claim says of contexts that end so; each of them is counted."""
+        for expected in told:
+            ending = endings[expected, *row]
+            self.proof.endings += ending.count
+            if case.domain is not None:
+                self.counted[case.domain] += ending.count
+            self.proof.contexts += ending.prompts
+            if expected is not None:
+                self.proof.checked += ending.count
+                yield number, expected, ending
+
+    def _judged(self) -> None:
+        """All that waited is judged. Raises Undecided where one may be wrong."""
+        waiting, self.waiting, self.waited = self.waiting, [], 0
+        if not waiting:
+            return
+        finals, means = np.concatenate([some.finals for some in waiting]), {}
+        for name in waiting[0].means:
+            parts = [some.means[name] for some in waiting]
+            means[name] = Ball(np.concatenate([part.c for part in parts]), np.concatenate([part.r for part in parts]))
+        x = self._after(finals, means, len(self.stages))  # [n_rows, n_embd]
+        logits, x, first = self.network.logits(x.lifted()), x.collapsed(), 0  # [n_rows, n_vocab]
+        for case, those in groupby(waiting, key=lambda some: some.case):
+            asked = list[Asked]()
+            for some in those:
+                asked += [(first + row, expected, ending) for row, expected, ending in some.asked]
+                first += len(some.finals)
+            self._against(case, asked, x, logits)
+
+    def _against(self, case: Case, asked: list[Asked], x: Ball, logits: Ball) -> None:
+        """Endings against the claim. Raises Undecided where one may be wrong."""
+        if not isinstance(self.claim, Residual | Distribution):
+            return self._right(case, asked, logits)
+        radius = x.radius[:, self.column]
+        for row, expected, ending in asked:
+            if isinstance(self.claim, Residual):
+                self._near(case, abs(float(x.c[row, self.column]) - float(expected)) + float(radius[row]), ending)
+            else:
+                self._near(case, _chance_error(logits[row], np.array(expected)), ending)
+        return None
+
+    def _right(self, case: Case, asked: list[Asked], logits: Ball) -> None:
+        """Endings against the token that must follow. Raises Undecided where one may be wrong."""
+        if not all(isinstance(expected, int) for _, expected, _ in asked):
+            raise Undecided("the claim answers a number where a token is asked")
+        rows, tokens = (np.array([one[i] for one in asked], dtype=int) for i in (0, 1))
+        margins = np.zeros(len(asked))
+        for token in np.unique(tokens).tolist():
+            those = tokens == token
+            margins[those], error = _margins(logits[rows[those]], token)
+            self.proof.error = max(self.proof.error, error)
+        for (_, _, ending), margin in zip(asked, margins.tolist(), strict=True):
+            if not margin > 0:
+                raise self._doubt(case, ending, f"the margin may be {margin:.6g}")
+            if margin < self.proof.margin:
+                self.proof.margin, self.proof.at = margin, ending.tokens(case.order)
+
+    def _near(self, case: Case, error: float, ending: Ending) -> None:
+        tolerance = self.claim.tolerance  # type: ignore[union-attr]
+        if not error <= tolerance:
+            raise self._doubt(case, ending, f"the error may be {error:.6g}, more than {tolerance:g}")
+        if error >= self.proof.error:
+            self.proof.error, self.proof.at = error, ending.tokens(case.order)
+
+    def _doubt(self, case: Case, ending: Ending, why: str) -> Undecided:
+        context = ending.tokens(case.order)
+        return Undecided(f"{why} after '{printable(self.model.vocabulary.decode(context))}'", tuple(context))
+
+
+def _margins(logits: Ball, expected: int) -> tuple[Array, float]:  # [n, n_vocab] -> [n]
+    """The least that the expected token is ahead of every other, and the greatest radius of that difference."""
+    radius = logits.r + logits.r[:, [expected]]  # [n, n_vocab]
+    if logits.g is not None:
+        radius = radius + np.abs(logits.g - logits.g[:, [expected]]).sum(axis=-1)
+    ahead = logits.c[:, [expected]] - logits.c  # [n, n_vocab]
+    ahead = ahead - np.where(radius == 0, 0.0, radius * UP + 4 * OWN * np.abs(ahead))
+    ahead[:, expected] = math.inf
+    least = ahead.argmin(axis=1)[:, None]
+    return np.take_along_axis(ahead, least, axis=1)[:, 0], float(np.take_along_axis(radius, least, axis=1).max())
+
+
+def _chance_error(logits: Ball, expected: Array) -> float:  # [n_vocab], [n_vocab]
+    """At most how far a probability is from the expected one."""
+    top = logits.c.max()
+    low, high = np.exp(logits.low - top), np.exp(logits.high - top)  # [n_vocab]
+    most = high / (high + (low.sum() - low))
+    least = low / (low + (high.sum() - high))
+    return float(np.maximum(np.abs(most - expected), np.abs(least - expected)).max()) + 1e-14
+
+
+def _allowed(cases: list[Case], network: Network) -> list[list[int]]:
+    """The tokens that a context of some case can hold at each position."""
+    last = max((max(case.levels, default=0) for case in cases), default=0)
+    everything = list(range(network.n_vocab))
+    found: list[set[int]] = [set() for _ in range(last + 1)]
+    for case in cases:
+        for position, tokens in enumerate(case.allowed(everything)):
+            found[position] |= tokens
+    return [sorted(tokens) for tokens in found]

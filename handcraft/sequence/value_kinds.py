@@ -1,0 +1,129 @@
+"""Kinds: what the value of an expression can be, seen without asking it: a number, a fraction, a token, nothing.
+
+A claim's language is small, so each word says what it takes and gives. A token that is used as a number, or a number
+where a token must stand, is found here when the claim is made: not on the first context that shows it, and never by
+taking the id of a token for a number.
+
+Rules of this file: what is found is never too little (a value is always of one of the kinds), and may be too much;
+`nothing` is no problem here, for whoever asks says what it means: silence after a context, no answer to a prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal, TypeAlias
+
+from handcraft.core.errors import ProgramError, printable
+from handcraft.sequence.expression import Expression
+
+Kind: TypeAlias = Literal["number", "fraction", "token", "nothing"]
+Kinds: TypeAlias = frozenset[Kind]
+
+NUMBER, TOKEN = frozenset[Kind](["number"]), frozenset[Kind](["token"])
+FRACTION, NOTHING = frozenset[Kind](["fraction"]), frozenset[Kind](["nothing"])
+GIVES = {"here": NUMBER, "end": NUMBER, "step": NUMBER, "count": NUMBER, "total": NUMBER, "lowest": NUMBER, "state": TOKEN}
+ARITHMETIC = {"add": "+", "subtract": "-", "multiply": "*", "divide": "//", "modulo": "%"}
+MOST_SHOWN = 60  # characters of an expression in a message
+
+
+def kinds_of(value: Expression | int | str) -> Kinds:
+    """What the value can be. Raises ProgramError, which shows the part, where a word can be given what it does not take."""
+    if not isinstance(value, Expression):
+        return TOKEN if isinstance(value, str) else NUMBER
+    for _, what in value.where:
+        if isinstance(what, Expression):
+            _only(value, what, TOKEN, "compares with tokens")
+    if value.before is not None:
+        _only(value, value.before, NUMBER | FRACTION, "takes a position in before=")
+    if value.op in GIVES:
+        return GIVES[value.op]
+    if value.op in ("first", "latest"):
+        return NUMBER | NOTHING
+    return _computed(value)
+
+
+def only(value: Expression, wanted: Kinds, role: str) -> None:
+    """Raises ProgramError, which shows the value, where it can be something else than is wanted of it, or than nothing."""
+    if found := _wrong(kinds_of(value), wanted):
+        raise ProgramError(f"{role}, but {written(value)} can be a {found}")
+
+
+def _wrong(found: Kinds, wanted: Kinds) -> str:
+    return " or a ".join(kind for kind in ("token", "fraction", "number") if kind in found - wanted)
+
+
+def _only(e: Expression, part: Expression | int | str, wanted: Kinds, takes: str) -> Kinds:
+    kinds = kinds_of(part)
+    if found := _wrong(kinds, wanted):
+        raise ProgramError(f"{e.op} {takes}, but in {written(e)} its {written(part)} can be a {found}")
+    return kinds
+
+
+def _computed(e: Expression) -> Kinds:
+    """The kinds of what is computed from other values."""
+    if e.op in ("equal", "lookup", "otherwise", "cases"):
+        return _chosen(e, [kinds_of(arg) for arg in e.args])
+    args = [_only(e, arg, NUMBER | FRACTION, "takes numbers") for arg in e.args]
+    silent = NOTHING & _all(args)
+    if e.op == "token_at":
+        return TOKEN | (silent if e.args[0] == HERE else NOTHING)
+    if e.op == "most":
+        return TOKEN | silent
+    if e.op == "below":
+        return NUMBER | silent
+    if e.op in ("divide", "modulo", "ratio") and isinstance(e.args[1], Expression):
+        silent = NOTHING  # by zero
+    exact = e.op == "ratio" or (e.op != "divide" and "fraction" in _all(args))
+    return (FRACTION if exact else NUMBER) | silent
+
+
+def _chosen(e: Expression, args: list[Kinds]) -> Kinds:
+    """The kinds of what is compared, looked up or chosen: its values may be of any kind."""
+    if e.op == "equal":
+        return NUMBER | (NOTHING & _all(args))
+    if e.op == "lookup":
+        return NOTHING | _all(kinds_of(value) for value in e.rows.values())
+    if e.op == "otherwise":
+        return (args[0] - NOTHING) | args[1] if "nothing" in args[0] else args[0]
+    return _all(args[1::2]) | (args[-1] if len(args) % 2 else NOTHING)
+
+
+def _all(kinds: Iterable[Kinds]) -> Kinds:
+    return frozenset[Kind]().union(*kinds)
+
+
+# ------------------------------------------------------------ for messages
+
+HERE = Expression(op="here")
+
+
+def written(value: Any) -> str:
+    """A value as its author writes it, cut after some characters."""
+    text = _text(value)
+    return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 3] + "..."
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, Expression):
+        return printable(repr(value))
+    if value.op in ARITHMETIC:
+        left, right = (f"({_text(a)})" if isinstance(a, Expression) and a.op in ARITHMETIC else _text(a) for a in value.args)
+        return f"{left} {ARITHMETIC[value.op]} {right}"
+    if value.op in ("here", "end", "step"):
+        return value.op
+    if value.op == "token_at" and value.args[0] == HERE:
+        return "own"
+    return f"{value.op}({', '.join(_arguments(value))})"
+
+
+def _arguments(e: Expression) -> Iterable[str]:
+    if e.op == "most":
+        yield "{" + ", ".join(f"{_text(k)}: {_text(arg)}" for ((k,), _), arg in zip(e.table, e.args, strict=True)) + "}"
+        return
+    if e.op in ("first", "latest", "count"):
+        yield "{" + ", ".join(f"{distance}: {_text(what)}" for distance, what in e.where) + "}"
+    if e.table:
+        yield "{" + ", ".join(f"{_text(k[0] if len(k) == 1 else k)}: {_text(v)}" for k, v in e.table[:4]) + "}"
+    yield from map(_text, e.args)
+    if e.before is not None:
+        yield f"before={_text(e.before)}"
