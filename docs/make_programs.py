@@ -1,6 +1,8 @@
-"""Writes docs/programs.md: every bundled program with its size and its verdict. Fails where one is refuted.
+"""Writes docs/programs.md: every bundled program with its size and its verdict. Fails where one
+is refuted.
 
-Verifying them all takes minutes; `tests/test_docs.py` holds the sizes at every run, CI makes the whole table anew.
+Verifying them all takes minutes; `tests/test_docs.py` holds the sizes at every run, CI makes
+the whole table anew.
 """
 
 from __future__ import annotations
@@ -17,14 +19,17 @@ HERE = Path(__file__).parent
 MANY = 10**15  # contexts from which on a number is rounded
 HEADER = """# The programs
 
-Each is one file in `programs/`, ships in the wheel, and is run, explained and verified by its name:
-`handcraft verify NAME`. The table is written by `docs/make_programs.py`, which verifies every program in float32 with
-its own activation and its own window. "Proved" holds for every context and every order of summation
-([how](proofs.md)); the others are checked on every prompt where there are at most ten million, else on 20,000 drawn
-ones with all positions after the prompt. The margin is the least difference between the right token's logit and the best
-other one's, of a proof what is certain of it; of a distribution, or of a claim on a lane, it is the largest error.
+Each is one file in `programs/`, ships in the wheel, and is run, explained and verified by its
+name: `handcraft verify NAME`. The table is written by `docs/make_programs.py`, which verifies
+every program in float32 with its own activation and its own window. "Proved" holds for every
+context and every order of summation ([how](proofs.md)); the others are checked on every prompt
+where there are at most ten million, else on 20,000 drawn ones with all positions after the
+prompt. The margin is the least difference between the right token's logit and the best other
+one's, of a proof what is certain of it; of a distribution, or of a claim on a lane, it is the
+largest error.
 
-| program | layers | heads | n_embd | dense | non-zero | distinct | verdict | contexts | least margin |
+| program | layers | heads | n_embd | dense | non-zero | distinct \
+| verdict | contexts | least margin |
 |---|--:|--:|--:|--:|--:|--:|---|--:|--:|
 """
 
@@ -37,9 +42,21 @@ def sizes(model: Model) -> list[str]:
 
 def verdict(report: Report) -> list[str]:
     """The columns that do."""
-    error = report.max_probability_error if report.max_lane_error is None else report.max_lane_error
-    margin = f"error {error:.0e}" if report.min_margin is None and error is not None else f"{report.min_margin:.4g}"
-    contexts = f"{report.contexts:,}" if report.contexts < MANY else f"{report.contexts:.2g}".replace("e+", "e")
+    error = (
+        report.max_probability_error
+        if report.max_lane_error is None
+        else report.max_lane_error
+    )
+    margin = (
+        f"error {error:.0e}"
+        if report.min_margin is None and error is not None
+        else f"{report.min_margin:.4g}"
+    )
+    contexts = (
+        f"{report.contexts:,}"
+        if report.contexts < MANY
+        else f"{report.contexts:.2g}".replace("e+", "e")
+    )
     return [f"{report.verdict}, {report.method}", contexts, margin]
 
 
@@ -51,7 +68,11 @@ def report_on(name: str) -> Report:
 def row(name: str, report: Report) -> str:
     """The line of one program. Raises SystemExit where it is not as it claims."""
     model = Model.open(name)
-    if report.exit_code or report.accuracy not in (None, 1.0) or (report.min_margin or 1.0) < 0.25:
+    if (
+        report.exit_code
+        or report.accuracy not in (None, 1.0)
+        or (report.min_margin or 1.0) < 0.25
+    ):
         sys.exit(f"{name}: {report}")
     print(f"{name}: {report.verdict} in {report.seconds} s")
     return "| " + " | ".join([*sizes(model), *verdict(report)]) + " |"
@@ -62,15 +83,27 @@ def page() -> str:
     with ProcessPoolExecutor() as pool:  # each program in a process of its own
         reports = dict(zip(bundled(), pool.map(report_on, bundled()), strict=True))
     rows = "\n".join(row(name, report) for name, report in reports.items())
-    lines = "\n".join(f"- `{name}`: {summary(path)}" for name, path in bundled().items())
-    open_ones = "\n".join(f"- `{name}`: {why(report)}" for name, report in reports.items() if report.verdict != "proved")
-    return f"{HEADER}{rows}\n\n## Not proved yet, and why\n\n{open_ones}\n\n## What they do\n\n{lines}\n"
+    lines = "\n".join(
+        f"- `{name}`: {summary(path)}" for name, path in bundled().items()
+    )
+    open_ones = "\n".join(
+        f"- `{name}`: {why(report)}"
+        for name, report in reports.items()
+        if report.verdict != "proved"
+    )
+    return (
+        f"{HEADER}{rows}\n\n## Not proved yet, and why\n\n{open_ones}\n\n## What they"
+        f" do\n\n{lines}\n"
+    )
 
 
 def why(report: Report) -> str:
     """The reason why a program is only checked."""
     reasons = (report.reason or "").split("; ")
-    start = next((i for i, reason in enumerate(reasons) if reason.startswith("not proved: ")), len(reasons))
+    start = next(
+        (i for i, reason in enumerate(reasons) if reason.startswith("not proved: ")),
+        len(reasons),
+    )
     return "; ".join(reasons[start:]).removeprefix("not proved: ")
 
 

@@ -1,7 +1,8 @@
 """Writes the real output of every command, and the real text of every file, into README.md.
 
-A `console` block holds commands after `$`; what follows each is what the command printed. A `python` block after
-`<!-- file: PATH -->` holds that file. `tests/test_docs.py` fails where README.md is not what this would write.
+A `console` block holds commands after `$`; what follows each is what the command printed. A
+`python` block after `<!-- file: PATH -->` holds that file. `tests/test_docs.py` fails where
+README.md is not what this would write.
 """
 
 from __future__ import annotations
@@ -26,7 +27,12 @@ def output(command: str) -> str:
     printed = io.StringIO()
     piped = mock.patch.dict(os.environ, {"NO_COLOR": "1", "COLUMNS": "80"})
     arguments = mock.patch.object(sys, "argv", shlex.split(command))
-    with piped, arguments, contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+    with (
+        piped,
+        arguments,
+        contextlib.redirect_stdout(printed),
+        contextlib.suppress(SystemExit),
+    ):
         main()
     lines = [line.rstrip() for line in printed.getvalue().rstrip().splitlines()]
     return SECONDS.sub("  ... s", "\n".join(lines))
@@ -34,7 +40,9 @@ def output(command: str) -> str:
 
 def current(text: str) -> str:
     """The README with every generated block made anew."""
-    text = re.sub(r"(<!-- file: (\S+) -->\n```python\n).*?```", _file, text, flags=re.DOTALL)
+    text = re.sub(
+        r"(<!-- file: (\S+) -->\n```python\n).*?```", _file, text, flags=re.DOTALL
+    )
     return re.sub(r"```console\n(.*?)```", _console, text, flags=re.DOTALL)
 
 
@@ -44,7 +52,11 @@ def _file(match: re.Match[str]) -> str:
 
 def _console(match: re.Match[str]) -> str:
     commands = re.findall(r"^\$ (.+)$", match[1], re.MULTILINE)
-    return "```console\n" + "".join(f"$ {command}\n{output(command)}\n" for command in commands) + "```"
+    return (
+        "```console\n"
+        + "".join(f"$ {command}\n{output(command)}\n" for command in commands)
+        + "```"
+    )
 
 
 if __name__ == "__main__":

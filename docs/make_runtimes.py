@@ -1,9 +1,12 @@
-"""Writes docs/runtimes.md: every bundled program in every runtime. Fails where one chooses another token.
+"""Writes docs/runtimes.md: every bundled program in every runtime. Fails where one chooses
+another token.
 
-    .venv/bin/python docs/make_runtimes.py       after `make runtimes` has installed them; some minutes
+    .venv/bin/python docs/make_runtimes.py       after `make runtimes` has installed them; some
+                                                 minutes
 
-A cell is a round number (1, 2 or 5 and a power of ten) that holds twice the largest error, so that another processor's
-order of summation changes nothing; `tests/runtimes/test_every_program.py` compares every program again, against these.
+A cell is a round number (1, 2 or 5 and a power of ten) that holds twice the largest error, so
+that another processor's order of summation changes nothing;
+`tests/runtimes/test_every_program.py` compares every program again, against these.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests" / "runtimes"))
 
-from runners import TEXTS, agreement, transformers  # noqa: E402  # after the path to them
+# After the path to them.
+from runners import TEXTS, agreement, transformers  # noqa: E402
 
 from handcraft.files.program_file import bundled  # noqa: E402
 from handcraft.model import Model  # noqa: E402
@@ -39,8 +43,12 @@ def measure(name: str) -> dict[str, Agreement]:
             if not found[to].holds:
                 sys.exit(f"{name} in {to}: {found[to]}")
         for dtype in LOW:
-            found[dtype] = compare(model, transformers(Path(folder) / "gpt2", dtype), TEXTS)
-    print(name, *(f"{to} {agreement.max_logit_error}" for to, agreement in found.items()))
+            found[dtype] = compare(
+                model, transformers(Path(folder) / "gpt2", dtype), TEXTS
+            )
+    print(
+        name, *(f"{to} {agreement.max_logit_error}" for to, agreement in found.items())
+    )
     return found
 
 
@@ -48,28 +56,41 @@ def bound(error: float | None) -> str:
     """The least round number that holds twice the error."""
     twice = max(2 * (error or 0), LEAST)
     power = 10.0 ** math.floor(math.log10(twice))
-    return f"{next(power * step for step in (1, 2, 5, 10) if power * step >= twice * (1 - 1e-12)):g}"
+    least = twice * (1 - 1e-12)
+    return f"{next(power * step for step in (1, 2, 5, 10) if power * step >= least):g}"
 
 
 def low(found: Agreement) -> str:
     """In how many contexts another token is first."""
-    return f"{found.argmax_disagreements:,} of {found.contexts:,}" if found.argmax_disagreements else "0"
+    return (
+        f"{found.argmax_disagreements:,} of {found.contexts:,}"
+        if found.argmax_disagreements
+        else "0"
+    )
 
 
 def tables(found: dict[str, dict[str, Agreement]]) -> str:
     """Both tables."""
-    head = f"| program | contexts | {' | '.join(RUNTIMES)} |\n|---|{'--:|' * (len(RUNTIMES) + 1)}\n"
+    head = (
+        f"| program | contexts | {' | '.join(RUNTIMES)}"
+        f" |\n|---|{'--:|' * (len(RUNTIMES) + 1)}\n"
+    )
     rows = [
-        f"| `{name}` | {row['gpt2'].contexts:,} | {' | '.join(bound(row[to].max_logit_error) for to in RUNTIMES)} |"
+        f"| `{name}` | {row['gpt2'].contexts:,} |"
+        f" {' | '.join(bound(row[to].max_logit_error) for to in RUNTIMES)} |"
         for name, row in found.items()
     ]
     right = {dtype: sum(row[dtype].holds for row in found.values()) for dtype in LOW}
     words = (
-        f"The `gpt2` directory, loaded with `dtype=torch.bfloat16`, keeps every token of {right['bfloat16']} of the {len(found)}\n"
-        f"programs; with `torch.float16`, whose largest number is 65,504, of {right['float16']}: neither the large epsilon nor\n"
-        "the small scale fits into it. The contexts with another token:"
+        "The `gpt2` directory, loaded with `dtype=torch.bfloat16`, keeps every token"
+        f" of {right['bfloat16']} of the {len(found)}\nprograms; with `torch.float16`,"
+        f" whose largest number is 65,504, of {right['float16']}: neither the large"
+        " epsilon nor\nthe small scale fits into it. The contexts with another token:"
     )
-    lows = [f"| `{name}` | {' | '.join(low(row[dtype]) for dtype in LOW)} |" for name, row in found.items()]
+    lows = [
+        f"| `{name}` | {' | '.join(low(row[dtype]) for dtype in LOW)} |"
+        for name, row in found.items()
+    ]
     return (
         f"{head}" + "\n".join(rows) + f"\n\n## float16 and bfloat16\n\n{words}\n\n"
         f"| program | {' | '.join(LOW)} |\n|---|--:|--:|\n" + "\n".join(lows) + "\n"

@@ -1,7 +1,7 @@
 """handcraft: a construction kit for hand-weighted transformers.
 
-The names an author uses are loaded when first asked for, so that `import handcraft` and `handcraft --help` cost
-nothing.
+The names an author uses are loaded when first asked for, so that `import handcraft` and
+`handcraft --help` cost nothing.
 """
 
 from __future__ import annotations
@@ -10,19 +10,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from handcraft.language.affine import Affine as Affine
-    from handcraft.language.affine import Lane as Lane
-    from handcraft.language.affine import Map as Map
     from handcraft.claims.kinds import after as after
     from handcraft.claims.kinds import answers as answers
     from handcraft.claims.kinds import distribution as distribution
     from handcraft.claims.kinds import each as each
     from handcraft.claims.kinds import last as last
     from handcraft.claims.kinds import residual as residual
+    from handcraft.claims.transducer import transducer as transducer
     from handcraft.core.errors import HandcraftError as HandcraftError
-    from handcraft.model import Model as Model
-    from handcraft.program.program import Program as Program
-    from handcraft.recipes.attention import attend_to as attend_to
+    from handcraft.language.affine import Affine as Affine
+    from handcraft.language.affine import Lane as Lane
+    from handcraft.language.affine import Map as Map
     from handcraft.language.rules import MLP as MLP
     from handcraft.language.rules import Block as Block
     from handcraft.language.rules import Head as Head
@@ -33,7 +31,9 @@ if TYPE_CHECKING:
     from handcraft.language.slots import scratch as scratch
     from handcraft.language.slots import slot as slot
     from handcraft.language.slots import token as token
-    from handcraft.claims.transducer import transducer as transducer
+    from handcraft.model import Model as Model
+    from handcraft.program.program import Program as Program
+    from handcraft.recipes.attention import attend_to as attend_to
 
 __version__ = "0.1.0"
 

@@ -6,14 +6,15 @@
     def test_program():
         assert_accurate(program)
 
-Rules of this file: a failure shows the shrunk counterexample with its attention table; hypothesis does the drawing.
+Rules of this file: a failure shows the shrunk counterexample with its attention table;
+hypothesis does the drawing.
 """
 
 from __future__ import annotations
 
-from handcraft.program.contexts import contexts, first_context
 from handcraft.core.errors import ProgramError
 from handcraft.model import Model
+from handcraft.program.contexts import contexts, first_context
 from handcraft.program.program import Program
 from handcraft.proof.judge import Judge
 from handcraft.proof.verify import named
@@ -21,17 +22,23 @@ from handcraft.proof.verify import named
 __all__ = ["assert_accurate", "contexts"]
 
 
-def assert_accurate(program: Program, *, examples: int = 200, dtype: str = "float32") -> None:
+def assert_accurate(
+    program: Program, *, examples: int = 200, dtype: str = "float32"
+) -> None:
     """Draw contexts with hypothesis and assert that the model answers every one as the claim says.
 
-    Raises AssertionError with the shrunk counterexample and its attention table; ProgramError where the program has
-    no claim.
+    Raises AssertionError with the shrunk counterexample and its attention table; ProgramError
+    where the program has no claim.
     """
     if program.claim is None:
-        raise ProgramError("has no claim to assert; pass claim= to Program", (program.name,))
+        raise ProgramError(
+            "has no claim to assert; pass claim= to Program", (program.name,)
+        )
     model = program.build(dtype)
     judge = Judge(model, program.claim)
-    tokens = first_context(contexts(program), lambda context: judge.wrong(context) is not None, examples)
+    tokens = first_context(
+        contexts(program), lambda context: judge.wrong(context) is not None, examples
+    )
     if tokens is not None:
         raise AssertionError(_failure(model, judge, tokens))
 
@@ -44,6 +51,10 @@ def _failure(model: Model, judge: Judge, tokens: list[str]) -> str:
     expected, got = (named(x, names) for x in (wrong.expected, wrong.got))
     margin = "" if wrong.margin is None else f" (margin {wrong.margin:.6g})"
     context = [names[i] for i in wrong.context]
-    place = f"after {context}" if wrong.position is None else f"at position {wrong.position} of {context}"
+    place = (
+        f"after {context}"
+        if wrong.position is None
+        else f"at position {wrong.position} of {context}"
+    )
     found = f"{model.name} {place}: expected {expected!r}, got {got!r}{margin}"
     return f"{found}\n\n{model.trace(context, wrong.position, checked=False)}"

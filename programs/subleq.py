@@ -53,4 +53,4 @@ program = Program(
     layers=(Block(now, MLP(ahead)), Block(read), Block(load, MLP(subtract)), MLP(test, adds={jump: 1}), MLP(choose),
             as_mlp(parabola(result, {lane: int(lane.label) for lane in t.lanes}, 10))),
     claim=answers("[0-7]{9}", lookup(dict(enumerate("01234567")), following), length=STATE * STEPS),
-)  # fmt: skip
+)

@@ -1,4 +1,6 @@
-"""Runs the command line inside the test's process: quick, and with everything that it printed at hand."""
+"""Runs the command line inside the test's process: quick, and with everything that it printed
+at hand.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,18 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-# What decides about colour and width: a test that wants one of them sets it, and the machine's own never count.
-TERMINAL = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLORTERM", "PYTHONIOENCODING")
+# What decides about colour and width: a test that wants one of them sets it, and the machine's
+# own never count.
+TERMINAL = (
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "COLUMNS",
+    "LINES",
+    "TTY_COMPATIBLE",
+    "TTY_INTERACTIVE",
+    "COLORTERM",
+    "PYTHONIOENCODING",
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +51,9 @@ class Result:
 
     @property
     def refusal(self) -> str:
-        """The message of an error of the user's: code 2, nothing on stdout, one line or, under --json, one object."""
+        """The message of an error of the user's: code 2, nothing on stdout, one line or, under
+        --json, one object.
+        """
         assert (self.code, self.out) == (2, "")
         if self.err.startswith("{"):
             return str(json.loads(self.err)["error"])
@@ -58,15 +72,23 @@ def _environment(changes: dict[str, str]) -> dict[str, str]:
     return kept | {"TERM": "xterm-256color"} | changes
 
 
-def handcraft(*argv: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> Result:
-    """`handcraft ARGV...`; an exception that escapes counts as the interpreter would: a traceback, and code 1."""
+def handcraft(
+    *argv: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None
+) -> Result:
+    """`handcraft ARGV...`; an exception that escapes counts as the interpreter would: a
+    traceback, and code 1.
+    """
     from handcraft.cli import main
 
     out, err = io.StringIO(), io.StringIO()
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.chdir(cwd or Path.cwd()))
-        stack.enter_context(mock.patch.dict(os.environ, _environment(env or {}), clear=True))
-        stack.enter_context(mock.patch.object(sys, "argv", ["handcraft", *map(str, argv)]))
+        stack.enter_context(
+            mock.patch.dict(os.environ, _environment(env or {}), clear=True)
+        )
+        stack.enter_context(
+            mock.patch.object(sys, "argv", ["handcraft", *map(str, argv)])
+        )
         stack.enter_context(contextlib.redirect_stdout(out))
         stack.enter_context(contextlib.redirect_stderr(err))
         try:
@@ -79,7 +101,12 @@ def handcraft(*argv: str | Path, cwd: Path | None = None, env: dict[str, str] | 
     return Result(int(code or 0), out.getvalue(), err.getvalue())
 
 
-def process(arguments: Sequence[str | Path], cwd: Path, env: dict[str, str] | None = None, **options: Any) -> Result:
+def process(
+    arguments: Sequence[str | Path],
+    cwd: Path,
+    env: dict[str, str] | None = None,
+    **options: Any,
+) -> Result:
     """`python ARGUMENTS...` in a process of its own."""
     done = subprocess.run(
         [sys.executable, *map(str, arguments)],
@@ -96,4 +123,8 @@ def process(arguments: Sequence[str | Path], cwd: Path, env: dict[str, str] | No
 
 def files(folder: Path) -> dict[str, bytes]:
     """Every file below the folder, with what it holds."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

@@ -1,5 +1,5 @@
-"""What the tests share: the hypothesis profile, the bundled programs, random weights and random programs, and oracles
-that compute in plain Python what the package computes with matrices.
+"""What the tests share: the hypothesis profile, the bundled programs, random weights and random
+programs, and oracles that compute in plain Python what the package computes with matrices.
 """
 
 from __future__ import annotations
@@ -15,15 +15,32 @@ import numpy as np
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from handcraft import MLP, Block, Head, Model, Neuron, Program, local, position, scratch, slot, token
-from handcraft.language.affine import Affine, Lane
+from handcraft import (
+    MLP,
+    Block,
+    Head,
+    Model,
+    Neuron,
+    Program,
+    local,
+    position,
+    scratch,
+    slot,
+    token,
+)
 from handcraft.claims.kinds import Answers
 from handcraft.core.gpt2 import Array, Weights
-from handcraft.files.program_file import bundled, load_program
 from handcraft.core.vocabulary import Vocabulary
+from handcraft.files.program_file import bundled, load_program
+from handcraft.language.affine import Affine, Lane
 
 settings.register_profile(
-    "handcraft", deadline=None, derandomize=True, database=None, max_examples=60, suppress_health_check=list(HealthCheck)
+    "handcraft",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    max_examples=60,
+    suppress_health_check=list(HealthCheck),
 )
 settings.load_profile("handcraft")
 
@@ -45,7 +62,10 @@ def bundled_model(name: str, dtype: str = "float32") -> Model:
 def claiming(claim: Any, name: str = "aab") -> Program:
     """A bundled program with another claim."""
     program = bundled_program(name)
-    return Program(**{field: getattr(program, field) for field in Program.model_fields} | {"claim": claim})
+    return Program(
+        **{field: getattr(program, field) for field in Program.model_fields}
+        | {"claim": claim}
+    )
 
 
 def example(name: str) -> list[str]:
@@ -54,24 +74,34 @@ def example(name: str) -> list[str]:
     if isinstance(program.claim, Answers):
         return list(
             Vocabulary(program.vocabulary).split(
-                program.claim.language(program.n_ctx, Vocabulary(program.vocabulary)).draw(Random(7))
+                program.claim.language(
+                    program.n_ctx, Vocabulary(program.vocabulary)
+                ).draw(Random(7))
             )
         )
     return Random(7).choices(program.vocabulary, k=min(program.n_ctx, 12))
 
 
 class Refused:
-    """Asserts that its body raises exactly this message; with `here`, followed by the file and line of its one-line body."""
+    """Asserts that its body raises exactly this message; with `here`, followed by the file and
+    line of its one-line body.
+    """
 
-    def __init__(self, kind: type[Exception], message: str, *, here: bool = False) -> None:
+    def __init__(
+        self, kind: type[Exception], message: str, *, here: bool = False
+    ) -> None:
         self.kind, self.message, self.here = kind, message, here
 
     def __enter__(self) -> None:
         frame = sys._getframe(1)
-        self.place = f" ({frame.f_code.co_filename}:{frame.f_lineno + 1})" if self.here else ""
+        self.place = (
+            f" ({frame.f_code.co_filename}:{frame.f_lineno + 1})" if self.here else ""
+        )
 
     def __exit__(self, kind: Any, error: BaseException | None, _: object) -> bool:
-        assert error is not None, f"nothing was raised, expected {self.kind.__name__}: {self.message}"
+        assert error is not None, (
+            f"nothing was raised, expected {self.kind.__name__}: {self.message}"
+        )
         if not isinstance(error, self.kind):
             return False
         assert str(error) == self.message + self.place
@@ -84,19 +114,31 @@ def no_claim(_: str) -> None:
 
 def every(n_vocab: int, n_ctx: int) -> list[tuple[int, ...]]:
     """Every context, the shorter first."""
-    return [ids for n in range(1, n_ctx + 1) for ids in product(range(n_vocab), repeat=n)]
+    return [
+        ids for n in range(1, n_ctx + 1) for ids in product(range(n_vocab), repeat=n)
+    ]
 
 
-endings = st.dictionaries(st.text("ab", min_size=1, max_size=4), st.sampled_from("ab"), min_size=1)  # a table of `after`
+endings = st.dictionaries(
+    st.text("ab", min_size=1, max_size=4), st.sampled_from("ab"), min_size=1
+)  # a table of `after`
 
 
-# ---------------------------------------------------------------- random weights and random programs
+# ---------------------------------------------------------------- random weights and random
+# programs
 
 
 def random_weights(
-    seed: int, *, n_vocab: int = 3, n_ctx: int = 6, n_embd: int = 8, n_layer: int = 2, n_inner: int = 5, norms: bool = True,
+    seed: int,
+    *,
+    n_vocab: int = 3,
+    n_ctx: int = 6,
+    n_embd: int = 8,
+    n_layer: int = 2,
+    n_inner: int = 5,
+    norms: bool = True,
     dtype: str = "float64",
-) -> Weights:  # fmt: skip
+) -> Weights:
     """Weights of a small GPT-2 with everything in it."""
     rng = np.random.default_rng(seed)
 
@@ -120,7 +162,12 @@ def random_weights(
         }
         for _ in range(n_layer)
     ]
-    return {"wte": array(n_vocab, n_embd), "wpe": array(n_ctx, n_embd), "blocks": blocks, **({"ln_f": norm()} if norms else {})}
+    return {
+        "wte": array(n_vocab, n_embd),
+        "wpe": array(n_ctx, n_embd),
+        "blocks": blocks,
+        **({"ln_f": norm()} if norms else {}),
+    }
 
 
 coefficients = st.sampled_from([-3.0, -2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 4.0])
@@ -129,8 +176,14 @@ coefficients = st.sampled_from([-3.0, -2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 4.0])
 @st.composite
 def affines(draw: Any, lanes: tuple[Lane, ...], constants: bool = True) -> Affine:
     """Expressions of these lanes."""
-    terms = draw(st.dictionaries(st.sampled_from(lanes), coefficients, max_size=3)) if lanes else {}
-    return Affine.of(terms, draw(st.sampled_from([0.0, 0.0, 1.5, -2.0])) if constants else 0.0)
+    terms = (
+        draw(st.dictionaries(st.sampled_from(lanes), coefficients, max_size=3))
+        if lanes
+        else {}
+    )
+    return Affine.of(
+        terms, draw(st.sampled_from([0.0, 0.0, 1.5, -2.0])) if constants else 0.0
+    )
 
 
 @st.composite
@@ -139,7 +192,9 @@ def heads(draw: Any, stream: tuple[Lane, ...]) -> Head:
     own = (*stream, *local("anchor", "xy").lanes)
     match = draw(st.lists(st.sampled_from(own), unique=True, max_size=4))
     value = draw(st.lists(st.sampled_from(own), unique=True, min_size=1, max_size=4))
-    targets = draw(st.lists(st.sampled_from(stream), unique=True, min_size=1, max_size=3))
+    targets = draw(
+        st.lists(st.sampled_from(stream), unique=True, min_size=1, max_size=3)
+    )
     expressions = affines(stream)
     return Head(
         query={lane: draw(expressions) for lane in match},
@@ -153,30 +208,56 @@ def heads(draw: Any, stream: tuple[Lane, ...]) -> Head:
 
 @st.composite
 def programs(draw: Any) -> Program:
-    """Small programs with every kind of slot, one or two layers, up to three heads a layer, and neurons."""
+    """Small programs with every kind of slot, one or two layers, up to three heads a layer, and
+    neurons.
+    """
     n_ctx, letters = draw(st.integers(1, 4)), draw(st.sampled_from(["ab", "abc"]))
     at, now, note = position(n_ctx), token(letters), scratch("note", "uvw")
-    both = slot("both", token={c: i - 0.5 for i, c in enumerate(letters)}, position=[float(i) for i in range(n_ctx)])
+    both = slot(
+        "both",
+        token={c: i - 0.5 for i, c in enumerate(letters)},
+        position=[float(i) for i in range(n_ctx)],
+    )
     embedding = draw(st.permutations((at, now, note, both)))
     stream = tuple(lane for one in embedding for lane in one.lanes)
     neurons = st.builds(
-        Neuron, when=affines(stream), adds=affines(stream, constants=False), sharpness=st.sampled_from([1.0, 8.0]), name=st.none()
+        Neuron,
+        when=affines(stream),
+        adds=affines(stream, constants=False),
+        sharpness=st.sampled_from([1.0, 8.0]),
+        name=st.none(),
     )
-    mlps = st.builds(MLP, neurons=st.lists(neurons, max_size=3), adds=affines(stream, constants=False))
-    blocks = st.builds(Block, heads=st.lists(heads(stream), min_size=1, max_size=3), mlp=st.none() | mlps)
-    both_read_out = Neuron(when=at[0], adds={now[letters[0]]: 1, both: 1})  # what no rule writes must not leak into the logits
+    mlps = st.builds(
+        MLP,
+        neurons=st.lists(neurons, max_size=3),
+        adds=affines(stream, constants=False),
+    )
+    blocks = st.builds(
+        Block,
+        heads=st.lists(heads(stream), min_size=1, max_size=3),
+        mlp=st.none() | mlps,
+    )
+    both_read_out = Neuron(
+        when=at[0], adds={now[letters[0]]: 1, both: 1}
+    )  # what no rule writes must not leak into the logits
     return Program(
-        name="random", embedding=embedding, layers=[*draw(st.lists(blocks | mlps, min_size=1, max_size=2)), both_read_out],
+        name="random",
+        embedding=embedding,
+        layers=[*draw(st.lists(blocks | mlps, min_size=1, max_size=2)), both_read_out],
         activation=draw(st.sampled_from(["gelu", "relu"])),
-    )  # fmt: skip
+    )
 
 
-# ---------------------------------------------------------------- the meaning of rules, in plain Python
+# ---------------------------------------------------------------- the meaning of rules, in
+# plain Python
 
 
 def evaluate(expression: Affine, values: dict[Lane, float]) -> float:
     """The value of an expression on these lanes."""
-    return sum(value * values[lane] for lane, value in expression.terms) + expression.constant
+    return (
+        sum(value * values[lane] for lane, value in expression.terms)
+        + expression.constant
+    )
 
 
 def activate(x: float, activation: str) -> float:
@@ -193,26 +274,44 @@ def shares(scores: list[float]) -> list[float]:
 
 
 def interpret(program: Program, tokens: list[str]) -> list[dict[str, float]]:
-    """The logits after every position, computed from the rules alone: no matrix, no column, no layout of the compiler."""
+    """The logits after every position, computed from the rules alone: no matrix, no column, no
+    layout of the compiler.
+    """
     stream = [_embedded(program, token_, i) for i, token_ in enumerate(tokens)]
     for block in program.layers:
         added = [dict.fromkeys(lanes, 0.0) for lanes in stream]
         for head in block.heads:
             _attend(head, stream, added, program)
-        stream = [{lane: x[lane] + more[lane] for lane in x} for x, more in zip(stream, added, strict=True)]
+        stream = [
+            {lane: x[lane] + more[lane] for lane in x}
+            for x, more in zip(stream, added, strict=True)
+        ]
         if block.mlp is not None:
             stream = [_neurons(block.mlp, x, program.activation) for x in stream]
     rows = {name: _written(program, name) for name in program.vocabulary}
-    return [{name: sum(row.get(lane, 0.0) * x[lane] for lane in x) for name, row in rows.items()} for x in stream]
+    return [
+        {
+            name: sum(row.get(lane, 0.0) * x[lane] for lane in x)
+            for name, row in rows.items()
+        }
+        for x in stream
+    ]
 
 
 def _written(program: Program, token_: str) -> dict[Lane, float]:
     """What a token writes into the stream."""
-    return {lane: value for s in program.embedding for name, lane, value in s.token_cells() if name == token_}
+    return {
+        lane: value
+        for s in program.embedding
+        for name, lane, value in s.token_cells()
+        if name == token_
+    }
 
 
 def _embedded(program: Program, token_: str, i: int) -> dict[Lane, float]:
-    values = {lane: 0.0 for s in program.embedding for lane in s.lanes} | _written(program, token_)
+    values = {lane: 0.0 for s in program.embedding for lane in s.lanes} | _written(
+        program, token_
+    )
     for s in program.embedding:
         for j, lane, value in s.position_cells():
             if j == i:
@@ -220,14 +319,29 @@ def _embedded(program: Program, token_: str, i: int) -> dict[Lane, float]:
     return values
 
 
-def _attend(head: Head, stream: list[dict[Lane, float]], added: list[dict[Lane, float]], program: Program) -> None:
+def _attend(
+    head: Head,
+    stream: list[dict[Lane, float]],
+    added: list[dict[Lane, float]],
+    program: Program,
+) -> None:
     key = dict(head.key.rows)
     divisor = math.sqrt(program.layout.d_head) if head.scores == "raw" else 1.0
     for i, asking in enumerate(stream):
         seen = stream[: i + 1] if program.causal else stream
-        scores = [sum(evaluate(e, asking) * evaluate(key[lane], x) for lane, e in head.query.rows) / divisor for x in seen]
+        scores = [
+            sum(
+                evaluate(e, asking) * evaluate(key[lane], x)
+                for lane, e in head.query.rows
+            )
+            / divisor
+            for x in seen
+        ]
         weights = shares(scores)
-        means = {lane: sum(w * evaluate(e, x) for w, x in zip(weights, seen, strict=True)) for lane, e in head.value.rows}
+        means = {
+            lane: sum(w * evaluate(e, x) for w, x in zip(weights, seen, strict=True))
+            for lane, e in head.value.rows
+        }
         for lane, e in head.output.rows:
             added[i][lane] += evaluate(e, means)
 

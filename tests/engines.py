@@ -1,8 +1,10 @@
-"""Random models of every size against three ways to enumerate them: the trie, the compiled walk, the plain pass.
+"""Random models of every size against three ways to enumerate them: the trie, the compiled
+walk, the plain pass.
 
-The truth is the plain forward pass, each context alone, judged here in a few lines of its own. Weights are small whole
-numbers (so that there are exact ties), normal ones, up to 2^66, down to numbers below the least normal one, with zero
-columns, heads that write nothing, and lanes that are asked for where no key is; what overflows is among them.
+The truth is the plain forward pass, each context alone, judged here in a few lines of its own.
+Weights are small whole numbers (so that there are exact ties), normal ones, up to 2^66, down to
+numbers below the least normal one, with zero columns, heads that write nothing, and lanes that
+are asked for where no key is; what overflows is among them.
 """
 
 from __future__ import annotations
@@ -16,12 +18,12 @@ from conftest import every
 
 from handcraft import Model, after, distribution
 from handcraft.core.gpt2 import Array, Weights, gpt2, softmax
+from handcraft.core.vocabulary import Vocabulary
 from handcraft.proof.enumerate import compiled
+from handcraft.proof.enumerate.units import Trie
 from handcraft.proof.expected import SILENT
 from handcraft.proof.judge import Judge
 from handcraft.proof.tally import Tally
-from handcraft.proof.enumerate.units import Trie
-from handcraft.core.vocabulary import Vocabulary
 
 KINDS = ("whole", "normal", "mixed", "huge", "tiny", "denormal")
 
@@ -45,10 +47,15 @@ def _claim(rng: np.random.Generator, tokens: tuple[str, ...]) -> Any:
     if rng.integers(5):
         return after({ending(): str(rng.choice(tokens)) for _ in range(4)})
     first = {token: 1.0 / len(tokens) for token in tokens}
-    return distribution({ending(): first for _ in range(3)}, tolerance=float(rng.choice([1e-6, 0.1, 0.5])))
+    return distribution(
+        {ending(): first for _ in range(3)},
+        tolerance=float(rng.choice([1e-6, 0.1, 0.5])),
+    )
 
 
-def _weights(rng: np.random.Generator, n: int, n_vocab: int, n_ctx: int, dtype: str) -> Weights:
+def _weights(
+    rng: np.random.Generator, n: int, n_vocab: int, n_ctx: int, dtype: str
+) -> Weights:
     def array(*shape: int) -> Array:
         return _drawn(rng, shape, dtype)
 
@@ -69,37 +76,53 @@ def _weights(rng: np.random.Generator, n: int, n_vocab: int, n_ctx: int, dtype: 
         if norms:
             block |= {key: {"g": array(n), "b": array(n)} for key in ("ln_1", "ln_2")}
         blocks.append(block)
-    weights: Weights = {"wte": array(n_vocab, n), "wpe": array(n_ctx, n), "blocks": blocks}
+    weights: Weights = {
+        "wte": array(n_vocab, n),
+        "wpe": array(n_ctx, n),
+        "blocks": blocks,
+    }
     return weights | ({"ln_f": {"g": array(n), "b": array(n)}} if norms else {})
 
 
 def _drawn(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> Array:
     """Numbers of one kind, some columns or single numbers of them zero."""
-    kind, info = KINDS[rng.integers(len(KINDS)) if rng.random() < 0.5 else rng.integers(3)], np.finfo(dtype)
+    kind, info = (
+        KINDS[rng.integers(len(KINDS)) if rng.random() < 0.5 else rng.integers(3)],
+        np.finfo(dtype),
+    )
     whole = rng.integers(-3, 4, size=shape).astype(np.float64)
     normal = rng.normal(size=shape)
     found = {
         "whole": whole,
         "normal": normal,
         "mixed": normal * 2.0 ** rng.integers(-12, 13, size=shape),
-        "huge": np.where(rng.random(shape) < 0.5, whole, normal) * 2.0 ** float(rng.integers(20, 67)),
+        "huge": np.where(rng.random(shape) < 0.5, whole, normal)
+        * 2.0 ** float(rng.integers(20, 67)),
         "tiny": normal * 2.0 ** float(-rng.integers(20, 67)),
         "denormal": whole * float(info.tiny) / 64,
     }[kind]
-    found = found * (rng.random(shape) < (1.0, 0.5)[rng.integers(2)]) * (rng.random(shape[-1]) < (1.0, 0.6)[rng.integers(2)])
+    found = (
+        found
+        * (rng.random(shape) < (1.0, 0.5)[rng.integers(2)])
+        * (rng.random(shape[-1]) < (1.0, 0.6)[rng.integers(2)])
+    )
     return np.asarray(found.astype(dtype))
 
 
 @dataclass
 class Truth:
-    """What the plain pass says of every context, by its ids: the slack, and None where the claim is silent."""
+    """What the plain pass says of every context, by its ids: the slack, and None where the
+    claim is silent.
+    """
 
     slacks: dict[tuple[int, ...], float | None]
 
     @property
     def wrong(self) -> list[tuple[int, ...]]:
         """The contexts that are wrong, shortest first."""
-        return [ids for ids, slack in self.slacks.items() if slack is not None and slack < 0]
+        return [
+            ids for ids, slack in self.slacks.items() if slack is not None and slack < 0
+        ]
 
 
 def truth_of(model: Model, claim: Any) -> Truth:
@@ -107,16 +130,22 @@ def truth_of(model: Model, claim: Any) -> Truth:
     judge, found = Judge(model, claim), {}
     for ids in every(len(model.vocabulary), model.n_ctx):
         logits = gpt2(np.array(ids), **model.weights, **model.config)[-1]
-        found[ids] = _slack(judge.expect(np.array([ids]))[0], logits, getattr(claim, "tolerance", 0.0))  # type: ignore[misc]
+        found[ids] = _slack(
+            judge.expect(np.array([ids]))[0], logits, getattr(claim, "tolerance", 0.0)
+        )  # type: ignore[misc]
     return Truth(found)
 
 
 def _slack(expected: Any, logits: Array, tolerance: float) -> float | None:
-    """At least 0 where it is right: a tie of tokens is below, an error that is the tolerance is not."""
+    """At least 0 where it is right: a tie of tokens is below, an error that is the tolerance is
+    not.
+    """
     if np.ndim(expected):
         if math.isnan(expected[0]):
             return None
-        left = tolerance - float(np.abs(softmax(logits.astype(np.float64)) - expected).max())
+        left = tolerance - float(
+            np.abs(softmax(logits.astype(np.float64)) - expected).max()
+        )
         return -math.inf if math.isnan(left) else left
     if expected == SILENT:
         return None
@@ -132,7 +161,9 @@ def disagreement(seed: int) -> str | None:
     model, claim = model_of(seed)
     with np.errstate(all="ignore"):
         truth, judge = truth_of(model, claim), Judge(model, claim)
-        engines: dict[str, Any] = {"trie": Trie(judge)} | ({} if seed % 8 else {"plain": Trie(judge, shared=False)})
+        engines: dict[str, Any] = {"trie": Trie(judge)} | (
+            {} if seed % 8 else {"plain": Trie(judge, shared=False)}
+        )
         if compiled.available() and compiled.applies(judge):
             engines["compiled"] = compiled.Engine(judge)
         for name, engine in engines.items():
@@ -154,6 +185,8 @@ def _differs(truth: Truth, tally: Tally, judge: Judge) -> str | None:
     finite = [slack for slack in spoken.values() if math.isfinite(slack)]
     if tally.max_error is None and len(finite) == len(spoken) and finite:
         least, within = min(finite), judge.second.within
-        if abs(least - tally.min_margin) > 1e-300 + within + (abs(least) * 1e-2 if math.isinf(within) else 0):
+        if abs(least - tally.min_margin) > 1e-300 + within + (
+            abs(least) * 1e-2 if math.isinf(within) else 0
+        ):
             return f"the least margin is {tally.min_margin}, not {least}"
     return None

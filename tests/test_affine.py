@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from handcraft import Head, local, position, scratch, token
-from handcraft.language.affine import Affine, Lane, Map, describe, format_number
 from handcraft.core.errors import ProgramError
+from handcraft.language.affine import Affine, Lane, Map, describe, format_number
 from handcraft.language.coerce import as_affine, as_direction, as_map
 
 t, p, v, anchor = token("ab"), position(3), scratch("v"), local("anchor")
@@ -28,21 +28,37 @@ expressions = st.recursive(
     st.sampled_from(LANES).map(lambda lane: (lane.expression(), str(lane)))
     | coefficients.map(lambda x: (Affine.of({}, x), repr(x))),
     lambda inner: st.one_of(
-        st.tuples(inner, inner).map(lambda pair: (pair[0][0] + pair[1][0], f"({pair[0][1]} + {pair[1][1]})")),
-        st.tuples(inner, inner).map(lambda pair: (pair[0][0] - pair[1][0], f"({pair[0][1]} - {pair[1][1]})")),
-        st.tuples(inner, coefficients).map(lambda pair: (pair[0][0] * pair[1], f"({pair[0][1]} * {pair[1]})")),
-        st.tuples(inner, coefficients).map(lambda pair: (pair[1] * pair[0][0], f"({pair[1]} * {pair[0][1]})")),
-        st.tuples(inner, coefficients).map(lambda pair: (pair[0][0] / pair[1], f"({pair[0][1]} / {pair[1]})")),
+        st.tuples(inner, inner).map(
+            lambda pair: (pair[0][0] + pair[1][0], f"({pair[0][1]} + {pair[1][1]})")
+        ),
+        st.tuples(inner, inner).map(
+            lambda pair: (pair[0][0] - pair[1][0], f"({pair[0][1]} - {pair[1][1]})")
+        ),
+        st.tuples(inner, coefficients).map(
+            lambda pair: (pair[0][0] * pair[1], f"({pair[0][1]} * {pair[1]})")
+        ),
+        st.tuples(inner, coefficients).map(
+            lambda pair: (pair[1] * pair[0][0], f"({pair[1]} * {pair[0][1]})")
+        ),
+        st.tuples(inner, coefficients).map(
+            lambda pair: (pair[0][0] / pair[1], f"({pair[0][1]} / {pair[1]})")
+        ),
         inner.map(lambda one: (-one[0], f"(-{one[1]})")),
     ),
     max_leaves=8,
 )
-values = st.fixed_dictionaries({lane: st.floats(-8, 8).map(lambda x: round(x * 16) / 16) for lane in LANES})
+values = st.fixed_dictionaries(
+    {lane: st.floats(-8, 8).map(lambda x: round(x * 16) / 16) for lane in LANES}
+)
 
 
 @given(expressions, values)
-def test_algebra_is_arithmetic(expression: tuple[Affine, str], lanes: dict[Lane, float]) -> None:
-    """An expression built with + - * / has, on any values of its lanes, the value the same arithmetic gives."""
+def test_algebra_is_arithmetic(
+    expression: tuple[Affine, str], lanes: dict[Lane, float]
+) -> None:
+    """An expression built with + - * / has, on any values of its lanes, the value the same
+    arithmetic gives.
+    """
     built, text = expression
     for lane in sorted(LANES, key=lambda one: -len(str(one))):
         text = text.replace(str(lane), f"({lanes[lane]!r})")
@@ -85,14 +101,18 @@ def test_a_number_beside_a_slot_goes_to_every_lane() -> None:
 
 def test_slots_add_lane_by_lane() -> None:
     """Two maps add where they share a lane and stand side by side where they do not."""
-    assert p + p.previous == Map.of([(p[0], p[0] + p[1]), (p[1], p[1] + p[2]), (p[2], p[2].expression())])
+    assert p + p.previous == Map.of(
+        [(p[0], p[0] + p[1]), (p[1], p[1] + p[2]), (p[2], p[2].expression())]
+    )
 
 
 # ---------------------------------------------------------------- equality, hashing, immutability
 
 
 def test_equality_compares_content() -> None:
-    """`==` is a plain comparison: it builds no expression, and order is declared by <, which there is not."""
+    """`==` is a plain comparison: it builds no expression, and order is declared by <, which
+    there is not.
+    """
     assert (a == token("ab")["a"]) is True
     assert (a == b) is False
     assert (a == "token:a") is False
@@ -108,7 +128,10 @@ def test_equal_values_hash_alike() -> None:
     assert len({local("w").lanes[0], scratch("w").lanes[0]}) == 2
 
 
-@pytest.mark.parametrize(("value", "field"), [(a, "slot"), (a + b, "constant"), (t, "name"), (as_map(t), "rows")])
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [(a, "slot"), (a + b, "constant"), (t, "name"), (as_map(t), "rows")],
+)
 def test_values_are_frozen(value: Any, field: str) -> None:
     """Nothing of the language can be changed after it was made."""
     with pytest.raises(ValidationError, match="Instance is frozen"):
@@ -128,7 +151,11 @@ def test_operators_return_new_values() -> None:
 
 def test_an_array_never_swallows_an_expression() -> None:
     """np.array * expression is a TypeError from either side, never an array of objects."""
-    for build in (lambda: np.array([1.0, 2.0]) * a, lambda: a * np.array([1.0, 2.0]), lambda: np.array([1.0, 2.0]) + a):
+    for build in (
+        lambda: np.array([1.0, 2.0]) * a,
+        lambda: a * np.array([1.0, 2.0]),
+        lambda: np.array([1.0, 2.0]) + a,
+    ):
         with pytest.raises((TypeError, ProgramError)) as caught:
             build()
         assert str(caught.value).endswith("found an array of shape (2,)")
@@ -137,26 +164,71 @@ def test_an_array_never_swallows_an_expression() -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: a * b, "an expression can only be multiplied by a number, found the lane token:b"),
-        (lambda: a * True, "an expression can only be multiplied by a number, found bool True"),
-        (lambda: a * "3", "an expression can only be multiplied by a number, found str '3'"),
-        (lambda: a / "3", "an expression can only be divided by a number, found str '3'"),
+        (
+            lambda: a * b,
+            "an expression can only be multiplied by a number, found the lane token:b",
+        ),
+        (
+            lambda: a * True,
+            "an expression can only be multiplied by a number, found bool True",
+        ),
+        (
+            lambda: a * "3",
+            "an expression can only be multiplied by a number, found str '3'",
+        ),
+        (
+            lambda: a / "3",
+            "an expression can only be divided by a number, found str '3'",
+        ),
         (lambda: a / 0, "division of an expression by zero"),
-        (lambda: a + None, "an expression is made of lanes, slots and numbers, found NoneType None"),
+        (
+            lambda: a + None,
+            "an expression is made of lanes, slots and numbers, found NoneType None",
+        ),
         (lambda: a * float("inf"), "a weight must be finite, found inf"),
         (lambda: a + float("nan"), "a weight must be finite, found nan"),
         (lambda: 1e308 * a * 10, "a weight must be finite, found inf"),
-        (lambda: as_affine({"token:a": float("-inf")}), "a weight must be finite, found -inf"),
-        (lambda: as_affine({"token:a": "1"}), "a coefficient is a number, found str '1'"),
+        (
+            lambda: as_affine({"token:a": float("-inf")}),
+            "a weight must be finite, found -inf",
+        ),
+        (
+            lambda: as_affine({"token:a": "1"}),
+            "a coefficient is a number, found str '1'",
+        ),
         (lambda: as_affine(t), "expected one expression, found token (2 lanes)"),
-        (lambda: as_affine(t + p), "expected one expression, found token (2 lanes) and position (3 lanes)"),
-        (lambda: as_map(3), "say which lane this is for, as {lane: expression}; found 3"),
-        (lambda: as_map(a + 2 * b), "say which lane this is for, as {lane: expression}; found token:a + 2 token:b"),
-        (lambda: as_map({3: a}), "the left side of a map is a lane or a slot, found int 3"),
-        (lambda: as_map({v: t}), "v has no partner: lanes pair by equal labels, and the expression has a, b"),
-        (lambda: as_map({t: token("bc")}), "token:a has no partner: lanes pair by equal labels, and the expression has b, c"),
-        (lambda: as_direction({a: b}), "an amount to add is a number, found the lane token:b"),
-        (lambda: as_map({"\x1b[2J": "x"}), r"an expression is made of lanes, slots and numbers, found str 'x'"),
+        (
+            lambda: as_affine(t + p),
+            "expected one expression, found token (2 lanes) and position (3 lanes)",
+        ),
+        (
+            lambda: as_map(3),
+            "say which lane this is for, as {lane: expression}; found 3",
+        ),
+        (
+            lambda: as_map(a + 2 * b),
+            "say which lane this is for, as {lane: expression}; found token:a + 2 token:b",
+        ),
+        (
+            lambda: as_map({3: a}),
+            "the left side of a map is a lane or a slot, found int 3",
+        ),
+        (
+            lambda: as_map({v: t}),
+            "v has no partner: lanes pair by equal labels, and the expression has a, b",
+        ),
+        (
+            lambda: as_map({t: token("bc")}),
+            "token:a has no partner: lanes pair by equal labels, and the expression has b, c",
+        ),
+        (
+            lambda: as_direction({a: b}),
+            "an amount to add is a number, found the lane token:b",
+        ),
+        (
+            lambda: as_map({"\x1b[2J": "x"}),
+            r"an expression is made of lanes, slots and numbers, found str 'x'",
+        ),
     ],
 )
 def test_what_is_no_expression_is_refused(build: Any, message: str) -> None:
@@ -175,7 +247,9 @@ def test_a_slot_stands_for_the_map_of_its_lanes() -> None:
 
 
 def test_lanes_pair_by_equal_labels() -> None:
-    """`{slot: slot}` maps each lane from the lane with the same label, in whatever order those stand."""
+    """`{slot: slot}` maps each lane from the lane with the same label, in whatever order those
+    stand.
+    """
     kept = scratch("kept", "ba")
     assert as_map({kept: 3 * t}) == Map.of([(kept["b"], 3 * b), (kept["a"], 3 * a)])
 
@@ -183,7 +257,9 @@ def test_lanes_pair_by_equal_labels() -> None:
 def test_lanes_with_one_label_meet_in_their_partner() -> None:
     """Where an expression has two lanes with one label, the partner gets their sum."""
     kept, other = scratch("kept", "ab"), scratch("other", "ab")
-    assert as_map({kept: t - 2 * other}) == Map.of([(kept["a"], a - 2 * other["a"]), (kept["b"], b - 2 * other["b"])])
+    assert as_map({kept: t - 2 * other}) == Map.of(
+        [(kept["a"], a - 2 * other["a"]), (kept["b"], b - 2 * other["b"])]
+    )
 
 
 def test_one_expression_under_a_slot_goes_to_each_lane() -> None:
@@ -220,7 +296,9 @@ def test_what_a_map_defines_and_reads() -> None:
     ],
 )
 def test_json_names(lane: Lane, text: str) -> None:
-    """A lane's name in JSON is slot:label, with @ in front inside one head, and reads back as the same lane."""
+    """A lane's name in JSON is slot:label, with @ in front inside one head, and reads back as
+    the same lane.
+    """
     assert str(lane) == text
     assert Lane.parse(text) == lane
 
@@ -228,7 +306,10 @@ def test_json_names(lane: Lane, text: str) -> None:
 def test_json_of_a_map() -> None:
     """A map serialises lane by lane, "1" being the constant, and reads back equal."""
     found = as_map({a: 1024 - 1024 * v, anchor: t["b"] + 0.5})
-    assert found.to_json() == {"token:a": {"v": -1024.0, "1": 1024.0}, "@anchor": {"token:b": 1.0, "1": 0.5}}
+    assert found.to_json() == {
+        "token:a": {"v": -1024.0, "1": 1024.0},
+        "@anchor": {"token:b": 1.0, "1": 0.5},
+    }
     assert as_map(found.to_json()) == found
 
 
@@ -259,12 +340,26 @@ def test_how_expressions_read(expression: Any, text: str) -> None:
 
 def test_numbers_and_lanes_in_messages() -> None:
     """Messages show six significant digits and count lanes by slot."""
-    assert [format_number(x) for x in (1024.0, 0.1, 1e-7, 1234567.0)] == ["1024", "0.1", "1e-07", "1.23457e+06"]
-    assert describe((*p, *v, *anchor)) == "position (3 lanes) and v (1 lane) and @anchor (1 lane)"
+    assert [format_number(x) for x in (1024.0, 0.1, 1e-7, 1234567.0)] == [
+        "1024",
+        "0.1",
+        "1e-07",
+        "1.23457e+06",
+    ]
+    assert (
+        describe((*p, *v, *anchor))
+        == "position (3 lanes) and v (1 lane) and @anchor (1 lane)"
+    )
     assert describe(()) == "no lanes"
 
 
 def test_wrong_argument_carries_rule_and_line() -> None:
-    """An expression that a rule cannot take is reported with the rule, the argument and the author's line."""
-    with Refused(ProgramError, "Head > value: say which lane this is for, as {lane: expression}; found 3", here=True):
+    """An expression that a rule cannot take is reported with the rule, the argument and the
+    author's line.
+    """
+    with Refused(
+        ProgramError,
+        "Head > value: say which lane this is for, as {lane: expression}; found 3",
+        here=True,
+    ):
         Head(value=3, output={a: 1})

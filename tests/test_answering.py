@@ -1,4 +1,6 @@
-"""Answers that are data: rules, tables and transducers, their lengths, and a built directory without its program."""
+"""Answers that are data: rules, tables and transducers, their lengths, and a built directory
+without its program.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,18 @@ from handcraft import Model, Program, after, answers, distribution, residual, tr
 from handcraft.claims.answers import Table
 from handcraft.claims.kinds import Answers, Predicate, as_claim
 from handcraft.core.errors import ProgramError, PromptError, WeightsError
-from handcraft.proof import Budget, verify
-from handcraft.sequence.words import count, end, here, lookup, own, ratio, step, token_at
 from handcraft.core.vocabulary import Vocabulary
+from handcraft.proof import Budget, verify
+from handcraft.sequence.words import (
+    count,
+    end,
+    here,
+    lookup,
+    own,
+    ratio,
+    step,
+    token_at,
+)
 
 ABC = Vocabulary(("^", "=", "a", "b", "<x>"))
 COPY = answers("\\^[ab]{0,4}=", token_at(here - end + 1), length=end, stop="=")
@@ -39,13 +50,19 @@ def test_a_rule_is_asked_for_one_token_after_another(word: str) -> None:
 
 def test_a_rule_sees_tokens() -> None:
     """A token of several characters is one token of a rule."""
-    assert answer(answers("\\^(<x>)*=", token_at(here - end + 1), length=end), "^<x><x>=") == "<x><x>="
+    assert (
+        answer(answers("\\^(<x>)*=", token_at(here - end + 1), length=end), "^<x><x>=")
+        == "<x><x>="
+    )
 
 
 @given(st.integers(1, 5))
 def test_a_rule_of_a_number_of_tokens(length: int) -> None:
     """A plain number holds for every prompt."""
-    assert answer(answers("a", lookup({"a": "b", "b": "a"}, own), length=length), "a") == ("ba" * length)[:length]
+    assert (
+        answer(answers("a", lookup({"a": "b", "b": "a"}, own), length=length), "a")
+        == ("ba" * length)[:length]
+    )
 
 
 # ---------------------------------------------------------------- tables
@@ -60,7 +77,12 @@ def test_a_table_of_answers() -> None:
 
 # ---------------------------------------------------------------- transducers
 
-XOR = {(0, "a", "a"): ("a", 0), (0, "a", "b"): ("b", 0), (0, "b", "a"): ("b", 0), (0, "b", "b"): ("a", 0)}
+XOR = {
+    (0, "a", "a"): ("a", 0),
+    (0, "a", "b"): ("b", 0),
+    (0, "b", "a"): ("b", 0),
+    (0, "b", "b"): ("a", 0),
+}
 
 ONE = {(0, "a"): ("b", 0)}
 
@@ -69,14 +91,22 @@ ONE = {(0, "a"): ("b", 0)}
 def test_a_transducer_reads_aligned_places(x: str, y: str) -> None:
     """Step k reads the k-th token of either word and writes whether they differ."""
     claim = answers("[ab]{2}=[ab]{2}", transducer((step, step + 3), XOR, 0), length=2)
-    assert answer(claim, f"{x}={y}") == "".join("ab"[a != b] for a, b in zip(x, y, strict=True))
+    assert answer(claim, f"{x}={y}") == "".join(
+        "ab"[a != b] for a, b in zip(x, y, strict=True)
+    )
 
 
 @given(st.text("ab", min_size=1, max_size=5))
 def test_a_transducer_has_a_state(word: str) -> None:
-    """Whether the number of b is odd so far, from the end of the prompt; the stop token is written by itself."""
-    odd = {(at, x): ("ab"[at ^ (x == "b")], at ^ (x == "b")) for at in (0, 1) for x in "ab"}
-    claim = answers("[ab]{1,5}=", transducer(end - 1 - step, odd, 0), length=end + 1, stop="=")
+    """Whether the number of b is odd so far, from the end of the prompt; the stop token is
+    written by itself.
+    """
+    odd = {
+        (at, x): ("ab"[at ^ (x == "b")], at ^ (x == "b")) for at in (0, 1) for x in "ab"
+    }
+    claim = answers(
+        "[ab]{1,5}=", transducer(end - 1 - step, odd, 0), length=end + 1, stop="="
+    )
     counts = [word[::-1][: n + 1].count("b") for n in range(len(word))]
     assert answer(claim, word + "=") == "".join("ab"[n % 2] for n in counts) + "="
 
@@ -110,7 +140,11 @@ def test_an_expression_is_a_claim() -> None:
     claim = as_claim(token_at(here - 1))
     assert isinstance(claim, Predicate)
     assert claiming(token_at(here - 1), "copy_previous").claim == claim
-    report = verify(claiming(token_at(here - 1), "copy_previous").build(), methods=["sampled"], budget=Budget(drawn=50))
+    report = verify(
+        claiming(token_at(here - 1), "copy_previous").build(),
+        methods=["sampled"],
+        budget=Budget(drawn=50),
+    )
     assert report.verdict == "checked"
 
 
@@ -120,26 +154,98 @@ def test_an_expression_is_a_claim() -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: answers("a", own), "Answers > length: a rule or a transducer has no end of its own: pass length=, how many tokens an answer has"),
-        (lambda: answers("a", transducer(step, ONE, 0)), ("Answers > length: a rule or a transducer has no end of its own: pass length=, how many"
-         " tokens an answer has")),
-        (lambda: answers("a", 3), "Answers > answer: takes a function, a table, an expression or a transducer, found int 3"),
-        (lambda: answers("a", str, length="x"), "Answers > length: takes a whole number or an expression of `end`, found str 'x'"),
-        (lambda: answers("a", own, length=0), "Answers > length: must be at least 1, found 0"),
-        (lambda: answers("a", token_at(step), length=1), ("Answers > answer: `step` is known to the inputs of a transducer only; use"
-         " `here - end`")),
-        (lambda: answers("a", {}), "Table: a table of answers needs an entry, and none may stand twice"),
-        (lambda: as_claim(token_at(end)), "Predicate > function: `end` and `step` are known to a claim on prompts only: see answers(...)"),
-        (lambda: residual("v", 3), "Residual > function: takes a function or an expression, found int 3"),
-        (lambda: transducer(here, ONE, 0), ("Transducer: each input of a transducer is a position, computed from `step` and `end` by"
-         " + - * // %")),
-        (lambda: transducer((), ONE, 0), "Transducer: each input of a transducer is a position, computed from `step` and `end` by + - * // %"),
-        (lambda: transducer(step, XOR, 0), "Transducer: a row of the table is (state, token, ...) with 1 tokens, found (0, 'a', 'a')"),
-        (lambda: transducer(step, {}, 0), "Transducer: a transducer needs a table in which no row stands twice"),
-        (lambda: transducer(step, {"a": "b"}, 0), "claim: a transducer takes {(state, token, ...): (token to write, next state)}"),
-        (lambda: claiming(lookup({"a": "c"}, own)), "aab > claim: the token 'c' is not in the vocabulary a, b"),
+        (
+            lambda: answers("a", own),
+            (
+                "Answers > length: a rule or a transducer has no end of its own: pass"
+                " length=, how many tokens an answer has"
+            ),
+        ),
+        (
+            lambda: answers("a", transducer(step, ONE, 0)),
+            (
+                "Answers > length: a rule or a transducer has no end of its own: pass"
+                " length=, how many tokens an answer has"
+            ),
+        ),
+        (
+            lambda: answers("a", 3),
+            (
+                "Answers > answer: takes a function, a table, an expression or a"
+                " transducer, found int 3"
+            ),
+        ),
+        (
+            lambda: answers("a", str, length="x"),
+            (
+                "Answers > length: takes a whole number or an expression of `end`,"
+                " found str 'x'"
+            ),
+        ),
+        (
+            lambda: answers("a", own, length=0),
+            "Answers > length: must be at least 1, found 0",
+        ),
+        (
+            lambda: answers("a", token_at(step), length=1),
+            (
+                "Answers > answer: `step` is known to the inputs of a transducer only;"
+                " use `here - end`"
+            ),
+        ),
+        (
+            lambda: answers("a", {}),
+            "Table: a table of answers needs an entry, and none may stand twice",
+        ),
+        (
+            lambda: as_claim(token_at(end)),
+            (
+                "Predicate > function: `end` and `step` are known to a claim on prompts"
+                " only: see answers(...)"
+            ),
+        ),
+        (
+            lambda: residual("v", 3),
+            "Residual > function: takes a function or an expression, found int 3",
+        ),
+        (
+            lambda: transducer(here, ONE, 0),
+            (
+                "Transducer: each input of a transducer is a position, computed from"
+                " `step` and `end` by + - * // %"
+            ),
+        ),
+        (
+            lambda: transducer((), ONE, 0),
+            (
+                "Transducer: each input of a transducer is a position, computed from"
+                " `step` and `end` by + - * // %"
+            ),
+        ),
+        (
+            lambda: transducer(step, XOR, 0),
+            (
+                "Transducer: a row of the table is (state, token, ...) with 1 tokens,"
+                " found (0, 'a', 'a')"
+            ),
+        ),
+        (
+            lambda: transducer(step, {}, 0),
+            "Transducer: a transducer needs a table in which no row stands twice",
+        ),
+        (
+            lambda: transducer(step, {"a": "b"}, 0),
+            (
+                "claim: a transducer takes {(state, token, ...): (token to write, next"
+                " state)}"
+            ),
+        ),
+        (
+            lambda: claiming(lookup({"a": "c"}, own)),
+            "aab > claim: the token 'c' is not in the vocabulary a, b",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_makes_no_claim(build: Any, message: str) -> None:
     """What cannot be an answer is refused where it is written."""
     with pytest.raises(ProgramError) as caught:
@@ -155,29 +261,107 @@ for _ in range(10):
 @pytest.mark.parametrize(
     ("claim", "prompt", "message"),
     [
-        (answers("[ab]", {"a": "b"}), "b", "the table has no answer to 'b', which is a prompt of the claim"),
-        (answers("a", {"a": "c"}), "a", ("the answer to 'a' is 'c': no token matches 'c' at character 0 of the prompt; the vocabulary is"
-         " ^, =, a, b, <x>")),
-        (answers("a", lookup({"a": "b"}, own), length=3), "a", "the claim answers 'a' with 'b' and then None, which is not a token of ^, =, a, b, <x>"),
-        (answers("a", lookup({"a": "x"}, own), length=1), "a", ("the claim answers 'a' with '' and then 'x', which is not a token of ^, =, a, b, <x>; did you"
-         " mean '<x>'?")),
-        (answers("a", own, length=2, stop="="), "a", "the answer to 'a' ends with 'a', not with the stop token '='"),
-        (answers("=", own, length=2, stop="="), "=", "the answer to '=' holds the stop token before its end: '=='"),
-        (answers("a", own, length=lookup({1: 2}, end)), "a", "the length of the answer to 'a' must be a whole number from 1 on, found None"),
-        (answers("a", own, length=end), "a", "the length of the answer to 'a' must be a whole number from 1 on, found 0"),
-        (answers("a", own, length=10**9), "a", ("the prompt 'a' and its answer need 1000000000 positions, but n_ctx is 12; bound the"
-         " prompts, e.g. with longest=, or widen the window")),
-        (answers("a", own, length=HUGE), "a", ("the length of the answer to 'a' must be a whole number from 1 on, found a number of"
-         " more than 27 digits")),
-        (answers("a", {"a": "bb"}, length=1), "a", "the answer to 'a' has 2 tokens, but length=1"),
-        (answers("a+", lambda _: "b", length=end + 1), "aa", "the answer to 'aa' has 1 tokens, but length=2"),
-        (answers("a", transducer(step, ONE, 0), length=2), "a", ("the answer to 'a': the transducer reads position 1 at step 1, but the"
-         " prompt has 1 tokens")),
-        (answers("b", transducer(step, ONE, 0), length=1), "b", "the answer to 'b': the transducer has no row for (0, 'b') at step 0"),
-        (answers("a", transducer(step, {(0, "a"): ("x", 0)}, 0), length=1), "a", ("the claim answers 'a' with '' and then 'x', which is not"
-         " a token of ^, =, a, b, <x>; did you mean '<x>'?")),
+        (
+            answers("[ab]", {"a": "b"}),
+            "b",
+            "the table has no answer to 'b', which is a prompt of the claim",
+        ),
+        (
+            answers("a", {"a": "c"}),
+            "a",
+            (
+                "the answer to 'a' is 'c': no token matches 'c' at character 0 of the"
+                " prompt; the vocabulary is ^, =, a, b, <x>"
+            ),
+        ),
+        (
+            answers("a", lookup({"a": "b"}, own), length=3),
+            "a",
+            (
+                "the claim answers 'a' with 'b' and then None, which is not a token of"
+                " ^, =, a, b, <x>"
+            ),
+        ),
+        (
+            answers("a", lookup({"a": "x"}, own), length=1),
+            "a",
+            (
+                "the claim answers 'a' with '' and then 'x', which is not a token of ^,"
+                " =, a, b, <x>; did you mean '<x>'?"
+            ),
+        ),
+        (
+            answers("a", own, length=2, stop="="),
+            "a",
+            "the answer to 'a' ends with 'a', not with the stop token '='",
+        ),
+        (
+            answers("=", own, length=2, stop="="),
+            "=",
+            "the answer to '=' holds the stop token before its end: '=='",
+        ),
+        (
+            answers("a", own, length=lookup({1: 2}, end)),
+            "a",
+            (
+                "the length of the answer to 'a' must be a whole number from 1 on,"
+                " found None"
+            ),
+        ),
+        (
+            answers("a", own, length=end),
+            "a",
+            "the length of the answer to 'a' must be a whole number from 1 on, found 0",
+        ),
+        (
+            answers("a", own, length=10**9),
+            "a",
+            (
+                "the prompt 'a' and its answer need 1000000000 positions, but n_ctx is"
+                " 12; bound the prompts, e.g. with longest=, or widen the window"
+            ),
+        ),
+        (
+            answers("a", own, length=HUGE),
+            "a",
+            (
+                "the length of the answer to 'a' must be a whole number from 1 on,"
+                " found a number of more than 27 digits"
+            ),
+        ),
+        (
+            answers("a", {"a": "bb"}, length=1),
+            "a",
+            "the answer to 'a' has 2 tokens, but length=1",
+        ),
+        (
+            answers("a+", lambda _: "b", length=end + 1),
+            "aa",
+            "the answer to 'aa' has 1 tokens, but length=2",
+        ),
+        (
+            answers("a", transducer(step, ONE, 0), length=2),
+            "a",
+            (
+                "the answer to 'a': the transducer reads position 1 at step 1, but the"
+                " prompt has 1 tokens"
+            ),
+        ),
+        (
+            answers("b", transducer(step, ONE, 0), length=1),
+            "b",
+            "the answer to 'b': the transducer has no row for (0, 'b') at step 0",
+        ),
+        (
+            answers("a", transducer(step, {(0, "a"): ("x", 0)}, 0), length=1),
+            "a",
+            (
+                "the claim answers 'a' with '' and then 'x', which is not"
+                " a token of ^, =, a, b, <x>; did you mean '<x>'?"
+            ),
+        ),
     ],
-)  # fmt: skip
+)
 def test_an_answer_that_is_none(claim: Answers, prompt: str, message: str) -> None:
     """What is found is told with the prompt."""
     with Refused(ProgramError, f"claim: {message}"):
@@ -186,7 +370,10 @@ def test_an_answer_that_is_none(claim: Answers, prompt: str, message: str) -> No
 
 def test_a_token_for_a_number_is_no_claim() -> None:
     """It is refused where the claim is made, not on the first context that shows it."""
-    found = "count takes a position in before=, but in count({}, before=own) its own can be a token"
+    found = (
+        "count takes a position in before=, but in count({}, before=own) its own can be"
+        " a token"
+    )
     with Refused(ProgramError, f"Predicate > function: {found}", here=True):
         as_claim(count({}, before=own))
 
@@ -198,41 +385,84 @@ def test_running_stops_where_the_answer_does() -> None:
     """At the stop token, else after the length that the claim gives to the prompt."""
     reverse = bundled_program("reverse")
     rule = token_at(2 * end - here - 1)
-    no_stop = claiming(answers(reverse.claim.prompts, rule, length=end), "reverse").build()  # type: ignore[union-attr]
+    no_stop = claiming(
+        answers(reverse.claim.prompts, rule, length=end), "reverse"
+    ).build()  # type: ignore[union-attr]
     for model in (bundled_model("reverse"), no_stop):
         assert model.generate("^abc=") == "cba^"
     with pytest.raises(PromptError):
         no_stop.generate("^abc")
 
 
-@pytest.mark.parametrize("name", ["induction", "copy", "adder", "nim", "causal_mean", "times", "dfa", "automaton", "subleq"])
-def test_a_built_directory_is_verified_without_its_program(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "induction",
+        "copy",
+        "adder",
+        "nim",
+        "causal_mean",
+        "times",
+        "dfa",
+        "automaton",
+        "subleq",
+    ],
+)
+def test_a_built_directory_is_verified_without_its_program(
+    name: str, tmp_path: Path
+) -> None:
     """A declared claim is in program.json: it reads back equal, and the directory is held to it."""
     bundled_model(name).save(tmp_path)
     model = Model.load(tmp_path)
     assert model.program is not None
     assert model.program.claim == bundled_program(name).claim
-    report = verify(model, methods=["exhaustive", "sampled"], budget=Budget(drawn=20, contexts=1000))
+    report = verify(
+        model, methods=["exhaustive", "sampled"], budget=Budget(drawn=20, contexts=1000)
+    )
     assert report.verdict == "checked"
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ({"table": [["a", "b"], ["a", "c"]]}, "a table of answers needs an entry, and none may stand twice"),
+        (
+            {"table": [["a", "b"], ["a", "c"]]},
+            "a table of answers needs an entry, and none may stand twice",
+        ),
         ({"table": [["a"]]}, "table[0][1]: is required"),
         ({"table": 3}, "table: Input should be a valid tuple"),
-        ({"inputs": [], "table": [], "start": 0}, "each input of a transducer is a position"),
-        ({"inputs": [{"op": "here"}], "table": [], "start": 0}, "each input of a transducer is a position"),
+        (
+            {"inputs": [], "table": [], "start": 0},
+            "each input of a transducer is a position",
+        ),
+        (
+            {"inputs": [{"op": "here"}], "table": [], "start": 0},
+            "each input of a transducer is a position",
+        ),
         (
             {"inputs": [{"op": "step"}], "table": [[[0, 0], ["a", 0]]], "start": 0},
             "a row of the table is (state, token, ...) with 1 tokens",
         ),
-        ({"inputs": [{"op": "step"}], "table": [[[0, "a"], ["a"]]], "start": 0}, "is required"),
+        (
+            {"inputs": [{"op": "step"}], "table": [[[0, "a"], ["a"]]], "start": 0},
+            "is required",
+        ),
         ({"inputs": 5, "table": [], "start": []}, "Input should be a valid tuple"),
         ({"op": "own"}, "Input should be 'here'"),
-        (None, "takes a function, a table, an expression or a transducer, found NoneType None"),
-        ([1, 2], "takes a function, a table, an expression or a transducer, found list [1, 2]"),
+        (
+            None,
+            (
+                "takes a function, a table, an expression or a transducer, found"
+                " NoneType None"
+            ),
+        ),
+        (
+            [1, 2],
+            (
+                "takes a function, a table, an expression or a transducer, found list"
+                " [1, 2]"
+            ),
+        ),
     ],
 )
 def test_hostile_answers_are_refused(answer: object, message: str) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from handcraft.core.gpt2 import Array
-from handcraft.proof.checker.zonotope import Floats
 from handcraft.proof.checker.softmax import Softmax
+from handcraft.proof.checker.zonotope import Floats
 
 U = 2.0**-24
 KEYS = 40
@@ -19,7 +19,10 @@ KEYS = 40
 def mean_of(scores: list[float], values: Array, gap: float) -> tuple[float, float]:
     """The middle and the radius of the mean, of keys that are inserted in order."""
     softmax, known = Softmax(Floats("float32"), 1.0, gap, KEYS), 0
-    numbers = [softmax.key(score, score, np.array([v]), np.zeros(1)) for score, v in zip(scores, values, strict=True)]
+    numbers = [
+        softmax.key(score, score, np.array([v]), np.zeros(1))
+        for score, v in zip(scores, values, strict=True)
+    ]
     for number in numbers:
         known = softmax.insert(known, number, -math.inf)
     c, r = softmax.mean(known, len(scores))
@@ -40,13 +43,29 @@ def really(scores: list[float], values: Array, order: list[int]) -> float:
 
 @pytest.mark.parametrize("best", [1, 2, 3, 4, 8])
 @pytest.mark.parametrize("behind", [19.5, 24.0, 60.0, 90.0, 200.0])
-def test_keys_far_ahead_of_others_have_the_mean_that_float32_finds(best: int, behind: float) -> None:
-    """Several keys of one score and many that leak: the mean lies in the ball, whatever cancels and in any order."""
+def test_keys_far_ahead_of_others_have_the_mean_that_float32_finds(
+    best: int, behind: float
+) -> None:
+    """Several keys of one score and many that leak: the mean lies in the ball, whatever cancels
+    and in any order.
+    """
     draw = Random(f"{best} {behind}")
     for _ in range(60):
-        kinds = draw.choice(([-1.0, 1.0], [0.0, 1.0], [1.0, 1e-3, -7.3], [2.0**-60, 1.0], [1e30, -1e30, 1.0]))
-        values = np.array([draw.choice(kinds) for _ in range(KEYS)], dtype=np.float32).astype(np.float64)
-        scores = [5.0] * best + [5.0 - behind - draw.randrange(3) for _ in range(KEYS - best)]
+        kinds = draw.choice(
+            (
+                [-1.0, 1.0],
+                [0.0, 1.0],
+                [1.0, 1e-3, -7.3],
+                [2.0**-60, 1.0],
+                [1e30, -1e30, 1.0],
+            )
+        )
+        values = np.array(
+            [draw.choice(kinds) for _ in range(KEYS)], dtype=np.float32
+        ).astype(np.float64)
+        scores = [5.0] * best + [
+            5.0 - behind - draw.randrange(3) for _ in range(KEYS - best)
+        ]
         c, r = mean_of(scores, values, gap=behind)
         for _ in range(5):
             order = draw.sample(range(KEYS), KEYS)
@@ -54,7 +73,9 @@ def test_keys_far_ahead_of_others_have_the_mean_that_float32_finds(best: int, be
 
 
 def test_what_leaks_is_nothing_beside_halves_and_something_beside_a_third() -> None:
-    """Two keys far ahead weigh one half each to the last bit; what leaks stays where their values cancel."""
+    """Two keys far ahead weigh one half each to the last bit; what leaks stays where their
+    values cancel.
+    """
     values = np.array([1.0, 1.0] + [1.0] * (KEYS - 2))
     c, r = mean_of([5.0, 5.0] + [-55.0] * (KEYS - 2), values, gap=40.0)
     assert (c, r < 1e-20) == (1.0, True)

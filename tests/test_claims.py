@@ -14,8 +14,8 @@ from pydantic import TypeAdapter
 from handcraft import after, answers, distribution, residual, token
 from handcraft.claims.functions import Callback
 from handcraft.claims.kinds import Answers, Claim, Predicate, as_claim, split_endings
-from handcraft.core.errors import ProgramError, PromptError
 from handcraft.claims.reference import Oracle
+from handcraft.core.errors import ProgramError, PromptError
 from handcraft.core.vocabulary import Vocabulary
 
 AB, WORDS = Vocabulary(("a", "b")), Vocabulary(("ab", "a", "<end>"))
@@ -42,16 +42,35 @@ def test_contexts_as_a_claim_sees_them() -> None:
 @pytest.mark.parametrize(
     ("build", "kind", "message"),
     [
-        (lambda: AB.split("abx"), PromptError, "no token matches 'x' at character 2 of the prompt; the vocabulary is a, b"),
+        (
+            lambda: AB.split("abx"),
+            PromptError,
+            "no token matches 'x' at character 2 of the prompt; the vocabulary is a, b",
+        ),
         (
             lambda: WORDS.encode(["<ned>"]),
             PromptError,
-            "the token '<ned>' is not in the vocabulary ab, a, <end>; did you mean '<end>'?",
+            (
+                "the token '<ned>' is not in the vocabulary ab, a, <end>; did you mean"
+                " '<end>'?"
+            ),
         ),
         (lambda: Vocabulary(()), ProgramError, "the vocabulary is empty"),
-        (lambda: Vocabulary(("a", "a")), ProgramError, "the token 'a' stands twice in the vocabulary"),
-        (lambda: Vocabulary(("",)), ProgramError, "a token must be a non-empty text, found ''"),
-        (lambda: Vocabulary((3,)), ProgramError, "a token must be a non-empty text, found 3"),  # type: ignore[arg-type]
+        (
+            lambda: Vocabulary(("a", "a")),
+            ProgramError,
+            "the token 'a' stands twice in the vocabulary",
+        ),
+        (
+            lambda: Vocabulary(("",)),
+            ProgramError,
+            "a token must be a non-empty text, found ''",
+        ),
+        (
+            lambda: Vocabulary((3,)),
+            ProgramError,
+            "a token must be a non-empty text, found 3",
+        ),  # type: ignore[arg-type]
     ],
 )
 def test_vocabulary_refuses(build: Any, kind: type[Exception], message: str) -> None:
@@ -62,14 +81,20 @@ def test_vocabulary_refuses(build: Any, kind: type[Exception], message: str) -> 
 
 # ---------------------------------------------------------------- after
 
-endings = st.dictionaries(st.text("ab", min_size=1, max_size=3), st.sampled_from("ab"), min_size=1)
+endings = st.dictionaries(
+    st.text("ab", min_size=1, max_size=3), st.sampled_from("ab"), min_size=1
+)
 
 
 @given(endings)
 def test_the_longest_ending_decides(table: dict[str, str]) -> None:
-    """Of the endings in the table that a context has, the longest names the token; without one the claim is silent."""
+    """Of the endings in the table that a context has, the longest names the token; without one
+    the claim is silent.
+    """
     oracle = Oracle(after(table), AB)
-    for context in ("".join(word) for n in range(1, 5) for word in product("ab", repeat=n)):
+    for context in (
+        "".join(word) for n in range(1, 5) for word in product("ab", repeat=n)
+    ):
         fitting = [ending for ending in table if context.endswith(ending)]
         assert oracle(context) == (table[max(fitting, key=len)] if fitting else None)
 
@@ -103,10 +128,16 @@ def test_a_plain_function_is_a_claim() -> None:
 
 def test_what_an_answer_is_in_tokens() -> None:
     """The answer is split into tokens and ends with the stop token, which it may hold itself."""
-    assert answers("aa", lambda prompt: "ab" * len(prompt)).expected("aa", WORDS, 9) == ("ab", "ab")
+    assert answers("aa", lambda prompt: "ab" * len(prompt)).expected(
+        "aa", WORDS, 9
+    ) == ("ab", "ab")
     for text in ("ab", "ab<end>"):
-        assert answers("a", lambda _, text=text: text, stop="<end>").expected("a", WORDS, 9) == ("ab", "<end>")
-    assert answers("a", lambda _: "", stop="<end>").expected("a", WORDS, 9) == ("<end>",)
+        assert answers("a", lambda _, text=text: text, stop="<end>").expected(
+            "a", WORDS, 9
+        ) == ("ab", "<end>")
+    assert answers("a", lambda _: "", stop="<end>").expected("a", WORDS, 9) == (
+        "<end>",
+    )
 
 
 def test_prompt_and_answer_share_the_window() -> None:
@@ -115,25 +146,34 @@ def test_prompt_and_answer_share_the_window() -> None:
     assert claim.expected("aa", AB, 4) == ("a", "a", "b")
     with Refused(
         ProgramError,
-        "claim: the prompt 'aa' and its answer need 4 positions, but n_ctx is 3; bound the prompts, e.g. with longest=, or widen the window",
+        "claim: the prompt 'aa' and its answer need 4 positions, but n_ctx is 3; bound"
+        " the prompts, e.g. with longest=, or widen the window",
     ):
         claim.expected("aa", AB, 3)
 
 
 def test_prompts_are_countable() -> None:
-    """The prompts that fit the window can be counted and listed, and `longest` bounds them further."""
+    """The prompts that fit the window can be counted and listed, and `longest` bounds them
+    further.
+    """
     assert list(answers("a*b", str).language(3, AB)) == ["b", "ab", "aab"]
     assert list(answers("a*b", str, longest=2).language(3, AB)) == ["b", "ab"]
 
 
 def test_prompts_of_long_tokens_fit_by_tokens() -> None:
     """A window of three tokens holds prompts of three long tokens."""
-    assert list(answers("(<end>)*a", str).language(3, WORDS))[:3] == ["a", "<end>a", "<end><end>a"]
+    assert list(answers("(<end>)*a", str).language(3, WORDS))[:3] == [
+        "a",
+        "<end>a",
+        "<end><end>a",
+    ]
 
 
 def test_a_lane_may_be_claimed() -> None:
     """A claim on the residual stream gives a number, or nothing where it is silent."""
-    oracle = Oracle(residual("v", lambda context: len(context) if len(context) > 1 else None), AB)
+    oracle = Oracle(
+        residual("v", lambda context: len(context) if len(context) > 1 else None), AB
+    )
     assert [oracle("a"), oracle("ab")] == [None, 2.0]
 
 
@@ -167,7 +207,9 @@ def test_claims_round_trip_through_json(claim: Any) -> None:
 
 
 def test_functions_are_compared_by_their_code() -> None:
-    """Two functions of one name are equal only where their text is; against a name from a file, the name decides."""
+    """Two functions of one name are equal only where their text is; against a name from a file,
+    the name decides.
+    """
 
     def written(text: str) -> Callback:
         return Callback.of(eval(f"lambda x: {text}"))  # type: ignore[no-any-return]
@@ -180,7 +222,9 @@ def test_functions_are_compared_by_their_code() -> None:
 
 def test_a_function_without_its_file_is_not_guessed() -> None:
     """A function that was read from JSON knows its name only and says what to do."""
-    read = Answers.model_validate_json(answers("a", lambda prompt: prompt).model_dump_json())
+    read = Answers.model_validate_json(
+        answers("a", lambda prompt: prompt).model_dump_json()
+    )
     assert read.answer == Callback("<lambda>")
     with Refused(
         ProgramError,
@@ -206,26 +250,75 @@ def leaves(_: str) -> str:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: answers("a", raises).expected("a", AB, 3), "claim: the claim 'raises' raised KeyError: 'x' on 'a'"),
-        (lambda: answers("a", lambda _: None).expected("a", AB, 3), "claim: the answer to 'a' must be a text, found None"),
-        (lambda: answers("a", lambda _: 3, stop="b").expected("a", AB, 3), "claim: the answer to 'a' must be a text, found 3"),
-        (lambda: answers("a", lambda _: None, stop="b").expected("a", AB, 3), "claim: the answer to 'a' must be a text, found None"),
-        (lambda: answers("a", lambda _: "").expected("a", AB, 3), "claim: the answer to 'a' must be a text, found ''"),
-        (lambda: answers("a", lambda _: "x").expected("a", AB, 3), ("claim: the answer to 'a' is 'x': no token matches 'x' at character 0"
-         " of the prompt; the vocabulary is a, b")),
-        (lambda: Oracle(as_claim(lambda _: "c"), AB)("ab"), "claim: the claim answers 'c' to 'ab', which is not a token of a, b"),
-        (lambda: Oracle(as_claim(raises), AB)("ab"), "claim: the claim 'raises' raised KeyError: 'x' on 'ab'"),
-        (lambda: split_endings([("ax", "a")], AB), "claim: no token matches 'x' at character 1 of the prompt; the vocabulary is a, b"),
-        (lambda: split_endings([(("a", "c"), "a")], AB), "claim: the token 'c' is not in the vocabulary a, b"),
+        (
+            lambda: answers("a", raises).expected("a", AB, 3),
+            "claim: the claim 'raises' raised KeyError: 'x' on 'a'",
+        ),
+        (
+            lambda: answers("a", lambda _: None).expected("a", AB, 3),
+            "claim: the answer to 'a' must be a text, found None",
+        ),
+        (
+            lambda: answers("a", lambda _: 3, stop="b").expected("a", AB, 3),
+            "claim: the answer to 'a' must be a text, found 3",
+        ),
+        (
+            lambda: answers("a", lambda _: None, stop="b").expected("a", AB, 3),
+            "claim: the answer to 'a' must be a text, found None",
+        ),
+        (
+            lambda: answers("a", lambda _: "").expected("a", AB, 3),
+            "claim: the answer to 'a' must be a text, found ''",
+        ),
+        (
+            lambda: answers("a", lambda _: "x").expected("a", AB, 3),
+            (
+                "claim: the answer to 'a' is 'x': no token matches 'x' at character 0"
+                " of the prompt; the vocabulary is a, b"
+            ),
+        ),
+        (
+            lambda: Oracle(as_claim(lambda _: "c"), AB)("ab"),
+            "claim: the claim answers 'c' to 'ab', which is not a token of a, b",
+        ),
+        (
+            lambda: Oracle(as_claim(raises), AB)("ab"),
+            "claim: the claim 'raises' raised KeyError: 'x' on 'ab'",
+        ),
+        (
+            lambda: split_endings([("ax", "a")], AB),
+            (
+                "claim: no token matches 'x' at character 1 of the prompt; the"
+                " vocabulary is a, b"
+            ),
+        ),
+        (
+            lambda: split_endings([(("a", "c"), "a")], AB),
+            "claim: the token 'c' is not in the vocabulary a, b",
+        ),
         (lambda: split_endings([("", "a")], AB), "claim: the ending '' is empty"),
-        (lambda: split_endings([("ab", "a"), (("a", "b"), "b")], AB), "claim: the ending '('a', 'b')' stands twice"),
-        (lambda: answers("a", lambda _: "bab", stop="b").expected("a", AB, 9),
-         "claim: the answer to 'a' holds the stop token before its end: 'bab'"),
-        (lambda: Oracle(as_claim(lambda _: ["a"]), AB)("ab"), "claim: the claim answers ['a'] to 'ab', which is not a token of a, b"),
-        (lambda: Oracle(as_claim(leaves), AB)("ab"), "claim: the claim 'leaves' raised SystemExit: 3 on 'ab'"),
-        (lambda: Oracle(residual("v", lambda _: "x"), AB)("ab"), "the claim on v takes a number, found str 'x'"),
+        (
+            lambda: split_endings([("ab", "a"), (("a", "b"), "b")], AB),
+            "claim: the ending '('a', 'b')' stands twice",
+        ),
+        (
+            lambda: answers("a", lambda _: "bab", stop="b").expected("a", AB, 9),
+            "claim: the answer to 'a' holds the stop token before its end: 'bab'",
+        ),
+        (
+            lambda: Oracle(as_claim(lambda _: ["a"]), AB)("ab"),
+            "claim: the claim answers ['a'] to 'ab', which is not a token of a, b",
+        ),
+        (
+            lambda: Oracle(as_claim(leaves), AB)("ab"),
+            "claim: the claim 'leaves' raised SystemExit: 3 on 'ab'",
+        ),
+        (
+            lambda: Oracle(residual("v", lambda _: "x"), AB)("ab"),
+            "the claim on v takes a number, found str 'x'",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_faulty_claim_is_the_claims_fault(build: Any, message: str) -> None:
     """What a claim's own function does wrong is told as such, with the context it was asked."""
     with Refused(ProgramError, message):
@@ -234,29 +327,61 @@ def test_a_faulty_claim_is_the_claims_fault(build: Any, message: str) -> None:
 
 def test_a_claim_that_says_nothing_is_refused() -> None:
     """Tables must have entries, and each row of probabilities must sum to 1."""
-    with Refused(ProgramError, "claim: after takes {last tokens: next token} with at least one entry", here=True):
+    with Refused(
+        ProgramError,
+        "claim: after takes {last tokens: next token} with at least one entry",
+        here=True,
+    ):
         after({})
-    with Refused(ProgramError, "claim: distribution takes {last tokens: {token: probability}}", here=True):
+    with Refused(
+        ProgramError,
+        "claim: distribution takes {last tokens: {token: probability}}",
+        here=True,
+    ):
         distribution({})
-    with Refused(ProgramError, "Distribution > table: the probabilities after 'a' must sum to 1, found 0.5", here=True):
+    with Refused(
+        ProgramError,
+        "Distribution > table: the probabilities after 'a' must sum to 1, found 0.5",
+        here=True,
+    ):
         distribution({"a": {"a": 0.5}})
-    with Refused(ProgramError, "Distribution > table: the probabilities after 'a' must sum to 1, found 1", here=True):
+    with Refused(
+        ProgramError,
+        "Distribution > table: the probabilities after 'a' must sum to 1, found 1",
+        here=True,
+    ):
         distribution({"a": {"a": 1.5, "b": -0.5}})
-    with Refused(ProgramError, "Answers > prompts: '(': at character 1: this ( is never closed", here=True):
+    with Refused(
+        ProgramError,
+        "Answers > prompts: '(': at character 1: this ( is never closed",
+        here=True,
+    ):
         answers("(", str)
 
 
 @pytest.mark.parametrize("tolerance", [float("nan"), float("inf"), -1e-6])
 def test_a_tolerance_must_mean_something(tolerance: float) -> None:
-    """An infinite tolerance would pass every model, a negative or undefined one none: both are refused."""
-    with Refused(ProgramError, f"Distribution > tolerance: must be a number from 0 on, found {tolerance}", here=True):
+    """An infinite tolerance would pass every model, a negative or undefined one none: both are
+    refused.
+    """
+    with Refused(
+        ProgramError,
+        f"Distribution > tolerance: must be a number from 0 on, found {tolerance}",
+        here=True,
+    ):
         distribution({"a": {"a": 1}}, tolerance=tolerance)
-    with Refused(ProgramError, f"Residual > tolerance: must be a number from 0 on, found {tolerance}", here=True):
+    with Refused(
+        ProgramError,
+        f"Residual > tolerance: must be a number from 0 on, found {tolerance}",
+        here=True,
+    ):
         residual("v", len, tolerance=tolerance)
 
 
 @pytest.mark.parametrize("field", ["length", "longest"])
 def test_an_answer_and_a_prompt_have_a_token_at_least(field: str) -> None:
     """A length of nothing is refused where it is written."""
-    with Refused(ProgramError, f"Answers > {field}: must be at least 1, found 0", here=True):
+    with Refused(
+        ProgramError, f"Answers > {field}: must be at least 1, found 0", here=True
+    ):
         answers("a", str, **{field: 0})

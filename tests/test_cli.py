@@ -1,4 +1,6 @@
-"""What each command does, what it prints under --json, and how it ends: 0 done, 1 refuted, 2 bad input, 3 undecided."""
+"""What each command does, what it prints under --json, and how it ends: 0 done, 1 refuted, 2
+bad input, 3 undecided.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,12 @@ pair = Head(query=1024 * (p + p.previous), key=p, value={v: t["a"] - t["b"]},
             output={t["a"]: 1024 - 1024 * v, t["b"]: 1024 * v})
 program = Program(embedding=(p, t, v), layers=(pair,), claim=%s)
 """
-BACKWARDS = RULES % 'after({"aa": "a", "ab": "a", "ba": "a"})'  # the first entry is wrong
-BY_FUNCTION = RULES % 'lambda context: {"aa": "b", "ab": "a", "ba": "a"}.get(context[-2:])'
+BACKWARDS = (
+    RULES % 'after({"aa": "a", "ab": "a", "ba": "a"})'
+)  # the first entry is wrong
+BY_FUNCTION = (
+    RULES % 'lambda context: {"aa": "b", "ab": "a", "ba": "a"}.get(context[-2:])'
+)
 SILENT = RULES % "lambda context: None"
 UNCLAIMED = RULES % "None"
 
@@ -50,7 +56,10 @@ def test_list_names_the_bundled_programs(here: Path) -> None:
     found = handcraft("list", "--json").json
     assert list(found) == ["programs"]
     assert set(BUNDLED) <= set(found["programs"])
-    assert found["programs"]["aab"] == "Continues aabaabaab...: b follows aa, a follows everything else."
+    assert (
+        found["programs"]["aab"]
+        == "Continues aabaabaab...: b follows aa, a follows everything else."
+    )
 
 
 def test_list_is_a_table_for_people(here: Path) -> None:
@@ -58,14 +67,28 @@ def test_list_is_a_table_for_people(here: Path) -> None:
     result = handcraft("list", env={"COLUMNS": "200"})
     assert (result.code, result.err) == (0, "")
     shown = [line.split(maxsplit=1) for line in result.lines]
-    assert ["aab", "Continues aabaabaab...: b follows aa, a follows everything else."] in shown
+    assert [
+        "aab",
+        "Continues aabaabaab...: b follows aa, a follows everything else.",
+    ] in shown
 
 
 def test_help_names_every_command() -> None:
     """`--help` is no error and lists the commands."""
     result = handcraft("--help")
     assert (result.code, result.err) == (0, "")
-    for command in ("build", "explain", "run", "trace", "verify", "assumptions", "diff", "states", "list", "new"):
+    for command in (
+        "build",
+        "explain",
+        "run",
+        "trace",
+        "verify",
+        "assumptions",
+        "diff",
+        "states",
+        "list",
+        "new",
+    ):
         assert f"\n  {command} " in result.out
 
 
@@ -92,10 +115,15 @@ def test_a_path_a_name_and_a_built_directory_are_the_same_program(here: Path) ->
     assert handcraft("build", "aab", "--out", "built").code == 0
     for reference in ("aab", PROGRAMS / "aab.py", "built", here / "built"):
         result = handcraft("run", reference, "a", "-n", "10", "--json")
-        assert (result.code, result.json) == (0, {"prompt": "a", "completion": "baabaabaab"})
+        assert (result.code, result.json) == (
+            0,
+            {"prompt": "a", "completion": "baabaabaab"},
+        )
 
 
-def test_a_folder_that_happens_to_have_a_bundled_name_does_not_hide_it(here: Path) -> None:
+def test_a_folder_that_happens_to_have_a_bundled_name_does_not_hide_it(
+    here: Path,
+) -> None:
     """Only a folder with a program.json counts as a program."""
     Path("aab").mkdir()
     assert handcraft("run", "aab", "a", "-n", "3").out == "baa\n"
@@ -119,7 +147,10 @@ def test_build_writes_two_files_into_build_by_default(here: Path) -> None:
     """`build aab` writes build/aab with two files, and nothing else anywhere."""
     result = handcraft("build", "aab")
     assert (result.code, result.err) == (0, "")
-    assert list(files(here)) == ["build/aab/model.safetensors", "build/aab/program.json"]
+    assert list(files(here)) == [
+        "build/aab/model.safetensors",
+        "build/aab/program.json",
+    ]
     assert result.lines == [
         "n_layer 1, n_head 1, n_embd 8, n_vocab 2, n_ctx 5",
         "parameters: 344 dense, 26 nonzero, 4 distinct",
@@ -132,9 +163,26 @@ def test_program_json_holds_what_the_design_names(here: Path) -> None:
     """The top level of program.json is fixed, and its SHA-256 is that of the weight file."""
     handcraft("build", "aab")
     fields = json.loads(Path("build/aab/program.json").read_text())
-    assert set(fields) == {"name", "vocab", "n_ctx", "n_head", "activation", "sha256", "program", "provenance"}
-    assert fields["sha256"] == hashlib.sha256(Path("build/aab/model.safetensors").read_bytes()).hexdigest()
-    assert (fields["name"], fields["vocab"], fields["n_ctx"], fields["n_head"]) == ("aab", ["a", "b"], 5, 1)
+    assert set(fields) == {
+        "name",
+        "vocab",
+        "n_ctx",
+        "n_head",
+        "activation",
+        "sha256",
+        "program",
+        "provenance",
+    }
+    assert (
+        fields["sha256"]
+        == hashlib.sha256(Path("build/aab/model.safetensors").read_bytes()).hexdigest()
+    )
+    assert (fields["name"], fields["vocab"], fields["n_ctx"], fields["n_head"]) == (
+        "aab",
+        ["a", "b"],
+        5,
+        1,
+    )
 
 
 def test_building_again_gives_the_same_bytes(here: Path) -> None:
@@ -145,9 +193,15 @@ def test_building_again_gives_the_same_bytes(here: Path) -> None:
     assert files(here) == before
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_an_interrupted_build_leaves_the_old_files(error: BaseException, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the last step fails, the files of the last build are whole and no temporary file remains."""
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), KeyboardInterrupt()]
+)
+def test_an_interrupted_build_leaves_the_old_files(
+    error: BaseException, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the last step fails, the files of the last build are whole and no temporary file
+    remains.
+    """
     from handcraft import Model
 
     handcraft("build", "aab", "--out", "built")
@@ -163,7 +217,9 @@ def test_an_interrupted_build_leaves_the_old_files(error: BaseException, here: P
     assert files(here) == before
 
 
-def test_a_disk_that_is_full_is_one_error(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_full_is_one_error(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file that cannot be written is an error of one line and code 2."""
 
     def fail(*_: object) -> None:
@@ -171,7 +227,10 @@ def test_a_disk_that_is_full_is_one_error(here: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(Path, "replace", fail)
     result = handcraft("build", "aab", "--out", "built", "--json")
-    assert result.refusal == "cannot write built/model.safetensors: No space left on device"
+    assert (
+        result.refusal
+        == "cannot write built/model.safetensors: No space left on device"
+    )
     assert files(here) == {}
 
 
@@ -179,7 +238,9 @@ def test_a_disk_that_is_full_is_one_error(here: Path, monkeypatch: pytest.Monkey
 
 
 def test_explain_gives_every_cell_its_rule(here: Path) -> None:
-    """`explain --json` lists the 26 cells of aab, each with its part, the lanes it joins, the rule, its text and its line."""
+    """`explain --json` lists the 26 cells of aab, each with its part, the lanes it joins, the
+    rule, its text and its line.
+    """
     found = handcraft("explain", "aab", "--json").json
     assert list(found) == ["cells"]
     assert len(found["cells"]) == 26
@@ -198,14 +259,21 @@ def test_explain_gives_every_cell_its_rule(here: Path) -> None:
 def test_explain_says_what_a_table_of_tokens_is(here: Path) -> None:
     """A slot that is one-hot is called so, any other is a table of the token or of the position."""
     texts = {
-        "aab": {"token is one-hot: which token is here", "position is one-hot: which position is here"},
+        "aab": {
+            "token is one-hot: which token is here",
+            "position is one-hot: which position is here",
+        },
         "adder": {
             *(f"{slot} is a table of the token" for slot in ("digit", "square")),
             *(f"{slot} is a table of the position" for slot in ("place", "square")),
         },
     }
     for program, expected in texts.items():
-        cells = [cell for part in ("wte", "wpe") for cell in handcraft("explain", program, part, "--json").json["cells"]]
+        cells = [
+            cell
+            for part in ("wte", "wpe")
+            for cell in handcraft("explain", program, part, "--json").json["cells"]
+        ]
         assert {cell["text"] for cell in cells} == expected
 
 
@@ -214,9 +282,33 @@ def test_explain_says_what_a_table_of_tokens_is(here: Path) -> None:
     [
         ("wte", {"wte"}, 2),
         ("wpe", {"wpe"}, 5),
-        ("0", {"blocks.0.attn.c_attn.w", "blocks.0.attn.c_proj.w", "blocks.0.attn.c_proj.b"}, 19),
-        ("0.h0", {"blocks.0.attn.c_attn.w", "blocks.0.attn.c_proj.w", "blocks.0.attn.c_proj.b"}, 19),
-        ("0.attn", {"blocks.0.attn.c_attn.w", "blocks.0.attn.c_proj.w", "blocks.0.attn.c_proj.b"}, 19),
+        (
+            "0",
+            {
+                "blocks.0.attn.c_attn.w",
+                "blocks.0.attn.c_proj.w",
+                "blocks.0.attn.c_proj.b",
+            },
+            19,
+        ),
+        (
+            "0.h0",
+            {
+                "blocks.0.attn.c_attn.w",
+                "blocks.0.attn.c_proj.w",
+                "blocks.0.attn.c_proj.b",
+            },
+            19,
+        ),
+        (
+            "0.attn",
+            {
+                "blocks.0.attn.c_attn.w",
+                "blocks.0.attn.c_proj.w",
+                "blocks.0.attn.c_proj.b",
+            },
+            19,
+        ),
         ("0.c_attn", {"blocks.0.attn.c_attn.w"}, 16),
         ("0.h0.q", {"blocks.0.attn.c_attn.w"}, 9),
         ("0.h0.k", {"blocks.0.attn.c_attn.w"}, 5),
@@ -225,7 +317,9 @@ def test_explain_says_what_a_table_of_tokens_is(here: Path) -> None:
         ("0.h0.o", {"blocks.0.attn.c_proj.w", "blocks.0.attn.c_proj.b"}, 3),
     ],
 )
-def test_a_part_is_only_its_own_cells(part: str, matrices: set[str], count: int, here: Path) -> None:
+def test_a_part_is_only_its_own_cells(
+    part: str, matrices: set[str], count: int, here: Path
+) -> None:
     """PART is a matrix by GPT-2's name, or a layer or head by its own."""
     cells = handcraft("explain", "aab", part, "--json").json["cells"]
     assert {cell["matrix"] for cell in cells} == matrices
@@ -274,7 +368,10 @@ def test_the_bundled_programs_continue_as_their_docstrings_say(
 ) -> None:
     """Greedy continuations are decided; -n is how many tokens."""
     result = handcraft("run", PROGRAMS / f"{program}.py", prompt, "-n", n, "--json")
-    assert (result.code, result.json) == (0, {"prompt": prompt, "completion": completion})
+    assert (result.code, result.json) == (
+        0,
+        {"prompt": prompt, "completion": completion},
+    )
 
 
 def test_run_prints_the_completion_alone(here: Path) -> None:
@@ -297,34 +394,53 @@ def test_a_stop_token_ends_the_answer(here: Path) -> None:
 
 def test_float64_runs_too(here: Path) -> None:
     """--dtype float64 gives the same text."""
-    assert handcraft("run", "aab", "a", "-n", "10", "--dtype", "float64").out == "baabaabaab\n"
+    assert (
+        handcraft("run", "aab", "a", "-n", "10", "--dtype", "float64").out
+        == "baabaabaab\n"
+    )
 
 
 def test_sampling_is_decided_by_its_seed(here: Path) -> None:
     """The same seed draws the same text; among twenty seeds there are different texts."""
-    drawn = [handcraft("run", "baby_gpt", "111", "-n", "12", "--sample", "--seed", seed).out for seed in range(20)]
-    again = [handcraft("run", "baby_gpt", "111", "-n", "12", "--sample", "--seed", seed).out for seed in range(20)]
+    drawn = [
+        handcraft("run", "baby_gpt", "111", "-n", "12", "--sample", "--seed", seed).out
+        for seed in range(20)
+    ]
+    again = [
+        handcraft("run", "baby_gpt", "111", "-n", "12", "--sample", "--seed", seed).out
+        for seed in range(20)
+    ]
     assert drawn == again
     assert len(set(drawn)) > 1
 
 
-@pytest.mark.parametrize("options", [["--top-k", "1"], ["--top-p", "0.0001"], ["--temperature", "0.0001"]])
+@pytest.mark.parametrize(
+    "options", [["--top-k", "1"], ["--top-p", "0.0001"], ["--temperature", "0.0001"]]
+)
 def test_a_narrow_draw_is_greedy(options: list[str], here: Path) -> None:
     """The likeliest token alone, or a temperature near zero, leave nothing to chance."""
-    drawn = handcraft("run", "aab", "a", "-n", "10", "--sample", "--seed", "1", *options)
+    drawn = handcraft(
+        "run", "aab", "a", "-n", "10", "--sample", "--seed", "1", *options
+    )
     assert drawn == Result(0, "baabaabaab\n", "")
 
 
 def test_sampling_keeps_the_probabilities_of_the_chain(here: Path) -> None:
     """In the baby GPT 0 is always followed by 1, however it is drawn."""
-    text = handcraft("run", "baby_gpt", "111", "-n", "60", "--sample", "--seed", "3").out.strip()
+    text = handcraft(
+        "run", "baby_gpt", "111", "-n", "60", "--sample", "--seed", "3"
+    ).out.strip()
     assert "00" not in text
     assert set(text) == {"0", "1"}
 
 
 def test_tokens_are_a_json_list(here: Path) -> None:
     """--tokens names the tokens one by one, so that a text with two readings has one."""
-    write("long.py", 'from handcraft import *\nprogram = Program(embedding=(position(4), token(["a", "aa"])))\n')
+    write(
+        "long.py",
+        'from handcraft import *\nprogram = Program(embedding=(position(4), token(["a",'
+        ' "aa"])))\n',
+    )
     one = handcraft("trace", "long.py", "aa", "--json").json
     two = handcraft("trace", "long.py", '["a", "a"]', "--tokens", "--json").json
     assert (one["tokens"], two["tokens"]) == (["aa"], ["a", "a"])
@@ -336,18 +452,31 @@ def test_tokens_are_a_json_list(here: Path) -> None:
 
 
 def test_trace_names_every_number(here: Path) -> None:
-    """`trace --json` has the tokens, the heads, the stream after each sublayer, the logits, and what each rule gave."""
+    """`trace --json` has the tokens, the heads, the stream after each sublayer, the logits, and
+    what each rule gave.
+    """
     found = handcraft("trace", "aab", "aab", "--json").json
     assert list(found) == ["tokens", "heads", "residual", "logits", "contributions"]
     assert found["tokens"] == ["a", "a", "b"]
     [head] = found["heads"]
-    assert list(head) == ["name", "query", "key", "scores", "weights", "value", "written"]
+    assert list(head) == [
+        "name",
+        "query",
+        "key",
+        "scores",
+        "weights",
+        "value",
+        "written",
+    ]
     assert head["name"] == "0.h0"
     assert head["weights"] == [[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.0, 0.5, 0.5]]
     assert head["scores"][0][1:] == [None, None]
     assert head["value"] == [{"v": 1.0}, {"v": 1.0}, {"v": -1.0}]
     assert head["written"] == [{"token:a": -1024.0, "token:b": 1024.0}] * 2 + [{}]
-    assert [state["after"] for state in found["residual"]] == ["embedding", "0.attention"]
+    assert [state["after"] for state in found["residual"]] == [
+        "embedding",
+        "0.attention",
+    ]
     assert found["logits"][-1] == {"a": 1024.0, "b": 1.0}
     assert found["contributions"] == [
         {"rule": "embedding[0]", "logits": {"a": 0.0, "b": 0.0}},
@@ -357,9 +486,16 @@ def test_trace_names_every_number(here: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("program", "context"), [("adder", "00000000001+00000000002="), ("baby_gpt", "101"), ("induction", "abcab")]
+    ("program", "context"),
+    [
+        ("adder", "00000000001+00000000002="),
+        ("baby_gpt", "101"),
+        ("induction", "abcab"),
+    ],
 )
-def test_the_contributions_sum_to_the_logits(program: str, context: str, here: Path) -> None:
+def test_the_contributions_sum_to_the_logits(
+    program: str, context: str, here: Path
+) -> None:
     """The stream is a sum, so what the rules gave adds up to the last logits."""
     found = handcraft("trace", program, context, "--json", "--dtype", "float64").json
     for token, logit in found["logits"][-1].items():
@@ -370,7 +506,11 @@ def test_the_contributions_sum_to_the_logits(program: str, context: str, here: P
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_a_program_without_layers_can_be_traced(options: list[str], here: Path) -> None:
     """Embeddings alone are a model too: its stream is shown after the embedding."""
-    write("bare.py", 'from handcraft import *\nprogram = Program(embedding=(position(4), token("ab")))\n')
+    write(
+        "bare.py",
+        "from handcraft import *\nprogram = Program(embedding=(position(4),"
+        ' token("ab")))\n',
+    )
     result = handcraft("trace", "bare.py", "ab", *options)
     assert (result.code, result.err) == (0, "")
 
@@ -394,7 +534,11 @@ def report(**changes: Any) -> dict[str, Any]:
             "reason": None,
             "dtype": "float32",
         }
-        | ({} if "method" in changes else {"error_bound": 0.0, "assumptions": list(ASSUMPTIONS)})
+        | (
+            {}
+            if "method" in changes
+            else {"error_bound": 0.0, "assumptions": list(ASSUMPTIONS)}
+        )
         | changes
     )
 
@@ -408,11 +552,15 @@ def without_seconds(result: Result) -> dict[str, Any]:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_aab_is_right_on_all_62_contexts(dtype: str, here: Path) -> None:
-    """The claim of aab speaks of 45 of its 62 contexts, and the margin is 1023 in both precisions."""
+    """The claim of aab speaks of 45 of its 62 contexts, and the margin is 1023 in both
+    precisions.
+    """
     result = handcraft("verify", "aab", "--json", "--dtype", dtype)
     found = without_seconds(result)
     assert found.pop("error_bound") < 1e-10
-    expected = report(dtype=dtype, min_margin=pytest.approx(1023, rel=1e-12))  # in float64 exp(-362) is not 0
+    expected = report(
+        dtype=dtype, min_margin=pytest.approx(1023, rel=1e-12)
+    )  # in float64 exp(-362) is not 0
     del expected["error_bound"]
     assert (result.code, found) == (0, expected)
 
@@ -437,7 +585,9 @@ def test_a_built_directory_is_verified_as_it_is(dtype: str, here: Path) -> None:
     result = handcraft("verify", "built", "--json", "--dtype", dtype)
     found = without_seconds(result)
     assert found.pop("error_bound") < 1e-10
-    expected = report(dtype=dtype, min_margin=pytest.approx(1023, rel=1e-12))  # in float64 exp(-362) is not 0
+    expected = report(
+        dtype=dtype, min_margin=pytest.approx(1023, rel=1e-12)
+    )  # in float64 exp(-362) is not 0
     del expected["error_bound"]
     assert (result.code, found) == (0, expected)
 
@@ -461,23 +611,32 @@ def one_more(arrays: Any) -> None:
     arrays["blocks.0.attn.c_proj.w"][7, 5] += 1
 
 
-@pytest.mark.parametrize("command", [["verify"], ["run", "a"], ["explain"], ["trace", "a"]])
+@pytest.mark.parametrize(
+    "command", [["verify"], ["run", "a"], ["explain"], ["trace", "a"]]
+)
 def test_a_changed_weight_file_is_refused(command: list[str], here: Path) -> None:
     """A weight file that is not the one that was built is bad input, whatever is asked of it."""
     handcraft("build", "aab", "--out", "built")
     change_weight("built", one_more, sign=False)
     name, *rest = command
     result = handcraft(name, "built", *rest, "--json")
-    assert result.refusal.startswith("built/model.safetensors is not the file that was built: its SHA-256 is ")
+    assert result.refusal.startswith(
+        "built/model.safetensors is not the file that was built: its SHA-256 is "
+    )
 
 
 def test_a_changed_weight_that_is_signed_again_is_found(here: Path) -> None:
-    """A changed weight under a matching SHA-256 contradicts the rules: it is refuted, and the report names the cell."""
+    """A changed weight under a matching SHA-256 contradicts the rules: it is refuted, and the
+    report names the cell.
+    """
     handcraft("build", "aab", "--out", "built")
     change_weight("built", one_more, sign=True)
     result = handcraft("verify", "built", "--json")
     reason = "the weights are not what the rules say, at blocks.0.attn.c_proj.w[7, 5]"
-    assert (result.code, without_seconds(result)) == (1, report(verdict="refuted", min_margin=1022.0, reason=reason))
+    assert (result.code, without_seconds(result)) == (
+        1,
+        report(verdict="refuted", min_margin=1022.0, reason=reason),
+    )
 
 
 def test_several_changed_weights_are_counted(here: Path) -> None:
@@ -491,7 +650,10 @@ def test_several_changed_weights_are_counted(here: Path) -> None:
     result = handcraft("verify", "built")
     assert (result.code, result.err) == (1, "")
     assert result.lines[0] == "aab: refuted (exhaustive, float32)"
-    assert "  because     the weights are not what the rules say, at wte[0, 0] and 15 more" in result.lines
+    assert (
+        "  because     the weights are not what the rules say, at wte[0, 0] and 15 more"
+        in result.lines
+    )
 
 
 def test_a_wrong_claim_is_refuted_by_its_shortest_counterexample(here: Path) -> None:
@@ -500,14 +662,25 @@ def test_a_wrong_claim_is_refuted_by_its_shortest_counterexample(here: Path) -> 
     result = handcraft("verify", "wrong.py", "--json")
     assert result.code == 1
     found = without_seconds(result)
-    assert (found["verdict"], found["contexts"], found["checked"]) == ("refuted", 62, 45)
-    assert found["counterexample"] == {"tokens": ["a", "a"], "expected": "a", "got": "b", "margin": -1023.0}
+    assert (found["verdict"], found["contexts"], found["checked"]) == (
+        "refuted",
+        62,
+        45,
+    )
+    assert found["counterexample"] == {
+        "tokens": ["a", "a"],
+        "expected": "a",
+        "got": "b",
+        "margin": -1023.0,
+    }
     assert found["min_margin"] == -1023.0
     assert 0 < found["accuracy"] < 1
 
 
 def test_a_counterexample_is_traced_for_people(here: Path) -> None:
-    """Without --json a refutation shows the context, both tokens, and the whole forward pass on it."""
+    """Without --json a refutation shows the context, both tokens, and the whole forward pass on
+    it.
+    """
     write("wrong.py", BACKWARDS)
     result = handcraft("verify", "wrong.py")
     assert (result.code, result.err) == (1, "")
@@ -518,22 +691,33 @@ def test_a_counterexample_is_traced_for_people(here: Path) -> None:
 
 
 def test_a_claim_that_is_a_function_needs_its_file(here: Path) -> None:
-    """A built directory holds no code: a claim that is a function is checked beside its program file."""
+    """A built directory holds no code: a claim that is a function is checked beside its program
+    file.
+    """
     write("judged.py", BY_FUNCTION)
     handcraft("build", "judged.py", "--out", "built")
     alone = handcraft("verify", "built", "--json")
-    assert alone.refusal == (
-        "judged: the claim is the function '<lambda>', which a built directory does not hold; "
-        "check it beside its program file: verify DIRECTORY --program FILE (judged.py:6)"
+    assert (
+        alone.refusal
+        == "judged: the claim is the function '<lambda>', which a built directory does"
+        " not hold; check it beside its program file: verify DIRECTORY --program"
+        " FILE (judged.py:6)"
     )
     together = handcraft("verify", "built", "--program", "judged.py", "--json")
-    reason = "not proved: the claim is the Python function '<lambda>'; what a function decides is not proved"
-    expected = report(program="judged", verdict="checked", method="exhaustive", reason=reason)
+    reason = (
+        "not proved: the claim is the Python function '<lambda>'; what a function"
+        " decides is not proved"
+    )
+    expected = report(
+        program="judged", verdict="checked", method="exhaustive", reason=reason
+    )
     assert (together.code, without_seconds(together)) == (0, expected)
 
 
 def test_the_weights_must_be_those_of_the_given_program(here: Path) -> None:
-    """`--program` of other rules is no proof of anything: weights that could be theirs and are not refute them."""
+    """`--program` of other rules is no proof of anything: weights that could be theirs and are
+    not refute them.
+    """
     write("other.py", BY_FUNCTION.replace("1024 - 1024 * v", "1025 - 1024 * v"))
     handcraft("build", "aab", "--out", "built")
     result = handcraft("verify", "built", "--program", "other.py", "--json")
@@ -545,25 +729,50 @@ def test_the_weights_must_be_those_of_the_given_program(here: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('token("ab")', 'token("ba")', "vocab is ['a', 'b'], but the program's is ['b', 'a']"),
+        (
+            'token("ab")',
+            'token("ba")',
+            "vocab is ['a', 'b'], but the program's is ['b', 'a']",
+        ),
         ("position(5)", "position(6)", "n_ctx is 5, but the program's is 6"),
-        ("(pair,)", "(Block(heads=(pair, pair)),)", "n_head is 1, but the program's is 2"),
-        ("claim=", "activation='relu', claim=", "activation is gelu, but the program's is relu"),
-        ("(p, t, v)", "(p, t, v, scratch('w'))", "wte has the shape (2, 8), but the program's has (2, 9)"),
+        (
+            "(pair,)",
+            "(Block(heads=(pair, pair)),)",
+            "n_head is 1, but the program's is 2",
+        ),
+        (
+            "claim=",
+            "activation='relu', claim=",
+            "activation is gelu, but the program's is relu",
+        ),
+        (
+            "(p, t, v)",
+            "(p, t, v, scratch('w'))",
+            "wte has the shape (2, 8), but the program's has (2, 9)",
+        ),
     ],
     ids=["vocabulary", "n_ctx", "n_head", "activation", "shapes"],
 )
-def test_weights_that_cannot_be_those_of_the_given_program(old: str, new: str, message: str, here: Path) -> None:
-    """`--program` of another vocabulary, window, number of heads, activation or shape is a mistake, not a refutation."""
+def test_weights_that_cannot_be_those_of_the_given_program(
+    old: str, new: str, message: str, here: Path
+) -> None:
+    """`--program` of another vocabulary, window, number of heads, activation or shape is a
+    mistake, not a refutation.
+    """
     write("other.py", BY_FUNCTION.replace(old, new))
     handcraft("build", "aab", "--out", "built")
     for options in ([], ["--json"]):
-        assert handcraft("verify", "built", "--program", "other.py", *options).refusal == message
+        assert (
+            handcraft("verify", "built", "--program", "other.py", *options).refusal
+            == message
+        )
 
 
 def test_more_contexts_than_the_budget_are_sampled(here: Path) -> None:
     """Where not every context fits the budget, some are drawn; none counts twice."""
-    result = handcraft("verify", "aab", "--method", "exhaustive,sampled", "--budget", "20", "--json")
+    result = handcraft(
+        "verify", "aab", "--method", "exhaustive,sampled", "--budget", "20", "--json"
+    )
     found = result.json
     assert (result.code, found["verdict"], found["method"]) == (0, "checked", "sampled")
     assert found["reason"] == "there are 62 contexts; 20 were drawn"
@@ -573,18 +782,28 @@ def test_more_contexts_than_the_budget_are_sampled(here: Path) -> None:
 
 def test_a_method_that_cannot_decide_says_so(here: Path) -> None:
     """Exhaustive alone with too small a budget is undecided: code 3, and the reason."""
-    result = handcraft("verify", "aab", "--method", "exhaustive", "--budget", "10", "--json")
+    result = handcraft(
+        "verify", "aab", "--method", "exhaustive", "--budget", "10", "--json"
+    )
     expected = report(
-        verdict="unknown", method="exhaustive", contexts=0, checked=0, accuracy=None, min_margin=None, min_margin_at=None,
+        verdict="unknown",
+        method="exhaustive",
+        contexts=0,
+        checked=0,
+        accuracy=None,
+        min_margin=None,
+        min_margin_at=None,
         reason="there are 62 contexts, more than the budget of 10",
-    )  # fmt: skip
+    )
     assert (result.code, without_seconds(result)) == (3, expected)
 
 
 def test_methods_are_tried_in_order(here: Path) -> None:
     """`--method exhaustive,sampled` falls back, `--method sampled` draws at once."""
     for methods in ("exhaustive,sampled", "sampled"):
-        result = handcraft("verify", "aab", "--method", methods, "--budget", "20", "--json")
+        result = handcraft(
+            "verify", "aab", "--method", methods, "--budget", "20", "--json"
+        )
         assert (result.code, result.json["method"]) == (0, "sampled")
 
 
@@ -597,7 +816,12 @@ def test_a_sample_can_refute(here: Path) -> None:
 
 def test_a_sample_can_be_repeated(here: Path) -> None:
     """Drawing is decided by a fixed seed: two runs report the same."""
-    runs = [without_seconds(handcraft("verify", "copy_previous", "--budget", "10", "--json")) for _ in range(2)]
+    runs = [
+        without_seconds(
+            handcraft("verify", "copy_previous", "--budget", "10", "--json")
+        )
+        for _ in range(2)
+    ]
     assert runs[0] == runs[1]
 
 
@@ -609,8 +833,15 @@ def test_a_budget_may_be_seconds(here: Path) -> None:
 
 def test_prompts_and_their_answers_count_as_one(here: Path) -> None:
     """The adder is checked on as many prompts as the budget says, each with its whole answer."""
-    found = handcraft("verify", "adder", "--method", "exhaustive,sampled", "--budget", "50", "--json").json
-    assert (found["verdict"], found["method"], found["contexts"], found["checked"]) == ("checked", "sampled", 50, 50)
+    found = handcraft(
+        "verify", "adder", "--method", "exhaustive,sampled", "--budget", "50", "--json"
+    ).json
+    assert (found["verdict"], found["method"], found["contexts"], found["checked"]) == (
+        "checked",
+        "sampled",
+        50,
+        50,
+    )
     assert found["accuracy"] == 1.0
 
 
@@ -618,7 +849,12 @@ def test_a_distribution_reports_its_error(here: Path) -> None:
     """Probabilities have neither accuracy nor margin, but a largest error."""
     result = handcraft("verify", "baby_gpt", "--json")
     found = result.json
-    assert (result.code, found["verdict"], found["contexts"], found["checked"]) == (0, "proved", 14, 8)
+    assert (result.code, found["verdict"], found["contexts"], found["checked"]) == (
+        0,
+        "proved",
+        14,
+        8,
+    )
     assert (found["accuracy"], found["min_margin"]) == (None, None)
     assert 0 <= found["max_probability_error"] < 1e-6
 
@@ -628,7 +864,9 @@ def test_a_claim_that_never_speaks_decides_nothing(here: Path) -> None:
     write("silent.py", SILENT)
     result = handcraft("verify", "silent.py", "--json")
     assert (result.code, result.json["verdict"]) == (3, "unknown")
-    assert result.json["reason"] == "the claim is silent on every context that was checked"
+    assert (
+        result.json["reason"] == "the claim is silent on every context that was checked"
+    )
 
 
 # ---------------------------------------------------------------- diff
@@ -639,11 +877,21 @@ def test_diff_names_cells_rules_and_sizes(here: Path) -> None:
     found = handcraft("diff", "aab", "abc", "--json").json
     assert list(found) == ["cells", "rules", "parameters"]
     assert len(found["cells"]) == 17
-    place = {"part": "0.h0.v", "matrix": "blocks.0.attn.c_attn.w", "row": "token:a", "column": "v"}
+    place = {
+        "part": "0.h0.v",
+        "matrix": "blocks.0.attn.c_attn.w",
+        "row": "token:a",
+        "column": "v",
+    }
     assert found["cells"][0] == {**place, "a": 1.0, "b": 0.0}
     assert "layers[0] > value: value v = token:a - token:b" in found["rules"]["only_a"]
     assert "layers[0] > value: value seen:c = token:c" in found["rules"]["only_b"]
-    assert found["parameters"]["a"] == {**AAB_SIZES, "dense": 344, "nonzero": 26, "distinct": 4}
+    assert found["parameters"]["a"] == {
+        **AAB_SIZES,
+        "dense": 344,
+        "nonzero": 26,
+        "distinct": 4,
+    }
     assert found["parameters"]["b"]["n_vocab"] == 3
 
 
@@ -657,7 +905,9 @@ def test_diff_of_a_program_with_itself_is_empty(here: Path) -> None:
 
 
 def test_diff_shows_people_what_moved(here: Path) -> None:
-    """Without --json the cells are a table, the rules have a sign, and only sizes that differ are named."""
+    """Without --json the cells are a table, the rules have a sign, and only sizes that differ
+    are named.
+    """
     result = handcraft("diff", "aab", "abc")
     assert (result.code, result.err) == (0, "")
     assert result.lines[:3] == [
@@ -681,13 +931,17 @@ def test_new_writes_a_program_that_verifies(here: Path) -> None:
     assert list(files(here)) == ["mine.py"]
     verified = handcraft("verify", "mine.py", "--json")
     assert (verified.code, verified.json["verdict"]) == (0, "proved")
-    assert handcraft("build", "mine.py").code == handcraft("explain", "mine.py").code == 0
+    assert (
+        handcraft("build", "mine.py").code == handcraft("explain", "mine.py").code == 0
+    )
 
 
 def test_new_says_what_to_do_next(here: Path) -> None:
     """Without --json the next command is named, and works."""
     result = handcraft("new", "mine")
-    assert result == Result(0, "wrote mine.py; now run: handcraft explain mine.py\n", "")
+    assert result == Result(
+        0, "wrote mine.py; now run: handcraft explain mine.py\n", ""
+    )
     assert handcraft("explain", "mine.py").code == 0
 
 
@@ -704,12 +958,28 @@ def test_new_never_overwrites(here: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [["build"], ["explain"], ["run", "aa"], ["trace", "aa"], ["verify"], ["diff", "aab"]],
+    [
+        ["build"],
+        ["explain"],
+        ["run", "aa"],
+        ["trace", "aa"],
+        ["verify"],
+        ["diff", "aab"],
+    ],
     ids=lambda command: command[0],
 )
-def test_what_a_program_prints_does_not_spoil_the_json(command: list[str], here: Path) -> None:
-    """A program file may print while it runs; under --json stdout is still one object and nothing else."""
-    write("loud.py", "print('hello')\n" + RULES % 'lambda context: print("asked") or ("b" if context == "aa" else None)')
+def test_what_a_program_prints_does_not_spoil_the_json(
+    command: list[str], here: Path
+) -> None:
+    """A program file may print while it runs; under --json stdout is still one object and
+    nothing else.
+    """
+    write(
+        "loud.py",
+        "print('hello')\n"
+        + RULES
+        % 'lambda context: print("asked") or ("b" if context == "aa" else None)',
+    )
     name, *rest = command
     result = handcraft(name, "loud.py", *rest, "--json")
     assert result.code == 0

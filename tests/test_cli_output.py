@@ -1,4 +1,6 @@
-"""What people see: tables that fit, colour that can be switched off, and names that cannot harm a terminal or a page."""
+"""What people see: tables that fit, colour that can be switched off, and names that cannot harm
+a terminal or a page.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +15,49 @@ import pytest
 from cli_runner import Result, handcraft
 
 GOLDEN = Path(__file__).parent / "golden"
-# What a name could do: close rich's markup, open a page's script, colour, ring, break a line, reverse, start a C1 sequence.
-NASTY = ("[/]", "[red]", "<script>", "\x1b[31m", "\x07", "\n", "\r", "\u202e", "\u2066", "\x9b", "\u2028", "\x00")
-SHOWN = ("[/]", "[red]", "<script>", r"\x1b[31m", r"\x07", r"\x0a", r"\x0d", r"\u202e", r"\u2066", r"\x9b", r"\u2028", r"\x00")
+# What a name could do: close rich's markup, open a page's script, colour, ring, break a line,
+# reverse, start a C1 sequence.
+NASTY = (
+    "[/]",
+    "[red]",
+    "<script>",
+    "\x1b[31m",
+    "\x07",
+    "\n",
+    "\r",
+    "\u202e",
+    "\u2066",
+    "\x9b",
+    "\u2028",
+    "\x00",
+)
+SHOWN = (
+    "[/]",
+    "[red]",
+    "<script>",
+    r"\x1b[31m",
+    r"\x07",
+    r"\x0a",
+    r"\x0d",
+    r"\u202e",
+    r"\u2066",
+    r"\x9b",
+    r"\u2028",
+    r"\x00",
+)
 NASTY_PROGRAM = f"""
 from handcraft import *
 NASTY = {NASTY!r}
 p, t = position(3), token(NASTY)
 copied = Head(query=1024 * p, key=p, value=t, output=8 * t, name={"".join(NASTY)!r})
 fires = MLP([Neuron(when=t[name], adds={{t[name]: 1}}, name=name) for name in NASTY])
-program = Program(embedding=(p, t), layers=(copied, fires), claim=after({{(name,): CLAIMED(name) for name in NASTY}}))
+claim = after({{(name,): CLAIMED(name) for name in NASTY}})
+program = Program(embedding=(p, t), layers=(copied, fires), claim=claim)
 """
-RIGHT, WRONG = (NASTY_PROGRAM.replace("CLAIMED", what) for what in ("str", "(lambda name: '<script>')"))
+RIGHT, WRONG = (
+    NASTY_PROGRAM.replace("CLAIMED", what)
+    for what in ("str", "(lambda name: '<script>')")
+)
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +77,12 @@ def golden(name: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("columns", "name"),
-    [("60", "explain_aab_60.txt"), ("80", "explain_aab.txt"), ("120", "explain_aab.txt"), (None, "explain_aab.txt")],
+    [
+        ("60", "explain_aab_60.txt"),
+        ("80", "explain_aab.txt"),
+        ("120", "explain_aab.txt"),
+        (None, "explain_aab.txt"),
+    ],
 )
 def test_explain_aab(columns: str | None, name: str) -> None:
     """The whole of `explain aab`, at three widths and piped."""
@@ -54,11 +92,19 @@ def test_explain_aab(columns: str | None, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("columns", "name"), [("60", "trace_aab_60.txt"), ("80", "trace_aab.txt"), ("120", "trace_aab.txt"), (None, "trace_aab.txt")]
+    ("columns", "name"),
+    [
+        ("60", "trace_aab_60.txt"),
+        ("80", "trace_aab.txt"),
+        ("120", "trace_aab.txt"),
+        (None, "trace_aab.txt"),
+    ],
 )
 def test_trace_aab(columns: str | None, name: str) -> None:
     """The whole of `trace aab aabaa`, at three widths and piped."""
-    result = handcraft("trace", "aab", "aabaa", env={"COLUMNS": columns} if columns else {})
+    result = handcraft(
+        "trace", "aab", "aabaa", env={"COLUMNS": columns} if columns else {}
+    )
     assert (result.code, result.err) == (0, "")
     assert result.lines == golden(name)
 
@@ -79,17 +125,25 @@ def test_no_column_is_squeezed(columns: int) -> None:
     from handcraft import Model
 
     model = Model.open("aab")
-    matrix = np.split(model.weights["blocks"][0]["attn"]["c_attn"]["w"], 3, axis=1)[0][:, :5]
+    matrix = np.split(model.weights["blocks"][0]["attn"]["c_attn"]["w"], 3, axis=1)[0][
+        :, :5
+    ]
     result = handcraft("explain", "aab", "0.h0.q", env={"COLUMNS": str(columns)})
     shown = cells_shown(result.lines, list(model.names.stream))
-    assert shown == {name: [f"{value:.6g}" for value in row] for name, row in zip(model.names.stream, matrix, strict=True)}
+    assert shown == {
+        name: [f"{value:.6g}" for value in row]
+        for name, row in zip(model.names.stream, matrix, strict=True)
+    }
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
 @pytest.mark.parametrize(
     "command",
     [
-        *(["explain", name] for name in ("aab", "abc", "adder", "baby_gpt", "induction")),
+        *(
+            ["explain", name]
+            for name in ("aab", "abc", "adder", "baby_gpt", "induction")
+        ),
         ["explain", "aab", "0.h0.qk"],
         ["trace", "baby_gpt", "101"],
         ["trace", "adder", "00000000001+00000000002="],
@@ -101,7 +155,9 @@ def test_no_column_is_squeezed(columns: int) -> None:
     ids=" ".join,
 )
 def test_every_line_fits(columns: int, command: list[str]) -> None:
-    """No line is longer than the terminal is wide, and nothing is cut off with an ellipsis but a row's long label."""
+    """No line is longer than the terminal is wide, and nothing is cut off with an ellipsis but
+    a row's long label.
+    """
     result = handcraft(*command, env={"COLUMNS": str(columns)})
     assert (result.code, result.err) == (0, "")
     assert max(map(len, result.lines)) <= columns
@@ -112,9 +168,9 @@ def test_every_line_fits(columns: int, command: list[str]) -> None:
 def test_wide_characters_keep_their_numbers() -> None:
     """A token that is two columns wide on a terminal squeezes no number."""
     Path("wide.py").write_text(
-        "from handcraft import *\n"
-        "p, t = position(3), token('東京大阪名古屋神戸')\n"
-        "program = Program(embedding=(p, t), layers=(Head(query=1024 * p, value=t, output=123456 * t),))\n"
+        "from handcraft import *\np, t = position(3),"
+        " token('東京大阪名古屋神戸')\nprogram = Program(embedding=(p, t),"
+        " layers=(Head(query=1024 * p, value=t, output=123456 * t),))\n"
     )
     for command in (["explain", "wide.py"], ["trace", "wide.py", "東京大"]):
         result = handcraft(*command, env={"COLUMNS": "60"})
@@ -124,19 +180,30 @@ def test_wide_characters_keep_their_numbers() -> None:
 
 def test_a_long_rule_is_named_whole() -> None:
     """The table of contributions tells two neurons apart at any width, however long their names."""
-    named = {60: ["layers[0] > mlp > after 101 >   -104   -1", "adds"], 80: ["layers[0] > mlp > after 101 > adds  -104   -1"]}
+    named = {
+        60: ["layers[0] > mlp > after 101 >   -104   -1", "adds"],
+        80: ["layers[0] > mlp > after 101 > adds  -104   -1"],
+    }
     for columns, lines in named.items():
         result = handcraft("trace", "baby_gpt", "101", env={"COLUMNS": str(columns)})
         assert result.lines[-len(lines) :] == lines
 
 
 def test_a_large_matrix_is_shown_without_its_empty_rows() -> None:
-    """Of the 54 rows of induction's query only those that hold a weight are shown, and the title says how many are not."""
+    """Of the 54 rows of induction's query only those that hold a weight are shown, and the
+    title says how many are not.
+    """
     result = handcraft("explain", "induction", "0.h0.q")
     assert result.lines == [
-        "Model('induction', n_layer=2, n_head=1, n_embd=54, n_vocab=26, n_ctx=64, float32)",
+        (
+            "Model('induction', n_layer=2, n_head=1, n_embd=54, n_vocab=26, n_ctx=64,"
+            " float32)"
+        ),
         "",
-        "0.h0.q  query of head 0.h0: columns of blocks.0.attn.c_attn  (53 empty rows left out)",
+        (
+            "0.h0.q  query of head 0.h0: columns of blocks.0.attn.c_attn  (53 empty"
+            " rows left out)"
+        ),
         "            position  position",
         "                   p        pp",
         "position:p   352.727         0",
@@ -152,7 +219,10 @@ def test_left_out_columns_are_counted_too() -> None:
     """Empty columns of a large matrix are left out in the same way, and one is no plural."""
     shown = handcraft("explain", "induction").out
     assert "wte  what each token writes  (28 empty columns left out)" in shown
-    assert "wpe  what each position writes  (1 empty row and 52 empty columns left out)" in shown
+    assert (
+        "wpe  what each position writes  (1 empty row and 52 empty columns left out)"
+        in shown
+    )
 
 
 def test_many_rules_of_one_kind_are_summed_up() -> None:
@@ -167,14 +237,28 @@ def test_many_rules_of_one_kind_are_summed_up() -> None:
 
 
 @pytest.mark.parametrize(
-    "env", [{}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}, {"NO_COLOR": "1"}, {"NO_COLOR": "", "FORCE_COLOR": "1"}]
+    "env",
+    [
+        {},
+        {"NO_COLOR": "1", "FORCE_COLOR": "1"},
+        {"NO_COLOR": "1"},
+        {"NO_COLOR": "", "FORCE_COLOR": "1"},
+    ],
 )
 @pytest.mark.parametrize(
     "command",
-    [["explain", "aab"], ["trace", "aab", "aab"], ["verify", "aab"], ["diff", "aab", "abc"], ["list"]],
+    [
+        ["explain", "aab"],
+        ["trace", "aab", "aab"],
+        ["verify", "aab"],
+        ["diff", "aab", "abc"],
+        ["list"],
+    ],
     ids=lambda c: c[0],
 )
-def test_no_colour_where_none_is_wanted(command: list[str], env: dict[str, str]) -> None:
+def test_no_colour_where_none_is_wanted(
+    command: list[str], env: dict[str, str]
+) -> None:
     """Piped, or under NO_COLOR even against FORCE_COLOR, no escape sequence is written."""
     result = handcraft(*command, env=env)
     assert result.code == 0
@@ -183,7 +267,9 @@ def test_no_colour_where_none_is_wanted(command: list[str], env: dict[str, str])
 
 def test_zeros_are_faint() -> None:
     """With colour a zero is faint and a weight is not."""
-    shown = handcraft("explain", "aab", "0.h0.q", env={"FORCE_COLOR": "1", "COLUMNS": "120"}).out
+    shown = handcraft(
+        "explain", "aab", "0.h0.q", env={"FORCE_COLOR": "1", "COLUMNS": "120"}
+    ).out
     assert re.search(r"\x1b\[2m +0\x1b\[0m", shown)
     assert not re.search(r"\x1b\[2m +1024\x1b\[0m", shown)
     assert re.search(r" 1024 ", shown)
@@ -191,7 +277,11 @@ def test_zeros_are_faint() -> None:
 
 def test_colour_changes_nothing_but_colour() -> None:
     """Without its escape sequences the coloured text is the plain one."""
-    for command in (["explain", "aab"], ["trace", "aab", "aab"], ["diff", "aab", "abc"]):
+    for command in (
+        ["explain", "aab"],
+        ["trace", "aab", "aab"],
+        ["diff", "aab", "abc"],
+    ):
         plain = handcraft(*command, env={"COLUMNS": "100"})
         coloured = handcraft(*command, env={"COLUMNS": "100", "FORCE_COLOR": "1"})
         assert coloured.out != plain.out
@@ -202,14 +292,18 @@ def test_colour_changes_nothing_but_colour() -> None:
 @pytest.mark.parametrize("columns", ["0", "-5", "wide", ""])
 def test_a_strange_width_is_ignored(columns: str) -> None:
     """COLUMNS that is no width counts as not set."""
-    assert handcraft("explain", "aab", env={"COLUMNS": columns}).lines == golden("explain_aab.txt")
+    assert handcraft("explain", "aab", env={"COLUMNS": columns}).lines == golden(
+        "explain_aab.txt"
+    )
 
 
 # ---------------------------------------------------------------- names of others
 
 
 def harmless(text: str) -> bool:
-    """Whether every character can be shown as it is: no control, no format, no separator but the line's end."""
+    """Whether every character can be shown as it is: no control, no format, no separator but
+    the line's end.
+    """
     return all(character == "\n" or character.isprintable() for character in text)
 
 
@@ -234,8 +328,12 @@ def nasty(text: str = RIGHT) -> str:
     ],
     ids=lambda command: command[0],
 )
-def test_nasty_names_are_shown_and_do_nothing(command: list[str], options: list[str], program: str) -> None:
-    """Names with markup, escape sequences, bidi and C1 characters arrive as plain text, from a file and from data."""
+def test_nasty_names_are_shown_and_do_nothing(
+    command: list[str], options: list[str], program: str
+) -> None:
+    """Names with markup, escape sequences, bidi and C1 characters arrive as plain text, from a
+    file and from data.
+    """
     nasty()
     name, *rest = command
     result = handcraft(name, program, *rest, *options)
@@ -246,7 +344,10 @@ def test_nasty_names_are_shown_and_do_nothing(command: list[str], options: list[
 def test_nasty_names_stay_readable() -> None:
     r"""Each name is there, whole, with \xNN where a character cannot be shown."""
     nasty()
-    for command in (["explain", "nasty.py"], ["trace", "nasty.py", json.dumps(NASTY[:3]), "--tokens"]):
+    for command in (
+        ["explain", "nasty.py"],
+        ["trace", "nasty.py", json.dumps(NASTY[:3]), "--tokens"],
+    ):
         shown = handcraft(*command, env={"COLUMNS": "400"}).out
         for name in SHOWN:
             assert name in shown
@@ -264,7 +365,9 @@ def test_a_nasty_completion_is_escaped_but_whole_in_json() -> None:
 def test_a_nasty_counterexample_does_nothing(options: list[str]) -> None:
     """A refuted claim shows names in the report and in the trace."""
     nasty(WRONG)
-    result = handcraft("verify", "nasty.py", "--method", "exhaustive", "--budget", "10000", *options)
+    result = handcraft(
+        "verify", "nasty.py", "--method", "exhaustive", "--budget", "10000", *options
+    )
     assert (result.code, result.err) == (1, "")
     assert harmless(result.out)
 
@@ -274,7 +377,9 @@ def test_an_escaped_character_has_one_backslash() -> None:
     nasty(WRONG)
     shown = [
         handcraft("trace", "nasty.py", json.dumps(["\x1b[31m"]), "--tokens").out,
-        handcraft("verify", "nasty.py", "--method", "exhaustive", "--budget", "10000").out,
+        handcraft(
+            "verify", "nasty.py", "--method", "exhaustive", "--budget", "10000"
+        ).out,
         handcraft("run", "aab", "\x1b[31m").err,
         handcraft("run", "adder", "1").err,
     ]
@@ -284,7 +389,9 @@ def test_an_escaped_character_has_one_backslash() -> None:
 
 @pytest.mark.parametrize("name", NASTY, ids=ascii)
 def test_nasty_names_in_errors_do_nothing(name: str) -> None:
-    """Whatever is refused is shown harmless: as program, prompt, token, part, path, method, budget, name, option and command."""
+    """Whatever is refused is shown harmless: as program, prompt, token, part, path, method,
+    budget, name, option and command.
+    """
     argv = [
         ["run", name.replace("\0", ""), "a"],
         ["run", f"{name}.py".replace("\0", ""), "a"],
@@ -330,7 +437,12 @@ def test_a_nasty_file_name_does_nothing() -> None:
     """A file whose own name holds an escape sequence can be explained, built and refused."""
     name = "\x1b[31m\u202e.py"
     Path(name).write_text(RIGHT)
-    for command in (["explain", name], ["build", name, "--out", "\x1b[31m"], ["build", name, "--out", name], ["new", "\x1b[31m"]):
+    for command in (
+        ["explain", name],
+        ["build", name, "--out", "\x1b[31m"],
+        ["build", name, "--out", name],
+        ["new", "\x1b[31m"],
+    ):
         result = handcraft(*command)
         assert harmless(result.out + result.err), command
     Path(name).write_text("pass")
@@ -342,7 +454,10 @@ def test_a_nasty_listing_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     from handcraft.files import program_file as loader
 
     Path("nasty.py").write_text(
-        '"""' + "".join(NASTY).replace("\0", "").replace("\n", "").replace("\r", "") + '"""\n', encoding="utf-8"
+        '"""'
+        + "".join(NASTY).replace("\0", "").replace("\n", "").replace("\r", "")
+        + '"""\n',
+        encoding="utf-8",
     )
     monkeypatch.setattr(loader, "bundled", lambda: {"[/]\x1b": Path("nasty.py")})
     for options in ([], ["--json"]):
@@ -353,13 +468,19 @@ def test_a_nasty_listing_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_data_of_others_does_nothing() -> None:
-    """A built directory whose provenance and rules hold nasty names is shown harmless: nothing in it is trusted."""
+    """A built directory whose provenance and rules hold nasty names is shown harmless: nothing
+    in it is trusted.
+    """
     nasty()
     shutil.copytree("built", "changed")
     fields = json.loads(Path("changed/program.json").read_text())
     fields["program"]["layers"][0]["heads"][0]["source"] = "\x1b[31m<script>.py:1"
     Path("changed/program.json").write_text(json.dumps(fields))
-    for command in (["explain", "changed"], ["trace", "changed", json.dumps(NASTY[:1]), "--tokens"], ["diff", "built", "changed"]):
+    for command in (
+        ["explain", "changed"],
+        ["trace", "changed", json.dumps(NASTY[:1]), "--tokens"],
+        ["diff", "built", "changed"],
+    ):
         result = handcraft(*command)
         assert (result.code, result.err) == (0, "")
         assert harmless(result.out)

@@ -27,14 +27,22 @@ def fails(_: Path) -> None:
 
 
 def test_the_check_sees_the_files_before_anyone_else(tmp_path: Path) -> None:
-    """While the check runs the target is not there; afterwards it holds the files and nothing else is left."""
+    """While the check runs the target is not there; afterwards it holds the files and nothing
+    else is left.
+    """
 
     def check(work: Path) -> None:
         assert files(work) == TWO
         assert not (tmp_path / "deep" / "out").exists()
 
-    assert publish(tmp_path / "deep" / "out", TWO, check) == [tmp_path / "deep/out/a.json", tmp_path / "deep/out/b/c.bin"]
-    assert files(tmp_path) == {"deep/out/a.json": b"new a", "deep/out/b/c.bin": b"new c"}
+    assert publish(tmp_path / "deep" / "out", TWO, check) == [
+        tmp_path / "deep/out/a.json",
+        tmp_path / "deep/out/b/c.bin",
+    ]
+    assert files(tmp_path) == {
+        "deep/out/a.json": b"new a",
+        "deep/out/b/c.bin": b"new c",
+    }
 
 
 def test_a_failed_check_leaves_nothing(tmp_path: Path) -> None:
@@ -53,9 +61,14 @@ def test_a_failed_check_leaves_what_was_there(tmp_path: Path) -> None:
 
 
 def test_nothing_is_overwritten_without_force(tmp_path: Path) -> None:
-    """A file that is there already is named; with force it is replaced, and what is not ours stays."""
+    """A file that is there already is named; with force it is replaced, and what is not ours
+    stays.
+    """
     publish(tmp_path / "out", {"a.json": b"old", "mine.txt": b"mine"}, fine)
-    with Refused(WeightsError, f"{tmp_path / 'out/a.json'} is there already; --force overwrites it"):
+    with Refused(
+        WeightsError,
+        f"{tmp_path / 'out/a.json'} is there already; --force overwrites it",
+    ):
         publish(tmp_path / "out", TWO, fine)
     publish(tmp_path / "out", TWO, fine, force=True)
     assert files(tmp_path / "out") == {**TWO, "mine.txt": b"mine"}
@@ -84,12 +97,17 @@ def link_folder(out: Path, elsewhere: Path) -> Path:
 
 
 @pytest.mark.parametrize("make", [link_file, link_folder])
-def test_nothing_is_written_through_a_link(make: Callable[[Path, Path], Path], tmp_path: Path) -> None:
+def test_nothing_is_written_through_a_link(
+    make: Callable[[Path, Path], Path], tmp_path: Path
+) -> None:
     """Not even with force: what lies behind the link is someone else's."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/kept").write_bytes(b"kept")
     path = make(tmp_path / "out", tmp_path / "elsewhere")
-    with Refused(WeightsError, f"{path} is a symbolic link, which is not written through; remove it first"):
+    with Refused(
+        WeightsError,
+        f"{path} is a symbolic link, which is not written through; remove it first",
+    ):
         publish(tmp_path / "out", TWO, fine, force=True)
     assert files(tmp_path / "elsewhere") == {"kept": b"kept"}
 
@@ -97,18 +115,27 @@ def test_nothing_is_written_through_a_link(make: Callable[[Path, Path], Path], t
 def test_a_target_that_is_a_link_or_a_file_is_refused(tmp_path: Path) -> None:
     """Each with its own message."""
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
-    with Refused(WeightsError, f"{tmp_path / 'link'} is a symbolic link; name a directory of its own"):
+    with Refused(
+        WeightsError,
+        f"{tmp_path / 'link'} is a symbolic link; name a directory of its own",
+    ):
         publish(tmp_path / "link", TWO, fine, force=True)
     (tmp_path / "file").write_text("")
-    with Refused(WeightsError, f"{tmp_path / 'file'} is a file; name a directory to export into"):
+    with Refused(
+        WeightsError, f"{tmp_path / 'file'} is a file; name a directory to export into"
+    ):
         publish(tmp_path / "file", TWO, fine, force=True)
     (tmp_path / "out" / "a.json").mkdir(parents=True)
     with Refused(WeightsError, f"{tmp_path / 'out/a.json'} is a directory"):
         publish(tmp_path / "out", TWO, fine, force=True)
 
 
-def test_files_come_back_if_one_cannot_be_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second rename fails: the first file gets its old content back, and a file that was new is gone."""
+def test_files_come_back_if_one_cannot_be_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second rename fails: the first file gets its old content back, and a file that was
+    new is gone.
+    """
     publish(tmp_path / "out", {"b/c.bin": b"old c"}, fine)
     replace = Path.replace
 
@@ -118,15 +145,22 @@ def test_files_come_back_if_one_cannot_be_moved(tmp_path: Path, monkeypatch: pyt
         return replace(path, target)
 
     monkeypatch.setattr(Path, "replace", full)
-    with Refused(WeightsError, f"cannot write {tmp_path / 'out'}: No space left on device"):
+    with Refused(
+        WeightsError, f"cannot write {tmp_path / 'out'}: No space left on device"
+    ):
         publish(tmp_path / "out", TWO, fine, force=True)
     assert files(tmp_path) == {"out/b/c.bin": b"old c"}
 
 
 def test_a_file_of_another_export_never_stays_beside_these(tmp_path: Path) -> None:
-    """A checkpoint of another model beside new tokens would be run with them: it is named, force or not."""
+    """A checkpoint of another model beside new tokens would be run with them: it is named,
+    force or not.
+    """
     publish(tmp_path / "out", {"ckpt.pt": b"old"}, fine)
-    message = f"{tmp_path / 'out/ckpt.pt'} belongs to other files, which this export would not replace; remove it first"
+    message = (
+        f"{tmp_path / 'out/ckpt.pt'} belongs to other files, which this export would"
+        " not replace; remove it first"
+    )
     with Refused(WeightsError, message):
         publish(tmp_path / "out", TWO, fine, force=True, ours=["ckpt.pt", "a.json"])
     assert files(tmp_path) == {"out/ckpt.pt": b"old"}
@@ -140,8 +174,12 @@ def test_what_leads_to_the_target_may_be_a_link(tmp_path: Path) -> None:
     assert files(tmp_path / "real" / "out") == TWO
 
 
-def test_an_existing_target_needs_no_room_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It may be another disk than its parent: what is staged is staged inside, and gone when it is done."""
+def test_an_existing_target_needs_no_room_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be another disk than its parent: what is staged is staged inside, and gone when it
+    is done.
+    """
     (tmp_path / "out").mkdir()
     made: list[Path] = []
     make = tempfile.mkdtemp

@@ -1,4 +1,6 @@
-"""What the documents show is what the project does: outputs, files, pictures and code are run again."""
+"""What the documents show is what the project does: outputs, files, pictures and code are run
+again.
+"""
 
 from __future__ import annotations
 
@@ -49,26 +51,36 @@ def test_every_recipe_is_in_the_book() -> None:
 
 
 def test_the_table_of_programs_is_current() -> None:
-    """docs/programs.md has a line for each bundled program, with its sizes of today and no refutation. If not: make docs."""
+    """docs/programs.md has a line for each bundled program, with its sizes of today and no
+    refutation. If not: make docs.
+    """
     from handcraft.files.program_file import bundled
     from handcraft.model import Model
 
     table = script("make_programs")
-    rows = re.findall(r"^\| (`.*) \|$", (ROOT / "docs" / "programs.md").read_text(), re.MULTILINE)
+    rows = re.findall(
+        r"^\| (`.*) \|$", (ROOT / "docs" / "programs.md").read_text(), re.MULTILINE
+    )
     cells = [row.split(" | ") for row in rows]
-    assert [row[:7] for row in cells] == [table.sizes(Model.open(name)) for name in bundled()]
+    assert [row[:7] for row in cells] == [
+        table.sizes(Model.open(name)) for name in bundled()
+    ]
     assert {row[7].split(",")[0] for row in cells} <= {"checked", "proved"}
 
 
 def test_readme_shows_real_output() -> None:
-    """The README's commands print what it shows, and its program is the file it names. If not: make docs."""
+    """The README's commands print what it shows, and its program is the file it names. If not:
+    make docs.
+    """
     text = (ROOT / "README.md").read_text()
     assert script("make_readme").current(text) == text
 
 
 @pytest.mark.parametrize("name", ["explain", "states"])
 def test_a_picture_is_current_and_fetches_nothing(name: str) -> None:
-    """A picture of docs/ is what its command draws today, and holds no address that a viewer would load."""
+    """A picture of docs/ is what its command draws today, and holds no address that a viewer
+    would load.
+    """
     committed = (ROOT / "docs" / f"{name}.svg").read_text()
     assert committed == getattr(script("make_pictures"), f"{name}_svg")()
     assert not re.search(r"url\(|src=|href=|@import", committed.replace("url(#", "#"))
@@ -89,4 +101,6 @@ def test_what_is_assumed_is_one_list() -> None:
     """The document says what the report and the certificate say, word for word."""
     text = (ROOT / "docs" / "proofs.md").read_text()
     said = text[text.index("## What is assumed") : text.index("## What was wrong")]
-    assert [line[2:] for line in said.splitlines() if line.startswith("- ")] == list(ASSUMPTIONS)
+    assert [line[2:] for line in said.splitlines() if line.startswith("- ")] == list(
+        ASSUMPTIONS
+    )

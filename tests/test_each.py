@@ -1,4 +1,6 @@
-"""Claims on every position of a text: `each`, `last`, and what any claim means of a model that is not causal."""
+"""Claims on every position of a text: `each`, `last`, and what any claim means of a model that
+is not causal.
+"""
 
 from __future__ import annotations
 
@@ -13,35 +15,64 @@ import pytest
 from cli_runner import handcraft
 from conftest import Refused, bundled_model, claiming, every
 
-from handcraft import Head, Model, Program, after, answers, distribution, each, last, position, residual, scratch, token
+from handcraft import (
+    Head,
+    Model,
+    Program,
+    after,
+    answers,
+    distribution,
+    each,
+    last,
+    position,
+    residual,
+    scratch,
+    token,
+)
 from handcraft.claims.kinds import Each
+from handcraft.claims.reference import Oracle
 from handcraft.core.errors import CheckpointError, ProgramError
 from handcraft.core.gpt2 import gpt2
-from handcraft.claims.reference import Oracle
+from handcraft.core.vocabulary import Vocabulary
 from handcraft.proof import Budget, verify
 from handcraft.proof.certificate_files import certify, check_certificate
 from handcraft.proof.checker.certificate import claim_hash
 from handcraft.proof.enumerate.checkpoint import Book
+from handcraft.proof.enumerate.units import Units, Work
 from handcraft.proof.judge import Judge
 from handcraft.proof.tally import Tally
-from handcraft.proof.enumerate.units import Units, Work
 from handcraft.sequence.words import cases, count, equal, here, own
 from handcraft.testing import assert_accurate
-from handcraft.core.vocabulary import Vocabulary
 
 EXHAUSTIVE: dict[str, Any] = {"methods": ["exhaustive"]}
 SAMPLED: dict[str, Any] = {"methods": ["sampled"], "budget": Budget(drawn=300)}
-BOTH = pytest.mark.parametrize("how", [EXHAUSTIVE, SAMPLED], ids=["exhaustive", "sampled"])
+BOTH = pytest.mark.parametrize(
+    "how", [EXHAUSTIVE, SAMPLED], ids=["exhaustive", "sampled"]
+)
 
-at = position(4, p=lambda i: i, pp=lambda i: i * i)  # position and its square, which find a computed place
+at = position(
+    4, p=lambda i: i, pp=lambda i: i * i
+)  # position and its square, which find a computed place
 t = token("abcd")
 middle = scratch("middle")
 SHARP = 128
 # 1. Uniform attention over the whole text: the mean position is the middle, half the last one.
-# 2. Position i attends to 2 middle - i, the score of place j is SHARP (2 target j - j^2), and says its token.
+# 2. Position i attends to 2 middle - i, the score of place j is SHARP (2 target j - j^2), and
+# says its token.
 find_middle = Head(value={middle: at["p"]}, output={middle: middle})
-mirror = Head(query={at["p"]: 2 * SHARP * (2 * middle - at["p"]), at["pp"]: -SHARP}, value=t, output=9 * t, scores="exact")
-first = Head(query={at["pp"]: -SHARP}, key={at["pp"]: at["pp"]}, value=t, output=9 * t, scores="exact")  # aaaa for abcd
+mirror = Head(
+    query={at["p"]: 2 * SHARP * (2 * middle - at["p"]), at["pp"]: -SHARP},
+    value=t,
+    output=9 * t,
+    scores="exact",
+)
+first = Head(
+    query={at["pp"]: -SHARP},
+    key={at["pp"]: at["pp"]},
+    value=t,
+    output=9 * t,
+    scores="exact",
+)  # aaaa for abcd
 
 
 def backwards(text: Any) -> Any:
@@ -55,23 +86,38 @@ BACKWARDS = each(backwards)
 def reverse(claim: Any = BACKWARDS, **options: Any) -> Program:
     """A right program that reverses its text, over a window of 4."""
     return Program(
-        name="reverse", embedding=(at, t, middle), layers=(find_middle, mirror), claim=claim, **{"causal": False} | options
+        name="reverse",
+        embedding=(at, t, middle),
+        layers=(find_middle, mirror),
+        claim=claim,
+        **{"causal": False} | options,
     )
 
 
 def aaaa(claim: Any = BACKWARDS) -> Program:
     """A wrong one: the first token at every position, which is right at the last."""
-    return Program(name="aaaa", embedding=(at, t, middle), layers=(first,), claim=claim, causal=False)
+    return Program(
+        name="aaaa",
+        embedding=(at, t, middle),
+        layers=(first,),
+        claim=claim,
+        causal=False,
+    )
 
 
 def wrong_places(model: Model, expected: Callable[[str], Any]) -> list[tuple[str, int]]:
-    """Every text and position where the most likely token is not the expected one, the shortest first: by plain loops."""
+    """Every text and position where the most likely token is not the expected one, the shortest
+    first: by plain loops.
+    """
     tokens, found = model.vocabulary.tokens, []
     for ids in every(len(tokens), model.n_ctx):
         text, logits = "".join(tokens[i] for i in ids), model(np.array(ids))
         for i, right in enumerate(expected(text)):
             best = max(logits[i])
-            if right is not None and not (logits[i][tokens.index(right)] == best and list(logits[i]).count(best) == 1):
+            if right is not None and not (
+                logits[i][tokens.index(right)] == best
+                and list(logits[i]).count(best) == 1
+            ):
                 found.append((text, i))
     return found
 
@@ -81,7 +127,9 @@ def wrong_places(model: Model, expected: Callable[[str], Any]) -> list[tuple[str
 
 @BOTH
 def test_a_right_tagger_is_checked(how: dict[str, Any]) -> None:
-    """Reverse over four positions: every position of every text, or of those that were drawn; the text counts as one context."""
+    """Reverse over four positions: every position of every text, or of those that were drawn;
+    the text counts as one context.
+    """
     model = reverse().build()
     assert wrong_places(model, backwards) == []
     report = verify(model, **how)
@@ -93,7 +141,9 @@ def test_a_right_tagger_is_checked(how: dict[str, Any]) -> None:
 
 @BOTH
 def test_aaaa_is_not_the_reverse_of_abcd(how: dict[str, Any]) -> None:
-    """A model that is right at the last position only is refuted, with the shortest text and its first wrong position."""
+    """A model that is right at the last position only is refuted, with the shortest text and
+    its first wrong position.
+    """
     model = aaaa().build()
     assert wrong_places(model, backwards)[0] == ("ab", 0)
     report = verify(model, **how)
@@ -101,39 +151,79 @@ def test_aaaa_is_not_the_reverse_of_abcd(how: dict[str, Any]) -> None:
     assert report.counterexample is not None
     found = report.counterexample
     assert found.tokens[0] != found.tokens[1]
-    assert (len(found.tokens), found.position, found.expected, found.got) == (2, 0, found.tokens[1], found.tokens[0])
+    assert (len(found.tokens), found.position, found.expected, found.got) == (
+        2,
+        0,
+        found.tokens[1],
+        found.tokens[0],
+    )
     assert "".join(found.tokens) == "ab" or how is SAMPLED
 
 
 def test_a_text_is_right_where_all_of_it_is() -> None:
-    """Accuracy counts whole texts: a single wrong position makes one wrong, and the margin is the least of any position."""
+    """Accuracy counts whole texts: a single wrong position makes one wrong, and the margin is
+    the least of any position.
+    """
     model = aaaa().build()
     places = wrong_places(model, backwards)
     report = verify(model, **EXHAUSTIVE)
     assert report.accuracy == pytest.approx(1 - len({text for text, _ in places}) / 340)
     assert len(places) > len({text for text, _ in places})
-    assert (report.min_margin, report.min_margin_at, report.min_margin_position) == (-10, ["a", "b"], 0)
+    assert (report.min_margin, report.min_margin_at, report.min_margin_position) == (
+        -10,
+        ["a", "b"],
+        0,
+    )
 
 
 def test_none_is_silence_at_a_position() -> None:
-    """Where a claim says None nothing is asked; a text with nothing else counts as one where the claim is silent."""
-    report = verify(aaaa(each(lambda text: [None] * (len(text) - 1) + [text[0]])).build(), **EXHAUSTIVE)
+    """Where a claim says None nothing is asked; a text with nothing else counts as one where
+    the claim is silent.
+    """
+    report = verify(
+        aaaa(each(lambda text: [None] * (len(text) - 1) + [text[0]])).build(),
+        **EXHAUSTIVE,
+    )
     assert (report.verdict, report.checked) == ("checked", 340)
-    report = verify(aaaa(each(lambda text: [None if token != "a" else text[0] for token in text])).build(), **EXHAUSTIVE)
-    speaks = sum("a" in text for n in range(1, 5) for text in itertools.product("abcd", repeat=n))
+    report = verify(
+        aaaa(
+            each(lambda text: [None if token != "a" else text[0] for token in text])
+        ).build(),
+        **EXHAUSTIVE,
+    )
+    speaks = sum(
+        "a" in text for n in range(1, 5) for text in itertools.product("abcd", repeat=n)
+    )
     assert (report.verdict, report.contexts, report.checked) == ("checked", 340, speaks)
     report = verify(aaaa(each(lambda text: [None] * len(text))).build(), **EXHAUSTIVE)
-    assert (report.verdict, report.reason) == ("unknown", "the claim is silent on every context that was checked")
+    assert (report.verdict, report.reason) == (
+        "unknown",
+        "the claim is silent on every context that was checked",
+    )
 
 
 @BOTH
 def test_each_of_a_causal_model(how: dict[str, Any]) -> None:
-    """A causal model is held to it, too: copying the token before is right, and naming the one behind it cannot be."""
+    """A causal model is held to it, too: copying the token before is right, and naming the one
+    behind it cannot be.
+    """
     p, ab = position(5), token("ab")
     copy = Head(query=1024 * p.previous, value=ab, output=1024 * ab)
     right = each(lambda text: [None, *text[:-1]])
-    assert verify(Program(embedding=(p, ab), layers=(copy,), claim=right).build(), **how).verdict == "checked"
-    report = verify(Program(embedding=(p, ab), layers=(copy,), claim=each(lambda text: [*text[1:], None])).build(), **how)
+    assert (
+        verify(
+            Program(embedding=(p, ab), layers=(copy,), claim=right).build(), **how
+        ).verdict
+        == "checked"
+    )
+    report = verify(
+        Program(
+            embedding=(p, ab),
+            layers=(copy,),
+            claim=each(lambda text: [*text[1:], None]),
+        ).build(),
+        **how,
+    )
     assert report.verdict == "refuted"
     assert report.counterexample is not None
     assert (len(report.counterexample.tokens), report.counterexample.position) == (2, 0)
@@ -145,77 +235,148 @@ def test_each_is_never_proved() -> None:
     program = Program(embedding=(p, ab), claim=each(lambda text: text))
     report = verify(program.build())
     assert (report.verdict, report.method) == ("checked", "exhaustive")
-    assert report.reason == "not proved: the claim is the Python function '<lambda>'; what a function decides is not proved"
+    assert (
+        report.reason
+        == "not proved: the claim is the Python function '<lambda>'; what a function"
+        " decides is not proved"
+    )
 
 
 def test_no_certificate_serves_it(tmp_path: Path) -> None:
-    """A proof of another claim, with the hash of this one written over its own, is rejected by the checker."""
+    """A proof of another claim, with the hash of this one written over its own, is rejected by
+    the checker.
+    """
     p, ab = position(3), token("ab")
-    right, tagged = (Program(name="same", embedding=(p, ab), claim=claim).build() for claim in (own, each(lambda text: text)))
+    right, tagged = (
+        Program(name="same", embedding=(p, ab), claim=claim).build()
+        for claim in (own, each(lambda text: text))
+    )
     assert certify(right, tmp_path / "proof.json", lambda *_: None).verdict == "proved"
     data = json.loads((tmp_path / "proof.json").read_text())
-    (tmp_path / "proof.json").write_text(json.dumps(data | {"claim": claim_hash(tagged)}))
+    (tmp_path / "proof.json").write_text(
+        json.dumps(data | {"claim": claim_hash(tagged)})
+    )
     report = check_certificate(tagged, tmp_path / "proof.json")
     assert (report.verdict, report.exit_code) == ("rejected", 1)
 
 
 def test_tokens_that_are_longer_come_as_a_tuple() -> None:
-    """Where a token is more than one character the function sees a tuple and answers with a sequence of tokens."""
+    """Where a token is more than one character the function sees a tuple and answers with a
+    sequence of tokens.
+    """
     seen = []
 
     def same(text: Any) -> Any:
         seen.append(text)
         return list(text)
 
-    program = Program(embedding=(position(2), token(["a", "bc"])), claim=each(same), causal=False)
+    program = Program(
+        embedding=(position(2), token(["a", "bc"])), claim=each(same), causal=False
+    )
     assert verify(program.build(), **EXHAUSTIVE).verdict == "checked"
-    assert set(seen) == {("a",), ("bc",), ("a", "a"), ("a", "bc"), ("bc", "a"), ("bc", "bc")}
+    assert set(seen) == {
+        ("a",),
+        ("bc",),
+        ("a", "a"),
+        ("a", "bc"),
+        ("bc", "a"),
+        ("bc", "bc"),
+    }
 
 
 @pytest.mark.parametrize(
     ("said", "message"),
     [
         ("", "the claim answers '', of length 0, to 'a', which has 1 tokens"),
-        (["a", "b"], "the claim answers ['a', 'b'], of length 2, to 'a', which has 1 tokens"),
+        (
+            ["a", "b"],
+            "the claim answers ['a', 'b'], of length 2, to 'a', which has 1 tokens",
+        ),
         ("e", "the claim answers 'e' to 'a', which is not a token of a, b, c, d"),
         ([0], "the claim answers 0 to 'a', which is not a token of a, b, c, d"),
-        (None, "the claim takes a text or a sequence of tokens, one a position, found None on 'a'"),
-        (7, "the claim takes a text or a sequence of tokens, one a position, found 7 on 'a'"),
-        ({"a": 1}, "the claim takes a text or a sequence of tokens, one a position, found {'a': 1} on 'a'"),
+        (
+            None,
+            (
+                "the claim takes a text or a sequence of tokens, one a position, found"
+                " None on 'a'"
+            ),
+        ),
+        (
+            7,
+            (
+                "the claim takes a text or a sequence of tokens, one a position, found"
+                " 7 on 'a'"
+            ),
+        ),
+        (
+            {"a": 1},
+            (
+                "the claim takes a text or a sequence of tokens, one a position, found"
+                " {'a': 1} on 'a'"
+            ),
+        ),
     ],
 )
 @BOTH
-def test_an_answer_that_is_none_is_an_error(said: Any, message: str, how: dict[str, Any]) -> None:
-    """One token a position: another length, an unknown token or another kind of value is told with the context."""
+def test_an_answer_that_is_none_is_an_error(
+    said: Any, message: str, how: dict[str, Any]
+) -> None:
+    """One token a position: another length, an unknown token or another kind of value is told
+    with the context.
+    """
     claim = each(lambda text: said if text == "a" else text)
     with Refused(ProgramError, f"reverse > claim: {message} ({claim.source})"):
         verify(reverse(claim).build(), **how)
 
 
 def test_a_text_for_longer_tokens_is_an_error() -> None:
-    """A text could be split in more than one way where tokens have several lengths: a sequence cannot."""
+    """A text could be split in more than one way where tokens have several lengths: a sequence
+    cannot.
+    """
     oracle = Oracle(each("".join), Vocabulary(("a", "b", "ab")))
-    with Refused(ProgramError, "claim: the claim takes a sequence of tokens, one a position, found 'ab' on ('a', 'b')"):
+    with Refused(
+        ProgramError,
+        "claim: the claim takes a sequence of tokens, one a position, found 'ab' on"
+        " ('a', 'b')",
+    ):
         oracle.each(("a", "b"))
 
 
 def test_what_each_and_last_do_not_take() -> None:
     """`each` takes a plain function; `last` takes what speaks of contexts."""
-    with pytest.raises(ProgramError, match=r"Each > function: takes a plain function, found Expression .*"):
+    with pytest.raises(
+        ProgramError,
+        match=r"Each > function: takes a plain function, found Expression .*",
+    ):
         each(own)  # type: ignore[arg-type]
-    with pytest.raises(ProgramError, match="claim: last takes a claim on contexts or a function, found each"):
+    with pytest.raises(
+        ProgramError,
+        match="claim: last takes a claim on contexts or a function, found each",
+    ):
         last(each(backwards))  # type: ignore[arg-type]
-    with pytest.raises(ProgramError, match="claim: last takes a claim on contexts or a function, found answers"):
+    with pytest.raises(
+        ProgramError,
+        match="claim: last takes a claim on contexts or a function, found answers",
+    ):
         last(answers("a", {"a": "b"}))  # type: ignore[arg-type]
-    with pytest.raises(ProgramError, match="claim: last takes a claim on contexts or a function, found int 7"):
+    with pytest.raises(
+        ProgramError,
+        match="claim: last takes a claim on contexts or a function, found int 7",
+    ):
         last(7)  # type: ignore[arg-type]
 
 
 def test_it_serialises_by_name() -> None:
-    """A built directory holds the function's name; the program file beside it holds what it says."""
+    """A built directory holds the function's name; the program file beside it holds what it
+    says.
+    """
     program = reverse()
     data = json.loads(program.model_dump_json())
-    assert data["claim"] | {"source": ""} == {"kind": "each", "function": "backwards", "source": ""}
+    assert data["claim"] | {"source": ""} == {
+        "kind": "each",
+        "function": "backwards",
+        "source": "",
+    }
     read = Program.from_data(data)
     assert isinstance(read.claim, Each)
     assert read == program
@@ -223,21 +384,32 @@ def test_it_serialises_by_name() -> None:
         verify(read.build())
 
 
-# ---------------------------------------------------------------- every claim, where the model is not causal
+# ---------------------------------------------------------------- every claim, where the model
+# is not causal
 
 
 def ahead(claim: Any) -> Model:
     """A model that says a at each position, and b where a b stands anywhere behind or before it."""
     p, ab, any_b = position(3), token("ab"), scratch("any_b")
-    look = Head(value={any_b: ab["b"]}, output={ab["b"]: 90 * any_b, ab["a"]: 10 - 90 * any_b})
-    return Program(name="ahead", embedding=(p, ab, any_b), layers=(look,), claim=claim, causal=False).build()
+    look = Head(
+        value={any_b: ab["b"]}, output={ab["b"]: 90 * any_b, ab["a"]: 10 - 90 * any_b}
+    )
+    return Program(
+        name="ahead",
+        embedding=(p, ab, any_b),
+        layers=(look,),
+        claim=claim,
+        causal=False,
+    ).build()
 
 
 ANY_B = after({"a": "a", "b": "b", "ba": "b", "baa": "b"})
 
 
 def test_a_claim_is_asked_about_the_text_so_far() -> None:
-    """A model that looks ahead is right at the last position, and wrong before: there it answers for what follows."""
+    """A model that looks ahead is right at the last position, and wrong before: there it
+    answers for what follows.
+    """
 
     def claim(text: str) -> str:
         return "b" if "b" in text else "a"
@@ -246,45 +418,85 @@ def test_a_claim_is_asked_about_the_text_so_far() -> None:
     assert (report.verdict, report.contexts) == ("refuted", 14)
     assert report.counterexample is not None
     found = report.counterexample
-    assert (found.tokens, found.position, found.expected, found.got) == (["a", "b"], 0, "a", "b")
+    assert (found.tokens, found.position, found.expected, found.got) == (
+        ["a", "b"],
+        0,
+        "a",
+        "b",
+    )
     report = verify(ahead(last(claim)))
     assert (report.verdict, report.contexts, report.checked) == ("checked", 14, 14)
 
 
-@pytest.mark.parametrize("claim", [ANY_B, cases((equal(count({0: "b"}), 0), "a"), "b")], ids=["after", "expression"])
+@pytest.mark.parametrize(
+    "claim",
+    [ANY_B, cases((equal(count({0: "b"}), 0), "a"), "b")],
+    ids=["after", "expression"],
+)
 @BOTH
-def test_tables_and_expressions_are_judged_at_every_position(claim: Any, how: dict[str, Any]) -> None:
+def test_tables_and_expressions_are_judged_at_every_position(
+    claim: Any, how: dict[str, Any]
+) -> None:
     """So are claims that are data, by the same loops; `last` of the same claim is right."""
-    oracle = Oracle(Program(embedding=(position(3), token("ab")), claim=claim).claim, Vocabulary(("a", "b")))  # type: ignore[arg-type]
-    places = wrong_places(ahead(claim), lambda text: [oracle(text[: i + 1]) for i in range(len(text))])
+    oracle = Oracle(
+        Program(embedding=(position(3), token("ab")), claim=claim).claim,
+        Vocabulary(("a", "b")),
+    )  # type: ignore[arg-type]
+    places = wrong_places(
+        ahead(claim), lambda text: [oracle(text[: i + 1]) for i in range(len(text))]
+    )
     assert places[0] == ("ab", 0)
     report = verify(ahead(claim), **how)
     assert report.verdict == "refuted"
     assert report.counterexample is not None
-    assert ("".join(report.counterexample.tokens), report.counterexample.position) == ("ab", 0)
+    assert ("".join(report.counterexample.tokens), report.counterexample.position) == (
+        "ab",
+        0,
+    )
     assert verify(ahead(last(claim)), **how).verdict == "checked"
 
 
 def test_distributions_and_lanes_are_judged_at_every_position() -> None:
-    """Probabilities and numbers of a lane, too: the mean over the whole text is not that over the text so far."""
+    """Probabilities and numbers of a lane, too: the mean over the whole text is not that over
+    the text so far.
+    """
     sure = {"a": {"a": 1.0}, "b": {"b": 1.0}, "ba": {"b": 1.0}, "baa": {"b": 1.0}}
     report = verify(ahead(distribution(sure, tolerance=1e-3)))
-    assert (report.verdict, report.max_probability_error) == ("refuted", pytest.approx(1))
+    assert (report.verdict, report.max_probability_error) == (
+        "refuted",
+        pytest.approx(1),
+    )
     assert report.counterexample is not None
-    assert (report.counterexample.tokens, report.counterexample.position) == (["a", "b"], 0)
+    assert (report.counterexample.tokens, report.counterexample.position) == (
+        ["a", "b"],
+        0,
+    )
     assert verify(ahead(last(distribution(sure, tolerance=1e-3)))).verdict == "checked"
 
-    lane = residual("token:a", lambda text: 10 + (text[-1] == "a") - 90 * text.count("b") / len(text), tolerance=1e-3)
+    lane = residual(
+        "token:a",
+        lambda text: 10 + (text[-1] == "a") - 90 * text.count("b") / len(text),
+        tolerance=1e-3,
+    )
     report = verify(ahead(lane))
     assert report.verdict == "refuted"
     assert report.counterexample is not None
-    assert (report.counterexample.tokens, report.counterexample.position) == (["a", "b"], 0)
+    assert (report.counterexample.tokens, report.counterexample.position) == (
+        ["a", "b"],
+        0,
+    )
     assert verify(ahead(last(lane))).verdict == "checked"
 
 
-@pytest.mark.parametrize("claim", [after({"aa": "b", "ab": "a", "ba": "a"}), after({"aa": "a"})], ids=["right", "wrong"])
+@pytest.mark.parametrize(
+    "claim",
+    [after({"aa": "b", "ab": "a", "ba": "a"}), after({"aa": "a"})],
+    ids=["right", "wrong"],
+)
 def test_last_changes_nothing_of_a_causal_model(claim: Any) -> None:
-    """A causal model answers each prefix as it stands, so that all positions are contexts of their own: it is proved as before."""
+    """A causal model answers each prefix as it stands, so that all positions are contexts of
+    their own: it is proved as before.
+    """
     one, two = (verify(claiming(c).build()).to_json() for c in (claim, last(claim)))
     assert one | {"seconds": 0} == two | {"seconds": 0}
 
@@ -295,7 +507,13 @@ def test_last_is_kept() -> None:
     assert "at" not in claim.model_dump(mode="json")
     assert last(claim).model_dump(mode="json")["at"] == "last"
     assert last(last(claim)) == last(claim) != claim
-    for kept in (claim, last(claim), last(lambda text: None), last(own), last(residual("token:a", lambda text: 0))):
+    for kept in (
+        claim,
+        last(claim),
+        last(lambda text: None),
+        last(own),
+        last(residual("token:a", lambda text: 0)),
+    ):
         program = Program(embedding=(position(3), token("ab")), claim=kept)
         assert Program.from_data(json.loads(program.model_dump_json())) == program
 
@@ -303,8 +521,12 @@ def test_last_is_kept() -> None:
 # ---------------------------------------------------------------- what was asked
 
 
-def test_a_drawn_context_is_no_answer_for_its_prefixes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sampling counts what the model was asked: of a model that is not causal each context by itself, and once."""
+def test_a_drawn_context_is_no_answer_for_its_prefixes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Sampling counts what the model was asked: of a model that is not causal each context by
+    itself, and once.
+    """
     asked: list[tuple[int, ...]] = []
     texts = Judge.texts
 
@@ -313,36 +535,64 @@ def test_a_drawn_context_is_no_answer_for_its_prefixes(monkeypatch: pytest.Monke
         texts(self, tally, ids)
 
     monkeypatch.setattr(Judge, "texts", counted)
-    program = Program(embedding=(position(24), token("ab")), claim=last(lambda text: text[-1]), causal=False)
+    program = Program(
+        embedding=(position(24), token("ab")),
+        claim=last(lambda text: text[-1]),
+        causal=False,
+    )
     report = verify(program.build(), **SAMPLED)
     assert report.verdict == "checked"
-    assert report.contexts == len(set(asked)) <= len(asked) <= report.contexts + 1  # the least margin is asked again
+    assert (
+        report.contexts == len(set(asked)) <= len(asked) <= report.contexts + 1
+    )  # the least margin is asked again
 
 
 @pytest.mark.parametrize("ends", [False, True])
 def test_wrong_after_the_single_token_b(ends: bool) -> None:
-    """33 million contexts: the one that is wrong is drawn and must be asked, at the last position or at every one."""
+    """33 million contexts: the one that is wrong is drawn and must be asked, at the last
+    position or at every one.
+    """
     p, ab = position(24), token("ab")
-    look = Head(query=1024 * p, key=p, value=ab, output={ab["a"]: 8 * ab["a"], ab["b"]: 8 * ab["b"]})
+    look = Head(
+        query=1024 * p,
+        key=p,
+        value=ab,
+        output={ab["a"]: 8 * ab["a"], ab["b"]: 8 * ab["b"]},
+    )
     claim = cases((equal(here, 0), "a"), own)  # wrong for b alone
-    program = Program(embedding=(p, ab), layers=(look,), claim=last(claim) if ends else claim, causal=False)
+    program = Program(
+        embedding=(p, ab),
+        layers=(look,),
+        claim=last(claim) if ends else claim,
+        causal=False,
+    )
     report = verify(program.build())
     assert (report.verdict, report.method) == ("refuted", "sampled")
     assert report.counterexample is not None
-    assert (report.counterexample.tokens, report.counterexample.position) == (["b"], None if ends else 0)
+    assert (report.counterexample.tokens, report.counterexample.position) == (
+        ["b"],
+        None if ends else 0,
+    )
 
 
 @pytest.mark.parametrize("name", ["copy", "caesar"])
 def test_an_answer_is_never_in_view_of_its_beginning(name: str) -> None:
-    """A prompt's answer is judged as `run` would have it: each token after what stands before it, and nothing later."""
+    """A prompt's answer is judged as `run` would have it: each token after what stands before
+    it, and nothing later.
+    """
     model = bundled_model(name).replace(causal=False)
     claim = model.program.claim  # type: ignore[union-attr]
-    judge, prompts = Judge(model, claim), list(itertools.islice(claim.language(model.n_ctx, model.vocabulary), 40))  # type: ignore[union-attr, arg-type]
+    judge, prompts = (
+        Judge(model, claim),
+        list(itertools.islice(claim.language(model.n_ctx, model.vocabulary), 40)),
+    )  # type: ignore[union-attr, arg-type]
     for prompt in prompts:
         tally = Tally()
         judge.prompts(tally, [prompt])
         ids, right = model.vocabulary.encode(prompt), True
-        for token_id in model.vocabulary.encode(claim.expected(prompt, model.vocabulary, model.n_ctx)):  # type: ignore[union-attr]
+        for token_id in model.vocabulary.encode(
+            claim.expected(prompt, model.vocabulary, model.n_ctx)
+        ):  # type: ignore[union-attr]
             logits = gpt2(np.array(ids), **model.weights, **model.config)[-1]
             right = right and bool(logits[token_id] > np.delete(logits, token_id).max())
             ids.append(token_id)
@@ -354,23 +604,36 @@ def test_an_answer_is_never_in_view_of_its_beginning(name: str) -> None:
 FILE = """
 from handcraft import *
 at, t = position(4, pp=lambda i: i * i), token("abcd")
-first = Head(query={at["pp"]: -128}, key={at["pp"]: at["pp"]}, value=t, output=9 * t, scores="exact")
-program = Program(embedding=(at, t), layers=(first,), claim=each(lambda text: text[::-1]), causal=False)
+query, key = {at["pp"]: -128}, {at["pp"]: at["pp"]}
+first = Head(query=query, key=key, value=t, output=9 * t, scores="exact")
+claim = each(lambda text: text[::-1])
+program = Program(embedding=(at, t), layers=(first,), claim=claim, causal=False)
 """
 
 
 def test_the_report_names_the_position(tmp_path: Path) -> None:
-    """The terminal says where in the text, and shows what the rules gave there; the JSON has it where there is one."""
+    """The terminal says where in the text, and shows what the rules gave there; the JSON has it
+    where there is one.
+    """
     (tmp_path / "aaaa.py").write_text(FILE)
     result = handcraft("verify", "aaaa.py", cwd=tmp_path)
     assert (result.code, result.err) == (1, "")
-    assert "  wrong at position 0 of 'ab': expected 'b', got 'a' (margin -10)" in result.lines
+    assert (
+        "  wrong at position 0 of 'ab': expected 'b', got 'a' (margin -10)"
+        in result.lines
+    )
     assert "  least margin -10, at position 0 of 'ab'" in result.lines
     assert "what each rule gave to the logits after '0 a'" in result.lines
     found = handcraft("verify", "aaaa.py", "--json", cwd=tmp_path)
     assert (found.code, found.json["counterexample"]) == (
         1,
-        {"tokens": ["a", "b"], "expected": "b", "got": "a", "margin": -10.0, "position": 0},
+        {
+            "tokens": ["a", "b"],
+            "expected": "b",
+            "got": "a",
+            "margin": -10.0,
+            "position": 0,
+        },
     )
     causal = verify(claiming(after({"aa": "a"})).build()).to_json()
     assert "position" not in causal["counterexample"]
@@ -383,23 +646,34 @@ def test_the_assertion_names_the_position() -> None:
     with pytest.raises(AssertionError) as caught:
         assert_accurate(aaaa())
     lines = str(caught.value).splitlines()
-    assert lines[0] == "aaaa at position 0 of ['a', 'b']: expected 'b', got 'a' (margin -10)"
+    assert (
+        lines[0]
+        == "aaaa at position 0 of ['a', 'b']: expected 'b', got 'a' (margin -10)"
+    )
     assert lines[-1] == "logits: 'a' 10  'b' 0  'c' 0  'd' 0"
 
 
-def test_units_and_processes_count_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cut into small units, with a checkpoint, or whole: one tally, one margin, one counterexample."""
+def test_units_and_processes_count_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut into small units, with a checkpoint, or whole: one tally, one margin, one
+    counterexample.
+    """
     from handcraft.proof import Spread
     from handcraft.proof.enumerate import units
 
     whole = verify(aaaa().build(), **EXHAUSTIVE).to_json() | {"seconds": 0}
     monkeypatch.setattr(units, "UNIT", 20)
-    cut = verify(aaaa().build(), **EXHAUSTIVE, spread=Spread(checkpoint=tmp_path / "book")).to_json() | {"seconds": 0}
+    cut = verify(
+        aaaa().build(), **EXHAUSTIVE, spread=Spread(checkpoint=tmp_path / "book")
+    ).to_json() | {"seconds": 0}
     assert cut == whole
 
 
 def test_a_position_is_kept_in_a_checkpoint(tmp_path: Path) -> None:
-    """An interrupted run goes on with the places it found; one outside of its context is refused."""
+    """An interrupted run goes on with the places it found; one outside of its context is
+    refused.
+    """
     model = aaaa().build()
     claim = model.program.claim  # type: ignore[union-attr]
     units = Units(4, 4, 20)

@@ -1,4 +1,6 @@
-"""Enumeration: every context once, with the logits of the plain forward pass, and the claim as arrays."""
+"""Enumeration: every context once, with the logits of the plain forward pass, and the claim as
+arrays.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handcraft import Program, after, distribution
-from handcraft.core.gpt2 import Weights, gpt2, recorder
 from handcraft.claims.reference import Oracle
+from handcraft.core.gpt2 import Weights, gpt2, recorder
+from handcraft.core.vocabulary import Vocabulary
 from handcraft.proof.enumerate import trie as enumeration
 from handcraft.proof.enumerate.trie import enumerate_contexts
 from handcraft.proof.expected import SILENT, Chances, NextToken, texts
-from handcraft.core.vocabulary import Vocabulary
 
 AB = Vocabulary(("a", "b"))
 
@@ -33,8 +35,15 @@ def assert_enumerates(weights: Weights, n_ctx: int, chunk: int, **config: Any) -
         assert len(part.logits) == len(ids) <= max(chunk, n_vocab)
         noted: dict[str, Any] = {}
         expected = gpt2(ids, **weights, **config, note=recorder(noted))[:, -1]
-        np.testing.assert_allclose(part.stream, noted["resid_final"][:, -1], rtol=1e-9, atol=1e-9 * (1 + np.abs(part.stream).max()))
-        np.testing.assert_allclose(part.logits, expected, rtol=1e-9, atol=1e-9 * (1 + np.abs(expected).max()))
+        np.testing.assert_allclose(
+            part.stream,
+            noted["resid_final"][:, -1],
+            rtol=1e-9,
+            atol=1e-9 * (1 + np.abs(part.stream).max()),
+        )
+        np.testing.assert_allclose(
+            part.logits, expected, rtol=1e-9, atol=1e-9 * (1 + np.abs(expected).max())
+        )
         assert [part.context(i, n_vocab) for i in range(len(ids))] == ids.tolist()
         np.testing.assert_array_equal(part.ids(n_vocab, 2), ids[:, -2:])
         seen += [tuple(row) for row in ids.tolist()]
@@ -42,19 +51,36 @@ def assert_enumerates(weights: Weights, n_ctx: int, chunk: int, **config: Any) -
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 9, 10, 100, 2**14])
-@pytest.mark.parametrize("config", [{"n_head": 1}, {"n_head": 4, "activation": "relu"}, {"n_head": 2, "causal": False}])
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"n_head": 1},
+        {"n_head": 4, "activation": "relu"},
+        {"n_head": 2, "causal": False},
+    ],
+)
 @pytest.mark.parametrize(("n_vocab", "n_ctx"), [(3, 4), (2, 6), (1, 5), (5, 2)])
 def test_enumeration_is_the_forward_pass(
-    monkeypatch: pytest.MonkeyPatch, chunk: int, config: dict[str, Any], n_vocab: int, n_ctx: int
+    monkeypatch: pytest.MonkeyPatch,
+    chunk: int,
+    config: dict[str, Any],
+    n_vocab: int,
+    n_ctx: int,
 ) -> None:
-    """The logits of every context are those of gpt2(), however the trie is cut: layer norms, heads, neurons, two layers."""
+    """The logits of every context are those of gpt2(), however the trie is cut: layer norms,
+    heads, neurons, two layers.
+    """
     monkeypatch.setattr(enumeration, "CHUNK", chunk)
-    assert_enumerates(random_weights(chunk, n_vocab=n_vocab, n_ctx=n_ctx), n_ctx, chunk, **config)
+    assert_enumerates(
+        random_weights(chunk, n_vocab=n_vocab, n_ctx=n_ctx), n_ctx, chunk, **config
+    )
 
 
 @pytest.mark.parametrize("lacking", ["attn", "mlp"])
 def test_enumeration_skips_what_is_absent(lacking: str) -> None:
-    """Blocks without attention or MLP, and models without layer norm, are enumerated as they run."""
+    """Blocks without attention or MLP, and models without layer norm, are enumerated as they
+    run.
+    """
     weights = random_weights(1, norms=False)
     del weights["blocks"][0][lacking]
     assert_enumerates(weights, 4, 2**14, n_head=2)
@@ -64,7 +90,9 @@ def test_enumeration_skips_what_is_absent(lacking: str) -> None:
 @settings(max_examples=30)
 @given(programs(), st.sampled_from([1, 5, 2**14]))
 def test_enumeration_of_programs(program: Program, chunk: int) -> None:
-    """Lanes that are zero throughout, and heads that write nothing, are skipped without changing a logit."""
+    """Lanes that are zero throughout, and heads that write nothing, are skipped without
+    changing a logit.
+    """
     model = program.build("float64")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(enumeration, "CHUNK", chunk)
@@ -85,15 +113,30 @@ def test_next_token_agrees_with_the_oracle(table: dict[str, str], length: int) -
     assert expect.window == max(map(len, table))
 
 
-@given(st.dictionaries(st.text("ab", min_size=1, max_size=3), st.sampled_from([0.25, 0.5, 1.0]), min_size=1))
+@given(
+    st.dictionaries(
+        st.text("ab", min_size=1, max_size=3),
+        st.sampled_from([0.25, 0.5, 1.0]),
+        min_size=1,
+    )
+)
 def test_chances_agree_with_the_oracle(table: dict[str, float]) -> None:
     """Probabilities are looked up as the claim gives them; a token that is not named has none."""
-    claim = distribution({ending: {"a": p, "b": 1 - p} if p < 1 else {"a": 1.0} for ending, p in table.items()})
+    claim = distribution(
+        {
+            ending: {"a": p, "b": 1 - p} if p < 1 else {"a": 1.0}
+            for ending, p in table.items()
+        }
+    )
     oracle, expect = Oracle(claim, AB), Chances(claim, AB)
     ids = np.array(list(product(range(2), repeat=3)))
     for row, found in zip(ids.tolist(), expect(ids), strict=True):
         expected = oracle(AB.context(row))
-        assert np.isnan(found).all() if expected is None else found.tolist() == [expected.get("a", 0), expected.get("b", 0)]
+        assert (
+            np.isnan(found).all()
+            if expected is None
+            else found.tolist() == [expected.get("a", 0), expected.get("b", 0)]
+        )
 
 
 @pytest.mark.parametrize("tokens", [("a", "b"), ("ab", "c"), ("\0", "a"), ("é", "字")])

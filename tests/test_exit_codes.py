@@ -1,4 +1,6 @@
-"""How a command ends: 1 is said by a refutation alone, and 70, one line, by whatever nobody foresaw."""
+"""How a command ends: 1 is said by a refutation alone, and 70, one line, by whatever nobody
+foresaw.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,11 @@ ERRORS = [
     SystemExit(1),
     SystemExit("bye"),
 ]
-PLAIN = {"IndexError": "list index out of range", "OSError": "[Errno 5] Input/output error", "AssertionError": "\\x1b[31mred"}
+PLAIN = {
+    "IndexError": "list index out of range",
+    "OSError": "[Errno 5] Input/output error",
+    "AssertionError": "\\x1b[31mred",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -48,12 +54,19 @@ def breaking(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("argv", [["verify", "aab"], ["explain", "aab"]], ids=lambda argv: argv[0])
+@pytest.mark.parametrize(
+    "argv", [["verify", "aab"], ["explain", "aab"]], ids=lambda argv: argv[0]
+)
 @OPTIONS
 def test_a_bug_is_one_line_and_70(
-    error: BaseException, argv: list[str], options: list[str], monkeypatch: pytest.MonkeyPatch
+    error: BaseException,
+    argv: list[str],
+    options: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Any other exception is told as our bug, by its type and message, without a traceback: never with 1, which means refuted."""
+    """Any other exception is told as our bug, by its type and message, without a traceback:
+    never with 1, which means refuted.
+    """
     breaking(monkeypatch, error)
     result = handcraft(*argv, *options)
     assert (result.code, result.out) == (70, "")
@@ -66,21 +79,31 @@ def test_a_bug_is_one_line_and_70(
         assert found["error"].startswith(f"this is a bug in handcraft: {name}")
     else:
         message = PLAIN.get(name, str(error))
-        assert said == f"this is a bug in handcraft: {name}" + (f": {message}" if message else "")
+        assert said == f"this is a bug in handcraft: {name}" + (
+            f": {message}" if message else ""
+        )
 
 
-def test_the_traceback_is_shown_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_traceback_is_shown_where_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """With HANDCRAFT_DEBUG it comes before the line; where that is empty it does not."""
     breaking(monkeypatch, ZeroDivisionError("division by zero"))
     shown = handcraft("verify", "aab", env={"HANDCRAFT_DEBUG": "1"})
     assert shown.code == 70
     assert shown.err.startswith("Traceback (most recent call last):\n")
-    assert shown.err.endswith("\nthis is a bug in handcraft: ZeroDivisionError: division by zero\n")
-    assert "Traceback" not in handcraft("verify", "aab", env={"HANDCRAFT_DEBUG": ""}).err
+    assert shown.err.endswith(
+        "\nthis is a bug in handcraft: ZeroDivisionError: division by zero\n"
+    )
+    assert (
+        "Traceback" not in handcraft("verify", "aab", env={"HANDCRAFT_DEBUG": ""}).err
+    )
 
 
 @OPTIONS
-def test_interrupted_is_130(options: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_is_130(
+    options: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ctrl-C is no error and no verdict."""
     breaking(monkeypatch, KeyboardInterrupt())
     result = handcraft("verify", "aab", *options)
@@ -96,13 +119,21 @@ def test_a_process_ends_so(here: Path) -> None:
         "from handcraft.cli import main\n"
         "main()\n"
     )
-    assert process(["-c", code], here) == Result(70, "", "this is a bug in handcraft: ZeroDivisionError: division by zero\n")
+    assert process(["-c", code], here) == Result(
+        70, "", "this is a bug in handcraft: ZeroDivisionError: division by zero\n"
+    )
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="no device that is always full"
+)
 @OPTIONS
-def test_an_answer_that_cannot_be_written_is_an_error(options: list[str], here: Path) -> None:
-    """Where the disk under stdout is full nothing is said of the program: code 2, whatever the verdict was."""
+def test_an_answer_that_cannot_be_written_is_an_error(
+    options: list[str], here: Path
+) -> None:
+    """Where the disk under stdout is full nothing is said of the program: code 2, whatever the
+    verdict was.
+    """
     (here / "wrong.py").write_text(WRONG % "after({'a': 'b'})")
     code = (
         "import sys, os\n"
@@ -111,15 +142,24 @@ def test_an_answer_that_cannot_be_written_is_an_error(options: list[str], here: 
         "from handcraft.cli import main\n"
         "main()\n"
     )
-    assert process(["-c", code], here).refusal == "cannot write the answer: No space left on device"
+    assert (
+        process(["-c", code], here).refusal
+        == "cannot write the answer: No space left on device"
+    )
 
 
-@pytest.mark.parametrize("error", [MemoryError(), RecursionError("maximum recursion depth exceeded")], ids=["memory", "depth"])
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RecursionError("maximum recursion depth exceeded")],
+    ids=["memory", "depth"],
+)
 @OPTIONS
 def test_a_proof_that_is_too_large_is_undecided(
     error: Exception, options: list[str], here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a proof needs beyond this machine says nothing of the model: 3, or the verdict of the next method."""
+    """What a proof needs beyond this machine says nothing of the model: 3, or the verdict of
+    the next method.
+    """
 
     def fail(*_: object) -> None:
         raise error
@@ -161,7 +201,9 @@ CLAIMS = [
     "answers('[ab]', {'a': 'bb', 'b': 'aa'}, length=2)",
     "answers('[ab]', lambda text: 'b' if text == 'a' else 'a', stop='b')",
 ]
-METHOD = pytest.mark.parametrize("method", ["certificate,exhaustive,sampled", "exhaustive", "sampled"])
+METHOD = pytest.mark.parametrize(
+    "method", ["certificate,exhaustive,sampled", "exhaustive", "sampled"]
+)
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
@@ -177,14 +219,20 @@ def test_refuted_is_1(claim: str, method: str, options: list[str], here: Path) -
 @pytest.mark.parametrize("query", ["1e30", "-1e30"], ids=["NaN", "infinite"])
 @pytest.mark.parametrize("causal", [True, False], ids=["causal", "not causal"])
 @OPTIONS
-def test_refuted_by_what_is_not_finite_is_1(claim: str, query: str, causal: bool, options: list[str], here: Path) -> None:
-    """Logits that are not finite are wrong, and how they came about can be shown: 1, not the 2 of a prompt that cannot be answered."""
+def test_refuted_by_what_is_not_finite_is_1(
+    claim: str, query: str, causal: bool, options: list[str], here: Path
+) -> None:
+    """Logits that are not finite are wrong, and how they came about can be shown: 1, not the 2
+    of a prompt that cannot be answered.
+    """
     if not causal and claim.startswith("answers") and "length=1" not in claim:
         claim = "answers('[ab]', {'a': 'b', 'b': 'a'}, length=1)"
     (here / "wrong.py").write_text(NOT_FINITE % (query, claim, causal))
     result = handcraft("verify", "wrong.py", "--method", "exhaustive", *options)
     shown(result, options)
-    assert handcraft("trace", "wrong.py", "a", *options).code == 2  # asked for by a user it is an error, as in `run`
+    assert (
+        handcraft("trace", "wrong.py", "a", *options).code == 2
+    )  # asked for by a user it is an error, as in `run`
 
 
 def shown(result: Result, options: list[str]) -> None:
@@ -195,11 +243,16 @@ def shown(result: Result, options: list[str]) -> None:
         assert result.json["counterexample"]["tokens"]
     else:
         assert result.lines[0].startswith("wrong: refuted (")
-        assert any(line.startswith(("  wrong after '", "  wrong at position ")) for line in result.lines)
+        assert any(
+            line.startswith(("  wrong after '", "  wrong at position "))
+            for line in result.lines
+        )
         assert "logits" in result.lines
 
 
-def test_refuted_is_1_where_its_trace_cannot_be_shown(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refuted_is_1_where_its_trace_cannot_be_shown(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The verdict stands where its illustration fails: 1, with a line that says so."""
 
     def fail(*_: object, **__: object) -> None:
@@ -232,14 +285,24 @@ def test_other_ends_are_as_they_were(options: list[str], here: Path) -> None:
 def test_help_names_the_codes() -> None:
     """`--help` says what a code means, and so does the README."""
     words = " ".join(handcraft("--help").out.split())
-    codes = "Exit codes: 0 done; 1 refuted, or a check failed; 2 bad usage or bad input; 3 undecided; 70 a bug in handcraft"
+    codes = (
+        "Exit codes: 0 done; 1 refuted, or a check failed; 2 bad usage or bad input; 3"
+        " undecided; 70 a bug in handcraft"
+    )
     assert codes in words
-    assert codes in " ".join((Path(__file__).parent.parent / "README.md").read_text().split())
+    assert codes in " ".join(
+        (Path(__file__).parent.parent / "README.md").read_text().split()
+    )
 
 
-@pytest.mark.parametrize("arguments", [("verify", "abb"), ("verify", "aab", "--nothing"), ("run", "aab", "x")])
+@pytest.mark.parametrize(
+    "arguments",
+    [("verify", "abb"), ("verify", "aab", "--nothing"), ("run", "aab", "x")],
+)
 def test_with_json_an_error_is_one_object_on_stderr(arguments: tuple[str, ...]) -> None:
-    """A user's error is {"error": ...} there, with the same message and the same code as without."""
+    """A user's error is {"error": ...} there, with the same message and the same code as
+    without.
+    """
     plain, found = handcraft(*arguments), handcraft(*arguments, "--json")
     assert found.err.startswith('{"error": ')
     assert found.refusal == plain.refusal

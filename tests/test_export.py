@@ -26,7 +26,16 @@ from handcraft.runtimes import RUNTIMES, exporting, load_gpt2
 from handcraft.runtimes.agreement import compare
 from handcraft.runtimes.target import Run
 
-FOREIGN = ("torch", "transformers", "tokenizers", "transformer_lens", "onnx", "onnxruntime", "gguf", "jax")
+FOREIGN = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "transformer_lens",
+    "onnx",
+    "onnxruntime",
+    "gguf",
+    "jax",
+)
 
 
 @pytest.fixture
@@ -39,8 +48,15 @@ def bare() -> Any:
             raise ImportError(name)
         return real(name, *rest, **options)
 
-    hidden = {name: module for name, module in sys.modules.items() if name.split(".")[0] not in FOREIGN}
-    with mock.patch.dict(sys.modules, hidden, clear=True), mock.patch.object(builtins, "__import__", absent):
+    hidden = {
+        name: module
+        for name, module in sys.modules.items()
+        if name.split(".")[0] not in FOREIGN
+    }
+    with (
+        mock.patch.dict(sys.modules, hidden, clear=True),
+        mock.patch.object(builtins, "__import__", absent),
+    ):
         yield
 
 
@@ -50,14 +66,27 @@ EXACT = {"contexts": 62, "argmax_disagreements": 0, "max_logit_error": 0.0}
 @pytest.mark.parametrize(
     ("to", "names"),
     [
-        ("gpt2", ["model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json"]),
+        (
+            "gpt2",
+            [
+                "model.safetensors",
+                "config.json",
+                "tokenizer.json",
+                "tokenizer_config.json",
+                "generation_config.json",
+            ],
+        ),
         ("picogpt", ["params.npz", "hparams.json", "encoder.json"]),
         ("nanogpt", ["model.safetensors", "model_args.json", "meta.pkl"]),
     ],
 )
 @pytest.mark.usefixtures("bare")
-def test_the_core_exports_without_any_extra(to: str, names: list[str], tmp_path: Path) -> None:
-    """gpt2, picogpt and nanogpt need nothing but the core; the check is exact for aab, whose weights are whole numbers."""
+def test_the_core_exports_without_any_extra(
+    to: str, names: list[str], tmp_path: Path
+) -> None:
+    """gpt2, picogpt and nanogpt need nothing but the core; the check is exact for aab, whose
+    weights are whole numbers.
+    """
     found = handcraft("export", "aab", "--to", to, "--out", tmp_path / "out", "--json")
     assert found.json == {
         "to": to,
@@ -73,11 +102,19 @@ def test_the_core_exports_without_any_extra(to: str, names: list[str], tmp_path:
     [
         ("onnx", "an ONNX file needs the extra `onnx`: pip install 'handcraft[onnx]'"),
         ("gguf", "a GGUF file needs the extra `gguf`: pip install 'handcraft[gguf]'"),
-        ("transformer-lens", "a bridge needs the extra `transformer-lens`: pip install 'handcraft[transformer-lens]'"),
+        (
+            "transformer-lens",
+            (
+                "a bridge needs the extra `transformer-lens`: pip install"
+                " 'handcraft[transformer-lens]'"
+            ),
+        ),
     ],
 )
 @pytest.mark.usefixtures("bare")
-def test_a_missing_extra_is_one_line_that_names_it(to: str, message: str, tmp_path: Path) -> None:
+def test_a_missing_extra_is_one_line_that_names_it(
+    to: str, message: str, tmp_path: Path
+) -> None:
     """Exit code 2, and nothing is written."""
     found = handcraft("export", "aab", "--to", to, "--out", tmp_path / "out")
     assert (found.code, found.out, found.err) == (2, "", f"error: {message}\n")
@@ -103,27 +140,61 @@ def test_an_unknown_runtime_or_norm_suggests_the_nearest(tmp_path: Path) -> None
     """With all that there are."""
     found = handcraft("export", "aab", "--to", "gpt-2", "--out", tmp_path / "out")
     names = "gpt2, picogpt, nanogpt, transformer-lens, onnx, gguf"
-    assert (found.code, found.err) == (2, f"error: there is no runtime 'gpt-2', only {names}; did you mean 'gpt2'?\n")
-    found = handcraft("export", "aab", "--to", "nanogpt", "--norm", "mirror", "--out", tmp_path / "out")
-    assert (found.code, found.err) == (2, "error: there is no norm of nanogpt 'mirror', only quiet\n")
+    assert (found.code, found.err) == (
+        2,
+        f"error: there is no runtime 'gpt-2', only {names}; did you mean 'gpt2'?\n",
+    )
+    found = handcraft(
+        "export",
+        "aab",
+        "--to",
+        "nanogpt",
+        "--norm",
+        "mirror",
+        "--out",
+        tmp_path / "out",
+    )
+    assert (found.code, found.err) == (
+        2,
+        "error: there is no norm of nanogpt 'mirror', only quiet\n",
+    )
 
 
 def test_an_export_is_not_overwritten_without_force(tmp_path: Path) -> None:
     """Exit code 2 with what would help; with --force the new one is there."""
-    assert handcraft("export", "aab", "--to", "picogpt", "--out", tmp_path / "out").code == 0
+    assert (
+        handcraft("export", "aab", "--to", "picogpt", "--out", tmp_path / "out").code
+        == 0
+    )
     old = files(tmp_path)
     found = handcraft("export", "abc", "--to", "picogpt", "--out", tmp_path / "out")
-    assert (found.code, found.err) == (2, f"error: {tmp_path / 'out/params.npz'} is there already; --force overwrites it\n")
+    assert (found.code, found.err) == (
+        2,
+        (
+            f"error: {tmp_path / 'out/params.npz'} is there already; --force overwrites"
+            " it\n"
+        ),
+    )
     assert files(tmp_path) == old
-    assert handcraft("export", "abc", "--to", "picogpt", "--out", tmp_path / "out", "--force").code == 0
+    assert (
+        handcraft(
+            "export", "abc", "--to", "picogpt", "--out", tmp_path / "out", "--force"
+        ).code
+        == 0
+    )
     assert json.loads(files(tmp_path)["out/encoder.json"]) == {"a": 0, "b": 1, "c": 2}
 
 
 def test_a_built_directory_is_not_exported_into(tmp_path: Path) -> None:
-    """Its program.json speaks of the weights beside it, so that other weights would ruin it; forced or not."""
+    """Its program.json speaks of the weights beside it, so that other weights would ruin it;
+    forced or not.
+    """
     handcraft("build", "aab", "--out", tmp_path)
     found = handcraft("export", "aab", "--to", "gpt2", "--out", tmp_path, "--force")
-    message = f"{tmp_path / 'program.json'} belongs to other files, which this export would not replace; remove it first"
+    message = (
+        f"{tmp_path / 'program.json'} belongs to other files, which this export would"
+        " not replace; remove it first"
+    )
     assert (found.code, found.err) == (2, f"error: {message}\n")
     assert handcraft("verify", tmp_path).code == 0
 
@@ -132,8 +203,13 @@ def test_a_link_is_refused(tmp_path: Path) -> None:
     """A link in the place of the directory, forced or not."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "out").symlink_to(tmp_path / "elsewhere")
-    found = handcraft("export", "aab", "--to", "gpt2", "--out", tmp_path / "out", "--force")
-    assert (found.code, found.err) == (2, f"error: {tmp_path / 'out'} is a symbolic link; name a directory of its own\n")
+    found = handcraft(
+        "export", "aab", "--to", "gpt2", "--out", tmp_path / "out", "--force"
+    )
+    assert (found.code, found.err) == (
+        2,
+        f"error: {tmp_path / 'out'} is a symbolic link; name a directory of its own\n",
+    )
     assert files(tmp_path / "elsewhere") == {}
 
 
@@ -146,20 +222,31 @@ def wrong(_: Path) -> Run:
 def liar(monkeypatch: pytest.MonkeyPatch) -> None:
     """gpt2, whose files do not compute what the model does."""
     honest = RUNTIMES["gpt2"]
-    monkeypatch.setitem(exporting.RUNTIMES, "gpt2", dataclasses.replace(honest, run=wrong))
+    monkeypatch.setitem(
+        exporting.RUNTIMES, "gpt2", dataclasses.replace(honest, run=wrong)
+    )
 
 
 @pytest.mark.usefixtures("liar")
 def test_a_failed_check_exits_1_and_leaves_nothing(tmp_path: Path) -> None:
     """The error says in how many contexts, --json the whole check; no file stays."""
-    message = "aab in gpt2 chooses another token in 46 of 62 contexts, so nothing was written; --norm quiet may do better"
-    found = handcraft("export", "aab", "--to", "gpt2", "--out", tmp_path / "deep/out", "--json")
+    message = (
+        "aab in gpt2 chooses another token in 46 of 62 contexts, so nothing was"
+        " written; --norm quiet may do better"
+    )
+    found = handcraft(
+        "export", "aab", "--to", "gpt2", "--out", tmp_path / "deep/out", "--json"
+    )
     assert (found.code, json.loads(found.err)) == (1, {"error": message})
     assert json.loads(found.out) == {
         "to": "gpt2",
         "out": str(tmp_path / "deep/out"),
         "files": [],
-        "check": {"contexts": 62, "argmax_disagreements": 46, "max_logit_error": 2048.0},
+        "check": {
+            "contexts": 62,
+            "argmax_disagreements": 46,
+            "max_logit_error": 2048.0,
+        },
     }
     assert list(tmp_path.iterdir()) == []
     with Refused(ExportError, message):
@@ -172,24 +259,37 @@ def test_a_failed_check_exits_1_and_leaves_nothing(tmp_path: Path) -> None:
         (
             "picogpt",
             {"activation": "relu"},
-            "picoGPT has gelu and a causal mask; build the program with activation='gelu' and causal=True",
+            (
+                "picoGPT has gelu and a causal mask; build the program with"
+                " activation='gelu' and causal=True"
+            ),
         ),
         (
             "nanogpt",
             {"causal": False},
-            "nanoGPT has gelu and a causal mask; build the program with activation='gelu' and causal=True",
+            (
+                "nanoGPT has gelu and a causal mask; build the program with"
+                " activation='gelu' and causal=True"
+            ),
         ),
         (
             "gpt2",
             {"causal": False},
-            "stock GPT-2 is causal; a program with causal=False can be exported to onnx or transformer-lens",
+            (
+                "stock GPT-2 is causal; a program with causal=False can be exported to"
+                " onnx or transformer-lens"
+            ),
         ),
     ],
 )
-def test_what_a_runtime_cannot_compute_is_refused(to: str, changes: Mapping[str, Any], message: str, tmp_path: Path) -> None:
+def test_what_a_runtime_cannot_compute_is_refused(
+    to: str, changes: Mapping[str, Any], message: str, tmp_path: Path
+) -> None:
     """An activation it does not have, or attention without a mask; before anything is written."""
     program = bundled_program("baby_gpt")
-    fields = {field: getattr(program, field) for field in Program.model_fields} | changes
+    fields = {
+        field: getattr(program, field) for field in Program.model_fields
+    } | changes
     with Refused(ProgramError, message):
         exporting.export(Program(**fields).build(), to, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
@@ -197,29 +297,64 @@ def test_what_a_runtime_cannot_compute_is_refused(to: str, changes: Mapping[str,
 
 def test_an_export_is_float32(tmp_path: Path) -> None:
     """The formats hold it, and the check compares in it."""
-    with Refused(WeightsError, "an export holds float32, this model is float64; build it in float32"):
+    with Refused(
+        WeightsError,
+        "an export holds float32, this model is float64; build it in float32",
+    ):
         exporting.export(bundled_model("aab", "float64"), "gpt2", tmp_path / "out")
 
 
 @pytest.mark.parametrize(
-    ("norm", "limit", "instead"), [("quiet", "7.39e+05", "; --norm mirror may do better"), ("mirror", "2.67e+08", "")]
+    ("norm", "limit", "instead"),
+    [
+        ("quiet", "7.39e+05", "; --norm mirror may do better"),
+        ("mirror", "2.67e+08", ""),
+    ],
 )
-def test_a_stream_past_what_a_norm_leaves_alone_is_refused(norm: str, limit: str, instead: str, tmp_path: Path) -> None:
-    """Weights of 2^40: the tokens would be right, the logits not; that is known before anything is written."""
-    source = Path(bundled()["aab"]).read_text().replace("LARGE = 1024", "LARGE = 2.0**40")
+def test_a_stream_past_what_a_norm_leaves_alone_is_refused(
+    norm: str, limit: str, instead: str, tmp_path: Path
+) -> None:
+    """Weights of 2^40: the tokens would be right, the logits not; that is known before anything
+    is written.
+    """
+    source = (
+        Path(bundled()["aab"]).read_text().replace("LARGE = 1024", "LARGE = 2.0**40")
+    )
     (tmp_path / "large.py").write_text(source)
-    found = handcraft("export", tmp_path / "large.py", "--to", "gpt2", "--norm", norm, "--out", tmp_path / "out")
-    said = f"the layer norms of '{norm}' do nothing to a stream below {limit} alone, so nothing was written{instead}"
+    found = handcraft(
+        "export",
+        tmp_path / "large.py",
+        "--to",
+        "gpt2",
+        "--norm",
+        norm,
+        "--out",
+        tmp_path / "out",
+    )
+    said = (
+        f"the layer norms of '{norm}' do nothing to a stream below {limit} alone, so"
+        f" nothing was written{instead}"
+    )
     assert found.code == 1
-    assert found.err == f"error: large in gpt2: the lane token:a can be up to 3.3e+12 after the attention of block 0, and {said}\n"
+    assert (
+        found.err
+        == "error: large in gpt2: the lane token:a can be up to 3.3e+12 after the"
+        f" attention of block 0, and {said}\n"
+    )
     assert not (tmp_path / "out").exists()
 
 
-def test_tokens_that_come_back_as_others_are_no_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tokens_that_come_back_as_others_are_no_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The tokens are read back as well as the weights."""
-    other = dataclasses.replace(RUNTIMES["gpt2"], vocabulary=lambda _: bundled_model("abc").vocabulary)
+    other = dataclasses.replace(
+        RUNTIMES["gpt2"], vocabulary=lambda _: bundled_model("abc").vocabulary
+    )
     monkeypatch.setitem(exporting.RUNTIMES, "gpt2", other)
-    with Refused(WeightsError, "gpt2 cannot hold the tokens of aab: read back, they are others"):
+    with Refused(
+        WeightsError, "gpt2 cannot hold the tokens of aab: read back, they are others"
+    ):
         exporting.export(bundled_model("aab"), "gpt2", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
@@ -228,25 +363,36 @@ def test_tokens_that_come_back_as_others_are_no_export(tmp_path: Path, monkeypat
 def test_a_program_without_layers(to: str, tmp_path: Path) -> None:
     """The unembedding of the embedding: a model like any other."""
     t = token("ab")
-    program = Program(name="echo", embedding=(t,), layers=(), n_ctx=3, claim=after({"a": "a", "b": "b"}))
+    program = Program(
+        name="echo",
+        embedding=(t,),
+        layers=(),
+        n_ctx=3,
+        claim=after({"a": "a", "b": "b"}),
+    )
     assert exporting.export(program.build(), to, tmp_path / "out").check.holds
 
 
 def test_an_unknown_letter_stays_one_whatever_the_tokens_are(tmp_path: Path) -> None:
     """The name for what is no token is not the name of a token."""
     t = token(["[UNK]", "a"])
-    program = Program(name="unk", embedding=(t,), layers=(), n_ctx=3, claim=after({("a",): "a"}))
+    program = Program(
+        name="unk", embedding=(t,), layers=(), n_ctx=3, claim=after({("a",): "a"})
+    )
     exporting.export(program.build(), "gpt2", tmp_path / "out")
-    assert json.loads((tmp_path / "out/tokenizer.json").read_text())["model"]["unk_token"] == "[[UNK]]"
+    assert (
+        json.loads((tmp_path / "out/tokenizer.json").read_text())["model"]["unk_token"]
+        == "[[UNK]]"
+    )
 
 
 def test_a_stop_by_the_system_leaves_nothing(tmp_path: Path) -> None:
     """SIGTERM while the check runs: the hidden directory is gone too."""
     code = (
-        "import os, signal, handcraft.runtimes.exporting as e; "
-        "e.compare = lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM); "
-        f"import sys; sys.argv = ['handcraft', 'export', 'aab', '--to', 'gpt2', '--out', {str(tmp_path / 'out')!r}]; "
-        "from handcraft.cli import main; main()"
+        "import os, signal, handcraft.runtimes.exporting as e; e.compare = lambda *_,"
+        " **__: os.kill(os.getpid(), signal.SIGTERM); import sys; sys.argv ="
+        " ['handcraft', 'export', 'aab', '--to', 'gpt2', '--out',"
+        f" {str(tmp_path / 'out')!r}]; from handcraft.cli import main; main()"
     )
     assert process(["-c", code], tmp_path).code == 143
     assert list(tmp_path.iterdir()) == []
@@ -256,11 +402,17 @@ def test_a_stop_by_the_system_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_gpt2_directory_is_read_again(tmp_path: Path) -> None:
-    """Our own reader of Hugging Face's checkpoints: the same tokens, the same window, the same logits."""
+    """Our own reader of Hugging Face's checkpoints: the same tokens, the same window, the same
+    logits.
+    """
     model = bundled_model("fizzbuzz")
     exporting.export(model, "gpt2", tmp_path / "fizzbuzz")
     again = load_gpt2(tmp_path / "fizzbuzz")
-    assert (again.vocabulary, again.n_ctx, again.epsilon) == (model.vocabulary, model.n_ctx, 2.0**80)
+    assert (again.vocabulary, again.n_ctx, again.epsilon) == (
+        model.vocabulary,
+        model.n_ctx,
+        2.0**80,
+    )
     assert compare(model, again).argmax_disagreements == 0
     assert again.generate("^15=", 1) == model.generate("^15=") == "FizzBuzz"
 
@@ -268,9 +420,14 @@ def test_a_gpt2_directory_is_read_again(tmp_path: Path) -> None:
 def test_relu_is_a_field_of_the_config(tmp_path: Path) -> None:
     """GPT-2's config names the activation."""
     program = bundled_program("baby_gpt")
-    fields = {field: getattr(program, field) for field in Program.model_fields} | {"activation": "relu"}
+    fields = {field: getattr(program, field) for field in Program.model_fields} | {
+        "activation": "relu"
+    }
     exporting.export(Program(**fields).build(), "gpt2", tmp_path / "out")
-    assert json.loads((tmp_path / "out/config.json").read_text())["activation_function"] == "relu"
+    assert (
+        json.loads((tmp_path / "out/config.json").read_text())["activation_function"]
+        == "relu"
+    )
 
 
 def test_the_stop_token_ends_generation(tmp_path: Path) -> None:
@@ -278,8 +435,11 @@ def test_the_stop_token_ends_generation(tmp_path: Path) -> None:
     exporting.export(bundled_model("nim"), "gpt2", tmp_path / "out")
     stop = bundled_model("nim").vocabulary.ids["$"]
     assert json.loads((tmp_path / "out/generation_config.json").read_text()) == {
-        "do_sample": False, "max_length": 8, "eos_token_id": stop, "pad_token_id": stop,
-    }  # fmt: skip
+        "do_sample": False,
+        "max_length": 8,
+        "eos_token_id": stop,
+        "pad_token_id": stop,
+    }
 
 
 def test_the_bare_dict_of_picogpt(tmp_path: Path) -> None:
@@ -287,7 +447,10 @@ def test_the_bare_dict_of_picogpt(tmp_path: Path) -> None:
     model = bundled_model("aab")
     exporting.export(model, "picogpt", tmp_path / "out", norm="none")
     arrays = np.load(tmp_path / "out/params.npz")
-    np.testing.assert_array_equal(arrays["blocks.0.attn.c_attn.w"], model.weights["blocks"][0]["attn"]["c_attn"]["w"])
+    np.testing.assert_array_equal(
+        arrays["blocks.0.attn.c_attn.w"],
+        model.weights["blocks"][0]["attn"]["c_attn"]["w"],
+    )
     assert json.loads((tmp_path / "out/hparams.json").read_text()) == {
         "n_vocab": 2,
         "n_ctx": 5,
@@ -298,10 +461,18 @@ def test_the_bare_dict_of_picogpt(tmp_path: Path) -> None:
 
 
 def test_nanogpts_arrays_and_letters(tmp_path: Path) -> None:
-    """Linear weights are turned round, the unembedding stands beside wte, and the letters are those of its sample.py."""
+    """Linear weights are turned round, the unembedding stands beside wte, and the letters are
+    those of its sample.py.
+    """
     exporting.export(bundled_model("aab"), "nanogpt", tmp_path / "out")
     arrays: dict[str, Array] = load_file(tmp_path / "out/model.safetensors")
     assert arrays["transformer.h.0.attn.c_attn.weight"].shape == (48, 16)
-    np.testing.assert_array_equal(arrays["lm_head.weight"], arrays["transformer.wte.weight"])
+    np.testing.assert_array_equal(
+        arrays["lm_head.weight"], arrays["transformer.wte.weight"]
+    )
     letters = pickle.loads((tmp_path / "out/meta.pkl").read_bytes())
-    assert letters == {"vocab_size": 2, "stoi": {"a": 0, "b": 1}, "itos": {0: "a", 1: "b"}}
+    assert letters == {
+        "vocab_size": 2,
+        "stoi": {"a": 0, "b": 1},
+        "itos": {0: "a", 1: "b"},
+    }

@@ -1,4 +1,6 @@
-"""The gate of real runs: what a proof states that no run bears out is never `proved`, whoever accepted it."""
+"""The gate of real runs: what a proof states that no run bears out is never `proved`, whoever
+accepted it.
+"""
 
 from __future__ import annotations
 
@@ -11,26 +13,33 @@ from conftest import bundled_model
 from handcraft import Model, after
 from handcraft.proof import Report, verify
 from handcraft.proof import prove as certified
-from handcraft.proof.prover.recorder import Recorded, Recorder
 from handcraft.proof.checker import Found
+from handcraft.proof.prover.recorder import Recorded, Recorder
 
 BUG = "; this is a bug of handcraft"
 
 
 def honest(model: Model) -> Found:
     """What the checker finds of an honest certificate."""
-    return Recorder(model, model.program.claim, float("inf"), lambda *_: None).recorded().found  # type: ignore[union-attr, arg-type]
+    return (
+        Recorder(model, model.program.claim, float("inf"), lambda *_: None)
+        .recorded()
+        .found
+    )  # type: ignore[union-attr, arg-type]
 
 
 def with_found(monkeypatch: pytest.MonkeyPatch, model: Model, found: Found) -> Report:
     """The verdict where the checker is made to have found this."""
-    monkeypatch.setattr(certified, "recorded", lambda _: Recorded(None, found))  # type: ignore[arg-type]
+    nothing = Recorded(None, found)  # type: ignore[arg-type]
+    monkeypatch.setattr(certified, "recorded", lambda _: nothing)
     return verify(model)
 
 
 def changed(found: Found, **fields: Any) -> Found:
     """The first example with other fields."""
-    return replace(found, examples=[replace(found.examples[0], **fields), *found.examples[1:]])
+    return replace(
+        found, examples=[replace(found.examples[0], **fields), *found.examples[1:]]
+    )
 
 
 def test_what_is_true_is_proved(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,11 +48,16 @@ def test_what_is_true_is_proved(monkeypatch: pytest.MonkeyPatch) -> None:
     assert with_found(monkeypatch, model, honest(model)).verdict == "proved"
 
 
-def test_a_margin_that_a_run_undercuts_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_margin_that_a_run_undercuts_is_a_bug(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """1023 is the least margin of aab; a proof of 1024 is none."""
     model = bundled_model("aab")
     report = with_found(monkeypatch, model, replace(honest(model), margin=1024.0))
-    said = "a proof was found and checked, but a real run has the margin 1023, and the proof says at least 1024" + BUG
+    said = (
+        "a proof was found and checked, but a real run has the margin 1023, and the"
+        " proof says at least 1024" + BUG
+    )
     assert (report.verdict, report.reason) == ("unknown", said)
 
 
@@ -53,20 +67,30 @@ def test_an_error_that_a_run_exceeds_is_a_bug(monkeypatch: pytest.MonkeyPatch) -
     report = with_found(monkeypatch, model, replace(honest(model), error=0.0))
     assert report.verdict == "unknown"
     assert report.reason is not None
-    assert report.reason.startswith("a proof was found and checked, but a real run has the error ")
+    assert report.reason.startswith(
+        "a proof was found and checked, but a real run has the error "
+    )
     assert report.reason.endswith("and the proof says at most 0" + BUG)
 
 
-def test_an_example_with_another_token_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_example_with_another_token_is_a_bug(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The proof took another token for right than the claim says."""
     model = bundled_model("aab")
     found = honest(model)
-    report = with_found(monkeypatch, model, changed(found, expected=1 - found.examples[0].expected))
+    report = with_found(
+        monkeypatch, model, changed(found, expected=1 - found.examples[0].expected)
+    )
     assert report.verdict == "unknown"
-    assert "the claim does not say there what the proof takes for right" in (report.reason or "")
+    assert "the claim does not say there what the proof takes for right" in (
+        report.reason or ""
+    )
 
 
-def test_an_example_outside_its_bounds_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_example_outside_its_bounds_is_a_bug(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A logit of the example lies elsewhere."""
     model = bundled_model("aab")
     found = honest(model)
@@ -76,11 +100,15 @@ def test_an_example_outside_its_bounds_is_a_bug(monkeypatch: pytest.MonkeyPatch)
     assert "as the proof says" in (report.reason or "")
 
 
-def test_a_wrong_model_that_was_proved_is_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_model_that_was_proved_is_refuted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Every context of a small model is run, whatever the proof says."""
     model = bundled_model("aab")
     found = replace(honest(model), examples=[])
-    program = model.program.model_copy(update={"claim": after({"aa": "a", "ab": "a", "ba": "a"})})  # type: ignore[union-attr]
+    program = model.program.model_copy(
+        update={"claim": after({"aa": "a", "ab": "a", "ba": "a"})}
+    )  # type: ignore[union-attr]
     wrong = program.build()
     report = with_found(monkeypatch, wrong, found)
     assert (report.verdict, report.exit_code) == ("refuted", 1)

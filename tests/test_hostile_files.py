@@ -27,9 +27,11 @@ from handcraft.core.weights import (
     sha256,
     to_npz,
     to_safetensors,
-)  # fmt: skip
+)
 
-SMALL = random_weights(0, n_layer=1, n_embd=2, n_inner=1, n_vocab=2, n_ctx=2, dtype="float32")
+SMALL = random_weights(
+    0, n_layer=1, n_embd=2, n_inner=1, n_vocab=2, n_ctx=2, dtype="float32"
+)
 
 
 # ---------------------------------------------------------------- hostile files
@@ -41,7 +43,9 @@ def safetensors(header: object, body: bytes = b"") -> bytes:
     return struct.pack("<Q", len(text)) + text + body
 
 
-def entry(name: str, shape: list[int], dtype: str = "F32", size: int | None = None) -> dict[str, Any]:
+def entry(
+    name: str, shape: list[int], dtype: str = "F32", size: int | None = None
+) -> dict[str, Any]:
     """A header with one array that starts at 0."""
     count = 4 * int(np.prod(shape)) if size is None else size
     return {name: {"dtype": dtype, "shape": shape, "data_offsets": [0, count]}}
@@ -66,7 +70,9 @@ def arrays(**changes: Any) -> bytes:
     """A whole safetensors file with some arrays changed; __ stands for a dot."""
     from safetensors.numpy import save
 
-    found = flatten(SMALL) | {name.replace("__", "."): np.asarray(value) for name, value in changes.items()}
+    found = flatten(SMALL) | {
+        name.replace("__", "."): np.asarray(value) for name, value in changes.items()
+    }
     return save({name: np.ascontiguousarray(array) for name, array in found.items()})
 
 
@@ -79,7 +85,9 @@ def to_member(array: Any) -> bytes:
 
 def broken_deflate() -> bytes:
     """A compressed npz whose compressed bytes are not."""
-    data = bytearray(npz({"wte.npy": to_member(np.arange(2000.0))}, zipfile.ZIP_DEFLATED))
+    data = bytearray(
+        npz({"wte.npy": to_member(np.arange(2000.0))}, zipfile.ZIP_DEFLATED)
+    )
     data[40:200] = b"\xff" * 160
     return bytes(data)
 
@@ -88,45 +96,165 @@ FLOAT = np.zeros((2, 2), dtype=np.float32)
 HEADER = "{'descr': '<f4', 'fortran_order': False, 'shape': %s}"
 BOMB = npz({"wte.npy": npy(HEADER % "(4194304,)", b"\0" * 2**24)}, zipfile.ZIP_DEFLATED)
 HOSTILE: dict[str, tuple[str, bytes | Callable[[], bytes], str]] = {
-    "an empty file": (".safetensors", b"", "not a whole safetensors file: its header is cut off or too long"),
-    "a header past the file": (".safetensors", struct.pack("<Q", 2**60), "not a whole safetensors file: its header is cut off or too long"),
-    "a header that is no JSON": (".safetensors", safetensors("{x}"), "not valid JSON: Expecting property name"),
-    "a header that is a list": (".safetensors", safetensors("[]"), "the JSON must be an object, found list"),
+    "an empty file": (
+        ".safetensors",
+        b"",
+        "not a whole safetensors file: its header is cut off or too long",
+    ),
+    "a header past the file": (
+        ".safetensors",
+        struct.pack("<Q", 2**60),
+        "not a whole safetensors file: its header is cut off or too long",
+    ),
+    "a header that is no JSON": (
+        ".safetensors",
+        safetensors("{x}"),
+        "not valid JSON: Expecting property name",
+    ),
+    "a header that is a list": (
+        ".safetensors",
+        safetensors("[]"),
+        "the JSON must be an object, found list",
+    ),
     "no arrays": (".safetensors", safetensors({}), "wte is missing"),
-    "duplicate keys": (".safetensors", safetensors('{"wte": 1, "wte": 2}'), "the key 'wte' stands twice in the JSON"),
-    "a strange dtype": (".safetensors", safetensors(entry("wte", [1], "I64", 8), b"\0" * 8), "wte is not an array of float32"),
-    "a dtype that is a list": (".safetensors", safetensors({"wte": {"dtype": [], "shape": [0], "data_offsets": [0, 0]}}), "wte is not an array of"),
-    "an entry that is a number": (".safetensors", safetensors({"wte": 3}), "wte is not an array of float32"),
-    "a shape beyond the data": (".safetensors", safetensors(entry("wte", [10**9, 10**9], size=4), b"\0" * 4), "not a whole safetensors file: "),
-    "a shape past 64 bits": (".safetensors", safetensors(entry("wte", [2**62, 2**62], size=4), b"\0" * 4), "not a whole safetensors file: "),
-    "trailing bytes": (".safetensors", lambda: arrays() + b"x", "not a whole safetensors file: "),
-    "a truncated file": (".safetensors", lambda: arrays()[:-1], "not a whole safetensors file: "),
-    "a path for a name": (".safetensors", lambda: arrays(**{"../../x": FLOAT}), "'../../x' is not the name of a GPT-2 weight"),
-    "a name with an escape": (".safetensors", lambda: arrays(**{"\x1b[2J": FLOAT}), r"'\x1b[2J' is not the name of a GPT-2 weight"),
-    "a block out of order": (".safetensors", lambda: arrays(blocks__7__ln_1__g=FLOAT[0]), "the blocks must be numbered from 0 without a gap"),
-    "half of a pair": (".safetensors", lambda: arrays(blocks__1__ln_1__g=FLOAT[0]), "blocks.1.ln_1.b is missing"),
-    "half of a part": (".safetensors", lambda: arrays(blocks__1__mlp__c_fc__w=FLOAT), "blocks.1.mlp.c_fc.b is missing"),
-    "NaN": (".safetensors", lambda: arrays(wte=FLOAT * np.nan), "wte holds a value that is not finite"),
-    "infinity": (".npz", lambda: to_npz(SMALL | {"wpe": FLOAT + np.float32("inf")}), "wpe holds a value that is not finite"),
+    "duplicate keys": (
+        ".safetensors",
+        safetensors('{"wte": 1, "wte": 2}'),
+        "the key 'wte' stands twice in the JSON",
+    ),
+    "a strange dtype": (
+        ".safetensors",
+        safetensors(entry("wte", [1], "I64", 8), b"\0" * 8),
+        "wte is not an array of float32",
+    ),
+    "a dtype that is a list": (
+        ".safetensors",
+        safetensors({"wte": {"dtype": [], "shape": [0], "data_offsets": [0, 0]}}),
+        "wte is not an array of",
+    ),
+    "an entry that is a number": (
+        ".safetensors",
+        safetensors({"wte": 3}),
+        "wte is not an array of float32",
+    ),
+    "a shape beyond the data": (
+        ".safetensors",
+        safetensors(entry("wte", [10**9, 10**9], size=4), b"\0" * 4),
+        "not a whole safetensors file: ",
+    ),
+    "a shape past 64 bits": (
+        ".safetensors",
+        safetensors(entry("wte", [2**62, 2**62], size=4), b"\0" * 4),
+        "not a whole safetensors file: ",
+    ),
+    "trailing bytes": (
+        ".safetensors",
+        lambda: arrays() + b"x",
+        "not a whole safetensors file: ",
+    ),
+    "a truncated file": (
+        ".safetensors",
+        lambda: arrays()[:-1],
+        "not a whole safetensors file: ",
+    ),
+    "a path for a name": (
+        ".safetensors",
+        lambda: arrays(**{"../../x": FLOAT}),
+        "'../../x' is not the name of a GPT-2 weight",
+    ),
+    "a name with an escape": (
+        ".safetensors",
+        lambda: arrays(**{"\x1b[2J": FLOAT}),
+        r"'\x1b[2J' is not the name of a GPT-2 weight",
+    ),
+    "a block out of order": (
+        ".safetensors",
+        lambda: arrays(blocks__7__ln_1__g=FLOAT[0]),
+        "the blocks must be numbered from 0 without a gap",
+    ),
+    "half of a pair": (
+        ".safetensors",
+        lambda: arrays(blocks__1__ln_1__g=FLOAT[0]),
+        "blocks.1.ln_1.b is missing",
+    ),
+    "half of a part": (
+        ".safetensors",
+        lambda: arrays(blocks__1__mlp__c_fc__w=FLOAT),
+        "blocks.1.mlp.c_fc.b is missing",
+    ),
+    "NaN": (
+        ".safetensors",
+        lambda: arrays(wte=FLOAT * np.nan),
+        "wte holds a value that is not finite",
+    ),
+    "infinity": (
+        ".npz",
+        lambda: to_npz(SMALL | {"wpe": FLOAT + np.float32("inf")}),
+        "wpe holds a value that is not finite",
+    ),
     "no zip": (".npz", b"PK", "not a whole npz file: "),
     "a truncated zip": (".npz", lambda: to_npz(SMALL)[:-30], "not a whole npz file: "),
     "a text for an array": (".npz", npz({"wte.npy": b"hello"}), "not an array: "),
-    "4 TiB in a few bytes": (".npz", npz({"wte.npy": npy(HEADER % "(1048576, 1048576)")}), "an array says it has shape (1048576, 1048576), but holds 0 bytes"),
-    "a negative shape": (".npz", npz({"wte.npy": npy(HEADER % "(-2, -2)", b"\0" * 16)}), "not an array: "),
-    "an object array": (".npz", npz({"wte.npy": npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", b"\0" * 8)}), "an array of object; expected float32"),
-    "a header that is code": (".npz", npz({"wte.npy": npy("__import__('os').system('false')")}), "not an array: "),
-    "a header of 1 MB": (".npz", npz({"wte.npy": b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**20) + b" " * 2**20}), "not an array: "),
-    "an array twice": (".npz", lambda: npz({"wte.npy": b"", "wpe.npy": b""}).replace(b"wpe", b"wte"), "an array stands twice"),
-    "a path in a zip": (".npz", lambda: npz({"../../x.npy": to_member(FLOAT)}), "'../../x' is not the name of a GPT-2 weight"),
-    "pickle": (".npz", npz({"wte.npy": b"\x80\x04cos\nsystem\n(S'false'\ntR."}), "not an array: "),
+    "4 TiB in a few bytes": (
+        ".npz",
+        npz({"wte.npy": npy(HEADER % "(1048576, 1048576)")}),
+        "an array says it has shape (1048576, 1048576), but holds 0 bytes",
+    ),
+    "a negative shape": (
+        ".npz",
+        npz({"wte.npy": npy(HEADER % "(-2, -2)", b"\0" * 16)}),
+        "not an array: ",
+    ),
+    "an object array": (
+        ".npz",
+        npz(
+            {
+                "wte.npy": npy(
+                    "{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", b"\0" * 8
+                )
+            }
+        ),
+        "an array of object; expected float32",
+    ),
+    "a header that is code": (
+        ".npz",
+        npz({"wte.npy": npy("__import__('os').system('false')")}),
+        "not an array: ",
+    ),
+    "a header of 1 MB": (
+        ".npz",
+        npz(
+            {"wte.npy": b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**20) + b" " * 2**20}
+        ),
+        "not an array: ",
+    ),
+    "an array twice": (
+        ".npz",
+        lambda: npz({"wte.npy": b"", "wpe.npy": b""}).replace(b"wpe", b"wte"),
+        "an array stands twice",
+    ),
+    "a path in a zip": (
+        ".npz",
+        lambda: npz({"../../x.npy": to_member(FLOAT)}),
+        "'../../x' is not the name of a GPT-2 weight",
+    ),
+    "pickle": (
+        ".npz",
+        npz({"wte.npy": b"\x80\x04cos\nsystem\n(S'false'\ntR."}),
+        "not an array: ",
+    ),
     "a zip bomb": (".npz", BOMB, "its arrays would need more than 1048576 bytes"),
     "broken compression": (".npz", broken_deflate, "not a whole npz file: "),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-def test_hostile_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
-    """A damaged or malicious file is a WeightsError that names it and says why; nothing is allocated or executed for it."""
+def test_hostile_files_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    """A damaged or malicious file is a WeightsError that names it and says why; nothing is
+    allocated or executed for it.
+    """
     if case == "a zip bomb":
         monkeypatch.setattr(module, "MAX_BYTES", 2**20)
     ending, data, message = HOSTILE[case]
@@ -137,9 +265,17 @@ def test_hostile_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert str(caught.value).startswith(f"{path}: {message}")
 
 
-@given(st.integers(0, 10**6), st.integers(0, 255), st.sampled_from([".safetensors", ".npz"]))
-def test_an_altered_byte_is_no_crash(tmp_path_factory: pytest.TempPathFactory, at: int, byte: int, ending: str) -> None:
-    """Whatever byte of a file is altered, it is read, or refused with a WeightsError; with its hash it is always refused."""
+@given(
+    st.integers(0, 10**6),
+    st.integers(0, 255),
+    st.sampled_from([".safetensors", ".npz"]),
+)
+def test_an_altered_byte_is_no_crash(
+    tmp_path_factory: pytest.TempPathFactory, at: int, byte: int, ending: str
+) -> None:
+    """Whatever byte of a file is altered, it is read, or refused with a WeightsError; with its
+    hash it is always refused.
+    """
     data = bytearray(to_npz(SMALL) if ending == ".npz" else to_safetensors(SMALL))
     sha = sha256(bytes(data))
     data[at % len(data)] ^= byte or 1
@@ -153,12 +289,16 @@ def test_an_altered_byte_is_no_crash(tmp_path_factory: pytest.TempPathFactory, a
         named = True
     assert named
     with Refused(
-        WeightsError, f"{path} is not the file that was built: its SHA-256 is {sha256(bytes(data))[:12]}..., expected {sha[:12]}..."
+        WeightsError,
+        f"{path} is not the file that was built: its SHA-256 is"
+        f" {sha256(bytes(data))[:12]}..., expected {sha[:12]}...",
     ):
         load_weights(path, sha)
 
 
-def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A missing file, a folder and a file past the bound are refused by name, unread."""
     path = tmp_path / "model.safetensors"
     with Refused(WeightsError, f"{path} does not exist"):
@@ -181,10 +321,22 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ('{"a": -Infinity}', "-Infinity is not a number of JSON"),
         ('{"a": {"b": 1, "b": 1}}', "the key 'b' stands twice in the JSON"),
         ("3", "the JSON must be an object, found int"),
-        ("{" * 3, "not valid JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
-        ('{"a":' + "[" * MAX_DEPTH + "]" * MAX_DEPTH + "}", f"the JSON is nested deeper than {MAX_DEPTH}"),
+        (
+            "{" * 3,
+            (
+                "not valid JSON: Expecting property name enclosed in double quotes:"
+                " line 1 column 2 (char 1)"
+            ),
+        ),
+        (
+            '{"a":' + "[" * MAX_DEPTH + "]" * MAX_DEPTH + "}",
+            f"the JSON is nested deeper than {MAX_DEPTH}",
+        ),
         ("[" * 10**5, f"the JSON is nested deeper than {MAX_DEPTH}"),
-        (" " * (MAX_JSON + 1), f"the JSON has {MAX_JSON + 1} bytes; at most {MAX_JSON} are read"),
+        (
+            " " * (MAX_JSON + 1),
+            f"the JSON has {MAX_JSON + 1} bytes; at most {MAX_JSON} are read",
+        ),
     ],
 )
 def test_json_is_bounded(text: str, message: str) -> None:
@@ -193,7 +345,15 @@ def test_json_is_bounded(text: str, message: str) -> None:
         parse_json(text)
 
 
-@pytest.mark.parametrize("data", [b"\xff\xfe", b'{"a": ' + b"9" * 5000 + b"}", b'{"a": "\x01"}', b'\xef\xbb\xbf{"a": 1}'])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff\xfe",
+        b'{"a": ' + b"9" * 5000 + b"}",
+        b'{"a": "\x01"}',
+        b'\xef\xbb\xbf{"a": 1}',
+    ],
+)
 def test_json_that_is_none_is_refused(data: bytes) -> None:
     """Bytes that are no UTF-8, or no JSON, are refused and never crash."""
     with pytest.raises(WeightsError, match="not valid JSON: "):

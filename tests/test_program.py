@@ -36,7 +36,9 @@ SLOTS = "position, token, v"
 
 def mine(*layers: Any, **fields: Any) -> Program:
     """A program with the slots p, t and v."""
-    return Program(**({"name": "mine", "embedding": (p, t, v), "layers": layers} | fields))
+    return Program(
+        **({"name": "mine", "embedding": (p, t, v), "layers": layers} | fields)
+    )
 
 
 def head(**fields: Any) -> Head:
@@ -48,7 +50,9 @@ def head(**fields: Any) -> Head:
 
 
 def test_vocabulary_and_window_come_from_the_tables() -> None:
-    """The tokens are those that the tables name, in their order, the window is that of the position tables."""
+    """The tokens are those that the tables name, in their order, the window is that of the
+    position tables.
+    """
     s = slot("s", token={"b": 1, "c": 2})
     program = Program(embedding=(s, position(4), token("ab")))
     assert (program.vocabulary, program.n_ctx) == (("b", "c", "a"), 4)
@@ -71,8 +75,11 @@ def test_bare_rules_are_blocks() -> None:
     neuron = Neuron(when=v, adds={v: 1})
     program = mine(head(), MLP([neuron]), neuron, Block([head()], MLP([neuron])))
     assert program.layers == (
-        Layer(heads=(head(),)), Layer(mlp=MLP([neuron])), Layer(mlp=MLP([neuron])), Layer(heads=(head(),), mlp=MLP([neuron])),
-    )  # fmt: skip
+        Layer(heads=(head(),)),
+        Layer(mlp=MLP([neuron])),
+        Layer(mlp=MLP([neuron])),
+        Layer(heads=(head(),), mlp=MLP([neuron])),
+    )
 
 
 def test_a_program_is_frozen_and_knows_its_line() -> None:
@@ -116,38 +123,126 @@ MISMATCH = "asks about position (3 lanes) but the key offers"
     ("rule", "path", "message"),
     [
         (head(query=p, key=t), "layers[0] > query", f"{MISMATCH} token (2 lanes)"),
-        (head(query=p, key=p.previous), "layers[0] > query", f"{MISMATCH} position (2 lanes); not offered: position:2"),
-        (head(query={p[0]: 1, p[1]: 1}, key={p[0]: 1, p[2]: 1}), "layers[0] > query",
-         "asks about position (2 lanes) but the key offers position (2 lanes); not offered: position:1; not asked: position:2"),
-        (head(query={p: w}), "layers[0] > query", f"w is not a lane of the embedding (those are {SLOTS})"),
-        (head(query={w: 1}), "layers[0] > key", f"w is not a lane of the embedding (those are {SLOTS})"),
-        (head(query={w: 1}, key={w: 1}), "layers[0] > query", f"w is not a lane of the embedding (those are {SLOTS})"),
-        (head(query={anchor: 1}), "layers[0] > key", f"@anchor is not a lane of the embedding (those are {SLOTS})"),
-        (head(query={anchor: anchor}, key={anchor: 1}), "layers[0] > query",
-         f"@anchor is not a lane of the embedding (those are {SLOTS})"),
-        (head(value={v: w}), "layers[0] > value", f"w is not a lane of the embedding (those are {SLOTS})"),
-        (head(value={w: v}, output={t["a"]: w}), "layers[0] > value", f"w is not a lane of the embedding (those are {SLOTS})"),
-        (head(output={anchor: v}), "layers[0] > output", f"@anchor is not a lane of the embedding (those are {SLOTS})"),
-        (head(output={t["a"]: t["b"]}), "layers[0] > output", "token:b is not a value lane of this head (those are v)"),
-        (head(output={scratch("tokn", "a"): v}), "layers[0] > output",
-         f"tokn:a is not a lane of the embedding (those are {SLOTS}); did you mean 'token:a'?"),
-        (head(output={token("abc")["c"]: v}), "layers[0] > output", ("token:c is not a lane of the embedding (those are position:0, "
-         "position:1, position:2, token:a, token:b, v); did you mean 'token:b'?")),
-        (head(value={v: w}, name="seer"), "layers[0] > seer > value", f"w is not a lane of the embedding (those are {SLOTS})"),
-        (Block([head(), head(value={v: w})]), "layers[0] > heads[1] > value", f"w is not a lane of the embedding (those are {SLOTS})"),
-        (Block([head(), head(value={v: w}, name="seer")]), "layers[0] > seer > value",
-         f"w is not a lane of the embedding (those are {SLOTS})"),
-        (MLP([Neuron(when=w, adds={v: 1})]), "layers[0] > neurons[0] > when", f"w is not a lane of the embedding (those are {SLOTS})"),
-        (MLP([Neuron(when=v, adds={w: 1}, name="gate")]), "layers[0] > gate > adds",
-         f"w is not a lane of the embedding (those are {SLOTS})"),
-        (Block([head()], MLP([Neuron(when=w, adds={v: 1})])), "layers[0] > mlp > neurons[0] > when",
-         f"w is not a lane of the embedding (those are {SLOTS})"),
-        (MLP(adds={w: 1}), "layers[0] > adds", f"w is not a lane of the embedding (those are {SLOTS})"),
-        (Block([head()], MLP(adds={w: 1})), "layers[0] > mlp > adds", f"w is not a lane of the embedding (those are {SLOTS})"),
+        (
+            head(query=p, key=p.previous),
+            "layers[0] > query",
+            f"{MISMATCH} position (2 lanes); not offered: position:2",
+        ),
+        (
+            head(query={p[0]: 1, p[1]: 1}, key={p[0]: 1, p[2]: 1}),
+            "layers[0] > query",
+            (
+                "asks about position (2 lanes) but the key offers position (2 lanes);"
+                " not offered: position:1; not asked: position:2"
+            ),
+        ),
+        (
+            head(query={p: w}),
+            "layers[0] > query",
+            f"w is not a lane of the embedding (those are {SLOTS})",
+        ),
+        (
+            head(query={w: 1}),
+            "layers[0] > key",
+            f"w is not a lane of the embedding (those are {SLOTS})",
+        ),
+        (
+            head(query={w: 1}, key={w: 1}),
+            "layers[0] > query",
+            f"w is not a lane of the embedding (those are {SLOTS})",
+        ),
+        (
+            head(query={anchor: 1}),
+            "layers[0] > key",
+            f"@anchor is not a lane of the embedding (those are {SLOTS})",
+        ),
+        (
+            head(query={anchor: anchor}, key={anchor: 1}),
+            "layers[0] > query",
+            f"@anchor is not a lane of the embedding (those are {SLOTS})",
+        ),
+        (
+            head(value={v: w}),
+            "layers[0] > value",
+            f"w is not a lane of the embedding (those are {SLOTS})",
+        ),
+        (
+            head(value={w: v}, output={t["a"]: w}),
+            "layers[0] > value",
+            f"w is not a lane of the embedding (those are {SLOTS})",
+        ),
+        (
+            head(output={anchor: v}),
+            "layers[0] > output",
+            f"@anchor is not a lane of the embedding (those are {SLOTS})",
+        ),
+        (
+            head(output={t["a"]: t["b"]}),
+            "layers[0] > output",
+            "token:b is not a value lane of this head (those are v)",
+        ),
+        (
+            head(output={scratch("tokn", "a"): v}),
+            "layers[0] > output",
+            (
+                f"tokn:a is not a lane of the embedding (those are {SLOTS}); did you"
+                " mean 'token:a'?"
+            ),
+        ),
+        (
+            head(output={token("abc")["c"]: v}),
+            "layers[0] > output",
+            (
+                "token:c is not a lane of the embedding (those are position:0, "
+                "position:1, position:2, token:a, token:b, v); did you mean 'token:b'?"
+            ),
+        ),
+        (
+            head(value={v: w}, name="seer"),
+            "layers[0] > seer > value",
+            f"w is not a lane of the embedding (those are {SLOTS})",
+        ),
+        (
+            Block([head(), head(value={v: w})]),
+            "layers[0] > heads[1] > value",
+            f"w is not a lane of the embedding (those are {SLOTS})",
+        ),
+        (
+            Block([head(), head(value={v: w}, name="seer")]),
+            "layers[0] > seer > value",
+            f"w is not a lane of the embedding (those are {SLOTS})",
+        ),
+        (
+            MLP([Neuron(when=w, adds={v: 1})]),
+            "layers[0] > neurons[0] > when",
+            f"w is not a lane of the embedding (those are {SLOTS})",
+        ),
+        (
+            MLP([Neuron(when=v, adds={w: 1}, name="gate")]),
+            "layers[0] > gate > adds",
+            f"w is not a lane of the embedding (those are {SLOTS})",
+        ),
+        (
+            Block([head()], MLP([Neuron(when=w, adds={v: 1})])),
+            "layers[0] > mlp > neurons[0] > when",
+            f"w is not a lane of the embedding (those are {SLOTS})",
+        ),
+        (
+            MLP(adds={w: 1}),
+            "layers[0] > adds",
+            f"w is not a lane of the embedding (those are {SLOTS})",
+        ),
+        (
+            Block([head()], MLP(adds={w: 1})),
+            "layers[0] > mlp > adds",
+            f"w is not a lane of the embedding (those are {SLOTS})",
+        ),
     ],
-)  # fmt: skip
+)
 def test_errors_across_rules(rule: Any, path: str, message: str) -> None:
-    """What no rule can know alone is reported with the path from the program, and the rule's own file and line."""
+    """What no rule can know alone is reported with the path from the program, and the rule's
+    own file and line.
+    """
     source = rule.source
     if isinstance(rule, Block):  # the line of the rule inside it that is wrong
         source = rule.mlp.source if rule.mlp else rule.heads[-1].source
@@ -158,63 +253,159 @@ def test_errors_across_rules(rule: Any, path: str, message: str) -> None:
 def test_the_design_s_example() -> None:
     """The path counts layers, and is the one that the design shows."""
     wrong = head(query=p, key=t)
-    with Refused(ProgramError, f"aab > layers[1] > query: {MISMATCH} token (2 lanes) ({wrong.source})"):
+    with Refused(
+        ProgramError,
+        f"aab > layers[1] > query: {MISMATCH} token (2 lanes) ({wrong.source})",
+    ):
         mine(head(), wrong, name="aab")
 
 
 SIZES = f"the context window must be 1 to {MAX_N_CTX}; "
-LISTED = "name, embedding, layers, claim, vocabulary, n_ctx, activation, causal, d_head, source"
+LISTED = (
+    "name, embedding, layers, claim, vocabulary, n_ctx, activation, causal, d_head,"
+    " source"
+)
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"embedding": (p, t, t)}, "embedding[2]: the slot token is declared twice; give one of them another name"),
-        ({"embedding": (p, t, anchor)}, "embedding[2]: anchor is local to a head and has no column; use scratch(...)"),
-        ({"embedding": (p, t, position(4, name="q"))}, "embedding[2]: q has 4 positions, but the window is 3"),
+        (
+            {"embedding": (p, t, t)},
+            (
+                "embedding[2]: the slot token is declared twice; give one of them"
+                " another name"
+            ),
+        ),
+        (
+            {"embedding": (p, t, anchor)},
+            (
+                "embedding[2]: anchor is local to a head and has no column; use"
+                " scratch(...)"
+            ),
+        ),
+        (
+            {"embedding": (p, t, position(4, name="q"))},
+            "embedding[2]: q has 4 positions, but the window is 3",
+        ),
         ({"n_ctx": 4}, "embedding[0]: position has 3 positions, but the window is 4"),
-        ({"vocabulary": "a"}, "embedding[1]: token names the token 'b', which is not in the vocabulary"),
-        ({"embedding": (p, v)}, "embedding: no slot has a table of tokens: add token(...) or pass vocabulary="),
-        ({"embedding": (p, v), "vocabulary": "ab"}, "embedding: no slot depends on the token, so every logit would be 0: add token(...)"),
-        ({"embedding": (t, v)}, f"n_ctx: {SIZES}no slot has a table of positions: pass n_ctx="),
+        (
+            {"vocabulary": "a"},
+            "embedding[1]: token names the token 'b', which is not in the vocabulary",
+        ),
+        (
+            {"embedding": (p, v)},
+            (
+                "embedding: no slot has a table of tokens: add token(...) or pass"
+                " vocabulary="
+            ),
+        ),
+        (
+            {"embedding": (p, v), "vocabulary": "ab"},
+            (
+                "embedding: no slot depends on the token, so every logit would be 0:"
+                " add token(...)"
+            ),
+        ),
+        (
+            {"embedding": (t, v)},
+            f"n_ctx: {SIZES}no slot has a table of positions: pass n_ctx=",
+        ),
         ({"embedding": (t, v), "n_ctx": 10**9}, f"n_ctx: {SIZES}found 1000000000"),
         ({"embedding": (t, v), "n_ctx": -1}, f"n_ctx: {SIZES}found -1"),
-        ({"embedding": (p, t, 3)}, "embedding[2]: Input should be a valid dictionary or instance of Slot"),
+        (
+            {"embedding": (p, t, 3)},
+            "embedding[2]: Input should be a valid dictionary or instance of Slot",
+        ),
         ({"vocabulary": "aba"}, "the token 'a' stands twice in the vocabulary"),
         ({"activation": "silu"}, "activation: Input should be 'gelu' or 'relu'"),
-        ({"clam": 3}, f"clam: has no such argument; it takes {LISTED}; did you mean 'claim'?"),
-        ({"claim": after({"aa": "c"})}, "claim: the token 'c' is not in the vocabulary a, b"),
-        ({"claim": after({"ax": "a"})}, "claim: no token matches 'x' at character 1 of the prompt; the vocabulary is a, b"),
-        ({"claim": distribution({"a": {"c": 1}})}, "claim: the token 'c' is not in the vocabulary a, b"),
-        ({"claim": answers("a", str, stop="end")}, "claim: the token 'end' is not in the vocabulary a, b"),
-        ({"claim": answers("a{4}", str)}, "claim > prompts: no prompt of 'a{4}' fits n_ctx 3"),
+        (
+            {"clam": 3},
+            f"clam: has no such argument; it takes {LISTED}; did you mean 'claim'?",
+        ),
+        (
+            {"claim": after({"aa": "c"})},
+            "claim: the token 'c' is not in the vocabulary a, b",
+        ),
+        (
+            {"claim": after({"ax": "a"})},
+            (
+                "claim: no token matches 'x' at character 1 of the prompt; the"
+                " vocabulary is a, b"
+            ),
+        ),
+        (
+            {"claim": distribution({"a": {"c": 1}})},
+            "claim: the token 'c' is not in the vocabulary a, b",
+        ),
+        (
+            {"claim": answers("a", str, stop="end")},
+            "claim: the token 'end' is not in the vocabulary a, b",
+        ),
+        (
+            {"claim": answers("a{4}", str)},
+            "claim > prompts: no prompt of 'a{4}' fits n_ctx 3",
+        ),
         ({"claim": answers("", str)}, "claim > prompts: no prompt of '' fits n_ctx 3"),
-        ({"claim": answers("x", str)},
-         "claim > prompts: the prompt 'x': no token matches 'x' at character 0 of the prompt; the vocabulary is a, b"),
-        ({"d_head": 10**9}, f"d_head: must be at least 1 and at most {MAX_N_CTX}, found 1000000000"),
+        (
+            {"claim": answers("x", str)},
+            (
+                "claim > prompts: the prompt 'x': no token matches 'x' at character 0"
+                " of the prompt; the vocabulary is a, b"
+            ),
+        ),
+        (
+            {"d_head": 10**9},
+            f"d_head: must be at least 1 and at most {MAX_N_CTX}, found 1000000000",
+        ),
         ({"d_head": 0}, f"d_head: must be at least 1 and at most {MAX_N_CTX}, found 0"),
-        ({"embedding": (t,), "n_ctx": MAX_N_CTX, "d_head": 100}, ("n_ctx: the weights would need 1.6 GB (100 columns, window 1048576); "
-         "at most 1 GB is allowed: use fewer lanes or a shorter window")),
+        (
+            {"embedding": (t,), "n_ctx": MAX_N_CTX, "d_head": 100},
+            (
+                "n_ctx: the weights would need 1.6 GB (100 columns, window 1048576); "
+                "at most 1 GB is allowed: use fewer lanes or a shorter window"
+            ),
+        ),
         ({"claim": after({"": "a"})}, "claim: the ending '' is empty"),
-        ({"claim": after({"aaaa": "a"})}, "claim: the ending 'aaaa' is longer than n_ctx 3, so it never speaks"),
-        ({"claim": residual("w", len)}, f"claim: w is not a lane of the embedding (those are {SLOTS})"),
-        ({"claim": answers("a", str), "causal": False}, "claim: answers are read token by token, which needs causal=True, or length=1"),
+        (
+            {"claim": after({"aaaa": "a"})},
+            "claim: the ending 'aaaa' is longer than n_ctx 3, so it never speaks",
+        ),
+        (
+            {"claim": residual("w", len)},
+            f"claim: w is not a lane of the embedding (those are {SLOTS})",
+        ),
+        (
+            {"claim": answers("a", str), "causal": False},
+            (
+                "claim: answers are read token by token, which needs causal=True, or"
+                " length=1"
+            ),
+        ),
         ({"embedding": t}, "embedding: a single slot is written (slot,)"),
     ],
-)  # fmt: skip
+)
 def test_errors_of_a_program(fields: dict[str, Any], message: str) -> None:
-    """What does not fit together is one line: the program, the place, what was found and what would work."""
+    """What does not fit together is one line: the program, the place, what was found and what
+    would work.
+    """
     with pytest.raises(ProgramError) as caught:
         mine(**fields)
     text, _, place = str(caught.value).rpartition(" (")
-    assert text == (f"mine > {message}" if not message.startswith("the token") else f"mine: {message}")
+    assert text == (
+        f"mine > {message}"
+        if not message.startswith("the token")
+        else f"mine: {message}"
+    )
     assert place.startswith(f"{__file__}:")
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "", "-x", "x" * 101, "a\x1b[2J"])
 def test_a_name_is_safe_as_a_folder(name: str) -> None:
     """A name can be a folder's: no separators, no control characters, not too long."""
-    with pytest.raises(ProgramError, match=r"a name is made of letters, digits, _ . and -, found"):
+    with pytest.raises(
+        ProgramError, match=r"a name is made of letters, digits, _ . and -, found"
+    ):
         mine(name=name)
 
 
@@ -225,7 +416,15 @@ def test_a_memory_bomb_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{"vocabulary": 3}, {"d_head": 0}, {"d_head": -4}, {"layers": 3}, {"claim": 3}, {"embedding": 3}]
+    "fields",
+    [
+        {"vocabulary": 3},
+        {"d_head": 0},
+        {"d_head": -4},
+        {"layers": 3},
+        {"claim": 3},
+        {"embedding": 3},
+    ],
 )
 def test_a_value_of_the_wrong_kind_is_refused(fields: dict[str, Any]) -> None:
     """What cannot be meant is a ProgramError, never another exception and never silently taken."""
@@ -237,4 +436,8 @@ def test_a_function_is_a_claim() -> None:
     """A plain function may be given for a claim."""
     program = mine(claim=no_claim)
     assert program.claim is not None
-    assert program.model_dump(mode="json")["claim"] | {"source": ""} == {"kind": "function", "function": "no_claim", "source": ""}
+    assert program.model_dump(mode="json")["claim"] | {"source": ""} == {
+        "kind": "function",
+        "function": "no_claim",
+        "source": "",
+    }

@@ -1,4 +1,6 @@
-"""The declared claims of the bundled programs against plain Python functions, written without the claims' language."""
+"""The declared claims of the bundled programs against plain Python functions, written without
+the claims' language.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +23,17 @@ UNDECLARED = {"brackets", "palindrome", "sort_numbers"}
 
 
 def most_frequent_follower(prompt: str) -> str:
-    """The letter that has followed the last one most often, the first of equals; ^ where none has."""
+    """The letter that has followed the last one most often, the first of equals; ^ where none
+    has.
+    """
     followers = [b for a, b in pairwise(prompt[1:]) if a == prompt[-1]]
     return max(LETTERS, key=followers.count) if followers else "^"
 
 
 def two_hops(prompt: str) -> str:
-    """The letter that the letter points to that the last one points to, or ? where there is none."""
+    """The letter that the letter points to that the last one points to, or ? where there is
+    none.
+    """
     pairs, asked = prompt[:-2], prompt[-1]
     to = {pairs[i]: pairs[i + 1] for i in range(0, len(pairs), 2)}
     return to.get(to.get(asked, "?"), "?")
@@ -50,7 +56,9 @@ def equal_runs(prompt: str) -> str:
 def shifted(prompt: str) -> str:
     """Every letter of the word, shifted by the key."""
     ten = "abcdefghij"
-    return "".join(ten[(ten.index(x) + ten.index(prompt[1])) % 10] for x in prompt[2:-1])
+    return "".join(
+        ten[(ten.index(x) + ten.index(prompt[1])) % 10] for x in prompt[2:-1]
+    )
 
 
 # ---------------------------------------------------------------- numbers
@@ -69,12 +77,17 @@ def fizzbuzz(prompt: str) -> str:
 
 def luhn(prompt: str) -> str:
     """The digit that makes the Luhn sum a multiple of 10."""
-    changed = (sum(map(int, str(2 * int(d)))) if i % 2 == 0 else int(d) for i, d in enumerate(prompt[1:-1]))
+    changed = (
+        sum(map(int, str(2 * int(d)))) if i % 2 == 0 else int(d)
+        for i, d in enumerate(prompt[1:-1])
+    )
     return str(-sum(changed) % 10)
 
 
 def nim(prompt: str) -> str:
-    """The first heap from which something can be taken so that the exclusive or becomes zero, and how much; else -."""
+    """The first heap from which something can be taken so that the exclusive or becomes zero,
+    and how much; else -.
+    """
     heaps = dict(zip("ABC", map(int, prompt[1:4]), strict=True))
     for name, size in heaps.items():
         for taken in range(1, size + 1):
@@ -96,8 +109,14 @@ def states(delta: dict[str, dict[str, str]], word: str) -> str:
     return seen
 
 
-BY_FIVE = {"ABCDE"[i]: {bit: "ABCDE"[(2 * i + int(bit)) % 5] for bit in "01"} for i in range(5)}
-PERMUTATIONS = {"P": {"a": "Q", "b": "Q", "r": "P"}, "Q": {"a": "P", "b": "R", "r": "P"}, "R": {"a": "R", "b": "P", "r": "P"}}
+BY_FIVE = {
+    "ABCDE"[i]: {bit: "ABCDE"[(2 * i + int(bit)) % 5] for bit in "01"} for i in range(5)
+}
+PERMUTATIONS = {
+    "P": {"a": "Q", "b": "Q", "r": "P"},
+    "Q": {"a": "P", "b": "R", "r": "P"},
+    "R": {"a": "R", "b": "P", "r": "P"},
+}
 
 
 def counted(row: str) -> str:
@@ -110,7 +129,12 @@ def rule110(row: str) -> str:
     rows = [row]
     for _ in range(5):
         old = rows[-1]
-        rows.append("".join(str(110 >> int(old[i - 1] + old[i] + old[(i + 1) % 16], 2) & 1) for i in range(16)))
+        rows.append(
+            "".join(
+                str(110 >> int(old[i - 1] + old[i] + old[(i + 1) % 16], 2) & 1)
+                for i in range(16)
+            )
+        )
     return "".join(rows[1:])
 
 
@@ -152,23 +176,46 @@ ANSWERS: dict[str, Callable[[str], str]] = {
 
 
 def test_every_bundled_claim_is_declared_but_three() -> None:
-    """What a bundled program claims is data, and each claim that computes is compared with a function here."""
+    """What a bundled program claims is data, and each claim that computes is compared with a
+    function here.
+    """
     claims = {name: bundled_program(name).claim for name in BUNDLED}
-    assert {name for name, claim in claims.items() if claim is None or not claim.declared} == UNDECLARED
-    assert {name for name, claim in claims.items() if isinstance(claim, Answers)} == {*ANSWERS, *UNDECLARED}
-    assert {name for name, claim in claims.items() if isinstance(claim, Predicate | Residual)} == {"induction", "causal_mean"}
+    assert {
+        name for name, claim in claims.items() if claim is None or not claim.declared
+    } == UNDECLARED
+    assert {name for name, claim in claims.items() if isinstance(claim, Answers)} == {
+        *ANSWERS,
+        *UNDECLARED,
+    }
+    assert {
+        name
+        for name, claim in claims.items()
+        if isinstance(claim, Predicate | Residual)
+    } == {"induction", "causal_mean"}
 
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_declared_answers_are_what_a_function_says(name: str) -> None:
-    """On every prompt where there are at most a thousand, else on the shortest and on drawn ones."""
+    """On every prompt where there are at most a thousand, else on the shortest and on drawn
+    ones.
+    """
     program = bundled_program(name)
-    claim, vocabulary, random = program.claim, Vocabulary(program.vocabulary), Random(2025)
+    claim, vocabulary, random = (
+        program.claim,
+        Vocabulary(program.vocabulary),
+        Random(2025),
+    )
     assert isinstance(claim, Answers)
     language = claim.language(program.n_ctx, vocabulary)
-    prompts = list(language) if language.size <= 1000 else [*islice(language, 100), *(language.draw(random) for _ in range(300))]
+    prompts = (
+        list(language)
+        if language.size <= 1000
+        else [*islice(language, 100), *(language.draw(random) for _ in range(300))]
+    )
     for prompt in prompts:
-        assert "".join(claim.expected(prompt, vocabulary, program.n_ctx)) == ANSWERS[name](prompt), prompt
+        assert "".join(claim.expected(prompt, vocabulary, program.n_ctx)) == ANSWERS[
+            name
+        ](prompt), prompt
 
 
 @pytest.mark.parametrize("letters", ["ab", "abcdef", LETTERS])

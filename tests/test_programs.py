@@ -37,16 +37,27 @@ def best(model: Model, context: str) -> str:
 
 @pytest.mark.parametrize("name", BUNDLED)
 def test_bundled_programs_mean_what_their_rules_mean(name: str) -> None:
-    """The GPT-2 of each bundled program computes what its rules say, followed one by one in plain Python."""
+    """The GPT-2 of each bundled program computes what its rules say, followed one by one in
+    plain Python.
+    """
     program, context = bundled_program(name), example(name)
-    expected = np.array([[row[token] for token in program.vocabulary] for row in interpret(program, context)])
+    expected = np.array(
+        [
+            [row[token] for token in program.vocabulary]
+            for row in interpret(program, context)
+        ]
+    )
     found = bundled_model(name, "float64")(context)
-    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6 * (1 + np.abs(expected).max()))
+    np.testing.assert_allclose(
+        found, expected, rtol=1e-6, atol=1e-6 * (1 + np.abs(expected).max())
+    )
 
 
 @pytest.mark.parametrize("name", BUNDLED)
 def test_bundled_programs_present_themselves(name: str) -> None:
-    """Each bundled program is called as its file, has a claim, and says in one line what it does."""
+    """Each bundled program is called as its file, has a claim, and says in one line what it
+    does.
+    """
     program = bundled_program(name)
     assert program.name == name
     assert program.claim is not None
@@ -62,7 +73,10 @@ def test_bundled_programs_are_short_and_name_their_source(name: str) -> None:
     assert name == "aab" or "Source:" in text
 
 
-@pytest.mark.parametrize("name", [name for name in BUNDLED if isinstance(bundled_program(name).claim, Answers)])
+@pytest.mark.parametrize(
+    "name",
+    [name for name in BUNDLED if isinstance(bundled_program(name).claim, Answers)],
+)
 def test_running_a_program_gives_its_answer(name: str) -> None:
     """What `run` prints for a prompt is the whole answer and nothing after it."""
     program, model = bundled_program(name), bundled_model(name)
@@ -70,13 +84,18 @@ def test_running_a_program_gives_its_answer(name: str) -> None:
     assert isinstance(claim, Answers)
     language = claim.language(program.n_ctx, model.vocabulary)
     for prompt in (language.draw(random) for _ in range(20)):
-        assert model.generate(prompt) == "".join(claim.expected(prompt, model.vocabulary, program.n_ctx))
+        assert model.generate(prompt) == "".join(
+            claim.expected(prompt, model.vocabulary, program.n_ctx)
+        )
 
 
 # ---------------------------------------------------------------- aab and abc
 
 
-@pytest.mark.parametrize(("prompt", "completion"), [("a", "baabaabaab"), ("ba", "abaabaabaa"), ("abaab", "aabaabaaba")])
+@pytest.mark.parametrize(
+    ("prompt", "completion"),
+    [("a", "baabaabaab"), ("ba", "abaabaabaa"), ("abaab", "aabaabaaba")],
+)
 def test_golden_completions_of_aab(prompt: str, completion: str) -> None:
     """Aab continues as the hand-made model did."""
     assert GOLDEN["completions"][prompt] == completion
@@ -84,18 +103,28 @@ def test_golden_completions_of_aab(prompt: str, completion: str) -> None:
 
 
 def test_every_prefix_of_aab_is_continued() -> None:
-    """Each prefix of aabaab..., two letters or longer, is continued rightly from its last five letters: 27 of 27."""
+    """Each prefix of aabaab..., two letters or longer, is continued rightly from its last five
+    letters: 27 of 27.
+    """
     text, model = "aab" * 10, bundled_model("aab")
     right = [best(model, text[:n][-5:]) == text[n] for n in range(2, 29)]
-    assert (sum(right), len(right)) == (GOLDEN["accuracy"]["correct"], GOLDEN["accuracy"]["total"]) == (27, 27)
+    assert (
+        (sum(right), len(right))
+        == (GOLDEN["accuracy"]["correct"], GOLDEN["accuracy"]["total"])
+        == (27, 27)
+    )
 
 
 def test_aab_after_every_context() -> None:
-    """After every context that ends in aa comes b, after every other longer than one letter that has no bb at its end, a."""
+    """After every context that ends in aa comes b, after every other longer than one letter
+    that has no bb at its end, a.
+    """
     for n in range(2, 6):
         for context in map("".join, product("ab", repeat=n)):
             if not context.endswith("bb"):
-                assert best(bundled_model("aab"), context) == ("b" if context.endswith("aa") else "a")
+                assert best(bundled_model("aab"), context) == (
+                    "b" if context.endswith("aa") else "a"
+                )
 
 
 def test_abc_cycles() -> None:
@@ -118,21 +147,37 @@ def adder_margins(pairs: list[tuple[int, int]]) -> np.ndarray:  # [n_pairs, 11]
     model, rows = bundled_model("adder"), []
     for first in range(0, len(pairs), 1000):
         texts = [answer(a, b) for a, b in pairs[first : first + 1000]]
-        ids = np.array([model.vocabulary.encode(prompt + digits) for prompt, digits in texts])
+        ids = np.array(
+            [model.vocabulary.encode(prompt + digits) for prompt, digits in texts]
+        )
         logits = model(ids[:, :-1])[:, -11:]  # [n_batch, 11, n_vocab]
-        rows.append(margins_of(logits.reshape(-1, logits.shape[-1]), ids[:, -11:].ravel()).reshape(-1, 11))
+        rows.append(
+            margins_of(
+                logits.reshape(-1, logits.shape[-1]), ids[:, -11:].ravel()
+            ).reshape(-1, 11)
+        )
     return np.concatenate(rows)
 
 
 EDGES = [
-    (0, 0), (0, 1), (9, 1), (5, 5), (10**10 - 1, 1), (1, 10**10 - 1), (10**10 - 1, 10**10 - 1), (10**9, 9 * 10**9),
-    (1234567890, 8765432109), (4999999999, 5000000001),
-]  # fmt: skip
+    (0, 0),
+    (0, 1),
+    (9, 1),
+    (5, 5),
+    (10**10 - 1, 1),
+    (1, 10**10 - 1),
+    (10**10 - 1, 10**10 - 1),
+    (10**9, 9 * 10**9),
+    (1234567890, 8765432109),
+    (4999999999, 5000000001),
+]
 
 
 def test_the_adder_is_small() -> None:
     """The adder has 203 weights, 98 of them not zero."""
-    assert {key: bundled_model("adder").parameters[key] for key in ("dense", "nonzero")} == {"dense": 203, "nonzero": 98}
+    assert {
+        key: bundled_model("adder").parameters[key] for key in ("dense", "nonzero")
+    } == {"dense": 203, "nonzero": 98}
 
 
 @pytest.mark.parametrize(("a", "b"), EDGES)
@@ -144,9 +189,13 @@ def test_the_adder_at_the_edges(a: int, b: int) -> None:
 
 
 def test_the_adder_on_ten_thousand_pairs() -> None:
-    """10,000 random pairs and the edges are added rightly in float32, every digit by a margin of 0.39 or more."""
+    """10,000 random pairs and the edges are added rightly in float32, every digit by a margin
+    of 0.39 or more.
+    """
     random = Random(2025)
-    pairs = [(random.randrange(10**10), random.randrange(10**10)) for _ in range(10_000)]
+    pairs = [
+        (random.randrange(10**10), random.randrange(10**10)) for _ in range(10_000)
+    ]
     margins = adder_margins(EDGES + pairs)
     assert margins.shape == (10_010, 11)
     assert margins.min() >= 0.39
@@ -170,10 +219,14 @@ def test_induction_finds_the_latest_occurrence(text: str, at: int) -> None:
 
 
 def test_induction_on_random_text() -> None:
-    """On random texts of full length every position whose letter stood before is continued rightly."""
+    """On random texts of full length every position whose letter stood before is continued
+    rightly.
+    """
     random, model = Random(2025), bundled_model("induction")
     texts = ["".join(random.choices(LETTERS, k=64)) for _ in range(50)]
-    logits = model(np.array([model.vocabulary.encode(text) for text in texts]))  # [50, 64, 26]
+    logits = model(
+        np.array([model.vocabulary.encode(text) for text in texts])
+    )  # [50, 64, 26]
     asked = 0
     for text, rows in zip(texts, logits, strict=True):
         for i in range(64):
@@ -196,13 +249,17 @@ def test_baby_gpt_has_the_probabilities_of_its_sequence() -> None:
     for context in map("".join, product("01", repeat=3)):
         seen = follows.get(context, Counter("01"))
         expected = [seen[bit] / seen.total() for bit in "01"]
-        np.testing.assert_allclose(softmax(model(context)[-1].astype(np.float64)), expected, atol=1e-6)
+        np.testing.assert_allclose(
+            softmax(model(context)[-1].astype(np.float64)), expected, atol=1e-6
+        )
     assert log(follows["111"]["1"]) == log(follows["111"]["0"])
     assert verify(model).max_probability_error < 1e-6  # type: ignore[operator]
 
 
 def test_baby_gpt_never_draws_what_never_follows() -> None:
-    """A bit that never follows has probability 0 in float32, and in 2,000 drawn bits it never comes."""
+    """A bit that never follows has probability 0 in float32, and in 2,000 drawn bits it never
+    comes.
+    """
     model = bundled_model("baby_gpt")
     assert softmax(model("110")[-1]).tolist() == [0.0, 1.0]
     text = model.generate("111", 2000, sampler=Sampler(seed=2025))

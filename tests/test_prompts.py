@@ -12,13 +12,31 @@ from conftest import Refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handcraft.core.errors import ProgramError
-from handcraft.claims.regex import MAX_NESTING, MAX_POSITIONS
 from handcraft.claims.prompt_language import Language
+from handcraft.claims.regex import MAX_NESTING, MAX_POSITIONS
+from handcraft.core.errors import ProgramError
 
-SHORT = ["".join(word) for n in range(5) for word in product("ab1-", repeat=n)]  # every text up to length 4
+SHORT = [
+    "".join(word) for n in range(5) for word in product("ab1-", repeat=n)
+]  # every text up to length 4
 
-atoms = st.sampled_from(["a", "b", "1", r"\d", "[ab]", "[0-9a]", "[-a]", "[a-]", r"[\d-]", r"\-", "()", "(?:a|1)", r"[b\-]"])
+atoms = st.sampled_from(
+    [
+        "a",
+        "b",
+        "1",
+        r"\d",
+        "[ab]",
+        "[0-9a]",
+        "[-a]",
+        "[a-]",
+        r"[\d-]",
+        r"\-",
+        "()",
+        "(?:a|1)",
+        r"[b\-]",
+    ]
+)
 
 
 def grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
@@ -44,17 +62,26 @@ def matched(pattern: str) -> list[str]:
 @settings(max_examples=300)
 @given(patterns)
 def test_membership_is_that_of_re(pattern: str) -> None:
-    """A text belongs to the language exactly where `re.fullmatch` finds it, on every short text but the empty one."""
+    """A text belongs to the language exactly where `re.fullmatch` finds it, on every short text
+    but the empty one.
+    """
     language = Language(pattern, 4)
-    assert [text for text in SHORT if text in language] == [text for text in matched(pattern) if text]
+    assert [text for text in SHORT if text in language] == [
+        text for text in matched(pattern) if text
+    ]
 
 
 @settings(max_examples=300)
 @given(patterns)
 def test_counts_and_lists_every_text(pattern: str) -> None:
-    """Every text is listed once, the shorter first, and counted: nothing that `re` would not match is."""
+    """Every text is listed once, the shorter first, and counted: nothing that `re` would not
+    match is.
+    """
     language = Language(pattern.replace(r"\d", "1").replace("0-9", "1"), 4)
-    expected = sorted((text for text in matched(language.pattern) if text), key=lambda text: (len(text), text))
+    expected = sorted(
+        (text for text in matched(language.pattern) if text),
+        key=lambda text: (len(text), text),
+    )
     assert list(language) == expected
     assert language.lengths == Counter(map(len, expected))
     assert language.size == len(expected)
@@ -86,11 +113,22 @@ def test_ambiguity_is_not_counted_twice() -> None:
 
 
 def test_draws_are_even_by_length() -> None:
-    """Lengths are drawn evenly though there are more long texts, and texts evenly within a length."""
+    """Lengths are drawn evenly though there are more long texts, and texts evenly within a
+    length.
+    """
     language, random = Language("a|b{2}|[cd]{3}", 9), Random(2025)
     drawn = Counter(language.draw(random) for _ in range(6000))
-    lengths = Counter({n: sum(count for text, count in drawn.items() if len(text) == n) for n in (1, 2, 3)})
-    assert set(drawn) == {"a", "bb", *("".join(word) for word in product("cd", repeat=3))}
+    lengths = Counter(
+        {
+            n: sum(count for text, count in drawn.items() if len(text) == n)
+            for n in (1, 2, 3)
+        }
+    )
+    assert set(drawn) == {
+        "a",
+        "bb",
+        *("".join(word) for word in product("cd", repeat=3)),
+    }
     assert all(abs(count - 2000) < 200 for count in lengths.values())
     assert all(abs(count - 250) < 80 for text, count in drawn.items() if len(text) == 3)
 
@@ -98,7 +136,9 @@ def test_draws_are_even_by_length() -> None:
 def test_the_same_seed_draws_the_same() -> None:
     """A draw is decided by its generator alone."""
     one, two = Language(r"\d{1,9}", 9), Language(r"\d{1,9}", 9)
-    assert [one.draw(Random(i)) for i in range(20)] == [two.draw(Random(i)) for i in range(20)]
+    assert [one.draw(Random(i)) for i in range(20)] == [
+        two.draw(Random(i)) for i in range(20)
+    ]
 
 
 def test_the_longest_length_bounds_everything() -> None:
@@ -114,14 +154,46 @@ def test_the_longest_length_bounds_everything() -> None:
     [
         ("a)", 1, "this ) closes nothing"),
         ("(a", 2, "this ( is never closed"),
-        ("a.b", 2, r"'.' has no meaning here; write the characters out, or escape it as \."),
-        ("^a", 1, r"'^' has no meaning here; write the characters out, or escape it as \^"),
-        ("a$", 2, r"'$' has no meaning here; write the characters out, or escape it as \$"),
-        ("*a", 1, r"'*' has no meaning here; write the characters out, or escape it as \*"),
-        ("a**", 3, r"'*' has no meaning here; write the characters out, or escape it as \*"),
-        ("a+?", 3, r"'?' has no meaning here; write the characters out, or escape it as \?"),
-        ("(?=a)", 2, r"'?' has no meaning here; write the characters out, or escape it as \?"),
-        ("a{2}{3}", 5, r"'{' has no meaning here; write the characters out, or escape it as \{"),
+        (
+            "a.b",
+            2,
+            r"'.' has no meaning here; write the characters out, or escape it as \.",
+        ),
+        (
+            "^a",
+            1,
+            r"'^' has no meaning here; write the characters out, or escape it as \^",
+        ),
+        (
+            "a$",
+            2,
+            r"'$' has no meaning here; write the characters out, or escape it as \$",
+        ),
+        (
+            "*a",
+            1,
+            r"'*' has no meaning here; write the characters out, or escape it as \*",
+        ),
+        (
+            "a**",
+            3,
+            r"'*' has no meaning here; write the characters out, or escape it as \*",
+        ),
+        (
+            "a+?",
+            3,
+            r"'?' has no meaning here; write the characters out, or escape it as \?",
+        ),
+        (
+            "(?=a)",
+            2,
+            r"'?' has no meaning here; write the characters out, or escape it as \?",
+        ),
+        (
+            "a{2}{3}",
+            5,
+            r"'{' has no meaning here; write the characters out, or escape it as \{",
+        ),
         ("a{2", 2, "a } is missing"),
         ("a{x}", 4, "a repetition is written {m} or {m,n}"),
         ("a{,3}", 5, "a repetition is written {m} or {m,n}"),
@@ -134,18 +206,30 @@ def test_the_longest_length_bounds_everything() -> None:
         ("[z-a]", 4, "the span z-a is empty or too wide"),
         ("[^a]", 2, "a class [^...] needs an alphabet; write the characters out"),
         (r"\w", 2, r"the escape \w is not known; only \d and escaped punctuation are"),
-        (r"[\n]", 3, r"the escape \n is not known; only \d and escaped punctuation are"),
-        ("a{2001}", 1, f"it has more than {MAX_POSITIONS} characters, repetitions written out"),
+        (
+            r"[\n]",
+            3,
+            r"the escape \n is not known; only \d and escaped punctuation are",
+        ),
+        (
+            "a{2001}",
+            1,
+            f"it has more than {MAX_POSITIONS} characters, repetitions written out",
+        ),
         ("(" * 51 + "a" + ")" * 51, 50, f"it is nested deeper than {MAX_NESTING}"),
     ],
 )
 def test_bad_syntax_says_what_and_where(pattern: str, at: int, message: str) -> None:
-    """What the common syntax lacks is refused with its place and, where there is one, the way round."""
+    """What the common syntax lacks is refused with its place and, where there is one, the way
+    round.
+    """
     with Refused(ProgramError, f"'{pattern[:60]}': at character {at}: {message}"):
         Language(pattern, 4).size  # noqa: B018
 
 
-@pytest.mark.parametrize("pattern", ["[z-a]", "[]", "[]a]", r"[+-\]]", r"[\d-z]", "[]-a]", "[a-c-e]"])
+@pytest.mark.parametrize(
+    "pattern", ["[z-a]", "[]", "[]a]", r"[+-\]]", r"[\d-z]", "[]-a]", "[a-c-e]"]
+)
 def test_an_odd_class_means_what_re_means_or_is_refused(pattern: str) -> None:
     """A class that `re` reads otherwise, or refuses, is never silently taken for another one."""
     try:

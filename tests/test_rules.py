@@ -10,8 +10,8 @@ from hypothesis import given
 from pydantic import ValidationError
 
 from handcraft import MLP, Block, Head, Neuron, Program, local, position, scratch, token
-from handcraft.language.affine import Affine, Map
 from handcraft.core.errors import ProgramError
+from handcraft.language.affine import Affine, Map
 from handcraft.language.coerce import as_map
 from handcraft.language.rules import as_block
 
@@ -21,7 +21,9 @@ neuron = Neuron(when=t["a"] - 1, adds={v: 2})
 
 
 def test_the_key_defaults_to_the_lanes_asked_about() -> None:
-    """A query alone names the match space, and each of its lanes is offered as it stands in the stream."""
+    """A query alone names the match space, and each of its lanes is offered as it stands in the
+    stream.
+    """
     assert Head(query=1024 * p.previous, value=t).key == Map.identity(p.lanes[:2])
 
 
@@ -54,12 +56,19 @@ def test_rules_know_where_they_were_written() -> None:
 def test_equal_rules_on_different_lines_are_equal() -> None:
     """Where a rule was written is not part of what it is."""
     assert head == Head(query=p, value={v: t["a"]}, output={t["a"]: 2 * v})
-    assert head != Head(query=p, value={v: t["a"]}, output={t["a"]: 2 * v}, scores="exact")
+    assert head != Head(
+        query=p, value={v: t["a"]}, output={t["a"]: 2 * v}, scores="exact"
+    )
 
 
 def test_rules_are_frozen() -> None:
     """A rule cannot be changed after it was made."""
-    for rule, name in ((head, "scores"), (neuron, "when"), (MLP([neuron]), "neurons"), (Block([head]), "heads")):
+    for rule, name in (
+        (head, "scores"),
+        (neuron, "when"),
+        (MLP([neuron]), "neurons"),
+        (Block([head]), "heads"),
+    ):
         with pytest.raises(ValidationError, match="Instance is frozen"):
             setattr(rule, name, None)
 
@@ -69,7 +78,9 @@ def test_a_bare_rule_is_a_block_of_one() -> None:
     assert as_block(head) == Block(heads=(head,))
     assert as_block(MLP([neuron])) == Block(mlp=MLP([neuron]))
     assert as_block(neuron) == Block(mlp=MLP([neuron]))
-    assert as_block(Block([head], MLP([neuron]))) == Block(heads=(head,), mlp=MLP(neurons=(neuron,)))
+    assert as_block(Block([head], MLP([neuron]))) == Block(
+        heads=(head,), mlp=MLP(neurons=(neuron,))
+    )
 
 
 def test_an_mlp_may_be_a_constant_alone() -> None:
@@ -79,7 +90,9 @@ def test_an_mlp_may_be_a_constant_alone() -> None:
 
 
 def test_neurons_add_along_a_direction() -> None:
-    """What a neuron adds is an amount for each lane; a lane or an expression means its own amounts."""
+    """What a neuron adds is an amount for each lane; a lane or an expression means its own
+    amounts.
+    """
     assert neuron.adds == 2 * v.expression()
     assert Neuron(when=v, adds=t["a"] - 2 * t["b"]).adds == t["a"] - 2 * t["b"]
     assert neuron.sharpness == 8.0
@@ -94,41 +107,99 @@ def test_heads_round_trip_through_json(found: Head) -> None:
 def test_json_of_a_head() -> None:
     """In JSON a head is its four maps, lanes by name."""
     anchored = Head(
-        query={local("anchor"): 1}, key={local("anchor"): p[0]}, value={v: t["a"]}, output={t["b"]: 1 - v}, name="count"
+        query={local("anchor"): 1},
+        key={local("anchor"): p[0]},
+        value={v: t["a"]},
+        output={t["b"]: 1 - v},
+        name="count",
     )
     dumped = anchored.model_dump(mode="json")
     assert dumped.pop("source") == str(anchored.source)
     assert dumped == {
-        "query": {"@anchor": {"1": 1.0}}, "key": {"@anchor": {"position:0": 1.0}}, "value": {"v": {"token:a": 1.0}},
-        "output": {"token:b": {"v": -1.0, "1": 1.0}}, "scores": "raw", "name": "count",
-    }  # fmt: skip
+        "query": {"@anchor": {"1": 1.0}},
+        "key": {"@anchor": {"position:0": 1.0}},
+        "value": {"v": {"token:a": 1.0}},
+        "output": {"token:b": {"v": -1.0, "1": 1.0}},
+        "scores": "raw",
+        "name": "count",
+    }
 
 
 @pytest.mark.parametrize(
     ("build", "message"),
     [
         (lambda: Head(query=p), "Head > value: is required"),
-        (lambda: Head(value=t, out=t),
-         "Head > out: has no such argument; it takes query, key, value, output, scores, name, source; did you mean 'output'?"),
-        (lambda: Head(value=t, scores="soft"), "Head > scores: Input should be 'raw' or 'exact'"),
-        (lambda: Head(value=[t["a"]]), ("Head > value: an expression is made of lanes, slots and numbers, found list "
-         "[Lane(slot='token', label='a', local=False)]")),
-        (lambda: Head(value=v, output={t: p}),
-         "Head > output: token:a has no partner: lanes pair by equal labels, and the expression has 0, 1, 2"),
-        (lambda: Neuron(when=t, adds={v: 1}), "Neuron > when: expected one expression, found token (2 lanes)"),
-        (lambda: Neuron(when=v, adds=3), "Neuron > adds: says which lanes to add to, as {lane: number}; found 3"),
-        (lambda: Neuron(when=v, adds=v + 1), "Neuron > adds: says which lanes to add to, as {lane: number}; found v + 1"),
+        (
+            lambda: Head(value=t, out=t),
+            (
+                "Head > out: has no such argument; it takes query, key, value, output,"
+                " scores, name, source; did you mean 'output'?"
+            ),
+        ),
+        (
+            lambda: Head(value=t, scores="soft"),
+            "Head > scores: Input should be 'raw' or 'exact'",
+        ),
+        (
+            lambda: Head(value=[t["a"]]),
+            (
+                "Head > value: an expression is made of lanes, slots and numbers, found"
+                " list [Lane(slot='token', label='a', local=False)]"
+            ),
+        ),
+        (
+            lambda: Head(value=v, output={t: p}),
+            (
+                "Head > output: token:a has no partner: lanes pair by equal labels, and"
+                " the expression has 0, 1, 2"
+            ),
+        ),
+        (
+            lambda: Neuron(when=t, adds={v: 1}),
+            "Neuron > when: expected one expression, found token (2 lanes)",
+        ),
+        (
+            lambda: Neuron(when=v, adds=3),
+            "Neuron > adds: says which lanes to add to, as {lane: number}; found 3",
+        ),
+        (
+            lambda: Neuron(when=v, adds=v + 1),
+            "Neuron > adds: says which lanes to add to, as {lane: number}; found v + 1",
+        ),
         (lambda: Neuron(when=v), "Neuron > adds: is required"),
-        (lambda: Neuron(when=v, adds={v: 1}, sharpness=0), "Neuron > sharpness: must be positive and finite, found 0.0"),
-        (lambda: Neuron(when=v, adds={v: 1}, sharpness=float("inf")), "Neuron > sharpness: must be positive and finite, found inf"),
-        (lambda: MLP(adds=5), "MLP > adds: says which lanes to add to, as {lane: number}; found 5"),
-        (lambda: MLP([head]), "MLP > neurons[0]: Input should be a valid dictionary or instance of Neuron"),
-        (lambda: Block(), "Block: a block needs at least one head or an MLP"),  # noqa: PLW0108  # the line of the lambda is wanted
-        (lambda: Block([neuron]), "Block > heads[0]: Input should be a valid dictionary or instance of Head"),
+        (
+            lambda: Neuron(when=v, adds={v: 1}, sharpness=0),
+            "Neuron > sharpness: must be positive and finite, found 0.0",
+        ),
+        (
+            lambda: Neuron(when=v, adds={v: 1}, sharpness=float("inf")),
+            "Neuron > sharpness: must be positive and finite, found inf",
+        ),
+        (
+            lambda: MLP(adds=5),
+            "MLP > adds: says which lanes to add to, as {lane: number}; found 5",
+        ),
+        (
+            lambda: MLP([head]),
+            (
+                "MLP > neurons[0]: Input should be a valid dictionary or instance of"
+                " Neuron"
+            ),
+        ),
+        (
+            lambda: Block(),  # noqa: PLW0108  # the line of the lambda is wanted
+            "Block: a block needs at least one head or an MLP",
+        ),
+        (
+            lambda: Block([neuron]),
+            "Block > heads[0]: Input should be a valid dictionary or instance of Head",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_rule_is_refused(build: Any, message: str) -> None:
-    """A wrong argument is one line: the rule, the argument, what was found, the author's file and line."""
+    """A wrong argument is one line: the rule, the argument, what was found, the author's file
+    and line.
+    """
     with pytest.raises(ProgramError) as caught:
         build()
     text, _, place = str(caught.value).rpartition(" (")
@@ -138,7 +209,13 @@ def test_what_is_no_rule_is_refused(build: Any, message: str) -> None:
 
 def test_a_layer_that_is_none_is_refused() -> None:
     """What is neither head, neuron, MLP nor block is no layer."""
-    with Refused(ProgramError, "mine > layers: layer 0 must be a Head, an MLP or a Block, found str", here=True):
+    with Refused(
+        ProgramError,
+        "mine > layers: layer 0 must be a Head, an MLP or a Block, found str",
+        here=True,
+    ):
         Program(name="mine", embedding=(p, t), layers=("head",))
-    with Refused(ProgramError, "mine > layers: a single layer is written (layer,)", here=True):
+    with Refused(
+        ProgramError, "mine > layers: a single layer is written (layer,)", here=True
+    ):
         Program(name="mine", embedding=(p, t), layers=head)

@@ -1,4 +1,6 @@
-"""The second look: what another order of summation could turn is judged by the pass that `run` makes, and by no longer one."""
+"""The second look: what another order of summation could turn is judged by the pass that `run`
+makes, and by no longer one.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +15,27 @@ from handcraft.proof import Budget, verify
 
 
 def nearly(claim: Any, dtype: str) -> Model:
-    """After "a" b is ahead of a by some last bits; after more a is ahead by much. The token itself adds 1."""
+    """After "a" b is ahead of a by some last bits; after more a is ahead by much. The token
+    itself adds 1.
+    """
     ahead = 1001.1 * (1 + 3 * float(np.finfo(dtype).eps))
     p, t = position(3), token("ab")
     later = Neuron(when=p[1] + p[2], adds={t["a"]: 64})
     early = MLP([later, Neuron(when=1.0 * p[0], adds={t["a"]: 1000.1, t["b"]: ahead})])
-    program = Program(name="nearly", embedding=(p, t), layers=(early, MLP([], adds={t["a"]: 0.1, t["b"]: 0.1})), claim=claim)
+    program = Program(
+        name="nearly",
+        embedding=(p, t),
+        layers=(early, MLP([], adds={t["a"]: 0.1, t["b"]: 0.1})),
+        claim=claim,
+    )
     return Model.of(program, dtype)
 
 
 @pytest.fixture
 def leaning(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A forward pass whose rows before the last one round in favour of a: what a text begins with is another sum alone."""
+    """A forward pass whose rows before the last one round in favour of a: what a text begins
+    with is another sum alone.
+    """
 
     def leans(ids: Array, **options: Any) -> Array:
         logits = gpt2(ids, **options).copy()

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from handcraft.core.errors import ProgramError
 from handcraft.sequence.expression import Expression, evaluate
+from handcraft.sequence.expression_checks import DEEPEST, MOST_PARTS
 from handcraft.sequence.words import (
     below,
     cases,
@@ -37,7 +38,6 @@ from handcraft.sequence.words import (
     token_at,
     total,
 )
-from handcraft.sequence.expression_checks import DEEPEST, MOST_PARTS
 
 texts = st.text("abc", min_size=1, max_size=8)
 numbers = st.integers(-9, 9)
@@ -71,9 +71,20 @@ def test_tokens_may_be_long() -> None:
 # ---------------------------------------------------------------- selections
 
 
-@given(texts, st.dictionaries(st.integers(-2, 2), st.sampled_from(["a", "b", ("a", "c")]), max_size=2), st.integers(-1, 9), everys)
-def test_selections_by_fixed_tokens(text: str, where: dict[int, Any], before: int, every: tuple[int, int]) -> None:
-    """A position fits where every distance has one of its tokens, below `before`, at the start or whole steps from it."""
+@given(
+    texts,
+    st.dictionaries(
+        st.integers(-2, 2), st.sampled_from(["a", "b", ("a", "c")]), max_size=2
+    ),
+    st.integers(-1, 9),
+    everys,
+)
+def test_selections_by_fixed_tokens(
+    text: str, where: dict[int, Any], before: int, every: tuple[int, int]
+) -> None:
+    """A position fits where every distance has one of its tokens, below `before`, at the start
+    or whole steps from it.
+    """
 
     def stands(i: int, what: Any) -> bool:
         return 0 <= i < len(text) and text[i] in what
@@ -85,7 +96,9 @@ def test_selections_by_fixed_tokens(text: str, where: dict[int, Any], before: in
         if all(stands(j + distance, what) for distance, what in where.items())
     ]
     assert first(where, before=before, every=every)(text) == (fits[0] if fits else None)
-    assert latest(where, before=before, every=every)(text) == (fits[-1] if fits else None)
+    assert latest(where, before=before, every=every)(text) == (
+        fits[-1] if fits else None
+    )
     assert count(where, before=before, every=every)(text) == len(fits)
 
 
@@ -101,19 +114,38 @@ def test_selections_by_computed_tokens(text: str) -> None:
 @given(texts)
 def test_nothing_in_a_selection(text: str) -> None:
     """A token that is nothing stands nowhere, and nothing lies before nothing."""
-    assert count({0: nothing})(text) == count({}, before=nothing)(text) == total({"a": 1}, before=nothing)(text) == 0
+    assert (
+        count({0: nothing})(text)
+        == count({}, before=nothing)(text)
+        == total({"a": 1}, before=nothing)(text)
+        == 0
+    )
     assert first({0: nothing})(text) is None
 
 
-@given(texts, st.dictionaries(st.sampled_from("abc"), numbers), st.integers(-1, 9), everys)
-def test_sums(text: str, values: dict[str, int], before: int, every: tuple[int, int]) -> None:
+@given(
+    texts, st.dictionaries(st.sampled_from("abc"), numbers), st.integers(-1, 9), everys
+)
+def test_sums(
+    text: str, values: dict[str, int], before: int, every: tuple[int, int]
+) -> None:
     """The sum over the positions, and the least sum of a beginning, the empty one included."""
     seen = [values.get(token, 0) for j, token in enumerate(text) if j < before]
-    assert total(values, before=before, every=every)(text) == sum(seen[every[0] :: every[1]])
-    assert lowest(values, before=before)(text) == min(sum(seen[:n]) for n in range(len(seen) + 1))
+    assert total(values, before=before, every=every)(text) == sum(
+        seen[every[0] :: every[1]]
+    )
+    assert lowest(values, before=before)(text) == min(
+        sum(seen[:n]) for n in range(len(seen) + 1)
+    )
 
 
-@given(texts, st.dictionaries(st.sampled_from("pq"), st.dictionaries(st.sampled_from("abc"), st.sampled_from("pq"))))
+@given(
+    texts,
+    st.dictionaries(
+        st.sampled_from("pq"),
+        st.dictionaries(st.sampled_from("abc"), st.sampled_from("pq")),
+    ),
+)
 def test_an_automaton(text: str, delta: dict[str, dict[str, str]]) -> None:
     """It goes on by each token that its state names, and stays at every other."""
     at = "p"
@@ -129,7 +161,10 @@ OPERATIONS: list[tuple[Callable[[Any, Any], Any], Callable[[int, int], Any]]] = 
     (lambda a, b: a - b, lambda a, b: a - b),
     (lambda a, b: a * b, lambda a, b: a * b),
     (lambda a, b: a // b, lambda a, b: math.floor(Fraction(a, b)) if b else None),
-    (lambda a, b: a % b, lambda a, b: a - b * math.floor(Fraction(a, b)) if b else None),
+    (
+        lambda a, b: a % b,
+        lambda a, b: a - b * math.floor(Fraction(a, b)) if b else None,
+    ),
     (ratio, lambda a, b: Fraction(a, b) if b else None),
     (equal, lambda a, b: 1 if a == b else 0),
     (below, lambda a, b: 1 if a < b else 0),
@@ -156,16 +191,29 @@ def test_numbers_may_stand_first(a: int) -> None:
 def test_lookup(table: dict[str, Any], text: str) -> None:
     """A table by one value or by several; what it lacks is None."""
     assert lookup(table, own)(text) == table.get(text[-1])
-    assert lookup({(key, 1): value for key, value in table.items()}, own, 1)(text) == table.get(text[-1])
+    assert lookup({(key, 1): value for key, value in table.items()}, own, 1)(
+        text
+    ) == table.get(text[-1])
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from([0, 1, nothing]), st.sampled_from(["x", "y", nothing])), min_size=1, max_size=4),
+    st.lists(
+        st.tuples(
+            st.sampled_from([0, 1, nothing]), st.sampled_from(["x", "y", nothing])
+        ),
+        min_size=1,
+        max_size=4,
+    ),
     st.booleans(),
 )
 def test_cases(rows: list[Any], default: bool) -> None:
-    """The first row whose condition is neither 0 nor None, else the default; None where there is none."""
-    chosen = next((then for condition, then in rows if condition == 1), "z" if default else nothing)
+    """The first row whose condition is neither 0 nor None, else the default; None where there
+    is none.
+    """
+    chosen = next(
+        (then for condition, then in rows if condition == 1),
+        "z" if default else nothing,
+    )
     built = cases(*rows, "z") if default else cases(*rows)
     assert built("a") == (None if chosen == nothing else chosen)
 
@@ -178,8 +226,17 @@ def test_most(text: str) -> None:
 
 def test_nothing_spreads() -> None:
     """What is computed from None is None, but for a default."""
-    for built in (nothing + 1, equal(nothing, nothing), below(nothing, 1), lookup({1: 1}, nothing), token_at(nothing),
-                  most({"a": nothing, "b": 1}), ratio(1, nothing), otherwise(nothing, nothing), here // (here - here)):  # fmt: skip
+    for built in (
+        nothing + 1,
+        equal(nothing, nothing),
+        below(nothing, 1),
+        lookup({1: 1}, nothing),
+        token_at(nothing),
+        most({"a": nothing, "b": 1}),
+        ratio(1, nothing),
+        otherwise(nothing, nothing),
+        here // (here - here),
+    ):
         assert built("a") is None
     assert otherwise(nothing, "b")("a") == "b"
     assert otherwise("a", "b")("a") == "a"
@@ -193,12 +250,16 @@ def test_a_part_of_a_token_is_none() -> None:
 
 
 def test_the_tokens_of_an_expression() -> None:
-    """It names the tokens that it can answer beside those that it reads: not what it looks up or compares."""
+    """It names the tokens that it can answer beside those that it reads: not what it looks up
+    or compares.
+    """
     assert token_at(latest({-1: "x"})).tokens == ()
     assert otherwise(own, "?").tokens == ("?",)
     assert lookup({("a", 1): "b", ("c", 2): 3}, own, here).tokens == ("b",)
     assert most({"a": count({0: "b"})}).tokens == ("a",)
-    assert cases((equal(own, "x"), lookup({"x": "b"}, own)), (1, "c"), otherwise(own, "d")).tokens == ("b", "c", "d")
+    assert cases(
+        (equal(own, "x"), lookup({"x": "b"}, own)), (1, "c"), otherwise(own, "d")
+    ).tokens == ("b", "c", "d")
     assert state({"p": {"a": "q"}}, "p").tokens == ("p", "q")
 
 
@@ -217,23 +278,74 @@ WIDE = most({str(i): here for i in range(MOST_PARTS - 1)})
         (lambda: WIDE + 1, "Expression: an expression may have 5000 parts, found 5001"),
         (lambda: here // 0, "Expression: divide by zero"),
         (lambda: here % 0, "Expression: modulo by zero"),
-        (lambda: here + 10**10, "Expression: a number in an expression may be 1000000000 at most"),
+        (
+            lambda: here + 10**10,
+            "Expression: a number in an expression may be 1000000000 at most",
+        ),
         (lambda: own + "a", "Expression: add takes numbers, found 'a'"),
-        (lambda: cases((own == "a", "x"), "y"), ("Expression > args: an expression is made of expressions, whole numbers and texts, found False;"
-         " == compares expressions themselves, equal(a, b) what they say")),
-        (lambda: cases("x", (1, "y")), "claim: cases takes (condition, value) pairs, and one value at the end as the default"),
-        (lambda: count({}, every=(0, 0)), "Expression: every=(start, step) needs a start from 0 and a step from 1, found (0, 0)"),
-        (lambda: count("a"), "claim: count takes {distance: what must stand there}, such as {-1: own}"),
-        (lambda: count({0: 3}), "claim: count takes a token, an expression or several tokens at each distance"),
+        (
+            lambda: cases((own == "a", "x"), "y"),
+            (
+                "Expression > args: an expression is made of expressions, whole numbers"
+                " and texts, found False; == compares expressions themselves, equal(a,"
+                " b) what they say"
+            ),
+        ),
+        (
+            lambda: cases("x", (1, "y")),
+            (
+                "claim: cases takes (condition, value) pairs, and one value at the end"
+                " as the default"
+            ),
+        ),
+        (
+            lambda: count({}, every=(0, 0)),
+            (
+                "Expression: every=(start, step) needs a start from 0 and a step from"
+                " 1, found (0, 0)"
+            ),
+        ),
+        (
+            lambda: count("a"),
+            "claim: count takes {distance: what must stand there}, such as {-1: own}",
+        ),
+        (
+            lambda: count({0: 3}),
+            (
+                "claim: count takes a token, an expression or several tokens at each"
+                " distance"
+            ),
+        ),
         (lambda: total({"a": 0.5}), "claim: total takes {token: whole number}"),
         (lambda: lowest("a"), "claim: lowest takes {token: whole number}"),
-        (lambda: state({"a": "b"}, "a"), "claim: state takes {state: {token: next state}} and a start"),
-        (lambda: state({"a": {"b": 1}}, "a"), "Expression: state takes {state: {token: next state}} and a start, all of them texts"),
-        (lambda: lookup("a", own), "claim: lookup takes a table {value: value} and what is looked up"),
-        (lambda: lookup({("a", "b"): 1}, own), "Expression: lookup takes a table whose keys are 1 values, as many as are looked up"),
-        (lambda: most({}), "Expression: most takes {token: number} with at least one token"),
+        (
+            lambda: state({"a": "b"}, "a"),
+            "claim: state takes {state: {token: next state}} and a start",
+        ),
+        (
+            lambda: state({"a": {"b": 1}}, "a"),
+            (
+                "Expression: state takes {state: {token: next state}} and a start, all"
+                " of them texts"
+            ),
+        ),
+        (
+            lambda: lookup("a", own),
+            "claim: lookup takes a table {value: value} and what is looked up",
+        ),
+        (
+            lambda: lookup({("a", "b"): 1}, own),
+            (
+                "Expression: lookup takes a table whose keys are 1 values, as many as"
+                " are looked up"
+            ),
+        ),
+        (
+            lambda: most({}),
+            "Expression: most takes {token: number} with at least one token",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_makes_no_expression(build: Any, message: str) -> None:
     """An expression that can have no meaning is refused where it is written."""
     with pytest.raises(ProgramError) as caught:
@@ -244,9 +356,15 @@ def test_what_makes_no_expression(build: Any, message: str) -> None:
 
 @pytest.mark.parametrize(
     ("build", "op", "found"),
-    [(own + 1, "add", "'b'"), (below(1, own), "below", "'b'"), (token_at(own), "token_at", "'b'"), (count({}, before=own), "count", "'b'"),
-     (most({"x": own}), "most", "'b'"), (-1 * own, "multiply", "'b'")],
-)  # fmt: skip
+    [
+        (own + 1, "add", "'b'"),
+        (below(1, own), "below", "'b'"),
+        (token_at(own), "token_at", "'b'"),
+        (count({}, before=own), "count", "'b'"),
+        (most({"x": own}), "most", "'b'"),
+        (-1 * own, "multiply", "'b'"),
+    ],
+)
 def test_a_token_is_no_number(build: Expression, op: str, found: str) -> None:
     """A token where a number is needed is found when the expression is asked."""
     with Refused(ProgramError, f"claim: {op} takes numbers, found {found}"):
@@ -258,10 +376,20 @@ def test_a_token_is_no_number(build: Expression, op: str, found: str) -> None:
 
 @pytest.mark.parametrize(
     "built",
-    [here, own, latest({-1: own, 0: "a", 2: ("b", "c")}, before=end, every=(1, 2)), total({"a": -1}), lowest({"a": 1}, before=3),
-     state({"p": {"a": "q"}}, "p"), lookup({("a", 1): "b"}, own, here % 2), most({"a": here, "b": 0}), cases((equal(own, "a"), 1), "x"),
-     otherwise(token_at(2 * end - here), "?"), ratio(here, here + 1)],
-)  # fmt: skip
+    [
+        here,
+        own,
+        latest({-1: own, 0: "a", 2: ("b", "c")}, before=end, every=(1, 2)),
+        total({"a": -1}),
+        lowest({"a": 1}, before=3),
+        state({"p": {"a": "q"}}, "p"),
+        lookup({("a", 1): "b"}, own, here % 2),
+        most({"a": here, "b": 0}),
+        cases((equal(own, "a"), 1), "x"),
+        otherwise(token_at(2 * end - here), "?"),
+        ratio(here, here + 1),
+    ],
+)
 def test_expressions_round_trip_through_json(built: Expression) -> None:
     """An expression reads back equal."""
     data = json.loads(json.dumps(built.model_dump(mode="json")))
@@ -280,14 +408,41 @@ def test_json_holds_what_is_not_as_usual() -> None:
     ("data", "message"),
     [
         ({"op": "here", "where": [[0, "a"]]}, "Expression: here takes no where"),
-        ({"op": "state", "table": [[[], "p"]], "before": 3}, "Expression: state takes no before"),
+        (
+            {"op": "state", "table": [[[], "p"]], "before": 3},
+            "Expression: state takes no before",
+        ),
         ({"op": "add", "args": [1]}, "Expression: add takes 2 values, found 1"),
-        ({"op": "lookup", "args": [1], "table": [[["a"], 1], [["a"], 2]]}, "Expression: a key stands twice in the table of lookup"),
-        ({"op": "most", "args": [1], "table": [[[3], 0]]}, "Expression: most takes {token: number} with at least one token"),
-        ({"op": "state"}, "Expression: state takes {state: {token: next state}} and a start, all of them texts"),
-        ({"op": "total", "table": [[["a"], "b"]]}, "Expression: total takes {token: whole number}"),
-        ({"op": "cases"}, "Expression: cases takes (condition, value) pairs and a default"),
-        ({"op": "here", "x": 1}, "Expression > x: has no such argument; it takes op, args, where, before, every, table"),
+        (
+            {"op": "lookup", "args": [1], "table": [[["a"], 1], [["a"], 2]]},
+            "Expression: a key stands twice in the table of lookup",
+        ),
+        (
+            {"op": "most", "args": [1], "table": [[[3], 0]]},
+            "Expression: most takes {token: number} with at least one token",
+        ),
+        (
+            {"op": "state"},
+            (
+                "Expression: state takes {state: {token: next state}} and a start, all"
+                " of them texts"
+            ),
+        ),
+        (
+            {"op": "total", "table": [[["a"], "b"]]},
+            "Expression: total takes {token: whole number}",
+        ),
+        (
+            {"op": "cases"},
+            "Expression: cases takes (condition, value) pairs and a default",
+        ),
+        (
+            {"op": "here", "x": 1},
+            (
+                "Expression > x: has no such argument; it takes op, args, where,"
+                " before, every, table"
+            ),
+        ),
     ],
 )
 def test_json_that_is_no_expression(data: dict[str, Any], message: str) -> None:
@@ -321,15 +476,38 @@ json_values = st.recursive(
     | st.sampled_from(["here", "add", "lookup", "state"]),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["op", "args", "where", "before", "every", "table"]), inner, max_size=6)
+        | st.dictionaries(
+            st.sampled_from(["op", "args", "where", "before", "every", "table"]),
+            inner,
+            max_size=6,
+        )
     ),
     max_leaves=30,
 )
 
 
-@given(st.dictionaries(st.sampled_from(["args", "where", "before", "every", "table"]), json_values), st.sampled_from(
-    ["here", "token_at", "count", "total", "state", "add", "lookup", "cases", "most", "otherwise"]))  # fmt: skip
-def test_hostile_json_is_refused_or_means_something(fields: dict[str, Any], op: str) -> None:
+@given(
+    st.dictionaries(
+        st.sampled_from(["args", "where", "before", "every", "table"]), json_values
+    ),
+    st.sampled_from(
+        [
+            "here",
+            "token_at",
+            "count",
+            "total",
+            "state",
+            "add",
+            "lookup",
+            "cases",
+            "most",
+            "otherwise",
+        ]
+    ),
+)
+def test_hostile_json_is_refused_or_means_something(
+    fields: dict[str, Any], op: str
+) -> None:
     """Whatever stands in a file is a ProgramError, or an expression that can be asked."""
     with suppress(ProgramError):
         Expression(op=op, **fields)("aab")

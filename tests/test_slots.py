@@ -10,15 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handcraft import local, position, scratch, slot, token
-from handcraft.language.affine import Lane, Map
 from handcraft.core.errors import ProgramError
+from handcraft.language.affine import Lane, Map
 from handcraft.language.slots import MAX_N_CTX, Slot
 
 
 def rows(found: Slot, kind: str) -> dict[Any, tuple[float, ...]]:
     """The values of a slot's lanes for each token, or each position, that its table names."""
     keys = found.vocabulary if kind == "token" else range(found.n_ctx or 0)
-    cells = {(key, lane): value for key, lane, value in (found.token_cells() if kind == "token" else found.position_cells())}
+    cells = {
+        (key, lane): value
+        for key, lane, value in (
+            found.token_cells() if kind == "token" else found.position_cells()
+        )
+    }
     assert 0 not in cells.values()
     return {key: tuple(cells.get((key, lane), 0.0) for lane in found) for key in keys}
 
@@ -53,7 +58,12 @@ def test_named_functions_of_the_position() -> None:
     """Lanes by keyword are functions of the position, or tables of it."""
     at = position(4, p=lambda i: i, pp=lambda i: i * i, odd=[0, 1, 0, 1])
     assert names(at) == ["position:p", "position:pp", "position:odd"]
-    assert rows(at, "position") == {0: (0, 0, 0), 1: (1, 1, 1), 2: (2, 4, 0), 3: (3, 9, 1)}
+    assert rows(at, "position") == {
+        0: (0, 0, 0),
+        1: (1, 1, 1),
+        2: (2, 4, 0),
+        3: (3, 9, 1),
+    }
 
 
 def test_named_functions_of_the_token() -> None:
@@ -63,7 +73,9 @@ def test_named_functions_of_the_token() -> None:
 
 
 def test_a_slot_of_token_and_position_at_once() -> None:
-    """`slot` takes a table of the token, of the position, or both, whose sum the stream then holds."""
+    """`slot` takes a table of the token, of the position, or both, whose sum the stream then
+    holds.
+    """
     s = slot("square", token={"a": 1, "b": 2.5}, position=range(3))
     assert rows(s, "token") == {"a": (1,), "b": (2.5,)}
     assert rows(s, "position") == {0: (0,), 1: (1,), 2: (2,)}
@@ -93,7 +105,9 @@ def test_lanes_by_label() -> None:
 
 
 def test_previous_reads_the_next_lane() -> None:
-    """`p.previous` is 1 in lane j exactly where the position is j + 1, and nowhere at position 0."""
+    """`p.previous` is 1 in lane j exactly where the position is j + 1, and nowhere at position
+    0.
+    """
     p = position(3)
     assert p.previous == Map.of([(p[0], p[1].expression()), (p[1], p[2].expression())])
 
@@ -107,7 +121,9 @@ def test_one_hot_rows_have_one_one(n: int) -> None:
 
 
 def test_equal_by_content_wherever_written() -> None:
-    """Two equal slots on different lines are equal: where a rule stands is not part of what it is."""
+    """Two equal slots on different lines are equal: where a rule stands is not part of what it
+    is.
+    """
     first = position(3)
     second = position(3)
     assert first == second
@@ -116,9 +132,17 @@ def test_equal_by_content_wherever_written() -> None:
 
 
 @pytest.mark.parametrize(
-    "found", [position(3), token("ab"), scratch("v"), local("m", "ab"), slot("s", token={"a": 1}, position=[1, 2]),
-              slot("r", token={"a": (1, 2), "b": (3, 4)}, labels=("x", "y")), position(2, p=float)],
-)  # fmt: skip
+    "found",
+    [
+        position(3),
+        token("ab"),
+        scratch("v"),
+        local("m", "ab"),
+        slot("s", token={"a": 1}, position=[1, 2]),
+        slot("r", token={"a": (1, 2), "b": (3, 4)}, labels=("x", "y")),
+        position(2, p=float),
+    ],
+)
 def test_slots_round_trip_through_json(found: Slot) -> None:
     """A slot is plain data: it reads back equal."""
     assert Slot.model_validate_json(found.model_dump_json()) == found
@@ -133,33 +157,101 @@ def test_a_one_hot_slot_is_stored_by_name() -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: token("abb"), "Slot: the labels of token must be distinct and not empty, found a, b, b"),
-        (lambda: token(""), "Slot: the labels of token must be distinct and not empty, found "),
-        (lambda: scratch("m", ()), "Slot: the labels of m must be distinct and not empty, found "),
-        (lambda: scratch("a b"), "Slot: a slot's name must be an identifier, found 'a b'"),
-        (lambda: scratch("\x1b[2J"), r"Slot: a slot's name must be an identifier, found '\x1b[2J'"),
-        (lambda: position(0), f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found 0"),
-        (lambda: position(10**9), f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found 1000000000"),
-        (lambda: position(2.5), f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found 2.5"),
-        (lambda: slot("s", position=[]), f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found 0"),
-        (lambda: position(3, p=[1, 2]), "position:p has 2 values for 3 rows of the table"),
-        (lambda: slot("s", token=[1, 2]), "s: token= takes a table {token: number}, found list"),
-        (lambda: slot("s", position="123"), "s: position= takes a list of one number a position, found str"),
-        (lambda: position(True), f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found True"),
-        (lambda: slot("s", token={"a": (1, 2)}, labels="xyz"), "Slot: s has 3 lanes, but its table has a row of 2"),
-        (lambda: slot("s", token={"a": float("nan")}), "Slot: a weight must be finite, found nan"),
-        (lambda: slot("s", position=[1, float("inf")]), "Slot: a weight must be finite, found inf"),
+        (
+            lambda: token("abb"),
+            "Slot: the labels of token must be distinct and not empty, found a, b, b",
+        ),
+        (
+            lambda: token(""),
+            "Slot: the labels of token must be distinct and not empty, found ",
+        ),
+        (
+            lambda: scratch("m", ()),
+            "Slot: the labels of m must be distinct and not empty, found ",
+        ),
+        (
+            lambda: scratch("a b"),
+            "Slot: a slot's name must be an identifier, found 'a b'",
+        ),
+        (
+            lambda: scratch("\x1b[2J"),
+            r"Slot: a slot's name must be an identifier, found '\x1b[2J'",
+        ),
+        (
+            lambda: position(0),
+            f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found 0",
+        ),
+        (
+            lambda: position(10**9),
+            f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found 1000000000",
+        ),
+        (
+            lambda: position(2.5),
+            f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found 2.5",
+        ),
+        (
+            lambda: slot("s", position=[]),
+            f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found 0",
+        ),
+        (
+            lambda: position(3, p=[1, 2]),
+            "position:p has 2 values for 3 rows of the table",
+        ),
+        (
+            lambda: slot("s", token=[1, 2]),
+            "s: token= takes a table {token: number}, found list",
+        ),
+        (
+            lambda: slot("s", position="123"),
+            "s: position= takes a list of one number a position, found str",
+        ),
+        (
+            lambda: position(True),
+            f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found True",
+        ),
+        (
+            lambda: slot("s", token={"a": (1, 2)}, labels="xyz"),
+            "Slot: s has 3 lanes, but its table has a row of 2",
+        ),
+        (
+            lambda: slot("s", token={"a": float("nan")}),
+            "Slot: a weight must be finite, found nan",
+        ),
+        (
+            lambda: slot("s", position=[1, float("inf")]),
+            "Slot: a weight must be finite, found inf",
+        ),
         (lambda: position(3)[3], "position has no lane '3'; its lanes are 0, 1, 2"),
-        (lambda: token(["left", "right"])["lft"], "token has no lane 'lft'; its lanes are left, right; did you mean 'left'?"),
+        (
+            lambda: token(["left", "right"])["lft"],
+            "token has no lane 'lft'; its lanes are left, right; did you mean 'left'?",
+        ),
         (lambda: scratch("v")["a"], "v has no lane 'a'; it is one lane, written v"),
-        (lambda: token("ab").previous, "only a one-hot position slot has a previous position, token is not one"),
-        (lambda: position(3, p=float).previous, "only a one-hot position slot has a previous position, position is not one"),
-        (lambda: Slot(name="s", tokens="one-hot"), "Slot: s is one-hot, so its lanes need labels"),
-        (lambda: Slot(name="s", label="x"),
-         "Slot > label: has no such argument; it takes name, labels, tokens, positions, local, reuse, source; did you mean 'labels'?"),
-        (lambda: Slot(), "Slot > name: is required"),  # noqa: PLW0108  # the line of the lambda is wanted
+        (
+            lambda: token("ab").previous,
+            "only a one-hot position slot has a previous position, token is not one",
+        ),
+        (
+            lambda: position(3, p=float).previous,
+            "only a one-hot position slot has a previous position, position is not one",
+        ),
+        (
+            lambda: Slot(name="s", tokens="one-hot"),
+            "Slot: s is one-hot, so its lanes need labels",
+        ),
+        (
+            lambda: Slot(name="s", label="x"),
+            (
+                "Slot > label: has no such argument; it takes name, labels, tokens,"
+                " positions, local, reuse, source; did you mean 'labels'?"
+            ),
+        ),
+        (
+            lambda: Slot(),  # noqa: PLW0108  # the line of the lambda is wanted
+            "Slot > name: is required",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_slot_is_refused(build: Any, message: str) -> None:
     """Slots that cannot be are refused, with the author's line and the nearest name."""
     line = build.__code__.co_firstlineno

@@ -1,4 +1,6 @@
-"""`handcraft states`: what it prints, what it writes, and how it ends: 0 done or never, 1 reached, 2 bad input, 3 undecided."""
+"""`handcraft states`: what it prints, what it writes, and how it ends: 0 done or never, 1
+reached, 2 bad input, 3 undecided.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,15 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_baby_gpt_as_json() -> None:
     """Eight states, sixteen edges, and the four keys of the design."""
     result = handcraft("states", "baby_gpt", "--json")
-    assert (result.code, list(result.json)) == (0, ["states", "edges", "reachable", "avoided"])
-    assert (len(result.json["states"]), len(result.json["edges"]), result.json["avoided"]) == (8, 16, None)
+    assert (result.code, list(result.json)) == (
+        0,
+        ["states", "edges", "reachable", "avoided"],
+    )
+    assert (
+        len(result.json["states"]),
+        len(result.json["edges"]),
+        result.json["avoided"],
+    ) == (8, 16, None)
 
 
 def test_the_baby_gpt_as_a_table() -> None:
@@ -28,7 +37,10 @@ def test_the_baby_gpt_as_a_table() -> None:
     result = handcraft("states", "baby_gpt", "--floor", "1e-9")
     assert (result.code, result.err) == (0, "")
     assert result.lines == [
-        "baby_gpt: 8 states, 13 edges, from its 2^3 full windows, probabilities above 1e-09",
+        (
+            "baby_gpt: 8 states, 13 edges, from its 2^3 full windows, probabilities"
+            " above 1e-09"
+        ),
         "  closed      4 states that lead to each other, period 1",
         "  absorbing   0",
         "  transient   4",
@@ -47,9 +59,14 @@ def test_the_baby_gpt_as_a_table() -> None:
 
 def test_a_text_that_is_never_reached_is_success() -> None:
     """From 111 above the floor: exit 0, and the last line says so."""
-    result = handcraft("states", "baby_gpt", "--from", "111", "--avoid", "00", "--floor", "1e-9")
+    result = handcraft(
+        "states", "baby_gpt", "--from", "111", "--avoid", "00", "--floor", "1e-9"
+    )
     assert (result.code, result.err) == (0, "")
-    assert result.lines[-1] == "'00' is never reached from the start without it, by tokens above 1e-09"
+    assert (
+        result.lines[-1]
+        == "'00' is never reached from the start without it, by tokens above 1e-09"
+    )
 
 
 def test_a_text_that_is_reached_is_a_failure_with_its_path() -> None:
@@ -57,22 +74,60 @@ def test_a_text_that_is_reached_is_a_failure_with_its_path() -> None:
     command = ("states", "baby_gpt", "--avoid", "00", "--floor", "1e-9")
     result = handcraft(*command)
     assert (result.code, result.err) == (1, "")
-    assert result.lines[-3:] == ["'00' is reached in 1 step", "  010", "  100  by '0', probability 0.5"]
+    assert result.lines[-3:] == [
+        "'00' is reached in 1 step",
+        "  010",
+        "  100  by '0', probability 0.5",
+    ]
     found = handcraft(*command, "--json")
     assert (found.code, found.json["avoided"]["verdict"]) == (1, "reached")
-    assert [step["context"] for step in found.json["avoided"]["path"]] == [["0", "1", "0"], ["1", "0", "0"]]
+    assert [step["context"] for step in found.json["avoided"]["path"]] == [
+        ["0", "1", "0"],
+        ["1", "0", "0"],
+    ]
 
 
 def test_a_search_that_was_cut_off_is_undecided() -> None:
     """Exit 3, with what was seen as JSON; without --avoid a chain that was cut off is one error."""
-    result = handcraft("states", "copy_previous", "--avoid", "abc", "--limit", "5", "--from", "z", "--json")
-    assert (result.code, result.json["avoided"]["verdict"], result.json["reachable"]["complete"]) == (3, "undecided", False)
-    shown = handcraft("states", "copy_previous", "--avoid", "abc", "--limit", "5", "--from", "z")
-    assert (shown.code, shown.lines) == (3, ["whether 'abc' is reached is undecided: the search ended at the limit of 5 states"])
+    result = handcraft(
+        "states",
+        "copy_previous",
+        "--avoid",
+        "abc",
+        "--limit",
+        "5",
+        "--from",
+        "z",
+        "--json",
+    )
+    assert (
+        result.code,
+        result.json["avoided"]["verdict"],
+        result.json["reachable"]["complete"],
+    ) == (3, "undecided", False)
+    shown = handcraft(
+        "states", "copy_previous", "--avoid", "abc", "--limit", "5", "--from", "z"
+    )
+    assert (shown.code, shown.lines) == (
+        3,
+        [
+            (
+                "whether 'abc' is reached is undecided: "
+                "the search ended at the limit of 5 states"
+            )
+        ],
+    )
     refused = handcraft("states", "copy_previous")
     assert (refused.code, refused.out) == (3, "")
-    message = "raise the limit, start from fewer contexts, or set a floor under the probabilities"
-    assert refused.err == f"error: copy_previous has more than 4096 states from its 26^64 full windows; {message}\n"
+    message = (
+        "raise the limit, start from fewer contexts, or set a floor under the"
+        " probabilities"
+    )
+    assert (
+        refused.err
+        == "error: copy_previous has more than 4096 states from its 26^64 full"
+        f" windows; {message}\n"
+    )
 
 
 @pytest.mark.parametrize("ending", [".svg", ".dot", ".mmd", ".mermaid", ".json"])
@@ -89,7 +144,16 @@ def test_a_picture_is_written(ending: str, here: Path) -> None:
 
 def test_the_tokens_of_a_start_may_be_a_list() -> None:
     """With --tokens the starts and the text to avoid are JSON lists."""
-    result = handcraft("states", "baby_gpt", "--tokens", "--from", '["1", "1"]', "--avoid", '["0", "0", "0"]', "--json")
+    result = handcraft(
+        "states",
+        "baby_gpt",
+        "--tokens",
+        "--from",
+        '["1", "1"]',
+        "--avoid",
+        '["0", "0", "0"]',
+        "--json",
+    )
     assert (result.code, result.json["avoided"]["text"]) == (1, ["0", "0", "0"])
     assert result.json["states"][0]["context"] == ["1", "1"]
 
@@ -101,14 +165,26 @@ def test_several_starts() -> None:
 
 
 def test_the_options_of_sampling_are_those_of_run() -> None:
-    """--top-k 1 leaves one successor each; a temperature of 0.5 squares the probabilities; --top-p keeps the likeliest."""
+    """--top-k 1 leaves one successor each; a temperature of 0.5 squares the probabilities;
+    --top-p keeps the likeliest.
+    """
     greedy = handcraft("states", "baby_gpt", "--top-k", "1", "--json").json
     assert [edge["probability"] for edge in greedy["edges"]] == [1.0] * 8
     plain, cold = (
-        handcraft("states", "bigram", "--floor", "1e-9", "--temperature", t, "--json").json["edges"] for t in ("1", "0.5")
+        handcraft(
+            "states", "bigram", "--floor", "1e-9", "--temperature", t, "--json"
+        ).json["edges"]
+        for t in ("1", "0.5")
     )
-    sums = {edge["from"]: sum(e["probability"] ** 2 for e in plain if e["from"] == edge["from"]) for edge in plain}
-    assert [e["probability"] for e in cold] == pytest.approx([e["probability"] ** 2 / sums[e["from"]] for e in plain])
+    sums = {
+        edge["from"]: sum(
+            e["probability"] ** 2 for e in plain if e["from"] == edge["from"]
+        )
+        for edge in plain
+    }
+    assert [e["probability"] for e in cold] == pytest.approx(
+        [e["probability"] ** 2 / sums[e["from"]] for e in plain]
+    )
     half = handcraft("states", "bigram", "--top-p", "0.01", "--json").json
     assert len(half["edges"]) == 20
 
@@ -117,12 +193,33 @@ def test_the_options_of_sampling_are_those_of_run() -> None:
     ("options", "message"),
     [
         (["--save", "a.png"], "a.png must end with .svg, .dot, .mmd, .mermaid, .json"),
-        (["--from", "2"], "no token matches '2' at character 0 of the prompt; the vocabulary is 0, 1"),
-        (["--avoid", ""], "the prompt is empty; it needs at least one of the tokens 0, 1"),
-        (["--floor", "1"], "the floor must lie from 0 to below 1 and the limit from 1 on, found 1.0 and 4096"),
-        (["--floor", "0.6"], "no token after '000' is above the floor of 0.6; its best has 0.5"),
-        (["--temperature", "0"], "the temperature must be positive and finite, found 0.0; greedy needs none"),
-        (["--from", "100", "--avoid", "00"], "every start holds '00' already; start from contexts without it"),
+        (
+            ["--from", "2"],
+            "no token matches '2' at character 0 of the prompt; the vocabulary is 0, 1",
+        ),
+        (
+            ["--avoid", ""],
+            "the prompt is empty; it needs at least one of the tokens 0, 1",
+        ),
+        (
+            ["--floor", "1"],
+            (
+                "the floor must lie from 0 to below 1 and the limit from 1 on, found"
+                " 1.0 and 4096"
+            ),
+        ),
+        (
+            ["--floor", "0.6"],
+            "no token after '000' is above the floor of 0.6; its best has 0.5",
+        ),
+        (
+            ["--temperature", "0"],
+            "the temperature must be positive and finite, found 0.0; greedy needs none",
+        ),
+        (
+            ["--from", "100", "--avoid", "00"],
+            "every start holds '00' already; start from contexts without it",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -148,16 +245,25 @@ def test_many_states_are_cut_in_the_table() -> None:
 
 
 def test_many_classes_are_counted_after_the_first(here: Path) -> None:
-    """Fourteen pairs of letters that follow each other show twelve lines, and say how many more there are."""
+    """Fourteen pairs of letters that follow each other show twelve lines, and say how many more
+    there are.
+    """
     (here / "pairs.py").write_text(
-        "from handcraft.frontends import from_markov\n"
-        "pairs = [(chr(65 + i), chr(97 + i)) for i in range(14)]\n"
-        "program = from_markov({x: {y: 1.0} for a, b in pairs for x, y in ((a, b), (b, a))})\n"
+        "from handcraft.frontends import from_markov\npairs = [(chr(65 + i), chr(97 +"
+        " i)) for i in range(14)]\nprogram = from_markov({x: {y: 1.0} for a, b in pairs"
+        " for x, y in ((a, b), (b, a))})\n"
     )
     result = handcraft("states", "pairs.py", "--floor", "1e-9")
     assert result.code == 0
-    assert result.lines[1:13] == ["  closed      2 states that lead to each other, period 2"] * 12
-    assert result.lines[13:16] == ["  closed      ... and 2 more classes", "  absorbing   0", "  transient   0"]
+    assert (
+        result.lines[1:13]
+        == ["  closed      2 states that lead to each other, period 2"] * 12
+    )
+    assert result.lines[13:16] == [
+        "  closed      ... and 2 more classes",
+        "  absorbing   0",
+        "  transient   0",
+    ]
 
 
 def test_an_answer_as_a_table() -> None:

@@ -22,9 +22,15 @@ def test_bundled_programs_are_accurate(name: str) -> None:
 
 @pytest.mark.parametrize("name", BUNDLED)
 def test_contexts_belong_to_the_program(name: str) -> None:
-    """Contexts are lists of tokens that fit the window, and prompts of the claim where there are any."""
+    """Contexts are lists of tokens that fit the window, and prompts of the claim where there
+    are any.
+    """
     program = bundled_program(name)
-    pattern = re.compile(program.claim.prompts, re.ASCII) if isinstance(program.claim, Answers) else None
+    pattern = (
+        re.compile(program.claim.prompts, re.ASCII)
+        if isinstance(program.claim, Answers)
+        else None
+    )
 
     @settings(max_examples=10)
     @given(contexts(program))
@@ -50,7 +56,9 @@ def test_contexts_have_every_length() -> None:
 
 
 def test_a_failure_shows_the_shrunk_context_and_the_attention() -> None:
-    """A failure names the shortest context, both tokens and the margin, and shows where the heads looked."""
+    """A failure names the shortest context, both tokens and the margin, and shows where the
+    heads looked.
+    """
     message = (
         "aab after ['a', 'a']: expected 'a', got 'b' (margin -1023)\n"
         "\n"
@@ -69,15 +77,20 @@ def test_a_wrong_function_is_shrunk() -> None:
     """A plain function is shrunk to its simplest failure."""
     with pytest.raises(AssertionError) as caught:
         assert_accurate(claiming(lambda context: "a" if len(context) >= 3 else None))
-    assert str(caught.value).startswith("aab after ['a', 'a', 'a']: expected 'a', got 'b' (margin -1023)\n\nhead 0.h0: ")
+    assert str(caught.value).startswith(
+        "aab after ['a', 'a', 'a']: expected 'a', got 'b' (margin -1023)\n\nhead 0.h0: "
+    )
 
 
 def test_a_wrong_distribution_is_shown() -> None:
     """A distribution that is off says by how much."""
     with pytest.raises(AssertionError) as caught:
-        assert_accurate(claiming(distribution({"111": {"0": 0.25, "1": 0.75}}), "baby_gpt"))
+        assert_accurate(
+            claiming(distribution({"111": {"0": 0.25, "1": 0.75}}), "baby_gpt")
+        )
     assert str(caught.value).startswith(
-        "baby_gpt after ['1', '1', '1']: expected {'0': 0.25, '1': 0.75}, got {'0': 0.5, '1': 0.5}\n\nhead 0.h0: "
+        "baby_gpt after ['1', '1', '1']: expected {'0': 0.25, '1': 0.75}, got {'0':"
+        " 0.5, '1': 0.5}\n\nhead 0.h0: "
     )
 
 
@@ -90,9 +103,14 @@ def test_a_wrong_answer_is_shown() -> None:
         return f"{sum(map(int, prompt[:-1].split('+'))):011d}"[:0:-1] + "7"
 
     with pytest.raises(AssertionError) as caught:
-        assert_accurate(claiming(program.claim.model_copy(update={"answer": wrong}), "adder"), examples=20)
+        assert_accurate(
+            claiming(program.claim.model_copy(update={"answer": wrong}), "adder"),
+            examples=20,
+        )
     context = ["0"] * 11 + ["+"] + ["0"] * 11 + ["="] + ["0"] * 10
-    assert str(caught.value).startswith(f"adder after {context}: expected '7', got '0' (margin -")
+    assert str(caught.value).startswith(
+        f"adder after {context}: expected '7', got '0' (margin -"
+    )
 
 
 def test_silence_is_no_failure() -> None:

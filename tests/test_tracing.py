@@ -5,7 +5,15 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import BUNDLED, Refused, bundled_model, example, interpret, programs, random_weights
+from conftest import (
+    BUNDLED,
+    Refused,
+    bundled_model,
+    example,
+    interpret,
+    programs,
+    random_weights,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,38 +24,56 @@ from handcraft.core.vocabulary import Vocabulary
 
 @pytest.mark.parametrize("name", BUNDLED)
 def test_contributions_sum_to_the_logits(name: str) -> None:
-    """In every bundled program what the rules gave to each logit adds up to the logits of the last position."""
+    """In every bundled program what the rules gave to each logit adds up to the logits of the
+    last position.
+    """
     trace = bundled_model(name, "float64").trace(example(name))
     for token_, logit in trace.logits[-1].items():
         parts = [part["logits"][token_] for part in trace.contributions]
-        assert sum(parts) == pytest.approx(logit, rel=1e-9, abs=1e-9 * (1 + sum(map(abs, parts))))
+        assert sum(parts) == pytest.approx(
+            logit, rel=1e-9, abs=1e-9 * (1 + sum(map(abs, parts)))
+        )
     rules = [part["rule"] for part in trace.contributions]
     assert len(set(rules)) == len(rules)
 
 
 @given(programs(), st.data())
-def test_contributions_of_any_program_sum_to_the_logits(program: Program, data: st.DataObject) -> None:
+def test_contributions_of_any_program_sum_to_the_logits(
+    program: Program, data: st.DataObject
+) -> None:
     """Heads, neurons, constants and embeddings of any program are all accounted for."""
-    context = data.draw(st.lists(st.sampled_from(program.vocabulary), min_size=1, max_size=program.n_ctx))
+    context = data.draw(
+        st.lists(
+            st.sampled_from(program.vocabulary), min_size=1, max_size=program.n_ctx
+        )
+    )
     trace = program.build("float64").trace(context)
     for token_, logit in trace.logits[-1].items():
         parts = [part["logits"][token_] for part in trace.contributions]
-        assert sum(parts) == pytest.approx(logit, rel=1e-9, abs=1e-9 * (1 + sum(map(abs, parts))))
+        assert sum(parts) == pytest.approx(
+            logit, rel=1e-9, abs=1e-9 * (1 + sum(map(abs, parts)))
+        )
 
 
 @pytest.mark.parametrize("name", BUNDLED)
 def test_attention_rows_sum_to_one(name: str) -> None:
-    """Each position spreads one unit of attention over itself and what came before, and none over its future."""
+    """Each position spreads one unit of attention over itself and what came before, and none
+    over its future.
+    """
     trace = bundled_model(name).trace(example(name))
     for head in trace.heads:
         for i, (row, scores) in enumerate(zip(head.weights, head.scores, strict=True)):
             assert sum(row) == pytest.approx(1, abs=1e-5)
             assert all(weight == 0 for weight in row[i + 1 :])
-            assert [score is None for score in scores] == [j > i for j in range(len(row))]
+            assert [score is None for score in scores] == [
+                j > i for j in range(len(row))
+            ]
 
 
 def test_a_trace_of_aab() -> None:
-    """Query, key, value and what was written stand under the lanes' names, unused lanes left out."""
+    """Query, key, value and what was written stand under the lanes' names, unused lanes left
+    out.
+    """
     trace = bundled_model("aab").trace("aab")
     head = trace.heads[0]
     assert (trace.tokens, [h.name for h in trace.heads]) == (["a", "a", "b"], ["0.h0"])
@@ -57,45 +83,69 @@ def test_a_trace_of_aab() -> None:
     assert head.weights == [[1, 0, 0], [0.5, 0.5, 0], [0, 0.5, 0.5]]
     assert head.written[2] == {}
     assert head.written[1] == {"token:a": -1024.0, "token:b": 1024.0}
-    assert trace.residual[0]["positions"][0] == {"position:0": 1.0, "token:a": 1.0} | dict.fromkeys(
+    assert trace.residual[0]["positions"][0] == {
+        "position:0": 1.0,
+        "token:a": 1.0,
+    } | dict.fromkeys(
         ("position:1", "position:2", "position:3", "position:4", "token:b", "v"), 0.0
     )
     assert [step["after"] for step in trace.residual] == ["embedding", "0.attention"]
     assert trace.logits[-1] == {"a": 1024.0, "b": 1.0}
     assert {part["rule"]: part["logits"] for part in trace.contributions} == {
-        "embedding[1]": {"a": 0.0, "b": 1.0}, "embedding[0]": {"a": 0.0, "b": 0.0}, "layers[0] > output": {"a": 1024.0, "b": 0.0},
-    }  # fmt: skip
+        "embedding[1]": {"a": 0.0, "b": 1.0},
+        "embedding[0]": {"a": 0.0, "b": 0.0},
+        "layers[0] > output": {"a": 1024.0, "b": 0.0},
+    }
 
 
 @given(programs(), st.data())
-def test_the_stream_is_what_the_rules_say(program: Program, data: st.DataObject) -> None:
-    """The last logits of a trace are those of the rules followed in plain Python, under the tokens' names."""
-    context = data.draw(st.lists(st.sampled_from(program.vocabulary), min_size=1, max_size=program.n_ctx))
+def test_the_stream_is_what_the_rules_say(
+    program: Program, data: st.DataObject
+) -> None:
+    """The last logits of a trace are those of the rules followed in plain Python, under the
+    tokens' names.
+    """
+    context = data.draw(
+        st.lists(
+            st.sampled_from(program.vocabulary), min_size=1, max_size=program.n_ctx
+        )
+    )
     trace = program.build("float64").trace(context)
     for row, expected in zip(trace.logits, interpret(program, context), strict=True):
         assert row == pytest.approx(expected, rel=1e-9, abs=1e-9)
     lanes = {str(lane) for slot in program.embedding for lane in slot.lanes}
-    assert all(lanes <= set(position_) for step in trace.residual for position_ in step["positions"])
+    assert all(
+        lanes <= set(position_)
+        for step in trace.residual
+        for position_ in step["positions"]
+    )
 
 
 def test_sublayers_are_named() -> None:
     """The stream is shown after the embedding and after every sublayer there is."""
     steps = [step["after"] for step in bundled_model("baby_gpt").trace("110").residual]
     assert steps == ["embedding", "0.attention", "0.mlp"]
-    steps = [step["after"] for step in bundled_model("adder").trace(example("adder")).residual]
+    steps = [
+        step["after"]
+        for step in bundled_model("adder").trace(example("adder")).residual
+    ]
     assert steps == ["embedding", "0.attention", "1.mlp"]
 
 
 def test_a_program_without_layers_has_a_trace() -> None:
     """Where there is no layer, the embedding alone makes the logits."""
-    trace = Program(name="echo", embedding=(token("ab"), position(3))).build().trace("ab")
+    trace = (
+        Program(name="echo", embedding=(token("ab"), position(3))).build().trace("ab")
+    )
     assert trace.logits == [{"a": 1.0, "b": 0.0}, {"a": 0.0, "b": 1.0}]
     assert trace.heads == trace.residual == []
 
 
 def test_weights_without_a_program_have_numbers_for_names() -> None:
     """Weights from elsewhere are traced with numbered columns and no rules."""
-    model = Model("found", random_weights(0, norms=False), Vocabulary(("x", "y", "z")), 2)
+    model = Model(
+        "found", random_weights(0, norms=False), Vocabulary(("x", "y", "z")), 2
+    )
     trace = model.trace("xyz")
     assert list(trace.residual[0]["positions"][0]) == [f"x{i}" for i in range(8)]
     assert list(trace.heads[0].query[0]) == ["x0", "x1", "x2", "x3"]
@@ -106,7 +156,11 @@ def test_weights_without_a_program_have_numbers_for_names() -> None:
 def test_a_trace_without_causality_hides_nothing() -> None:
     """With causal=False every score is shown."""
     p, t, v = position(3), token("ab"), scratch("v")
-    trace = Program(embedding=(p, t, v), layers=(Head(value={v: t["a"]}),), causal=False).build().trace("ab")
+    trace = (
+        Program(embedding=(p, t, v), layers=(Head(value={v: t["a"]}),), causal=False)
+        .build()
+        .trace("ab")
+    )
     assert trace.heads[0].scores == [[0.0, 0.0], [0.0, 0.0]]
     assert trace.heads[0].weights == [[0.5, 0.5], [0.5, 0.5]]
 
@@ -116,14 +170,18 @@ def test_traces_are_plain_data(name: str) -> None:
     """A trace is JSON, with the keys that the command line promises."""
     found = bundled_model(name).trace(example(name)).to_json()
     assert set(found) == {"tokens", "heads", "residual", "logits", "contributions"}
-    assert all(set(head) == {"name", "query", "key", "scores", "weights", "value", "written"} for head in found["heads"])
+    assert all(
+        set(head) == {"name", "query", "key", "scores", "weights", "value", "written"}
+        for head in found["heads"]
+    )
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
 def test_a_trace_as_text() -> None:
     """As text a trace is its attention tables and the last logits."""
-    assert str(bundled_model("aab").trace("aa")) == (
-        "head 0.h0: attention from each row to each column\n"
+    assert (
+        str(bundled_model("aab").trace("aa"))
+        == "head 0.h0: attention from each row to each column\n"
         "         0:'a'  1:'a'\n"
         "  0:'a'      1      .\n"
         "  1:'a'    0.5    0.5\n"

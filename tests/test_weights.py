@@ -18,15 +18,21 @@ from handcraft.core.weights import (
     save_weights,
     sha256,
     write_atomically,
-)  # fmt: skip
+)
 
-SMALL = random_weights(0, n_layer=1, n_embd=2, n_inner=1, n_vocab=2, n_ctx=2, dtype="float32")
+SMALL = random_weights(
+    0, n_layer=1, n_embd=2, n_inner=1, n_vocab=2, n_ctx=2, dtype="float32"
+)
 
 
 def same(a: Weights, b: Weights) -> bool:
     """Whether two dicts hold the same names, dtypes, shapes and bits."""
     x, y = flatten(a), flatten(b)
-    return set(x) == set(y) and all((x[n].dtype, x[n].shape, x[n].tobytes()) == (y[n].dtype, y[n].shape, y[n].tobytes()) for n in x)
+    return set(x) == set(y) and all(
+        (x[n].dtype, x[n].shape, x[n].tobytes())
+        == (y[n].dtype, y[n].shape, y[n].tobytes())
+        for n in x
+    )
 
 
 # ---------------------------------------------------------------- there and back
@@ -37,7 +43,10 @@ def same(a: Weights, b: Weights) -> bool:
 @pytest.mark.parametrize("norms", [True, False])
 def test_round_trip(tmp_path: Path, ending: str, dtype: str, norms: bool) -> None:
     """Weights come back bit for bit, and the hash is that of the file."""
-    weights, path = random_weights(1, dtype=dtype, norms=norms), tmp_path / f"model{ending}"
+    weights, path = (
+        random_weights(1, dtype=dtype, norms=norms),
+        tmp_path / f"model{ending}",
+    )
     sha = save_weights(weights, path)
     assert same(load_weights(path, sha), weights)
     assert sha == sha256(path.read_bytes())
@@ -57,10 +66,17 @@ def test_names_are_gpt2s_own() -> None:
     """Flattened names are the dict's keys joined with dots, and nesting undoes it."""
     flat = flatten(SMALL)
     assert set(flat) == {
-        "wte", "wpe", "ln_f.g", "ln_f.b",
+        "wte",
+        "wpe",
+        "ln_f.g",
+        "ln_f.b",
         *(f"blocks.0.{p}" for p in ("ln_1.g", "ln_1.b", "ln_2.g", "ln_2.b")),
-        *(f"blocks.0.{p}.{k}" for p in ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj") for k in "wb"),
-    }  # fmt: skip
+        *(
+            f"blocks.0.{p}.{k}"
+            for p in ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
+            for k in "wb"
+        ),
+    }
     assert same(nest(flat), SMALL)
 
 
@@ -79,7 +95,9 @@ class PowerCutError(BaseException):
 
 
 def test_writing_replaces_and_makes_folders(tmp_path: Path) -> None:
-    """A file is replaced by another one; folders are made on the way; its mode is an ordinary file's."""
+    """A file is replaced by another one; folders are made on the way; its mode is an ordinary
+    file's.
+    """
     path = tmp_path / "a" / "b" / "file"
     write_atomically(path, b"one")
     write_atomically(path, b"two")
@@ -92,7 +110,9 @@ def test_writing_replaces_and_makes_folders(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [OSError("disk full"), PowerCutError()])
 @pytest.mark.parametrize("where", ["fsync", "replace", "chmod"])
-def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, error: BaseException) -> None:
+def test_a_failure_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, error: BaseException
+) -> None:
     """Whatever fails on the way, the old file is untouched and no temporary file stays."""
     path = tmp_path / "file"
     write_atomically(path, b"old")
@@ -107,17 +127,27 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Monke
     assert [found.name for found in tmp_path.iterdir()] == ["file"]
 
 
-def test_data_is_on_the_disk_before_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_is_on_the_disk_before_the_rename(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The file is flushed to the disk, then renamed, then its folder is flushed."""
     steps: list[str] = []
     fsync, replace = os.fsync, Path.replace
-    monkeypatch.setattr(os, "fsync", lambda handle: (steps.append("fsync"), fsync(handle)))
-    monkeypatch.setattr(Path, "replace", lambda self, target: (steps.append("replace"), replace(self, target)))
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: (steps.append("fsync"), fsync(handle))
+    )
+    monkeypatch.setattr(
+        Path,
+        "replace",
+        lambda self, target: (steps.append("replace"), replace(self, target)),
+    )
     write_atomically(tmp_path / "file", b"data")
     assert steps == ["fsync", "replace", "fsync"]
 
 
 def test_only_two_endings(tmp_path: Path) -> None:
     """A weight file is a .safetensors or a .npz."""
-    with Refused(WeightsError, f"{tmp_path}/model.pt must end with .safetensors or .npz"):
+    with Refused(
+        WeightsError, f"{tmp_path}/model.pt must end with .safetensors or .npz"
+    ):
         save_weights(SMALL, tmp_path / "model.pt")

@@ -1,7 +1,8 @@
 """The two circuits of a head: what makes it look (QK), and what it does with what it sees (OV).
 
     QK  W_Q W_K^T / sqrt(d_head)   [n_embd + 1, n_embd + 1]   the score of a pair of stream vectors
-    OV  W_V W_O                    [n_embd + 1, n_embd]       what one vector, fully attended to, adds to the stream
+    OV  W_V W_O                    [n_embd + 1, n_embd]       what one vector, fully attended
+        to, adds to the stream
 
 The extra row and column, called 1, carry the biases: the vector is extended by a constant 1.
 
@@ -18,23 +19,36 @@ import numpy as np
 from handcraft.core.gpt2 import Array, Weights
 
 
-def qk_circuit(weights: Weights, layer: int, head: int, n_head: int) -> Array:  # -> [n_embd + 1, n_embd + 1]
+def qk_circuit(
+    weights: Weights, layer: int, head: int, n_head: int
+) -> Array:  # -> [n_embd + 1, n_embd + 1]
     """The score matrix of a head: query side in the rows, key side in the columns."""
     q, k, _ = _parts(weights, layer, head, n_head)  # [n_embd + 1, d_head] each
     return q @ k.T / math.sqrt(q.shape[1])
 
 
-def ov_circuit(weights: Weights, layer: int, head: int, n_head: int) -> Array:  # -> [n_embd + 1, n_embd]
-    """What a head adds to the stream for a fully attended vector: that vector in the rows. The output bias is left out."""
+def ov_circuit(
+    weights: Weights, layer: int, head: int, n_head: int
+) -> Array:  # -> [n_embd + 1, n_embd]
+    """What a head adds to the stream for a fully attended vector: that vector in the rows. The
+    output bias is left out.
+    """
     _, _, v = _parts(weights, layer, head, n_head)  # [n_embd + 1, d_head]
     d_head = v.shape[1]
-    rows: Array = weights["blocks"][layer]["attn"]["c_proj"]["w"][head * d_head : (head + 1) * d_head]  # [d_head, n_embd]
+    rows: Array = weights["blocks"][layer]["attn"]["c_proj"]["w"][
+        head * d_head : (head + 1) * d_head
+    ]  # [d_head, n_embd]
     return v @ rows
 
 
-def _parts(weights: Weights, layer: int, head: int, n_head: int) -> tuple[Array, Array, Array]:
+def _parts(
+    weights: Weights, layer: int, head: int, n_head: int
+) -> tuple[Array, Array, Array]:
     c_attn = weights["blocks"][layer]["attn"]["c_attn"]
     extended = np.vstack([c_attn["w"], c_attn["b"]])  # [n_embd + 1, 3 n_embd]
     d_head = extended.shape[1] // 3 // n_head
-    q, k, v = (part[:, head * d_head : (head + 1) * d_head] for part in np.split(extended, 3, axis=1))
+    q, k, v = (
+        part[:, head * d_head : (head + 1) * d_head]
+        for part in np.split(extended, 3, axis=1)
+    )
     return q, k, v

@@ -1,6 +1,7 @@
 """What differs between two programs: cells by the names of their lanes, rules by their text, sizes.
 
-Rules of this file: lanes are matched by name, not by index, so that a wider slot does not make every cell differ.
+Rules of this file: lanes are matched by name, not by index, so that a wider slot does not make
+every cell differ.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ Place = tuple[str, str, str, str]  # part, matrix, row, column
 
 @dataclass(frozen=True)
 class Difference:
-    """The cells that differ, as (matrix, row, column, value in a, value in b); the rules of one only; the sizes."""
+    """The cells that differ, as (matrix, row, column, value in a, value in b); the rules of one
+    only; the sizes.
+    """
 
     names: tuple[str, str]
     cells: list[dict[str, Any]]
@@ -31,9 +34,20 @@ class Difference:
 def compare(a: Model, b: Model) -> Difference:
     """What differs from model a to model b. A cell that one of them lacks counts as 0 there."""
     cells_a, cells_b = _cells(a), _cells(b)
-    places = [place for place in {**cells_a, **cells_b} if cells_a.get(place, 0.0) != cells_b.get(place, 0.0)]
+    places = [
+        place
+        for place in {**cells_a, **cells_b}
+        if cells_a.get(place, 0.0) != cells_b.get(place, 0.0)
+    ]
     cells = [
-        {"part": p, "matrix": m, "row": r, "column": c, "a": cells_a.get(place, 0.0), "b": cells_b.get(place, 0.0)}
+        {
+            "part": p,
+            "matrix": m,
+            "row": r,
+            "column": c,
+            "a": cells_a.get(place, 0.0),
+            "b": cells_b.get(place, 0.0),
+        }
         for place in places
         for p, m, r, c in [place]
     ]
@@ -46,15 +60,23 @@ def compare(a: Model, b: Model) -> Difference:
 
 
 def _cells(model: Model) -> dict[Place, float]:
-    return {(cell.part, cell.matrix, cell.row, cell.column): cell.value for cell in explain(model).cells}
+    return {
+        (cell.part, cell.matrix, cell.row, cell.column): cell.value
+        for cell in explain(model).cells
+    }
 
 
 def _rules(model: Model) -> dict[str, None]:
-    return dict.fromkeys(f"{entry.reason.rule}: {entry.reason.text}" for entry in model.entries)
+    return dict.fromkeys(
+        f"{entry.reason.rule}: {entry.reason.text}" for entry in model.entries
+    )
 
 
 def _sizes(model: Model) -> dict[str, int]:
     return {
-        "n_layer": model.n_layer, "n_head": model.n_head, "n_embd": model.n_embd,
-        "n_vocab": len(model.vocabulary), "n_ctx": model.n_ctx,
-    } | model.parameters  # fmt: skip
+        "n_layer": model.n_layer,
+        "n_head": model.n_head,
+        "n_embd": model.n_embd,
+        "n_vocab": len(model.vocabulary),
+        "n_ctx": model.n_ctx,
+    } | model.parameters

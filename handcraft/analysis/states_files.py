@@ -5,8 +5,8 @@
     .mmd, .mermaid  or Mermaid, which Markdown pages draw
     .json           what --json prints
 
-Rules of this file: the same chain gives the same bytes; a file is written whole or not at all; every text of a program
-passes `printable` and the escapes of its format.
+Rules of this file: the same chain gives the same bytes; a file is written whole or not at all;
+every text of a program passes `printable` and the escapes of its format.
 """
 
 from __future__ import annotations
@@ -16,14 +16,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 from handcraft.analysis.reachability import Avoided
-from handcraft.analysis.states_svg import PATH, colour_of, layouts, share_of, steps_of, svg
-from handcraft.core.errors import ProgramError, printable
 from handcraft.analysis.states import Chain
+from handcraft.analysis.states_svg import (
+    PATH,
+    colour_of,
+    layouts,
+    share_of,
+    steps_of,
+    svg,
+)
+from handcraft.core.errors import ProgramError, printable
 from handcraft.core.weights import write_atomically
 
 
 def check_picture(path: Path) -> None:
-    """Raises ProgramError for an ending that is no picture's, MissingExtraError where an SVG needs the extra."""
+    """Raises ProgramError for an ending that is no picture's, MissingExtraError where an SVG
+    needs the extra.
+    """
     if path.suffix not in FORMATS:
         raise ProgramError(f"{printable(str(path))} must end with {', '.join(FORMATS)}")
     if path.suffix == ".svg":
@@ -31,7 +40,9 @@ def check_picture(path: Path) -> None:
 
 
 def save_picture(chain: Chain, path: Path, avoided: Avoided | None = None) -> Path:
-    """Write the picture by its ending, whole or not at all. Raises UndecidedError where the limit cut the chain off."""
+    """Write the picture by its ending, whole or not at all. Raises UndecidedError where the
+    limit cut the chain off.
+    """
     check_picture(path)
     write_atomically(path, FORMATS[path.suffix](chain.whole(), avoided).encode())
     return path
@@ -39,7 +50,13 @@ def save_picture(chain: Chain, path: Path, avoided: Avoided | None = None) -> Pa
 
 def to_json(chain: Chain, avoided: Avoided | None = None) -> str:
     """The chain and what is to be avoided as one JSON object."""
-    return json.dumps(chain.to_json() | {"avoided": avoided and avoided.to_json()}, allow_nan=False) + "\n"
+    return (
+        json.dumps(
+            chain.to_json() | {"avoided": avoided and avoided.to_json()},
+            allow_nan=False,
+        )
+        + "\n"
+    )
 
 
 # ---------------------------------------------------------------- DOT and Mermaid
@@ -48,13 +65,20 @@ def to_json(chain: Chain, avoided: Avoided | None = None) -> str:
 def dot(chain: Chain, avoided: Avoided | None = None) -> str:
     """The chain for Graphviz."""
     path = steps_of(avoided)
-    lines = [f"digraph {_quoted(chain.model.name)} {{", "  rankdir=LR;", '  node [shape=box, style="rounded,filled"];']
+    lines = [
+        f"digraph {_quoted(chain.model.name)} {{",
+        "  rankdir=LR;",
+        '  node [shape=box, style="rounded,filled"];',
+    ]
     for i, state in enumerate(chain.states):
-        label = r"\n".join(filter(None, (_escaped_dot(chain.label(i)), share_of(chain, i))))
+        label = r"\n".join(
+            filter(None, (_escaped_dot(chain.label(i)), share_of(chain, i)))
+        )
         style = "" if i in chain.place else ', style="rounded,filled,dashed"'
         double = ", peripheries=2" if state.ended else ""
         lines.append(
-            f'  s{i} [label="{label}", color="{colour_of(chain, i)}", fillcolor="{colour_of(chain, i)}33"{style}{double}];'
+            f'  s{i} [label="{label}", color="{colour_of(chain, i)}",'
+            f' fillcolor="{colour_of(chain, i)}33"{style}{double}];'
         )
     for i, j, _, p in chain.edges:
         red = f', color="{PATH}"' if (i, j) in path else ""
@@ -75,10 +99,15 @@ def mermaid(chain: Chain, avoided: Avoided | None = None) -> str:
     lines, path = ["flowchart LR"], steps_of(avoided)
     for i, state in enumerate(chain.states):
         left, right = ("[[", "]]") if state.ended else ("(", ")")
-        label = "<br>".join(filter(None, map(_escaped_mermaid, (chain.label(i), share_of(chain, i)))))
+        label = "<br>".join(
+            filter(None, map(_escaped_mermaid, (chain.label(i), share_of(chain, i))))
+        )
         lines.append(f'  s{i}{left}"{label}"{right}')
         dashed = "" if i in chain.place else ",stroke-dasharray:4"
-        lines.append(f"  style s{i} stroke:{colour_of(chain, i)},fill:{colour_of(chain, i)}33{dashed}")
+        lines.append(
+            f"  style s{i}"
+            f" stroke:{colour_of(chain, i)},fill:{colour_of(chain, i)}33{dashed}"
+        )
     for n, (i, j, _, p) in enumerate(chain.edges):
         lines.append(f'  s{i} -->|"{p:.3g}"| s{j}')
         lines += [f"  linkStyle {n} stroke:{PATH}"] if (i, j) in path else []
@@ -91,5 +120,9 @@ def _escaped_mermaid(text: str) -> str:
 
 
 FORMATS: dict[str, Callable[[Chain, Avoided | None], str]] = {
-    ".svg": svg, ".dot": dot, ".mmd": mermaid, ".mermaid": mermaid, ".json": to_json,
-}  # fmt: skip
+    ".svg": svg,
+    ".dot": dot,
+    ".mmd": mermaid,
+    ".mermaid": mermaid,
+    ".json": to_json,
+}

@@ -1,14 +1,17 @@
-"""A chain of states as an SVG of its own: states as boxes, edges as curves with their probabilities.
+"""A chain of states as an SVG of its own: states as boxes, edges as curves with their
+probabilities.
 
-networkx (the extra `draw`) says where the states lie: in columns where the chain never comes back, each answer from left
-to right; on a circle where they are few; else by springs (Fruchterman and Reingold, 1991), from a circle and a fixed
-seed, and pushed apart where two boxes would overlap.
+networkx (the extra `draw`) says where the states lie: in columns where the chain never comes
+back, each answer from left to right; on a circle where they are few; else by springs
+(Fruchterman and Reingold, 1991), from a circle and a fixed seed, and pushed apart where two
+boxes would overlap.
 
-A closed class has a colour, a transient state is grey and dashed, an ended context has a double border; an edge is as
-strong as its probability, and the path to what should be avoided is red.
+A closed class has a colour, a transient state is grey and dashed, an ended context has a double
+border; an edge is as strong as its probability, and the path to what should be avoided is red.
 
-Rules of this file: the same chain gives the same bytes; nothing is fetched from anywhere; every text of a program
-passes `printable` and is escaped. networkx is imported only where a picture is laid out.
+Rules of this file: the same chain gives the same bytes; nothing is fetched from anywhere; every
+text of a program passes `printable` and is escaped. networkx is imported only where a picture
+is laid out.
 """
 
 from __future__ import annotations
@@ -19,8 +22,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from handcraft.analysis.reachability import Avoided
-from handcraft.core.errors import MissingExtraError, ProgramError, printable
 from handcraft.analysis.states import Chain
+from handcraft.core.errors import MissingExtraError, ProgramError, printable
 
 Point = tuple[float, float]
 Pairs = set[tuple[int, int]]
@@ -29,9 +32,20 @@ MOST_DRAWN = 300  # states of an SVG: more cannot be told apart
 ON_CIRCLE = 16  # states at most: on a circle no edge passes behind a state
 LEAST = 0.001  # a smaller probability is drawn faint, without its number; the number is its tooltip
 LONGEST = 24  # characters of a context inside its state; the whole of it is its tooltip
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito's, safe for colour-blind eyes
+COLOURS = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+)  # Okabe and Ito's, safe for colour-blind eyes
 TRANSIENT, PATH = "#8a8a8a", "#c00000"
-GAP, HEIGHT, CHARACTER = 84.0, 38.0, 8.4  # pixels: between states, of a state, of a letter
+GAP, HEIGHT, CHARACTER = (
+    84.0,
+    38.0,
+    8.4,
+)  # pixels: between states, of a state, of a letter
 ROUNDS = 60  # of pushing boxes apart
 
 
@@ -40,7 +54,10 @@ def layouts() -> Any:
     try:
         import networkx
     except ImportError:
-        raise MissingExtraError("an SVG needs the extra `draw`: pip install 'handcraft[draw]'; .dot and .mmd do not") from None
+        raise MissingExtraError(
+            "an SVG needs the extra `draw`: pip install 'handcraft[draw]'; .dot and"
+            " .mmd do not"
+        ) from None
     return networkx
 
 
@@ -51,7 +68,11 @@ def steps_of(avoided: Avoided | None) -> Pairs:
 
 def colour_of(chain: Chain, state: int) -> str:
     """The colour of a state's closed class; grey for a transient one."""
-    return COLOURS[chain.place[state][0] % len(COLOURS)] if state in chain.place else TRANSIENT
+    return (
+        COLOURS[chain.place[state][0] % len(COLOURS)]
+        if state in chain.place
+        else TRANSIENT
+    )
 
 
 def share_of(chain: Chain, state: int) -> str:
@@ -68,30 +89,56 @@ def _number(p: float) -> str:
 
 
 def svg(chain: Chain, avoided: Avoided | None = None) -> str:
-    """The chain as a picture of its own. Raises ProgramError where there are too many states to see."""
+    """The chain as a picture of its own. Raises ProgramError where there are too many states to
+    see.
+    """
     if len(chain.states) > MOST_DRAWN:
         raise ProgramError(
-            f"an SVG of {len(chain.states)} states cannot be read, at most {MOST_DRAWN} are drawn; "
-            "start from fewer contexts, or write .dot, .mmd or .json"
+            f"an SVG of {len(chain.states)} states cannot be read, at most {MOST_DRAWN}"
+            " are drawn; start from fewer contexts, or write .dot, .mmd or .json"
         )
     labels = [_short(chain.label(i)) for i in range(len(chain.states))]
     wide = max(46.0, CHARACTER * max(map(len, labels)) + 18)
     where, (width, height) = _placed(chain, wide)
     marks = steps_of(avoided)
     colours = sorted({*(colour_of(chain, i) for i in range(len(chain.states))), PATH})
-    title = html.escape(printable(f"{chain.model.name}: {len(chain.states)} states, {len(chain.edges)} edges"))
-    size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
-    style = 'role="img" font-family="ui-monospace, monospace" font-size="14" text-anchor="middle"'
-    return "\n".join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>',
-        f"<title>{title}</title>",
-        f"<defs>{''.join(map(_arrowhead, colours))}</defs>",
-        '<rect width="100%" height="100%" fill="#ffffff"/>',
-        *(_arrow(chain, (i, j), p, where, wide, (i, j) in marks) for i, j, _, p in chain.edges),
-        *(_chance((i, j), p, where, wide) for i, j, _, p in chain.edges if p >= LEAST),
-        *(line for i in range(len(labels)) for line in _state(chain, i, labels[i], where[i], wide)),
-        "</svg>", "",
-    ])  # fmt: skip
+    title = html.escape(
+        printable(
+            f"{chain.model.name}: {len(chain.states)} states, {len(chain.edges)} edges"
+        )
+    )
+    size = (
+        f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}"'
+        f' height="{height:.0f}"'
+    )
+    style = (
+        'role="img" font-family="ui-monospace, monospace" font-size="14"'
+        ' text-anchor="middle"'
+    )
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>',
+            f"<title>{title}</title>",
+            f"<defs>{''.join(map(_arrowhead, colours))}</defs>",
+            '<rect width="100%" height="100%" fill="#ffffff"/>',
+            *(
+                _arrow(chain, (i, j), p, where, wide, (i, j) in marks)
+                for i, j, _, p in chain.edges
+            ),
+            *(
+                _chance((i, j), p, where, wide)
+                for i, j, _, p in chain.edges
+                if p >= LEAST
+            ),
+            *(
+                line
+                for i in range(len(labels))
+                for line in _state(chain, i, labels[i], where[i], wide)
+            ),
+            "</svg>",
+            "",
+        ]
+    )
 
 
 def _short(label: str) -> str:
@@ -100,8 +147,9 @@ def _short(label: str) -> str:
 
 def _arrowhead(colour: str) -> str:
     return (
-        f'<marker id="states-{colour[1:]}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" '
-        f'markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0.5 8 4 0 7.5Z" fill="{colour}"/></marker>'
+        f'<marker id="states-{colour[1:]}" viewBox="0 0 8 8" refX="7" refY="4"'
+        ' markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse"'
+        f' orient="auto"><path d="M0 0.5 8 4 0 7.5Z" fill="{colour}"/></marker>'
     )
 
 
@@ -109,37 +157,67 @@ def _placed(chain: Chain, wide: float) -> tuple[list[Point], Point]:
     """Where the middle of each state lies, and the size of the whole."""
     networkx = layouts()
     n, graph = len(chain.states), networkx.DiGraph()
-    graph.add_nodes_from(sorted(range(n), key=lambda i: -(chain.place.get(i, (0, 0.0))[1] or 0.0)))
-    graph.add_edges_from((i, j) for i, j, _, _ in sorted(chain.edges, key=lambda edge: -edge[3]) if i != j)
+    graph.add_nodes_from(
+        sorted(range(n), key=lambda i: -(chain.place.get(i, (0, 0.0))[1] or 0.0))
+    )
+    graph.add_edges_from(
+        (i, j)
+        for i, j, _, _ in sorted(chain.edges, key=lambda edge: -edge[3])
+        if i != j
+    )
     if networkx.is_directed_acyclic_graph(graph):
         return _in_columns(graph, wide)
-    circle = networkx.circular_layout(list(networkx.dfs_preorder_nodes(graph)))  # the likeliest ways lead to a neighbour
+    circle = networkx.circular_layout(
+        list(networkx.dfs_preorder_nodes(graph))
+    )  # the likeliest ways lead to a neighbour
     if n <= ON_CIRCLE:
         found, side = circle, (wide + GAP) * n / math.pi
     else:
-        found = networkx.spring_layout(graph, pos=circle, k=3 / math.sqrt(n), iterations=200, seed=0)
+        found = networkx.spring_layout(
+            graph, pos=circle, k=3 / math.sqrt(n), iterations=200, seed=0
+        )
         side = 1.5 * (wide + GAP) * math.sqrt(n)
-    return _fitted([(float(found[i][0]), float(found[i][1])) for i in range(n)], (side, side * 0.75), wide)
+    return _fitted(
+        [(float(found[i][0]), float(found[i][1])) for i in range(n)],
+        (side, side * 0.75),
+        wide,
+    )
 
 
 def _in_columns(graph: Any, wide: float) -> tuple[list[Point], Point]:
-    """Each state one column after the last of those that lead to it; in a column in the order of the states."""
+    """Each state one column after the last of those that lead to it; in a column in the order
+    of the states.
+    """
     networkx = layouts()
     columns = [sorted(states) for states in networkx.topological_generations(graph)]
     ordered = networkx.DiGraph()
     for column, states in enumerate(columns):
         ordered.add_nodes_from(states, column=column)
     found = networkx.multipartite_layout(ordered, subset_key="column")
-    size = (len(columns) - 1) * (wide + GAP), (max(map(len, columns)) - 1) * (HEIGHT + GAP / 3)
-    return _fitted([(float(found[i][0]), float(found[i][1])) for i in range(len(found))], size, wide)
+    size = (
+        (len(columns) - 1) * (wide + GAP),
+        (max(map(len, columns)) - 1) * (HEIGHT + GAP / 3),
+    )
+    return _fitted(
+        [(float(found[i][0]), float(found[i][1])) for i in range(len(found))],
+        size,
+        wide,
+    )
 
 
 def _fitted(points: list[Point], size: Point, wide: float) -> tuple[list[Point], Point]:
-    """The points stretched to the size, no box on another, with a margin for the boxes and their loops."""
-    x, y = (_stretched(axis, length) for axis, length in zip(zip(*points, strict=True), size, strict=True))
+    """The points stretched to the size, no box on another, with a margin for the boxes and
+    their loops.
+    """
+    x, y = (
+        _stretched(axis, length)
+        for axis, length in zip(zip(*points, strict=True), size, strict=True)
+    )
     placed = _apart(list(zip(x, y, strict=True)), wide)
     margin = wide / 2 + 56, HEIGHT / 2 + 56
-    low, high = ([pick(point[a] for point in placed) for a in (0, 1)] for pick in (min, max))
+    low, high = (
+        [pick(point[a] for point in placed) for a in (0, 1)] for pick in (min, max)
+    )
     moved = [(px - low[0] + margin[0], py - low[1] + margin[1]) for px, py in placed]
     return moved, (high[0] - low[0] + 2 * margin[0], high[1] - low[1] + 2 * margin[1])
 
@@ -150,17 +228,26 @@ def _stretched(axis: Sequence[float], length: float) -> list[float]:
 
 
 def _apart(points: list[Point], wide: float) -> list[Point]:
-    """The points, those of boxes that overlap moved away from each other, left and right, a little at a time."""
+    """The points, those of boxes that overlap moved away from each other, left and right, a
+    little at a time.
+    """
     room, placed = (wide + GAP / 4, HEIGHT + GAP / 4), [list(point) for point in points]
     for _ in range(ROUNDS):
-        pairs = [(p, q) for i, p in enumerate(placed) for q in placed[:i] if all(abs(p[a] - q[a]) < room[a] for a in (0, 1))]
+        pairs = [
+            (p, q)
+            for i, p in enumerate(placed)
+            for q in placed[:i]
+            if all(abs(p[a] - q[a]) < room[a] for a in (0, 1))
+        ]
         for p, q in pairs:
             left, right = (p, q) if p[0] <= q[0] else (q, p)
             left[0], right[0] = left[0] - GAP / 16, right[0] + GAP / 16
     return [(x, y) for x, y in placed]
 
 
-def _state(chain: Chain, state: int, label: str, at: Point, wide: float) -> Iterator[str]:
+def _state(
+    chain: Chain, state: int, label: str, at: Point, wide: float
+) -> Iterator[str]:
     colour, share = colour_of(chain, state), share_of(chain, state)
     dashed = "" if state in chain.place else ' stroke-dasharray="4 3"'
     yield f"<g><title>{html.escape(chain.label(state))}</title>"
@@ -168,48 +255,74 @@ def _state(chain: Chain, state: int, label: str, at: Point, wide: float) -> Iter
         x, y = at[0] - wide / 2 + inset, at[1] - HEIGHT / 2 + inset
         fill = f'fill="{colour}" fill-opacity="0.12"' if inset else 'fill="#ffffff"'
         yield (
-            f'<rect x="{x:.0f}" y="{y:.0f}" width="{wide - 2 * inset:.0f}" height="{HEIGHT - 2 * inset:.0f}" rx="9" '
-            f'{fill} stroke="{colour}" stroke-width="1.5"{dashed}/>'
+            f'<rect x="{x:.0f}" y="{y:.0f}" width="{wide - 2 * inset:.0f}"'
+            f' height="{HEIGHT - 2 * inset:.0f}" rx="9" {fill} stroke="{colour}"'
+            f' stroke-width="1.5"{dashed}/>'
         )
     y = at[1] + (-2 if share else 5)
-    yield f'<text x="{at[0]:.0f}" y="{y:.0f}" style="white-space:pre">{html.escape(label)}</text>'
+    yield (
+        f'<text x="{at[0]:.0f}" y="{y:.0f}"'
+        f' style="white-space:pre">{html.escape(label)}</text>'
+    )
     if share:
-        yield f'<text x="{at[0]:.0f}" y="{at[1] + 13:.0f}" font-size="11" fill="{colour}">{html.escape(share)}</text>'
+        yield (
+            f'<text x="{at[0]:.0f}" y="{at[1] + 13:.0f}" font-size="11"'
+            f' fill="{colour}">{html.escape(share)}</text>'
+        )
     yield "</g>"
 
 
 def _curve(pair: tuple[int, int], where: list[Point], wide: float) -> tuple[str, Point]:
     """The way of an edge, and where its number stands."""
-    middle = sum(x for x, _ in where) / len(where), sum(y for _, y in where) / len(where)
+    middle = (
+        sum(x for x, _ in where) / len(where),
+        sum(y for _, y in where) / len(where),
+    )
     a, b = (where[i] for i in pair)
     return _loop(a, middle, wide) if a == b else _bow(a, b, middle, wide)
 
 
-def _arrow(chain: Chain, pair: tuple[int, int], p: float, where: list[Point], wide: float, marked: bool) -> str:
-    colour, (way, _) = PATH if marked else colour_of(chain, pair[0]), _curve(pair, where, wide)
+def _arrow(
+    chain: Chain,
+    pair: tuple[int, int],
+    p: float,
+    where: list[Point],
+    wide: float,
+    marked: bool,
+) -> str:
+    colour, (way, _) = (
+        PATH if marked else colour_of(chain, pair[0]),
+        _curve(pair, where, wide),
+    )
     return (
-        f'<path d="{way}" fill="none" stroke="{colour}" stroke-width="{1 + 1.5 * p:.2f}" '
-        f'opacity="{0.15 + 0.85 * math.sqrt(p):.2f}" marker-end="url(#states-{colour[1:]})">'
-        f"<title>{html.escape(chain.label(pair[0]))} → {html.escape(chain.label(pair[1]))}: {p:.3g}</title></path>"
+        f'<path d="{way}" fill="none" stroke="{colour}"'
+        f' stroke-width="{1 + 1.5 * p:.2f}" opacity="{0.15 + 0.85 * math.sqrt(p):.2f}"'
+        f' marker-end="url(#states-{colour[1:]})"><title>{html.escape(chain.label(pair[0]))}'
+        f" → {html.escape(chain.label(pair[1]))}: {p:.3g}</title></path>"
     )
 
 
 def _chance(pair: tuple[int, int], p: float, where: list[Point], wide: float) -> str:
     x, y = _curve(pair, where, wide)[1]
     return (
-        f'<text x="{x:.0f}" y="{y + 4:.0f}" font-size="11" fill="#333333" stroke="#ffffff" stroke-width="4" '
-        f'paint-order="stroke">{_number(p)}</text>'
+        f'<text x="{x:.0f}" y="{y + 4:.0f}" font-size="11" fill="#333333"'
+        f' stroke="#ffffff" stroke-width="4" paint-order="stroke">{_number(p)}</text>'
     )
 
 
 def _bow(a: Point, b: Point, middle: Point, wide: float) -> tuple[str, Point]:
-    """A curve from border to border, bent towards the middle of the picture; the way back is bent more."""
+    """A curve from border to border, bent towards the middle of the picture; the way back is
+    bent more.
+    """
     dx, dy = b[0] - a[0], b[1] - a[1]
     inward = math.copysign(1, dy * (middle[0] - a[0]) - dx * (middle[1] - a[1]))
     bend = inward * (0.08 if a < b else 0.2)
     via = (a[0] + b[0]) / 2 + bend * dy, (a[1] + b[1]) / 2 - bend * dx
     (x1, y1), (x2, y2) = _border(a, via, wide), _border(b, via, wide)
-    label = 0.36 * x1 + 0.48 * via[0] + 0.16 * x2, 0.36 * y1 + 0.48 * via[1] + 0.16 * y2  # at 0.4 of the curve
+    label = (
+        0.36 * x1 + 0.48 * via[0] + 0.16 * x2,
+        0.36 * y1 + 0.48 * via[1] + 0.16 * y2,
+    )  # at 0.4 of the curve
     return f"M{x1:.0f} {y1:.0f}Q{via[0]:.0f} {via[1]:.0f} {x2:.0f} {y2:.0f}", label
 
 
@@ -224,11 +337,21 @@ def _loop(at: Point, middle: Point, wide: float) -> tuple[str, Point]:
     """A loop on the side of a state that looks away from the middle of the picture."""
     away = at[0] - middle[0], at[1] - middle[1]
     sideways = abs(away[0]) > 1.6 * abs(away[1])
-    out = (math.copysign(1, away[0]), 0.0) if sideways else (0.0, -1.0 if away[1] <= 0 else 1.0)
+    out = (
+        (math.copysign(1, away[0]), 0.0)
+        if sideways
+        else (0.0, -1.0 if away[1] <= 0 else 1.0)
+    )
     edge = 1 + (wide if sideways else HEIGHT) / 2
 
     def point(far: float, across: float) -> str:
-        return f"{at[0] + out[0] * far + out[1] * across:.0f} {at[1] + out[1] * far + out[0] * across:.0f}"
+        return (
+            f"{at[0] + out[0] * far + out[1] * across:.0f}"
+            f" {at[1] + out[1] * far + out[0] * across:.0f}"
+        )
 
-    way = f"M{point(edge, -9)}C{point(edge + 43, -28)} {point(edge + 43, 28)} {point(edge, 9)}"
+    way = (
+        f"M{point(edge, -9)}C{point(edge + 43, -28)} {point(edge + 43, 28)}"
+        f" {point(edge, 9)}"
+    )
     return way, (at[0] + out[0] * (edge + 33), at[1] + out[1] * (edge + 33))

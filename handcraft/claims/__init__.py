@@ -1,1 +1,3 @@
-"""What a model should say: the kinds of claim, the languages of their prompts, and how an answer is known."""
+"""What a model should say: the kinds of claim, the languages of their prompts, and how an
+answer is known.
+"""

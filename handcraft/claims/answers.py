@@ -2,12 +2,15 @@
 
     a function       prompt -> answer, asked as it is
     a table          {prompt: answer}
-    a rule           an expression for the next token (handcraft.sequence.words), applied again and again
-    a transducer     a finite machine over aligned places of the prompt (handcraft.claims.transducer)
+    a rule           an expression for the next token (handcraft.sequence.words), applied again
+                     and again
+    a transducer     a finite machine over aligned places of the prompt
+                     (handcraft.claims.transducer)
 
-All but the first are data: they serialise whole, and what they say can be proved. A rule and a transducer have no end
-of their own, so the claim must say how long an answer is. Rules of this file: text or tokens of a prompt in, tokens of
-the answer out; an answer that is none is a ProgramError with the prompt.
+All but the first are data: they serialise whole, and what they say can be proved. A rule and a
+transducer have no end of their own, so the claim must say how long an answer is. Rules of this
+file: text or tokens of a prompt in, tokens of the answer out; an answer that is none is a
+ProgramError with the prompt.
 """
 
 from __future__ import annotations
@@ -18,13 +21,13 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator, PlainSerializer, model_validator
 
-from handcraft.language.affine import kind_of
 from handcraft.claims.functions import Callback
-from handcraft.core.errors import ProgramError, PromptError, hint, listing, printable
-from handcraft.sequence.expression import Expression, asking, evaluate, shown
 from handcraft.claims.transducer import Transducer
+from handcraft.core.errors import ProgramError, PromptError, hint, listing, printable
 from handcraft.core.frozen import Frozen
 from handcraft.core.vocabulary import Vocabulary
+from handcraft.language.affine import kind_of
+from handcraft.sequence.expression import Expression, asking, evaluate, shown
 from handcraft.sequence.expression_checks import LARGEST
 
 
@@ -36,7 +39,9 @@ class Table(Frozen):
     @model_validator(mode="after")
     def _sound(self) -> Table:
         if not self.table or len(self.rows) < len(self.table):
-            raise ProgramError("a table of answers needs an entry, and none may stand twice")
+            raise ProgramError(
+                "a table of answers needs an entry, and none may stand twice"
+            )
         return self
 
     @cached_property
@@ -46,15 +51,25 @@ class Table(Frozen):
 
 
 def _reader(expected: str, *kinds: type) -> BeforeValidator:
-    """Reads what stands in a claim or in its JSON. Raises ProgramError for anything but these kinds."""
+    """Reads what stands in a claim or in its JSON. Raises ProgramError for anything but these
+    kinds.
+    """
 
     def read(value: Any) -> Any:
         found = value if isinstance(value, Frozen) else Callback.of(value)
         if isinstance(value, Mapping):
-            kind = Expression if "op" in value else Transducer if "inputs" in value else Table
+            kind = (
+                Expression
+                if "op" in value
+                else Transducer
+                if "inputs" in value
+                else Table
+            )
             found = kind(**{str(name): field for name, field in value.items()})
         if not isinstance(found, kinds) or isinstance(found, bool):
-            raise ProgramError(f"takes {expected}, found {printable(kind_of(value))[:60]}")
+            raise ProgramError(
+                f"takes {expected}, found {printable(kind_of(value))[:60]}"
+            )
         return found
 
     return BeforeValidator(read)
@@ -67,34 +82,70 @@ def _write(value: Any) -> Any:
 
 Answer: TypeAlias = Callback | Expression | Table | Transducer
 _FORMS = (Callback, Expression, Table, Transducer)
-Answering = Annotated[Answer, _reader("a function, a table, an expression or a transducer", *_FORMS), PlainSerializer(_write)]
-Function = Annotated[Callback | Expression, _reader("a function or an expression", Callback, Expression), PlainSerializer(_write)]
-PlainFunction = Annotated[Callback, _reader("a plain function", Callback), PlainSerializer(_write)]
-Length = Annotated[int | Expression | None, _reader("a whole number or an expression of `end`", int, Expression, type(None))]
+Answering = Annotated[
+    Answer,
+    _reader("a function, a table, an expression or a transducer", *_FORMS),
+    PlainSerializer(_write),
+]
+Function = Annotated[
+    Callback | Expression,
+    _reader("a function or an expression", Callback, Expression),
+    PlainSerializer(_write),
+]
+PlainFunction = Annotated[
+    Callback, _reader("a plain function", Callback), PlainSerializer(_write)
+]
+Length = Annotated[
+    int | Expression | None,
+    _reader("a whole number or an expression of `end`", int, Expression, type(None)),
+]
 
 
 def answer_of(
-    how: Answer, prompt: str, asked: tuple[str, ...], length: int | None, stop: str | None, vocabulary: Vocabulary
+    how: Answer,
+    prompt: str,
+    asked: tuple[str, ...],
+    length: int | None,
+    stop: str | None,
+    vocabulary: Vocabulary,
 ) -> tuple[str, ...]:
-    """The answer in tokens to a prompt, which is of the tokens `asked`; the stop token at its end."""
+    """The answer in tokens to a prompt, which is of the tokens `asked`; the stop token at its
+    end.
+    """
     if isinstance(how, Callback | Table):
-        return _split(prompt, how(prompt) if isinstance(how, Callback) else _looked_up(how, prompt), stop, vocabulary)
+        return _split(
+            prompt,
+            how(prompt) if isinstance(how, Callback) else _looked_up(how, prompt),
+            stop,
+            vocabulary,
+        )
     n = length or 1
     try:
-        tokens = _applied(how, asked, n) if isinstance(how, Expression) else _run(how, asked, n, stop)
+        tokens = (
+            _applied(how, asked, n)
+            if isinstance(how, Expression)
+            else _run(how, asked, n, stop)
+        )
     except ProgramError as error:
-        raise ProgramError(f"the answer to '{printable(prompt)}': {error.message}", ("claim",)) from None
+        raise ProgramError(
+            f"the answer to '{printable(prompt)}': {error.message}", ("claim",)
+        ) from None
     for token in tokens:
         if not isinstance(token, str) or token not in vocabulary.ids:
             raise _no_token(prompt, token, tokens, vocabulary)
     if stop is not None and tokens[-1] != stop:
-        found = f"ends with '{printable(tokens[-1])}', not with the stop token '{printable(stop)}'"
+        found = (
+            f"ends with '{printable(tokens[-1])}', not with the stop token"
+            f" '{printable(stop)}'"
+        )
         raise ProgramError(f"the answer to '{printable(prompt)}' {found}", ("claim",))
     return tokens
 
 
 def length_of(length: int | Expression | None, asked: Sequence[str]) -> int | None:
-    """How many tokens answer a prompt of these tokens. Raises ProgramError for an expression that gives no length."""
+    """How many tokens answer a prompt of these tokens. Raises ProgramError for an expression
+    that gives no length.
+    """
     if not isinstance(length, Expression):
         return length
     try:
@@ -102,27 +153,42 @@ def length_of(length: int | Expression | None, asked: Sequence[str]) -> int | No
     except ProgramError as error:
         raise _no_length(asked, f": {error.message}") from None
     if not isinstance(found, int) or not 1 <= found <= LARGEST:
-        raise _no_length(asked, f" must be a whole number from 1 on, found {shown(found)}")
+        raise _no_length(
+            asked, f" must be a whole number from 1 on, found {shown(found)}"
+        )
     return found
 
 
 def _no_length(asked: Sequence[str], why: str) -> ProgramError:
-    return ProgramError(f"the length of the answer to '{printable(''.join(asked))}'{why}", ("claim",))
+    return ProgramError(
+        f"the length of the answer to '{printable(''.join(asked))}'{why}", ("claim",)
+    )
 
 
 def _looked_up(table: Table, prompt: str) -> str:
     if prompt not in table.rows:
-        raise ProgramError(f"the table has no answer to '{printable(prompt)}', which is a prompt of the claim", ("claim",))
+        raise ProgramError(
+            f"the table has no answer to '{printable(prompt)}', which is a prompt of"
+            " the claim",
+            ("claim",),
+        )
     return table.rows[prompt]
 
 
-def _split(prompt: str, text: object, stop: str | None, vocabulary: Vocabulary) -> tuple[str, ...]:
+def _split(
+    prompt: str, text: object, stop: str | None, vocabulary: Vocabulary
+) -> tuple[str, ...]:
     if not isinstance(text, str) or not (text or stop):
-        raise ProgramError(f"the answer to '{printable(prompt)}' must be a text, found {text!r}", ("claim",))
+        raise ProgramError(
+            f"the answer to '{printable(prompt)}' must be a text, found {text!r}",
+            ("claim",),
+        )
     try:
         tokens = vocabulary.split(text)
     except PromptError as error:
-        raise ProgramError(f"the answer to '{printable(prompt)}' is {text!r}: {error}", ("claim",)) from None
+        raise ProgramError(
+            f"the answer to '{printable(prompt)}' is {text!r}: {error}", ("claim",)
+        ) from None
     return tokens if stop is None or tokens[-1:] == (stop,) else (*tokens, stop)
 
 
@@ -136,12 +202,26 @@ def _applied(rule: Expression, asked: Sequence[str], length: int) -> tuple[Any, 
     return tuple(tokens[len(asked) :])
 
 
-def _run(machine: Transducer, asked: Sequence[str], length: int, stop: str | None) -> tuple[str, ...]:
-    return machine.run(asked, length) if stop is None else (*machine.run(asked, length - 1), stop)
+def _run(
+    machine: Transducer, asked: Sequence[str], length: int, stop: str | None
+) -> tuple[str, ...]:
+    return (
+        machine.run(asked, length)
+        if stop is None
+        else (*machine.run(asked, length - 1), stop)
+    )
 
 
-def _no_token(prompt: str, token: object, tokens: Sequence[object], vocabulary: Vocabulary) -> ProgramError:
+def _no_token(
+    prompt: str, token: object, tokens: Sequence[object], vocabulary: Vocabulary
+) -> ProgramError:
     behind = "".join(map(str, tokens[: tokens.index(token)]))
     found = f"{shown(token)}, which is not a token of {listing(vocabulary.tokens)}"
-    message = f"the claim answers '{printable(prompt)}' with '{printable(behind)}' and then {found}"
-    return ProgramError(message + hint(token if isinstance(token, str) else "", vocabulary.tokens), ("claim",))
+    message = (
+        f"the claim answers '{printable(prompt)}' with '{printable(behind)}' and then"
+        f" {found}"
+    )
+    return ProgramError(
+        message + hint(token if isinstance(token, str) else "", vocabulary.tokens),
+        ("claim",),
+    )

@@ -1,19 +1,23 @@
-"""Claims: what a program must predict. The only right next token of a context, or nothing where it is silent.
+"""Claims: what a program must predict. The only right next token of a context, or nothing where
+it is silent.
 
     after({"aa": "b"})               the last tokens decide; the longest matching ending counts
     distribution({"111": {...}})     next-token probabilities, by the last tokens
-    answers(prompts, answer, stop)   a countable domain of prompts, each with one right continuation (answering.py)
+    answers(prompts, answer, stop)   a countable domain of prompts, each with one right
+                                     continuation (answering.py)
     residual(lane, function)         what a lane of the stream must hold in the end
     an expression, or a function     context -> token or None
     each(function)                   the whole text -> one token a position, or None there
     last(claim)                      the same claim, of the last position of each text only
 
-Where a model is not causal, a position may answer otherwise when more follows: a claim on contexts is held to it at
-every position of every text, asked there about the text so far, unless it is a `last` one.
+Where a model is not causal, a position may answer otherwise when more follows: a claim on
+contexts is held to it at every position of every text, asked there about the text so far,
+unless it is a `last` one.
 
-Each claim is asked in plain Python, one context at a time (oracles.py): verification compares the model with it, so it
-knows nothing of weights. Rules of this file: a claim that is `declared` is data and serialises whole; a function
-serialises by name, and what a function decides is never proved.
+Each claim is asked in plain Python, one context at a time (oracles.py): verification compares
+the model with it, so it knows nothing of weights. Rules of this file: a claim that is
+`declared` is data and serialises whole; a function serialises by name, and what a function
+decides is never proved.
 """
 
 from __future__ import annotations
@@ -33,27 +37,41 @@ from pydantic import (
     model_validator,
 )
 
-from handcraft.language.affine import Lane, kind_of, number
-from handcraft.claims.answers import Answer, Answering, Function, Length, PlainFunction, Table, answer_of, length_of
+from handcraft.claims.answers import (
+    Answer,
+    Answering,
+    Function,
+    Length,
+    PlainFunction,
+    Table,
+    answer_of,
+    length_of,
+)
 from handcraft.claims.functions import Callback
-from handcraft.core.errors import ProgramError, PromptError, printable
-from handcraft.sequence.expression import Expression
-from handcraft.sequence.value_kinds import FRACTION, NOTHING, NUMBER, TOKEN, only
-from handcraft.claims.regex import parse
 from handcraft.claims.prompt_language import Language
+from handcraft.claims.regex import parse
 from handcraft.claims.spelling import quoted, spellings, tokens_within
 from handcraft.claims.transducer import Transducer
+from handcraft.core.errors import ProgramError, PromptError, printable
 from handcraft.core.frozen import Frozen, Where, here
 from handcraft.core.vocabulary import Vocabulary
+from handcraft.language.affine import Lane, kind_of, number
+from handcraft.sequence.expression import Expression
+from handcraft.sequence.value_kinds import FRACTION, NOTHING, NUMBER, TOKEN, only
 
 
 def _in_order(ending: Any) -> Any:
     if not isinstance(ending, str | list | tuple):
-        raise ProgramError(f"an ending is a text or a tuple of tokens, found {printable(kind_of(ending))[:60]}")
+        raise ProgramError(
+            "an ending is a text or a tuple of tokens, found"
+            f" {printable(kind_of(ending))[:60]}"
+        )
     return ending
 
 
-Ending = Annotated[str | tuple[str, ...], BeforeValidator(_in_order)]  # a text; its tokens where it can be spelled in two ways
+Ending = Annotated[
+    str | tuple[str, ...], BeforeValidator(_in_order)
+]  # a text; its tokens where it can be spelled in two ways
 Entry = TypeVar("Entry")
 
 
@@ -64,11 +82,15 @@ def _tolerance(value: float) -> float:
 
 
 Tolerance = Annotated[float, AfterValidator(_tolerance)]
-Positions = Literal["every", "last"]  # of a text that is not read from the left alone; of causal models both are the same
+Positions = Literal[
+    "every", "last"
+]  # of a text that is not read from the left alone; of causal models both are the same
 
 
 class OfContexts(Frozen):
-    """What claims on contexts share: of which positions of a text they speak where more follows. See `last`."""
+    """What claims on contexts share: of which positions of a text they speak where more
+    follows. See `last`.
+    """
 
     at: Positions = "every"
 
@@ -76,7 +98,11 @@ class OfContexts(Frozen):
     def _write(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """The fields, `at` only where it says something."""
         fields: dict[str, Any] = write(self)
-        return fields if fields.get("at") != "every" else {key: fields[key] for key in fields if key != "at"}
+        return (
+            fields
+            if fields.get("at") != "every"
+            else {key: fields[key] for key in fields if key != "at"}
+        )
 
 
 class After(OfContexts):
@@ -102,7 +128,9 @@ class After(OfContexts):
 
 
 class Distribution(OfContexts):
-    """Next-token probabilities by the last tokens, each within `tolerance`. A token not named has probability 0."""
+    """Next-token probabilities by the last tokens, each within `tolerance`. A token not named
+    has probability 0.
+    """
 
     kind: Literal["distribution"] = "distribution"
     table: tuple[tuple[Ending, tuple[tuple[str, float], ...]], ...]
@@ -111,13 +139,21 @@ class Distribution(OfContexts):
 
     @field_validator("table")
     @classmethod
-    def _sums(cls, table: tuple[tuple[Ending, tuple[tuple[str, float], ...]], ...]) -> Any:
+    def _sums(
+        cls, table: tuple[tuple[Ending, tuple[tuple[str, float], ...]], ...]
+    ) -> Any:
         for ending, row in table:
             total = sum(p for _, p in row)
             if abs(total - 1) > 1e-9 or any(not 0 <= p <= 1 for _, p in row):
-                raise ProgramError(f"the probabilities after '{printable(str(ending))}' must sum to 1, found {total:.6g}")
+                raise ProgramError(
+                    f"the probabilities after '{printable(str(ending))}' must sum to 1,"
+                    f" found {total:.6g}"
+                )
             if len({token for token, _ in row}) < len(row):
-                raise ProgramError(f"a token stands twice in the probabilities after '{printable(str(ending))}'")
+                raise ProgramError(
+                    "a token stands twice in the probabilities after"
+                    f" '{printable(str(ending))}'"
+                )
         return table
 
     @property
@@ -130,9 +166,14 @@ class Distribution(OfContexts):
         """Whether it is all data."""
         return True
 
-    def endings(self, vocabulary: Vocabulary) -> dict[tuple[str, ...], dict[str, float]]:
+    def endings(
+        self, vocabulary: Vocabulary
+    ) -> dict[tuple[str, ...], dict[str, float]]:
         """The table with its endings split into tokens."""
-        return {ending: dict(row) for ending, row in split_endings(self.table, vocabulary).items()}
+        return {
+            ending: dict(row)
+            for ending, row in split_endings(self.table, vocabulary).items()
+        }
 
 
 class Answers(Frozen):
@@ -140,11 +181,13 @@ class Answers(Frozen):
 
     answer   a function, a table, a rule or a transducer: see handcraft.claims.answers
     stop     the token that ends every answer
-    length   how many tokens every answer has, the stop token included, where that is always the same; or an
-             expression of `end` that says it for each prompt. A rule and a transducer need it
+    length   how many tokens every answer has, the stop token included, where that is always the
+             same; or an expression of `end` that says it for each prompt. A rule and a
+             transducer need it
     longest  the most characters of a prompt; what n_ctx tokens can hold where it is not given
 
-    Without a stop token and a length, every answer must have as many tokens as that to the first prompt.
+    Without a stop token and a length, every answer must have as many tokens as that to the
+    first prompt.
     """
 
     kind: Literal["answers"] = "answers"
@@ -167,7 +210,9 @@ class Answers(Frozen):
         if isinstance(value, int) and value < 1:
             raise ProgramError(f"must be at least 1, found {value}")
         if isinstance(value, Expression) and value.uses("step"):
-            raise ProgramError("`step` is known to the inputs of a transducer only; use `here - end`")
+            raise ProgramError(
+                "`step` is known to the inputs of a transducer only; use `here - end`"
+            )
         return value
 
     @field_validator("answer")
@@ -188,14 +233,22 @@ class Answers(Frozen):
     def _ends(self) -> Answers:
         if self.length is None and isinstance(self.answer, Expression | Transducer):
             raise ProgramError(
-                "a rule or a transducer has no end of its own: pass length=, how many tokens an answer has", ("length",)
+                "a rule or a transducer has no end of its own: pass length=, how many"
+                " tokens an answer has",
+                ("length",),
             )
         return self
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """The tokens that must be in the vocabulary: the stop token, and what a rule or a transducer names."""
-        named = self.answer.tokens if isinstance(self.answer, Expression | Transducer) else ()
+        """The tokens that must be in the vocabulary: the stop token, and what a rule or a
+        transducer names.
+        """
+        named = (
+            self.answer.tokens
+            if isinstance(self.answer, Expression | Transducer)
+            else ()
+        )
         return named if self.stop is None else (*named, self.stop)
 
     @property
@@ -209,15 +262,24 @@ class Answers(Frozen):
         return not isinstance(self.answer, Callback) or self.answer.call is not None
 
     def language(self, n_ctx: int, vocabulary: Vocabulary) -> Language:
-        """The prompts that a window of `n_ctx` tokens can hold, where each is as long as the longest that can stand in one."""
+        """The prompts that a window of `n_ctx` tokens can hold, where each is as long as the
+        longest that can stand in one.
+        """
         key = n_ctx, vocabulary.tokens
         if key not in self._languages:
-            whole = n_ctx if vocabulary.single else n_ctx * self._longest_token(vocabulary)
-            self._languages[key] = Language(self.prompts, min(whole, self.longest or whole))
+            whole = (
+                n_ctx if vocabulary.single else n_ctx * self._longest_token(vocabulary)
+            )
+            self._languages[key] = Language(
+                self.prompts, min(whole, self.longest or whole)
+            )
         return self._languages[key]
 
     def _longest_token(self, vocabulary: Vocabulary) -> int:
-        return max(map(len, tokens_within(vocabulary, Language(self.prompts, 1).characters)), default=1)
+        return max(
+            map(len, tokens_within(vocabulary, Language(self.prompts, 1).characters)),
+            default=1,
+        )
 
     @cached_property
     def _languages(self) -> dict[tuple[int, tuple[str, ...]], Language]:
@@ -229,39 +291,57 @@ class Answers(Frozen):
         return length_of(self.length, asked)
 
     def room(self, asked: Sequence[str], vocabulary: Vocabulary, n_ctx: int) -> int:
-        """How many tokens may follow the prompt of these tokens: its answer's, or the window's where a stop token ends it."""
+        """How many tokens may follow the prompt of these tokens: its answer's, or the window's
+        where a stop token ends it.
+        """
         room, length = n_ctx - len(asked) + 1, self.size(asked)
         if self.stop is not None:
-            return length if isinstance(self.length, int) and length is not None else room
-        if length is None and isinstance(self.answer, Table):  # whose answers are all as long, since nothing ends them
+            return (
+                length if isinstance(self.length, int) and length is not None else room
+            )
+        if length is None and isinstance(
+            self.answer, Table
+        ):  # whose answers are all as long, since nothing ends them
             return len(self.expected("".join(asked), vocabulary, n_ctx))
         return room if length is None else length
 
-    def expected(self, prompt: str, vocabulary: Vocabulary, n_ctx: int) -> tuple[str, ...]:
-        """The right continuation in tokens, stop token included: the one function that says it, to whoever asks.
+    def expected(
+        self, prompt: str, vocabulary: Vocabulary, n_ctx: int
+    ) -> tuple[str, ...]:
+        """The right continuation in tokens, stop token included: the one function that says it,
+        to whoever asks.
 
-        Raises ProgramError for an answer that is no text of the vocabulary, holds the stop token before its end, has
-        another length than the claim says or, where nothing ends it, than that to the first prompt, or does not fit the
-        window: prompt and answer share it, and the answer's last token is predicted but never read.
+        Raises ProgramError for an answer that is no text of the vocabulary, holds the stop
+        token before its end, has another length than the claim says or, where nothing ends it,
+        than that to the first prompt, or does not fit the window: prompt and answer share it,
+        and the answer's last token is predicted but never read.
         """
         tokens = self._asked(prompt, vocabulary, n_ctx)
         if self.stop is None and self.length is None:
             self._ends_alike(prompt, len(tokens), vocabulary, n_ctx)
         return tokens
 
-    def _asked(self, prompt: str, vocabulary: Vocabulary, n_ctx: int) -> tuple[str, ...]:
+    def _asked(
+        self, prompt: str, vocabulary: Vocabulary, n_ctx: int
+    ) -> tuple[str, ...]:
         asked = vocabulary.split(prompt)
         length = self.size(asked)
         if not isinstance(self.answer, Callback):
-            self.fits(prompt, len(asked) + (length or 1) - 1, n_ctx)  # before a rule is asked a million times
+            self.fits(
+                prompt, len(asked) + (length or 1) - 1, n_ctx
+            )  # before a rule is asked a million times
         tokens = answer_of(self.answer, prompt, asked, length, self.stop, vocabulary)
         problem = None
         if self.stop is not None and self.stop in tokens[:-1]:
-            problem = f"holds the stop token before its end: '{printable(''.join(tokens))}'"
+            problem = (
+                f"holds the stop token before its end: '{printable(''.join(tokens))}'"
+            )
         elif length is not None and len(tokens) != length:
             problem = f"has {len(tokens)} tokens, but length={length}"
         if problem is not None:
-            raise ProgramError(f"the answer to '{printable(prompt)}' {problem}", ("claim",))
+            raise ProgramError(
+                f"the answer to '{printable(prompt)}' {problem}", ("claim",)
+            )
         self.fits(prompt, len(asked) + len(tokens) - 1, n_ctx)
         return tokens
 
@@ -269,13 +349,18 @@ class Answers(Frozen):
         """Raises ProgramError where the window does not hold a prompt and its answer."""
         if needed > n_ctx:
             raise ProgramError(
-                f"the prompt '{printable(prompt)}' and its answer need {needed} positions, but n_ctx is {n_ctx}; "
-                "bound the prompts, e.g. with longest=, or widen the window",
+                f"the prompt '{printable(prompt)}' and its answer need {needed}"
+                f" positions, but n_ctx is {n_ctx}; bound the prompts, e.g. with"
+                " longest=, or widen the window",
                 ("claim",),
             )
 
-    def _ends_alike(self, prompt: str, length: int, vocabulary: Vocabulary, n_ctx: int) -> None:
-        """Raises ProgramError for answers of several lengths that nothing ends: running could not know where."""
+    def _ends_alike(
+        self, prompt: str, length: int, vocabulary: Vocabulary, n_ctx: int
+    ) -> None:
+        """Raises ProgramError for answers of several lengths that nothing ends: running could
+        not know where.
+        """
         key = n_ctx, vocabulary.tokens
         if key not in self._first:
             first = next(iter(self.language(n_ctx, vocabulary)), prompt)
@@ -283,7 +368,11 @@ class Answers(Frozen):
         first, usual = self._first[key]
         if length != usual:
             found = f"has {length} tokens, that to '{printable(first)}' has {usual}"
-            raise ProgramError(f"the answer to '{printable(prompt)}' {found}: end them with stop=", ("claim",), self.source)
+            raise ProgramError(
+                f"the answer to '{printable(prompt)}' {found}: end them with stop=",
+                ("claim",),
+                self.source,
+            )
 
     @cached_property
     def _first(self) -> dict[tuple[int, tuple[str, ...]], tuple[str, int]]:
@@ -293,7 +382,9 @@ class Answers(Frozen):
 
 def _of_contexts(value: Callback | Expression) -> Callback | Expression:
     if isinstance(value, Expression) and value.uses("end", "step"):
-        raise ProgramError("`end` and `step` are known to a claim on prompts only: see answers(...)")
+        raise ProgramError(
+            "`end` and `step` are known to a claim on prompts only: see answers(...)"
+        )
     return value
 
 
@@ -310,10 +401,14 @@ def _of_numbers(value: Callback | Expression) -> Callback | Expression:
 
 
 class Predicate(OfContexts):
-    """An expression or a function: context -> the only right next token, or None where it is silent."""
+    """An expression or a function: context -> the only right next token, or None where it is
+    silent.
+    """
 
     kind: Literal["function"] = "function"
-    function: Annotated[Function, AfterValidator(_of_contexts), AfterValidator(_of_tokens)]
+    function: Annotated[
+        Function, AfterValidator(_of_contexts), AfterValidator(_of_tokens)
+    ]
     source: Where = Field(default_factory=here)
 
     @property
@@ -328,11 +423,15 @@ class Predicate(OfContexts):
 
 
 class Residual(OfContexts):
-    """What a lane of the residual stream must hold after every context, within `tolerance`: context -> number or None."""
+    """What a lane of the residual stream must hold after every context, within `tolerance`:
+    context -> number or None.
+    """
 
     kind: Literal["residual"] = "residual"
     lane: str
-    function: Annotated[Function, AfterValidator(_of_contexts), AfterValidator(_of_numbers)]
+    function: Annotated[
+        Function, AfterValidator(_of_contexts), AfterValidator(_of_numbers)
+    ]
     tolerance: Tolerance = 1e-5
     source: Where = Field(default_factory=here)
 
@@ -371,17 +470,32 @@ Claim: TypeAlias = After | Distribution | Answers | Predicate | Residual | Each
 def after(table: Mapping[Ending, str]) -> After:
     """The last tokens decide what must follow."""
     if not isinstance(table, Mapping) or not table:
-        raise ProgramError("after takes {last tokens: next token} with at least one entry", ("claim",), here())
+        raise ProgramError(
+            "after takes {last tokens: next token} with at least one entry",
+            ("claim",),
+            here(),
+        )
     return After(table=tuple(table.items()))
 
 
-def distribution(table: Mapping[Ending, Mapping[str, float]], *, tolerance: float = 1e-6) -> Distribution:
+def distribution(
+    table: Mapping[Ending, Mapping[str, float]], *, tolerance: float = 1e-6
+) -> Distribution:
     """The last tokens decide the probabilities of what follows."""
     if not isinstance(table, Mapping) or not table:
-        raise ProgramError("distribution takes {last tokens: {token: probability}}", ("claim",), here())
+        raise ProgramError(
+            "distribution takes {last tokens: {token: probability}}", ("claim",), here()
+        )
     if not all(isinstance(row, Mapping) for row in table.values()):
-        raise ProgramError("distribution takes {last tokens: {token: probability}}", ("claim",), here())
-    rows = {ending: tuple((t, number(p, "a probability is a number")) for t, p in row.items()) for ending, row in table.items()}
+        raise ProgramError(
+            "distribution takes {last tokens: {token: probability}}", ("claim",), here()
+        )
+    rows = {
+        ending: tuple(
+            (t, number(p, "a probability is a number")) for t, p in row.items()
+        )
+        for ending, row in table.items()
+    }
     return Distribution(table=tuple(rows.items()), tolerance=tolerance)
 
 
@@ -395,16 +509,23 @@ def answers(
 ) -> Answers:
     """Every prompt that the regular expression matches has one right answer: see Answers."""
     how = Table(table=tuple(answer.items())) if isinstance(answer, Mapping) else answer
-    return Answers(prompts=prompts, answer=how, stop=stop, length=length, longest=longest)
+    return Answers(
+        prompts=prompts, answer=how, stop=stop, length=length, longest=longest
+    )
 
 
-def residual(lane: Lane | str, function: Callable[[Any], Any], *, tolerance: float = 1e-5) -> Residual:
-    """A lane of the stream must end with this number: for programs that compute rather than predict."""
+def residual(
+    lane: Lane | str, function: Callable[[Any], Any], *, tolerance: float = 1e-5
+) -> Residual:
+    """A lane of the stream must end with this number: for programs that compute rather than
+    predict.
+    """
     return Residual(lane=str(lane), function=function, tolerance=tolerance)
 
 
 def each(function: Callable[[Any], Any]) -> Each:
-    """What every position of a text must say: a function from the whole text to one token a position, or None there.
+    """What every position of a text must say: a function from the whole text to one token a
+    position, or None there.
 
     Raises ProgramError for what is no plain function.
     """
@@ -412,14 +533,25 @@ def each(function: Callable[[Any], Any]) -> Each:
 
 
 def last(claim: OfContexts | Expression | Callable[[Any], Any]) -> OfContexts:
-    """The claim, of the last position of each text only, where it would else be asked at every one: see `causal=False`.
+    """The claim, of the last position of each text only, where it would else be asked at every
+    one: see `causal=False`.
 
     Raises ProgramError for `each` and `answers`, which say themselves what positions they speak of.
     """
     found = as_claim(claim)
     if not isinstance(found, OfContexts):
-        kind = "each(...)" if isinstance(found, Each) else "answers(...)" if isinstance(found, Answers) else kind_of(claim)
-        raise ProgramError(f"last takes a claim on contexts or a function, found {kind}", ("claim",), here())
+        kind = (
+            "each(...)"
+            if isinstance(found, Each)
+            else "answers(...)"
+            if isinstance(found, Answers)
+            else kind_of(claim)
+        )
+        raise ProgramError(
+            f"last takes a claim on contexts or a function, found {kind}",
+            ("claim",),
+            here(),
+        )
     return found.model_copy(update={"at": "last"})
 
 
@@ -429,27 +561,45 @@ def as_claim(value: object) -> object:
     return Predicate(function=value) if callable(value) and not ours else value
 
 
-def split_endings(table: Iterable[tuple[Ending, Entry]], vocabulary: Vocabulary) -> dict[tuple[str, ...], Entry]:
+def split_endings(
+    table: Iterable[tuple[Ending, Entry]], vocabulary: Vocabulary
+) -> dict[tuple[str, ...], Entry]:
     """The table by endings split into tokens.
 
-    Raises ProgramError for an ending that is empty, stands twice, is not in the vocabulary, or is a text that can be
-    spelled in two ways: a context that ends with the other one would not be meant.
+    Raises ProgramError for an ending that is empty, stands twice, is not in the vocabulary, or
+    is a text that can be spelled in two ways: a context that ends with the other one would not
+    be meant.
     """
     endings: dict[tuple[str, ...], Entry] = {}
     for ending, entry in table:
         tokens = _split_ending(ending, vocabulary)
         if not tokens or tokens in endings:
-            raise ProgramError(f"the ending '{printable(str(ending))}' {'stands twice' if tokens else 'is empty'}", ("claim",))
+            raise ProgramError(
+                f"the ending '{printable(str(ending))}'"
+                f" {'stands twice' if tokens else 'is empty'}",
+                ("claim",),
+            )
         endings[tokens] = entry
     return endings
 
 
 def _split_ending(ending: Ending, vocabulary: Vocabulary) -> tuple[str, ...]:
-    ways = spellings(ending, vocabulary) if isinstance(ending, str) and not vocabulary.single else []
+    ways = (
+        spellings(ending, vocabulary)
+        if isinstance(ending, str) and not vocabulary.single
+        else []
+    )
     if len(ways) > 1:
-        found = f"can be spelled in two ways, {quoted(ways[0])} and {quoted(ways[1])}; write the tokens that are meant"
+        found = (
+            f"can be spelled in two ways, {quoted(ways[0])} and {quoted(ways[1])};"
+            " write the tokens that are meant"
+        )
         raise ProgramError(f"the ending '{printable(str(ending))}' {found}", ("claim",))
     try:
-        return ways[0] if ways else tuple(vocabulary.tokens[i] for i in vocabulary.encode(ending))
+        return (
+            ways[0]
+            if ways
+            else tuple(vocabulary.tokens[i] for i in vocabulary.encode(ending))
+        )
     except PromptError as error:
         raise ProgramError(str(error), ("claim",)) from None

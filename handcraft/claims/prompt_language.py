@@ -1,10 +1,12 @@
-"""A countable language of prompts: a regular expression that can be matched, counted, listed and drawn from.
+"""A countable language of prompts: a regular expression that can be matched, counted, listed
+and drawn from.
 
-A claim on prompts must say how many there are and check them evenly, which a plain `re` cannot. The subsets of the
-expression's positions (patterns.py) make a deterministic automaton; words of a length are counted by a sum over its
-edges, from the end, and drawn by the counts.
+A claim on prompts must say how many there are and check them evenly, which a plain `re` cannot.
+The subsets of the expression's positions (patterns.py) make a deterministic automaton; words of
+a length are counted by a sum over its edges, from the end, and drawn by the counts.
 
-Rules of this file: text in, text out; exact integers; states are sets of positions, kept as the bits of an int.
+Rules of this file: text in, text out; exact integers; states are sets of positions, kept as the
+bits of an int.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ from handcraft.claims.regex import Piece, bits, parse, pattern_error
 
 MAX_STATES = 10_000  # of the deterministic automaton
 SEED = 2025  # of a sample, so that what was found with it can be found again
-START = 1  # the bit of the state before any character; positions have the bits from 1 on
+START = (
+    1  # the bit of the state before any character; positions have the bits from 1 on
+)
 
 
 @dataclass(frozen=True)
@@ -76,15 +80,22 @@ class Language:
 
     @cached_property
     def _edges(self) -> dict[int, dict[int, str]]:
-        """For each state within reach the states it leads to, each with the characters that lead there."""
+        """For each state within reach the states it leads to, each with the characters that
+        lead there.
+        """
         edges: dict[int, dict[int, str]] = {}
         level = {START}
         for _ in range(self.max_length + 1):
             for state in level:
                 edges[state] = self._targets(state)
-            level = {target for state in level for target in edges[state]} - edges.keys()
+            level = {
+                target for state in level for target in edges[state]
+            } - edges.keys()
             if len(edges) + len(level) > MAX_STATES:
-                raise pattern_error(self.pattern, f"it needs an automaton of more than {MAX_STATES} states")
+                raise pattern_error(
+                    self.pattern,
+                    f"it needs an automaton of more than {MAX_STATES} states",
+                )
         return edges
 
     def _targets(self, state: int) -> dict[int, str]:
@@ -96,11 +107,16 @@ class Language:
 
     @cached_property
     def _ways(self) -> list[dict[int, int]]:
-        """_ways[n][state]: how many texts of n characters lead from the state to an accepting one; only where some do."""
+        """_ways[n][state]: how many texts of n characters lead from the state to an accepting
+        one; only where some do.
+        """
         ways = [{state: 1 for state in self._edges if self._accepts(state)}]
         for _ in range(self.max_length):
             last = ways[-1]
-            counts = {q: sum(len(chars) * last.get(r, 0) for r, chars in targets.items()) for q, targets in self._edges.items()}
+            counts = {
+                q: sum(len(chars) * last.get(r, 0) for r, chars in targets.items())
+                for q, targets in self._edges.items()
+            }
             ways.append({state: count for state, count in counts.items() if count})
         return ways
 
@@ -131,7 +147,11 @@ class Language:
     @cached_property
     def _least(self) -> dict[int, int]:
         """State -> the fewest characters that complete it to a text."""
-        return {state: n for n in reversed(range(len(self._ways))) for state in self._ways[n]}
+        return {
+            state: n
+            for n in reversed(range(len(self._ways)))
+            for state in self._ways[n]
+        }
 
     def ends_in(self, state: int, n: int) -> bool:
         """Whether so many more characters can complete a text."""
@@ -149,8 +169,12 @@ class Language:
 
     @cached_property
     def lengths(self) -> dict[int, int]:
-        """Length -> how many texts of that length there are, for the lengths that occur: exact integers."""
-        return {n: ways[START] for n, ways in enumerate(self._ways) if n and START in ways}
+        """Length -> how many texts of that length there are, for the lengths that occur: exact
+        integers.
+        """
+        return {
+            n: ways[START] for n, ways in enumerate(self._ways) if n and START in ways
+        }
 
     @property
     def size(self) -> int:
@@ -170,22 +194,37 @@ class Language:
             if left < 0:
                 yield text
                 continue
-            follows = [(char, q) for q, chars in self._edges[state].items() if q in self._ways[left] for char in chars]
-            waiting.extend((text + char, q) for char, q in sorted(follows, reverse=True))
+            follows = [
+                (char, q)
+                for q, chars in self._edges[state].items()
+                if q in self._ways[left]
+                for char in chars
+            ]
+            waiting.extend(
+                (text + char, q) for char, q in sorted(follows, reverse=True)
+            )
 
     def first(self, length: int) -> str:
         """The first text of a length that occurs."""
         return next(self._texts(length))
 
     def draw(self, random: Random) -> str:
-        """One text: the length evenly among those that occur, then evenly among the texts of that length."""
+        """One text: the length evenly among those that occur, then evenly among the texts of
+        that length.
+        """
         length = random.choice(self._occurring)
-        text, state, number = [], START, random.randrange(self.lengths[length])  # the number of the text among them
+        text, state, number = (
+            [],
+            START,
+            random.randrange(self.lengths[length]),
+        )  # the number of the text among them
         for left in range(length - 1, -1, -1):
             sums, edges = self._choices(state, left)
             i = bisect_right(sums, number)
             chars, state = edges[i]
-            which, number = divmod(number - (sums[i - 1] if i else 0), self._ways[left][state])
+            which, number = divmod(
+                number - (sums[i - 1] if i else 0), self._ways[left][state]
+            )
             text.append(chars[which])
         return "".join(text)
 
@@ -198,13 +237,24 @@ class Language:
         random = Random(SEED)
         return (self.draw(random) for _ in range(count))
 
-    def _choices(self, state: int, left: int) -> tuple[list[int], list[tuple[str, int]]]:
-        """The edges that lead on to a text, with the running sum of how many texts each leads to."""
+    def _choices(
+        self, state: int, left: int
+    ) -> tuple[list[int], list[tuple[str, int]]]:
+        """The edges that lead on to a text, with the running sum of how many texts each leads
+        to.
+        """
         key = (state, left)
         if key not in self._drawn:
             ways = self._ways[left]
-            edges = [(chars, target) for target, chars in self._edges[state].items() if target in ways]
-            self._drawn[key] = list(accumulate(len(chars) * ways[target] for chars, target in edges)), edges
+            edges = [
+                (chars, target)
+                for target, chars in self._edges[state].items()
+                if target in ways
+            ]
+            self._drawn[key] = (
+                list(accumulate(len(chars) * ways[target] for chars, target in edges)),
+                edges,
+            )
         return self._drawn[key]
 
     @cached_property

@@ -1,11 +1,13 @@
 r"""Regular expressions as small automata: the positions of the expression and what may follow each.
 
-Each character class of the expression is a position; which positions may come first, last and after each other makes an
-automaton without empty moves (Glushkov, "The Abstract Theory of Automata", 1961).
+Each character class of the expression is a position; which positions may come first, last and
+after each other makes an automaton without empty moves (Glushkov, "The Abstract Theory of
+Automata", 1961).
 
-Rules of this file: sets of positions are the bits of an int. The syntax is the common part of all dialects: characters,
-`\d`, escapes, `[a-z0-9]`, `( )`, `|`, `?`, `*`, `+`, `{m}`, `{m,n}`. What would need an alphabet (`.`, `[^a]`) is
-refused: write the characters out. Sizes are bounded: a pattern may come from someone else's file.
+Rules of this file: sets of positions are the bits of an int. The syntax is the common part of
+all dialects: characters, `\d`, escapes, `[a-z0-9]`, `( )`, `|`, `?`, `*`, `+`, `{m}`, `{m,n}`.
+What would need an alphabet (`.`, `[^a]`) is refused: write the characters out. Sizes are
+bounded: a pattern may come from someone else's file.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ MAX_NESTING = 50
 
 @dataclass(frozen=True)
 class Piece:
-    """Part of an expression: whether it may be empty, and the positions that may come first and last in it."""
+    """Part of an expression: whether it may be empty, and the positions that may come first and
+    last in it.
+    """
 
     nullable: bool
     first: int
@@ -44,7 +48,9 @@ def pattern_error(pattern: str, message: str) -> ProgramError:
 
 
 def parse(pattern: str) -> tuple[Piece, list[int], list[frozenset[str]]]:
-    """The whole piece, and for each position what may follow it and its characters; position 0 is the start."""
+    """The whole piece, and for each position what may follow it and its characters; position 0
+    is the start.
+    """
     parser = _Parser(pattern)
     piece = parser.either()
     if parser.at < len(pattern):
@@ -53,7 +59,9 @@ def parse(pattern: str) -> tuple[Piece, list[int], list[frozenset[str]]]:
 
 
 class _Parser:
-    """Recursive descent: either = then | then ...; then = piece piece ...; piece = atom with a repetition."""
+    """Recursive descent: either = then | then ...; then = piece piece ...; piece = atom with a
+    repetition.
+    """
 
     def __init__(self, pattern: str) -> None:
         self.pattern, self.at, self.depth = pattern, 0, 0
@@ -67,7 +75,11 @@ class _Parser:
         piece = self.then()
         while self.take("|"):
             other = self.then()
-            piece = Piece(piece.nullable or other.nullable, piece.first | other.first, piece.last | other.last)
+            piece = Piece(
+                piece.nullable or other.nullable,
+                piece.first | other.first,
+                piece.last | other.last,
+            )
         self.depth -= 1
         return piece
 
@@ -80,7 +92,9 @@ class _Parser:
     def joined(self, a: Piece, b: Piece) -> Piece:
         self.link(a.last, b.first)
         first = a.first | b.first if a.nullable else a.first
-        return Piece(a.nullable and b.nullable, first, a.last | b.last if b.nullable else b.last)
+        return Piece(
+            a.nullable and b.nullable, first, a.last | b.last if b.nullable else b.last
+        )
 
     def link(self, last: int, first: int) -> None:
         for i in bits(last):
@@ -93,14 +107,23 @@ class _Parser:
             return Piece(nullable=True, first=piece.first, last=piece.last)
         if self.take("*") or self.take("+"):
             self.link(piece.last, piece.first)
-            return Piece(piece.nullable or self.pattern[self.at - 1] == "*", piece.first, piece.last)
+            return Piece(
+                piece.nullable or self.pattern[self.at - 1] == "*",
+                piece.first,
+                piece.last,
+            )
         return self.counted(piece, start) if self.take("{") else piece
 
     def counted(self, piece: Piece, start: int) -> Piece:
         """{m,n}: n copies in a row, of which those from the m-th on may be the last."""
         least, comma, most = self.until("}").partition(",")
         digits = least + most
-        if not least or (comma and not most) or not (digits.isdecimal() and digits.isascii()) or len(digits) > 9:
+        if (
+            not least
+            or (comma and not most)
+            or not (digits.isdecimal() and digits.isascii())
+            or len(digits) > 9
+        ):
             raise self.error("a repetition is written {m} or {m,n}")
         low, high, end = int(least), int(most or least), self.at
         if low > high:
@@ -135,12 +158,16 @@ class _Parser:
         if char == "[":
             return self.position(self.char_class())
         if char in ".^$*+?{":
-            raise self.error(f"{char!r} has no meaning here; write the characters out, or escape it as \\{char}")
+            raise self.error(
+                f"{char!r} has no meaning here; write the characters out, or escape it as \\{char}"
+            )
         return self.position(self.escape() if char == "\\" else frozenset(char))
 
     def position(self, chars: frozenset[str]) -> Piece:
         if len(self.classes) > MAX_POSITIONS:
-            raise self.error(f"it has more than {MAX_POSITIONS} characters, repetitions written out")
+            raise self.error(
+                f"it has more than {MAX_POSITIONS} characters, repetitions written out"
+            )
         self.classes.append(chars)
         self.follow.append(0)
         bit = 1 << (len(self.classes) - 1)
@@ -151,12 +178,16 @@ class _Parser:
         if char == "d":
             return frozenset(string.digits)
         if char.isalnum():
-            raise self.error(f"the escape \\{char} is not known; only \\d and escaped punctuation are")
+            raise self.error(
+                f"the escape \\{char} is not known; only \\d and escaped punctuation are"
+            )
         return frozenset(char)
 
     def char_class(self) -> frozenset[str]:
         if self.take("^"):
-            raise self.error("a class [^...] needs an alphabet; write the characters out")
+            raise self.error(
+                "a class [^...] needs an alphabet; write the characters out"
+            )
         chars: set[str] = set()
         while not self.take("]"):
             found = self.one()

@@ -1,13 +1,17 @@
-"""Spelling: whether every prompt of a language is one sequence of tokens, and the one that splitting finds.
+"""Spelling: whether every prompt of a language is one sequence of tokens, and the one that
+splitting finds.
 
-A text is split by the longest token that matches (vocabulary.py). With tokens of several characters a prompt may have
-no spelling, a spelling that this does not find, or two; and a proof that counts sequences of tokens would count
-something else than prompts. All of it is decided on the language's automaton, with what a token leaves dangling beside
-it (Sardinas and Patterson, "A Necessary and Sufficient Condition for the Unique Decomposition of Coded Messages",
-1953): a spelling is not the longest match where, at some place, a longer token than the one it takes fits as well.
+A text is split by the longest token that matches (vocabulary.py). With tokens of several
+characters a prompt may have no spelling, a spelling that this does not find, or two; and a
+proof that counts sequences of tokens would count something else than prompts. All of it is
+decided on the language's automaton, with what a token leaves dangling beside it (Sardinas and
+Patterson, "A Necessary and Sufficient Condition for the Unique Decomposition of Coded
+Messages", 1953): a spelling is not the longest match where, at some place, a longer token than
+the one it takes fits as well.
 
-Rules of this file: searches go by the number of characters, so that what they find is a shortest prompt; only tokens
-made of the language's characters count, and where those are single characters nothing is searched.
+Rules of this file: searches go by the number of characters, so that what they find is a
+shortest prompt; only tokens made of the language's characters count, and where those are single
+characters nothing is searched.
 """
 
 from __future__ import annotations
@@ -19,14 +23,18 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
-from handcraft.core.errors import PromptError, printable
 from handcraft.claims.prompt_language import START, Language
+from handcraft.core.errors import PromptError, printable
 from handcraft.core.vocabulary import Vocabulary
 
-Steps = Callable[[Any], Iterator[tuple[str, Any]]]  # node -> (what is read, the next node)
+Steps = Callable[
+    [Any], Iterator[tuple[str, Any]]
+]  # node -> (what is read, the next node)
 
 
-def tokens_within(vocabulary: Vocabulary, characters: set[str] | frozenset[str]) -> tuple[str, ...]:
+def tokens_within(
+    vocabulary: Vocabulary, characters: set[str] | frozenset[str]
+) -> tuple[str, ...]:
     """The tokens that are made of these characters only."""
     return tuple(token for token in vocabulary.tokens if characters.issuperset(token))
 
@@ -50,20 +58,34 @@ class Spelling:
         return all(len(token) == 1 for token in self.tokens)
 
     def problem(self) -> str | None:
-        """What is wrong with a shortest prompt that is not what splitting makes of it, or needs too many tokens."""
+        """What is wrong with a shortest prompt that is not what splitting makes of it, or needs
+        too many tokens.
+        """
         if (text := self._unspelled()) is not None:
             return f"the prompt '{printable(text)}': {self._refused(text)}"
         if not self.single and (spelled := self._otherwise()) is not None:
             return self._two_ways(spelled)
-        if (long := next((self.example(n) for n in self.counts if n > self.n_ctx), None)) is not None:
-            found = f"needs {len(self.vocabulary.split(long))} tokens, but n_ctx is {self.n_ctx}"
-            return f"the prompt '{printable(long)}' {found}; bound the prompts, e.g. with longest="
+        if (
+            long := next((self.example(n) for n in self.counts if n > self.n_ctx), None)
+        ) is not None:
+            found = (
+                f"needs {len(self.vocabulary.split(long))} tokens, but n_ctx is"
+                f" {self.n_ctx}"
+            )
+            return (
+                f"the prompt '{printable(long)}' {found}; bound the prompts, e.g. with"
+                " longest="
+            )
         return None
 
     @cached_property
     def counts(self) -> tuple[int, ...]:
         """The numbers of tokens that the prompts have, where there is no problem."""
-        return tuple(self.language.lengths) if self.single else tuple(sorted(self._shortest))
+        return (
+            tuple(self.language.lengths)
+            if self.single
+            else tuple(sorted(self._shortest))
+        )
 
     def example(self, n: int) -> str:
         """A shortest prompt of so many tokens."""
@@ -73,16 +95,24 @@ class Spelling:
 
     def _unspelled(self) -> str | None:
         """A shortest prompt that no sequence of tokens spells."""
-        if self.language.characters <= {token for token in self.tokens if len(token) == 1}:
+        if self.language.characters <= {
+            token for token in self.tokens if len(token) == 1
+        }:
             return None
         beginnings = {token[:n] for token in self.tokens for n in range(len(token))}
 
         def steps(node: tuple[int, frozenset[str]]) -> Iterator[tuple[str, Any]]:
-            state, begun = node  # what of a token was read, in every way to spell the text
+            state, begun = (
+                node  # what of a token was read, in every way to spell the text
+            )
             for target, chars in self.language.after(state).items():
                 for char in chars:
                     longer = {part + char for part in begun}
-                    ended = {""} if any(part in self.vocabulary.ids for part in longer) else set()
+                    ended = (
+                        {""}
+                        if any(part in self.vocabulary.ids for part in longer)
+                        else set()
+                    )
                     yield char, (target, frozenset(longer & beginnings | ended))
 
         def ends(node: tuple[int, frozenset[str]]) -> bool:
@@ -95,7 +125,11 @@ class Spelling:
         """A spelling of a shortest prompt that splitting by the longest match does not find."""
 
         def steps(node: tuple[int, str | None]) -> Iterator[tuple[str, Any]]:
-            state, dangling = node  # what is left of a longer token: "" where it fits whole, None where there is none
+            state, dangling = (
+                # what is left of a longer token: "" where it fits whole, None where there is
+                # none
+                node
+            )
             for token, target in self._reach(state):
                 if dangling is None:
                     yield token, (target, None)
@@ -105,11 +139,17 @@ class Spelling:
                 elif dangling.startswith(token):
                     yield token, (target, dangling[len(token) :])
 
-        return self._search((START, None), steps, lambda node: node[1] == "" and self.language.accepts(node[0]))
+        return self._search(
+            (START, None),
+            steps,
+            lambda node: node[1] == "" and self.language.accepts(node[0]),
+        )
 
     @cached_property
     def _shortest(self) -> dict[int, str]:
-        """For each number of tokens of a prompt a shortest one; n_ctx + 1 stands for all that are more."""
+        """For each number of tokens of a prompt a shortest one; n_ctx + 1 stands for all that
+        are more.
+        """
         found: dict[int, str] = {}
 
         def steps(node: tuple[int, int]) -> Iterator[tuple[str, Any]]:
@@ -128,7 +168,10 @@ class Spelling:
     @cached_property
     def _rests(self) -> dict[str, list[str]]:
         """For each token what longer ones have behind it."""
-        return {t: [u[len(t) :] for u in self.tokens if u.startswith(t) and u != t] for t in self.tokens}
+        return {
+            t: [u[len(t) :] for u in self.tokens if u.startswith(t) and u != t]
+            for t in self.tokens
+        }
 
     @cached_property
     def _reached(self) -> dict[int, list[tuple[str, int]]]:
@@ -138,18 +181,30 @@ class Spelling:
         """The tokens that can follow, each with the state that it leads to."""
         if state not in self._reached:
             steps = ((token, self.language.step(state, token)) for token in self.tokens)
-            self._reached[state] = [(token, target) for token, target in steps if target]
+            self._reached[state] = [
+                (token, target) for token, target in steps if target
+            ]
         return self._reached[state]
 
-    def _search(self, start: Any, steps: Steps, ends: Callable[[Any], bool]) -> tuple[str, ...] | None:
+    def _search(
+        self, start: Any, steps: Steps, ends: Callable[[Any], bool]
+    ) -> tuple[str, ...] | None:
         """What is read on a shortest way to a node that ends a search."""
-        return next((read() for node, read in self._walk(start, steps) if ends(node)), None)
+        return next(
+            (read() for node, read in self._walk(start, steps) if ends(node)), None
+        )
 
-    def _walk(self, start: Any, steps: Steps) -> Iterator[tuple[Any, Callable[[], tuple[str, ...]]]]:
-        """Every node within reach, by the fewest characters that lead there, with what is read on the way."""
+    def _walk(
+        self, start: Any, steps: Steps
+    ) -> Iterator[tuple[Any, Callable[[], tuple[str, ...]]]]:
+        """Every node within reach, by the fewest characters that lead there, with what is read
+        on the way.
+        """
         came: dict[Hashable, tuple[Any, str] | None] = {}
         order = count()
-        waiting: list[tuple[int, int, Any, tuple[Any, str] | None]] = [(0, next(order), start, None)]
+        waiting: list[tuple[int, int, Any, tuple[Any, str] | None]] = [
+            (0, next(order), start, None)
+        ]
         while waiting:
             used, _, node, before = heappop(waiting)
             if node in came:
@@ -158,7 +213,9 @@ class Spelling:
             yield node, lambda node=node: _way(came, node)  # type: ignore[misc]
             for read, target in steps(node):
                 if target not in came and used + len(read) <= self.language.max_length:
-                    heappush(waiting, (used + len(read), next(order), target, (node, read)))
+                    heappush(
+                        waiting, (used + len(read), next(order), target, (node, read))
+                    )
 
     # ------------------------------------------------------------ in words
 
@@ -174,18 +231,33 @@ class Spelling:
         try:
             other = self.vocabulary.split(text)
         except PromptError:
-            found = f"is spelled {quoted(tokens)}, but a text is split by the longest token that matches"
-            return f"the prompt '{printable(text)}' {found}, which fails here; choose tokens none of which begins another"
+            found = (
+                f"is spelled {quoted(tokens)}, but a text is split by the longest token"
+                " that matches"
+            )
+            return (
+                f"the prompt '{printable(text)}' {found}, which fails here; choose"
+                " tokens none of which begins another"
+            )
         ways = f"{quoted(tokens)} and {quoted(other)}"
-        return f"the prompt '{printable(text)}' can be spelled in two ways, {ways}; choose tokens or prompts that leave one"
+        return (
+            f"the prompt '{printable(text)}' can be spelled in two ways, {ways}; choose"
+            " tokens or prompts that leave one"
+        )
 
 
 def spellings(text: str, vocabulary: Vocabulary) -> list[tuple[str, ...]]:
-    """The first two sequences of tokens that make the text: none, one, or two where there are several."""
-    ways: list[list[tuple[str, ...]]] = [[] for _ in range(len(text))] + [[()]]  # of what is left from each place on
+    """The first two sequences of tokens that make the text: none, one, or two where there are
+    several.
+    """
+    ways: list[list[tuple[str, ...]]] = [[] for _ in range(len(text))] + [
+        [()]
+    ]  # of what is left from each place on
     for at in range(len(text) - 1, -1, -1):
         fits = (token for token in vocabulary.tokens if text.startswith(token, at))
-        ways[at] = [(token, *rest) for token in fits for rest in ways[at + len(token)]][:2]
+        ways[at] = [(token, *rest) for token in fits for rest in ways[at + len(token)]][
+            :2
+        ]
     return ways[0]
 
 

@@ -1,11 +1,13 @@
 """Transducers: answers written by a finite machine that reads the prompt at aligned places.
 
-    transducer(inputs, table, start)    step k reads the tokens at the positions `inputs`, each computed from `step` and
-                                        `end`; the row (state, token, token, ...) of the table names the token to write
-                                        and the next state
+    transducer(inputs, table, start)    step k reads the tokens at the positions `inputs`, each
+                                        computed from `step` and `end`; the row (state, token,
+                                        token, ...) of the table names the token to write and
+                                        the next state
 
-Column addition is one: its inputs are the digits of a place, its state the carry. Rules of this file: a transducer is
-data, and `run` is its meaning in plain Python; what no row knows is an error, never a guess.
+Column addition is one: its inputs are the digits of a place, its state the carry. Rules of this
+file: a transducer is data, and `run` is its meaning in plain Python; what no row knows is an
+error, never a guess.
 """
 
 from __future__ import annotations
@@ -16,13 +18,23 @@ from typing import Any
 
 from pydantic import model_validator
 
-from handcraft.language.affine import kind_of
 from handcraft.core.errors import ProgramError, printable
-from handcraft.sequence.expression import Ask, Expression, Plain, compiled, shown
 from handcraft.core.frozen import Frozen, here
+from handcraft.language.affine import kind_of
+from handcraft.sequence.expression import Ask, Expression, Plain, compiled, shown
 
-Row = tuple[tuple[Plain, ...], tuple[str, Plain]]  # (state, token, ...) -> (token to write, next state)
-POSITIONAL = ("step", "end", "add", "subtract", "multiply", "divide", "modulo")  # what an input may be made of
+Row = tuple[
+    tuple[Plain, ...], tuple[str, Plain]
+]  # (state, token, ...) -> (token to write, next state)
+POSITIONAL = (
+    "step",
+    "end",
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "modulo",
+)  # what an input may be made of
 
 
 class Transducer(Frozen):
@@ -35,13 +47,23 @@ class Transducer(Frozen):
     @model_validator(mode="after")
     def _sound(self) -> Transducer:
         if not self.inputs or not all(map(_positional, self.inputs)):
-            raise ProgramError("each input of a transducer is a position, computed from `step` and `end` by + - * // %")
+            raise ProgramError(
+                "each input of a transducer is a position, computed from `step` and"
+                " `end` by + - * // %"
+            )
         if not self.table or len(self.rows) < len(self.table):
-            raise ProgramError("a transducer needs a table in which no row stands twice")
+            raise ProgramError(
+                "a transducer needs a table in which no row stands twice"
+            )
         for key in self.rows:
-            if len(key) != 1 + len(self.inputs) or not all(isinstance(token, str) for token in key[1:]):
+            if len(key) != 1 + len(self.inputs) or not all(
+                isinstance(token, str) for token in key[1:]
+            ):
                 found = printable(repr(key))[:60]
-                raise ProgramError(f"a row of the table is (state, token, ...) with {len(self.inputs)} tokens, found {found}")
+                raise ProgramError(
+                    f"a row of the table is (state, token, ...) with {len(self.inputs)}"
+                    f" tokens, found {found}"
+                )
         return self
 
     @cached_property
@@ -55,23 +77,34 @@ class Transducer(Frozen):
         return tuple(dict.fromkeys(written for _, (written, _) in self.table))
 
     def run(self, prompt: Sequence[str], steps: int) -> tuple[str, ...]:
-        """What it writes in so many steps. Raises ProgramError for a place outside the prompt and for a missing row."""
+        """What it writes in so many steps. Raises ProgramError for a place outside the prompt
+        and for a missing row.
+        """
         state, written = self.start, list[str]()
         for k in range(steps):
             if (problem := self.outside(len(prompt), k)) is not None:
                 raise ProgramError(problem, ("claim",))
             read = (state, *(prompt[at] for at in self._places(len(prompt), k)))
             if read not in self.rows:
-                raise ProgramError(f"the transducer has no row for {printable(repr(read))} at step {k}", ("claim",))
+                raise ProgramError(
+                    f"the transducer has no row for {printable(repr(read))} at"
+                    f" step {k}",
+                    ("claim",),
+                )
             token, state = self.rows[read]
             written.append(token)
         return tuple(written)
 
     def outside(self, n: int, k: int) -> str | None:
-        """Which place outside a prompt of n tokens it reads at step k, in words; None where it reads none."""
+        """Which place outside a prompt of n tokens it reads at step k, in words; None where it
+        reads none.
+        """
         for at in self._places(n, k):
             if not isinstance(at, int) or not 0 <= at < n:
-                return f"the transducer reads position {shown(at)} at step {k}, but the prompt has {n} tokens"
+                return (
+                    f"the transducer reads position {shown(at)} at step {k}, but the"
+                    f" prompt has {n} tokens"
+                )
         return None
 
     def _places(self, n: int, k: int) -> list[Any]:
@@ -85,16 +118,33 @@ class Transducer(Frozen):
 
 def _positional(place: Expression) -> bool:
     numbers = (arg for arg in place.args if not isinstance(arg, Expression))
-    return place.op in POSITIONAL and all(map(_positional, place.parts)) and all(isinstance(n, int) for n in numbers)
+    return (
+        place.op in POSITIONAL
+        and all(map(_positional, place.parts))
+        and all(isinstance(n, int) for n in numbers)
+    )
 
 
 def transducer(
-    inputs: Expression | Sequence[Expression], table: Mapping[Any, tuple[str, int | str]], start: int | str
+    inputs: Expression | Sequence[Expression],
+    table: Mapping[Any, tuple[str, int | str]],
+    start: int | str,
 ) -> Transducer:
     """A transducer of a table {(state, token, ...): (token to write, next state)}."""
     if not isinstance(inputs, Expression | list | tuple):
-        raise ProgramError(f"the inputs of a transducer are positions in order, found {kind_of(inputs)}", ("claim",), here())
+        raise ProgramError(
+            "the inputs of a transducer are positions in order, found"
+            f" {kind_of(inputs)}",
+            ("claim",),
+            here(),
+        )
     places = (inputs,) if isinstance(inputs, Expression) else tuple(inputs)
-    if not isinstance(table, Mapping) or not all(isinstance(key, tuple) and isinstance(row, tuple) for key, row in table.items()):
-        raise ProgramError("a transducer takes {(state, token, ...): (token to write, next state)}", ("claim",), here())
+    if not isinstance(table, Mapping) or not all(
+        isinstance(key, tuple) and isinstance(row, tuple) for key, row in table.items()
+    ):
+        raise ProgramError(
+            "a transducer takes {(state, token, ...): (token to write, next state)}",
+            ("claim",),
+            here(),
+        )
     return Transducer(inputs=places, table=tuple(table.items()), start=start)

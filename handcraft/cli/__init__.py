@@ -1,15 +1,18 @@
-"""The command line: every command opens a program, calls one function of the library, and prints what it returns.
+"""The command line: every command opens a program, calls one function of the library, and
+prints what it returns.
 
-PROGRAM is a path to a .py, the name of a bundled program, or a built directory. Exit codes: 0 done; 1 refuted, or a
-check failed; 2 bad usage or bad input; 3 undecided; 70 a bug in handcraft; 130 interrupted. `--json` prints one JSON
-object on stdout and nothing else, and an error as one on stderr. Where HANDCRAFT_DEBUG is set, a bug shows its traceback.
+PROGRAM is a path to a .py, the name of a bundled program, or a built directory. Exit codes: 0
+done; 1 refuted, or a check failed; 2 bad usage or bad input; 3 undecided; 70 a bug in
+handcraft; 130 interrupted. `--json` prints one JSON object on stdout and nothing else, and an
+error as one on stderr. Where HANDCRAFT_DEBUG is set, a bug shows its traceback.
 
     terminal.py   what the commands share
     making.py     build export list new
     looking.py    explain run trace diff states
     proving.py    verify assumptions
 
-Rules of this package: the only one that prints. Heavy imports stand inside the commands, so that `--help` costs none.
+Rules of this package: the only one that prints. Heavy imports stand inside the commands, so
+that `--help` costs none.
 """
 
 from __future__ import annotations
@@ -36,7 +39,10 @@ DEBUG = "HANDCRAFT_DEBUG"
 
 app = typer.Typer(
     help="A construction kit for hand-weighted transformers.",
-    epilog="Exit codes: 0 done; 1 refuted, or a check failed; 2 bad usage or bad input; 3 undecided; 70 a bug in handcraft.",
+    epilog=(
+        "Exit codes: 0 done; 1 refuted, or a check failed; 2 bad usage or bad input; 3"
+        " undecided; 70 a bug in handcraft."
+    ),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -61,14 +67,22 @@ for name, command in COMMANDS.items():
 
 
 def main() -> None:
-    """Run the command line; every error of a user's is one line on stderr, and so is every one of ours."""
+    """Run the command line; every error of a user's is one line on stderr, and so is every one
+    of ours.
+    """
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what is half-written is taken away
+        signal.signal(
+            signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
+        )  # what is half-written is taken away
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal without these characters is no reason to fail
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # a terminal without these characters is no reason to fail
     try:
-        code = app(prog_name="handcraft", standalone_mode=False) or 0  # a command's Exit comes back as its code
+        code = (
+            app(prog_name="handcraft", standalone_mode=False) or 0
+        )  # a command's Exit comes back as its code
         sys.stdout.flush()
     except HandcraftError as error:
         _fail(str(error), error.exit_code)
@@ -87,7 +101,9 @@ def main() -> None:
 
 
 def _usage(error: Exception) -> None:
-    """End with the message of a usage error, which typer raises under several names; anything else goes on."""
+    """End with the message of a usage error, which typer raises under several names; anything
+    else goes on.
+    """
     if type(error).__name__ == "NoArgsIsHelpError":
         print(error)
         sys.exit(0)
@@ -96,7 +112,9 @@ def _usage(error: Exception) -> None:
 
 
 def _left(done: SystemExit) -> None:
-    """End as something below has asked for: but not with 1, which means refuted here, and which only a command says."""
+    """End as something below has asked for: but not with 1, which means refuted here, and which
+    only a command says.
+    """
     if isinstance(done.__context__, BrokenPipeError):  # typer ends with 1
         _reader_left()
     if done.code is None or (isinstance(done.code, int) and done.code != 1):
@@ -106,19 +124,27 @@ def _left(done: SystemExit) -> None:
 
 def _no_room(error: Exception) -> None:
     """End where the answer cannot be written, as on a full disk: that is nobody's bug."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if isinstance(error, OSError) and error.errno in (
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EFBIG,
+    ):
         _discard(sys.stdout)
         _fail(f"cannot write the answer: {error.strerror}", HandcraftError.exit_code)
 
 
 def _bug(error: BaseException) -> None:
-    """End where nobody foresaw it: one line that says so, with the traceback only for those who look for it."""
+    """End where nobody foresaw it: one line that says so, with the traceback only for those who
+    look for it.
+    """
     if type(error).__name__ == "Abort":  # typer's, of an end of file
         error = error.__cause__ or error
     if os.environ.get(DEBUG):
         traceback.print_exception(error)
     message = " ".join(str(error).split())
-    what = f"this is a bug in handcraft: {type(error).__name__}" + (f": {message}" if message else "")
+    what = f"this is a bug in handcraft: {type(error).__name__}" + (
+        f": {message}" if message else ""
+    )
     _say(what)
     sys.exit(BUG)
 
@@ -143,7 +169,10 @@ def _fail(message: str, code: int) -> None:
 def _say(message: str, before: str = "") -> None:
     """One line on stderr, or with --json an object that holds it."""
     line = printable(message)
-    print(json.dumps({"error": line}) if _wants_json() else f"{before}{line}", file=sys.stderr)
+    print(
+        json.dumps({"error": line}) if _wants_json() else f"{before}{line}",
+        file=sys.stderr,
+    )
 
 
 def _wants_json() -> bool:

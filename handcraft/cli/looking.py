@@ -1,4 +1,6 @@
-"""The commands that look at a program: its matrices, its answers, one context, another program, its states."""
+"""The commands that look at a program: its matrices, its answers, one context, another program,
+its states.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handcraft.cli.terminal import Dtype, Json, Program, Tokens, open_model, print_json, read_prompt, show, writing
+from handcraft.cli.terminal import (
+    Dtype,
+    Json,
+    Program,
+    Tokens,
+    open_model,
+    print_json,
+    read_prompt,
+    show,
+    writing,
+)
 from handcraft.core.errors import ProgramError, printable
 
 if TYPE_CHECKING:
@@ -16,7 +28,12 @@ if TYPE_CHECKING:
 
 def explain(
     program: Program,
-    part: Annotated[str | None, typer.Argument(metavar="[PART]", help="Such as wte, 0.c_attn, 0.h1, 0.h1.qk, 0.mlp.")] = None,
+    part: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[PART]", help="Such as wte, 0.c_attn, 0.h1, 0.h1.qk, 0.mlp."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Print the matrices, lanes named on both sides, with the rule behind every cell."""
@@ -34,14 +51,31 @@ def explain(
 def run(
     program: Program,
     prompt: Annotated[str, typer.Argument(help="The text to continue.")],
-    n: Annotated[int | None, typer.Option("-n", min=0, help="How many tokens at most.")] = None,
-    sample: Annotated[bool, typer.Option("--sample", help="Draw from the probabilities instead of taking the best.")] = False,
-    temperature: Annotated[float, typer.Option("--temperature", help="Divides the logits; with --sample.")] = 1.0,
-    top_k: Annotated[int | None, typer.Option("--top-k", help="Keep the k likeliest; with --sample.")] = None,
-    top_p: Annotated[
-        float | None, typer.Option("--top-p", help="Keep the likeliest up to this probability; with --sample.")
+    n: Annotated[
+        int | None, typer.Option("-n", min=0, help="How many tokens at most.")
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Makes the draw repeatable; with --sample.")] = None,
+    sample: Annotated[
+        bool,
+        typer.Option(
+            "--sample", help="Draw from the probabilities instead of taking the best."
+        ),
+    ] = False,
+    temperature: Annotated[
+        float, typer.Option("--temperature", help="Divides the logits; with --sample.")
+    ] = 1.0,
+    top_k: Annotated[
+        int | None, typer.Option("--top-k", help="Keep the k likeliest; with --sample.")
+    ] = None,
+    top_p: Annotated[
+        float | None,
+        typer.Option(
+            "--top-p", help="Keep the likeliest up to this probability; with --sample."
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", min=0, help="Makes the draw repeatable; with --sample."),
+    ] = None,
     tokens: Tokens = False,
     json: Json = False,
     dtype: Dtype = "float32",
@@ -50,13 +84,17 @@ def run(
     from handcraft.core.decoding import Sampler
 
     if not sample and (temperature, top_k, top_p, seed) != (1.0, None, None, None):
-        raise ProgramError("--temperature, --top-k, --top-p and --seed go with --sample")
+        raise ProgramError(
+            "--temperature, --top-k, --top-p and --seed go with --sample"
+        )
     model = open_model(program, dtype)
     sampler = Sampler(temperature, top_k, top_p, seed) if sample else None
     completion = model.generate(read_prompt(prompt, tokens), n, sampler=sampler)
     if json:
         return print_json({"prompt": prompt, "completion": completion})
-    print("\n".join(map(printable, completion.split("\n"))))  # a line break is harmless, and texts have them
+    print(
+        "\n".join(map(printable, completion.split("\n")))
+    )  # a line break is harmless, and texts have them
     return None
 
 
@@ -67,7 +105,9 @@ def trace(
     json: Json = False,
     dtype: Dtype = "float32",
 ) -> None:
-    """Show one forward pass: attention, residual stream, logits, and which rule gave each logit what."""
+    """Show one forward pass: attention, residual stream, logits, and which rule gave each logit
+    what.
+    """
     found = open_model(program, dtype).trace(read_prompt(context, tokens))
     if json:
         return print_json(found.to_json())
@@ -91,32 +131,73 @@ def diff(a: Program, b: Program, json: Json = False) -> None:
 def states(
     program: Program,
     start: Annotated[
-        list[str] | None, typer.Option("--from", help="A context to start from, more than once if wished; else all.")
+        list[str] | None,
+        typer.Option(
+            "--from",
+            help="A context to start from, more than once if wished; else all.",
+        ),
     ] = None,
-    avoid: Annotated[str | None, typer.Option("--avoid", help="Can a context that holds this text be reached?")] = None,
-    save: Annotated[Path | None, typer.Option("--save", help="A picture: .svg, .dot, .mmd, .mermaid or .json.")] = None,
-    floor: Annotated[float, typer.Option("--floor", help="A token that is not likelier than this counts as impossible.")] = 0.0,
-    temperature: Annotated[float, typer.Option("--temperature", help="Divides the logits.")] = 1.0,
-    top_k: Annotated[int | None, typer.Option("--top-k", help="Keep the k likeliest; 1 is greedy.")] = None,
-    top_p: Annotated[float | None, typer.Option("--top-p", help="Keep the likeliest up to this probability.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many contexts to compute at most.")] = 4096,
+    avoid: Annotated[
+        str | None,
+        typer.Option("--avoid", help="Can a context that holds this text be reached?"),
+    ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option("--save", help="A picture: .svg, .dot, .mmd, .mermaid or .json."),
+    ] = None,
+    floor: Annotated[
+        float,
+        typer.Option(
+            "--floor",
+            help="A token that is not likelier than this counts as impossible.",
+        ),
+    ] = 0.0,
+    temperature: Annotated[
+        float, typer.Option("--temperature", help="Divides the logits.")
+    ] = 1.0,
+    top_k: Annotated[
+        int | None, typer.Option("--top-k", help="Keep the k likeliest; 1 is greedy.")
+    ] = None,
+    top_p: Annotated[
+        float | None,
+        typer.Option("--top-p", help="Keep the likeliest up to this probability."),
+    ] = None,
+    limit: Annotated[
+        int,
+        typer.Option("--limit", min=1, help="How many contexts to compute at most."),
+    ] = 4096,
     tokens: Tokens = False,
     json: Json = False,
     dtype: Dtype = "float32",
 ) -> None:
-    """Show the model as a Markov chain over contexts: probabilities, what lasts, what can be reached."""
+    """Show the model as a Markov chain over contexts: probabilities, what lasts, what can be
+    reached.
+    """
     from handcraft.analysis.reachability import avoid as search
-    from handcraft.core.decoding import Sampler
-    from handcraft.analysis.states_files import check_picture, save_picture
     from handcraft.analysis.states import explore
+    from handcraft.analysis.states_files import check_picture, save_picture
+    from handcraft.core.decoding import Sampler
 
     if save is not None:
         check_picture(save)  # before anything is computed
-    model, starts = open_model(program, dtype), [read_prompt(text, tokens) for text in start or ()]
-    chain = explore(model, starts, sampler=Sampler(temperature, top_k, top_p), floor=floor, limit=limit)
+    model, starts = (
+        open_model(program, dtype),
+        [read_prompt(text, tokens) for text in start or ()],
+    )
+    chain = explore(
+        model,
+        starts,
+        sampler=Sampler(temperature, top_k, top_p),
+        floor=floor,
+        limit=limit,
+    )
     avoided = search(chain, read_prompt(avoid, tokens)) if avoid is not None else None
     chain = chain if avoided else chain.whole()
-    files = writing(lambda: [save_picture(chain, save, avoided)]) if save is not None else []
+    files = (
+        writing(lambda: [save_picture(chain, save, avoided)])
+        if save is not None
+        else []
+    )
     if json:
         print_json(chain.to_json() | {"avoided": avoided and avoided.to_json()})
     else:

@@ -1,4 +1,6 @@
-"""The commands that write files: a built directory, another runtime's format, a starting program; and the list of programs."""
+"""The commands that write files: a built directory, another runtime's format, a starting
+program; and the list of programs.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handcraft.cli.terminal import Json, Program, Progress, open_model, print_json, show, writing
+from handcraft.cli.terminal import (
+    Json,
+    Program,
+    Progress,
+    open_model,
+    print_json,
+    show,
+    writing,
+)
 from handcraft.core.errors import ExportError, printable
 
 if TYPE_CHECKING:
@@ -18,32 +28,65 @@ if TYPE_CHECKING:
 
 def build(
     program: Program,
-    out: Annotated[Path | None, typer.Option("--out", help="The directory to write; build/NAME by default.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="The directory to write; build/NAME by default."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Write the weights and program.json of a program."""
     model = open_model(program)
     directory = out or Path("build") / model.name
     files = writing(lambda: model.save(directory))
-    sizes = {"n_layer": model.n_layer, "n_head": model.n_head, "n_embd": model.n_embd,
-             "n_vocab": len(model.vocabulary), "n_ctx": model.n_ctx}  # fmt: skip
+    sizes = {
+        "n_layer": model.n_layer,
+        "n_head": model.n_head,
+        "n_embd": model.n_embd,
+        "n_vocab": len(model.vocabulary),
+        "n_ctx": model.n_ctx,
+    }
     if json:
-        return print_json({"program": model.name, "out": str(directory), "files": [str(f) for f in files], **sizes,
-                     "parameters": model.parameters})  # fmt: skip
+        return print_json(
+            {
+                "program": model.name,
+                "out": str(directory),
+                "files": [str(f) for f in files],
+                **sizes,
+                "parameters": model.parameters,
+            }
+        )
     print(", ".join(f"{key} {value}" for key, value in sizes.items()))
-    print("parameters: " + ", ".join(f"{value} {key}" for key, value in model.parameters.items()))
+    print(
+        "parameters: "
+        + ", ".join(f"{value} {key}" for key, value in model.parameters.items())
+    )
     print("\n".join(f"wrote {printable(str(file))}" for file in files))
     return None
 
 
 def export(
     program: Program,
-    to: Annotated[str, typer.Option("--to", metavar="RUNTIME", help="gpt2, picogpt, nanogpt, transformer-lens, onnx or gguf.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The directory to write.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="RUNTIME",
+            help="gpt2, picogpt, nanogpt, transformer-lens, onnx or gguf.",
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="The directory to write.")
+    ],
     norm: Annotated[
-        str | None, typer.Option("--norm", help="How layer norms do nothing: mirror, quiet or none, as the runtime allows.")
+        str | None,
+        typer.Option(
+            "--norm",
+            help="How layer norms do nothing: mirror, quiet or none, as the runtime allows.",
+        ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files of an earlier export.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite files of an earlier export.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Write the model for another runtime, checked against the forward pass."""
@@ -51,8 +94,13 @@ def export(
 
     model = open_model(program)
     try:
-        with Progress(f"checking {model.name} in {to}") as progress, redirect_stdout(sys.stderr):  # some runtimes talk
-            done = export_model(model, to, out, norm=norm, force=force, progress=progress)
+        with (
+            Progress(f"checking {model.name} in {to}") as progress,
+            redirect_stdout(sys.stderr),
+        ):  # some runtimes talk
+            done = export_model(
+                model, to, out, norm=norm, force=force, progress=progress
+            )
     except ExportError as error:
         if json:
             print_json({"to": to, "out": str(out), "files": [], "check": error.check})
@@ -76,7 +124,12 @@ def list_programs(json: Json = False) -> None:
     return show(lambda _: render.listing(programs))
 
 
-def new(name: Annotated[str, typer.Argument(help="The program's name; NAME.py is written here.")], json: Json = False) -> None:
+def new(
+    name: Annotated[
+        str, typer.Argument(help="The program's name; NAME.py is written here.")
+    ],
+    json: Json = False,
+) -> None:
     """Write a starting program."""
     from handcraft.files.template import starting_program
 

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handcraft.cli.terminal import Dtype, Json, Program, Progress, open_model, print_json, show, writing
+from handcraft.cli.terminal import (
+    Dtype,
+    Json,
+    Program,
+    Progress,
+    open_model,
+    print_json,
+    show,
+    writing,
+)
 from handcraft.core.errors import ProgramError, printable
 
 if TYPE_CHECKING:
@@ -23,22 +32,55 @@ if TYPE_CHECKING:
 def verify(
     program: Program,
     method: Annotated[
-        str | None, typer.Option("--method", help="certificate, exhaustive, sampled, or several in order, with commas.")
+        str | None,
+        typer.Option(
+            "--method",
+            help="certificate, exhaustive, sampled, or several in order, with commas.",
+        ),
     ] = None,
-    budget: Annotated[str | None, typer.Option("--budget", help="Contexts, or seconds such as 30s.")] = None,
+    budget: Annotated[
+        str | None, typer.Option("--budget", help="Contexts, or seconds such as 30s.")
+    ] = None,
     rules: Annotated[
-        str | None, typer.Option("--program", help="The program file whose claim a built directory is held to.")
+        str | None,
+        typer.Option(
+            "--program",
+            help="The program file whose claim a built directory is held to.",
+        ),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", min=0, help="Processes that count contexts; 0 for one on each core.")
+        int | None,
+        typer.Option(
+            "--jobs",
+            min=0,
+            help="Processes that count contexts; 0 for one on each core.",
+        ),
     ] = None,
-    backend: Annotated[str, typer.Option("--backend", help="Where they run: loky (here), dask or ray.")] = "loky",
-    address: Annotated[str | None, typer.Option("--address", help="Of a dask or ray cluster.")] = None,
-    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="A file from which an interrupted run goes on.")] = None,
+    backend: Annotated[
+        str, typer.Option("--backend", help="Where they run: loky (here), dask or ray.")
+    ] = "loky",
+    address: Annotated[
+        str | None, typer.Option("--address", help="Of a dask or ray cluster.")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkpoint", help="A file from which an interrupted run goes on."
+        ),
+    ] = None,
     certificate: Annotated[
-        Path | None, typer.Option("--certificate", help="Write the proof to this file, gzipped if it ends in .gz.")
+        Path | None,
+        typer.Option(
+            "--certificate",
+            help="Write the proof to this file, gzipped if it ends in .gz.",
+        ),
     ] = None,
-    check: Annotated[Path | None, typer.Option("--check", help="Check the certificate of this file; nothing is searched.")] = None,
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            "--check", help="Check the certificate of this file; nothing is searched."
+        ),
+    ] = None,
     json: Json = False,
     dtype: Dtype = "float32",
 ) -> None:
@@ -47,15 +89,34 @@ def verify(
     from handcraft.proof import verify as verify_model
 
     model = _held(open_model(program, dtype), rules)
-    methods = [name.strip() for name in method.split(",")] if method is not None else list(METHODS)
+    methods = (
+        [name.strip() for name in method.split(",")]
+        if method is not None
+        else list(METHODS)
+    )
     limits = Budget.parse(budget) if budget is not None else Budget()
     spread = Spread(jobs, backend, address, checkpoint)
-    with tempfile.TemporaryDirectory() as notes, Progress(f"verifying {model.name}") as progress, redirect_stdout(sys.stderr):
-        os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", notes)  # hypothesis would keep its notes in the user's folder
+    with (
+        tempfile.TemporaryDirectory() as notes,
+        Progress(f"verifying {model.name}") as progress,
+        redirect_stdout(sys.stderr),
+    ):
+        os.environ.setdefault(
+            "HYPOTHESIS_STORAGE_DIRECTORY", notes
+        )  # hypothesis would keep its notes in the user's folder
         if certificate is not None or check is not None:
-            report = _certified(model, certificate, check, methods == list(METHODS), progress, limits.seconds)
+            report = _certified(
+                model,
+                certificate,
+                check,
+                methods == list(METHODS),
+                progress,
+                limits.seconds,
+            )
         else:
-            report = verify_model(model, methods=methods, budget=limits, progress=progress, spread=spread)
+            report = verify_model(
+                model, methods=methods, budget=limits, progress=progress, spread=spread
+            )
     report = _unless_changed(model, report)
     print_json(report.to_json()) if json else _print_report(model, report)
     raise typer.Exit(report.exit_code)
@@ -76,15 +137,28 @@ def _unless_changed(model: Model, report: Report) -> Report:
     if not (changed := model.differences()):
         return report
     more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-    return replace(report, verdict="refuted", reason=f"the weights are not what the rules say, at {changed[0]}{more}")
+    return replace(
+        report,
+        verdict="refuted",
+        reason=f"the weights are not what the rules say, at {changed[0]}{more}",
+    )
 
 
-def _certified(model: Model, write: Path | None, read: Path | None, free: bool, progress: Progress, seconds: float) -> Report:
+def _certified(
+    model: Model,
+    write: Path | None,
+    read: Path | None,
+    free: bool,
+    progress: Progress,
+    seconds: float,
+) -> Report:
     """Write a certificate, or check one."""
     from handcraft.proof.certificate_files import certify, check_certificate
 
     if not free or (write is not None and read is not None):
-        raise ProgramError("--certificate and --check go without each other and without --method")
+        raise ProgramError(
+            "--certificate and --check go without each other and without --method"
+        )
     if read is not None:
         return check_certificate(model, read, progress)
     return writing(lambda: certify(model, write or Path(), progress, seconds))
@@ -97,26 +171,44 @@ def _print_report(model: Model, report: Report) -> None:
     if (wrong := report.counterexample) is not None:
         print()
         try:
-            found = model.trace(wrong.tokens, wrong.position, checked=False)  # what is not finite is what it shows
+            found = model.trace(
+                wrong.tokens, wrong.position, checked=False
+            )  # what is not finite is what it shows
             show(lambda width: render.trace(found, width))
         except OSError:
             raise  # whoever reads has left, or the disk is full
-        except Exception as error:  # the verdict stands, whatever becomes of its illustration
-            print(printable(f"its trace cannot be shown: {type(error).__name__} {error}".strip()), file=sys.stderr)
+        except (
+            Exception
+        ) as error:  # the verdict stands, whatever becomes of its illustration
+            print(
+                printable(
+                    f"its trace cannot be shown: {type(error).__name__} {error}".strip()
+                ),
+                file=sys.stderr,
+            )
 
 
 def assumptions(
-    step: Annotated[int, typer.Option("--step", min=1, help="Only every so manieth float32; 1 takes minutes.")] = 1,
+    step: Annotated[
+        int,
+        typer.Option(
+            "--step", min=1, help="Only every so manieth float32; 1 takes minutes."
+        ),
+    ] = 1,
     json: Json = False,
 ) -> None:
-    """Check what a certificate assumes of this machine's exp and tanh: every float32, and a sample of float64."""
+    """Check what a certificate assumes of this machine's exp and tanh: every float32, and a
+    sample of float64.
+    """
     from handcraft.proof.exponential import check_all
 
     with Progress("exp and tanh") as progress:
         found = check_all(step, progress)
     holds = all(finding.holds for finding in found)
     if json:
-        print_json({"holds": holds, "findings": [finding.to_json() for finding in found]})
+        print_json(
+            {"holds": holds, "findings": [finding.to_json() for finding in found]}
+        )
     else:
         from handcraft.cli import tables as render
 

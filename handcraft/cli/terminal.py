@@ -1,4 +1,5 @@
-"""What the commands share: how their options are written, how a program is opened, how an answer is shown.
+"""What the commands share: how their options are written, how a program is opened, how an
+answer is shown.
 
 Rules of this file: nothing here knows a command.
 """
@@ -20,10 +21,20 @@ from handcraft.core.errors import ProgramError, printable
 if TYPE_CHECKING:
     from handcraft.model import Model
 
-Program = Annotated[str, typer.Argument(metavar="PROGRAM", help="A program file, a bundled program's name, or a built directory.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Program = Annotated[
+    str,
+    typer.Argument(
+        metavar="PROGRAM",
+        help="A program file, a bundled program's name, or a built directory.",
+    ),
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object and nothing else.")
+]
 Dtype = Annotated[str, typer.Option("--dtype", help="float32 or float64.")]
-Tokens = Annotated[bool, typer.Option("--tokens", help="The text is a JSON list of tokens.")]
+Tokens = Annotated[
+    bool, typer.Option("--tokens", help="The text is a JSON list of tokens.")
+]
 PROGRESS_AFTER = 2.0  # seconds
 T = TypeVar("T")
 
@@ -68,8 +79,12 @@ def read_prompt(text: str, tokens: bool) -> str | list[str]:
         value = json.loads(text)
     except (ValueError, RecursionError):
         value = None
-    if not isinstance(value, list) or not all(isinstance(token, str) for token in value):
-        raise ProgramError(f'--tokens takes a JSON list of tokens such as ["a", "b"], found {text[:60]!r}')
+    if not isinstance(value, list) or not all(
+        isinstance(token, str) for token in value
+    ):
+        raise ProgramError(
+            f'--tokens takes a JSON list of tokens such as ["a", "b"], found {text[:60]!r}'
+        )
     return value
 
 
@@ -77,7 +92,9 @@ def writing(write: Callable[[], T]) -> T:
     try:
         return write()
     except OSError as error:
-        raise ProgramError(f"cannot write {printable(str(error.filename or 'the file'))}: {error.strerror}") from None
+        raise ProgramError(
+            f"cannot write {printable(str(error.filename or 'the file'))}: {error.strerror}"
+        ) from None
 
 
 class Progress:
@@ -93,7 +110,11 @@ class Progress:
         return self
 
     def __call__(self, done: int, total: int) -> None:
-        if self.bar is None and time.monotonic() - self.start > PROGRESS_AFTER and sys.stderr.isatty():
+        if (
+            self.bar is None
+            and time.monotonic() - self.start > PROGRESS_AFTER
+            and sys.stderr.isatty()
+        ):
             from handcraft.cli import tables as render
 
             self.bar = render.progress()

@@ -1,1 +1,3 @@
-"""The forward pass and what it needs: weights, tokens, decoding, tracing; errors and frozen values. Nothing here knows the language."""
+"""The forward pass and what it needs: weights, tokens, decoding, tracing; errors and frozen
+values. Nothing here knows the language.
+"""

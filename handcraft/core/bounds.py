@@ -1,17 +1,22 @@
-"""How large any number of a forward pass can become, whatever the context: nothing may overflow unseen.
+"""How large any number of a forward pass can become, whatever the context: nothing may overflow
+unseen.
 
     stream_bounds(weights)            of each lane, before each block and in the end   [n_embd] each
-    overflow(weights, 2, "gelu")      "a score of head 1 in block 0", or None where no number can overflow
+    overflow(weights, 2, "gelu")      "a score of head 1 in block 0", or None where no number
+                                      can overflow
 
-A lane is at most the largest sum of a token's and a position's number; what reads it is at most the sum of the sizes,
-so every partial sum is too, in whatever order; attention takes a mean of values; a layer norm bounds what follows it.
+A lane is at most the largest sum of a token's and a position's number; what reads it is at most
+the sum of the sizes, so every partial sum is too, in whatever order; attention takes a mean of
+values; a layer norm bounds what follows it.
 
-Rules of this file: weights only. What nothing reads is bounded like everything else, since infinity times zero is no
-number and spoils what is right. Bounds are float64 and rounded up: the model's own rounding (1 + u)^k <= e^(k u) and
-what underflows are in them, and what is past float64 itself is infinite.
+Rules of this file: weights only. What nothing reads is bounded like everything else, since
+infinity times zero is no number and spoils what is right. Bounds are float64 and rounded up:
+the model's own rounding (1 + u)^k <= e^(k u) and what underflows are in them, and what is past
+float64 itself is infinite.
 
-One number may overflow and nothing is lost: the cube inside gelu. It has the sign of x, so x + infinity is infinite,
-tanh of that is 1 or -1, and 0.5 * x * (1 + tanh) is x or 0, as it should be. So an activation returns at most |x|.
+One number may overflow and nothing is lost: the cube inside gelu. It has the sign of x, so x +
+infinity is infinite, tanh of that is 1 or -1, and 0.5 * x * (1 + tanh) is x or 0, as it should
+be. So an activation returns at most |x|.
 """
 
 from __future__ import annotations
@@ -24,17 +29,30 @@ from handcraft.core.gpt2 import EPSILON, Activation, Array, Weights
 
 OWN = 1 + 2.0**-40  # rounds up past the float64 rounding of the bounds themselves
 EXP = 16.0  # roundings of a share: exp within 8u, the difference before it, the division after it
-Named = tuple[str, Array]  # what numbers are, with {i} for which, and their greatest sizes
+Named = tuple[
+    str, Array
+]  # what numbers are, with {i} for which, and their greatest sizes
 Found = Generator[Named, None, Array]  # the sizes on the way, and those of the result
 
 
 def stream_bounds(weights: Weights) -> list[Array]:
-    """The greatest size of each lane [n_embd], before each block and, after all norms, in the end."""
-    return [size for name, size in sizes(weights) if name.startswith(BEFORE) or name == END]
+    """The greatest size of each lane [n_embd], before each block and, after all norms, in the
+    end.
+    """
+    return [
+        size for name, size in sizes(weights) if name.startswith(BEFORE) or name == END
+    ]
 
 
-def overflow(weights: Weights, n_head: int, activation: Activation = "gelu", epsilon: float = EPSILON) -> str | None:
-    """The first number that could overflow the weights' dtype, in plain words; None where nothing can."""
+def overflow(
+    weights: Weights,
+    n_head: int,
+    activation: Activation = "gelu",
+    epsilon: float = EPSILON,
+) -> str | None:
+    """The first number that could overflow the weights' dtype, in plain words; None where
+    nothing can.
+    """
     limit = largest(weights)
     if _norms(weights) and not epsilon >= np.finfo(weights["wte"].dtype).tiny:
         return "the division of a layer norm, whose epsilon is 0"
@@ -45,24 +63,50 @@ def overflow(weights: Weights, n_head: int, activation: Activation = "gelu", eps
 
 
 def largest(weights: Weights) -> float:
-    """The size that no number may reach: some powers of two below where the dtype ends, as a margin of safety."""
+    """The size that no number may reach: some powers of two below where the dtype ends, as a
+    margin of safety.
+    """
     return float(2.0 ** min(np.finfo(weights["wte"].dtype).maxexp - 10, 998))
 
 
-BEFORE, MIDDLE, END = "lane {i} before block ", "lane {i} after the attention of block ", "lane {i} in the end"
+BEFORE, MIDDLE, END = (
+    "lane {i} before block ",
+    "lane {i} after the attention of block ",
+    "lane {i} in the end",
+)
 
 
-def sizes(weights: Weights, n_head: int = 1, activation: Activation = "gelu", epsilon: float = EPSILON) -> Iterator[Named]:
-    """The greatest size of every number of a forward pass, in the order in which they are computed."""
-    with np.errstate(all="ignore"):  # past float64 a bound is infinite, which is a bound
+def sizes(
+    weights: Weights,
+    n_head: int = 1,
+    activation: Activation = "gelu",
+    epsilon: float = EPSILON,
+) -> Iterator[Named]:
+    """The greatest size of every number of a forward pass, in the order in which they are
+    computed.
+    """
+    with np.errstate(
+        all="ignore"
+    ):  # past float64 a bound is infinite, which is a bound
         yield from _Pass(weights, n_head, activation, epsilon).numbers()
 
 
 class _Pass:
-    def __init__(self, weights: Weights, n_head: int, activation: Activation, epsilon: float) -> None:
-        self.weights, self.n_head, self.activation, self.epsilon = weights, n_head, activation, epsilon
+    def __init__(
+        self, weights: Weights, n_head: int, activation: Activation, epsilon: float
+    ) -> None:
+        self.weights, self.n_head, self.activation, self.epsilon = (
+            weights,
+            n_head,
+            activation,
+            epsilon,
+        )
         info = np.finfo(weights["wte"].dtype)
-        self.u, self.tiny, self.n_ctx = float(info.eps) / 2, float(info.tiny), len(weights["wpe"])
+        self.u, self.tiny, self.n_ctx = (
+            float(info.eps) / 2,
+            float(info.tiny),
+            len(weights["wpe"]),
+        )
 
     def numbers(self) -> Iterator[Named]:
         """Everything, block by block."""
@@ -85,17 +129,27 @@ class _Pass:
     def embedded(self) -> Array:  # -> [n_embd]
         """Of each lane the largest sum of a token's and a position's number."""
         wte, wpe = (self.weights[key].astype(np.float64) for key in ("wte", "wpe"))
-        ends = np.abs(wpe + wte.max(axis=0)), np.abs(wpe + wte.min(axis=0))  # [n_ctx, n_embd] each
+        ends = (
+            np.abs(wpe + wte.max(axis=0)),
+            np.abs(wpe + wte.min(axis=0)),
+        )  # [n_ctx, n_embd] each
         return self.up(np.maximum(*ends).max(axis=0), 1)
 
-    def attention(self, x: Array, part: Weights, i: int) -> Found:  # [n_embd] -> [n_embd]
+    def attention(
+        self, x: Array, part: Weights, i: int
+    ) -> Found:  # [n_embd] -> [n_embd]
         """Queries, keys, values and scores of every head, and what they add to the stream."""
         q, k, v = np.split(self.linear(x, **part["c_attn"]), 3)  # [n_embd] each
         for name, size in (("query", q), ("key", k), ("value", v)):
             yield f"{name} lane {{i}} of the attention in block {i}", size
         products = (q * k).reshape(self.n_head, -1)  # [n_head, d_head]
-        yield f"a score of head {{i}} in block {i}", self.up(_numbers(products).sum(axis=1), products.shape[1])
-        read = self.up(v, 2 * self.n_ctx + EXP)  # a mean of values, whose shares sum up to 1 but for rounding
+        yield (
+            f"a score of head {{i}} in block {i}",
+            self.up(_numbers(products).sum(axis=1), products.shape[1]),
+        )
+        read = self.up(
+            v, 2 * self.n_ctx + EXP
+        )  # a mean of values, whose shares sum up to 1 but for rounding
         added = self.linear(read, **part["c_proj"])
         yield f"what the attention in block {i} adds to lane {{i}}", added
         return added
@@ -108,25 +162,38 @@ class _Pass:
         yield f"what the neurons in block {i} add to lane {{i}}", added
         return added
 
-    def normed(self, x: Array, parent: Weights, key: str, name: str) -> Found:  # [n_embd] -> [n_embd]
-        """What a layer norm computes, and its result: at most sqrt(n), and at most what epsilon alone leaves."""
+    def normed(
+        self, x: Array, parent: Weights, key: str, name: str
+    ) -> Found:  # [n_embd] -> [n_embd]
+        """What a layer norm computes, and its result: at most sqrt(n), and at most what epsilon
+        alone leaves.
+        """
         if parent.get(key) is None:
             return x
         n = len(x)
         total = self.up(x.sum(), n)
         apart = self.up(x + total / n, 2)
         yield f"the sum of all lanes for {name}", np.array([total])
-        yield f"the sum of squares for {name}", self.up((apart**2).sum(keepdims=True), n + 2)
+        yield (
+            f"the sum of squares for {name}",
+            self.up((apart**2).sum(keepdims=True), n + 2),
+        )
         root = np.sqrt(max(self.epsilon, self.tiny))
-        most = np.sqrt(n) + np.sqrt(2 * self.tiny) / root  # squares may underflow where they are less than that
+        most = (
+            np.sqrt(n) + np.sqrt(2 * self.tiny) / root
+        )  # squares may underflow where they are less than that
         shares = self.up(np.minimum(_numbers(apart / root), most), n + 8)
         g, b = (np.abs(parent[key][part].astype(np.float64)) for part in ("g", "b"))
         result = self.up(g * shares + b, 3)
         yield f"lane {{i}} after {name}", result
         return result
 
-    def linear(self, x: Array, w: Array, b: Array | None = None) -> Array:  # [n_in], [n_in, n_out], [n_out] -> [n_out]
-        """The sum of all sizes, which bounds every partial sum in every order, the bias included."""
+    def linear(
+        self, x: Array, w: Array, b: Array | None = None
+    ) -> Array:  # [n_in], [n_in, n_out], [n_out] -> [n_out]
+        """The sum of all sizes, which bounds every partial sum in every order, the bias
+        included.
+        """
         own = 0.0 if b is None else np.abs(b.astype(np.float64))
         return self.up(_numbers(x @ np.abs(w.astype(np.float64)) + own), len(x) + 2)
 
@@ -135,7 +202,9 @@ class _Pass:
         return self.up(x + y, 1)
 
     def up(self, size: Array, roundings: float) -> Array:  # [...] -> [...]
-        """A size with so many roundings of the model on top, and whatever underflows; an exact zero stays one."""
+        """A size with so many roundings of the model on top, and whatever underflows; an exact
+        zero stays one.
+        """
         grown = size * np.exp(roundings * self.u) * OWN + roundings * self.tiny
         return _numbers(np.where(size == 0, 0.0, grown))
 
@@ -146,4 +215,6 @@ def _numbers(size: Array) -> Array:  # [...] -> [...]
 
 
 def _norms(weights: Weights) -> bool:
-    return weights.get("ln_f") is not None or any("ln_1" in b or "ln_2" in b for b in weights["blocks"])
+    return weights.get("ln_f") is not None or any(
+        "ln_1" in b or "ln_2" in b for b in weights["blocks"]
+    )

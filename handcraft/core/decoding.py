@@ -1,9 +1,11 @@
 """Decoding: from logits to text, with a context window that slides.
 
-Inside the window a token costs one position: the keys and values of the earlier ones are cached. Past the window
-the oldest token drops out, every position shifts, and the window is read again whole.
+Inside the window a token costs one position: the keys and values of the earlier ones are
+cached. Past the window the oldest token drops out, every position shifts, and the window is
+read again whole.
 
-Rules of this file: greedy means the highest logit, the lower id on a tie; sampling is decided by its seed alone.
+Rules of this file: greedy means the highest logit, the lower id on a tie; sampling is decided
+by its seed alone.
 """
 
 from __future__ import annotations
@@ -29,8 +31,9 @@ def greedy(logits: Array) -> int:  # [n_vocab] -> id
 class Sampler:
     """Draws the next token from the softmax of the logits.
 
-    temperature divides the logits; top_k keeps the k likeliest tokens; top_p keeps the likeliest whose probabilities
-    sum to at least p. Raises PromptError for values that keep no token.
+    temperature divides the logits; top_k keeps the k likeliest tokens; top_p keeps the
+    likeliest whose probabilities sum to at least p. Raises PromptError for values that keep no
+    token.
     """
 
     temperature: float = 1.0
@@ -40,28 +43,41 @@ class Sampler:
 
     def __post_init__(self) -> None:
         if not 0 < self.temperature < float("inf"):
-            raise PromptError(f"the temperature must be positive and finite, found {self.temperature}; greedy needs none")
+            raise PromptError(
+                "the temperature must be positive and finite, found"
+                f" {self.temperature}; greedy needs none"
+            )
         if self.top_k is not None and self.top_k < 1:
             raise PromptError(f"top_k must be at least 1, found {self.top_k}")
         if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise PromptError(f"top_p must lie above 0 and at most at 1, found {self.top_p}")
+            raise PromptError(
+                f"top_p must lie above 0 and at most at 1, found {self.top_p}"
+            )
 
     def start(self) -> Choose:
         """A chooser with a generator of its own."""
         random = np.random.default_rng(self.seed)
-        return lambda logits: int(random.choice(len(logits), p=self.probabilities(logits)))
+        return lambda logits: int(
+            random.choice(len(logits), p=self.probabilities(logits))
+        )
 
     def probabilities(self, logits: Array) -> Array:  # [n_vocab] -> [n_vocab]
         """The probabilities that are drawn from, in float64."""
-        behind = logits.astype(np.float64) - logits.max()  # at most 0, so that a small temperature cannot overflow upwards
+        behind = (
+            logits.astype(np.float64) - logits.max()
+        )  # at most 0, so that a small temperature cannot overflow upwards
         with np.errstate(over="ignore"):
             p = softmax(behind / self.temperature)
-        order = np.argsort(-p, kind="stable")  # the likeliest first, the lower id on a tie
+        order = np.argsort(
+            -p, kind="stable"
+        )  # the likeliest first, the lower id on a tie
         keep = np.ones(len(p), dtype=bool)
         if self.top_k is not None:
             keep[order[self.top_k :]] = False
         if self.top_p is not None:
-            before = np.cumsum(p[order]) - p[order]  # the probability of all likelier tokens
+            before = (
+                np.cumsum(p[order]) - p[order]
+            )  # the probability of all likelier tokens
             keep[order[before >= self.top_p]] = False
         p = np.where(keep, p, 0.0)
         return p / p.sum()
@@ -79,18 +95,25 @@ def generate(
 ) -> list[int]:
     """The next `n` token ids, fewer where the stop token comes first (it is included).
 
-    `config` is that of gpt2: n_head, activation, causal, epsilon. A prompt longer than the window is cut from the left.
+    `config` is that of gpt2: n_head, activation, causal, epsilon. A prompt longer than the
+    window is cut from the left.
     """
     if n < 0:
-        raise PromptError(f"the number of tokens to add must not be negative, found {n}")
+        raise PromptError(
+            f"the number of tokens to add must not be negative, found {n}"
+        )
     n_ctx = weights["wpe"].shape[0]
-    cached = cached and config.get("causal", True)  # without causality every position depends on the new token
+    cached = cached and config.get(
+        "causal", True
+    )  # without causality every position depends on the new token
     tokens, seen = list(prompt), 0
     cache: Cache = [None] * len(weights["blocks"])
     for _ in range(n):
         inside = len(tokens) <= n_ctx and cached
         new = tokens[seen:] if inside else tokens[-n_ctx:]
-        logits = gpt2(np.array(new), **weights, cache=cache if inside else None, **config)
+        logits = gpt2(
+            np.array(new), **weights, cache=cache if inside else None, **config
+        )
         seen = len(tokens) if any(entry is not None for entry in cache) else 0
         tokens.append(choose(finite(logits[-1])))
         if tokens[-1] == stop:

@@ -5,7 +5,8 @@
     ├── PromptError             a prompt that the model cannot or must not answer
     ├── WeightsError            a weight dict or a weight file that is not what it should be
     ├── MissingExtraError       an optional package is not installed
-    ├── ExportError             what was written for a runtime does not agree with the model; exit code 1
+    ├── ExportError             what was written for a runtime does not agree with the model;
+                                exit code 1
     ├── CheckpointError         a file of an interrupted run that is not what it should be
     ├── ClusterError            processes that count for us cannot be reached, or keep dying
     └── UndecidedError          a question that the given limits leave open; exit code 3
@@ -29,10 +30,13 @@ class HandcraftError(Exception):
 class ProgramError(HandcraftError, ValueError):
     """Rules that do not form a program.
 
-    `path` leads from the program to the rule (`aab > layers[0] > query`); `source` is its file and line.
+    `path` leads from the program to the rule (`aab > layers[0] > query`); `source` is its file
+    and line.
     """
 
-    def __init__(self, message: str, path: tuple[str, ...] = (), source: object = None) -> None:
+    def __init__(
+        self, message: str, path: tuple[str, ...] = (), source: object = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.path = path
@@ -67,7 +71,9 @@ class UndecidedError(HandcraftError):
 
 
 class ExportError(HandcraftError):
-    """What was written for a runtime does not agree with the model, and was taken away; `check` says how much."""
+    """What was written for a runtime does not agree with the model, and was taken away; `check`
+    says how much.
+    """
 
     exit_code = 1
 
@@ -100,11 +106,17 @@ def listing(names: Iterable[str], most: int = 12) -> str:
 def printable(text: str) -> str:
     r"""The text with every control, format and unassigned character written as \xNN or \uNNNN.
 
-    Token names come from files of others and reach terminals and pages: escape sequences, C1 controls
-    and bidirectional marks must arrive there as plain, visible characters.
+    Token names come from files of others and reach terminals and pages: escape sequences, C1
+    controls and bidirectional marks must arrive there as plain, visible characters.
     """
     return "".join(c if c.isprintable() else _escaped(ord(c)) for c in text)
 
 
 def _escaped(code: int) -> str:
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return (
+        f"\\x{code:02x}"
+        if code < 0x100
+        else f"\\u{code:04x}"
+        if code < 0x10000
+        else f"\\U{code:08x}"
+    )

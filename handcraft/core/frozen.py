@@ -1,8 +1,10 @@
-"""What every value of the language shares: it is frozen, strict, and knows where its author wrote it.
+"""What every value of the language shares: it is frozen, strict, and knows where its author
+wrote it.
 
-Rules of this file: values are pydantic models with `extra="forbid"`; a wrong argument is a ProgramError with the
-name of the rule, the argument and the author's file and line, never a page of pydantic. Where a rule was written
-is not part of what it is: two equal rules on different lines are equal.
+Rules of this file: values are pydantic models with `extra="forbid"`; a wrong argument is a
+ProgramError with the name of the rule, the argument and the author's file and line, never a
+page of pydantic. Where a rule was written is not part of what it is: two equal rules on
+different lines are equal.
 """
 
 from __future__ import annotations
@@ -15,11 +17,19 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    ValidationError,
+)
 
 from handcraft.core.errors import ProgramError, hint
 
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")  # of a program: also a folder's name, so no separators
+NAME = re.compile(
+    r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
+)  # of a program: also a folder's name, so no separators
 OURS = ("handcraft.", "pydantic", "pydantic_core")
 
 
@@ -60,21 +70,29 @@ def here() -> Source:
     if _reading.get():
         return NOWHERE
     frame = sys._getframe(1)  # noqa: SLF001  # inspect.stack reads source files, which is slow
-    while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).startswith(OURS):
+    while frame.f_back is not None and str(
+        frame.f_globals.get("__name__", "")
+    ).startswith(OURS):
         frame = frame.f_back
     return Source(frame.f_code.co_filename, frame.f_lineno)
 
 
 NOWHERE = Source("", 0)
 
-Where = Annotated[Source, BeforeValidator(Source.parse), PlainSerializer(str, return_type=str, when_used="always")]
+Where = Annotated[
+    Source,
+    BeforeValidator(Source.parse),
+    PlainSerializer(str, return_type=str, when_used="always"),
+]
 
 
 class Frozen(BaseModel):
     """The base of every value: frozen, without unknown fields, equal by content."""
 
     # deferred: most commands use few of these classes, and building one takes a millisecond
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True
+    )
 
     def __init__(self, /, **fields: Any) -> None:
         try:
@@ -82,22 +100,40 @@ class Frozen(BaseModel):
         except ValidationError as error:
             raise _readable(error, type(self)) from None
 
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:  # noqa: ARG002  # nothing to deepen
+    def model_copy(
+        self,
+        *,
+        update: Mapping[str, Any] | None = None,
+        deep: bool = False,  # noqa: ARG002  # there is nothing to deepen
+    ) -> Self:
         """A copy with some fields changed, checked like any other value."""
-        return type(self)(**{**{name: getattr(self, name) for name in type(self).model_fields}, **(update or {})})
+        return type(self)(
+            **{
+                **{name: getattr(self, name) for name in type(self).model_fields},
+                **(update or {}),
+            }
+        )
 
 
 def _readable(error: ValidationError, kind: type[BaseModel]) -> ProgramError:
-    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")  # a misspelt name explains the rest
+    first = min(
+        error.errors(), key=lambda found: found["type"] != "extra_forbidden"
+    )  # a misspelt name explains the rest
     cause = first.get("ctx", {}).get("error")
     path = (kind.__name__, *_steps(first["loc"]))
-    if isinstance(cause, ProgramError):  # raised by one of our validators, here or further in
-        same = cause.path[:1] == path[:1]  # a value inside one of its own kind: the innermost says it
+    if isinstance(
+        cause, ProgramError
+    ):  # raised by one of our validators, here or further in
+        same = (
+            cause.path[:1] == path[:1]
+        )  # a value inside one of its own kind: the innermost says it
         return cause.at(*(() if same else path), source=here())
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         known = list(kind.model_fields)
-        message = f"has no such argument; it takes {', '.join(known)}" + hint(str(first["loc"][-1]), known)
+        message = f"has no such argument; it takes {', '.join(known)}" + hint(
+            str(first["loc"][-1]), known
+        )
     if first["type"] == "missing":
         message = "is required"
     return ProgramError(message, path, here())

@@ -1,17 +1,22 @@
-"""The forward pass: all of GPT-2 over a picoGPT-format weight dict, in NumPy alone or on any other arrays.
+"""The forward pass: all of GPT-2 over a picoGPT-format weight dict, in NumPy alone or on any
+other arrays.
 
-A token at a position becomes a vector, the residual stream; each block adds to it what its attention and its
-MLP read from it; the unembedding (`wte` transposed, tied as in GPT-2) compares the result with every token.
+A token at a position becomes a vector, the residual stream; each block adds to it what its
+attention and its MLP read from it; the unembedding (`wte` transposed, tied as in GPT-2)
+compares the result with every token.
 
-Rules of this file: it never imports the language, so that checking a program with it is not circular. The dtype
-of the weights is the dtype of everything. What the dict lacks (layer norms, an MLP, an attention) is skipped.
-Shapes: n_seq is written once for queries and keys; a batch only adds a leading axis: [n_batch, n_seq].
+Rules of this file: it never imports the language, so that checking a program with it is not
+circular. The dtype of the weights is the dtype of everything. What the dict lacks (layer norms,
+an MLP, an attention) is skipped. Shapes: n_seq is written once for queries and keys; a batch
+only adds a leading axis: [n_batch, n_seq].
 
-Weights decide which library computes, and where: only functions of the Python array API standard are called, so that
-`gpt2` runs on arrays of NumPy, JAX or torch (`convert`), with their gradients, compilers and devices. What looks at
-values (`forward`, `check_weights`, `check_tokens`, `finite`) serves them as well, but not while `jax.jit` traces.
+Weights decide which library computes, and where: only functions of the Python array API
+standard are called, so that `gpt2` runs on arrays of NumPy, JAX or torch (`convert`), with
+their gradients, compilers and devices. What looks at values (`forward`, `check_weights`,
+`check_tokens`, `finite`) serves them as well, but not while `jax.jit` traces.
 
-Sources: picoGPT (Jay Mody, "GPT in 60 Lines of NumPy", 2023); Radford et al., GPT-2, 2019; the array API standard 2024.12.
+Sources: picoGPT (Jay Mody, "GPT in 60 Lines of NumPy", 2023); Radford et al., GPT-2, 2019; the
+array API standard 2024.12.
 """
 
 from __future__ import annotations
@@ -30,8 +35,12 @@ Array = NDArray[Any]  # or an array of another library
 Weights = dict[str, Any]  # wte, wpe, blocks[i].attn.c_attn.w ...: GPT-2's own keys
 Activation = Literal["gelu", "relu"]
 EPSILON = 1e-5  # of GPT-2's layer norms
-Cache = list[tuple[Array, Array] | None]  # for each block the keys and values of the positions already seen
-Note = Callable[[str, Array], Array]  # told of every intermediate; returns the value to go on with
+Cache = list[
+    tuple[Array, Array] | None
+]  # for each block the keys and values of the positions already seen
+Note = Callable[
+    [str, Array], Array
+]  # told of every intermediate; returns the value to go on with
 
 
 def _quiet(name: str, value: Array) -> Array:  # noqa: ARG001  # the shape of a Note
@@ -39,7 +48,9 @@ def _quiet(name: str, value: Array) -> Array:  # noqa: ARG001  # the shape of a 
 
 
 def namespace(x: Array) -> Any:
-    """The array library of an array. Raises MissingExtraError for one of torch without the extra `torch`."""
+    """The array library of an array. Raises MissingExtraError for one of torch without the
+    extra `torch`.
+    """
     if isinstance(x, np.ndarray):  # as the next line says, in a fifth of its time
         return np
     if hasattr(x, "__array_namespace__"):
@@ -47,12 +58,16 @@ def namespace(x: Array) -> Any:
     try:
         from array_api_compat import array_namespace
     except ImportError:
-        raise MissingExtraError("arrays of torch need the extra `torch`: pip install 'handcraft[torch]'") from None
+        raise MissingExtraError(
+            "arrays of torch need the extra `torch`: pip install 'handcraft[torch]'"
+        ) from None
     return array_namespace(x)
 
 
 def convert(weights: Weights, make: Callable[[Array], Any]) -> Weights:
-    """The same dicts and lists with `make` of every array: `convert(model.weights, jnp.asarray)` is a pytree of JAX."""
+    """The same dicts and lists with `make` of every array: `convert(model.weights,
+    jnp.asarray)` is a pytree of JAX.
+    """
 
     def walk(value: Any) -> Any:
         if isinstance(value, dict):
@@ -65,7 +80,11 @@ def convert(weights: Weights, make: Callable[[Array], Any]) -> Weights:
 
 
 def gelu(x: Array) -> Array:  # [...] -> [...]  GPT-2's tanh form
-    return 0.5 * x * (1 + namespace(x).tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+    return (
+        0.5
+        * x
+        * (1 + namespace(x).tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+    )
 
 
 def relu(x: Array) -> Array:  # [...] -> [...]
@@ -81,21 +100,32 @@ def softmax(x: Array) -> Array:  # [..., n] -> [..., n]
     return exp / xp.sum(exp, axis=-1, keepdims=True)
 
 
-def layer_norm(x: Array, g: Array, b: Array, eps: float = EPSILON) -> Array:  # [..., n_embd] -> [..., n_embd]
+def layer_norm(
+    x: Array, g: Array, b: Array, eps: float = EPSILON
+) -> Array:  # [..., n_embd] -> [..., n_embd]
     xp = namespace(x)
-    mean, variance = xp.mean(x, axis=-1, keepdims=True), xp.var(x, axis=-1, keepdims=True)
+    mean, variance = (
+        xp.mean(x, axis=-1, keepdims=True),
+        xp.var(x, axis=-1, keepdims=True),
+    )
     return g * ((x - mean) / xp.sqrt(variance + eps)) + b
 
 
-def linear(x: Array, w: Array, b: Array) -> Array:  # [..., n_in], [n_in, n_out], [n_out] -> [..., n_out]
+def linear(
+    x: Array, w: Array, b: Array
+) -> Array:  # [..., n_in], [n_in, n_out], [n_out] -> [..., n_out]
     return x @ w + b
 
 
-def split_heads(x: Array, n_head: int) -> Array:  # [..., n_seq, n_embd] -> [..., n_head, n_seq, d_head]
+def split_heads(
+    x: Array, n_head: int
+) -> Array:  # [..., n_seq, n_embd] -> [..., n_head, n_seq, d_head]
     return _swap(namespace(x).reshape(x, (*x.shape[:-1], n_head, -1)))
 
 
-def merge_heads(x: Array) -> Array:  # [..., n_head, n_seq, d_head] -> [..., n_seq, n_embd]
+def merge_heads(
+    x: Array,
+) -> Array:  # [..., n_head, n_seq, d_head] -> [..., n_seq, n_embd]
     x = _swap(x)
     return namespace(x).reshape(x, (*x.shape[:-2], -1))
 
@@ -105,14 +135,21 @@ def _swap(x: Array) -> Array:  # [..., n, m, d_head] -> [..., m, n, d_head]
     return namespace(x).permute_dims(x, (*range(last - 2), last - 1, last - 2, last))
 
 
-def mask_future(scores: Array) -> Array:  # [..., n_query, n_key] -> [..., n_query, n_key]
+def mask_future(
+    scores: Array,
+) -> Array:  # [..., n_query, n_key] -> [..., n_query, n_key]
     n_query, n_key = scores.shape[-2:]
     if n_query == 1:  # the last query sees every key
         return scores
     if isinstance(scores, np.ndarray):
         return np.where(_visible(n_query, n_key), scores, -math.inf)
-    xp, one = namespace(scores), scores[(slice(1),) * (scores.ndim - 2)]  # [1, ..., n_query, n_key]
-    visible = xp.tril(xp.ones_like(one, dtype=xp.bool), k=n_key - n_query)  # on the device of scores
+    xp, one = (
+        namespace(scores),
+        scores[(slice(1),) * (scores.ndim - 2)],
+    )  # [1, ..., n_query, n_key]
+    visible = xp.tril(
+        xp.ones_like(one, dtype=xp.bool), k=n_key - n_query
+    )  # on the device of scores
     return xp.where(visible, scores, -math.inf)
 
 
@@ -122,20 +159,35 @@ def _visible(n_query: int, n_key: int) -> Array:  # -> [n_query, n_key]
 
 
 def attention(
-    x: Array, c_attn: Weights, c_proj: Weights, n_head: int, causal: bool, cache: Cache, layer: int, note: Note
+    x: Array,
+    c_attn: Weights,
+    c_proj: Weights,
+    n_head: int,
+    causal: bool,
+    cache: Cache,
+    layer: int,
+    note: Note,
 ) -> Array:  # [..., n_seq, n_embd] -> [..., n_seq, n_embd]
     qkv, n, xp = linear(x, **c_attn), x.shape[-1], namespace(x)
     q, k, v = (split_heads(qkv[..., i * n : (i + 1) * n], n_head) for i in range(3))
-    q, k, v = note("attn.q", q), note("attn.k", k), note("attn.v", v)  # [..., n_head, n_seq, d_head]
+    q, k, v = (
+        note("attn.q", q),
+        note("attn.k", k),
+        note("attn.v", v),
+    )  # [..., n_head, n_seq, d_head]
     if (past := cache[layer]) is not None:
         k, v = xp.concat([past[0], k], axis=-2), xp.concat([past[1], v], axis=-2)
     cache[layer] = k, v
-    scores = note("attn.scores", q @ k.mT / math.sqrt(q.shape[-1]))  # [..., n_head, n_query, n_key]
+    scores = note(
+        "attn.scores", q @ k.mT / math.sqrt(q.shape[-1])
+    )  # [..., n_head, n_query, n_key]
     pattern = note("attn.pattern", softmax(mask_future(scores) if causal else scores))
     return linear(merge_heads(note("attn.z", pattern @ v)), **c_proj)
 
 
-def mlp(x: Array, c_fc: Weights, c_proj: Weights, activation: Activation, note: Note) -> Array:  # [..., n_embd] -> same
+def mlp(
+    x: Array, c_fc: Weights, c_proj: Weights, activation: Activation, note: Note
+) -> Array:  # [..., n_embd] -> same
     pre = note("mlp.pre", linear(x, **c_fc))  # [..., n_inner]
     return linear(note("mlp.post", ACTIVATIONS[activation](pre)), **c_proj)
 
@@ -155,24 +207,47 @@ def gpt2(
     cache: Cache | None = None,
     note: Note = _quiet,
 ) -> Array:  # [..., n_seq] -> [..., n_seq, n_vocab]
-    """The logits after every position. With a cache, `tokens` are only the new ones and the cache grows in place.
+    """The logits after every position. With a cache, `tokens` are only the new ones and the
+    cache grows in place.
 
     `epsilon` is added to the variance in every layer norm. Ids of NumPy or of the weights' library.
     """
     cache = [None] * len(blocks) if cache is None else cache
     start = _seen(cache)
-    x = note("embed", wte[tokens]) + note("pos_embed", wpe[start : start + tokens.shape[-1]])  # [..., n_seq, n_embd]
+    x = note("embed", wte[tokens]) + note(
+        "pos_embed", wpe[start : start + tokens.shape[-1]]
+    )  # [..., n_seq, n_embd]
     for i, block in enumerate(blocks):
         here = _under(f"blocks.{i}.", note)
         x = here("resid_pre", x)
         if "attn" in block:
-            normed = here("ln_1", layer_norm(x, **block["ln_1"], eps=epsilon)) if "ln_1" in block else x
-            x = x + here("attn_out", attention(normed, **block["attn"], n_head=n_head, causal=causal,
-                                               cache=cache, layer=i, note=here))  # fmt: skip
+            normed = (
+                here("ln_1", layer_norm(x, **block["ln_1"], eps=epsilon))
+                if "ln_1" in block
+                else x
+            )
+            x = x + here(
+                "attn_out",
+                attention(
+                    normed,
+                    **block["attn"],
+                    n_head=n_head,
+                    causal=causal,
+                    cache=cache,
+                    layer=i,
+                    note=here,
+                ),
+            )
         x = here("resid_mid", x)
         if "mlp" in block:
-            normed = here("ln_2", layer_norm(x, **block["ln_2"], eps=epsilon)) if "ln_2" in block else x
-            x = x + here("mlp_out", mlp(normed, **block["mlp"], activation=activation, note=here))
+            normed = (
+                here("ln_2", layer_norm(x, **block["ln_2"], eps=epsilon))
+                if "ln_2" in block
+                else x
+            )
+            x = x + here(
+                "mlp_out", mlp(normed, **block["mlp"], activation=activation, note=here)
+            )
         x = here("resid_post", x)
     x = note("ln_f", layer_norm(x, **ln_f, eps=epsilon)) if ln_f is not None else x
     x = note("resid_final", x)
@@ -185,10 +260,14 @@ def _seen(cache: Cache | None) -> int:
 
 
 def finite(logits: Array) -> Array:  # [...] -> the same
-    """The logits themselves. Raises WeightsError where they are not finite: then they say nothing."""
+    """The logits themselves. Raises WeightsError where they are not finite: then they say
+    nothing.
+    """
     xp = namespace(logits)
     if not xp.all(xp.isfinite(logits)):
-        raise WeightsError(f"the logits are not finite: the weights are too large for {logits.dtype}")
+        raise WeightsError(
+            f"the logits are not finite: the weights are too large for {logits.dtype}"
+        )
     return logits
 
 
@@ -196,11 +275,14 @@ def _under(prefix: str, note: Note) -> Note:
     return lambda name, value: note(prefix + name, value)
 
 
-def forward(tokens: Array, weights: Weights, **config: Any) -> Array:  # [..., n_seq] -> [..., n_seq, n_vocab]
+def forward(
+    tokens: Array, weights: Weights, **config: Any
+) -> Array:  # [..., n_seq] -> [..., n_seq, n_vocab]
     """The logits after every position of one sequence or of a batch of them.
 
-    `config` is that of `gpt2`: n_head, activation, causal, epsilon, cache. Raises WeightsError for weights that are not
-    finite or do not fit together, PromptError for token ids or lengths that the weights cannot take.
+    `config` is that of `gpt2`: n_head, activation, causal, epsilon, cache. Raises WeightsError
+    for weights that are not finite or do not fit together, PromptError for token ids or lengths
+    that the weights cannot take.
     """
     check_weights(weights, config["n_head"])
     tokens = tokens if hasattr(tokens, "shape") else np.asarray(tokens)
@@ -209,7 +291,9 @@ def forward(tokens: Array, weights: Weights, **config: Any) -> Array:  # [..., n
 
 
 def trace(tokens: Array, weights: Weights, **config: Any) -> dict[str, Array]:
-    """Every intermediate of a forward pass by its name, `embed` to `logits`, in the order of the computation."""
+    """Every intermediate of a forward pass by its name, `embed` to `logits`, in the order of
+    the computation.
+    """
     seen: dict[str, Array] = {}
     forward(tokens, weights, **config, note=recorder(seen))
     return seen
@@ -226,34 +310,55 @@ def recorder(seen: dict[str, Array]) -> Note:
 
 
 def check_tokens(tokens: Array, weights: Weights, seen: int = 0) -> None:
-    """Raises PromptError unless tokens are ids [n_seq] or [n_batch, n_seq] that fit the vocabulary and the window."""
+    """Raises PromptError unless tokens are ids [n_seq] or [n_batch, n_seq] that fit the
+    vocabulary and the window.
+    """
     n_vocab, n_ctx = weights["wte"].shape[0], weights["wpe"].shape[0]
     xp = namespace(tokens)
     if tokens.ndim not in (1, 2) or 0 in tokens.shape:
-        raise PromptError(f"tokens must be [n_seq] or [n_batch, n_seq] and not empty, found shape {tuple(tokens.shape)}")
+        raise PromptError(
+            "tokens must be [n_seq] or [n_batch, n_seq] and not empty, found shape"
+            f" {tuple(tokens.shape)}"
+        )
     if not xp.isdtype(tokens.dtype, "integral"):
         raise PromptError(f"tokens must be integer ids, found {tokens.dtype}")
     if (least := int(xp.min(tokens))) < 0 or int(xp.max(tokens)) >= n_vocab:
-        raise PromptError(f"token ids must lie in 0..{n_vocab - 1}, found {least}..{int(xp.max(tokens))}")
+        raise PromptError(
+            f"token ids must lie in 0..{n_vocab - 1}, found"
+            f" {least}..{int(xp.max(tokens))}"
+        )
     if seen + tokens.shape[-1] > n_ctx:
-        raise PromptError(f"{seen + tokens.shape[-1]} tokens do not fit the context window of {n_ctx}")
+        raise PromptError(
+            f"{seen + tokens.shape[-1]} tokens do not fit the context window of {n_ctx}"
+        )
 
 
 def check_weights(weights: Weights, n_head: int) -> None:
-    """Raises WeightsError unless the arrays fit each other as in GPT-2, share one float dtype and are finite."""
+    """Raises WeightsError unless the arrays fit each other as in GPT-2, share one float dtype
+    and are finite.
+    """
     _check_embeddings(weights, n_head)
     wte, xp = weights["wte"], namespace(weights["wte"])
     try:
         expected = _expected(weights, wte.shape[1])
     except (KeyError, TypeError) as error:
-        raise WeightsError(f"the weights are not complete: {error} is missing") from None
+        raise WeightsError(
+            f"the weights are not complete: {error} is missing"
+        ) from None
     for name, array, shape in expected:
         if tuple(array.shape) != shape:
-            raise WeightsError(f"{name} has shape {tuple(array.shape)}, expected {shape}")
+            raise WeightsError(
+                f"{name} has shape {tuple(array.shape)}, expected {shape}"
+            )
         if array.dtype != wte.dtype:
-            raise WeightsError(f"{name} is {array.dtype}, but wte is {wte.dtype}: weights share one dtype")
+            raise WeightsError(
+                f"{name} is {array.dtype}, but wte is {wte.dtype}: weights share one"
+                " dtype"
+            )
         if not xp.all(good := xp.isfinite(array)):
-            raise WeightsError(f"{name} holds a value that is not finite: {array[~good][0]}")
+            raise WeightsError(
+                f"{name} holds a value that is not finite: {array[~good][0]}"
+            )
 
 
 def _check_embeddings(weights: Weights, n_head: int) -> None:
@@ -262,29 +367,43 @@ def _check_embeddings(weights: Weights, n_head: int) -> None:
             raise WeightsError(f"the weights have no {key}")
     wte, wpe = weights["wte"], weights["wpe"]
     if wte.ndim != 2 or wpe.ndim != 2 or wte.shape[1] != wpe.shape[1]:
-        raise WeightsError(f"wte {tuple(wte.shape)} and wpe {tuple(wpe.shape)} must be matrices of the same width")
+        raise WeightsError(
+            f"wte {tuple(wte.shape)} and wpe {tuple(wpe.shape)} must be matrices of the"
+            " same width"
+        )
     if n_head < 1 or wte.shape[1] % n_head or 0 in wte.shape or 0 in wpe.shape:
-        raise WeightsError(f"n_embd {wte.shape[1]} must be a positive multiple of n_head {n_head}, and no matrix empty")
+        raise WeightsError(
+            f"n_embd {wte.shape[1]} must be a positive multiple of n_head {n_head}, and"
+            " no matrix empty"
+        )
     if not namespace(wte).isdtype(wte.dtype, "real floating"):
         raise WeightsError(f"weights must be floats, found {wte.dtype}")
 
 
 def _expected(weights: Weights, n: int) -> list[tuple[str, Array, tuple[int, ...]]]:
-    rows = [(name, weights[name], tuple(weights[name].shape)) for name in ("wte", "wpe")]
+    rows = [
+        (name, weights[name], tuple(weights[name].shape)) for name in ("wte", "wpe")
+    ]
     norms = [("ln_f", weights["ln_f"])] if weights.get("ln_f") is not None else []
     for i, block in enumerate(weights["blocks"]):
         at = f"blocks.{i}"
-        norms += [(f"{at}.{key}", block[key]) for key in ("ln_1", "ln_2") if key in block]
+        norms += [
+            (f"{at}.{key}", block[key]) for key in ("ln_1", "ln_2") if key in block
+        ]
         widths = {"attn": ("c_attn", 3 * n), "mlp": ("c_fc", -1)}
         for part in (part for part in widths if part in block):
             first, width = widths[part]
             w = block[part][first]["w"]
             width = (w.shape[-1] if w.ndim == 2 else 0) if width < 0 else width
-            back = n if part == "attn" else width  # what c_proj reads: the heads' outputs, or the neurons
+            back = (
+                n if part == "attn" else width
+            )  # what c_proj reads: the heads' outputs, or the neurons
             rows += [
                 (f"{at}.{part}.{first}.w", w, (n, width)),
                 (f"{at}.{part}.{first}.b", block[part][first]["b"], (width,)),
                 (f"{at}.{part}.c_proj.w", block[part]["c_proj"]["w"], (back, n)),
                 (f"{at}.{part}.c_proj.b", block[part]["c_proj"]["b"], (n,)),
             ]
-    return rows + [(f"{name}.{key}", norm[key], (n,)) for name, norm in norms for key in ("g", "b")]
+    return rows + [
+        (f"{name}.{key}", norm[key], (n,)) for name, norm in norms for key in ("g", "b")
+    ]

@@ -1,6 +1,8 @@
-"""Provenance: for each cell of each matrix the rule that wrote it, its text, and the author's file and line.
+"""Provenance: for each cell of each matrix the rule that wrote it, its text, and the author's
+file and line.
 
-Rules of this file: a cell may have several entries (two heads may add to one bias); their values sum to the weight.
+Rules of this file: a cell may have several entries (two heads may add to one bias); their
+values sum to the weight.
 """
 
 from __future__ import annotations
@@ -31,10 +33,17 @@ class Entry:
 
 
 def to_json(entries: Iterable[Entry]) -> dict[str, Any]:
-    """The rules once each, and for each matrix its cells as [row, column, value, index of the rule]."""
+    """The rules once each, and for each matrix its cells as [row, column, value, index of the
+    rule].
+    """
     entries = tuple(entries)
-    reasons = {reason: i for i, reason in enumerate(dict.fromkeys(entry.reason for entry in entries))}
+    reasons = {
+        reason: i
+        for i, reason in enumerate(dict.fromkeys(entry.reason for entry in entries))
+    }
     cells: dict[str, list[list[float]]] = {}
     for entry in entries:
-        cells.setdefault(entry.matrix, []).append([entry.row, entry.column, entry.value, reasons[entry.reason]])
+        cells.setdefault(entry.matrix, []).append(
+            [entry.row, entry.column, entry.value, reasons[entry.reason]]
+        )
     return {"rules": [vars(reason) for reason in reasons], "cells": cells}

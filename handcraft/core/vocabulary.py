@@ -1,8 +1,8 @@
 """Tokens and their ids.
 
-A token is any non-empty text; its id is its place in the declared order. A prompt is split from left to right by
-the longest token that matches. Rules of this file: text that is not made of tokens is refused with its position,
-never replaced.
+A token is any non-empty text; its id is its place in the declared order. A prompt is split from
+left to right by the longest token that matches. Rules of this file: text that is not made of
+tokens is refused with its position, never replaced.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from handcraft.core.errors import ProgramError, PromptError, hint, listing, prin
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The tokens in the order of their ids. Raises ProgramError for a token that is empty or stands twice."""
+    """The tokens in the order of their ids. Raises ProgramError for a token that is empty or
+    stands twice.
+    """
 
     tokens: tuple[str, ...]
 
@@ -26,7 +28,9 @@ class Vocabulary:
                 raise ProgramError(f"a token must be a non-empty text, found {token!r}")
         if len(set(self.tokens)) < len(self.tokens):
             twice = next(token for token in self.tokens if self.tokens.count(token) > 1)
-            raise ProgramError(f"the token '{printable(twice)}' stands twice in the vocabulary")
+            raise ProgramError(
+                f"the token '{printable(twice)}' stands twice in the vocabulary"
+            )
         if not self.tokens:
             raise ProgramError("the vocabulary is empty")
 
@@ -44,7 +48,9 @@ class Vocabulary:
     def _lengths(self) -> dict[str, list[int]]:
         """For each character how long the tokens are that begin with it, the longest first."""
         found: dict[str, list[int]] = {}
-        for n, first in sorted({(len(token), token[0]) for token in self.tokens}, reverse=True):
+        for n, first in sorted(
+            {(len(token), token[0]) for token in self.tokens}, reverse=True
+        ):
             found.setdefault(first, []).append(n)
         return found
 
@@ -52,7 +58,9 @@ class Vocabulary:
         return len(self.tokens)
 
     def split(self, text: str) -> tuple[str, ...]:
-        """The text as tokens, the longest match first. Raises PromptError where no token matches."""
+        """The text as tokens, the longest match first. Raises PromptError where no token
+        matches.
+        """
         if self.single and self.ids.keys() >= set(text):
             return tuple(text)
         found: list[str] = []
@@ -68,18 +76,23 @@ class Vocabulary:
         return tuple(found)
 
     def _unknown(self, text: str, at: int) -> str:
-        return f"no token matches '{printable(text[at])}' at character {at} of the prompt; the vocabulary is {listing(self.tokens)}"
+        return (
+            f"no token matches '{printable(text[at])}' at character {at} of the prompt;"
+            f" the vocabulary is {listing(self.tokens)}"
+        )
 
     def encode(self, prompt: str | Iterable[str]) -> list[int]:
-        """The ids of a text, or of a sequence of tokens. Raises PromptError for what is not in the vocabulary."""
+        """The ids of a text, or of a sequence of tokens. Raises PromptError for what is not in
+        the vocabulary.
+        """
         if isinstance(prompt, str):
             return [self.ids[token] for token in self.split(prompt)]
         tokens = tuple(prompt)
         for token in tokens:
             if token not in self.ids:
                 raise PromptError(
-                    f"the token '{printable(str(token))}' is not in the vocabulary {listing(self.tokens)}"
-                    + hint(str(token), self.tokens)
+                    f"the token '{printable(str(token))}' is not in the vocabulary"
+                    f" {listing(self.tokens)}" + hint(str(token), self.tokens)
                 )
         return [self.ids[token] for token in tokens]
 
@@ -88,13 +101,16 @@ class Vocabulary:
         return "".join(self.tokens[i] for i in ids)
 
     def context(self, ids: Iterable[int]) -> str | tuple[str, ...]:
-        """A context as a claim sees it: a text where every token is one character, else a tuple of tokens.
+        """A context as a claim sees it: a text where every token is one character, else a tuple
+        of tokens.
 
         Either way indexing and iterating goes token by token.
         """
         return self.decode(ids) if self.single else tuple(self.tokens[i] for i in ids)
 
     def show(self, ids: Sequence[int]) -> str:
-        """The ids as one safe, readable text: tokens side by side, or in quotes where they are longer."""
+        """The ids as one safe, readable text: tokens side by side, or in quotes where they are
+        longer.
+        """
         names = [printable(self.tokens[i]) for i in ids]
         return "".join(names) if self.single else " ".join(map(repr, names))

@@ -1,10 +1,12 @@
 """Weight files: the picoGPT dict, flattened with dots, as safetensors or npz.
 
-A file comes from someone else, so reading one executes nothing and believes nothing: names, shapes and sizes are
-checked against bounds before any array is allocated, values must be finite. A file is written whole or not at all:
-to a temporary file beside it, flushed to the disk, then renamed over the target.
+A file comes from someone else, so reading one executes nothing and believes nothing: names,
+shapes and sizes are checked against bounds before any array is allocated, values must be
+finite. A file is written whole or not at all: to a temporary file beside it, flushed to the
+disk, then renamed over the target.
 
-Rules of this file: every failure is a WeightsError that names the file; the dict's keys are GPT-2's own.
+Rules of this file: every failure is a WeightsError that names the file; the dict's keys are
+GPT-2's own.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ MAX_LAYERS = 1024
 
 _NAME = re.compile(
     r"wte|wpe|ln_f\.[gb]"
-    r"|blocks\.(0|[1-9]\d{0,3})\.(ln_[12]\.[gb]|attn\.(c_attn|c_proj)\.[wb]|mlp\.(c_fc|c_proj)\.[wb])"
+    r"|blocks\.(0|[1-9]\d{0,3})\."
+    r"(ln_[12]\.[gb]|attn\.(c_attn|c_proj)\.[wb]|mlp\.(c_fc|c_proj)\.[wb])"
 )
 _DTYPES = {"F32": "float32", "F64": "float64", "F16": "float16"}
 
@@ -59,21 +62,37 @@ def flatten(weights: Weights) -> dict[str, Array]:
 
 
 def nest(arrays: Mapping[str, Array], n_layer: int | None = None) -> Weights:
-    """The flat dict as picoGPT's nested one; every array is made read-only. Raises WeightsError for a strange name."""
+    """The flat dict as picoGPT's nested one; every array is made read-only. Raises WeightsError
+    for a strange name.
+    """
     for name in arrays:
         if not _NAME.fullmatch(name):
-            raise WeightsError(f"'{printable(name)}' is not the name of a GPT-2 weight, such as blocks.0.attn.c_attn.w")
+            raise WeightsError(
+                f"'{printable(name)}' is not the name of a GPT-2 weight, such as"
+                " blocks.0.attn.c_attn.w"
+            )
     layers = {int(name.split(".")[1]) for name in arrays if name.startswith("blocks.")}
     count = max(layers, default=-1) + 1 if n_layer is None else n_layer
-    if count > MAX_LAYERS or layers - set(range(count)) or (n_layer is None and len(layers) < count):
-        raise WeightsError(f"the blocks must be numbered from 0 without a gap, found {sorted(layers)[:12]}")
+    if (
+        count > MAX_LAYERS
+        or layers - set(range(count))
+        or (n_layer is None and len(layers) < count)
+    ):
+        raise WeightsError(
+            "the blocks must be numbered from 0 without a gap, found"
+            f" {sorted(layers)[:12]}"
+        )
     weights: Weights = {"blocks": [{} for _ in range(count)]}
     for name, array in arrays.items():
         array.flags.writeable = False
         *parents, leaf = name.split(".")
         place: Any = weights
         for key in parents:
-            place = place[int(key)] if isinstance(place, list) else place.setdefault(key, {})
+            place = (
+                place[int(key)]
+                if isinstance(place, list)
+                else place.setdefault(key, {})
+            )
         place[leaf] = array
     _complete(weights)
     return weights
@@ -84,11 +103,23 @@ def _complete(weights: Weights) -> None:
     missing = [name for name in ("wte", "wpe") if name not in weights]
     pairs = [("ln_f", weights["ln_f"], "gb")] if "ln_f" in weights else []
     for i, block in enumerate(weights["blocks"]):
-        pairs += [(f"blocks.{i}.{key}", block[key], "gb") for key in ("ln_1", "ln_2") if key in block]
-        for part, layers in (("attn", ("c_attn", "c_proj")), ("mlp", ("c_fc", "c_proj"))):
+        pairs += [
+            (f"blocks.{i}.{key}", block[key], "gb")
+            for key in ("ln_1", "ln_2")
+            if key in block
+        ]
+        for part, layers in (
+            ("attn", ("c_attn", "c_proj")),
+            ("mlp", ("c_fc", "c_proj")),
+        ):
             if part in block:
-                pairs += [(f"blocks.{i}.{part}.{key}", block[part].get(key, {}), "wb") for key in layers]
-    missing += [f"{name}.{key}" for name, pair, keys in pairs for key in keys if key not in pair]
+                pairs += [
+                    (f"blocks.{i}.{part}.{key}", block[part].get(key, {}), "wb")
+                    for key in layers
+                ]
+    missing += [
+        f"{name}.{key}" for name, pair, keys in pairs for key in keys if key not in pair
+    ]
     if missing:
         raise WeightsError(f"{missing[0]} is missing")
 
@@ -97,7 +128,9 @@ def _complete(weights: Weights) -> None:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """The file with these bytes, or no change at all: a temporary file beside it, fsync, rename, fsync."""
+    """The file with these bytes, or no change at all: a temporary file beside it, fsync,
+    rename, fsync.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -133,7 +166,10 @@ def to_safetensors(weights: Weights, metadata: dict[str, str] | None = None) -> 
     """The weights, or arrays by any names, as the bytes of a safetensors file."""
     from safetensors.numpy import save
 
-    return save({name: np.ascontiguousarray(array) for name, array in flatten(weights).items()}, metadata)
+    return save(
+        {name: np.ascontiguousarray(array) for name, array in flatten(weights).items()},
+        metadata,
+    )
 
 
 def to_npz(weights: Weights) -> bytes:
@@ -145,7 +181,9 @@ def to_npz(weights: Weights) -> bytes:
 
 
 def save_weights(weights: Weights, path: Path) -> str:
-    """Write `.safetensors` or `.npz`, by the ending, atomically; returns the SHA-256 of the file."""
+    """Write `.safetensors` or `.npz`, by the ending, atomically; returns the SHA-256 of the
+    file.
+    """
     writers = {".safetensors": to_safetensors, ".npz": to_npz}
     if path.suffix not in writers:
         raise WeightsError(f"{path} must end with .safetensors or .npz")
@@ -163,10 +201,16 @@ def sha256(data: bytes) -> str:
 
 
 def read_bytes(path: Path, most: int) -> bytes:
-    """A file of at most so many bytes. Raises WeightsError where it is missing, not a plain file, or larger."""
+    """A file of at most so many bytes. Raises WeightsError where it is missing, not a plain
+    file, or larger.
+    """
     try:
         if not path.is_file():
-            raise WeightsError(f"{path} does not exist" if not path.exists() else f"{path} is not a file")
+            raise WeightsError(
+                f"{path} does not exist"
+                if not path.exists()
+                else f"{path} is not a file"
+            )
         if (size := path.stat().st_size) > most:
             raise WeightsError(f"{path} has {size} bytes; at most {most} are read")
         return path.read_bytes()
@@ -177,51 +221,74 @@ def read_bytes(path: Path, most: int) -> bytes:
 def load_weights(path: Path, sha: str | None = None) -> Weights:
     """The nested weights of a `.safetensors` or `.npz` file, read-only. Nothing is executed.
 
-    Raises WeightsError for a file that is damaged, too large, differs from the given SHA-256, or holds names,
-    shapes or values that no GPT-2 has.
+    Raises WeightsError for a file that is damaged, too large, differs from the given SHA-256,
+    or holds names, shapes or values that no GPT-2 has.
     """
     data = read_bytes(path, MAX_BYTES)
     if sha is not None and sha256(data) != sha:
-        raise WeightsError(f"{path} is not the file that was built: its SHA-256 is {sha256(data)[:12]}..., expected {sha[:12]}...")
+        raise WeightsError(
+            f"{path} is not the file that was built: its SHA-256 is"
+            f" {sha256(data)[:12]}..., expected {sha[:12]}..."
+        )
     try:
         arrays = _read_npz(data) if path.suffix == ".npz" else read_safetensors(data)
         for name, array in arrays.items():
             if not np.isfinite(array).all():
-                raise WeightsError(f"{printable(name)} holds a value that is not finite")
+                raise WeightsError(
+                    f"{printable(name)} holds a value that is not finite"
+                )
         return nest(arrays)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None
 
 
 def read_safetensors(
-    data: bytes, kinds: Mapping[str, str] = _DTYPES, keep: Callable[[str], bool] = lambda _: True
+    data: bytes,
+    kinds: Mapping[str, str] = _DTYPES,
+    keep: Callable[[str], bool] = lambda _: True,
 ) -> dict[str, Array]:
-    """The arrays of a safetensors file whose name is to be kept, each of one of these kinds; bfloat16 becomes float32."""
+    """The arrays of a safetensors file whose name is to be kept, each of one of these kinds;
+    bfloat16 becomes float32.
+    """
     from safetensors import SafetensorError, deserialize
 
     header = _safetensors_header(data)
-    kept = {name: entry for name, entry in header.items() if name != "__metadata__" and keep(name)}
+    kept = {
+        name: entry
+        for name, entry in header.items()
+        if name != "__metadata__" and keep(name)
+    }
     for name, entry in kept.items():
         if not isinstance(entry, dict) or str(entry.get("dtype")) not in kinds:
-            raise WeightsError(f"{printable(name)} is not an array of {' or '.join(kinds.values())}")
+            raise WeightsError(
+                f"{printable(name)} is not an array of {' or '.join(kinds.values())}"
+            )
     split: Callable[[bytes], Any] = deserialize
     try:
         parts = dict(split(data))
         return {name: _array(kept[name]["dtype"], parts[name]) for name in kept}
     except SafetensorError as error:
-        raise WeightsError(f"not a whole safetensors file: {printable(str(error))}") from None
+        raise WeightsError(
+            f"not a whole safetensors file: {printable(str(error))}"
+        ) from None
 
 
 def _array(kind: str, part: Mapping[str, Any]) -> Array:
     if kind == "BF16":  # the upper half of a float32
-        return (np.frombuffer(part["data"], "<u2").astype("<u4") << 16).view("<f4").reshape(part["shape"])
+        return (
+            (np.frombuffer(part["data"], "<u2").astype("<u4") << 16)
+            .view("<f4")
+            .reshape(part["shape"])
+        )
     return np.frombuffer(part["data"], _DTYPES[kind]).reshape(part["shape"])
 
 
 def _safetensors_header(data: bytes) -> dict[str, Any]:
     size = struct.unpack("<Q", data[:8])[0] if len(data) >= 8 else 0
     if not 2 <= size <= min(len(data) - 8, MAX_JSON):
-        raise WeightsError("not a whole safetensors file: its header is cut off or too long")
+        raise WeightsError(
+            "not a whole safetensors file: its header is cut off or too long"
+        )
     return parse_json(data[8 : 8 + size])
 
 
@@ -233,8 +300,19 @@ def _read_npz(data: bytes) -> dict[str, Array]:
                 raise WeightsError(f"its arrays would need more than {MAX_BYTES} bytes")
             if len({member.filename for member in members}) < len(members):
                 raise WeightsError("an array stands twice")
-            return {member.filename.removesuffix(".npy"): _read_npy(archive.read(member)) for member in members}
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+            return {
+                member.filename.removesuffix(".npy"): _read_npy(archive.read(member))
+                for member in members
+            }
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        OSError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
         raise WeightsError(f"not a whole npz file: {printable(str(error))}") from None
 
 
@@ -243,28 +321,48 @@ def _read_npy(data: bytes) -> Array:
     stream = io.BytesIO(data)
     try:
         version = np.lib.format.read_magic(stream)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        read = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
         shape, _, dtype = read(stream)
         if dtype.name not in _DTYPES.values():
-            raise WeightsError(f"an array of {dtype}; expected {' or '.join(_DTYPES.values())}")
+            raise WeightsError(
+                f"an array of {dtype}; expected {' or '.join(_DTYPES.values())}"
+            )
         if math.prod(shape) * dtype.itemsize != len(data) - stream.tell():
-            raise WeightsError(f"an array says it has shape {shape}, but holds {len(data) - stream.tell()} bytes")
+            raise WeightsError(
+                f"an array says it has shape {shape}, but holds"
+                f" {len(data) - stream.tell()} bytes"
+            )
         return np.load(io.BytesIO(data), allow_pickle=False)
     except (ValueError, SyntaxError, TypeError) as error:
-        raise error if isinstance(error, WeightsError) else WeightsError(f"not an array: {printable(str(error))}") from None
+        raise (
+            error
+            if isinstance(error, WeightsError)
+            else WeightsError(f"not an array: {printable(str(error))}")
+        ) from None
 
 
 def parse_json(data: bytes | str, most: int = MAX_JSON) -> dict[str, Any]:
-    """One JSON object, bounded in size and depth; duplicate keys and NaN are refused. Raises WeightsError."""
+    """One JSON object, bounded in size and depth; duplicate keys and NaN are refused. Raises
+    WeightsError.
+    """
     if len(data) > most:
         raise WeightsError(f"the JSON has {len(data)} bytes; at most {most} are read")
     try:
         text = data if isinstance(data, str) else data.decode("utf-8")
         _check_depth(text)
-        value = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        value = json.loads(
+            text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant
+        )
     except WeightsError:
         raise
-    except (ValueError, RecursionError) as error:  # text that is not UTF-8, not JSON, or a number of too many digits
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # text that is not UTF-8, not JSON, or a number of too many digits
         raise WeightsError(f"not valid JSON: {printable(str(error))}") from None
     if not isinstance(value, dict):
         raise WeightsError(f"the JSON must be an object, found {type(value).__name__}")

@@ -2,9 +2,9 @@
 
     program.json   name vocab n_ctx n_head activation sha256 program provenance
 
-The SHA-256 ties the second file to the first. Reading executes nothing and believes nothing: sizes are bounded
-before anything is allocated, the weight file must be the one that was written. Rules of this file: plain fields and
-arrays; what they mean is the Model's matter.
+The SHA-256 ties the second file to the first. Reading executes nothing and believes nothing:
+sizes are bounded before anything is allocated, the weight file must be the one that was
+written. Rules of this file: plain fields and arrays; what they mean is the Model's matter.
 """
 
 from __future__ import annotations
@@ -14,21 +14,43 @@ from pathlib import Path
 from typing import Any
 
 from handcraft.core.errors import WeightsError, printable
-from handcraft.core.gpt2 import Weights
-from handcraft.language.slots import MAX_N_CTX
 from handcraft.core.frozen import NAME
-from handcraft.core.weights import MAX_JSON, load_weights, parse_json, read_bytes, sha256, to_safetensors, write_atomically
+from handcraft.core.gpt2 import Weights
+from handcraft.core.weights import (
+    MAX_JSON,
+    load_weights,
+    parse_json,
+    read_bytes,
+    sha256,
+    to_safetensors,
+    write_atomically,
+)
+from handcraft.language.slots import MAX_N_CTX
 
 PROGRAM_JSON, SAFETENSORS = "program.json", "model.safetensors"
-FIELDS = {"name": str, "vocab": list, "n_ctx": int, "n_head": int, "activation": str, "sha256": str}
+FIELDS = {
+    "name": str,
+    "vocab": list,
+    "n_ctx": int,
+    "n_head": int,
+    "activation": str,
+    "sha256": str,
+}
 
 
-def write_built(directory: Path, fields: dict[str, Any], weights: Weights) -> list[Path]:
-    """Write both files, each atomically. Raises WeightsError, before writing, for what could not be read again."""
+def write_built(
+    directory: Path, fields: dict[str, Any], weights: Weights
+) -> list[Path]:
+    """Write both files, each atomically. Raises WeightsError, before writing, for what could
+    not be read again.
+    """
     data = to_safetensors(weights)
     text = json.dumps({**fields, "sha256": sha256(data)}, allow_nan=False).encode()
     if len(text) > MAX_JSON:
-        raise WeightsError(f"{PROGRAM_JSON} would have {len(text)} bytes, and at most {MAX_JSON} are read again")
+        raise WeightsError(
+            f"{PROGRAM_JSON} would have {len(text)} bytes, and at most {MAX_JSON} are"
+            " read again"
+        )
     if directory.exists() and not directory.is_dir():
         raise WeightsError(f"{directory} is a file; name a directory to build into")
     write_atomically(directory / SAFETENSORS, data)
@@ -37,7 +59,9 @@ def write_built(directory: Path, fields: dict[str, Any], weights: Weights) -> li
 
 
 def read_built(directory: Path) -> tuple[dict[str, Any], Weights]:
-    """The checked fields and the weights. Raises WeightsError, with the file's name, for anything amiss."""
+    """The checked fields and the weights. Raises WeightsError, with the file's name, for
+    anything amiss.
+    """
     path = directory / PROGRAM_JSON
     data = read_bytes(path, MAX_JSON)
     try:
@@ -48,7 +72,8 @@ def read_built(directory: Path) -> tuple[dict[str, Any], Weights]:
     weights = load_weights(directory / SAFETENSORS, fields["sha256"])
     if weights["wpe"].shape[:1] != (fields["n_ctx"],):
         raise WeightsError(
-            f"{path}: n_ctx is {fields['n_ctx']}, but wpe has {weights['wpe'].shape[0] if weights['wpe'].ndim else 0} rows"
+            f"{path}: n_ctx is {fields['n_ctx']}, but wpe has"
+            f" {weights['wpe'].shape[0] if weights['wpe'].ndim else 0} rows"
         )
     return fields, weights
 
@@ -63,10 +88,18 @@ def _check(fields: dict[str, Any]) -> None:
             raise WeightsError(f"it has an unknown field '{printable(key)[:60]}'")
     for key, kind in FIELDS.items():
         if not isinstance(fields[key], kind) or isinstance(fields[key], bool):
-            raise WeightsError(f"{key!r} must be of type {kind.__name__}, found {printable(repr(fields[key]))[:60]}")
+            raise WeightsError(
+                f"{key!r} must be of type {kind.__name__}, found"
+                f" {printable(repr(fields[key]))[:60]}"
+            )
     if not NAME.fullmatch(fields["name"]):
-        raise WeightsError(f"'{printable(fields['name'])[:60]}' is no name of a program")
+        raise WeightsError(
+            f"'{printable(fields['name'])[:60]}' is no name of a program"
+        )
     if not 1 <= fields["n_ctx"] <= MAX_N_CTX:
         raise WeightsError(f"n_ctx must be 1 to {MAX_N_CTX}, found {fields['n_ctx']}")
     if fields["activation"] not in ("gelu", "relu"):
-        raise WeightsError(f"the activation must be gelu or relu, found '{printable(fields['activation'])[:60]}'")
+        raise WeightsError(
+            "the activation must be gelu or relu, found"
+            f" '{printable(fields['activation'])[:60]}'"
+        )

@@ -1,8 +1,8 @@
 """Finding programs: a path, the name of a bundled program, or a directory that was built.
 
-A program file is code, and runs when it is named; a built directory is data, and nothing in it is executed. Rules
-of this file: whatever goes wrong in an author's file is one ProgramError with her file and line; a wrong name
-suggests the nearest.
+A program file is code, and runs when it is named; a built directory is data, and nothing in it
+is executed. Rules of this file: whatever goes wrong in an author's file is one ProgramError
+with her file and line; a wrong name suggests the nearest.
 """
 
 from __future__ import annotations
@@ -15,29 +15,45 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-from handcraft.files.built_directory import PROGRAM_JSON
 from handcraft.core.errors import HandcraftError, ProgramError, hint, printable
+from handcraft.files.built_directory import PROGRAM_JSON
 from handcraft.program.program import Program, program_name
 
 _HERE = Path(__file__).parent
 MAX_SOURCE = 2**20  # bytes of a program file
-PROGRAM_MODULE = "handcraft_program_"  # how the module of a program file is named, with its stem
+PROGRAM_MODULE = (  # how the module of a program file is named, with its stem
+    "handcraft_program_"
+)
 
 
 def bundled() -> dict[str, Path]:
-    """The programs that come with handcraft, by name: inside the wheel, or beside the package in a checkout."""
-    folder = next((f for f in (_HERE / "programs", _HERE.parent / "programs") if f.is_dir()), _HERE / "programs")
-    return {path.stem: path for path in sorted(folder.glob("*.py")) if not path.stem.startswith("_")}
+    """The programs that come with handcraft, by name: inside the wheel, or beside the package
+    in a checkout.
+    """
+    folder = next(
+        (f for f in (_HERE / "programs", _HERE.parent / "programs") if f.is_dir()),
+        _HERE / "programs",
+    )
+    return {
+        path.stem: path
+        for path in sorted(folder.glob("*.py"))
+        if not path.stem.startswith("_")
+    }
 
 
 def find(reference: str) -> Path:
-    """The program file or built directory that the reference names. Raises ProgramError with the nearest name."""
+    """The program file or built directory that the reference names. Raises ProgramError with
+    the nearest name.
+    """
     path = Path(reference)
     if reference and path.is_dir():
         if (path / PROGRAM_JSON).is_file():
             return path
         if reference not in bundled():
-            raise ProgramError(f"the directory {printable(reference)} holds no {PROGRAM_JSON}; `handcraft build` writes one")
+            raise ProgramError(
+                f"the directory {printable(reference)} holds no {PROGRAM_JSON};"
+                " `handcraft build` writes one"
+            )
     if path.is_file() and path.suffix == ".py":
         return path
     if reference in bundled():
@@ -48,17 +64,27 @@ def find(reference: str) -> Path:
 def _not_found(path: Path, reference: str) -> str:
     shown = printable(reference)
     if path.is_file():
-        return f"{shown} is no program: a program is a .py file, a built directory or a bundled name"
+        return (
+            f"{shown} is no program: a program is a .py file, a built directory or a"
+            " bundled name"
+        )
     if path.suffix == ".py" or len(path.parts) > 1:
-        near = [str(found) for found in path.parent.glob("*.py")] if path.parent.is_dir() else []
+        near = (
+            [str(found) for found in path.parent.glob("*.py")]
+            if path.parent.is_dir()
+            else []
+        )
         return f"there is no program at {shown}" + hint(reference, [*near, *bundled()])
-    return f"there is no program {shown!r}" + (hint(reference, bundled()) or "; `handcraft list` shows the bundled ones")
+    return f"there is no program {shown!r}" + (
+        hint(reference, bundled()) or "; `handcraft list` shows the bundled ones"
+    )
 
 
 def load_program(path: Path) -> Program:
     """Run a program file and return its `program`.
 
-    Raises ProgramError, with the author's file and line, for a file that raises or defines no program.
+    Raises ProgramError, with the author's file and line, for a file that raises or defines no
+    program.
     """
     shown, source = _shown(path), _source(path)
     module = ModuleType(f"{PROGRAM_MODULE}{path.stem}")
@@ -71,18 +97,34 @@ def load_program(path: Path) -> Program:
         raise _placed(error, path) from None
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # an author's file may raise anything, SystemExit included
-        raise ProgramError(f"{type(error).__name__}: {printable(str(error))}", (path.stem,), _line(error, shown)) from None
+    except (
+        BaseException
+    ) as error:  # an author's file may raise anything, SystemExit included
+        raise ProgramError(
+            f"{type(error).__name__}: {printable(str(error))}",
+            (path.stem,),
+            _line(error, shown),
+        ) from None
     program = namespace.get("program")
     if not isinstance(program, Program):
-        found = "no `program`" if program is None else f"`program` is of type {type(program).__name__}"
-        raise ProgramError(f"{found}; the file must define `program = Program(...)`", (path.stem,), shown)
+        found = (
+            "no `program`"
+            if program is None
+            else f"`program` is of type {type(program).__name__}"
+        )
+        raise ProgramError(
+            f"{found}; the file must define `program = Program(...)`",
+            (path.stem,),
+            shown,
+        )
     return program
 
 
 @contextlib.contextmanager
 def _importable(module: ModuleType, folder: Path) -> Iterator[None]:
-    """While a program runs it is a module like any other (dataclasses ask for it), and may import its neighbours."""
+    """While a program runs it is a module like any other (dataclasses ask for it), and may
+    import its neighbours.
+    """
     sys.modules[module.__name__] = module
     sys.path.insert(0, str(folder.resolve()))
     try:
@@ -101,13 +143,21 @@ def _source(path: Path) -> bytes:
 
 
 def _shown(path: Path) -> str:
-    """How messages and provenance name the file: as the user did, and a bundled one without the machine's folders."""
-    return f"programs/{path.name}" if path in bundled().values() and path.is_absolute() else str(path)
+    """How messages and provenance name the file: as the user did, and a bundled one without the
+    machine's folders.
+    """
+    return (
+        f"programs/{path.name}"
+        if path in bundled().values() and path.is_absolute()
+        else str(path)
+    )
 
 
 def _placed(error: HandcraftError, path: Path) -> HandcraftError:
     """The error with the program's name in front, unless it already starts with it."""
-    if not isinstance(error, ProgramError) or error.path[:1] == (program_name(path.stem),):
+    if not isinstance(error, ProgramError) or error.path[:1] == (
+        program_name(path.stem),
+    ):
         return error
     return error.at(path.stem, source=_line(error, _shown(path)))
 
@@ -116,7 +166,11 @@ def _line(error: BaseException, shown: str) -> str:
     """The last line of the author's file that took part in the error."""
     if isinstance(error, SyntaxError) and error.filename == shown:
         return f"{shown}:{error.lineno}"
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == shown]
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == shown
+    ]
     return f"{shown}:{lines[-1]}" if lines else shown
 
 

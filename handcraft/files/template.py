@@ -36,9 +36,13 @@ program = Program(
 
 
 def starting_program(name: str, path: Path) -> Path:
-    """Write the starting program. Raises ProgramError for a name that is no file's, or a file that exists."""
+    """Write the starting program. Raises ProgramError for a name that is no file's, or a file
+    that exists.
+    """
     if not NAME.fullmatch(name):
-        raise ProgramError(f"a name is made of letters, digits, _ . and -, found '{printable(name)}'")
+        raise ProgramError(
+            f"a name is made of letters, digits, _ . and -, found '{printable(name)}'"
+        )
     if path.exists():
         raise ProgramError(f"{path} exists; choose another name, or remove it first")
     write_atomically(path, TEMPLATE.format(name=name).encode())

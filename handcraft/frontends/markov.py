@@ -1,10 +1,12 @@
 """Programs from Markov chains: the next-token probabilities are exact.
 
-The last `order` tokens decide. One head for each token back fetches it as a one-hot; one neuron for each context that
-is known fires on it alone and writes the logarithm of each probability, less the current token's own 1 in the stream.
-Softmax of logarithms is the probabilities themselves.
+The last `order` tokens decide. One head for each token back fetches it as a one-hot; one neuron
+for each context that is known fires on it alone and writes the logarithm of each probability,
+less the current token's own 1 in the stream. Softmax of logarithms is the probabilities
+themselves.
 
-Source: Karpathy, "GPT as a finite-state Markov chain", 2023 (trained there); n-grams, the Transformer Cookbook (2026).
+Source: Karpathy, "GPT as a finite-state Markov chain", 2023 (trained there); n-grams, the
+Transformer Cookbook (2026).
 """
 
 from __future__ import annotations
@@ -14,52 +16,77 @@ from collections.abc import Mapping, Sequence
 
 from handcraft.claims.kinds import distribution
 from handcraft.core.errors import ProgramError
+from handcraft.core.frozen import here
+from handcraft.language.rules import MLP, Block, Neuron
+from handcraft.language.slots import Slot, scratch, token
 from handcraft.program.program import Program
 from handcraft.recipes.attention import addresses, attend_to
 from handcraft.recipes.decoders import log_probabilities
 from handcraft.recipes.neurons import conjunction
-from handcraft.language.rules import MLP, Block, Neuron
-from handcraft.language.slots import Slot, scratch, token
-from handcraft.core.frozen import here
 
 Chain = Mapping[str, Mapping[str, float]]
 Chances = Mapping[tuple[str, ...], Mapping[str, float]]
 
 
-def from_markov(chain: Chain | Sequence[str], order: int | None = None, *, name: str = "markov") -> Program:
-    """The program of a Markov chain {context: {token: probability}}, or of the statistics of a sequence.
+def from_markov(
+    chain: Chain | Sequence[str], order: int | None = None, *, name: str = "markov"
+) -> Program:
+    """The program of a Markov chain {context: {token: probability}}, or of the statistics of a
+    sequence.
 
-    order  how many last tokens decide; of a chain it is the length of its contexts. Tokens are single characters
+    order  how many last tokens decide; of a chain it is the length of its contexts. Tokens are
+           single characters
 
-    Contexts of a sequence that never occur are not claimed. Raises ProgramError for contexts of several lengths, or
-    probabilities that do not sum to 1.
+    Contexts of a sequence that never occur are not claimed. Raises ProgramError for contexts of
+    several lengths, or probabilities that do not sum to 1.
     """
     if isinstance(chain, Mapping):
         chances: Chances = {tuple(context): dict(row) for context, row in chain.items()}
     else:
         chances = statistics(chain, order or 1)
     lengths = {len(context) for context in chances}
-    if len(lengths) != 1 or (order is not None and lengths != {order}) or lengths == {0}:
+    if (
+        len(lengths) != 1
+        or (order is not None and lengths != {order})
+        or lengths == {0}
+    ):
         found = ", ".join(map(str, sorted(lengths))) or "none"
-        raise ProgramError(f"every context must have the same number of tokens, found {found}", (name, "chain"), here())
+        raise ProgramError(
+            f"every context must have the same number of tokens, found {found}",
+            (name, "chain"),
+            here(),
+        )
     return _program(chances, lengths.pop(), name)
 
 
 def from_ngrams(text: Sequence[str], n: int, *, name: str = "ngrams") -> Program:
-    """A character model of a text: the next character by the last n - 1, as often as in the text."""
+    """A character model of a text: the next character by the last n - 1, as often as in the
+    text.
+    """
     if n < 2:
         raise ProgramError(f"n must be at least 2, found {n}", (name, "n"), here())
     return from_markov(text, n - 1, name=name)
 
 
-def statistics(sequence: Sequence[str], order: int) -> dict[tuple[str, ...], dict[str, float]]:
+def statistics(
+    sequence: Sequence[str], order: int
+) -> dict[tuple[str, ...], dict[str, float]]:
     """How often each token follows each context of `order` tokens, as a share."""
     if order < 1 or len(sequence) <= order:
-        raise ProgramError(f"a sequence of {len(sequence)} tokens has no context of {order}", ("from_markov", "order"), here())
+        raise ProgramError(
+            f"a sequence of {len(sequence)} tokens has no context of {order}",
+            ("from_markov", "order"),
+            here(),
+        )
     follows: dict[tuple[str, ...], Counter[str]] = {}
     for i in range(len(sequence) - order):
-        follows.setdefault(tuple(sequence[i : i + order]), Counter())[sequence[i + order]] += 1
-    return {context: {t: c / counts.total() for t, c in sorted(counts.items())} for context, counts in sorted(follows.items())}
+        follows.setdefault(tuple(sequence[i : i + order]), Counter())[
+            sequence[i + order]
+        ] += 1
+    return {
+        context: {t: c / counts.total() for t, c in sorted(counts.items())}
+        for context, counts in sorted(follows.items())
+    }
 
 
 def _program(chances: Chances, order: int, name: str) -> Program:
@@ -67,7 +94,10 @@ def _program(chances: Chances, order: int, name: str) -> Program:
     now = token(tokens)
     backs = [scratch(f"back{i}", tokens) for i in range(1, order)]  # the token i back
     at = addresses(order)
-    heads = [attend_to(at, at["p"] - i, value={back: now}, name=back.name) for i, back in enumerate(backs, start=1)]
+    heads = [
+        attend_to(at, at["p"] - i, value={back: now}, name=back.name)
+        for i, back in enumerate(backs, start=1)
+    ]
     return Program(
         name=name,
         embedding=(at, now, *backs) if backs else (now,),
@@ -78,12 +108,21 @@ def _program(chances: Chances, order: int, name: str) -> Program:
 
 
 def _neurons(chances: Chances, now: Slot, backs: Sequence[Slot]) -> MLP:
-    """A neuron a context: it alone fires there, and writes every logit, so that nothing large has to cancel."""
-    lanes = {slot.name: dict(zip(slot.labels or (), slot.lanes, strict=True)) for slot in (now, *backs)}
+    """A neuron a context: it alone fires there, and writes every logit, so that nothing large
+    has to cancel.
+    """
+    lanes = {
+        slot.name: dict(zip(slot.labels or (), slot.lanes, strict=True))
+        for slot in (now, *backs)
+    }
     neurons: list[Neuron] = []
     for context, row in chances.items():
         places = zip((*reversed(backs), now), context, strict=True)
         flags = [lanes[slot.name][label] for slot, label in places]
         chance = {t: row.get(t, 0.0) for t in now.labels or ()}
-        neurons += conjunction(flags, log_probabilities(now, chance, context[-1]), name=f"after_{len(neurons)}")
+        neurons += conjunction(
+            flags,
+            log_probabilities(now, chance, context[-1]),
+            name=f"after_{len(neurons)}",
+        )
     return MLP(neurons)

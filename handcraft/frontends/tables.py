@@ -1,7 +1,7 @@
 """Programs from finite functions: every prompt of a fixed length has its answer, one token.
 
-At the last token one head for each earlier position fetches what stands there; one neuron for each prompt that is in
-the table writes the answer.
+At the last token one head for each earlier position fetches what stands there; one neuron for
+each prompt that is in the table writes the answer.
 
 Source: table lookup, the Transformer Cookbook (Yang et al., 2026).
 """
@@ -13,40 +13,53 @@ from collections.abc import Mapping
 
 from handcraft.claims.kinds import answers
 from handcraft.core.errors import ProgramError
+from handcraft.core.frozen import here
+from handcraft.language.rules import MLP, Block
+from handcraft.language.slots import scratch, token
 from handcraft.program.program import Program
 from handcraft.recipes.attention import addresses, attend_to
 from handcraft.recipes.neurons import conjunction
-from handcraft.language.rules import MLP, Block
-from handcraft.language.slots import scratch, token
-from handcraft.core.frozen import here
 
 GAIN = 50.0
 
 
 def from_table(table: Mapping[str, str], *, name: str = "table") -> Program:
-    """The program of a finite function {prompt: answer}: prompts of one length, answers of one character.
+    """The program of a finite function {prompt: answer}: prompts of one length, answers of one
+    character.
 
     Raises ProgramError for prompts of several lengths, or answers that are not one token.
     """
     lengths = {len(prompt) for prompt in table}
     if len(lengths) != 1 or lengths == {0}:
         found = sorted(lengths) or "none"
-        raise ProgramError(f"the prompts must have one length, found {found}", (name, "table"), here())
+        raise ProgramError(
+            f"the prompts must have one length, found {found}", (name, "table"), here()
+        )
     wrong = [answer for answer in table.values() if len(answer) != 1]
     if wrong:
-        raise ProgramError(f"an answer is one character, found {wrong[0]!r}", (name, "table"), here())
+        raise ProgramError(
+            f"an answer is one character, found {wrong[0]!r}", (name, "table"), here()
+        )
     return _program(table, lengths.pop(), name)
 
 
 def _program(table: Mapping[str, str], n: int, name: str) -> Program:
-    tokens = list(dict.fromkeys(c for prompt, answer in table.items() for c in prompt + answer))
+    tokens = list(
+        dict.fromkeys(c for prompt, answer in table.items() for c in prompt + answer)
+    )
     at, now = addresses(n), token(tokens)
     seen = [scratch(f"seen{i}", tokens) for i in range(n - 1)]
-    heads = [attend_to(at, i, value={slot: now}, name=slot.name) for i, slot in enumerate(seen)]
+    heads = [
+        attend_to(at, i, value={slot: now}, name=slot.name)
+        for i, slot in enumerate(seen)
+    ]
     neurons = [
         neuron
         for prompt, answer in table.items()
-        for neuron in conjunction([slot[c] for slot, c in zip((*seen, now), prompt, strict=True)], {now[answer]: GAIN})
+        for neuron in conjunction(
+            [slot[c] for slot, c in zip((*seen, now), prompt, strict=True)],
+            {now[answer]: GAIN},
+        )
     ]
     return Program(
         name=name,

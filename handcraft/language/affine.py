@@ -2,12 +2,14 @@
 
     lane     one column of the residual stream, or a lane inside one head        token:a
     affine   a sum of lanes times numbers, plus a constant                       1024 - 1024 v
-    map      for each target lane one affine expression, in a fixed order        {v: token:a - token:b}
+    map      for each target lane one affine expression, in a fixed order        {v: token:a -
+             token:b}
 
-Every weight of a head or a neuron is a coefficient or a constant of such an expression: nothing else exists in the
-language. Rules of this file: values are frozen, operators return new ones, `==` compares content, a NumPy array
-never swallows an expression. In JSON a lane is "token:a", a lane inside one head "@anchor", and an expression
-{"token:a": 1024.0, "1": 0.5}, where "1" is the constant.
+Every weight of a head or a neuron is a coefficient or a constant of such an expression: nothing
+else exists in the language. Rules of this file: values are frozen, operators return new ones,
+`==` compares content, a NumPy array never swallows an expression. In JSON a lane is "token:a",
+a lane inside one head "@anchor", and an expression {"token:a": 1024.0, "1": 0.5}, where "1" is
+the constant.
 """
 
 from __future__ import annotations
@@ -48,7 +50,9 @@ class Operand(Frozen):
         return self.expression().scaled(-1.0)
 
     def __mul__(self, factor: float) -> Any:
-        return self.expression().scaled(number(factor, "an expression can only be multiplied by a number"))
+        return self.expression().scaled(
+            number(factor, "an expression can only be multiplied by a number")
+        )
 
     __rmul__ = __mul__
 
@@ -86,7 +90,9 @@ class Lane(Named):
     def parse(cls, text: str) -> Lane:
         """The lane of its JSON name, e.g. "token:a"."""
         slot, colon, label = text.removeprefix("@").partition(":")
-        return cls(slot=slot, label=label if colon else None, local=text.startswith("@"))
+        return cls(
+            slot=slot, label=label if colon else None, local=text.startswith("@")
+        )
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
@@ -97,7 +103,9 @@ class Lane(Named):
 
 
 class Affine(Operand):
-    """A sum of lanes times numbers, plus a constant. Terms keep the order of first use; none is zero."""
+    """A sum of lanes times numbers, plus a constant. Terms keep the order of first use; none is
+    zero.
+    """
 
     terms: tuple[tuple[Lane, float], ...] = ()
     constant: float = 0.0
@@ -116,7 +124,9 @@ class Affine(Operand):
 
     def scaled(self, factor: float) -> Affine:
         """Every coefficient and the constant, times the factor."""
-        return Affine.of({lane: value * factor for lane, value in self.terms}, self.constant * factor)
+        return Affine.of(
+            {lane: value * factor for lane, value in self.terms}, self.constant * factor
+        )
 
     def plus(self, other: Affine) -> Affine:
         """The sum, lane by lane."""
@@ -138,9 +148,15 @@ class Affine(Operand):
     def __str__(self) -> str:
         parts = [_term(value, printable(str(lane))) for lane, value in self.terms]
         if self.constant or not parts:
-            parts.append(("-" if self.constant < 0 else "+", format_number(abs(self.constant))))
+            parts.append(
+                ("-" if self.constant < 0 else "+", format_number(abs(self.constant)))
+            )
         first, *rest = parts
-        return ("-" if first[0] == "-" else "") + first[1] + "".join(f" {sign} {text}" for sign, text in rest)
+        return (
+            ("-" if first[0] == "-" else "")
+            + first[1]
+            + "".join(f" {sign} {text}" for sign, text in rest)
+        )
 
 
 class Map(Operand):
@@ -176,26 +192,38 @@ class Map(Operand):
     @property
     def lanes_read(self) -> tuple[Lane, ...]:
         """The lanes its expressions read, in the order of first use."""
-        return tuple(dict.fromkeys(lane for _, affine in self.rows for lane in affine.lanes_read))
+        return tuple(
+            dict.fromkeys(lane for _, affine in self.rows for lane in affine.lanes_read)
+        )
 
     def to_json(self) -> dict[str, dict[str, float]]:
         """`{"v": {"token:a": 1.0, "token:b": -1.0}}`."""
         return {str(lane): affine.to_json() for lane, affine in self.rows}
 
     def __str__(self) -> str:
-        return "{" + ", ".join(f"{printable(str(lane))}: {affine}" for lane, affine in self.rows) + "}"
+        return (
+            "{"
+            + ", ".join(
+                f"{printable(str(lane))}: {affine}" for lane, affine in self.rows
+            )
+            + "}"
+        )
 
 
 Term: TypeAlias = Operand | float
 
 
 def number(value: object, expected: str) -> float:
-    """The value as a float. Raises ProgramError, which says what was expected, for anything else."""
+    """The value as a float. Raises ProgramError, which says what was expected, for anything
+    else.
+    """
     if isinstance(value, Real) and not isinstance(value, bool):
         try:
             return float(value)
         except OverflowError:
-            raise ProgramError("a weight must be finite, found a whole number past every float") from None
+            raise ProgramError(
+                "a weight must be finite, found a whole number past every float"
+            ) from None
     raise ProgramError(f"{expected}, found {kind_of(value)}")
 
 
@@ -203,16 +231,24 @@ def lift(value: object) -> Affine | Map:
     """A number, lane, slot or expression as an expression."""
     if isinstance(value, Operand):
         return value.expression()
-    return Affine.of({}, number(value, "an expression is made of lanes, slots and numbers"))
+    return Affine.of(
+        {}, number(value, "an expression is made of lanes, slots and numbers")
+    )
 
 
 def kind_of(value: object) -> str:
     """What a wrong value is, for messages."""
     if isinstance(value, Operand):
         named = f"the {type(value).__name__.lower()} {getattr(value, 'name', value)}"
-        return printable(named if isinstance(value, Named) else f"the expression {value}")
+        return printable(
+            named if isinstance(value, Named) else f"the expression {value}"
+        )
     shape = getattr(value, "shape", None)
-    return f"an array of shape {shape}" if shape else f"{type(value).__name__} {printable(repr(value))[:60]}"
+    return (
+        f"an array of shape {shape}"
+        if shape
+        else f"{type(value).__name__} {printable(repr(value))[:60]}"
+    )
 
 
 def _combine(a: Affine | Map, b: Affine | Map) -> Affine | Map:
@@ -222,7 +258,10 @@ def _combine(a: Affine | Map, b: Affine | Map) -> Affine | Map:
     if isinstance(a, Map) and isinstance(b, Map):
         return Map.of((*a.rows, *b.rows))
     rows, single = (a, b) if isinstance(a, Map) else (b, a)
-    return Map.of((lane, affine.plus(cast(Affine, single))) for lane, affine in cast(Map, rows).rows)
+    return Map.of(
+        (lane, affine.plus(cast(Affine, single)))
+        for lane, affine in cast(Map, rows).rows
+    )
 
 
 # ---------------------------------------------------------------- how they read
@@ -235,7 +274,10 @@ def format_number(value: float) -> str:
 
 def _term(value: float, lane: str) -> tuple[str, str]:
     size = abs(value)
-    return "-" if value < 0 else "+", lane if size == 1 else f"{format_number(size)} {lane}"
+    return (
+        "-" if value < 0 else "+",
+        lane if size == 1 else f"{format_number(size)} {lane}",
+    )
 
 
 def describe(lanes: Iterable[Lane]) -> str:

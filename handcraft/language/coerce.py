@@ -6,8 +6,8 @@
     {before: now}                      slots pair their lanes by equal labels
     {"v": {"token:a": 1.0}}            the same in JSON
 
-Rules of this file: whatever is written becomes a plain Affine or Map; anything else is a ProgramError that says what was
-found.
+Rules of this file: whatever is written becomes a plain Affine or Map; anything else is a
+ProgramError that says what was found.
 """
 
 from __future__ import annotations
@@ -17,21 +17,38 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator, PlainSerializer
 
-from handcraft.language.affine import CONSTANT, Affine, Lane, Map, Named, Operand, Term, describe, kind_of, lift, number
 from handcraft.core.errors import ProgramError, hint, listing, printable
+from handcraft.language.affine import (
+    CONSTANT,
+    Affine,
+    Lane,
+    Map,
+    Named,
+    Operand,
+    Term,
+    describe,
+    kind_of,
+    lift,
+    number,
+)
 
 MapLike: TypeAlias = Operand | Mapping[Any, Term]
 
 
 def as_map(value: object) -> Map:
-    """What an author may write where a rule takes a map: a slot, an expression over one, or {lane: expression}.
+    """What an author may write where a rule takes a map: a slot, an expression over one, or
+    {lane: expression}.
 
-    `{slot: slot}` pairs lanes by equal labels: the slot on the left says which labels count, and each must have a
-    partner on the right. A number or a single expression under a slot goes to each of its lanes. Raises ProgramError
-    for anything else.
+    `{slot: slot}` pairs lanes by equal labels: the slot on the left says which labels count,
+    and each must have a partner on the right. A number or a single expression under a slot goes
+    to each of its lanes. Raises ProgramError for anything else.
     """
     if isinstance(value, Mapping):
-        return Map.of(row for key, term in value.items() for row in _rows(_target(key), _row_value(term)))
+        return Map.of(
+            row
+            for key, term in value.items()
+            for row in _rows(_target(key), _row_value(term))
+        )
     if isinstance(value, Named):
         return Map.identity(value.lanes)
     expression = lift(value)
@@ -39,7 +56,9 @@ def as_map(value: object) -> Map:
         return expression
     if len(expression.terms) == 1:
         return Map.of([(expression.terms[0][0], expression)])
-    raise ProgramError(f"say which lane this is for, as {{lane: expression}}; found {expression}")
+    raise ProgramError(
+        f"say which lane this is for, as {{lane: expression}}; found {expression}"
+    )
 
 
 def _target(key: object) -> tuple[Lane, ...]:
@@ -47,14 +66,18 @@ def _target(key: object) -> tuple[Lane, ...]:
         return key.lanes
     if isinstance(key, str):
         return (Lane.parse(key),)
-    raise ProgramError(f"the left side of a map is a lane or a slot, found {kind_of(key)}")
+    raise ProgramError(
+        f"the left side of a map is a lane or a slot, found {kind_of(key)}"
+    )
 
 
 def _row_value(term: object) -> Affine | Map:
     return as_affine(term) if isinstance(term, Mapping) else lift(term)
 
 
-def _rows(targets: tuple[Lane, ...], value: Affine | Map) -> Iterator[tuple[Lane, Affine]]:
+def _rows(
+    targets: tuple[Lane, ...], value: Affine | Map
+) -> Iterator[tuple[Lane, Affine]]:
     if isinstance(value, Affine):
         yield from ((lane, value) for lane in targets)
         return
@@ -62,36 +85,55 @@ def _rows(targets: tuple[Lane, ...], value: Affine | Map) -> Iterator[tuple[Lane
         yield targets[0], value.rows[0][1]
         return
     by_label: dict[str | None, Affine] = {}
-    for lane, affine in value.rows:  # lanes of two slots with one label meet in their partner
-        by_label[lane.label] = by_label[lane.label].plus(affine) if lane.label in by_label else affine
+    for (
+        lane,
+        affine,
+    ) in value.rows:  # lanes of two slots with one label meet in their partner
+        by_label[lane.label] = (
+            by_label[lane.label].plus(affine) if lane.label in by_label else affine
+        )
     for lane in targets:
         if lane.label not in by_label:
             labels = [str(label) for label in by_label]
             raise ProgramError(
-                f"{printable(str(lane))} has no partner: lanes pair by equal labels, and the expression has "
-                f"{listing(labels)}" + hint(str(lane.label), labels)
+                f"{printable(str(lane))} has no partner: lanes pair by equal labels,"
+                f" and the expression has {listing(labels)}"
+                + hint(str(lane.label), labels)
             )
         yield lane, by_label[lane.label]
 
 
 def as_affine(value: object) -> Affine:
-    """What an author may write where a rule takes one expression. Raises ProgramError for anything else."""
+    """What an author may write where a rule takes one expression. Raises ProgramError for
+    anything else.
+    """
     if isinstance(value, Mapping):
-        terms = {str(key): number(term, "a coefficient is a number") for key, term in value.items()}
+        terms = {
+            str(key): number(term, "a coefficient is a number")
+            for key, term in value.items()
+        }
         constant = terms.pop(CONSTANT, 0.0)
-        return Affine.of({Lane.parse(key): term for key, term in terms.items()}, constant)
+        return Affine.of(
+            {Lane.parse(key): term for key, term in terms.items()}, constant
+        )
     expression = lift(value)
     if isinstance(expression, Map):
         if len(expression.rows) == 1:
             return expression.rows[0][1]
-        raise ProgramError(f"expected one expression, found {describe(expression.targets)}")
+        raise ProgramError(
+            f"expected one expression, found {describe(expression.targets)}"
+        )
     return expression
 
 
 def as_direction(value: object) -> Affine:
     """What an author may write where a rule adds fixed amounts to lanes: {lane: number}."""
     if isinstance(value, Mapping):
-        rows = ((lane, number(term, "an amount to add is a number")) for key, term in value.items() for lane in _target(key))
+        rows = (
+            (lane, number(term, "an amount to add is a number"))
+            for key, term in value.items()
+            for lane in _target(key)
+        )
         total = Affine()
         for lane, amount in rows:
             total = total.plus(Affine.of({lane: amount}))
@@ -100,8 +142,12 @@ def as_direction(value: object) -> Affine:
 
 
 AsMap = Annotated[Map, BeforeValidator(as_map), PlainSerializer(Map.to_json)]
-AsAffine = Annotated[Affine, BeforeValidator(as_affine), PlainSerializer(Affine.to_json)]
-AsDirection = Annotated[Affine, BeforeValidator(as_direction), PlainSerializer(Affine.to_json)]
+AsAffine = Annotated[
+    Affine, BeforeValidator(as_affine), PlainSerializer(Affine.to_json)
+]
+AsDirection = Annotated[
+    Affine, BeforeValidator(as_direction), PlainSerializer(Affine.to_json)
+]
 
 
 def value_lanes(value: object) -> Map:

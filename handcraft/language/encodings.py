@@ -1,15 +1,18 @@
-"""Encodings: lanes that hold a number in different ways, for `position(n, ...)` and `token(tokens, ...)`.
+"""Encodings: lanes that hold a number in different ways, for `position(n, ...)` and
+`token(tokens, ...)`.
 
     scalar()         value                    the number itself
-    squares()        p, pp                    the number and its square: the address of `recipes.attend_to`
+    squares()        p, pp                    the number and its square: the address of
+                     `recipes.attend_to`
     binary(3)        bit2, bit1, bit0         its bits
     thermometer(4)   above0 ... above3        1 for every threshold it is above
     periodic(10)     cos10, sin10             its place on a circle of that length
 
     position(64, **squares(), **binary(6))    token("01234567", **binary(3))
 
-Each returns {lane: function}; `of` turns the key (a position, or the text of a token) into the number, `int` by default.
-Rules of this file: the lane's name says what it holds, so that `explain` can be read.
+Each returns {lane: function}; `of` turns the key (a position, or the text of a token) into the
+number, `int` by default. Rules of this file: the lane's name says what it holds, so that
+`explain` can be read.
 """
 
 from __future__ import annotations

@@ -1,16 +1,19 @@
 """Rules: what reads the residual stream and adds to it.
 
-    Head     attention: softmax over earlier positions of query . key, the mean of their values, written as output
-    Neuron   "when this expression is positive, add that": one column of c_fc with its row of mlp.c_proj
+    Head     attention: softmax over earlier positions of query . key, the mean of their values,
+             written as output
+    Neuron   "when this expression is positive, add that": one column of c_fc with its row of
+             mlp.c_proj
     MLP      neurons, and a constant part
     Block    heads that read the stream at once, then an MLP that reads what they left
 
-The lanes of a query name the match space: a key offers a value for each of them, and the score is their product,
-summed. The lanes of `value` are the head's own; `output` reads those and writes into the stream. Rules of this
-file: a rule built alone checks only what it says itself; what holds across rules is checked by the Program, which
-knows the path.
+The lanes of a query name the match space: a key offers a value for each of them, and the score
+is their product, summed. The lanes of `value` are the head's own; `output` reads those and
+writes into the stream. Rules of this file: a rule built alone checks only what it says itself;
+what holds across rules is checked by the Program, which knows the path.
 
-Source: Elhage et al., "A Mathematical Framework for Transformer Circuits", 2021 (QK and OV circuits).
+Source: Elhage et al., "A Mathematical Framework for Transformer Circuits", 2021 (QK and OV
+circuits).
 """
 
 from __future__ import annotations
@@ -21,12 +24,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
-from handcraft.language.affine import Affine, Map, Term, number
 from handcraft.core.errors import ProgramError
-from handcraft.language.coerce import AsAffine, AsDirection, AsMap, MapLike, value_lanes
 from handcraft.core.frozen import Frozen, Where, here
+from handcraft.language.affine import Affine, Map, Term, number
+from handcraft.language.coerce import AsAffine, AsDirection, AsMap, MapLike, value_lanes
 
-SHARPNESS = 8.0  # gelu(8 z) / 8 is z or 0 to the last bit of float32 where |z| >= 1 (for tanh gelu, |x| >= 6 is enough)
+# gelu(8 z) / 8 is z or 0 to the last bit of float32 where |z| >= 1 (for tanh gelu, |x| >= 6 is
+# enough)
+SHARPNESS = 8.0
 
 NOTHING = Affine()
 EVERYWHERE = Map()  # no lane asked about: every score is 0
@@ -38,8 +43,10 @@ Amounts: TypeAlias = Mapping[Any, float] | Term
 class Head(Frozen):
     """One attention head.
 
-    query   {match lane: expression of the asking position}; empty: every earlier position counts alike
-    key     {match lane: expression of the position asked about}; defaults to the match lanes themselves
+    query   {match lane: expression of the asking position}; empty: every earlier position
+            counts alike
+    key     {match lane: expression of the position asked about}; defaults to the match lanes
+            themselves
     value   {value lane: expression of the position asked about}
     output  {stream lane: expression of the value lanes}; defaults to the value lanes' own names
     scores  "raw": the matrix holds what is written, and GPT-2 divides the score by sqrt(d_head);
@@ -76,7 +83,9 @@ class Head(Frozen):
             fields = dict(fields)
             for given, default in (("query", "key"), ("value", "output")):
                 if default not in fields and given in fields:
-                    with suppress(ProgramError):  # what is wrong with `given` is said where it is checked
+                    with suppress(
+                        ProgramError
+                    ):  # what is wrong with `given` is said where it is checked
                         fields[default] = value_lanes(fields[given])
         return fields
 
@@ -84,7 +93,8 @@ class Head(Frozen):
 class Neuron(Frozen):
     """Adds `adds` times the positive part of `when`.
 
-    With gelu it is compiled as `sharpness * when` and `adds / sharpness`: gelu is exact only away from zero.
+    With gelu it is compiled as `sharpness * when` and `adds / sharpness`: gelu is exact only
+    away from zero.
     """
 
     when: AsAffine
@@ -96,7 +106,13 @@ class Neuron(Frozen):
     if TYPE_CHECKING:
 
         def __init__(
-            self, *, when: Term, adds: Amounts, sharpness: float = ..., name: str | None = None, source: Where = ...
+            self,
+            *,
+            when: Term,
+            adds: Amounts,
+            sharpness: float = ...,
+            name: str | None = None,
+            source: Where = ...,
         ) -> None: ...
 
     @field_validator("adds")
@@ -121,11 +137,19 @@ class MLP(Frozen):
 
     if TYPE_CHECKING:
 
-        def __init__(self, neurons: Sequence[Neuron] = ..., adds: Amounts = ..., *, source: Where = ...) -> None: ...
+        def __init__(
+            self,
+            neurons: Sequence[Neuron] = ...,
+            adds: Amounts = ...,
+            *,
+            source: Where = ...,
+        ) -> None: ...
 
     else:
 
-        def __init__(self, /, neurons: Any = (), adds: Any = NOTHING, **fields: Any) -> None:
+        def __init__(
+            self, /, neurons: Any = (), adds: Any = NOTHING, **fields: Any
+        ) -> None:
             super().__init__(neurons=neurons, adds=adds, **fields)
 
     @field_validator("adds")
@@ -143,7 +167,13 @@ class Block(Frozen):
 
     if TYPE_CHECKING:
 
-        def __init__(self, heads: Sequence[Head] = ..., mlp: MLP | None = ..., *, source: Where = ...) -> None: ...
+        def __init__(
+            self,
+            heads: Sequence[Head] = ...,
+            mlp: MLP | None = ...,
+            *,
+            source: Where = ...,
+        ) -> None: ...
 
     else:
 
@@ -173,5 +203,7 @@ def as_block(layer: object) -> object:
 
 def _direction(adds: Affine) -> Affine:
     if adds.constant:
-        raise ProgramError(f"says which lanes to add to, as {{lane: number}}; found {adds}")
+        raise ProgramError(
+            f"says which lanes to add to, as {{lane: number}}; found {adds}"
+        )
     return adds

@@ -7,8 +7,8 @@
     scratch("v"), scratch("m", "ab")  one lane, or one a label: starts at zero
     local("anchor")                   lanes inside one head only: no column of the stream
 
-Rules of this file: columns stand in the declared order; a one-hot slot is stored by name, not as a table; tables are
-evaluated when the slot is declared, so that a slot is plain data.
+Rules of this file: columns stand in the declared order; a one-hot slot is stored by name, not
+as a table; tables are evaluated when the slot is declared, so that a slot is plain data.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
-from handcraft.language.affine import Affine, Lane, Map, Named, number
 from handcraft.core.errors import ProgramError, hint, listing, printable
 from handcraft.core.frozen import Where, here
+from handcraft.language.affine import Affine, Lane, Map, Named, number
 
 MAX_N_CTX = 2**20  # positions; a longer window is refused before anything is allocated
-MAX_ONE_HOT = 2**13  # positions with a lane each; their table alone would fill a gigabyte
+MAX_ONE_HOT = (
+    2**13
+)  # positions with a lane each; their table alone would fill a gigabyte
 ONE_HOT: Literal["one-hot"] = "one-hot"
 
 Row = tuple[float, ...]  # one value a lane of the slot
@@ -39,12 +41,18 @@ def _mapping(value: object) -> object:
     return dict(value) if isinstance(value, tuple) else value
 
 
-TokenTable = Annotated[Literal["one-hot"] | tuple[tuple[str, Row], ...] | None, BeforeValidator(_pairs), PlainSerializer(_mapping)]
+TokenTable = Annotated[
+    Literal["one-hot"] | tuple[tuple[str, Row], ...] | None,
+    BeforeValidator(_pairs),
+    PlainSerializer(_mapping),
+]
 PositionTable = Literal["one-hot"] | tuple[Row, ...] | None
 
 
 class Slot(Named):
-    """A named group of lanes. `labels` is None for a slot of one lane that has the slot's own name."""
+    """A named group of lanes. `labels` is None for a slot of one lane that has the slot's own
+    name.
+    """
 
     name: str
     labels: tuple[str, ...] | None = None
@@ -57,56 +65,96 @@ class Slot(Named):
     @model_validator(mode="after")
     def _check(self) -> Slot:
         if not self.name.isidentifier():
-            raise ProgramError(f"a slot's name must be an identifier, found '{printable(self.name)}'")
-        if self.labels is not None and (not self.labels or len(set(self.labels)) < len(self.labels)):
-            raise ProgramError(f"the labels of {self.name} must be distinct and not empty, found {listing(self.labels)}")
+            raise ProgramError(
+                f"a slot's name must be an identifier, found '{printable(self.name)}'"
+            )
+        if self.labels is not None and (
+            not self.labels or len(set(self.labels)) < len(self.labels)
+        ):
+            raise ProgramError(
+                f"the labels of {self.name} must be distinct and not empty, found"
+                f" {listing(self.labels)}"
+            )
         if self.labels is None and ONE_HOT in (self.tokens, self.positions):
             raise ProgramError(f"{self.name} is one-hot, so its lanes need labels")
         for row in self._rows():
             if len(row) != len(self.lanes):
-                raise ProgramError(f"{self.name} has {len(self.lanes)} lanes, but its table has a row of {len(row)}")
-            Affine.of({}, sum(abs(value) for value in row))  # refuses what is not finite
+                raise ProgramError(
+                    f"{self.name} has {len(self.lanes)} lanes, but its table has a row"
+                    f" of {len(row)}"
+                )
+            Affine.of(
+                {}, sum(abs(value) for value in row)
+            )  # refuses what is not finite
         return self
 
     def _rows(self) -> Iterator[Row]:
-        yield from (row for _, row in self.tokens) if isinstance(self.tokens, tuple) else ()
+        yield from (
+            (row for _, row in self.tokens) if isinstance(self.tokens, tuple) else ()
+        )
         yield from self.positions if isinstance(self.positions, tuple) else ()
 
     def __hash__(self) -> int:
         return hash(self.name)
 
-    def __iter__(self) -> Iterator[Lane]:  # type: ignore[override]  # pydantic's own iterates over fields
+    # pydantic's own iterates over fields
+    def __iter__(self) -> Iterator[Lane]:  # type: ignore[override]
         return iter(self.lanes)
 
     @cached_property
     def lanes(self) -> tuple[Lane, ...]:
         """Its lanes, in column order."""
         labels: tuple[str | None, ...] = (None,) if self.labels is None else self.labels
-        return tuple(Lane.model_construct(slot=self.name, label=label, local=self.local) for label in labels)
+        return tuple(
+            Lane.model_construct(slot=self.name, label=label, local=self.local)
+            for label in labels
+        )
 
     def expression(self) -> Affine | Map:
-        return self.lanes[0].expression() if self.labels is None else Map.identity(self.lanes)
+        return (
+            self.lanes[0].expression()
+            if self.labels is None
+            else Map.identity(self.lanes)
+        )
 
     def __getitem__(self, label: object) -> Lane:
         """The lane of this label: `t["a"]`, `p[3]`. Raises ProgramError with the nearest label."""
         known = self.labels or ()
         if str(label) not in known:
-            has = f"its lanes are {listing(known)}" if known else f"it is one lane, written {self.name}"
+            has = (
+                f"its lanes are {listing(known)}"
+                if known
+                else f"it is one lane, written {self.name}"
+            )
             message = f"{self.name} has no lane '{printable(str(label))}'; {has}"
             raise ProgramError(message + hint(str(label), known), (), here())
         return Lane.model_construct(slot=self.name, label=str(label), local=self.local)
 
     @property
     def previous(self) -> Map:
-        """Of a one-hot position slot: the position before. Lane j is read from lane j + 1; position 0 has none."""
+        """Of a one-hot position slot: the position before. Lane j is read from lane j + 1;
+        position 0 has none.
+        """
         if self.positions != ONE_HOT:
-            raise ProgramError(f"only a one-hot position slot has a previous position, {self.name} is not one", (), here())
-        return Map.of((lane, after.expression()) for lane, after in zip(self.lanes, self.lanes[1:], strict=False))
+            raise ProgramError(
+                f"only a one-hot position slot has a previous position, {self.name} is"
+                " not one",
+                (),
+                here(),
+            )
+        return Map.of(
+            (lane, after.expression())
+            for lane, after in zip(self.lanes, self.lanes[1:], strict=False)
+        )
 
     @property
     def n_ctx(self) -> int | None:
         """The number of positions its table covers, None where it has no table of positions."""
-        return None if self.positions is None else len(self.lanes if self.positions == ONE_HOT else self.positions)
+        return (
+            None
+            if self.positions is None
+            else len(self.lanes if self.positions == ONE_HOT else self.positions)
+        )
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
@@ -124,13 +172,18 @@ class Slot(Named):
         yield from _cells(range(self.n_ctx or 0), self.lanes, self.positions)
 
 
-def _cells(keys: Sequence[Any], lanes: tuple[Lane, ...], table: object) -> Iterator[tuple[Any, Lane, float]]:
+def _cells(
+    keys: Sequence[Any], lanes: tuple[Lane, ...], table: object
+) -> Iterator[tuple[Any, Lane, float]]:
     if table == ONE_HOT:
         yield from ((key, lane, 1.0) for key, lane in zip(keys, lanes, strict=True))
     elif isinstance(table, tuple):
         rows = (row[1] if isinstance(row[0], str) else row for row in table)
         yield from (
-            (key, lane, value) for key, row in zip(keys, rows, strict=True) for lane, value in zip(lanes, row, strict=True) if value
+            (key, lane, value)
+            for key, row in zip(keys, rows, strict=True)
+            for lane, value in zip(lanes, row, strict=True)
+            if value
         )
 
 
@@ -140,12 +193,18 @@ def position(n_ctx: int, /, *, name: str = "position", **lanes: Values) -> Slot:
     if not lanes:
         if n_ctx > MAX_ONE_HOT:
             message = (
-                f"a lane for each of {n_ctx} positions is more than {MAX_ONE_HOT}; hold the position itself: position(n, p=...)"
+                f"a lane for each of {n_ctx} positions is more than {MAX_ONE_HOT}; hold"
+                " the position itself: position(n, p=...)"
             )
             raise ProgramError(message, (), here())
         return Slot(name=name, labels=tuple(map(str, range(n_ctx))), positions=ONE_HOT)
-    columns = [_column(f"{name}:{label}", values, range(n_ctx)) for label, values in lanes.items()]
-    return Slot(name=name, labels=tuple(lanes), positions=tuple(zip(*columns, strict=True)))
+    columns = [
+        _column(f"{name}:{label}", values, range(n_ctx))
+        for label, values in lanes.items()
+    ]
+    return Slot(
+        name=name, labels=tuple(lanes), positions=tuple(zip(*columns, strict=True))
+    )
 
 
 def token(tokens: Iterable[str], /, *, name: str = "token", **lanes: Values) -> Slot:
@@ -153,8 +212,14 @@ def token(tokens: Iterable[str], /, *, name: str = "token", **lanes: Values) -> 
     known = tuple(tokens)
     if not lanes:
         return Slot(name=name, labels=known, tokens=ONE_HOT)
-    columns = [_column(f"{name}:{label}", values, known) for label, values in lanes.items()]
-    return Slot(name=name, labels=tuple(lanes), tokens=tuple(zip(known, zip(*columns, strict=True), strict=True)))
+    columns = [
+        _column(f"{name}:{label}", values, known) for label, values in lanes.items()
+    ]
+    return Slot(
+        name=name,
+        labels=tuple(lanes),
+        tokens=tuple(zip(known, zip(*columns, strict=True), strict=True)),
+    )
 
 
 def slot(
@@ -165,43 +230,81 @@ def slot(
     position: Sequence[float | Sequence[float]] | None = None,
     labels: Iterable[str] | None = None,
 ) -> Slot:
-    """Any function of the token, of the position, or the sum of both: tables of a number, or of one a label."""
+    """Any function of the token, of the position, or the sum of both: tables of a number, or of
+    one a label.
+    """
     if not isinstance(token, Mapping | None):
-        raise ProgramError(f"token= takes a table {{token: number}}, found {type(token).__name__}", (name,), here())
-    if position is not None and (not isinstance(position, Sequence) or isinstance(position, str)):
-        raise ProgramError(f"position= takes a list of one number a position, found {type(position).__name__}", (name,), here())
+        raise ProgramError(
+            f"token= takes a table {{token: number}}, found {type(token).__name__}",
+            (name,),
+            here(),
+        )
+    if position is not None and (
+        not isinstance(position, Sequence) or isinstance(position, str)
+    ):
+        raise ProgramError(
+            "position= takes a list of one number a position, found"
+            f" {type(position).__name__}",
+            (name,),
+            here(),
+        )
     _check_n_ctx(1 if position is None else len(position))
     return Slot(
         name=name,
         labels=None if labels is None else tuple(labels),
-        tokens=None if token is None else tuple((key, _row(name, value)) for key, value in token.items()),
-        positions=None if position is None else tuple(_row(name, value) for value in position),
+        tokens=(
+            None
+            if token is None
+            else tuple((key, _row(name, value)) for key, value in token.items())
+        ),
+        positions=(
+            None if position is None else tuple(_row(name, value) for value in position)
+        ),
     )
 
 
-def scratch(name: str, labels: Iterable[str] | None = None, /, *, reuse: Slot | None = None) -> Slot:
+def scratch(
+    name: str, labels: Iterable[str] | None = None, /, *, reuse: Slot | None = None
+) -> Slot:
     """Lanes that start at zero, for heads and neurons to write into: one lane, or one a label.
 
-    reuse  an earlier scratch slot whose columns it takes over, once a rule has erased them (recipes.erase)
+    reuse  an earlier scratch slot whose columns it takes over, once a rule has erased them
+           (recipes.erase)
     """
     taken = None if reuse is None else reuse.name
-    return Slot(name=name, labels=None if labels is None else tuple(labels), reuse=taken)
+    return Slot(
+        name=name, labels=None if labels is None else tuple(labels), reuse=taken
+    )
 
 
 def local(name: str, labels: Iterable[str] | None = None, /) -> Slot:
-    """Lanes that exist inside one head only: they take a column of its query, key and value, none of the stream."""
+    """Lanes that exist inside one head only: they take a column of its query, key and value,
+    none of the stream.
+    """
     return Slot(name=name, labels=None if labels is None else tuple(labels), local=True)
 
 
 def _check_n_ctx(n_ctx: object) -> None:
-    if not isinstance(n_ctx, int) or isinstance(n_ctx, bool) or not 1 <= n_ctx <= MAX_N_CTX:
-        raise ProgramError(f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found {n_ctx!r}", (), here())
+    if (
+        not isinstance(n_ctx, int)
+        or isinstance(n_ctx, bool)
+        or not 1 <= n_ctx <= MAX_N_CTX
+    ):
+        raise ProgramError(
+            f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found {n_ctx!r}",
+            (),
+            here(),
+        )
 
 
 def _column(lane: str, values: Values, keys: Sequence[Any]) -> list[float]:
     found = [values(key) for key in keys] if callable(values) else list(values)
     if len(found) != len(keys):
-        raise ProgramError(f"{lane} has {len(found)} values for {len(keys)} rows of the table", (), here())
+        raise ProgramError(
+            f"{lane} has {len(found)} values for {len(keys)} rows of the table",
+            (),
+            here(),
+        )
     return [number(value, f"{lane} takes a number") for value in found]
 
 

@@ -1,7 +1,8 @@
 """The contexts of a program: how many there are, and how to draw them.
 
-A claim on endings speaks of every context of every length up to n_ctx; a claim on prompts speaks of the texts of
-its regular language. Rules of this file: counts are exact integers; hypothesis is imported only when drawing.
+A claim on endings speaks of every context of every length up to n_ctx; a claim on prompts
+speaks of the texts of its regular language. Rules of this file: counts are exact integers;
+hypothesis is imported only when drawing.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from handcraft.claims.kinds import Answers, Claim
-from handcraft.program.program import Program
 from handcraft.core.vocabulary import Vocabulary
+from handcraft.program.program import Program
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -33,7 +34,9 @@ def count_domain(claim: Claim, vocabulary: Vocabulary, n_ctx: int) -> int:
 
 
 def token_contexts(vocabulary: Sequence[str], n_ctx: int) -> SearchStrategy[list[str]]:
-    """Contexts of any tokens, of 1 to n_ctx, as hypothesis draws lengths; they shrink towards short ones of the first token."""
+    """Contexts of any tokens, of 1 to n_ctx, as hypothesis draws lengths; they shrink towards
+    short ones of the first token.
+    """
     from hypothesis import strategies as st
 
     def of_length(n: int) -> SearchStrategy[list[str]]:
@@ -52,10 +55,14 @@ def prompts(claim: Answers, n_ctx: int, vocabulary: Vocabulary) -> SearchStrateg
 
 
 def contexts(program: Program) -> SearchStrategy[list[str]]:
-    """Contexts of a program as lists of tokens: prompts of its domain, or any tokens up to n_ctx."""
+    """Contexts of a program as lists of tokens: prompts of its domain, or any tokens up to
+    n_ctx.
+    """
     if isinstance(program.claim, Answers):
         vocabulary = Vocabulary(program.vocabulary)
-        return prompts(program.claim, program.n_ctx, vocabulary).map(lambda text: list(vocabulary.split(text)))
+        return prompts(program.claim, program.n_ctx, vocabulary).map(
+            lambda text: list(vocabulary.split(text))
+        )
     return token_contexts(program.vocabulary, program.n_ctx)
 
 
@@ -67,14 +74,20 @@ def first_context(
     shrink: bool = True,
     random: Random | None = None,
 ) -> list[str] | None:
-    """The first context that hypothesis draws with this property, made as small as it can; None where none is drawn."""
+    """The first context that hypothesis draws with this property, made as small as it can; None
+    where none is drawn.
+    """
     from hypothesis import HealthCheck, Phase, find, settings
     from hypothesis.errors import NoSuchExample
 
     options = settings(
-        max_examples=examples, database=None, derandomize=True, deadline=None,
-        suppress_health_check=list(HealthCheck), phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
-    )  # fmt: skip
+        max_examples=examples,
+        database=None,
+        derandomize=True,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
+    )
     with contextlib.suppress(NoSuchExample):
         found: list[str] = find(strategy, condition, settings=options, random=random)
         return found

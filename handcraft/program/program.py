@@ -1,8 +1,9 @@
 """Program: the slots, the layers and the claim, checked against each other.
 
-Here the rules meet, so here is checked what no rule can know alone: that every lane exists, that a query and its
-key speak of the same space, that tables agree on the window and the vocabulary. Every error carries the path to
-the rule, `aab > layers[0] > query`, and its file and line. A Program is plain data and round-trips through JSON.
+Here the rules meet, so here is checked what no rule can know alone: that every lane exists,
+that a query and its key speak of the same space, that tables agree on the window and the
+vocabulary. Every error carries the path to the rule, `aab > layers[0] > query`, and its file
+and line. A Program is plain data and round-trips through JSON.
 
 Rules of this file: a program that was accepted compiles; nothing here computes a weight.
 """
@@ -17,33 +18,42 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from handcraft.language.affine import Lane
 from handcraft.claims.checks import check_claim
 from handcraft.claims.kinds import Claim, Residual, as_claim
-from handcraft.program.check_lanes import rule_problems, unknown_lanes
 from handcraft.core.errors import ProgramError, hint, printable
-from handcraft.sequence.expression import Expression
-from handcraft.program.layout import Layout
-from handcraft.program.direct_path import leak_problem
-from handcraft.program.check_reuse import reuse_problems
-from handcraft.language.rules import MLP, Block, Head, Layer, Neuron, as_block
-from handcraft.language.slots import MAX_N_CTX, Slot
 from handcraft.core.frozen import NAME, Frozen, Source, Where, here, reading
 from handcraft.core.vocabulary import Vocabulary
+from handcraft.language.affine import Lane
+from handcraft.language.rules import MLP, Block, Head, Layer, Neuron, as_block
+from handcraft.language.slots import MAX_N_CTX, Slot
+from handcraft.program.check_lanes import rule_problems, unknown_lanes
+from handcraft.program.check_reuse import reuse_problems
+from handcraft.program.direct_path import leak_problem
+from handcraft.program.layout import Layout
+from handcraft.sequence.expression import Expression
 
 if TYPE_CHECKING:
     from handcraft.model import Model
 
-MAX_BYTES = 2**30  # a program that would need more memory than this for its weights is refused
+MAX_BYTES = (
+    2**30
+)  # a program that would need more memory than this for its weights is refused
 
 
 def _blocks(layers: object) -> object:
     if isinstance(layers, Head | MLP | Neuron | Block):
         raise ProgramError("a single layer is written (layer,)")
-    blocks = tuple(map(as_block, layers)) if isinstance(layers, Sequence) and not isinstance(layers, str) else layers
+    blocks = (
+        tuple(map(as_block, layers))
+        if isinstance(layers, Sequence) and not isinstance(layers, str)
+        else layers
+    )
     for i, block in enumerate(blocks if isinstance(blocks, tuple) else ()):
         if not isinstance(block, Block | Mapping):
-            raise ProgramError(f"layer {i} must be a Head, an MLP or a Block, found {type(block).__name__}")
+            raise ProgramError(
+                f"layer {i} must be a Head, an MLP or a Block, found"
+                f" {type(block).__name__}"
+            )
     return blocks
 
 
@@ -58,12 +68,13 @@ class Program(Frozen):
 
     embedding   the slots; their order is the order of the columns
     layers      heads, MLPs and blocks; a bare head or MLP is a block of one
-    claim       what must be predicted (handcraft.claims.kinds), or an expression or function context -> token or None
+    claim       what must be predicted (handcraft.claims.kinds), or an expression or function
+                context -> token or None
     vocabulary  the tokens; inferred from the slots' tables, in their order
     n_ctx       the context window; inferred from the slots' tables
     activation  of every neuron: "gelu" (GPT-2's tanh form) or "relu"
-    causal      False lets every position see the whole sequence, for tagging; the claim then holds at every position
-                (`last` and `each` in handcraft.claims.kinds)
+    causal      False lets every position see the whole sequence, for tagging; the claim then
+                holds at every position (`last` and `each` in handcraft.claims.kinds)
     d_head      the least width of a head; a power of 4 makes ties between folded scores exact
 
     Raises ProgramError, which says where, what was found and what would work.
@@ -72,7 +83,9 @@ class Program(Frozen):
     name: str = "program"
     embedding: Annotated[tuple[Slot, ...], BeforeValidator(_slots)]
     layers: Annotated[tuple[Block, ...], BeforeValidator(_blocks)] = ()
-    claim: Annotated[Annotated[Claim, Field(discriminator="kind")] | None, BeforeValidator(as_claim)] = None
+    claim: Annotated[
+        Annotated[Claim, Field(discriminator="kind")] | None, BeforeValidator(as_claim)
+    ] = None
     vocabulary: tuple[str, ...] = ()
     n_ctx: int = 0
     activation: Literal["gelu", "relu"] = "gelu"
@@ -102,29 +115,44 @@ class Program(Frozen):
         def __init__(self, /, **fields: Any) -> None:
             fields.setdefault("source", here())
             fields.setdefault(
-                "name", program_name(Path(fields["source"].file).stem if isinstance(fields["source"], Source) else "")
+                "name",
+                program_name(
+                    Path(fields["source"].file).stem
+                    if isinstance(fields["source"], Source)
+                    else ""
+                ),
             )
             try:
                 super().__init__(**fields)
             except ProgramError as error:
                 path = error.path[1:] if error.path[:1] == ("Program",) else error.path
-                raise ProgramError(error.message, (printable(str(fields["name"])), *path), error.source) from None
+                raise ProgramError(
+                    error.message, (printable(str(fields["name"])), *path), error.source
+                ) from None
 
     @model_validator(mode="before")
     @classmethod
     def _infer(cls, fields: Any) -> Any:
         """Fill in the vocabulary and the window from the tables of the slots."""
         slots = fields.get("embedding") if isinstance(fields, Mapping) else None
-        if not isinstance(slots, Sequence) or not all(isinstance(slot, Slot) for slot in slots):
+        if not isinstance(slots, Sequence) or not all(
+            isinstance(slot, Slot) for slot in slots
+        ):
             return fields
         named = dict.fromkeys(token for slot in slots for token in slot.vocabulary)
         windows = {slot.name: slot.n_ctx for slot in slots if slot.n_ctx is not None}
         fields = dict(fields)
         given = fields.get("vocabulary") or named
         if isinstance(given, set | frozenset):
-            raise ProgramError("a set has no order, and the ids of the tokens are their places: pass a list", ("vocabulary",))
+            raise ProgramError(
+                "a set has no order, and the ids of the tokens are their places: pass a"
+                " list",
+                ("vocabulary",),
+            )
         fields["vocabulary"] = tuple(given) if isinstance(given, Iterable) else given
-        fields["n_ctx"] = fields["n_ctx"] if "n_ctx" in fields else next(iter(windows.values()), 0)
+        fields["n_ctx"] = (
+            fields["n_ctx"] if "n_ctx" in fields else next(iter(windows.values()), 0)
+        )
         return fields
 
     @model_validator(mode="after")
@@ -136,21 +164,39 @@ class Program(Frozen):
         self._check_memory()
         for i, problem in reuse_problems(self.embedding, self.layers):
             raise ProgramError(problem, (f"embedding[{i}]",), self.embedding[i].source)
-        if (leaking := leak_problem(self.embedding, self.layers, self.vocabulary)) is not None:
+        if (
+            leaking := leak_problem(self.embedding, self.layers, self.vocabulary)
+        ) is not None:
             raise ProgramError(leaking, ("embedding",), self.source)
         self._check_claim()
         return self
 
     def _check_name_and_sizes(self) -> None:
         if not NAME.fullmatch(self.name):
-            raise ProgramError(f"a name is made of letters, digits, _ . and -, found '{printable(self.name)}'", ("name",))
+            raise ProgramError(
+                "a name is made of letters, digits, _ . and -, found"
+                f" '{printable(self.name)}'",
+                ("name",),
+            )
         if not 1 <= self.n_ctx <= MAX_N_CTX:
-            found = f"found {self.n_ctx}" if self.n_ctx else "no slot has a table of positions: pass n_ctx="
-            raise ProgramError(f"the context window must be 1 to {MAX_N_CTX}; {found}", ("n_ctx",))
+            found = (
+                f"found {self.n_ctx}"
+                if self.n_ctx
+                else "no slot has a table of positions: pass n_ctx="
+            )
+            raise ProgramError(
+                f"the context window must be 1 to {MAX_N_CTX}; {found}", ("n_ctx",)
+            )
         if self.d_head is not None and not 1 <= self.d_head <= MAX_N_CTX:
-            raise ProgramError(f"must be at least 1 and at most {MAX_N_CTX}, found {self.d_head}", ("d_head",))
+            raise ProgramError(
+                f"must be at least 1 and at most {MAX_N_CTX}, found {self.d_head}",
+                ("d_head",),
+            )
         if not self.vocabulary:
-            raise ProgramError("no slot has a table of tokens: add token(...) or pass vocabulary=", ("embedding",))
+            raise ProgramError(
+                "no slot has a table of tokens: add token(...) or pass vocabulary=",
+                ("embedding",),
+            )
         Vocabulary(self.vocabulary)
 
     def _check_slots(self) -> None:
@@ -158,28 +204,58 @@ class Program(Frozen):
         for i, slot in enumerate(self.embedding):
             path = (f"embedding[{i}]",)
             if slot.name in seen:
-                raise ProgramError(f"the slot {slot.name} is declared twice; give one of them another name", path, slot.source)
+                raise ProgramError(
+                    f"the slot {slot.name} is declared twice; give one of them another"
+                    " name",
+                    path,
+                    slot.source,
+                )
             seen.add(slot.name)
             if slot.local:
-                raise ProgramError(f"{slot.name} is local to a head and has no column; use scratch(...)", path, slot.source)
+                raise ProgramError(
+                    f"{slot.name} is local to a head and has no column; use"
+                    " scratch(...)",
+                    path,
+                    slot.source,
+                )
             if slot.n_ctx is not None and slot.n_ctx != self.n_ctx:
-                message = f"{slot.name} has {slot.n_ctx} positions, but the window is {self.n_ctx}"
+                message = (
+                    f"{slot.name} has {slot.n_ctx} positions, but the window is"
+                    f" {self.n_ctx}"
+                )
                 raise ProgramError(message, path, slot.source)
-            unknown = [token for token in slot.vocabulary if token not in self.vocabulary]
+            unknown = [
+                token for token in slot.vocabulary if token not in self.vocabulary
+            ]
             if unknown:
-                message = f"{slot.name} names the token '{printable(unknown[0])}', which is not in the vocabulary"
-                raise ProgramError(message + hint(unknown[0], self.vocabulary), path, slot.source)
+                message = (
+                    f"{slot.name} names the token '{printable(unknown[0])}', which is"
+                    " not in the vocabulary"
+                )
+                raise ProgramError(
+                    message + hint(unknown[0], self.vocabulary), path, slot.source
+                )
         if not any(slot.tokens for slot in self.embedding):
-            raise ProgramError("no slot depends on the token, so every logit would be 0: add token(...)", ("embedding",))
+            raise ProgramError(
+                "no slot depends on the token, so every logit would be 0: add"
+                " token(...)",
+                ("embedding",),
+            )
 
     def _check_memory(self) -> None:
         layout = self.layout
         inner = sum(len(block.mlp.neurons) for block in self.layers if block.mlp)
-        cells = layout.n_embd * (len(self.vocabulary) + self.n_ctx + 4 * layout.n_embd * len(self.layers) + 2 * inner)
+        cells = layout.n_embd * (
+            len(self.vocabulary)
+            + self.n_ctx
+            + 4 * layout.n_embd * len(self.layers)
+            + 2 * inner
+        )
         if cells * 16 > MAX_BYTES:
             raise ProgramError(
-                f"the weights would need {cells * 16 / 2**30:.1f} GB ({layout.n_embd} columns, window {self.n_ctx}); "
-                f"at most {MAX_BYTES / 2**30:.0f} GB is allowed: use fewer lanes or a shorter window",
+                f"the weights would need {cells * 16 / 2**30:.1f} GB ({layout.n_embd}"
+                f" columns, window {self.n_ctx}); at most {MAX_BYTES / 2**30:.0f} GB is"
+                " allowed: use fewer lanes or a shorter window",
                 ("n_ctx",),
             )
 
@@ -187,22 +263,39 @@ class Program(Frozen):
         if self.claim is None:
             return
         if isinstance(self.claim, Residual):
-            for problem in unknown_lanes([Lane.parse(self.claim.lane)], {str(lane): lane for lane in self.layout.column}):
+            for problem in unknown_lanes(
+                [Lane.parse(self.claim.lane)],
+                {str(lane): lane for lane in self.layout.column},
+            ):
                 raise ProgramError(problem, ("claim",), self.claim.source)
-        check_claim(self.claim, Vocabulary(self.vocabulary), self.n_ctx, causal=self.causal)
+        check_claim(
+            self.claim, Vocabulary(self.vocabulary), self.n_ctx, causal=self.causal
+        )
 
     @classmethod
     def from_data(cls, fields: object) -> Program:
-        """The program of what `model_dump` gave. Raises ProgramError for anything else: the data may be anyone's."""
+        """The program of what `model_dump` gave. Raises ProgramError for anything else: the
+        data may be anyone's.
+        """
         if not isinstance(fields, Mapping):
-            raise ProgramError(f"'program' must be of type dict, found {printable(repr(fields))[:60]}")
+            raise ProgramError(
+                f"'program' must be of type dict, found {printable(repr(fields))[:60]}"
+            )
         with reading():
             try:
                 return cls(**{str(key): value for key, value in fields.items()})
             except ProgramError:
                 raise
-            except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
-                raise ProgramError(f"not the rules of a program: {type(error).__name__}") from None
+            except (
+                ValueError,
+                TypeError,
+                AttributeError,
+                KeyError,
+                RecursionError,
+            ) as error:
+                raise ProgramError(
+                    f"not the rules of a program: {type(error).__name__}"
+                ) from None
 
     @cached_property
     def layout(self) -> Layout:
@@ -210,13 +303,17 @@ class Program(Frozen):
         return Layout.of(self.embedding, self.layers, self.d_head)
 
     def build(self, dtype: str = "float32") -> Model:
-        """The model of these rules: real weights that run. The one import that points up, for the author's comfort."""
+        """The model of these rules: real weights that run. The one import that points up, for
+        the author's comfort.
+        """
         from handcraft.model import Model
 
         return Model.of(self, dtype)
 
 
 def program_name(stem: str) -> str:
-    """The name of a program from that of its file: other characters than a name may have become _."""
+    """The name of a program from that of its file: other characters than a name may have become
+    _.
+    """
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", stem)
     return name if NAME.fullmatch(name) else "program"

@@ -18,15 +18,16 @@
     certifying.py   a proof as a file, and a file as a proof
     checker/        whether such a file holds, without the prover
 
-Rules of this package: the claim is asked in plain Python, the model through its weights; neither knows the other.
-A tie is not an answer: a prediction is right where its margin is above zero.
+Rules of this package: the claim is asked in plain Python, the model through its weights;
+neither knows the other. A tie is not an answer: a prediction is right where its margin is above
+zero.
 """
 
 from __future__ import annotations
 
-from handcraft.proof.verify import METHODS as METHODS
-from handcraft.proof.verify import verify as verify
 from handcraft.proof.report import Counterexample as Counterexample
 from handcraft.proof.report import Report as Report
 from handcraft.proof.task import Budget as Budget
 from handcraft.proof.task import Spread as Spread
+from handcraft.proof.verify import METHODS as METHODS
+from handcraft.proof.verify import verify as verify

@@ -1,7 +1,9 @@
-"""A proof as a file, and a file as a proof: what `handcraft verify` does with --certificate and --check.
+"""A proof as a file, and a file as a proof: what `handcraft verify` does with --certificate and
+--check.
 
-Either way the checker's word decides, and the gate is asked, as in a run without a file. Rules of this file: it
-connects the prover, the checker and the report; neither of the two knows the other's bounds.
+Either way the checker's word decides, and the gate is asked, as in a run without a file. Rules
+of this file: it connects the prover, the checker and the report; neither of the two knows the
+other's bounds.
 """
 
 from __future__ import annotations
@@ -13,34 +15,46 @@ from pathlib import Path
 
 from handcraft.core.errors import ProgramError
 from handcraft.model import Model
-from handcraft.proof.prover.network import Undecided
-from handcraft.proof.prove import gated, recorded, too_large, uncollected
 from handcraft.proof.checker import Rejected, check, read_certificate, write_certificate
-from handcraft.proof.verify import report_of, silent
+from handcraft.proof.prove import gated, recorded, too_large, uncollected
+from handcraft.proof.prover.network import Undecided
 from handcraft.proof.report import Report
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Budget, Outcome, Progress, Task
+from handcraft.proof.verify import report_of, silent
 
 
-def certify(model: Model, path: Path, progress: Progress, seconds: float = math.inf) -> Report:
+def certify(
+    model: Model, path: Path, progress: Progress, seconds: float = math.inf
+) -> Report:
     """Prove the claim and write the certificate. Where it is not proved nothing is written."""
     start = time.monotonic()
     task = _task(model, progress, start + seconds)
     try:
         certificate, found = recorded(task)
     except Undecided as why:
-        outcome = Outcome(Tally(), decided=False, reason=f"no certificate was written: {why}")
+        outcome = Outcome(
+            Tally(), decided=False, reason=f"no certificate was written: {why}"
+        )
     except (MemoryError, RecursionError) as error:
-        outcome = Outcome(Tally(), decided=False, reason=f"no certificate was written: {too_large(error)}")
+        outcome = Outcome(
+            Tally(),
+            decided=False,
+            reason=f"no certificate was written: {too_large(error)}",
+        )
     else:
         outcome = gated(task, found)
     if outcome.proved:
-        write_certificate(path, replace(certificate, seconds=round(time.monotonic() - start, 3)))
+        write_certificate(
+            path, replace(certificate, seconds=round(time.monotonic() - start, 3))
+        )
     return report_of(task, "certificate", outcome, time.monotonic() - start)
 
 
 def check_certificate(model: Model, path: Path, progress: Progress = silent) -> Report:
-    """Whether a certificate holds of a model, as a report. Raises ProgramError for a file that is no certificate."""
+    """Whether a certificate holds of a model, as a report. Raises ProgramError for a file that
+    is no certificate.
+    """
     start, method = time.monotonic(), "checked certificate"
     task = _task(model, progress, math.inf)
     certificate = read_certificate(path)
@@ -49,10 +63,17 @@ def check_certificate(model: Model, path: Path, progress: Progress = silent) -> 
             found = check(model, certificate)
         outcome = gated(task, found)
     except Rejected as why:
-        rejected = Outcome(Tally(), decided=False, reason=f"the certificate is rejected: {why}")
-        return replace(report_of(task, method, rejected, time.monotonic() - start), verdict="rejected")
+        rejected = Outcome(
+            Tally(), decided=False, reason=f"the certificate is rejected: {why}"
+        )
+        return replace(
+            report_of(task, method, rejected, time.monotonic() - start),
+            verdict="rejected",
+        )
     except (MemoryError, RecursionError) as error:
-        outcome = Outcome(Tally(), decided=False, reason=f"it is not decided: {too_large(error)}")
+        outcome = Outcome(
+            Tally(), decided=False, reason=f"it is not decided: {too_large(error)}"
+        )
     return report_of(task, method, outcome, time.monotonic() - start)
 
 
@@ -60,5 +81,7 @@ def _task(model: Model, progress: Progress, deadline: float) -> Task:
     """What is proved. Raises ProgramError where there is no claim."""
     claim = model.program.claim if model.program else None
     if claim is None:
-        raise ProgramError("has no claim to verify; pass claim= to Program", (model.name,))
+        raise ProgramError(
+            "has no claim to verify; pass claim= to Program", (model.name,)
+        )
     return Task(model, claim, Budget(), deadline, progress)

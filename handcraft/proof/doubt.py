@@ -1,23 +1,28 @@
-"""How far rounding can move a logit: two orders of summation give two numbers, and a margin may lie between them.
+"""How far rounding can move a logit: two orders of summation give two numbers, and a margin may
+lie between them.
 
     Doubt(model).margins          a bound for every context at once: no margin moves by more
-    Doubt(model).last(ids)        the stream and the logits after some contexts, each with a bound of its own
+    Doubt(model).last(ids)        the stream and the logits after some contexts, each with a
+                                  bound of its own
 
-Every number is followed as c (its value in float64), e (how far the model's own float is from it, whatever the order of
-its additions, with or without fused multiply-add) and g (it is a multiple of 2^g, where it is known to the last bit):
+Every number is followed as c (its value in float64), e (how far the model's own float is from
+it, whatever the order of its additions, with or without fused multiply-add) and g (it is a
+multiple of 2^g, where it is known to the last bit):
 
-    x W + b         e |W|, and gamma_k (|x| |W| + |b|) for k terms that are not zero; no rounding where every term is
+    x W + b         e |W|, and gamma_k (|x| |W| + |b|) for k terms that are not zero; no
+    rounding where every term is
                     a multiple of 2^g and their sizes sum up to at most 2^(p + g)
-    attention       weights exp(s_j) off by a factor exp(w_j): sum_j exp(s_j) |exp(w_j) - 1| |v_j - z| / sum_j exp(s_j),
-                    and never more than the values are apart
+    attention       weights exp(s_j) off by a factor exp(w_j): sum_j exp(s_j) |exp(w_j) - 1|
+                    |v_j - z| / sum_j exp(s_j), and never more than the values are apart
     gelu            1.13 e and 16 roundings, none from 8 on and below -8, where it is x and 0
-    layer norm      |e|_2 over the deviation, which the norm's slope cannot pass, and its own roundings
+    layer norm      |e|_2 over the deviation, which the norm's slope cannot pass, and its own
+                    roundings
 
-For all contexts at once c is the greatest size instead of the value, and what depends on the value is taken at its
-worst. Where arithmetic is exact, both are 0: then a margin is what it is.
+For all contexts at once c is the greatest size instead of the value, and what depends on the
+value is taken at its worst. Where arithmetic is exact, both are 0: then a margin is what it is.
 
-Rules of this file: weights only; bounds are generous and rounded up, never down. Source: Higham, "Accuracy and Stability
-of Numerical Algorithms", 2002, chapter 3.
+Rules of this file: weights only; bounds are generous and rounded up, never down. Source:
+Higham, "Accuracy and Stability of Numerical Algorithms", 2002, chapter 3.
 """
 
 from __future__ import annotations
@@ -36,14 +41,18 @@ from handcraft.model import Model
 from handcraft.proof.prover.zonotope import GELU_ERROR, LIPSCHITZ, grid
 
 UNKNOWN = -np.inf  # the grid of a number that is not known to the last bit
-SATURATED = 8.0  # from here on gelu is x, and below minus this it is 0, in float32 and float64
+SATURATED = (
+    8.0  # from here on gelu is x, and below minus this it is 0, in float32 and float64
+)
 EXP = 16.0  # roundings of exp, and of the division after it
 CELLS = 2**22  # of the largest array that contexts are followed in, all at once
 
 
 @dataclass(frozen=True, eq=False)
 class Near:
-    """Numbers, or their greatest sizes; how far off the model's can be; of what power of two they are multiples."""
+    """Numbers, or their greatest sizes; how far off the model's can be; of what power of two
+    they are multiples.
+    """
 
     c: Array  # [..., lanes]
     e: Array
@@ -69,20 +78,30 @@ class Doubt:
     @cached_property
     def overflows(self) -> str | None:
         """The first number that could overflow: see handcraft.core.bounds."""
-        return overflow(self.model.weights, self.model.n_head, self.model.activation, self.model.epsilon)
+        return overflow(
+            self.model.weights,
+            self.model.n_head,
+            self.model.activation,
+            self.model.epsilon,
+        )
 
     @cached_property
     def _everywhere(self) -> tuple[float, float]:  # of a lane in the end, of a logit
         if self.overflows is not None:
             return math.inf, math.inf
         with np.errstate(all="ignore"):
-            worst = [float(np.max(4 * x.e, initial=0.0)) for x in _Everywhere(self.model).run()]
+            worst = [
+                float(np.max(4 * x.e, initial=0.0))
+                for x in _Everywhere(self.model).run()
+            ]
         lane, logit = (math.inf if math.isnan(error) else error for error in worst)
         return lane, logit
 
     @property
     def margins(self) -> float:
-        """How far two passes can be apart in a difference of logits, whatever the context; 0 where all is exact."""
+        """How far two passes can be apart in a difference of logits, whatever the context; 0
+        where all is exact.
+        """
         return 2 * self._everywhere[1]
 
     @property
@@ -95,8 +114,14 @@ class Doubt:
         """The same of a probability, which is computed in float64."""
         return chance(self.margins)
 
-    def last(self, ids: Array) -> Iterator[tuple[slice, Near, Near]]:  # [n, n_seq] -> [some, n_embd], [some, n_vocab]
-        """The stream and the logits after each context, some at a time; `e` holds for every pass, and may be infinite."""
+    def last(
+        self, ids: Array
+    ) -> Iterator[
+        tuple[slice, Near, Near]
+    ]:  # [n, n_seq] -> [some, n_embd], [some, n_vocab]
+        """The stream and the logits after each context, some at a time; `e` holds for every
+        pass, and may be infinite.
+        """
         width = max(self.model.n_embd, *(x.size for x in _inner(self.model.weights)), 1)
         cells = ids.shape[1] * max(width * 3, ids.shape[1] * self.model.n_embd)
         some = max(1, CELLS // cells)
@@ -113,7 +138,9 @@ def chance(margin: float) -> float:
 
 
 def _last(x: Near) -> Near:  # [n, n_seq, lanes] -> [n, lanes]
-    """After the last token; twice the error, that of the model's pass and that of ours, infinite where it is none."""
+    """After the last token; twice the error, that of the model's pass and that of ours,
+    infinite where it is none.
+    """
     c, e = x.c[:, -1], 2 * x.e[:, -1]
     good = np.isfinite(c) & np.isfinite(e)
     return Near(np.where(np.isfinite(c), c, 0.0), np.where(good, e, np.inf), x.g[:, -1])
@@ -134,7 +161,12 @@ class _Pass:
     def __init__(self, model: Model) -> None:
         self.model, self.weights, self.n_head = model, model.weights, model.n_head
         info = np.finfo(model.weights["wte"].dtype)
-        self.u, self.tiny, self.digits, self.floor = float(info.eps) / 2, float(info.tiny), info.nmant + 1, info.minexp
+        self.u, self.tiny, self.digits, self.floor = (
+            float(info.eps) / 2,
+            float(info.tiny),
+            info.nmant + 1,
+            info.minexp,
+        )
         self.root = math.sqrt(model.n_embd // model.n_head)
 
     def run(self) -> tuple[Near, Near]:  # -> [..., n_embd], [..., n_vocab]
@@ -142,9 +174,13 @@ class _Pass:
         x = self.embedded()
         for block in self.weights["blocks"]:
             if "attn" in block:
-                x = self.plus(x, self.attention(self.normed(x, block, "ln_1"), block["attn"]))
+                x = self.plus(
+                    x, self.attention(self.normed(x, block, "ln_1"), block["attn"])
+                )
             if "mlp" in block:
-                inner = self.activated(self.linear(self.normed(x, block, "ln_2"), **block["mlp"]["c_fc"]))
+                inner = self.activated(
+                    self.linear(self.normed(x, block, "ln_2"), **block["mlp"]["c_fc"])
+                )
                 x = self.plus(x, self.linear(inner, **block["mlp"]["c_proj"]))
         x = self.normed(x, self.weights, "ln_f")
         return x, self.linear(x, self.weights["wte"].T)
@@ -162,30 +198,48 @@ class _Pass:
         raise NotImplementedError
 
     def near(self, c: Array, e: Array, kept: Array) -> Near:
-        """Numbers with their grids: of values those that they have, of sizes those of what was added."""
+        """Numbers with their grids: of values those that they have, of sizes those of what was
+        added.
+        """
         return Near(c, e, np.where(e == 0, grid(c), UNKNOWN) if self.signed else kept)
 
-    def linear(self, x: Near, w: Array, b: Array | None = None) -> Near:  # [..., n_in], [n_in, n_out] -> [..., n_out]
+    def linear(
+        self, x: Near, w: Array, b: Array | None = None
+    ) -> Near:  # [..., n_in], [n_in, n_out] -> [..., n_out]
         """X @ w + b."""
         w = w.astype(np.float64)
         own = np.zeros(w.shape[1]) if b is None else b.astype(np.float64)
         sizes, size = np.abs(w), x.size
         total = size @ sizes + np.abs(own)
-        terms = (size > 0).astype(np.float64) @ (sizes > 0).astype(np.float64) + (own != 0)
+        terms = (size > 0).astype(np.float64) @ (sizes > 0).astype(np.float64) + (
+            own != 0
+        )
         error, kept = self.summed(total, terms, self.least(x, w, own))
-        return self.near(x.c @ w + own if self.signed else total, x.e @ sizes + error, kept)
+        return self.near(
+            x.c @ w + own if self.signed else total, x.e @ sizes + error, kept
+        )
 
     def least(self, x: Near, w: Array, own: Array) -> Array:  # -> [..., n_out]
         """The grid of all terms of x @ w + own that are not zero."""
-        least, grids, live = np.broadcast_to(grid(own), (*x.c.shape[:-1], len(own))), grid(w), x.size > 0
+        least, grids, live = (
+            np.broadcast_to(grid(own), (*x.c.shape[:-1], len(own))),
+            grid(w),
+            x.size > 0,
+        )
         for lane in np.flatnonzero(w.any(axis=1)):
             used = live[..., lane, None] & (w[lane] != 0)  # [..., n_out]
-            least = np.where(used, np.minimum(least, x.g[..., lane, None] + grids[lane]), least)
+            least = np.where(
+                used, np.minimum(least, x.g[..., lane, None] + grids[lane]), least
+            )
         return least
 
     def summed(self, total: Array, terms: Array, least: Array) -> tuple[Array, Array]:
-        """How far a sum of so many terms of this total size can be off, and its grid: no further where it is exact."""
-        exact = (np.log2(total * (1 + 2.0**-40)) <= self.digits + least) & (least >= self.floor)
+        """How far a sum of so many terms of this total size can be off, and its grid: no
+        further where it is exact.
+        """
+        exact = (np.log2(total * (1 + 2.0**-40)) <= self.digits + least) & (
+            least >= self.floor
+        )
         error = self.gamma(terms + 1) * total + terms * self.tiny
         return np.where(exact, 0.0, error), np.where(exact, least, UNKNOWN)
 
@@ -202,18 +256,28 @@ class _Pass:
         error, kept = self.summed(total, terms, np.minimum(gx, gy))
         return self.near(x.c + y.c if self.signed else total, x.e + y.e + error, kept)
 
-    def normed(self, x: Near, parent: Weights, key: str) -> Near:  # [..., n_embd] -> the same
-        """A layer norm: what moves x by its length over the deviation moves it at most, and never more than twice its size."""
+    def normed(
+        self, x: Near, parent: Weights, key: str
+    ) -> Near:  # [..., n_embd] -> the same
+        """A layer norm: what moves x by its length over the deviation moves it at most, and
+        never more than twice its size.
+        """
         if (norm := parent.get(key)) is None:
             return x
         n, roundings = x.c.shape[-1], self.gamma(2 * x.c.shape[-1] + 24)
         g, b = (np.abs(norm[part].astype(np.float64)) for part in ("g", "b"))
         mean = x.size.mean(axis=-1, keepdims=True)
-        moved = x.e + self.gamma(n + 1) * mean + 2 * self.u * (x.size + mean) + self.tiny
+        moved = (
+            x.e + self.gamma(n + 1) * mean + 2 * self.u * (x.size + mean) + self.tiny
+        )
         length = np.sqrt((moved**2).sum(axis=-1, keepdims=True))  # [..., 1]
-        least = np.maximum(self.deviation(x) - length / math.sqrt(n), math.sqrt(self.model.epsilon))
+        least = np.maximum(
+            self.deviation(x) - length / math.sqrt(n), math.sqrt(self.model.epsilon)
+        )
         most = math.sqrt(n) * (1 + roundings)
-        error = np.minimum(length / least * 1.01 + roundings * most, 2 * most) * g + 4 * self.u * (g * most + b)
+        error = np.minimum(
+            length / least * 1.01 + roundings * most, 2 * most
+        ) * g + 4 * self.u * (g * most + b)
         value = self.norm_of(x, norm)
         return Near(value, error, np.full(value.shape, UNKNOWN))
 
@@ -225,24 +289,46 @@ class _Pass:
 
 
 class _Everywhere(_Pass):
-    """Sizes instead of values, [1, lanes]: what holds for every token, every position and every context."""
+    """Sizes instead of values, [1, lanes]: what holds for every token, every position and every
+    context.
+    """
 
     signed = False
 
     def embedded(self) -> Near:  # -> [1, n_embd]
         wte, wpe = (self.weights[key].astype(np.float64) for key in ("wte", "wpe"))
         size = (np.abs(wte).max(axis=0) + np.abs(wpe).max(axis=0))[None]
-        _, kept = self.summed(size, np.ones(1), np.minimum(grid(wte).min(axis=0), grid(wpe).min(axis=0))[None])
+        _, kept = self.summed(
+            size,
+            np.ones(1),
+            np.minimum(grid(wte).min(axis=0), grid(wpe).min(axis=0))[None],
+        )
         return Near(size, np.zeros_like(size), kept)  # one addition has one result
 
     def attention(self, x: Near, part: Weights) -> Near:  # [1, n_embd] -> the same
         n = len(self.weights["wpe"])
         q, k, v = self.linear(x, **part["c_attn"]).parts(3)
-        heads = [self.scores(*pair) for pair in zip(q.parts(self.n_head), k.parts(self.n_head), strict=True)]
-        off = np.minimum(np.repeat(heads, q.c.shape[1] // self.n_head), 300.0)[None]  # [1, n_embd]
-        share = np.expm1(off) + (n + 2 * EXP) * self.u * np.exp(off)  # the farther behind, the less it weighs
-        moved = 2 * v.size * np.where(share < 0.25, share / (1 - np.minimum(share, 0.25)), 1.0)
-        error = v.e + np.minimum(moved, 2 * v.size) + v.size * self.gamma(2 * n + 10) + 2 * n * self.tiny
+        heads = [
+            self.scores(*pair)
+            for pair in zip(q.parts(self.n_head), k.parts(self.n_head), strict=True)
+        ]
+        off = np.minimum(np.repeat(heads, q.c.shape[1] // self.n_head), 300.0)[
+            None
+        ]  # [1, n_embd]
+        share = np.expm1(off) + (n + 2 * EXP) * self.u * np.exp(
+            off
+        )  # the farther behind, the less it weighs
+        moved = (
+            2
+            * v.size
+            * np.where(share < 0.25, share / (1 - np.minimum(share, 0.25)), 1.0)
+        )
+        error = (
+            v.e
+            + np.minimum(moved, 2 * v.size)
+            + v.size * self.gamma(2 * n + 10)
+            + 2 * n * self.tiny
+        )
         z = Near(v.c, np.where(v.size > 0, error, 0.0), np.full(v.c.shape, UNKNOWN))
         return self.linear(z, **part["c_proj"])
 
@@ -250,9 +336,14 @@ class _Everywhere(_Pass):
         """How far a score of a head can be off, at most."""
         total = q.size * k.size
         least = np.where(total > 0, q.g + k.g, np.inf).min(initial=np.inf)
-        own, _ = self.summed(total.sum(keepdims=True), (total > 0).sum(keepdims=True), least)
+        own, _ = self.summed(
+            total.sum(keepdims=True), (total > 0).sum(keepdims=True), least
+        )
         division = 0.0 if _power_of_two(self.root) else 2 * self.u * float(total.sum())
-        error = float((q.size * k.e + q.e * k.size).sum() + own.sum() + division) / self.root
+        error = (
+            float((q.size * k.e + q.e * k.size).sum() + own.sum() + division)
+            / self.root
+        )
         return math.inf if math.isnan(error) else error * 1.01
 
     def activated(self, x: Near) -> Near:
@@ -280,17 +371,28 @@ class _Here(_Pass):
         self.ids = ids
 
     def embedded(self) -> Near:  # -> [n, n_seq, n_embd]
-        c = (self.weights["wte"][self.ids] + self.weights["wpe"][: self.ids.shape[1]]).astype(np.float64)
+        c = (
+            self.weights["wte"][self.ids] + self.weights["wpe"][: self.ids.shape[1]]
+        ).astype(np.float64)
         return self.near(c, np.zeros_like(c), c)  # one addition has one result
 
-    def attention(self, x: Near, part: Weights) -> Near:  # [n, n_seq, n_embd] -> the same
+    def attention(
+        self, x: Near, part: Weights
+    ) -> Near:  # [n, n_seq, n_embd] -> the same
         q, k, v = self.linear(x, **part["c_attn"]).parts(3)
         heads = zip(*(a.parts(self.n_head) for a in (q, k, v)), strict=True)
         read = [self.mean(*self.shares(*self.scores(q, k)), v) for q, k, v in heads]
-        z = Near(*(np.concatenate([getattr(r, key) for r in read], axis=-1) for key in ("c", "e", "g")))
+        z = Near(
+            *(
+                np.concatenate([getattr(r, key) for r in read], axis=-1)
+                for key in ("c", "e", "g")
+            )
+        )
         return self.linear(z, **part["c_proj"])
 
-    def scores(self, q: Near, k: Near) -> tuple[Array, Array]:  # [n, n_seq, d_head] -> [n, n_query, n_key]
+    def scores(
+        self, q: Near, k: Near
+    ) -> tuple[Array, Array]:  # [n, n_seq, d_head] -> [n, n_query, n_key]
         """The scores of a head and how far they can be off; -inf for what a query does not see."""
         c, turned = q.c @ k.c.mT, k.size.mT
         total, terms = q.size @ turned, (q.size > 0) * 1.0 @ (turned > 0)
@@ -302,46 +404,83 @@ class _Here(_Pass):
         own, _ = self.summed(total, terms, least)
         division = 0.0 if _power_of_two(self.root) else 2 * self.u * total
         error = (q.e @ turned + q.size @ k.e.mT + own + division) / self.root
-        seen = np.tri(c.shape[-1], dtype=bool) if self.model.causal else np.ones(c.shape[-2:], dtype=bool)
+        seen = (
+            np.tri(c.shape[-1], dtype=bool)
+            if self.model.causal
+            else np.ones(c.shape[-2:], dtype=bool)
+        )
         return np.where(seen, c / self.root, -np.inf), np.where(seen, error, 0.0)
 
-    def shares(self, c: Array, e: Array) -> tuple[Array, Array, Array]:  # [n, n_query, n_key] -> the same, thrice
-        """Weights before they are divided by their sum, how far off each can be, and which rows are exact."""
+    def shares(
+        self, c: Array, e: Array
+    ) -> tuple[Array, Array, Array]:  # [n, n_query, n_key] -> the same, thrice
+        """Weights before they are divided by their sum, how far off each can be, and which rows
+        are exact.
+        """
         behind = c - c.max(axis=-1, keepdims=True)
-        gone = behind + 2 * e.max(axis=-1, keepdims=True) < (-105.0 if self.digits == 24 else -747.0)  # 0 in every pass
-        off = np.where(gone, 0.0, e + self.u * (np.abs(behind) + 2 * e.max(axis=-1, keepdims=True)))
+        gone = behind + 2 * e.max(axis=-1, keepdims=True) < (
+            -105.0 if self.digits == 24 else -747.0
+        )  # 0 in every pass
+        off = np.where(
+            gone, 0.0, e + self.u * (np.abs(behind) + 2 * e.max(axis=-1, keepdims=True))
+        )
         sure = gone | ((behind == 0) & (off == 0))  # exp(0) = 1
         weights = np.where(gone, 0.0, np.exp(behind))
-        moved = weights * (np.expm1(np.minimum(off, 300.0)) * (1 + 2 * EXP * self.u) + 2 * EXP * self.u) + self.tiny
+        moved = (
+            weights
+            * (
+                np.expm1(np.minimum(off, 300.0)) * (1 + 2 * EXP * self.u)
+                + 2 * EXP * self.u
+            )
+            + self.tiny
+        )
         winners = weights.sum(axis=-1, keepdims=True)
         return (
             weights,
             np.where(sure, 0.0, moved),
-            sure.all(axis=-1, keepdims=True) & (np.exp2(np.round(np.log2(winners))) == winners),
+            sure.all(axis=-1, keepdims=True)
+            & (np.exp2(np.round(np.log2(winners))) == winners),
         )
 
-    def mean(self, weights: Array, moved: Array, exact: Array, v: Near) -> Near:  # ..., [n, n_key, d] -> [n, n_query, d]
+    def mean(
+        self, weights: Array, moved: Array, exact: Array, v: Near
+    ) -> Near:  # ..., [n, n_key, d] -> [n, n_query, d]
         """The mean of the values by their shares."""
         n, total = weights.shape[-1], weights.sum(axis=-1, keepdims=True)
         shares = weights / total
         z = shares @ v.c  # [n, n_query, d]
         apart = np.abs(v.c[:, None] - z[:, :, None])  # [n, n_query, n_key, d]
         there = (weights + moved > 0)[..., None]
-        rest = np.maximum(total - moved.sum(axis=-1, keepdims=True), 0.0)  # of the sum, at least
-        drift = np.minimum((moved[..., None] * apart).sum(axis=-2) / rest, np.where(there, apart, 0.0).max(axis=-2))
+        rest = np.maximum(
+            total - moved.sum(axis=-1, keepdims=True), 0.0
+        )  # of the sum, at least
+        drift = np.minimum(
+            (moved[..., None] * apart).sum(axis=-2) / rest,
+            np.where(there, apart, 0.0).max(axis=-2),
+        )
         drift = np.where(moved.any(axis=-1, keepdims=True), drift, 0.0)
         of = np.where(rest > 0, (weights + moved) / rest, np.inf)
         size, own = (_mean(of, there, a) for a in (v.size, v.e))
-        least = np.where(there & (v.size > 0)[:, None], v.g[:, None], np.inf).min(axis=-2) - np.log2(total)
-        rounding, _ = self.summed(size, np.full(size.shape, 2.0 * n + 10), np.where(exact, least, UNKNOWN))
+        least = np.where(there & (v.size > 0)[:, None], v.g[:, None], np.inf).min(
+            axis=-2
+        ) - np.log2(total)
+        rounding, _ = self.summed(
+            size, np.full(size.shape, 2.0 * n + 10), np.where(exact, least, UNKNOWN)
+        )
         return self.near(z, drift + own + np.where(size > 0, rounding, 0.0), z)
 
     def activated(self, x: Near) -> Near:
         c, e = ACTIVATIONS[self.model.activation](x.c), x.e
         if self.model.activation == "gelu":
             rough = LIPSCHITZ * e + GELU_ERROR * self.u * x.size + self.tiny
-            c = np.where(x.c - e >= SATURATED, x.c, np.where(x.c + e <= -SATURATED, 0.0, c))
-            e = np.where((x.c - e >= SATURATED) | (x.size == 0), e, np.where(x.c + e <= -SATURATED, 0.0, rough))
+            c = np.where(
+                x.c - e >= SATURATED, x.c, np.where(x.c + e <= -SATURATED, 0.0, c)
+            )
+            e = np.where(
+                (x.c - e >= SATURATED) | (x.size == 0),
+                e,
+                np.where(x.c + e <= -SATURATED, 0.0, rough),
+            )
         else:
             e = np.where(x.c + e <= 0, 0.0, e)
         return self.near(c, e, c)
@@ -354,10 +493,17 @@ class _Here(_Pass):
         return layer_norm(x.c, g, b, self.model.epsilon)
 
 
-def _mean(of: Array, there: Array, a: Array) -> Array:  # [n, n_query, n_key], ..., [n, n_key, d] -> [n, n_query, d]
+def _mean(
+    of: Array, there: Array, a: Array
+) -> Array:  # [n, n_query, n_key], ..., [n, n_key, d] -> [n, n_query, d]
     """The greatest mean of sizes: by the greatest shares, and at most the greatest of them."""
     most = np.where(there, a[:, None], 0.0).max(axis=-2)
-    return np.minimum(np.where(np.isfinite(of).all(axis=-1, keepdims=True), np.nan_to_num(of) @ a, np.inf), most)
+    return np.minimum(
+        np.where(
+            np.isfinite(of).all(axis=-1, keepdims=True), np.nan_to_num(of) @ a, np.inf
+        ),
+        most,
+    )
 
 
 def _power_of_two(x: float) -> bool:

@@ -6,9 +6,9 @@
 
 and at every position of texts [n, n_seq] as `at_each` tells: the same, [n, n_seq, ...].
 
-A claim on endings becomes sorted integer codes, so that a million contexts are looked up in one step; an
-expression or a function is asked one context at a time. Rules of this file: it must agree with `oracles.Oracle`, which
-the tests hold.
+A claim on endings becomes sorted integer codes, so that a million contexts are looked up in one
+step; an expression or a function is asked one context at a time. Rules of this file: it must
+agree with `oracles.Oracle`, which the tests hold.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from handcraft.claims.kinds import After, Distribution, Each, Predicate, Residual
+from handcraft.claims.reference import Oracle
 from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import Array
-from handcraft.claims.reference import Oracle
 from handcraft.core.vocabulary import Vocabulary
 
 SILENT = -1
@@ -30,15 +30,27 @@ SILENT = -1
 class Endings:
     """A lookup by the last tokens; the longest known ending decides."""
 
-    def __init__(self, endings: Mapping[tuple[str, ...], Any], vocabulary: Vocabulary) -> None:
+    def __init__(
+        self, endings: Mapping[tuple[str, ...], Any], vocabulary: Vocabulary
+    ) -> None:
         self.n_vocab, self.window = len(vocabulary), max(map(len, endings))
         if self.n_vocab**self.window >= 2**63:
-            raise ProgramError(f"endings of {self.window} tokens over {self.n_vocab} are too long to number", ("claim",))
+            raise ProgramError(
+                f"endings of {self.window} tokens over {self.n_vocab} are too long to"
+                " number",
+                ("claim",),
+            )
         self.answers = list(endings.values())
         self.ids = [vocabulary.encode(ending) for ending in endings]
-        self.codes: dict[int, tuple[Array, Array]] = {}  # length -> sorted codes, the index of each one's answer
+        self.codes: dict[
+            int, tuple[Array, Array]
+        ] = {}  # length -> sorted codes, the index of each one's answer
         for length in sorted({len(ending) for ending in endings}):
-            found = [(self._code(vocabulary.encode(e)), i) for i, e in enumerate(endings) if len(e) == length]
+            found = [
+                (self._code(vocabulary.encode(e)), i)
+                for i, e in enumerate(endings)
+                if len(e) == length
+            ]
             codes, indices = zip(*sorted(found), strict=True)
             self.codes[length] = np.array(codes), np.array(indices)
 
@@ -48,9 +60,14 @@ class Endings:
             code = code * self.n_vocab + i
         return code
 
-    def lookup(self, ids: Array) -> Array:  # [n, n_seq] -> [n] indices into `answers`, SILENT where none fits
+    def lookup(
+        self, ids: Array
+    ) -> Array:  # [n, n_seq] -> [n] indices into `answers`, SILENT where none fits
         found = np.full(len(ids), SILENT)
-        for length, (codes, indices) in self.codes.items():  # the longer overwrite the shorter
+        for length, (
+            codes,
+            indices,
+        ) in self.codes.items():  # the longer overwrite the shorter
             if length <= ids.shape[1]:
                 powers = self.n_vocab ** np.arange(length - 1, -1, -1)
                 wanted = ids[:, ids.shape[1] - length :] @ powers  # [n]
@@ -60,15 +77,23 @@ class Endings:
 
 
 class NextToken:
-    """The expected token of each context. `window` is how many last tokens it needs, None for all."""
+    """The expected token of each context. `window` is how many last tokens it needs, None for
+    all.
+    """
 
     def __init__(self, claim: After | Predicate, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
         self.oracle = Oracle(claim, vocabulary)
-        self.endings = None if isinstance(claim, Predicate) else Endings(claim.endings(vocabulary), vocabulary)
+        self.endings = (
+            None
+            if isinstance(claim, Predicate)
+            else Endings(claim.endings(vocabulary), vocabulary)
+        )
         self.window = self.endings.window if self.endings else None
         answers = self.endings.answers if self.endings else ()
-        self._ids = np.array([*(vocabulary.ids[token] for token in answers), SILENT])  # the last one for SILENT = -1
+        self._ids = np.array(
+            [*(vocabulary.ids[token] for token in answers), SILENT]
+        )  # the last one for SILENT = -1
 
     @property
     def answers(self) -> Array:  # -> [n_endings]
@@ -79,7 +104,12 @@ class NextToken:
         if self.endings is not None:
             return self._ids[self.endings.lookup(ids)]
         tokens = (self.oracle(context) for context in texts(ids, self.vocabulary))
-        return np.array([SILENT if token is None else self.vocabulary.ids[token] for token in tokens])
+        return np.array(
+            [
+                SILENT if token is None else self.vocabulary.ids[token]
+                for token in tokens
+            ]
+        )
 
 
 class EachToken:
@@ -93,7 +123,12 @@ class EachToken:
     def __call__(self, ids: Array) -> Array:  # [n, n_seq] -> [n, n_seq]
         known = self.vocabulary.ids
         said = map(self.oracle.each, texts(ids, self.vocabulary))
-        return np.array([[SILENT if token is None else known[token] for token in row] for row in said])
+        return np.array(
+            [
+                [SILENT if token is None else known[token] for token in row]
+                for row in said
+            ]
+        )
 
 
 class Chances:
@@ -102,8 +137,13 @@ class Chances:
     def __init__(self, claim: Distribution, vocabulary: Vocabulary) -> None:
         self.endings = Endings(claim.endings(vocabulary), vocabulary)
         self.window: int | None = self.endings.window
-        rows = [[row.get(token, 0.0) for token in vocabulary.tokens] for row in self.endings.answers]
-        self._rows = np.array([*rows, [np.nan] * len(vocabulary)])  # the last one for SILENT = -1
+        rows = [
+            [row.get(token, 0.0) for token in vocabulary.tokens]
+            for row in self.endings.answers
+        ]
+        self._rows = np.array(
+            [*rows, [np.nan] * len(vocabulary)]
+        )  # the last one for SILENT = -1
 
     @property
     def answers(self) -> Array:  # -> [n_endings, n_vocab]
@@ -122,26 +162,42 @@ class Values:
     def __init__(self, claim: Residual, vocabulary: Vocabulary) -> None:
         self.vocabulary, self.oracle = vocabulary, Oracle(claim, vocabulary)
 
-    def __call__(self, ids: Array) -> Array:  # [n, n_seq] -> [n], NaN where the claim is silent
+    def __call__(
+        self, ids: Array
+    ) -> Array:  # [n, n_seq] -> [n], NaN where the claim is silent
         values = (self.oracle(context) for context in texts(ids, self.vocabulary))
         return np.array([np.nan if value is None else value for value in values])
 
 
-def at_each(expect: Callable[[Array], Array], ids: Array) -> Array:  # [n, n_seq] -> [n, n_seq, ...]
-    """What is expected at every position of texts by a claim on contexts: it is asked about the text so far."""
-    return np.stack([_once(expect, ids[:, :n]) for n in range(1, ids.shape[1] + 1)], axis=1)
+def at_each(
+    expect: Callable[[Array], Array], ids: Array
+) -> Array:  # [n, n_seq] -> [n, n_seq, ...]
+    """What is expected at every position of texts by a claim on contexts: it is asked about the
+    text so far.
+    """
+    return np.stack(
+        [_once(expect, ids[:, :n]) for n in range(1, ids.shape[1] + 1)], axis=1
+    )
 
 
-def _once(expect: Callable[[Array], Array], ids: Array) -> Array:  # [n, n_seq] -> [n, ...]
-    """What is expected after each; equal ones side by side, as in an enumeration, are asked once."""
+def _once(
+    expect: Callable[[Array], Array], ids: Array
+) -> Array:  # [n, n_seq] -> [n, ...]
+    """What is expected after each; equal ones side by side, as in an enumeration, are asked
+    once.
+    """
     new = np.r_[True, (ids[1:] != ids[:-1]).any(axis=1)]  # [n]
     return expect(ids[new])[np.cumsum(new) - 1]
 
 
-def texts(ids: Array, vocabulary: Vocabulary) -> list[str] | list[str | tuple[str, ...]]:  # [n, n_seq] -> n contexts
+def texts(
+    ids: Array, vocabulary: Vocabulary
+) -> list[str] | list[str | tuple[str, ...]]:  # [n, n_seq] -> n contexts
     """The contexts as a claim sees them (Vocabulary.context), many at once."""
     if vocabulary.single and "\0" not in vocabulary.ids:
         characters = np.array(vocabulary.tokens, dtype="U1")[ids]  # [n, n_seq]
-        joined: list[str] = np.ascontiguousarray(characters).view(f"U{ids.shape[1]}").ravel().tolist()
+        joined: list[str] = (
+            np.ascontiguousarray(characters).view(f"U{ids.shape[1]}").ravel().tolist()
+        )
         return joined
     return [vocabulary.context(row) for row in ids.tolist()]

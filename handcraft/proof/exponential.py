@@ -1,17 +1,21 @@
-"""What a certificate assumes of this machine's exp and tanh, held against every float32 and a sample of float64.
+"""What a certificate assumes of this machine's exp and tanh, held against every float32 and a
+sample of float64.
 
-A certificate bounds roundings by theory, but for exp and tanh there is none: how far NumPy's are off depends on the
-processor and on how NumPy was built. So each law that the proof rests on is a row here,
+A certificate bounds roundings by theory, but for exp and tanh there is none: how far NumPy's
+are off depends on the processor and on how NumPy was built. So each law that the proof rests on
+is a row here,
 
-    exp     1 at 0; 8 u of the result where that is a normal number; the least normal number below that; 0 from
-            `zero_below` on
+    exp     1 at 0; 8 u of the result where that is a normal number; the least normal number
+            below that; 0 from `zero_below` on
     tanh    8 u, absolutely
-    gelu    x or 0 from `saturated` on, else 16 u |x|: the forward pass's own, with NumPy's tanh in it
+    gelu    x or 0 from `saturated` on, else 16 u |x|: the forward pass's own, with NumPy's tanh
+            in it
 
-and `check` walks through the bit patterns of all float32 in its range. The truth is NumPy's float64, itself off by less
-than a millionth of u. Of float64 there are too many: powers of two, multiples of ln 2 with their neighbours, and drawn
-numbers are compared with 50 decimal digits; that is a sample, and no proof. Arrays of every length up to 64, and arrays
-with gaps, may be computed by other code: they are a sample, too.
+and `check` walks through the bit patterns of all float32 in its range. The truth is NumPy's
+float64, itself off by less than a millionth of u. Of float64 there are too many: powers of two,
+multiples of ln 2 with their neighbours, and drawn numbers are compared with 50 decimal digits;
+that is a sample, and no proof. Arrays of every length up to 64, and arrays with gaps, may be
+computed by other code: they are a sample, too.
 
 Rules of this file: the limits are the certificate's own; what is no number is a violation.
 """
@@ -30,7 +34,9 @@ from handcraft.proof.prover.softmax import EXP_ERROR
 from handcraft.proof.prover.zonotope import GELU_ERROR, Precision
 
 Function = Callable[[Array], Array]
-Truth = Callable[[Array], tuple[Array, Array]]  # float64 -> the exact result as a sum of two float64
+Truth = Callable[
+    [Array], tuple[Array, Array]
+]  # float64 -> the exact result as a sum of two float64
 TANH_ERROR = 8.0  # units of roundoff, absolute
 OF_TRUTH = 1e-6  # how far, in units, a truth can be off
 CHUNK = 2**18
@@ -42,7 +48,9 @@ SLOPE, CUBE = math.sqrt(2 / math.pi), 0.044715  # of gelu
 
 @dataclass(frozen=True)
 class Law:
-    """|function(x) - truth(x)| <= limit * unit(x, truth) for all floats from low to high; exactly where the limit is 0."""
+    """|function(x) - truth(x)| <= limit * unit(x, truth) for all floats from low to high;
+    exactly where the limit is 0.
+    """
 
     name: str
     function: Function
@@ -76,25 +84,69 @@ class Finding:
 
     def to_json(self) -> dict[str, object]:
         """Plain data."""
-        fields = {"law": self.law.name, "dtype": self.law.dtype, "floats": self.floats, "every": self.every, "holds": self.holds}
-        return fields | {"worst": self.worst if math.isfinite(self.worst) else None, "limit": self.law.limit, "at": self.at}
+        fields = {
+            "law": self.law.name,
+            "dtype": self.law.dtype,
+            "floats": self.floats,
+            "every": self.every,
+            "holds": self.holds,
+        }
+        return fields | {
+            "worst": self.worst if math.isfinite(self.worst) else None,
+            "limit": self.law.limit,
+            "at": self.at,
+        }
 
 
 # ------------------------------------------------------------ the laws
 
 
-def laws(dtype: str, exp: Function = np.exp, tanh: Function = np.tanh, gelu: Function = gelu) -> list[Law]:
+def laws(
+    dtype: str, exp: Function = np.exp, tanh: Function = np.tanh, gelu: Function = gelu
+) -> list[Law]:
     """What must hold in float32, or in float64."""
     p, own = Precision(dtype), float(np.finfo(dtype).max)
     truth_exp, truth_tanh, truth_gelu = (_wide if dtype == "float32" else _decimal)()
     normal, zero, edge = math.log(p.least), -p.zero_below, p.saturated
     rows = [
         Law("exp, at zero", exp, _same(1.0), 0.0, 0.0),
-        Law("exp, normal results", exp, truth_exp, normal, 0.0, EXP_ERROR, lambda x, truth: p.u * truth),  # noqa: ARG005
-        Law("exp, faint results", exp, truth_exp, zero, normal, 1.0, lambda x, truth: np.full_like(x, p.least)),  # noqa: ARG005
+        Law(
+            "exp, normal results",
+            exp,
+            truth_exp,
+            normal,
+            0.0,
+            EXP_ERROR,
+            lambda _x, truth: p.u * truth,
+        ),
+        Law(
+            "exp, faint results",
+            exp,
+            truth_exp,
+            zero,
+            normal,
+            1.0,
+            lambda x, _truth: np.full_like(x, p.least),
+        ),
         Law("exp, underflow", exp, _same(0.0), -math.inf, zero),
-        Law("tanh", tanh, truth_tanh, -math.inf, math.inf, TANH_ERROR, lambda x, truth: np.full_like(x, p.u)),  # noqa: ARG005
-        Law("gelu, bent", gelu, truth_gelu, -edge, edge, GELU_ERROR, lambda x, truth: p.u * np.abs(x) + p.least / GELU_ERROR),  # noqa: ARG005
+        Law(
+            "tanh",
+            tanh,
+            truth_tanh,
+            -math.inf,
+            math.inf,
+            TANH_ERROR,
+            lambda x, _truth: np.full_like(x, p.u),
+        ),
+        Law(
+            "gelu, bent",
+            gelu,
+            truth_gelu,
+            -edge,
+            edge,
+            GELU_ERROR,
+            lambda x, _truth: p.u * np.abs(x) + p.least / GELU_ERROR,
+        ),
         Law("gelu, the identity", gelu, lambda x: (x, np.zeros_like(x)), edge, own),
         Law("gelu, zero", gelu, _same(0.0), -own, -edge),
     ]
@@ -111,17 +163,29 @@ def _wide() -> tuple[Truth, Truth, Truth]:
     def alone(function: Function) -> Truth:
         return lambda x: (function(x), np.zeros_like(x))
 
-    return alone(np.exp), alone(np.tanh), alone(lambda x: x / (1 + np.exp(-2 * SLOPE * (x + CUBE * x**3))))
+    return (
+        alone(np.exp),
+        alone(np.tanh),
+        alone(lambda x: x / (1 + np.exp(-2 * SLOPE * (x + CUBE * x**3)))),
+    )
 
 
 def _decimal() -> tuple[Truth, Truth, Truth]:
     """The truths of float64: many digits."""
     with localcontext(prec=DIGITS):
-        slope = (2 / Decimal("3.14159265358979323846264338327950288419716939937510582")).sqrt()
+        slope = (
+            2 / Decimal("3.14159265358979323846264338327950288419716939937510582")
+        ).sqrt()
     return (
         _digits(lambda x: x.exp() if x > -20000 else Decimal(0)),
-        _digits(lambda x: 1 - 2 / (1 + (2 * x).exp()) if abs(x) < 100 else Decimal(1).copy_sign(x)),
-        _digits(lambda x: x / (1 + (-2 * slope * (x + Decimal("0.044715") * x**3)).exp())),
+        _digits(
+            lambda x: (
+                1 - 2 / (1 + (2 * x).exp()) if abs(x) < 100 else Decimal(1).copy_sign(x)
+            )
+        ),
+        _digits(
+            lambda x: x / (1 + (-2 * slope * (x + Decimal("0.044715") * x**3)).exp())
+        ),
     )
 
 
@@ -130,7 +194,10 @@ def _digits(function: Callable[[Decimal], Decimal]) -> Truth:
         with localcontext(prec=DIGITS):
             exact = [function(Decimal(value)) for value in x.tolist()]
             rounded = [float(value) for value in exact]
-            rest = [float(value - Decimal(first)) for value, first in zip(exact, rounded, strict=True)]
+            rest = [
+                float(value - Decimal(first))
+                for value, first in zip(exact, rounded, strict=True)
+            ]
         return np.array(rounded), np.array(rest)
 
     return pairs
@@ -143,11 +210,21 @@ def spans(law: Law) -> list[range]:
     """The bit patterns of a law's floats: those of the negative ones, then of the others."""
     n, found = np.finfo(law.dtype).bits, []
     if law.low <= 0:
-        found.append(range(_pattern(min(law.high, 0.0), law.dtype), _pattern(law.low, law.dtype) + 1))
+        found.append(
+            range(
+                _pattern(min(law.high, 0.0), law.dtype),
+                _pattern(law.low, law.dtype) + 1,
+            )
+        )
     sign = 1 << (n - 1)
     found = [range(sign + span.start, sign + span.stop) for span in found]
     if law.high >= 0:
-        found.append(range(_pattern(max(law.low, 0.0), law.dtype), _pattern(law.high, law.dtype) + 1))
+        found.append(
+            range(
+                _pattern(max(law.low, 0.0), law.dtype),
+                _pattern(law.high, law.dtype) + 1,
+            )
+        )
     return found
 
 
@@ -160,23 +237,46 @@ def _every(law: Law, step: int) -> Iterator[Array]:
     """The float32 of a law, or every so manieth, in chunks."""
     for span in spans(law):
         for start in range(span.start, span.stop, CHUNK * step):
-            bits = np.arange(start, min(span.stop, start + CHUNK * step), step, dtype=np.uint64)
+            bits = np.arange(
+                start, min(span.stop, start + CHUNK * step), step, dtype=np.uint64
+            )
             yield _inside(law, bits.astype(np.uint32).view(np.float32))
 
 
-def _inside(law: Law, x: Array) -> Array:  # [n] -> [n_inside]: an end that is no float was rounded
+def _inside(
+    law: Law, x: Array
+) -> Array:  # [n] -> [n_inside]: an end that is no float was rounded
     wide = x.astype(np.float64)
     return x[(wide >= law.low) & (wide <= law.high)]
 
 
 def _drawn(law: Law) -> Iterator[Array]:
-    """A sample of the float64 of a law: patterns, multiples of ln 2, powers of two, and what lies beside them."""
+    """A sample of the float64 of a law: patterns, multiples of ln 2, powers of two, and what
+    lies beside them.
+    """
     random = np.random.default_rng(2025)
-    parts = [random.integers(span.start, span.stop, DRAWN // 2, dtype=np.uint64).view(np.float64) for span in spans(law)]
+    parts = [
+        random.integers(span.start, span.stop, DRAWN // 2, dtype=np.uint64).view(
+            np.float64
+        )
+        for span in spans(law)
+    ]
     low, high = max(law.low, -800.0), min(law.high, 800.0)
-    parts.append(random.uniform(low, high, DRAWN // 2) if low < high else np.array([low]))
-    middles = np.concatenate([np.arange(-1200, 1200) * math.log(2), *(sign * np.exp2(np.arange(-60, 10.0)) for sign in (-1, 1))])
-    parts += [middles, np.nextafter(middles, -math.inf), np.nextafter(middles, math.inf), np.array([law.low, law.high])]
+    parts.append(
+        random.uniform(low, high, DRAWN // 2) if low < high else np.array([low])
+    )
+    middles = np.concatenate(
+        [
+            np.arange(-1200, 1200) * math.log(2),
+            *(sign * np.exp2(np.arange(-60, 10.0)) for sign in (-1, 1)),
+        ]
+    )
+    parts += [
+        middles,
+        np.nextafter(middles, -math.inf),
+        np.nextafter(middles, math.inf),
+        np.array([law.low, law.high]),
+    ]
     bits = np.unique(np.concatenate(parts).view(np.uint64))  # each once, -0 and 0 apart
     yield _inside(law, bits.view(np.float64))
 
@@ -184,7 +284,9 @@ def _drawn(law: Law) -> Iterator[Array]:
 # ------------------------------------------------------------ the check
 
 
-def check(law: Law, step: int = 1, progress: Callable[[int], None] = lambda done: None) -> Finding:  # noqa: ARG005
+def check(
+    law: Law, step: int = 1, progress: Callable[[int], None] = lambda _: None
+) -> Finding:
     """A law against every so manieth float32, or against a sample of float64."""
     found = Finding(law)
     for x in _every(law, step) if law.dtype == "float32" else _drawn(law):
@@ -213,12 +315,19 @@ def in_pieces(law: Law) -> Law:
     def function(x: Array) -> Array:  # [n] -> [n]
         ends = np.cumsum(np.arange(len(x)) % 64 + 1)
         parts = np.split(x, ends[ends < len(x)])
-        return np.concatenate([law.function(np.repeat(part, 2)[::2] if i % 2 else part) for i, part in enumerate(parts)])
+        return np.concatenate(
+            [
+                law.function(np.repeat(part, 2)[::2] if i % 2 else part)
+                for i, part in enumerate(parts)
+            ]
+        )
 
     return replace(law, name=f"{law.name}, in short arrays", function=function)
 
 
-def check_all(step: int = 1, progress: Callable[[int, int], None] = lambda done, total: None) -> list[Finding]:  # noqa: ARG005
+def check_all(
+    step: int = 1, progress: Callable[[int, int], None] = lambda *_: None
+) -> list[Finding]:
     """Every law: of float32 with every so manieth float, in short arrays, and of float64."""
     wide = laws("float32")
     sizes = [sum(map(len, spans(law))) for law in wide]
@@ -230,5 +339,8 @@ def check_all(step: int = 1, progress: Callable[[int, int], None] = lambda done,
         progress(done, total)
 
     found = [check(law, step, more) for law in wide]
-    found += [check(in_pieces(law), max(step, size // SAMPLED)) for law, size in zip(wide, sizes, strict=True)]
+    found += [
+        check(in_pieces(law), max(step, size // SAMPLED))
+        for law, size in zip(wide, sizes, strict=True)
+    ]
     return [*found, *(check(law) for law in laws("float64"))]

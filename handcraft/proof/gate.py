@@ -1,17 +1,20 @@
 """The gate: real runs that are asked before `proved` is printed, and what they disagree about.
 
-A proof that was found and checked is held against what nobody proved anything about: the plain forward pass and the
-claim's own evaluator, as `run` uses them, never the trie.
+A proof that was found and checked is held against what nobody proved anything about: the plain
+forward pass and the claim's own evaluator, as `run` uses them, never the trie.
 
     every      every context or prompt, where there are at most 100,000
-    examples   else the context that each ending of the proof gives as an example: the claim must say of it what the
-               proof took for right, and each logit must lie where the proof says that it lies
+    examples   else the context that each ending of the proof gives as an example: the claim
+               must say of it what the proof took for right, and each logit must lie where the
+               proof says that it lies
     nearby     those contexts with a token changed, added or taken away
-    drawn      contexts of any tokens, prompts evenly by length; 20,000 with those before, every beginning counted
+    drawn      contexts of any tokens, prompts evenly by length; 20,000 with those before, every
+               beginning counted
 
-The gate proves nothing. It catches the next error of ours: what it finds is either a wrong prediction, which refutes
-the model, or a bug in the prover or the checker, which leaves the verdict unknown. Rules of this file: the draw is
-decided by a fixed seed; contexts are run in batches of one length.
+The gate proves nothing. It catches the next error of ours: what it finds is either a wrong
+prediction, which refutes the model, or a bug in the prover or the checker, which leaves the
+verdict unknown. Rules of this file: the draw is decided by a fixed seed; contexts are run in
+batches of one length.
 """
 
 from __future__ import annotations
@@ -25,14 +28,14 @@ from typing import Any
 import numpy as np
 
 from handcraft.claims.kinds import Answers, Claim, Distribution, Residual
-from handcraft.sequence.expression import Expression, evaluate
+from handcraft.claims.prompt_language import SEED
 from handcraft.core.gpt2 import Array, gpt2, recorder
 from handcraft.model import Model
-from handcraft.claims.prompt_language import SEED
 from handcraft.proof.checker import Shown
 from handcraft.proof.judge import Judge
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Progress
+from handcraft.sequence.expression import Expression, evaluate
 
 EVERY = 100_000  # contexts or prompts up to which each is asked
 DRAWN = 20_000  # contexts otherwise, each beginning of a text and of an answer counted
@@ -60,12 +63,17 @@ class Gate:
     progress: Progress
 
     def __post_init__(self) -> None:
-        self.judge, self.tally = Judge(self.model, self.claim, again=False), Tally()  # a proof holds in any order
+        self.judge, self.tally = (
+            Judge(self.model, self.claim, again=False),
+            Tally(),
+        )  # a proof holds in any order
         self.n_vocab, self.random = len(self.model.vocabulary), Random(SEED)
         self.seen: set[tuple[int, ...]] = set()
 
     def ask(self, examples: Sequence[Shown]) -> Tally:
-        """What was asked and what was wrong. Raises Disagreement where a run is not as the proof says."""
+        """What was asked and what was wrong. Raises Disagreement where a run is not as the
+        proof says.
+        """
         step = -(-len(examples) // EXAMPLES) or 1
         chosen = sorted(examples[::step], key=lambda shown: len(shown.context))
         for part in _together(chosen, lambda shown: len(shown.context), self._most):
@@ -87,39 +95,58 @@ class Gate:
         heads = self.model.n_head
         return max(1, min(BATCH, CELLS // (heads * length * length)))
 
-    # ------------------------------------------------------------ what the proof says of its examples
+    # ------------------------------------------------------------ what the proof says of its
+    # examples
 
     def _examples(self, shown: Sequence[Shown]) -> None:
         """Contexts of one length: what the proof says of each against a run of it."""
         ids = np.array([one.context for one in shown])  # [n, n_seq]
         stream, logits = self._run(ids)
-        found = stream[:, -1, [self.judge.column]] if isinstance(self.claim, Residual) else logits[:, -1]
+        found = (
+            stream[:, -1, [self.judge.column]]
+            if isinstance(self.claim, Residual)
+            else logits[:, -1]
+        )
         for one, numbers in zip(shown, found.astype(np.float64), strict=True):
             if not ((one.low <= numbers) & (numbers <= one.high)).all():
                 at = int(np.argmax(~((one.low <= numbers) & (numbers <= one.high))))
                 between = f"between {one.low[at]:.9g} and {one.high[at]:.9g}"
-                raise Disagreement(f"a logit is {numbers[at]:.9g}, not {between} as the proof says", one.context)
+                raise Disagreement(
+                    f"a logit is {numbers[at]:.9g}, not {between} as the proof says",
+                    one.context,
+                )
             self._same(one)
 
     def _same(self, one: Shown) -> None:
         """Raises Disagreement unless the claim says of an example what the proof took for right."""
         said = self._said(one)
         if isinstance(self.claim, Distribution):
-            same = said is not None and np.array_equal(np.array(said), np.array(one.expected))
+            same = said is not None and np.array_equal(
+                np.array(said), np.array(one.expected)
+            )
         elif isinstance(self.claim, Residual):
             same = said is not None and float(said) == float(one.expected)
         else:
             same = said == one.expected
         if not same:
-            raise Disagreement("the claim does not say there what the proof takes for right", one.context)
+            raise Disagreement(
+                "the claim does not say there what the proof takes for right",
+                one.context,
+            )
 
     def _said(self, one: Shown) -> Any:
-        """What the claim says of an example: a token's id, probabilities, a number; None where it is silent."""
+        """What the claim says of an example: a token's id, probabilities, a number; None where
+        it is silent.
+        """
         if isinstance(self.claim, Answers):
             return self._answered(self.claim, one)
         said = self.judge.said(np.array([one.context]))[0]
         if np.ndim(said) == 0:
-            silent = said == -1 if np.issubdtype(np.asarray(said).dtype, np.integer) else np.isnan(said)
+            silent = (
+                said == -1
+                if np.issubdtype(np.asarray(said).dtype, np.integer)
+                else np.isnan(said)
+            )
             return None if silent else said.item()
         return None if np.isnan(said).any() else said
 
@@ -130,41 +157,68 @@ class Gate:
         ends = range(len(context)) if one.end is None else [one.end]
         for end in reversed(ends):
             prompt = vocabulary.decode(list(context[: end + 1]))
-            if prompt not in language or list(context[: end + 1]) != vocabulary.encode(prompt):
+            if prompt not in language or list(context[: end + 1]) != vocabulary.encode(
+                prompt
+            ):
                 continue
-            answer = vocabulary.encode(claim.expected(prompt, vocabulary, self.model.n_ctx))
+            answer = vocabulary.encode(
+                claim.expected(prompt, vocabulary, self.model.n_ctx)
+            )
             written = list(context[end + 1 :])
             if len(written) < len(answer) and answer[: len(written)] == written:
                 return answer[len(written)]
-            if isinstance(claim.answer, Expression) and one.end is not None and len(written) < len(answer):
-                tokens = [vocabulary.tokens[i] for i in context]  # a rule says what follows any beginning
+            if (
+                isinstance(claim.answer, Expression)
+                and one.end is not None
+                and len(written) < len(answer)
+            ):
+                tokens = [
+                    vocabulary.tokens[i] for i in context
+                ]  # a rule says what follows any beginning
                 said = evaluate(claim.answer, tokens, end=end)
                 return vocabulary.ids.get(said) if isinstance(said, str) else None
-        raise Disagreement("this is no prompt of the claim with the beginning of an answer", context)
+        raise Disagreement(
+            "this is no prompt of the claim with the beginning of an answer", context
+        )
 
     # ------------------------------------------------------------ claims on every context
 
-    def _run(self, ids: Array) -> tuple[Array, Array]:  # [n, n_seq] -> [n, n_seq, n_embd], [n, n_seq, n_vocab]
-        """The stream in the end and the logits at every position. Raises Disagreement where one is not finite."""
+    def _run(
+        self, ids: Array
+    ) -> tuple[Array, Array]:  # [n, n_seq] -> [n, n_seq, n_embd], [n, n_seq, n_vocab]
+        """The stream in the end and the logits at every position. Raises Disagreement where one
+        is not finite.
+        """
         seen: dict[str, Array] = {}
-        logits = gpt2(ids, **self.model.weights, **self.model.config, note=recorder(seen))
+        logits = gpt2(
+            ids, **self.model.weights, **self.model.config, note=recorder(seen)
+        )
         stream = seen["resid_final"]
-        good = np.isfinite(logits).all(axis=-1) & np.isfinite(stream).all(axis=-1)  # [n, n_seq]
+        good = np.isfinite(logits).all(axis=-1) & np.isfinite(stream).all(
+            axis=-1
+        )  # [n, n_seq]
         if not good.all():
             row, place = map(int, np.argwhere(~good)[0])
-            raise Disagreement("the model's numbers are not finite", ids[row, : place + 1].tolist())
+            raise Disagreement(
+                "the model's numbers are not finite", ids[row, : place + 1].tolist()
+            )
         return stream, logits
 
     def _judged(self, ids: Array, rows_of: Iterable[tuple[int, Array]]) -> None:
-        """Texts of one length [n, n_seq]: of some lengths the rows whose beginning of that length counts."""
+        """Texts of one length [n, n_seq]: of some lengths the rows whose beginning of that
+        length counts.
+        """
         stream, logits = self._run(ids)
         for length, rows in rows_of:
             if len(rows):
                 part = ids[rows, :length]
                 self.judge.batch(
-                    self.tally, part, stream[rows, length - 1], logits[rows, length - 1],
+                    self.tally,
+                    part,
+                    stream[rows, length - 1],
+                    logits[rows, length - 1],
                     lambda i, part=part: part[i].tolist(),  # type: ignore[misc]
-                )  # fmt: skip
+                )
 
     def _every(self) -> None:
         """Every context: the longest ones are run, and each beginning counts once."""
@@ -173,7 +227,9 @@ class Gate:
         for first in range(0, n_vocab**n_ctx, most):
             index = np.arange(first, min(first + most, n_vocab**n_ctx))
             ids = index[:, None] // powers % n_vocab  # [n, n_ctx]
-            rows = ((k + 1, np.flatnonzero(index % powers[k] == 0)) for k in range(n_ctx))
+            rows = (
+                (k + 1, np.flatnonzero(index % powers[k] == 0)) for k in range(n_ctx)
+            )
             self._judged(ids, rows)
             self.progress(self.tally.contexts, self.size)
 
@@ -202,27 +258,46 @@ class Gate:
 
     def _drawn(self) -> tuple[int, ...]:
         """A text of the greatest length, of any tokens or of a few."""
-        few = self.random.sample(range(self.n_vocab), self.random.choice([1, 2, 3, self.n_vocab]) % self.n_vocab or 1)
+        few = self.random.sample(
+            range(self.n_vocab),
+            self.random.choice([1, 2, 3, self.n_vocab]) % self.n_vocab or 1,
+        )
         tokens = self.random.choice([few, range(self.n_vocab)])
         return tuple(self.random.choice(tokens) for _ in range(self.model.n_ctx))
 
-    def _nearby(self, contexts: Sequence[tuple[int, ...]], until: int) -> Iterator[tuple[int, ...]]:
+    def _nearby(
+        self, contexts: Sequence[tuple[int, ...]], until: int
+    ) -> Iterator[tuple[int, ...]]:
         """Each context, and the same with a token changed, added or taken away."""
         for context in self.random.sample(list(contexts), len(contexts)):
             yield context
             if self.tally.contexts < until:
-                yield from (text for text in self._changed(context) if 0 < len(text) <= self.model.n_ctx)
+                yield from (
+                    text
+                    for text in self._changed(context)
+                    if 0 < len(text) <= self.model.n_ctx
+                )
 
     def _changed(self, context: tuple[int, ...]) -> list[tuple[int, ...]]:
-        place, token = self.random.randrange(len(context)), self.random.randrange(self.n_vocab)
+        place, token = (
+            self.random.randrange(len(context)),
+            self.random.randrange(self.n_vocab),
+        )
         before, behind = context[:place], context[place + 1 :]
-        return [(*before, token, *behind), (*before, token, context[place], *behind), (*before, *behind)]
+        return [
+            (*before, token, *behind),
+            (*before, token, context[place], *behind),
+            (*before, *behind),
+        ]
 
     # ------------------------------------------------------------ claims on prompts
 
     def _prompts(self, examples: Sequence[Shown]) -> None:
-        """Every prompt with its whole answer, or those of the examples, those nearby, and drawn ones."""
-        language = self.claim.language(self.model.n_ctx, self.model.vocabulary)  # type: ignore[union-attr]
+        """Every prompt with its whole answer, or those of the examples, those nearby, and drawn
+        ones.
+        """
+        n_ctx, vocabulary = self.model.n_ctx, self.model.vocabulary
+        language = self.claim.language(n_ctx, vocabulary)  # type: ignore[union-attr]
         if self.size <= EVERY:
             prompts: Iterator[str] = iter(language)
         else:
@@ -231,14 +306,19 @@ class Gate:
         while self.tally.worst is None and (batch := list(islice(prompts, AT_ONCE))):
             for part in _together(sorted(batch, key=len), len, self._most):
                 asked += self.judge.prompts(self.tally, part)
-            self.progress(self.tally.contexts, self.size if self.size <= EVERY else DRAWN)
+            self.progress(
+                self.tally.contexts, self.size if self.size <= EVERY else DRAWN
+            )
             if self.size > EVERY and asked >= DRAWN:
                 break
 
     def _chosen(self, language: Any, examples: Sequence[Shown]) -> Iterator[str]:
         """Prompts that the examples begin with, prompts nearby, and then drawn ones without end."""
         decode, seen = self.model.vocabulary.decode, set[str]()
-        own = [one.context if one.end is None else one.context[: one.end + 1] for one in examples]
+        own = [
+            one.context if one.end is None else one.context[: one.end + 1]
+            for one in examples
+        ]
         for text in islice(self._nearby(own, until=DRAWN // 2), EXAMPLES * 2):
             prompt = decode(list(text))
             if prompt not in seen and prompt in language:
@@ -249,10 +329,14 @@ class Gate:
 
 
 def _together(items: Sequence[Any], length: Any, most: Any) -> Iterator[list[Any]]:
-    """Items in order of their lengths, as lists of one length that are not too long to be run at once."""
+    """Items in order of their lengths, as lists of one length that are not too long to be run
+    at once.
+    """
     part: list[Any] = []
     for item in items:
-        if part and (length(item) != length(part[0]) or len(part) >= most(length(item))):
+        if part and (
+            length(item) != length(part[0]) or len(part) >= most(length(item))
+        ):
             yield part
             part = []
         part.append(item)

@@ -1,7 +1,8 @@
 """The judge: holds one model to its claim, batch by batch.
 
-It is asked by every method of verification and by `handcraft.testing`, so that right and wrong are decided in one
-place. Rules of this file: the model speaks through its logits and its stream, the claim through its expectation.
+It is asked by every method of verification and by `handcraft.testing`, so that right and wrong
+are decided in one place. Rules of this file: the model speaks through its logits and its
+stream, the claim through its expectation.
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ from functools import cache, partial
 
 import numpy as np
 
-from handcraft.language.affine import Lane
 from handcraft.claims.kinds import Answers, Claim, Distribution, Each, Residual
 from handcraft.core.gpt2 import Array, gpt2, recorder
+from handcraft.language.affine import Lane
 from handcraft.model import Model
 from handcraft.proof.expected import Chances, EachToken, NextToken, Values, at_each
 from handcraft.proof.second import Pass, Second
 from handcraft.proof.tally import Find, Tally, Wrong, margins_of
 
-MOST = 2**10  # of those that a wider pass does not confirm, so many are followed number by number at once
+MOST = (
+    2**10
+)  # of those that a wider pass does not confirm, so many are followed number by number at once
 TOGETHER = 2**10  # contexts of a second look
 TEXTS = 2**7  # in one pass: their scores stay in the cache of a processor
 
@@ -28,9 +31,11 @@ class Judge:
     """Counts what a model predicts by a claim.
 
     window  how many last tokens the claim needs, None for all
-    whole   whether a text is judged at every position: a claim on whole texts, and any claim on contexts of a model
-            that is not causal, unless its author asks for the last position alone
-    alone   whether each context goes through the model by itself: its prefixes are no contexts that were asked
+    whole   whether a text is judged at every position: a claim on whole texts, and any claim on
+            contexts of a model that is not causal, unless its author asks for the last position
+            alone
+    alone   whether each context goes through the model by itself: its prefixes are no contexts
+            that were asked
     """
 
     def __init__(self, model: Model, claim: Claim, *, again: bool = True) -> None:
@@ -41,26 +46,45 @@ class Judge:
             self.expect = Chances(claim, vocabulary)
         elif isinstance(claim, Residual):
             self.expect = Values(claim, vocabulary)
-            self.column = model.program.layout.column[Lane.parse(claim.lane)] if model.program else 0
+            self.column = (
+                model.program.layout.column[Lane.parse(claim.lane)]
+                if model.program
+                else 0
+            )
         elif isinstance(claim, Each):
             self.expect = EachToken(claim, vocabulary)
         elif not isinstance(claim, Answers):
             self.expect = NextToken(claim, vocabulary)
         self.alone = not model.causal or isinstance(claim, Each)
-        self.whole = self.alone and not isinstance(claim, Answers) and getattr(claim, "at", "every") == "every"
+        self.whole = (
+            self.alone
+            and not isinstance(claim, Answers)
+            and getattr(claim, "at", "every") == "every"
+        )
         self.window = self.expect.window if self.expect and not self.whole else None
         self.second = Second(model, claim, self.column, wanted=again)
 
     def batch(
-        self, tally: Tally, ids: Array, stream: Array, logits: Array, find: Find, wide: Callable[[], Pass] | None = None
+        self,
+        tally: Tally,
+        ids: Array,
+        stream: Array,
+        logits: Array,
+        find: Find,
+        wide: Callable[[], Pass] | None = None,
     ) -> None:
-        """Contexts of one length [n, n_seq] (their last tokens suffice), the stream and the logits after them.
+        """Contexts of one length [n, n_seq] (their last tokens suffice), the stream and the
+        logits after them.
 
-        What another order of summation could turn gets a second look, each context by itself, unless it is far from
-        being turned: `wide` has these contexts in a wider dtype.
+        What another order of summation could turn gets a second look, each context by itself,
+        unless it is far from being turned: `wide` has these contexts in a wider dtype.
         """
         if self.expect is None or self.whole:
-            how = "whole, by prompts()" if self.expect is None else "at every position, by texts()"
+            how = (
+                "whole, by prompts()"
+                if self.expect is None
+                else "at every position, by texts()"
+            )
             raise TypeError(f"this claim is judged {how}")
         expected = self.expect(ids)
         doubtful = self.second.doubtful(expected, (stream, logits))  # [n]
@@ -68,54 +92,90 @@ class Judge:
             doubtful &= ~self.second.far(expected, (stream, logits), wide())
         if doubtful.any():
             rows = np.flatnonzero(doubtful)
-            self._look_again(tally, np.array([find(int(row)) for row in rows]), expected[rows])
-        self._add_rows(tally, np.flatnonzero(~doubtful), expected, (stream, logits), find)
+            self._look_again(
+                tally, np.array([find(int(row)) for row in rows]), expected[rows]
+            )
+        self._add_rows(
+            tally, np.flatnonzero(~doubtful), expected, (stream, logits), find
+        )
 
     def said(self, ids: Array) -> Array:  # [n, n_seq] -> [n, ...]
-        """What the claim says after each context: see expectation.py. Raises TypeError for a claim on prompts."""
+        """What the claim says after each context: see expectation.py. Raises TypeError for a
+        claim on prompts.
+        """
         if self.expect is None:
             raise TypeError("the answers to a prompt are judged whole, by prompts()")
         return self.expect(ids)
 
-    def _add_rows(self, tally: Tally, rows: Array, expected: Array, found: Pass, find: Find) -> None:
+    def _add_rows(
+        self, tally: Tally, rows: Array, expected: Array, found: Pass, find: Find
+    ) -> None:
         """Count some of the rows."""
         if len(rows):
-            self._add(tally, expected[rows], found[0][rows], found[1][rows], lambda i: find(int(rows[i])))
+            self._add(
+                tally,
+                expected[rows],
+                found[0][rows],
+                found[1][rows],
+                lambda i: find(int(rows[i])),
+            )
 
     def texts(self, tally: Tally, ids: Array) -> None:
-        """Texts of one length [n, n_seq], each by itself: at every position where the claim is judged so, else at the last."""
+        """Texts of one length [n, n_seq], each by itself: at every position where the claim is
+        judged so, else at the last.
+        """
         if self.expect is None:
             raise TypeError("this claim is judged whole, by prompts()")
         seen: dict[str, Array] = {}
-        logits = gpt2(ids, **self.model.weights, **self.model.config, note=recorder(seen))  # [n, n_seq, n_vocab]
+        logits = gpt2(
+            ids, **self.model.weights, **self.model.config, note=recorder(seen)
+        )  # [n, n_seq, n_vocab]
         stream, find = seen["resid_final"], partial(_row, ids)  # [n, n_seq, n_embd]
         if not self.whole:
             return self.batch(tally, ids, stream[:, -1], logits[:, -1], find)
         each = isinstance(self.claim, Each)
-        expected = _flat(self.expect(ids) if each else at_each(self.expect, ids))  # [n * n_seq, ...]
+        expected = _flat(
+            self.expect(ids) if each else at_each(self.expect, ids)
+        )  # [n * n_seq, ...]
         found = _flat(stream), _flat(logits)
         self._whole_again(tally, ids, expected, found)
         return self._add(tally, expected, *found, find, ids.shape[1])
 
-    def _whole_again(self, tally: Tally, ids: Array, expected: Array, found: Pass) -> None:
-        """Positions of whole texts that another order of summation could turn, and a wider pass does not confirm."""
+    def _whole_again(
+        self, tally: Tally, ids: Array, expected: Array, found: Pass
+    ) -> None:
+        """Positions of whole texts that another order of summation could turn, and a wider pass
+        does not confirm.
+        """
         doubtful = self.second.doubtful(expected, found)  # [n * n_seq]
         if doubtful.any():
             stream, logits = self.second.wide(ids)
-            doubtful &= ~self.second.steady(expected, found, (_flat(stream), _flat(logits)))
+            doubtful &= ~self.second.steady(
+                expected, found, (_flat(stream), _flat(logits))
+            )
         slack = self.second.slack(expected, found) if doubtful.any() else None
         for row in np.flatnonzero(doubtful).tolist():
             text, position = divmod(row, ids.shape[1])
             by = float(slack[row]) if slack is not None else None
-            tally.keep_unsure(Wrong(_row(ids, text), expected[row].tolist(), None, by, position))
+            tally.keep_unsure(
+                Wrong(_row(ids, text), expected[row].tolist(), None, by, position)
+            )
 
     def _add(
-        self, tally: Tally, expected: Array, stream: Array, logits: Array, find: Find, positions: int | None = None
-    ) -> None:  # fmt: skip
+        self,
+        tally: Tally,
+        expected: Array,
+        stream: Array,
+        logits: Array,
+        find: Find,
+        positions: int | None = None,
+    ) -> None:
         if isinstance(self.claim, Distribution):
             tally.add_chances(expected, logits, self.claim.tolerance, find, positions)
         elif isinstance(self.claim, Residual):
-            tally.add_values(expected, stream[:, self.column], self.claim.tolerance, find, positions)
+            tally.add_values(
+                expected, stream[:, self.column], self.claim.tolerance, find, positions
+            )
         else:
             tally.add_tokens(expected, logits, find, positions)
 
@@ -130,15 +190,21 @@ class Judge:
                 self._look_again(tally, ids, self.expect(ids))  # type: ignore[misc]
 
     def _look_again(self, tally: Tally, ids: Array, expected: Array) -> None:
-        """Whole contexts [n, n_seq] by the plain pass and by a wider one; where they differ, each by itself."""
+        """Whole contexts [n, n_seq] by the plain pass and by a wider one; where they differ,
+        each by itself.
+        """
         found, good = self._asked_again(ids, expected)
         find = partial(_row, ids)
         self._add_rows(tally, np.flatnonzero(good), expected, found, find)
         for row in np.flatnonzero(~good):
             self._alone(tally, ids[row : row + 1], expected[row : row + 1])
 
-    def _asked_again(self, ids: Array, expected: Array) -> tuple[Pass, Array]:  # [n, n_seq] -> [n, ...], [n] bool
-        """The plain pass over each context by itself; where a wider one says the same, or no order can turn it."""
+    def _asked_again(
+        self, ids: Array, expected: Array
+    ) -> tuple[Pass, Array]:  # [n, n_seq] -> [n, ...], [n] bool
+        """The plain pass over each context by itself; where a wider one says the same, or no
+        order can turn it.
+        """
         found, (stream, logits) = self._plain(ids), self.second.wide(ids)
         good = self.second.steady(expected, found, (stream[:, -1], logits[:, -1]))
         asked = np.flatnonzero(~good)[:MOST]
@@ -147,7 +213,9 @@ class Judge:
         return found, good
 
     def _alone(self, tally: Tally, ids: Array, expected: Array) -> None:
-        """One context [1, n_seq] as `run` would have it; where it is right, rounding alone may make it so."""
+        """One context [1, n_seq] as `run` would have it; where it is right, rounding alone may
+        make it so.
+        """
         one, found = Tally(), self._plain(ids)
         self._add(one, expected, *found, partial(_row, ids))
         tally.merge(one)
@@ -157,24 +225,38 @@ class Judge:
 
     def _plain(self, ids: Array) -> Pass:  # [n, n_seq] -> [n, n_embd], [n, n_vocab]
         seen: dict[str, Array] = {}
-        logits = gpt2(ids, **self.model.weights, **self.model.config, note=recorder(seen))
+        logits = gpt2(
+            ids, **self.model.weights, **self.model.config, note=recorder(seen)
+        )
         return seen["resid_final"][:, -1], logits[:, -1]
 
-    def contexts(self, tally: Tally, ids: Array, lengths: Sequence[int] | None = None) -> None:
-        """One context [n_seq] and every prefix of it, or those of the given lengths: in one pass where that is the same."""
+    def contexts(
+        self, tally: Tally, ids: Array, lengths: Sequence[int] | None = None
+    ) -> None:
+        """One context [n_seq] and every prefix of it, or those of the given lengths: in one
+        pass where that is the same.
+        """
         lengths = range(1, len(ids) + 1) if lengths is None else lengths
         if self.alone:
             for length in lengths:
                 self.texts(tally, ids[None, :length])
             return
         seen: dict[str, Array] = {}
-        logits = gpt2(ids, **self.model.weights, **self.model.config, note=recorder(seen))
+        logits = gpt2(
+            ids, **self.model.weights, **self.model.config, note=recorder(seen)
+        )
         again = cache(lambda: self.second.wide(ids))
         for length in lengths:
             at = slice(length - 1, length)
             found = seen["resid_final"][at], logits[at]
             wide = partial(_rows, again, at) if self.second.cheap else None
-            self.batch(tally, ids[None, :length], *found, partial(_row, ids[None, :length]), wide)
+            self.batch(
+                tally,
+                ids[None, :length],
+                *found,
+                partial(_row, ids[None, :length]),
+                wide,
+            )
 
     def prompts(self, tally: Tally, prompts: Sequence[str]) -> int:
         """Prompts with their whole answers, many at once: how many tokens of answers were asked.
@@ -187,29 +269,55 @@ class Judge:
         by_length: dict[int, list[tuple[list[int], list[int]]]] = {}
         for prompt in prompts:
             asked = encode(prompt)
-            answer = encode(self.claim.expected(prompt, self.model.vocabulary, self.model.n_ctx))
+            answer = encode(
+                self.claim.expected(prompt, self.model.vocabulary, self.model.n_ctx)
+            )
             by_length.setdefault(len(asked) + len(answer), []).append((asked, answer))
         for pairs in by_length.values():
-            fed = np.array([(asked + answer)[:-1] for asked, answer in pairs])  # [n_batch, n_seq]
+            fed = np.array(
+                [(asked + answer)[:-1] for asked, answer in pairs]
+            )  # [n_batch, n_seq]
             logits = self._read(fed, min(len(asked) for asked, _ in pairs))
             for size in sorted({len(asked) for asked, _ in pairs}):
                 chosen = [i for i, (asked, _) in enumerate(pairs) if len(asked) == size]
-                self._answers(tally, [pairs[i] for i in chosen], fed[chosen], logits[chosen, size - 1 :])
+                self._answers(
+                    tally,
+                    [pairs[i] for i in chosen],
+                    fed[chosen],
+                    logits[chosen, size - 1 :],
+                )
         return sum(len(answer) for pairs in by_length.values() for _, answer in pairs)
 
-    def _read(self, ids: Array, first: int) -> Array:  # [n, n_seq] -> [n, n_seq, n_vocab]
-        """The logits after each prefix of `first` tokens and more, as `run` would have them: nothing later is in view."""
+    def _read(
+        self, ids: Array, first: int
+    ) -> Array:  # [n, n_seq] -> [n, n_seq, n_vocab]
+        """The logits after each prefix of `first` tokens and more, as `run` would have them:
+        nothing later is in view.
+        """
         weights, config = self.model.weights, self.model.config
         if self.model.causal:
-            some = [gpt2(ids[i : i + TEXTS], **weights, **config) for i in range(0, len(ids), TEXTS)]
+            some = [
+                gpt2(ids[i : i + TEXTS], **weights, **config)
+                for i in range(0, len(ids), TEXTS)
+            ]
             return np.concatenate(some) if len(some) > 1 else some[0]
-        found = np.zeros((*ids.shape, len(self.model.vocabulary)), dtype=self.model.dtype)
+        found = np.zeros(
+            (*ids.shape, len(self.model.vocabulary)), dtype=self.model.dtype
+        )
         for n in range(first, ids.shape[1] + 1):
             found[:, n - 1] = gpt2(ids[:, :n], **weights, **config)[:, -1]
         return found
 
-    def _answers(self, tally: Tally, pairs: list[tuple[list[int], list[int]]], fed: Array, logits: Array) -> None:
-        """Answers of one length to prompts of one length, what was read [n, n_seq], the logits [n, n_answer, n_vocab]."""
+    def _answers(
+        self,
+        tally: Tally,
+        pairs: list[tuple[list[int], list[int]]],
+        fed: Array,
+        logits: Array,
+    ) -> None:
+        """Answers of one length to prompts of one length, what was read [n, n_seq], the logits
+        [n, n_answer, n_vocab].
+        """
         expected = np.array([answer for _, answer in pairs])  # [n, n_answer]
         logits, unsure = self._as_run(pairs, expected, fed, logits)
         margins = margins_of(_flat(logits), expected.ravel()).reshape(expected.shape)
@@ -217,26 +325,46 @@ class Judge:
             for (asked, answer), own, doubts in zip(pairs, logits, unsure, strict=True):
                 self._answer(tally, asked, answer, own, doubts)
             return
-        tally.contexts, tally.checked = tally.contexts + len(pairs), tally.checked + len(pairs)
+        tally.contexts, tally.checked = (
+            tally.contexts + len(pairs),
+            tally.checked + len(pairs),
+        )
         tally.correct += len(pairs)
         rows, places = np.nonzero(margins == margins.min())
         first = places.min()
         tally.lower(
             float(margins.min()),
-            lambda: (min([*pairs[i][0], *pairs[i][1][:first]] for i in rows[places == first].tolist()), None),
+            lambda: (
+                min(
+                    [*pairs[i][0], *pairs[i][1][:first]]
+                    for i in rows[places == first].tolist()
+                ),
+                None,
+            ),
         )
 
     def _as_run(
-        self, pairs: list[tuple[list[int], list[int]]], expected: Array, fed: Array, logits: Array
-    ) -> tuple[Array, Array]:  # [n, n_answer], [n, n_seq], [n, n_answer, n_vocab] -> the logits, [n, n_answer] bool
-        """The logits as `run` has them, after each context by itself where another order could turn a token; which may turn."""
+        self,
+        pairs: list[tuple[list[int], list[int]]],
+        expected: Array,
+        fed: Array,
+        logits: Array,
+    ) -> tuple[
+        Array, Array
+    ]:  # [n, n_answer], [n, n_seq], [n, n_answer, n_vocab] -> the logits, [n, n_answer] bool
+        """The logits as `run` has them, after each context by itself where another order could
+        turn a token; which may turn.
+        """
         flat = _flat(logits)
         doubtful = self.second.doubtful(expected.ravel(), (flat, flat))
         if doubtful.any() and self.second.cheap:
             wide = _flat(self.second.wide(fed)[1][:, -expected.shape[1] :])
             doubtful &= ~self.second.far(expected.ravel(), (flat, flat), (wide, wide))
         doubtful = doubtful.reshape(expected.shape)
-        unsure, logits = np.zeros_like(doubtful), logits.copy() if doubtful.any() else logits
+        unsure, logits = (
+            np.zeros_like(doubtful),
+            logits.copy() if doubtful.any() else logits,
+        )
         for i in np.flatnonzero(doubtful.any(axis=0)).tolist():
             rows = np.flatnonzero(doubtful[:, i])
             for first in range(0, len(rows), TOGETHER):
@@ -246,8 +374,17 @@ class Judge:
                 logits[some, i], unsure[some, i] = found[1], ~good
         return logits, unsure
 
-    def _answer(self, tally: Tally, asked: list[int], answer: list[int], logits: Array, unsure: Array) -> None:
-        """One answer, the logits [n_answer, n_vocab] before each of its tokens, and which of them rounding could turn."""
+    def _answer(
+        self,
+        tally: Tally,
+        asked: list[int],
+        answer: list[int],
+        logits: Array,
+        unsure: Array,
+    ) -> None:
+        """One answer, the logits [n_answer, n_vocab] before each of its tokens, and which of
+        them rounding could turn.
+        """
         one = Tally()
         one.add_tokens(np.array(answer), logits, lambda i: asked + answer[:i])
         tally.contexts += 1
@@ -262,16 +399,22 @@ class Judge:
             tally.keep_unsure(Wrong(asked + answer[:i], answer[i], None, by))
 
     def wrong(self, tokens: Sequence[str]) -> Wrong | None:
-        """What the model gets wrong: after a context, its prefixes where they are read on the way, or a prompt."""
+        """What the model gets wrong: after a context, its prefixes where they are read on the
+        way, or a prompt.
+        """
         tally, encode = Tally(), self.model.vocabulary.encode
         if isinstance(self.claim, Answers):
             self.prompts(tally, ["".join(tokens)])
         else:
-            self.contexts(tally, np.array(encode(tokens)), [len(tokens)] if self.alone else None)
+            self.contexts(
+                tally, np.array(encode(tokens)), [len(tokens)] if self.alone else None
+            )
         return tally.worst
 
     def first_wrong(self, tokens: Sequence[str]) -> Wrong | None:
-        """The shortest beginning of a context, or of a prompt with its answer, that the model gets wrong."""
+        """The shortest beginning of a context, or of a prompt with its answer, that the model
+        gets wrong.
+        """
         found = self.wrong(tokens)
         if found is None or isinstance(self.claim, Answers) or not self.alone:
             return found

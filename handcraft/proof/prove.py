@@ -1,13 +1,15 @@
-"""The method `certificate`: a proof over the weights, for every context and every float, without enumerating them.
+"""The method `certificate`: a proof over the weights, for every context and every float,
+without enumerating them.
 
     prove      the prover searches and writes down what it found        certificate/
     examine    the checker, which shares no bound with it, accepts that  checker/
     gate       real runs say the same                                    gate.py
 
-Only what passed all three is `proved`, and its numbers are the checker's. It proves or it passes: what it cannot decide
-is left to the next method, with the reason, and with the context that it could not be sure of, which is then asked
-itself. Where a real run disagrees, that is a bug of ours: the verdict is unknown, and no other method is asked.
-Rules of this file: a proof is counted as a tally like any other, so that the report is the same.
+Only what passed all three is `proved`, and its numbers are the checker's. It proves or it
+passes: what it cannot decide is left to the next method, with the reason, and with the context
+that it could not be sure of, which is then asked itself. Where a real run disagrees, that is a
+bug of ours: the verdict is unknown, and no other method is asked. Rules of this file: a proof
+is counted as a tally like any other, so that the report is the same.
 """
 
 from __future__ import annotations
@@ -20,14 +22,16 @@ from contextlib import contextmanager
 from handcraft.claims.kinds import Distribution, Residual
 from handcraft.core.errors import printable
 from handcraft.proof.assumptions import ASSUMPTIONS
-from handcraft.proof.prover.network import Undecided
-from handcraft.proof.prover.recorder import Recorded, Recorder
 from handcraft.proof.checker import Found
 from handcraft.proof.gate import Disagreement, Gate
+from handcraft.proof.prover.network import Undecided
+from handcraft.proof.prover.recorder import Recorded, Recorder
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Outcome, Task
 
-TOLD = 2.0**-20  # by how much a margin or an error of a real run is off, which is computed in floats itself
+TOLD = (
+    2.0**-20
+)  # by how much a margin or an error of a real run is off, which is computed in floats itself
 
 
 def certified(task: Task) -> Outcome:
@@ -37,13 +41,20 @@ def certified(task: Task) -> Outcome:
     except Undecided as why:
         return undecided(why)
     except (MemoryError, RecursionError) as error:
-        return Outcome(Tally(), decided=False, reason=f"not proved: {too_large(error)}", passed=True)
+        return Outcome(
+            Tally(),
+            decided=False,
+            reason=f"not proved: {too_large(error)}",
+            passed=True,
+        )
     return gated(task, found)
 
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """While it lasts nobody looks for circles of objects: a proof makes millions of tuples, and none of them is in one."""
+    """While it lasts nobody looks for circles of objects: a proof makes millions of tuples, and
+    none of them is in one.
+    """
     was = gc.isenabled()
     gc.disable()
     try:
@@ -55,48 +66,92 @@ def uncollected() -> Iterator[None]:
 
 @uncollected()
 def recorded(task: Task) -> Recorded:
-    """The certificate of a claim and what the checker found of it. Raises Undecided where there is none."""
+    """The certificate of a claim and what the checker found of it. Raises Undecided where there
+    is none.
+    """
     return Recorder(task.model, task.claim, task.deadline, task.progress).recorded()
 
 
 def undecided(why: Undecided) -> Outcome:
     """No proof, and why: the next method is asked."""
-    return Outcome(Tally(), decided=False, reason=f"not proved: {why}", passed=True, suspect=why.context)
+    return Outcome(
+        Tally(),
+        decided=False,
+        reason=f"not proved: {why}",
+        passed=True,
+        suspect=why.context,
+    )
 
 
 def too_large(error: BaseException) -> str:
-    """Why a proof ends that needs more than this machine has: nothing is known of the model by that."""
+    """Why a proof ends that needs more than this machine has: nothing is known of the model by
+    that.
+    """
     return f"the proof is too large for this machine ({type(error).__name__})"
 
 
 def gated(task: Task, found: Found) -> Outcome:
     """What the checker found, if real runs agree with it."""
     try:
-        asked = Gate(task.model, task.claim, task.size, task.progress).ask(found.examples)
+        asked = Gate(task.model, task.claim, task.size, task.progress).ask(
+            found.examples
+        )
     except Disagreement as why:
         after = printable(task.model.vocabulary.decode(why.context))
-        reason = f"a proof was found and checked, but a real run disagrees after '{after}': {why}; this is a bug of handcraft"
+        reason = (
+            f"a proof was found and checked, but a real run disagrees after '{after}':"
+            f" {why}; this is a bug of handcraft"
+        )
         return Outcome(Tally(), decided=False, reason=reason)
     if asked.worst is not None:
         return Outcome(asked, decided=True)
     if (beyond := _beyond(asked, found)) is not None:
-        return Outcome(asked, decided=False, reason=f"a proof was found and checked, but {beyond}; this is a bug of handcraft")
-    return Outcome(_tally(task, found), decided=True, proved=True, error_bound=found.error, assumptions=ASSUMPTIONS)
+        return Outcome(
+            asked,
+            decided=False,
+            reason=(
+                f"a proof was found and checked, but {beyond}; this is a bug of"
+                " handcraft"
+            ),
+        )
+    return Outcome(
+        _tally(task, found),
+        decided=True,
+        proved=True,
+        error_bound=found.error,
+        assumptions=ASSUMPTIONS,
+    )
 
 
 def _beyond(asked: Tally, found: Found) -> str | None:
-    """What real runs show that the proof says there is none of: a smaller margin, or a greater error."""
+    """What real runs show that the proof says there is none of: a smaller margin, or a greater
+    error.
+    """
     if asked.min_margin < found.margin * (1 - TOLD):
-        return f"a real run has the margin {asked.min_margin:.9g}, and the proof says at least {found.margin:.9g}"
-    if asked.max_error is not None and asked.max_error > found.error * (1 + TOLD) + TOLD**2:
-        return f"a real run has the error {asked.max_error:.9g}, and the proof says at most {found.error:.9g}"
+        return (
+            f"a real run has the margin {asked.min_margin:.9g}, and the proof says at"
+            f" least {found.margin:.9g}"
+        )
+    if (
+        asked.max_error is not None
+        and asked.max_error > found.error * (1 + TOLD) + TOLD**2
+    ):
+        return (
+            f"a real run has the error {asked.max_error:.9g}, and the proof says at"
+            f" most {found.error:.9g}"
+        )
     return None
 
 
 def _tally(task: Task, found: Found) -> Tally:
     """A proof as what was counted: of prompts with their answers, the prompts."""
     error = found.error if isinstance(task.claim, Distribution | Residual) else None
-    tally = Tally(contexts=found.contexts, checked=found.checked, correct=found.checked, max_error=error)
+    tally = Tally(
+        contexts=found.contexts,
+        checked=found.checked,
+        correct=found.checked,
+        max_error=error,
+    )
     if error is None and math.isfinite(found.margin):
         tally.min_margin, tally.min_margin_at = found.margin, found.at
     return tally

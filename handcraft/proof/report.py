@@ -5,18 +5,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Verdict = Literal["proved", "checked", "refuted", "unknown", "rejected"]  # rejected: a certificate
+Verdict = Literal[
+    "proved", "checked", "refuted", "unknown", "rejected"
+]  # rejected: a certificate
 OPTIONAL = (  # reported where there is one
-    *("max_probability_error", "max_lane_error", "error_bound", "assumptions", "min_margin_position"),
+    *(
+        "max_probability_error",
+        "max_lane_error",
+        "error_bound",
+        "assumptions",
+        "min_margin_position",
+    ),
 )
-EXIT_CODES: dict[Verdict, int] = {"proved": 0, "checked": 0, "refuted": 1, "unknown": 3, "rejected": 1}
+EXIT_CODES: dict[Verdict, int] = {
+    "proved": 0,
+    "checked": 0,
+    "refuted": 1,
+    "unknown": 3,
+    "rejected": 1,
+}
 
 
 @dataclass(frozen=True)
 class Counterexample:
-    """The shortest context on which the model is wrong. `expected` and `got` are tokens, or probabilities.
+    """The shortest context on which the model is wrong. `expected` and `got` are tokens, or
+    probabilities.
 
-    position  where in the text, if it is judged at every position; else the model is wrong at its end
+    position  where in the text, if it is judged at every position; else the model is wrong at
+              its end
     """
 
     tokens: list[str]
@@ -27,7 +43,11 @@ class Counterexample:
 
     def to_json(self) -> dict[str, Any]:
         """As plain data; the position where there is one."""
-        return {key: value for key, value in vars(self).items() if value is not None or key != "position"}
+        return {
+            key: value
+            for key, value in vars(self).items()
+            if value is not None or key != "position"
+        }
 
 
 @dataclass(frozen=True)
@@ -36,11 +56,13 @@ class Report:
 
     contexts    how many contexts were covered; for a claim on prompts, how many prompts
     checked     those of them where the claim speaks
-    accuracy    the share of `checked` that is right; None for a distribution, or where nothing was checked
-    min_margin  the least logit margin, and in `min_margin_at` the context where it stands; `min_margin_position` where
-                in it, if texts are judged at every position
+    accuracy    the share of `checked` that is right; None for a distribution, or where nothing
+                was checked
+    min_margin  the least logit margin, and in `min_margin_at` the context where it stands;
+                `min_margin_position` where in it, if texts are judged at every position
     reason      why the verdict is not stronger
-    error_bound, assumptions   of a proof: how far float arithmetic can be off, and what is taken for granted
+    error_bound, assumptions   of a proof: how far float arithmetic can be off, and what is
+                               taken for granted
     """
 
     program: str
@@ -63,10 +85,20 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 where the claim holds, 1 where it or its certificate is refuted, 3 where it is undecided."""
+        """0 where the claim holds, 1 where it or its certificate is refuted, 3 where it is
+        undecided.
+        """
         return EXIT_CODES[self.verdict]
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data."""
-        found = vars(self) | {"counterexample": self.counterexample.to_json() if self.counterexample else None}
-        return {key: value for key, value in found.items() if value is not None or key not in OPTIONAL}
+        found = vars(self) | {
+            "counterexample": self.counterexample.to_json()
+            if self.counterexample
+            else None
+        }
+        return {
+            key: value
+            for key, value in found.items()
+            if value is not None or key not in OPTIONAL
+        }

@@ -1,13 +1,17 @@
-"""A second look at what rounding could turn: no context is called right because of the order in which one pass adds.
+"""A second look at what rounding could turn: no context is called right because of the order in
+which one pass adds.
 
-A prediction is right by some slack: the margin of a token, or what is left of a tolerance. Where the slack is more than
-any pass can be off (doubt.py), the first look suffices, however it was computed. Otherwise the plain forward pass is
-asked, and once more in a wider dtype:
+A prediction is right by some slack: the margin of a token, or what is left of a tolerance.
+Where the slack is more than any pass can be off (doubt.py), the first look suffices, however it
+was computed. Otherwise the plain forward pass is asked, and once more in a wider dtype:
 
-    far      a pass over a longer text, and one with more digits, leave a thousand times the slack that rounding takes there
-    steady   both give nearly the same slack, and it is more than the last bits of the logits: as the pass says
+    far      a pass over a longer text, and one with more digits, leave a thousand times the
+             slack that rounding takes there
+    steady   both give nearly the same slack, and it is more than the last bits of the logits:
+             as the pass says
     sure     the context by itself shows that no order matters, as where all its sums are exact
-    unsure   neither: `run` decides whether it is wrong; where that finds it right, nobody knows, and the verdict says so
+    unsure   neither: `run` decides whether it is wrong; where that finds it right, nobody
+             knows, and the verdict says so
 
 Rules of this file: it judges no claim; slack is positive where the model is right.
 """
@@ -27,16 +31,22 @@ from handcraft.proof.tally import margins_of
 
 LAST_BITS = 4.0  # roundings of the largest logit that no slack is trusted in
 APART = 0.25  # of the slack, by which two passes may differ
-FAR = 2.0**10  # times as much slack as rounding is seen to take: then the same text is not asked by itself
+FAR = (
+    2.0**10
+)  # times as much slack as rounding is seen to take: then the same text is not asked by itself
 WIDER = {"float32": np.float64, "float64": np.longdouble}
 
-Pass = tuple[Array, Array]  # the stream and the logits after each context, [n, n_embd] and [n, n_vocab]
+Pass = tuple[
+    Array, Array
+]  # the stream and the logits after each context, [n, n_embd] and [n, n_vocab]
 
 
 class Second:
     """Which predictions of a model deserve a second look, and what it says."""
 
-    def __init__(self, model: Model, claim: Claim, column: int, *, wanted: bool = True) -> None:
+    def __init__(
+        self, model: Model, claim: Claim, column: int, *, wanted: bool = True
+    ) -> None:
         self.model, self.claim, self.column, self.wanted = model, claim, column, wanted
         self.doubt = Doubt(model)
         self.u = float(np.finfo(model.weights["wte"].dtype).eps) / 2
@@ -46,17 +56,23 @@ class Second:
         """The slack that another order of summation could take away, after whatever context."""
         if isinstance(self.claim, Distribution):
             return self.doubt.chances
-        return self.doubt.lanes if isinstance(self.claim, Residual) else self.doubt.margins
+        return (
+            self.doubt.lanes if isinstance(self.claim, Residual) else self.doubt.margins
+        )
 
     def slack(self, expected: Array, found: Pass) -> Array:  # [n, ...] -> [n]
-        """By how much each prediction is right; infinite where the claim is silent, minus infinity where it is no number."""
+        """By how much each prediction is right; infinite where the claim is silent, minus
+        infinity where it is no number.
+        """
         stream, logits = found
         if isinstance(self.claim, Distribution):
             chances = softmax(logits.astype(np.float64))  # [n, n_vocab]
             left = self.claim.tolerance - np.abs(chances - expected).max(axis=1)
             return _told(left, np.isnan(expected[:, 0]))
         if isinstance(self.claim, Residual):
-            left = self.claim.tolerance - np.abs(stream[:, self.column].astype(np.float64) - expected)
+            left = self.claim.tolerance - np.abs(
+                stream[:, self.column].astype(np.float64) - expected
+            )
             return _told(left, np.isnan(expected))
         return _told(margins_of(logits, np.maximum(expected, 0)), expected == SILENT)
 
@@ -75,45 +91,70 @@ class Second:
 
     @property
     def cheap(self) -> bool:
-        """Whether the wider dtype is one that processors compute in, so that it can be asked about everything."""
+        """Whether the wider dtype is one that processors compute in, so that it can be asked
+        about everything.
+        """
         return self.model.dtype == "float32"
 
-    def wide(self, ids: Array) -> Pass:  # [n, n_seq] -> [n, n_seq, n_embd], [n, n_seq, n_vocab]
+    def wide(
+        self, ids: Array
+    ) -> Pass:  # [n, n_seq] -> [n, n_seq, n_embd], [n, n_seq, n_vocab]
         """The same forward pass with more digits."""
         seen: dict[str, Array] = {}
         logits = gpt2(ids, **self._wide, **self.model.config, note=recorder(seen))
         return seen["resid_final"], logits
 
-    def steady(self, expected: Array, found: Pass, wide: Pass) -> Array:  # [n, ...] -> [n] bool
+    def steady(
+        self, expected: Array, found: Pass, wide: Pass
+    ) -> Array:  # [n, ...] -> [n] bool
         """Where more digits give the same slack, and one that is more than last bits."""
         return self._agree(expected, found, wide, APART, LAST_BITS)
 
-    def far(self, expected: Array, found: Pass, wide: Pass) -> Array:  # [n, ...] -> [n] bool
-        """Where rounding takes less than a thousandth of the slack, and its last bits are as far from it."""
+    def far(
+        self, expected: Array, found: Pass, wide: Pass
+    ) -> Array:  # [n, ...] -> [n] bool
+        """Where rounding takes less than a thousandth of the slack, and its last bits are as
+        far from it.
+        """
         return self._agree(expected, found, wide, 1 / FAR, FAR)
 
-    def _agree(self, expected: Array, found: Pass, wide: Pass, apart: float, bits: float) -> Array:  # [n, ...] -> [n] bool
+    def _agree(
+        self, expected: Array, found: Pass, wide: Pass, apart: float, bits: float
+    ) -> Array:  # [n, ...] -> [n] bool
         with np.errstate(all="ignore"):
             slack = self.slack(expected, found)
             same = np.abs(slack - self.slack(expected, wide)) <= apart * np.abs(slack)
-            return np.isinf(slack) | (same & (np.abs(slack) > bits * self.u * self._size(found)))
+            return np.isinf(slack) | (
+                same & (np.abs(slack) > bits * self.u * self._size(found))
+            )
 
     def _size(self, found: Pass) -> Array:  # -> [n]
         """Of what a slack is computed from: a rounding of it may be that of the slack."""
         stream, logits = found
         if isinstance(self.claim, Residual):
             return np.abs(stream[:, self.column])
-        if isinstance(self.claim, Distribution):  # what is unlikely moves little, however large its logit
+        if isinstance(
+            self.claim, Distribution
+        ):  # what is unlikely moves little, however large its logit
             return 2 * (softmax(logits.astype(np.float64)) * np.abs(logits)).sum(axis=1)
         return np.abs(logits).max(axis=1)
 
-    def sure(self, expected: Array, ids: Array) -> Array:  # [n, ...], [n, n_seq] -> [n] bool
+    def sure(
+        self, expected: Array, ids: Array
+    ) -> Array:  # [n, ...], [n, n_seq] -> [n] bool
         """Where no order of summation can turn a prediction."""
         if self.doubt.overflows is not None:
             return np.zeros(len(ids), dtype=bool)
-        return np.concatenate([self._sure(expected[at], stream, logits) for at, stream, logits in self.doubt.last(ids)])
+        return np.concatenate(
+            [
+                self._sure(expected[at], stream, logits)
+                for at, stream, logits in self.doubt.last(ids)
+            ]
+        )
 
-    def _sure(self, expected: Array, stream: Near, logits: Near) -> Array:  # [n, ...] -> [n] bool
+    def _sure(
+        self, expected: Array, stream: Near, logits: Near
+    ) -> Array:  # [n, ...] -> [n] bool
         slack, n = self.slack(expected, (stream.c, logits.c)), len(expected)
         if isinstance(self.claim, Residual):
             return np.abs(slack) > stream.e[:, self.column] * (1 + 2.0**-40)
@@ -126,7 +167,9 @@ class Second:
 
 
 def _moved(logits: Near) -> Array:  # [n, n_vocab] -> [n]
-    """How far a probability moves with its logits: each weight by its own error, their sum by all of them."""
+    """How far a probability moves with its logits: each weight by its own error, their sum by
+    all of them.
+    """
     chances = softmax(logits.c)
     moved = chances * np.expm1(np.minimum(logits.e, 300.0))
     total = moved.sum(axis=1, keepdims=True)

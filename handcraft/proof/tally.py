@@ -1,11 +1,13 @@
-"""Counting: how many predictions are right, by how much at least, and the shortest one that is wrong.
+"""Counting: how many predictions are right, by how much at least, and the shortest one that is
+wrong.
 
-A text that is judged at several positions comes as so many rows, and counts as one context: it is right where every
-position at which the claim speaks is right.
+A text that is judged at several positions comes as so many rows, and counts as one context: it
+is right where every position at which the claim speaks is right.
 
-Rules of this file: contexts come in batches of one length; of several wrong ones the shortest is kept, and of those
-the first, at its first position; so it is with equal margins. Hence tallies of parts merge to the tally of the whole,
-in whatever order. A tie has margin zero and is wrong; so is a logit that is not finite.
+Rules of this file: contexts come in batches of one length; of several wrong ones the shortest
+is kept, and of those the first, at its first position; so it is with equal margins. Hence
+tallies of parts merge to the tally of the whole, in whatever order. A tie has margin zero and
+is wrong; so is a logit that is not finite.
 """
 
 from __future__ import annotations
@@ -22,22 +24,34 @@ from handcraft.proof.expected import SILENT
 
 Context = list[int]
 Find = Callable[[int], Context]  # the ids of the i-th context of a batch
-Place = tuple[Context, int | None]  # and the position, where not the last alone is judged
+Place = tuple[
+    Context, int | None
+]  # and the position, where not the last alone is judged
 
 
 def order(context: Context, position: int | None = None) -> tuple[int, Context, int]:
-    """The shorter first, of equal length the first by its ids, and of one context the first position."""
+    """The shorter first, of equal length the first by its ids, and of one context the first
+    position.
+    """
     return len(context), context, position or 0
 
 
 def place(find: Find, row: int, positions: int | None) -> Place:
-    """Where a row of a batch stands that holds so many positions of each context; None: one row a context, its last."""
-    return (find(row), None) if positions is None else (find(row // positions), row % positions)
+    """Where a row of a batch stands that holds so many positions of each context; None: one row
+    a context, its last.
+    """
+    return (
+        (find(row), None)
+        if positions is None
+        else (find(row // positions), row % positions)
+    )
 
 
 @dataclass
 class Wrong:
-    """A wrong prediction: the context, what was expected and what was predicted, and where, if not at its end."""
+    """A wrong prediction: the context, what was expected and what was predicted, and where, if
+    not at its end.
+    """
 
     context: Context
     expected: object
@@ -63,17 +77,24 @@ class Tally:
     max_error: float | None = None
     worst: Wrong | None = None
     min_margin_position: int | None = None
-    unsure: Wrong | None = None  # right by the forward pass that runs, within rounding of being wrong
+    unsure: Wrong | None = (
+        None  # right by the forward pass that runs, within rounding of being wrong
+    )
 
     def add_tokens(
         self, expected: Array, logits: Array, find: Find, positions: int | None = None
-    ) -> None:  # fmt: skip
-        """A batch: expected ids [n], logits [n, n_vocab]; `positions` rows of each context, one if not given."""
+    ) -> None:
+        """A batch: expected ids [n], logits [n, n_vocab]; `positions` rows of each context, one
+        if not given.
+        """
         spoken = np.flatnonzero(expected != SILENT)
         if not len(spoken):
             return self._count(len(expected), spoken, spoken, positions)
         margins = margins_of(logits[spoken], expected[spoken])  # [n_spoken]
-        self.lower(float(margins.min()), lambda: place(find, int(spoken[margins.argmin()]), positions))
+        self.lower(
+            float(margins.min()),
+            lambda: place(find, int(spoken[margins.argmin()]), positions),
+        )
         wrong = np.flatnonzero(~(margins > 0))
         self._count(len(expected), spoken, spoken[wrong], positions)
         if len(wrong):
@@ -81,13 +102,20 @@ class Tally:
             fine = math.isfinite(margin)
             at, position = place(find, i, positions)
             got = int(logits[i].argmax()) if fine else None
-            self.keep(Wrong(at, int(expected[i]), got, margin if fine else None, position))
+            self.keep(
+                Wrong(at, int(expected[i]), got, margin if fine else None, position)
+            )
         return None
 
     @np.errstate(all="ignore")  # what is not finite is wrong, and told as such
     def add_chances(
-        self, expected: Array, logits: Array, tolerance: float, find: Find, positions: int | None = None
-    ) -> None:  # fmt: skip
+        self,
+        expected: Array,
+        logits: Array,
+        tolerance: float,
+        find: Find,
+        positions: int | None = None,
+    ) -> None:
         """A batch: expected probabilities [n, n_vocab] (NaN where silent), logits [n, n_vocab]."""
         spoken = np.flatnonzero(~np.isnan(expected[:, 0]))
         found = softmax(logits[spoken].astype(np.float64))  # [n_spoken, n_vocab]
@@ -97,23 +125,41 @@ class Tally:
             return expected[spoken[i]].tolist(), found[i].tolist()
 
         wrong = self._add_errors(len(expected), spoken, errors, tolerance, positions)
-        self._keep_error(wrong, spoken, errors, values, partial(place, find, positions=positions))
+        self._keep_error(
+            wrong, spoken, errors, values, partial(place, find, positions=positions)
+        )
 
     @np.errstate(all="ignore")
     def add_values(
-        self, expected: Array, found: Array, tolerance: float, find: Find, positions: int | None = None
-    ) -> None:  # fmt: skip
+        self,
+        expected: Array,
+        found: Array,
+        tolerance: float,
+        find: Find,
+        positions: int | None = None,
+    ) -> None:
         """A batch: expected numbers [n] (NaN where silent), found ones [n]."""
         spoken = np.flatnonzero(~np.isnan(expected))
-        errors = np.abs(found[spoken].astype(np.float64) - expected[spoken])  # [n_spoken]
+        errors = np.abs(
+            found[spoken].astype(np.float64) - expected[spoken]
+        )  # [n_spoken]
 
         def values(i: int) -> tuple[object, object]:
             return float(expected[spoken[i]]), float(found[spoken[i]])
 
         wrong = self._add_errors(len(expected), spoken, errors, tolerance, positions)
-        self._keep_error(wrong, spoken, errors, values, partial(place, find, positions=positions))
+        self._keep_error(
+            wrong, spoken, errors, values, partial(place, find, positions=positions)
+        )
 
-    def _add_errors(self, rows: int, spoken: Array, errors: Array, tolerance: float, positions: int | None) -> Array:
+    def _add_errors(
+        self,
+        rows: int,
+        spoken: Array,
+        errors: Array,
+        tolerance: float,
+        positions: int | None,
+    ) -> Array:
         """Count errors [n_spoken]; which of them are too large."""
         errors = np.where(np.isfinite(errors), errors, np.inf)
         wrong = np.flatnonzero(errors > tolerance)
@@ -123,30 +169,57 @@ class Tally:
         return wrong
 
     def _keep_error(
-        self, wrong: Array, spoken: Array, errors: Array, values: Callable[[int], tuple[object, object]],
+        self,
+        wrong: Array,
+        spoken: Array,
+        errors: Array,
+        values: Callable[[int], tuple[object, object]],
         where: Callable[[int], Place],
-    ) -> None:  # fmt: skip
+    ) -> None:
         if len(wrong):
             i = int(wrong[0])
             (expected, got), (at, position) = values(i), where(int(spoken[i]))
-            self.keep(Wrong(at, expected, got if math.isfinite(errors[i]) else None, None, position))
+            self.keep(
+                Wrong(
+                    at,
+                    expected,
+                    got if math.isfinite(errors[i]) else None,
+                    None,
+                    position,
+                )
+            )
 
-    def _count(self, rows: int, spoken: Array, wrong: Array, positions: int | None) -> None:
-        """Count contexts of so many rows each: those where the claim speaks, and those that are right wherever it does."""
+    def _count(
+        self, rows: int, spoken: Array, wrong: Array, positions: int | None
+    ) -> None:
+        """Count contexts of so many rows each: those where the claim speaks, and those that are
+        right wherever it does.
+        """
         self.contexts += rows // (positions or 1)
-        checked, missed = (len(of if positions is None else np.unique(of // positions)) for of in (spoken, wrong))
+        checked, missed = (
+            len(of if positions is None else np.unique(of // positions))
+            for of in (spoken, wrong)
+        )
         self.checked += checked
         self.correct += checked - (missed)
 
     def lower(self, margin: float, find: Callable[[], Place]) -> None:
-        """Remember a margin if it is less than the least one known, or equal and its context is shorter."""
+        """Remember a margin if it is less than the least one known, or equal and its context is
+        shorter.
+        """
         if margin > self.min_margin or margin == math.inf:
             return
         at, position = find()
         known = self.min_margin_at
-        first = known is None or order(at, position) < order(known, self.min_margin_position)
+        first = known is None or order(at, position) < order(
+            known, self.min_margin_position
+        )
         if margin < self.min_margin or first:
-            self.min_margin, self.min_margin_at, self.min_margin_position = margin, at, position
+            self.min_margin, self.min_margin_at, self.min_margin_position = (
+                margin,
+                at,
+                position,
+            )
 
     def keep(self, wrong: Wrong) -> None:
         """Remember a wrong prediction if it is shorter than the one known."""
@@ -154,7 +227,9 @@ class Tally:
             self.worst = wrong
 
     def keep_unsure(self, doubt: Wrong) -> None:
-        """Remember a prediction that only rounding makes right, if it is shorter than the one known."""
+        """Remember a prediction that only rounding makes right, if it is shorter than the one
+        known.
+        """
         if self.unsure is None or doubt.key < self.unsure.key:
             self.unsure = doubt
 
@@ -176,7 +251,9 @@ class Tally:
 
 @np.errstate(all="ignore")  # what is not finite has no margin
 def margins_of(logits: Array, expected: Array) -> Array:  # [n, n_vocab], [n] -> [n]
-    """The logit of the expected token minus the best other one; inf where there is no other, -inf where not finite."""
+    """The logit of the expected token minus the best other one; inf where there is no other,
+    -inf where not finite.
+    """
     rows = np.arange(len(logits))
     right = logits[rows, expected]
     others = logits.copy()

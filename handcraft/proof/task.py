@@ -18,9 +18,9 @@ from functools import cached_property
 from pathlib import Path
 
 from handcraft.claims.kinds import Claim
-from handcraft.program.contexts import count_domain
 from handcraft.core.errors import ProgramError, hint, printable
 from handcraft.model import Model
+from handcraft.program.contexts import count_domain
 from handcraft.proof.judge import Judge
 from handcraft.proof.tally import Tally
 
@@ -32,7 +32,9 @@ Progress = Callable[[int, int], None]  # told how many are done, of how many
 
 @dataclass(frozen=True)
 class Budget:
-    """How much may be spent: contexts that are enumerated, contexts or prompts that are drawn, seconds."""
+    """How much may be spent: contexts that are enumerated, contexts or prompts that are drawn,
+    seconds.
+    """
 
     contexts: int = 10**7
     drawn: int = DRAWN
@@ -44,15 +46,24 @@ class Budget:
         match = re.fullmatch(r"([0-9]{1,18})(s?)", text.replace("_", ""))
         if not match or not int(match[1]):
             shown = printable(text[:60])
-            raise ProgramError(f"a budget is a number of contexts or of seconds, such as 1000000 or 30s, found {shown!r}")
-        return cls(seconds=float(match[1]), drawn=10**9) if match[2] else cls(contexts=int(match[1]), drawn=int(match[1]))
+            raise ProgramError(
+                "a budget is a number of contexts or of seconds, such as 1000000 or"
+                f" 30s, found {shown!r}"
+            )
+        return (
+            cls(seconds=float(match[1]), drawn=10**9)
+            if match[2]
+            else cls(contexts=int(match[1]), drawn=int(match[1]))
+        )
 
 
 @dataclass(frozen=True)
 class Spread:
-    """How an enumeration is run. Raises ProgramError for what does not exist or does not fit together.
+    """How an enumeration is run. Raises ProgramError for what does not exist or does not fit
+    together.
 
-    jobs        how many processes; 0 for one on each core; None for one, or for all that a cluster has
+    jobs        how many processes; 0 for one on each core; None for one, or for all that a
+                cluster has
     backend     loky (this machine), dask or ray
     address     of the cluster; without it dask and ray start one on this machine
     checkpoint  a file that holds what is done, from which an interrupted run goes on
@@ -66,11 +77,17 @@ class Spread:
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
             known, name = ", ".join(BACKENDS), self.backend
-            raise ProgramError(f"there is no backend '{printable(name)}'; there are {known}" + hint(name, BACKENDS))
+            raise ProgramError(
+                f"there is no backend '{printable(name)}'; there are {known}"
+                + hint(name, BACKENDS)
+            )
         if self.backend == "loky" and self.address is not None:
             raise ProgramError("an address goes with the backend dask or ray")
         if self.jobs is not None and self.jobs < 0:
-            raise ProgramError(f"jobs must be a number of processes, or 0 for one on each core, found {self.jobs}")
+            raise ProgramError(
+                "jobs must be a number of processes, or 0 for one on each core, found"
+                f" {self.jobs}"
+            )
 
 
 @dataclass(frozen=True)
@@ -102,7 +119,8 @@ class Outcome:
     passed       whether the next method is asked instead
     suspect      a context that could not be shown to be right, to be asked itself
     proved       whether it holds for every context and every float
-    error_bound  of a proof, the largest radius of a difference of logits, of a probability or of a lane
+    error_bound  of a proof, the largest radius of a difference of logits, of a probability or
+                 of a lane
     """
 
     tally: Tally

@@ -1,11 +1,13 @@
-"""Recipes: known constructions under the field's names. A recipe returns plain rules; `explain` shows what it wrote.
+"""Recipes: known constructions under the field's names. A recipe returns plain rules; `explain`
+shows what it wrote.
 
     attention.py   heads: computed positions, offsets, content, means, counts
     neurons.py     logic, comparison and arithmetic
     decoders.py    from lanes to logits
 
-Rules of this package: nothing here knows a weight; scores are exact (d_head does not change them); wrong use is a
-ProgramError that says what would work. A recipe's numbers hold in float32, with gelu and with relu.
+Rules of this package: nothing here knows a weight; scores are exact (d_head does not change
+them); wrong use is a ProgramError that says what would work. A recipe's numbers hold in
+float32, with gelu and with relu.
 """
 
 from handcraft.recipes.attention import addresses as addresses

@@ -1,10 +1,11 @@
 """Neurons: logic, comparison and arithmetic on lanes that hold whole numbers.
 
-With gelu a hinge is exact only away from its kink: gelu(8 z) / 8 is z or 0 to float32's last bit where |z| >= 1, and
-exactly 0 at z = 0. So every recipe here places its kinks where no value comes nearer than 1, or hits them exactly;
-the same rules are then exact with relu too.
+With gelu a hinge is exact only away from its kink: gelu(8 z) / 8 is z or 0 to float32's last
+bit where |z| >= 1, and exactly 0 at z = 0. So every recipe here places its kinks where no value
+comes nearer than 1, or hits them exactly; the same rules are then exact with relu too.
 
-    conjunction  all of n flags            relu(2 (sum - n) + 1)                               1 neuron
+    conjunction  all of n flags            relu(2 (sum - n) + 1)                               1
+                 neuron
     disjunction  any of n flags            relu(sum) - relu(sum - 1)                           2
     negation     not a flag                relu(1 - x)                                         1
     step         x above a threshold       (relu(y + 1) - relu(y - 1)) / 2, y = 2 (x - t) / m  2
@@ -12,9 +13,10 @@ the same rules are then exact with relu too.
     table        a function of flags       one conjunction for each entry
     piecewise_linear, modulo, absolute, maximum, minimum, gated_copy, copy, move, erase
 
-`adds` is {lane: amount}: what is added to the stream for each unit of the result. Each recipe returns a tuple of
-neurons, to be put into an MLP side by side. Source: "The Transformer Cookbook", Yang et al., 2026 (boolean functions,
-comparisons, conditionals, arithmetic, cancelling the residual); Weiss et al., 2021; Lindner et al., "Tracr", 2023.
+`adds` is {lane: amount}: what is added to the stream for each unit of the result. Each recipe
+returns a tuple of neurons, to be put into an MLP side by side. Source: "The Transformer
+Cookbook", Yang et al., 2026 (boolean functions, comparisons, conditionals, arithmetic,
+cancelling the residual); Weiss et al., 2021; Lindner et al., "Tracr", 2023.
 """
 
 from __future__ import annotations
@@ -24,17 +26,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from handcraft.language.affine import Affine, Lane, Named, Term
 from handcraft.core.errors import ProgramError
+from handcraft.core.frozen import here
+from handcraft.language.affine import Affine, Lane, Named, Term
 from handcraft.language.coerce import as_affine, as_direction, as_map
 from handcraft.language.rules import Amounts, Neuron
-from handcraft.core.frozen import here
 
 Neurons = tuple[Neuron, ...]
 MOST_SQUARED = 4096  # its square is 2^24
 
 
-def conjunction(flags: Sequence[Term], adds: Amounts, *, name: str | None = None) -> Neurons:
+def conjunction(
+    flags: Sequence[Term], adds: Amounts, *, name: str | None = None
+) -> Neurons:
     """Adds where all flags (0 or 1) are 1: relu(2 (sum - n) + 1) is 1 there and 0 elsewhere."""
     when = _total(flags).scaled(2.0).plus(_constant(1 - 2 * len(flags)))
     return (Neuron(when=when, adds=adds, name=name),)
@@ -43,7 +47,10 @@ def conjunction(flags: Sequence[Term], adds: Amounts, *, name: str | None = None
 def disjunction(flags: Sequence[Term], adds: Amounts) -> Neurons:
     """Adds once where any flag (0 or 1) is 1: relu(sum) - relu(sum - 1)."""
     total = _total(flags)
-    return (Neuron(when=total, adds=adds), Neuron(when=total - 1, adds=_times(adds, -1)))
+    return (
+        Neuron(when=total, adds=adds),
+        Neuron(when=total - 1, adds=_times(adds, -1)),
+    )
 
 
 def negation(flag: Term, adds: Amounts) -> Neurons:
@@ -54,42 +61,65 @@ def negation(flag: Term, adds: Amounts) -> Neurons:
 def step(x: Term, adds: Amounts, *, above: float, margin: float = 0.5) -> Neurons:
     """Adds once where x is above the threshold, nothing where it is below.
 
-    margin  x never comes nearer to the threshold than this; 1/2 for whole numbers and a threshold between two of them
+    margin  x never comes nearer to the threshold than this; 1/2 for whole numbers and a
+            threshold between two of them
 
-    With y = 2 (x - above) / margin: (relu(y + 1) - relu(y - 1)) / 2 is 0 below and 1 above. Raises ProgramError for a
-    margin that is not positive.
+    With y = 2 (x - above) / margin: (relu(y + 1) - relu(y - 1)) / 2 is 0 below and 1 above.
+    Raises ProgramError for a margin that is not positive.
     """
     if not margin > 0:
         raise _wrong("step", "margin", f"must be positive, found {margin}")
     y = (as_affine(x) - above) * (2 / margin)
-    return (Neuron(when=y + 1, adds=_times(adds, 0.5)), Neuron(when=y - 1, adds=_times(adds, -0.5)))
+    return (
+        Neuron(when=y + 1, adds=_times(adds, 0.5)),
+        Neuron(when=y - 1, adds=_times(adds, -0.5)),
+    )
 
 
 def equals(x: Term, number: int, adds: Amounts) -> Neurons:
     """Adds where the whole number x is the given one: a tent of three hinges."""
     shifted = as_affine(x) - number
     hinges = ((shifted + 1, 1.0), (shifted, -2.0), (shifted - 1, 1.0))
-    return tuple(Neuron(when=when, adds=_times(adds, factor)) for when, factor in hinges)
+    return tuple(
+        Neuron(when=when, adds=_times(adds, factor)) for when, factor in hinges
+    )
 
 
 def table(entries: Mapping[Sequence[Named], Amounts]) -> Neurons:
-    """A function of one-hot lanes: for each tuple of lanes that are all 1, what is added. One neuron an entry."""
-    return tuple(neuron for lanes, adds in entries.items() for neuron in conjunction([as_affine(lane) for lane in lanes], adds))
+    """A function of one-hot lanes: for each tuple of lanes that are all 1, what is added. One
+    neuron an entry.
+    """
+    return tuple(
+        neuron
+        for lanes, adds in entries.items()
+        for neuron in conjunction([as_affine(lane) for lane in lanes], adds)
+    )
 
 
 def piecewise_linear(x: Term, points: Mapping[int, float], adds: Amounts) -> Neurons:
     """Adds f(x) - f(least) for whole x, f linear between the given points and flat outside them.
 
-    The constant f(least) belongs into the `adds` of the MLP. One neuron for each change of slope. Raises ProgramError for
-    fewer than two points, or points that are not whole.
+    The constant f(least) belongs into the `adds` of the MLP. One neuron for each change of
+    slope. Raises ProgramError for fewer than two points, or points that are not whole.
     """
     xs = sorted(points)
     if len(xs) < 2 or not all(math.isfinite(x) and x == int(x) for x in xs):
-        raise _wrong("piecewise_linear", "points", f"takes at least two whole numbers, found {xs}")
+        raise _wrong(
+            "piecewise_linear",
+            "points",
+            f"takes at least two whole numbers, found {xs}",
+        )
     slopes = [(points[b] - points[a]) / (b - a) for a, b in pairwise(xs)]
-    changes = [(at, new - old) for at, old, new in zip(xs, [0.0, *slopes], [*slopes, 0.0], strict=True)]
+    changes = [
+        (at, new - old)
+        for at, old, new in zip(xs, [0.0, *slopes], [*slopes, 0.0], strict=True)
+    ]
     expression = as_affine(x)
-    return tuple(Neuron(when=expression - at, adds=_times(adds, change)) for at, change in changes if change)
+    return tuple(
+        Neuron(when=expression - at, adds=_times(adds, change))
+        for at, change in changes
+        if change
+    )
 
 
 def square(x: Term, most: int, adds: Amounts) -> Neurons:
@@ -98,7 +128,11 @@ def square(x: Term, most: int, adds: Amounts) -> Neurons:
     Raises ProgramError for a range whose squares are past exact float32.
     """
     if not 1 <= most <= MOST_SQUARED:
-        raise _wrong("square", "most", f"must be 1 to {MOST_SQUARED}, whose square is exact in float32; found {most}")
+        raise _wrong(
+            "square",
+            "most",
+            f"must be 1 to {MOST_SQUARED}, whose square is exact in float32; found {most}",
+        )
     return piecewise_linear(x, {k: k * k for k in range(most + 1)}, adds)
 
 
@@ -108,7 +142,11 @@ def modulo(x: Term, modulus: int, most: int, adds: Amounts) -> Neurons:
     1 + 2 floor(most / m) neurons. Raises ProgramError for a modulus below 2 or a negative range.
     """
     if modulus < 2 or most < 0:
-        raise _wrong("modulo", "modulus", f"needs a modulus of at least 2 and a range from 0, found {modulus} and {most}")
+        raise _wrong(
+            "modulo",
+            "modulus",
+            f"needs a modulus of at least 2 and a range from 0, found {modulus} and {most}",
+        )
     expression = as_affine(x)
     drops = (
         neuron
@@ -121,9 +159,17 @@ def modulo(x: Term, modulus: int, most: int, adds: Amounts) -> Neurons:
 def quotient(x: Term, divisor: int, most: int, adds: Amounts) -> Neurons:
     """Adds floor(x / d) for whole x from 0 to `most`: one step for every multiple."""
     if divisor < 1 or most < 0:
-        raise _wrong("quotient", "divisor", f"needs a divisor of at least 1 and a range from 0, found {divisor} and {most}")
+        raise _wrong(
+            "quotient",
+            "divisor",
+            f"needs a divisor of at least 1 and a range from 0, found {divisor} and {most}",
+        )
     expression = as_affine(x)
-    return tuple(n for multiple in range(divisor, most + 1, divisor) for n in step(expression, adds, above=multiple - 0.5))
+    return tuple(
+        n
+        for multiple in range(divisor, most + 1, divisor)
+        for n in step(expression, adds, above=multiple - 0.5)
+    )
 
 
 def absolute(x: Term, adds: Amounts) -> Neurons:
@@ -147,17 +193,24 @@ def minimum(x: Term, y: Term, adds: Amounts) -> Neurons:
 def copy(x: Term, adds: Amounts) -> Neurons:
     """Adds x, a whole number of either sign: relu(x) - relu(-x)."""
     expression = as_affine(x)
-    return (Neuron(when=expression, adds=adds), Neuron(when=-expression, adds=_times(adds, -1)))
+    return (
+        Neuron(when=expression, adds=adds),
+        Neuron(when=-expression, adds=_times(adds, -1)),
+    )
 
 
 def gated_copy(gate: Term, x: Term, most: float, adds: Amounts) -> Neurons:
-    """Adds x where the gate (0 or 1) is 1 and nothing where it is 0, for whole x of size up to `most`.
+    """Adds x where the gate (0 or 1) is 1 and nothing where it is 0, for whole x of size up to
+    `most`.
 
     relu(x - B (1 - gate)) - relu(-x - B (1 - gate)) with B = most + 1.
     """
     closed = (1 - as_affine(gate)) * (most + 1)
     expression = as_affine(x)
-    return (Neuron(when=expression - closed, adds=adds), Neuron(when=-expression - closed, adds=_times(adds, -1)))
+    return (
+        Neuron(when=expression - closed, adds=adds),
+        Neuron(when=-expression - closed, adds=_times(adds, -1)),
+    )
 
 
 def product(x: Term, flag: Term, most: float, adds: Amounts) -> Neurons:
@@ -171,11 +224,15 @@ def erase(lanes: Named, *, signed: bool = True) -> Neurons:
     signed=False needs one neuron a lane instead of two, for lanes that are never negative.
     """
     own = [copy(lane, {lane: -1.0}) for lane in lanes.lanes]
-    return tuple(neuron for neurons in own for neuron in (neurons if signed else neurons[:1]))
+    return tuple(
+        neuron for neurons in own for neuron in (neurons if signed else neurons[:1])
+    )
 
 
 def move(source: Named, target: Any) -> Neurons:
-    """Adds each lane of `source` to its partner in `target`, and sets the source back to zero: {target: source}."""
+    """Adds each lane of `source` to its partner in `target`, and sets the source back to zero:
+    {target: source}.
+    """
     rows = as_map({target: source}).rows
     return tuple(neuron for lane, x in rows for neuron in copy(x, _moved(lane, x)))
 

@@ -1,4 +1,5 @@
-"""Other runtimes: the same weights in the formats that they read, and a real GPT-2 read into a Model.
+"""Other runtimes: the same weights in the formats that they read, and a real GPT-2 read into a
+Model.
 
     export(model, "gpt2", "build/aab-gpt2")       a directory that Hugging Face's transformers loads
     load_gpt2("path/to/gpt2").generate("Hello")   a real GPT-2, run by our forward pass
@@ -14,7 +15,8 @@
     loading.py            the other way: config.json and model.safetensors
     byte_pairs.py         GPT-2's tokens
 
-Rules of this package: what needs a package that the core lacks imports it inside the function that uses it.
+Rules of this package: what needs a package that the core lacks imports it inside the function
+that uses it.
 """
 
 from handcraft.runtimes.exporting import RUNTIMES, Export, export

@@ -1,12 +1,15 @@
 """Does what was written compute what the model computes?
 
-Every context up to the window where there are at most a hundred thousand; else 20,000, counting the beginnings of each:
-half of them drawn, half their neighbours and texts of one token in which one is another, where counts and means are at
-their extremes. Of a claim on prompts the contexts are those from which an answer is continued: the prompt, and the prompt
-with each beginning of its answer; drawn prompts, and those of their neighbours that are prompts, are at most 2,000.
+Every context up to the window where there are at most a hundred thousand; else 20,000, counting
+the beginnings of each: half of them drawn, half their neighbours and texts of one token in
+which one is another, where counts and means are at their extremes. Of a claim on prompts the
+contexts are those from which an answer is continued: the prompt, and the prompt with each
+beginning of its answer; drawn prompts, and those of their neighbours that are prompts, are at
+most 2,000.
 
-Rules of this file: the draw is decided by a fixed seed. Where the model itself is undecided between tokens, each of
-them is right. Logits that are far off are no agreement, whatever token they choose.
+Rules of this file: the draw is decided by a fixed seed. Where the model itself is undecided
+between tokens, each of them is right. Logits that are far off are no agreement, whatever token
+they choose.
 """
 
 from __future__ import annotations
@@ -20,26 +23,32 @@ from random import Random
 import numpy as np
 
 from handcraft.claims.kinds import Answers
-from handcraft.program.contexts import count_contexts
+from handcraft.claims.prompt_language import SEED, Language
 from handcraft.core.gpt2 import Array, Note, finite, gpt2
 from handcraft.model import Model
-from handcraft.claims.prompt_language import SEED, Language
+from handcraft.program.contexts import count_contexts
 from handcraft.runtimes.target import Run
 
 EVERY = 100_000  # contexts: where there are no more, all of them
 MOST = 20_000  # contexts, where they are drawn
 PROMPTS = 2000  # with their answers, where they are drawn
-ALONE = 1000  # contexts: where there are no more, each is a text of its own and not the beginning of another
+# contexts: where there are no more, each is a text of its own and not the beginning of another
+ALONE = 1000
 BATCH = 128
-TOLERANCE = 1e-3  # of the largest logit: float32 loses less, a runtime that computes something else does not
+# of the largest logit: float32 loses less, a runtime that computes something else does not
+TOLERANCE = 1e-3
 
 Progress = Callable[[int, int], None]  # told how many batches are done, of how many
-Text = tuple[list[int], int]  # the ids, and the first position whose logits are compared
+Text = tuple[
+    list[int], int
+]  # the ids, and the first position whose logits are compared
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How many contexts were compared, in how many another token is first, and the largest difference of a logit."""
+    """How many contexts were compared, in how many another token is first, and the largest
+    difference of a logit.
+    """
 
     contexts: int
     argmax_disagreements: int
@@ -49,12 +58,22 @@ class Agreement:
     @property
     def holds(self) -> bool:
         """Whether the two always choose the same token, by nearly the same logits."""
-        near = self.max_logit_error is not None and self.max_logit_error <= TOLERANCE * self.largest_logit
+        near = (
+            self.max_logit_error is not None
+            and self.max_logit_error <= TOLERANCE * self.largest_logit
+        )
         return self.contexts > 0 and self.argmax_disagreements == 0 and near
 
     def __str__(self) -> str:
-        error = "not finite" if self.max_logit_error is None else f"{self.max_logit_error:.3g}"
-        return f"{self.contexts} contexts: {self.argmax_disagreements} argmax disagreements, largest logit error {error}"
+        error = (
+            "not finite"
+            if self.max_logit_error is None
+            else f"{self.max_logit_error:.3g}"
+        )
+        return (
+            f"{self.contexts} contexts: {self.argmax_disagreements} argmax"
+            f" disagreements, largest logit error {error}"
+        )
 
     def to_json(self) -> dict[str, int | float | None]:
         """As the command line prints it."""
@@ -66,7 +85,11 @@ class Agreement:
 
 
 def compare(
-    model: Model, run: Run, most: int = MOST, progress: Progress | None = None, note: Callable[[Array], Note] | None = None
+    model: Model,
+    run: Run,
+    most: int = MOST,
+    progress: Progress | None = None,
+    note: Callable[[Array], Note] | None = None,
 ) -> Agreement:
     """The model against another way to run it, on every context or on so many drawn ones.
 
@@ -77,15 +100,23 @@ def compare(
     for done, (ids, first) in enumerate(batches):
         if progress is not None:
             progress(done, len(batches))
-        ours, theirs = _own(model, ids, note), np.asarray(run(ids))  # [n_batch, n_seq, n_vocab]
+        ours, theirs = (
+            _own(model, ids, note),
+            np.asarray(run(ids)),
+        )  # [n_batch, n_seq, n_vocab]
         seen = np.arange(ids.shape[1]) >= first[:, None]  # [n_batch, n_seq]
         ours, theirs = ours[seen], theirs[seen]  # [n_contexts, n_vocab]
         chosen = np.take_along_axis(ours, theirs.argmax(-1)[:, None], axis=-1)[:, 0]
         finite = np.isfinite(theirs).all(-1)
-        contexts, largest = contexts + len(ours), max(largest, float(np.abs(ours).max()))
+        contexts, largest = (
+            contexts + len(ours),
+            max(largest, float(np.abs(ours).max())),
+        )
         wrong += int((~finite | (chosen < ours.max(-1))).sum())
         with np.errstate(invalid="ignore"):
-            error = max(error, float(np.abs(ours - theirs).max()) if finite.all() else np.inf)
+            error = max(
+                error, float(np.abs(ours - theirs).max()) if finite.all() else np.inf
+            )
     return Agreement(contexts, wrong, error if np.isfinite(error) else None, largest)
 
 
@@ -96,7 +127,9 @@ def _own(model: Model, ids: Array, note: Callable[[Array], Note] | None) -> Arra
 
 
 def texts(model: Model, most: int = MOST) -> Iterator[Text]:
-    """What is compared: every context once where they are few, else drawn ones, about `most` of them."""
+    """What is compared: every context once where they are few, else drawn ones, about `most` of
+    them.
+    """
     claim = model.program.claim if model.program else None
     if isinstance(claim, Answers):
         return _prompts(model, claim, most)
@@ -107,7 +140,9 @@ def texts(model: Model, most: int = MOST) -> Iterator[Text]:
 
 
 def _every(model: Model, size: int) -> Iterator[Text]:
-    """Every context, the shortest first; where they are many, as beginnings of the longest, each where it is new."""
+    """Every context, the shortest first; where they are many, as beginnings of the longest,
+    each where it is new.
+    """
     n_vocab, n_ctx = len(model.vocabulary), model.n_ctx
     if size <= ALONE or not model.causal:
         for n in range(1, n_ctx + 1):
@@ -115,14 +150,28 @@ def _every(model: Model, size: int) -> Iterator[Text]:
         return
     before: tuple[int, ...] = ()
     for ids in product(range(n_vocab), repeat=n_ctx):
-        yield list(ids), next((i for i, (a, b) in enumerate(zip(before, ids, strict=False)) if a != b), 0)
+        yield (
+            list(ids),
+            next(
+                (
+                    i
+                    for i, (a, b) in enumerate(zip(before, ids, strict=False))
+                    if a != b
+                ),
+                0,
+            ),
+        )
         before = ids
 
 
 def _drawn(model: Model, most: int) -> Iterator[Text]:
-    """Drawn contexts with a neighbour each, and nearly constant ones, half of all; each of them counts once."""
+    """Drawn contexts with a neighbour each, and nearly constant ones, half of all; each of them
+    counts once.
+    """
     random = Random(SEED)
-    yield from _limited(_with_neighbours(model, random), most - most // 2, causal=model.causal)
+    yield from _limited(
+        _with_neighbours(model, random), most - most // 2, causal=model.causal
+    )
     yield from _limited(_nearly_constant(model, random), most // 2, causal=model.causal)
 
 
@@ -158,13 +207,24 @@ def _nearly_constant(model: Model, random: Random) -> Iterator[Text]:
 
 
 def _prompts(model: Model, claim: Answers, most: int) -> Iterator[Text]:
-    """Every prompt with its answer where that is few contexts, else drawn ones and their neighbours."""
+    """Every prompt with its answer where that is few contexts, else drawn ones and their
+    neighbours.
+    """
     language, count = claim.language(model.n_ctx, model.vocabulary), 0
     every = language.size <= (EVERY if most == MOST else most) // model.n_ctx
-    for prompt in language if every else _neighbouring(model, language, min(most, PROMPTS)):
+    for prompt in (
+        language if every else _neighbouring(model, language, min(most, PROMPTS))
+    ):
         asked = model.vocabulary.encode(prompt)
-        answer = claim.expected(prompt, model.vocabulary, model.n_ctx) if claim.known else model.generate(prompt)
-        yield (text := asked + model.vocabulary.encode(answer)[:-1]), len(asked) - 1  # the last is predicted, never read
+        answer = (
+            claim.expected(prompt, model.vocabulary, model.n_ctx)
+            if claim.known
+            else model.generate(prompt)
+        )
+        yield (
+            (text := asked + model.vocabulary.encode(answer)[:-1]),
+            len(asked) - 1,
+        )  # the last is predicted, never read
         if not every and (count := count + len(text) - len(asked) + 1) >= most:
             return
 
@@ -182,7 +242,9 @@ def _neighbouring(model: Model, language: Language, most: int) -> Iterator[str]:
             yield changed
 
 
-def _batches(found: Iterable[Text]) -> Iterator[tuple[Array, Array]]:  # [n_batch, n_seq], [n_batch]
+def _batches(
+    found: Iterable[Text],
+) -> Iterator[tuple[Array, Array]]:  # [n_batch, n_seq], [n_batch]
     """Texts of one length together."""
     by_length: dict[int, list[Text]] = {}
     for text in found:
@@ -190,4 +252,7 @@ def _batches(found: Iterable[Text]) -> Iterator[tuple[Array, Array]]:  # [n_batc
     for group in by_length.values():
         for at in range(0, len(group), BATCH):
             batch = group[at : at + BATCH]
-            yield np.array([ids for ids, _ in batch]), np.array([first for _, first in batch])
+            yield (
+                np.array([ids for ids, _ in batch]),
+                np.array([first for _, first in batch]),
+            )

@@ -1,12 +1,12 @@
 """GPT-2's tokens: byte pairs, as a vocabulary.
 
-A text is cut into bytes, the bytes are spelled as printable letters (a space is Ġ), and the likeliest pairs merged. The
-work is done by the package `tokenizers`, of the extra `gpt2`. A token is named as the file spells it, "Ġthe"; texts
-are plain texts. A tokenizer.json that holds whole words, cut by the longest that matches, is a plain Vocabulary and
-needs no package.
+A text is cut into bytes, the bytes are spelled as printable letters (a space is Ġ), and the
+likeliest pairs merged. The work is done by the package `tokenizers`, of the extra `gpt2`. A
+token is named as the file spells it, "Ġthe"; texts are plain texts. A tokenizer.json that holds
+whole words, cut by the longest that matches, is a plain Vocabulary and needs no package.
 
-Rules of this file: a tokenizer that could lose a part of a text, or that does more than this, is refused; what a text
-becomes is compared with the text.
+Rules of this file: a tokenizer that could lose a part of a text, or that does more than this,
+is refused; what a text becomes is compared with the text.
 
 Sources: Sennrich et al. 2016; Radford et al. 2019; the file formats of Hugging Face's tokenizers.
 """
@@ -20,7 +20,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from handcraft.core.errors import HandcraftError, MissingExtraError, PromptError, WeightsError, printable
+from handcraft.core.errors import (
+    HandcraftError,
+    MissingExtraError,
+    PromptError,
+    WeightsError,
+    printable,
+)
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.core.weights import MAX_JSON, parse_json, read_bytes
 
@@ -32,13 +38,22 @@ PARTS = {  # what else a tokenizer.json may name, by the type of its model
     "BPE": {"normalizer": None, "pre_tokenizer": "ByteLevel", "decoder": "ByteLevel"},
     "WordLevel": {"normalizer": None, "pre_tokenizer": "Split", "decoder": "Fuse"},
 }
-_PLAIN = re.compile(r"\\[^A-Za-z0-9]|[^\\.^$*+?{}\[\]|()]", re.DOTALL)  # one letter of a word inside a regular expression
-_ANY = (".", r"[\s\S]", r"(?s:.)", r"(?s).")  # a last alternative that matches what is no word
+_PLAIN = re.compile(
+    r"\\[^A-Za-z0-9]|[^\\.^$*+?{}\[\]|()]", re.DOTALL
+)  # one letter of a word inside a regular expression
+_ANY = (
+    ".",
+    r"[\s\S]",
+    r"(?s:.)",
+    r"(?s).",
+)  # a last alternative that matches what is no word
 
 
 @dataclass(frozen=True)
 class BytePairs(Vocabulary):
-    """The tokens of a byte-level BPE, which encodes and decodes texts. Raises PromptError for what it would lose."""
+    """The tokens of a byte-level BPE, which encodes and decodes texts. Raises PromptError for
+    what it would lose.
+    """
 
     tokenizer: Any = field(compare=False, repr=False)  # tokenizers.Tokenizer
 
@@ -46,51 +61,81 @@ class BytePairs(Vocabulary):
         return tuple(self.tokens[i] for i in self._ids(text))
 
     def encode(self, prompt: str | Iterable[str]) -> list[int]:
-        """The ids of a text, or of tokens, each as the file spells it ("Ġthe") or as a text of one token (" the")."""
+        """The ids of a text, or of tokens, each as the file spells it ("Ġthe") or as a text of
+        one token (" the").
+        """
         if isinstance(prompt, str):
             return self._ids(prompt)
-        return [self.ids[token] if token in self.ids else self._only(token) for token in prompt]
+        return [
+            self.ids[token] if token in self.ids else self._only(token)
+            for token in prompt
+        ]
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of the ids; bytes that are no UTF-8 become U+FFFD."""
-        return str(self.tokenizer.decode([int(i) for i in ids], skip_special_tokens=False))
+        return str(
+            self.tokenizer.decode([int(i) for i in ids], skip_special_tokens=False)
+        )
 
     def _ids(self, text: str) -> list[int]:
         try:
-            ids = [int(i) for i in self.tokenizer.encode(text, add_special_tokens=False).ids]
+            ids = [
+                int(i)
+                for i in self.tokenizer.encode(text, add_special_tokens=False).ids
+            ]
         except Exception as error:  # the package raises plain ones
-            raise PromptError(f"the tokenizer refuses '{_short(text)}': {printable(str(error))[:200]}") from None
-        if self.decode(ids) not in (text, " " + text):  # a tokenizer may add a space in front
-            raise PromptError(f"the tokenizer cannot spell '{_short(text)}': it reads '{_short(self.decode(ids))}'")
+            raise PromptError(
+                f"the tokenizer refuses '{_short(text)}': {printable(str(error))[:200]}"
+            ) from None
+        if self.decode(ids) not in (
+            text,
+            " " + text,
+        ):  # a tokenizer may add a space in front
+            raise PromptError(
+                f"the tokenizer cannot spell '{_short(text)}': it reads"
+                f" '{_short(self.decode(ids))}'"
+            )
         return ids
 
     def _only(self, token: str) -> int:
         ids = self._ids(token) if token else []
         if len(ids) != 1:
             names = ", ".join(repr(printable(self.tokens[i])) for i in ids[:12])
-            raise PromptError(f"'{_short(token)}' is no token" + (f" but {len(ids)}: {names}" if ids else ""))
+            raise PromptError(
+                f"'{_short(token)}' is no token"
+                + (f" but {len(ids)}: {names}" if ids else "")
+            )
         return ids[0]
 
 
 def read_vocabulary(directory: Path) -> Vocabulary:
     """The tokens of a checkpoint: `tokenizer.json`, else `vocab.json` with `merges.txt`.
 
-    Raises WeightsError, with the file's name, for a tokenizer that is no byte-level BPE and no table of words, and
-    MissingExtraError for a BPE without the extra `gpt2`.
+    Raises WeightsError, with the file's name, for a tokenizer that is no byte-level BPE and no
+    table of words, and MissingExtraError for a BPE without the extra `gpt2`.
     """
     path = directory / TOKENIZER_JSON
     if not path.exists():
         path = directory / VOCAB_JSON
         if not path.exists():
-            raise WeightsError(f"{directory} holds no {TOKENIZER_JSON}, and no {VOCAB_JSON} with {MERGES_TXT}")
+            raise WeightsError(
+                f"{directory} holds no {TOKENIZER_JSON}, and no {VOCAB_JSON} with"
+                f" {MERGES_TXT}"
+            )
     try:
         data = read_bytes(path, MOST)
-        return _whole(data) if path.name == TOKENIZER_JSON else _pair_files(data, directory / MERGES_TXT)
+        return (
+            _whole(data)
+            if path.name == TOKENIZER_JSON
+            else _pair_files(data, directory / MERGES_TXT)
+        )
     except MissingExtraError:
         raise
     except HandcraftError as error:
         message = str(error)
-        raise WeightsError(message if message.startswith(str(directory)) else f"{path}: {message}") from None
+        raise WeightsError(
+            message if message.startswith(str(directory)) else f"{path}: {message}"
+        ) from None
 
 
 def _whole(data: bytes) -> Vocabulary:  # tokenizer.json
@@ -98,19 +143,27 @@ def _whole(data: bytes) -> Vocabulary:  # tokenizer.json
     model = fields.get("model")
     kind = model.get("type") if isinstance(model, dict) else None
     if not isinstance(model, dict) or not isinstance(kind, str) or kind not in PARTS:
-        raise WeightsError(f"its model is {printable(repr(kind))[:60]}; {' and '.join(PARTS)} are read")
+        raise WeightsError(
+            f"its model is {printable(repr(kind))[:60]}; {' and '.join(PARTS)} are read"
+        )
     for part, expected in PARTS[kind].items():
         given = fields.get(part)
         found = given.get("type") if isinstance(given, dict) else given
         if found != expected:
-            raise WeightsError(f"its {part} is {printable(repr(found))[:60]}; with {kind} it must be {expected!r}")
+            raise WeightsError(
+                f"its {part} is {printable(repr(found))[:60]}; with {kind} it must be"
+                f" {expected!r}"
+            )
     if kind == "WordLevel":
         if len(data) > MAX_JSON:
-            raise WeightsError(f"it has {len(data)} bytes; of words at most {MAX_JSON} are read")
+            raise WeightsError(
+                f"it has {len(data)} bytes; of words at most {MAX_JSON} are read"
+            )
         return _words(in_order(model.get("vocab")), fields)
     if model.get("dropout"):
         raise WeightsError(
-            f"its dropout is {printable(repr(model['dropout']))[:60]}: the same text would become other tokens each time"
+            f"its dropout is {printable(repr(model['dropout']))[:60]}: the same text"
+            " would become other tokens each time"
         )
     tokenizer = _tokenizers().Tokenizer
     try:
@@ -125,8 +178,17 @@ def _whole(data: bytes) -> Vocabulary:  # tokenizer.json
 def _pair_files(data: bytes, merges: Path) -> Vocabulary:  # vocab.json, merges.txt
     vocab = parse_json(data, MOST)
     tokens = in_order(vocab)
-    lines = read_bytes(merges, MOST).decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
-    pairs = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")]
+    lines = (
+        read_bytes(merges, MOST)
+        .decode("utf-8", "replace")
+        .replace("\r\n", "\n")
+        .split("\n")
+    )
+    pairs = [
+        tuple(line.split(" "))
+        for line in lines
+        if line and not line.startswith("#version")
+    ]
     if bad := next((pair for pair in pairs if len(pair) != 2), None):
         raise WeightsError(f"{merges}: '{_short(' '.join(bad))}' is no pair")
     package = _tokenizers()
@@ -142,38 +204,82 @@ def _pair_files(data: bytes, merges: Path) -> Vocabulary:  # vocab.json, merges.
 
 
 def _words(tokens: tuple[str, ...], fields: Mapping[str, Any]) -> Vocabulary:
-    """A table of words as a plain vocabulary, where the text is cut by the longest that matches, as there."""
+    """A table of words as a plain vocabulary, where the text is cut by the longest that
+    matches, as there.
+    """
     split = fields["pre_tokenizer"]
-    if (split.get("behavior"), split.get("invert")) not in (("Isolated", False), ("Isolated", True), ("Removed", True)):
-        raise WeightsError("its Split does not keep what matches; behavior must be 'Isolated'")
+    if (split.get("behavior"), split.get("invert")) not in (
+        ("Isolated", False),
+        ("Isolated", True),
+        ("Removed", True),
+    ):
+        raise WeightsError(
+            "its Split does not keep what matches; behavior must be 'Isolated'"
+        )
     pattern = split.get("pattern")
-    found = _alternatives(str(pattern.get("Regex", ""))) if isinstance(pattern, dict) else []
-    place, lengths = {word: i for i, word in enumerate(found)}, sorted({len(word) for word in found})
-    shorter = ((i, word[:n]) for i, word in enumerate(found) for n in lengths[: bisect_left(lengths, len(word))])
-    if place.keys() != set(tokens) or len(found) != len(tokens) or any(place.get(word, i) < i for i, word in shorter):
-        raise WeightsError("its Split is not the regular expression word|word|... of its words, the longer first")
+    found = (
+        _alternatives(str(pattern.get("Regex", "")))
+        if isinstance(pattern, dict)
+        else []
+    )
+    place, lengths = (
+        {word: i for i, word in enumerate(found)},
+        sorted({len(word) for word in found}),
+    )
+    shorter = (
+        (i, word[:n])
+        for i, word in enumerate(found)
+        for n in lengths[: bisect_left(lengths, len(word))]
+    )
+    if (
+        place.keys() != set(tokens)
+        or len(found) != len(tokens)
+        or any(place.get(word, i) < i for i, word in shorter)
+    ):
+        raise WeightsError(
+            "its Split is not the regular expression word|word|... of its words, the"
+            " longer first"
+        )
     more = fields.get("added_tokens") or []
     if not isinstance(more, list):
         raise WeightsError("its added_tokens are no list")
     for added in more:  # the package cuts these out first
         if not isinstance(added, dict) or not _harmless(added, tokens):
-            raise WeightsError("an added token of its is no word of its own: it would be cut out before the longer words")
+            raise WeightsError(
+                "an added token of its is no word of its own: it would be cut out"
+                " before the longer words"
+            )
     return Vocabulary(tokens)
 
 
 def _harmless(added: Mapping[str, Any], tokens: tuple[str, ...]) -> bool:
-    """Whether cutting out a token before all others changes nothing: it is a word, and no other overlaps with it."""
-    name, flags = added.get("content"), (added.get(key) for key in ("single_word", "lstrip", "rstrip"))
+    """Whether cutting out a token before all others changes nothing: it is a word, and no other
+    overlaps with it.
+    """
+    name, flags = (
+        added.get("content"),
+        (added.get(key) for key in ("single_word", "lstrip", "rstrip")),
+    )
     if name not in tokens or added.get("id") != tokens.index(name) or any(flags):
         return False
     others = [word for word in tokens if word != name]
-    return not any(name in word or any(name.startswith(word[i:]) for i in range(1, len(word))) for word in others)
+    return not any(
+        name in word or any(name.startswith(word[i:]) for i in range(1, len(word)))
+        for word in others
+    )
 
 
 def _alternatives(regex: str) -> list[str]:
     """The words of a regular expression that is `word|word|...`; none where it is anything else."""
-    regex = next((regex.removesuffix("|" + tail) for tail in _ANY if regex.endswith("|" + tail)), regex)
-    regex = regex[1:-1] if regex.startswith("(") and regex.endswith(")") and not regex.startswith("(?") else regex
+    regex = next(
+        (regex.removesuffix("|" + tail) for tail in _ANY if regex.endswith("|" + tail)),
+        regex,
+    )
+    regex = (
+        regex[1:-1]
+        if regex.startswith("(") and regex.endswith(")") and not regex.startswith("(?")
+        else regex
+    )
     words, at = [""], 0
     while at < len(regex):
         if regex[at] == "|":
@@ -199,7 +305,9 @@ def _tokenizers() -> Any:
     try:
         import tokenizers
     except ImportError:
-        raise MissingExtraError("byte pairs need the extra `gpt2`: pip install 'handcraft[gpt2]'") from None
+        raise MissingExtraError(
+            "byte pairs need the extra `gpt2`: pip install 'handcraft[gpt2]'"
+        ) from None
     return tokenizers
 
 

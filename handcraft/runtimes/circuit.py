@@ -1,31 +1,39 @@
-"""The circuit of a model as data: which nodes matter, which edges join them, and the rules behind them.
+"""The circuit of a model as data: which nodes matter, which edges join them, and the rules
+behind them.
 
-Methods that discover circuits (ACDC, edge attribution patching) score edges between the parts of a model by patching
-activations. In a program the answer is known, since every weight was written by a rule:
+Methods that discover circuits (ACDC, edge attribution patching) score edges between the parts
+of a model by patching activations. In a program the answer is known, since every weight was
+written by a rule:
 
-    node    embed, pos_embed, a0.h1 (head 1 of layer 0), m0.n3 (neuron 3), a0.bias and m0.bias (c_proj.b), logits
-    edge    from a node that writes a lane to a later one that reads it: into its q, k, v, mlp or logits
+    node    embed, pos_embed, a0.h1 (head 1 of layer 0), m0.n3 (neuron 3), a0.bias and m0.bias
+            (c_proj.b), logits
+    edge    from a node that writes a lane to a later one that reads it: into its q, k, v, mlp
+            or logits
 
-A head writes a lane where a value column that holds a weight meets a non-zero row of c_proj; it reads a lane into q
-(or k) where that column's partner in k (or q) is not all zero. A neuron reads by its column of c_fc and writes by its
-row of c_proj; the logits read the columns of wte. Only what has a path to the logits is listed, so one rule covers
-dead neurons, padding heads and what an export adds to fill a shape: a node or an edge that is not here does nothing.
-Put to zero, to a mean, or to what it is in another context, it changes no logit by a single bit. One that is here is
-connected, which is an upper bound: on a given context it may carry nothing, what two rules write may cancel, and a
-constant added to every key shifts all scores of a query alike.
-`varies_with` says what its output can depend on: patching between contexts that differ only in their tokens never sees
-a node without "token". A bias is such a node: it writes the same everywhere.
+A head writes a lane where a value column that holds a weight meets a non-zero row of c_proj; it
+reads a lane into q (or k) where that column's partner in k (or q) is not all zero. A neuron
+reads by its column of c_fc and writes by its row of c_proj; the logits read the columns of wte.
+Only what has a path to the logits is listed, so one rule covers dead neurons, padding heads and
+what an export adds to fill a shape: a node or an edge that is not here does nothing. Put to
+zero, to a mean, or to what it is in another context, it changes no logit by a single bit. One
+that is here is connected, which is an upper bound: on a given context it may carry nothing,
+what two rules write may cancel, and a constant added to every key shifts all scores of a query
+alike. `varies_with` says what its output can depend on: patching between contexts that differ
+only in their tokens never sees a node without "token". A bias is such a node: it writes the
+same everywhere.
 
-Each node says where TransformerLens shows it: `output` (hook and index on the axis of heads or neurons, or the name of
-a parameter), and for each of its inputs the `hook` of its own projection and the `stream` before it, which all heads
-share. What a head adds to the stream is `hook_z[:, :, index] @ W_O[layer, index]`, what a neuron adds
-`hook_post[:, :, index] * W_out[layer, index]`.
-`components` is the same graph as edge attribution patching names it: one node `input` for both embeddings, one node
-a layer's MLP with its constants, no constants of attention.
+Each node says where TransformerLens shows it: `output` (hook and index on the axis of heads or
+neurons, or the name of a parameter), and for each of its inputs the `hook` of its own
+projection and the `stream` before it, which all heads share. What a head adds to the stream is
+`hook_z[:, :, index] @ W_O[layer, index]`, what a neuron adds `hook_post[:, :, index] *
+W_out[layer, index]`. `components` is the same graph as edge attribution patching names it: one
+node `input` for both embeddings, one node a layer's MLP with its constants, no constants of
+attention.
 
-Rules of this file: a Model in, plain values out; weights decide what is connected, provenance only says why.
-Sources: Elhage et al., "A Mathematical Framework for Transformer Circuits", 2021; Conmy et al., "Towards Automated Circuit
-Discovery", 2023; Syed et al., "Attribution Patching Outperforms Automated Circuit Discovery", 2023.
+Rules of this file: a Model in, plain values out; weights decide what is connected, provenance
+only says why. Sources: Elhage et al., "A Mathematical Framework for Transformer Circuits",
+2021; Conmy et al., "Towards Automated Circuit Discovery", 2023; Syed et al., "Attribution
+Patching Outperforms Automated Circuit Discovery", 2023.
 """
 
 from __future__ import annotations
@@ -38,8 +46,8 @@ import numpy as np
 
 from handcraft.core.errors import WeightsError
 from handcraft.core.gpt2 import Array, Weights
-from handcraft.model import Model
 from handcraft.core.provenance import Entry, Reason
+from handcraft.model import Model
 from handcraft.runtimes.norms import has_norms
 
 Place = dict[str, str | int]  # of an activation or a parameter in TransformerLens
@@ -47,7 +55,9 @@ Place = dict[str, str | int]  # of an activation or a parameter in TransformerLe
 
 @dataclass(frozen=True)
 class Node:
-    """A part of the model that matters. `inputs` has a key for each `into` of its edges, read or not."""
+    """A part of the model that matters. `inputs` has a key for each `into` of its edges, read
+    or not.
+    """
 
     name: str
     output: Place
@@ -68,7 +78,9 @@ class Edge:
 
 @dataclass(frozen=True)
 class Circuit:
-    """Everything that can change a logit. `heads` names the match (q, k) and value columns by layer and head."""
+    """Everything that can change a logit. `heads` names the match (q, k) and value columns by
+    layer and head.
+    """
 
     program: str
     residual: tuple[str, ...]
@@ -78,42 +90,86 @@ class Circuit:
 
     @property
     def components(self) -> dict[str, list[str]]:
-        """The nodes and edges with whole MLPs, under the names of edge attribution patching: `a0.h1->a1.h0<q>`."""
-        nodes = dict.fromkeys(filter(None, (_component(node.name) for node in self.nodes)))
+        """The nodes and edges with whole MLPs, under the names of edge attribution patching:
+        `a0.h1->a1.h0<q>`.
+        """
+        nodes = dict.fromkeys(
+            filter(None, (_component(node.name) for node in self.nodes))
+        )
         edges = dict.fromkeys(filter(None, map(_component_edge, self.edges)))
         return {"nodes": list(nodes), "edges": list(edges)}
 
     def to_json(self) -> dict[str, Any]:
         """As plain data; each node gives its rules by their index in `rules`."""
-        index = {reason: i for i, reason in enumerate(dict.fromkeys(r for node in self.nodes for r in node.rules))}
+        index = {
+            reason: i
+            for i, reason in enumerate(
+                dict.fromkeys(r for node in self.nodes for r in node.rules)
+            )
+        }
         nodes = [
-            {"name": node.name, "output": node.output, "inputs": dict(node.inputs), "varies_with": list(node.varies_with),
-             "rules": [index[reason] for reason in node.rules]}
+            {
+                "name": node.name,
+                "output": node.output,
+                "inputs": dict(node.inputs),
+                "varies_with": list(node.varies_with),
+                "rules": [index[reason] for reason in node.rules],
+            }
             for node in self.nodes
-        ]  # fmt: skip
-        edges = [{"from": e.sender, "to": e.receiver, "into": e.into, "lanes": list(e.lanes)} for e in self.edges]
-        heads = [[{"match": list(match), "value": list(value)} for match, value in layer] for layer in self.heads]
+        ]
+        edges = [
+            {"from": e.sender, "to": e.receiver, "into": e.into, "lanes": list(e.lanes)}
+            for e in self.edges
+        ]
+        heads = [
+            [{"match": list(match), "value": list(value)} for match, value in layer]
+            for layer in self.heads
+        ]
         return {
-            "program": self.program, "residual": list(self.residual), "heads": heads,
-            "rules": [vars(reason) for reason in index], "nodes": nodes, "edges": edges, "components": self.components,
-        }  # fmt: skip
+            "program": self.program,
+            "residual": list(self.residual),
+            "heads": heads,
+            "rules": [vars(reason) for reason in index],
+            "nodes": nodes,
+            "edges": edges,
+            "components": self.components,
+        }
 
 
 def circuit(model: Model) -> Circuit:
-    """The circuit of a model. Raises WeightsError for one with layer norms: through them every lane reaches every other."""
+    """The circuit of a model. Raises WeightsError for one with layer norms: through them every
+    lane reaches every other.
+    """
     if has_norms(model.weights):
-        raise WeightsError(f"{model.name} has layer norms, through which every lane reaches every other; a circuit needs none")
+        raise WeightsError(
+            f"{model.name} has layer norms, through which every lane reaches every"
+            " other; a circuit needs none"
+        )
     parts = list(_parts(model.weights, model.n_head))
     edges = _edges(parts, model.names.stream)
     names = {edge.sender for edge in edges} | {"logits"}
-    rules, varies = _rules(model.entries, model.n_embd // model.n_head, model.n_embd), _varies(edges)
+    rules, varies = (
+        _rules(model.entries, model.n_embd // model.n_head, model.n_embd),
+        _varies(edges),
+    )
     nodes = [
-        Node(part.name, part.output, part.inputs, _sorted(varies.get(part.name, set())), tuple(rules.get(part.name, ())))
+        Node(
+            part.name,
+            part.output,
+            part.inputs,
+            _sorted(varies.get(part.name, set())),
+            tuple(rules.get(part.name, ())),
+        )
         for part in parts
         if part.name in names
     ]
-    heads = tuple(tuple((tuple(match), tuple(value)) for match, value in layer) for layer in model.names.heads)
-    return Circuit(model.name, tuple(model.names.stream), heads, tuple(nodes), tuple(edges))
+    heads = tuple(
+        tuple((tuple(match), tuple(value)) for match, value in layer)
+        for layer in model.names.heads
+    )
+    return Circuit(
+        model.name, tuple(model.names.stream), heads, tuple(nodes), tuple(edges)
+    )
 
 
 # ---------------------------------------------------------------- what each part writes and reads
@@ -121,7 +177,9 @@ def circuit(model: Model) -> Circuit:
 
 @dataclass(frozen=True)
 class _Part:
-    """A candidate for a node: `depth` is the sublayer it stands in, the masks are of the stream's columns."""
+    """A candidate for a node: `depth` is the sublayer it stands in, the masks are of the
+    stream's columns.
+    """
 
     name: str
     depth: int
@@ -139,14 +197,28 @@ def _parts(weights: Weights, n_head: int) -> Iterator[_Part]:
     for i, block in enumerate(blocks):
         if "attn" in block:
             yield from (_head(i, h, block["attn"], n_head) for h in range(n_head))
-            yield _bias(f"a{i}.bias", 2 * i + 1, f"blocks.{i}.attn.o.bias", block["attn"])
+            yield _bias(
+                f"a{i}.bias", 2 * i + 1, f"blocks.{i}.attn.o.bias", block["attn"]
+            )
         if "mlp" in block:
-            yield from (_neuron(i, j, block["mlp"]) for j in range(block["mlp"]["c_fc"]["b"].shape[0]))
-            yield _bias(f"m{i}.bias", 2 * i + 2, f"blocks.{i}.mlp.out.bias", block["mlp"])
+            yield from (
+                _neuron(i, j, block["mlp"])
+                for j in range(block["mlp"]["c_fc"]["b"].shape[0])
+            )
+            yield _bias(
+                f"m{i}.bias", 2 * i + 2, f"blocks.{i}.mlp.out.bias", block["mlp"]
+            )
     read = _any(weights["wte"], 0)  # [n_embd]
     place: Place = {"hook": "unembed.hook_out", "stream": "unembed.hook_in"}
     nothing = np.zeros_like(read)  # [n_embd]
-    yield _Part("logits", 2 * len(blocks) + 1, {"hook": "unembed.hook_out"}, nothing, {"logits": place}, {"logits": read})
+    yield _Part(
+        "logits",
+        2 * len(blocks) + 1,
+        {"hook": "unembed.hook_out"},
+        nothing,
+        {"logits": place},
+        {"logits": read},
+    )
 
 
 def _any(x: Array, axis: int) -> Array:  # [...] -> [...] without that axis
@@ -160,25 +232,55 @@ def _bias(name: str, depth: int, parameter: str, sublayer: Weights) -> _Part:
 def _head(i: int, h: int, attn: Weights, n_head: int) -> _Part:
     at, n = f"blocks.{i}.attn", attn["c_proj"]["b"].shape[0]
     own = slice(h * (n // n_head), (h + 1) * (n // n_head))
-    (q, qs), (k, ks), (v, vs) = (_columns(attn["c_attn"], slice(t * n + own.start, t * n + own.stop)) for t in range(3))
+    (q, qs), (k, ks), (v, vs) = (
+        _columns(attn["c_attn"], slice(t * n + own.start, t * n + own.stop))
+        for t in range(3)
+    )
     rows = attn["c_proj"]["w"][own]  # [d_head, n_embd]
     match, value = qs & ks, vs & _any(rows, 1)  # [d_head]  columns that can count
-    reads = {"q": _any(q[:, match], 1), "k": _any(k[:, match], 1), "v": _any(v[:, value], 1)}  # [n_embd] each
-    inputs: dict[str, Place] = {x: {"hook": f"{at}.hook_{x}", "index": h, "stream": f"{at}.{x}.hook_in"} for x in "qkv"}
-    return _Part(f"a{i}.h{h}", 2 * i + 1, {"hook": f"{at}.hook_z", "index": h}, _any(rows[value], 0), inputs, reads)
+    reads = {
+        "q": _any(q[:, match], 1),
+        "k": _any(k[:, match], 1),
+        "v": _any(v[:, value], 1),
+    }  # [n_embd] each
+    inputs: dict[str, Place] = {
+        x: {"hook": f"{at}.hook_{x}", "index": h, "stream": f"{at}.{x}.hook_in"}
+        for x in "qkv"
+    }
+    return _Part(
+        f"a{i}.h{h}",
+        2 * i + 1,
+        {"hook": f"{at}.hook_z", "index": h},
+        _any(rows[value], 0),
+        inputs,
+        reads,
+    )
 
 
 def _columns(layer: Weights, columns: slice) -> tuple[Array, Array]:
-    """The weights of some columns [n_embd, n], and which of them hold anything, bias included [n]."""
+    """The weights of some columns [n_embd, n], and which of them hold anything, bias included
+    [n].
+    """
     w = layer["w"][:, columns]  # [n_embd, n]
     return w, _any(w, 0) | (layer["b"][columns] != 0)
 
 
 def _neuron(i: int, j: int, mlp: Weights) -> _Part:
     at, (w, fires) = f"blocks.{i}.mlp", _columns(mlp["c_fc"], slice(j, j + 1))
-    inputs: dict[str, Place] = {"mlp": {"hook": f"{at}.hook_pre", "index": j, "stream": f"{at}.hook_in"}}
-    writes = (mlp["c_proj"]["w"][j] != 0) & fires  # [n_embd]  of 0 both activations make 0
-    return _Part(f"m{i}.n{j}", 2 * i + 2, {"hook": f"{at}.hook_post", "index": j}, writes, inputs, {"mlp": w[:, 0] != 0})
+    inputs: dict[str, Place] = {
+        "mlp": {"hook": f"{at}.hook_pre", "index": j, "stream": f"{at}.hook_in"}
+    }
+    writes = (
+        mlp["c_proj"]["w"][j] != 0
+    ) & fires  # [n_embd]  of 0 both activations make 0
+    return _Part(
+        f"m{i}.n{j}",
+        2 * i + 2,
+        {"hook": f"{at}.hook_post", "index": j},
+        writes,
+        inputs,
+        {"mlp": w[:, 0] != 0},
+    )
 
 
 # ---------------------------------------------------------------- edges, backwards from the logits
@@ -192,16 +294,27 @@ def _edges(parts: Sequence[_Part], lanes: Sequence[str]) -> list[Edge]:
     for part in reversed(parts):
         if part.name in matter:
             before = writes & (depth < part.depth)[:, None]  # [n_parts, n_embd]
-            edges = [edge for into in part.reads for edge in _into(part, into, parts, before, lanes)]
+            edges = [
+                edge
+                for into in part.reads
+                for edge in _into(part, into, parts, before, lanes)
+            ]
             matter |= {edge.sender for edge in edges}
             found.append(edges)
     return [edge for edges in reversed(found) for edge in edges]
 
 
-def _into(part: _Part, into: str, parts: Sequence[_Part], writes: Array, lanes: Sequence[str]) -> Iterator[Edge]:
+def _into(
+    part: _Part, into: str, parts: Sequence[_Part], writes: Array, lanes: Sequence[str]
+) -> Iterator[Edge]:
     shared = writes & part.reads[into]  # [n_parts, n_embd]
     for s in np.flatnonzero(shared.any(axis=1)).tolist():
-        yield Edge(parts[s].name, part.name, into, tuple(lanes[c] for c in np.flatnonzero(shared[s]).tolist()))
+        yield Edge(
+            parts[s].name,
+            part.name,
+            into,
+            tuple(lanes[c] for c in np.flatnonzero(shared[s]).tolist()),
+        )
 
 
 def _varies(edges: Iterable[Edge]) -> dict[str, set[str]]:
@@ -219,7 +332,9 @@ def _sorted(kinds: Iterable[str]) -> tuple[str, ...]:
 # ---------------------------------------------------------------- rules
 
 
-def _rules(entries: Iterable[Entry], d_head: int, n_embd: int) -> dict[str, dict[Reason, None]]:
+def _rules(
+    entries: Iterable[Entry], d_head: int, n_embd: int
+) -> dict[str, dict[Reason, None]]:
     """The rules that wrote the weights of each node, each once, in the order they wrote."""
     found: dict[str, dict[Reason, None]] = {}
     for entry in entries:
@@ -230,11 +345,19 @@ def _rules(entries: Iterable[Entry], d_head: int, n_embd: int) -> dict[str, dict
 
 def _owners(entry: Entry, d_head: int, n_embd: int) -> tuple[str, ...]:
     if not entry.matrix.startswith("blocks."):
-        return ("embed", "logits") if entry.matrix == "wte" else ("pos_embed",)  # tied: wte is read as well
+        return (
+            ("embed", "logits") if entry.matrix == "wte" else ("pos_embed",)
+        )  # tied: wte is read as well
     _, i, part, layer, kind = entry.matrix.split(".")
     if layer == "c_proj" and kind == "b":
         return (f"{part[0]}{i}.bias",)
-    index = entry.row if layer == "c_proj" else entry.column % n_embd if part == "attn" else entry.column
+    index = (
+        entry.row
+        if layer == "c_proj"
+        else entry.column % n_embd
+        if part == "attn"
+        else entry.column
+    )
     return (f"a{i}.h{index // d_head}" if part == "attn" else f"m{i}.n{index}",)
 
 
@@ -242,10 +365,18 @@ def _owners(entry: Entry, d_head: int, n_embd: int) -> tuple[str, ...]:
 
 
 def _component(name: str) -> str | None:
-    """The name in edge attribution patching; None for the constants of attention, which are no node there."""
+    """The name in edge attribution patching; None for the constants of attention, which are no
+    node there.
+    """
     if name in ("embed", "pos_embed"):
         return "input"
-    return name.partition(".")[0] if name.startswith("m") else None if name.endswith(".bias") else name
+    return (
+        name.partition(".")[0]
+        if name.startswith("m")
+        else None
+        if name.endswith(".bias")
+        else name
+    )
 
 
 def _component_edge(edge: Edge) -> str | None:

@@ -1,6 +1,7 @@
 """From a model to the files of a runtime, checked before anyone sees them.
 
-Rules of this file: what is called done has been read back from its files and agrees with the model's own forward pass.
+Rules of this file: what is called done has been read back from its files and agrees with the
+model's own forward pass.
 """
 
 from __future__ import annotations
@@ -10,10 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from handcraft.files.built_directory import PROGRAM_JSON
 from handcraft.core.errors import ExportError, ProgramError, WeightsError, hint
+from handcraft.files.built_directory import PROGRAM_JSON
 from handcraft.model import Model
-from handcraft.runtimes import gguf_file, huggingface, nanogpt, onnx_graph, picogpt, transformer_lens
+from handcraft.runtimes import (
+    gguf_file,
+    huggingface,
+    nanogpt,
+    onnx_graph,
+    picogpt,
+    transformer_lens,
+)
 from handcraft.runtimes.agreement import Agreement, Progress, compare
 from handcraft.runtimes.directory import publish
 from handcraft.runtimes.limits import check_limit
@@ -22,7 +30,15 @@ from handcraft.runtimes.target import Runtime
 
 T = TypeVar("T", Runtime, Norm)
 RUNTIMES = {
-    module.RUNTIME.name: module.RUNTIME for module in (huggingface, picogpt, nanogpt, transformer_lens, onnx_graph, gguf_file)
+    module.RUNTIME.name: module.RUNTIME
+    for module in (
+        huggingface,
+        picogpt,
+        nanogpt,
+        transformer_lens,
+        onnx_graph,
+        gguf_file,
+    )
 }
 
 
@@ -37,43 +53,76 @@ class Export:
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
-        return {"to": self.to, "out": str(self.out), "files": [str(f) for f in self.files], "check": self.check.to_json()}
+        return {
+            "to": self.to,
+            "out": str(self.out),
+            "files": [str(f) for f in self.files],
+            "check": self.check.to_json(),
+        }
 
 
 def export(
-    model: Model, to: str, out: str | Path, *, norm: str | None = None, force: bool = False, progress: Progress | None = None
+    model: Model,
+    to: str,
+    out: str | Path,
+    *,
+    norm: str | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
 ) -> Export:
     """Write the model for a runtime, into a directory, all of it or nothing.
 
-    Raises ProgramError for a runtime or a norm that is not there, or a program that the runtime cannot compute;
-    WeightsError for a directory that must not be written; MissingExtraError; ExportError where what was written does
-    not agree with the model: then nothing is left.
+    Raises ProgramError for a runtime or a norm that is not there, or a program that the runtime
+    cannot compute; WeightsError for a directory that must not be written; MissingExtraError;
+    ExportError where what was written does not agree with the model: then nothing is left.
     """
     runtime = _named(to, RUNTIMES.values(), "runtime")
-    kind = runtime.norms[0] if norm is None else _named(norm, runtime.norms, f"norm of {runtime.name}")
+    kind = (
+        runtime.norms[0]
+        if norm is None
+        else _named(norm, runtime.norms, f"norm of {runtime.name}")
+    )
     if model.dtype != "float32":
-        raise WeightsError(f"an export holds float32, this model is {model.dtype}; build it in float32")
+        raise WeightsError(
+            f"an export holds float32, this model is {model.dtype}; build it in float32"
+        )
     found: list[Agreement] = []
-    files = runtime.files(model, kind)  # first, since it says what the runtime cannot compute
+    files = runtime.files(
+        model, kind
+    )  # first, since it says what the runtime cannot compute
     note = check_limit(model, kind, runtime)
 
     def check(directory: Path) -> None:
         if runtime.vocabulary(directory).tokens != model.vocabulary.tokens:
-            raise WeightsError(f"{to} cannot hold the tokens of {model.name}: read back, they are others")
-        found.append(compare(model, runtime.run(directory), progress=progress, note=note))
+            raise WeightsError(
+                f"{to} cannot hold the tokens of {model.name}: read back, they are"
+                " others"
+            )
+        found.append(
+            compare(model, runtime.run(directory), progress=progress, note=note)
+        )
         if not found[0].holds:
-            raise ExportError(_disagrees(model, runtime, kind, found[0]), found[0].to_json())
+            raise ExportError(
+                _disagrees(model, runtime, kind, found[0]), found[0].to_json()
+            )
 
-    names = {PROGRAM_JSON, *(name for runtime in RUNTIMES.values() for name in runtime.names)}
+    names = {
+        PROGRAM_JSON,
+        *(name for runtime in RUNTIMES.values() for name in runtime.names),
+    }
     paths = publish(Path(out), files, check, force=force, ours=names)
     return Export(to, Path(out), tuple(paths), found[0])
 
 
 def _named(name: str, known: Iterable[T], kind: str) -> T:
-    """The runtime or norm of this name. Raises ProgramError, with the nearest, where there is none."""
+    """The runtime or norm of this name. Raises ProgramError, with the nearest, where there is
+    none.
+    """
     table = {thing.name: thing for thing in known}
     if name not in table:
-        raise ProgramError(f"there is no {kind} '{name}', only {', '.join(table)}{hint(name, table)}")
+        raise ProgramError(
+            f"there is no {kind} '{name}', only {', '.join(table)}{hint(name, table)}"
+        )
     return table[name]
 
 
@@ -85,7 +134,13 @@ def _instead(runtime: Runtime, norm: Norm) -> str:
 
 def _disagrees(model: Model, runtime: Runtime, norm: Norm, found: Agreement) -> str:
     instead = _instead(runtime, norm)
-    problem = f"chooses another token in {found.argmax_disagreements} of {found.contexts} contexts"
+    problem = (
+        f"chooses another token in {found.argmax_disagreements} of {found.contexts}"
+        " contexts"
+    )
     if not found.argmax_disagreements:
-        problem = f"computes logits that are off by up to {found.max_logit_error:.3g}, of {found.largest_logit:.3g} at most"
+        problem = (
+            f"computes logits that are off by up to {found.max_logit_error:.3g}, of"
+            f" {found.largest_logit:.3g} at most"
+        )
     return f"{model.name} in {runtime.name} {problem}, so nothing was written{instead}"

@@ -1,26 +1,33 @@
 r"""The program as one GGUF file, for llama.cpp and what is built on it, as its architecture `gpt2`.
 
-Every block has attention, an MLP and layer norms that do nothing (`norms.MIRROR`); their epsilon of 2^80 is in the metadata.
-Linear weights stand as [n_out, n_in], the transpose of the dict's. llama.cpp's gpt2 is causal and has GELU.
+Every block has attention, an MLP and layer norms that do nothing (`norms.MIRROR`); their
+epsilon of 2^80 is in the metadata. Linear weights stand as [n_out, n_in], the transpose of the
+dict's. llama.cpp's gpt2 is causal and has GELU.
 
-Two things of llama.cpp are coarser than float32. Its cache and its flash attention hold keys and values in float16, where
-large ones are infinite: ask for `--flash-attn off --cache-type-k f32 --cache-type-v f32` (llama-cpp-python: `type_k=0,
-type_v=0`), or 14 of the 33 bundled programs answer wrongly. And on a CPU it looks GELU up in a table of float16 between -10
-and 10, which is compiled in; a neuron that works beyond is exact. Past the window it ends its process.
+Two things of llama.cpp are coarser than float32. Its cache and its flash attention hold keys
+and values in float16, where large ones are infinite: ask for `--flash-attn off --cache-type-k
+f32 --cache-type-v f32` (llama-cpp-python: `type_k=0, type_v=0`), or 14 of the 33 bundled
+programs answer wrongly. And on a CPU it looks GELU up in a table of float16 between -10 and 10,
+which is compiled in; a neuron that works beyond is exact. Past the window it ends its process.
 
-The tokenizer is the one llama.cpp calls `rwkv`: at each place of the text the longest token that matches, as
-`Vocabulary.split` does it, over UTF-8 bytes. Its byte-pair one (`gpt2`) would not do: merges build other tokens than the
-longest, tokens declared as the user's are found longest first wherever they stand ("abcd" with tokens ab and bcd becomes a, bcd),
-and text without a token is dropped silently; this one answers it with the token -1, which llama.cpp refuses to run.
+The tokenizer is the one llama.cpp calls `rwkv`: at each place of the text the longest token
+that matches, as `Vocabulary.split` does it, over UTF-8 bytes. Its byte-pair one (`gpt2`) would
+not do: merges build other tokens than the longest, tokens declared as the user's are found
+longest first wherever they stand ("abcd" with tokens ab and bcd becomes a, bcd), and text
+without a token is dropped silently; this one answers it with the token -1, which llama.cpp
+refuses to run.
 
-It loops for ever on a byte that begins a token and is none ("Fo", where Fizz is a token and F is not). So each such byte
-is a token of its own, a stump, after the program's. No stump is ever predicted: the unembedding is then a tensor
-of its own, in which a stump reads -2^96 from a spare column; the last norm, of gain 0 there, has the bias 1.
+It loops for ever on a byte that begins a token and is none ("Fo", where Fizz is a token and F
+is not). So each such byte is a token of its own, a stump, after the program's. No stump is ever
+predicted: the unembedding is then a tensor of its own, in which a stump reads -2^96 from a
+spare column; the last norm, of gain 0 there, has the bias 1.
 
-The claim's stop token is the end of the text; without one a program has no end, and llama.cpp goes on as long as it is asked.
+The claim's stop token is the end of the text; without one a program has no end, and llama.cpp
+goes on as long as it is asked.
 
-Rules of this file: the same model gives the same bytes; the package gguf is imported only where it is used.
-Source: gguf-py 0.19; llama.cpp's `llama-vocab.cpp`, `models/gpt2.cpp` and `ggml-cpu/vec.h`, read for names and behaviour.
+Rules of this file: the same model gives the same bytes; the package gguf is imported only where
+it is used. Source: gguf-py 0.19; llama.cpp's `llama-vocab.cpp`, `models/gpt2.cpp` and
+`ggml-cpu/vec.h`, read for names and behaviour.
 """
 
 from __future__ import annotations
@@ -32,22 +39,36 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.core.errors import MissingExtraError, ProgramError, WeightsError, printable
+from handcraft.core.errors import (
+    MissingExtraError,
+    ProgramError,
+    WeightsError,
+    printable,
+)
 from handcraft.core.gpt2 import Array, Weights, check_tokens, gpt2, recorder
+from handcraft.core.vocabulary import Vocabulary
+from handcraft.core.weights import flatten, nest
 from handcraft.model import Model
 from handcraft.runtimes.names import KINDS, keys, turned
 from handcraft.runtimes.norms import MIRROR, Norm, Stock, with_norms
 from handcraft.runtimes.target import Files, Run, Runtime, stop_id
-from handcraft.core.vocabulary import Vocabulary
-from handcraft.core.weights import flatten, nest
 
 MODEL = "model.gguf"
 LOW = -(2.0**96)  # of a stump's logit: a program's are below 2^60, and float32 holds it
 PARTS = {
-    "ln_1": "attn_norm", "attn.c_attn": "attn_qkv", "attn.c_proj": "attn_output",
-    "ln_2": "ffn_norm", "mlp.c_fc": "ffn_up", "mlp.c_proj": "ffn_down",
-}  # fmt: skip
-WHOLE = {"wte": "token_embd.weight", "wpe": "position_embd.weight", "ln_f.g": "output_norm.weight", "ln_f.b": "output_norm.bias"}
+    "ln_1": "attn_norm",
+    "attn.c_attn": "attn_qkv",
+    "attn.c_proj": "attn_output",
+    "ln_2": "ffn_norm",
+    "mlp.c_fc": "ffn_up",
+    "mlp.c_proj": "ffn_down",
+}
+WHOLE = {
+    "wte": "token_embd.weight",
+    "wpe": "position_embd.weight",
+    "ln_f.g": "output_norm.weight",
+    "ln_f.b": "output_norm.bias",
+}
 OUTPUT = "output.weight"
 
 
@@ -55,10 +76,14 @@ def files(model: Model, norm: Norm) -> Files:
     """The file. Raises ProgramError for what llama.cpp's gpt2 cannot compute."""
     _check(model)
     own = model.weights
-    tokens = [token.encode("utf-8", "surrogatepass") for token in model.vocabulary.tokens]
+    tokens = [
+        token.encode("utf-8", "surrogatepass") for token in model.vocabulary.tokens
+    ]
     stumps = sorted({token[:1] for token in tokens} - set(tokens))
     blocks = own["blocks"] or [{}]  # llama.cpp needs one
-    stock = with_norms({**own, "blocks": blocks}, model.n_head, norm, spare=1 if stumps else 0)
+    stock = with_norms(
+        {**own, "blocks": blocks}, model.n_head, norm, spare=1 if stumps else 0
+    )
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / MODEL
         _write(path, model, stock, [_escaped(token) for token in (*tokens, *stumps)])
@@ -67,23 +92,38 @@ def files(model: Model, norm: Norm) -> Files:
 
 def _check(model: Model) -> None:
     blocks = model.weights["blocks"]
-    instead = "build the program with activation='gelu' and causal=True, or export it to onnx"
+    instead = (
+        "build the program with activation='gelu' and causal=True, or export it to onnx"
+    )
     if model.activation != "gelu" and any("mlp" in block for block in blocks):
-        raise ProgramError(f"llama.cpp's gpt2 has no {model.activation} neurons; {instead}", (model.name,))
+        raise ProgramError(
+            f"llama.cpp's gpt2 has no {model.activation} neurons; {instead}",
+            (model.name,),
+        )
     if not model.causal and any("attn" in block for block in blocks):
-        raise ProgramError(f"llama.cpp's gpt2 has no attention to later positions; {instead}", (model.name,))
+        raise ProgramError(
+            f"llama.cpp's gpt2 has no attention to later positions; {instead}",
+            (model.name,),
+        )
 
 
 def _escaped(token: bytes) -> str:
-    r"""As the tokenizer reads it: printable ASCII as it is, any other byte and the backslash as \xNN."""
-    return "".join(chr(byte) if 32 <= byte < 127 and byte != 92 else f"\\x{byte:02x}" for byte in token)
+    r"""As the tokenizer reads it: printable ASCII as it is, any other byte and the backslash as
+    \xNN.
+    """
+    return "".join(
+        chr(byte) if 32 <= byte < 127 and byte != 92 else f"\\x{byte:02x}"
+        for byte in token
+    )
 
 
 def _gguf() -> Any:
     try:
         import gguf
     except ImportError:
-        raise MissingExtraError("a GGUF file needs the extra `gguf`: pip install 'handcraft[gguf]'") from None
+        raise MissingExtraError(
+            "a GGUF file needs the extra `gguf`: pip install 'handcraft[gguf]'"
+        ) from None
     return gguf
 
 
@@ -117,7 +157,9 @@ def _add_tokenizer(writer: Any, model: Model, tokens: list[str]) -> None:
     types, n_vocab = _gguf().TokenType, len(model.vocabulary)
     writer.add_tokenizer_model("rwkv")
     writer.add_token_list(tokens)
-    writer.add_token_types([types.NORMAL] * n_vocab + [types.UNUSED] * (len(tokens) - n_vocab))
+    writer.add_token_types(
+        [types.NORMAL] * n_vocab + [types.UNUSED] * (len(tokens) - n_vocab)
+    )
     writer.add_add_bos_token(False)
     writer.add_add_eos_token(False)
     if (stop := stop_id(model)) is not None:
@@ -130,8 +172,13 @@ def _tensors(weights: Weights, n_tokens: int) -> dict[str, Array]:
     stumps = n_tokens - len(weights["wte"])
     if not stumps:
         return found  # the unembedding is tied
-    wte = np.pad(weights["wte"], ((0, stumps), (0, 0)))  # [n_vocab, n_embd] -> [n_tokens, n_embd]
-    output, bias = wte.copy(), weights["ln_f"]["b"].copy()  # [n_tokens, n_embd], [n_embd]
+    wte = np.pad(
+        weights["wte"], ((0, stumps), (0, 0))
+    )  # [n_vocab, n_embd] -> [n_tokens, n_embd]
+    output, bias = (
+        wte.copy(),
+        weights["ln_f"]["b"].copy(),
+    )  # [n_tokens, n_embd], [n_embd]
     output[-stumps:, -1], bias[-1] = LOW, 1  # the spare column, 0 in all else
     return {**found, WHOLE["wte"]: wte, WHOLE["ln_f.b"]: bias, OUTPUT: output}
 
@@ -148,15 +195,29 @@ def _name(key: str) -> str:
 
 
 def run(directory: Path) -> Run:
-    """The forward pass in NumPy over what the package gguf finds in the file. Raises WeightsError where it does not read it."""
+    """The forward pass in NumPy over what the package gguf finds in the file. Raises
+    WeightsError where it does not read it.
+    """
     tensors, fields = _read(directory / MODEL)
     try:
-        weights = nest({key: turned(key, tensors[_name(key)]) for key in keys(fields["gpt2.block_count"])})
-        config = {"n_head": fields["gpt2.attention.head_count"], "epsilon": fields["gpt2.attention.layer_norm_epsilon"]}
-        own = np.array(fields["tokenizer.ggml.token_type"]) == _gguf().TokenType.NORMAL  # [n_tokens]
+        weights = nest(
+            {
+                key: turned(key, tensors[_name(key)])
+                for key in keys(fields["gpt2.block_count"])
+            }
+        )
+        config = {
+            "n_head": fields["gpt2.attention.head_count"],
+            "epsilon": fields["gpt2.attention.layer_norm_epsilon"],
+        }
+        own = (
+            np.array(fields["tokenizer.ggml.token_type"]) == _gguf().TokenType.NORMAL
+        )  # [n_tokens]
     except KeyError as error:
         raise WeightsError(f"{directory / MODEL}: {error} is missing") from None
-    unembed = (tensors[OUTPUT] if OUTPUT in tensors else weights["wte"])[own].T  # [n_embd, n_vocab]
+    unembed = (tensors[OUTPUT] if OUTPUT in tensors else weights["wte"])[
+        own
+    ].T  # [n_embd, n_vocab]
 
     def logits(ids: Array) -> Array:  # [n_batch, n_seq] -> [n_batch, n_seq, n_vocab]
         seen: dict[str, Array] = {}
@@ -172,20 +233,43 @@ def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     gguf = _gguf()
     try:
         reader = gguf.GGUFReader(path)
-        return {t.name: t.data for t in reader.tensors}, {name: field.contents() for name, field in reader.fields.items()}
-    except (ValueError, IndexError, OverflowError, OSError) as error:  # of its reader, on bytes that are no such file
-        raise WeightsError(f"{path}: the package gguf refuses this file: {printable(str(error))}") from None
+        return {t.name: t.data for t in reader.tensors}, {
+            name: field.contents() for name, field in reader.fields.items()
+        }
+    except (
+        ValueError,
+        IndexError,
+        OverflowError,
+        OSError,
+    ) as error:  # of its reader, on bytes that are no such file
+        raise WeightsError(
+            f"{path}: the package gguf refuses this file: {printable(str(error))}"
+        ) from None
 
 
 def _vocabulary(directory: Path) -> Vocabulary:
     """The tokens without the stumps, as the tokenizer would read them."""
     _, fields = _read(directory / MODEL)
-    rows = zip(fields["tokenizer.ggml.tokens"], fields["tokenizer.ggml.token_type"], strict=True)
-    return Vocabulary(tuple(_unescaped(token) for token, kind in rows if kind == _gguf().TokenType.NORMAL))
+    rows = zip(
+        fields["tokenizer.ggml.tokens"],
+        fields["tokenizer.ggml.token_type"],
+        strict=True,
+    )
+    return Vocabulary(
+        tuple(
+            _unescaped(token)
+            for token, kind in rows
+            if kind == _gguf().TokenType.NORMAL
+        )
+    )
 
 
 def _unescaped(token: str) -> str:
-    data = re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), token.encode("ascii"))
+    data = re.sub(
+        rb"\\x([0-9a-f]{2})",
+        lambda found: bytes([int(found[1], 16)]),
+        token.encode("ascii"),
+    )
     return data.decode("utf-8", "surrogatepass")
 
 

@@ -1,15 +1,18 @@
-r"""A directory of Hugging Face's, which stock `GPT2LMHeadModel` and `pipeline("text-generation", ...)` load.
+r"""A directory of Hugging Face's, which stock `GPT2LMHeadModel` and
+`pipeline("text-generation", ...)` load.
 
-    config.json             GPT-2's own fields; of them only `layer_norm_epsilon` is unusual, with the norm `mirror`
+    config.json             GPT-2's own fields; of them only `layer_norm_epsilon` is unusual,
+                            with the norm `mirror`
     model.safetensors       float32; Conv1D weights are [n_in, n_out], as in the dict
-    tokenizer.json          a table of words, the text cut by the longest that matches; what is no word is an error
+    tokenizer.json          a table of words, the text cut by the longest that matches; what is
+                            no word is an error
     tokenizer_config.json   the window
     generation_config.json  greedy, up to the window, and up to the claim's stop token
 
     pipeline("text-generation", "DIR")("aab")                  transformers, nothing of handcraft
 
-There a text with an unknown character raises "WordLevel error: Missing [UNK] token". The window is not slid: greedy
-generation ends at it, a longer prompt is an IndexError of torch's.
+There a text with an unknown character raises "WordLevel error: Missing [UNK] token". The window
+is not slid: greedy generation ends at it, a longer prompt is an IndexError of torch's.
 
 Rules of this file: nothing here needs torch or transformers.
 Source: the checkpoint format of Hugging Face's transformers and tokenizers.
@@ -24,33 +27,50 @@ from typing import Any
 
 from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import Array
+from handcraft.core.weights import flatten, to_safetensors
 from handcraft.model import Model
 from handcraft.runtimes.byte_pairs import TOKENIZER_JSON, read_vocabulary
 from handcraft.runtimes.loading import CONFIG_JSON, SAFETENSORS, load_gpt2
 from handcraft.runtimes.names import ACTIVATIONS, checkpoint_name
 from handcraft.runtimes.norms import MIRROR, QUIET, Norm, Stock, with_norms
 from handcraft.runtimes.target import Files, Run, Runtime, stop_id
-from handcraft.core.weights import flatten, to_safetensors
 
 DOCUMENTS = (TOKENIZER_JSON, "tokenizer_config.json", "generation_config.json")
 
 
 def files(model: Model, norm: Norm) -> Files:
-    """The five files. Raises ProgramError for a program without a causal mask, which GPT-2 always has."""
+    """The five files. Raises ProgramError for a program without a causal mask, which GPT-2
+    always has.
+    """
     if not model.causal:
-        raise ProgramError("stock GPT-2 is causal; a program with causal=False can be exported to onnx or transformer-lens")
+        raise ProgramError(
+            "stock GPT-2 is causal; a program with causal=False can be exported to onnx"
+            " or transformer-lens"
+        )
     stock = with_norms(model.weights, model.n_head, norm)
     documents = {
         CONFIG_JSON: _config(model, stock),
-        **dict(zip(DOCUMENTS, (_tokenizer(model), _tokenizer_config(model), _generation(model)), strict=True)),
+        **dict(
+            zip(
+                DOCUMENTS,
+                (_tokenizer(model), _tokenizer_config(model), _generation(model)),
+                strict=True,
+            )
+        ),
     }
-    written = {name: json.dumps(fields, indent=2).encode() for name, fields in documents.items()}
+    written = {
+        name: json.dumps(fields, indent=2).encode()
+        for name, fields in documents.items()
+    }
     return {SAFETENSORS: to_safetensors(state_dict(stock), {"format": "pt"}), **written}
 
 
 def state_dict(stock: Stock) -> dict[str, Array]:
     """The arrays under the names of GPT2LMHeadModel; the unembedding is tied, and not written."""
-    return {f"transformer.{checkpoint_name(key)}": array for key, array in flatten(stock.weights).items()}
+    return {
+        f"transformer.{checkpoint_name(key)}": array
+        for key, array in flatten(stock.weights).items()
+    }
 
 
 def _config(model: Model, stock: Stock) -> dict[str, Any]:
@@ -78,28 +98,50 @@ def _config(model: Model, stock: Stock) -> dict[str, Any]:
 
 
 def _tokenizer_config(model: Model) -> dict[str, Any]:
-    return {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": model.n_ctx, "clean_up_tokenization_spaces": False}
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": model.n_ctx,
+        "clean_up_tokenization_spaces": False,
+    }
 
 
 def _generation(model: Model) -> dict[str, Any]:
     """Greedy; without a stop token nothing but the window ends it."""
     stop = stop_id(model)
-    return {"do_sample": False, "max_length": model.n_ctx + 1, "eos_token_id": stop, "pad_token_id": 0 if stop is None else stop}
+    return {
+        "do_sample": False,
+        "max_length": model.n_ctx + 1,
+        "eos_token_id": stop,
+        "pad_token_id": 0 if stop is None else stop,
+    }
 
 
 def _tokenizer(model: Model) -> dict[str, Any]:
-    words = sorted(model.vocabulary.tokens, key=len, reverse=True)  # the longest match first, as our own vocabulary cuts
-    pattern = "|".join([*map(re.escape, words), r"[\s\S]"])  # the last alternative: a letter that is no word, to be refused
+    words = sorted(
+        model.vocabulary.tokens, key=len, reverse=True
+    )  # the longest match first, as our own vocabulary cuts
+    pattern = "|".join(
+        [*map(re.escape, words), r"[\s\S]"]
+    )  # the last alternative: a letter that is no word, to be refused
     return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
         "added_tokens": [],
         "normalizer": None,
-        "pre_tokenizer": {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False},
+        "pre_tokenizer": {
+            "type": "Split",
+            "pattern": {"Regex": pattern},
+            "behavior": "Isolated",
+            "invert": False,
+        },
         "post_processor": None,
         "decoder": {"type": "Fuse"},
-        "model": {"type": "WordLevel", "vocab": model.vocabulary.ids, "unk_token": _no_token(model)},
+        "model": {
+            "type": "WordLevel",
+            "vocab": model.vocabulary.ids,
+            "unk_token": _no_token(model),
+        },
     }
 
 
@@ -116,4 +158,11 @@ def run(directory: Path) -> Run:
     return load_gpt2(directory)
 
 
-RUNTIME = Runtime("gpt2", (MIRROR, QUIET), (SAFETENSORS, CONFIG_JSON, *DOCUMENTS), files, run, read_vocabulary)
+RUNTIME = Runtime(
+    "gpt2",
+    (MIRROR, QUIET),
+    (SAFETENSORS, CONFIG_JSON, *DOCUMENTS),
+    files,
+    run,
+    read_vocabulary,
+)

@@ -3,13 +3,16 @@
     load_gpt2("path/to/gpt2").generate("The meaning of life is", 20)
 
     config.json          sizes, activation, epsilon; what our pass does not do is refused
-    model.safetensors    the arrays, with or without the prefix `transformer.`; Conv1D's are [n_in, n_out], as here
+    model.safetensors    the arrays, with or without the prefix `transformer.`; Conv1D's are
+                         [n_in, n_out], as here
     tokenizer.json       or vocab.json with merges.txt: see byte_pairs.py
 
-Rules of this file: files come from others, so nothing is executed, every size is bounded, and the config, the arrays
-and the tokens must agree; masks that older files hold are no weights, and are skipped; an untied unembedding is refused.
+Rules of this file: files come from others, so nothing is executed, every size is bounded, and
+the config, the arrays and the tokens must agree; masks that older files hold are no weights,
+and are skipped; an untied unembedding is refused.
 
-Sources: Radford et al., GPT-2, 2019; the checkpoint format of Hugging Face's transformers (GPT2LMHeadModel).
+Sources: Radford et al., GPT-2, 2019; the checkpoint format of Hugging Face's transformers
+(GPT2LMHeadModel).
 """
 
 from __future__ import annotations
@@ -26,16 +29,31 @@ import numpy as np
 
 from handcraft.core.errors import WeightsError, printable
 from handcraft.core.gpt2 import EPSILON, Activation, Array
+from handcraft.core.weights import (
+    MAX_JSON,
+    MAX_LAYERS,
+    nest,
+    parse_json,
+    read_bytes,
+    read_safetensors,
+)
 from handcraft.model import Model
 from handcraft.runtimes.byte_pairs import read_vocabulary
 from handcraft.runtimes.names import LINEAR, checkpoint_name, keys
-from handcraft.core.weights import MAX_JSON, MAX_LAYERS, nest, parse_json, read_bytes, read_safetensors
 
 CONFIG_JSON, SAFETENSORS = "config.json", "model.safetensors"
-MOST = 2**33  # bytes of the weights: the largest GPT-2 has 6 GB, and it takes three times that to read it
+MOST = (
+    2**33
+)  # bytes of the weights: the largest GPT-2 has 6 GB, and it takes three times that to read it
 KINDS = {"F32": "float32", "F64": "float64", "F16": "float16", "BF16": "bfloat16"}
-ACTIVATION: dict[Any, Activation] = {"gelu_new": "gelu", "gelu_pytorch_tanh": "gelu", "relu": "relu"}  # tanh's gelu: one formula
-FIXED: dict[str, tuple[Any, ...]] = {  # what our pass cannot do otherwise; the first is what an absent key means
+ACTIVATION: dict[Any, Activation] = {
+    "gelu_new": "gelu",
+    "gelu_pytorch_tanh": "gelu",
+    "relu": "relu",
+}  # tanh's gelu: one formula
+FIXED: dict[
+    str, tuple[Any, ...]
+] = {  # what our pass cannot do otherwise; the first is what an absent key means
     "model_type": ("gpt2",),
     "scale_attn_weights": (True,),
     "scale_attn_by_inverse_layer_idx": (False,),
@@ -50,10 +68,11 @@ SIZES = ("n_embd", "n_head", "n_layer", "n_positions", "vocab_size")
 
 
 def load_gpt2(directory: str | Path) -> Model:
-    """The model of a checkpoint of Hugging Face's GPT-2; float16 and bfloat16 are widened to float32.
+    """The model of a checkpoint of Hugging Face's GPT-2; float16 and bfloat16 are widened to
+    float32.
 
-    Raises WeightsError, with the file's name, for a checkpoint that is not whole or not such a model, and
-    MissingExtraError where its tokens need the extra `gpt2`.
+    Raises WeightsError, with the file's name, for a checkpoint that is not whole or not such a
+    model, and MissingExtraError where its tokens need the extra `gpt2`.
     """
     directory = Path(directory)
     with _naming(directory / CONFIG_JSON):
@@ -63,9 +82,13 @@ def load_gpt2(directory: str | Path) -> Model:
     vocabulary = read_vocabulary(directory)
     with _naming(directory):
         return Model(
-            directory.resolve().name, nest(arrays), vocabulary, config["n_head"],
-            ACTIVATION[config["activation_function"]], epsilon=float(config["layer_norm_epsilon"]),
-        )  # fmt: skip
+            directory.resolve().name,
+            nest(arrays),
+            vocabulary,
+            config["n_head"],
+            ACTIVATION[config["activation_function"]],
+            epsilon=float(config["layer_norm_epsilon"]),
+        )
 
 
 @contextmanager
@@ -75,34 +98,68 @@ def _naming(path: Path) -> Iterator[None]:
         yield
     except WeightsError as error:
         message = str(error)
-        raise WeightsError(message if message.startswith(str(path)) else f"{path}: {message}") from None
+        raise WeightsError(
+            message if message.startswith(str(path)) else f"{path}: {message}"
+        ) from None
 
 
 # ---------------------------------------------------------------- config.json
 
 
 def _checked(config: dict[str, Any]) -> dict[str, Any]:
-    """The config, with defaults filled in. Raises WeightsError for sizes that are none, and for what our pass does not do."""
+    """The config, with defaults filled in. Raises WeightsError for sizes that are none, and for
+    what our pass does not do.
+    """
     for key, allowed in FIXED.items():
         if (found := config.get(key, allowed[0])) not in allowed:
-            raise WeightsError(f"{key} is {_shown(found)}, and our forward pass computes only {allowed[0]!r}")
-    config = {"activation_function": "gelu_new", "layer_norm_epsilon": EPSILON, "n_inner": None, **config}
+            raise WeightsError(
+                f"{key} is {_shown(found)}, and our forward pass computes only"
+                f" {allowed[0]!r}"
+            )
+    config = {
+        "activation_function": "gelu_new",
+        "layer_norm_epsilon": EPSILON,
+        "n_inner": None,
+        **config,
+    }
     config["n_positions"] = config.get("n_positions", config.get("n_ctx"))
     if config.get("n_ctx", config["n_positions"]) != config["n_positions"]:
-        raise WeightsError(f"n_ctx is {_shown(config['n_ctx'])}, but n_positions is {_shown(config['n_positions'])}")
+        raise WeightsError(
+            f"n_ctx is {_shown(config['n_ctx'])}, but n_positions is"
+            f" {_shown(config['n_positions'])}"
+        )
     for key in SIZES:
         least = 0 if key == "n_layer" else 1
         if type(size := config.get(key)) is not int or size < least:
-            raise WeightsError(f"{key} must be a whole number of at least {least}, found {_shown(size)}")
-    config["n_inner"] = 4 * config["n_embd"] if config["n_inner"] is None else config["n_inner"]
+            raise WeightsError(
+                f"{key} must be a whole number of at least {least}, found"
+                f" {_shown(size)}"
+            )
+    config["n_inner"] = (
+        4 * config["n_embd"] if config["n_inner"] is None else config["n_inner"]
+    )
     if type(inner := config["n_inner"]) is not int or inner < 1:
-        raise WeightsError(f"n_inner must be null or a whole number of at least 1, found {_shown(inner)}")
+        raise WeightsError(
+            "n_inner must be null or a whole number of at least 1, found"
+            f" {_shown(inner)}"
+        )
     if config["n_layer"] > MAX_LAYERS:
-        raise WeightsError(f"n_layer must be at most {MAX_LAYERS}, found {_shown(config['n_layer'])}")
+        raise WeightsError(
+            f"n_layer must be at most {MAX_LAYERS}, found {_shown(config['n_layer'])}"
+        )
     if (name := config["activation_function"]) not in list(ACTIVATION):
-        raise WeightsError(f"activation_function is {_shown(name)}, and our forward pass computes only {', '.join(ACTIVATION)}")
-    if type(epsilon := config["layer_norm_epsilon"]) not in (int, float) or not 0 <= epsilon <= sys.float_info.max:
-        raise WeightsError(f"layer_norm_epsilon must be finite and not negative, found {_shown(epsilon)}")
+        raise WeightsError(
+            f"activation_function is {_shown(name)}, and our forward pass computes only"
+            f" {', '.join(ACTIVATION)}"
+        )
+    if (
+        type(epsilon := config["layer_norm_epsilon"]) not in (int, float)
+        or not 0 <= epsilon <= sys.float_info.max
+    ):
+        raise WeightsError(
+            "layer_norm_epsilon must be finite and not negative, found"
+            f" {_shown(epsilon)}"
+        )
     return config
 
 
@@ -116,37 +173,60 @@ def _shown(value: Any) -> str:
 def _arrays(data: bytes, config: dict[str, Any]) -> dict[str, Array]:
     """The arrays under our names, each of the shape that the config says."""
     found: dict[str, Array] = {}
-    for name, array in read_safetensors(data, KINDS, lambda name: not _MASK.fullmatch(name)).items():
+    for name, array in read_safetensors(
+        data, KINDS, lambda name: not _MASK.fullmatch(name)
+    ).items():
         short = name.removeprefix("transformer.")
         if short in found:
-            raise WeightsError(f"{printable(short)} stands twice, with and without the prefix transformer.")
+            raise WeightsError(
+                f"{printable(short)} stands twice, with and without the prefix"
+                " transformer."
+            )
         found[short] = array.astype(np.float32) if array.dtype == np.float16 else array
     _check_unembedding(found, config)
-    expected = {checkpoint_name(key): (key, shape) for key, shape in _shapes(config).items()}
+    expected = {
+        checkpoint_name(key): (key, shape) for key, shape in _shapes(config).items()
+    }
     if missing := [name for name in expected if name not in found]:
         raise WeightsError(f"{missing[0]} is missing")
     if extra := [name for name in found if name not in expected]:
-        raise WeightsError(f"{printable(extra[0])[:60]} is no weight of a GPT-2 of {config['n_layer']} layers")
+        raise WeightsError(
+            f"{printable(extra[0])[:60]} is no weight of a GPT-2 of {config['n_layer']}"
+            " layers"
+        )
     for name, (_, shape) in expected.items():
         if found[name].shape != shape:
-            raise WeightsError(f"{name} has shape {found[name].shape}, but {CONFIG_JSON} says {shape}")
+            raise WeightsError(
+                f"{name} has shape {found[name].shape}, but {CONFIG_JSON} says {shape}"
+            )
     return {own: found[name] for name, (own, _) in expected.items()}
 
 
 def _check_unembedding(found: dict[str, Array], config: dict[str, Any]) -> None:
-    """Removes an unembedding that is the embedding. Raises WeightsError for one that is not, or is missing but not tied."""
+    """Removes an unembedding that is the embedding. Raises WeightsError for one that is not, or
+    is missing but not tied.
+    """
     head = found.pop(HEAD, None)
     if head is None and config.get("tie_word_embeddings", True) is not True:
-        raise WeightsError(f"tie_word_embeddings is {_shown(config['tie_word_embeddings'])}, but there is no {HEAD}")
+        raise WeightsError(
+            f"tie_word_embeddings is {_shown(config['tie_word_embeddings'])}, but there"
+            f" is no {HEAD}"
+        )
     if head is not None and not np.array_equal(head, found.get("wte.weight", head[:0])):
-        raise WeightsError(f"{HEAD} is not wte.weight: our forward pass ties the two, as GPT-2 does")
+        raise WeightsError(
+            f"{HEAD} is not wte.weight: our forward pass ties the two, as GPT-2 does"
+        )
 
 
 def _shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     """The shape of each weight, by our own key."""
     n, inner = config["n_embd"], config["n_inner"]
-    linear = dict(zip(LINEAR, ((n, 3 * n), (n, n), (n, inner), (inner, n)), strict=True))
-    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(keys(config["n_layer"]), (n,))  # of a norm; now the others
+    linear = dict(
+        zip(LINEAR, ((n, 3 * n), (n, n), (n, inner), (inner, n)), strict=True)
+    )
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(
+        keys(config["n_layer"]), (n,)
+    )  # of a norm; now the others
     shapes |= {"wte": (config["vocab_size"], n), "wpe": (config["n_positions"], n)}
     for i, (part, shape) in product(range(config["n_layer"]), linear.items()):
         shapes |= {f"blocks.{i}.{part}.w": shape, f"blocks.{i}.{part}.b": shape[1:]}

@@ -4,16 +4,18 @@
     hparams.json   n_vocab n_ctx n_embd n_head n_layer, as beside OpenAI's checkpoints
     encoder.json   token -> id, as there
 
-With the norm `quiet` (the default) it runs in picoGPT as it is; with `none` it is the bare dict, for a pass without
-layer norms. Nesting the keys again takes three lines of NumPy:
+With the norm `quiet` (the default) it runs in picoGPT as it is; with `none` it is the bare
+dict, for a pass without layer norms. Nesting the keys again takes three lines of NumPy:
 
     params = {"blocks": [{} for _ in range(n_layer)]}
     for name, array in numpy.load("params.npz").items():
         *path, leaf = [int(key) if key.isdigit() else key for key in name.split(".")]
-        functools.reduce(lambda at, key: at[key] if isinstance(at, list) else at.setdefault(key, {}), path, params)[leaf] = array
+        functools.reduce(lambda at, key: at[key] if isinstance(at, list) else at.setdefault(key,
+        {}), path, params)[leaf] = array
 
 Rules of this file: NumPy alone.
-Source: picoGPT (Jay Mody, "GPT in 60 Lines of NumPy", 2023), whose gelu is the tanh form and whose epsilon is 1e-5.
+Source: picoGPT (Jay Mody, "GPT in 60 Lines of NumPy", 2023), whose gelu is the tanh form and
+whose epsilon is 1e-5.
 """
 
 from __future__ import annotations
@@ -23,21 +25,44 @@ from functools import partial
 from pathlib import Path
 
 from handcraft.core.gpt2 import gpt2
+from handcraft.core.weights import (
+    MAX_JSON,
+    load_weights,
+    parse_json,
+    read_bytes,
+    to_npz,
+)
 from handcraft.model import Model
 from handcraft.runtimes.norms import NONE, QUIET, Norm, with_norms
-from handcraft.runtimes.target import Files, Run, Runtime, check_gelu_and_mask, ids_in, ids_to_bytes
-from handcraft.core.weights import MAX_JSON, load_weights, parse_json, read_bytes, to_npz
+from handcraft.runtimes.target import (
+    Files,
+    Run,
+    Runtime,
+    check_gelu_and_mask,
+    ids_in,
+    ids_to_bytes,
+)
 
 PARAMS, HPARAMS, ENCODER = "params.npz", "hparams.json", "encoder.json"
 
 
 def files(model: Model, norm: Norm) -> Files:
-    """The three files. Raises ProgramError for what picoGPT does not compute: relu, or attention without a mask."""
+    """The three files. Raises ProgramError for what picoGPT does not compute: relu, or
+    attention without a mask.
+    """
     check_gelu_and_mask(model, "picoGPT")
     stock = None if norm is NONE else with_norms(model.weights, model.n_head, norm)
-    weights, n_head = (stock.weights, stock.n_head) if stock else (model.weights, model.n_head)
+    weights, n_head = (
+        (stock.weights, stock.n_head) if stock else (model.weights, model.n_head)
+    )
     n_vocab, n_embd = weights["wte"].shape
-    hparams = {"n_vocab": n_vocab, "n_ctx": model.n_ctx, "n_embd": n_embd, "n_head": n_head, "n_layer": model.n_layer}
+    hparams = {
+        "n_vocab": n_vocab,
+        "n_ctx": model.n_ctx,
+        "n_embd": n_embd,
+        "n_head": n_head,
+        "n_layer": model.n_layer,
+    }
     return {
         PARAMS: to_npz(weights),
         HPARAMS: json.dumps(hparams).encode(),
@@ -48,7 +73,13 @@ def files(model: Model, norm: Norm) -> Files:
 def run(directory: Path) -> Run:
     """Our forward pass over what the files hold."""
     weights = load_weights(directory / PARAMS)
-    return partial(gpt2, **weights, n_head=parse_json(read_bytes(directory / HPARAMS, MAX_JSON))["n_head"])
+    return partial(
+        gpt2,
+        **weights,
+        n_head=parse_json(read_bytes(directory / HPARAMS, MAX_JSON))["n_head"],
+    )
 
 
-RUNTIME = Runtime("picogpt", (QUIET, NONE), (PARAMS, HPARAMS, ENCODER), files, run, ids_in(ENCODER))
+RUNTIME = Runtime(
+    "picogpt", (QUIET, NONE), (PARAMS, HPARAMS, ENCODER), files, run, ids_in(ENCODER)
+)

@@ -12,32 +12,45 @@ from pathlib import Path
 
 from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import Array
+from handcraft.core.vocabulary import Vocabulary
+from handcraft.core.weights import parse_json, read_bytes
 from handcraft.model import Model
 from handcraft.runtimes.byte_pairs import MOST, in_order
 from handcraft.runtimes.norms import Norm
-from handcraft.core.vocabulary import Vocabulary
-from handcraft.core.weights import parse_json, read_bytes
 
 Files = dict[str, bytes]  # by their names inside the directory
-Run = Callable[[Array], Array]  # ids [n_batch, n_seq] -> logits [n_batch, n_seq, n_vocab], float32
+Run = Callable[
+    [Array], Array
+]  # ids [n_batch, n_seq] -> logits [n_batch, n_seq, n_vocab], float32
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """One runtime: what it is called, what is written for it, and how what was written is run again."""
+    """One runtime: what it is called, what is written for it, and how what was written is run
+    again.
+    """
 
     name: str
-    norms: tuple[Norm, ...]  # what its layer norm can be made to be; the first is the default
+    norms: tuple[
+        Norm, ...
+    ]  # what its layer norm can be made to be; the first is the default
     names: tuple[str, ...]  # of every file that it may write
     files: Callable[[Model, Norm], Files]
-    run: Callable[[Path], Run]  # reads the directory; the check runs this against our own forward pass
+    run: Callable[
+        [Path], Run
+    ]  # reads the directory; the check runs this against our own forward pass
     vocabulary: Callable[[Path], Vocabulary]  # reads the tokens, for the check as well
 
 
 def check_gelu_and_mask(model: Model, runtime: str) -> None:
-    """Raises ProgramError for what a runtime with both built in does not compute: relu, or attention without a mask."""
+    """Raises ProgramError for what a runtime with both built in does not compute: relu, or
+    attention without a mask.
+    """
     if model.activation != "gelu" or not model.causal:
-        raise ProgramError(f"{runtime} has gelu and a causal mask; build the program with activation='gelu' and causal=True")
+        raise ProgramError(
+            f"{runtime} has gelu and a causal mask; build the program with"
+            " activation='gelu' and causal=True"
+        )
 
 
 def stop_id(model: Model) -> int | None:
@@ -53,4 +66,6 @@ def ids_to_bytes(model: Model) -> bytes:
 
 def ids_in(name: str) -> Callable[[Path], Vocabulary]:
     """Reads such a file again. Raises WeightsError where its ids are not 0, 1, ..."""
-    return lambda directory: Vocabulary(in_order(parse_json(read_bytes(directory / name, MOST), MOST)))
+    return lambda directory: Vocabulary(
+        in_order(parse_json(read_bytes(directory / name, MOST), MOST))
+    )

@@ -1,8 +1,10 @@
-"""TransformerLens 4: the model as a native bridge without layer norm, every hook in place, and its circuit beside it.
+"""TransformerLens 4: the model as a native bridge without layer norm, every hook in place, and
+its circuit beside it.
 
     config.json         the fields of the bridge's configuration
     model.safetensors   its state dict, float32
-    circuit.json        which heads, neurons and edges matter, and why: the ground truth for methods that discover circuits
+    circuit.json        which heads, neurons and edges matter, and why: the ground truth for
+                        methods that discover circuits
     vocab.json          token -> id
 
 These lines load it, without handcraft:
@@ -16,15 +18,18 @@ These lines load it, without handcraft:
     bridge = TransformerBridge.boot_native(config)
     bridge.load_state_dict(load_file(Path(directory, "model.safetensors")))
 
-What the shape demands and the program lacks is filled with zeros: a block without attention, narrower MLPs, and the
-MLPs of a block without one (where no block has one, `attn_only` leaves them out). The unembedding stays as it is: the
-processing of `enable_compatibility_mode` centres it, and logits then differ by a constant.
+What the shape demands and the program lacks is filled with zeros: a block without attention,
+narrower MLPs, and the MLPs of a block without one (where no block has one, `attn_only` leaves
+them out). The unembedding stays as it is: the processing of `enable_compatibility_mode` centres
+it, and logits then differ by a constant.
 
-A native bridge computes all heads of a layer from one stream: `hook_result`, `hook_q_input` and their like exist there but
-never fire, and `set_use_attn_result` refuses. `circuit.json` names the hooks that do fire.
+A native bridge computes all heads of a layer from one stream: `hook_result`, `hook_q_input` and
+their like exist there but never fire, and `set_use_attn_result` refuses. `circuit.json` names
+the hooks that do fire.
 
-Rules of this file: writing needs neither torch nor TransformerLens; both are imported where a bridge is loaded.
-Source: the native model and its bridge in TransformerLens 4.3, read for names and shapes.
+Rules of this file: writing needs neither torch nor TransformerLens; both are imported where a
+bridge is loaded. Source: the native model and its bridge in TransformerLens 4.3, read for names
+and shapes.
 """
 
 from __future__ import annotations
@@ -38,26 +43,48 @@ import numpy as np
 
 from handcraft.core.errors import MissingExtraError, WeightsError, printable
 from handcraft.core.gpt2 import Array, Weights
+from handcraft.core.weights import (
+    MAX_BYTES,
+    MAX_JSON,
+    parse_json,
+    read_bytes,
+    to_safetensors,
+)
 from handcraft.model import Model
 from handcraft.runtimes.circuit import circuit
 from handcraft.runtimes.names import ACTIVATIONS
 from handcraft.runtimes.norms import NONE, Norm
 from handcraft.runtimes.target import Files, Run, Runtime, ids_in, ids_to_bytes
-from handcraft.core.weights import MAX_BYTES, MAX_JSON, parse_json, read_bytes, to_safetensors
 
-CONFIG, STATE, CIRCUIT, VOCABULARY = "config.json", "model.safetensors", "circuit.json", "vocab.json"
+CONFIG, STATE, CIRCUIT, VOCABULARY = (
+    "config.json",
+    "model.safetensors",
+    "circuit.json",
+    "vocab.json",
+)
 
 
 def files(model: Model, _: Norm) -> Files:
     """The files of the directory. Raises WeightsError for a model with layer norms."""
     found = circuit(model).to_json()
     state = to_safetensors(dict(_state(model)))
-    return {CONFIG: _json(_config(model)), STATE: state, CIRCUIT: _json(found), VOCABULARY: ids_to_bytes(model)}
+    return {
+        CONFIG: _json(_config(model)),
+        STATE: state,
+        CIRCUIT: _json(found),
+        VOCABULARY: ids_to_bytes(model),
+    }
 
 
 def _json(value: dict[str, Any]) -> bytes:
     """A key a line, and within its list of objects one a line."""
-    return ("{\n" + ",\n".join(f"{json.dumps(key)}: {_rows(child)}" for key, child in value.items()) + "\n}\n").encode()
+    return (
+        "{\n"
+        + ",\n".join(
+            f"{json.dumps(key)}: {_rows(child)}" for key, child in value.items()
+        )
+        + "\n}\n"
+    ).encode()
 
 
 def _rows(value: Any) -> str:
@@ -69,16 +96,32 @@ def _rows(value: Any) -> str:
 def _config(model: Model) -> dict[str, Any]:
     """The fields of TransformerBridgeConfig that are not its defaults."""
     return {
-        "model_name": model.name, "n_layers": model.n_layer, "n_ctx": model.n_ctx, "d_vocab": len(model.vocabulary),
-        "d_model": model.n_embd, "n_heads": model.n_head, "d_head": model.n_embd // model.n_head,
-        "d_mlp": _inner(model), "attn_only": not _inner(model), "act_fn": ACTIVATIONS[model.activation],
-        "attention_dir": "causal" if model.causal else "bidirectional", "normalization_type": None, "init_weights": False,
-    }  # fmt: skip
+        "model_name": model.name,
+        "n_layers": model.n_layer,
+        "n_ctx": model.n_ctx,
+        "d_vocab": len(model.vocabulary),
+        "d_model": model.n_embd,
+        "n_heads": model.n_head,
+        "d_head": model.n_embd // model.n_head,
+        "d_mlp": _inner(model),
+        "attn_only": not _inner(model),
+        "act_fn": ACTIVATIONS[model.activation],
+        "attention_dir": "causal" if model.causal else "bidirectional",
+        "normalization_type": None,
+        "init_weights": False,
+    }
 
 
 def _inner(model: Model) -> int:
     """The neurons of the widest MLP; 0 where no block has one."""
-    return max((block["mlp"]["c_fc"]["b"].shape[0] for block in model.weights["blocks"] if "mlp" in block), default=0)
+    return max(
+        (
+            block["mlp"]["c_fc"]["b"].shape[0]
+            for block in model.weights["blocks"]
+            if "mlp" in block
+        ),
+        default=0,
+    )
 
 
 def _state(model: Model) -> Iterator[tuple[str, Array]]:
@@ -89,10 +132,16 @@ def _state(model: Model) -> Iterator[tuple[str, Array]]:
     for i, block in enumerate(model.weights["blocks"]):
         attn = block.get("attn") or {"c_attn": _zeros(n, 3 * n), "c_proj": _zeros(n, n)}
         for t, part in enumerate("qkv"):
-            w, b = (attn["c_attn"][key][..., t * n : (t + 1) * n] for key in "wb")  # [n_embd, n_embd], [n_embd]
+            w, b = (
+                attn["c_attn"][key][..., t * n : (t + 1) * n] for key in "wb"
+            )  # [n_embd, n_embd], [n_embd]
             yield from _linear(f"blocks.{i}.attn.{part}", w, b)
         yield from _linear(f"blocks.{i}.attn.o", **attn["c_proj"])
-        yield from _mlp(f"blocks.{i}.mlp", block.get("mlp") or {"c_fc": _zeros(n, 0), "c_proj": _zeros(0, n)}, inner)
+        yield from _mlp(
+            f"blocks.{i}.mlp",
+            block.get("mlp") or {"c_fc": _zeros(n, 0), "c_proj": _zeros(0, n)},
+            inner,
+        )
     none = _zeros(0, len(model.vocabulary))["b"]  # [n_vocab]
     yield from _linear("unembed", model.weights["wte"].T, none)
 
@@ -105,48 +154,86 @@ def _mlp(name: str, mlp: Weights, inner: int) -> Iterator[tuple[str, Array]]:
     """The MLP with as many neurons as the widest: the others read and write nothing."""
     if inner:
         more = inner - mlp["c_fc"]["b"].shape[0]
-        w, b = np.pad(mlp["c_fc"]["w"], ((0, 0), (0, more))), np.pad(mlp["c_fc"]["b"], (0, more))  # [n_embd, n_inner], [n_inner]
+        w, b = (
+            np.pad(mlp["c_fc"]["w"], ((0, 0), (0, more))),
+            np.pad(mlp["c_fc"]["b"], (0, more)),
+        )  # [n_embd, n_inner], [n_inner]
         yield from _linear(f"{name}.in", w, b)
-        w, b = np.pad(mlp["c_proj"]["w"], ((0, more), (0, 0))), mlp["c_proj"]["b"]  # [n_inner, n_embd], [n_embd]
+        w, b = (
+            np.pad(mlp["c_proj"]["w"], ((0, more), (0, 0))),
+            mlp["c_proj"]["b"],
+        )  # [n_inner, n_embd], [n_embd]
         yield from _linear(f"{name}.out", w, b)
 
 
-def _linear(name: str, w: Array, b: Array) -> Iterator[tuple[str, Array]]:  # [n_in, n_out], [n_out]
+def _linear(
+    name: str, w: Array, b: Array
+) -> Iterator[tuple[str, Array]]:  # [n_in, n_out], [n_out]
     yield f"{name}.weight", w.T  # [n_out, n_in]
     yield f"{name}.bias", b
 
 
 def load_bridge(directory: str | Path) -> Any:
-    """The TransformerBridge of an exported directory. Raises WeightsError where a file is missing or damaged."""
+    """The TransformerBridge of an exported directory. Raises WeightsError where a file is
+    missing or damaged.
+    """
     try:
         from safetensors import SafetensorError
         from safetensors.torch import load
         from transformer_lens.model_bridge import TransformerBridge
     except ImportError:
-        raise MissingExtraError("a bridge needs the extra `transformer-lens`: pip install 'handcraft[transformer-lens]'") from None
+        raise MissingExtraError(
+            "a bridge needs the extra `transformer-lens`: pip install 'handcraft[transformer-lens]'"
+        ) from None
     directory = Path(directory)
-    config, data = parse_json(read_bytes(directory / CONFIG, MAX_JSON)), read_bytes(directory / STATE, MAX_BYTES)
+    config, data = (
+        parse_json(read_bytes(directory / CONFIG, MAX_JSON)),
+        read_bytes(directory / STATE, MAX_BYTES),
+    )
     try:
         state = load(data)
-        _check_sizes(config, {name: tuple(array.shape) for name, array in state.items()})
+        _check_sizes(
+            config, {name: tuple(array.shape) for name, array in state.items()}
+        )
         bridge = TransformerBridge.boot_native(config)
         bridge.load_state_dict(state)
-    except (SafetensorError, ArithmeticError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+    except (
+        SafetensorError,
+        ArithmeticError,
+        AttributeError,
+        KeyError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
         found = printable(" ".join(str(error).split()))[:500]
-        raise WeightsError(f"{directory} holds no model for TransformerLens: {found}") from None
+        raise WeightsError(
+            f"{directory} holds no model for TransformerLens: {found}"
+        ) from None
     return bridge
 
 
 def _check_sizes(config: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> None:
-    """Raises WeightsError unless the config speaks of these arrays: TransformerLens allocates whatever it is told."""
+    """Raises WeightsError unless the config speaks of these arrays: TransformerLens allocates
+    whatever it is told.
+    """
     (n_vocab, n), (n_ctx, _) = shapes["embed.weight"], shapes["pos_embed.weight"]
     inner = shapes.get("blocks.0.mlp.in.weight", (0,))[0]
     n_layer = len({name.split(".")[1] for name in shapes if name.startswith("blocks.")})
-    sizes = {"n_layers": n_layer, "n_ctx": n_ctx, "d_vocab": n_vocab, "d_model": n, "d_mlp": inner, "attn_only": not inner}
+    sizes = {
+        "n_layers": n_layer,
+        "n_ctx": n_ctx,
+        "d_vocab": n_vocab,
+        "d_model": n,
+        "d_mlp": inner,
+        "attn_only": not inner,
+    }
     sizes["d_head"] = n // config["n_heads"]
     for key, size in sizes.items():
         if config.get(key) != size:
-            raise WeightsError(f"{key} is {str(config.get(key))[:60]}, but the weights are of {size}")
+            raise WeightsError(
+                f"{key} is {str(config.get(key))[:60]}, but the weights are of {size}"
+            )
 
 
 def run(directory: Path) -> Run:
@@ -161,4 +248,11 @@ def run(directory: Path) -> Run:
     return logits
 
 
-RUNTIME = Runtime("transformer-lens", (NONE,), (CONFIG, STATE, CIRCUIT, VOCABULARY), files, run, ids_in(VOCABULARY))
+RUNTIME = Runtime(
+    "transformer-lens",
+    (NONE,),
+    (CONFIG, STATE, CIRCUIT, VOCABULARY),
+    files,
+    run,
+    ids_in(VOCABULARY),
+)

@@ -1,1 +1,3 @@
-"""The one language of claims: its words, their expressions as frozen data, and what each means on a sequence of tokens."""
+"""The one language of claims: its words, their expressions as frozen data, and what each means
+on a sequence of tokens.
+"""

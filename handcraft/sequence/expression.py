@@ -1,11 +1,14 @@
-"""Expressions of a claim: what handcraft.sequence.words writes, as frozen data with a plain meaning.
+"""Expressions of a claim: what handcraft.sequence.words writes, as frozen data with a plain
+meaning.
 
-`Expression` is one node, `evaluate` what it says after a context: plain Python over the tokens, which proofs are
-compared with. None is "nothing to say" and spreads: what is computed from it is None. Two things stop it: `otherwise`,
-and a selection, which holds None for a token that stands nowhere and for a `before` that nothing lies before.
+`Expression` is one node, `evaluate` what it says after a context: plain Python over the tokens,
+which proofs are compared with. None is "nothing to say" and spreads: what is computed from it
+is None. Two things stop it: `otherwise`, and a selection, which holds None for a token that
+stands nowhere and for a `before` that nothing lies before.
 
-Rules of this file: a node that was accepted has a value after every context, or a ProgramError where a token stands
-where a number is needed; it may come from anyone's file, so depth, size and numbers are bounded.
+Rules of this file: a node that was accepted has a value after every context, or a ProgramError
+where a token stands where a number is needed; it may come from anyone's file, so depth, size
+and numbers are bounded.
 """
 
 from __future__ import annotations
@@ -35,20 +38,44 @@ from handcraft.sequence.expression_checks import LARGEST, listed, problem_of
 
 Value: TypeAlias = int | str | Fraction | None
 Op = Literal[
-    "here", "end", "step", "token_at", "first", "latest", "count", "total", "lowest", "state", "add", "subtract", "multiply",
-    "divide", "modulo", "ratio", "equal", "below", "lookup", "otherwise", "cases", "most",
-]  # fmt: skip
+    "here",
+    "end",
+    "step",
+    "token_at",
+    "first",
+    "latest",
+    "count",
+    "total",
+    "lowest",
+    "state",
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "modulo",
+    "ratio",
+    "equal",
+    "below",
+    "lookup",
+    "otherwise",
+    "cases",
+    "most",
+]
 Plain = Annotated[StrictInt | StrictStr, Field(union_mode="left_to_right")]
 
 
 class Expression(Frozen):
-    """One node. `args` are what it is computed from; the other fields belong to selections and tables."""
+    """One node. `args` are what it is computed from; the other fields belong to selections and
+    tables.
+    """
 
     __array_ufunc__ = None  # np.array * expression is an error, not an array of objects
 
     op: Op
     args: tuple[Expression | Plain, ...] = ()
-    where: tuple[tuple[StrictInt, Expression | StrictStr | tuple[StrictStr, ...]], ...] = ()
+    where: tuple[
+        tuple[StrictInt, Expression | StrictStr | tuple[StrictStr, ...]], ...
+    ] = ()
     before: Expression | StrictInt | None = None
     every: tuple[StrictInt, StrictInt] = (0, 1)
     table: tuple[tuple[tuple[Plain, ...], Plain], ...] = ()
@@ -56,12 +83,21 @@ class Expression(Frozen):
     @field_validator("args", "where", "before", mode="before")
     @classmethod
     def _nodes(cls, value: Any, info: ValidationInfo) -> Any:
-        """JSON within becomes nodes here, once: a union would try each of them several times, and so on down."""
+        """JSON within becomes nodes here, once: a union would try each of them several times,
+        and so on down.
+        """
         if isinstance(value, Mapping):
             return cls(**{str(name): field for name, field in value.items()})
         if info.field_name == "where":
-            return [[_node(x) for x in row] if isinstance(row, list | tuple) else row for row in listed(value)]
-        return value if info.field_name == "before" else [_checked(_node(x)) for x in listed(value)]
+            return [
+                [_node(x) for x in row] if isinstance(row, list | tuple) else row
+                for row in listed(value)
+            ]
+        return (
+            value
+            if info.field_name == "before"
+            else [_checked(_node(x)) for x in listed(value)]
+        )
 
     @model_validator(mode="after")
     def _sound(self) -> Expression:
@@ -73,7 +109,11 @@ class Expression(Frozen):
     def _short(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """What is not as usual."""
         usual = {name: field.default for name, field in type(self).model_fields.items()}
-        return {name: value for name, value in handler(self).items() if getattr(self, name) != usual[name]}
+        return {
+            name: value
+            for name, value in handler(self).items()
+            if getattr(self, name) != usual[name]
+        }
 
     @cached_property
     def parts(self) -> tuple[Expression, ...]:
@@ -100,23 +140,46 @@ class Expression(Frozen):
     def tokens(self) -> tuple[str, ...]:
         """The tokens that it can answer beside those that it reads from the context."""
         if self.op in ("lookup", "state"):
-            return tuple(dict.fromkeys(value for value in self.rows.values() if isinstance(value, str)))
+            return tuple(
+                dict.fromkeys(
+                    value for value in self.rows.values() if isinstance(value, str)
+                )
+            )
         if self.op == "most":
             return tuple(str(key) for (key,), _ in self.table)
-        answers = self.args if self.op == "otherwise" else (*self.args[1::2], *self.args[-1:]) if self.op == "cases" else ()
-        named = (answer.tokens if isinstance(answer, Expression) else (answer,) for answer in answers)
-        return tuple(dict.fromkeys(token for tokens in named for token in tokens if isinstance(token, str)))
+        answers = (
+            self.args
+            if self.op == "otherwise"
+            else (*self.args[1::2], *self.args[-1:])
+            if self.op == "cases"
+            else ()
+        )
+        named = (
+            answer.tokens if isinstance(answer, Expression) else (answer,)
+            for answer in answers
+        )
+        return tuple(
+            dict.fromkeys(
+                token for tokens in named for token in tokens if isinstance(token, str)
+            )
+        )
 
     def uses(self, *ops: str) -> bool:
         """Whether any of these stands in it."""
         return self.op in ops or any(part.uses(*ops) for part in self.parts)
 
     def __eq__(self, other: object) -> bool:
-        """Equal by its fields, each compared once: what is kept beside them holds the same nodes again."""
-        return isinstance(other, Expression) and all(getattr(self, x) == getattr(other, x) for x in type(self).model_fields)
+        """Equal by its fields, each compared once: what is kept beside them holds the same
+        nodes again.
+        """
+        return isinstance(other, Expression) and all(
+            getattr(self, x) == getattr(other, x) for x in type(self).model_fields
+        )
 
     def __hash__(self) -> int:
-        return hash((self.op, self.args, self.where, self.before, self.every, self.table))
+        return hash(
+            (self.op, self.args, self.where, self.before, self.every, self.table)
+        )
 
     def __call__(self, context: Sequence[str]) -> Value:
         """The value on a context: a text where every token is one character, else its tokens."""
@@ -149,13 +212,22 @@ Operand: TypeAlias = Expression | int | str
 
 
 def _node(value: Any) -> Any:
-    return Expression(**{str(name): field for name, field in value.items()}) if isinstance(value, Mapping) else value
+    return (
+        Expression(**{str(name): field for name, field in value.items()})
+        if isinstance(value, Mapping)
+        else value
+    )
 
 
 def _checked(value: Any) -> Any:
     if not isinstance(value, Expression | int | str) or isinstance(value, bool):
-        found = f"found {printable(repr(value))[:60]}; == compares expressions themselves, equal(a, b) what they say"
-        raise ProgramError(f"an expression is made of expressions, whole numbers and texts, {found}")
+        found = (
+            f"found {printable(repr(value))[:60]}; == compares expressions themselves,"
+            " equal(a, b) what they say"
+        )
+        raise ProgramError(
+            f"an expression is made of expressions, whole numbers and texts, {found}"
+        )
     return value
 
 
@@ -167,10 +239,22 @@ Scope: TypeAlias = Mapping[str, int]  # here, end, step
 Ask: TypeAlias = Callable[[Sequence[str], Scope], Value]
 
 
-def evaluate(expression: Expression, tokens: Sequence[str], *, end: int | None = None, step: int | None = None) -> Value:
-    """The value of an expression on a context. `end` is the prompt's last index, `step` the number of an aligned step."""
+def evaluate(
+    expression: Expression,
+    tokens: Sequence[str],
+    *,
+    end: int | None = None,
+    step: int | None = None,
+) -> Value:
+    """The value of an expression on a context. `end` is the prompt's last index, `step` the
+    number of an aligned step.
+    """
     scope = {"here": len(tokens) - 1}
-    scope |= {name: value for name, value in (("end", end), ("step", step)) if value is not None}
+    scope |= {
+        name: value
+        for name, value in (("end", end), ("step", step))
+        if value is not None
+    }
     return asking(expression)(tokens, scope)
 
 
@@ -206,12 +290,16 @@ def compiled(e: Expression | int | str) -> Ask:
     if e.op in ("here", "end", "step"):
         return lambda _, scope: scope.get(e.op)
     if e.args and not e.uses(*SELECTIONS, "token_at"):
-        return _by_place(_computed(e), [name for name in ("here", "end", "step") if e.uses(name)])
+        return _by_place(
+            _computed(e), [name for name in ("here", "end", "step") if e.uses(name)]
+        )
     return _computed(e)
 
 
 def _by_place(ask: Ask, names: Sequence[str]) -> Ask:
-    """What depends on the place alone, kept for each place: the same addresses are asked for in every text."""
+    """What depends on the place alone, kept for each place: the same addresses are asked for in
+    every text.
+    """
     known: dict[Any, Value] = {}
     where: Callable[[Scope], Any] = _named(*names)
 
@@ -242,15 +330,22 @@ def _computed(e: Expression) -> Ask:
         return _operating(e, operation, *asks)
     if e.op in ("token_at", "lookup"):
         return _reading(e, *asks) if e.op == "token_at" else _looking(e, asks)
-    return lambda tokens, scope: combine(e, [ask(tokens, scope) for ask in asks], tokens)
+    return lambda tokens, scope: combine(
+        e, [ask(tokens, scope) for ask in asks], tokens
+    )
 
 
 def _preferring(first: Ask, second: Ask) -> Ask:
-    return lambda tokens, scope: second(tokens, scope) if (found := first(tokens, scope)) is None else found
+    return lambda tokens, scope: (
+        second(tokens, scope) if (found := first(tokens, scope)) is None else found
+    )
 
 
 def _choosing(asks: Sequence[Ask]) -> Ask:
-    pairs, default = list(zip(asks[0::2], asks[1::2], strict=False)), asks[-1] if len(asks) % 2 else None
+    pairs, default = (
+        list(zip(asks[0::2], asks[1::2], strict=False)),
+        asks[-1] if len(asks) % 2 else None,
+    )
 
     def choose(tokens: Sequence[str], scope: Scope) -> Value:
         for when, then in pairs:  # what is not chosen is not asked
@@ -261,10 +356,14 @@ def _choosing(asks: Sequence[Ask]) -> Ask:
     return choose
 
 
-def _operating(e: Expression, operation: Callable[[Any, Any], Value], left: Ask, right: Ask) -> Ask:
+def _operating(
+    e: Expression, operation: Callable[[Any, Any], Value], left: Ask, right: Ask
+) -> Ask:
     def operate(tokens: Sequence[str], scope: Scope) -> Value:
         a, b = left(tokens, scope), right(tokens, scope)
-        return operation(a, b) if type(a) is type(b) is int else combine(e, (a, b), tokens)
+        return (
+            operation(a, b) if type(a) is type(b) is int else combine(e, (a, b), tokens)
+        )
 
     return operate
 
@@ -290,7 +389,9 @@ def _looking(e: Expression, asks: Sequence[Ask]) -> Ask:
 
 
 def chosen(e: Expression, ask: Callable[[Expression | int | str], Value]) -> Value:
-    """The value of a node that chooses, asking for no more of its arguments than `evaluate` does."""
+    """The value of a node that chooses, asking for no more of its arguments than `evaluate`
+    does.
+    """
     if e.op == "otherwise":
         first = ask(e.args[0])
         return ask(e.args[1]) if first is None else first
@@ -301,7 +402,9 @@ def chosen(e: Expression, ask: Callable[[Expression | int | str], Value]) -> Val
     return None if default is None else ask(default)
 
 
-def combine(e: Expression, values: Sequence[Value], tokens: Sequence[str] = ()) -> Value:
+def combine(
+    e: Expression, values: Sequence[Value], tokens: Sequence[str] = ()
+) -> Value:
     """The value of a node that selects nothing, from those of its arguments."""
     if None in values:
         return None
@@ -323,26 +426,42 @@ _OPERATIONS: Mapping[str, Callable[[Any, Any], Value]] = {
 
 def _number(e: Expression, value: Value) -> int | Fraction:
     if isinstance(value, str) or value is None:
-        raise ProgramError(f"{e.op} takes numbers, found {printable(repr(value))}", ("claim",))
+        raise ProgramError(
+            f"{e.op} takes numbers, found {printable(repr(value))}", ("claim",)
+        )
     return value
 
 
 def shown(value: object) -> str:
     """A value for a message: a number that a product has made too long for a text is named only."""
     long = isinstance(value, int | Fraction) and not -(LARGEST**3) < value < LARGEST**3
-    return "a number of more than 27 digits" if long else str(value) if isinstance(value, Fraction) else printable(repr(value))
+    return (
+        "a number of more than 27 digits"
+        if long
+        else str(value)
+        if isinstance(value, Fraction)
+        else printable(repr(value))
+    )
 
 
 def _token_at(e: Expression, values: Sequence[Value], tokens: Sequence[str]) -> Value:
     position = values[0] if type(values[0]) is int else _number(e, values[0])
-    return tokens[int(position)] if 0 <= position < len(tokens) and position == int(position) else None
+    return (
+        tokens[int(position)]
+        if 0 <= position < len(tokens) and position == int(position)
+        else None
+    )
 
 
 def _most(e: Expression, values: Sequence[Value], _: Sequence[str]) -> Value:
-    return e.table[max(range(len(values)), key=lambda i: (_number(e, values[i]), -i))][0][0]
+    return e.table[max(range(len(values)), key=lambda i: (_number(e, values[i]), -i))][
+        0
+    ][0]
 
 
-_LOOKUPS: Mapping[str, Callable[[Expression, Sequence[Value], Sequence[str]], Value]] = {
+_LOOKUPS: Mapping[
+    str, Callable[[Expression, Sequence[Value], Sequence[str]], Value]
+] = {
     "token_at": _token_at,
     "equal": lambda _, values, __: int(values[0] == values[1]),
     "lookup": lambda e, values, _: e.rows.get(tuple(values)),  # type: ignore[arg-type]
@@ -358,7 +477,10 @@ def _positions(e: Expression, tokens: Sequence[str], scope: Scope) -> range:
 
 
 def _matches(e: Expression, tokens: Sequence[str], scope: Scope) -> Sequence[int]:
-    wanted = [(offset, asking(w)(tokens, scope) if isinstance(w, Expression) else w) for offset, w in e.where]
+    wanted = [
+        (offset, asking(w)(tokens, scope) if isinstance(w, Expression) else w)
+        for offset, w in e.where
+    ]
     found: Sequence[int] = _positions(e, tokens, scope)
     for offset, what in wanted:
         inside = [j for j in found if 0 <= j + offset < len(tokens)]
@@ -370,7 +492,12 @@ def _matches(e: Expression, tokens: Sequence[str], scope: Scope) -> Sequence[int
 
 
 def _sums(e: Expression, tokens: Sequence[str], scope: Scope) -> list[int]:
-    return [0, *accumulate(int(e.rows.get((tokens[j],), 0)) for j in _positions(e, tokens, scope))]
+    return [
+        0,
+        *accumulate(
+            int(e.rows.get((tokens[j],), 0)) for j in _positions(e, tokens, scope)
+        ),
+    ]
 
 
 def _run(e: Expression, tokens: Sequence[str], _: Scope) -> Value:

@@ -1,11 +1,13 @@
-"""Kinds: what the value of an expression can be, seen without asking it: a number, a fraction, a token, nothing.
+"""Kinds: what the value of an expression can be, seen without asking it: a number, a fraction,
+a token, nothing.
 
-A claim's language is small, so each word says what it takes and gives. A token that is used as a number, or a number
-where a token must stand, is found here when the claim is made: not on the first context that shows it, and never by
-taking the id of a token for a number.
+A claim's language is small, so each word says what it takes and gives. A token that is used as
+a number, or a number where a token must stand, is found here when the claim is made: not on the
+first context that shows it, and never by taking the id of a token for a number.
 
-Rules of this file: what is found is never too little (a value is always of one of the kinds), and may be too much;
-`nothing` is no problem here, for whoever asks says what it means: silence after a context, no answer to a prompt.
+Rules of this file: what is found is never too little (a value is always of one of the kinds),
+and may be too much; `nothing` is no problem here, for whoever asks says what it means: silence
+after a context, no answer to a prompt.
 """
 
 from __future__ import annotations
@@ -21,13 +23,29 @@ Kinds: TypeAlias = frozenset[Kind]
 
 NUMBER, TOKEN = frozenset[Kind](["number"]), frozenset[Kind](["token"])
 FRACTION, NOTHING = frozenset[Kind](["fraction"]), frozenset[Kind](["nothing"])
-GIVES = {"here": NUMBER, "end": NUMBER, "step": NUMBER, "count": NUMBER, "total": NUMBER, "lowest": NUMBER, "state": TOKEN}
-ARITHMETIC = {"add": "+", "subtract": "-", "multiply": "*", "divide": "//", "modulo": "%"}
+GIVES = {
+    "here": NUMBER,
+    "end": NUMBER,
+    "step": NUMBER,
+    "count": NUMBER,
+    "total": NUMBER,
+    "lowest": NUMBER,
+    "state": TOKEN,
+}
+ARITHMETIC = {
+    "add": "+",
+    "subtract": "-",
+    "multiply": "*",
+    "divide": "//",
+    "modulo": "%",
+}
 MOST_SHOWN = 60  # characters of an expression in a message
 
 
 def kinds_of(value: Expression | int | str) -> Kinds:
-    """What the value can be. Raises ProgramError, which shows the part, where a word can be given what it does not take."""
+    """What the value can be. Raises ProgramError, which shows the part, where a word can be
+    given what it does not take.
+    """
     if not isinstance(value, Expression):
         return TOKEN if isinstance(value, str) else NUMBER
     for _, what in value.where:
@@ -43,19 +61,27 @@ def kinds_of(value: Expression | int | str) -> Kinds:
 
 
 def only(value: Expression, wanted: Kinds, role: str) -> None:
-    """Raises ProgramError, which shows the value, where it can be something else than is wanted of it, or than nothing."""
+    """Raises ProgramError, which shows the value, where it can be something else than is wanted
+    of it, or than nothing.
+    """
     if found := _wrong(kinds_of(value), wanted):
         raise ProgramError(f"{role}, but {written(value)} can be a {found}")
 
 
 def _wrong(found: Kinds, wanted: Kinds) -> str:
-    return " or a ".join(kind for kind in ("token", "fraction", "number") if kind in found - wanted)
+    return " or a ".join(
+        kind for kind in ("token", "fraction", "number") if kind in found - wanted
+    )
 
 
-def _only(e: Expression, part: Expression | int | str, wanted: Kinds, takes: str) -> Kinds:
+def _only(
+    e: Expression, part: Expression | int | str, wanted: Kinds, takes: str
+) -> Kinds:
     kinds = kinds_of(part)
     if found := _wrong(kinds, wanted):
-        raise ProgramError(f"{e.op} {takes}, but in {written(e)} its {written(part)} can be a {found}")
+        raise ProgramError(
+            f"{e.op} {takes}, but in {written(e)} its {written(part)} can be a {found}"
+        )
     return kinds
 
 
@@ -107,7 +133,12 @@ def _text(value: Any) -> str:
     if not isinstance(value, Expression):
         return printable(repr(value))
     if value.op in ARITHMETIC:
-        left, right = (f"({_text(a)})" if isinstance(a, Expression) and a.op in ARITHMETIC else _text(a) for a in value.args)
+        left, right = (
+            f"({_text(a)})"
+            if isinstance(a, Expression) and a.op in ARITHMETIC
+            else _text(a)
+            for a in value.args
+        )
         return f"{left} {ARITHMETIC[value.op]} {right}"
     if value.op in ("here", "end", "step"):
         return value.op
@@ -118,12 +149,30 @@ def _text(value: Any) -> str:
 
 def _arguments(e: Expression) -> Iterable[str]:
     if e.op == "most":
-        yield "{" + ", ".join(f"{_text(k)}: {_text(arg)}" for ((k,), _), arg in zip(e.table, e.args, strict=True)) + "}"
+        yield (
+            "{"
+            + ", ".join(
+                f"{_text(k)}: {_text(arg)}"
+                for ((k,), _), arg in zip(e.table, e.args, strict=True)
+            )
+            + "}"
+        )
         return
     if e.op in ("first", "latest", "count"):
-        yield "{" + ", ".join(f"{distance}: {_text(what)}" for distance, what in e.where) + "}"
+        yield (
+            "{"
+            + ", ".join(f"{distance}: {_text(what)}" for distance, what in e.where)
+            + "}"
+        )
     if e.table:
-        yield "{" + ", ".join(f"{_text(k[0] if len(k) == 1 else k)}: {_text(v)}" for k, v in e.table[:4]) + "}"
+        yield (
+            "{"
+            + ", ".join(
+                f"{_text(k[0] if len(k) == 1 else k)}: {_text(v)}"
+                for k, v in e.table[:4]
+            )
+            + "}"
+        )
     yield from map(_text, e.args)
     if e.before is not None:
         yield f"before={_text(e.before)}"

@@ -1,10 +1,12 @@
-"""Selections and comparisons: a claim's own small language, made of data, so that what it says can be proved.
+"""Selections and comparisons: a claim's own small language, made of data, so that what it says
+can be proved.
 
     here, end                    the index of the last token; of the last token of the prompt
     own, token_at(i)             the token there, None outside the context
     first(where), latest(where)  the least or greatest position that fits, None where none does
     count(where)                 how many positions fit
-    total(values)                the sum of a number a token, lowest(values) the least such sum of any beginning
+    total(values)                the sum of a number a token, lowest(values) the least such sum
+                                 of any beginning
     state(delta, start)          where a finite automaton stands after every token
     + - * // %                   of whole numbers; by zero is None
     equal(a, b), below(a, b)     1 or 0
@@ -12,13 +14,16 @@
     cases((if, then), ..., default)     the first whose condition is neither 0 nor None
     otherwise(a, default)        the default where a is None
     most({token: number})        the token of the greatest number; of equals, the first
-    ratio(a, b), step            the exact quotient, for a claim on a lane; the number of a transducer's step
+    ratio(a, b), step            the exact quotient, for a claim on a lane; the number of a
+                                 transducer's step
 
-`where` says what must stand at a distance from the position: {0: "a", -1: own} fits every a behind the last token's
-double; a tuple of tokens fits each of them. Every selection but `state` takes `before=`, a position it must not reach,
-and all but `lowest` and `state` `every=(start, step)`.
+`where` says what must stand at a distance from the position: {0: "a", -1: own} fits every a
+behind the last token's double; a tuple of tokens fits each of them. Every selection but `state`
+takes `before=`, a position it must not reach, and all but `lowest` and `state` `every=(start,
+step)`.
 
-Rules of this file: one word a function, each a node of handcraft.sequence.expression, where the meaning is.
+Rules of this file: one word a function, each a node of handcraft.sequence.expression, where the
+meaning is.
 """
 
 from __future__ import annotations
@@ -27,13 +32,32 @@ from collections.abc import Iterable, Mapping, Set
 from typing import Any, TypeAlias
 
 from handcraft.core.errors import ProgramError
-from handcraft.sequence.expression import Expression, Op, Operand, combine, evaluate
 from handcraft.core.frozen import here as line
+from handcraft.sequence.expression import Expression, Op, Operand, combine, evaluate
 
 __all__ = [
-    "Expression", "below", "cases", "combine", "count", "end", "equal", "evaluate", "first", "here", "latest", "lookup",
-    "lowest", "most", "otherwise", "own", "ratio", "state", "step", "token_at", "total",
-]  # fmt: skip
+    "Expression",
+    "below",
+    "cases",
+    "combine",
+    "count",
+    "end",
+    "equal",
+    "evaluate",
+    "first",
+    "here",
+    "latest",
+    "lookup",
+    "lowest",
+    "most",
+    "otherwise",
+    "own",
+    "ratio",
+    "state",
+    "step",
+    "token_at",
+    "total",
+]
 
 Where: TypeAlias = Mapping[int, Expression | str | Iterable[str]]
 
@@ -50,9 +74,14 @@ def token_at(position: Operand) -> Expression:
 own = token_at(here)
 
 
-def _selection(op: Op, where: Where, before: Operand | None, every: tuple[int, int]) -> Expression:
+def _selection(
+    op: Op, where: Where, before: Operand | None, every: tuple[int, int]
+) -> Expression:
     wanted = _items(op, where, "{distance: what must stand there}, such as {-1: own}")
-    rows = tuple((offset, what if isinstance(what, Expression | str) else _tokens(op, what)) for offset, what in wanted)
+    rows = tuple(
+        (offset, what if isinstance(what, Expression | str) else _tokens(op, what))
+        for offset, what in wanted
+    )
     return Expression(op=op, where=rows, before=before, every=every)
 
 
@@ -60,10 +89,14 @@ def _tokens(op: Op, what: object) -> tuple[str, ...]:
     tokens = tuple(what) if isinstance(what, Iterable) else (what,)
     if not all(isinstance(token, str) for token in tokens):
         raise _wrong(op, "a token, an expression or several tokens at each distance")
-    return tuple(sorted(tokens)) if isinstance(what, Set) else tokens  # a set has another order each time
+    return (
+        tuple(sorted(tokens)) if isinstance(what, Set) else tokens
+    )  # a set has another order each time
 
 
-def _items(op: Op, table: Mapping[Any, Any], expected: str) -> tuple[tuple[Any, Any], ...]:
+def _items(
+    op: Op, table: Mapping[Any, Any], expected: str
+) -> tuple[tuple[Any, Any], ...]:
     if not isinstance(table, Mapping):
         raise _wrong(op, expected)
     return tuple(table.items())
@@ -73,24 +106,37 @@ def _wrong(op: Op, expected: str) -> ProgramError:
     return ProgramError(f"{op} takes {expected}", ("claim",), line())
 
 
-def first(where: Where, *, before: Operand | None = None, every: tuple[int, int] = (0, 1)) -> Expression:
+def first(
+    where: Where, *, before: Operand | None = None, every: tuple[int, int] = (0, 1)
+) -> Expression:
     """The least position that fits, None where none does."""
     return _selection("first", where, before, every)
 
 
-def latest(where: Where, *, before: Operand | None = None, every: tuple[int, int] = (0, 1)) -> Expression:
+def latest(
+    where: Where, *, before: Operand | None = None, every: tuple[int, int] = (0, 1)
+) -> Expression:
     """The greatest position that fits, None where none does."""
     return _selection("latest", where, before, every)
 
 
-def count(where: Where, *, before: Operand | None = None, every: tuple[int, int] = (0, 1)) -> Expression:
+def count(
+    where: Where, *, before: Operand | None = None, every: tuple[int, int] = (0, 1)
+) -> Expression:
     """How many positions fit."""
     return _selection("count", where, before, every)
 
 
-def total(values: Mapping[str, int], *, before: Operand | None = None, every: tuple[int, int] = (0, 1)) -> Expression:
+def total(
+    values: Mapping[str, int],
+    *,
+    before: Operand | None = None,
+    every: tuple[int, int] = (0, 1),
+) -> Expression:
     """The sum of these numbers over the positions; a token that is not named counts 0."""
-    return Expression(op="total", table=_rows("total", values), before=before, every=every)
+    return Expression(
+        op="total", table=_rows("total", values), before=before, every=every
+    )
 
 
 def lowest(values: Mapping[str, int], *, before: Operand | None = None) -> Expression:
@@ -99,9 +145,15 @@ def lowest(values: Mapping[str, int], *, before: Operand | None = None) -> Expre
 
 
 def state(delta: Mapping[str, Mapping[str, str]], start: str) -> Expression:
-    """Where a finite automaton stands after the context; a token that a state does not name leaves it there."""
+    """Where a finite automaton stands after the context; a token that a state does not name
+    leaves it there.
+    """
     expected = "{state: {token: next state}} and a start"
-    rows = [((at, token), to) for at, row in _items("state", delta, expected) for token, to in _items("state", row, expected)]
+    rows = [
+        ((at, token), to)
+        for at, row in _items("state", delta, expected)
+        for token, to in _items("state", row, expected)
+    ]
     return Expression(op="state", table=(((), start), *rows))
 
 
@@ -121,10 +173,16 @@ def below(a: Operand, b: Operand) -> Expression:
 
 
 def lookup(table: Mapping[Any, int | str], *args: Operand) -> Expression:
-    """The table's entry: for one argument its keys are values, for more they are tuples. None where it has none."""
+    """The table's entry: for one argument its keys are values, for more they are tuples. None
+    where it has none.
+    """
     rows = _items("lookup", table, "a table {value: value} and what is looked up")
     return Expression(
-        op="lookup", args=args, table=tuple((key if isinstance(key, tuple) else (key,), value) for key, value in rows)
+        op="lookup",
+        args=args,
+        table=tuple(
+            (key if isinstance(key, tuple) else (key,), value) for key, value in rows
+        ),
     )
 
 
@@ -134,17 +192,29 @@ def otherwise(value: Operand, default: Operand) -> Expression:
 
 
 def cases(*rows: tuple[Operand, Operand] | Operand) -> Expression:
-    """(condition, value) pairs, then a default if there is one: the first whose condition is neither 0 nor None."""
-    if not rows or any(not isinstance(row, tuple) or len(row) != 2 for row in rows[:-1]):
-        raise _wrong("cases", "(condition, value) pairs, and one value at the end as the default")
-    flat = tuple(part for row in rows for part in (row if isinstance(row, tuple) else (row,)))
+    """(condition, value) pairs, then a default if there is one: the first whose condition is
+    neither 0 nor None.
+    """
+    if not rows or any(
+        not isinstance(row, tuple) or len(row) != 2 for row in rows[:-1]
+    ):
+        raise _wrong(
+            "cases", "(condition, value) pairs, and one value at the end as the default"
+        )
+    flat = tuple(
+        part for row in rows for part in (row if isinstance(row, tuple) else (row,))
+    )
     return Expression(op="cases", args=flat)
 
 
 def most(numbers: Mapping[str, Operand]) -> Expression:
     """The token whose number is greatest; of equals, the first named."""
     rows = _items("most", numbers, "{token: number} with at least one token")
-    return Expression(op="most", args=tuple(number for _, number in rows), table=tuple(((token,), 0) for token, _ in rows))
+    return Expression(
+        op="most",
+        args=tuple(number for _, number in rows),
+        table=tuple(((token,), 0) for token, _ in rows),
+    )
 
 
 def _rows(op: Op, values: Mapping[str, int]) -> tuple[tuple[tuple[str], int], ...]:

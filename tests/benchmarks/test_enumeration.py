@@ -1,7 +1,8 @@
-"""How fast every context is checked: contexts per second of CPU time, in float32, beside a pass that shares nothing.
+"""How fast every context is checked: contexts per second of CPU time, in float32, beside a pass
+that shares nothing.
 
-CPU time is that of this process alone, so another program on the machine does not count; what is compiled is compiled
-before the clock starts, as in every run but a user's first.
+CPU time is that of this process alone, so another program on the machine does not count; what
+is compiled is compiled before the clock starts, as in every run but a user's first.
 """
 
 from __future__ import annotations
@@ -28,13 +29,23 @@ def aab(n_ctx: int) -> Program:
     """The aab program with a window of n_ctx."""
     p, t, v = position(n_ctx), token("ab"), scratch("v")
     pair = Head(
-        query=LARGE * (p + p.previous), key=p, value={v: t["a"] - t["b"]}, output={t["a"]: LARGE - LARGE * v, t["b"]: LARGE * v}
+        query=LARGE * (p + p.previous),
+        key=p,
+        value={v: t["a"] - t["b"]},
+        output={t["a"]: LARGE - LARGE * v, t["b"]: LARGE * v},
     )
-    return Program(embedding=(p, t, v), layers=(pair,), claim=after({"aa": "b", "ab": "a", "ba": "a"}), name="aab")
+    return Program(
+        embedding=(p, t, v),
+        layers=(pair,),
+        claim=after({"aa": "b", "ab": "a", "ba": "a"}),
+        name="aab",
+    )
 
 
 def from_scratch(model: Model) -> float:
-    """Contexts per CPU-second of the plain forward pass, one context at a time, as picoGPT would; the longest are the most."""
+    """Contexts per CPU-second of the plain forward pass, one context at a time, as picoGPT
+    would; the longest are the most.
+    """
     contexts = np.random.default_rng(0).integers(0, 2, (FROM_SCRATCH, model.n_ctx))
     start = time.process_time()
     for ids in contexts:
@@ -47,31 +58,61 @@ def rate(model: Model) -> float:
     start = time.process_time()
     report = verify(model, methods=["exhaustive"], budget=ALL)
     seconds = time.process_time() - start
-    assert (report.verdict, report.contexts, report.min_margin) == ("checked", 2 ** (model.n_ctx + 1) - 2, 1023.0)
+    assert (report.verdict, report.contexts, report.min_margin) == (
+        "checked",
+        2 ** (model.n_ctx + 1) - 2,
+        1023.0,
+    )
     return report.contexts / seconds
 
 
-@pytest.mark.parametrize(("fast", "per_second", "times"), [(True, 1_000_000, 100), (False, 400_000, 20)], ids=["compiled", "numpy"])
-def test_contexts_per_cpu_second(fast: bool, per_second: int, times: int, benchmark: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Aab with a tabulated claim, prefixes shared: contexts per CPU-second, and how many times a pass from scratch."""
+@pytest.mark.parametrize(
+    ("fast", "per_second", "times"),
+    [(True, 1_000_000, 100), (False, 400_000, 20)],
+    ids=["compiled", "numpy"],
+)
+def test_contexts_per_cpu_second(
+    fast: bool,
+    per_second: int,
+    times: int,
+    benchmark: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Aab with a tabulated claim, prefixes shared: contexts per CPU-second, and how many times
+    a pass from scratch.
+    """
     monkeypatch.setattr(units, "FAST_FROM", 0 if fast else math.inf)
     verify(aab(3).build(), methods=["exhaustive"])  # compiles
     model = aab(22 if fast else 19).build()
     found = [benchmark.pedantic(rate, (model,), rounds=1), rate(model), rate(model)]
     plain = max(from_scratch(model) for _ in range(3))
-    benchmark.extra_info |= {"per CPU-second": round(max(found)), "from scratch": round(plain), "ratio": round(max(found) / plain)}
+    benchmark.extra_info |= {
+        "per CPU-second": round(max(found)),
+        "from scratch": round(plain),
+        "ratio": round(max(found) / plain),
+    }
     print(benchmark.extra_info)
     assert max(found) >= per_second
     assert max(found) >= times * plain
 
 
 def test_100_million_contexts_in_a_minute(benchmark: Any) -> None:
-    """Aab with n_ctx 26, 2^27 - 2 contexts, in two processes: a minute for each 10^8 on two free cores, two on busy ones."""
+    """Aab with n_ctx 26, 2^27 - 2 contexts, in two processes: a minute for each 10^8 on two
+    free cores, two on busy ones.
+    """
 
     def run() -> Report:
-        return verify(aab(26).build(), methods=["exhaustive"], budget=ALL, spread=Spread(jobs=2))
+        return verify(
+            aab(26).build(), methods=["exhaustive"], budget=ALL, spread=Spread(jobs=2)
+        )
 
     report = benchmark.pedantic(run, rounds=1)
-    assert (report.verdict, report.contexts, report.min_margin) == ("checked", 2**27 - 2, 1023.0)
+    assert (report.verdict, report.contexts, report.min_margin) == (
+        "checked",
+        2**27 - 2,
+        1023.0,
+    )
     print(f"{report.contexts / report.seconds:.0f} contexts per second")
-    assert report.seconds <= 2 * 60 * report.contexts / 10**8  # the clock cannot tell whether others compute beside
+    assert (
+        report.seconds <= 2 * 60 * report.contexts / 10**8
+    )  # the clock cannot tell whether others compute beside

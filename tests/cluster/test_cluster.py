@@ -1,4 +1,5 @@
-"""Real clusters on this machine, of two workers each, one of which is killed in the middle: the counts stay exact.
+"""Real clusters on this machine, of two workers each, one of which is killed in the middle: the
+counts stay exact.
 
 These tests need the extra `cluster` and fail without it.
 """
@@ -40,12 +41,22 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def latest() -> Model:
-    """A program that repeats the last letter, with a function as its claim, wrong in one context and silent on some."""
+    """A program that repeats the last letter, with a function as its claim, wrong in one
+    context and silent on some.
+    """
 
     def claim(context: str) -> str | None:
-        return "b" if context == "abbabaaabbaba" else None if context.endswith("aaaa") else context[-1]
+        return (
+            "b"
+            if context == "abbabaaabbaba"
+            else None
+            if context.endswith("aaaa")
+            else context[-1]
+        )
 
-    return Program(name="latest", embedding=(position(14), token("ab"), scratch("v")), claim=claim).build()
+    return Program(
+        name="latest", embedding=(position(14), token("ab"), scratch("v")), claim=claim
+    ).build()
 
 
 def killing(pids: Any) -> tuple[Any, list[int]]:
@@ -70,7 +81,9 @@ def dask_cluster() -> Iterator[Any]:
     """Two workers, each a process with a nanny that starts it anew when it dies."""
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=":0"
+    ) as cluster:
         yield cluster
 
 
@@ -85,15 +98,25 @@ def dask_pids(cluster: Any) -> list[int]:
 def test_a_dask_cluster_says_what_one_process_says(dask_cluster: Any) -> None:
     """Two workers give the same report as this process, and both have worked."""
     model = latest()
-    report = verify(model, spread=Spread(backend="dask", address=dask_cluster.scheduler_address))
+    report = verify(
+        model, spread=Spread(backend="dask", address=dask_cluster.scheduler_address)
+    )
     assert same(report) == same(verify(model))
     assert (report.contexts, report.verdict) == (TOTAL, "refuted")
 
 
-def test_a_dask_worker_that_is_killed_loses_nothing(dask_cluster: Any, tmp_path: Path) -> None:
-    """One of two workers dies in the middle: every context is counted once, and the checkpoint is used up."""
+def test_a_dask_worker_that_is_killed_loses_nothing(
+    dask_cluster: Any, tmp_path: Path
+) -> None:
+    """One of two workers dies in the middle: every context is counted once, and the checkpoint
+    is used up.
+    """
     progress, killed = killing(lambda: dask_pids(dask_cluster))
-    spread = Spread(backend="dask", address=dask_cluster.scheduler_address, checkpoint=tmp_path / "run.json")
+    spread = Spread(
+        backend="dask",
+        address=dask_cluster.scheduler_address,
+        checkpoint=tmp_path / "run.json",
+    )
     report = verify(latest(), progress=progress, spread=spread)
     assert killed
     assert same(report) == same(verify(latest()))
@@ -103,11 +126,32 @@ def test_a_dask_worker_that_is_killed_loses_nothing(dask_cluster: Any, tmp_path:
 def test_dask_without_an_address_starts_its_own(tmp_path: Path) -> None:
     """On the command line, with a bundled program; nothing but the report is printed on stdout."""
     done = subprocess.run(
-        [sys.executable, "-m", "handcraft", "verify", "aab", "--method", "exhaustive", "--backend", "dask", "--jobs", "2", "--json"],
-        cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=120, check=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "handcraft",
+            "verify",
+            "aab",
+            "--method",
+            "exhaustive",
+            "--backend",
+            "dask",
+            "--jobs",
+            "2",
+            "--json",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=True,
+    )
     found = json.loads(done.stdout)
-    assert (found["contexts"], found["verdict"], found["min_margin"]) == (62, "checked", 1023.0)
+    assert (found["contexts"], found["verdict"], found["min_margin"]) == (
+        62,
+        "checked",
+        1023.0,
+    )
 
 
 def test_a_cluster_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +159,9 @@ def test_a_cluster_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None
     from handcraft.proof.enumerate import workers as spread
 
     monkeypatch.setattr(spread, "CONNECT", 2)
-    with pytest.raises(ClusterError, match=re.escape("no cluster answers at tcp://127.0.0.1:9: ")):
+    with pytest.raises(
+        ClusterError, match=re.escape("no cluster answers at tcp://127.0.0.1:9: ")
+    ):
         verify(latest(), spread=Spread(backend="dask", address="tcp://127.0.0.1:9"))
 
 
@@ -125,17 +171,25 @@ def ray_pids() -> list[int]:
 
     found = []
     for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):  # one that has just ended has no command line
+        with suppress(
+            psutil.NoSuchProcess
+        ):  # one that has just ended has no command line
             found += [child.pid] * "".join(child.cmdline()).startswith("ray::PoolActor")
     return found
 
 
 @pytest.mark.parametrize("deadly", [False, True])
 def test_ray_says_what_one_process_says(deadly: bool) -> None:
-    """Two processes of a local ray, left alone or one of them killed in the middle: the report of this process."""
+    """Two processes of a local ray, left alone or one of them killed in the middle: the report
+    of this process.
+    """
     progress, killed = killing(ray_pids)
     start = time.monotonic()
-    report = verify(latest(), progress=progress if deadly else lambda *_: None, spread=Spread(2, "ray"))
+    report = verify(
+        latest(),
+        progress=progress if deadly else lambda *_: None,
+        spread=Spread(2, "ray"),
+    )
     assert bool(killed) == deadly
     assert same(report) == same(verify(latest()))
     assert time.monotonic() - start < 120

@@ -13,12 +13,22 @@ def test_aab_over_256_positions() -> None:
     """Every one of the 2^257 - 2 contexts, with the margin 1023 up to its last bits."""
     p, t, v = position(256), token("ab"), scratch("v")
     pair = Head(
-        query=1024 * (p + p.previous), key=p, value={v: t["a"] - t["b"]}, output={t["a"]: 1024 - 1024 * v, t["b"]: 1024 * v}
+        query=1024 * (p + p.previous),
+        key=p,
+        value={v: t["a"] - t["b"]},
+        output={t["a"]: 1024 - 1024 * v, t["b"]: 1024 * v},
     )
-    program = Program(name="long", embedding=(p, t, v), layers=(pair,), claim=after({"aa": "b", "ab": "a", "ba": "a"}))
+    program = Program(
+        name="long",
+        embedding=(p, t, v),
+        layers=(pair,),
+        claim=after({"aa": "b", "ab": "a", "ba": "a"}),
+    )
     report = verify(program.build(), methods=["certificate"])
     assert (report.verdict, report.contexts) == ("proved", 2**257 - 2)
-    assert report.min_margin == pytest.approx(1023, abs=1e-3)  # the last rounding of a logit is not seen to be none
+    assert report.min_margin == pytest.approx(
+        1023, abs=1e-3
+    )  # the last rounding of a logit is not seen to be none
 
 
 @pytest.mark.parametrize(

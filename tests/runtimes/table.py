@@ -14,8 +14,16 @@ def tables() -> list[dict[str, dict[str, str]]]:
     """The cells of the two tables after the mark, by program and column."""
     found = []
     for text in PAGE.read_text().split("<!-- table -->")[1].split("## float16"):
-        head, _, *body = [line.split(" | ") for line in re.findall(r"^\|\s?(.*?)\s?\|$", text, re.MULTILINE)]
-        found.append({row[0].strip("`"): dict(zip(head[1:], row[1:], strict=True)) for row in body})
+        head, _, *body = [
+            line.split(" | ")
+            for line in re.findall(r"^\|\s?(.*?)\s?\|$", text, re.MULTILINE)
+        ]
+        found.append(
+            {
+                row[0].strip("`"): dict(zip(head[1:], row[1:], strict=True))
+                for row in body
+            }
+        )
     return found
 
 

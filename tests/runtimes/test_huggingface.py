@@ -1,4 +1,6 @@
-"""The gpt2 directory in Hugging Face's own classes: loaded whole, continued rightly, and refused clearly."""
+"""The gpt2 directory in Hugging Face's own classes: loaded whole, continued rightly, and
+refused clearly.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +32,18 @@ def exported(name: str, folder: Path, **options: Any) -> tuple[Model, Path]:
 
 @pytest.mark.parametrize("name", bundled())
 def test_the_tokenizer_is_the_vocabulary(name: str, tmp_path: Path) -> None:
-    """The ids of prompts, and of any tokens in a row, are those of our own vocabulary; decoding gives the text back."""
+    """The ids of prompts, and of any tokens in a row, are those of our own vocabulary; decoding
+    gives the text back.
+    """
     model, directory = exported(name, tmp_path)
     tokenizer = AutoTokenizer.from_pretrained(directory)
     random = Random(5)
-    texts = ["".join(random.choices(model.vocabulary.tokens, k=random.randint(1, model.n_ctx))) for _ in range(50)]
+    texts = [
+        "".join(
+            random.choices(model.vocabulary.tokens, k=random.randint(1, model.n_ctx))
+        )
+        for _ in range(50)
+    ]
     for text in texts:
         ids = tokenizer(text)["input_ids"]
         assert ids == model.vocabulary.encode(text)
@@ -58,13 +67,20 @@ def test_a_pipeline_continues_aab(tmp_path: Path) -> None:
     assert generate("abaab") == [{"generated_text": "abaaba"}]
 
 
-@pytest.mark.parametrize("name", [name for name in bundled() if isinstance(Model.open(name).program.claim, Answers)])  # type: ignore[union-attr]
+@pytest.mark.parametrize(
+    "name",
+    [name for name in bundled() if isinstance(Model.open(name).program.claim, Answers)],
+)  # type: ignore[union-attr]
 def test_a_pipeline_answers(name: str, tmp_path: Path) -> None:
-    """A prompt of each claim gets our own answer first; where the claim has a stop token, the answer ends with it."""
+    """A prompt of each claim gets our own answer first; where the claim has a stop token, the
+    answer ends with it.
+    """
     model, directory = exported(name, tmp_path)
     claim = model.program.claim  # type: ignore[union-attr]
     prompt = claim.language(model.n_ctx, model.vocabulary).draw(Random(9))
-    found = pipeline("text-generation", str(directory))(prompt, return_full_text=False)[0]["generated_text"]
+    found = pipeline("text-generation", str(directory))(prompt, return_full_text=False)[
+        0
+    ]["generated_text"]
     if claim.stop is not None and not isinstance(claim.length, int):
         assert found == model.generate(prompt)
     assert found.startswith(model.generate(prompt))
@@ -73,15 +89,21 @@ def test_a_pipeline_answers(name: str, tmp_path: Path) -> None:
 def test_an_unknown_letter_is_an_error(tmp_path: Path) -> None:
     """The table of words has no word for it, and says so."""
     _, directory = exported("aab", tmp_path)
-    with pytest.raises(Exception, match=r"WordLevel error: Missing \[UNK\] token from the vocabulary"):
+    with pytest.raises(
+        Exception, match=r"WordLevel error: Missing \[UNK\] token from the vocabulary"
+    ):
         AutoTokenizer.from_pretrained(directory)("axb")
 
 
 def test_a_prompt_past_the_window_is_an_error(tmp_path: Path) -> None:
-    """generation_config.json bounds the length: a ValueError that names it, before torch's IndexError."""
+    """generation_config.json bounds the length: a ValueError that names it, before torch's
+    IndexError.
+    """
     _, directory = exported("aab", tmp_path)
     generate = pipeline("text-generation", str(directory))
-    with pytest.raises(ValueError, match="Input length of input_ids is 6, but `max_length` is set to 6"):
+    with pytest.raises(
+        ValueError, match="Input length of input_ids is 6, but `max_length` is set to 6"
+    ):
         generate("aabaab")
     with pytest.raises(IndexError):
         transformers(directory)(torch.zeros((1, 6), dtype=torch.int64).numpy())

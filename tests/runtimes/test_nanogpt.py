@@ -21,10 +21,14 @@ def test_both_checkpoints_hold_the_same_model(tmp_path: Path) -> None:
     state = load_file(tmp_path / "out/model.safetensors")
     model.load_state_dict(state, strict=True)
     checkpoint = torch.load(tmp_path / "out/ckpt.pt")
-    assert checkpoint["model_args"] == json.loads((tmp_path / "out/model_args.json").read_text())
+    assert checkpoint["model_args"] == json.loads(
+        (tmp_path / "out/model_args.json").read_text()
+    )
     assert checkpoint["config"] == {"dataset": "counter"}
     assert set(checkpoint["model"]) == set(state)
-    assert all(torch.equal(state[name], tensor) for name, tensor in checkpoint["model"].items())
+    assert all(
+        torch.equal(state[name], tensor) for name, tensor in checkpoint["model"].items()
+    )
 
 
 def test_greedy_letters_as_its_sampling_does(tmp_path: Path) -> None:

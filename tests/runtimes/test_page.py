@@ -10,7 +10,9 @@ from table import PAGE
 from transformers.utils import logging
 
 
-def test_the_code_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_code_of_the_page_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In an empty directory."""
     monkeypatch.chdir(tmp_path)
     logging.disable_progress_bar()

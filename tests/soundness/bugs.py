@@ -2,9 +2,10 @@
 
     python tests/soundness/bugs.py [--jobs 2] [number ...]
 
-Each is a file of handcraft/proof/certificate, a text that stands in it once, and what stands there instead. A text that
-is not there any more is an error: the bug must be written anew. Each runs in a copy of the package, the light tests
-first, then the reduced soundness suite; it is caught where any of these fails.
+Each is a file of handcraft/proof/certificate, a text that stands in it once, and what stands
+there instead. A text that is not there any more is an error: the bug must be written anew. Each
+runs in a copy of the package, the light tests first, then the reduced soundness suite; it is
+caught where any of these fails.
 """
 
 from __future__ import annotations
@@ -35,37 +36,95 @@ class Bug:
 
 BUGS = [
     # ------------------------------------------------ rounding
-    Bug("rounding.py", "return k * self.u / (1 - k * self.u) +", "return k * self.u / 2 / (1 - k * self.u) +"),
-    Bug("rounding.py", "self.gamma(np.maximum(k - doubled, 0)) * size", "self.gamma(np.maximum(k - 2, 0)) * size"),
+    Bug(
+        "rounding.py",
+        "return k * self.u / (1 - k * self.u) +",
+        "return k * self.u / 2 / (1 - k * self.u) +",
+    ),
+    Bug(
+        "rounding.py",
+        "self.gamma(np.maximum(k - doubled, 0)) * size",
+        "self.gamma(np.maximum(k - 2, 0)) * size",
+    ),
     Bug(
         "rounding.py",
         "self.gamma(np.maximum(k - doubled, 0)) * size * UP",
         "self.gamma(np.maximum(k - doubled, 0)) * np.abs(c) * UP",
     ),
-    Bug("rounding.py", "r = (x.r @ np.abs(w) + self.summed(", "r = (0 * x.r @ np.abs(w) + self.summed("),
-    Bug("rounding.py", "r = (x.r @ np.abs(w) + self.summed(", "r = (np.abs(x.r @ w) + self.summed("),
-    Bug("rounding.py", "k - doubled, 0)) * size * UP + underflow", "k - doubled, 0)) * size * UP"),
+    Bug(
+        "rounding.py",
+        "r = (x.r @ np.abs(w) + self.summed(",
+        "r = (0 * x.r @ np.abs(w) + self.summed(",
+    ),
+    Bug(
+        "rounding.py",
+        "r = (x.r @ np.abs(w) + self.summed(",
+        "r = (np.abs(x.r @ w) + self.summed(",
+    ),
+    Bug(
+        "rounding.py",
+        "k - doubled, 0)) * size * UP + underflow",
+        "k - doubled, 0)) * size * UP",
+    ),
     Bug(
         "rounding.py",
         "np.minimum(_finest(known, np.where(full, grid(w), ABSENT)), grid(b))",
         "_finest(known, np.where(full, grid(w), ABSENT))",
     ),
-    Bug("rounding.py", "most = np.exp2(np.clip(self.digits + finest,", "most = np.exp2(np.clip(self.digits + 1 + finest,"),
     Bug(
-        "rounding.py", "return fits & (finest >= math.log2(self.least)) & np.isfinite(finest)", "return fits & np.isfinite(finest)"
+        "rounding.py",
+        "most = np.exp2(np.clip(self.digits + finest,",
+        "most = np.exp2(np.clip(self.digits + 1 + finest,",
     ),
-    Bug("rounding.py", "known = np.where((radius == 0) | (x.c == 0), grid(x.c), UNKNOWN)", "known = grid(x.c)"),
-    Bug("rounding.py", "rounds = there & ~(power_of_two(x.c) & (radius == 0))", "rounds = there & ~power_of_two(x.c)"),
+    Bug(
+        "rounding.py",
+        "return fits & (finest >= math.log2(self.least)) & np.isfinite(finest)",
+        "return fits & np.isfinite(finest)",
+    ),
+    Bug(
+        "rounding.py",
+        "known = np.where((radius == 0) | (x.c == 0), grid(x.c), UNKNOWN)",
+        "known = grid(x.c)",
+    ),
+    Bug(
+        "rounding.py",
+        "rounds = there & ~(power_of_two(x.c) & (radius == 0))",
+        "rounds = there & ~power_of_two(x.c)",
+    ),
     Bug("rounding.py", "two = (k <= 2) & doubled", "two = k <= 2"),
     Bug("rounding.py", "two = (k <= 2) & doubled", "two = (k <= 4) & doubled"),
     Bug("rounding.py", "np.where(lost.astype(np.float64) @ full > 0, np.inf, r)", "r"),
-    Bug("rounding.py", "x.radius < np.abs(x.c) * self.u / 2", "x.radius < np.abs(x.c) * self.u * 2"),
+    Bug(
+        "rounding.py",
+        "x.radius < np.abs(x.c) * self.u / 2",
+        "x.radius < np.abs(x.c) * self.u * 2",
+    ),
     Bug("rounding.py", "sure = (rounded == x.c) & (x.radius", "sure = (x.radius"),
-    Bug("rounding.py", "(x.r + y.r + np.where(exact, 0.0, error)) * UP", "(x.r + np.where(exact, 0.0, error)) * UP"),
-    Bug("rounding.py", "error = (self.u + 2 * OWN) * (size + rx + ry) + self.least", "error = self.u / 4 * (size + rx + ry)"),
-    Bug("rounding.py", "exact = (rx == 0) & (ry == 0) & self.exact(", "exact = self.exact("),
-    Bug("rounding.py", "near = np.minimum(x.size, y.size)", "near = np.minimum(np.abs(x.c), np.abs(y.c)) / 2"),
-    Bug("rounding.py", "passes, stops = x.c - radius >= edge, x.c + radius <= -edge", "passes, stops = x.c >= edge, x.c <= -edge"),
+    Bug(
+        "rounding.py",
+        "(x.r + y.r + np.where(exact, 0.0, error)) * UP",
+        "(x.r + np.where(exact, 0.0, error)) * UP",
+    ),
+    Bug(
+        "rounding.py",
+        "error = (self.u + 2 * OWN) * (size + rx + ry) + self.least",
+        "error = self.u / 4 * (size + rx + ry)",
+    ),
+    Bug(
+        "rounding.py",
+        "exact = (rx == 0) & (ry == 0) & self.exact(",
+        "exact = self.exact(",
+    ),
+    Bug(
+        "rounding.py",
+        "near = np.minimum(x.size, y.size)",
+        "near = np.minimum(np.abs(x.c), np.abs(y.c)) / 2",
+    ),
+    Bug(
+        "rounding.py",
+        "passes, stops = x.c - radius >= edge, x.c + radius <= -edge",
+        "passes, stops = x.c >= edge, x.c <= -edge",
+    ),
     Bug("rounding.py", "(24, 2.0**-126, 105.0, 6.0)", "(24, 2.0**-126, 105.0, 2.0)"),
     Bug("rounding.py", "(24, 2.0**-126, 105.0, 6.0)", "(24, 2.0**-126, 60.0, 6.0)"),
     Bug(
@@ -73,17 +132,52 @@ BUGS = [
         "return np.maximum(x.c, 0.0), np.zeros_like(x.c), radius",
         "return np.maximum(x.c, 0.0), np.zeros_like(x.c), x.r",
     ),
-    Bug("rounding.py", "missed = np.minimum(BEND * radius * radius,", "missed = np.minimum(0.05 * radius * radius,"),
-    Bug("rounding.py", "error = GELU_ERROR * (self.u + OWN)", "error = 0.1 * (self.u + OWN)"),
-    Bug("rounding.py", "(np.abs(slope) * x.r + missed + error) * UP", "(missed + error) * UP"),
+    Bug(
+        "rounding.py",
+        "missed = np.minimum(BEND * radius * radius,",
+        "missed = np.minimum(0.05 * radius * radius,",
+    ),
+    Bug(
+        "rounding.py",
+        "error = GELU_ERROR * (self.u + OWN)",
+        "error = 0.1 * (self.u + OWN)",
+    ),
+    Bug(
+        "rounding.py",
+        "(np.abs(slope) * x.r + missed + error) * UP",
+        "(missed + error) * UP",
+    ),
     Bug("rounding.py", "g[..., : y.shared] += y.g", "g[..., : y.shared] -= y.g"),
-    Bug("rounding.py", "return self.r if self.g is None else (self.r + np.abs(self.g).sum(axis=-1)) * UP", "return self.r"),
+    Bug(
+        "rounding.py",
+        "return self.r if self.g is None else (self.r + np.abs(self.g).sum(axis=-1))"
+        " * UP",
+        "return self.r",
+    ),
     # ------------------------------------------------ averages
-    Bug("averages.py", "spread = keys.r @ q + np.abs(keys.c) @ query.r", "spread = keys.r @ q"),
-    Bug("averages.py", "spread = keys.r @ q + np.abs(keys.c) @ query.r", "spread = np.abs(keys.c) @ query.r"),
-    Bug("averages.py", "self.low.append((score[0] - spread) / self.scale)", "self.low.append((score[0] - spread))"),
-    Bug("averages.py", "(0.0 if self.exact_scale else (1.01", "(0.0 if True else (1.01"),
-    Bug("averages.py", "score = 0.0, math.inf  # nothing is known: it may be above every other", "score = 0.0, 0.0"),
+    Bug(
+        "averages.py",
+        "spread = keys.r @ q + np.abs(keys.c) @ query.r",
+        "spread = keys.r @ q",
+    ),
+    Bug(
+        "averages.py",
+        "spread = keys.r @ q + np.abs(keys.c) @ query.r",
+        "spread = np.abs(keys.c) @ query.r",
+    ),
+    Bug(
+        "averages.py",
+        "self.low.append((score[0] - spread) / self.scale)",
+        "self.low.append((score[0] - spread))",
+    ),
+    Bug(
+        "averages.py", "(0.0 if self.exact_scale else (1.01", "(0.0 if True else (1.01"
+    ),
+    Bug(
+        "averages.py",
+        "score = 0.0, math.inf  # nothing is known: it may be above every other",
+        "score = 0.0, 0.0",
+    ),
     Bug(
         "averages.py",
         "return self.low[kind] - self.high[other] >= self.gap",
@@ -95,15 +189,37 @@ BUGS = [
         "return self.high[kind] - self.low[other] >= self.gap",
     ),
     Bug("averages.py", "if (hides | hidden).all():", "if True:"),
-    Bug("averages.py", "                    self.forget()  # means that were computed for fewer\n", "                    pass\n"),
-    Bug("averages.py", "(n + 1, self.values.add(total, value))", "(n, self.values.add(total, value))"),
-    Bug("averages.py", "leak = self._leak(top, self.n_keys - int(counts.sum()))", "leak = 0.0"),
-    Bug("averages.py", "top = max(kinds, key=lambda k: self.low[k])", "top = min(kinds, key=lambda k: self.low[k])"),
-    Bug("averages.py", "return left_out * (math.exp(-gap) * 1.01", "return (math.exp(-gap) * 1.01"),
     Bug(
         "averages.py",
-        "= max((h for h in self.high if self.low[top] - h >= self.gap), default=-math.inf)",
-        "= min((h for h in self.high if self.low[top] - h >= self.gap), default=-math.inf)",
+        "                    self.forget()  # means that were computed for fewer\n",
+        "                    pass\n",
+    ),
+    Bug(
+        "averages.py",
+        "(n + 1, self.values.add(total, value))",
+        "(n, self.values.add(total, value))",
+    ),
+    Bug(
+        "averages.py",
+        "leak = self._leak(top, self.n_keys - int(counts.sum()))",
+        "leak = 0.0",
+    ),
+    Bug(
+        "averages.py",
+        "top = max(kinds, key=lambda k: self.low[k])",
+        "top = min(kinds, key=lambda k: self.low[k])",
+    ),
+    Bug(
+        "averages.py",
+        "return left_out * (math.exp(-gap) * 1.01",
+        "return (math.exp(-gap) * 1.01",
+    ),
+    Bug(
+        "averages.py",
+        "= max((h for h in self.high if self.low[top] - h >= self.gap),"
+        " default=-math.inf)",
+        "= min((h for h in self.high if self.low[top] - h >= self.gap),"
+        " default=-math.inf)",
     ),
     Bug(
         "averages.py",
@@ -115,39 +231,71 @@ BUGS = [
         "if kind == top and alone and (n == 1 or self.scores[top][1] == 0):",
         "if kind == top and (n == 1 or self.scores[top][1] == 0):",
     ),
-    Bug("averages.py", "if kind == top and alone and (n == 1 or self.scores[top][1] == 0):", "if kind == top and alone:"),
     Bug(
         "averages.py",
-        "width = (self.high[kind] - self.low[kind]) / 2 + (self.high[top] - self.low[top]) / 2",
+        "if kind == top and alone and (n == 1 or self.scores[top][1] == 0):",
+        "if kind == top and alone:",
+    ),
+    Bug(
+        "averages.py",
+        "width = (self.high[kind] - self.low[kind]) / 2 + (self.high[top] -"
+        " self.low[top]) / 2",
         "width = (self.high[top] - self.low[top]) / 2",
     ),
     Bug("averages.py", "+ (EXP_ERROR + 1) * u * 1.01", ""),
     Bug("averages.py", "if not width + 2 * u * size < WIDEST:", "if False:"),
     Bug("averages.py", "halvings = n.bit_length() - 1\n", "halvings = 0\n"),
     Bug("averages.py", "exact = n == 2**halvings and", "exact ="),
-    Bug("averages.py", "loose, size = self.loose[kind],", "loose, size = 0 * self.loose[kind],"),
+    Bug(
+        "averages.py",
+        "loose, size = self.loose[kind],",
+        "loose, size = 0 * self.loose[kind],",
+    ),
     Bug("averages.py", "n * loose * (1 + off))", "0)"),
-    Bug("averages.py", "moved = (weight * (off * np.minimum(", "moved = (weight * (0 * np.minimum("),
+    Bug(
+        "averages.py",
+        "moved = (weight * (off * np.minimum(",
+        "moved = (weight * (0 * np.minimum(",
+    ),
     Bug("averages.py", "if not theta.max() < WIDEST:", "if False:"),
     # ------------------------------------------------ network
     Bug("network.py", 'raise Undecided("the model is not causal")', "pass"),
-    Bug("network.py", "lanes |= head.key[0].any(axis=1) | head.value[0].any(axis=1)", "lanes |= head.value[0].any(axis=1)"),
     Bug(
         "network.py",
-        "                    lanes |= head.query[0].any(axis=1)\n            found.append(lanes)",
+        "lanes |= head.key[0].any(axis=1) | head.value[0].any(axis=1)",
+        "lanes |= head.value[0].any(axis=1)",
+    ),
+    Bug(
+        "network.py",
+        "                    lanes |= head.query[0].any(axis=1)\n           "
+        " found.append(lanes)",
         "                    pass\n            found.append(lanes)",
     ),
-    Bug("network.py", "middle = after | self._reads_of_neurons(i, after)\n            lanes", "middle = after\n            lanes"),
+    Bug(
+        "network.py",
+        "middle = after | self._reads_of_neurons(i, after)\n            lanes",
+        "middle = after\n            lanes",
+    ),
     Bug("network.py", "lanes[list(asked)] = True", "pass"),
     Bug("network.py", "lanes = lanes | head.query[0].any(axis=1)", "pass"),
     Bug("network.py", "lanes = lanes | self._reads_of_neurons(i, lanes)", "pass"),
     Bug("network.py", "math.sqrt(d_head)))", "1.0))"),
-    Bug("network.py", 'raise Undecided(f"the rounding of {model.dtype} is not bounded")', "pass"),
+    Bug(
+        "network.py",
+        'raise Undecided(f"the rounding of {model.dtype} is not bounded")',
+        "pass",
+    ),
     # ------------------------------------------------ emissions
     Bug("emissions.py", "self.means.forget()", "pass"),
-    Bug("emissions.py", "for later in self.seen[i + 1 :] for j in later}", "for later in self.seen[i + 2 :] for j in later}"),
     Bug(
-        "emissions.py", "if not (head.query[0][textual].any() or head.key[0][textual].any()):", "if not head.key[0][textual].any():"
+        "emissions.py",
+        "for later in self.seen[i + 1 :] for j in later}",
+        "for later in self.seen[i + 2 :] for j in later}",
+    ),
+    Bug(
+        "emissions.py",
+        "if not (head.query[0][textual].any() or head.key[0][textual].any()):",
+        "if not head.key[0][textual].any():",
     ),
     Bug("emissions.py", "textual = textual | _written(network, i)", "pass"),
     # ------------------------------------------------ search
@@ -156,38 +304,73 @@ BUGS = [
         "return np.asarray(~(bound - high >= self.means.gap))",
         "return np.asarray(~(bound - high >= self.means.gap / 8))",
     ),
-    Bug("search.py", "return np.asarray(~(bound - high >= self.means.gap))", "return np.asarray(high + self.means.gap > bound)"),
+    Bug(
+        "search.py",
+        "return np.asarray(~(bound - high >= self.means.gap))",
+        "return np.asarray(high + self.means.gap > bound)",
+    ),
     Bug(
         "search.py",
         "least = np.minimum.reduceat(np.array(means.low)[kinds], self.starts)",
         "least = np.maximum.reduceat(np.array(means.low)[kinds], self.starts)",
     ),
-    Bug("search.py", "bound = slot.floor[last] if ordered else slot.floor[following[level]]", "bound = slot.floor[last]"),
-    Bug("search.py", "set().union(*at[position + 1 :])", "set().union(*at[position + 2 :])"),
+    Bug(
+        "search.py",
+        "bound = slot.floor[last] if ordered else slot.floor[following[level]]",
+        "bound = slot.floor[last]",
+    ),
+    Bug(
+        "search.py",
+        "set().union(*at[position + 1 :])",
+        "set().union(*at[position + 2 :])",
+    ),
     Bug("search.py", "if len(a) == 1 and a[0][1] == 1 else a", "if len(a) == 1 else a"),
-    Bug("search.py", "signature = tuple((token, read[e], block_of.get(after, 0)) for", "signature = tuple((token, read[e], 0) for"),
+    Bug(
+        "search.py",
+        "signature = tuple((token, read[e], block_of.get(after, 0)) for",
+        "signature = tuple((token, read[e], 0) for",
+    ),
     Bug("search.py", "ending.count += count * n\n", "ending.count += n\n"),
     Bug("search.py", "[*nexts[after], *alike] if after in nexts else alike", "alike"),
     # ------------------------------------------------ cases and trackers
-    Bug("cases.py", "if any(self._value(guess, state, scope, token) != value for guess, value in self.guesses):", "if False:"),
+    Bug(
+        "cases.py",
+        "if any(self._value(guess, state, scope, token) != value for guess, value in"
+        " self.guesses):",
+        "if False:",
+    ),
     Bug(
         "cases.py",
         "if self.next.setdefault(whole[:i], whole[i]) != whole[i]:",
         "if self.next.setdefault(whole[:i], whole[i]) is None:",
     ),
-    Bug("cases.py", "range(level - self.window + 1, level + 1)", "range(level - self.window + 2, level + 1)"),
+    Bug(
+        "cases.py",
+        "range(level - self.window + 1, level + 1)",
+        "range(level - self.window + 2, level + 1)",
+    ),
     Bug(
         "trackers.py",
         "return lambda j: stop is not None and start <= j < stop and",
         "return lambda j: stop is not None and start <= j <= stop and",
     ),
-    Bug("trackers.py", 'return value if op == "first" and value is not None else found', "return found"),
-    Bug("trackers.py", "return total, min(state[1], total)", "return total, min(0, total)"),
+    Bug(
+        "trackers.py",
+        'return value if op == "first" and value is not None else found',
+        "return found",
+    ),
+    Bug(
+        "trackers.py",
+        "return total, min(state[1], total)",
+        "return total, min(0, total)",
+    ),
     Bug("cases.py", "None if found is None else number_of(found)", "None"),
     # ------------------------------------------------ the judgement
     Bug("prover.py", "if not margin > 0:", "if not margin >= 0:"),
     Bug("prover.py", "if not margin > 0:", "if margin < 0:"),
-    Bug("prover.py", "radius = logits.r + logits.r[:, [expected]]", "radius = logits.r"),
+    Bug(
+        "prover.py", "radius = logits.r + logits.r[:, [expected]]", "radius = logits.r"
+    ),
     Bug(
         "prover.py",
         "np.abs(logits.g - logits.g[:, [expected]]).sum(axis=-1)",
@@ -195,23 +378,37 @@ BUGS = [
     ),
     Bug("prover.py", "self.proof.contexts != size:", "self.proof.contexts > size:"),
     Bug("prover.py", "if self.counted[domain] != domain.size():", "if False:"),
-    Bug("prover.py", "if len(self.stages) > 1:  # a later stage must know which position asks", "if False:"),
+    Bug(
+        "prover.py",
+        "if len(self.stages) > 1:  # a later stage must know which position asks",
+        "if False:",
+    ),
     Bug("prover.py", "if len(seen) == 1:", "if True:"),
-    Bug("prover.py", "most = high / (high + (low.sum() - low))", "most = high / high.sum()"),
+    Bug(
+        "prover.py",
+        "most = high / (high + (low.sum() - low))",
+        "most = high / high.sum()",
+    ),
     Bug("prover.py", "+ float(radius[row])", ""),
 ]
 
 
 def mutated(number: int, target: Path) -> Path:
-    """A copy of the package with one bug. Raises ValueError where its text does not stand there exactly once."""
+    """A copy of the package with one bug. Raises ValueError where its text does not stand there
+    exactly once.
+    """
     bug = BUGS[number]
     for part in ("handcraft", "programs", "tests"):
-        shutil.copytree(ROOT / part, target / part, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / part, target / part, ignore=shutil.ignore_patterns("__pycache__")
+        )
     shutil.copy(ROOT / "pyproject.toml", target)
     path = target / PACKAGE / bug.file
     text = path.read_text()
     if text.count(bug.old) != 1:
-        raise ValueError(f"bug {number}: {bug.file} holds {bug.old!r} {text.count(bug.old)} times")
+        raise ValueError(
+            f"bug {number}: {bug.file} holds {bug.old!r} {text.count(bug.old)} times"
+        )
     path.write_text(text.replace(bug.old, bug.new))
     return target
 
@@ -222,11 +419,38 @@ def caught(number: int) -> tuple[int, str | None]:
         target = mutated(number, Path(folder))
         for tests, settings in _suites():
             environment = os.environ | {"PYTHONPATH": str(target)} | settings
-            command = [sys.executable, "-m", "pytest", "-o", "addopts=", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", *tests]
-            found = subprocess.run(command, cwd=target, env=environment, capture_output=True, text=True, check=False)
+            command = [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-o",
+                "addopts=",
+                "-x",
+                "-q",
+                "-n",
+                "0",
+                "-p",
+                "no:cacheprovider",
+                *tests,
+            ]
+            found = subprocess.run(
+                command,
+                cwd=target,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
             if found.returncode:
-                failed = [line for line in found.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-                return number, (failed or found.stdout.splitlines() or [found.stderr])[-1][:150]
+                failed = [
+                    line
+                    for line in found.stdout.splitlines()
+                    if line.startswith(("FAILED", "ERROR"))
+                ]
+                return (
+                    number,
+                    (failed or found.stdout.splitlines() or [found.stderr])[-1][:150],
+                )
     return number, None
 
 
@@ -254,9 +478,17 @@ def main() -> int:
     survivors = []
     with ThreadPoolExecutor(jobs) as pool:
         for number, why in pool.map(caught, numbers):
-            print(number, BUGS[number].file, "survives: " + BUGS[number].new if why is None else why, flush=True)
+            print(
+                number,
+                BUGS[number].file,
+                "survives: " + BUGS[number].new if why is None else why,
+                flush=True,
+            )
             survivors += [number] if why is None else []
-    print(f"{len(numbers) - len(survivors)} of {len(numbers)} bugs are caught; survivors: {survivors}")
+    print(
+        f"{len(numbers) - len(survivors)} of {len(numbers)} bugs are caught; survivors:"
+        f" {survivors}"
+    )
     return len(survivors) > (1 - NEEDED) * len(numbers)
 
 

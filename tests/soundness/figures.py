@@ -1,9 +1,11 @@
-"""The table of README.md: what directed and random models find of the bugs of the catalogue, and how long that takes.
+"""The table of README.md: what directed and random models find of the bugs of the catalogue,
+and how long that takes.
 
     python tests/soundness/figures.py [--models 200] [--random 300] [family ...]
 
-`directed` is how many models of the family its bug's stage calls right; `random` how many of the random models of
-models.py show the bug: by a number outside its bounds, or by a claim with one wrong entry that is called right.
+`directed` is how many models of the family its bug's stage calls right; `random` how many of
+the random models of models.py show the bug: by a number outside its bounds, or by a claim with
+one wrong entry that is called right.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ def claimed(model: Model, rng: np.random.Generator) -> Model:
         best = int(logits.argmax()) if context != odd else int(logits.argmin())
         table[tuple(tokens[i] for i in context)] = tokens[best]
     claim = after(table)
-    return model.replace(program=SimpleNamespace(claim=claim, layout=SimpleNamespace(column={})))  # type: ignore[arg-type]
+    return model.replace(
+        program=SimpleNamespace(claim=claim, layout=SimpleNamespace(column={}))
+    )  # type: ignore[arg-type]
 
 
 def found_by(seed: int, stage: str) -> bool:
@@ -50,7 +54,9 @@ def found_by(seed: int, stage: str) -> bool:
         wrong: Any = claimed(model, rng)
         if stage == "prover":
             return proved(wrong) == "proved"
-        return stage in ("exhaustive", "certificate") and verify(wrong, methods=(stage,)).verdict in ("proved", "checked")
+        return stage in ("exhaustive", "certificate") and verify(
+            wrong, methods=(stage,)
+        ).verdict in ("proved", "checked")
 
 
 def row(family: Family, models: int, drawn: int) -> str:
@@ -65,7 +71,10 @@ def row(family: Family, models: int, drawn: int) -> str:
     with broken(*family.bug.patches):
         found = sum(map(family.misses, wrong))
         by_chance = sum(found_by(seed, family.bug.stage) for seed in range(drawn))
-    return f"| {family.name} | {models} | {right} | {seconds:.0f} | {found} | {by_chance} of {drawn} |"
+    return (
+        f"| {family.name} | {models} | {right} | {seconds:.0f} | {found} | {by_chance}"
+        f" of {drawn} |"
+    )
 
 
 def main() -> int:
@@ -75,7 +84,10 @@ def main() -> int:
     parser.add_argument("--models", type=int, default=200)
     parser.add_argument("--random", type=int, default=300)
     options = parser.parse_args()
-    print("| family | models | called right | seconds | its bug: found by directed | by random |")
+    print(
+        "| family | models | called right | seconds | its bug: found by directed | by"
+        " random |"
+    )
     print("|---|---|---|---|---|---|")
     for name in options.families:
         print(row(FAMILIES[name], options.models, options.random), flush=True)

@@ -1,10 +1,13 @@
-"""What a model says, from its weights alone: a forward pass written apart, in every order of summation that is asked.
+"""What a model says, from its weights alone: a forward pass written apart, in every order of
+summation that is asked.
 
     last(model, ids)            the logits after a context [n_vocab], summed from left to right
-    answers(model, ids)         the tokens that come first in some order; None among them where a number is no number
+    answers(model, ids)         the tokens that come first in some order; None among them where
+                                a number is no number
     lane(model, ids, column)    what a lane of the stream holds in the end
 
-Rules of this file: NumPy and the weights; nothing of the forward pass that is judged, nothing of the prover.
+Rules of this file: NumPy and the weights; nothing of the forward pass that is judged, nothing
+of the prover.
 """
 
 from __future__ import annotations
@@ -25,23 +28,33 @@ def summed(terms: Array, order: str) -> Array:  # [n, k, m] -> [n, m]
             odd = terms[:, -1:] if terms.shape[1] % 2 else terms[:, :0]
             terms = np.concatenate([terms[:, :-1:2] + terms[:, 1::2], odd], axis=1)
         return terms[:, 0]
-    return np.add.accumulate(terms[:, ::-1] if order == "backward" else terms, axis=1)[:, -1]
+    return np.add.accumulate(terms[:, ::-1] if order == "backward" else terms, axis=1)[
+        :, -1
+    ]
 
 
-def affine(x: Array, w: Array, b: Array, order: str) -> Array:  # [n, k], [k, m], [m] -> [n, m]
+def affine(
+    x: Array, w: Array, b: Array, order: str
+) -> Array:  # [n, k], [k, m], [m] -> [n, m]
     """X W + b."""
     return summed(x[:, :, None] * w, order) + b
 
 
-def softmax_rows(scores: Array, order: str, *, causal: bool) -> Array:  # [n, n] -> [n, n]
+def softmax_rows(
+    scores: Array, order: str, *, causal: bool
+) -> Array:  # [n, n] -> [n, n]
     """Each row over the positions it sees."""
-    seen = np.tri(len(scores), dtype=bool) if causal else np.ones_like(scores, dtype=bool)
+    seen = (
+        np.tri(len(scores), dtype=bool) if causal else np.ones_like(scores, dtype=bool)
+    )
     scores = np.where(seen, scores, -np.inf).astype(scores.dtype)
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     return powers / summed(powers[:, :, None], order)
 
 
-def attention(x: Array, part: Any, n_head: int, order: str, *, causal: bool) -> Array:  # [n, n_embd] -> the same
+def attention(
+    x: Array, part: Any, n_head: int, order: str, *, causal: bool
+) -> Array:  # [n, n_embd] -> the same
     """All heads, each by itself."""
     qkv = affine(x, part["c_attn"]["w"], part["c_attn"]["b"], order)
     n, d = x.shape[1], x.shape[1] // n_head
@@ -60,25 +73,38 @@ def activated(x: Array, kind: str) -> Array:
     if kind == "relu":
         return np.maximum(x, 0)
     t = x.dtype.type
-    return t(0.5) * x * (t(1) + np.tanh(t(math.sqrt(2 / math.pi)) * (x + t(0.044715) * x * x * x)))
+    return (
+        t(0.5)
+        * x
+        * (t(1) + np.tanh(t(math.sqrt(2 / math.pi)) * (x + t(0.044715) * x * x * x)))
+    )
 
 
-def stream(model: Any, ids: Any, order: str = "forward") -> Array:  # [n_seq] -> [n_seq, n_embd]
+def stream(
+    model: Any, ids: Any, order: str = "forward"
+) -> Array:  # [n_seq] -> [n_seq, n_embd]
     """The residual stream in the end."""
     weights, ids = model.weights, np.asarray(ids)
     with np.errstate(all="ignore"):
         x = weights["wte"][ids] + weights["wpe"][: len(ids)]
         for block in weights["blocks"]:
             if "attn" in block:
-                x = x + attention(x, block["attn"], model.n_head, order, causal=model.causal)
+                x = x + attention(
+                    x, block["attn"], model.n_head, order, causal=model.causal
+                )
             if "mlp" in block:
                 part = block["mlp"]
-                inner = activated(affine(x, part["c_fc"]["w"], part["c_fc"]["b"], order), model.activation)
+                inner = activated(
+                    affine(x, part["c_fc"]["w"], part["c_fc"]["b"], order),
+                    model.activation,
+                )
                 x = x + affine(inner, part["c_proj"]["w"], part["c_proj"]["b"], order)
     return x
 
 
-def every(model: Any, ids: Any, order: str = "forward") -> Array:  # [n_seq] -> [n_seq, n_vocab]
+def every(
+    model: Any, ids: Any, order: str = "forward"
+) -> Array:  # [n_seq] -> [n_seq, n_vocab]
     """The logits after every position."""
     x = stream(model, ids, order)
     with np.errstate(all="ignore"):

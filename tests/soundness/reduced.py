@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 
 from handcraft.claims.kinds import Answers, Distribution, Residual
+from handcraft.claims.reference import Oracle
 from handcraft.core.gpt2 import Array, gpt2, recorder
 from handcraft.files.program_file import bundled, load_program
 from handcraft.model import Model
-from handcraft.claims.reference import Oracle
 from handcraft.program.program import Program
 
 LETTERS = (r"from string import ascii_lowercase as LETTERS", 'LETTERS = "abc"')
-EDITS: dict[str, tuple[tuple[str, str], ...]] = {  # of each program's source: what is replaced
+EDITS: dict[
+    str, tuple[tuple[str, str], ...]
+] = {  # of each program's source: what is replaced
     "aab": (),
     "abc": ((r"position\(6\)", "position(4)"),),
     "baby_gpt": (),
@@ -27,13 +29,36 @@ EDITS: dict[str, tuple[tuple[str, str], ...]] = {  # of each program's source: w
     "induction": (LETTERS, (r"position\(64,", "position(5,")),
     "parity": ((r"addresses\(64", "addresses(7"), (r"\{0,62\}", "{0,5}")),
     "flip_flop": ((r"addresses\(32", "addresses(8"), (r"\{0,14\}", "{0,2}")),
-    "counter": (("WIDTH, N_CTX = 8, 32", "WIDTH, N_CTX = 3, 9"), (r"\{8\}", "{3}"), ("length=24", "length=6")),
-    "majority": (LETTERS, ("N_CTX = 64", "N_CTX = 6"), (r"\[a-z\]\{1,62\}", "[a-c]{1,4}")),
-    "count_letter": (LETTERS, ("N_CTX = 32", "N_CTX = 8"), (r"\[a-z\]\{1,28\}\\\?\[a-z\]", r"[a-c]{1,4}\\?[a-c]")),
-    "causal_mean": (('DIGITS = "0123456789"', 'DIGITS = "013"'), ("n_ctx=64", "n_ctx=5")),
-    "sort": (('LETTERS = "abcdef"', 'LETTERS = "abc"'), (r"position\(50", "position(9"), (r"\[a-f\]\{0,24\}", "[a-c]{0,3}")),
+    "counter": (
+        ("WIDTH, N_CTX = 8, 32", "WIDTH, N_CTX = 3, 9"),
+        (r"\{8\}", "{3}"),
+        ("length=24", "length=6"),
+    ),
+    "majority": (
+        LETTERS,
+        ("N_CTX = 64", "N_CTX = 6"),
+        (r"\[a-z\]\{1,62\}", "[a-c]{1,4}"),
+    ),
+    "count_letter": (
+        LETTERS,
+        ("N_CTX = 32", "N_CTX = 8"),
+        (r"\[a-z\]\{1,28\}\\\?\[a-z\]", r"[a-c]{1,4}\\?[a-c]"),
+    ),
+    "causal_mean": (
+        ('DIGITS = "0123456789"', 'DIGITS = "013"'),
+        ("n_ctx=64", "n_ctx=5"),
+    ),
+    "sort": (
+        ('LETTERS = "abcdef"', 'LETTERS = "abc"'),
+        (r"position\(50", "position(9"),
+        (r"\[a-f\]\{0,24\}", "[a-c]{0,3}"),
+    ),
     "dfa": ((r"n_ctx=32", "n_ctx=8"),),
-    "two_hop": (LETTERS, (r"addresses\(32", "addresses(8"), (r'r"\(.*", again', r'r"([a-c]{2}){1,2}\\?[a-c]", again')),
+    "two_hop": (
+        LETTERS,
+        (r"addresses\(32", "addresses(8"),
+        (r'r"\(.*", again', r'r"([a-c]{2}){1,2}\\?[a-c]", again'),
+    ),
     "adder": ((r"adder\(10\)", "adder(1)"),),
     "trigram": (),
 }
@@ -84,7 +109,10 @@ def _contexts(model: Model) -> Iterator[tuple[tuple[int, ...], Any]]:
     claim, vocabulary = model.program.claim, model.vocabulary  # type: ignore[union-attr]
     if isinstance(claim, Answers):
         for prompt in claim.language(model.n_ctx, vocabulary):
-            ids, answer = vocabulary.encode(prompt), vocabulary.encode(claim.expected(prompt, vocabulary, model.n_ctx))
+            ids, answer = (
+                vocabulary.encode(prompt),
+                vocabulary.encode(claim.expected(prompt, vocabulary, model.n_ctx)),
+            )
             for i, token in enumerate(answer):
                 yield (*ids, *answer[:i]), token
         return
@@ -94,31 +122,56 @@ def _contexts(model: Model) -> Iterator[tuple[tuple[int, ...], Any]]:
         for context in level:
             found = oracle(tuple(vocabulary.tokens[i] for i in context))
             if found is not None:
-                yield context, vocabulary.ids[found] if isinstance(found, str) else found
+                yield (
+                    context,
+                    vocabulary.ids[found] if isinstance(found, str) else found,
+                )
 
 
-def enumerated(model: Model, contexts: tuple[Asked, ...] | list[Asked]) -> tuple[bool, float, int]:
-    """Whether every context is right by the plain forward pass, the least margin or greatest error, and how many there are."""
+def enumerated(
+    model: Model, contexts: tuple[Asked, ...] | list[Asked]
+) -> tuple[bool, float, int]:
+    """Whether every context is right by the plain forward pass, the least margin or greatest
+    error, and how many there are.
+    """
     claim = model.program.claim  # type: ignore[union-attr]
     right, worst, n = True, np.inf, 0
     for some in contexts:
         seen: dict[str, Array] = {}
         with np.errstate(all="ignore"):
-            logits = gpt2(some.ids, **model.weights, **model.config, note=recorder(seen))[:, -1].astype(np.longdouble)
+            logits = gpt2(
+                some.ids, **model.weights, **model.config, note=recorder(seen)
+            )[:, -1].astype(np.longdouble)
         n += len(some.ids)
         if not np.isfinite(logits).all():
             return False, -np.inf, n
         if isinstance(claim, Distribution):
             powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-            rows = np.array([[row.get(t, 0.0) for t in model.vocabulary.tokens] for row in some.expected])
-            error = float(np.abs(powers / powers.sum(axis=1, keepdims=True) - rows).max())
+            rows = np.array(
+                [
+                    [row.get(t, 0.0) for t in model.vocabulary.tokens]
+                    for row in some.expected
+                ]
+            )
+            error = float(
+                np.abs(powers / powers.sum(axis=1, keepdims=True) - rows).max()
+            )
         elif isinstance(claim, Residual):
             column = model.program.layout.column  # type: ignore[union-attr]
             lane = next(i for key, i in column.items() if str(key) == claim.lane)
-            error = float(np.abs(seen["resid_final"][:, -1, lane] - np.array([float(x) for x in some.expected])).max())
+            error = float(
+                np.abs(
+                    seen["resid_final"][:, -1, lane]
+                    - np.array([float(x) for x in some.expected])
+                ).max()
+            )
         else:
             own = np.take_along_axis(logits, np.array(some.expected)[:, None], axis=1)
-            others = np.where(np.arange(logits.shape[1]) == np.array(some.expected)[:, None], -np.inf, logits)
+            others = np.where(
+                np.arange(logits.shape[1]) == np.array(some.expected)[:, None],
+                -np.inf,
+                logits,
+            )
             least = float((own - others).min())
             right, worst = right and least > 0, min(worst, least)
             continue

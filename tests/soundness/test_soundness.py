@@ -14,14 +14,16 @@ from recording import check
 from reduced import EDITS, asked, enumerated, reduced
 
 from handcraft.claims.kinds import Answers, Distribution, Residual
-from handcraft.program.contexts import count_contexts
 from handcraft.model import Model
+from handcraft.program.contexts import count_contexts
 from handcraft.proof.prover.network import Undecided
 from handcraft.proof.prover.pairwise import Pairs, wanted
 from handcraft.proof.prover.prover import Proof, Prover
 
 MODELS = int(os.environ.get("SOUNDNESS_MODELS", "10000"))
-WRONG = int(os.environ.get("SOUNDNESS_WRONG", "3200"))  # wrong mutants, of all programs together
+WRONG = int(
+    os.environ.get("SOUNDNESS_WRONG", "3200")
+)  # wrong mutants, of all programs together
 SEED = int(os.environ.get("SOUNDNESS_SEED", "0"))
 SHARDS = max(1, MODELS // 250)
 FINITE = 0.5  # at least this share of the models has finite bounds
@@ -49,7 +51,9 @@ def certified(model: Model, proof: Proof) -> float:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", EDITS)
 def test_a_proof_agrees_with_enumeration(name: str, dtype: str) -> None:
-    """What is proved is right in every context, with at least the certified margin, and every context is counted."""
+    """What is proved is right in every context, with at least the certified margin, and every
+    context is counted.
+    """
     model = Model.of(reduced(name), dtype)
     right, worst, n = enumerated(model, asked(name))
     proof = proof_of(model)
@@ -60,7 +64,10 @@ def test_a_proof_agrees_with_enumeration(name: str, dtype: str) -> None:
     if isinstance(claim, Answers):
         assert proof.contexts == claim.language(model.n_ctx, model.vocabulary).size
     else:
-        assert (proof.checked, proof.contexts) == (n, count_contexts(len(model.vocabulary), model.n_ctx)) or wanted(claim)
+        assert (proof.checked, proof.contexts) == (
+            n,
+            count_contexts(len(model.vocabulary), model.n_ctx),
+        ) or wanted(claim)
 
 
 # ---------------------------------------------------------------- mutants
@@ -68,7 +75,9 @@ def test_a_proof_agrees_with_enumeration(name: str, dtype: str) -> None:
 
 @pytest.mark.parametrize("name", EDITS)
 def test_no_wrong_mutant_is_proved(name: str) -> None:
-    """A bundled program with changed weights that errs somewhere is never proved; one that does not, at most truly."""
+    """A bundled program with changed weights that errs somewhere is never proved; one that does
+    not, at most truly.
+    """
     rng = np.random.default_rng([SEED, *name.encode()])
     models = {dtype: Model.of(reduced(name), dtype) for dtype in ("float32", "float64")}
     wrong = proved = 0
@@ -92,7 +101,9 @@ def test_no_wrong_mutant_is_proved(name: str) -> None:
 
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_every_float_is_within_its_bounds(shard: int) -> None:
-    """Random models, every context, unkind roundings: no logit, margin, stream or mean lies outside its ball."""
+    """Random models, every context, unkind roundings: no logit, margin, stream or mean lies
+    outside its ball.
+    """
     n = -(-MODELS // SHARDS)
     seeds = range(SEED + shard * n, SEED + (shard + 1) * n)
     finite = 0

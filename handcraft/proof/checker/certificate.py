@@ -1,11 +1,15 @@
-"""A certificate as a file: JSON, gzipped where the name ends in .gz; and what a hostile one may not do.
+"""A certificate as a file: JSON, gzipped where the name ends in .gz; and what a hostile one may
+not do.
 
-    sections   {finals, end, guesses, order, slots, graph}: graph[k][state] = [group, state after it, group, state, ...]
+    sections   {finals, end, guesses, order, slots, graph}: graph[k][state] = [group, state
+               after it, group, state, ...]
     groups     lists of tokens, named by their number
-    earlier    {tokens, after, followed}: the states of earlier positions, where later heads read what earlier ones wrote
+    earlier    {tokens, after, followed}: the states of earlier positions, where later heads
+               read what earlier ones wrote
 
-Rules of this file: whoever wrote it is a stranger. Size and depth are bounded, every number and list is of its kind, and
-anything else is a ProgramError with the file's name; whether it is true is not asked here.
+Rules of this file: whoever wrote it is a stranger. Size and depth are bounded, every number and
+list is of its kind, and anything else is a ProgramError with the file's name; whether it is
+true is not asked here.
 """
 
 from __future__ import annotations
@@ -20,23 +24,46 @@ from pathlib import Path
 from typing import Any
 
 from handcraft.core.errors import ProgramError, WeightsError, printable
+from handcraft.core.weights import (
+    parse_json,
+    read_bytes,
+    sha256,
+    to_safetensors,
+    write_atomically,
+)
 from handcraft.model import Model
-from handcraft.core.weights import parse_json, read_bytes, sha256, to_safetensors, write_atomically
 
 FORMAT = "handcraft certificate 2"
 MOST = 2**26  # bytes of a certificate, unpacked
 MOST_LISTS = 2**20  # of them all; the largest of a bundled program has a fifth of it
 MOST_ITEMS = 2**23  # that stand in them
 KEYS = (
-    "format", "program", "weights", "claim", "dtype", "n_ctx", "contexts", "checked", "margin", "margin_at", "error",
-    "assumptions", "seconds", "alphabet", "groups", "earlier", "sections",
-)  # fmt: skip
+    "format",
+    "program",
+    "weights",
+    "claim",
+    "dtype",
+    "n_ctx",
+    "contexts",
+    "checked",
+    "margin",
+    "margin_at",
+    "error",
+    "assumptions",
+    "seconds",
+    "alphabet",
+    "groups",
+    "earlier",
+    "sections",
+)
 Box = tuple[list[float], list[float]]  # centres and radii
 
 
 @dataclass(frozen=True)
 class Slot:
-    """What one head asks in a section: its query, or None where keys are told apart by position alone."""
+    """What one head asks in a section: its query, or None where keys are told apart by position
+    alone.
+    """
 
     name: tuple[int, int]
     query: Box | None
@@ -89,10 +116,16 @@ def weights_hash(model: Model) -> str:
 
 
 def claim_hash(model: Model) -> str:
-    """The SHA-256 of what the claim means: its JSON without where it was written, the vocabulary, how the model runs."""
+    """The SHA-256 of what the claim means: its JSON without where it was written, the
+    vocabulary, how the model runs.
+    """
     claim = model.program.model_dump(mode="json")["claim"] if model.program else None
     runs = [model.causal, model.activation, model.n_head, model.dtype, model.n_ctx]
-    return sha256(json.dumps([_unplaced(claim), list(model.vocabulary.tokens), runs], sort_keys=True).encode())
+    return sha256(
+        json.dumps(
+            [_unplaced(claim), list(model.vocabulary.tokens), runs], sort_keys=True
+        ).encode()
+    )
 
 
 def _unplaced(value: Any) -> Any:
@@ -107,23 +140,51 @@ def _unplaced(value: Any) -> Any:
 
 def write_certificate(path: Path, certificate: Certificate) -> None:
     """Write it whole or not at all."""
-    data = json.dumps(to_json(certificate), allow_nan=False, separators=(",", ":")).encode()
+    data = json.dumps(
+        to_json(certificate), allow_nan=False, separators=(",", ":")
+    ).encode()
     if len(data) > MOST:
-        raise ProgramError(f"the certificate has {len(data)} bytes, and at most {MOST} are read again")
-    write_atomically(path, gzip.compress(data, 6, mtime=0) if path.suffix == ".gz" else data)
+        raise ProgramError(
+            f"the certificate has {len(data)} bytes, and at most {MOST} are read again"
+        )
+    write_atomically(
+        path, gzip.compress(data, 6, mtime=0) if path.suffix == ".gz" else data
+    )
 
 
 def to_json(c: Certificate) -> dict[str, Any]:
     """It as plain data."""
-    followed = [[layer, number, gap, kept] for (layer, number), (gap, kept) in c.followed.items()]
-    fields = {key: getattr(c, key) for key in KEYS if key not in ("format", "earlier", "sections")}
+    followed = [
+        [layer, number, gap, kept]
+        for (layer, number), (gap, kept) in c.followed.items()
+    ]
+    fields = {
+        key: getattr(c, key)
+        for key in KEYS
+        if key not in ("format", "earlier", "sections")
+    }
     earlier = {"tokens": c.tokens, "after": c.after, "followed": followed}
-    return {"format": FORMAT, **fields, "earlier": earlier, "sections": [_section_json(s) for s in c.sections]}
+    return {
+        "format": FORMAT,
+        **fields,
+        "earlier": earlier,
+        "sections": [_section_json(s) for s in c.sections],
+    }
 
 
 def _section_json(s: Section) -> dict[str, Any]:
-    slots = [[*x.name, x.query, x.gap, [None if math.isinf(f) else f for f in x.floor]] for x in s.slots]
-    return {"finals": s.finals, "end": s.end, "guesses": s.guesses, "order": s.order, "slots": slots, "graph": s.graph}
+    slots = [
+        [*x.name, x.query, x.gap, [None if math.isinf(f) else f for f in x.floor]]
+        for x in s.slots
+    ]
+    return {
+        "finals": s.finals,
+        "end": s.end,
+        "guesses": s.guesses,
+        "order": s.order,
+        "slots": slots,
+        "graph": s.graph,
+    }
 
 
 # ------------------------------------------------------------ reading
@@ -153,10 +214,15 @@ def _unpacked(data: bytes) -> bytes:
 
 
 def _modest(data: bytes) -> None:
-    """Raises WeightsError where the JSON would be many times as large in memory: counted before anything is made of it."""
+    """Raises WeightsError where the JSON would be many times as large in memory: counted before
+    anything is made of it.
+    """
     lists, items = data.count(b"[") + data.count(b"{"), data.count(b",")
     if lists > MOST_LISTS or items > MOST_ITEMS:
-        raise WeightsError(f"it has {lists} lists and {items} items; at most {MOST_LISTS} and {MOST_ITEMS} are read")
+        raise WeightsError(
+            f"it has {lists} lists and {items} items; at most {MOST_LISTS} and"
+            f" {MOST_ITEMS} are read"
+        )
 
 
 def from_json(data: dict[str, Any]) -> Certificate:
@@ -165,10 +231,15 @@ def from_json(data: dict[str, Any]) -> Certificate:
         raise WeightsError(f"it is no certificate of the format '{FORMAT}'")
     _keys(data, KEYS)
     earlier = _keys(data["earlier"], ("tokens", "after", "followed"))
-    fields: dict[str, Any] = {key: _text(data[key], key) for key in ("program", "weights", "claim", "dtype")}
+    fields: dict[str, Any] = {
+        key: _text(data[key], key) for key in ("program", "weights", "claim", "dtype")
+    }
     fields |= {key: _whole(data[key], key) for key in ("n_ctx", "contexts", "checked")}
     fields |= {key: _number(data[key], key) for key in ("error", "seconds")}
-    fields |= {key: [_text(x, key) for x in _list(data[key], key)] for key in ("margin_at", "assumptions")}
+    fields |= {
+        key: [_text(x, key) for x in _list(data[key], key)]
+        for key in ("margin_at", "assumptions")
+    }
     return Certificate(
         **fields,
         margin=None if data["margin"] is None else _number(data["margin"], "margin"),
@@ -183,8 +254,14 @@ def from_json(data: dict[str, Any]) -> Certificate:
 
 def _keys(value: Any, keys: tuple[str, ...]) -> dict[str, Any]:
     if not isinstance(value, dict) or set(value) != set(keys):
-        found = ", ".join(map(printable, value)) if isinstance(value, dict) else type(value).__name__
-        raise WeightsError(f"it must hold {', '.join(keys)}, found {found[:200] or 'nothing'}")
+        found = (
+            ", ".join(map(printable, value))
+            if isinstance(value, dict)
+            else type(value).__name__
+        )
+        raise WeightsError(
+            f"it must hold {', '.join(keys)}, found {found[:200] or 'nothing'}"
+        )
     return value
 
 
@@ -227,15 +304,26 @@ def _table(value: Any, what: str) -> list[list[list[int]]]:
     return [[_wholes(x, what) for x in _list(row, what)] for row in _list(value, what)]
 
 
-def _followed(value: Any) -> tuple[tuple[int, int], tuple[float, list[list[int]] | None]]:
+def _followed(
+    value: Any,
+) -> tuple[tuple[int, int], tuple[float, list[list[int]] | None]]:
     layer, number, gap, kept = _list(value, "followed", 4)
-    rows = None if kept is None else [_wholes(x, "followed") for x in _list(kept, "followed")]
-    return (_whole(layer, "followed"), _whole(number, "followed")), (_number(gap, "followed"), rows)
+    rows = (
+        None
+        if kept is None
+        else [_wholes(x, "followed") for x in _list(kept, "followed")]
+    )
+    return (_whole(layer, "followed"), _whole(number, "followed")), (
+        _number(gap, "followed"),
+        rows,
+    )
 
 
 def _section(value: Any) -> Section:
     s = _keys(value, ("finals", "end", "guesses", "order", "slots", "graph"))
-    finals = [_wholes(_list(x, "finals", 2), "finals") for x in _list(s["finals"], "finals")]
+    finals = [
+        _wholes(_list(x, "finals", 2), "finals") for x in _list(s["finals"], "finals")
+    ]
     if not finals:
         raise _amiss(finals, "finals", "a list of places and tokens")
     return Section(
@@ -258,8 +346,19 @@ def _guess(value: Any) -> tuple[int, Any]:
 def _slot(value: Any) -> Slot:
     layer, number, query, gap, floor = _list(value, "slots", 5)
     box = None if query is None else _list(query, "slots", 2)
-    centres, radii = ([_number(x, "slots") for x in _list(part, "slots")] for part in box) if box else ([], [])
+    centres, radii = (
+        ([_number(x, "slots") for x in _list(part, "slots")] for part in box)
+        if box
+        else ([], [])
+    )
     if len(centres) != len(radii) or any(r < 0 for r in radii):
         raise _amiss(query, "slots", "a query of centres and radii")
-    bounds = tuple(-math.inf if x is None else _number(x, "slots") for x in _list(floor, "slots"))
-    return Slot((_whole(layer, "slots"), _whole(number, "slots")), (centres, radii) if box else None, _number(gap, "slots"), bounds)
+    bounds = tuple(
+        -math.inf if x is None else _number(x, "slots") for x in _list(floor, "slots")
+    )
+    return Slot(
+        (_whole(layer, "slots"), _whole(number, "slots")),
+        (centres, radii) if box else None,
+        _number(gap, "slots"),
+        bounds,
+    )

@@ -1,15 +1,19 @@
-"""The checker: a certificate is a graph over contexts, and what it says of them is computed here, from the weights.
+"""The checker: a certificate is a graph over contexts, and what it says of them is computed
+here, from the weights.
 
-A section is a graph with one edge for every token that its contexts can go on with, so that each context is one way
-through it. Walking it position by position, every state gets what the checker itself knows of all contexts that lead
-there: the claim's memory, the states of earlier positions, for each head what its softmax has seen. Where ways meet,
-the memories must be the same, and the rest is joined to what covers both. Nothing is searched, nothing is believed:
+A section is a graph with one edge for every token that its contexts can go on with, so that
+each context is one way through it. Walking it position by position, every state gets what the
+checker itself knows of all contexts that lead there: the claim's memory, the states of earlier
+positions, for each head what its softmax has seen. Where ways meet, the memories must be the
+same, and the rest is joined to what covers both. Nothing is searched, nothing is believed:
 
-    an edge that is missing    is rejected; one that leads elsewhere joins what does not belong together, and the bounds
+    an edge that is missing    is rejected; one that leads elsewhere joins what does not belong
+    together, and the bounds
                                become useless or are rejected; no graph whatever makes a wrong bound
-    which contexts             no context is in two sections, and those that the sections answer are counted: as many
-                               as there are, so all of them
-    every ending               its logits are bounded from the weights, and must be right by the certified margin
+    which contexts             no context is in two sections, and those that the sections answer
+                               are counted: as many as there are, so all of them
+    every ending               its logits are bounded from the weights, and must be right by the
+                               certified margin
 
 Rules of this file: it imports nothing of the prover; what is not shown is Rejected with the reason.
 """
@@ -22,20 +26,25 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.language.affine import Lane
 from handcraft.claims.kinds import Answers, Residual
 from handcraft.core.errors import printable
+from handcraft.language.affine import Lane
 from handcraft.model import Model
 from handcraft.proof.assumptions import ASSUMPTIONS
-from handcraft.proof.checker.zonotope import Rejected
-from handcraft.proof.checker.pairwise import compared
-from handcraft.proof.checker.certificate import Certificate, Section, claim_hash, weights_hash
-from handcraft.proof.checker.endings import Found, Judge
-from handcraft.proof.checker.network import Network
-from handcraft.proof.checker.positions import Emissions
+from handcraft.proof.checker.certificate import (
+    Certificate,
+    Section,
+    claim_hash,
+    weights_hash,
+)
 from handcraft.proof.checker.claim import Domain
+from handcraft.proof.checker.endings import Found, Judge
 from handcraft.proof.checker.graph import Setting, Walk
+from handcraft.proof.checker.network import Network
+from handcraft.proof.checker.pairwise import compared
+from handcraft.proof.checker.positions import Emissions
 from handcraft.proof.checker.work import LEAST, Work
+from handcraft.proof.checker.zonotope import Rejected
 
 STEPS = 64  # for each number that a graph is written with
 MOST_NUMBERS = 2**26  # in the streams of earlier positions
@@ -49,45 +58,83 @@ class Checker:
         self.claim: Any = model.program.claim if model.program else None
         if self.claim is None:
             raise Rejected("the model has no claim")
-        if certificate.weights != weights_hash(model) or certificate.dtype != model.dtype:
+        if (
+            certificate.weights != weights_hash(model)
+            or certificate.dtype != model.dtype
+        ):
             raise Rejected("it is a certificate of other weights")
         if certificate.claim != claim_hash(model):
             raise Rejected("it is a certificate of another claim")
-        if (certificate.program, certificate.n_ctx, certificate.assumptions) != (model.name, model.n_ctx, list(ASSUMPTIONS)):
-            raise Rejected("it states another program, another window or other assumptions")
+        if (certificate.program, certificate.n_ctx, certificate.assumptions) != (
+            model.name,
+            model.n_ctx,
+            list(ASSUMPTIONS),
+        ):
+            raise Rejected(
+                "it states another program, another window or other assumptions"
+            )
         self.network = Network(model)
         self._ranges()
         self.work = Work(LEAST + STEPS * sum(_entries(s) for s in certificate.sections))
         self._emitted()
         self.domain = Domain(model, self.claim, certificate.alphabet)
-        self.emissions = Emissions(self.network, certificate.tokens, certificate.after, certificate.followed)
+        self.emissions = Emissions(
+            self.network, certificate.tokens, certificate.after, certificate.followed
+        )
         self.found = Found()
         lane = Lane.parse(self.claim.lane) if isinstance(self.claim, Residual) else None
-        self.column = model.program.layout.column[lane] if lane is not None and model.program else 0
+        self.column = (
+            model.program.layout.column[lane]
+            if lane is not None and model.program
+            else 0
+        )
 
     def _ranges(self) -> None:
         """Raises Rejected for tokens and positions that the model has not."""
-        c, vocabulary, places = self.certificate, self.network.n_vocab, self.network.n_ctx
-        tokens = [c.alphabet, *c.groups, *c.tokens, *([token for _, token in s.finals] for s in c.sections)]
-        levels = [len(c.tokens) - 1, *(level for s in c.sections for level, _ in s.finals)]
+        c, vocabulary, places = (
+            self.certificate,
+            self.network.n_vocab,
+            self.network.n_ctx,
+        )
+        tokens = [
+            c.alphabet,
+            *c.groups,
+            *c.tokens,
+            *([token for _, token in s.finals] for s in c.sections),
+        ]
+        levels = [
+            len(c.tokens) - 1,
+            *(level for s in c.sections for level, _ in s.finals),
+        ]
         levels += [s.end for s in c.sections if s.end is not None]
         if any(len(set(row)) < len(row) for row in (c.alphabet, *c.groups, *c.tokens)):
             raise Rejected("a list of tokens names one twice")
-        if max(map(max, filter(None, tokens)), default=0) >= vocabulary or max(levels) >= places or len(c.after) != len(c.tokens):
+        if (
+            max(map(max, filter(None, tokens)), default=0) >= vocabulary
+            or max(levels) >= places
+            or len(c.after) != len(c.tokens)
+        ):
             raise Rejected("it names tokens or positions that the model has not")
 
     def _emitted(self) -> None:
         """Raises Rejected where the streams of earlier positions would fill the memory."""
         c, blocks = self.certificate, len(self.network.blocks)
-        count = sum(len(after) * len(tokens) for after, tokens in zip(c.after, c.tokens, strict=True))
+        count = sum(
+            len(after) * len(tokens)
+            for after, tokens in zip(c.after, c.tokens, strict=True)
+        )
         if count * self.network.wte.shape[1] * (blocks + 1) > MOST_NUMBERS:
-            raise Rejected(f"the {count} states of earlier positions are too many to be kept")
+            raise Rejected(
+                f"the {count} states of earlier positions are too many to be kept"
+            )
 
     def run(self) -> Found:
         """What holds. Raises Rejected where something does not."""
         certificate = self.certificate
         _disjoint(certificate.sections)
-        setting = Setting(self.network, self.emissions, self.domain, certificate.groups, self.work)
+        setting = Setting(
+            self.network, self.emissions, self.domain, certificate.groups, self.work
+        )
         if any(section.graph is None for section in certificate.sections):
             compared(setting, certificate.sections, self.found)
             return self.found
@@ -97,10 +144,15 @@ class Checker:
             walk.run()
             judge.add(walk)
         judge.run()
-        sizes = self.domain.sizes(ends=any(s.end is not None for s in certificate.sections))
+        sizes = self.domain.sizes(
+            ends=any(s.end is not None for s in certificate.sections)
+        )
         for key, size in sizes.items():
             if self.found.answered.get(key, 0) != size:
-                raise Rejected(f"it covers {self.found.answered.get(key, 0)} of {size} contexts of {key[1] + 1} tokens")
+                raise Rejected(
+                    f"it covers {self.found.answered.get(key, 0)} of {size} contexts of"
+                    f" {key[1] + 1} tokens"
+                )
         return self.found
 
     def covered(self) -> tuple[int, int]:
@@ -117,11 +169,19 @@ def examine(model: Model, certificate: Certificate) -> Found:
     Raises Rejected, with the reason, where it does not hold.
     """
     try:
-        with np.errstate(all="ignore"):  # what is no finite number is rejected where it is used
+        with np.errstate(
+            all="ignore"
+        ):  # what is no finite number is rejected where it is used
             checker = Checker(model, certificate)
             found = checker.run()
             found.contexts, found.checked = checker.covered()
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise Rejected(f"it is not consistent: {printable(str(error))}") from None
     if not found.checked or not found.spoken:
         raise Rejected("the claim is silent on every context")
@@ -129,7 +189,9 @@ def examine(model: Model, certificate: Certificate) -> Found:
 
 
 def check(model: Model, certificate: Certificate) -> Found:
-    """What a certificate shows of a model, and that it states no more. Raises Rejected, with the reason."""
+    """What a certificate shows of a model, and that it states no more. Raises Rejected, with
+    the reason.
+    """
     found = examine(model, certificate)
     _stated(model, certificate, found)
     return found
@@ -139,14 +201,21 @@ def _stated(model: Model, certificate: Certificate, found: Found) -> None:
     """Raises Rejected unless what the certificate states is what was found."""
     if (certificate.contexts, certificate.checked) != (found.contexts, found.checked):
         raise Rejected(
-            f"it states {certificate.contexts} contexts, {certificate.checked} of them checked; "
-            f"there are {found.contexts} and {found.checked}"
+            f"it states {certificate.contexts} contexts, {certificate.checked} of them"
+            f" checked; there are {found.contexts} and {found.checked}"
         )
     stated = math.inf if certificate.margin is None else certificate.margin
-    if not found.margin >= stated or (certificate.margin is not None and math.isinf(found.margin)):
-        raise Rejected(f"it states a margin of {stated:g}, but only {found.margin:.6g} is certain")
+    if not found.margin >= stated or (
+        certificate.margin is not None and math.isinf(found.margin)
+    ):
+        raise Rejected(
+            f"it states a margin of {stated:g}, but only {found.margin:.6g} is certain"
+        )
     if not found.error <= certificate.error:
-        raise Rejected(f"it states an error of at most {certificate.error:g}, but it may be {found.error:.6g}")
+        raise Rejected(
+            f"it states an error of at most {certificate.error:g}, but it may be"
+            f" {found.error:.6g}"
+        )
     if [model.vocabulary.tokens[i] for i in found.at] != certificate.margin_at:
         raise Rejected("its bound stands after another context")
 
@@ -167,13 +236,25 @@ def _disjoint(sections: Iterable[Section]) -> None:
             row.setdefault(place, []).append(section)
     if len(kinds) > 1:
         raise Rejected("the sections do not fix the same beforehand")
-    pairs = {(id(a), id(b)): (a, b) for row in together.values() for several in row.values()
-             for i, a in enumerate(several) for b in several[:i]}  # fmt: skip
+    pairs = {
+        (id(a), id(b)): (a, b)
+        for row in together.values()
+        for several in row.values()
+        for i, a in enumerate(several)
+        for b in several[:i]
+    }
     for a, b in pairs.values():
         queries = zip(a.slots, b.slots, strict=False)
-        if not any(x.name == y.name and x.query and y.query and _apart(x.query, y.query) for x, y in queries):
+        if not any(
+            x.name == y.name and x.query and y.query and _apart(x.query, y.query)
+            for x, y in queries
+        ):
             raise Rejected("a context could be in two sections")
 
 
-def _apart(a: tuple[list[float], list[float]], b: tuple[list[float], list[float]]) -> bool:
-    return len(a[0]) == len(b[0]) and any(abs(x - y) > (r + s) * 1.000001 for x, r, y, s in zip(*a, *b, strict=True))
+def _apart(
+    a: tuple[list[float], list[float]], b: tuple[list[float], list[float]]
+) -> bool:
+    return len(a[0]) == len(b[0]) and any(
+        abs(x - y) > (r + s) * 1.000001 for x, r, y, s in zip(*a, *b, strict=True)
+    )

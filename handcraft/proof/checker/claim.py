@@ -1,12 +1,16 @@
-"""A claim, read token by token: what must follow a context, from a memory that the checker keeps itself.
+"""A claim, read token by token: what must follow a context, from a memory that the checker
+keeps itself.
 
-A section of a certificate may fix beforehand where the prompt ends, the last token, and what some parts of the claim's
-expression say. Whether that is true of a context is seen in the end; where it is not, the context is another section's.
+A section of a certificate may fix beforehand where the prompt ends, the last token, and what
+some parts of the claim's expression say. Whether that is true of a context is seen in the end;
+where it is not, the context is another section's.
 
     step(memory, position, token)    the memory after a token; None outside the domain
-    answer(memory, level, token)     a token's id, probabilities or a number; None where the claim is silent; OUT
+    answer(memory, level, token)     a token's id, probabilities or a number; None where the
+                                     claim is silent; OUT
 
-Rules of this file: the meaning is that of `expressions.evaluate`; what cannot be followed is rejected.
+Rules of this file: the meaning is that of `expressions.evaluate`; what cannot be followed is
+rejected.
 """
 
 from __future__ import annotations
@@ -17,61 +21,100 @@ from typing import Any
 
 from handcraft.claims.answers import Table
 from handcraft.claims.kinds import Answers, Claim
-from handcraft.sequence.expression import Expression, evaluate
-from handcraft.model import Model
 from handcraft.claims.prompt_language import START, Language
-from handcraft.proof.checker.zonotope import Rejected
 from handcraft.claims.transducer import Transducer
+from handcraft.model import Model
+from handcraft.proof.checker.zonotope import Rejected
+from handcraft.sequence.expression import Expression, evaluate
 
 OUT = "another section"
 SELECTIONS = ("first", "latest", "count", "total", "lowest", "state", "token_at")
 
 
 class Domain:
-    """Which contexts there are: {(where the prompt ends, the level): how many}; and one section's guesses."""
+    """Which contexts there are: {(where the prompt ends, the level): how many}; and one
+    section's guesses.
+    """
 
     def __init__(self, model: Model, claim: Claim, alphabet: Sequence[int]) -> None:
         self.model, self.claim, self.alphabet = model, claim, set(alphabet)
         self.tokens, self.ids = model.vocabulary.tokens, model.vocabulary.ids
-        self.language = claim.language(model.n_ctx, model.vocabulary) if isinstance(claim, Answers) else None
-        self.stop = self.ids[claim.stop] if isinstance(claim, Answers) and claim.stop is not None else None
-        if self.language is not None and not isinstance(getattr(claim, "answer", None), Table):
+        self.language = (
+            claim.language(model.n_ctx, model.vocabulary)
+            if isinstance(claim, Answers)
+            else None
+        )
+        self.stop = (
+            self.ids[claim.stop]
+            if isinstance(claim, Answers) and claim.stop is not None
+            else None
+        )
+        if self.language is not None and not isinstance(
+            getattr(claim, "answer", None), Table
+        ):
             _spelled_once(self.language, self.tokens)
-        self.table = _written_out(model, claim) if isinstance(claim, Answers) and isinstance(claim.answer, Table) else None
+        self.table = (
+            _written_out(model, claim)
+            if isinstance(claim, Answers) and isinstance(claim.answer, Table)
+            else None
+        )
 
     def length(self, end: int) -> int:
         """How many tokens answer a prompt that ends there."""
         length = self.claim.length if isinstance(self.claim, Answers) else 1
         if isinstance(length, Expression):
             if length.uses(*SELECTIONS, "here", "step"):
-                raise Rejected("the length of an answer depends on more than the prompt's")
+                raise Rejected(
+                    "the length of an answer depends on more than the prompt's"
+                )
             length = evaluate(length, (), end=end)  # type: ignore[assignment]
         if type(length) is not int or length < 1:
-            raise Rejected("the claim does not say how long an answer is, or an answer has no token")
+            raise Rejected(
+                "the claim does not say how long an answer is, or an answer has no"
+                " token"
+            )
         if end + length > self.model.n_ctx:
             raise Rejected("a prompt and its answer do not fit the window")
         return length
 
     def ends_with(self, found: int, end: int, level: int) -> int:
-        """A token of an answer. Raises Rejected for a stop token too early, and for another token in its place."""
-        if self.stop is not None and (found == self.stop) != (level == end + self.length(end) - 1):
-            raise Rejected("an answer holds the stop token too early, or does not end with it")
+        """A token of an answer. Raises Rejected for a stop token too early, and for another
+        token in its place.
+        """
+        if self.stop is not None and (found == self.stop) != (
+            level == end + self.length(end) - 1
+        ):
+            raise Rejected(
+                "an answer holds the stop token too early, or does not end with it"
+            )
         return found
 
     def sizes(self, *, ends: bool) -> dict[tuple[int | None, int], int]:
         """How many contexts there are; with `ends`, by where the prompt ends."""
         if self.language is None:
-            return {(None, level): len(self.tokens) ** (level + 1) for level in range(self.model.n_ctx)}
+            return {
+                (None, level): len(self.tokens) ** (level + 1)
+                for level in range(self.model.n_ctx)
+            }
         if self.table is not None:
-            return {(None, n - 1): sum(len(c) == n for c in self.table[0]) for n in {len(c) for c in self.table[0]}}
+            return {
+                (None, n - 1): sum(len(c) == n for c in self.table[0])
+                for n in {len(c) for c in self.table[0]}
+            }
         if not ends:
             if any(self.length(n - 1) != 1 for n in self.language.lengths):
                 raise Rejected("the sections do not say where the prompts end")
             return {(None, n - 1): count for n, count in self.language.lengths.items()}
         found: dict[tuple[int | None, int], int] = {}
-        width = 1 if isinstance(getattr(self.claim, "answer", None), Transducer) else len(self.alphabet)
+        width = (
+            1
+            if isinstance(getattr(self.claim, "answer", None), Transducer)
+            else len(self.alphabet)
+        )
         for n, count in self.language.lengths.items():
-            found |= {(n - 1, n - 1 + i): count * width**i for i in range(self.length(n - 1))}
+            found |= {
+                (n - 1, n - 1 + i): count * width**i for i in range(self.length(n - 1))
+            }
         return found
 
     def step(self, state: Any, position: int, token: int, end: int | None) -> Any:
@@ -82,7 +125,11 @@ class Domain:
             return () if token in self.alphabet else None
         text = self.tokens[token]
         at, used = self.language.step(state[0], text), state[1] + len(text)
-        if not at or used > self.language.max_length or not self.language.can_end(at, used):
+        if (
+            not at
+            or used > self.language.max_length
+            or not self.language.can_end(at, used)
+        ):
             return None
         if len(text) > 1:
             raise Rejected("a prompt holds a token of several characters")
@@ -96,7 +143,9 @@ class Domain:
 
 
 def _spelled_once(language: Language, tokens: Sequence[str]) -> None:
-    """Raises Rejected where a token of several characters could stand in a prompt, whose texts are counted by character."""
+    """Raises Rejected where a token of several characters could stand in a prompt, whose texts
+    are counted by character.
+    """
     longer, chars = [text for text in tokens if len(text) > 1], set("".join(tokens))
     waiting, seen = [START], {START}
     while waiting and longer:
@@ -108,21 +157,35 @@ def _spelled_once(language: Language, tokens: Sequence[str]) -> None:
         waiting += after
 
 
-def _written_out(model: Model, claim: Answers) -> tuple[dict[tuple[int, ...], int], set[tuple[int, ...]]]:
+def _written_out(
+    model: Model, claim: Answers
+) -> tuple[dict[tuple[int, ...], int], set[tuple[int, ...]]]:
     """Of a table of answers: what follows every context, and all their beginnings."""
     follows: dict[tuple[int, ...], int] = {}
     lengths = set[int]()
     for prompt in claim.language(model.n_ctx, model.vocabulary):
         ids = model.vocabulary.ids
         asked = [ids[t] for t in model.vocabulary.split(prompt)]
-        whole = (*asked, *(ids[t] for t in claim.expected(prompt, model.vocabulary, model.n_ctx)))
+        whole = (
+            *asked,
+            *(ids[t] for t in claim.expected(prompt, model.vocabulary, model.n_ctx)),
+        )
         lengths.add(len(whole) - len(asked))
-        if len(whole) - 1 > model.n_ctx or len(whole) == len(asked) or (claim.stop is None and len(lengths) > 1):
-            raise Rejected("answers of a table have no token, do not fit the window, or several lengths and nothing that ends them")
+        if (
+            len(whole) - 1 > model.n_ctx
+            or len(whole) == len(asked)
+            or (claim.stop is None and len(lengths) > 1)
+        ):
+            raise Rejected(
+                "answers of a table have no token, do not fit the window, or several"
+                " lengths and nothing that ends them"
+            )
         for i in range(len(asked), len(whole)):
             if follows.setdefault(whole[:i], whole[i]) != whole[i]:
                 raise Rejected("the table answers a text in two ways")
-    return follows, {context[:i] for context in follows for i in range(len(context) + 1)}
+    return follows, {
+        context[:i] for context in follows for i in range(len(context) + 1)
+    }
 
 
 class Reading:
@@ -130,7 +193,9 @@ class Reading:
 
     order: tuple[int, ...] | None = None
     start: Any = ()
-    reads_own = False  # whether an answer depends on the last token other than by the memory
+    reads_own = (
+        False  # whether an answer depends on the last token other than by the memory
+    )
 
     def __init__(self, domain: Domain, levels: Sequence[int], end: int | None) -> None:
         self.domain, self.levels, self.end = domain, levels, end
@@ -140,7 +205,9 @@ class Reading:
         raise NotImplementedError
 
     def groups(self, memory: Any, position: int) -> list[tuple[Any, tuple[int, ...]]]:
-        """Every token that the domain allows, those together that lead to one memory: (that memory, tokens)."""
+        """Every token that the domain allows, those together that lead to one memory: (that
+        memory, tokens).
+        """
         found: dict[Any, list[int]] = {}
         for token in range(len(self.domain.tokens)):
             if (after := self.step(memory, position, token)) is not None:
@@ -160,13 +227,28 @@ class Endings(Reading):
         claim: Any = domain.claim
         self.rows = claim.endings(domain.model.vocabulary)
         self.window = max(map(len, self.rows))
-        self.needed = {j for level in levels for j in range(level - self.window + 1, level + 1)}
+        self.needed = {
+            j for level in levels for j in range(level - self.window + 1, level + 1)
+        }
 
-    def step(self, memory: tuple[str, ...], position: int, token: int) -> tuple[str, ...]:
-        return (*memory, self.domain.tokens[token])[-self.window :] if position in self.needed else ()
+    def step(
+        self, memory: tuple[str, ...], position: int, token: int
+    ) -> tuple[str, ...]:
+        return (
+            (*memory, self.domain.tokens[token])[-self.window :]
+            if position in self.needed
+            else ()
+        )
 
     def answer(self, memory: tuple[str, ...], level: int, token: int) -> Any:  # noqa: ARG002
-        found = next((self.rows[memory[i:]] for i in range(len(memory)) if memory[i:] in self.rows), None)
+        found = next(
+            (
+                self.rows[memory[i:]]
+                for i in range(len(memory))
+                if memory[i:] in self.rows
+            ),
+            None,
+        )
         if isinstance(found, dict):
             return tuple(found.get(t, 0.0) for t in self.domain.tokens)
         return None if found is None else self.domain.ids[found]
@@ -176,25 +258,40 @@ class Written(Reading):
     """A table of answers: the whole context is remembered."""
 
     def step(self, memory: tuple[int, ...], position: int, token: int) -> Any:  # noqa: ARG002
-        return (*memory, token) if self.domain.table and (*memory, token) in self.domain.table[1] else None
+        return (
+            (*memory, token)
+            if self.domain.table and (*memory, token) in self.domain.table[1]
+            else None
+        )
 
     def answer(self, memory: tuple[int, ...], level: int, token: int) -> Any:  # noqa: ARG002
         return self.domain.table[0].get(memory, OUT) if self.domain.table else OUT
 
 
 class Aligned(Reading):
-    """A transducer, read in an order in which every step has what it needs: (state, steps done, tokens read, token due)."""
+    """A transducer, read in an order in which every step has what it needs: (state, steps done,
+    tokens read, token due).
+    """
 
-    def __init__(self, domain: Domain, levels: Sequence[int], end: int, order: Sequence[int]) -> None:
+    def __init__(
+        self, domain: Domain, levels: Sequence[int], end: int, order: Sequence[int]
+    ) -> None:
         super().__init__(domain, levels, end)
         claim: Any = domain.claim
-        self.machine, self.order, self.shape = claim.answer, tuple(order), _shape(domain, end)
+        self.machine, self.order, self.shape = (
+            claim.answer,
+            tuple(order),
+            _shape(domain, end),
+        )
         steps = levels[0] - end + 1
         self.stop = claim.stop if steps == domain.length(end) else None
         count = steps - (self.stop is not None)
         if len(levels) > 1 or sorted(order) != list(range(levels[0] + 1)):
             raise Rejected("an order must read every position once")
-        self.places: list[list[Any]] = [[evaluate(e, (), end=end, step=i) for e in self.machine.inputs] for i in range(count)]
+        self.places: list[list[Any]] = [
+            [evaluate(e, (), end=end, step=i) for e in self.machine.inputs]
+            for i in range(count)
+        ]
         self.start = self._advanced(self.machine.start, 0, (), None)
 
     def step(self, memory: Any, position: int, token: int) -> Any:
@@ -207,16 +304,29 @@ class Aligned(Reading):
         if token not in self.shape[position]:
             return None
         wanted = any(position in places for places in self.places[done:])
-        return self._advanced(state, done, (*read, (position, text)) if wanted else read, due)
+        return self._advanced(
+            state, done, (*read, (position, text)) if wanted else read, due
+        )
 
-    def _advanced(self, state: Any, done: int, read: tuple[tuple[int, str], ...], due: str | None) -> Any:
-        if due is None and done < len(self.places) and set(self.places[done]) <= {p for p, _ in read}:
+    def _advanced(
+        self, state: Any, done: int, read: tuple[tuple[int, str], ...], due: str | None
+    ) -> Any:
+        if (
+            due is None
+            and done < len(self.places)
+            and set(self.places[done]) <= {p for p, _ in read}
+        ):
             known = dict(read)
             row = self.machine.rows.get((state, *(known[p] for p in self.places[done])))
             if row is None:
                 raise Rejected("the transducer has no row for what it reads")
             later = {p for places in self.places[done + 1 :] for p in places}
-            return row[1], done + 1, tuple((p, x) for p, x in read if p in later), row[0]
+            return (
+                row[1],
+                done + 1,
+                tuple((p, x) for p, x in read if p in later),
+                row[0],
+            )
         return state, done, read, due
 
     def answer(self, memory: Any, level: int, token: int) -> Any:  # noqa: ARG002
@@ -224,19 +334,37 @@ class Aligned(Reading):
         found = self.stop if self.stop is not None and due is None else due
         if found is None or done < len(self.places):
             raise Rejected("the transducer has not come to its end")
-        return self.domain.ends_with(self.domain.ids[found], self.end or 0, self.levels[0])
+        return self.domain.ends_with(
+            self.domain.ids[found], self.end or 0, self.levels[0]
+        )
 
 
 def _shape(domain: Domain, end: int) -> list[set[int]]:
-    """The tokens at each position of the prompts that end there: all combinations of them, which is counted."""
+    """The tokens at each position of the prompts that end there: all combinations of them,
+    which is counted.
+    """
     language, states, shape = domain.language, {START}, list[set[int]]()
     if language is None or not domain.model.vocabulary.single:
-        raise Rejected("prompts can be read in another order only where tokens are single characters")
+        raise Rejected(
+            "prompts can be read in another order only where tokens are single"
+            " characters"
+        )
     for position in range(end + 1):
-        steps = {(s, t): language.step(s, text) for s in states for text, t in domain.ids.items()}
-        alive = {key: after for key, after in steps.items() if after and language.ends_in(after, end - position)}
+        steps = {
+            (s, t): language.step(s, text)
+            for s in states
+            for text, t in domain.ids.items()
+        }
+        alive = {
+            key: after
+            for key, after in steps.items()
+            if after and language.ends_in(after, end - position)
+        }
         shape.append({t for _, t in alive})
         states = set(alive.values())
     if prod(map(len, shape)) != language.lengths.get(end + 1, 0):
-        raise Rejected("the tokens of a prompt depend on each other, so that they cannot be read in another order")
+        raise Rejected(
+            "the tokens of a prompt depend on each other, so that they cannot be read"
+            " in another order"
+        )
     return shape

@@ -1,9 +1,11 @@
 """An expression as a claim, read token by token: what each of its selections needs of the past.
 
     first, latest    a position, or the token there        count, total    a number
-    lowest           a sum and the least so far            state           where the automaton stands
+    lowest           a sum and the least so far            state           where the automaton
+                     stands
 
-Rules of this file: the meaning is that of `expressions.evaluate`; what must be known beforehand and is not is rejected.
+Rules of this file: the meaning is that of `expressions.evaluate`; what must be known beforehand
+and is not is rejected.
 """
 
 from __future__ import annotations
@@ -16,11 +18,19 @@ from typing import Any
 
 from handcraft.claims.answers import Table
 from handcraft.claims.kinds import After, Answers, Distribution, Residual
-from handcraft.sequence.expression import LAZY, Expression, chosen, combine
 from handcraft.claims.prompt_language import START
-from handcraft.proof.checker.zonotope import Rejected
-from handcraft.proof.checker.claim import OUT, SELECTIONS, Aligned, Domain, Endings, Reading, Written
 from handcraft.claims.transducer import Transducer
+from handcraft.proof.checker.claim import (
+    OUT,
+    SELECTIONS,
+    Aligned,
+    Domain,
+    Endings,
+    Reading,
+    Written,
+)
+from handcraft.proof.checker.zonotope import Rejected
+from handcraft.sequence.expression import LAZY, Expression, chosen, combine
 
 FARTHEST = 1_000  # tokens that a selection may look back by: all of them are kept
 Machine = tuple[Any, Callable[[Any, int, str], Any], Callable[[str], Any]]
@@ -28,7 +38,9 @@ NONE_AFTER = 0  # the label of a token after which there is nothing
 
 
 def parts_of(rule: Expression) -> list[Expression]:
-    """Every expression that it is made of, itself first: a section names what it guesses by the number in this list."""
+    """Every expression that it is made of, itself first: a section names what it guesses by the
+    number in this list.
+    """
     found = [rule]
     for part in found:
         for inner in part.parts:
@@ -41,12 +53,19 @@ class Ruled(Reading):
     """An expression: what each of its selections needs of the past."""
 
     def __init__(
-        self, domain: Domain, levels: Sequence[int], end: int | None, own: str | None, guesses: dict[Expression, Any],
+        self,
+        domain: Domain,
+        levels: Sequence[int],
+        end: int | None,
+        own: str | None,
+        guesses: dict[Expression, Any],
         rule: Expression | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(domain, levels, end)
         claim: Any = domain.claim
-        self.rule: Any = rule or (claim.answer if isinstance(claim, Answers) else claim.function)
+        self.rule: Any = rule or (
+            claim.answer if isinstance(claim, Answers) else claim.function
+        )
         self.own, self.guesses = own, guesses
         self.scope = {"here": levels[0]} if len(levels) == 1 else {}
         if end is not None or domain.language is None:
@@ -54,17 +73,26 @@ class Ruled(Reading):
         elif len(levels) == 1:
             self.scope["end"] = levels[0]
         self.followed: list[Expression] = []
-        self.places: dict[int, int] = {}  # of each node that is followed, by identity: comparing them takes long
+        self.places: dict[
+            int, int
+        ] = {}  # of each node that is followed, by identity: comparing them takes long
         for e in (self.rule, *guesses):
             self._follow(e)
-        self._inner: dict[Any, tuple[list[Any], int]] = {}  # what each part of a memory becomes, at the position asked last
+        self._inner: dict[
+            Any, tuple[list[Any], int]
+        ] = {}  # what each part of a memory becomes, at the position asked last
         self._asked = -1
-        self._shapes: dict[tuple[int, ...], int] = {}  # which tokens a part tells apart, numbered
+        self._shapes: dict[
+            tuple[int, ...], int
+        ] = {}  # which tokens a part tells apart, numbered
         self._labels: list[tuple[int, ...]] = []  # the same by their numbers
         self._classes: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
         self.steps = [self._machine(e) for e in self.followed]
         self.kinds = [self._kinds(kind) for _, _, kind in self.steps]
-        self.start = (() if domain.language is None else (START, 0), *(start for start, _, _ in self.steps))
+        self.start = (
+            () if domain.language is None else (START, 0),
+            *(start for start, _, _ in self.steps),
+        )
 
     def _follow(self, e: Any) -> None:
         if not isinstance(e, Expression):
@@ -91,33 +119,54 @@ class Ruled(Reading):
             return self.own
         if e.op in SELECTIONS or e.op in ("here", "end", "step"):
             raise Rejected(f"a section must fix the claim's {e.op} beforehand")
-        return chosen(e, self._fixed) if e.op in LAZY else combine(e, [self._fixed(arg) for arg in e.args])
+        return (
+            chosen(e, self._fixed)
+            if e.op in LAZY
+            else combine(e, [self._fixed(arg) for arg in e.args])
+        )
 
     def step(self, memory: Any, position: int, token: int) -> Any:
         inside = self.domain.step(memory[0], position, token, self.end)
         if inside is None:
             return None
         text = self.domain.tokens[token]
-        return (inside, *(step(m, position, text) for (_, step, _), m in zip(self.steps, memory[1:], strict=True)))
+        return (
+            inside,
+            *(
+                step(m, position, text)
+                for (_, step, _), m in zip(self.steps, memory[1:], strict=True)
+            ),
+        )
 
     def groups(self, memory: Any, position: int) -> list[tuple[Any, tuple[int, ...]]]:
-        """As `step` says of every token; each part of a memory is asked by itself, since many memories share it."""
+        """As `step` says of every token; each part of a memory is asked by itself, since many
+        memories share it.
+        """
         if position != self._asked:
             self._asked, self._inner = position, {}
         parts = [self._part(*part) for part in enumerate(memory)]
         shape = tuple([number for _, number in parts])
         if shape not in self._classes:
-            self._classes[shape] = self._together([self._labels[number] for number in shape])
-        return [(tuple([row[tokens[0]] for row, _ in parts]), tokens) for tokens in self._classes[shape]]
+            self._classes[shape] = self._together(
+                [self._labels[number] for number in shape]
+            )
+        return [
+            (tuple([row[tokens[0]] for row, _ in parts]), tokens)
+            for tokens in self._classes[shape]
+        ]
 
     def _kinds(self, kind: Callable[[str], Any]) -> tuple[list[int], list[int]]:
         """Of each token the number of its kind, and of each kind its first token."""
         found: dict[Any, int] = {}
-        kinds = [found.setdefault(kind(text), len(found)) for text in self.domain.tokens]
+        kinds = [
+            found.setdefault(kind(text), len(found)) for text in self.domain.tokens
+        ]
         return kinds, [kinds.index(number) for number in range(len(found))]
 
     def _part(self, part: int, value: Any) -> tuple[list[Any], int]:
-        """What a part of a memory becomes by each token, and the number of how it tells tokens apart."""
+        """What a part of a memory becomes by each token, and the number of how it tells tokens
+        apart.
+        """
         found = self._inner.get((part, value))
         if found is None:
             row = self._allowed(value) if part == 0 else self._stepped(part - 1, value)
@@ -130,17 +179,24 @@ class Ruled(Reading):
 
     def _allowed(self, state: Any) -> list[Any]:
         """Where the prompt stands after each token."""
-        return [self.domain.step(state, self._asked, token, self.end) for token in range(len(self.domain.tokens))]
+        return [
+            self.domain.step(state, self._asked, token, self.end)
+            for token in range(len(self.domain.tokens))
+        ]
 
     def _stepped(self, number: int, value: Any) -> list[Any]:
         """What a selection remembers after each token: one of each kind is asked."""
         (kinds, firsts), step = self.kinds[number], self.steps[number][1]
-        after = [step(value, self._asked, self.domain.tokens[token]) for token in firsts]
+        after = [
+            step(value, self._asked, self.domain.tokens[token]) for token in firsts
+        ]
         return [after[kind] for kind in kinds]
 
     @staticmethod
     def _together(labels: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
-        """The tokens that all parts treat alike; those for which the first part is None are outside the domain."""
+        """The tokens that all parts treat alike; those for which the first part is None are
+        outside the domain.
+        """
         found: dict[tuple[int, ...], list[int]] = {}
         for token, name in enumerate(zip(*labels, strict=True)):
             if name[0] != NONE_AFTER:
@@ -150,8 +206,14 @@ class Ruled(Reading):
     def answer(self, memory: Any, level: int, token: int) -> Any:
         if not self.domain.complete(memory[0]):
             return OUT
-        scope = {"here": level, "end": level if self.end is None and self.domain.language else self.end}
-        if any(self._value(e, memory, scope, token) != value for e, value in self.guesses.items()):
+        scope = {
+            "here": level,
+            "end": level if self.end is None and self.domain.language else self.end,
+        }
+        if any(
+            self._value(e, memory, scope, token) != value
+            for e, value in self.guesses.items()
+        ):
             return OUT
         found = self._value(self.rule, memory, scope, token)
         if found is None and self.domain.language is None:
@@ -167,11 +229,16 @@ class Ruled(Reading):
         return self._continued(self.domain.ids[found], level)
 
     def _continued(self, found: int, level: int) -> int:
-        """The answer itself, which must be among the tokens that contexts behind the prompt are made of."""
+        """The answer itself, which must be among the tokens that contexts behind the prompt are
+        made of.
+        """
         if self.domain.language is None:
             return found
         end = level if self.end is None else self.end
-        if level != end + self.domain.length(end) - 1 and found not in self.domain.alphabet:
+        if (
+            level != end + self.domain.length(end) - 1
+            and found not in self.domain.alphabet
+        ):
             raise Rejected("an answer holds a token that no section goes on with")
         return self.domain.ends_with(found, end, level)
 
@@ -190,10 +257,12 @@ class Ruled(Reading):
             return chosen(e, lambda arg: self._value(arg, memory, scope, token))
         return combine(e, [self._value(arg, memory, scope, token) for arg in e.args])
 
-    # ------------------------------------------------------------ what a selection needs of the past
+    # ------------------------------------------------------------ what a selection needs of the
+    # past
 
     def _machine(self, e: Expression) -> Machine:
-        """A memory, how a token changes it, and the kind of a token; where a memory is a tuple, its first is the value.
+        """A memory, how a token changes it, and the kind of a token; where a memory is a tuple,
+        its first is the value.
 
         Tokens of one kind change every memory alike.
         """
@@ -212,17 +281,32 @@ class Ruled(Reading):
             add: Callable[[int, str], int] = lambda j, x: worth(x) if inside(j) else 0  # noqa: E731
             if e.op == "total":
                 return 0, lambda m, j, x: m + add(j, x), worth
-            return (0, 0), lambda m, j, x: (min(m[0], m[1] + add(j, x)), m[1] + add(j, x)), worth
+            return (
+                (0, 0),
+                lambda m, j, x: (min(m[0], m[1] + add(j, x)), m[1] + add(j, x)),
+                worth,
+            )
         return self._matching(e, token=False)
 
     def _inside(self, e: Expression) -> Callable[[int], bool]:
         start, every = e.every
         stop = self._fixed(e.before)
-        until = 0 if e.before is not None and stop is None else None if stop is None else ceil(stop)
-        return lambda j: j >= start and (j - start) % every == 0 and (until is None or j < until)
+        until = (
+            0
+            if e.before is not None and stop is None
+            else None
+            if stop is None
+            else ceil(stop)
+        )
+        return lambda j: (
+            j >= start and (j - start) % every == 0 and (until is None or j < until)
+        )
 
     def _matching(self, e: Expression, *, token: bool) -> Machine:
-        inside, wanted = self._inside(e), [(offset, self._fixed(what)) for offset, what in e.where]
+        inside, wanted = (
+            self._inside(e),
+            [(offset, self._fixed(what)) for offset, what in e.where],
+        )
         if any(offset > 0 for offset, _ in wanted):
             raise Rejected("the claim selects a position by what stands behind it")
         if any(offset < -FARTHEST for offset, _ in wanted):
@@ -230,30 +314,54 @@ class Ruled(Reading):
 
         @cache
         def fits(x: str) -> tuple[bool, ...]:
-            return tuple([x in what if isinstance(what, tuple) else x == what for _, what in wanted])
+            return tuple(
+                [
+                    x in what if isinstance(what, tuple) else x == what
+                    for _, what in wanted
+                ]
+            )
 
         def step(memory: Any, j: int, x: str) -> Any:
             value, *pasts = memory
-            pasts = [(*past, fit) for past, fit in zip(pasts, fits(x), strict=True)]  # [-offset] tokens back stands first
+            pasts = [
+                (*past, fit) for past, fit in zip(pasts, fits(x), strict=True)
+            ]  # [-offset] tokens back stands first
             if inside(j) and all(past[0] for past in pasts):
                 new: Any = x if token else j
-                value = value + 1 if e.op == "count" else value if e.op == "first" and value is not None else new
+                value = (
+                    value + 1
+                    if e.op == "count"
+                    else value
+                    if e.op == "first" and value is not None
+                    else new
+                )
             return value, *(past[1:] for past in pasts)
 
-        start = 0 if e.op == "count" else None, *((False,) * -offset for offset, _ in wanted)
+        start = (
+            0 if e.op == "count" else None,
+            *((False,) * -offset for offset, _ in wanted),
+        )
         return start, step, lambda x: (fits(x), x if token else None)
 
 
 def _is_own(e: Expression) -> bool:
-    return e.op == "token_at" and isinstance(e.args[0], Expression) and e.args[0].op == "here"
+    return (
+        e.op == "token_at"
+        and isinstance(e.args[0], Expression)
+        and e.args[0].op == "here"
+    )
 
 
-def reading_of(domain: Domain, section: Any, levels: Sequence[int], own: str | None) -> Reading:
+def reading_of(
+    domain: Domain, section: Any, levels: Sequence[int], own: str | None
+) -> Reading:
     """How a section reads the claim."""
     claim, end = domain.claim, section.end
     rule: Any = getattr(claim, "answer", None) or getattr(claim, "function", None)
     if section.guesses and not isinstance(rule, Expression):
-        raise Rejected("a section guesses what nobody reads: only an expression has parts to be guessed")
+        raise Rejected(
+            "a section guesses what nobody reads: only an expression has parts to be guessed"
+        )
     if isinstance(claim, After | Distribution):
         return Endings(domain, levels, end)
     if isinstance(rule, Table):
@@ -263,6 +371,12 @@ def reading_of(domain: Domain, section: Any, levels: Sequence[int], own: str | N
     if not isinstance(rule, Expression) or section.order is not None:
         raise Rejected("the claim is none that can be checked")
     parts = parts_of(rule)
-    if any(i >= len(parts) for i, _ in section.guesses) or len(dict(section.guesses)) < len(section.guesses):
-        raise Rejected("a section guesses what is no part of the claim, or guesses it twice")
-    return Ruled(domain, levels, end, own, {parts[i]: value for i, value in section.guesses})
+    if any(i >= len(parts) for i, _ in section.guesses) or len(
+        dict(section.guesses)
+    ) < len(section.guesses):
+        raise Rejected(
+            "a section guesses what is no part of the claim, or guesses it twice"
+        )
+    return Ruled(
+        domain, levels, end, own, {parts[i]: value for i, value in section.guesses}
+    )

@@ -1,7 +1,8 @@
-"""What the endings of all sections show: the stream of the last position, block by block, and in the end the logits.
+"""What the endings of all sections show: the stream of the last position, block by block, and
+in the end the logits.
 
-Rules of this file: a context that does not ask what its section says is not answered by it, and not counted; every
-other one must be right.
+Rules of this file: a context that does not ask what its section says is not answered by it, and
+not counted; every other one must be right.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import numpy as np
 
 from handcraft.claims.kinds import Claim, Distribution, Residual
 from handcraft.core.gpt2 import Array
-from handcraft.proof.checker.zonotope import Box, Rejected, hull
-from handcraft.proof.checker.network import Head
 from handcraft.proof.checker.graph import Example, Setting, Walk
+from handcraft.proof.checker.network import Head
+from handcraft.proof.checker.zonotope import Box, Rejected, hull
 
 EXPANDED = 20_000  # rows of a section up to which the states of earlier positions are told apart
 CHUNK = 512  # rows at a time
@@ -27,11 +28,13 @@ EXAMPLES = 2_000  # of the endings, at most
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """One ending: a context that leads there, what must follow, and where the model's numbers must lie.
+    """One ending: a context that leads there, what must follow, and where the model's numbers
+    must lie.
 
     `end` is where the prompt ends, if the section fixed that beforehand.
 
-    The numbers are the logits after the context [n_vocab]; for a claim on a lane that lane alone [1].
+    The numbers are the logits after the context [n_vocab]; for a claim on a lane that lane
+    alone [1].
     """
 
     context: tuple[int, ...]
@@ -43,7 +46,8 @@ class Shown:
 
 @dataclass
 class Found:
-    """What the checker found: contexts answered by (end, level), how many the claim speaks of, the bounds.
+    """What the checker found: contexts answered by (end, level), how many the claim speaks of,
+    the bounds.
 
     contexts    how many contexts, or prompts, the domain has: all of them are answered
     checked     how many of them the claim speaks of
@@ -78,7 +82,9 @@ Asked = tuple[int, Any, tuple[Walk, Example]]  # the row, what must follow, an e
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """The stream of the last position of some contexts: where in which walk they end, the states of earlier positions."""
+    """The stream of the last position of some contexts: where in which walk they end, the
+    states of earlier positions.
+    """
 
     number: int  # of the ending: all rows of one have the same
     walk: Walk
@@ -89,16 +95,31 @@ class Row:
 class Judge:
     """The endings of all sections; `column` is the lane that a claim on a lane is about."""
 
-    def __init__(self, setting: Setting, claim: Claim, column: int, found: Found) -> None:
-        self.network, self.emissions, self.work = setting.network, setting.emissions, setting.work
+    def __init__(
+        self, setting: Setting, claim: Claim, column: int, found: Found
+    ) -> None:
+        self.network, self.emissions, self.work = (
+            setting.network,
+            setting.emissions,
+            setting.work,
+        )
         self.claim, self.column, self.found = claim, column, found
         self.waiting: list[Row] = []
-        self.count, self.size, self.held = 0, 0, 0  # of what waits: endings, emissions, states of their walks
+        self.count, self.size, self.held = (
+            0,
+            0,
+            0,
+        )  # of what waits: endings, emissions, states of their walks
         self.means: dict[Any, tuple[Array, Array]] = {}
 
     def add(self, walk: Walk) -> None:
-        """Every ending of a section; those of several are judged together, since most sections have few."""
-        apart, held = sum(len(place[2]) for place in walk.endings) <= EXPANDED, sum(map(len, walk.back))
+        """Every ending of a section; those of several are judged together, since most sections
+        have few.
+        """
+        apart, held = (
+            sum(len(place[2]) for place in walk.endings) <= EXPANDED,
+            sum(map(len, walk.back)),
+        )
         if self.held + held > HELD:
             self.run()
         self.held += held
@@ -120,26 +141,53 @@ class Judge:
     def _rows(self, rows: list[Row]) -> None:
         """The streams of all rows, those left out that do not ask what their section says."""
         levels, tokens = (np.array([row.place[i] for row in rows]) for i in (0, 1))
-        ends, number = zip(levels.tolist(), tokens.tolist(), rows, strict=True), np.array([row.number for row in rows])
-        emissions = [[self.emissions.emission(level, s, token) for s in row.states] for level, token, row in ends]
-        x, alive = self.network.embed(tokens, levels), np.arange(len(rows))  # [n_rows, n_embd]
+        ends, number = (
+            zip(levels.tolist(), tokens.tolist(), rows, strict=True),
+            np.array([row.number for row in rows]),
+        )
+        emissions = [
+            [self.emissions.emission(level, s, token) for s in row.states]
+            for level, token, row in ends
+        ]
+        x, alive = (
+            self.network.embed(tokens, levels),
+            np.arange(len(rows)),
+        )  # [n_rows, n_embd]
         for i, heads in enumerate(self.network.heads):
-            queries = {head.number: self.network.floats.linear(x.plain(), *head.q).plain() for head in heads}
+            queries = {
+                head.number: self.network.floats.linear(x.plain(), *head.q).plain()
+                for head in heads
+            }
             inside = np.ones(len(alive), dtype=bool)
             for head in heads:
-                inside &= self._asked(head, queries[head.number], [rows[j] for j in alive])
+                inside &= self._asked(
+                    head, queries[head.number], [rows[j] for j in alive]
+                )
             if not inside.any():
                 return
             if not inside.all():
-                x, alive, queries = x[inside], alive[inside], {number: q[inside] for number, q in queries.items()}
-            means = {head.number: self._mean(head, queries[head.number], [rows[j] for j in alive],
-                                             [emissions[j] for j in alive]) for head in heads}  # fmt: skip
+                x, alive, queries = (
+                    x[inside],
+                    alive[inside],
+                    {number: q[inside] for number, q in queries.items()},
+                )
+            means = {
+                head.number: self._mean(
+                    head,
+                    queries[head.number],
+                    [rows[j] for j in alive],
+                    [emissions[j] for j in alive],
+                )
+                for head in heads
+            }
             x = self.network.through(i, x, means)
         if np.intersect1d(np.delete(number, alive), number[alive]).size:
             raise Rejected("a section answers only some of the contexts of a state")
         self._shown([rows[j] for j in alive], x)
 
-    def _asked(self, head: Head, q: Box, rows: list[Row]) -> Array:  # [n_rows, d_head] -> [n_rows] bool
+    def _asked(
+        self, head: Head, q: Box, rows: list[Row]
+    ) -> Array:  # [n_rows, d_head] -> [n_rows] bool
         """Which rows ask of the head what their section says; where that is nothing, any query."""
         inside, name = np.ones(len(rows), dtype=bool), (head.layer, head.number)
         if name in self.emissions.followed:
@@ -147,34 +195,75 @@ class Judge:
         views = [row.walk.named[name][1] for row in rows]
         known = np.flatnonzero([view.slot.query is not None for view in views])
         if len(known):
-            c, r = (np.concatenate(part) for part in zip(*[(views[i].query.c, views[i].query.r) for i in known], strict=True))
+            c, r = (
+                np.concatenate(part)
+                for part in zip(
+                    *[(views[i].query.c, views[i].query.r) for i in known], strict=True
+                )
+            )
             inside[known] = (np.abs(q.c[known] - c) + q.r[known] <= r).all(axis=1)
         return inside
 
-    def _mean(self, head: Head, q: Box, rows: list[Row], emissions: list[list[int]]) -> tuple[Array, Array]:
+    def _mean(
+        self, head: Head, q: Box, rows: list[Row], emissions: list[list[int]]
+    ) -> tuple[Array, Array]:
         """A head's mean value in every row [n_rows, n_value]."""
         name = head.layer, head.number
         if name in self.emissions.followed:
             c, r = self.emissions.mean(name, np.concatenate(emissions))
             starts = np.cumsum([0, *(len(row) for row in emissions[:-1])])
             together = len(c) > len(emissions)
-            return hull(np.minimum.reduceat(c - r, starts), np.maximum.reduceat(c + r, starts)) if together else (c, r)
-        found = [self._seen(name, q, i, row, emissions[i]) for i, row in enumerate(rows)]
+            return (
+                hull(
+                    np.minimum.reduceat(c - r, starts),
+                    np.maximum.reduceat(c + r, starts),
+                )
+                if together
+                else (c, r)
+            )
+        found = [
+            self._seen(name, q, i, row, emissions[i]) for i, row in enumerate(rows)
+        ]
         return np.stack([c for c, _ in found]), np.stack([r for _, r in found])
 
-    def _seen(self, name: tuple[int, int], q: Box, i: int, row: Row, emissions: list[int]) -> tuple[Array, Array]:
-        """The mean value of a head that is not followed, in the i-th row, which asks it the i-th of q [n_value]."""
+    def _seen(
+        self, name: tuple[int, int], q: Box, i: int, row: Row, emissions: list[int]
+    ) -> tuple[Array, Array]:
+        """The mean value of a head that is not followed, in the i-th row, which asks it the
+        i-th of q [n_value].
+        """
         (slot, view), level = row.walk.named[name], row.place[0]
         seen, blind = row.place[3][slot], view.slot.query is None
-        key = (name, view.slot.gap, q.c[i].tobytes(), q.r[i].tobytes(), level, emissions[0]) if blind else (view, seen, level)
+        key = (
+            (
+                name,
+                view.slot.gap,
+                q.c[i].tobytes(),
+                q.r[i].tobytes(),
+                level,
+                emissions[0],
+            )
+            if blind
+            else (view, seen, level)
+        )
         if key not in self.means:
             if blind and len(emissions) > 1:
-                raise Rejected("there are too many states of earlier positions to tell apart")
-            self.means[key] = view.blind(q[[i]], level, emissions[0]) if blind else view.softmax.mean(seen, level + 1)
+                raise Rejected(
+                    "there are too many states of earlier positions to tell apart"
+                )
+            self.means[key] = (
+                view.blind(q[[i]], level, emissions[0])
+                if blind
+                else view.softmax.mean(seen, level + 1)
+            )
         return self.means[key]
 
     def _shown(self, rows: list[Row], x: Box) -> None:
-        found, counted, rounding = self.found, set[int](), self.network.rounding(x)  # [n_rows, n_vocab]
+        found, counted, rounding = (
+            self.found,
+            set[int](),
+            self.network.rounding(x),
+        )  # [n_rows, n_vocab]
         asked: list[Asked] = []  # row, what must follow, an ending
         number = np.array([row.number for row in rows])
         for i, row in enumerate(rows):
@@ -186,21 +275,47 @@ class Judge:
                 if expected is not None:
                     asked.append((i, expected, (row.walk, example)))
                     if row.number not in counted and found.wants():
-                        found.keep(self._example(x, np.flatnonzero(number == row.number), expected, rounding, row.walk, example))
+                        found.keep(
+                            self._example(
+                                x,
+                                np.flatnonzero(number == row.number),
+                                expected,
+                                rounding,
+                                row.walk,
+                                example,
+                            )
+                        )
             counted.add(row.number)
         if isinstance(self.claim, Residual | Distribution):
             self._near(x, asked)
         else:
             self._right(x, asked, rounding)
 
-    def _example(self, x: Box, rows: Array, expected: Any, rounding: Array, walk: Walk, example: Example) -> Shown:
+    def _example(
+        self,
+        x: Box,
+        rows: Array,
+        expected: Any,
+        rounding: Array,
+        walk: Walk,
+        example: Example,
+    ) -> Shown:
         """An ending by one of its contexts, which may be in any of these rows."""
         if isinstance(self.claim, Residual):
-            c, r = x.c[rows][:, [self.column]], x.radius[rows][:, [self.column]]  # [n_rows, 1]
+            c, r = (
+                x.c[rows][:, [self.column]],
+                x.radius[rows][:, [self.column]],
+            )  # [n_rows, 1]
         else:
             c, r = self.network.logits(x, rows, rounding)  # [n_rows, n_vocab]
         r = r * (1 + 1e-12) + 1e-15 * np.abs(c)
-        return Shown(tuple(walk.example(example)), expected, (c - r).min(axis=0), (c + r).max(axis=0), walk.section.end)
+        return Shown(
+            tuple(walk.example(example)),
+            expected,
+            (c - r).min(axis=0),
+            (c + r).max(axis=0),
+            walk.section.end,
+        )
 
     def _right(self, x: Box, asked: list[Asked], rounding: Array) -> None:
         """Whether rows give the tokens that are expected. Raises Rejected where one may not."""
@@ -209,19 +324,29 @@ class Judge:
         margins, errors = np.zeros(len(rows)), np.zeros(len(rows))
         for token in np.unique(tokens).tolist():
             those = tokens == token
-            margins[those], errors[those] = self.network.ahead(x, rows[those], token, rounding)
+            margins[those], errors[those] = self.network.ahead(
+                x, rows[those], token, rounding
+            )
         if not (margins > 0).all():
             raise Rejected(f"the margin may be {margins[~(margins > 0)][0]:.6g}")
-        for (_, _, (walk, example)), margin in zip(asked, margins.tolist(), strict=True):
-            if margin < found.margin * (1 - 1e-6):  # of nearly equal ones the first, on any machine
+        for (_, _, (walk, example)), margin in zip(
+            asked, margins.tolist(), strict=True
+        ):
+            if margin < found.margin * (
+                1 - 1e-6
+            ):  # of nearly equal ones the first, on any machine
                 found.at = walk.example(example)
             found.margin = min(found.margin, margin)
         found.error = max(found.error, float(errors.max(initial=0.0)))
 
     def _near(self, x: Box, asked: list[Asked]) -> None:
-        """Whether rows give the numbers or the probabilities that are expected. Raises Rejected where one may not."""
+        """Whether rows give the numbers or the probabilities that are expected. Raises Rejected
+        where one may not.
+        """
         found, tolerance = self.found, self.claim.tolerance  # type: ignore[union-attr]
-        for (_, _, (walk, example)), error in zip(asked, self._errors(x, asked), strict=True):
+        for (_, _, (walk, example)), error in zip(
+            asked, self._errors(x, asked), strict=True
+        ):
             if error > found.error * (1 + 1e-6):
                 found.at = walk.example(example)
             found.error = max(found.error, error)
@@ -234,6 +359,11 @@ class Judge:
         if isinstance(self.claim, Residual):
             value = np.array([float(expected) for _, expected, _ in asked])
             c, r = x.c[rows, self.column], x.radius[rows, self.column]
-            return list((np.abs(c - value) * (1 + 1e-12) + r + 1e-15 * np.abs(value)).tolist())
+            return list(
+                (np.abs(c - value) * (1 + 1e-12) + r + 1e-15 * np.abs(value)).tolist()
+            )
         both = [(expected, *self.network.chances(x, row)) for row, expected, _ in asked]
-        return [float(np.maximum(np.abs(low - expected), np.abs(high - expected)).max()) for expected, low, high in both]
+        return [
+            float(np.maximum(np.abs(low - expected), np.abs(high - expected)).max())
+            for expected, low, high in both
+        ]

@@ -1,9 +1,10 @@
 """One section of a certificate: a graph over contexts, walked position by position.
 
-Every state gets what the checker itself knows of all contexts that lead there: the claim's memory, the states of earlier
-positions, for each head what its softmax has seen. Where ways meet, the memories must be the same, and the rest is
-joined to what covers both. Rules of this file: an edge that is missing is Rejected; one that leads elsewhere joins what
-does not belong together, which makes bounds useless, never wrong.
+Every state gets what the checker itself knows of all contexts that lead there: the claim's
+memory, the states of earlier positions, for each head what its softmax has seen. Where ways
+meet, the memories must be the same, and the rest is joined to what covers both. Rules of this
+file: an edge that is missing is Rejected; one that leads elsewhere joins what does not belong
+together, which makes bounds useless, never wrong.
 """
 
 from __future__ import annotations
@@ -12,26 +13,32 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.checker.certificate import Section
-from handcraft.proof.checker.network import Network
-from handcraft.proof.checker.positions import Emissions
 from handcraft.proof.checker.claim import OUT, Domain, Reading
 from handcraft.proof.checker.claim_expression import reading_of
+from handcraft.proof.checker.network import Network
+from handcraft.proof.checker.positions import Emissions
 from handcraft.proof.checker.steps import Steps
 from handcraft.proof.checker.views import Inserting, View
 from handcraft.proof.checker.work import Work
+from handcraft.proof.checker.zonotope import Rejected
 
 NOBODY = -1  # the last position has not been read
 MOST_STATES = 10**7
-State = tuple[Any, frozenset[int], int, tuple[int, ...]]  # memory, earlier states, the last position's token, what heads saw
+State = tuple[
+    Any, frozenset[int], int, tuple[int, ...]
+]  # memory, earlier states, the last position's token, what heads saw
 Entry = tuple[State, int]  # of how many contexts
-Example = tuple[int, int, int]  # so many tokens are read, the state then, the token that is read last
+Example = tuple[
+    int, int, int
+]  # so many tokens are read, the state then, the token that is read last
 
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """What all sections share: the model, what earlier positions offer, the claim's contexts, lists of tokens."""
+    """What all sections share: the model, what earlier positions offer, the claim's contexts,
+    lists of tokens.
+    """
 
     network: Network
     emissions: Emissions
@@ -49,38 +56,86 @@ class Walk:
     """One section on its way."""
 
     def __init__(self, setting: Setting, section: Section) -> None:
-        self.setting, self.section, self.network, self.emissions = setting, section, setting.network, setting.emissions
+        self.setting, self.section, self.network, self.emissions = (
+            setting,
+            section,
+            setting.network,
+            setting.emissions,
+        )
         self.levels = sorted({level for level, _ in section.finals})
         last = [token for _, token in section.finals]
         own = setting.domain.tokens[last[0]] if len(set(last)) == 1 else None
         self.reading: Reading = reading_of(setting.domain, section, self.levels, own)
         self.finals = set(section.finals)
-        heads = [head for row in self.network.heads for head in row if (head.layer, head.number) not in self.emissions.followed]
-        if [(head.layer, head.number) for head in heads] != [slot.name for slot in section.slots]:
+        heads = [
+            head
+            for row in self.network.heads
+            for head in row
+            if (head.layer, head.number) not in self.emissions.followed
+        ]
+        if [(head.layer, head.number) for head in heads] != [
+            slot.name for slot in section.slots
+        ]:
             raise Rejected("a section does not say what each head asks")
-        self.views = [View(self.emissions, head, slot) for head, slot in zip(heads, section.slots, strict=True)]
+        self.views = [
+            View(self.emissions, head, slot)
+            for head, slot in zip(heads, section.slots, strict=True)
+        ]
         self.named = {view.slot.name: (i, view) for i, view in enumerate(self.views)}
-        self.endings: dict[Any, dict[Any, tuple[int, Example]]] = {}  # (level, token, earlier states, what heads saw)
-        self._parts: dict[tuple[int, tuple[int, ...]], tuple[tuple[int, ...], tuple[int, ...]]] = {}
-        self.back: list[dict[int, tuple[int, int]]] = []  # of each state the state before it, and a token
+        self.endings: dict[
+            Any, dict[Any, tuple[int, Example]]
+        ] = {}  # (level, token, earlier states, what heads saw)
+        self._parts: dict[
+            tuple[int, tuple[int, ...]], tuple[tuple[int, ...], tuple[int, ...]]
+        ] = {}
+        self.back: list[
+            dict[int, tuple[int, int]]
+        ] = []  # of each state the state before it, and a token
 
     def run(self) -> None:
         """All endings. Raises Rejected where an edge is missing."""
-        now: list[Entry | None] = [((self.reading.start, frozenset([0]), NOBODY, (0,) * len(self.views)), 1)]
-        order, graph = self.reading.order or range(self.levels[-1] + 1), self.section.graph or []
-        if self.reading.order is not None and any(len(states) != 1 for states in self.emissions.after):
-            raise Rejected("what earlier positions hold depends on the order of reading")
+        now: list[Entry | None] = [
+            ((self.reading.start, frozenset([0]), NOBODY, (0,) * len(self.views)), 1)
+        ]
+        order, graph = (
+            self.reading.order or range(self.levels[-1] + 1),
+            self.section.graph or [],
+        )
+        if self.reading.order is not None and any(
+            len(states) != 1 for states in self.emissions.after
+        ):
+            raise Rejected(
+                "what earlier positions hold depends on the order of reading"
+            )
         for k, position in enumerate(order):
             edges = graph[k] if k < len(graph) else []
             now = self._position(position, now, edges, last=k == self.levels[-1])
 
-    def _position(self, position: int, now: list[Entry | None], edges: list[list[int]], *, last: bool) -> list[Entry | None]:
-        """One position more: `edges` holds for every state [group of tokens, state after it, group, state, ...]."""
+    def _position(
+        self,
+        position: int,
+        now: list[Entry | None],
+        edges: list[list[int]],
+        *,
+        last: bool,
+    ) -> list[Entry | None]:
+        """One position more: `edges` holds for every state [group of tokens, state after it,
+        group, state, ...].
+        """
         after: dict[int, Entry] = {}
         self.back.append({})
         level = self.levels[-1] if self.reading.order else position
         place, asked = (
-            Steps(self.views, self.reading, self.finals, self.after, self.setting.work, position, level, last=last),
+            Steps(
+                self.views,
+                self.reading,
+                self.finals,
+                self.after,
+                self.setting.work,
+                position,
+                level,
+                last=last,
+            ),
             dict[Any, tuple[Any, Any]](),
         )
         kept, ended = Inserting(self.views, position), Inserting(self.views, None)
@@ -94,15 +149,24 @@ class Walk:
                 asked[name] = self._read(place, memory, earlier, own, self._edges(row))
             steps, ends = asked[name]
             self.setting.work.spend(len(steps) + len(ends))
-            for (following, states, mine, keys, target), (times, token) in steps.items():
+            for (following, states, mine, keys, target), (
+                times,
+                token,
+            ) in steps.items():
                 self.back[-1].setdefault(target, (number, token))
                 new = following, states, mine, kept(seen, keys)
                 old = after.get(target)
-                after[target] = (new, count * times) if old is None else (self._join(old[0], new), old[1] + count * times)
+                after[target] = (
+                    (new, count * times)
+                    if old is None
+                    else (self._join(old[0], new), old[1] + count * times)
+                )
             for expected, token, read, keys in ends:
                 end = level, token, earlier, ended(seen, keys)
                 found = self.endings.setdefault(end, {})
-                times, example = found.get(expected, (0, (len(self.back) - 1, number, read)))
+                times, example = found.get(
+                    expected, (0, (len(self.back) - 1, number, read))
+                )
                 found[expected] = times + count, example
         if after and max(after) >= len(after):
             raise Rejected("nothing leads to a state")
@@ -122,13 +186,19 @@ class Walk:
     def _edges(self, row: tuple[int, ...]) -> list[tuple[int, int]]:
         """(group of tokens, state after it)."""
         sizes, named, targets = self.setting.sizes, row[::2], row[1::2]
-        if len(row) % 2 or max(named, default=0) >= max(len(sizes), 1) or max(targets, default=0) >= MOST_STATES:
+        if (
+            len(row) % 2
+            or max(named, default=0) >= max(len(sizes), 1)
+            or max(targets, default=0) >= MOST_STATES
+        ):
             raise Rejected("an edge has no such group of tokens, or leads nowhere")
         if sum([sizes[group] for group in named]) > self.network.n_vocab:
             raise Rejected("a state has several edges for a token")
         return list(zip(named, targets, strict=True))
 
-    def _targets(self, place: Steps, edges: list[tuple[int, int]], tokens: tuple[int, ...]) -> dict[int, tuple[int, ...]]:
+    def _targets(
+        self, place: Steps, edges: list[tuple[int, int]], tokens: tuple[int, ...]
+    ) -> dict[int, tuple[int, ...]]:
         """Which of the tokens lead to each state. Raises Rejected where one has no edge."""
         found: dict[int, tuple[int, ...]] = {}
         for group, target in edges:
@@ -138,37 +208,63 @@ class Walk:
             if inside:
                 found[target] = (*found[target], *inside) if target in found else inside
         if tokens:
-            raise Rejected(f"a state at position {place.position} has no edge for token {tokens[0]}")
+            raise Rejected(
+                f"a state at position {place.position} has no edge for token {tokens[0]}"
+            )
         return found
 
-    def _parted(self, group: int, tokens: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def _parted(
+        self, group: int, tokens: tuple[int, ...]
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Those of the tokens that are in the group, and the others."""
         found = self._parts.get((group, tokens))
         if found is None:
             members = set(self.setting.groups[group])
             inside = tuple([token for token in tokens if token in members])
-            found = self._parts[group, tokens] = inside, tuple([token for token in tokens if token not in members])
+            found = self._parts[group, tokens] = (
+                inside,
+                tuple([token for token in tokens if token not in members]),
+            )
         return found
 
     def _read(
-        self, place: Steps, memory: Any, earlier: frozenset[int], own: int, edges: list[tuple[int, int]]
-    ) -> tuple[dict[Any, tuple[int, int]], list[Any]]:  # fmt: skip
-        """Every token that the domain allows: what it leads to, how often; and what contexts that end with it must have."""
-        steps, ends, ordered = dict[Any, tuple[int, int]](), list[Any](), self.reading.order is not None
+        self,
+        place: Steps,
+        memory: Any,
+        earlier: frozenset[int],
+        own: int,
+        edges: list[tuple[int, int]],
+    ) -> tuple[dict[Any, tuple[int, int]], list[Any]]:
+        """Every token that the domain allows: what it leads to, how often; and what contexts
+        that end with it must have.
+        """
+        steps, ends, ordered = (
+            dict[Any, tuple[int, int]](),
+            list[Any](),
+            self.reading.order is not None,
+        )
         for following, states, tokens in place.groups(memory, earlier):
             mine = tokens[0] if place.listed else own
-            for target, alike in () if place.last else self._targets(place, edges, tokens).items():
+            for target, alike in (
+                () if place.last else self._targets(place, edges, tokens).items()
+            ):
                 step = following, states, mine, place.keys(earlier, alike), target
                 steps[step] = steps.get(step, (0, alike[-1]))[0] + len(alike), alike[-1]
             for token in tokens if place.ends and (place.last or not ordered) else ():
                 final = mine if ordered else token
-                if (place.level, final) in self.finals and (expected := place.answer(following, token)) is not OUT:
+                if (place.level, final) in self.finals and (
+                    expected := place.answer(following, token)
+                ) is not OUT:
                     ends.append((expected, final, token, place.keys(earlier, (token,))))
         return steps, ends
 
     def after(self, position: int, state: int, token: int) -> int:
         """The state of earlier positions after a token."""
-        place = self.emissions.at[position].get(token) if position < len(self.emissions.at) else None
+        place = (
+            self.emissions.at[position].get(token)
+            if position < len(self.emissions.at)
+            else None
+        )
         if place is None:
             raise Rejected(f"token {token} is not listed at position {position}")
         return self.emissions.after[position][state][place]
@@ -179,5 +275,7 @@ class Walk:
             raise Rejected("two ways lead to a state, and the claim tells them apart")
         earlier, seen = a[1] if a[1] is b[1] else a[1] | b[1], a[3]
         if seen is not b[3] and seen != b[3]:
-            seen = tuple([v.join(x, y) for v, x, y in zip(self.views, seen, b[3], strict=True)])
+            seen = tuple(
+                [v.join(x, y) for v, x, y in zip(self.views, seen, b[3], strict=True)]
+            )
         return a[0], earlier, a[2], seen

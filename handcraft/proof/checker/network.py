@@ -1,7 +1,7 @@
 """The model, block by block, in the checker's own arithmetic.
 
-Rules of this file: whatever float32 or float64 pass is meant, what is computed covers it; what could overflow is
-rejected.
+Rules of this file: whatever float32 or float64 pass is meant, what is computed covers it; what
+could overflow is rejected.
 """
 
 from __future__ import annotations
@@ -15,7 +15,15 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.model import Model
-from handcraft.proof.checker.zonotope import NONE, Box, Floats, Rejected, grid, spread_of, summed
+from handcraft.proof.checker.zonotope import (
+    NONE,
+    Box,
+    Floats,
+    Rejected,
+    grid,
+    spread_of,
+    summed,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,37 +44,64 @@ class Network:
 
     def __init__(self, model: Model) -> None:
         weights = model.weights
-        if not model.causal or weights.get("ln_f") is not None or any("ln_1" in b or "ln_2" in b for b in weights["blocks"]):
+        if (
+            not model.causal
+            or weights.get("ln_f") is not None
+            or any("ln_1" in b or "ln_2" in b for b in weights["blocks"])
+        ):
             raise Rejected("a model that normalises or looks ahead cannot be checked")
         if model.dtype not in ("float32", "float64"):
             raise Rejected(f"the rounding of {model.dtype} is not bounded")
         if model.activation not in ("relu", "gelu"):
             raise Rejected(f"the activation {model.activation} is not bounded")
-        self.floats, self.activation, self.blocks = Floats(model.dtype), model.activation, weights["blocks"]
-        self.wte, self.wpe = weights["wte"].astype(np.float64), weights["wpe"].astype(np.float64)
+        self.floats, self.activation, self.blocks = (
+            Floats(model.dtype),
+            model.activation,
+            weights["blocks"],
+        )
+        self.wte, self.wpe = (
+            weights["wte"].astype(np.float64),
+            weights["wpe"].astype(np.float64),
+        )
         self.n_vocab, self.n_ctx = len(self.wte), len(self.wpe)
-        self.heads = [self._heads(i, block, model.n_head) for i, block in enumerate(self.blocks)]
+        self.heads = [
+            self._heads(i, block, model.n_head) for i, block in enumerate(self.blocks)
+        ]
         self.last = max((i for i, heads in enumerate(self.heads) if heads), default=-1)
         self._finite(model.n_head)
 
     def _heads(self, layer: int, block: Any, n_head: int) -> list[Head]:
         found = []
         for h in range(n_head if "attn" in block else 0):
-            w, b, out = block["attn"]["c_attn"]["w"], block["attn"]["c_attn"]["b"], block["attn"]["c_proj"]["w"]
+            w, b, out = (
+                block["attn"]["c_attn"]["w"],
+                block["attn"]["c_attn"]["b"],
+                block["attn"]["c_proj"]["w"],
+            )
             size = len(out) // n_head
             own = np.arange(h * size, (h + 1) * size)
-            q, k, v = ((w[:, part * len(out) + own], b[part * len(out) + own]) for part in range(3))
+            q, k, v = (
+                (w[:, part * len(out) + own], b[part * len(out) + own])
+                for part in range(3)
+            )
             kept = (v[0].any(axis=0) | (v[1] != 0)) & out[own].any(axis=1)
-            match = (q[0].any(axis=0) | (q[1] != 0)) & (k[0].any(axis=0) | (k[1] != 0))  # any other lane adds zero to a score
+            match = (q[0].any(axis=0) | (q[1] != 0)) & (
+                k[0].any(axis=0) | (k[1] != 0)
+            )  # any other lane adds zero to a score
             if kept.any():
-                q, k, v = ((w[:, lanes], b[lanes]) for (w, b), lanes in ((q, match), (k, match), (v, kept)))
+                q, k, v = (
+                    (w[:, lanes], b[lanes])
+                    for (w, b), lanes in ((q, match), (k, match), (v, kept))
+                )
                 found.append(Head(layer, h, q, k, v, own[kept], math.sqrt(size)))
         return found
 
     def _finite(self, n_head: int) -> None:
-        """Raises Rejected where a number could overflow, read or not: infinity times zero is no number.
+        """Raises Rejected where a number could overflow, read or not: infinity times zero is no
+        number.
 
-        A weight below the least normal number may be flushed to zero before it is multiplied, so there must be none.
+        A weight below the least normal number may be flushed to zero before it is multiplied,
+        so there must be none.
         """
         most = 2.0**120 if self.floats.digits == 24 else 2.0**1000
         with np.errstate(all="ignore"):
@@ -75,7 +110,13 @@ class Network:
             weights = [
                 self.wte,
                 self.wpe,
-                *(a for b in self.blocks for part in b.values() for p in part.values() for a in p.values()),
+                *(
+                    a
+                    for b in self.blocks
+                    for part in b.values()
+                    for p in part.values()
+                    for a in p.values()
+                ),
             ]
             if any(((a != 0) & (np.abs(a) < self.floats.least)).any() for a in weights):
                 raise Rejected("a weight is below the least normal number")
@@ -90,19 +131,30 @@ class Network:
                 q, k, v = np.split(qkv, 3)
                 added = _size(block["attn"]["c_proj"], v * 1.01)
                 x = x + added
-                yield from (qkv, (q * k).reshape(n_head, -1).sum(axis=1) * 1.01, added, x)
+                yield from (
+                    qkv,
+                    (q * k).reshape(n_head, -1).sum(axis=1) * 1.01,
+                    added,
+                    x,
+                )
             if "mlp" in block:
                 pre = _size(block["mlp"]["c_fc"], x)  # [n_inner]
                 added = _size(block["mlp"]["c_proj"], pre * 1.01)
                 x = x + added
-                yield from (pre, added, x)  # gelu's cube may overflow: tanh of infinity is 1, as it should be
+                yield from (
+                    pre,
+                    added,
+                    x,
+                )  # gelu's cube may overflow: tanh of infinity is 1, as it should be
         yield np.abs(self.wte) @ x * 1.01
 
     def embed(self, tokens: Array, positions: Array) -> Box:  # [n], [n] -> [n, n_embd]
         """The stream before the first block."""
         return self.floats.add(Box.of(self.wte[tokens]), Box.of(self.wpe[positions]))
 
-    def through(self, i: int, x: Box, means: dict[int, tuple[Array, Array]]) -> Box:  # [n, n_embd] -> the same
+    def through(
+        self, i: int, x: Box, means: dict[int, tuple[Array, Array]]
+    ) -> Box:  # [n, n_embd] -> the same
         """A block, by the mean value of each of its heads [n, n_value]."""
         block, floats = self.blocks[i], self.floats
         if "attn" in block:
@@ -110,40 +162,79 @@ class Network:
             z = np.zeros((2, len(x.c), len(c_proj["w"])))
             for head in self.heads[i]:
                 z[:, :, head.rows] = means[head.number]
-            x = floats.add(x, _padded(floats.linear(Box.of(z[0], z[1]).shared(), c_proj["w"], c_proj["b"]), x))
+            x = floats.add(
+                x,
+                _padded(
+                    floats.linear(
+                        Box.of(z[0], z[1]).shared(), c_proj["w"], c_proj["b"]
+                    ),
+                    x,
+                ),
+            )
         if "mlp" in block:
             part, x = block["mlp"], x.shared()
-            post = floats.activation(floats.linear(x, part["c_fc"]["w"], part["c_fc"]["b"]), self.activation)
-            x = floats.add(x, floats.linear(post, part["c_proj"]["w"], part["c_proj"]["b"]))
+            post = floats.activation(
+                floats.linear(x, part["c_fc"]["w"], part["c_fc"]["b"]), self.activation
+            )
+            x = floats.add(
+                x, floats.linear(post, part["c_proj"]["w"], part["c_proj"]["b"])
+            )
         return x
 
-    def ahead(self, x: Box, rows: Array, expected: int, error: Array) -> tuple[Array, Array]:
-        """The least that one logit is ahead of every other, and the greatest radius of a difference.
+    def ahead(
+        self, x: Box, rows: Array, expected: int, error: Array
+    ) -> tuple[Array, Array]:
+        """The least that one logit is ahead of every other, and the greatest radius of a
+        difference.
 
         Of so many rows [n_rows] each; `error` is what the unembedding rounds [n, n_vocab].
         """
-        c, r, g = x.c[rows], x.r[rows], x.g[rows]  # [n_rows, n_embd], the same, [n_rows, n_embd, n_shared]
+        c, r, g = (
+            x.c[rows],
+            x.r[rows],
+            x.g[rows],
+        )  # [n_rows, n_embd], the same, [n_rows, n_embd, n_shared]
         apart = self.wte[expected] - self.wte  # [n_vocab, n_embd]
-        shared, own = spread_of(g, apart)  # [n_rows, n_vocab, n_shared], [n_rows, n_vocab]
+        shared, own = spread_of(
+            g, apart
+        )  # [n_rows, n_vocab, n_shared], [n_rows, n_vocab]
         known = r @ np.abs(apart).T + np.abs(shared).sum(axis=2) + own
         radius = (known + error[rows] + error[rows, expected][:, None]) * 1.0000001
         size = np.abs(c) @ np.abs(apart).T
         exact = self._exactly(c, self._fine(expected, apart), size, radius)
         least = c @ apart.T - radius - np.where(exact, 0.0, summed(c.shape[1]) * size)
         others = np.arange(self.n_vocab) != expected
-        return least[:, others].min(axis=1, initial=math.inf), radius[:, others].max(axis=1, initial=0.0)
+        return least[:, others].min(axis=1, initial=math.inf), radius[:, others].max(
+            axis=1, initial=0.0
+        )
 
     def _fine(self, expected: int, apart: Array) -> Array:  # -> [n_vocab, n_embd]
-        """Of what power of two each difference of two weights is a multiple; of none where float64 has rounded it."""
-        size, finest = np.abs(self.wte[expected]) + np.abs(self.wte), np.minimum(grid(self.wte[expected]), grid(self.wte))
-        return np.where(size <= np.exp2(np.clip(53 + finest, -1000, 1000)), grid(apart), NONE)
+        """Of what power of two each difference of two weights is a multiple; of none where
+        float64 has rounded it.
+        """
+        size, finest = (
+            np.abs(self.wte[expected]) + np.abs(self.wte),
+            np.minimum(grid(self.wte[expected]), grid(self.wte)),
+        )
+        return np.where(
+            size <= np.exp2(np.clip(53 + finest, -1000, 1000)), grid(apart), NONE
+        )
 
     @staticmethod
-    def _exactly(c: Array, fine: Array, size: Array, radius: Array) -> Array:  # -> [n_rows, n_vocab]
-        """Where float64 computes a difference of logits without rounding: asked only where nothing else is uncertain."""
-        found, sure = np.zeros(size.shape, dtype=bool), np.flatnonzero((radius == 0).any(axis=1))
+    def _exactly(
+        c: Array, fine: Array, size: Array, radius: Array
+    ) -> Array:  # -> [n_rows, n_vocab]
+        """Where float64 computes a difference of logits without rounding: asked only where
+        nothing else is uncertain.
+        """
+        found, sure = (
+            np.zeros(size.shape, dtype=bool),
+            np.flatnonzero((radius == 0).any(axis=1)),
+        )
         for row, powers in zip(sure, grid(c[sure]), strict=True):
-            found[row] = size[row] <= np.exp2(np.clip(53 + (fine + powers).min(axis=1), -1000, 1000))
+            found[row] = size[row] <= np.exp2(
+                np.clip(53 + (fine + powers).min(axis=1), -1000, 1000)
+            )
         return found
 
     def rounding(self, x: Box) -> Array:  # [n, n_embd] -> [n, n_vocab]
@@ -152,26 +243,47 @@ class Network:
         size = (np.abs(x.c) + x.radius) @ np.abs(self.wte).T
         sure = (x.radius == 0).all(axis=1)[:, None]
         terms = ((x.c != 0) | (x.radius != 0)).astype(np.float64) @ (self.wte != 0).T
-        return np.where(sure, known, self.floats.gamma(terms) * size + (terms + 1) * self.floats.least)
+        return np.where(
+            sure,
+            known,
+            self.floats.gamma(terms) * size + (terms + 1) * self.floats.least,
+        )
 
-    def logits(self, x: Box, rows: Array, error: Array) -> tuple[Array, Array]:  # [n_rows] -> [n_rows, n_vocab] each
-        """The logits of some rows and how far they can be off; `error` is what the unembedding rounds [n, n_vocab]."""
+    def logits(
+        self, x: Box, rows: Array, error: Array
+    ) -> tuple[Array, Array]:  # [n_rows] -> [n_rows, n_vocab] each
+        """The logits of some rows and how far they can be off; `error` is what the unembedding
+        rounds [n, n_vocab].
+        """
         c, r, g, size = x.c[rows], x.r[rows], x.g[rows], np.abs(self.wte).T
         shared, own = spread_of(g, self.wte)
         known = r @ size + np.abs(shared).sum(axis=2) + own + error[rows]
-        return c @ self.wte.T, known * 1.0000001 + summed(c.shape[1]) * (np.abs(c) @ size)
+        return c @ self.wte.T, known * 1.0000001 + summed(c.shape[1]) * (
+            np.abs(c) @ size
+        )
 
-    def chances(self, x: Box, row: int) -> tuple[Array, Array]:  # -> [n_vocab], [n_vocab]
+    def chances(
+        self, x: Box, row: int
+    ) -> tuple[Array, Array]:  # -> [n_vocab], [n_vocab]
         """The least and the greatest probability of every token."""
-        logits = self.floats.linear(x[[row]], self.wte.T, np.zeros(self.n_vocab)).plain()
+        logits = self.floats.linear(
+            x[[row]], self.wte.T, np.zeros(self.n_vocab)
+        ).plain()
         top = logits.c.max()
-        low, high = np.exp(logits.c[0] - logits.r[0] - top), np.exp(logits.c[0] + logits.r[0] - top)
-        return low / (low + high.sum() - high) - 1e-13, high / (high + low.sum() - low) + 1e-13
+        low, high = (
+            np.exp(logits.c[0] - logits.r[0] - top),
+            np.exp(logits.c[0] + logits.r[0] - top),
+        )
+        return low / (low + high.sum() - high) - 1e-13, high / (
+            high + low.sum() - low
+        ) + 1e-13
 
 
 def _padded(y: Box, x: Box) -> Box:
     """What y shares in places of its own, behind those of x."""
-    return Box(y.c, y.r, np.concatenate([np.zeros((*y.c.shape, x.g.shape[2])), y.g], axis=2))
+    return Box(
+        y.c, y.r, np.concatenate([np.zeros((*y.c.shape, x.g.shape[2])), y.g], axis=2)
+    )
 
 
 def _size(part: dict[str, Array], x: Array) -> Array:  # [n_in] -> [n_out]

@@ -1,8 +1,10 @@
-"""What every position offers to later heads, computed from the weights for every token and every state given.
+"""What every position offers to later heads, computed from the weights for every token and
+every state given.
 
-A head is followed at every position where the certificate says so: over a graph of states it keeps what it needs of the
-past. The mean of a head that is not followed lies between the least and the greatest value there is, which is all that
-is used of it at earlier positions. Rules of this file: whatever the certificate says, what is computed covers the model.
+A head is followed at every position where the certificate says so: over a graph of states it
+keeps what it needs of the past. The mean of a head that is not followed lies between the least
+and the greatest value there is, which is all that is used of it at earlier positions. Rules of
+this file: whatever the certificate says, what is computed covers the model.
 """
 
 from __future__ import annotations
@@ -14,18 +16,22 @@ from typing import Any
 import numpy as np
 
 from handcraft.core.gpt2 import Array
-from handcraft.proof.checker.zonotope import UP, Box, Rejected, hull
 from handcraft.proof.checker.network import Head, Network
 from handcraft.proof.checker.softmax import Softmax, Values
+from handcraft.proof.checker.zonotope import UP, Box, Rejected, hull
 
-Followed = dict[tuple[int, int], tuple[float, list[list[int]] | None]]  # (layer, head): gap, positions kept after each
+Followed = dict[
+    tuple[int, int], tuple[float, list[list[int]] | None]
+]  # (layer, head): gap, positions kept after each
 
 
 @dataclass(frozen=True, eq=False)
 class Offered:
-    """What every emission offers to one head: its key [n, d_head], its value [n, n_value] and how far that can be off.
+    """What every emission offers to one head: its key [n, d_head], its value [n, n_value] and
+    how far that can be off.
 
-    The values are also numbered: `numbers` are rows of `values`, and so are `covers`, one for all values of a position.
+    The values are also numbered: `numbers` are rows of `values`, and so are `covers`, one for
+    all values of a position.
     """
 
     keys: Box
@@ -38,34 +44,61 @@ class Offered:
 
 @dataclass
 class Emissions:
-    """The stream at the input of every block, for every position, state and token; an emission is one of them."""
+    """The stream at the input of every block, for every position, state and token; an emission
+    is one of them.
+    """
 
     network: Network
     tokens: list[list[int]]  # at each position
     after: list[list[list[int]]]  # [position][state][i-th token]: the state after it
     followed: Followed
-    first: list[int] = field(default_factory=list)  # of each position, its first emission
-    streams: list[list[Box]] = field(default_factory=list)  # of each block, position by position
-    means: dict[tuple[int, int], list[tuple[Array, Array]]] = field(default_factory=dict)  # of each head followed
+    first: list[int] = field(
+        default_factory=list
+    )  # of each position, its first emission
+    streams: list[list[Box]] = field(
+        default_factory=list
+    )  # of each block, position by position
+    means: dict[tuple[int, int], list[tuple[Array, Array]]] = field(
+        default_factory=dict
+    )  # of each head followed
     keys: dict[tuple[int, int], Offered] = field(default_factory=dict)
     ranges: dict[tuple[int, int], tuple[Array, Array]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.at = [{t: i for i, t in enumerate(tokens)} for tokens in self.tokens]
         self.streams = [[] for _ in self.network.blocks]
-        self.memories = {name: _memory(self.network, name, how, len(self.tokens)) for name, how in self.followed.items()}
+        self.memories = {
+            name: _memory(self.network, name, how, len(self.tokens))
+            for name, how in self.followed.items()
+        }
         names, count = list(self.memories), 0
         now: list[Any] = [tuple(self.memories[name].start for name in names)]
         for position, tokens in enumerate(self.tokens):
-            if len(self.after[position]) != len(now) or None in now or any(len(row) != len(tokens) for row in self.after[position]):
+            if (
+                len(self.after[position]) != len(now)
+                or None in now
+                or any(len(row) != len(tokens) for row in self.after[position])
+            ):
                 raise Rejected("the states of earlier positions do not fit each other")
             self.first.append(count)
             count += len(now) * len(tokens)
-            past = {name: [state[i] for state in now for _ in tokens] for i, name in enumerate(names)}
+            past = {
+                name: [state[i] for state in now for _ in tokens]
+                for i, name in enumerate(names)
+            }
             kept = self._position(position, np.array(tokens * len(now)), past)
-            now = self._next(position, [tuple(kept[name][row] for name in names) for row in range(len(now) * len(tokens))], names)
+            now = self._next(
+                position,
+                [
+                    tuple(kept[name][row] for name in names)
+                    for row in range(len(now) * len(tokens))
+                ],
+                names,
+            )
 
-    def _next(self, position: int, rows: list[Any], names: list[tuple[int, int]]) -> list[Any]:
+    def _next(
+        self, position: int, rows: list[Any], names: list[tuple[int, int]]
+    ) -> list[Any]:
         """The states after a position: each covers all that leads to it."""
         targets = [t for state in self.after[position] for t in state]
         if len(targets) != len(rows) or not all(0 <= t < len(rows) for t in targets):
@@ -77,7 +110,9 @@ class Emissions:
             now[target] = tuple(self.memories[name].join(a, b) for name, a, b in both)
         return now
 
-    def _position(self, position: int, tokens: Array, past: dict[tuple[int, int], list[Any]]) -> dict[tuple[int, int], list[Any]]:
+    def _position(
+        self, position: int, tokens: Array, past: dict[tuple[int, int], list[Any]]
+    ) -> dict[tuple[int, int], list[Any]]:
         """All emissions of one position, and what the heads that are followed keep."""
         network, kept = self.network, dict[tuple[int, int], list[Any]]()
         x = network.embed(tokens, np.full(len(tokens), position))
@@ -101,12 +136,19 @@ class Emissions:
         floats, name = self.network.floats, (head.layer, head.number)
         v = floats.linear(x, *head.v).plain()
         low, high = self.ranges.get(name, (v.c[0], v.c[0]))
-        low, high = np.minimum(low, (v.c - v.r).min(axis=0)), np.maximum(high, (v.c + v.r).max(axis=0))
+        low, high = (
+            np.minimum(low, (v.c - v.r).min(axis=0)),
+            np.maximum(high, (v.c + v.r).max(axis=0)),
+        )
         self.ranges[name] = low, high
         c, r = hull(low, high)
         size = np.abs(c) + r
-        error = floats.gamma(2 * self.network.n_ctx + 20) * size + floats.least * self.network.n_ctx * (1 + size)
-        return np.tile(c, (len(x.c), 1)), np.tile((r + np.where((c == 0) & (r == 0), 0.0, error)) * UP, (len(x.c), 1))
+        error = floats.gamma(
+            2 * self.network.n_ctx + 20
+        ) * size + floats.least * self.network.n_ctx * (1 + size)
+        return np.tile(c, (len(x.c), 1)), np.tile(
+            (r + np.where((c == 0) & (r == 0), 0.0, error)) * UP, (len(x.c), 1)
+        )
 
     def emission(self, position: int, state: int, token: int) -> int:
         """The number of one. Raises Rejected where it is not listed."""
@@ -120,14 +162,35 @@ class Emissions:
         name = head.layer, head.number
         if name not in self.keys:
             floats, chunks = self.network.floats, self.streams[head.layer]
-            k, v = ([floats.linear(x, *part).plain() for x in chunks] for part in (head.k, head.v))
-            keys = Box.of(np.concatenate([x.c for x in k]), np.concatenate([x.r for x in k]))
-            c, r, values = np.concatenate([x.c for x in v]), np.concatenate([x.r for x in v]), Values()
-            low, high = np.minimum.reduceat(c - r, self.first), np.maximum.reduceat(c + r, self.first)  # [n_positions, n_value]
-            self.keys[name] = Offered(keys, c, r, values, values.numbers(c, r), values.numbers(*hull(low, high)))
+            k, v = (
+                [floats.linear(x, *part).plain() for x in chunks]
+                for part in (head.k, head.v)
+            )
+            keys = Box.of(
+                np.concatenate([x.c for x in k]), np.concatenate([x.r for x in k])
+            )
+            c, r, values = (
+                np.concatenate([x.c for x in v]),
+                np.concatenate([x.r for x in v]),
+                Values(),
+            )
+            low, high = (
+                np.minimum.reduceat(c - r, self.first),
+                np.maximum.reduceat(c + r, self.first),
+            )  # [n_positions, n_value]
+            self.keys[name] = Offered(
+                keys,
+                c,
+                r,
+                values,
+                values.numbers(c, r),
+                values.numbers(*hull(low, high)),
+            )
         return self.keys[name]
 
-    def mean(self, name: tuple[int, int], rows: Array) -> tuple[Array, Array]:  # [n] -> [n, n_value] each
+    def mean(
+        self, name: tuple[int, int], rows: Array
+    ) -> tuple[Array, Array]:  # [n] -> [n, n_value] each
         """A followed head's mean value at each emission."""
         c, r = (np.concatenate([z[i] for z in self.means[name]])[rows] for i in (0, 1))
         return c, r
@@ -141,14 +204,18 @@ class Memory:
 
     start: Any = 0
 
-    def read(self, x: Box, past: list[Any], position: int) -> tuple[tuple[Array, Array], list[Any]]:
+    def read(
+        self, x: Box, past: list[Any], position: int
+    ) -> tuple[tuple[Array, Array], list[Any]]:
         """The mean values at one position for every row, and what is kept after it."""
         raise NotImplementedError
 
     def join(self, a: Any, b: Any) -> Any:
         """What covers both."""
         if a != b:
-            raise Rejected("two ways lead to a state of earlier positions and leave different things behind")
+            raise Rejected(
+                "two ways lead to a state of earlier positions and leave different things behind"
+            )
         return a
 
 
@@ -160,42 +227,73 @@ class Counting(Memory):
         self.softmax = Softmax(network.floats, head.scale, gap, network.n_ctx)
         self.join = self.softmax.join  # type: ignore[method-assign]
 
-    def read(self, x: Box, past: list[Any], position: int) -> tuple[tuple[Array, Array], list[Any]]:
+    def read(
+        self, x: Box, past: list[Any], position: int
+    ) -> tuple[tuple[Array, Array], list[Any]]:
         floats, head = self.network.floats, self.head
-        low, high = floats.dot(Box.of(head.q[1][None]), floats.linear(x, *head.k).plain())
+        low, high = floats.dot(
+            Box.of(head.q[1][None]), floats.linear(x, *head.k).plain()
+        )
         v = floats.linear(x, *head.v).plain()
         keys = self.softmax.keys_of(low.tolist(), high.tolist(), v.c, v.r)
-        kept = [self.softmax.insert(known, key, -math.inf) for known, key in zip(past, keys, strict=True)]
+        kept = [
+            self.softmax.insert(known, key, -math.inf)
+            for known, key in zip(past, keys, strict=True)
+        ]
         means = {known: self.softmax.mean(known, position + 1) for known in set(kept)}
-        return (np.stack([means[k][0] for k in kept]), np.stack([means[k][1] for k in kept])), list(kept)
+        return (
+            np.stack([means[k][0] for k in kept]),
+            np.stack([means[k][1] for k in kept]),
+        ), list(kept)
 
 
 class Placed(Memory):
-    """The query depends on the position: the values at some positions, and at every position what any could be."""
+    """The query depends on the position: the values at some positions, and at every position
+    what any could be.
+    """
 
     start = ()
 
-    def __init__(self, network: Network, head: Head, gap: float, kept: list[list[int]]) -> None:
-        self.network, self.head, self.gap, self.kept = network, head, gap, [set(row) for row in kept]
-        self.keys: list[tuple[Array, Array]] = []  # of each position: key and radius, covering all
+    def __init__(
+        self, network: Network, head: Head, gap: float, kept: list[list[int]]
+    ) -> None:
+        self.network, self.head, self.gap, self.kept = (
+            network,
+            head,
+            gap,
+            [set(row) for row in kept],
+        )
+        self.keys: list[
+            tuple[Array, Array]
+        ] = []  # of each position: key and radius, covering all
         self.any: list[tuple[Array, Array]] = []  # ... value and radius
         self.values: list[tuple[Array, Array]] = []
         self.numbers: dict[bytes, int] = {}
 
-    def read(self, x: Box, past: list[Any], position: int) -> tuple[tuple[Array, Array], list[Any]]:
+    def read(
+        self, x: Box, past: list[Any], position: int
+    ) -> tuple[tuple[Array, Array], list[Any]]:
         floats, head = self.network.floats, self.head
         q, k, v = (floats.linear(x, *part).plain() for part in (head.q, head.k, head.v))
         self.keys.append(_cover(k))
         self.any.append(_cover(v))
         c, r = _cover(q)
-        low, high = floats.dot(Box.of(c[None], r[None]), Box.of(*(np.stack(part) for part in zip(*self.keys, strict=True))))
+        low, high = floats.dot(
+            Box.of(c[None], r[None]),
+            Box.of(*(np.stack(part) for part in zip(*self.keys, strict=True))),
+        )
         seen = high > low.max() - self.gap
         own = [self._number(v.c[row], v.r[row]) for row in range(len(past))]
         whole = [(*old, (position, n)) for old, n in zip(past, own, strict=True)]
         visible = [tuple((j, n) for j, n in row if seen[j]) for row in whole]
         means = {row: self._mean(low, high, seen, dict(row)) for row in set(visible)}
-        kept = [tuple((j, n) for j, n in row if j in self.kept[position]) for row in whole]
-        return (np.stack([means[row][0] for row in visible]), np.stack([means[row][1] for row in visible])), list(kept)
+        kept = [
+            tuple((j, n) for j, n in row if j in self.kept[position]) for row in whole
+        ]
+        return (
+            np.stack([means[row][0] for row in visible]),
+            np.stack([means[row][1] for row in visible]),
+        ), list(kept)
 
     def _number(self, c: Array, r: Array) -> int:
         found = self.numbers.setdefault(c.tobytes() + r.tobytes(), len(self.values))
@@ -203,8 +301,13 @@ class Placed(Memory):
             self.values.append((c, r))
         return found
 
-    def _mean(self, low: Array, high: Array, seen: Array, values: dict[int, int]) -> tuple[Array, Array]:
-        softmax, known = Softmax(self.network.floats, self.head.scale, self.gap, self.network.n_ctx), 0
+    def _mean(
+        self, low: Array, high: Array, seen: Array, values: dict[int, int]
+    ) -> tuple[Array, Array]:
+        softmax, known = (
+            Softmax(self.network.floats, self.head.scale, self.gap, self.network.n_ctx),
+            0,
+        )
         for j in range(len(low)):
             value = self.values[values[j]] if j in values else self.any[j]
             key = softmax.key(float(low[j]), float(high[j]), *value)
@@ -216,9 +319,26 @@ def _cover(x: Box) -> tuple[Array, Array]:  # [n, d] -> [d], [d]
     return hull((x.c - x.r).min(axis=0), (x.c + x.r).max(axis=0))
 
 
-def _memory(network: Network, name: tuple[int, int], how: tuple[float, list[list[int]] | None], n: int) -> Memory:
-    head = next((h for h in network.heads[name[0]] if h.number == name[1]), None) if name[0] < len(network.heads) else None
+def _memory(
+    network: Network,
+    name: tuple[int, int],
+    how: tuple[float, list[list[int]] | None],
+    n: int,
+) -> Memory:
+    head = (
+        next((h for h in network.heads[name[0]] if h.number == name[1]), None)
+        if name[0] < len(network.heads)
+        else None
+    )
     gap, kept = how
-    if head is None or (kept is not None and len(kept) != n) or (kept is None and head.q[0].any()):
+    if (
+        head is None
+        or (kept is not None and len(kept) != n)
+        or (kept is None and head.q[0].any())
+    ):
         raise Rejected("a head is followed that cannot be")
-    return Counting(network, head, gap) if kept is None else Placed(network, head, gap, kept)
+    return (
+        Counting(network, head, gap)
+        if kept is None
+        else Placed(network, head, gap, kept)
+    )

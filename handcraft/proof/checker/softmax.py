@@ -1,14 +1,18 @@
-"""What a softmax returns, from counts: the keys so far, as groups of one score interval, and a bound of all others.
+"""What a softmax returns, from counts: the keys so far, as groups of one score interval, and a
+bound of all others.
 
-    group     score interval, how many keys, and of their values: sum, radius of it, sum of sizes, power of two, and up
-              to which size a sum of such multiples rounds nothing
-    behind    every key that was left out is behind the best one by that much: always accounted for, with any value
+    group     score interval, how many keys, and of their values: sum, radius of it, sum of
+              sizes, power of two, and up to which size a sum of such multiples rounds nothing
+    behind    every key that was left out is behind the best one by that much: always accounted
+              for, with any value
 
-    w_k       a key's weight is within d_k of its group's middle one, exp(score) up to 8u and the subtraction
-    z         |z - z0| <= (sum_k w_k (d_k sum |v - z0| + radius) + hidden (1 + ...)) / least total, and gamma_n
+    w_k       a key's weight is within d_k of its group's middle one, exp(score) up to 8u and
+              the subtraction
+    z         |z - z0| <= (sum_k w_k (d_k sum |v - z0| + radius) + hidden (1 + ...)) / least
+              total, and gamma_n
 
-Which keys are left out is the certificate's choice: a bad one makes the bound useless, never wrong. Rules of this file:
-one head, one query; what is joined is covered by the result.
+Which keys are left out is the certificate's choice: a bad one makes the bound useless, never
+wrong. Rules of this file: one head, one query; what is joined is covered by the result.
 """
 
 from __future__ import annotations
@@ -20,11 +24,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from handcraft.core.gpt2 import Array
-from handcraft.proof.checker.zonotope import NONE, UP, Floats, Rejected, grid, hull, summed
+from handcraft.proof.checker.zonotope import (
+    NONE,
+    UP,
+    Floats,
+    Rejected,
+    grid,
+    hull,
+    summed,
+)
 
 
 class Known(NamedTuple):
-    """The keys so far: groups (low, high, how many, number of the values' row); how far those left out are behind.
+    """The keys so far: groups (low, high, how many, number of the values' row); how far those
+    left out are behind.
 
     The groups are sorted. Where there is none, `behind` is minus the greatest score left out.
     """
@@ -34,7 +47,9 @@ class Known(NamedTuple):
 
 
 class Values:
-    """What keys hold, in numbered rows [5, n_value]: sum, radius, sum of sizes, power of two, the size that is exact."""
+    """What keys hold, in numbered rows [5, n_value]: sum, radius, sum of sizes, power of two,
+    the size that is exact.
+    """
 
     def __init__(self) -> None:
         self.rows: list[Array] = []
@@ -45,7 +60,9 @@ class Values:
     def numbers(self, c: Array, r: Array) -> list[int]:  # [n, n_value] each
         """The rows of single values."""
         power = np.where(r == 0, grid(c), NONE)
-        rows = np.stack([c, r, np.abs(c) + r, power, _exact(power)], axis=1) + 0.0  # no value is -0.0
+        rows = (
+            np.stack([c, r, np.abs(c) + r, power, _exact(power)], axis=1) + 0.0
+        )  # no value is -0.0
         return [self._number(row) for row in rows]
 
     def _number(self, row: Array) -> int:
@@ -74,23 +91,39 @@ class Values:
             return a
         if (a, b) not in self._hulls:
             x, y = self.rows[a], self.rows[b]
-            c, r = hull(np.minimum(x[0] - x[1], y[0] - y[1]), np.maximum(x[0] + x[1], y[0] + y[1]))
+            c, r = hull(
+                np.minimum(x[0] - x[1], y[0] - y[1]),
+                np.maximum(x[0] + x[1], y[0] + y[1]),
+            )
             power = np.where(r == 0, np.minimum(x[3], y[3]), NONE)
-            self._hulls[a, b] = self._number(np.stack([c, r, np.maximum(x[2], y[2]), power, _exact(power)]))
+            self._hulls[a, b] = self._number(
+                np.stack([c, r, np.maximum(x[2], y[2]), power, _exact(power)])
+            )
         return self._hulls[a, b]
 
     def size(self, numbers: Iterable[int]) -> Array:  # -> [n_value]
         """How great a value can be that is one of these rows."""
-        rows = np.stack([self.rows[number][:2] for number in numbers])  # [n, 2, n_value]
-        least, most = (rows[:, 0] - rows[:, 1]).min(axis=0), (rows[:, 0] + rows[:, 1]).max(axis=0)
+        rows = np.stack(
+            [self.rows[number][:2] for number in numbers]
+        )  # [n, 2, n_value]
+        least, most = (
+            (rows[:, 0] - rows[:, 1]).min(axis=0),
+            (rows[:, 0] + rows[:, 1]).max(axis=0),
+        )
         return np.maximum(np.abs(least), np.abs(most))
 
 
 def _down(a: float, b: float) -> float:
-    """A + b, or the float below where the sum is rounded up: what is carried along is never more than it should be."""
+    """A + b, or the float below where the sum is rounded up: what is carried along is never
+    more than it should be.
+    """
     total = a + b
     back = total - a
-    return math.nextafter(total, -math.inf) if (a - (total - back)) + (b - back) < 0 else total
+    return (
+        math.nextafter(total, -math.inf)
+        if (a - (total - back)) + (b - back) < 0
+        else total
+    )
 
 
 def _exact(power: Array) -> Array:  # [...] -> [...]
@@ -99,14 +132,24 @@ def _exact(power: Array) -> Array:  # [...] -> [...]
 
 
 class Softmax:
-    """One head with one query, and everything that it can see. Keys and what is known of them are numbered.
+    """One head with one query, and everything that it can see. Keys and what is known of them
+    are numbered.
 
     `values` may be shared by several of them.
     """
 
-    def __init__(self, floats: Floats, scale: float, gap: float, n_ctx: int, values: Values | None = None) -> None:
+    def __init__(
+        self,
+        floats: Floats,
+        scale: float,
+        gap: float,
+        n_ctx: int,
+        values: Values | None = None,
+    ) -> None:
         self.floats, self.scale, self.gap, self.n_ctx = floats, scale, gap, n_ctx
-        self.enough = (floats.silent + 40) * scale  # what is that far behind weighs nothing
+        self.enough = (
+            floats.silent + 40
+        ) * scale  # what is that far behind weighs nothing
         self._rounds = 0.0 if math.frexp(scale)[0] == 0.5 else 4 * floats.u
         self.values = values or Values()
         self.rows = self.values.rows
@@ -122,9 +165,14 @@ class Softmax:
         """One key: what it can score and hold."""
         return self.keys_of([low], [high], c[None], r[None])[0]
 
-    def keys_of(self, low: Sequence[float], high: Sequence[float], c: Array, r: Array) -> list[int]:  # [n, n_value] each
+    def keys_of(
+        self, low: Sequence[float], high: Sequence[float], c: Array, r: Array
+    ) -> list[int]:  # [n, n_value] each
         """Many keys."""
-        return [self.known_key(*key) for key in zip(low, high, self.values.numbers(c, r), strict=True)]
+        return [
+            self.known_key(*key)
+            for key in zip(low, high, self.values.numbers(c, r), strict=True)
+        ]
 
     def known_key(self, low: float, high: float, value: int) -> int:
         """One key, by the number of its value."""
@@ -141,7 +189,10 @@ class Softmax:
         """How great the value of any key can be."""
         if self._size is None or self._sized < len(self.keys):
             new = self.values.size({value for _, _, value in self.keys[self._sized :]})
-            self._size, self._sized = new if self._size is None else np.maximum(self._size, new), len(self.keys)
+            self._size, self._sized = (
+                new if self._size is None else np.maximum(self._size, new),
+                len(self.keys),
+            )
         return self._size
 
     def _number(self, item: Any, of: list[Any]) -> int:
@@ -155,21 +206,34 @@ class Softmax:
         name = known, key, self.keys[key][1] <= floor
         found = self.asked.get(name)
         if found is None:
-            found = self.asked[name] = self._number(self._insert(self.known[known], self.keys[key], name[2]), self.known)
+            found = self.asked[name] = self._number(
+                self._insert(self.known[known], self.keys[key], name[2]), self.known
+            )
         return found
 
-    def _insert(self, known: Known, key: tuple[float, float, int], below: bool) -> Known:
+    def _insert(
+        self, known: Known, key: tuple[float, float, int], below: bool
+    ) -> Known:
         low, high, value = key
-        least = known.groups[-1][0] if known.groups else 0.0  # the greatest of those that the scores are sure to reach
+        least = (
+            known.groups[-1][0] if known.groups else 0.0
+        )  # the greatest of those that the scores are sure to reach
         if below or (known.groups and least - high >= self.gap):
             return Known(known.groups, min(known.behind, _down(least, -high)))
         most = max([group[1] for group in known.groups], default=0.0)
         rise = _down(low, -most) if not known.groups or low > most else 0.0
-        hidden = [_down(low, -group[1]) for group in known.groups if low - group[1] >= self.gap]
+        hidden = [
+            _down(low, -group[1])
+            for group in known.groups
+            if low - group[1] >= self.gap
+        ]
         behind = min([_down(known.behind, rise), *hidden, self.enough])
         groups, count = [], 1
         for group in known.groups:
-            if group[:2] == (low, high):  # there may be several, where a join gave them the same interval
+            if group[:2] == (
+                low,
+                high,
+            ):  # there may be several, where a join gave them the same interval
                 count, value = group[2] + count, self.values.sum(group[3], value)
             elif low - group[1] < self.gap:
                 groups.append(group)
@@ -179,20 +243,28 @@ class Softmax:
         """What holds of both. Raises Rejected where they are too different."""
         if a == b or (a, b) in self.joined:
             return a if a == b else self.joined[a, b]
-        found = self.joined[a, b] = self._number(self._join(self.known[a], self.known[b]), self.known)
+        found = self.joined[a, b] = self._number(
+            self._join(self.known[a], self.known[b]), self.known
+        )
         return found
 
     def _join(self, a: Known, b: Known) -> Known:
         if [g[2] for g in a.groups] != [g[2] for g in b.groups]:
             raise Rejected("two ways lead to a state and see different numbers of keys")
         both = zip(a.groups, b.groups, strict=True)
-        groups = [(min(x[0], y[0]), max(x[1], y[1]), x[2], self.values.hull(x[3], y[3])) for x, y in both]
+        groups = [
+            (min(x[0], y[0]), max(x[1], y[1]), x[2], self.values.hull(x[3], y[3]))
+            for x, y in both
+        ]
         return Known(tuple(sorted(groups)), min(a.behind, b.behind))
 
     # ------------------------------------------------------------ the mean
 
-    def mean(self, number: int, n_keys: int, size: Array | None = None) -> tuple[Array, Array]:  # -> [n_value] each
-        """The mean value of so many keys and how far it can be off; no value is greater than `size` [n_value].
+    def mean(
+        self, number: int, n_keys: int, size: Array | None = None
+    ) -> tuple[Array, Array]:  # -> [n_value] each
+        """The mean value of so many keys and how far it can be off; no value is greater than
+        `size` [n_value].
 
         Raises Rejected where nothing is known of it.
         """
@@ -201,7 +273,12 @@ class Softmax:
         if not known.groups or left < 0:
             raise Rejected("a head sees no key that is known")
         low, high = self._scaled(known)
-        behind = math.inf if not left else known.behind / self.scale * (1 - 1e-12) - self._wide(known, known.behind)
+        behind = (
+            math.inf
+            if not left
+            else known.behind / self.scale * (1 - 1e-12)
+            - self._wide(known, known.behind)
+        )
         if behind < 0:
             raise Rejected("a key that was left out may be the best")
         top = max(range(len(low)), key=lambda i: low[i])
@@ -211,9 +288,19 @@ class Softmax:
         )
         leak = self._leak(behind, left)
         if sharp and len(low) == 1 and leak <= self.floats.u / 4:
-            return self._alone(count, self.rows[known.groups[0][3]], leak, self.size() if size is None else size)
+            return self._alone(
+                count,
+                self.rows[known.groups[0][3]],
+                leak,
+                self.size() if size is None else size,
+            )
         best = (low[top], high[top]) if sharp else (max(high), max(high))
-        return self._mixed(known, self._weights(low, high, best), leak, self.size() if size is None else size)
+        return self._mixed(
+            known,
+            self._weights(low, high, best),
+            leak,
+            self.size() if size is None else size,
+        )
 
     def _scaled(self, known: Known) -> tuple[list[float], list[float]]:
         """The scores after the division by sqrt(d_head)."""
@@ -223,56 +310,95 @@ class Softmax:
 
     def _wide(self, known: Known, behind: float) -> float:
         """What the division can take of a distance."""
-        return 2 * self._rounds * (max(abs(x) for group in known.groups for x in group[:2]) + abs(behind)) / self.scale
+        return (
+            2
+            * self._rounds
+            * (max(abs(x) for group in known.groups for x in group[:2]) + abs(behind))
+            / self.scale
+        )
 
     def _leak(self, behind: float, left: int) -> float:
         """At most how much all keys left out weigh, against a best one."""
         if left == 0 or behind >= self.floats.silent:
             return 0.0
-        return left * (math.exp(-behind) * 1.01 + self.floats.least)  # exp is exact to 8u only where it is normal
+        return left * (
+            math.exp(-behind) * 1.01 + self.floats.least
+        )  # exp is exact to 8u only where it is normal
 
-    def _alone(self, n: int, row: Array, leak: float, most: Array) -> tuple[Array, Array]:
+    def _alone(
+        self, n: int, row: Array, leak: float, most: Array
+    ) -> tuple[Array, Array]:
         """Keys of one score, ahead of all others: each weighs exactly 1 before the division.
 
-        With what leaked, at most u / 4, they still sum to exactly n: beside 1 it is rounded away. Beside a sum of values
-        it is rounded away as well where that is exact and not 0, and leaked is far below its last bit.
+        With what leaked, at most u / 4, they still sum to exactly n: beside 1 it is rounded
+        away. Beside a sum of values it is rounded away as well where that is exact and not 0,
+        and leaked is far below its last bit.
         """
         total, r, size, power, _ = row
-        leaked = 3.1 * leak * most + (self.n_ctx * self.floats.least if leak else 0.0)  # adding it is off by no more
+        leaked = 3.1 * leak * most + (
+            self.n_ctx * self.floats.least if leak else 0.0
+        )  # adding it is off by no more
         if n == 1:
             return total, (r + leaked) * UP
         finest, halves = power - (n.bit_length() - 1), n & (n - 1) == 0
-        absorbed = leaked < np.exp2(np.clip(finest - self.floats.digits - 2, -1000, 1000))
-        exact = halves & self.floats.exact(size / n, finest) & (r == 0) & ((leak == 0) | absorbed)
+        absorbed = leaked < np.exp2(
+            np.clip(finest - self.floats.digits - 2, -1000, 1000)
+        )
+        exact = (
+            halves
+            & self.floats.exact(size / n, finest)
+            & (r == 0)
+            & ((leak == 0) | absorbed)
+        )
         n_terms = self.n_ctx if leak else n
-        rounding = self.floats.gamma(n_terms + 4) * (size / n + leaked) + n_terms * self.floats.least
+        rounding = (
+            self.floats.gamma(n_terms + 4) * (size / n + leaked)
+            + n_terms * self.floats.least
+        )
         return total / n, (r / n + leaked + np.where(exact, 0.0, rounding)) * UP
 
-    def _mixed(self, known: Known, weights: tuple[Array, Array], leak: float, size: Array) -> tuple[Array, Array]:
+    def _mixed(
+        self, known: Known, weights: tuple[Array, Array], leak: float, size: Array
+    ) -> tuple[Array, Array]:
         """Several groups, and how much a key of each weighs at least and at most [n_groups]."""
         least, most = weights
         counts = np.array([float(g[2]) for g in known.groups])
-        rows = np.stack([self.rows[g[3]] for g in known.groups])  # [n_groups, 5, n_value]
+        rows = np.stack(
+            [self.rows[g[3]] for g in known.groups]
+        )  # [n_groups, 5, n_value]
         w, total = (least + most) / 2, float(least @ counts)
         if not total > 0:
             raise Rejected("the weights of a head cannot be bounded")
         z = (w @ rows[:, 0]) / (w @ counts)  # [n_value]
         away = rows[:, 2] + counts[:, None] * np.abs(z)  # [n_groups, n_value]
-        moved = (most - least) / 2 @ away + most @ rows[:, 1] + leak * (size + np.abs(z))
+        moved = (
+            (most - least) / 2 @ away + most @ rows[:, 1] + leak * (size + np.abs(z))
+        )
         mass = (most @ rows[:, 2] + leak * size) / total
         gamma = self.floats.gamma(self.n_ctx + 4)
-        rounding = gamma * (mass + np.abs(z)) + self.n_ctx * self.floats.least * (1 + size)
+        rounding = gamma * (mass + np.abs(z)) + self.n_ctx * self.floats.least * (
+            1 + size
+        )
         again = 1.01 + 4 * gamma  # what is rounded is rounded itself
-        return z, np.asarray((moved / total + rounding) * again + summed(self.n_ctx) * mass) * UP
+        return z, np.asarray(
+            (moved / total + rounding) * again + summed(self.n_ctx) * mass
+        ) * UP
 
-    def _weights(self, low: list[float], high: list[float], best: tuple[float, float]) -> tuple[Array, Array]:
+    def _weights(
+        self, low: list[float], high: list[float], best: tuple[float, float]
+    ) -> tuple[Array, Array]:
         """The least and the greatest weight of a key of each group, against the best score.
 
         `best` is where that lies; where it is a group's own, a key of the group weighs exactly 1.
         """
         u, (bottom, top) = self.floats.u, best
-        error, faint = 9.5 * u, 50 - self.floats.silent  # what may be flushed to zero is below that
-        rest = self.floats.least  # below the least normal number exp is known up to that
+        error, faint = (
+            9.5 * u,
+            50 - self.floats.silent,
+        )  # what may be flushed to zero is below that
+        rest = (
+            self.floats.least
+        )  # below the least normal number exp is known up to that
         least, most = [], []
         for a, b in zip(low, high, strict=True):
             if (a, b) == best:  # it is the greatest score itself: exp(0) = 1
@@ -280,6 +406,8 @@ class Softmax:
                 most.append(1.0)
                 continue
             off = u * (abs(top - a) + 1) + 2.0**-48 * (abs(a) + abs(top))
-            least.append(0.0 if a - top < faint else math.exp(a - top - off) * (1 - error))
+            least.append(
+                0.0 if a - top < faint else math.exp(a - top - off) * (1 - error)
+            )
             most.append(math.exp(min(b - bottom, 0.0) + off) * (1 + error) + rest)
         return np.array(least), np.array(most)

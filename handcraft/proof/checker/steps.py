@@ -1,14 +1,17 @@
 """What every token at one position leads to, each thing asked once.
 
-Many states of a walk differ in a part of what is known of them alone: the claim's memory, the states of earlier
-positions, the edges that the certificate gives. Each part is asked by itself, for all tokens, and tokens that it treats
-alike in every way are one group.
+Many states of a walk differ in a part of what is known of them alone: the claim's memory, the
+states of earlier positions, the edges that the certificate gives. Each part is asked by itself,
+for all tokens, and tokens that it treats alike in every way are one group.
 
-    groups(memory, earlier)    [(memory after, earlier states after, tokens), ...], to each head of one score
-    keys(earlier, tokens)      of such tokens one key for each head: that score, and what covers their values
+    groups(memory, earlier)    [(memory after, earlier states after, tokens), ...], to each head
+                               of one score
+    keys(earlier, tokens)      of such tokens one key for each head: that score, and what covers
+                               their values
     answer(memory, token)      what must follow a context that ends here
 
-Rules of this file: what is kept is what was computed from all that it depends on, at one position of one walk.
+Rules of this file: what is kept is what was computed from all that it depends on, at one
+position of one walk.
 """
 
 from __future__ import annotations
@@ -39,21 +42,38 @@ class Steps:
         *,
         last: bool,
     ) -> None:
-        self.views, self.reading, self.finals, self.after, self.work = views, reading, finals, after, work
+        self.views, self.reading, self.finals, self.after, self.work = (
+            views,
+            reading,
+            finals,
+            after,
+            work,
+        )
         self.position, self.level, self.last = position, level, last
-        self.ends = any(place == level for place, _ in finals)  # whether contexts of the section end here
+        self.ends = any(
+            place == level for place, _ in finals
+        )  # whether contexts of the section end here
         self.tokens = range(len(reading.domain.tokens))
-        self.listed = self.reading.order is not None and position == level  # the token read is the last of the context
+        self.listed = (
+            self.reading.order is not None and position == level
+        )  # the token read is the last of the context
         self._after: dict[Any, list[tuple[Any, tuple[int, ...]]]] = {}
-        self._parted: dict[tuple[frozenset[int], tuple[int, ...]], list[tuple[int, ...]]] = {}
-        self._offers: dict[frozenset[int], list[tuple[Keys, int, frozenset[int] | None] | None]] = {}
-        self._kinds: dict[Any, int] = {}  # scores of all heads and states after, numbered
+        self._parted: dict[
+            tuple[frozenset[int], tuple[int, ...]], list[tuple[int, ...]]
+        ] = {}
+        self._offers: dict[
+            frozenset[int], list[tuple[Keys, int, frozenset[int] | None] | None]
+        ] = {}
+        self._kinds: dict[
+            Any, int
+        ] = {}  # scores of all heads and states after, numbered
         self._together: dict[Any, Keys] = {}
         self._groups: dict[Any, list[Group]] = {}
         self._answers: dict[Any, Any] = {}
 
     def groups(self, memory: Any, earlier: frozenset[int]) -> list[Group]:
-        """Every token that the domain allows, those of one group together, in the order of each group's first.
+        """Every token that the domain allows, those of one group together, in the order of each
+        group's first.
 
         Raises Rejected for a token that is not listed.
         """
@@ -63,8 +83,14 @@ class Steps:
             self.work.spend(len(self.tokens) * len(earlier))
             found = self._groups[name] = []
             for following, tokens in self._followed(memory):
-                for alike in self._listed(tokens) if self.listed else self._alike(earlier, tokens):
-                    found.append((following, self._offered(earlier, alike[0])[2], alike))
+                for alike in (
+                    self._listed(tokens)
+                    if self.listed
+                    else self._alike(earlier, tokens)
+                ):
+                    found.append(
+                        (following, self._offered(earlier, alike[0])[2], alike)
+                    )
         return found
 
     def _followed(self, memory: Any) -> list[tuple[Any, tuple[int, ...]]]:
@@ -75,10 +101,14 @@ class Steps:
         return found
 
     def _listed(self, tokens: tuple[int, ...]) -> list[tuple[int, ...]]:
-        """Each token by itself; contexts that end with one of the others are none of this section's."""
+        """Each token by itself; contexts that end with one of the others are none of this
+        section's.
+        """
         return [(token,) for token in tokens if (self.level, token) in self.finals]
 
-    def _alike(self, earlier: frozenset[int], tokens: tuple[int, ...]) -> list[tuple[int, ...]]:
+    def _alike(
+        self, earlier: frozenset[int], tokens: tuple[int, ...]
+    ) -> list[tuple[int, ...]]:
         """Those together that offer each head one score and lead to the same states."""
         name = earlier, tokens
         if name not in self._parted:
@@ -94,21 +124,41 @@ class Steps:
             return self._offered(earlier, tokens[0])[0]
         name = earlier, tokens
         if name not in self._together:
-            rows = zip(*(self._offered(earlier, token)[0] for token in tokens), strict=True)
-            self._together[name] = tuple(view.covering(keys) for view, keys in zip(self.views, rows, strict=True))
+            rows = zip(
+                *(self._offered(earlier, token)[0] for token in tokens), strict=True
+            )
+            self._together[name] = tuple(
+                view.covering(keys) for view, keys in zip(self.views, rows, strict=True)
+            )
         return self._together[name]
 
-    def _offered(self, earlier: frozenset[int], token: int) -> tuple[Keys, int, frozenset[int] | None]:
-        """The keys that a token offers to each head, the number of their scores and states, those states after it."""
+    def _offered(
+        self, earlier: frozenset[int], token: int
+    ) -> tuple[Keys, int, frozenset[int] | None]:
+        """The keys that a token offers to each head, the number of their scores and states,
+        those states after it.
+        """
         row = self._offers.setdefault(earlier, [None] * len(self.tokens))
         found = row[token]
         if found is None:
             keys = tuple(view.key(self.position, earlier, token) for view in self.views)
-            states = frozenset(self.after(self.position, state, token) for state in earlier) if not self.last else None
+            states = (
+                frozenset(self.after(self.position, state, token) for state in earlier)
+                if not self.last
+                else None
+            )
             if self.last and self.reading.order is not None:
-                self.after(self.position, 0, token)  # listed like those before: what other heads see covers it
-            scores = tuple([view.score(key) for view, key in zip(self.views, keys, strict=True)])
-            found = row[token] = keys, self._kinds.setdefault((scores, states), len(self._kinds)), states
+                self.after(
+                    self.position, 0, token
+                )  # listed like those before: what other heads see covers it
+            scores = tuple(
+                [view.score(key) for view, key in zip(self.views, keys, strict=True)]
+            )
+            found = row[token] = (
+                keys,
+                self._kinds.setdefault((scores, states), len(self._kinds)),
+                states,
+            )
         return found
 
     def answer(self, memory: Any, token: int) -> Any:

@@ -1,4 +1,5 @@
-"""What one head sees by the query of a section: every emission's key, and what is known after some of them.
+"""What one head sees by the query of a section: every emission's key, and what is known after
+some of them.
 
 Rules of this file: one head with one query; nothing is kept where a section gives none.
 """
@@ -11,23 +12,34 @@ from typing import Any
 import numpy as np
 
 from handcraft.core.gpt2 import Array
-from handcraft.proof.checker.zonotope import Box, Rejected
 from handcraft.proof.checker.certificate import Slot
 from handcraft.proof.checker.network import Head
 from handcraft.proof.checker.positions import Emissions
 from handcraft.proof.checker.softmax import Softmax
+from handcraft.proof.checker.zonotope import Box, Rejected
 
 
 class View:
-    """What one head sees of every emission by the query of the section; nothing is kept where it has none."""
+    """What one head sees of every emission by the query of the section; nothing is kept where
+    it has none.
+    """
 
     def __init__(self, emissions: Emissions, head: Head, slot: Slot) -> None:
         self.emissions, self.head, self.slot = emissions, head, slot
         offered = emissions.seen_by(head)
-        self.softmax = Softmax(emissions.network.floats, head.scale, slot.gap, emissions.network.n_ctx, offered.values)
+        self.softmax = Softmax(
+            emissions.network.floats,
+            head.scale,
+            slot.gap,
+            emissions.network.n_ctx,
+            offered.values,
+        )
         self.known: dict[Any, int] = {}
         if slot.query is not None:
-            self.query, self.numbers = Box.of(*(np.array(part)[None] for part in slot.query)), offered.numbers
+            self.query, self.numbers = (
+                Box.of(*(np.array(part)[None] for part in slot.query)),
+                offered.numbers,
+            )
             if self.query.c.shape[1] != offered.keys.c.shape[1]:
                 raise Rejected("a query has another size than the keys")
             low, high = emissions.network.floats.dot(self.query, offered.keys)
@@ -39,8 +51,13 @@ class View:
             return None
         name = position, earlier, token
         if name not in self.known:
-            rows = [self.emissions.emission(position, state, token) for state in earlier]
-            low, high = min(self.low[row] for row in rows), max(self.high[row] for row in rows)
+            rows = [
+                self.emissions.emission(position, state, token) for state in earlier
+            ]
+            low, high = (
+                min(self.low[row] for row in rows),
+                max(self.high[row] for row in rows),
+            )
             value = self.numbers[rows[0]]
             for row in rows[1:]:
                 value = self.softmax.values.hull(value, self.numbers[row])
@@ -57,39 +74,69 @@ class View:
 
     def insert(self, seen: int, key: int | None, position: int | None) -> int:
         """What is seen with one key more; none is left out where a context ends."""
-        floor = self.slot.floor[position] if position is not None and position < len(self.slot.floor) else -math.inf
+        floor = (
+            self.slot.floor[position]
+            if position is not None and position < len(self.slot.floor)
+            else -math.inf
+        )
         return seen if key is None else self.softmax.insert(seen, key, floor)
 
     def join(self, a: int, b: int) -> int:
         """What covers both."""
         return self.softmax.join(a, b)
 
-    def blind(self, q: Box, level: int, emission: int) -> tuple[Array, Array]:  # [1, d_head] -> [n_value] each
+    def blind(
+        self, q: Box, level: int, emission: int
+    ) -> tuple[Array, Array]:  # [1, d_head] -> [n_value] each
         """The mean at a level by a query, where any token can stand at every position before."""
-        offered, network, first = self.emissions.seen_by(self.head), self.emissions.network, self.emissions.first
+        offered, network, first = (
+            self.emissions.seen_by(self.head),
+            self.emissions.network,
+            self.emissions.first,
+        )
         low, high = network.floats.dot(q, offered.keys[: emission + 1])
-        softmax, known = Softmax(network.floats, self.head.scale, self.slot.gap, network.n_ctx, offered.values), 0
+        softmax, known = (
+            Softmax(
+                network.floats,
+                self.head.scale,
+                self.slot.gap,
+                network.n_ctx,
+                offered.values,
+            ),
+            0,
+        )
         least, most = [low[emission]], [high[emission]]
         if level:
             starts, end = first[:level], first[level]
             least = [*np.minimum.reduceat(low[:end], starts).tolist(), *least]
             most = [*np.maximum.reduceat(high[:end], starts).tolist(), *most]
         floor = max(least[:-1], default=-math.inf) - self.slot.gap
-        for key in zip(least, most, [*offered.covers[:level], offered.numbers[emission]], strict=True):
+        for key in zip(
+            least,
+            most,
+            [*offered.covers[:level], offered.numbers[emission]],
+            strict=True,
+        ):
             known = softmax.insert(known, softmax.known_key(*key), floor)
         return softmax.mean(known, level + 1)
 
 
 class Inserting:
-    """What all heads have seen with one key more each, at one position; none is left out where a context ends (None)."""
+    """What all heads have seen with one key more each, at one position; none is left out where
+    a context ends (None).
+    """
 
     def __init__(self, views: list[View], position: int | None) -> None:
         self.views, self.position = views, position
         self.known: dict[Any, tuple[int, ...]] = {}
 
-    def __call__(self, seen: tuple[int, ...], keys: tuple[int | None, ...]) -> tuple[int, ...]:
+    def __call__(
+        self, seen: tuple[int, ...], keys: tuple[int | None, ...]
+    ) -> tuple[int, ...]:
         found = self.known.get((seen, keys))
         if found is None:
             both = zip(self.views, seen, keys, strict=True)
-            found = self.known[seen, keys] = tuple([view.insert(s, key, self.position) for view, s, key in both])
+            found = self.known[seen, keys] = tuple(
+                [view.insert(s, key, self.position) for view, s, key in both]
+            )
         return found

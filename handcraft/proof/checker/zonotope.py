@@ -1,12 +1,14 @@
-"""Boxes: what the model's floats can be, c + g e + at most r with every |e| <= 1; written for the checker alone.
+"""Boxes: what the model's floats can be, c + g e + at most r with every |e| <= 1; written for
+the checker alone.
 
-    a sum of k products is off by at most gamma_k times the sum of their sizes, in any order, fused or not
-    ... and by nothing where all are multiples of one power of two and their sizes sum to what the mantissa holds
-    gelu is the identity or zero away from zero, where tanh is 1 in size; else its tangent, off by its curvature
+    a sum of k products is off by at most gamma_k times the sum of their sizes, in any order,
+    fused or not ... and by nothing where all are multiples of one power of two and their sizes
+    sum to what the mantissa holds gelu is the identity or zero away from zero, where tanh is 1
+    in size; else its tangent, off by its curvature
 
-`g` says what several numbers share, so that an uncertainty that is added and taken away again is gone. Rules of this
-file: a radius is never too small; what underflows may be flushed to zero. Source: Higham, "Accuracy and Stability of
-Numerical Algorithms", 2002, chapter 3.
+`g` says what several numbers share, so that an uncertainty that is added and taken away again
+is gone. Rules of this file: a radius is never too small; what underflows may be flushed to
+zero. Source: Higham, "Accuracy and Stability of Numerical Algorithms", 2002, chapter 3.
 """
 
 from __future__ import annotations
@@ -18,7 +20,10 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 
-ANY, NONE = 1e6, -1e5  # the power of two that a zero, and that an uncertain number is a multiple of
+ANY, NONE = (
+    1e6,
+    -1e5,
+)  # the power of two that a zero, and that an uncertain number is a multiple of
 UP = 1 + 2.0**-40
 MOST_SHARED = 64  # lanes whose uncertainty is followed as such
 
@@ -63,7 +68,9 @@ class Box:
 
 
 def up(k: int) -> float:
-    """By how much a float64 sum of k products, none of which is negative, must be multiplied to be no less than the true one."""
+    """By how much a float64 sum of k products, none of which is negative, must be multiplied to
+    be no less than the true one.
+    """
     return UP + k * 2.0**-52
 
 
@@ -72,14 +79,22 @@ def summed(k: int) -> float:
     return (k + 2) * 2.0**-52
 
 
-def spread_of(g: Array, w: Array) -> tuple[Array, Array]:  # [n, d, n_shared], [d_out, d] -> [n, d_out, n_shared], [n, d_out]
+def spread_of(
+    g: Array, w: Array
+) -> tuple[
+    Array, Array
+]:  # [n, d, n_shared], [d_out, d] -> [n, d_out, n_shared], [n, d_out]
     """The shared uncertainties of W x, and how far these float64 sums are off in all."""
     if not g.shape[2]:
         return np.zeros((len(g), len(w), 0)), np.zeros((len(g), len(w)))
-    return np.matmul(w, g), summed(w.shape[1]) * up(g.shape[2]) * (np.abs(g).sum(axis=2) @ np.abs(w).T)
+    return np.matmul(w, g), summed(w.shape[1]) * up(g.shape[2]) * (
+        np.abs(g).sum(axis=2) @ np.abs(w).T
+    )
 
 
-def hull(low: Array, high: Array) -> tuple[Array, Array]:  # [...], [...] -> [...], [...]
+def hull(
+    low: Array, high: Array
+) -> tuple[Array, Array]:  # [...], [...] -> [...], [...]
     """A centre and a radius that cover both."""
     c = (low + high) / 2
     return c, np.where(low == high, 0.0, np.maximum(high - c, c - low) * UP)
@@ -115,22 +130,39 @@ class Floats:
     def exact(self, size: Array, finest: Array) -> Array:
         """Whether a sum of multiples of 2^finest of this total size rounds nothing."""
         most = np.exp2(np.clip(self.digits + finest, -1000, 1000))
-        fits = size <= most if self.digits == 24 else size * UP < most  # the size itself is a rounded float64
+        fits = (
+            size <= most if self.digits == 24 else size * UP < most
+        )  # the size itself is a rounded float64
         return fits & (finest >= np.log2(self.least))
 
-    def linear(self, x: Box, w: Array, b: Array) -> Box:  # [n, d], [d, d_out], [d_out] -> [n, d_out]
+    def linear(
+        self, x: Box, w: Array, b: Array
+    ) -> Box:  # [n, d], [d, d_out], [d_out] -> [n, d_out]
         """X w + b as the model computes it."""
         w, b, radius = w.astype(np.float64), b.astype(np.float64), x.radius
         size = (np.abs(x.c) + radius) @ np.abs(w) + np.abs(b)
         there = (x.c != 0) | (radius != 0)
         terms = there.astype(np.float64) @ (w != 0) + (b != 0)
-        exact = self.exact(size * UP, np.minimum(_finest(np.where(radius == 0, grid(x.c), NONE), grid(w)), grid(b)))
-        rounded = (there & ~(_halved(x.c) & (radius == 0))).astype(np.float64) @ ((w != 0) & ~_halved(w))  # products
+        exact = self.exact(
+            size * UP,
+            np.minimum(
+                _finest(np.where(radius == 0, grid(x.c), NONE), grid(w)), grid(b)
+            ),
+        )
+        rounded = (there & ~(_halved(x.c) & (radius == 0))).astype(np.float64) @ (
+            (w != 0) & ~_halved(w)
+        )  # products
         k = terms - (rounded == 0)  # the last rounding is that of the result
-        error = self.gamma(k - 1) * size + (self.u + 2.0**-50) * (np.abs(x.c @ w + b) + x.radius @ np.abs(w) + self.gamma(k) * size)
-        single = (terms == 1) & (rounded == 0)  # a product by a power of two, or a constant: it is exact unless it underflows
+        error = self.gamma(k - 1) * size + (self.u + 2.0**-50) * (
+            np.abs(x.c @ w + b) + x.radius @ np.abs(w) + self.gamma(k) * size
+        )
+        single = (
+            (terms == 1) & (rounded == 0)
+        )  # a product by a power of two, or a constant: it is exact unless it underflows
         normal = (np.abs(x.c @ w + b) >= self.least) & (radius @ np.abs(w) == 0)
-        error = np.where(single, np.where(normal, 0.0, self.least), error + (terms + 2) * self.least)
+        error = np.where(
+            single, np.where(normal, 0.0, self.least), error + (terms + 2) * self.least
+        )
         error = np.where(exact | (terms == 0), 0.0, error)
         g, own = spread_of(x.g, w.T)
         return Box(x.c @ w + b, (x.r @ np.abs(w) + error + own) * up(len(w)), g)
@@ -140,10 +172,18 @@ class Floats:
         a, s, b, t = k.c, k.r, q.c[0], q.r[0]
         spread = s @ (np.abs(b) + t) + np.abs(a) @ t
         size = np.abs(a) @ np.abs(b) + spread
-        finest = (np.where(s == 0, grid(a), NONE) + np.where(t == 0, grid(b), NONE)).min(axis=1, initial=ANY)
+        finest = (
+            np.where(s == 0, grid(a), NONE) + np.where(t == 0, grid(b), NONE)
+        ).min(axis=1, initial=ANY)
         finest = np.where(spread > 0, NONE, finest)
-        terms = ((a != 0) | (s > 0)).astype(np.float64) @ ((b != 0) | (t > 0)).astype(np.float64)
-        error = np.where(self.exact(size, finest), 0.0, self.gamma(terms) * size + (terms + 1) * self.least)
+        terms = ((a != 0) | (s > 0)).astype(np.float64) @ ((b != 0) | (t > 0)).astype(
+            np.float64
+        )
+        error = np.where(
+            self.exact(size, finest),
+            0.0,
+            self.gamma(terms) * size + (terms + 1) * self.least,
+        )
         c, r = a @ b, (spread + error) * UP
         if not np.isfinite(c).all() or not np.isfinite(r).all():
             raise Rejected("a score is out of range")
@@ -152,11 +192,15 @@ class Floats:
     def add(self, x: Box, y: Box) -> Box:  # [n, d], [n, d] -> [n, d]
         """X + y; what is shared by the one has its place in the other."""
         most = max(x.g.shape[2], y.g.shape[2])
-        gx, gy = (np.pad(z.g, ((0, 0), (0, 0), (0, most - z.g.shape[2]))) for z in (x, y))
+        gx, gy = (
+            np.pad(z.g, ((0, 0), (0, 0), (0, most - z.g.shape[2]))) for z in (x, y)
+        )
         rx, ry = x.radius, y.radius
         size = np.abs(x.c) + np.abs(y.c) + rx + ry
         nothing = ((x.c == 0) & (rx == 0)) | ((y.c == 0) & (ry == 0))
-        exact = nothing | ((rx + ry == 0) & self.exact(size, np.minimum(grid(x.c), grid(y.c))))
+        exact = nothing | (
+            (rx + ry == 0) & self.exact(size, np.minimum(grid(x.c), grid(y.c)))
+        )
         error = np.where(exact, 0.0, (self.u + 2.0**-51) * size + self.least)
         return Box(x.c + y.c, (x.r + y.r + error) * UP, gx + gy)
 
@@ -164,17 +208,29 @@ class Floats:
         """Relu or gelu."""
         radius, edge = x.radius, 0.0 if kind == "relu" else self.flat
         up, down = x.c - radius >= edge, x.c + radius <= -edge
-        c, slope, r = (np.maximum(x.c, 0.0), np.zeros_like(x.c), radius) if kind == "relu" else self._gelu(x, radius)
+        c, slope, r = (
+            (np.maximum(x.c, 0.0), np.zeros_like(x.c), radius)
+            if kind == "relu"
+            else self._gelu(x, radius)
+        )
         certain = (x.c == 0) & (radius == 0)
         slope = np.where(up, 1.0, np.where(down, 0.0, slope))
         r = np.where(up, x.r, np.where(down | certain, 0.0, r))
-        return Box(np.where(up, x.c, np.where(down | certain, 0.0, c)), r, x.g * slope[..., None])
+        return Box(
+            np.where(up, x.c, np.where(down | certain, 0.0, c)),
+            r,
+            x.g * slope[..., None],
+        )
 
     def _gelu(self, x: Box, radius: Array) -> tuple[Array, Array, Array]:
-        """gelu(c + d) is gelu(c) + gelu'(c) d up to d^2 / 2 of its second derivative, which is below 1; its slope below 1.13."""
+        """gelu(c + d) is gelu(c) + gelu'(c) d up to d^2 / 2 of its second derivative, which is
+        below 1; its slope below 1.13.
+        """
         k = np.sqrt(2 / np.pi)
         tanh = np.tanh(k * (x.c + 0.044715 * x.c**3))
-        slope = (1 + tanh) / 2 + x.c * (1 - tanh**2) * k * (1 + 3 * 0.044715 * x.c**2) / 2
+        slope = (1 + tanh) / 2 + x.c * (1 - tanh**2) * k * (
+            1 + 3 * 0.044715 * x.c**2
+        ) / 2
         bend = np.minimum(radius**2 / 2, (1.13 + np.abs(slope)) * radius)
         error = 16 * (self.u + 2.0**-52) * (np.abs(x.c) + radius) + self.least
         return x.c * (1 + tanh) / 2, slope, (np.abs(slope) * x.r + bend + error) * UP

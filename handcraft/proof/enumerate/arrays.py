@@ -1,11 +1,14 @@
 """What the compiled enumeration works on, as flat arrays, since compiled code knows no objects.
 
-    Plan   the weights, flat: numbers in one array, where each matrix, head and layer stands in others
-    Claim  an automaton over tokens (suffixes.py), and the token or the probabilities that must follow
+    Plan   the weights, flat: numbers in one array, where each matrix, head and layer stands in
+           others
+    Claim  an automaton over tokens (suffixes.py), and the token or the probabilities that must
+           follow
     Walk   the path, its keys and values, and room to compute in
     Found  what tally.py counts
 
-Rules of this file: names for arrays and for their columns, nothing else; compiled.py fills them, kernel.py reads them.
+Rules of this file: names for arrays and for their columns, nothing else; compiled.py fills
+them, kernel.py reads them.
 """
 
 from __future__ import annotations
@@ -16,7 +19,9 @@ from handcraft.core.gpt2 import Array
 
 PREFIX, LONGEST, DEPTH, DONE, WILD = range(5)  # in Walk.cursor
 CONTEXTS, CHECKED, CORRECT, NEAR = range(4)  # in Found.counts
-LEAST, ERROR = range(2)  # in Found.extremes; LEAST is also the row of the margin's context in Found.contexts
+LEAST, ERROR = range(
+    2
+)  # in Found.extremes; LEAST is also the row of the margin's context in Found.contexts
 WRONG = 1  # and this the row of the wrong one
 VALUES, ROWS, COLUMNS, SPANS = range(4)  # in Plan.matrices
 Q, K, V, OUT, KEYS, READ = range(6)  # in Plan.heads
@@ -24,13 +29,19 @@ LN_1, HEAD, LAST, ATTN_BIAS, LN_2, C_FC, C_PROJ = range(7)  # in Plan.layers
 
 
 class Plan(NamedTuple):
-    """The weights. An offset of -1 says that a part is not there; biases follow their matrix in `values`."""
+    """The weights. An offset of -1 says that a part is not there; biases follow their matrix in
+    `values`.
+    """
 
     values: Array  # [n]
-    spans: Array  # [n_rows, 2] the first column of each row of a matrix that is not zero, and the one after the last
+    # [n_rows, 2] the first column of each row of a matrix that is not zero, and the one after
+    # the last
+    spans: Array
     matrices: Array  # [n_matrices, 4] offset in values, rows, columns, offset in spans
     heads: Array  # [n_heads, 6] matrices of q, k, v, out; first row in Walk.keys, in Walk.read
-    layers: Array  # [n_layers, 7] offset of ln_1, first head, head after the last, bias of c_proj, ln_2, c_fc, c_proj
+    # [n_layers, 7] offset of ln_1, first head, head after the last, bias of c_proj, ln_2, c_fc,
+    # c_proj
+    layers: Array
     wte: Array  # [n_vocab, n_embd]
     wpe: Array  # [n_ctx, n_embd]
     unembed: int  # the matrix wte transposed
@@ -56,7 +67,8 @@ class Walk(NamedTuple):
     cursor: Array  # [5]
     ids: Array  # [n_ctx]
     states: Array  # [n_ctx + 1] of the claim's automaton, before each token and after the last
-    spoiled: Array  # [n_ctx + 1] whether an earlier position makes everything after it infinite or no number
+    # [n_ctx + 1] whether an earlier position makes everything after it infinite or no number
+    spoiled: Array
     keys: Array  # [lanes of all heads, n_ctx]
     read: Array  # [value lanes of all heads, n_ctx]
     x: Array  # [n_embd] the residual stream
@@ -71,7 +83,9 @@ class Walk(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What was counted: as in Tally, and the contexts that were not, since rounding could turn them."""
+    """What was counted: as in Tally, and the contexts that were not, since rounding could turn
+    them.
+    """
 
     counts: Array  # [4]
     extremes: Array  # [2] the least margin, the greatest error

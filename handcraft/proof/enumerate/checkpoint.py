@@ -5,12 +5,14 @@
     done         the units that are counted, as runs [first, last + 1]
     tally        their sum
 
-The file is written whole or not at all, at most once a second and when the run ends in whatever way but a kill. It is
-deleted when the last unit is counted: a verdict always comes from a run that looked, never from a file that says so.
-Who can write the file can forge the counts of a run that is not finished, as they could forge its weights.
+The file is written whole or not at all, at most once a second and when the run ends in whatever
+way but a kill. It is deleted when the last unit is counted: a verdict always comes from a run
+that looked, never from a file that says so. Who can write the file can forge the counts of a
+run that is not finished, as they could forge its weights.
 
-Rules of this file: a file is believed only as far as it agrees with itself (the contexts of the done units are those of
-the tally) and with the task; whatever else is in it is a CheckpointError that names the file.
+Rules of this file: a file is believed only as far as it agrees with itself (the contexts of the
+done units are those of the tally) and with the task; whatever else is in it is a
+CheckpointError that names the file.
 """
 
 from __future__ import annotations
@@ -25,9 +27,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from handcraft.core.errors import CheckpointError, WeightsError, printable
-from handcraft.proof.tally import Tally, Wrong
-from handcraft.proof.enumerate.units import Work
 from handcraft.core.weights import parse_json, read_bytes, write_atomically
+from handcraft.proof.enumerate.units import Work
+from handcraft.proof.tally import Tally, Wrong
 
 MAX_BYTES = 2**20
 EVERY = 1.0  # seconds between two writes
@@ -36,7 +38,9 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, allow_inf_nan=False
+    )
 
 
 class _Wrong(_Strict):
@@ -48,7 +52,9 @@ class _Wrong(_Strict):
 
 
 class _Tally(_Strict):
-    """A tally as JSON, which knows no infinity: a margin without a number is minus infinity where it has a context."""
+    """A tally as JSON, which knows no infinity: a margin without a number is minus infinity
+    where it has a context.
+    """
 
     contexts: Count
     checked: Count
@@ -64,15 +70,36 @@ class _Tally(_Strict):
     def of(cls, tally: Tally) -> _Tally:
         margin = tally.min_margin if math.isfinite(tally.min_margin) else None
         error = "inf" if tally.max_error == math.inf else tally.max_error
-        kept = {key: None if wrong is None else _Wrong(**vars(wrong)) for key, wrong in _kept(tally)}
+        kept = {
+            key: None if wrong is None else _Wrong(**vars(wrong))
+            for key, wrong in _kept(tally)
+        }
         return cls(**vars(tally) | {"min_margin": margin, "max_error": error} | kept)
 
     def tally(self) -> Tally:
-        margin = math.inf if self.min_margin_at is None else -math.inf if self.min_margin is None else self.min_margin
+        margin = (
+            math.inf
+            if self.min_margin_at is None
+            else -math.inf
+            if self.min_margin is None
+            else self.min_margin
+        )
         error = math.inf if self.max_error == "inf" else self.max_error
-        kept = {key: None if wrong is None else Wrong(**vars(wrong)) for key, wrong in _kept(self)}
+        kept = {
+            key: None if wrong is None else Wrong(**vars(wrong))
+            for key, wrong in _kept(self)
+        }
         at = self.min_margin_at, self.min_margin_position
-        return Tally(self.contexts, self.checked, self.correct, margin, at[0], error, min_margin_position=at[1], **kept)
+        return Tally(
+            self.contexts,
+            self.checked,
+            self.correct,
+            margin,
+            at[0],
+            error,
+            min_margin_position=at[1],
+            **kept,
+        )
 
 
 def _kept(tally: Any) -> list[tuple[str, Any]]:
@@ -104,7 +131,9 @@ class Book:
 
     def missing(self) -> list[int]:
         """The units that are not counted yet."""
-        return [index for index in range(len(self.work.units)) if index not in self.done]
+        return [
+            index for index in range(len(self.work.units)) if index not in self.done
+        ]
 
     def enter(self, index: int, tally: Tally) -> None:
         """Add a unit, once."""
@@ -125,36 +154,63 @@ class Book:
         self.written = time.monotonic()
         if self.path is None:
             return
-        file = _File(identity=self.work.identity, done=_runs(self.done), tally=_Tally.of(self.tally))
+        file = _File(
+            identity=self.work.identity,
+            done=_runs(self.done),
+            tally=_Tally.of(self.tally),
+        )
         try:
             write_atomically(self.path, file.model_dump_json().encode())
         except OSError as error:
-            raise CheckpointError(f"cannot write the checkpoint {printable(str(self.path))}: {error.strerror}") from None
+            raise CheckpointError(
+                f"cannot write the checkpoint {printable(str(self.path))}:"
+                f" {error.strerror}"
+            ) from None
 
     def _read(self, path: Path) -> None:
         shown = printable(str(path))
         try:
-            file = _File.model_validate_json(json.dumps(parse_json(read_bytes(path, MAX_BYTES))))
+            file = _File.model_validate_json(
+                json.dumps(parse_json(read_bytes(path, MAX_BYTES)))
+            )
         except WeightsError as error:
-            raise CheckpointError(f"the checkpoint {shown} cannot be used: {error}; delete it to start anew") from None
+            raise CheckpointError(
+                f"the checkpoint {shown} cannot be used: {error}; delete it to start"
+                " anew"
+            ) from None
         except ValidationError as error:
             at = ".".join(map(str, error.errors()[0]["loc"]))
             what = printable(f"{at}: {error.errors()[0]['msg']}")[:200]
-            raise CheckpointError(f"{shown} is not a checkpoint of this version: {what}; delete it to start anew") from None
+            raise CheckpointError(
+                f"{shown} is not a checkpoint of this version: {what}; delete it to"
+                " start anew"
+            ) from None
         if file.identity != self.work.identity:
             raise CheckpointError(
-                f"the checkpoint {shown} is of other weights, of another claim or of another version, "
-                "or the claim reads what cannot be recognised again; name another file or delete it"
+                f"the checkpoint {shown} is of other weights, of another claim or of"
+                " another version, or the claim reads what cannot be recognised again;"
+                " name another file or delete it"
             )
-        if not _in_order(file.done, len(self.work.units)) or not _agrees(file.tally, done := _numbers(file.done), self.work):
-            raise CheckpointError(f"the checkpoint {shown} does not agree with itself; delete it to start anew")
+        if not _in_order(file.done, len(self.work.units)) or not _agrees(
+            file.tally, done := _numbers(file.done), self.work
+        ):
+            raise CheckpointError(
+                f"the checkpoint {shown} does not agree with itself; delete it to start"
+                " anew"
+            )
         self.done, self.tally = done, file.tally.tally()
 
 
 def _runs(numbers: set[int]) -> list[tuple[int, int]]:
     """The numbers as runs [first, last + 1]."""
     starts = [i for i in sorted(numbers) if i - 1 not in numbers]
-    return list(zip(starts, [i + 1 for i in sorted(numbers) if i + 1 not in numbers], strict=True))
+    return list(
+        zip(
+            starts,
+            [i + 1 for i in sorted(numbers) if i + 1 not in numbers],
+            strict=True,
+        )
+    )
 
 
 def _numbers(runs: list[tuple[int, int]]) -> set[int]:
@@ -162,24 +218,43 @@ def _numbers(runs: list[tuple[int, int]]) -> set[int]:
 
 
 def _in_order(runs: list[tuple[int, int]], n: int) -> bool:
-    """Whether the runs are as they would be written: not empty, in order, apart, within the n units."""
+    """Whether the runs are as they would be written: not empty, in order, apart, within the n
+    units.
+    """
     edges = [edge for run in runs for edge in run]
     return all(a < b for a, b in pairwise(edges)) and all(edge <= n for edge in edges)
 
 
 def _agrees(tally: _Tally, done: set[int], work: Work) -> bool:
-    """Whether the counts are those of the done units, and every id and answer one of the model's."""
+    """Whether the counts are those of the done units, and every id and answer one of the
+    model's.
+    """
     n_vocab = work.units.n_vocab
     sizes = sum(work.units[index].size(n_vocab) for index in done)
     counts = tally.correct <= tally.checked <= tally.contexts == sizes
     wrong = (tally.worst is not None) == (tally.correct < tally.checked)
     kept = [wrong for wrong in (tally.worst, tally.unsure) if wrong is not None]
-    contexts = ([tally.min_margin_at] if tally.min_margin_at is not None else []) + [wrong.context for wrong in kept]
-    fitting = all(1 <= len(at) <= work.model.n_ctx and max(at) < n_vocab for at in contexts)
-    places = [(tally.min_margin_at, tally.min_margin_position), *((wrong.context, wrong.position) for wrong in kept)]
-    fitting = fitting and all(position is None or (at is not None and position < len(at)) for at, position in places)
+    contexts = ([tally.min_margin_at] if tally.min_margin_at is not None else []) + [
+        wrong.context for wrong in kept
+    ]
+    fitting = all(
+        1 <= len(at) <= work.model.n_ctx and max(at) < n_vocab for at in contexts
+    )
+    places = [
+        (tally.min_margin_at, tally.min_margin_position),
+        *((wrong.context, wrong.position) for wrong in kept),
+    ]
+    fitting = fitting and all(
+        position is None or (at is not None and position < len(at))
+        for at, position in places
+    )
     answers = [answer for wrong in kept for answer in (wrong.expected, wrong.got)]
-    return counts and wrong and fitting and all(_fits(answer, n_vocab) for answer in answers)
+    return (
+        counts
+        and wrong
+        and fitting
+        and all(_fits(answer, n_vocab) for answer in answers)
+    )
 
 
 def _fits(answer: Any, n_vocab: int) -> bool:

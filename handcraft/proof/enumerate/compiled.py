@@ -1,11 +1,14 @@
-"""The compiled enumeration, where numba is there (the extra `fast`): weights and claim laid out flat for kernel.py.
+"""The compiled enumeration, where numba is there (the extra `fast`): weights and claim laid out
+flat for kernel.py.
 
-One layout serves every model, so it is compiled once for each dtype and kept: in the folder that NUMBA_CACHE_DIR names
-or else in the user's own cache, never beside the package, which may be read-only and would be left with files that no
-installer knows. Where there is no such folder it is compiled anew in each process.
+One layout serves every model, so it is compiled once for each dtype and kept: in the folder
+that NUMBA_CACHE_DIR names or else in the user's own cache, never beside the package, which may
+be read-only and would be left with files that no installer knows. Where there is no such folder
+it is compiled anew in each process.
 
-Rules of this file: weights only, and the claim as an automaton over endings; what it counts is what the trie in NumPy
-counts (enumeration.py), which the tests hold; numba is imported only inside `_advance`.
+Rules of this file: weights only, and the claim as an automaton over endings; what it counts is
+what the trie in NumPy counts (enumeration.py), which the tests hold; numba is imported only
+inside `_advance`.
 """
 
 from __future__ import annotations
@@ -26,17 +29,19 @@ import numpy as np
 from handcraft.claims.kinds import Distribution
 from handcraft.core.errors import MissingExtraError
 from handcraft.core.gpt2 import Array, Weights, softmax
+from handcraft.core.weights import sha256
 from handcraft.proof.enumerate import arrays as flat
+from handcraft.proof.enumerate.arrays import Found, Plan, Walk
+from handcraft.proof.enumerate.suffix_automaton import suffix_automaton
 from handcraft.proof.enumerate.trie import LiveHead, live_heads
 from handcraft.proof.expected import Chances, NextToken
-from handcraft.proof.enumerate.arrays import Found, Plan, Walk
 from handcraft.proof.judge import Judge
-from handcraft.proof.enumerate.suffix_automaton import suffix_automaton
 from handcraft.proof.tally import Tally, Wrong, margins_of
-from handcraft.core.weights import sha256
 
 STEPS = 2**14  # contexts between two looks at the clock
-MAX_CELLS = 2**24  # of the claim's automaton, a larger one is left to NumPy; and of what one call may keep
+MAX_CELLS = (
+    2**24
+)  # of the claim's automaton, a larger one is left to NumPy; and of what one call may keep
 
 
 def available() -> bool:
@@ -45,7 +50,9 @@ def available() -> bool:
 
 
 def applies(judge: Judge) -> bool:
-    """Whether the claim is a table, and the model shares prefixes: it is causal, and no number of it can overflow."""
+    """Whether the claim is a table, and the model shares prefixes: it is causal, and no number
+    of it can overflow.
+    """
     expect = judge.expect
     if (
         not judge.model.causal
@@ -63,9 +70,15 @@ class Engine:
     def __init__(self, judge: Judge) -> None:
         self.advance = _advance()
         self.judge, model = judge, judge.model
-        self.plan = Plan(**_Layout(model.weights, model.n_head, relu=model.activation == "relu").fields())
+        self.plan = Plan(
+            **_Layout(
+                model.weights, model.n_head, relu=model.activation == "relu"
+            ).fields()
+        )
         self.claim = self._claim()
-        fitting = max(1, MAX_CELLS // model.n_ctx) if self.claim.within > 0 else STEPS  # kept for a second look
+        fitting = (
+            max(1, MAX_CELLS // model.n_ctx) if self.claim.within > 0 else STEPS
+        )  # kept for a second look
         self.steps = min(STEPS, fitting)
 
     def _claim(self) -> flat.Claim:
@@ -74,18 +87,38 @@ class Engine:
             raise TypeError("this claim is not a table of endings")
         follow, found = suffix_automaton(expect.endings.ids, n_vocab)
         chances = isinstance(expect, Chances)
-        expected = np.zeros(0, dtype=np.int64) if chances else expect.answers.astype(np.int64)  # [n_endings]
+        expected = (
+            np.zeros(0, dtype=np.int64) if chances else expect.answers.astype(np.int64)
+        )  # [n_endings]
         rows = expect.answers if chances else np.zeros((0, 0))  # [n_endings, n_vocab]
-        tolerance = self.judge.claim.tolerance if isinstance(self.judge.claim, Distribution) else 0.0
-        return flat.Claim(follow, found, expected, rows, tolerance, self.judge.second.within)
+        tolerance = (
+            self.judge.claim.tolerance
+            if isinstance(self.judge.claim, Distribution)
+            else 0.0
+        )
+        return flat.Claim(
+            follow, found, expected, rows, tolerance, self.judge.second.within
+        )
 
-    def count(self, tally: Tally, prefix: Sequence[int], longest: int, go_on: Callable[[int], bool]) -> bool:
+    def count(
+        self,
+        tally: Tally,
+        prefix: Sequence[int],
+        longest: int,
+        go_on: Callable[[int], bool],
+    ) -> bool:
         """Add all continuations of the prefix, up to a length; whether there was time for them."""
         walk, found, done = self._walk(prefix, longest), self._found(), False
         while not done and go_on(tally.contexts + int(found.counts[flat.CONTEXTS])):
             done = self.advance(self.plan, self.claim, walk, found, self.steps)
             if n := int(found.counts[flat.NEAR]):
-                self.judge.settle(tally, [row[:long].tolist() for row, long in zip(found.near[:n], found.long, strict=False)])
+                self.judge.settle(
+                    tally,
+                    [
+                        row[:long].tolist()
+                        for row, long in zip(found.near[:n], found.long, strict=False)
+                    ],
+                )
                 found.counts[flat.NEAR] = 0
         tally.merge(self._tally(found))
         return done
@@ -98,29 +131,53 @@ class Engine:
         ids[: len(prefix)] = prefix
         lanes = [int(plan.matrices[plan.heads[:, i], 2].sum()) for i in (1, 2)]
         return Walk(
-            cursor=np.array([len(prefix), longest, 0, 0, 0]), ids=ids, states=np.zeros(n_ctx + 1, dtype=np.int64),
+            cursor=np.array([len(prefix), longest, 0, 0, 0]),
+            ids=ids,
+            states=np.zeros(n_ctx + 1, dtype=np.int64),
             spoiled=np.zeros(n_ctx + 1, dtype=bool),
-            keys=np.zeros((lanes[0], n_ctx), dtype), read=np.zeros((lanes[1], n_ctx), dtype),
-            x=np.zeros(n_embd, dtype), normed=np.zeros(n_embd, dtype), added=np.zeros(n_embd, dtype),
-            lanes=np.zeros(widest, dtype), other=np.zeros(widest, dtype), scores=np.zeros(n_ctx, dtype),
-            live=np.zeros(widest, dtype=np.int64), logits=np.zeros(n_vocab, dtype), chances=np.zeros(n_vocab),
-        )  # fmt: skip
+            keys=np.zeros((lanes[0], n_ctx), dtype),
+            read=np.zeros((lanes[1], n_ctx), dtype),
+            x=np.zeros(n_embd, dtype),
+            normed=np.zeros(n_embd, dtype),
+            added=np.zeros(n_embd, dtype),
+            lanes=np.zeros(widest, dtype),
+            other=np.zeros(widest, dtype),
+            scores=np.zeros(n_ctx, dtype),
+            live=np.zeros(widest, dtype=np.int64),
+            logits=np.zeros(n_vocab, dtype),
+            chances=np.zeros(n_vocab),
+        )
 
     def _found(self) -> Found:
         (n_ctx, _), n_vocab = self.plan.wpe.shape, len(self.plan.wte)
         room = self.steps if self.claim.within > 0 else 0
         return Found(
-            counts=np.zeros(4, dtype=np.int64), extremes=np.array([math.inf, -1.0]), lengths=np.zeros(2, dtype=np.int64),
-            contexts=np.zeros((2, n_ctx), dtype=np.int64), logits=np.zeros(n_vocab, self.plan.values.dtype),
-            near=np.zeros((room, n_ctx), dtype=np.int64), long=np.zeros(room, dtype=np.int64),
-        )  # fmt: skip
+            counts=np.zeros(4, dtype=np.int64),
+            extremes=np.array([math.inf, -1.0]),
+            lengths=np.zeros(2, dtype=np.int64),
+            contexts=np.zeros((2, n_ctx), dtype=np.int64),
+            logits=np.zeros(n_vocab, self.plan.values.dtype),
+            near=np.zeros((room, n_ctx), dtype=np.int64),
+            long=np.zeros(room, dtype=np.int64),
+        )
 
     def _tally(self, found: Found) -> Tally:
         contexts, checked, correct = map(int, found.counts[:3])
-        least, wrong = (row[:n].tolist() if n else None for row, n in zip(found.contexts, found.lengths, strict=True))
+        least, wrong = (
+            row[:n].tolist() if n else None
+            for row, n in zip(found.contexts, found.lengths, strict=True)
+        )
         margin, error = map(float, found.extremes)
         worst = None if wrong is None else self._wrong(wrong, found.logits)
-        return Tally(contexts, checked, correct, margin, least, error if error >= 0 else None, worst)
+        return Tally(
+            contexts,
+            checked,
+            correct,
+            margin,
+            least,
+            error if error >= 0 else None,
+            worst,
+        )
 
     def _wrong(self, context: list[int], logits: Array) -> Wrong:
         """The shortest wrong context, as the tally describes it."""
@@ -128,12 +185,20 @@ class Engine:
         if isinstance(expect, Chances):
             chances = softmax(logits.astype(np.float64))  # [n_vocab]
             return Wrong(
-                context, expect(np.array([context]))[0].tolist(), chances.tolist() if np.isfinite(chances).all() else None, None
+                context,
+                expect(np.array([context]))[0].tolist(),
+                chances.tolist() if np.isfinite(chances).all() else None,
+                None,
             )
         expected = int(expect(np.array([context]))[0])  # type: ignore[misc]
         margin = float(margins_of(logits[None], np.array([expected]))[0])
         fine = math.isfinite(margin)
-        return Wrong(context, expected, int(logits.argmax()) if fine else None, margin if fine else None)
+        return Wrong(
+            context,
+            expected,
+            int(logits.argmax()) if fine else None,
+            margin if fine else None,
+        )
 
 
 # ---------------------------------------------------------------- the weights, flat
@@ -158,24 +223,51 @@ class _Layout:
         """What kernel.Plan takes."""
         wte, wpe = (np.ascontiguousarray(self.weights[key]) for key in ("wte", "wpe"))
         return {
-            "values": np.concatenate(self.values), "spans": np.concatenate(self.spans),
-            "matrices": np.array(self.matrices), "heads": np.array(self.heads, dtype=np.int64).reshape(-1, 6),
-            "layers": np.array(self.layers, dtype=np.int64).reshape(-1, 7), "wte": wte.copy(), "wpe": wpe.copy(),
-            "unembed": self.unembed, "ln_f": self.ln_f, "scale": np.array([self.scale], wte.dtype), "relu": self.relu,
-        }  # fmt: skip
+            "values": np.concatenate(self.values),
+            "spans": np.concatenate(self.spans),
+            "matrices": np.array(self.matrices),
+            "heads": np.array(self.heads, dtype=np.int64).reshape(-1, 6),
+            "layers": np.array(self.layers, dtype=np.int64).reshape(-1, 7),
+            "wte": wte.copy(),
+            "wpe": wpe.copy(),
+            "unembed": self.unembed,
+            "ln_f": self.ln_f,
+            "scale": np.array([self.scale], wte.dtype),
+            "relu": self.relu,
+        }
 
     def _layer(self, block: Weights, n_head: int) -> tuple[int, ...]:
         first = len(self.heads)
         for head in live_heads(block, n_head):
             self.heads.append(self._head(head))
         bias = self._numbers(block["attn"]["c_proj"]["b"]) if "attn" in block else -1
-        fc, proj = (self._matrix(**block["mlp"][key]) for key in ("c_fc", "c_proj")) if "mlp" in block else (-1, -1)
-        return self._norm(block, "ln_1"), first, len(self.heads), bias, self._norm(block, "ln_2"), fc, proj
+        fc, proj = (
+            (self._matrix(**block["mlp"][key]) for key in ("c_fc", "c_proj"))
+            if "mlp" in block
+            else (-1, -1)
+        )
+        return (
+            self._norm(block, "ln_1"),
+            first,
+            len(self.heads),
+            bias,
+            self._norm(block, "ln_2"),
+            fc,
+            proj,
+        )
 
     def _head(self, head: LiveHead) -> tuple[int, int, int, int, int, int]:
-        q, k, v, out = self._matrix(*head.q), self._matrix(*head.k), self._matrix(*head.v), self._matrix(head.out)
+        q, k, v, out = (
+            self._matrix(*head.q),
+            self._matrix(*head.k),
+            self._matrix(*head.v),
+            self._matrix(head.out),
+        )
         keys, read = self.rows
-        self.rows = [self.rows[0] + self.matrices[k][2], self.rows[1] + self.matrices[v][2]]
+        self.rows = [
+            self.rows[0] + self.matrices[k][2],
+            self.rows[1] + self.matrices[v][2],
+        ]
         return q, k, v, out, keys, read
 
     def _numbers(self, *arrays: Array) -> int:
@@ -185,12 +277,18 @@ class _Layout:
         return at
 
     def _norm(self, parent: Weights, key: str) -> int:
-        return self._numbers(parent[key]["g"], parent[key]["b"]) if parent.get(key) is not None else -1
+        return (
+            self._numbers(parent[key]["g"], parent[key]["b"])
+            if parent.get(key) is not None
+            else -1
+        )
 
     def _matrix(self, w: Array, b: Array | None = None) -> int:
         """A matrix with its bias, and where each of its rows is not zero."""
         bias = np.zeros(w.shape[1], w.dtype) if b is None else b
-        self.matrices.append((self._numbers(w, bias), *w.shape, sum(map(len, self.spans))))
+        self.matrices.append(
+            (self._numbers(w, bias), *w.shape, sum(map(len, self.spans)))
+        )
         self.spans.append(_spans(w))
         return len(self.matrices) - 1
 
@@ -212,27 +310,42 @@ def _spans(w: Array) -> Array:  # [n_in, n_out] -> [n_in, 2]
 def _advance() -> Callable[..., bool]:
     """The walk of kernel.py, compiled."""
     if not available():
-        raise MissingExtraError("the compiled enumeration needs the extra `fast`: pip install 'handcraft[fast]'")
+        raise MissingExtraError(
+            "the compiled enumeration needs the extra `fast`: pip install 'handcraft[fast]'"
+        )
     import numba
 
     from handcraft.proof.enumerate import kernel
     from handcraft.proof.enumerate import kernel_judge as verdicts
 
-    with suppress(OSError, RuntimeError), _keeping(numba.config, flat, kernel, verdicts):
-        kept: Callable[..., bool] = numba.njit(nogil=True, cache=True, **verdicts.OPTIONS)(kernel.advance)
+    with (
+        suppress(OSError, RuntimeError),
+        _keeping(numba.config, flat, kernel, verdicts),
+    ):
+        kept: Callable[..., bool] = numba.njit(
+            nogil=True, cache=True, **verdicts.OPTIONS
+        )(kernel.advance)
         return kept
-    passing: Callable[..., bool] = numba.njit(nogil=True, **verdicts.OPTIONS)(kernel.advance)
+    passing: Callable[..., bool] = numba.njit(nogil=True, **verdicts.OPTIONS)(
+        kernel.advance
+    )
     return passing
 
 
 @contextmanager
 def _keeping(config: Any, *modules: ModuleType) -> Iterator[None]:
-    """While this holds, what is declared is kept, by the hash of its source. Raises OSError where nothing can be written."""
+    """While this holds, what is declared is kept, by the hash of its source. Raises OSError
+    where nothing can be written.
+    """
     sources = b"".join(Path(str(module.__file__)).read_bytes() for module in modules)
-    home = config.CACHE_DIR or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    home = (
+        config.CACHE_DIR or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    )
     folder = Path(home) / "handcraft" / sha256(sources)[:16]
     folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryFile(dir=folder):  # otherwise numba would go on to look for a place beside the package
+    with TemporaryFile(
+        dir=folder
+    ):  # otherwise numba would go on to look for a place beside the package
         given, config.CACHE_DIR = config.CACHE_DIR, str(folder)
     try:
         yield

@@ -1,14 +1,16 @@
-"""The compiled enumeration: a depth-first walk over the trie of contexts, one position for each context.
+"""The compiled enumeration: a depth-first walk over the trie of contexts, one position for each
+context.
 
-Depth first, the keys and values of a single path are all there is to keep: n_ctx columns that stay in the fastest
-cache, overwritten when the walk turns to the next branch. What it computes is the forward pass of gpt2.py in the
-weights' own dtype, except that it passes over what adds an exact zero: a number that is zero, the cells of a row before
-its first and after its last that is not, a position whose share is below the least number of the dtype. What is not
-finite is told apart, since zero times infinity is not zero.
+Depth first, the keys and values of a single path are all there is to keep: n_ctx columns that
+stay in the fastest cache, overwritten when the walk turns to the next branch. What it computes
+is the forward pass of gpt2.py in the weights' own dtype, except that it passes over what adds
+an exact zero: a number that is zero, the cells of a row before its first and after its last
+that is not, a position whose share is below the least number of the dtype. What is not finite
+is told apart, since zero times infinity is not zero.
 
-Rules of this file: it and verdicts.py alone import numba, so they are imported only where numba is there; every number
-is of the dtype of `Plan.values`, since a plain 1.0 would turn float32 into float64. `advance` is compiled by compiled.py,
-which knows where to keep it.
+Rules of this file: it and verdicts.py alone import numba, so they are imported only where numba
+is there; every number is of the dtype of `Plan.values`, since a plain 1.0 would turn float32
+into float64. `advance` is compiled by compiled.py, which knows where to keep it.
 """
 
 from __future__ import annotations
@@ -80,7 +82,9 @@ def advance(plan: Plan, claim: Claim, walk: Walk, found: Found, steps: int) -> b
 
 @njit(**OPTIONS)
 def _position(plan: Plan, walk: Walk, depth: int) -> None:
-    """The residual stream after the last token of the path; its keys and values beside those of the others."""
+    """The residual stream after the last token of the path; its keys and values beside those of
+    the others.
+    """
     x, token = walk.x, walk.ids[depth]
     walk.spoiled[depth + 1] = walk.spoiled[depth]
     for i in range(len(x)):
@@ -98,16 +102,47 @@ def _position(plan: Plan, walk: Walk, depth: int) -> None:
 def _attention(plan: Plan, walk: Walk, layer: Array, depth: int) -> None:
     _norm(plan, walk.x, plan.layers[layer, LN_1], walk.normed)
     count = _nonzero(walk.normed, walk.live)
-    if count < 0:  # the keys and values of this position are infinite or no numbers, whoever asks
+    if (
+        count < 0
+    ):  # the keys and values of this position are infinite or no numbers, whoever asks
         walk.spoiled[depth + 1] = True
         return
     copy(plan.values, plan.layers[layer, ATTN_BIAS], walk.added)
     for head in range(plan.layers[layer, HEAD], plan.layers[layer, LAST]):
-        _keep(plan, walk, walk.normed, count, plan.heads[head, K], walk.keys, plan.heads[head, KEYS], depth)
-        _keep(plan, walk, walk.normed, count, plan.heads[head, V], walk.read, plan.heads[head, READ], depth)
+        _keep(
+            plan,
+            walk,
+            walk.normed,
+            count,
+            plan.heads[head, K],
+            walk.keys,
+            plan.heads[head, KEYS],
+            depth,
+        )
+        _keep(
+            plan,
+            walk,
+            walk.normed,
+            count,
+            plan.heads[head, V],
+            walk.read,
+            plan.heads[head, READ],
+            depth,
+        )
         _linear(plan, plan.heads[head, Q], walk.normed, walk.live, count, walk.lanes)
-        _shares(walk, plan.matrices[plan.heads[head, Q], COLUMNS], plan.heads[head, KEYS], depth, plan.scale[0])
-        _read(walk, plan.matrices[plan.heads[head, V], COLUMNS], plan.heads[head, READ], depth)
+        _shares(
+            walk,
+            plan.matrices[plan.heads[head, Q], COLUMNS],
+            plan.heads[head, KEYS],
+            depth,
+            plan.scale[0],
+        )
+        _read(
+            walk,
+            plan.matrices[plan.heads[head, V], COLUMNS],
+            plan.heads[head, READ],
+            depth,
+        )
         _add(plan, plan.heads[head, OUT], walk.lanes, walk.added)
     for i in range(len(walk.x)):
         walk.x[i] += walk.added[i]
@@ -123,7 +158,12 @@ def _mlp(plan: Plan, walk: Walk, layer: Array) -> None:
     fc, proj = plan.layers[layer, C_FC], plan.layers[layer, C_PROJ]
     _linear(plan, fc, walk.normed, walk.live, count, walk.lanes)
     _activate(walk.lanes, plan.matrices[fc, COLUMNS], plan.relu)
-    copy(plan.values, plan.matrices[proj, VALUES] + plan.matrices[proj, ROWS] * plan.matrices[proj, COLUMNS], walk.added)
+    copy(
+        plan.values,
+        plan.matrices[proj, VALUES]
+        + plan.matrices[proj, ROWS] * plan.matrices[proj, COLUMNS],
+        walk.added,
+    )
     _add(plan, proj, walk.lanes, walk.added)
     for i in range(len(walk.x)):
         walk.x[i] += walk.added[i]
@@ -145,7 +185,16 @@ def _logits(plan: Plan, walk: Walk, depth: int) -> None:
 
 
 @njit(**OPTIONS)
-def _keep(plan: Plan, walk: Walk, x: Array, count: int, matrix: int, cache: Array, at: int, depth: int) -> None:
+def _keep(
+    plan: Plan,
+    walk: Walk,
+    x: Array,
+    count: int,
+    matrix: int,
+    cache: Array,
+    at: int,
+    depth: int,
+) -> None:
     """The key or the value of this position, into its column of the cache."""
     _linear(plan, matrix, x, walk.live, count, walk.other)
     for lane in range(plan.matrices[matrix, COLUMNS]):
@@ -172,10 +221,17 @@ def _shares(walk: Walk, n_lanes: int, at: int, depth: int, scale: float) -> None
 
 @njit(**OPTIONS)
 def _softmax(scores: Array, n: int) -> None:
-    """Where a power would be less than the least number of the dtype it is zero, and need not be computed."""
-    least, total, top = -104.0 if scores.itemsize == 4 else -746.0, scores.dtype.type(0), scores[0]
+    """Where a power would be less than the least number of the dtype it is zero, and need not
+    be computed.
+    """
+    least, total, top = (
+        -104.0 if scores.itemsize == 4 else -746.0,
+        scores.dtype.type(0),
+        scores[0],
+    )
     for i in range(n):
-        if scores[i] > top:  # noqa: PLR1730  # max() would make top no number where one score is none
+        # max() would make top no number where one score is none
+        if scores[i] > top:  # noqa: PLR1730
             top = scores[i]
     for i in range(n):
         if scores[i] - top < least:
@@ -216,10 +272,14 @@ def _nonzero(x: Array, live: Array) -> int:
 
 
 @njit(**OPTIONS)
-def _linear(plan: Plan, matrix: int, x: Array, live: Array, count: int, y: Array) -> None:
+def _linear(
+    plan: Plan, matrix: int, x: Array, live: Array, count: int, y: Array
+) -> None:
     """A row times a matrix, and its bias: y = x @ w + b."""
     n_out = plan.matrices[matrix, COLUMNS]
-    at = plan.matrices[matrix, VALUES] + plan.matrices[matrix, ROWS] * n_out  # of the bias
+    at = (
+        plan.matrices[matrix, VALUES] + plan.matrices[matrix, ROWS] * n_out
+    )  # of the bias
     for i in range(n_out):
         y[i] = plan.values[at + i]
     _rows(plan, matrix, x, live, count, y)
@@ -228,10 +288,18 @@ def _linear(plan: Plan, matrix: int, x: Array, live: Array, count: int, y: Array
 @njit(**OPTIONS)
 def _rows(plan: Plan, matrix: int, x: Array, live: Array, count: int, y: Array) -> None:
     """The rows of a matrix, each times its number of x, added to y."""
-    at, n_out, span = plan.matrices[matrix, VALUES], plan.matrices[matrix, COLUMNS], plan.matrices[matrix, SPANS]
+    at, n_out, span = (
+        plan.matrices[matrix, VALUES],
+        plan.matrices[matrix, COLUMNS],
+        plan.matrices[matrix, SPANS],
+    )
     for j in range(count):
         row = live[j]
-        first, last, times = plan.spans[span + row, 0], plan.spans[span + row, 1], x[row]
+        first, last, times = (
+            plan.spans[span + row, 0],
+            plan.spans[span + row, 1],
+            x[row],
+        )
         start = at + row * n_out
         for i in range(first, last):
             y[i] += times * plan.values[start + i]
@@ -240,7 +308,11 @@ def _rows(plan: Plan, matrix: int, x: Array, live: Array, count: int, y: Array) 
 @njit(**OPTIONS)
 def _add(plan: Plan, matrix: int, x: Array, y: Array) -> None:
     """The same for an x that may hold what is not finite, which spoils the whole of y."""
-    at, n_out, span = plan.matrices[matrix, VALUES], plan.matrices[matrix, COLUMNS], plan.matrices[matrix, SPANS]
+    at, n_out, span = (
+        plan.matrices[matrix, VALUES],
+        plan.matrices[matrix, COLUMNS],
+        plan.matrices[matrix, SPANS],
+    )
     for row in range(plan.matrices[matrix, ROWS]):
         times = x[row]
         if times != 0:
@@ -264,7 +336,10 @@ def _norm(plan: Plan, x: Array, at: int, y: Array) -> None:
         squares += (value - mean) * (value - mean)
     deviation = math.sqrt(squares / n + x.dtype.type(1e-5))
     for i in range(len(x)):
-        y[i] = plan.values[at + i] * ((x[i] - mean) / deviation) + plan.values[at + len(x) + i]
+        y[i] = (
+            plan.values[at + i] * ((x[i] - mean) / deviation)
+            + plan.values[at + len(x) + i]
+        )
 
 
 @njit(**OPTIONS)
@@ -276,4 +351,8 @@ def _activate(x: Array, n: int, relu: bool) -> None:
         if relu:
             x[i] = 0 if x[i] < 0 else x[i]  # noqa: FURB136  # what is no number stays none
         else:
-            x[i] = half * x[i] * (one + math.tanh(steep * (x[i] + cubic * x[i] * x[i] * x[i])))
+            x[i] = (
+                half
+                * x[i]
+                * (one + math.tanh(steep * (x[i] + cubic * x[i] * x[i] * x[i])))
+            )

@@ -1,6 +1,7 @@
 """Right or wrong, inside the compiled enumeration: what tally.py counts, one context at a time.
 
-Rules of this file: as those of kernel.py; the two differ from Tally.add_tokens and Tally.add_chances in nothing but speed.
+Rules of this file: as those of kernel.py; the two differ from Tally.add_tokens and
+Tally.add_chances in nothing but speed.
 """
 
 from __future__ import annotations
@@ -10,16 +11,30 @@ import math
 from numba import njit
 
 from handcraft.core.gpt2 import Array
-from handcraft.proof.enumerate.arrays import CHECKED, CONTEXTS, CORRECT, ERROR, LEAST, NEAR, WRONG, Claim, Found, Walk
+from handcraft.proof.enumerate.arrays import (
+    CHECKED,
+    CONTEXTS,
+    CORRECT,
+    ERROR,
+    LEAST,
+    NEAR,
+    WRONG,
+    Claim,
+    Found,
+    Walk,
+)
 
-# The walk allocates nothing. Without numba's runtime nobody counts references to arrays, which else takes three quarters
-# of the time, and one function with all the others in it spares the handing over of many arrays: together eight times.
+# The walk allocates nothing. Without numba's runtime nobody counts references to arrays, which
+# else takes three quarters of the time, and one function with all the others in it spares the
+# handing over of many arrays: together eight times.
 OPTIONS = {"_nrt": False, "forceinline": True}
 
 
 @njit(**OPTIONS)
 def judge(claim: Claim, walk: Walk, found: Found, length: int) -> None:
-    """Count one context: as Tally.add_tokens and Tally.add_chances do; or keep it, where rounding could turn it."""
+    """Count one context: as Tally.add_tokens and Tally.add_chances do; or keep it, where
+    rounding could turn it.
+    """
     ending = claim.found[walk.states[length]]
     if ending < 0:
         found.counts[CONTEXTS] += 1
@@ -45,7 +60,9 @@ def judge(claim: Claim, walk: Walk, found: Found, length: int) -> None:
 
 @njit(**OPTIONS)
 def _margin(claim: Claim, walk: Walk, ending: int) -> float:
-    """By how much the expected token has the greatest logit; minus infinity where a logit is not finite."""
+    """By how much the expected token has the greatest logit; minus infinity where a logit is
+    not finite.
+    """
     expected, logits = claim.expected[ending], walk.logits
     other, finite = logits.dtype.type(-math.inf), True
     for i in range(len(logits)):
@@ -75,7 +92,9 @@ def _error(claim: Claim, walk: Walk, ending: int) -> float:
 def _lower(walk: Walk, found: Found, margin: float, length: int) -> None:
     """As Tally.lower."""
     least = found.extremes[LEAST]
-    if margin < math.inf and (margin < least or (margin == least and length < found.lengths[LEAST])):
+    if margin < math.inf and (
+        margin < least or (margin == least and length < found.lengths[LEAST])
+    ):
         found.extremes[LEAST] = margin
         _remember(walk, found, LEAST, length)
 

@@ -1,8 +1,8 @@
 """Every context, or every prompt of the claim.
 
-Contexts are counted in units (units.py), in this process or in several (spread.py); what is done is kept in a book,
-which a checkpoint writes to the disk. A unit is entered once, whole or not at all, so the counts are exact whatever
-dies on the way.
+Contexts are counted in units (units.py), in this process or in several (spread.py); what is
+done is kept in a book, which a checkpoint writes to the disk. A unit is entered once, whole or
+not at all, so the counts are exact whatever dies on the way.
 
 Rules of this file: the method itself; how a unit is counted and where is not its matter.
 """
@@ -19,11 +19,11 @@ import numpy as np
 from handcraft.claims.kinds import Answers
 from handcraft.proof.enumerate.checkpoint import Book
 from handcraft.proof.enumerate.identity import identity
-from handcraft.proof.sample import check_prompts
+from handcraft.proof.enumerate.units import Units, Work, is_fast
 from handcraft.proof.enumerate.workers import count_units, is_spread
+from handcraft.proof.sample import check_prompts
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Outcome, Task
-from handcraft.proof.enumerate.units import Units, Work, is_fast
 
 
 def exhaustive(task: Task) -> Outcome | None:
@@ -32,34 +32,54 @@ def exhaustive(task: Task) -> Outcome | None:
         return None
     if isinstance(task.claim, Answers):
         prompts = task.claim.language(task.model.n_ctx, task.model.vocabulary)
-        tally = check_prompts(task.judge, prompts, task.deadline, task.progress, task.size)
+        tally = check_prompts(
+            task.judge, prompts, task.deadline, task.progress, task.size
+        )
     else:
         tally = _enumerate(task)
     if tally.contexts < task.size:
-        return Outcome(tally, decided=False, reason=f"the time was over after {tally.contexts} of {task.size} contexts")
+        return Outcome(
+            tally,
+            decided=False,
+            reason=f"the time was over after {tally.contexts} of {task.size} contexts",
+        )
     return Outcome(tally, decided=True)
 
 
 def _enumerate(task: Task) -> Tally:
-    """Every context with prefixes shared; all by the plain pass where that finds right what the fast one called wrong."""
+    """Every context with prefixes shared; all by the plain pass where that finds right what the
+    fast one called wrong.
+    """
     units, fast = Units.of(task.model), is_fast(task.judge, task.size)
-    work = Work(task.model, task.claim, units, fast, identity(task.model, task.claim, units))
+    work = Work(
+        task.model, task.claim, units, fast, identity(task.model, task.claim, units)
+    )
     found = _counted(task, work, task.spread.checkpoint)
-    return found if _confirmed(task, found) else _counted(task, replace(work, fast=False, shared=False), None)
+    return (
+        found
+        if _confirmed(task, found)
+        else _counted(task, replace(work, fast=False, shared=False), None)
+    )
 
 
 def _confirmed(task: Task, tally: Tally) -> bool:
     """Whether the plain pass finds the wrong context wrong, too."""
     if tally.worst is None:
         return True
-    task.judge.contexts(again := Tally(), np.array(tally.worst.context), [len(tally.worst.context)])
+    task.judge.contexts(
+        again := Tally(), np.array(tally.worst.context), [len(tally.worst.context)]
+    )
     return again.worst is not None
 
 
 def _counted(task: Task, work: Work, checkpoint: Path | None) -> Tally:
     with Book(work, checkpoint) as book:
         task.progress(book.tally.contexts, task.size)
-        part = _spread(task, work, book) if is_spread(task.spread) else _alone(task, work, book)
+        part = (
+            _spread(task, work, book)
+            if is_spread(task.spread)
+            else _alone(task, work, book)
+        )
         found = Tally()
         for tally in (book.tally, part):
             found.merge(tally)
@@ -86,7 +106,11 @@ def _alone(task: Task, work: Work, book: Book) -> Tally:
 
 def _spread(task: Task, work: Work, book: Book) -> Tally:
     """Count in several processes, unit by unit."""
-    with closing(count_units(work, book.missing(), task.spread, lambda: time.monotonic() <= task.deadline)) as counted:
+    with closing(
+        count_units(
+            work, book.missing(), task.spread, lambda: time.monotonic() <= task.deadline
+        )
+    ) as counted:
         for index, tally in counted:
             book.enter(index, tally)
             task.progress(book.tally.contexts, task.size)

@@ -1,12 +1,14 @@
 """The endings of a claim as an automaton that reads a context token by token.
 
-Its states are the prefixes of the endings. After each token the state is the longest of them that the context ends
-with (Aho and Corasick, 1975), so one step finds the ending that decides, however long endings are:
+Its states are the prefixes of the endings. After each token the state is the longest of them
+that the context ends with (Aho and Corasick, 1975), so one step finds the ending that decides,
+however long endings are:
 
     follow  [n_states, n_vocab]  the state after one more token
     found   [n_states]           which ending decides there, SILENT where none fits
 
-Rules of this file: state 0 is the empty context; endings count in the order in which they are given.
+Rules of this file: state 0 is the empty context; endings count in the order in which they are
+given.
 """
 
 from __future__ import annotations
@@ -20,11 +22,15 @@ from handcraft.core.gpt2 import Array
 from handcraft.proof.expected import SILENT
 
 
-def suffix_automaton(endings: Sequence[Sequence[int]], n_vocab: int) -> tuple[Array, Array]:
+def suffix_automaton(
+    endings: Sequence[Sequence[int]], n_vocab: int
+) -> tuple[Array, Array]:
     """`follow` and `found` for endings that are given as ids."""
     children, found = _tree(endings)
     follow = np.zeros((len(children), n_vocab), dtype=np.int64)  # [n_states, n_vocab]
-    waiting = deque([(0, 0)])  # each state with the state of its longest proper suffix, the shorter states first
+    waiting = deque(
+        [(0, 0)]
+    )  # each state with the state of its longest proper suffix, the shorter states first
     while waiting:
         state, suffix = waiting.popleft()
         if state:

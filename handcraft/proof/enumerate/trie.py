@@ -1,16 +1,18 @@
 """Every context of every length, prefixes shared.
 
-A causal model computes the keys and values of a prefix once for all its continuations, so in a trie of contexts
-each one costs a single position. The trie is walked in chunks: a chunk is a complete subtree's level, n nodes in
-lexicographic order, n a power of n_vocab. An ancestor level of n_s nodes belongs to them in equal runs, so reading it
-is a reshape and a broadcast, never a copy.
+A causal model computes the keys and values of a prefix once for all its continuations, so in a
+trie of contexts each one costs a single position. The trie is walked in chunks: a chunk is a
+complete subtree's level, n nodes in lexicographic order, n a power of n_vocab. An ancestor
+level of n_s nodes belongs to them in equal runs, so reading it is a reshape and a broadcast,
+never a copy.
 
     q, k, v of a level  [lanes, n]     lane first, so that one lane of many contexts is contiguous
     scores              [n_levels, n]
 
-Lanes whose query or key column is zero throughout, value lanes that are, and heads that write nothing are skipped: they
-add exact zeros. That is so only of finite numbers, so where any number of the pass could overflow (handcraft.core.bounds),
-nothing is shared and nothing skipped: each context goes through the plain forward pass.
+Lanes whose query or key column is zero throughout, value lanes that are, and heads that write
+nothing are skipped: they add exact zeros. That is so only of finite numbers, so where any
+number of the pass could overflow (handcraft.core.bounds), nothing is shared and nothing
+skipped: each context goes through the plain forward pass.
 
 Rules of this file: weights only, never the language; tested against the plain forward pass.
 """
@@ -25,17 +27,33 @@ from typing import Any
 import numpy as np
 
 from handcraft.core.bounds import overflow
-from handcraft.core.gpt2 import ACTIVATIONS, Activation, Array, Weights, gpt2, layer_norm, recorder
+from handcraft.core.gpt2 import (
+    ACTIVATIONS,
+    Activation,
+    Array,
+    Weights,
+    gpt2,
+    layer_norm,
+    recorder,
+)
 
-CHUNK = 2**14  # contexts at once: small enough to stay in the cache, large enough to hide Python
-ALONE = 2**18  # multiplications of a product for which OpenBLAS uses the calling thread alone
+CHUNK = (
+    2**14
+)  # contexts at once: small enough to stay in the cache, large enough to hide Python
+ALONE = (
+    2**18
+)  # multiplications of a product for which OpenBLAS uses the calling thread alone
 
-Level = list[list[tuple[Array, Array]]]  # [layer][head] -> keys, values [lanes, n] of one position
+Level = list[
+    list[tuple[Array, Array]]
+]  # [layer][head] -> keys, values [lanes, n] of one position
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """The contexts of one length whose index (their ids as digits in base n_vocab) is first ... first + n - 1."""
+    """The contexts of one length whose index (their ids as digits in base n_vocab) is first ...
+    first + n - 1.
+    """
 
     length: int
     first: int
@@ -46,18 +64,25 @@ class Chunk:
         """The last tokens of each context (all by default): [n, last]."""
         count = self.length if last is None else min(last, self.length)
         index = self.first + np.arange(len(self.logits))
-        columns = [index // n_vocab**power % n_vocab for power in range(count - 1, -1, -1)]
+        columns = [
+            index // n_vocab**power % n_vocab for power in range(count - 1, -1, -1)
+        ]
         return np.stack(columns, axis=1)
 
     def context(self, row: int, n_vocab: int) -> list[int]:
         """The ids of one context."""
         index = self.first + row
-        return [index // n_vocab**power % n_vocab for power in range(self.length - 1, -1, -1)]
+        return [
+            index // n_vocab**power % n_vocab
+            for power in range(self.length - 1, -1, -1)
+        ]
 
 
 @dataclass(frozen=True)
 class LiveHead:
-    """The columns of one head that are not zero throughout: query, key [n_in, lanes], value, and its rows of c_proj."""
+    """The columns of one head that are not zero throughout: query, key [n_in, lanes], value,
+    and its rows of c_proj.
+    """
 
     q: tuple[Array, Array]
     k: tuple[Array, Array]
@@ -78,15 +103,25 @@ def enumerate_contexts(
 ) -> Iterator[Chunk]:
     """The logits after every context of length 1 to max_length, each exactly once, in chunks.
 
-    With a prefix only the contexts that continue it; without `shared` by the plain pass, whatever the model.
+    With a prefix only the contexts that continue it; without `shared` by the plain pass,
+    whatever the model.
     """
     if shared and causal and overflow(weights, n_head, activation) is None:
         yield from _Trie(weights, n_head, activation).below(prefix, max_length)
     else:
-        yield from _plain(weights, prefix, max_length, n_head=n_head, activation=activation, causal=causal)
+        yield from _plain(
+            weights,
+            prefix,
+            max_length,
+            n_head=n_head,
+            activation=activation,
+            causal=causal,
+        )
 
 
-def _plain(weights: Weights, prefix: Sequence[int], max_length: int, **config: Any) -> Iterator[Chunk]:
+def _plain(
+    weights: Weights, prefix: Sequence[int], max_length: int, **config: Any
+) -> Iterator[Chunk]:
     """Each context by itself, some at a time: a prefix shares nothing with its continuations."""
     n_vocab = weights["wte"].shape[0]
     index = sum(token * n_vocab**power for power, token in enumerate(reversed(prefix)))
@@ -95,7 +130,9 @@ def _plain(weights: Weights, prefix: Sequence[int], max_length: int, **config: A
         most = max(1, CHUNK // length)
         for first in range(index * below, (index + 1) * below, most):
             n = min(most, (index + 1) * below - first)
-            ids = Chunk(length, first, np.empty((n, 0)), np.empty((n, 0))).ids(n_vocab)  # [n, length]
+            ids = Chunk(length, first, np.empty((n, 0)), np.empty((n, 0))).ids(
+                n_vocab
+            )  # [n, length]
             seen: dict[str, Array] = {}
             logits = gpt2(ids, **weights, **config, note=recorder(seen))
             yield Chunk(length, first, seen["resid_final"][:, -1], logits[:, -1])
@@ -116,23 +153,45 @@ class _Trie:
             first = first * self.n_vocab + token
         yield from self.walk(first, 1, levels, max_length)
 
-    def walk(self, first: int, n: int, levels: list[Level], max_length: int) -> Iterator[Chunk]:
-        """All continuations of `n` contexts of length len(levels); `first` is the index of the first of them."""
+    def walk(
+        self, first: int, n: int, levels: list[Level], max_length: int
+    ) -> Iterator[Chunk]:
+        """All continuations of `n` contexts of length len(levels); `first` is the index of the
+        first of them.
+        """
         if n > 1 and n * self.n_vocab > CHUNK:
             part = n // self.n_vocab
             for i in range(self.n_vocab):
-                yield from self.walk(first + i * part, part, [_slice(level, i, self.n_vocab) for level in levels], max_length)
+                yield from self.walk(
+                    first + i * part,
+                    part,
+                    [_slice(level, i, self.n_vocab) for level in levels],
+                    max_length,
+                )
             return
         level, stream = self._position(n, levels)
-        yield Chunk(len(levels) + 1, first * self.n_vocab, stream, _times(stream, self.weights["wte"].T))
+        yield Chunk(
+            len(levels) + 1,
+            first * self.n_vocab,
+            stream,
+            _times(stream, self.weights["wte"].T),
+        )
         if len(levels) + 1 < max_length:
-            yield from self.walk(first * self.n_vocab, n * self.n_vocab, [*levels, level], max_length)
+            yield from self.walk(
+                first * self.n_vocab, n * self.n_vocab, [*levels, level], max_length
+            )
 
-    @np.errstate(all="ignore")  # as in gpt2: what is not finite is judged by what comes out
+    @np.errstate(
+        all="ignore"
+    )  # as in gpt2: what is not finite is judged by what comes out
     def _position(self, n: int, levels: list[Level]) -> tuple[Level, Array]:
-        """One more position after each of n contexts: its keys and values, and the stream [n * n_vocab, n_embd]."""
+        """One more position after each of n contexts: its keys and values, and the stream [n *
+        n_vocab, n_embd].
+        """
         weights, level = self.weights, []
-        x = np.tile(weights["wte"] + weights["wpe"][len(levels)], (n, 1))  # [n * n_vocab, n_embd]
+        x = np.tile(
+            weights["wte"] + weights["wpe"][len(levels)], (n, 1)
+        )  # [n * n_vocab, n_embd]
         for i, block in enumerate(weights["blocks"]):
             own: list[tuple[Array, Array]] = []
             if "attn" in block:
@@ -141,17 +200,25 @@ class _Trie:
             level.append(own)
             if "mlp" in block:
                 normed = layer_norm(x, **block["ln_2"]) if "ln_2" in block else x
-                inner = ACTIVATIONS[self.activation](_linear(normed, **block["mlp"]["c_fc"]))  # [n, n_inner]
+                inner = ACTIVATIONS[self.activation](
+                    _linear(normed, **block["mlp"]["c_fc"])
+                )  # [n, n_inner]
                 x = x + _linear(inner, **block["mlp"]["c_proj"])
         x = layer_norm(x, **weights["ln_f"]) if weights.get("ln_f") is not None else x
         return level, x
 
-    def _attention(self, x: Array, layer: int, levels: list[Level], own: list[tuple[Array, Array]]) -> Array:
-        total = np.broadcast_to(self.weights["blocks"][layer]["attn"]["c_proj"]["b"], x.shape)  # [n, n_embd]
+    def _attention(
+        self, x: Array, layer: int, levels: list[Level], own: list[tuple[Array, Array]]
+    ) -> Array:
+        total = np.broadcast_to(
+            self.weights["blocks"][layer]["attn"]["c_proj"]["b"], x.shape
+        )  # [n, n_embd]
         for h, head in enumerate(self.heads[layer]):
             own.append((_columns(x, head.k), _columns(x, head.v)))
             keys_values = [*(level[layer][h] for level in levels), own[h]]
-            total = total + _times(_mean_value(_columns(x, head.q), keys_values, head.scale).T, head.out)  # [n, n_embd]
+            total = total + _times(
+                _mean_value(_columns(x, head.q), keys_values, head.scale).T, head.out
+            )  # [n, n_embd]
         return total
 
 
@@ -159,23 +226,35 @@ def _columns(x: Array, part: tuple[Array, Array]) -> Array:  # [n, n_embd] -> [l
     return np.ascontiguousarray(_linear(x, *part).T)
 
 
-def _linear(x: Array, w: Array, b: Array) -> Array:  # [n, n_in], [n_in, n_out], [n_out] -> [n, n_out]
+def _linear(
+    x: Array, w: Array, b: Array
+) -> Array:  # [n, n_in], [n_in, n_out], [n_out] -> [n, n_out]
     return _times(x, w) + b
 
 
 def _times(x: Array, w: Array) -> Array:  # [n, n_in], [n_in, n_out] -> [n, n_out]
-    """The product x @ w in parts that are too small for OpenBLAS to wake its threads, which cost four times the work itself."""
+    """The product x @ w in parts that are too small for OpenBLAS to wake its threads, which
+    cost four times the work itself.
+    """
     rows = max(1, ALONE // max(1, w.size))
     parts, y = len(x) // rows, np.empty((len(x), w.shape[1]), dtype=x.dtype)
     even = parts * rows  # the rest is a smaller part
-    np.matmul(x[:even].reshape(parts, rows, len(w)), w, out=y[:even].reshape(parts, rows, w.shape[1]))
+    np.matmul(
+        x[:even].reshape(parts, rows, len(w)),
+        w,
+        out=y[:even].reshape(parts, rows, w.shape[1]),
+    )
     np.matmul(x[even:], w, out=y[even:])
     return y
 
 
-def _mean_value(q: Array, keys_values: list[tuple[Array, Array]], scale: float) -> Array:  # [lanes, n] -> [v lanes, n]
+def _mean_value(
+    q: Array, keys_values: list[tuple[Array, Array]], scale: float
+) -> Array:  # [lanes, n] -> [v lanes, n]
     n = q.shape[1]
-    scores = np.stack([_product(q, k, n) for k, _ in keys_values]) / scale  # [n_levels, n]
+    scores = (
+        np.stack([_product(q, k, n) for k, _ in keys_values]) / scale
+    )  # [n_levels, n]
     scores -= scores.max(axis=0)
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=0)
@@ -195,11 +274,15 @@ def _product(q: Array, k: Array, n: int) -> Array:  # [lanes, n], [lanes, n_s] -
 
 
 def _slice(level: Level, part: int, parts: int) -> Level:
-    """The ancestors of one of so many equal parts of the contexts; a single ancestor is shared by all."""
+    """The ancestors of one of so many equal parts of the contexts; a single ancestor is shared
+    by all.
+    """
 
     def cut(array: Array) -> Array:  # [lanes, n_s] -> [lanes, n_s / parts], or the same
         size = array.shape[1] // parts
-        return array if array.shape[1] == 1 else array[:, part * size : (part + 1) * size]
+        return (
+            array if array.shape[1] == 1 else array[:, part * size : (part + 1) * size]
+        )
 
     return [[(cut(k), cut(v)) for k, v in heads] for heads in level]
 
@@ -213,10 +296,23 @@ def live_heads(block: dict[str, Any], n_head: int) -> list[LiveHead]:
     heads = []
     for h in range(n_head):
         own = slice(h * d_head, (h + 1) * d_head)
-        q, k, v = ((w[:, own], b[own]) for w, b in zip(np.split(c_attn["w"], 3, axis=1), np.split(c_attn["b"], 3), strict=True))
+        q, k, v = (
+            (w[:, own], b[own])
+            for w, b in zip(
+                np.split(c_attn["w"], 3, axis=1), np.split(c_attn["b"], 3), strict=True
+            )
+        )
         match, value = _live(*q) & _live(*k), _live(*v) & rows[own].any(axis=1)
         if value.any():
-            heads.append(LiveHead(_pick(q, match), _pick(k, match), _pick(v, value), rows[own][value], math.sqrt(d_head)))
+            heads.append(
+                LiveHead(
+                    _pick(q, match),
+                    _pick(k, match),
+                    _pick(v, value),
+                    rows[own][value],
+                    math.sqrt(d_head),
+                )
+            )
     return heads
 
 

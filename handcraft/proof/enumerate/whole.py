@@ -1,8 +1,8 @@
 """Whole texts: every continuation of a prefix by the plain forward pass, each text by itself.
 
-For what shares no prefixes: a model that is not causal answers otherwise when more follows, and a claim on whole texts
-speaks of every position of each. Rules of this file: texts in the order of their ids, so many at once as the memory of a
-forward pass allows; the judge asks and counts.
+For what shares no prefixes: a model that is not causal answers otherwise when more follows, and
+a claim on whole texts speaks of every position of each. Rules of this file: texts in the order
+of their ids, so many at once as the memory of a forward pass allows; the judge asks and counts.
 """
 
 from __future__ import annotations
@@ -20,8 +20,12 @@ NUMBERS = 2**22  # of one layer's attention and stream at once
 
 
 def count_texts(
-    judge: Judge, tally: Tally, prefix: Sequence[int], longest: int, go_on: Callable[[int], bool]
-) -> bool:  # fmt: skip
+    judge: Judge,
+    tally: Tally,
+    prefix: Sequence[int],
+    longest: int,
+    go_on: Callable[[int], bool],
+) -> bool:
     """Add all texts that continue the prefix, up to a length; whether there was time for them."""
     n_vocab = len(judge.model.vocabulary)
     start = sum(token * n_vocab**power for power, token in enumerate(reversed(prefix)))
@@ -31,18 +35,31 @@ def count_texts(
         for first in range(start * n, (start + 1) * n, step):
             if not go_on(tally.contexts):
                 return False
-            judge.texts(tally, numbered(first, min(first + step, (start + 1) * n), length, n_vocab))
+            judge.texts(
+                tally,
+                numbered(first, min(first + step, (start + 1) * n), length, n_vocab),
+            )
     return True
 
 
 def at_once(model: Model, length: int) -> int:
     """How many texts of a length go through the model together."""
-    return max(1, NUMBERS // (length * (length * model.n_head + 4 * model.n_embd + len(model.vocabulary))))
+    return max(
+        1,
+        NUMBERS
+        // (
+            length * (length * model.n_head + 4 * model.n_embd + len(model.vocabulary))
+        ),
+    )
 
 
-def numbered(first: int, last: int, length: int, n_vocab: int) -> Array:  # -> [last - first, length]
+def numbered(
+    first: int, last: int, length: int, n_vocab: int
+) -> Array:  # -> [last - first, length]
     """The texts whose ids, as digits in base n_vocab, are the numbers first to last - 1."""
     numbers = range(first, last)
     kind = np.int64 if last <= np.iinfo(np.int64).max else object
-    digits = np.array(numbers, dtype=kind)[:, None] // np.array([n_vocab**k for k in range(length - 1, -1, -1)], dtype=kind)
+    digits = np.array(numbers, dtype=kind)[:, None] // np.array(
+        [n_vocab**k for k in range(length - 1, -1, -1)], dtype=kind
+    )
     return (digits % n_vocab).astype(np.int64)

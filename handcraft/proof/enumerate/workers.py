@@ -1,22 +1,25 @@
 """Units of work counted by several processes: on this machine, or on a cluster of dask or ray.
 
     loky   processes of this machine; the extra `fast`
-    dask   --address tcp://HOST:8786 of a scheduler, or none for two processes and more on this machine; the extra `cluster`
+    dask   --address tcp://HOST:8786 of a scheduler, or none for two processes and more on this
+           machine; the extra `cluster`
     ray    --address HOST:6379 or auto, or none; the extra `cluster`
 
-A process that dies takes its unit with it and, with loky, its whole pool; the units that have not come back are then
-handed out again. A unit is known by its number, so one that comes back twice is counted once. Only where processes die
-again and again while no unit comes back is that an error: it is likely the memory.
+A process that dies takes its unit with it and, with loky, its whole pool; the units that have
+not come back are then handed out again. A unit is known by its number, so one that comes back
+twice is counted once. Only where processes die again and again while no unit comes back is that
+an error: it is likely the memory.
 
-Loky and ray are reached through joblib, dask through its own client: joblib's backend for dask waits for ever for a task
-that dask gives up (a unit on which workers keep dying, a worker without this package), and with a cluster of a single
-worker it computes in the calling process.
+Loky and ray are reached through joblib, dask through its own client: joblib's backend for dask
+waits for ever for a task that dask gives up (a unit on which workers keep dying, a worker
+without this package), and with a cluster of a single worker it computes in the calling process.
 
-The workers of a cluster need this package installed. A worker that dask's nanny started has MALLOC_TRIM_THRESHOLD_ set,
-which makes the enumeration in NumPy three times as slow; the compiled one does not notice. Our own local cluster is
-started without it.
+The workers of a cluster need this package installed. A worker that dask's nanny started has
+MALLOC_TRIM_THRESHOLD_ set, which makes the enumeration in NumPy three times as slow; the
+compiled one does not notice. Our own local cluster is started without it.
 
-Rules of this file: which units there are and what they hold is not its matter; results come in any order.
+Rules of this file: which units there are and what they hold is not its matter; results come in
+any order.
 """
 
 from __future__ import annotations
@@ -36,17 +39,20 @@ from typing import Any
 
 from handcraft.core.errors import ClusterError, MissingExtraError, printable
 from handcraft.files.program_file import PROGRAM_MODULE
+from handcraft.proof.enumerate.units import Work
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Spread
-from handcraft.proof.enumerate.units import Work
 
 PATIENCE = 3  # how often in a row processes may die before any unit comes back
-TOGETHER = 4  # units for each process of a cluster on their way at once; ray gives back whole lists of them
+# units for each process of a cluster on their way at once; ray gives back whole lists of them
+TOGETHER = 4
 CONNECT = 20  # seconds to reach a cluster
 
 Call = tuple[bytes, int]  # the work and the number of a unit
 Pool = Callable[[Iterable[Call]], Iterator[tuple[int, Tally]]]
-Failures = tuple[type[BaseException], ...]  # what a pool raises where a process has died
+Failures = tuple[
+    type[BaseException], ...
+]  # what a pool raises where a process has died
 
 
 def is_spread(spread: Spread) -> bool:
@@ -54,8 +60,12 @@ def is_spread(spread: Spread) -> bool:
     return spread.backend != "loky" or spread.jobs not in (None, 1)
 
 
-def count_units(work: Work, units: Sequence[int], spread: Spread, go_on: Callable[[], bool]) -> Generator[tuple[int, Tally]]:
-    """The tally of each unit with its number, each once, as they come; no more are begun when `go_on` says so."""
+def count_units(
+    work: Work, units: Sequence[int], spread: Spread, go_on: Callable[[], bool]
+) -> Generator[tuple[int, Tally]]:
+    """The tally of each unit with its number, each once, as they come; no more are begun when
+    `go_on` says so.
+    """
     missing, patience = set(units), PATIENCE
     with ExitStack() as stack:
         pool, lost = stack.enter_context(BACKENDS[spread.backend](spread))
@@ -71,26 +81,34 @@ def count_units(work: Work, units: Sequence[int], spread: Spread, go_on: Callabl
             except ModuleNotFoundError as error:
                 missing_there = printable(str(error.name))
                 raise ClusterError(
-                    f"a worker cannot import {missing_there}: install this package there, in the same version"
+                    f"a worker cannot import {missing_there}: install this package"
+                    " there, in the same version"
                 ) from None
             except lost as error:
                 patience -= 1
                 if not patience:
                     name = type(error).__name__
-                    raise ClusterError(f"{PATIENCE} times a process died before it had counted anything ({name})") from None
+                    raise ClusterError(
+                        f"{PATIENCE} times a process died before it had counted"
+                        f" anything ({name})"
+                    ) from None
 
 
 def _one_by_one(jobs: int, calls: Iterable[Call]) -> Iterator[tuple[int, Tally]]:
     """Each as it is done."""
     from joblib import Parallel, delayed
 
-    pool = Parallel(n_jobs=jobs, backend="loky", batch_size=1, return_as="generator_unordered")
+    pool = Parallel(
+        n_jobs=jobs, backend="loky", batch_size=1, return_as="generator_unordered"
+    )
     found = pool(delayed(_count)(*call) for call in calls)
     try:
         for one in found:  # noqa: UP028  # `yield from` would close it too soon
             yield one
     finally:
-        with warnings.catch_warnings(action="ignore", category=UserWarning):  # that units which were begun are given up
+        with warnings.catch_warnings(
+            action="ignore", category=UserWarning
+        ):  # that units which were begun are given up
             found.close()
 
 
@@ -100,7 +118,9 @@ def _in_lists(jobs: int, calls: Iterable[Call]) -> Iterator[tuple[int, Tally]]:
 
     waiting, most = iter(calls), TOGETHER * effective_n_jobs(jobs)
     while part := list(islice(waiting, most)):
-        yield from Parallel(n_jobs=jobs, batch_size=1)(delayed(_count)(*call) for call in part)
+        yield from Parallel(n_jobs=jobs, batch_size=1)(
+            delayed(_count)(*call) for call in part
+        )
 
 
 def _count(payload: bytes, index: int) -> tuple[int, Tally]:
@@ -114,7 +134,9 @@ def _unpacked(payload: bytes) -> Work:
 
 
 def _packed(work: Work) -> bytes:
-    """The work as bytes, once for all units; the author's program travels along, since no worker could import it."""
+    """The work as bytes, once for all units; the author's program travels along, since no
+    worker could import it.
+    """
     cloudpickle = _extra("cloudpickle", "fast", "several processes need")
     own = list(_program_modules())
     for module in own:
@@ -129,9 +151,17 @@ def _packed(work: Work) -> bytes:
 
 def _program_modules() -> Iterator[ModuleType]:
     """Program files that were loaded, and the modules beside them."""
-    programs = [module for name, module in sys.modules.items() if name.startswith(PROGRAM_MODULE)]
+    programs = [
+        module
+        for name, module in sys.modules.items()
+        if name.startswith(PROGRAM_MODULE)
+    ]
     folders = {_folder(module) for module in programs}
-    yield from (module for name, module in list(sys.modules.items()) if "." not in name and _folder(module) in folders)
+    yield from (
+        module
+        for name, module in list(sys.modules.items())
+        if "." not in name and _folder(module) in folders
+    )
 
 
 def _folder(module: ModuleType) -> Path | None:
@@ -152,19 +182,31 @@ def _loky(spread: Spread) -> Iterator[tuple[Pool, Failures]]:
 def _dask(spread: Spread) -> Iterator[tuple[Pool, Failures]]:
     distributed = _extra("distributed", "cluster", "the backend dask needs")
     with ExitStack() as stack:
-        address = stack.enter_context(_local_dask(distributed, spread.jobs)) if spread.address is None else spread.address
+        address = (
+            stack.enter_context(_local_dask(distributed, spread.jobs))
+            if spread.address is None
+            else spread.address
+        )
         try:
-            client = stack.enter_context(distributed.Client(address, timeout=CONNECT, set_as_default=False))
+            client = stack.enter_context(
+                distributed.Client(address, timeout=CONNECT, set_as_default=False)
+            )
             client.wait_for_workers(1, timeout=CONNECT)
         except (OSError, ValueError, TimeoutError) as error:
             raise _unreachable(str(spread.address), error) from None
         yield (
             partial(_by_dask, distributed, client),
-            (distributed.scheduler.KilledWorker, distributed.comm.CommClosedError, CancelledError),
+            (
+                distributed.scheduler.KilledWorker,
+                distributed.comm.CommClosedError,
+                CancelledError,
+            ),
         )
 
 
-def _by_dask(distributed: Any, client: Any, calls: Iterable[Call]) -> Iterator[tuple[int, Tally]]:
+def _by_dask(
+    distributed: Any, client: Any, calls: Iterable[Call]
+) -> Iterator[tuple[int, Tally]]:
     """Each as it is done, some for each worker on their way."""
     waiting, underway = iter(calls), distributed.as_completed([], loop=client.loop)
     try:
@@ -181,7 +223,9 @@ def _by_dask(distributed: Any, client: Any, calls: Iterable[Call]) -> Iterator[t
 def _local_dask(distributed: Any, jobs: int | None) -> AbstractContextManager[Any]:
     import dask
 
-    dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": "-1"})
+    dask.config.set(
+        {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": "-1"}
+    )
     cluster: AbstractContextManager[Any] = distributed.LocalCluster(
         n_workers=jobs or os.cpu_count(), threads_per_worker=1, dashboard_address=":0"
     )
@@ -190,14 +234,20 @@ def _local_dask(distributed: Any, jobs: int | None) -> AbstractContextManager[An
 
 @contextmanager
 def _ray(spread: Spread) -> Iterator[tuple[Pool, Failures]]:
-    joblib, ray = (_extra(name, "cluster", "the backend ray needs") for name in ("joblib", "ray"))
+    joblib, ray = (
+        _extra(name, "cluster", "the backend ray needs") for name in ("joblib", "ray")
+    )
     from ray.util.joblib import register_ray
 
     register_ray()
     own = not ray.is_initialized()
     if own:
         try:
-            ray.init(address=spread.address, num_cpus=None if spread.address else spread.jobs or None, log_to_driver=False)
+            ray.init(
+                address=spread.address,
+                num_cpus=None if spread.address else spread.jobs or None,
+                log_to_driver=False,
+            )
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise _unreachable(str(spread.address), error) from None
     try:
@@ -208,11 +258,9 @@ def _ray(spread: Spread) -> Iterator[tuple[Pool, Failures]]:
             ray.shutdown()
 
 
-BACKENDS: dict[str, Callable[[Spread], AbstractContextManager[tuple[Pool, Failures]]]] = {
-    "loky": _loky,
-    "dask": _dask,
-    "ray": _ray,
-}
+BACKENDS: dict[
+    str, Callable[[Spread], AbstractContextManager[tuple[Pool, Failures]]]
+] = {"loky": _loky, "dask": _dask, "ray": _ray}
 
 
 def _extra(module: str, extra: str, what: str) -> Any:
@@ -221,8 +269,13 @@ def _extra(module: str, extra: str, what: str) -> Any:
     try:
         return import_module(module)
     except ImportError:
-        raise MissingExtraError(f"{what} the extra `{extra}`: pip install 'handcraft[{extra}]'") from None
+        raise MissingExtraError(
+            f"{what} the extra `{extra}`: pip install 'handcraft[{extra}]'"
+        ) from None
 
 
 def _unreachable(address: str, error: Exception) -> ClusterError:
-    return ClusterError(f"no cluster answers at {printable(address)[:200]}: {printable(str(error))[:200]}")
+    return ClusterError(
+        f"no cluster answers at {printable(address)[:200]}:"
+        f" {printable(str(error))[:200]}"
+    )

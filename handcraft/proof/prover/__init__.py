@@ -1,1 +1,3 @@
-"""The certificate: a proof over the weights, for every context and every float, without enumerating them."""
+"""The certificate: a proof over the weights, for every context and every float, without
+enumerating them.
+"""

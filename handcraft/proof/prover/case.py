@@ -1,15 +1,18 @@
-"""A case: a small machine that reads contexts of a claim token by token and then knows what must follow.
+"""A case: a small machine that reads contexts of a claim token by token and then knows what
+must follow.
 
-Each case covers some contexts, and every context of the claim's domain is covered by one. A case may fix beforehand
-what a left-to-right reading cannot know (guesses.py). A guess is checked in the end; a context for which it is wrong
-belongs to another case.
+Each case covers some contexts, and every context of the claim's domain is covered by one. A
+case may fix beforehand what a left-to-right reading cannot know (guesses.py). A guess is
+checked in the end; a context for which it is wrong belongs to another case.
 
-    step(state, k, token)            the state after the k-th token that is read; None outside the domain
-    expected(state, level, token)    what must follow a context that ends here: a token's id, a row of probabilities
-                                     or a number; None where the claim is silent; OUT in another case
+    step(state, k, token)            the state after the k-th token that is read; None outside
+                                     the domain
+    expected(state, level, token)    what must follow a context that ends here: a token's id, a
+                                     row of probabilities or a number; None where the claim is
+                                     silent; OUT in another case
 
-Tokens are read from left to right, or in the case's own `order` of positions. Rules of this file: data in, Python out;
-never the weights.
+Tokens are read from left to right, or in the case's own `order` of positions. Rules of this
+file: data in, Python out; never the weights.
 """
 
 from __future__ import annotations
@@ -39,7 +42,9 @@ class Case:
         raise NotImplementedError
 
     def role(self, k: int, token: int) -> Hashable:  # noqa: ARG002
-        """Tokens of one role, read as the k-th, lead every state to the same and leave the same expected."""
+        """Tokens of one role, read as the k-th, lead every state to the same and leave the same
+        expected.
+        """
         return token
 
     def last(self, everything: Sequence[int]) -> list[int]:
@@ -51,7 +56,9 @@ class Case:
         return self
 
     def counts(self, state: Any, level: int) -> bool:  # noqa: ARG002
-        """Whether a context that ends here counts: every one, or of prompts with answers only the prompts."""
+        """Whether a context that ends here counts: every one, or of prompts with answers only
+        the prompts.
+        """
         return True
 
     def allowed(self, everything: Sequence[int]) -> list[set[int]]:

@@ -1,6 +1,8 @@
-"""A claim as cases: the last tokens, a table, an expression with its guesses, a transducer (aligned.py).
+"""A claim as cases: the last tokens, a table, an expression with its guesses, a transducer
+(aligned.py).
 
-Rules of this file: every claim that is data becomes cases or is Undecided; what a plain function decides always is.
+Rules of this file: every claim that is data becomes cases or is Undecided; what a plain
+function decides always is.
 """
 
 from __future__ import annotations
@@ -14,15 +16,22 @@ from typing import Any
 from handcraft.claims.answers import Table
 from handcraft.claims.functions import Callback
 from handcraft.claims.kinds import After, Answers, Claim, Distribution
-from handcraft.sequence.expression import LAZY, Expression, chosen, combine
+from handcraft.claims.transducer import Transducer
 from handcraft.model import Model
-from handcraft.proof.prover.transducer_case import aligned_cases
 from handcraft.proof.prover.case import OUT, Case
 from handcraft.proof.prover.domains import Domain, PromptDomain, domains_of
-from handcraft.proof.prover.guesses import FOLLOWED, Known, fixes, guesses, own, reads_own
+from handcraft.proof.prover.guesses import (
+    FOLLOWED,
+    Known,
+    fixes,
+    guesses,
+    own,
+    reads_own,
+)
 from handcraft.proof.prover.network import Undecided
 from handcraft.proof.prover.selection_machines import Tracker, track, values_of
-from handcraft.claims.transducer import Transducer
+from handcraft.proof.prover.transducer_case import aligned_cases
+from handcraft.sequence.expression import LAZY, Expression, chosen, combine
 
 MOST_CASES = 3_000
 
@@ -35,14 +44,19 @@ def cases_of(claim: Claim, model: Model) -> Iterator[Case]:
         yield from _answers(claim, model)
     elif isinstance(claim.function, Expression):
         lengths = range(model.n_ctx) if fixes(claim.function) else [None]
-        yield from _expressions(claim.function, model, [Domain(model, here) for here in lengths])
+        yield from _expressions(
+            claim.function, model, [Domain(model, here) for here in lengths]
+        )
     else:
         raise by_function(claim.function)
 
 
 def by_function(callback: Callback) -> Undecided:
     """A plain Python function cannot be proved."""
-    return Undecided(f"the claim is the Python function '{callback.name}'; what a function decides is not proved")
+    return Undecided(
+        f"the claim is the Python function '{callback.name}'; what a function decides"
+        " is not proved"
+    )
 
 
 def _answers(claim: Answers, model: Model) -> Iterator[Case]:
@@ -65,31 +79,46 @@ class EndingCase(Case):
         vocabulary = model.vocabulary
         rows = claim.endings(vocabulary)
         self.rows: dict[tuple[int, ...], Any] = {
-            tuple(vocabulary.ids[t] for t in ending): vocabulary.ids[value]
-            if isinstance(value, str)
-            else tuple(value.get(t, 0.0) for t in vocabulary.tokens)
+            tuple(vocabulary.ids[t] for t in ending): (
+                vocabulary.ids[value]
+                if isinstance(value, str)
+                else tuple(value.get(t, 0.0) for t in vocabulary.tokens)
+            )
             for ending, value in rows.items()
         }
         self.window, self.levels = max(map(len, self.rows)), range(model.n_ctx)
-        self.needed: set[int] | None = None  # which positions are among the last ones somewhere
+        self.needed: set[int] | None = (
+            None  # which positions are among the last ones somewhere
+        )
 
     def ending_at(self, levels: Sequence[int]) -> Case:
         found = copy(self)
-        found.needed = {j for level in levels for j in range(level - self.window + 1, level + 1)}
+        found.needed = {
+            j for level in levels for j in range(level - self.window + 1, level + 1)
+        }
         return found
 
     def step(self, state: tuple[int, ...], k: int, token: int) -> tuple[int, ...]:
-        return (*state, token)[-self.window :] if self.needed is None or k in self.needed else ()
+        return (
+            (*state, token)[-self.window :]
+            if self.needed is None or k in self.needed
+            else ()
+        )
 
     def role(self, k: int, token: int) -> Hashable:
         return token if self.needed is None or k in self.needed else None
 
     def expected(self, state: tuple[int, ...], level: int, token: int) -> Any:  # noqa: ARG002
-        return next((self.rows[state[i:]] for i in range(len(state)) if state[i:] in self.rows), None)
+        return next(
+            (self.rows[state[i:]] for i in range(len(state)) if state[i:] in self.rows),
+            None,
+        )
 
 
 def number_of(found: Any) -> float:
-    """A claim's number as a float. Raises Undecided for one that no float is, up to its last bit."""
+    """A claim's number as a float. Raises Undecided for one that no float is, up to its last
+    bit.
+    """
     try:
         near = float(found)  # a Fraction is slow to compare
     except OverflowError:
@@ -110,16 +139,27 @@ class TableCase(Case):
         if language.size > MOST_CASES:
             raise Undecided(f"the table has more than {MOST_CASES} prompts")
         for prompt in language:
-            asked, answer = encode(prompt), encode(claim.expected(prompt, model.vocabulary, model.n_ctx))
+            asked, answer = (
+                encode(prompt),
+                encode(claim.expected(prompt, model.vocabulary, model.n_ctx)),
+            )
             whole = (*asked, *answer)
             self.known |= {whole[:i] for i in range(len(whole))}
             for i in range(len(asked), len(whole)):
                 if self.next.setdefault(whole[:i], whole[i]) != whole[i]:
-                    raise Undecided("the table answers a text in two ways: as a prompt, and as the start of another answer")
+                    raise Undecided(
+                        "the table answers a text in two ways: as a prompt, and as the"
+                        " start of another answer"
+                    )
         self.levels = sorted({len(context) - 1 for context in self.next})
         self.prompts = {tuple(encode(prompt)) for prompt in language}
 
-    def step(self, state: tuple[int, ...], k: int, token: int) -> tuple[int, ...] | None:  # noqa: ARG002
+    def step(
+        self,
+        state: tuple[int, ...],
+        k: int,  # noqa: ARG002  # the same at every position
+        token: int,
+    ) -> tuple[int, ...] | None:
         after = (*state, token)
         return after if after in self.known else None
 
@@ -130,10 +170,15 @@ class TableCase(Case):
         return state in self.prompts
 
     def allowed(self, everything: Sequence[int]) -> list[set[int]]:  # noqa: ARG002
-        return [{context[i] for context in self.known if len(context) > i} for i in range(max(self.levels) + 1)]
+        return [
+            {context[i] for context in self.known if len(context) > i}
+            for i in range(max(self.levels) + 1)
+        ]
 
 
-def _expressions(rule: Expression, model: Model, domains: Sequence[Domain]) -> Iterator[Case]:
+def _expressions(
+    rule: Expression, model: Model, domains: Sequence[Domain]
+) -> Iterator[Case]:
     """A case for each domain and each guess."""
     tokens, guessed = model.vocabulary.tokens, guesses(rule)
     options = [tokens if own(g) else values_of(g, tokens, model.n_ctx) for g in guessed]
@@ -152,16 +197,22 @@ class ExpressionCase(Case):
 
     domain: Domain
 
-    def __init__(self, rule: Expression, domain: Domain, guesses: list[tuple[Expression, Any]]) -> None:
+    def __init__(
+        self, rule: Expression, domain: Domain, guesses: list[tuple[Expression, Any]]
+    ) -> None:
         self.rule, self.domain, self.guesses = rule, domain, guesses
         self.tokens, self.ids = domain.tokens, domain.model.vocabulary.ids
         self.levels = domain.levels
-        scope: dict[str, int | None] = {"here": domain.here} if domain.here is not None else {}
+        scope: dict[str, int | None] = (
+            {"here": domain.here} if domain.here is not None else {}
+        )
         if domain.end is not None or not domain.prompted:
             scope["end"] = domain.end
         self.known = Known(scope, guesses)
         self.followed: list[Expression] = []
-        self.places: dict[int, int] = {}  # of each node that is followed, by identity: comparing them takes long
+        self.places: dict[
+            int, int
+        ] = {}  # of each node that is followed, by identity: comparing them takes long
         for e in (rule, *(guess for guess, _ in guesses)):
             self._collect(e)
         self.trackers: list[Tracker] = [track(e, self.known) for e in self.followed]
@@ -171,7 +222,11 @@ class ExpressionCase(Case):
     def role(self, k: int, token: int) -> Hashable:
         text = self.tokens[token]
         own = token if self.reads_own and k in self.levels else None
-        return own, self.domain.role(token), tuple(t.role(k, text) for t in self.trackers)
+        return (
+            own,
+            self.domain.role(token),
+            tuple(t.role(k, text) for t in self.trackers),
+        )
 
     def _collect(self, e: Expression) -> None:
         """The selections and tokens that the value is made of."""
@@ -191,35 +246,65 @@ class ExpressionCase(Case):
         if inside is None:
             return None
         text = self.tokens[token]
-        return (inside, *[t.step(s, k, text) for t, s in zip(self.trackers, state[1:], strict=True)])
+        return (
+            inside,
+            *[
+                t.step(s, k, text)
+                for t, s in zip(self.trackers, state[1:], strict=True)
+            ],
+        )
 
     def expected(self, state: Any, level: int, token: int) -> Any:
         if not self.domain.complete(state[0]):
             return OUT
-        end = level if self.domain.prompted and self.domain.end is None else self.domain.end
+        end = (
+            level
+            if self.domain.prompted and self.domain.end is None
+            else self.domain.end
+        )
         scope = {"here": level, "end": end}
-        if any(self._value(guess, state, scope, token) != value for guess, value in self.guesses):
+        if any(
+            self._value(guess, state, scope, token) != value
+            for guess, value in self.guesses
+        ):
             return OUT
         found = self._value(self.rule, state, scope, token)
         if self.domain.prompted and not isinstance(found, str):
-            raise Undecided(f"the claim has no answer to some context of {level + 1} tokens")
+            raise Undecided(
+                f"the claim has no answer to some context of {level + 1} tokens"
+            )
         if isinstance(found, str) and found not in self.ids:
             raise Undecided(f"the claim answers {found!r}, which is no token")
-        if self.domain.stops is not None and (found == self.tokens[self.domain.stops[0]]) != self.domain.stops[1]:
-            raise Undecided("the claim gives its stop token too early, or not in the end")
-        return self.ids[found] if isinstance(found, str) else None if found is None else number_of(found)
+        if (
+            self.domain.stops is not None
+            and (found == self.tokens[self.domain.stops[0]]) != self.domain.stops[1]
+        ):
+            raise Undecided(
+                "the claim gives its stop token too early, or not in the end"
+            )
+        return (
+            self.ids[found]
+            if isinstance(found, str)
+            else None
+            if found is None
+            else number_of(found)
+        )
 
     def allowed(self, everything: Sequence[int]) -> list[set[int]]:
         return self.domain.allowed(everything)
 
     def last(self, everything: Sequence[int]) -> list[int]:
-        guessed = {self.ids[value] for e, value in self.guesses if own(e)} or set(everything)
+        guessed = {self.ids[value] for e, value in self.guesses if own(e)} or set(
+            everything
+        )
         return sorted(guessed & self.domain.last(everything))
 
     def counts(self, state: Any, level: int) -> bool:  # noqa: ARG002
         return self.domain.end is None or level == self.domain.end
 
-    def _value(self, e: Any, state: Any, scope: dict[str, int | None], token: int) -> Any:
+    def _value(
+        self, e: Any, state: Any, scope: dict[str, int | None], token: int
+    ) -> Any:
         if not isinstance(e, Expression):
             return e
         if e.op in scope:

@@ -2,10 +2,12 @@
 
     Domain         every context up to n_ctx
     PromptDomain   the prompts of a claim
-    AnswerDomain   the prompts that end at one position, with so many tokens of an answer behind them
+    AnswerDomain   the prompts that end at one position, with so many tokens of an answer behind
+                   them
 
-Behind the end of a prompt any token is allowed that the claim can answer: a rule that holds for all of these holds for
-the right one. Rules of this file: a domain may allow more than the claim speaks of, never less.
+Behind the end of a prompt any token is allowed that the claim can answer: a rule that holds for
+all of these holds for the right one. Rules of this file: a domain may allow more than the claim
+speaks of, never less.
 """
 
 from __future__ import annotations
@@ -15,11 +17,11 @@ from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 from handcraft.claims.kinds import Answers
-from handcraft.sequence.expression import Expression
-from handcraft.model import Model
 from handcraft.claims.prompt_language import START, Language
+from handcraft.model import Model
 from handcraft.proof.prover.guesses import Known, fixes
 from handcraft.proof.prover.network import Undecided
+from handcraft.sequence.expression import Expression
 
 
 class Domain:
@@ -27,14 +29,17 @@ class Domain:
 
     end: int | None = None
     prompted = False  # whether a context that ends here is a prompt
-    stops: tuple[int, bool] | None = None  # the stop token, and whether it must follow here, or must not
+    stops: tuple[int, bool] | None = (
+        None  # the stop token, and whether it must follow here, or must not
+    )
 
     def __init__(self, model: Model, here: int | None = None) -> None:
         self.model, self.tokens, self.here = model, model.vocabulary.tokens, here
         self.levels: Sequence[int] = range(model.n_ctx) if here is None else [here]
         self.start: Any = ()
 
-    def step(self, state: Any, position: int, token: int) -> Any:  # noqa: ARG002  # every token is allowed
+    # every token is allowed
+    def step(self, state: Any, position: int, token: int) -> Any:  # noqa: ARG002
         """The state after a token, None outside the domain."""
         return state
 
@@ -60,7 +65,11 @@ class Domain:
                     if (reached := self.step(state, position, token)) is not None:
                         after[reached] += ways * n
             now = after
-            found += sum(n for state, n in now.items() if self.complete(state)) if position in self.levels else 0
+            found += (
+                sum(n for state, n in now.items() if self.complete(state))
+                if position in self.levels
+                else 0
+            )
         return found
 
     def together(self) -> list[tuple[int, int]]:
@@ -76,7 +85,9 @@ class Domain:
 
 
 class PromptDomain(Domain):
-    """The prompts of a claim, each a context whose next token is asked; where they end is left open."""
+    """The prompts of a claim, each a context whose next token is asked; where they end is left
+    open.
+    """
 
     prompted = True
 
@@ -88,19 +99,39 @@ class PromptDomain(Domain):
         self.reached = self._reach()
         before = [{self.start}, *self.reached]
         self.read = [
-            {t for s in states for t in range(len(self.tokens)) if self.step(s, j, t) is not None}
+            {
+                t
+                for s in states
+                for t in range(len(self.tokens))
+                if self.step(s, j, t) is not None
+            }
             for j, states in enumerate(before)
         ]
-        self.ends = [j for j, states in enumerate(self.reached) if any(self.language.accepts(s) for s, _ in states)]
+        self.ends = [
+            j
+            for j, states in enumerate(self.reached)
+            if any(self.language.accepts(s) for s, _ in states)
+        ]
         self.levels = self.ends
-        after = ((t, self.step(s, j, t)) for j, states in enumerate(before) for s in states for t in self.read[j])
-        self.closing = {t for t, state in after if state is not None and self.language.accepts(state[0])}
+        after = (
+            (t, self.step(s, j, t))
+            for j, states in enumerate(before)
+            for s in states
+            for t in self.read[j]
+        )
+        self.closing = {
+            t
+            for t, state in after
+            if state is not None and self.language.accepts(state[0])
+        }
 
     def _reach(self) -> list[set[Any]]:
         """The states after each position."""
         found, now = [], {self.start}
         for position in range(self.model.n_ctx):
-            steps = (self.step(s, position, t) for s in now for t in range(len(self.tokens)))
+            steps = (
+                self.step(s, position, t) for s in now for t in range(len(self.tokens))
+            )
             now = {s for s in steps if s is not None}
             found.append(now)
         return found
@@ -113,7 +144,13 @@ class PromptDomain(Domain):
     def _step(self, state: Any, token: int) -> Any:
         text, used = self.tokens[token], state[1] + len(self.tokens[token])
         after = self.language.step(state[0], text)
-        return (after, used) if after and used <= self.language.max_length and self.language.can_end(after, used) else None
+        return (
+            (after, used)
+            if after
+            and used <= self.language.max_length
+            and self.language.can_end(after, used)
+            else None
+        )
 
     def role(self, token: int) -> Hashable:
         return self.language.role(self.tokens[token])
@@ -131,7 +168,9 @@ class PromptDomain(Domain):
 class AnswerDomain(PromptDomain):
     """The prompts that end at one position, followed by so many tokens of an answer."""
 
-    def __init__(self, whole: PromptDomain, answer: set[int], end: int, here: int) -> None:
+    def __init__(
+        self, whole: PromptDomain, answer: set[int], end: int, here: int
+    ) -> None:
         self.__dict__.update(whole.__dict__)
         self.answer, self.end, self.here = answer, end, here
         self.levels = [here]
@@ -155,7 +194,10 @@ class AnswerDomain(PromptDomain):
 
     def allowed(self, everything: Sequence[int]) -> list[set[int]]:  # noqa: ARG002
         end = self.end or 0
-        return [*self.read[: end + 1], *(self.answer for _ in range(max(self.levels) - end))]
+        return [
+            *self.read[: end + 1],
+            *(self.answer for _ in range(max(self.levels) - end)),
+        ]
 
 
 def domains_of(claim: Answers, rule: Expression, model: Model) -> Iterator[Domain]:
@@ -170,18 +212,29 @@ def domains_of(claim: Answers, rule: Expression, model: Model) -> Iterator[Domai
         length = length_at(claim.length, end)
         for i in range(length):
             if end + i >= model.n_ctx:
-                raise Undecided(f"the answer to a prompt of {end + 1} tokens does not fit the window")
+                raise Undecided(
+                    f"the answer to a prompt of {end + 1} tokens does not fit the"
+                    " window"
+                )
             domain = AnswerDomain(whole, alphabet, end, end + i)
-            domain.stops = (model.vocabulary.ids[claim.stop], i == length - 1) if claim.stop is not None else None
+            domain.stops = (
+                (model.vocabulary.ids[claim.stop], i == length - 1)
+                if claim.stop is not None
+                else None
+            )
             yield domain
 
 
 def length_at(length: int | Expression | None, end: int) -> int:
-    """How many tokens answer a prompt that ends there. Raises Undecided where that depends on more."""
+    """How many tokens answer a prompt that ends there. Raises Undecided where that depends on
+    more.
+    """
     if isinstance(length, Expression):
         value = Known({"end": end})(length)
         if not isinstance(value, int):
-            raise Undecided("the length of the answer depends on more than the prompt's length")
+            raise Undecided(
+                "the length of the answer depends on more than the prompt's length"
+            )
         return value
     return length or 1
 
@@ -192,7 +245,11 @@ def outputs(e: Any, prompt: set[int], model: Model) -> set[int]:
     if not isinstance(e, Expression):
         return {ids[e]} if e in ids else set()
     if e.op == "token_at":
-        return set(prompt) if not isinstance(e.args[0], Expression) or e.args[0].op != "here" else set(ids.values())
+        return (
+            set(prompt)
+            if not isinstance(e.args[0], Expression) or e.args[0].op != "here"
+            else set(ids.values())
+        )
     if e.op in ("lookup", "most"):
         return {ids[token] for token in e.tokens if token in ids}
     if e.op == "cases":

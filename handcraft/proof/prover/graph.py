@@ -1,17 +1,20 @@
 """The search: which means can the last position see together with which answer of the claim?
 
-A context is read token by token by three machines at once: the claim's case, the state of the emissions, and for each
-head of the last position the summary of the keys so far. What all contexts of a case can end in is the set of states
-these reach together; contexts that share a state are followed as one and counted.
+A context is read token by token by three machines at once: the claim's case, the state of the
+emissions, and for each head of the last position the summary of the keys so far. What all
+contexts of a case can end in is the set of states these reach together; contexts that share a
+state are followed as one and counted.
 
     slot     a head with one query, and the label of every emission's key
-    final    what of the last position's own stream still matters, by an emission that stands for all of the same
+    final    what of the last position's own stream still matters, by an emission that stands
+             for all of the same
     ending   (what the claim says, final, summaries): how many contexts end so, and one of them
 
-The query must be known before the keys are read: the search runs once for each query that a last position can have,
-and for each that the heads of an earlier block leave to those of a later one. Tokens that no machine tells apart are
-read as one. Rules of this file: every context is counted exactly once; a state is never merged with another unless the
-future of both is the same.
+The query must be known before the keys are read: the search runs once for each query that a
+last position can have, and for each that the heads of an earlier block leave to those of a
+later one. Tokens that no machine tells apart are read as one. Rules of this file: every context
+is counted exactly once; a state is never merged with another unless the future of both is the
+same.
 """
 
 from __future__ import annotations
@@ -25,10 +28,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from handcraft.core.gpt2 import Array
-from handcraft.proof.prover.softmax import Means, Summary, Values, dot
 from handcraft.proof.prover.case import OUT, Case
-from handcraft.proof.prover.positions import Emissions, gap_of
 from handcraft.proof.prover.network import HeadPart, Network, Undecided
+from handcraft.proof.prover.positions import Emissions, gap_of
+from handcraft.proof.prover.softmax import Means, Summary, Values, dot
 from handcraft.proof.prover.zonotope import Ball
 
 Link: TypeAlias = Any  # None, or (the link before, a token)
@@ -40,7 +43,9 @@ NOTHING = -1  # no label: the key can never be seen
 
 @dataclass(frozen=True, eq=False)
 class Slot:
-    """A head with one query: the class and the value of every emission's key, and the least score at each position."""
+    """A head with one query: the class and the value of every emission's key, and the least
+    score at each position.
+    """
 
     means: Means
     kinds: Array  # [n_emissions]
@@ -50,7 +55,9 @@ class Slot:
 
     def labels(self, alive: Array) -> Array:  # [n_emissions] bool -> [n_emissions]
         """Each key's label as one number, NOTHING where it is not alive."""
-        return np.where(alive, self.kinds * len(self.means.values.rows) + self.values, NOTHING)
+        return np.where(
+            alive, self.kinds * len(self.means.values.rows) + self.values, NOTHING
+        )
 
     def seen(self, bound: Array) -> Array:  # [n_emissions] -> [n_emissions] bool
         """Which keys are not hidden behind a score that is there anyway."""
@@ -61,11 +68,15 @@ class Slot:
 class Slots:
     """All slots of a model, made when they are first asked for."""
 
-    def __init__(self, network: Network, emissions: Emissions, tolerance: float) -> None:
+    def __init__(
+        self, network: Network, emissions: Emissions, tolerance: float
+    ) -> None:
         self.network, self.emissions, self.tolerance = network, emissions, tolerance
         self._keys: dict[tuple[int, int], tuple[Ball, Ball, Array, Values]] = {}
         self._slots: dict[tuple[Any, ...], Slot] = {}
-        self.starts = np.flatnonzero(np.diff(emissions.level, prepend=-1))  # where each position's emissions begin
+        self.starts = np.flatnonzero(
+            np.diff(emissions.level, prepend=-1)
+        )  # where each position's emissions begin
 
     def __call__(self, head: HeadPart, query: Ball) -> Slot:
         """The slot of a head and a query [n_match]."""
@@ -80,16 +91,29 @@ class Slots:
         keys, values, numbers, table = self._of(head)
         gap = gap_of(self.network, head, self.tolerance)
         means = Means(self.network.precision, head, gap, self.network.n_ctx, table)
-        kinds, numbers = means.labels(dot(self.network.precision, query, keys), values, numbers)
-        least = np.minimum.reduceat(np.array(means.low)[kinds], self.starts)  # [n_positions]
+        kinds, numbers = means.labels(
+            dot(self.network.precision, query, keys), values, numbers
+        )
+        least = np.minimum.reduceat(
+            np.array(means.low)[kinds], self.starts
+        )  # [n_positions]
         return Slot(means, kinds, numbers, np.maximum.accumulate(least), query)
 
     def _of(self, head: HeadPart) -> tuple[Ball, Ball, Array, Values]:
         """The keys and values of all emissions."""
         if head.name not in self._keys:
-            x, p, table = self.emissions.stream(head.layer), self.network.precision, Values()
+            x, p, table = (
+                self.emissions.stream(head.layer),
+                self.network.precision,
+                Values(),
+            )
             values = p.linear(x, *head.value)
-            self._keys[head.name] = p.linear(x, *head.key), values, table.numbers(values.c), table
+            self._keys[head.name] = (
+                p.linear(x, *head.key),
+                values,
+                table.numbers(values.c),
+                table,
+            )
         return self._keys[head.name]
 
 
@@ -117,23 +141,48 @@ class Ending:
 
 
 Endings: TypeAlias = dict[tuple[Any, int, Accounts], Ending]
-Group: TypeAlias = tuple[int, int, tuple[int, ...]]  # what is read (a row), the next block, the tokens
+Group: TypeAlias = tuple[
+    int, int, tuple[int, ...]
+]  # what is read (a row), the next block, the tokens
 
 
 class Search:
     """The endings of a case for given slots and finals."""
 
-    def __init__(self, emissions: Emissions, slots: Sequence[Slot], finals: Array, deadline: float, *, merges: bool = True) -> None:
-        self.emissions, self.slots, self.finals, self.deadline = emissions, slots, finals, deadline
-        self.merges = merges  # not where another search over other lengths must find the same summaries
+    def __init__(
+        self,
+        emissions: Emissions,
+        slots: Sequence[Slot],
+        finals: Array,
+        deadline: float,
+        *,
+        merges: bool = True,
+    ) -> None:
+        self.emissions, self.slots, self.finals, self.deadline = (
+            emissions,
+            slots,
+            finals,
+            deadline,
+        )
+        # not where another search over other lengths must find the same summaries
+        self.merges = merges
         self.steps: dict[Any, _Steps] = {}  # shared by searches of one case
         self.trail: Any = None  # told of every edge, where the proof is written down
 
     def run(self, case: Case, levels: Sequence[int]) -> Endings:
-        """All endings at these positions. Raises Undecided where there are too many states or no time."""
+        """All endings at these positions. Raises Undecided where there are too many states or
+        no time.
+        """
         last = max(levels)
-        if case.order is not None and len(self.emissions.edges[0]) * max(len(e) for e in self.emissions.edges[: last + 1]) != 1:
-            raise Undecided("what earlier positions hold depends on the order of reading")
+        if (
+            case.order is not None
+            and len(self.emissions.edges[0])
+            * max(len(e) for e in self.emissions.edges[: last + 1])
+            != 1
+        ):
+            raise Undecided(
+                "what earlier positions hold depends on the order of reading"
+            )
         groups, rows = self._groups(levels, ordered=case.order is not None)
         alike = self._alike(last) if self.merges and case.order is None else None
         found: Endings = {}
@@ -148,7 +197,9 @@ class Search:
                 self.steps[name] = _Steps(*name)
             steps = self.steps[name]
             self.merged = alike[place] if alike is not None else None
-            now = self._level(now, groups[place], rows, steps, found, at_end=place == last)
+            now = self._level(
+                now, groups[place], rows, steps, found, at_end=place == last
+            )
             self._spend(len(now))
         return found
 
@@ -156,14 +207,23 @@ class Search:
         """Raises Undecided where there are too many states, or no time is left."""
         self.emissions.spent += states
         if states > MOST_STATES or self.emissions.spent > MOST_IN_ALL:
-            raise Undecided(f"contexts can be in more than {MOST_STATES if states > MOST_STATES else MOST_IN_ALL} states")
+            raise Undecided(
+                "contexts can be in more than"
+                f" {MOST_STATES if states > MOST_STATES else MOST_IN_ALL} states"
+            )
         if time.monotonic() > self.deadline:
             raise Undecided("the time of the budget was over")
 
     def _level(
-        self, now: dict[Any, tuple[int, Link]], groups: list[list[Group]], rows: list[Any], steps: _Steps, found: Endings, *,
+        self,
+        now: dict[Any, tuple[int, Link]],
+        groups: list[list[Group]],
+        rows: list[Any],
+        steps: _Steps,
+        found: Endings,
+        *,
         at_end: bool,
-    ) -> dict[Any, tuple[int, Link]]:  # fmt: skip
+    ) -> dict[Any, tuple[int, Link]]:
         """One token more."""
         after: dict[Any, list[Any]] = {}
         ordered = steps.case.order is not None
@@ -175,76 +235,153 @@ class Search:
                     continue
                 nexts, ends = steps(state, tokens)
                 if ends and mine != NOTHING:
-                    self._end(found, mine, self._inserted(accounts, kept if ordered else full), ends, count, link)
+                    self._end(
+                        found,
+                        mine,
+                        self._inserted(accounts, kept if ordered else full),
+                        ends,
+                        count,
+                        link,
+                    )
                 if nexts:
-                    rest = following, mine if ordered else NOTHING, self._merged(self._inserted(accounts, kept))
+                    rest = (
+                        following,
+                        mine if ordered else NOTHING,
+                        self._merged(self._inserted(accounts, kept)),
+                    )
                     if self.trail is not None:
-                        self.trail.read(steps.k, (state, block, own, accounts), nexts, rest)
+                        self.trail.read(
+                            steps.k, (state, block, own, accounts), nexts, rest
+                        )
                     for reached, alike in nexts:
                         old = after.get((reached, *rest))
                         if old is None:
-                            after[reached, *rest] = [count * len(alike), (link, alike[0])]
+                            after[reached, *rest] = [
+                                count * len(alike),
+                                (link, alike[0]),
+                            ]
                         else:
                             old[0] += count * len(alike)
         return after  # type: ignore[return-value]
 
-    def _end(self, found: Endings, final: int, accounts: Accounts, ends: list[Any], count: int, link: Link) -> None:
+    def _end(
+        self,
+        found: Endings,
+        final: int,
+        accounts: Accounts,
+        ends: list[Any],
+        count: int,
+        link: Link,
+    ) -> None:
         """Contexts that end here."""
         for expected, n, prompts, token in ends:
             ending = found.get((expected, final, accounts))
             if ending is None:
-                ending = found[expected, final, accounts] = Ending(example=(link, token))
+                ending = found[expected, final, accounts] = Ending(
+                    example=(link, token)
+                )
             ending.count += count * n
             ending.prompts += count * prompts
 
     def _inserted(self, accounts: Accounts, labels: tuple[Any, ...]) -> Accounts:
         both = zip(accounts, labels, self.slots, strict=True)
-        return tuple([account if label is None else slot.means.insert(account, label) for account, label, slot in both])
+        return tuple(
+            [
+                account if label is None else slot.means.insert(account, label)
+                for account, label, slot in both
+            ]
+        )
 
     def _merged(self, accounts: Accounts) -> Accounts:
         """Single best keys that all later keys treat alike, as one."""
         if self.merged is None:
             return accounts
         both = zip(accounts, self.merged, strict=True)
-        return tuple([((same.get(a[0][0], a[0][0]), 1, a[0][2]),) if len(a) == 1 and a[0][1] == 1 else a for a, same in both])
+        return tuple(
+            [
+                (
+                    ((same.get(a[0][0], a[0][0]), 1, a[0][2]),)
+                    if len(a) == 1 and a[0][1] == 1
+                    else a
+                )
+                for a, same in both
+            ]
+        )
 
     def _alike(self, last: int) -> list[list[dict[int, int]]]:
-        """After each position, for each slot, the classes so far that all later keys treat alike."""
+        """After each position, for each slot, the classes so far that all later keys treat
+        alike.
+        """
         n = int(np.searchsorted(self.emissions.level, last + 1))
         found: list[list[dict[int, int]]] = [[] for _ in range(last + 1)]
         for slot in self.slots:
-            kinds, starts = slot.kinds[:n], [*np.searchsorted(self.emissions.level[:n], range(last + 1)).tolist(), n]
-            at = [set(kinds[a:b].tolist()) for a, b in pairwise(starts)]  # the classes at each position
+            kinds, starts = (
+                slot.kinds[:n],
+                [
+                    *np.searchsorted(
+                        self.emissions.level[:n], range(last + 1)
+                    ).tolist(),
+                    n,
+                ],
+            )
+            at = [
+                set(kinds[a:b].tolist()) for a, b in pairwise(starts)
+            ]  # the classes at each position
             for position in range(last + 1):
-                before, later = set().union(*at[: position + 1]), set().union(*at[position + 1 :])
+                before, later = (
+                    set().union(*at[: position + 1]),
+                    set().union(*at[position + 1 :]),
+                )
                 found[position].append(slot.means.alike(sorted(before), sorted(later)))
         return found
 
     # ------------------------------------------------------------ tokens that are read as one
 
-    def _groups(self, levels: Sequence[int], *, ordered: bool) -> tuple[list[list[list[Group]]], list[Any]]:
+    def _groups(
+        self, levels: Sequence[int], *, ordered: bool
+    ) -> tuple[list[list[list[Group]]], list[Any]]:
         """For every position and block of states what can be read; and the rows of what is read."""
         last, e = max(levels), self.emissions
         n = int(np.searchsorted(e.level, last + 1))  # the emissions up to there
         level = e.level[:n]
-        following = _following(levels, last)  # [n_positions]: the next position at which a context can end
+        following = _following(
+            levels, last
+        )  # [n_positions]: the next position at which a context can end
         columns = []
         for slot in self.slots:
             bound = slot.floor[last] if ordered else slot.floor[following[level]]
             kinds = Slot(slot.means, slot.kinds[:n], slot.values[:n], slot.floor)
-            columns += [kinds.labels(kinds.seen(bound)), kinds.labels(np.ones(n, dtype=bool))]
+            columns += [
+                kinds.labels(kinds.seen(bound)),
+                kinds.labels(np.ones(n, dtype=bool)),
+            ]
         final = np.where(np.isin(level, levels), self.finals[:n], NOTHING)
-        columns = [c if i % 2 == 0 else np.where(final == NOTHING, NOTHING, c) for i, c in enumerate(columns)]
-        unique, inverse = np.unique(np.stack([*columns, final], axis=1), axis=0, return_inverse=True)
-        return self._blocks(last, inverse.reshape(-1).tolist()), [self._row(row) for row in unique.tolist()]
+        columns = [
+            c if i % 2 == 0 else np.where(final == NOTHING, NOTHING, c)
+            for i, c in enumerate(columns)
+        ]
+        unique, inverse = np.unique(
+            np.stack([*columns, final], axis=1), axis=0, return_inverse=True
+        )
+        return self._blocks(last, inverse.reshape(-1).tolist()), [
+            self._row(row) for row in unique.tolist()
+        ]
 
     def _row(self, row: list[int]) -> tuple[tuple[Any, ...], tuple[Any, ...], int]:
         def label(i: int) -> Any:
-            return None if row[i] == NOTHING else divmod(row[i], len(self.slots[i // 2].means.values.rows))
+            return (
+                None
+                if row[i] == NOTHING
+                else divmod(row[i], len(self.slots[i // 2].means.values.rows))
+            )
 
         # more sums are numbered later, so a label is taken apart now
         n = 2 * len(self.slots)
-        return tuple(label(i) for i in range(0, n, 2)), tuple(label(i) for i in range(1, n, 2)), row[-1]
+        return (
+            tuple(label(i) for i in range(0, n, 2)),
+            tuple(label(i) for i in range(1, n, 2)),
+            row[-1],
+        )
 
     def _blocks(self, last: int, read: list[int]) -> list[list[list[Group]]]:
         """From the last position back: states that read alike and go on alike are one block."""
@@ -255,13 +392,21 @@ class Search:
             groups: list[list[Group]] = []
             mine: dict[int, int] = {}
             for state, edges in enumerate(self.emissions.edges[position]):
-                signature = tuple((token, read[e], block_of.get(after, 0)) for token, after, e in edges)
+                signature = tuple(
+                    (token, read[e], block_of.get(after, 0))
+                    for token, after, e in edges
+                )
                 if signature not in blocks:
                     blocks[signature] = len(groups)
                     together: dict[tuple[int, int], list[int]] = {}
                     for token, row, after in signature:
                         together.setdefault((row, after), []).append(token)
-                    groups.append([(row, after, tuple(tokens)) for (row, after), tokens in together.items()])
+                    groups.append(
+                        [
+                            (row, after, tuple(tokens))
+                            for (row, after), tokens in together.items()
+                        ]
+                    )
                 mine[state] = blocks[signature]
             found.append(groups)
             block_of = mine
@@ -269,16 +414,22 @@ class Search:
 
 
 class _Steps:
-    """How a case reads the tokens of a group at one position: what it reaches and what it ends in, each asked once."""
+    """How a case reads the tokens of a group at one position: what it reaches and what it ends
+    in, each asked once.
+    """
 
     def __init__(self, case: Case, k: int, ends: bool, last: int) -> None:
         self.case, self.k, self.ends, self.last = case, k, ends, k == last
         self.level = k if case.order is None else last
-        self.known: dict[tuple[Hashable, tuple[int, ...]], tuple[list[Any], list[Any]]] = {}
+        self.known: dict[
+            tuple[Hashable, tuple[int, ...]], tuple[list[Any], list[Any]]
+        ] = {}
         self.after: dict[tuple[Hashable, int], Any] = {}
         self.roles: dict[tuple[int, ...], list[list[int]]] = {}
 
-    def __call__(self, state: Any, tokens: tuple[int, ...]) -> tuple[list[Any], list[Any]]:
+    def __call__(
+        self, state: Any, tokens: tuple[int, ...]
+    ) -> tuple[list[Any], list[Any]]:
         key = (state, tokens)
         found = self.known.get(key)
         if found is None:
@@ -306,7 +457,11 @@ class _Steps:
                 continue
             if not self.last:
                 nexts[after] = [*nexts[after], *alike] if after in nexts else alike
-            if self.ends and (expected := self.case.expected(after, self.level, token)) is not OUT:
+            if (
+                self.ends
+                and (expected := self.case.expected(after, self.level, token))
+                is not OUT
+            ):
                 row = ends.setdefault(expected, [0, 0, token])
                 row[0] += n
                 row[1] += n * self.case.counts(after, self.level)
@@ -314,7 +469,9 @@ class _Steps:
 
 
 def _following(levels: Sequence[int], last: int) -> Array:  # -> [last + 1]
-    """For each position the next one at which a context can end, itself excluded; the last one stays."""
+    """For each position the next one at which a context can end, itself excluded; the last one
+    stays.
+    """
     found, after = np.full(last + 1, last), last
     wanted = set(levels)
     for j in range(last, -1, -1):

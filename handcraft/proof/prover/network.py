@@ -1,13 +1,16 @@
 """What of a model matters where: the parts of its weights that a proof must follow.
 
-Only the last position is asked for a prediction. Every earlier one matters through what later heads read of it, its
-keys and values, so going back through the blocks:
+Only the last position is asked for a prediction. Every earlier one matters through what later
+heads read of it, its keys and values, so going back through the blocks:
 
-    needed       lanes of the stream that keys and values at earlier positions read, directly or through other rules
+    needed       lanes of the stream that keys and values at earlier positions read, directly or
+                 through other rules
     forward      a head or neuron that writes a needed lane: it must be followed at every position
-    live         lanes that still matter at the last position: read by a later query, a neuron, or the unembedding
+    live         lanes that still matter at the last position: read by a later query, a neuron,
+                 or the unembedding
 
-All other heads matter at the last position alone. Rules of this file: weights only; a column of zeros is no lane.
+All other heads matter at the last position alone. Rules of this file: weights only; a column of
+zeros is no lane.
 """
 
 from __future__ import annotations
@@ -22,13 +25,15 @@ import numpy as np
 
 from handcraft.core.bounds import overflow, stream_bounds
 from handcraft.core.gpt2 import Activation, Array, Weights
+from handcraft.core.weights import flatten
 from handcraft.model import DTYPES, Model
 from handcraft.proof.prover.zonotope import Ball, Precision, exactly
-from handcraft.core.weights import flatten
 
 
 class Undecided(Exception):  # noqa: N818  # not an error: the next method is asked
-    """The method cannot decide; the message says why, and `context` holds the ids after which it could not be sure."""
+    """The method cannot decide; the message says why, and `context` holds the ids after which
+    it could not be sure.
+    """
 
     def __init__(self, message: str, context: tuple[int, ...] = ()) -> None:
         super().__init__(message)
@@ -55,13 +60,17 @@ class HeadPart:
 
 
 class Network:
-    """A model's weights with what matters where. Raises Undecided for a model that is not causal or normalises."""
+    """A model's weights with what matters where. Raises Undecided for a model that is not
+    causal or normalises.
+    """
 
     def __init__(self, model: Model) -> None:
         weights = model.weights
         if not model.causal:
             raise Undecided("the model is not causal")
-        if weights.get("ln_f") is not None or any("ln_1" in b or "ln_2" in b for b in weights["blocks"]):
+        if weights.get("ln_f") is not None or any(
+            "ln_1" in b or "ln_2" in b for b in weights["blocks"]
+        ):
             raise Undecided("the model has layer norms, whose rounding is not bounded")
         self.weights: Weights = weights
         self.activation: Activation = model.activation
@@ -72,9 +81,16 @@ class Network:
         self.wte, self.wpe = weights["wte"], weights["wpe"]
         self.n_vocab, self.n_embd = self.wte.shape
         self.n_ctx = len(self.wpe)
-        self.heads = [_heads(block, i, model.n_head) for i, block in enumerate(self.blocks)]
-        if any(((w != 0) & (np.abs(w) < self.precision.least)).any() for w in flatten(weights).values()):
-            raise Undecided("a weight is below the least normal number, and may be flushed to zero")
+        self.heads = [
+            _heads(block, i, model.n_head) for i, block in enumerate(self.blocks)
+        ]
+        if any(
+            ((w != 0) & (np.abs(w) < self.precision.least)).any()
+            for w in flatten(weights).values()
+        ):
+            raise Undecided(
+                "a weight is below the least normal number, and may be flushed to zero"
+            )
         if (large := overflow(weights, model.n_head, model.activation)) is not None:
             raise Undecided(f"{large} could overflow")
 
@@ -107,7 +123,9 @@ class Network:
         if "mlp" not in self.blocks[i]:
             return np.zeros(self.n_embd, dtype=bool)
         part = self.blocks[i]["mlp"]
-        reads: Array = part["c_fc"]["w"][:, part["c_proj"]["w"][:, lanes].any(axis=1)].any(axis=1)
+        reads: Array = part["c_fc"]["w"][
+            :, part["c_proj"]["w"][:, lanes].any(axis=1)
+        ].any(axis=1)
         return reads
 
     @cached_property
@@ -123,12 +141,17 @@ class Network:
     @cached_property
     def final(self) -> list[list[HeadPart]]:
         """For each block the heads that matter at the last position alone."""
-        return [[h for h in heads if h not in forward] for heads, forward in zip(self.heads, self.forward, strict=True)]
+        return [
+            [h for h in heads if h not in forward]
+            for heads, forward in zip(self.heads, self.forward, strict=True)
+        ]
 
     def live(self, asked: Sequence[int] = ()) -> list[Array]:
-        """After each block's attention, and at the end: which lanes the prediction, and what is asked for, still depends on.
+        """After each block's attention, and at the end: which lanes the prediction, and what is
+        asked for, still depends on.
 
-        The last position's own key and value do not count: they are those of any position, and followed as such.
+        The last position's own key and value do not count: they are those of any position, and
+        followed as such.
         """
         lanes = self.wte.any(axis=0)
         lanes[list(asked)] = True
@@ -144,10 +167,15 @@ class Network:
 
     def embed(self, tokens: Array, positions: Array) -> Ball:  # [n], [n] -> [n, n_embd]
         """The stream before the first block."""
-        return self.precision.add(exactly(self.wte[tokens]), exactly(self.wpe[positions]))
+        return self.precision.add(
+            exactly(self.wte[tokens]), exactly(self.wpe[positions])
+        )
 
-    def after_attention(self, i: int, x: Ball, means: dict[tuple[int, int], Ball], *, shared: bool) -> Ball:  # [n, n_embd] -> same
-        """The stream after a block's attention, by each head's mean value [n, n_value]; a head not given adds nothing.
+    def after_attention(
+        self, i: int, x: Ball, means: dict[tuple[int, int], Ball], *, shared: bool
+    ) -> Ball:  # [n, n_embd] -> same
+        """The stream after a block's attention, by each head's mean value [n, n_value]; a head
+        not given adds nothing.
 
         With `shared`, lanes that a mean makes uncertain remember that they share it.
         """
@@ -159,20 +187,36 @@ class Network:
         w = np.zeros_like(c_proj["w"])
         for head in self.heads[i]:
             if head.name in means:
-                z.c[:, head.rows], z.r[:, head.rows] = means[head.name].c, means[head.name].r
+                z.c[:, head.rows], z.r[:, head.rows] = (
+                    means[head.name].c,
+                    means[head.name].r,
+                )
                 w[head.rows] = c_proj["w"][head.rows]
-        return self.precision.add(x, self.precision.linear(z.lifted(x.shared) if shared else z, w, c_proj["b"]))
+        return self.precision.add(
+            x,
+            self.precision.linear(z.lifted(x.shared) if shared else z, w, c_proj["b"]),
+        )
 
-    def after_mlp(self, i: int, x: Ball, lanes: Array | None = None) -> Ball:  # [n, n_embd] -> the same
+    def after_mlp(
+        self, i: int, x: Ball, lanes: Array | None = None
+    ) -> Ball:  # [n, n_embd] -> the same
         """The stream after a block's MLP; with `lanes`, only the neurons that write one of them."""
         if "mlp" not in self.blocks[i]:
             return x
         part = self.blocks[i]["mlp"]
-        kept = np.ones(len(part["c_proj"]["w"]), dtype=bool) if lanes is None else part["c_proj"]["w"][:, lanes].any(axis=1)
+        kept = (
+            np.ones(len(part["c_proj"]["w"]), dtype=bool)
+            if lanes is None
+            else part["c_proj"]["w"][:, lanes].any(axis=1)
+        )
         c_fc, c_proj = part["c_fc"], part["c_proj"]
-        pre = self.precision.linear(x, c_fc["w"][:, kept], c_fc["b"][kept])  # [n, n_kept]
+        pre = self.precision.linear(
+            x, c_fc["w"][:, kept], c_fc["b"][kept]
+        )  # [n, n_kept]
         post = self.precision.activation(pre, self.activation)
-        return self.precision.add(x, self.precision.linear(post, c_proj["w"][kept], c_proj["b"]))
+        return self.precision.add(
+            x, self.precision.linear(post, c_proj["w"][kept], c_proj["b"])
+        )
 
     def logits(self, x: Ball) -> Ball:  # [n, n_embd] -> [n, n_vocab]
         """The unembedding."""
@@ -187,12 +231,23 @@ def _heads(block: dict[str, Any], layer: int, n_head: int) -> list[HeadPart]:
     found = []
     for h in range(n_head):
         own = np.arange(h * d_head, (h + 1) * d_head)
-        q, k, v = ((w[:, own], b[own]) for w, b in zip(np.split(c_attn["w"], 3, axis=1), np.split(c_attn["b"], 3), strict=True))
+        q, k, v = (
+            (w[:, own], b[own])
+            for w, b in zip(
+                np.split(c_attn["w"], 3, axis=1), np.split(c_attn["b"], 3), strict=True
+            )
+        )
         match, value = _filled(*q) & _filled(*k), _filled(*v) & c_proj[own].any(axis=1)
         if value.any():
             rows = own[value]
-            parts = (q[0][:, match], q[1][match]), (k[0][:, match], k[1][match]), (v[0][:, value], v[1][value])
-            found.append(HeadPart(layer, h, *parts, rows, c_proj[rows], math.sqrt(d_head)))
+            parts = (
+                (q[0][:, match], q[1][match]),
+                (k[0][:, match], k[1][match]),
+                (v[0][:, value], v[1][value]),
+            )
+            found.append(
+                HeadPart(layer, h, *parts, rows, c_proj[rows], math.sqrt(d_head))
+            )
     return found
 
 

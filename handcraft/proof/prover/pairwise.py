@@ -1,13 +1,15 @@
 """The greatest of many counts, two at a time.
 
-A claim `most({token: count, ...})` over a whole alphabet has too many histograms to follow. But it is right where each
-answer r is ahead of every other token b, and for one pair two counts are enough. After the last attention nothing is
-left but the unembedding, so the difference of two logits is a sum over positions like any other:
+A claim `most({token: count, ...})` over a whole alphabet has too many histograms to follow. But
+it is right where each answer r is ahead of every other token b, and for one pair two counts are
+enough. After the last attention nothing is left but the unembedding, so the difference of two
+logits is a sum over positions like any other:
 
     logit r - logit b = x . d + mean of (v W_O . d),   d = wte[r] - wte[b]
 
-For a token b that the claim does not count, r's count is at least the average of all. Pairs whose searches read alike
-are searched once. Rules of this file: one head in the last block, no MLP behind it; each pair covers all contexts.
+For a token b that the claim does not count, r's count is at least the average of all. Pairs
+whose searches read alike are searched once. Rules of this file: one head in the last block, no
+MLP behind it; each pair covers all contexts.
 """
 
 from __future__ import annotations
@@ -20,23 +22,29 @@ from typing import Any
 import numpy as np
 
 from handcraft.claims.kinds import Answers, Predicate
-from handcraft.sequence.expression import Expression
 from handcraft.core.gpt2 import Array
 from handcraft.proof.prover.case import OUT, Case
 from handcraft.proof.prover.cases import ExpressionCase
 from handcraft.proof.prover.domains import Domain
+from handcraft.proof.prover.graph import NOTHING, Ending, Search, Slot
 from handcraft.proof.prover.network import HeadPart, Undecided
 from handcraft.proof.prover.prover import Proof, Prover
 from handcraft.proof.prover.zonotope import UP
-from handcraft.proof.prover.graph import NOTHING, Ending, Search, Slot
+from handcraft.sequence.expression import Expression
 
-COUNTS = ("count", "first", "latest")  # selections whose tokens are told by what fits them
+COUNTS = (
+    "count",
+    "first",
+    "latest",
+)  # selections whose tokens are told by what fits them
 FEW = 3  # tokens whose counts can be followed at once
 
 
 @dataclass(frozen=True)
 class _Found:
-    """One ending of a pair: which of the two is ahead, the last position, the mean of the difference, how far it is off."""
+    """One ending of a pair: which of the two is ahead, the last position, the mean of the
+    difference, how far it is off.
+    """
 
     first: bool
     final: int
@@ -46,12 +54,22 @@ class _Found:
 
 
 class PairCase(ExpressionCase):
-    """The contexts in which one of two tokens can be the answer; `expected` says which is ahead of the other."""
+    """The contexts in which one of two tokens can be the answer; `expected` says which is ahead
+    of the other.
+    """
 
-    def __init__(self, claimed: Expression, domain: Domain, first: int, second: int | None) -> None:
-        numbers = claimed.args if second is None else (claimed.args[first], claimed.args[second])
+    def __init__(
+        self, claimed: Expression, domain: Domain, first: int, second: int | None
+    ) -> None:
+        numbers = (
+            claimed.args
+            if second is None
+            else (claimed.args[first], claimed.args[second])
+        )
         self.mass = len(numbers) if second is None else 0
-        watched = (claimed.args[first], _together(numbers)) if second is None else numbers
+        watched = (
+            (claimed.args[first], _together(numbers)) if second is None else numbers
+        )
         super().__init__(Expression(op="add", args=watched), domain, [])
 
     def expected(self, state: Any, level: int, token: int) -> Any:
@@ -60,7 +78,10 @@ class PairCase(ExpressionCase):
         scope: dict[str, int | None] = {"here": level, "end": level}
         first, second = (self._value(e, state, scope, token) for e in self.rule.args)
         if first is None or second is None:
-            raise Undecided("a part of the claim's `most` may be nothing, so that two of them do not say when it speaks")
+            raise Undecided(
+                "a part of the claim's `most` may be nothing, so that two of them do"
+                " not say when it speaks"
+            )
         if type(first) not in (int, Fraction) or type(second) not in (int, Fraction):
             raise Undecided("the claim compares what is no number")
         if self.mass:  # the greatest count is at least the average
@@ -70,14 +91,27 @@ class PairCase(ExpressionCase):
     def shape(self) -> Hashable:
         """What the case reads of contexts, but for the tokens that stand in its conditions."""
         followed = tuple(
-            (e.op, e.every, e.before, tuple(offset for offset, _ in e.where)) if e.op in COUNTS and _constant(e) else e
+            (
+                (e.op, e.every, e.before, tuple(offset for offset, _ in e.where))
+                if e.op in COUNTS and _constant(e)
+                else e
+            )
             for e in self.followed
         )
-        numbers = tuple(self.followed.index(e) if isinstance(e, Expression) and e in self.followed else e for e in self.rule.args)
+        numbers = tuple(
+            (
+                self.followed.index(e)
+                if isinstance(e, Expression) and e in self.followed
+                else e
+            )
+            for e in self.rule.args
+        )
         return followed, numbers, self.mass
 
     def fits(self, k: int, token: int) -> Hashable:
-        """Tokens of which this is the same, read as the k-th, change the state of cases of one shape alike."""
+        """Tokens of which this is the same, read as the k-th, change the state of cases of one
+        shape alike.
+        """
         text = self.tokens[token]
         return self.domain.role(token), tuple(t.role(k, text) for t in self.trackers)
 
@@ -104,7 +138,11 @@ class Pairs(Prover):
 
     @property
     def _rule(self) -> Expression:
-        rule = self.claim.answer if isinstance(self.claim, Answers) else getattr(self.claim, "function", None)
+        rule = (
+            self.claim.answer
+            if isinstance(self.claim, Answers)
+            else getattr(self.claim, "function", None)
+        )
         if not isinstance(rule, Expression):
             raise Undecided("the claim compares no counts")
         return rule
@@ -113,7 +151,10 @@ class Pairs(Prover):
     def _domain(self) -> Domain:
         case = self.cases[0]
         if len(self.cases) > 1 or not isinstance(case, ExpressionCase):
-            raise Undecided("many counts can only be compared where no context's length and no token is guessed")
+            raise Undecided(
+                "many counts can only be compared where no context's length and no"
+                " token is guessed"
+            )
         return case.domain
 
     def _pair(self, case: PairCase, winner: int, loser: int) -> None:
@@ -130,21 +171,37 @@ class Pairs(Prover):
         self.proof.contexts = max(self.proof.contexts, prompts)
 
     def _ends(self, case: Case, levels: list[int]) -> tuple[list[int], Array]:
-        ends = np.isin(self.emissions.level, levels) & np.isin(self.emissions.token, case.last(range(self.network.n_vocab)))
+        ends = np.isin(self.emissions.level, levels) & np.isin(
+            self.emissions.token, case.last(range(self.network.n_vocab))
+        )
         return levels, np.flatnonzero(ends)
 
     # ------------------------------------------------------------ the search for one pair
 
     def _head(self) -> HeadPart:
         last = len(self.network.blocks) - 1
-        if self.stages != [last] or len(self.network.final[last]) != 1 or self.network.heads[last] != self.network.final[last]:
-            raise Undecided("many counts can only be compared by one head of the last block")
+        if (
+            self.stages != [last]
+            or len(self.network.final[last]) != 1
+            or self.network.heads[last] != self.network.final[last]
+        ):
+            raise Undecided(
+                "many counts can only be compared by one head of the last block"
+            )
         if "mlp" in self.network.blocks[last]:
-            raise Undecided("many counts can only be compared where no neuron reads them")
+            raise Undecided(
+                "many counts can only be compared where no neuron reads them"
+            )
         return self.network.final[last][0]
 
     def _endings(
-        self, case: PairCase, slots: list[Slot], finals: Array, levels: list[int], winner: int, loser: int
+        self,
+        case: PairCase,
+        slots: list[Slot],
+        finals: Array,
+        levels: list[int],
+        winner: int,
+        loser: int,
     ) -> list[_Found]:
         slot = self._projected(slots[0], winner, loser)
         search = Search(self.emissions, [slot], finals, self.deadline)
@@ -153,7 +210,11 @@ class Pairs(Prover):
             found = []
             for (first, final, (summary,)), ending in search.run(case, levels).items():
                 mean, radius = slot.means.mean(summary)
-                found.append(_Found(first, final, float(mean[0]), float(radius[0]), replace(ending)))
+                found.append(
+                    _Found(
+                        first, final, float(mean[0]), float(radius[0]), replace(ending)
+                    )
+                )
             self.cache[key] = found
         return self.cache[key]
 
@@ -162,36 +223,65 @@ class Pairs(Prover):
         head = self._head()
         f = head.out.astype(np.float64) @ self._direction(winner, loser)  # [n_value]
         values = slot.means.values
-        rows = np.stack([values.rows[i] for i in range(len(values.rows))])  # [n_numbers, n_value]
+        rows = np.stack(
+            [values.rows[i] for i in range(len(values.rows))]
+        )  # [n_numbers, n_value]
         means = slot.means.projected(f, rows @ f)
         numbers = means.values.numbers((rows @ f)[:, None])
         return Slot(means, slot.kinds, numbers[slot.values], slot.floor)
 
     def _direction(self, winner: int, loser: int) -> Array:  # -> [n_embd]
-        return np.asarray(self.network.wte[winner].astype(np.float64) - self.network.wte[loser].astype(np.float64))
+        return np.asarray(
+            self.network.wte[winner].astype(np.float64)
+            - self.network.wte[loser].astype(np.float64)
+        )
 
-    def _signature(self, case: PairCase, search: Search, slot: Slot, pair: tuple[int, int]) -> Any:
-        """All that the endings depend on: what the case reads of every token, where contexts end, what the head sees.
+    def _signature(
+        self, case: PairCase, search: Search, slot: Slot, pair: tuple[int, int]
+    ) -> Any:
+        """All that the endings depend on: what the case reads of every token, where contexts
+        end, what the head sees.
 
-        A token is told by what its case and its domain make of it, and by whether it is one of the two.
+        A token is told by what its case and its domain make of it, and by whether it is one of
+        the two.
         """
         if any(len(edges) > 1 for edges in self.emissions.edges):
-            raise Undecided("many counts can only be compared where no later head reads an earlier one")
+            raise Undecided(
+                "many counts can only be compared where no later head reads an"
+                " earlier one"
+            )
         e, means = self.emissions, slot.means
         fits = [case.fits(k, t) for k, t in zip(e.levels, e.tokens, strict=True)]
         kinds = sorted(set(fits), key=repr)  # in an order that knows no token
         numbers = {kind: i for i, kind in enumerate(kinds)}
         reads = np.array([numbers[kind] for kind in fits])
         roles = np.array([-1 - pair.index(t) if t in pair else 0 for t in e.tokens])
-        columns = [e.level, roles, reads, slot.kinds, np.stack(means.values.rows)[slot.values, 0], search.finals]
+        columns = [
+            e.level,
+            roles,
+            reads,
+            slot.kinds,
+            np.stack(means.values.rows)[slot.values, 0],
+            search.finals,
+        ]
         order = np.lexsort(columns[::-1])
-        bounds = [np.stack(part).tobytes() for part in (means.least, means.most, means.loose, means.finest)]
+        bounds = [
+            np.stack(part).tobytes()
+            for part in (means.least, means.most, means.loose, means.finest)
+        ]
         reading = case.shape(), tuple(kinds)
-        return reading, tuple(bounds), tuple(means.scores), b"".join(column[order].tobytes() for column in columns)
+        return (
+            reading,
+            tuple(bounds),
+            tuple(means.scores),
+            b"".join(column[order].tobytes() for column in columns),
+        )
 
     # ------------------------------------------------------------ the judgement
 
-    def _judge_pair(self, case: PairCase, found: _Found, winner: int, loser: int) -> None:
+    def _judge_pair(
+        self, case: PairCase, found: _Found, winner: int, loser: int
+    ) -> None:
         if found.first is None:
             return
         if not found.first:
@@ -201,32 +291,54 @@ class Pairs(Prover):
         error = (found.radius + off) * UP
         self.proof.error = max(self.proof.error, error)
         if not margin - error > 0:
-            raise self._doubt(case, found.ending, f"the margin may be {margin - error:.6g}")
+            raise self._doubt(
+                case, found.ending, f"the margin may be {margin - error:.6g}"
+            )
         if margin - error < self.proof.margin:
             self.proof.margin, self.proof.at = margin - error, found.ending.tokens(None)
 
     def _of_its_own(self, winner: int, loser: int, final: int) -> tuple[float, float]:
-        """The difference of two logits by the last position's own stream, and how far all but the mean can be off."""
+        """The difference of two logits by the last position's own stream, and how far all but
+        the mean can be off.
+        """
         key = winner, loser, final
         if key not in self.known:
             d = self._direction(winner, loser)  # [n_embd]
-            x, b = self.streams[final], self.network.blocks[-1]["attn"]["c_proj"]["b"].astype(np.float64)
-            self.known[key] = float((x.c + b) @ d), float(x.radius @ np.abs(d) + self._rounding(winner, loser))
+            x, b = (
+                self.streams[final],
+                self.network.blocks[-1]["attn"]["c_proj"]["b"].astype(np.float64),
+            )
+            self.known[key] = (
+                float((x.c + b) @ d),
+                float(x.radius @ np.abs(d) + self._rounding(winner, loser)),
+            )
         return self.known[key]
 
     def _rounding(self, winner: int, loser: int) -> float:
-        """How far the floats of the last mean, its projection, the addition and the two logits can be off."""
+        """How far the floats of the last mean, its projection, the addition and the two logits
+        can be off.
+        """
         n, p, last = self.network, self.network.precision, len(self.network.blocks) - 1
         head, x = self._head(), self.network.bounds[last]
-        z = np.abs(head.value[0]).T.astype(np.float64) @ x + np.abs(head.value[1])  # [n_value]
+        z = np.abs(head.value[0]).T.astype(np.float64) @ x + np.abs(
+            head.value[1]
+        )  # [n_value]
         out = np.abs(head.out).astype(np.float64)
         b = np.abs(n.blocks[last]["attn"]["c_proj"]["b"]).astype(np.float64)
         mean = 2 * float(p.gamma(n.n_ctx + 4)) * z  # of each value
         adds = z @ out + b  # [n_embd]
         terms = (head.out != 0).sum(axis=0) + 1
-        lanes = mean @ out + p.gamma(terms) * adds + 2 * p.u * (x + adds) + 4 * len(z) * p.least  # [n_embd]
+        lanes = (
+            mean @ out
+            + p.gamma(terms) * adds
+            + 2 * p.u * (x + adds)
+            + 4 * len(z) * p.least
+        )  # [n_embd]
         size = np.abs(n.wte[winner]).astype(np.float64) + np.abs(n.wte[loser])
-        read = float(p.gamma(n.n_embd + 1)) * ((x + adds + lanes) @ size) + 4 * n.n_embd * p.least
+        read = (
+            float(p.gamma(n.n_embd + 1)) * ((x + adds + lanes) @ size)
+            + 4 * n.n_embd * p.least
+        )
         return float(lanes @ size) + float(read)
 
 
@@ -243,8 +355,12 @@ def _constant(e: Expression) -> bool:
     return all(not isinstance(what, Expression) for _, what in e.where)
 
 
-def _pairs(rule: Expression, n_vocab: int, ids: dict[str, int]) -> Iterator[tuple[int, int | None, int, int]]:
-    """(first, second or None, their ids): every two counted tokens, and every counted one with every other token."""
+def _pairs(
+    rule: Expression, n_vocab: int, ids: dict[str, int]
+) -> Iterator[tuple[int, int | None, int, int]]:
+    """(first, second or None, their ids): every two counted tokens, and every counted one with
+    every other token.
+    """
     counted = [ids[str(key)] for (key,), _ in rule.table]
     for i, a in enumerate(counted):
         for j in range(i + 1, len(counted)):
@@ -255,11 +371,24 @@ def _pairs(rule: Expression, n_vocab: int, ids: dict[str, int]) -> Iterator[tupl
 
 
 def _together(numbers: Any) -> Expression:
-    """The sum of all counts as one count. Raises Undecided where they do not count the same thing for different tokens."""
+    """The sum of all counts as one count. Raises Undecided where they do not count the same
+    thing for different tokens.
+    """
     first = numbers[0]
-    if all(isinstance(e, Expression) and e.op == "count" and len(e.where) == 1 and isinstance(e.where[0][1], str) for e in numbers):
+    if all(
+        isinstance(e, Expression)
+        and e.op == "count"
+        and len(e.where) == 1
+        and isinstance(e.where[0][1], str)
+        for e in numbers
+    ):
         tokens = tuple(e.where[0][1] for e in numbers)
         alike = {(e.where[0][0], str(e.before), e.every) for e in numbers}
         if len(alike) == 1 and len(set(tokens)) == len(tokens):
-            return Expression(op="count", where=((first.where[0][0], tokens),), before=first.before, every=first.every)
+            return Expression(
+                op="count",
+                where=((first.where[0][0], tokens),),
+                before=first.before,
+                every=first.every,
+            )
     raise Undecided("the claim compares counts that cannot be added up to one")

@@ -1,12 +1,14 @@
-"""What every position offers to later heads: its stream, followed through the rules that matter before the end.
+"""What every position offers to later heads: its stream, followed through the rules that matter
+before the end.
 
-A context is a path: a state for what the earlier tokens left behind, an edge for the next token. The edge's emission
-holds the stream at each block's input, on the lanes that are needed. Where no later head reads what an earlier head
-wrote, there is one state, and an emission is a token at a position. Else the state is what the forward heads still
-need of the past:
+A context is a path: a state for what the earlier tokens left behind, an edge for the next
+token. The edge's emission holds the stream at each block's input, on the lanes that are needed.
+Where no later head reads what an earlier head wrote, there is one state, and an emission is a
+token at a position. Else the state is what the forward heads still need of the past:
 
     a constant query          the summary of all keys so far (counting, finding the first)
-    a query by position alone the values of the keys that a later query can still see (the previous token)
+    a query by position alone the values of the keys that a later query can still see (the
+    previous token)
 
 Rules of this file: a forward head whose query depends on the text is not followed: Undecided.
 """
@@ -22,15 +24,17 @@ from typing import TypeAlias
 import numpy as np
 
 from handcraft.core.gpt2 import Array
-from handcraft.proof.prover.softmax import Means, Summary, dot
 from handcraft.proof.prover.network import HeadPart, Network, Undecided
+from handcraft.proof.prover.softmax import Means, Summary, dot
 from handcraft.proof.prover.zonotope import Ball, by_rows, exactly, stack
 
 LEAST_GAP, MOST_GAP = 16.0, 80.0
 MOST_STATES = 6_000  # at one position
 MOST_NUMBERS = 3 * 10**7  # centres and radii of all streams: 240 MB
 
-Cache: TypeAlias = tuple[object, ...]  # for each forward head, what it keeps of the past
+Cache: TypeAlias = tuple[
+    object, ...
+]  # for each forward head, what it keeps of the past
 Edge: TypeAlias = tuple[int, int, int]  # token, next state, emission
 
 
@@ -49,8 +53,12 @@ class Emissions:
     network: Network
     levels: list[int] = field(default_factory=list)  # of each emission
     tokens: list[int] = field(default_factory=list)
-    streams: list[list[Ball]] = field(default_factory=list)  # of each block's input, chunk by chunk
-    means: dict[tuple[int, int], list[Ball]] = field(default_factory=dict)  # of each forward head, chunk by chunk
+    streams: list[list[Ball]] = field(
+        default_factory=list
+    )  # of each block's input, chunk by chunk
+    means: dict[tuple[int, int], list[Ball]] = field(
+        default_factory=dict
+    )  # of each forward head, chunk by chunk
     edges: list[list[list[Edge]]] = field(default_factory=list)  # [position][state]
     spent: int = 0  # states that searches over them have visited
     _whole: dict[tuple[int, int], Ball] = field(default_factory=dict)
@@ -82,36 +90,60 @@ class Emissions:
 
 def joined(chunks: list[Ball]) -> Ball:
     """Balls one after the other."""
-    return Ball(np.concatenate([b.c for b in chunks]), np.concatenate([b.r for b in chunks]))
+    return Ball(
+        np.concatenate([b.c for b in chunks]), np.concatenate([b.r for b in chunks])
+    )
 
 
-def follow(network: Network, allowed: list[list[int]], tolerance: float, deadline: float) -> Emissions:
-    """All emissions of contexts with these tokens at each position. Raises Undecided where they cannot be followed."""
+def follow(
+    network: Network, allowed: list[list[int]], tolerance: float, deadline: float
+) -> Emissions:
+    """All emissions of contexts with these tokens at each position. Raises Undecided where they
+    cannot be followed.
+    """
     found = Emissions(network, streams=[[] for _ in network.blocks])
     heads = [head for heads in network.forward for head in heads]
-    memories = {head.name: _memory(network, head, len(allowed), tolerance) for head in heads}
+    memories = {
+        head.name: _memory(network, head, len(allowed), tolerance) for head in heads
+    }
     states: list[Cache] = [tuple(memories[head.name].start for head in heads)]
     for position, tokens in enumerate(allowed):
         if time.monotonic() > deadline:
-            raise Undecided(f"the time of the budget was over while following position {position}")
+            raise Undecided(
+                f"the time of the budget was over while following position {position}"
+            )
         states = _level(found, heads, memories, states, position, tokens)
         if len(states) > MOST_STATES:
-            raise Undecided(f"earlier positions can be in more than {MOST_STATES} states at position {position}")
+            raise Undecided(
+                f"earlier positions can be in more than {MOST_STATES} states at"
+                f" position {position}"
+            )
         if len(found.levels) * 2 * network.n_embd * len(network.blocks) > MOST_NUMBERS:
-            raise Undecided(f"what earlier positions hold is more than {MOST_NUMBERS} numbers at position {position}")
+            raise Undecided(
+                f"what earlier positions hold is more than {MOST_NUMBERS} numbers at"
+                f" position {position}"
+            )
     return found
 
 
 def _level(
-    found: Emissions, heads: list[HeadPart], memories: dict[tuple[int, int], Memory], states: list[Cache], position: int,
+    found: Emissions,
+    heads: list[HeadPart],
+    memories: dict[tuple[int, int], Memory],
+    states: list[Cache],
+    position: int,
     tokens: list[int],
-) -> list[Cache]:  # fmt: skip
+) -> list[Cache]:
     """One position more: its emissions, its edges, and the states after it."""
     network = found.network
     pairs = [(s, token) for s in range(len(states)) for token in tokens]
     first = len(found.levels)
-    x = network.embed(np.array([token for _, token in pairs]), np.full(len(pairs), position))  # [n, n_embd]
-    after: list[list[object]] = [[] for _ in pairs]  # of each pair the caches, head by head
+    x = network.embed(
+        np.array([token for _, token in pairs]), np.full(len(pairs), position)
+    )  # [n, n_embd]
+    after: list[list[object]] = [
+        [] for _ in pairs
+    ]  # of each pair the caches, head by head
     for i in range(len(network.blocks)):
         found.streams[i].append(x)
         means = {}
@@ -126,20 +158,26 @@ def _level(
     numbers: dict[Cache, int] = {}
     edges: list[list[Edge]] = [[] for _ in states]
     for k, (s, token) in enumerate(pairs):
-        edges[s].append((token, numbers.setdefault(tuple(after[k]), len(numbers)), first + k))
+        edges[s].append(
+            (token, numbers.setdefault(tuple(after[k]), len(numbers)), first + k)
+        )
     found.levels += [position] * len(pairs)
     found.tokens += [token for _, token in pairs]
     found.edges.append(edges)
     return list(numbers)
 
 
-def _behind(network: Network, i: int, x: Ball, means: dict[tuple[int, int], Ball]) -> Ball:  # [n, n_embd] -> the same
+def _behind(
+    network: Network, i: int, x: Ball, means: dict[tuple[int, int], Ball]
+) -> Ball:  # [n, n_embd] -> the same
     """The stream behind a block, on the lanes that earlier positions must know."""
     if "mlp" not in network.blocks[i]:
         return network.after_attention(i, x, means, shared=False)
 
     def part(rows: slice) -> Ball:
-        middle = network.after_attention(i, x[rows], {name: z[rows] for name, z in means.items()}, shared=True)
+        middle = network.after_attention(
+            i, x[rows], {name: z[rows] for name, z in means.items()}, shared=True
+        )
         return network.after_mlp(i, middle.lifted(), network.needed[i + 1])
 
     return by_rows(part, len(x.c))
@@ -153,53 +191,101 @@ class Memory:
 
     start: object = ()
 
-    def read(self, x: Ball, past: list[object], position: int) -> tuple[Ball, list[object]]:
-        """The mean values [n, n_value] at a position for streams [n, n_embd], and what is kept after it."""
+    def read(
+        self, x: Ball, past: list[object], position: int
+    ) -> tuple[Ball, list[object]]:
+        """The mean values [n, n_value] at a position for streams [n, n_embd], and what is kept
+        after it.
+        """
         raise NotImplementedError
 
 
 class Summing(Memory):
     """A constant query: all keys so far, summarised."""
 
-    def __init__(self, network: Network, head: HeadPart, query: Ball, tolerance: float) -> None:
+    def __init__(
+        self, network: Network, head: HeadPart, query: Ball, tolerance: float
+    ) -> None:
         self.network, self.head, self.query = network, head, query
-        self.means = Means(network.precision, head, gap_of(network, head, tolerance), network.n_ctx)
+        self.means = Means(
+            network.precision, head, gap_of(network, head, tolerance), network.n_ctx
+        )
 
-    def read(self, x: Ball, past: list[object], position: int) -> tuple[Ball, list[object]]:  # noqa: ARG002
+    def read(
+        self,
+        x: Ball,
+        past: list[object],
+        position: int,  # noqa: ARG002  # its summaries know their own
+    ) -> tuple[Ball, list[object]]:
         """Each summary with its own key."""
         p, head = self.network.precision, self.head
         values = p.linear(x, *head.value)  # [n, n_value]
-        kinds, numbers = self.means.labels(dot(p, self.query, p.linear(x, *head.key)), values, self.means.values.numbers(values.c))
+        kinds, numbers = self.means.labels(
+            dot(p, self.query, p.linear(x, *head.key)),
+            values,
+            self.means.values.numbers(values.c),
+        )
         labels = zip(kinds.tolist(), numbers.tolist(), strict=True)
-        kept: list[Summary] = [self.means.insert(s, label) for s, label in zip(past, labels, strict=True)]  # type: ignore[arg-type]
+        kept: list[Summary] = [
+            self.means.insert(s, label)  # type: ignore[arg-type]
+            for s, label in zip(past, labels, strict=True)
+        ]
         self.means.forget()
         z = [self.means.mean(summary) for summary in kept]
-        return Ball(np.stack([c for c, _ in z]), np.stack([r for _, r in z])), list(kept)
+        centres, radii = np.stack([c for c, _ in z]), np.stack([r for _, r in z])
+        return Ball(centres, radii), list(kept)
 
 
 class Window(Memory):
-    """Queries and keys by position alone: the values of the positions that a later query can see."""
+    """Queries and keys by position alone: the values of the positions that a later query can
+    see.
+    """
 
-    def __init__(self, network: Network, head: HeadPart, n: int, tolerance: float) -> None:
+    def __init__(
+        self, network: Network, head: HeadPart, n: int, tolerance: float
+    ) -> None:
         self.network, self.head = network, head
         p, rows = network.precision, _by_position(network, n)
-        queries, keys = p.linear(rows, *head.query), p.linear(rows, *head.key)  # [n, n_match] each
+        queries, keys = (
+            p.linear(rows, *head.query),
+            p.linear(rows, *head.key),
+        )  # [n, n_match] each
         self.gap = gap_of(network, head, tolerance)
-        self.scores = stack([dot(p, queries[i], keys) for i in range(n)])  # [n_query, n_key]
+        self.scores = stack(
+            [dot(p, queries[i], keys) for i in range(n)]
+        )  # [n_query, n_key]
         probe = Means(p, head, self.gap, n)
         self.seen: list[list[int]] = []  # by each query
         for i in range(n):
-            kinds = [probe.label((self.scores.c[i, j], self.scores.r[i, j]), np.zeros(0), np.zeros(0))[0] for j in range(i + 1)]
-            self.seen.append([j for j in range(i + 1) if not any(probe.beats(k, kinds[j]) for k in set(kinds))])
-        self.wanted = [{j for later in self.seen[i + 1 :] for j in later} for i in range(n)]  # after each position
+            kinds = [
+                probe.label(
+                    (self.scores.c[i, j], self.scores.r[i, j]), np.zeros(0), np.zeros(0)
+                )[0]
+                for j in range(i + 1)
+            ]
+            self.seen.append(
+                [
+                    j
+                    for j in range(i + 1)
+                    if not any(probe.beats(k, kinds[j]) for k in set(kinds))
+                ]
+            )
+        self.wanted = [
+            {j for later in self.seen[i + 1 :] for j in later} for i in range(n)
+        ]  # after each position
         self.values: dict[tuple[bytes, bytes], tuple[Array, Array]] = {}
         self.least = np.full(head.value[0].shape[1], np.inf)
         self.most = -self.least
 
-    def read(self, x: Ball, past: list[object], position: int) -> tuple[Ball, list[object]]:
+    def read(
+        self, x: Ball, past: list[object], position: int
+    ) -> tuple[Ball, list[object]]:
         """The mean of what the query sees; what no later query sees is forgotten."""
         values = self.network.precision.linear(x, *self.head.value)  # [n, n_value]
-        self.least, self.most = np.minimum(self.least, values.low.min(axis=0)), np.maximum(self.most, values.high.max(axis=0))
+        self.least, self.most = (
+            np.minimum(self.least, values.low.min(axis=0)),
+            np.maximum(self.most, values.high.max(axis=0)),
+        )
         z, kept, known = [], [], {}
         for k, old in enumerate(past):
             key = values.c[k].tobytes(), values.r[k].tobytes()
@@ -209,15 +295,24 @@ class Window(Memory):
             if now not in known:
                 known[now] = self._mean(position, now)
             z.append(known[now])
-            kept.append(tuple(item for item in seen if item[0] in self.wanted[position]))
-        return Ball(np.stack([c for c, _ in z]), np.stack([r for _, r in z])), list(kept)
+            kept.append(
+                tuple(item for item in seen if item[0] in self.wanted[position])
+            )
+        centres, radii = np.stack([c for c, _ in z]), np.stack([r for _, r in z])
+        return Ball(centres, radii), list(kept)
 
-    def _mean(self, position: int, seen: tuple[tuple[int, tuple[bytes, bytes]], ...]) -> tuple[Array, Array]:
+    def _mean(
+        self, position: int, seen: tuple[tuple[int, tuple[bytes, bytes]], ...]
+    ) -> tuple[Array, Array]:
         means = Means(self.network.precision, self.head, self.gap, self.network.n_ctx)
-        for j in range(position + 1):  # for the leak: every score, with every value there can be
+        for j in range(
+            position + 1
+        ):  # for the leak: every score, with every value there can be
             score = float(self.scores.c[position, j]), float(self.scores.r[position, j])
             if j not in self.seen[position]:
-                means.label(score, (self.least + self.most) / 2, (self.most - self.least) / 2)
+                means.label(
+                    score, (self.least + self.most) / 2, (self.most - self.least) / 2
+                )
         summary: Summary = ()
         for j, key in seen:
             score = float(self.scores.c[position, j]), float(self.scores.r[position, j])
@@ -233,14 +328,19 @@ def _memory(network: Network, head: HeadPart, n: int, tolerance: float) -> Memor
         textual = textual | _written(network, i)
     if not (head.query[0][textual].any() or head.key[0][textual].any()):
         return Window(network, head, n, tolerance)
-    raise Undecided(f"head {head.layer}.{head.number} asks by content, and later heads read what it wrote at every position")
+    raise Undecided(
+        f"head {head.layer}.{head.number} asks by content, and later heads read what it"
+        " wrote at every position"
+    )
 
 
 def _written(network: Network, i: int) -> Array:  # -> [n_embd]
     block, lanes = network.blocks[i], np.zeros(network.n_embd, dtype=bool)
     for part in ("attn", "mlp"):
         if part in block:
-            lanes |= block[part]["c_proj"]["w"].any(axis=0) | (block[part]["c_proj"]["b"] != 0)
+            lanes |= block[part]["c_proj"]["w"].any(axis=0) | (
+                block[part]["c_proj"]["b"] != 0
+            )
     return lanes
 
 

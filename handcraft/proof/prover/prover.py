@@ -1,14 +1,16 @@
 """Proving a claim: every case, every query of the last position, every ending.
 
-    stage    a block with heads that matter at the last position alone; a later stage's queries depend on what the
-             earlier ones saw
+    stage    a block with heads that matter at the last position alone; a later stage's queries
+             depend on what the earlier ones saw
     row      a final and the summaries of all stages so far: what the last position's stream can be
 
-After the last stage a row has logits with a radius. An ending is right where the claim's token is ahead of every other
-by more than both radii, where its probabilities or its lane are within the tolerance. The least difference over all
-endings is the certified margin: no float of the model, in whatever order it adds, goes below it.
+After the last stage a row has logits with a radius. An ending is right where the claim's token
+is ahead of every other by more than both radii, where its probabilities or its lane are within
+the tolerance. The least difference over all endings is the certified margin: no float of the
+model, in whatever order it adds, goes below it.
 
-Rules of this file: what cannot be shown is Undecided with the reason, and where the least certain ending stands.
+Rules of this file: what cannot be shown is Undecided with the reason, and where the least
+certain ending stands.
 """
 
 from __future__ import annotations
@@ -23,19 +25,28 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.language.affine import Lane
 from handcraft.claims.kinds import Claim, Distribution, Residual
-from handcraft.program.contexts import count_domain
 from handcraft.core.errors import printable
 from handcraft.core.gpt2 import Array
+from handcraft.language.affine import Lane
 from handcraft.model import Model
+from handcraft.program.contexts import count_domain
 from handcraft.proof.prover.case import Case
 from handcraft.proof.prover.cases import cases_of
 from handcraft.proof.prover.domains import Domain
-from handcraft.proof.prover.positions import Emissions, follow
+from handcraft.proof.prover.graph import (
+    NOTHING,
+    Accounts,
+    Ending,
+    Endings,
+    Search,
+    Slot,
+    Slots,
+    classes,
+)
 from handcraft.proof.prover.network import HeadPart, Network, Undecided
+from handcraft.proof.prover.positions import Emissions, follow
 from handcraft.proof.prover.zonotope import OWN, ROWS, UP, Ball, by_rows
-from handcraft.proof.prover.graph import NOTHING, Accounts, Ending, Endings, Search, Slot, Slots, classes
 
 TOLERANCE = 1e-4  # how far what is left out may move a lane of the stream
 Row = tuple[int, Accounts]  # a final, the summaries so far
@@ -49,7 +60,8 @@ class Proof:
     contexts    how many contexts, or prompts, were covered: exactly
     checked     how many of them, with all positions of answers, the claim speaks of
     margin      the least difference of logits, certified; inf where there is none
-    error       the largest radius of a logit, or the largest difference from the claim's probabilities or lane
+    error       the largest radius of a logit, or the largest difference from the claim's
+                probabilities or lane
     at          a context of the least margin, or of the largest error
     """
 
@@ -64,7 +76,9 @@ class Proof:
 
 @dataclass(frozen=True, eq=False)
 class Waiting:
-    """Rows of a case that are to be judged: their finals [n_rows], each head's mean value there, what is asked of them."""
+    """Rows of a case that are to be judged: their finals [n_rows], each head's mean value
+    there, what is asked of them.
+    """
 
     case: Case
     asked: list[Asked]
@@ -75,21 +89,40 @@ class Waiting:
 class Prover:
     """One model and one claim."""
 
-    def __init__(self, model: Model, claim: Claim, deadline: float, progress: Callable[[int, int], None]) -> None:
-        self.model, self.claim, self.deadline, self.progress = model, claim, deadline, progress
+    def __init__(
+        self,
+        model: Model,
+        claim: Claim,
+        deadline: float,
+        progress: Callable[[int, int], None],
+    ) -> None:
+        self.model, self.claim, self.deadline, self.progress = (
+            model,
+            claim,
+            deadline,
+            progress,
+        )
         self.network = Network(model)
         self.cases = list(cases_of(claim, model))
         self.allowed = _allowed(self.cases, self.network)
-        self.emissions: Emissions = follow(self.network, self.allowed, TOLERANCE, deadline)
+        self.emissions: Emissions = follow(
+            self.network, self.allowed, TOLERANCE, deadline
+        )
         self.slots = Slots(self.network, self.emissions, TOLERANCE)
         self.stages = [i for i, heads in enumerate(self.network.final) if heads]
-        self.column = model.program.layout.column[Lane.parse(claim.lane)] if isinstance(claim, Residual) and model.program else 0
+        self.column = (
+            model.program.layout.column[Lane.parse(claim.lane)]
+            if isinstance(claim, Residual) and model.program
+            else 0
+        )
         self.proof = Proof(cases=len(self.cases))
         self.counted: Counter[Domain] = Counter()
         self.waiting, self.waited = list[Waiting](), 0  # and how many rows they are
         self.steps: dict[Any, Any] = {}  # of the case that is searched
 
-    @np.errstate(all="ignore")  # what has no bound stays without one, and no margin is above that
+    @np.errstate(
+        all="ignore"
+    )  # what has no bound stays without one, and no margin is above that
     def run(self) -> Proof:
         """The proof. Raises Undecided where there is none."""
         self._begin()
@@ -102,10 +135,14 @@ class Prover:
         return self.proof
 
     def _whole(self) -> None:
-        """Raises Undecided unless every context of every domain ended in a case: those of later answer tokens, too."""
+        """Raises Undecided unless every context of every domain ended in a case: those of later
+        answer tokens, too.
+        """
         for domain in {case.domain for case in self.cases if case.domain is not None}:
             if self.counted[domain] != domain.size():
-                raise Undecided(f"the guesses cover {self.counted[domain]} of {domain.size()} contexts")
+                raise Undecided(
+                    f"the guesses cover {self.counted[domain]} of {domain.size()} contexts"
+                )
 
     def _covered(self) -> None:
         """Raises Undecided unless the cases cover the whole domain: counted, not assumed."""
@@ -115,13 +152,23 @@ class Prover:
         if not self.proof.checked:
             raise Undecided("the claim is silent on every context")
 
-    # ------------------------------------------------------------ the last position before the first stage
+    # ------------------------------------------------------------ the last position before the
+    # first stage
 
     def _begin(self) -> None:
         e, n = self.emissions, self.network
         x = n.embed(e.token, e.level)  # [n_emissions, n_embd]
-        stop, everyone, start = self.stages[0] if self.stages else len(n.blocks), np.arange(len(e.level)), x
-        x = by_rows(lambda rows: self._through(0, stop, start[rows], everyone[rows], {}, shared=False), len(everyone))
+        stop, everyone, start = (
+            self.stages[0] if self.stages else len(n.blocks),
+            np.arange(len(e.level)),
+            x,
+        )
+        x = by_rows(
+            lambda rows: self._through(
+                0, stop, start[rows], everyone[rows], {}, shared=False
+            ),
+            len(everyone),
+        )
         self.streams = x
         asked = [self.column] if isinstance(self.claim, Residual) else []
         live = self.network.live(asked)[stop]
@@ -129,19 +176,48 @@ class Prover:
         if len(self.stages) > 1:  # a later stage must know which position asks
             parts.append(e.level[:, None])
         for i in range(stop if self.stages else 0, len(n.blocks)):
-            parts += [part for head in n.forward[i] for part in (e.mean(head.name).c, e.mean(head.name).r)]
-        _, first, inverse = np.unique(np.concatenate(parts, axis=1), axis=0, return_index=True, return_inverse=True)
-        self.finals: Array = first[inverse.reshape(-1)]  # of each emission the one that stands for it
+            parts += [
+                part
+                for head in n.forward[i]
+                for part in (e.mean(head.name).c, e.mean(head.name).r)
+            ]
+        _, first, inverse = np.unique(
+            np.concatenate(parts, axis=1),
+            axis=0,
+            return_index=True,
+            return_inverse=True,
+        )
+        self.finals: Array = first[
+            inverse.reshape(-1)
+        ]  # of each emission the one that stands for it
 
     def _through(
-        self, start: int, stop: int, x: Ball, emissions: Array, means: dict[tuple[int, int], Ball], *, shared: bool
+        self,
+        start: int,
+        stop: int,
+        x: Ball,
+        emissions: Array,
+        means: dict[tuple[int, int], Ball],
+        *,
+        shared: bool,
     ) -> Ball:
-        """The stream from one block's input to another's, for last positions of these emissions [n, n_embd]."""
+        """The stream from one block's input to another's, for last positions of these emissions
+        [n, n_embd].
+        """
         for i in range(start, stop):
-            seen = {head.name: self.emissions.mean(head.name)[emissions] for head in self.network.forward[i]}
+            seen = {
+                head.name: self.emissions.mean(head.name)[emissions]
+                for head in self.network.forward[i]
+            }
             seen |= {head.name: means[head.name] for head in self.network.final[i]}
-            x = self.network.after_attention(i, x, seen, shared=shared or "mlp" in self.network.blocks[i])
-            x = self.network.after_mlp(i, x.lifted()) if "mlp" in self.network.blocks[i] else x
+            x = self.network.after_attention(
+                i, x, seen, shared=shared or "mlp" in self.network.blocks[i]
+            )
+            x = (
+                self.network.after_mlp(i, x.lifted())
+                if "mlp" in self.network.blocks[i]
+                else x
+            )
         return x
 
     # ------------------------------------------------------------ stage after stage
@@ -150,7 +226,9 @@ class Prover:
         levels, self.steps = sorted(case.levels), {}
         if not levels:
             return
-        ends = np.isin(self.emissions.level, levels) & np.isin(self.emissions.token, case.last(range(self.network.n_vocab)))
+        ends = np.isin(self.emissions.level, levels) & np.isin(
+            self.emissions.token, case.last(range(self.network.n_vocab))
+        )
         here = np.flatnonzero(ends)  # the emissions at which a context can end
         if not self.stages:
             self._judge(case, self._search(case, [], here, levels), [])
@@ -160,7 +238,9 @@ class Prover:
             endings = self._search(case, slots, members, at)
             self._next(case, 0, slots, endings, members, at)
 
-    def _search(self, case: Case, slots: list[Slot], members: Array, levels: list[int]) -> Endings:
+    def _search(
+        self, case: Case, slots: list[Slot], members: Array, levels: list[int]
+    ) -> Endings:
         if time.monotonic() > self.deadline:
             raise Undecided("the time of the budget was over")
         finals = np.full(len(self.finals), NOTHING)
@@ -168,24 +248,47 @@ class Prover:
         levels = sorted(set(levels) & set(self.emissions.level[members].tolist()))
         if not levels:
             return {}
-        search = Search(self.emissions, slots, finals, self.deadline, merges=len(self.stages) == 1)
+        search = Search(
+            self.emissions, slots, finals, self.deadline, merges=len(self.stages) == 1
+        )
         search.steps = self.steps
         self._watch(search, case, members, levels)
         return search.run(case.ending_at(levels), levels)
 
-    def _watch(self, search: Search, case: Case, members: Array, levels: list[int]) -> None:
+    def _watch(
+        self, search: Search, case: Case, members: Array, levels: list[int]
+    ) -> None:
         """Told of every search before it runs; whoever writes the proof down listens."""
 
-    def _queries(self, stage: int, x: Ball, names: Array) -> Iterator[tuple[list[Slot], Array]]:
+    def _queries(
+        self, stage: int, x: Ball, names: Array
+    ) -> Iterator[tuple[list[Slot], Array]]:
         """The rows of a stage [n, n_embd] by what its heads ask, with the slots for it."""
         heads = self.network.final[self.stages[stage]]
         x = x.collapsed()
         asked = [self.network.precision.linear(x, *head.query) for head in heads]
-        keys = [b"".join(part[i].tobytes() for q in asked for part in (q.c, q.r)) for i in range(len(x.c))]
+        keys = [
+            b"".join(part[i].tobytes() for q in asked for part in (q.c, q.r))
+            for i in range(len(x.c))
+        ]
         for indices in classes(keys):
-            yield [self.slots(h, q[indices[0]]) for h, q in zip(heads, asked, strict=True)], names[indices]
+            yield (
+                [
+                    self.slots(h, q[indices[0]])
+                    for h, q in zip(heads, asked, strict=True)
+                ],
+                names[indices],
+            )
 
-    def _next(self, case: Case, stage: int, slots: list[Slot], endings: Endings, members: Array, levels: list[int]) -> None:  # noqa: ARG002  # a recorder asks for them
+    def _next(
+        self,
+        case: Case,
+        stage: int,
+        slots: list[Slot],
+        endings: Endings,
+        members: Array,
+        levels: list[int],  # noqa: ARG002  # a recorder asks for them
+    ) -> None:
         """From the endings of a stage to the next one, or to the judgement."""
         if not endings:
             return
@@ -194,7 +297,9 @@ class Prover:
             return
         rows = list(dict.fromkeys((final, accounts) for _, final, accounts in endings))
         x = by_rows(lambda some: self._stream(rows[some], slots, stage + 1), len(rows))
-        seen = {accounts for _, accounts in rows} if stage == 0 else set()  # later, these are but some of the members
+        seen = (
+            {accounts for _, accounts in rows} if stage == 0 else set()
+        )  # later, these are but some of the members
         for more, indices in self._queries(stage + 1, x, np.arange(len(rows))):
             chosen = {rows[i] for i in indices.tolist()}
             mine = {key: ending for key, ending in endings.items() if key[1:] in chosen}
@@ -203,24 +308,45 @@ class Prover:
             self._next(case, stage + 1, [*slots, *more], found, members, at)
 
     def _seen(
-        self, case: Case, slots: list[Slot], more: list[Slot], mine: Endings, members: Array, levels: list[int], seen: set[Accounts]
+        self,
+        case: Case,
+        slots: list[Slot],
+        more: list[Slot],
+        mine: Endings,
+        members: Array,
+        levels: list[int],
+        seen: set[Accounts],
     ) -> Endings:
-        """The endings of one query of a later stage: those of the earlier stages with what its heads see besides."""
+        """The endings of one query of a later stage: those of the earlier stages with what its
+        heads see besides.
+        """
         fixed = self._fixed(more, levels)
         if fixed is not None:
-            return {(expected, final, (*accounts, *fixed)): ending for (expected, final, accounts), ending in mine.items()}
+            return {
+                (expected, final, (*accounts, *fixed)): ending
+                for (expected, final, accounts), ending in mine.items()
+            }
         finals = {final for _, final, _ in mine}
         members = members[np.isin(self.finals[members], list(finals))]
-        if len(seen) == 1:  # the earlier heads see the same in every context of the case
+        if (
+            len(seen) == 1
+        ):  # the earlier heads see the same in every context of the case
             before = next(iter(seen))
             found = self._search(case, more, members, levels)
-            return {(expected, final, (*before, *new)): ending for (expected, final, new), ending in found.items()}
+            return {
+                (expected, final, (*before, *new)): ending
+                for (expected, final, new), ending in found.items()
+            }
         found = self._search(case, [*slots, *more], members, levels)
         n, keys = len(slots), {(final, accounts) for _, final, accounts in mine}
-        return {key: ending for key, ending in found.items() if (key[1], key[2][:n]) in keys}
+        return {
+            key: ending for key, ending in found.items() if (key[1], key[2][:n]) in keys
+        }
 
     def _fixed(self, slots: list[Slot], levels: list[int]) -> Accounts | None:
-        """What these slots see where that is the same in every context: each position offers them one key."""
+        """What these slots see where that is the same in every context: each position offers
+        them one key.
+        """
         if len(levels) > 1:
             return None
         n = int(np.searchsorted(self.emissions.level, levels[0] + 1))
@@ -228,9 +354,20 @@ class Prover:
         for slot in slots:
             part = Slot(slot.means, slot.kinds[:n], slot.values[:n], slot.floor)
             alive = part.seen(np.full(n, slot.floor[levels[0]]))
-            pairs = sorted(set(zip(level[alive].tolist(), part.kinds[alive].tolist(), part.values[alive].tolist(), strict=True)))
+            pairs = sorted(
+                set(
+                    zip(
+                        level[alive].tolist(),
+                        part.kinds[alive].tolist(),
+                        part.values[alive].tolist(),
+                        strict=True,
+                    )
+                )
+            )
             ghosts = set(level[~alive].tolist())
-            if len({p for p, _, _ in pairs}) < len(pairs) or any(p in ghosts for p, _, _ in pairs):
+            if len({p for p, _, _ in pairs}) < len(pairs) or any(
+                p in ghosts for p, _, _ in pairs
+            ):
                 return None
             summary: Any = ()
             for _, kind, value in pairs:
@@ -238,25 +375,43 @@ class Prover:
             accounts.append(summary)
         return tuple(accounts)
 
-    def _stream(self, rows: Sequence[Row], slots: list[Slot], stages: int) -> Ball:  # -> [n_rows, n_embd]
+    def _stream(
+        self, rows: Sequence[Row], slots: list[Slot], stages: int
+    ) -> Ball:  # -> [n_rows, n_embd]
         """The stream of each row, after so many stages, at the next stage's input or in the end."""
         return self._after(*self._arrived(rows, slots, stages), stages)
 
-    def _arrived(self, rows: Sequence[Row], slots: list[Slot], stages: int) -> tuple[Array, dict[tuple[int, int], Ball]]:
-        """The final of each row [n_rows], and of each head of so many stages the mean value there [n_rows, n_value]."""
+    def _arrived(
+        self, rows: Sequence[Row], slots: list[Slot], stages: int
+    ) -> tuple[Array, dict[tuple[int, int], Ball]]:
+        """The final of each row [n_rows], and of each head of so many stages the mean value
+        there [n_rows, n_value].
+        """
         finals = np.array([final for final, _ in rows])
-        heads: list[HeadPart] = [head for i in self.stages[:stages] for head in self.network.final[i]]
+        heads: list[HeadPart] = [
+            head for i in self.stages[:stages] for head in self.network.final[i]
+        ]
         means = {}
         for k, (head, slot) in enumerate(zip(heads, slots, strict=True)):
             pairs = [slot.means.mean(accounts[k]) for _, accounts in rows]
-            means[head.name] = Ball(np.stack([c for c, _ in pairs]), np.stack([r for _, r in pairs]))
+            means[head.name] = Ball(
+                np.stack([c for c, _ in pairs]), np.stack([r for _, r in pairs])
+            )
         return finals, means
 
-    def _after(self, finals: Array, means: dict[tuple[int, int], Ball], stages: int) -> Ball:  # [n_rows] -> [n_rows, n_embd]
+    def _after(
+        self, finals: Array, means: dict[tuple[int, int], Ball], stages: int
+    ) -> Ball:  # [n_rows] -> [n_rows, n_embd]
         """The stream after so many stages."""
-        stop = self.stages[stages] if stages < len(self.stages) else len(self.network.blocks)
+        stop = (
+            self.stages[stages]
+            if stages < len(self.stages)
+            else len(self.network.blocks)
+        )
         first = self.stages[0] if self.stages else stop
-        return self._through(first, stop, self.streams[finals], finals, means, shared=True)
+        return self._through(
+            first, stop, self.streams[finals], finals, means, shared=True
+        )
 
     # ------------------------------------------------------------ the judgement
 
@@ -268,14 +423,24 @@ class Prover:
         rows = list(together)
         for i in range(0, len(rows), ROWS):
             some = rows[i : i + ROWS]
-            asked = [ask for n, row in enumerate(some) for ask in self._counted(case, n, row, together[row], endings)]
-            self.waiting.append(Waiting(case, asked, *self._arrived(some, slots, len(self.stages))))
+            asked = [
+                ask
+                for n, row in enumerate(some)
+                for ask in self._counted(case, n, row, together[row], endings)
+            ]
+            self.waiting.append(
+                Waiting(case, asked, *self._arrived(some, slots, len(self.stages)))
+            )
             self.waited += len(some)
             if self.waited >= ROWS:
                 self._judged()
 
-    def _counted(self, case: Case, number: int, row: Row, told: list[Any], endings: Endings) -> Iterator[Asked]:
-        """What is asked of a row, with all that the claim says of contexts that end so; each of them is counted."""
+    def _counted(
+        self, case: Case, number: int, row: Row, told: list[Any], endings: Endings
+    ) -> Iterator[Asked]:
+        """What is asked of a row, with all that the claim says of contexts that end so; each of
+        them is counted.
+        """
         for expected in told:
             ending = endings[expected, *row]
             self.proof.endings += ending.count
@@ -294,13 +459,23 @@ class Prover:
         finals, means = np.concatenate([some.finals for some in waiting]), {}
         for name in waiting[0].means:
             parts = [some.means[name] for some in waiting]
-            means[name] = Ball(np.concatenate([part.c for part in parts]), np.concatenate([part.r for part in parts]))
+            means[name] = Ball(
+                np.concatenate([part.c for part in parts]),
+                np.concatenate([part.r for part in parts]),
+            )
         x = self._after(finals, means, len(self.stages))  # [n_rows, n_embd]
-        logits, x, first = self.network.logits(x.lifted()), x.collapsed(), 0  # [n_rows, n_vocab]
+        logits, x, first = (
+            self.network.logits(x.lifted()),
+            x.collapsed(),
+            0,
+        )  # [n_rows, n_vocab]
         for case, those in groupby(waiting, key=lambda some: some.case):
             asked = list[Asked]()
             for some in those:
-                asked += [(first + row, expected, ending) for row, expected, ending in some.asked]
+                asked += [
+                    (first + row, expected, ending)
+                    for row, expected, ending in some.asked
+                ]
                 first += len(some.finals)
             self._against(case, asked, x, logits)
 
@@ -311,7 +486,12 @@ class Prover:
         radius = x.radius[:, self.column]
         for row, expected, ending in asked:
             if isinstance(self.claim, Residual):
-                self._near(case, abs(float(x.c[row, self.column]) - float(expected)) + float(radius[row]), ending)
+                self._near(
+                    case,
+                    abs(float(x.c[row, self.column]) - float(expected))
+                    + float(radius[row]),
+                    ending,
+                )
             else:
                 self._near(case, _chance_error(logits[row], np.array(expected)), ending)
         return None
@@ -335,17 +515,24 @@ class Prover:
     def _near(self, case: Case, error: float, ending: Ending) -> None:
         tolerance = self.claim.tolerance  # type: ignore[union-attr]
         if not error <= tolerance:
-            raise self._doubt(case, ending, f"the error may be {error:.6g}, more than {tolerance:g}")
+            raise self._doubt(
+                case, ending, f"the error may be {error:.6g}, more than {tolerance:g}"
+            )
         if error >= self.proof.error:
             self.proof.error, self.proof.at = error, ending.tokens(case.order)
 
     def _doubt(self, case: Case, ending: Ending, why: str) -> Undecided:
         context = ending.tokens(case.order)
-        return Undecided(f"{why} after '{printable(self.model.vocabulary.decode(context))}'", tuple(context))
+        return Undecided(
+            f"{why} after '{printable(self.model.vocabulary.decode(context))}'",
+            tuple(context),
+        )
 
 
 def _margins(logits: Ball, expected: int) -> tuple[Array, float]:  # [n, n_vocab] -> [n]
-    """The least that the expected token is ahead of every other, and the greatest radius of that difference."""
+    """The least that the expected token is ahead of every other, and the greatest radius of
+    that difference.
+    """
     radius = logits.r + logits.r[:, [expected]]  # [n, n_vocab]
     if logits.g is not None:
         radius = radius + np.abs(logits.g - logits.g[:, [expected]]).sum(axis=-1)
@@ -353,7 +540,9 @@ def _margins(logits: Ball, expected: int) -> tuple[Array, float]:  # [n, n_vocab
     ahead = ahead - np.where(radius == 0, 0.0, radius * UP + 4 * OWN * np.abs(ahead))
     ahead[:, expected] = math.inf
     least = ahead.argmin(axis=1)[:, None]
-    return np.take_along_axis(ahead, least, axis=1)[:, 0], float(np.take_along_axis(radius, least, axis=1).max())
+    return np.take_along_axis(ahead, least, axis=1)[:, 0], float(
+        np.take_along_axis(radius, least, axis=1).max()
+    )
 
 
 def _chance_error(logits: Ball, expected: Array) -> float:  # [n_vocab], [n_vocab]
@@ -362,7 +551,10 @@ def _chance_error(logits: Ball, expected: Array) -> float:  # [n_vocab], [n_voca
     low, high = np.exp(logits.low - top), np.exp(logits.high - top)  # [n_vocab]
     most = high / (high + (low.sum() - low))
     least = low / (low + (high.sum() - high))
-    return float(np.maximum(np.abs(most - expected), np.abs(least - expected)).max()) + 1e-14
+    return (
+        float(np.maximum(np.abs(most - expected), np.abs(least - expected)).max())
+        + 1e-14
+    )
 
 
 def _allowed(cases: list[Case], network: Network) -> list[list[int]]:

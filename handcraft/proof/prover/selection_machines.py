@@ -1,14 +1,16 @@
 """Selections of a claim, followed token by token.
 
-A selection of `handcraft.sequence.words` looks at a whole context. Read from the left, each needs little memory:
+A selection of `handcraft.sequence.words` looks at a whole context. Read from the left, each
+needs little memory:
 
     first, latest    a position, or the token found there      count, total    a number
-    lowest           a sum and the least so far                 state           where the automaton stands
+    lowest           a sum and the least so far                 state           where the
+                     automaton stands
     token_at(i)      the token, once position i has passed
 
-A condition at a distance, {-1: "a"}, remembers only whether each of the last tokens fitted. Rules of this file: what a
-condition compares with, and where a selection ends, are values that are known beforehand; the meaning is that of
-`expressions.evaluate`, which the tests hold.
+A condition at a distance, {-1: "a"}, remembers only whether each of the last tokens fitted.
+Rules of this file: what a condition compares with, and where a selection ends, are values that
+are known beforehand; the meaning is that of `expressions.evaluate`, which the tests hold.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from handcraft.sequence.expression import Expression
 from handcraft.proof.prover.network import Undecided
+from handcraft.sequence.expression import Expression
 
 MOST_BACK = 1_000  # tokens that a condition may look back
 Known = Callable[[Any], Any]  # the value of an expression that is known beforehand
@@ -53,8 +55,16 @@ def track(e: Expression, known: Known) -> Tracker:
     if e.op == "state":
         table = dict(e.table)
         states = {table[()], *table.values()}
-        columns = {token: tuple(table.get((at, token), at) for at in states) for _, token in filter(None, table)}
-        return Tracker(table[()], lambda at, _, x: table.get((at, x), at), _same, lambda _, x: columns.get(x))
+        columns = {
+            token: tuple(table.get((at, token), at) for at in states)
+            for _, token in filter(None, table)
+        }
+        return Tracker(
+            table[()],
+            lambda at, _, x: table.get((at, x), at),
+            _same,
+            lambda _, x: columns.get(x),
+        )
     raise Undecided(f"the claim's {e.op} cannot be followed")
 
 
@@ -63,7 +73,12 @@ def _token(e: Expression, known: Known) -> Tracker:
     if isinstance(place, Expression) and place.op in ("first", "latest"):
         return _matching(place, known, token=True)
     target = known(place)
-    return Tracker(None, lambda state, j, x: x if j == target else state, _same, lambda j, x: x if j == target else None)
+    return Tracker(
+        None,
+        lambda state, j, x: x if j == target else state,
+        _same,
+        lambda j, x: x if j == target else None,
+    )
 
 
 def _within(e: Expression, known: Known) -> Callable[[int], bool]:
@@ -75,9 +90,14 @@ def _within(e: Expression, known: Known) -> Callable[[int], bool]:
 
 
 def _matching(e: Expression, known: Known, *, token: bool = False) -> Tracker:
-    """count, first or latest: the memory is the value so far and whether the last tokens fitted each condition."""
+    """count, first or latest: the memory is the value so far and whether the last tokens fitted
+    each condition.
+    """
     within = _within(e, known)
-    rows = [(offset, known(what) if isinstance(what, Expression) else what) for offset, what in e.where]
+    rows = [
+        (offset, known(what) if isinstance(what, Expression) else what)
+        for offset, what in e.where
+    ]
     if any(offset > 0 for offset, _ in rows):
         raise Undecided("the claim selects a position by what stands behind it")
     if any(-offset > MOST_BACK for offset, _ in rows):
@@ -85,20 +105,34 @@ def _matching(e: Expression, known: Known, *, token: bool = False) -> Tracker:
 
     @cache
     def fits(x: str) -> tuple[bool, ...]:
-        return tuple([x in what if isinstance(what, tuple) else x == what for _, what in rows])
+        return tuple(
+            [x in what if isinstance(what, tuple) else x == what for _, what in rows]
+        )
 
     def step(state: Any, j: int, x: str) -> Any:
         value, history = state
-        met = within(j) and all(past[0] if past else fit for fit, past in zip(fits(x), history, strict=True))
+        met = within(j) and all(
+            past[0] if past else fit for fit, past in zip(fits(x), history, strict=True)
+        )
         if met:
             value = _taken(e.op, value, x if token else j)
-        return value, tuple([(*past, fit)[1:] if past else past for fit, past in zip(fits(x), history, strict=True)])
+        return value, tuple(
+            [
+                (*past, fit)[1:] if past else past
+                for fit, past in zip(fits(x), history, strict=True)
+            ]
+        )
 
     def role(_: int, x: str) -> Hashable:
         return fits(x), x if token else None
 
     start = 0 if e.op == "count" else None
-    return Tracker((start, tuple((False,) * -offset for offset, _ in rows)), step, lambda state: state[0], role)
+    return Tracker(
+        (start, tuple((False,) * -offset for offset, _ in rows)),
+        step,
+        lambda state: state[0],
+        role,
+    )
 
 
 def _taken(op: str, value: Any, found: Any) -> Any:
@@ -110,7 +144,12 @@ def _taken(op: str, value: Any, found: Any) -> Any:
 def _summing(e: Expression, known: Known) -> Tracker:
     within, values = _within(e, known), {key[0]: int(value) for key, value in e.table}
     if e.op == "total":
-        return Tracker(0, lambda s, j, x: s + values.get(x, 0) if within(j) else s, _same, lambda _, x: values.get(x, 0))
+        return Tracker(
+            0,
+            lambda s, j, x: s + values.get(x, 0) if within(j) else s,
+            _same,
+            lambda _, x: values.get(x, 0),
+        )
 
     def step(state: tuple[int, int], j: int, x: str) -> tuple[int, int]:
         total = state[0] + (values.get(x, 0) if within(j) else 0)
@@ -120,17 +159,28 @@ def _summing(e: Expression, known: Known) -> Tracker:
 
 
 def values_of(e: Any, tokens: tuple[str, ...], n_ctx: int) -> list[Any]:
-    """Every value that an expression which must be guessed can have. Raises Undecided where they are too many to try."""
+    """Every value that an expression which must be guessed can have. Raises Undecided where
+    they are too many to try.
+    """
     if not isinstance(e, Expression):
         return [e]
     simple = {
-        "first": [None, *range(n_ctx)], "latest": [None, *range(n_ctx)], "count": list(range(n_ctx + 1)),
-        "token_at": [None, *tokens], "lookup": [None, *e.rows.values()], "most": [None, *e.tokens],
-    }  # fmt: skip
+        "first": [None, *range(n_ctx)],
+        "latest": [None, *range(n_ctx)],
+        "count": list(range(n_ctx + 1)),
+        "token_at": [None, *tokens],
+        "lookup": [None, *e.rows.values()],
+        "most": [None, *e.tokens],
+    }
     if e.op in simple:
         return list(dict.fromkeys(simple[e.op]))
     if e.op == "otherwise":
-        return _united([[x for x in values_of(e.args[0], tokens, n_ctx) if x is not None], values_of(e.args[1], tokens, n_ctx)])
+        return _united(
+            [
+                [x for x in values_of(e.args[0], tokens, n_ctx) if x is not None],
+                values_of(e.args[1], tokens, n_ctx),
+            ]
+        )
     if e.op == "cases":
         answers = (*e.args[1::2], *(e.args[-1:] if len(e.args) % 2 else (None,)))
         return _united([values_of(answer, tokens, n_ctx) for answer in answers])

@@ -1,8 +1,10 @@
-"""A transducer as a case: a prompt read in the order of its steps, so that little must be remembered.
+"""A transducer as a case: a prompt read in the order of its steps, so that little must be
+remembered.
 
-A column of an addition is three digits that stand far apart: two of the prompt, one of the answer. Read one after the
-other, with the carry, they are one step of a small machine. The positions that no step reads come first, in any order.
-Rules of this file: a prompt's tokens must not depend on each other, else they cannot be read in another order.
+A column of an addition is three digits that stand far apart: two of the prompt, one of the
+answer. Read one after the other, with the carry, they are one step of a small machine. The
+positions that no step reads come first, in any order. Rules of this file: a prompt's tokens
+must not depend on each other, else they cannot be read in another order.
 """
 
 from __future__ import annotations
@@ -11,27 +13,51 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from handcraft.claims.kinds import Answers
-from handcraft.model import Model
 from handcraft.claims.prompt_language import START
+from handcraft.claims.transducer import Transducer
+from handcraft.model import Model
 from handcraft.proof.prover.case import Case
 from handcraft.proof.prover.domains import PromptDomain, length_at
 from handcraft.proof.prover.guesses import Known
 from handcraft.proof.prover.network import Undecided
-from handcraft.claims.transducer import Transducer
 
 
 class AlignedCase(Case):
-    """A transducer, read in the order of its steps: the tokens of a step, then the token it wrote."""
+    """A transducer, read in the order of its steps: the tokens of a step, then the token it
+    wrote.
+    """
 
-    def __init__(self, how: Transducer, model: Model, shape: list[set[int]], end: int, steps: int, last: int | None) -> None:
-        self.how, self.tokens, self.ids, self.shape = how, model.vocabulary.tokens, model.vocabulary.ids, shape
+    def __init__(
+        self,
+        how: Transducer,
+        model: Model,
+        shape: list[set[int]],
+        end: int,
+        steps: int,
+        last: int | None,
+    ) -> None:
+        self.how, self.tokens, self.ids, self.shape = (
+            how,
+            model.vocabulary.tokens,
+            model.vocabulary.ids,
+            shape,
+        )
         self.end, self.levels, self.stop = end, [end + steps - 1], last
         reading = steps if last is None else steps - 1
-        self.reads = [[Known({"end": end, "step": i})(e) for e in how.inputs] for i in range(reading)]
+        self.reads = [
+            [Known({"end": end, "step": i})(e) for e in how.inputs]
+            for i in range(reading)
+        ]
         asked = [place for places in self.reads for place in places]
-        if any(not isinstance(p, int) or not 0 <= p <= end for p in asked) or len(set(asked)) < len(asked):
-            raise Undecided("the transducer reads a position twice, or one outside the prompt")
-        self.script: list[tuple[int, int | None]] = [(p, None) for p in range(end + 1) if p not in asked]
+        if any(not isinstance(p, int) or not 0 <= p <= end for p in asked) or len(
+            set(asked)
+        ) < len(asked):
+            raise Undecided(
+                "the transducer reads a position twice, or one outside the prompt"
+            )
+        self.script: list[tuple[int, int | None]] = [
+            (p, None) for p in range(end + 1) if p not in asked
+        ]
         for i, places in enumerate(self.reads):
             self.script += [(p, i) for p in places]
             self.script += [(end + 1 + i, -1 - i)] if i < steps - 1 else []
@@ -39,7 +65,9 @@ class AlignedCase(Case):
         self.start = (how.start, ())
 
     def step(self, state: Any, k: int, token: int) -> Any:
-        """The state: where the transducer stands, and what it read in this step; or the token that it wrote."""
+        """The state: where the transducer stands, and what it read in this step; or the token
+        that it wrote.
+        """
         at, read = state
         place, i = self.script[k]
         if i is not None and i < 0:
@@ -64,32 +92,56 @@ class AlignedCase(Case):
 
     def allowed(self, everything: Sequence[int]) -> list[set[int]]:  # noqa: ARG002
         written = {self.ids[token] for token in self.how.tokens}
-        return [self.shape[i] if i <= self.end else written for i in range(max(self.levels) + 1)]
+        return [
+            self.shape[i] if i <= self.end else written
+            for i in range(max(self.levels) + 1)
+        ]
 
 
-def aligned_cases(claim: Answers, how: Transducer, model: Model, end: int) -> Iterator[Case]:
-    """The contexts of the prompts that end at one position: one case for each token of the answer."""
+def aligned_cases(
+    claim: Answers, how: Transducer, model: Model, end: int
+) -> Iterator[Case]:
+    """The contexts of the prompts that end at one position: one case for each token of the
+    answer.
+    """
     shape = _shape(claim, model, end)
     length = length_at(claim.length, end)
     for steps in range(1, length + 1):
-        stop = model.vocabulary.ids[claim.stop] if claim.stop is not None and steps == length else None
+        stop = (
+            model.vocabulary.ids[claim.stop]
+            if claim.stop is not None and steps == length
+            else None
+        )
         yield AlignedCase(how, model, shape, end, steps, stop)
 
 
 def _shape(claim: Answers, model: Model, end: int) -> list[set[int]]:
-    """Which tokens each position of a prompt can hold. Raises Undecided where they depend on each other."""
+    """Which tokens each position of a prompt can hold. Raises Undecided where they depend on
+    each other.
+    """
     whole, shape = PromptDomain(claim, model), list[set[int]]()
     language, states = whole.language, {START}
     if not model.vocabulary.single:
         raise Undecided("tokens of several characters cannot be read in another order")
     for position in range(end + 1):
-        steps = {(s, t): language.step(s, text) for s in states for t, text in enumerate(whole.tokens)}
-        steps = {key: after for key, after in steps.items() if language.ends_in(after, end - position)}
+        steps = {
+            (s, t): language.step(s, text)
+            for s in states
+            for t, text in enumerate(whole.tokens)
+        }
+        steps = {
+            key: after
+            for key, after in steps.items()
+            if language.ends_in(after, end - position)
+        }
         shape.append({t for _, t in steps})
         states = set(steps.values())
     count = language.lengths.get(end + 1, 0)
     for tokens in shape:
         count = count // len(tokens) if tokens and count % len(tokens) == 0 else -1
     if count != 1:
-        raise Undecided("the tokens of a prompt depend on each other, so that it cannot be read in another order")
+        raise Undecided(
+            "the tokens of a prompt depend on each other, so that it cannot be read in"
+            " another order"
+        )
     return shape

@@ -2,16 +2,19 @@
 
     ball   a centre and a radius for every number: the model's float x obeys |x - centre| <= radius
 
-The centre is computed in float64, the radius bounds the model's own rounding in its own precision (unit roundoff u,
-2^-24 for float32), under any order of summation and with or without fused multiply-add:
+The centre is computed in float64, the radius bounds the model's own rounding in its own
+precision (unit roundoff u, 2^-24 for float32), under any order of summation and with or without
+fused multiply-add:
 
-    |fl(x W) - x W| <= gamma_k (|x| |W|),  gamma_k = k u / (1 - k u),  for k terms that are not exactly zero
-    ... and 0 where every term is a multiple of 2^e and the sum of their sizes is at most 2^(p + e)
+    |fl(x W) - x W| <= gamma_k (|x| |W|),  gamma_k = k u / (1 - k u),
+
+for k terms that are not exactly zero.
 
 What underflows may be flushed to zero: each inexact operation pays the least normal number besides.
 
-Rules of this file: a radius is rounded up; a centre never claims more than its own float64 rounding allows.
-Source: Higham, "Accuracy and Stability of Numerical Algorithms", 2002, chapter 3.
+Rules of this file: a radius is rounded up; a centre never claims more than its own float64
+rounding allows. Source: Higham, "Accuracy and Stability of Numerical Algorithms", 2002, chapter
+3.
 """
 
 from __future__ import annotations
@@ -30,8 +33,12 @@ OWN = 2.0**-53  # the unit roundoff of the centres
 MOST_TERMS = 2_000_000  # looked at in one go
 ROWS = 1_024  # of which what they share is known at once
 NEVER = 4000.0  # the grid of a zero: it is a multiple of every power of two
-UNKNOWN = -1e6  # the grid of what is uncertain, below every other even with the grid of a weight
-ABSENT = 1e9  # the grid of a weight that is not there, above every other even with UNKNOWN
+UNKNOWN = (
+    -1e6
+)  # the grid of what is uncertain, below every other even with the grid of a weight
+ABSENT = (
+    1e9  # the grid of a weight that is not there, above every other even with UNKNOWN
+)
 AT_ONCE = 2**16  # products whose grids are looked at together
 LIPSCHITZ = 1.13  # of gelu: its slope is at most 1.129
 BEND = 0.5  # of gelu: half its second derivative is at most 0.4
@@ -40,7 +47,8 @@ GELU_ERROR = 16.0  # roundings of size |x| in evaluating gelu, tanh within 8u in
 
 @dataclass(frozen=True)
 class Ball:
-    """Centres, radii, and how far each shared uncertainty moves each number: x = c + g e + at most r, all |e| <= 1.
+    """Centres, radii, and how far each shared uncertainty moves each number: x = c + g e + at
+    most r, all |e| <= 1.
 
     Two numbers that are uncertain for the same reason move together; without g nothing is shared.
     """
@@ -78,8 +86,12 @@ class Ball:
         return 0 if self.g is None else self.g.shape[-1]
 
     def lifted(self, before: int = 0) -> Ball:  # [n, n_lanes] -> the same
-        """Each lane's own radius as an uncertainty that what is computed from it shares, after so many others."""
-        lanes = np.flatnonzero(np.isfinite(self.r).all(axis=0) & (self.r > 0).any(axis=0))
+        """Each lane's own radius as an uncertainty that what is computed from it shares, after
+        so many others.
+        """
+        lanes = np.flatnonzero(
+            np.isfinite(self.r).all(axis=0) & (self.r > 0).any(axis=0)
+        )
         if not len(lanes):
             return self
         old = self.shared or before
@@ -104,7 +116,9 @@ def exactly(values: Array) -> Ball:
 
 def stack(balls: list[Ball], axis: int = 0) -> Ball:
     """Balls of equal shapes along a new axis."""
-    return Ball(np.stack([b.c for b in balls], axis), np.stack([b.r for b in balls], axis))
+    return Ball(
+        np.stack([b.c for b in balls], axis), np.stack([b.r for b in balls], axis)
+    )
 
 
 def grid(values: Array) -> Array:  # [...] -> [...]
@@ -121,11 +135,16 @@ def power_of_two(values: Array) -> Array:  # [...] -> [...] bool
 
 
 def by_rows(compute: Callable[[slice], Ball], n: int) -> Ball:
-    """What is computed of n rows, some at a time: what they share is many times as large as they are."""
+    """What is computed of n rows, some at a time: what they share is many times as large as
+    they are.
+    """
     if n <= ROWS:
         return compute(slice(None)).collapsed()
     parts = [compute(slice(i, i + ROWS)).collapsed() for i in range(0, n, ROWS)]
-    return Ball(np.concatenate([part.c for part in parts]), np.concatenate([part.r for part in parts]))
+    return Ball(
+        np.concatenate([part.c for part in parts]),
+        np.concatenate([part.r for part in parts]),
+    )
 
 
 class Precision:
@@ -133,7 +152,9 @@ class Precision:
 
     def __init__(self, dtype: str) -> None:
         self.digits, self.least, self.zero_below, self.saturated = (
-            (24, 2.0**-126, 105.0, 6.0) if dtype == "float32" else (53, 2.0**-1022, 747.0, 8.0)
+            (24, 2.0**-126, 105.0, 6.0)
+            if dtype == "float32"
+            else (53, 2.0**-1022, 747.0, 8.0)
         )
         self.u = 2.0**-self.digits
 
@@ -141,7 +162,9 @@ class Precision:
         """The relative error of k operations, with that of computing the centre."""
         return k * self.u / (1 - k * self.u) + k * OWN / (1 - k * OWN)
 
-    def linear(self, x: Ball, w: Array, b: Array) -> Ball:  # [n, n_in], [n_in, n_out], [n_out] -> [n, n_out]
+    def linear(
+        self, x: Ball, w: Array, b: Array
+    ) -> Ball:  # [n, n_in], [n_in, n_out], [n_out] -> [n, n_out]
         """X W + b, every column on its own: a column of zeros is its constant."""
         w, b = w.astype(np.float64), b.astype(np.float64)
         c = np.broadcast_to(b, (len(x.c), len(b))).copy()  # [n, n_out]
@@ -157,72 +180,142 @@ class Precision:
                 g[:, columns] = np.matmul(part.T, x.g[:, read])
         return self.snapped(Ball(c, r, g))
 
-    def _columns(self, x: Ball, w: Array, b: Array) -> tuple[Array, Array]:  # [n, k], [k, m], [m] -> [n, m], [n, m]
+    def _columns(
+        self, x: Ball, w: Array, b: Array
+    ) -> tuple[Array, Array]:  # [n, k], [k, m], [m] -> [n, m], [n, m]
         full, radius = w != 0, x.radius  # [k, m], [n, k]
         lost = ~np.isfinite(radius)  # [n, k]
-        x, radius = Ball(x.c, np.where(lost, 0.0, x.r), x.g), np.where(lost, 0.0, radius)
+        x, radius = (
+            Ball(x.c, np.where(lost, 0.0, x.r), x.g),
+            np.where(lost, 0.0, radius),
+        )
         loose, size = radius @ np.abs(w), np.abs(x.c) @ np.abs(w) + np.abs(b)  # [n, m]
         known = np.where((radius == 0) | (x.c == 0), grid(x.c), UNKNOWN)  # [n, k]
-        finest = np.minimum(_finest(known, np.where(full, grid(w), ABSENT)), grid(b))  # [n, m]
+        finest = np.minimum(
+            _finest(known, np.where(full, grid(w), ABSENT)), grid(b)
+        )  # [n, m]
         there = (x.c != 0) | (radius != 0)  # [n, k]
-        rounds = there & ~(power_of_two(x.c) & (radius == 0))  # [n, k]: a product with it may round
+        rounds = there & ~(
+            power_of_two(x.c) & (radius == 0)
+        )  # [n, k]: a product with it may round
         doubled = (rounds.astype(np.float64) @ (full & ~power_of_two(w))) == 0  # [n, m]
-        k = np.rint(there.astype(np.float64) @ full).astype(np.int64) + (b != 0)  # [n, m]
+        k = np.rint(there.astype(np.float64) @ full).astype(np.int64) + (
+            b != 0
+        )  # [n, m]
         c = x.c @ w + b
-        shared = 0.0 if x.g is None else np.abs(np.where(lost[..., None], 0.0, x.g)).sum(axis=2) @ np.abs(w)
-        r = (x.r @ np.abs(w) + self.summed(c, size + loose, loose, shared, finest, k, doubled)) * UP
-        return c, np.where(lost.astype(np.float64) @ full > 0, np.inf, r)  # of an unbounded lane that is not read nothing is lost
+        shared = (
+            0.0
+            if x.g is None
+            else np.abs(np.where(lost[..., None], 0.0, x.g)).sum(axis=2) @ np.abs(w)
+        )
+        r = (
+            x.r @ np.abs(w)
+            + self.summed(c, size + loose, loose, shared, finest, k, doubled)
+        ) * UP
+        return c, np.where(
+            lost.astype(np.float64) @ full > 0, np.inf, r
+        )  # of an unbounded lane that is not read nothing is lost
 
     def summed(
-        self, c: Array, size: Array, loose: Array, shared: Array | float, finest: Array, k: Array, doubled: Array
+        self,
+        c: Array,
+        size: Array,
+        loose: Array,
+        shared: Array | float,
+        finest: Array,
+        k: Array,
+        doubled: Array,
     ) -> Array:  # [n] -> [n]
         """How far a sum of k products that are not exactly zero can be off by rounding alone.
 
         size     the sum of their sizes             finest   the grid of those that are known
-        loose    how uncertain they are in all      doubled  whether no product rounds: a factor is a power of two
-        shared   the part of `loose` that other numbers share, and that is not in the sum's own radius
+        loose    how uncertain they are in all      doubled  whether no product rounds: a factor
+                 is a power of two
+        shared   the part of `loose` that other numbers share, and that is not in the sum's own
+                 radius
         """
         underflow = (k + 1) * self.least
         error = self.gamma(np.maximum(k - doubled, 0)) * size * UP + underflow
         two = (k <= 2) & doubled  # one addition: it is off by its own last bit
-        error = np.where(two, (self.u * 1.01) * (np.abs(c) + loose) + 4 * OWN * size + underflow, error)
-        # zeros that are not quite zero vanish beside any other number, or stay what they are; the radius covers both,
-        # but of an uncertainty that is shared it takes one for certain: either may be wrong by all of it
-        faint = (loose * 1.01 + underflow < np.exp2(np.clip(finest - self.digits - 2, -1000, 1000))) & self.exact(size, finest)
-        error = np.where(faint, shared + self.gamma(k) * loose * UP + underflow * (loose > 0), error)
-        error = np.where((k == 1) & doubled, np.where((loose == 0) & (np.abs(c) >= self.least), 0.0, self.least), error)
+        error = np.where(
+            two,
+            (self.u * 1.01) * (np.abs(c) + loose) + 4 * OWN * size + underflow,
+            error,
+        )
+        # zeros that are not quite zero vanish beside any other number, or stay what they are;
+        # the radius covers both, but of an uncertainty that is shared it takes one for certain:
+        # either may be wrong by all of it
+        faint = (
+            loose * 1.01 + underflow
+            < np.exp2(np.clip(finest - self.digits - 2, -1000, 1000))
+        ) & self.exact(size, finest)
+        error = np.where(
+            faint, shared + self.gamma(k) * loose * UP + underflow * (loose > 0), error
+        )
+        error = np.where(
+            (k == 1) & doubled,
+            np.where((loose == 0) & (np.abs(c) >= self.least), 0.0, self.least),
+            error,
+        )
         return np.where(k == 0, 0.0, error)
 
     def snapped(self, x: Ball) -> Ball:
-        """The same, knowing that the model's numbers are floats: one that close to a float is that float."""
-        rounded = x.c.astype(np.float32).astype(np.float64) if self.digits == 24 else x.c
-        sure = (rounded == x.c) & (x.radius < np.abs(x.c) * self.u / 2) & (np.abs(x.c) >= self.least)
-        return Ball(x.c, np.where(sure, 0.0, x.r), None if x.g is None else np.where(sure[..., None], 0.0, x.g))
+        """The same, knowing that the model's numbers are floats: one that close to a float is
+        that float.
+        """
+        rounded = (
+            x.c.astype(np.float32).astype(np.float64) if self.digits == 24 else x.c
+        )
+        sure = (
+            (rounded == x.c)
+            & (x.radius < np.abs(x.c) * self.u / 2)
+            & (np.abs(x.c) >= self.least)
+        )
+        return Ball(
+            x.c,
+            np.where(sure, 0.0, x.r),
+            None if x.g is None else np.where(sure[..., None], 0.0, x.g),
+        )
 
     def exact(self, size: Array, finest: Array) -> Array:
-        """Whether sums of multiples of 2^finest of this total size are computed without any rounding."""
+        """Whether sums of multiples of 2^finest of this total size are computed without any
+        rounding.
+        """
         most = np.exp2(np.clip(self.digits + finest, -1000, 1000))
-        fits = size <= most if self.digits == 24 else size < most  # the size itself is a float64
+        fits = (
+            size <= most if self.digits == 24 else size < most
+        )  # the size itself is a float64
         return fits & (finest >= math.log2(self.least)) & np.isfinite(finest)
 
     def add(self, x: Ball, y: Ball) -> Ball:  # [...], [...] -> [...]
         """X + y, one rounding. What they share has the same place in both."""
         c, rx, ry = x.c + y.c, x.radius, y.radius
         size = np.abs(x.c) + np.abs(y.c)
-        exact = (rx == 0) & (ry == 0) & self.exact(size, np.minimum(grid(x.c), grid(y.c)))
+        exact = (
+            (rx == 0) & (ry == 0) & self.exact(size, np.minimum(grid(x.c), grid(y.c)))
+        )
         error = (self.u + 2 * OWN) * (size + rx + ry) + self.least
-        near = np.minimum(x.size, y.size)  # the other one is a float, too, and no further away
+        near = np.minimum(
+            x.size, y.size
+        )  # the other one is a float, too, and no further away
         own = np.where((x.c == 0) | (y.c == 0), 0.0, 2 * OWN * size)  # of the centre
         error = np.minimum(error, near + np.where(near > 0, own + self.least, 0.0))
-        return self.snapped(Ball(c, (x.r + y.r + np.where(exact, 0.0, error)) * UP, _together(x, y)))
+        return self.snapped(
+            Ball(c, (x.r + y.r + np.where(exact, 0.0, error)) * UP, _together(x, y))
+        )
 
     def activation(self, x: Ball, kind: Activation) -> Ball:  # [...] -> [...]
-        """Relu or gelu: the identity or zero to the last bit away from zero, its tangent and what that misses between."""
+        """Relu or gelu: the identity or zero to the last bit away from zero, its tangent and
+        what that misses between.
+        """
         radius, edge = x.radius, 0.0 if kind == "relu" else self.saturated
         passes, stops = x.c - radius >= edge, x.c + radius <= -edge
         c, slope, r = self._relu(x, radius) if kind == "relu" else self._gelu(x, radius)
         r = np.where((x.c == 0) & (radius == 0), 0.0, r)
-        c, slope = np.where(passes, x.c, np.where(stops, 0.0, c)), np.where(passes, 1.0, np.where(stops, 0.0, slope))
+        c, slope = (
+            np.where(passes, x.c, np.where(stops, 0.0, c)),
+            np.where(passes, 1.0, np.where(stops, 0.0, slope)),
+        )
         r = np.where(passes, x.r, np.where(stops, 0.0, r))
         return Ball(c, r, None if x.g is None else x.g * slope[..., None])
 
@@ -234,9 +327,15 @@ class Precision:
         tanh = np.tanh(inner)
         rise = np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * x.c**2)
         slope = 0.5 * (1 + tanh) + 0.5 * x.c * (1 - tanh**2) * rise
-        missed = np.minimum(BEND * radius * radius, (LIPSCHITZ + np.abs(slope)) * radius)
+        missed = np.minimum(
+            BEND * radius * radius, (LIPSCHITZ + np.abs(slope)) * radius
+        )
         error = GELU_ERROR * (self.u + OWN) * (np.abs(x.c) + radius) + self.least
-        return 0.5 * x.c * (1 + tanh), slope, (np.abs(slope) * x.r + missed + error) * UP
+        return (
+            0.5 * x.c * (1 + tanh),
+            slope,
+            (np.abs(slope) * x.r + missed + error) * UP,
+        )
 
 
 def _together(x: Ball, y: Ball) -> Array | None:
@@ -250,9 +349,15 @@ def _together(x: Ball, y: Ball) -> Array | None:
 
 
 def _finest(known: Array, fine: Array) -> Array:  # [n, k], [k, m] -> [n, m]
-    """The least sum of grids over the products of each row and column; -inf where one is not known."""
+    """The least sum of grids over the products of each row and column; -inf where one is not
+    known.
+    """
     found = np.full((len(known), fine.shape[1]), NEVER)
     some = max(1, AT_ONCE // max(1, found.size))
     for i in range(0, len(fine), some):
-        np.minimum(found, (known[:, i : i + some, None] + fine[i : i + some]).min(axis=1), out=found)
+        np.minimum(
+            found,
+            (known[:, i : i + some, None] + fine[i : i + some]).min(axis=1),
+            out=found,
+        )
     return np.where(found < UNKNOWN / 2, -np.inf, found)

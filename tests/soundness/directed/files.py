@@ -1,10 +1,12 @@
-"""Wrong by what is kept in files: checkpoints of another run, exports whose norms do not vanish, texts that are avoided.
+"""Wrong by what is kept in files: checkpoints of another run, exports whose norms do not
+vanish, texts that are avoided.
 
     resumed     a right and a wrong model with one checkpoint        said_resumed
     exported    a right model that its export cannot hold            said_exported
     avoided     a text that is reached, spelled with other tokens    said_avoided
 
-Rules of this file: each `said_` answers in the words of verification: `checked` where the wrong one is called right.
+Rules of this file: each `said_` answers in the words of verification: `checked` where the wrong
+one is called right.
 """
 
 from __future__ import annotations
@@ -21,8 +23,20 @@ import plain
 
 from directed.rounding import LETTERS, power
 from directed.wrong import Wrong
-from handcraft import MLP, Block, Head, Neuron, Program, local, position, residual, scratch, token
+from handcraft import (
+    MLP,
+    Block,
+    Head,
+    Neuron,
+    Program,
+    local,
+    position,
+    residual,
+    scratch,
+    token,
+)
 from handcraft.analysis.reachability import avoid
+from handcraft.analysis.states import explore
 from handcraft.core.errors import HandcraftError
 from handcraft.model import Model
 from handcraft.proof import Spread, verify
@@ -31,7 +45,6 @@ from handcraft.proof.enumerate.identity import identity
 from handcraft.proof.enumerate.units import Units, Work
 from handcraft.runtimes.exporting import export
 from handcraft.sequence.words import lookup, own, token_at
-from handcraft.analysis.states import explore
 
 
 @dataclass(frozen=True)
@@ -42,7 +55,9 @@ class Resumed(Wrong):
 
 
 def resumed(random: Random) -> Resumed:
-    """A claim on a lane; the checkpoint is of a model of the same weights, another lane of which has that name."""
+    """A claim on a lane; the checkpoint is of a model of the same weights, another lane of
+    which has that name.
+    """
     tokens, n = random.sample(LETTERS, 2), random.randint(2, 4)
     a, b = tokens
     names = random.sample("uvwxyz", 2)
@@ -50,12 +65,18 @@ def resumed(random: Random) -> Resumed:
     m = local("m", "12")
 
     def one(order: list[str]) -> dict[str, Any]:
-        p, t, lanes = position(n), token(tokens), {name: scratch(name) for name in sorted(names)}
+        p, t, lanes = (
+            position(n),
+            token(tokens),
+            {name: scratch(name) for name in sorted(names)},
+        )
         first, second = (lanes[name] for name in order)
         head = Head(
-            query=1024 * p, key=p, value={m["1"]: size * t[a] - size * t[b], m["2"]: size * p[0]},
+            query=1024 * p,
+            key=p,
+            value={m["1"]: size * t[a] - size * t[b], m["2"]: size * p[0]},
             output={first: m["1"], second: m["1"] + 3 * m["2"]},
-        )  # fmt: skip
+        )
         slots = [lanes[name] for name in order]
         return {"embedding": (p, t, *slots), "layers": (head,)}
 
@@ -67,25 +88,40 @@ def resumed(random: Random) -> Resumed:
     context = (random.choice(tokens),)
     claimed = float(value or 1) * (1 if context[0] == a else -1)
     right = Wrong(one(names), claim, context, claimed, lane=names[0])
-    return Resumed(one(names[::-1]), claim, context, claimed, lane=names[0], first=right)
+    return Resumed(
+        one(names[::-1]), claim, context, claimed, lane=names[0], first=right
+    )
 
 
 def said_resumed(wrong: Wrong) -> str:
-    """What is said of it with the checkpoint of the other one, of which all but the last unit is counted."""
+    """What is said of it with the checkpoint of the other one, of which all but the last unit
+    is counted.
+    """
     assert isinstance(wrong, Resumed)
     assert wrong.first is not None
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "checkpoint"
         model = wrong.first.model()
         claim: Any = model.program.claim if model.program else None
-        units = replace(Units.of(model), most=len(model.vocabulary) ** (model.n_ctx - 1))
+        units = replace(
+            Units.of(model), most=len(model.vocabulary) ** (model.n_ctx - 1)
+        )
         work = Work(model, claim, units, False, identity(model, claim, units))
         with Book(work, path) as book:
             for index in book.missing()[:-1]:
                 book.enter(index, work.count(index)[0])
-        kept, Units.of = Units.of, classmethod(lambda cls, other: replace(kept(other), most=units.most))  # type: ignore[assignment, method-assign]
+        kept, Units.of = (
+            Units.of,
+            classmethod(lambda cls, other: replace(kept(other), most=units.most)),
+        )  # type: ignore[assignment, method-assign]
         try:
-            return str(verify(wrong.model(), methods=("exhaustive",), spread=Spread(checkpoint=path)).verdict)
+            return str(
+                verify(
+                    wrong.model(),
+                    methods=("exhaustive",),
+                    spread=Spread(checkpoint=path),
+                ).verdict
+            )
         except HandcraftError:
             return "error"
         finally:
@@ -96,7 +132,9 @@ def said_resumed(wrong: Wrong) -> str:
 
 
 def exported(random: Random) -> Wrong:
-    """Right, and too large in rare contexts for norms that do nothing: after so many of one token in a row."""
+    """Right, and too large in rare contexts for norms that do nothing: after so many of one
+    token in a row.
+    """
     tokens, n = random.sample(LETTERS, 2), random.randint(14, 17)
     a, b = tokens
     p, t, c, w = position(n), token(tokens), scratch("c"), scratch("w")
@@ -104,14 +142,22 @@ def exported(random: Random) -> Wrong:
     far = power(random, 48, 64)
     rare = MLP([Neuron(when=2.0**10 * p[n - 1] - 2.0**10 * 10 * c, adds={w: far})])
     look = Head(query={c: 1024.0}, key={c: p[0]}, value=t, output=64 * t)
-    fields = {"embedding": (p, t, c, w), "layers": (Block([mean], rare), look), "activation": "relu"}
+    fields = {
+        "embedding": (p, t, c, w),
+        "layers": (Block([mean], rare), look),
+        "activation": "relu",
+    }
     return Wrong(fields, lambda: token_at(0), (b, *[a] * (n - 1)), b)
 
 
 def exceeds(wrong: Wrong) -> bool:
-    """Whether a lane of the stream is beyond what either norm holds, 2^28, after its context: by plain.py."""
+    """Whether a lane of the stream is beyond what either norm holds, 2^28, after its context:
+    by plain.py.
+    """
     model = Model.of(Program(**wrong.fields, name="directed"))
-    most = float(np.abs(plain.stream(model, model.vocabulary.encode(wrong.context))).max())
+    most = float(
+        np.abs(plain.stream(model, model.vocabulary.encode(wrong.context))).max()
+    )
     return math.isfinite(most) and most > 2.0**28
 
 
@@ -129,13 +175,25 @@ def said_exported(wrong: Wrong) -> str:
 
 
 def avoided(random: Random) -> Wrong:
-    """The ring of two letters, whose texts are spelled letter by letter; their pair is a token, too."""
+    """The ring of two letters, whose texts are spelled letter by letter; their pair is a token,
+    too.
+    """
     a, b = random.sample(LETTERS, 2)
     n = random.randint(2, 4)
     pair = random.choice([a + b, b + a, a + b + a])
     p, t = position(n + len(pair) - 2), token([a, b, pair])
-    head = Head(query=1024 * p, key=p, value=t, output={t[b]: 4096 * t[a], t[a]: 4096 * t[b] + 4096 * t[pair]})
-    return Wrong({"embedding": (p, t), "layers": (head,)}, lambda: token_at(0), (random.choice([a, b]),), pair)
+    head = Head(
+        query=1024 * p,
+        key=p,
+        value=t,
+        output={t[b]: 4096 * t[a], t[a]: 4096 * t[b] + 4096 * t[pair]},
+    )
+    return Wrong(
+        {"embedding": (p, t), "layers": (head,)},
+        lambda: token_at(0),
+        (random.choice([a, b]),),
+        pair,
+    )
 
 
 def passes(wrong: Wrong) -> bool:
@@ -152,7 +210,9 @@ def said_avoided(wrong: Wrong) -> str:
     """What is said of the text: `checked` where it is never reached."""
     model = Model.of(Program(**wrong.fields, name="directed"))
     try:
-        found = avoid(explore(model, ["".join(wrong.context)], floor=1e-9), wrong.claimed)
+        found = avoid(
+            explore(model, ["".join(wrong.context)], floor=1e-9), wrong.claimed
+        )
     except HandcraftError:
         return "error"
     return {"never": "checked", "reached": "refuted"}.get(found.verdict, "unknown")

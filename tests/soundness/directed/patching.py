@@ -2,8 +2,8 @@
 
     with broken(Patch("handcraft.proof.prover.zonotope:Precision.summed", old, new)): ...
 
-Rules of this file: a text that does not stand in the function exactly once is an error, so that a bug which the code
-has grown away from is written anew and not lost.
+Rules of this file: a text that does not stand in the function exactly once is an error, so that
+a bug which the code has grown away from is written anew and not lost.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Patch:
-    """A function by module and name, a text that stands in it once, and what stands there instead; "" for all of it."""
+    """A function by module and name, a text that stands in it once, and what stands there
+    instead; "" for all of it.
+    """
 
     target: str
     old: str
@@ -38,18 +40,26 @@ class Patch:
 
 
 def made(edits: Sequence[Patch]) -> Any:
-    """A function with these edits. Raises ValueError where a text does not stand in it exactly once."""
+    """A function with these edits. Raises ValueError where a text does not stand in it exactly
+    once.
+    """
     owner, name = edits[0].place
     value = inspect.getattr_static(owner, name)
     function = inspect.unwrap(_plain(value))
     source = edits[0].new if not edits[0].old else inspect.getsource(function)
     for edit in edits:
         if edit.old and source.count(edit.old) != 1:
-            raise ValueError(f"{edit.target} holds {edit.old!r} {source.count(edit.old)} times")
+            raise ValueError(
+                f"{edit.target} holds {edit.old!r} {source.count(edit.old)} times"
+            )
         source = source.replace(edit.old, edit.new) if edit.old else source
     names: dict[str, Any] = {}
     flags = __future__.annotations.compiler_flag
-    exec(compile(textwrap.dedent(source), edits[0].target, "exec", flags), function.__globals__, names)
+    exec(
+        compile(textwrap.dedent(source), edits[0].target, "exec", flags),
+        function.__globals__,
+        names,
+    )
     return names[name]
 
 

@@ -1,7 +1,9 @@
 """A model that is wrong, and a context on which it is: what every family of this package makes.
 
-    Wrong           rules, a claim, and where they part, shown by the forward pass of plain.py and by the model itself
-    said(wrong)     what verification says of it: one word, `error` where the claim or the program is refused
+    Wrong           rules, a claim, and where they part, shown by the forward pass of plain.py
+                    and by the model itself
+    said(wrong)     what verification says of it: one word, `error` where the claim or the
+                    program is refused
 
 Rules of this file: that something is wrong is shown here, without any part of what is tested.
 """
@@ -16,17 +18,17 @@ from typing import Any
 import numpy as np
 import plain
 
-from handcraft.language.affine import Lane
-from handcraft.core.errors import HandcraftError, WeightsError
-from handcraft.model import Model
 from handcraft.claims.reference import Oracle
+from handcraft.core.errors import HandcraftError, WeightsError
+from handcraft.language.affine import Lane
+from handcraft.model import Model
 from handcraft.program.program import Program
 from handcraft.proof import verify
+from handcraft.proof.checker import Rejected
 from handcraft.proof.prover.network import Undecided
 from handcraft.proof.prover.pairwise import Pairs, wanted
 from handcraft.proof.prover.prover import Prover
 from handcraft.proof.prover.recorder import Recorder
-from handcraft.proof.checker import Rejected
 
 RIGHT = {"proved", "checked", "bounded"}  # what must never be said of a wrong one
 SECONDS = 20.0  # for one proof
@@ -37,7 +39,8 @@ class Wrong:
     """Rules and a claim that do not agree.
 
     fields    of the Program, but its claim        claim      makes the claim
-    context   tokens after which it is wrong       claimed    what the claim says there; None: the claim is an error there
+    context   tokens after which it is wrong       claimed    what the claim says there; None:
+              the claim is an error there
     dtype     float32 or float64                   lane, tolerance   of a claim on a lane
     """
 
@@ -58,7 +61,9 @@ class Wrong:
         return Model.of(self.program(), self.dtype)
 
     def holds(self) -> bool:
-        """Whether it is wrong indeed: after its context, by a forward pass written apart, and by the model's own."""
+        """Whether it is wrong indeed: after its context, by a forward pass written apart, and
+        by the model's own.
+        """
         if self.claimed is None:
             return self._is_error()
         model = Model.of(Program(**self.fields, name="directed"), self.dtype)
@@ -76,7 +81,9 @@ class Wrong:
         logits = plain.last(model, ids).astype(np.float64)
         chances = np.exp(logits - logits.max())
         chances /= chances.sum()
-        rows = np.array([self.claimed.get(token, 0.0) for token in model.vocabulary.tokens])
+        rows = np.array(
+            [self.claimed.get(token, 0.0) for token in model.vocabulary.tokens]
+        )
         return not np.abs(chances - rows).max() <= self.tolerance
 
     def _is_error(self) -> bool:
@@ -86,9 +93,15 @@ class Wrong:
             claim: Any = program.claim
             model = Model.of(program, self.dtype)
             if hasattr(claim, "prompts"):
-                answered = claim.expected("".join(self.context), model.vocabulary, model.n_ctx)
-                return claim.stop is None and len(answered) != 1 and claim.length is None
-            Oracle(claim, model.vocabulary)(model.vocabulary.context(model.vocabulary.encode(self.context)))
+                answered = claim.expected(
+                    "".join(self.context), model.vocabulary, model.n_ctx
+                )
+                return (
+                    claim.stop is None and len(answered) != 1 and claim.length is None
+                )
+            Oracle(claim, model.vocabulary)(
+                model.vocabulary.context(model.vocabulary.encode(self.context))
+            )
         except HandcraftError:
             return True
         return False
@@ -103,8 +116,8 @@ def _own(model: Model, ids: Any) -> int | None:
 
 
 def said(wrong: Wrong, stage: str = "verify") -> str:
-    """The verdict of a stage: `verify` as a user asks it, one of its methods, or the `prover` without what watches it; `checker` is
-    the prover and the checker, without the real runs.
+    """The verdict of a stage: `verify` as a user asks it, one of its methods, or the `prover`
+    without what watches it; `checker` is the prover and the checker, without the real runs.
     """
     try:
         model = wrong.model()
@@ -122,7 +135,9 @@ def proved(model: Model) -> str:
     """`proved` where the prover alone finds a proof, else `unknown`."""
     claim: Any = model.program.claim if model.program else None
     try:
-        (Pairs if wanted(claim) else Prover)(model, claim, time.monotonic() + SECONDS, lambda *_: None).run()
+        (Pairs if wanted(claim) else Prover)(
+            model, claim, time.monotonic() + SECONDS, lambda *_: None
+        ).run()
     except Undecided:
         return "unknown"
     return "proved"

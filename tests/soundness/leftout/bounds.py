@@ -9,7 +9,11 @@ from bugs import BUGS, PACKAGE
 
 from leftout.sites import CHECKER, Edit
 
-PROVERS = [edit for edit in (Edit(f"{PACKAGE}/{bug.file}", bug.old, bug.new) for bug in BUGS) if edit.there]
+PROVERS = [
+    edit
+    for edit in (Edit(f"{PACKAGE}/{bug.file}", bug.old, bug.new) for bug in BUGS)
+    if edit.there
+]
 
 
 def _checkers(file: str, *edits: tuple[str, str]) -> list[Edit]:
@@ -19,77 +23,220 @@ def _checkers(file: str, *edits: tuple[str, str]) -> list[Edit]:
 CHECKERS = [
     *_checkers(
         "boxes.py",
-        ("return np.asarray(k * self.u / (1 - k * self.u) + k * 2.0**-52)", "return np.asarray(0 * k)"),
-        ("error = self.gamma(k - 1) * size + (self.u", "error = 0 * size + 0 * (self.u"),
-        ("return Box(x.c @ w + b, (x.r @ np.abs(w) + error + own) * up(len(w)), g)", "return Box(x.c @ w + b, (error + own) * up(len(w)), g)"),
-        ("return Box(x.c + y.c, (x.r + y.r + error) * UP, gx + gy)", "return Box(x.c + y.c, (x.r + error) * UP, gx + gy)"),
-        ("return Box(x.c + y.c, (x.r + y.r + error) * UP, gx + gy)", "return Box(x.c + y.c, (x.r + y.r + error) * UP, gx - gy)"),
-        ("error = np.where(exact, 0.0, (self.u + 2.0**-51) * size + self.least)", "error = 0 * size"),
+        (
+            "return np.asarray(k * self.u / (1 - k * self.u) + k * 2.0**-52)",
+            "return np.asarray(0 * k)",
+        ),
+        (
+            "error = self.gamma(k - 1) * size + (self.u",
+            "error = 0 * size + 0 * (self.u",
+        ),
+        (
+            "return Box(x.c @ w + b, (x.r @ np.abs(w) + error + own) * up(len(w)), g)",
+            "return Box(x.c @ w + b, (error + own) * up(len(w)), g)",
+        ),
+        (
+            "return Box(x.c + y.c, (x.r + y.r + error) * UP, gx + gy)",
+            "return Box(x.c + y.c, (x.r + error) * UP, gx + gy)",
+        ),
+        (
+            "return Box(x.c + y.c, (x.r + y.r + error) * UP, gx + gy)",
+            "return Box(x.c + y.c, (x.r + y.r + error) * UP, gx - gy)",
+        ),
+        (
+            "error = np.where(exact, 0.0, (self.u + 2.0**-51) * size + self.least)",
+            "error = 0 * size",
+        ),
         ("spread = s @ (np.abs(b) + t) + np.abs(a) @ t", "spread = np.abs(a) @ t"),
-        ("up, down = x.c - radius >= edge, x.c + radius <= -edge", "up, down = x.c >= 0, x.c <= 0"),
+        (
+            "up, down = x.c - radius >= edge, x.c + radius <= -edge",
+            "up, down = x.c >= 0, x.c <= 0",
+        ),
         ("self.silent = 105.0 if single else 747.0", "self.silent = 5.0"),
         ("self.flat = 6.0 if single else 8.0", "self.flat = 0.0"),
         ("return (self.r + np.abs(self.g).sum(axis=-1)) * UP", "return self.r"),
-        ("r = np.where(up, x.r, np.where(down | certain, 0.0, r))", "r = np.where(up, x.r, 0.0)"),
+        (
+            "r = np.where(up, x.r, np.where(down | certain, 0.0, r))",
+            "r = np.where(up, x.r, 0.0)",
+        ),
         ("(np.abs(slope) * x.r + bend + error) * UP", "(error) * UP"),
     ),
     *_checkers(
         "sums.py",
-        ("count, value = group[2] + count, self.values.sum(group[3], value)", "count, value = group[2], self.values.sum(group[3], value)"),
-        ("left = n_keys - sum(group[2] for group in known.groups)", "left = 0 * n_keys"),
+        (
+            "count, value = group[2] + count, self.values.sum(group[3], value)",
+            "count, value = group[2], self.values.sum(group[3], value)",
+        ),
+        (
+            "left = n_keys - sum(group[2] for group in known.groups)",
+            "left = 0 * n_keys",
+        ),
         ("rounded = row[2] > row[4]", "rounded = row[2] > np.inf"),
-        ("moved = (most - least) / 2 @ away + most @ rows[:, 1] + leak * (size + np.abs(z))", "moved = most @ rows[:, 1] + leak * size"),
-        ("moved = (most - least) / 2 @ away + most @ rows[:, 1] + leak * (size + np.abs(z))", "moved = (most - least) / 2 @ away + leak * size"),
+        (
+            (
+                "moved = (most - least) / 2 @ away + most @ rows[:, 1] + leak * (size +"
+                " np.abs(z))"
+            ),
+            "moved = most @ rows[:, 1] + leak * size",
+        ),
+        (
+            (
+                "moved = (most - least) / 2 @ away + most @ rows[:, 1] + leak * (size +"
+                " np.abs(z))"
+            ),
+            "moved = (most - least) / 2 @ away + leak * size",
+        ),
         ("rounding = gamma * (mass + np.abs(z))", "rounding = 0 * (mass + np.abs(z))"),
-        ("groups = [(min(x[0], y[0]), max(x[1], y[1]), x[2], self.values.hull(x[3], y[3])) for x, y in both]", "groups = [x for x, _ in both]"),
-        ("self._number(np.stack([c, r, np.maximum(x[2], y[2]),", "self._number(np.stack([c, 0 * r, np.maximum(x[2], y[2]),"),
+        (
+            (
+                "groups = [(min(x[0], y[0]), max(x[1], y[1]), x[2],"
+                " self.values.hull(x[3], y[3])) for x, y in both]"
+            ),
+            "groups = [x for x, _ in both]",
+        ),
+        (
+            "self._number(np.stack([c, r, np.maximum(x[2], y[2]),",
+            "self._number(np.stack([c, 0 * r, np.maximum(x[2], y[2]),",
+        ),
         ("most @ rows[:, 2] + leak * size) / total", "most @ rows[:, 2]) / total"),
-        ("low = [(g[0] - wide * abs(g[0])) / self.scale for g in known.groups]", "low = [g[0] for g in known.groups]"),
+        (
+            "low = [(g[0] - wide * abs(g[0])) / self.scale for g in known.groups]",
+            "low = [g[0] for g in known.groups]",
+        ),
         ("return total, (r + leaked", "return total, (0 * r + leaked"),
     ),
     *_checkers(
         "judging.py",
-        ("np.abs(q.c[known] - c) + q.r[known] <= r", "np.abs(q.c[known] - c) <= np.inf"),
-        ("found.answered[key] = found.answered.get(key, 0) + count", "found.answered[key] = found.answered.get(key, 0) + 2 * count"),
+        (
+            "np.abs(q.c[known] - c) + q.r[known] <= r",
+            "np.abs(q.c[known] - c) <= np.inf",
+        ),
+        (
+            "found.answered[key] = found.answered.get(key, 0) + count",
+            "found.answered[key] = found.answered.get(key, 0) + 2 * count",
+        ),
         ("np.abs(c - value) * (1 + 1e-12) + r", "0 * np.abs(c - value) + r"),
-        ("np.maximum(np.abs(low - expected), np.abs(high - expected))", "np.minimum(np.abs(low - expected), np.abs(high - expected))"),
+        (
+            "np.maximum(np.abs(low - expected), np.abs(high - expected))",
+            "np.minimum(np.abs(low - expected), np.abs(high - expected))",
+        ),
     ),
     *_checkers(
         "network.py",
-        ("others = np.arange(self.n_vocab) != expected", "others = np.arange(self.n_vocab) < expected"),
-        ("known + error[rows] + error[rows, expected][:, None]", "error[rows] + error[rows, expected][:, None]"),
+        (
+            "others = np.arange(self.n_vocab) != expected",
+            "others = np.arange(self.n_vocab) < expected",
+        ),
+        (
+            "known + error[rows] + error[rows, expected][:, None]",
+            "error[rows] + error[rows, expected][:, None]",
+        ),
         ("known = r @ np.abs(apart).T +", "known = 0 * r @ np.abs(apart).T +"),
-        ("return np.where(sure, known, self.floats.gamma(terms) * size + (terms + 1) * self.floats.least)", "return 0 * size"),
+        (
+            (
+                "return np.where(sure, known, self.floats.gamma(terms) * size + (terms"
+                " + 1) * self.floats.least)"
+            ),
+            "return 0 * size",
+        ),
     ),
     *_checkers(
         "reading.py",
-        ("return (*memory, self.domain.tokens[token])[-self.window :] if position in self.needed else ()", "return (self.domain.tokens[token],)"),
-        ("return (*memory, token) if self.domain.table and", "return (*memory, token)[-9:] if True or"),
-        ('width = 1 if isinstance(getattr(self.claim, "answer", None), Transducer) else len(self.alphabet)', "width = 1"),
+        (
+            (
+                "return (*memory, self.domain.tokens[token])[-self.window :] if"
+                " position in self.needed else ()"
+            ),
+            "return (self.domain.tokens[token],)",
+        ),
+        (
+            "return (*memory, token) if self.domain.table and",
+            "return (*memory, token)[-9:] if True or",
+        ),
+        (
+            (
+                'width = 1 if isinstance(getattr(self.claim, "answer", None),'
+                " Transducer) else len(self.alphabet)"
+            ),
+            "width = 1",
+        ),
     ),
     *_checkers(
         "ruled.py",
-        ("if any(self._value(e, memory, scope, token) != value for e, value in self.guesses.items()):", "if False:"),
-        ("return lambda j: j >= start and (j - start) % every == 0 and (until is None or j < until)", "return lambda j: True"),
-        ('value = value + 1 if e.op == "count"', 'value = value + 2 if e.op == "count"'),
+        (
+            (
+                "if any(self._value(e, memory, scope, token) != value for e, value in"
+                " self.guesses.items()):"
+            ),
+            "if False:",
+        ),
+        (
+            (
+                "return lambda j: j >= start and (j - start) % every == 0 and (until is"
+                " None or j < until)"
+            ),
+            "return lambda j: True",
+        ),
+        (
+            'value = value + 1 if e.op == "count"',
+            'value = value + 2 if e.op == "count"',
+        ),
         ('else value if e.op == "first" and value is not None else new', "else new"),
-        ("return start, step, lambda x: (fits(x), x if token else None)", "return start, step, fits"),
-        ("return 0, lambda m, j, x: m + add(j, x), worth", "return 0, lambda m, j, x: m + add(j, x), bool"),
+        (
+            "return start, step, lambda x: (fits(x), x if token else None)",
+            "return start, step, fits",
+        ),
+        (
+            "return 0, lambda m, j, x: m + add(j, x), worth",
+            "return 0, lambda m, j, x: m + add(j, x), bool",
+        ),
     ),
     *_checkers(
         "sections.py",
-        ("after[target] = (new, count * times) if old is None else (self._join(old[0], new), old[1] + count * times)",
-         "after[target] = (new, count * times) if old is None else (old[0], old[1] + count * times)"),
-        ("earlier, seen = a[1] if a[1] is b[1] else a[1] | b[1], a[3]", "earlier, seen = a[1], a[3]"),
+        (
+            (
+                "after[target] = (new, count * times) if old is None else"
+                " (self._join(old[0], new), old[1] + count * times)"
+            ),
+            (
+                "after[target] = (new, count * times) if old is None else (old[0],"
+                " old[1] + count * times)"
+            ),
+        ),
+        (
+            "earlier, seen = a[1] if a[1] is b[1] else a[1] | b[1], a[3]",
+            "earlier, seen = a[1], a[3]",
+        ),
     ),
     *_checkers(
         "views.py",
-        ("low, high = min(self.low[row] for row in rows), max(self.high[row] for row in rows)", "low, high = self.low[rows[0]], self.high[rows[0]]"),
-        ("[*offered.covers[:level], offered.numbers[emission]]", "offered.numbers[: level + 1]"),
+        (
+            (
+                "low, high = min(self.low[row] for row in rows), max(self.high[row] for"
+                " row in rows)"
+            ),
+            "low, high = self.low[rows[0]], self.high[rows[0]]",
+        ),
+        (
+            "[*offered.covers[:level], offered.numbers[emission]]",
+            "offered.numbers[: level + 1]",
+        ),
     ),
     *_checkers(
         "positions.py",
-        ("means = {row: self._mean(low, high, seen, dict(row)) for row in set(visible)}", "means = {row: self._mean(low, high, seen, {}) for row in set(visible)}"),
-        ("low, high = np.minimum(low, (v.c - v.r).min(axis=0)), np.maximum(high, (v.c + v.r).max(axis=0))", "low, high = v.c[0], v.c[0]"),
+        (
+            (
+                "means = {row: self._mean(low, high, seen, dict(row)) for row in"
+                " set(visible)}"
+            ),
+            "means = {row: self._mean(low, high, seen, {}) for row in set(visible)}",
+        ),
+        (
+            (
+                "low, high = np.minimum(low, (v.c - v.r).min(axis=0)), np.maximum(high,"
+                " (v.c + v.r).max(axis=0))"
+            ),
+            "low, high = v.c[0], v.c[0]",
+        ),
     ),
-]  # fmt: skip
+]

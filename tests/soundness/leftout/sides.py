@@ -1,4 +1,5 @@
-"""What each side says of a model by itself, and what they say together, without the real runs or with them.
+"""What each side says of a model by itself, and what they say together, without the real runs
+or with them.
 
     opened(make, dtype)       a model, even where the claim rules refuse its claim
     refused(make)             why they refuse it, or None
@@ -26,13 +27,13 @@ from handcraft.claims import kinds as claims
 from handcraft.core.errors import HandcraftError
 from handcraft.model import Model
 from handcraft.program.program import Program
+from handcraft.proof.checker import Certificate, Found, Rejected, check, examine
+from handcraft.proof.prove import gated
 from handcraft.proof.prover import recording
 from handcraft.proof.prover.network import Undecided
 from handcraft.proof.prover.pairwise import Pairs, wanted
 from handcraft.proof.prover.prover import Prover
 from handcraft.proof.prover.recorder import Recorder
-from handcraft.proof.prove import gated
-from handcraft.proof.checker import Certificate, Found, Rejected, check, examine
 from handcraft.proof.task import Budget, Task
 
 PROVED = "proved"
@@ -83,7 +84,11 @@ def _said(ask: Callable[[], Any]) -> str:
 def prover(model: Model) -> str:
     """What the prover says, its own checks alone."""
     claim: Any = model.program.claim if model.program else None
-    return _said(lambda: (Pairs if wanted(claim) else Prover)(model, claim, math.inf, lambda *_: None).run())
+    return _said(
+        lambda: (Pairs if wanted(claim) else Prover)(
+            model, claim, math.inf, lambda *_: None
+        ).run()
+    )
 
 
 def drafted(model: Model) -> Certificate:
@@ -110,17 +115,32 @@ def _recorder(model: Model) -> Recorder:
 
 
 def checker(model: Model, certificate: Certificate, *, as_stated: bool = False) -> str:
-    """What the checker says; it is told the numbers that it finds itself, unless those of the certificate are in question."""
-    return _said(lambda: check(model, certificate if as_stated else stated(model, certificate)))
+    """What the checker says; it is told the numbers that it finds itself, unless those of the
+    certificate are in question.
+    """
+    return _said(
+        lambda: check(model, certificate if as_stated else stated(model, certificate))
+    )
 
 
 def stated(model: Model, certificate: Certificate) -> Certificate:
-    """The certificate with the numbers that the checker finds. Raises Rejected where it finds none."""
+    """The certificate with the numbers that the checker finds. Raises Rejected where it finds
+    none.
+    """
     found = examine(model, certificate)
-    margin = None if math.isinf(found.margin) else found.margin - 1e-9 * abs(found.margin)
+    margin = (
+        None if math.isinf(found.margin) else found.margin - 1e-9 * abs(found.margin)
+    )
     at = [model.vocabulary.tokens[i] for i in found.at]
     error = found.error * (1 + 1e-9)
-    return replace(certificate, contexts=found.contexts, checked=found.checked, margin=margin, margin_at=at, error=error)
+    return replace(
+        certificate,
+        contexts=found.contexts,
+        checked=found.checked,
+        margin=margin,
+        margin_at=at,
+        error=error,
+    )
 
 
 def together(model: Model) -> str:

@@ -1,12 +1,15 @@
-"""Where prover and checker give up, found in their source, and the running package with one such place left out.
+"""Where prover and checker give up, found in their source, and the running package with one
+such place left out.
 
-    sites()             every `raise Undecided(...)` of the prover, every `raise Rejected(...)` of the checker
+    sites()             every `raise Undecided(...)` of the prover, every `raise Rejected(...)`
+                        of the checker
     left_out(site)      the package with `pass` in its place
     edited(edit)        the package with one text of a function replaced
 
-The source is compiled anew and the code of the functions that differ is put in place of theirs, so that whoever
-holds such a function calls the changed one. A site is known by file, function and message, so that the table survives
-lines that move. Rules of this file: a text that does not stand in its file exactly once is an error.
+The source is compiled anew and the code of the functions that differ is put in place of theirs,
+so that whoever holds such a function calls the changed one. A site is known by file, function
+and message, so that the table survives lines that move. Rules of this file: a text that does
+not stand in its file exactly once is an error.
 """
 
 from __future__ import annotations
@@ -31,7 +34,9 @@ SHOWN = 60  # characters of a message that are kept in a site's name
 
 @dataclass(frozen=True)
 class Site:
-    """One place: the file, the function, the message up to what is filled in, and which of several alike it is."""
+    """One place: the file, the function, the message up to what is filled in, and which of
+    several alike it is.
+    """
 
     file: str
     function: str
@@ -50,7 +55,9 @@ class Site:
 
 @dataclass(frozen=True)
 class Edit:
-    """A bound or a count that is wrong: a text that stands in a file once, and what stands there instead."""
+    """A bound or a count that is wrong: a text that stands in a file once, and what stands
+    there instead.
+    """
 
     file: str
     old: str
@@ -85,7 +92,9 @@ def sites() -> tuple[Site, ...]:
     return tuple(found)
 
 
-def _raises(file: str, tree: ast.Module | None = None) -> Iterator[tuple[Site, ast.Raise]]:
+def _raises(
+    file: str, tree: ast.Module | None = None
+) -> Iterator[tuple[Site, ast.Raise]]:
     """The sites of a file with their statements."""
     names, seen = GIVES_UP[str(Path(file).parent)], dict[tuple[str, str], int]()
     for function, node in _statements(tree or ast.parse((ROOT / file).read_text()), ()):
@@ -96,25 +105,43 @@ def _raises(file: str, tree: ast.Module | None = None) -> Iterator[tuple[Site, a
             yield Site(file, *key, number), node
 
 
-def _statements(node: ast.AST, path: tuple[str, ...]) -> Iterator[tuple[str, ast.Raise]]:
+def _statements(
+    node: ast.AST, path: tuple[str, ...]
+) -> Iterator[tuple[str, ast.Raise]]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Raise):
             yield ".".join(path), child
         named = isinstance(child, ast.FunctionDef | ast.ClassDef)
-        yield from _statements(child, (*path, child.name) if named else path)  # type: ignore[attr-defined]
+        inner = (*path, child.name) if named else path  # type: ignore[attr-defined]
+        yield from _statements(child, inner)
 
 
 def _called(call: ast.Call) -> str:
-    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    return (
+        call.func.attr
+        if isinstance(call.func, ast.Attribute)
+        else getattr(call.func, "id", "")
+    )
 
 
 def _message(call: ast.Call) -> str:
     """What is said, up to the first part that is filled in."""
-    text = next((a for a in call.args if isinstance(a, ast.JoinedStr | ast.Constant) and not _number(a)), None)
+    text = next(
+        (
+            a
+            for a in call.args
+            if isinstance(a, ast.JoinedStr | ast.Constant) and not _number(a)
+        ),
+        None,
+    )
     if isinstance(text, ast.JoinedStr):
         first = text.values[0]
         last = text.values[-1]
-        said = first.value if isinstance(first, ast.Constant) else getattr(last, "value", "")
+        said = (
+            first.value
+            if isinstance(first, ast.Constant)
+            else getattr(last, "value", "")
+        )
     else:
         said = text.value if isinstance(text, ast.Constant) else _called(call)
     return str(said).strip()[:SHOWN]
@@ -150,7 +177,9 @@ class _Without(ast.NodeTransformer):
 
 @contextmanager
 def edited(edit: Edit) -> Iterator[None]:
-    """The package with a wrong bound. Raises ValueError where the text does not stand in its file once."""
+    """The package with a wrong bound. Raises ValueError where the text does not stand in its
+    file once.
+    """
     text = (ROOT / edit.file).read_text()
     if text.count(edit.old) != 1:
         raise ValueError(f"{edit.file} holds {edit.old!r} {text.count(edit.old)} times")
@@ -160,14 +189,21 @@ def edited(edit: Edit) -> Iterator[None]:
 
 @contextmanager
 def _compiled(file: str, tree: ast.Module) -> Iterator[None]:
-    """The module with the code of every function that this tree writes otherwise. Raises ValueError where there is none."""
+    """The module with the code of every function that this tree writes otherwise. Raises
+    ValueError where there is none.
+    """
     module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
     flags = __future__.annotations.compiler_flag
-    old, new = (dict(_codes(compile(t, file, "exec", flags))) for t in (ast.parse((ROOT / file).read_text()), tree))
+    old, new = (
+        dict(_codes(compile(t, file, "exec", flags)))
+        for t in (ast.parse((ROOT / file).read_text()), tree)
+    )
     changed = [name for name, code in new.items() if old.get(name) != code]
     if not changed:
         raise ValueError(f"nothing in {file} is changed by that")
-    kept = [(function := _function(module, name), function.__code__) for name in changed]
+    kept = [
+        (function := _function(module, name), function.__code__) for name in changed
+    ]
     try:
         for (function, _), name in zip(kept, changed, strict=True):
             function.__code__ = new[name]
@@ -194,7 +230,11 @@ def _function(module: Any, name: str) -> FunctionType:
     for part in name.split("."):
         found = inspect.getattr_static(found, part)
     for attribute in ("fget", "func", "__func__", "__wrapped__"):
-        found = getattr(found, attribute, found) if not isinstance(found, FunctionType) else found
+        found = (
+            getattr(found, attribute, found)
+            if not isinstance(found, FunctionType)
+            else found
+        )
     if not isinstance(found, FunctionType):
         raise TypeError(f"{module.__name__} has no function {name}")
     return found

@@ -1,4 +1,5 @@
-"""The table: for every site and every bound the input that would be called right without it, and who stops it.
+"""The table: for every site and every bound the input that would be called right without it,
+and who stops it.
 
     found()          {site or bound: input}, as it was searched for
     row(what)        the line of one: what is said with it, without it, and by the others
@@ -15,10 +16,17 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from handcraft.proof.prover.network import Undecided
 from handcraft.proof.checker import Rejected, examine
+from handcraft.proof.prover.network import Undecided
 from leftout.bounds import CHECKERS, PROVERS
-from leftout.inputs import AS_STATED, FAMILIES, certificate_of, model_of, names, refused_by_rules
+from leftout.inputs import (
+    AS_STATED,
+    FAMILIES,
+    certificate_of,
+    model_of,
+    names,
+    refused_by_rules,
+)
 from leftout.reasons import REASONS
 from leftout.sides import PROVED, checker, gate, prover, together, unruled
 from leftout.sites import Edit, Site, edited, left_out, sites
@@ -46,10 +54,16 @@ def with_input() -> list[What]:
 
 
 def alone(what: What, name: str) -> str:
-    """What its side alone says of an input: the prover of the model, the checker of the certificate."""
+    """What its side alone says of an input: the prover of the model, the checker of the
+    certificate.
+    """
     if what.of_prover:
         return prover(model_of(name))
-    return checker(model_of(name), certificate_of(name), as_stated=name.partition("/")[0] in AS_STATED)
+    return checker(
+        model_of(name),
+        certificate_of(name),
+        as_stated=name.partition("/")[0] in AS_STATED,
+    )
 
 
 @dataclass(frozen=True)
@@ -68,7 +82,14 @@ def row(what: What, name: str) -> Row:
     """Asks them all."""
     whole = alone(what, name)
     with without(what):
-        return Row(what, name, whole, alone(what, name), together(model_of(name)), refused_by_rules(name))
+        return Row(
+            what,
+            name,
+            whole,
+            alone(what, name),
+            together(model_of(name)),
+            refused_by_rules(name),
+        )
 
 
 def stopped_by(row: Row) -> str:
@@ -81,7 +102,9 @@ def stopped_by(row: Row) -> str:
 
 
 def of_gate(what: What, name: str) -> str | None:
-    """What real runs say where both sides are broken: the checker accepts what it should not. None where it does not."""
+    """What real runs say where both sides are broken: the checker accepts what it should not.
+    None where it does not.
+    """
     model = model_of(name)
     with without(what), unruled():
         try:
@@ -122,12 +145,19 @@ def _refused(name: str, *, of_prover: bool) -> str | None:
 
 
 def _candidates(what: What) -> Iterator[str]:
-    directed = [f"{family}:{seed}" for seed in range(DIRECTED) for family in FAMILIES if family not in FILES]
+    directed = [
+        f"{family}:{seed}"
+        for seed in range(DIRECTED)
+        for family in FAMILIES
+        if family not in FILES
+    ]
     for name in (*names(), *(() if isinstance(what, Site) else directed)):
         if what.of_prover and "/" in name and not name.startswith("wrong/"):
             continue
         whole = _refused(name, of_prover=what.of_prover)
-        if whole is None or (isinstance(what, Site) and what.message and what.message[:40] not in whole):
+        if whole is None or (
+            isinstance(what, Site) and what.message and what.message[:40] not in whole
+        ):
             continue
         yield name
 

@@ -1,4 +1,6 @@
-"""In float64 a leak of 2^-58 is lost beside 8, and is there alone; who lets it cancel says a. Honest: refuted."""
+"""In float64 a leak of 2^-58 is lost beside 8, and is there alone; who lets it cancel says a.
+Honest: refuted.
+"""
 
 from handcraft import MLP, Block, Head, Neuron, Program, after, position, scratch, token
 

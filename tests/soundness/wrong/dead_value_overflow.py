@@ -1,4 +1,6 @@
-"""A value lane that no output reads is 2^128: infinity times zero from the third token on. Honest: refuted."""
+"""A value lane that no output reads is 2^128: infinity times zero from the third token on.
+Honest: refuted.
+"""
 
 from handcraft import Head, Program, after, position, scratch, slot, token
 
@@ -10,4 +12,6 @@ flip = Head(
     value={t["a"]: t["a"], t["b"]: t["b"], v: 2.0**64 * e},
     output={t["b"]: 64 * t["a"], t["a"]: 64 * t["b"], x: 0.0 * v},
 )
-program = Program(embedding=(p, t, v, x, e), layers=(flip,), claim=after({"a": "b", "b": "a"}))
+program = Program(
+    embedding=(p, t, v, x, e), layers=(flip,), claim=after({"a": "b", "b": "a"})
+)

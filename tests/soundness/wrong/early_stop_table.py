@@ -1,4 +1,6 @@
-"""A table whose answer to b is `.a`: it stops at once, and what stands behind the stop is never said. Honest: error."""
+"""A table whose answer to b is `.a`: it stops at once, and what stands behind the stop is never
+said. Honest: error.
+"""
 
 from handcraft import Head, Program, answers, position, token
 
@@ -9,4 +11,8 @@ head = Head(
     value=t,
     output={t["."]: 64 * t["a"] + 64 * t["b"], t["a"]: 256 * t["."] - 64 * t["a"]},
 )
-program = Program(embedding=(p, t), layers=(head,), claim=answers("[ab]", {"a": ".", "b": ".a"}, stop="."))
+program = Program(
+    embedding=(p, t),
+    layers=(head,),
+    claim=answers("[ab]", {"a": ".", "b": ".a"}, stop="."),
+)

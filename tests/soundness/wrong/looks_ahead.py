@@ -1,4 +1,6 @@
-"""Not causal: at the end of a text of three the middle token is asked, and the model gives the mean of the outer two. Honest: refuted."""
+"""Not causal: at the end of a text of three the middle token is asked, and the model gives the
+mean of the outer two. Honest: refuted.
+"""
 
 from handcraft import Head, Program, position, token
 from handcraft.claims.kinds import last

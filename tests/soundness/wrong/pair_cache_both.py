@@ -1,4 +1,6 @@
-"""Two of four letters read a tie of scores that floats decide, with opposite signs; the first pair does not. Honest: refuted or unknown."""
+"""Two of four letters read a tie of scores that floats decide, with opposite signs; the first
+pair does not. Honest: refuted or unknown.
+"""
 
 from random import Random
 
@@ -14,7 +16,10 @@ p, t = position(4), token("abcd=")
 e = slot("e", position=[-1.0, 0.0, 0.0, 0.0])
 m, o, v, w = local("m", "12345"), local("o", "12345"), local("v"), local("w", "abcde")
 tie = Head(
-    query={**dict(zip(m, asked, strict=True)), **dict(zip(o, asked[::-1], strict=True))},
+    query={
+        **dict(zip(m, asked, strict=True)),
+        **dict(zip(o, asked[::-1], strict=True)),
+    },
     key={
         **{lane: b * p[0] for lane, b in zip(m, offered, strict=True)},
         **{lane: b * p[1] for lane, b in zip(o, offered[::-1], strict=True)},
@@ -34,4 +39,8 @@ vote = Head(
     },
 )
 rule = most({x: count({0: x}) for x in "abcd"})
-program = Program(embedding=(p, t, e), layers=(tie, vote), claim=answers("[abcd]{1,3}=", rule, length=1))
+program = Program(
+    embedding=(p, t, e),
+    layers=(tie, vote),
+    claim=answers("[abcd]{1,3}=", rule, length=1),
+)

@@ -6,7 +6,8 @@
     LEFTOVERS  pairs: a checkpoint or a certificate of the first is offered to the second
     EXPORTS    right, but past what an export holds; TEXTS: what is avoided is reached, by a start
 
-Rules of this file: contexts and what is claimed of them are written down by hand, from the first line of each program.
+Rules of this file: contexts and what is claimed of them are written down by hand, from the
+first line of each program.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Case:
-    """A context with what is claimed of it; `said` are the honest verdicts, `options` what goes with the command."""
+    """A context with what is claimed of it; `said` are the honest verdicts, `options` what goes
+    with the command.
+    """
 
     context: tuple[str, ...] | str
     claimed: str | float | dict[str, float]
@@ -31,7 +34,9 @@ class Case:
         return "float64" if "float64" in self.options else "float32"
 
 
-OPEN = frozenset({"refuted", "unknown"})  # where another order of summation may find it right
+OPEN = frozenset(
+    {"refuted", "unknown"}
+)  # where another order of summation may find it right
 
 WRONG = {
     "absorbed_leak": Case("aa", "a"),
@@ -68,14 +73,35 @@ WRONG = {
 }
 
 ERRORS = {
-    "ambiguous_tokens", "ambiguous_endings", "greedy_fails", "lane_claim_of_tokens", "lane_of_latest", "number_as_token",
-    "mixed_answers", "early_stop", "early_stop_rule", "early_stop_table", "lengths_without_stop", "lengths_by_end",
-    "lengths_of_text", "past_the_window", "past_by_one", "no_length",
-}  # fmt: skip
+    "ambiguous_tokens",
+    "ambiguous_endings",
+    "greedy_fails",
+    "lane_claim_of_tokens",
+    "lane_of_latest",
+    "number_as_token",
+    "mixed_answers",
+    "early_stop",
+    "early_stop_rule",
+    "early_stop_table",
+    "lengths_without_stop",
+    "lengths_by_end",
+    "lengths_of_text",
+    "past_the_window",
+    "past_by_one",
+    "no_length",
+}
 
 ASKED = {"lengths_by_end"}  # of these, the claims that are functions
 
-RIGHT = {"no_head", "no_layers", "checkpoint_first", "resume_claim_first", "resume_model_first", "moved_program", "moved_lane"}
+RIGHT = {
+    "no_head",
+    "no_layers",
+    "checkpoint_first",
+    "resume_claim_first",
+    "resume_model_first",
+    "moved_program",
+    "moved_lane",
+}
 SILENT = {"most_of_none"}  # everywhere: unknown
 
 CHECKPOINTS = (
@@ -85,5 +111,13 @@ CHECKPOINTS = (
 )
 CERTIFICATES = (("moved_program", "moved_other"), ("moved_lane", "moved_reading"))
 
-EXPORTS = {"export_rare": "baaaaaaaaaaaaaaa", "export_sum": "bbbbbbbbbbbbbb", "export_tables": "aaaaaaaaaaaaaaa"}
-TEXTS = {"avoid_text": ("b", "ab"), "avoid_longer": ("a", "aba"), "avoid_inside": ("c", "b")}
+EXPORTS = {
+    "export_rare": "baaaaaaaaaaaaaaa",
+    "export_sum": "bbbbbbbbbbbbbb",
+    "export_tables": "aaaaaaaaaaaaaaa",
+}
+TEXTS = {
+    "avoid_text": ("b", "ab"),
+    "avoid_longer": ("a", "aba"),
+    "avoid_inside": ("c", "b"),
+}
