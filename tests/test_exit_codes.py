@@ -164,7 +164,7 @@ def test_a_proof_that_is_too_large_is_undecided(
     def fail(*_: object) -> None:
         raise error
 
-    for name in ("certified.Recorder", "certifying.check"):
+    for name in ("prove.Recorder", "certificate_files.check"):
         monkeypatch.setattr(f"handcraft.proof.{name}", fail)
     reason = f"the proof is too large for this machine ({type(error).__name__})"
     result = handcraft("verify", "aab", "--method", "certificate", *options)

@@ -79,10 +79,10 @@ def nothing(function: str, arguments: str) -> tuple[str, str, str]:
     return function, "", f"def {name}({arguments}):\n    return None\n"
 
 
-SUMMED = f"{PROVER}.rounding:Precision.summed"
+SUMMED = f"{PROVER}.zonotope:Precision.summed"
 ATTENTION = "handcraft.core.bounds:_Pass.attention"
 CLAIM = "handcraft.claims.checks:"
-SIGNATURE = f"{PROVER}.pairs:Pairs._signature"
+SIGNATURE = f"{PROVER}.pairwise:Pairs._signature"
 
 BUGS = {
     "absorbed": bug(
@@ -90,7 +90,7 @@ BUGS = {
     ),
     "shared": bug(
         "prover",
-        (f"{PROVER}.rounding:Ball.lifted", "self.shared or before", "self.shared"),
+        (f"{PROVER}.zonotope:Ball.lifted", "self.shared or before", "self.shared"),
     ),
     "products": bug(
         "prover",
@@ -102,55 +102,73 @@ BUGS = {
     ),
     "means": bug(
         "prover",
-        (f"{PROVER}.rounding:Precision.__init__", "(24, 2.0**-126,", "(24, 2.0**-200,"),
+        (
+            f"{PROVER}.zonotope:Precision.__init__",
+            (
+                "self.digits, self.least, self.zero_below, self.saturated = (24, 2.0 **"
+                " (-126), 105.0, 6.0) if dtype == 'float32' else (53, 2.0 ** (-1022),"
+                " 747.0, 8.0)"
+            ),
+            (
+                "self.digits, self.least, self.zero_below, self.saturated = (24, 2.0 **"
+                " (-200), 105.0, 6.0) if dtype == 'float32' else (53, 2.0 ** (-1022),"
+                " 747.0, 8.0)"
+            ),
+        ),
     ),
     "thirds": bug(
         "prover",
         (
-            f"{PROVER}.averages:Means._vanishes",
-            "n == 2**halvings and",
-            "(n == 2**halvings or n > 4) and",
+            f"{PROVER}.softmax:Means._vanishes",
+            (
+                "exact = n == 2 ** halvings and bool(self.precision.exact(size,"
+                " finest).all())"
+            ),
+            (
+                "exact = (n == 2 ** halvings or n > 4) and"
+                " bool(self.precision.exact(size, finest).all())"
+            ),
         ),
     ),
     "saturation": bug(
         "prover",
-        (f"{PROVER}.rounding:Precision.__init__", "105.0, 6.0)", "105.0, 5.01)"),
+        (f"{PROVER}.zonotope:Precision.__init__", "105.0, 6.0)", "105.0, 5.01)"),
     ),
     "kinks": bug(
         "prover",
         (
-            f"{PROVER}.rounding:Precision.activation",
+            f"{PROVER}.zonotope:Precision.activation",
             "x.c + radius <= -edge",
             "x.c + radius / 4 <= -edge",
         ),
     ),
     "score order": bug(
-        "prover", (f"{PROVER}.search:dot", "(spread + error) * UP", "spread * UP")
+        "prover", (f"{PROVER}.graph:dot", "(spread + error) * UP", "spread * UP")
     ),
     "scales": bug(
         "prover",
-        (f"{PROVER}.averages:Means._class", "(abs(score[0]) + score[1])", "score[1]"),
+        (f"{PROVER}.softmax:Means._class", "(abs(score[0]) + score[1])", "score[1]"),
     ),
     "dead heads": bug(
         "prover",
         (
             ATTENTION,
             "(q * k).reshape",
-            '(q * k * part["c_proj"]["w"].any(axis=1)).reshape',
+            "(q * k * part['c_proj']['w'].any(axis=1)).reshape",
         ),
     ),
     "dead lanes": bug(
         "prover",
-        (ATTENTION, '("value", v)', '("value", v * part["c_proj"]["w"].any(axis=1))'),
+        (ATTENTION, "('value', v)", "('value', v * part['c_proj']['w'].any(axis=1))"),
         (
             "handcraft.core.bounds:_Pass.mlp",
-            'in block {i}", before',
-            'in block {i}", before * part["c_proj"]["w"].any(axis=1)',
+            "in block {i}', before",
+            "in block {i}', before * part['c_proj']['w'].any(axis=1)",
         ),
     ),
     "zero keys": bug(
         "prover",
-        (ATTENTION, '(("query", q), ("key", k), ("value", v))', '(("value", v),)'),
+        (ATTENTION, "(('query', q), ('key', k), ('value', v))", "(('value', v),)"),
         (
             ATTENTION,
             "self.up(_numbers(products).sum(axis=1), products.shape[1])",
@@ -193,13 +211,29 @@ BUGS = {
         "prover",
         (
             SIGNATURE,
-            "return reading, tuple(bounds), tuple(means.scores),",
-            "return reading,",
+            (
+                "return (reading, tuple(bounds), tuple(means.scores),"
+                " b''.join((column[order].tobytes() for column in columns)))"
+            ),
+            (
+                "return (reading, b''.join((column[order].tobytes() for column in"
+                " columns)))"
+            ),
         ),
     ),
     "counts": bug(
         "prover",
-        (SIGNATURE, "return reading,", "return"),
+        (
+            SIGNATURE,
+            (
+                "return (reading, tuple(bounds), tuple(means.scores),"
+                " b''.join((column[order].tobytes() for column in columns)))"
+            ),
+            (
+                "return (tuple(bounds), tuple(means.scores),"
+                " b''.join((column[order].tobytes() for column in columns)))"
+            ),
+        ),
         (SIGNATURE, "reads, slot.kinds,", "slot.kinds,"),
     ),
     "edges": bug(
@@ -233,8 +267,8 @@ BUGS = {
         ),
         (
             f"{PROVER}.cases:ExpressionCase.expected",
-            "and not isinstance(found, str)",
-            "and found is None",
+            "if self.domain.prompted and (not isinstance(found, str)):",
+            "if self.domain.prompted and found is None:",
         ),
     ),
     "lengths": bug(
@@ -256,7 +290,7 @@ BUGS = {
     "selections": bug(
         "prover",
         (
-            f"{PROVER}.trackers:_within",
+            f"{PROVER}.selection_machines:_within",
             "start <= j < stop and",
             "start <= j <= stop and",
         ),
@@ -269,7 +303,7 @@ BUGS = {
                 "",
                 "def identity(model, claim, units):\n    return 'same'\n",
             )
-            for module in (f"{PROOF}.exhaustive", files.__name__)
+            for module in (f"{PROOF}.enumerate.method", files.__name__)
         ),
     ),
     "avoided": bug(

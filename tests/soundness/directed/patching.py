@@ -2,13 +2,15 @@
 
     with broken(Patch("handcraft.proof.prover.zonotope:Precision.summed", old, new)): ...
 
-Rules of this file: a text that does not stand in the function exactly once is an error, so that
-a bug which the code has grown away from is written anew and not lost.
+Rules of this file: a text is looked for in the function as `ast.unparse` writes it. One that
+does not stand there exactly once is an error, so that a bug which the code has grown away from is
+written anew and not lost.
 """
 
 from __future__ import annotations
 import __future__
 
+import ast
 import importlib
 import inspect
 import textwrap
@@ -46,7 +48,7 @@ def made(edits: Sequence[Patch]) -> Any:
     owner, name = edits[0].place
     value = inspect.getattr_static(owner, name)
     function = inspect.unwrap(_plain(value))
-    source = edits[0].new if not edits[0].old else inspect.getsource(function)
+    source = edits[0].new if not edits[0].old else _normalised(function)
     for edit in edits:
         if edit.old and source.count(edit.old) != 1:
             raise ValueError(
@@ -56,11 +58,16 @@ def made(edits: Sequence[Patch]) -> Any:
     names: dict[str, Any] = {}
     flags = __future__.annotations.compiler_flag
     exec(
-        compile(textwrap.dedent(source), edits[0].target, "exec", flags),
+        compile(source, edits[0].target, "exec", flags),
         function.__globals__,
         names,
     )
     return names[name]
+
+
+def _normalised(function: Any) -> str:
+    """Its source as `ast.unparse` writes it, so that a formatter changes nothing."""
+    return ast.unparse(ast.parse(textwrap.dedent(inspect.getsource(function))))
 
 
 def _plain(value: Any) -> Any:

@@ -9,11 +9,7 @@ from bugs import BUGS, PACKAGE
 
 from leftout.sites import CHECKER, Edit
 
-PROVERS = [
-    edit
-    for edit in (Edit(f"{PACKAGE}/{bug.file}", bug.old, bug.new) for bug in BUGS)
-    if edit.there
-]
+PROVERS = [Edit(f"{PACKAGE}/{bug.file}", bug.old, bug.new) for bug in BUGS]
 
 
 def _checkers(file: str, *edits: tuple[str, str]) -> list[Edit]:
@@ -22,9 +18,9 @@ def _checkers(file: str, *edits: tuple[str, str]) -> list[Edit]:
 
 CHECKERS = [
     *_checkers(
-        "boxes.py",
+        "zonotope.py",
         (
-            "return np.asarray(k * self.u / (1 - k * self.u) + k * 2.0**-52)",
+            "return np.asarray(k * self.u / (1 - k * self.u) + k * 2.0 ** (-52))",
             "return np.asarray(0 * k)",
         ),
         (
@@ -44,13 +40,13 @@ CHECKERS = [
             "return Box(x.c + y.c, (x.r + y.r + error) * UP, gx - gy)",
         ),
         (
-            "error = np.where(exact, 0.0, (self.u + 2.0**-51) * size + self.least)",
+            "error = np.where(exact, 0.0, (self.u + 2.0 ** (-51)) * size + self.least)",
             "error = 0 * size",
         ),
         ("spread = s @ (np.abs(b) + t) + np.abs(a) @ t", "spread = np.abs(a) @ t"),
         (
-            "up, down = x.c - radius >= edge, x.c + radius <= -edge",
-            "up, down = x.c >= 0, x.c <= 0",
+            "up, down = (x.c - radius >= edge, x.c + radius <= -edge)",
+            "up, down = (x.c >= 0, x.c <= 0)",
         ),
         ("self.silent = 105.0 if single else 747.0", "self.silent = 5.0"),
         ("self.flat = 6.0 if single else 8.0", "self.flat = 0.0"),
@@ -59,16 +55,22 @@ CHECKERS = [
             "r = np.where(up, x.r, np.where(down | certain, 0.0, r))",
             "r = np.where(up, x.r, 0.0)",
         ),
-        ("(np.abs(slope) * x.r + bend + error) * UP", "(error) * UP"),
+        (
+            (
+                "return (x.c * (1 + tanh) / 2, slope, (np.abs(slope) * x.r + bend +"
+                " error) * UP)"
+            ),
+            "return (x.c * (1 + tanh) / 2, slope, error * UP)",
+        ),
     ),
     *_checkers(
-        "sums.py",
+        "softmax.py",
         (
-            "count, value = group[2] + count, self.values.sum(group[3], value)",
-            "count, value = group[2], self.values.sum(group[3], value)",
+            "count, value = (group[2] + count, self.values.sum(group[3], value))",
+            "count, value = (group[2], self.values.sum(group[3], value))",
         ),
         (
-            "left = n_keys - sum(group[2] for group in known.groups)",
+            "left = n_keys - sum((group[2] for group in known.groups))",
             "left = 0 * n_keys",
         ),
         ("rounded = row[2] > row[4]", "rounded = row[2] > np.inf"),
@@ -98,15 +100,18 @@ CHECKERS = [
             "self._number(np.stack([c, r, np.maximum(x[2], y[2]),",
             "self._number(np.stack([c, 0 * r, np.maximum(x[2], y[2]),",
         ),
-        ("most @ rows[:, 2] + leak * size) / total", "most @ rows[:, 2]) / total"),
+        (
+            "mass = (most @ rows[:, 2] + leak * size) / total",
+            "mass = most @ rows[:, 2] / total",
+        ),
         (
             "low = [(g[0] - wide * abs(g[0])) / self.scale for g in known.groups]",
             "low = [g[0] for g in known.groups]",
         ),
-        ("return total, (r + leaked", "return total, (0 * r + leaked"),
+        ("return (total, (r + leaked) * UP)", "return (total, (0 * r + leaked) * UP)"),
     ),
     *_checkers(
-        "judging.py",
+        "endings.py",
         (
             "np.abs(q.c[known] - c) + q.r[known] <= r",
             "np.abs(q.c[known] - c) <= np.inf",
@@ -141,11 +146,11 @@ CHECKERS = [
         ),
     ),
     *_checkers(
-        "reading.py",
+        "claim.py",
         (
             (
-                "return (*memory, self.domain.tokens[token])[-self.window :] if"
-                " position in self.needed else ()"
+                "return (*memory, self.domain.tokens[token])[-self.window:] if position"
+                " in self.needed else ()"
             ),
             "return (self.domain.tokens[token],)",
         ),
@@ -155,18 +160,18 @@ CHECKERS = [
         ),
         (
             (
-                'width = 1 if isinstance(getattr(self.claim, "answer", None),'
+                "width = 1 if isinstance(getattr(self.claim, 'answer', None),"
                 " Transducer) else len(self.alphabet)"
             ),
             "width = 1",
         ),
     ),
     *_checkers(
-        "ruled.py",
+        "claim_expression.py",
         (
             (
-                "if any(self._value(e, memory, scope, token) != value for e, value in"
-                " self.guesses.items()):"
+                "if any((self._value(e, memory, scope, token) != value for e, value in"
+                " self.guesses.items())):"
             ),
             "if False:",
         ),
@@ -178,21 +183,21 @@ CHECKERS = [
             "return lambda j: True",
         ),
         (
-            'value = value + 1 if e.op == "count"',
-            'value = value + 2 if e.op == "count"',
+            "value = value + 1 if e.op == 'count'",
+            "value = value + 2 if e.op == 'count'",
         ),
-        ('else value if e.op == "first" and value is not None else new', "else new"),
+        ("else value if e.op == 'first' and value is not None else new", "else new"),
         (
-            "return start, step, lambda x: (fits(x), x if token else None)",
-            "return start, step, fits",
+            "return (start, step, lambda x: (fits(x), x if token else None))",
+            "return (start, step, fits)",
         ),
         (
-            "return 0, lambda m, j, x: m + add(j, x), worth",
-            "return 0, lambda m, j, x: m + add(j, x), bool",
+            "return (0, lambda m, j, x: m + add(j, x), worth)",
+            "return (0, lambda m, j, x: m + add(j, x), bool)",
         ),
     ),
     *_checkers(
-        "sections.py",
+        "graph.py",
         (
             (
                 "after[target] = (new, count * times) if old is None else"
@@ -204,22 +209,25 @@ CHECKERS = [
             ),
         ),
         (
-            "earlier, seen = a[1] if a[1] is b[1] else a[1] | b[1], a[3]",
-            "earlier, seen = a[1], a[3]",
+            "earlier, seen = (a[1] if a[1] is b[1] else a[1] | b[1], a[3])",
+            "earlier, seen = (a[1], a[3])",
         ),
     ),
     *_checkers(
         "views.py",
         (
             (
-                "low, high = min(self.low[row] for row in rows), max(self.high[row] for"
-                " row in rows)"
+                "low, high = (min((self.low[row] for row in rows)), max((self.high[row]"
+                " for row in rows)))"
             ),
-            "low, high = self.low[rows[0]], self.high[rows[0]]",
+            "low, high = (self.low[rows[0]], self.high[rows[0]])",
         ),
         (
-            "[*offered.covers[:level], offered.numbers[emission]]",
-            "offered.numbers[: level + 1]",
+            (
+                "for key in zip(least, most, [*offered.covers[:level],"
+                " offered.numbers[emission]], strict=True):"
+            ),
+            "for key in zip(least, most, offered.numbers[:level + 1], strict=True):",
         ),
     ),
     *_checkers(
@@ -233,10 +241,10 @@ CHECKERS = [
         ),
         (
             (
-                "low, high = np.minimum(low, (v.c - v.r).min(axis=0)), np.maximum(high,"
-                " (v.c + v.r).max(axis=0))"
+                "low, high = (np.minimum(low, (v.c - v.r).min(axis=0)),"
+                " np.maximum(high, (v.c + v.r).max(axis=0)))"
             ),
-            "low, high = v.c[0], v.c[0]",
+            "low, high = (v.c[0], v.c[0])",
         ),
     ),
 ]

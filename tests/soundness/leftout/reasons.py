@@ -19,180 +19,186 @@ BOUND = (
 
 REASONS = {
     # ------------------------------------------------ the prover
-    "aligned.AlignedCase.__init__: the transducer reads a position twice, or one outside the pr": (
+    "prover/transducer_case.AlignedCase.__init__: the transducer reads a position twice, or one outside the pr": (
         "more tokens are read than there are positions, so the reading ends before the"
         " answer is known: a traceback"
     ),
-    "aligned.AlignedCase.step: the transducer has no row for": NEXT,
-    "aligned._shape: tokens of several characters cannot be read in another order": (
+    "prover/transducer_case.AlignedCase.step: the transducer has no row for": NEXT,
+    "prover/transducer_case._shape: tokens of several characters cannot be read in another order": (
         "prompts are counted by character: the next check finds another number of them"
     ),
-    "aligned._shape: the tokens of a prompt depend on each other, so that it cann": (
+    "prover/transducer_case._shape: the tokens of a prompt depend on each other, so that it cann": (
         "all combinations are more than the prompts that there are: 'the cases cover'"
         " stops it"
     ),
-    "cases.cases_of: by_function": "no case is left to be proved: a traceback",
-    "cases._answers: by_function": NEXT,
-    "cases.TableCase.__init__: the table has more than": WORK,
-    "cases._expressions: the claim falls into": WORK,
-    "cases.ExpressionCase.expected: the claim answers": NEXT,
-    "domains.domains_of: the answer to a prompt of": (
+    "prover/cases.cases_of: by_function": "no case is left to be proved: a traceback",
+    "prover/cases._answers: by_function": NEXT,
+    "prover/cases.TableCase.__init__: the table has more than": WORK,
+    "prover/cases._expressions: the claim falls into": WORK,
+    "prover/cases.ExpressionCase.expected: the claim answers": NEXT,
+    "prover/domains.domains_of: the answer to a prompt of": (
         "there is no embedding past the window: a traceback"
     ),
-    "domains.length_at: the length of the answer depends on more than the prompt's l": (
+    "prover/domains.length_at: the length of the answer depends on more than the prompt's l": (
         "what is no whole number has no range: a traceback"
     ),
-    "emissions.follow: the time of the budget was over while following position": WORK,
-    "emissions.follow: earlier positions can be in more than": WORK,
-    "emissions.follow: what earlier positions hold is more than": WORK,
-    "emissions._memory: head": NEXT,
-    "guesses.Known.__call__: the claim's": (
+    "prover/positions.follow: the time of the budget was over while following position": (
+        WORK
+    ),
+    "prover/positions.follow: earlier positions can be in more than": WORK,
+    "prover/positions.follow: what earlier positions hold is more than": WORK,
+    "prover/positions._memory: head": NEXT,
+    "prover/guesses.Known.__call__: the claim's": (
         "an expression of the past cannot be combined without its memory: an error"
     ),
-    "network.Network.__init__: the rounding of": (
+    "prover/network.Network.__init__: the rounding of": (
         "a model's numbers are float32 or float64: `Model` converts or refuses any"
         " other, so no input reaches it"
     ),
-    "pairs.PairCase.expected: a part of the claim's `most` may be nothing, so that two of": (
+    "prover/pairwise.PairCase.expected: a part of the claim's `most` may be nothing, so that two of": (
         "nothing is no number either: the next check stops it"
     ),
-    "pairs.Pairs._rule: the claim compares no counts": (
+    "prover/pairwise.Pairs._rule: the claim compares no counts": (
         "`wanted` has asked the same before"
     ),
-    "pairs.Pairs._domain: many counts can only be compared where no context's length a": (
+    "prover/pairwise.Pairs._domain: many counts can only be compared where no context's length a": (
         "the first of several domains covers one length only: 'the cases cover' stops"
         " it; a guess has no tracker: Undecided"
     ),
-    "pairs._together: the claim compares counts that cannot be added up to one": (
+    "prover/pairwise._together: the claim compares counts that cannot be added up to one": (
         "the sum is then nothing, which is no number: the next check stops it"
     ),
-    "prover.Prover._whole: the guesses cover": (
+    "prover/prover.Prover._whole: the guesses cover": (
         "a second line: every guess lists all values that there are, or is Undecided"
     ),
-    "prover.Prover._search: the time of the budget was over": WORK,
-    "prover.Prover._right: the claim answers a number where a token is asked": (
+    "prover/prover.Prover._search: the time of the budget was over": WORK,
+    "prover/prover.Prover._right: the claim answers a number where a token is asked": (
         "a float is no index of the logits: a traceback"
     ),
-    "recording.Recorder.recorded: the proof has no certificate that can be checked:": (
+    "prover/recorder.Recorder.recorded: the proof has no certificate that can be checked:": (
         "nothing was found that could be stated: a traceback"
     ),
-    "recording.Recorder._asked: a query was not written down": NEXT,
-    "search.Search._spend: contexts can be in more than": WORK,
-    "search.Search._spend: the time of the budget was over": WORK,
-    "trackers.track: the claim's": NEXT,
-    "trackers._matching: the claim selects a position by what stands behind it": (
+    "prover/recorder.Recorder._asked: a query was not written down": NEXT,
+    "prover/graph.Search._spend: contexts can be in more than": WORK,
+    "prover/graph.Search._spend: the time of the budget was over": WORK,
+    "prover/selection_machines.track: the claim's": NEXT,
+    "prover/selection_machines._matching: the claim selects a position by what stands behind it": (
         "no memory is kept for it: a traceback"
     ),
-    "trackers._matching: the claim looks back by more than": WORK,
-    "trackers.values_of: the claim compares with": NEXT,
+    "prover/selection_machines._matching: the claim looks back by more than": WORK,
+    "prover/selection_machines.values_of: the claim compares with": NEXT,
     # ------------------------------------------------ the checker
-    "boxes.Floats.dot: a score is out of range": (
+    "checker/zonotope.Floats.dot: a score is out of range": (
         "a score without bounds makes every weight and every margin one without bounds,"
         " and no such margin is above 0"
     ),
-    "comparing.Numbers.values: the claim compares what is no number": (
+    "checker/pairwise.Numbers.values: the claim compares what is no number": (
         "the claim itself is asked for the examples of the endings, and raises"
     ),
-    "comparing.Compared._head: a section does not say what each head asks": (
+    "checker/pairwise.Compared._head: a section does not say what each head asks": (
         "`end` and the head's name are read by nobody else here, and without a slot "
         + NEXT
     ),
-    "positions.Emissions._next: the states of earlier positions do not fit each other": (
+    "checker/positions.Emissions._next: the states of earlier positions do not fit each other": (
         "the rows fit by the check before; a state past them is one that nothing leads"
         " to, which the next position refuses"
     ),
-    "positions.Emissions.emission: token": NEXT,
-    "reading.Domain.length: the claim does not say how long an answer is": (
+    "checker/positions.Emissions.emission: token": NEXT,
+    "checker/claim.Domain.length: the claim does not say how long an answer is": (
         "what is no whole number has no range"
     ),
-    "reading.Domain.sizes: a prompt and its answer do not fit the window": (
+    "checker/claim.Domain.sizes: a prompt and its answer do not fit the window": (
         "no section may end past the window, so these contexts are not covered"
     ),
-    "reading.Domain.step: a prompt holds a token of several characters": (
+    "checker/claim.Domain.step: a prompt holds a token of several characters": (
         "texts are counted by characters, contexts by tokens: 'it covers' stops it"
     ),
-    "reading.Aligned._advanced: the transducer has no row for what it reads": NEXT,
-    "reading.Aligned.answer: the transducer has not come to its end": (
+    "checker/claim.Aligned._advanced: the transducer has no row for what it reads": (
+        NEXT
+    ),
+    "checker/claim.Aligned.answer: the transducer has not come to its end": (
         "an order reads every position, and each token of the answer must be due; what"
         " is not due has no id"
     ),
-    "reading._shape: prompts can be read in another order only where tokens are s": (
+    "checker/claim._shape: prompts can be read in another order only where tokens are s": (
         "texts are counted by characters: the next check finds another number"
     ),
-    "reading._shape: the tokens of a prompt depend on each other, so that they ca": (
+    "checker/claim._shape: the tokens of a prompt depend on each other, so that they ca": (
         "all combinations are more than the prompts: 'it covers' stops it"
     ),
-    "ruled.Ruled._fixed: a section must fix the claim's": (
+    "checker/claim_expression.Ruled._fixed: a section must fix the claim's": (
         "an expression of the past cannot be combined without its memory: 'it is not"
         " consistent'"
     ),
-    "ruled.Ruled.answer: the claim answers with what is no token": NEXT,
-    "ruled.Ruled._matching: the claim looks back by more than": WORK,
-    "ruled.Ruled._matching: the claim selects a position by what stands behind it": (
+    "checker/claim_expression.Ruled.answer: the claim answers with what is no token": (
+        NEXT
+    ),
+    "checker/claim_expression.Ruled._matching: the claim looks back by more than": WORK,
+    "checker/claim_expression.Ruled._matching: the claim selects a position by what stands behind it": (
         "no memory is kept for it: 'it is not consistent'"
     ),
-    "ruled.reading_of: the claim is none that can be checked": (
+    "checker/claim_expression.reading_of: the claim is none that can be checked": (
         "a function or a table has no parts; an order of an expression is read by"
         " nobody"
     ),
-    "sections.Walk._position: nothing leads to a state": NEXT,
-    "sections.Walk._edges: an edge has no such group of tokens, or leads nowhere": (
+    "checker/graph.Walk._position: nothing leads to a state": NEXT,
+    "checker/graph.Walk._edges: an edge has no such group of tokens, or leads nowhere": (
         NEXT + "; a state past all others is one that nothing leads to"
     ),
-    "sections.Walk._targets: a state at position": (
+    "checker/graph.Walk._targets: a state at position": (
         "contexts that go on with that token are not counted: 'it covers' stops it"
     ),
-    "sections.Walk.after: token": (
+    "checker/graph.Walk.after: token": (
         NEXT
         + "; of the token that is read last in an order tests/test_forgeries.py has one"
     ),
-    "views.View.__init__: a query has another size than the keys": (
+    "checker/views.View.__init__: a query has another size than the keys": (
         "a product of two sizes is refused by NumPy: 'it is not consistent'"
     ),
-    "sums.Softmax.mean: a head sees no key that is known": (
+    "checker/softmax.Softmax.mean: a head sees no key that is known": (
         "the greatest of none is refused by Python: 'it is not consistent'; no order"
         " reads a position twice"
     ),
-    "sums.Softmax.mean: a key that was left out may be the best": (
+    "checker/softmax.Softmax.mean: a key that was left out may be the best": (
         "what leaks is e to the distance, which grows past 1: the bound becomes useless"
     ),
-    "sums.Softmax._mixed: the weights of a head cannot be bounded": (
+    "checker/softmax.Softmax._mixed: the weights of a head cannot be bounded": (
         "the mean is then divided by zero, and no margin that is no number is above 0"
     ),
-    "walk.Checker.__init__: the model has no claim": NEXT,
-    "walk.Checker.__init__: it is a certificate of other weights": BOUND,
-    "walk.Checker.__init__: it is a certificate of another claim": BOUND,
-    "walk.Checker.__init__: it states another program, another window or other assumptio": (
+    "checker/check.Checker.__init__: the model has no claim": NEXT,
+    "checker/check.Checker.__init__: it is a certificate of other weights": BOUND,
+    "checker/check.Checker.__init__: it is a certificate of another claim": BOUND,
+    "checker/check.Checker.__init__: it states another program, another window or other assumptio": (
         BOUND + "; the assumptions that are printed are the checker's"
     ),
-    "walk.Checker._ranges: it names tokens or positions that the model has not": (
+    "checker/check.Checker._ranges: it names tokens or positions that the model has not": (
         "what is not there cannot be indexed: 'it is not consistent'"
     ),
-    "walk.examine: it is not consistent:": (
+    "checker/check.examine: it is not consistent:": (
         "nothing was found that could be stated: a traceback"
     ),
-    "ruled.Ruled.answer: the claim has no answer to some context": (
+    "checker/claim_expression.Ruled.answer: the claim has no answer to some context": (
         "what is nothing is no token: the next check refuses it"
     ),
-    "network.Network.__init__: the activation": (
+    "checker/network.Network.__init__: the activation": (
         "programs and built directories hold relu or gelu alone, and for any other the"
         " forward pass has no function"
     ),
-    "reading.Domain.length: a prompt and its answer do not fit the window": (
+    "checker/claim.Domain.length: a prompt and its answer do not fit the window": (
         "no section may end past the window, so these contexts are not covered"
     ),
-    "reading._spelled_once: a prompt holds a token of several characters": (
+    "checker/claim._spelled_once: a prompt holds a token of several characters": (
         "texts are counted by characters, contexts by tokens: 'it covers' stops it"
     ),
-    "reading._written_out: answers of a table have no token, do not fit the window, or": (
+    "checker/claim._written_out: answers of a table have no token, do not fit the window, or": (
         "`Answers.expected`, which is asked for every prompt of a table, refuses the"
         " same"
     ),
-    "ruled.Ruled.answer: the claim says a token, or nothing, of a lane": (
+    "checker/claim_expression.Ruled.answer: the claim says a token, or nothing, of a lane": (
         "a token is no float: 'it is not consistent'"
     ),
-    "sections.Walk._position: nothing leads to a state #2": NEXT,
-    "sections.Walk._edges: a state has several edges for a token": WORK,
-    "walk.Checker._emitted: the": WORK,
-    "work.Work.spend: to check it takes more than": WORK,
+    "checker/graph.Walk._position: nothing leads to a state #2": NEXT,
+    "checker/graph.Walk._edges: a state has several edges for a token": WORK,
+    "checker/check.Checker._emitted: the": WORK,
+    "checker/work.Work.spend: to check it takes more than": WORK,
 }

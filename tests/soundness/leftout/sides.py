@@ -29,7 +29,7 @@ from handcraft.model import Model
 from handcraft.program.program import Program
 from handcraft.proof.checker import Certificate, Found, Rejected, check, examine
 from handcraft.proof.prove import gated
-from handcraft.proof.prover import recording
+from handcraft.proof.prover import recorder as recording
 from handcraft.proof.prover.network import Undecided
 from handcraft.proof.prover.pairwise import Pairs, wanted
 from handcraft.proof.prover.prover import Prover

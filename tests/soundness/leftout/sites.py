@@ -8,7 +8,8 @@ such place left out.
 
 The source is compiled anew and the code of the functions that differ is put in place of theirs,
 so that whoever holds such a function calls the changed one. A site is known by file, function
-and message, so that the table survives lines that move. Rules of this file: a text that does
+and message, so that the table survives lines that move; a text is looked for in the file as
+`ast.unparse` writes it, so that it survives a formatter. Rules of this file: a text that does
 not stand in its file exactly once is an error.
 """
 
@@ -26,8 +27,10 @@ from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
+from bugs import normalised
+
 ROOT = Path(__file__).parents[3]
-PROVER, CHECKER = "handcraft/proof/certificate", "handcraft/proof/checker"
+PROVER, CHECKER = "handcraft/proof/prover", "handcraft/proof/checker"
 GIVES_UP = {PROVER: {"Undecided", "_doubt", "by_function"}, CHECKER: {"Rejected"}}
 SHOWN = 60  # characters of a message that are kept in a site's name
 
@@ -50,7 +53,7 @@ class Site:
 
     def __str__(self) -> str:
         number = f" #{self.number + 1}" if self.number else ""
-        return f"{Path(self.file).stem}.{self.function}: {self.message}{number}"
+        return f"{_place(self.file)}.{self.function}: {self.message}{number}"
 
 
 @dataclass(frozen=True)
@@ -68,14 +71,15 @@ class Edit:
         """Whether it is the prover's."""
         return self.file.startswith(PROVER)
 
-    @property
-    def there(self) -> bool:
-        """Whether its text still stands in the file, once."""
-        return (ROOT / self.file).read_text().count(self.old) == 1
-
     def __str__(self) -> str:
         old, new = (" ".join(text.split()) for text in (self.old, self.new))
-        return f"{Path(self.file).stem}: {new or 'nothing'} for {old}"
+        return f"{_place(self.file)}: {new or 'nothing'} for {old}"
+
+
+def _place(file: str) -> str:
+    """The file without what all have in common: `checker/softmax`."""
+    path = Path(file).with_suffix("")
+    return f"{path.parent.name}/{path.name}"
 
 
 # ------------------------------------------------------------ finding them
@@ -180,7 +184,7 @@ def edited(edit: Edit) -> Iterator[None]:
     """The package with a wrong bound. Raises ValueError where the text does not stand in its
     file once.
     """
-    text = (ROOT / edit.file).read_text()
+    text = normalised(ROOT / edit.file)
     if text.count(edit.old) != 1:
         raise ValueError(f"{edit.file} holds {edit.old!r} {text.count(edit.old)} times")
     with _compiled(edit.file, ast.parse(text.replace(edit.old, edit.new))):
