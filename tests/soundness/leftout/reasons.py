@@ -19,7 +19,10 @@ BOUND = (
 
 REASONS = {
     # ------------------------------------------------ the prover
-    "prover/transducer_case.AlignedCase.__init__: the transducer reads a position twice, or one outside the pr": (
+    (
+        "prover/transducer_case.AlignedCase.__init__: "
+        "the transducer reads a position twice, or one outside the pr"
+    ): (
         "more tokens are read than there are positions, so the reading ends before the"
         " answer is known: a traceback"
     ),
@@ -55,9 +58,10 @@ REASONS = {
         "a model's numbers are float32 or float64: `Model` converts or refuses any"
         " other, so no input reaches it"
     ),
-    "prover/pairwise.PairCase.expected: a part of the claim's `most` may be nothing, so that two of": (
-        "nothing is no number either: the next check stops it"
-    ),
+    (
+        "prover/pairwise.PairCase.expected: "
+        "a part of the claim's `most` may be nothing, so that two of"
+    ): ("nothing is no number either: the next check stops it"),
     "prover/pairwise.Pairs._rule: the claim compares no counts": (
         "`wanted` has asked the same before"
     ),
@@ -104,12 +108,6 @@ REASONS = {
         " to, which the next position refuses"
     ),
     "checker/positions.Emissions.emission: token": NEXT,
-    "checker/claim.Domain.length: the claim does not say how long an answer is": (
-        "what is no whole number has no range"
-    ),
-    "checker/claim.Domain.sizes: a prompt and its answer do not fit the window": (
-        "no section may end past the window, so these contexts are not covered"
-    ),
     "checker/claim.Domain.step: a prompt holds a token of several characters": (
         "texts are counted by characters, contexts by tokens: 'it covers' stops it"
     ),
@@ -134,9 +132,10 @@ REASONS = {
         NEXT
     ),
     "checker/claim_expression.Ruled._matching: the claim looks back by more than": WORK,
-    "checker/claim_expression.Ruled._matching: the claim selects a position by what stands behind it": (
-        "no memory is kept for it: 'it is not consistent'"
-    ),
+    (
+        "checker/claim_expression.Ruled._matching: "
+        "the claim selects a position by what stands behind it"
+    ): ("no memory is kept for it: 'it is not consistent'"),
     "checker/claim_expression.reading_of: the claim is none that can be checked": (
         "a function or a table has no parts; an order of an expression is read by"
         " nobody"
@@ -168,9 +167,10 @@ REASONS = {
     "checker/check.Checker.__init__: the model has no claim": NEXT,
     "checker/check.Checker.__init__: it is a certificate of other weights": BOUND,
     "checker/check.Checker.__init__: it is a certificate of another claim": BOUND,
-    "checker/check.Checker.__init__: it states another program, another window or other assumptio": (
-        BOUND + "; the assumptions that are printed are the checker's"
-    ),
+    (
+        "checker/check.Checker.__init__: "
+        "it states another program, another window or other assumptio"
+    ): (BOUND + "; the assumptions that are printed are the checker's"),
     "checker/check.Checker._ranges: it names tokens or positions that the model has not": (
         "what is not there cannot be indexed: 'it is not consistent'"
     ),
@@ -179,6 +179,10 @@ REASONS = {
     ),
     "checker/claim_expression.Ruled.answer: the claim has no answer to some context": (
         "what is nothing is no token: the next check refuses it"
+    ),
+    "checker/network.Network.__init__: the rounding of": (
+        "a model's numbers are float32 or float64: `Model` converts or refuses any"
+        " other, so no input reaches it"
     ),
     "checker/network.Network.__init__: the activation": (
         "programs and built directories hold relu or gelu alone, and for any other the"

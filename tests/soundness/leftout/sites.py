@@ -148,7 +148,7 @@ def _message(call: ast.Call) -> str:
         )
     else:
         said = text.value if isinstance(text, ast.Constant) else _called(call)
-    return str(said).strip()[:SHOWN]
+    return str(said).strip()[:SHOWN].strip()
 
 
 def _number(node: ast.AST) -> bool:
