@@ -27,7 +27,7 @@ from runners import TEXTS, agreement, transformers  # noqa: E402
 from handcraft.files.program_file import bundled  # noqa: E402
 from handcraft.model import Model  # noqa: E402
 from handcraft.runtimes import RUNTIMES  # noqa: E402
-from handcraft.runtimes.agreement import Agreement, compare  # noqa: E402
+from handcraft.runtimes.agreement import Agreement, compare_runtime  # noqa: E402
 
 LEAST = 1e-9  # no smaller bound is shown
 LOW = ("bfloat16", "float16")
@@ -43,7 +43,7 @@ def measure(name: str) -> dict[str, Agreement]:
             if not found[to].holds:
                 sys.exit(f"{name} in {to}: {found[to]}")
         for dtype in LOW:
-            found[dtype] = compare(
+            found[dtype] = compare_runtime(
                 model, transformers(Path(folder) / "gpt2", dtype), TEXTS
             )
     print(

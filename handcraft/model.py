@@ -183,7 +183,7 @@ class Model:
             "n_head": self.n_head,
             "activation": self.activation,
             "program": self.program.model_dump(mode="json") if self.program else None,
-            "provenance": provenance.to_json(self.entries),
+            "provenance": provenance.provenance_json(self.entries),
         }
         return write_built(Path(directory), fields, self.weights)
 

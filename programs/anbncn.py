@@ -6,7 +6,7 @@ for a mark; the answer is Y where there are none and the three counts are equal.
 """
 
 from handcraft import MLP, Block, Program, answers, scratch, token
-from handcraft.recipes import addresses, attend_where, running_sum, step
+from handcraft.recipes import addresses, attend_where, running_sum, threshold
 from handcraft.sequence.words import cases, count, equal, state
 
 N_CTX = 32
@@ -16,12 +16,12 @@ seen, bad, marked = scratch("seen", "abc"), scratch("bad"), scratch("marked")
 
 tally = running_sum(t["^"], {seen[x]: t[x] for x in "abc"})
 later = {"a": seen["b"] + seen["c"], "b": seen["c"]}  # what must not have come before a letter
-order = [n for x in later for n in step(later[x] - N_CTX * (1 - t[x]), {bad: 1}, above=0.5)]
+order = [n for x in later for n in threshold(later[x] - N_CTX * (1 - t[x]), {bad: 1}, above=0.5)]
 find = attend_where({bad: 1}, value={marked: 1 - t["^"]}, at=at, prefer="first", default=t["^"])
 no = {t["N"]: 50, t["Y"]: -50}
 pairs = [("a", "b"), ("b", "a"), ("b", "c"), ("c", "b")]
-uneven = [n for x, y in pairs for n in step(seen[x] - seen[y], no, above=0.5)]
-misplaced = step(marked, no, above=0.5)
+uneven = [n for x, y in pairs for n in threshold(seen[x] - seen[y], no, above=0.5)]
+misplaced = threshold(marked, no, above=0.5)
 
 
 a, b, c = (count({0: x}) for x in "abc")

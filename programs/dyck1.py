@@ -6,14 +6,14 @@ al., "On the Ability and Limitations of Transformers to Recognize Formal Languag
 """
 
 from handcraft import MLP, Block, Program, answers, position, scratch, token
-from handcraft.recipes import equals, running_sum, step
+from handcraft.recipes import equals, running_sum, threshold
 from handcraft.sequence.words import below, cases, equal, lowest, total
 
 at, t = position(32, p=lambda i: i), token("^=()YN")
 depth, early, bad = scratch("depth"), scratch("early"), scratch("bad")
 
 sink = running_sum(t["^"], {depth: t["("] - t[")"]})
-mark = step(depth, {early: -1}, above=-0.5)  # early = 1 - [depth >= 0]
+mark = threshold(depth, {early: -1}, above=-0.5)  # early = 1 - [depth >= 0]
 count = running_sum(t["^"], {bad: early})
 verdict = equals(40 * bad + depth, 0, {t["Y"]: 50, t["N"]: -50})
 

@@ -6,7 +6,7 @@ the word. Source: counting against an anchor; modulo by steps, the Transformer C
 """
 
 from handcraft import MLP, Block, Head, Program, answers, position, scratch, token
-from handcraft.recipes import conjunction, modulo, running_sum, step
+from handcraft.recipes import conjunction, modulo, running_sum, threshold
 from handcraft.sequence.words import end, lookup, token_at, total
 
 DIGITS, WORDS = "0123456789", ("Number", "Fizz", "Buzz", "FizzBuzz")
@@ -31,7 +31,7 @@ program = Program(
     embedding=(p, t, rests, by5, rest, not3),
     layers=(
         Block([add, last], MLP(modulo(rests, 3, MOST, {rest: 1}))),
-        MLP(step(rest, {not3: 1}, above=0.5)),
+        MLP(threshold(rest, {not3: 1}, above=0.5)),
         MLP(words),
     ),
     claim=answers(r"\^(0|[1-9]\d{0,28})=", word, length=1),

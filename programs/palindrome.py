@@ -6,7 +6,7 @@ address of the Transformer Cookbook (Yang et al., 2026).
 """
 
 from handcraft import MLP, Block, Program, answers, scratch, token
-from handcraft.recipes import addresses, attend_to, attend_where, conjunction, running_sum, step
+from handcraft.recipes import addresses, attend_to, attend_where, conjunction, running_sum, threshold
 
 LETTERS = "abc"
 
@@ -22,7 +22,7 @@ pairs = [("=", "^"), ("#", "#"), *((x, x) for x in LETTERS)]
 match = [n for x, y in pairs for n in conjunction([after, t[x], mirror[y]], {wrong: -1})]
 mark = conjunction([after], {wrong: 1})
 count = running_sum(t["^"], {marks: wrong})
-verdict = step(marks, {t["N"]: 50, t["Y"]: -50}, above=0.5)
+verdict = threshold(marks, {t["N"]: 50, t["Y"]: -50}, above=0.5)
 
 
 def answer(prompt: str) -> str:

@@ -6,7 +6,7 @@ are not enough, and the first flag that rises is the answer. Source: counting so
 """
 
 from handcraft import MLP, Block, Program, answers, position, scratch, token
-from handcraft.recipes import count_where, running_sum, step
+from handcraft.recipes import count_where, running_sum, threshold
 from handcraft.sequence.words import below, cases, count, end, here
 
 LETTERS = "abcdef"
@@ -21,7 +21,7 @@ prefix = {upto[x]: sum((t[y] for y in LETTERS[: i + 1]), 0 * t["="]) for i, x in
 tally = count_where(t["^"], {after: 1}, prefix, key={after: 1 - after - t["^"]}, name="count")
 progress = running_sum(t["^"], {done: after}, name="progress")
 rising = {x: {t[x]: 50, t[y]: -50} for x, y in zip(LETTERS, [*LETTERS[1:], "$"], strict=True)}
-write = MLP([n for x in LETTERS for n in step(upto[x] - done, rising[x], above=-0.5)], adds={t["$"]: 50})
+write = MLP([n for x in LETTERS for n in threshold(upto[x] - done, rising[x], above=-0.5)], adds={t["$"]: 50})
 
 upto_x = {x: count({0: tuple(LETTERS[: i + 1])}, before=end) for i, x in enumerate(LETTERS)}  # letters up to this one
 claim = cases(*((below(here - end, upto_x[x]), x) for x in LETTERS), "$")

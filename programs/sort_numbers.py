@@ -6,7 +6,7 @@ written; neurons split it into its two digits. Source: counting sort; thermomete
 """
 
 from handcraft import MLP, Block, Program, answers, scratch, token
-from handcraft.recipes import addresses, as_mlp, attend_to, conjunction, modulo, parabola, quotient, running_sum, step
+from handcraft.recipes import addresses, as_mlp, attend_to, conjunction, modulo, parabola, quotient, running_sum, threshold
 
 DIGITS, VALUES, CLOSED = "0123456789", range(100), 1000
 
@@ -20,14 +20,14 @@ own = sum((int(d) * t[d] for d in DIGITS[1:]), 0)
 fetch = attend_to(at, at["p"] - 1, value={tens: own}, name="tens")
 begin = running_sum(t["^"], {after: t["="]}, name="begin")
 closed = CLOSED * (at["odd"] + after + t["^"])  # only the last digit of a number of the prompt counts
-mark = [n for v in VALUES for n in step(v - 10 * tens - own - closed, {least[str(v)]: 1}, above=-0.5)]
+mark = [n for v in VALUES for n in threshold(v - 10 * tens - own - closed, {least[str(v)]: 1}, above=-0.5)]
 ticks = conjunction([after, at["odd"]], {tick: 1})  # at the = and at every last digit written
 count = running_sum(t["^"], {upto: least, done: tick})
-choose = [n for v in VALUES for n in step(done - upto[str(v)], {number: 1}, above=0.5)]
+choose = [n for v in VALUES for n in threshold(done - upto[str(v)], {number: 1}, above=0.5)]
 split = [
     *quotient(number - CLOSED * (1 - at["odd"]), 10, 100, {digit: 1}),
     *modulo(number - CLOSED * at["odd"], 10, 100, {digit: 1}),
-    *step(number, {end: 1}, above=99.5),
+    *threshold(number, {end: 1}, above=99.5),
 ]
 decode = as_mlp(parabola(digit, {t[d]: int(d) for d in DIGITS}, 50))
 

@@ -7,7 +7,7 @@ as Programmable Computers", 2023 (SUBLEQ in a transformer), here with the text a
 """
 
 from handcraft import MLP, Block, Program, answers, scratch, token
-from handcraft.recipes import addresses, as_mlp, attend_to, equals, gated_copy, modulo, parabola, step
+from handcraft.recipes import addresses, as_mlp, attend_to, equals, gated_copy, modulo, parabola, threshold
 from handcraft.sequence.words import Expression, below, cases, equal, here, lookup, token_at
 
 SIZE, STEPS = 8, 6
@@ -31,7 +31,7 @@ ahead = [n for i, lane in enumerate((pc1, pc2, pc3), 1) for n in modulo(pc + i, 
 read = [attend_to(at, first + p, value={to: number}, name=to.name) for p, to in ((pc, a), (pc1, b), (pc2, c))]
 load = [attend_to(at, first + p, value={to: number}, name=to.name) for p, to in ((a, x), (b, y))]
 subtract = [*modulo(y - x + SIZE, SIZE, 15, {difference: 1}), *equals(b - at["cell"], 0, {hit: 1})]
-test = [*step(difference, {jump: -1}, above=0.5), *step(difference, {jump: 1}, above=3.5)]
+test = [*threshold(difference, {jump: -1}, above=0.5), *threshold(difference, {jump: 1}, above=3.5)]
 parts = [(at["is_pc"] + jump - 1, c), (at["is_pc"] - jump, pc3), (hit - at["is_pc"], difference), (1 - hit - at["is_pc"], old)]
 choose = [n for gate, lane in parts for n in gated_copy(gate, lane, 10, {result: 1})]
 

@@ -6,7 +6,7 @@ before: t is u / 10 rounded up, and neurons count it modulo 10. Source: AdderBoa
 """
 
 from handcraft import MLP, Block, Program, answers, scratch, token, transducer
-from handcraft.recipes import addresses, as_mlp, attend_to, attend_where, conjunction, parabola, step
+from handcraft.recipes import addresses, as_mlp, attend_to, attend_where, conjunction, parabola, threshold
 from handcraft.sequence.words import end
 from handcraft.sequence.words import step as k
 
@@ -25,8 +25,8 @@ fetch = [
 ]
 u = 10 * FACTOR * due + FACTOR * below - number
 most = 9 * FACTOR + FACTOR - 1
-count = [n for k in range(1, most + 1) for n in step(u, {digit: -9 if k % 10 == 0 else 1}, above=10 * (k - 1) + 0.5)]
-stop = step(-place, {done: 1}, above=0.5)
+count = [n for k in range(1, most + 1) for n in threshold(u, {digit: -9 if k % 10 == 0 else 1}, above=10 * (k - 1) + 0.5)]
+stop = threshold(-place, {done: 1}, above=0.5)
 decode = as_mlp(parabola(digit, {t[d]: int(d) for d in DIGITS}, 50))
 
 

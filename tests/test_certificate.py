@@ -36,11 +36,11 @@ from handcraft import (
 from handcraft.claims.kinds import Predicate
 from handcraft.core.errors import ProgramError
 from handcraft.proof.prover.cases import OUT, cases_of
-from handcraft.proof.prover.graph import Slot
+from handcraft.proof.prover.graph import HeadQuery
 from handcraft.proof.prover.network import HeadPart, Network, Undecided
 from handcraft.proof.prover.prover import Proof, Prover, _chance_error, _margins
-from handcraft.proof.prover.softmax import Means, dot
-from handcraft.proof.prover.zonotope import Ball, Precision, exactly, grid
+from handcraft.proof.prover.softmax import Means, scores_of
+from handcraft.proof.prover.zonotope import Precision, Zonotope, exactly, grid
 from handcraft.sequence.expression import Expression, evaluate
 from handcraft.sequence.words import (
     cases,
@@ -76,12 +76,12 @@ def undecided(model: Model) -> str:
     return str(refused.value)
 
 
-def ball(c: Any, r: Any) -> Ball:
+def ball(c: Any, r: Any) -> Zonotope:
     """A ball of lists."""
-    return Ball(np.array(c, dtype=float), np.array(r, dtype=float))
+    return Zonotope(np.array(c, dtype=float), np.array(r, dtype=float))
 
 
-def holds(found: Ball, x: Any) -> bool:
+def holds(found: Zonotope, x: Any) -> bool:
     """Whether floats lie within their balls."""
     return bool(
         (np.abs(np.asarray(x, dtype=np.float64) - found.c) <= found.radius).all()
@@ -293,8 +293,8 @@ def test_adding_is_within_its_ball() -> None:
             )
             assert holds(
                 p.add(
-                    Ball(x.astype(float), rx.astype(float)),
-                    Ball(y.astype(float), ry.astype(float)),
+                    Zonotope(x.astype(float), rx.astype(float)),
+                    Zonotope(y.astype(float), ry.astype(float)),
                 ),
                 moved[0] + moved[1],
             )
@@ -313,8 +313,8 @@ def test_what_two_numbers_share_adds_up() -> None:
     """Uncertainties of the same place add with their signs, whichever of the two knows more of
     them.
     """
-    one = Ball(np.array([1.0]), np.array([0.0]), np.array([[0.5, 0.25]]))
-    other = Ball(np.array([1.0]), np.array([0.0]), np.array([[0.125]]))
+    one = Zonotope(np.array([1.0]), np.array([0.0]), np.array([[0.5, 0.25]]))
+    other = Zonotope(np.array([1.0]), np.array([0.0]), np.array([[0.125]]))
     for found in (FLOAT.add(one, other), FLOAT.add(other, one)):
         assert found.g is not None
         assert found.g.tolist() == [[0.625, 0.25]]
@@ -337,9 +337,9 @@ def test_an_activation_holds_all_that_its_ball_holds(kind: Any) -> None:
     rng = np.random.default_rng(2)
     c = np.concatenate([np.linspace(-9, 9, 721), [-6.0, 6.0, 0.0, -1e-3, 1e5, -1e5]])
     for r in (0.0, 1e-7, 1e-3, 0.05, 0.3, 1.0, 4.0):
-        found = FLOAT.activation(Ball(c, np.full_like(c, r)), kind)
+        found = FLOAT.activation(Zonotope(c, np.full_like(c, r)), kind)
         shared = FLOAT.activation(
-            Ball(c, np.zeros_like(c), np.full((len(c), 1), r)), kind
+            Zonotope(c, np.zeros_like(c), np.full((len(c), 1), r)), kind
         )
         for e in [-1.0, 1.0, 0.0, *rng.uniform(-1, 1, 5)]:
             x = c + e * r
@@ -368,7 +368,7 @@ def test_an_activation_holds_all_that_its_ball_holds(kind: Any) -> None:
 def test_what_two_logits_share_does_not_part_them() -> None:
     """A margin counts a shared uncertainty once and an own one twice; of equals none is ahead."""
     g = np.array([[0.5], [0.5], [-0.5]])
-    logits = Ball(np.array([3.0, 1.0, 1.0]), np.array([0.125, 0.25, 0.0]), g)
+    logits = Zonotope(np.array([3.0, 1.0, 1.0]), np.array([0.125, 0.25, 0.0]), g)
     (margin,), radius = _margins(logits[None], 0)
     assert margin == pytest.approx(0.875)
     assert radius == pytest.approx(1.125)
@@ -575,10 +575,10 @@ def test_a_score_is_within_its_ball() -> None:
         rng.normal(size=3).astype("float32"),
         rng.normal(size=(500, 3)).astype("float32"),
     )
-    found = dot(
+    found = scores_of(
         FLOAT,
-        Ball(q.astype(float), np.full(3, 0.01)),
-        Ball(k.astype(float), np.full((500, 3), 0.02)),
+        Zonotope(q.astype(float), np.full(3, 0.01)),
+        Zonotope(k.astype(float), np.full((500, 3), 0.02)),
     )
     for sq, sk in product((-1, 1), repeat=2):
         assert holds(found, (k + sk * 0.0199 * np.sign(q)) @ (q + sq * 0.0099))
@@ -588,16 +588,16 @@ def test_a_score_is_within_its_ball() -> None:
                 axis=1
             ),
         )
-    exact = dot(FLOAT, exactly(q), exactly(k))
+    exact = scores_of(FLOAT, exactly(q), exactly(k))
     assert holds(exact, (k[:, 0] * q[0] + k[:, 1] * q[1]) + k[:, 2] * q[2])
     assert (exact.radius > 0).all()
-    assert dot(
+    assert scores_of(
         FLOAT,
         exactly(np.array([2.0**30, 1.0])),
         exactly(np.array([[1.0, 0.0], [0.0, 5.0]])),
     ).radius.tolist() == [0, 0]
     assert (
-        dot(
+        scores_of(
             FLOAT, exactly(np.array([2.0**30, 1.0])), exactly(np.array([[1.0, 1.0]]))
         ).radius[0]
         > 0
@@ -751,7 +751,7 @@ def test_a_key_is_left_out_only_where_another_hides_it() -> None:
             means.label((s, 0.0), np.zeros(1), np.zeros(1))[0]
             for s in (0.2 * i, 0.2 * i + 32.0)
         )
-        found = Slot(
+        found = HeadQuery(
             means, np.array([low]), np.array([0]), np.array([means.low[top]])
         ).seen(np.array([means.low[top]]))
         assert bool(found[0]) != means.beats(top, low)

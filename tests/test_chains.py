@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from handcraft.core.markov import (
     BLOCK,
-    LARGEST,
+    MAX_STATES_SOLVED,
     closed_classes,
     components,
     period,
@@ -158,5 +158,5 @@ def test_probabilities_past_the_range_of_a_float_have_no_answer() -> None:
 
 def test_a_class_that_is_too_large_is_not_solved() -> None:
     """Above the largest size no matrix is made: the answer is that there is none."""
-    n = LARGEST + 1
+    n = MAX_STATES_SOLVED + 1
     assert stationary([{(i + 1) % n: 1.0} for i in range(n)], list(range(n))) is None

@@ -35,9 +35,9 @@ from handcraft.proof.assumptions import ASSUMPTIONS
 from handcraft.proof.certificate_files import check_certificate
 from handcraft.proof.checker import Certificate, Found, Rejected, Shown, check
 from handcraft.proof.checker.certificate import (
+    certificate_json,
     claim_hash,
     from_json,
-    to_json,
     weights_hash,
 )
 from handcraft.proof.prover.recorder import Recorder
@@ -116,7 +116,7 @@ def certified() -> list[tuple[Model, dict[str, Any], float]]:
         found.append(
             (
                 model,
-                json.loads(json.dumps(to_json(recorded(model)))),
+                json.loads(json.dumps(certificate_json(recorded(model)))),
                 exact.min_margin or 0.0,
             )
         )
@@ -131,7 +131,7 @@ def test_a_proof_that_was_written_down_is_accepted(name: str) -> None:
     """Written, read again as JSON and checked: the same statement."""
     model = Model.open(name)
     certificate = recorded(model)
-    again = from_json(json.loads(json.dumps(to_json(certificate))))
+    again = from_json(json.loads(json.dumps(certificate_json(certificate))))
     assert again == certificate
     found = check(model, again)
     assert found.spoken >= 1
@@ -375,7 +375,7 @@ def test_a_certificate_of_another_claim_is_rejected() -> None:
     """The same weights, held to another table."""
     model = Model.open("aab")
     other = model.program.model_copy(update={"claim": after({"aa": "b"})})
-    data = to_json(recorded(model))
+    data = certificate_json(recorded(model))
     held = model.replace(program=other)
     assert outcome(held, data) == "it is a certificate of another claim"
     assert "it states 62 contexts, 45 of them checked" in str(

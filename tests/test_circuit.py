@@ -18,7 +18,7 @@ from conftest import BUNDLED, Refused, bundled_model, every, example, random_wei
 
 from handcraft import Model, Neuron, Program, position, scratch, token
 from handcraft.core.errors import WeightsError
-from handcraft.core.gpt2 import Array, Note, Weights, gpt2, trace
+from handcraft.core.gpt2 import Array, Hook, Weights, gpt2, trace
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.runtimes.circuit import Circuit, circuit
 from handcraft.runtimes.norms import NONE
@@ -342,14 +342,14 @@ def readers(model: Model) -> Iterator[tuple[str, str, str, Any, Array]]:
 def patched(model: Model, ids: Array, changes: dict[str, Any]) -> Array:
     """The logits of a run in which some intermediates go through a function."""
 
-    def note(name: str, value: Array) -> Array:
+    def hook(name: str, value: Array) -> Array:
         return changes[name](value) if name in changes else value
 
-    return run(model, ids, note)
+    return run(model, ids, hook)
 
 
-def run(model: Model, ids: Array, note: Note) -> Array:
-    return gpt2(ids, **model.weights, **model.config, note=note)
+def run(model: Model, ids: Array, hook: Hook) -> Array:
+    return gpt2(ids, **model.weights, **model.config, hook=hook)
 
 
 def without(part: Any, taken: Array) -> Any:
@@ -600,7 +600,7 @@ def test_what_a_node_varies_with(name: str) -> None:
     for kind, key in (("token", "embed"), ("position", "pos_embed")):
         seen: dict[str, Array] = {}
 
-        def note(
+        def hook(
             at: str, value: Array, key: str = key, seen: dict[str, Array] = seen
         ) -> Array:
             seen[at] = (
@@ -610,7 +610,7 @@ def test_what_a_node_varies_with(name: str) -> None:
             )
             return seen[at]
 
-        run(model, ids, note)
+        run(model, ids, hook)
         still = [
             n.name
             for n in circuit(model).nodes

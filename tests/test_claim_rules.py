@@ -25,7 +25,7 @@ from handcraft import (
 )
 from handcraft.claims.checks import check_claim
 from handcraft.claims.kinds import Answers, Distribution
-from handcraft.claims.reference import Oracle
+from handcraft.claims.reference import Reference
 from handcraft.core.errors import ProgramError
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.proof import verify
@@ -278,7 +278,7 @@ def test_a_lane_holds_a_finite_number(value: float) -> None:
     with Refused(
         ProgramError, f"claim: the claim on v answers {value} to 'a'; None is silence"
     ):
-        Oracle(residual("v", lambda _: value), Vocabulary(("a",)))("a")
+        Reference(residual("v", lambda _: value), Vocabulary(("a",)))("a")
 
 
 # ---------------------------------------------------------------- kinds

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from handcraft import after, answers, distribution, residual, token
 from handcraft.claims.functions import Callback
 from handcraft.claims.kinds import Answers, Claim, Predicate, as_claim, split_endings
-from handcraft.claims.reference import Oracle
+from handcraft.claims.reference import Reference
 from handcraft.core.errors import ProgramError, PromptError
 from handcraft.core.vocabulary import Vocabulary
 
@@ -91,28 +91,30 @@ def test_the_longest_ending_decides(table: dict[str, str]) -> None:
     """Of the endings in the table that a context has, the longest names the token; without one
     the claim is silent.
     """
-    oracle = Oracle(after(table), AB)
+    reference = Reference(after(table), AB)
     for context in (
         "".join(word) for n in range(1, 5) for word in product("ab", repeat=n)
     ):
         fitting = [ending for ending in table if context.endswith(ending)]
-        assert oracle(context) == (table[max(fitting, key=len)] if fitting else None)
+        assert reference(context) == (table[max(fitting, key=len)] if fitting else None)
 
 
 def test_endings_may_be_tokens() -> None:
     """An ending may be given as tokens, where the text could be split in more than one way."""
-    oracle = Oracle(after({("a", "ab"): "<end>", "ab": "a"}), WORDS)
-    assert oracle(("a", "ab")) == "<end>"
-    assert oracle(("ab", "ab")) == "a"
-    assert oracle(("ab", "a")) is None
+    reference = Reference(after({("a", "ab"): "<end>", "ab": "a"}), WORDS)
+    assert reference(("a", "ab")) == "<end>"
+    assert reference(("ab", "ab")) == "a"
+    assert reference(("ab", "a")) is None
 
 
 def test_distribution_gives_probabilities() -> None:
     """A distribution is looked up as `after` is."""
-    oracle = Oracle(distribution({"a": {"a": 0.25, "b": 0.75}, "ba": {"b": 1}}), AB)
-    assert oracle("aa") == {"a": 0.25, "b": 0.75}
-    assert oracle("ba") == {"b": 1.0}
-    assert oracle("ab") is None
+    reference = Reference(
+        distribution({"a": {"a": 0.25, "b": 0.75}, "ba": {"b": 1}}), AB
+    )
+    assert reference("aa") == {"a": 0.25, "b": 0.75}
+    assert reference("ba") == {"b": 1.0}
+    assert reference("ab") is None
 
 
 # ---------------------------------------------------------------- functions and answers
@@ -122,7 +124,7 @@ def test_a_plain_function_is_a_claim() -> None:
     """A function of the context is asked as it is; a claim is left alone."""
     claim = as_claim(lambda context: "a" if len(context) > 1 else None)
     assert isinstance(claim, Predicate)
-    assert [Oracle(claim, AB)(context) for context in ("b", "bb")] == [None, "a"]
+    assert [Reference(claim, AB)(context) for context in ("b", "bb")] == [None, "a"]
     assert as_claim(claim) is claim
 
 
@@ -171,10 +173,10 @@ def test_prompts_of_long_tokens_fit_by_tokens() -> None:
 
 def test_a_lane_may_be_claimed() -> None:
     """A claim on the residual stream gives a number, or nothing where it is silent."""
-    oracle = Oracle(
+    reference = Reference(
         residual("v", lambda context: len(context) if len(context) > 1 else None), AB
     )
-    assert [oracle("a"), oracle("ab")] == [None, 2.0]
+    assert [reference("a"), reference("ab")] == [None, 2.0]
 
 
 def test_an_answer_of_known_length() -> None:
@@ -278,11 +280,11 @@ def leaves(_: str) -> str:
             ),
         ),
         (
-            lambda: Oracle(as_claim(lambda _: "c"), AB)("ab"),
+            lambda: Reference(as_claim(lambda _: "c"), AB)("ab"),
             "claim: the claim answers 'c' to 'ab', which is not a token of a, b",
         ),
         (
-            lambda: Oracle(as_claim(raises), AB)("ab"),
+            lambda: Reference(as_claim(raises), AB)("ab"),
             "claim: the claim 'raises' raised KeyError: 'x' on 'ab'",
         ),
         (
@@ -306,15 +308,15 @@ def leaves(_: str) -> str:
             "claim: the answer to 'a' holds the stop token before its end: 'bab'",
         ),
         (
-            lambda: Oracle(as_claim(lambda _: ["a"]), AB)("ab"),
+            lambda: Reference(as_claim(lambda _: ["a"]), AB)("ab"),
             "claim: the claim answers ['a'] to 'ab', which is not a token of a, b",
         ),
         (
-            lambda: Oracle(as_claim(leaves), AB)("ab"),
+            lambda: Reference(as_claim(leaves), AB)("ab"),
             "claim: the claim 'leaves' raised SystemExit: 3 on 'ab'",
         ),
         (
-            lambda: Oracle(residual("v", lambda _: "x"), AB)("ab"),
+            lambda: Reference(residual("v", lambda _: "x"), AB)("ab"),
             "the claim on v takes a number, found str 'x'",
         ),
     ],

@@ -9,7 +9,7 @@ from conftest import BUNDLED, bundled_model, programs
 from hypothesis import given
 
 from handcraft import Block, Head, Model, Program, after, position, scratch, token
-from handcraft.analysis.diff import compare
+from handcraft.analysis.diff import diff_models
 
 
 def aab(word: str = "ab", large: float = 1024, n_ctx: int = 5) -> Model:
@@ -30,7 +30,7 @@ def aab(word: str = "ab", large: float = 1024, n_ctx: int = 5) -> Model:
 def test_a_program_does_not_differ_from_itself(name: str) -> None:
     """No cell and no rule differs from a program to itself, and its sizes are its sizes."""
     model = bundled_model(name)
-    found = compare(model, model)
+    found = diff_models(model, model)
     assert (found.cells, found.rules) == ([], {"only_a": [], "only_b": []})
     assert (
         found.parameters["a"]
@@ -50,7 +50,7 @@ def test_a_changed_number_is_its_cells_and_its_rule() -> None:
     """Another LARGE changes the cells of the query and nothing else, with both values and both
     texts.
     """
-    found = compare(aab(), aab(large=512))
+    found = diff_models(aab(), aab(large=512))
     cells = sorted(
         (c["matrix"], c["row"], c["column"][-10:], c["a"], c["b"]) for c in found.cells
     )
@@ -72,7 +72,7 @@ def test_a_changed_number_is_its_cells_and_its_rule() -> None:
 
 def test_lanes_are_matched_by_name() -> None:
     """A wider slot adds cells and moves none: lanes are compared by name, not by column."""
-    found = compare(aab(n_ctx=5), aab(n_ctx=6))
+    found = diff_models(aab(n_ctx=5), aab(n_ctx=6))
     assert all(
         "position:5" in (cell["row"], cell["column"]) or cell["row"] == "5"
         for cell in found.cells
@@ -102,7 +102,7 @@ def test_query_key_and_value_are_told_apart() -> None:
             name="mine", embedding=(p, t, v), layers=(Block([first, second]),)
         ).build()
 
-    found = compare(model(2, 3, 4, 5), model(12, 13, 14, 15))
+    found = diff_models(model(2, 3, 4, 5), model(12, 13, 14, 15))
     assert sorted((cell["part"], cell["a"], cell["b"]) for cell in found.cells) == [
         ("0.h0.k", 3, 13),
         ("0.h0.q", 2, 12),
@@ -113,7 +113,7 @@ def test_query_key_and_value_are_told_apart() -> None:
 
 def test_a_cell_that_one_lacks_counts_as_zero() -> None:
     """A token that only one program has is a difference from 0."""
-    found = compare(aab(), aab("abc"))
+    found = diff_models(aab(), aab("abc"))
     assert found.cells == [
         {
             "part": "wte",
@@ -133,7 +133,7 @@ def test_a_cell_that_one_lacks_counts_as_zero() -> None:
 
 def test_aab_and_abc() -> None:
     """The two bundled cycles differ in the output of their head and in their tokens."""
-    found = compare(bundled_model("aab"), bundled_model("abc"))
+    found = diff_models(bundled_model("aab"), bundled_model("abc"))
     assert found.names == ("aab", "abc")
     assert {
         cell["matrix"].removesuffix(".w").removesuffix(".b") for cell in found.cells
@@ -150,7 +150,7 @@ def test_comparing_is_symmetric(a: Program, b: Program) -> None:
     """Comparing the other way round gives the same cells with their values swapped; it is plain
     data.
     """
-    one, other = compare(a.build(), b.build()), compare(b.build(), a.build())
+    one, other = diff_models(a.build(), b.build()), diff_models(b.build(), a.build())
     swapped = [{**cell, "a": cell["b"], "b": cell["a"]} for cell in other.cells]
     assert {json.dumps(cell, sort_keys=True) for cell in one.cells} == {
         json.dumps(cell, sort_keys=True) for cell in swapped

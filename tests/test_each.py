@@ -30,7 +30,7 @@ from handcraft import (
     token,
 )
 from handcraft.claims.kinds import Each
-from handcraft.claims.reference import Oracle
+from handcraft.claims.reference import Reference
 from handcraft.core.errors import CheckpointError, ProgramError
 from handcraft.core.gpt2 import gpt2
 from handcraft.core.vocabulary import Vocabulary
@@ -333,13 +333,13 @@ def test_a_text_for_longer_tokens_is_an_error() -> None:
     """A text could be split in more than one way where tokens have several lengths: a sequence
     cannot.
     """
-    oracle = Oracle(each("".join), Vocabulary(("a", "b", "ab")))
+    reference = Reference(each("".join), Vocabulary(("a", "b", "ab")))
     with Refused(
         ProgramError,
         "claim: the claim takes a sequence of tokens, one a position, found 'ab' on"
         " ('a', 'b')",
     ):
-        oracle.each(("a", "b"))
+        reference.each(("a", "b"))
 
 
 def test_what_each_and_last_do_not_take() -> None:
@@ -438,12 +438,12 @@ def test_tables_and_expressions_are_judged_at_every_position(
     claim: Any, how: dict[str, Any]
 ) -> None:
     """So are claims that are data, by the same loops; `last` of the same claim is right."""
-    oracle = Oracle(
+    reference = Reference(
         Program(embedding=(position(3), token("ab")), claim=claim).claim,
         Vocabulary(("a", "b")),
     )  # type: ignore[arg-type]
     places = wrong_places(
-        ahead(claim), lambda text: [oracle(text[: i + 1]) for i in range(len(text))]
+        ahead(claim), lambda text: [reference(text[: i + 1]) for i in range(len(text))]
     )
     assert places[0] == ("ab", 0)
     report = verify(ahead(claim), **how)

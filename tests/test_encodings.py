@@ -7,7 +7,13 @@ import math
 import pytest
 
 from handcraft import Program, position, token
-from handcraft.language.encodings import binary, periodic, scalar, squares, thermometer
+from handcraft.language.encodings import (
+    binary,
+    periodic,
+    scalar,
+    squares,
+    thermometer_lanes,
+)
 from handcraft.recipes import attend_to
 
 
@@ -25,7 +31,7 @@ def test_each_encoding_holds_the_number(n: int) -> None:
     assert row(scalar(), n) == [n]
     assert row(squares(), n) == [n, n * n]
     assert row(binary(4), n) == [int(bit) for bit in f"{n:04b}"]
-    assert row(thermometer(16), n) == [1.0] * n + [0.0] * (16 - n)
+    assert row(thermometer_lanes(16), n) == [1.0] * n + [0.0] * (16 - n)
     assert row(periodic(8), n) == pytest.approx(
         [math.cos(math.pi * n / 4), math.sin(math.pi * n / 4)]
     )

@@ -14,12 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handcraft import Program, after, distribution
-from handcraft.claims.reference import Oracle
+from handcraft.claims.reference import Reference
 from handcraft.core.gpt2 import Weights, gpt2, recorder
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.proof.enumerate import trie as enumeration
 from handcraft.proof.enumerate.trie import enumerate_contexts
-from handcraft.proof.expected import SILENT, Chances, NextToken, texts
+from handcraft.proof.expected import (
+    SILENT,
+    ExpectedProbabilities,
+    NextToken,
+    as_contexts,
+)
 
 AB = Vocabulary(("a", "b"))
 
@@ -34,7 +39,7 @@ def assert_enumerates(weights: Weights, n_ctx: int, chunk: int, **config: Any) -
         ids = part.ids(n_vocab)
         assert len(part.logits) == len(ids) <= max(chunk, n_vocab)
         noted: dict[str, Any] = {}
-        expected = gpt2(ids, **weights, **config, note=recorder(noted))[:, -1]
+        expected = gpt2(ids, **weights, **config, hook=recorder(noted))[:, -1]
         np.testing.assert_allclose(
             part.stream,
             noted["resid_final"][:, -1],
@@ -106,10 +111,10 @@ def test_enumeration_of_programs(program: Program, chunk: int) -> None:
 def test_next_token_agrees_with_the_oracle(table: dict[str, str], length: int) -> None:
     """The lookup by codes says what the claim says when it is asked one context at a time."""
     claim = after(table)
-    oracle, expect = Oracle(claim, AB), NextToken(claim, AB)
+    reference, expect = Reference(claim, AB), NextToken(claim, AB)
     ids = np.array(list(product(range(2), repeat=length)))
     found = [None if i == SILENT else "ab"[i] for i in expect(ids)]
-    assert found == [oracle(AB.context(row)) for row in ids.tolist()]
+    assert found == [reference(AB.context(row)) for row in ids.tolist()]
     assert expect.window == max(map(len, table))
 
 
@@ -128,10 +133,10 @@ def test_chances_agree_with_the_oracle(table: dict[str, float]) -> None:
             for ending, p in table.items()
         }
     )
-    oracle, expect = Oracle(claim, AB), Chances(claim, AB)
+    reference, expect = Reference(claim, AB), ExpectedProbabilities(claim, AB)
     ids = np.array(list(product(range(2), repeat=3)))
     for row, found in zip(ids.tolist(), expect(ids), strict=True):
-        expected = oracle(AB.context(row))
+        expected = reference(AB.context(row))
         assert (
             np.isnan(found).all()
             if expected is None
@@ -143,4 +148,6 @@ def test_chances_agree_with_the_oracle(table: dict[str, float]) -> None:
 def test_contexts_in_bulk(tokens: tuple[str, ...]) -> None:
     """Many contexts at once are texts, or tuples, as one at a time."""
     vocabulary, ids = Vocabulary(tokens), np.array(list(product(range(2), repeat=3)))
-    assert texts(ids, vocabulary) == [vocabulary.context(row) for row in ids.tolist()]
+    assert as_contexts(ids, vocabulary) == [
+        vocabulary.context(row) for row in ids.tolist()
+    ]

@@ -15,8 +15,8 @@ from handcraft.proof import exponential
 from handcraft.proof.exponential import (
     Finding,
     Law,
-    check,
     check_all,
+    check_law,
     in_pieces,
     laws,
     spans,
@@ -52,12 +52,12 @@ def test_one_wrong_float_is_found() -> None:
     """A single float whose exponential is off by more than eight units is named, with how far
     it is off.
     """
-    found = check(spoiled(-1.0, 12.0))
+    found = check_law(spoiled(-1.0, 12.0))
     assert not found.holds
     assert found.every
     assert found.at == -1.0
     assert 10 < found.worst < 14
-    assert check(spoiled(-1.0, 4.0)).holds
+    assert check_law(spoiled(-1.0, 4.0)).holds
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -69,7 +69,7 @@ def test_what_is_no_number_breaks_a_law(value: float) -> None:
         low=-1.0,
         high=-0.999,
     )
-    assert not check(law).holds
+    assert not check_law(law).holds
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ def test_what_is_no_number_breaks_a_law(value: float) -> None:
 )
 def test_exact_laws_allow_nothing(name: str, value: float) -> None:
     """Where a law is exact, the least difference breaks it."""
-    assert check(WIDE[name], STEP).holds
-    assert not check(
+    assert check_law(WIDE[name], STEP).holds
+    assert not check_law(
         replace(WIDE[name], function=lambda x: np.full_like(x, value)), STEP
     ).holds
 
@@ -115,7 +115,7 @@ def test_an_end_that_is_no_float_is_not_rounded_into_a_law() -> None:
     ]
     low, high = float(edge) - 2.0**-10, float(edge) + 2.0**-10  # floats, 2^-17 apart
     sizes = [
-        check(replace(law, low=max(law.low, low), high=min(law.high, high))).floats
+        check_law(replace(law, low=max(law.low, low), high=min(law.high, high))).floats
         for law in (normal, faint)
     ]
     assert sum(sizes) == 2 * 2**7 + 1
@@ -129,14 +129,14 @@ def test_short_arrays_are_asked_as_such() -> None:
         shapes.append((len(x), x.strides[0]))
         return np.exp(x)
 
-    check(in_pieces(replace(WIDE["exp, normal results"], function=exp)), STEP)
+    check_law(in_pieces(replace(WIDE["exp, normal results"], function=exp)), STEP)
     assert {n for n, _ in shapes} >= set(range(1, 65))
     assert {stride for n, stride in shapes if n > 1} == {4, 8}
 
 
 def test_the_command_says_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit 0 where all laws hold, and 1 with the names of those that do not."""
-    good, bad = check(spoiled(-1.0, 0.0)), check(spoiled(-1.0, 12.0))
+    good, bad = check_law(spoiled(-1.0, 0.0)), check_law(spoiled(-1.0, 12.0))
     for found, code in (([good], 0), ([good, bad], 1)):
         monkeypatch.setattr(
             exponential, "check_all", lambda step, progress, found=found: found

@@ -23,7 +23,7 @@ from handcraft.core.errors import ExportError, ProgramError, WeightsError
 from handcraft.core.gpt2 import Array
 from handcraft.files.program_file import bundled
 from handcraft.runtimes import RUNTIMES, exporting, load_gpt2
-from handcraft.runtimes.agreement import compare
+from handcraft.runtimes.agreement import compare_runtime
 from handcraft.runtimes.target import Run
 
 FOREIGN = (
@@ -413,7 +413,7 @@ def test_a_gpt2_directory_is_read_again(tmp_path: Path) -> None:
         model.n_ctx,
         2.0**80,
     )
-    assert compare(model, again).argmax_disagreements == 0
+    assert compare_runtime(model, again).argmax_disagreements == 0
     assert again.generate("^15=", 1) == model.generate("^15=") == "FizzBuzz"
 
 

@@ -30,7 +30,12 @@ from handcraft import (
 from handcraft.proof import verify
 from handcraft.proof.assumptions import ASSUMPTIONS
 from handcraft.proof.checker import Certificate, Rejected, examine
-from handcraft.proof.checker.certificate import Section, Slot, claim_hash, weights_hash
+from handcraft.proof.checker.certificate import (
+    HeadQuery,
+    Section,
+    claim_hash,
+    weights_hash,
+)
 from handcraft.proof.checker.network import Network
 from handcraft.sequence.words import cases, equal, here, latest, step, token_at
 
@@ -82,7 +87,7 @@ def test_the_token_that_is_read_last_must_be_listed_like_the_others() -> None:
         1,
         (),
         (1, 0),
-        (Slot((0, 0), None, GAP, ()),),
+        (HeadQuery((0, 0), None, GAP, ()),),
         [[[0, 0, 1, 1]]],
     )
     lie = forged(
@@ -123,7 +128,7 @@ def test_groups_that_a_join_made_alike_are_all_counted() -> None:
     network = Network(model)
     head = network.heads[1][0]
     query = [float(x) for x in network.wpe[0] @ head.q[0] + head.q[1]]
-    slot = Slot((1, 0), (query, [0.0] * len(query)), GAP, ())
+    slot = HeadQuery((1, 0), (query, [0.0] * len(query)), GAP, ())
     graphs = [[[[0, 0]]] * level for level in range(3)]
     sections = [
         Section(((k, 0), (k, 1)), None, (), None, (slot,), graph)
@@ -160,7 +165,7 @@ def test_a_small_file_that_would_fill_the_memory_is_refused_unread(
 
 
 def plain_section(
-    places: int, tokens: int, slots: tuple[Slot, ...] = (), at: range | None = None
+    places: int, tokens: int, slots: tuple[HeadQuery, ...] = (), at: range | None = None
 ) -> Section:
     """Contexts that end at these places with any token; whatever is read, nothing is told apart."""
     levels = range(places) if at is None else at
@@ -216,8 +221,8 @@ def test_scores_that_are_hidden_are_subtracted_once() -> None:
             network.embed(np.array([0]), np.array([1])).c[0] @ head.q[0] + head.q[1]
         )
     ]
-    slot, top = Slot((0, 0), (query, [0.0]), GAP * 8, ()), 2.0**60 * 8
-    hiding = Slot(
+    slot, top = HeadQuery((0, 0), (query, [0.0]), GAP * 8, ()), 2.0**60 * 8
+    hiding = HeadQuery(
         (0, 0), (query, [0.0]), GAP * 8, (-math.inf, top, top, top, -math.inf)
     )
     sections = [

@@ -12,7 +12,7 @@ from handcraft import MLP, Neuron, Program, token
 from handcraft.core.errors import WeightsError
 from handcraft.core.gpt2 import Array, gpt2
 from handcraft.core.weights import flatten
-from handcraft.runtimes.agreement import compare
+from handcraft.runtimes.agreement import compare_runtime
 from handcraft.runtimes.norms import MIRROR, QUIET, Norm, with_norms
 
 BIG = st.floats(-1000, 1000, width=32)
@@ -58,7 +58,7 @@ def test_every_bundled_program_stays_itself(name: str, norm: Norm) -> None:
     """
     model = bundled_model(name)
     stock = with_norms(model.weights, model.n_head, norm)
-    found = compare(
+    found = compare_runtime(
         model,
         lambda ids: gpt2(
             ids,

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from handcraft import Model
 from handcraft.analysis.reachability import avoid
 from handcraft.analysis.states import Chain, explore
-from handcraft.analysis.states_files import dot, mermaid, save_picture, to_json
+from handcraft.analysis.states_files import chain_json, mermaid, save_picture, to_dot
 from handcraft.analysis.states_svg import HEIGHT, PATH, svg
 from handcraft.core.errors import MissingExtraError, ProgramError, UndecidedError
 from handcraft.frontends import from_markov
@@ -166,9 +166,9 @@ def test_the_path_to_what_is_avoided_is_red() -> None:
         if path.attrib["stroke"] == PATH
     ]
     assert [path[0].text for path in marked] == ["010 → 100: 0.5"]
-    assert PATH in dot(chain, avoid(chain, "00"))
+    assert PATH in to_dot(chain, avoid(chain, "00"))
     assert mermaid(chain, avoid(chain, "00")).count(f"stroke:{PATH}") == 1
-    assert PATH not in dot(chain) + mermaid(chain)
+    assert PATH not in to_dot(chain) + mermaid(chain)
 
 
 def test_transient_states_are_dashed_and_closed_ones_coloured() -> None:
@@ -214,7 +214,7 @@ def test_too_many_states_are_no_picture() -> None:
         f"an SVG of 400 states cannot be read, at most 300 are drawn; {advice}",
     ):
         svg(chain)
-    assert dot(chain).count("fillcolor") == 400
+    assert to_dot(chain).count("fillcolor") == 400
 
 
 # ---------------------------------------------------------------- DOT, Mermaid, JSON
@@ -222,7 +222,7 @@ def test_too_many_states_are_no_picture() -> None:
 
 def test_dot_is_what_graphviz_reads() -> None:
     """A line for each state and each edge, their texts in quotes."""
-    lines = dot(baby(floor=1e-9)).splitlines()
+    lines = to_dot(baby(floor=1e-9)).splitlines()
     assert lines[:3] == [
         'digraph "baby_gpt" {',
         "  rankdir=LR;",
@@ -255,12 +255,12 @@ def test_hostile_tokens_stay_text() -> None:
     format.
     """
     chain = hostile()
-    for text in (svg(chain), dot(chain), mermaid(chain)):
+    for text in (svg(chain), to_dot(chain), mermaid(chain)):
         assert all(c.isprintable() or c == "\n" for c in text)
     assert sorted(boxes(svg(chain))) == sorted(
         chain.label(i) for i in range(len(chain.states))
     )
-    for line in dot(chain).splitlines()[3:-1]:
+    for line in to_dot(chain).splitlines()[3:-1]:
         assert re.fullmatch(
             r'  s\d+( -> s\d+)? \[(\w+=("([^"\\]|\\.)*"|[\d.]+)(, )?)+\];', line
         ), line
@@ -296,10 +296,10 @@ def test_the_file_holds_what_json_prints(tmp_path: Path) -> None:
     found = avoid(chain, "00")
     for ending, make in (
         (".svg", svg),
-        (".dot", dot),
+        (".dot", to_dot),
         (".mmd", mermaid),
         (".mermaid", mermaid),
-        (".json", to_json),
+        (".json", chain_json),
     ):
         path = save_picture(chain, tmp_path / f"chain{ending}", found)
         assert path.read_text() == make(chain, found)

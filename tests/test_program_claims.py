@@ -12,7 +12,7 @@ import pytest
 from conftest import BUNDLED, bundled_program
 
 from handcraft.claims.kinds import Answers, Predicate, Residual
-from handcraft.claims.reference import Oracle
+from handcraft.claims.reference import Reference
 from handcraft.core.vocabulary import Vocabulary
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -222,17 +222,17 @@ def test_declared_answers_are_what_a_function_says(name: str) -> None:
 def test_the_claim_of_induction(letters: str) -> None:
     """After the latest earlier occurrence of the last letter, or silence where there is none."""
     program, random = bundled_program("induction"), Random(2025)
-    oracle = Oracle(program.claim, Vocabulary(program.vocabulary))  # type: ignore[arg-type]
+    reference = Reference(program.claim, Vocabulary(program.vocabulary))  # type: ignore[arg-type]
     for n in range(1, 65):
         text = "".join(random.choices(letters, k=n))
         found = text.rfind(text[-1], 0, -1)
-        assert oracle(text) == (text[found + 1] if found >= 0 else None)
+        assert reference(text) == (text[found + 1] if found >= 0 else None)
 
 
 def test_the_claim_of_causal_mean() -> None:
     """The mean of the digits so far."""
     program, random = bundled_program("causal_mean"), Random(2025)
-    oracle = Oracle(program.claim, Vocabulary(program.vocabulary))  # type: ignore[arg-type]
+    reference = Reference(program.claim, Vocabulary(program.vocabulary))  # type: ignore[arg-type]
     for n in range(1, 65):
         text = "".join(random.choices("0123456789", k=n))
-        assert oracle(text) == sum(map(int, text)) / n
+        assert reference(text) == sum(map(int, text)) / n

@@ -51,14 +51,14 @@ def test_aab_is_checked_whole(dtype: str) -> None:
     assert report.exit_code == 0
 
 
-def plain_check(model: Model, oracle: Any) -> tuple[int, int, list[str]]:
+def plain_check(model: Model, reference: Any) -> tuple[int, int, list[str]]:
     """How often the claim speaks, how often the model agrees, and the shortest context where it
     does not.
     """
     spoken, right, wrong = 0, 0, []
     for ids in every(len(model.vocabulary), model.n_ctx):
         context = "".join(model.vocabulary.tokens[i] for i in ids)
-        if (expected := oracle(context)) is not None:
+        if (expected := reference(context)) is not None:
             logits = dict(zip(model.vocabulary.tokens, model(context)[-1], strict=True))
             good = all(
                 logits[expected] > x for name, x in logits.items() if name != expected

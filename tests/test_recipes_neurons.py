@@ -51,7 +51,7 @@ def stream(
 
 def check(
     recipe: Callable[..., Any],
-    oracle: Callable[..., float],
+    reference: Callable[..., float],
     *ranges: Iterable[float],
     tolerance: float = 0,
 ) -> None:
@@ -59,7 +59,9 @@ def check(
     other lane.
     """
     inputs = list(combinations(*ranges))
-    expected = np.array([[*case, oracle(*case), -2 * oracle(*case)] for case in inputs])
+    expected = np.array(
+        [[*case, reference(*case), -2 * reference(*case)] for case in inputs]
+    )
     for activation in ACTIVATIONS:
         found = stream(recipe, inputs, activation)
         wrong = np.argwhere(~(np.abs(found - expected) <= tolerance))
@@ -103,7 +105,7 @@ def test_step_is_sharp_at_its_margin(whole: int, margin: float) -> None:
     above = whole + 0.5
     xs = [above + sign * (margin + d) for sign in (-1, 1) for d in (0, 0.25, 1, 50)]
     check(
-        lambda x: r.step(x, ADDS, above=above, margin=margin),
+        lambda x: r.threshold(x, ADDS, above=above, margin=margin),
         lambda x: x > above,
         xs,
         tolerance=1e-4,
@@ -114,7 +116,7 @@ def test_step_between_whole_numbers() -> None:
     """With the margin that it has by default, a threshold stands between two whole numbers."""
     for above in (-0.5, 0.5, 7.5, -100.5):
         check(
-            lambda x, above=above: r.step(x, ADDS, above=above),
+            lambda x, above=above: r.threshold(x, ADDS, above=above),
             lambda x, above=above: x > above,
             WHOLE,
         )
@@ -215,14 +217,18 @@ def test_modulo_and_quotient(divisor: int, most: int) -> None:
         (lambda x, most: r.square(x, most, ADDS), lambda x: x * x, 5000),
     ],
 )
-def test_long_ranges_are_exact_or_refused(recipe: Any, oracle: Any, most: int) -> None:
+def test_long_ranges_are_exact_or_refused(
+    recipe: Any, reference: Any, most: int
+) -> None:
     """A range that is accepted is exact to its end; one past exact float32 is refused."""
     try:
         recipe(out, most)
     except ProgramError:
-        assert oracle(most) > 2**23
+        assert reference(most) > 2**23
         return
-    check(lambda x: recipe(x, most), oracle, [*range(20), *range(most - 20, most + 1)])
+    check(
+        lambda x: recipe(x, most), reference, [*range(20), *range(most - 20, most + 1)]
+    )
 
 
 def test_absolute_and_copy() -> None:
@@ -304,15 +310,15 @@ POINTS = "piecewise_linear > points: takes at least two whole numbers, found"
     ("wrong", "message"),
     [
         (
-            lambda: r.step(out, ADDS, above=0, margin=0),
+            lambda: r.threshold(out, ADDS, above=0, margin=0),
             "step > margin: must be positive, found 0",
         ),
         (
-            lambda: r.step(out, ADDS, above=0, margin=-1),
+            lambda: r.threshold(out, ADDS, above=0, margin=-1),
             "step > margin: must be positive, found -1",
         ),
         (
-            lambda: r.step(out, ADDS, above=0, margin=math.nan),
+            lambda: r.threshold(out, ADDS, above=0, margin=math.nan),
             "step > margin: must be positive, found nan",
         ),
         (lambda: r.piecewise_linear(out, {}, ADDS), f"{POINTS} []"),

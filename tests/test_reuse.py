@@ -25,7 +25,7 @@ from handcraft.recipes import (
     erase,
     mean,
     negation,
-    step,
+    threshold,
 )
 
 at, t = addresses(6), token("ab")
@@ -161,7 +161,12 @@ table = slot("y", token={"a": 1})
         ((t, y, X), [MLP(FILL), MLP([*erase(y), *copy(X, {t["b"]: 1})])], ALIVE),
         (
             (t, y, X),
-            [MLP(FILL), MLP(erase(y)), THEN, MLP(step(y, {t["a"]: 50}, above=0.5))],
+            [
+                MLP(FILL),
+                MLP(erase(y)),
+                THEN,
+                MLP(threshold(y, {t["a"]: 50}, above=0.5)),
+            ],
             ALIVE,
         ),
         ((t, y, X), [MLP(FILL), MLP(erase(y)), THEN, MLP(FILL)], ALIVE),

@@ -12,7 +12,7 @@ from typing import Any
 from handcraft.analysis.explain import explain
 from handcraft.model import Model
 
-Place = tuple[str, str, str, str]  # part, matrix, row, column
+_Place = tuple[str, str, str, str]  # part, matrix, row, column
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Difference:
         return {"cells": self.cells, "rules": self.rules, "parameters": self.parameters}
 
 
-def compare(a: Model, b: Model) -> Difference:
+def diff_models(a: Model, b: Model) -> Difference:
     """What differs from model a to model b. A cell that one of them lacks counts as 0 there."""
     cells_a, cells_b = _cells(a), _cells(b)
     places = [
@@ -59,7 +59,7 @@ def compare(a: Model, b: Model) -> Difference:
     return Difference((a.name, b.name), cells, rules, {"a": _sizes(a), "b": _sizes(b)})
 
 
-def _cells(model: Model) -> dict[Place, float]:
+def _cells(model: Model) -> dict[_Place, float]:
     return {
         (cell.part, cell.matrix, cell.row, cell.column): cell.value
         for cell in explain(model).cells

@@ -30,7 +30,7 @@ from handcraft.model import Model
 
 BIAS = "1"  # the name of the row that holds a bias
 UNRULED = Reason("", "no rule wrote this", "")
-PARTS = {"q": "query", "k": "key", "v": "value"}
+_PARTS = {"q": "query", "k": "key", "v": "value"}
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class View:
+class MatrixTable:
     """A labelled table. `part` is the name it is asked for by, `also` are GPT-2's names that
     include it.
     """
@@ -78,7 +78,7 @@ class View:
 class Explanation:
     """The views that were asked for."""
 
-    views: tuple[View, ...]
+    views: tuple[MatrixTable, ...]
 
     @property
     def cells(self) -> list[Cell]:
@@ -152,7 +152,7 @@ class _Views:
                 entry
             )
 
-    def __iter__(self) -> Iterator[View]:
+    def __iter__(self) -> Iterator[MatrixTable]:
         yield self.view(
             "wte",
             "what each token writes",
@@ -173,14 +173,14 @@ class _Views:
     def region(self, matrix: str, rows: Iterable[str]) -> _Region:
         return _Region(matrix, list(enumerate(rows)), self.stream)
 
-    def norms(self, matrix: str, part: str, parent: Any) -> Iterator[View]:
+    def norms(self, matrix: str, part: str, parent: Any) -> Iterator[MatrixTable]:
         if matrix.rpartition(".")[2] in parent:
             regions = [
                 _Region(f"{matrix}.{key}", [(0, key)], self.stream) for key in "gb"
             ]
             yield self.view(part, "layer norm: gain and bias", regions)
 
-    def attention(self, i: int) -> Iterator[View]:
+    def attention(self, i: int) -> Iterator[MatrixTable]:
         n_head, at = self.model.n_head, f"blocks.{i}.attn"
         d_head = self.model.n_embd // n_head
         heads = self.model.names.heads[i]
@@ -200,7 +200,7 @@ class _Views:
                     _Region(f"{at}.c_attn.w", self.stream, columns),
                     _Region(f"{at}.c_attn.b", [(0, BIAS)], columns),
                 ]
-                title = f"{PARTS[key]} of head {i}.h{h}: columns of {at}.c_attn"
+                title = f"{_PARTS[key]} of head {i}.h{h}: columns of {at}.c_attn"
                 if columns:
                     yield self.view(
                         f"{i}.h{h}.{key}", title, regions, (f"{i}.c_attn", f"{i}.attn")
@@ -229,7 +229,7 @@ class _Views:
                 (f"{i}.c_proj", f"{i}.attn"),
             )
 
-    def circuits(self, i: int, h: int) -> Iterator[View]:
+    def circuits(self, i: int, h: int) -> Iterator[MatrixTable]:
         stream = [name for _, name in self.stream]
         qk = qk_circuit(self.model.weights, i, h, self.model.n_head)
         yield self.circuit(
@@ -255,7 +255,7 @@ class _Views:
         rows: Sequence[str],
         columns: Sequence[str],
         values: Array,
-    ) -> View:
+    ) -> MatrixTable:
         """A product of two matrices: its cells come from the rules of both."""
         layer, head, kind = part.split(".")
         factors, text = (
@@ -275,7 +275,9 @@ class _Views:
             for r, c in np.argwhere(values)
         )
         title = f"{kind.upper()} circuit of head {layer}.{head}: {what}"
-        return View(part, title, rows, columns, values, tuple(cells), on_request=True)
+        return MatrixTable(
+            part, title, rows, columns, values, tuple(cells), on_request=True
+        )
 
     def rules(self, layer: int, head: int, key: str) -> Iterator[Reason]:
         """The rules behind the query, key, value or output of a head."""
@@ -287,7 +289,7 @@ class _Views:
             if matrix == name and first <= index < first + d_head:
                 yield from (entry.reason for entry in entries)
 
-    def mlp(self, i: int) -> Iterator[View]:
+    def mlp(self, i: int) -> Iterator[MatrixTable]:
         at = f"blocks.{i}.mlp"
         neurons = [(j, f"n{j}") for j in range(self.arrays[f"{at}.c_fc.w"].shape[1])]
         regions = [
@@ -309,7 +311,7 @@ class _Views:
         title: str,
         regions: Sequence[_Region],
         also: tuple[str, ...] = (),
-    ) -> View:
+    ) -> MatrixTable:
         columns = [name for _, name in regions[0].columns]
         values = [
             self.arrays[r.matrix][
@@ -324,7 +326,7 @@ class _Views:
         ]  # no empty bias
         rows = [name for region, _ in kept for _, name in region.rows]
         cells = tuple(cell for region, _ in kept for cell in self.cells(part, region))
-        return View(
+        return MatrixTable(
             part, title, rows, columns, np.vstack([v for _, v in kept]), cells, also
         )
 

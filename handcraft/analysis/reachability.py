@@ -29,11 +29,11 @@ from handcraft.core.errors import PromptError, listing, printable
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.model import Prompt
 
-Verdict = Literal["reached", "never", "undecided"]
-EXIT_CODES: dict[Verdict, int] = {"never": 0, "reached": 1, "undecided": 3}
+_Verdict = Literal["reached", "never", "undecided"]
+_EXIT_CODES: dict[_Verdict, int] = {"never": 0, "reached": 1, "undecided": 3}
 
 
-Place = tuple[
+_Place = tuple[
     int, int
 ]  # a state of the chain, and how much of the text was written last
 
@@ -131,14 +131,14 @@ class Avoided:
 
     chain: Chain
     watched: Watch
-    verdict: Verdict
+    verdict: _Verdict
     allowed: int
     path: tuple[int, ...] = ()
 
     @property
     def exit_code(self) -> int:
         """0 where it is never reached, 1 where it is, 3 where the limit left it open."""
-        return EXIT_CODES[self.verdict]
+        return _EXIT_CODES[self.verdict]
 
     @property
     def label(self) -> str:
@@ -199,12 +199,12 @@ def avoid(chain: Chain, text: Prompt) -> Avoided:
 
 
 def _search(
-    chain: Chain, allowed: list[Place], watch: Watch
-) -> tuple[dict[Place, Place | None], Place | None]:
+    chain: Chain, allowed: list[_Place], watch: Watch
+) -> tuple[dict[_Place, _Place | None], _Place | None]:
     """Breadth first: for each place that was reached the one before it, and the first where the
     text is whole.
     """
-    came: dict[Place, Place | None] = dict.fromkeys(allowed)
+    came: dict[_Place, _Place | None] = dict.fromkeys(allowed)
     waiting = [*allowed]
     for state, at in waiting:  # grows while it is read
         goes_on = (
@@ -220,7 +220,7 @@ def _search(
     return came, None
 
 
-def _path(came: dict[Place, Place | None], hit: Place) -> tuple[int, ...]:
+def _path(came: dict[_Place, _Place | None], hit: _Place) -> tuple[int, ...]:
     path, place = [hit[0]], came[hit]
     while place is not None:
         path.append(place[0])

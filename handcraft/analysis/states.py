@@ -43,7 +43,7 @@ from handcraft.model import Model, Prompt
 LIMIT = 4096  # contexts whose next tokens are computed
 # times the limit: how many contexts are kept that were only seen; beyond, the search ends early
 SEEN = 16
-BATCH = (
+_BATCH = (
     2**22
     # numbers of one layer's attention and stream at once, and of the probabilities of a layer of
     # states
@@ -241,7 +241,7 @@ def explore(
     n_starts, rows = len(states), list[dict[int, float]]()
     while len(rows) < min(len(states), limit) and len(states) <= SEEN * limit:
         layer = states[
-            len(rows) : min(limit, len(rows) + max(1, BATCH // len(model.vocabulary)))
+            len(rows) : min(limit, len(rows) + max(1, _BATCH // len(model.vocabulary)))
         ]
         for state, chances in zip(
             layer, _chances(model, layer, sampler, floor), strict=True
@@ -324,7 +324,7 @@ def _chances(
         ]
         size = max(
             1,
-            BATCH
+            _BATCH
             // (
                 length
                 * (length * model.n_head + 4 * model.n_embd + len(model.vocabulary))

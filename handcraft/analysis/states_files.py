@@ -48,7 +48,7 @@ def save_picture(chain: Chain, path: Path, avoided: Avoided | None = None) -> Pa
     return path
 
 
-def to_json(chain: Chain, avoided: Avoided | None = None) -> str:
+def chain_json(chain: Chain, avoided: Avoided | None = None) -> str:
     """The chain and what is to be avoided as one JSON object."""
     return (
         json.dumps(
@@ -62,7 +62,7 @@ def to_json(chain: Chain, avoided: Avoided | None = None) -> str:
 # ---------------------------------------------------------------- DOT and Mermaid
 
 
-def dot(chain: Chain, avoided: Avoided | None = None) -> str:
+def to_dot(chain: Chain, avoided: Avoided | None = None) -> str:
     """The chain for Graphviz."""
     path = steps_of(avoided)
     lines = [
@@ -121,8 +121,8 @@ def _escaped_mermaid(text: str) -> str:
 
 FORMATS: dict[str, Callable[[Chain, Avoided | None], str]] = {
     ".svg": svg,
-    ".dot": dot,
+    ".dot": to_dot,
     ".mmd": mermaid,
     ".mermaid": mermaid,
-    ".json": to_json,
+    ".json": chain_json,
 }

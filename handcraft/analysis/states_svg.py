@@ -26,11 +26,12 @@ from handcraft.analysis.states import Chain
 from handcraft.core.errors import MissingExtraError, ProgramError, printable
 
 Point = tuple[float, float]
-Pairs = set[tuple[int, int]]
+_Pairs = set[tuple[int, int]]
 
 MOST_DRAWN = 300  # states of an SVG: more cannot be told apart
 ON_CIRCLE = 16  # states at most: on a circle no edge passes behind a state
-LEAST = 0.001  # a smaller probability is drawn faint, without its number; the number is its tooltip
+# a smaller probability is drawn faint, without its number: the number is its tooltip
+_LEAST = 0.001
 LONGEST = 24  # characters of a context inside its state; the whole of it is its tooltip
 COLOURS = (
     "#0072b2",
@@ -61,7 +62,7 @@ def layouts() -> Any:
     return networkx
 
 
-def steps_of(avoided: Avoided | None) -> Pairs:
+def steps_of(avoided: Avoided | None) -> _Pairs:
     """The edges of the path to what should be avoided."""
     return set(zip(avoided.path, avoided.path[1:], strict=False)) if avoided else set()
 
@@ -82,7 +83,7 @@ def share_of(chain: Chain, state: int) -> str:
 
 
 def _number(p: float) -> str:
-    return f"{p:.3g}" if p >= LEAST or p == 0 else f"<{LEAST}"
+    return f"{p:.3g}" if p >= _LEAST or p == 0 else f"<{_LEAST}"
 
 
 # ---------------------------------------------------------------- the picture
@@ -128,7 +129,7 @@ def svg(chain: Chain, avoided: Avoided | None = None) -> str:
             *(
                 _chance((i, j), p, where, wide)
                 for i, j, _, p in chain.edges
-                if p >= LEAST
+                if p >= _LEAST
             ),
             *(
                 line

@@ -28,7 +28,7 @@ from handcraft.core.frozen import Frozen
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import kind_of
 from handcraft.sequence.expression import Expression, asking, evaluate, shown
-from handcraft.sequence.expression_checks import LARGEST
+from handcraft.sequence.expression_checks import LARGEST_NUMBER
 
 
 class Table(Frozen):
@@ -152,7 +152,7 @@ def length_of(length: int | Expression | None, asked: Sequence[str]) -> int | No
         found = evaluate(length, asked, end=len(asked) - 1)
     except ProgramError as error:
         raise _no_length(asked, f": {error.message}") from None
-    if not isinstance(found, int) or not 1 <= found <= LARGEST:
+    if not isinstance(found, int) or not 1 <= found <= LARGEST_NUMBER:
         raise _no_length(
             asked, f" must be a whole number from 1 on, found {shown(found)}"
         )

@@ -23,7 +23,7 @@ the checker or `run`:
     transducers   read inside every prompt, and no row writes the stop token
     the rest  a missing row, an answer that is nothing, an early stop of a rule, and whatever a
               function says, is known when it is asked: `Answers.expected` (prompts) and
-              `Oracle` (contexts) are the only ones that say what is right, and raise
+              `Reference` (contexts) are the only ones that say what is right, and raise
               ProgramError for what cannot be
 
 Rules of this file: what can be decided for every prompt is, on the automaton of the prompts; of
@@ -45,7 +45,7 @@ from handcraft.core.errors import ProgramError, hint, listing, printable
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.sequence.expression import Expression, compiled
 
-FEW = 64  # prompts, all of which are asked
+_FEW = 64  # prompts, all of which are asked
 # tokens of answers that a rule or a transducer is asked for, of the first prompts, where there
 # are more
 ASKED = 8
@@ -186,7 +186,7 @@ def _ask(
     """
     if isinstance(claim.answer, Callback):
         return
-    whole, asked = isinstance(claim.answer, Table) or language.size <= FEW, 0
+    whole, asked = isinstance(claim.answer, Table) or language.size <= _FEW, 0
     for prompt in language:
         asked += len(claim.expected(prompt, vocabulary, n_ctx))
         if asked >= ASKED and not whole:

@@ -53,7 +53,7 @@ from handcraft.claims.regex import parse
 from handcraft.claims.spelling import quoted, spellings, tokens_within
 from handcraft.claims.transducer import Transducer
 from handcraft.core.errors import ProgramError, PromptError, printable
-from handcraft.core.frozen import Frozen, Where, here
+from handcraft.core.frozen import Frozen, Where, caller
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import Lane, kind_of, number
 from handcraft.sequence.expression import Expression
@@ -72,7 +72,7 @@ def _in_order(ending: Any) -> Any:
 Ending = Annotated[
     str | tuple[str, ...], BeforeValidator(_in_order)
 ]  # a text; its tokens where it can be spelled in two ways
-Entry = TypeVar("Entry")
+_Entry = TypeVar("_Entry")
 
 
 def _tolerance(value: float) -> float:
@@ -110,7 +110,7 @@ class After(OfContexts):
 
     kind: Literal["after"] = "after"
     table: tuple[tuple[Ending, str], ...]
-    source: Where = Field(default_factory=here)
+    source: Where = Field(default_factory=caller)
 
     @property
     def tokens(self) -> tuple[str, ...]:
@@ -135,7 +135,7 @@ class Distribution(OfContexts):
     kind: Literal["distribution"] = "distribution"
     table: tuple[tuple[Ending, tuple[tuple[str, float], ...]], ...]
     tolerance: Tolerance = 1e-6
-    source: Where = Field(default_factory=here)
+    source: Where = Field(default_factory=caller)
 
     @field_validator("table")
     @classmethod
@@ -196,7 +196,7 @@ class Answers(Frozen):
     stop: str | None = None
     length: Length = None
     longest: StrictInt | None = None
-    source: Where = Field(default_factory=here)
+    source: Where = Field(default_factory=caller)
 
     @field_validator("prompts")
     @classmethod
@@ -211,7 +211,7 @@ class Answers(Frozen):
             raise ProgramError(f"must be at least 1, found {value}")
         if isinstance(value, Expression) and value.uses("step"):
             raise ProgramError(
-                "`step` is known to the inputs of a transducer only; use `here - end`"
+                "`step` is known to the inputs of a transducer only; use `caller - end`"
             )
         return value
 
@@ -409,7 +409,7 @@ class Predicate(OfContexts):
     function: Annotated[
         Function, AfterValidator(_of_contexts), AfterValidator(_of_tokens)
     ]
-    source: Where = Field(default_factory=here)
+    source: Where = Field(default_factory=caller)
 
     @property
     def tokens(self) -> tuple[str, ...]:
@@ -433,7 +433,7 @@ class Residual(OfContexts):
         Function, AfterValidator(_of_contexts), AfterValidator(_of_numbers)
     ]
     tolerance: Tolerance = 1e-5
-    source: Where = Field(default_factory=here)
+    source: Where = Field(default_factory=caller)
 
     @property
     def tokens(self) -> tuple[str, ...]:
@@ -451,7 +451,7 @@ class Each(Frozen):
 
     kind: Literal["each"] = "each"
     function: PlainFunction
-    source: Where = Field(default_factory=here)
+    source: Where = Field(default_factory=caller)
 
     @property
     def tokens(self) -> tuple[str, ...]:
@@ -473,7 +473,7 @@ def after(table: Mapping[Ending, str]) -> After:
         raise ProgramError(
             "after takes {last tokens: next token} with at least one entry",
             ("claim",),
-            here(),
+            caller(),
         )
     return After(table=tuple(table.items()))
 
@@ -484,11 +484,15 @@ def distribution(
     """The last tokens decide the probabilities of what follows."""
     if not isinstance(table, Mapping) or not table:
         raise ProgramError(
-            "distribution takes {last tokens: {token: probability}}", ("claim",), here()
+            "distribution takes {last tokens: {token: probability}}",
+            ("claim",),
+            caller(),
         )
     if not all(isinstance(row, Mapping) for row in table.values()):
         raise ProgramError(
-            "distribution takes {last tokens: {token: probability}}", ("claim",), here()
+            "distribution takes {last tokens: {token: probability}}",
+            ("claim",),
+            caller(),
         )
     rows = {
         ending: tuple(
@@ -550,7 +554,7 @@ def last(claim: OfContexts | Expression | Callable[[Any], Any]) -> OfContexts:
         raise ProgramError(
             f"last takes a claim on contexts or a function, found {kind}",
             ("claim",),
-            here(),
+            caller(),
         )
     return found.model_copy(update={"at": "last"})
 
@@ -562,15 +566,15 @@ def as_claim(value: object) -> object:
 
 
 def split_endings(
-    table: Iterable[tuple[Ending, Entry]], vocabulary: Vocabulary
-) -> dict[tuple[str, ...], Entry]:
+    table: Iterable[tuple[Ending, _Entry]], vocabulary: Vocabulary
+) -> dict[tuple[str, ...], _Entry]:
     """The table by endings split into tokens.
 
     Raises ProgramError for an ending that is empty, stands twice, is not in the vocabulary, or
     is a text that can be spelled in two ways: a context that ends with the other one would not
     be meant.
     """
-    endings: dict[tuple[str, ...], Entry] = {}
+    endings: dict[tuple[str, ...], _Entry] = {}
     for ending, entry in table:
         tokens = _split_ending(ending, vocabulary)
         if not tokens or tokens in endings:

@@ -20,7 +20,7 @@ from random import Random
 
 from handcraft.claims.regex import Piece, bits, parse, pattern_error
 
-MAX_STATES = 10_000  # of the deterministic automaton
+_MAX_STATES = 10_000  # of the deterministic automaton
 SEED = 2025  # of a sample, so that what was found with it can be found again
 START = (
     1  # the bit of the state before any character; positions have the bits from 1 on
@@ -91,10 +91,10 @@ class Language:
             level = {
                 target for state in level for target in edges[state]
             } - edges.keys()
-            if len(edges) + len(level) > MAX_STATES:
+            if len(edges) + len(level) > _MAX_STATES:
                 raise pattern_error(
                     self.pattern,
-                    f"it needs an automaton of more than {MAX_STATES} states",
+                    f"it needs an automaton of more than {_MAX_STATES} states",
                 )
         return edges
 

@@ -1,9 +1,9 @@
 """Oracles: a claim bound to a vocabulary, asked one context at a time in plain Python.
 
-    oracle = Oracle(claim, vocabulary)
-    oracle("aba")            the right token, probabilities or number; None where the claim is
+    reference = Reference(claim, vocabulary)
+    reference("aba")         the right token, probabilities or number; None where the claim is
                              silent
-    oracle.each("aba")       the right token at each position, of a claim on whole texts
+    reference.each("aba")    the right token at each position, of a claim on whole texts
 
 Everything faster is held to it (proof/expectation.py). Rules of this file: it knows nothing of
 weights; what a claim answers is checked, and an answer that is none is a ProgramError with the
@@ -25,10 +25,10 @@ from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import number
 from handcraft.sequence.expression import Expression, evaluate, shown
 
-Context = str | tuple[str, ...]  # as Vocabulary.context gives it
+_Context = str | tuple[str, ...]  # as Vocabulary.context gives it
 
 
-class Oracle:
+class Reference:
     """A claim bound to a vocabulary: what must follow a context, asked one context at a time in
     plain Python.
     """
@@ -52,7 +52,7 @@ class Oracle:
     def _lengths(self) -> list[int]:
         return sorted({len(ending) for ending in self._endings}, reverse=True)
 
-    def __call__(self, context: Context) -> Any:
+    def __call__(self, context: _Context) -> Any:
         """The right token, the right probabilities or the right number; None where the claim is
         silent.
         """
@@ -70,7 +70,7 @@ class Oracle:
             None,
         )
 
-    def each(self, text: Context) -> tuple[str | None, ...]:
+    def each(self, text: _Context) -> tuple[str | None, ...]:
         """What each position of a text must say, None where the claim is silent: a claim on
         contexts of the text so far.
 
@@ -96,7 +96,7 @@ class Oracle:
             raise ProgramError(f"the claim answers {found}", ("claim",))
         return tuple(self._checked(token, text) for token in said)
 
-    def _checked(self, token: Any, context: Context) -> Any:
+    def _checked(self, token: Any, context: _Context) -> Any:
         if token is not None and (
             not isinstance(token, str) or token not in self.vocabulary.ids
         ):
@@ -110,7 +110,7 @@ class Oracle:
         return token
 
 
-def _held(claim: Residual, value: Any, context: Context) -> float:
+def _held(claim: Residual, value: Any, context: _Context) -> float:
     """A claim's number as a float. Raises ProgramError for none, and for one that no float
     holds well enough.
     """
@@ -135,7 +135,7 @@ def _held(claim: Residual, value: Any, context: Context) -> float:
     return found
 
 
-def _asked(function: Callback | Expression, context: Context) -> Any:
+def _asked(function: Callback | Expression, context: _Context) -> Any:
     """What a function or an expression says of a context."""
     if isinstance(function, Callback):
         return function(context)

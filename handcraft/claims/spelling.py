@@ -27,7 +27,7 @@ from handcraft.claims.prompt_language import START, Language
 from handcraft.core.errors import PromptError, printable
 from handcraft.core.vocabulary import Vocabulary
 
-Steps = Callable[
+_Steps = Callable[
     [Any], Iterator[tuple[str, Any]]
 ]  # node -> (what is read, the next node)
 
@@ -187,7 +187,7 @@ class Spelling:
         return self._reached[state]
 
     def _search(
-        self, start: Any, steps: Steps, ends: Callable[[Any], bool]
+        self, start: Any, steps: _Steps, ends: Callable[[Any], bool]
     ) -> tuple[str, ...] | None:
         """What is read on a shortest way to a node that ends a search."""
         return next(
@@ -195,7 +195,7 @@ class Spelling:
         )
 
     def _walk(
-        self, start: Any, steps: Steps
+        self, start: Any, steps: _Steps
     ) -> Iterator[tuple[Any, Callable[[], tuple[str, ...]]]]:
         """Every node within reach, by the fewest characters that lead there, with what is read
         on the way.

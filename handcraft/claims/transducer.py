@@ -19,11 +19,11 @@ from typing import Any
 from pydantic import model_validator
 
 from handcraft.core.errors import ProgramError, printable
-from handcraft.core.frozen import Frozen, here
+from handcraft.core.frozen import Frozen, caller
 from handcraft.language.affine import kind_of
 from handcraft.sequence.expression import Ask, Expression, Plain, compiled, shown
 
-Row = tuple[
+_Row = tuple[
     tuple[Plain, ...], tuple[str, Plain]
 ]  # (state, token, ...) -> (token to write, next state)
 POSITIONAL = (
@@ -41,7 +41,7 @@ class Transducer(Frozen):
     """A finite transducer over aligned positions of a prompt."""
 
     inputs: tuple[Expression, ...]
-    table: tuple[Row, ...]
+    table: tuple[_Row, ...]
     start: Plain
 
     @model_validator(mode="after")
@@ -136,7 +136,7 @@ def transducer(
             "the inputs of a transducer are positions in order, found"
             f" {kind_of(inputs)}",
             ("claim",),
-            here(),
+            caller(),
         )
     places = (inputs,) if isinstance(inputs, Expression) else tuple(inputs)
     if not isinstance(table, Mapping) or not all(
@@ -145,6 +145,6 @@ def transducer(
         raise ProgramError(
             "a transducer takes {(state, token, ...): (token to write, next state)}",
             ("claim",),
-            here(),
+            caller(),
         )
     return Transducer(inputs=places, table=tuple(table.items()), start=start)

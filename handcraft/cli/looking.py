@@ -12,7 +12,7 @@ import typer
 from handcraft.cli.terminal import (
     Dtype,
     Json,
-    Program,
+    ProgramArgument,
     Tokens,
     open_model,
     print_json,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def explain(
-    program: Program,
+    program: ProgramArgument,
     part: Annotated[
         str | None,
         typer.Argument(
@@ -49,7 +49,7 @@ def explain(
 
 
 def run(
-    program: Program,
+    program: ProgramArgument,
     prompt: Annotated[str, typer.Argument(help="The text to continue.")],
     n: Annotated[
         int | None, typer.Option("-n", min=0, help="How many tokens at most.")
@@ -99,7 +99,7 @@ def run(
 
 
 def trace(
-    program: Program,
+    program: ProgramArgument,
     context: Annotated[str, typer.Argument(help="The text to trace.")],
     tokens: Tokens = False,
     json: Json = False,
@@ -113,14 +113,14 @@ def trace(
         return print_json(found.to_json())
     from handcraft.cli import tables as render
 
-    return show(lambda width: render.trace(found, width))
+    return show(lambda width: render.trace_tables(found, width))
 
 
-def diff(a: Program, b: Program, json: Json = False) -> None:
+def diff(a: ProgramArgument, b: ProgramArgument, json: Json = False) -> None:
     """Show which cells, rules and sizes differ between two programs."""
-    from handcraft.analysis.diff import compare
+    from handcraft.analysis.diff import diff_models
 
-    found = compare(open_model(a), open_model(b))
+    found = diff_models(open_model(a), open_model(b))
     if json:
         return print_json(found.to_json())
     from handcraft.cli import tables as render
@@ -129,7 +129,7 @@ def diff(a: Program, b: Program, json: Json = False) -> None:
 
 
 def states(
-    program: Program,
+    program: ProgramArgument,
     start: Annotated[
         list[str] | None,
         typer.Option(
@@ -203,6 +203,6 @@ def states(
     else:
         from handcraft.cli import tables as render
 
-        show(lambda _: render.states(chain, avoided))
+        show(lambda _: render.states_table(chain, avoided))
         print("".join(f"\nwrote {printable(str(file))}\n" for file in files), end="")
     raise typer.Exit(avoided.exit_code if avoided else 0)

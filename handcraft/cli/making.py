@@ -13,8 +13,8 @@ import typer
 
 from handcraft.cli.terminal import (
     Json,
-    Program,
-    Progress,
+    ProgramArgument,
+    ProgressBar,
     open_model,
     print_json,
     show,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def build(
-    program: Program,
+    program: ProgramArgument,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="The directory to write; build/NAME by default."),
@@ -65,7 +65,7 @@ def build(
 
 
 def export(
-    program: Program,
+    program: ProgramArgument,
     to: Annotated[
         str,
         typer.Option(
@@ -95,7 +95,7 @@ def export(
     model = open_model(program)
     try:
         with (
-            Progress(f"checking {model.name} in {to}") as progress,
+            ProgressBar(f"checking {model.name} in {to}") as progress,
             redirect_stdout(sys.stderr),
         ):  # some runtimes talk
             done = export_model(
@@ -121,7 +121,7 @@ def list_programs(json: Json = False) -> None:
         return print_json({"programs": programs})
     from handcraft.cli import tables as render
 
-    return show(lambda _: render.listing(programs))
+    return show(lambda _: render.program_list(programs))
 
 
 def new(

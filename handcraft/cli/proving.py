@@ -15,8 +15,8 @@ import typer
 from handcraft.cli.terminal import (
     Dtype,
     Json,
-    Program,
-    Progress,
+    ProgramArgument,
+    ProgressBar,
     open_model,
     print_json,
     show,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def verify(
-    program: Program,
+    program: ProgramArgument,
     method: Annotated[
         str | None,
         typer.Option(
@@ -98,7 +98,7 @@ def verify(
     spread = Spread(jobs, backend, address, checkpoint)
     with (
         tempfile.TemporaryDirectory() as notes,
-        Progress(f"verifying {model.name}") as progress,
+        ProgressBar(f"verifying {model.name}") as progress,
         redirect_stdout(sys.stderr),
     ):
         os.environ.setdefault(
@@ -149,7 +149,7 @@ def _certified(
     write: Path | None,
     read: Path | None,
     free: bool,
-    progress: Progress,
+    progress: ProgressBar,
     seconds: float,
 ) -> Report:
     """Write a certificate, or check one."""
@@ -174,7 +174,7 @@ def _print_report(model: Model, report: Report) -> None:
             found = model.trace(
                 wrong.tokens, wrong.position, checked=False
             )  # what is not finite is what it shows
-            show(lambda width: render.trace(found, width))
+            show(lambda width: render.trace_tables(found, width))
         except OSError:
             raise  # whoever reads has left, or the disk is full
         except (
@@ -202,7 +202,7 @@ def assumptions(
     """
     from handcraft.proof.exponential import check_all
 
-    with Progress("exp and tanh") as progress:
+    with ProgressBar("exp and tanh") as progress:
         found = check_all(step, progress)
     holds = all(finding.holds for finding in found)
     if json:

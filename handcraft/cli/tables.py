@@ -24,7 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from handcraft.analysis.diff import Difference
-from handcraft.analysis.explain import Explanation, View
+from handcraft.analysis.explain import Explanation, MatrixTable
 from handcraft.analysis.reachability import Avoided
 from handcraft.analysis.states import Chain
 from handcraft.core.errors import printable
@@ -37,7 +37,7 @@ from handcraft.proof.report import Report
 PIPED_WIDTH = 120  # where there is no terminal to ask; COLUMNS overrides
 MAX_ROWS = 20  # a taller or wider table is shown without its empty rows and columns
 MAX_RULES = 12  # lines of rules under a table
-MAX_STATES = 64  # rows of a table of states
+_MAX_STATES = 64  # rows of a table of states
 MAX_NEXT = 6  # tokens that may follow a state
 VERDICT_STYLES = {
     "proved": "bold green",
@@ -75,7 +75,7 @@ def safe(text: object, style: str = "") -> Text:
     return Text(printable(str(text)), style=style)
 
 
-def number(value: float | None) -> Text:
+def shown_number(value: float | None) -> Text:
     """A weight: zero is faint."""
     if value is None:
         return Text("·", style="dim")
@@ -94,7 +94,7 @@ def matrix(
 ) -> Group:
     """A labelled matrix, cut into pieces of whole columns that fit the width."""
     names = [printable(name) for name in columns]
-    cells = [[number(value) for value in row] for row in values]
+    cells = [[shown_number(value) for value in row] for row in values]
     widths = [
         (
             max(_cell_width(name), *(len(row[i]) for row in cells))
@@ -144,7 +144,7 @@ def _table(parts: Sequence[Any], piece: range, label: int) -> Table:
     return table
 
 
-def _shrunk(view: View) -> tuple[list[int], list[int], str]:
+def _shrunk(view: MatrixTable) -> tuple[list[int], list[int], str]:
     """The rows and columns to show: all of a small table, those that are not empty of a large
     one.
     """
@@ -190,7 +190,7 @@ def explanation(model: Model, found: Explanation, width: int) -> RenderableType:
     return Group(*parts)
 
 
-def rules(view: View) -> Iterable[Text]:
+def rules(view: MatrixTable) -> Iterable[Text]:
     """The rules behind a view's cells: path and place once, then what each of them says."""
     by_rule: dict[tuple[str, str], list[str]] = {}
     for reason in view.reasons:
@@ -217,7 +217,7 @@ def rules(view: View) -> Iterable[Text]:
     )
 
 
-def trace(found: Trace, width: int) -> RenderableType:
+def trace_tables(found: Trace, width: int) -> RenderableType:
     """The attention tables, the stream by slot, the logits and where they come from."""
     labels = [f"{i} {token}" for i, token in enumerate(found.tokens)]
     parts: list[RenderableType] = []
@@ -386,8 +386,8 @@ def difference(found: Difference, most: int = 60) -> RenderableType:
     for cell in found.cells[:most]:
         table.add_row(
             *(safe(cell[key]) for key in ("part", "row", "column")),
-            number(cell["a"]),
-            number(cell["b"]),
+            shown_number(cell["a"]),
+            shown_number(cell["b"]),
         )
     parts: list[RenderableType] = [
         safe(
@@ -410,7 +410,7 @@ def difference(found: Difference, most: int = 60) -> RenderableType:
     return Group(*parts)
 
 
-def states(chain: Chain, avoided: Avoided | None) -> RenderableType:
+def states_table(chain: Chain, avoided: Avoided | None) -> RenderableType:
     """The chain over contexts, and whether what is to be avoided is reached."""
     parts: list[RenderableType] = []
     if chain.complete:
@@ -456,7 +456,7 @@ def _states(chain: Chain) -> RenderableType:
             justify="right" if name == "share of time" else "left",
             overflow="fold",
         )
-    for i in range(min(MAX_STATES, len(chain.states))):
+    for i in range(min(_MAX_STATES, len(chain.states))):
         where, share = chain.place.get(i, (None, None))
         alone = where is not None and chain.closed[where].absorbing
         part = (
@@ -473,7 +473,7 @@ def _states(chain: Chain) -> RenderableType:
             safe(part, "dim" if where is None else ""),
             safe(_next(chain, i)),
         )
-    more = len(chain.states) - MAX_STATES
+    more = len(chain.states) - _MAX_STATES
     return (
         Group(table, safe(f"... and {more} more; --json has all", "dim"))
         if more > 0
@@ -521,7 +521,7 @@ def _avoided(found: Avoided) -> Iterable[RenderableType]:
             )
 
 
-def listing(programs: Mapping[str, str]) -> RenderableType:
+def program_list(programs: Mapping[str, str]) -> RenderableType:
     """The bundled programs with their first lines."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="cyan", no_wrap=True)

@@ -21,7 +21,7 @@ from handcraft.core.errors import ProgramError, printable
 if TYPE_CHECKING:
     from handcraft.model import Model
 
-Program = Annotated[
+ProgramArgument = Annotated[
     str,
     typer.Argument(
         metavar="PROGRAM",
@@ -36,7 +36,7 @@ Tokens = Annotated[
     bool, typer.Option("--tokens", help="The text is a JSON list of tokens.")
 ]
 PROGRESS_AFTER = 2.0  # seconds
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 def print_json(value: dict[str, Any]) -> None:
@@ -88,7 +88,7 @@ def read_prompt(text: str, tokens: bool) -> str | list[str]:
     return value
 
 
-def writing(write: Callable[[], T]) -> T:
+def writing(write: Callable[[], _T]) -> _T:
     try:
         return write()
     except OSError as error:
@@ -97,7 +97,7 @@ def writing(write: Callable[[], T]) -> T:
         ) from None
 
 
-class Progress:
+class ProgressBar:
     """A progress bar on stderr that appears only after two seconds."""
 
     bar: Any
@@ -106,7 +106,7 @@ class Progress:
         self.text, self.start = text, time.monotonic()
         self.bar = None  # rich's, made when it is needed
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressBar:
         return self
 
     def __call__(self, done: int, total: int) -> None:

@@ -27,12 +27,12 @@ import numpy as np
 
 from handcraft.core.gpt2 import EPSILON, Activation, Array, Weights
 
-OWN = 1 + 2.0**-40  # rounds up past the float64 rounding of the bounds themselves
-EXP = 16.0  # roundings of a share: exp within 8u, the difference before it, the division after it
-Named = tuple[
+_OWN = 1 + 2.0**-40  # rounds up past the float64 rounding of the bounds themselves
+_EXP = 16.0  # roundings of a share: exp within 8u, the difference before it, the division after it
+_Named = tuple[
     str, Array
 ]  # what numbers are, with {i} for which, and their greatest sizes
-Found = Generator[Named, None, Array]  # the sizes on the way, and those of the result
+_Found = Generator[_Named, None, Array]  # the sizes on the way, and those of the result
 
 
 def stream_bounds(weights: Weights) -> list[Array]:
@@ -81,7 +81,7 @@ def sizes(
     n_head: int = 1,
     activation: Activation = "gelu",
     epsilon: float = EPSILON,
-) -> Iterator[Named]:
+) -> Iterator[_Named]:
     """The greatest size of every number of a forward pass, in the order in which they are
     computed.
     """
@@ -108,7 +108,7 @@ class _Pass:
             len(weights["wpe"]),
         )
 
-    def numbers(self) -> Iterator[Named]:
+    def numbers(self) -> Iterator[_Named]:
         """Everything, block by block."""
         x = self.embedded()
         for i, block in enumerate(self.weights["blocks"]):
@@ -137,7 +137,7 @@ class _Pass:
 
     def attention(
         self, x: Array, part: Weights, i: int
-    ) -> Found:  # [n_embd] -> [n_embd]
+    ) -> _Found:  # [n_embd] -> [n_embd]
         """Queries, keys, values and scores of every head, and what they add to the stream."""
         q, k, v = np.split(self.linear(x, **part["c_attn"]), 3)  # [n_embd] each
         for name, size in (("query", q), ("key", k), ("value", v)):
@@ -148,23 +148,23 @@ class _Pass:
             self.up(_numbers(products).sum(axis=1), products.shape[1]),
         )
         read = self.up(
-            v, 2 * self.n_ctx + EXP
+            v, 2 * self.n_ctx + _EXP
         )  # a mean of values, whose shares sum up to 1 but for rounding
         added = self.linear(read, **part["c_proj"])
         yield f"what the attention in block {i} adds to lane {{i}}", added
         return added
 
-    def mlp(self, x: Array, part: Weights, i: int) -> Found:  # [n_embd] -> [n_embd]
+    def mlp(self, x: Array, part: Weights, i: int) -> _Found:  # [n_embd] -> [n_embd]
         """Neurons before and after the activation, and what they add to the stream."""
         before = self.linear(x, **part["c_fc"])  # [n_inner]
         yield f"neuron {{i}} in block {i}", before
-        added = self.linear(self.up(before, EXP), **part["c_proj"])
+        added = self.linear(self.up(before, _EXP), **part["c_proj"])
         yield f"what the neurons in block {i} add to lane {{i}}", added
         return added
 
     def normed(
         self, x: Array, parent: Weights, key: str, name: str
-    ) -> Found:  # [n_embd] -> [n_embd]
+    ) -> _Found:  # [n_embd] -> [n_embd]
         """What a layer norm computes, and its result: at most sqrt(n), and at most what epsilon
         alone leaves.
         """
@@ -205,7 +205,7 @@ class _Pass:
         """A size with so many roundings of the model on top, and whatever underflows; an exact
         zero stays one.
         """
-        grown = size * np.exp(roundings * self.u) * OWN + roundings * self.tiny
+        grown = size * np.exp(roundings * self.u) * _OWN + roundings * self.tiny
         return _numbers(np.where(size == 0, 0.0, grown))
 
 

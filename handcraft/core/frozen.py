@@ -56,7 +56,7 @@ _reading: ContextVar[bool] = ContextVar("reading", default=False)
 
 
 @contextmanager
-def reading() -> Iterator[None]:
+def without_source_lines() -> Iterator[None]:
     """While rules are read from data no author's file is being executed."""
     token = _reading.set(True)
     try:
@@ -65,7 +65,7 @@ def reading() -> Iterator[None]:
         _reading.reset(token)
 
 
-def here() -> Source:
+def caller() -> Source:
     """The line of the author's file that is being executed: the nearest frame outside handcraft."""
     if _reading.get():
         return NOWHERE
@@ -127,7 +127,7 @@ def _readable(error: ValidationError, kind: type[BaseModel]) -> ProgramError:
         same = (
             cause.path[:1] == path[:1]
         )  # a value inside one of its own kind: the innermost says it
-        return cause.at(*(() if same else path), source=here())
+        return cause.at(*(() if same else path), source=caller())
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         known = list(kind.model_fields)
@@ -136,7 +136,7 @@ def _readable(error: ValidationError, kind: type[BaseModel]) -> ProgramError:
         )
     if first["type"] == "missing":
         message = "is required"
-    return ProgramError(message, path, here())
+    return ProgramError(message, path, caller())
 
 
 def _steps(loc: tuple[int | str, ...]) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ EPSILON = 1e-5  # of GPT-2's layer norms
 Cache = list[
     tuple[Array, Array] | None
 ]  # for each block the keys and values of the positions already seen
-Note = Callable[
+Hook = Callable[
     [str, Array], Array
 ]  # told of every intermediate; returns the value to go on with
 
@@ -166,30 +166,30 @@ def attention(
     causal: bool,
     cache: Cache,
     layer: int,
-    note: Note,
+    hook: Hook,
 ) -> Array:  # [..., n_seq, n_embd] -> [..., n_seq, n_embd]
     qkv, n, xp = linear(x, **c_attn), x.shape[-1], namespace(x)
     q, k, v = (split_heads(qkv[..., i * n : (i + 1) * n], n_head) for i in range(3))
     q, k, v = (
-        note("attn.q", q),
-        note("attn.k", k),
-        note("attn.v", v),
+        hook("attn.q", q),
+        hook("attn.k", k),
+        hook("attn.v", v),
     )  # [..., n_head, n_seq, d_head]
     if (past := cache[layer]) is not None:
         k, v = xp.concat([past[0], k], axis=-2), xp.concat([past[1], v], axis=-2)
     cache[layer] = k, v
-    scores = note(
+    scores = hook(
         "attn.scores", q @ k.mT / math.sqrt(q.shape[-1])
     )  # [..., n_head, n_query, n_key]
-    pattern = note("attn.pattern", softmax(mask_future(scores) if causal else scores))
-    return linear(merge_heads(note("attn.z", pattern @ v)), **c_proj)
+    pattern = hook("attn.pattern", softmax(mask_future(scores) if causal else scores))
+    return linear(merge_heads(hook("attn.z", pattern @ v)), **c_proj)
 
 
 def mlp(
-    x: Array, c_fc: Weights, c_proj: Weights, activation: Activation, note: Note
+    x: Array, c_fc: Weights, c_proj: Weights, activation: Activation, hook: Hook
 ) -> Array:  # [..., n_embd] -> same
-    pre = note("mlp.pre", linear(x, **c_fc))  # [..., n_inner]
-    return linear(note("mlp.post", ACTIVATIONS[activation](pre)), **c_proj)
+    pre = hook("mlp.pre", linear(x, **c_fc))  # [..., n_inner]
+    return linear(hook("mlp.post", ACTIVATIONS[activation](pre)), **c_proj)
 
 
 @np.errstate(all="ignore")  # overflow is judged by what comes out: see finite
@@ -205,7 +205,7 @@ def gpt2(
     causal: bool = True,
     epsilon: float = EPSILON,
     cache: Cache | None = None,
-    note: Note = _quiet,
+    hook: Hook = _quiet,
 ) -> Array:  # [..., n_seq] -> [..., n_seq, n_vocab]
     """The logits after every position. With a cache, `tokens` are only the new ones and the
     cache grows in place.
@@ -214,11 +214,11 @@ def gpt2(
     """
     cache = [None] * len(blocks) if cache is None else cache
     start = _seen(cache)
-    x = note("embed", wte[tokens]) + note(
+    x = hook("embed", wte[tokens]) + hook(
         "pos_embed", wpe[start : start + tokens.shape[-1]]
     )  # [..., n_seq, n_embd]
     for i, block in enumerate(blocks):
-        here = _under(f"blocks.{i}.", note)
+        here = _under(f"blocks.{i}.", hook)
         x = here("resid_pre", x)
         if "attn" in block:
             normed = (
@@ -235,7 +235,7 @@ def gpt2(
                     causal=causal,
                     cache=cache,
                     layer=i,
-                    note=here,
+                    hook=here,
                 ),
             )
         x = here("resid_mid", x)
@@ -246,12 +246,12 @@ def gpt2(
                 else x
             )
             x = x + here(
-                "mlp_out", mlp(normed, **block["mlp"], activation=activation, note=here)
+                "mlp_out", mlp(normed, **block["mlp"], activation=activation, hook=here)
             )
         x = here("resid_post", x)
-    x = note("ln_f", layer_norm(x, **ln_f, eps=epsilon)) if ln_f is not None else x
-    x = note("resid_final", x)
-    return note("logits", x @ wte.T)  # [..., n_seq, n_embd] -> [..., n_seq, n_vocab]
+    x = hook("ln_f", layer_norm(x, **ln_f, eps=epsilon)) if ln_f is not None else x
+    x = hook("resid_final", x)
+    return hook("logits", x @ wte.T)  # [..., n_seq, n_embd] -> [..., n_seq, n_vocab]
 
 
 def _seen(cache: Cache | None) -> int:
@@ -271,8 +271,8 @@ def finite(logits: Array) -> Array:  # [...] -> the same
     return logits
 
 
-def _under(prefix: str, note: Note) -> Note:
-    return lambda name, value: note(prefix + name, value)
+def _under(prefix: str, hook: Hook) -> Hook:
+    return lambda name, value: hook(prefix + name, value)
 
 
 def forward(
@@ -295,18 +295,18 @@ def trace(tokens: Array, weights: Weights, **config: Any) -> dict[str, Array]:
     the computation.
     """
     seen: dict[str, Array] = {}
-    forward(tokens, weights, **config, note=recorder(seen))
+    forward(tokens, weights, **config, hook=recorder(seen))
     return seen
 
 
-def recorder(seen: dict[str, Array]) -> Note:
+def recorder(seen: dict[str, Array]) -> Hook:
     """A note that keeps every intermediate in the given dict."""
 
-    def note(name: str, value: Array) -> Array:
+    def hook(name: str, value: Array) -> Array:
         seen[name] = value
         return value
 
-    return note
+    return hook
 
 
 def check_tokens(tokens: Array, weights: Weights, seen: int = 0) -> None:

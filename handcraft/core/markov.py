@@ -28,7 +28,7 @@ from handcraft.core.gpt2 import Array
 
 Graph = Sequence[Sequence[int]]  # for each state the states that it leads to
 # states of a class whose distribution is computed: its matrix has this many rows and columns
-LARGEST = 6000
+MAX_STATES_SOLVED = 6000
 BLOCK = (
     64  # states taken out at once, so that most of the work is a product of matrices
 )
@@ -106,7 +106,7 @@ def stationary(
 
     `rows` holds the transitions {target: probability} of every state of the chain.
     """
-    if len(states) > LARGEST:
+    if len(states) > MAX_STATES_SOLVED:
         return None
     place = {state: i for i, state in enumerate(states)}
     matrix = np.zeros((len(states), len(states)))  # [n, n]

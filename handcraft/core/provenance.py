@@ -32,7 +32,7 @@ class Entry:
     reason: Reason
 
 
-def to_json(entries: Iterable[Entry]) -> dict[str, Any]:
+def provenance_json(entries: Iterable[Entry]) -> dict[str, Any]:
     """The rules once each, and for each matrix its cells as [row, column, value, index of the
     rule].
     """

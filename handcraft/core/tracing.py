@@ -21,7 +21,7 @@ from handcraft.core.gpt2 import Array, Weights, mask_future
 from handcraft.core.provenance import Entry
 from handcraft.core.vocabulary import Vocabulary
 
-Named = dict[str, float]  # lane -> value
+_ByLane = dict[str, float]  # lane -> value
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class HeadTrace:
     """
 
     name: str
-    query: list[Named]
-    key: list[Named]
+    query: list[_ByLane]
+    key: list[_ByLane]
     scores: list[list[float | None]]  # None where the key lies in the query's future
     weights: list[list[float]]
-    value: list[Named]
-    written: list[Named]
+    value: list[_ByLane]
+    written: list[_ByLane]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Trace:
     residual: list[
         dict[str, Any]
     ]  # {"after": sublayer, "positions": [{lane: value}, ...]}
-    logits: list[Named]
+    logits: list[_ByLane]
     contributions: list[
         dict[str, Any]
     ]  # {"rule": path, "logits": {token: value}}, at one position
@@ -152,7 +152,7 @@ def name_trace(
 
 def _named(
     rows: Array, names: Sequence[str]
-) -> list[Named]:  # [n_seq, n] -> one {name: value} a position
+) -> list[_ByLane]:  # [n_seq, n] -> one {name: value} a position
     return [
         {name: float(value) for name, value in zip(names, row, strict=True) if name}
         for row in rows

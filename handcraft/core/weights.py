@@ -32,7 +32,7 @@ import numpy as np
 from handcraft.core.errors import WeightsError, printable
 from handcraft.core.gpt2 import Array, Weights
 
-MAX_BYTES = 2**30  # of one weight file; a larger one is refused unread
+MAX_WEIGHTS_BYTES = 2**30  # of one weight file; a larger one is refused unread
 MAX_JSON = 2**20  # of one JSON document
 MAX_DEPTH = 128  # of the nesting of a JSON document
 MAX_LAYERS = 1024
@@ -224,7 +224,7 @@ def load_weights(path: Path, sha: str | None = None) -> Weights:
     Raises WeightsError for a file that is damaged, too large, differs from the given SHA-256,
     or holds names, shapes or values that no GPT-2 has.
     """
-    data = read_bytes(path, MAX_BYTES)
+    data = read_bytes(path, MAX_WEIGHTS_BYTES)
     if sha is not None and sha256(data) != sha:
         raise WeightsError(
             f"{path} is not the file that was built: its SHA-256 is"
@@ -296,8 +296,10 @@ def _read_npz(data: bytes) -> dict[str, Array]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
-            if sum(member.file_size for member in members) > MAX_BYTES:
-                raise WeightsError(f"its arrays would need more than {MAX_BYTES} bytes")
+            if sum(member.file_size for member in members) > MAX_WEIGHTS_BYTES:
+                raise WeightsError(
+                    f"its arrays would need more than {MAX_WEIGHTS_BYTES} bytes"
+                )
             if len({member.filename for member in members}) < len(members):
                 raise WeightsError("an array stands twice")
             return {

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 
 from handcraft.claims.kinds import Answers, answers
 from handcraft.core.errors import MissingExtraError, ProgramError, printable
-from handcraft.core.frozen import here
+from handcraft.core.frozen import caller
 from handcraft.language.rules import MLP, Block, Neuron
 from handcraft.language.slots import Slot, scratch, slot, token
 from handcraft.program.program import Program
@@ -30,7 +30,7 @@ from handcraft.sequence.words import here as latest
 from handcraft.sequence.words import state as state_after
 
 Delta = Mapping[str, Mapping[str, str]]  # state -> symbol -> state
-GAIN = 50.0
+_GAIN = 50.0
 
 
 def from_automaton(
@@ -55,7 +55,7 @@ def from_automaton(
         raise ProgramError(
             f"a window of {n_ctx} holds no word; n_ctx must be at least 2",
             (name, "n_ctx"),
-            here(),
+            caller(),
         )
     make = _step_by_step if scratchpad else _one_pass
     return make(delta, start, symbols, n_ctx, name)
@@ -90,7 +90,7 @@ def from_regex(
         raise ProgramError(
             f"'{printable(pattern)}': {printable(str(error))}",
             (name, "pattern"),
-            here(),
+            caller(),
         ) from None
     order = sorted(
         dfa.states, key=lambda state: (state != dfa.initial_state, str(state))
@@ -122,7 +122,7 @@ def _checked(delta: Delta, start: str, name: str) -> tuple[str, ...]:
         raise ProgramError(
             f"the start {start!r} is not one of the states {', '.join(delta)}",
             (name, "start"),
-            here(),
+            caller(),
         )
     symbols = tuple(delta[start])
     for state, row in delta.items():
@@ -133,10 +133,10 @@ def _checked(delta: Delta, start: str, name: str) -> tuple[str, ...]:
                 f"the state {state!r} must go to a state on each of"
                 f" {', '.join(symbols)}",
                 (name, "delta"),
-                here(),
+                caller(),
             )
     if not symbols:
-        raise ProgramError("the automaton has no symbols", (name, "delta"), here())
+        raise ProgramError("the automaton has no symbols", (name, "delta"), caller())
     tokens = ["^", "=", *symbols, *delta]
     clash = [x for x in symbols if len(x) != 1] + [
         b
@@ -150,7 +150,7 @@ def _checked(delta: Delta, start: str, name: str) -> tuple[str, ...]:
             f"'{printable(clash[0])}' cannot be a name: symbols are single characters,"
             " and no name begins with another, ^ or ="
         )
-        raise ProgramError(message, (name, "delta"), here())
+        raise ProgramError(message, (name, "delta"), caller())
     return symbols
 
 
@@ -178,11 +178,11 @@ def _step_by_step(
         for symbol, target in row.items()
         for neuron in conjunction(
             [own[state], due[symbol]],
-            {now[target]: GAIN},
+            {now[target]: _GAIN},
             name=f"{state}_{ord(symbol)}",
         )
     ]
-    stop = conjunction([due["="]], {now["="]: GAIN}, name="stop")
+    stop = conjunction([due["="]], {now["="]: _GAIN}, name="stop")
     return Program(
         name=name,
         embedding=(at, now, equals, due),
@@ -269,6 +269,6 @@ def _compose(
         for s in states
         for neuron in conjunction(
             [first[f"{q}-{r}"], then[f"{r}-{s}"]],
-            {into[f"{q}-{s}"]: 1.0} if into else {now[s]: GAIN},
+            {into[f"{q}-{s}"]: 1.0} if into else {now[s]: _GAIN},
         )
     ]

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 
 from handcraft.claims.kinds import distribution
 from handcraft.core.errors import ProgramError
-from handcraft.core.frozen import here
+from handcraft.core.frozen import caller
 from handcraft.language.rules import MLP, Block, Neuron
 from handcraft.language.slots import Slot, scratch, token
 from handcraft.program.program import Program
@@ -24,12 +24,15 @@ from handcraft.recipes.attention import addresses, attend_to
 from handcraft.recipes.decoders import log_probabilities
 from handcraft.recipes.neurons import conjunction
 
-Chain = Mapping[str, Mapping[str, float]]
-Chances = Mapping[tuple[str, ...], Mapping[str, float]]
+TransitionTable = Mapping[str, Mapping[str, float]]
+_Chances = Mapping[tuple[str, ...], Mapping[str, float]]
 
 
 def from_markov(
-    chain: Chain | Sequence[str], order: int | None = None, *, name: str = "markov"
+    chain: TransitionTable | Sequence[str],
+    order: int | None = None,
+    *,
+    name: str = "markov",
 ) -> Program:
     """The program of a Markov chain {context: {token: probability}}, or of the statistics of a
     sequence.
@@ -41,7 +44,9 @@ def from_markov(
     several lengths, or probabilities that do not sum to 1.
     """
     if isinstance(chain, Mapping):
-        chances: Chances = {tuple(context): dict(row) for context, row in chain.items()}
+        chances: _Chances = {
+            tuple(context): dict(row) for context, row in chain.items()
+        }
     else:
         chances = statistics(chain, order or 1)
     lengths = {len(context) for context in chances}
@@ -54,7 +59,7 @@ def from_markov(
         raise ProgramError(
             f"every context must have the same number of tokens, found {found}",
             (name, "chain"),
-            here(),
+            caller(),
         )
     return _program(chances, lengths.pop(), name)
 
@@ -64,7 +69,7 @@ def from_ngrams(text: Sequence[str], n: int, *, name: str = "ngrams") -> Program
     text.
     """
     if n < 2:
-        raise ProgramError(f"n must be at least 2, found {n}", (name, "n"), here())
+        raise ProgramError(f"n must be at least 2, found {n}", (name, "n"), caller())
     return from_markov(text, n - 1, name=name)
 
 
@@ -76,7 +81,7 @@ def statistics(
         raise ProgramError(
             f"a sequence of {len(sequence)} tokens has no context of {order}",
             ("from_markov", "order"),
-            here(),
+            caller(),
         )
     follows: dict[tuple[str, ...], Counter[str]] = {}
     for i in range(len(sequence) - order):
@@ -89,7 +94,7 @@ def statistics(
     }
 
 
-def _program(chances: Chances, order: int, name: str) -> Program:
+def _program(chances: _Chances, order: int, name: str) -> Program:
     tokens = sorted({t for context, row in chances.items() for t in (*context, *row)})
     now = token(tokens)
     backs = [scratch(f"back{i}", tokens) for i in range(1, order)]  # the token i back
@@ -107,7 +112,7 @@ def _program(chances: Chances, order: int, name: str) -> Program:
     )
 
 
-def _neurons(chances: Chances, now: Slot, backs: Sequence[Slot]) -> MLP:
+def _neurons(chances: _Chances, now: Slot, backs: Sequence[Slot]) -> MLP:
     """A neuron a context: it alone fires there, and writes every logit, so that nothing large
     has to cancel.
     """

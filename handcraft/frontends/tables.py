@@ -13,14 +13,14 @@ from collections.abc import Mapping
 
 from handcraft.claims.kinds import answers
 from handcraft.core.errors import ProgramError
-from handcraft.core.frozen import here
+from handcraft.core.frozen import caller
 from handcraft.language.rules import MLP, Block
 from handcraft.language.slots import scratch, token
 from handcraft.program.program import Program
 from handcraft.recipes.attention import addresses, attend_to
 from handcraft.recipes.neurons import conjunction
 
-GAIN = 50.0
+_GAIN = 50.0
 
 
 def from_table(table: Mapping[str, str], *, name: str = "table") -> Program:
@@ -33,12 +33,14 @@ def from_table(table: Mapping[str, str], *, name: str = "table") -> Program:
     if len(lengths) != 1 or lengths == {0}:
         found = sorted(lengths) or "none"
         raise ProgramError(
-            f"the prompts must have one length, found {found}", (name, "table"), here()
+            f"the prompts must have one length, found {found}",
+            (name, "table"),
+            caller(),
         )
     wrong = [answer for answer in table.values() if len(answer) != 1]
     if wrong:
         raise ProgramError(
-            f"an answer is one character, found {wrong[0]!r}", (name, "table"), here()
+            f"an answer is one character, found {wrong[0]!r}", (name, "table"), caller()
         )
     return _program(table, lengths.pop(), name)
 
@@ -58,7 +60,7 @@ def _program(table: Mapping[str, str], n: int, name: str) -> Program:
         for prompt, answer in table.items()
         for neuron in conjunction(
             [slot[c] for slot, c in zip((*seen, now), prompt, strict=True)],
-            {now[answer]: GAIN},
+            {now[answer]: _GAIN},
         )
     ]
     return Program(

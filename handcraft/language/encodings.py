@@ -44,7 +44,7 @@ def binary(bits: int, of: Number = int) -> Lanes:
     return {f"bit{i}": bit(i) for i in range(bits - 1, -1, -1)}
 
 
-def thermometer(most: int, of: Number = int) -> Lanes:
+def thermometer_lanes(most: int, of: Number = int) -> Lanes:
     """For each threshold from 0 to most - 1 whether it is above."""
 
     def above(threshold: int) -> Callable[[Any], float]:

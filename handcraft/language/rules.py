@@ -25,15 +25,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from pydantic import Field, field_validator, model_validator
 
 from handcraft.core.errors import ProgramError
-from handcraft.core.frozen import Frozen, Where, here
+from handcraft.core.frozen import Frozen, Where, caller
 from handcraft.language.affine import Affine, Map, Term, number
 from handcraft.language.coerce import AsAffine, AsDirection, AsMap, MapLike, value_lanes
 
 # gelu(8 z) / 8 is z or 0 to the last bit of float32 where |z| >= 1 (for tanh gelu, |x| >= 6 is
 # enough)
-SHARPNESS = 8.0
+GELU_SHARPNESS = 8.0
 
-NOTHING = Affine()
+_NO_TERMS = Affine()
 EVERYWHERE = Map()  # no lane asked about: every score is 0
 
 Scores: TypeAlias = Literal["raw", "exact"]
@@ -59,7 +59,7 @@ class Head(Frozen):
     output: AsMap
     scores: Scores = "raw"
     name: str | None = None
-    source: Where = Field(default_factory=here)
+    source: Where = Field(default_factory=caller)
 
     if TYPE_CHECKING:
 
@@ -99,9 +99,9 @@ class Neuron(Frozen):
 
     when: AsAffine
     adds: AsDirection
-    sharpness: float = SHARPNESS
+    sharpness: float = GELU_SHARPNESS
     name: str | None = None
-    source: Where = Field(default_factory=here)
+    source: Where = Field(default_factory=caller)
 
     if TYPE_CHECKING:
 
@@ -132,8 +132,8 @@ class MLP(Frozen):
     """Neurons that read the stream at once, and a constant part added at every position."""
 
     neurons: tuple[Neuron, ...] = ()
-    adds: AsDirection = NOTHING
-    source: Where = Field(default_factory=here)
+    adds: AsDirection = _NO_TERMS
+    source: Where = Field(default_factory=caller)
 
     if TYPE_CHECKING:
 
@@ -148,7 +148,7 @@ class MLP(Frozen):
     else:
 
         def __init__(
-            self, /, neurons: Any = (), adds: Any = NOTHING, **fields: Any
+            self, /, neurons: Any = (), adds: Any = _NO_TERMS, **fields: Any
         ) -> None:
             super().__init__(neurons=neurons, adds=adds, **fields)
 
@@ -163,7 +163,7 @@ class Block(Frozen):
 
     heads: tuple[Head, ...] = ()
     mlp: MLP | None = None
-    source: Where = Field(default_factory=here)
+    source: Where = Field(default_factory=caller)
 
     if TYPE_CHECKING:
 

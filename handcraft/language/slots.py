@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from handcraft.core.errors import ProgramError, hint, listing, printable
-from handcraft.core.frozen import Where, here
+from handcraft.core.frozen import Where, caller
 from handcraft.language.affine import Affine, Lane, Map, Named, number
 
 MAX_N_CTX = 2**20  # positions; a longer window is refused before anything is allocated
@@ -29,8 +29,8 @@ MAX_ONE_HOT = (
 )  # positions with a lane each; their table alone would fill a gigabyte
 ONE_HOT: Literal["one-hot"] = "one-hot"
 
-Row = tuple[float, ...]  # one value a lane of the slot
-Values: TypeAlias = Callable[[Any], float] | Sequence[float]
+_Row = tuple[float, ...]  # one value a lane of the slot
+_Values: TypeAlias = Callable[[Any], float] | Sequence[float]
 
 
 def _pairs(value: object) -> object:
@@ -42,11 +42,11 @@ def _mapping(value: object) -> object:
 
 
 TokenTable = Annotated[
-    Literal["one-hot"] | tuple[tuple[str, Row], ...] | None,
+    Literal["one-hot"] | tuple[tuple[str, _Row], ...] | None,
     BeforeValidator(_pairs),
     PlainSerializer(_mapping),
 ]
-PositionTable = Literal["one-hot"] | tuple[Row, ...] | None
+PositionTable = Literal["one-hot"] | tuple[_Row, ...] | None
 
 
 class Slot(Named):
@@ -60,7 +60,7 @@ class Slot(Named):
     positions: PositionTable = None
     local: bool = False
     reuse: str | None = None
-    source: Where = Field(default_factory=here)
+    source: Where = Field(default_factory=caller)
 
     @model_validator(mode="after")
     def _check(self) -> Slot:
@@ -88,7 +88,7 @@ class Slot(Named):
             )  # refuses what is not finite
         return self
 
-    def _rows(self) -> Iterator[Row]:
+    def _rows(self) -> Iterator[_Row]:
         yield from (
             (row for _, row in self.tokens) if isinstance(self.tokens, tuple) else ()
         )
@@ -127,7 +127,7 @@ class Slot(Named):
                 else f"it is one lane, written {self.name}"
             )
             message = f"{self.name} has no lane '{printable(str(label))}'; {has}"
-            raise ProgramError(message + hint(str(label), known), (), here())
+            raise ProgramError(message + hint(str(label), known), (), caller())
         return Lane.model_construct(slot=self.name, label=str(label), local=self.local)
 
     @property
@@ -140,7 +140,7 @@ class Slot(Named):
                 f"only a one-hot position slot has a previous position, {self.name} is"
                 " not one",
                 (),
-                here(),
+                caller(),
             )
         return Map.of(
             (lane, after.expression())
@@ -187,7 +187,7 @@ def _cells(
         )
 
 
-def position(n_ctx: int, /, *, name: str = "position", **lanes: Values) -> Slot:
+def position(n_ctx: int, /, *, name: str = "position", **lanes: _Values) -> Slot:
     """The position: one-hot over `n_ctx` positions, or one lane for each named function of it."""
     _check_n_ctx(n_ctx)
     if not lanes:
@@ -196,7 +196,7 @@ def position(n_ctx: int, /, *, name: str = "position", **lanes: Values) -> Slot:
                 f"a lane for each of {n_ctx} positions is more than {MAX_ONE_HOT}; hold"
                 " the position itself: position(n, p=...)"
             )
-            raise ProgramError(message, (), here())
+            raise ProgramError(message, (), caller())
         return Slot(name=name, labels=tuple(map(str, range(n_ctx))), positions=ONE_HOT)
     columns = [
         _column(f"{name}:{label}", values, range(n_ctx))
@@ -207,7 +207,7 @@ def position(n_ctx: int, /, *, name: str = "position", **lanes: Values) -> Slot:
     )
 
 
-def token(tokens: Iterable[str], /, *, name: str = "token", **lanes: Values) -> Slot:
+def token(tokens: Iterable[str], /, *, name: str = "token", **lanes: _Values) -> Slot:
     """The token: one-hot over the given tokens, or one lane for each named function of it."""
     known = tuple(tokens)
     if not lanes:
@@ -237,7 +237,7 @@ def slot(
         raise ProgramError(
             f"token= takes a table {{token: number}}, found {type(token).__name__}",
             (name,),
-            here(),
+            caller(),
         )
     if position is not None and (
         not isinstance(position, Sequence) or isinstance(position, str)
@@ -246,7 +246,7 @@ def slot(
             "position= takes a list of one number a position, found"
             f" {type(position).__name__}",
             (name,),
-            here(),
+            caller(),
         )
     _check_n_ctx(1 if position is None else len(position))
     return Slot(
@@ -293,21 +293,21 @@ def _check_n_ctx(n_ctx: object) -> None:
         raise ProgramError(
             f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found {n_ctx!r}",
             (),
-            here(),
+            caller(),
         )
 
 
-def _column(lane: str, values: Values, keys: Sequence[Any]) -> list[float]:
+def _column(lane: str, values: _Values, keys: Sequence[Any]) -> list[float]:
     found = [values(key) for key in keys] if callable(values) else list(values)
     if len(found) != len(keys):
         raise ProgramError(
             f"{lane} has {len(found)} values for {len(keys)} rows of the table",
             (),
-            here(),
+            caller(),
         )
     return [number(value, f"{lane} takes a number") for value in found]
 
 
-def _row(name: str, value: float | Sequence[float]) -> Row:
+def _row(name: str, value: float | Sequence[float]) -> _Row:
     values = value if isinstance(value, Sequence) else (value,)
     return tuple(number(item, f"{name} takes a number") for item in values)

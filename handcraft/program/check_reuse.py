@@ -19,7 +19,7 @@ from handcraft.language.affine import Lane
 from handcraft.language.rules import Block, Neuron
 from handcraft.language.slots import Slot
 
-Kind = Literal["read", "write", "erase"]
+_Kind = Literal["read", "write", "erase"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Use:
     """
 
     when: int
-    kind: Kind
+    kind: _Kind
     sign: float = 0.0
 
 
@@ -123,7 +123,7 @@ def _uses(blocks: Sequence[Block]) -> dict[Lane, list[Use]]:
     """Every use of every lane of the stream."""
     found: dict[Lane, list[Use]] = {}
 
-    def note(lanes: Sequence[Lane], when: int, kind: Kind, sign: float = 0.0) -> None:
+    def note(lanes: Sequence[Lane], when: int, kind: _Kind, sign: float = 0.0) -> None:
         for lane in lanes:
             found.setdefault(lane, []).append(Use(when, kind, sign))
 

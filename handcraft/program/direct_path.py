@@ -37,7 +37,7 @@ def leak(slots: Sequence[Slot], vocabulary: Sequence[str]) -> float:
     return float((logits.max(axis=1) - logits.min(axis=1)).max(initial=0.0))
 
 
-def written(blocks: Sequence[Block]) -> Iterator[tuple[Lane, float]]:
+def amounts_written(blocks: Sequence[Block]) -> Iterator[tuple[Lane, float]]:
     """Every amount that a rule writes into a lane of the stream, by its size."""
     for block in blocks:
         for head in block.heads:
@@ -60,7 +60,7 @@ def leak_problem(
 ) -> str | None:
     """What is wrong where the output gain does not beat the leak, else None."""
     tables = [slot for slot in embedding if slot.tokens]
-    amounts = list(written(blocks))
+    amounts = list(amounts_written(blocks))
     lanes = {lane for lane, _ in amounts}
     meant = [slot for slot in tables if lanes & set(slot.lanes)]
     leaking = [slot for slot in tables if slot not in meant]

@@ -21,7 +21,14 @@ from pydantic import BeforeValidator, Field, model_validator
 from handcraft.claims.checks import check_claim
 from handcraft.claims.kinds import Claim, Residual, as_claim
 from handcraft.core.errors import ProgramError, hint, printable
-from handcraft.core.frozen import NAME, Frozen, Source, Where, here, reading
+from handcraft.core.frozen import (
+    NAME,
+    Frozen,
+    Source,
+    Where,
+    caller,
+    without_source_lines,
+)
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import Lane
 from handcraft.language.rules import MLP, Block, Head, Layer, Neuron, as_block
@@ -35,7 +42,7 @@ from handcraft.sequence.expression import Expression
 if TYPE_CHECKING:
     from handcraft.model import Model
 
-MAX_BYTES = (
+_MAX_BYTES = (
     2**30
 )  # a program that would need more memory than this for its weights is refused
 
@@ -91,7 +98,7 @@ class Program(Frozen):
     activation: Literal["gelu", "relu"] = "gelu"
     causal: bool = True
     d_head: int | None = None
-    source: Where = Field(default_factory=here)
+    source: Where = Field(default_factory=caller)
 
     if TYPE_CHECKING:
 
@@ -113,7 +120,7 @@ class Program(Frozen):
     else:
 
         def __init__(self, /, **fields: Any) -> None:
-            fields.setdefault("source", here())
+            fields.setdefault("source", caller())
             fields.setdefault(
                 "name",
                 program_name(
@@ -251,10 +258,10 @@ class Program(Frozen):
             + 4 * layout.n_embd * len(self.layers)
             + 2 * inner
         )
-        if cells * 16 > MAX_BYTES:
+        if cells * 16 > _MAX_BYTES:
             raise ProgramError(
                 f"the weights would need {cells * 16 / 2**30:.1f} GB ({layout.n_embd}"
-                f" columns, window {self.n_ctx}); at most {MAX_BYTES / 2**30:.0f} GB is"
+                f" columns, window {self.n_ctx}); at most {_MAX_BYTES / 2**30:.0f} GB is"
                 " allowed: use fewer lanes or a shorter window",
                 ("n_ctx",),
             )
@@ -281,7 +288,7 @@ class Program(Frozen):
             raise ProgramError(
                 f"'program' must be of type dict, found {printable(repr(fields))[:60]}"
             )
-        with reading():
+        with without_source_lines():
             try:
                 return cls(**{str(key): value for key, value in fields.items()})
             except ProgramError:

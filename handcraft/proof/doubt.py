@@ -40,12 +40,12 @@ from handcraft.core.gpt2 import ACTIVATIONS, Array, Weights, layer_norm
 from handcraft.model import Model
 from handcraft.proof.prover.zonotope import GELU_ERROR, LIPSCHITZ, grid
 
-UNKNOWN = -np.inf  # the grid of a number that is not known to the last bit
+_UNKNOWN = -np.inf  # the grid of a number that is not known to the last bit
 SATURATED = (
     8.0  # from here on gelu is x, and below minus this it is 0, in float32 and float64
 )
-EXP = 16.0  # roundings of exp, and of the division after it
-CELLS = 2**22  # of the largest array that contexts are followed in, all at once
+_EXP = 16.0  # roundings of exp, and of the division after it
+_CELLS = 2**22  # of the largest array that contexts are followed in, all at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +124,7 @@ class Doubt:
         """
         width = max(self.model.n_embd, *(x.size for x in _inner(self.model.weights)), 1)
         cells = ids.shape[1] * max(width * 3, ids.shape[1] * self.model.n_embd)
-        some = max(1, CELLS // cells)
+        some = max(1, _CELLS // cells)
         for first in range(0, len(ids), some):
             at = slice(first, first + some)
             with np.errstate(all="ignore"):
@@ -201,7 +201,7 @@ class _Pass:
         """Numbers with their grids: of values those that they have, of sizes those of what was
         added.
         """
-        return Near(c, e, np.where(e == 0, grid(c), UNKNOWN) if self.signed else kept)
+        return Near(c, e, np.where(e == 0, grid(c), _UNKNOWN) if self.signed else kept)
 
     def linear(
         self, x: Near, w: Array, b: Array | None = None
@@ -241,7 +241,7 @@ class _Pass:
             least >= self.floor
         )
         error = self.gamma(terms + 1) * total + terms * self.tiny
-        return np.where(exact, 0.0, error), np.where(exact, least, UNKNOWN)
+        return np.where(exact, 0.0, error), np.where(exact, least, _UNKNOWN)
 
     def gamma(self, k: Any) -> Any:
         """So many roundings, one after the other."""
@@ -279,7 +279,7 @@ class _Pass:
             length / least * 1.01 + roundings * most, 2 * most
         ) * g + 4 * self.u * (g * most + b)
         value = self.norm_of(x, norm)
-        return Near(value, error, np.full(value.shape, UNKNOWN))
+        return Near(value, error, np.full(value.shape, _UNKNOWN))
 
     def norm_of(self, x: Near, norm: Weights) -> Array:
         raise NotImplementedError
@@ -315,7 +315,7 @@ class _Everywhere(_Pass):
         off = np.minimum(np.repeat(heads, q.c.shape[1] // self.n_head), 300.0)[
             None
         ]  # [1, n_embd]
-        share = np.expm1(off) + (n + 2 * EXP) * self.u * np.exp(
+        share = np.expm1(off) + (n + 2 * _EXP) * self.u * np.exp(
             off
         )  # the farther behind, the less it weighs
         moved = (
@@ -329,7 +329,7 @@ class _Everywhere(_Pass):
             + v.size * self.gamma(2 * n + 10)
             + 2 * n * self.tiny
         )
-        z = Near(v.c, np.where(v.size > 0, error, 0.0), np.full(v.c.shape, UNKNOWN))
+        z = Near(v.c, np.where(v.size > 0, error, 0.0), np.full(v.c.shape, _UNKNOWN))
         return self.linear(z, **part["c_proj"])
 
     def scores(self, q: Near, k: Near) -> float:  # [1, d_head] each
@@ -350,7 +350,7 @@ class _Everywhere(_Pass):
         if self.model.activation == "relu":
             return x
         error = LIPSCHITZ * x.e + GELU_ERROR * self.u * x.size + self.tiny
-        return Near(x.c, np.where(x.size > 0, error, 0.0), np.full(x.c.shape, UNKNOWN))
+        return Near(x.c, np.where(x.size > 0, error, 0.0), np.full(x.c.shape, _UNKNOWN))
 
     def deviation(self, x: Near) -> Array:
         return np.full((*x.c.shape[:-1], 1), math.sqrt(self.model.epsilon))
@@ -429,8 +429,8 @@ class _Here(_Pass):
         moved = (
             weights
             * (
-                np.expm1(np.minimum(off, 300.0)) * (1 + 2 * EXP * self.u)
-                + 2 * EXP * self.u
+                np.expm1(np.minimum(off, 300.0)) * (1 + 2 * _EXP * self.u)
+                + 2 * _EXP * self.u
             )
             + self.tiny
         )
@@ -465,7 +465,7 @@ class _Here(_Pass):
             axis=-2
         ) - np.log2(total)
         rounding, _ = self.summed(
-            size, np.full(size.shape, 2.0 * n + 10), np.where(exact, least, UNKNOWN)
+            size, np.full(size.shape, 2.0 * n + 10), np.where(exact, least, _UNKNOWN)
         )
         return self.near(z, drift + own + np.where(size > 0, rounding, 0.0), z)
 

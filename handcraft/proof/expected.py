@@ -8,7 +8,7 @@ and at every position of texts [n, n_seq] as `at_each` tells: the same, [n, n_se
 
 A claim on endings becomes sorted integer codes, so that a million contexts are looked up in one
 step; an expression or a function is asked one context at a time. Rules of this file: it must
-agree with `oracles.Oracle`, which the tests hold.
+agree with `claims.reference.Reference`, which the tests hold.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from handcraft.claims.kinds import After, Distribution, Each, Predicate, Residual
-from handcraft.claims.reference import Oracle
+from handcraft.claims.reference import Reference
 from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import Array
 from handcraft.core.vocabulary import Vocabulary
@@ -27,7 +27,7 @@ from handcraft.core.vocabulary import Vocabulary
 SILENT = -1
 
 
-class Endings:
+class ExpectedTokens:
     """A lookup by the last tokens; the longest known ending decides."""
 
     def __init__(
@@ -83,11 +83,11 @@ class NextToken:
 
     def __init__(self, claim: After | Predicate, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
-        self.oracle = Oracle(claim, vocabulary)
+        self.reference = Reference(claim, vocabulary)
         self.endings = (
             None
             if isinstance(claim, Predicate)
-            else Endings(claim.endings(vocabulary), vocabulary)
+            else ExpectedTokens(claim.endings(vocabulary), vocabulary)
         )
         self.window = self.endings.window if self.endings else None
         answers = self.endings.answers if self.endings else ()
@@ -103,7 +103,9 @@ class NextToken:
     def __call__(self, ids: Array) -> Array:  # [n, n_seq] -> [n]
         if self.endings is not None:
             return self._ids[self.endings.lookup(ids)]
-        tokens = (self.oracle(context) for context in texts(ids, self.vocabulary))
+        tokens = (
+            self.reference(context) for context in as_contexts(ids, self.vocabulary)
+        )
         return np.array(
             [
                 SILENT if token is None else self.vocabulary.ids[token]
@@ -118,11 +120,11 @@ class EachToken:
     window = None
 
     def __init__(self, claim: Each, vocabulary: Vocabulary) -> None:
-        self.vocabulary, self.oracle = vocabulary, Oracle(claim, vocabulary)
+        self.vocabulary, self.reference = vocabulary, Reference(claim, vocabulary)
 
     def __call__(self, ids: Array) -> Array:  # [n, n_seq] -> [n, n_seq]
         known = self.vocabulary.ids
-        said = map(self.oracle.each, texts(ids, self.vocabulary))
+        said = map(self.reference.each, as_contexts(ids, self.vocabulary))
         return np.array(
             [
                 [SILENT if token is None else known[token] for token in row]
@@ -131,11 +133,11 @@ class EachToken:
         )
 
 
-class Chances:
+class ExpectedProbabilities:
     """The expected probabilities of each context."""
 
     def __init__(self, claim: Distribution, vocabulary: Vocabulary) -> None:
-        self.endings = Endings(claim.endings(vocabulary), vocabulary)
+        self.endings = ExpectedTokens(claim.endings(vocabulary), vocabulary)
         self.window: int | None = self.endings.window
         rows = [
             [row.get(token, 0.0) for token in vocabulary.tokens]
@@ -154,18 +156,20 @@ class Chances:
         return self._rows[self.endings.lookup(ids)]
 
 
-class Values:
+class ExpectedNumbers:
     """The number a lane must hold after each context."""
 
     window = None
 
     def __init__(self, claim: Residual, vocabulary: Vocabulary) -> None:
-        self.vocabulary, self.oracle = vocabulary, Oracle(claim, vocabulary)
+        self.vocabulary, self.reference = vocabulary, Reference(claim, vocabulary)
 
     def __call__(
         self, ids: Array
     ) -> Array:  # [n, n_seq] -> [n], NaN where the claim is silent
-        values = (self.oracle(context) for context in texts(ids, self.vocabulary))
+        values = (
+            self.reference(context) for context in as_contexts(ids, self.vocabulary)
+        )
         return np.array([np.nan if value is None else value for value in values])
 
 
@@ -190,7 +194,7 @@ def _once(
     return expect(ids[new])[np.cumsum(new) - 1]
 
 
-def texts(
+def as_contexts(
     ids: Array, vocabulary: Vocabulary
 ) -> list[str] | list[str | tuple[str, ...]]:  # [n, n_seq] -> n contexts
     """The contexts as a claim sees them (Vocabulary.context), many at once."""

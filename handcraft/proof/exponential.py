@@ -11,7 +11,7 @@ is a row here,
     gelu    x or 0 from `saturated` on, else 16 u |x|: the forward pass's own, with NumPy's tanh
             in it
 
-and `check` walks through the bit patterns of all float32 in its range. The truth is NumPy's
+and `check_law` walks through the bit patterns of all float32 in its range. The truth is NumPy's
 float64, itself off by less than a millionth of u. Of float64 there are too many: powers of two,
 multiples of ln 2 with their neighbours, and drawn numbers are compared with 50 decimal digits;
 that is a sample, and no proof. Arrays of every length up to 64, and arrays with gaps, may be
@@ -33,14 +33,14 @@ from handcraft.core.gpt2 import Array, gelu
 from handcraft.proof.prover.softmax import EXP_ERROR
 from handcraft.proof.prover.zonotope import GELU_ERROR, Precision
 
-Function = Callable[[Array], Array]
+_Function = Callable[[Array], Array]
 Truth = Callable[
     [Array], tuple[Array, Array]
 ]  # float64 -> the exact result as a sum of two float64
 TANH_ERROR = 8.0  # units of roundoff, absolute
 OF_TRUTH = 1e-6  # how far, in units, a truth can be off
-CHUNK = 2**18
-DRAWN = 40_000  # float64 for each law
+_CHUNK = 2**18
+_DRAWN = 40_000  # float64 for each law
 SAMPLED = 2**15  # float32 for each law, in short arrays
 DIGITS = 50
 SLOPE, CUBE = math.sqrt(2 / math.pi), 0.044715  # of gelu
@@ -53,7 +53,7 @@ class Law:
     """
 
     name: str
-    function: Function
+    function: _Function
     truth: Truth
     low: float
     high: float
@@ -102,7 +102,10 @@ class Finding:
 
 
 def laws(
-    dtype: str, exp: Function = np.exp, tanh: Function = np.tanh, gelu: Function = gelu
+    dtype: str,
+    exp: _Function = np.exp,
+    tanh: _Function = np.tanh,
+    gelu: _Function = gelu,
 ) -> list[Law]:
     """What must hold in float32, or in float64."""
     p, own = Precision(dtype), float(np.finfo(dtype).max)
@@ -160,7 +163,7 @@ def _same(value: float) -> Truth:
 def _wide() -> tuple[Truth, Truth, Truth]:
     """The truths of float32: float64."""
 
-    def alone(function: Function) -> Truth:
+    def alone(function: _Function) -> Truth:
         return lambda x: (function(x), np.zeros_like(x))
 
     return (
@@ -236,9 +239,9 @@ def _pattern(value: float, dtype: str) -> int:
 def _every(law: Law, step: int) -> Iterator[Array]:
     """The float32 of a law, or every so manieth, in chunks."""
     for span in spans(law):
-        for start in range(span.start, span.stop, CHUNK * step):
+        for start in range(span.start, span.stop, _CHUNK * step):
             bits = np.arange(
-                start, min(span.stop, start + CHUNK * step), step, dtype=np.uint64
+                start, min(span.stop, start + _CHUNK * step), step, dtype=np.uint64
             )
             yield _inside(law, bits.astype(np.uint32).view(np.float32))
 
@@ -256,14 +259,14 @@ def _drawn(law: Law) -> Iterator[Array]:
     """
     random = np.random.default_rng(2025)
     parts = [
-        random.integers(span.start, span.stop, DRAWN // 2, dtype=np.uint64).view(
+        random.integers(span.start, span.stop, _DRAWN // 2, dtype=np.uint64).view(
             np.float64
         )
         for span in spans(law)
     ]
     low, high = max(law.low, -800.0), min(law.high, 800.0)
     parts.append(
-        random.uniform(low, high, DRAWN // 2) if low < high else np.array([low])
+        random.uniform(low, high, _DRAWN // 2) if low < high else np.array([low])
     )
     middles = np.concatenate(
         [
@@ -284,7 +287,7 @@ def _drawn(law: Law) -> Iterator[Array]:
 # ------------------------------------------------------------ the check
 
 
-def check(
+def check_law(
     law: Law, step: int = 1, progress: Callable[[int], None] = lambda _: None
 ) -> Finding:
     """A law against every so manieth float32, or against a sample of float64."""
@@ -338,9 +341,9 @@ def check_all(
         done += count
         progress(done, total)
 
-    found = [check(law, step, more) for law in wide]
+    found = [check_law(law, step, more) for law in wide]
     found += [
-        check(in_pieces(law), max(step, size // SAMPLED))
+        check_law(in_pieces(law), max(step, size // SAMPLED))
         for law, size in zip(wide, sizes, strict=True)
     ]
-    return [*found, *(check(law) for law in laws("float64"))]
+    return [*found, *(check_law(law) for law in laws("float64"))]

@@ -37,12 +37,12 @@ from handcraft.proof.tally import Tally
 from handcraft.proof.task import Progress
 from handcraft.sequence.expression import Expression, evaluate
 
-EVERY = 100_000  # contexts or prompts up to which each is asked
-DRAWN = 20_000  # contexts otherwise, each beginning of a text and of an answer counted
-EXAMPLES = 2_000  # endings of a proof, of those that it has
-BATCH = 128  # texts at once
-AT_ONCE = 1024  # prompts that are drawn before those of one length are run together
-CELLS = 2**21  # at most about so many scores of a head at once
+_EVERY = 100_000  # contexts or prompts up to which each is asked
+_DRAWN = 20_000  # contexts otherwise, each beginning of a text and of an answer counted
+_EXAMPLES = 2_000  # endings of a proof, of those that it has
+_BATCH = 128  # texts at once
+_AT_ONCE = 1024  # prompts that are drawn before those of one length are run together
+_CELLS = 2**21  # at most about so many scores of a head at once
 
 
 class Disagreement(Exception):  # noqa: N818  # a verdict
@@ -74,13 +74,13 @@ class Gate:
         """What was asked and what was wrong. Raises Disagreement where a run is not as the
         proof says.
         """
-        step = -(-len(examples) // EXAMPLES) or 1
+        step = -(-len(examples) // _EXAMPLES) or 1
         chosen = sorted(examples[::step], key=lambda shown: len(shown.context))
         for part in _together(chosen, lambda shown: len(shown.context), self._most):
             self._examples(part)
         if isinstance(self.claim, Answers):
             self._prompts(chosen)
-        elif self.size <= EVERY:
+        elif self.size <= _EVERY:
             self._every()
         else:
             self._texts(chosen)
@@ -88,12 +88,12 @@ class Gate:
 
     @property
     def _done(self) -> bool:
-        return self.tally.worst is not None or self.tally.contexts >= DRAWN
+        return self.tally.worst is not None or self.tally.contexts >= _DRAWN
 
     def _most(self, length: int) -> int:
         """How many texts of a length are run at once."""
         heads = self.model.n_head
-        return max(1, min(BATCH, CELLS // (heads * length * length)))
+        return max(1, min(_BATCH, _CELLS // (heads * length * length)))
 
     # ------------------------------------------------------------ what the proof says of its
     # examples
@@ -191,7 +191,7 @@ class Gate:
         """
         seen: dict[str, Array] = {}
         logits = gpt2(
-            ids, **self.model.weights, **self.model.config, note=recorder(seen)
+            ids, **self.model.weights, **self.model.config, hook=recorder(seen)
         )
         stream = seen["resid_final"]
         good = np.isfinite(logits).all(axis=-1) & np.isfinite(stream).all(
@@ -235,14 +235,16 @@ class Gate:
 
     def _texts(self, examples: Sequence[Shown]) -> None:
         """Texts nearby the examples and drawn ones, until enough contexts were asked."""
-        texts = self._nearby([one.context for one in examples], until=DRAWN // 2)
+        texts = self._nearby([one.context for one in examples], until=_DRAWN // 2)
         while not self._done:
-            batch = list(islice(texts, BATCH)) or [self._drawn() for _ in range(BATCH)]
-            texts = iter(()) if self.tally.contexts >= DRAWN // 2 else texts
+            batch = list(islice(texts, _BATCH)) or [
+                self._drawn() for _ in range(_BATCH)
+            ]
+            texts = iter(()) if self.tally.contexts >= _DRAWN // 2 else texts
             for part in _together(sorted(batch, key=len), len, self._most):
                 rows = self._new(part)
                 self._judged(np.array(part), rows)
-            self.progress(self.tally.contexts, DRAWN)
+            self.progress(self.tally.contexts, _DRAWN)
 
     def _new(self, texts: Sequence[tuple[int, ...]]) -> list[tuple[int, Array]]:
         """For each length the texts whose beginning of that length was not asked yet."""
@@ -298,18 +300,18 @@ class Gate:
         """
         n_ctx, vocabulary = self.model.n_ctx, self.model.vocabulary
         language = self.claim.language(n_ctx, vocabulary)  # type: ignore[union-attr]
-        if self.size <= EVERY:
+        if self.size <= _EVERY:
             prompts: Iterator[str] = iter(language)
         else:
             prompts = self._chosen(language, examples)
         asked = 0
-        while self.tally.worst is None and (batch := list(islice(prompts, AT_ONCE))):
+        while self.tally.worst is None and (batch := list(islice(prompts, _AT_ONCE))):
             for part in _together(sorted(batch, key=len), len, self._most):
                 asked += self.judge.prompts(self.tally, part)
             self.progress(
-                self.tally.contexts, self.size if self.size <= EVERY else DRAWN
+                self.tally.contexts, self.size if self.size <= _EVERY else _DRAWN
             )
-            if self.size > EVERY and asked >= DRAWN:
+            if self.size > _EVERY and asked >= _DRAWN:
                 break
 
     def _chosen(self, language: Any, examples: Sequence[Shown]) -> Iterator[str]:
@@ -319,7 +321,7 @@ class Gate:
             one.context if one.end is None else one.context[: one.end + 1]
             for one in examples
         ]
-        for text in islice(self._nearby(own, until=DRAWN // 2), EXAMPLES * 2):
+        for text in islice(self._nearby(own, until=_DRAWN // 2), _EXAMPLES * 2):
             prompt = decode(list(text))
             if prompt not in seen and prompt in language:
                 seen.add(prompt)

@@ -16,14 +16,20 @@ from handcraft.claims.kinds import Answers, Claim, Distribution, Each, Residual
 from handcraft.core.gpt2 import Array, gpt2, recorder
 from handcraft.language.affine import Lane
 from handcraft.model import Model
-from handcraft.proof.expected import Chances, EachToken, NextToken, Values, at_each
+from handcraft.proof.expected import (
+    EachToken,
+    ExpectedNumbers,
+    ExpectedProbabilities,
+    NextToken,
+    at_each,
+)
 from handcraft.proof.second import Pass, Second
 from handcraft.proof.tally import Find, Tally, Wrong, margins_of
 
-MOST = (
+_MOST_CONTEXTS = (
     2**10
 )  # of those that a wider pass does not confirm, so many are followed number by number at once
-TOGETHER = 2**10  # contexts of a second look
+_TOGETHER = 2**10  # contexts of a second look
 TEXTS = 2**7  # in one pass: their scores stay in the cache of a processor
 
 
@@ -40,12 +46,14 @@ class Judge:
 
     def __init__(self, model: Model, claim: Claim, *, again: bool = True) -> None:
         self.model, self.claim, vocabulary = model, claim, model.vocabulary
-        self.expect: NextToken | Chances | Values | EachToken | None = None
+        self.expect: (
+            NextToken | ExpectedProbabilities | ExpectedNumbers | EachToken | None
+        ) = None
         self.column = 0
         if isinstance(claim, Distribution):
-            self.expect = Chances(claim, vocabulary)
+            self.expect = ExpectedProbabilities(claim, vocabulary)
         elif isinstance(claim, Residual):
-            self.expect = Values(claim, vocabulary)
+            self.expect = ExpectedNumbers(claim, vocabulary)
             self.column = (
                 model.program.layout.column[Lane.parse(claim.lane)]
                 if model.program
@@ -128,7 +136,7 @@ class Judge:
             raise TypeError("this claim is judged whole, by prompts()")
         seen: dict[str, Array] = {}
         logits = gpt2(
-            ids, **self.model.weights, **self.model.config, note=recorder(seen)
+            ids, **self.model.weights, **self.model.config, hook=recorder(seen)
         )  # [n, n_seq, n_vocab]
         stream, find = seen["resid_final"], partial(_row, ids)  # [n, n_seq, n_embd]
         if not self.whole:
@@ -185,8 +193,8 @@ class Judge:
         for context in contexts:
             by_length.setdefault(len(context), []).append(context)
         for group in by_length.values():
-            for first in range(0, len(group), TOGETHER):
-                ids = np.array(group[first : first + TOGETHER])
+            for first in range(0, len(group), _TOGETHER):
+                ids = np.array(group[first : first + _TOGETHER])
                 self._look_again(tally, ids, self.expect(ids))  # type: ignore[misc]
 
     def _look_again(self, tally: Tally, ids: Array, expected: Array) -> None:
@@ -207,7 +215,7 @@ class Judge:
         """
         found, (stream, logits) = self._plain(ids), self.second.wide(ids)
         good = self.second.steady(expected, found, (stream[:, -1], logits[:, -1]))
-        asked = np.flatnonzero(~good)[:MOST]
+        asked = np.flatnonzero(~good)[:_MOST_CONTEXTS]
         if len(asked):
             good[asked] = self.second.sure(expected[asked], ids[asked])
         return found, good
@@ -226,7 +234,7 @@ class Judge:
     def _plain(self, ids: Array) -> Pass:  # [n, n_seq] -> [n, n_embd], [n, n_vocab]
         seen: dict[str, Array] = {}
         logits = gpt2(
-            ids, **self.model.weights, **self.model.config, note=recorder(seen)
+            ids, **self.model.weights, **self.model.config, hook=recorder(seen)
         )
         return seen["resid_final"][:, -1], logits[:, -1]
 
@@ -243,7 +251,7 @@ class Judge:
             return
         seen: dict[str, Array] = {}
         logits = gpt2(
-            ids, **self.model.weights, **self.model.config, note=recorder(seen)
+            ids, **self.model.weights, **self.model.config, hook=recorder(seen)
         )
         again = cache(lambda: self.second.wide(ids))
         for length in lengths:
@@ -367,8 +375,8 @@ class Judge:
         )
         for i in np.flatnonzero(doubtful.any(axis=0)).tolist():
             rows = np.flatnonzero(doubtful[:, i])
-            for first in range(0, len(rows), TOGETHER):
-                some = rows[first : first + TOGETHER]
+            for first in range(0, len(rows), _TOGETHER):
+                some = rows[first : first + _TOGETHER]
                 ids = np.array([pairs[row][0] + pairs[row][1][:i] for row in some])
                 found, good = self._asked_again(ids, expected[some, i])
                 logits[some, i], unsure[some, i] = found[1], ~good

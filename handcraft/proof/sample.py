@@ -25,7 +25,7 @@ from handcraft.proof.judge import Judge
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Progress
 
-BATCH = 256
+_BATCH = 256
 
 
 def draw_contexts(
@@ -95,7 +95,7 @@ def check_prompts(
 ) -> Tally:
     """Check the whole answer to every prompt, until the time is over."""
     tally, iterator = Tally(), iter(prompts)
-    while time.monotonic() <= deadline and (batch := list(islice(iterator, BATCH))):
+    while time.monotonic() <= deadline and (batch := list(islice(iterator, _BATCH))):
         judge.prompts(tally, batch)
         progress(tally.contexts, total)
     return tally

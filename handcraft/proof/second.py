@@ -30,11 +30,11 @@ from handcraft.proof.expected import SILENT
 from handcraft.proof.tally import margins_of
 
 LAST_BITS = 4.0  # roundings of the largest logit that no slack is trusted in
-APART = 0.25  # of the slack, by which two passes may differ
+_APART = 0.25  # of the slack, by which two passes may differ
 FAR = (
     2.0**10
 )  # times as much slack as rounding is seen to take: then the same text is not asked by itself
-WIDER = {"float32": np.float64, "float64": np.longdouble}
+_WIDER = {"float32": np.float64, "float64": np.longdouble}
 
 Pass = tuple[
     Array, Array
@@ -86,7 +86,7 @@ class Second:
 
     @cached_property
     def _wide(self) -> Weights:
-        dtype = WIDER.get(self.model.dtype, np.longdouble)
+        dtype = _WIDER.get(self.model.dtype, np.longdouble)
         return convert(self.model.weights, lambda array: array.astype(dtype))
 
     @property
@@ -101,14 +101,14 @@ class Second:
     ) -> Pass:  # [n, n_seq] -> [n, n_seq, n_embd], [n, n_seq, n_vocab]
         """The same forward pass with more digits."""
         seen: dict[str, Array] = {}
-        logits = gpt2(ids, **self._wide, **self.model.config, note=recorder(seen))
+        logits = gpt2(ids, **self._wide, **self.model.config, hook=recorder(seen))
         return seen["resid_final"], logits
 
     def steady(
         self, expected: Array, found: Pass, wide: Pass
     ) -> Array:  # [n, ...] -> [n] bool
         """Where more digits give the same slack, and one that is more than last bits."""
-        return self._agree(expected, found, wide, APART, LAST_BITS)
+        return self._agree(expected, found, wide, _APART, LAST_BITS)
 
     def far(
         self, expected: Array, found: Pass, wide: Pass

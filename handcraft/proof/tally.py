@@ -22,21 +22,21 @@ import numpy as np
 from handcraft.core.gpt2 import Array, softmax
 from handcraft.proof.expected import SILENT
 
-Context = list[int]
-Find = Callable[[int], Context]  # the ids of the i-th context of a batch
-Place = tuple[
-    Context, int | None
+_Context = list[int]
+Find = Callable[[int], _Context]  # the ids of the i-th context of a batch
+_Place = tuple[
+    _Context, int | None
 ]  # and the position, where not the last alone is judged
 
 
-def order(context: Context, position: int | None = None) -> tuple[int, Context, int]:
+def order(context: _Context, position: int | None = None) -> tuple[int, _Context, int]:
     """The shorter first, of equal length the first by its ids, and of one context the first
     position.
     """
     return len(context), context, position or 0
 
 
-def place(find: Find, row: int, positions: int | None) -> Place:
+def place(find: Find, row: int, positions: int | None) -> _Place:
     """Where a row of a batch stands that holds so many positions of each context; None: one row
     a context, its last.
     """
@@ -53,14 +53,14 @@ class Wrong:
     not at its end.
     """
 
-    context: Context
+    context: _Context
     expected: object
     got: object
     margin: float | None
     position: int | None = None
 
     @property
-    def key(self) -> tuple[int, Context, int]:
+    def key(self) -> tuple[int, _Context, int]:
         """By which the shortest is chosen, and of those the first."""
         return order(self.context, self.position)
 
@@ -73,7 +73,7 @@ class Tally:
     checked: int = 0
     correct: int = 0
     min_margin: float = math.inf
-    min_margin_at: Context | None = None
+    min_margin_at: _Context | None = None
     max_error: float | None = None
     worst: Wrong | None = None
     min_margin_position: int | None = None
@@ -174,7 +174,7 @@ class Tally:
         spoken: Array,
         errors: Array,
         values: Callable[[int], tuple[object, object]],
-        where: Callable[[int], Place],
+        where: Callable[[int], _Place],
     ) -> None:
         if len(wrong):
             i = int(wrong[0])
@@ -203,7 +203,7 @@ class Tally:
         self.checked += checked
         self.correct += checked - (missed)
 
-    def lower(self, margin: float, find: Callable[[], Place]) -> None:
+    def lower(self, margin: float, find: Callable[[], _Place]) -> None:
         """Remember a margin if it is less than the least one known, or equal and its context is
         shorter.
         """

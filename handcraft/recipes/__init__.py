@@ -40,5 +40,5 @@ from handcraft.recipes.neurons import piecewise_linear as piecewise_linear
 from handcraft.recipes.neurons import product as product
 from handcraft.recipes.neurons import quotient as quotient
 from handcraft.recipes.neurons import square as square
-from handcraft.recipes.neurons import step as step
 from handcraft.recipes.neurons import table as table
+from handcraft.recipes.neurons import threshold as threshold

@@ -26,13 +26,13 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from handcraft.core.errors import ProgramError
-from handcraft.core.frozen import here
+from handcraft.core.frozen import caller
 from handcraft.language.affine import Affine, Lane, Map, Term
 from handcraft.language.coerce import MapLike, as_affine, as_map, value_lanes
 from handcraft.language.rules import Head
 from handcraft.language.slots import ONE_HOT, Slot, local, position
 
-SHARPNESS = 24.0  # the score gap of one position, or of one step of preference
+SCORE_GAP = 24.0  # the score gap of one position, or of one step of preference
 UNIT_ROUNDOFF = 2.0**-24  # of float32
 ANCHOR = (
     2.0**30
@@ -66,7 +66,7 @@ def attend_to(
     output: MapLike | None = None,
     range: (tuple[int, int | Affine] | None) = None,  # noqa: A002  # the word of the field
     missing: Literal["nearest", "refuse"] = "nearest",
-    sharpness: float = SHARPNESS,
+    sharpness: float = SCORE_GAP,
     name: str | None = None,
 ) -> Head:
     """Attend to the position `target`, an expression of the asking position: hard attention to
@@ -257,7 +257,7 @@ def attend_where(
     prefer: Literal["latest", "first"] | None = None,
     default: Term | None = None,
     conditions: int = 1,
-    nearer: float = SHARPNESS,
+    nearer: float = SCORE_GAP,
     name: str | None = None,
 ) -> Head:
     """Attend by content: to positions whose lanes agree with the query.
@@ -378,7 +378,7 @@ def count_where(
     less than exp(-48) of its value.
     """
     asked = as_map(match)
-    strength = 2 * SHARPNESS
+    strength = 2 * SCORE_GAP
     query = dict(asked.scaled(strength).rows)
     offers = dict((value_lanes(asked) if key is None else as_map(key)).rows)
     lift_anchor = as_affine(anchor).scaled(conditions * strength)
@@ -460,4 +460,4 @@ def _power_of_two(least: float) -> float:
 
 
 def _wrong(recipe: str, argument: str, message: str) -> ProgramError:
-    return ProgramError(message, (recipe, argument), here())
+    return ProgramError(message, (recipe, argument), caller())

@@ -25,14 +25,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from handcraft.core.errors import ProgramError, printable
-from handcraft.core.frozen import here
+from handcraft.core.frozen import caller
 from handcraft.language.affine import Affine, Lane, Map, Term
 from handcraft.language.coerce import MapLike, as_affine, as_map
 from handcraft.language.rules import MLP, Neuron
 from handcraft.language.slots import Slot
 
 SUM_ERROR = 1e-9
-NEVER = -104.0  # exp(-104) is 0 in float32
+_NEVER = -104.0  # exp(-104) is 0 in float32
 
 
 def _checked(gain: float, recipe: str) -> float:
@@ -42,7 +42,7 @@ def _checked(gain: float, recipe: str) -> float:
             f"{gain:g} cannot beat the 1 of the current token's own logit; use more"
             " than 1",
             (recipe, "gain"),
-            here(),
+            caller(),
         )
     return gain
 
@@ -75,7 +75,7 @@ def thermometer(flags: Sequence[Term], tokens: Sequence[Lane], gain: float) -> M
         raise ProgramError(
             f"{len(flags)} flags for {len(tokens)} tokens",
             ("thermometer", "flags"),
-            here(),
+            caller(),
         )
     _checked(gain, "thermometer")
     rises = [as_affine(flag) for flag in flags]
@@ -104,17 +104,17 @@ def log_probabilities(
         raise ProgramError(
             f"{token.name} has no token '{printable(unknown[0])}'",
             ("log_probabilities", "row"),
-            here(),
+            caller(),
         )
     if abs(sum(row.values()) - 1) > SUM_ERROR or min(row.values()) < 0:
         message = (
             "probabilities are not negative and sum to 1, found the sum"
             f" {sum(row.values()):g}"
         )
-        raise ProgramError(message, ("log_probabilities", "row"), here())
+        raise ProgramError(message, ("log_probabilities", "row"), caller())
     chances = {label: row.get(label, 0.0) for label in lanes}
     logits = {
-        label: (math.log(p) if p > 0 else NEVER) - (label == current)
+        label: (math.log(p) if p > 0 else _NEVER) - (label == current)
         for label, p in chances.items()
     }
     return Affine.of({lanes[label]: value for label, value in logits.items()})

@@ -8,7 +8,7 @@ comes nearer than 1, or hits them exactly; the same rules are then exact with re
                  neuron
     disjunction  any of n flags            relu(sum) - relu(sum - 1)                           2
     negation     not a flag                relu(1 - x)                                         1
-    step         x above a threshold       (relu(y + 1) - relu(y - 1)) / 2, y = 2 (x - t) / m  2
+    threshold    x above a threshold       (relu(y + 1) - relu(y - 1)) / 2, y = 2 (x - t) / m  2
     equals       x is a given number       relu(x-k+1) - 2 relu(x-k) + relu(x-k-1)             3
     table        a function of flags       one conjunction for each entry
     piecewise_linear, modulo, absolute, maximum, minimum, gated_copy, copy, move, erase
@@ -27,7 +27,7 @@ from itertools import pairwise
 from typing import Any
 
 from handcraft.core.errors import ProgramError
-from handcraft.core.frozen import here
+from handcraft.core.frozen import caller
 from handcraft.language.affine import Affine, Lane, Named, Term
 from handcraft.language.coerce import as_affine, as_direction, as_map
 from handcraft.language.rules import Amounts, Neuron
@@ -58,7 +58,7 @@ def negation(flag: Term, adds: Amounts) -> Neurons:
     return (Neuron(when=1 - as_affine(flag), adds=adds),)
 
 
-def step(x: Term, adds: Amounts, *, above: float, margin: float = 0.5) -> Neurons:
+def threshold(x: Term, adds: Amounts, *, above: float, margin: float = 0.5) -> Neurons:
     """Adds once where x is above the threshold, nothing where it is below.
 
     margin  x never comes nearer to the threshold than this; 1/2 for whole numbers and a
@@ -68,7 +68,7 @@ def step(x: Term, adds: Amounts, *, above: float, margin: float = 0.5) -> Neuron
     Raises ProgramError for a margin that is not positive.
     """
     if not margin > 0:
-        raise _wrong("step", "margin", f"must be positive, found {margin}")
+        raise _wrong("threshold", "margin", f"must be positive, found {margin}")
     y = (as_affine(x) - above) * (2 / margin)
     return (
         Neuron(when=y + 1, adds=_times(adds, 0.5)),
@@ -151,7 +151,9 @@ def modulo(x: Term, modulus: int, most: int, adds: Amounts) -> Neurons:
     drops = (
         neuron
         for multiple in range(modulus, most + 1, modulus)
-        for neuron in step(expression, _times(adds, -modulus), above=multiple - 0.5)
+        for neuron in threshold(
+            expression, _times(adds, -modulus), above=multiple - 0.5
+        )
     )
     return (Neuron(when=expression, adds=adds), *drops)
 
@@ -168,7 +170,7 @@ def quotient(x: Term, divisor: int, most: int, adds: Amounts) -> Neurons:
     return tuple(
         n
         for multiple in range(divisor, most + 1, divisor)
-        for n in step(expression, adds, above=multiple - 0.5)
+        for n in threshold(expression, adds, above=multiple - 0.5)
     )
 
 
@@ -257,4 +259,4 @@ def _total(flags: Iterable[Term]) -> Affine:
 
 
 def _wrong(recipe: str, argument: str, message: str) -> ProgramError:
-    return ProgramError(message, (recipe, argument), here())
+    return ProgramError(message, (recipe, argument), caller())

@@ -24,21 +24,21 @@ import numpy as np
 
 from handcraft.claims.kinds import Answers
 from handcraft.claims.prompt_language import SEED, Language
-from handcraft.core.gpt2 import Array, Note, finite, gpt2
+from handcraft.core.gpt2 import Array, Hook, finite, gpt2
 from handcraft.model import Model
 from handcraft.program.contexts import count_contexts
+from handcraft.proof.task import Progress
 from handcraft.runtimes.target import Run
 
-EVERY = 100_000  # contexts: where there are no more, all of them
-MOST = 20_000  # contexts, where they are drawn
+_EVERY = 100_000  # contexts: where there are no more, all of them
+MOST_COMPARED = 20_000  # contexts, where they are drawn
 PROMPTS = 2000  # with their answers, where they are drawn
 # contexts: where there are no more, each is a text of its own and not the beginning of another
-ALONE = 1000
-BATCH = 128
+_ALONE = 1000
+_BATCH = 128
 # of the largest logit: float32 loses less, a runtime that computes something else does not
-TOLERANCE = 1e-3
+_TOLERANCE = 1e-3
 
-Progress = Callable[[int, int], None]  # told how many batches are done, of how many
 Text = tuple[
     list[int], int
 ]  # the ids, and the first position whose logits are compared
@@ -60,7 +60,7 @@ class Agreement:
         """Whether the two always choose the same token, by nearly the same logits."""
         near = (
             self.max_logit_error is not None
-            and self.max_logit_error <= TOLERANCE * self.largest_logit
+            and self.max_logit_error <= _TOLERANCE * self.largest_logit
         )
         return self.contexts > 0 and self.argmax_disagreements == 0 and near
 
@@ -84,24 +84,24 @@ class Agreement:
         }
 
 
-def compare(
+def compare_runtime(
     model: Model,
     run: Run,
-    most: int = MOST,
+    most: int = MOST_COMPARED,
     progress: Progress | None = None,
-    note: Callable[[Array], Note] | None = None,
+    hook: Callable[[Array], Hook] | None = None,
 ) -> Agreement:
     """The model against another way to run it, on every context or on so many drawn ones.
 
     `note` is told every intermediate of the model's own pass over some ids.
     """
     contexts, wrong, error, largest = 0, 0, 0.0, 0.0
-    batches = list(_batches(texts(model, most)))
+    batches = list(_batches(compared_texts(model, most)))
     for done, (ids, first) in enumerate(batches):
         if progress is not None:
             progress(done, len(batches))
         ours, theirs = (
-            _own(model, ids, note),
+            _own(model, ids, hook),
             np.asarray(run(ids)),
         )  # [n_batch, n_seq, n_vocab]
         seen = np.arange(ids.shape[1]) >= first[:, None]  # [n_batch, n_seq]
@@ -120,13 +120,13 @@ def compare(
     return Agreement(contexts, wrong, error if np.isfinite(error) else None, largest)
 
 
-def _own(model: Model, ids: Array, note: Callable[[Array], Note] | None) -> Array:
+def _own(model: Model, ids: Array, hook: Callable[[Array], Hook] | None) -> Array:
     """The model's logits. Raises WeightsError where they are not finite."""
-    config = model.config if note is None else model.config | {"note": note(ids)}
+    config = model.config if hook is None else model.config | {"note": hook(ids)}
     return finite(gpt2(ids, **model.weights, **config))
 
 
-def texts(model: Model, most: int = MOST) -> Iterator[Text]:
+def compared_texts(model: Model, most: int = MOST_COMPARED) -> Iterator[Text]:
     """What is compared: every context once where they are few, else drawn ones, about `most` of
     them.
     """
@@ -134,7 +134,7 @@ def texts(model: Model, most: int = MOST) -> Iterator[Text]:
     if isinstance(claim, Answers):
         return _prompts(model, claim, most)
     size = count_contexts(len(model.vocabulary), model.n_ctx)
-    if size <= min(EVERY, max(most, EVERY if most == MOST else 0)):
+    if size <= min(_EVERY, max(most, _EVERY if most == MOST_COMPARED else 0)):
         return _every(model, size)
     return _drawn(model, most)
 
@@ -144,7 +144,7 @@ def _every(model: Model, size: int) -> Iterator[Text]:
     each where it is new.
     """
     n_vocab, n_ctx = len(model.vocabulary), model.n_ctx
-    if size <= ALONE or not model.causal:
+    if size <= _ALONE or not model.causal:
         for n in range(1, n_ctx + 1):
             yield from ((list(ids), n - 1) for ids in product(range(n_vocab), repeat=n))
         return
@@ -211,7 +211,7 @@ def _prompts(model: Model, claim: Answers, most: int) -> Iterator[Text]:
     neighbours.
     """
     language, count = claim.language(model.n_ctx, model.vocabulary), 0
-    every = language.size <= (EVERY if most == MOST else most) // model.n_ctx
+    every = language.size <= (_EVERY if most == MOST_COMPARED else most) // model.n_ctx
     for prompt in (
         language if every else _neighbouring(model, language, min(most, PROMPTS))
     ):
@@ -250,8 +250,8 @@ def _batches(
     for text in found:
         by_length.setdefault(len(text[0]), []).append(text)
     for group in by_length.values():
-        for at in range(0, len(group), BATCH):
-            batch = group[at : at + BATCH]
+        for at in range(0, len(group), _BATCH):
+            batch = group[at : at + _BATCH]
             yield (
                 np.array([ids for ids, _ in batch]),
                 np.array([first for _, first in batch]),

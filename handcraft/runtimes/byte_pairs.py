@@ -31,10 +31,10 @@ from handcraft.core.vocabulary import Vocabulary
 from handcraft.core.weights import MAX_JSON, parse_json, read_bytes
 
 TOKENIZER_JSON, VOCAB_JSON, MERGES_TXT = "tokenizer.json", "vocab.json", "merges.txt"
-MOST = 2**25  # bytes of one of these files
+MAX_VOCABULARY_BYTES = 2**25  # bytes of one of these files
 END_OF_TEXT = "<|endoftext|>"  # a token of its own in vocab.json, which no pair spells
 
-PARTS = {  # what else a tokenizer.json may name, by the type of its model
+_PARTS = {  # what else a tokenizer.json may name, by the type of its model
     "BPE": {"normalizer": None, "pre_tokenizer": "ByteLevel", "decoder": "ByteLevel"},
     "WordLevel": {"normalizer": None, "pre_tokenizer": "Split", "decoder": "Fuse"},
 }
@@ -123,7 +123,7 @@ def read_vocabulary(directory: Path) -> Vocabulary:
                 f" {MERGES_TXT}"
             )
     try:
-        data = read_bytes(path, MOST)
+        data = read_bytes(path, MAX_VOCABULARY_BYTES)
         return (
             _whole(data)
             if path.name == TOKENIZER_JSON
@@ -139,14 +139,14 @@ def read_vocabulary(directory: Path) -> Vocabulary:
 
 
 def _whole(data: bytes) -> Vocabulary:  # tokenizer.json
-    fields = parse_json(data, MOST)
+    fields = parse_json(data, MAX_VOCABULARY_BYTES)
     model = fields.get("model")
     kind = model.get("type") if isinstance(model, dict) else None
-    if not isinstance(model, dict) or not isinstance(kind, str) or kind not in PARTS:
+    if not isinstance(model, dict) or not isinstance(kind, str) or kind not in _PARTS:
         raise WeightsError(
-            f"its model is {printable(repr(kind))[:60]}; {' and '.join(PARTS)} are read"
+            f"its model is {printable(repr(kind))[:60]}; {' and '.join(_PARTS)} are read"
         )
-    for part, expected in PARTS[kind].items():
+    for part, expected in _PARTS[kind].items():
         given = fields.get(part)
         found = given.get("type") if isinstance(given, dict) else given
         if found != expected:
@@ -176,10 +176,10 @@ def _whole(data: bytes) -> Vocabulary:  # tokenizer.json
 
 
 def _pair_files(data: bytes, merges: Path) -> Vocabulary:  # vocab.json, merges.txt
-    vocab = parse_json(data, MOST)
+    vocab = parse_json(data, MAX_VOCABULARY_BYTES)
     tokens = in_order(vocab)
     lines = (
-        read_bytes(merges, MOST)
+        read_bytes(merges, MAX_VOCABULARY_BYTES)
         .decode("utf-8", "replace")
         .replace("\r\n", "\n")
         .split("\n")

@@ -50,24 +50,24 @@ from handcraft.core.provenance import Entry, Reason
 from handcraft.model import Model
 from handcraft.runtimes.norms import has_norms
 
-Place = dict[str, str | int]  # of an activation or a parameter in TransformerLens
+_Place = dict[str, str | int]  # of an activation or a parameter in TransformerLens
 
 
 @dataclass(frozen=True)
-class Node:
+class _Node:
     """A part of the model that matters. `inputs` has a key for each `into` of its edges, read
     or not.
     """
 
     name: str
-    output: Place
-    inputs: Mapping[str, Place]
+    output: _Place
+    inputs: Mapping[str, _Place]
     varies_with: tuple[str, ...]  # token, position: what its output can depend on
     rules: tuple[Reason, ...]
 
 
 @dataclass(frozen=True)
-class Edge:
+class _Edge:
     """The lanes that one node writes and a later one reads into its q, k, v, mlp or logits."""
 
     sender: str
@@ -85,8 +85,8 @@ class Circuit:
     program: str
     residual: tuple[str, ...]
     heads: tuple[tuple[tuple[Sequence[str], Sequence[str]], ...], ...]
-    nodes: tuple[Node, ...]
-    edges: tuple[Edge, ...]
+    nodes: tuple[_Node, ...]
+    edges: tuple[_Edge, ...]
 
     @property
     def components(self) -> dict[str, list[str]]:
@@ -153,7 +153,7 @@ def circuit(model: Model) -> Circuit:
         _varies(edges),
     )
     nodes = [
-        Node(
+        _Node(
             part.name,
             part.output,
             part.inputs,
@@ -183,9 +183,9 @@ class _Part:
 
     name: str
     depth: int
-    output: Place
+    output: _Place
     writes: Array  # [n_embd]
-    inputs: dict[str, Place] = field(default_factory=dict)
+    inputs: dict[str, _Place] = field(default_factory=dict)
     reads: dict[str, Array] = field(default_factory=dict)  # into -> [n_embd]
 
 
@@ -209,7 +209,7 @@ def _parts(weights: Weights, n_head: int) -> Iterator[_Part]:
                 f"m{i}.bias", 2 * i + 2, f"blocks.{i}.mlp.out.bias", block["mlp"]
             )
     read = _any(weights["wte"], 0)  # [n_embd]
-    place: Place = {"hook": "unembed.hook_out", "stream": "unembed.hook_in"}
+    place: _Place = {"hook": "unembed.hook_out", "stream": "unembed.hook_in"}
     nothing = np.zeros_like(read)  # [n_embd]
     yield _Part(
         "logits",
@@ -243,7 +243,7 @@ def _head(i: int, h: int, attn: Weights, n_head: int) -> _Part:
         "k": _any(k[:, match], 1),
         "v": _any(v[:, value], 1),
     }  # [n_embd] each
-    inputs: dict[str, Place] = {
+    inputs: dict[str, _Place] = {
         x: {"hook": f"{at}.hook_{x}", "index": h, "stream": f"{at}.{x}.hook_in"}
         for x in "qkv"
     }
@@ -267,7 +267,7 @@ def _columns(layer: Weights, columns: slice) -> tuple[Array, Array]:
 
 def _neuron(i: int, j: int, mlp: Weights) -> _Part:
     at, (w, fires) = f"blocks.{i}.mlp", _columns(mlp["c_fc"], slice(j, j + 1))
-    inputs: dict[str, Place] = {
+    inputs: dict[str, _Place] = {
         "mlp": {"hook": f"{at}.hook_pre", "index": j, "stream": f"{at}.hook_in"}
     }
     writes = (
@@ -286,7 +286,7 @@ def _neuron(i: int, j: int, mlp: Weights) -> _Part:
 # ---------------------------------------------------------------- edges, backwards from the logits
 
 
-def _edges(parts: Sequence[_Part], lanes: Sequence[str]) -> list[Edge]:
+def _edges(parts: Sequence[_Part], lanes: Sequence[str]) -> list[_Edge]:
     """Every edge on a path to the logits, in the order of the receivers."""
     writes = np.array([part.writes for part in parts])  # [n_parts, n_embd]
     depth = np.array([part.depth for part in parts])  # [n_parts]
@@ -306,10 +306,10 @@ def _edges(parts: Sequence[_Part], lanes: Sequence[str]) -> list[Edge]:
 
 def _into(
     part: _Part, into: str, parts: Sequence[_Part], writes: Array, lanes: Sequence[str]
-) -> Iterator[Edge]:
+) -> Iterator[_Edge]:
     shared = writes & part.reads[into]  # [n_parts, n_embd]
     for s in np.flatnonzero(shared.any(axis=1)).tolist():
-        yield Edge(
+        yield _Edge(
             parts[s].name,
             part.name,
             into,
@@ -317,7 +317,7 @@ def _into(
         )
 
 
-def _varies(edges: Iterable[Edge]) -> dict[str, set[str]]:
+def _varies(edges: Iterable[_Edge]) -> dict[str, set[str]]:
     """What each node's output can depend on: an edge's sender stands before its receiver."""
     found = {"embed": {"token"}, "pos_embed": {"position"}}
     for edge in edges:
@@ -379,7 +379,7 @@ def _component(name: str) -> str | None:
     )
 
 
-def _component_edge(edge: Edge) -> str | None:
+def _component_edge(edge: _Edge) -> str | None:
     sender = _component(edge.sender)
     into = f"<{edge.into}>" if edge.into in ("q", "k", "v") else ""
     return None if sender is None else f"{sender}->{_component(edge.receiver)}{into}"

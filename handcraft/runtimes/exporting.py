@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from handcraft.core.errors import ExportError, ProgramError, WeightsError, hint
 from handcraft.files.built_directory import PROGRAM_JSON
 from handcraft.model import Model
+from handcraft.proof.task import Progress
 from handcraft.runtimes import (
     gguf_file,
     huggingface,
@@ -22,13 +23,13 @@ from handcraft.runtimes import (
     picogpt,
     transformer_lens,
 )
-from handcraft.runtimes.agreement import Agreement, Progress, compare
+from handcraft.runtimes.agreement import Agreement, compare_runtime
 from handcraft.runtimes.directory import publish
 from handcraft.runtimes.limits import check_limit
 from handcraft.runtimes.norms import Norm
 from handcraft.runtimes.target import Runtime
 
-T = TypeVar("T", Runtime, Norm)
+_T = TypeVar("_T", Runtime, Norm)
 RUNTIMES = {
     module.RUNTIME.name: module.RUNTIME
     for module in (
@@ -90,7 +91,7 @@ def export(
     files = runtime.files(
         model, kind
     )  # first, since it says what the runtime cannot compute
-    note = check_limit(model, kind, runtime)
+    hook = check_limit(model, kind, runtime)
 
     def check(directory: Path) -> None:
         if runtime.vocabulary(directory).tokens != model.vocabulary.tokens:
@@ -99,7 +100,7 @@ def export(
                 " others"
             )
         found.append(
-            compare(model, runtime.run(directory), progress=progress, note=note)
+            compare_runtime(model, runtime.run(directory), progress=progress, hook=hook)
         )
         if not found[0].holds:
             raise ExportError(
@@ -114,7 +115,7 @@ def export(
     return Export(to, Path(out), tuple(paths), found[0])
 
 
-def _named(name: str, known: Iterable[T], kind: str) -> T:
+def _named(name: str, known: Iterable[_T], kind: str) -> _T:
     """The runtime or norm of this name. Raises ProgramError, with the nearest, where there is
     none.
     """

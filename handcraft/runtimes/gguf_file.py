@@ -49,13 +49,13 @@ from handcraft.core.gpt2 import Array, Weights, check_tokens, gpt2, recorder
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.core.weights import flatten, nest
 from handcraft.model import Model
-from handcraft.runtimes.names import KINDS, keys, turned
+from handcraft.runtimes.names import SUFFIXES, keys, turned
 from handcraft.runtimes.norms import MIRROR, Norm, Stock, with_norms
 from handcraft.runtimes.target import Files, Run, Runtime, stop_id
 
 MODEL = "model.gguf"
 LOW = -(2.0**96)  # of a stump's logit: a program's are below 2^60, and float32 holds it
-PARTS = {
+_PARTS = {
     "ln_1": "attn_norm",
     "attn.c_attn": "attn_qkv",
     "attn.c_proj": "attn_output",
@@ -188,7 +188,7 @@ def _name(key: str) -> str:
     if key in WHOLE:
         return WHOLE[key]
     _, i, *part, leaf = key.split(".")
-    return f"blk.{i}.{PARTS['.'.join(part)]}.{KINDS[leaf]}"
+    return f"blk.{i}.{_PARTS['.'.join(part)]}.{SUFFIXES[leaf]}"
 
 
 # ---------------------------------------------------------------- reading it again
@@ -222,7 +222,7 @@ def run(directory: Path) -> Run:
     def logits(ids: Array) -> Array:  # [n_batch, n_seq] -> [n_batch, n_seq, n_vocab]
         seen: dict[str, Array] = {}
         check_tokens(ids, {**weights, "wte": weights["wte"][own]})
-        gpt2(ids, **weights, **config, note=recorder(seen))
+        gpt2(ids, **weights, **config, hook=recorder(seen))
         return seen["resid_final"] @ unembed
 
     return logits

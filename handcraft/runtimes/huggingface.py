@@ -31,7 +31,7 @@ from handcraft.core.weights import flatten, to_safetensors
 from handcraft.model import Model
 from handcraft.runtimes.byte_pairs import TOKENIZER_JSON, read_vocabulary
 from handcraft.runtimes.loading import CONFIG_JSON, SAFETENSORS, load_gpt2
-from handcraft.runtimes.names import ACTIVATIONS, checkpoint_name
+from handcraft.runtimes.names import ACTIVATION_NAMES, checkpoint_name
 from handcraft.runtimes.norms import MIRROR, QUIET, Norm, Stock, with_norms
 from handcraft.runtimes.target import Files, Run, Runtime, stop_id
 
@@ -84,7 +84,7 @@ def _config(model: Model, stock: Stock) -> dict[str, Any]:
         "n_layer": model.n_layer,
         "n_head": stock.n_head,
         "n_inner": stock.n_inner,
-        "activation_function": ACTIVATIONS[model.activation],
+        "activation_function": ACTIVATION_NAMES[model.activation],
         "layer_norm_epsilon": stock.epsilon,
         "resid_pdrop": 0.0,
         "embd_pdrop": 0.0,

@@ -17,7 +17,7 @@ import numpy as np
 from handcraft.claims.kinds import Answers
 from handcraft.core.bounds import BEFORE, END, MIDDLE, sizes
 from handcraft.core.errors import ExportError, printable
-from handcraft.core.gpt2 import Array, Note
+from handcraft.core.gpt2 import Array, Hook
 from handcraft.model import Model
 from handcraft.runtimes.norms import Norm
 from handcraft.runtimes.target import Runtime
@@ -27,7 +27,7 @@ STREAMS = ("resid_pre", "resid_mid", "resid_final")  # what a norm reads
 
 def check_limit(
     model: Model, norm: Norm, runtime: Runtime
-) -> Callable[[Array], Note] | None:
+) -> Callable[[Array], Hook] | None:
     """Something that watches the compared contexts; None where no context can pass the limit.
 
     Raises ExportError where one could and every context is one of the claim's.
@@ -67,8 +67,8 @@ def _root_mean_square(stream: Array) -> float:  # [..., n_embd] -> the greatest
     return float(np.sqrt(squares).max())
 
 
-def _watch(model: Model, norm: Norm, runtime: Runtime, ids: Array) -> Note:
-    def note(name: str, value: Array) -> Array:
+def _watch(model: Model, norm: Norm, runtime: Runtime, ids: Array) -> Hook:
+    def hook(name: str, value: Array) -> Array:
         if name.endswith(STREAMS) and not _root_mean_square(value) < norm.limit:
             worst = np.square(value.astype(np.float64)).mean(
                 axis=-1
@@ -84,7 +84,7 @@ def _watch(model: Model, norm: Norm, runtime: Runtime, ids: Array) -> Note:
             )
         return value
 
-    return note
+    return hook
 
 
 def _refused(

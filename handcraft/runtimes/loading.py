@@ -42,10 +42,10 @@ from handcraft.runtimes.byte_pairs import read_vocabulary
 from handcraft.runtimes.names import LINEAR, checkpoint_name, keys
 
 CONFIG_JSON, SAFETENSORS = "config.json", "model.safetensors"
-MOST = (
+MAX_GPT2_BYTES = (
     2**33
 )  # bytes of the weights: the largest GPT-2 has 6 GB, and it takes three times that to read it
-KINDS = {"F32": "float32", "F64": "float64", "F16": "float16", "BF16": "bfloat16"}
+_DTYPES = {"F32": "float32", "F64": "float64", "F16": "float16", "BF16": "bfloat16"}
 ACTIVATION: dict[Any, Activation] = {
     "gelu_new": "gelu",
     "gelu_pytorch_tanh": "gelu",
@@ -78,7 +78,7 @@ def load_gpt2(directory: str | Path) -> Model:
     with _naming(directory / CONFIG_JSON):
         config = _checked(parse_json(read_bytes(directory / CONFIG_JSON, MAX_JSON)))
     with _naming(directory / SAFETENSORS):
-        arrays = _arrays(read_bytes(directory / SAFETENSORS, MOST), config)
+        arrays = _arrays(read_bytes(directory / SAFETENSORS, MAX_GPT2_BYTES), config)
     vocabulary = read_vocabulary(directory)
     with _naming(directory):
         return Model(
@@ -174,7 +174,7 @@ def _arrays(data: bytes, config: dict[str, Any]) -> dict[str, Array]:
     """The arrays under our names, each of the shape that the config says."""
     found: dict[str, Array] = {}
     for name, array in read_safetensors(
-        data, KINDS, lambda name: not _MASK.fullmatch(name)
+        data, _DTYPES, lambda name: not _MASK.fullmatch(name)
     ).items():
         short = name.removeprefix("transformer.")
         if short in found:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from handcraft.core.gpt2 import Array
 
-ACTIVATIONS = {
+ACTIVATION_NAMES = {
     "gelu": "gelu_new",
     "relu": "relu",
 }  # ours -> in the configs of Hugging Face and TransformerLens
@@ -15,7 +15,7 @@ LINEAR, NORMS = (
     ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"),
     ("ln_1", "ln_2"),
 )
-KINDS = {"w": "weight", "g": "weight", "b": "bias"}
+SUFFIXES = {"w": "weight", "g": "weight", "b": "bias"}
 
 
 def keys(n_layer: int) -> list[str]:
@@ -38,7 +38,9 @@ def keys(n_layer: int) -> list[str]:
 def checkpoint_name(key: str) -> str:
     """Of a weight: blocks.0.attn.c_attn.w is h.0.attn.c_attn.weight, wte is wte.weight."""
     path, _, kind = key.rpartition(".")
-    return f"{path.replace('blocks.', 'h.')}.{KINDS[kind]}" if path else f"{key}.weight"
+    return (
+        f"{path.replace('blocks.', 'h.')}.{SUFFIXES[kind]}" if path else f"{key}.weight"
+    )
 
 
 def turned(key: str, array: Array) -> Array:  # [n_in, n_out] <-> [n_out, n_in]

@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.core.gpt2 import Array, Note, gpt2
+from handcraft.core.gpt2 import Array, Hook, gpt2
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.core.weights import (
     MAX_JSON,
@@ -42,7 +42,7 @@ from handcraft.core.weights import (
     to_safetensors,
 )
 from handcraft.model import Model
-from handcraft.runtimes.loading import MOST
+from handcraft.runtimes.loading import MAX_GPT2_BYTES
 from handcraft.runtimes.names import checkpoint_name, keys, turned
 from handcraft.runtimes.norms import QUIET, Norm, Stock, with_norms
 from handcraft.runtimes.target import Files, Run, Runtime, check_gelu_and_mask
@@ -119,7 +119,7 @@ def _checkpoint(name: str, arrays: dict[str, Array], args: dict[str, Any]) -> Fi
 
 def run(directory: Path) -> Run:
     """Our forward pass over what the safetensors file holds, with nanoGPT's gelu."""
-    arrays = read_safetensors(read_bytes(directory / SAFETENSORS, MOST))
+    arrays = read_safetensors(read_bytes(directory / SAFETENSORS, MAX_GPT2_BYTES))
     args = parse_json(read_bytes(directory / MODEL_ARGS, MAX_JSON))
     weights = nest(
         {
@@ -129,12 +129,12 @@ def run(directory: Path) -> Run:
     )
 
     def logits(ids: Array) -> Array:  # [n_batch, n_seq] -> [n_batch, n_seq, n_vocab]
-        return gpt2(ids, **weights, n_head=args["n_head"], note=_with_erf())
+        return gpt2(ids, **weights, n_head=args["n_head"], hook=_with_erf())
 
     return logits
 
 
-def gelu(x: Array) -> Array:  # [...] -> [...]  with the error function
+def _gelu(x: Array) -> Array:  # [...] -> [...]  with the error function
     out, bent = (
         np.maximum(x, 0),
         (x != 0) & (np.abs(x) < 6),
@@ -148,19 +148,19 @@ def gelu(x: Array) -> Array:  # [...] -> [...]  with the error function
     return out
 
 
-def _with_erf() -> Note:
+def _with_erf() -> Hook:
     """Puts this gelu of what the neurons read in the place of the other one."""
     read: dict[str, Array] = {}
 
-    def note(name: str, value: Array) -> Array:
+    def hook(name: str, value: Array) -> Array:
         read[name] = value
         return (
-            gelu(read[name.replace("post", "pre")])
+            _gelu(read[name.replace("post", "pre")])
             if name.endswith("mlp.post")
             else value
         )
 
-    return note
+    return hook
 
 
 def _letters(directory: Path) -> Vocabulary:

@@ -42,12 +42,12 @@ from handcraft.runtimes.norms import NONE, Norm
 from handcraft.runtimes.target import Files, Run, Runtime, ids_in, ids_to_bytes
 
 MODEL, VOCAB = "model.onnx", "vocab.json"
-MOST = 2**31 - 2**24  # bytes: a file is one message of protobuf, below 2 GiB
+_MOST_BYTES = 2**31 - 2**24  # bytes: a file is one message of protobuf, below 2 GiB
 OPSET, IR_VERSION = (
     20,
     9,
 )  # the first opset with Gelu, and the file format that came with it
-ACTIVATIONS: dict[str, tuple[str, dict[str, str]]] = {
+_OPERATORS: dict[str, tuple[str, dict[str, str]]] = {
     "gelu": ("Gelu", {"approximate": "tanh"}),
     "relu": ("Relu", {}),
 }
@@ -57,9 +57,11 @@ def files(model: Model, _: Norm) -> Files:
     """The graph, and the vocabulary as GPT-2 writes one: ids by token. Raises WeightsError for
     weights past 2 GiB.
     """
-    if (size := sum(array.nbytes for array in flatten(model.weights).values())) > MOST:
+    if (
+        size := sum(array.nbytes for array in flatten(model.weights).values())
+    ) > _MOST_BYTES:
         raise WeightsError(
-            f"one ONNX file holds at most {MOST} bytes of weights, this model has {size}"
+            f"one ONNX file holds at most {_MOST_BYTES} bytes of weights, this model has {size}"
         )
     return {MODEL: _bytes(model), VOCAB: ids_to_bytes(model)}
 
@@ -283,7 +285,7 @@ def _attention(
 def _mlp(
     graph: _Graph, x: str, at: str, model: Model
 ) -> str:  # [n_batch, n_seq, n_embd] -> the same
-    op, attributes = ACTIVATIONS[model.activation]
+    op, attributes = _OPERATORS[model.activation]
     pre = graph.linear(
         f"{at}.mlp.pre", x, f"{at}.mlp.c_fc"
     )  # [n_batch, n_seq, n_inner]

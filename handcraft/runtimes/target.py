@@ -15,7 +15,7 @@ from handcraft.core.gpt2 import Array
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.core.weights import parse_json, read_bytes
 from handcraft.model import Model
-from handcraft.runtimes.byte_pairs import MOST, in_order
+from handcraft.runtimes.byte_pairs import MAX_VOCABULARY_BYTES, in_order
 from handcraft.runtimes.norms import Norm
 
 Files = dict[str, bytes]  # by their names inside the directory
@@ -67,5 +67,9 @@ def ids_to_bytes(model: Model) -> bytes:
 def ids_in(name: str) -> Callable[[Path], Vocabulary]:
     """Reads such a file again. Raises WeightsError where its ids are not 0, 1, ..."""
     return lambda directory: Vocabulary(
-        in_order(parse_json(read_bytes(directory / name, MOST), MOST))
+        in_order(
+            parse_json(
+                read_bytes(directory / name, MAX_VOCABULARY_BYTES), MAX_VOCABULARY_BYTES
+            )
+        )
     )

@@ -44,15 +44,15 @@ import numpy as np
 from handcraft.core.errors import MissingExtraError, WeightsError, printable
 from handcraft.core.gpt2 import Array, Weights
 from handcraft.core.weights import (
-    MAX_BYTES,
     MAX_JSON,
+    MAX_WEIGHTS_BYTES,
     parse_json,
     read_bytes,
     to_safetensors,
 )
 from handcraft.model import Model
 from handcraft.runtimes.circuit import circuit
-from handcraft.runtimes.names import ACTIVATIONS
+from handcraft.runtimes.names import ACTIVATION_NAMES
 from handcraft.runtimes.norms import NONE, Norm
 from handcraft.runtimes.target import Files, Run, Runtime, ids_in, ids_to_bytes
 
@@ -105,7 +105,7 @@ def _config(model: Model) -> dict[str, Any]:
         "d_head": model.n_embd // model.n_head,
         "d_mlp": _inner(model),
         "attn_only": not _inner(model),
-        "act_fn": ACTIVATIONS[model.activation],
+        "act_fn": ACTIVATION_NAMES[model.activation],
         "attention_dir": "causal" if model.causal else "bidirectional",
         "normalization_type": None,
         "init_weights": False,
@@ -188,7 +188,7 @@ def load_bridge(directory: str | Path) -> Any:
     directory = Path(directory)
     config, data = (
         parse_json(read_bytes(directory / CONFIG, MAX_JSON)),
-        read_bytes(directory / STATE, MAX_BYTES),
+        read_bytes(directory / STATE, MAX_WEIGHTS_BYTES),
     )
     try:
         state = load(data)

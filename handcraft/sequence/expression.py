@@ -34,7 +34,7 @@ from pydantic import (
 
 from handcraft.core.errors import ProgramError, printable
 from handcraft.core.frozen import Frozen
-from handcraft.sequence.expression_checks import LARGEST, listed, problem_of
+from handcraft.sequence.expression_checks import LARGEST_NUMBER, listed, problem_of
 
 Value: TypeAlias = int | str | Fraction | None
 Op = Literal[
@@ -185,30 +185,30 @@ class Expression(Frozen):
         """The value on a context: a text where every token is one character, else its tokens."""
         return evaluate(self, tuple(context))
 
-    def __add__(self, other: Operand) -> Expression:
+    def __add__(self, other: Argument) -> Expression:
         return Expression(op="add", args=(self, other))
 
     __radd__ = __add__
 
-    def __sub__(self, other: Operand) -> Expression:
+    def __sub__(self, other: Argument) -> Expression:
         return Expression(op="subtract", args=(self, other))
 
-    def __rsub__(self, other: Operand) -> Expression:
+    def __rsub__(self, other: Argument) -> Expression:
         return Expression(op="subtract", args=(other, self))
 
-    def __mul__(self, other: Operand) -> Expression:
+    def __mul__(self, other: Argument) -> Expression:
         return Expression(op="multiply", args=(self, other))
 
     __rmul__ = __mul__
 
-    def __floordiv__(self, other: Operand) -> Expression:
+    def __floordiv__(self, other: Argument) -> Expression:
         return Expression(op="divide", args=(self, other))
 
-    def __mod__(self, other: Operand) -> Expression:
+    def __mod__(self, other: Argument) -> Expression:
         return Expression(op="modulo", args=(self, other))
 
 
-Operand: TypeAlias = Expression | int | str
+Argument: TypeAlias = Expression | int | str
 
 
 def _node(value: Any) -> Any:
@@ -285,11 +285,11 @@ def compiled(e: Expression | int | str) -> Ask:
     """The expression as nested functions, which are asked much faster than the nodes are walked."""
     if not isinstance(e, Expression):
         return lambda _, __: e
-    if (select := SELECTIONS.get(e.op)) is not None:
+    if (select := _SELECTIONS.get(e.op)) is not None:
         return lambda tokens, scope: select(e, tokens, scope)
     if e.op in ("here", "end", "step"):
         return lambda _, scope: scope.get(e.op)
-    if e.args and not e.uses(*SELECTIONS, "token_at"):
+    if e.args and not e.uses(*_SELECTIONS, "token_at"):
         return _by_place(
             _computed(e), [name for name in ("here", "end", "step") if e.uses(name)]
         )
@@ -434,7 +434,10 @@ def _number(e: Expression, value: Value) -> int | Fraction:
 
 def shown(value: object) -> str:
     """A value for a message: a number that a product has made too long for a text is named only."""
-    long = isinstance(value, int | Fraction) and not -(LARGEST**3) < value < LARGEST**3
+    long = (
+        isinstance(value, int | Fraction)
+        and not -(LARGEST_NUMBER**3) < value < LARGEST_NUMBER**3
+    )
     return (
         "a number of more than 27 digits"
         if long
@@ -507,7 +510,7 @@ def _run(e: Expression, tokens: Sequence[str], _: Scope) -> Value:
     return at
 
 
-SELECTIONS: Mapping[str, Callable[[Expression, Sequence[str], Scope], Value]] = {
+_SELECTIONS: Mapping[str, Callable[[Expression, Sequence[str], Scope], Value]] = {
     "first": lambda e, tokens, scope: min(_matches(e, tokens, scope), default=None),
     "latest": lambda e, tokens, scope: max(_matches(e, tokens, scope), default=None),
     "count": lambda e, tokens, scope: len(_matches(e, tokens, scope)),

@@ -18,7 +18,7 @@ DEEPEST = (
     40  # how far expressions may be nested: what is deeper comes from nobody's hand
 )
 MOST_PARTS = 5_000  # nodes of an expression, each counted as often as it stands in it
-LARGEST = 10**9  # of the numbers that are written in it
+LARGEST_NUMBER = 10**9  # of the numbers that are written in it
 ARITY: Mapping[str, int] = {
     "here": 0,
     "end": 0,
@@ -127,8 +127,8 @@ def _wrong_number(e: Node) -> str | None:
         *e.every,
         *in_table,
     )
-    if any(isinstance(x, int) and abs(x) > LARGEST for x in written):
-        return f"a number in an expression may be {LARGEST} at most"
+    if any(isinstance(x, int) and abs(x) > LARGEST_NUMBER for x in written):
+        return f"a number in an expression may be {LARGEST_NUMBER} at most"
     return None
 
 

@@ -32,8 +32,8 @@ from collections.abc import Iterable, Mapping, Set
 from typing import Any, TypeAlias
 
 from handcraft.core.errors import ProgramError
-from handcraft.core.frozen import here as line
-from handcraft.sequence.expression import Expression, Op, Operand, combine, evaluate
+from handcraft.core.frozen import caller as line
+from handcraft.sequence.expression import Argument, Expression, Op, combine, evaluate
 
 __all__ = [
     "Expression",
@@ -59,14 +59,14 @@ __all__ = [
     "total",
 ]
 
-Where: TypeAlias = Mapping[int, Expression | str | Iterable[str]]
+_Where: TypeAlias = Mapping[int, Expression | str | Iterable[str]]
 
 here = Expression(op="here")
 end = Expression(op="end")
 step = Expression(op="step")
 
 
-def token_at(position: Operand) -> Expression:
+def token_at(position: Argument) -> Expression:
     """The token at a position, None outside the context."""
     return Expression(op="token_at", args=(position,))
 
@@ -75,7 +75,7 @@ own = token_at(here)
 
 
 def _selection(
-    op: Op, where: Where, before: Operand | None, every: tuple[int, int]
+    op: Op, where: _Where, before: Argument | None, every: tuple[int, int]
 ) -> Expression:
     wanted = _items(op, where, "{distance: what must stand there}, such as {-1: own}")
     rows = tuple(
@@ -107,21 +107,21 @@ def _wrong(op: Op, expected: str) -> ProgramError:
 
 
 def first(
-    where: Where, *, before: Operand | None = None, every: tuple[int, int] = (0, 1)
+    where: _Where, *, before: Argument | None = None, every: tuple[int, int] = (0, 1)
 ) -> Expression:
     """The least position that fits, None where none does."""
     return _selection("first", where, before, every)
 
 
 def latest(
-    where: Where, *, before: Operand | None = None, every: tuple[int, int] = (0, 1)
+    where: _Where, *, before: Argument | None = None, every: tuple[int, int] = (0, 1)
 ) -> Expression:
     """The greatest position that fits, None where none does."""
     return _selection("latest", where, before, every)
 
 
 def count(
-    where: Where, *, before: Operand | None = None, every: tuple[int, int] = (0, 1)
+    where: _Where, *, before: Argument | None = None, every: tuple[int, int] = (0, 1)
 ) -> Expression:
     """How many positions fit."""
     return _selection("count", where, before, every)
@@ -130,7 +130,7 @@ def count(
 def total(
     values: Mapping[str, int],
     *,
-    before: Operand | None = None,
+    before: Argument | None = None,
     every: tuple[int, int] = (0, 1),
 ) -> Expression:
     """The sum of these numbers over the positions; a token that is not named counts 0."""
@@ -139,7 +139,7 @@ def total(
     )
 
 
-def lowest(values: Mapping[str, int], *, before: Operand | None = None) -> Expression:
+def lowest(values: Mapping[str, int], *, before: Argument | None = None) -> Expression:
     """The least sum of any beginning of the context, the empty one included."""
     return Expression(op="lowest", table=_rows("lowest", values), before=before)
 
@@ -157,22 +157,22 @@ def state(delta: Mapping[str, Mapping[str, str]], start: str) -> Expression:
     return Expression(op="state", table=(((), start), *rows))
 
 
-def ratio(a: Operand, b: Operand) -> Expression:
+def ratio(a: Argument, b: Argument) -> Expression:
     """The exact quotient, for claims on a lane; None by zero."""
     return Expression(op="ratio", args=(a, b))
 
 
-def equal(a: Operand, b: Operand) -> Expression:
+def equal(a: Argument, b: Argument) -> Expression:
     """1 where the two are equal, else 0."""
     return Expression(op="equal", args=(a, b))
 
 
-def below(a: Operand, b: Operand) -> Expression:
+def below(a: Argument, b: Argument) -> Expression:
     """1 where a < b, else 0; of numbers."""
     return Expression(op="below", args=(a, b))
 
 
-def lookup(table: Mapping[Any, int | str], *args: Operand) -> Expression:
+def lookup(table: Mapping[Any, int | str], *args: Argument) -> Expression:
     """The table's entry: for one argument its keys are values, for more they are tuples. None
     where it has none.
     """
@@ -186,12 +186,12 @@ def lookup(table: Mapping[Any, int | str], *args: Operand) -> Expression:
     )
 
 
-def otherwise(value: Operand, default: Operand) -> Expression:
+def otherwise(value: Argument, default: Argument) -> Expression:
     """The default where the value is None."""
     return Expression(op="otherwise", args=(value, default))
 
 
-def cases(*rows: tuple[Operand, Operand] | Operand) -> Expression:
+def cases(*rows: tuple[Argument, Argument] | Argument) -> Expression:
     """(condition, value) pairs, then a default if there is one: the first whose condition is
     neither 0 nor None.
     """
@@ -207,7 +207,7 @@ def cases(*rows: tuple[Operand, Operand] | Operand) -> Expression:
     return Expression(op="cases", args=flat)
 
 
-def most(numbers: Mapping[str, Operand]) -> Expression:
+def most(numbers: Mapping[str, Argument]) -> Expression:
     """The token whose number is greatest; of equals, the first named."""
     rows = _items("most", numbers, "{token: number} with at least one token")
     return Expression(

@@ -23,7 +23,7 @@ from torch.nn import functional
 from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 from handcraft.runtimes import export
-from handcraft.runtimes.agreement import Agreement, compare
+from handcraft.runtimes.agreement import Agreement, compare_runtime
 from handcraft.runtimes.target import Run
 
 torch.set_num_threads(1)  # sums in one order, on every machine
@@ -307,4 +307,6 @@ TEXTS = 1_000
 def agreement(model: Model, to: str, out: Path) -> Agreement:
     """Export, and compare in the runtime itself."""
     done = export(model, to, out)
-    return compare(model, RUNNERS[to](out), TEXTS) if to in RUNNERS else done.check
+    return (
+        compare_runtime(model, RUNNERS[to](out), TEXTS) if to in RUNNERS else done.check
+    )

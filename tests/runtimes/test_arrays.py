@@ -115,7 +115,7 @@ def test_epsilon_reaches_every_layer_norm() -> None:
     and its own shift.
     """
     weights, expected = random_weights(3), dict[str, Array]()
-    gpt2(IDS, **weights, n_head=2, epsilon=1e12, note=recorder(expected))
+    gpt2(IDS, **weights, n_head=2, epsilon=1e12, hook=recorder(expected))
     norms = {"ln_f": (weights["ln_f"], "blocks.1.resid_post")}
     for i, block in enumerate(weights["blocks"]):
         norms |= {
@@ -148,11 +148,11 @@ def test_everything_stays_on_the_weights_device() -> None:
     """
     expected, found = dict[str, Array](), dict[str, Any]()
     cache: Cache = [None, None]
-    gpt2(IDS, **random_weights(0), n_head=2, note=recorder(expected))
+    gpt2(IDS, **random_weights(0), n_head=2, hook=recorder(expected))
     weights = convert(
         random_weights(0), lambda array: torch.tensor(array, device="meta")
     )
-    gpt2(torch.tensor(IDS, device="meta"), **weights, n_head=2, note=recorder(found))
+    gpt2(torch.tensor(IDS, device="meta"), **weights, n_head=2, hook=recorder(found))
     assert {name: tuple(tensor.shape) for name, tensor in found.items()} == {
         name: a.shape for name, a in expected.items()
     }

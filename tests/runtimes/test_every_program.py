@@ -17,7 +17,7 @@ from handcraft import MLP, Block, Head, Neuron, Program, position, token
 from handcraft.files.program_file import bundled
 from handcraft.model import Model
 from handcraft.runtimes import RUNTIMES, export
-from handcraft.runtimes.agreement import compare
+from handcraft.runtimes.agreement import compare_runtime
 
 
 @pytest.mark.parametrize("to", RUNTIMES)
@@ -56,7 +56,7 @@ def test_low_precision_is_as_documented(name: str, tmp_path: Path) -> None:
     model = Model.open(name)
     export(model, "gpt2", tmp_path / "out")
     for dtype in ("bfloat16", "float16"):
-        found = compare(model, transformers(tmp_path / "out", dtype), TEXTS)
+        found = compare_runtime(model, transformers(tmp_path / "out", dtype), TEXTS)
         assert found.argmax_disagreements == documented_low(name, dtype)
 
 

@@ -24,7 +24,7 @@ from handcraft.core.errors import (
 )
 from handcraft.core.gpt2 import Array
 from handcraft.core.vocabulary import Vocabulary
-from handcraft.runtimes.agreement import texts
+from handcraft.runtimes.agreement import compared_texts
 from handcraft.runtimes.gguf_file import RUNTIME
 from handcraft.runtimes.norms import MIRROR
 from handcraft.runtimes.target import Run
@@ -215,7 +215,7 @@ def test_the_stop_token_ends_the_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["count_letter", "fizzbuzz", "sort", "trigram"])
 def test_a_text_is_split_as_the_vocabulary_splits_it(name: str, tmp_path: Path) -> None:
     model, (_, fields) = bundled_model(name), read(bundled_model(name), tmp_path)
-    for ids, _ in texts(model, 50):
+    for ids, _ in compared_texts(model, 50):
         assert split(
             model.vocabulary.decode(ids), fields["tokenizer.ggml.tokens"]
         ) == model.vocabulary.encode(model.vocabulary.decode(ids))

@@ -18,7 +18,7 @@ from handcraft.claims.kinds import Answers
 from handcraft.files.program_file import bundled
 from handcraft.model import Model
 from handcraft.runtimes import export
-from handcraft.runtimes.agreement import compare
+from handcraft.runtimes.agreement import compare_runtime
 
 logging.disable_progress_bar()
 
@@ -114,4 +114,4 @@ def test_the_quiet_norm_keeps_every_field_stock(name: str, tmp_path: Path) -> No
     """`--norm quiet`: epsilon 1e-5, as GPT-2 has it, and no other token."""
     model, directory = exported(name, tmp_path, norm="quiet")
     assert GPT2LMHeadModel.from_pretrained(directory).config.layer_norm_epsilon == 1e-5
-    assert compare(model, transformers(directory)).argmax_disagreements == 0
+    assert compare_runtime(model, transformers(directory)).argmax_disagreements == 0

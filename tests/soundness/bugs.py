@@ -90,7 +90,7 @@ BUGS = [
     ),
     Bug(
         "zonotope.py",
-        "known = np.where((radius == 0) | (x.c == 0), grid(x.c), UNKNOWN)",
+        "known = np.where((radius == 0) | (x.c == 0), grid(x.c), _UNKNOWN)",
         "known = grid(x.c)",
     ),
     Bug(

@@ -44,7 +44,7 @@ from handcraft.core.errors import ProgramError, WeightsError
 from handcraft.model import Model
 from handcraft.proof import verify
 from handcraft.proof.checker import Rejected, check
-from handcraft.proof.checker.certificate import from_json, to_json
+from handcraft.proof.checker.certificate import certificate_json, from_json
 from handcraft.proof.prover.recorder import Recorder
 from handcraft.recipes import addresses, attend_to, attend_where, mean
 from handcraft.sequence.words import (
@@ -273,7 +273,7 @@ def honest(make: Callable[[], Program]) -> Honest:
         else report.max_probability_error
     )
     margin = math.inf if report.min_margin is None else report.min_margin
-    data = json.loads(json.dumps(to_json(recorded.certificate)))
+    data = json.loads(json.dumps(certificate_json(recorded.certificate)))
     return Honest(
         model,
         data,

@@ -187,7 +187,7 @@ def _passes(
 
 def _plain(model: Model, ids: Array) -> dict[str, Array]:
     seen: dict[str, Array] = {}
-    gpt2(ids, **model.weights, **model.config, note=recorder(seen))
+    gpt2(ids, **model.weights, **model.config, hook=recorder(seen))
     named = {"stream": seen["resid_final"], "logits": seen["logits"]}
     for i in range(model.n_layer):
         named[f"stream {i}"] = seen[f"blocks.{i}.resid_pre"]
@@ -248,7 +248,7 @@ def _emissions_outside(
     """The streams and forward means of every position against those of the emissions on the
     context's path.
     """
-    e, network, state, found = prover.emissions, prover.network, 0, []
+    e, network, state, found = prover.position_states, prover.network, 0, []
     means = {
         head.name: (head, e.mean(head.name))
         for heads in network.forward

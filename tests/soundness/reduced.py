@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from handcraft.claims.kinds import Answers, Distribution, Residual
-from handcraft.claims.reference import Oracle
+from handcraft.claims.reference import Reference
 from handcraft.core.gpt2 import Array, gpt2, recorder
 from handcraft.files.program_file import bundled, load_program
 from handcraft.model import Model
@@ -116,11 +116,11 @@ def _contexts(model: Model) -> Iterator[tuple[tuple[int, ...], Any]]:
             for i, token in enumerate(answer):
                 yield (*ids, *answer[:i]), token
         return
-    oracle, level = Oracle(claim, vocabulary), [()]
+    reference, level = Reference(claim, vocabulary), [()]
     for _ in range(model.n_ctx):
         level = [(*c, t) for c in level for t in range(len(vocabulary))]
         for context in level:
-            found = oracle(tuple(vocabulary.tokens[i] for i in context))
+            found = reference(tuple(vocabulary.tokens[i] for i in context))
             if found is not None:
                 yield (
                     context,
@@ -140,7 +140,7 @@ def enumerated(
         seen: dict[str, Array] = {}
         with np.errstate(all="ignore"):
             logits = gpt2(
-                some.ids, **model.weights, **model.config, note=recorder(seen)
+                some.ids, **model.weights, **model.config, hook=recorder(seen)
             )[:, -1].astype(np.longdouble)
         n += len(some.ids)
         if not np.isfinite(logits).all():

@@ -34,7 +34,7 @@ from handcraft.core.weights import (
 from handcraft.model import Model
 
 FORMAT = "handcraft certificate 2"
-MOST = 2**26  # bytes of a certificate, unpacked
+_MOST_BYTES = 2**26  # bytes of a certificate, unpacked
 MOST_LISTS = 2**20  # of them all; the largest of a bundled program has a fifth of it
 MOST_ITEMS = 2**23  # that stand in them
 KEYS = (
@@ -56,17 +56,17 @@ KEYS = (
     "earlier",
     "sections",
 )
-Box = tuple[list[float], list[float]]  # centres and radii
+CentresAndRadii = tuple[list[float], list[float]]  # centres and radii
 
 
 @dataclass(frozen=True)
-class Slot:
+class HeadQuery:
     """What one head asks in a section: its query, or None where keys are told apart by position
     alone.
     """
 
     name: tuple[int, int]
-    query: Box | None
+    query: CentresAndRadii | None
     gap: float
     floor: tuple[float, ...]
 
@@ -82,7 +82,7 @@ class Section:
     end: int | None
     guesses: tuple[tuple[int, Any], ...]
     order: tuple[int, ...] | None
-    slots: tuple[Slot, ...]
+    slots: tuple[HeadQuery, ...]
     graph: list[list[list[int]]] | None
 
 
@@ -141,18 +141,18 @@ def _unplaced(value: Any) -> Any:
 def write_certificate(path: Path, certificate: Certificate) -> None:
     """Write it whole or not at all."""
     data = json.dumps(
-        to_json(certificate), allow_nan=False, separators=(",", ":")
+        certificate_json(certificate), allow_nan=False, separators=(",", ":")
     ).encode()
-    if len(data) > MOST:
+    if len(data) > _MOST_BYTES:
         raise ProgramError(
-            f"the certificate has {len(data)} bytes, and at most {MOST} are read again"
+            f"the certificate has {len(data)} bytes, and at most {_MOST_BYTES} are read again"
         )
     write_atomically(
         path, gzip.compress(data, 6, mtime=0) if path.suffix == ".gz" else data
     )
 
 
-def to_json(c: Certificate) -> dict[str, Any]:
+def certificate_json(c: Certificate) -> dict[str, Any]:
     """It as plain data."""
     followed = [
         [layer, number, gap, kept]
@@ -193,10 +193,10 @@ def _section_json(s: Section) -> dict[str, Any]:
 def read_certificate(path: Path) -> Certificate:
     """A certificate of a file. Raises ProgramError, with the file's name, for anything amiss."""
     try:
-        data = read_bytes(path, MOST)
+        data = read_bytes(path, _MOST_BYTES)
         data = _unpacked(data) if path.suffix == ".gz" else data
         _modest(data)
-        return from_json(parse_json(data, MOST))
+        return from_json(parse_json(data, _MOST_BYTES))
     except WeightsError as error:
         message = str(error) if str(path) in str(error) else f"{path}: {error}"
         raise ProgramError(message) from None
@@ -205,11 +205,13 @@ def read_certificate(path: Path) -> Certificate:
 def _unpacked(data: bytes) -> bytes:
     try:
         with gzip.open(io.BytesIO(data)) as file:
-            found = file.read(MOST + 1)
+            found = file.read(_MOST_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise WeightsError(f"not a whole gzip file: {printable(str(error))}") from None
-    if len(found) > MOST:
-        raise WeightsError(f"it has more than {MOST} bytes; at most {MOST} are read")
+    if len(found) > _MOST_BYTES:
+        raise WeightsError(
+            f"it has more than {_MOST_BYTES} bytes; at most {_MOST_BYTES} are read"
+        )
     return found
 
 
@@ -343,7 +345,7 @@ def _guess(value: Any) -> tuple[int, Any]:
     return _whole(part, "guesses"), guessed
 
 
-def _slot(value: Any) -> Slot:
+def _slot(value: Any) -> HeadQuery:
     layer, number, query, gap, floor = _list(value, "slots", 5)
     box = None if query is None else _list(query, "slots", 2)
     centres, radii = (
@@ -356,7 +358,7 @@ def _slot(value: Any) -> Slot:
     bounds = tuple(
         -math.inf if x is None else _number(x, "slots") for x in _list(floor, "slots")
     )
-    return Slot(
+    return HeadQuery(
         (_whole(layer, "slots"), _whole(number, "slots")),
         (centres, radii) if box else None,
         _number(gap, "slots"),

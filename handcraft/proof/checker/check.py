@@ -38,16 +38,16 @@ from handcraft.proof.checker.certificate import (
     weights_hash,
 )
 from handcraft.proof.checker.claim import Domain
-from handcraft.proof.checker.endings import Found, Judge
+from handcraft.proof.checker.endings import EndingsJudge, Found
 from handcraft.proof.checker.graph import Setting, Walk
 from handcraft.proof.checker.network import Network
 from handcraft.proof.checker.pairwise import compared
-from handcraft.proof.checker.positions import Emissions
-from handcraft.proof.checker.work import LEAST, Work
+from handcraft.proof.checker.positions import PositionStates
+from handcraft.proof.checker.work import LEAST_STEPS, Allowance
 from handcraft.proof.checker.zonotope import Rejected
 
-STEPS = 64  # for each number that a graph is written with
-MOST_NUMBERS = 2**26  # in the streams of earlier positions
+_STEPS = 64  # for each number that a graph is written with
+_MOST_NUMBERS = 2**26  # in the streams of earlier positions
 
 
 class Checker:
@@ -75,10 +75,12 @@ class Checker:
             )
         self.network = Network(model)
         self._ranges()
-        self.work = Work(LEAST + STEPS * sum(_entries(s) for s in certificate.sections))
+        self.work = Allowance(
+            LEAST_STEPS + _STEPS * sum(_entries(s) for s in certificate.sections)
+        )
         self._emitted()
         self.domain = Domain(model, self.claim, certificate.alphabet)
-        self.emissions = Emissions(
+        self.position_states = PositionStates(
             self.network, certificate.tokens, certificate.after, certificate.followed
         )
         self.found = Found()
@@ -123,7 +125,7 @@ class Checker:
             len(after) * len(tokens)
             for after, tokens in zip(c.after, c.tokens, strict=True)
         )
-        if count * self.network.wte.shape[1] * (blocks + 1) > MOST_NUMBERS:
+        if count * self.network.wte.shape[1] * (blocks + 1) > _MOST_NUMBERS:
             raise Rejected(
                 f"the {count} states of earlier positions are too many to be kept"
             )
@@ -133,12 +135,16 @@ class Checker:
         certificate = self.certificate
         _disjoint(certificate.sections)
         setting = Setting(
-            self.network, self.emissions, self.domain, certificate.groups, self.work
+            self.network,
+            self.position_states,
+            self.domain,
+            certificate.groups,
+            self.work,
         )
         if any(section.graph is None for section in certificate.sections):
             compared(setting, certificate.sections, self.found)
             return self.found
-        judge = Judge(setting, self.claim, self.column, self.found)
+        judge = EndingsJudge(setting, self.claim, self.column, self.found)
         for section in certificate.sections:
             walk = Walk(setting, section)
             walk.run()

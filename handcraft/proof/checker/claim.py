@@ -28,7 +28,7 @@ from handcraft.proof.checker.zonotope import Rejected
 from handcraft.sequence.expression import Expression, evaluate
 
 OUT = "another section"
-SELECTIONS = ("first", "latest", "count", "total", "lowest", "state", "token_at")
+SELECTION_WORDS = ("first", "latest", "count", "total", "lowest", "state", "token_at")
 
 
 class Domain:
@@ -63,7 +63,7 @@ class Domain:
         """How many tokens answer a prompt that ends there."""
         length = self.claim.length if isinstance(self.claim, Answers) else 1
         if isinstance(length, Expression):
-            if length.uses(*SELECTIONS, "here", "step"):
+            if length.uses(*SELECTION_WORDS, "here", "step"):
                 raise Rejected(
                     "the length of an answer depends on more than the prompt's"
                 )

@@ -22,7 +22,7 @@ from handcraft.claims.prompt_language import START
 from handcraft.claims.transducer import Transducer
 from handcraft.proof.checker.claim import (
     OUT,
-    SELECTIONS,
+    SELECTION_WORDS,
     Aligned,
     Domain,
     Endings,
@@ -99,7 +99,7 @@ class Ruled(Reading):
             return
         if _is_own(e):
             self.reads_own = True
-        elif e.op in SELECTIONS:
+        elif e.op in SELECTION_WORDS:
             if e not in self.followed:
                 self.followed.append(e)
             self.places[id(e)] = self.followed.index(e)
@@ -117,7 +117,7 @@ class Ruled(Reading):
             return self.scope[e.op]
         if _is_own(e) and self.own is not None:
             return self.own
-        if e.op in SELECTIONS or e.op in ("here", "end", "step"):
+        if e.op in SELECTION_WORDS or e.op in ("here", "end", "step"):
             raise Rejected(f"a section must fix the claim's {e.op} beforehand")
         return (
             chosen(e, self._fixed)

@@ -16,14 +16,14 @@ import numpy as np
 from handcraft.claims.kinds import Claim, Distribution, Residual
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.graph import Example, Setting, Walk
-from handcraft.proof.checker.network import Head
-from handcraft.proof.checker.zonotope import Box, Rejected, hull
+from handcraft.proof.checker.network import HeadWeights
+from handcraft.proof.checker.zonotope import Rejected, Zonotope, hull
 
 EXPANDED = 20_000  # rows of a section up to which the states of earlier positions are told apart
-CHUNK = 512  # rows at a time
+_CHUNK = 512  # rows at a time
 EMISSIONS = 2**14  # that they come from, about
 HELD = 2**15  # states of their walks, about
-EXAMPLES = 2_000  # of the endings, at most
+_EXAMPLES = 2_000  # of the endings, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,15 +73,15 @@ class Found:
     def keep(self, shown: Shown) -> None:
         """One more example; where there are too many, every second one goes."""
         self.examples.append(shown)
-        if len(self.examples) > EXAMPLES:
+        if len(self.examples) > _EXAMPLES:
             self.examples, self.stride = self.examples[::2], 2 * self.stride
 
 
-Asked = tuple[int, Any, tuple[Walk, Example]]  # the row, what must follow, an ending
+_Asked = tuple[int, Any, tuple[Walk, Example]]  # the row, what must follow, an ending
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class _Row:
     """The stream of the last position of some contexts: where in which walk they end, the
     states of earlier positions.
     """
@@ -92,19 +92,19 @@ class Row:
     states: tuple[int, ...]
 
 
-class Judge:
+class EndingsJudge:
     """The endings of all sections; `column` is the lane that a claim on a lane is about."""
 
     def __init__(
         self, setting: Setting, claim: Claim, column: int, found: Found
     ) -> None:
-        self.network, self.emissions, self.work = (
+        self.network, self.position_states, self.work = (
             setting.network,
-            setting.emissions,
+            setting.position_states,
             setting.work,
         )
         self.claim, self.column, self.found = claim, column, found
-        self.waiting: list[Row] = []
+        self.waiting: list[_Row] = []
         self.count, self.size, self.held = (
             0,
             0,
@@ -125,10 +125,10 @@ class Judge:
         self.held += held
         for place in walk.endings:
             self.work.spend(len(place[2]))
-            if self.count == CHUNK or self.size + len(place[2]) > EMISSIONS:
+            if self.count == _CHUNK or self.size + len(place[2]) > EMISSIONS:
                 self.run()
             states = [(s,) for s in place[2]] if apart else [tuple(place[2])]
-            self.waiting += [Row(self.count, walk, place, row) for row in states]
+            self.waiting += [_Row(self.count, walk, place, row) for row in states]
             self.count, self.size = self.count + 1, self.size + len(place[2])
 
     def run(self) -> None:
@@ -138,15 +138,15 @@ class Judge:
         if rows:
             self._rows(rows)
 
-    def _rows(self, rows: list[Row]) -> None:
+    def _rows(self, rows: list[_Row]) -> None:
         """The streams of all rows, those left out that do not ask what their section says."""
         levels, tokens = (np.array([row.place[i] for row in rows]) for i in (0, 1))
         ends, number = (
             zip(levels.tolist(), tokens.tolist(), rows, strict=True),
             np.array([row.number for row in rows]),
         )
-        emissions = [
-            [self.emissions.emission(level, s, token) for s in row.states]
+        position_states = [
+            [self.position_states.position_state(level, s, token) for s in row.states]
             for level, token, row in ends
         ]
         x, alive = (
@@ -176,7 +176,7 @@ class Judge:
                     head,
                     queries[head.number],
                     [rows[j] for j in alive],
-                    [emissions[j] for j in alive],
+                    [position_states[j] for j in alive],
                 )
                 for head in heads
             }
@@ -186,11 +186,11 @@ class Judge:
         self._shown([rows[j] for j in alive], x)
 
     def _asked(
-        self, head: Head, q: Box, rows: list[Row]
+        self, head: HeadWeights, q: Zonotope, rows: list[_Row]
     ) -> Array:  # [n_rows, d_head] -> [n_rows] bool
         """Which rows ask of the head what their section says; where that is nothing, any query."""
         inside, name = np.ones(len(rows), dtype=bool), (head.layer, head.number)
-        if name in self.emissions.followed:
+        if name in self.position_states.followed:
             return inside
         views = [row.walk.named[name][1] for row in rows]
         known = np.flatnonzero([view.slot.query is not None for view in views])
@@ -205,14 +205,18 @@ class Judge:
         return inside
 
     def _mean(
-        self, head: Head, q: Box, rows: list[Row], emissions: list[list[int]]
+        self,
+        head: HeadWeights,
+        q: Zonotope,
+        rows: list[_Row],
+        position_states: list[list[int]],
     ) -> tuple[Array, Array]:
         """A head's mean value in every row [n_rows, n_value]."""
         name = head.layer, head.number
-        if name in self.emissions.followed:
-            c, r = self.emissions.mean(name, np.concatenate(emissions))
-            starts = np.cumsum([0, *(len(row) for row in emissions[:-1])])
-            together = len(c) > len(emissions)
+        if name in self.position_states.followed:
+            c, r = self.position_states.mean(name, np.concatenate(position_states))
+            starts = np.cumsum([0, *(len(row) for row in position_states[:-1])])
+            together = len(c) > len(position_states)
             return (
                 hull(
                     np.minimum.reduceat(c - r, starts),
@@ -222,12 +226,18 @@ class Judge:
                 else (c, r)
             )
         found = [
-            self._seen(name, q, i, row, emissions[i]) for i, row in enumerate(rows)
+            self._seen(name, q, i, row, position_states[i])
+            for i, row in enumerate(rows)
         ]
         return np.stack([c for c, _ in found]), np.stack([r for _, r in found])
 
     def _seen(
-        self, name: tuple[int, int], q: Box, i: int, row: Row, emissions: list[int]
+        self,
+        name: tuple[int, int],
+        q: Zonotope,
+        i: int,
+        row: _Row,
+        position_states: list[int],
     ) -> tuple[Array, Array]:
         """The mean value of a head that is not followed, in the i-th row, which asks it the
         i-th of q [n_value].
@@ -241,30 +251,30 @@ class Judge:
                 q.c[i].tobytes(),
                 q.r[i].tobytes(),
                 level,
-                emissions[0],
+                position_states[0],
             )
             if blind
             else (view, seen, level)
         )
         if key not in self.means:
-            if blind and len(emissions) > 1:
+            if blind and len(position_states) > 1:
                 raise Rejected(
                     "there are too many states of earlier positions to tell apart"
                 )
             self.means[key] = (
-                view.blind(q[[i]], level, emissions[0])
+                view.blind(q[[i]], level, position_states[0])
                 if blind
                 else view.softmax.mean(seen, level + 1)
             )
         return self.means[key]
 
-    def _shown(self, rows: list[Row], x: Box) -> None:
+    def _shown(self, rows: list[_Row], x: Zonotope) -> None:
         found, counted, rounding = (
             self.found,
             set[int](),
             self.network.rounding(x),
         )  # [n_rows, n_vocab]
-        asked: list[Asked] = []  # row, what must follow, an ending
+        asked: list[_Asked] = []  # row, what must follow, an ending
         number = np.array([row.number for row in rows])
         for i, row in enumerate(rows):
             for expected, (count, example) in row.walk.endings[row.place].items():
@@ -293,7 +303,7 @@ class Judge:
 
     def _example(
         self,
-        x: Box,
+        x: Zonotope,
         rows: Array,
         expected: Any,
         rounding: Array,
@@ -317,7 +327,7 @@ class Judge:
             walk.section.end,
         )
 
-    def _right(self, x: Box, asked: list[Asked], rounding: Array) -> None:
+    def _right(self, x: Zonotope, asked: list[_Asked], rounding: Array) -> None:
         """Whether rows give the tokens that are expected. Raises Rejected where one may not."""
         found, rows = self.found, np.array([row for row, _, _ in asked], dtype=int)
         tokens = np.array([expected for _, expected, _ in asked], dtype=int)
@@ -339,7 +349,7 @@ class Judge:
             found.margin = min(found.margin, margin)
         found.error = max(found.error, float(errors.max(initial=0.0)))
 
-    def _near(self, x: Box, asked: list[Asked]) -> None:
+    def _near(self, x: Zonotope, asked: list[_Asked]) -> None:
         """Whether rows give the numbers or the probabilities that are expected. Raises Rejected
         where one may not.
         """
@@ -353,7 +363,7 @@ class Judge:
             if not error <= tolerance:
                 raise Rejected(f"the error may be {error:.6g}, more than {tolerance:g}")
 
-    def _errors(self, x: Box, asked: list[Asked]) -> list[float]:
+    def _errors(self, x: Zonotope, asked: list[_Asked]) -> list[float]:
         """How far each row can be off what is expected."""
         rows = [row for row, _, _ in asked]
         if isinstance(self.claim, Residual):

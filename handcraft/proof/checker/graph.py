@@ -17,18 +17,18 @@ from handcraft.proof.checker.certificate import Section
 from handcraft.proof.checker.claim import OUT, Domain, Reading
 from handcraft.proof.checker.claim_expression import reading_of
 from handcraft.proof.checker.network import Network
-from handcraft.proof.checker.positions import Emissions
+from handcraft.proof.checker.positions import PositionStates
 from handcraft.proof.checker.steps import Steps
 from handcraft.proof.checker.views import Inserting, View
-from handcraft.proof.checker.work import Work
+from handcraft.proof.checker.work import Allowance
 from handcraft.proof.checker.zonotope import Rejected
 
 NOBODY = -1  # the last position has not been read
-MOST_STATES = 10**7
-State = tuple[
+_MOST_STATES = 10**7
+_State = tuple[
     Any, frozenset[int], int, tuple[int, ...]
 ]  # memory, earlier states, the last position's token, what heads saw
-Entry = tuple[State, int]  # of how many contexts
+_Entry = tuple[_State, int]  # of how many contexts
 Example = tuple[
     int, int, int
 ]  # so many tokens are read, the state then, the token that is read last
@@ -41,10 +41,10 @@ class Setting:
     """
 
     network: Network
-    emissions: Emissions
+    position_states: PositionStates
     domain: Domain
     groups: list[list[int]]
-    work: Work
+    work: Allowance
 
     @cached_property
     def sizes(self) -> list[int]:
@@ -56,11 +56,11 @@ class Walk:
     """One section on its way."""
 
     def __init__(self, setting: Setting, section: Section) -> None:
-        self.setting, self.section, self.network, self.emissions = (
+        self.setting, self.section, self.network, self.position_states = (
             setting,
             section,
             setting.network,
-            setting.emissions,
+            setting.position_states,
         )
         self.levels = sorted({level for level, _ in section.finals})
         last = [token for _, token in section.finals]
@@ -71,14 +71,14 @@ class Walk:
             head
             for row in self.network.heads
             for head in row
-            if (head.layer, head.number) not in self.emissions.followed
+            if (head.layer, head.number) not in self.position_states.followed
         ]
         if [(head.layer, head.number) for head in heads] != [
             slot.name for slot in section.slots
         ]:
             raise Rejected("a section does not say what each head asks")
         self.views = [
-            View(self.emissions, head, slot)
+            View(self.position_states, head, slot)
             for head, slot in zip(heads, section.slots, strict=True)
         ]
         self.named = {view.slot.name: (i, view) for i, view in enumerate(self.views)}
@@ -94,7 +94,7 @@ class Walk:
 
     def run(self) -> None:
         """All endings. Raises Rejected where an edge is missing."""
-        now: list[Entry | None] = [
+        now: list[_Entry | None] = [
             ((self.reading.start, frozenset([0]), NOBODY, (0,) * len(self.views)), 1)
         ]
         order, graph = (
@@ -102,7 +102,7 @@ class Walk:
             self.section.graph or [],
         )
         if self.reading.order is not None and any(
-            len(states) != 1 for states in self.emissions.after
+            len(states) != 1 for states in self.position_states.after
         ):
             raise Rejected(
                 "what earlier positions hold depends on the order of reading"
@@ -114,15 +114,15 @@ class Walk:
     def _position(
         self,
         position: int,
-        now: list[Entry | None],
+        now: list[_Entry | None],
         edges: list[list[int]],
         *,
         last: bool,
-    ) -> list[Entry | None]:
+    ) -> list[_Entry | None]:
         """One position more: `edges` holds for every state [group of tokens, state after it,
         group, state, ...].
         """
-        after: dict[int, Entry] = {}
+        after: dict[int, _Entry] = {}
         self.back.append({})
         level = self.levels[-1] if self.reading.order else position
         place, asked = (
@@ -189,7 +189,7 @@ class Walk:
         if (
             len(row) % 2
             or max(named, default=0) >= max(len(sizes), 1)
-            or max(targets, default=0) >= MOST_STATES
+            or max(targets, default=0) >= _MOST_STATES
         ):
             raise Rejected("an edge has no such group of tokens, or leads nowhere")
         if sum([sizes[group] for group in named]) > self.network.n_vocab:
@@ -261,15 +261,15 @@ class Walk:
     def after(self, position: int, state: int, token: int) -> int:
         """The state of earlier positions after a token."""
         place = (
-            self.emissions.at[position].get(token)
-            if position < len(self.emissions.at)
+            self.position_states.at[position].get(token)
+            if position < len(self.position_states.at)
             else None
         )
         if place is None:
             raise Rejected(f"token {token} is not listed at position {position}")
-        return self.emissions.after[position][state][place]
+        return self.position_states.after[position][state][place]
 
-    def _join(self, a: State, b: State) -> State:
+    def _join(self, a: _State, b: _State) -> _State:
         """What holds of all contexts that lead to a state by either way."""
         if a[0] != b[0] or a[2] != b[2]:
             raise Rejected("two ways lead to a state, and the claim tells them apart")

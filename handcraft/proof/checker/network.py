@@ -17,9 +17,9 @@ from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import (
     NONE,
-    Box,
     Floats,
     Rejected,
+    Zonotope,
     grid,
     spread_of,
     summed,
@@ -27,7 +27,7 @@ from handcraft.proof.checker.zonotope import (
 
 
 @dataclass(frozen=True, eq=False)
-class Head:
+class HeadWeights:
     """One head that adds something: its lanes, and which of them its output reads."""
 
     layer: int
@@ -70,7 +70,7 @@ class Network:
         self.last = max((i for i, heads in enumerate(self.heads) if heads), default=-1)
         self._finite(model.n_head)
 
-    def _heads(self, layer: int, block: Any, n_head: int) -> list[Head]:
+    def _heads(self, layer: int, block: Any, n_head: int) -> list[HeadWeights]:
         found = []
         for h in range(n_head if "attn" in block else 0):
             w, b, out = (
@@ -93,7 +93,7 @@ class Network:
                     (w[:, lanes], b[lanes])
                     for (w, b), lanes in ((q, match), (k, match), (v, kept))
                 )
-                found.append(Head(layer, h, q, k, v, own[kept], math.sqrt(size)))
+                found.append(HeadWeights(layer, h, q, k, v, own[kept], math.sqrt(size)))
         return found
 
     def _finite(self, n_head: int) -> None:
@@ -148,13 +148,17 @@ class Network:
                 )  # gelu's cube may overflow: tanh of infinity is 1, as it should be
         yield np.abs(self.wte) @ x * 1.01
 
-    def embed(self, tokens: Array, positions: Array) -> Box:  # [n], [n] -> [n, n_embd]
+    def embed(
+        self, tokens: Array, positions: Array
+    ) -> Zonotope:  # [n], [n] -> [n, n_embd]
         """The stream before the first block."""
-        return self.floats.add(Box.of(self.wte[tokens]), Box.of(self.wpe[positions]))
+        return self.floats.add(
+            Zonotope.of(self.wte[tokens]), Zonotope.of(self.wpe[positions])
+        )
 
     def through(
-        self, i: int, x: Box, means: dict[int, tuple[Array, Array]]
-    ) -> Box:  # [n, n_embd] -> the same
+        self, i: int, x: Zonotope, means: dict[int, tuple[Array, Array]]
+    ) -> Zonotope:  # [n, n_embd] -> the same
         """A block, by the mean value of each of its heads [n, n_value]."""
         block, floats = self.blocks[i], self.floats
         if "attn" in block:
@@ -166,7 +170,7 @@ class Network:
                 x,
                 _padded(
                     floats.linear(
-                        Box.of(z[0], z[1]).shared(), c_proj["w"], c_proj["b"]
+                        Zonotope.of(z[0], z[1]).shared(), c_proj["w"], c_proj["b"]
                     ),
                     x,
                 ),
@@ -182,7 +186,7 @@ class Network:
         return x
 
     def ahead(
-        self, x: Box, rows: Array, expected: int, error: Array
+        self, x: Zonotope, rows: Array, expected: int, error: Array
     ) -> tuple[Array, Array]:
         """The least that one logit is ahead of every other, and the greatest radius of a
         difference.
@@ -237,9 +241,11 @@ class Network:
             )
         return found
 
-    def rounding(self, x: Box) -> Array:  # [n, n_embd] -> [n, n_vocab]
+    def rounding(self, x: Zonotope) -> Array:  # [n, n_embd] -> [n, n_vocab]
         """What the unembedding rounds."""
-        known = self.floats.linear(Box.of(x.c), self.wte.T, np.zeros(self.n_vocab)).r
+        known = self.floats.linear(
+            Zonotope.of(x.c), self.wte.T, np.zeros(self.n_vocab)
+        ).r
         size = (np.abs(x.c) + x.radius) @ np.abs(self.wte).T
         sure = (x.radius == 0).all(axis=1)[:, None]
         terms = ((x.c != 0) | (x.radius != 0)).astype(np.float64) @ (self.wte != 0).T
@@ -250,7 +256,7 @@ class Network:
         )
 
     def logits(
-        self, x: Box, rows: Array, error: Array
+        self, x: Zonotope, rows: Array, error: Array
     ) -> tuple[Array, Array]:  # [n_rows] -> [n_rows, n_vocab] each
         """The logits of some rows and how far they can be off; `error` is what the unembedding
         rounds [n, n_vocab].
@@ -263,7 +269,7 @@ class Network:
         )
 
     def chances(
-        self, x: Box, row: int
+        self, x: Zonotope, row: int
     ) -> tuple[Array, Array]:  # -> [n_vocab], [n_vocab]
         """The least and the greatest probability of every token."""
         logits = self.floats.linear(
@@ -279,9 +285,9 @@ class Network:
         ) + 1e-13
 
 
-def _padded(y: Box, x: Box) -> Box:
+def _padded(y: Zonotope, x: Zonotope) -> Zonotope:
     """What y shares in places of its own, behind those of x."""
-    return Box(
+    return Zonotope(
         y.c, y.r, np.concatenate([np.zeros((*y.c.shape, x.g.shape[2])), y.g], axis=2)
     )
 

@@ -34,17 +34,17 @@ import numpy as np
 
 from handcraft.claims.kinds import Answers
 from handcraft.core.gpt2 import Array
-from handcraft.proof.checker.certificate import Section, Slot
+from handcraft.proof.checker.certificate import HeadQuery, Section
 from handcraft.proof.checker.claim import Domain
 from handcraft.proof.checker.claim_expression import Ruled
 from handcraft.proof.checker.endings import Found, Shown
 from handcraft.proof.checker.graph import Setting
-from handcraft.proof.checker.network import Head
+from handcraft.proof.checker.network import HeadWeights
 from handcraft.proof.checker.softmax import Softmax
-from handcraft.proof.checker.zonotope import UP, Box, Rejected, grid, summed
+from handcraft.proof.checker.zonotope import UP, Rejected, Zonotope, grid, summed
 from handcraft.sequence.expression import Expression, evaluate
 
-EXAMPLES = 250  # of each walk, at most
+_EXAMPLES = 250  # of each walk, at most
 ALIKE = (
     "count",
     "first",
@@ -52,7 +52,7 @@ ALIKE = (
     "total",
     "lowest",
 )  # selections that read tokens by what fits them
-Link = Any  # None, or (the link before, the number of a class)
+_Link = Any  # None, or (the link before, the number of a class)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Ends:
     kind: Array  # the number of the class at the position
     mean: Array
     radius: Array
-    link: list[Link]
+    link: list[_Link]
 
 
 def compared(setting: Setting, sections: list[Section], found: Found) -> None:
@@ -203,36 +203,38 @@ class Compared:
 
     def __init__(self, setting: Setting, section: Section, rule: Expression) -> None:
         self.setting, self.section, self.rule = setting, section, rule
-        self.network, self.emissions, self.domain = (
+        self.network, self.position_states, self.domain = (
             setting.network,
-            setting.emissions,
+            setting.position_states,
             setting.domain,
         )
         self.head, self.slot = self._head()
-        self.n = len(self.emissions.tokens)
+        self.n = len(self.position_states.tokens)
         self.at = np.repeat(
-            np.arange(self.n), [len(tokens) for tokens in self.emissions.tokens]
+            np.arange(self.n), [len(tokens) for tokens in self.position_states.tokens]
         )  # of each emission
         self.tokens = np.concatenate(
-            [np.array(tokens, dtype=int) for tokens in self.emissions.tokens]
+            [np.array(tokens, dtype=int) for tokens in self.position_states.tokens]
         )
         self.levels = sorted({level for level, _ in section.finals})
         self.x = self._stream()
         self.final = self._finals()
-        query = Box.of(*(np.array(part)[None] for part in self.slot.query or ((), ())))
-        offered = self.emissions.seen_by(self.head)
+        query = Zonotope.of(
+            *(np.array(part)[None] for part in self.slot.query or ((), ()))
+        )
+        offered = self.position_states.seen_by(self.head)
         keys, self.c, self.r = offered.keys, offered.c, offered.r
         self.low, self.high = self.network.floats.dot(query, keys)
         self.size = (np.abs(self.c) + self.r).max(axis=0, initial=0.0)  # [n_value]
         self.walked: dict[Hashable, Ends] = {}
 
-    def _head(self) -> tuple[Head, Slot]:
+    def _head(self) -> tuple[HeadWeights, HeadQuery]:
         """The only head of the last block. Raises Rejected for any other model, and where the
         section does not ask it.
         """
         network, s, last = self.network, self.section, len(self.network.blocks) - 1
         heads = network.heads[last] if last >= 0 else []
-        followed = self.emissions.followed
+        followed = self.position_states.followed
         unread = [
             h
             for row in network.heads
@@ -243,7 +245,7 @@ class Compared:
             len(heads) != 1
             or unread != heads
             or "mlp" in network.blocks[last]
-            or any(len(a) != 1 for a in self.emissions.after)
+            or any(len(a) != 1 for a in self.position_states.after)
         ):
             raise Rejected(
                 "many numbers can be compared only by one head of the last block, with"
@@ -267,10 +269,10 @@ class Compared:
             )
         return heads[0], slot
 
-    def _stream(self) -> Box:  # [n_emissions, n_embd]
+    def _stream(self) -> Zonotope:  # [n_emissions, n_embd]
         """The stream that the last block reads."""
-        chunks = self.emissions.streams[len(self.network.blocks) - 1]
-        return Box.of(
+        chunks = self.position_states.streams[len(self.network.blocks) - 1]
+        return Zonotope.of(
             np.concatenate([x.c for x in chunks]),
             np.concatenate([x.radius for x in chunks]),
         )
@@ -484,7 +486,7 @@ class Compared:
         memory: Any,
         known: int,
         count: int,
-        link: Link,
+        link: _Link,
     ) -> None:
         """One state more; those that differ by a rounding are joined."""
         if known not in merged:
@@ -584,7 +586,7 @@ class Compared:
 
     def _examples(self, ends: Ends, rows: list[list[Class]], found: Found) -> None:
         """Some of the endings as contexts, with every logit bounded."""
-        step = max(1, len(ends.link) // EXAMPLES)
+        step = max(1, len(ends.link) // _EXAMPLES)
         for i in range(0, len(ends.link), step):
             found.keep(self._shown(_context(ends.link[i], rows)))
 
@@ -595,7 +597,10 @@ class Compared:
             Softmax(network.floats, self.head.scale, self.slot.gap, network.n_ctx),
             0,
         )
-        rows = [self.emissions.emission(j, 0, token) for j, token in enumerate(context)]
+        rows = [
+            self.position_states.position_state(j, 0, token)
+            for j, token in enumerate(context)
+        ]
         for e in rows:
             key = softmax.key(
                 float(self.low[e]), float(self.high[e]), self.c[e], self.r[e]
@@ -650,7 +655,7 @@ def _ends(softmax: Softmax, ends: dict[Any, list[Any]]) -> Ends:
     )
 
 
-def _context(link: Link, rows: list[list[Class]]) -> list[int]:
+def _context(link: _Link, rows: list[list[Class]]) -> list[int]:
     """A context of an ending: of each class its first token."""
     kinds: list[int] = []
     while link is not None:

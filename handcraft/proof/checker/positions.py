@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from handcraft.core.gpt2 import Array
-from handcraft.proof.checker.network import Head, Network
+from handcraft.proof.checker.network import HeadWeights, Network
 from handcraft.proof.checker.softmax import Softmax, Values
-from handcraft.proof.checker.zonotope import UP, Box, Rejected, hull
+from handcraft.proof.checker.zonotope import UP, Rejected, Zonotope, hull
 
 Followed = dict[
     tuple[int, int], tuple[float, list[list[int]] | None]
@@ -34,7 +34,7 @@ class Offered:
     all values of a position.
     """
 
-    keys: Box
+    keys: Zonotope
     c: Array
     r: Array
     values: Values
@@ -43,7 +43,7 @@ class Offered:
 
 
 @dataclass
-class Emissions:
+class PositionStates:
     """The stream at the input of every block, for every position, state and token; an emission
     is one of them.
     """
@@ -55,7 +55,7 @@ class Emissions:
     first: list[int] = field(
         default_factory=list
     )  # of each position, its first emission
-    streams: list[list[Box]] = field(
+    streams: list[list[Zonotope]] = field(
         default_factory=list
     )  # of each block, position by position
     means: dict[tuple[int, int], list[tuple[Array, Array]]] = field(
@@ -131,7 +131,7 @@ class Emissions:
                 x = network.through(i, x, means)
         return kept
 
-    def _anything(self, head: Head, x: Box) -> tuple[Array, Array]:
+    def _anything(self, head: HeadWeights, x: Zonotope) -> tuple[Array, Array]:
         """The mean of a head that is not followed: between the values so far."""
         floats, name = self.network.floats, (head.layer, head.number)
         v = floats.linear(x, *head.v).plain()
@@ -150,14 +150,14 @@ class Emissions:
             (r + np.where((c == 0) & (r == 0), 0.0, error)) * UP, (len(x.c), 1)
         )
 
-    def emission(self, position: int, state: int, token: int) -> int:
+    def position_state(self, position: int, state: int, token: int) -> int:
         """The number of one. Raises Rejected where it is not listed."""
         found = self.at[position].get(token) if position < len(self.at) else None
         if found is None:
             raise Rejected(f"token {token} is not listed at position {position}")
         return self.first[position] + state * len(self.tokens[position]) + found
 
-    def seen_by(self, head: Head) -> Offered:
+    def seen_by(self, head: HeadWeights) -> Offered:
         """The key and the value of every emission, for one head."""
         name = head.layer, head.number
         if name not in self.keys:
@@ -166,7 +166,7 @@ class Emissions:
                 [floats.linear(x, *part).plain() for x in chunks]
                 for part in (head.k, head.v)
             )
-            keys = Box.of(
+            keys = Zonotope.of(
                 np.concatenate([x.c for x in k]), np.concatenate([x.r for x in k])
             )
             c, r, values = (
@@ -205,7 +205,7 @@ class Memory:
     start: Any = 0
 
     def read(
-        self, x: Box, past: list[Any], position: int
+        self, x: Zonotope, past: list[Any], position: int
     ) -> tuple[tuple[Array, Array], list[Any]]:
         """The mean values at one position for every row, and what is kept after it."""
         raise NotImplementedError
@@ -222,17 +222,17 @@ class Memory:
 class Counting(Memory):
     """The query is always the same: what is known of the softmax."""
 
-    def __init__(self, network: Network, head: Head, gap: float) -> None:
+    def __init__(self, network: Network, head: HeadWeights, gap: float) -> None:
         self.network, self.head = network, head
         self.softmax = Softmax(network.floats, head.scale, gap, network.n_ctx)
         self.join = self.softmax.join  # type: ignore[method-assign]
 
     def read(
-        self, x: Box, past: list[Any], position: int
+        self, x: Zonotope, past: list[Any], position: int
     ) -> tuple[tuple[Array, Array], list[Any]]:
         floats, head = self.network.floats, self.head
         low, high = floats.dot(
-            Box.of(head.q[1][None]), floats.linear(x, *head.k).plain()
+            Zonotope.of(head.q[1][None]), floats.linear(x, *head.k).plain()
         )
         v = floats.linear(x, *head.v).plain()
         keys = self.softmax.keys_of(low.tolist(), high.tolist(), v.c, v.r)
@@ -255,7 +255,7 @@ class Placed(Memory):
     start = ()
 
     def __init__(
-        self, network: Network, head: Head, gap: float, kept: list[list[int]]
+        self, network: Network, head: HeadWeights, gap: float, kept: list[list[int]]
     ) -> None:
         self.network, self.head, self.gap, self.kept = (
             network,
@@ -271,7 +271,7 @@ class Placed(Memory):
         self.numbers: dict[bytes, int] = {}
 
     def read(
-        self, x: Box, past: list[Any], position: int
+        self, x: Zonotope, past: list[Any], position: int
     ) -> tuple[tuple[Array, Array], list[Any]]:
         floats, head = self.network.floats, self.head
         q, k, v = (floats.linear(x, *part).plain() for part in (head.q, head.k, head.v))
@@ -279,8 +279,8 @@ class Placed(Memory):
         self.any.append(_cover(v))
         c, r = _cover(q)
         low, high = floats.dot(
-            Box.of(c[None], r[None]),
-            Box.of(*(np.stack(part) for part in zip(*self.keys, strict=True))),
+            Zonotope.of(c[None], r[None]),
+            Zonotope.of(*(np.stack(part) for part in zip(*self.keys, strict=True))),
         )
         seen = high > low.max() - self.gap
         own = [self._number(v.c[row], v.r[row]) for row in range(len(past))]
@@ -315,7 +315,7 @@ class Placed(Memory):
         return softmax.mean(known, len(low))
 
 
-def _cover(x: Box) -> tuple[Array, Array]:  # [n, d] -> [d], [d]
+def _cover(x: Zonotope) -> tuple[Array, Array]:  # [n, d] -> [d], [d]
     return hull((x.c - x.r).min(axis=0), (x.c + x.r).max(axis=0))
 
 

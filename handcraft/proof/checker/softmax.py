@@ -35,7 +35,7 @@ from handcraft.proof.checker.zonotope import (
 )
 
 
-class Known(NamedTuple):
+class KeysSoFar(NamedTuple):
     """The keys so far: groups (low, high, how many, number of the values' row); how far those
     left out are behind.
 
@@ -154,7 +154,7 @@ class Softmax:
         self.values = values or Values()
         self.rows = self.values.rows
         self.keys: list[tuple[float, float, int]] = []
-        self.known: list[Known] = [Known()]
+        self.known: list[KeysSoFar] = [KeysSoFar()]
         self.numbers: dict[object, int] = {self.known[0]: 0}
         self.asked: dict[tuple[int, int, bool], int] = {}
         self.joined: dict[tuple[int, int], int] = {}
@@ -212,14 +212,14 @@ class Softmax:
         return found
 
     def _insert(
-        self, known: Known, key: tuple[float, float, int], below: bool
-    ) -> Known:
+        self, known: KeysSoFar, key: tuple[float, float, int], below: bool
+    ) -> KeysSoFar:
         low, high, value = key
         least = (
             known.groups[-1][0] if known.groups else 0.0
         )  # the greatest of those that the scores are sure to reach
         if below or (known.groups and least - high >= self.gap):
-            return Known(known.groups, min(known.behind, _down(least, -high)))
+            return KeysSoFar(known.groups, min(known.behind, _down(least, -high)))
         most = max([group[1] for group in known.groups], default=0.0)
         rise = _down(low, -most) if not known.groups or low > most else 0.0
         hidden = [
@@ -237,7 +237,7 @@ class Softmax:
                 count, value = group[2] + count, self.values.sum(group[3], value)
             elif low - group[1] < self.gap:
                 groups.append(group)
-        return Known(tuple(sorted([*groups, (low, high, count, value)])), behind)
+        return KeysSoFar(tuple(sorted([*groups, (low, high, count, value)])), behind)
 
     def join(self, a: int, b: int) -> int:
         """What holds of both. Raises Rejected where they are too different."""
@@ -248,7 +248,7 @@ class Softmax:
         )
         return found
 
-    def _join(self, a: Known, b: Known) -> Known:
+    def _join(self, a: KeysSoFar, b: KeysSoFar) -> KeysSoFar:
         if [g[2] for g in a.groups] != [g[2] for g in b.groups]:
             raise Rejected("two ways lead to a state and see different numbers of keys")
         both = zip(a.groups, b.groups, strict=True)
@@ -256,7 +256,7 @@ class Softmax:
             (min(x[0], y[0]), max(x[1], y[1]), x[2], self.values.hull(x[3], y[3]))
             for x, y in both
         ]
-        return Known(tuple(sorted(groups)), min(a.behind, b.behind))
+        return KeysSoFar(tuple(sorted(groups)), min(a.behind, b.behind))
 
     # ------------------------------------------------------------ the mean
 
@@ -302,13 +302,13 @@ class Softmax:
             self.size() if size is None else size,
         )
 
-    def _scaled(self, known: Known) -> tuple[list[float], list[float]]:
+    def _scaled(self, known: KeysSoFar) -> tuple[list[float], list[float]]:
         """The scores after the division by sqrt(d_head)."""
         wide = self._rounds
         low = [(g[0] - wide * abs(g[0])) / self.scale for g in known.groups]
         return low, [(g[1] + wide * abs(g[1])) / self.scale for g in known.groups]
 
-    def _wide(self, known: Known, behind: float) -> float:
+    def _wide(self, known: KeysSoFar, behind: float) -> float:
         """What the division can take of a distance."""
         return (
             2
@@ -358,7 +358,7 @@ class Softmax:
         return total / n, (r / n + leaked + np.where(exact, 0.0, rounding)) * UP
 
     def _mixed(
-        self, known: Known, weights: tuple[Array, Array], leak: float, size: Array
+        self, known: KeysSoFar, weights: tuple[Array, Array], leak: float, size: Array
     ) -> tuple[Array, Array]:
         """Several groups, and how much a key of each weighs at least and at most [n_groups]."""
         least, most = weights

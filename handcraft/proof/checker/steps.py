@@ -21,10 +21,10 @@ from typing import Any
 
 from handcraft.proof.checker.claim import Reading
 from handcraft.proof.checker.views import View
-from handcraft.proof.checker.work import Work
+from handcraft.proof.checker.work import Allowance
 
 Keys = tuple[int | None, ...]  # of each head
-Group = tuple[Any, frozenset[int] | None, tuple[int, ...]]
+_Group = tuple[Any, frozenset[int] | None, tuple[int, ...]]
 
 
 class Steps:
@@ -36,7 +36,7 @@ class Steps:
         reading: Reading,
         finals: set[tuple[int, int]],
         after: Callable[[int, int, int], int],
-        work: Work,
+        work: Allowance,
         position: int,
         level: int,
         *,
@@ -68,10 +68,10 @@ class Steps:
             Any, int
         ] = {}  # scores of all heads and states after, numbered
         self._together: dict[Any, Keys] = {}
-        self._groups: dict[Any, list[Group]] = {}
+        self._groups: dict[Any, list[_Group]] = {}
         self._answers: dict[Any, Any] = {}
 
-    def groups(self, memory: Any, earlier: frozenset[int]) -> list[Group]:
+    def groups(self, memory: Any, earlier: frozenset[int]) -> list[_Group]:
         """Every token that the domain allows, those of one group together, in the order of each
         group's first.
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from handcraft.core.gpt2 import Array
-from handcraft.proof.checker.certificate import Slot
-from handcraft.proof.checker.network import Head
-from handcraft.proof.checker.positions import Emissions
+from handcraft.proof.checker.certificate import HeadQuery
+from handcraft.proof.checker.network import HeadWeights
+from handcraft.proof.checker.positions import PositionStates
 from handcraft.proof.checker.softmax import Softmax
-from handcraft.proof.checker.zonotope import Box, Rejected
+from handcraft.proof.checker.zonotope import Rejected, Zonotope
 
 
 class View:
@@ -24,25 +24,27 @@ class View:
     it has none.
     """
 
-    def __init__(self, emissions: Emissions, head: Head, slot: Slot) -> None:
-        self.emissions, self.head, self.slot = emissions, head, slot
-        offered = emissions.seen_by(head)
+    def __init__(
+        self, position_states: PositionStates, head: HeadWeights, slot: HeadQuery
+    ) -> None:
+        self.position_states, self.head, self.slot = position_states, head, slot
+        offered = position_states.seen_by(head)
         self.softmax = Softmax(
-            emissions.network.floats,
+            position_states.network.floats,
             head.scale,
             slot.gap,
-            emissions.network.n_ctx,
+            position_states.network.n_ctx,
             offered.values,
         )
         self.known: dict[Any, int] = {}
         if slot.query is not None:
             self.query, self.numbers = (
-                Box.of(*(np.array(part)[None] for part in slot.query)),
+                Zonotope.of(*(np.array(part)[None] for part in slot.query)),
                 offered.numbers,
             )
             if self.query.c.shape[1] != offered.keys.c.shape[1]:
                 raise Rejected("a query has another size than the keys")
-            low, high = emissions.network.floats.dot(self.query, offered.keys)
+            low, high = position_states.network.floats.dot(self.query, offered.keys)
             self.low, self.high = low.tolist(), high.tolist()
 
     def key(self, position: int, earlier: frozenset[int], token: int) -> int | None:
@@ -52,7 +54,8 @@ class View:
         name = position, earlier, token
         if name not in self.known:
             rows = [
-                self.emissions.emission(position, state, token) for state in earlier
+                self.position_states.position_state(position, state, token)
+                for state in earlier
             ]
             low, high = (
                 min(self.low[row] for row in rows),
@@ -86,15 +89,15 @@ class View:
         return self.softmax.join(a, b)
 
     def blind(
-        self, q: Box, level: int, emission: int
+        self, q: Zonotope, level: int, position_state: int
     ) -> tuple[Array, Array]:  # [1, d_head] -> [n_value] each
         """The mean at a level by a query, where any token can stand at every position before."""
         offered, network, first = (
-            self.emissions.seen_by(self.head),
-            self.emissions.network,
-            self.emissions.first,
+            self.position_states.seen_by(self.head),
+            self.position_states.network,
+            self.position_states.first,
         )
-        low, high = network.floats.dot(q, offered.keys[: emission + 1])
+        low, high = network.floats.dot(q, offered.keys[: position_state + 1])
         softmax, known = (
             Softmax(
                 network.floats,
@@ -105,7 +108,7 @@ class View:
             ),
             0,
         )
-        least, most = [low[emission]], [high[emission]]
+        least, most = [low[position_state]], [high[position_state]]
         if level:
             starts, end = first[:level], first[level]
             least = [*np.minimum.reduceat(low[:end], starts).tolist(), *least]
@@ -114,7 +117,7 @@ class View:
         for key in zip(
             least,
             most,
-            [*offered.covers[:level], offered.numbers[emission]],
+            [*offered.covers[:level], offered.numbers[position_state]],
             strict=True,
         ):
             known = softmax.insert(known, softmax.known_key(*key), floor)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from handcraft.proof.checker.zonotope import Rejected
 
-LEAST = 2**20  # steps that any certificate may ask for
+LEAST_STEPS = 2**20  # steps that any certificate may ask for
 
 
-class Work:
+class Allowance:
     """What may still be done. `most` is how many steps there may be in all."""
 
-    def __init__(self, most: int = LEAST) -> None:
+    def __init__(self, most: int = LEAST_STEPS) -> None:
         self.most, self.done = most, 0
 
     def spend(self, steps: int) -> None:

@@ -33,7 +33,7 @@ class Rejected(Exception):  # noqa: N818  # a verdict
 
 
 @dataclass(frozen=True, eq=False)
-class Box:
+class Zonotope:
     """Many rows of numbers."""
 
     c: Array  # [n, d]
@@ -41,30 +41,30 @@ class Box:
     g: Array  # [n, d, n_shared]
 
     @classmethod
-    def of(cls, c: Array, r: Array | None = None) -> Box:  # [n, d] -> the same
+    def of(cls, c: Array, r: Array | None = None) -> Zonotope:  # [n, d] -> the same
         """Numbers, and how far each can be off."""
         c = np.asarray(c, dtype=np.float64)
         return cls(c, np.zeros_like(c) if r is None else r, np.zeros((*c.shape, 0)))
 
-    def __getitem__(self, rows: Any) -> Box:
-        return Box(self.c[rows], self.r[rows], self.g[rows])
+    def __getitem__(self, rows: Any) -> Zonotope:
+        return Zonotope(self.c[rows], self.r[rows], self.g[rows])
 
     @property
     def radius(self) -> Array:
         """How far each can be off in all."""
         return (self.r + np.abs(self.g).sum(axis=-1)) * UP
 
-    def plain(self) -> Box:
+    def plain(self) -> Zonotope:
         """The same with nothing shared."""
-        return Box.of(self.c, self.radius)
+        return Zonotope.of(self.c, self.radius)
 
-    def shared(self) -> Box:
+    def shared(self) -> Zonotope:
         """The same with the radius of every uncertain lane shared by what is computed from it."""
         most = self.r.max(axis=0, initial=0.0)
         lanes = np.flatnonzero((most > 0) & (most < 1))[:MOST_SHARED]
         own, r = np.zeros((*self.c.shape, len(lanes))), self.r.copy()
         own[:, lanes, np.arange(len(lanes))], r[:, lanes] = self.r[:, lanes], 0.0
-        return Box(self.c, r, np.concatenate([self.g, own], axis=2))
+        return Zonotope(self.c, r, np.concatenate([self.g, own], axis=2))
 
 
 def up(k: int) -> float:
@@ -136,8 +136,8 @@ class Floats:
         return fits & (finest >= np.log2(self.least))
 
     def linear(
-        self, x: Box, w: Array, b: Array
-    ) -> Box:  # [n, d], [d, d_out], [d_out] -> [n, d_out]
+        self, x: Zonotope, w: Array, b: Array
+    ) -> Zonotope:  # [n, d], [d, d_out], [d_out] -> [n, d_out]
         """X w + b as the model computes it."""
         w, b, radius = w.astype(np.float64), b.astype(np.float64), x.radius
         size = (np.abs(x.c) + radius) @ np.abs(w) + np.abs(b)
@@ -165,9 +165,11 @@ class Floats:
         )
         error = np.where(exact | (terms == 0), 0.0, error)
         g, own = spread_of(x.g, w.T)
-        return Box(x.c @ w + b, (x.r @ np.abs(w) + error + own) * up(len(w)), g)
+        return Zonotope(x.c @ w + b, (x.r @ np.abs(w) + error + own) * up(len(w)), g)
 
-    def dot(self, q: Box, k: Box) -> tuple[Array, Array]:  # [1, m], [n, m] -> [n], [n]
+    def dot(
+        self, q: Zonotope, k: Zonotope
+    ) -> tuple[Array, Array]:  # [1, m], [n, m] -> [n], [n]
         """The scores of keys before they are divided: the least and the greatest."""
         a, s, b, t = k.c, k.r, q.c[0], q.r[0]
         spread = s @ (np.abs(b) + t) + np.abs(a) @ t
@@ -189,7 +191,7 @@ class Floats:
             raise Rejected("a score is out of range")
         return c - r, c + r
 
-    def add(self, x: Box, y: Box) -> Box:  # [n, d], [n, d] -> [n, d]
+    def add(self, x: Zonotope, y: Zonotope) -> Zonotope:  # [n, d], [n, d] -> [n, d]
         """X + y; what is shared by the one has its place in the other."""
         most = max(x.g.shape[2], y.g.shape[2])
         gx, gy = (
@@ -202,9 +204,9 @@ class Floats:
             (rx + ry == 0) & self.exact(size, np.minimum(grid(x.c), grid(y.c)))
         )
         error = np.where(exact, 0.0, (self.u + 2.0**-51) * size + self.least)
-        return Box(x.c + y.c, (x.r + y.r + error) * UP, gx + gy)
+        return Zonotope(x.c + y.c, (x.r + y.r + error) * UP, gx + gy)
 
-    def activation(self, x: Box, kind: str) -> Box:  # [n, d] -> [n, d]
+    def activation(self, x: Zonotope, kind: str) -> Zonotope:  # [n, d] -> [n, d]
         """Relu or gelu."""
         radius, edge = x.radius, 0.0 if kind == "relu" else self.flat
         up, down = x.c - radius >= edge, x.c + radius <= -edge
@@ -216,13 +218,13 @@ class Floats:
         certain = (x.c == 0) & (radius == 0)
         slope = np.where(up, 1.0, np.where(down, 0.0, slope))
         r = np.where(up, x.r, np.where(down | certain, 0.0, r))
-        return Box(
+        return Zonotope(
             np.where(up, x.c, np.where(down | certain, 0.0, c)),
             r,
             x.g * slope[..., None],
         )
 
-    def _gelu(self, x: Box, radius: Array) -> tuple[Array, Array, Array]:
+    def _gelu(self, x: Zonotope, radius: Array) -> tuple[Array, Array, Array]:
         """gelu(c + d) is gelu(c) + gelu'(c) d up to d^2 / 2 of its second derivative, which is
         below 1; its slope below 1.13.
         """

@@ -50,7 +50,7 @@ class Plan(NamedTuple):
     relu: bool
 
 
-class Claim(NamedTuple):
+class ClaimArrays(NamedTuple):
     """What must follow. `expected` holds one token for each ending, or `rows` its probabilities."""
 
     follow: Array  # [n_states, n_vocab]
@@ -61,7 +61,7 @@ class Claim(NamedTuple):
     within: float  # the slack that another order of summation could take away; less is told apart
 
 
-class Walk(NamedTuple):
+class WalkArrays(NamedTuple):
     """Where the walk stands, and room for one position."""
 
     cursor: Array  # [5]
@@ -82,7 +82,7 @@ class Walk(NamedTuple):
     chances: Array  # [n_vocab]
 
 
-class Found(NamedTuple):
+class Counted(NamedTuple):
     """What was counted: as in Tally, and the contexts that were not, since rounding could turn
     them.
     """

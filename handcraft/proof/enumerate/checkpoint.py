@@ -31,8 +31,8 @@ from handcraft.core.weights import parse_json, read_bytes, write_atomically
 from handcraft.proof.enumerate.units import Work
 from handcraft.proof.tally import Tally, Wrong
 
-MAX_BYTES = 2**20
-EVERY = 1.0  # seconds between two writes
+_MAX_BYTES = 2**20
+_EVERY = 1.0  # seconds between two writes
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -141,7 +141,7 @@ class Book:
             return
         self.done.add(index)
         self.tally.merge(tally)
-        if time.monotonic() - self.written >= EVERY:
+        if time.monotonic() - self.written >= _EVERY:
             self._write()
 
     def finish(self) -> None:
@@ -171,7 +171,7 @@ class Book:
         shown = printable(str(path))
         try:
             file = _File.model_validate_json(
-                json.dumps(parse_json(read_bytes(path, MAX_BYTES)))
+                json.dumps(parse_json(read_bytes(path, _MAX_BYTES)))
             )
         except WeightsError as error:
             raise CheckpointError(

@@ -31,14 +31,14 @@ from handcraft.core.errors import MissingExtraError
 from handcraft.core.gpt2 import Array, Weights, softmax
 from handcraft.core.weights import sha256
 from handcraft.proof.enumerate import arrays as flat
-from handcraft.proof.enumerate.arrays import Found, Plan, Walk
+from handcraft.proof.enumerate.arrays import Counted, Plan, WalkArrays
 from handcraft.proof.enumerate.suffix_automaton import suffix_automaton
 from handcraft.proof.enumerate.trie import LiveHead, live_heads
-from handcraft.proof.expected import Chances, NextToken
+from handcraft.proof.expected import ExpectedProbabilities, NextToken
 from handcraft.proof.judge import Judge
 from handcraft.proof.tally import Tally, Wrong, margins_of
 
-STEPS = 2**14  # contexts between two looks at the clock
+_STEPS = 2**14  # contexts between two looks at the clock
 MAX_CELLS = (
     2**24
 )  # of the claim's automaton, a larger one is left to NumPy; and of what one call may keep
@@ -57,7 +57,7 @@ def applies(judge: Judge) -> bool:
     if (
         not judge.model.causal
         or judge.second.doubt.overflows is not None
-        or not isinstance(expect, NextToken | Chances)
+        or not isinstance(expect, NextToken | ExpectedProbabilities)
         or expect.endings is None
     ):
         return False
@@ -77,16 +77,19 @@ class Engine:
         )
         self.claim = self._claim()
         fitting = (
-            max(1, MAX_CELLS // model.n_ctx) if self.claim.within > 0 else STEPS
+            max(1, MAX_CELLS // model.n_ctx) if self.claim.within > 0 else _STEPS
         )  # kept for a second look
-        self.steps = min(STEPS, fitting)
+        self.steps = min(_STEPS, fitting)
 
-    def _claim(self) -> flat.Claim:
+    def _claim(self) -> flat.ClaimArrays:
         expect, n_vocab = self.judge.expect, len(self.judge.model.vocabulary)
-        if not isinstance(expect, NextToken | Chances) or expect.endings is None:
+        if (
+            not isinstance(expect, NextToken | ExpectedProbabilities)
+            or expect.endings is None
+        ):
             raise TypeError("this claim is not a table of endings")
         follow, found = suffix_automaton(expect.endings.ids, n_vocab)
-        chances = isinstance(expect, Chances)
+        chances = isinstance(expect, ExpectedProbabilities)
         expected = (
             np.zeros(0, dtype=np.int64) if chances else expect.answers.astype(np.int64)
         )  # [n_endings]
@@ -96,7 +99,7 @@ class Engine:
             if isinstance(self.judge.claim, Distribution)
             else 0.0
         )
-        return flat.Claim(
+        return flat.ClaimArrays(
             follow, found, expected, rows, tolerance, self.judge.second.within
         )
 
@@ -123,14 +126,14 @@ class Engine:
         tally.merge(self._tally(found))
         return done
 
-    def _walk(self, prefix: Sequence[int], longest: int) -> Walk:
+    def _walk(self, prefix: Sequence[int], longest: int) -> WalkArrays:
         plan, dtype = self.plan, self.plan.values.dtype
         (n_ctx, n_embd), n_vocab = plan.wpe.shape, len(plan.wte)
         widest = int(plan.matrices[:, 1:3].max())
         ids = np.zeros(n_ctx, dtype=np.int64)
         ids[: len(prefix)] = prefix
         lanes = [int(plan.matrices[plan.heads[:, i], 2].sum()) for i in (1, 2)]
-        return Walk(
+        return WalkArrays(
             cursor=np.array([len(prefix), longest, 0, 0, 0]),
             ids=ids,
             states=np.zeros(n_ctx + 1, dtype=np.int64),
@@ -148,10 +151,10 @@ class Engine:
             chances=np.zeros(n_vocab),
         )
 
-    def _found(self) -> Found:
+    def _found(self) -> Counted:
         (n_ctx, _), n_vocab = self.plan.wpe.shape, len(self.plan.wte)
         room = self.steps if self.claim.within > 0 else 0
-        return Found(
+        return Counted(
             counts=np.zeros(4, dtype=np.int64),
             extremes=np.array([math.inf, -1.0]),
             lengths=np.zeros(2, dtype=np.int64),
@@ -161,7 +164,7 @@ class Engine:
             long=np.zeros(room, dtype=np.int64),
         )
 
-    def _tally(self, found: Found) -> Tally:
+    def _tally(self, found: Counted) -> Tally:
         contexts, checked, correct = map(int, found.counts[:3])
         least, wrong = (
             row[:n].tolist() if n else None
@@ -182,7 +185,7 @@ class Engine:
     def _wrong(self, context: list[int], logits: Array) -> Wrong:
         """The shortest wrong context, as the tally describes it."""
         expect = self.judge.expect
-        if isinstance(expect, Chances):
+        if isinstance(expect, ExpectedProbabilities):
             chances = softmax(logits.astype(np.float64))  # [n_vocab]
             return Wrong(
                 context,

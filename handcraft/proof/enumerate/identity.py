@@ -57,7 +57,7 @@ SLOT = (
     | GetSetDescriptorType
     | MemberDescriptorType
 )
-APART = ("__dict__", "__weakref__", "__doc__", "__module__", "__annotations__")
+_NOT_CODE = ("__dict__", "__weakref__", "__doc__", "__module__", "__annotations__")
 
 
 def identity(model: Model, claim: Claim, units: Units) -> str:
@@ -186,7 +186,7 @@ class _Told:
         members = {
             key: inner
             for key, inner in vars(value).items()
-            if key not in APART and not key.startswith("_abc_")
+            if key not in _NOT_CODE and not key.startswith("_abc_")
         }
         return f"{name} {self.plain(list(value.__bases__))} {self.plain(members)}"
 

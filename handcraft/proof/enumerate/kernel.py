@@ -40,18 +40,20 @@ from handcraft.proof.enumerate.arrays import (
     SPANS,
     VALUES,
     WILD,
-    Claim,
-    Found,
+    ClaimArrays,
+    Counted,
     K,
     Plan,
     Q,
     V,
-    Walk,
+    WalkArrays,
 )
-from handcraft.proof.enumerate.kernel_judge import OPTIONS, copy, judge
+from handcraft.proof.enumerate.kernel_judge import OPTIONS, fill, judge
 
 
-def advance(plan: Plan, claim: Claim, walk: Walk, found: Found, steps: int) -> bool:
+def advance(
+    plan: Plan, claim: ClaimArrays, walk: WalkArrays, found: Counted, steps: int
+) -> bool:
     """Count so many more contexts; whether the walk has come to its end."""
     cursor, n_vocab = walk.cursor, plan.wte.shape[0]
     while steps > 0 and cursor[DONE] == 0:
@@ -81,7 +83,7 @@ def advance(plan: Plan, claim: Claim, walk: Walk, found: Found, steps: int) -> b
 
 
 @njit(**OPTIONS)
-def _position(plan: Plan, walk: Walk, depth: int) -> None:
+def _position(plan: Plan, walk: WalkArrays, depth: int) -> None:
     """The residual stream after the last token of the path; its keys and values beside those of
     the others.
     """
@@ -95,11 +97,11 @@ def _position(plan: Plan, walk: Walk, depth: int) -> None:
         if plan.layers[layer, C_FC] >= 0:
             _mlp(plan, walk, layer)
     _norm(plan, x, plan.ln_f, walk.normed)
-    copy(walk.normed, 0, x)
+    fill(walk.normed, 0, x)
 
 
 @njit(**OPTIONS)
-def _attention(plan: Plan, walk: Walk, layer: Array, depth: int) -> None:
+def _attention(plan: Plan, walk: WalkArrays, layer: Array, depth: int) -> None:
     _norm(plan, walk.x, plan.layers[layer, LN_1], walk.normed)
     count = _nonzero(walk.normed, walk.live)
     if (
@@ -107,7 +109,7 @@ def _attention(plan: Plan, walk: Walk, layer: Array, depth: int) -> None:
     ):  # the keys and values of this position are infinite or no numbers, whoever asks
         walk.spoiled[depth + 1] = True
         return
-    copy(plan.values, plan.layers[layer, ATTN_BIAS], walk.added)
+    fill(plan.values, plan.layers[layer, ATTN_BIAS], walk.added)
     for head in range(plan.layers[layer, HEAD], plan.layers[layer, LAST]):
         _keep(
             plan,
@@ -149,7 +151,7 @@ def _attention(plan: Plan, walk: Walk, layer: Array, depth: int) -> None:
 
 
 @njit(**OPTIONS)
-def _mlp(plan: Plan, walk: Walk, layer: Array) -> None:
+def _mlp(plan: Plan, walk: WalkArrays, layer: Array) -> None:
     _norm(plan, walk.x, plan.layers[layer, LN_2], walk.normed)
     count = _nonzero(walk.normed, walk.live)
     if count < 0:
@@ -158,7 +160,7 @@ def _mlp(plan: Plan, walk: Walk, layer: Array) -> None:
     fc, proj = plan.layers[layer, C_FC], plan.layers[layer, C_PROJ]
     _linear(plan, fc, walk.normed, walk.live, count, walk.lanes)
     _activate(walk.lanes, plan.matrices[fc, COLUMNS], plan.relu)
-    copy(
+    fill(
         plan.values,
         plan.matrices[proj, VALUES]
         + plan.matrices[proj, ROWS] * plan.matrices[proj, COLUMNS],
@@ -170,7 +172,7 @@ def _mlp(plan: Plan, walk: Walk, layer: Array) -> None:
 
 
 @njit(**OPTIONS)
-def _logits(plan: Plan, walk: Walk, depth: int) -> None:
+def _logits(plan: Plan, walk: WalkArrays, depth: int) -> None:
     """The logits after the path; the first is no number where the stream is not finite."""
     count = _nonzero(walk.x, walk.live)
     for i in range(len(walk.logits)):
@@ -187,7 +189,7 @@ def _logits(plan: Plan, walk: Walk, depth: int) -> None:
 @njit(**OPTIONS)
 def _keep(
     plan: Plan,
-    walk: Walk,
+    walk: WalkArrays,
     x: Array,
     count: int,
     matrix: int,
@@ -204,7 +206,7 @@ def _keep(
 
 
 @njit(**OPTIONS)
-def _shares(walk: Walk, n_lanes: int, at: int, depth: int, scale: float) -> None:
+def _shares(walk: WalkArrays, n_lanes: int, at: int, depth: int, scale: float) -> None:
     """The share of each position, for the query in `lanes`."""
     scores = walk.scores
     for i in range(depth + 1):
@@ -244,7 +246,7 @@ def _softmax(scores: Array, n: int) -> None:
 
 
 @njit(**OPTIONS)
-def _read(walk: Walk, n_lanes: int, at: int, depth: int) -> None:
+def _read(walk: WalkArrays, n_lanes: int, at: int, depth: int) -> None:
     """What the head reads, into `lanes`: the mean of the values by the shares."""
     for lane in range(n_lanes):
         walk.lanes[lane] = 0
@@ -326,7 +328,7 @@ def _add(plan: Plan, matrix: int, x: Array, y: Array) -> None:
 def _norm(plan: Plan, x: Array, at: int, y: Array) -> None:
     """Layer norm, its gain and bias one after the other; where there is none, the stream itself."""
     if at < 0:
-        copy(x, 0, y)
+        fill(x, 0, y)
         return
     n, total, squares = x.dtype.type(len(x)), x.dtype.type(0), x.dtype.type(0)
     for value in x:

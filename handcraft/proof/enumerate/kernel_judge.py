@@ -19,9 +19,9 @@ from handcraft.proof.enumerate.arrays import (
     LEAST,
     NEAR,
     WRONG,
-    Claim,
-    Found,
-    Walk,
+    ClaimArrays,
+    Counted,
+    WalkArrays,
 )
 
 # The walk allocates nothing. Without numba's runtime nobody counts references to arrays, which
@@ -31,7 +31,7 @@ OPTIONS = {"_nrt": False, "forceinline": True}
 
 
 @njit(**OPTIONS)
-def judge(claim: Claim, walk: Walk, found: Found, length: int) -> None:
+def judge(claim: ClaimArrays, walk: WalkArrays, found: Counted, length: int) -> None:
     """Count one context: as Tally.add_tokens and Tally.add_chances do; or keep it, where
     rounding could turn it.
     """
@@ -55,11 +55,11 @@ def judge(claim: Claim, walk: Walk, found: Found, length: int) -> None:
         found.counts[CORRECT] += 1
     elif found.lengths[WRONG] == 0 or length < found.lengths[WRONG]:
         _remember(walk, found, WRONG, length)
-        copy(walk.logits, 0, found.logits)
+        fill(walk.logits, 0, found.logits)
 
 
 @njit(**OPTIONS)
-def _margin(claim: Claim, walk: Walk, ending: int) -> float:
+def _margin(claim: ClaimArrays, walk: WalkArrays, ending: int) -> float:
     """By how much the expected token has the greatest logit; minus infinity where a logit is
     not finite.
     """
@@ -74,7 +74,7 @@ def _margin(claim: Claim, walk: Walk, ending: int) -> float:
 
 
 @njit(**OPTIONS)
-def _error(claim: Claim, walk: Walk, ending: int) -> float:
+def _error(claim: ClaimArrays, walk: WalkArrays, ending: int) -> float:
     """The greatest error of a probability, computed in float64; infinite where one is no number."""
     top, total, error, chances = -math.inf, 0.0, 0.0, walk.chances
     for logit in walk.logits:
@@ -89,7 +89,7 @@ def _error(claim: Claim, walk: Walk, ending: int) -> float:
 
 
 @njit(**OPTIONS)
-def _lower(walk: Walk, found: Found, margin: float, length: int) -> None:
+def _lower(walk: WalkArrays, found: Counted, margin: float, length: int) -> None:
     """As Tally.lower."""
     least = found.extremes[LEAST]
     if margin < math.inf and (
@@ -100,7 +100,7 @@ def _lower(walk: Walk, found: Found, margin: float, length: int) -> None:
 
 
 @njit(**OPTIONS)
-def _keep(walk: Walk, found: Found, length: int) -> None:
+def _keep(walk: WalkArrays, found: Counted, length: int) -> None:
     """Keep the path for a second look; it is counted there."""
     at = found.counts[NEAR]
     found.counts[NEAR] += 1
@@ -110,7 +110,7 @@ def _keep(walk: Walk, found: Found, length: int) -> None:
 
 
 @njit(**OPTIONS)
-def _remember(walk: Walk, found: Found, which: int, length: int) -> None:
+def _remember(walk: WalkArrays, found: Counted, which: int, length: int) -> None:
     """Keep the path. Of equal length the walk comes to the first one first."""
     found.lengths[which] = length
     for i in range(length):
@@ -118,7 +118,7 @@ def _remember(walk: Walk, found: Found, which: int, length: int) -> None:
 
 
 @njit(**OPTIONS)
-def copy(x: Array, at: int, y: Array) -> None:
+def fill(x: Array, at: int, y: Array) -> None:
     """Fill y with x from an offset on."""
     for i in range(len(y)):
         y[i] = x[at + i]

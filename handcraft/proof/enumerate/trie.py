@@ -37,10 +37,10 @@ from handcraft.core.gpt2 import (
     recorder,
 )
 
-CHUNK = (
+_CHUNK = (
     2**14
 )  # contexts at once: small enough to stay in the cache, large enough to hide Python
-ALONE = (
+_ALONE = (
     2**18
 )  # multiplications of a product for which OpenBLAS uses the calling thread alone
 
@@ -127,14 +127,14 @@ def _plain(
     index = sum(token * n_vocab**power for power, token in enumerate(reversed(prefix)))
     for length in range(len(prefix) + 1, max_length + 1):
         below = n_vocab ** (length - len(prefix))  # contexts of this length
-        most = max(1, CHUNK // length)
+        most = max(1, _CHUNK // length)
         for first in range(index * below, (index + 1) * below, most):
             n = min(most, (index + 1) * below - first)
             ids = Chunk(length, first, np.empty((n, 0)), np.empty((n, 0))).ids(
                 n_vocab
             )  # [n, length]
             seen: dict[str, Array] = {}
-            logits = gpt2(ids, **weights, **config, note=recorder(seen))
+            logits = gpt2(ids, **weights, **config, hook=recorder(seen))
             yield Chunk(length, first, seen["resid_final"][:, -1], logits[:, -1])
 
 
@@ -159,7 +159,7 @@ class _Trie:
         """All continuations of `n` contexts of length len(levels); `first` is the index of the
         first of them.
         """
-        if n > 1 and n * self.n_vocab > CHUNK:
+        if n > 1 and n * self.n_vocab > _CHUNK:
             part = n // self.n_vocab
             for i in range(self.n_vocab):
                 yield from self.walk(
@@ -236,7 +236,7 @@ def _times(x: Array, w: Array) -> Array:  # [n, n_in], [n_in, n_out] -> [n, n_ou
     """The product x @ w in parts that are too small for OpenBLAS to wake its threads, which
     cost four times the work itself.
     """
-    rows = max(1, ALONE // max(1, w.size))
+    rows = max(1, _ALONE // max(1, w.size))
     parts, y = len(x) // rows, np.empty((len(x), w.shape[1]), dtype=x.dtype)
     even = parts * rows  # the rest is a smaller part
     np.matmul(

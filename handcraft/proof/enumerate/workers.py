@@ -45,7 +45,7 @@ from handcraft.proof.task import Spread
 
 PATIENCE = 3  # how often in a row processes may die before any unit comes back
 # units for each process of a cluster on their way at once; ray gives back whole lists of them
-TOGETHER = 4
+_TOGETHER = 4
 CONNECT = 20  # seconds to reach a cluster
 
 Call = tuple[bytes, int]  # the work and the number of a unit
@@ -68,7 +68,7 @@ def count_units(
     """
     missing, patience = set(units), PATIENCE
     with ExitStack() as stack:
-        pool, lost = stack.enter_context(BACKENDS[spread.backend](spread))
+        pool, lost = stack.enter_context(_POOLS[spread.backend](spread))
         payload = _packed(work)
         while missing and go_on():
             calls = ((payload, index) for index in sorted(missing) if go_on())
@@ -116,7 +116,7 @@ def _in_lists(jobs: int, calls: Iterable[Call]) -> Iterator[tuple[int, Tally]]:
     """A backend that gives back whole lists, as ray's: a few units for each process at a time."""
     from joblib import Parallel, delayed, effective_n_jobs
 
-    waiting, most = iter(calls), TOGETHER * effective_n_jobs(jobs)
+    waiting, most = iter(calls), _TOGETHER * effective_n_jobs(jobs)
     while part := list(islice(waiting, most)):
         yield from Parallel(n_jobs=jobs, batch_size=1)(
             delayed(_count)(*call) for call in part
@@ -210,7 +210,7 @@ def _by_dask(
     """Each as it is done, some for each worker on their way."""
     waiting, underway = iter(calls), distributed.as_completed([], loop=client.loop)
     try:
-        for call in islice(waiting, TOGETHER * sum(client.nthreads().values())):
+        for call in islice(waiting, _TOGETHER * sum(client.nthreads().values())):
             underway.add(client.submit(_count, *call, pure=False))
         for future in underway:
             yield future.result()
@@ -258,9 +258,11 @@ def _ray(spread: Spread) -> Iterator[tuple[Pool, Failures]]:
             ray.shutdown()
 
 
-BACKENDS: dict[
-    str, Callable[[Spread], AbstractContextManager[tuple[Pool, Failures]]]
-] = {"loky": _loky, "dask": _dask, "ray": _ray}
+_POOLS: dict[str, Callable[[Spread], AbstractContextManager[tuple[Pool, Failures]]]] = {
+    "loky": _loky,
+    "dask": _dask,
+    "ray": _ray,
+}
 
 
 def _extra(module: str, extra: str, what: str) -> Any:

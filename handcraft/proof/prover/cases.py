@@ -25,7 +25,7 @@ from handcraft.proof.prover.guesses import (
     Known,
     fixes,
     guesses,
-    own,
+    own_token,
     reads_own,
 )
 from handcraft.proof.prover.network import Undecided
@@ -181,7 +181,9 @@ def _expressions(
 ) -> Iterator[Case]:
     """A case for each domain and each guess."""
     tokens, guessed = model.vocabulary.tokens, guesses(rule)
-    options = [tokens if own(g) else values_of(g, tokens, model.n_ctx) for g in guessed]
+    options = [
+        tokens if own_token(g) else values_of(g, tokens, model.n_ctx) for g in guessed
+    ]
     count = len(domains)
     for values in options:
         count *= len(values)
@@ -230,7 +232,7 @@ class ExpressionCase(Case):
 
     def _collect(self, e: Expression) -> None:
         """The selections and tokens that the value is made of."""
-        if own(e):
+        if own_token(e):
             return
         if e.op in FOLLOWED or e.op == "token_at":
             if e not in self.followed:
@@ -294,7 +296,7 @@ class ExpressionCase(Case):
         return self.domain.allowed(everything)
 
     def last(self, everything: Sequence[int]) -> list[int]:
-        guessed = {self.ids[value] for e, value in self.guesses if own(e)} or set(
+        guessed = {self.ids[value] for e, value in self.guesses if own_token(e)} or set(
             everything
         )
         return sorted(guessed & self.domain.last(everything))
@@ -309,7 +311,7 @@ class ExpressionCase(Case):
             return e
         if e.op in scope:
             return scope[e.op]
-        if own(e):
+        if own_token(e):
             return self.tokens[token]
         i = self.places.get(id(e))
         if i is not None:

@@ -30,19 +30,19 @@ import numpy as np
 from handcraft.core.gpt2 import Array
 from handcraft.proof.prover.case import OUT, Case
 from handcraft.proof.prover.network import HeadPart, Network, Undecided
-from handcraft.proof.prover.positions import Emissions, gap_of
-from handcraft.proof.prover.softmax import Means, Summary, Values, dot
-from handcraft.proof.prover.zonotope import Ball
+from handcraft.proof.prover.positions import PositionStates, gap_of
+from handcraft.proof.prover.softmax import Means, Summary, Values, scores_of
+from handcraft.proof.prover.zonotope import Zonotope
 
-Link: TypeAlias = Any  # None, or (the link before, a token)
-Accounts: TypeAlias = tuple[Summary, ...]
-MOST_STATES = 150_000  # at one position
+_Link: TypeAlias = Any  # None, or (the link before, a token)
+Summaries: TypeAlias = tuple[Summary, ...]
+_MOST_STATES = 150_000  # at one position
 MOST_IN_ALL = 450_000  # of all searches of a proof
-NOTHING = -1  # no label: the key can never be seen
+UNSEEN = -1  # no label: the key can never be seen
 
 
 @dataclass(frozen=True, eq=False)
-class Slot:
+class HeadQuery:
     """A head with one query: the class and the value of every emission's key, and the least
     score at each position.
     """
@@ -51,12 +51,12 @@ class Slot:
     kinds: Array  # [n_emissions]
     values: Array  # [n_emissions]
     floor: Array  # [n_positions], the greatest score that some position so far has at least
-    query: Ball | None = None  # [n_match]
+    query: Zonotope | None = None  # [n_match]
 
     def labels(self, alive: Array) -> Array:  # [n_emissions] bool -> [n_emissions]
         """Each key's label as one number, NOTHING where it is not alive."""
         return np.where(
-            alive, self.kinds * len(self.means.values.rows) + self.values, NOTHING
+            alive, self.kinds * len(self.means.values.rows) + self.values, UNSEEN
         )
 
     def seen(self, bound: Array) -> Array:  # [n_emissions] -> [n_emissions] bool
@@ -69,16 +69,20 @@ class Slots:
     """All slots of a model, made when they are first asked for."""
 
     def __init__(
-        self, network: Network, emissions: Emissions, tolerance: float
+        self, network: Network, position_states: PositionStates, tolerance: float
     ) -> None:
-        self.network, self.emissions, self.tolerance = network, emissions, tolerance
-        self._keys: dict[tuple[int, int], tuple[Ball, Ball, Array, Values]] = {}
-        self._slots: dict[tuple[Any, ...], Slot] = {}
+        self.network, self.position_states, self.tolerance = (
+            network,
+            position_states,
+            tolerance,
+        )
+        self._keys: dict[tuple[int, int], tuple[Zonotope, Zonotope, Array, Values]] = {}
+        self._slots: dict[tuple[Any, ...], HeadQuery] = {}
         self.starts = np.flatnonzero(
-            np.diff(emissions.level, prepend=-1)
+            np.diff(position_states.level, prepend=-1)
         )  # where each position's emissions begin
 
-    def __call__(self, head: HeadPart, query: Ball) -> Slot:
+    def __call__(self, head: HeadPart, query: Zonotope) -> HeadQuery:
         """The slot of a head and a query [n_match]."""
         key = (head.name, query.c.tobytes(), query.r.tobytes())
         if key not in self._slots:
@@ -87,23 +91,23 @@ class Slots:
             self._slots[key] = self._slot(head, query)
         return self._slots[key]
 
-    def _slot(self, head: HeadPart, query: Ball) -> Slot:
+    def _slot(self, head: HeadPart, query: Zonotope) -> HeadQuery:
         keys, values, numbers, table = self._of(head)
         gap = gap_of(self.network, head, self.tolerance)
         means = Means(self.network.precision, head, gap, self.network.n_ctx, table)
         kinds, numbers = means.labels(
-            dot(self.network.precision, query, keys), values, numbers
+            scores_of(self.network.precision, query, keys), values, numbers
         )
         least = np.minimum.reduceat(
             np.array(means.low)[kinds], self.starts
         )  # [n_positions]
-        return Slot(means, kinds, numbers, np.maximum.accumulate(least), query)
+        return HeadQuery(means, kinds, numbers, np.maximum.accumulate(least), query)
 
-    def _of(self, head: HeadPart) -> tuple[Ball, Ball, Array, Values]:
+    def _of(self, head: HeadPart) -> tuple[Zonotope, Zonotope, Array, Values]:
         """The keys and values of all emissions."""
         if head.name not in self._keys:
             x, p, table = (
-                self.emissions.stream(head.layer),
+                self.position_states.stream(head.layer),
                 self.network.precision,
                 Values(),
             )
@@ -118,12 +122,12 @@ class Slots:
 
 
 @dataclass
-class Ending:
+class QueryClass:
     """How many contexts end so, how many of them are prompts, and one of them."""
 
     count: int = 0
     prompts: int = 0
-    example: Link = None
+    example: _Link = None
     length: int = 0
 
     def tokens(self, order: Sequence[int] | None) -> list[int]:
@@ -140,8 +144,8 @@ class Ending:
         return [placed[i] for i in range(len(read))]
 
 
-Endings: TypeAlias = dict[tuple[Any, int, Accounts], Ending]
-Group: TypeAlias = tuple[
+QueryClasses: TypeAlias = dict[tuple[Any, int, Summaries], QueryClass]
+_Group: TypeAlias = tuple[
     int, int, tuple[int, ...]
 ]  # what is read (a row), the next block, the tokens
 
@@ -151,15 +155,15 @@ class Search:
 
     def __init__(
         self,
-        emissions: Emissions,
-        slots: Sequence[Slot],
+        position_states: PositionStates,
+        slots: Sequence[HeadQuery],
         finals: Array,
         deadline: float,
         *,
         merges: bool = True,
     ) -> None:
-        self.emissions, self.slots, self.finals, self.deadline = (
-            emissions,
+        self.position_states, self.slots, self.finals, self.deadline = (
+            position_states,
             slots,
             finals,
             deadline,
@@ -169,15 +173,15 @@ class Search:
         self.steps: dict[Any, _Steps] = {}  # shared by searches of one case
         self.trail: Any = None  # told of every edge, where the proof is written down
 
-    def run(self, case: Case, levels: Sequence[int]) -> Endings:
+    def run(self, case: Case, levels: Sequence[int]) -> QueryClasses:
         """All endings at these positions. Raises Undecided where there are too many states or
         no time.
         """
         last = max(levels)
         if (
             case.order is not None
-            and len(self.emissions.edges[0])
-            * max(len(e) for e in self.emissions.edges[: last + 1])
+            and len(self.position_states.edges[0])
+            * max(len(e) for e in self.position_states.edges[: last + 1])
             != 1
         ):
             raise Undecided(
@@ -185,10 +189,10 @@ class Search:
             )
         groups, rows = self._groups(levels, ordered=case.order is not None)
         alike = self._alike(last) if self.merges and case.order is None else None
-        found: Endings = {}
+        found: QueryClasses = {}
         block = 0
-        now: dict[tuple[Any, int, int, Accounts], tuple[int, Link]] = {
-            (case.start, block, NOTHING, ((),) * len(self.slots)): (1, None)
+        now: dict[tuple[Any, int, int, Summaries], tuple[int, _Link]] = {
+            (case.start, block, UNSEEN, ((),) * len(self.slots)): (1, None)
         }
         for k in range(last + 1):
             place = k if case.order is None else case.order[k]
@@ -205,40 +209,40 @@ class Search:
 
     def _spend(self, states: int) -> None:
         """Raises Undecided where there are too many states, or no time is left."""
-        self.emissions.spent += states
-        if states > MOST_STATES or self.emissions.spent > MOST_IN_ALL:
+        self.position_states.spent += states
+        if states > _MOST_STATES or self.position_states.spent > MOST_IN_ALL:
             raise Undecided(
                 "contexts can be in more than"
-                f" {MOST_STATES if states > MOST_STATES else MOST_IN_ALL} states"
+                f" {_MOST_STATES if states > _MOST_STATES else MOST_IN_ALL} states"
             )
         if time.monotonic() > self.deadline:
             raise Undecided("the time of the budget was over")
 
     def _level(
         self,
-        now: dict[Any, tuple[int, Link]],
-        groups: list[list[Group]],
+        now: dict[Any, tuple[int, _Link]],
+        groups: list[list[_Group]],
         rows: list[Any],
         steps: _Steps,
-        found: Endings,
+        found: QueryClasses,
         *,
         at_end: bool,
-    ) -> dict[Any, tuple[int, Link]]:
+    ) -> dict[Any, tuple[int, _Link]]:
         """One token more."""
         after: dict[Any, list[Any]] = {}
         ordered = steps.case.order is not None
-        for (state, block, own, accounts), (count, link) in now.items():
+        for (state, block, own, summaries), (count, link) in now.items():
             for read, following, tokens in groups[block]:
-                kept, full, final = rows[read]
-                mine = (final if at_end else own) if ordered else final
-                if ordered and at_end and final == NOTHING:
+                kept, full, query_class = rows[read]
+                mine = (query_class if at_end else own) if ordered else query_class
+                if ordered and at_end and query_class == UNSEEN:
                     continue
                 nexts, ends = steps(state, tokens)
-                if ends and mine != NOTHING:
+                if ends and mine != UNSEEN:
                     self._end(
                         found,
                         mine,
-                        self._inserted(accounts, kept if ordered else full),
+                        self._inserted(summaries, kept if ordered else full),
                         ends,
                         count,
                         link,
@@ -246,12 +250,12 @@ class Search:
                 if nexts:
                     rest = (
                         following,
-                        mine if ordered else NOTHING,
-                        self._merged(self._inserted(accounts, kept)),
+                        mine if ordered else UNSEEN,
+                        self._merged(self._inserted(summaries, kept)),
                     )
                     if self.trail is not None:
                         self.trail.read(
-                            steps.k, (state, block, own, accounts), nexts, rest
+                            steps.k, (state, block, own, summaries), nexts, rest
                         )
                     for reached, alike in nexts:
                         old = after.get((reached, *rest))
@@ -266,37 +270,37 @@ class Search:
 
     def _end(
         self,
-        found: Endings,
-        final: int,
-        accounts: Accounts,
+        found: QueryClasses,
+        query_class: int,
+        summaries: Summaries,
         ends: list[Any],
         count: int,
-        link: Link,
+        link: _Link,
     ) -> None:
         """Contexts that end here."""
         for expected, n, prompts, token in ends:
-            ending = found.get((expected, final, accounts))
+            ending = found.get((expected, query_class, summaries))
             if ending is None:
-                ending = found[expected, final, accounts] = Ending(
+                ending = found[expected, query_class, summaries] = QueryClass(
                     example=(link, token)
                 )
             ending.count += count * n
             ending.prompts += count * prompts
 
-    def _inserted(self, accounts: Accounts, labels: tuple[Any, ...]) -> Accounts:
-        both = zip(accounts, labels, self.slots, strict=True)
+    def _inserted(self, summaries: Summaries, labels: tuple[Any, ...]) -> Summaries:
+        both = zip(summaries, labels, self.slots, strict=True)
         return tuple(
             [
-                account if label is None else slot.means.insert(account, label)
-                for account, label, slot in both
+                summary if label is None else slot.means.insert(summary, label)
+                for summary, label, slot in both
             ]
         )
 
-    def _merged(self, accounts: Accounts) -> Accounts:
+    def _merged(self, summaries: Summaries) -> Summaries:
         """Single best keys that all later keys treat alike, as one."""
         if self.merged is None:
-            return accounts
-        both = zip(accounts, self.merged, strict=True)
+            return summaries
+        both = zip(summaries, self.merged, strict=True)
         return tuple(
             [
                 (
@@ -312,14 +316,14 @@ class Search:
         """After each position, for each slot, the classes so far that all later keys treat
         alike.
         """
-        n = int(np.searchsorted(self.emissions.level, last + 1))
+        n = int(np.searchsorted(self.position_states.level, last + 1))
         found: list[list[dict[int, int]]] = [[] for _ in range(last + 1)]
         for slot in self.slots:
             kinds, starts = (
                 slot.kinds[:n],
                 [
                     *np.searchsorted(
-                        self.emissions.level[:n], range(last + 1)
+                        self.position_states.level[:n], range(last + 1)
                     ).tolist(),
                     n,
                 ],
@@ -339,9 +343,9 @@ class Search:
 
     def _groups(
         self, levels: Sequence[int], *, ordered: bool
-    ) -> tuple[list[list[list[Group]]], list[Any]]:
+    ) -> tuple[list[list[list[_Group]]], list[Any]]:
         """For every position and block of states what can be read; and the rows of what is read."""
-        last, e = max(levels), self.emissions
+        last, e = max(levels), self.position_states
         n = int(np.searchsorted(e.level, last + 1))  # the emissions up to there
         level = e.level[:n]
         following = _following(
@@ -350,18 +354,18 @@ class Search:
         columns = []
         for slot in self.slots:
             bound = slot.floor[last] if ordered else slot.floor[following[level]]
-            kinds = Slot(slot.means, slot.kinds[:n], slot.values[:n], slot.floor)
+            kinds = HeadQuery(slot.means, slot.kinds[:n], slot.values[:n], slot.floor)
             columns += [
                 kinds.labels(kinds.seen(bound)),
                 kinds.labels(np.ones(n, dtype=bool)),
             ]
-        final = np.where(np.isin(level, levels), self.finals[:n], NOTHING)
+        query_class = np.where(np.isin(level, levels), self.finals[:n], UNSEEN)
         columns = [
-            c if i % 2 == 0 else np.where(final == NOTHING, NOTHING, c)
+            c if i % 2 == 0 else np.where(query_class == UNSEEN, UNSEEN, c)
             for i, c in enumerate(columns)
         ]
         unique, inverse = np.unique(
-            np.stack([*columns, final], axis=1), axis=0, return_inverse=True
+            np.stack([*columns, query_class], axis=1), axis=0, return_inverse=True
         )
         return self._blocks(last, inverse.reshape(-1).tolist()), [
             self._row(row) for row in unique.tolist()
@@ -371,7 +375,7 @@ class Search:
         def label(i: int) -> Any:
             return (
                 None
-                if row[i] == NOTHING
+                if row[i] == UNSEEN
                 else divmod(row[i], len(self.slots[i // 2].means.values.rows))
             )
 
@@ -383,15 +387,15 @@ class Search:
             row[-1],
         )
 
-    def _blocks(self, last: int, read: list[int]) -> list[list[list[Group]]]:
+    def _blocks(self, last: int, read: list[int]) -> list[list[list[_Group]]]:
         """From the last position back: states that read alike and go on alike are one block."""
-        found: list[list[list[Group]]] = []
+        found: list[list[list[_Group]]] = []
         block_of: dict[int, int] = {}
         for position in range(last, -1, -1):
             blocks: dict[tuple[Any, ...], int] = {}
-            groups: list[list[Group]] = []
+            groups: list[list[_Group]] = []
             mine: dict[int, int] = {}
-            for state, edges in enumerate(self.emissions.edges[position]):
+            for state, edges in enumerate(self.position_states.edges[position]):
                 signature = tuple(
                     (token, read[e], block_of.get(after, 0))
                     for token, after, e in edges

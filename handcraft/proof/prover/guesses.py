@@ -62,7 +62,7 @@ class Known:
         )
 
 
-def own(e: Any) -> bool:
+def own_token(e: Any) -> bool:
     return (
         isinstance(e, Expression)
         and e.op == "token_at"
@@ -73,7 +73,7 @@ def own(e: Any) -> bool:
 
 def reads_own(e: Any) -> bool:
     """Whether its value depends on the last token itself, other than through a condition."""
-    return own(e) or (
+    return own_token(e) or (
         isinstance(e, Expression)
         and e.op not in FOLLOWED
         and any(reads_own(arg) for arg in e.args)
@@ -91,7 +91,7 @@ def direct(e: Expression) -> bool:
 
 def fixes(e: Expression) -> bool:
     """Whether a context's length must be fixed beforehand: it stands in an address or a bound."""
-    if own(e):
+    if own_token(e):
         return False
     fixed = (e.before, *(e.args if e.op == "token_at" and not direct(e) else ()))
     return any(
@@ -107,7 +107,7 @@ def guesses(e: Expression) -> list[Expression]:
     """What must be guessed, the inner first: tokens that a condition compares with, selections
     in an address.
     """
-    if own(e):
+    if own_token(e):
         return []
     address = e.args if e.op == "token_at" and not direct(e) else ()
     found = [

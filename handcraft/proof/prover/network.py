@@ -27,7 +27,7 @@ from handcraft.core.bounds import overflow, stream_bounds
 from handcraft.core.gpt2 import Activation, Array, Weights
 from handcraft.core.weights import flatten
 from handcraft.model import DTYPES, Model
-from handcraft.proof.prover.zonotope import Ball, Precision, exactly
+from handcraft.proof.prover.zonotope import Precision, Zonotope, exactly
 
 
 class Undecided(Exception):  # noqa: N818  # not an error: the next method is asked
@@ -139,7 +139,7 @@ class Network:
         return found
 
     @cached_property
-    def final(self) -> list[list[HeadPart]]:
+    def query_class(self) -> list[list[HeadPart]]:
         """For each block the heads that matter at the last position alone."""
         return [
             [h for h in heads if h not in forward]
@@ -165,15 +165,22 @@ class Network:
 
     # ------------------------------------------------------------ its arithmetic
 
-    def embed(self, tokens: Array, positions: Array) -> Ball:  # [n], [n] -> [n, n_embd]
+    def embed(
+        self, tokens: Array, positions: Array
+    ) -> Zonotope:  # [n], [n] -> [n, n_embd]
         """The stream before the first block."""
         return self.precision.add(
             exactly(self.wte[tokens]), exactly(self.wpe[positions])
         )
 
     def after_attention(
-        self, i: int, x: Ball, means: dict[tuple[int, int], Ball], *, shared: bool
-    ) -> Ball:  # [n, n_embd] -> same
+        self,
+        i: int,
+        x: Zonotope,
+        means: dict[tuple[int, int], Zonotope],
+        *,
+        shared: bool,
+    ) -> Zonotope:  # [n, n_embd] -> same
         """The stream after a block's attention, by each head's mean value [n, n_value]; a head
         not given adds nothing.
 
@@ -183,7 +190,7 @@ class Network:
             return x
         c_proj, n = self.blocks[i]["attn"]["c_proj"], len(x.c)
         width = c_proj["w"].shape[0]
-        z = Ball(np.zeros((n, width)), np.zeros((n, width)))
+        z = Zonotope(np.zeros((n, width)), np.zeros((n, width)))
         w = np.zeros_like(c_proj["w"])
         for head in self.heads[i]:
             if head.name in means:
@@ -194,12 +201,14 @@ class Network:
                 w[head.rows] = c_proj["w"][head.rows]
         return self.precision.add(
             x,
-            self.precision.linear(z.lifted(x.shared) if shared else z, w, c_proj["b"]),
+            self.precision.linear(
+                z.with_generators(x.shared) if shared else z, w, c_proj["b"]
+            ),
         )
 
     def after_mlp(
-        self, i: int, x: Ball, lanes: Array | None = None
-    ) -> Ball:  # [n, n_embd] -> the same
+        self, i: int, x: Zonotope, lanes: Array | None = None
+    ) -> Zonotope:  # [n, n_embd] -> the same
         """The stream after a block's MLP; with `lanes`, only the neurons that write one of them."""
         if "mlp" not in self.blocks[i]:
             return x
@@ -218,7 +227,7 @@ class Network:
             x, self.precision.linear(post, c_proj["w"][kept], c_proj["b"])
         )
 
-    def logits(self, x: Ball) -> Ball:  # [n, n_embd] -> [n, n_vocab]
+    def logits(self, x: Zonotope) -> Zonotope:  # [n, n_embd] -> [n, n_vocab]
         """The unembedding."""
         return self.precision.linear(x, self.wte.T, np.zeros(self.n_vocab))
 

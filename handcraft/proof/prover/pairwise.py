@@ -26,7 +26,7 @@ from handcraft.core.gpt2 import Array
 from handcraft.proof.prover.case import OUT, Case
 from handcraft.proof.prover.cases import ExpressionCase
 from handcraft.proof.prover.domains import Domain
-from handcraft.proof.prover.graph import NOTHING, Ending, Search, Slot
+from handcraft.proof.prover.graph import UNSEEN, HeadQuery, QueryClass, Search
 from handcraft.proof.prover.network import HeadPart, Undecided
 from handcraft.proof.prover.prover import Proof, Prover
 from handcraft.proof.prover.zonotope import UP
@@ -37,7 +37,7 @@ COUNTS = (
     "first",
     "latest",
 )  # selections whose tokens are told by what fits them
-FEW = 3  # tokens whose counts can be followed at once
+_FEW = 3  # tokens whose counts can be followed at once
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class _Found:
     """
 
     first: bool
-    final: int
+    query_class: int
     mean: float
     radius: float
-    ending: Ending
+    ending: QueryClass
 
 
 class PairCase(ExpressionCase):
@@ -163,7 +163,7 @@ class Pairs(Prover):
         prompts = 0
         x = self.streams
         for slots, members in self._queries(0, x[here], here):
-            finals = np.full(len(self.finals), NOTHING)
+            finals = np.full(len(self.finals), UNSEEN)
             finals[members] = self.finals[members]
             for found in self._endings(case, slots, finals, levels, winner, loser):
                 prompts += found.ending.prompts
@@ -171,8 +171,8 @@ class Pairs(Prover):
         self.proof.contexts = max(self.proof.contexts, prompts)
 
     def _ends(self, case: Case, levels: list[int]) -> tuple[list[int], Array]:
-        ends = np.isin(self.emissions.level, levels) & np.isin(
-            self.emissions.token, case.last(range(self.network.n_vocab))
+        ends = np.isin(self.position_states.level, levels) & np.isin(
+            self.position_states.token, case.last(range(self.network.n_vocab))
         )
         return levels, np.flatnonzero(ends)
 
@@ -182,8 +182,8 @@ class Pairs(Prover):
         last = len(self.network.blocks) - 1
         if (
             self.stages != [last]
-            or len(self.network.final[last]) != 1
-            or self.network.heads[last] != self.network.final[last]
+            or len(self.network.query_class[last]) != 1
+            or self.network.heads[last] != self.network.query_class[last]
         ):
             raise Undecided(
                 "many counts can only be compared by one head of the last block"
@@ -192,33 +192,39 @@ class Pairs(Prover):
             raise Undecided(
                 "many counts can only be compared where no neuron reads them"
             )
-        return self.network.final[last][0]
+        return self.network.query_class[last][0]
 
     def _endings(
         self,
         case: PairCase,
-        slots: list[Slot],
+        slots: list[HeadQuery],
         finals: Array,
         levels: list[int],
         winner: int,
         loser: int,
     ) -> list[_Found]:
         slot = self._projected(slots[0], winner, loser)
-        search = Search(self.emissions, [slot], finals, self.deadline)
+        search = Search(self.position_states, [slot], finals, self.deadline)
         key = self._signature(case, search, slot, (winner, loser))
         if key not in self.cache:
             found = []
-            for (first, final, (summary,)), ending in search.run(case, levels).items():
+            for (first, query_class, (summary,)), ending in search.run(
+                case, levels
+            ).items():
                 mean, radius = slot.means.mean(summary)
                 found.append(
                     _Found(
-                        first, final, float(mean[0]), float(radius[0]), replace(ending)
+                        first,
+                        query_class,
+                        float(mean[0]),
+                        float(radius[0]),
+                        replace(ending),
                     )
                 )
             self.cache[key] = found
         return self.cache[key]
 
-    def _projected(self, slot: Slot, winner: int, loser: int) -> Slot:
+    def _projected(self, slot: HeadQuery, winner: int, loser: int) -> HeadQuery:
         """The slot with the difference of two logits as its only value."""
         head = self._head()
         f = head.out.astype(np.float64) @ self._direction(winner, loser)  # [n_value]
@@ -228,7 +234,7 @@ class Pairs(Prover):
         )  # [n_numbers, n_value]
         means = slot.means.projected(f, rows @ f)
         numbers = means.values.numbers((rows @ f)[:, None])
-        return Slot(means, slot.kinds, numbers[slot.values], slot.floor)
+        return HeadQuery(means, slot.kinds, numbers[slot.values], slot.floor)
 
     def _direction(self, winner: int, loser: int) -> Array:  # -> [n_embd]
         return np.asarray(
@@ -237,7 +243,7 @@ class Pairs(Prover):
         )
 
     def _signature(
-        self, case: PairCase, search: Search, slot: Slot, pair: tuple[int, int]
+        self, case: PairCase, search: Search, slot: HeadQuery, pair: tuple[int, int]
     ) -> Any:
         """All that the endings depend on: what the case reads of every token, where contexts
         end, what the head sees.
@@ -245,12 +251,12 @@ class Pairs(Prover):
         A token is told by what its case and its domain make of it, and by whether it is one of
         the two.
         """
-        if any(len(edges) > 1 for edges in self.emissions.edges):
+        if any(len(edges) > 1 for edges in self.position_states.edges):
             raise Undecided(
                 "many counts can only be compared where no later head reads an"
                 " earlier one"
             )
-        e, means = self.emissions, slot.means
+        e, means = self.position_states, slot.means
         fits = [case.fits(k, t) for k, t in zip(e.levels, e.tokens, strict=True)]
         kinds = sorted(set(fits), key=repr)  # in an order that knows no token
         numbers = {kind: i for i, kind in enumerate(kinds)}
@@ -286,7 +292,7 @@ class Pairs(Prover):
             return
         if not found.first:
             winner, loser = loser, winner
-        own, off = self._of_its_own(winner, loser, found.final)
+        own, off = self._of_its_own(winner, loser, found.query_class)
         margin = own + (found.mean if found.first else -found.mean)
         error = (found.radius + off) * UP
         self.proof.error = max(self.proof.error, error)
@@ -297,15 +303,17 @@ class Pairs(Prover):
         if margin - error < self.proof.margin:
             self.proof.margin, self.proof.at = margin - error, found.ending.tokens(None)
 
-    def _of_its_own(self, winner: int, loser: int, final: int) -> tuple[float, float]:
+    def _of_its_own(
+        self, winner: int, loser: int, query_class: int
+    ) -> tuple[float, float]:
         """The difference of two logits by the last position's own stream, and how far all but
         the mean can be off.
         """
-        key = winner, loser, final
+        key = winner, loser, query_class
         if key not in self.known:
             d = self._direction(winner, loser)  # [n_embd]
             x, b = (
-                self.streams[final],
+                self.streams[query_class],
                 self.network.blocks[-1]["attn"]["c_proj"]["b"].astype(np.float64),
             )
             self.known[key] = (
@@ -348,7 +356,7 @@ def wanted(claim: Any) -> bool:
         rule = claim.answer if claim.length == 1 and claim.stop is None else None
     else:
         rule = claim.function if isinstance(claim, Predicate) else None
-    return isinstance(rule, Expression) and rule.op == "most" and len(rule.args) > FEW
+    return isinstance(rule, Expression) and rule.op == "most" and len(rule.args) > _FEW
 
 
 def _constant(e: Expression) -> bool:

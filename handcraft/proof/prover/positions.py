@@ -25,17 +25,15 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.prover.network import HeadPart, Network, Undecided
-from handcraft.proof.prover.softmax import Means, Summary, dot
-from handcraft.proof.prover.zonotope import Ball, by_rows, exactly, stack
+from handcraft.proof.prover.softmax import Means, Summary, scores_of
+from handcraft.proof.prover.zonotope import Zonotope, by_rows, exactly, stack
 
 LEAST_GAP, MOST_GAP = 16.0, 80.0
-MOST_STATES = 6_000  # at one position
-MOST_NUMBERS = 3 * 10**7  # centres and radii of all streams: 240 MB
+_MOST_STATES = 6_000  # at one position
+_MOST_NUMBERS = 3 * 10**7  # centres and radii of all streams: 240 MB
 
-Cache: TypeAlias = tuple[
-    object, ...
-]  # for each forward head, what it keeps of the past
-Edge: TypeAlias = tuple[int, int, int]  # token, next state, emission
+Kept: TypeAlias = tuple[object, ...]  # for each forward head, what it keeps of the past
+Step: TypeAlias = tuple[int, int, int]  # token, next state, emission
 
 
 def gap_of(network: Network, head: HeadPart, tolerance: float) -> float:
@@ -47,21 +45,21 @@ def gap_of(network: Network, head: HeadPart, tolerance: float) -> float:
 
 
 @dataclass
-class Emissions:
+class PositionStates:
     """All emissions, and the edges of every state at every position."""
 
     network: Network
     levels: list[int] = field(default_factory=list)  # of each emission
     tokens: list[int] = field(default_factory=list)
-    streams: list[list[Ball]] = field(
+    streams: list[list[Zonotope]] = field(
         default_factory=list
     )  # of each block's input, chunk by chunk
-    means: dict[tuple[int, int], list[Ball]] = field(
+    means: dict[tuple[int, int], list[Zonotope]] = field(
         default_factory=dict
     )  # of each forward head, chunk by chunk
-    edges: list[list[list[Edge]]] = field(default_factory=list)  # [position][state]
+    edges: list[list[list[Step]]] = field(default_factory=list)  # [position][state]
     spent: int = 0  # states that searches over them have visited
-    _whole: dict[tuple[int, int], Ball] = field(default_factory=dict)
+    _whole: dict[tuple[int, int], Zonotope] = field(default_factory=dict)
 
     @cached_property
     def level(self) -> Array:  # [n]
@@ -73,67 +71,67 @@ class Emissions:
         """The token of each emission."""
         return np.array(self.tokens)
 
-    def stream(self, layer: int) -> Ball:  # [n, n_embd]
+    def stream(self, layer: int) -> Zonotope:  # [n, n_embd]
         """The stream at a block's input, on the lanes that are needed there."""
         return self._joined[layer]
 
     @cached_property
-    def _joined(self) -> list[Ball]:
+    def _joined(self) -> list[Zonotope]:
         return [joined(chunks) for chunks in self.streams]
 
-    def mean(self, name: tuple[int, int]) -> Ball:  # [n, n_value]
+    def mean(self, name: tuple[int, int]) -> Zonotope:  # [n, n_value]
         """A forward head's mean value at each emission, once all are followed."""
         if name not in self._whole:
             self._whole[name] = joined(self.means[name])
         return self._whole[name]
 
 
-def joined(chunks: list[Ball]) -> Ball:
+def joined(chunks: list[Zonotope]) -> Zonotope:
     """Balls one after the other."""
-    return Ball(
+    return Zonotope(
         np.concatenate([b.c for b in chunks]), np.concatenate([b.r for b in chunks])
     )
 
 
 def follow(
     network: Network, allowed: list[list[int]], tolerance: float, deadline: float
-) -> Emissions:
+) -> PositionStates:
     """All emissions of contexts with these tokens at each position. Raises Undecided where they
     cannot be followed.
     """
-    found = Emissions(network, streams=[[] for _ in network.blocks])
+    found = PositionStates(network, streams=[[] for _ in network.blocks])
     heads = [head for heads in network.forward for head in heads]
     memories = {
         head.name: _memory(network, head, len(allowed), tolerance) for head in heads
     }
-    states: list[Cache] = [tuple(memories[head.name].start for head in heads)]
+    states: list[Kept] = [tuple(memories[head.name].start for head in heads)]
     for position, tokens in enumerate(allowed):
         if time.monotonic() > deadline:
             raise Undecided(
                 f"the time of the budget was over while following position {position}"
             )
         states = _level(found, heads, memories, states, position, tokens)
-        if len(states) > MOST_STATES:
+        if len(states) > _MOST_STATES:
             raise Undecided(
-                f"earlier positions can be in more than {MOST_STATES} states at"
+                f"earlier positions can be in more than {_MOST_STATES} states at"
                 f" position {position}"
             )
-        if len(found.levels) * 2 * network.n_embd * len(network.blocks) > MOST_NUMBERS:
+        if len(found.levels) * 2 * network.n_embd * len(network.blocks) > _MOST_NUMBERS:
             raise Undecided(
-                f"what earlier positions hold is more than {MOST_NUMBERS} numbers at"
+                f"what earlier positions hold is more than {_MOST_NUMBERS} numbers at"
                 f" position {position}"
             )
     return found
 
 
 def _level(
-    found: Emissions,
+    found: PositionStates,
     heads: list[HeadPart],
     memories: dict[tuple[int, int], Memory],
-    states: list[Cache],
+    states: list[Kept],
     position: int,
     tokens: list[int],
-) -> list[Cache]:
+) -> list[Kept]:
     """One position more: its emissions, its edges, and the states after it."""
     network = found.network
     pairs = [(s, token) for s in range(len(states)) for token in tokens]
@@ -155,8 +153,8 @@ def _level(
                 cache.append(own)
         if network.needed[i + 1].any():
             x = _behind(network, i, x, means)
-    numbers: dict[Cache, int] = {}
-    edges: list[list[Edge]] = [[] for _ in states]
+    numbers: dict[Kept, int] = {}
+    edges: list[list[Step]] = [[] for _ in states]
     for k, (s, token) in enumerate(pairs):
         edges[s].append(
             (token, numbers.setdefault(tuple(after[k]), len(numbers)), first + k)
@@ -168,17 +166,17 @@ def _level(
 
 
 def _behind(
-    network: Network, i: int, x: Ball, means: dict[tuple[int, int], Ball]
-) -> Ball:  # [n, n_embd] -> the same
+    network: Network, i: int, x: Zonotope, means: dict[tuple[int, int], Zonotope]
+) -> Zonotope:  # [n, n_embd] -> the same
     """The stream behind a block, on the lanes that earlier positions must know."""
     if "mlp" not in network.blocks[i]:
         return network.after_attention(i, x, means, shared=False)
 
-    def part(rows: slice) -> Ball:
+    def part(rows: slice) -> Zonotope:
         middle = network.after_attention(
             i, x[rows], {name: z[rows] for name, z in means.items()}, shared=True
         )
-        return network.after_mlp(i, middle.lifted(), network.needed[i + 1])
+        return network.after_mlp(i, middle.with_generators(), network.needed[i + 1])
 
     return by_rows(part, len(x.c))
 
@@ -192,8 +190,8 @@ class Memory:
     start: object = ()
 
     def read(
-        self, x: Ball, past: list[object], position: int
-    ) -> tuple[Ball, list[object]]:
+        self, x: Zonotope, past: list[object], position: int
+    ) -> tuple[Zonotope, list[object]]:
         """The mean values [n, n_value] at a position for streams [n, n_embd], and what is kept
         after it.
         """
@@ -204,7 +202,7 @@ class Summing(Memory):
     """A constant query: all keys so far, summarised."""
 
     def __init__(
-        self, network: Network, head: HeadPart, query: Ball, tolerance: float
+        self, network: Network, head: HeadPart, query: Zonotope, tolerance: float
     ) -> None:
         self.network, self.head, self.query = network, head, query
         self.means = Means(
@@ -213,15 +211,15 @@ class Summing(Memory):
 
     def read(
         self,
-        x: Ball,
+        x: Zonotope,
         past: list[object],
         position: int,  # noqa: ARG002  # its summaries know their own
-    ) -> tuple[Ball, list[object]]:
+    ) -> tuple[Zonotope, list[object]]:
         """Each summary with its own key."""
         p, head = self.network.precision, self.head
         values = p.linear(x, *head.value)  # [n, n_value]
         kinds, numbers = self.means.labels(
-            dot(p, self.query, p.linear(x, *head.key)),
+            scores_of(p, self.query, p.linear(x, *head.key)),
             values,
             self.means.values.numbers(values.c),
         )
@@ -233,7 +231,7 @@ class Summing(Memory):
         self.means.forget()
         z = [self.means.mean(summary) for summary in kept]
         centres, radii = np.stack([c for c, _ in z]), np.stack([r for _, r in z])
-        return Ball(centres, radii), list(kept)
+        return Zonotope(centres, radii), list(kept)
 
 
 class Window(Memory):
@@ -252,7 +250,7 @@ class Window(Memory):
         )  # [n, n_match] each
         self.gap = gap_of(network, head, tolerance)
         self.scores = stack(
-            [dot(p, queries[i], keys) for i in range(n)]
+            [scores_of(p, queries[i], keys) for i in range(n)]
         )  # [n_query, n_key]
         probe = Means(p, head, self.gap, n)
         self.seen: list[list[int]] = []  # by each query
@@ -278,8 +276,8 @@ class Window(Memory):
         self.most = -self.least
 
     def read(
-        self, x: Ball, past: list[object], position: int
-    ) -> tuple[Ball, list[object]]:
+        self, x: Zonotope, past: list[object], position: int
+    ) -> tuple[Zonotope, list[object]]:
         """The mean of what the query sees; what no later query sees is forgotten."""
         values = self.network.precision.linear(x, *self.head.value)  # [n, n_value]
         self.least, self.most = (
@@ -299,7 +297,7 @@ class Window(Memory):
                 tuple(item for item in seen if item[0] in self.wanted[position])
             )
         centres, radii = np.stack([c for c, _ in z]), np.stack([r for _, r in z])
-        return Ball(centres, radii), list(kept)
+        return Zonotope(centres, radii), list(kept)
 
     def _mean(
         self, position: int, seen: tuple[tuple[int, tuple[bytes, bytes]], ...]
@@ -344,6 +342,6 @@ def _written(network: Network, i: int) -> Array:  # -> [n_embd]
     return lanes
 
 
-def _by_position(network: Network, n: int) -> Ball:  # -> [n, n_embd]
+def _by_position(network: Network, n: int) -> Zonotope:  # -> [n, n_embd]
     """The position's own part of the stream; adding zeros to it rounds nothing."""
     return exactly(network.wpe[:n])

@@ -35,22 +35,22 @@ from handcraft.proof.prover.case import Case
 from handcraft.proof.prover.cases import cases_of
 from handcraft.proof.prover.domains import Domain
 from handcraft.proof.prover.graph import (
-    NOTHING,
-    Accounts,
-    Ending,
-    Endings,
+    UNSEEN,
+    HeadQuery,
+    QueryClass,
+    QueryClasses,
     Search,
-    Slot,
     Slots,
+    Summaries,
     classes,
 )
 from handcraft.proof.prover.network import HeadPart, Network, Undecided
-from handcraft.proof.prover.positions import Emissions, follow
-from handcraft.proof.prover.zonotope import OWN, ROWS, UP, Ball, by_rows
+from handcraft.proof.prover.positions import PositionStates, follow
+from handcraft.proof.prover.zonotope import OWN, ROWS, UP, Zonotope, by_rows
 
 TOLERANCE = 1e-4  # how far what is left out may move a lane of the stream
-Row = tuple[int, Accounts]  # a final, the summaries so far
-Asked = tuple[int, Any, Ending]  # row, what must follow, the ending
+_Row = tuple[int, Summaries]  # a final, the summaries so far
+_Asked = tuple[int, Any, QueryClass]  # row, what must follow, the ending
 
 
 @dataclass
@@ -81,9 +81,9 @@ class Waiting:
     """
 
     case: Case
-    asked: list[Asked]
+    asked: list[_Asked]
     finals: Array
-    means: dict[tuple[int, int], Ball]
+    means: dict[tuple[int, int], Zonotope]
 
 
 class Prover:
@@ -105,11 +105,11 @@ class Prover:
         self.network = Network(model)
         self.cases = list(cases_of(claim, model))
         self.allowed = _allowed(self.cases, self.network)
-        self.emissions: Emissions = follow(
+        self.position_states: PositionStates = follow(
             self.network, self.allowed, TOLERANCE, deadline
         )
-        self.slots = Slots(self.network, self.emissions, TOLERANCE)
-        self.stages = [i for i, heads in enumerate(self.network.final) if heads]
+        self.slots = Slots(self.network, self.position_states, TOLERANCE)
+        self.stages = [i for i, heads in enumerate(self.network.query_class) if heads]
         self.column = (
             model.program.layout.column[Lane.parse(claim.lane)]
             if isinstance(claim, Residual) and model.program
@@ -156,7 +156,7 @@ class Prover:
     # first stage
 
     def _begin(self) -> None:
-        e, n = self.emissions, self.network
+        e, n = self.position_states, self.network
         x = n.embed(e.token, e.level)  # [n_emissions, n_embd]
         stop, everyone, start = (
             self.stages[0] if self.stages else len(n.blocks),
@@ -195,26 +195,28 @@ class Prover:
         self,
         start: int,
         stop: int,
-        x: Ball,
-        emissions: Array,
-        means: dict[tuple[int, int], Ball],
+        x: Zonotope,
+        position_states: Array,
+        means: dict[tuple[int, int], Zonotope],
         *,
         shared: bool,
-    ) -> Ball:
+    ) -> Zonotope:
         """The stream from one block's input to another's, for last positions of these emissions
         [n, n_embd].
         """
         for i in range(start, stop):
             seen = {
-                head.name: self.emissions.mean(head.name)[emissions]
+                head.name: self.position_states.mean(head.name)[position_states]
                 for head in self.network.forward[i]
             }
-            seen |= {head.name: means[head.name] for head in self.network.final[i]}
+            seen |= {
+                head.name: means[head.name] for head in self.network.query_class[i]
+            }
             x = self.network.after_attention(
                 i, x, seen, shared=shared or "mlp" in self.network.blocks[i]
             )
             x = (
-                self.network.after_mlp(i, x.lifted())
+                self.network.after_mlp(i, x.with_generators())
                 if "mlp" in self.network.blocks[i]
                 else x
             )
@@ -226,30 +228,34 @@ class Prover:
         levels, self.steps = sorted(case.levels), {}
         if not levels:
             return
-        ends = np.isin(self.emissions.level, levels) & np.isin(
-            self.emissions.token, case.last(range(self.network.n_vocab))
+        ends = np.isin(self.position_states.level, levels) & np.isin(
+            self.position_states.token, case.last(range(self.network.n_vocab))
         )
         here = np.flatnonzero(ends)  # the emissions at which a context can end
         if not self.stages:
             self._judge(case, self._search(case, [], here, levels), [])
             return
         for slots, members in self._queries(0, self.streams[here], here):
-            at = sorted(set(self.emissions.level[members].tolist()))
+            at = sorted(set(self.position_states.level[members].tolist()))
             endings = self._search(case, slots, members, at)
             self._next(case, 0, slots, endings, members, at)
 
     def _search(
-        self, case: Case, slots: list[Slot], members: Array, levels: list[int]
-    ) -> Endings:
+        self, case: Case, slots: list[HeadQuery], members: Array, levels: list[int]
+    ) -> QueryClasses:
         if time.monotonic() > self.deadline:
             raise Undecided("the time of the budget was over")
-        finals = np.full(len(self.finals), NOTHING)
+        finals = np.full(len(self.finals), UNSEEN)
         finals[members] = self.finals[members]
-        levels = sorted(set(levels) & set(self.emissions.level[members].tolist()))
+        levels = sorted(set(levels) & set(self.position_states.level[members].tolist()))
         if not levels:
             return {}
         search = Search(
-            self.emissions, slots, finals, self.deadline, merges=len(self.stages) == 1
+            self.position_states,
+            slots,
+            finals,
+            self.deadline,
+            merges=len(self.stages) == 1,
         )
         search.steps = self.steps
         self._watch(search, case, members, levels)
@@ -261,11 +267,11 @@ class Prover:
         """Told of every search before it runs; whoever writes the proof down listens."""
 
     def _queries(
-        self, stage: int, x: Ball, names: Array
-    ) -> Iterator[tuple[list[Slot], Array]]:
+        self, stage: int, x: Zonotope, names: Array
+    ) -> Iterator[tuple[list[HeadQuery], Array]]:
         """The rows of a stage [n, n_embd] by what its heads ask, with the slots for it."""
-        heads = self.network.final[self.stages[stage]]
-        x = x.collapsed()
+        heads = self.network.query_class[self.stages[stage]]
+        x = x.to_interval()
         asked = [self.network.precision.linear(x, *head.query) for head in heads]
         keys = [
             b"".join(part[i].tobytes() for q in asked for part in (q.c, q.r))
@@ -284,8 +290,8 @@ class Prover:
         self,
         case: Case,
         stage: int,
-        slots: list[Slot],
-        endings: Endings,
+        slots: list[HeadQuery],
+        endings: QueryClasses,
         members: Array,
         levels: list[int],  # noqa: ARG002  # a recorder asks for them
     ) -> None:
@@ -295,38 +301,47 @@ class Prover:
         if stage + 1 == len(self.stages):
             self._judge(case, endings, slots)
             return
-        rows = list(dict.fromkeys((final, accounts) for _, final, accounts in endings))
+        rows = list(
+            dict.fromkeys(
+                (query_class, summaries) for _, query_class, summaries in endings
+            )
+        )
         x = by_rows(lambda some: self._stream(rows[some], slots, stage + 1), len(rows))
         seen = (
-            {accounts for _, accounts in rows} if stage == 0 else set()
+            {summaries for _, summaries in rows} if stage == 0 else set()
         )  # later, these are but some of the members
         for more, indices in self._queries(stage + 1, x, np.arange(len(rows))):
             chosen = {rows[i] for i in indices.tolist()}
             mine = {key: ending for key, ending in endings.items() if key[1:] in chosen}
-            at = sorted({int(self.emissions.level[final]) for final, _ in chosen})
+            at = sorted(
+                {
+                    int(self.position_states.level[query_class])
+                    for query_class, _ in chosen
+                }
+            )
             found = self._seen(case, slots, more, mine, members, at, seen)
             self._next(case, stage + 1, [*slots, *more], found, members, at)
 
     def _seen(
         self,
         case: Case,
-        slots: list[Slot],
-        more: list[Slot],
-        mine: Endings,
+        slots: list[HeadQuery],
+        more: list[HeadQuery],
+        mine: QueryClasses,
         members: Array,
         levels: list[int],
-        seen: set[Accounts],
-    ) -> Endings:
+        seen: set[Summaries],
+    ) -> QueryClasses:
         """The endings of one query of a later stage: those of the earlier stages with what its
         heads see besides.
         """
         fixed = self._fixed(more, levels)
         if fixed is not None:
             return {
-                (expected, final, (*accounts, *fixed)): ending
-                for (expected, final, accounts), ending in mine.items()
+                (expected, query_class, (*summaries, *fixed)): ending
+                for (expected, query_class, summaries), ending in mine.items()
             }
-        finals = {final for _, final, _ in mine}
+        finals = {query_class for _, query_class, _ in mine}
         members = members[np.isin(self.finals[members], list(finals))]
         if (
             len(seen) == 1
@@ -334,25 +349,28 @@ class Prover:
             before = next(iter(seen))
             found = self._search(case, more, members, levels)
             return {
-                (expected, final, (*before, *new)): ending
-                for (expected, final, new), ending in found.items()
+                (expected, query_class, (*before, *new)): ending
+                for (expected, query_class, new), ending in found.items()
             }
         found = self._search(case, [*slots, *more], members, levels)
-        n, keys = len(slots), {(final, accounts) for _, final, accounts in mine}
+        n, keys = (
+            len(slots),
+            {(query_class, summaries) for _, query_class, summaries in mine},
+        )
         return {
             key: ending for key, ending in found.items() if (key[1], key[2][:n]) in keys
         }
 
-    def _fixed(self, slots: list[Slot], levels: list[int]) -> Accounts | None:
+    def _fixed(self, slots: list[HeadQuery], levels: list[int]) -> Summaries | None:
         """What these slots see where that is the same in every context: each position offers
         them one key.
         """
         if len(levels) > 1:
             return None
-        n = int(np.searchsorted(self.emissions.level, levels[0] + 1))
-        level, accounts = self.emissions.level[:n], list[Any]()
+        n = int(np.searchsorted(self.position_states.level, levels[0] + 1))
+        level, summaries = self.position_states.level[:n], list[Any]()
         for slot in slots:
-            part = Slot(slot.means, slot.kinds[:n], slot.values[:n], slot.floor)
+            part = HeadQuery(slot.means, slot.kinds[:n], slot.values[:n], slot.floor)
             alive = part.seen(np.full(n, slot.floor[levels[0]]))
             pairs = sorted(
                 set(
@@ -372,36 +390,36 @@ class Prover:
             summary: Any = ()
             for _, kind, value in pairs:
                 summary = slot.means.insert(summary, (kind, value))
-            accounts.append(summary)
-        return tuple(accounts)
+            summaries.append(summary)
+        return tuple(summaries)
 
     def _stream(
-        self, rows: Sequence[Row], slots: list[Slot], stages: int
-    ) -> Ball:  # -> [n_rows, n_embd]
+        self, rows: Sequence[_Row], slots: list[HeadQuery], stages: int
+    ) -> Zonotope:  # -> [n_rows, n_embd]
         """The stream of each row, after so many stages, at the next stage's input or in the end."""
         return self._after(*self._arrived(rows, slots, stages), stages)
 
     def _arrived(
-        self, rows: Sequence[Row], slots: list[Slot], stages: int
-    ) -> tuple[Array, dict[tuple[int, int], Ball]]:
+        self, rows: Sequence[_Row], slots: list[HeadQuery], stages: int
+    ) -> tuple[Array, dict[tuple[int, int], Zonotope]]:
         """The final of each row [n_rows], and of each head of so many stages the mean value
         there [n_rows, n_value].
         """
-        finals = np.array([final for final, _ in rows])
+        finals = np.array([query_class for query_class, _ in rows])
         heads: list[HeadPart] = [
-            head for i in self.stages[:stages] for head in self.network.final[i]
+            head for i in self.stages[:stages] for head in self.network.query_class[i]
         ]
         means = {}
         for k, (head, slot) in enumerate(zip(heads, slots, strict=True)):
-            pairs = [slot.means.mean(accounts[k]) for _, accounts in rows]
-            means[head.name] = Ball(
+            pairs = [slot.means.mean(summaries[k]) for _, summaries in rows]
+            means[head.name] = Zonotope(
                 np.stack([c for c, _ in pairs]), np.stack([r for _, r in pairs])
             )
         return finals, means
 
     def _after(
-        self, finals: Array, means: dict[tuple[int, int], Ball], stages: int
-    ) -> Ball:  # [n_rows] -> [n_rows, n_embd]
+        self, finals: Array, means: dict[tuple[int, int], Zonotope], stages: int
+    ) -> Zonotope:  # [n_rows] -> [n_rows, n_embd]
         """The stream after so many stages."""
         stop = (
             self.stages[stages]
@@ -415,11 +433,11 @@ class Prover:
 
     # ------------------------------------------------------------ the judgement
 
-    def _judge(self, case: Case, endings: Endings, slots: list[Slot]) -> None:
+    def _judge(self, case: Case, endings: QueryClasses, slots: list[HeadQuery]) -> None:
         """Endings of a case are counted, and judged with those of others: most queries have few."""
-        together: dict[Row, list[Any]] = {}
-        for expected, final, accounts in endings:
-            together.setdefault((final, accounts), []).append(expected)
+        together: dict[_Row, list[Any]] = {}
+        for expected, query_class, summaries in endings:
+            together.setdefault((query_class, summaries), []).append(expected)
         rows = list(together)
         for i in range(0, len(rows), ROWS):
             some = rows[i : i + ROWS]
@@ -436,8 +454,8 @@ class Prover:
                 self._judged()
 
     def _counted(
-        self, case: Case, number: int, row: Row, told: list[Any], endings: Endings
-    ) -> Iterator[Asked]:
+        self, case: Case, number: int, row: _Row, told: list[Any], endings: QueryClasses
+    ) -> Iterator[_Asked]:
         """What is asked of a row, with all that the claim says of contexts that end so; each of
         them is counted.
         """
@@ -459,18 +477,18 @@ class Prover:
         finals, means = np.concatenate([some.finals for some in waiting]), {}
         for name in waiting[0].means:
             parts = [some.means[name] for some in waiting]
-            means[name] = Ball(
+            means[name] = Zonotope(
                 np.concatenate([part.c for part in parts]),
                 np.concatenate([part.r for part in parts]),
             )
         x = self._after(finals, means, len(self.stages))  # [n_rows, n_embd]
         logits, x, first = (
-            self.network.logits(x.lifted()),
-            x.collapsed(),
+            self.network.logits(x.with_generators()),
+            x.to_interval(),
             0,
         )  # [n_rows, n_vocab]
         for case, those in groupby(waiting, key=lambda some: some.case):
-            asked = list[Asked]()
+            asked = list[_Asked]()
             for some in those:
                 asked += [
                     (first + row, expected, ending)
@@ -479,7 +497,9 @@ class Prover:
                 first += len(some.finals)
             self._against(case, asked, x, logits)
 
-    def _against(self, case: Case, asked: list[Asked], x: Ball, logits: Ball) -> None:
+    def _against(
+        self, case: Case, asked: list[_Asked], x: Zonotope, logits: Zonotope
+    ) -> None:
         """Endings against the claim. Raises Undecided where one may be wrong."""
         if not isinstance(self.claim, Residual | Distribution):
             return self._right(case, asked, logits)
@@ -496,7 +516,7 @@ class Prover:
                 self._near(case, _chance_error(logits[row], np.array(expected)), ending)
         return None
 
-    def _right(self, case: Case, asked: list[Asked], logits: Ball) -> None:
+    def _right(self, case: Case, asked: list[_Asked], logits: Zonotope) -> None:
         """Endings against the token that must follow. Raises Undecided where one may be wrong."""
         if not all(isinstance(expected, int) for _, expected, _ in asked):
             raise Undecided("the claim answers a number where a token is asked")
@@ -512,7 +532,7 @@ class Prover:
             if margin < self.proof.margin:
                 self.proof.margin, self.proof.at = margin, ending.tokens(case.order)
 
-    def _near(self, case: Case, error: float, ending: Ending) -> None:
+    def _near(self, case: Case, error: float, ending: QueryClass) -> None:
         tolerance = self.claim.tolerance  # type: ignore[union-attr]
         if not error <= tolerance:
             raise self._doubt(
@@ -521,7 +541,7 @@ class Prover:
         if error >= self.proof.error:
             self.proof.error, self.proof.at = error, ending.tokens(case.order)
 
-    def _doubt(self, case: Case, ending: Ending, why: str) -> Undecided:
+    def _doubt(self, case: Case, ending: QueryClass, why: str) -> Undecided:
         context = ending.tokens(case.order)
         return Undecided(
             f"{why} after '{printable(self.model.vocabulary.decode(context))}'",
@@ -529,7 +549,9 @@ class Prover:
         )
 
 
-def _margins(logits: Ball, expected: int) -> tuple[Array, float]:  # [n, n_vocab] -> [n]
+def _margins(
+    logits: Zonotope, expected: int
+) -> tuple[Array, float]:  # [n, n_vocab] -> [n]
     """The least that the expected token is ahead of every other, and the greatest radius of
     that difference.
     """
@@ -545,7 +567,7 @@ def _margins(logits: Ball, expected: int) -> tuple[Array, float]:  # [n, n_vocab
     )
 
 
-def _chance_error(logits: Ball, expected: Array) -> float:  # [n_vocab], [n_vocab]
+def _chance_error(logits: Zonotope, expected: Array) -> float:  # [n_vocab], [n_vocab]
     """At most how far a probability is from the expected one."""
     top = logits.c.max()
     low, high = np.exp(logits.low - top), np.exp(logits.high - top)  # [n_vocab]

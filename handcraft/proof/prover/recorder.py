@@ -28,12 +28,18 @@ from handcraft.proof.checker.certificate import (
     claim_hash,
     weights_hash,
 )
-from handcraft.proof.checker.certificate import Slot as Asked
+from handcraft.proof.checker.certificate import HeadQuery as Asked
 from handcraft.proof.checker.claim_expression import parts_of
 from handcraft.proof.prover.case import Case
 from handcraft.proof.prover.cases import ExpressionCase
 from handcraft.proof.prover.domains import AnswerDomain
-from handcraft.proof.prover.graph import Accounts, Endings, Search, Slot, _following
+from handcraft.proof.prover.graph import (
+    HeadQuery,
+    QueryClasses,
+    Search,
+    Summaries,
+    _following,
+)
 from handcraft.proof.prover.network import Undecided
 from handcraft.proof.prover.pairwise import PairCase, Pairs, wanted
 from handcraft.proof.prover.positions import Window, _memory
@@ -41,7 +47,7 @@ from handcraft.proof.prover.prover import TOLERANCE, Proof, Prover
 from handcraft.proof.prover.transducer_case import AlignedCase
 from handcraft.sequence.expression import Expression
 
-WIDER = (
+_WIDER = (
     1.5  # what a query that is uncertain may be off by, against what the prover found
 )
 
@@ -209,7 +215,7 @@ class Recorder(Pairs):
         self.saw: dict[
             int, tuple[bool, Trail]
         ] = {}  # of each trail, whether the next stage is blind
-        self.proof, self.counted, self.emissions.spent = (
+        self.proof, self.counted, self.position_states.spent = (
             Proof(cases=len(self.cases)),
             Counter(),
             0,
@@ -222,15 +228,15 @@ class Recorder(Pairs):
         self.draft = _Draft(case, members, tuple(levels), Trail(self.groups))
         search.trail = self.draft.trail
 
-    def _fixed(self, slots: list[Slot], levels: list[int]) -> Accounts | None:
+    def _fixed(self, slots: list[HeadQuery], levels: list[int]) -> Summaries | None:
         return super()._fixed(slots, levels) if self.blinds else None
 
     def _next(
         self,
         case: Case,
         stage: int,
-        slots: list[Slot],
-        endings: Endings,
+        slots: list[HeadQuery],
+        endings: QueryClasses,
         members: Array,
         levels: list[int],
     ) -> None:
@@ -241,13 +247,13 @@ class Recorder(Pairs):
     def _seen(
         self,
         case: Case,
-        slots: list[Slot],
-        more: list[Slot],
-        mine: Endings,
+        slots: list[HeadQuery],
+        more: list[HeadQuery],
+        mine: QueryClasses,
         members: Array,
         levels: list[int],
-        seen: set[Accounts],
-    ) -> Endings:
+        seen: set[Summaries],
+    ) -> QueryClasses:
         """The same, at several levels too: where each position offers these heads one key, the
         earlier graph is the section.
         """
@@ -259,27 +265,27 @@ class Recorder(Pairs):
         if fixed is None:
             return super()._seen(case, slots, more, mine, members, levels, seen)
         self.draft = replace(parent, blind=parent.blind + len(more))
-        level = self.emissions.level
+        level = self.position_states.level
         return {
-            (expected, final, (*accounts, *fixed[int(level[final])])): end
-            for (expected, final, accounts), end in mine.items()
+            (expected, query_class, (*summaries, *fixed[int(level[query_class])])): end
+            for (expected, query_class, summaries), end in mine.items()
         }
 
     def _fixed_at(
-        self, slots: list[Slot], levels: list[int]
-    ) -> dict[int, Accounts] | None:
+        self, slots: list[HeadQuery], levels: list[int]
+    ) -> dict[int, Summaries] | None:
         """By level, what these slots see in every context. None where that is not the same at
         one of them.
         """
-        found: dict[int, Accounts] = {}
+        found: dict[int, Summaries] = {}
         for level in sorted(levels, reverse=True):
-            accounts = self._fixed(slots, [level])
-            if accounts is None:
+            summaries = self._fixed(slots, [level])
+            if summaries is None:
                 return None
-            found[level] = accounts
+            found[level] = summaries
         return found
 
-    def _judge(self, case: Case, endings: Endings, slots: list[Slot]) -> None:
+    def _judge(self, case: Case, endings: QueryClasses, slots: list[HeadQuery]) -> None:
         super()._judge(case, endings, slots)
         draft = self.draft
         if endings and not (draft.blind and id(draft.trail) in self.written):
@@ -294,8 +300,12 @@ class Recorder(Pairs):
 
     # ------------------------------------------------------------ as data
 
-    def _section(self, draft: _Draft, slots: list[Slot]) -> Section:
-        case, level, token = draft.case, self.emissions.level, self.emissions.token
+    def _section(self, draft: _Draft, slots: list[HeadQuery]) -> Section:
+        case, level, token = (
+            draft.case,
+            self.position_states.level,
+            self.position_states.token,
+        )
         finals = sorted(
             {
                 (int(level[m]), int(token[m]))
@@ -320,7 +330,7 @@ class Recorder(Pairs):
             tuple(finals), end, tuple(guesses), case.order, asked, draft.trail.graph()
         )
 
-    def _asked(self, slot: Slot, draft: _Draft, blind: bool) -> Asked:
+    def _asked(self, slot: HeadQuery, draft: _Draft, blind: bool) -> Asked:
         """What a head asks, and below which score its keys are left out."""
         head, gap = slot.means.head, slot.means.gap * (1 - 1e-9)
         last = max(draft.levels)
@@ -336,7 +346,7 @@ class Recorder(Pairs):
         box = (
             query.c.tolist(),
             np.where(
-                query.r > 0, query.r * WIDER + 1e-9 * np.abs(query.c), 0.0
+                query.r > 0, query.r * _WIDER + 1e-9 * np.abs(query.c), 0.0
             ).tolist(),
         )
         return Asked(
@@ -347,7 +357,7 @@ class Recorder(Pairs):
         )
 
     def _certificate(self) -> Certificate:
-        network, e = self.network, self.emissions
+        network, e = self.network, self.position_states
         followed: dict[tuple[int, int], tuple[float, list[list[int]] | None]] = {}
         for head in (head for heads in network.forward for head in heads):
             memory = _memory(network, head, len(self.allowed), TOLERANCE)

@@ -24,7 +24,7 @@ from handcraft.proof.prover.network import Undecided
 from handcraft.sequence.expression import Expression
 
 MOST_BACK = 1_000  # tokens that a condition may look back
-Known = Callable[[Any], Any]  # the value of an expression that is known beforehand
+_Known = Callable[[Any], Any]  # the value of an expression that is known beforehand
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def _same(state: Any) -> Any:
     return state
 
 
-def track(e: Expression, known: Known) -> Tracker:
+def track(e: Expression, known: _Known) -> Tracker:
     """The tracker of a selection, or of the token at a known place or at a first or latest one."""
     if e.op == "token_at":
         return _token(e, known)
@@ -68,7 +68,7 @@ def track(e: Expression, known: Known) -> Tracker:
     raise Undecided(f"the claim's {e.op} cannot be followed")
 
 
-def _token(e: Expression, known: Known) -> Tracker:
+def _token(e: Expression, known: _Known) -> Tracker:
     place = e.args[0]
     if isinstance(place, Expression) and place.op in ("first", "latest"):
         return _matching(place, known, token=True)
@@ -81,7 +81,7 @@ def _token(e: Expression, known: Known) -> Tracker:
     )
 
 
-def _within(e: Expression, known: Known) -> Callable[[int], bool]:
+def _within(e: Expression, known: _Known) -> Callable[[int], bool]:
     start, every = e.every
     if e.before is None:
         return lambda j: j >= start and (j - start) % every == 0
@@ -89,7 +89,7 @@ def _within(e: Expression, known: Known) -> Callable[[int], bool]:
     return lambda j: stop is not None and start <= j < stop and (j - start) % every == 0
 
 
-def _matching(e: Expression, known: Known, *, token: bool = False) -> Tracker:
+def _matching(e: Expression, known: _Known, *, token: bool = False) -> Tracker:
     """count, first or latest: the memory is the value so far and whether the last tokens fitted
     each condition.
     """
@@ -141,7 +141,7 @@ def _taken(op: str, value: Any, found: Any) -> Any:
     return value if op == "first" and value is not None else found
 
 
-def _summing(e: Expression, known: Known) -> Tracker:
+def _summing(e: Expression, known: _Known) -> Tracker:
     within, values = _within(e, known), {key[0]: int(value) for key, value in e.table}
     if e.op == "total":
         return Tracker(

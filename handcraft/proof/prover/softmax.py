@@ -31,8 +31,8 @@ from handcraft.proof.prover.zonotope import (
     NEVER,
     OWN,
     UP,
-    Ball,
     Precision,
+    Zonotope,
     grid,
     power_of_two,
 )
@@ -46,9 +46,9 @@ Summary = tuple[
 ]  # (class, how many, sum of their values), by class
 
 
-def dot(
-    precision: Precision, query: Ball, keys: Ball
-) -> Ball:  # [n_match], [n, n_match] -> [n]
+def scores_of(
+    precision: Precision, query: Zonotope, keys: Zonotope
+) -> Zonotope:  # [n_match], [n, n_match] -> [n]
     """The scores before they are divided by sqrt(d_head)."""
     c, q = keys.c @ query.c, np.abs(query.c) + query.r
     spread = keys.r @ q + np.abs(keys.c) @ query.r
@@ -62,7 +62,7 @@ def dot(
     error = precision.summed(
         c, size, spread, 0.0, finest, there.sum(axis=1), doubled.all(axis=1)
     )
-    return Ball(c, (spread + error) * UP)
+    return Zonotope(c, (spread + error) * UP)
 
 
 class Values:
@@ -187,7 +187,7 @@ class Means:
         self.finest[kind] = np.minimum(self.finest[kind], finest)
 
     def labels(
-        self, scores: Ball, values: Ball, numbers: Array
+        self, scores: Zonotope, values: Zonotope, numbers: Array
     ) -> tuple[Array, Array]:  # [n], [n, n_value], [n] -> [n], [n]
         """The classes of many keys, and the numbers of their values as they are given."""
         known = np.isfinite(scores.c) & np.isfinite(scores.r)
@@ -375,7 +375,7 @@ class Means:
             radius = self._alone(kinds[0], int(counts[0]), z, leak)
         else:
             radius = self._radius(summary, weights, theta, z, leak)
-        found = Ball(z, radius * UP)
+        found = Zonotope(z, radius * UP)
         found = self.precision.snapped(found) if self.floats else found
         return found.c, found.r
 

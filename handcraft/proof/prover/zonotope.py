@@ -33,20 +33,20 @@ OWN = 2.0**-53  # the unit roundoff of the centres
 MOST_TERMS = 2_000_000  # looked at in one go
 ROWS = 1_024  # of which what they share is known at once
 NEVER = 4000.0  # the grid of a zero: it is a multiple of every power of two
-UNKNOWN = (
+_UNKNOWN = (
     -1e6
 )  # the grid of what is uncertain, below every other even with the grid of a weight
 ABSENT = (
     1e9  # the grid of a weight that is not there, above every other even with UNKNOWN
 )
-AT_ONCE = 2**16  # products whose grids are looked at together
+_AT_ONCE = 2**16  # products whose grids are looked at together
 LIPSCHITZ = 1.13  # of gelu: its slope is at most 1.129
 BEND = 0.5  # of gelu: half its second derivative is at most 0.4
 GELU_ERROR = 16.0  # roundings of size |x| in evaluating gelu, tanh within 8u included
 
 
 @dataclass(frozen=True)
-class Ball:
+class Zonotope:
     """Centres, radii, and how far each shared uncertainty moves each number: x = c + g e + at
     most r, all |e| <= 1.
 
@@ -57,8 +57,10 @@ class Ball:
     r: Array  # [...]
     g: Array | None = None  # [..., n_shared]
 
-    def __getitem__(self, key: Any) -> Ball:
-        return Ball(self.c[key], self.r[key], None if self.g is None else self.g[key])
+    def __getitem__(self, key: Any) -> Zonotope:
+        return Zonotope(
+            self.c[key], self.r[key], None if self.g is None else self.g[key]
+        )
 
     @property
     def radius(self) -> Array:
@@ -85,7 +87,7 @@ class Ball:
         """How many uncertainties are shared."""
         return 0 if self.g is None else self.g.shape[-1]
 
-    def lifted(self, before: int = 0) -> Ball:  # [n, n_lanes] -> the same
+    def with_generators(self, before: int = 0) -> Zonotope:  # [n, n_lanes] -> the same
         """Each lane's own radius as an uncertainty that what is computed from it shares, after
         so many others.
         """
@@ -101,22 +103,22 @@ class Ball:
         g[:, lanes, old + np.arange(len(lanes))] = self.r[:, lanes]
         r = self.r.copy()
         r[:, lanes] = 0.0
-        return Ball(self.c, r, g)
+        return Zonotope(self.c, r, g)
 
-    def collapsed(self) -> Ball:
+    def to_interval(self) -> Zonotope:
         """The same without what is shared."""
-        return Ball(self.c, self.radius)
+        return Zonotope(self.c, self.radius)
 
 
-def exactly(values: Array) -> Ball:
+def exactly(values: Array) -> Zonotope:
     """Floats that are known."""
     c = np.asarray(values, dtype=np.float64)
-    return Ball(c, np.zeros_like(c))
+    return Zonotope(c, np.zeros_like(c))
 
 
-def stack(balls: list[Ball], axis: int = 0) -> Ball:
+def stack(balls: list[Zonotope], axis: int = 0) -> Zonotope:
     """Balls of equal shapes along a new axis."""
-    return Ball(
+    return Zonotope(
         np.stack([b.c for b in balls], axis), np.stack([b.r for b in balls], axis)
     )
 
@@ -134,14 +136,14 @@ def power_of_two(values: Array) -> Array:  # [...] -> [...] bool
     return np.asarray(np.abs(np.frexp(values)[0]) == 0.5)
 
 
-def by_rows(compute: Callable[[slice], Ball], n: int) -> Ball:
+def by_rows(compute: Callable[[slice], Zonotope], n: int) -> Zonotope:
     """What is computed of n rows, some at a time: what they share is many times as large as
     they are.
     """
     if n <= ROWS:
-        return compute(slice(None)).collapsed()
-    parts = [compute(slice(i, i + ROWS)).collapsed() for i in range(0, n, ROWS)]
-    return Ball(
+        return compute(slice(None)).to_interval()
+    parts = [compute(slice(i, i + ROWS)).to_interval() for i in range(0, n, ROWS)]
+    return Zonotope(
         np.concatenate([part.c for part in parts]),
         np.concatenate([part.r for part in parts]),
     )
@@ -163,8 +165,8 @@ class Precision:
         return k * self.u / (1 - k * self.u) + k * OWN / (1 - k * OWN)
 
     def linear(
-        self, x: Ball, w: Array, b: Array
-    ) -> Ball:  # [n, n_in], [n_in, n_out], [n_out] -> [n, n_out]
+        self, x: Zonotope, w: Array, b: Array
+    ) -> Zonotope:  # [n, n_in], [n_in, n_out], [n_out] -> [n, n_out]
         """X W + b, every column on its own: a column of zeros is its constant."""
         w, b = w.astype(np.float64), b.astype(np.float64)
         c = np.broadcast_to(b, (len(x.c), len(b))).copy()  # [n, n_out]
@@ -178,19 +180,19 @@ class Precision:
             c[:, columns], r[:, columns] = self._columns(x[:, read], part, b[columns])
             if g is not None and x.g is not None:
                 g[:, columns] = np.matmul(part.T, x.g[:, read])
-        return self.snapped(Ball(c, r, g))
+        return self.snapped(Zonotope(c, r, g))
 
     def _columns(
-        self, x: Ball, w: Array, b: Array
+        self, x: Zonotope, w: Array, b: Array
     ) -> tuple[Array, Array]:  # [n, k], [k, m], [m] -> [n, m], [n, m]
         full, radius = w != 0, x.radius  # [k, m], [n, k]
         lost = ~np.isfinite(radius)  # [n, k]
         x, radius = (
-            Ball(x.c, np.where(lost, 0.0, x.r), x.g),
+            Zonotope(x.c, np.where(lost, 0.0, x.r), x.g),
             np.where(lost, 0.0, radius),
         )
         loose, size = radius @ np.abs(w), np.abs(x.c) @ np.abs(w) + np.abs(b)  # [n, m]
-        known = np.where((radius == 0) | (x.c == 0), grid(x.c), UNKNOWN)  # [n, k]
+        known = np.where((radius == 0) | (x.c == 0), grid(x.c), _UNKNOWN)  # [n, k]
         finest = np.minimum(
             _finest(known, np.where(full, grid(w), ABSENT)), grid(b)
         )  # [n, m]
@@ -259,7 +261,7 @@ class Precision:
         )
         return np.where(k == 0, 0.0, error)
 
-    def snapped(self, x: Ball) -> Ball:
+    def snapped(self, x: Zonotope) -> Zonotope:
         """The same, knowing that the model's numbers are floats: one that close to a float is
         that float.
         """
@@ -271,7 +273,7 @@ class Precision:
             & (x.radius < np.abs(x.c) * self.u / 2)
             & (np.abs(x.c) >= self.least)
         )
-        return Ball(
+        return Zonotope(
             x.c,
             np.where(sure, 0.0, x.r),
             None if x.g is None else np.where(sure[..., None], 0.0, x.g),
@@ -287,7 +289,7 @@ class Precision:
         )  # the size itself is a float64
         return fits & (finest >= math.log2(self.least)) & np.isfinite(finest)
 
-    def add(self, x: Ball, y: Ball) -> Ball:  # [...], [...] -> [...]
+    def add(self, x: Zonotope, y: Zonotope) -> Zonotope:  # [...], [...] -> [...]
         """X + y, one rounding. What they share has the same place in both."""
         c, rx, ry = x.c + y.c, x.radius, y.radius
         size = np.abs(x.c) + np.abs(y.c)
@@ -301,10 +303,10 @@ class Precision:
         own = np.where((x.c == 0) | (y.c == 0), 0.0, 2 * OWN * size)  # of the centre
         error = np.minimum(error, near + np.where(near > 0, own + self.least, 0.0))
         return self.snapped(
-            Ball(c, (x.r + y.r + np.where(exact, 0.0, error)) * UP, _together(x, y))
+            Zonotope(c, (x.r + y.r + np.where(exact, 0.0, error)) * UP, _together(x, y))
         )
 
-    def activation(self, x: Ball, kind: Activation) -> Ball:  # [...] -> [...]
+    def activation(self, x: Zonotope, kind: Activation) -> Zonotope:  # [...] -> [...]
         """Relu or gelu: the identity or zero to the last bit away from zero, its tangent and
         what that misses between.
         """
@@ -317,12 +319,12 @@ class Precision:
             np.where(passes, 1.0, np.where(stops, 0.0, slope)),
         )
         r = np.where(passes, x.r, np.where(stops, 0.0, r))
-        return Ball(c, r, None if x.g is None else x.g * slope[..., None])
+        return Zonotope(c, r, None if x.g is None else x.g * slope[..., None])
 
-    def _relu(self, x: Ball, radius: Array) -> tuple[Array, Array, Array]:
+    def _relu(self, x: Zonotope, radius: Array) -> tuple[Array, Array, Array]:
         return np.maximum(x.c, 0.0), np.zeros_like(x.c), radius
 
-    def _gelu(self, x: Ball, radius: Array) -> tuple[Array, Array, Array]:
+    def _gelu(self, x: Zonotope, radius: Array) -> tuple[Array, Array, Array]:
         inner = np.sqrt(2 / np.pi) * (x.c + 0.044715 * x.c**3)
         tanh = np.tanh(inner)
         rise = np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * x.c**2)
@@ -338,7 +340,7 @@ class Precision:
         )
 
 
-def _together(x: Ball, y: Ball) -> Array | None:
+def _together(x: Zonotope, y: Zonotope) -> Array | None:
     if x.g is None or y.g is None:
         return y.g if x.g is None else x.g
     if x.shared < y.shared:
@@ -353,11 +355,11 @@ def _finest(known: Array, fine: Array) -> Array:  # [n, k], [k, m] -> [n, m]
     known.
     """
     found = np.full((len(known), fine.shape[1]), NEVER)
-    some = max(1, AT_ONCE // max(1, found.size))
+    some = max(1, _AT_ONCE // max(1, found.size))
     for i in range(0, len(fine), some):
         np.minimum(
             found,
             (known[:, i : i + some, None] + fine[i : i + some]).min(axis=1),
             out=found,
         )
-    return np.where(found < UNKNOWN / 2, -np.inf, found)
+    return np.where(found < _UNKNOWN / 2, -np.inf, found)

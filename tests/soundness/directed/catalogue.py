@@ -90,7 +90,11 @@ BUGS = {
     ),
     "shared": bug(
         "prover",
-        (f"{PROVER}.zonotope:Ball.lifted", "self.shared or before", "self.shared"),
+        (
+            f"{PROVER}.zonotope:Zonotope.with_generators",
+            "self.shared or before",
+            "self.shared",
+        ),
     ),
     "products": bug(
         "prover",
@@ -143,7 +147,7 @@ BUGS = {
         ),
     ),
     "score order": bug(
-        "prover", (f"{PROVER}.graph:dot", "(spread + error) * UP", "spread * UP")
+        "prover", (f"{PROVER}.graph:scores_of", "(spread + error) * UP", "spread * UP")
     ),
     "scales": bug(
         "prover",

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import plain
 
-from handcraft.claims.reference import Oracle
+from handcraft.claims.reference import Reference
 from handcraft.core.errors import HandcraftError, WeightsError
 from handcraft.language.affine import Lane
 from handcraft.model import Model
@@ -99,7 +99,7 @@ class Wrong:
                 return (
                     claim.stop is None and len(answered) != 1 and claim.length is None
                 )
-            Oracle(claim, model.vocabulary)(
+            Reference(claim, model.vocabulary)(
                 model.vocabulary.context(model.vocabulary.encode(self.context))
             )
         except HandcraftError:

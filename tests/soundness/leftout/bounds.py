@@ -28,16 +28,16 @@ CHECKERS = [
             "error = 0 * size + 0 * (self.u",
         ),
         (
-            "return Box(x.c @ w + b, (x.r @ np.abs(w) + error + own) * up(len(w)), g)",
-            "return Box(x.c @ w + b, (error + own) * up(len(w)), g)",
+            "return Zonotope(x.c @ w + b, (x.r @ np.abs(w) + error + own) * up(len(w)), g)",
+            "return Zonotope(x.c @ w + b, (error + own) * up(len(w)), g)",
         ),
         (
-            "return Box(x.c + y.c, (x.r + y.r + error) * UP, gx + gy)",
-            "return Box(x.c + y.c, (x.r + error) * UP, gx + gy)",
+            "return Zonotope(x.c + y.c, (x.r + y.r + error) * UP, gx + gy)",
+            "return Zonotope(x.c + y.c, (x.r + error) * UP, gx + gy)",
         ),
         (
-            "return Box(x.c + y.c, (x.r + y.r + error) * UP, gx + gy)",
-            "return Box(x.c + y.c, (x.r + y.r + error) * UP, gx - gy)",
+            "return Zonotope(x.c + y.c, (x.r + y.r + error) * UP, gx + gy)",
+            "return Zonotope(x.c + y.c, (x.r + y.r + error) * UP, gx - gy)",
         ),
         (
             "error = np.where(exact, 0.0, (self.u + 2.0 ** (-51)) * size + self.least)",
@@ -224,8 +224,7 @@ CHECKERS = [
         ),
         (
             (
-                "for key in zip(least, most, [*offered.covers[:level],"
-                " offered.numbers[emission]], strict=True):"
+                "for key in zip(least, most, [*offered.covers[:level], offered.numbers[position_state]], strict=True):"
             ),
             "for key in zip(least, most, offered.numbers[:level + 1], strict=True):",
         ),

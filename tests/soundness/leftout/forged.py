@@ -18,7 +18,12 @@ from handcraft.claims.kinds import answers
 from handcraft.model import Model
 from handcraft.proof.assumptions import ASSUMPTIONS
 from handcraft.proof.checker import Certificate
-from handcraft.proof.checker.certificate import Section, Slot, claim_hash, weights_hash
+from handcraft.proof.checker.certificate import (
+    HeadQuery,
+    Section,
+    claim_hash,
+    weights_hash,
+)
 from handcraft.proof.checker.claim_expression import parts_of
 from handcraft.proof.checker.network import Network
 from handcraft.sequence.words import lookup, token_at
@@ -64,7 +69,7 @@ def slots(
     ids: Sequence[int],
     layers: Sequence[int] | None = None,
     known: Any = None,
-) -> tuple[Slot, ...]:
+) -> tuple[HeadQuery, ...]:
     """What each head of these layers (all of them) asks at a position after these tokens, by
     the stream's embedding alone.
     """
@@ -81,7 +86,9 @@ def slots(
         low, high = (q.c - q.r).min(axis=0), (q.c + q.r).max(axis=0)
         c, r = (low + high) / 2, (high - low) / 2
         box = (c.tolist(), r.tolist()) if known is None else known
-        found.append(Slot((head.layer, head.number), box, GAP, (-1e9,) * (level + 1)))
+        found.append(
+            HeadQuery((head.layer, head.number), box, GAP, (-1e9,) * (level + 1))
+        )
     return tuple(found)
 
 
@@ -272,7 +279,7 @@ def too_many_to_tell_apart(model: Model) -> Certificate:
     """
     n = len(model.vocabulary)
     own = [
-        section(model, level, slots=(Slot((1, 0), None, GAP, (-1e9, -1e9)),))
+        section(model, level, slots=(HeadQuery((1, 0), None, GAP, (-1e9, -1e9)),))
         for level in range(2)
     ]
     return blank(

@@ -103,11 +103,11 @@ REASONS = {
         "`end` and the head's name are read by nobody else here, and without a slot "
         + NEXT
     ),
-    "checker/positions.Emissions._next: the states of earlier positions do not fit each other": (
+    "checker/positions.PositionStates._next: the states of earlier positions do not fit each other": (
         "the rows fit by the check before; a state past them is one that nothing leads"
         " to, which the next position refuses"
     ),
-    "checker/positions.Emissions.emission: token": NEXT,
+    "checker/positions.PositionStates.position_state: token": NEXT,
     "checker/claim.Domain.step: a prompt holds a token of several characters": (
         "texts are counted by characters, contexts by tokens: 'it covers' stops it"
     ),
@@ -204,5 +204,5 @@ REASONS = {
     "checker/graph.Walk._position: nothing leads to a state #2": NEXT,
     "checker/graph.Walk._edges: a state has several edges for a token": WORK,
     "checker/check.Checker._emitted: the": WORK,
-    "checker/work.Work.spend: to check it takes more than": WORK,
+    "checker/work.Allowance.spend: to check it takes more than": WORK,
 }
