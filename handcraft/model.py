@@ -74,9 +74,8 @@ class Model:
     activation: Activation = "gelu"
     causal: bool = True
     program: Program | None = None
-    epsilon: float = (
-        EPSILON  # of the layer norms; the methods that verify a program know no other
-    )
+    # of the layer norms; the methods that verify a program know no other
+    epsilon: float = EPSILON
 
     def __post_init__(self) -> None:
         check_weights(self.weights, self.n_head)
@@ -148,9 +147,8 @@ class Model:
                 program.causal if program else True,
                 program,
             )
-            _ = (
-                model.entries
-            )  # compiles the rules, which may be past the range of the dtype
+            # compiles the rules, which may be past the range of the dtype
+            _ = model.entries
             return model
         except (HandcraftError, RecursionError) as error:
             raise WeightsError(

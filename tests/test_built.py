@@ -24,7 +24,7 @@ from handcraft.core.errors import ProgramError, WeightsError
 from handcraft.core.gpt2 import Weights
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.core.weights import flatten, nest, sha256, to_safetensors
-from handcraft.files.built_directory import PROGRAM_JSON, SAFETENSORS
+from handcraft.files.built_directory import PROGRAM_JSON, WEIGHTS_FILE
 
 
 def build(directory: Path, **changes: Any) -> Path:
@@ -46,7 +46,7 @@ def altered(directory: Path, name: str, value: Any) -> None:
     from safetensors.numpy import save
 
     data = save(arrays)
-    (directory / SAFETENSORS).write_bytes(data)
+    (directory / WEIGHTS_FILE).write_bytes(data)
     path = directory / PROGRAM_JSON
     path.write_text(json.dumps(json.loads(path.read_text()) | {"sha256": sha256(data)}))
 
@@ -57,10 +57,10 @@ def test_round_trip(tmp_path: Path, name: str) -> None:
     all.
     """
     model = bundled_model(name)
-    assert [path.name for path in model.save(tmp_path)] == [SAFETENSORS, PROGRAM_JSON]
+    assert [path.name for path in model.save(tmp_path)] == [WEIGHTS_FILE, PROGRAM_JSON]
     read = Model.load(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        SAFETENSORS,
+        WEIGHTS_FILE,
         PROGRAM_JSON,
     ]
     assert read.program == model.program
@@ -94,7 +94,7 @@ def test_program_json(tmp_path: Path) -> None:
         "n_head": 1,
         "activation": "gelu",
     }
-    assert fields["sha256"] == sha256((tmp_path / SAFETENSORS).read_bytes())
+    assert fields["sha256"] == sha256((tmp_path / WEIGHTS_FILE).read_bytes())
     assert Program.model_validate(fields["program"]) == bundled_program("aab")
 
 
@@ -177,11 +177,11 @@ def test_a_changed_weight_file_is_refused(tmp_path: Path) -> None:
     """The weight file must be the one that was built."""
     build(tmp_path)
     other = to_safetensors(bundled_model("abc").weights)
-    wanted = sha256((tmp_path / SAFETENSORS).read_bytes())
-    (tmp_path / SAFETENSORS).write_bytes(other)
+    wanted = sha256((tmp_path / WEIGHTS_FILE).read_bytes())
+    (tmp_path / WEIGHTS_FILE).write_bytes(other)
     with Refused(
         WeightsError,
-        f"{tmp_path / SAFETENSORS} is not the file that was built: "
+        f"{tmp_path / WEIGHTS_FILE} is not the file that was built: "
         f"its SHA-256 is {sha256(other)[:12]}..., expected {wanted[:12]}...",
     ):
         Model.load(tmp_path)
@@ -324,8 +324,8 @@ def test_missing_and_misplaced_files(tmp_path: Path) -> None:
     with Refused(WeightsError, f"{tmp_path / PROGRAM_JSON} does not exist"):
         Model.load(tmp_path)
     build(tmp_path / "aab")
-    (tmp_path / "aab" / SAFETENSORS).unlink()
-    with Refused(WeightsError, f"{tmp_path / 'aab' / SAFETENSORS} does not exist"):
+    (tmp_path / "aab" / WEIGHTS_FILE).unlink()
+    with Refused(WeightsError, f"{tmp_path / 'aab' / WEIGHTS_FILE} does not exist"):
         Model.load(tmp_path / "aab")
     (tmp_path / "file").write_text("")
     with Refused(

@@ -25,9 +25,8 @@ pair = Head(query=1024 * (p + p.previous), key=p, value={v: t["a"] - t["b"]},
             output={t["a"]: 1024 - 1024 * v, t["b"]: 1024 * v})
 program = Program(embedding=(p, t, v), layers=(pair,), claim=%s)
 """
-BACKWARDS = (
-    RULES % 'after({"aa": "a", "ab": "a", "ba": "a"})'
-)  # the first entry is wrong
+# the first entry is wrong
+BACKWARDS = RULES % 'after({"aa": "a", "ab": "a", "ba": "a"})'
 BY_FUNCTION = (
     RULES % 'lambda context: {"aa": "b", "ab": "a", "ba": "a"}.get(context[-2:])'
 )

@@ -173,9 +173,8 @@ def test_the_units_together_are_the_whole(causal: bool) -> None:
     for ids in every(2, 5):
         judge.contexts(tally, np.array(ids), [len(ids)])
     assert tally.worst is not None
-    speaks = (
-        45 if causal else 56
-    )  # at its end, or anywhere in a text: not in a alone, nor in one of b only
+    # at its end, or anywhere in a text: not in a alone, nor in one of b only
+    speaks = 45 if causal else 56
     assert (report.contexts, report.checked, report.accuracy) == (
         62,
         speaks,

@@ -207,9 +207,8 @@ def _search(
     came: dict[_Place, _Place | None] = dict.fromkeys(allowed)
     waiting = [*allowed]
     for state, at in waiting:  # grows while it is read
-        goes_on = (
-            state < len(chain.rows) and not chain.states[state].ended
-        )  # what has ended stays, and writes nothing
+        # what has ended stays, and writes nothing
+        goes_on = state < len(chain.rows) and not chain.states[state].ended
         for target in chain.rows[state] if goes_on else ():
             place = target, watch.after(chain.states[target].ids[-1:], at)
             if place not in came:

@@ -32,7 +32,9 @@ MOST_DRAWN = 300  # states of an SVG: more cannot be told apart
 ON_CIRCLE = 16  # states at most: on a circle no edge passes behind a state
 # a smaller probability is drawn faint, without its number: the number is its tooltip
 _LEAST = 0.001
-LONGEST = 24  # characters of a context inside its state; the whole of it is its tooltip
+_LONGEST = (
+    24  # characters of a context inside its state; the whole of it is its tooltip
+)
 COLOURS = (
     "#0072b2",
     "#d55e00",
@@ -143,7 +145,7 @@ def svg(chain: Chain, avoided: Avoided | None = None) -> str:
 
 
 def _short(label: str) -> str:
-    return label if len(label) <= LONGEST else "…" + label[1 - LONGEST :]
+    return label if len(label) <= _LONGEST else "…" + label[1 - _LONGEST :]
 
 
 def _arrowhead(colour: str) -> str:

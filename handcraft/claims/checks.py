@@ -146,9 +146,8 @@ def _check_length(claim: Answers, spelling: Spelling, n: int, length: object) ->
     if isinstance(length, int) and 1 <= length <= spelling.n_ctx + 1 - n:
         return
     prompt = spelling.example(n)
-    needed = (
-        n + (claim.size(spelling.vocabulary.split(prompt)) or 1) - 1
-    )  # raises where it is no length
+    # raises where it is no length
+    needed = n + (claim.size(spelling.vocabulary.split(prompt)) or 1) - 1
     claim.fits(prompt, needed, spelling.n_ctx)
 
 

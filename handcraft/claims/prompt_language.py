@@ -22,9 +22,8 @@ from handcraft.claims.regex import Piece, bits, parse, pattern_error
 
 _MAX_STATES = 10_000  # of the deterministic automaton
 SEED = 2025  # of a sample, so that what was found with it can be found again
-START = (
-    1  # the bit of the state before any character; positions have the bits from 1 on
-)
+# the bit of the state before any character; positions have the bits from 1 on
+START = 1
 
 
 @dataclass(frozen=True)

@@ -102,9 +102,8 @@ class Spelling:
         beginnings = {token[:n] for token in self.tokens for n in range(len(token))}
 
         def steps(node: tuple[int, frozenset[str]]) -> Iterator[tuple[str, Any]]:
-            state, begun = (
-                node  # what of a token was read, in every way to spell the text
-            )
+            # what of a token was read, in every way to spell the text
+            state, begun = node
             for target, chars in self.language.after(state).items():
                 for char in chars:
                     longer = {part + char for part in begun}

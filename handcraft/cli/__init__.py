@@ -80,9 +80,8 @@ def main() -> None:
                 errors="backslashreplace"
             )  # a terminal without these characters is no reason to fail
     try:
-        code = (
-            app(prog_name="handcraft", standalone_mode=False) or 0
-        )  # a command's Exit comes back as its code
+        # a command's Exit comes back as its code
+        code = app(prog_name="handcraft", standalone_mode=False) or 0
         sys.stdout.flush()
     except HandcraftError as error:
         _fail(str(error), error.exit_code)

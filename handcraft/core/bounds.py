@@ -179,9 +179,8 @@ class _Pass:
             self.up((apart**2).sum(keepdims=True), n + 2),
         )
         root = np.sqrt(max(self.epsilon, self.tiny))
-        most = (
-            np.sqrt(n) + np.sqrt(2 * self.tiny) / root
-        )  # squares may underflow where they are less than that
+        # squares may underflow where they are less than that
+        most = np.sqrt(n) + np.sqrt(2 * self.tiny) / root
         shares = self.up(np.minimum(_numbers(apart / root), most), n + 8)
         g, b = (np.abs(parent[key][part].astype(np.float64)) for part in ("g", "b"))
         result = self.up(g * shares + b, 3)

@@ -63,9 +63,8 @@ class Sampler:
 
     def probabilities(self, logits: Array) -> Array:  # [n_vocab] -> [n_vocab]
         """The probabilities that are drawn from, in float64."""
-        behind = (
-            logits.astype(np.float64) - logits.max()
-        )  # at most 0, so that a small temperature cannot overflow upwards
+        # at most 0, so that a small temperature cannot overflow upwards
+        behind = logits.astype(np.float64) - logits.max()
         with np.errstate(over="ignore"):
             p = softmax(behind / self.temperature)
         order = np.argsort(
@@ -75,9 +74,8 @@ class Sampler:
         if self.top_k is not None:
             keep[order[self.top_k :]] = False
         if self.top_p is not None:
-            before = (
-                np.cumsum(p[order]) - p[order]
-            )  # the probability of all likelier tokens
+            # the probability of all likelier tokens
+            before = np.cumsum(p[order]) - p[order]
             keep[order[before >= self.top_p]] = False
         p = np.where(keep, p, 0.0)
         return p / p.sum()

@@ -124,9 +124,8 @@ def _readable(error: ValidationError, kind: type[BaseModel]) -> ProgramError:
     if isinstance(
         cause, ProgramError
     ):  # raised by one of our validators, here or further in
-        same = (
-            cause.path[:1] == path[:1]
-        )  # a value inside one of its own kind: the innermost says it
+        # a value inside one of its own kind: the innermost says it
+        same = cause.path[:1] == path[:1]
         return cause.at(*(() if same else path), source=caller())
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":

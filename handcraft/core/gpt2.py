@@ -395,9 +395,8 @@ def _expected(weights: Weights, n: int) -> list[tuple[str, Array, tuple[int, ...
             first, width = widths[part]
             w = block[part][first]["w"]
             width = (w.shape[-1] if w.ndim == 2 else 0) if width < 0 else width
-            back = (
-                n if part == "attn" else width
-            )  # what c_proj reads: the heads' outputs, or the neurons
+            # what c_proj reads: the heads' outputs, or the neurons
+            back = n if part == "attn" else width
             rows += [
                 (f"{at}.{part}.{first}.w", w, (n, width)),
                 (f"{at}.{part}.{first}.b", block[part][first]["b"], (width,)),

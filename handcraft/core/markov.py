@@ -29,9 +29,8 @@ from handcraft.core.gpt2 import Array
 Graph = Sequence[Sequence[int]]  # for each state the states that it leads to
 # states of a class whose distribution is computed: its matrix has this many rows and columns
 MAX_STATES_SOLVED = 6000
-BLOCK = (
-    64  # states taken out at once, so that most of the work is a product of matrices
-)
+# states taken out at once, so that most of the work is a product of matrices
+BLOCK = 64
 
 
 def components(graph: Graph) -> list[list[int]]:

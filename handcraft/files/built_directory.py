@@ -27,7 +27,7 @@ from handcraft.core.weights import (
 )
 from handcraft.language.slots import MAX_N_CTX
 
-PROGRAM_JSON, SAFETENSORS = "program.json", "model.safetensors"
+PROGRAM_JSON, WEIGHTS_FILE = "program.json", "model.safetensors"
 FIELDS = {
     "name": str,
     "vocab": list,
@@ -53,9 +53,9 @@ def write_built(
         )
     if directory.exists() and not directory.is_dir():
         raise WeightsError(f"{directory} is a file; name a directory to build into")
-    write_atomically(directory / SAFETENSORS, data)
+    write_atomically(directory / WEIGHTS_FILE, data)
     write_atomically(directory / PROGRAM_JSON, text)
-    return [directory / SAFETENSORS, directory / PROGRAM_JSON]
+    return [directory / WEIGHTS_FILE, directory / PROGRAM_JSON]
 
 
 def read_built(directory: Path) -> tuple[dict[str, Any], Weights]:
@@ -69,7 +69,7 @@ def read_built(directory: Path) -> tuple[dict[str, Any], Weights]:
         _check(fields)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None
-    weights = load_weights(directory / SAFETENSORS, fields["sha256"])
+    weights = load_weights(directory / WEIGHTS_FILE, fields["sha256"])
     if weights["wpe"].shape[:1] != (fields["n_ctx"],):
         raise WeightsError(
             f"{path}: n_ctx is {fields['n_ctx']}, but wpe has"

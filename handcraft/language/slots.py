@@ -24,9 +24,8 @@ from handcraft.core.frozen import Where, caller
 from handcraft.language.affine import Affine, Lane, Map, Named, number
 
 MAX_N_CTX = 2**20  # positions; a longer window is refused before anything is allocated
-MAX_ONE_HOT = (
-    2**13
-)  # positions with a lane each; their table alone would fill a gigabyte
+# positions with a lane each; their table alone would fill a gigabyte
+MAX_ONE_HOT = 2**13
 ONE_HOT: Literal["one-hot"] = "one-hot"
 
 _Row = tuple[float, ...]  # one value a lane of the slot

@@ -189,9 +189,8 @@ def _compile_head(
     places: Any,
     path: tuple[str, ...],
 ) -> None:
-    first = (
-        h * layout.d_head
-    )  # the head's first column in each third of c_attn, and its first row in c_proj
+    # the head's first column in each third of c_attn, and its first row in c_proj
+    first = h * layout.d_head
     folded = head.scores == "exact"
     parts = (
         ("query", head.query, places.match),

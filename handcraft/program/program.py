@@ -42,9 +42,8 @@ from handcraft.sequence.expression import Expression
 if TYPE_CHECKING:
     from handcraft.model import Model
 
-_MAX_BYTES = (
-    2**30
-)  # a program that would need more memory than this for its weights is refused
+# a program that would need more memory than this for its weights is refused
+_MAX_BYTES = 2**30
 
 
 def _blocks(layers: object) -> object:

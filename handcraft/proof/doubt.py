@@ -41,9 +41,8 @@ from handcraft.model import Model
 from handcraft.proof.prover.zonotope import GELU_ERROR, LIPSCHITZ, grid
 
 _UNKNOWN = -np.inf  # the grid of a number that is not known to the last bit
-SATURATED = (
-    8.0  # from here on gelu is x, and below minus this it is 0, in float32 and float64
-)
+# from here on gelu is x, and below minus this it is 0, in float32 and float64
+SATURATED = 8.0
 _EXP = 16.0  # roundings of exp, and of the division after it
 _CELLS = 2**22  # of the largest array that contexts are followed in, all at once
 

@@ -26,9 +26,8 @@ from handcraft.proof.expected import (
 from handcraft.proof.second import Pass, Second
 from handcraft.proof.tally import Find, Tally, Wrong, margins_of
 
-_MOST_CONTEXTS = (
-    2**10
-)  # of those that a wider pass does not confirm, so many are followed number by number at once
+# of those that a wider pass does not confirm, so many are followed number by number at once
+_MOST_CONTEXTS = 2**10
 _TOGETHER = 2**10  # contexts of a second look
 TEXTS = 2**7  # in one pass: their scores stay in the cache of a processor
 

@@ -29,9 +29,8 @@ from handcraft.proof.prover.recorder import Recorded, Recorder
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Outcome, Task
 
-TOLD = (
-    2.0**-20
-)  # by how much a margin or an error of a real run is off, which is computed in floats itself
+# by how much a margin or an error of a real run is off, which is computed in floats itself
+TOLD = 2.0**-20
 
 
 def certified(task: Task) -> Outcome:

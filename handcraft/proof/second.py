@@ -31,9 +31,8 @@ from handcraft.proof.tally import margins_of
 
 LAST_BITS = 4.0  # roundings of the largest logit that no slack is trusted in
 _APART = 0.25  # of the slack, by which two passes may differ
-FAR = (
-    2.0**10
-)  # times as much slack as rounding is seen to take: then the same text is not asked by itself
+# times as much slack as rounding is seen to take: then the same text is not asked by itself
+FAR = 2.0**10
 _WIDER = {"float32": np.float64, "float64": np.longdouble}
 
 Pass = tuple[

@@ -77,9 +77,8 @@ class Tally:
     max_error: float | None = None
     worst: Wrong | None = None
     min_margin_position: int | None = None
-    unsure: Wrong | None = (
-        None  # right by the forward pass that runs, within rounding of being wrong
-    )
+    # right by the forward pass that runs, within rounding of being wrong
+    unsure: Wrong | None = None
 
     def add_tokens(
         self, expected: Array, logits: Array, find: Find, positions: int | None = None

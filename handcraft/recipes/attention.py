@@ -34,9 +34,8 @@ from handcraft.language.slots import ONE_HOT, Slot, local, position
 
 SCORE_GAP = 24.0  # the score gap of one position, or of one step of preference
 UNIT_ROUNDOFF = 2.0**-24  # of float32
-ANCHOR = (
-    2.0**30
-)  # the weight that a count is measured against; a power of two, so that the product is exact
+# the weight that a count is measured against; a power of two, so that the product is exact
+ANCHOR = 2.0**30
 MOST_EXACT = 2.0**24  # whole numbers beyond this are not all floats of 32 bits
 
 ANCHOR_LANE = local("anchor")

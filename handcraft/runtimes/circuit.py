@@ -345,9 +345,8 @@ def _rules(
 
 def _owners(entry: Entry, d_head: int, n_embd: int) -> tuple[str, ...]:
     if not entry.matrix.startswith("blocks."):
-        return (
-            ("embed", "logits") if entry.matrix == "wte" else ("pos_embed",)
-        )  # tied: wte is read as well
+        # tied: wte is read as well
+        return ("embed", "logits") if entry.matrix == "wte" else ("pos_embed",)
     _, i, part, layer, kind = entry.matrix.split(".")
     if layer == "c_proj" and kind == "b":
         return (f"{part[0]}{i}.bias",)

@@ -53,7 +53,7 @@ from handcraft.runtimes.names import SUFFIXES, keys, turned
 from handcraft.runtimes.norms import MIRROR, Norm, Stock, with_norms
 from handcraft.runtimes.target import Files, Run, Runtime, stop_id
 
-MODEL = "model.gguf"
+GGUF_FILE = "model.gguf"
 LOW = -(2.0**96)  # of a stump's logit: a program's are below 2^60, and float32 holds it
 _PARTS = {
     "ln_1": "attn_norm",
@@ -85,9 +85,9 @@ def files(model: Model, norm: Norm) -> Files:
         {**own, "blocks": blocks}, model.n_head, norm, spare=1 if stumps else 0
     )
     with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / MODEL
+        path = Path(directory) / GGUF_FILE
         _write(path, model, stock, [_escaped(token) for token in (*tokens, *stumps)])
-        return {MODEL: path.read_bytes()}
+        return {GGUF_FILE: path.read_bytes()}
 
 
 def _check(model: Model) -> None:
@@ -198,7 +198,7 @@ def run(directory: Path) -> Run:
     """The forward pass in NumPy over what the package gguf finds in the file. Raises
     WeightsError where it does not read it.
     """
-    tensors, fields = _read(directory / MODEL)
+    tensors, fields = _read(directory / GGUF_FILE)
     try:
         weights = nest(
             {
@@ -210,11 +210,10 @@ def run(directory: Path) -> Run:
             "n_head": fields["gpt2.attention.head_count"],
             "epsilon": fields["gpt2.attention.layer_norm_epsilon"],
         }
-        own = (
-            np.array(fields["tokenizer.ggml.token_type"]) == _gguf().TokenType.NORMAL
-        )  # [n_tokens]
+        # [n_tokens]
+        own = np.array(fields["tokenizer.ggml.token_type"]) == _gguf().TokenType.NORMAL
     except KeyError as error:
-        raise WeightsError(f"{directory / MODEL}: {error} is missing") from None
+        raise WeightsError(f"{directory / GGUF_FILE}: {error} is missing") from None
     unembed = (tensors[OUTPUT] if OUTPUT in tensors else weights["wte"])[
         own
     ].T  # [n_embd, n_vocab]
@@ -249,7 +248,7 @@ def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
 
 def _vocabulary(directory: Path) -> Vocabulary:
     """The tokens without the stumps, as the tokenizer would read them."""
-    _, fields = _read(directory / MODEL)
+    _, fields = _read(directory / GGUF_FILE)
     rows = zip(
         fields["tokenizer.ggml.tokens"],
         fields["tokenizer.ggml.token_type"],
@@ -273,4 +272,4 @@ def _unescaped(token: str) -> str:
     return data.decode("utf-8", "surrogatepass")
 
 
-RUNTIME = Runtime("gguf", (MIRROR,), (MODEL,), files, run, _vocabulary)
+RUNTIME = Runtime("gguf", (MIRROR,), (GGUF_FILE,), files, run, _vocabulary)

@@ -42,9 +42,8 @@ from handcraft.runtimes.byte_pairs import read_vocabulary
 from handcraft.runtimes.names import LINEAR, checkpoint_name, keys
 
 CONFIG_JSON, SAFETENSORS = "config.json", "model.safetensors"
-MAX_GPT2_BYTES = (
-    2**33
-)  # bytes of the weights: the largest GPT-2 has 6 GB, and it takes three times that to read it
+# bytes of the weights: the largest GPT-2 has 6 GB, and it takes three times that to read it
+MAX_GPT2_BYTES = 2**33
 _DTYPES = {"F32": "float32", "F64": "float64", "F16": "float16", "BF16": "bfloat16"}
 ACTIVATION: dict[Any, Activation] = {
     "gelu_new": "gelu",
@@ -63,7 +62,7 @@ FIXED: dict[
     "quantization_config": (None,),
 }
 _MASK = re.compile(r"(transformer\.)?h\.\d+\.(attn|crossattention)\.(bias|masked_bias)")
-HEAD = "lm_head.weight"
+UNEMBEDDING_KEY = "lm_head.weight"
 SIZES = ("n_embd", "n_head", "n_layer", "n_positions", "vocab_size")
 
 
@@ -206,15 +205,15 @@ def _check_unembedding(found: dict[str, Array], config: dict[str, Any]) -> None:
     """Removes an unembedding that is the embedding. Raises WeightsError for one that is not, or
     is missing but not tied.
     """
-    head = found.pop(HEAD, None)
+    head = found.pop(UNEMBEDDING_KEY, None)
     if head is None and config.get("tie_word_embeddings", True) is not True:
         raise WeightsError(
             f"tie_word_embeddings is {_shown(config['tie_word_embeddings'])}, but there"
-            f" is no {HEAD}"
+            f" is no {UNEMBEDDING_KEY}"
         )
     if head is not None and not np.array_equal(head, found.get("wte.weight", head[:0])):
         raise WeightsError(
-            f"{HEAD} is not wte.weight: our forward pass ties the two, as GPT-2 does"
+            f"{UNEMBEDDING_KEY} is not wte.weight: our forward pass ties the two, as GPT-2 does"
         )
 
 

@@ -42,17 +42,12 @@ from handcraft.core.weights import (
     to_safetensors,
 )
 from handcraft.model import Model
-from handcraft.runtimes.loading import MAX_GPT2_BYTES
+from handcraft.runtimes.loading import MAX_GPT2_BYTES, SAFETENSORS
 from handcraft.runtimes.names import checkpoint_name, keys, turned
 from handcraft.runtimes.norms import QUIET, Norm, Stock, with_norms
 from handcraft.runtimes.target import Files, Run, Runtime, check_gelu_and_mask
 
-SAFETENSORS, MODEL_ARGS, CHECKPOINT, META = (
-    "model.safetensors",
-    "model_args.json",
-    "ckpt.pt",
-    "meta.pkl",
-)
+MODEL_ARGS, CHECKPOINT, META = "model_args.json", "ckpt.pt", "meta.pkl"
 
 
 def files(model: Model, norm: Norm) -> Files:

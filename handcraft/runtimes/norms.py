@@ -58,9 +58,8 @@ class Norm:
         below = 2.0 ** (
             math.frexp(self.epsilon)[1] - 1
         )  # the power of two below epsilon
-        return (
-            math.sqrt(below * 2.0**-24) / self.scale * (1 - 2.0**-8)
-        )  # and some room for rounding the variance
+        # and some room for rounding the variance
+        return math.sqrt(below * 2.0**-24) / self.scale * (1 - 2.0**-8)
 
 
 MIRROR = Norm("mirror", 2.0**80, 1.0)

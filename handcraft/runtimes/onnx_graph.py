@@ -41,7 +41,7 @@ from handcraft.model import Model
 from handcraft.runtimes.norms import NONE, Norm
 from handcraft.runtimes.target import Files, Run, Runtime, ids_in, ids_to_bytes
 
-MODEL, VOCAB = "model.onnx", "vocab.json"
+ONNX_FILE, VOCAB = "model.onnx", "vocab.json"
 _MOST_BYTES = 2**31 - 2**24  # bytes: a file is one message of protobuf, below 2 GiB
 OPSET, IR_VERSION = (
     20,
@@ -63,7 +63,7 @@ def files(model: Model, _: Norm) -> Files:
         raise WeightsError(
             f"one ONNX file holds at most {_MOST_BYTES} bytes of weights, this model has {size}"
         )
-    return {MODEL: _bytes(model), VOCAB: ids_to_bytes(model)}
+    return {ONNX_FILE: _bytes(model), VOCAB: ids_to_bytes(model)}
 
 
 def _bytes(model: Model) -> bytes:
@@ -303,7 +303,7 @@ def run(directory: Path) -> Run:
     """The file through onnxruntime, on one thread. Raises WeightsError for a file that
     onnxruntime refuses.
     """
-    session = _session(directory / MODEL)
+    session = _session(directory / ONNX_FILE)
 
     def logits(ids: Array) -> Array:  # [n_batch, n_seq] -> [n_batch, n_seq, n_vocab]
         try:
@@ -341,4 +341,4 @@ def _session(path: Path) -> Any:
         ) from None
 
 
-RUNTIME = Runtime("onnx", (NONE,), (MODEL, VOCAB), files, run, ids_in(VOCAB))
+RUNTIME = Runtime("onnx", (NONE,), (ONNX_FILE, VOCAB), files, run, ids_in(VOCAB))

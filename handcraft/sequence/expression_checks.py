@@ -14,9 +14,8 @@ from typing import Any, Protocol
 
 from handcraft.core.errors import ProgramError, printable
 
-DEEPEST = (
-    40  # how far expressions may be nested: what is deeper comes from nobody's hand
-)
+# how far expressions may be nested: what is deeper comes from nobody's hand
+DEEPEST = 40
 MOST_PARTS = 5_000  # nodes of an expression, each counted as often as it stands in it
 LARGEST_NUMBER = 10**9  # of the numbers that are written in it
 ARITY: Mapping[str, int] = {

@@ -89,9 +89,8 @@ def _tokens(op: Op, what: object) -> tuple[str, ...]:
     tokens = tuple(what) if isinstance(what, Iterable) else (what,)
     if not all(isinstance(token, str) for token in tokens):
         raise _wrong(op, "a token, an expression or several tokens at each distance")
-    return (
-        tuple(sorted(tokens)) if isinstance(what, Set) else tokens
-    )  # a set has another order each time
+    # a set has another order each time
+    return tuple(sorted(tokens)) if isinstance(what, Set) else tokens
 
 
 def _items(

@@ -258,9 +258,8 @@ def test_a_stump_is_never_predicted(tmp_path: Path) -> None:
         tensors["output_norm.weight"],
         tensors["output_norm.bias"],
     )
-    stream = (
-        np.random.default_rng(0).normal(0, 1000, (50, n_embd)).astype("float32")
-    )  # whatever the layers leave
+    # whatever the layers leave
+    stream = np.random.default_rng(0).normal(0, 1000, (50, n_embd)).astype("float32")
     logits = (stream * (gain / np.float32(2.0**40)) + bias) @ tensors[
         "output.weight"
     ].T  # [n_seq, n_tokens]

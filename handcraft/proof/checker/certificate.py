@@ -37,7 +37,7 @@ FORMAT = "handcraft certificate 2"
 _MOST_BYTES = 2**26  # bytes of a certificate, unpacked
 MOST_LISTS = 2**20  # of them all; the largest of a bundled program has a fifth of it
 MOST_ITEMS = 2**23  # that stand in them
-KEYS = (
+_KEYS = (
     "format",
     "program",
     "weights",
@@ -160,7 +160,7 @@ def certificate_json(c: Certificate) -> dict[str, Any]:
     ]
     fields = {
         key: getattr(c, key)
-        for key in KEYS
+        for key in _KEYS
         if key not in ("format", "earlier", "sections")
     }
     earlier = {"tokens": c.tokens, "after": c.after, "followed": followed}
@@ -231,7 +231,7 @@ def from_json(data: dict[str, Any]) -> Certificate:
     """The certificate of plain data. Raises WeightsError for what is none."""
     if data.get("format") != FORMAT:
         raise WeightsError(f"it is no certificate of the format '{FORMAT}'")
-    _keys(data, KEYS)
+    _keys(data, _KEYS)
     earlier = _keys(data["earlier"], ("tokens", "after", "followed"))
     fields: dict[str, Any] = {
         key: _text(data[key], key) for key in ("program", "weights", "claim", "dtype")

@@ -193,9 +193,8 @@ class Reading:
 
     order: tuple[int, ...] | None = None
     start: Any = ()
-    reads_own = (
-        False  # whether an answer depends on the last token other than by the memory
-    )
+    # whether an answer depends on the last token other than by the memory
+    reads_own = False
 
     def __init__(self, domain: Domain, levels: Sequence[int], end: int | None) -> None:
         self.domain, self.levels, self.end = domain, levels, end

@@ -16,7 +16,7 @@ import numpy as np
 from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import (
-    NONE,
+    UNCERTAIN,
     Floats,
     Rejected,
     Zonotope,
@@ -221,7 +221,7 @@ class Network:
             np.minimum(grid(self.wte[expected]), grid(self.wte)),
         )
         return np.where(
-            size <= np.exp2(np.clip(53 + finest, -1000, 1000)), grid(apart), NONE
+            size <= np.exp2(np.clip(53 + finest, -1000, 1000)), grid(apart), UNCERTAIN
         )
 
     @staticmethod

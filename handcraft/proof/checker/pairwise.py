@@ -569,12 +569,10 @@ class Compared:
         adds = size @ out + b  # [n_embd]
         terms = (out != 0).sum(axis=0) + 1
         x = np.abs(self.x.c) + self.x.r  # [n_emissions, n_embd]
-        lanes = (
-            mean @ out + floats.gamma(terms) * adds + (terms + 2) * least
-        )  # [n_embd]
-        lanes = (
-            lanes + 2 * (floats.u + 2.0**-50) * (x + adds + lanes) + least
-        )  # [n_emissions, n_embd]
+        # [n_embd]
+        lanes = mean @ out + floats.gamma(terms) * adds + (terms + 2) * least
+        # [n_emissions, n_embd]
+        lanes = lanes + 2 * (floats.u + 2.0**-50) * (x + adds + lanes) + least
         both = np.abs(network.wte[pair.winner]) + np.abs(network.wte[pair.loser])
         read = (
             floats.gamma(network.wte.shape[1] + 2) * ((x + adds + lanes) @ both)

@@ -25,7 +25,7 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import (
-    NONE,
+    UNCERTAIN,
     UP,
     Floats,
     Rejected,
@@ -59,10 +59,9 @@ class Values:
 
     def numbers(self, c: Array, r: Array) -> list[int]:  # [n, n_value] each
         """The rows of single values."""
-        power = np.where(r == 0, grid(c), NONE)
-        rows = (
-            np.stack([c, r, np.abs(c) + r, power, _exact(power)], axis=1) + 0.0
-        )  # no value is -0.0
+        power = np.where(r == 0, grid(c), UNCERTAIN)
+        # no value is -0.0
+        rows = np.stack([c, r, np.abs(c) + r, power, _exact(power)], axis=1) + 0.0
         return [self._number(row) for row in rows]
 
     def _number(self, row: Array) -> int:
@@ -95,7 +94,7 @@ class Values:
                 np.minimum(x[0] - x[1], y[0] - y[1]),
                 np.maximum(x[0] + x[1], y[0] + y[1]),
             )
-            power = np.where(r == 0, np.minimum(x[3], y[3]), NONE)
+            power = np.where(r == 0, np.minimum(x[3], y[3]), UNCERTAIN)
             self._hulls[a, b] = self._number(
                 np.stack([c, r, np.maximum(x[2], y[2]), power, _exact(power)])
             )
@@ -215,9 +214,8 @@ class Softmax:
         self, known: KeysSoFar, key: tuple[float, float, int], below: bool
     ) -> KeysSoFar:
         low, high, value = key
-        least = (
-            known.groups[-1][0] if known.groups else 0.0
-        )  # the greatest of those that the scores are sure to reach
+        # the greatest of those that the scores are sure to reach
+        least = known.groups[-1][0] if known.groups else 0.0
         if below or (known.groups and least - high >= self.gap):
             return KeysSoFar(known.groups, min(known.behind, _down(least, -high)))
         most = max([group[1] for group in known.groups], default=0.0)
@@ -396,9 +394,8 @@ class Softmax:
             9.5 * u,
             50 - self.floats.silent,
         )  # what may be flushed to zero is below that
-        rest = (
-            self.floats.least
-        )  # below the least normal number exp is known up to that
+        # below the least normal number exp is known up to that
+        rest = self.floats.least
         least, most = [], []
         for a, b in zip(low, high, strict=True):
             if (a, b) == best:  # it is the greatest score itself: exp(0) = 1

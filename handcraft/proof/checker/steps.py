@@ -54,9 +54,8 @@ class Steps:
             place == level for place, _ in finals
         )  # whether contexts of the section end here
         self.tokens = range(len(reading.domain.tokens))
-        self.listed = (
-            self.reading.order is not None and position == level
-        )  # the token read is the last of the context
+        # the token read is the last of the context
+        self.listed = self.reading.order is not None and position == level
         self._after: dict[Any, list[tuple[Any, tuple[int, ...]]]] = {}
         self._parted: dict[
             tuple[frozenset[int], tuple[int, ...]], list[tuple[int, ...]]

@@ -20,7 +20,7 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 
-ANY, NONE = (
+ANY, UNCERTAIN = (
     1e6,
     -1e5,
 )  # the power of two that a zero, and that an uncertain number is a multiple of
@@ -130,9 +130,8 @@ class Floats:
     def exact(self, size: Array, finest: Array) -> Array:
         """Whether a sum of multiples of 2^finest of this total size rounds nothing."""
         most = np.exp2(np.clip(self.digits + finest, -1000, 1000))
-        fits = (
-            size <= most if self.digits == 24 else size * UP < most
-        )  # the size itself is a rounded float64
+        # the size itself is a rounded float64
+        fits = size <= most if self.digits == 24 else size * UP < most
         return fits & (finest >= np.log2(self.least))
 
     def linear(
@@ -146,7 +145,7 @@ class Floats:
         exact = self.exact(
             size * UP,
             np.minimum(
-                _finest(np.where(radius == 0, grid(x.c), NONE), grid(w)), grid(b)
+                _finest(np.where(radius == 0, grid(x.c), UNCERTAIN), grid(w)), grid(b)
             ),
         )
         rounded = (there & ~(_halved(x.c) & (radius == 0))).astype(np.float64) @ (
@@ -156,9 +155,8 @@ class Floats:
         error = self.gamma(k - 1) * size + (self.u + 2.0**-50) * (
             np.abs(x.c @ w + b) + x.radius @ np.abs(w) + self.gamma(k) * size
         )
-        single = (
-            (terms == 1) & (rounded == 0)
-        )  # a product by a power of two, or a constant: it is exact unless it underflows
+        # a product by a power of two, or a constant: it is exact unless it underflows
+        single = (terms == 1) & (rounded == 0)
         normal = (np.abs(x.c @ w + b) >= self.least) & (radius @ np.abs(w) == 0)
         error = np.where(
             single, np.where(normal, 0.0, self.least), error + (terms + 2) * self.least
@@ -175,9 +173,9 @@ class Floats:
         spread = s @ (np.abs(b) + t) + np.abs(a) @ t
         size = np.abs(a) @ np.abs(b) + spread
         finest = (
-            np.where(s == 0, grid(a), NONE) + np.where(t == 0, grid(b), NONE)
+            np.where(s == 0, grid(a), UNCERTAIN) + np.where(t == 0, grid(b), UNCERTAIN)
         ).min(axis=1, initial=ANY)
-        finest = np.where(spread > 0, NONE, finest)
+        finest = np.where(spread > 0, UNCERTAIN, finest)
         terms = ((a != 0) | (s > 0)).astype(np.float64) @ ((b != 0) | (t > 0)).astype(
             np.float64
         )

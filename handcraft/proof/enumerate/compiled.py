@@ -39,9 +39,8 @@ from handcraft.proof.judge import Judge
 from handcraft.proof.tally import Tally, Wrong, margins_of
 
 _STEPS = 2**14  # contexts between two looks at the clock
-MAX_CELLS = (
-    2**24
-)  # of the claim's automaton, a larger one is left to NumPy; and of what one call may keep
+# of the claim's automaton, a larger one is left to NumPy; and of what one call may keep
+MAX_CELLS = 2**24
 
 
 def available() -> bool:
@@ -76,9 +75,8 @@ class Engine:
             ).fields()
         )
         self.claim = self._claim()
-        fitting = (
-            max(1, MAX_CELLS // model.n_ctx) if self.claim.within > 0 else _STEPS
-        )  # kept for a second look
+        # kept for a second look
+        fitting = max(1, MAX_CELLS // model.n_ctx) if self.claim.within > 0 else _STEPS
         self.steps = min(_STEPS, fitting)
 
     def _claim(self) -> flat.ClaimArrays:

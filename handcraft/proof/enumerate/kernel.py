@@ -33,7 +33,7 @@ from handcraft.proof.enumerate.arrays import (
     LN_1,
     LN_2,
     LONGEST,
-    OUT,
+    OUTPUT,
     PREFIX,
     READ,
     ROWS,
@@ -145,7 +145,7 @@ def _attention(plan: Plan, walk: WalkArrays, layer: Array, depth: int) -> None:
             plan.heads[head, READ],
             depth,
         )
-        _add(plan, plan.heads[head, OUT], walk.lanes, walk.added)
+        _add(plan, plan.heads[head, OUTPUT], walk.lanes, walk.added)
     for i in range(len(walk.x)):
         walk.x[i] += walk.added[i]
 
@@ -279,9 +279,8 @@ def _linear(
 ) -> None:
     """A row times a matrix, and its bias: y = x @ w + b."""
     n_out = plan.matrices[matrix, COLUMNS]
-    at = (
-        plan.matrices[matrix, VALUES] + plan.matrices[matrix, ROWS] * n_out
-    )  # of the bias
+    # of the bias
+    at = plan.matrices[matrix, VALUES] + plan.matrices[matrix, ROWS] * n_out
     for i in range(n_out):
         y[i] = plan.values[at + i]
     _rows(plan, matrix, x, live, count, y)

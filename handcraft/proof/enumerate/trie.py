@@ -37,12 +37,10 @@ from handcraft.core.gpt2 import (
     recorder,
 )
 
-_CHUNK = (
-    2**14
-)  # contexts at once: small enough to stay in the cache, large enough to hide Python
-_ALONE = (
-    2**18
-)  # multiplications of a product for which OpenBLAS uses the calling thread alone
+# contexts at once: small enough to stay in the cache, large enough to hide Python
+_CHUNK = 2**14
+# multiplications of a product for which OpenBLAS uses the calling thread alone
+_ALONE = 2**18
 
 Level = list[
     list[tuple[Array, Array]]
@@ -252,9 +250,8 @@ def _mean_value(
     q: Array, keys_values: list[tuple[Array, Array]], scale: float
 ) -> Array:  # [lanes, n] -> [v lanes, n]
     n = q.shape[1]
-    scores = (
-        np.stack([_product(q, k, n) for k, _ in keys_values]) / scale
-    )  # [n_levels, n]
+    # [n_levels, n]
+    scores = np.stack([_product(q, k, n) for k, _ in keys_values]) / scale
     scores -= scores.max(axis=0)
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=0)

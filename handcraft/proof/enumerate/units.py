@@ -31,9 +31,8 @@ UNIT = (
     # costs
 )
 MOST_UNITS = 2**12  # of which a larger trie gets larger ones
-FAST_FROM = (
-    2 * 10**6
-)  # contexts; for fewer the trie in NumPy is done before numba has started
+# contexts; for fewer the trie in NumPy is done before numba has started
+FAST_FROM = 2 * 10**6
 
 GoOn = Callable[
     [int], bool

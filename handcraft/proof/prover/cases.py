@@ -87,9 +87,8 @@ class EndingCase(Case):
             for ending, value in rows.items()
         }
         self.window, self.levels = max(map(len, self.rows)), range(model.n_ctx)
-        self.needed: set[int] | None = (
-            None  # which positions are among the last ones somewhere
-        )
+        # which positions are among the last ones somewhere
+        self.needed: set[int] | None = None
 
     def ending_at(self, levels: Sequence[int]) -> Case:
         found = copy(self)

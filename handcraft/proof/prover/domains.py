@@ -29,9 +29,8 @@ class Domain:
 
     end: int | None = None
     prompted = False  # whether a context that ends here is a prompt
-    stops: tuple[int, bool] | None = (
-        None  # the stop token, and whether it must follow here, or must not
-    )
+    # the stop token, and whether it must follow here, or must not
+    stops: tuple[int, bool] | None = None
 
     def __init__(self, model: Model, here: int | None = None) -> None:
         self.model, self.tokens, self.here = model, model.vocabulary.tokens, here

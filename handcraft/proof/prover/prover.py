@@ -46,7 +46,7 @@ from handcraft.proof.prover.graph import (
 )
 from handcraft.proof.prover.network import HeadPart, Network, Undecided
 from handcraft.proof.prover.positions import PositionStates, follow
-from handcraft.proof.prover.zonotope import OWN, ROWS, UP, Zonotope, by_rows
+from handcraft.proof.prover.zonotope import _ROWS, OWN, UP, Zonotope, by_rows
 
 TOLERANCE = 1e-4  # how far what is left out may move a lane of the stream
 _Row = tuple[int, Summaries]  # a final, the summaries so far
@@ -307,9 +307,8 @@ class Prover:
             )
         )
         x = by_rows(lambda some: self._stream(rows[some], slots, stage + 1), len(rows))
-        seen = (
-            {summaries for _, summaries in rows} if stage == 0 else set()
-        )  # later, these are but some of the members
+        # later, these are but some of the members
+        seen = {summaries for _, summaries in rows} if stage == 0 else set()
         for more, indices in self._queries(stage + 1, x, np.arange(len(rows))):
             chosen = {rows[i] for i in indices.tolist()}
             mine = {key: ending for key, ending in endings.items() if key[1:] in chosen}
@@ -439,8 +438,8 @@ class Prover:
         for expected, query_class, summaries in endings:
             together.setdefault((query_class, summaries), []).append(expected)
         rows = list(together)
-        for i in range(0, len(rows), ROWS):
-            some = rows[i : i + ROWS]
+        for i in range(0, len(rows), _ROWS):
+            some = rows[i : i + _ROWS]
             asked = [
                 ask
                 for n, row in enumerate(some)
@@ -450,7 +449,7 @@ class Prover:
                 Waiting(case, asked, *self._arrived(some, slots, len(self.stages)))
             )
             self.waited += len(some)
-            if self.waited >= ROWS:
+            if self.waited >= _ROWS:
                 self._judged()
 
     def _counted(

@@ -47,9 +47,8 @@ from handcraft.proof.prover.prover import TOLERANCE, Proof, Prover
 from handcraft.proof.prover.transducer_case import AlignedCase
 from handcraft.sequence.expression import Expression
 
-_WIDER = (
-    1.5  # what a query that is uncertain may be off by, against what the prover found
-)
+# what a query that is uncertain may be off by, against what the prover found
+_WIDER = 1.5
 
 
 class Groups:

@@ -111,9 +111,8 @@ class Means:
         self.scale = (
             float(np.float32(head.scale)) if precision.digits == 24 else head.scale
         )  # the divisor is a float, too
-        self.exact_scale = (
-            math.frexp(self.scale)[0] == 0.5
-        )  # dividing by a power of two rounds nothing
+        # dividing by a power of two rounds nothing
+        self.exact_scale = math.frexp(self.scale)[0] == 0.5
         self.scores: list[
             tuple[float, float]
         ] = []  # of each class: the score before division and its radius

@@ -31,14 +31,12 @@ from handcraft.core.gpt2 import Activation, Array
 UP = 1 + 2.0**-40  # rounds a radius up past its own float64 error
 OWN = 2.0**-53  # the unit roundoff of the centres
 MOST_TERMS = 2_000_000  # looked at in one go
-ROWS = 1_024  # of which what they share is known at once
+_ROWS = 1_024  # of which what they share is known at once
 NEVER = 4000.0  # the grid of a zero: it is a multiple of every power of two
-_UNKNOWN = (
-    -1e6
-)  # the grid of what is uncertain, below every other even with the grid of a weight
-ABSENT = (
-    1e9  # the grid of a weight that is not there, above every other even with UNKNOWN
-)
+# the grid of what is uncertain, below every other even with the grid of a weight
+_UNKNOWN = -1e6
+# the grid of a weight that is not there, above every other even with UNKNOWN
+ABSENT = 1e9
 _AT_ONCE = 2**16  # products whose grids are looked at together
 LIPSCHITZ = 1.13  # of gelu: its slope is at most 1.129
 BEND = 0.5  # of gelu: half its second derivative is at most 0.4
@@ -140,9 +138,9 @@ def by_rows(compute: Callable[[slice], Zonotope], n: int) -> Zonotope:
     """What is computed of n rows, some at a time: what they share is many times as large as
     they are.
     """
-    if n <= ROWS:
+    if n <= _ROWS:
         return compute(slice(None)).to_interval()
-    parts = [compute(slice(i, i + ROWS)).to_interval() for i in range(0, n, ROWS)]
+    parts = [compute(slice(i, i + _ROWS)).to_interval() for i in range(0, n, _ROWS)]
     return Zonotope(
         np.concatenate([part.c for part in parts]),
         np.concatenate([part.r for part in parts]),
@@ -284,9 +282,8 @@ class Precision:
         rounding.
         """
         most = np.exp2(np.clip(self.digits + finest, -1000, 1000))
-        fits = (
-            size <= most if self.digits == 24 else size < most
-        )  # the size itself is a float64
+        # the size itself is a float64
+        fits = size <= most if self.digits == 24 else size < most
         return fits & (finest >= math.log2(self.least)) & np.isfinite(finest)
 
     def add(self, x: Zonotope, y: Zonotope) -> Zonotope:  # [...], [...] -> [...]

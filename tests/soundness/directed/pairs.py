@@ -55,9 +55,8 @@ def radii(random: Random) -> Wrong | None:
     for letter, part in zip(
         letters[-2:], random.choice([(large, -large), (-large, large)]), strict=True
     ):
-        out[t[letter]] = (
-            out[t[letter]] + part
-        )  # whichever is seen, one of the two is far ahead
+        # whichever is seen, one of the two is far ahead
+        out[t[letter]] = out[t[letter]] + part
     value = {**{lane: t[x] for lane, x in zip(lanes, letters, strict=True)}, w["h"]: e}
     vote = Head(query={v: 0}, key={v: 0}, value=value, output=out)
     rule = most({x: count({0: x}) for x in letters})
