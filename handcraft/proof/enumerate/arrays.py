@@ -24,7 +24,7 @@ LEAST, ERROR = range(
 )  # in Found.extremes; LEAST is also the row of the margin's context in Found.contexts
 WRONG = 1  # and this the row of the wrong one
 VALUES, ROWS, COLUMNS, SPANS = range(4)  # in Plan.matrices
-Q, K, V, OUTPUT, KEYS, READ = range(6)  # in Plan.heads
+Q, K, V, PROJECTION, KEYS, READ = range(6)  # in Plan.heads
 LN_1, HEAD, LAST, ATTN_BIAS, LN_2, C_FC, C_PROJ = range(7)  # in Plan.layers
 
 

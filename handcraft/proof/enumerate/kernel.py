@@ -33,7 +33,7 @@ from handcraft.proof.enumerate.arrays import (
     LN_1,
     LN_2,
     LONGEST,
-    OUTPUT,
+    PROJECTION,
     PREFIX,
     READ,
     ROWS,
@@ -145,7 +145,7 @@ def _attention(plan: Plan, walk: WalkArrays, layer: Array, depth: int) -> None:
             plan.heads[head, READ],
             depth,
         )
-        _add(plan, plan.heads[head, OUTPUT], walk.lanes, walk.added)
+        _add(plan, plan.heads[head, PROJECTION], walk.lanes, walk.added)
     for i in range(len(walk.x)):
         walk.x[i] += walk.added[i]
 
