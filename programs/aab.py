@@ -16,4 +16,5 @@ pair = Head(
 )
 
 # After a single token either may follow, and bb never occurs: there the claim is silent.
-program = Program(embedding=(p, t, v), layers=(pair,), claim=after({"aa": "b", "ab": "a", "ba": "a"}))
+program = Program(embedding=(p, t, v), layers=(pair,),
+                  claim=after({"aa": "b", "ab": "a", "ba": "a"}))

@@ -1,7 +1,7 @@
 """Continues abcabcabc...: the next letter is the one that the last pair lacks.
 
-The rules of aab, with a longer cycle: the head still looks at its own position and the one before, and `seen` is
-the mean of the pair, one lane a letter. Source: the aab transformer.
+The rules of aab, with a longer cycle: the head still looks at its own position and the one before,
+and `seen` is the mean of the pair, one lane a letter. Source: the aab transformer.
 """
 
 from handcraft import Head, Program, after, position, scratch, token
@@ -20,4 +20,5 @@ pair = Head(
 )
 
 # After a single letter two are missing, and aa, ba, ... never occur: there the claim is silent.
-program = Program(embedding=(p, t, seen), layers=(pair,), claim=after({"ab": "c", "bc": "a", "ca": "b"}))
+program = Program(embedding=(p, t, seen), layers=(pair,),
+                  claim=after({"ab": "c", "bc": "a", "ca": "b"}))

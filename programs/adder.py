@@ -1,8 +1,9 @@
 """Adds two numbers: 0a9...a0+0b9...b0= is answered with the digits of the sum, the least first.
 
-One head sums the digit pairs with weights that fall tenfold a place, so it holds 10 S[k] + S[k-1] at place k; two
-neurons turn that into the digit of the sum; a parabola over the digits reads it out. `adder(digits)` builds other
-widths. Source: AdderBoard's smallest hand-set adders; the Transformer Cookbook (Yang et al., 2026).
+One head sums the digit pairs with weights that fall tenfold a place, so it holds 10 S[k] + S[k-1]
+at place k; two neurons turn that into the digit of the sum; a parabola over the digits reads it
+out. `adder(digits)` builds other widths. Source: AdderBoard's smallest hand-set adders; the
+Transformer Cookbook (Yang et al., 2026).
 """
 
 from math import log
@@ -32,11 +33,13 @@ def adder(digits: int) -> Program:
         scores="exact",
     )
     wrap = MLP(  # flip the sign, drop the tens
-        neurons=[Neuron(when=digit + 90, adds={digit: -1.1}), Neuron(when=-digit - 99, adds={digit: 1.1})],
+        neurons=[Neuron(when=digit + 90, adds={digit: -1.1}),
+                 Neuron(when=-digit - 99, adds={digit: 1.1})],
         adds={digit: 99, square: BIG},
     )
 
-    table = {(c, str(x), str(y)): (str((c + x + y) % 10), (c + x + y) // 10) for c in (0, 1) for x in range(10) for y in range(10)}
+    table = {(c, str(x), str(y)): (str((c + x + y) % 10), (c + x + y) // 10) for c in (0, 1)
+             for x in range(10) for y in range(10)}
     column = transducer((digits - step, 2 * digits + 2 - step), table, start=0)
 
     return Program(

@@ -1,8 +1,9 @@
 """Says whether a word is a^n b^n c^n: ^aabbcc= is answered with Y.
 
-The first head counts each letter so far; neurons mark a letter that comes after a later one. The second head looks
-for a mark; the answer is Y where there are none and the three counts are equal. Source: counting against an anchor
-(BOS), Bhattamishra et al., 2020; the Transformer Cookbook (Yang et al., 2026).
+The first head counts each letter so far; neurons mark a letter that comes after a later one. The
+second head looks for a mark; the answer is Y where there are none and the three counts are equal.
+Source: counting against an anchor (BOS), Bhattamishra et al., 2020; the Transformer Cookbook (Yang
+et al., 2026).
 """
 
 from handcraft import MLP, Block, Program, answers, scratch, token
@@ -25,11 +26,13 @@ misplaced = threshold(marked, no, above=0.5)
 
 
 a, b, c = (count({0: x}) for x in "abc")
-after = {"a": {"b": "b", "c": "c"}, "b": {"a": "-", "c": "c"}, "c": {"a": "-", "b": "-"}}  # the latest letter; - is disorder
+# the latest letter; - is disorder
+after = {"a": {"b": "b", "c": "c"}, "b": {"a": "-", "c": "c"}, "c": {"a": "-", "b": "-"}}
 verdict = cases((equal(state(after, "a"), "-"), "N"), (equal(a, b) * equal(b, c), "Y"), "N")
 
 program = Program(
     embedding=(at, t, seen, bad, marked),
-    layers=(Block([tally], MLP(order)), Block([find], MLP([*uneven, *misplaced], adds={t["Y"]: 25}))),
+    layers=(Block([tally], MLP(order)),
+            Block([find], MLP([*uneven, *misplaced], adds={t["Y"]: 25}))),
     claim=answers(r"\^(a{0,10}b{0,10}c{0,10}|[abc]{1,30})=", verdict, length=1),
 )

@@ -1,8 +1,9 @@
-"""Runs a finite automaton in one pass: ^abba is answered with the state after the last symbol, here Q.
+"""Runs a finite automaton in one pass: ^abba is answered with its state after the last symbol, Q.
 
-Every position holds a map from states to states: of its symbol, then of the last 2, 4, 8, ... symbols; five layers
-reach 32. The automaton's symbols are the permutations a = (P Q) and b = (P Q R) of three states, and r, which resets to
-P: its maps do not commute. Source: Liu et al., "Transformers Learn Shortcuts to Automata", 2023.
+Every position holds a map from states to states: of its symbol, then of the last 2, 4, 8, ...
+symbols; five layers reach 32. The automaton's symbols are the permutations a = (P Q) and b = (P Q
+R) of three states, and r, which resets to P: its maps do not commute. Source: Liu et al.,
+"Transformers Learn Shortcuts to Automata", 2023.
 """
 
 from handcraft.frontends import from_automaton

@@ -1,7 +1,7 @@
 """A character model of a text: the next character by the last one, exactly as often as in the text.
 
-No attention: the current character is in the stream, and one neuron for each character writes the logarithms of what
-follows it. Source: bigram models; Karpathy's makemore.
+No attention: the current character is in the stream, and one neuron for each character writes the
+logarithms of what follows it. Source: bigram models; Karpathy's makemore.
 """
 
 from handcraft.frontends import from_ngrams

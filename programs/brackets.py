@@ -1,8 +1,9 @@
 """Closes brackets: ^({[= is answered with ]})$, for prompts at most nine brackets deep.
 
-The first head adds up the depth; neurons square it. The second looks for the latest bracket that opened to my depth,
-by the score 2 d_i d_j - d_j^2, and writes its partner; ^ counts as opened to depth 0, and is answered by $. Source: Yao
-et al., "Self-Attention Networks Can Process Bounded Hierarchical Languages", 2021.
+The first head adds up the depth; neurons square it. The second looks for the latest bracket that
+opened to my depth, by the score 2 d_i d_j - d_j^2, and writes its partner; ^ counts as opened to
+depth 0, and is answered by $. Source: Yao et al., "Self-Attention Networks Can Process Bounded
+Hierarchical Languages", 2021.
 """
 
 from handcraft import MLP, Block, Head, Program, answers, scratch, token
@@ -14,10 +15,12 @@ NEARER = 24  # a later bracket wins by this much for each position
 LEVEL = 4096  # another depth loses by this much: more than NEARER * N_CTX
 
 at, t = addresses(N_CTX), token("^=$" + "".join(PAIRS) + "".join(PAIRS.values()))
-depth, squared, opens = scratch("depth"), scratch("squared"), {bracket: t[bracket] for bracket in PAIRS}
+depth, squared = scratch("depth"), scratch("squared")
+opens = {bracket: t[bracket] for bracket in PAIRS}
 opened = sum(opens.values(), t["^"])  # ^ opens depth 0
 
-count = running_sum(t["^"], {depth: sum(opens.values(), 0) - sum((t[c] for c in PAIRS.values()), 0)})
+closed = sum((t[c] for c in PAIRS.values()), 0)
+count = running_sum(t["^"], {depth: sum(opens.values(), 0) - closed})
 partner = Head(
     query={depth: 2 * LEVEL * depth, squared: -LEVEL, at["p"]: NEARER, t["^"]: LEVEL},
     key={depth: depth, squared: squared, at["p"]: at["p"], t["^"]: opened},

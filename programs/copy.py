@@ -1,7 +1,7 @@
 """Copies a word: ^abc= is answered with abc=.
 
-The first head finds the =; the second reads the letter that stands as far behind ^ as the answer has come. Source:
-the index lookup of the Transformer Cookbook (Yang et al., 2026).
+The first head finds the =; the second reads the letter that stands as far behind ^ as the answer
+has come. Source: the index lookup of the Transformer Cookbook (Yang et al., 2026).
 """
 
 from string import ascii_lowercase as LETTERS

@@ -1,8 +1,8 @@
 """Repeats the letter before the current one: after ..xy comes x.
 
-One head on one-hot positions: the position before mine is where my query and its key meet. The letters' identity
-goes through the head unchanged and beats the current letter's own logit. Source: the previous-token head of Elhage
-et al., "A Mathematical Framework for Transformer Circuits", 2021.
+One head on one-hot positions: the position before mine is where my query and its key meet. The
+letters' identity goes through the head unchanged and beats the current letter's own logit. Source:
+the previous-token head of Elhage et al., "A Mathematical Framework for Transformer Circuits", 2021.
 """
 
 from string import ascii_lowercase as LETTERS

@@ -1,8 +1,9 @@
 """Says whether brackets are balanced: ^(()())= is answered with Y, ^())(= with N.
 
-The first head adds up +1 for ( and -1 for ): the depth. A neuron marks each place below zero, the second head counts
-them, and the answer is Y where there are none and the depth is zero. Source: Dyck-1 by counting, Bhattamishra et
-al., "On the Ability and Limitations of Transformers to Recognize Formal Languages", 2020.
+The first head adds up +1 for ( and -1 for ): the depth. A neuron marks each place below zero, the
+second head counts them, and the answer is Y where there are none and the depth is zero. Source:
+Dyck-1 by counting, Bhattamishra et al., "On the Ability and Limitations of Transformers to
+Recognize Formal Languages", 2020.
 """
 
 from handcraft import MLP, Block, Program, answers, position, scratch, token
@@ -23,6 +24,7 @@ balanced = cases((below(lowest(signs), 0), "N"), (equal(total(signs), 0), "Y"), 
 
 program = Program(
     embedding=(at, t, depth, early, bad),
-    layers=(Block([sink], MLP(mark, adds={early: 1})), Block([count], MLP(verdict, adds={t["N"]: 25}))),
+    layers=(Block([sink], MLP(mark, adds={early: 1})),
+            Block([count], MLP(verdict, adds={t["N"]: 25}))),
     claim=answers(r"\^[()]{0,30}=", balanced, length=1),
 )

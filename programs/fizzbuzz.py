@@ -1,8 +1,9 @@
 """Plays FizzBuzz on a decimal number: ^315= is answered with FizzBuzz, ^7= with Number.
 
-A number is divisible by 3 where its digit sum is, and by 5 where its last digit is 0 or 5. The first block adds up what
-each digit leaves modulo 3, and fetches the last; its neurons take that sum modulo 3. The second block's neurons choose
-the word. Source: counting against an anchor; modulo by steps, the Transformer Cookbook (Yang et al., 2026).
+A number is divisible by 3 where its digit sum is, and by 5 where its last digit is 0 or 5. The
+first block adds up what each digit leaves modulo 3, and fetches the last; its neurons take that sum
+modulo 3. The second block's neurons choose the word. Source: counting against an anchor; modulo by
+steps, the Transformer Cookbook (Yang et al., 2026).
 """
 
 from handcraft import MLP, Block, Head, Program, answers, position, scratch, token
@@ -20,11 +21,13 @@ rest = scratch("rest")  # the digit sum modulo 3
 add = running_sum(t["^"], {rests: sum((int(d) % 3 * t[d] for d in DIGITS), 0)}, name="add")
 last = Head(query=1024 * p.previous, value={by5: t["0"] + t["5"]}, name="last")
 not3 = scratch("not3")
-choose = {"Number": [not3, 1 - by5], "Fizz": [1 - not3, 1 - by5], "Buzz": [not3, by5], "FizzBuzz": [1 - not3, by5]}
+choose = {"Number": [not3, 1 - by5], "Fizz": [1 - not3, 1 - by5], "Buzz": [not3, by5],
+          "FizzBuzz": [1 - not3, by5]}
 words = [n for word, flags in choose.items() for n in conjunction(flags, {t[word]: 50})]
 
 
-words_for = {(r, d): "Fizz" * (r == 0) + "Buzz" * (d in "05") or "Number" for r in range(3) for d in DIGITS}
+words_for = {(r, d): "Fizz" * (r == 0) + "Buzz" * (d in "05") or "Number" for r in range(3)
+             for d in DIGITS}
 word = lookup(words_for, total({d: int(d) % 3 for d in DIGITS}) % 3, token_at(end - 1))
 
 program = Program(

@@ -1,7 +1,7 @@
-"""Remembers a bit: w0 writes, i1 ignores, r asks for what was written last; w1i0i0r is answered with 1.
+"""Remembers a bit: w0 writes, i1 ignores, r asks for the last one: w1i0i0r gives 1.
 
-The first head marks each bit that stands behind a w; the second reads the latest marked one. Source: Liu et al.,
-"Exposing Attention Glitches with Flip-Flop Language Modeling", 2023.
+The first head marks each bit that stands behind a w; the second reads the latest marked one.
+Source: Liu et al., "Exposing Attention Glitches with Flip-Flop Language Modeling", 2023.
 """
 
 from handcraft import Program, answers, scratch, token

@@ -1,7 +1,8 @@
-"""Predicts by the word's own statistics: ^ababaca is answered with b, the letter that most often followed an a.
+"""Predicts by the word's own statistics: ^ababaca is answered with b, which most often followed a.
 
-Of equals the first in the alphabet, and ^ where the letter is new. The first head puts each letter's predecessor beside
-it; the second takes the mean over all that follow the current letter. Source: Bietti et al., "Birth of a Transformer", 2023; Edelman et al., 2024 (in-context n-grams).
+Of equals the first in the alphabet, and ^ where the letter is new. The first head puts each
+letter's predecessor beside it; the second takes the mean over all that follow the current letter.
+Source: Bietti et al., "Birth of a Transformer", 2023; Edelman et al., 2024 (in-context n-grams).
 """
 
 from handcraft import Program, answers, scratch, token
@@ -27,5 +28,6 @@ follow = attend_where(
 program = Program(
     embedding=(at, t, before),
     layers=(previous, follow),
-    claim=answers(r"\^[a-z]{1,31}", most({"^": 0} | {x: count({-1: own, 0: x}) for x in LETTERS}), length=1),
+    claim=answers(r"\^[a-z]{1,31}", most({"^": 0} | {x: count({-1: own, 0: x}) for x in LETTERS}),
+                  length=1),
 )

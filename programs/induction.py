@@ -1,8 +1,8 @@
 """Continues ..AB..A with B: what followed the latest earlier occurrence of the current letter.
 
-The induction circuit in two layers: the first head copies each letter's predecessor beside it; the second asks for
-positions whose predecessor is the current letter and takes the latest. Source: Olsson et al., "In-context Learning
-and Induction Heads", 2022.
+The induction circuit in two layers: the first head copies each letter's predecessor beside it; the
+second asks for positions whose predecessor is the current letter and takes the latest. Source:
+Olsson et al., "In-context Learning and Induction Heads", 2022.
 """
 
 from string import ascii_lowercase as LETTERS
@@ -25,4 +25,5 @@ follower = Head(
 )
 
 
-program = Program(embedding=(at, now, before), layers=(previous, follower), claim=token_at(latest({-1: own})))
+program = Program(embedding=(at, now, before), layers=(previous, follower),
+                  claim=token_at(latest({-1: own})))

@@ -1,8 +1,8 @@
-"""Says which letter a word has most often: ^abcb= is answered with b; of equals, the first in the alphabet.
+"""Says which letter a word has most often: ^abcb= is answered with b; of equals, the first one.
 
-One head and no neuron: the mean of the one-hot letters is their frequency, and letters that come earlier in the
-alphabet start a little ahead, by less than one occurrence. Source: uniform averaging, the Transformer Cookbook (Yang
-et al., 2026).
+One head and no neuron: the mean of the one-hot letters is their frequency, and letters that come
+earlier in the alphabet start a little ahead, by less than one occurrence. Source: uniform
+averaging, the Transformer Cookbook (Yang et al., 2026).
 """
 
 from string import ascii_lowercase as LETTERS

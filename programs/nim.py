@@ -1,8 +1,9 @@
-"""Plays Nim perfectly: ^357= (three heaps of 0 to 7) is answered with the heap and how many to take, A1$, or -$ if lost.
+"""Plays Nim perfectly: ^357= (three heaps) is answered with the heap and how many to take, A1$.
 
-Three heads fetch the heaps as bits. Neurons compute the nim-sum (exclusive or), its highest bit, the first heap that
-has this bit, and what must be taken from it so that the nim-sum becomes zero. Source: Bouton, "Nim, a Game with a
-Complete Mathematical Theory", 1901; boolean functions in the Transformer Cookbook (Yang et al., 2026).
+Heaps hold 0 to 7; a lost position is answered with -$. Three heads fetch the heaps as bits. Neurons
+compute the nim-sum (exclusive or), its highest bit, the first heap that has this bit, and what must
+be taken from it so that the nim-sum becomes zero. Source: Bouton, "Nim, a Game with a Complete
+Mathematical Theory", 1901; boolean functions in the Transformer Cookbook (Yang et al., 2026).
 """
 
 from itertools import product
@@ -14,9 +15,11 @@ HEAPS, BITS, DIGITS = "ABC", "421", "01234567"
 
 at, t = addresses(7, last=lambda i: int(i == 6)), token("^=-$" + HEAPS + DIGITS)
 heap = {h: scratch(f"heap{h}", BITS) for h in HEAPS}
-total, top, has, take = scratch("sum", BITS), scratch("top", BITS), scratch("has", HEAPS), scratch("take")
+total, top, has = scratch("sum", BITS), scratch("top", BITS), scratch("has", HEAPS)
+take = scratch("take")
 bits = {b: sum((t[d] for d in DIGITS if int(d) & int(b)), 0) for b in BITS}
-fetch = [attend_to(at, i, value={heap[h][b]: bits[b] for b in BITS}, name=h) for i, h in enumerate(HEAPS, 1)]
+fetch = [attend_to(at, i, value={heap[h][b]: bits[b] for b in BITS}, name=h)
+         for i, h in enumerate(HEAPS, 1)]
 
 
 def signed(flag, wanted):
@@ -25,29 +28,38 @@ def signed(flag, wanted):
 
 
 odd = [dict(zip(HEAPS, p, strict=True)) for p in product((0, 1), repeat=3) if sum(p) % 2]
-xor = [n for b in BITS for p in odd for n in conjunction([signed(heap[h][b], p[h]) for h in HEAPS], {total[b]: 1})]
-highest = [n for i, b in enumerate(BITS) for n in conjunction([total[b], *(1 - total[c] for c in BITS[:i])], {top[b]: 1})]
+xor = [n for b in BITS for p in odd
+       for n in conjunction([signed(heap[h][b], p[h]) for h in HEAPS], {total[b]: 1})]
+highest = [n for i, b in enumerate(BITS)
+           for n in conjunction([total[b], *(1 - total[c] for c in BITS[:i])], {top[b]: 1})]
 holds = [n for h in HEAPS for b in BITS for n in conjunction([top[b], heap[h][b]], {has[h]: 1})]
-first = [n for i, h in enumerate(HEAPS) for n in conjunction([t["="], has[h], *(1 - has[g] for g in HEAPS[:i])], {t[h]: 50})]
+first = [n for i, h in enumerate(HEAPS)
+         for n in conjunction([t["="], has[h], *(1 - has[g] for g in HEAPS[:i])], {t[h]: 50})]
 lost = conjunction([t["="], *(1 - top[b] for b in BITS)], {t["-"]: 50})
-less = [  # bit b of the heap flips where the nim-sum has it: 1 to 0 takes b away, 0 to 1 gives it back
+# bit b of the heap flips where the nim-sum has it: 1 to 0 takes b away, 0 to 1 gives it back
+less = [
     n
     for h, b, bit in product(HEAPS, BITS, (1, 0))
-    for n in conjunction([t[h], total[b], signed(heap[h][b], bit)], {take: int(b) if bit else -int(b)})
+    for n in conjunction([t[h], total[b], signed(heap[h][b], bit)],
+                         {take: int(b) if bit else -int(b)})
 ]
-write = [*first, *lost, *(n for flag in (at["last"], t["-"]) for n in conjunction([flag], {t["$"]: 5000}))]
+write = [*first, *lost, *(n for flag in (at["last"], t["-"])
+                          for n in conjunction([flag], {t["$"]: 5000}))]
 decode = as_mlp(parabola(take, {t[d]: int(d) for d in DIGITS}, 10))
 
 
 def answer(heaps: tuple[int, int, int]) -> str:
     """A winning move, or - where there is none."""
     targets = [size ^ heaps[0] ^ heaps[1] ^ heaps[2] for size in heaps]
-    moves = (f"{h}{size - target}" for h, size, target in zip(HEAPS, heaps, targets, strict=True) if target < size)
+    moves = (f"{h}{size - target}" for h, size, target in zip(HEAPS, heaps, targets, strict=True)
+             if target < size)
     return next(moves, "-")
 
 
 program = Program(
     embedding=(at, t, *heap.values(), total, top, has, take),
-    layers=(Block(fetch, MLP(xor)), MLP([*highest, *less]), MLP(holds), MLP([*decode.neurons, *write], adds=decode.adds)),
-    claim=answers(r"\^[0-7]{3}=", {"^{}{}{}=".format(*heaps): answer(heaps) for heaps in product(range(8), repeat=3)}, stop="$"),
+    layers=(Block(fetch, MLP(xor)), MLP([*highest, *less]), MLP(holds),
+            MLP([*decode.neurons, *write], adds=decode.adds)),
+    claim=answers(r"\^[0-7]{3}=", {"^{}{}{}=".format(*heaps): answer(heaps)
+                                   for heaps in product(range(8), repeat=3)}, stop="$"),
 )

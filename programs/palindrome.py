@@ -1,12 +1,14 @@
 """Says whether the second word is the first reversed: ^abc#cba= is answered with Y.
 
-The first head finds the #; the second fetches what mirrors my position in it; a neuron for each pair of equal letters
-takes back the mark of a mismatch, with = the mirror of ^. The third head counts the marks. Source: the mirror
-address of the Transformer Cookbook (Yang et al., 2026).
+The first head finds the #; the second fetches what mirrors my position in it; a neuron for each
+pair of equal letters takes back the mark of a mismatch, with = the mirror of ^. The third head
+counts the marks. Source: the mirror address of the Transformer Cookbook (Yang et al., 2026).
 """
 
 from handcraft import MLP, Block, Program, answers, scratch, token
-from handcraft.recipes import addresses, attend_to, attend_where, conjunction, running_sum, threshold
+from handcraft.recipes import (
+    addresses, attend_to, attend_where, conjunction, running_sum, threshold,
+)
 
 LETTERS = "abc"
 
@@ -33,6 +35,7 @@ def answer(prompt: str) -> str:
 
 program = Program(
     embedding=(at, t, middle, after, mirror, wrong, marks),
-    layers=(Block([find, begin]), Block([fetch], MLP([*match, *mark])), Block([count], MLP(verdict, adds={t["Y"]: 25}))),
+    layers=(Block([find, begin]), Block([fetch], MLP([*match, *mark])),
+            Block([count], MLP(verdict, adds={t["Y"]: 25}))),
     claim=answers(r"\^[abc]{0,14}#[abc]{0,14}=", answer, length=1),
 )

@@ -1,7 +1,7 @@
 """Reverses a word: ^abc= is answered with cba^.
 
-The first head finds the =; the second reads the letter that mirrors the answer's position in it, and comes to ^ in
-the end. Source: the index lookup of the Transformer Cookbook (Yang et al., 2026).
+The first head finds the =; the second reads the letter that mirrors the answer's position in it,
+and comes to ^ in the end. Source: the index lookup of the Transformer Cookbook (Yang et al., 2026).
 """
 
 from string import ascii_lowercase as LETTERS

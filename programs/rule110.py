@@ -1,8 +1,9 @@
-"""Runs the cellular automaton Rule 110 on a ring of 16 cells: a row is answered with the five rows after it.
+"""Runs the cellular automaton Rule 110 on a ring of 16 cells: a row is answered with the next five.
 
-The position table holds, for each cell to come, where its left neighbour, its own place and its right neighbour stand
-in the row before, around the ring. Three heads fetch them; eight neurons, one a neighbourhood, write the new cell.
-Source: Cook, "Universality in Elementary Cellular Automata", 2004; index lookup, the Transformer Cookbook (2026).
+The position table holds, for each cell to come, where its left neighbour, its own place and its
+right neighbour stand in the row before, around the ring. Three heads fetch them; eight neurons, one
+a neighbourhood, write the new cell. Source: Cook, "Universality in Elementary Cellular Automata",
+2004; index lookup, the Transformer Cookbook (2026).
 """
 
 from itertools import product
@@ -15,25 +16,31 @@ WIDTH, N_CTX = 16, 96
 
 
 def source(i: int, side: int) -> int:
-    """Where the neighbour of the cell after position i stands in the row before; in the first row nothing is asked."""
+    """Where the neighbour of the cell after position i stands in the row before; in the first row
+    nothing is asked.
+    """
     row, cell = divmod(i + 1, WIDTH)
     return max(0, (row - 1) * WIDTH + (cell + side) % WIDTH)
 
 
 SIDES = {"left": -1, "middle": 0, "right": 1}
-at = addresses(N_CTX, left=lambda i: source(i, -1), middle=lambda i: source(i, 0), right=lambda i: source(i, 1))
+at = addresses(N_CTX, left=lambda i: source(i, -1), middle=lambda i: source(i, 0),
+               right=lambda i: source(i, 1))
 t, cells = token("01"), scratch("cells", SIDES)
 
-fetch = [attend_to(at, at[side], range=(0, at["p"]), value={cells[side]: t["1"]}, name=side) for side in SIDES]
+fetch = [attend_to(at, at[side], range=(0, at["p"]), value={cells[side]: t["1"]}, name=side)
+         for side in SIDES]
 neurons = [
     neuron
     for bits in product((0, 1), repeat=3)
-    for flags in [[cells[side] if bit else 1 - cells[side] for side, bit in zip(SIDES, bits, strict=True)]]
+    for flags in [[cells[side] if bit else 1 - cells[side]
+                   for side, bit in zip(SIDES, bits, strict=True)]]
     for neuron in conjunction(flags, {t[str(110 >> int("".join(map(str, bits)), 2) & 1)]: 50})
 ]
 
 
-beside = [token_at((here + 1) // WIDTH * WIDTH - WIDTH + (here + 1 + side) % WIDTH) for side in (-1, 0, 1)]
+beside = [token_at((here + 1) // WIDTH * WIDTH - WIDTH + (here + 1 + side) % WIDTH)
+          for side in (-1, 0, 1)]
 new = {bits: str(110 >> int("".join(bits), 2) & 1) for bits in product("01", repeat=3)}
 
 program = Program(

@@ -1,8 +1,9 @@
 """Sorts the letters of a word: ^fade= is answered with adef$.
 
-The first head counts the = so far: 0 before it, 1 from it on. The second counts, for each letter, the letters of the
-prompt up to it in the alphabet, and a third how far the answer has come; a flag for each letter says whether that many
-are not enough, and the first flag that rises is the answer. Source: counting sort; thermometer read-out.
+The first head counts the = so far: 0 before it, 1 from it on. The second counts, for each letter,
+the letters of the prompt up to it in the alphabet, and a third how far the answer has come; a flag
+for each letter says whether that many are not enough, and the first flag that rises is the answer.
+Source: counting sort; thermometer read-out.
 """
 
 from handcraft import MLP, Block, Program, answers, position, scratch, token
@@ -21,9 +22,11 @@ prefix = {upto[x]: sum((t[y] for y in LETTERS[: i + 1]), 0 * t["="]) for i, x in
 tally = count_where(t["^"], {after: 1}, prefix, key={after: 1 - after - t["^"]}, name="count")
 progress = running_sum(t["^"], {done: after}, name="progress")
 rising = {x: {t[x]: 50, t[y]: -50} for x, y in zip(LETTERS, [*LETTERS[1:], "$"], strict=True)}
-write = MLP([n for x in LETTERS for n in threshold(upto[x] - done, rising[x], above=-0.5)], adds={t["$"]: 50})
+write = MLP([n for x in LETTERS for n in threshold(upto[x] - done, rising[x], above=-0.5)],
+            adds={t["$"]: 50})
 
-upto_x = {x: count({0: tuple(LETTERS[: i + 1])}, before=end) for i, x in enumerate(LETTERS)}  # letters up to this one
+# letters up to this one
+upto_x = {x: count({0: tuple(LETTERS[: i + 1])}, before=end) for i, x in enumerate(LETTERS)}
 claim = cases(*((below(here - end, upto_x[x]), x) for x in LETTERS), "$")
 
 program = Program(

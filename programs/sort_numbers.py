@@ -1,12 +1,15 @@
 """Sorts numbers of two digits: ^420713= is answered with 071342$.
 
-Counting sort over 100 values. Each number marks all values from its own on; a head adds the marks up, so that it knows
-how many numbers are at most each value. The number to write is how many values have no more of them than are already
-written; neurons split it into its two digits. Source: counting sort; thermometer code; the Transformer Cookbook (2026).
+Counting sort over 100 values. Each number marks all values from its own on; a head adds the marks
+up, so that it knows how many numbers are at most each value. The number to write is how many values
+have no more of them than are already written; neurons split it into its two digits. Source:
+counting sort; thermometer code; the Transformer Cookbook (2026).
 """
 
 from handcraft import MLP, Block, Program, answers, scratch, token
-from handcraft.recipes import addresses, as_mlp, attend_to, conjunction, modulo, parabola, quotient, running_sum, threshold
+from handcraft.recipes import (
+    addresses, as_mlp, attend_to, conjunction, modulo, parabola, quotient, running_sum, threshold,
+)
 
 DIGITS, VALUES, CLOSED = "0123456789", range(100), 1000
 
@@ -19,8 +22,10 @@ own = sum((int(d) * t[d] for d in DIGITS[1:]), 0)
 
 fetch = attend_to(at, at["p"] - 1, value={tens: own}, name="tens")
 begin = running_sum(t["^"], {after: t["="]}, name="begin")
-closed = CLOSED * (at["odd"] + after + t["^"])  # only the last digit of a number of the prompt counts
-mark = [n for v in VALUES for n in threshold(v - 10 * tens - own - closed, {least[str(v)]: 1}, above=-0.5)]
+# only the last digit of a number of the prompt counts
+closed = CLOSED * (at["odd"] + after + t["^"])
+mark = [n for v in VALUES for n in threshold(v - 10 * tens - own - closed, {least[str(v)]: 1},
+                                             above=-0.5)]
 ticks = conjunction([after, at["odd"]], {tick: 1})  # at the = and at every last digit written
 count = running_sum(t["^"], {upto: least, done: tick})
 choose = [n for v in VALUES for n in threshold(done - upto[str(v)], {number: 1}, above=0.5)]

@@ -1,17 +1,21 @@
 """Multiplies by seven: ^123= is answered with 1680=, the digits of the product, the least first.
 
-Two heads fetch the digit that is due and the one below it, counted back from the =. Ten times the first product and the
-second, less the digit just written, is u = 10 t - c, where t is the due product with its carry and c < 10 the carry
-before: t is u / 10 rounded up, and neurons count it modulo 10. Source: AdderBoard's 10:1 kernel, for one operand.
+Two heads fetch the digit that is due and the one below it, counted back from the =. Ten times the
+first product and the second, less the digit just written, is u = 10 t - c, where t is the due
+product with its carry and c < 10 the carry before: t is u / 10 rounded up, and neurons count it
+modulo 10. Source: AdderBoard's 10:1 kernel, for one operand.
 """
 
 from handcraft import MLP, Block, Program, answers, scratch, token, transducer
-from handcraft.recipes import addresses, as_mlp, attend_to, attend_where, conjunction, parabola, threshold
+from handcraft.recipes import (
+    addresses, as_mlp, attend_to, attend_where, conjunction, parabola, threshold,
+)
 from handcraft.sequence.words import end
 from handcraft.sequence.words import step as k
 
 FACTOR, DIGITS = 7, "0123456789"
-EXACT = 128  # so sharp that no other position weighs anything: every number here is whole, and exact
+# so sharp that no other position weighs anything: every number here is whole, and exact
+EXACT = 128
 
 at, t = addresses(32), token("^=" + DIGITS)
 equals, due, below, digit, done = map(scratch, ("equals", "due", "below", "digit", "done"))
@@ -25,13 +29,16 @@ fetch = [
 ]
 u = 10 * FACTOR * due + FACTOR * below - number
 most = 9 * FACTOR + FACTOR - 1
-count = [n for k in range(1, most + 1) for n in threshold(u, {digit: -9 if k % 10 == 0 else 1}, above=10 * (k - 1) + 0.5)]
+count = [n for k in range(1, most + 1) for n in threshold(u, {digit: -9 if k % 10 == 0 else 1},
+                                                          above=10 * (k - 1) + 0.5)]
 stop = threshold(-place, {done: 1}, above=0.5)
 decode = as_mlp(parabola(digit, {t[d]: int(d) for d in DIGITS}, 50))
 
 
-rows = {(c, x): divmod(FACTOR * int(x.replace("^", "0")) + c, 10)[::-1] for c in range(FACTOR) for x in "^" + DIGITS}
-column = transducer(end - 1 - k, {key: (str(digit), carry) for key, (digit, carry) in rows.items()}, start=0)
+rows = {(c, x): divmod(FACTOR * int(x.replace("^", "0")) + c, 10)[::-1] for c in range(FACTOR)
+        for x in "^" + DIGITS}
+column = transducer(end - 1 - k, {key: (str(digit), carry)
+                                  for key, (digit, carry) in rows.items()}, start=0)
 
 program = Program(
     embedding=(at, t, equals, due, below, digit, done),

@@ -1,8 +1,9 @@
-"""Follows two pointers: abbc?a is answered with c, for a points to b and b to c; with ? where a pointer is missing.
+"""Follows two pointers: abbc?a is answered with c, for a points to b and b to c.
 
-Pairs stand one after the other. The first head puts the first letter of each pair beside its second; two more heads,
-in turn, look up the latest pair that begins with the letter in hand, and come to the ? where there is none. Source:
-pointer chasing, Sanford et al., "Transformers, parallel computation, and logarithmic depth", 2024.
+Pairs stand one after the other; where a pointer is missing, the answer is ?. The first head puts
+the first letter of each pair beside its second; two more heads, in turn, look up the latest pair
+that begins with the letter in hand, and come to the ? where there is none. Source: pointer chasing,
+Sanford et al., "Transformers, parallel computation, and logarithmic depth", 2024.
 """
 
 from string import ascii_lowercase as LETTERS
@@ -13,7 +14,8 @@ from handcraft.sequence.words import end, latest, otherwise, own, token_at
 
 at = addresses(32, second=lambda i: i % 2)  # 1 on the second letter of a pair
 t = token("?" + LETTERS)
-before, first, hop = scratch("before", LETTERS), scratch("first", LETTERS), scratch("hop", "?" + LETTERS)
+before, first = scratch("before", LETTERS), scratch("first", LETTERS)
+hop = scratch("hop", "?" + LETTERS)
 
 previous = attend_to(at, at["p"] - 1, value={before: t})
 pair = [n for x in LETTERS for n in conjunction([before[x], at["second"]], {first[x]: 1})]
@@ -28,5 +30,6 @@ again = otherwise(token_at(latest({-1: target}, before=end, every=(1, 2))), "?")
 program = Program(
     embedding=(at, t, before, first, hop),
     layers=(Block([previous], MLP(pair)), once, twice),
-    claim=answers(r"([a-c]{2}){1,14}\?[a-c]|([a-h]{2}){1,14}\?[a-h]|([a-z]{2}){1,14}\?[a-z]", again, length=1),
+    claim=answers(r"([a-c]{2}){1,14}\?[a-c]|([a-h]{2}){1,14}\?[a-h]|([a-z]{2}){1,14}\?[a-z]",
+                  again, length=1),
 )

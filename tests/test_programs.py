@@ -67,9 +67,9 @@ def test_bundled_programs_present_themselves(name: str) -> None:
 
 @pytest.mark.parametrize("name", BUNDLED)
 def test_bundled_programs_are_short_and_name_their_source(name: str) -> None:
-    """A program is at most 60 lines, and one that others found says who."""
+    """A program is at most 70 lines, and one that others found says who."""
     text = bundled()[name].read_text()
-    assert len(text.splitlines()) <= 60
+    assert len(text.splitlines()) <= 70
     assert name == "aab" or "Source:" in text
 
 
