@@ -224,7 +224,8 @@ CHECKERS = [
         ),
         (
             (
-                "for key in zip(least, most, [*offered.covers[:level], offered.numbers[position_state]], strict=True):"
+                "for key in zip(least, most, [*offered.covers[:level],"
+                " offered.numbers[position_state]], strict=True):"
             ),
             "for key in zip(least, most, offered.numbers[:level + 1], strict=True):",
         ),

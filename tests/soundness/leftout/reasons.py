@@ -103,7 +103,10 @@ REASONS = {
         "`end` and the head's name are read by nobody else here, and without a slot "
         + NEXT
     ),
-    "checker/positions.PositionStates._next: the states of earlier positions do not fit each other": (
+    (
+        "checker/positions.PositionStates._next: "
+        "the states of earlier positions do not fit each other"
+    ): (
         "the rows fit by the check before; a state past them is one that nothing leads"
         " to, which the next position refuses"
     ),
