@@ -306,3 +306,19 @@ def test_with_json_an_error_is_one_object_on_stderr(arguments: tuple[str, ...]) 
     plain, found = handcraft(*arguments), handcraft(*arguments, "--json")
     assert found.err.startswith('{"error": ')
     assert found.refusal == plain.refusal
+
+
+def test_the_handler_of_a_signal_is_as_it_was_before() -> None:
+    """Whoever calls the command line from Python keeps the own handler of SIGTERM."""
+    import signal
+
+    def own(*_: object) -> None:
+        """Never called."""
+
+    before = signal.signal(signal.SIGTERM, own)
+    try:
+        handcraft("run", "aab", "a")
+        handcraft("run", "aab", "c")
+        assert signal.getsignal(signal.SIGTERM) is own
+    finally:
+        signal.signal(signal.SIGTERM, before)
