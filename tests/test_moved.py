@@ -11,7 +11,7 @@ import pytest
 from cli_runner import process
 from conftest import Refused
 
-from handcraft.core.moved import DEPRECATED, HOMES, MOVED, NAMES, install
+from handcraft.core.moved import DEPRECATED, MOVED, NEW_HOMES, PUBLIC_NAMES, install
 
 PACKAGES = ("proof.certificate",)  # of whose modules Python never asks
 GONE = [
@@ -62,19 +62,19 @@ def test_the_modules_of_an_old_package_are_in_the_new_one() -> None:
         assert all(new.startswith(f"{MOVED[package]}.") for new in inner)
 
 
-@pytest.mark.parametrize("package", HOMES)
+@pytest.mark.parametrize("package", NEW_HOMES)
 def test_an_old_name_in_a_package_says_the_new_one(package: str) -> None:
     """Where an old module's name is a package now, its public names say where they are, and are
     there.
     """
-    for name in NAMES[package].split():
-        new = f"{HOMES[package]}.{name}"
+    for name in PUBLIC_NAMES[package].split():
+        new = f"{NEW_HOMES[package]}.{name}"
         with Refused(ImportError, f"{package}.{name} is now {new}"):
             exec(f"from {package} import {name}")
-        assert hasattr(importlib.import_module(HOMES[package]), name)
+        assert hasattr(importlib.import_module(NEW_HOMES[package]), name)
 
 
-@pytest.mark.parametrize("package", HOMES)
+@pytest.mark.parametrize("package", NEW_HOMES)
 def test_a_name_that_a_package_never_had_is_an_ordinary_error(package: str) -> None:
     """`hasattr` and the import of a wrong name behave as with any other package."""
     assert not hasattr(importlib.import_module(package), "nothing")

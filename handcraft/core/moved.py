@@ -103,17 +103,17 @@ MOVED = {  # old name: new name, each after `handcraft.`
     "proof.whole": "proof.enumerate.whole",
 }
 DEPRECATED = "handcraft.selections"
-# old modules whose name is now that of a package: where their public names went, all but
-# `answers` of claims, which is a module of that package now
-HOMES = {
+# old modules whose name is now that of a package: where their public names are. `answers` of
+# claims is not among them, for a module of that package has its name
+NEW_HOMES = {
     "handcraft.claims": "handcraft.claims.kinds",
     "handcraft.program": "handcraft.program.program",
 }
-NAMES = {
-    "handcraft.claims": "After Answers Claim Distribution Each Ending Entry OfContexts"
+PUBLIC_NAMES = {
+    "handcraft.claims": "After Answers Claim Distribution Each Ending OfContexts"
     " Positions Predicate Residual Tolerance after as_claim distribution each last"
     " residual split_endings",
-    "handcraft.program": "MAX_BYTES Program program_name",
+    "handcraft.program": "Program program_name",
 }
 
 
@@ -121,8 +121,8 @@ def moved_name(package: str, name: str) -> Exception:
     """The error for a name that a package lacks: an ImportError with the new module where the
     module of that name held it, else an AttributeError.
     """
-    if name in NAMES[package].split():
-        new = f"{HOMES[package]}.{name}"
+    if name in PUBLIC_NAMES[package].split():
+        new = f"{NEW_HOMES[package]}.{name}"
         return ImportError(f"{package}.{name} is now {new}", name=package)
     return AttributeError(f"module {package!r} has no attribute {name!r}")
 

@@ -2,7 +2,7 @@
 
     program.json   format name vocab n_ctx n_head activation program provenance sha256
 
-The SHA-256 ties the second file to the first. The format is a number, FORMAT; a file without
+The SHA-256 ties the second file to the first. The format is a number, _FORMAT; a file without
 one is of format 1. Reading executes nothing and believes nothing:
 sizes are bounded before anything is allocated, the weight file must be the one that was
 written. Rules of this file: plain fields and arrays; what they mean is the Model's matter.
@@ -29,7 +29,7 @@ from handcraft.core.weights import (
 from handcraft.language.slots import MAX_N_CTX
 
 PROGRAM_JSON, SAFETENSORS = "program.json", "model.safetensors"
-FORMAT = 2  # format 1 has the same fields without this number, and is read as well
+_FORMAT = 2  # format 1 has the same fields without this number, and is read as well
 FIELDS = {
     "name": str,
     "vocab": list,
@@ -47,7 +47,7 @@ def write_built(
     not be read again.
     """
     data = to_safetensors(weights)
-    written = {"format": FORMAT, **fields, "sha256": sha256(data)}
+    written = {"format": _FORMAT, **fields, "sha256": sha256(data)}
     text = json.dumps(written, allow_nan=False).encode()
     if len(text) > MAX_JSON:
         raise WeightsError(
@@ -63,7 +63,7 @@ def write_built(
 
 def rebuild_hint(fields: dict[str, Any], directory: Path) -> str:
     """What to do where the rules of an older format are refused; empty for the newest."""
-    if fields["format"] == FORMAT:
+    if fields["format"] == _FORMAT:
         return ""
     return (
         "; it was built by an older handcraft, and `handcraft build PROGRAM --out"
@@ -98,13 +98,13 @@ def _check_format(found: Any) -> None:
         raise WeightsError(
             f"'format' must be a whole number, found {printable(repr(found))[:60]}"
         )
-    if found > FORMAT:
+    if found > _FORMAT:
         raise WeightsError(
             f"it is of format {str(found)[:60]}, made by a newer handcraft; this one"
-            f" reads formats 1 to {FORMAT}"
+            f" reads formats 1 to {_FORMAT}"
         )
     if found < 1:
-        raise WeightsError(f"'format' must be 1 to {FORMAT}, found {str(found)[:60]}")
+        raise WeightsError(f"'format' must be 1 to {_FORMAT}, found {str(found)[:60]}")
 
 
 def _check(fields: dict[str, Any]) -> None:
