@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from handcraft.core.moved import install as _install
+
 if TYPE_CHECKING:
     from handcraft.claims.kinds import after as after
     from handcraft.claims.kinds import answers as answers
@@ -63,3 +65,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return list(_HOME)
+
+
+_install()  # whoever imports a module by its old name learns the new one

@@ -51,7 +51,12 @@ from handcraft.core.provenance import Entry
 from handcraft.core.tracing import Names, Trace, name_trace
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.core.weights import flatten, nest
-from handcraft.files.built_directory import PROGRAM_JSON, read_built, write_built
+from handcraft.files.built_directory import (
+    PROGRAM_JSON,
+    read_built,
+    rebuild_hint,
+    write_built,
+)
 from handcraft.files.program_file import find, load_program
 from handcraft.program.compiler import compile_program, shapes
 from handcraft.program.program import Program
@@ -153,6 +158,7 @@ class Model:
         except (HandcraftError, RecursionError) as error:
             raise WeightsError(
                 f"{directory / PROGRAM_JSON}: {printable(str(error))[:500]}"
+                f"{rebuild_hint(fields, directory)}"
             ) from None
 
     def save(self, directory: str | Path) -> list[Path]:

@@ -1301,6 +1301,17 @@ DAMAGED = [
         "an unknown field", f"{JSON}: it has an unknown field 'surprise'", surprise=1
     ),
     fields(
+        "a newer format",
+        f"{JSON}: it is of format 3, made by a newer handcraft; this one reads formats"
+        " 1 to 2",
+        format=3,
+    ),
+    fields(
+        "a format that is a text",
+        f"{JSON}: 'format' must be a whole number, found '2'",
+        format="2",
+    ),
+    fields(
         "a name of another type", f"{JSON}: 'name' must be of type str, found 7", name=7
     ),
     fields(

@@ -76,6 +76,7 @@ def test_program_json(tmp_path: Path) -> None:
     """program.json has the plain facts at the top level, the hash of the weight file among them."""
     fields = json.loads(build(tmp_path).read_text())
     assert list(fields) == [
+        "format",
         "name",
         "vocab",
         "n_ctx",
@@ -86,8 +87,10 @@ def test_program_json(tmp_path: Path) -> None:
         "sha256",
     ]
     assert {
-        key: fields[key] for key in ("name", "vocab", "n_ctx", "n_head", "activation")
+        key: fields[key]
+        for key in ("format", "name", "vocab", "n_ctx", "n_head", "activation")
     } == {
+        "format": 2,
         "name": "aab",
         "vocab": ["a", "b"],
         "n_ctx": 5,

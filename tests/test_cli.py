@@ -163,6 +163,7 @@ def test_program_json_holds_what_the_design_names(here: Path) -> None:
     handcraft("build", "aab")
     fields = json.loads(Path("build/aab/program.json").read_text())
     assert set(fields) == {
+        "format",
         "name",
         "vocab",
         "n_ctx",

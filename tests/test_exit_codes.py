@@ -113,8 +113,8 @@ def test_interrupted_is_130(
 def test_a_process_ends_so(here: Path) -> None:
     """In a process of its own, too, where the interpreter has the last word."""
     code = (
-        "import sys, handcraft.proof.verify as m\n"
-        "m.METHODS['certificate'] = lambda task: 1 / 0\n"
+        "import sys\nfrom handcraft.proof.verify import METHODS\n"
+        "METHODS['certificate'] = lambda task: 1 / 0\n"
         "sys.argv = ['handcraft', 'verify', 'aab']\n"
         "from handcraft.cli import main\n"
         "main()\n"
@@ -306,3 +306,19 @@ def test_with_json_an_error_is_one_object_on_stderr(arguments: tuple[str, ...]) 
     plain, found = handcraft(*arguments), handcraft(*arguments, "--json")
     assert found.err.startswith('{"error": ')
     assert found.refusal == plain.refusal
+
+
+def test_the_handler_of_a_signal_is_as_it_was_before() -> None:
+    """Whoever calls the command line from Python keeps the own handler of SIGTERM."""
+    import signal
+
+    def own(*_: object) -> None:
+        """Never called."""
+
+    before = signal.signal(signal.SIGTERM, own)
+    try:
+        handcraft("run", "aab", "a")
+        handcraft("run", "aab", "c")
+        assert signal.getsignal(signal.SIGTERM) is own
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -26,7 +26,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TextIO
 
 import typer
@@ -70,10 +70,25 @@ def main() -> None:
     """Run the command line; every error of a user's is one line on stderr, and so is every one
     of ours.
     """
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(
-            signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
-        )  # what is half-written is taken away
+    with _sigterm_exits():
+        _run()
+
+
+@contextlib.contextmanager
+def _sigterm_exits() -> Iterator[None]:
+    """Meanwhile SIGTERM is an exit, so that what is half-written is taken away."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:  # there is no handler before where another language has set it
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def _run() -> None:
+    """Run the command that sys.argv names, and exit with its code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(

@@ -5,7 +5,7 @@ its states.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -21,9 +21,6 @@ from handcraft.cli.terminal import (
     writing,
 )
 from handcraft.core.errors import ProgramError, printable
-
-if TYPE_CHECKING:
-    pass
 
 
 def explain(

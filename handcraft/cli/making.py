@@ -7,7 +7,7 @@ from __future__ import annotations
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -21,9 +21,6 @@ from handcraft.cli.terminal import (
     writing,
 )
 from handcraft.core.errors import ExportError, printable
-
-if TYPE_CHECKING:
-    pass
 
 
 def build(

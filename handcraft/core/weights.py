@@ -180,18 +180,6 @@ def to_npz(weights: Weights) -> bytes:
     return buffer.getvalue()
 
 
-def save_weights(weights: Weights, path: Path) -> str:
-    """Write `.safetensors` or `.npz`, by the ending, atomically; returns the SHA-256 of the
-    file.
-    """
-    writers = {".safetensors": to_safetensors, ".npz": to_npz}
-    if path.suffix not in writers:
-        raise WeightsError(f"{path} must end with .safetensors or .npz")
-    data = writers[path.suffix](weights)
-    write_atomically(path, data)
-    return sha256(data)
-
-
 def sha256(data: bytes) -> str:
     """The SHA-256 of the bytes, in hexadecimal."""
     return hashlib.sha256(data).hexdigest()

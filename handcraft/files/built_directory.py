@@ -1,8 +1,9 @@
 """A built directory: `model.safetensors` with the weights, `program.json` with everything else.
 
-    program.json   name vocab n_ctx n_head activation sha256 program provenance
+    program.json   format name vocab n_ctx n_head activation program provenance sha256
 
-The SHA-256 ties the second file to the first. Reading executes nothing and believes nothing:
+The SHA-256 ties the second file to the first. The format is a number, _FORMAT; a file without
+one is of format 1. Reading executes nothing and believes nothing:
 sizes are bounded before anything is allocated, the weight file must be the one that was
 written. Rules of this file: plain fields and arrays; what they mean is the Model's matter.
 """
@@ -28,6 +29,7 @@ from handcraft.core.weights import (
 from handcraft.language.slots import MAX_N_CTX
 
 PROGRAM_JSON, WEIGHTS_FILE = "program.json", "model.safetensors"
+_FORMAT = 2  # format 1 has the same fields without this number, and is read as well
 FIELDS = {
     "name": str,
     "vocab": list,
@@ -45,7 +47,8 @@ def write_built(
     not be read again.
     """
     data = to_safetensors(weights)
-    text = json.dumps({**fields, "sha256": sha256(data)}, allow_nan=False).encode()
+    written = {"format": _FORMAT, **fields, "sha256": sha256(data)}
+    text = json.dumps(written, allow_nan=False).encode()
     if len(text) > MAX_JSON:
         raise WeightsError(
             f"{PROGRAM_JSON} would have {len(text)} bytes, and at most {MAX_JSON} are"
@@ -58,6 +61,16 @@ def write_built(
     return [directory / WEIGHTS_FILE, directory / PROGRAM_JSON]
 
 
+def rebuild_hint(fields: dict[str, Any], directory: Path) -> str:
+    """What to do where the rules of an older format are refused; empty for the newest."""
+    if fields["format"] == _FORMAT:
+        return ""
+    return (
+        "; it was built by an older handcraft, and `handcraft build PROGRAM --out"
+        f" {printable(str(directory))}` builds it anew"
+    )
+
+
 def read_built(directory: Path) -> tuple[dict[str, Any], Weights]:
     """The checked fields and the weights. Raises WeightsError, with the file's name, for
     anything amiss.
@@ -65,7 +78,8 @@ def read_built(directory: Path) -> tuple[dict[str, Any], Weights]:
     path = directory / PROGRAM_JSON
     data = read_bytes(path, MAX_JSON)
     try:
-        fields = parse_json(data)
+        fields = {"format": 1} | parse_json(data)
+        _check_format(fields["format"])
         _check(fields)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None
@@ -78,13 +92,28 @@ def read_built(directory: Path) -> tuple[dict[str, Any], Weights]:
     return fields, weights
 
 
+def _check_format(found: Any) -> None:
+    """Raises WeightsError for a format that is not read here."""
+    if type(found) is not int:
+        raise WeightsError(
+            f"'format' must be a whole number, found {printable(repr(found))[:60]}"
+        )
+    if found > _FORMAT:
+        raise WeightsError(
+            f"it is of format {str(found)[:60]}, made by a newer handcraft; this one"
+            f" reads formats 1 to {_FORMAT}"
+        )
+    if found < 1:
+        raise WeightsError(f"'format' must be 1 to {_FORMAT}, found {str(found)[:60]}")
+
+
 def _check(fields: dict[str, Any]) -> None:
     """Raises WeightsError unless every field is there and of its kind."""
     for key in (*FIELDS, "program", "provenance"):
         if key not in fields:
             raise WeightsError(f"it has no {key!r}")
     for key in fields:
-        if key not in (*FIELDS, "program", "provenance"):
+        if key not in ("format", *FIELDS, "program", "provenance"):
             raise WeightsError(f"it has an unknown field '{printable(key)[:60]}'")
     for key, kind in FIELDS.items():
         if not isinstance(fields[key], kind) or isinstance(fields[key], bool):

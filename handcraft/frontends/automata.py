@@ -107,15 +107,6 @@ def from_regex(
     )
 
 
-def run_automaton(delta: Delta, start: str, word: Sequence[str]) -> list[str]:
-    """The states after the start, one a symbol: what the program must say."""
-    states, state = [], start
-    for symbol in word:
-        state = delta[state][symbol]
-        states.append(state)
-    return states
-
-
 def _checked(delta: Delta, start: str, name: str) -> tuple[str, ...]:
     """The symbols, in the declared order."""
     if start not in delta:

@@ -1,1 +1,11 @@
 """Rules and a claim, checked against each other and compiled to the matrices of a GPT-2."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handcraft.core.moved import moved_name
+
+
+def __getattr__(name: str) -> Any:
+    raise moved_name(__name__, name)

@@ -18,6 +18,7 @@ import gzip
 import io
 import json
 import math
+import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,8 @@ from handcraft.core.weights import (
 )
 from handcraft.model import Model
 
-FORMAT = "handcraft certificate 2"
+_NUMBER = 2
+FORMAT = f"handcraft certificate {_NUMBER}"
 _MOST_BYTES = 2**26  # bytes of a certificate, unpacked
 MOST_LISTS = 2**20  # of them all; the largest of a bundled program has a fifth of it
 MOST_ITEMS = 2**23  # that stand in them
@@ -229,8 +231,7 @@ def _modest(data: bytes) -> None:
 
 def from_json(data: dict[str, Any]) -> Certificate:
     """The certificate of plain data. Raises WeightsError for what is none."""
-    if data.get("format") != FORMAT:
-        raise WeightsError(f"it is no certificate of the format '{FORMAT}'")
+    _check_format(data.get("format"))
     _keys(data, _KEYS)
     earlier = _keys(data["earlier"], ("tokens", "after", "followed"))
     fields: dict[str, Any] = {
@@ -252,6 +253,25 @@ def from_json(data: dict[str, Any]) -> Certificate:
         followed=dict(_followed(x) for x in _list(earlier["followed"], "followed")),
         sections=[_section(x) for x in _list(data["sections"], "sections")],
     )
+
+
+def _check_format(found: Any) -> None:
+    """Raises WeightsError for another format than is written here."""
+    text = found if isinstance(found, str) else ""
+    name = re.fullmatch(r"handcraft certificate ([1-9][0-9]{0,8})", text)
+    if name is None:
+        raise WeightsError(f"it is no certificate of the format '{FORMAT}'")
+    number = int(name[1])
+    if number > _NUMBER:
+        raise WeightsError(
+            f"it is of format {number}, made by a newer handcraft; this one reads"
+            f" format {_NUMBER}"
+        )
+    if number < _NUMBER:
+        raise WeightsError(
+            f"it is of format {number}, made by an older handcraft; `handcraft verify"
+            " PROGRAM --certificate FILE` writes it anew"
+        )
 
 
 def _keys(value: Any, keys: tuple[str, ...]) -> dict[str, Any]:
