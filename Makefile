@@ -4,15 +4,21 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test exhaustive soundness nightly bugs exponential cluster runtimes lint benchmark package docs clean
+.PHONY: demo test thorough exhaustive soundness nightly bugs exponential cluster runtimes lint benchmark package docs clean
 
 demo: $(VENV)/handcraft  ## build, explain and verify aab
 	$(BIN)/handcraft build programs/aab.py
 	$(BIN)/handcraft explain programs/aab.py
 	$(BIN)/handcraft verify programs/aab.py
 
-test: $(VENV)/test  ## the tests
-	$(BIN)/python -m pytest -n auto
+# A process a core, so each calculates on one thread.
+SUITE = OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --durations=20 --durations-min=1
+
+test: $(VENV)/test  ## the quick tests: a minute on two cores; property tests draw a tenth of their examples
+	$(SUITE)
+
+thorough: $(VENV)/test  ## what `make test` leaves out: the slow tests, and all the examples of the property tests
+	$(SUITE) -m "slow or hypothesis" --hypothesis-profile=full
 
 exhaustive: $(VENV)/test  ## the tests that take minutes
 	$(BIN)/python -m pytest -o addopts= -n auto tests/exhaustive

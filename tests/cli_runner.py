@@ -13,9 +13,12 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
+
+import typer.main
 
 # What decides about colour and width: a test that wants one of them sets it, and the machine's
 # own never count.
@@ -29,6 +32,10 @@ TERMINAL = (
     "COLORTERM",
     "PYTHONIOENCODING",
 )
+
+
+# The tree of commands with their options takes four fifths of a short command: it is made once.
+commands = cache(typer.main.get_command)
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,7 @@ def handcraft(
         stack.enter_context(
             mock.patch.object(sys, "argv", ["handcraft", *map(str, argv)])
         )
+        stack.enter_context(mock.patch.object(typer.main, "get_command", commands))
         stack.enter_context(contextlib.redirect_stdout(out))
         stack.enter_context(contextlib.redirect_stderr(err))
         try:

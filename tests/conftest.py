@@ -1,4 +1,4 @@
-"""What the tests share: the hypothesis profile, the bundled programs, random weights and random
+"""What the tests share: the hypothesis profiles, the bundled programs, random weights and random
 programs, and oracles that compute in plain Python what the package computes with matrices.
 """
 
@@ -34,15 +34,25 @@ from handcraft.core.vocabulary import Vocabulary
 from handcraft.files.program_file import bundled, load_program
 from handcraft.language.affine import Affine, Lane
 
-settings.register_profile(
-    "handcraft",
-    deadline=None,
-    derandomize=True,
-    database=None,
-    max_examples=60,
-    suppress_health_check=list(HealthCheck),
-)
-settings.load_profile("handcraft")
+FULL, LIGHT = 60, 6  # examples of a property test, by profile
+for profile, many in {"full": FULL, "light": LIGHT}.items():
+    settings.register_profile(
+        profile,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        max_examples=many,
+        suppress_health_check=list(HealthCheck),
+    )
+settings.load_profile("full")  # `make test` says --hypothesis-profile=light
+
+
+def examples(many: int) -> settings:
+    """As many examples in the full profile, and a part of them in the light one: for a property
+    that needs more than others, or fewer.
+    """
+    return settings(max_examples=max(1, many * settings.default.max_examples // FULL))
+
 
 BUNDLED = tuple(bundled())
 

@@ -430,7 +430,7 @@ def test_a_built_directory_is_verified_without_its_program(
             "a table of answers needs an entry, and none may stand twice",
         ),
         ({"table": [["a"]]}, "table[0][1]: is required"),
-        ({"table": 3}, "table: Input should be a valid tuple"),
+        ({"table": 3}, "table: must be a list or a tuple, found 3"),
         (
             {"inputs": [], "table": [], "start": 0},
             "each input of a transducer is a position",
@@ -447,8 +447,11 @@ def test_a_built_directory_is_verified_without_its_program(
             {"inputs": [{"op": "step"}], "table": [[[0, "a"], ["a"]]], "start": 0},
             "is required",
         ),
-        ({"inputs": 5, "table": [], "start": []}, "Input should be a valid tuple"),
-        ({"op": "own"}, "Input should be 'here'"),
+        (
+            {"inputs": 5, "table": [], "start": []},
+            "inputs: must be a list or a tuple, found 5",
+        ),
+        ({"op": "own"}, "must be 'here'"),
         (
             None,
             (

@@ -135,7 +135,7 @@ PROGRAMS = [
     program(
         "a strange activation",
         "Program(embedding=(p, t), activation='swish')",
-        "bad > activation: Input should be 'gelu' or 'relu' (bad.py:3)",
+        "bad > activation: must be 'gelu' or 'relu', found 'swish' (bad.py:3)",
     ),
     program(
         "a slot for a layer",

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import bundled_model, bundled_program, claiming
-from hypothesis import given, settings
+from conftest import bundled_model, bundled_program, claiming, examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handcraft import (
@@ -873,7 +873,7 @@ rules = st.one_of(
 MODEL = fixed_answers("aaaa", after({"a": "a"}), TOKENS)
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(rule=rules)
 def test_one_case_covers_each_context_and_says_what_the_expression_says(
     rule: Expression,
@@ -903,7 +903,7 @@ def test_one_case_covers_each_context_and_says_what_the_expression_says(
             assert said == [wanted], (text, said, wanted)
 
 
-@settings(max_examples=80)
+@examples(80)
 @given(rule=rules)
 def test_tokens_of_one_role_are_read_alike(rule: Expression) -> None:
     """Wherever two tokens have one role, they lead to the same state and leave the same

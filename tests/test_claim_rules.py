@@ -609,19 +609,19 @@ def test_an_ending_may_be_written_as_tokens() -> None:
         ),
         (
             lambda: after({"a": {"b"}}),
-            "After > table[0][1]: Input should be a valid string",
+            "After > table[0][1]: must be a text, found a value of type set",
         ),  # type: ignore[dict-item]
         (
             lambda: answers("a", {"a": ["b"]}),
-            "Table > table[0][1]: Input should be a valid string",
+            "Table > table[0][1]: must be a text, found a value of type list",
         ),  # type: ignore[dict-item]
         (
             lambda: lookup({True: "a"}, own),
-            "Expression > table[0][0][0] > int: Input should be a valid integer",
+            "Expression > table[0][0][0] > int: must be a whole number, found True",
         ),
         (
             lambda: transducer(step, {(True, "a"): ("b", 1)}, True),
-            "Transducer > table[0][0][0] > int: Input should be a valid integer",
+            "Transducer > table[0][0][0] > int: must be a whole number, found True",
         ),
         (
             lambda: transducer({"a"}, FLIP, 0),  # type: ignore[arg-type]
@@ -633,7 +633,7 @@ def test_an_ending_may_be_written_as_tokens() -> None:
         ),  # type: ignore[arg-type]
         (
             lambda: answers("a", str, longest=True),
-            "Answers > longest: Input should be a valid integer",
+            "Answers > longest: must be a whole number, found True",
         ),
         (
             lambda: Program(
@@ -711,7 +711,7 @@ program = Program(embedding=(position(3), token({tokens})), claim={claim})
             "answers('[ab]', transducer(step + 1, {(0, 'a'): ('b', 0)}, 0), length=1)",
             "reads position 1 at step 0",
         ),
-        ("'ab'", "after({'a': {'b'}})", "Input should be a valid string"),
+        ("'ab'", "after({'a': {'b'}})", "must be a text"),
     ],
 )
 @pytest.mark.parametrize(

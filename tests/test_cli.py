@@ -818,7 +818,10 @@ def test_a_sample_can_be_repeated(here: Path) -> None:
     """Drawing is decided by a fixed seed: two runs report the same."""
     runs = [
         without_seconds(
-            handcraft("verify", "copy_previous", "--budget", "10", "--json")
+            handcraft(
+                *("verify", "copy_previous", "--method", "sampled"),
+                *("--budget", "10", "--json"),
+            )
         )
         for _ in range(2)
     ]

@@ -20,11 +20,12 @@ from conftest import (
     claiming,
     endings,
     every,
+    examples,
     no_claim,
     programs,
     random_weights,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handcraft import (
@@ -120,7 +121,7 @@ tables = st.dictionaries(
 # ---------------------------------------------------------------- the walk is the forward pass
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(
     st.integers(0, 10**6),
     tables,
@@ -147,7 +148,7 @@ def test_the_walk_counts_as_the_plain_pass(
     assert_same(walked(judge), plain(judge), 2e-3 if dtype == "float32" else 1e-9)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(programs(), endings, st.sampled_from(["float32", "float64"]))
 def test_the_walk_of_programs_is_the_trie_in_numpy(
     program: Program, table: dict[str, str], dtype: str
@@ -201,7 +202,7 @@ def test_the_walk_of_one_token() -> None:
 
 
 @given(st.integers(0, 10**6), st.sampled_from([0.0, 0.2, 0.9]))
-@settings(max_examples=15)
+@examples(15)
 def test_the_walk_judges_probabilities(seed: int, tolerance: float) -> None:
     """A distribution: the greatest error, and the shortest context that is off by more than the
     tolerance, with both rows.

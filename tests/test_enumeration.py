@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import endings, every, programs, random_weights
-from hypothesis import given, settings
+from conftest import endings, every, examples, programs, random_weights
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handcraft import Program, after, distribution
@@ -92,7 +92,7 @@ def test_enumeration_skips_what_is_absent(lacking: str) -> None:
     assert_enumerates(weights | {"blocks": []}, 3, 2**14, n_head=2)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(programs(), st.sampled_from([1, 5, 2**14]))
 def test_enumeration_of_programs(program: Program, chunk: int) -> None:
     """Lanes that are zero throughout, and heads that write nothing, are skipped without

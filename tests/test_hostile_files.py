@@ -109,7 +109,7 @@ HOSTILE: dict[str, tuple[str, bytes | Callable[[], bytes], str]] = {
     "a header that is no JSON": (
         ".safetensors",
         safetensors("{x}"),
-        "not valid JSON: Expecting property name",
+        "not valid JSON: it goes wrong at line 1, column 2",
     ),
     "a header that is a list": (
         ".safetensors",
@@ -323,10 +323,7 @@ def test_a_file_that_cannot_be_read(
         ("3", "the JSON must be an object, found int"),
         (
             "{" * 3,
-            (
-                "not valid JSON: Expecting property name enclosed in double quotes:"
-                " line 1 column 2 (char 1)"
-            ),
+            "not valid JSON: it goes wrong at line 1, column 2",
         ),
         (
             '{"a":' + "[" * MAX_DEPTH + "]" * MAX_DEPTH + "}",

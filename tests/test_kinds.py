@@ -5,7 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from hypothesis import given, settings
+from conftest import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handcraft.core.errors import ProgramError
@@ -95,7 +96,7 @@ def kind(value: Any) -> str:
     return {int: "number", Fraction: "fraction", str: "token"}[type(value)]
 
 
-@settings(max_examples=1500)
+@examples(1500)
 @given(expressions, st.text("ab", min_size=1, max_size=5), st.integers(0, 4))
 def test_a_value_is_of_a_kind_that_was_seen(e: Any, text: str, last: int) -> None:
     """What is accepted never meets a token where it needs a number, and gives nothing that was
@@ -113,7 +114,7 @@ def test_a_value_is_of_a_kind_that_was_seen(e: Any, text: str, last: int) -> Non
     assert kind(value) in kinds
 
 
-@settings(max_examples=500)
+@examples(500)
 @given(expressions, st.text("ab", min_size=1, max_size=4))
 def test_what_fails_was_refused(e: Any, text: str) -> None:
     """Where asking raises an error, the kinds had said so."""

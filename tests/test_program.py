@@ -315,10 +315,10 @@ LISTED = (
         ({"embedding": (t, v), "n_ctx": -1}, f"n_ctx: {SIZES}found -1"),
         (
             {"embedding": (p, t, 3)},
-            "embedding[2]: Input should be a valid dictionary or instance of Slot",
+            "embedding[2]: must be of type Slot, found 3",
         ),
         ({"vocabulary": "aba"}, "the token 'a' stands twice in the vocabulary"),
-        ({"activation": "silu"}, "activation: Input should be 'gelu' or 'relu'"),
+        ({"activation": "silu"}, "activation: must be 'gelu' or 'relu', found 'silu'"),
         (
             {"clam": 3},
             f"clam: has no such argument; it takes {LISTED}; did you mean 'claim'?",

@@ -8,8 +8,8 @@ from itertools import product
 from random import Random
 
 import pytest
-from conftest import Refused
-from hypothesis import given, settings
+from conftest import Refused, examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handcraft.claims.prompt_language import Language
@@ -59,7 +59,7 @@ def matched(pattern: str) -> list[str]:
     return [text for text in SHORT if compiled.fullmatch(text)]
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(patterns)
 def test_membership_is_that_of_re(pattern: str) -> None:
     """A text belongs to the language exactly where `re.fullmatch` finds it, on every short text
@@ -71,7 +71,7 @@ def test_membership_is_that_of_re(pattern: str) -> None:
     ]
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(patterns)
 def test_counts_and_lists_every_text(pattern: str) -> None:
     """Every text is listed once, the shorter first, and counted: nothing that `re` would not

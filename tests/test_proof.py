@@ -9,8 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Refused, bundled_model, claiming, endings, every, no_claim
-from hypothesis import given, settings
+from conftest import (
+    Refused,
+    bundled_model,
+    claiming,
+    endings,
+    every,
+    examples,
+    no_claim,
+)
+from hypothesis import given
 
 from handcraft import (
     Head,
@@ -69,7 +77,7 @@ def plain_check(model: Model, reference: Any) -> tuple[int, int, list[str]]:
 
 
 @pytest.mark.parametrize("as_function", [False, True])
-@settings(max_examples=25)
+@examples(25)
 @given(table=endings)
 def test_verdicts_are_those_of_plain_loops(
     as_function: bool, table: dict[str, str]

@@ -138,7 +138,7 @@ def test_json_of_a_head() -> None:
         ),
         (
             lambda: Head(value=t, scores="soft"),
-            "Head > scores: Input should be 'raw' or 'exact'",
+            "Head > scores: must be 'raw' or 'exact', found 'soft'",
         ),
         (
             lambda: Head(value=[t["a"]]),
@@ -181,10 +181,7 @@ def test_json_of_a_head() -> None:
         ),
         (
             lambda: MLP([head]),
-            (
-                "MLP > neurons[0]: Input should be a valid dictionary or instance of"
-                " Neuron"
-            ),
+            "MLP > neurons[0]: must be of type Neuron, found a value of type Head",
         ),
         (
             lambda: Block(),  # noqa: PLW0108  # the line of the lambda is wanted
@@ -192,7 +189,7 @@ def test_json_of_a_head() -> None:
         ),
         (
             lambda: Block([neuron]),
-            "Block > heads[0]: Input should be a valid dictionary or instance of Head",
+            "Block > heads[0]: must be of type Head, found a value of type Neuron",
         ),
     ],
 )

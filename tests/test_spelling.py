@@ -10,8 +10,8 @@ from random import Random
 import numpy as np
 import pytest
 from cli_runner import handcraft
-from conftest import Refused, random_weights
-from hypothesis import given, settings
+from conftest import Refused, examples, random_weights
+from hypothesis import given
 from hypothesis import strategies as st
 from test_prompts import patterns
 
@@ -58,7 +58,7 @@ def split(text: str, tokens: list[str]) -> tuple[str, ...] | None:
     return tuple(found)
 
 
-@settings(max_examples=400)
+@examples(400)
 @given(languages, pieces, st.integers(1, 4), st.integers(1, 7))
 def test_the_shortest_wrong_prompt_is_found(
     pattern: str, tokens: list[str], n_ctx: int, longest: int
@@ -90,7 +90,7 @@ def test_the_shortest_wrong_prompt_is_found(
         }[id(wrong)] in problem
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(languages, pieces, st.integers(1, 6))
 def test_numbers_of_tokens_are_those_of_prompts(
     pattern: str, tokens: list[str], longest: int

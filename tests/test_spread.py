@@ -710,19 +710,19 @@ WRONG = {"context": [0], "expected": 1, "got": 0, "margin": -1.0}
         ({"done": []}, SELF),
         (
             {"contexts": -1},
-            OTHER.replace(
-                "{why}", "tally.contexts: Input should be greater than or equal to 0"
-            ),
+            OTHER.replace("{why}", "tally.contexts: must be at least 0, found -1"),
         ),
         (
             {"contexts": "1"},
-            OTHER.replace("{why}", "tally.contexts: Input should be a valid integer"),
+            OTHER.replace("{why}", "tally.contexts: must be a whole number, found '1'"),
         ),
         (
             {"handcraft": "checkpoint 3"},
-            OTHER.replace("{why}", "handcraft: Input should be 'checkpoint 2'"),
+            OTHER.replace(
+                "{why}", "handcraft: must be 'checkpoint 2', found 'checkpoint 3'"
+            ),
         ),
-        ({"more": 1}, OTHER.replace("{why}", "more: Extra inputs are not permitted")),
+        ({"more": 1}, OTHER.replace("{why}", "more: has no place here")),
     ],
 )
 @pytest.mark.usefixtures("small")
@@ -741,17 +741,11 @@ def test_a_forged_checkpoint_is_refused(
 
 
 BROKEN = [
-    (b"", "not valid JSON: Expecting value: line 1 column 1 (char 0)"),
+    (b"", "not valid JSON: it goes wrong at line 1, column 1"),
     (b"[" * 100_000, "the JSON is nested deeper than 128"),
     (b'{"identity": NaN}', "NaN is not a number of JSON"),
     (b'{"a": 1, "a": 2}', "the key 'a' stands twice in the JSON"),
-    (
-        b"\xff\xfe",
-        (
-            "not valid JSON: 'utf-8' codec can't decode byte 0xff in position 0:"
-            " invalid start byte"
-        ),
-    ),
+    (b"\xff\xfe", "not valid JSON: byte 0 is no UTF-8"),
 ]
 
 

@@ -24,8 +24,9 @@ from pydantic import (
     PlainSerializer,
     ValidationError,
 )
+from pydantic_core import ErrorDetails
 
-from handcraft.core.errors import ProgramError, hint
+from handcraft.core.errors import ProgramError, hint, printable
 
 NAME = re.compile(
     r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
@@ -127,15 +128,60 @@ def _readable(error: ValidationError, kind: type[BaseModel]) -> ProgramError:
         # a value inside one of its own kind: the innermost says it
         same = cause.path[:1] == path[:1]
         return cause.at(*(() if same else path), source=caller())
-    message = first["msg"].removeprefix("Value error, ")
+    message = unfit(first)
     if first["type"] == "extra_forbidden":
         known = list(kind.model_fields)
         message = f"has no such argument; it takes {', '.join(known)}" + hint(
             str(first["loc"][-1]), known
         )
-    if first["type"] == "missing":
-        message = "is required"
     return ProgramError(message, path, caller())
+
+
+_FITTING = {  # by pydantic's name of the error, the braces from its context
+    "bool_parsing": "True or False",
+    "bool_type": "True or False",
+    "callable_type": "a function",
+    "dict_type": "a table {{...: ...}}",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "greater_than_equal": "at least {ge}",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "is_instance_of": "of type {class}",
+    "list_type": "a list",
+    "literal_error": "{expected}",
+    "model_type": "of type {class_name}",
+    "string_type": "a text",
+    "tuple_type": "a list or a tuple",
+}
+_NAMED = {  # what is said without what was found
+    "extra_forbidden": "has no place here",
+    "missing": "is required",
+    "too_long": "must have at most {max_length} items, found {actual_length}",
+    "too_short": "must have at least {min_length} items, found {actual_length}",
+    "union_tag_invalid": "must be of kind {expected_tags}, found {tag!r:.60}",
+    "union_tag_not_found": "needs {discriminator}, which says what it is",
+}
+
+
+def unfit(details: ErrorDetails) -> str:
+    """What pydantic refuses, in our words: what would fit, and what was found."""
+    kind, context = details["type"], details.get("ctx", {})
+    if kind in _NAMED:
+        return _NAMED[kind].format(**context)
+    if kind in _FITTING:
+        fitting = _FITTING[kind].format(**context)
+        return f"must be {fitting}, found {_shown(details['input'])}"
+    return details["msg"].removeprefix("Value error, ")
+
+
+def _shown(value: Any) -> str:
+    """A plain value as it is written, and the type of any other."""
+    plain = value is None or isinstance(value, str | bool | int | float)
+    if not plain or (isinstance(value, int) and value.bit_length() > 64):
+        return f"a value of type {type(value).__name__}"
+    return printable(repr(value))[:60]
 
 
 def _steps(loc: tuple[int | str, ...]) -> tuple[str, ...]:

@@ -255,9 +255,9 @@ def read_safetensors(
     try:
         parts = dict(split(data))
         return {name: _array(kept[name]["dtype"], parts[name]) for name in kept}
-    except SafetensorError as error:
+    except SafetensorError:
         raise WeightsError(
-            f"not a whole safetensors file: {printable(str(error))}"
+            "not a whole safetensors file: its arrays are not what its header says"
         ) from None
 
 
@@ -349,11 +349,15 @@ def parse_json(data: bytes | str, most: int = MAX_JSON) -> dict[str, Any]:
         )
     except WeightsError:
         raise
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # text that is not UTF-8, not JSON, or a number of too many digits
-        raise WeightsError(f"not valid JSON: {printable(str(error))}") from None
+    except UnicodeDecodeError as error:
+        raise WeightsError(f"not valid JSON: byte {error.start} is no UTF-8") from None
+    except json.JSONDecodeError as error:
+        at = f"line {error.lineno}, column {error.colno}"
+        raise WeightsError(f"not valid JSON: it goes wrong at {at}") from None
+    except RecursionError:
+        raise WeightsError("not valid JSON: it is nested too deeply") from None
+    except ValueError:
+        raise WeightsError("not valid JSON: a number has too many digits") from None
     if not isinstance(value, dict):
         raise WeightsError(f"the JSON must be an object, found {type(value).__name__}")
     return value

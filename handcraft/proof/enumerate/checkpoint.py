@@ -27,6 +27,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from handcraft.core.errors import CheckpointError, WeightsError, printable
+from handcraft.core.frozen import unfit
 from handcraft.core.weights import parse_json, read_bytes, write_atomically
 from handcraft.proof.enumerate.units import Work
 from handcraft.proof.tally import Tally, Wrong
@@ -180,7 +181,7 @@ class Book:
             ) from None
         except ValidationError as error:
             at = ".".join(map(str, error.errors()[0]["loc"]))
-            what = printable(f"{at}: {error.errors()[0]['msg']}")[:200]
+            what = printable(f"{at}: {unfit(error.errors()[0])}")[:200]
             raise CheckpointError(
                 f"{shown} is not a checkpoint of this version: {what}; delete it to"
                 " start anew"
