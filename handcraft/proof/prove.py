@@ -19,7 +19,6 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from handcraft.claims.kinds import Distribution, Residual
 from handcraft.core.errors import printable
 from handcraft.proof.assumptions import ASSUMPTIONS
 from handcraft.proof.checker import Found
@@ -144,7 +143,7 @@ def _beyond(asked: Tally, found: Found) -> str | None:
 
 def _tally(task: Task, found: Found) -> Tally:
     """A proof as what was counted: of prompts with their answers, the prompts."""
-    error = found.error if isinstance(task.claim, Distribution | Residual) else None
+    error = found.error if task.claim.measures != "token" else None
     tally = Tally(
         contexts=found.contexts,
         checked=found.checked,
