@@ -6,7 +6,7 @@ without enumerating them.
     gate       real runs say the same                                    gate.py
 
 Only what passed all three is `proved`, and its numbers are the checker's. It proves or it
-passes: what it cannot decide is left to the next method, with the reason, and with the context
+declines: what it cannot decide is left to the next method, with the reason, and with the context
 that it could not be sure of, which is then asked itself. Where a real run disagrees, that is a
 bug of ours: the verdict is unknown, and no other method is asked. Rules of this file: a proof
 is counted as a tally like any other, so that the report is the same.
@@ -43,7 +43,8 @@ def certified(task: Task) -> Outcome:
             Tally(),
             decided=False,
             reason=f"not proved: {too_large(error)}",
-            passed=True,
+            declined=True,
+            told=True,
         )
     return gated(task, found)
 
@@ -76,7 +77,8 @@ def undecided(why: Undecided) -> Outcome:
         Tally(),
         decided=False,
         reason=f"not proved: {why}",
-        passed=True,
+        declined=True,
+        told=True,
         suspect=why.context,
     )
 

@@ -102,26 +102,19 @@ def verify(
 
 
 def _decided(task: Task, methods: Sequence[str]) -> tuple[str, Outcome]:
-    """The first method that does not pass, and what it found; what those before could not be
-    sure of is asked itself.
+    """The first method that does not decline, and what it found; what those before could not
+    be sure of is asked itself.
     """
-    passed: list[Outcome] = []
+    declined: list[Outcome] = []
     for method in methods:
         outcome = METHODS[method](task) or _too_many(task)
-        if not outcome.passed:
+        if not outcome.declined:
             break
-        passed.append(outcome)
-    for earlier in passed:
+        declined.append(outcome)
+    for earlier in declined:
         if earlier.suspect and outcome.tally.worst is None:
             _ask_suspect(task, outcome.tally, list(earlier.suspect))
-    why = [
-        outcome,
-        *(
-            found
-            for found in passed
-            if found.reason is not None and found.reason.startswith("not proved")
-        ),
-    ]
+    why = [outcome, *(found for found in declined if found.told)]
     reasons = dict.fromkeys(found.reason for found in why if found.reason)
     return method, replace(outcome, reason="; ".join(reasons) or None)
 
@@ -131,7 +124,7 @@ def _too_many(task: Task) -> Outcome:
         f"there are {task.size} contexts, more than the budget of"
         f" {task.budget.contexts}"
     )
-    return Outcome(Tally(), decided=False, reason=reason, passed=True)
+    return Outcome(Tally(), decided=False, reason=reason, declined=True)
 
 
 def _ask_suspect(task: Task, tally: Tally, context: list[int]) -> None:
