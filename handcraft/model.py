@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.claims.kinds import Answers
+from handcraft.claims.kinds import Claim
 from handcraft.core import provenance
 from handcraft.core.decoding import Sampler, generate, greedy
 from handcraft.core.errors import (
@@ -306,7 +306,7 @@ class Model:
             if room is None and n is None
             else min(x for x in (room, n) if x is not None)
         )
-        stop = stop if stop is not None else getattr(self._claim, "stop", None)
+        stop = stop if stop is not None else self._stop_token
         choose = greedy if sampler is None else sampler.start()
         stop_id = None if stop is None else self.vocabulary.encode([stop])[0]
         new = generate(
@@ -321,15 +321,19 @@ class Model:
         return self.vocabulary.decode(new)
 
     @property
-    def _claim(self) -> Any:
+    def _claim(self) -> Claim | None:
         return self.program.claim if self.program else None
+
+    @property
+    def _stop_token(self) -> str | None:
+        return self._claim.stop_token if self._claim else None
 
     def room(self, ids: Sequence[int]) -> int | None:
         """How many tokens may follow: None where the window slides. A claim of prompts refuses
         what is not one.
         """
         claim = self._claim
-        if not isinstance(claim, Answers):
+        if claim is None or not claim.asks_prompts:
             return None
         text = self.vocabulary.decode(ids)
         if text not in claim.language(

@@ -27,6 +27,7 @@ from handcraft import (
     scratch,
     token,
 )
+from handcraft.claims.kinds import Residual
 from handcraft.core.errors import ProgramError, WeightsError
 from handcraft.core.gpt2 import trace
 from handcraft.language.affine import Lane
@@ -381,6 +382,28 @@ def test_a_certificate_of_another_claim_is_rejected() -> None:
     assert "it states 62 contexts, 45 of them checked" in str(
         outcome(held, data | {"claim": claim_hash(held)})
     )
+
+
+class Lenient(Residual):
+    """A claim that says of itself that any number will do."""
+
+    @property
+    def allowed_error(self) -> float:
+        """Not what its JSON says."""
+        return 1e9
+
+
+def test_a_kind_of_claim_of_ones_own_is_rejected() -> None:
+    """The checker trusts what the six kinds say of themselves, and no subclass of them."""
+    model = averaging()
+    claim = Lenient(
+        **{key: getattr(model.program.claim, key) for key in Residual.model_fields}
+    )
+    held = model.replace(program=model.program.model_copy(update={"claim": claim}))
+    assert isinstance(held.program.claim, Lenient)
+    assert claim_hash(held) == claim_hash(model)
+    said = outcome(held, certificate_json(recorded(model)))
+    assert said == "the claim is of a kind that is not known here"
 
 
 def test_the_checker_imports_nothing_of_the_prover() -> None:

@@ -11,12 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from handcraft import after, answers, distribution, residual, token
+from handcraft import after, answers, distribution, each, last, residual, token
+from handcraft.claims.answers import Table
+from handcraft.claims.base import BaseClaim
 from handcraft.claims.functions import Callback
-from handcraft.claims.kinds import Answers, Claim, Predicate, as_claim, split_endings
+from handcraft.claims.kinds import (
+    CLAIM_KINDS,
+    Answers,
+    Claim,
+    Predicate,
+    as_claim,
+    split_endings,
+)
 from handcraft.claims.reference import Reference
 from handcraft.core.errors import ProgramError, PromptError
 from handcraft.core.vocabulary import Vocabulary
+from handcraft.sequence.words import count, here, token_at
 
 AB, WORDS = Vocabulary(("a", "b")), Vocabulary(("ab", "a", "<end>"))
 
@@ -115,6 +125,130 @@ def test_distribution_gives_probabilities() -> None:
     assert reference("aa") == {"a": 0.25, "b": 0.75}
     assert reference("ba") == {"b": 1.0}
     assert reference("ab") is None
+
+
+# ---------------------------------------------------------------- what every kind answers
+
+OWN_TOKEN = token_at(here)
+EVERY_KIND: dict[str, Claim] = {
+    "after": after({"a": "b"}),
+    "distribution": distribution({"a": {"b": 1}}, tolerance=0.25),
+    "answers": answers("a", {"a": "b"}, stop="b"),
+    "function": Predicate(function=OWN_TOKEN),
+    "residual": residual("v:here", count({0: "a"}), tolerance=0.5),
+    "each": each(list),
+}
+SAID = (
+    "measures",
+    "unit",
+    "by_endings",
+    "whole_text",
+    "every_position",
+    "one_token",
+    "stop_token",
+    "declared",
+    "known",
+    "tokens",
+    "lanes",
+    "allowed_error",
+)
+TABLE: dict[str, tuple[object, ...]] = {
+    "after": (
+        *("token", "contexts", True, False, True, True, None),
+        *(True, True, ("b",), (), 0.0),
+    ),
+    "distribution": (
+        *("probability", "contexts", True, False, True, True, None),
+        *(True, True, ("b",), (), 0.25),
+    ),
+    "answers": (
+        *("token", "prompts", False, False, False, False, "b"),
+        *(True, True, ("b",), (), 0.0),
+    ),
+    "function": (
+        *("token", "contexts", False, False, True, True, None),
+        *(True, True, (), (), 0.0),
+    ),
+    "residual": (
+        *("lane", "contexts", False, False, True, True, None),
+        *(True, True, (), ("v:here",), 0.5),
+    ),
+    "each": (
+        *("token", "contexts", False, True, True, True, None),
+        *(False, True, (), (), 0.0),
+    ),
+}
+
+
+def test_the_kinds_are_the_ones_that_a_file_can_name() -> None:
+    """One class for each `kind`, and the tables of this file have them all."""
+    named = {kind.model_fields["kind"].default: kind for kind in CLAIM_KINDS}
+    assert named == {name: type(claim) for name, claim in EVERY_KIND.items()}
+    assert list(named) == list(TABLE)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_every_kind_answers_every_question(name: str) -> None:
+    """Whoever checks a claim asks it, and never of which kind it is."""
+    claim = EVERY_KIND[name]
+    assert tuple(getattr(claim, question) for question in SAID) == TABLE[name]
+    assert claim.asks_prompts is (claim.unit == "prompts")
+
+
+def test_every_question_is_in_the_table() -> None:
+    """A question that is added is answered here for each kind; only `rule` is no plain value."""
+    questions = {
+        *BaseClaim.__annotations__,
+        *(
+            name
+            for name, value in vars(BaseClaim).items()
+            if isinstance(value, property)
+        ),
+    }
+    assert questions == {*SAID, "asks_prompts", "rule"}
+
+
+def test_the_rule_is_what_decides() -> None:
+    """An expression, a function, a table of answers or a transducer; endings are no rule."""
+    assert [EVERY_KIND[name].rule for name in ("after", "distribution")] == [None] * 2
+    assert EVERY_KIND["answers"].rule == Table(table=(("a", "b"),))
+    assert EVERY_KIND["function"].rule == OWN_TOKEN
+    assert EVERY_KIND["residual"].rule == count({0: "a"})
+    assert EVERY_KIND["each"].rule == Callback.of(list)
+
+
+def test_one_token_is_an_answer_of_length_one_without_an_end() -> None:
+    """A stop token makes two of it, and an unknown length may be any."""
+    table = {"a": "b"}
+    assert answers("a", table, length=1).one_token
+    assert not answers("a", table, length=2).one_token
+    assert not answers("a", table, length=1, stop="b").one_token
+    assert not answers("a", table).one_token
+
+
+def test_a_last_claim_speaks_of_one_position() -> None:
+    """Otherwise it answers as the claim that it was made of."""
+    claim = last(EVERY_KIND["after"])
+    assert not claim.every_position
+    assert (claim.measures, claim.by_endings) == ("token", True)
+
+
+def test_a_function_left_behind_is_not_known() -> None:
+    """Its name was read from a file; what it says cannot be asked."""
+    claim = Predicate(function=Callback("rule"))
+    assert (claim.declared, claim.known) == (False, False)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_no_answer_is_a_field(name: str) -> None:
+    """What a claim says of itself is neither written nor compared, and cannot be set."""
+    claim = EVERY_KIND[name]
+    assert not {*SAID, "asks_prompts", "rule"} & {
+        *claim.model_dump(),
+        *type(claim).model_fields,
+    }
+    with pytest.raises((AttributeError, ValueError)):
+        claim.measures = "lane"  # type: ignore[misc]
 
 
 # ---------------------------------------------------------------- functions and answers

@@ -33,7 +33,6 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.claims.kinds import Answers
 from handcraft.core.decoding import Sampler
 from handcraft.core.errors import PromptError, UndecidedError
 from handcraft.core.gpt2 import Array
@@ -275,7 +274,7 @@ def _given(model: Model, starts: Iterable[Prompt]) -> Iterator[State]:
 def _every(model: Model) -> Iterator[State]:
     """Every prompt of the claim, or every full window in the order of the ids."""
     claim = model.program.claim if model.program else None
-    if not isinstance(claim, Answers):
+    if claim is None or not claim.asks_prompts:
         yield from map(State, product(range(len(model.vocabulary)), repeat=model.n_ctx))
         return
     for text in claim.language(model.n_ctx, model.vocabulary):
@@ -298,7 +297,7 @@ def _origin(model: Model, starts: Sequence[Prompt]) -> str:
         return (
             "the given context" if len(starts) == 1 else f"{len(starts)} given contexts"
         )
-    if isinstance(claim, Answers):
+    if claim is not None and claim.asks_prompts:
         size = claim.language(model.n_ctx, model.vocabulary).size
         return (
             f"its {size} prompts"
@@ -368,5 +367,6 @@ def _next(model: Model, state: State, token: int) -> State:
     ids = (*state.ids, token)
     if state.left is None:
         return State(ids[-model.n_ctx :])
-    stop = getattr(model.program.claim if model.program else None, "stop", None)
+    claim = model.program.claim if model.program else None
+    stop = claim.stop_token if claim else None
     return State(ids, 0 if model.vocabulary.tokens[token] == stop else state.left - 1)

@@ -101,6 +101,11 @@ Length = Annotated[
 ]
 
 
+def named_by(how: Answer) -> tuple[str, ...]:
+    """The tokens that an expression or a transducer names; of others none is known beforehand."""
+    return how.tokens if isinstance(how, Expression | Transducer) else ()
+
+
 def answer_of(
     how: Answer,
     prompt: str,

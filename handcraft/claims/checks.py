@@ -36,7 +36,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from handcraft.claims.answers import Table
-from handcraft.claims.functions import Callback
 from handcraft.claims.kinds import After, Answers, Claim, Distribution
 from handcraft.claims.prompt_language import Language
 from handcraft.claims.spelling import Spelling
@@ -68,9 +67,9 @@ def check_claim(
     """
     try:
         _named(claim, vocabulary)
-        if isinstance(claim, Answers):
+        if claim.asks_prompts:
             _check_answers(claim, vocabulary, n_ctx, causal=causal)
-        elif isinstance(claim, After | Distribution):
+        elif claim.by_endings:
             _check_endings(claim, vocabulary, n_ctx)
     except ProgramError as error:
         path = error.path if error.path[:1] == ("claim",) else ("claim", *error.path)
@@ -183,7 +182,7 @@ def _ask(
     """Raises what `expected` does: of a table on every prompt, of a rule or a transducer on the
     first ones.
     """
-    if isinstance(claim.answer, Callback):
+    if not claim.declared:
         return
     whole, asked = isinstance(claim.answer, Table) or language.size <= _FEW, 0
     for prompt in language:

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -46,7 +46,9 @@ from handcraft.claims.answers import (
     Table,
     answer_of,
     length_of,
+    named_by,
 )
+from handcraft.claims.base import BaseClaim
 from handcraft.claims.functions import Callback
 from handcraft.claims.prompt_language import Language
 from handcraft.claims.regex import parse
@@ -87,12 +89,19 @@ Positions = Literal[
 ]  # of a text that is not read from the left alone; of causal models both are the same
 
 
-class OfContexts(Frozen):
+class OfContexts(BaseClaim):
     """What claims on contexts share: of which positions of a text they speak where more
     follows. See `last`.
     """
 
+    asks_prompts: ClassVar[Literal[False]] = False
+    whole_text: ClassVar[Literal[False]] = False
     at: Positions = "every"
+
+    @property
+    def every_position(self) -> bool:
+        """Whether it speaks of all positions of a text, and not of the last one alone."""
+        return self.at == "every"
 
     @model_serializer(mode="wrap")
     def _write(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -109,6 +118,8 @@ class After(OfContexts):
     """The last tokens decide: the longest ending in the table names the only right next token."""
 
     kind: Literal["after"] = "after"
+    measures: ClassVar[Literal["token"]] = "token"
+    by_endings: ClassVar[Literal[True]] = True
     table: tuple[tuple[Ending, str], ...]
     source: Where = Field(default_factory=caller)
 
@@ -116,11 +127,6 @@ class After(OfContexts):
     def tokens(self) -> tuple[str, ...]:
         """The tokens it says must follow."""
         return tuple(token for _, token in self.table)
-
-    @property
-    def declared(self) -> bool:
-        """Whether it is all data."""
-        return True
 
     def endings(self, vocabulary: Vocabulary) -> dict[tuple[str, ...], str]:
         """The table with its endings split into tokens."""
@@ -133,6 +139,8 @@ class Distribution(OfContexts):
     """
 
     kind: Literal["distribution"] = "distribution"
+    measures: ClassVar[Literal["probability"]] = "probability"
+    by_endings: ClassVar[Literal[True]] = True
     table: tuple[tuple[Ending, tuple[tuple[str, float], ...]], ...]
     tolerance: Tolerance = 1e-6
     source: Where = Field(default_factory=caller)
@@ -162,9 +170,9 @@ class Distribution(OfContexts):
         return tuple(token for _, row in self.table for token, _ in row)
 
     @property
-    def declared(self) -> bool:
-        """Whether it is all data."""
-        return True
+    def allowed_error(self) -> float:
+        """The tolerance."""
+        return self.tolerance
 
     def endings(
         self, vocabulary: Vocabulary
@@ -176,7 +184,7 @@ class Distribution(OfContexts):
         }
 
 
-class Answers(Frozen):
+class Answers(BaseClaim):
     """Every prompt of a regular language has one right continuation.
 
     answer   a function, a table, a rule or a transducer: see handcraft.claims.answers
@@ -191,6 +199,10 @@ class Answers(Frozen):
     """
 
     kind: Literal["answers"] = "answers"
+    measures: ClassVar[Literal["token"]] = "token"
+    asks_prompts: ClassVar[Literal[True]] = True
+    whole_text: ClassVar[Literal[False]] = False
+    by_endings: ClassVar[Literal[False]] = False
     prompts: str
     answer: Answering
     stop: str | None = None
@@ -244,22 +256,23 @@ class Answers(Frozen):
         """The tokens that must be in the vocabulary: the stop token, and what a rule or a
         transducer names.
         """
-        named = (
-            self.answer.tokens
-            if isinstance(self.answer, Expression | Transducer)
-            else ()
-        )
+        named = named_by(self.answer)
         return named if self.stop is None else (*named, self.stop)
 
     @property
-    def declared(self) -> bool:
-        """Whether it is all data."""
-        return not isinstance(self.answer, Callback)
+    def rule(self) -> Answer:
+        """The answer: see handcraft.claims.answers."""
+        return self.answer
 
     @property
-    def known(self) -> bool:
-        """Whether an answer can be told: not where a function was left behind in its file."""
-        return not isinstance(self.answer, Callback) or self.answer.call is not None
+    def one_token(self) -> bool:
+        """Whether every answer is a single token, which nothing ends."""
+        return self.length == 1 and self.stop is None
+
+    @property
+    def stop_token(self) -> str | None:
+        """The token that ends every answer."""
+        return self.stop
 
     def language(self, n_ctx: int, vocabulary: Vocabulary) -> Language:
         """The prompts that a window of `n_ctx` tokens can hold, where each is as long as the
@@ -406,20 +419,22 @@ class Predicate(OfContexts):
     """
 
     kind: Literal["function"] = "function"
+    measures: ClassVar[Literal["token"]] = "token"
+    by_endings: ClassVar[Literal[False]] = False
     function: Annotated[
         Function, AfterValidator(_of_contexts), AfterValidator(_of_tokens)
     ]
     source: Where = Field(default_factory=caller)
 
     @property
-    def tokens(self) -> tuple[str, ...]:
-        """The tokens that an expression names; of a function none is known beforehand."""
-        return self.function.tokens if isinstance(self.function, Expression) else ()
+    def rule(self) -> Callback | Expression:
+        """The expression or the function."""
+        return self.function
 
     @property
-    def declared(self) -> bool:
-        """Whether it is all data."""
-        return not isinstance(self.function, Callback)
+    def tokens(self) -> tuple[str, ...]:
+        """The tokens that an expression names; of a function none is known beforehand."""
+        return named_by(self.function)
 
 
 class Residual(OfContexts):
@@ -428,6 +443,8 @@ class Residual(OfContexts):
     """
 
     kind: Literal["residual"] = "residual"
+    measures: ClassVar[Literal["lane"]] = "lane"
+    by_endings: ClassVar[Literal[False]] = False
     lane: str
     function: Annotated[
         Function, AfterValidator(_of_contexts), AfterValidator(_of_numbers)
@@ -436,35 +453,45 @@ class Residual(OfContexts):
     source: Where = Field(default_factory=caller)
 
     @property
-    def tokens(self) -> tuple[str, ...]:
-        """It names no token."""
-        return ()
+    def rule(self) -> Callback | Expression:
+        """The expression or the function."""
+        return self.function
 
     @property
-    def declared(self) -> bool:
-        """Whether it is all data."""
-        return not isinstance(self.function, Callback)
+    def lanes(self) -> tuple[str, ...]:
+        """The lane that it speaks of."""
+        return (self.lane,)
+
+    @property
+    def allowed_error(self) -> float:
+        """The tolerance."""
+        return self.tolerance
 
 
-class Each(Frozen):
+class Each(BaseClaim):
     """A function of the whole text: one token a position, None at a position where it is silent."""
 
     kind: Literal["each"] = "each"
+    measures: ClassVar[Literal["token"]] = "token"
+    asks_prompts: ClassVar[Literal[False]] = False
+    whole_text: ClassVar[Literal[True]] = True
+    by_endings: ClassVar[Literal[False]] = False
     function: PlainFunction
     source: Where = Field(default_factory=caller)
 
     @property
-    def tokens(self) -> tuple[str, ...]:
-        """None is known beforehand."""
-        return ()
+    def rule(self) -> Callback:
+        """The function of the whole text."""
+        return self.function
 
     @property
-    def declared(self) -> bool:
-        """Whether it is all data."""
-        return False
+    def every_position(self) -> bool:
+        """Always: it is asked about whole texts."""
+        return True
 
 
 Claim: TypeAlias = After | Distribution | Answers | Predicate | Residual | Each
+CLAIM_KINDS: tuple[type[BaseClaim], ...] = get_args(Claim)
 
 
 def after(table: Mapping[Ending, str]) -> After:
@@ -545,10 +572,8 @@ def last(claim: OfContexts | Expression | Callable[[Any], Any]) -> OfContexts:
     found = as_claim(claim)
     if not isinstance(found, OfContexts):
         kind = (
-            "each(...)"
-            if isinstance(found, Each)
-            else "answers(...)"
-            if isinstance(found, Answers)
+            f"{found.kind}(...)"
+            if isinstance(found, Answers | Each)
             else kind_of(claim)
         )
         raise ProgramError(

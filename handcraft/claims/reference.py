@@ -42,11 +42,7 @@ class Reference:
 
     @cached_property
     def _endings(self) -> Mapping[tuple[str, ...], Any]:
-        return (
-            {}
-            if isinstance(self.claim, Predicate | Residual | Each)
-            else self.claim.endings(self.vocabulary)
-        )
+        return self.claim.endings(self.vocabulary) if self.claim.by_endings else {}
 
     @cached_property
     def _lengths(self) -> list[int]:
@@ -56,14 +52,17 @@ class Reference:
         """The right token, the right probabilities or the right number; None where the claim is
         silent.
         """
-        if isinstance(self.claim, Predicate):
-            return self._checked(_asked(self.claim.function, context), context)
-        if isinstance(self.claim, Residual):
-            value = _asked(self.claim.function, context)
-            return None if value is None else _held(self.claim, value, context)
-        if isinstance(self.claim, Each):
+        if self.claim.by_endings:
+            return self._looked_up(tuple(context))
+        if self.claim.whole_text:
             return self.each(context)[-1]
-        tokens = tuple(context)
+        said = _asked(self.claim.function, context)
+        if self.claim.measures == "token":
+            return self._checked(said, context)
+        return None if said is None else _held(self.claim, said, context)
+
+    def _looked_up(self, tokens: tuple[str, ...]) -> Any:
+        """What stands at the longest ending that the tokens have."""
         endings = (tokens[len(tokens) - n :] for n in self._lengths if n <= len(tokens))
         return next(
             (self._endings[ending] for ending in endings if ending in self._endings),
@@ -76,7 +75,7 @@ class Reference:
 
         Raises ProgramError for what is not one token a position.
         """
-        if not isinstance(self.claim, Each):
+        if not self.claim.whole_text:
             return tuple(self(text[: i + 1]) for i in range(len(text)))
         said = self.claim.function(text)
         if not isinstance(said, list | tuple) and not (

@@ -22,6 +22,7 @@ be. So an activation returns at most |x|.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -29,9 +30,20 @@ from handcraft.core.gpt2 import EPSILON, Activation, Array, Weights
 
 _OWN = 1 + 2.0**-40  # rounds up past the float64 rounding of the bounds themselves
 _EXP = 16.0  # roundings of a share: exp within 8u, the difference before it, the division after it
-_Named = tuple[
-    str, Array
-]  # what numbers are, with {i} for which, and their greatest sizes
+
+
+class _Named(NamedTuple):
+    """The greatest sizes of some numbers, and what they are, with {i} for which.
+
+    of_stream   where the stream is read, if they are its lanes: before a block, between its
+                attention and its neurons, or in the end
+    """
+
+    what: str
+    size: Array
+    of_stream: Literal["before", "between", "end"] | None = None
+
+
 _Found = Generator[_Named, None, Array]  # the sizes on the way, and those of the result
 
 
@@ -39,9 +51,7 @@ def stream_bounds(weights: Weights) -> list[Array]:
     """The greatest size of each lane [n_embd], before each block and, after all norms, in the
     end.
     """
-    return [
-        size for name, size in sizes(weights) if name.startswith(BEFORE) or name == END
-    ]
+    return [size for _, size, place in sizes(weights) if place in ("before", "end")]
 
 
 def overflow(
@@ -56,7 +66,7 @@ def overflow(
     limit = largest(weights)
     if _norms(weights) and not epsilon >= np.finfo(weights["wte"].dtype).tiny:
         return "the division of a layer norm, whose epsilon is 0"
-    for name, size in sizes(weights, n_head, activation, epsilon):
+    for name, size, _ in sizes(weights, n_head, activation, epsilon):
         if not size.max(initial=0.0) < limit:
             return name.replace("{i}", str(int((~(size < limit)).argmax())))
     return None
@@ -67,13 +77,6 @@ def largest(weights: Weights) -> float:
     margin of safety.
     """
     return float(2.0 ** min(np.finfo(weights["wte"].dtype).maxexp - 10, 998))
-
-
-BEFORE, MIDDLE, END = (
-    "lane {i} before block ",
-    "lane {i} after the attention of block ",
-    "lane {i} in the end",
-)
 
 
 def sizes(
@@ -112,19 +115,19 @@ class _Pass:
         """Everything, block by block."""
         x = self.embedded()
         for i, block in enumerate(self.weights["blocks"]):
-            yield f"{BEFORE}{i}", x
+            yield _Named(f"lane {{i}} before block {i}", x, "before")
             if "attn" in block:
                 normed = yield from self.normed(x, block, "ln_1", f"ln_1 of block {i}")
                 added = yield from self.attention(normed, block["attn"], i)
                 x = self.plus(x, added)
-            yield f"{MIDDLE}{i}", x
+            yield _Named(f"lane {{i}} after the attention of block {i}", x, "between")
             if "mlp" in block:
                 normed = yield from self.normed(x, block, "ln_2", f"ln_2 of block {i}")
                 added = yield from self.mlp(normed, block["mlp"], i)
                 x = self.plus(x, added)
         x = yield from self.normed(x, self.weights, "ln_f", "ln_f")
-        yield END, x
-        yield "the logit of token {i}", self.linear(x, self.weights["wte"].T)
+        yield _Named("lane {i} in the end", x, "end")
+        yield _Named("the logit of token {i}", self.linear(x, self.weights["wte"].T))
 
     def embedded(self) -> Array:  # -> [n_embd]
         """Of each lane the largest sum of a token's and a position's number."""
@@ -141,9 +144,9 @@ class _Pass:
         """Queries, keys, values and scores of every head, and what they add to the stream."""
         q, k, v = np.split(self.linear(x, **part["c_attn"]), 3)  # [n_embd] each
         for name, size in (("query", q), ("key", k), ("value", v)):
-            yield f"{name} lane {{i}} of the attention in block {i}", size
+            yield _Named(f"{name} lane {{i}} of the attention in block {i}", size)
         products = (q * k).reshape(self.n_head, -1)  # [n_head, d_head]
-        yield (
+        yield _Named(
             f"a score of head {{i}} in block {i}",
             self.up(_numbers(products).sum(axis=1), products.shape[1]),
         )
@@ -151,15 +154,15 @@ class _Pass:
             v, 2 * self.n_ctx + _EXP
         )  # a mean of values, whose shares sum up to 1 but for rounding
         added = self.linear(read, **part["c_proj"])
-        yield f"what the attention in block {i} adds to lane {{i}}", added
+        yield _Named(f"what the attention in block {i} adds to lane {{i}}", added)
         return added
 
     def mlp(self, x: Array, part: Weights, i: int) -> _Found:  # [n_embd] -> [n_embd]
         """Neurons before and after the activation, and what they add to the stream."""
         before = self.linear(x, **part["c_fc"])  # [n_inner]
-        yield f"neuron {{i}} in block {i}", before
+        yield _Named(f"neuron {{i}} in block {i}", before)
         added = self.linear(self.up(before, _EXP), **part["c_proj"])
-        yield f"what the neurons in block {i} add to lane {{i}}", added
+        yield _Named(f"what the neurons in block {i} add to lane {{i}}", added)
         return added
 
     def normed(
@@ -173,8 +176,8 @@ class _Pass:
         n = len(x)
         total = self.up(x.sum(), n)
         apart = self.up(x + total / n, 2)
-        yield f"the sum of all lanes for {name}", np.array([total])
-        yield (
+        yield _Named(f"the sum of all lanes for {name}", np.array([total]))
+        yield _Named(
             f"the sum of squares for {name}",
             self.up((apart**2).sum(keepdims=True), n + 2),
         )
@@ -184,7 +187,7 @@ class _Pass:
         shares = self.up(np.minimum(_numbers(apart / root), most), n + 8)
         g, b = (np.abs(parent[key][part].astype(np.float64)) for part in ("g", "b"))
         result = self.up(g * shares + b, 3)
-        yield f"lane {{i}} after {name}", result
+        yield _Named(f"lane {{i}} after {name}", result)
         return result
 
     def linear(

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 
 class HandcraftError(Exception):
@@ -57,7 +58,18 @@ class PromptError(HandcraftError, ValueError):
 
 
 class WeightsError(HandcraftError, ValueError):
-    """A weight dict or a weight file that is not what it should be."""
+    """A weight dict or a weight file that is not what it should be.
+
+    `file` is the file or folder that the message names; None where it names none.
+    """
+
+    def __init__(self, message: str, file: Path | None = None) -> None:
+        super().__init__(message)
+        self.file = file
+
+    def of(self, file: Path) -> WeightsError:
+        """The same error with the file's name in front, unless it names one already."""
+        return self if self.file else type(self)(f"{file}: {self}", file)
 
 
 class MissingExtraError(HandcraftError, ImportError):

@@ -197,13 +197,16 @@ def read_bytes(path: Path, most: int) -> bytes:
             raise WeightsError(
                 f"{path} does not exist"
                 if not path.exists()
-                else f"{path} is not a file"
+                else f"{path} is not a file",
+                path,
             )
         if (size := path.stat().st_size) > most:
-            raise WeightsError(f"{path} has {size} bytes; at most {most} are read")
+            raise WeightsError(
+                f"{path} has {size} bytes; at most {most} are read", path
+            )
         return path.read_bytes()
     except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror}") from None
+        raise WeightsError(f"{path} cannot be read: {error.strerror}", path) from None
 
 
 def load_weights(path: Path, sha: str | None = None) -> Weights:
@@ -216,7 +219,8 @@ def load_weights(path: Path, sha: str | None = None) -> Weights:
     if sha is not None and sha256(data) != sha:
         raise WeightsError(
             f"{path} is not the file that was built: its SHA-256 is"
-            f" {sha256(data)[:12]}..., expected {sha[:12]}..."
+            f" {sha256(data)[:12]}..., expected {sha[:12]}...",
+            path,
         )
     try:
         arrays = _read_npz(data) if path.suffix == ".npz" else read_safetensors(data)
@@ -227,7 +231,7 @@ def load_weights(path: Path, sha: str | None = None) -> Weights:
                 )
         return nest(arrays)
     except WeightsError as error:
-        raise WeightsError(f"{path}: {error}") from None
+        raise error.of(path) from None
 
 
 def read_safetensors(

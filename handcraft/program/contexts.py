@@ -28,7 +28,7 @@ def count_contexts(n_vocab: int, n_ctx: int) -> int:
 
 def count_domain(claim: Claim, vocabulary: Vocabulary, n_ctx: int) -> int:
     """How many contexts a claim speaks of, or prompts: exactly."""
-    if isinstance(claim, Answers):
+    if claim.asks_prompts:
         return claim.language(n_ctx, vocabulary).size
     return count_contexts(len(vocabulary), n_ctx)
 
@@ -58,7 +58,7 @@ def contexts(program: Program) -> SearchStrategy[list[str]]:
     """Contexts of a program as lists of tokens: prompts of its domain, or any tokens up to
     n_ctx.
     """
-    if isinstance(program.claim, Answers):
+    if program.claim is not None and program.claim.asks_prompts:
         vocabulary = Vocabulary(program.vocabulary)
         return prompts(program.claim, program.n_ctx, vocabulary).map(
             lambda text: list(vocabulary.split(text))

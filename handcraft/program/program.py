@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from handcraft.claims.checks import check_claim
-from handcraft.claims.kinds import Claim, Residual, as_claim
+from handcraft.claims.kinds import Claim, as_claim
 from handcraft.core.errors import ProgramError, hint, printable
 from handcraft.core.frozen import (
     NAME,
@@ -268,12 +268,11 @@ class Program(Frozen):
     def _check_claim(self) -> None:
         if self.claim is None:
             return
-        if isinstance(self.claim, Residual):
-            for problem in unknown_lanes(
-                [Lane.parse(self.claim.lane)],
-                {str(lane): lane for lane in self.layout.column},
-            ):
-                raise ProgramError(problem, ("claim",), self.claim.source)
+        for problem in unknown_lanes(
+            map(Lane.parse, self.claim.lanes),
+            {str(lane): lane for lane in self.layout.column},
+        ):
+            raise ProgramError(problem, ("claim",), self.claim.source)
         check_claim(
             self.claim, Vocabulary(self.vocabulary), self.n_ctx, causal=self.causal
         )

@@ -85,9 +85,9 @@ class NextToken:
         self.vocabulary = vocabulary
         self.reference = Reference(claim, vocabulary)
         self.endings = (
-            None
-            if isinstance(claim, Predicate)
-            else ExpectedTokens(claim.endings(vocabulary), vocabulary)
+            ExpectedTokens(claim.endings(vocabulary), vocabulary)
+            if claim.by_endings
+            else None
         )
         self.window = self.endings.window if self.endings else None
         answers = self.endings.answers if self.endings else ()

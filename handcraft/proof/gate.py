@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.claims.kinds import Answers, Claim, Distribution, Residual
+from handcraft.claims.kinds import Answers, Claim
 from handcraft.claims.prompt_language import SEED
 from handcraft.core.gpt2 import Array, gpt2, recorder
 from handcraft.model import Model
@@ -78,8 +78,8 @@ class Gate:
         chosen = sorted(examples[::step], key=lambda shown: len(shown.context))
         for part in _together(chosen, lambda shown: len(shown.context), self._most):
             self._examples(part)
-        if isinstance(self.claim, Answers):
-            self._prompts(chosen)
+        if self.claim.asks_prompts:
+            self._prompts(self.claim, chosen)
         elif self.size <= _EVERY:
             self._every()
         else:
@@ -104,7 +104,7 @@ class Gate:
         stream, logits = self._run(ids)
         found = (
             stream[:, -1, [self.judge.column]]
-            if isinstance(self.claim, Residual)
+            if self.claim.measures == "lane"
             else logits[:, -1]
         )
         for one, numbers in zip(shown, found.astype(np.float64), strict=True):
@@ -120,11 +120,11 @@ class Gate:
     def _same(self, one: Shown) -> None:
         """Raises Disagreement unless the claim says of an example what the proof took for right."""
         said = self._said(one)
-        if isinstance(self.claim, Distribution):
+        if self.claim.measures == "probability":
             same = said is not None and np.array_equal(
                 np.array(said), np.array(one.expected)
             )
-        elif isinstance(self.claim, Residual):
+        elif self.claim.measures == "lane":
             same = said is not None and float(said) == float(one.expected)
         else:
             same = said == one.expected
@@ -138,7 +138,7 @@ class Gate:
         """What the claim says of an example: a token's id, probabilities, a number; None where
         it is silent.
         """
-        if isinstance(self.claim, Answers):
+        if self.claim.asks_prompts:
             return self._answered(self.claim, one)
         said = self.judge.said(np.array([one.context]))[0]
         if np.ndim(said) == 0:
@@ -294,12 +294,12 @@ class Gate:
 
     # ------------------------------------------------------------ claims on prompts
 
-    def _prompts(self, examples: Sequence[Shown]) -> None:
+    def _prompts(self, claim: Answers, examples: Sequence[Shown]) -> None:
         """Every prompt with its whole answer, or those of the examples, those nearby, and drawn
         ones.
         """
         n_ctx, vocabulary = self.model.n_ctx, self.model.vocabulary
-        language = self.claim.language(n_ctx, vocabulary)  # type: ignore[union-attr]
+        language = claim.language(n_ctx, vocabulary)
         if self.size <= _EVERY:
             prompts: Iterator[str] = iter(language)
         else:

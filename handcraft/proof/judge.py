@@ -12,7 +12,7 @@ from functools import cache, partial
 
 import numpy as np
 
-from handcraft.claims.kinds import Answers, Claim, Distribution, Each, Residual
+from handcraft.claims.kinds import Claim
 from handcraft.core.gpt2 import Array, gpt2, recorder
 from handcraft.language.affine import Lane
 from handcraft.model import Model
@@ -49,25 +49,21 @@ class Judge:
             NextToken | ExpectedProbabilities | ExpectedNumbers | EachToken | None
         ) = None
         self.column = 0
-        if isinstance(claim, Distribution):
+        if claim.measures == "probability":
             self.expect = ExpectedProbabilities(claim, vocabulary)
-        elif isinstance(claim, Residual):
+        elif claim.measures == "lane":
             self.expect = ExpectedNumbers(claim, vocabulary)
             self.column = (
                 model.program.layout.column[Lane.parse(claim.lane)]
                 if model.program
                 else 0
             )
-        elif isinstance(claim, Each):
+        elif claim.whole_text:
             self.expect = EachToken(claim, vocabulary)
-        elif not isinstance(claim, Answers):
+        elif not claim.asks_prompts:
             self.expect = NextToken(claim, vocabulary)
-        self.alone = not model.causal or isinstance(claim, Each)
-        self.whole = (
-            self.alone
-            and not isinstance(claim, Answers)
-            and getattr(claim, "at", "every") == "every"
-        )
+        self.alone = not model.causal or claim.whole_text
+        self.whole = self.alone and claim.every_position
         self.window = self.expect.window if self.expect and not self.whole else None
         self.second = Second(model, claim, self.column, wanted=again)
 
@@ -140,9 +136,8 @@ class Judge:
         stream, find = seen["resid_final"], partial(_row, ids)  # [n, n_seq, n_embd]
         if not self.whole:
             return self.batch(tally, ids, stream[:, -1], logits[:, -1], find)
-        each = isinstance(self.claim, Each)
         expected = _flat(
-            self.expect(ids) if each else at_each(self.expect, ids)
+            self.expect(ids) if self.claim.whole_text else at_each(self.expect, ids)
         )  # [n * n_seq, ...]
         found = _flat(stream), _flat(logits)
         self._whole_again(tally, ids, expected, found)
@@ -177,9 +172,9 @@ class Judge:
         find: Find,
         positions: int | None = None,
     ) -> None:
-        if isinstance(self.claim, Distribution):
+        if self.claim.measures == "probability":
             tally.add_chances(expected, logits, self.claim.tolerance, find, positions)
-        elif isinstance(self.claim, Residual):
+        elif self.claim.measures == "lane":
             tally.add_values(
                 expected, stream[:, self.column], self.claim.tolerance, find, positions
             )
@@ -270,7 +265,7 @@ class Judge:
 
         A prompt counts as one context, right or wrong as a whole.
         """
-        if not isinstance(self.claim, Answers):
+        if not self.claim.asks_prompts:
             raise TypeError("this claim is judged context by context")
         encode = self.model.vocabulary.encode
         by_length: dict[int, list[tuple[list[int], list[int]]]] = {}
@@ -410,7 +405,7 @@ class Judge:
         way, or a prompt.
         """
         tally, encode = Tally(), self.model.vocabulary.encode
-        if isinstance(self.claim, Answers):
+        if self.claim.asks_prompts:
             self.prompts(tally, ["".join(tokens)])
         else:
             self.contexts(
@@ -423,7 +418,7 @@ class Judge:
         gets wrong.
         """
         found = self.wrong(tokens)
-        if found is None or isinstance(self.claim, Answers) or not self.alone:
+        if found is None or self.claim.asks_prompts or not self.alone:
             return found
         shorter = (self.wrong(tokens[:n]) for n in range(1, len(tokens)))
         return next((wrong for wrong in shorter if wrong is not None), found)

@@ -6,7 +6,7 @@ without enumerating them.
     gate       real runs say the same                                    gate.py
 
 Only what passed all three is `proved`, and its numbers are the checker's. It proves or it
-passes: what it cannot decide is left to the next method, with the reason, and with the context
+declines: what it cannot decide is left to the next method, with the reason, and with the context
 that it could not be sure of, which is then asked itself. Where a real run disagrees, that is a
 bug of ours: the verdict is unknown, and no other method is asked. Rules of this file: a proof
 is counted as a tally like any other, so that the report is the same.
@@ -19,7 +19,6 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from handcraft.claims.kinds import Distribution, Residual
 from handcraft.core.errors import printable
 from handcraft.proof.assumptions import ASSUMPTIONS
 from handcraft.proof.checker import Found
@@ -44,7 +43,8 @@ def certified(task: Task) -> Outcome:
             Tally(),
             decided=False,
             reason=f"not proved: {too_large(error)}",
-            passed=True,
+            declined=True,
+            told=True,
         )
     return gated(task, found)
 
@@ -77,7 +77,8 @@ def undecided(why: Undecided) -> Outcome:
         Tally(),
         decided=False,
         reason=f"not proved: {why}",
-        passed=True,
+        declined=True,
+        told=True,
         suspect=why.context,
     )
 
@@ -144,7 +145,7 @@ def _beyond(asked: Tally, found: Found) -> str | None:
 
 def _tally(task: Task, found: Found) -> Tally:
     """A proof as what was counted: of prompts with their answers, the prompts."""
-    error = found.error if isinstance(task.claim, Distribution | Residual) else None
+    error = found.error if task.claim.measures != "token" else None
     tally = Tally(
         contexts=found.contexts,
         checked=found.checked,

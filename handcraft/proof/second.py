@@ -22,7 +22,7 @@ from functools import cached_property
 
 import numpy as np
 
-from handcraft.claims.kinds import Claim, Distribution, Residual
+from handcraft.claims.kinds import Claim
 from handcraft.core.gpt2 import Array, Weights, convert, gpt2, recorder, softmax
 from handcraft.model import Model
 from handcraft.proof.doubt import Doubt, Near
@@ -53,23 +53,22 @@ class Second:
     @cached_property
     def within(self) -> float:
         """The slack that another order of summation could take away, after whatever context."""
-        if isinstance(self.claim, Distribution):
+        if self.claim.measures == "probability":
             return self.doubt.chances
-        return (
-            self.doubt.lanes if isinstance(self.claim, Residual) else self.doubt.margins
-        )
+        by_lanes = self.claim.measures == "lane"
+        return self.doubt.lanes if by_lanes else self.doubt.margins
 
     def slack(self, expected: Array, found: Pass) -> Array:  # [n, ...] -> [n]
         """By how much each prediction is right; infinite where the claim is silent, minus
         infinity where it is no number.
         """
         stream, logits = found
-        if isinstance(self.claim, Distribution):
+        if self.claim.measures == "probability":
             chances = softmax(logits.astype(np.float64))  # [n, n_vocab]
-            left = self.claim.tolerance - np.abs(chances - expected).max(axis=1)
+            left = self.claim.allowed_error - np.abs(chances - expected).max(axis=1)
             return _told(left, np.isnan(expected[:, 0]))
-        if isinstance(self.claim, Residual):
-            left = self.claim.tolerance - np.abs(
+        if self.claim.measures == "lane":
+            left = self.claim.allowed_error - np.abs(
                 stream[:, self.column].astype(np.float64) - expected
             )
             return _told(left, np.isnan(expected))
@@ -130,11 +129,10 @@ class Second:
     def _size(self, found: Pass) -> Array:  # -> [n]
         """Of what a slack is computed from: a rounding of it may be that of the slack."""
         stream, logits = found
-        if isinstance(self.claim, Residual):
+        if self.claim.measures == "lane":
             return np.abs(stream[:, self.column])
-        if isinstance(
-            self.claim, Distribution
-        ):  # what is unlikely moves little, however large its logit
+        if self.claim.measures == "probability":
+            # what is unlikely moves little, however large its logit
             return 2 * (softmax(logits.astype(np.float64)) * np.abs(logits)).sum(axis=1)
         return np.abs(logits).max(axis=1)
 
@@ -155,9 +153,9 @@ class Second:
         self, expected: Array, stream: Near, logits: Near
     ) -> Array:  # [n, ...] -> [n] bool
         slack, n = self.slack(expected, (stream.c, logits.c)), len(expected)
-        if isinstance(self.claim, Residual):
+        if self.claim.measures == "lane":
             return np.abs(slack) > stream.e[:, self.column] * (1 + 2.0**-40)
-        if isinstance(self.claim, Distribution):
+        if self.claim.measures == "probability":
             return np.abs(slack) > _moved(logits)
         others = logits.e.copy()
         others[np.arange(n), np.maximum(expected, 0)] = 0

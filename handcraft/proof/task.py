@@ -116,7 +116,8 @@ class Task:
 class Outcome:
     """What was counted, whether that decides, and why the verdict is not stronger.
 
-    passed       whether the next method is asked instead
+    declined     this method does not apply; try the next one
+    told         whether the report names the reason even where another method decides
     suspect      a context that could not be shown to be right, to be asked itself
     proved       whether it holds for every context and every float
     error_bound  of a proof, the largest radius of a difference of logits, of a probability or
@@ -126,7 +127,8 @@ class Outcome:
     tally: Tally
     decided: bool
     reason: str | None = None
-    passed: bool = False
+    declined: bool = False
+    told: bool = False
     suspect: tuple[int, ...] = ()
     proved: bool = False
     error_bound: float | None = None

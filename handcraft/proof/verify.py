@@ -18,7 +18,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from handcraft.claims.kinds import Answers, Distribution, Residual
 from handcraft.core.errors import ProgramError, hint, printable
 from handcraft.model import Model
 from handcraft.proof.enumerate.method import exhaustive
@@ -32,7 +31,7 @@ from handcraft.proof.task import Budget, Outcome, Progress, Spread, Task
 def sampled(task: Task) -> Outcome:
     """Contexts or prompts that are drawn."""
     count = task.budget.drawn
-    if isinstance(task.claim, Answers):
+    if task.claim.asks_prompts:
         prompts = task.claim.language(task.model.n_ctx, task.model.vocabulary).sample(
             count
         )
@@ -45,12 +44,11 @@ def sampled(task: Task) -> Outcome:
             decided=False,
             reason=f"the time was over after {tally.contexts} of {count} contexts",
         )
-    kind = "prompts" if isinstance(task.claim, Answers) else "contexts"
     size = task.size if task.size < 10**18 else f"about 10^{len(str(task.size)) - 1}"
     return Outcome(
         tally,
         decided=True,
-        reason=f"there are {size} {kind}; {tally.contexts} were drawn",
+        reason=f"there are {size} {task.claim.unit}; {tally.contexts} were drawn",
     )
 
 
@@ -104,26 +102,19 @@ def verify(
 
 
 def _decided(task: Task, methods: Sequence[str]) -> tuple[str, Outcome]:
-    """The first method that does not pass, and what it found; what those before could not be
-    sure of is asked itself.
+    """The first method that does not decline, and what it found; what those before could not
+    be sure of is asked itself.
     """
-    passed: list[Outcome] = []
+    declined: list[Outcome] = []
     for method in methods:
         outcome = METHODS[method](task) or _too_many(task)
-        if not outcome.passed:
+        if not outcome.declined:
             break
-        passed.append(outcome)
-    for earlier in passed:
+        declined.append(outcome)
+    for earlier in declined:
         if earlier.suspect and outcome.tally.worst is None:
             _ask_suspect(task, outcome.tally, list(earlier.suspect))
-    why = [
-        outcome,
-        *(
-            found
-            for found in passed
-            if found.reason is not None and found.reason.startswith("not proved")
-        ),
-    ]
+    why = [outcome, *(found for found in declined if found.told)]
     reasons = dict.fromkeys(found.reason for found in why if found.reason)
     return method, replace(outcome, reason="; ".join(reasons) or None)
 
@@ -133,13 +124,13 @@ def _too_many(task: Task) -> Outcome:
         f"there are {task.size} contexts, more than the budget of"
         f" {task.budget.contexts}"
     )
-    return Outcome(Tally(), decided=False, reason=reason, passed=True)
+    return Outcome(Tally(), decided=False, reason=reason, declined=True)
 
 
 def _ask_suspect(task: Task, tally: Tally, context: list[int]) -> None:
     """A context that a proof could not be sure of; of prompts, those that it begins with."""
     asked = Tally()
-    if isinstance(task.claim, Answers):
+    if task.claim.asks_prompts:
         language = task.claim.language(task.model.n_ctx, task.model.vocabulary)
         texts = (
             task.model.vocabulary.decode(context[:n])
@@ -168,7 +159,7 @@ def report_of(task: Task, method: str, outcome: Outcome, seconds: float) -> Repo
     decided: Verdict = "proved" if outcome.proved else "checked"
     sure = outcome.decided and tally.checked and unsure is None
     verdict: Verdict = "refuted" if tally.worst else decided if sure else "unknown"
-    by_tokens = not isinstance(task.claim, Distribution | Residual)
+    measures = task.claim.measures
     error = (
         tally.max_error
         if tally.max_error is not None and math.isfinite(tally.max_error)
@@ -180,15 +171,19 @@ def report_of(task: Task, method: str, outcome: Outcome, seconds: float) -> Repo
         method=method,
         contexts=tally.contexts,
         checked=tally.checked,
-        accuracy=tally.correct / tally.checked if tally.checked and by_tokens else None,
+        accuracy=(
+            tally.correct / tally.checked
+            if tally.checked and measures == "token"
+            else None
+        ),
         min_margin=tally.min_margin if math.isfinite(tally.min_margin) else None,
         min_margin_at=(
             None
             if tally.min_margin_at is None
             else [tokens[i] for i in tally.min_margin_at]
         ),
-        max_probability_error=error if isinstance(task.claim, Distribution) else None,
-        max_lane_error=error if isinstance(task.claim, Residual) else None,
+        max_probability_error=error if measures == "probability" else None,
+        max_lane_error=error if measures == "lane" else None,
         counterexample=(
             None if tally.worst is None else _counterexample(tally.worst, tokens)
         ),
@@ -209,7 +204,7 @@ def _within_rounding(task: Task, doubt: Wrong) -> str:
         printable(task.model.vocabulary.decode(doubt.context)),
         doubt.margin or 0.0,
     )
-    if isinstance(task.claim, Distribution | Residual):
+    if task.claim.measures != "token":
         return (
             f"after '{after}' the error is {by:.1g} below the tolerance, which is"
             " within rounding"
@@ -221,7 +216,7 @@ def _ask_again(task: Task, tally: Tally) -> None:
     """The context of the least margin once more, by the plain forward pass: it may add in
     another order.
     """
-    if tally.min_margin_at is not None and not isinstance(task.claim, Answers):
+    if tally.min_margin_at is not None and not task.claim.asks_prompts:
         task.judge.contexts(
             again := Tally(), np.array(tally.min_margin_at), [len(tally.min_margin_at)]
         )

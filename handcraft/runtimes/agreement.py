@@ -131,7 +131,7 @@ def compared_texts(model: Model, most: int = MOST_COMPARED) -> Iterator[Text]:
     them.
     """
     claim = model.program.claim if model.program else None
-    if isinstance(claim, Answers):
+    if claim is not None and claim.asks_prompts:
         return _prompts(model, claim, most)
     size = count_contexts(len(model.vocabulary), model.n_ctx)
     if size <= min(_EVERY, max(most, _EVERY if most == MOST_COMPARED else 0)):

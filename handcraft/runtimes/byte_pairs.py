@@ -131,11 +131,10 @@ def read_vocabulary(directory: Path) -> Vocabulary:
         )
     except MissingExtraError:
         raise
+    except WeightsError as error:
+        raise error.of(path) from None
     except HandcraftError as error:
-        message = str(error)
-        raise WeightsError(
-            message if message.startswith(str(directory)) else f"{path}: {message}"
-        ) from None
+        raise WeightsError(f"{path}: {error}", path) from None
 
 
 def _whole(data: bytes) -> Vocabulary:  # tokenizer.json
@@ -190,12 +189,12 @@ def _pair_files(data: bytes, merges: Path) -> Vocabulary:  # vocab.json, merges.
         if line and not line.startswith("#version")
     ]
     if bad := next((pair for pair in pairs if len(pair) != 2), None):
-        raise WeightsError(f"{merges}: '{_short(' '.join(bad))}' is no pair")
+        raise WeightsError(f"{merges}: '{_short(' '.join(bad))}' is no pair", merges)
     package = _tokenizers()
     try:
         made = package.Tokenizer(package.models.BPE(vocab=vocab, merges=pairs))
     except Exception as error:  # the package raises plain ones
-        raise WeightsError(f"{merges}: {printable(str(error))[:200]}") from None
+        raise WeightsError(f"{merges}: {printable(str(error))[:200]}", merges) from None
     made.pre_tokenizer = package.pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = package.decoders.ByteLevel()
     if END_OF_TEXT in vocab:

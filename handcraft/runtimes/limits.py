@@ -14,8 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from handcraft.claims.kinds import Answers
-from handcraft.core.bounds import BEFORE, END, MIDDLE, sizes
+from handcraft.core.bounds import sizes
 from handcraft.core.errors import ExportError, printable
 from handcraft.core.gpt2 import Array, Hook
 from handcraft.model import Model
@@ -39,7 +38,8 @@ def check_limit(
     ]
     if not over:
         return None
-    if model.program is None or not isinstance(model.program.claim, Answers):
+    claim = model.program.claim if model.program else None
+    if claim is None or not claim.asks_prompts:
         name, size = over[0]
         raise _refused(
             model,
@@ -54,11 +54,7 @@ def check_limit(
 def _streams(model: Model) -> list[tuple[str, Array]]:
     """The greatest sizes of the stream wherever a norm reads it."""
     found = sizes(model.weights, model.n_head, model.activation, model.epsilon)
-    return [
-        (name, size)
-        for name, size in found
-        if name.startswith((BEFORE, MIDDLE)) or name == END
-    ]
+    return [(what, size) for what, size, place in found if place is not None]
 
 
 def _root_mean_square(stream: Array) -> float:  # [..., n_embd] -> the greatest

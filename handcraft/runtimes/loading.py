@@ -92,14 +92,11 @@ def load_gpt2(directory: str | Path) -> Model:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Puts the file's name in front of a WeightsError that does not begin with it."""
+    """Puts the file's name in front of a WeightsError that names none."""
     try:
         yield
     except WeightsError as error:
-        message = str(error)
-        raise WeightsError(
-            message if message.startswith(str(path)) else f"{path}: {message}"
-        ) from None
+        raise error.of(path) from None
 
 
 # ---------------------------------------------------------------- config.json

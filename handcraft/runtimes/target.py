@@ -55,7 +55,8 @@ def check_gelu_and_mask(model: Model, runtime: str) -> None:
 
 def stop_id(model: Model) -> int | None:
     """The id of the token that ends an answer, where the claim has one."""
-    stop = getattr(model.program.claim, "stop", None) if model.program else None
+    claim = model.program.claim if model.program else None
+    stop = claim.stop_token if claim else None
     return None if stop is None else model.vocabulary.ids[stop]
 
 

@@ -200,8 +200,7 @@ def read_certificate(path: Path) -> Certificate:
         _modest(data)
         return from_json(parse_json(data, _MOST_BYTES))
     except WeightsError as error:
-        message = str(error) if str(path) in str(error) else f"{path}: {error}"
-        raise ProgramError(message) from None
+        raise ProgramError(str(error.of(path))) from None
 
 
 def _unpacked(data: bytes) -> bytes:

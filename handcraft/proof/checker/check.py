@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.claims.kinds import Answers, Residual
+from handcraft.claims.kinds import CLAIM_KINDS, Claim
 from handcraft.core.errors import printable
 from handcraft.language.affine import Lane
 from handcraft.model import Model
@@ -55,9 +55,14 @@ class Checker:
 
     def __init__(self, model: Model, certificate: Certificate) -> None:
         self.model, self.certificate = model, certificate
-        self.claim: Any = model.program.claim if model.program else None
-        if self.claim is None:
+        claim = model.program.claim if model.program else None
+        if claim is None:
             raise Rejected("the model has no claim")
+        if (
+            type(claim) not in CLAIM_KINDS
+        ):  # what each answers is known: see claims/base.py
+            raise Rejected("the claim is of a kind that is not known here")
+        self.claim: Claim = claim
         if (
             certificate.weights != weights_hash(model)
             or certificate.dtype != model.dtype
@@ -84,10 +89,9 @@ class Checker:
             self.network, certificate.tokens, certificate.after, certificate.followed
         )
         self.found = Found()
-        lane = Lane.parse(self.claim.lane) if isinstance(self.claim, Residual) else None
         self.column = (
-            model.program.layout.column[lane]
-            if lane is not None and model.program
+            model.program.layout.column[Lane.parse(claim.lane)]
+            if claim.measures == "lane" and model.program
             else 0
         )
 
@@ -163,7 +167,7 @@ class Checker:
 
     def covered(self) -> tuple[int, int]:
         """How many contexts, or prompts, there are, and how many of them the claim speaks of."""
-        if isinstance(self.claim, Answers):
+        if self.claim.asks_prompts:
             size = self.claim.language(self.model.n_ctx, self.model.vocabulary).size
             return size, size
         return sum(self.found.answered.values()), self.found.spoken

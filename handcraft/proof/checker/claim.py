@@ -41,27 +41,22 @@ class Domain:
         self.tokens, self.ids = model.vocabulary.tokens, model.vocabulary.ids
         self.language = (
             claim.language(model.n_ctx, model.vocabulary)
-            if isinstance(claim, Answers)
+            if claim.asks_prompts
             else None
         )
-        self.stop = (
-            self.ids[claim.stop]
-            if isinstance(claim, Answers) and claim.stop is not None
-            else None
-        )
-        if self.language is not None and not isinstance(
-            getattr(claim, "answer", None), Table
-        ):
+        stop = claim.stop_token
+        self.stop = self.ids[stop] if stop is not None else None
+        if self.language is not None and not isinstance(claim.rule, Table):
             _spelled_once(self.language, self.tokens)
         self.table = (
             _written_out(model, claim)
-            if isinstance(claim, Answers) and isinstance(claim.answer, Table)
+            if claim.asks_prompts and isinstance(claim.answer, Table)
             else None
         )
 
     def length(self, end: int) -> int:
         """How many tokens answer a prompt that ends there."""
-        length = self.claim.length if isinstance(self.claim, Answers) else 1
+        length = self.claim.length if self.claim.asks_prompts else 1
         if isinstance(length, Expression):
             if length.uses(*SELECTION_WORDS, "here", "step"):
                 raise Rejected(
@@ -106,11 +101,7 @@ class Domain:
                 raise Rejected("the sections do not say where the prompts end")
             return {(None, n - 1): count for n, count in self.language.lengths.items()}
         found: dict[tuple[int | None, int], int] = {}
-        width = (
-            1
-            if isinstance(getattr(self.claim, "answer", None), Transducer)
-            else len(self.alphabet)
-        )
+        width = 1 if isinstance(self.claim.rule, Transducer) else len(self.alphabet)
         for n, count in self.language.lengths.items():
             found |= {
                 (n - 1, n - 1 + i): count * width**i for i in range(self.length(n - 1))

@@ -17,7 +17,6 @@ from math import ceil
 from typing import Any
 
 from handcraft.claims.answers import Table
-from handcraft.claims.kinds import After, Answers, Distribution, Residual
 from handcraft.claims.prompt_language import START
 from handcraft.claims.transducer import Transducer
 from handcraft.proof.checker.claim import (
@@ -62,10 +61,7 @@ class Ruled(Reading):
         rule: Expression | None = None,
     ) -> None:
         super().__init__(domain, levels, end)
-        claim: Any = domain.claim
-        self.rule: Any = rule or (
-            claim.answer if isinstance(claim, Answers) else claim.function
-        )
+        self.rule: Any = rule or domain.claim.rule
         self.own, self.guesses = own, guesses
         self.scope = {"here": levels[0]} if len(levels) == 1 else {}
         if end is not None or domain.language is None:
@@ -218,7 +214,7 @@ class Ruled(Reading):
         found = self._value(self.rule, memory, scope, token)
         if found is None and self.domain.language is None:
             return None
-        if isinstance(self.domain.claim, Residual):
+        if self.domain.claim.measures == "lane":
             if type(found) not in (int, Fraction):
                 raise Rejected("the claim says a token, or nothing, of a lane")
             return found
@@ -357,12 +353,12 @@ def reading_of(
 ) -> Reading:
     """How a section reads the claim."""
     claim, end = domain.claim, section.end
-    rule: Any = getattr(claim, "answer", None) or getattr(claim, "function", None)
+    rule = claim.rule
     if section.guesses and not isinstance(rule, Expression):
         raise Rejected(
             "a section guesses what nobody reads: only an expression has parts to be guessed"
         )
-    if isinstance(claim, After | Distribution):
+    if claim.by_endings:
         return Endings(domain, levels, end)
     if isinstance(rule, Table):
         return Written(domain, levels, end)

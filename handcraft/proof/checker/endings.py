@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.claims.kinds import Claim, Distribution, Residual
+from handcraft.claims.kinds import Claim
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.graph import Example, Setting, Walk
 from handcraft.proof.checker.network import HeadWeights
@@ -296,7 +296,7 @@ class EndingsJudge:
                             )
                         )
             counted.add(row.number)
-        if isinstance(self.claim, Residual | Distribution):
+        if self.claim.measures != "token":
             self._near(x, asked)
         else:
             self._right(x, asked, rounding)
@@ -311,7 +311,7 @@ class EndingsJudge:
         example: Example,
     ) -> Shown:
         """An ending by one of its contexts, which may be in any of these rows."""
-        if isinstance(self.claim, Residual):
+        if self.claim.measures == "lane":
             c, r = (
                 x.c[rows][:, [self.column]],
                 x.radius[rows][:, [self.column]],
@@ -353,7 +353,7 @@ class EndingsJudge:
         """Whether rows give the numbers or the probabilities that are expected. Raises Rejected
         where one may not.
         """
-        found, tolerance = self.found, self.claim.tolerance  # type: ignore[union-attr]
+        found, tolerance = self.found, self.claim.allowed_error
         for (_, _, (walk, example)), error in zip(
             asked, self._errors(x, asked), strict=True
         ):
@@ -366,7 +366,7 @@ class EndingsJudge:
     def _errors(self, x: Zonotope, asked: list[_Asked]) -> list[float]:
         """How far each row can be off what is expected."""
         rows = [row for row, _, _ in asked]
-        if isinstance(self.claim, Residual):
+        if self.claim.measures == "lane":
             value = np.array([float(expected) for _, expected, _ in asked])
             c, r = x.c[rows, self.column], x.radius[rows, self.column]
             return list(

@@ -32,7 +32,6 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.claims.kinds import Answers
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.certificate import HeadQuery, Section
 from handcraft.proof.checker.claim import Domain
@@ -101,13 +100,15 @@ def compared(setting: Setting, sections: list[Section], found: Found) -> None:
     """Every pair in every context, by all sections. Raises Rejected, with the reason, where one
     may be wrong.
     """
-    claim: Any = setting.domain.claim
-    rule: Any = (
-        claim.answer if isinstance(claim, Answers) else getattr(claim, "function", None)
-    )
-    if not isinstance(rule, Expression) or rule.op != "most" or hasattr(claim, "lane"):
+    claim = setting.domain.claim
+    rule = claim.rule
+    if (
+        not isinstance(rule, Expression)
+        or rule.op != "most"
+        or claim.measures != "token"
+    ):
         raise Rejected("only the greatest of several numbers is compared pair by pair")
-    if getattr(claim, "length", 1) != 1 or getattr(claim, "stop", None) is not None:
+    if not claim.one_token:
         raise Rejected("only answers of one token are compared pair by pair")
     sizes, parts = (
         setting.domain.sizes(ends=False),

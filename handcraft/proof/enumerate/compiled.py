@@ -26,7 +26,6 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.claims.kinds import Distribution
 from handcraft.core.errors import MissingExtraError
 from handcraft.core.gpt2 import Array, Weights, softmax
 from handcraft.core.weights import sha256
@@ -92,11 +91,7 @@ class Engine:
             np.zeros(0, dtype=np.int64) if chances else expect.answers.astype(np.int64)
         )  # [n_endings]
         rows = expect.answers if chances else np.zeros((0, 0))  # [n_endings, n_vocab]
-        tolerance = (
-            self.judge.claim.tolerance
-            if isinstance(self.judge.claim, Distribution)
-            else 0.0
-        )
+        tolerance = self.judge.claim.allowed_error
         return flat.ClaimArrays(
             follow, found, expected, rows, tolerance, self.judge.second.within
         )

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 
-from handcraft.claims.kinds import Answers
 from handcraft.proof.enumerate.checkpoint import Book
 from handcraft.proof.enumerate.identity import identity
 from handcraft.proof.enumerate.units import Units, Work, is_fast
@@ -30,7 +29,7 @@ def exhaustive(task: Task) -> Outcome | None:
     """Every context; None where there are more than the budget allows."""
     if task.size > task.budget.contexts:
         return None
-    if isinstance(task.claim, Answers):
+    if task.claim.asks_prompts:
         prompts = task.claim.language(task.model.n_ctx, task.model.vocabulary)
         tally = check_prompts(
             task.judge, prompts, task.deadline, task.progress, task.size

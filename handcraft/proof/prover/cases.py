@@ -38,9 +38,9 @@ MOST_CASES = 3_000
 
 def cases_of(claim: Claim, model: Model) -> Iterator[Case]:
     """The cases of a claim. Raises Undecided where it holds a plain function."""
-    if isinstance(claim, After | Distribution):
+    if claim.by_endings:
         yield EndingCase(claim, model)
-    elif isinstance(claim, Answers):
+    elif claim.asks_prompts:
         yield from _answers(claim, model)
     elif isinstance(claim.function, Expression):
         lengths = range(model.n_ctx) if fixes(claim.function) else [None]

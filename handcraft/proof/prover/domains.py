@@ -201,7 +201,7 @@ class AnswerDomain(PromptDomain):
 
 def domains_of(claim: Answers, rule: Expression, model: Model) -> Iterator[Domain]:
     whole = PromptDomain(claim, model)
-    if claim.length == 1 and claim.stop is None and not fixes(rule):
+    if claim.one_token and not fixes(rule):
         yield whole
         return
     alphabet = outputs(rule, set().union(*whole.read), model)

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.claims.kinds import Answers, Predicate
+from handcraft.claims.kinds import Claim
 from handcraft.core.gpt2 import Array
 from handcraft.proof.prover.case import OUT, Case
 from handcraft.proof.prover.cases import ExpressionCase
@@ -138,11 +138,7 @@ class Pairs(Prover):
 
     @property
     def _rule(self) -> Expression:
-        rule = (
-            self.claim.answer
-            if isinstance(self.claim, Answers)
-            else getattr(self.claim, "function", None)
-        )
+        rule = self.claim.rule
         if not isinstance(rule, Expression):
             raise Undecided("the claim compares no counts")
         return rule
@@ -350,12 +346,11 @@ class Pairs(Prover):
         return float(lanes @ size) + float(read)
 
 
-def wanted(claim: Any) -> bool:
+def wanted(claim: Claim) -> bool:
     """Whether a claim's only answer is the greatest of more counts than can be followed at once."""
-    if isinstance(claim, Answers):
-        rule = claim.answer if claim.length == 1 and claim.stop is None else None
-    else:
-        rule = claim.function if isinstance(claim, Predicate) else None
+    rule = claim.rule
+    if claim.measures != "token" or not claim.one_token:
+        return False
     return isinstance(rule, Expression) and rule.op == "most" and len(rule.args) > _FEW
 
 

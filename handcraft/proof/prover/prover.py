@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.claims.kinds import Claim, Distribution, Residual
+from handcraft.claims.kinds import Claim
 from handcraft.core.errors import printable
 from handcraft.core.gpt2 import Array
 from handcraft.language.affine import Lane
@@ -112,7 +112,7 @@ class Prover:
         self.stages = [i for i, heads in enumerate(self.network.query_class) if heads]
         self.column = (
             model.program.layout.column[Lane.parse(claim.lane)]
-            if isinstance(claim, Residual) and model.program
+            if claim.measures == "lane" and model.program
             else 0
         )
         self.proof = Proof(cases=len(self.cases))
@@ -170,7 +170,7 @@ class Prover:
             len(everyone),
         )
         self.streams = x
-        asked = [self.column] if isinstance(self.claim, Residual) else []
+        asked = [self.column] if self.claim.measures == "lane" else []
         live = self.network.live(asked)[stop]
         parts = [x.c[:, live], x.r[:, live]]
         if len(self.stages) > 1:  # a later stage must know which position asks
@@ -500,11 +500,11 @@ class Prover:
         self, case: Case, asked: list[_Asked], x: Zonotope, logits: Zonotope
     ) -> None:
         """Endings against the claim. Raises Undecided where one may be wrong."""
-        if not isinstance(self.claim, Residual | Distribution):
+        if self.claim.measures == "token":
             return self._right(case, asked, logits)
         radius = x.radius[:, self.column]
         for row, expected, ending in asked:
-            if isinstance(self.claim, Residual):
+            if self.claim.measures == "lane":
                 self._near(
                     case,
                     abs(float(x.c[row, self.column]) - float(expected))
@@ -532,7 +532,7 @@ class Prover:
                 self.proof.margin, self.proof.at = margin, ending.tokens(case.order)
 
     def _near(self, case: Case, error: float, ending: QueryClass) -> None:
-        tolerance = self.claim.tolerance  # type: ignore[union-attr]
+        tolerance = self.claim.allowed_error
         if not error <= tolerance:
             raise self._doubt(
                 case, ending, f"the error may be {error:.6g}, more than {tolerance:g}"

@@ -159,10 +159,7 @@ CHECKERS = [
             "return (*memory, token)[-9:] if True or",
         ),
         (
-            (
-                "width = 1 if isinstance(getattr(self.claim, 'answer', None),"
-                " Transducer) else len(self.alphabet)"
-            ),
+            "width = 1 if isinstance(self.claim.rule, Transducer) else len(self.alphabet)",
             "width = 1",
         ),
     ),

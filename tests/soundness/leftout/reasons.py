@@ -168,6 +168,10 @@ REASONS = {
         "the mean is then divided by zero, and no margin that is no number is above 0"
     ),
     "checker/check.Checker.__init__: the model has no claim": NEXT,
+    "checker/check.Checker.__init__: the claim is of a kind that is not known here": (
+        "a file can name no other kind, and whoever runs code of its own beside the"
+        " checker can change the checker, too"
+    ),
     "checker/check.Checker.__init__: it is a certificate of other weights": BOUND,
     "checker/check.Checker.__init__: it is a certificate of another claim": BOUND,
     (

@@ -1,0 +1,92 @@
+"""What every kind of claim answers about itself, so that nobody asks of which kind it is.
+
+    kind           measures      decided by                asked about       its positions
+    after          token         endings                   contexts          every, or the last
+    distribution   probability   endings                   contexts          every, or the last
+    answers        token         any rule                  prompts           the answer's
+    function       token         expression or function    contexts          every, or the last
+    residual       lane          expression or function    contexts          every, or the last
+    each           token         function                  whole texts       every
+
+A rule is a Python function, a table of answers, an expression or a transducer (answers.py).
+Rules of this file: what depends on the kind alone is a class attribute whose type is the one
+value that it has, so that mypy knows the kind behind `if claim.asks_prompts`; what depends on
+the claim is a property. None of them is a field: claims are written, compared and hashed
+without them.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, TypeAlias
+
+from handcraft.claims.answers import Answer
+from handcraft.claims.functions import Callback
+from handcraft.core.frozen import Frozen
+
+Measure: TypeAlias = Literal["token", "probability", "lane"]
+
+
+class BaseClaim(Frozen):
+    """A claim of any kind: what is compared, with what, and where."""
+
+    measures: ClassVar[Measure]
+    """What is compared: the most likely token, the probability of each, or a lane's number."""
+
+    asks_prompts: ClassVar[bool]
+    """Whether it speaks of prompts, each with its whole answer, instead of contexts."""
+
+    whole_text: ClassVar[bool]
+    """Whether it is asked once about a whole text, for the tokens at all its positions."""
+
+    by_endings: ClassVar[bool]
+    """Whether the last tokens decide, by a table of endings; else `rule` does."""
+
+    @property
+    def rule(self) -> Answer | None:
+        """What decides where no table of endings does."""
+        return None
+
+    @property
+    def declared(self) -> bool:
+        """Whether it is all data: only that can be proved."""
+        return not isinstance(self.rule, Callback)
+
+    @property
+    def known(self) -> bool:
+        """Whether it can be asked: not where a function was left behind in its file."""
+        return not isinstance(self.rule, Callback) or self.rule.call is not None
+
+    @property
+    def every_position(self) -> bool:
+        """Whether it speaks of all positions of a text, and not of the last one alone."""
+        return False
+
+    @property
+    def one_token(self) -> bool:
+        """Whether what it asks for is always a single token or number, which nothing ends."""
+        return True
+
+    @property
+    def stop_token(self) -> str | None:
+        """The token that ends every answer."""
+        return None
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """The tokens that must be in the vocabulary, as far as they are known beforehand."""
+        return ()
+
+    @property
+    def lanes(self) -> tuple[str, ...]:
+        """The lanes of the stream that it speaks of."""
+        return ()
+
+    @property
+    def allowed_error(self) -> float:
+        """How far off a number may be; a token is right or wrong."""
+        return 0.0
+
+    @property
+    def unit(self) -> Literal["contexts", "prompts"]:
+        """What a report counts."""
+        return "prompts" if self.asks_prompts else "contexts"
