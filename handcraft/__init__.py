@@ -38,15 +38,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "affine": ("Affine", "Lane", "Map"),
-    "claims": ("after", "answers", "distribution", "each", "last", "residual"),
-    "errors": ("HandcraftError",),
+    "language.affine": ("Affine", "Lane", "Map"),
+    "claims.kinds": ("after", "answers", "distribution", "each", "last", "residual"),
+    "core.errors": ("HandcraftError",),
     "model": ("Model",),
-    "program": ("Program",),
+    "program.program": ("Program",),
     "recipes.attention": ("attend_to",),
-    "rules": ("MLP", "Block", "Head", "Neuron"),
-    "slots": ("Slot", "local", "position", "scratch", "slot", "token"),
-    "transducers": ("transducer",),
+    "language.rules": ("MLP", "Block", "Head", "Neuron"),
+    "language.slots": ("Slot", "local", "position", "scratch", "slot", "token"),
+    "claims.transducer": ("transducer",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
