@@ -19,7 +19,7 @@ from handcraft.core.errors import HandcraftError, ProgramError, hint, printable
 from handcraft.files.built_directory import PROGRAM_JSON
 from handcraft.program.program import Program, program_name
 
-_HERE = Path(__file__).parent
+_HERE = Path(__file__).parent.parent  # the package
 MAX_SOURCE = 2**20  # bytes of a program file
 PROGRAM_MODULE = (  # how the module of a program file is named, with its stem
     "handcraft_program_"
