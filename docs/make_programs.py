@@ -19,14 +19,18 @@ HERE = Path(__file__).parent
 MANY = 10**15  # contexts from which on a number is rounded
 HEADER = """# The programs
 
-Each is one file in `programs/`, ships in the wheel, and is run, explained and verified by its
-name: `handcraft verify NAME`. The table is written by `docs/make_programs.py`, which verifies
-every program in float32 with its own activation and its own window. "Proved" holds for every
-context and every order of summation ([how](proofs.md)); the others are checked on every prompt
-where there are at most ten million, else on 20,000 drawn ones with all positions after the
-prompt. The margin is the least difference between the right token's logit and the best other
-one's, of a proof what is certain of it; of a distribution, or of a claim on a lane, it is the
-largest error.
+Each program is one file in `programs/` and ships in the wheel. Its name is enough to run, explain
+or verify it: `handcraft verify NAME`. This page is written by `docs/make_programs.py`, which
+verifies every program in float32, with the program's own activation and context window.
+
+- *dense*, *non-zero*, *distinct*: how many weights there are, how many of them are not 0, and how
+  many different values those have.
+- *proved*: the claim holds on every context, in every order of summation ([how](proofs.md)).
+- *checked*: the program was right on every prompt, where there are at most ten million; otherwise
+  on 20,000 drawn prompts, at every position after the prompt.
+- *least margin*: by how much the right token's logit exceeds the best other one's, at the least;
+  in a proof, the least that is certain. For a distribution, or a claim on a lane, it is the
+  largest error.
 
 | program | layers | heads | n_embd | dense | non-zero | distinct \
 | verdict | contexts | least margin |

@@ -82,10 +82,11 @@ def tables(found: dict[str, dict[str, Agreement]]) -> str:
     ]
     right = {dtype: sum(row[dtype].holds for row in found.values()) for dtype in LOW}
     words = (
-        "The `gpt2` directory, loaded with `dtype=torch.bfloat16`, keeps every token"
-        f" of {right['bfloat16']} of the {len(found)}\nprograms; with `torch.float16`,"
-        f" whose largest number is 65,504, of {right['float16']}: neither the large"
-        " epsilon nor\nthe small scale fits into it. The contexts with another token:"
+        "Loaded with `dtype=torch.bfloat16`, the `gpt2` directory chooses the same"
+        f" tokens as the model in {right['bfloat16']}\nof the {len(found)} programs."
+        f" With `torch.float16` it does in {right['float16']}: that holds numbers"
+        " from 6e-8 to 65,504, and\nneither the large epsilon nor the small scale is"
+        " one. The number of contexts with another token:"
     )
     lows = [
         f"| `{name}` | {' | '.join(low(row[dtype]) for dtype in LOW)} |"

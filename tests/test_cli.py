@@ -85,10 +85,23 @@ def test_help_names_every_command() -> None:
         "assumptions",
         "diff",
         "states",
+        "export",
         "list",
         "new",
     ):
         assert f"\n  {command} " in result.out
+
+
+def test_no_line_of_the_help_is_cut() -> None:
+    """At 80 columns the list of commands has whole sentences, each under 45 characters."""
+    from handcraft.cli import COMMANDS
+
+    shown = handcraft("--help").out
+    for command in COMMANDS.values():
+        first = (command.__doc__ or "").splitlines()[0]
+        assert first.endswith(".")
+        assert len(first) < 45
+        assert f" {first}\n" in shown
 
 
 def test_no_command_shows_the_help() -> None:

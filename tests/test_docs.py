@@ -57,10 +57,9 @@ def test_the_table_of_programs_is_current() -> None:
     from handcraft.files.program_file import bundled
     from handcraft.model import Model
 
-    table = script("make_programs")
-    rows = re.findall(
-        r"^\| (`.*) \|$", (ROOT / "docs" / "programs.md").read_text(), re.MULTILINE
-    )
+    table, page = script("make_programs"), (ROOT / "docs" / "programs.md").read_text()
+    assert page.startswith(table.HEADER)
+    rows = re.findall(r"^\| (`.*) \|$", page, re.MULTILINE)
     cells = [row.split(" | ") for row in rows]
     assert [row[:7] for row in cells] == [
         table.sizes(Model.open(name)) for name in bundled()

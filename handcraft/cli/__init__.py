@@ -1,5 +1,5 @@
-"""The command line: every command opens a program, calls one function of the library, and
-prints what it returns.
+"""The command line: each command opens a program, calls one function of the library, and prints
+what it returns.
 
 PROGRAM is a path to a .py, the name of a bundled program, or a built directory. Exit codes: 0
 done; 1 refuted, or a check failed; 2 bad usage or bad input; 3 undecided; 70 a bug in

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from handcraft.cli.terminal import (
+    PROGRAM_HELP,
     Dtype,
     Json,
     ProgramArgument,
@@ -28,12 +29,17 @@ def explain(
     part: Annotated[
         str | None,
         typer.Argument(
-            metavar="[PART]", help="Such as wte, 0.c_attn, 0.h1, 0.h1.qk, 0.mlp."
+            metavar="PART",
+            help="Show one part only, such as wte, 0.c_attn, 0.h1, 0.h1.qk or 0.mlp.",
         ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Print the matrices, lanes named on both sides, with the rule behind every cell."""
+    """Show the matrices and the rule of each cell.
+
+    Rows and columns have the names of their lanes; beside the cells stands the rule that wrote
+    them, with the line of the program.
+    """
     from handcraft.analysis.explain import explain as explain_model
 
     model = open_model(program)
@@ -49,35 +55,46 @@ def run(
     program: ProgramArgument,
     prompt: Annotated[str, typer.Argument(help="The text to continue.")],
     n: Annotated[
-        int | None, typer.Option("-n", min=0, help="How many tokens at most.")
+        int | None, typer.Option("-n", min=0, help="Add at most this many tokens.")
     ] = None,
     sample: Annotated[
         bool,
         typer.Option(
-            "--sample", help="Draw from the probabilities instead of taking the best."
+            "--sample", help="Draw each token instead of taking the likeliest."
         ),
     ] = False,
     temperature: Annotated[
-        float, typer.Option("--temperature", help="Divides the logits; with --sample.")
+        float,
+        typer.Option("--temperature", help="With --sample: divide the logits by this."),
     ] = 1.0,
     top_k: Annotated[
-        int | None, typer.Option("--top-k", help="Keep the k likeliest; with --sample.")
+        int | None,
+        typer.Option(
+            "--top-k", help="With --sample: draw from the k likeliest tokens."
+        ),
     ] = None,
     top_p: Annotated[
         float | None,
         typer.Option(
-            "--top-p", help="Keep the likeliest up to this probability; with --sample."
+            "--top-p",
+            help="With --sample: draw from the likeliest tokens that together have this"
+            " probability.",
         ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", min=0, help="Makes the draw repeatable; with --sample."),
+        typer.Option(
+            "--seed", min=0, help="With --sample: the same seed draws the same tokens."
+        ),
     ] = None,
     tokens: Tokens = False,
     json: Json = False,
     dtype: Dtype = "float32",
 ) -> None:
-    """Continue a prompt."""
+    """Continue a prompt.
+
+    Each new token is the one with the highest logit, unless --sample is given.
+    """
     from handcraft.core.decoding import Sampler
 
     if not sample and (temperature, top_k, top_p, seed) != (1.0, None, None, None):
@@ -102,8 +119,10 @@ def trace(
     json: Json = False,
     dtype: Dtype = "float32",
 ) -> None:
-    """Show one forward pass: attention, residual stream, logits, and which rule gave each logit
-    what.
+    """Show one forward pass, number by number.
+
+    Attention patterns, the residual stream by slot, the logits, and how much each rule added to
+    them.
     """
     found = open_model(program, dtype).trace(read_prompt(context, tokens))
     if json:
@@ -113,8 +132,17 @@ def trace(
     return show(lambda width: render.trace_tables(found, width))
 
 
-def diff(a: ProgramArgument, b: ProgramArgument, json: Json = False) -> None:
-    """Show which cells, rules and sizes differ between two programs."""
+def diff(
+    a: Annotated[str, typer.Argument(metavar="A", help=PROGRAM_HELP)],
+    b: Annotated[
+        str, typer.Argument(metavar="B", help="The program to compare it with.")
+    ],
+    json: Json = False,
+) -> None:
+    """Show how two programs differ.
+
+    Lists the cells, the rules and the sizes that are not the same.
+    """
     from handcraft.analysis.diff import diff_models
 
     found = diff_models(open_model(a), open_model(b))
@@ -131,44 +159,59 @@ def states(
         list[str] | None,
         typer.Option(
             "--from",
-            help="A context to start from, more than once if wished; else all.",
+            help="Start from this context (can be given several times).",
         ),
     ] = None,
     avoid: Annotated[
         str | None,
-        typer.Option("--avoid", help="Can a context that holds this text be reached?"),
+        typer.Option(
+            "--avoid",
+            help="Ask whether a context that contains this text can be reached.",
+        ),
     ] = None,
     save: Annotated[
         Path | None,
-        typer.Option("--save", help="A picture: .svg, .dot, .mmd, .mermaid or .json."),
+        typer.Option(
+            "--save",
+            help="Write a picture to this .svg, .dot, .mmd, .mermaid or .json file.",
+        ),
     ] = None,
     floor: Annotated[
         float,
         typer.Option(
             "--floor",
-            help="A token that is not likelier than this counts as impossible.",
+            help="Treat tokens at or below this probability as impossible.",
         ),
     ] = 0.0,
     temperature: Annotated[
-        float, typer.Option("--temperature", help="Divides the logits.")
+        float, typer.Option("--temperature", help="Divide the logits by this.")
     ] = 1.0,
     top_k: Annotated[
-        int | None, typer.Option("--top-k", help="Keep the k likeliest; 1 is greedy.")
+        int | None,
+        typer.Option(
+            "--top-k", help="Keep the k likeliest tokens; 1 takes the likeliest."
+        ),
     ] = None,
     top_p: Annotated[
         float | None,
-        typer.Option("--top-p", help="Keep the likeliest up to this probability."),
+        typer.Option(
+            "--top-p",
+            help="Keep the likeliest tokens that together have this probability.",
+        ),
     ] = None,
     limit: Annotated[
         int,
-        typer.Option("--limit", min=1, help="How many contexts to compute at most."),
+        typer.Option("--limit", min=1, help="Compute at most this many contexts."),
     ] = 4096,
     tokens: Tokens = False,
     json: Json = False,
     dtype: Dtype = "float32",
 ) -> None:
-    """Show the model as a Markov chain over contexts: probabilities, what lasts, what can be
-    reached.
+    """Show the Markov chain over contexts.
+
+    For each context: how likely each next token is, its share of the time in the long run, and
+    whether the chain stays there or leaves it for good. With --avoid the exit code is 1 where
+    the text can be reached, and the path to it is shown.
     """
     from handcraft.analysis.reachability import avoid as search
     from handcraft.analysis.states import explore

@@ -27,11 +27,15 @@ def build(
     program: ProgramArgument,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="The directory to write; build/NAME by default."),
+        typer.Option("--out", help="The directory to write (build/NAME by default)."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Write the weights and program.json of a program."""
+    """Write a program's weights to a directory.
+
+    The directory has model.safetensors, and program.json with the rules and the claim. It is
+    data: opening it later executes nothing.
+    """
     model = open_model(program)
     directory = out or Path("build") / model.name
     files = writing(lambda: model.save(directory))
@@ -68,7 +72,7 @@ def export(
         typer.Option(
             "--to",
             metavar="RUNTIME",
-            help="gpt2, picogpt, nanogpt, transformer-lens, onnx or gguf.",
+            help="Write for gpt2, picogpt, nanogpt, transformer-lens, onnx or gguf.",
         ),
     ],
     out: Annotated[
@@ -78,15 +82,20 @@ def export(
         str | None,
         typer.Option(
             "--norm",
-            help="How layer norms do nothing: mirror, quiet or none, as the runtime allows.",
+            help="How to make layer norms do nothing: mirror, quiet or none. Each runtime"
+            " allows some of them.",
         ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Overwrite files of an earlier export.")
+        bool, typer.Option("--force", help="Overwrite the files of an earlier export.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Write the model for another runtime, checked against the forward pass."""
+    """Write the model for another runtime.
+
+    What was written is read back and its logits are compared with the model's. If another token
+    comes first anywhere, nothing is left and the exit code is 1.
+    """
     from handcraft.runtimes import export as export_model
 
     model = open_model(program)
@@ -123,11 +132,12 @@ def list_programs(json: Json = False) -> None:
 
 def new(
     name: Annotated[
-        str, typer.Argument(help="The program's name; NAME.py is written here.")
+        str,
+        typer.Argument(help="The program's name; the file is NAME.py, in this folder."),
     ],
     json: Json = False,
 ) -> None:
-    """Write a starting program."""
+    """Write a small program to start from."""
     from handcraft.files.template import starting_program
 
     path = Path(f"{name}.py")

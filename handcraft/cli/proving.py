@@ -35,17 +35,21 @@ def verify(
         str | None,
         typer.Option(
             "--method",
-            help="certificate, exhaustive, sampled, or several in order, with commas.",
+            help="Try only these methods, in this order, separated by commas:"
+            " certificate, exhaustive, sampled.",
         ),
     ] = None,
     budget: Annotated[
-        str | None, typer.Option("--budget", help="Contexts, or seconds such as 30s.")
+        str | None,
+        typer.Option(
+            "--budget", help="Spend at most this many contexts, or seconds (30s)."
+        ),
     ] = None,
     rules: Annotated[
         str | None,
         typer.Option(
             "--program",
-            help="The program file whose claim a built directory is held to.",
+            help="Check a built directory against the claim in this .py file.",
         ),
     ] = None,
     jobs: Annotated[
@@ -53,38 +57,47 @@ def verify(
         typer.Option(
             "--jobs",
             min=0,
-            help="Processes that count contexts; 0 for one on each core.",
+            help="Number of worker processes (0: one per core).",
         ),
     ] = None,
     backend: Annotated[
-        str, typer.Option("--backend", help="Where they run: loky (here), dask or ray.")
+        str,
+        typer.Option(
+            "--backend",
+            help="Run the worker processes with loky (on this machine), dask or ray.",
+        ),
     ] = "loky",
     address: Annotated[
-        str | None, typer.Option("--address", help="Of a dask or ray cluster.")
+        str | None,
+        typer.Option("--address", help="Use the dask or ray cluster at this address."),
     ] = None,
     checkpoint: Annotated[
         Path | None,
         typer.Option(
-            "--checkpoint", help="A file from which an interrupted run goes on."
+            "--checkpoint",
+            help="Save progress in this file, and go on from it after an interruption.",
         ),
     ] = None,
     certificate: Annotated[
         Path | None,
         typer.Option(
             "--certificate",
-            help="Write the proof to this file, gzipped if it ends in .gz.",
+            help="Write the proof to this file (gzipped if its name ends in .gz).",
         ),
     ] = None,
     check: Annotated[
         Path | None,
-        typer.Option(
-            "--check", help="Check the certificate of this file; nothing is searched."
-        ),
+        typer.Option("--check", help="Check the proof in this file, without a search."),
     ] = None,
     json: Json = False,
     dtype: Dtype = "float32",
 ) -> None:
-    """Check the program against its claim, on every context where that is possible."""
+    """Prove a program's claim, or check it.
+
+    First a proof for every context is looked for. If none is found, every context is checked;
+    if there are too many, contexts are drawn. The exit code is 1 where the claim is refuted,
+    with the shortest counterexample, and 3 where nothing is decided.
+    """
     from handcraft.proof import METHODS, Budget, Spread
     from handcraft.proof import verify as verify_model
 
@@ -192,13 +205,15 @@ def assumptions(
     step: Annotated[
         int,
         typer.Option(
-            "--step", min=1, help="Only every so manieth float32; 1 takes minutes."
+            "--step", min=1, help="Check every N-th float32 only (1 takes minutes)."
         ),
     ] = 1,
     json: Json = False,
 ) -> None:
-    """Check what a certificate assumes of this machine's exp and tanh: every float32, and a
-    sample of float64.
+    """Check this machine's exp and tanh.
+
+    Proofs assume how exact they are: this checks every float32 and a sample of float64. The exit
+    code is 1 where the assumption does not hold.
     """
     from handcraft.proof.exponential import check_all
 

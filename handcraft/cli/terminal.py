@@ -21,19 +21,14 @@ from handcraft.core.errors import ProgramError, printable
 if TYPE_CHECKING:
     from handcraft.model import Model
 
-ProgramArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="PROGRAM",
-        help="A program file, a bundled program's name, or a built directory.",
-    ),
-]
+PROGRAM_HELP = "A program file, a bundled program's name, or a built directory."
+ProgramArgument = Annotated[str, typer.Argument(metavar="PROGRAM", help=PROGRAM_HELP)]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object and nothing else.")
 ]
-Dtype = Annotated[str, typer.Option("--dtype", help="float32 or float64.")]
+Dtype = Annotated[str, typer.Option("--dtype", help="Compute in float32 or float64.")]
 Tokens = Annotated[
-    bool, typer.Option("--tokens", help="The text is a JSON list of tokens.")
+    bool, typer.Option("--tokens", help="Read the text as a JSON list of tokens.")
 ]
 PROGRESS_AFTER = 2.0  # seconds
 _T = TypeVar("_T")
