@@ -26,7 +26,7 @@ def script(name: str) -> ModuleType:
     return module
 
 
-PAGES = ("README.md", "docs/recipes.md")
+PAGES = ("README.md", "docs/language.md", "docs/recipes.md")
 
 
 @pytest.mark.parametrize("page", PAGES)
