@@ -4,7 +4,7 @@ it is silent.
     after({"aa": "b"})               the last tokens decide; the longest matching ending counts
     distribution({"111": {...}})     next-token probabilities, by the last tokens
     answers(prompts, answer, stop)   a countable domain of prompts, each with one right
-                                     continuation (answering.py)
+                                     continuation (answers.py)
     residual(lane, function)         what a lane of the stream must hold in the end
     an expression, or a function     context -> token or None
     each(function)                   the whole text -> one token a position, or None there
@@ -14,8 +14,9 @@ Where a model is not causal, a position may answer otherwise when more follows: 
 contexts is held to it at every position of every text, asked there about the text so far,
 unless it is a `last` one.
 
-Each claim is asked in plain Python, one context at a time (oracles.py): verification compares
-the model with it, so it knows nothing of weights. Rules of this file: a claim that is
+What is asked of every kind, such as what is compared and with what, stands in base.py. Each
+claim is asked in plain Python, one context at a time (reference.py): verification compares the
+model with it, so it knows nothing of weights. Rules of this file: a claim that is
 `declared` is data and serialises whole; a function serialises by name, and what a function
 decides is never proved.
 """

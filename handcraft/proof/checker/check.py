@@ -58,9 +58,8 @@ class Checker:
         claim = model.program.claim if model.program else None
         if claim is None:
             raise Rejected("the model has no claim")
-        if (
-            type(claim) not in CLAIM_KINDS
-        ):  # what each answers is known: see claims/base.py
+        # what the kinds say of themselves is believed, so none may be overridden
+        if type(claim) not in CLAIM_KINDS:
             raise Rejected("the claim is of a kind that is not known here")
         self.claim: Claim = claim
         if (
