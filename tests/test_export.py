@@ -389,8 +389,8 @@ def test_an_unknown_letter_stays_one_whatever_the_tokens_are(tmp_path: Path) -> 
 def test_a_stop_by_the_system_leaves_nothing(tmp_path: Path) -> None:
     """SIGTERM while the check runs: the hidden directory is gone too."""
     code = (
-        "import os, signal, handcraft.runtimes.exporting as e; e.compare = lambda *_,"
-        " **__: os.kill(os.getpid(), signal.SIGTERM); import sys; sys.argv ="
+        "import os, signal, handcraft.runtimes.exporting as e; e.compare_runtime = lambda"
+        " *_, **__: os.kill(os.getpid(), signal.SIGTERM); import sys; sys.argv ="
         " ['handcraft', 'export', 'aab', '--to', 'gpt2', '--out',"
         f" {str(tmp_path / 'out')!r}]; from handcraft.cli import main; main()"
     )

@@ -18,7 +18,7 @@ from conftest import Refused, bundled_model, bundled_program
 
 from handcraft import Model
 from handcraft.core.errors import ProgramError, WeightsError
-from handcraft.files.built_directory import PROGRAM_JSON, SAFETENSORS
+from handcraft.files.built_directory import PROGRAM_JSON, WEIGHTS_FILE
 from handcraft.proof.checker import read_certificate
 
 OLD = Path(__file__).parent / "golden" / "format_1"
@@ -62,8 +62,8 @@ def test_what_is_written_anew_differs_by_the_format_alone(tmp_path: Path) -> Non
         json.loads((x / PROGRAM_JSON).read_text()) for x in (OLD / "aab", tmp_path)
     )
     assert new == {"format": 2} | old
-    assert (tmp_path / SAFETENSORS).read_bytes() == (
-        OLD / "aab" / SAFETENSORS
+    assert (tmp_path / WEIGHTS_FILE).read_bytes() == (
+        OLD / "aab" / WEIGHTS_FILE
     ).read_bytes()
 
 

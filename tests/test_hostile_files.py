@@ -256,7 +256,7 @@ def test_hostile_files_are_refused(
     allocated or executed for it.
     """
     if case == "a zip bomb":
-        monkeypatch.setattr(module, "MAX_BYTES", 2**20)
+        monkeypatch.setattr(module, "MAX_WEIGHTS_BYTES", 2**20)
     ending, data, message = HOSTILE[case]
     path = tmp_path / f"model{ending}"
     path.write_bytes(data if isinstance(data, bytes) else data())
@@ -306,7 +306,7 @@ def test_a_file_that_cannot_be_read(
     with Refused(WeightsError, f"{tmp_path} is not a file"):
         load_weights(tmp_path)
     path.write_bytes(b"12345")
-    monkeypatch.setattr(module, "MAX_BYTES", 4)
+    monkeypatch.setattr(module, "MAX_WEIGHTS_BYTES", 4)
     with Refused(WeightsError, f"{path} has 5 bytes; at most 4 are read"):
         load_weights(path)
 
