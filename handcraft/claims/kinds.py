@@ -224,7 +224,7 @@ class Answers(BaseClaim):
             raise ProgramError(f"must be at least 1, found {value}")
         if isinstance(value, Expression) and value.uses("step"):
             raise ProgramError(
-                "`step` is known to the inputs of a transducer only; use `caller - end`"
+                "`step` is known to the inputs of a transducer only; use `here - end`"
             )
         return value
 
