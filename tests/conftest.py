@@ -5,12 +5,14 @@ programs, and oracles that compute in plain Python what the package computes wit
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import cache
 from itertools import product
 from random import Random
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -114,6 +116,14 @@ class Refused:
         place = f" ({file}:{trace.tb_lineno})" if self.here else ""
         assert str(error) == self.message + place
         return True
+
+
+def slow_from(quick: int, cases: Iterable[Any]) -> list[Any]:
+    """The cases of a parametrised test, of which the quick run takes the first few."""
+    return [
+        case if i < quick else pytest.param(case, marks=pytest.mark.slow)
+        for i, case in enumerate(cases)
+    ]
 
 
 def no_claim(_: str) -> None:

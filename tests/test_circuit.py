@@ -14,7 +14,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import BUNDLED, Refused, bundled_model, every, example, random_weights
+from conftest import (
+    BUNDLED,
+    Refused,
+    bundled_model,
+    every,
+    example,
+    random_weights,
+    slow_from,
+)
 
 from handcraft import Model, Neuron, Program, position, scratch, token
 from handcraft.core.errors import WeightsError
@@ -571,7 +579,7 @@ def test_patching_an_edge_that_is_absent_changes_no_logit(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", slow_from(3, range(20)))
 def test_the_edges_of_random_models(seed: int) -> None:
     """So it is for sparse random weights, and there most edges of the circuit do carry
     something.

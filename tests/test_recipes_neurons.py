@@ -211,8 +211,18 @@ def test_modulo_and_quotient(divisor: int, most: int) -> None:
 @pytest.mark.parametrize(
     ("recipe", "oracle", "most"),
     [
-        (lambda x, most: r.modulo(x, 2, most, ADDS), lambda x: x % 2, 3000),
-        (lambda x, most: r.quotient(x, 2, most, ADDS), lambda x: x // 2, 3000),
+        pytest.param(
+            lambda x, most: r.modulo(x, 2, most, ADDS),
+            lambda x: x % 2,
+            3000,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            lambda x, most: r.quotient(x, 2, most, ADDS),
+            lambda x: x // 2,
+            3000,
+            marks=pytest.mark.slow,
+        ),
         (lambda x, most: r.square(x, most, ADDS), lambda x: x * x, 2048),
         (lambda x, most: r.square(x, most, ADDS), lambda x: x * x, 5000),
     ],
