@@ -27,7 +27,8 @@ from handcraft.core.errors import ProgramError, PromptError, hint, listing, prin
 from handcraft.core.frozen import Frozen
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import kind_of
-from handcraft.sequence.expression import Expression, asking, evaluate, shown
+from handcraft.sequence.evaluate import asking, evaluate, shown
+from handcraft.sequence.expression import Expression
 from handcraft.sequence.expression_checks import LARGEST_NUMBER
 
 

@@ -43,7 +43,8 @@ from handcraft.claims.spelling import Spelling
 from handcraft.claims.transducer import Transducer
 from handcraft.core.errors import ProgramError, hint, listing, printable
 from handcraft.core.vocabulary import Vocabulary
-from handcraft.sequence.expression import Expression, compiled
+from handcraft.sequence.evaluate import compiled
+from handcraft.sequence.expression import Expression
 
 _FEW = 64  # prompts, all of which are asked
 # tokens of answers that a rule or a transducer is asked for, of the first prompts, where there

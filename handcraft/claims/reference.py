@@ -23,7 +23,8 @@ from handcraft.claims.kinds import After, Distribution, Each, Predicate, Residua
 from handcraft.core.errors import ProgramError, hint, listing, printable
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import number
-from handcraft.sequence.expression import Expression, evaluate, shown
+from handcraft.sequence.evaluate import evaluate, shown
+from handcraft.sequence.expression import Expression
 
 _Context = str | tuple[str, ...]  # as Vocabulary.context gives it
 

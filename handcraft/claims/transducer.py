@@ -21,7 +21,8 @@ from pydantic import model_validator
 from handcraft.core.errors import ProgramError, printable
 from handcraft.core.frozen import Frozen, caller
 from handcraft.language.affine import kind_of
-from handcraft.sequence.expression import Ask, Expression, Plain, compiled, shown
+from handcraft.sequence.evaluate import Ask, compiled, shown
+from handcraft.sequence.expression import Expression, Plain
 
 _Row = tuple[
     tuple[Plain, ...], tuple[str, Plain]
