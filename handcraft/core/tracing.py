@@ -109,6 +109,17 @@ class Names:
     heads: Sequence[Sequence[tuple[Sequence[str], Sequence[str]]]]
 
 
+def plain_names(weights: Weights, n_head: int) -> Names:
+    """The names x0, x1, ... for the columns of weights without a program."""
+    n_embd = weights["wte"].shape[1]
+    columns = [f"x{i}" for i in range(n_embd // n_head)]
+    heads = [
+        [(columns, columns)] * n_head if "attn" in block else []
+        for block in weights["blocks"]
+    ]
+    return Names([f"x{i}" for i in range(n_embd)], heads)
+
+
 @np.errstate(all="ignore")  # a trace may show what is not finite
 def name_trace(
     arrays: dict[str, Array],

@@ -282,7 +282,7 @@ def local(name: str, labels: Iterable[str] | None = None, /) -> Slot:
 
 def _check_n_ctx(n_ctx: object) -> None:
     whole = isinstance(n_ctx, int) and not isinstance(n_ctx, bool)
-    if not whole or not 1 <= n_ctx <= MAX_N_CTX:
+    if not (whole and n_ctx in range(1, MAX_N_CTX + 1)):
         raise ProgramError(
             f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found {n_ctx!r}",
             (),
