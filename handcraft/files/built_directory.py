@@ -1,10 +1,10 @@
-"""A built directory: `model.safetensors` with the weights, `program.json` with everything else.
+"""Reads and writes built directories: weights in `model.safetensors`, the rest in `program.json`.
 
     program.json   name vocab n_ctx n_head activation sha256 program provenance
 
-The SHA-256 ties the second file to the first. Reading executes nothing and believes nothing:
-sizes are bounded before anything is allocated, the weight file must be the one that was
-written. Rules of this file: plain fields and arrays; what they mean is the Model's matter.
+`sha256` is that of the weight file, which must be the one that was written with it. Reading
+executes nothing, and sizes are limited before anything is allocated. Rules of this file: it knows
+plain fields and arrays; the Model knows what they mean.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ FIELDS = {
 def write_built(
     directory: Path, fields: dict[str, Any], weights: Weights
 ) -> list[Path]:
-    """Write both files, each atomically. Raises WeightsError, before writing, for what could
-    not be read again.
+    """Write both files, each atomically, and return their paths.
+
+    Raises WeightsError, before writing, for fields that could not be read again.
     """
     data = to_safetensors(weights)
     text = json.dumps({**fields, "sha256": sha256(data)}, allow_nan=False).encode()
@@ -59,8 +60,9 @@ def write_built(
 
 
 def read_built(directory: Path) -> tuple[dict[str, Any], Weights]:
-    """The checked fields and the weights. Raises WeightsError, with the file's name, for
-    anything amiss.
+    """The checked fields and the weights.
+
+    Raises WeightsError, with the file's name, for files that are damaged or do not belong together.
     """
     path = directory / PROGRAM_JSON
     data = read_bytes(path, MAX_JSON)
@@ -79,7 +81,7 @@ def read_built(directory: Path) -> tuple[dict[str, Any], Weights]:
 
 
 def _check(fields: dict[str, Any]) -> None:
-    """Raises WeightsError unless every field is there and of its kind."""
+    """Raise WeightsError unless every field is there and has its type."""
     for key in (*FIELDS, "program", "provenance"):
         if key not in fields:
             raise WeightsError(f"it has no {key!r}")
