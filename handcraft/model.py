@@ -318,7 +318,11 @@ class Model:
         return prompt_room(claim, ids, self.vocabulary, self.n_ctx, self.name)
 
     def trace(
-        self, context: Prompt, position: int | None = None, *, checked: bool = True
+        self,
+        context: Prompt,
+        position: int | None = None,
+        *,
+        checked: bool = True,
     ) -> Trace:
         """Every intermediate of one context, by the names of the program.
 

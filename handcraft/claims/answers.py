@@ -173,7 +173,10 @@ def _looked_up(table: Table, prompt: str) -> str:
 
 
 def _split(
-    prompt: str, text: object, stop: str | None, vocabulary: Vocabulary
+    prompt: str,
+    text: object,
+    stop: str | None,
+    vocabulary: Vocabulary,
 ) -> tuple[str, ...]:
     if not isinstance(text, str) or not (text or stop):
         raise ProgramError(
@@ -200,7 +203,10 @@ def _applied(rule: Expression, asked: Sequence[str], length: int) -> tuple[Any, 
 
 
 def _run(
-    machine: Transducer, asked: Sequence[str], length: int, stop: str | None
+    machine: Transducer,
+    asked: Sequence[str],
+    length: int,
+    stop: str | None,
 ) -> tuple[str, ...]:
     if stop is None:
         return machine.run(asked, length)
@@ -208,7 +214,10 @@ def _run(
 
 
 def _no_token(
-    prompt: str, token: object, tokens: Sequence[object], vocabulary: Vocabulary
+    prompt: str,
+    token: object,
+    tokens: Sequence[object],
+    vocabulary: Vocabulary,
 ) -> ProgramError:
     before = "".join(map(str, tokens[: tokens.index(token)]))
     suggestion = hint(token if isinstance(token, str) else "", vocabulary.tokens)

@@ -52,7 +52,11 @@ OF_TOKENS = ("token_at", "first", "latest", "count", "total", "lowest", "state")
 
 
 def check_claim(
-    claim: Claim, vocabulary: Vocabulary, n_ctx: int, *, causal: bool = True
+    claim: Claim,
+    vocabulary: Vocabulary,
+    n_ctx: int,
+    *,
+    causal: bool = True,
 ) -> None:
     """Raise ProgramError, with the claim's file and line, unless all that is listed above holds."""
     try:
@@ -77,7 +81,9 @@ def _named(claim: Claim, vocabulary: Vocabulary) -> None:
 
 
 def _check_endings(
-    claim: After | Distribution, vocabulary: Vocabulary, n_ctx: int
+    claim: After | Distribution,
+    vocabulary: Vocabulary,
+    n_ctx: int,
 ) -> None:
     longest = max(claim.endings(vocabulary), key=len, default=())
     if not longest:
@@ -90,7 +96,11 @@ def _check_endings(
 
 
 def _check_answers(
-    claim: Answers, vocabulary: Vocabulary, n_ctx: int, *, causal: bool
+    claim: Answers,
+    vocabulary: Vocabulary,
+    n_ctx: int,
+    *,
+    causal: bool,
 ) -> None:
     if not causal and claim.length != 1:
         raise ProgramError(
@@ -143,7 +153,11 @@ def _check_length(claim: Answers, spelling: Spelling, n: int, length: object) ->
 
 
 def _check_places(
-    claim: Answers, machine: Transducer, spelling: Spelling, n: int, length: object
+    claim: Answers,
+    machine: Transducer,
+    spelling: Spelling,
+    n: int,
+    length: object,
 ) -> None:
     """Raise ProgramError where the transducer reads outside the prompts of n tokens."""
     steps = (length if isinstance(length, int) else 0) - (claim.stop is not None)
@@ -169,7 +183,10 @@ def _check_rows(machine: Transducer, stop: str | None) -> None:
 
 
 def _ask(
-    claim: Answers, language: Language, vocabulary: Vocabulary, n_ctx: int
+    claim: Answers,
+    language: Language,
+    vocabulary: Vocabulary,
+    n_ctx: int,
 ) -> None:
     """Raise what `expected` raises: for a table on every prompt, for others on the first ones."""
     if isinstance(claim.answer, Callback):

@@ -11,7 +11,11 @@ from handcraft.core.vocabulary import Vocabulary
 
 
 def prompt_room(
-    claim: Answers, ids: Sequence[int], vocabulary: Vocabulary, n_ctx: int, name: str
+    claim: Answers,
+    ids: Sequence[int],
+    vocabulary: Vocabulary,
+    n_ctx: int,
+    name: str,
 ) -> int:
     """The number of tokens that may follow the prompt with these ids.
 

@@ -163,7 +163,10 @@ class Spelling:
         return self._reached[state]
 
     def _search(
-        self, start: Any, steps: _Steps, ends: Callable[[Any], bool]
+        self,
+        start: Any,
+        steps: _Steps,
+        ends: Callable[[Any], bool],
     ) -> tuple[str, ...] | None:
         """The texts read on a shortest way to a node that ends the search; None if no node does."""
         for node, read in self._walk(start, steps):

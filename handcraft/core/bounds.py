@@ -85,7 +85,11 @@ def sizes(
 
 class _Pass:
     def __init__(
-        self, weights: Weights, n_head: int, activation: Activation, epsilon: float
+        self,
+        weights: Weights,
+        n_head: int,
+        activation: Activation,
+        epsilon: float,
     ) -> None:
         self.weights, self.n_head = weights, n_head
         self.activation, self.epsilon = activation, epsilon

@@ -34,7 +34,10 @@ class ProgramError(HandcraftError, ValueError):
     """
 
     def __init__(
-        self, message: str, path: tuple[str, ...] = (), source: object = None
+        self,
+        message: str,
+        path: tuple[str, ...] = (),
+        source: object = None,
     ) -> None:
         super().__init__(message)
         self.message = message

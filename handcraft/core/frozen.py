@@ -92,7 +92,10 @@ class Frozen(BaseModel):
 
     # deferred: most commands use few of these classes, and building one takes 1 ms
     model_config = ConfigDict(
-        frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True
+        frozen=True,
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        defer_build=True,
     )
 
     def __init__(self, /, **fields: Any) -> None:

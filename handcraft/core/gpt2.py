@@ -170,7 +170,11 @@ def attention(
 
 # [..., n_embd] -> [..., n_embd]
 def mlp(
-    x: Array, c_fc: Weights, c_proj: Weights, activation: Activation, hook: Hook
+    x: Array,
+    c_fc: Weights,
+    c_proj: Weights,
+    activation: Activation,
+    hook: Hook,
 ) -> Array:
     pre = hook("mlp.pre", linear(x, **c_fc))  # [..., n_inner]
     return linear(hook("mlp.post", ACTIVATIONS[activation](pre)), **c_proj)

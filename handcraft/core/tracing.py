@@ -147,7 +147,12 @@ def name_trace(
         ],
         logits=_named(arrays["logits"], vocabulary.tokens),
         contributions=_contributions(
-            arrays, ids, weights, vocabulary, entries, position
+            arrays,
+            ids,
+            weights,
+            vocabulary,
+            entries,
+            position,
         ),
         arrays=arrays,
         position=position,
@@ -226,7 +231,10 @@ def _contributions(
 
 
 def _activity(
-    arrays: dict[str, Array], ids: Sequence[int], weights: Weights, at: int
+    arrays: dict[str, Array],
+    ids: Sequence[int],
+    weights: Weights,
+    at: int,
 ) -> dict[str, dict[int, float]]:
     """{matrix: {row: factor}}: the factor by which each row was added to the stream there."""
     rows: dict[str, dict[int, float]] = {"wte": {ids[at]: 1.0}, "wpe": {at: 1.0}}

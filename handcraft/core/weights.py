@@ -339,7 +339,9 @@ def parse_json(data: bytes | str, most: int = MAX_JSON) -> dict[str, Any]:
         text = data if isinstance(data, str) else data.decode("utf-8")
         _check_depth(text)
         value = json.loads(
-            text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant
+            text,
+            object_pairs_hook=_no_duplicates,
+            parse_constant=_no_constant,
         )
     except WeightsError:
         raise

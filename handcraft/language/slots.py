@@ -171,7 +171,9 @@ class Slot(Named):
 
 
 def _cells(
-    keys: Sequence[Any], lanes: tuple[Lane, ...], table: object
+    keys: Sequence[Any],
+    lanes: tuple[Lane, ...],
+    table: object,
 ) -> Iterator[tuple[Any, Lane, float]]:
     if table == ONE_HOT:
         yield from ((key, lane, 1.0) for key, lane in zip(keys, lanes, strict=True))
@@ -201,7 +203,9 @@ def position(n_ctx: int, /, *, name: str = "position", **lanes: _Values) -> Slot
         for label, values in lanes.items()
     ]
     return Slot(
-        name=name, labels=tuple(lanes), positions=tuple(zip(*columns, strict=True))
+        name=name,
+        labels=tuple(lanes),
+        positions=tuple(zip(*columns, strict=True)),
     )
 
 
@@ -262,7 +266,11 @@ def slot(
 
 
 def scratch(
-    name: str, labels: Iterable[str] | None = None, /, *, reuse: Slot | None = None
+    name: str,
+    labels: Iterable[str] | None = None,
+    /,
+    *,
+    reuse: Slot | None = None,
 ) -> Slot:
     """A slot that starts at zero, for heads and neurons to write into: one lane, or one a label.
 
@@ -271,7 +279,9 @@ def scratch(
     """
     taken = None if reuse is None else reuse.name
     return Slot(
-        name=name, labels=None if labels is None else tuple(labels), reuse=taken
+        name=name,
+        labels=None if labels is None else tuple(labels),
+        reuse=taken,
     )
 
 

@@ -40,7 +40,12 @@ class Sheet:
     entries: list[Entry] = field(default_factory=list)
 
     def write(
-        self, matrix: str, row: int, column: int, value: float, reason: Reason
+        self,
+        matrix: str,
+        row: int,
+        column: int,
+        value: float,
+        reason: Reason,
     ) -> None:
         """Add a value to a cell, and record the reason."""
         array = self.arrays[matrix]
@@ -154,7 +159,12 @@ def _table_reason(rule: str, slot: Slot, table: object, what: str) -> Reason:
 
 
 def _compile_head(
-    sheet: Sheet, layer: int, head: Head, h: int, layout: Layout, path: tuple[str, ...]
+    sheet: Sheet,
+    layer: int,
+    head: Head,
+    h: int,
+    layout: Layout,
+    path: tuple[str, ...],
 ) -> None:
     at, places = f"blocks.{layer}.attn", layout.heads[layer][h]
     # the head's first column in each third of c_attn, and its first row in c_proj
@@ -173,7 +183,12 @@ def _compile_head(
             reason = _reason((*path, part), text, head.source)
             column = third * layout.n_embd + first + columns[lane]
             sheet.write_affine(
-                f"{at}.c_attn", affine, layout.column, column, reason, factor
+                f"{at}.c_attn",
+                affine,
+                layout.column,
+                column,
+                reason,
+                factor,
             )
     rows_of = {lane: first + index for lane, index in places.value.items()}
     for lane, affine in head.output.rows:
@@ -186,7 +201,12 @@ def _compile_head(
 
 
 def _compile_mlp(
-    sheet: Sheet, layer: int, block: Block, mlp: MLP, layout: Layout, activation: str
+    sheet: Sheet,
+    layer: int,
+    block: Block,
+    mlp: MLP,
+    layout: Layout,
+    activation: str,
 ) -> None:
     at = f"blocks.{layer}.mlp"
     column = layout.column

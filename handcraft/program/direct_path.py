@@ -47,7 +47,9 @@ def amounts_written(blocks: Sequence[Block]) -> Iterator[tuple[Lane, float]]:
 
 
 def leak_problem(
-    embedding: Sequence[Slot], blocks: Sequence[Block], vocabulary: Sequence[str]
+    embedding: Sequence[Slot],
+    blocks: Sequence[Block],
+    vocabulary: Sequence[str],
 ) -> str | None:
     """The problem, in words, where the gain does not exceed the leak; else None."""
     tables = [slot for slot in embedding if slot.tokens]

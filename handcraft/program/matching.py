@@ -15,7 +15,9 @@ from handcraft.program.program import Program
 
 
 def check_matches(
-    fields: Mapping[str, Any], weights: Weights, program: Program
+    fields: Mapping[str, Any],
+    weights: Weights,
+    program: Program,
 ) -> None:
     """Raise WeightsError unless the fields and the shapes of the weights are the program's.
 

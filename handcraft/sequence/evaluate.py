@@ -152,7 +152,10 @@ def _choosing(asks: Sequence[Ask]) -> Ask:
 
 
 def _operating(
-    e: Node, operation: Callable[[Any, Any], Value], left: Ask, right: Ask
+    e: Node,
+    operation: Callable[[Any, Any], Value],
+    left: Ask,
+    right: Ask,
 ) -> Ask:
     def operate(tokens: Sequence[str], scope: Scope) -> Value:
         a, b = left(tokens, scope), right(tokens, scope)

@@ -74,7 +74,10 @@ def _wrong(found: Kinds, wanted: Kinds) -> str:
 
 
 def _only(
-    e: Expression, part: Expression | int | str, wanted: Kinds, takes: str
+    e: Expression,
+    part: Expression | int | str,
+    wanted: Kinds,
+    takes: str,
 ) -> Kinds:
     kinds = kinds_of(part)
     if found := _wrong(kinds, wanted):

@@ -75,7 +75,10 @@ own = token_at(here)
 
 
 def _selection(
-    op: Op, where: _Where, before: Argument | None, every: tuple[int, int]
+    op: Op,
+    where: _Where,
+    before: Argument | None,
+    every: tuple[int, int],
 ) -> Expression:
     wanted = _items(op, where, "{distance: what must stand there}, such as {-1: own}")
     rows = tuple(
@@ -94,7 +97,9 @@ def _tokens(op: Op, what: object) -> tuple[str, ...]:
 
 
 def _items(
-    op: Op, table: Mapping[Any, Any], expected: str
+    op: Op,
+    table: Mapping[Any, Any],
+    expected: str,
 ) -> tuple[tuple[Any, Any], ...]:
     if not isinstance(table, Mapping):
         raise _wrong(op, expected)
@@ -106,21 +111,30 @@ def _wrong(op: Op, expected: str) -> ProgramError:
 
 
 def first(
-    where: _Where, *, before: Argument | None = None, every: tuple[int, int] = (0, 1)
+    where: _Where,
+    *,
+    before: Argument | None = None,
+    every: tuple[int, int] = (0, 1),
 ) -> Expression:
     """The least matching position, None if none matches."""
     return _selection("first", where, before, every)
 
 
 def latest(
-    where: _Where, *, before: Argument | None = None, every: tuple[int, int] = (0, 1)
+    where: _Where,
+    *,
+    before: Argument | None = None,
+    every: tuple[int, int] = (0, 1),
 ) -> Expression:
     """The greatest matching position, None if none matches."""
     return _selection("latest", where, before, every)
 
 
 def count(
-    where: _Where, *, before: Argument | None = None, every: tuple[int, int] = (0, 1)
+    where: _Where,
+    *,
+    before: Argument | None = None,
+    every: tuple[int, int] = (0, 1),
 ) -> Expression:
     """The number of matching positions."""
     return _selection("count", where, before, every)
