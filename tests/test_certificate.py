@@ -41,7 +41,8 @@ from handcraft.proof.prover.network import HeadPart, Network, Undecided
 from handcraft.proof.prover.prover import Proof, Prover, _chance_error, _margins
 from handcraft.proof.prover.softmax import Means, scores_of
 from handcraft.proof.prover.zonotope import Precision, Zonotope, exactly, grid
-from handcraft.sequence.expression import Expression, evaluate
+from handcraft.sequence.evaluate import evaluate
+from handcraft.sequence.expression import Expression
 from handcraft.sequence.words import (
     cases,
     count,
