@@ -55,7 +55,7 @@ def check(
     *ranges: Iterable[float],
     tolerance: float = 0,
 ) -> None:
-    """The recipe adds what the oracle says for every combination, and twice the opposite to the
+    """The recipe adds what the reference says for every combination, and twice the opposite to the
     other lane.
     """
     inputs = list(combinations(*ranges))
@@ -209,7 +209,7 @@ def test_modulo_and_quotient(divisor: int, most: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("recipe", "oracle", "most"),
+    ("recipe", "reference", "most"),
     [
         pytest.param(
             lambda x, most: r.modulo(x, 2, most, ADDS),
