@@ -78,7 +78,8 @@ class Transducer(Frozen):
         for k in range(steps):
             if (problem := self.outside(len(prompt), k)) is not None:
                 raise ProgramError(problem, ("claim",))
-            read = (state, *(prompt[at] for at in self._places(len(prompt), k)))
+            places = self._places(len(prompt), k)
+            read = (state, *(prompt[at] for at in places))
             if read not in self.rows:
                 raise ProgramError(
                     f"the transducer has no row for {printable(repr(read))} at"

@@ -65,13 +65,15 @@ def overflow(
         return "the division of a layer norm, whose epsilon is 0"
     for name, size, _ in sizes(weights, n_head, activation, epsilon):
         if not size.max(initial=0.0) < limit:
-            return name.replace("{i}", str(int((~(size < limit)).argmax())))
+            first = int((~(size < limit)).argmax())
+            return name.replace("{i}", str(first))
     return None
 
 
 def largest(weights: Weights) -> float:
     """The size that no number may reach: the largest number of the dtype less a safety margin."""
-    return float(2.0 ** min(np.finfo(weights["wte"].dtype).maxexp - 10, 998))
+    exponent = np.finfo(weights["wte"].dtype).maxexp - 10
+    return float(2.0 ** min(exponent, 998))
 
 
 def sizes(
@@ -120,7 +122,8 @@ class _Pass:
 
     def embedded(self) -> Array:  # -> [n_embd]
         """The largest size of each lane of the embedding, over all tokens and positions."""
-        wte, wpe = (self.weights[key].astype(np.float64) for key in ("wte", "wpe"))
+        wte = self.weights["wte"].astype(np.float64)
+        wpe = self.weights["wpe"].astype(np.float64)
         highest = np.abs(wpe + wte.max(axis=0))  # [n_ctx, n_embd]
         lowest = np.abs(wpe + wte.min(axis=0))  # [n_ctx, n_embd]
         return self.up(np.maximum(highest, lowest).max(axis=0), 1)
@@ -166,7 +169,8 @@ class _Pass:
         # squares may underflow where they are less than that
         most = np.sqrt(n) + np.sqrt(2 * self.tiny) / root
         shares = self.up(np.minimum(_numbers(apart / root), most), n + 8)
-        g, b = (np.abs(parent[key][part].astype(np.float64)) for part in ("g", "b"))
+        g = np.abs(parent[key]["g"].astype(np.float64))
+        b = np.abs(parent[key]["b"].astype(np.float64))
         result = self.up(g * shares + b, 3)
         yield _Named(f"lane {{i}} after {name}", result)
         return result
@@ -174,8 +178,10 @@ class _Pass:
     # [n_in], [n_in, n_out], [n_out] -> [n_out]
     def linear(self, x: Array, w: Array, b: Array | None = None) -> Array:
         """The sum of the sizes of all terms, bias included: bounds every partial sum."""
-        own = 0.0 if b is None else np.abs(b.astype(np.float64))
-        return self.up(_numbers(x @ np.abs(w.astype(np.float64)) + own), len(x) + 2)
+        bias = 0.0 if b is None else np.abs(b.astype(np.float64))
+        sizes_of_w = np.abs(w.astype(np.float64))
+        total = _numbers(x @ sizes_of_w + bias)
+        return self.up(total, len(x) + 2)
 
     def plus(self, x: Array, y: Array) -> Array:  # [n], [n] -> [n]
         """The greatest size of a sum."""

@@ -110,7 +110,8 @@ def linear(x: Array, w: Array, b: Array) -> Array:
 
 # [..., n_seq, n_embd] -> [..., n_head, n_seq, d_head]
 def split_heads(x: Array, n_head: int) -> Array:
-    return _swap(namespace(x).reshape(x, (*x.shape[:-1], n_head, -1)))
+    shape = (*x.shape[:-1], n_head, -1)
+    return _swap(namespace(x).reshape(x, shape))
 
 
 # [..., n_head, n_seq, d_head] -> [..., n_seq, n_embd]
@@ -121,7 +122,8 @@ def merge_heads(x: Array) -> Array:
 
 def _swap(x: Array) -> Array:  # [..., n, m, d_head] -> [..., m, n, d_head]
     last = x.ndim - 1
-    return namespace(x).permute_dims(x, (*range(last - 2), last - 1, last - 2, last))
+    order = (*range(last - 2), last - 1, last - 2, last)
+    return namespace(x).permute_dims(x, order)
 
 
 # [..., n_query, n_key] -> [..., n_query, n_key]
@@ -154,13 +156,17 @@ def attention(
     layer: int,
     hook: Hook,
 ) -> Array:
-    qkv, n, xp = linear(x, **c_attn), x.shape[-1], namespace(x)
-    q, k, v = (split_heads(qkv[..., i * n : (i + 1) * n], n_head) for i in range(3))
-    q = hook("attn.q", q)  # [..., n_head, n_seq, d_head]
+    xp, n = namespace(x), x.shape[-1]
+    qkv = linear(x, **c_attn)  # [..., n_seq, 3 n_embd]
+    q = split_heads(qkv[..., :n], n_head)  # [..., n_head, n_seq, d_head]
+    k = split_heads(qkv[..., n : 2 * n], n_head)
+    v = split_heads(qkv[..., 2 * n : 3 * n], n_head)
+    q = hook("attn.q", q)
     k = hook("attn.k", k)
     v = hook("attn.v", v)
     if (past := cache[layer]) is not None:
-        k, v = xp.concat([past[0], k], axis=-2), xp.concat([past[1], v], axis=-2)
+        k = xp.concat([past[0], k], axis=-2)
+        v = xp.concat([past[1], v], axis=-2)
     cache[layer] = k, v
     # [..., n_head, n_query, n_key]
     scores = hook("attn.scores", q @ k.mT / math.sqrt(q.shape[-1]))
@@ -234,7 +240,11 @@ def _normed(x: Array, parent: Weights, key: str, epsilon: float, hook: Hook) -> 
 
 def _seen(cache: Cache | None) -> int:
     """The number of positions in a cache."""
-    return next((entry[0].shape[-2] for entry in cache or () if entry is not None), 0)
+    for entry in cache or ():
+        if entry is not None:
+            keys, _ = entry
+            return int(keys.shape[-2])
+    return 0
 
 
 def finite(logits: Array) -> Array:  # [...] -> the same
@@ -296,10 +306,11 @@ def check_tokens(tokens: Array, weights: Weights, seen: int = 0) -> None:
         )
     if not xp.isdtype(tokens.dtype, "integral"):
         raise PromptError(f"tokens must be integer ids, found {tokens.dtype}")
-    if (least := int(xp.min(tokens))) < 0 or int(xp.max(tokens)) >= n_vocab:
+    least = int(xp.min(tokens))
+    most = int(xp.max(tokens))
+    if least < 0 or most >= n_vocab:
         raise PromptError(
-            f"token ids must lie in 0..{n_vocab - 1}, found"
-            f" {least}..{int(xp.max(tokens))}"
+            f"token ids must lie in 0..{n_vocab - 1}, found {least}..{most}"
         )
     if seen + tokens.shape[-1] > n_ctx:
         raise PromptError(

@@ -188,11 +188,15 @@ def _head(
         name=f"{layer}.h{h}",
         query=_named(arrays[f"{at}.q"][h], match),
         key=_named(arrays[f"{at}.k"][h], match),
-        scores=[[None if np.isneginf(x) else float(x) for x in row] for row in scores],
+        scores=[[_score(x) for x in row] for row in scores],
         weights=[[float(x) for x in row] for row in pattern],
         value=_named(arrays[f"{at}.v"][h], value),
         written=[{lane: x for lane, x in row.items() if x} for row in written],
     )
+
+
+def _score(value: float) -> float | None:
+    return None if np.isneginf(value) else float(value)
 
 
 def _sublayers(weights: Weights) -> list[tuple[str, str]]:
@@ -237,7 +241,10 @@ def _activity(
     at: int,
 ) -> dict[str, dict[int, float]]:
     """{matrix: {row: factor}}: the factor by which each row was added to the stream there."""
-    rows: dict[str, dict[int, float]] = {"wte": {ids[at]: 1.0}, "wpe": {at: 1.0}}
+    rows: dict[str, dict[int, float]] = {
+        "wte": {ids[at]: 1.0},
+        "wpe": {at: 1.0},
+    }
     for i, block in enumerate(weights["blocks"]):
         if "attn" in block:
             z = arrays[f"blocks.{i}.attn.z"][:, at].ravel()  # [n_embd]

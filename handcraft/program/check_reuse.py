@@ -73,9 +73,8 @@ def _unfit(slot: Slot, old: Slot) -> str | None:
 
 
 def _overlaps(slot: Slot, old: Slot, uses: dict[Lane, list[Use]]) -> Iterator[str]:
-    first = min(
-        (use.when for lane in slot.lanes for use in uses.get(lane, ())), default=None
-    )
+    used = (use.when for lane in slot.lanes for use in uses.get(lane, ()))
+    first = min(used, default=None)
     if first is None:
         return  # never used
     for lane in old.lanes[: len(slot.lanes)]:

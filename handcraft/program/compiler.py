@@ -106,7 +106,8 @@ def compile_program(program: Program, dtype: str = "float32") -> Compiled:
 
     Raises ProgramError where a weight is beyond the range of the dtype.
     """
-    sheet = Sheet({name: np.zeros(shape) for name, shape in shapes(program).items()})
+    empty = {name: np.zeros(shape) for name, shape in shapes(program).items()}
+    sheet = Sheet(empty)
     layout = program.layout
     _compile_embedding(sheet, program, layout)
     for i, block in enumerate(program.layers):

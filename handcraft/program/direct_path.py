@@ -30,7 +30,8 @@ def leak(slots: Sequence[Slot], vocabulary: Sequence[str]) -> float:
         for token, lane, value in slot.token_cells():
             table[ids[token], column[lane]] = value
     logits = table @ table.T  # [n_vocab, n_vocab]: current token x logit
-    return float((logits.max(axis=1) - logits.min(axis=1)).max(initial=0.0))
+    differences = logits.max(axis=1) - logits.min(axis=1)  # [n_vocab]
+    return float(differences.max(initial=0.0))
 
 
 def amounts_written(blocks: Sequence[Block]) -> Iterator[tuple[Lane, float]]:

@@ -55,7 +55,8 @@ class Layout:
     def names(self) -> tuple[str, ...]:
         """The names of all columns; padding is called pad0, pad1, ..."""
         shown = ("/".join(map(str, lanes)) for lanes in self.columns)
-        return (*shown, *(f"pad{i}" for i in range(self.n_embd - len(self.columns))))
+        n_pad = self.n_embd - len(self.columns)
+        return (*shown, *(f"pad{i}" for i in range(n_pad)))
 
     def head_names(self, layer: int, head: int, part: str) -> tuple[str, ...]:
         """The names of a head's d_head columns, empty for unused ones.

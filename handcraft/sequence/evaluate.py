@@ -139,7 +139,8 @@ def _preferring(first: Ask, second: Ask) -> Ask:
 
 
 def _choosing(asks: Sequence[Ask]) -> Ask:
-    pairs = list(zip(asks[0::2], asks[1::2], strict=False))
+    conditions, values = asks[0::2], asks[1::2]
+    pairs = list(zip(conditions, values, strict=False))
     default = asks[-1] if len(asks) % 2 else None
 
     def choose(tokens: Sequence[str], scope: Scope) -> Value:
@@ -194,8 +195,9 @@ def chosen(e: Node, ask: Callable[[Any], Value]) -> Value:
     if e.op == "otherwise":
         first = ask(e.args[0])
         return ask(e.args[1]) if first is None else first
+    conditions, values = e.args[0::2], e.args[1::2]
     default = e.args[-1] if len(e.args) % 2 else None
-    for when, then in zip(e.args[0::2], e.args[1::2], strict=False):
+    for when, then in zip(conditions, values, strict=False):
         if ask(when) not in (0, None):
             return ask(then)
     return None if default is None else ask(default)
@@ -240,7 +242,7 @@ def shown(value: object) -> str:
 
 
 def _token_at(e: Node, values: Sequence[Value], tokens: Sequence[str]) -> Value:
-    position = values[0] if type(values[0]) is int else _number(e, values[0])
+    position = _number(e, values[0])
     inside = 0 <= position < len(tokens)
     if not inside or position != int(position):
         return None
@@ -248,7 +250,8 @@ def _token_at(e: Node, values: Sequence[Value], tokens: Sequence[str]) -> Value:
 
 
 def _most(e: Node, values: Sequence[Value], _: Sequence[str]) -> Value:
-    best = max(range(len(values)), key=lambda i: (_number(e, values[i]), -i))
+    numbers = [_number(e, value) for value in values]
+    best = numbers.index(max(numbers))  # of equals, the first
     (token,), _ = e.table[best]
     return token
 
@@ -286,8 +289,8 @@ def _matches(e: Node, tokens: Sequence[str], scope: Scope) -> Sequence[int]:
 
 def _sums(e: Node, tokens: Sequence[str], scope: Scope) -> list[int]:
     """The running sums of the table's numbers over the positions, from 0 on."""
-    positions = _positions(e, tokens, scope)
-    numbers = (int(e.rows.get((tokens[j],), 0)) for j in positions)
+    read = (tokens[j] for j in _positions(e, tokens, scope))
+    numbers = (int(e.rows.get((token,), 0)) for token in read)
     return [0, *accumulate(numbers)]
 
 

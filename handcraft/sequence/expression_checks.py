@@ -117,7 +117,8 @@ def _wrong_number(e: Node) -> str | None:
         return f"every=(start, step) needs a start from 0 and a step from 1, found {e.every}"
     if e.op in ("divide", "modulo", "ratio") and e.args[1] == 0:
         return f"{e.op} by zero"
-    if e.op in NUMERIC and (texts := [arg for arg in e.args if isinstance(arg, str)]):
+    texts = [arg for arg in e.args if isinstance(arg, str)]
+    if e.op in NUMERIC and texts:
         return f"{e.op} takes numbers, found {printable(repr(texts[0]))}"
     distances = (distance for distance, _ in e.where)
     in_table = (x for key, value in e.table for x in (*key, value))
@@ -129,7 +130,8 @@ def _wrong_number(e: Node) -> str | None:
 
 def _wrong_table(e: Node) -> str | None:
     keys = [key for key, _ in e.table]
-    named = len(e.args) == len(keys) > 0 and all(_text(key, 1) for key in keys)
+    each_named = len(e.args) == len(keys) > 0
+    named = each_named and all(_text(key, 1) for key in keys)
     fitting = all(len(key) == len(e.args) for key in keys)
     wrong = {
         "cases": (not e.args, "(condition, value) pairs and a default"),
@@ -154,8 +156,10 @@ def _wrong_table(e: Node) -> str | None:
 
 def _automaton(e: Node) -> bool:
     """True for a table of () -> start, then rows (state, token) -> state."""
-    rows = [(*key, value) for key, value in e.table]
-    return bool(rows) and _text(rows[0], 1) and all(_text(row, 3) for row in rows[1:])
+    if not e.table:
+        return False
+    start, *rows = [(*key, value) for key, value in e.table]
+    return _text(start, 1) and all(_text(row, 3) for row in rows)
 
 
 def _numbers(e: Node) -> bool:

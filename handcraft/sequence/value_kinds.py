@@ -112,8 +112,10 @@ def _chosen(e: Expression, args: list[Kinds]) -> Kinds:
     if e.op == "lookup":
         return NOTHING | _all(kinds_of(value) for value in e.rows.values())
     if e.op == "otherwise":
-        return (args[0] - NOTHING) | args[1] if "nothing" in args[0] else args[0]
-    return _all(args[1::2]) | (args[-1] if len(args) % 2 else NOTHING)
+        first, default = args
+        return (first - NOTHING) | default if "nothing" in first else first
+    default = args[-1] if len(args) % 2 else NOTHING
+    return _all(args[1::2]) | default
 
 
 def _all(kinds: Iterable[Kinds]) -> Kinds:
