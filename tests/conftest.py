@@ -5,7 +5,6 @@ programs, and oracles that compute in plain Python what the package computes wit
 from __future__ import annotations
 
 import math
-import sys
 from functools import cache
 from itertools import product
 from random import Random
@@ -93,18 +92,17 @@ class Refused:
         self.kind, self.message, self.here = kind, message, here
 
     def __enter__(self) -> None:
-        frame = sys._getframe(1)
-        self.place = (
-            f" ({frame.f_code.co_filename}:{frame.f_lineno + 1})" if self.here else ""
-        )
+        pass
 
-    def __exit__(self, kind: Any, error: BaseException | None, _: object) -> bool:
+    def __exit__(self, kind: Any, error: BaseException | None, raised: Any) -> bool:
         assert error is not None, (
             f"nothing was raised, expected {self.kind.__name__}: {self.message}"
         )
         if not isinstance(error, self.kind):
             return False
-        assert str(error) == self.message + self.place
+        file = raised.tb_frame.f_code.co_filename
+        place = f" ({file}:{raised.tb_lineno})" if self.here else ""
+        assert str(error) == self.message + place
         return True
 
 

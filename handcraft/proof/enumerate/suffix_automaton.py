@@ -43,7 +43,7 @@ def suffix_automaton(
 
 
 def _tree(endings: Sequence[Sequence[int]]) -> tuple[list[dict[int, int]], list[int]]:
-    """The states as a tree: the child by each token, and the number of the ending that a state is."""
+    """The states as a tree: the child by each token, and the number of the ending that it is."""
     children, found = [dict[int, int]()], [SILENT]
     for i, ending in enumerate(endings):
         state = 0
