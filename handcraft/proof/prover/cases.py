@@ -1,8 +1,8 @@
-"""A claim as cases: the last tokens, a table, an expression with its guesses, a transducer
-(aligned.py).
+"""The cases of a claim: from its last tokens, a table of answers, an expression with its guesses,
+or a transducer (transducer_case.py).
 
-Rules of this file: every claim that is data becomes cases or is Undecided; what a plain
-function decides always is.
+Rules of this file: every claim that is data becomes cases or raises Undecided; a claim that a
+plain Python function decides always raises Undecided.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MOST_CASES = 3_000
 
 
 def cases_of(claim: Claim, model: Model) -> Iterator[Case]:
-    """The cases of a claim. Raises Undecided where it holds a plain function."""
+    """Return the cases of a claim. Raises Undecided if a plain Python function decides it."""
     if isinstance(claim, After | Distribution):
         yield EndingCase(claim, model)
     elif isinstance(claim, Answers):
@@ -52,7 +52,7 @@ def cases_of(claim: Claim, model: Model) -> Iterator[Case]:
 
 
 def by_function(callback: Callback) -> Undecided:
-    """A plain Python function cannot be proved."""
+    """Return the reason why a plain Python function is not proved."""
     return Undecided(
         f"the claim is the Python function '{callback.name}'; what a function decides"
         " is not proved"
@@ -73,7 +73,7 @@ def _answers(claim: Answers, model: Model) -> Iterator[Case]:
 
 
 class EndingCase(Case):
-    """The last tokens decide."""
+    """The only case of a claim that the last tokens decide."""
 
     def __init__(self, claim: After | Distribution, model: Model) -> None:
         vocabulary = model.vocabulary
@@ -115,9 +115,7 @@ class EndingCase(Case):
 
 
 def number_of(found: Any) -> float:
-    """A claim's number as a float. Raises Undecided for one that no float is, up to its last
-    bit.
-    """
+    """Return a claim's number as a float. Raises Undecided if its size is 2^53 or more."""
     try:
         near = float(found)  # a Fraction is slow to compare
     except OverflowError:
@@ -128,7 +126,7 @@ def number_of(found: Any) -> float:
 
 
 class TableCase(Case):
-    """Every prompt has its answer written out: the machine knows the whole context."""
+    """The only case of a table of answers: its state is the whole context."""
 
     def __init__(self, claim: Answers, model: Model) -> None:
         self.next: dict[tuple[int, ...], int] = {}
@@ -178,7 +176,7 @@ class TableCase(Case):
 def _expressions(
     rule: Expression, model: Model, domains: Sequence[Domain]
 ) -> Iterator[Case]:
-    """A case for each domain and each guess."""
+    """Yield a case for each domain and each combination of guessed values."""
     tokens, guessed = model.vocabulary.tokens, guesses(rule)
     options = [
         tokens if own_token(g) else values_of(g, tokens, model.n_ctx) for g in guessed
@@ -194,7 +192,7 @@ def _expressions(
 
 
 class ExpressionCase(Case):
-    """An expression over one domain, with guesses."""
+    """An expression over one domain, with a value for each guess."""
 
     domain: Domain
 
@@ -230,7 +228,7 @@ class ExpressionCase(Case):
         )
 
     def _collect(self, e: Expression) -> None:
-        """The selections and tokens that the value is made of."""
+        """Collect the selections and tokens that the value is computed from."""
         if own_token(e):
             return
         if e.op in FOLLOWED or e.op == "token_at":

@@ -1,20 +1,21 @@
-"""The search: which means can the last position see together with which answer of the claim?
+"""The search through the contexts of one case: which summaries can the last position see, together
+with which answer of the claim?
 
-A context is read token by token by three machines at once: the claim's case, the state of the
-emissions, and for each head of the last position the summary of the keys so far. What all
-contexts of a case can end in is the set of states these reach together; contexts that share a
-state are followed as one and counted.
+A context is read token by token by several automata at once: the claim's case, the states of
+earlier positions, and for each head of the last position the summary of the keys so far. The
+result is the set of states that these reach together. Contexts that share a state are followed
+as one, and counted.
 
-    slot     a head with one query, and the label of every emission's key
-    final    what of the last position's own stream still matters, by an emission that stands
-             for all of the same
-    ending   (what the claim says, final, summaries): how many contexts end so, and one of them
+    head query   a head with one query, and the label of every position state's key (`slots`)
+    query class  last positions whose stream is the same as far as it still matters; UNSEEN where
+                 no context may end (`finals`)
+    ending       (what the claim says, query class, summaries): how many contexts end so, and an
+                 example
 
-The query must be known before the keys are read: the search runs once for each query that a
-last position can have, and for each that the heads of an earlier block leave to those of a
-later one. Tokens that no machine tells apart are read as one. Rules of this file: every context
-is counted exactly once; a state is never merged with another unless the future of both is the
-same.
+The query must be known before the keys are read. So there is one search for each query that a
+last position can have, and for each that the heads of an earlier block leave to those of a later
+one. Tokens that no automaton tells apart are read as one (steps.py). Rules of this file: every
+context is counted exactly once; two states are merged only if the future of both is the same.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ UNSEEN = -1  # no label: the key can never be seen
 
 @dataclass(frozen=True, eq=False)
 class HeadQuery:
-    """A head with one query: the class and the value of every emission's key, and the least
-    score at each position.
+    """A head with one query: the class and the value of every position state's key, and the
+    least score that is reached by each position.
     """
 
     means: Means
@@ -54,19 +55,19 @@ class HeadQuery:
     query: Zonotope | None = None  # [n_match]
 
     def labels(self, alive: Array) -> Array:  # [n_emissions] bool -> [n_emissions]
-        """Each key's label as one number, NOTHING where it is not alive."""
+        """Return each key's label as one number, UNSEEN where the key is not alive."""
         return np.where(
             alive, self.kinds * len(self.means.values.rows) + self.values, UNSEEN
         )
 
     def seen(self, bound: Array) -> Array:  # [n_emissions] -> [n_emissions] bool
-        """Which keys are not hidden behind a score that is there anyway."""
+        """True for each key that is not hidden behind a score that is there anyway."""
         high = np.array(self.means.high)[self.kinds]  # [n_emissions]
         return np.asarray(~(bound - high >= self.means.gap))  # as Means.beats has it
 
 
 class Slots:
-    """All slots of a model, made when they are first asked for."""
+    """All head queries of a model, each made when it is first asked for."""
 
     def __init__(
         self, network: Network, position_states: PositionStates, tolerance: float
@@ -83,7 +84,7 @@ class Slots:
         )  # where each position's emissions begin
 
     def __call__(self, head: HeadPart, query: Zonotope) -> HeadQuery:
-        """The slot of a head and a query [n_match]."""
+        """Return the head query of a head and a query [n_match]."""
         key = (head.name, query.c.tobytes(), query.r.tobytes())
         if key not in self._slots:
             if len(self._slots) > 512:
@@ -104,7 +105,7 @@ class Slots:
         return HeadQuery(means, kinds, numbers, np.maximum.accumulate(least), query)
 
     def _of(self, head: HeadPart) -> tuple[Zonotope, Zonotope, Array, Values]:
-        """The keys and values of all emissions."""
+        """Return the keys and values of all position states."""
         if head.name not in self._keys:
             x, p, table = (
                 self.position_states.stream(head.layer),
@@ -123,7 +124,9 @@ class Slots:
 
 @dataclass
 class QueryClass:
-    """How many contexts end so, how many of them are prompts, and one of them."""
+    """Contexts with one ending: how many there are, how many of them are prompts, and an
+    example.
+    """
 
     count: int = 0
     prompts: int = 0
@@ -131,7 +134,7 @@ class QueryClass:
     length: int = 0
 
     def tokens(self, order: Sequence[int] | None) -> list[int]:
-        """The tokens of the example."""
+        """Return the tokens of the example."""
         read: list[int] = []
         link = self.example
         while link is not None:
@@ -151,7 +154,7 @@ _Group: TypeAlias = tuple[
 
 
 class Search:
-    """The endings of a case for given slots and finals."""
+    """The search for the endings of a case, for given head queries and query classes."""
 
     def __init__(
         self,
@@ -174,8 +177,8 @@ class Search:
         self.trail: Any = None  # told of every edge, where the proof is written down
 
     def run(self, case: Case, levels: Sequence[int]) -> QueryClasses:
-        """All endings at these positions. Raises Undecided where there are too many states or
-        no time.
+        """Return all endings at these positions. Raises Undecided if there are too many
+        states or no time is left.
         """
         last = max(levels)
         if (
@@ -208,7 +211,7 @@ class Search:
         return found
 
     def _spend(self, states: int) -> None:
-        """Raises Undecided where there are too many states, or no time is left."""
+        """Count the states. Raises Undecided if there are too many, or no time is left."""
         self.position_states.spent += states
         if states > _MOST_STATES or self.position_states.spent > MOST_IN_ALL:
             raise Undecided(
@@ -228,7 +231,7 @@ class Search:
         *,
         at_end: bool,
     ) -> dict[Any, tuple[int, _Link]]:
-        """One token more."""
+        """Return the states after one more token."""
         after: dict[Any, list[Any]] = {}
         ordered = steps.case.order is not None
         for (state, block, own, summaries), (count, link) in now.items():
@@ -277,7 +280,7 @@ class Search:
         count: int,
         link: _Link,
     ) -> None:
-        """Contexts that end here."""
+        """Add the contexts that end here."""
         for expected, n, prompts, token in ends:
             ending = found.get((expected, query_class, summaries))
             if ending is None:
@@ -297,7 +300,9 @@ class Search:
         )
 
     def _merged(self, summaries: Summaries) -> Summaries:
-        """Single best keys that all later keys treat alike, as one."""
+        """Return the summaries with single best keys of one kind for all that later keys
+        treat alike.
+        """
         if self.merged is None:
             return summaries
         both = zip(summaries, self.merged, strict=True)
@@ -313,8 +318,8 @@ class Search:
         )
 
     def _alike(self, last: int) -> list[list[dict[int, int]]]:
-        """After each position, for each slot, the classes so far that all later keys treat
-        alike.
+        """Return, after each position and for each head query, the classes so far that all
+        later keys treat alike.
         """
         n = int(np.searchsorted(self.position_states.level, last + 1))
         found: list[list[dict[int, int]]] = [[] for _ in range(last + 1)]
@@ -344,7 +349,9 @@ class Search:
     def _groups(
         self, levels: Sequence[int], *, ordered: bool
     ) -> tuple[list[list[list[_Group]]], list[Any]]:
-        """For every position and block of states what can be read; and the rows of what is read."""
+        """Return for every position and block of states what can be read, and the rows of
+        what is read.
+        """
         last, e = max(levels), self.position_states
         n = int(np.searchsorted(e.level, last + 1))  # the emissions up to there
         level = e.level[:n]
@@ -388,7 +395,9 @@ class Search:
         )
 
     def _blocks(self, last: int, read: list[int]) -> list[list[list[_Group]]]:
-        """From the last position back: states that read alike and go on alike are one block."""
+        """Return the blocks, from the last position back: states that read alike and go on
+        alike are one block.
+        """
         found: list[list[list[_Group]]] = []
         block_of: dict[int, int] = {}
         for position in range(last, -1, -1):
@@ -418,8 +427,8 @@ class Search:
 
 
 class _Steps:
-    """How a case reads the tokens of a group at one position: what it reaches and what it ends
-    in, each asked once.
+    """The steps of a case at one position: what each group of tokens reaches and ends in,
+    each computed once.
     """
 
     def __init__(self, case: Case, k: int, ends: bool, last: int) -> None:
@@ -443,7 +452,7 @@ class _Steps:
         return found
 
     def _roles(self, tokens: Sequence[int]) -> list[list[int]]:
-        """The tokens of each role."""
+        """Return the tokens of each role."""
         together: dict[Hashable, list[int]] = {}
         for token in tokens:
             together.setdefault(self.case.role(self.k, token), []).append(token)
@@ -473,8 +482,8 @@ class _Steps:
 
 
 def _following(levels: Sequence[int], last: int) -> Array:  # -> [last + 1]
-    """For each position the next one at which a context can end, itself excluded; the last one
-    stays.
+    """Return for each position the next one at which a context can end, itself excluded;
+    the last one stays.
     """
     found, after = np.full(last + 1, last), last
     wanted = set(levels)
@@ -486,7 +495,7 @@ def _following(levels: Sequence[int], last: int) -> Array:  # -> [last + 1]
 
 
 def classes(rows: Sequence[Hashable]) -> Iterator[list[int]]:
-    """The indices of equal rows."""
+    """Yield the indices of equal rows."""
     together: dict[Hashable, list[int]] = {}
     for i, row in enumerate(rows):
         together.setdefault(row, []).append(i)

@@ -1,15 +1,15 @@
-"""The greatest of many counts, two at a time.
+"""Proofs about the greatest of many counts, two tokens at a time.
 
-A claim `most({token: count, ...})` over a whole alphabet has too many histograms to follow. But
-it is right where each answer r is ahead of every other token b, and for one pair two counts are
-enough. After the last attention nothing is left but the unembedding, so the difference of two
-logits is a sum over positions like any other:
+A claim `most({token: count, ...})` over a whole alphabet has too many histograms to follow all
+of them. But it is right if each answer r is ahead of every other token b, and for one pair two
+counts are enough. After the last attention only the unembedding follows, so the difference of
+two logits is a sum over positions like any other:
 
     logit r - logit b = x . d + mean of (v W_O . d),   d = wte[r] - wte[b]
 
-For a token b that the claim does not count, r's count is at least the average of all. Pairs
-whose searches read alike are searched once. Rules of this file: one head in the last block, no
-MLP behind it; each pair covers all contexts.
+If the claim does not count b, r's count is still at least the average of all. Pairs whose
+searches read alike are searched once. Rules of this file: one head in the last block and no MLP
+behind it; each pair covers all contexts.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ _FEW = 3  # tokens whose counts can be followed at once
 
 @dataclass(frozen=True)
 class _Found:
-    """One ending of a pair: which of the two is ahead, the last position, the mean of the
-    difference, how far it is off.
+    """One ending of a pair: which of the two is ahead, the last position's query class, the
+    mean of the difference and its radius.
     """
 
     first: bool
@@ -54,8 +54,8 @@ class _Found:
 
 
 class PairCase(ExpressionCase):
-    """The contexts in which one of two tokens can be the answer; `expected` says which is ahead
-    of the other.
+    """The contexts in which one of two tokens can be the answer; `expected` is True if the
+    first is ahead.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class PairCase(ExpressionCase):
         return bool(first >= second)  # of equals, the first named
 
     def shape(self) -> Hashable:
-        """What the case reads of contexts, but for the tokens that stand in its conditions."""
+        """Return what the case reads of contexts, except for the tokens in its conditions."""
         followed = tuple(
             (
                 (e.op, e.every, e.before, tuple(offset for offset, _ in e.where))
@@ -109,19 +109,19 @@ class PairCase(ExpressionCase):
         return followed, numbers, self.mass
 
     def fits(self, k: int, token: int) -> Hashable:
-        """Tokens of which this is the same, read as the k-th, change the state of cases of one
-        shape alike.
+        """Return what the k-th token is for the case: equal tokens change the state of
+        cases of one shape alike.
         """
         text = self.tokens[token]
         return self.domain.role(token), tuple(t.role(k, text) for t in self.trackers)
 
 
 class Pairs(Prover):
-    """A claim on the greatest of many counts."""
+    """The search for a proof of a claim about the greatest of many counts."""
 
     @np.errstate(all="ignore")  # as there
     def run(self) -> Proof:
-        """The proof. Raises Undecided where there is none."""
+        """Return the proof. Raises Undecided if there is none."""
         self._head()
         self._begin()
         self.cache: dict[Any, list[_Found]] = {}
@@ -158,7 +158,7 @@ class Pairs(Prover):
         return case.domain
 
     def _pair(self, case: PairCase, winner: int, loser: int) -> None:
-        """One pair in every context."""
+        """Show one pair in every context."""
         levels, here = self._ends(case, sorted(case.levels))
         prompts = 0
         x = self.streams
@@ -225,7 +225,7 @@ class Pairs(Prover):
         return self.cache[key]
 
     def _projected(self, slot: HeadQuery, winner: int, loser: int) -> HeadQuery:
-        """The slot with the difference of two logits as its only value."""
+        """Return the head query with the difference of two logits as its only value."""
         head = self._head()
         f = head.out.astype(np.float64) @ self._direction(winner, loser)  # [n_value]
         values = slot.means.values
@@ -245,11 +245,11 @@ class Pairs(Prover):
     def _signature(
         self, case: PairCase, search: Search, slot: HeadQuery, pair: tuple[int, int]
     ) -> Any:
-        """All that the endings depend on: what the case reads of every token, where contexts
-        end, what the head sees.
+        """Return everything that the endings depend on: what the case reads of every token,
+        where contexts end, what the head sees.
 
-        A token is told by what its case and its domain make of it, and by whether it is one of
-        the two.
+        A token is described by what its case and its domain make of it, and by whether it
+        is one of the two.
         """
         if any(len(edges) > 1 for edges in self.position_states.edges):
             raise Undecided(
@@ -306,8 +306,8 @@ class Pairs(Prover):
     def _of_its_own(
         self, winner: int, loser: int, query_class: int
     ) -> tuple[float, float]:
-        """The difference of two logits by the last position's own stream, and how far all but
-        the mean can be off.
+        """Return the difference of two logits by the last position's own stream, and how
+        far everything but the mean can be off.
         """
         key = winner, loser, query_class
         if key not in self.known:
@@ -323,8 +323,8 @@ class Pairs(Prover):
         return self.known[key]
 
     def _rounding(self, winner: int, loser: int) -> float:
-        """How far the floats of the last mean, its projection, the addition and the two logits
-        can be off.
+        """Return how far the floats of the last mean, its projection, the addition and the
+        two logits can be off.
         """
         n, p, last = self.network, self.network.precision, len(self.network.blocks) - 1
         head, x = self._head(), self.network.bounds[last]
@@ -351,7 +351,7 @@ class Pairs(Prover):
 
 
 def wanted(claim: Any) -> bool:
-    """Whether a claim's only answer is the greatest of more counts than can be followed at once."""
+    """True if a claim's only answer is the greatest of more counts than can be followed at once."""
     if isinstance(claim, Answers):
         rule = claim.answer if claim.length == 1 and claim.stop is None else None
     else:
@@ -366,8 +366,8 @@ def _constant(e: Expression) -> bool:
 def _pairs(
     rule: Expression, n_vocab: int, ids: dict[str, int]
 ) -> Iterator[tuple[int, int | None, int, int]]:
-    """(first, second or None, their ids): every two counted tokens, and every counted one with
-    every other token.
+    """Yield (first, second or None, their ids) for every two counted tokens, and for every
+    counted one with every other token.
     """
     counted = [ids[str(key)] for (key,), _ in rule.table]
     for i, a in enumerate(counted):
@@ -379,8 +379,8 @@ def _pairs(
 
 
 def _together(numbers: Any) -> Expression:
-    """The sum of all counts as one count. Raises Undecided where they do not count the same
-    thing for different tokens.
+    """Return the sum of all counts as one count. Raises Undecided if they do not count the
+    same thing for different tokens.
     """
     first = numbers[0]
     if all(

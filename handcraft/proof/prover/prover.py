@@ -1,16 +1,19 @@
-"""Proving a claim: every case, every query of the last position, every ending.
+"""The proof of a claim: every case, every query that the last position can ask, every ending.
 
-    stage    a block with heads that matter at the last position alone; a later stage's queries
-             depend on what the earlier ones saw
-    row      a final and the summaries of all stages so far: what the last position's stream can be
+    stage        a block whose heads are needed at the last position only. The queries of stage k
+                 depend on the results of earlier stages, so those are enumerated first
+    query class  last positions whose residual stream is the same as far as it still matters
+                 (`finals` names the position state that stands for each)
+    row          a query class together with the summaries of all stages so far: everything that
+                 the stream of the last position depends on
 
-After the last stage a row has logits with a radius. An ending is right where the claim's token
-is ahead of every other by more than both radii, where its probabilities or its lane are within
+After the last stage a row has logits with a radius. An ending is right if the claim's token is
+ahead of every other one by more than both radii, or if its probabilities or its lane are within
 the tolerance. The least difference over all endings is the certified margin: no float of the
-model, in whatever order it adds, goes below it.
+model goes below it, in whatever order it adds.
 
-Rules of this file: what cannot be shown is Undecided with the reason, and where the least
-certain ending stands.
+Rules of this file: what cannot be shown raises Undecided, with the reason and the context that
+was least certain.
 """
 
 from __future__ import annotations
@@ -55,11 +58,12 @@ _Asked = tuple[int, Any, QueryClass]  # row, what must follow, the ending
 
 @dataclass
 class Proof:
-    """What was shown.
+    """The result of a proof.
 
-    contexts    how many contexts, or prompts, were covered: exactly
-    checked     how many of them, with all positions of answers, the claim speaks of
-    margin      the least difference of logits, certified; inf where there is none
+    contexts    the number of contexts, or prompts, that are covered, counted exactly
+    checked     the number of them that the claim says something about, all positions of answers
+                included
+    margin      the least difference of logits that is certified; inf if there is none
     error       the largest radius of a logit, or the largest difference from the claim's
                 probabilities or lane
     at          a context of the least margin, or of the largest error
@@ -76,8 +80,8 @@ class Proof:
 
 @dataclass(frozen=True, eq=False)
 class Waiting:
-    """Rows of a case that are to be judged: their finals [n_rows], each head's mean value
-    there, what is asked of them.
+    """Rows of one case that are still to be judged: their query classes [n_rows], each
+    head's mean value there, and what is asked of them.
     """
 
     case: Case
@@ -87,7 +91,7 @@ class Waiting:
 
 
 class Prover:
-    """One model and one claim."""
+    """The search for a proof of one claim about one model."""
 
     def __init__(
         self,
@@ -124,7 +128,7 @@ class Prover:
         all="ignore"
     )  # what has no bound stays without one, and no margin is above that
     def run(self) -> Proof:
-        """The proof. Raises Undecided where there is none."""
+        """Return the proof. Raises Undecided if there is none."""
         self._begin()
         for i, case in enumerate(self.cases):
             self._case(case)
@@ -135,8 +139,8 @@ class Prover:
         return self.proof
 
     def _whole(self) -> None:
-        """Raises Undecided unless every context of every domain ended in a case: those of later
-        answer tokens, too.
+        """Check that every context of every domain ended in a case, those of later answer
+        tokens included. Raises Undecided if not.
         """
         for domain in {case.domain for case in self.cases if case.domain is not None}:
             if self.counted[domain] != domain.size():
@@ -145,7 +149,7 @@ class Prover:
                 )
 
     def _covered(self) -> None:
-        """Raises Undecided unless the cases cover the whole domain: counted, not assumed."""
+        """Check that the cases cover the whole domain, by counting. Raises Undecided if not."""
         size = count_domain(self.claim, self.model.vocabulary, self.model.n_ctx)
         if self.proof.contexts != size:
             raise Undecided(f"the cases cover {self.proof.contexts} of {size} contexts")
@@ -201,8 +205,8 @@ class Prover:
         *,
         shared: bool,
     ) -> Zonotope:
-        """The stream from one block's input to another's, for last positions of these emissions
-        [n, n_embd].
+        """Return the stream at one block's input from that at another's, for last positions
+        in these position states [n, n_embd].
         """
         for i in range(start, stop):
             seen = {
@@ -264,12 +268,14 @@ class Prover:
     def _watch(
         self, search: Search, case: Case, members: Array, levels: list[int]
     ) -> None:
-        """Told of every search before it runs; whoever writes the proof down listens."""
+        """Called with each search before it runs; the recorder listens here."""
 
     def _queries(
         self, stage: int, x: Zonotope, names: Array
     ) -> Iterator[tuple[list[HeadQuery], Array]]:
-        """The rows of a stage [n, n_embd] by what its heads ask, with the slots for it."""
+        """Yield the rows of a stage [n, n_embd] grouped by what its heads ask, with the
+        head queries.
+        """
         heads = self.network.query_class[self.stages[stage]]
         x = x.to_interval()
         asked = [self.network.precision.linear(x, *head.query) for head in heads]
@@ -295,7 +301,7 @@ class Prover:
         members: Array,
         levels: list[int],  # noqa: ARG002  # a recorder asks for them
     ) -> None:
-        """From the endings of a stage to the next one, or to the judgement."""
+        """Go on from the endings of a stage to the next stage, or to the judgement."""
         if not endings:
             return
         if stage + 1 == len(self.stages):
@@ -331,8 +337,8 @@ class Prover:
         levels: list[int],
         seen: set[Summaries],
     ) -> QueryClasses:
-        """The endings of one query of a later stage: those of the earlier stages with what its
-        heads see besides.
+        """Return the endings of one query of a later stage: those of the earlier stages,
+        with what its heads see besides.
         """
         fixed = self._fixed(more, levels)
         if fixed is not None:
@@ -361,8 +367,8 @@ class Prover:
         }
 
     def _fixed(self, slots: list[HeadQuery], levels: list[int]) -> Summaries | None:
-        """What these slots see where that is the same in every context: each position offers
-        them one key.
+        """Return what these head queries see if that is the same in every context, since
+        each position offers them only one key; else None.
         """
         if len(levels) > 1:
             return None
@@ -395,14 +401,16 @@ class Prover:
     def _stream(
         self, rows: Sequence[_Row], slots: list[HeadQuery], stages: int
     ) -> Zonotope:  # -> [n_rows, n_embd]
-        """The stream of each row, after so many stages, at the next stage's input or in the end."""
+        """Return the stream of each row after so many stages, at the next stage's input or
+        at the end.
+        """
         return self._after(*self._arrived(rows, slots, stages), stages)
 
     def _arrived(
         self, rows: Sequence[_Row], slots: list[HeadQuery], stages: int
     ) -> tuple[Array, dict[tuple[int, int], Zonotope]]:
-        """The final of each row [n_rows], and of each head of so many stages the mean value
-        there [n_rows, n_value].
+        """Return the query class of each row [n_rows], and for each head of so many stages
+        its mean value [n_rows, n_value].
         """
         finals = np.array([query_class for query_class, _ in rows])
         heads: list[HeadPart] = [
@@ -419,7 +427,7 @@ class Prover:
     def _after(
         self, finals: Array, means: dict[tuple[int, int], Zonotope], stages: int
     ) -> Zonotope:  # [n_rows] -> [n_rows, n_embd]
-        """The stream after so many stages."""
+        """Return the stream after so many stages."""
         stop = (
             self.stages[stages]
             if stages < len(self.stages)
@@ -433,7 +441,9 @@ class Prover:
     # ------------------------------------------------------------ the judgement
 
     def _judge(self, case: Case, endings: QueryClasses, slots: list[HeadQuery]) -> None:
-        """Endings of a case are counted, and judged with those of others: most queries have few."""
+        """Count the endings of a case, and put them aside to be judged with those of other
+        cases: most queries have few.
+        """
         together: dict[_Row, list[Any]] = {}
         for expected, query_class, summaries in endings:
             together.setdefault((query_class, summaries), []).append(expected)
@@ -455,8 +465,8 @@ class Prover:
     def _counted(
         self, case: Case, number: int, row: _Row, told: list[Any], endings: QueryClasses
     ) -> Iterator[_Asked]:
-        """What is asked of a row, with all that the claim says of contexts that end so; each of
-        them is counted.
+        """Yield what is asked of a row: everything the claim says of contexts that end so.
+        Each of them is counted.
         """
         for expected in told:
             ending = endings[expected, *row]
@@ -469,7 +479,7 @@ class Prover:
                 yield number, expected, ending
 
     def _judged(self) -> None:
-        """All that waited is judged. Raises Undecided where one may be wrong."""
+        """Judge everything that waits. Raises Undecided if one ending may be wrong."""
         waiting, self.waiting, self.waited = self.waiting, [], 0
         if not waiting:
             return
@@ -499,7 +509,7 @@ class Prover:
     def _against(
         self, case: Case, asked: list[_Asked], x: Zonotope, logits: Zonotope
     ) -> None:
-        """Endings against the claim. Raises Undecided where one may be wrong."""
+        """Compare endings with the claim. Raises Undecided if one may be wrong."""
         if not isinstance(self.claim, Residual | Distribution):
             return self._right(case, asked, logits)
         radius = x.radius[:, self.column]
@@ -516,7 +526,7 @@ class Prover:
         return None
 
     def _right(self, case: Case, asked: list[_Asked], logits: Zonotope) -> None:
-        """Endings against the token that must follow. Raises Undecided where one may be wrong."""
+        """Compare endings with the token that must follow. Raises Undecided if one may be wrong."""
         if not all(isinstance(expected, int) for _, expected, _ in asked):
             raise Undecided("the claim answers a number where a token is asked")
         rows, tokens = (np.array([one[i] for one in asked], dtype=int) for i in (0, 1))
@@ -551,8 +561,8 @@ class Prover:
 def _margins(
     logits: Zonotope, expected: int
 ) -> tuple[Array, float]:  # [n, n_vocab] -> [n]
-    """The least that the expected token is ahead of every other, and the greatest radius of
-    that difference.
+    """Return the least lead of the expected token over every other one, and the greatest
+    radius of that difference.
     """
     radius = logits.r + logits.r[:, [expected]]  # [n, n_vocab]
     if logits.g is not None:
@@ -567,7 +577,7 @@ def _margins(
 
 
 def _chance_error(logits: Zonotope, expected: Array) -> float:  # [n_vocab], [n_vocab]
-    """At most how far a probability is from the expected one."""
+    """Return an upper bound on how far a probability is from the expected one."""
     top = logits.c.max()
     low, high = np.exp(logits.low - top), np.exp(logits.high - top)  # [n_vocab]
     most = high / (high + (low.sum() - low))
@@ -579,7 +589,7 @@ def _chance_error(logits: Zonotope, expected: Array) -> float:  # [n_vocab], [n_
 
 
 def _allowed(cases: list[Case], network: Network) -> list[list[int]]:
-    """The tokens that a context of some case can hold at each position."""
+    """Return the tokens that a context of some case can hold at each position."""
     last = max((max(case.levels, default=0) for case in cases), default=0)
     everything = list(range(network.n_vocab))
     found: list[set[int]] = [set() for _ in range(last + 1)]

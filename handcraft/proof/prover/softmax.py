@@ -1,20 +1,19 @@
-"""What a head can return: the softmax mean of values, for one query.
+"""Bounds on what a head returns for one query: the softmax mean of the values.
 
-Keys are sorted into classes of equal score. A class whose score is behind another by a gap G
-weighs at most e^-G as much and is left out; what was left out is the leak. Of the others only
-counts and sums of values are kept:
+Keys of equal score form a class. If the best score of a class is behind another class by a gap
+G, each of its keys weighs at most e^-G as much as the other's; such keys are left out, and their
+total weight is bounded by the leak. For the classes that stay, only counts and sums are kept:
 
-    summary    ((class, how many, sum of their values), ...)
+    summary    ((class, number of keys, sum of their values), ...)
 
-so that contexts with the same summary have the same mean, up to
+Contexts with the same summary have the same mean, up to
 
-    theta      how far a weight can be off: score radii, the subtraction, exp within 8u; 0
-               within one exact class
-    leak       lambda * range of the values, lambda = n e^-G, 0 where exp underflows
+    theta      the relative error of a weight: radius of the score, the subtraction, exp within
+               8u; 0 within a single exact class
+    leak       lambda * range of the values, lambda = n e^-G, 0 if exp underflows
     rounding   gamma_n of the sums
 
-A single winner has weight exp(0) / 1 = 1 exactly, and 2^k equal ones exactly 2^-k.
-Rules of this file: one query, many keys; what cannot be bounded has the radius inf, never a guess.
+A single winner has weight exp(0) / 1 = 1 exactly, and 2^k equal winners have 2^-k exactly.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ Summary = tuple[
 def scores_of(
     precision: Precision, query: Zonotope, keys: Zonotope
 ) -> Zonotope:  # [n_match], [n, n_match] -> [n]
-    """The scores before they are divided by sqrt(d_head)."""
+    """Return the scores before they are divided by sqrt(d_head)."""
     c, q = keys.c @ query.c, np.abs(query.c) + query.r
     spread = keys.r @ q + np.abs(keys.c) @ query.r
     size = np.abs(keys.c) @ np.abs(query.c) + spread
@@ -66,7 +65,7 @@ def scores_of(
 
 
 class Values:
-    """Value vectors and sums of them, each once and numbered."""
+    """Value vectors and sums of them, each stored once under a number."""
 
     def __init__(self) -> None:
         self.rows: list[Array] = []
@@ -74,7 +73,7 @@ class Values:
         self._added: dict[tuple[int, int], int] = {}
 
     def number(self, value: Array) -> int:  # [n_value]
-        """The number of a vector."""
+        """Return the number of a vector."""
         value = value + 0.0  # -0.0 and 0.0 are one
         key = value.tobytes()
         if key not in self._numbers:
@@ -83,19 +82,19 @@ class Values:
         return self._numbers[key]
 
     def numbers(self, values: Array) -> Array:  # [n, n_value] -> [n]
-        """The numbers of many vectors."""
+        """Return the numbers of many vectors."""
         unique, inverse = np.unique(values + 0.0, axis=0, return_inverse=True)
         return np.array([self.number(row) for row in unique])[inverse.reshape(-1)]
 
     def add(self, a: int, b: int) -> int:
-        """The number of a sum."""
+        """Return the number of the sum of two numbered vectors."""
         if (a, b) not in self._added:
             self._added[a, b] = self.number(self.rows[a] + self.rows[b])
         return self._added[a, b]
 
 
 class Means:
-    """The means one query can see."""
+    """The softmax means that one query of one head can see."""
 
     def __init__(
         self,
@@ -137,7 +136,7 @@ class Means:
     # ------------------------------------------------------------ sorting keys
 
     def label(self, score: tuple[float, float], value: Array, radius: Array) -> Label:
-        """The class of a key and the number of its value."""
+        """Return the class of a key and the number of its value."""
         kind = self._class(score, len(value))
         finest = np.where(radius == 0, grid(value), -np.inf)
         self._widen(kind, value - radius, value + radius, radius, finest, value, value)
@@ -188,7 +187,7 @@ class Means:
     def labels(
         self, scores: Zonotope, values: Zonotope, numbers: Array
     ) -> tuple[Array, Array]:  # [n], [n, n_value], [n] -> [n], [n]
-        """The classes of many keys, and the numbers of their values as they are given."""
+        """Return the classes of many keys, and the numbers of their values as they are given."""
         known = np.isfinite(scores.c) & np.isfinite(scores.r)
         pairs = np.stack(
             [np.where(known, scores.c, 0.0), np.where(known, scores.r, np.inf)], axis=1
@@ -213,14 +212,14 @@ class Means:
         return kinds, numbers
 
     def beats(self, kind: int, other: int) -> bool:
-        """Whether one class hides another."""
+        """True if every key of one class is ahead of every key of the other by the gap."""
         return self.low[kind] - self.high[other] >= self.gap
 
     def projected(
         self, f: Array, rows: Array
     ) -> Means:  # [n_value], [n_numbers] the values' projections
-        """The same classes for one number f . v of each value v, whose rounding is bounded
-        elsewhere.
+        """Return the same classes with one number f . v for each value v; its rounding is
+        bounded elsewhere.
         """
         out = np.ones((1, 1))
         head = replace(
@@ -252,11 +251,12 @@ class Means:
         return found
 
     def alike(self, kinds: Sequence[int], later: Sequence[int]) -> dict[int, int]:
-        """Of the classes that a single best key can have, those that all later keys treat
-        alike, as one of them.
+        """Return for each class that a single best key can have the class that stands for
+        it.
 
-        Where every later class hides it or is hidden by it, only that counts. The one that
-        stands for all is the one with the largest leak, and is given all their values.
+        Two classes are the same here if each later class hides both, or is hidden by both.
+        The one with the largest leak stands for all of them, and is widened to cover their
+        values.
         """
         low, high, after = (
             np.array(self.low),
@@ -289,7 +289,7 @@ class Means:
         return found
 
     def insert(self, summary: Summary, label: Label) -> Summary:
-        """The summary with one more key."""
+        """Return the summary with one more key."""
         found = self._inserted.get((summary, label))
         if found is None:
             found = self._inserted[summary, label] = self._insert(summary, label)
@@ -315,7 +315,7 @@ class Means:
     # ------------------------------------------------------------ their mean
 
     def mean(self, summary: Summary) -> tuple[Array, Array]:
-        """The mean value and its radius [n_value] each, among at most n_keys keys."""
+        """Return the mean value and its radius [n_value] each, among at most n_keys keys."""
         found = self._averages.get(summary)
         if found is None:
             found = self._averages[summary] = self._mean(summary)
@@ -330,8 +330,8 @@ class Means:
 
     @property
     def kinds(self) -> Array:
-        """Of each class [5, n_classes, n_value]: its least and greatest value, radius, whether
-        of one sign, greatest size.
+        """For each class [5, n_classes, n_value]: least value, greatest value, radius, 1 if
+        all have one sign, greatest size.
         """
         if self._kinds is None:
             least, most = np.array(self.least), np.array(self.most)
@@ -348,7 +348,7 @@ class Means:
         return self._kinds
 
     def forget(self) -> None:
-        """Means that were computed before more keys were known."""
+        """Forget the means that were computed before more keys were known."""
         self._averages.clear()
 
     def _mean(self, summary: Summary) -> tuple[Array, Array]:
@@ -379,8 +379,8 @@ class Means:
         return found.c, found.r
 
     def _alone(self, kind: int, n: int, z: Array, leak: float) -> Array:
-        """One key, or n of exactly one score, so far ahead of all others that the weights sum
-        to exactly n.
+        """Return the radius for n keys of exactly one score, or one key, so far ahead that
+        the weights sum to exactly n.
 
         Each weight is 1 / n, and adding what leaks is off by at most what is added.
         """
@@ -407,8 +407,8 @@ class Means:
         )
 
     def _vanishes(self, kind: int, n: int, size: Array, leaked: Array) -> bool:
-        """Whether the mean of n values is exact, and what leaks vanishes beside every sum of
-        some of them that is not 0.
+        """True if the mean of n values is exact, and the leak is rounded away beside every
+        nonzero sum of some of them.
         """
         halvings = n.bit_length() - 1
         finest = self.finest[kind] - halvings  # [n_value]
@@ -423,7 +423,7 @@ class Means:
     def _sizes(
         self, kind: int, n: int, total: Array
     ) -> Array:  # [n_value] -> [n_value]
-        """At most the sum of the sizes of n values with this sum: the sum's own size where all
+        """Return an upper bound on the sum of sizes of n values: the size of the sum if all
         have one sign.
         """
         low, high = self.centres[kind]
@@ -433,7 +433,7 @@ class Means:
         )
 
     def _theta(self, kind: int, n: int, top: int, kinds: Sequence[int]) -> float:
-        """How far, relatively, a weight of this class can be off."""
+        """Return an upper bound on the relative error of a weight of this class."""
         alone = all(self.high[k] < self.low[top] for k in kinds if k != top)
         if kind == top and alone and (n == 1 or self.scores[top][1] == 0):
             return 0.0  # the maximum is its own score: exp(0) = 1
@@ -450,7 +450,9 @@ class Means:
         )
 
     def _leak(self, top: int, left_out: int) -> float:
-        """At most how much weight, relative to the best key, the classes left out have."""
+        """Return an upper bound on the total weight, relative to the best key, of the
+        classes left out.
+        """
         if left_out == 0:
             return 0.0
         if top not in self._hidden:
