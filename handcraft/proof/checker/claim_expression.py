@@ -1,11 +1,11 @@
-"""An expression as a claim, read token by token: what each of its selections needs of the past.
+"""The claim as an expression, read token by token: what each of its selections must remember.
 
     first, latest    a position, or the token there        count, total    a number
-    lowest           a sum and the least so far            state           where the automaton
+    lowest           a sum, and the least sum so far        state           where the automaton
                      stands
 
-Rules of this file: the meaning is that of `expressions.evaluate`; what must be known beforehand
-and is not is rejected.
+Rules of this file: the meaning is that of `sequence.expression.evaluate`; what must be known
+beforehand, and is not, is rejected.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ NONE_AFTER = 0  # the label of a token after which there is nothing
 
 
 def parts_of(rule: Expression) -> list[Expression]:
-    """Every expression that it is made of, itself first: a section names what it guesses by the
-    number in this list.
+    """Return every expression that this one is made of, itself first. A section names what
+    it guesses by its number in this list.
     """
     found = [rule]
     for part in found:
@@ -50,7 +50,7 @@ def parts_of(rule: Expression) -> list[Expression]:
 
 
 class Ruled(Reading):
-    """An expression: what each of its selections needs of the past."""
+    """The reading of an expression: its memory is what each of its selections needs of the past."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class Ruled(Reading):
                 self._follow(arg)
 
     def _fixed(self, e: Any) -> Any:
-        """A value that is known before anything is read."""
+        """Return a value that is known before anything is read."""
         if not isinstance(e, Expression):
             return e
         if e in self.guesses:
@@ -139,8 +139,8 @@ class Ruled(Reading):
         )
 
     def groups(self, memory: Any, position: int) -> list[tuple[Any, tuple[int, ...]]]:
-        """As `step` says of every token; each part of a memory is asked by itself, since many
-        memories share it.
+        """Return what `step` says of every token. Each part of a memory is computed once,
+        since many memories share it.
         """
         if position != self._asked:
             self._asked, self._inner = position, {}
@@ -156,7 +156,7 @@ class Ruled(Reading):
         ]
 
     def _kinds(self, kind: Callable[[str], Any]) -> tuple[list[int], list[int]]:
-        """Of each token the number of its kind, and of each kind its first token."""
+        """Return the number of each token's kind, and the first token of each kind."""
         found: dict[Any, int] = {}
         kinds = [
             found.setdefault(kind(text), len(found)) for text in self.domain.tokens
@@ -164,8 +164,8 @@ class Ruled(Reading):
         return kinds, [kinds.index(number) for number in range(len(found))]
 
     def _part(self, part: int, value: Any) -> tuple[list[Any], int]:
-        """What a part of a memory becomes by each token, and the number of how it tells tokens
-        apart.
+        """Return what a part of a memory becomes after each token, and the number of the
+        way in which it tells tokens apart.
         """
         found = self._inner.get((part, value))
         if found is None:
@@ -178,14 +178,16 @@ class Ruled(Reading):
         return found
 
     def _allowed(self, state: Any) -> list[Any]:
-        """Where the prompt stands after each token."""
+        """Return the state of the prompt after each token."""
         return [
             self.domain.step(state, self._asked, token, self.end)
             for token in range(len(self.domain.tokens))
         ]
 
     def _stepped(self, number: int, value: Any) -> list[Any]:
-        """What a selection remembers after each token: one of each kind is asked."""
+        """Return what a selection remembers after each token: computed for one token of
+        each kind.
+        """
         (kinds, firsts), step = self.kinds[number], self.steps[number][1]
         after = [
             step(value, self._asked, self.domain.tokens[token]) for token in firsts
@@ -194,8 +196,8 @@ class Ruled(Reading):
 
     @staticmethod
     def _together(labels: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
-        """The tokens that all parts treat alike; those for which the first part is None are
-        outside the domain.
+        """Return the tokens grouped so that all parts treat them alike. Those for which the
+        first part is None are outside the domain.
         """
         found: dict[tuple[int, ...], list[int]] = {}
         for token, name in enumerate(zip(*labels, strict=True)):
@@ -229,8 +231,8 @@ class Ruled(Reading):
         return self._continued(self.domain.ids[found], level)
 
     def _continued(self, found: int, level: int) -> int:
-        """The answer itself, which must be among the tokens that contexts behind the prompt are
-        made of.
+        """Return the answer itself. Raises Rejected unless contexts behind the prompt may
+        hold that token.
         """
         if self.domain.language is None:
             return found
@@ -261,8 +263,8 @@ class Ruled(Reading):
     # past
 
     def _machine(self, e: Expression) -> Machine:
-        """A memory, how a token changes it, and the kind of a token; where a memory is a tuple,
-        its first is the value.
+        """Return a start memory, how a token changes a memory, and the kind of a token. If
+        a memory is a tuple, its first item is the value.
 
         Tokens of one kind change every memory alike.
         """
@@ -355,7 +357,7 @@ def _is_own(e: Expression) -> bool:
 def reading_of(
     domain: Domain, section: Any, levels: Sequence[int], own: str | None
 ) -> Reading:
-    """How a section reads the claim."""
+    """Return the way in which a section reads the claim."""
     claim, end = domain.claim, section.end
     rule: Any = getattr(claim, "answer", None) or getattr(claim, "function", None)
     if section.guesses and not isinstance(rule, Expression):

@@ -1,10 +1,11 @@
-"""One section of a certificate: a graph over contexts, walked position by position.
+"""The walk through one section of a certificate: a graph over contexts, walked once, position by
+position.
 
 Every state gets what the checker itself knows of all contexts that lead there: the claim's
-memory, the states of earlier positions, for each head what its softmax has seen. Where ways
-meet, the memories must be the same, and the rest is joined to what covers both. Rules of this
-file: an edge that is missing is Rejected; one that leads elsewhere joins what does not belong
-together, which makes bounds useless, never wrong.
+memory, the states of earlier positions, and what each head's softmax has seen. Where ways meet,
+the memories must be the same, and the rest is joined to something that covers both. Rules of
+this file: a missing edge is Rejected; a wrong edge joins what does not belong together, which
+makes bounds useless but never wrong.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ Example = tuple[
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """What all sections share: the model, what earlier positions offer, the claim's contexts,
-    lists of tokens.
+    """What all sections share: the model, the states of earlier positions, the claim's
+    contexts, and the lists of tokens.
     """
 
     network: Network
@@ -48,12 +49,12 @@ class Setting:
 
     @cached_property
     def sizes(self) -> list[int]:
-        """How many tokens each list has."""
+        """The number of tokens in each list."""
         return [len(group) for group in self.groups]
 
 
 class Walk:
-    """One section on its way."""
+    """The walk through one section."""
 
     def __init__(self, setting: Setting, section: Section) -> None:
         self.setting, self.section, self.network, self.position_states = (
@@ -93,7 +94,7 @@ class Walk:
         ] = []  # of each state the state before it, and a token
 
     def run(self) -> None:
-        """All endings. Raises Rejected where an edge is missing."""
+        """Find all endings. Raises Rejected if an edge is missing."""
         now: list[_Entry | None] = [
             ((self.reading.start, frozenset([0]), NOBODY, (0,) * len(self.views)), 1)
         ]
@@ -119,8 +120,8 @@ class Walk:
         *,
         last: bool,
     ) -> list[_Entry | None]:
-        """One position more: `edges` holds for every state [group of tokens, state after it,
-        group, state, ...].
+        """Return the states after one more position. `edges` holds for every state [group
+        of tokens, state after it, group, state, ...].
         """
         after: dict[int, _Entry] = {}
         self.back.append({})
@@ -173,7 +174,7 @@ class Walk:
         return [after[i] for i in range(len(after))]
 
     def example(self, end: Example) -> list[int]:
-        """A context that leads to an ending."""
+        """Return a context that leads to an ending."""
         k, state, token = end
         read = [token]
         for links in self.back[:k][::-1]:
@@ -184,7 +185,7 @@ class Walk:
         return [token for _, token in sorted(zip(order, read, strict=True))]
 
     def _edges(self, row: tuple[int, ...]) -> list[tuple[int, int]]:
-        """(group of tokens, state after it)."""
+        """Return the edges of a state as pairs (group of tokens, state after it)."""
         sizes, named, targets = self.setting.sizes, row[::2], row[1::2]
         if (
             len(row) % 2
@@ -199,7 +200,7 @@ class Walk:
     def _targets(
         self, place: Steps, edges: list[tuple[int, int]], tokens: tuple[int, ...]
     ) -> dict[int, tuple[int, ...]]:
-        """Which of the tokens lead to each state. Raises Rejected where one has no edge."""
+        """Return which of the tokens lead to each state. Raises Rejected if one has no edge."""
         found: dict[int, tuple[int, ...]] = {}
         for group, target in edges:
             if not tokens:
@@ -216,7 +217,7 @@ class Walk:
     def _parted(
         self, group: int, tokens: tuple[int, ...]
     ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Those of the tokens that are in the group, and the others."""
+        """Return those of the tokens that are in the group, and the others."""
         found = self._parts.get((group, tokens))
         if found is None:
             members = set(self.setting.groups[group])
@@ -235,8 +236,8 @@ class Walk:
         own: int,
         edges: list[tuple[int, int]],
     ) -> tuple[dict[Any, tuple[int, int]], list[Any]]:
-        """Every token that the domain allows: what it leads to, how often; and what contexts
-        that end with it must have.
+        """Return for every token that the domain allows what it leads to, and how often;
+        and what must follow contexts that end with it.
         """
         steps, ends, ordered = (
             dict[Any, tuple[int, int]](),
@@ -259,7 +260,7 @@ class Walk:
         return steps, ends
 
     def after(self, position: int, state: int, token: int) -> int:
-        """The state of earlier positions after a token."""
+        """Return the state of earlier positions after a token."""
         place = (
             self.position_states.at[position].get(token)
             if position < len(self.position_states.at)
@@ -270,7 +271,9 @@ class Walk:
         return self.position_states.after[position][state][place]
 
     def _join(self, a: _State, b: _State) -> _State:
-        """What holds of all contexts that lead to a state by either way."""
+        """Return what holds of all contexts that lead to a state by either way. Raises
+        Rejected if the claim tells them apart.
+        """
         if a[0] != b[0] or a[2] != b[2]:
             raise Rejected("two ways lead to a state, and the claim tells them apart")
         earlier, seen = a[1] if a[1] is b[1] else a[1] | b[1], a[3]

@@ -1,24 +1,23 @@
-"""The greatest of many counts, checked two at a time: sections without a graph.
+"""The check of claims about the greatest of many counts, two tokens at a time: sections without a
+graph.
 
-A claim `most({token: number, ...})` is right where in every context the answer's logit is ahead
-of every other one. For two tokens that is a statement about two numbers and one sum over
-positions, since the last block holds one head and no
-neuron:
+A claim `most({token: number, ...})` is right if in every context the answer's logit is ahead of
+every other one. For two tokens this is a statement about two numbers and one sum over positions,
+since the last block holds one head and no neuron:
 
-    logit a - logit b = (x + bias) . d + mean of (v W . d) + what the floats round,   d = wte[a]
-    - wte[b]
+    logit a - logit b = (x + bias) . d + mean of (v W . d) + what the floats round,
+    d = wte[a] - wte[b]
 
-    both counted       where a's number is at least b's (b stands behind a in the claim), a must
-                       be ahead; else b
-    one is counted     where a's number, times how many there are, is at least the sum of all, a
-                       must be ahead
+    both counted    if a's number is at least b's (b stands behind a in the claim), a must be
+                    ahead; else b
+    one counted     if a's number, times how many numbers there are, is at least the sum of all
+                    of them, a must be ahead
 
-Every two counted tokens and every counted one with every other token of the vocabulary are
-compared, each pair in every context: the answer of a context is ahead of all others. The
-contexts of a pair are walked by what is known of them: the claim's memory of the two numbers
-and what the softmax has seen. Tokens that both read alike are one class. Pairs that read alike
-in all that a walk depends on (how the claim reads every class, where contexts end, every key's
-score and value) are walked once.
+Every two counted tokens, and every counted one with every other token of the vocabulary, are
+compared in every context: so the answer of a context is ahead of all others. The contexts of a
+pair are walked by what is known of them (pair_walk.py). Pairs that read alike in everything that
+a walk depends on (how the claim reads every class, where contexts end, every key's score and
+value) are walked once.
 
 Rules of this file: nothing is taken from the certificate but the query, the gap and the floors.
 """
@@ -57,8 +56,8 @@ _Link = Any  # None, or (the link before, the number of a class)
 
 @dataclass(frozen=True)
 class Pair:
-    """Two tokens: the numbers that are compared, by their place in the claim; no second one for
-    a token not counted.
+    """Two tokens: the numbers that are compared, by their place in the claim, and the
+    tokens' ids. There is no second number for a token that is not counted.
     """
 
     first: int
@@ -69,8 +68,8 @@ class Pair:
 
 @dataclass(frozen=True, eq=False)
 class Class:
-    """Tokens at one position that read alike: what the head sees of them [1] each, and whether
-    contexts end with them.
+    """Tokens at one position that read alike: the score and the value [1] that the head
+    sees of them, and whether contexts end with them.
     """
 
     tokens: list[int]
@@ -83,8 +82,8 @@ class Class:
 
 @dataclass(frozen=True, eq=False)
 class Ends:
-    """What a walk ends in: `answered` counts contexts by position, the rest holds an entry for
-    each ending.
+    """The endings of a walk: `answered` counts contexts by position, the rest holds an
+    entry for each ending.
     """
 
     answered: dict[int, int]
@@ -98,8 +97,8 @@ class Ends:
 
 
 def compared(setting: Setting, sections: list[Section], found: Found) -> None:
-    """Every pair in every context, by all sections. Raises Rejected, with the reason, where one
-    may be wrong.
+    """Check every pair in every context, by all sections. Raises Rejected, with the reason,
+    if one may be wrong.
     """
     claim: Any = setting.domain.claim
     rule: Any = (
@@ -123,7 +122,7 @@ def compared(setting: Setting, sections: list[Section], found: Found) -> None:
 
 
 def pairs_of(rule: Expression, ids: dict[str, int], n_vocab: int) -> Iterator[Pair]:
-    """Every two counted tokens, and every counted one with every other."""
+    """Yield every two counted tokens, and every counted one with every other token."""
     counted = [ids[str(key)] for (key,), _ in rule.table]
     for i, a in enumerate(counted):
         yield from (Pair(i, j, a, counted[j]) for j in range(i + 1, len(counted)))
@@ -131,8 +130,8 @@ def pairs_of(rule: Expression, ids: dict[str, int], n_vocab: int) -> Iterator[Pa
 
 
 def together(rule: Expression) -> Expression:
-    """The sum of all counts as one count. Raises Rejected where they do not count the same of
-    different tokens.
+    """Return the sum of all counts as one count. Raises Rejected if they do not count the
+    same thing of different tokens.
     """
     whats = []
     for e in rule.args:
@@ -163,7 +162,7 @@ def together(rule: Expression) -> Expression:
 
 
 class Numbers(Ruled):
-    """Two numbers of the claim, read token by token."""
+    """The reading of two numbers of the claim, token by token."""
 
     def __init__(
         self, domain: Domain, levels: list[int], numbers: tuple[Any, Any]
@@ -174,8 +173,8 @@ class Numbers(Ruled):
         self.numbers = numbers
 
     def role(self, e: Expression) -> Callable[[str], Hashable]:
-        """What a token is for one of the selections: tokens of one role change every memory
-        alike.
+        """Return what a token is for one of the selections: tokens of one role change every
+        memory alike.
         """
         if e.op in ("total", "lowest"):
             return lambda text: int(e.rows.get((text,), 0))
@@ -190,7 +189,7 @@ class Numbers(Ruled):
     def values(
         self, memory: Any, position: int, token: int
     ) -> tuple[int | Fraction, int | Fraction]:
-        """Both numbers. Raises Rejected where one is none."""
+        """Return both numbers. Raises Rejected if one is not a number."""
         scope = {"here": position, "end": position if self.domain.language else None}
         a, b = (self._value(e, memory, scope, token) for e in self.numbers)
         if type(a) not in (int, Fraction) or type(b) not in (int, Fraction):
@@ -229,8 +228,8 @@ class Compared:
         self.walked: dict[Hashable, Ends] = {}
 
     def _head(self) -> tuple[HeadWeights, HeadQuery]:
-        """The only head of the last block. Raises Rejected for any other model, and where the
-        section does not ask it.
+        """Return the only head of the last block, and its query. Raises Rejected for any
+        other model, and if the section does not say what the head asks.
         """
         network, s, last = self.network, self.section, len(self.network.blocks) - 1
         heads = network.heads[last] if last >= 0 else []
@@ -270,7 +269,7 @@ class Compared:
         return heads[0], slot
 
     def _stream(self) -> Zonotope:  # [n_emissions, n_embd]
-        """The stream that the last block reads."""
+        """Return the residual stream that the last block reads."""
         chunks = self.position_states.streams[len(self.network.blocks) - 1]
         return Zonotope.of(
             np.concatenate([x.c for x in chunks]),
@@ -278,7 +277,9 @@ class Compared:
         )
 
     def _finals(self) -> Array:  # [n_emissions] bool
-        """Where contexts of this section end: listed, and asking what it says."""
+        """True for each position state at which contexts of this section end: listed, and
+        asking the section's query.
+        """
         asked, query = (
             self.network.floats.linear(self.x, *self.head.q).plain(),
             self.slot.query or ([], []),
@@ -298,7 +299,7 @@ class Compared:
     def pair(
         self, pair: Pair, answered: dict[tuple[int | None, int], int], found: Found
     ) -> None:
-        """One pair in every context of the section."""
+        """Check one pair in every context of the section."""
         self.setting.work.spend(len(self.at))
         d, off = _difference(
             self.network.wte[pair.winner], self.network.wte[pair.loser]
@@ -320,7 +321,7 @@ class Compared:
         self._judge(pair, d, off, ends, rows, found)
 
     def _reading(self, pair: Pair) -> Numbers:
-        """The claim's two numbers, read token by token."""
+        """Return the reading of the claim's two numbers."""
         args = self.rule.args
         numbers = (
             args[pair.first],
@@ -329,7 +330,7 @@ class Compared:
         return Numbers(self.domain, self.levels, numbers)
 
     def _header(self, reading: Numbers, pair: Pair) -> Hashable:
-        """What a walk depends on beside its classes."""
+        """Return what a walk depends on besides its classes."""
         names = tuple(
             (
                 (e.op, e.every, e.before, tuple(o for o, _ in e.where))
@@ -347,7 +348,7 @@ class Compared:
     def _projected(
         self, d: Array, off: Array
     ) -> tuple[Array, Array]:  # [n_embd], [n_embd] -> [n_emissions] each
-        """Each value as what it adds to the difference of the two logits."""
+        """Return each value as what it adds to the difference of the two logits."""
         out = self.network.blocks[-1]["attn"]["c_proj"]["w"][self.head.rows].astype(
             np.float64
         )  # [n_value, n_embd]
@@ -359,7 +360,9 @@ class Compared:
     def _classes(
         self, roles: list[Any], c: Array, r: Array
     ) -> list[dict[Hashable, Class]]:
-        """At each position the tokens that read alike, in an order of their own."""
+        """Return at each position the tokens that read alike, in an order that depends on
+        nothing else.
+        """
         found: list[dict[Hashable, list[int]]] = [{} for _ in range(self.n)]
         texts, language = self.domain.tokens, self.domain.language
         numbers = zip(
@@ -402,7 +405,7 @@ class Compared:
     # ------------------------------------------------------------ the walk
 
     def _walk(self, reading: Numbers, pair: Pair, rows: list[list[Class]]) -> Ends:
-        """All endings of a pair."""
+        """Return all endings of a pair."""
         softmax = Softmax(
             self.network.floats, self.head.scale, self.slot.gap, self.network.n_ctx
         )
@@ -462,8 +465,8 @@ class Compared:
     def _read(
         self, reading: Numbers, pair: Pair, memory: Any, position: int, kind: Class
     ) -> tuple[Any, bool | None, bool]:
-        """The memory after a class of tokens; which of the two must be ahead; whether contexts
-        end there.
+        """Return the memory after a class of tokens, which of the two must be ahead, and
+        whether contexts end there.
         """
         token = kind.tokens[0]
         following = reading.step(memory, position, token)
@@ -488,7 +491,7 @@ class Compared:
         count: int,
         link: _Link,
     ) -> None:
-        """One state more; those that differ by a rounding are joined."""
+        """Add one state; states that differ by a rounding only are joined."""
         if known not in merged:
             groups = softmax.known[known].groups
             merged[known] = tuple(
@@ -512,7 +515,9 @@ class Compared:
         rows: list[list[Class]],
         found: Found,
     ) -> None:
-        """Raises Rejected unless whichever must be ahead is so at every ending."""
+        """Check that at every ending the one that must be ahead is ahead. Raises Rejected
+        if not.
+        """
         b = self.network.blocks[-1]["attn"]["c_proj"]["b"].astype(np.float64)
         c = (self.x.c + b) @ d  # [n_emissions]
         size = np.abs(self.x.c) + self.x.r + np.abs(b)
@@ -555,7 +560,9 @@ class Compared:
         found.error = max(found.error, float((radius + r.max()).max()))
 
     def _rounding(self, pair: Pair) -> Array:  # -> [n_emissions]
-        """What the floats round of the mean, its projection, the addition and the two logits."""
+        """Return what the floats round of the mean, its projection, the addition and the
+        two logits.
+        """
         network, floats = self.network, self.network.floats
         c_proj, least = network.blocks[-1]["attn"]["c_proj"], floats.least
         out, b = (
@@ -583,7 +590,7 @@ class Compared:
     # ------------------------------------------------------------ examples
 
     def _examples(self, ends: Ends, rows: list[list[Class]], found: Found) -> None:
-        """Some of the endings as contexts, with every logit bounded."""
+        """Keep some of the endings as contexts, with every logit bounded."""
         step = max(1, len(ends.link) // _EXAMPLES)
         for i in range(0, len(ends.link), step):
             found.keep(self._shown(_context(ends.link[i], rows)))
@@ -630,7 +637,7 @@ def _named(item: tuple[Hashable, Class]) -> Hashable:
 
 
 def _ends(softmax: Softmax, ends: dict[Any, list[Any]]) -> Ends:
-    """The endings of a walk, each with the mean of what its head sees."""
+    """Return the endings of a walk, each with the mean of what its head sees."""
     answered: dict[int, int] = {}
     for (_, position, _, _), (count, _) in ends.items():
         answered[position] = answered.get(position, 0) + count
@@ -654,7 +661,7 @@ def _ends(softmax: Softmax, ends: dict[Any, list[Any]]) -> Ends:
 
 
 def _context(link: _Link, rows: list[list[Class]]) -> list[int]:
-    """A context of an ending: of each class its first token."""
+    """Return a context of an ending: the first token of each class."""
     kinds: list[int] = []
     while link is not None:
         link, kind = link
@@ -665,7 +672,7 @@ def _context(link: _Link, rows: list[list[Class]]) -> list[int]:
 
 
 def _difference(a: Array, b: Array) -> tuple[Array, Array]:  # [n], [n] -> [n], [n]
-    """A - b, and how far the float64 of it is off."""
+    """Return a - b, and how far the float64 of it is off."""
     exact = np.abs(a) + np.abs(b) <= np.exp2(
         np.clip(53 + np.minimum(grid(a), grid(b)), -1000, 1000)
     )
@@ -673,8 +680,8 @@ def _difference(a: Array, b: Array) -> tuple[Array, Array]:  # [n], [n] -> [n], 
 
 
 def _product(a: Array, b: Array) -> tuple[Array, Array]:  # [n, k], [k] -> [n], [n]
-    """A b, and how far the float64 of it is off: by nothing where all terms are multiples of
-    one power of two.
+    """Return a b, and how far the float64 of it is off: not at all if all terms are
+    multiples of one power of two.
     """
     size = np.abs(a) @ np.abs(b)
     finest = np.where((a != 0) & (b != 0), grid(a) + grid(b), 1e6).min(

@@ -1,10 +1,14 @@
-"""What every position offers to later heads, computed from the weights for every token and
-every state given.
+"""The keys and values that every earlier position offers to later heads, computed from the weights
+for every token and every state that the certificate lists.
 
-A head is followed at every position where the certificate says so: over a graph of states it
-keeps what it needs of the past. The mean of a head that is not followed lies between the least
-and the greatest value there is, which is all that is used of it at earlier positions. Rules of
-this file: whatever the certificate says, what is computed covers the model.
+    position state    a token at a position in one state (what the earlier tokens left behind): it
+                      holds the residual stream at the input of each block
+    followed head     a head that the certificate follows at every position: over the states it
+                      keeps what it needs of the past
+
+The mean of a head that is not followed lies between the least and the greatest value there is;
+no more is used of it at earlier positions. Rules of this file: whatever the certificate says,
+the result covers the model.
 """
 
 from __future__ import annotations
@@ -27,11 +31,11 @@ Followed = dict[
 
 @dataclass(frozen=True, eq=False)
 class Offered:
-    """What every emission offers to one head: its key [n, d_head], its value [n, n_value] and
-    how far that can be off.
+    """What every position state offers to one head: its key [n, d_head], its value [n,
+    n_value] and how far the value can be off.
 
-    The values are also numbered: `numbers` are rows of `values`, and so are `covers`, one for
-    all values of a position.
+    The values are also numbered: `numbers` are rows of `values`, and so are `covers`, one
+    for all values of a position.
     """
 
     keys: Zonotope
@@ -44,9 +48,7 @@ class Offered:
 
 @dataclass
 class PositionStates:
-    """The stream at the input of every block, for every position, state and token; an emission
-    is one of them.
-    """
+    """The residual stream at the input of every block, for every position, state and token."""
 
     network: Network
     tokens: list[list[int]]  # at each position
@@ -99,7 +101,7 @@ class PositionStates:
     def _next(
         self, position: int, rows: list[Any], names: list[tuple[int, int]]
     ) -> list[Any]:
-        """The states after a position: each covers all that leads to it."""
+        """Return the states after a position: each covers everything that leads to it."""
         targets = [t for state in self.after[position] for t in state]
         if len(targets) != len(rows) or not all(0 <= t < len(rows) for t in targets):
             raise Rejected("the states of earlier positions do not fit each other")
@@ -113,7 +115,7 @@ class PositionStates:
     def _position(
         self, position: int, tokens: Array, past: dict[tuple[int, int], list[Any]]
     ) -> dict[tuple[int, int], list[Any]]:
-        """All emissions of one position, and what the heads that are followed keep."""
+        """Compute all position states of one position, and what the followed heads keep."""
         network, kept = self.network, dict[tuple[int, int], list[Any]]()
         x = network.embed(tokens, np.full(len(tokens), position))
         for i in range(network.last + 1):
@@ -132,7 +134,7 @@ class PositionStates:
         return kept
 
     def _anything(self, head: HeadWeights, x: Zonotope) -> tuple[Array, Array]:
-        """The mean of a head that is not followed: between the values so far."""
+        """Return the mean of a head that is not followed: anything between the values so far."""
         floats, name = self.network.floats, (head.layer, head.number)
         v = floats.linear(x, *head.v).plain()
         low, high = self.ranges.get(name, (v.c[0], v.c[0]))
@@ -151,14 +153,14 @@ class PositionStates:
         )
 
     def position_state(self, position: int, state: int, token: int) -> int:
-        """The number of one. Raises Rejected where it is not listed."""
+        """Return the number of a position state. Raises Rejected if it is not listed."""
         found = self.at[position].get(token) if position < len(self.at) else None
         if found is None:
             raise Rejected(f"token {token} is not listed at position {position}")
         return self.first[position] + state * len(self.tokens[position]) + found
 
     def seen_by(self, head: HeadWeights) -> Offered:
-        """The key and the value of every emission, for one head."""
+        """Return the key and the value of every position state, for one head."""
         name = head.layer, head.number
         if name not in self.keys:
             floats, chunks = self.network.floats, self.streams[head.layer]
@@ -191,7 +193,7 @@ class PositionStates:
     def mean(
         self, name: tuple[int, int], rows: Array
     ) -> tuple[Array, Array]:  # [n] -> [n, n_value] each
-        """A followed head's mean value at each emission."""
+        """Return a followed head's mean value at each position state."""
         c, r = (np.concatenate([z[i] for z in self.means[name]])[rows] for i in (0, 1))
         return c, r
 
@@ -200,18 +202,18 @@ class PositionStates:
 
 
 class Memory:
-    """What one followed head keeps of the past."""
+    """The part of the past that one followed head keeps."""
 
     start: Any = 0
 
     def read(
         self, x: Zonotope, past: list[Any], position: int
     ) -> tuple[tuple[Array, Array], list[Any]]:
-        """The mean values at one position for every row, and what is kept after it."""
+        """Return the mean values at one position for every row, and what is kept after it."""
         raise NotImplementedError
 
     def join(self, a: Any, b: Any) -> Any:
-        """What covers both."""
+        """Return what covers both."""
         if a != b:
             raise Rejected(
                 "two ways lead to a state of earlier positions and leave different things behind"
@@ -220,7 +222,7 @@ class Memory:
 
 
 class Counting(Memory):
-    """The query is always the same: what is known of the softmax."""
+    """The memory of a head whose query is always the same: what is known of its softmax."""
 
     def __init__(self, network: Network, head: HeadWeights, gap: float) -> None:
         self.network, self.head = network, head
@@ -248,8 +250,8 @@ class Counting(Memory):
 
 
 class Placed(Memory):
-    """The query depends on the position: the values at some positions, and at every position
-    what any could be.
+    """The memory of a head whose query depends on the position: the values at some
+    positions, and what any position could hold.
     """
 
     start = ()

@@ -1,17 +1,12 @@
-"""What a softmax returns, from counts: the keys so far, as groups of one score interval, and a
-bound of all others.
+"""Bounds on what a head returns for one query: the softmax mean, from groups of keys and a bound on
+all keys that were left out (keys.py).
 
-    group     score interval, how many keys, and of their values: sum, radius of it, sum of
-              sizes, power of two, and up to which size a sum of such multiples rounds nothing
-    behind    every key that was left out is behind the best one by that much: always accounted
-              for, with any value
-
-    w_k       a key's weight is within d_k of its group's middle one, exp(score) up to 8u and
+    w_k       a key's weight is within d_k of its group's middle one: exp(score) up to 8u, and
               the subtraction
     z         |z - z0| <= (sum_k w_k (d_k sum |v - z0| + radius) + hidden (1 + ...)) / least
               total, and gamma_n
 
-Which keys are left out is the certificate's choice: a bad one makes the bound useless, never
+The certificate chooses which keys are left out: a bad choice makes the bound useless, never
 wrong. Rules of this file: one head, one query; what is joined is covered by the result.
 """
 
@@ -36,10 +31,10 @@ from handcraft.proof.checker.zonotope import (
 
 
 class KeysSoFar(NamedTuple):
-    """The keys so far: groups (low, high, how many, number of the values' row); how far those
-    left out are behind.
+    """The keys so far: groups (low, high, number of keys, number of the row of their
+    values), and how far the keys left out are behind.
 
-    The groups are sorted. Where there is none, `behind` is minus the greatest score left out.
+    The groups are sorted. If there is none, `behind` is minus the greatest score left out.
     """
 
     groups: tuple[tuple[float, float, int, int], ...] = ()
@@ -47,8 +42,8 @@ class KeysSoFar(NamedTuple):
 
 
 class Values:
-    """What keys hold, in numbered rows [5, n_value]: sum, radius, sum of sizes, power of two,
-    the size that is exact.
+    """The values of keys, in numbered rows [5, n_value]: sum, radius, sum of sizes, power
+    of two, greatest size that is exact.
     """
 
     def __init__(self) -> None:
@@ -58,7 +53,7 @@ class Values:
         self._hulls: dict[tuple[int, int], int] = {}
 
     def numbers(self, c: Array, r: Array) -> list[int]:  # [n, n_value] each
-        """The rows of single values."""
+        """Return the numbers of the rows of single values."""
         power = np.where(r == 0, grid(c), UNCERTAIN)
         # no value is -0.0
         rows = np.stack([c, r, np.abs(c) + r, power, _exact(power)], axis=1) + 0.0
@@ -71,7 +66,7 @@ class Values:
         return found
 
     def sum(self, a: int, b: int) -> int:
-        """The row of both together."""
+        """Return the number of the row for the values of both together."""
         found = self._sums.get((a, b))
         if found is None:
             x, y = self.rows[a], self.rows[b]
@@ -85,7 +80,7 @@ class Values:
         return found
 
     def hull(self, a: int, b: int) -> int:
-        """A row that covers either."""
+        """Return the number of a row that covers either."""
         if a == b:
             return a
         if (a, b) not in self._hulls:
@@ -101,7 +96,7 @@ class Values:
         return self._hulls[a, b]
 
     def size(self, numbers: Iterable[int]) -> Array:  # -> [n_value]
-        """How great a value can be that is one of these rows."""
+        """Return the greatest size of a value in these rows."""
         rows = np.stack(
             [self.rows[number][:2] for number in numbers]
         )  # [n, 2, n_value]
@@ -113,8 +108,8 @@ class Values:
 
 
 def _down(a: float, b: float) -> float:
-    """A + b, or the float below where the sum is rounded up: what is carried along is never
-    more than it should be.
+    """Return a + b, or the float below if the sum was rounded up: what is carried along is
+    never too large.
     """
     total = a + b
     back = total - a
@@ -126,13 +121,13 @@ def _down(a: float, b: float) -> float:
 
 
 def _exact(power: Array) -> Array:  # [...] -> [...]
-    """Up to which size a float64 holds every multiple of 2^power."""
+    """Return the greatest size up to which a float64 holds every multiple of 2^power."""
     return np.exp2(np.clip(53 + power, -1000, 1000))
 
 
 class Softmax:
-    """One head with one query, and everything that it can see. Keys and what is known of them
-    are numbered.
+    """One head with one query, and everything that it can see. Keys, and what is known of
+    them, are numbered.
 
     `values` may be shared by several of them.
     """
@@ -161,31 +156,31 @@ class Softmax:
         self._sized = 0  # of so many keys
 
     def key(self, low: float, high: float, c: Array, r: Array) -> int:  # [n_value] each
-        """One key: what it can score and hold."""
+        """Return the number of a key, by its scores and its value."""
         return self.keys_of([low], [high], c[None], r[None])[0]
 
     def keys_of(
         self, low: Sequence[float], high: Sequence[float], c: Array, r: Array
     ) -> list[int]:  # [n, n_value] each
-        """Many keys."""
+        """Return the numbers of many keys."""
         return [
             self.known_key(*key)
             for key in zip(low, high, self.values.numbers(c, r), strict=True)
         ]
 
     def known_key(self, low: float, high: float, value: int) -> int:
-        """One key, by the number of its value."""
+        """Return the number of a key, by the number of its value."""
         return self._number((low, high, value), self.keys)
 
     def covering(self, keys: Sequence[int]) -> int:
-        """One key for several of the same score: its value covers theirs."""
+        """Return one key for several of the same score: its value covers theirs."""
         low, high, value = self.keys[keys[0]]
         for key in keys[1:]:
             value = self.values.hull(value, self.keys[key][2])
         return self.known_key(low, high, value)
 
     def size(self) -> Array:  # -> [n_value]
-        """How great the value of any key can be."""
+        """Return the greatest size of the value of any key."""
         if self._size is None or self._sized < len(self.keys):
             new = self.values.size({value for _, _, value in self.keys[self._sized :]})
             self._size, self._sized = (
@@ -201,7 +196,7 @@ class Softmax:
         return found
 
     def insert(self, known: int, key: int, floor: float) -> int:
-        """What is known with one key more. Below the floor it is left out at once."""
+        """Return what is known with one key more. A key below the floor is left out at once."""
         name = known, key, self.keys[key][1] <= floor
         found = self.asked.get(name)
         if found is None:
@@ -238,7 +233,7 @@ class Softmax:
         return KeysSoFar(tuple(sorted([*groups, (low, high, count, value)])), behind)
 
     def join(self, a: int, b: int) -> int:
-        """What holds of both. Raises Rejected where they are too different."""
+        """Return what holds of both. Raises Rejected if they are too different."""
         if a == b or (a, b) in self.joined:
             return a if a == b else self.joined[a, b]
         found = self.joined[a, b] = self._number(
@@ -261,10 +256,10 @@ class Softmax:
     def mean(
         self, number: int, n_keys: int, size: Array | None = None
     ) -> tuple[Array, Array]:  # -> [n_value] each
-        """The mean value of so many keys and how far it can be off; no value is greater than
-        `size` [n_value].
+        """Return the mean value of so many keys and how far it can be off; no value is
+        greater than `size` [n_value].
 
-        Raises Rejected where nothing is known of it.
+        Raises Rejected if nothing is known of it.
         """
         known = self.known[number]
         left = n_keys - sum(group[2] for group in known.groups)
@@ -301,13 +296,13 @@ class Softmax:
         )
 
     def _scaled(self, known: KeysSoFar) -> tuple[list[float], list[float]]:
-        """The scores after the division by sqrt(d_head)."""
+        """Return the least and greatest scores after the division by sqrt(d_head)."""
         wide = self._rounds
         low = [(g[0] - wide * abs(g[0])) / self.scale for g in known.groups]
         return low, [(g[1] + wide * abs(g[1])) / self.scale for g in known.groups]
 
     def _wide(self, known: KeysSoFar, behind: float) -> float:
-        """What the division can take of a distance."""
+        """Return how much the division can take off a distance of scores."""
         return (
             2
             * self._rounds
@@ -316,7 +311,7 @@ class Softmax:
         )
 
     def _leak(self, behind: float, left: int) -> float:
-        """At most how much all keys left out weigh, against a best one."""
+        """Return an upper bound on the total weight of all keys left out, against a best one."""
         if left == 0 or behind >= self.floats.silent:
             return 0.0
         return left * (
@@ -326,11 +321,12 @@ class Softmax:
     def _alone(
         self, n: int, row: Array, leak: float, most: Array
     ) -> tuple[Array, Array]:
-        """Keys of one score, ahead of all others: each weighs exactly 1 before the division.
+        """Return the mean of keys of one score, ahead of all others: each weighs exactly 1
+        before the division.
 
         With what leaked, at most u / 4, they still sum to exactly n: beside 1 it is rounded
-        away. Beside a sum of values it is rounded away as well where that is exact and not 0,
-        and leaked is far below its last bit.
+        away. Beside a sum of values it is rounded away as well if the sum is exact and not
+        0, and the leak is far below its last bit.
         """
         total, r, size, power, _ = row
         leaked = 3.1 * leak * most + (
@@ -358,7 +354,9 @@ class Softmax:
     def _mixed(
         self, known: KeysSoFar, weights: tuple[Array, Array], leak: float, size: Array
     ) -> tuple[Array, Array]:
-        """Several groups, and how much a key of each weighs at least and at most [n_groups]."""
+        """Return the mean of several groups, given the least and greatest weight of a key
+        of each [n_groups].
+        """
         least, most = weights
         counts = np.array([float(g[2]) for g in known.groups])
         rows = np.stack(
@@ -385,9 +383,11 @@ class Softmax:
     def _weights(
         self, low: list[float], high: list[float], best: tuple[float, float]
     ) -> tuple[Array, Array]:
-        """The least and the greatest weight of a key of each group, against the best score.
+        """Return the least and the greatest weight of a key of each group, against the best
+        score.
 
-        `best` is where that lies; where it is a group's own, a key of the group weighs exactly 1.
+        `best` is where that lies; if it is a group's own, a key of the group weighs exactly
+        1.
         """
         u, (bottom, top) = self.floats.u, best
         error, faint = (
