@@ -26,8 +26,9 @@ import numpy as np
 from handcraft.claims.kinds import Claim, Distribution, Residual
 from handcraft.core.gpt2 import Array, Weights, convert, gpt2, recorder, softmax
 from handcraft.model import Model
-from handcraft.proof.doubt import Doubt, Near
+from handcraft.proof.doubt import Doubt
 from handcraft.proof.expected import SILENT
+from handcraft.proof.near_pass import Near
 from handcraft.proof.tally import margins_of
 
 LAST_BITS = 4.0  # roundings of the largest logit that no slack is trusted in

@@ -24,9 +24,7 @@ Rules of this file: nothing is taken from the certificate but the query, the gap
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass
-from fractions import Fraction
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -34,66 +32,28 @@ import numpy as np
 from handcraft.claims.kinds import Answers
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.certificate import HeadQuery, Section
-from handcraft.proof.checker.claim import Domain
-from handcraft.proof.checker.claim_expression import Ruled
 from handcraft.proof.checker.endings import Found, Shown
 from handcraft.proof.checker.graph import Setting
 from handcraft.proof.checker.network import HeadWeights
+from handcraft.proof.checker.pair_claim import (
+    Numbers,
+    Pair,
+    pairs_of,
+    together,
+)
+from handcraft.proof.checker.pair_walk import Class, Ends, PairWalk, context_of
 from handcraft.proof.checker.softmax import Softmax
-from handcraft.proof.checker.zonotope import UP, Rejected, Zonotope, grid, summed
+from handcraft.proof.checker.zonotope import (
+    UP,
+    Rejected,
+    Zonotope,
+    difference_of,
+    product_of,
+    summed,
+)
 from handcraft.sequence.expression import Expression, evaluate
 
 _EXAMPLES = 250  # of each walk, at most
-ALIKE = (
-    "count",
-    "first",
-    "latest",
-    "total",
-    "lowest",
-)  # selections that read tokens by what fits them
-_Link = Any  # None, or (the link before, the number of a class)
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two tokens: the numbers that are compared, by their place in the claim, and the
-    tokens' ids. There is no second number for a token that is not counted.
-    """
-
-    first: int
-    second: int | None
-    winner: int
-    loser: int
-
-
-@dataclass(frozen=True, eq=False)
-class Class:
-    """Tokens at one position that read alike: the score and the value [1] that the head
-    sees of them, and whether contexts end with them.
-    """
-
-    tokens: list[int]
-    low: float
-    high: float
-    c: float
-    r: float
-    final: bool
-
-
-@dataclass(frozen=True, eq=False)
-class Ends:
-    """The endings of a walk: `answered` counts contexts by position, the rest holds an
-    entry for each ending.
-    """
-
-    answered: dict[int, int]
-    # 1 where the first of the two must be ahead, -1 where the second, 0 where neither must
-    ahead: Array
-    position: Array
-    kind: Array  # the number of the class at the position
-    mean: Array
-    radius: Array
-    link: list[_Link]
 
 
 def compared(setting: Setting, sections: list[Section], found: Found) -> None:
@@ -119,82 +79,6 @@ def compared(setting: Setting, sections: list[Section], found: Found) -> None:
         if any(answered.get(key, 0) != size for key, size in sizes.items()):
             raise Rejected("two tokens are not compared in every context")
     found.answered, found.spoken = dict(sizes), sum(sizes.values())
-
-
-def pairs_of(rule: Expression, ids: dict[str, int], n_vocab: int) -> Iterator[Pair]:
-    """Yield every two counted tokens, and every counted one with every other token."""
-    counted = [ids[str(key)] for (key,), _ in rule.table]
-    for i, a in enumerate(counted):
-        yield from (Pair(i, j, a, counted[j]) for j in range(i + 1, len(counted)))
-        yield from (Pair(i, None, a, b) for b in range(n_vocab) if b not in counted)
-
-
-def together(rule: Expression) -> Expression:
-    """Return the sum of all counts as one count. Raises Rejected if they do not count the
-    same thing of different tokens.
-    """
-    whats = []
-    for e in rule.args:
-        if (
-            not isinstance(e, Expression)
-            or e.op != "count"
-            or len(e.where) != 1
-            or not isinstance(e.where[0][1], str)
-        ):
-            raise Rejected("the sum of the claim's numbers is no count")
-        whats.append((e.where[0][0], e.before, e.every))
-    first, tokens = (
-        rule.args[0],
-        tuple(e.where[0][1] for e in rule.args if isinstance(e, Expression)),
-    )
-    if (
-        any(what != whats[0] for what in whats)
-        or len(set(tokens)) < len(tokens)
-        or not isinstance(first, Expression)
-    ):
-        raise Rejected("the sum of the claim's numbers is no count")
-    return Expression(
-        op="count",
-        where=((whats[0][0], tokens),),
-        before=first.before,
-        every=first.every,
-    )
-
-
-class Numbers(Ruled):
-    """The reading of two numbers of the claim, token by token."""
-
-    def __init__(
-        self, domain: Domain, levels: list[int], numbers: tuple[Any, Any]
-    ) -> None:
-        super().__init__(
-            domain, levels, None, None, {}, Expression(op="add", args=numbers)
-        )
-        self.numbers = numbers
-
-    def role(self, e: Expression) -> Callable[[str], Hashable]:
-        """Return what a token is for one of the selections: tokens of one role change every
-        memory alike.
-        """
-        if e.op in ("total", "lowest"):
-            return lambda text: int(e.rows.get((text,), 0))
-        if e.op in ALIKE:
-            wanted = [self._fixed(what) for _, what in e.where]
-            return lambda text: tuple(
-                text in what if isinstance(what, tuple) else text == what
-                for what in wanted
-            )
-        return lambda text: text
-
-    def values(
-        self, memory: Any, position: int, token: int
-    ) -> tuple[int | Fraction, int | Fraction]:
-        """Return both numbers. Raises Rejected if one is not a number."""
-        scope = {"here": position, "end": position if self.domain.language else None}
-        a, b = (self._value(e, memory, scope, token) for e in self.numbers)
-        if type(a) not in (int, Fraction) or type(b) not in (int, Fraction):
-            raise Rejected("the claim compares what is no number")
-        return a, b
 
 
 class Compared:
@@ -301,14 +185,15 @@ class Compared:
     ) -> None:
         """Check one pair in every context of the section."""
         self.setting.work.spend(len(self.at))
-        d, off = _difference(
+        d, off = difference_of(
             self.network.wte[pair.winner], self.network.wte[pair.loser]
         )  # [n_embd]
         reading = self._reading(pair)
         roles = [reading.role(e) for e in reading.followed]
         classes = self._classes(roles, *self._projected(d, off))
         key = (
-            self._header(reading, pair),
+            reading.shape(),
+            len(self.rule.args) if pair.second is None else 0,
             tuple(tuple(_named(x) for x in row.items()) for row in classes),
         )
         if key not in self.walked:
@@ -329,22 +214,6 @@ class Compared:
         )
         return Numbers(self.domain, self.levels, numbers)
 
-    def _header(self, reading: Numbers, pair: Pair) -> Hashable:
-        """Return what a walk depends on besides its classes."""
-        names = tuple(
-            (
-                (e.op, e.every, e.before, tuple(o for o, _ in e.where))
-                if e.op in ALIKE and _constant(e)
-                else e
-            )
-            for e in reading.followed
-        )
-        direct = tuple(
-            reading.followed.index(e) if e in reading.followed else e
-            for e in reading.numbers
-        )
-        return names, direct, len(self.rule.args) if pair.second is None else 0
-
     def _projected(
         self, d: Array, off: Array
     ) -> tuple[Array, Array]:  # [n_embd], [n_embd] -> [n_emissions] each
@@ -352,9 +221,9 @@ class Compared:
         out = self.network.blocks[-1]["attn"]["c_proj"]["w"][self.head.rows].astype(
             np.float64
         )  # [n_value, n_embd]
-        f, error = _product(out, d)
+        f, error = product_of(out, d)
         error = error + np.abs(out) @ off
-        c, own = _product(self.c, f)
+        c, own = product_of(self.c, f)
         return c, (self.r @ (np.abs(f) + error) + np.abs(self.c) @ error + own) * UP
 
     def _classes(
@@ -402,107 +271,12 @@ class Compared:
             bool(self.final[e]),
         )
 
-    # ------------------------------------------------------------ the walk
-
     def _walk(self, reading: Numbers, pair: Pair, rows: list[list[Class]]) -> Ends:
         """Return all endings of a pair."""
-        softmax = Softmax(
-            self.network.floats, self.head.scale, self.slot.gap, self.network.n_ctx
-        )
-        keys = [
-            [softmax.key(x.low, x.high, np.array([x.c]), np.array([x.r])) for x in row]
-            for row in rows
-        ]
-        last, ends, merged = (
-            max(self.levels),
-            dict[Any, list[Any]](),
-            dict[int, Hashable](),
-        )
-        now: dict[Hashable, list[Any]] = {None: [reading.start, 0, 1, None]}
-        for position in range(min(last + 1, self.n)):
-            floor = (
-                self.slot.floor[position]
-                if position < len(self.slot.floor)
-                else -np.inf
-            )
-            after: dict[Hashable, list[Any]] = {}
-            self.setting.work.spend(len(now) * len(rows[position]))
-            read: dict[Any, Any] = {}
-            for memory, known, count, link in now.values():
-                for i, kind in enumerate(rows[position]):
-                    if (memory, i) not in read:
-                        read[memory, i] = self._read(
-                            reading, pair, memory, position, kind
-                        )
-                    following, ahead, ending = read[memory, i]
-                    if following is None:
-                        continue
-                    times, here = count * len(kind.tokens), (link, i)
-                    if ending:
-                        end = ends.setdefault(
-                            (
-                                ahead,
-                                position,
-                                i,
-                                softmax.insert(known, keys[position][i], -np.inf),
-                            ),
-                            [0, here],
-                        )
-                        end[0] += times
-                    if position < last:
-                        self._merge(
-                            after,
-                            merged,
-                            softmax,
-                            following,
-                            softmax.insert(known, keys[position][i], floor),
-                            times,
-                            here,
-                        )
-            now = after
-        return _ends(softmax, ends)
-
-    def _read(
-        self, reading: Numbers, pair: Pair, memory: Any, position: int, kind: Class
-    ) -> tuple[Any, bool | None, bool]:
-        """Return the memory after a class of tokens, which of the two must be ahead, and
-        whether contexts end there.
-        """
-        token = kind.tokens[0]
-        following = reading.step(memory, position, token)
-        if (
-            following is None
-            or not kind.final
-            or not self.domain.complete(following[0])
-        ):
-            return following, None, False
-        a, b = reading.values(following, position, token)
-        if pair.second is None:  # the greatest is at least the average
-            return following, (True if a * len(self.rule.args) >= b else None), True
-        return following, bool(a >= b), True
-
-    @staticmethod
-    def _merge(
-        after: dict[Hashable, list[Any]],
-        merged: dict[int, Hashable],
-        softmax: Softmax,
-        memory: Any,
-        known: int,
-        count: int,
-        link: _Link,
-    ) -> None:
-        """Add one state; states that differ by a rounding only are joined."""
-        if known not in merged:
-            groups = softmax.known[known].groups
-            merged[known] = tuple(
-                (g[0], g[1], g[2], float(np.float32(softmax.rows[g[3]][0][0])))
-                for g in groups
-            )
-        old = after.get((memory, merged[known]))
-        if old is None:
-            after[memory, merged[known]] = [memory, known, count, link]
-        else:
-            old[1], old[2] = softmax.join(old[1], known), old[2] + count
+        network = self.network
+        softmax = Softmax(network.floats, self.head.scale, self.slot.gap, network.n_ctx)
+        walk = PairWalk(reading, pair, len(self.rule.args), softmax, rows)
+        return walk.run(max(self.levels), self.slot.floor, self.setting.work)
 
     # ------------------------------------------------------------ the judgement
 
@@ -555,7 +329,7 @@ class Compared:
         if not margin[worst] > 0:
             raise Rejected(f"the margin may be {margin[worst]:.6g}")
         if margin[worst] < found.margin * (1 - 1e-6):
-            found.at = _context(ends.link[worst], rows)
+            found.at = context_of(ends.link[worst], rows)
         found.margin = min(found.margin, float(margin[worst]))
         found.error = max(found.error, float((radius + r.max()).max()))
 
@@ -593,7 +367,7 @@ class Compared:
         """Keep some of the endings as contexts, with every logit bounded."""
         step = max(1, len(ends.link) // _EXAMPLES)
         for i in range(0, len(ends.link), step):
-            found.keep(self._shown(_context(ends.link[i], rows)))
+            found.keep(self._shown(context_of(ends.link[i], rows)))
 
     def _shown(self, context: list[int]) -> Shown:
         network, tokens = self.network, self.domain.tokens
@@ -628,64 +402,5 @@ class Compared:
         )
 
 
-def _constant(e: Expression) -> bool:
-    return all(not isinstance(what, Expression) for _, what in e.where)
-
-
 def _named(item: tuple[Hashable, Class]) -> Hashable:
     return item[0], len(item[1].tokens)
-
-
-def _ends(softmax: Softmax, ends: dict[Any, list[Any]]) -> Ends:
-    """Return the endings of a walk, each with the mean of what its head sees."""
-    answered: dict[int, int] = {}
-    for (_, position, _, _), (count, _) in ends.items():
-        answered[position] = answered.get(position, 0) + count
-    means = [softmax.mean(known, position + 1) for _, position, _, known in ends]
-    ahead = np.array(
-        [0 if a is None else 1 if a else -1 for a, _, _, _ in ends], dtype=int
-    )
-    places = np.array(
-        [(position, kind) for _, position, kind, _ in ends], dtype=int
-    ).reshape(-1, 2)
-    mean, radius = (np.array([float(m[i][0]) for m in means]) for i in (0, 1))
-    return Ends(
-        answered,
-        ahead,
-        places[:, 0],
-        places[:, 1],
-        mean,
-        radius,
-        [link for _, link in ends.values()],
-    )
-
-
-def _context(link: _Link, rows: list[list[Class]]) -> list[int]:
-    """Return a context of an ending: the first token of each class."""
-    kinds: list[int] = []
-    while link is not None:
-        link, kind = link
-        kinds.append(kind)
-    return [
-        rows[position][kind].tokens[0] for position, kind in enumerate(reversed(kinds))
-    ]
-
-
-def _difference(a: Array, b: Array) -> tuple[Array, Array]:  # [n], [n] -> [n], [n]
-    """Return a - b, and how far the float64 of it is off."""
-    exact = np.abs(a) + np.abs(b) <= np.exp2(
-        np.clip(53 + np.minimum(grid(a), grid(b)), -1000, 1000)
-    )
-    return a - b, np.where(exact, 0.0, 2.0**-52 * (np.abs(a) + np.abs(b)))
-
-
-def _product(a: Array, b: Array) -> tuple[Array, Array]:  # [n, k], [k] -> [n], [n]
-    """Return a b, and how far the float64 of it is off: not at all if all terms are
-    multiples of one power of two.
-    """
-    size = np.abs(a) @ np.abs(b)
-    finest = np.where((a != 0) & (b != 0), grid(a) + grid(b), 1e6).min(
-        axis=1, initial=1e6
-    )
-    exact = (size <= np.exp2(np.clip(53 + finest, -1000, 1000))) & (finest > -900)
-    return a @ b, np.where(exact, 0.0, summed(len(b)) * size + 2.0**-1000)

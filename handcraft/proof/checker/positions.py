@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 
 from handcraft.core.gpt2 import Array
+from handcraft.proof.checker.keys import Values
 from handcraft.proof.checker.network import HeadWeights, Network
-from handcraft.proof.checker.softmax import Softmax, Values
+from handcraft.proof.checker.softmax import Softmax
 from handcraft.proof.checker.zonotope import UP, Rejected, Zonotope, hull
 
 Followed = dict[

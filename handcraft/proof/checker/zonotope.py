@@ -122,6 +122,26 @@ def _halved(x: Array) -> Array:  # [...] -> [...] bool
     return np.asarray(np.abs(np.frexp(x)[0]) == 0.5)
 
 
+def difference_of(a: Array, b: Array) -> tuple[Array, Array]:  # [n], [n] -> [n], [n]
+    """Return a - b, and how far the float64 of it is off."""
+    exact = np.abs(a) + np.abs(b) <= np.exp2(
+        np.clip(53 + np.minimum(grid(a), grid(b)), -1000, 1000)
+    )
+    return a - b, np.where(exact, 0.0, 2.0**-52 * (np.abs(a) + np.abs(b)))
+
+
+def product_of(a: Array, b: Array) -> tuple[Array, Array]:  # [n, k], [k] -> [n], [n]
+    """Return a b, and how far the float64 of it is off: not at all if all terms are
+    multiples of one power of two.
+    """
+    size = np.abs(a) @ np.abs(b)
+    finest = np.where((a != 0) & (b != 0), grid(a) + grid(b), 1e6).min(
+        axis=1, initial=1e6
+    )
+    exact = (size <= np.exp2(np.clip(53 + finest, -1000, 1000))) & (finest > -900)
+    return a @ b, np.where(exact, 0.0, summed(len(b)) * size + 2.0**-1000)
+
+
 class Floats:
     """The model's arithmetic: float32 or float64."""
 

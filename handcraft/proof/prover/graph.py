@@ -29,97 +29,17 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from handcraft.core.gpt2 import Array
-from handcraft.proof.prover.case import OUT, Case
-from handcraft.proof.prover.network import HeadPart, Network, Undecided
-from handcraft.proof.prover.positions import PositionStates, gap_of
-from handcraft.proof.prover.softmax import Means, Summary, Values, scores_of
-from handcraft.proof.prover.zonotope import Zonotope
+from handcraft.proof.prover.case import Case
+from handcraft.proof.prover.keys import Summary
+from handcraft.proof.prover.network import Undecided
+from handcraft.proof.prover.positions import PositionStates
+from handcraft.proof.prover.steps import Steps
+from handcraft.proof.prover.views import UNSEEN, HeadQuery
 
 _Link: TypeAlias = Any  # None, or (the link before, a token)
 Summaries: TypeAlias = tuple[Summary, ...]
 _MOST_STATES = 150_000  # at one position
 MOST_IN_ALL = 450_000  # of all searches of a proof
-UNSEEN = -1  # no label: the key can never be seen
-
-
-@dataclass(frozen=True, eq=False)
-class HeadQuery:
-    """A head with one query: the class and the value of every position state's key, and the
-    least score that is reached by each position.
-    """
-
-    means: Means
-    kinds: Array  # [n_emissions]
-    values: Array  # [n_emissions]
-    floor: Array  # [n_positions], the greatest score that some position so far has at least
-    query: Zonotope | None = None  # [n_match]
-
-    def labels(self, alive: Array) -> Array:  # [n_emissions] bool -> [n_emissions]
-        """Return each key's label as one number, UNSEEN where the key is not alive."""
-        return np.where(
-            alive, self.kinds * len(self.means.values.rows) + self.values, UNSEEN
-        )
-
-    def seen(self, bound: Array) -> Array:  # [n_emissions] -> [n_emissions] bool
-        """True for each key that is not hidden behind a score that is there anyway."""
-        high = np.array(self.means.high)[self.kinds]  # [n_emissions]
-        return np.asarray(~(bound - high >= self.means.gap))  # as Means.beats has it
-
-
-class Slots:
-    """All head queries of a model, each made when it is first asked for."""
-
-    def __init__(
-        self, network: Network, position_states: PositionStates, tolerance: float
-    ) -> None:
-        self.network, self.position_states, self.tolerance = (
-            network,
-            position_states,
-            tolerance,
-        )
-        self._keys: dict[tuple[int, int], tuple[Zonotope, Zonotope, Array, Values]] = {}
-        self._slots: dict[tuple[Any, ...], HeadQuery] = {}
-        self.starts = np.flatnonzero(
-            np.diff(position_states.level, prepend=-1)
-        )  # where each position's emissions begin
-
-    def __call__(self, head: HeadPart, query: Zonotope) -> HeadQuery:
-        """Return the head query of a head and a query [n_match]."""
-        key = (head.name, query.c.tobytes(), query.r.tobytes())
-        if key not in self._slots:
-            if len(self._slots) > 512:
-                self._slots.clear()
-            self._slots[key] = self._slot(head, query)
-        return self._slots[key]
-
-    def _slot(self, head: HeadPart, query: Zonotope) -> HeadQuery:
-        keys, values, numbers, table = self._of(head)
-        gap = gap_of(self.network, head, self.tolerance)
-        means = Means(self.network.precision, head, gap, self.network.n_ctx, table)
-        kinds, numbers = means.labels(
-            scores_of(self.network.precision, query, keys), values, numbers
-        )
-        least = np.minimum.reduceat(
-            np.array(means.low)[kinds], self.starts
-        )  # [n_positions]
-        return HeadQuery(means, kinds, numbers, np.maximum.accumulate(least), query)
-
-    def _of(self, head: HeadPart) -> tuple[Zonotope, Zonotope, Array, Values]:
-        """Return the keys and values of all position states."""
-        if head.name not in self._keys:
-            x, p, table = (
-                self.position_states.stream(head.layer),
-                self.network.precision,
-                Values(),
-            )
-            values = p.linear(x, *head.value)
-            self._keys[head.name] = (
-                p.linear(x, *head.key),
-                values,
-                table.numbers(values.c),
-                table,
-            )
-        return self._keys[head.name]
 
 
 @dataclass
@@ -173,7 +93,7 @@ class Search:
         )
         # not where another search over other lengths must find the same summaries
         self.merges = merges
-        self.steps: dict[Any, _Steps] = {}  # shared by searches of one case
+        self.steps: dict[Any, Steps] = {}  # shared by searches of one case
         self.trail: Any = None  # told of every edge, where the proof is written down
 
     def run(self, case: Case, levels: Sequence[int]) -> QueryClasses:
@@ -201,7 +121,7 @@ class Search:
             place = k if case.order is None else case.order[k]
             name = case, k, k in levels if case.order is None else k == last, last
             if name not in self.steps:
-                self.steps[name] = _Steps(*name)
+                self.steps[name] = Steps(*name)
             steps = self.steps[name]
             self.merged = alike[place] if alike is not None else None
             now = self._level(
@@ -226,7 +146,7 @@ class Search:
         now: dict[Any, tuple[int, _Link]],
         groups: list[list[_Group]],
         rows: list[Any],
-        steps: _Steps,
+        steps: Steps,
         found: QueryClasses,
         *,
         at_end: bool,
@@ -424,61 +344,6 @@ class Search:
             found.append(groups)
             block_of = mine
         return found[::-1]
-
-
-class _Steps:
-    """The steps of a case at one position: what each group of tokens reaches and ends in,
-    each computed once.
-    """
-
-    def __init__(self, case: Case, k: int, ends: bool, last: int) -> None:
-        self.case, self.k, self.ends, self.last = case, k, ends, k == last
-        self.level = k if case.order is None else last
-        self.known: dict[
-            tuple[Hashable, tuple[int, ...]], tuple[list[Any], list[Any]]
-        ] = {}
-        self.after: dict[tuple[Hashable, int], Any] = {}
-        self.roles: dict[tuple[int, ...], list[list[int]]] = {}
-
-    def __call__(
-        self, state: Any, tokens: tuple[int, ...]
-    ) -> tuple[list[Any], list[Any]]:
-        key = (state, tokens)
-        found = self.known.get(key)
-        if found is None:
-            if tokens not in self.roles:
-                self.roles[tokens] = self._roles(tokens)
-            found = self.known[key] = self._read(state, self.roles[tokens])
-        return found
-
-    def _roles(self, tokens: Sequence[int]) -> list[list[int]]:
-        """Return the tokens of each role."""
-        together: dict[Hashable, list[int]] = {}
-        for token in tokens:
-            together.setdefault(self.case.role(self.k, token), []).append(token)
-        return list(together.values())
-
-    def _read(self, state: Any, roles: list[list[int]]) -> tuple[list[Any], list[Any]]:
-        nexts: dict[Any, list[int]] = {}
-        ends: dict[Any, list[int]] = {}
-        for alike in roles:
-            token, n = alike[0], len(alike)
-            if (state, token) not in self.after:
-                self.after[state, token] = self.case.step(state, self.k, token)
-            after = self.after[state, token]
-            if after is None:
-                continue
-            if not self.last:
-                nexts[after] = [*nexts[after], *alike] if after in nexts else alike
-            if (
-                self.ends
-                and (expected := self.case.expected(after, self.level, token))
-                is not OUT
-            ):
-                row = ends.setdefault(expected, [0, 0, token])
-                row[0] += n
-                row[1] += n * self.case.counts(after, self.level)
-        return list(nexts.items()), [(x, *row) for x, row in ends.items()]
 
 
 def _following(levels: Sequence[int], last: int) -> Array:  # -> [last + 1]

@@ -14,29 +14,25 @@ behind it; each pair covers all contexts.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from handcraft.claims.kinds import Answers, Predicate
 from handcraft.core.gpt2 import Array
-from handcraft.proof.prover.case import OUT, Case
+from handcraft.proof.prover.case import Case
 from handcraft.proof.prover.cases import ExpressionCase
 from handcraft.proof.prover.domains import Domain
-from handcraft.proof.prover.graph import UNSEEN, HeadQuery, QueryClass, Search
+from handcraft.proof.prover.endings import Proof
+from handcraft.proof.prover.graph import QueryClass, Search
 from handcraft.proof.prover.network import HeadPart, Undecided
-from handcraft.proof.prover.prover import Proof, Prover
+from handcraft.proof.prover.pair_claim import PairCase, pairs_of
+from handcraft.proof.prover.prover import Prover
+from handcraft.proof.prover.views import UNSEEN, HeadQuery
 from handcraft.proof.prover.zonotope import UP
 from handcraft.sequence.expression import Expression
 
-COUNTS = (
-    "count",
-    "first",
-    "latest",
-)  # selections whose tokens are told by what fits them
 _FEW = 3  # tokens whose counts can be followed at once
 
 
@@ -53,69 +49,6 @@ class _Found:
     ending: QueryClass
 
 
-class PairCase(ExpressionCase):
-    """The contexts in which one of two tokens can be the answer; `expected` is True if the
-    first is ahead.
-    """
-
-    def __init__(
-        self, claimed: Expression, domain: Domain, first: int, second: int | None
-    ) -> None:
-        numbers = (
-            claimed.args
-            if second is None
-            else (claimed.args[first], claimed.args[second])
-        )
-        self.mass = len(numbers) if second is None else 0
-        watched = (
-            (claimed.args[first], _together(numbers)) if second is None else numbers
-        )
-        super().__init__(Expression(op="add", args=watched), domain, [])
-
-    def expected(self, state: Any, level: int, token: int) -> Any:
-        if not self.domain.complete(state[0]):
-            return OUT
-        scope: dict[str, int | None] = {"here": level, "end": level}
-        first, second = (self._value(e, state, scope, token) for e in self.rule.args)
-        if first is None or second is None:
-            raise Undecided(
-                "a part of the claim's `most` may be nothing, so that two of them do"
-                " not say when it speaks"
-            )
-        if type(first) not in (int, Fraction) or type(second) not in (int, Fraction):
-            raise Undecided("the claim compares what is no number")
-        if self.mass:  # the greatest count is at least the average
-            return True if first * self.mass >= second else None
-        return bool(first >= second)  # of equals, the first named
-
-    def shape(self) -> Hashable:
-        """Return what the case reads of contexts, except for the tokens in its conditions."""
-        followed = tuple(
-            (
-                (e.op, e.every, e.before, tuple(offset for offset, _ in e.where))
-                if e.op in COUNTS and _constant(e)
-                else e
-            )
-            for e in self.followed
-        )
-        numbers = tuple(
-            (
-                self.followed.index(e)
-                if isinstance(e, Expression) and e in self.followed
-                else e
-            )
-            for e in self.rule.args
-        )
-        return followed, numbers, self.mass
-
-    def fits(self, k: int, token: int) -> Hashable:
-        """Return what the k-th token is for the case: equal tokens change the state of
-        cases of one shape alike.
-        """
-        text = self.tokens[token]
-        return self.domain.role(token), tuple(t.role(k, text) for t in self.trackers)
-
-
 class Pairs(Prover):
     """The search for a proof of a claim about the greatest of many counts."""
 
@@ -128,7 +61,7 @@ class Pairs(Prover):
         self.known: dict[tuple[int, int, int], tuple[float, float]] = {}
         rule = self._rule
         domain = self._domain
-        pairs = list(_pairs(rule, self.network.n_vocab, self.model.vocabulary.ids))
+        pairs = list(pairs_of(rule, self.network.n_vocab, self.model.vocabulary.ids))
         for i, (first, second, winner, loser) in enumerate(pairs):
             self._pair(PairCase(rule, domain, first, second), winner, loser)
             self.progress(i + 1, len(pairs))
@@ -357,46 +290,3 @@ def wanted(claim: Any) -> bool:
     else:
         rule = claim.function if isinstance(claim, Predicate) else None
     return isinstance(rule, Expression) and rule.op == "most" and len(rule.args) > _FEW
-
-
-def _constant(e: Expression) -> bool:
-    return all(not isinstance(what, Expression) for _, what in e.where)
-
-
-def _pairs(
-    rule: Expression, n_vocab: int, ids: dict[str, int]
-) -> Iterator[tuple[int, int | None, int, int]]:
-    """Yield (first, second or None, their ids) for every two counted tokens, and for every
-    counted one with every other token.
-    """
-    counted = [ids[str(key)] for (key,), _ in rule.table]
-    for i, a in enumerate(counted):
-        for j in range(i + 1, len(counted)):
-            yield i, j, a, counted[j]
-        for b in range(n_vocab):
-            if b not in counted:
-                yield i, None, a, b
-
-
-def _together(numbers: Any) -> Expression:
-    """Return the sum of all counts as one count. Raises Undecided if they do not count the
-    same thing for different tokens.
-    """
-    first = numbers[0]
-    if all(
-        isinstance(e, Expression)
-        and e.op == "count"
-        and len(e.where) == 1
-        and isinstance(e.where[0][1], str)
-        for e in numbers
-    ):
-        tokens = tuple(e.where[0][1] for e in numbers)
-        alike = {(e.where[0][0], str(e.before), e.every) for e in numbers}
-        if len(alike) == 1 and len(set(tokens)) == len(tokens):
-            return Expression(
-                op="count",
-                where=((first.where[0][0], tokens),),
-                before=first.before,
-                every=first.every,
-            )
-    raise Undecided("the claim compares counts that cannot be added up to one")

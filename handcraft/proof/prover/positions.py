@@ -29,8 +29,9 @@ from typing import TypeAlias
 import numpy as np
 
 from handcraft.core.gpt2 import Array
+from handcraft.proof.prover.keys import Summary, scores_of
 from handcraft.proof.prover.network import HeadPart, Network, Undecided
-from handcraft.proof.prover.softmax import Means, Summary, scores_of
+from handcraft.proof.prover.softmax import Means
 from handcraft.proof.prover.zonotope import Zonotope, by_rows, exactly, stack
 
 LEAST_GAP, MOST_GAP = 16.0, 80.0

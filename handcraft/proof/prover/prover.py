@@ -18,11 +18,9 @@ was least certain.
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import Any
 
@@ -37,60 +35,19 @@ from handcraft.program.contexts import count_domain
 from handcraft.proof.prover.case import Case
 from handcraft.proof.prover.cases import cases_of
 from handcraft.proof.prover.domains import Domain
-from handcraft.proof.prover.graph import (
-    UNSEEN,
-    HeadQuery,
-    QueryClass,
-    QueryClasses,
-    Search,
-    Slots,
-    Summaries,
-    classes,
-)
-from handcraft.proof.prover.network import HeadPart, Network, Undecided
+from handcraft.proof.prover.endings import Asked, Proof, Waiting, least_lead
+from handcraft.proof.prover.graph import QueryClass, QueryClasses, Search, Summaries
+from handcraft.proof.prover.keys import Summary
+from handcraft.proof.prover.last_position import LastPosition, Row
+from handcraft.proof.prover.network import Network, Undecided
 from handcraft.proof.prover.positions import PositionStates, follow
-from handcraft.proof.prover.zonotope import _ROWS, OWN, UP, Zonotope, by_rows
+from handcraft.proof.prover.views import UNSEEN, HeadQuery, Slots
+from handcraft.proof.prover.zonotope import _ROWS, Zonotope, by_rows
 
 TOLERANCE = 1e-4  # how far what is left out may move a lane of the stream
-_Row = tuple[int, Summaries]  # a final, the summaries so far
-_Asked = tuple[int, Any, QueryClass]  # row, what must follow, the ending
 
 
-@dataclass
-class Proof:
-    """The result of a proof.
-
-    contexts    the number of contexts, or prompts, that are covered, counted exactly
-    checked     the number of them that the claim says something about, all positions of answers
-                included
-    margin      the least difference of logits that is certified; inf if there is none
-    error       the largest radius of a logit, or the largest difference from the claim's
-                probabilities or lane
-    at          a context of the least margin, or of the largest error
-    """
-
-    contexts: int = 0
-    endings: int = 0
-    checked: int = 0
-    margin: float = math.inf
-    error: float = 0.0
-    at: list[int] = field(default_factory=list)
-    cases: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class Waiting:
-    """Rows of one case that are still to be judged: their query classes [n_rows], each
-    head's mean value there, and what is asked of them.
-    """
-
-    case: Case
-    asked: list[_Asked]
-    finals: Array
-    means: dict[tuple[int, int], Zonotope]
-
-
-class Prover:
+class Prover(LastPosition):
     """The search for a proof of one claim about one model."""
 
     def __init__(
@@ -195,37 +152,6 @@ class Prover:
             inverse.reshape(-1)
         ]  # of each emission the one that stands for it
 
-    def _through(
-        self,
-        start: int,
-        stop: int,
-        x: Zonotope,
-        position_states: Array,
-        means: dict[tuple[int, int], Zonotope],
-        *,
-        shared: bool,
-    ) -> Zonotope:
-        """Return the stream at one block's input from that at another's, for last positions
-        in these position states [n, n_embd].
-        """
-        for i in range(start, stop):
-            seen = {
-                head.name: self.position_states.mean(head.name)[position_states]
-                for head in self.network.forward[i]
-            }
-            seen |= {
-                head.name: means[head.name] for head in self.network.query_class[i]
-            }
-            x = self.network.after_attention(
-                i, x, seen, shared=shared or "mlp" in self.network.blocks[i]
-            )
-            x = (
-                self.network.after_mlp(i, x.with_generators())
-                if "mlp" in self.network.blocks[i]
-                else x
-            )
-        return x
-
     # ------------------------------------------------------------ stage after stage
 
     def _case(self, case: Case) -> None:
@@ -269,28 +195,6 @@ class Prover:
         self, search: Search, case: Case, members: Array, levels: list[int]
     ) -> None:
         """Called with each search before it runs; the recorder listens here."""
-
-    def _queries(
-        self, stage: int, x: Zonotope, names: Array
-    ) -> Iterator[tuple[list[HeadQuery], Array]]:
-        """Yield the rows of a stage [n, n_embd] grouped by what its heads ask, with the
-        head queries.
-        """
-        heads = self.network.query_class[self.stages[stage]]
-        x = x.to_interval()
-        asked = [self.network.precision.linear(x, *head.query) for head in heads]
-        keys = [
-            b"".join(part[i].tobytes() for q in asked for part in (q.c, q.r))
-            for i in range(len(x.c))
-        ]
-        for indices in classes(keys):
-            yield (
-                [
-                    self.slots(h, q[indices[0]])
-                    for h, q in zip(heads, asked, strict=True)
-                ],
-                names[indices],
-            )
 
     def _next(
         self,
@@ -367,76 +271,19 @@ class Prover:
         }
 
     def _fixed(self, slots: list[HeadQuery], levels: list[int]) -> Summaries | None:
-        """Return what these head queries see if that is the same in every context, since
-        each position offers them only one key; else None.
+        """Return what these head queries see if that is the same in every context, since each
+        position offers them only one key; else None.
         """
         if len(levels) > 1:
             return None
         n = int(np.searchsorted(self.position_states.level, levels[0] + 1))
-        level, summaries = self.position_states.level[:n], list[Any]()
+        level, found = self.position_states.level[:n], list[Summary]()
         for slot in slots:
-            part = HeadQuery(slot.means, slot.kinds[:n], slot.values[:n], slot.floor)
-            alive = part.seen(np.full(n, slot.floor[levels[0]]))
-            pairs = sorted(
-                set(
-                    zip(
-                        level[alive].tolist(),
-                        part.kinds[alive].tolist(),
-                        part.values[alive].tolist(),
-                        strict=True,
-                    )
-                )
-            )
-            ghosts = set(level[~alive].tolist())
-            if len({p for p, _, _ in pairs}) < len(pairs) or any(
-                p in ghosts for p, _, _ in pairs
-            ):
+            summary = slot.fixed(level)
+            if summary is None:
                 return None
-            summary: Any = ()
-            for _, kind, value in pairs:
-                summary = slot.means.insert(summary, (kind, value))
-            summaries.append(summary)
-        return tuple(summaries)
-
-    def _stream(
-        self, rows: Sequence[_Row], slots: list[HeadQuery], stages: int
-    ) -> Zonotope:  # -> [n_rows, n_embd]
-        """Return the stream of each row after so many stages, at the next stage's input or
-        at the end.
-        """
-        return self._after(*self._arrived(rows, slots, stages), stages)
-
-    def _arrived(
-        self, rows: Sequence[_Row], slots: list[HeadQuery], stages: int
-    ) -> tuple[Array, dict[tuple[int, int], Zonotope]]:
-        """Return the query class of each row [n_rows], and for each head of so many stages
-        its mean value [n_rows, n_value].
-        """
-        finals = np.array([query_class for query_class, _ in rows])
-        heads: list[HeadPart] = [
-            head for i in self.stages[:stages] for head in self.network.query_class[i]
-        ]
-        means = {}
-        for k, (head, slot) in enumerate(zip(heads, slots, strict=True)):
-            pairs = [slot.means.mean(summaries[k]) for _, summaries in rows]
-            means[head.name] = Zonotope(
-                np.stack([c for c, _ in pairs]), np.stack([r for _, r in pairs])
-            )
-        return finals, means
-
-    def _after(
-        self, finals: Array, means: dict[tuple[int, int], Zonotope], stages: int
-    ) -> Zonotope:  # [n_rows] -> [n_rows, n_embd]
-        """Return the stream after so many stages."""
-        stop = (
-            self.stages[stages]
-            if stages < len(self.stages)
-            else len(self.network.blocks)
-        )
-        first = self.stages[0] if self.stages else stop
-        return self._through(
-            first, stop, self.streams[finals], finals, means, shared=True
-        )
+            found.append(summary)
+        return tuple(found)
 
     # ------------------------------------------------------------ the judgement
 
@@ -444,7 +291,7 @@ class Prover:
         """Count the endings of a case, and put them aside to be judged with those of other
         cases: most queries have few.
         """
-        together: dict[_Row, list[Any]] = {}
+        together: dict[Row, list[Any]] = {}
         for expected, query_class, summaries in endings:
             together.setdefault((query_class, summaries), []).append(expected)
         rows = list(together)
@@ -463,8 +310,8 @@ class Prover:
                 self._judged()
 
     def _counted(
-        self, case: Case, number: int, row: _Row, told: list[Any], endings: QueryClasses
-    ) -> Iterator[_Asked]:
+        self, case: Case, number: int, row: Row, told: list[Any], endings: QueryClasses
+    ) -> Iterator[Asked]:
         """Yield what is asked of a row: everything the claim says of contexts that end so.
         Each of them is counted.
         """
@@ -497,7 +344,7 @@ class Prover:
             0,
         )  # [n_rows, n_vocab]
         for case, those in groupby(waiting, key=lambda some: some.case):
-            asked = list[_Asked]()
+            asked = list[Asked]()
             for some in those:
                 asked += [
                     (first + row, expected, ending)
@@ -507,7 +354,7 @@ class Prover:
             self._against(case, asked, x, logits)
 
     def _against(
-        self, case: Case, asked: list[_Asked], x: Zonotope, logits: Zonotope
+        self, case: Case, asked: list[Asked], x: Zonotope, logits: Zonotope
     ) -> None:
         """Compare endings with the claim. Raises Undecided if one may be wrong."""
         if not isinstance(self.claim, Residual | Distribution):
@@ -525,7 +372,7 @@ class Prover:
                 self._near(case, _chance_error(logits[row], np.array(expected)), ending)
         return None
 
-    def _right(self, case: Case, asked: list[_Asked], logits: Zonotope) -> None:
+    def _right(self, case: Case, asked: list[Asked], logits: Zonotope) -> None:
         """Compare endings with the token that must follow. Raises Undecided if one may be wrong."""
         if not all(isinstance(expected, int) for _, expected, _ in asked):
             raise Undecided("the claim answers a number where a token is asked")
@@ -533,7 +380,7 @@ class Prover:
         margins = np.zeros(len(asked))
         for token in np.unique(tokens).tolist():
             those = tokens == token
-            margins[those], error = _margins(logits[rows[those]], token)
+            margins[those], error = least_lead(logits[rows[those]], token)
             self.proof.error = max(self.proof.error, error)
         for (_, _, ending), margin in zip(asked, margins.tolist(), strict=True):
             if not margin > 0:
@@ -556,24 +403,6 @@ class Prover:
             f"{why} after '{printable(self.model.vocabulary.decode(context))}'",
             tuple(context),
         )
-
-
-def _margins(
-    logits: Zonotope, expected: int
-) -> tuple[Array, float]:  # [n, n_vocab] -> [n]
-    """Return the least lead of the expected token over every other one, and the greatest
-    radius of that difference.
-    """
-    radius = logits.r + logits.r[:, [expected]]  # [n, n_vocab]
-    if logits.g is not None:
-        radius = radius + np.abs(logits.g - logits.g[:, [expected]]).sum(axis=-1)
-    ahead = logits.c[:, [expected]] - logits.c  # [n, n_vocab]
-    ahead = ahead - np.where(radius == 0, 0.0, radius * UP + 4 * OWN * np.abs(ahead))
-    ahead[:, expected] = math.inf
-    least = ahead.argmin(axis=1)[:, None]
-    return np.take_along_axis(ahead, least, axis=1)[:, 0], float(
-        np.take_along_axis(radius, least, axis=1).max()
-    )
 
 
 def _chance_error(logits: Zonotope, expected: Array) -> float:  # [n_vocab], [n_vocab]

@@ -36,18 +36,20 @@ from handcraft.proof.checker.claim_expression import parts_of
 from handcraft.proof.prover.case import Case
 from handcraft.proof.prover.cases import ExpressionCase
 from handcraft.proof.prover.domains import AnswerDomain
+from handcraft.proof.prover.endings import Proof
 from handcraft.proof.prover.graph import (
-    HeadQuery,
     QueryClasses,
     Search,
     Summaries,
     _following,
 )
 from handcraft.proof.prover.network import Undecided
-from handcraft.proof.prover.pairwise import PairCase, Pairs, wanted
+from handcraft.proof.prover.pair_claim import PairCase
+from handcraft.proof.prover.pairwise import Pairs, wanted
 from handcraft.proof.prover.positions import Window, _memory
-from handcraft.proof.prover.prover import TOLERANCE, Proof, Prover
+from handcraft.proof.prover.prover import TOLERANCE, Prover
 from handcraft.proof.prover.transducer_case import AlignedCase
+from handcraft.proof.prover.views import HeadQuery
 from handcraft.sequence.expression import Expression
 
 # what a query that is uncertain may be off by, against what the prover found

@@ -25,75 +25,15 @@ from dataclasses import replace
 import numpy as np
 
 from handcraft.core.gpt2 import Array
+from handcraft.proof.prover.keys import KeyClasses, Summary, Values
 from handcraft.proof.prover.network import HeadPart
-from handcraft.proof.prover.zonotope import (
-    NEVER,
-    OWN,
-    UP,
-    Precision,
-    Zonotope,
-    grid,
-    power_of_two,
-)
+from handcraft.proof.prover.zonotope import OWN, UP, Precision, Zonotope
 
 EXP_ERROR = 8.0  # units of roundoff: the assumption on exp
 WIDEST = 0.5  # the uncertainty of a log weight above which no bound is given
 
-Label = tuple[int, int]  # a class of scores, a value
-Summary = tuple[
-    tuple[int, int, int], ...
-]  # (class, how many, sum of their values), by class
 
-
-def scores_of(
-    precision: Precision, query: Zonotope, keys: Zonotope
-) -> Zonotope:  # [n_match], [n, n_match] -> [n]
-    """Return the scores before they are divided by sqrt(d_head)."""
-    c, q = keys.c @ query.c, np.abs(query.c) + query.r
-    spread = keys.r @ q + np.abs(keys.c) @ query.r
-    size = np.abs(keys.c) @ np.abs(query.c) + spread
-    there = ((keys.c != 0) | (keys.r != 0)) & (q != 0)  # [n, n_match]
-    known = (query.r == 0) & (keys.r == 0)
-    finest = np.where(
-        known, grid(keys.c) + grid(query.c), np.where(there, -np.inf, NEVER)
-    ).min(axis=1, initial=NEVER)
-    doubled = ~there | (known & (power_of_two(keys.c) | power_of_two(query.c)))
-    error = precision.summed(
-        c, size, spread, 0.0, finest, there.sum(axis=1), doubled.all(axis=1)
-    )
-    return Zonotope(c, (spread + error) * UP)
-
-
-class Values:
-    """Value vectors and sums of them, each stored once under a number."""
-
-    def __init__(self) -> None:
-        self.rows: list[Array] = []
-        self._numbers: dict[bytes, int] = {}
-        self._added: dict[tuple[int, int], int] = {}
-
-    def number(self, value: Array) -> int:  # [n_value]
-        """Return the number of a vector."""
-        value = value + 0.0  # -0.0 and 0.0 are one
-        key = value.tobytes()
-        if key not in self._numbers:
-            self._numbers[key] = len(self.rows)
-            self.rows.append(value)
-        return self._numbers[key]
-
-    def numbers(self, values: Array) -> Array:  # [n, n_value] -> [n]
-        """Return the numbers of many vectors."""
-        unique, inverse = np.unique(values + 0.0, axis=0, return_inverse=True)
-        return np.array([self.number(row) for row in unique])[inverse.reshape(-1)]
-
-    def add(self, a: int, b: int) -> int:
-        """Return the number of the sum of two numbered vectors."""
-        if (a, b) not in self._added:
-            self._added[a, b] = self.number(self.rows[a] + self.rows[b])
-        return self._added[a, b]
-
-
-class Means:
+class Means(KeyClasses):
     """The softmax means that one query of one head can see."""
 
     def __init__(
@@ -104,116 +44,12 @@ class Means:
         n_keys: int,
         values: Values | None = None,
     ) -> None:
-        self.precision, self.head, self.gap, self.n_keys = precision, head, gap, n_keys
-        self.values = values or Values()
-        self.floats = True  # whether the means are numbers of the model, or only computed from them
-        self.scale = (
-            float(np.float32(head.scale)) if precision.digits == 24 else head.scale
-        )  # the divisor is a float, too
-        # dividing by a power of two rounds nothing
-        self.exact_scale = math.frexp(self.scale)[0] == 0.5
-        self.scores: list[
-            tuple[float, float]
-        ] = []  # of each class: the score before division and its radius
-        self.low: list[float] = []
-        self.high: list[float] = []
-        self.centres: list[
-            tuple[Array, Array]
-        ] = []  # of each class: the least and greatest centre of a value
-        self.least: list[
-            Array
-        ] = []  # ... the least and greatest value, the radius of a value, its grid
-        self.most: list[Array] = []
-        self.loose: list[Array] = []
-        self.finest: list[Array] = []
-        self._classes: dict[tuple[float, float], int] = {}
-        self._inserted: dict[tuple[Summary, Label], Summary] = {}
+        super().__init__(precision, head, gap, n_keys, values)
+        # true if the means are numbers of the model, not only computed from them
+        self.floats = True
         self._averages: dict[Summary, tuple[Array, Array]] = {}
-        self._range: tuple[Array, Array] | None = None
-        self._kinds: Array | None = None
-        self._hidden: dict[int, float] = {}
 
     # ------------------------------------------------------------ sorting keys
-
-    def label(self, score: tuple[float, float], value: Array, radius: Array) -> Label:
-        """Return the class of a key and the number of its value."""
-        kind = self._class(score, len(value))
-        finest = np.where(radius == 0, grid(value), -np.inf)
-        self._widen(kind, value - radius, value + radius, radius, finest, value, value)
-        return kind, self.values.number(value)
-
-    def _class(self, score: tuple[float, float], n_value: int) -> int:
-        if not (math.isfinite(score[0]) and math.isfinite(score[1])):
-            score = 0.0, math.inf  # nothing is known: it may be above every other
-        kind = self._classes.get(score)
-        if kind is None:
-            kind = self._classes[score] = len(self.scores)
-            self._hidden.clear()
-            self.scores.append(score)
-            spread = score[1] + (
-                0.0
-                if self.exact_scale
-                else (1.01 * self.precision.u + 2 * OWN) * (abs(score[0]) + score[1])
-            )
-            self.low.append((score[0] - spread) / self.scale)
-            self.high.append((score[0] + spread) / self.scale)
-            self.centres.append((np.full(n_value, np.inf), np.full(n_value, -np.inf)))
-            self.least.append(np.full(n_value, np.inf))
-            self.most.append(np.full(n_value, -np.inf))
-            self.loose.append(np.zeros(n_value))
-            self.finest.append(np.full(n_value, 4000.0))
-        return kind
-
-    def _widen(
-        self,
-        kind: int,
-        least: Array,
-        most: Array,
-        loose: Array,
-        finest: Array,
-        low: Array,
-        high: Array,
-    ) -> None:
-        self._range = self._kinds = None
-        self.centres[kind] = (
-            np.minimum(self.centres[kind][0], low),
-            np.maximum(self.centres[kind][1], high),
-        )
-        self.least[kind] = np.minimum(self.least[kind], least)
-        self.most[kind] = np.maximum(self.most[kind], most)
-        self.loose[kind] = np.maximum(self.loose[kind], loose)
-        self.finest[kind] = np.minimum(self.finest[kind], finest)
-
-    def labels(
-        self, scores: Zonotope, values: Zonotope, numbers: Array
-    ) -> tuple[Array, Array]:  # [n], [n, n_value], [n] -> [n], [n]
-        """Return the classes of many keys, and the numbers of their values as they are given."""
-        known = np.isfinite(scores.c) & np.isfinite(scores.r)
-        pairs = np.stack(
-            [np.where(known, scores.c, 0.0), np.where(known, scores.r, np.inf)], axis=1
-        )  # [n, 2]
-        unique, inverse = np.unique(pairs, axis=0, return_inverse=True)
-        kinds = np.array(
-            [self._class((float(c), float(r)), values.c.shape[1]) for c, r in unique]
-        )[inverse.reshape(-1)]  # [n]
-        finest = np.where(values.r == 0, grid(values.c), -np.inf)
-        order = np.argsort(kinds, kind="stable")
-        found, starts = np.unique(kinds[order], return_index=True)
-        columns = [
-            (np.minimum, values.low),
-            (np.maximum, values.high),
-            (np.maximum, values.r),
-            (np.minimum, finest),
-        ]
-        columns += [(np.minimum, values.c), (np.maximum, values.c)]
-        parts = [ufunc.reduceat(rows[order], starts, axis=0) for ufunc, rows in columns]
-        for i, kind in enumerate(found.tolist()):
-            self._widen(kind, *(part[i] for part in parts))
-        return kinds, numbers
-
-    def beats(self, kind: int, other: int) -> bool:
-        """True if every key of one class is ahead of every key of the other by the gap."""
-        return self.low[kind] - self.high[other] >= self.gap
 
     def projected(
         self, f: Array, rows: Array
@@ -288,30 +124,6 @@ class Means:
                 found[kind] = worst
         return found
 
-    def insert(self, summary: Summary, label: Label) -> Summary:
-        """Return the summary with one more key."""
-        found = self._inserted.get((summary, label))
-        if found is None:
-            found = self._inserted[summary, label] = self._insert(summary, label)
-        return found
-
-    def _insert(self, summary: Summary, label: Label) -> Summary:
-        kind, value = label
-        if any(self.beats(other, kind) for other, _, _ in summary):
-            return summary
-        rest = [
-            row for row in summary if row[0] != kind and not self.beats(kind, row[0])
-        ]
-        own = next(
-            (
-                (n + 1, self.values.add(total, value))
-                for k, n, total in summary
-                if k == kind
-            ),
-            (1, value),
-        )
-        return tuple(sorted([*rest, (kind, *own)]))
-
     # ------------------------------------------------------------ their mean
 
     def mean(self, summary: Summary) -> tuple[Array, Array]:
@@ -320,32 +132,6 @@ class Means:
         if found is None:
             found = self._averages[summary] = self._mean(summary)
         return found
-
-    @property
-    def range(self) -> tuple[Array, Array]:
-        """The least and the greatest value of any key [n_value] each."""
-        if self._range is None:
-            self._range = np.min(self.least, axis=0), np.max(self.most, axis=0)
-        return self._range
-
-    @property
-    def kinds(self) -> Array:
-        """For each class [5, n_classes, n_value]: least value, greatest value, radius, 1 if
-        all have one sign, greatest size.
-        """
-        if self._kinds is None:
-            least, most = np.array(self.least), np.array(self.most)
-            signed = [(low >= 0) | (high <= 0) for low, high in self.centres]
-            self._kinds = np.stack(
-                [
-                    least,
-                    most,
-                    np.array(self.loose),
-                    np.array(signed),
-                    np.maximum(np.abs(least), np.abs(most)),
-                ]
-            )
-        return self._kinds
 
     def forget(self) -> None:
         """Forget the means that were computed before more keys were known."""

@@ -64,6 +64,14 @@ CHECKERS = [
         ),
     ),
     *_checkers(
+        "keys.py",
+        ("rounded = row[2] > row[4]", "rounded = row[2] > np.inf"),
+        (
+            "self._number(np.stack([c, r, np.maximum(x[2], y[2]),",
+            "self._number(np.stack([c, 0 * r, np.maximum(x[2], y[2]),",
+        ),
+    ),
+    *_checkers(
         "softmax.py",
         (
             "count, value = (group[2] + count, self.values.sum(group[3], value))",
@@ -73,7 +81,6 @@ CHECKERS = [
             "left = n_keys - sum((group[2] for group in known.groups))",
             "left = 0 * n_keys",
         ),
-        ("rounded = row[2] > row[4]", "rounded = row[2] > np.inf"),
         (
             (
                 "moved = (most - least) / 2 @ away + most @ rows[:, 1] + leak * (size +"
@@ -95,10 +102,6 @@ CHECKERS = [
                 " self.values.hull(x[3], y[3])) for x, y in both]"
             ),
             "groups = [x for x, _ in both]",
-        ),
-        (
-            "self._number(np.stack([c, r, np.maximum(x[2], y[2]),",
-            "self._number(np.stack([c, 0 * r, np.maximum(x[2], y[2]),",
         ),
         (
             "mass = (most @ rows[:, 2] + leak * size) / total",
