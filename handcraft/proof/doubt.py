@@ -158,12 +158,10 @@ class _Everywhere(NearPass):
             self.scores(*pair)
             for pair in zip(q.parts(self.n_head), k.parts(self.n_head), strict=True)
         ]
-        off = np.minimum(np.repeat(heads, q.c.shape[1] // self.n_head), 300.0)[
-            None
-        ]  # [1, n_embd]
-        share = np.expm1(off) + (n + 2 * _EXP) * self.u * np.exp(
-            off
-        )  # the farther behind, the less it weighs
+        # [1, n_embd]
+        off = np.minimum(np.repeat(heads, q.c.shape[1] // self.n_head), 300.0)[None]
+        # the farther behind, the less it weighs
+        share = np.expm1(off) + (n + 2 * _EXP) * self.u * np.exp(off)
         moved = (
             2
             * v.size
@@ -266,9 +264,10 @@ class _Here(NearPass):
         and which rows are exact.
         """
         behind = c - c.max(axis=-1, keepdims=True)
+        # 0 in every pass
         gone = behind + 2 * e.max(axis=-1, keepdims=True) < (
             -105.0 if self.digits == 24 else -747.0
-        )  # 0 in every pass
+        )
         off = np.where(
             gone, 0.0, e + self.u * (np.abs(behind) + 2 * e.max(axis=-1, keepdims=True))
         )
@@ -299,9 +298,8 @@ class _Here(NearPass):
         z = shares @ v.c  # [n, n_query, d]
         apart = np.abs(v.c[:, None] - z[:, :, None])  # [n, n_query, n_key, d]
         there = (weights + moved > 0)[..., None]
-        rest = np.maximum(
-            total - moved.sum(axis=-1, keepdims=True), 0.0
-        )  # of the sum, at least
+        # of the sum, at least
+        rest = np.maximum(total - moved.sum(axis=-1, keepdims=True), 0.0)
         drift = np.minimum(
             (moved[..., None] * apart).sum(axis=-2) / rest,
             np.where(there, apart, 0.0).max(axis=-2),

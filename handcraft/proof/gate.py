@@ -63,10 +63,9 @@ class Gate:
     progress: Progress
 
     def __post_init__(self) -> None:
-        self.judge, self.tally = (
-            Judge(self.model, self.claim, again=False),
-            Tally(),
-        )  # a proof holds in any order
+        # no second look: a proof holds in any order
+        self.judge = Judge(self.model, self.claim, again=False)
+        self.tally = Tally()
         self.n_vocab, self.random = len(self.model.vocabulary), Random(SEED)
         self.seen: set[tuple[int, ...]] = set()
 
@@ -174,9 +173,8 @@ class Gate:
                 and one.end is not None
                 and len(written) < len(answer)
             ):
-                tokens = [
-                    vocabulary.tokens[i] for i in context
-                ]  # a rule says what follows any beginning
+                # a rule says what follows any beginning
+                tokens = [vocabulary.tokens[i] for i in context]
                 said = evaluate(claim.answer, tokens, end=end)
                 return vocabulary.ids.get(said) if isinstance(said, str) else None
         raise Disagreement(
@@ -196,9 +194,8 @@ class Gate:
             ids, **self.model.weights, **self.model.config, hook=recorder(seen)
         )
         stream = seen["resid_final"]
-        good = np.isfinite(logits).all(axis=-1) & np.isfinite(stream).all(
-            axis=-1
-        )  # [n, n_seq]
+        # [n, n_seq]
+        good = np.isfinite(logits).all(axis=-1) & np.isfinite(stream).all(axis=-1)
         if not good.all():
             row, place = map(int, np.argwhere(~good)[0])
             raise Disagreement(
@@ -283,10 +280,8 @@ class Gate:
                 )
 
     def _changed(self, context: tuple[int, ...]) -> list[tuple[int, ...]]:
-        place, token = (
-            self.random.randrange(len(context)),
-            self.random.randrange(self.n_vocab),
-        )
+        place = self.random.randrange(len(context))
+        token = self.random.randrange(self.n_vocab)
         before, behind = context[:place], context[place + 1 :]
         return [
             (*before, token, *behind),

@@ -135,16 +135,16 @@ class Judge:
         if self.expect is None:
             raise TypeError("this claim is judged whole, by prompts()")
         seen: dict[str, Array] = {}
+        # [n, n_seq, n_vocab]
         logits = gpt2(
             ids, **self.model.weights, **self.model.config, hook=recorder(seen)
-        )  # [n, n_seq, n_vocab]
+        )
         stream, find = seen["resid_final"], partial(_row, ids)  # [n, n_seq, n_embd]
         if not self.whole:
             return self.batch(tally, ids, stream[:, -1], logits[:, -1], find)
         each = isinstance(self.claim, Each)
-        expected = _flat(
-            self.expect(ids) if each else at_each(self.expect, ids)
-        )  # [n * n_seq, ...]
+        # [n * n_seq, ...]
+        expected = _flat(self.expect(ids) if each else at_each(self.expect, ids))
         found = _flat(stream), _flat(logits)
         self._whole_again(tally, ids, expected, found)
         return self._add(tally, expected, *found, find, ids.shape[1])
@@ -284,9 +284,8 @@ class Judge:
             )
             by_length.setdefault(len(asked) + len(answer), []).append((asked, answer))
         for pairs in by_length.values():
-            fed = np.array(
-                [(asked + answer)[:-1] for asked, answer in pairs]
-            )  # [n_batch, n_seq]
+            # [n_batch, n_seq]
+            fed = np.array([(asked + answer)[:-1] for asked, answer in pairs])
             logits = self._read(fed, min(len(asked) for asked, _ in pairs))
             for size in sorted({len(asked) for asked, _ in pairs}):
                 chosen = [i for i, (asked, _) in enumerate(pairs) if len(asked) == size]
@@ -335,10 +334,8 @@ class Judge:
             for (asked, answer), own, doubts in zip(pairs, logits, unsure, strict=True):
                 self._answer(tally, asked, answer, own, doubts)
             return
-        tally.contexts, tally.checked = (
-            tally.contexts + len(pairs),
-            tally.checked + len(pairs),
-        )
+        tally.contexts += len(pairs)
+        tally.checked += len(pairs)
         tally.correct += len(pairs)
         rows, places = np.nonzero(margins == margins.min())
         first = places.min()
@@ -371,10 +368,8 @@ class Judge:
             wide = _flat(self.second.wide(fed)[1][:, -expected.shape[1] :])
             doubtful &= ~self.second.far(expected.ravel(), (flat, flat), (wide, wide))
         doubtful = doubtful.reshape(expected.shape)
-        unsure, logits = (
-            np.zeros_like(doubtful),
-            logits.copy() if doubtful.any() else logits,
-        )
+        unsure = np.zeros_like(doubtful)
+        logits = logits.copy() if doubtful.any() else logits
         for i in np.flatnonzero(doubtful.any(axis=0)).tolist():
             rows = np.flatnonzero(doubtful[:, i])
             for first in range(0, len(rows), _TOGETHER):

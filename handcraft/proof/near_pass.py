@@ -54,12 +54,10 @@ class NearPass:
     def __init__(self, model: Model) -> None:
         self.model, self.weights, self.n_head = model, model.weights, model.n_head
         info = np.finfo(model.weights["wte"].dtype)
-        self.u, self.tiny, self.digits, self.floor = (
-            float(info.eps) / 2,
-            float(info.tiny),
-            info.nmant + 1,
-            info.minexp,
-        )
+        self.u = float(info.eps) / 2
+        self.tiny = float(info.tiny)
+        self.digits = info.nmant + 1
+        self.floor = info.minexp
         self.root = math.sqrt(model.n_embd // model.n_head)
 
     def run(self) -> tuple[Near, Near]:  # -> [..., n_embd], [..., n_vocab]
@@ -112,11 +110,9 @@ class NearPass:
 
     def least(self, x: Near, w: Array, own: Array) -> Array:  # -> [..., n_out]
         """Return the grid of all terms of x @ w + own that are not zero."""
-        least, grids, live = (
-            np.broadcast_to(grid(own), (*x.c.shape[:-1], len(own))),
-            grid(w),
-            x.size > 0,
-        )
+        least = np.broadcast_to(grid(own), (*x.c.shape[:-1], len(own)))
+        grids = grid(w)
+        live = x.size > 0
         for lane in np.flatnonzero(w.any(axis=1)):
             used = live[..., lane, None] & (w[lane] != 0)  # [..., n_out]
             least = np.where(

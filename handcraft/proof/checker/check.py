@@ -97,11 +97,9 @@ class Checker:
         """Check that the model has the tokens and positions that are named. Raises Rejected
         if not.
         """
-        c, vocabulary, places = (
-            self.certificate,
-            self.network.n_vocab,
-            self.network.n_ctx,
-        )
+        c = self.certificate
+        vocabulary = self.network.n_vocab
+        places = self.network.n_ctx
         tokens = [
             c.alphabet,
             *c.groups,
@@ -180,9 +178,8 @@ def examine(model: Model, certificate: Certificate) -> Found:
     Raises Rejected, with the reason, if it does not hold.
     """
     try:
-        with np.errstate(
-            all="ignore"
-        ):  # what is no finite number is rejected where it is used
+        # what is not a finite number is rejected where it is used
+        with np.errstate(all="ignore"):
             checker = Checker(model, certificate)
             found = checker.run()
             found.contexts, found.checked = checker.covered()

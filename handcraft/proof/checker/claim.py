@@ -285,11 +285,9 @@ class Aligned(Reading):
     ) -> None:
         super().__init__(domain, levels, end)
         claim: Any = domain.claim
-        self.machine, self.order, self.shape = (
-            claim.answer,
-            tuple(order),
-            _shape(domain, end),
-        )
+        self.machine = claim.answer
+        self.order = tuple(order)
+        self.shape = _shape(domain, end)
         steps = levels[0] - end + 1
         self.stop = claim.stop if steps == domain.length(end) else None
         count = steps - (self.stop is not None)

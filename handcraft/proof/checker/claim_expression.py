@@ -73,18 +73,15 @@ class Ruled(Reading):
         elif len(levels) == 1:
             self.scope["end"] = levels[0]
         self.followed: list[Expression] = []
-        self.places: dict[
-            int, int
-        ] = {}  # of each node that is followed, by identity: comparing them takes long
+        # of each node that is followed, by identity: comparing them takes long
+        self.places: dict[int, int] = {}
         for e in (self.rule, *guesses):
             self._follow(e)
-        self._inner: dict[
-            Any, tuple[list[Any], int]
-        ] = {}  # what each part of a memory becomes, at the position asked last
+        # what each part of a memory becomes, at the position asked last
+        self._inner: dict[Any, tuple[list[Any], int]] = {}
         self._asked = -1
-        self._shapes: dict[
-            tuple[int, ...], int
-        ] = {}  # which tokens a part tells apart, numbered
+        # which tokens a part tells apart, numbered
+        self._shapes: dict[tuple[int, ...], int] = {}
         self._labels: list[tuple[int, ...]] = []  # the same by their numbers
         self._classes: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
         self.steps = [self._machine(e) for e in self.followed]
@@ -293,22 +290,16 @@ class Ruled(Reading):
     def _inside(self, e: Expression) -> Callable[[int], bool]:
         start, every = e.every
         stop = self._fixed(e.before)
-        until = (
-            0
-            if e.before is not None and stop is None
-            else None
-            if stop is None
-            else ceil(stop)
-        )
+        until = None if stop is None else ceil(stop)
+        if e.before is not None and stop is None:
+            until = 0
         return lambda j: (
             j >= start and (j - start) % every == 0 and (until is None or j < until)
         )
 
     def _matching(self, e: Expression, *, token: bool) -> Machine:
-        inside, wanted = (
-            self._inside(e),
-            [(offset, self._fixed(what)) for offset, what in e.where],
-        )
+        inside = self._inside(e)
+        wanted = [(offset, self._fixed(what)) for offset, what in e.where]
         if any(offset > 0 for offset, _ in wanted):
             raise Rejected("the claim selects a position by what stands behind it")
         if any(offset < -FARTHEST for offset, _ in wanted):
@@ -325,18 +316,10 @@ class Ruled(Reading):
 
         def step(memory: Any, j: int, x: str) -> Any:
             value, *pasts = memory
-            pasts = [
-                (*past, fit) for past, fit in zip(pasts, fits(x), strict=True)
-            ]  # [-offset] tokens back stands first
+            # [-offset] tokens back stands first
+            pasts = [(*past, fit) for past, fit in zip(pasts, fits(x), strict=True)]
             if inside(j) and all(past[0] for past in pasts):
-                new: Any = x if token else j
-                value = (
-                    value + 1
-                    if e.op == "count"
-                    else value
-                    if e.op == "first" and value is not None
-                    else new
-                )
+                value = _taken(e.op, value, x if token else j)
             return value, *(past[1:] for past in pasts)
 
         start = (
@@ -344,6 +327,12 @@ class Ruled(Reading):
             *((False,) * -offset for offset, _ in wanted),
         )
         return start, step, lambda x: (fits(x), x if token else None)
+
+
+def _taken(op: str, value: Any, new: Any) -> Any:
+    if op == "count":
+        return value + 1
+    return value if op == "first" and value is not None else new
 
 
 def _is_own(e: Expression) -> bool:

@@ -21,7 +21,7 @@ from handcraft.proof.checker.zonotope import Rejected, Zonotope, hull
 
 EXPANDED = 20_000  # rows of a section up to which the states of earlier positions are told apart
 _CHUNK = 512  # rows at a time
-EMISSIONS = 2**14  # that they come from, about
+_STATES = 2**14  # position states that they come from, about
 HELD = 2**15  # states of their walks, about
 _EXAMPLES = 2_000  # of the endings, at most
 
@@ -100,34 +100,27 @@ class EndingsJudge:
     def __init__(
         self, setting: Setting, claim: Claim, column: int, found: Found
     ) -> None:
-        self.network, self.position_states, self.work = (
-            setting.network,
-            setting.position_states,
-            setting.work,
-        )
+        self.network = setting.network
+        self.position_states = setting.position_states
+        self.work = setting.work
         self.claim, self.column, self.found = claim, column, found
         self.waiting: list[_Row] = []
-        self.count, self.size, self.held = (
-            0,
-            0,
-            0,
-        )  # of what waits: endings, emissions, states of their walks
+        # of what waits: endings, position states, states of their walks
+        self.count, self.size, self.held = 0, 0, 0
         self.means: dict[Any, tuple[Array, Array]] = {}
 
     def add(self, walk: Walk) -> None:
         """Add every ending of a section. Those of several sections are judged together,
         since most have few.
         """
-        apart, held = (
-            sum(len(place[2]) for place in walk.endings) <= EXPANDED,
-            sum(map(len, walk.back)),
-        )
+        apart = sum(len(place[2]) for place in walk.endings) <= EXPANDED
+        held = sum(map(len, walk.back))
         if self.held + held > HELD:
             self.run()
         self.held += held
         for place in walk.endings:
             self.work.spend(len(place[2]))
-            if self.count == _CHUNK or self.size + len(place[2]) > EMISSIONS:
+            if self.count == _CHUNK or self.size + len(place[2]) > _STATES:
                 self.run()
             states = [(s,) for s in place[2]] if apart else [tuple(place[2])]
             self.waiting += [_Row(self.count, walk, place, row) for row in states]
@@ -143,18 +136,14 @@ class EndingsJudge:
     def _rows(self, rows: list[_Row]) -> None:
         """Follow the streams of all rows, without those that do not ask what their section says."""
         levels, tokens = (np.array([row.place[i] for row in rows]) for i in (0, 1))
-        ends, number = (
-            zip(levels.tolist(), tokens.tolist(), rows, strict=True),
-            np.array([row.number for row in rows]),
-        )
+        ends = zip(levels.tolist(), tokens.tolist(), rows, strict=True)
+        number = np.array([row.number for row in rows])
         position_states = [
             [self.position_states.position_state(level, s, token) for s in row.states]
             for level, token, row in ends
         ]
-        x, alive = (
-            self.network.embed(tokens, levels),
-            np.arange(len(rows)),
-        )  # [n_rows, n_embd]
+        x = self.network.embed(tokens, levels)  # [n_rows, n_embd]
+        alive = np.arange(len(rows))
         for i, heads in enumerate(self.network.heads):
             queries = {
                 head.number: self.network.floats.linear(x.plain(), *head.q).plain()
@@ -168,11 +157,9 @@ class EndingsJudge:
             if not inside.any():
                 return
             if not inside.all():
-                x, alive, queries = (
-                    x[inside],
-                    alive[inside],
-                    {number: q[inside] for number, q in queries.items()},
-                )
+                x = x[inside]
+                alive = alive[inside]
+                queries = {number: q[inside] for number, q in queries.items()}
             means = {
                 head.number: self._mean(
                     head,
@@ -220,15 +207,11 @@ class EndingsJudge:
         if name in self.position_states.followed:
             c, r = self.position_states.mean(name, np.concatenate(position_states))
             starts = np.cumsum([0, *(len(row) for row in position_states[:-1])])
-            together = len(c) > len(position_states)
-            return (
-                hull(
-                    np.minimum.reduceat(c - r, starts),
-                    np.maximum.reduceat(c + r, starts),
-                )
-                if together
-                else (c, r)
-            )
+            if len(c) == len(position_states):
+                return c, r
+            low = np.minimum.reduceat(c - r, starts)
+            high = np.maximum.reduceat(c + r, starts)
+            return hull(low, high)
         found = [
             self._seen(name, q, i, row, position_states[i])
             for i, row in enumerate(rows)
@@ -247,37 +230,26 @@ class EndingsJudge:
         which asks the i-th query of q.
         """
         (slot, view), level = row.walk.named[name], row.place[0]
-        seen, blind = row.place[3][slot], view.slot.query is None
-        key = (
-            (
-                name,
-                view.slot.gap,
-                q.c[i].tobytes(),
-                q.r[i].tobytes(),
-                level,
-                position_states[0],
-            )
-            if blind
-            else (view, seen, level)
-        )
+        key: Any
+        if view.slot.query is not None:
+            seen = row.place[3][slot]
+            key = view, seen, level
+            if key not in self.means:
+                self.means[key] = view.softmax.mean(seen, level + 1)
+            return self.means[key]
+        query = q.c[i].tobytes(), q.r[i].tobytes()
+        key = name, view.slot.gap, *query, level, position_states[0]
         if key not in self.means:
-            if blind and len(position_states) > 1:
+            if len(position_states) > 1:
                 raise Rejected(
                     "there are too many states of earlier positions to tell apart"
                 )
-            self.means[key] = (
-                view.blind(q[[i]], level, position_states[0])
-                if blind
-                else view.softmax.mean(seen, level + 1)
-            )
+            self.means[key] = view.blind(q[[i]], level, position_states[0])
         return self.means[key]
 
     def _shown(self, rows: list[_Row], x: Zonotope) -> None:
-        found, counted, rounding = (
-            self.found,
-            set[int](),
-            self.network.rounding(x),
-        )  # [n_rows, n_vocab]
+        found, counted = self.found, set[int]()
+        rounding = self.network.rounding(x)  # [n_rows, n_vocab]
         asked: list[_Asked] = []  # row, what must follow, an ending
         number = np.array([row.number for row in rows])
         for i, row in enumerate(rows):
@@ -318,10 +290,9 @@ class EndingsJudge:
         these rows.
         """
         if isinstance(self.claim, Residual):
-            c, r = (
-                x.c[rows][:, [self.column]],
-                x.radius[rows][:, [self.column]],
-            )  # [n_rows, 1]
+            # [n_rows, 1]
+            c = x.c[rows][:, [self.column]]
+            r = x.radius[rows][:, [self.column]]
         else:
             c, r = self.network.logits(x, rows, rounding)  # [n_rows, n_vocab]
         r = r * (1 + 1e-12) + 1e-15 * np.abs(c)
@@ -348,9 +319,8 @@ class EndingsJudge:
         for (_, _, (walk, example)), margin in zip(
             asked, margins.tolist(), strict=True
         ):
-            if margin < found.margin * (
-                1 - 1e-6
-            ):  # of nearly equal ones the first, on any machine
+            # of nearly equal ones the first, on any machine
+            if margin < found.margin * (1 - 1e-6):
                 found.at = walk.example(example)
             found.margin = min(found.margin, margin)
         found.error = max(found.error, float(errors.max(initial=0.0)))

@@ -26,13 +26,11 @@ from handcraft.proof.checker.zonotope import Rejected
 
 NOBODY = -1  # the last position has not been read
 _MOST_STATES = 10**7
-_State = tuple[
-    Any, frozenset[int], int, tuple[int, ...]
-]  # memory, earlier states, the last position's token, what heads saw
+# memory, earlier states, the last position's token, what heads saw
+_State = tuple[Any, frozenset[int], int, tuple[int, ...]]
 _Entry = tuple[_State, int]  # of how many contexts
-Example = tuple[
-    int, int, int
-]  # so many tokens are read, the state then, the token that is read last
+# so many tokens are read, the state then, the token that is read last
+Example = tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +55,10 @@ class Walk:
     """The walk through one section."""
 
     def __init__(self, setting: Setting, section: Section) -> None:
-        self.setting, self.section, self.network, self.position_states = (
-            setting,
-            section,
-            setting.network,
-            setting.position_states,
-        )
+        self.setting = setting
+        self.section = section
+        self.network = setting.network
+        self.position_states = setting.position_states
         self.levels = sorted({level for level, _ in section.finals})
         last = [token for _, token in section.finals]
         own = setting.domain.tokens[last[0]] if len(set(last)) == 1 else None
@@ -83,25 +79,21 @@ class Walk:
             for head, slot in zip(heads, section.slots, strict=True)
         ]
         self.named = {view.slot.name: (i, view) for i, view in enumerate(self.views)}
-        self.endings: dict[
-            Any, dict[Any, tuple[int, Example]]
-        ] = {}  # (level, token, earlier states, what heads saw)
+        # (level, token, earlier states, what heads saw)
+        self.endings: dict[Any, dict[Any, tuple[int, Example]]] = {}
         self._parts: dict[
             tuple[int, tuple[int, ...]], tuple[tuple[int, ...], tuple[int, ...]]
         ] = {}
-        self.back: list[
-            dict[int, tuple[int, int]]
-        ] = []  # of each state the state before it, and a token
+        # of each state the state before it, and a token
+        self.back: list[dict[int, tuple[int, int]]] = []
 
     def run(self) -> None:
         """Find all endings. Raises Rejected if an edge is missing."""
         now: list[_Entry | None] = [
             ((self.reading.start, frozenset([0]), NOBODY, (0,) * len(self.views)), 1)
         ]
-        order, graph = (
-            self.reading.order or range(self.levels[-1] + 1),
-            self.section.graph or [],
-        )
+        order = self.reading.order or range(self.levels[-1] + 1)
+        graph = self.section.graph or []
         if self.reading.order is not None and any(
             len(states) != 1 for states in self.position_states.after
         ):
@@ -126,19 +118,17 @@ class Walk:
         after: dict[int, _Entry] = {}
         self.back.append({})
         level = self.levels[-1] if self.reading.order else position
-        place, asked = (
-            Steps(
-                self.views,
-                self.reading,
-                self.finals,
-                self.after,
-                self.setting.work,
-                position,
-                level,
-                last=last,
-            ),
-            dict[Any, tuple[Any, Any]](),
+        place = Steps(
+            self.views,
+            self.reading,
+            self.finals,
+            self.after,
+            self.setting.work,
+            position,
+            level,
+            last=last,
         )
+        asked = dict[Any, tuple[Any, Any]]()
         kept, ended = Inserting(self.views, position), Inserting(self.views, None)
         for number, entry in enumerate(now):
             if entry is None:
@@ -239,11 +229,9 @@ class Walk:
         """Return for every token that the domain allows what it leads to, and how often;
         and what must follow contexts that end with it.
         """
-        steps, ends, ordered = (
-            dict[Any, tuple[int, int]](),
-            list[Any](),
-            self.reading.order is not None,
-        )
+        steps = dict[Any, tuple[int, int]]()
+        ends = list[Any]()
+        ordered = self.reading.order is not None
         for following, states, tokens in place.groups(memory, earlier):
             mine = tokens[0] if place.listed else own
             for target, alike in (

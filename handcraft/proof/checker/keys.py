@@ -87,13 +87,10 @@ class Values:
 
     def size(self, numbers: Iterable[int]) -> Array:  # -> [n_value]
         """Return the greatest size of a value in these rows."""
-        rows = np.stack(
-            [self.rows[number][:2] for number in numbers]
-        )  # [n, 2, n_value]
-        least, most = (
-            (rows[:, 0] - rows[:, 1]).min(axis=0),
-            (rows[:, 0] + rows[:, 1]).max(axis=0),
-        )
+        # [n, 2, n_value]
+        rows = np.stack([self.rows[number][:2] for number in numbers])
+        least = (rows[:, 0] - rows[:, 1]).min(axis=0)
+        most = (rows[:, 0] + rows[:, 1]).max(axis=0)
         return np.maximum(np.abs(least), np.abs(most))
 
 

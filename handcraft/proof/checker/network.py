@@ -56,15 +56,11 @@ class Network:
             raise Rejected(f"the rounding of {model.dtype} is not bounded")
         if model.activation not in ("relu", "gelu"):
             raise Rejected(f"the activation {model.activation} is not bounded")
-        self.floats, self.activation, self.blocks = (
-            Floats(model.dtype),
-            model.activation,
-            weights["blocks"],
-        )
-        self.wte, self.wpe = (
-            weights["wte"].astype(np.float64),
-            weights["wpe"].astype(np.float64),
-        )
+        self.floats = Floats(model.dtype)
+        self.activation = model.activation
+        self.blocks = weights["blocks"]
+        self.wte = weights["wte"].astype(np.float64)
+        self.wpe = weights["wpe"].astype(np.float64)
         self.n_vocab, self.n_ctx = len(self.wte), len(self.wpe)
         self.heads = [
             self._heads(i, block, model.n_head) for i, block in enumerate(self.blocks)
@@ -75,11 +71,9 @@ class Network:
     def _heads(self, layer: int, block: Any, n_head: int) -> list[HeadWeights]:
         found = []
         for h in range(n_head if "attn" in block else 0):
-            w, b, out = (
-                block["attn"]["c_attn"]["w"],
-                block["attn"]["c_attn"]["b"],
-                block["attn"]["c_proj"]["w"],
-            )
+            w = block["attn"]["c_attn"]["w"]
+            b = block["attn"]["c_attn"]["b"]
+            out = block["attn"]["c_proj"]["w"]
             size = len(out) // n_head
             own = np.arange(h * size, (h + 1) * size)
             q, k, v = (
@@ -87,9 +81,8 @@ class Network:
                 for part in range(3)
             )
             kept = (v[0].any(axis=0) | (v[1] != 0)) & out[own].any(axis=1)
-            match = (q[0].any(axis=0) | (q[1] != 0)) & (
-                k[0].any(axis=0) | (k[1] != 0)
-            )  # any other lane adds zero to a score
+            # any other lane adds zero to a score
+            match = (q[0].any(axis=0) | (q[1] != 0)) & (k[0].any(axis=0) | (k[1] != 0))
             if kept.any():
                 q, k, v = (
                     (w[:, lanes], b[lanes])
@@ -143,11 +136,8 @@ class Network:
                 pre = _size(block["mlp"]["c_fc"], x)  # [n_inner]
                 added = _size(block["mlp"]["c_proj"], pre * 1.01)
                 x = x + added
-                yield from (
-                    pre,
-                    added,
-                    x,
-                )  # gelu's cube may overflow: tanh of infinity is 1, as it should be
+                # gelu's cube may overflow: tanh of infinity is 1, as it should be
+                yield from (pre, added, x)
         yield np.abs(self.wte) @ x * 1.01
 
     def embed(
@@ -197,15 +187,11 @@ class Network:
 
         For these rows [n_rows] each; `error` is what the unembedding rounds [n, n_vocab].
         """
-        c, r, g = (
-            x.c[rows],
-            x.r[rows],
-            x.g[rows],
-        )  # [n_rows, n_embd], the same, [n_rows, n_embd, n_shared]
+        c, r = x.c[rows], x.r[rows]  # [n_rows, n_embd]
+        g = x.g[rows]  # [n_rows, n_embd, n_shared]
         apart = self.wte[expected] - self.wte  # [n_vocab, n_embd]
-        shared, own = spread_of(
-            g, apart
-        )  # [n_rows, n_vocab, n_shared], [n_rows, n_vocab]
+        # [n_rows, n_vocab, n_shared], [n_rows, n_vocab]
+        shared, own = spread_of(g, apart)
         known = r @ np.abs(apart).T + np.abs(shared).sum(axis=2) + own
         radius = (known + error[rows] + error[rows, expected][:, None]) * 1.0000001
         size = np.abs(c) @ np.abs(apart).T
@@ -220,10 +206,8 @@ class Network:
         """Return the power of two that each difference of two weights is a multiple of;
         UNCERTAIN if float64 has rounded it.
         """
-        size, finest = (
-            np.abs(self.wte[expected]) + np.abs(self.wte),
-            np.minimum(grid(self.wte[expected]), grid(self.wte)),
-        )
+        size = np.abs(self.wte[expected]) + np.abs(self.wte)
+        finest = np.minimum(grid(self.wte[expected]), grid(self.wte))
         return np.where(
             size <= np.exp2(np.clip(53 + finest, -1000, 1000)), grid(apart), UNCERTAIN
         )
@@ -235,10 +219,8 @@ class Network:
         """True where float64 computes a difference of logits without rounding, tried only
         where nothing else is uncertain.
         """
-        found, sure = (
-            np.zeros(size.shape, dtype=bool),
-            np.flatnonzero((radius == 0).any(axis=1)),
-        )
+        found = np.zeros(size.shape, dtype=bool)
+        sure = np.flatnonzero((radius == 0).any(axis=1))
         for row, powers in zip(sure, grid(c[sure]), strict=True):
             found[row] = size[row] <= np.exp2(
                 np.clip(53 + (fine + powers).min(axis=1), -1000, 1000)
@@ -280,10 +262,8 @@ class Network:
             x[[row]], self.wte.T, np.zeros(self.n_vocab)
         ).plain()
         top = logits.c.max()
-        low, high = (
-            np.exp(logits.c[0] - logits.r[0] - top),
-            np.exp(logits.c[0] + logits.r[0] - top),
-        )
+        low = np.exp(logits.c[0] - logits.r[0] - top)
+        high = np.exp(logits.c[0] + logits.r[0] - top)
         return low / (low + high.sum() - high) - 1e-13, high / (
             high + low.sum() - low
         ) + 1e-13

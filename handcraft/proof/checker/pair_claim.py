@@ -59,10 +59,8 @@ def together(rule: Expression) -> Expression:
         ):
             raise Rejected("the sum of the claim's numbers is no count")
         whats.append((e.where[0][0], e.before, e.every))
-    first, tokens = (
-        rule.args[0],
-        tuple(e.where[0][1] for e in rule.args if isinstance(e, Expression)),
-    )
+    first = rule.args[0]
+    tokens = tuple(e.where[0][1] for e in rule.args if isinstance(e, Expression))
     if (
         any(what != whats[0] for what in whats)
         or len(set(tokens)) < len(tokens)

@@ -68,10 +68,8 @@ def compared(setting: Setting, sections: list[Section], found: Found) -> None:
         raise Rejected("only the greatest of several numbers is compared pair by pair")
     if getattr(claim, "length", 1) != 1 or getattr(claim, "stop", None) is not None:
         raise Rejected("only answers of one token are compared pair by pair")
-    sizes, parts = (
-        setting.domain.sizes(ends=False),
-        [Compared(setting, section, rule) for section in sections],
-    )
+    sizes = setting.domain.sizes(ends=False)
+    parts = [Compared(setting, section, rule) for section in sections]
     for pair in pairs_of(rule, setting.domain.ids, setting.network.n_vocab):
         answered: dict[tuple[int | None, int], int] = {}
         for part in parts:
@@ -86,16 +84,15 @@ class Compared:
 
     def __init__(self, setting: Setting, section: Section, rule: Expression) -> None:
         self.setting, self.section, self.rule = setting, section, rule
-        self.network, self.position_states, self.domain = (
-            setting.network,
-            setting.position_states,
-            setting.domain,
-        )
+        self.network = setting.network
+        self.position_states = setting.position_states
+        self.domain = setting.domain
         self.head, self.slot = self._head()
         self.n = len(self.position_states.tokens)
+        # of each position state
         self.at = np.repeat(
             np.arange(self.n), [len(tokens) for tokens in self.position_states.tokens]
-        )  # of each emission
+        )
         self.tokens = np.concatenate(
             [np.array(tokens, dtype=int) for tokens in self.position_states.tokens]
         )
@@ -152,7 +149,7 @@ class Compared:
             )
         return heads[0], slot
 
-    def _stream(self) -> Zonotope:  # [n_emissions, n_embd]
+    def _stream(self) -> Zonotope:  # [n_position_states, n_embd]
         """Return the residual stream that the last block reads."""
         chunks = self.position_states.streams[len(self.network.blocks) - 1]
         return Zonotope.of(
@@ -160,14 +157,12 @@ class Compared:
             np.concatenate([x.radius for x in chunks]),
         )
 
-    def _finals(self) -> Array:  # [n_emissions] bool
+    def _finals(self) -> Array:  # [n_position_states] bool
         """True for each position state at which contexts of this section end: listed, and
         asking the section's query.
         """
-        asked, query = (
-            self.network.floats.linear(self.x, *self.head.q).plain(),
-            self.slot.query or ([], []),
-        )
+        asked = self.network.floats.linear(self.x, *self.head.q).plain()
+        query = self.slot.query or ([], [])
         inside = (
             np.abs(asked.c - np.array(query[0])) + asked.r <= np.array(query[1])
         ).all(axis=1)
@@ -185,9 +180,10 @@ class Compared:
     ) -> None:
         """Check one pair in every context of the section."""
         self.setting.work.spend(len(self.at))
+        # [n_embd]
         d, off = difference_of(
             self.network.wte[pair.winner], self.network.wte[pair.loser]
-        )  # [n_embd]
+        )
         reading = self._reading(pair)
         roles = [reading.role(e) for e in reading.followed]
         classes = self._classes(roles, *self._projected(d, off))
@@ -216,11 +212,12 @@ class Compared:
 
     def _projected(
         self, d: Array, off: Array
-    ) -> tuple[Array, Array]:  # [n_embd], [n_embd] -> [n_emissions] each
+    ) -> tuple[Array, Array]:  # [n_embd], [n_embd] -> [n_position_states] each
         """Return each value as what it adds to the difference of the two logits."""
+        # [n_value, n_embd]
         out = self.network.blocks[-1]["attn"]["c_proj"]["w"][self.head.rows].astype(
             np.float64
-        )  # [n_value, n_embd]
+        )
         f, error = product_of(out, d)
         error = error + np.abs(out) @ off
         c, own = product_of(self.c, f)
@@ -293,37 +290,21 @@ class Compared:
         if not.
         """
         b = self.network.blocks[-1]["attn"]["c_proj"]["b"].astype(np.float64)
-        c = (self.x.c + b) @ d  # [n_emissions]
+        c = (self.x.c + b) @ d  # [n_position_states]
         size = np.abs(self.x.c) + self.x.r + np.abs(b)
         r = (
             self.x.r @ np.abs(d)
             + size @ (off + summed(len(d)) * np.abs(d))
             + self._rounding(pair)
         )
-        starts, least, most = (
-            np.cumsum([0, *map(len, rows)]),
-            list[float](),
-            list[float](),
-        )
-        where = {
-            (int(p), int(t)): e
-            for e, (p, t) in enumerate(zip(self.at, self.tokens, strict=True))
-        }
-        for position, row in enumerate(rows):
-            for kind in row:
-                es = [where[position, t] for t in kind.tokens]
-                least.append(float((c[es] - r[es]).min()))
-                most.append(float((c[es] + r[es]).max()))
         if not ends.link:
             return
-        kinds = starts[ends.position] + ends.kind
+        least, most = self._ranges(rows, c - r, c + r)  # [n_classes] each
+        kinds = np.cumsum([0, *map(len, rows)])[ends.position] + ends.kind
         mean, radius, ahead = ends.mean, ends.radius, ends.ahead
-        over = (np.array(least)[kinds] + mean - radius) * (1 - 1e-12) - 1e-15 * np.abs(
-            mean
-        )
-        under = -(np.array(most)[kinds] + mean + radius) * (1 - 1e-12) - 1e-15 * np.abs(
-            mean
-        )
+        own = 1e-15 * np.abs(mean)
+        over = (least[kinds] + mean - radius) * (1 - 1e-12) - own
+        under = -(most[kinds] + mean + radius) * (1 - 1e-12) - own
         margin = np.where(ahead == 1, over, np.where(ahead == -1, under, np.inf))
         worst = int(margin.argmin())
         if not margin[worst] > 0:
@@ -333,26 +314,39 @@ class Compared:
         found.margin = min(found.margin, float(margin[worst]))
         found.error = max(found.error, float((radius + r.max()).max()))
 
-    def _rounding(self, pair: Pair) -> Array:  # -> [n_emissions]
+    def _ranges(
+        self, rows: list[list[Class]], low: Array, high: Array
+    ) -> tuple[Array, Array]:
+        """Return the least of the low and the greatest of the high numbers of each class."""
+        places = zip(self.at.tolist(), self.tokens.tolist(), strict=True)
+        where = {place: e for e, place in enumerate(places)}
+        least, most = list[float](), list[float]()
+        for position, row in enumerate(rows):
+            for kind in row:
+                members = [where[position, token] for token in kind.tokens]
+                least.append(float(low[members].min()))
+                most.append(float(high[members].max()))
+        return np.array(least), np.array(most)
+
+    def _rounding(self, pair: Pair) -> Array:  # -> [n_position_states]
         """Return what the floats round of the mean, its projection, the addition and the
         two logits.
         """
         network, floats = self.network, self.network.floats
         c_proj, least = network.blocks[-1]["attn"]["c_proj"], floats.least
-        out, b = (
-            np.abs(c_proj["w"][self.head.rows]).astype(np.float64),
-            np.abs(c_proj["b"]).astype(np.float64),
-        )
+        out = np.abs(c_proj["w"][self.head.rows]).astype(np.float64)
+        b = np.abs(c_proj["b"]).astype(np.float64)
         size = self.size * 1.001
+        # [n_value], of each value
         mean = floats.gamma(network.n_ctx + 6) * size + 2 * network.n_ctx * least * (
             1 + size
-        )  # [n_value], of each value
+        )
         adds = size @ out + b  # [n_embd]
         terms = (out != 0).sum(axis=0) + 1
-        x = np.abs(self.x.c) + self.x.r  # [n_emissions, n_embd]
+        x = np.abs(self.x.c) + self.x.r  # [n_position_states, n_embd]
         # [n_embd]
         lanes = mean @ out + floats.gamma(terms) * adds + (terms + 2) * least
-        # [n_emissions, n_embd]
+        # [n_position_states, n_embd]
         lanes = lanes + 2 * (floats.u + 2.0**-50) * (x + adds + lanes) + least
         both = np.abs(network.wte[pair.winner]) + np.abs(network.wte[pair.loser])
         read = (
@@ -372,10 +366,8 @@ class Compared:
     def _shown(self, context: list[int]) -> Shown:
         network, tokens = self.network, self.domain.tokens
         self.setting.work.spend(len(context))
-        softmax, known = (
-            Softmax(network.floats, self.head.scale, self.slot.gap, network.n_ctx),
-            0,
-        )
+        softmax = Softmax(network.floats, self.head.scale, self.slot.gap, network.n_ctx)
+        known = 0
         rows = [
             self.position_states.position_state(j, 0, token)
             for j, token in enumerate(context)

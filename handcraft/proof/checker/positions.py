@@ -25,9 +25,8 @@ from handcraft.proof.checker.network import HeadWeights, Network
 from handcraft.proof.checker.softmax import Softmax
 from handcraft.proof.checker.zonotope import UP, Rejected, Zonotope, hull
 
-Followed = dict[
-    tuple[int, int], tuple[float, list[list[int]] | None]
-]  # (layer, head): gap, positions kept after each
+# (layer, head): gap, positions kept after each
+Followed = dict[tuple[int, int], tuple[float, list[list[int]] | None]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,15 +54,14 @@ class PositionStates:
     tokens: list[list[int]]  # at each position
     after: list[list[list[int]]]  # [position][state][i-th token]: the state after it
     followed: Followed
-    first: list[int] = field(
-        default_factory=list
-    )  # of each position, its first emission
-    streams: list[list[Zonotope]] = field(
-        default_factory=list
-    )  # of each block, position by position
+    # of each position, its first position state
+    first: list[int] = field(default_factory=list)
+    # of each block, position by position
+    streams: list[list[Zonotope]] = field(default_factory=list)
+    # of each head followed
     means: dict[tuple[int, int], list[tuple[Array, Array]]] = field(
         default_factory=dict
-    )  # of each head followed
+    )
     keys: dict[tuple[int, int], Offered] = field(default_factory=dict)
     ranges: dict[tuple[int, int], tuple[Array, Array]] = field(default_factory=dict)
 
@@ -139,10 +137,8 @@ class PositionStates:
         floats, name = self.network.floats, (head.layer, head.number)
         v = floats.linear(x, *head.v).plain()
         low, high = self.ranges.get(name, (v.c[0], v.c[0]))
-        low, high = (
-            np.minimum(low, (v.c - v.r).min(axis=0)),
-            np.maximum(high, (v.c + v.r).max(axis=0)),
-        )
+        low = np.minimum(low, (v.c - v.r).min(axis=0))
+        high = np.maximum(high, (v.c + v.r).max(axis=0))
         self.ranges[name] = low, high
         c, r = hull(low, high)
         size = np.abs(c) + r
@@ -172,15 +168,12 @@ class PositionStates:
             keys = Zonotope.of(
                 np.concatenate([x.c for x in k]), np.concatenate([x.r for x in k])
             )
-            c, r, values = (
-                np.concatenate([x.c for x in v]),
-                np.concatenate([x.r for x in v]),
-                Values(),
-            )
-            low, high = (
-                np.minimum.reduceat(c - r, self.first),
-                np.maximum.reduceat(c + r, self.first),
-            )  # [n_positions, n_value]
+            c = np.concatenate([x.c for x in v])
+            r = np.concatenate([x.r for x in v])
+            values = Values()
+            # [n_positions, n_value]
+            low = np.minimum.reduceat(c - r, self.first)
+            high = np.maximum.reduceat(c + r, self.first)
             self.keys[name] = Offered(
                 keys,
                 c,
@@ -260,15 +253,12 @@ class Placed(Memory):
     def __init__(
         self, network: Network, head: HeadWeights, gap: float, kept: list[list[int]]
     ) -> None:
-        self.network, self.head, self.gap, self.kept = (
-            network,
-            head,
-            gap,
-            [set(row) for row in kept],
-        )
-        self.keys: list[
-            tuple[Array, Array]
-        ] = []  # of each position: key and radius, covering all
+        self.network = network
+        self.head = head
+        self.gap = gap
+        self.kept = [set(row) for row in kept]
+        # of each position: key and radius, covering all
+        self.keys: list[tuple[Array, Array]] = []
         self.any: list[tuple[Array, Array]] = []  # ... value and radius
         self.values: list[tuple[Array, Array]] = []
         self.numbers: dict[bytes, int] = {}
@@ -307,10 +297,10 @@ class Placed(Memory):
     def _mean(
         self, low: Array, high: Array, seen: Array, values: dict[int, int]
     ) -> tuple[Array, Array]:
-        softmax, known = (
-            Softmax(self.network.floats, self.head.scale, self.gap, self.network.n_ctx),
-            0,
+        softmax = Softmax(
+            self.network.floats, self.head.scale, self.gap, self.network.n_ctx
         )
+        known = 0
         for j in range(len(low)):
             value = self.values[values[j]] if j in values else self.any[j]
             key = softmax.key(float(low[j]), float(high[j]), *value)

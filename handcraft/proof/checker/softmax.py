@@ -52,9 +52,8 @@ class Softmax:
         values: Values | None = None,
     ) -> None:
         self.floats, self.scale, self.gap, self.n_ctx = floats, scale, gap, n_ctx
-        self.enough = (
-            floats.silent + 40
-        ) * scale  # what is that far behind weighs nothing
+        # what is that far behind weighs nothing
+        self.enough = (floats.silent + 40) * scale
         self._rounds = 0.0 if math.frexp(scale)[0] == 0.5 else 4 * floats.u
         self.values = values or Values()
         self.rows = self.values.rows
@@ -94,10 +93,8 @@ class Softmax:
         """Return the greatest size of the value of any key."""
         if self._size is None or self._sized < len(self.keys):
             new = self.values.size({value for _, _, value in self.keys[self._sized :]})
-            self._size, self._sized = (
-                new if self._size is None else np.maximum(self._size, new),
-                len(self.keys),
-            )
+            self._size = new if self._size is None else np.maximum(self._size, new)
+            self._sized = len(self.keys)
         return self._size
 
     def _number(self, item: Any, of: list[Any]) -> int:
@@ -134,10 +131,8 @@ class Softmax:
         behind = min([_down(known.behind, rise), *hidden, self.enough])
         groups, count = [], 1
         for group in known.groups:
-            if group[:2] == (
-                low,
-                high,
-            ):  # there may be several, where a join gave them the same interval
+            # there may be several, where a join gave them the same interval
+            if group[:2] == (low, high):
                 count, value = group[2] + count, self.values.sum(group[3], value)
             elif low - group[1] < self.gap:
                 groups.append(group)
@@ -177,12 +172,7 @@ class Softmax:
         if not known.groups or left < 0:
             raise Rejected("a head sees no key that is known")
         low, high = self._scaled(known)
-        behind = (
-            math.inf
-            if not left
-            else known.behind / self.scale * (1 - 1e-12)
-            - self._wide(known, known.behind)
-        )
+        behind = self._behind(known) if left else math.inf
         if behind < 0:
             raise Rejected("a key that was left out may be the best")
         top = max(range(len(low)), key=lambda i: low[i])
@@ -191,20 +181,16 @@ class Softmax:
             x < low[top] for x in [*high[:top], *high[top + 1 :]]
         )
         leak = self._leak(behind, left)
+        size = self.size() if size is None else size
         if sharp and len(low) == 1 and leak <= self.floats.u / 4:
-            return self._alone(
-                count,
-                self.rows[known.groups[0][3]],
-                leak,
-                self.size() if size is None else size,
-            )
+            return self._alone(count, self.rows[known.groups[0][3]], leak, size)
         best = (low[top], high[top]) if sharp else (max(high), max(high))
-        return self._mixed(
-            known,
-            self._weights(low, high, best),
-            leak,
-            self.size() if size is None else size,
-        )
+        return self._mixed(known, self._weights(low, high, best), leak, size)
+
+    def _behind(self, known: KeysSoFar) -> float:
+        """Return how far the keys left out are behind, after the division."""
+        behind = known.behind / self.scale * (1 - 1e-12)
+        return behind - self._wide(known, known.behind)
 
     def _scaled(self, known: KeysSoFar) -> tuple[list[float], list[float]]:
         """Return the least and greatest scores after the division by sqrt(d_head)."""
@@ -225,9 +211,8 @@ class Softmax:
         """Return an upper bound on the total weight of all keys left out, against a best one."""
         if left == 0 or behind >= self.floats.silent:
             return 0.0
-        return left * (
-            math.exp(-behind) * 1.01 + self.floats.least
-        )  # exp is exact to 8u only where it is normal
+        # exp is exact to 8u only where it is normal
+        return left * (math.exp(-behind) * 1.01 + self.floats.least)
 
     def _alone(
         self, n: int, row: Array, leak: float, most: Array
@@ -240,9 +225,8 @@ class Softmax:
         0, and the leak is far below its last bit.
         """
         total, r, size, power, _ = row
-        leaked = 3.1 * leak * most + (
-            self.n_ctx * self.floats.least if leak else 0.0
-        )  # adding it is off by no more
+        # adding it is off by no more
+        leaked = 3.1 * leak * most + (self.n_ctx * self.floats.least if leak else 0.0)
         if n == 1:
             return total, (r + leaked) * UP
         finest, halves = power - (n.bit_length() - 1), n & (n - 1) == 0
@@ -270,9 +254,8 @@ class Softmax:
         """
         least, most = weights
         counts = np.array([float(g[2]) for g in known.groups])
-        rows = np.stack(
-            [self.rows[g[3]] for g in known.groups]
-        )  # [n_groups, 5, n_value]
+        # [n_groups, 5, n_value]
+        rows = np.stack([self.rows[g[3]] for g in known.groups])
         w, total = (least + most) / 2, float(least @ counts)
         if not total > 0:
             raise Rejected("the weights of a head cannot be bounded")
@@ -301,10 +284,8 @@ class Softmax:
         1.
         """
         u, (bottom, top) = self.floats.u, best
-        error, faint = (
-            9.5 * u,
-            50 - self.floats.silent,
-        )  # what may be flushed to zero is below that
+        error = 9.5 * u
+        faint = 50 - self.floats.silent  # what may be flushed to zero is below that
         # below the least normal number exp is known up to that
         rest = self.floats.least
         least, most = [], []

@@ -42,17 +42,14 @@ class Steps:
         *,
         last: bool,
     ) -> None:
-        self.views, self.reading, self.finals, self.after, self.work = (
-            views,
-            reading,
-            finals,
-            after,
-            work,
-        )
+        self.views = views
+        self.reading = reading
+        self.finals = finals
+        self.after = after
+        self.work = work
         self.position, self.level, self.last = position, level, last
-        self.ends = any(
-            place == level for place, _ in finals
-        )  # whether contexts of the section end here
+        # whether contexts of the section end here
+        self.ends = any(place == level for place, _ in finals)
         self.tokens = range(len(reading.domain.tokens))
         # the token read is the last of the context
         self.listed = self.reading.order is not None and position == level
@@ -63,9 +60,8 @@ class Steps:
         self._offers: dict[
             frozenset[int], list[tuple[Keys, int, frozenset[int] | None] | None]
         ] = {}
-        self._kinds: dict[
-            Any, int
-        ] = {}  # scores of all heads and states after, numbered
+        # scores of all heads and states after, numbered
+        self._kinds: dict[Any, int] = {}
         self._together: dict[Any, Keys] = {}
         self._groups: dict[Any, list[_Group]] = {}
         self._answers: dict[Any, Any] = {}
@@ -147,9 +143,8 @@ class Steps:
                 else None
             )
             if self.last and self.reading.order is not None:
-                self.after(
-                    self.position, 0, token
-                )  # listed like those before: what other heads see covers it
+                # listed like those before: what other heads see covers it
+                self.after(self.position, 0, token)
             scores = tuple(
                 [view.score(key) for view, key in zip(self.views, keys, strict=True)]
             )

@@ -38,10 +38,8 @@ class View:
         )
         self.known: dict[Any, int] = {}
         if slot.query is not None:
-            self.query, self.numbers = (
-                Zonotope.of(*(np.array(part)[None] for part in slot.query)),
-                offered.numbers,
-            )
+            self.query = Zonotope.of(*(np.array(part)[None] for part in slot.query))
+            self.numbers = offered.numbers
             if self.query.c.shape[1] != offered.keys.c.shape[1]:
                 raise Rejected("a query has another size than the keys")
             low, high = position_states.network.floats.dot(self.query, offered.keys)
@@ -59,10 +57,8 @@ class View:
                 self.position_states.position_state(position, state, token)
                 for state in earlier
             ]
-            low, high = (
-                min(self.low[row] for row in rows),
-                max(self.high[row] for row in rows),
-            )
+            low = min(self.low[row] for row in rows)
+            high = max(self.high[row] for row in rows)
             value = self.numbers[rows[0]]
             for row in rows[1:]:
                 value = self.softmax.values.hull(value, self.numbers[row])
@@ -96,22 +92,18 @@ class View:
         """Return the mean at a level by a query, where any token can stand at every
         position before.
         """
-        offered, network, first = (
-            self.position_states.seen_by(self.head),
-            self.position_states.network,
-            self.position_states.first,
-        )
+        offered = self.position_states.seen_by(self.head)
+        network = self.position_states.network
+        first = self.position_states.first
         low, high = network.floats.dot(q, offered.keys[: position_state + 1])
-        softmax, known = (
-            Softmax(
-                network.floats,
-                self.head.scale,
-                self.slot.gap,
-                network.n_ctx,
-                offered.values,
-            ),
-            0,
+        softmax = Softmax(
+            network.floats,
+            self.head.scale,
+            self.slot.gap,
+            network.n_ctx,
+            offered.values,
         )
+        known = 0
         least, most = [low[position_state]], [high[position_state]]
         if level:
             starts, end = first[:level], first[level]

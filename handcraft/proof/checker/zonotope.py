@@ -25,10 +25,8 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 
-ANY, UNCERTAIN = (
-    1e6,
-    -1e5,
-)  # the power of two that a zero, and that an uncertain number is a multiple of
+ANY = 1e6  # the power of two that zero is a multiple of: of every one
+UNCERTAIN = -1e5  # the power of two that an uncertain number is a multiple of
 UP = 1 + 2.0**-40
 MOST_SHARED = 64  # lanes whose uncertainty is followed as such
 
@@ -177,9 +175,10 @@ class Floats:
                 _finest(np.where(radius == 0, grid(x.c), UNCERTAIN), grid(w)), grid(b)
             ),
         )
+        # products
         rounded = (there & ~(_halved(x.c) & (radius == 0))).astype(np.float64) @ (
             (w != 0) & ~_halved(w)
-        )  # products
+        )
         k = terms - (rounded == 0)  # the last rounding is that of the result
         error = self.gamma(k - 1) * size + (self.u + 2.0**-50) * (
             np.abs(x.c @ w + b) + x.radius @ np.abs(w) + self.gamma(k) * size

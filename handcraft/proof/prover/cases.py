@@ -136,10 +136,8 @@ class TableCase(Case):
         if language.size > MOST_CASES:
             raise Undecided(f"the table has more than {MOST_CASES} prompts")
         for prompt in language:
-            asked, answer = (
-                encode(prompt),
-                encode(claim.expected(prompt, model.vocabulary, model.n_ctx)),
-            )
+            asked = encode(prompt)
+            answer = encode(claim.expected(prompt, model.vocabulary, model.n_ctx))
             whole = (*asked, *answer)
             self.known |= {whole[:i] for i in range(len(whole))}
             for i in range(len(asked), len(whole)):
@@ -209,9 +207,8 @@ class ExpressionCase(Case):
             scope["end"] = domain.end
         self.known = Known(scope, guesses)
         self.followed: list[Expression] = []
-        self.places: dict[
-            int, int
-        ] = {}  # of each node that is followed, by identity: comparing them takes long
+        # of each node that is followed, by identity: comparing them takes long
+        self.places: dict[int, int] = {}
         for e in (rule, *(guess for guess, _ in guesses)):
             self._collect(e)
         self.trackers: list[Tracker] = [track(e, self.known) for e in self.followed]
@@ -262,10 +259,7 @@ class ExpressionCase(Case):
             else self.domain.end
         )
         scope = {"here": level, "end": end}
-        if any(
-            self._value(guess, state, scope, token) != value
-            for guess, value in self.guesses
-        ):
+        if not self._guessed(state, scope, token):
             return OUT
         found = self._value(self.rule, state, scope, token)
         if self.domain.prompted and not isinstance(found, str):
@@ -281,13 +275,9 @@ class ExpressionCase(Case):
             raise Undecided(
                 "the claim gives its stop token too early, or not in the end"
             )
-        return (
-            self.ids[found]
-            if isinstance(found, str)
-            else None
-            if found is None
-            else number_of(found)
-        )
+        if isinstance(found, str):
+            return self.ids[found]
+        return None if found is None else number_of(found)
 
     def allowed(self, everything: Sequence[int]) -> list[set[int]]:
         return self.domain.allowed(everything)
@@ -300,6 +290,13 @@ class ExpressionCase(Case):
 
     def counts(self, state: Any, level: int) -> bool:  # noqa: ARG002
         return self.domain.end is None or level == self.domain.end
+
+    def _guessed(self, state: Any, scope: dict[str, int | None], token: int) -> bool:
+        """True if every guess is right."""
+        return not any(
+            self._value(guess, state, scope, token) != value
+            for guess, value in self.guesses
+        )
 
     def _value(
         self, e: Any, state: Any, scope: dict[str, int | None], token: int

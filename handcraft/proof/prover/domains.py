@@ -97,15 +97,7 @@ class PromptDomain(Domain):
         self.known: dict[tuple[Any, int], Any] = {}  # what was asked of `step` before
         self.reached = self._reach()
         before = [{self.start}, *self.reached]
-        self.read = [
-            {
-                t
-                for s in states
-                for t in range(len(self.tokens))
-                if self.step(s, j, t) is not None
-            }
-            for j, states in enumerate(before)
-        ]
+        self.read = [self._readable(j, states) for j, states in enumerate(before)]
         self.ends = [
             j
             for j, states in enumerate(self.reached)
@@ -122,6 +114,15 @@ class PromptDomain(Domain):
             t
             for t, state in after
             if state is not None and self.language.accepts(state[0])
+        }
+
+    def _readable(self, position: int, states: set[Any]) -> set[int]:
+        """Return the tokens that one of these states can go on with."""
+        return {
+            token
+            for state in states
+            for token in range(len(self.tokens))
+            if self.step(state, position, token) is not None
         }
 
     def _reach(self) -> list[set[Any]]:
@@ -143,13 +144,9 @@ class PromptDomain(Domain):
     def _step(self, state: Any, token: int) -> Any:
         text, used = self.tokens[token], state[1] + len(self.tokens[token])
         after = self.language.step(state[0], text)
-        return (
-            (after, used)
-            if after
-            and used <= self.language.max_length
-            and self.language.can_end(after, used)
-            else None
-        )
+        if not after or used > self.language.max_length:
+            return None
+        return (after, used) if self.language.can_end(after, used) else None
 
     def role(self, token: int) -> Hashable:
         return self.language.role(self.tokens[token])

@@ -68,9 +68,8 @@ class QueryClass:
 
 
 QueryClasses: TypeAlias = dict[tuple[Any, int, Summaries], QueryClass]
-_Group: TypeAlias = tuple[
-    int, int, tuple[int, ...]
-]  # what is read (a row), the next block, the tokens
+# what is read (a row), the next block, the tokens
+_Group: TypeAlias = tuple[int, int, tuple[int, ...]]
 
 
 class Search:
@@ -85,12 +84,10 @@ class Search:
         *,
         merges: bool = True,
     ) -> None:
-        self.position_states, self.slots, self.finals, self.deadline = (
-            position_states,
-            slots,
-            finals,
-            deadline,
-        )
+        self.position_states = position_states
+        self.slots = slots
+        self.finals = finals
+        self.deadline = deadline
         # not where another search over other lengths must find the same summaries
         self.merges = merges
         self.steps: dict[Any, Steps] = {}  # shared by searches of one case
@@ -244,23 +241,18 @@ class Search:
         n = int(np.searchsorted(self.position_states.level, last + 1))
         found: list[list[dict[int, int]]] = [[] for _ in range(last + 1)]
         for slot in self.slots:
-            kinds, starts = (
-                slot.kinds[:n],
-                [
-                    *np.searchsorted(
-                        self.position_states.level[:n], range(last + 1)
-                    ).tolist(),
-                    n,
-                ],
-            )
-            at = [
-                set(kinds[a:b].tolist()) for a, b in pairwise(starts)
-            ]  # the classes at each position
+            kinds = slot.kinds[:n]
+            starts = [
+                *np.searchsorted(
+                    self.position_states.level[:n], range(last + 1)
+                ).tolist(),
+                n,
+            ]
+            # the classes at each position
+            at = [set(kinds[a:b].tolist()) for a, b in pairwise(starts)]
             for position in range(last + 1):
-                before, later = (
-                    set().union(*at[: position + 1]),
-                    set().union(*at[position + 1 :]),
-                )
+                before = set().union(*at[: position + 1])
+                later = set().union(*at[position + 1 :])
                 found[position].append(slot.means.alike(sorted(before), sorted(later)))
         return found
 
@@ -273,11 +265,10 @@ class Search:
         what is read.
         """
         last, e = max(levels), self.position_states
-        n = int(np.searchsorted(e.level, last + 1))  # the emissions up to there
+        n = int(np.searchsorted(e.level, last + 1))  # the position states up to there
         level = e.level[:n]
-        following = _following(
-            levels, last
-        )  # [n_positions]: the next position at which a context can end
+        # [n_positions]: the next position at which a context can end
+        following = _following(levels, last)
         columns = []
         for slot in self.slots:
             bound = slot.floor[last] if ordered else slot.floor[following[level]]

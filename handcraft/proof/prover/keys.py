@@ -169,13 +169,15 @@ class KeyClasses:
     ) -> tuple[Array, Array]:  # [n], [n, n_value], [n] -> [n], [n]
         """Return the classes of many keys, and the numbers of their values as they are given."""
         known = np.isfinite(scores.c) & np.isfinite(scores.r)
+        # [n, 2]
         pairs = np.stack(
             [np.where(known, scores.c, 0.0), np.where(known, scores.r, np.inf)], axis=1
-        )  # [n, 2]
+        )
         unique, inverse = np.unique(pairs, axis=0, return_inverse=True)
+        # [n]
         kinds = np.array(
             [self._class((float(c), float(r)), values.c.shape[1]) for c, r in unique]
-        )[inverse.reshape(-1)]  # [n]
+        )[inverse.reshape(-1)]
         finest = np.where(values.r == 0, grid(values.c), -np.inf)
         order = np.argsort(kinds, kind="stable")
         found, starts = np.unique(kinds[order], return_index=True)

@@ -194,10 +194,8 @@ class Network:
         w = np.zeros_like(c_proj["w"])
         for head in self.heads[i]:
             if head.name in means:
-                z.c[:, head.rows], z.r[:, head.rows] = (
-                    means[head.name].c,
-                    means[head.name].r,
-                )
+                z.c[:, head.rows] = means[head.name].c
+                z.r[:, head.rows] = means[head.name].r
                 w[head.rows] = c_proj["w"][head.rows]
         return self.precision.add(
             x,
@@ -221,9 +219,8 @@ class Network:
             else part["c_proj"]["w"][:, lanes].any(axis=1)
         )
         c_fc, c_proj = part["c_fc"], part["c_proj"]
-        pre = self.precision.linear(
-            x, c_fc["w"][:, kept], c_fc["b"][kept]
-        )  # [n, n_kept]
+        # [n, n_kept]
+        pre = self.precision.linear(x, c_fc["w"][:, kept], c_fc["b"][kept])
         post = self.precision.activation(pre, self.activation)
         return self.precision.add(
             x, self.precision.linear(post, c_proj["w"][kept], c_proj["b"])

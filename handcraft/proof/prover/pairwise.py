@@ -162,9 +162,8 @@ class Pairs(Prover):
         head = self._head()
         f = head.out.astype(np.float64) @ self._direction(winner, loser)  # [n_value]
         values = slot.means.values
-        rows = np.stack(
-            [values.rows[i] for i in range(len(values.rows))]
-        )  # [n_numbers, n_value]
+        # [n_numbers, n_value]
+        rows = np.stack([values.rows[i] for i in range(len(values.rows))])
         means = slot.means.projected(f, rows @ f)
         numbers = means.values.numbers((rows @ f)[:, None])
         return HeadQuery(means, slot.kinds, numbers[slot.values], slot.floor)
@@ -245,10 +244,8 @@ class Pairs(Prover):
         key = winner, loser, query_class
         if key not in self.known:
             d = self._direction(winner, loser)  # [n_embd]
-            x, b = (
-                self.streams[query_class],
-                self.network.blocks[-1]["attn"]["c_proj"]["b"].astype(np.float64),
-            )
+            x = self.streams[query_class]
+            b = self.network.blocks[-1]["attn"]["c_proj"]["b"].astype(np.float64)
             self.known[key] = (
                 float((x.c + b) @ d),
                 float(x.radius @ np.abs(d) + self._rounding(winner, loser)),
@@ -261,20 +258,20 @@ class Pairs(Prover):
         """
         n, p, last = self.network, self.network.precision, len(self.network.blocks) - 1
         head, x = self._head(), self.network.bounds[last]
-        z = np.abs(head.value[0]).T.astype(np.float64) @ x + np.abs(
-            head.value[1]
-        )  # [n_value]
+        # [n_value]
+        z = np.abs(head.value[0]).T.astype(np.float64) @ x + np.abs(head.value[1])
         out = np.abs(head.out).astype(np.float64)
         b = np.abs(n.blocks[last]["attn"]["c_proj"]["b"]).astype(np.float64)
         mean = 2 * float(p.gamma(n.n_ctx + 4)) * z  # of each value
         adds = z @ out + b  # [n_embd]
         terms = (head.out != 0).sum(axis=0) + 1
+        # [n_embd]
         lanes = (
             mean @ out
             + p.gamma(terms) * adds
             + 2 * p.u * (x + adds)
             + 4 * len(z) * p.least
-        )  # [n_embd]
+        )
         size = np.abs(n.wte[winner]).astype(np.float64) + np.abs(n.wte[loser])
         read = (
             float(p.gamma(n.n_embd + 1)) * ((x + adds + lanes) @ size)

@@ -39,7 +39,7 @@ _MOST_STATES = 6_000  # at one position
 _MOST_NUMBERS = 3 * 10**7  # centres and radii of all streams: 240 MB
 
 Kept: TypeAlias = tuple[object, ...]  # for each forward head, what it keeps of the past
-Step: TypeAlias = tuple[int, int, int]  # token, next state, emission
+Step: TypeAlias = tuple[int, int, int]  # token, next state, position state
 
 
 def gap_of(network: Network, head: HeadPart, tolerance: float) -> float:
@@ -57,14 +57,12 @@ class PositionStates:
     """All position states, and the steps of every state at every position."""
 
     network: Network
-    levels: list[int] = field(default_factory=list)  # of each emission
+    levels: list[int] = field(default_factory=list)  # of each position state
     tokens: list[int] = field(default_factory=list)
-    streams: list[list[Zonotope]] = field(
-        default_factory=list
-    )  # of each block's input, chunk by chunk
-    means: dict[tuple[int, int], list[Zonotope]] = field(
-        default_factory=dict
-    )  # of each forward head, chunk by chunk
+    # of each block's input, chunk by chunk
+    streams: list[list[Zonotope]] = field(default_factory=list)
+    # of each forward head, chunk by chunk
+    means: dict[tuple[int, int], list[Zonotope]] = field(default_factory=dict)
     edges: list[list[list[Step]]] = field(default_factory=list)  # [position][state]
     spent: int = 0  # states that searches over them have visited
     _whole: dict[tuple[int, int], Zonotope] = field(default_factory=dict)
@@ -144,12 +142,10 @@ def _level(
     network = found.network
     pairs = [(s, token) for s in range(len(states)) for token in tokens]
     first = len(found.levels)
-    x = network.embed(
-        np.array([token for _, token in pairs]), np.full(len(pairs), position)
-    )  # [n, n_embd]
-    after: list[list[object]] = [
-        [] for _ in pairs
-    ]  # of each pair the caches, head by head
+    read = np.array([token for _, token in pairs])
+    x = network.embed(read, np.full(len(pairs), position))  # [n, n_embd]
+    # of each pair what the heads keep, head by head
+    after: list[list[object]] = [[] for _ in pairs]
     for i in range(len(network.blocks)):
         found.streams[i].append(x)
         means = {}
@@ -164,9 +160,8 @@ def _level(
     numbers: dict[Kept, int] = {}
     edges: list[list[Step]] = [[] for _ in states]
     for k, (s, token) in enumerate(pairs):
-        edges[s].append(
-            (token, numbers.setdefault(tuple(after[k]), len(numbers)), first + k)
-        )
+        following = numbers.setdefault(tuple(after[k]), len(numbers))
+        edges[s].append((token, following, first + k))
     found.levels += [position] * len(pairs)
     found.tokens += [token for _, token in pairs]
     found.edges.append(edges)
@@ -252,46 +247,41 @@ class Window(Memory):
     ) -> None:
         self.network, self.head = network, head
         p, rows = network.precision, _by_position(network, n)
-        queries, keys = (
-            p.linear(rows, *head.query),
-            p.linear(rows, *head.key),
-        )  # [n, n_match] each
+        # [n, n_match] each
+        queries = p.linear(rows, *head.query)
+        keys = p.linear(rows, *head.key)
         self.gap = gap_of(network, head, tolerance)
-        self.scores = stack(
-            [scores_of(p, queries[i], keys) for i in range(n)]
-        )  # [n_query, n_key]
+        # [n_query, n_key]
+        self.scores = stack([scores_of(p, queries[i], keys) for i in range(n)])
         probe = Means(p, head, self.gap, n)
-        self.seen: list[list[int]] = []  # by each query
-        for i in range(n):
-            kinds = [
-                probe.label(
-                    (self.scores.c[i, j], self.scores.r[i, j]), np.zeros(0), np.zeros(0)
-                )[0]
-                for j in range(i + 1)
-            ]
-            self.seen.append(
-                [
-                    j
-                    for j in range(i + 1)
-                    if not any(probe.beats(k, kinds[j]) for k in set(kinds))
-                ]
-            )
+        self.seen = [self._seen(probe, i) for i in range(n)]  # by each query
+        # after each position
         self.wanted = [
             {j for later in self.seen[i + 1 :] for j in later} for i in range(n)
-        ]  # after each position
+        ]
         self.values: dict[tuple[bytes, bytes], tuple[Array, Array]] = {}
         self.least = np.full(head.value[0].shape[1], np.inf)
         self.most = -self.least
+
+    def _seen(self, probe: Means, i: int) -> list[int]:
+        """Return the positions whose keys no other key hides from the i-th query."""
+        nothing = np.zeros(0)
+        scores = zip(self.scores.c[i, : i + 1], self.scores.r[i, : i + 1], strict=True)
+        kinds = [probe.label(score, nothing, nothing)[0] for score in scores]
+        hidden = {
+            kind
+            for kind in set(kinds)
+            if any(probe.beats(other, kind) for other in set(kinds))
+        }
+        return [j for j, kind in enumerate(kinds) if kind not in hidden]
 
     def read(
         self, x: Zonotope, past: list[object], position: int
     ) -> tuple[Zonotope, list[object]]:
         """Return the mean of what the query sees, and forget what no later query sees."""
         values = self.network.precision.linear(x, *self.head.value)  # [n, n_value]
-        self.least, self.most = (
-            np.minimum(self.least, values.low.min(axis=0)),
-            np.maximum(self.most, values.high.max(axis=0)),
-        )
+        self.least = np.minimum(self.least, values.low.min(axis=0))
+        self.most = np.maximum(self.most, values.high.max(axis=0))
         z, kept, known = [], [], {}
         for k, old in enumerate(past):
             key = values.c[k].tobytes(), values.r[k].tobytes()
@@ -311,14 +301,12 @@ class Window(Memory):
         self, position: int, seen: tuple[tuple[int, tuple[bytes, bytes]], ...]
     ) -> tuple[Array, Array]:
         means = Means(self.network.precision, self.head, self.gap, self.network.n_ctx)
-        for j in range(
-            position + 1
-        ):  # for the leak: every score, with every value there can be
+        # for the leak: every score, with every value there can be
+        middle, half = (self.least + self.most) / 2, (self.most - self.least) / 2
+        for j in range(position + 1):
             score = float(self.scores.c[position, j]), float(self.scores.r[position, j])
             if j not in self.seen[position]:
-                means.label(
-                    score, (self.least + self.most) / 2, (self.most - self.least) / 2
-                )
+                means.label(score, middle, half)
         summary: Summary = ()
         for j, key in seen:
             score = float(self.scores.c[position, j]), float(self.scores.r[position, j])

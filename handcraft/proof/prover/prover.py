@@ -57,12 +57,10 @@ class Prover(LastPosition):
         deadline: float,
         progress: Callable[[int, int], None],
     ) -> None:
-        self.model, self.claim, self.deadline, self.progress = (
-            model,
-            claim,
-            deadline,
-            progress,
-        )
+        self.model = model
+        self.claim = claim
+        self.deadline = deadline
+        self.progress = progress
         self.network = Network(model)
         self.cases = list(cases_of(claim, model))
         self.allowed = _allowed(self.cases, self.network)
@@ -81,9 +79,8 @@ class Prover(LastPosition):
         self.waiting, self.waited = list[Waiting](), 0  # and how many rows they are
         self.steps: dict[Any, Any] = {}  # of the case that is searched
 
-    @np.errstate(
-        all="ignore"
-    )  # what has no bound stays without one, and no margin is above that
+    # what has no bound stays without one, and no margin is above that
+    @np.errstate(all="ignore")
     def run(self) -> Proof:
         """Return the proof. Raises Undecided if there is none."""
         self._begin()
@@ -118,12 +115,10 @@ class Prover(LastPosition):
 
     def _begin(self) -> None:
         e, n = self.position_states, self.network
-        x = n.embed(e.token, e.level)  # [n_emissions, n_embd]
-        stop, everyone, start = (
-            self.stages[0] if self.stages else len(n.blocks),
-            np.arange(len(e.level)),
-            x,
-        )
+        x = n.embed(e.token, e.level)  # [n_position_states, n_embd]
+        stop = self.stages[0] if self.stages else len(n.blocks)
+        everyone = np.arange(len(e.level))
+        start = x
         x = by_rows(
             lambda rows: self._through(
                 0, stop, start[rows], everyone[rows], {}, shared=False
@@ -148,9 +143,8 @@ class Prover(LastPosition):
             return_index=True,
             return_inverse=True,
         )
-        self.finals: Array = first[
-            inverse.reshape(-1)
-        ]  # of each emission the one that stands for it
+        # for each position state the one that stands for it
+        self.finals: Array = first[inverse.reshape(-1)]
 
     # ------------------------------------------------------------ stage after stage
 
@@ -161,7 +155,7 @@ class Prover(LastPosition):
         ends = np.isin(self.position_states.level, levels) & np.isin(
             self.position_states.token, case.last(range(self.network.n_vocab))
         )
-        here = np.flatnonzero(ends)  # the emissions at which a context can end
+        here = np.flatnonzero(ends)  # the position states at which a context can end
         if not self.stages:
             self._judge(case, self._search(case, [], here, levels), [])
             return
@@ -252,9 +246,8 @@ class Prover(LastPosition):
             }
         finals = {query_class for _, query_class, _ in mine}
         members = members[np.isin(self.finals[members], list(finals))]
-        if (
-            len(seen) == 1
-        ):  # the earlier heads see the same in every context of the case
+        # the earlier heads see the same in every context of the case
+        if len(seen) == 1:
             before = next(iter(seen))
             found = self._search(case, more, members, levels)
             return {
@@ -262,10 +255,8 @@ class Prover(LastPosition):
                 for (expected, query_class, new), ending in found.items()
             }
         found = self._search(case, [*slots, *more], members, levels)
-        n, keys = (
-            len(slots),
-            {(query_class, summaries) for _, query_class, summaries in mine},
-        )
+        n = len(slots)
+        keys = {(query_class, summaries) for _, query_class, summaries in mine}
         return {
             key: ending for key, ending in found.items() if (key[1], key[2][:n]) in keys
         }
@@ -338,11 +329,9 @@ class Prover(LastPosition):
                 np.concatenate([part.r for part in parts]),
             )
         x = self._after(finals, means, len(self.stages))  # [n_rows, n_embd]
-        logits, x, first = (
-            self.network.logits(x.with_generators()),
-            x.to_interval(),
-            0,
-        )  # [n_rows, n_vocab]
+        logits = self.network.logits(x.with_generators())  # [n_rows, n_vocab]
+        x = x.to_interval()
+        first = 0
         for case, those in groupby(waiting, key=lambda some: some.case):
             asked = list[Asked]()
             for some in those:

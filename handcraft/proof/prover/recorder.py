@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -48,85 +47,13 @@ from handcraft.proof.prover.pair_claim import PairCase
 from handcraft.proof.prover.pairwise import Pairs, wanted
 from handcraft.proof.prover.positions import Window, _memory
 from handcraft.proof.prover.prover import TOLERANCE, Prover
+from handcraft.proof.prover.trail import Groups, Trail
 from handcraft.proof.prover.transducer_case import AlignedCase
 from handcraft.proof.prover.views import HeadQuery
 from handcraft.sequence.expression import Expression
 
 # what a query that is uncertain may be off by, against what the prover found
 _WIDER = 1.5
-
-
-class Groups:
-    """Lists of tokens, each stored once under a number."""
-
-    def __init__(self) -> None:
-        self.rows: list[list[int]] = []
-        self._numbers: dict[tuple[int, ...], int] = {}
-
-    def number(self, tokens: Sequence[int]) -> int:
-        """Return the number of a list."""
-        found = self._numbers.setdefault(tuple(tokens), len(self.rows))
-        if found == len(self.rows):
-            self.rows.append(list(tokens))
-        return found
-
-
-class Trail:
-    """The graph of one search, built from the edges that the search reports."""
-
-    def __init__(self, groups: Groups) -> None:
-        self.groups = groups
-        self.numbers: list[dict[Hashable, int]] = [
-            {}
-        ]  # before the k-th token, the number of each state
-        self.edges: list[
-            dict[int, dict[int, list[int]]]
-        ] = []  # of each state the tokens that lead to each state
-
-    def read(
-        self,
-        k: int,
-        before: Hashable,
-        nexts: Sequence[tuple[Any, list[int]]],
-        rest: tuple[Any, ...],
-    ) -> None:
-        """Record that after that state each list of tokens leads to what the case says,
-        with the same rest.
-        """
-        while len(self.edges) <= k:
-            self.edges.append({})
-            self.numbers.append({})
-        row = self.edges[k].setdefault(
-            self.numbers[k].setdefault(before, len(self.numbers[k])), {}
-        )
-        after = self.numbers[k + 1]
-        for reached, tokens in nexts:
-            row.setdefault(after.setdefault((reached, *rest), len(after)), []).extend(
-                tokens
-            )
-
-    def forget(self) -> None:
-        """Forget the graph: it is written, or never will be."""
-        self.numbers, self.edges = [{}], []
-
-    def graph(self) -> list[list[list[int]]]:
-        """Return the graph: [k][state] is a list of group of tokens, state after it, group,
-        state, ...
-        """
-        found = []
-        for edges, numbers in zip(self.edges, self.numbers, strict=False):
-            rows = [edges.get(i, {}) for i in range(len(numbers))]
-            found.append(
-                [
-                    [
-                        x
-                        for target, tokens in row.items()
-                        for x in (self.groups.number(sorted(tokens)), target)
-                    ]
-                    for row in rows
-                ]
-            )
-        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,22 +142,16 @@ class Recorder(Pairs):
 
     def _recording(self) -> None:
         """Begin a recording: nothing is written down or counted yet."""
-        self.groups, self.sections, self.parents = (
-            Groups(),
-            list[Section](),
-            list[_Draft](),
-        )
-        self.written: dict[
-            int, Trail
-        ] = {}  # the trails that are sections already: kept, so that no other has its id
-        self.saw: dict[
-            int, tuple[bool, Trail]
-        ] = {}  # of each trail, whether the next stage is blind
-        self.proof, self.counted, self.position_states.spent = (
-            Proof(cases=len(self.cases)),
-            Counter(),
-            0,
-        )
+        self.groups = Groups()
+        self.sections = list[Section]()
+        self.parents = list[_Draft]()
+        # the trails that are sections already: kept, so that no other has its id
+        self.written: dict[int, Trail] = {}
+        # of each trail, whether the next stage is blind
+        self.saw: dict[int, tuple[bool, Trail]] = {}
+        self.proof = Proof(cases=len(self.cases))
+        self.counted = Counter()
+        self.position_states.spent = 0
         self.waiting, self.waited = [], 0
 
     def _watch(
@@ -314,11 +235,9 @@ class Recorder(Pairs):
     # ------------------------------------------------------------ as data
 
     def _section(self, draft: _Draft, slots: list[HeadQuery]) -> Section:
-        case, level, token = (
-            draft.case,
-            self.position_states.level,
-            self.position_states.token,
-        )
+        case = draft.case
+        level = self.position_states.level
+        token = self.position_states.token
         finals = sorted(
             {
                 (int(level[m]), int(token[m]))

@@ -67,18 +67,14 @@ class Means(KeyClasses):
             out=out,
         )
         found = Means(self.precision, head, self.gap, self.n_keys)
-        found.scores, found.low, found.high = (
-            list(self.scores),
-            list(self.low),
-            list(self.high),
-        )
+        found.scores = list(self.scores)
+        found.low = list(self.low)
+        found.high = list(self.high)
         found._classes, found.floats = dict(self._classes), False
         slack = float(np.abs(rows).max(initial=0.0)) * 2.0**-40
         for least, most, loose in zip(self.least, self.most, self.loose, strict=True):
-            low, high = (
-                np.where(f > 0, least, most) @ f,
-                np.where(f > 0, most, least) @ f,
-            )
+            low = np.where(f > 0, least, most) @ f
+            high = np.where(f > 0, most, least) @ f
             found.least.append(np.array([low - slack]))
             found.most.append(np.array([high + slack]))
             found.loose.append(np.array([loose @ np.abs(f) + slack]))
@@ -94,17 +90,13 @@ class Means(KeyClasses):
         The one with the largest leak stands for all of them, and is widened to cover their
         values.
         """
-        low, high, after = (
-            np.array(self.low),
-            np.array(self.high),
-            np.array(later, dtype=int),
-        )
+        low = np.array(self.low)
+        high = np.array(self.high)
+        after = np.array(later, dtype=int)
         together: dict[bytes, list[int]] = {}
         for kind in kinds:
-            hides, hidden = (
-                low[kind] - high[after] >= self.gap,
-                low[after] - high[kind] >= self.gap,
-            )
+            hides = low[kind] - high[after] >= self.gap
+            hidden = low[after] - high[kind] >= self.gap
             if (hides | hidden).all():
                 together.setdefault(hides.tobytes(), []).append(kind)
         found = {}
@@ -138,13 +130,11 @@ class Means(KeyClasses):
         self._averages.clear()
 
     def _mean(self, summary: Summary) -> tuple[Array, Array]:
-        kinds, counts = (
-            [k for k, _, _ in summary],
-            np.array([float(n) for _, n, _ in summary]),
-        )  # [n_classes]
-        sums = np.stack(
-            [self.values.rows[total] for _, _, total in summary]
-        )  # [n_classes, n_value]
+        # [n_classes]
+        kinds = [k for k, _, _ in summary]
+        counts = np.array([float(n) for _, n, _ in summary])
+        # [n_classes, n_value]
+        sums = np.stack([self.values.rows[total] for _, _, total in summary])
         top = max(kinds, key=lambda k: self.low[k])
         behind = np.array(
             [(self.scores[k][0] - self.scores[top][0]) / self.scale for k in kinds]
@@ -170,15 +160,11 @@ class Means(KeyClasses):
 
         Each weight is 1 / n, and adding what leaks is off by at most what is added.
         """
-        loose, size = (
-            self.loose[kind],
-            np.maximum(np.abs(self.least[kind]), np.abs(self.most[kind])),
-        )
+        loose = self.loose[kind]
+        size = np.maximum(np.abs(self.least[kind]), np.abs(self.most[kind]))
         low, high = self.range
-        away, most = (
-            np.maximum(np.abs(high - z), np.abs(low - z)),
-            np.maximum(np.abs(high), np.abs(low)),
-        )
+        away = np.maximum(np.abs(high - z), np.abs(low - z))
+        most = np.maximum(np.abs(high), np.abs(low))
         leaked = leak * (away + 2 * most) * 1.01 + (
             self.n_keys * self.precision.least if leak else 0.0
         )
@@ -249,32 +235,29 @@ class Means(KeyClasses):
         gap = self.low[top] - self._hidden[top]
         if gap >= self.precision.zero_below:
             return 0.0  # exp underflows
-        return left_out * (
-            math.exp(-gap) * 1.01 + self.precision.least
-        )  # exp is exact to 8u only where it is normal
+        # exp is exact to 8u only where it is normal
+        return left_out * (math.exp(-gap) * 1.01 + self.precision.least)
 
     def _radius(
         self, summary: Summary, weights: Array, theta: Array, z: Array, leak: float
     ) -> Array:
         kinds, counts, totals = zip(*summary, strict=True)
-        least, most, loose, signed, size = self.kinds[
-            :, list(kinds)
-        ]  # [n_classes, n_value] each
-        n, off, weight = (
-            np.array(counts, dtype=float)[:, None],
-            theta[:, None],
-            (weights / (1 - theta.max()))[:, None],
-        )
+        # [n_classes, n_value] each
+        least, most, loose, signed, size = self.kinds[:, list(kinds)]
+        n = np.array(counts, dtype=float)[:, None]
+        off = theta[:, None]
+        weight = (weights / (1 - theta.max()))[:, None]
         total = np.stack([self.values.rows[number] for number in totals])
         sizes = np.where(signed > 0, np.abs(total) + n * loose, n * size)
         away = np.maximum(np.abs(most - z), np.abs(least - z))
+        # [n_value]
         moved = (
             weight
             * (
                 off * np.minimum(n * away, sizes + n * np.abs(z))
                 + n * loose * (1 + off)
             )
-        ).sum(axis=0)  # [n_value]
+        ).sum(axis=0)
         mass = (weight * (1 + off) * sizes).sum(axis=0)
         (low, high), leak = self.range, leak / (1 - theta.max())
         moved += leak * (np.maximum(np.abs(high - z), np.abs(low - z)) + moved)

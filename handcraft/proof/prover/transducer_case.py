@@ -36,12 +36,10 @@ class AlignedCase(Case):
         steps: int,
         last: int | None,
     ) -> None:
-        self.how, self.tokens, self.ids, self.shape = (
-            how,
-            model.vocabulary.tokens,
-            model.vocabulary.ids,
-            shape,
-        )
+        self.how = how
+        self.tokens = model.vocabulary.tokens
+        self.ids = model.vocabulary.ids
+        self.shape = shape
         self.end, self.levels, self.stop = end, [end + steps - 1], last
         reading = steps if last is None else steps - 1
         self.reads = [

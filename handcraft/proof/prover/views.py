@@ -34,20 +34,24 @@ class HeadQuery:
     """
 
     means: Means
-    kinds: Array  # [n_emissions]
-    values: Array  # [n_emissions]
+    kinds: Array  # [n_position_states]
+    values: Array  # [n_position_states]
     floor: Array  # [n_positions], the greatest score that some position so far has at least
     query: Zonotope | None = None  # [n_match]
 
-    def labels(self, alive: Array) -> Array:  # [n_emissions] bool -> [n_emissions]
+    def labels(
+        self, alive: Array
+    ) -> Array:  # [n_position_states] bool -> [n_position_states]
         """Return each key's label as one number, UNSEEN where the key is not alive."""
         return np.where(
             alive, self.kinds * len(self.means.values.rows) + self.values, UNSEEN
         )
 
-    def seen(self, bound: Array) -> Array:  # [n_emissions] -> [n_emissions] bool
+    def seen(
+        self, bound: Array
+    ) -> Array:  # [n_position_states] -> [n_position_states] bool
         """True for each key that is not hidden behind a score that is there anyway."""
-        high = np.array(self.means.high)[self.kinds]  # [n_emissions]
+        high = np.array(self.means.high)[self.kinds]  # [n_position_states]
         return np.asarray(~(bound - high >= self.means.gap))  # as Means.beats has it
 
     def fixed(
@@ -77,16 +81,13 @@ class Slots:
     def __init__(
         self, network: Network, position_states: PositionStates, tolerance: float
     ) -> None:
-        self.network, self.position_states, self.tolerance = (
-            network,
-            position_states,
-            tolerance,
-        )
+        self.network = network
+        self.position_states = position_states
+        self.tolerance = tolerance
         self._keys: dict[tuple[int, int], tuple[Zonotope, Zonotope, Array, Values]] = {}
         self._slots: dict[tuple[Any, ...], HeadQuery] = {}
-        self.starts = np.flatnonzero(
-            np.diff(position_states.level, prepend=-1)
-        )  # where each position's emissions begin
+        # where each position's states begin
+        self.starts = np.flatnonzero(np.diff(position_states.level, prepend=-1))
 
     def __call__(self, head: HeadPart, query: Zonotope) -> HeadQuery:
         """Return the head query of a head and a query [n_match]."""
@@ -104,19 +105,16 @@ class Slots:
         kinds, numbers = means.labels(
             scores_of(self.network.precision, query, keys), values, numbers
         )
-        least = np.minimum.reduceat(
-            np.array(means.low)[kinds], self.starts
-        )  # [n_positions]
+        # [n_positions]
+        least = np.minimum.reduceat(np.array(means.low)[kinds], self.starts)
         return HeadQuery(means, kinds, numbers, np.maximum.accumulate(least), query)
 
     def _of(self, head: HeadPart) -> tuple[Zonotope, Zonotope, Array, Values]:
         """Return the keys and values of all position states."""
         if head.name not in self._keys:
-            x, p, table = (
-                self.position_states.stream(head.layer),
-                self.network.precision,
-                Values(),
-            )
+            x = self.position_states.stream(head.layer)
+            p = self.network.precision
+            table = Values()
             values = p.linear(x, *head.value)
             self._keys[head.name] = (
                 p.linear(x, *head.key),

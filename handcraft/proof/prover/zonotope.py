@@ -121,10 +121,10 @@ def exactly(values: Array) -> Zonotope:
     return Zonotope(c, np.zeros_like(c))
 
 
-def stack(balls: list[Zonotope], axis: int = 0) -> Zonotope:
+def stack(parts: list[Zonotope], axis: int = 0) -> Zonotope:
     """Return zonotopes of equal shapes, without their generators, along a new axis."""
     return Zonotope(
-        np.stack([b.c for b in balls], axis), np.stack([b.r for b in balls], axis)
+        np.stack([x.c for x in parts], axis), np.stack([x.r for x in parts], axis)
     )
 
 
@@ -192,23 +192,18 @@ class Precision:
     ) -> tuple[Array, Array]:  # [n, k], [k, m], [m] -> [n, m], [n, m]
         full, radius = w != 0, x.radius  # [k, m], [n, k]
         lost = ~np.isfinite(radius)  # [n, k]
-        x, radius = (
-            Zonotope(x.c, np.where(lost, 0.0, x.r), x.g),
-            np.where(lost, 0.0, radius),
-        )
+        x = Zonotope(x.c, np.where(lost, 0.0, x.r), x.g)
+        radius = np.where(lost, 0.0, radius)
         loose, size = radius @ np.abs(w), np.abs(x.c) @ np.abs(w) + np.abs(b)  # [n, m]
         known = np.where((radius == 0) | (x.c == 0), grid(x.c), _UNKNOWN)  # [n, k]
-        finest = np.minimum(
-            _finest(known, np.where(full, grid(w), ABSENT)), grid(b)
-        )  # [n, m]
+        # [n, m]
+        finest = np.minimum(_finest(known, np.where(full, grid(w), ABSENT)), grid(b))
         there = (x.c != 0) | (radius != 0)  # [n, k]
-        rounds = there & ~(
-            power_of_two(x.c) & (radius == 0)
-        )  # [n, k]: a product with it may round
+        # [n, k]: a product with it may round
+        rounds = there & ~(power_of_two(x.c) & (radius == 0))
         doubled = (rounds.astype(np.float64) @ (full & ~power_of_two(w))) == 0  # [n, m]
-        k = np.rint(there.astype(np.float64) @ full).astype(np.int64) + (
-            b != 0
-        )  # [n, m]
+        # [n, m]
+        k = np.rint(there.astype(np.float64) @ full).astype(np.int64) + (b != 0)
         c = x.c @ w + b
         shared = (
             0.0
@@ -219,9 +214,8 @@ class Precision:
             x.r @ np.abs(w)
             + self.summed(c, size + loose, loose, shared, finest, k, doubled)
         ) * UP
-        return c, np.where(
-            lost.astype(np.float64) @ full > 0, np.inf, r
-        )  # of an unbounded lane that is not read nothing is lost
+        # of an unbounded lane that is not read nothing is lost
+        return c, np.where(lost.astype(np.float64) @ full > 0, np.inf, r)
 
     def summed(
         self,
@@ -302,9 +296,8 @@ class Precision:
             (rx == 0) & (ry == 0) & self.exact(size, np.minimum(grid(x.c), grid(y.c)))
         )
         error = (self.u + 2 * OWN) * (size + rx + ry) + self.least
-        near = np.minimum(
-            x.size, y.size
-        )  # the other one is a float, too, and no further away
+        # the other one is a float, too, and no further away
+        near = np.minimum(x.size, y.size)
         own = np.where((x.c == 0) | (y.c == 0), 0.0, 2 * OWN * size)  # of the centre
         error = np.minimum(error, near + np.where(near > 0, own + self.least, 0.0))
         return self.snapped(
@@ -319,10 +312,8 @@ class Precision:
         passes, stops = x.c - radius >= edge, x.c + radius <= -edge
         c, slope, r = self._relu(x, radius) if kind == "relu" else self._gelu(x, radius)
         r = np.where((x.c == 0) & (radius == 0), 0.0, r)
-        c, slope = (
-            np.where(passes, x.c, np.where(stops, 0.0, c)),
-            np.where(passes, 1.0, np.where(stops, 0.0, slope)),
-        )
+        c = np.where(passes, x.c, np.where(stops, 0.0, c))
+        slope = np.where(passes, 1.0, np.where(stops, 0.0, slope))
         r = np.where(passes, x.r, np.where(stops, 0.0, r))
         return Zonotope(c, r, None if x.g is None else x.g * slope[..., None])
 

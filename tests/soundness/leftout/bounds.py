@@ -186,10 +186,13 @@ CHECKERS = [
             "return lambda j: True",
         ),
         (
-            "value = value + 1 if e.op == 'count'",
-            "value = value + 2 if e.op == 'count'",
+            "return value + 1",
+            "return value + 2",
         ),
-        ("else value if e.op == 'first' and value is not None else new", "else new"),
+        (
+            "return value if op == 'first' and value is not None else new",
+            "return new",
+        ),
         (
             "return (start, step, lambda x: (fits(x), x if token else None))",
             "return (start, step, fits)",
@@ -220,8 +223,8 @@ CHECKERS = [
         "views.py",
         (
             (
-                "low, high = (min((self.low[row] for row in rows)), max((self.high[row]"
-                " for row in rows)))"
+                "low = min((self.low[row] for row in rows))\n            high ="
+                " max((self.high[row] for row in rows))"
             ),
             "low, high = (self.low[rows[0]], self.high[rows[0]])",
         ),
@@ -243,8 +246,8 @@ CHECKERS = [
         ),
         (
             (
-                "low, high = (np.minimum(low, (v.c - v.r).min(axis=0)),"
-                " np.maximum(high, (v.c + v.r).max(axis=0)))"
+                "low = np.minimum(low, (v.c - v.r).min(axis=0))\n        high ="
+                " np.maximum(high, (v.c + v.r).max(axis=0))"
             ),
             "low, high = (v.c[0], v.c[0])",
         ),
