@@ -143,8 +143,9 @@ class Judge:
         if not self.whole:
             return self.batch(tally, ids, stream[:, -1], logits[:, -1], find)
         each = isinstance(self.claim, Each)
-        # [n * n_seq, ...]
-        expected = _flat(self.expect(ids) if each else at_each(self.expect, ids))
+        expected = _flat(
+            self.expect(ids) if each else at_each(self.expect, ids)
+        )  # [n * n_seq, ...]
         found = _flat(stream), _flat(logits)
         self._whole_again(tally, ids, expected, found)
         return self._add(tally, expected, *found, find, ids.shape[1])

@@ -61,8 +61,8 @@ CentresAndRadii = tuple[list[float], list[float]]  # centres and radii
 
 @dataclass(frozen=True)
 class HeadQuery:
-    """What one head asks in a section: its query, or None if keys are told apart by
-    position only.
+    """The query of one head in a section, or None if keys are told apart by position only;
+    and which keys it may leave out.
     """
 
     name: tuple[int, int]
@@ -89,7 +89,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What a certificate states, and its evidence."""
+    """A certificate: the numbers that it states, and its evidence."""
 
     program: str
     weights: str

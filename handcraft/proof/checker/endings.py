@@ -46,8 +46,8 @@ class Shown:
 
 @dataclass
 class Found:
-    """What the checker found: the contexts answered by (end, level), how many of them the
-    claim says something about, and the bounds.
+    """The results of the checker: the contexts answered by (end, level), how many of them
+    the claim says something about, and the bounds.
 
     contexts    the number of contexts, or prompts, in the domain: all of them are answered
     checked     the number of them that the claim says something about
@@ -290,9 +290,10 @@ class EndingsJudge:
         these rows.
         """
         if isinstance(self.claim, Residual):
-            # [n_rows, 1]
-            c = x.c[rows][:, [self.column]]
-            r = x.radius[rows][:, [self.column]]
+            c, r = (
+                x.c[rows][:, [self.column]],
+                x.radius[rows][:, [self.column]],
+            )  # [n_rows, 1]
         else:
             c, r = self.network.logits(x, rows, rounding)  # [n_rows, n_vocab]
         r = r * (1 + 1e-12) + 1e-15 * np.abs(c)

@@ -35,8 +35,8 @@ Example = tuple[int, int, int]
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """What all sections share: the model, the states of earlier positions, the claim's
-    contexts, and the lists of tokens.
+    """Everything that all sections share: the model, the states of earlier positions, the
+    claim's contexts, and the lists of tokens.
     """
 
     network: Network

@@ -31,8 +31,8 @@ Followed = dict[tuple[int, int], tuple[float, list[list[int]] | None]]
 
 @dataclass(frozen=True, eq=False)
 class Offered:
-    """What every position state offers to one head: its key [n, d_head], its value [n,
-    n_value] and how far the value can be off.
+    """The keys [n, d_head] and values [n, n_value] that position states offer to one head,
+    and how far the values can be off.
 
     The values are also numbered: `numbers` are rows of `values`, and so are `covers`, one
     for all values of a position.

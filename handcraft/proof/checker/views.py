@@ -1,5 +1,5 @@
-"""What one head sees by the query of a section: the key of every position state, and what is known
-after some of them.
+"""The view of one head by the query of a section: the key of every position state, and what is
+known after some of them.
 
 Rules of this file: one head with one query; nothing is kept if the section gives no query.
 """
@@ -20,8 +20,8 @@ from handcraft.proof.checker.zonotope import Rejected, Zonotope
 
 
 class View:
-    """What one head sees of every position state by the query of the section; nothing if
-    there is no query.
+    """The view of one head by the query of the section: the key of every position state,
+    nothing if there is no query.
     """
 
     def __init__(
@@ -121,8 +121,8 @@ class View:
 
 
 class Inserting:
-    """What all heads have seen with one key more each, at one position. No key is left out
-    where a context ends (None).
+    """The summaries of all heads with one key more each, at one position. No key is left
+    out where a context ends (None).
     """
 
     def __init__(self, views: list[View], position: int | None) -> None:

@@ -56,7 +56,7 @@ class Zonotope:
 
     @property
     def radius(self) -> Array:
-        """Return the greatest distance of each number from its centre, generators included."""
+        """The greatest distance of each number from its centre, generators included."""
         return (self.r + np.abs(self.g).sum(axis=-1)) * UP
 
     def plain(self) -> Zonotope:

@@ -1,4 +1,4 @@
-"""What each head of the last position sees by one query: a label for the key of every position
+"""The view of each head of the last position by one query: a label for the key of every position
 state, and the scores that are reached anyway.
 
     label    the class of a key (keys.py) and the number of its value
