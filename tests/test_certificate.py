@@ -36,10 +36,12 @@ from handcraft import (
 from handcraft.claims.kinds import Predicate
 from handcraft.core.errors import ProgramError
 from handcraft.proof.prover.cases import OUT, cases_of
-from handcraft.proof.prover.graph import HeadQuery
+from handcraft.proof.prover.endings import Proof, least_lead
+from handcraft.proof.prover.keys import scores_of
 from handcraft.proof.prover.network import HeadPart, Network, Undecided
-from handcraft.proof.prover.prover import Proof, Prover, _chance_error, _margins
-from handcraft.proof.prover.softmax import Means, scores_of
+from handcraft.proof.prover.prover import Prover, _chance_error
+from handcraft.proof.prover.softmax import Means
+from handcraft.proof.prover.views import HeadQuery
 from handcraft.proof.prover.zonotope import Precision, Zonotope, exactly, grid
 from handcraft.sequence.evaluate import evaluate
 from handcraft.sequence.expression import Expression
@@ -370,12 +372,12 @@ def test_what_two_logits_share_does_not_part_them() -> None:
     """A margin counts a shared uncertainty once and an own one twice; of equals none is ahead."""
     g = np.array([[0.5], [0.5], [-0.5]])
     logits = Zonotope(np.array([3.0, 1.0, 1.0]), np.array([0.125, 0.25, 0.0]), g)
-    (margin,), radius = _margins(logits[None], 0)
+    (margin,), radius = least_lead(logits[None], 0)
     assert margin == pytest.approx(0.875)
     assert radius == pytest.approx(1.125)
-    assert not _margins(exactly(np.array([1.0, 1.0]))[None], 0)[0][0] > 0
-    assert not _margins(ball([2.0, 1.0], [np.nan, 0.0])[None], 0)[0][0] > 0
-    assert not _margins(ball([2.0, 1.0], [0.0, np.inf])[None], 0)[0][0] > 0
+    assert not least_lead(exactly(np.array([1.0, 1.0]))[None], 0)[0][0] > 0
+    assert not least_lead(ball([2.0, 1.0], [np.nan, 0.0])[None], 0)[0][0] > 0
+    assert not least_lead(ball([2.0, 1.0], [0.0, np.inf])[None], 0)[0][0] > 0
 
 
 def test_a_chance_is_as_wrong_as_its_worst_logits() -> None:

@@ -34,7 +34,7 @@ DRAWING = {  # the files that may import rich
 SHARED = {  # names that stand in several modules, since they mean the same thing there
     # what the prover finds and the checker finds anew
     *("Domain", "HeadQuery", "Memory", "Network", "OUT", "PositionStates"),
-    *("UP", "Values", "Zonotope", "grid"),
+    *("Steps", "UP", "Values", "Zonotope", "grid", "pairs_of"),
     # what every runtime offers
     *("RUNTIME", "files", "run", "state_dict"),
     # commands, named as they are typed, and what they call

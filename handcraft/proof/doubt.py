@@ -1,82 +1,62 @@
-"""How far rounding can move a logit: two orders of summation give two numbers, and a margin may
-lie between them.
+"""Bounds on how far rounding can move a logit: two orders of summation give two numbers, and a
+margin may lie between them.
 
     Doubt(model).margins          a bound for every context at once: no margin moves by more
     Doubt(model).last(ids)        the stream and the logits after some contexts, each with a
                                   bound of its own
 
-Every number is followed as c (its value in float64), e (how far the model's own float is from
-it, whatever the order of its additions, with or without fused multiply-add) and g (it is a
-multiple of 2^g, where it is known to the last bit):
+Both follow every number of a forward pass as c (its value in float64), e (how far the model's
+own float is from it, whatever the order of its additions, with or without fused multiply-add)
+and g (it is a multiple of 2^g, if it is known exactly):
 
     x W + b         e |W|, and gamma_k (|x| |W| + |b|) for k terms that are not zero; no
-    rounding where every term is
-                    a multiple of 2^g and their sizes sum up to at most 2^(p + g)
+                    rounding if every term is a multiple of 2^g and their sizes sum to at most
+                    2^(p + g)
     attention       weights exp(s_j) off by a factor exp(w_j): sum_j exp(s_j) |exp(w_j) - 1|
                     |v_j - z| / sum_j exp(s_j), and never more than the values are apart
     gelu            1.13 e and 16 roundings, none from 8 on and below -8, where it is x and 0
-    layer norm      |e|_2 over the deviation, which the norm's slope cannot pass, and its own
+    layer norm      |e|_2 over the deviation, which the norm's slope cannot exceed, and its own
                     roundings
 
-For all contexts at once c is the greatest size instead of the value, and what depends on the
-value is taken at its worst. Where arithmetic is exact, both are 0: then a margin is what it is.
+For all contexts at once, c is the greatest size instead of the value, and what depends on the
+value is taken at its worst. If the arithmetic is exact, both bounds are 0: the margin is what it
+is.
 
-Rules of this file: weights only; bounds are generous and rounded up, never down. Source:
-Higham, "Accuracy and Stability of Numerical Algorithms", 2002, chapter 3.
+Rules of this file: it looks at weights only; bounds are rounded up, never down. Source: Higham,
+"Accuracy and Stability of Numerical Algorithms", 2002, chapter 3.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from handcraft.core.bounds import overflow
 from handcraft.core.gpt2 import ACTIVATIONS, Array, Weights, layer_norm
 from handcraft.model import Model
+from handcraft.proof.near_pass import NO_GRID, Near, NearPass
 from handcraft.proof.prover.zonotope import GELU_ERROR, LIPSCHITZ, grid
 
-_UNKNOWN = -np.inf  # the grid of a number that is not known to the last bit
 # from here on gelu is x, and below minus this it is 0, in float32 and float64
 SATURATED = 8.0
 _EXP = 16.0  # roundings of exp, and of the division after it
 _CELLS = 2**22  # of the largest array that contexts are followed in, all at once
 
 
-@dataclass(frozen=True, eq=False)
-class Near:
-    """Numbers, or their greatest sizes; how far off the model's can be; of what power of two
-    they are multiples.
-    """
-
-    c: Array  # [..., lanes]
-    e: Array
-    g: Array
-
-    @property
-    def size(self) -> Array:
-        """The greatest size of the model's number."""
-        return np.abs(self.c) + self.e
-
-    def parts(self, n: int) -> tuple[Near, ...]:
-        """So many equal parts of the lanes, one after the other."""
-        cut = (np.split(array, n, axis=-1) for array in (self.c, self.e, self.g))
-        return tuple(Near(*part) for part in zip(*cut, strict=True))
-
-
 class Doubt:
-    """How far rounding can move what a model computes."""
+    """Bounds on how far rounding can move what a model computes."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
 
     @cached_property
     def overflows(self) -> str | None:
-        """The first number that could overflow: see handcraft.core.bounds."""
+        """The first number that could overflow, None if there is none: see
+        handcraft.core.bounds.
+        """
         return overflow(
             self.model.weights,
             self.model.n_head,
@@ -98,19 +78,21 @@ class Doubt:
 
     @property
     def margins(self) -> float:
-        """How far two passes can be apart in a difference of logits, whatever the context; 0
-        where all is exact.
+        """The greatest distance between two passes in a difference of logits, whatever the
+        context; 0 if all is exact.
         """
         return 2 * self._everywhere[1]
 
     @property
     def lanes(self) -> float:
-        """The same of a lane of the stream in the end."""
+        """The greatest distance between two passes in a lane of the stream at the end."""
         return self._everywhere[0]
 
     @property
     def chances(self) -> float:
-        """The same of a probability, which is computed in float64."""
+        """The greatest distance between two passes in a probability, which is computed in
+        float64.
+        """
         return chance(self.margins)
 
     def last(
@@ -118,8 +100,8 @@ class Doubt:
     ) -> Iterator[
         tuple[slice, Near, Near]
     ]:  # [n, n_seq] -> [some, n_embd], [some, n_vocab]
-        """The stream and the logits after each context, some at a time; `e` holds for every
-        pass, and may be infinite.
+        """Yield the stream and the logits after each context, some at a time. `e` holds for
+        every pass, and may be infinite.
         """
         width = max(self.model.n_embd, *(x.size for x in _inner(self.model.weights)), 1)
         cells = ids.shape[1] * max(width * 3, ids.shape[1] * self.model.n_embd)
@@ -132,13 +114,13 @@ class Doubt:
 
 
 def chance(margin: float) -> float:
-    """How far a probability moves where differences of logits move by so much."""
+    """Return how far a probability moves if differences of logits move by this much."""
     return min(1.0, math.expm1(min(margin, 1.0))) + 2.0**-40
 
 
 def _last(x: Near) -> Near:  # [n, n_seq, lanes] -> [n, lanes]
-    """After the last token; twice the error, that of the model's pass and that of ours,
-    infinite where it is none.
+    """Return the numbers after the last token with twice the error, that of the model's
+    pass and that of ours; infinite where a number is not finite.
     """
     c, e = x.c[:, -1], 2 * x.e[:, -1]
     good = np.isfinite(c) & np.isfinite(e)
@@ -149,147 +131,12 @@ def _inner(weights: Weights) -> list[Array]:
     return [block["mlp"]["c_fc"]["b"] for block in weights["blocks"] if "mlp" in block]
 
 
-# ---------------------------------------------------------------- what both passes share
-
-
-class _Pass:
-    """A forward pass over numbers that are known nearly."""
-
-    signed = True  # whether c are values, or sizes
-
-    def __init__(self, model: Model) -> None:
-        self.model, self.weights, self.n_head = model, model.weights, model.n_head
-        info = np.finfo(model.weights["wte"].dtype)
-        self.u, self.tiny, self.digits, self.floor = (
-            float(info.eps) / 2,
-            float(info.tiny),
-            info.nmant + 1,
-            info.minexp,
-        )
-        self.root = math.sqrt(model.n_embd // model.n_head)
-
-    def run(self) -> tuple[Near, Near]:  # -> [..., n_embd], [..., n_vocab]
-        """The stream in the end, and the logits."""
-        x = self.embedded()
-        for block in self.weights["blocks"]:
-            if "attn" in block:
-                x = self.plus(
-                    x, self.attention(self.normed(x, block, "ln_1"), block["attn"])
-                )
-            if "mlp" in block:
-                inner = self.activated(
-                    self.linear(self.normed(x, block, "ln_2"), **block["mlp"]["c_fc"])
-                )
-                x = self.plus(x, self.linear(inner, **block["mlp"]["c_proj"]))
-        x = self.normed(x, self.weights, "ln_f")
-        return x, self.linear(x, self.weights["wte"].T)
-
-    def embedded(self) -> Near:
-        raise NotImplementedError
-
-    def attention(self, x: Near, part: Weights) -> Near:
-        raise NotImplementedError
-
-    def activated(self, x: Near) -> Near:
-        raise NotImplementedError
-
-    def deviation(self, x: Near) -> Array:
-        raise NotImplementedError
-
-    def near(self, c: Array, e: Array, kept: Array) -> Near:
-        """Numbers with their grids: of values those that they have, of sizes those of what was
-        added.
-        """
-        return Near(c, e, np.where(e == 0, grid(c), _UNKNOWN) if self.signed else kept)
-
-    def linear(
-        self, x: Near, w: Array, b: Array | None = None
-    ) -> Near:  # [..., n_in], [n_in, n_out] -> [..., n_out]
-        """X @ w + b."""
-        w = w.astype(np.float64)
-        own = np.zeros(w.shape[1]) if b is None else b.astype(np.float64)
-        sizes, size = np.abs(w), x.size
-        total = size @ sizes + np.abs(own)
-        terms = (size > 0).astype(np.float64) @ (sizes > 0).astype(np.float64) + (
-            own != 0
-        )
-        error, kept = self.summed(total, terms, self.least(x, w, own))
-        return self.near(
-            x.c @ w + own if self.signed else total, x.e @ sizes + error, kept
-        )
-
-    def least(self, x: Near, w: Array, own: Array) -> Array:  # -> [..., n_out]
-        """The grid of all terms of x @ w + own that are not zero."""
-        least, grids, live = (
-            np.broadcast_to(grid(own), (*x.c.shape[:-1], len(own))),
-            grid(w),
-            x.size > 0,
-        )
-        for lane in np.flatnonzero(w.any(axis=1)):
-            used = live[..., lane, None] & (w[lane] != 0)  # [..., n_out]
-            least = np.where(
-                used, np.minimum(least, x.g[..., lane, None] + grids[lane]), least
-            )
-        return least
-
-    def summed(self, total: Array, terms: Array, least: Array) -> tuple[Array, Array]:
-        """How far a sum of so many terms of this total size can be off, and its grid: no
-        further where it is exact.
-        """
-        exact = (np.log2(total * (1 + 2.0**-40)) <= self.digits + least) & (
-            least >= self.floor
-        )
-        error = self.gamma(terms + 1) * total + terms * self.tiny
-        return np.where(exact, 0.0, error), np.where(exact, least, _UNKNOWN)
-
-    def gamma(self, k: Any) -> Any:
-        """So many roundings, one after the other."""
-        ku = np.asarray(k, dtype=np.float64) * self.u
-        return np.where(ku < 0.5, ku / (1 - np.minimum(ku, 0.5)), np.inf)
-
-    def plus(self, x: Near, y: Near) -> Near:
-        """X + y."""
-        total = x.size + y.size
-        terms = (x.size > 0) * 1.0 + (y.size > 0)
-        gx, gy = (np.where(a.size > 0, a.g, np.inf) for a in (x, y))
-        error, kept = self.summed(total, terms, np.minimum(gx, gy))
-        return self.near(x.c + y.c if self.signed else total, x.e + y.e + error, kept)
-
-    def normed(
-        self, x: Near, parent: Weights, key: str
-    ) -> Near:  # [..., n_embd] -> the same
-        """A layer norm: what moves x by its length over the deviation moves it at most, and
-        never more than twice its size.
-        """
-        if (norm := parent.get(key)) is None:
-            return x
-        n, roundings = x.c.shape[-1], self.gamma(2 * x.c.shape[-1] + 24)
-        g, b = (np.abs(norm[part].astype(np.float64)) for part in ("g", "b"))
-        mean = x.size.mean(axis=-1, keepdims=True)
-        moved = (
-            x.e + self.gamma(n + 1) * mean + 2 * self.u * (x.size + mean) + self.tiny
-        )
-        length = np.sqrt((moved**2).sum(axis=-1, keepdims=True))  # [..., 1]
-        least = np.maximum(
-            self.deviation(x) - length / math.sqrt(n), math.sqrt(self.model.epsilon)
-        )
-        most = math.sqrt(n) * (1 + roundings)
-        error = np.minimum(
-            length / least * 1.01 + roundings * most, 2 * most
-        ) * g + 4 * self.u * (g * most + b)
-        value = self.norm_of(x, norm)
-        return Near(value, error, np.full(value.shape, _UNKNOWN))
-
-    def norm_of(self, x: Near, norm: Weights) -> Array:
-        raise NotImplementedError
-
-
 # ---------------------------------------------------------------- every context at once
 
 
-class _Everywhere(_Pass):
-    """Sizes instead of values, [1, lanes]: what holds for every token, every position and every
-    context.
+class _Everywhere(NearPass):
+    """Sizes instead of values, [1, lanes]: what holds for every token, every position and
+    every context.
     """
 
     signed = False
@@ -311,12 +158,10 @@ class _Everywhere(_Pass):
             self.scores(*pair)
             for pair in zip(q.parts(self.n_head), k.parts(self.n_head), strict=True)
         ]
-        off = np.minimum(np.repeat(heads, q.c.shape[1] // self.n_head), 300.0)[
-            None
-        ]  # [1, n_embd]
-        share = np.expm1(off) + (n + 2 * _EXP) * self.u * np.exp(
-            off
-        )  # the farther behind, the less it weighs
+        # [1, n_embd]
+        off = np.minimum(np.repeat(heads, q.c.shape[1] // self.n_head), 300.0)[None]
+        # the farther behind, the less it weighs
+        share = np.expm1(off) + (n + 2 * _EXP) * self.u * np.exp(off)
         moved = (
             2
             * v.size
@@ -328,11 +173,11 @@ class _Everywhere(_Pass):
             + v.size * self.gamma(2 * n + 10)
             + 2 * n * self.tiny
         )
-        z = Near(v.c, np.where(v.size > 0, error, 0.0), np.full(v.c.shape, _UNKNOWN))
+        z = Near(v.c, np.where(v.size > 0, error, 0.0), np.full(v.c.shape, NO_GRID))
         return self.linear(z, **part["c_proj"])
 
     def scores(self, q: Near, k: Near) -> float:  # [1, d_head] each
-        """How far a score of a head can be off, at most."""
+        """Return how far a score of a head can be off, at most."""
         total = q.size * k.size
         least = np.where(total > 0, q.g + k.g, np.inf).min(initial=np.inf)
         own, _ = self.summed(
@@ -349,7 +194,7 @@ class _Everywhere(_Pass):
         if self.model.activation == "relu":
             return x
         error = LIPSCHITZ * x.e + GELU_ERROR * self.u * x.size + self.tiny
-        return Near(x.c, np.where(x.size > 0, error, 0.0), np.full(x.c.shape, _UNKNOWN))
+        return Near(x.c, np.where(x.size > 0, error, 0.0), np.full(x.c.shape, NO_GRID))
 
     def deviation(self, x: Near) -> Array:
         return np.full((*x.c.shape[:-1], 1), math.sqrt(self.model.epsilon))
@@ -362,7 +207,7 @@ class _Everywhere(_Pass):
 # ---------------------------------------------------------------- some contexts
 
 
-class _Here(_Pass):
+class _Here(NearPass):
     """The values of some contexts of one length: [n, n_seq, lanes]."""
 
     def __init__(self, model: Model, ids: Array) -> None:
@@ -392,7 +237,9 @@ class _Here(_Pass):
     def scores(
         self, q: Near, k: Near
     ) -> tuple[Array, Array]:  # [n, n_seq, d_head] -> [n, n_query, n_key]
-        """The scores of a head and how far they can be off; -inf for what a query does not see."""
+        """Return the scores of a head and how far they can be off; -inf for keys that a
+        query does not see.
+        """
         c, turned = q.c @ k.c.mT, k.size.mT
         total, terms = q.size @ turned, (q.size > 0) * 1.0 @ (turned > 0)
         least = np.full(c.shape, np.inf)
@@ -413,13 +260,14 @@ class _Here(_Pass):
     def shares(
         self, c: Array, e: Array
     ) -> tuple[Array, Array, Array]:  # [n, n_query, n_key] -> the same, thrice
-        """Weights before they are divided by their sum, how far off each can be, and which rows
-        are exact.
+        """Return the weights before they are divided by their sum, how far off each can be,
+        and which rows are exact.
         """
         behind = c - c.max(axis=-1, keepdims=True)
+        # 0 in every pass
         gone = behind + 2 * e.max(axis=-1, keepdims=True) < (
             -105.0 if self.digits == 24 else -747.0
-        )  # 0 in every pass
+        )
         off = np.where(
             gone, 0.0, e + self.u * (np.abs(behind) + 2 * e.max(axis=-1, keepdims=True))
         )
@@ -444,15 +292,14 @@ class _Here(_Pass):
     def mean(
         self, weights: Array, moved: Array, exact: Array, v: Near
     ) -> Near:  # ..., [n, n_key, d] -> [n, n_query, d]
-        """The mean of the values by their shares."""
+        """Return the mean of the values, weighted by their shares."""
         n, total = weights.shape[-1], weights.sum(axis=-1, keepdims=True)
         shares = weights / total
         z = shares @ v.c  # [n, n_query, d]
         apart = np.abs(v.c[:, None] - z[:, :, None])  # [n, n_query, n_key, d]
         there = (weights + moved > 0)[..., None]
-        rest = np.maximum(
-            total - moved.sum(axis=-1, keepdims=True), 0.0
-        )  # of the sum, at least
+        # of the sum, at least
+        rest = np.maximum(total - moved.sum(axis=-1, keepdims=True), 0.0)
         drift = np.minimum(
             (moved[..., None] * apart).sum(axis=-2) / rest,
             np.where(there, apart, 0.0).max(axis=-2),
@@ -464,7 +311,7 @@ class _Here(_Pass):
             axis=-2
         ) - np.log2(total)
         rounding, _ = self.summed(
-            size, np.full(size.shape, 2.0 * n + 10), np.where(exact, least, _UNKNOWN)
+            size, np.full(size.shape, 2.0 * n + 10), np.where(exact, least, NO_GRID)
         )
         return self.near(z, drift + own + np.where(size > 0, rounding, 0.0), z)
 
@@ -495,7 +342,7 @@ class _Here(_Pass):
 def _mean(
     of: Array, there: Array, a: Array
 ) -> Array:  # [n, n_query, n_key], ..., [n, n_key, d] -> [n, n_query, d]
-    """The greatest mean of sizes: by the greatest shares, and at most the greatest of them."""
+    """Return the greatest mean of sizes, given the greatest shares: at most the greatest size."""
     most = np.where(there, a[:, None], 0.0).max(axis=-2)
     return np.minimum(
         np.where(

@@ -1,20 +1,20 @@
-"""The gate: real runs that are asked before `proved` is printed, and what they disagree about.
+"""The gate: real runs that a proof must agree with before `proved` is printed.
 
-A proof that was found and checked is held against what nobody proved anything about: the plain
+A proof that was found and checked is compared with what nobody proved anything about: the plain
 forward pass and the claim's own evaluator, as `run` uses them, never the trie.
 
-    every      every context or prompt, where there are at most 100,000
-    examples   else the context that each ending of the proof gives as an example: the claim
-               must say of it what the proof took for right, and each logit must lie where the
-               proof says that it lies
+    every      every context or prompt, if there are at most 100,000
+    examples   otherwise the context that each ending of the proof gives as an example: the claim
+               must say of it what the proof took to be right, and each logit must lie where the
+               proof says it lies
     nearby     those contexts with a token changed, added or taken away
-    drawn      contexts of any tokens, prompts evenly by length; 20,000 with those before, every
-               beginning counted
+    drawn      contexts of random tokens, or prompts drawn evenly by length, until 20,000 contexts
+               have been asked, every beginning counted
 
-The gate proves nothing. It catches the next error of ours: what it finds is either a wrong
+The gate proves nothing. It is there to catch our own next error: what it finds is either a wrong
 prediction, which refutes the model, or a bug in the prover or the checker, which leaves the
-verdict unknown. Rules of this file: the draw is decided by a fixed seed; contexts are run in
-batches of one length.
+verdict unknown. Rules of this file: the seed of the draw is fixed; contexts are run in batches of
+one length.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _CELLS = 2**21  # at most about so many scores of a head at once
 
 
 class Disagreement(Exception):  # noqa: N818  # a verdict
-    """A real run does not say what the proof says; `context` holds the ids."""
+    """A real run does not say what the proof says. `context` holds the ids."""
 
     def __init__(self, message: str, context: Sequence[int]) -> None:
         super().__init__(message)
@@ -56,7 +56,7 @@ class Disagreement(Exception):  # noqa: N818  # a verdict
 
 @dataclass
 class Gate:
-    """One model and its claim; `tally` counts what was asked."""
+    """Real runs of one model against its claim and its proof. `tally` counts what was asked."""
 
     model: Model
     claim: Claim
@@ -64,16 +64,15 @@ class Gate:
     progress: Progress
 
     def __post_init__(self) -> None:
-        self.judge, self.tally = (
-            Judge(self.model, self.claim, again=False),
-            Tally(),
-        )  # a proof holds in any order
+        # no second look: a proof holds in any order
+        self.judge = Judge(self.model, self.claim, again=False)
+        self.tally = Tally()
         self.n_vocab, self.random = len(self.model.vocabulary), Random(SEED)
         self.seen: set[tuple[int, ...]] = set()
 
     def ask(self, examples: Sequence[Shown]) -> Tally:
-        """What was asked and what was wrong. Raises Disagreement where a run is not as the
-        proof says.
+        """Return what was asked and what was wrong. Raises Disagreement if a run is not as
+        the proof says.
         """
         step = -(-len(examples) // _EXAMPLES) or 1
         chosen = sorted(examples[::step], key=lambda shown: len(shown.context))
@@ -92,7 +91,7 @@ class Gate:
         return self.tally.worst is not None or self.tally.contexts >= _DRAWN
 
     def _most(self, length: int) -> int:
-        """How many texts of a length are run at once."""
+        """Return the number of texts of a length that are run at once."""
         heads = self.model.n_head
         return max(1, min(_BATCH, _CELLS // (heads * length * length)))
 
@@ -100,7 +99,7 @@ class Gate:
     # examples
 
     def _examples(self, shown: Sequence[Shown]) -> None:
-        """Contexts of one length: what the proof says of each against a run of it."""
+        """Compare what the proof says of contexts of one length with a run of them."""
         ids = np.array([one.context for one in shown])  # [n, n_seq]
         stream, logits = self._run(ids)
         found = (
@@ -119,7 +118,9 @@ class Gate:
             self._same(one)
 
     def _same(self, one: Shown) -> None:
-        """Raises Disagreement unless the claim says of an example what the proof took for right."""
+        """Check that the claim says of an example what the proof took to be right. Raises
+        Disagreement if not.
+        """
         said = self._said(one)
         if self.claim.measures == "probability":
             same = said is not None and np.array_equal(
@@ -136,8 +137,8 @@ class Gate:
             )
 
     def _said(self, one: Shown) -> Any:
-        """What the claim says of an example: a token's id, probabilities, a number; None where
-        it is silent.
+        """Return what the claim says of an example: a token's id, probabilities, or a
+        number; None if it says nothing.
         """
         if self.claim.asks_prompts:
             return self._answered(self.claim, one)
@@ -152,7 +153,7 @@ class Gate:
         return None if np.isnan(said).any() else said
 
     def _answered(self, claim: Answers, one: Shown) -> int | None:
-        """The token that follows a prompt, or a prompt with the beginning of an answer."""
+        """Return the token that follows a prompt, or a prompt with the beginning of an answer."""
         vocabulary, context = self.model.vocabulary, one.context
         language = claim.language(self.model.n_ctx, vocabulary)
         ends = range(len(context)) if one.end is None else [one.end]
@@ -173,9 +174,8 @@ class Gate:
                 and one.end is not None
                 and len(written) < len(answer)
             ):
-                tokens = [
-                    vocabulary.tokens[i] for i in context
-                ]  # a rule says what follows any beginning
+                # a rule says what follows any beginning
+                tokens = [vocabulary.tokens[i] for i in context]
                 said = evaluate(claim.answer, tokens, end=end)
                 return vocabulary.ids.get(said) if isinstance(said, str) else None
         raise Disagreement(
@@ -187,17 +187,16 @@ class Gate:
     def _run(
         self, ids: Array
     ) -> tuple[Array, Array]:  # [n, n_seq] -> [n, n_seq, n_embd], [n, n_seq, n_vocab]
-        """The stream in the end and the logits at every position. Raises Disagreement where one
-        is not finite.
+        """Return the stream at the end and the logits, at every position. Raises
+        Disagreement if one is not finite.
         """
         seen: dict[str, Array] = {}
         logits = gpt2(
             ids, **self.model.weights, **self.model.config, hook=recorder(seen)
         )
         stream = seen["resid_final"]
-        good = np.isfinite(logits).all(axis=-1) & np.isfinite(stream).all(
-            axis=-1
-        )  # [n, n_seq]
+        # [n, n_seq]
+        good = np.isfinite(logits).all(axis=-1) & np.isfinite(stream).all(axis=-1)
         if not good.all():
             row, place = map(int, np.argwhere(~good)[0])
             raise Disagreement(
@@ -206,8 +205,8 @@ class Gate:
         return stream, logits
 
     def _judged(self, ids: Array, rows_of: Iterable[tuple[int, Array]]) -> None:
-        """Texts of one length [n, n_seq]: of some lengths the rows whose beginning of that
-        length counts.
+        """Judge texts of one length [n, n_seq]: for each of some lengths the rows whose
+        beginning of that length counts.
         """
         stream, logits = self._run(ids)
         for length, rows in rows_of:
@@ -222,7 +221,7 @@ class Gate:
                 )
 
     def _every(self) -> None:
-        """Every context: the longest ones are run, and each beginning counts once."""
+        """Ask every context: the longest ones are run, and each beginning counts once."""
         n_ctx, n_vocab = self.model.n_ctx, self.n_vocab
         powers, most = n_vocab ** np.arange(n_ctx - 1, -1, -1), self._most(n_ctx)
         for first in range(0, n_vocab**n_ctx, most):
@@ -235,7 +234,7 @@ class Gate:
             self.progress(self.tally.contexts, self.size)
 
     def _texts(self, examples: Sequence[Shown]) -> None:
-        """Texts nearby the examples and drawn ones, until enough contexts were asked."""
+        """Ask texts near the examples, then drawn ones, until enough contexts were asked."""
         texts = self._nearby([one.context for one in examples], until=_DRAWN // 2)
         while not self._done:
             batch = list(islice(texts, _BATCH)) or [
@@ -248,7 +247,7 @@ class Gate:
             self.progress(self.tally.contexts, _DRAWN)
 
     def _new(self, texts: Sequence[tuple[int, ...]]) -> list[tuple[int, Array]]:
-        """For each length the texts whose beginning of that length was not asked yet."""
+        """Return for each length the texts whose beginning of that length was not asked yet."""
         found = []
         for length in range(1, len(texts[0]) + 1):
             rows = []
@@ -260,7 +259,7 @@ class Gate:
         return found
 
     def _drawn(self) -> tuple[int, ...]:
-        """A text of the greatest length, of any tokens or of a few."""
+        """Return a text of the greatest length, of any tokens or of a few."""
         few = self.random.sample(
             range(self.n_vocab),
             self.random.choice([1, 2, 3, self.n_vocab]) % self.n_vocab or 1,
@@ -271,7 +270,7 @@ class Gate:
     def _nearby(
         self, contexts: Sequence[tuple[int, ...]], until: int
     ) -> Iterator[tuple[int, ...]]:
-        """Each context, and the same with a token changed, added or taken away."""
+        """Yield each context, and the same with a token changed, added or taken away."""
         for context in self.random.sample(list(contexts), len(contexts)):
             yield context
             if self.tally.contexts < until:
@@ -282,10 +281,8 @@ class Gate:
                 )
 
     def _changed(self, context: tuple[int, ...]) -> list[tuple[int, ...]]:
-        place, token = (
-            self.random.randrange(len(context)),
-            self.random.randrange(self.n_vocab),
-        )
+        place = self.random.randrange(len(context))
+        token = self.random.randrange(self.n_vocab)
         before, behind = context[:place], context[place + 1 :]
         return [
             (*before, token, *behind),
@@ -296,8 +293,8 @@ class Gate:
     # ------------------------------------------------------------ claims on prompts
 
     def _prompts(self, claim: Answers, examples: Sequence[Shown]) -> None:
-        """Every prompt with its whole answer, or those of the examples, those nearby, and drawn
-        ones.
+        """Ask every prompt with its whole answer; or those of the examples, those near
+        them, and drawn ones.
         """
         n_ctx, vocabulary = self.model.n_ctx, self.model.vocabulary
         language = claim.language(n_ctx, vocabulary)
@@ -316,7 +313,9 @@ class Gate:
                 break
 
     def _chosen(self, language: Any, examples: Sequence[Shown]) -> Iterator[str]:
-        """Prompts that the examples begin with, prompts nearby, and then drawn ones without end."""
+        """Yield the prompts that the examples begin with, prompts near them, and then drawn
+        ones without end.
+        """
         decode, seen = self.model.vocabulary.decode, set[str]()
         own = [
             one.context if one.end is None else one.context[: one.end + 1]
@@ -332,8 +331,8 @@ class Gate:
 
 
 def _together(items: Sequence[Any], length: Any, most: Any) -> Iterator[list[Any]]:
-    """Items in order of their lengths, as lists of one length that are not too long to be run
-    at once.
+    """Yield items in order of their lengths, as lists of one length that are small enough
+    to be run at once.
     """
     part: list[Any] = []
     for item in items:

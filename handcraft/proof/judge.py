@@ -1,8 +1,8 @@
-"""The judge: holds one model to its claim, batch by batch.
+"""The judge: it compares one model's predictions with its claim, batch by batch, and counts.
 
-It is asked by every method of verification and by `handcraft.testing`, so that right and wrong
-are decided in one place. Rules of this file: the model speaks through its logits and its
-stream, the claim through its expectation.
+Every method of verification and `handcraft.testing` ask it, so right and wrong are decided in one
+place. Rules of this file: the model speaks through its logits and its stream, the claim through
+what it expects (expected.py).
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ TEXTS = 2**7  # in one pass: their scores stay in the cache of a processor
 
 
 class Judge:
-    """Counts what a model predicts by a claim.
+    """The comparison of a model's predictions with a claim.
 
-    window  how many last tokens the claim needs, None for all
-    whole   whether a text is judged at every position: a claim on whole texts, and any claim on
-            contexts of a model that is not causal, unless its author asks for the last position
-            alone
-    alone   whether each context goes through the model by itself: its prefixes are no contexts
-            that were asked
+    window  the number of last tokens that the claim needs, None for all
+    whole   true if a text is judged at every position: for a claim on whole texts, and for any
+            claim on contexts of a model that is not causal, unless its author asks for the last
+            position only
+    alone   true if each context goes through the model by itself, since its prefixes are not
+            contexts that were asked
     """
 
     def __init__(self, model: Model, claim: Claim, *, again: bool = True) -> None:
@@ -76,11 +76,12 @@ class Judge:
         find: Find,
         wide: Callable[[], Pass] | None = None,
     ) -> None:
-        """Contexts of one length [n, n_seq] (their last tokens suffice), the stream and the
-        logits after them.
+        """Count contexts of one length [n, n_seq] (their last tokens are enough), given the
+        stream and the logits after them.
 
-        What another order of summation could turn gets a second look, each context by itself,
-        unless it is far from being turned: `wide` has these contexts in a wider dtype.
+        What another order of summation could turn gets a second look, each context by
+        itself, unless it is far from being turned: `wide` returns these contexts in a wider
+        dtype. Raises TypeError for a claim that is not judged context by context.
         """
         if self.expect is None or self.whole:
             how = (
@@ -103,8 +104,8 @@ class Judge:
         )
 
     def said(self, ids: Array) -> Array:  # [n, n_seq] -> [n, ...]
-        """What the claim says after each context: see expectation.py. Raises TypeError for a
-        claim on prompts.
+        """Return what the claim says after each context: see expected.py. Raises TypeError
+        for a claim on prompts.
         """
         if self.expect is None:
             raise TypeError("the answers to a prompt are judged whole, by prompts()")
@@ -124,15 +125,16 @@ class Judge:
             )
 
     def texts(self, tally: Tally, ids: Array) -> None:
-        """Texts of one length [n, n_seq], each by itself: at every position where the claim is
-        judged so, else at the last.
+        """Count texts of one length [n, n_seq], each by itself: at every position if the
+        claim is judged so, else at the last. Raises TypeError for a claim on prompts.
         """
         if self.expect is None:
             raise TypeError("this claim is judged whole, by prompts()")
         seen: dict[str, Array] = {}
+        # [n, n_seq, n_vocab]
         logits = gpt2(
             ids, **self.model.weights, **self.model.config, hook=recorder(seen)
-        )  # [n, n_seq, n_vocab]
+        )
         stream, find = seen["resid_final"], partial(_row, ids)  # [n, n_seq, n_embd]
         if not self.whole:
             return self.batch(tally, ids, stream[:, -1], logits[:, -1], find)
@@ -146,8 +148,8 @@ class Judge:
     def _whole_again(
         self, tally: Tally, ids: Array, expected: Array, found: Pass
     ) -> None:
-        """Positions of whole texts that another order of summation could turn, and a wider pass
-        does not confirm.
+        """Look again at positions of whole texts that another order of summation could
+        turn, and that a wider pass does not confirm.
         """
         doubtful = self.second.doubtful(expected, found)  # [n * n_seq]
         if doubtful.any():
@@ -192,8 +194,8 @@ class Judge:
                 self._look_again(tally, ids, self.expect(ids))  # type: ignore[misc]
 
     def _look_again(self, tally: Tally, ids: Array, expected: Array) -> None:
-        """Whole contexts [n, n_seq] by the plain pass and by a wider one; where they differ,
-        each by itself.
+        """Count whole contexts [n, n_seq] by the plain pass and a wider one; if they
+        differ, each by itself.
         """
         found, good = self._asked_again(ids, expected)
         find = partial(_row, ids)
@@ -204,8 +206,8 @@ class Judge:
     def _asked_again(
         self, ids: Array, expected: Array
     ) -> tuple[Pass, Array]:  # [n, n_seq] -> [n, ...], [n] bool
-        """The plain pass over each context by itself; where a wider one says the same, or no
-        order can turn it.
+        """Return the plain pass over each context by itself, and whether a wider one says
+        the same, or no order can turn it.
         """
         found, (stream, logits) = self._plain(ids), self.second.wide(ids)
         good = self.second.steady(expected, found, (stream[:, -1], logits[:, -1]))
@@ -215,8 +217,8 @@ class Judge:
         return found, good
 
     def _alone(self, tally: Tally, ids: Array, expected: Array) -> None:
-        """One context [1, n_seq] as `run` would have it; where it is right, rounding alone may
-        make it so.
+        """Count one context [1, n_seq] as `run` would have it. If it is right, that may be
+        due to rounding only.
         """
         one, found = Tally(), self._plain(ids)
         self._add(one, expected, *found, partial(_row, ids))
@@ -235,8 +237,8 @@ class Judge:
     def contexts(
         self, tally: Tally, ids: Array, lengths: Sequence[int] | None = None
     ) -> None:
-        """One context [n_seq] and every prefix of it, or those of the given lengths: in one
-        pass where that is the same.
+        """Count one context [n_seq] and every prefix of it, or those of the given lengths:
+        in one pass if that is the same.
         """
         lengths = range(1, len(ids) + 1) if lengths is None else lengths
         if self.alone:
@@ -261,9 +263,11 @@ class Judge:
             )
 
     def prompts(self, tally: Tally, prompts: Sequence[str]) -> int:
-        """Prompts with their whole answers, many at once: how many tokens of answers were asked.
+        """Count prompts with their whole answers, many at once, and return the number of
+        answer tokens.
 
-        A prompt counts as one context, right or wrong as a whole.
+        A prompt counts as one context, right or wrong as a whole. Raises TypeError for a
+        claim that is judged context by context.
         """
         if not self.claim.asks_prompts:
             raise TypeError("this claim is judged context by context")
@@ -276,9 +280,8 @@ class Judge:
             )
             by_length.setdefault(len(asked) + len(answer), []).append((asked, answer))
         for pairs in by_length.values():
-            fed = np.array(
-                [(asked + answer)[:-1] for asked, answer in pairs]
-            )  # [n_batch, n_seq]
+            # [n_batch, n_seq]
+            fed = np.array([(asked + answer)[:-1] for asked, answer in pairs])
             logits = self._read(fed, min(len(asked) for asked, _ in pairs))
             for size in sorted({len(asked) for asked, _ in pairs}):
                 chosen = [i for i, (asked, _) in enumerate(pairs) if len(asked) == size]
@@ -293,8 +296,8 @@ class Judge:
     def _read(
         self, ids: Array, first: int
     ) -> Array:  # [n, n_seq] -> [n, n_seq, n_vocab]
-        """The logits after each prefix of `first` tokens and more, as `run` would have them:
-        nothing later is in view.
+        """Return the logits after each prefix of `first` tokens and more, as `run` would
+        have them: nothing later is in view.
         """
         weights, config = self.model.weights, self.model.config
         if self.model.causal:
@@ -317,8 +320,8 @@ class Judge:
         fed: Array,
         logits: Array,
     ) -> None:
-        """Answers of one length to prompts of one length, what was read [n, n_seq], the logits
-        [n, n_answer, n_vocab].
+        """Count answers of one length to prompts of one length, given what was read [n,
+        n_seq] and the logits [n, n_answer, n_vocab].
         """
         expected = np.array([answer for _, answer in pairs])  # [n, n_answer]
         logits, unsure = self._as_run(pairs, expected, fed, logits)
@@ -327,10 +330,8 @@ class Judge:
             for (asked, answer), own, doubts in zip(pairs, logits, unsure, strict=True):
                 self._answer(tally, asked, answer, own, doubts)
             return
-        tally.contexts, tally.checked = (
-            tally.contexts + len(pairs),
-            tally.checked + len(pairs),
-        )
+        tally.contexts += len(pairs)
+        tally.checked += len(pairs)
         tally.correct += len(pairs)
         rows, places = np.nonzero(margins == margins.min())
         first = places.min()
@@ -354,8 +355,8 @@ class Judge:
     ) -> tuple[
         Array, Array
     ]:  # [n, n_answer], [n, n_seq], [n, n_answer, n_vocab] -> the logits, [n, n_answer] bool
-        """The logits as `run` has them, after each context by itself where another order could
-        turn a token; which may turn.
+        """Return the logits as `run` has them, after each context by itself if another
+        order could turn a token; and which tokens may turn.
         """
         flat = _flat(logits)
         doubtful = self.second.doubtful(expected.ravel(), (flat, flat))
@@ -363,10 +364,8 @@ class Judge:
             wide = _flat(self.second.wide(fed)[1][:, -expected.shape[1] :])
             doubtful &= ~self.second.far(expected.ravel(), (flat, flat), (wide, wide))
         doubtful = doubtful.reshape(expected.shape)
-        unsure, logits = (
-            np.zeros_like(doubtful),
-            logits.copy() if doubtful.any() else logits,
-        )
+        unsure = np.zeros_like(doubtful)
+        logits = logits.copy() if doubtful.any() else logits
         for i in np.flatnonzero(doubtful.any(axis=0)).tolist():
             rows = np.flatnonzero(doubtful[:, i])
             for first in range(0, len(rows), _TOGETHER):
@@ -384,8 +383,8 @@ class Judge:
         logits: Array,
         unsure: Array,
     ) -> None:
-        """One answer, the logits [n_answer, n_vocab] before each of its tokens, and which of
-        them rounding could turn.
+        """Count one answer, given the logits [n_answer, n_vocab] before each of its tokens,
+        and which of them rounding could turn.
         """
         one = Tally()
         one.add_tokens(np.array(answer), logits, lambda i: asked + answer[:i])
@@ -401,8 +400,8 @@ class Judge:
             tally.keep_unsure(Wrong(asked + answer[:i], answer[i], None, by))
 
     def wrong(self, tokens: Sequence[str]) -> Wrong | None:
-        """What the model gets wrong: after a context, its prefixes where they are read on the
-        way, or a prompt.
+        """Return what the model gets wrong after a context, its prefixes if they are read
+        on the way, or a prompt; None if nothing.
         """
         tally, encode = Tally(), self.model.vocabulary.encode
         if self.claim.asks_prompts:
@@ -414,8 +413,8 @@ class Judge:
         return tally.worst
 
     def first_wrong(self, tokens: Sequence[str]) -> Wrong | None:
-        """The shortest beginning of a context, or of a prompt with its answer, that the model
-        gets wrong.
+        """Return the shortest beginning of a context, or of a prompt with its answer, that
+        the model gets wrong; None if there is none.
         """
         found = self.wrong(tokens)
         if found is None or self.claim.asks_prompts or not self.alone:

@@ -1,15 +1,15 @@
-"""The method `certificate`: a proof over the weights, for every context and every float,
-without enumerating them.
+"""The method `certificate`: a proof over the weights, for every context and every order of
+additions, without running the contexts one by one.
 
-    prove      the prover searches and writes down what it found        certificate/
-    examine    the checker, which shares no bound with it, accepts that  checker/
-    gate       real runs say the same                                    gate.py
+    prover     it searches, and writes down what it found                 prover/
+    checker    it shares no bound with the prover, and accepts the proof  checker/
+    gate       real runs say the same                                     gate.py
 
-Only what passed all three is `proved`, and its numbers are the checker's. It proves or it
-declines: what it cannot decide is left to the next method, with the reason, and with the context
-that it could not be sure of, which is then asked itself. Where a real run disagrees, that is a
-bug of ours: the verdict is unknown, and no other method is asked. Rules of this file: a proof
-is counted as a tally like any other, so that the report is the same.
+Only what passed all three is `proved`, and its numbers are the checker's. What the method cannot
+decide is left to the next method, with the reason, and with the context that was least certain,
+which is then asked by itself. If a real run disagrees with a proof, that is a bug of ours: the
+verdict is unknown, and no other method is asked. Rules of this file: a proof is counted as a
+tally like any other, so that the report is the same.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ TOLD = 2.0**-20
 
 
 def certified(task: Task) -> Outcome:
-    """A proof that was checked and held against real runs, or the reason why there is none."""
+    """Return a proof that was checked and compared with real runs, or the reason why there
+    is none.
+    """
     try:
         found = recorded(task).found
     except Undecided as why:
@@ -51,8 +53,8 @@ def certified(task: Task) -> Outcome:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """While it lasts nobody looks for circles of objects: a proof makes millions of tuples, and
-    none of them is in one.
+    """Turn off the search for reference cycles: a proof makes millions of tuples, and none
+    of them is in one.
     """
     was = gc.isenabled()
     gc.disable()
@@ -65,14 +67,14 @@ def uncollected() -> Iterator[None]:
 
 @uncollected()
 def recorded(task: Task) -> Recorded:
-    """The certificate of a claim and what the checker found of it. Raises Undecided where there
-    is none.
+    """Return the certificate of a claim and what the checker found of it. Raises Undecided
+    if there is none.
     """
     return Recorder(task.model, task.claim, task.deadline, task.progress).recorded()
 
 
 def undecided(why: Undecided) -> Outcome:
-    """No proof, and why: the next method is asked."""
+    """Return the outcome without a proof, with the reason: the next method is asked."""
     return Outcome(
         Tally(),
         decided=False,
@@ -84,14 +86,14 @@ def undecided(why: Undecided) -> Outcome:
 
 
 def too_large(error: BaseException) -> str:
-    """Why a proof ends that needs more than this machine has: nothing is known of the model by
-    that.
+    """Return why a proof ends that needs more than this machine has: nothing is known of
+    the model by that.
     """
     return f"the proof is too large for this machine ({type(error).__name__})"
 
 
 def gated(task: Task, found: Found) -> Outcome:
-    """What the checker found, if real runs agree with it."""
+    """Return what the checker found as the outcome, if real runs agree with it."""
     try:
         asked = Gate(task.model, task.claim, task.size, task.progress).ask(
             found.examples
@@ -124,8 +126,8 @@ def gated(task: Task, found: Found) -> Outcome:
 
 
 def _beyond(asked: Tally, found: Found) -> str | None:
-    """What real runs show that the proof says there is none of: a smaller margin, or a greater
-    error.
+    """Return how a real run contradicts the proof: a smaller margin, or a greater error;
+    None if it does not.
     """
     if asked.min_margin < found.margin * (1 - TOLD):
         return (
@@ -144,7 +146,7 @@ def _beyond(asked: Tally, found: Found) -> str | None:
 
 
 def _tally(task: Task, found: Found) -> Tally:
-    """A proof as what was counted: of prompts with their answers, the prompts."""
+    """Return a proof as a tally: for prompts with their answers, the prompts are counted."""
     error = found.error if task.claim.measures != "token" else None
     tally = Tally(
         contexts=found.contexts,

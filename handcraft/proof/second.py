@@ -1,19 +1,20 @@
-"""A second look at what rounding could turn: no context is called right because of the order in
-which one pass adds.
+"""The second look at predictions that rounding could turn, so that no context is called right just
+because of the order in which one pass adds.
 
-A prediction is right by some slack: the margin of a token, or what is left of a tolerance.
-Where the slack is more than any pass can be off (doubt.py), the first look suffices, however it
-was computed. Otherwise the plain forward pass is asked, and once more in a wider dtype:
+A prediction is right by some slack: the margin of a token, or what is left of a tolerance. If
+the slack is more than any pass can be off (doubt.py), the first look is enough, however it was
+computed. Otherwise the plain forward pass is asked, and a second one in a wider dtype:
 
     far      a pass over a longer text, and one with more digits, leave a thousand times the
              slack that rounding takes there
     steady   both give nearly the same slack, and it is more than the last bits of the logits:
-             as the pass says
-    sure     the context by itself shows that no order matters, as where all its sums are exact
-    unsure   neither: `run` decides whether it is wrong; where that finds it right, nobody
-             knows, and the verdict says so
+             the pass is believed
+    sure     the context by itself shows that no order matters, for example since all its sums
+             are exact
+    unsure   none of these: `run` decides whether the prediction is wrong; if it finds it right,
+             nobody knows, and the verdict says so
 
-Rules of this file: it judges no claim; slack is positive where the model is right.
+Rules of this file: it judges no claim; slack is positive if the model is right.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ import numpy as np
 from handcraft.claims.kinds import Claim
 from handcraft.core.gpt2 import Array, Weights, convert, gpt2, recorder, softmax
 from handcraft.model import Model
-from handcraft.proof.doubt import Doubt, Near
+from handcraft.proof.doubt import Doubt
 from handcraft.proof.expected import SILENT
+from handcraft.proof.near_pass import Near
 from handcraft.proof.tally import margins_of
 
 LAST_BITS = 4.0  # roundings of the largest logit that no slack is trusted in
@@ -41,7 +43,7 @@ Pass = tuple[
 
 
 class Second:
-    """Which predictions of a model deserve a second look, and what it says."""
+    """The second look at a model's predictions: which need one, and what it says."""
 
     def __init__(
         self, model: Model, claim: Claim, column: int, *, wanted: bool = True
@@ -52,15 +54,15 @@ class Second:
 
     @cached_property
     def within(self) -> float:
-        """The slack that another order of summation could take away, after whatever context."""
+        """The slack that another order of summation could take away, whatever the context."""
         if self.claim.measures == "probability":
             return self.doubt.chances
         by_lanes = self.claim.measures == "lane"
         return self.doubt.lanes if by_lanes else self.doubt.margins
 
     def slack(self, expected: Array, found: Pass) -> Array:  # [n, ...] -> [n]
-        """By how much each prediction is right; infinite where the claim is silent, minus
-        infinity where it is no number.
+        """Return by how much each prediction is right; infinite if the claim says nothing,
+        minus infinity if the slack is not a number.
         """
         stream, logits = found
         if self.claim.measures == "probability":
@@ -75,7 +77,7 @@ class Second:
         return _told(margins_of(logits, np.maximum(expected, 0)), expected == SILENT)
 
     def doubtful(self, expected: Array, found: Pass) -> Array:  # [n, ...] -> [n] bool
-        """Which predictions another order could turn."""
+        """Return which predictions another order could turn."""
         if not self.wanted or self.within == 0:
             return np.zeros(len(expected), dtype=bool)
         with np.errstate(all="ignore"):
@@ -89,15 +91,13 @@ class Second:
 
     @property
     def cheap(self) -> bool:
-        """Whether the wider dtype is one that processors compute in, so that it can be asked
-        about everything.
-        """
+        """True if processors compute in the wider dtype, so that it can be used for everything."""
         return self.model.dtype == "float32"
 
     def wide(
         self, ids: Array
     ) -> Pass:  # [n, n_seq] -> [n, n_seq, n_embd], [n, n_seq, n_vocab]
-        """The same forward pass with more digits."""
+        """Return the stream and the logits of the same forward pass with more digits."""
         seen: dict[str, Array] = {}
         logits = gpt2(ids, **self._wide, **self.model.config, hook=recorder(seen))
         return seen["resid_final"], logits
@@ -105,14 +105,14 @@ class Second:
     def steady(
         self, expected: Array, found: Pass, wide: Pass
     ) -> Array:  # [n, ...] -> [n] bool
-        """Where more digits give the same slack, and one that is more than last bits."""
+        """True where more digits give the same slack, and it is more than the last bits."""
         return self._agree(expected, found, wide, _APART, LAST_BITS)
 
     def far(
         self, expected: Array, found: Pass, wide: Pass
     ) -> Array:  # [n, ...] -> [n] bool
-        """Where rounding takes less than a thousandth of the slack, and its last bits are as
-        far from it.
+        """True where rounding takes less than a thousandth of the slack, and the slack is a
+        thousand times its last bits.
         """
         return self._agree(expected, found, wide, 1 / FAR, FAR)
 
@@ -127,7 +127,9 @@ class Second:
             )
 
     def _size(self, found: Pass) -> Array:  # -> [n]
-        """Of what a slack is computed from: a rounding of it may be that of the slack."""
+        """Return the size of what a slack is computed from: its rounding may be that of the
+        slack.
+        """
         stream, logits = found
         if self.claim.measures == "lane":
             return np.abs(stream[:, self.column])
@@ -139,7 +141,7 @@ class Second:
     def sure(
         self, expected: Array, ids: Array
     ) -> Array:  # [n, ...], [n, n_seq] -> [n] bool
-        """Where no order of summation can turn a prediction."""
+        """True where no order of summation can turn a prediction."""
         if self.doubt.overflows is not None:
             return np.zeros(len(ids), dtype=bool)
         return np.concatenate(
@@ -164,8 +166,8 @@ class Second:
 
 
 def _moved(logits: Near) -> Array:  # [n, n_vocab] -> [n]
-    """How far a probability moves with its logits: each weight by its own error, their sum by
-    all of them.
+    """Return how far a probability moves with its logits: each weight by its own error,
+    their sum by all of them.
     """
     chances = softmax(logits.c)
     moved = chances * np.expm1(np.minimum(logits.e, 300.0))

@@ -175,36 +175,36 @@ BUGS = [
     ),
     # ------------------------------------------------ averages
     Bug(
-        "softmax.py",
+        "keys.py",
         "spread = keys.r @ q + np.abs(keys.c) @ query.r",
         "spread = keys.r @ q",
     ),
     Bug(
-        "softmax.py",
+        "keys.py",
         "spread = keys.r @ q + np.abs(keys.c) @ query.r",
         "spread = np.abs(keys.c) @ query.r",
     ),
     Bug(
-        "softmax.py",
+        "keys.py",
         "self.low.append((score[0] - spread) / self.scale)",
         "self.low.append(score[0] - spread)",
     ),
-    Bug("softmax.py", "(0.0 if self.exact_scale else (1.01", "(0.0 if True else (1.01"),
-    Bug("softmax.py", "score = (0.0, math.inf)", "score = (0.0, 0.0)"),
+    Bug("keys.py", "(0.0 if self.exact_scale else (1.01", "(0.0 if True else (1.01"),
+    Bug("keys.py", "score = (0.0, math.inf)", "score = (0.0, 0.0)"),
     Bug(
-        "softmax.py",
+        "keys.py",
         "return self.low[kind] - self.high[other] >= self.gap",
         "return self.low[kind] - self.high[other] >= self.gap / 4",
     ),
     Bug(
-        "softmax.py",
+        "keys.py",
         "return self.low[kind] - self.high[other] >= self.gap",
         "return self.high[kind] - self.low[other] >= self.gap",
     ),
     Bug("softmax.py", "if (hides | hidden).all():", "if True:"),
     Bug("softmax.py", "self.forget()", "pass"),
     Bug(
-        "softmax.py",
+        "keys.py",
         "(n + 1, self.values.add(total, value))",
         "(n, self.values.add(total, value))",
     ),
@@ -266,10 +266,8 @@ BUGS = [
     ),
     Bug(
         "softmax.py",
-        "loose, size = (self.loose[kind], np.maximum(np.abs(self.least[kind]),"
-        " np.abs(self.most[kind])))",
-        "loose, size = (0 * self.loose[kind], np.maximum(np.abs(self.least[kind]),"
-        " np.abs(self.most[kind])))",
+        "loose = self.loose[kind]\n",
+        "loose = 0 * self.loose[kind]\n",
     ),
     Bug("softmax.py", "n * loose * (1 + off))", "0)"),
     Bug(
@@ -322,17 +320,17 @@ BUGS = [
     Bug("positions.py", "textual = textual | _written(network, i)", "pass"),
     # ------------------------------------------------ search
     Bug(
-        "graph.py",
+        "views.py",
         "return np.asarray(~(bound - high >= self.means.gap))",
         "return np.asarray(~(bound - high >= self.means.gap / 8))",
     ),
     Bug(
-        "graph.py",
+        "views.py",
         "return np.asarray(~(bound - high >= self.means.gap))",
         "return np.asarray(high + self.means.gap > bound)",
     ),
     Bug(
-        "graph.py",
+        "views.py",
         "least = np.minimum.reduceat(np.array(means.low)[kinds], self.starts)",
         "least = np.maximum.reduceat(np.array(means.low)[kinds], self.starts)",
     ),
@@ -343,10 +341,8 @@ BUGS = [
     ),
     Bug(
         "graph.py",
-        "before, later = (set().union(*at[:position + 1]), set().union(*at[position +"
-        " 1:]))",
-        "before, later = (set().union(*at[:position + 1]), set().union(*at[position +"
-        " 2:]))",
+        "later = set().union(*at[position + 1:])",
+        "later = set().union(*at[position + 2:])",
     ),
     Bug("graph.py", "if len(a) == 1 and a[0][1] == 1 else a", "if len(a) == 1 else a"),
     Bug(
@@ -356,14 +352,9 @@ BUGS = [
         "signature = tuple(((token, read[e], 0) for token, after, e in edges))",
     ),
     Bug("graph.py", "ending.count += count * n\n", "ending.count += n\n"),
-    Bug("graph.py", "[*nexts[after], *alike] if after in nexts else alike", "alike"),
+    Bug("steps.py", "[*nexts[after], *alike] if after in nexts else alike", "alike"),
     # ------------------------------------------------ cases and trackers
-    Bug(
-        "cases.py",
-        "if any((self._value(guess, state, scope, token) != value for guess, value in"
-        " self.guesses)):",
-        "if False:",
-    ),
+    Bug("cases.py", "if not self._guessed(state, scope, token):", "if False:"),
     Bug(
         "cases.py",
         "if self.next.setdefault(whole[:i], whole[i]) != whole[i]:",
@@ -394,10 +385,10 @@ BUGS = [
     Bug("prover.py", "if not margin > 0:", "if not margin >= 0:"),
     Bug("prover.py", "if not margin > 0:", "if margin < 0:"),
     Bug(
-        "prover.py", "radius = logits.r + logits.r[:, [expected]]", "radius = logits.r"
+        "endings.py", "radius = logits.r + logits.r[:, [expected]]", "radius = logits.r"
     ),
     Bug(
-        "prover.py",
+        "endings.py",
         "np.abs(logits.g - logits.g[:, [expected]]).sum(axis=-1)",
         "np.abs((logits.g - logits.g[:, [expected]]).sum(axis=-1))",
     ),

@@ -25,6 +25,7 @@ from handcraft.language.affine import Lane
 from handcraft.model import Model
 from handcraft.proof.prover import prover as proving
 from handcraft.proof.prover.case import Case
+from handcraft.proof.prover.endings import least_lead
 from handcraft.proof.prover.network import Undecided
 from handcraft.proof.prover.prover import Prover
 from handcraft.sequence.words import count
@@ -221,7 +222,7 @@ def _outside(
                 f" +- {x.radius[lanes]}"
             )
         for expected in range(len(last)):
-            margin = float(proving._margins(logits[None], expected)[0][0])
+            margin = float(least_lead(logits[None], expected)[0][0])
             least = (
                 last[expected].astype(np.longdouble) - np.delete(last, expected)
             ).min()

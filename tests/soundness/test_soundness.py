@@ -16,9 +16,10 @@ from reduced import EDITS, asked, enumerated, reduced
 from handcraft.claims.kinds import Answers, Distribution, Residual
 from handcraft.model import Model
 from handcraft.program.contexts import count_contexts
+from handcraft.proof.prover.endings import Proof
 from handcraft.proof.prover.network import Undecided
 from handcraft.proof.prover.pairwise import Pairs, wanted
-from handcraft.proof.prover.prover import Proof, Prover
+from handcraft.proof.prover.prover import Prover
 
 MODELS = int(os.environ.get("SOUNDNESS_MODELS", "10000"))
 WRONG = int(

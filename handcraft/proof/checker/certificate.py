@@ -1,15 +1,15 @@
-"""A certificate as a file: JSON, gzipped where the name ends in .gz; and what a hostile one may
-not do.
+"""Certificates as files: JSON, gzipped if the name ends in .gz.
 
-    sections   {finals, end, guesses, order, slots, graph}: graph[k][state] = [group, state
+    sections   {finals, end, guesses, order, slots, graph}; graph[k][state] = [group, state
                after it, group, state, ...]
+    slots      for each head of a section what it asks: its query, gap and floors
     groups     lists of tokens, named by their number
-    earlier    {tokens, after, followed}: the states of earlier positions, where later heads
-               read what earlier ones wrote
+    earlier    {tokens, after, followed}: the states of earlier positions, if later heads read
+               what earlier ones wrote
 
-Rules of this file: whoever wrote it is a stranger. Size and depth are bounded, every number and
-list is of its kind, and anything else is a ProgramError with the file's name; whether it is
-true is not asked here.
+Rules of this file: the author of a certificate is not trusted. Size and depth are bounded, every
+number and list must be of its kind, and anything else is a ProgramError with the file's name.
+Whether the certificate is true is not decided here.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ CentresAndRadii = tuple[list[float], list[float]]  # centres and radii
 
 @dataclass(frozen=True)
 class HeadQuery:
-    """What one head asks in a section: its query, or None where keys are told apart by position
-    alone.
+    """The query of one head in a section, or None if keys are told apart by position only;
+    and which keys it may leave out.
     """
 
     name: tuple[int, int]
@@ -75,9 +75,10 @@ class HeadQuery:
 
 @dataclass(frozen=True)
 class Section:
-    """One graph and the contexts it is meant for: `finals` are where and with which token they end.
+    """One graph and the contexts it is meant for: `finals` are the positions and tokens at
+    which they end.
 
-    There is no graph where two tokens at a time are compared (comparing.py).
+    There is no graph if two tokens at a time are compared (pairwise.py).
     """
 
     finals: tuple[tuple[int, int], ...]
@@ -90,7 +91,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What it states, and its evidence."""
+    """A certificate: the numbers that it states, and its evidence."""
 
     program: str
     weights: str
@@ -113,13 +114,13 @@ class Certificate:
 
 
 def weights_hash(model: Model) -> str:
-    """The SHA-256 of the weights as a safetensors file."""
+    """Return the SHA-256 of the weights as a safetensors file."""
     return sha256(to_safetensors(model.weights))
 
 
 def claim_hash(model: Model) -> str:
-    """The SHA-256 of what the claim means: its JSON without where it was written, the
-    vocabulary, how the model runs.
+    """Return the SHA-256 of what the claim means: its JSON without source lines, the
+    vocabulary, and how the model runs.
     """
     claim = model.program.model_dump(mode="json")["claim"] if model.program else None
     runs = [model.causal, model.activation, model.n_head, model.dtype, model.n_ctx]
@@ -131,7 +132,7 @@ def claim_hash(model: Model) -> str:
 
 
 def _unplaced(value: Any) -> Any:
-    """The same JSON without the lines of files where its parts were written."""
+    """Return the same JSON without the source lines of its parts."""
     if isinstance(value, dict):
         return {key: _unplaced(part) for key, part in value.items() if key != "source"}
     return [_unplaced(part) for part in value] if isinstance(value, list) else value
@@ -141,7 +142,9 @@ def _unplaced(value: Any) -> Any:
 
 
 def write_certificate(path: Path, certificate: Certificate) -> None:
-    """Write it whole or not at all."""
+    """Write the certificate to a file, completely or not at all. Raises ProgramError if it
+    is too large to be read again.
+    """
     data = json.dumps(
         certificate_json(certificate), allow_nan=False, separators=(",", ":")
     ).encode()
@@ -155,7 +158,7 @@ def write_certificate(path: Path, certificate: Certificate) -> None:
 
 
 def certificate_json(c: Certificate) -> dict[str, Any]:
-    """It as plain data."""
+    """Return the certificate as plain data."""
     followed = [
         [layer, number, gap, kept]
         for (layer, number), (gap, kept) in c.followed.items()
@@ -193,7 +196,9 @@ def _section_json(s: Section) -> dict[str, Any]:
 
 
 def read_certificate(path: Path) -> Certificate:
-    """A certificate of a file. Raises ProgramError, with the file's name, for anything amiss."""
+    """Return the certificate of a file. Raises ProgramError, with the file's name, if the
+    file is not one.
+    """
     try:
         data = read_bytes(path, _MOST_BYTES)
         data = _unpacked(data) if path.suffix == ".gz" else data
@@ -217,8 +222,8 @@ def _unpacked(data: bytes) -> bytes:
 
 
 def _modest(data: bytes) -> None:
-    """Raises WeightsError where the JSON would be many times as large in memory: counted before
-    anything is made of it.
+    """Check the number of lists and items before anything is made of them. Raises
+    WeightsError if the JSON would take far more memory than its size.
     """
     lists, items = data.count(b"[") + data.count(b"{"), data.count(b",")
     if lists > MOST_LISTS or items > MOST_ITEMS:
@@ -229,7 +234,7 @@ def _modest(data: bytes) -> None:
 
 
 def from_json(data: dict[str, Any]) -> Certificate:
-    """The certificate of plain data. Raises WeightsError for what is none."""
+    """Return the certificate of plain data. Raises WeightsError if it is not one."""
     _check_format(data.get("format"))
     _keys(data, _KEYS)
     earlier = _keys(data["earlier"], ("tokens", "after", "followed"))

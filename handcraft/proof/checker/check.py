@@ -1,21 +1,23 @@
-"""The checker: a certificate is a graph over contexts, and what it says of them is computed
-here, from the weights.
+"""The verdict on a certificate: what it covers, whether its bounds hold, and whether it states no
+more than that.
 
-A section is a graph with one edge for every token that its contexts can go on with, so that
-each context is one way through it. Walking it position by position, every state gets what the
-checker itself knows of all contexts that lead there: the claim's memory, the states of earlier
-positions, for each head what its softmax has seen. Where ways meet, the memories must be the
-same, and the rest is joined to what covers both. Nothing is searched, nothing is believed:
+A section is a graph with one edge for every token that its contexts can go on with, so each
+context is one way through the graph. The checker walks it position by position. Every state gets
+what the checker itself knows of all contexts that lead there: the claim's memory, the states of
+earlier positions, and what each head's softmax has seen. Where ways meet, the memories must be
+the same, and the rest is joined to something that covers both. So no graph whatever can make a
+wrong bound:
 
-    an edge that is missing    is rejected; one that leads elsewhere joins what does not belong
-    together, and the bounds
-                               become useless or are rejected; no graph whatever makes a wrong bound
-    which contexts             no context is in two sections, and those that the sections answer
-                               are counted: as many as there are, so all of them
-    every ending               its logits are bounded from the weights, and must be right by the
-                               certified margin
+    a missing edge     is rejected
+    a wrong edge       joins what does not belong together: the bounds become useless, or the
+                       memories differ, which is rejected
+    missing contexts   no context is in two sections, and the contexts that the sections answer
+                       are counted: as many as there are, hence all of them
+    every ending       its logits are bounded from the weights, and must be right by the
+                       certified margin
 
-Rules of this file: it imports nothing of the prover; what is not shown is Rejected with the reason.
+Rules of this file: it imports nothing of the prover; what is not shown is Rejected, with the
+reason.
 """
 
 from __future__ import annotations
@@ -51,7 +53,7 @@ _MOST_NUMBERS = 2**26  # in the streams of earlier positions
 
 
 class Checker:
-    """One model and one certificate."""
+    """The check of one certificate against one model."""
 
     def __init__(self, model: Model, certificate: Certificate) -> None:
         self.model, self.certificate = model, certificate
@@ -95,12 +97,12 @@ class Checker:
         )
 
     def _ranges(self) -> None:
-        """Raises Rejected for tokens and positions that the model has not."""
-        c, vocabulary, places = (
-            self.certificate,
-            self.network.n_vocab,
-            self.network.n_ctx,
-        )
+        """Check that the model has the tokens and positions that are named. Raises Rejected
+        if not.
+        """
+        c = self.certificate
+        vocabulary = self.network.n_vocab
+        places = self.network.n_ctx
         tokens = [
             c.alphabet,
             *c.groups,
@@ -122,7 +124,7 @@ class Checker:
             raise Rejected("it names tokens or positions that the model has not")
 
     def _emitted(self) -> None:
-        """Raises Rejected where the streams of earlier positions would fill the memory."""
+        """Check that the streams of earlier positions fit in memory. Raises Rejected if not."""
         c, blocks = self.certificate, len(self.network.blocks)
         count = sum(
             len(after) * len(tokens)
@@ -134,7 +136,7 @@ class Checker:
             )
 
     def run(self) -> Found:
-        """What holds. Raises Rejected where something does not."""
+        """Return what holds. Raises Rejected if something does not."""
         certificate = self.certificate
         _disjoint(certificate.sections)
         setting = Setting(
@@ -165,7 +167,9 @@ class Checker:
         return self.found
 
     def covered(self) -> tuple[int, int]:
-        """How many contexts, or prompts, there are, and how many of them the claim speaks of."""
+        """Return the number of contexts, or prompts, and how many of them the claim says
+        something about.
+        """
         if self.claim.asks_prompts:
             size = self.claim.language(self.model.n_ctx, self.model.vocabulary).size
             return size, size
@@ -173,14 +177,12 @@ class Checker:
 
 
 def examine(model: Model, certificate: Certificate) -> Found:
-    """What a certificate's evidence shows of a model; what it states of numbers is not asked.
-
-    Raises Rejected, with the reason, where it does not hold.
+    """Return what a certificate's evidence shows of a model, whatever numbers it states.
+    Raises Rejected, with the reason, if it does not hold.
     """
     try:
-        with np.errstate(
-            all="ignore"
-        ):  # what is no finite number is rejected where it is used
+        # what is not a finite number is rejected where it is used
+        with np.errstate(all="ignore"):
             checker = Checker(model, certificate)
             found = checker.run()
             found.contexts, found.checked = checker.covered()
@@ -198,8 +200,8 @@ def examine(model: Model, certificate: Certificate) -> Found:
 
 
 def check(model: Model, certificate: Certificate) -> Found:
-    """What a certificate shows of a model, and that it states no more. Raises Rejected, with
-    the reason.
+    """Return what a certificate shows of a model, and check that it states no more. Raises
+    Rejected, with the reason.
     """
     found = examine(model, certificate)
     _stated(model, certificate, found)
@@ -207,7 +209,7 @@ def check(model: Model, certificate: Certificate) -> Found:
 
 
 def _stated(model: Model, certificate: Certificate, found: Found) -> None:
-    """Raises Rejected unless what the certificate states is what was found."""
+    """Check that the certificate states what was found. Raises Rejected if not."""
     if (certificate.contexts, certificate.checked) != (found.contexts, found.checked):
         raise Rejected(
             f"it states {certificate.contexts} contexts, {certificate.checked} of them"
@@ -230,12 +232,12 @@ def _stated(model: Model, certificate: Certificate, found: Found) -> None:
 
 
 def _entries(section: Section) -> int:
-    """How many numbers a section's graph is written with."""
+    """Return the number of numbers that a section's graph is written with."""
     return sum(len(row) for states in section.graph or () for row in states)
 
 
 def _disjoint(sections: Iterable[Section]) -> None:
-    """Raises Rejected where a context could be in two sections."""
+    """Check that no context is in two sections. Raises Rejected if one could be."""
     together: dict[Any, dict[tuple[int, int], list[Section]]] = {}
     kinds = set()
     for section in sections:

@@ -1,16 +1,16 @@
-"""A claim, read token by token: what must follow a context, from a memory that the checker
-keeps itself.
+"""The claim, read token by token: what must follow a context, from a memory that the checker keeps
+itself.
 
-A section of a certificate may fix beforehand where the prompt ends, the last token, and what
-some parts of the claim's expression say. Whether that is true of a context is seen in the end;
-where it is not, the context is another section's.
+A section of a certificate may fix beforehand where the prompt ends, the last token, and the
+values of some parts of the claim's expression. At the end of a context the checker sees whether
+they are true of it; if not, the context belongs to another section.
 
     step(memory, position, token)    the memory after a token; None outside the domain
-    answer(memory, level, token)     a token's id, probabilities or a number; None where the
-                                     claim is silent; OUT
+    answer(memory, level, token)     a token's id, probabilities or a number; None if the claim
+                                     says nothing; OUT if the context is another section's
 
-Rules of this file: the meaning is that of `expressions.evaluate`; what cannot be followed is
-rejected.
+Rules of this file: the meaning is that of `sequence.expression.evaluate`; what cannot be
+followed is rejected.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ SELECTION_WORDS = ("first", "latest", "count", "total", "lowest", "state", "toke
 
 
 class Domain:
-    """Which contexts there are: {(where the prompt ends, the level): how many}; and one
-    section's guesses.
+    """The contexts that there are, as {(where the prompt ends, the level): how many}, and
+    the guesses of one section.
     """
 
     def __init__(self, model: Model, claim: Claim, alphabet: Sequence[int]) -> None:
@@ -56,7 +56,7 @@ class Domain:
         )
 
     def length(self, end: int) -> int:
-        """How many tokens answer a prompt that ends there."""
+        """Return the number of tokens that answer a prompt that ends there."""
         length = self.claim.length if self.claim.asks_prompts else 1
         if isinstance(length, Expression):
             if length.uses(*SELECTION_WORDS, "here", "step"):
@@ -74,8 +74,8 @@ class Domain:
         return length
 
     def ends_with(self, found: int, end: int, level: int) -> int:
-        """A token of an answer. Raises Rejected for a stop token too early, and for another
-        token in its place.
+        """Return a token of an answer. Raises Rejected for a stop token that is too early,
+        and for another token in its place.
         """
         if self.stop is not None and (found == self.stop) != (
             level == end + self.length(end) - 1
@@ -86,7 +86,9 @@ class Domain:
         return found
 
     def sizes(self, *, ends: bool) -> dict[tuple[int | None, int], int]:
-        """How many contexts there are; with `ends`, by where the prompt ends."""
+        """Return the number of contexts at each level; with `ends`, also by where the
+        prompt ends.
+        """
         if self.language is None:
             return {
                 (None, level): len(self.tokens) ** (level + 1)
@@ -110,7 +112,9 @@ class Domain:
         return found
 
     def step(self, state: Any, position: int, token: int, end: int | None) -> Any:
-        """Where the prompt stands, or () behind its end; None outside the domain."""
+        """Return the state of the prompt after a token, () behind its end, None outside the
+        domain.
+        """
         if self.language is None:
             return state
         if end is not None and position > end:
@@ -130,13 +134,13 @@ class Domain:
         return () if self.language.accepts(at) else None
 
     def complete(self, state: Any) -> bool:
-        """Whether a context that leads here is one of the domain."""
+        """True if a context that leads to this state is one of the domain."""
         return self.language is None or state == () or self.language.accepts(state[0])
 
 
 def _spelled_once(language: Language, tokens: Sequence[str]) -> None:
-    """Raises Rejected where a token of several characters could stand in a prompt, whose texts
-    are counted by character.
+    """Check that no token of several characters can stand in a prompt, since prompts are
+    counted by character. Raises Rejected if one can.
     """
     longer, chars = [text for text in tokens if len(text) > 1], set("".join(tokens))
     waiting, seen = [START], {START}
@@ -152,7 +156,9 @@ def _spelled_once(language: Language, tokens: Sequence[str]) -> None:
 def _written_out(
     model: Model, claim: Answers
 ) -> tuple[dict[tuple[int, ...], int], set[tuple[int, ...]]]:
-    """Of a table of answers: what follows every context, and all their beginnings."""
+    """Return for a table of answers what follows every context, and all beginnings of these
+    contexts.
+    """
     follows: dict[tuple[int, ...], int] = {}
     lengths = set[int]()
     for prompt in claim.language(model.n_ctx, model.vocabulary):
@@ -181,7 +187,7 @@ def _written_out(
 
 
 class Reading:
-    """A claim in one section."""
+    """The claim as one section reads it."""
 
     order: tuple[int, ...] | None = None
     start: Any = ()
@@ -192,12 +198,12 @@ class Reading:
         self.domain, self.levels, self.end = domain, levels, end
 
     def step(self, memory: Any, position: int, token: int) -> Any:
-        """The memory after one more token."""
+        """Return the memory after one more token."""
         raise NotImplementedError
 
     def groups(self, memory: Any, position: int) -> list[tuple[Any, tuple[int, ...]]]:
-        """Every token that the domain allows, those together that lead to one memory: (that
-        memory, tokens).
+        """Return every token that the domain allows, grouped by the memory that it leads
+        to: (that memory, tokens).
         """
         found: dict[Any, list[int]] = {}
         for token in range(len(self.domain.tokens)):
@@ -206,12 +212,14 @@ class Reading:
         return [(after, tuple(tokens)) for after, tokens in found.items()]
 
     def answer(self, memory: Any, level: int, token: int) -> Any:
-        """What must follow."""
+        """Return what must follow."""
         raise NotImplementedError
 
 
 class Endings(Reading):
-    """The last tokens decide: those positions are remembered that are among the last of a level."""
+    """The reading of a claim that the last tokens decide: it remembers positions that are
+    among the last of a level.
+    """
 
     def __init__(self, domain: Domain, levels: Sequence[int], end: int | None) -> None:
         super().__init__(domain, levels, end)
@@ -246,7 +254,7 @@ class Endings(Reading):
 
 
 class Written(Reading):
-    """A table of answers: the whole context is remembered."""
+    """The reading of a table of answers: it remembers the whole context."""
 
     def step(self, memory: tuple[int, ...], position: int, token: int) -> Any:  # noqa: ARG002
         return (
@@ -260,8 +268,8 @@ class Written(Reading):
 
 
 class Aligned(Reading):
-    """A transducer, read in an order in which every step has what it needs: (state, steps done,
-    tokens read, token due).
+    """The reading of a transducer, in an order in which every step has what it needs:
+    (state, steps done, tokens read, token due).
     """
 
     def __init__(
@@ -269,11 +277,9 @@ class Aligned(Reading):
     ) -> None:
         super().__init__(domain, levels, end)
         claim: Any = domain.claim
-        self.machine, self.order, self.shape = (
-            claim.answer,
-            tuple(order),
-            _shape(domain, end),
-        )
+        self.machine = claim.answer
+        self.order = tuple(order)
+        self.shape = _shape(domain, end)
         steps = levels[0] - end + 1
         self.stop = claim.stop if steps == domain.length(end) else None
         count = steps - (self.stop is not None)
@@ -331,8 +337,8 @@ class Aligned(Reading):
 
 
 def _shape(domain: Domain, end: int) -> list[set[int]]:
-    """The tokens at each position of the prompts that end there: all combinations of them,
-    which is counted.
+    """Return the tokens at each position of the prompts that end there. Raises Rejected
+    unless the prompts are all combinations of them, which is counted.
     """
     language, states, shape = domain.language, {START}, list[set[int]]()
     if language is None or not domain.model.vocabulary.single:

@@ -1,11 +1,11 @@
-"""An expression as a claim, read token by token: what each of its selections needs of the past.
+"""The claim as an expression, read token by token: what each of its selections must remember.
 
     first, latest    a position, or the token there        count, total    a number
-    lowest           a sum and the least so far            state           where the automaton
+    lowest           a sum, and the least sum so far        state           where the automaton
                      stands
 
-Rules of this file: the meaning is that of `expressions.evaluate`; what must be known beforehand
-and is not is rejected.
+Rules of this file: the meaning is that of `sequence.expression.evaluate`; what must be known
+beforehand, and is not, is rejected.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ NONE_AFTER = 0  # the label of a token after which there is nothing
 
 
 def parts_of(rule: Expression) -> list[Expression]:
-    """Every expression that it is made of, itself first: a section names what it guesses by the
-    number in this list.
+    """Return every expression that this one is made of, itself first. A section names what
+    it guesses by its number in this list.
     """
     found = [rule]
     for part in found:
@@ -50,7 +50,7 @@ def parts_of(rule: Expression) -> list[Expression]:
 
 
 class Ruled(Reading):
-    """An expression: what each of its selections needs of the past."""
+    """The reading of an expression: its memory is what each of its selections needs of the past."""
 
     def __init__(
         self,
@@ -70,18 +70,15 @@ class Ruled(Reading):
         elif len(levels) == 1:
             self.scope["end"] = levels[0]
         self.followed: list[Expression] = []
-        self.places: dict[
-            int, int
-        ] = {}  # of each node that is followed, by identity: comparing them takes long
+        # of each node that is followed, by identity: comparing them takes long
+        self.places: dict[int, int] = {}
         for e in (self.rule, *guesses):
             self._follow(e)
-        self._inner: dict[
-            Any, tuple[list[Any], int]
-        ] = {}  # what each part of a memory becomes, at the position asked last
+        # what each part of a memory becomes, at the position asked last
+        self._inner: dict[Any, tuple[list[Any], int]] = {}
         self._asked = -1
-        self._shapes: dict[
-            tuple[int, ...], int
-        ] = {}  # which tokens a part tells apart, numbered
+        # which tokens a part tells apart, numbered
+        self._shapes: dict[tuple[int, ...], int] = {}
         self._labels: list[tuple[int, ...]] = []  # the same by their numbers
         self._classes: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
         self.steps = [self._machine(e) for e in self.followed]
@@ -105,7 +102,7 @@ class Ruled(Reading):
                 self._follow(arg)
 
     def _fixed(self, e: Any) -> Any:
-        """A value that is known before anything is read."""
+        """Return a value that is known before anything is read."""
         if not isinstance(e, Expression):
             return e
         if e in self.guesses:
@@ -136,8 +133,8 @@ class Ruled(Reading):
         )
 
     def groups(self, memory: Any, position: int) -> list[tuple[Any, tuple[int, ...]]]:
-        """As `step` says of every token; each part of a memory is asked by itself, since many
-        memories share it.
+        """Return what `step` says of every token. Each part of a memory is computed once,
+        since many memories share it.
         """
         if position != self._asked:
             self._asked, self._inner = position, {}
@@ -153,7 +150,7 @@ class Ruled(Reading):
         ]
 
     def _kinds(self, kind: Callable[[str], Any]) -> tuple[list[int], list[int]]:
-        """Of each token the number of its kind, and of each kind its first token."""
+        """Return the number of each token's kind, and the first token of each kind."""
         found: dict[Any, int] = {}
         kinds = [
             found.setdefault(kind(text), len(found)) for text in self.domain.tokens
@@ -161,8 +158,8 @@ class Ruled(Reading):
         return kinds, [kinds.index(number) for number in range(len(found))]
 
     def _part(self, part: int, value: Any) -> tuple[list[Any], int]:
-        """What a part of a memory becomes by each token, and the number of how it tells tokens
-        apart.
+        """Return what a part of a memory becomes after each token, and the number of the
+        way in which it tells tokens apart.
         """
         found = self._inner.get((part, value))
         if found is None:
@@ -175,14 +172,16 @@ class Ruled(Reading):
         return found
 
     def _allowed(self, state: Any) -> list[Any]:
-        """Where the prompt stands after each token."""
+        """Return the state of the prompt after each token."""
         return [
             self.domain.step(state, self._asked, token, self.end)
             for token in range(len(self.domain.tokens))
         ]
 
     def _stepped(self, number: int, value: Any) -> list[Any]:
-        """What a selection remembers after each token: one of each kind is asked."""
+        """Return what a selection remembers after each token: computed for one token of
+        each kind.
+        """
         (kinds, firsts), step = self.kinds[number], self.steps[number][1]
         after = [
             step(value, self._asked, self.domain.tokens[token]) for token in firsts
@@ -191,8 +190,8 @@ class Ruled(Reading):
 
     @staticmethod
     def _together(labels: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
-        """The tokens that all parts treat alike; those for which the first part is None are
-        outside the domain.
+        """Return the tokens grouped so that all parts treat them alike. Those for which the
+        first part is None are outside the domain.
         """
         found: dict[tuple[int, ...], list[int]] = {}
         for token, name in enumerate(zip(*labels, strict=True)):
@@ -226,8 +225,8 @@ class Ruled(Reading):
         return self._continued(self.domain.ids[found], level)
 
     def _continued(self, found: int, level: int) -> int:
-        """The answer itself, which must be among the tokens that contexts behind the prompt are
-        made of.
+        """Return the answer itself. Raises Rejected unless contexts behind the prompt may
+        hold that token.
         """
         if self.domain.language is None:
             return found
@@ -258,8 +257,8 @@ class Ruled(Reading):
     # past
 
     def _machine(self, e: Expression) -> Machine:
-        """A memory, how a token changes it, and the kind of a token; where a memory is a tuple,
-        its first is the value.
+        """Return a start memory, how a token changes a memory, and the kind of a token. If
+        a memory is a tuple, its first item is the value.
 
         Tokens of one kind change every memory alike.
         """
@@ -288,22 +287,16 @@ class Ruled(Reading):
     def _inside(self, e: Expression) -> Callable[[int], bool]:
         start, every = e.every
         stop = self._fixed(e.before)
-        until = (
-            0
-            if e.before is not None and stop is None
-            else None
-            if stop is None
-            else ceil(stop)
-        )
+        until = None if stop is None else ceil(stop)
+        if e.before is not None and stop is None:
+            until = 0
         return lambda j: (
             j >= start and (j - start) % every == 0 and (until is None or j < until)
         )
 
     def _matching(self, e: Expression, *, token: bool) -> Machine:
-        inside, wanted = (
-            self._inside(e),
-            [(offset, self._fixed(what)) for offset, what in e.where],
-        )
+        inside = self._inside(e)
+        wanted = [(offset, self._fixed(what)) for offset, what in e.where]
         if any(offset > 0 for offset, _ in wanted):
             raise Rejected("the claim selects a position by what stands behind it")
         if any(offset < -FARTHEST for offset, _ in wanted):
@@ -320,18 +313,10 @@ class Ruled(Reading):
 
         def step(memory: Any, j: int, x: str) -> Any:
             value, *pasts = memory
-            pasts = [
-                (*past, fit) for past, fit in zip(pasts, fits(x), strict=True)
-            ]  # [-offset] tokens back stands first
+            # [-offset] tokens back stands first
+            pasts = [(*past, fit) for past, fit in zip(pasts, fits(x), strict=True)]
             if inside(j) and all(past[0] for past in pasts):
-                new: Any = x if token else j
-                value = (
-                    value + 1
-                    if e.op == "count"
-                    else value
-                    if e.op == "first" and value is not None
-                    else new
-                )
+                value = _taken(e.op, value, x if token else j)
             return value, *(past[1:] for past in pasts)
 
         start = (
@@ -339,6 +324,12 @@ class Ruled(Reading):
             *((False,) * -offset for offset, _ in wanted),
         )
         return start, step, lambda x: (fits(x), x if token else None)
+
+
+def _taken(op: str, value: Any, new: Any) -> Any:
+    if op == "count":
+        return value + 1
+    return value if op == "first" and value is not None else new
 
 
 def _is_own(e: Expression) -> bool:
@@ -352,7 +343,7 @@ def _is_own(e: Expression) -> bool:
 def reading_of(
     domain: Domain, section: Any, levels: Sequence[int], own: str | None
 ) -> Reading:
-    """How a section reads the claim."""
+    """Return the way in which a section reads the claim."""
     claim, end = domain.claim, section.end
     rule = claim.rule
     if section.guesses and not isinstance(rule, Expression):

@@ -1,8 +1,8 @@
-"""What the endings of all sections show: the stream of the last position, block by block, and
-in the end the logits.
+"""The check of the endings of all sections: the residual stream of the last position, block by
+block, and at the end the logits.
 
-Rules of this file: a context that does not ask what its section says is not answered by it, and
-not counted; every other one must be right.
+Rules of this file: a context whose last position does not ask what its section says is not
+answered by the section, and not counted. Every other one must be right.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from handcraft.proof.checker.zonotope import Rejected, Zonotope, hull
 
 EXPANDED = 20_000  # rows of a section up to which the states of earlier positions are told apart
 _CHUNK = 512  # rows at a time
-EMISSIONS = 2**14  # that they come from, about
+_STATES = 2**14  # position states that they come from, about
 HELD = 2**15  # states of their walks, about
 _EXAMPLES = 2_000  # of the endings, at most
 
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """One ending: a context that leads there, what must follow, and where the model's numbers
-    must lie.
+    """One ending: a context that leads there, what must follow, and between which bounds
+    the model's numbers lie.
 
     `end` is where the prompt ends, if the section fixed that beforehand.
 
@@ -46,12 +46,12 @@ class Shown:
 
 @dataclass
 class Found:
-    """What the checker found: contexts answered by (end, level), how many the claim speaks of,
-    the bounds.
+    """The results of the checker: the contexts answered by (end, level), how many of them
+    the claim says something about, and the bounds.
 
-    contexts    how many contexts, or prompts, the domain has: all of them are answered
-    checked     how many of them the claim speaks of
-    examples    endings, spread evenly over all of them; at most EXAMPLES
+    contexts    the number of contexts, or prompts, in the domain: all of them are answered
+    checked     the number of them that the claim says something about
+    examples    endings, spread evenly over all of them
     """
 
     answered: dict[tuple[int | None, int], int] = field(default_factory=dict)
@@ -66,12 +66,12 @@ class Found:
     stride: int = 1  # every so many endings one is an example
 
     def wants(self) -> bool:
-        """Counts one more ending: whether it shall be an example."""
+        """Count one more ending; true if it is to be an example."""
         self.endings += 1
         return (self.endings - 1) % self.stride == 0
 
     def keep(self, shown: Shown) -> None:
-        """One more example; where there are too many, every second one goes."""
+        """Add an example; if there are too many, every second one goes."""
         self.examples.append(shown)
         if len(self.examples) > _EXAMPLES:
             self.examples, self.stride = self.examples[::2], 2 * self.stride
@@ -82,8 +82,8 @@ _Asked = tuple[int, Any, tuple[Walk, Example]]  # the row, what must follow, an 
 
 @dataclass(frozen=True, eq=False)
 class _Row:
-    """The stream of the last position of some contexts: where in which walk they end, the
-    states of earlier positions.
+    """The last position of some contexts: where in which walk they end, and the states of
+    earlier positions.
     """
 
     number: int  # of the ending: all rows of one have the same
@@ -93,66 +93,57 @@ class _Row:
 
 
 class EndingsJudge:
-    """The endings of all sections; `column` is the lane that a claim on a lane is about."""
+    """The check of the endings of all sections. `column` is the lane that a claim on a lane
+    is about.
+    """
 
     def __init__(
         self, setting: Setting, claim: Claim, column: int, found: Found
     ) -> None:
-        self.network, self.position_states, self.work = (
-            setting.network,
-            setting.position_states,
-            setting.work,
-        )
+        self.network = setting.network
+        self.position_states = setting.position_states
+        self.work = setting.work
         self.claim, self.column, self.found = claim, column, found
         self.waiting: list[_Row] = []
-        self.count, self.size, self.held = (
-            0,
-            0,
-            0,
-        )  # of what waits: endings, emissions, states of their walks
+        # of what waits: endings, position states, states of their walks
+        self.count, self.size, self.held = 0, 0, 0
         self.means: dict[Any, tuple[Array, Array]] = {}
 
     def add(self, walk: Walk) -> None:
-        """Every ending of a section; those of several are judged together, since most sections
-        have few.
+        """Add every ending of a section. Those of several sections are judged together,
+        since most have few.
         """
-        apart, held = (
-            sum(len(place[2]) for place in walk.endings) <= EXPANDED,
-            sum(map(len, walk.back)),
-        )
+        apart = sum(len(place[2]) for place in walk.endings) <= EXPANDED
+        held = sum(map(len, walk.back))
         if self.held + held > HELD:
             self.run()
         self.held += held
         for place in walk.endings:
             self.work.spend(len(place[2]))
-            if self.count == _CHUNK or self.size + len(place[2]) > EMISSIONS:
+            if self.count == _CHUNK or self.size + len(place[2]) > _STATES:
                 self.run()
             states = [(s,) for s in place[2]] if apart else [tuple(place[2])]
             self.waiting += [_Row(self.count, walk, place, row) for row in states]
             self.count, self.size = self.count + 1, self.size + len(place[2])
 
     def run(self) -> None:
-        """All that waits is judged. Raises Rejected where one may be wrong."""
+        """Judge everything that waits. Raises Rejected if one ending may be wrong."""
         rows, self.waiting, self.count, self.size, self.held = self.waiting, [], 0, 0, 0
         self.means.clear()
         if rows:
             self._rows(rows)
 
     def _rows(self, rows: list[_Row]) -> None:
-        """The streams of all rows, those left out that do not ask what their section says."""
+        """Follow the streams of all rows, without those that do not ask what their section says."""
         levels, tokens = (np.array([row.place[i] for row in rows]) for i in (0, 1))
-        ends, number = (
-            zip(levels.tolist(), tokens.tolist(), rows, strict=True),
-            np.array([row.number for row in rows]),
-        )
+        ends = zip(levels.tolist(), tokens.tolist(), rows, strict=True)
+        number = np.array([row.number for row in rows])
         position_states = [
             [self.position_states.position_state(level, s, token) for s in row.states]
             for level, token, row in ends
         ]
-        x, alive = (
-            self.network.embed(tokens, levels),
-            np.arange(len(rows)),
-        )  # [n_rows, n_embd]
+        x = self.network.embed(tokens, levels)  # [n_rows, n_embd]
+        alive = np.arange(len(rows))
         for i, heads in enumerate(self.network.heads):
             queries = {
                 head.number: self.network.floats.linear(x.plain(), *head.q).plain()
@@ -166,11 +157,9 @@ class EndingsJudge:
             if not inside.any():
                 return
             if not inside.all():
-                x, alive, queries = (
-                    x[inside],
-                    alive[inside],
-                    {number: q[inside] for number, q in queries.items()},
-                )
+                x = x[inside]
+                alive = alive[inside]
+                queries = {number: q[inside] for number, q in queries.items()}
             means = {
                 head.number: self._mean(
                     head,
@@ -188,7 +177,9 @@ class EndingsJudge:
     def _asked(
         self, head: HeadWeights, q: Zonotope, rows: list[_Row]
     ) -> Array:  # [n_rows, d_head] -> [n_rows] bool
-        """Which rows ask of the head what their section says; where that is nothing, any query."""
+        """True for each row that asks of the head what its section says; any query will do
+        if that is nothing.
+        """
         inside, name = np.ones(len(rows), dtype=bool), (head.layer, head.number)
         if name in self.position_states.followed:
             return inside
@@ -211,20 +202,16 @@ class EndingsJudge:
         rows: list[_Row],
         position_states: list[list[int]],
     ) -> tuple[Array, Array]:
-        """A head's mean value in every row [n_rows, n_value]."""
+        """Return a head's mean value in every row [n_rows, n_value]."""
         name = head.layer, head.number
         if name in self.position_states.followed:
             c, r = self.position_states.mean(name, np.concatenate(position_states))
             starts = np.cumsum([0, *(len(row) for row in position_states[:-1])])
-            together = len(c) > len(position_states)
-            return (
-                hull(
-                    np.minimum.reduceat(c - r, starts),
-                    np.maximum.reduceat(c + r, starts),
-                )
-                if together
-                else (c, r)
-            )
+            if len(c) == len(position_states):
+                return c, r
+            low = np.minimum.reduceat(c - r, starts)
+            high = np.maximum.reduceat(c + r, starts)
+            return hull(low, high)
         found = [
             self._seen(name, q, i, row, position_states[i])
             for i, row in enumerate(rows)
@@ -239,41 +226,30 @@ class EndingsJudge:
         row: _Row,
         position_states: list[int],
     ) -> tuple[Array, Array]:
-        """The mean value of a head that is not followed, in the i-th row, which asks it the
-        i-th of q [n_value].
+        """Return the mean value [n_value] of a head that is not followed, in the i-th row,
+        which asks the i-th query of q.
         """
         (slot, view), level = row.walk.named[name], row.place[0]
-        seen, blind = row.place[3][slot], view.slot.query is None
-        key = (
-            (
-                name,
-                view.slot.gap,
-                q.c[i].tobytes(),
-                q.r[i].tobytes(),
-                level,
-                position_states[0],
-            )
-            if blind
-            else (view, seen, level)
-        )
+        key: Any
+        if view.slot.query is not None:
+            seen = row.place[3][slot]
+            key = view, seen, level
+            if key not in self.means:
+                self.means[key] = view.softmax.mean(seen, level + 1)
+            return self.means[key]
+        query = q.c[i].tobytes(), q.r[i].tobytes()
+        key = name, view.slot.gap, *query, level, position_states[0]
         if key not in self.means:
-            if blind and len(position_states) > 1:
+            if len(position_states) > 1:
                 raise Rejected(
                     "there are too many states of earlier positions to tell apart"
                 )
-            self.means[key] = (
-                view.blind(q[[i]], level, position_states[0])
-                if blind
-                else view.softmax.mean(seen, level + 1)
-            )
+            self.means[key] = view.blind(q[[i]], level, position_states[0])
         return self.means[key]
 
     def _shown(self, rows: list[_Row], x: Zonotope) -> None:
-        found, counted, rounding = (
-            self.found,
-            set[int](),
-            self.network.rounding(x),
-        )  # [n_rows, n_vocab]
+        found, counted = self.found, set[int]()
+        rounding = self.network.rounding(x)  # [n_rows, n_vocab]
         asked: list[_Asked] = []  # row, what must follow, an ending
         number = np.array([row.number for row in rows])
         for i, row in enumerate(rows):
@@ -310,7 +286,9 @@ class EndingsJudge:
         walk: Walk,
         example: Example,
     ) -> Shown:
-        """An ending by one of its contexts, which may be in any of these rows."""
+        """Keep an ending as an example, by one of its contexts, which may be in any of
+        these rows.
+        """
         if self.claim.measures == "lane":
             c, r = (
                 x.c[rows][:, [self.column]],
@@ -328,7 +306,7 @@ class EndingsJudge:
         )
 
     def _right(self, x: Zonotope, asked: list[_Asked], rounding: Array) -> None:
-        """Whether rows give the tokens that are expected. Raises Rejected where one may not."""
+        """Check that rows give the tokens that are expected. Raises Rejected if one may not."""
         found, rows = self.found, np.array([row for row, _, _ in asked], dtype=int)
         tokens = np.array([expected for _, expected, _ in asked], dtype=int)
         margins, errors = np.zeros(len(rows)), np.zeros(len(rows))
@@ -342,16 +320,15 @@ class EndingsJudge:
         for (_, _, (walk, example)), margin in zip(
             asked, margins.tolist(), strict=True
         ):
-            if margin < found.margin * (
-                1 - 1e-6
-            ):  # of nearly equal ones the first, on any machine
+            # of nearly equal ones the first, on any machine
+            if margin < found.margin * (1 - 1e-6):
                 found.at = walk.example(example)
             found.margin = min(found.margin, margin)
         found.error = max(found.error, float(errors.max(initial=0.0)))
 
     def _near(self, x: Zonotope, asked: list[_Asked]) -> None:
-        """Whether rows give the numbers or the probabilities that are expected. Raises Rejected
-        where one may not.
+        """Check that rows give the numbers or the probabilities that are expected. Raises
+        Rejected if one may not.
         """
         found, tolerance = self.found, self.claim.allowed_error
         for (_, _, (walk, example)), error in zip(
@@ -364,7 +341,7 @@ class EndingsJudge:
                 raise Rejected(f"the error may be {error:.6g}, more than {tolerance:g}")
 
     def _errors(self, x: Zonotope, asked: list[_Asked]) -> list[float]:
-        """How far each row can be off what is expected."""
+        """Return how far each row can be from what is expected."""
         rows = [row for row, _, _ in asked]
         if self.claim.measures == "lane":
             value = np.array([float(expected) for _, expected, _ in asked])

@@ -1,10 +1,11 @@
-"""One section of a certificate: a graph over contexts, walked position by position.
+"""The walk through one section of a certificate: a graph over contexts, walked once, position by
+position.
 
 Every state gets what the checker itself knows of all contexts that lead there: the claim's
-memory, the states of earlier positions, for each head what its softmax has seen. Where ways
-meet, the memories must be the same, and the rest is joined to what covers both. Rules of this
-file: an edge that is missing is Rejected; one that leads elsewhere joins what does not belong
-together, which makes bounds useless, never wrong.
+memory, the states of earlier positions, and what each head's softmax has seen. Where ways meet,
+the memories must be the same, and the rest is joined to something that covers both. Rules of
+this file: a missing edge is Rejected; a wrong edge joins what does not belong together, which
+makes bounds useless but never wrong.
 """
 
 from __future__ import annotations
@@ -25,19 +26,17 @@ from handcraft.proof.checker.zonotope import Rejected
 
 NOBODY = -1  # the last position has not been read
 _MOST_STATES = 10**7
-_State = tuple[
-    Any, frozenset[int], int, tuple[int, ...]
-]  # memory, earlier states, the last position's token, what heads saw
+# memory, earlier states, the last position's token, what heads saw
+_State = tuple[Any, frozenset[int], int, tuple[int, ...]]
 _Entry = tuple[_State, int]  # of how many contexts
-Example = tuple[
-    int, int, int
-]  # so many tokens are read, the state then, the token that is read last
+# so many tokens are read, the state then, the token that is read last
+Example = tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """What all sections share: the model, what earlier positions offer, the claim's contexts,
-    lists of tokens.
+    """Everything that all sections share: the model, the states of earlier positions, the
+    claim's contexts, and the lists of tokens.
     """
 
     network: Network
@@ -48,20 +47,18 @@ class Setting:
 
     @cached_property
     def sizes(self) -> list[int]:
-        """How many tokens each list has."""
+        """The number of tokens in each list."""
         return [len(group) for group in self.groups]
 
 
 class Walk:
-    """One section on its way."""
+    """The walk through one section."""
 
     def __init__(self, setting: Setting, section: Section) -> None:
-        self.setting, self.section, self.network, self.position_states = (
-            setting,
-            section,
-            setting.network,
-            setting.position_states,
-        )
+        self.setting = setting
+        self.section = section
+        self.network = setting.network
+        self.position_states = setting.position_states
         self.levels = sorted({level for level, _ in section.finals})
         last = [token for _, token in section.finals]
         own = setting.domain.tokens[last[0]] if len(set(last)) == 1 else None
@@ -82,25 +79,21 @@ class Walk:
             for head, slot in zip(heads, section.slots, strict=True)
         ]
         self.named = {view.slot.name: (i, view) for i, view in enumerate(self.views)}
-        self.endings: dict[
-            Any, dict[Any, tuple[int, Example]]
-        ] = {}  # (level, token, earlier states, what heads saw)
+        # (level, token, earlier states, what heads saw)
+        self.endings: dict[Any, dict[Any, tuple[int, Example]]] = {}
         self._parts: dict[
             tuple[int, tuple[int, ...]], tuple[tuple[int, ...], tuple[int, ...]]
         ] = {}
-        self.back: list[
-            dict[int, tuple[int, int]]
-        ] = []  # of each state the state before it, and a token
+        # of each state the state before it, and a token
+        self.back: list[dict[int, tuple[int, int]]] = []
 
     def run(self) -> None:
-        """All endings. Raises Rejected where an edge is missing."""
+        """Find all endings. Raises Rejected if an edge is missing."""
         now: list[_Entry | None] = [
             ((self.reading.start, frozenset([0]), NOBODY, (0,) * len(self.views)), 1)
         ]
-        order, graph = (
-            self.reading.order or range(self.levels[-1] + 1),
-            self.section.graph or [],
-        )
+        order = self.reading.order or range(self.levels[-1] + 1)
+        graph = self.section.graph or []
         if self.reading.order is not None and any(
             len(states) != 1 for states in self.position_states.after
         ):
@@ -119,25 +112,23 @@ class Walk:
         *,
         last: bool,
     ) -> list[_Entry | None]:
-        """One position more: `edges` holds for every state [group of tokens, state after it,
-        group, state, ...].
+        """Return the states after one more position. `edges` holds for every state [group
+        of tokens, state after it, group, state, ...].
         """
         after: dict[int, _Entry] = {}
         self.back.append({})
         level = self.levels[-1] if self.reading.order else position
-        place, asked = (
-            Steps(
-                self.views,
-                self.reading,
-                self.finals,
-                self.after,
-                self.setting.work,
-                position,
-                level,
-                last=last,
-            ),
-            dict[Any, tuple[Any, Any]](),
+        place = Steps(
+            self.views,
+            self.reading,
+            self.finals,
+            self.after,
+            self.setting.work,
+            position,
+            level,
+            last=last,
         )
+        asked = dict[Any, tuple[Any, Any]]()
         kept, ended = Inserting(self.views, position), Inserting(self.views, None)
         for number, entry in enumerate(now):
             if entry is None:
@@ -173,7 +164,7 @@ class Walk:
         return [after[i] for i in range(len(after))]
 
     def example(self, end: Example) -> list[int]:
-        """A context that leads to an ending."""
+        """Return a context that leads to an ending."""
         k, state, token = end
         read = [token]
         for links in self.back[:k][::-1]:
@@ -184,7 +175,7 @@ class Walk:
         return [token for _, token in sorted(zip(order, read, strict=True))]
 
     def _edges(self, row: tuple[int, ...]) -> list[tuple[int, int]]:
-        """(group of tokens, state after it)."""
+        """Return the edges of a state as pairs (group of tokens, state after it)."""
         sizes, named, targets = self.setting.sizes, row[::2], row[1::2]
         if (
             len(row) % 2
@@ -199,7 +190,7 @@ class Walk:
     def _targets(
         self, place: Steps, edges: list[tuple[int, int]], tokens: tuple[int, ...]
     ) -> dict[int, tuple[int, ...]]:
-        """Which of the tokens lead to each state. Raises Rejected where one has no edge."""
+        """Return which of the tokens lead to each state. Raises Rejected if one has no edge."""
         found: dict[int, tuple[int, ...]] = {}
         for group, target in edges:
             if not tokens:
@@ -216,7 +207,7 @@ class Walk:
     def _parted(
         self, group: int, tokens: tuple[int, ...]
     ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Those of the tokens that are in the group, and the others."""
+        """Return those of the tokens that are in the group, and the others."""
         found = self._parts.get((group, tokens))
         if found is None:
             members = set(self.setting.groups[group])
@@ -235,14 +226,12 @@ class Walk:
         own: int,
         edges: list[tuple[int, int]],
     ) -> tuple[dict[Any, tuple[int, int]], list[Any]]:
-        """Every token that the domain allows: what it leads to, how often; and what contexts
-        that end with it must have.
+        """Return for every token that the domain allows what it leads to, and how often;
+        and what must follow contexts that end with it.
         """
-        steps, ends, ordered = (
-            dict[Any, tuple[int, int]](),
-            list[Any](),
-            self.reading.order is not None,
-        )
+        steps = dict[Any, tuple[int, int]]()
+        ends = list[Any]()
+        ordered = self.reading.order is not None
         for following, states, tokens in place.groups(memory, earlier):
             mine = tokens[0] if place.listed else own
             for target, alike in (
@@ -259,7 +248,7 @@ class Walk:
         return steps, ends
 
     def after(self, position: int, state: int, token: int) -> int:
-        """The state of earlier positions after a token."""
+        """Return the state of earlier positions after a token."""
         place = (
             self.position_states.at[position].get(token)
             if position < len(self.position_states.at)
@@ -270,7 +259,9 @@ class Walk:
         return self.position_states.after[position][state][place]
 
     def _join(self, a: _State, b: _State) -> _State:
-        """What holds of all contexts that lead to a state by either way."""
+        """Return what holds of all contexts that lead to a state by either way. Raises
+        Rejected if the claim tells them apart.
+        """
         if a[0] != b[0] or a[2] != b[2]:
             raise Rejected("two ways lead to a state, and the claim tells them apart")
         earlier, seen = a[1] if a[1] is b[1] else a[1] | b[1], a[3]

@@ -1,7 +1,7 @@
-"""The model, block by block, in the checker's own arithmetic.
+"""The model's blocks in the checker's own arithmetic: zonotopes in, zonotopes out.
 
-Rules of this file: whatever float32 or float64 pass is meant, what is computed covers it; what
-could overflow is rejected.
+Rules of this file: whichever float32 or float64 pass is meant, the result covers it; what could
+overflow is rejected.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ from handcraft.proof.checker.zonotope import (
 
 @dataclass(frozen=True, eq=False)
 class HeadWeights:
-    """One head that adds something: its lanes, and which of them its output reads."""
+    """The weights of one head that adds something, without the lanes that its output does
+    not read.
+    """
 
     layer: int
     number: int
@@ -40,7 +42,7 @@ class HeadWeights:
 
 
 class Network:
-    """A model, block by block."""
+    """A model, block by block. Raises Rejected for a model that cannot be bounded."""
 
     def __init__(self, model: Model) -> None:
         weights = model.weights
@@ -54,15 +56,11 @@ class Network:
             raise Rejected(f"the rounding of {model.dtype} is not bounded")
         if model.activation not in ("relu", "gelu"):
             raise Rejected(f"the activation {model.activation} is not bounded")
-        self.floats, self.activation, self.blocks = (
-            Floats(model.dtype),
-            model.activation,
-            weights["blocks"],
-        )
-        self.wte, self.wpe = (
-            weights["wte"].astype(np.float64),
-            weights["wpe"].astype(np.float64),
-        )
+        self.floats = Floats(model.dtype)
+        self.activation = model.activation
+        self.blocks = weights["blocks"]
+        self.wte = weights["wte"].astype(np.float64)
+        self.wpe = weights["wpe"].astype(np.float64)
         self.n_vocab, self.n_ctx = len(self.wte), len(self.wpe)
         self.heads = [
             self._heads(i, block, model.n_head) for i, block in enumerate(self.blocks)
@@ -73,11 +71,9 @@ class Network:
     def _heads(self, layer: int, block: Any, n_head: int) -> list[HeadWeights]:
         found = []
         for h in range(n_head if "attn" in block else 0):
-            w, b, out = (
-                block["attn"]["c_attn"]["w"],
-                block["attn"]["c_attn"]["b"],
-                block["attn"]["c_proj"]["w"],
-            )
+            w = block["attn"]["c_attn"]["w"]
+            b = block["attn"]["c_attn"]["b"]
+            out = block["attn"]["c_proj"]["w"]
             size = len(out) // n_head
             own = np.arange(h * size, (h + 1) * size)
             q, k, v = (
@@ -85,9 +81,8 @@ class Network:
                 for part in range(3)
             )
             kept = (v[0].any(axis=0) | (v[1] != 0)) & out[own].any(axis=1)
-            match = (q[0].any(axis=0) | (q[1] != 0)) & (
-                k[0].any(axis=0) | (k[1] != 0)
-            )  # any other lane adds zero to a score
+            # any other lane adds zero to a score
+            match = (q[0].any(axis=0) | (q[1] != 0)) & (k[0].any(axis=0) | (k[1] != 0))
             if kept.any():
                 q, k, v = (
                     (w[:, lanes], b[lanes])
@@ -97,11 +92,11 @@ class Network:
         return found
 
     def _finite(self, n_head: int) -> None:
-        """Raises Rejected where a number could overflow, read or not: infinity times zero is no
-        number.
+        """Check that no number can overflow, whether it is read or not: infinity times zero
+        is not a number. Raises Rejected if one could.
 
-        A weight below the least normal number may be flushed to zero before it is multiplied,
-        so there must be none.
+        A weight below the least normal number may be flushed to zero before it is
+        multiplied, so there must be none.
         """
         most = 2.0**120 if self.floats.digits == 24 else 2.0**1000
         with np.errstate(all="ignore"):
@@ -122,7 +117,7 @@ class Network:
                 raise Rejected("a weight is below the least normal number")
 
     def _sizes(self, n_head: int) -> Iterator[Array]:
-        """The greatest size of every number of a forward pass."""
+        """Yield the greatest sizes of all numbers of a forward pass."""
         x = np.abs(self.wte).max(axis=0) + np.abs(self.wpe).max(axis=0)  # [n_embd]
         yield x
         for block in self.blocks:
@@ -141,17 +136,14 @@ class Network:
                 pre = _size(block["mlp"]["c_fc"], x)  # [n_inner]
                 added = _size(block["mlp"]["c_proj"], pre * 1.01)
                 x = x + added
-                yield from (
-                    pre,
-                    added,
-                    x,
-                )  # gelu's cube may overflow: tanh of infinity is 1, as it should be
+                # gelu's cube may overflow: tanh of infinity is 1, as it should be
+                yield from (pre, added, x)
         yield np.abs(self.wte) @ x * 1.01
 
     def embed(
         self, tokens: Array, positions: Array
     ) -> Zonotope:  # [n], [n] -> [n, n_embd]
-        """The stream before the first block."""
+        """Return the residual stream before the first block."""
         return self.floats.add(
             Zonotope.of(self.wte[tokens]), Zonotope.of(self.wpe[positions])
         )
@@ -159,7 +151,9 @@ class Network:
     def through(
         self, i: int, x: Zonotope, means: dict[int, tuple[Array, Array]]
     ) -> Zonotope:  # [n, n_embd] -> the same
-        """A block, by the mean value of each of its heads [n, n_value]."""
+        """Return the residual stream after a block, given the mean value of each of its
+        heads [n, n_value].
+        """
         block, floats = self.blocks[i], self.floats
         if "attn" in block:
             c_proj = block["attn"]["c_proj"]
@@ -188,20 +182,16 @@ class Network:
     def ahead(
         self, x: Zonotope, rows: Array, expected: int, error: Array
     ) -> tuple[Array, Array]:
-        """The least that one logit is ahead of every other, and the greatest radius of a
+        """Return the least lead of one logit over every other, and the greatest radius of a
         difference.
 
-        Of so many rows [n_rows] each; `error` is what the unembedding rounds [n, n_vocab].
+        For these rows [n_rows] each; `error` is what the unembedding rounds [n, n_vocab].
         """
-        c, r, g = (
-            x.c[rows],
-            x.r[rows],
-            x.g[rows],
-        )  # [n_rows, n_embd], the same, [n_rows, n_embd, n_shared]
+        c, r = x.c[rows], x.r[rows]  # [n_rows, n_embd]
+        g = x.g[rows]  # [n_rows, n_embd, n_shared]
         apart = self.wte[expected] - self.wte  # [n_vocab, n_embd]
-        shared, own = spread_of(
-            g, apart
-        )  # [n_rows, n_vocab, n_shared], [n_rows, n_vocab]
+        # [n_rows, n_vocab, n_shared], [n_rows, n_vocab]
+        shared, own = spread_of(g, apart)
         known = r @ np.abs(apart).T + np.abs(shared).sum(axis=2) + own
         radius = (known + error[rows] + error[rows, expected][:, None]) * 1.0000001
         size = np.abs(c) @ np.abs(apart).T
@@ -213,13 +203,11 @@ class Network:
         )
 
     def _fine(self, expected: int, apart: Array) -> Array:  # -> [n_vocab, n_embd]
-        """Of what power of two each difference of two weights is a multiple; of none where
-        float64 has rounded it.
+        """Return the power of two that each difference of two weights is a multiple of;
+        UNCERTAIN if float64 has rounded it.
         """
-        size, finest = (
-            np.abs(self.wte[expected]) + np.abs(self.wte),
-            np.minimum(grid(self.wte[expected]), grid(self.wte)),
-        )
+        size = np.abs(self.wte[expected]) + np.abs(self.wte)
+        finest = np.minimum(grid(self.wte[expected]), grid(self.wte))
         return np.where(
             size <= np.exp2(np.clip(53 + finest, -1000, 1000)), grid(apart), UNCERTAIN
         )
@@ -228,13 +216,11 @@ class Network:
     def _exactly(
         c: Array, fine: Array, size: Array, radius: Array
     ) -> Array:  # -> [n_rows, n_vocab]
-        """Where float64 computes a difference of logits without rounding: asked only where
-        nothing else is uncertain.
+        """True where float64 computes a difference of logits without rounding, tried only
+        where nothing else is uncertain.
         """
-        found, sure = (
-            np.zeros(size.shape, dtype=bool),
-            np.flatnonzero((radius == 0).any(axis=1)),
-        )
+        found = np.zeros(size.shape, dtype=bool)
+        sure = np.flatnonzero((radius == 0).any(axis=1))
         for row, powers in zip(sure, grid(c[sure]), strict=True):
             found[row] = size[row] <= np.exp2(
                 np.clip(53 + (fine + powers).min(axis=1), -1000, 1000)
@@ -242,7 +228,7 @@ class Network:
         return found
 
     def rounding(self, x: Zonotope) -> Array:  # [n, n_embd] -> [n, n_vocab]
-        """What the unembedding rounds."""
+        """Return what the unembedding rounds."""
         known = self.floats.linear(
             Zonotope.of(x.c), self.wte.T, np.zeros(self.n_vocab)
         ).r
@@ -258,8 +244,8 @@ class Network:
     def logits(
         self, x: Zonotope, rows: Array, error: Array
     ) -> tuple[Array, Array]:  # [n_rows] -> [n_rows, n_vocab] each
-        """The logits of some rows and how far they can be off; `error` is what the unembedding
-        rounds [n, n_vocab].
+        """Return the logits of these rows and how far they can be off; `error` is what the
+        unembedding rounds [n, n_vocab].
         """
         c, r, g, size = x.c[rows], x.r[rows], x.g[rows], np.abs(self.wte).T
         shared, own = spread_of(g, self.wte)
@@ -271,22 +257,20 @@ class Network:
     def chances(
         self, x: Zonotope, row: int
     ) -> tuple[Array, Array]:  # -> [n_vocab], [n_vocab]
-        """The least and the greatest probability of every token."""
+        """Return the least and the greatest probability of every token."""
         logits = self.floats.linear(
             x[[row]], self.wte.T, np.zeros(self.n_vocab)
         ).plain()
         top = logits.c.max()
-        low, high = (
-            np.exp(logits.c[0] - logits.r[0] - top),
-            np.exp(logits.c[0] + logits.r[0] - top),
-        )
+        low = np.exp(logits.c[0] - logits.r[0] - top)
+        high = np.exp(logits.c[0] + logits.r[0] - top)
         return low / (low + high.sum() - high) - 1e-13, high / (
             high + low.sum() - low
         ) + 1e-13
 
 
 def _padded(y: Zonotope, x: Zonotope) -> Zonotope:
-    """What y shares in places of its own, behind those of x."""
+    """Return y with its generators in places of their own, behind those of x."""
     return Zonotope(
         y.c, y.r, np.concatenate([np.zeros((*y.c.shape, x.g.shape[2])), y.g], axis=2)
     )

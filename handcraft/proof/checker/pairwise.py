@@ -1,105 +1,64 @@
-"""The greatest of many counts, checked two at a time: sections without a graph.
+"""The check of claims about the greatest of many counts, two tokens at a time: sections without a
+graph.
 
-A claim `most({token: number, ...})` is right where in every context the answer's logit is ahead
-of every other one. For two tokens that is a statement about two numbers and one sum over
-positions, since the last block holds one head and no
-neuron:
+A claim `most({token: number, ...})` is right if in every context the answer's logit is ahead of
+every other one. For two tokens this is a statement about two numbers and one sum over positions,
+since the last block holds one head and no neuron:
 
-    logit a - logit b = (x + bias) . d + mean of (v W . d) + what the floats round,   d = wte[a]
-    - wte[b]
+    logit a - logit b = (x + bias) . d + mean of (v W . d) + what the floats round,
+    d = wte[a] - wte[b]
 
-    both counted       where a's number is at least b's (b stands behind a in the claim), a must
-                       be ahead; else b
-    one is counted     where a's number, times how many there are, is at least the sum of all, a
-                       must be ahead
+    both counted    if a's number is at least b's (b stands behind a in the claim), a must be
+                    ahead; else b
+    one counted     if a's number, times how many numbers there are, is at least the sum of all
+                    of them, a must be ahead
 
-Every two counted tokens and every counted one with every other token of the vocabulary are
-compared, each pair in every context: the answer of a context is ahead of all others. The
-contexts of a pair are walked by what is known of them: the claim's memory of the two numbers
-and what the softmax has seen. Tokens that both read alike are one class. Pairs that read alike
-in all that a walk depends on (how the claim reads every class, where contexts end, every key's
-score and value) are walked once.
+Every two counted tokens, and every counted one with every other token of the vocabulary, are
+compared in every context: so the answer of a context is ahead of all others. The contexts of a
+pair are walked by what is known of them (pair_walk.py). Pairs that read alike in everything that
+a walk depends on (how the claim reads every class, where contexts end, every key's score and
+value) are walked once.
 
 Rules of this file: nothing is taken from the certificate but the query, the gap and the floors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass
-from fractions import Fraction
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.certificate import HeadQuery, Section
-from handcraft.proof.checker.claim import Domain
-from handcraft.proof.checker.claim_expression import Ruled
 from handcraft.proof.checker.endings import Found, Shown
 from handcraft.proof.checker.graph import Setting
 from handcraft.proof.checker.network import HeadWeights
+from handcraft.proof.checker.pair_claim import (
+    Numbers,
+    Pair,
+    pairs_of,
+    together,
+)
+from handcraft.proof.checker.pair_walk import Class, Ends, PairWalk, context_of
 from handcraft.proof.checker.softmax import Softmax
-from handcraft.proof.checker.zonotope import UP, Rejected, Zonotope, grid, summed
+from handcraft.proof.checker.zonotope import (
+    UP,
+    Rejected,
+    Zonotope,
+    difference_of,
+    product_of,
+    summed,
+)
 from handcraft.sequence.evaluate import evaluate
 from handcraft.sequence.expression import Expression
 
 _EXAMPLES = 250  # of each walk, at most
-ALIKE = (
-    "count",
-    "first",
-    "latest",
-    "total",
-    "lowest",
-)  # selections that read tokens by what fits them
-_Link = Any  # None, or (the link before, the number of a class)
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two tokens: the numbers that are compared, by their place in the claim; no second one for
-    a token not counted.
-    """
-
-    first: int
-    second: int | None
-    winner: int
-    loser: int
-
-
-@dataclass(frozen=True, eq=False)
-class Class:
-    """Tokens at one position that read alike: what the head sees of them [1] each, and whether
-    contexts end with them.
-    """
-
-    tokens: list[int]
-    low: float
-    high: float
-    c: float
-    r: float
-    final: bool
-
-
-@dataclass(frozen=True, eq=False)
-class Ends:
-    """What a walk ends in: `answered` counts contexts by position, the rest holds an entry for
-    each ending.
-    """
-
-    answered: dict[int, int]
-    # 1 where the first of the two must be ahead, -1 where the second, 0 where neither must
-    ahead: Array
-    position: Array
-    kind: Array  # the number of the class at the position
-    mean: Array
-    radius: Array
-    link: list[_Link]
 
 
 def compared(setting: Setting, sections: list[Section], found: Found) -> None:
-    """Every pair in every context, by all sections. Raises Rejected, with the reason, where one
-    may be wrong.
+    """Check every pair in every context, by all sections. Raises Rejected, with the reason,
+    if one may be wrong.
     """
     claim = setting.domain.claim
     rule = claim.rule
@@ -111,10 +70,8 @@ def compared(setting: Setting, sections: list[Section], found: Found) -> None:
         raise Rejected("only the greatest of several numbers is compared pair by pair")
     if not claim.one_token:
         raise Rejected("only answers of one token are compared pair by pair")
-    sizes, parts = (
-        setting.domain.sizes(ends=False),
-        [Compared(setting, section, rule) for section in sections],
-    )
+    sizes = setting.domain.sizes(ends=False)
+    parts = [Compared(setting, section, rule) for section in sections]
     for pair in pairs_of(rule, setting.domain.ids, setting.network.n_vocab):
         answered: dict[tuple[int | None, int], int] = {}
         for part in parts:
@@ -124,97 +81,20 @@ def compared(setting: Setting, sections: list[Section], found: Found) -> None:
     found.answered, found.spoken = dict(sizes), sum(sizes.values())
 
 
-def pairs_of(rule: Expression, ids: dict[str, int], n_vocab: int) -> Iterator[Pair]:
-    """Every two counted tokens, and every counted one with every other."""
-    counted = [ids[str(key)] for (key,), _ in rule.table]
-    for i, a in enumerate(counted):
-        yield from (Pair(i, j, a, counted[j]) for j in range(i + 1, len(counted)))
-        yield from (Pair(i, None, a, b) for b in range(n_vocab) if b not in counted)
-
-
-def together(rule: Expression) -> Expression:
-    """The sum of all counts as one count. Raises Rejected where they do not count the same of
-    different tokens.
-    """
-    whats = []
-    for e in rule.args:
-        if (
-            not isinstance(e, Expression)
-            or e.op != "count"
-            or len(e.where) != 1
-            or not isinstance(e.where[0][1], str)
-        ):
-            raise Rejected("the sum of the claim's numbers is no count")
-        whats.append((e.where[0][0], e.before, e.every))
-    first, tokens = (
-        rule.args[0],
-        tuple(e.where[0][1] for e in rule.args if isinstance(e, Expression)),
-    )
-    if (
-        any(what != whats[0] for what in whats)
-        or len(set(tokens)) < len(tokens)
-        or not isinstance(first, Expression)
-    ):
-        raise Rejected("the sum of the claim's numbers is no count")
-    return Expression(
-        op="count",
-        where=((whats[0][0], tokens),),
-        before=first.before,
-        every=first.every,
-    )
-
-
-class Numbers(Ruled):
-    """Two numbers of the claim, read token by token."""
-
-    def __init__(
-        self, domain: Domain, levels: list[int], numbers: tuple[Any, Any]
-    ) -> None:
-        super().__init__(
-            domain, levels, None, None, {}, Expression(op="add", args=numbers)
-        )
-        self.numbers = numbers
-
-    def role(self, e: Expression) -> Callable[[str], Hashable]:
-        """What a token is for one of the selections: tokens of one role change every memory
-        alike.
-        """
-        if e.op in ("total", "lowest"):
-            return lambda text: int(e.rows.get((text,), 0))
-        if e.op in ALIKE:
-            wanted = [self._fixed(what) for _, what in e.where]
-            return lambda text: tuple(
-                text in what if isinstance(what, tuple) else text == what
-                for what in wanted
-            )
-        return lambda text: text
-
-    def values(
-        self, memory: Any, position: int, token: int
-    ) -> tuple[int | Fraction, int | Fraction]:
-        """Both numbers. Raises Rejected where one is none."""
-        scope = {"here": position, "end": position if self.domain.language else None}
-        a, b = (self._value(e, memory, scope, token) for e in self.numbers)
-        if type(a) not in (int, Fraction) or type(b) not in (int, Fraction):
-            raise Rejected("the claim compares what is no number")
-        return a, b
-
-
 class Compared:
     """One section: the contexts whose last position asks its query."""
 
     def __init__(self, setting: Setting, section: Section, rule: Expression) -> None:
         self.setting, self.section, self.rule = setting, section, rule
-        self.network, self.position_states, self.domain = (
-            setting.network,
-            setting.position_states,
-            setting.domain,
-        )
+        self.network = setting.network
+        self.position_states = setting.position_states
+        self.domain = setting.domain
         self.head, self.slot = self._head()
         self.n = len(self.position_states.tokens)
+        # of each position state
         self.at = np.repeat(
             np.arange(self.n), [len(tokens) for tokens in self.position_states.tokens]
-        )  # of each emission
+        )
         self.tokens = np.concatenate(
             [np.array(tokens, dtype=int) for tokens in self.position_states.tokens]
         )
@@ -231,8 +111,8 @@ class Compared:
         self.walked: dict[Hashable, Ends] = {}
 
     def _head(self) -> tuple[HeadWeights, HeadQuery]:
-        """The only head of the last block. Raises Rejected for any other model, and where the
-        section does not ask it.
+        """Return the only head of the last block, and its query. Raises Rejected for any
+        other model, and if the section does not say what the head asks.
         """
         network, s, last = self.network, self.section, len(self.network.blocks) - 1
         heads = network.heads[last] if last >= 0 else []
@@ -271,20 +151,20 @@ class Compared:
             )
         return heads[0], slot
 
-    def _stream(self) -> Zonotope:  # [n_emissions, n_embd]
-        """The stream that the last block reads."""
+    def _stream(self) -> Zonotope:  # [n_position_states, n_embd]
+        """Return the residual stream that the last block reads."""
         chunks = self.position_states.streams[len(self.network.blocks) - 1]
         return Zonotope.of(
             np.concatenate([x.c for x in chunks]),
             np.concatenate([x.radius for x in chunks]),
         )
 
-    def _finals(self) -> Array:  # [n_emissions] bool
-        """Where contexts of this section end: listed, and asking what it says."""
-        asked, query = (
-            self.network.floats.linear(self.x, *self.head.q).plain(),
-            self.slot.query or ([], []),
-        )
+    def _finals(self) -> Array:  # [n_position_states] bool
+        """True for each position state at which contexts of this section end: listed, and
+        asking the section's query.
+        """
+        asked = self.network.floats.linear(self.x, *self.head.q).plain()
+        query = self.slot.query or ([], [])
         inside = (
             np.abs(asked.c - np.array(query[0])) + asked.r <= np.array(query[1])
         ).all(axis=1)
@@ -300,16 +180,18 @@ class Compared:
     def pair(
         self, pair: Pair, answered: dict[tuple[int | None, int], int], found: Found
     ) -> None:
-        """One pair in every context of the section."""
+        """Check one pair in every context of the section."""
         self.setting.work.spend(len(self.at))
-        d, off = _difference(
+        # [n_embd]
+        d, off = difference_of(
             self.network.wte[pair.winner], self.network.wte[pair.loser]
-        )  # [n_embd]
+        )
         reading = self._reading(pair)
         roles = [reading.role(e) for e in reading.followed]
         classes = self._classes(roles, *self._projected(d, off))
         key = (
-            self._header(reading, pair),
+            reading.shape(),
+            len(self.rule.args) if pair.second is None else 0,
             tuple(tuple(_named(x) for x in row.items()) for row in classes),
         )
         if key not in self.walked:
@@ -322,7 +204,7 @@ class Compared:
         self._judge(pair, d, off, ends, rows, found)
 
     def _reading(self, pair: Pair) -> Numbers:
-        """The claim's two numbers, read token by token."""
+        """Return the reading of the claim's two numbers."""
         args = self.rule.args
         numbers = (
             args[pair.first],
@@ -330,38 +212,25 @@ class Compared:
         )
         return Numbers(self.domain, self.levels, numbers)
 
-    def _header(self, reading: Numbers, pair: Pair) -> Hashable:
-        """What a walk depends on beside its classes."""
-        names = tuple(
-            (
-                (e.op, e.every, e.before, tuple(o for o, _ in e.where))
-                if e.op in ALIKE and _constant(e)
-                else e
-            )
-            for e in reading.followed
-        )
-        direct = tuple(
-            reading.followed.index(e) if e in reading.followed else e
-            for e in reading.numbers
-        )
-        return names, direct, len(self.rule.args) if pair.second is None else 0
-
     def _projected(
         self, d: Array, off: Array
-    ) -> tuple[Array, Array]:  # [n_embd], [n_embd] -> [n_emissions] each
-        """Each value as what it adds to the difference of the two logits."""
+    ) -> tuple[Array, Array]:  # [n_embd], [n_embd] -> [n_position_states] each
+        """Return each value as what it adds to the difference of the two logits."""
+        # [n_value, n_embd]
         out = self.network.blocks[-1]["attn"]["c_proj"]["w"][self.head.rows].astype(
             np.float64
-        )  # [n_value, n_embd]
-        f, error = _product(out, d)
+        )
+        f, error = product_of(out, d)
         error = error + np.abs(out) @ off
-        c, own = _product(self.c, f)
+        c, own = product_of(self.c, f)
         return c, (self.r @ (np.abs(f) + error) + np.abs(self.c) @ error + own) * UP
 
     def _classes(
         self, roles: list[Any], c: Array, r: Array
     ) -> list[dict[Hashable, Class]]:
-        """At each position the tokens that read alike, in an order of their own."""
+        """Return at each position the tokens that read alike, in an order that depends on
+        nothing else.
+        """
         found: list[dict[Hashable, list[int]]] = [{} for _ in range(self.n)]
         texts, language = self.domain.tokens, self.domain.language
         numbers = zip(
@@ -401,107 +270,12 @@ class Compared:
             bool(self.final[e]),
         )
 
-    # ------------------------------------------------------------ the walk
-
     def _walk(self, reading: Numbers, pair: Pair, rows: list[list[Class]]) -> Ends:
-        """All endings of a pair."""
-        softmax = Softmax(
-            self.network.floats, self.head.scale, self.slot.gap, self.network.n_ctx
-        )
-        keys = [
-            [softmax.key(x.low, x.high, np.array([x.c]), np.array([x.r])) for x in row]
-            for row in rows
-        ]
-        last, ends, merged = (
-            max(self.levels),
-            dict[Any, list[Any]](),
-            dict[int, Hashable](),
-        )
-        now: dict[Hashable, list[Any]] = {None: [reading.start, 0, 1, None]}
-        for position in range(min(last + 1, self.n)):
-            floor = (
-                self.slot.floor[position]
-                if position < len(self.slot.floor)
-                else -np.inf
-            )
-            after: dict[Hashable, list[Any]] = {}
-            self.setting.work.spend(len(now) * len(rows[position]))
-            read: dict[Any, Any] = {}
-            for memory, known, count, link in now.values():
-                for i, kind in enumerate(rows[position]):
-                    if (memory, i) not in read:
-                        read[memory, i] = self._read(
-                            reading, pair, memory, position, kind
-                        )
-                    following, ahead, ending = read[memory, i]
-                    if following is None:
-                        continue
-                    times, here = count * len(kind.tokens), (link, i)
-                    if ending:
-                        end = ends.setdefault(
-                            (
-                                ahead,
-                                position,
-                                i,
-                                softmax.insert(known, keys[position][i], -np.inf),
-                            ),
-                            [0, here],
-                        )
-                        end[0] += times
-                    if position < last:
-                        self._merge(
-                            after,
-                            merged,
-                            softmax,
-                            following,
-                            softmax.insert(known, keys[position][i], floor),
-                            times,
-                            here,
-                        )
-            now = after
-        return _ends(softmax, ends)
-
-    def _read(
-        self, reading: Numbers, pair: Pair, memory: Any, position: int, kind: Class
-    ) -> tuple[Any, bool | None, bool]:
-        """The memory after a class of tokens; which of the two must be ahead; whether contexts
-        end there.
-        """
-        token = kind.tokens[0]
-        following = reading.step(memory, position, token)
-        if (
-            following is None
-            or not kind.final
-            or not self.domain.complete(following[0])
-        ):
-            return following, None, False
-        a, b = reading.values(following, position, token)
-        if pair.second is None:  # the greatest is at least the average
-            return following, (True if a * len(self.rule.args) >= b else None), True
-        return following, bool(a >= b), True
-
-    @staticmethod
-    def _merge(
-        after: dict[Hashable, list[Any]],
-        merged: dict[int, Hashable],
-        softmax: Softmax,
-        memory: Any,
-        known: int,
-        count: int,
-        link: _Link,
-    ) -> None:
-        """One state more; those that differ by a rounding are joined."""
-        if known not in merged:
-            groups = softmax.known[known].groups
-            merged[known] = tuple(
-                (g[0], g[1], g[2], float(np.float32(softmax.rows[g[3]][0][0])))
-                for g in groups
-            )
-        old = after.get((memory, merged[known]))
-        if old is None:
-            after[memory, merged[known]] = [memory, known, count, link]
-        else:
-            old[1], old[2] = softmax.join(old[1], known), old[2] + count
+        """Return all endings of a pair."""
+        network = self.network
+        softmax = Softmax(network.floats, self.head.scale, self.slot.gap, network.n_ctx)
+        walk = PairWalk(reading, pair, len(self.rule.args), softmax, rows)
+        return walk.run(max(self.levels), self.slot.floor, self.setting.work)
 
     # ------------------------------------------------------------ the judgement
 
@@ -514,66 +288,67 @@ class Compared:
         rows: list[list[Class]],
         found: Found,
     ) -> None:
-        """Raises Rejected unless whichever must be ahead is so at every ending."""
+        """Check that at every ending the one that must be ahead is ahead. Raises Rejected
+        if not.
+        """
         b = self.network.blocks[-1]["attn"]["c_proj"]["b"].astype(np.float64)
-        c = (self.x.c + b) @ d  # [n_emissions]
+        c = (self.x.c + b) @ d  # [n_position_states]
         size = np.abs(self.x.c) + self.x.r + np.abs(b)
         r = (
             self.x.r @ np.abs(d)
             + size @ (off + summed(len(d)) * np.abs(d))
             + self._rounding(pair)
         )
-        starts, least, most = (
-            np.cumsum([0, *map(len, rows)]),
-            list[float](),
-            list[float](),
-        )
-        where = {
-            (int(p), int(t)): e
-            for e, (p, t) in enumerate(zip(self.at, self.tokens, strict=True))
-        }
-        for position, row in enumerate(rows):
-            for kind in row:
-                es = [where[position, t] for t in kind.tokens]
-                least.append(float((c[es] - r[es]).min()))
-                most.append(float((c[es] + r[es]).max()))
         if not ends.link:
             return
-        kinds = starts[ends.position] + ends.kind
+        least, most = self._ranges(rows, c - r, c + r)  # [n_classes] each
+        kinds = np.cumsum([0, *map(len, rows)])[ends.position] + ends.kind
         mean, radius, ahead = ends.mean, ends.radius, ends.ahead
-        over = (np.array(least)[kinds] + mean - radius) * (1 - 1e-12) - 1e-15 * np.abs(
-            mean
-        )
-        under = -(np.array(most)[kinds] + mean + radius) * (1 - 1e-12) - 1e-15 * np.abs(
-            mean
-        )
+        own = 1e-15 * np.abs(mean)
+        over = (least[kinds] + mean - radius) * (1 - 1e-12) - own
+        under = -(most[kinds] + mean + radius) * (1 - 1e-12) - own
         margin = np.where(ahead == 1, over, np.where(ahead == -1, under, np.inf))
         worst = int(margin.argmin())
         if not margin[worst] > 0:
             raise Rejected(f"the margin may be {margin[worst]:.6g}")
         if margin[worst] < found.margin * (1 - 1e-6):
-            found.at = _context(ends.link[worst], rows)
+            found.at = context_of(ends.link[worst], rows)
         found.margin = min(found.margin, float(margin[worst]))
         found.error = max(found.error, float((radius + r.max()).max()))
 
-    def _rounding(self, pair: Pair) -> Array:  # -> [n_emissions]
-        """What the floats round of the mean, its projection, the addition and the two logits."""
+    def _ranges(
+        self, rows: list[list[Class]], low: Array, high: Array
+    ) -> tuple[Array, Array]:
+        """Return the least of the low and the greatest of the high numbers of each class."""
+        places = zip(self.at.tolist(), self.tokens.tolist(), strict=True)
+        where = {place: e for e, place in enumerate(places)}
+        least, most = list[float](), list[float]()
+        for position, row in enumerate(rows):
+            for kind in row:
+                members = [where[position, token] for token in kind.tokens]
+                least.append(float(low[members].min()))
+                most.append(float(high[members].max()))
+        return np.array(least), np.array(most)
+
+    def _rounding(self, pair: Pair) -> Array:  # -> [n_position_states]
+        """Return what the floats round of the mean, its projection, the addition and the
+        two logits.
+        """
         network, floats = self.network, self.network.floats
         c_proj, least = network.blocks[-1]["attn"]["c_proj"], floats.least
-        out, b = (
-            np.abs(c_proj["w"][self.head.rows]).astype(np.float64),
-            np.abs(c_proj["b"]).astype(np.float64),
-        )
+        out = np.abs(c_proj["w"][self.head.rows]).astype(np.float64)
+        b = np.abs(c_proj["b"]).astype(np.float64)
         size = self.size * 1.001
+        # [n_value], of each value
         mean = floats.gamma(network.n_ctx + 6) * size + 2 * network.n_ctx * least * (
             1 + size
-        )  # [n_value], of each value
+        )
         adds = size @ out + b  # [n_embd]
         terms = (out != 0).sum(axis=0) + 1
-        x = np.abs(self.x.c) + self.x.r  # [n_emissions, n_embd]
+        x = np.abs(self.x.c) + self.x.r  # [n_position_states, n_embd]
         # [n_embd]
         lanes = mean @ out + floats.gamma(terms) * adds + (terms + 2) * least
-        # [n_emissions, n_embd]
+        # [n_position_states, n_embd]
         lanes = lanes + 2 * (floats.u + 2.0**-50) * (x + adds + lanes) + least
         both = np.abs(network.wte[pair.winner]) + np.abs(network.wte[pair.loser])
         read = (
@@ -585,18 +360,16 @@ class Compared:
     # ------------------------------------------------------------ examples
 
     def _examples(self, ends: Ends, rows: list[list[Class]], found: Found) -> None:
-        """Some of the endings as contexts, with every logit bounded."""
+        """Keep some of the endings as contexts, with every logit bounded."""
         step = max(1, len(ends.link) // _EXAMPLES)
         for i in range(0, len(ends.link), step):
-            found.keep(self._shown(_context(ends.link[i], rows)))
+            found.keep(self._shown(context_of(ends.link[i], rows)))
 
     def _shown(self, context: list[int]) -> Shown:
         network, tokens = self.network, self.domain.tokens
         self.setting.work.spend(len(context))
-        softmax, known = (
-            Softmax(network.floats, self.head.scale, self.slot.gap, network.n_ctx),
-            0,
-        )
+        softmax = Softmax(network.floats, self.head.scale, self.slot.gap, network.n_ctx)
+        known = 0
         rows = [
             self.position_states.position_state(j, 0, token)
             for j, token in enumerate(context)
@@ -623,64 +396,5 @@ class Compared:
         )
 
 
-def _constant(e: Expression) -> bool:
-    return all(not isinstance(what, Expression) for _, what in e.where)
-
-
 def _named(item: tuple[Hashable, Class]) -> Hashable:
     return item[0], len(item[1].tokens)
-
-
-def _ends(softmax: Softmax, ends: dict[Any, list[Any]]) -> Ends:
-    """The endings of a walk, each with the mean of what its head sees."""
-    answered: dict[int, int] = {}
-    for (_, position, _, _), (count, _) in ends.items():
-        answered[position] = answered.get(position, 0) + count
-    means = [softmax.mean(known, position + 1) for _, position, _, known in ends]
-    ahead = np.array(
-        [0 if a is None else 1 if a else -1 for a, _, _, _ in ends], dtype=int
-    )
-    places = np.array(
-        [(position, kind) for _, position, kind, _ in ends], dtype=int
-    ).reshape(-1, 2)
-    mean, radius = (np.array([float(m[i][0]) for m in means]) for i in (0, 1))
-    return Ends(
-        answered,
-        ahead,
-        places[:, 0],
-        places[:, 1],
-        mean,
-        radius,
-        [link for _, link in ends.values()],
-    )
-
-
-def _context(link: _Link, rows: list[list[Class]]) -> list[int]:
-    """A context of an ending: of each class its first token."""
-    kinds: list[int] = []
-    while link is not None:
-        link, kind = link
-        kinds.append(kind)
-    return [
-        rows[position][kind].tokens[0] for position, kind in enumerate(reversed(kinds))
-    ]
-
-
-def _difference(a: Array, b: Array) -> tuple[Array, Array]:  # [n], [n] -> [n], [n]
-    """A - b, and how far the float64 of it is off."""
-    exact = np.abs(a) + np.abs(b) <= np.exp2(
-        np.clip(53 + np.minimum(grid(a), grid(b)), -1000, 1000)
-    )
-    return a - b, np.where(exact, 0.0, 2.0**-52 * (np.abs(a) + np.abs(b)))
-
-
-def _product(a: Array, b: Array) -> tuple[Array, Array]:  # [n, k], [k] -> [n], [n]
-    """A b, and how far the float64 of it is off: by nothing where all terms are multiples of
-    one power of two.
-    """
-    size = np.abs(a) @ np.abs(b)
-    finest = np.where((a != 0) & (b != 0), grid(a) + grid(b), 1e6).min(
-        axis=1, initial=1e6
-    )
-    exact = (size <= np.exp2(np.clip(53 + finest, -1000, 1000))) & (finest > -900)
-    return a @ b, np.where(exact, 0.0, summed(len(b)) * size + 2.0**-1000)

@@ -1,10 +1,14 @@
-"""What every position offers to later heads, computed from the weights for every token and
-every state given.
+"""The keys and values that every earlier position offers to later heads, computed from the weights
+for every token and every state that the certificate lists.
 
-A head is followed at every position where the certificate says so: over a graph of states it
-keeps what it needs of the past. The mean of a head that is not followed lies between the least
-and the greatest value there is, which is all that is used of it at earlier positions. Rules of
-this file: whatever the certificate says, what is computed covers the model.
+    position state    a token at a position in one state (what the earlier tokens left behind): it
+                      holds the residual stream at the input of each block
+    followed head     a head that the certificate follows at every position: over the states it
+                      keeps what it needs of the past
+
+The mean of a head that is not followed lies between the least and the greatest value there is;
+no more is used of it at earlier positions. Rules of this file: whatever the certificate says,
+the result covers the model.
 """
 
 from __future__ import annotations
@@ -16,22 +20,22 @@ from typing import Any
 import numpy as np
 
 from handcraft.core.gpt2 import Array
+from handcraft.proof.checker.keys import Values
 from handcraft.proof.checker.network import HeadWeights, Network
-from handcraft.proof.checker.softmax import Softmax, Values
+from handcraft.proof.checker.softmax import Softmax
 from handcraft.proof.checker.zonotope import UP, Rejected, Zonotope, hull
 
-Followed = dict[
-    tuple[int, int], tuple[float, list[list[int]] | None]
-]  # (layer, head): gap, positions kept after each
+# (layer, head): gap, positions kept after each
+Followed = dict[tuple[int, int], tuple[float, list[list[int]] | None]]
 
 
 @dataclass(frozen=True, eq=False)
 class Offered:
-    """What every emission offers to one head: its key [n, d_head], its value [n, n_value] and
-    how far that can be off.
+    """The keys [n, d_head] and values [n, n_value] that position states offer to one head,
+    and how far the values can be off.
 
-    The values are also numbered: `numbers` are rows of `values`, and so are `covers`, one for
-    all values of a position.
+    The values are also numbered: `numbers` are rows of `values`, and so are `covers`, one
+    for all values of a position.
     """
 
     keys: Zonotope
@@ -44,23 +48,20 @@ class Offered:
 
 @dataclass
 class PositionStates:
-    """The stream at the input of every block, for every position, state and token; an emission
-    is one of them.
-    """
+    """The residual stream at the input of every block, for every position, state and token."""
 
     network: Network
     tokens: list[list[int]]  # at each position
     after: list[list[list[int]]]  # [position][state][i-th token]: the state after it
     followed: Followed
-    first: list[int] = field(
-        default_factory=list
-    )  # of each position, its first emission
-    streams: list[list[Zonotope]] = field(
-        default_factory=list
-    )  # of each block, position by position
+    # of each position, its first position state
+    first: list[int] = field(default_factory=list)
+    # of each block, position by position
+    streams: list[list[Zonotope]] = field(default_factory=list)
+    # of each head followed
     means: dict[tuple[int, int], list[tuple[Array, Array]]] = field(
         default_factory=dict
-    )  # of each head followed
+    )
     keys: dict[tuple[int, int], Offered] = field(default_factory=dict)
     ranges: dict[tuple[int, int], tuple[Array, Array]] = field(default_factory=dict)
 
@@ -99,7 +100,7 @@ class PositionStates:
     def _next(
         self, position: int, rows: list[Any], names: list[tuple[int, int]]
     ) -> list[Any]:
-        """The states after a position: each covers all that leads to it."""
+        """Return the states after a position: each covers everything that leads to it."""
         targets = [t for state in self.after[position] for t in state]
         if len(targets) != len(rows) or not all(0 <= t < len(rows) for t in targets):
             raise Rejected("the states of earlier positions do not fit each other")
@@ -113,7 +114,7 @@ class PositionStates:
     def _position(
         self, position: int, tokens: Array, past: dict[tuple[int, int], list[Any]]
     ) -> dict[tuple[int, int], list[Any]]:
-        """All emissions of one position, and what the heads that are followed keep."""
+        """Compute all position states of one position, and what the followed heads keep."""
         network, kept = self.network, dict[tuple[int, int], list[Any]]()
         x = network.embed(tokens, np.full(len(tokens), position))
         for i in range(network.last + 1):
@@ -132,14 +133,12 @@ class PositionStates:
         return kept
 
     def _anything(self, head: HeadWeights, x: Zonotope) -> tuple[Array, Array]:
-        """The mean of a head that is not followed: between the values so far."""
+        """Return the mean of a head that is not followed: anything between the values so far."""
         floats, name = self.network.floats, (head.layer, head.number)
         v = floats.linear(x, *head.v).plain()
         low, high = self.ranges.get(name, (v.c[0], v.c[0]))
-        low, high = (
-            np.minimum(low, (v.c - v.r).min(axis=0)),
-            np.maximum(high, (v.c + v.r).max(axis=0)),
-        )
+        low = np.minimum(low, (v.c - v.r).min(axis=0))
+        high = np.maximum(high, (v.c + v.r).max(axis=0))
         self.ranges[name] = low, high
         c, r = hull(low, high)
         size = np.abs(c) + r
@@ -151,14 +150,14 @@ class PositionStates:
         )
 
     def position_state(self, position: int, state: int, token: int) -> int:
-        """The number of one. Raises Rejected where it is not listed."""
+        """Return the number of a position state. Raises Rejected if it is not listed."""
         found = self.at[position].get(token) if position < len(self.at) else None
         if found is None:
             raise Rejected(f"token {token} is not listed at position {position}")
         return self.first[position] + state * len(self.tokens[position]) + found
 
     def seen_by(self, head: HeadWeights) -> Offered:
-        """The key and the value of every emission, for one head."""
+        """Return the key and the value of every position state, for one head."""
         name = head.layer, head.number
         if name not in self.keys:
             floats, chunks = self.network.floats, self.streams[head.layer]
@@ -169,15 +168,12 @@ class PositionStates:
             keys = Zonotope.of(
                 np.concatenate([x.c for x in k]), np.concatenate([x.r for x in k])
             )
-            c, r, values = (
-                np.concatenate([x.c for x in v]),
-                np.concatenate([x.r for x in v]),
-                Values(),
-            )
-            low, high = (
-                np.minimum.reduceat(c - r, self.first),
-                np.maximum.reduceat(c + r, self.first),
-            )  # [n_positions, n_value]
+            c = np.concatenate([x.c for x in v])
+            r = np.concatenate([x.r for x in v])
+            values = Values()
+            # [n_positions, n_value]
+            low = np.minimum.reduceat(c - r, self.first)
+            high = np.maximum.reduceat(c + r, self.first)
             self.keys[name] = Offered(
                 keys,
                 c,
@@ -191,7 +187,7 @@ class PositionStates:
     def mean(
         self, name: tuple[int, int], rows: Array
     ) -> tuple[Array, Array]:  # [n] -> [n, n_value] each
-        """A followed head's mean value at each emission."""
+        """Return a followed head's mean value at each position state."""
         c, r = (np.concatenate([z[i] for z in self.means[name]])[rows] for i in (0, 1))
         return c, r
 
@@ -200,18 +196,18 @@ class PositionStates:
 
 
 class Memory:
-    """What one followed head keeps of the past."""
+    """The part of the past that one followed head keeps."""
 
     start: Any = 0
 
     def read(
         self, x: Zonotope, past: list[Any], position: int
     ) -> tuple[tuple[Array, Array], list[Any]]:
-        """The mean values at one position for every row, and what is kept after it."""
+        """Return the mean values at one position for every row, and what is kept after it."""
         raise NotImplementedError
 
     def join(self, a: Any, b: Any) -> Any:
-        """What covers both."""
+        """Return what covers both."""
         if a != b:
             raise Rejected(
                 "two ways lead to a state of earlier positions and leave different things behind"
@@ -220,7 +216,7 @@ class Memory:
 
 
 class Counting(Memory):
-    """The query is always the same: what is known of the softmax."""
+    """The memory of a head whose query is always the same: what is known of its softmax."""
 
     def __init__(self, network: Network, head: HeadWeights, gap: float) -> None:
         self.network, self.head = network, head
@@ -248,8 +244,8 @@ class Counting(Memory):
 
 
 class Placed(Memory):
-    """The query depends on the position: the values at some positions, and at every position
-    what any could be.
+    """The memory of a head whose query depends on the position: the values at some
+    positions, and what any position could hold.
     """
 
     start = ()
@@ -257,15 +253,12 @@ class Placed(Memory):
     def __init__(
         self, network: Network, head: HeadWeights, gap: float, kept: list[list[int]]
     ) -> None:
-        self.network, self.head, self.gap, self.kept = (
-            network,
-            head,
-            gap,
-            [set(row) for row in kept],
-        )
-        self.keys: list[
-            tuple[Array, Array]
-        ] = []  # of each position: key and radius, covering all
+        self.network = network
+        self.head = head
+        self.gap = gap
+        self.kept = [set(row) for row in kept]
+        # of each position: key and radius, covering all
+        self.keys: list[tuple[Array, Array]] = []
         self.any: list[tuple[Array, Array]] = []  # ... value and radius
         self.values: list[tuple[Array, Array]] = []
         self.numbers: dict[bytes, int] = {}
@@ -304,10 +297,10 @@ class Placed(Memory):
     def _mean(
         self, low: Array, high: Array, seen: Array, values: dict[int, int]
     ) -> tuple[Array, Array]:
-        softmax, known = (
-            Softmax(self.network.floats, self.head.scale, self.gap, self.network.n_ctx),
-            0,
+        softmax = Softmax(
+            self.network.floats, self.head.scale, self.gap, self.network.n_ctx
         )
+        known = 0
         for j in range(len(low)):
             value = self.values[values[j]] if j in values else self.any[j]
             key = softmax.key(float(low[j]), float(high[j]), *value)

@@ -1,120 +1,31 @@
-"""What a softmax returns, from counts: the keys so far, as groups of one score interval, and a
-bound of all others.
+"""Bounds on what a head returns for one query: the softmax mean, from groups of keys and a bound on
+all keys that were left out (keys.py).
 
-    group     score interval, how many keys, and of their values: sum, radius of it, sum of
-              sizes, power of two, and up to which size a sum of such multiples rounds nothing
-    behind    every key that was left out is behind the best one by that much: always accounted
-              for, with any value
-
-    w_k       a key's weight is within d_k of its group's middle one, exp(score) up to 8u and
+    w_k       a key's weight is within d_k of its group's middle one: exp(score) up to 8u, and
               the subtraction
     z         |z - z0| <= (sum_k w_k (d_k sum |v - z0| + radius) + hidden (1 + ...)) / least
               total, and gamma_n
 
-Which keys are left out is the certificate's choice: a bad one makes the bound useless, never
+The certificate chooses which keys are left out: a bad choice makes the bound useless, never
 wrong. Rules of this file: one head, one query; what is joined is covered by the result.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from handcraft.core.gpt2 import Array
-from handcraft.proof.checker.zonotope import (
-    UNCERTAIN,
-    UP,
-    Floats,
-    Rejected,
-    grid,
-    hull,
-    summed,
-)
-
-
-class KeysSoFar(NamedTuple):
-    """The keys so far: groups (low, high, how many, number of the values' row); how far those
-    left out are behind.
-
-    The groups are sorted. Where there is none, `behind` is minus the greatest score left out.
-    """
-
-    groups: tuple[tuple[float, float, int, int], ...] = ()
-    behind: float = math.inf
-
-
-class Values:
-    """What keys hold, in numbered rows [5, n_value]: sum, radius, sum of sizes, power of two,
-    the size that is exact.
-    """
-
-    def __init__(self) -> None:
-        self.rows: list[Array] = []
-        self._numbers: dict[bytes, int] = {}
-        self._sums: dict[tuple[int, int], int] = {}
-        self._hulls: dict[tuple[int, int], int] = {}
-
-    def numbers(self, c: Array, r: Array) -> list[int]:  # [n, n_value] each
-        """The rows of single values."""
-        power = np.where(r == 0, grid(c), UNCERTAIN)
-        # no value is -0.0
-        rows = np.stack([c, r, np.abs(c) + r, power, _exact(power)], axis=1) + 0.0
-        return [self._number(row) for row in rows]
-
-    def _number(self, row: Array) -> int:
-        found = self._numbers.setdefault(row.tobytes(), len(self.rows))
-        if found == len(self.rows):
-            self.rows.append(row.copy() if row.base is not None else row)
-        return found
-
-    def sum(self, a: int, b: int) -> int:
-        """The row of both together."""
-        found = self._sums.get((a, b))
-        if found is None:
-            x, y = self.rows[a], self.rows[b]
-            row = x + y
-            np.minimum(x[3:], y[3:], out=row[3:])
-            rounded = row[2] > row[4]
-            if rounded.any():
-                row[1] += np.where(rounded, row[2] * 2.0**-52, 0.0)
-            row[1] *= UP
-            found = self._sums[a, b] = self._number(row)
-        return found
-
-    def hull(self, a: int, b: int) -> int:
-        """A row that covers either."""
-        if a == b:
-            return a
-        if (a, b) not in self._hulls:
-            x, y = self.rows[a], self.rows[b]
-            c, r = hull(
-                np.minimum(x[0] - x[1], y[0] - y[1]),
-                np.maximum(x[0] + x[1], y[0] + y[1]),
-            )
-            power = np.where(r == 0, np.minimum(x[3], y[3]), UNCERTAIN)
-            self._hulls[a, b] = self._number(
-                np.stack([c, r, np.maximum(x[2], y[2]), power, _exact(power)])
-            )
-        return self._hulls[a, b]
-
-    def size(self, numbers: Iterable[int]) -> Array:  # -> [n_value]
-        """How great a value can be that is one of these rows."""
-        rows = np.stack(
-            [self.rows[number][:2] for number in numbers]
-        )  # [n, 2, n_value]
-        least, most = (
-            (rows[:, 0] - rows[:, 1]).min(axis=0),
-            (rows[:, 0] + rows[:, 1]).max(axis=0),
-        )
-        return np.maximum(np.abs(least), np.abs(most))
+from handcraft.proof.checker.keys import KeysSoFar, Values
+from handcraft.proof.checker.zonotope import UP, Floats, Rejected, summed
 
 
 def _down(a: float, b: float) -> float:
-    """A + b, or the float below where the sum is rounded up: what is carried along is never
-    more than it should be.
+    """Return a + b, or the float below if the sum was rounded up: what is carried along is
+    never too large.
     """
     total = a + b
     back = total - a
@@ -125,14 +36,9 @@ def _down(a: float, b: float) -> float:
     )
 
 
-def _exact(power: Array) -> Array:  # [...] -> [...]
-    """Up to which size a float64 holds every multiple of 2^power."""
-    return np.exp2(np.clip(53 + power, -1000, 1000))
-
-
 class Softmax:
-    """One head with one query, and everything that it can see. Keys and what is known of them
-    are numbered.
+    """One head with one query, and everything that it can see. Keys, and what is known of
+    them, are numbered.
 
     `values` may be shared by several of them.
     """
@@ -146,9 +52,8 @@ class Softmax:
         values: Values | None = None,
     ) -> None:
         self.floats, self.scale, self.gap, self.n_ctx = floats, scale, gap, n_ctx
-        self.enough = (
-            floats.silent + 40
-        ) * scale  # what is that far behind weighs nothing
+        # what is that far behind weighs nothing
+        self.enough = (floats.silent + 40) * scale
         self._rounds = 0.0 if math.frexp(scale)[0] == 0.5 else 4 * floats.u
         self.values = values or Values()
         self.rows = self.values.rows
@@ -161,37 +66,35 @@ class Softmax:
         self._sized = 0  # of so many keys
 
     def key(self, low: float, high: float, c: Array, r: Array) -> int:  # [n_value] each
-        """One key: what it can score and hold."""
+        """Return the number of a key, by its scores and its value."""
         return self.keys_of([low], [high], c[None], r[None])[0]
 
     def keys_of(
         self, low: Sequence[float], high: Sequence[float], c: Array, r: Array
     ) -> list[int]:  # [n, n_value] each
-        """Many keys."""
+        """Return the numbers of many keys."""
         return [
             self.known_key(*key)
             for key in zip(low, high, self.values.numbers(c, r), strict=True)
         ]
 
     def known_key(self, low: float, high: float, value: int) -> int:
-        """One key, by the number of its value."""
+        """Return the number of a key, by the number of its value."""
         return self._number((low, high, value), self.keys)
 
     def covering(self, keys: Sequence[int]) -> int:
-        """One key for several of the same score: its value covers theirs."""
+        """Return one key for several of the same score: its value covers theirs."""
         low, high, value = self.keys[keys[0]]
         for key in keys[1:]:
             value = self.values.hull(value, self.keys[key][2])
         return self.known_key(low, high, value)
 
     def size(self) -> Array:  # -> [n_value]
-        """How great the value of any key can be."""
+        """Return the greatest size of the value of any key."""
         if self._size is None or self._sized < len(self.keys):
             new = self.values.size({value for _, _, value in self.keys[self._sized :]})
-            self._size, self._sized = (
-                new if self._size is None else np.maximum(self._size, new),
-                len(self.keys),
-            )
+            self._size = new if self._size is None else np.maximum(self._size, new)
+            self._sized = len(self.keys)
         return self._size
 
     def _number(self, item: Any, of: list[Any]) -> int:
@@ -201,7 +104,7 @@ class Softmax:
         return found
 
     def insert(self, known: int, key: int, floor: float) -> int:
-        """What is known with one key more. Below the floor it is left out at once."""
+        """Return what is known with one key more. A key below the floor is left out at once."""
         name = known, key, self.keys[key][1] <= floor
         found = self.asked.get(name)
         if found is None:
@@ -228,17 +131,15 @@ class Softmax:
         behind = min([_down(known.behind, rise), *hidden, self.enough])
         groups, count = [], 1
         for group in known.groups:
-            if group[:2] == (
-                low,
-                high,
-            ):  # there may be several, where a join gave them the same interval
+            # there may be several, where a join gave them the same interval
+            if group[:2] == (low, high):
                 count, value = group[2] + count, self.values.sum(group[3], value)
             elif low - group[1] < self.gap:
                 groups.append(group)
         return KeysSoFar(tuple(sorted([*groups, (low, high, count, value)])), behind)
 
     def join(self, a: int, b: int) -> int:
-        """What holds of both. Raises Rejected where they are too different."""
+        """Return what holds of both. Raises Rejected if they are too different."""
         if a == b or (a, b) in self.joined:
             return a if a == b else self.joined[a, b]
         found = self.joined[a, b] = self._number(
@@ -261,22 +162,17 @@ class Softmax:
     def mean(
         self, number: int, n_keys: int, size: Array | None = None
     ) -> tuple[Array, Array]:  # -> [n_value] each
-        """The mean value of so many keys and how far it can be off; no value is greater than
-        `size` [n_value].
+        """Return the mean value of so many keys and how far it can be off; no value is
+        greater than `size` [n_value].
 
-        Raises Rejected where nothing is known of it.
+        Raises Rejected if nothing is known of it.
         """
         known = self.known[number]
         left = n_keys - sum(group[2] for group in known.groups)
         if not known.groups or left < 0:
             raise Rejected("a head sees no key that is known")
         low, high = self._scaled(known)
-        behind = (
-            math.inf
-            if not left
-            else known.behind / self.scale * (1 - 1e-12)
-            - self._wide(known, known.behind)
-        )
+        behind = self._behind(known) if left else math.inf
         if behind < 0:
             raise Rejected("a key that was left out may be the best")
         top = max(range(len(low)), key=lambda i: low[i])
@@ -285,29 +181,25 @@ class Softmax:
             x < low[top] for x in [*high[:top], *high[top + 1 :]]
         )
         leak = self._leak(behind, left)
+        size = self.size() if size is None else size
         if sharp and len(low) == 1 and leak <= self.floats.u / 4:
-            return self._alone(
-                count,
-                self.rows[known.groups[0][3]],
-                leak,
-                self.size() if size is None else size,
-            )
+            return self._alone(count, self.rows[known.groups[0][3]], leak, size)
         best = (low[top], high[top]) if sharp else (max(high), max(high))
-        return self._mixed(
-            known,
-            self._weights(low, high, best),
-            leak,
-            self.size() if size is None else size,
-        )
+        return self._mixed(known, self._weights(low, high, best), leak, size)
+
+    def _behind(self, known: KeysSoFar) -> float:
+        """Return how far the keys left out are behind, after the division."""
+        behind = known.behind / self.scale * (1 - 1e-12)
+        return behind - self._wide(known, known.behind)
 
     def _scaled(self, known: KeysSoFar) -> tuple[list[float], list[float]]:
-        """The scores after the division by sqrt(d_head)."""
+        """Return the least and greatest scores after the division by sqrt(d_head)."""
         wide = self._rounds
         low = [(g[0] - wide * abs(g[0])) / self.scale for g in known.groups]
         return low, [(g[1] + wide * abs(g[1])) / self.scale for g in known.groups]
 
     def _wide(self, known: KeysSoFar, behind: float) -> float:
-        """What the division can take of a distance."""
+        """Return how much the division can take off a distance of scores."""
         return (
             2
             * self._rounds
@@ -316,26 +208,25 @@ class Softmax:
         )
 
     def _leak(self, behind: float, left: int) -> float:
-        """At most how much all keys left out weigh, against a best one."""
+        """Return an upper bound on the total weight of all keys left out, against a best one."""
         if left == 0 or behind >= self.floats.silent:
             return 0.0
-        return left * (
-            math.exp(-behind) * 1.01 + self.floats.least
-        )  # exp is exact to 8u only where it is normal
+        # exp is exact to 8u only where it is normal
+        return left * (math.exp(-behind) * 1.01 + self.floats.least)
 
     def _alone(
         self, n: int, row: Array, leak: float, most: Array
     ) -> tuple[Array, Array]:
-        """Keys of one score, ahead of all others: each weighs exactly 1 before the division.
+        """Return the mean of keys of one score, ahead of all others: each weighs exactly 1
+        before the division.
 
         With what leaked, at most u / 4, they still sum to exactly n: beside 1 it is rounded
-        away. Beside a sum of values it is rounded away as well where that is exact and not 0,
-        and leaked is far below its last bit.
+        away. Beside a sum of values it is rounded away as well if the sum is exact and not
+        0, and the leak is far below its last bit.
         """
         total, r, size, power, _ = row
-        leaked = 3.1 * leak * most + (
-            self.n_ctx * self.floats.least if leak else 0.0
-        )  # adding it is off by no more
+        # adding it is off by no more
+        leaked = 3.1 * leak * most + (self.n_ctx * self.floats.least if leak else 0.0)
         if n == 1:
             return total, (r + leaked) * UP
         finest, halves = power - (n.bit_length() - 1), n & (n - 1) == 0
@@ -358,12 +249,13 @@ class Softmax:
     def _mixed(
         self, known: KeysSoFar, weights: tuple[Array, Array], leak: float, size: Array
     ) -> tuple[Array, Array]:
-        """Several groups, and how much a key of each weighs at least and at most [n_groups]."""
+        """Return the mean of several groups, given the least and greatest weight of a key
+        of each [n_groups].
+        """
         least, most = weights
         counts = np.array([float(g[2]) for g in known.groups])
-        rows = np.stack(
-            [self.rows[g[3]] for g in known.groups]
-        )  # [n_groups, 5, n_value]
+        # [n_groups, 5, n_value]
+        rows = np.stack([self.rows[g[3]] for g in known.groups])
         w, total = (least + most) / 2, float(least @ counts)
         if not total > 0:
             raise Rejected("the weights of a head cannot be bounded")
@@ -385,15 +277,15 @@ class Softmax:
     def _weights(
         self, low: list[float], high: list[float], best: tuple[float, float]
     ) -> tuple[Array, Array]:
-        """The least and the greatest weight of a key of each group, against the best score.
+        """Return the least and the greatest weight of a key of each group, against the best
+        score.
 
-        `best` is where that lies; where it is a group's own, a key of the group weighs exactly 1.
+        `best` is where that lies; if it is a group's own, a key of the group weighs exactly
+        1.
         """
         u, (bottom, top) = self.floats.u, best
-        error, faint = (
-            9.5 * u,
-            50 - self.floats.silent,
-        )  # what may be flushed to zero is below that
+        error = 9.5 * u
+        faint = 50 - self.floats.silent  # what may be flushed to zero is below that
         # below the least normal number exp is known up to that
         rest = self.floats.least
         least, most = [], []

@@ -1,17 +1,17 @@
-"""What every token at one position leads to, each thing asked once.
+"""The steps of a walk at one position: what every token leads to, each part computed once.
 
-Many states of a walk differ in a part of what is known of them alone: the claim's memory, the
-states of earlier positions, the edges that the certificate gives. Each part is asked by itself,
-for all tokens, and tokens that it treats alike in every way are one group.
+Many states of a walk differ only in a part of what is known of them: the claim's memory, the
+states of earlier positions, or the edges that the certificate gives. Each part is computed by
+itself, for all tokens, and tokens that it treats alike in every way are one group.
 
-    groups(memory, earlier)    [(memory after, earlier states after, tokens), ...], to each head
-                               of one score
-    keys(earlier, tokens)      of such tokens one key for each head: that score, and what covers
+    groups(memory, earlier)    [(memory after, earlier states after, tokens), ...], tokens that
+                               have the same score for each head
+    keys(earlier, tokens)      for such tokens one key for each head: that score, and what covers
                                their values
     answer(memory, token)      what must follow a context that ends here
 
-Rules of this file: what is kept is what was computed from all that it depends on, at one
-position of one walk.
+Rules of this file: what is kept depends on nothing but one position of one walk, and what it was
+computed from.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _Group = tuple[Any, frozenset[int] | None, tuple[int, ...]]
 
 
 class Steps:
-    """One position of a walk; `last` where no token follows."""
+    """One position of a walk. `last` is true if no token follows."""
 
     def __init__(
         self,
@@ -42,17 +42,14 @@ class Steps:
         *,
         last: bool,
     ) -> None:
-        self.views, self.reading, self.finals, self.after, self.work = (
-            views,
-            reading,
-            finals,
-            after,
-            work,
-        )
+        self.views = views
+        self.reading = reading
+        self.finals = finals
+        self.after = after
+        self.work = work
         self.position, self.level, self.last = position, level, last
-        self.ends = any(
-            place == level for place, _ in finals
-        )  # whether contexts of the section end here
+        # whether contexts of the section end here
+        self.ends = any(place == level for place, _ in finals)
         self.tokens = range(len(reading.domain.tokens))
         # the token read is the last of the context
         self.listed = self.reading.order is not None and position == level
@@ -63,16 +60,15 @@ class Steps:
         self._offers: dict[
             frozenset[int], list[tuple[Keys, int, frozenset[int] | None] | None]
         ] = {}
-        self._kinds: dict[
-            Any, int
-        ] = {}  # scores of all heads and states after, numbered
+        # scores of all heads and states after, numbered
+        self._kinds: dict[Any, int] = {}
         self._together: dict[Any, Keys] = {}
         self._groups: dict[Any, list[_Group]] = {}
         self._answers: dict[Any, Any] = {}
 
     def groups(self, memory: Any, earlier: frozenset[int]) -> list[_Group]:
-        """Every token that the domain allows, those of one group together, in the order of each
-        group's first.
+        """Return every token that the domain allows, in groups, in the order of each
+        group's first token.
 
         Raises Rejected for a token that is not listed.
         """
@@ -93,22 +89,22 @@ class Steps:
         return found
 
     def _followed(self, memory: Any) -> list[tuple[Any, tuple[int, ...]]]:
-        """The memory after each token, tokens of one together."""
+        """Return the memory after each token, tokens of one memory together."""
         found = self._after.get(memory)
         if found is None:
             found = self._after[memory] = self.reading.groups(memory, self.position)
         return found
 
     def _listed(self, tokens: tuple[int, ...]) -> list[tuple[int, ...]]:
-        """Each token by itself; contexts that end with one of the others are none of this
-        section's.
+        """Yield each listed token by itself; contexts that end with another one do not
+        belong to this section.
         """
         return [(token,) for token in tokens if (self.level, token) in self.finals]
 
     def _alike(
         self, earlier: frozenset[int], tokens: tuple[int, ...]
     ) -> list[tuple[int, ...]]:
-        """Those together that offer each head one score and lead to the same states."""
+        """Return tokens together that offer each head one score and lead to the same states."""
         name = earlier, tokens
         if name not in self._parted:
             found: dict[int, list[int]] = {}
@@ -118,7 +114,7 @@ class Steps:
         return self._parted[name]
 
     def keys(self, earlier: frozenset[int], tokens: tuple[int, ...]) -> Keys:
-        """One key for each head, which covers those of all these tokens."""
+        """Return one key for each head, which covers those of all these tokens."""
         if len(tokens) == 1:
             return self._offered(earlier, tokens[0])[0]
         name = earlier, tokens
@@ -134,8 +130,8 @@ class Steps:
     def _offered(
         self, earlier: frozenset[int], token: int
     ) -> tuple[Keys, int, frozenset[int] | None]:
-        """The keys that a token offers to each head, the number of their scores and states,
-        those states after it.
+        """Return the keys that a token offers to each head, the number of their scores and
+        states, and the states after it.
         """
         row = self._offers.setdefault(earlier, [None] * len(self.tokens))
         found = row[token]
@@ -147,9 +143,8 @@ class Steps:
                 else None
             )
             if self.last and self.reading.order is not None:
-                self.after(
-                    self.position, 0, token
-                )  # listed like those before: what other heads see covers it
+                # listed like those before: what other heads see covers it
+                self.after(self.position, 0, token)
             scores = tuple(
                 [view.score(key) for view, key in zip(self.views, keys, strict=True)]
             )
@@ -161,7 +156,7 @@ class Steps:
         return found
 
     def answer(self, memory: Any, token: int) -> Any:
-        """What must follow a context that ends here with this token."""
+        """Return what must follow a context that ends here with this token."""
         name = (memory, token) if self.reading.reads_own else memory
         if name not in self._answers:
             self._answers[name] = self.reading.answer(memory, self.level, token)

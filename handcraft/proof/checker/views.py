@@ -1,7 +1,7 @@
-"""What one head sees by the query of a section: every emission's key, and what is known after
-some of them.
+"""The view of one head by the query of a section: the key of every position state, and what is
+known after some of them.
 
-Rules of this file: one head with one query; nothing is kept where a section gives none.
+Rules of this file: one head with one query; nothing is kept if the section gives no query.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from handcraft.proof.checker.zonotope import Rejected, Zonotope
 
 
 class View:
-    """What one head sees of every emission by the query of the section; nothing is kept where
-    it has none.
+    """The view of one head by the query of the section: the key of every position state,
+    nothing if there is no query.
     """
 
     def __init__(
@@ -38,17 +38,17 @@ class View:
         )
         self.known: dict[Any, int] = {}
         if slot.query is not None:
-            self.query, self.numbers = (
-                Zonotope.of(*(np.array(part)[None] for part in slot.query)),
-                offered.numbers,
-            )
+            self.query = Zonotope.of(*(np.array(part)[None] for part in slot.query))
+            self.numbers = offered.numbers
             if self.query.c.shape[1] != offered.keys.c.shape[1]:
                 raise Rejected("a query has another size than the keys")
             low, high = position_states.network.floats.dot(self.query, offered.keys)
             self.low, self.high = low.tolist(), high.tolist()
 
     def key(self, position: int, earlier: frozenset[int], token: int) -> int | None:
-        """What a token at a position is for the head, whichever of the earlier states is there."""
+        """Return the key that a token at a position is for the head, whichever of the
+        earlier states it stands in.
+        """
         if self.slot.query is None:
             return None
         name = position, earlier, token
@@ -57,10 +57,8 @@ class View:
                 self.position_states.position_state(position, state, token)
                 for state in earlier
             ]
-            low, high = (
-                min(self.low[row] for row in rows),
-                max(self.high[row] for row in rows),
-            )
+            low = min(self.low[row] for row in rows)
+            high = max(self.high[row] for row in rows)
             value = self.numbers[rows[0]]
             for row in rows[1:]:
                 value = self.softmax.values.hull(value, self.numbers[row])
@@ -68,15 +66,15 @@ class View:
         return self.known[name]
 
     def score(self, key: int | None) -> Any:
-        """Between what the score of a key lies."""
+        """Return the bounds of the score of a key."""
         return None if key is None else self.softmax.keys[key][:2]
 
     def covering(self, keys: tuple[int | None, ...]) -> int | None:
-        """One key of the same score that covers what all of these hold."""
+        """Return one key of the same score that covers what all of these hold."""
         return None if keys[0] is None else self.softmax.covering(keys)  # type: ignore[arg-type]
 
     def insert(self, seen: int, key: int | None, position: int | None) -> int:
-        """What is seen with one key more; none is left out where a context ends."""
+        """Return what is seen with one key more. No key is left out if a context ends here."""
         floor = (
             self.slot.floor[position]
             if position is not None and position < len(self.slot.floor)
@@ -85,29 +83,27 @@ class View:
         return seen if key is None else self.softmax.insert(seen, key, floor)
 
     def join(self, a: int, b: int) -> int:
-        """What covers both."""
+        """Return what covers both."""
         return self.softmax.join(a, b)
 
     def blind(
         self, q: Zonotope, level: int, position_state: int
     ) -> tuple[Array, Array]:  # [1, d_head] -> [n_value] each
-        """The mean at a level by a query, where any token can stand at every position before."""
-        offered, network, first = (
-            self.position_states.seen_by(self.head),
-            self.position_states.network,
-            self.position_states.first,
-        )
+        """Return the mean at a level by a query, where any token can stand at every
+        position before.
+        """
+        offered = self.position_states.seen_by(self.head)
+        network = self.position_states.network
+        first = self.position_states.first
         low, high = network.floats.dot(q, offered.keys[: position_state + 1])
-        softmax, known = (
-            Softmax(
-                network.floats,
-                self.head.scale,
-                self.slot.gap,
-                network.n_ctx,
-                offered.values,
-            ),
-            0,
+        softmax = Softmax(
+            network.floats,
+            self.head.scale,
+            self.slot.gap,
+            network.n_ctx,
+            offered.values,
         )
+        known = 0
         least, most = [low[position_state]], [high[position_state]]
         if level:
             starts, end = first[:level], first[level]
@@ -125,8 +121,8 @@ class View:
 
 
 class Inserting:
-    """What all heads have seen with one key more each, at one position; none is left out where
-    a context ends (None).
+    """The summaries of all heads with one key more each, at one position. No key is left
+    out where a context ends (None).
     """
 
     def __init__(self, views: list[View], position: int | None) -> None:

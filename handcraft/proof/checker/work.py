@@ -1,8 +1,8 @@
-"""How much a certificate may ask for: steps that are counted, never the clock.
+"""The work that a certificate may ask for, counted in steps and never by the clock.
 
-A step is one token that is read in one state, or as much work as that. What is honest needs no
-more steps than it has bytes, times what a list of tokens stands for, so the limit follows from
-what was read. Rules of this file: whoever works counts first.
+A step is one token that is read in one state, or as much work as that. An honest certificate
+needs no more steps than it has bytes, times what a list of tokens stands for, so the limit
+follows from its size. Rules of this file: steps are counted before they are done.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ LEAST_STEPS = 2**20  # steps that any certificate may ask for
 
 
 class Allowance:
-    """What may still be done. `most` is how many steps there may be in all."""
+    """The work that may still be done. `most` is the number of steps that are allowed in all."""
 
     def __init__(self, most: int = LEAST_STEPS) -> None:
         self.most, self.done = most, 0
 
     def spend(self, steps: int) -> None:
-        """Counts them. Raises Rejected where there are too many."""
+        """Count these steps. Raises Rejected if there are too many."""
         self.done += steps
         if self.done > self.most:
             raise Rejected(

@@ -1,14 +1,19 @@
-"""Boxes: what the model's floats can be, c + g e + at most r with every |e| <= 1; written for
-the checker alone.
+"""Zonotopes: everything that the model's floats can be; written anew for the checker, from the
+same definition as the prover's.
 
-    a sum of k products is off by at most gamma_k times the sum of their sizes, in any order,
-    fused or not ... and by nothing where all are multiples of one power of two and their sizes
-    sum to what the mantissa holds gelu is the identity or zero away from zero, where tanh is 1
-    in size; else its tangent, off by its curvature
+A zonotope is a set of vectors: a centre c, a matrix of generators g, and a remainder r. It holds
+every c + g e + d where each number of e is between -1 and 1 and each number of d is at most r in
+size. Two numbers that depend on the same e move together, so an error that is added and later
+subtracted cancels; computing with such sets is called affine arithmetic.
 
-`g` says what several numbers share, so that an uncertainty that is added and taken away again
-is gone. Rules of this file: a radius is never too small; what underflows may be flushed to
-zero. Source: Higham, "Accuracy and Stability of Numerical Algorithms", 2002, chapter 3.
+    sum     k products are off by at most gamma_k times the sum of their sizes, in any order,
+            fused or not; by nothing if all are multiples of one power of two and their sizes
+            sum to no more than the mantissa holds
+    gelu    the identity or zero, far enough from zero for tanh to be 1 in size; elsewhere its
+            tangent, off by its curvature
+
+Rules of this file: a radius is never too small; what underflows may be flushed to zero. Source:
+Higham, "Accuracy and Stability of Numerical Algorithms", 2002, chapter 3.
 """
 
 from __future__ import annotations
@@ -20,21 +25,21 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 
-ANY, UNCERTAIN = (
-    1e6,
-    -1e5,
-)  # the power of two that a zero, and that an uncertain number is a multiple of
+ANY = 1e6  # the power of two that zero is a multiple of: of every one
+UNCERTAIN = -1e5  # the power of two that an uncertain number is a multiple of
 UP = 1 + 2.0**-40
 MOST_SHARED = 64  # lanes whose uncertainty is followed as such
 
 
 class Rejected(Exception):  # noqa: N818  # a verdict
-    """Why a certificate is not accepted."""
+    """The reason why a certificate is not accepted."""
 
 
 @dataclass(frozen=True, eq=False)
 class Zonotope:
-    """Many rows of numbers."""
+    """Rows of numbers, c + g e + d with all |e| <= 1 and |d| <= r: centre, remainder,
+    generators.
+    """
 
     c: Array  # [n, d]
     r: Array  # [n, d]
@@ -42,7 +47,7 @@ class Zonotope:
 
     @classmethod
     def of(cls, c: Array, r: Array | None = None) -> Zonotope:  # [n, d] -> the same
-        """Numbers, and how far each can be off."""
+        """Return the zonotope of numbers, given how far each can be off."""
         c = np.asarray(c, dtype=np.float64)
         return cls(c, np.zeros_like(c) if r is None else r, np.zeros((*c.shape, 0)))
 
@@ -51,15 +56,17 @@ class Zonotope:
 
     @property
     def radius(self) -> Array:
-        """How far each can be off in all."""
+        """The greatest distance of each number from its centre, generators included."""
         return (self.r + np.abs(self.g).sum(axis=-1)) * UP
 
     def plain(self) -> Zonotope:
-        """The same with nothing shared."""
+        """Return the same without generators."""
         return Zonotope.of(self.c, self.radius)
 
     def shared(self) -> Zonotope:
-        """The same with the radius of every uncertain lane shared by what is computed from it."""
+        """Return the same with the remainder of every uncertain lane as a generator, which
+        is shared by what is computed from the lane.
+        """
         most = self.r.max(axis=0, initial=0.0)
         lanes = np.flatnonzero((most > 0) & (most < 1))[:MOST_SHARED]
         own, r = np.zeros((*self.c.shape, len(lanes))), self.r.copy()
@@ -68,14 +75,14 @@ class Zonotope:
 
 
 def up(k: int) -> float:
-    """By how much a float64 sum of k products, none of which is negative, must be multiplied to
-    be no less than the true one.
+    """Return the factor that makes a float64 sum of k products, none of them negative, no
+    less than the true sum.
     """
     return UP + k * 2.0**-52
 
 
 def summed(k: int) -> float:
-    """How far a float64 sum of k products is off, against the sum of their sizes."""
+    """Return how far a float64 sum of k products is off, relative to the sum of their sizes."""
     return (k + 2) * 2.0**-52
 
 
@@ -84,7 +91,7 @@ def spread_of(
 ) -> tuple[
     Array, Array
 ]:  # [n, d, n_shared], [d_out, d] -> [n, d_out, n_shared], [n, d_out]
-    """The shared uncertainties of W x, and how far these float64 sums are off in all."""
+    """Return the generators of W x, and how far these float64 sums are off in all."""
     if not g.shape[2]:
         return np.zeros((len(g), len(w), 0)), np.zeros((len(g), len(w)))
     return np.matmul(w, g), summed(w.shape[1]) * up(g.shape[2]) * (
@@ -95,13 +102,13 @@ def spread_of(
 def hull(
     low: Array, high: Array
 ) -> tuple[Array, Array]:  # [...], [...] -> [...], [...]
-    """A centre and a radius that cover both."""
+    """Return a centre and a radius that cover both."""
     c = (low + high) / 2
     return c, np.where(low == high, 0.0, np.maximum(high - c, c - low) * UP)
 
 
 def grid(x: Array) -> Array:  # [...] -> [...]
-    """The greatest e for which each number is a multiple of 2^e."""
+    """Return the greatest e for which each number is a multiple of 2^e."""
     mantissa, exponent = np.frexp(x)
     whole = (mantissa * 2.0**53).astype(np.int64)
     odd = np.frexp((whole & -whole).astype(np.float64))[1]
@@ -109,12 +116,32 @@ def grid(x: Array) -> Array:  # [...] -> [...]
 
 
 def _halved(x: Array) -> Array:  # [...] -> [...] bool
-    """Powers of two, by which a product rounds nothing."""
+    """True for each power of two: a product with it rounds nothing."""
     return np.asarray(np.abs(np.frexp(x)[0]) == 0.5)
 
 
+def difference_of(a: Array, b: Array) -> tuple[Array, Array]:  # [n], [n] -> [n], [n]
+    """Return a - b, and how far the float64 of it is off."""
+    exact = np.abs(a) + np.abs(b) <= np.exp2(
+        np.clip(53 + np.minimum(grid(a), grid(b)), -1000, 1000)
+    )
+    return a - b, np.where(exact, 0.0, 2.0**-52 * (np.abs(a) + np.abs(b)))
+
+
+def product_of(a: Array, b: Array) -> tuple[Array, Array]:  # [n, k], [k] -> [n], [n]
+    """Return a b, and how far the float64 of it is off: not at all if all terms are
+    multiples of one power of two.
+    """
+    size = np.abs(a) @ np.abs(b)
+    finest = np.where((a != 0) & (b != 0), grid(a) + grid(b), 1e6).min(
+        axis=1, initial=1e6
+    )
+    exact = (size <= np.exp2(np.clip(53 + finest, -1000, 1000))) & (finest > -900)
+    return a @ b, np.where(exact, 0.0, summed(len(b)) * size + 2.0**-1000)
+
+
 class Floats:
-    """The model's arithmetic."""
+    """The model's arithmetic: float32 or float64."""
 
     def __init__(self, dtype: str) -> None:
         single = dtype == "float32"
@@ -124,11 +151,11 @@ class Floats:
         self.u = 2.0**-self.digits
 
     def gamma(self, k: Array | float) -> Array:
-        """The relative error of k roundings, the checker's own included."""
+        """Return the relative error of k roundings, the checker's own included."""
         return np.asarray(k * self.u / (1 - k * self.u) + k * 2.0**-52)
 
     def exact(self, size: Array, finest: Array) -> Array:
-        """Whether a sum of multiples of 2^finest of this total size rounds nothing."""
+        """True where a sum of multiples of 2^finest of this total size rounds nothing."""
         most = np.exp2(np.clip(self.digits + finest, -1000, 1000))
         # the size itself is a rounded float64
         fits = size <= most if self.digits == 24 else size * UP < most
@@ -137,7 +164,7 @@ class Floats:
     def linear(
         self, x: Zonotope, w: Array, b: Array
     ) -> Zonotope:  # [n, d], [d, d_out], [d_out] -> [n, d_out]
-        """X w + b as the model computes it."""
+        """Return x w + b as the model computes it."""
         w, b, radius = w.astype(np.float64), b.astype(np.float64), x.radius
         size = (np.abs(x.c) + radius) @ np.abs(w) + np.abs(b)
         there = (x.c != 0) | (radius != 0)
@@ -148,9 +175,10 @@ class Floats:
                 _finest(np.where(radius == 0, grid(x.c), UNCERTAIN), grid(w)), grid(b)
             ),
         )
+        # products
         rounded = (there & ~(_halved(x.c) & (radius == 0))).astype(np.float64) @ (
             (w != 0) & ~_halved(w)
-        )  # products
+        )
         k = terms - (rounded == 0)  # the last rounding is that of the result
         error = self.gamma(k - 1) * size + (self.u + 2.0**-50) * (
             np.abs(x.c @ w + b) + x.radius @ np.abs(w) + self.gamma(k) * size
@@ -168,7 +196,7 @@ class Floats:
     def dot(
         self, q: Zonotope, k: Zonotope
     ) -> tuple[Array, Array]:  # [1, m], [n, m] -> [n], [n]
-        """The scores of keys before they are divided: the least and the greatest."""
+        """Return the least and the greatest score of each key, before the division."""
         a, s, b, t = k.c, k.r, q.c[0], q.r[0]
         spread = s @ (np.abs(b) + t) + np.abs(a) @ t
         size = np.abs(a) @ np.abs(b) + spread
@@ -190,7 +218,7 @@ class Floats:
         return c - r, c + r
 
     def add(self, x: Zonotope, y: Zonotope) -> Zonotope:  # [n, d], [n, d] -> [n, d]
-        """X + y; what is shared by the one has its place in the other."""
+        """Return x + y. A generator has the same place in both."""
         most = max(x.g.shape[2], y.g.shape[2])
         gx, gy = (
             np.pad(z.g, ((0, 0), (0, 0), (0, most - z.g.shape[2]))) for z in (x, y)
@@ -205,7 +233,7 @@ class Floats:
         return Zonotope(x.c + y.c, (x.r + y.r + error) * UP, gx + gy)
 
     def activation(self, x: Zonotope, kind: str) -> Zonotope:  # [n, d] -> [n, d]
-        """Relu or gelu."""
+        """Return relu or gelu of x."""
         radius, edge = x.radius, 0.0 if kind == "relu" else self.flat
         up, down = x.c - radius >= edge, x.c + radius <= -edge
         c, slope, r = (
@@ -223,8 +251,9 @@ class Floats:
         )
 
     def _gelu(self, x: Zonotope, radius: Array) -> tuple[Array, Array, Array]:
-        """gelu(c + d) is gelu(c) + gelu'(c) d up to d^2 / 2 of its second derivative, which is
-        below 1; its slope below 1.13.
+        """Return gelu of x, its slope, and the remainder: gelu(c + d) is gelu(c) + gelu'(c)
+        d up to d^2 / 2 of its second derivative, which is below 1; its slope is below
+        1.13.
         """
         k = np.sqrt(2 / np.pi)
         tanh = np.tanh(k * (x.c + 0.044715 * x.c**3))
@@ -237,7 +266,7 @@ class Floats:
 
 
 def _finest(x: Array, w: Array) -> Array:  # [n, d], [d, d_out] -> [n, d_out]
-    """The least sum of powers over the products of each row and column."""
+    """Return the least sum of powers over the products of each row and column."""
     found = np.full((len(x), w.shape[1]), ANY)
     for i in np.flatnonzero((w < ANY).any(axis=1)):
         np.minimum(found, x[:, i, None] + w[i], out=found)

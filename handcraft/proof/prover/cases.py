@@ -1,8 +1,8 @@
-"""A claim as cases: the last tokens, a table, an expression with its guesses, a transducer
-(aligned.py).
+"""The cases of a claim: from its last tokens, a table of answers, an expression with its guesses,
+or a transducer (transducer_case.py).
 
-Rules of this file: every claim that is data becomes cases or is Undecided; what a plain
-function decides always is.
+Rules of this file: every claim that is data becomes cases or raises Undecided; a claim that a
+plain Python function decides always raises Undecided.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MOST_CASES = 3_000
 
 
 def cases_of(claim: Claim, model: Model) -> Iterator[Case]:
-    """The cases of a claim. Raises Undecided where it holds a plain function."""
+    """Return the cases of a claim. Raises Undecided if a plain Python function decides it."""
     if claim.by_endings:
         yield EndingCase(claim, model)
     elif claim.asks_prompts:
@@ -53,7 +53,7 @@ def cases_of(claim: Claim, model: Model) -> Iterator[Case]:
 
 
 def by_function(callback: Callback) -> Undecided:
-    """A plain Python function cannot be proved."""
+    """Return the reason why a plain Python function is not proved."""
     return Undecided(
         f"the claim is the Python function '{callback.name}'; what a function decides"
         " is not proved"
@@ -74,7 +74,7 @@ def _answers(claim: Answers, model: Model) -> Iterator[Case]:
 
 
 class EndingCase(Case):
-    """The last tokens decide."""
+    """The only case of a claim that the last tokens decide."""
 
     def __init__(self, claim: After | Distribution, model: Model) -> None:
         vocabulary = model.vocabulary
@@ -116,9 +116,7 @@ class EndingCase(Case):
 
 
 def number_of(found: Any) -> float:
-    """A claim's number as a float. Raises Undecided for one that no float is, up to its last
-    bit.
-    """
+    """Return a claim's number as a float. Raises Undecided if its size is 2^53 or more."""
     try:
         near = float(found)  # a Fraction is slow to compare
     except OverflowError:
@@ -129,7 +127,7 @@ def number_of(found: Any) -> float:
 
 
 class TableCase(Case):
-    """Every prompt has its answer written out: the machine knows the whole context."""
+    """The only case of a table of answers: its state is the whole context."""
 
     def __init__(self, claim: Answers, model: Model) -> None:
         self.next: dict[tuple[int, ...], int] = {}
@@ -139,10 +137,8 @@ class TableCase(Case):
         if language.size > MOST_CASES:
             raise Undecided(f"the table has more than {MOST_CASES} prompts")
         for prompt in language:
-            asked, answer = (
-                encode(prompt),
-                encode(claim.expected(prompt, model.vocabulary, model.n_ctx)),
-            )
+            asked = encode(prompt)
+            answer = encode(claim.expected(prompt, model.vocabulary, model.n_ctx))
             whole = (*asked, *answer)
             self.known |= {whole[:i] for i in range(len(whole))}
             for i in range(len(asked), len(whole)):
@@ -179,7 +175,7 @@ class TableCase(Case):
 def _expressions(
     rule: Expression, model: Model, domains: Sequence[Domain]
 ) -> Iterator[Case]:
-    """A case for each domain and each guess."""
+    """Yield a case for each domain and each combination of guessed values."""
     tokens, guessed = model.vocabulary.tokens, guesses(rule)
     options = [
         tokens if own_token(g) else values_of(g, tokens, model.n_ctx) for g in guessed
@@ -195,7 +191,7 @@ def _expressions(
 
 
 class ExpressionCase(Case):
-    """An expression over one domain, with guesses."""
+    """An expression over one domain, with a value for each guess."""
 
     domain: Domain
 
@@ -212,9 +208,8 @@ class ExpressionCase(Case):
             scope["end"] = domain.end
         self.known = Known(scope, guesses)
         self.followed: list[Expression] = []
-        self.places: dict[
-            int, int
-        ] = {}  # of each node that is followed, by identity: comparing them takes long
+        # of each node that is followed, by identity: comparing them takes long
+        self.places: dict[int, int] = {}
         for e in (rule, *(guess for guess, _ in guesses)):
             self._collect(e)
         self.trackers: list[Tracker] = [track(e, self.known) for e in self.followed]
@@ -231,7 +226,7 @@ class ExpressionCase(Case):
         )
 
     def _collect(self, e: Expression) -> None:
-        """The selections and tokens that the value is made of."""
+        """Collect the selections and tokens that the value is computed from."""
         if own_token(e):
             return
         if e.op in FOLLOWED or e.op == "token_at":
@@ -265,10 +260,7 @@ class ExpressionCase(Case):
             else self.domain.end
         )
         scope = {"here": level, "end": end}
-        if any(
-            self._value(guess, state, scope, token) != value
-            for guess, value in self.guesses
-        ):
+        if not self._guessed(state, scope, token):
             return OUT
         found = self._value(self.rule, state, scope, token)
         if self.domain.prompted and not isinstance(found, str):
@@ -284,13 +276,9 @@ class ExpressionCase(Case):
             raise Undecided(
                 "the claim gives its stop token too early, or not in the end"
             )
-        return (
-            self.ids[found]
-            if isinstance(found, str)
-            else None
-            if found is None
-            else number_of(found)
-        )
+        if isinstance(found, str):
+            return self.ids[found]
+        return None if found is None else number_of(found)
 
     def allowed(self, everything: Sequence[int]) -> list[set[int]]:
         return self.domain.allowed(everything)
@@ -303,6 +291,13 @@ class ExpressionCase(Case):
 
     def counts(self, state: Any, level: int) -> bool:  # noqa: ARG002
         return self.domain.end is None or level == self.domain.end
+
+    def _guessed(self, state: Any, scope: dict[str, int | None], token: int) -> bool:
+        """True if every guess is right."""
+        return not any(
+            self._value(guess, state, scope, token) != value
+            for guess, value in self.guesses
+        )
 
     def _value(
         self, e: Any, state: Any, scope: dict[str, int | None], token: int

@@ -1,13 +1,13 @@
-"""Domains: which contexts a claim speaks of, as a machine that reads them token by token.
+"""Domains: the contexts that a claim is about, as an automaton that reads them token by token.
 
     Domain         every context up to n_ctx
     PromptDomain   the prompts of a claim
-    AnswerDomain   the prompts that end at one position, with so many tokens of an answer behind
-                   them
+    AnswerDomain   the prompts that end at one position, each followed by the same number of
+                   tokens of an answer
 
-Behind the end of a prompt any token is allowed that the claim can answer: a rule that holds for
-all of these holds for the right one. Rules of this file: a domain may allow more than the claim
-speaks of, never less.
+Behind the end of a prompt every token is allowed that the claim can answer. A rule that holds
+for all of these holds for the right one, too. Rules of this file: a domain may allow more
+contexts than the claim is about, never fewer.
 """
 
 from __future__ import annotations
@@ -39,23 +39,23 @@ class Domain:
 
     # every token is allowed
     def step(self, state: Any, position: int, token: int) -> Any:  # noqa: ARG002
-        """The state after a token, None outside the domain."""
+        """Return the state after a token, None outside the domain."""
         return state
 
     def role(self, token: int) -> Hashable:  # noqa: ARG002
-        """Tokens of one role are allowed alike."""
+        """Return the token's role: tokens of one role are allowed in the same places."""
         return None
 
     def last(self, everything: Sequence[int]) -> set[int]:
-        """The tokens with which a context can end, at least."""
+        """Return the tokens with which a context can end; there may be more than needed."""
         return set(everything)
 
     def complete(self, state: Any) -> bool:  # noqa: ARG002  # every context counts
-        """Whether a context that leads here is one of the domain."""
+        """True if a context that leads to this state is one of the domain."""
         return True
 
     def size(self) -> int:
-        """How many contexts it has: counted, state by state."""
+        """Return the number of contexts in the domain, counted state by state."""
         found, now, tokens = 0, {self.start: 1}, self.together()
         for position in range(max(self.levels, default=-1) + 1):
             after: Counter[Any] = Counter()
@@ -72,20 +72,20 @@ class Domain:
         return found
 
     def together(self) -> list[tuple[int, int]]:
-        """One token of each role, and how many there are."""
+        """Return one token of each role, and how many tokens have that role."""
         roles: dict[Hashable, list[int]] = {}
         for token in range(len(self.tokens)):
             roles.setdefault(self.role(token), []).append(token)
         return [(alike[0], len(alike)) for alike in roles.values()]
 
     def allowed(self, everything: Sequence[int]) -> list[set[int]]:
-        """For each position up to the last level the tokens it can hold."""
+        """Return for each position up to the last level the tokens it can hold."""
         return [set(everything) for _ in range(max(self.levels) + 1)]
 
 
 class PromptDomain(Domain):
-    """The prompts of a claim, each a context whose next token is asked; where they end is left
-    open.
+    """The prompts of a claim, each a context whose next token is asked. They may end at any
+    position.
     """
 
     prompted = True
@@ -97,15 +97,7 @@ class PromptDomain(Domain):
         self.known: dict[tuple[Any, int], Any] = {}  # what was asked of `step` before
         self.reached = self._reach()
         before = [{self.start}, *self.reached]
-        self.read = [
-            {
-                t
-                for s in states
-                for t in range(len(self.tokens))
-                if self.step(s, j, t) is not None
-            }
-            for j, states in enumerate(before)
-        ]
+        self.read = [self._readable(j, states) for j, states in enumerate(before)]
         self.ends = [
             j
             for j, states in enumerate(self.reached)
@@ -124,8 +116,17 @@ class PromptDomain(Domain):
             if state is not None and self.language.accepts(state[0])
         }
 
+    def _readable(self, position: int, states: set[Any]) -> set[int]:
+        """Return the tokens that one of these states can go on with."""
+        return {
+            token
+            for state in states
+            for token in range(len(self.tokens))
+            if self.step(state, position, token) is not None
+        }
+
     def _reach(self) -> list[set[Any]]:
-        """The states after each position."""
+        """Return the states after each position."""
         found, now = [], {self.start}
         for position in range(self.model.n_ctx):
             steps = (
@@ -143,13 +144,9 @@ class PromptDomain(Domain):
     def _step(self, state: Any, token: int) -> Any:
         text, used = self.tokens[token], state[1] + len(self.tokens[token])
         after = self.language.step(state[0], text)
-        return (
-            (after, used)
-            if after
-            and used <= self.language.max_length
-            and self.language.can_end(after, used)
-            else None
-        )
+        if not after or used > self.language.max_length:
+            return None
+        return (after, used) if self.language.can_end(after, used) else None
 
     def role(self, token: int) -> Hashable:
         return self.language.role(self.tokens[token])
@@ -165,7 +162,7 @@ class PromptDomain(Domain):
 
 
 class AnswerDomain(PromptDomain):
-    """The prompts that end at one position, followed by so many tokens of an answer."""
+    """The prompts that end at one position, followed by a fixed number of answer tokens."""
 
     def __init__(
         self, whole: PromptDomain, answer: set[int], end: int, here: int
@@ -225,8 +222,8 @@ def domains_of(claim: Answers, rule: Expression, model: Model) -> Iterator[Domai
 
 
 def length_at(length: int | Expression | None, end: int) -> int:
-    """How many tokens answer a prompt that ends there. Raises Undecided where that depends on
-    more.
+    """Return the number of tokens that answer a prompt that ends there. Raises Undecided if
+    it depends on more than the prompt's length.
     """
     if isinstance(length, Expression):
         value = Known({"end": end})(length)
@@ -239,7 +236,7 @@ def length_at(length: int | Expression | None, end: int) -> int:
 
 
 def outputs(e: Any, prompt: set[int], model: Model) -> set[int]:
-    """The tokens that a rule can answer, where `prompt` are those of prompts."""
+    """Return the tokens that a rule can answer; `prompt` are the tokens that prompts hold."""
     ids = model.vocabulary.ids
     if not isinstance(e, Expression):
         return {ids[e]} if e in ids else set()

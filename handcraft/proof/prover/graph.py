@@ -1,20 +1,21 @@
-"""The search: which means can the last position see together with which answer of the claim?
+"""The search through the contexts of one case: which summaries can the last position see, together
+with which answer of the claim?
 
-A context is read token by token by three machines at once: the claim's case, the state of the
-emissions, and for each head of the last position the summary of the keys so far. What all
-contexts of a case can end in is the set of states these reach together; contexts that share a
-state are followed as one and counted.
+A context is read token by token by several automata at once: the claim's case, the states of
+earlier positions, and for each head of the last position the summary of the keys so far. The
+result is the set of states that these reach together. Contexts that share a state are followed
+as one, and counted.
 
-    slot     a head with one query, and the label of every emission's key
-    final    what of the last position's own stream still matters, by an emission that stands
-             for all of the same
-    ending   (what the claim says, final, summaries): how many contexts end so, and one of them
+    head query   a head with one query, and the label of every position state's key (`slots`)
+    query class  last positions whose stream is the same as far as it still matters; UNSEEN where
+                 no context may end (`finals`)
+    ending       (what the claim says, query class, summaries): how many contexts end so, and an
+                 example
 
-The query must be known before the keys are read: the search runs once for each query that a
-last position can have, and for each that the heads of an earlier block leave to those of a
-later one. Tokens that no machine tells apart are read as one. Rules of this file: every context
-is counted exactly once; a state is never merged with another unless the future of both is the
-same.
+The query must be known before the keys are read. So there is one search for each query that a
+last position can have, and for each that the heads of an earlier block leave to those of a later
+one. Tokens that no automaton tells apart are read as one (steps.py). Rules of this file: every
+context is counted exactly once; two states are merged only if the future of both is the same.
 """
 
 from __future__ import annotations
@@ -28,102 +29,24 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from handcraft.core.gpt2 import Array
-from handcraft.proof.prover.case import OUT, Case
-from handcraft.proof.prover.network import HeadPart, Network, Undecided
-from handcraft.proof.prover.positions import PositionStates, gap_of
-from handcraft.proof.prover.softmax import Means, Summary, Values, scores_of
-from handcraft.proof.prover.zonotope import Zonotope
+from handcraft.proof.prover.case import Case
+from handcraft.proof.prover.keys import Summary
+from handcraft.proof.prover.network import Undecided
+from handcraft.proof.prover.positions import PositionStates
+from handcraft.proof.prover.steps import Steps
+from handcraft.proof.prover.views import UNSEEN, HeadQuery
 
 _Link: TypeAlias = Any  # None, or (the link before, a token)
 Summaries: TypeAlias = tuple[Summary, ...]
 _MOST_STATES = 150_000  # at one position
 MOST_IN_ALL = 450_000  # of all searches of a proof
-UNSEEN = -1  # no label: the key can never be seen
-
-
-@dataclass(frozen=True, eq=False)
-class HeadQuery:
-    """A head with one query: the class and the value of every emission's key, and the least
-    score at each position.
-    """
-
-    means: Means
-    kinds: Array  # [n_emissions]
-    values: Array  # [n_emissions]
-    floor: Array  # [n_positions], the greatest score that some position so far has at least
-    query: Zonotope | None = None  # [n_match]
-
-    def labels(self, alive: Array) -> Array:  # [n_emissions] bool -> [n_emissions]
-        """Each key's label as one number, NOTHING where it is not alive."""
-        return np.where(
-            alive, self.kinds * len(self.means.values.rows) + self.values, UNSEEN
-        )
-
-    def seen(self, bound: Array) -> Array:  # [n_emissions] -> [n_emissions] bool
-        """Which keys are not hidden behind a score that is there anyway."""
-        high = np.array(self.means.high)[self.kinds]  # [n_emissions]
-        return np.asarray(~(bound - high >= self.means.gap))  # as Means.beats has it
-
-
-class Slots:
-    """All slots of a model, made when they are first asked for."""
-
-    def __init__(
-        self, network: Network, position_states: PositionStates, tolerance: float
-    ) -> None:
-        self.network, self.position_states, self.tolerance = (
-            network,
-            position_states,
-            tolerance,
-        )
-        self._keys: dict[tuple[int, int], tuple[Zonotope, Zonotope, Array, Values]] = {}
-        self._slots: dict[tuple[Any, ...], HeadQuery] = {}
-        self.starts = np.flatnonzero(
-            np.diff(position_states.level, prepend=-1)
-        )  # where each position's emissions begin
-
-    def __call__(self, head: HeadPart, query: Zonotope) -> HeadQuery:
-        """The slot of a head and a query [n_match]."""
-        key = (head.name, query.c.tobytes(), query.r.tobytes())
-        if key not in self._slots:
-            if len(self._slots) > 512:
-                self._slots.clear()
-            self._slots[key] = self._slot(head, query)
-        return self._slots[key]
-
-    def _slot(self, head: HeadPart, query: Zonotope) -> HeadQuery:
-        keys, values, numbers, table = self._of(head)
-        gap = gap_of(self.network, head, self.tolerance)
-        means = Means(self.network.precision, head, gap, self.network.n_ctx, table)
-        kinds, numbers = means.labels(
-            scores_of(self.network.precision, query, keys), values, numbers
-        )
-        least = np.minimum.reduceat(
-            np.array(means.low)[kinds], self.starts
-        )  # [n_positions]
-        return HeadQuery(means, kinds, numbers, np.maximum.accumulate(least), query)
-
-    def _of(self, head: HeadPart) -> tuple[Zonotope, Zonotope, Array, Values]:
-        """The keys and values of all emissions."""
-        if head.name not in self._keys:
-            x, p, table = (
-                self.position_states.stream(head.layer),
-                self.network.precision,
-                Values(),
-            )
-            values = p.linear(x, *head.value)
-            self._keys[head.name] = (
-                p.linear(x, *head.key),
-                values,
-                table.numbers(values.c),
-                table,
-            )
-        return self._keys[head.name]
 
 
 @dataclass
 class QueryClass:
-    """How many contexts end so, how many of them are prompts, and one of them."""
+    """Contexts with one ending: how many there are, how many of them are prompts, and an
+    example.
+    """
 
     count: int = 0
     prompts: int = 0
@@ -131,7 +54,7 @@ class QueryClass:
     length: int = 0
 
     def tokens(self, order: Sequence[int] | None) -> list[int]:
-        """The tokens of the example."""
+        """Return the tokens of the example."""
         read: list[int] = []
         link = self.example
         while link is not None:
@@ -145,13 +68,12 @@ class QueryClass:
 
 
 QueryClasses: TypeAlias = dict[tuple[Any, int, Summaries], QueryClass]
-_Group: TypeAlias = tuple[
-    int, int, tuple[int, ...]
-]  # what is read (a row), the next block, the tokens
+# what is read (a row), the next block, the tokens
+_Group: TypeAlias = tuple[int, int, tuple[int, ...]]
 
 
 class Search:
-    """The endings of a case for given slots and finals."""
+    """The search for the endings of a case, for given head queries and query classes."""
 
     def __init__(
         self,
@@ -162,20 +84,18 @@ class Search:
         *,
         merges: bool = True,
     ) -> None:
-        self.position_states, self.slots, self.finals, self.deadline = (
-            position_states,
-            slots,
-            finals,
-            deadline,
-        )
+        self.position_states = position_states
+        self.slots = slots
+        self.finals = finals
+        self.deadline = deadline
         # not where another search over other lengths must find the same summaries
         self.merges = merges
-        self.steps: dict[Any, _Steps] = {}  # shared by searches of one case
+        self.steps: dict[Any, Steps] = {}  # shared by searches of one case
         self.trail: Any = None  # told of every edge, where the proof is written down
 
     def run(self, case: Case, levels: Sequence[int]) -> QueryClasses:
-        """All endings at these positions. Raises Undecided where there are too many states or
-        no time.
+        """Return all endings at these positions. Raises Undecided if there are too many
+        states or no time is left.
         """
         last = max(levels)
         if (
@@ -198,7 +118,7 @@ class Search:
             place = k if case.order is None else case.order[k]
             name = case, k, k in levels if case.order is None else k == last, last
             if name not in self.steps:
-                self.steps[name] = _Steps(*name)
+                self.steps[name] = Steps(*name)
             steps = self.steps[name]
             self.merged = alike[place] if alike is not None else None
             now = self._level(
@@ -208,7 +128,7 @@ class Search:
         return found
 
     def _spend(self, states: int) -> None:
-        """Raises Undecided where there are too many states, or no time is left."""
+        """Count the states. Raises Undecided if there are too many, or no time is left."""
         self.position_states.spent += states
         if states > _MOST_STATES or self.position_states.spent > MOST_IN_ALL:
             raise Undecided(
@@ -223,12 +143,12 @@ class Search:
         now: dict[Any, tuple[int, _Link]],
         groups: list[list[_Group]],
         rows: list[Any],
-        steps: _Steps,
+        steps: Steps,
         found: QueryClasses,
         *,
         at_end: bool,
     ) -> dict[Any, tuple[int, _Link]]:
-        """One token more."""
+        """Return the states after one more token."""
         after: dict[Any, list[Any]] = {}
         ordered = steps.case.order is not None
         for (state, block, own, summaries), (count, link) in now.items():
@@ -277,7 +197,7 @@ class Search:
         count: int,
         link: _Link,
     ) -> None:
-        """Contexts that end here."""
+        """Add the contexts that end here."""
         for expected, n, prompts, token in ends:
             ending = found.get((expected, query_class, summaries))
             if ending is None:
@@ -297,7 +217,9 @@ class Search:
         )
 
     def _merged(self, summaries: Summaries) -> Summaries:
-        """Single best keys that all later keys treat alike, as one."""
+        """Return the summaries with single best keys of one kind for all that later keys
+        treat alike.
+        """
         if self.merged is None:
             return summaries
         both = zip(summaries, self.merged, strict=True)
@@ -313,29 +235,24 @@ class Search:
         )
 
     def _alike(self, last: int) -> list[list[dict[int, int]]]:
-        """After each position, for each slot, the classes so far that all later keys treat
-        alike.
+        """Return, after each position and for each head query, the classes so far that all
+        later keys treat alike.
         """
         n = int(np.searchsorted(self.position_states.level, last + 1))
         found: list[list[dict[int, int]]] = [[] for _ in range(last + 1)]
         for slot in self.slots:
-            kinds, starts = (
-                slot.kinds[:n],
-                [
-                    *np.searchsorted(
-                        self.position_states.level[:n], range(last + 1)
-                    ).tolist(),
-                    n,
-                ],
-            )
-            at = [
-                set(kinds[a:b].tolist()) for a, b in pairwise(starts)
-            ]  # the classes at each position
+            kinds = slot.kinds[:n]
+            starts = [
+                *np.searchsorted(
+                    self.position_states.level[:n], range(last + 1)
+                ).tolist(),
+                n,
+            ]
+            # the classes at each position
+            at = [set(kinds[a:b].tolist()) for a, b in pairwise(starts)]
             for position in range(last + 1):
-                before, later = (
-                    set().union(*at[: position + 1]),
-                    set().union(*at[position + 1 :]),
-                )
+                before = set().union(*at[: position + 1])
+                later = set().union(*at[position + 1 :])
                 found[position].append(slot.means.alike(sorted(before), sorted(later)))
         return found
 
@@ -344,13 +261,14 @@ class Search:
     def _groups(
         self, levels: Sequence[int], *, ordered: bool
     ) -> tuple[list[list[list[_Group]]], list[Any]]:
-        """For every position and block of states what can be read; and the rows of what is read."""
+        """Return for every position and block of states what can be read, and the rows of
+        what is read.
+        """
         last, e = max(levels), self.position_states
-        n = int(np.searchsorted(e.level, last + 1))  # the emissions up to there
+        n = int(np.searchsorted(e.level, last + 1))  # the position states up to there
         level = e.level[:n]
-        following = _following(
-            levels, last
-        )  # [n_positions]: the next position at which a context can end
+        # [n_positions]: the next position at which a context can end
+        following = _following(levels, last)
         columns = []
         for slot in self.slots:
             bound = slot.floor[last] if ordered else slot.floor[following[level]]
@@ -388,7 +306,9 @@ class Search:
         )
 
     def _blocks(self, last: int, read: list[int]) -> list[list[list[_Group]]]:
-        """From the last position back: states that read alike and go on alike are one block."""
+        """Return the blocks, from the last position back: states that read alike and go on
+        alike are one block.
+        """
         found: list[list[list[_Group]]] = []
         block_of: dict[int, int] = {}
         for position in range(last, -1, -1):
@@ -417,64 +337,9 @@ class Search:
         return found[::-1]
 
 
-class _Steps:
-    """How a case reads the tokens of a group at one position: what it reaches and what it ends
-    in, each asked once.
-    """
-
-    def __init__(self, case: Case, k: int, ends: bool, last: int) -> None:
-        self.case, self.k, self.ends, self.last = case, k, ends, k == last
-        self.level = k if case.order is None else last
-        self.known: dict[
-            tuple[Hashable, tuple[int, ...]], tuple[list[Any], list[Any]]
-        ] = {}
-        self.after: dict[tuple[Hashable, int], Any] = {}
-        self.roles: dict[tuple[int, ...], list[list[int]]] = {}
-
-    def __call__(
-        self, state: Any, tokens: tuple[int, ...]
-    ) -> tuple[list[Any], list[Any]]:
-        key = (state, tokens)
-        found = self.known.get(key)
-        if found is None:
-            if tokens not in self.roles:
-                self.roles[tokens] = self._roles(tokens)
-            found = self.known[key] = self._read(state, self.roles[tokens])
-        return found
-
-    def _roles(self, tokens: Sequence[int]) -> list[list[int]]:
-        """The tokens of each role."""
-        together: dict[Hashable, list[int]] = {}
-        for token in tokens:
-            together.setdefault(self.case.role(self.k, token), []).append(token)
-        return list(together.values())
-
-    def _read(self, state: Any, roles: list[list[int]]) -> tuple[list[Any], list[Any]]:
-        nexts: dict[Any, list[int]] = {}
-        ends: dict[Any, list[int]] = {}
-        for alike in roles:
-            token, n = alike[0], len(alike)
-            if (state, token) not in self.after:
-                self.after[state, token] = self.case.step(state, self.k, token)
-            after = self.after[state, token]
-            if after is None:
-                continue
-            if not self.last:
-                nexts[after] = [*nexts[after], *alike] if after in nexts else alike
-            if (
-                self.ends
-                and (expected := self.case.expected(after, self.level, token))
-                is not OUT
-            ):
-                row = ends.setdefault(expected, [0, 0, token])
-                row[0] += n
-                row[1] += n * self.case.counts(after, self.level)
-        return list(nexts.items()), [(x, *row) for x, row in ends.items()]
-
-
 def _following(levels: Sequence[int], last: int) -> Array:  # -> [last + 1]
-    """For each position the next one at which a context can end, itself excluded; the last one
-    stays.
+    """Return for each position the next one at which a context can end, itself excluded;
+    the last one stays.
     """
     found, after = np.full(last + 1, last), last
     wanted = set(levels)
@@ -486,7 +351,7 @@ def _following(levels: Sequence[int], last: int) -> Array:  # -> [last + 1]
 
 
 def classes(rows: Sequence[Hashable]) -> Iterator[list[int]]:
-    """The indices of equal rows."""
+    """Yield the indices of equal rows."""
     together: dict[Hashable, list[int]] = {}
     for i, row in enumerate(rows):
         together.setdefault(row, []).append(i)

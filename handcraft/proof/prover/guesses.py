@@ -1,11 +1,14 @@
-"""What a left-to-right reading of a claim must know beforehand.
+"""Nondeterministic choices: values that a left-to-right automaton cannot know yet.
 
-    fixed    where the prompt ends and how long the context is, where an address or a bound
-             depends on it
-    guessed  a token that a condition compares with, a selection that stands in an address
+Each choice becomes a case of its own; a context for which the choice turns out false at the end
+belongs to another case.
 
-Rules of this file: expressions in, expressions and values out; a guess is never trusted, the
-case checks it in the end.
+    fixed    where the prompt ends and how long the context is, if an address or a bound of the
+             claim depends on it
+    guessed  a token that a condition compares with, or a selection that is used as an address
+
+Rules of this file: expressions in, expressions and values out. A guess is never trusted: the
+case checks it at the end.
 """
 
 from __future__ import annotations
@@ -35,8 +38,8 @@ FOLLOWED = ("first", "latest", "count", "total", "lowest", "state")
 
 
 class Known:
-    """The value of an expression that is fixed beforehand: by the length of the context, or by
-    a guess.
+    """The value of an expression that is fixed beforehand, by the context's length or by a
+    guess.
     """
 
     def __init__(
@@ -73,7 +76,7 @@ def own_token(e: Any) -> bool:
 
 
 def reads_own(e: Any) -> bool:
-    """Whether its value depends on the last token itself, other than through a condition."""
+    """True if the value depends on the last token itself, not only through a condition."""
     return own_token(e) or (
         isinstance(e, Expression)
         and e.op not in FOLLOWED
@@ -82,7 +85,7 @@ def reads_own(e: Any) -> bool:
 
 
 def direct(e: Expression) -> bool:
-    """Whether it is the token at a first or latest position."""
+    """True if the expression is the token at a first or latest matching position."""
     return (
         e.op == "token_at"
         and isinstance(e.args[0], Expression)
@@ -91,7 +94,9 @@ def direct(e: Expression) -> bool:
 
 
 def fixes(e: Expression) -> bool:
-    """Whether a context's length must be fixed beforehand: it stands in an address or a bound."""
+    """True if the context's length must be fixed beforehand: an address or a bound depends
+    on it.
+    """
     if own_token(e):
         return False
     fixed = (e.before, *(e.args if e.op == "token_at" and not direct(e) else ()))
@@ -105,8 +110,8 @@ def _positional(e: Expression) -> bool:
 
 
 def guesses(e: Expression) -> list[Expression]:
-    """What must be guessed, the inner first: tokens that a condition compares with, selections
-    in an address.
+    """Return the expressions that must be guessed, the inner ones first: tokens that a
+    condition compares with, and selections used as an address.
     """
     if own_token(e):
         return []
@@ -123,7 +128,7 @@ def guesses(e: Expression) -> list[Expression]:
 
 
 def _guessed(e: Any) -> list[Expression]:
-    """What must be guessed so that the value of an expression is known."""
+    """Return the expressions that must be guessed before the value of this one is known."""
     if not isinstance(e, Expression):
         return []
     whole = e.op in (*FOLLOWED, "token_at", "lookup", "otherwise", "cases") and _varies(

@@ -1,16 +1,16 @@
-"""What of a model matters where: the parts of its weights that a proof must follow.
+"""The parts of a model's weights that a proof must follow, and at which positions.
 
-Only the last position is asked for a prediction. Every earlier one matters through what later
-heads read of it, its keys and values, so going back through the blocks:
+Only the last position predicts. An earlier position matters only through the keys and values
+that later heads read there. Going back through the blocks:
 
-    needed       lanes of the stream that keys and values at earlier positions read, directly or
-                 through other rules
-    forward      a head or neuron that writes a needed lane: it must be followed at every position
-    live         lanes that still matter at the last position: read by a later query, a neuron,
-                 or the unembedding
+    needed       lanes of the residual stream that keys and values at earlier positions depend
+                 on, directly or through other heads and neurons
+    forward      a head or neuron that writes a needed lane: it is followed at every position
+    live         lanes that still matter at the last position: a later query, a neuron or the
+                 unembedding reads them
 
-All other heads matter at the last position alone. Rules of this file: weights only; a column of
-zeros is no lane.
+All other heads matter at the last position only (`query_class`). Rules of this file: it looks at
+weights only; a column of zeros is no lane.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from handcraft.proof.prover.zonotope import Precision, Zonotope, exactly
 
 
 class Undecided(Exception):  # noqa: N818  # not an error: the next method is asked
-    """The method cannot decide; the message says why, and `context` holds the ids after which
-    it could not be sure.
+    """The method cannot decide. The message says why; `context` holds the ids after which
+    it was not sure.
     """
 
     def __init__(self, message: str, context: tuple[int, ...] = ()) -> None:
@@ -42,7 +42,7 @@ class Undecided(Exception):  # noqa: N818  # not an error: the next method is as
 
 @dataclass(frozen=True, eq=False)
 class HeadPart:
-    """One head, without the lanes that are zero throughout."""
+    """The weights of one head, without the lanes that are zero throughout."""
 
     layer: int
     number: int
@@ -55,13 +55,13 @@ class HeadPart:
 
     @property
     def name(self) -> tuple[int, int]:
-        """Its layer and its number."""
+        """The head's layer and number."""
         return self.layer, self.number
 
 
 class Network:
-    """A model's weights with what matters where. Raises Undecided for a model that is not
-    causal or normalises.
+    """A model's weights, and which of them matter where. Raises Undecided for a model that
+    is not causal or that has layer norms.
     """
 
     def __init__(self, model: Model) -> None:
@@ -98,14 +98,14 @@ class Network:
 
     @cached_property
     def bounds(self) -> list[Array]:
-        """For the input of each block, and the end: the greatest size of each lane [n_embd]."""
+        """For the input of each block, and for the end, the greatest size of each lane [n_embd]."""
         return stream_bounds(self.weights)
 
     # ------------------------------------------------------------ where it matters
 
     @cached_property
     def needed(self) -> list[Array]:
-        """For the input of each block: which lanes earlier positions must know [n_embd]."""
+        """For the input of each block, the lanes that earlier positions must know [n_embd] bool."""
         after = np.zeros(self.n_embd, dtype=bool)
         found = []
         for i in reversed(range(len(self.blocks))):
@@ -130,7 +130,7 @@ class Network:
 
     @cached_property
     def forward(self) -> list[list[HeadPart]]:
-        """For each block the heads that must be followed at every position."""
+        """For each block, the heads that must be followed at every position."""
         found = []
         for i, heads in enumerate(self.heads):
             after = self.needed[i + 1]
@@ -140,18 +140,18 @@ class Network:
 
     @cached_property
     def query_class(self) -> list[list[HeadPart]]:
-        """For each block the heads that matter at the last position alone."""
+        """For each block, the heads that matter at the last position only."""
         return [
             [h for h in heads if h not in forward]
             for heads, forward in zip(self.heads, self.forward, strict=True)
         ]
 
     def live(self, asked: Sequence[int] = ()) -> list[Array]:
-        """After each block's attention, and at the end: which lanes the prediction, and what is
-        asked for, still depends on.
+        """Return, after each block's attention and at the end, the lanes that the
+        prediction, and what is asked for, still depends on.
 
-        The last position's own key and value do not count: they are those of any position, and
-        followed as such.
+        The last position's own key and value do not count: they are followed like those of
+        any position.
         """
         lanes = self.wte.any(axis=0)
         lanes[list(asked)] = True
@@ -168,7 +168,7 @@ class Network:
     def embed(
         self, tokens: Array, positions: Array
     ) -> Zonotope:  # [n], [n] -> [n, n_embd]
-        """The stream before the first block."""
+        """Return the residual stream before the first block."""
         return self.precision.add(
             exactly(self.wte[tokens]), exactly(self.wpe[positions])
         )
@@ -181,10 +181,10 @@ class Network:
         *,
         shared: bool,
     ) -> Zonotope:  # [n, n_embd] -> same
-        """The stream after a block's attention, by each head's mean value [n, n_value]; a head
-        not given adds nothing.
+        """Return the residual stream after a block's attention, given each head's mean
+        value [n, n_value]; a head not given adds nothing.
 
-        With `shared`, lanes that a mean makes uncertain remember that they share it.
+        With `shared`, lanes that become uncertain through the same mean share a generator.
         """
         if "attn" not in self.blocks[i]:
             return x
@@ -194,10 +194,8 @@ class Network:
         w = np.zeros_like(c_proj["w"])
         for head in self.heads[i]:
             if head.name in means:
-                z.c[:, head.rows], z.r[:, head.rows] = (
-                    means[head.name].c,
-                    means[head.name].r,
-                )
+                z.c[:, head.rows] = means[head.name].c
+                z.r[:, head.rows] = means[head.name].r
                 w[head.rows] = c_proj["w"][head.rows]
         return self.precision.add(
             x,
@@ -209,7 +207,9 @@ class Network:
     def after_mlp(
         self, i: int, x: Zonotope, lanes: Array | None = None
     ) -> Zonotope:  # [n, n_embd] -> the same
-        """The stream after a block's MLP; with `lanes`, only the neurons that write one of them."""
+        """Return the residual stream after a block's MLP; with `lanes`, only the neurons
+        that write one of them.
+        """
         if "mlp" not in self.blocks[i]:
             return x
         part = self.blocks[i]["mlp"]
@@ -219,16 +219,15 @@ class Network:
             else part["c_proj"]["w"][:, lanes].any(axis=1)
         )
         c_fc, c_proj = part["c_fc"], part["c_proj"]
-        pre = self.precision.linear(
-            x, c_fc["w"][:, kept], c_fc["b"][kept]
-        )  # [n, n_kept]
+        # [n, n_kept]
+        pre = self.precision.linear(x, c_fc["w"][:, kept], c_fc["b"][kept])
         post = self.precision.activation(pre, self.activation)
         return self.precision.add(
             x, self.precision.linear(post, c_proj["w"][kept], c_proj["b"])
         )
 
     def logits(self, x: Zonotope) -> Zonotope:  # [n, n_embd] -> [n, n_vocab]
-        """The unembedding."""
+        """Return the logits: the stream times the unembedding."""
         return self.precision.linear(x, self.wte.T, np.zeros(self.n_vocab))
 
 

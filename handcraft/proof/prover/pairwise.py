@@ -1,49 +1,45 @@
-"""The greatest of many counts, two at a time.
+"""Proofs about the greatest of many counts, two tokens at a time.
 
-A claim `most({token: count, ...})` over a whole alphabet has too many histograms to follow. But
-it is right where each answer r is ahead of every other token b, and for one pair two counts are
-enough. After the last attention nothing is left but the unembedding, so the difference of two
-logits is a sum over positions like any other:
+A claim `most({token: count, ...})` over a whole alphabet has too many histograms to follow all
+of them. But it is right if each answer r is ahead of every other token b, and for one pair two
+counts are enough. After the last attention only the unembedding follows, so the difference of
+two logits is a sum over positions like any other:
 
     logit r - logit b = x . d + mean of (v W_O . d),   d = wte[r] - wte[b]
 
-For a token b that the claim does not count, r's count is at least the average of all. Pairs
-whose searches read alike are searched once. Rules of this file: one head in the last block, no
-MLP behind it; each pair covers all contexts.
+If the claim does not count b, r's count is still at least the average of all. Pairs whose
+searches read alike are searched once. Rules of this file: one head in the last block and no MLP
+behind it; each pair covers all contexts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from handcraft.claims.kinds import Claim
 from handcraft.core.gpt2 import Array
-from handcraft.proof.prover.case import OUT, Case
+from handcraft.proof.prover.case import Case
 from handcraft.proof.prover.cases import ExpressionCase
 from handcraft.proof.prover.domains import Domain
-from handcraft.proof.prover.graph import UNSEEN, HeadQuery, QueryClass, Search
+from handcraft.proof.prover.endings import Proof
+from handcraft.proof.prover.graph import QueryClass, Search
 from handcraft.proof.prover.network import HeadPart, Undecided
-from handcraft.proof.prover.prover import Proof, Prover
+from handcraft.proof.prover.pair_claim import PairCase, pairs_of
+from handcraft.proof.prover.prover import Prover
+from handcraft.proof.prover.views import UNSEEN, HeadQuery
 from handcraft.proof.prover.zonotope import UP
 from handcraft.sequence.expression import Expression
 
-COUNTS = (
-    "count",
-    "first",
-    "latest",
-)  # selections whose tokens are told by what fits them
 _FEW = 3  # tokens whose counts can be followed at once
 
 
 @dataclass(frozen=True)
 class _Found:
-    """One ending of a pair: which of the two is ahead, the last position, the mean of the
-    difference, how far it is off.
+    """One ending of a pair: which of the two is ahead, the last position's query class, the
+    mean of the difference and its radius.
     """
 
     first: bool
@@ -53,82 +49,19 @@ class _Found:
     ending: QueryClass
 
 
-class PairCase(ExpressionCase):
-    """The contexts in which one of two tokens can be the answer; `expected` says which is ahead
-    of the other.
-    """
-
-    def __init__(
-        self, claimed: Expression, domain: Domain, first: int, second: int | None
-    ) -> None:
-        numbers = (
-            claimed.args
-            if second is None
-            else (claimed.args[first], claimed.args[second])
-        )
-        self.mass = len(numbers) if second is None else 0
-        watched = (
-            (claimed.args[first], _together(numbers)) if second is None else numbers
-        )
-        super().__init__(Expression(op="add", args=watched), domain, [])
-
-    def expected(self, state: Any, level: int, token: int) -> Any:
-        if not self.domain.complete(state[0]):
-            return OUT
-        scope: dict[str, int | None] = {"here": level, "end": level}
-        first, second = (self._value(e, state, scope, token) for e in self.rule.args)
-        if first is None or second is None:
-            raise Undecided(
-                "a part of the claim's `most` may be nothing, so that two of them do"
-                " not say when it speaks"
-            )
-        if type(first) not in (int, Fraction) or type(second) not in (int, Fraction):
-            raise Undecided("the claim compares what is no number")
-        if self.mass:  # the greatest count is at least the average
-            return True if first * self.mass >= second else None
-        return bool(first >= second)  # of equals, the first named
-
-    def shape(self) -> Hashable:
-        """What the case reads of contexts, but for the tokens that stand in its conditions."""
-        followed = tuple(
-            (
-                (e.op, e.every, e.before, tuple(offset for offset, _ in e.where))
-                if e.op in COUNTS and _constant(e)
-                else e
-            )
-            for e in self.followed
-        )
-        numbers = tuple(
-            (
-                self.followed.index(e)
-                if isinstance(e, Expression) and e in self.followed
-                else e
-            )
-            for e in self.rule.args
-        )
-        return followed, numbers, self.mass
-
-    def fits(self, k: int, token: int) -> Hashable:
-        """Tokens of which this is the same, read as the k-th, change the state of cases of one
-        shape alike.
-        """
-        text = self.tokens[token]
-        return self.domain.role(token), tuple(t.role(k, text) for t in self.trackers)
-
-
 class Pairs(Prover):
-    """A claim on the greatest of many counts."""
+    """The search for a proof of a claim about the greatest of many counts."""
 
     @np.errstate(all="ignore")  # as there
     def run(self) -> Proof:
-        """The proof. Raises Undecided where there is none."""
+        """Return the proof. Raises Undecided if there is none."""
         self._head()
         self._begin()
         self.cache: dict[Any, list[_Found]] = {}
         self.known: dict[tuple[int, int, int], tuple[float, float]] = {}
         rule = self._rule
         domain = self._domain
-        pairs = list(_pairs(rule, self.network.n_vocab, self.model.vocabulary.ids))
+        pairs = list(pairs_of(rule, self.network.n_vocab, self.model.vocabulary.ids))
         for i, (first, second, winner, loser) in enumerate(pairs):
             self._pair(PairCase(rule, domain, first, second), winner, loser)
             self.progress(i + 1, len(pairs))
@@ -154,7 +87,7 @@ class Pairs(Prover):
         return case.domain
 
     def _pair(self, case: PairCase, winner: int, loser: int) -> None:
-        """One pair in every context."""
+        """Show one pair in every context."""
         levels, here = self._ends(case, sorted(case.levels))
         prompts = 0
         x = self.streams
@@ -221,13 +154,12 @@ class Pairs(Prover):
         return self.cache[key]
 
     def _projected(self, slot: HeadQuery, winner: int, loser: int) -> HeadQuery:
-        """The slot with the difference of two logits as its only value."""
+        """Return the head query with the difference of two logits as its only value."""
         head = self._head()
         f = head.out.astype(np.float64) @ self._direction(winner, loser)  # [n_value]
         values = slot.means.values
-        rows = np.stack(
-            [values.rows[i] for i in range(len(values.rows))]
-        )  # [n_numbers, n_value]
+        # [n_numbers, n_value]
+        rows = np.stack([values.rows[i] for i in range(len(values.rows))])
         means = slot.means.projected(f, rows @ f)
         numbers = means.values.numbers((rows @ f)[:, None])
         return HeadQuery(means, slot.kinds, numbers[slot.values], slot.floor)
@@ -241,11 +173,11 @@ class Pairs(Prover):
     def _signature(
         self, case: PairCase, search: Search, slot: HeadQuery, pair: tuple[int, int]
     ) -> Any:
-        """All that the endings depend on: what the case reads of every token, where contexts
-        end, what the head sees.
+        """Return everything that the endings depend on: what the case reads of every token,
+        where contexts end, what the head sees.
 
-        A token is told by what its case and its domain make of it, and by whether it is one of
-        the two.
+        A token is described by what its case and its domain make of it, and by whether it
+        is one of the two.
         """
         if any(len(edges) > 1 for edges in self.position_states.edges):
             raise Undecided(
@@ -302,16 +234,14 @@ class Pairs(Prover):
     def _of_its_own(
         self, winner: int, loser: int, query_class: int
     ) -> tuple[float, float]:
-        """The difference of two logits by the last position's own stream, and how far all but
-        the mean can be off.
+        """Return the difference of two logits by the last position's own stream, and how
+        far everything but the mean can be off.
         """
         key = winner, loser, query_class
         if key not in self.known:
             d = self._direction(winner, loser)  # [n_embd]
-            x, b = (
-                self.streams[query_class],
-                self.network.blocks[-1]["attn"]["c_proj"]["b"].astype(np.float64),
-            )
+            x = self.streams[query_class]
+            b = self.network.blocks[-1]["attn"]["c_proj"]["b"].astype(np.float64)
             self.known[key] = (
                 float((x.c + b) @ d),
                 float(x.radius @ np.abs(d) + self._rounding(winner, loser)),
@@ -319,25 +249,25 @@ class Pairs(Prover):
         return self.known[key]
 
     def _rounding(self, winner: int, loser: int) -> float:
-        """How far the floats of the last mean, its projection, the addition and the two logits
-        can be off.
+        """Return how far the floats of the last mean, its projection, the addition and the
+        two logits can be off.
         """
         n, p, last = self.network, self.network.precision, len(self.network.blocks) - 1
         head, x = self._head(), self.network.bounds[last]
-        z = np.abs(head.value[0]).T.astype(np.float64) @ x + np.abs(
-            head.value[1]
-        )  # [n_value]
+        # [n_value]
+        z = np.abs(head.value[0]).T.astype(np.float64) @ x + np.abs(head.value[1])
         out = np.abs(head.out).astype(np.float64)
         b = np.abs(n.blocks[last]["attn"]["c_proj"]["b"]).astype(np.float64)
         mean = 2 * float(p.gamma(n.n_ctx + 4)) * z  # of each value
         adds = z @ out + b  # [n_embd]
         terms = (head.out != 0).sum(axis=0) + 1
+        # [n_embd]
         lanes = (
             mean @ out
             + p.gamma(terms) * adds
             + 2 * p.u * (x + adds)
             + 4 * len(z) * p.least
-        )  # [n_embd]
+        )
         size = np.abs(n.wte[winner]).astype(np.float64) + np.abs(n.wte[loser])
         read = (
             float(p.gamma(n.n_embd + 1)) * ((x + adds + lanes) @ size)
@@ -347,51 +277,8 @@ class Pairs(Prover):
 
 
 def wanted(claim: Claim) -> bool:
-    """Whether a claim's only answer is the greatest of more counts than can be followed at once."""
+    """True if a claim's only answer is the greatest of more counts than can be followed at once."""
     rule = claim.rule
     if claim.measures != "token" or not claim.one_token:
         return False
     return isinstance(rule, Expression) and rule.op == "most" and len(rule.args) > _FEW
-
-
-def _constant(e: Expression) -> bool:
-    return all(not isinstance(what, Expression) for _, what in e.where)
-
-
-def _pairs(
-    rule: Expression, n_vocab: int, ids: dict[str, int]
-) -> Iterator[tuple[int, int | None, int, int]]:
-    """(first, second or None, their ids): every two counted tokens, and every counted one with
-    every other token.
-    """
-    counted = [ids[str(key)] for (key,), _ in rule.table]
-    for i, a in enumerate(counted):
-        for j in range(i + 1, len(counted)):
-            yield i, j, a, counted[j]
-        for b in range(n_vocab):
-            if b not in counted:
-                yield i, None, a, b
-
-
-def _together(numbers: Any) -> Expression:
-    """The sum of all counts as one count. Raises Undecided where they do not count the same
-    thing for different tokens.
-    """
-    first = numbers[0]
-    if all(
-        isinstance(e, Expression)
-        and e.op == "count"
-        and len(e.where) == 1
-        and isinstance(e.where[0][1], str)
-        for e in numbers
-    ):
-        tokens = tuple(e.where[0][1] for e in numbers)
-        alike = {(e.where[0][0], str(e.before), e.every) for e in numbers}
-        if len(alike) == 1 and len(set(tokens)) == len(tokens):
-            return Expression(
-                op="count",
-                where=((first.where[0][0], tokens),),
-                before=first.before,
-                every=first.every,
-            )
-    raise Undecided("the claim compares counts that cannot be added up to one")

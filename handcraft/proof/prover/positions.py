@@ -1,16 +1,21 @@
-"""What every position offers to later heads: its stream, followed through the rules that matter
-before the end.
+"""The residual stream at every earlier position, in every state that the earlier tokens can leave.
 
-A context is a path: a state for what the earlier tokens left behind, an edge for the next
-token. The edge's emission holds the stream at each block's input, on the lanes that are needed.
-Where no later head reads what an earlier head wrote, there is one state, and an emission is a
-token at a position. Else the state is what the forward heads still need of the past:
+Later heads read the keys and values of earlier positions, so these are computed once, for all
+contexts together.
 
-    a constant query          the summary of all keys so far (counting, finding the first)
-    a query by position alone the values of the keys that a later query can still see (the
-    previous token)
+    state            what the earlier tokens left behind, as far as it matters
+    position state   a token at a position in one state: it holds the residual stream at the
+                     input of each block, on the lanes that are needed
+    step             from a state by a token to the next state; a context is a path of steps
 
-Rules of this file: a forward head whose query depends on the text is not followed: Undecided.
+If no later head reads what an earlier head wrote, there is one state, and a position state is
+just a token at a position. Otherwise the state holds what the followed heads need of the past:
+
+    constant query            the summary of all keys so far (counting, finding the first)
+    query by position only    the values of the keys that a later query can still see (the
+                              previous token)
+
+Rules of this file: a followed head whose query depends on the text raises Undecided.
 """
 
 from __future__ import annotations
@@ -24,8 +29,9 @@ from typing import TypeAlias
 import numpy as np
 
 from handcraft.core.gpt2 import Array
+from handcraft.proof.prover.keys import Summary, scores_of
 from handcraft.proof.prover.network import HeadPart, Network, Undecided
-from handcraft.proof.prover.softmax import Means, Summary, scores_of
+from handcraft.proof.prover.softmax import Means
 from handcraft.proof.prover.zonotope import Zonotope, by_rows, exactly, stack
 
 LEAST_GAP, MOST_GAP = 16.0, 80.0
@@ -33,11 +39,13 @@ _MOST_STATES = 6_000  # at one position
 _MOST_NUMBERS = 3 * 10**7  # centres and radii of all streams: 240 MB
 
 Kept: TypeAlias = tuple[object, ...]  # for each forward head, what it keeps of the past
-Step: TypeAlias = tuple[int, int, int]  # token, next state, emission
+Step: TypeAlias = tuple[int, int, int]  # token, next state, position state
 
 
 def gap_of(network: Network, head: HeadPart, tolerance: float) -> float:
-    """The gap at which what is left out moves no lane of the stream by more than the tolerance."""
+    """Return the gap in score beyond which leaving keys out moves no lane of the stream by
+    more than the tolerance.
+    """
     x = network.bounds[head.layer]
     values = np.abs(head.value[0]).T @ x + np.abs(head.value[1])  # [n_value]
     effect = 2 * float((values[:, None] * np.abs(head.out)).max()) * network.n_ctx
@@ -46,33 +54,31 @@ def gap_of(network: Network, head: HeadPart, tolerance: float) -> float:
 
 @dataclass
 class PositionStates:
-    """All emissions, and the edges of every state at every position."""
+    """All position states, and the steps of every state at every position."""
 
     network: Network
-    levels: list[int] = field(default_factory=list)  # of each emission
+    levels: list[int] = field(default_factory=list)  # of each position state
     tokens: list[int] = field(default_factory=list)
-    streams: list[list[Zonotope]] = field(
-        default_factory=list
-    )  # of each block's input, chunk by chunk
-    means: dict[tuple[int, int], list[Zonotope]] = field(
-        default_factory=dict
-    )  # of each forward head, chunk by chunk
+    # of each block's input, chunk by chunk
+    streams: list[list[Zonotope]] = field(default_factory=list)
+    # of each forward head, chunk by chunk
+    means: dict[tuple[int, int], list[Zonotope]] = field(default_factory=dict)
     edges: list[list[list[Step]]] = field(default_factory=list)  # [position][state]
     spent: int = 0  # states that searches over them have visited
     _whole: dict[tuple[int, int], Zonotope] = field(default_factory=dict)
 
     @cached_property
     def level(self) -> Array:  # [n]
-        """The position of each emission."""
+        """The position of each position state."""
         return np.array(self.levels)
 
     @cached_property
     def token(self) -> Array:  # [n]
-        """The token of each emission."""
+        """The token of each position state."""
         return np.array(self.tokens)
 
     def stream(self, layer: int) -> Zonotope:  # [n, n_embd]
-        """The stream at a block's input, on the lanes that are needed there."""
+        """Return the residual stream at a block's input, on the lanes that are needed there."""
         return self._joined[layer]
 
     @cached_property
@@ -80,14 +86,14 @@ class PositionStates:
         return [joined(chunks) for chunks in self.streams]
 
     def mean(self, name: tuple[int, int]) -> Zonotope:  # [n, n_value]
-        """A forward head's mean value at each emission, once all are followed."""
+        """Return a followed head's mean value at each position state, once all are followed."""
         if name not in self._whole:
             self._whole[name] = joined(self.means[name])
         return self._whole[name]
 
 
 def joined(chunks: list[Zonotope]) -> Zonotope:
-    """Balls one after the other."""
+    """Return the zonotopes' intervals, one after the other, as one."""
     return Zonotope(
         np.concatenate([b.c for b in chunks]), np.concatenate([b.r for b in chunks])
     )
@@ -96,8 +102,8 @@ def joined(chunks: list[Zonotope]) -> Zonotope:
 def follow(
     network: Network, allowed: list[list[int]], tolerance: float, deadline: float
 ) -> PositionStates:
-    """All emissions of contexts with these tokens at each position. Raises Undecided where they
-    cannot be followed.
+    """Return all position states of contexts with these tokens at each position. Raises
+    Undecided if they cannot be followed.
     """
     found = PositionStates(network, streams=[[] for _ in network.blocks])
     heads = [head for heads in network.forward for head in heads]
@@ -132,16 +138,14 @@ def _level(
     position: int,
     tokens: list[int],
 ) -> list[Kept]:
-    """One position more: its emissions, its edges, and the states after it."""
+    """Add one position: its position states, its steps, and return the states after it."""
     network = found.network
     pairs = [(s, token) for s in range(len(states)) for token in tokens]
     first = len(found.levels)
-    x = network.embed(
-        np.array([token for _, token in pairs]), np.full(len(pairs), position)
-    )  # [n, n_embd]
-    after: list[list[object]] = [
-        [] for _ in pairs
-    ]  # of each pair the caches, head by head
+    read = np.array([token for _, token in pairs])
+    x = network.embed(read, np.full(len(pairs), position))  # [n, n_embd]
+    # of each pair what the heads keep, head by head
+    after: list[list[object]] = [[] for _ in pairs]
     for i in range(len(network.blocks)):
         found.streams[i].append(x)
         means = {}
@@ -156,9 +160,8 @@ def _level(
     numbers: dict[Kept, int] = {}
     edges: list[list[Step]] = [[] for _ in states]
     for k, (s, token) in enumerate(pairs):
-        edges[s].append(
-            (token, numbers.setdefault(tuple(after[k]), len(numbers)), first + k)
-        )
+        following = numbers.setdefault(tuple(after[k]), len(numbers))
+        edges[s].append((token, following, first + k))
     found.levels += [position] * len(pairs)
     found.tokens += [token for _, token in pairs]
     found.edges.append(edges)
@@ -168,7 +171,7 @@ def _level(
 def _behind(
     network: Network, i: int, x: Zonotope, means: dict[tuple[int, int], Zonotope]
 ) -> Zonotope:  # [n, n_embd] -> the same
-    """The stream behind a block, on the lanes that earlier positions must know."""
+    """Return the residual stream after a block, on the lanes that earlier positions must know."""
     if "mlp" not in network.blocks[i]:
         return network.after_attention(i, x, means, shared=False)
 
@@ -185,21 +188,21 @@ def _behind(
 
 
 class Memory:
-    """What one forward head keeps of the past."""
+    """The part of the past that one followed head keeps."""
 
     start: object = ()
 
     def read(
         self, x: Zonotope, past: list[object], position: int
     ) -> tuple[Zonotope, list[object]]:
-        """The mean values [n, n_value] at a position for streams [n, n_embd], and what is kept
-        after it.
+        """Return the mean values [n, n_value] at a position for streams [n, n_embd], and
+        what is kept after it.
         """
         raise NotImplementedError
 
 
 class Summing(Memory):
-    """A constant query: all keys so far, summarised."""
+    """The memory of a head with a constant query: a summary of all keys so far."""
 
     def __init__(
         self, network: Network, head: HeadPart, query: Zonotope, tolerance: float
@@ -215,7 +218,7 @@ class Summing(Memory):
         past: list[object],
         position: int,  # noqa: ARG002  # its summaries know their own
     ) -> tuple[Zonotope, list[object]]:
-        """Each summary with its own key."""
+        """Return the mean of each summary with the position's own key, and the new summaries."""
         p, head = self.network.precision, self.head
         values = p.linear(x, *head.value)  # [n, n_value]
         kinds, numbers = self.means.labels(
@@ -235,8 +238,8 @@ class Summing(Memory):
 
 
 class Window(Memory):
-    """Queries and keys by position alone: the values of the positions that a later query can
-    see.
+    """The memory of a head whose queries and keys depend on the position only: the values
+    of the positions that a later query can see.
     """
 
     def __init__(
@@ -244,46 +247,41 @@ class Window(Memory):
     ) -> None:
         self.network, self.head = network, head
         p, rows = network.precision, _by_position(network, n)
-        queries, keys = (
-            p.linear(rows, *head.query),
-            p.linear(rows, *head.key),
-        )  # [n, n_match] each
+        # [n, n_match] each
+        queries = p.linear(rows, *head.query)
+        keys = p.linear(rows, *head.key)
         self.gap = gap_of(network, head, tolerance)
-        self.scores = stack(
-            [scores_of(p, queries[i], keys) for i in range(n)]
-        )  # [n_query, n_key]
+        # [n_query, n_key]
+        self.scores = stack([scores_of(p, queries[i], keys) for i in range(n)])
         probe = Means(p, head, self.gap, n)
-        self.seen: list[list[int]] = []  # by each query
-        for i in range(n):
-            kinds = [
-                probe.label(
-                    (self.scores.c[i, j], self.scores.r[i, j]), np.zeros(0), np.zeros(0)
-                )[0]
-                for j in range(i + 1)
-            ]
-            self.seen.append(
-                [
-                    j
-                    for j in range(i + 1)
-                    if not any(probe.beats(k, kinds[j]) for k in set(kinds))
-                ]
-            )
+        self.seen = [self._seen(probe, i) for i in range(n)]  # by each query
+        # after each position
         self.wanted = [
             {j for later in self.seen[i + 1 :] for j in later} for i in range(n)
-        ]  # after each position
+        ]
         self.values: dict[tuple[bytes, bytes], tuple[Array, Array]] = {}
         self.least = np.full(head.value[0].shape[1], np.inf)
         self.most = -self.least
 
+    def _seen(self, probe: Means, i: int) -> list[int]:
+        """Return the positions whose keys no other key hides from the i-th query."""
+        nothing = np.zeros(0)
+        scores = zip(self.scores.c[i, : i + 1], self.scores.r[i, : i + 1], strict=True)
+        kinds = [probe.label(score, nothing, nothing)[0] for score in scores]
+        hidden = {
+            kind
+            for kind in set(kinds)
+            if any(probe.beats(other, kind) for other in set(kinds))
+        }
+        return [j for j, kind in enumerate(kinds) if kind not in hidden]
+
     def read(
         self, x: Zonotope, past: list[object], position: int
     ) -> tuple[Zonotope, list[object]]:
-        """The mean of what the query sees; what no later query sees is forgotten."""
+        """Return the mean of what the query sees, and forget what no later query sees."""
         values = self.network.precision.linear(x, *self.head.value)  # [n, n_value]
-        self.least, self.most = (
-            np.minimum(self.least, values.low.min(axis=0)),
-            np.maximum(self.most, values.high.max(axis=0)),
-        )
+        self.least = np.minimum(self.least, values.low.min(axis=0))
+        self.most = np.maximum(self.most, values.high.max(axis=0))
         z, kept, known = [], [], {}
         for k, old in enumerate(past):
             key = values.c[k].tobytes(), values.r[k].tobytes()
@@ -303,14 +301,12 @@ class Window(Memory):
         self, position: int, seen: tuple[tuple[int, tuple[bytes, bytes]], ...]
     ) -> tuple[Array, Array]:
         means = Means(self.network.precision, self.head, self.gap, self.network.n_ctx)
-        for j in range(
-            position + 1
-        ):  # for the leak: every score, with every value there can be
+        # for the leak: every score, with every value there can be
+        middle, half = (self.least + self.most) / 2, (self.most - self.least) / 2
+        for j in range(position + 1):
             score = float(self.scores.c[position, j]), float(self.scores.r[position, j])
             if j not in self.seen[position]:
-                means.label(
-                    score, (self.least + self.most) / 2, (self.most - self.least) / 2
-                )
+                means.label(score, middle, half)
         summary: Summary = ()
         for j, key in seen:
             score = float(self.scores.c[position, j]), float(self.scores.r[position, j])
@@ -343,5 +339,5 @@ def _written(network: Network, i: int) -> Array:  # -> [n_embd]
 
 
 def _by_position(network: Network, n: int) -> Zonotope:  # -> [n, n_embd]
-    """The position's own part of the stream; adding zeros to it rounds nothing."""
+    """Return the position's own part of the stream; adding zeros to it rounds nothing."""
     return exactly(network.wpe[:n])

@@ -1,25 +1,26 @@
-"""Proving a claim: every case, every query of the last position, every ending.
+"""The proof of a claim: every case, every query that the last position can ask, every ending.
 
-    stage    a block with heads that matter at the last position alone; a later stage's queries
-             depend on what the earlier ones saw
-    row      a final and the summaries of all stages so far: what the last position's stream can be
+    stage        a block whose heads are needed at the last position only. The queries of stage k
+                 depend on the results of earlier stages, so those are enumerated first
+    query class  last positions whose residual stream is the same as far as it still matters
+                 (`finals` names the position state that stands for each)
+    row          a query class together with the summaries of all stages so far: everything that
+                 the stream of the last position depends on
 
-After the last stage a row has logits with a radius. An ending is right where the claim's token
-is ahead of every other by more than both radii, where its probabilities or its lane are within
+After the last stage a row has logits with a radius. An ending is right if the claim's token is
+ahead of every other one by more than both radii, or if its probabilities or its lane are within
 the tolerance. The least difference over all endings is the certified margin: no float of the
-model, in whatever order it adds, goes below it.
+model goes below it, in whatever order it adds.
 
-Rules of this file: what cannot be shown is Undecided with the reason, and where the least
-certain ending stands.
+Rules of this file: what cannot be shown raises Undecided, with the reason and the context that
+was least certain.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import Any
 
@@ -34,60 +35,20 @@ from handcraft.program.contexts import count_domain
 from handcraft.proof.prover.case import Case
 from handcraft.proof.prover.cases import cases_of
 from handcraft.proof.prover.domains import Domain
-from handcraft.proof.prover.graph import (
-    UNSEEN,
-    HeadQuery,
-    QueryClass,
-    QueryClasses,
-    Search,
-    Slots,
-    Summaries,
-    classes,
-)
-from handcraft.proof.prover.network import HeadPart, Network, Undecided
+from handcraft.proof.prover.endings import Asked, Proof, Waiting, least_lead
+from handcraft.proof.prover.graph import QueryClass, QueryClasses, Search, Summaries
+from handcraft.proof.prover.keys import Summary
+from handcraft.proof.prover.last_position import LastPosition, Row
+from handcraft.proof.prover.network import Network, Undecided
 from handcraft.proof.prover.positions import PositionStates, follow
-from handcraft.proof.prover.zonotope import _ROWS, OWN, UP, Zonotope, by_rows
+from handcraft.proof.prover.views import UNSEEN, HeadQuery, Slots
+from handcraft.proof.prover.zonotope import _ROWS, Zonotope, by_rows
 
 TOLERANCE = 1e-4  # how far what is left out may move a lane of the stream
-_Row = tuple[int, Summaries]  # a final, the summaries so far
-_Asked = tuple[int, Any, QueryClass]  # row, what must follow, the ending
 
 
-@dataclass
-class Proof:
-    """What was shown.
-
-    contexts    how many contexts, or prompts, were covered: exactly
-    checked     how many of them, with all positions of answers, the claim speaks of
-    margin      the least difference of logits, certified; inf where there is none
-    error       the largest radius of a logit, or the largest difference from the claim's
-                probabilities or lane
-    at          a context of the least margin, or of the largest error
-    """
-
-    contexts: int = 0
-    endings: int = 0
-    checked: int = 0
-    margin: float = math.inf
-    error: float = 0.0
-    at: list[int] = field(default_factory=list)
-    cases: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class Waiting:
-    """Rows of a case that are to be judged: their finals [n_rows], each head's mean value
-    there, what is asked of them.
-    """
-
-    case: Case
-    asked: list[_Asked]
-    finals: Array
-    means: dict[tuple[int, int], Zonotope]
-
-
-class Prover:
-    """One model and one claim."""
+class Prover(LastPosition):
+    """The search for a proof of one claim about one model."""
 
     def __init__(
         self,
@@ -96,12 +57,10 @@ class Prover:
         deadline: float,
         progress: Callable[[int, int], None],
     ) -> None:
-        self.model, self.claim, self.deadline, self.progress = (
-            model,
-            claim,
-            deadline,
-            progress,
-        )
+        self.model = model
+        self.claim = claim
+        self.deadline = deadline
+        self.progress = progress
         self.network = Network(model)
         self.cases = list(cases_of(claim, model))
         self.allowed = _allowed(self.cases, self.network)
@@ -120,11 +79,10 @@ class Prover:
         self.waiting, self.waited = list[Waiting](), 0  # and how many rows they are
         self.steps: dict[Any, Any] = {}  # of the case that is searched
 
-    @np.errstate(
-        all="ignore"
-    )  # what has no bound stays without one, and no margin is above that
+    # what has no bound stays without one, and no margin is above that
+    @np.errstate(all="ignore")
     def run(self) -> Proof:
-        """The proof. Raises Undecided where there is none."""
+        """Return the proof. Raises Undecided if there is none."""
         self._begin()
         for i, case in enumerate(self.cases):
             self._case(case)
@@ -135,8 +93,8 @@ class Prover:
         return self.proof
 
     def _whole(self) -> None:
-        """Raises Undecided unless every context of every domain ended in a case: those of later
-        answer tokens, too.
+        """Check that every context of every domain ended in a case, those of later answer
+        tokens included. Raises Undecided if not.
         """
         for domain in {case.domain for case in self.cases if case.domain is not None}:
             if self.counted[domain] != domain.size():
@@ -145,7 +103,7 @@ class Prover:
                 )
 
     def _covered(self) -> None:
-        """Raises Undecided unless the cases cover the whole domain: counted, not assumed."""
+        """Check that the cases cover the whole domain, by counting. Raises Undecided if not."""
         size = count_domain(self.claim, self.model.vocabulary, self.model.n_ctx)
         if self.proof.contexts != size:
             raise Undecided(f"the cases cover {self.proof.contexts} of {size} contexts")
@@ -157,12 +115,10 @@ class Prover:
 
     def _begin(self) -> None:
         e, n = self.position_states, self.network
-        x = n.embed(e.token, e.level)  # [n_emissions, n_embd]
-        stop, everyone, start = (
-            self.stages[0] if self.stages else len(n.blocks),
-            np.arange(len(e.level)),
-            x,
-        )
+        x = n.embed(e.token, e.level)  # [n_position_states, n_embd]
+        stop = self.stages[0] if self.stages else len(n.blocks)
+        everyone = np.arange(len(e.level))
+        start = x
         x = by_rows(
             lambda rows: self._through(
                 0, stop, start[rows], everyone[rows], {}, shared=False
@@ -187,40 +143,8 @@ class Prover:
             return_index=True,
             return_inverse=True,
         )
-        self.finals: Array = first[
-            inverse.reshape(-1)
-        ]  # of each emission the one that stands for it
-
-    def _through(
-        self,
-        start: int,
-        stop: int,
-        x: Zonotope,
-        position_states: Array,
-        means: dict[tuple[int, int], Zonotope],
-        *,
-        shared: bool,
-    ) -> Zonotope:
-        """The stream from one block's input to another's, for last positions of these emissions
-        [n, n_embd].
-        """
-        for i in range(start, stop):
-            seen = {
-                head.name: self.position_states.mean(head.name)[position_states]
-                for head in self.network.forward[i]
-            }
-            seen |= {
-                head.name: means[head.name] for head in self.network.query_class[i]
-            }
-            x = self.network.after_attention(
-                i, x, seen, shared=shared or "mlp" in self.network.blocks[i]
-            )
-            x = (
-                self.network.after_mlp(i, x.with_generators())
-                if "mlp" in self.network.blocks[i]
-                else x
-            )
-        return x
+        # for each position state the one that stands for it
+        self.finals: Array = first[inverse.reshape(-1)]
 
     # ------------------------------------------------------------ stage after stage
 
@@ -231,7 +155,7 @@ class Prover:
         ends = np.isin(self.position_states.level, levels) & np.isin(
             self.position_states.token, case.last(range(self.network.n_vocab))
         )
-        here = np.flatnonzero(ends)  # the emissions at which a context can end
+        here = np.flatnonzero(ends)  # the position states at which a context can end
         if not self.stages:
             self._judge(case, self._search(case, [], here, levels), [])
             return
@@ -264,27 +188,7 @@ class Prover:
     def _watch(
         self, search: Search, case: Case, members: Array, levels: list[int]
     ) -> None:
-        """Told of every search before it runs; whoever writes the proof down listens."""
-
-    def _queries(
-        self, stage: int, x: Zonotope, names: Array
-    ) -> Iterator[tuple[list[HeadQuery], Array]]:
-        """The rows of a stage [n, n_embd] by what its heads ask, with the slots for it."""
-        heads = self.network.query_class[self.stages[stage]]
-        x = x.to_interval()
-        asked = [self.network.precision.linear(x, *head.query) for head in heads]
-        keys = [
-            b"".join(part[i].tobytes() for q in asked for part in (q.c, q.r))
-            for i in range(len(x.c))
-        ]
-        for indices in classes(keys):
-            yield (
-                [
-                    self.slots(h, q[indices[0]])
-                    for h, q in zip(heads, asked, strict=True)
-                ],
-                names[indices],
-            )
+        """Called with each search before it runs; the recorder listens here."""
 
     def _next(
         self,
@@ -295,7 +199,7 @@ class Prover:
         members: Array,
         levels: list[int],  # noqa: ARG002  # a recorder asks for them
     ) -> None:
-        """From the endings of a stage to the next one, or to the judgement."""
+        """Go on from the endings of a stage to the next stage, or to the judgement."""
         if not endings:
             return
         if stage + 1 == len(self.stages):
@@ -331,8 +235,8 @@ class Prover:
         levels: list[int],
         seen: set[Summaries],
     ) -> QueryClasses:
-        """The endings of one query of a later stage: those of the earlier stages with what its
-        heads see besides.
+        """Return the endings of one query of a later stage: those of the earlier stages,
+        with what its heads see besides.
         """
         fixed = self._fixed(more, levels)
         if fixed is not None:
@@ -342,9 +246,8 @@ class Prover:
             }
         finals = {query_class for _, query_class, _ in mine}
         members = members[np.isin(self.finals[members], list(finals))]
-        if (
-            len(seen) == 1
-        ):  # the earlier heads see the same in every context of the case
+        # the earlier heads see the same in every context of the case
+        if len(seen) == 1:
             before = next(iter(seen))
             found = self._search(case, more, members, levels)
             return {
@@ -352,89 +255,34 @@ class Prover:
                 for (expected, query_class, new), ending in found.items()
             }
         found = self._search(case, [*slots, *more], members, levels)
-        n, keys = (
-            len(slots),
-            {(query_class, summaries) for _, query_class, summaries in mine},
-        )
+        n = len(slots)
+        keys = {(query_class, summaries) for _, query_class, summaries in mine}
         return {
             key: ending for key, ending in found.items() if (key[1], key[2][:n]) in keys
         }
 
     def _fixed(self, slots: list[HeadQuery], levels: list[int]) -> Summaries | None:
-        """What these slots see where that is the same in every context: each position offers
-        them one key.
+        """Return what these head queries see if that is the same in every context, since each
+        position offers them only one key; else None.
         """
         if len(levels) > 1:
             return None
         n = int(np.searchsorted(self.position_states.level, levels[0] + 1))
-        level, summaries = self.position_states.level[:n], list[Any]()
+        level, found = self.position_states.level[:n], list[Summary]()
         for slot in slots:
-            part = HeadQuery(slot.means, slot.kinds[:n], slot.values[:n], slot.floor)
-            alive = part.seen(np.full(n, slot.floor[levels[0]]))
-            pairs = sorted(
-                set(
-                    zip(
-                        level[alive].tolist(),
-                        part.kinds[alive].tolist(),
-                        part.values[alive].tolist(),
-                        strict=True,
-                    )
-                )
-            )
-            ghosts = set(level[~alive].tolist())
-            if len({p for p, _, _ in pairs}) < len(pairs) or any(
-                p in ghosts for p, _, _ in pairs
-            ):
+            summary = slot.fixed(level)
+            if summary is None:
                 return None
-            summary: Any = ()
-            for _, kind, value in pairs:
-                summary = slot.means.insert(summary, (kind, value))
-            summaries.append(summary)
-        return tuple(summaries)
-
-    def _stream(
-        self, rows: Sequence[_Row], slots: list[HeadQuery], stages: int
-    ) -> Zonotope:  # -> [n_rows, n_embd]
-        """The stream of each row, after so many stages, at the next stage's input or in the end."""
-        return self._after(*self._arrived(rows, slots, stages), stages)
-
-    def _arrived(
-        self, rows: Sequence[_Row], slots: list[HeadQuery], stages: int
-    ) -> tuple[Array, dict[tuple[int, int], Zonotope]]:
-        """The final of each row [n_rows], and of each head of so many stages the mean value
-        there [n_rows, n_value].
-        """
-        finals = np.array([query_class for query_class, _ in rows])
-        heads: list[HeadPart] = [
-            head for i in self.stages[:stages] for head in self.network.query_class[i]
-        ]
-        means = {}
-        for k, (head, slot) in enumerate(zip(heads, slots, strict=True)):
-            pairs = [slot.means.mean(summaries[k]) for _, summaries in rows]
-            means[head.name] = Zonotope(
-                np.stack([c for c, _ in pairs]), np.stack([r for _, r in pairs])
-            )
-        return finals, means
-
-    def _after(
-        self, finals: Array, means: dict[tuple[int, int], Zonotope], stages: int
-    ) -> Zonotope:  # [n_rows] -> [n_rows, n_embd]
-        """The stream after so many stages."""
-        stop = (
-            self.stages[stages]
-            if stages < len(self.stages)
-            else len(self.network.blocks)
-        )
-        first = self.stages[0] if self.stages else stop
-        return self._through(
-            first, stop, self.streams[finals], finals, means, shared=True
-        )
+            found.append(summary)
+        return tuple(found)
 
     # ------------------------------------------------------------ the judgement
 
     def _judge(self, case: Case, endings: QueryClasses, slots: list[HeadQuery]) -> None:
-        """Endings of a case are counted, and judged with those of others: most queries have few."""
-        together: dict[_Row, list[Any]] = {}
+        """Count the endings of a case, and put them aside to be judged with those of other
+        cases: most queries have few.
+        """
+        together: dict[Row, list[Any]] = {}
         for expected, query_class, summaries in endings:
             together.setdefault((query_class, summaries), []).append(expected)
         rows = list(together)
@@ -453,10 +301,10 @@ class Prover:
                 self._judged()
 
     def _counted(
-        self, case: Case, number: int, row: _Row, told: list[Any], endings: QueryClasses
-    ) -> Iterator[_Asked]:
-        """What is asked of a row, with all that the claim says of contexts that end so; each of
-        them is counted.
+        self, case: Case, number: int, row: Row, told: list[Any], endings: QueryClasses
+    ) -> Iterator[Asked]:
+        """Yield what is asked of a row: everything the claim says of contexts that end so.
+        Each of them is counted.
         """
         for expected in told:
             ending = endings[expected, *row]
@@ -469,7 +317,7 @@ class Prover:
                 yield number, expected, ending
 
     def _judged(self) -> None:
-        """All that waited is judged. Raises Undecided where one may be wrong."""
+        """Judge everything that waits. Raises Undecided if one ending may be wrong."""
         waiting, self.waiting, self.waited = self.waiting, [], 0
         if not waiting:
             return
@@ -481,13 +329,11 @@ class Prover:
                 np.concatenate([part.r for part in parts]),
             )
         x = self._after(finals, means, len(self.stages))  # [n_rows, n_embd]
-        logits, x, first = (
-            self.network.logits(x.with_generators()),
-            x.to_interval(),
-            0,
-        )  # [n_rows, n_vocab]
+        logits = self.network.logits(x.with_generators())  # [n_rows, n_vocab]
+        x = x.to_interval()
+        first = 0
         for case, those in groupby(waiting, key=lambda some: some.case):
-            asked = list[_Asked]()
+            asked = list[Asked]()
             for some in those:
                 asked += [
                     (first + row, expected, ending)
@@ -497,9 +343,9 @@ class Prover:
             self._against(case, asked, x, logits)
 
     def _against(
-        self, case: Case, asked: list[_Asked], x: Zonotope, logits: Zonotope
+        self, case: Case, asked: list[Asked], x: Zonotope, logits: Zonotope
     ) -> None:
-        """Endings against the claim. Raises Undecided where one may be wrong."""
+        """Compare endings with the claim. Raises Undecided if one may be wrong."""
         if self.claim.measures == "token":
             return self._right(case, asked, logits)
         radius = x.radius[:, self.column]
@@ -515,15 +361,15 @@ class Prover:
                 self._near(case, _chance_error(logits[row], np.array(expected)), ending)
         return None
 
-    def _right(self, case: Case, asked: list[_Asked], logits: Zonotope) -> None:
-        """Endings against the token that must follow. Raises Undecided where one may be wrong."""
+    def _right(self, case: Case, asked: list[Asked], logits: Zonotope) -> None:
+        """Compare endings with the token that must follow. Raises Undecided if one may be wrong."""
         if not all(isinstance(expected, int) for _, expected, _ in asked):
             raise Undecided("the claim answers a number where a token is asked")
         rows, tokens = (np.array([one[i] for one in asked], dtype=int) for i in (0, 1))
         margins = np.zeros(len(asked))
         for token in np.unique(tokens).tolist():
             those = tokens == token
-            margins[those], error = _margins(logits[rows[those]], token)
+            margins[those], error = least_lead(logits[rows[those]], token)
             self.proof.error = max(self.proof.error, error)
         for (_, _, ending), margin in zip(asked, margins.tolist(), strict=True):
             if not margin > 0:
@@ -548,26 +394,8 @@ class Prover:
         )
 
 
-def _margins(
-    logits: Zonotope, expected: int
-) -> tuple[Array, float]:  # [n, n_vocab] -> [n]
-    """The least that the expected token is ahead of every other, and the greatest radius of
-    that difference.
-    """
-    radius = logits.r + logits.r[:, [expected]]  # [n, n_vocab]
-    if logits.g is not None:
-        radius = radius + np.abs(logits.g - logits.g[:, [expected]]).sum(axis=-1)
-    ahead = logits.c[:, [expected]] - logits.c  # [n, n_vocab]
-    ahead = ahead - np.where(radius == 0, 0.0, radius * UP + 4 * OWN * np.abs(ahead))
-    ahead[:, expected] = math.inf
-    least = ahead.argmin(axis=1)[:, None]
-    return np.take_along_axis(ahead, least, axis=1)[:, 0], float(
-        np.take_along_axis(radius, least, axis=1).max()
-    )
-
-
 def _chance_error(logits: Zonotope, expected: Array) -> float:  # [n_vocab], [n_vocab]
-    """At most how far a probability is from the expected one."""
+    """Return an upper bound on how far a probability is from the expected one."""
     top = logits.c.max()
     low, high = np.exp(logits.low - top), np.exp(logits.high - top)  # [n_vocab]
     most = high / (high + (low.sum() - low))
@@ -579,7 +407,7 @@ def _chance_error(logits: Zonotope, expected: Array) -> float:  # [n_vocab], [n_
 
 
 def _allowed(cases: list[Case], network: Network) -> list[list[int]]:
-    """The tokens that a context of some case can hold at each position."""
+    """Return the tokens that a context of some case can hold at each position."""
     last = max((max(case.levels, default=0) for case in cases), default=0)
     everything = list(range(network.n_vocab))
     found: list[set[int]] = [set() for _ in range(last + 1)]

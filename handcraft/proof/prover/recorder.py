@@ -1,10 +1,13 @@
-"""Writing down a proof, so that handcraft.proof.checker can check it without a search.
+"""The proof as a certificate, so that handcraft.proof.checker can check it without a search.
 
-Of every search that led to a judgement the graph is kept: for each state and each token the
-state after it. That is all the evidence there is, beside what each head asks, which keys it may
-leave out, and what the case had guessed; what is true of the states is for the checker to find.
-Before a certificate is given away the checker reads it itself, and what it states is what the
-checker found: its bounds are its own, and a little wider than the prover's.
+    section   one search that led to a judgement: its graph (for each state and each token the
+              state after it), what each head asks, which keys it may leave out, and what the
+              case had guessed
+    blind     a head of a later stage that sees the same in every context: it needs no query
+
+Nothing else is written down: what is true of a state is for the checker to find out. Before a
+certificate is given away the checker reads it, and the numbers it states are the checker's; they
+are a little wider than the prover's.
 
 Rules of this file: a proof that the checker does not accept is Undecided, with the reason.
 """
@@ -13,7 +16,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -33,96 +35,32 @@ from handcraft.proof.checker.claim_expression import parts_of
 from handcraft.proof.prover.case import Case
 from handcraft.proof.prover.cases import ExpressionCase
 from handcraft.proof.prover.domains import AnswerDomain
+from handcraft.proof.prover.endings import Proof
 from handcraft.proof.prover.graph import (
-    HeadQuery,
     QueryClasses,
     Search,
     Summaries,
     _following,
 )
 from handcraft.proof.prover.network import Undecided
-from handcraft.proof.prover.pairwise import PairCase, Pairs, wanted
+from handcraft.proof.prover.pair_claim import PairCase
+from handcraft.proof.prover.pairwise import Pairs, wanted
 from handcraft.proof.prover.positions import Window, _memory
-from handcraft.proof.prover.prover import TOLERANCE, Proof, Prover
+from handcraft.proof.prover.prover import TOLERANCE, Prover
+from handcraft.proof.prover.trail import Groups, Trail
 from handcraft.proof.prover.transducer_case import AlignedCase
+from handcraft.proof.prover.views import HeadQuery
 from handcraft.sequence.expression import Expression
 
 # what a query that is uncertain may be off by, against what the prover found
 _WIDER = 1.5
 
 
-class Groups:
-    """Lists of tokens, each once and numbered."""
-
-    def __init__(self) -> None:
-        self.rows: list[list[int]] = []
-        self._numbers: dict[tuple[int, ...], int] = {}
-
-    def number(self, tokens: Sequence[int]) -> int:
-        """The number of a list."""
-        found = self._numbers.setdefault(tuple(tokens), len(self.rows))
-        if found == len(self.rows):
-            self.rows.append(list(tokens))
-        return found
-
-
-class Trail:
-    """The graph of one search: what it is told of, edge by edge."""
-
-    def __init__(self, groups: Groups) -> None:
-        self.groups = groups
-        self.numbers: list[dict[Hashable, int]] = [
-            {}
-        ]  # before the k-th token, the number of each state
-        self.edges: list[
-            dict[int, dict[int, list[int]]]
-        ] = []  # of each state the tokens that lead to each state
-
-    def read(
-        self,
-        k: int,
-        before: Hashable,
-        nexts: Sequence[tuple[Any, list[int]]],
-        rest: tuple[Any, ...],
-    ) -> None:
-        """After that state, each list of tokens leads to what the case says, with the same rest."""
-        while len(self.edges) <= k:
-            self.edges.append({})
-            self.numbers.append({})
-        row = self.edges[k].setdefault(
-            self.numbers[k].setdefault(before, len(self.numbers[k])), {}
-        )
-        after = self.numbers[k + 1]
-        for reached, tokens in nexts:
-            row.setdefault(after.setdefault((reached, *rest), len(after)), []).extend(
-                tokens
-            )
-
-    def forget(self) -> None:
-        """Its graph is written, or will never be."""
-        self.numbers, self.edges = [{}], []
-
-    def graph(self) -> list[list[list[int]]]:
-        """[k][state]: group of tokens, state after it, again and again."""
-        found = []
-        for edges, numbers in zip(self.edges, self.numbers, strict=False):
-            rows = [edges.get(i, {}) for i in range(len(numbers))]
-            found.append(
-                [
-                    [
-                        x
-                        for target, tokens in row.items()
-                        for x in (self.groups.number(sorted(tokens)), target)
-                    ]
-                    for row in rows
-                ]
-            )
-        return found
-
-
 @dataclass(frozen=True, eq=False)
 class _Draft:
-    """One search: its trail, and where the contexts end that it is about; heads that are blind."""
+    """One search to be written down: its trail, where its contexts end, and the heads that
+    are blind.
+    """
 
     case: Case
     members: Array
@@ -132,23 +70,24 @@ class _Draft:
 
 
 class Recorded(NamedTuple):
-    """A certificate, and what the checker found of it: what it states is that."""
+    """A certificate, and what the checker found; the certificate states the same."""
 
     certificate: Certificate
     found: Found
 
 
 class _Mixed(Exception):  # noqa: N818  # taken back at once
-    """Of one search's queries some see the same in every context and some do not."""
+    """Raised if some queries of one search see the same in every context and some do not."""
 
 
 class Recorder(Pairs):
-    """A prover that writes down what it does; of a proof pair by pair only what the head asks.
+    """A prover that writes down what it does; of a proof pair by pair only what the head
+    asks.
 
     A later stage whose heads see the same in every context needs no search of its own: its
-    section is the earlier one, with heads that are blind. That section stands for all its
-    contexts, so it must be so for every query of the stage: where it is not, each has a search
-    of its own (`blinds` is False) and its query tells the sections apart.
+    section is the earlier one, with blind heads. That section stands for all its contexts,
+    so this must be true of every query of the stage. If it is not, each query has a search
+    of its own (`blinds` is False), and its query tells the sections apart.
     """
 
     draft: _Draft
@@ -156,8 +95,8 @@ class Recorder(Pairs):
 
     @np.errstate(all="ignore")  # the same for the checker
     def recorded(self) -> Recorded:
-        """The proof as a certificate that the checker accepted, and what it found. Raises
-        Undecided where there is none.
+        """Return the proof as a certificate that the checker accepted, with what the
+        checker found. Raises Undecided if there is none.
         """
         self._recording()
         try:
@@ -186,7 +125,7 @@ class Recorder(Pairs):
         return Recorded(stated, found)
 
     def run(self) -> Proof:
-        """The proof, of either kind. Raises Undecided where there is none."""
+        """Return the proof, of either kind. Raises Undecided if there is none."""
         return super().run() if wanted(self.claim) else Prover.run(self)
 
     def _pair(self, case: PairCase, winner: int, loser: int) -> None:
@@ -202,23 +141,17 @@ class Recorder(Pairs):
                 )
 
     def _recording(self) -> None:
-        """Nothing is written down and nothing counted yet."""
-        self.groups, self.sections, self.parents = (
-            Groups(),
-            list[Section](),
-            list[_Draft](),
-        )
-        self.written: dict[
-            int, Trail
-        ] = {}  # the trails that are sections already: kept, so that no other has its id
-        self.saw: dict[
-            int, tuple[bool, Trail]
-        ] = {}  # of each trail, whether the next stage is blind
-        self.proof, self.counted, self.position_states.spent = (
-            Proof(cases=len(self.cases)),
-            Counter(),
-            0,
-        )
+        """Begin a recording: nothing is written down or counted yet."""
+        self.groups = Groups()
+        self.sections = list[Section]()
+        self.parents = list[_Draft]()
+        # the trails that are sections already: kept, so that no other has its id
+        self.written: dict[int, Trail] = {}
+        # of each trail, whether the next stage is blind
+        self.saw: dict[int, tuple[bool, Trail]] = {}
+        self.proof = Proof(cases=len(self.cases))
+        self.counted = Counter()
+        self.position_states.spent = 0
         self.waiting, self.waited = [], 0
 
     def _watch(
@@ -253,8 +186,8 @@ class Recorder(Pairs):
         levels: list[int],
         seen: set[Summaries],
     ) -> QueryClasses:
-        """The same, at several levels too: where each position offers these heads one key, the
-        earlier graph is the section.
+        """Return the endings as the prover does, at several levels too: if each position
+        offers these heads only one key, the earlier graph is the section.
         """
         parent, fixed = self.parents[-1], self._fixed_at(more, levels)
         if mine and self.saw.setdefault(
@@ -273,8 +206,8 @@ class Recorder(Pairs):
     def _fixed_at(
         self, slots: list[HeadQuery], levels: list[int]
     ) -> dict[int, Summaries] | None:
-        """By level, what these slots see in every context. None where that is not the same at
-        one of them.
+        """Return by level what these head queries see in every context. None if that is not
+        the same at one level.
         """
         found: dict[int, Summaries] = {}
         for level in sorted(levels, reverse=True):
@@ -293,18 +226,18 @@ class Recorder(Pairs):
         self._done(draft)
 
     def _done(self, draft: _Draft) -> None:
-        """A search was judged; where heads are blind its trail may be that of other queries."""
+        """Keep the section of a search that was judged. If heads are blind, its trail may
+        be that of other queries.
+        """
         if not draft.blind:
             draft.trail.forget()
 
     # ------------------------------------------------------------ as data
 
     def _section(self, draft: _Draft, slots: list[HeadQuery]) -> Section:
-        case, level, token = (
-            draft.case,
-            self.position_states.level,
-            self.position_states.token,
-        )
+        case = draft.case
+        level = self.position_states.level
+        token = self.position_states.token
         finals = sorted(
             {
                 (int(level[m]), int(token[m]))
@@ -330,7 +263,7 @@ class Recorder(Pairs):
         )
 
     def _asked(self, slot: HeadQuery, draft: _Draft, blind: bool) -> Asked:
-        """What a head asks, and below which score its keys are left out."""
+        """Return what a head asks, and the score below which its keys are left out."""
         head, gap = slot.means.head, slot.means.gap * (1 - 1e-9)
         last = max(draft.levels)
         at = (
@@ -406,6 +339,6 @@ def _own(e: Expression) -> bool:
 
 
 def _below(value: float) -> float:
-    """A little less, in six digits."""
+    """Return a slightly smaller number of six digits."""
     found = float(f"{value:.6g}")
     return found if found <= value else float(f"{value - 1e-5 * abs(value):.6g}")

@@ -1,16 +1,16 @@
-"""Selections of a claim, followed token by token.
+"""Automata that follow the selections of a claim token by token.
 
 A selection of `handcraft.sequence.words` looks at a whole context. Read from the left, each
 needs little memory:
 
     first, latest    a position, or the token found there      count, total    a number
-    lowest           a sum and the least so far                 state           where the
+    lowest           a sum, and the least sum so far            state           where the
                      automaton stands
     token_at(i)      the token, once position i has passed
 
-A condition at a distance, {-1: "a"}, remembers only whether each of the last tokens fitted.
-Rules of this file: what a condition compares with, and where a selection ends, are values that
-are known beforehand; the meaning is that of `expressions.evaluate`, which the tests hold.
+A condition at a distance, {-1: "a"}, remembers only which of the last tokens matched. Rules of
+this file: what a condition compares with, and where a selection ends, must be known beforehand.
+The meaning is that of `sequence.expression.evaluate`; tests compare the two.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ _Known = Callable[[Any], Any]  # the value of an expression that is known before
 
 @dataclass(frozen=True)
 class Tracker:
-    """A memory, how a token at a position changes it, and the value it stands for.
+    """An automaton for one selection: a memory, how a token at a position changes it, the
+    value it gives.
 
-    Tokens of one role at a position change every memory alike.
+    Tokens of one role at a position change every memory in the same way.
     """
 
     start: Hashable
@@ -45,7 +46,7 @@ def _same(state: Any) -> Any:
 
 
 def track(e: Expression, known: _Known) -> Tracker:
-    """The tracker of a selection, or of the token at a known place or at a first or latest one."""
+    """Return the tracker of a selection, or of the token at a known, first or latest position."""
     if e.op == "token_at":
         return _token(e, known)
     if e.op in ("count", "first", "latest"):
@@ -90,8 +91,8 @@ def _within(e: Expression, known: _Known) -> Callable[[int], bool]:
 
 
 def _matching(e: Expression, known: _Known, *, token: bool = False) -> Tracker:
-    """count, first or latest: the memory is the value so far and whether the last tokens fitted
-    each condition.
+    """Return the tracker of count, first or latest. Its memory is the value so far, and
+    whether each of the last tokens matched each condition.
     """
     within = _within(e, known)
     rows = [
@@ -159,8 +160,8 @@ def _summing(e: Expression, known: _Known) -> Tracker:
 
 
 def values_of(e: Any, tokens: tuple[str, ...], n_ctx: int) -> list[Any]:
-    """Every value that an expression which must be guessed can have. Raises Undecided where
-    they are too many to try.
+    """Return every value that an expression which must be guessed can have. Raises
+    Undecided if there are too many to try.
     """
     if not isinstance(e, Expression):
         return [e]
@@ -188,5 +189,5 @@ def values_of(e: Any, tokens: tuple[str, ...], n_ctx: int) -> list[Any]:
 
 
 def _united(lists: list[list[Any]]) -> list[Any]:
-    """Each value once, in the order in which they come."""
+    """Return each value once, in the order in which they come."""
     return list(dict.fromkeys(value for values in lists for value in values))

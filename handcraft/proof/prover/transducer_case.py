@@ -1,10 +1,10 @@
-"""A transducer as a case: a prompt read in the order of its steps, so that little must be
-remembered.
+"""The case of a transducer: the prompt is read in the order of the transducer's steps, so that
+little must be remembered.
 
-A column of an addition is three digits that stand far apart: two of the prompt, one of the
-answer. Read one after the other, with the carry, they are one step of a small machine. The
-positions that no step reads come first, in any order. Rules of this file: a prompt's tokens
-must not depend on each other, else they cannot be read in another order.
+A column of an addition is three digits that stand far apart: two in the prompt, one in the
+answer. Read one after the other, together with the carry, they are one step of a small
+automaton. Positions that no step reads come first, in any order. Rules of this file: if the
+tokens of a prompt depend on each other, they cannot be read in another order: Undecided.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from handcraft.proof.prover.network import Undecided
 
 
 class AlignedCase(Case):
-    """A transducer, read in the order of its steps: the tokens of a step, then the token it
-    wrote.
+    """A transducer, read in the order of its steps: the input tokens of a step, then the
+    token it wrote.
     """
 
     def __init__(
@@ -36,12 +36,10 @@ class AlignedCase(Case):
         steps: int,
         last: int | None,
     ) -> None:
-        self.how, self.tokens, self.ids, self.shape = (
-            how,
-            model.vocabulary.tokens,
-            model.vocabulary.ids,
-            shape,
-        )
+        self.how = how
+        self.tokens = model.vocabulary.tokens
+        self.ids = model.vocabulary.ids
+        self.shape = shape
         self.end, self.levels, self.stop = end, [end + steps - 1], last
         reading = steps if last is None else steps - 1
         self.reads = [
@@ -65,8 +63,8 @@ class AlignedCase(Case):
         self.start = (how.start, ())
 
     def step(self, state: Any, k: int, token: int) -> Any:
-        """The state: where the transducer stands, and what it read in this step; or the token
-        that it wrote.
+        """Return the state after a token: the transducer's state and what it has read in
+        this step, or what it wrote.
         """
         at, read = state
         place, i = self.script[k]
@@ -101,9 +99,7 @@ class AlignedCase(Case):
 def aligned_cases(
     claim: Answers, how: Transducer, model: Model, end: int
 ) -> Iterator[Case]:
-    """The contexts of the prompts that end at one position: one case for each token of the
-    answer.
-    """
+    """Yield the cases of the prompts that end at one position: one for each token of the answer."""
     shape = _shape(claim, model, end)
     length = length_at(claim.length, end)
     for steps in range(1, length + 1):
@@ -116,8 +112,8 @@ def aligned_cases(
 
 
 def _shape(claim: Answers, model: Model, end: int) -> list[set[int]]:
-    """Which tokens each position of a prompt can hold. Raises Undecided where they depend on
-    each other.
+    """Return the tokens that each position of a prompt can hold. Raises Undecided if they
+    depend on each other.
     """
     whole, shape = PromptDomain(claim, model), list[set[int]]()
     language, states = whole.language, {START}

@@ -1,20 +1,25 @@
-"""Balls: what a float can be, whatever the order of the additions.
+"""Zonotopes: everything that the model's floats can be, whatever the order of the additions.
 
-    ball   a centre and a radius for every number: the model's float x obeys |x - centre| <= radius
+A zonotope is a set of vectors: a centre c, a matrix of generators g, and a remainder r. It holds
+every c + g e + d where each number of e is between -1 and 1 and each number of d is at most r in
+size. Two numbers that depend on the same e move together, so an error that is added and later
+subtracted cancels; computing with such sets is called affine arithmetic.
 
-The centre is computed in float64, the radius bounds the model's own rounding in its own
-precision (unit roundoff u, 2^-24 for float32), under any order of summation and with or without
-fused multiply-add:
+Here c is computed in float64. The remainder bounds the rounding of the model's own floats, whose
+unit roundoff is u (2^-24 for float32), for any order of summation, with or without fused
+multiply-add:
 
     |fl(x W) - x W| <= gamma_k (|x| |W|),  gamma_k = k u / (1 - k u),
 
-for k terms that are not exactly zero.
+for k terms that are not exactly zero. What underflows may be flushed to zero, so each inexact
+operation costs the least normal number besides.
 
-What underflows may be flushed to zero: each inexact operation pays the least normal number besides.
+    grid    the greatest e for which a number is a multiple of 2^e: a sum of multiples of one
+            power of two that stays small enough is not rounded at all
 
-Rules of this file: a radius is rounded up; a centre never claims more than its own float64
-rounding allows. Source: Higham, "Accuracy and Stability of Numerical Algorithms", 2002, chapter
-3.
+Rules of this file: a radius is rounded up; a centre is never taken to be better than its own
+float64 rounding. Source: Higham, "Accuracy and Stability of Numerical Algorithms", 2002,
+chapter 3.
 """
 
 from __future__ import annotations
@@ -45,10 +50,11 @@ GELU_ERROR = 16.0  # roundings of size |x| in evaluating gelu, tanh within 8u in
 
 @dataclass(frozen=True)
 class Zonotope:
-    """Centres, radii, and how far each shared uncertainty moves each number: x = c + g e + at
-    most r, all |e| <= 1.
+    """The numbers c + g e + d with all |e| <= 1 and |d| <= r: centre, remainder,
+    generators.
 
-    Two numbers that are uncertain for the same reason move together; without g nothing is shared.
+    Two numbers that are uncertain for the same reason move together; without g nothing is
+    shared.
     """
 
     c: Array  # [...]
@@ -62,7 +68,7 @@ class Zonotope:
 
     @property
     def radius(self) -> Array:
-        """How far it can be from its centre in all."""
+        """The greatest distance from the centre, generators included."""
         return self.r if self.g is None else (self.r + np.abs(self.g).sum(axis=-1)) * UP
 
     @property
@@ -82,12 +88,13 @@ class Zonotope:
 
     @property
     def shared(self) -> int:
-        """How many uncertainties are shared."""
+        """The number of generators."""
         return 0 if self.g is None else self.g.shape[-1]
 
     def with_generators(self, before: int = 0) -> Zonotope:  # [n, n_lanes] -> the same
-        """Each lane's own radius as an uncertainty that what is computed from it shares, after
-        so many others.
+        """Return the same with each lane's remainder turned into a generator of its own, so
+        that what is computed from the lane shares it. The new ones stand behind `before`
+        others.
         """
         lanes = np.flatnonzero(
             np.isfinite(self.r).all(axis=0) & (self.r > 0).any(axis=0)
@@ -104,25 +111,25 @@ class Zonotope:
         return Zonotope(self.c, r, g)
 
     def to_interval(self) -> Zonotope:
-        """The same without what is shared."""
+        """Return an interval around it: the same without generators."""
         return Zonotope(self.c, self.radius)
 
 
 def exactly(values: Array) -> Zonotope:
-    """Floats that are known."""
+    """Return the zonotope of floats that are known exactly."""
     c = np.asarray(values, dtype=np.float64)
     return Zonotope(c, np.zeros_like(c))
 
 
-def stack(balls: list[Zonotope], axis: int = 0) -> Zonotope:
-    """Balls of equal shapes along a new axis."""
+def stack(parts: list[Zonotope], axis: int = 0) -> Zonotope:
+    """Return zonotopes of equal shapes, without their generators, along a new axis."""
     return Zonotope(
-        np.stack([b.c for b in balls], axis), np.stack([b.r for b in balls], axis)
+        np.stack([x.c for x in parts], axis), np.stack([x.r for x in parts], axis)
     )
 
 
 def grid(values: Array) -> Array:  # [...] -> [...]
-    """The greatest e for which a float64 is a multiple of 2^e; NEVER for zero."""
+    """Return the greatest e for which a float64 is a multiple of 2^e; NEVER for zero."""
     mantissa, exponent = np.frexp(values)
     whole = np.ldexp(mantissa, 53).astype(np.int64)
     lowest = np.frexp((whole & -whole).astype(np.float64))[1] - 1
@@ -130,13 +137,13 @@ def grid(values: Array) -> Array:  # [...] -> [...]
 
 
 def power_of_two(values: Array) -> Array:  # [...] -> [...] bool
-    """Which values are powers of two, of either sign."""
+    """True for each value that is a power of two, of either sign."""
     return np.asarray(np.abs(np.frexp(values)[0]) == 0.5)
 
 
 def by_rows(compute: Callable[[slice], Zonotope], n: int) -> Zonotope:
-    """What is computed of n rows, some at a time: what they share is many times as large as
-    they are.
+    """Return what is computed of n rows, computed some rows at a time, since the generators
+    take many times the memory of the rows.
     """
     if n <= _ROWS:
         return compute(slice(None)).to_interval()
@@ -159,13 +166,13 @@ class Precision:
         self.u = 2.0**-self.digits
 
     def gamma(self, k: Array | float) -> Array | float:
-        """The relative error of k operations, with that of computing the centre."""
+        """Return the relative error of k operations, including that of computing the centre."""
         return k * self.u / (1 - k * self.u) + k * OWN / (1 - k * OWN)
 
     def linear(
         self, x: Zonotope, w: Array, b: Array
     ) -> Zonotope:  # [n, n_in], [n_in, n_out], [n_out] -> [n, n_out]
-        """X W + b, every column on its own: a column of zeros is its constant."""
+        """Return x W + b, each column bounded on its own: a column of zeros is its constant."""
         w, b = w.astype(np.float64), b.astype(np.float64)
         c = np.broadcast_to(b, (len(x.c), len(b))).copy()  # [n, n_out]
         r = np.zeros_like(c)
@@ -185,23 +192,18 @@ class Precision:
     ) -> tuple[Array, Array]:  # [n, k], [k, m], [m] -> [n, m], [n, m]
         full, radius = w != 0, x.radius  # [k, m], [n, k]
         lost = ~np.isfinite(radius)  # [n, k]
-        x, radius = (
-            Zonotope(x.c, np.where(lost, 0.0, x.r), x.g),
-            np.where(lost, 0.0, radius),
-        )
+        x = Zonotope(x.c, np.where(lost, 0.0, x.r), x.g)
+        radius = np.where(lost, 0.0, radius)
         loose, size = radius @ np.abs(w), np.abs(x.c) @ np.abs(w) + np.abs(b)  # [n, m]
         known = np.where((radius == 0) | (x.c == 0), grid(x.c), _UNKNOWN)  # [n, k]
-        finest = np.minimum(
-            _finest(known, np.where(full, grid(w), ABSENT)), grid(b)
-        )  # [n, m]
+        # [n, m]
+        finest = np.minimum(_finest(known, np.where(full, grid(w), ABSENT)), grid(b))
         there = (x.c != 0) | (radius != 0)  # [n, k]
-        rounds = there & ~(
-            power_of_two(x.c) & (radius == 0)
-        )  # [n, k]: a product with it may round
+        # [n, k]: a product with it may round
+        rounds = there & ~(power_of_two(x.c) & (radius == 0))
         doubled = (rounds.astype(np.float64) @ (full & ~power_of_two(w))) == 0  # [n, m]
-        k = np.rint(there.astype(np.float64) @ full).astype(np.int64) + (
-            b != 0
-        )  # [n, m]
+        # [n, m]
+        k = np.rint(there.astype(np.float64) @ full).astype(np.int64) + (b != 0)
         c = x.c @ w + b
         shared = (
             0.0
@@ -212,9 +214,8 @@ class Precision:
             x.r @ np.abs(w)
             + self.summed(c, size + loose, loose, shared, finest, k, doubled)
         ) * UP
-        return c, np.where(
-            lost.astype(np.float64) @ full > 0, np.inf, r
-        )  # of an unbounded lane that is not read nothing is lost
+        # of an unbounded lane that is not read nothing is lost
+        return c, np.where(lost.astype(np.float64) @ full > 0, np.inf, r)
 
     def summed(
         self,
@@ -226,13 +227,14 @@ class Precision:
         k: Array,
         doubled: Array,
     ) -> Array:  # [n] -> [n]
-        """How far a sum of k products that are not exactly zero can be off by rounding alone.
+        """Return how far a sum of k products that are not exactly zero can be off by
+        rounding alone.
 
-        size     the sum of their sizes             finest   the grid of those that are known
-        loose    how uncertain they are in all      doubled  whether no product rounds: a factor
-                 is a power of two
-        shared   the part of `loose` that other numbers share, and that is not in the sum's own
-                 radius
+        size     the sum of the sizes of the products
+        finest   the grid of those that are known exactly
+        loose    the sum of their radii
+        doubled  true if no product rounds, since one factor is a power of two
+        shared   the part of `loose` that comes from generators, and is not in the sum's remainder
         """
         underflow = (k + 1) * self.least
         error = self.gamma(np.maximum(k - doubled, 0)) * size * UP + underflow
@@ -260,8 +262,8 @@ class Precision:
         return np.where(k == 0, 0.0, error)
 
     def snapped(self, x: Zonotope) -> Zonotope:
-        """The same, knowing that the model's numbers are floats: one that close to a float is
-        that float.
+        """Return the same, given that the model's numbers are floats: one that is close
+        enough to a float is that float.
         """
         rounded = (
             x.c.astype(np.float32).astype(np.float64) if self.digits == 24 else x.c
@@ -278,7 +280,7 @@ class Precision:
         )
 
     def exact(self, size: Array, finest: Array) -> Array:
-        """Whether sums of multiples of 2^finest of this total size are computed without any
+        """True where sums of multiples of 2^finest of this total size are computed without
         rounding.
         """
         most = np.exp2(np.clip(self.digits + finest, -1000, 1000))
@@ -287,16 +289,15 @@ class Precision:
         return fits & (finest >= math.log2(self.least)) & np.isfinite(finest)
 
     def add(self, x: Zonotope, y: Zonotope) -> Zonotope:  # [...], [...] -> [...]
-        """X + y, one rounding. What they share has the same place in both."""
+        """Return x + y, rounded once. A generator has the same place in both."""
         c, rx, ry = x.c + y.c, x.radius, y.radius
         size = np.abs(x.c) + np.abs(y.c)
         exact = (
             (rx == 0) & (ry == 0) & self.exact(size, np.minimum(grid(x.c), grid(y.c)))
         )
         error = (self.u + 2 * OWN) * (size + rx + ry) + self.least
-        near = np.minimum(
-            x.size, y.size
-        )  # the other one is a float, too, and no further away
+        # the other one is a float, too, and no further away
+        near = np.minimum(x.size, y.size)
         own = np.where((x.c == 0) | (y.c == 0), 0.0, 2 * OWN * size)  # of the centre
         error = np.minimum(error, near + np.where(near > 0, own + self.least, 0.0))
         return self.snapped(
@@ -304,17 +305,15 @@ class Precision:
         )
 
     def activation(self, x: Zonotope, kind: Activation) -> Zonotope:  # [...] -> [...]
-        """Relu or gelu: the identity or zero to the last bit away from zero, its tangent and
-        what that misses between.
+        """Return relu or gelu of x. Far from zero it is the identity or zero to the last
+        bit; between, its tangent and a bound of what the tangent misses.
         """
         radius, edge = x.radius, 0.0 if kind == "relu" else self.saturated
         passes, stops = x.c - radius >= edge, x.c + radius <= -edge
         c, slope, r = self._relu(x, radius) if kind == "relu" else self._gelu(x, radius)
         r = np.where((x.c == 0) & (radius == 0), 0.0, r)
-        c, slope = (
-            np.where(passes, x.c, np.where(stops, 0.0, c)),
-            np.where(passes, 1.0, np.where(stops, 0.0, slope)),
-        )
+        c = np.where(passes, x.c, np.where(stops, 0.0, c))
+        slope = np.where(passes, 1.0, np.where(stops, 0.0, slope))
         r = np.where(passes, x.r, np.where(stops, 0.0, r))
         return Zonotope(c, r, None if x.g is None else x.g * slope[..., None])
 
@@ -348,8 +347,8 @@ def _together(x: Zonotope, y: Zonotope) -> Array | None:
 
 
 def _finest(known: Array, fine: Array) -> Array:  # [n, k], [k, m] -> [n, m]
-    """The least sum of grids over the products of each row and column; -inf where one is not
-    known.
+    """Return the least sum of grids over the products of each row and column; -inf if one
+    is not known.
     """
     found = np.full((len(known), fine.shape[1]), NEVER)
     some = max(1, _AT_ONCE // max(1, found.size))

@@ -147,7 +147,7 @@ BUGS = {
         ),
     ),
     "score order": bug(
-        "prover", (f"{PROVER}.graph:scores_of", "(spread + error) * UP", "spread * UP")
+        "prover", (f"{PROVER}.views:scores_of", "(spread + error) * UP", "spread * UP")
     ),
     "scales": bug(
         "prover",

@@ -64,6 +64,14 @@ CHECKERS = [
         ),
     ),
     *_checkers(
+        "keys.py",
+        ("rounded = row[2] > row[4]", "rounded = row[2] > np.inf"),
+        (
+            "self._number(np.stack([c, r, np.maximum(x[2], y[2]),",
+            "self._number(np.stack([c, 0 * r, np.maximum(x[2], y[2]),",
+        ),
+    ),
+    *_checkers(
         "softmax.py",
         (
             "count, value = (group[2] + count, self.values.sum(group[3], value))",
@@ -73,7 +81,6 @@ CHECKERS = [
             "left = n_keys - sum((group[2] for group in known.groups))",
             "left = 0 * n_keys",
         ),
-        ("rounded = row[2] > row[4]", "rounded = row[2] > np.inf"),
         (
             (
                 "moved = (most - least) / 2 @ away + most @ rows[:, 1] + leak * (size +"
@@ -95,10 +102,6 @@ CHECKERS = [
                 " self.values.hull(x[3], y[3])) for x, y in both]"
             ),
             "groups = [x for x, _ in both]",
-        ),
-        (
-            "self._number(np.stack([c, r, np.maximum(x[2], y[2]),",
-            "self._number(np.stack([c, 0 * r, np.maximum(x[2], y[2]),",
         ),
         (
             "mass = (most @ rows[:, 2] + leak * size) / total",
@@ -180,10 +183,13 @@ CHECKERS = [
             "return lambda j: True",
         ),
         (
-            "value = value + 1 if e.op == 'count'",
-            "value = value + 2 if e.op == 'count'",
+            "return value + 1",
+            "return value + 2",
         ),
-        ("else value if e.op == 'first' and value is not None else new", "else new"),
+        (
+            "return value if op == 'first' and value is not None else new",
+            "return new",
+        ),
         (
             "return (start, step, lambda x: (fits(x), x if token else None))",
             "return (start, step, fits)",
@@ -214,8 +220,8 @@ CHECKERS = [
         "views.py",
         (
             (
-                "low, high = (min((self.low[row] for row in rows)), max((self.high[row]"
-                " for row in rows)))"
+                "low = min((self.low[row] for row in rows))\n            high ="
+                " max((self.high[row] for row in rows))"
             ),
             "low, high = (self.low[rows[0]], self.high[rows[0]])",
         ),
@@ -238,8 +244,8 @@ CHECKERS = [
         ),
         (
             (
-                "low, high = (np.minimum(low, (v.c - v.r).min(axis=0)),"
-                " np.maximum(high, (v.c + v.r).max(axis=0)))"
+                "low = np.minimum(low, (v.c - v.r).min(axis=0))\n        high ="
+                " np.maximum(high, (v.c + v.r).max(axis=0))"
             ),
             "low, high = (v.c[0], v.c[0])",
         ),

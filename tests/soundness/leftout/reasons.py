@@ -59,7 +59,7 @@ REASONS = {
         " other, so no input reaches it"
     ),
     (
-        "prover/pairwise.PairCase.expected: "
+        "prover/pair_claim.PairCase.expected: "
         "a part of the claim's `most` may be nothing, so that two of"
     ): ("nothing is no number either: the next check stops it"),
     "prover/pairwise.Pairs._rule: the claim compares no counts": (
@@ -69,7 +69,7 @@ REASONS = {
         "the first of several domains covers one length only: 'the cases cover' stops"
         " it; a guess has no tracker: Undecided"
     ),
-    "prover/pairwise._together: the claim compares counts that cannot be added up to one": (
+    "prover/pair_claim._together: the claim compares counts that cannot be added up to one": (
         "the sum is then nothing, which is no number: the next check stops it"
     ),
     "prover/prover.Prover._whole: the guesses cover": (
@@ -96,7 +96,7 @@ REASONS = {
         "a score without bounds makes every weight and every margin one without bounds,"
         " and no such margin is above 0"
     ),
-    "checker/pairwise.Numbers.values: the claim compares what is no number": (
+    "checker/pair_claim.Numbers.values: the claim compares what is no number": (
         "the claim itself is asked for the examples of the endings, and raises"
     ),
     "checker/pairwise.Compared._head: a section does not say what each head asks": (
