@@ -481,7 +481,8 @@ def caught(number: int) -> tuple[int, str | None]:
 
 
 def _suites() -> Iterator[tuple[list[str], dict[str, str]]]:
-    yield ["tests/test_certificate.py"], {}
+    certificate = ("prover", "zonotope", "prover_softmax", "cases")
+    yield [f"tests/test_{name}.py" for name in certificate], {}
     small = {"SOUNDNESS_MODELS": "250", "SOUNDNESS_WRONG": "102"}
     yield ["tests/soundness/test_soundness.py", "-k", "agrees"], small
     yield ["tests/soundness/test_soundness.py", "-k", "every_float"], small
