@@ -1,126 +1,29 @@
-"""Claims on every position of a text: `each`, `last`, and what any claim means of a model that
-is not causal.
-"""
+"""Claims on every position of a text: `each`, and what authors see of it."""
 
 from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from cli_runner import handcraft
-from conftest import Refused, bundled_model, claiming, every
+from conftest import Refused, claiming
+from reversing import BOTH, EXHAUSTIVE, SAMPLED, aaaa, backwards, reverse, wrong_places
 
-from handcraft import (
-    Head,
-    Model,
-    Program,
-    after,
-    answers,
-    distribution,
-    each,
-    last,
-    position,
-    residual,
-    scratch,
-    token,
-)
+from handcraft import Head, Program, after, answers, each, last, position, token
 from handcraft.claims.kinds import Each
 from handcraft.claims.reference import Reference
 from handcraft.core.errors import CheckpointError, ProgramError
-from handcraft.core.gpt2 import gpt2
 from handcraft.core.vocabulary import Vocabulary
-from handcraft.proof import Budget, verify
+from handcraft.proof import verify
 from handcraft.proof.certificate_files import certify, check_certificate
 from handcraft.proof.checker.certificate import claim_hash
 from handcraft.proof.enumerate.checkpoint import Book
 from handcraft.proof.enumerate.units import Units, Work
-from handcraft.proof.judge import Judge
-from handcraft.proof.tally import Tally
-from handcraft.sequence.words import cases, count, equal, here, own
+from handcraft.sequence.words import own
 from handcraft.testing import assert_accurate
-
-EXHAUSTIVE: dict[str, Any] = {"methods": ["exhaustive"]}
-SAMPLED: dict[str, Any] = {"methods": ["sampled"], "budget": Budget(drawn=300)}
-BOTH = pytest.mark.parametrize(
-    "how", [EXHAUSTIVE, SAMPLED], ids=["exhaustive", "sampled"]
-)
-
-at = position(
-    4, p=lambda i: i, pp=lambda i: i * i
-)  # position and its square, which find a computed place
-t = token("abcd")
-middle = scratch("middle")
-SHARP = 128
-# 1. Uniform attention over the whole text: the mean position is the middle, half the last one.
-# 2. Position i attends to 2 middle - i, the score of place j is SHARP (2 target j - j^2), and
-# says its token.
-find_middle = Head(value={middle: at["p"]}, output={middle: middle})
-mirror = Head(
-    query={at["p"]: 2 * SHARP * (2 * middle - at["p"]), at["pp"]: -SHARP},
-    value=t,
-    output=9 * t,
-    scores="exact",
-)
-first = Head(
-    query={at["pp"]: -SHARP},
-    key={at["pp"]: at["pp"]},
-    value=t,
-    output=9 * t,
-    scores="exact",
-)  # aaaa for abcd
-
-
-def backwards(text: Any) -> Any:
-    """What a right reverse says."""
-    return text[::-1]
-
-
-BACKWARDS = each(backwards)
-
-
-def reverse(claim: Any = BACKWARDS, **options: Any) -> Program:
-    """A right program that reverses its text, over a window of 4."""
-    return Program(
-        name="reverse",
-        embedding=(at, t, middle),
-        layers=(find_middle, mirror),
-        claim=claim,
-        **{"causal": False} | options,
-    )
-
-
-def aaaa(claim: Any = BACKWARDS) -> Program:
-    """A wrong one: the first token at every position, which is right at the last."""
-    return Program(
-        name="aaaa",
-        embedding=(at, t, middle),
-        layers=(first,),
-        claim=claim,
-        causal=False,
-    )
-
-
-def wrong_places(model: Model, expected: Callable[[str], Any]) -> list[tuple[str, int]]:
-    """Every text and position where the most likely token is not the expected one, the shortest
-    first: by plain loops.
-    """
-    tokens, found = model.vocabulary.tokens, []
-    for ids in every(len(tokens), model.n_ctx):
-        text, logits = "".join(tokens[i] for i in ids), model(np.array(ids))
-        for i, right in enumerate(expected(text)):
-            best = max(logits[i])
-            if right is not None and not (
-                logits[i][tokens.index(right)] == best
-                and list(logits[i]).count(best) == 1
-            ):
-                found.append((text, i))
-    return found
-
 
 # ---------------------------------------------------------------- each
 
@@ -384,222 +287,8 @@ def test_it_serialises_by_name() -> None:
         verify(read.build())
 
 
-# ---------------------------------------------------------------- every claim, where the model
-# is not causal
-
-
-def ahead(claim: Any) -> Model:
-    """A model that says a at each position, and b where a b stands anywhere behind or before it."""
-    p, ab, any_b = position(3), token("ab"), scratch("any_b")
-    look = Head(
-        value={any_b: ab["b"]}, output={ab["b"]: 90 * any_b, ab["a"]: 10 - 90 * any_b}
-    )
-    return Program(
-        name="ahead",
-        embedding=(p, ab, any_b),
-        layers=(look,),
-        claim=claim,
-        causal=False,
-    ).build()
-
-
-ANY_B = after({"a": "a", "b": "b", "ba": "b", "baa": "b"})
-
-
-def test_a_claim_is_asked_about_the_text_so_far() -> None:
-    """A model that looks ahead is right at the last position, and wrong before: there it
-    answers for what follows.
-    """
-
-    def claim(text: str) -> str:
-        return "b" if "b" in text else "a"
-
-    report = verify(ahead(claim))
-    assert (report.verdict, report.contexts) == ("refuted", 14)
-    assert report.counterexample is not None
-    found = report.counterexample
-    assert (found.tokens, found.position, found.expected, found.got) == (
-        ["a", "b"],
-        0,
-        "a",
-        "b",
-    )
-    report = verify(ahead(last(claim)))
-    assert (report.verdict, report.contexts, report.checked) == ("checked", 14, 14)
-
-
-@pytest.mark.parametrize(
-    "claim",
-    [ANY_B, cases((equal(count({0: "b"}), 0), "a"), "b")],
-    ids=["after", "expression"],
-)
-@BOTH
-def test_tables_and_expressions_are_judged_at_every_position(
-    claim: Any, how: dict[str, Any]
-) -> None:
-    """So are claims that are data, by the same loops; `last` of the same claim is right."""
-    reference = Reference(
-        Program(embedding=(position(3), token("ab")), claim=claim).claim,
-        Vocabulary(("a", "b")),
-    )  # type: ignore[arg-type]
-    places = wrong_places(
-        ahead(claim), lambda text: [reference(text[: i + 1]) for i in range(len(text))]
-    )
-    assert places[0] == ("ab", 0)
-    report = verify(ahead(claim), **how)
-    assert report.verdict == "refuted"
-    assert report.counterexample is not None
-    assert ("".join(report.counterexample.tokens), report.counterexample.position) == (
-        "ab",
-        0,
-    )
-    assert verify(ahead(last(claim)), **how).verdict == "checked"
-
-
-def test_distributions_and_lanes_are_judged_at_every_position() -> None:
-    """Probabilities and numbers of a lane, too: the mean over the whole text is not that over
-    the text so far.
-    """
-    sure = {"a": {"a": 1.0}, "b": {"b": 1.0}, "ba": {"b": 1.0}, "baa": {"b": 1.0}}
-    report = verify(ahead(distribution(sure, tolerance=1e-3)))
-    assert (report.verdict, report.max_probability_error) == (
-        "refuted",
-        pytest.approx(1),
-    )
-    assert report.counterexample is not None
-    assert (report.counterexample.tokens, report.counterexample.position) == (
-        ["a", "b"],
-        0,
-    )
-    assert verify(ahead(last(distribution(sure, tolerance=1e-3)))).verdict == "checked"
-
-    lane = residual(
-        "token:a",
-        lambda text: 10 + (text[-1] == "a") - 90 * text.count("b") / len(text),
-        tolerance=1e-3,
-    )
-    report = verify(ahead(lane))
-    assert report.verdict == "refuted"
-    assert report.counterexample is not None
-    assert (report.counterexample.tokens, report.counterexample.position) == (
-        ["a", "b"],
-        0,
-    )
-    assert verify(ahead(last(lane))).verdict == "checked"
-
-
-@pytest.mark.parametrize(
-    "claim",
-    [after({"aa": "b", "ab": "a", "ba": "a"}), after({"aa": "a"})],
-    ids=["right", "wrong"],
-)
-def test_last_changes_nothing_of_a_causal_model(claim: Any) -> None:
-    """A causal model answers each prefix as it stands, so that all positions are contexts of
-    their own: it is proved as before.
-    """
-    one, two = (verify(claiming(c).build()).to_json() for c in (claim, last(claim)))
-    assert one | {"seconds": 0} == two | {"seconds": 0}
-
-
-def test_last_is_kept() -> None:
-    """It stands in the program's JSON, and only where it was said."""
-    claim = after({"a": "b"})
-    assert "at" not in claim.model_dump(mode="json")
-    assert last(claim).model_dump(mode="json")["at"] == "last"
-    assert last(last(claim)) == last(claim) != claim
-    for kept in (
-        claim,
-        last(claim),
-        last(lambda text: None),
-        last(own),
-        last(residual("token:a", lambda text: 0)),
-    ):
-        program = Program(embedding=(position(3), token("ab")), claim=kept)
-        assert Program.from_data(json.loads(program.model_dump_json())) == program
-
-
-# ---------------------------------------------------------------- what was asked
-
-
-def test_a_drawn_context_is_no_answer_for_its_prefixes(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Sampling counts what the model was asked: of a model that is not causal each context by
-    itself, and once.
-    """
-    asked: list[tuple[int, ...]] = []
-    texts = Judge.texts
-
-    def counted(self: Judge, tally: Tally, ids: Any) -> None:
-        asked.extend(map(tuple, ids.tolist()))
-        texts(self, tally, ids)
-
-    monkeypatch.setattr(Judge, "texts", counted)
-    program = Program(
-        embedding=(position(24), token("ab")),
-        claim=last(lambda text: text[-1]),
-        causal=False,
-    )
-    report = verify(program.build(), **SAMPLED)
-    assert report.verdict == "checked"
-    assert (
-        report.contexts == len(set(asked)) <= len(asked) <= report.contexts + 1
-    )  # the least margin is asked again
-
-
-@pytest.mark.parametrize("ends", [False, True])
-def test_wrong_after_the_single_token_b(ends: bool) -> None:
-    """33 million contexts: the one that is wrong is drawn and must be asked, at the last
-    position or at every one.
-    """
-    p, ab = position(24), token("ab")
-    look = Head(
-        query=1024 * p,
-        key=p,
-        value=ab,
-        output={ab["a"]: 8 * ab["a"], ab["b"]: 8 * ab["b"]},
-    )
-    claim = cases((equal(here, 0), "a"), own)  # wrong for b alone
-    program = Program(
-        embedding=(p, ab),
-        layers=(look,),
-        claim=last(claim) if ends else claim,
-        causal=False,
-    )
-    report = verify(program.build())
-    assert (report.verdict, report.method) == ("refuted", "sampled")
-    assert report.counterexample is not None
-    assert (report.counterexample.tokens, report.counterexample.position) == (
-        ["b"],
-        None if ends else 0,
-    )
-
-
-@pytest.mark.parametrize("name", ["copy", "caesar"])
-def test_an_answer_is_never_in_view_of_its_beginning(name: str) -> None:
-    """A prompt's answer is judged as `run` would have it: each token after what stands before
-    it, and nothing later.
-    """
-    model = bundled_model(name).replace(causal=False)
-    claim = model.program.claim  # type: ignore[union-attr]
-    judge, prompts = (
-        Judge(model, claim),
-        list(itertools.islice(claim.language(model.n_ctx, model.vocabulary), 40)),
-    )  # type: ignore[union-attr, arg-type]
-    for prompt in prompts:
-        tally = Tally()
-        judge.prompts(tally, [prompt])
-        ids, right = model.vocabulary.encode(prompt), True
-        for token_id in model.vocabulary.encode(
-            claim.expected(prompt, model.vocabulary, model.n_ctx)
-        ):  # type: ignore[union-attr]
-            logits = gpt2(np.array(ids), **model.weights, **model.config)[-1]
-            right = right and bool(logits[token_id] > np.delete(logits, token_id).max())
-            ids.append(token_id)
-        assert tally.correct == right
-
-
 # ---------------------------------------------------------------- what authors see
+
 
 FILE = """
 from handcraft import *
