@@ -4,6 +4,7 @@ programs, and oracles that compute in plain Python what the package computes wit
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from functools import cache
@@ -12,6 +13,8 @@ from random import Random
 from typing import Any
 
 import numpy as np
+import pytest
+from certificates import copying, induction, recorded
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -33,6 +36,9 @@ from handcraft.core.gpt2 import Array, Weights
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.files.program_file import bundled, load_program
 from handcraft.language.affine import Affine, Lane
+from handcraft.proof import verify
+from handcraft.proof.checker.certificate import certificate_json
+from handcraft.proof.enumerate import units
 
 FULL, LIGHT = 60, 6  # examples of a property test, by profile
 for profile, many in {"full": FULL, "light": LIGHT}.items():
@@ -366,3 +372,27 @@ def _neurons(mlp: MLP, x: dict[Lane, float], activation: str) -> dict[Lane, floa
     for lane, value in mlp.adds.terms:
         after[lane] += value
     return after
+
+
+@pytest.fixture
+def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Units of a few contexts, so that small programs have many."""
+    monkeypatch.setattr(units, "UNIT", 50)
+
+
+@pytest.fixture(scope="module")
+def certified() -> list[tuple[Model, dict[str, Any], float]]:
+    """Small models with their certificates as JSON, and the least margin that an enumeration
+    finds.
+    """
+    found = []
+    for model in (Model.open("aab"), copying(), induction()):
+        exact = verify(model, methods=["exhaustive"])
+        found.append(
+            (
+                model,
+                json.loads(json.dumps(certificate_json(recorded(model)))),
+                exact.min_margin or 0.0,
+            )
+        )
+    return found
