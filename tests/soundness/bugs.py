@@ -481,7 +481,7 @@ def caught(number: int) -> tuple[int, str | None]:
 
 
 def _suites() -> Iterator[tuple[list[str], dict[str, str]]]:
-    certificate = ("prover", "zonotope", "prover_softmax", "cases")
+    certificate = ("zonotope", "prover_softmax", "prover", "cases")
     yield [f"tests/test_{name}.py" for name in certificate], {}
     small = {"SOUNDNESS_MODELS": "250", "SOUNDNESS_WRONG": "102"}
     yield ["tests/soundness/test_soundness.py", "-k", "agrees"], small
