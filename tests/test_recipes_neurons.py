@@ -209,7 +209,7 @@ def test_modulo_and_quotient(divisor: int, most: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("recipe", "oracle", "most"),
+    ("recipe", "reference", "most"),
     [
         (lambda x, most: r.modulo(x, 2, most, ADDS), lambda x: x % 2, 3000),
         (lambda x, most: r.quotient(x, 2, most, ADDS), lambda x: x // 2, 3000),
