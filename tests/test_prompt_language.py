@@ -1,4 +1,4 @@
-r"""The language of prompts: matched, counted, listed and drawn as Python's `re` says."""
+"""The language of prompts: matched, counted, listed and drawn as Python's `re` says."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from conftest import Refused, examples
 from hypothesis import given
 from hypothesis import strategies as st
+from patterns import patterns
 
 from handcraft.claims.prompt_language import Language
 from handcraft.claims.regex import MAX_NESTING, MAX_POSITIONS
@@ -19,38 +20,6 @@ from handcraft.core.errors import ProgramError
 SHORT = [
     "".join(word) for n in range(5) for word in product("ab1-", repeat=n)
 ]  # every text up to length 4
-
-atoms = st.sampled_from(
-    [
-        "a",
-        "b",
-        "1",
-        r"\d",
-        "[ab]",
-        "[0-9a]",
-        "[-a]",
-        "[a-]",
-        r"[\d-]",
-        r"\-",
-        "()",
-        "(?:a|1)",
-        r"[b\-]",
-    ]
-)
-
-
-def grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """Larger expressions from smaller ones."""
-    repeats = st.sampled_from(["?", "*", "+", "{0}", "{2}", "{0,2}", "{1,3}"])
-    return st.one_of(
-        st.tuples(inner, inner).map("".join),
-        st.tuples(inner, inner).map("|".join),
-        st.tuples(inner, repeats).map(lambda pair: f"({pair[0]}){pair[1]}"),
-        inner.map("({})".format),
-    )
-
-
-patterns = st.recursive(atoms, grown, max_leaves=6)
 
 
 def matched(pattern: str) -> list[str]:

@@ -13,7 +13,7 @@ from cli_runner import handcraft
 from conftest import Refused, examples, random_weights
 from hypothesis import given
 from hypothesis import strategies as st
-from test_prompt_language import patterns
+from patterns import patterns
 
 from handcraft import Head, Model, Program, after, answers, position, token
 from handcraft.analysis.reachability import Watch, avoid
