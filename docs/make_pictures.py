@@ -15,7 +15,7 @@ from rich.console import Console
 from handcraft.analysis import states_svg as drawing
 from handcraft.analysis.explain import Explanation, explain
 from handcraft.analysis.states import explore
-from handcraft.cli import tables as render
+from handcraft.cli.model_tables import explanation
 from handcraft.model import Model
 
 HERE = Path(__file__).parent
@@ -37,7 +37,7 @@ def explain_svg() -> str:
         highlight=False,
         color_system="truecolor",
     )
-    console.print(render.explanation(model, Explanation(tuple(views)), 90))
+    console.print(explanation(model, Explanation(tuple(views)), 90))
     svg = console.export_svg(
         title="handcraft explain programs/aab.py", unique_id="explain"
     )

@@ -1,7 +1,8 @@
 """handcraft: a construction kit for hand-weighted transformers.
 
-The names an author uses are loaded when first asked for, so that `import handcraft` and
-`handcraft --help` cost nothing.
+A program states slots, attention heads and neurons as rules; handcraft compiles them to the
+matrices of a GPT-2, runs them, explains them and proves what they predict. The names below are
+imported at first use, so that `import handcraft` and `handcraft --help` are fast.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ _HOMES = {
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = list(_HOME)  # the same names, once
+__all__ = list(_HOME)  # the same names as above
 
 
 def __getattr__(name: str) -> Any:

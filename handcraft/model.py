@@ -1,15 +1,14 @@
-"""Model: weights that run, with the program they came from where there is one.
+"""Model: weights that can be run, traced and saved, with their program if they have one.
 
-    model = program.build()         from rules                model = Model.load("build/aab")
-                                    from data
-    model("aaba")                   logits [n_seq, n_vocab]   model.generate("a", 10)
-                                    "baabaabaab"
-    model.trace("aaba")             every number by name      model.save("build/aab")
-                                    two files
+    model = program.build()         from rules
+    model = Model.load("build/aab") from a built directory
+    model("aaba")                   logits [n_seq, n_vocab]
+    model.generate("a", 10)         "baabaabaab"
+    model.trace("aaba")             every intermediate, by name
+    model.save("build/aab")         writes model.safetensors and program.json
 
-A built directory holds `model.safetensors` and `program.json`; loading it executes nothing and
-checks everything. Rules of this file: a Model is frozen and its arrays are read-only; a prompt
-that the claim does not cover is refused, never answered silently.
+Loading a built directory executes nothing and checks everything. Rules of this file: a Model is
+frozen and its arrays are read-only; a prompt outside the claim's domain is refused.
 """
 
 from __future__ import annotations
@@ -20,14 +19,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from handcraft.claims.kinds import Claim
-from handcraft.core import provenance
+from handcraft.claims.prompt_room import prompt_room
 from handcraft.core.decoding import Sampler, generate, greedy
 from handcraft.core.errors import (
     HandcraftError,
@@ -47,8 +45,8 @@ from handcraft.core.gpt2 import (
     gpt2,
     trace,
 )
-from handcraft.core.provenance import Entry
-from handcraft.core.tracing import Names, Trace, name_trace
+from handcraft.core.provenance import Entry, provenance_json
+from handcraft.core.tracing import Names, Trace, name_trace, plain_names
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.core.weights import flatten, nest
 from handcraft.files.built_directory import (
@@ -58,18 +56,21 @@ from handcraft.files.built_directory import (
     write_built,
 )
 from handcraft.files.program_file import find, load_program
-from handcraft.program.compiler import compile_program, shapes
+from handcraft.program.compiler import compile_program
+from handcraft.program.matching import check_matches, differing_cells
 from handcraft.program.program import Program
 
 Prompt = str | Iterable[str] | Iterable[int]  # a text, tokens, or ids
-UNASKED = 20  # tokens, where neither a number nor a claim's window says how many
+UNASKED = 20  # tokens generated where neither a number nor the claim says how many
 DTYPES = ("float32", "float64")
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """Weights in picoGPT's format with what is needed to run them. Raises WeightsError for
-    weights that do not fit.
+    """Weights in picoGPT's format, with the settings that are needed to run them.
+
+    epsilon  of the layer norms; always GPT-2's own where there is a program
+    Raises WeightsError for weights that do not fit each other or the settings.
     """
 
     name: str
@@ -79,7 +80,6 @@ class Model:
     activation: Activation = "gelu"
     causal: bool = True
     program: Program | None = None
-    # of the layer norms; the methods that verify a program know no other
     epsilon: float = EPSILON
 
     def __post_init__(self) -> None:
@@ -99,7 +99,7 @@ class Model:
                 f" {self.epsilon}"
             )
 
-    # ------------------------------------------------------------ where models come from
+    # ------------------------------------------------------------ making and saving
 
     @classmethod
     def of(cls, program: Program, dtype: str = "float32") -> Model:
@@ -117,32 +117,28 @@ class Model:
 
     @classmethod
     def open(cls, reference: str, dtype: str = "float32") -> Model:
-        """The model of a program file, a bundled program's name, or a built directory."""
+        """The model of a program file, a bundled program (by name), or a built directory."""
         path = find(reference)
-        return (
-            cls.load(path, dtype)
-            if path.is_dir()
-            else cls.of(load_program(path), dtype)
-        )
+        if path.is_dir():
+            return cls.load(path, dtype)
+        return cls.of(load_program(path), dtype)
 
     @classmethod
     def load(cls, directory: str | Path, dtype: str = "float32") -> Model:
-        """The model of a built directory: data, nothing is executed. Raises WeightsError for
-        anything amiss.
+        """The model of a built directory; nothing is executed.
+
+        Raises WeightsError for files that are damaged or do not fit together.
         """
         directory, dtype = Path(directory), _checked_dtype(dtype)
         fields, weights = read_built(directory)
-        with np.errstate(over="ignore"):  # what overflows is refused as not finite
-            arrays = {
-                name: array.astype(dtype) for name, array in flatten(weights).items()
-            }
+        flat = flatten(weights)
+        with np.errstate(over="ignore"):  # overflow is refused below as not finite
+            arrays = {name: array.astype(dtype) for name, array in flat.items()}
         try:
-            program = (
-                None
-                if fields["program"] is None
-                else Program.from_data(fields["program"])
-            )
-            _agree(fields, weights, program)
+            program = None
+            if fields["program"] is not None:
+                program = Program.from_data(fields["program"])
+                check_matches(fields, weights, program)
             model = cls(
                 fields["name"],
                 nest(arrays, len(weights["blocks"])),
@@ -152,8 +148,7 @@ class Model:
                 program.causal if program else True,
                 program,
             )
-            # compiles the rules, which may be past the range of the dtype
-            _ = model.entries
+            _ = model.entries  # raises if a weight of the rules is beyond the dtype
             return model
         except (HandcraftError, RecursionError) as error:
             raise WeightsError(
@@ -162,8 +157,10 @@ class Model:
             ) from None
 
     def save(self, directory: str | Path) -> list[Path]:
-        """Write `model.safetensors` and `program.json`; returns their paths. Raises
-        WeightsError for what they cannot hold.
+        """Write `model.safetensors` and `program.json`, and return their paths.
+
+        Raises WeightsError for a model that is not float32, or that has tokens or an epsilon which
+        the files cannot hold.
         """
         if self.dtype != "float32":
             raise WeightsError(
@@ -187,7 +184,7 @@ class Model:
             "n_head": self.n_head,
             "activation": self.activation,
             "program": self.program.model_dump(mode="json") if self.program else None,
-            "provenance": provenance.provenance_json(self.entries),
+            "provenance": provenance_json(self.entries),
         }
         return write_built(Path(directory), fields, self.weights)
 
@@ -200,7 +197,7 @@ class Model:
 
     @property
     def n_ctx(self) -> int:
-        """The context window."""
+        """The length of the context window."""
         return int(self.weights["wpe"].shape[0])
 
     @property
@@ -215,12 +212,9 @@ class Model:
 
     @property
     def parameters(self) -> dict[str, int]:
-        """How many weights there are, how many are not zero, and how many distinct values those
-        have.
-        """
-        values = np.concatenate(
-            [array.ravel() for array in flatten(self.weights).values()]
-        )
+        """The numbers of weights, of those that are not zero, and of distinct values of those."""
+        arrays = flatten(self.weights).values()
+        values = np.concatenate([array.ravel() for array in arrays])
         nonzero = values[values != 0]
         return {
             "dense": values.size,
@@ -230,27 +224,27 @@ class Model:
 
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
-        """What each rule wrote into each cell; empty where there is no program."""
+        """The values that each rule wrote into each cell; empty without a program."""
         return compile_program(self.program).entries if self.program else ()
 
     @property
     def config(self) -> dict[str, Any]:
-        """What the forward pass needs beside the weights; epsilon only where it is not GPT-2's
-        own.
-        """
-        own = {} if self.epsilon == EPSILON else {"epsilon": self.epsilon}
-        return {
+        """The keyword arguments of `gpt2`; epsilon only where it is not GPT-2's own."""
+        config: dict[str, Any] = {
             "n_head": self.n_head,
             "activation": self.activation,
             "causal": self.causal,
-            **own,
         }
+        if self.epsilon != EPSILON:
+            config["epsilon"] = self.epsilon
+        return config
 
     # ------------------------------------------------------------ running
 
     def ids(self, prompt: Prompt) -> list[int]:
-        """The ids of a text, of tokens, or of ids. Raises PromptError for an empty prompt or an
-        unknown token.
+        """The ids of a text, of tokens, or of ids.
+
+        Raises PromptError for an empty prompt or an unknown token.
         """
         if not isinstance(prompt, Iterable):
             raise PromptError(
@@ -265,9 +259,8 @@ class Model:
         if isinstance(given, str) or all(isinstance(token, str) for token in given):
             return self.vocabulary.encode(given)
         ids = np.asarray(given)
-        check_tokens(
-            ids[:1] if ids.ndim else ids, self.weights
-        )  # the kind; the length is the caller's matter
+        # the dtype alone: the length is checked where it matters
+        check_tokens(ids[:1] if ids.ndim else ids, self.weights)
         if ids.min() < 0 or ids.max() >= len(self.vocabulary):
             raise PromptError(
                 f"token ids must lie in 0..{len(self.vocabulary) - 1}, found"
@@ -276,8 +269,9 @@ class Model:
         return [int(i) for i in ids]
 
     def __call__(self, tokens: Prompt | Array) -> Array:
-        """The logits after every position: [n_seq] -> [n_seq, n_vocab], or a batch [n_batch,
-        n_seq] of ids.
+        """The logits after every position: [n_seq] -> [n_seq, n_vocab].
+
+        A batch of ids [n_batch, n_seq] gives [n_batch, n_seq, n_vocab].
         """
         ids = tokens if isinstance(tokens, np.ndarray) else np.array(self.ids(tokens))
         check_tokens(ids, self.weights)
@@ -292,20 +286,15 @@ class Model:
         stop: str | None = None,
         cached: bool = True,
     ) -> str:
-        """The continuation of the prompt: greedy, or drawn by a Sampler; the window slides past
-        n_ctx.
+        """The continuation of the prompt as text: greedy, or drawn by a Sampler.
 
-        `n` tokens, or fewer where the stop token (given, or the claim's own) comes first; by
-        default 20, or what the claim's window holds. Raises PromptError for a prompt outside
-        the claim's domain.
+        It has `n` tokens, or ends with the stop token (given, or the claim's own). By default `n`
+        is 20, or as many as the claim allows. Beyond n_ctx the window slides. Raises PromptError
+        for a prompt outside the claim's domain.
         """
         ids = self.ids(prompt)
-        room = self.room(ids)
-        most = (
-            UNASKED
-            if room is None and n is None
-            else min(x for x in (room, n) if x is not None)
-        )
+        limits = [limit for limit in (self.room(ids), n) if limit is not None]
+        most = min(limits, default=UNASKED)
         stop = stop if stop is not None else self._stop_token
         choose = greedy if sampler is None else sampler.start()
         stop_id = None if stop is None else self.vocabulary.encode([stop])[0]
@@ -329,55 +318,31 @@ class Model:
         return self._claim.stop_token if self._claim else None
 
     def room(self, ids: Sequence[int]) -> int | None:
-        """How many tokens may follow: None where the window slides. A claim of prompts refuses
-        what is not one.
+        """The number of tokens that may follow; None where the window slides.
+
+        Raises PromptError for a text that is not a prompt of a claim on prompts.
         """
         claim = self._claim
         if claim is None or not claim.asks_prompts:
             return None
-        text = self.vocabulary.decode(ids)
-        if text not in claim.language(
-            self.n_ctx, self.vocabulary
-        ) or self.vocabulary.encode(text) != list(ids):
-            shown = (
-                claim.prompts
-                if len(claim.prompts) <= 60
-                else claim.prompts[:60] + "..."
-            )
-            some = max(islice(claim.language(self.n_ctx, self.vocabulary), 20), key=len)
-            domain = (
-                f"its prompts match '{printable(shown)}', such as '{printable(some)}',"
-                f" and fit {self.n_ctx} tokens"
-            )
-            raise PromptError(
-                f"'{printable(text)}' is not a prompt of {self.name}; {domain} with"
-                " their answer"
-            )
-        if claim.known:
-            claim.expected(
-                text, self.vocabulary, self.n_ctx
-            )  # refuses a prompt whose answer does not fit
-        asked = [self.vocabulary.tokens[i] for i in ids]
-        if self.n_ctx - len(ids) + 1 < (claim.size(asked) or 1):
-            raise PromptError(
-                f"'{printable(text)}' and its answer do not fit the {self.n_ctx} tokens"
-                f" of {self.name}"
-            )
-        return claim.room(asked, self.vocabulary, self.n_ctx)
+        return prompt_room(claim, ids, self.vocabulary, self.n_ctx, self.name)
 
     def trace(
-        self, context: Prompt, position: int | None = None, *, checked: bool = True
+        self,
+        context: Prompt,
+        position: int | None = None,
+        *,
+        checked: bool = True,
     ) -> Trace:
-        """Every intermediate of one context, by the names of the program; what the rules gave
-        at a position, or the last.
+        """Every intermediate of one context, by the names of the program.
 
-        Raises WeightsError where the logits are not finite, unless they are asked for as they are.
+        The contributions of the rules are those at `position`, by default the last. Raises
+        WeightsError where the logits are not finite, unless `checked` is False.
         """
         ids = self.ids(context)
         arrays = trace(np.array(ids), self.weights, **self.config)
         if checked:
             finite(arrays["logits"])
-        at = len(ids) - 1 if position is None else position
         return name_trace(
             arrays,
             ids,
@@ -386,59 +351,33 @@ class Model:
             self.names,
             self.entries,
             self.causal,
-            at,
+            len(ids) - 1 if position is None else position,
         )
 
     @cached_property
     def names(self) -> Names:
-        """The names of the stream's columns and of each head's; plain numbers where there is no
-        program.
-        """
-        d_head = self.n_embd // self.n_head
+        """The names of the columns of the stream and of each head; without a program x0, x1, ..."""
         if self.program is None:
-            columns = [f"x{i}" for i in range(d_head)]
-            blocks = self.weights["blocks"]
-            heads = [
-                [(columns, columns)] * self.n_head if "attn" in block else []
-                for block in blocks
-            ]
-            return Names([f"x{i}" for i in range(self.n_embd)], heads)
+            return plain_names(self.weights, self.n_head)
         layout = self.program.layout
+
+        def of_head(i: int, h: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+            return layout.head_names(i, h, "match"), layout.head_names(i, h, "value")
+
         layers = enumerate(self.program.layers)
-        return Names(
-            layout.names,
-            [
-                [
-                    (layout.head_names(i, h, "match"), layout.head_names(i, h, "value"))
-                    for h in range(len(block.heads))
-                ]
-                for i, block in layers
-            ],
-        )
+        named = [[of_head(i, h) for h in range(len(b.heads))] for i, b in layers]
+        return Names(layout.names, named)
 
     def differences(self) -> list[str]:
-        """The cells whose weight is not what the program's rules say: none, unless someone
-        changed a file.
-        """
+        """The cells whose weights differ from the program's rules; none without a program."""
         if self.program is None:
             return []
-        rules = flatten(
-            compile_program(self.program).weights
-        )  # in float32, as a built directory holds them
-        own = {
-            name: array.astype("float32")
-            for name, array in flatten(self.weights).items()
-        }
-        cells = (
-            (name, index)
-            for name in own
-            for index in np.argwhere(own[name] != rules[name])
-        )
-        return [f"{name}{list(map(int, index))}" for name, index in cells]
+        return differing_cells(self.weights, self.program)
 
     def held_to(self, program: Program) -> Model:
-        """These weights with another program's rules and claim. Raises WeightsError where the
-        two cannot belong together.
+        """The model of these weights with another program's rules and claim.
+
+        Raises WeightsError where the weights cannot be those of the program.
         """
         fields = {
             "vocab": list(self.vocabulary.tokens),
@@ -446,11 +385,11 @@ class Model:
             "n_head": self.n_head,
             "activation": self.activation,
         }
-        _agree(fields, self.weights, program)
+        check_matches(fields, self.weights, program)
         return dataclasses.replace(self, program=program, causal=program.causal)
 
     def replace(self, **changes: Any) -> Model:
-        """A copy with some fields changed, e.g. other weights."""
+        """A copy with some fields changed."""
         return dataclasses.replace(self, **changes)
 
     def __repr__(self) -> str:
@@ -461,6 +400,7 @@ class Model:
         return f"Model({self.name!r}, {sizes}, n_ctx={self.n_ctx}, {self.dtype})"
 
     def _repr_html_(self) -> str:
+        numbers = self.parameters
         rows = {
             "layers": self.n_layer,
             "heads": self.n_head,
@@ -468,50 +408,11 @@ class Model:
             "n_ctx": self.n_ctx,
             "tokens": listing(self.vocabulary.tokens, 30),
             "columns": listing(self.names.stream, 30),
-            "parameters": (
-                f"{self.parameters['nonzero']} non-zero of {self.parameters['dense']}"
-            ),
+            "parameters": f"{numbers['nonzero']} non-zero of {numbers['dense']}",
         }
-        cells = "".join(
-            f"<tr><th>{html.escape(k)}</th><td>{html.escape(str(v))}</td></tr>"
-            for k, v in rows.items()
-        )
+        escaped = ((label, html.escape(str(value))) for label, value in rows.items())
+        cells = "".join(f"<tr><th>{a}</th><td>{b}</td></tr>" for a, b in escaped)
         return f"<table><caption>{html.escape(self.name)}</caption>{cells}</table>"
-
-
-def _agree(fields: dict[str, Any], weights: Weights, program: Program | None) -> None:
-    """Raises WeightsError where the fields or the weights of a built directory cannot be those
-    of its program.
-    """
-    if program is None:
-        return
-    layout, n_layer = program.layout, len(weights["blocks"])
-    if n_layer != len(program.layers):
-        raise WeightsError(
-            f"n_layer is {n_layer}, but the program's is {len(program.layers)}"
-        )
-    own = {
-        "vocab": list(program.vocabulary),
-        "n_ctx": program.n_ctx,
-        "n_head": layout.n_head,
-        "activation": program.activation,
-    }
-    for key, value in own.items():
-        if fields[key] != value:
-            raise WeightsError(
-                f"{key} is {printable(str(fields[key]))[:60]}, but the program's is"
-                f" {printable(str(value))[:60]}"
-            )
-    found, expected = (
-        {name: array.shape for name, array in flatten(weights).items()},
-        shapes(program),
-    )
-    for name in {**expected, **found}:
-        if found.get(name) != expected.get(name):
-            raise WeightsError(
-                f"{name} has the shape {found.get(name)}, but the program's has"
-                f" {expected.get(name)}"
-            )
 
 
 def _checked_dtype(dtype: str) -> str:

@@ -1,4 +1,4 @@
-"""What authors import in their own tests: contexts to draw, and the assertion of 100% accuracy.
+"""Helpers for an author's own tests: contexts drawn by hypothesis, and an assertion of accuracy.
 
     from hypothesis import given
     from handcraft.testing import assert_accurate, contexts
@@ -6,8 +6,7 @@
     def test_program():
         assert_accurate(program)
 
-Rules of this file: a failure shows the shrunk counterexample with its attention table;
-hypothesis does the drawing.
+Rules of this file: a failure shows the shrunk counterexample with its attention table.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ __all__ = ["assert_accurate", "contexts"]
 def assert_accurate(
     program: Program, *, examples: int = 200, dtype: str = "float32"
 ) -> None:
-    """Draw contexts with hypothesis and assert that the model answers every one as the claim says.
+    """Check, on contexts drawn by hypothesis, that the model predicts what the claim says.
 
-    Raises AssertionError with the shrunk counterexample and its attention table; ProgramError
-    where the program has no claim.
+    Raises AssertionError with the shrunk counterexample and its attention table, and
+    ProgramError for a program without a claim.
     """
     if program.claim is None:
         raise ProgramError(
@@ -36,9 +35,11 @@ def assert_accurate(
         )
     model = program.build(dtype)
     judge = Judge(model, program.claim)
-    tokens = first_context(
-        contexts(program), lambda context: judge.wrong(context) is not None, examples
-    )
+
+    def is_wrong(context: list[str]) -> bool:
+        return judge.wrong(context) is not None
+
+    tokens = first_context(contexts(program), is_wrong, examples)
     if tokens is not None:
         raise AssertionError(_failure(model, judge, tokens))
 
@@ -51,10 +52,8 @@ def _failure(model: Model, judge: Judge, tokens: list[str]) -> str:
     expected, got = (named(x, names) for x in (wrong.expected, wrong.got))
     margin = "" if wrong.margin is None else f" (margin {wrong.margin:.6g})"
     context = [names[i] for i in wrong.context]
-    place = (
-        f"after {context}"
-        if wrong.position is None
-        else f"at position {wrong.position} of {context}"
-    )
+    place = f"after {context}"
+    if wrong.position is not None:
+        place = f"at position {wrong.position} of {context}"
     found = f"{model.name} {place}: expected {expected!r}, got {got!r}{margin}"
     return f"{found}\n\n{model.trace(context, wrong.position, checked=False)}"

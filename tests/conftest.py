@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import math
-import sys
+from collections.abc import Iterable
 from functools import cache
 from itertools import product
 from random import Random
@@ -100,7 +100,7 @@ def example(name: str) -> list[str]:
 
 class Refused:
     """Asserts that its body raises exactly this message; with `here`, followed by the file and
-    line of its one-line body.
+    the line of the body that raised it.
     """
 
     def __init__(
@@ -109,19 +109,26 @@ class Refused:
         self.kind, self.message, self.here = kind, message, here
 
     def __enter__(self) -> None:
-        frame = sys._getframe(1)
-        self.place = (
-            f" ({frame.f_code.co_filename}:{frame.f_lineno + 1})" if self.here else ""
-        )
+        pass
 
-    def __exit__(self, kind: Any, error: BaseException | None, _: object) -> bool:
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
         assert error is not None, (
             f"nothing was raised, expected {self.kind.__name__}: {self.message}"
         )
         if not isinstance(error, self.kind):
             return False
-        assert str(error) == self.message + self.place
+        file = trace.tb_frame.f_code.co_filename
+        place = f" ({file}:{trace.tb_lineno})" if self.here else ""
+        assert str(error) == self.message + place
         return True
+
+
+def slow_from(quick: int, cases: Iterable[Any]) -> list[Any]:
+    """The cases of a parametrised test, of which the quick run takes the first few."""
+    return [
+        case if i < quick else pytest.param(case, marks=pytest.mark.slow)
+        for i, case in enumerate(cases)
+    ]
 
 
 def no_claim(_: str) -> None:

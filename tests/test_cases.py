@@ -16,7 +16,8 @@ from handcraft import after, answers
 from handcraft.claims.kinds import Predicate
 from handcraft.proof.prover.cases import OUT, cases_of
 from handcraft.proof.prover.network import Undecided
-from handcraft.sequence.expression import Expression, evaluate
+from handcraft.sequence.evaluate import evaluate
+from handcraft.sequence.expression import Expression
 from handcraft.sequence.words import (
     cases,
     count,

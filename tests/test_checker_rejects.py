@@ -76,6 +76,7 @@ def change(data: Any, draw: random.Random) -> None:
             value[at % len(value)] = value[other % len(value)]
 
 
+@pytest.mark.slow
 def test_no_random_change_makes_a_false_statement_pass(
     certified: list[tuple[Model, dict[str, Any], float]],
 ) -> None:
@@ -120,6 +121,7 @@ def test_no_random_change_makes_a_false_statement_pass(
     )  # seconds, a name of no consequence, an edge that no context takes
 
 
+@pytest.mark.slow
 def test_a_wrong_model_never_has_a_certificate(
     certified: list[tuple[Model, dict[str, Any], float]],
 ) -> None:

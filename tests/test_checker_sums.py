@@ -7,6 +7,7 @@ from random import Random
 
 import numpy as np
 import pytest
+from conftest import slow_from
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.softmax import Softmax
@@ -41,7 +42,7 @@ def really(scores: list[float], values: Array, order: list[int]) -> float:
     return float(mean)
 
 
-@pytest.mark.parametrize("best", [1, 2, 3, 4, 8])
+@pytest.mark.parametrize("best", slow_from(1, [2, 1, 3, 4, 8]))
 @pytest.mark.parametrize("behind", [19.5, 24.0, 60.0, 90.0, 200.0])
 def test_keys_far_ahead_of_others_have_the_mean_that_float32_finds(
     best: int, behind: float

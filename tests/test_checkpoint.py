@@ -221,6 +221,7 @@ main()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--jobs", "2"]])
 def test_a_run_that_is_killed_and_started_again_ends_with_the_same_counts(
     options: list[str], tmp_path: Path

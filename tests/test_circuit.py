@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import BUNDLED, bundled_model, example
+from conftest import BUNDLED, bundled_model, example, slow_from
 from patching import (
     contexts_of,
     contribution,
@@ -81,7 +81,7 @@ def test_patching_an_edge_that_is_absent_changes_no_logit(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", slow_from(3, range(20)))
 def test_the_edges_of_random_models(seed: int) -> None:
     """So it is for sparse random weights, and there most edges of the circuit do carry
     something.

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli_runner import Result, handcraft
+from conftest import slow_from
 
 GOLDEN = Path(__file__).parent / "golden"
 # What a name could do: close rich's markup, open a page's script, colour, ring, break a line,
@@ -140,17 +141,20 @@ def test_no_column_is_squeezed(columns: int) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        *(
-            ["explain", name]
-            for name in ("aab", "abc", "adder", "baby_gpt", "induction")
-        ),
+        *(["explain", name] for name in ("aab", "abc", "adder", "baby_gpt")),
         ["explain", "aab", "0.h0.qk"],
         ["trace", "baby_gpt", "101"],
         ["trace", "adder", "00000000001+00000000002="],
-        ["trace", "induction", "abcabcabcabcabcabcabcab"],
         ["verify", "aab"],
         ["diff", "aab", "abc"],
         ["list"],
+        *slow_from(
+            0,
+            [
+                ["explain", "induction"],
+                ["trace", "induction", "abcabcabcabcabcabcabcab"],
+            ],
+        ),
     ],
     ids=" ".join,
 )
@@ -215,6 +219,7 @@ def test_a_large_matrix_is_shown_without_its_empty_rows() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_left_out_columns_are_counted_too() -> None:
     """Empty columns of a large matrix are left out in the same way, and one is no plural."""
     shown = handcraft("explain", "induction").out

@@ -24,6 +24,7 @@ from conftest import (
     no_claim,
     programs,
     random_weights,
+    slow_from,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -164,7 +165,7 @@ def test_the_walk_of_programs_is_the_trie_in_numpy(
 
 
 @pytest.mark.parametrize("prefix", [(), (2,), (0, 1), (2, 1, 0), (1, 1, 1, 1)])
-@pytest.mark.parametrize("longest", [5, 6])
+@pytest.mark.parametrize("longest", slow_from(1, [5, 6]))
 def test_a_subtree(prefix: tuple[int, ...], longest: int) -> None:
     """All continuations of a prefix and no others, by the walk and by the trie."""
     judge = held(
@@ -337,6 +338,7 @@ def test_without_numba_the_error_names_the_extra(
         compiled.Engine(Judge(bundled_model("aab"), after({"a": "b"})))
 
 
+@pytest.mark.slow
 def test_verifying_a_small_program_does_not_import_numba(tmp_path: Path) -> None:
     """Importing numba takes longer to import than small programs take to verify."""
     code = (
@@ -356,6 +358,7 @@ print(getattr(compiled._advance()._cache, "_cache_path", None))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "given",
     [

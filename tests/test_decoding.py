@@ -292,6 +292,7 @@ def test_a_sampler_can_be_used_again() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_frequencies_follow_the_probabilities() -> None:
     """Of 8,000 draws each token has its share, to within 3 in a hundred; what has probability 0
     is never drawn.

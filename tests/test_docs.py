@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from conftest import slow_from
 
 from handcraft.proof.assumptions import ASSUMPTIONS
 
@@ -29,7 +30,7 @@ def script(name: str) -> ModuleType:
 PAGES = ("README.md", "docs/language.md", "docs/recipes.md")
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", slow_from(1, reversed(PAGES)))
 def test_the_code_of_a_page_runs(page: str) -> None:
     """Every Python block of a page runs, one after the other, and its own asserts hold."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
@@ -50,6 +51,7 @@ def test_every_recipe_is_in_the_book() -> None:
         assert f"{name}(" in code, name
 
 
+@pytest.mark.slow
 def test_the_table_of_programs_is_current() -> None:
     """docs/programs.md has a line for each bundled program, with its sizes of today and no
     refutation. If not: make docs.
@@ -67,6 +69,7 @@ def test_the_table_of_programs_is_current() -> None:
     assert {row[7].split(",")[0] for row in cells} <= {"checked", "proved"}
 
 
+@pytest.mark.slow
 def test_readme_shows_real_output() -> None:
     """The README's commands print what it shows, and its program is the file it names. If not:
     make docs.

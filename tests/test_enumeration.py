@@ -75,7 +75,7 @@ def test_enumeration_is_the_forward_pass(
     """The logits of every context are those of gpt2(), however the trie is cut: layer norms,
     heads, neurons, two layers.
     """
-    monkeypatch.setattr(enumeration, "CHUNK", chunk)
+    monkeypatch.setattr(enumeration, "_CHUNK", chunk)
     assert_enumerates(
         random_weights(chunk, n_vocab=n_vocab, n_ctx=n_ctx), n_ctx, chunk, **config
     )
@@ -100,7 +100,7 @@ def test_enumeration_of_programs(program: Program, chunk: int) -> None:
     """
     model = program.build("float64")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(enumeration, "CHUNK", chunk)
+        patch.setattr(enumeration, "_CHUNK", chunk)
         assert_enumerates(model.weights, model.n_ctx, chunk, **model.config)
 
 

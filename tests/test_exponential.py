@@ -40,6 +40,7 @@ def spoiled(at: float, by: float) -> Law:
     return replace(law, low=-1.01, high=-0.99)
 
 
+@pytest.mark.slow
 def test_every_law_holds_on_a_sample() -> None:
     """A few thousand floats of each law, in long and in short arrays, and of float64."""
     found = check_all(STEP)

@@ -401,6 +401,7 @@ def test_a_stop_by_the_system_leaves_nothing(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- what the files hold
 
 
+@pytest.mark.slow
 def test_a_gpt2_directory_is_read_again(tmp_path: Path) -> None:
     """Our own reader of Hugging Face's checkpoints: the same tokens, the same window, the same
     logits.

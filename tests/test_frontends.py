@@ -172,7 +172,7 @@ def test_ngrams_of_shakespeare(n: int, nats: float) -> None:
         (
             lambda: from_markov({"a": {"a": 0.5}}),
             (
-                "log_probabilities > row: probabilities are not negative and sum to 1,"
+                "log_probabilities > row: probabilities must not be negative and must sum to 1,"
                 " found the sum 0.5"
             ),
         ),

@@ -168,6 +168,7 @@ def test_last_is_kept() -> None:
 # ---------------------------------------------------------------- what was asked
 
 
+@pytest.mark.slow
 def test_a_drawn_context_is_no_answer_for_its_prefixes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

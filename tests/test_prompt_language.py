@@ -212,6 +212,7 @@ def test_an_odd_class_means_what_re_means_or_is_refused(pattern: str) -> None:
     assert found == expected
 
 
+@pytest.mark.slow
 def test_long_repetitions_can_be_counted() -> None:
     """Repetitions of hundreds of characters are counted, matched and listed."""
     assert Language("a{0,900}", 5).size == 5

@@ -33,6 +33,8 @@ from handcraft import (
 )
 from handcraft.core.errors import ProgramError
 from handcraft.proof import Budget, Report, verify
+from handcraft.recipes import addresses, attend_to
+from handcraft.sequence.words import here, token_at
 
 # ---------------------------------------------------------------- exhaustive verdicts
 
@@ -363,3 +365,16 @@ def test_the_garbage_collector_is_left_as_it_was(collects: bool) -> None:
         assert (proved, passed, gc.isenabled()) == ("proved", "unknown", collects)
     finally:
         gc.enable() if was else gc.disable()
+
+
+@pytest.mark.parametrize("back", [1, 2])
+def test_a_query_whose_terms_cancel_is_proved(back: int) -> None:
+    """The position that is asked for can be 0, as a sum of large numbers: prover and checker
+    need not add them in one order.
+    """
+    at, t = addresses(6), token("abc")
+    look = attend_to(at, at["p"] - back, value=t, output=50 * t)
+    claim = token_at(here - back)
+    program = Program(embedding=(at, t), layers=(look,), claim=claim, d_head=5)
+    report = verify(program.build())
+    assert (report.verdict, report.method) == ("proved", "certificate")

@@ -55,7 +55,7 @@ def check(
     *ranges: Iterable[float],
     tolerance: float = 0,
 ) -> None:
-    """The recipe adds what the oracle says for every combination, and twice the opposite to the
+    """The recipe adds what the reference says for every combination, and twice the opposite to the
     other lane.
     """
     inputs = list(combinations(*ranges))
@@ -211,8 +211,18 @@ def test_modulo_and_quotient(divisor: int, most: int) -> None:
 @pytest.mark.parametrize(
     ("recipe", "reference", "most"),
     [
-        (lambda x, most: r.modulo(x, 2, most, ADDS), lambda x: x % 2, 3000),
-        (lambda x, most: r.quotient(x, 2, most, ADDS), lambda x: x // 2, 3000),
+        pytest.param(
+            lambda x, most: r.modulo(x, 2, most, ADDS),
+            lambda x: x % 2,
+            3000,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            lambda x, most: r.quotient(x, 2, most, ADDS),
+            lambda x: x // 2,
+            3000,
+            marks=pytest.mark.slow,
+        ),
         (lambda x, most: r.square(x, most, ADDS), lambda x: x * x, 2048),
         (lambda x, most: r.square(x, most, ADDS), lambda x: x * x, 5000),
     ],

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from cli_runner import process
+from conftest import slow_from
 
 HEAVY = ("numpy", "pydantic", "hypothesis", "safetensors", "rich")
 COMMAND = """
@@ -176,7 +177,7 @@ def test_the_verdict_is_the_exit_code_of_the_process(
     assert (result.code, result.err) == (code, "")
 
 
-@pytest.mark.parametrize("method", ["exhaustive", "sampled"])
+@pytest.mark.parametrize("method", slow_from(1, ["exhaustive", "sampled"]))
 def test_verifying_leaves_nothing_behind(method: str, tmp_path: Path) -> None:
     """Neither enumerating nor drawing writes anything into the working directory."""
     result = process(
@@ -189,11 +190,14 @@ def test_verifying_leaves_nothing_behind(method: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize(
     "command",
-    [
-        ["explain", "induction", "--json"],
-        ["verify", "aab", "--json"],
-        ["run", "aab", "a"],
-    ],
+    slow_from(
+        1,
+        [
+            ["run", "aab", "a"],
+            ["verify", "aab", "--json"],
+            ["explain", "induction", "--json"],
+        ],
+    ),
 )
 def test_a_reader_that_stops_early_is_no_error(
     command: list[str], unbuffered: str, tmp_path: Path
@@ -219,6 +223,7 @@ def test_ctrl_c_is_no_traceback(tmp_path: Path) -> None:
     assert (result.code, result.out, result.err.strip()) == (130, "", "")
 
 
+@pytest.mark.slow
 def test_a_terminal_without_unicode_is_no_crash(tmp_path: Path) -> None:
     """Where stdout cannot encode an arrow, the tables still appear."""
     for command in (["explain", "aab"], ["trace", "aab", "aab"]):

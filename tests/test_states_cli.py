@@ -87,6 +87,7 @@ def test_a_text_that_is_reached_is_a_failure_with_its_path() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_search_that_was_cut_off_is_undecided() -> None:
     """Exit 3, with what was seen as JSON; without --avoid a chain that was cut off is one error."""
     result = handcraft(

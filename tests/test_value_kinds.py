@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handcraft.core.errors import ProgramError
-from handcraft.sequence.expression import Expression, evaluate
+from handcraft.sequence.evaluate import evaluate
+from handcraft.sequence.expression import Expression
 from handcraft.sequence.value_kinds import kinds_of, written
 from handcraft.sequence.words import (
     below,

@@ -46,6 +46,7 @@ def dying(marker: Path, times: int) -> Model:
     return latest(9, claim)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_units")
 def test_a_process_that_is_killed_loses_nothing(tmp_path: Path) -> None:
     """A worker dies in the middle of a unit, twice: every context is counted, and once."""
@@ -59,6 +60,7 @@ def test_a_process_that_is_killed_loses_nothing(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_units")
 def test_processes_that_always_die_are_an_error(tmp_path: Path) -> None:
     """Where no unit comes back between one death and the next, that is said."""
@@ -73,6 +75,7 @@ def test_processes_that_always_die_are_an_error(tmp_path: Path) -> None:
         verify(model, spread=Spread(jobs=2))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_units")
 def test_an_error_in_a_worker_is_the_authors() -> None:
     """What a claim raises in another process reaches the author as from this one."""

@@ -1,3 +1,3 @@
-"""What a model is made of and what it does: explained cells, differences, circuits, the chain
-of its states.
+"""Describes a model as data: explained cells, differences, circuits of heads, the chain of its
+states.
 """

@@ -1,12 +1,12 @@
-"""The two circuits of a head: what makes it look (QK), and what it does with what it sees (OV).
+"""Returns the two circuits of a head as matrices: QK decides where it attends, OV what it moves.
 
-    QK  W_Q W_K^T / sqrt(d_head)   [n_embd + 1, n_embd + 1]   the score of a pair of stream vectors
-    OV  W_V W_O                    [n_embd + 1, n_embd]       what one vector, fully attended
-        to, adds to the stream
+    QK  W_Q W_K^T / sqrt(d_head)   [n_embd + 1, n_embd + 1]   the score of two stream vectors
+    OV  W_V W_O                    [n_embd + 1, n_embd]       what a vector that gets all the
+        attention adds to the stream
 
 The extra row and column, called 1, carry the biases: the vector is extended by a constant 1.
 
-Rules of this file: weights in, matrices out; names come later.
+Rules of this file: weights in, matrices out; explain.py gives them names.
 Source: Elhage et al., "A Mathematical Framework for Transformer Circuits", 2021.
 """
 
@@ -22,7 +22,7 @@ from handcraft.core.gpt2 import Array, Weights
 def qk_circuit(
     weights: Weights, layer: int, head: int, n_head: int
 ) -> Array:  # -> [n_embd + 1, n_embd + 1]
-    """The score matrix of a head: query side in the rows, key side in the columns."""
+    """The score matrix of a head: the query side in the rows, the key side in the columns."""
     q, k, _ = _parts(weights, layer, head, n_head)  # [n_embd + 1, d_head] each
     return q @ k.T / math.sqrt(q.shape[1])
 
@@ -30,14 +30,13 @@ def qk_circuit(
 def ov_circuit(
     weights: Weights, layer: int, head: int, n_head: int
 ) -> Array:  # -> [n_embd + 1, n_embd]
-    """What a head adds to the stream for a fully attended vector: that vector in the rows. The
-    output bias is left out.
+    """The matrix from a vector that gets all the attention to what the head adds to the stream for
+    it, without the output bias.
     """
     _, _, v = _parts(weights, layer, head, n_head)  # [n_embd + 1, d_head]
     d_head = v.shape[1]
-    rows: Array = weights["blocks"][layer]["attn"]["c_proj"]["w"][
-        head * d_head : (head + 1) * d_head
-    ]  # [d_head, n_embd]
+    w_o = weights["blocks"][layer]["attn"]["c_proj"]["w"]
+    rows: Array = w_o[head * d_head : (head + 1) * d_head]  # [d_head, n_embd]
     return v @ rows
 
 
@@ -47,8 +46,6 @@ def _parts(
     c_attn = weights["blocks"][layer]["attn"]["c_attn"]
     extended = np.vstack([c_attn["w"], c_attn["b"]])  # [n_embd + 1, 3 n_embd]
     d_head = extended.shape[1] // 3 // n_head
-    q, k, v = (
-        part[:, head * d_head : (head + 1) * d_head]
-        for part in np.split(extended, 3, axis=1)
-    )
+    own = slice(head * d_head, (head + 1) * d_head)
+    q, k, v = (part[:, own] for part in np.split(extended, 3, axis=1))
     return q, k, v

@@ -1,4 +1,4 @@
-"""What differs between two programs: cells by the names of their lanes, rules by their text, sizes.
+"""Compares two programs: the cells that differ, by the names of their lanes, the rules, the sizes.
 
 Rules of this file: lanes are matched by name, not by index, so that a wider slot does not make
 every cell differ.
@@ -17,8 +17,11 @@ _Place = tuple[str, str, str, str]  # part, matrix, row, column
 
 @dataclass(frozen=True)
 class Difference:
-    """The cells that differ, as (matrix, row, column, value in a, value in b); the rules of one
-    only; the sizes.
+    """The difference of two programs.
+
+    cells       those that differ, each with its part, matrix, row, column, and both values
+    rules       those of one program only
+    parameters  the sizes of both
     """
 
     names: tuple[str, str]
@@ -32,25 +35,14 @@ class Difference:
 
 
 def diff_models(a: Model, b: Model) -> Difference:
-    """What differs from model a to model b. A cell that one of them lacks counts as 0 there."""
+    """The difference of model b from model a. A cell that one of them lacks counts as 0 there."""
     cells_a, cells_b = _cells(a), _cells(b)
-    places = [
-        place
-        for place in {**cells_a, **cells_b}
-        if cells_a.get(place, 0.0) != cells_b.get(place, 0.0)
-    ]
-    cells = [
-        {
-            "part": p,
-            "matrix": m,
-            "row": r,
-            "column": c,
-            "a": cells_a.get(place, 0.0),
-            "b": cells_b.get(place, 0.0),
-        }
-        for place in places
-        for p, m, r, c in [place]
-    ]
+    cells: list[dict[str, Any]] = []
+    for place in {**cells_a, **cells_b}:
+        value_a, value_b = cells_a.get(place, 0.0), cells_b.get(place, 0.0)
+        if value_a != value_b:
+            named = dict(zip(("part", "matrix", "row", "column"), place, strict=True))
+            cells.append({**named, "a": value_a, "b": value_b})
     rules_a, rules_b = _rules(a), _rules(b)
     rules = {
         "only_a": [rule for rule in rules_a if rule not in rules_b],

@@ -1,6 +1,7 @@
-"""Explanation: the matrices of a model with names on both sides, and the rule behind every cell.
+"""Builds the explanation of a model: its matrices with names on both sides, and the rule behind
+every cell.
 
-A model is shown as views, each the part of a matrix that one reader's question is about:
+A model is explained in parts, each of which is a labelled table:
 
     wte, wpe              tokens and positions x stream lanes
     0.h1.q  0.h1.k  0.h1.v  stream lanes x the head's lanes         columns of blocks.0.attn.c_attn
@@ -8,9 +9,10 @@ A model is shown as views, each the part of a matrix that one reader's question 
     0.mlp.c_fc  0.mlp.c_proj                                        neurons
     0.h1.qk  0.h1.ov      the circuits, products of the above; shown when asked for
 
-The bias stands in a last row called 1. A part is asked for by any beginning (`0`, `0.h1`) or by
-GPT-2's own name (`0.c_attn`, `0.c_proj`, `0.attn`). Rules of this file: labelled tables as
-data; nothing is printed or drawn.
+The bias is the last row, called 1. A part is named by any beginning (`0`, `0.h1`) or by GPT-2's
+own name (`0.c_attn`, `0.c_proj`, `0.attn`).
+
+Rules of this file: labelled tables as data; nothing is printed or drawn.
 """
 
 from __future__ import annotations
@@ -35,9 +37,7 @@ _PARTS = {"q": "query", "k": "key", "v": "value"}
 
 @dataclass(frozen=True)
 class Cell:
-    """One non-zero weight, the lanes it joins, and the rule that put it there. `part` is the
-    view it belongs to.
-    """
+    """One non-zero weight: the part it stands in, the lanes it joins, the rule that wrote it."""
 
     part: str
     matrix: str
@@ -51,9 +51,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class MatrixTable:
-    """A labelled table. `part` is the name it is asked for by, `also` are GPT-2's names that
-    include it.
-    """
+    """A labelled table. `part` is its name, `also` the names of GPT-2's matrices around it."""
 
     part: str
     title: str
@@ -67,16 +65,13 @@ class MatrixTable:
     @property
     def reasons(self) -> tuple[Reason, ...]:
         """The rules behind its cells, each once, in the order of the cells."""
-        return tuple(
-            dict.fromkeys(
-                Reason(cell.rule, cell.text, cell.source) for cell in self.cells
-            )
-        )
+        reasons = (Reason(cell.rule, cell.text, cell.source) for cell in self.cells)
+        return tuple(dict.fromkeys(reasons))
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """The views that were asked for."""
+    """The parts that were asked for, as tables."""
 
     views: tuple[MatrixTable, ...]
 
@@ -91,23 +86,19 @@ class Explanation:
 
 
 def explain(model: Model, part: str | None = None) -> Explanation:
-    """The matrices of a model, or the part that is named. Raises ProgramError with the nearest
-    name.
+    """The tables of all matrices of a model, or of the part that is named. Raises ProgramError,
+    with the nearest name, for a part that does not exist.
     """
     views = list(_Views(model))
+    shown = [view for view in views if not view.on_request]
     if part is None:
-        return Explanation(tuple(view for view in views if not view.on_request))
-    found = [view for view in views if view.part == part]
-    found = found or [
-        view
-        for view in views
-        if not view.on_request
-        and (part in view.also or view.part.startswith(f"{part}."))
+        return Explanation(tuple(shown))
+    found = [view for view in views if view.part == part] or [
+        view for view in shown if part in view.also or view.part.startswith(f"{part}.")
     ]
     if not found:
-        names = [view.part for view in views] + [
-            name for view in views for name in view.also
-        ]
+        names = [view.part for view in views]
+        names += [name for view in views for name in view.also]
         known = list(dict.fromkeys(names))
         raise ProgramError(
             f"has no part {part!r}; its parts are {listing(known)}" + hint(part, known),
@@ -126,8 +117,8 @@ class _Region:
 
 
 def _named(names: Sequence[str], first: int, used: Array) -> list[tuple[int, str]]:
-    """The columns from the first on that have a name; one without that holds weights all the
-    same is called by its number.
+    """The columns from `first` on that have a name; one without a name that holds weights is called
+    by its number.
     """
     return [
         (first + j, name or f"x{first + j}")
@@ -148,21 +139,14 @@ class _Views:
         }
         self.stream = list(enumerate(self.model.names.stream))
         for entry in self.model.entries:
-            self.entries.setdefault((entry.matrix, entry.row, entry.column), []).append(
-                entry
-            )
+            place = (entry.matrix, entry.row, entry.column)
+            self.entries.setdefault(place, []).append(entry)
 
     def __iter__(self) -> Iterator[MatrixTable]:
-        yield self.view(
-            "wte",
-            "what each token writes",
-            [self.region("wte", self.model.vocabulary.tokens)],
-        )
-        yield self.view(
-            "wpe",
-            "what each position writes",
-            [self.region("wpe", map(str, range(self.model.n_ctx)))],
-        )
+        tokens = self.region("wte", self.model.vocabulary.tokens)
+        positions = self.region("wpe", map(str, range(self.model.n_ctx)))
+        yield self.view("wte", "what each token writes", [tokens])
+        yield self.view("wpe", "what each position writes", [positions])
         for i, block in enumerate(self.model.weights["blocks"]):
             yield from self.norms(f"blocks.{i}.ln_1", f"{i}.ln_1", block)
             yield from self.attention(i) if "attn" in block else ()
@@ -181,72 +165,66 @@ class _Views:
             yield self.view(part, "layer norm: gain and bias", regions)
 
     def attention(self, i: int) -> Iterator[MatrixTable]:
-        n_head, at = self.model.n_head, f"blocks.{i}.attn"
+        n_head = self.model.n_head
         d_head = self.model.n_embd // n_head
         heads = self.model.names.heads[i]
+        padding = ([""] * d_head, [""] * d_head)  # a head that no rule wrote
         for h in range(n_head):
-            match, value = (
-                heads[h] if h < len(heads) else ([""] * d_head, [""] * d_head)
-            )
-            for third, (key, names) in enumerate(
-                zip("qkv", (match, match, value), strict=True)
-            ):
-                first = third * self.model.n_embd + h * d_head
-                used = (self.arrays[f"{at}.c_attn.w"] != 0).any(axis=0) | (
-                    self.arrays[f"{at}.c_attn.b"][0] != 0
-                )
-                columns = _named(names, first, used)
-                regions = [
-                    _Region(f"{at}.c_attn.w", self.stream, columns),
-                    _Region(f"{at}.c_attn.b", [(0, BIAS)], columns),
-                ]
-                title = f"{_PARTS[key]} of head {i}.h{h}: columns of {at}.c_attn"
-                if columns:
-                    yield self.view(
-                        f"{i}.h{h}.{key}", title, regions, (f"{i}.c_attn", f"{i}.attn")
-                    )
-            rows = _named(
-                value, h * d_head, (self.arrays[f"{at}.c_proj.w"] != 0).any(axis=1)
-            )
-            regions = [_Region(f"{at}.c_proj.w", rows, self.stream)]
-            regions += (
-                [_Region(f"{at}.c_proj.b", [(0, BIAS)], self.stream)]
-                if n_head == 1
-                else []
-            )
-            title = f"output of head {i}.h{h}: rows of {at}.c_proj"
-            if rows:
-                yield self.view(
-                    f"{i}.h{h}.o", title, regions, (f"{i}.c_proj", f"{i}.attn")
-                )
+            match, value = heads[h] if h < len(heads) else padding
+            for key, names in zip("qkv", (match, match, value), strict=True):
+                yield from self.head_reads(i, h, key, names)
+            yield from self.head_writes(i, h, value)
             yield from self.circuits(i, h)
         if n_head > 1:
-            regions = [_Region(f"{at}.c_proj.b", [(0, BIAS)], self.stream)]
-            yield self.view(
-                f"{i}.c_proj.b",
-                f"output constants of all heads: {at}.c_proj.b",
-                regions,
-                (f"{i}.c_proj", f"{i}.attn"),
-            )
+            at = f"blocks.{i}.attn.c_proj.b"
+            regions = [_Region(at, [(0, BIAS)], self.stream)]
+            title = f"output constants of all heads: {at}"
+            also = (f"{i}.c_proj", f"{i}.attn")
+            yield self.view(f"{i}.c_proj.b", title, regions, also)
+
+    def head_reads(
+        self, i: int, h: int, key: str, names: Sequence[str]
+    ) -> Iterator[MatrixTable]:
+        """The columns of c_attn that are a head's query, key or value."""
+        at, n_embd = f"blocks.{i}.attn.c_attn", self.model.n_embd
+        first = "qkv".index(key) * n_embd + h * (n_embd // self.model.n_head)
+        weighted = (self.arrays[f"{at}.w"] != 0).any(axis=0)  # [3 n_embd]
+        used = weighted | (self.arrays[f"{at}.b"][0] != 0)  # [3 n_embd]
+        columns = _named(names, first, used)
+        regions = [
+            _Region(f"{at}.w", self.stream, columns),
+            _Region(f"{at}.b", [(0, BIAS)], columns),
+        ]
+        title = f"{_PARTS[key]} of head {i}.h{h}: columns of {at}"
+        if columns:
+            also = (f"{i}.c_attn", f"{i}.attn")
+            yield self.view(f"{i}.h{h}.{key}", title, regions, also)
+
+    def head_writes(
+        self, i: int, h: int, names: Sequence[str]
+    ) -> Iterator[MatrixTable]:
+        """The rows of c_proj that are a head's output; with a single head the bias as well."""
+        at, n_head = f"blocks.{i}.attn.c_proj", self.model.n_head
+        used = (self.arrays[f"{at}.w"] != 0).any(axis=1)  # [n_embd]
+        rows = _named(names, h * (self.model.n_embd // n_head), used)
+        regions = [_Region(f"{at}.w", rows, self.stream)]
+        if n_head == 1:
+            regions.append(_Region(f"{at}.b", [(0, BIAS)], self.stream))
+        title = f"output of head {i}.h{h}: rows of {at}"
+        if rows:
+            also = (f"{i}.c_proj", f"{i}.attn")
+            yield self.view(f"{i}.h{h}.o", title, regions, also)
 
     def circuits(self, i: int, h: int) -> Iterator[MatrixTable]:
+        weights, n_head = self.model.weights, self.model.n_head
         stream = [name for _, name in self.stream]
-        qk = qk_circuit(self.model.weights, i, h, self.model.n_head)
-        yield self.circuit(
-            f"{i}.h{h}.qk",
-            "asking lane x lane asked about -> score",
-            [*stream, BIAS],
-            [*stream, BIAS],
-            qk,
-        )
-        ov = ov_circuit(self.model.weights, i, h, self.model.n_head)
-        yield self.circuit(
-            f"{i}.h{h}.ov",
-            "lane attended to -> lane written",
-            [*stream, BIAS],
-            stream,
-            ov,
-        )
+        rows = [*stream, BIAS]
+        qk = qk_circuit(weights, i, h, n_head)
+        what = "query lane x key lane -> score"
+        yield self.circuit(f"{i}.h{h}.qk", what, rows, rows, qk)
+        ov = ov_circuit(weights, i, h, n_head)
+        what = "lane attended to -> lane written"
+        yield self.circuit(f"{i}.h{h}.ov", what, rows, stream, ov)
 
     def circuit(
         self,
@@ -258,22 +236,17 @@ class _Views:
     ) -> MatrixTable:
         """A product of two matrices: its cells come from the rules of both."""
         layer, head, kind = part.split(".")
-        factors, text = (
-            ("qk", "W_Q W_K^T / sqrt(d_head)") if kind == "qk" else ("vo", "W_V W_O")
-        )
-        rules = dict.fromkeys(
-            r for key in factors for r in self.rules(int(layer), int(head[1:]), key)
-        )
-        rule, source = (
-            "; ".join(dict.fromkeys(getattr(r, key) for r in rules))
-            for key in ("rule", "source")
-        )
-        cells = (
-            Cell(
-                part, part, rows[r], columns[c], float(values[r, c]), rule, text, source
+        factors = "qk" if kind == "qk" else "vo"
+        text = "W_Q W_K^T / sqrt(d_head)" if kind == "qk" else "W_V W_O"
+        i, h = int(layer), int(head[1:])
+        rules = [rule for key in factors for rule in self.rules(i, h, key)]
+        rule, source = _joined(rules, "rule"), _joined(rules, "source")
+        cells = []
+        for r, c in np.argwhere(values):
+            value = float(values[r, c])
+            cells.append(
+                Cell(part, part, rows[r], columns[c], value, rule, text, source)
             )
-            for r, c in np.argwhere(values)
-        )
         title = f"{kind.upper()} circuit of head {layer}.{head}: {what}"
         return MatrixTable(
             part, title, rows, columns, values, tuple(cells), on_request=True
@@ -312,51 +285,37 @@ class _Views:
         regions: Sequence[_Region],
         also: tuple[str, ...] = (),
     ) -> MatrixTable:
+        kept = [regions[0]]  # and of the others, the biases, those that hold something
+        kept += [region for region in regions[1:] if self.values(region).any()]
         columns = [name for _, name in regions[0].columns]
-        values = [
-            self.arrays[r.matrix][
-                np.ix_([row for row, _ in r.rows], [column for column, _ in r.columns])
-            ]
-            for r in regions
-        ]
-        kept = [
-            (r, v)
-            for i, (r, v) in enumerate(zip(regions, values, strict=True))
-            if i == 0 or v.any()
-        ]  # no empty bias
-        rows = [name for region, _ in kept for _, name in region.rows]
-        cells = tuple(cell for region, _ in kept for cell in self.cells(part, region))
-        return MatrixTable(
-            part, title, rows, columns, np.vstack([v for _, v in kept]), cells, also
-        )
+        rows = [name for region in kept for _, name in region.rows]
+        values = np.vstack([self.values(region) for region in kept])
+        cells = tuple(cell for region in kept for cell in self.cells(part, region))
+        return MatrixTable(part, title, rows, columns, values, cells, also)
+
+    def values(self, region: _Region) -> Array:  # -> [n_rows, n_columns]
+        rows = [row for row, _ in region.rows]
+        columns = [column for column, _ in region.columns]
+        return np.asarray(self.arrays[region.matrix][np.ix_(rows, columns)])
 
     def cells(self, part: str, region: _Region) -> Iterator[Cell]:
         array = self.arrays[region.matrix]
         for row, row_name in region.rows:
             for column, column_name in region.columns:
                 if value := float(array[row, column]):
+                    place = (part, region.matrix, row_name, column_name)
                     reason = self.reason(region.matrix, row, column)
-                    yield Cell(
-                        part,
-                        region.matrix,
-                        row_name,
-                        column_name,
-                        value,
-                        reason.rule,
-                        reason.text,
-                        reason.source,
-                    )
+                    yield Cell(*place, value, reason.rule, reason.text, reason.source)
 
     def reason(self, matrix: str, row: int, column: int) -> Reason:
         """The rule of a cell; where several added to it, all of them."""
-        reasons = [
-            entry.reason for entry in self.entries.get((matrix, row, column), ())
-        ]
+        entries = self.entries.get((matrix, row, column), ())
+        reasons = [entry.reason for entry in entries]
         if len(reasons) < 2:
             return reasons[0] if reasons else UNRULED
-        return Reason(
-            *(
-                "; ".join(dict.fromkeys(getattr(r, key) for r in reasons))
-                for key in ("rule", "text", "source")
-            )
-        )
+        return Reason(*(_joined(reasons, key) for key in ("rule", "text", "source")))
+
+
+def _joined(reasons: Iterable[Reason], key: str) -> str:
+    """One field of several reasons, each value once."""
+    return "; ".join(dict.fromkeys(getattr(reason, key) for reason in reasons))

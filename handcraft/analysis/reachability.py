@@ -1,16 +1,21 @@
-"""Avoidance: can a context that holds some text ever be reached from the contexts that do not?
+"""Decides whether a text can ever be written: is a context that holds it reached from the contexts
+that do not?
 
-A search through the chain of `states`, breadth first, so that a path that is found is a
-shortest one. The answer is "never" only where everything that the allowed starts lead to was
-seen, with all its transitions; a limit that cut the search off leaves it undecided. An edge is
-a token whose probability, as it was computed, is above the chain's floor: a token of 1e-40 is
-one under a floor of 0.
+The answer comes from a search through the chain of `states`, breadth first, so that a path that
+is found is a shortest one.
 
-With tokens of several characters one text has many spellings. A text is looked for in what was
-written, character by character, by an automaton that runs beside the chain (Knuth, Morris and
-Pratt, "Fast Pattern Matching in Strings", 1977), so that it is found however it is spelled, and
-where it lies across the edge of a window that slides. Tokens that are given as such
-(`--tokens`) are looked for side by side, in this spelling only.
+    reached    there is such a path
+    never      everything that the allowed starts lead to was seen, with all its transitions
+    undecided  a limit cut the search off
+
+An edge is a token whose computed probability is above the chain's floor: with a floor of 0 a
+token of probability 1e-40 is an edge.
+
+With tokens of several characters one text has many spellings. The search looks for a text
+character by character, by an automaton that runs beside the chain (Knuth, Morris and Pratt,
+"Fast Pattern Matching in Strings", 1977), so that the text is found in every spelling, and where
+it lies across the edge of a sliding window. Tokens that are given as such (`--tokens`) are found
+in this spelling only.
 
 Source: Baier and Katoen, Principles of Model Checking, 2008 (invariants, checked by
 reachability; the automaton beside the system is its product). Rules of this file: what is
@@ -31,17 +36,14 @@ from handcraft.model import Prompt
 
 _Verdict = Literal["reached", "never", "undecided"]
 _EXIT_CODES: dict[_Verdict, int] = {"never": 0, "reached": 1, "undecided": 3}
-
-
-_Place = tuple[
-    int, int
-]  # a state of the chain, and how much of the text was written last
+# a state of the chain, and the number of symbols of the text that stand at its end
+_Place = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Watch:
-    """What is looked for: the characters of a text, or ids; `after` says how many of them stand
-    at the end.
+    """The symbols that are looked for: the characters of a text, or ids. `after` is the transition
+    function of the automaton that finds them.
     """
 
     vocabulary: Vocabulary
@@ -49,8 +51,8 @@ class Watch:
 
     @classmethod
     def of(cls, chain: Chain, text: Prompt) -> Watch:
-        """A text as its characters, where its spelling is open; anything else as ids. Raises
-        PromptError as `Model.ids` does.
+        """The characters of a text that has several spellings, else ids. Raises PromptError as
+        `Model.ids` does, and for a text that no tokens write.
         """
         vocabulary = chain.model.vocabulary
         if vocabulary.single or not isinstance(text, str) or not text:
@@ -63,8 +65,8 @@ class Watch:
         return found
 
     def after(self, ids: Sequence[int], at: int = 0) -> int:
-        """How many symbols stand at the end after these tokens, `at` before them; all of them
-        where they stood before.
+        """The number of symbols that stand at the end after these tokens, given that `at` stood
+        there before; all of them for ever once all stood there.
         """
         for symbol in self._symbols(ids):
             if at < len(self.symbols):
@@ -78,8 +80,8 @@ class Watch:
 
     @cached_property
     def _shorter(self) -> list[int]:
-        """For each beginning of the symbols the length of its longest proper beginning that
-        also ends it.
+        """For each beginning of the symbols the length of its longest proper beginning that also
+        ends it.
         """
         found, at = [0, 0], 0
         for symbol in self.symbols[1:]:
@@ -95,23 +97,19 @@ class Watch:
         level, seen, n = {0}, set[int](), 0
         while level and len(self.symbols) not in level:
             seen, n = seen | level, n + 1
-            level = {
-                self.after([i], at) for at in level for i in range(len(self.vocabulary))
-            } - seen
+            ids = range(len(self.vocabulary))
+            level = {self.after([i], at) for at in level for i in ids} - seen
         return n if level else 0
 
     @property
     def label(self) -> str:
-        """What is looked for, safe to show."""
-        text = isinstance(self.symbols[0], str)
-        return (
-            printable("".join(map(str, self.symbols)))
-            if text
-            else self.vocabulary.show(self._ids)
-        )
+        """The text or the tokens that are looked for, safe to show."""
+        if isinstance(self.symbols[0], str):
+            return printable("".join(map(str, self.symbols)))
+        return self.vocabulary.show(self._ids)
 
     def to_json(self) -> str | list[str]:
-        """A text as it is, tokens as a list."""
+        """The text, or the list of tokens, as plain data."""
         if isinstance(self.symbols[0], str):
             return "".join(map(str, self.symbols))
         return [self.vocabulary.tokens[i] for i in self._ids]
@@ -123,10 +121,10 @@ class Watch:
 
 @dataclass(frozen=True)
 class Avoided:
-    """Whether a context that holds the text is reached; if so by a shortest path, as states.
+    """The verdict on a text to avoid, and a shortest path to it, as states, if it is reached.
 
     watched  the text, or the ids of the tokens that are looked for in this spelling
-    allowed  how many starts of the chain do not hold it: the search begins there
+    allowed  the number of starts of the chain that do not hold it: the search begins there
     """
 
     chain: Chain
@@ -147,7 +145,9 @@ class Avoided:
 
     @property
     def steps(self) -> list[tuple[int, str | None, float]]:
-        """Each step of the path: the state that it reaches, by which token, how probable."""
+        """The steps of the path: the state that is reached, the token that leads there, its
+        probability.
+        """
         pairs = zip(self.path, self.path[1:], strict=False)
         return [
             (target, self.chain.token(source, target), self.chain.rows[source][target])
@@ -156,10 +156,10 @@ class Avoided:
 
     def to_json(self) -> dict[str, Any]:
         """The answer as plain data; the path begins with its start, to which no token led."""
-        steps = [*((state, None, None) for state in self.path[:1]), *self.steps]
+        start = [(state, None, None) for state in self.path[:1]]
         path = [
-            {"context": self.chain.tokens(s), "token": token, "probability": p}
-            for s, token, p in steps
+            {"context": self.chain.tokens(state), "token": token, "probability": p}
+            for state, token, p in (*start, *self.steps)
         ]
         return {
             "text": self.watched.to_json(),
@@ -171,16 +171,16 @@ class Avoided:
 
 
 def avoid(chain: Chain, text: Prompt) -> Avoided:
-    """Whether a context that holds the text can be reached from the starts that do not hold it;
-    a shortest path if so.
+    """Return whether a context that holds the text can be reached from the starts that do not hold
+    it, with a shortest path if so.
 
     A text is found in every spelling, tokens or ids only in their own. Raises PromptError for a
     text that no context has room for, or that every start holds.
     """
     watch = Watch.of(chain, text)
-    longest = chain.model.n_ctx + any(
-        state.left is not None for state in chain.states
-    )  # an answer's last token is never read
+    # an answer's last token is never read
+    answers = any(state.left is not None for state in chain.states)
+    longest = chain.model.n_ctx + answers
     if watch.fewest > longest:
         raise PromptError(
             f"the text to avoid has {watch.fewest} tokens, but no context has more than {longest}"
@@ -201,8 +201,8 @@ def avoid(chain: Chain, text: Prompt) -> Avoided:
 def _search(
     chain: Chain, allowed: list[_Place], watch: Watch
 ) -> tuple[dict[_Place, _Place | None], _Place | None]:
-    """Breadth first: for each place that was reached the one before it, and the first where the
-    text is whole.
+    """A breadth-first search: for each place that was reached the one before it, and the first
+    where the text is whole.
     """
     came: dict[_Place, _Place | None] = dict.fromkeys(allowed)
     waiting = [*allowed]

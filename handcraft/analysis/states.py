@@ -1,26 +1,25 @@
-"""The model as a finite-state Markov chain over contexts: what may follow what, and what can
-never be reached.
+"""Builds the finite-state Markov chain over contexts that a model is: what may follow what.
 
 A GPT with n_vocab tokens and a window of n_ctx has finitely many contexts. Sampling a token
 leads from one to the next with the probability that the softmax gives to the token, so the
 contexts are the states of a Markov chain.
 
-    a state      a context. Where the window slides, a full one (n_ctx tokens) drops its oldest
-                 token and a shorter one grows. Where the claim is on prompts, it is a prompt
-                 with what was answered so far; with the stop token, the claim's length or the
-                 end of the window it has ended, and stays as it is (absorbing)
-    an edge      a token whose probability is above the floor; what the others had is shared out
-                 in proportion
-    the starts   the contexts given; else every full window, or every prompt of the claim
+    state   a context. Where the window slides, a full one (n_ctx tokens) drops its oldest token
+            and a shorter one grows. For a claim on prompts it is a prompt with its answer so far;
+            with the stop token, the claim's length or the end of the window it has ended, and
+            stays as it is (absorbing)
+    edge    a token whose probability is above the floor; the probability of the others is
+            shared out in proportion
+    starts  the contexts given; else every full window, or every prompt of the claim
 
-`explore` goes from the starts along the edges until nothing is new, at most `limit` contexts
-through the model, all of a layer at once. Probabilities are what `Sampler` draws from, compared
-with the floor as they were computed: floating-point numbers from logits in the model's dtype,
-with no bound on their error.
+`explore` follows the edges from the starts until nothing is new, at most `limit` contexts through
+the model, all of a layer at once. Probabilities are what `Sampler` draws from, compared with the
+floor as computed: floating-point numbers from logits in the model's dtype, with no bound on their
+error.
 
-Source: Karpathy, "GPT as a finite-state Markov chain", 2023. Rules of this file: the order of
-states is that of the search, the starts first, so that the same question has the same answer to
-the last bit of it.
+Source: Karpathy, "GPT as a finite-state Markov chain", 2023. Rules of this file: the states are
+in the order of the search, the starts first, so that the same question always has the same
+answer, bit for bit.
 """
 
 from __future__ import annotations
@@ -42,31 +41,30 @@ from handcraft.model import Model, Prompt
 LIMIT = 4096  # contexts whose next tokens are computed
 # times the limit: how many contexts are kept that were only seen; beyond, the search ends early
 SEEN = 16
-_BATCH = (
-    2**22
-    # numbers of one layer's attention and stream at once, and of the probabilities of a layer of
-    # states
-)
+# numbers of one layer's attention and stream at once, and of the probabilities of a layer of states
+_BATCH = 2**22
 MOST_DIGITS = 30  # of a number of prompts that is written out
 
 
 @dataclass(frozen=True)
 class State:
-    """A context; `left` is how many tokens may still follow, None where the window slides."""
+    """A context; `left` is the number of tokens that may still follow, None where the window
+    slides.
+    """
 
     ids: tuple[int, ...]
     left: int | None = None
 
     @property
     def ended(self) -> bool:
-        """Whether nothing follows any more."""
+        """True if nothing can follow any more."""
         return self.left == 0
 
 
 @dataclass(frozen=True)
 class ClosedClass:
-    """States that lead to each other and nowhere else; `shares` is their stationary
-    distribution, if it was computed.
+    """States that lead to each other and nowhere else; `shares` is their stationary distribution,
+    if it was computed.
     """
 
     states: tuple[int, ...]
@@ -75,7 +73,7 @@ class ClosedClass:
 
     @property
     def absorbing(self) -> bool:
-        """Whether it is a single state."""
+        """True if it is a single state."""
         return len(self.states) == 1
 
 
@@ -85,7 +83,7 @@ class Chain:
     allowed.
 
     rows    {target: probability} of states[0], states[1], ...; each sums to 1
-    starts  how many of the states are starts; `every` says whether these are all of them
+    starts  the number of states that are starts; `every` is True if no others were left out
     """
 
     model: Model
@@ -99,12 +97,14 @@ class Chain:
 
     @property
     def complete(self) -> bool:
-        """Whether every state that the starts lead to was found, with its transitions."""
+        """True if every state that the starts lead to was found, with its transitions."""
         return self.every and len(self.rows) == len(self.states)
 
     @property
     def edges(self) -> list[tuple[int, int, str | None, float]]:
-        """Source, target, token, probability; an ended context stays as it is, with no token."""
+        """Source, target, token and probability of each edge; an ended context leads to itself,
+        with no token.
+        """
         return [
             (i, j, self.token(i, j), p)
             for i, row in enumerate(self.rows)
@@ -113,11 +113,9 @@ class Chain:
 
     def token(self, source: int, target: int) -> str | None:
         """The token that leads from one state to another; None where nothing follows."""
-        return (
-            None
-            if self.states[source].ended
-            else self.model.vocabulary.tokens[self.states[target].ids[-1]]
-        )
+        if self.states[source].ended:
+            return None
+        return self.model.vocabulary.tokens[self.states[target].ids[-1]]
 
     def label(self, state: int) -> str:
         """The context of a state as a safe text."""
@@ -139,70 +137,59 @@ class Chain:
 
     @cached_property
     def closed(self) -> tuple[ClosedClass, ...]:
-        """The closed classes, each with its period and its own stationary distribution."""
+        """The closed classes, each with its period and its stationary distribution."""
         graph = [list(row) for row in self.whole().rows]
         found = []
         for states in closed_classes(graph):
             shares = stationary(self.rows, states)
-            found.append(
-                ClosedClass(
-                    tuple(states),
-                    period(graph, states),
-                    None if shares is None else tuple(shares),
-                )
-            )
+            own = None if shares is None else tuple(shares)
+            found.append(ClosedClass(tuple(states), period(graph, states), own))
         return tuple(found)
 
     @cached_property
     def place(self) -> dict[int, tuple[int, float | None]]:
-        """State -> its closed class and its share of the time in it; a transient state has none."""
-        shares = (
-            (i, c, c.shares or (None,) * len(c.states))
-            for i, c in enumerate(self.closed)
-        )
-        return {
-            state: (i, share)
-            for i, c, own in shares
-            for state, share in zip(c.states, own, strict=True)
-        }
+        """The closed class of each state, and its share of the time there; transient states are
+        missing.
+        """
+        found: dict[int, tuple[int, float | None]] = {}
+        for i, closed in enumerate(self.closed):
+            shares = closed.shares or (None,) * len(closed.states)
+            for state, share in zip(closed.states, shares, strict=True):
+                found[state] = i, share
+        return found
 
     @property
     def transient(self) -> list[int]:
-        """The states that are left in the end."""
+        """The states that the chain leaves for good in the end."""
         return [state for state in range(len(self.states)) if state not in self.place]
 
     def to_json(self) -> dict[str, Any]:
         """The chain as plain data. Classes and shares are null where the limit cut it off."""
-        place = self.place if self.complete else {}
-        states = [
-            {
-                "context": self.tokens(i),
-                "ended": s.ended,
-                "class": c,
-                "stationary": share,
-            }
-            for i, s in enumerate(self.states)
-            for c, share in [place.get(i, (None, None))]
-        ]
-        closed = (
-            [
-                {"states": list(c.states), "period": c.period, "absorbing": c.absorbing}
-                for c in self.closed
-            ]
-            if place
-            else None
-        )
-        reachable = {
-            "starts": self.starts,
-            "complete": self.complete,
-            "closed": closed,
-            "transient": self.transient if place else None,
-        }
         edges = [
             {"from": i, "to": j, "token": token, "probability": p}
             for i, j, token, p in self.edges
         ]
-        return {"states": states, "edges": edges, "reachable": reachable}
+        states = self._states_json()
+        return {"states": states, "edges": edges, "reachable": self._reachable_json()}
+
+    def _states_json(self) -> list[dict[str, Any]]:
+        place = self.place if self.complete else {}
+        found = []
+        for i, state in enumerate(self.states):
+            closed, share = place.get(i, (None, None))
+            shown = {"context": self.tokens(i), "ended": state.ended}
+            found.append({**shown, "class": closed, "stationary": share})
+        return found
+
+    def _reachable_json(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"starts": self.starts, "complete": self.complete}
+        if not (self.complete and self.place):
+            return {**found, "closed": None, "transient": None}
+        closed = [
+            {"states": list(c.states), "period": c.period, "absorbing": c.absorbing}
+            for c in self.closed
+        ]
+        return {**found, "closed": closed, "transient": self.transient}
 
 
 # ---------------------------------------------------------------- exploring
@@ -216,8 +203,8 @@ def explore(
     floor: float = 0.0,
     limit: int = LIMIT,
 ) -> Chain:
-    """The chain from these contexts; from every full window, or every prompt of the claim,
-    where none is given.
+    """The chain from these contexts; from every full window, or every prompt of the claim, where
+    none is given.
 
     sampler  its temperature, top_k and top_p make the probabilities; top_k=1 is greedy
     floor    a token whose probability is not above it counts as impossible
@@ -231,37 +218,35 @@ def explore(
             "the floor must lie from 0 to below 1 and the limit from 1 on, found"
             f" {floor} and {limit}"
         )
-    sampler, given = (
-        sampler or Sampler(),
-        _given(model, starts) if starts else _every(model),
-    )
+    sampler = sampler or Sampler()
+    given = _given(model, starts) if starts else _every(model)
     states = list(dict.fromkeys(islice(given, limit)))
+    n_starts = len(states)
+    rows = _followed(model, states, sampler, floor, limit)
+    every = next(given, None) is None
+    origin = _origin(model, starts)
+    found = tuple(states), tuple(rows)
+    return Chain(model, *found, n_starts, every, origin, floor, limit)
+
+
+def _followed(
+    model: Model, states: list[State], sampler: Sampler, floor: float, limit: int
+) -> list[dict[int, float]]:
+    """The transitions of at most `limit` states; the states that they lead to are appended."""
     index = {state: i for i, state in enumerate(states)}
-    n_starts, rows = len(states), list[dict[int, float]]()
+    rows: list[dict[int, float]] = []
+    at_once = max(1, _BATCH // len(model.vocabulary))
     while len(rows) < min(len(states), limit) and len(states) <= SEEN * limit:
-        layer = states[
-            len(rows) : min(limit, len(rows) + max(1, _BATCH // len(model.vocabulary)))
-        ]
-        for state, chances in zip(
-            layer, _chances(model, layer, sampler, floor), strict=True
-        ):
-            targets = _targets(model, state, chances)
+        layer = states[len(rows) : min(limit, len(rows) + at_once)]
+        chances = _chances(model, layer, sampler, floor)
+        for state, row in zip(layer, chances, strict=True):
+            targets = _targets(model, state, row)
             for target in targets:
                 if target not in index:
                     index[target] = len(states)
                     states.append(target)
             rows.append({index[target]: chance for target, chance in targets.items()})
-    every = next(given, None) is None
-    return Chain(
-        model,
-        tuple(states),
-        tuple(rows),
-        n_starts,
-        every,
-        _origin(model, starts),
-        floor,
-        limit,
-    )
+    return rows
 
 
 def _given(model: Model, starts: Iterable[Prompt]) -> Iterator[State]:
@@ -280,30 +265,23 @@ def _every(model: Model) -> Iterator[State]:
     for text in claim.language(model.n_ctx, model.vocabulary):
         ids = model.vocabulary.encode(text)
         room = model.n_ctx - len(ids) + 1  # the last token is predicted, but never read
-        asked = [model.vocabulary.tokens[i] for i in ids]
-        yield State(
-            tuple(ids),
-            min(
-                claim.size(asked) or claim.room(asked, model.vocabulary, model.n_ctx),
-                room,
-            ),
-        )
+        prompt = [model.vocabulary.tokens[i] for i in ids]
+        size = claim.size(prompt)
+        size = size or claim.room(prompt, model.vocabulary, model.n_ctx)
+        yield State(tuple(ids), min(size, room))
 
 
 def _origin(model: Model, starts: Sequence[Prompt]) -> str:
-    """Where the chain starts, in words; the number of windows as an exact power."""
+    """The starts in words; the number of windows as an exact power."""
     claim = model.program.claim if model.program else None
     if starts:
-        return (
-            "the given context" if len(starts) == 1 else f"{len(starts)} given contexts"
-        )
+        n = len(starts)
+        return "the given context" if n == 1 else f"{n} given contexts"
     if claim is not None and claim.asks_prompts:
         size = claim.language(model.n_ctx, model.vocabulary).size
-        return (
-            f"its {size} prompts"
-            if size < 10**MOST_DIGITS
-            else f"more than 10^{MOST_DIGITS} prompts"
-        )
+        if size < 10**MOST_DIGITS:
+            return f"its {size} prompts"
+        return f"more than 10^{MOST_DIGITS} prompts"
     return f"its {len(model.vocabulary)}^{model.n_ctx} full windows"
 
 
@@ -314,29 +292,25 @@ def _chances(
     one length go together.
     """
     chances: list[Array | None] = [None] * len(states)
-    lengths = {len(state.ids) for state in states if not state.ended}
-    for length in sorted(lengths):
-        places = [
-            i
-            for i, state in enumerate(states)
-            if len(state.ids) == length and not state.ended
-        ]
-        size = max(
-            1,
-            _BATCH
-            // (
-                length
-                * (length * model.n_head + 4 * model.n_embd + len(model.vocabulary))
-            ),
-        )
+    by_length: dict[int, list[int]] = {}
+    for i, state in enumerate(states):
+        if not state.ended:
+            by_length.setdefault(len(state.ids), []).append(i)
+    for length, places in sorted(by_length.items()):
+        size = _at_once(model, length)
         for first in range(0, len(places), size):
             some = places[first : first + size]
-            logits = model(np.array([states[i].ids for i in some]))[
-                :, -1
-            ]  # [n_batch, n_seq, n_vocab] -> [n_batch, n_vocab]
-            for i, row in zip(some, logits, strict=True):
+            logits = model(np.array([states[i].ids for i in some]))
+            last = logits[:, -1]  # [n_batch, n_seq, n_vocab] -> [n_batch, n_vocab]
+            for i, row in zip(some, last, strict=True):
                 chances[i] = _above(floor, sampler.probabilities(row), model, states[i])
     return chances
+
+
+def _at_once(model: Model, length: int) -> int:
+    """The number of contexts of a length that go through the model together."""
+    numbers = length * model.n_head + 4 * model.n_embd + len(model.vocabulary)
+    return max(1, _BATCH // (length * numbers))
 
 
 def _above(

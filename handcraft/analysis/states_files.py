@@ -1,8 +1,8 @@
-"""Pictures of a chain of states, by the ending of the file.
+"""Writes pictures of a chain of states, in the format that the file's ending names.
 
-    .svg            drawn by `drawing`, ready for a page
-    .dot            drawn by whoever reads it: Graphviz
-    .mmd, .mermaid  or Mermaid, which Markdown pages draw
+    .svg            a finished drawing (states_svg.py)
+    .dot            a text that Graphviz draws
+    .mmd, .mermaid  a text that Mermaid draws, as Markdown pages do
     .json           what --json prints
 
 Rules of this file: the same chain gives the same bytes; a file is written whole or not at all;
@@ -30,8 +30,8 @@ from handcraft.core.weights import write_atomically
 
 
 def check_picture(path: Path) -> None:
-    """Raises ProgramError for an ending that is no picture's, MissingExtraError where an SVG
-    needs the extra.
+    """Raise ProgramError for an ending that is no format, MissingExtraError where an SVG needs the
+    extra.
     """
     if path.suffix not in FORMATS:
         raise ProgramError(f"{printable(str(path))} must end with {', '.join(FORMATS)}")
@@ -40,8 +40,8 @@ def check_picture(path: Path) -> None:
 
 
 def save_picture(chain: Chain, path: Path, avoided: Avoided | None = None) -> Path:
-    """Write the picture by its ending, whole or not at all. Raises UndecidedError where the
-    limit cut the chain off.
+    """Write the picture by its ending, whole or not at all, and return its path. Raises
+    UndecidedError where the limit cut the chain off.
     """
     check_picture(path)
     write_atomically(path, FORMATS[path.suffix](chain.whole(), avoided).encode())
@@ -49,21 +49,16 @@ def save_picture(chain: Chain, path: Path, avoided: Avoided | None = None) -> Pa
 
 
 def chain_json(chain: Chain, avoided: Avoided | None = None) -> str:
-    """The chain and what is to be avoided as one JSON object."""
-    return (
-        json.dumps(
-            chain.to_json() | {"avoided": avoided and avoided.to_json()},
-            allow_nan=False,
-        )
-        + "\n"
-    )
+    """The chain and the verdict on what to avoid as one JSON object."""
+    found = chain.to_json() | {"avoided": avoided and avoided.to_json()}
+    return json.dumps(found, allow_nan=False) + "\n"
 
 
 # ---------------------------------------------------------------- DOT and Mermaid
 
 
 def to_dot(chain: Chain, avoided: Avoided | None = None) -> str:
-    """The chain for Graphviz."""
+    """The chain as a text for Graphviz."""
     path = steps_of(avoided)
     lines = [
         f"digraph {_quoted(chain.model.name)} {{",
@@ -71,9 +66,8 @@ def to_dot(chain: Chain, avoided: Avoided | None = None) -> str:
         '  node [shape=box, style="rounded,filled"];',
     ]
     for i, state in enumerate(chain.states):
-        label = r"\n".join(
-            filter(None, (_escaped_dot(chain.label(i)), share_of(chain, i)))
-        )
+        parts = (_escaped_dot(chain.label(i)), share_of(chain, i))
+        label = r"\n".join(filter(None, parts))
         style = "" if i in chain.place else ', style="rounded,filled,dashed"'
         double = ", peripheries=2" if state.ended else ""
         lines.append(
@@ -99,9 +93,8 @@ def mermaid(chain: Chain, avoided: Avoided | None = None) -> str:
     lines, path = ["flowchart LR"], steps_of(avoided)
     for i, state in enumerate(chain.states):
         left, right = ("[[", "]]") if state.ended else ("(", ")")
-        label = "<br>".join(
-            filter(None, map(_escaped_mermaid, (chain.label(i), share_of(chain, i))))
-        )
+        parts = map(_escaped_mermaid, (chain.label(i), share_of(chain, i)))
+        label = "<br>".join(filter(None, parts))
         lines.append(f'  s{i}{left}"{label}"{right}')
         dashed = "" if i in chain.place else ",stroke-dasharray:4"
         lines.append(
@@ -115,7 +108,7 @@ def mermaid(chain: Chain, avoided: Avoided | None = None) -> str:
 
 
 def _escaped_mermaid(text: str) -> str:
-    """Every character that could mean something as its number."""
+    """The text with every character that could mean something written as its number."""
     return "".join(c if c.isalnum() or c == " " else f"#{ord(c)};" for c in text)
 
 

@@ -1,13 +1,14 @@
-"""A chain of states as an SVG of its own: states as boxes, edges as curves with their
-probabilities.
+"""Draws a chain of states as an SVG: states as boxes, edges as curves with their probabilities.
 
-networkx (the extra `draw`) says where the states lie: in columns where the chain never comes
-back, each answer from left to right; on a circle where they are few; else by springs
-(Fruchterman and Reingold, 1991), from a circle and a fixed seed, and pushed apart where two
-boxes would overlap.
+networkx (the extra `draw`) places the states: in columns where the chain has no cycle, so that
+each answer reads from left to right; on a circle where they are few; else by springs (Fruchterman
+and Reingold, 1991), from a circle and a fixed seed, pushed apart where two boxes would overlap.
 
-A closed class has a colour, a transient state is grey and dashed, an ended context has a double
-border; an edge is as strong as its probability, and the path to what should be avoided is red.
+    colour         the closed class of a state
+    grey, dashed   a transient state
+    double border  an ended context
+    edge           the stronger, the more probable
+    red            the path to what should be avoided
 
 Rules of this file: the same chain gives the same bytes; nothing is fetched from anywhere; every
 text of a program passes `printable` and is escaped. networkx is imported only where a picture
@@ -32,28 +33,18 @@ MOST_DRAWN = 300  # states of an SVG: more cannot be told apart
 ON_CIRCLE = 16  # states at most: on a circle no edge passes behind a state
 # a smaller probability is drawn faint, without its number: the number is its tooltip
 _LEAST = 0.001
-_LONGEST = (
-    24  # characters of a context inside its state; the whole of it is its tooltip
-)
-COLOURS = (
-    "#0072b2",
-    "#d55e00",
-    "#009e73",
-    "#cc79a7",
-    "#e69f00",
-    "#56b4e9",
-)  # Okabe and Ito's, safe for colour-blind eyes
+# characters of a context inside its state; the whole of it is its tooltip
+_LONGEST = 24
+# Okabe and Ito's, safe for colour-blind eyes
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 TRANSIENT, PATH = "#8a8a8a", "#c00000"
-GAP, HEIGHT, CHARACTER = (
-    84.0,
-    38.0,
-    8.4,
-)  # pixels: between states, of a state, of a letter
+# pixels: between states, of a state, of a letter
+GAP, HEIGHT, CHARACTER = 84.0, 38.0, 8.4
 ROUNDS = 60  # of pushing boxes apart
 
 
 def layouts() -> Any:
-    """The layout library. Raises MissingExtraError where it is not installed."""
+    """The module networkx. Raises MissingExtraError where it is not installed."""
     try:
         import networkx
     except ImportError:
@@ -71,15 +62,15 @@ def steps_of(avoided: Avoided | None) -> _Pairs:
 
 def colour_of(chain: Chain, state: int) -> str:
     """The colour of a state's closed class; grey for a transient one."""
-    return (
-        COLOURS[chain.place[state][0] % len(COLOURS)]
-        if state in chain.place
-        else TRANSIENT
-    )
+    if state not in chain.place:
+        return TRANSIENT
+    return COLOURS[chain.place[state][0] % len(COLOURS)]
 
 
 def share_of(chain: Chain, state: int) -> str:
-    """How much of its time the chain spends in a state, where that is known."""
+    """The share of its time that the chain spends in a state, as a text; empty where it is not
+    known.
+    """
     share = chain.place.get(state, (0, None))[1]
     return "" if share is None else _number(share)
 
@@ -92,9 +83,7 @@ def _number(p: float) -> str:
 
 
 def svg(chain: Chain, avoided: Avoided | None = None) -> str:
-    """The chain as a picture of its own. Raises ProgramError where there are too many states to
-    see.
-    """
+    """The chain as an SVG. Raises ProgramError where there are too many states to see."""
     if len(chain.states) > MOST_DRAWN:
         raise ProgramError(
             f"an SVG of {len(chain.states)} states cannot be read, at most {MOST_DRAWN}"
@@ -102,46 +91,29 @@ def svg(chain: Chain, avoided: Avoided | None = None) -> str:
         )
     labels = [_short(chain.label(i)) for i in range(len(chain.states))]
     wide = max(46.0, CHARACTER * max(map(len, labels)) + 18)
-    where, (width, height) = _placed(chain, wide)
+    where, size = _placed(chain, wide)
+    lines = [*_head(chain, size), '<rect width="100%" height="100%" fill="#ffffff"/>']
     marks = steps_of(avoided)
+    for i, j, _, p in chain.edges:
+        lines.append(_arrow(chain, (i, j), p, where, wide, (i, j) in marks))
+    for i, j, _, p in chain.edges:
+        if p >= _LEAST:
+            lines.append(_chance((i, j), p, where, wide))
+    for i, label in enumerate(labels):
+        lines += _state(chain, i, label, where[i], wide)
+    return "\n".join([*lines, "</svg>", ""])
+
+
+def _head(chain: Chain, size: Point) -> Iterator[str]:
+    """The opening tag, the title and the arrowheads."""
+    width, height = (f"{length:.0f}" for length in size)
+    box = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+    font = 'font-family="ui-monospace, monospace" font-size="14" text-anchor="middle"'
+    yield f'<svg xmlns="http://www.w3.org/2000/svg" {box} role="img" {font}>'
+    sizes = f"{len(chain.states)} states, {len(chain.edges)} edges"
+    yield f"<title>{html.escape(printable(f'{chain.model.name}: {sizes}'))}</title>"
     colours = sorted({*(colour_of(chain, i) for i in range(len(chain.states))), PATH})
-    title = html.escape(
-        printable(
-            f"{chain.model.name}: {len(chain.states)} states, {len(chain.edges)} edges"
-        )
-    )
-    size = (
-        f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}"'
-        f' height="{height:.0f}"'
-    )
-    style = (
-        'role="img" font-family="ui-monospace, monospace" font-size="14"'
-        ' text-anchor="middle"'
-    )
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>',
-            f"<title>{title}</title>",
-            f"<defs>{''.join(map(_arrowhead, colours))}</defs>",
-            '<rect width="100%" height="100%" fill="#ffffff"/>',
-            *(
-                _arrow(chain, (i, j), p, where, wide, (i, j) in marks)
-                for i, j, _, p in chain.edges
-            ),
-            *(
-                _chance((i, j), p, where, wide)
-                for i, j, _, p in chain.edges
-                if p >= _LEAST
-            ),
-            *(
-                line
-                for i in range(len(labels))
-                for line in _state(chain, i, labels[i], where[i], wide)
-            ),
-            "</svg>",
-            "",
-        ]
-    )
+    yield f"<defs>{''.join(map(_arrowhead, colours))}</defs>"
 
 
 def _short(label: str) -> str:
@@ -157,22 +129,17 @@ def _arrowhead(colour: str) -> str:
 
 
 def _placed(chain: Chain, wide: float) -> tuple[list[Point], Point]:
-    """Where the middle of each state lies, and the size of the whole."""
+    """The middle of each state, and the size of the whole."""
     networkx = layouts()
     n, graph = len(chain.states), networkx.DiGraph()
-    graph.add_nodes_from(
-        sorted(range(n), key=lambda i: -(chain.place.get(i, (0, 0.0))[1] or 0.0))
-    )
-    graph.add_edges_from(
-        (i, j)
-        for i, j, _, _ in sorted(chain.edges, key=lambda edge: -edge[3])
-        if i != j
-    )
+    shares = [chain.place.get(i, (0, 0.0))[1] or 0.0 for i in range(n)]
+    graph.add_nodes_from(sorted(range(n), key=lambda i: -shares[i]))
+    likeliest = sorted(chain.edges, key=lambda edge: -edge[3])
+    graph.add_edges_from((i, j) for i, j, _, _ in likeliest if i != j)
     if networkx.is_directed_acyclic_graph(graph):
         return _in_columns(graph, wide)
-    circle = networkx.circular_layout(
-        list(networkx.dfs_preorder_nodes(graph))
-    )  # the likeliest ways lead to a neighbour
+    # in this order the likeliest edges lead to a neighbour
+    circle = networkx.circular_layout(list(networkx.dfs_preorder_nodes(graph)))
     if n <= ON_CIRCLE:
         found, side = circle, (wide + GAP) * n / math.pi
     else:
@@ -180,16 +147,17 @@ def _placed(chain: Chain, wide: float) -> tuple[list[Point], Point]:
             graph, pos=circle, k=3 / math.sqrt(n), iterations=200, seed=0
         )
         side = 1.5 * (wide + GAP) * math.sqrt(n)
-    return _fitted(
-        [(float(found[i][0]), float(found[i][1])) for i in range(n)],
-        (side, side * 0.75),
-        wide,
-    )
+    return _fitted(_points(found), (side, side * 0.75), wide)
+
+
+def _points(found: Any) -> list[Point]:
+    """The places that networkx gives to the states, in their order."""
+    return [(float(found[i][0]), float(found[i][1])) for i in range(len(found))]
 
 
 def _in_columns(graph: Any, wide: float) -> tuple[list[Point], Point]:
-    """Each state one column after the last of those that lead to it; in a column in the order
-    of the states.
+    """Places for states without a cycle: each one column after the last of those that lead to it;
+    in a column in their order.
     """
     networkx = layouts()
     columns = [sorted(states) for states in networkx.topological_generations(graph)]
@@ -197,32 +165,23 @@ def _in_columns(graph: Any, wide: float) -> tuple[list[Point], Point]:
     for column, states in enumerate(columns):
         ordered.add_nodes_from(states, column=column)
     found = networkx.multipartite_layout(ordered, subset_key="column")
-    size = (
-        (len(columns) - 1) * (wide + GAP),
-        (max(map(len, columns)) - 1) * (HEIGHT + GAP / 3),
-    )
-    return _fitted(
-        [(float(found[i][0]), float(found[i][1])) for i in range(len(found))],
-        size,
-        wide,
-    )
+    width = (len(columns) - 1) * (wide + GAP)
+    height = (max(map(len, columns)) - 1) * (HEIGHT + GAP / 3)
+    return _fitted(_points(found), (width, height), wide)
 
 
 def _fitted(points: list[Point], size: Point, wide: float) -> tuple[list[Point], Point]:
-    """The points stretched to the size, no box on another, with a margin for the boxes and
-    their loops.
+    """The points stretched to the size, no box on another, with a margin for the boxes and their
+    loops.
     """
-    x, y = (
-        _stretched(axis, length)
-        for axis, length in zip(zip(*points, strict=True), size, strict=True)
-    )
+    xs, ys = zip(*points, strict=True)
+    x, y = _stretched(xs, size[0]), _stretched(ys, size[1])
     placed = _apart(list(zip(x, y, strict=True)), wide)
-    margin = wide / 2 + 56, HEIGHT / 2 + 56
-    low, high = (
-        [pick(point[a] for point in placed) for a in (0, 1)] for pick in (min, max)
-    )
-    moved = [(px - low[0] + margin[0], py - low[1] + margin[1]) for px, py in placed]
-    return moved, (high[0] - low[0] + 2 * margin[0], high[1] - low[1] + 2 * margin[1])
+    side, top = wide / 2 + 56, HEIGHT / 2 + 56  # the margins
+    xs, ys = zip(*placed, strict=True)
+    left, low = min(xs), min(ys)
+    moved = [(px - left + side, py - low + top) for px, py in placed]
+    return moved, (max(xs) - left + 2 * side, max(ys) - low + 2 * top)
 
 
 def _stretched(axis: Sequence[float], length: float) -> list[float]:
@@ -231,7 +190,7 @@ def _stretched(axis: Sequence[float], length: float) -> list[float]:
 
 
 def _apart(points: list[Point], wide: float) -> list[Point]:
-    """The points, those of boxes that overlap moved away from each other, left and right, a
+    """The points, with those of boxes that overlap moved away from each other, left and right, a
     little at a time.
     """
     room, placed = (wide + GAP / 4, HEIGHT + GAP / 4), [list(point) for point in points]
@@ -276,11 +235,9 @@ def _state(
 
 
 def _curve(pair: tuple[int, int], where: list[Point], wide: float) -> tuple[str, Point]:
-    """The way of an edge, and where its number stands."""
-    middle = (
-        sum(x for x, _ in where) / len(where),
-        sum(y for _, y in where) / len(where),
-    )
+    """The path of an edge, and the place of its number."""
+    xs, ys = zip(*where, strict=True)
+    middle = sum(xs) / len(where), sum(ys) / len(where)
     a, b = (where[i] for i in pair)
     return _loop(a, middle, wide) if a == b else _bow(a, b, middle, wide)
 
@@ -293,15 +250,15 @@ def _arrow(
     wide: float,
     marked: bool,
 ) -> str:
-    colour, (way, _) = (
-        PATH if marked else colour_of(chain, pair[0]),
-        _curve(pair, where, wide),
-    )
+    colour = PATH if marked else colour_of(chain, pair[0])
+    way, _ = _curve(pair, where, wide)
+    source, target = (html.escape(chain.label(state)) for state in pair)
+    width, opacity = 1 + 1.5 * p, 0.15 + 0.85 * math.sqrt(p)
     return (
         f'<path d="{way}" fill="none" stroke="{colour}"'
-        f' stroke-width="{1 + 1.5 * p:.2f}" opacity="{0.15 + 0.85 * math.sqrt(p):.2f}"'
-        f' marker-end="url(#states-{colour[1:]})"><title>{html.escape(chain.label(pair[0]))}'
-        f" → {html.escape(chain.label(pair[1]))}: {p:.3g}</title></path>"
+        f' stroke-width="{width:.2f}" opacity="{opacity:.2f}"'
+        f' marker-end="url(#states-{colour[1:]})">'
+        f"<title>{source} → {target}: {p:.3g}</title></path>"
     )
 
 
@@ -322,15 +279,15 @@ def _bow(a: Point, b: Point, middle: Point, wide: float) -> tuple[str, Point]:
     bend = inward * (0.08 if a < b else 0.2)
     via = (a[0] + b[0]) / 2 + bend * dy, (a[1] + b[1]) / 2 - bend * dx
     (x1, y1), (x2, y2) = _border(a, via, wide), _border(b, via, wide)
-    label = (
-        0.36 * x1 + 0.48 * via[0] + 0.16 * x2,
-        0.36 * y1 + 0.48 * via[1] + 0.16 * y2,
-    )  # at 0.4 of the curve
-    return f"M{x1:.0f} {y1:.0f}Q{via[0]:.0f} {via[1]:.0f} {x2:.0f} {y2:.0f}", label
+    # the number stands at 0.4 of the curve
+    x = 0.36 * x1 + 0.48 * via[0] + 0.16 * x2
+    y = 0.36 * y1 + 0.48 * via[1] + 0.16 * y2
+    way = f"M{x1:.0f} {y1:.0f}Q{via[0]:.0f} {via[1]:.0f} {x2:.0f} {y2:.0f}"
+    return way, (x, y)
 
 
 def _border(at: Point, towards: Point, wide: float) -> Point:
-    """Where the line from the middle of a state towards a point leaves it."""
+    """The point where the line from the middle of a state towards another point leaves its box."""
     dx, dy = towards[0] - at[0], towards[1] - at[1]
     scale = 1 / max(abs(dx) / (wide / 2 + 1), abs(dy) / (HEIGHT / 2 + 1), 1e-9)
     return at[0] + dx * scale, at[1] + dy * scale
@@ -340,11 +297,9 @@ def _loop(at: Point, middle: Point, wide: float) -> tuple[str, Point]:
     """A loop on the side of a state that looks away from the middle of the picture."""
     away = at[0] - middle[0], at[1] - middle[1]
     sideways = abs(away[0]) > 1.6 * abs(away[1])
-    out = (
-        (math.copysign(1, away[0]), 0.0)
-        if sideways
-        else (0.0, -1.0 if away[1] <= 0 else 1.0)
-    )
+    out = (0.0, -1.0 if away[1] <= 0 else 1.0)
+    if sideways:
+        out = (math.copysign(1, away[0]), 0.0)
     edge = 1 + (wide if sideways else HEIGHT) / 2
 
     def point(far: float, across: float) -> str:

@@ -1,6 +1,4 @@
-"""What a model should say: the kinds of claim, the languages of their prompts, and how an
-answer is known.
-"""
+"""Claims: what a model should predict, the languages of prompts, and how answers are known."""
 
 from __future__ import annotations
 

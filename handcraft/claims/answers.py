@@ -1,16 +1,17 @@
-"""Answering: the four ways in which a claim knows the right answer to a prompt.
+"""Computes the right answer to a prompt, which a claim can give in four ways.
 
-    a function       prompt -> answer, asked as it is
+    a function       prompt -> answer
     a table          {prompt: answer}
     a rule           an expression for the next token (handcraft.sequence.words), applied again
                      and again
-    a transducer     a finite machine over aligned places of the prompt
+    a transducer     a finite machine that reads the prompt at aligned positions
                      (handcraft.claims.transducer)
 
-All but the first are data: they serialise whole, and what they say can be proved. A rule and a
-transducer have no end of their own, so the claim must say how long an answer is. Rules of this
-file: text or tokens of a prompt in, tokens of the answer out; an answer that is none is a
-ProgramError with the prompt.
+All but the first are data: they are stored whole in JSON and can be proved. A rule and a
+transducer have no end of their own, so their claim must give the length of an answer.
+
+Rules of this file: the prompt comes in as text and as tokens, the answer goes out as tokens; an
+answer that is not made of tokens is a ProgramError with the prompt.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ from handcraft.core.errors import ProgramError, PromptError, hint, listing, prin
 from handcraft.core.frozen import Frozen
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import kind_of
-from handcraft.sequence.expression import Expression, asking, evaluate, shown
+from handcraft.sequence.evaluate import asking, evaluate, shown
+from handcraft.sequence.expression import Expression
 from handcraft.sequence.expression_checks import LARGEST_NUMBER
 
 
 class Table(Frozen):
-    """The answer to each prompt, written out."""
+    """A table of the answer to each prompt."""
 
     table: tuple[tuple[str, str], ...]
 
@@ -46,25 +48,21 @@ class Table(Frozen):
 
     @cached_property
     def rows(self) -> dict[str, str]:
-        """The answer by the prompt."""
+        """{prompt: answer}."""
         return dict(self.table)
 
 
 def _reader(expected: str, *kinds: type) -> BeforeValidator:
-    """Reads what stands in a claim or in its JSON. Raises ProgramError for anything but these
-    kinds.
-    """
+    """A validator for a field of a claim, or its JSON. It raises ProgramError for other kinds."""
 
     def read(value: Any) -> Any:
         found = value if isinstance(value, Frozen) else Callback.of(value)
         if isinstance(value, Mapping):
-            kind = (
-                Expression
-                if "op" in value
-                else Transducer
-                if "inputs" in value
-                else Table
-            )
+            kind: type[Frozen] = Table
+            if "op" in value:
+                kind = Expression
+            elif "inputs" in value:
+                kind = Transducer
             found = kind(**{str(name): field for name, field in value.items()})
         if not isinstance(found, kinds) or isinstance(found, bool):
             raise ProgramError(
@@ -76,7 +74,7 @@ def _reader(expected: str, *kinds: type) -> BeforeValidator:
 
 
 def _write(value: Any) -> Any:
-    """The same as JSON: a callback by its name, everything else whole."""
+    """The value as JSON: a callback by its name, everything else whole."""
     return value.model_dump(mode="json") if isinstance(value, Frozen) else value.name
 
 
@@ -114,23 +112,21 @@ def answer_of(
     stop: str | None,
     vocabulary: Vocabulary,
 ) -> tuple[str, ...]:
-    """The answer in tokens to a prompt, which is of the tokens `asked`; the stop token at its
-    end.
+    """The answer to a prompt in tokens, with the stop token at its end if there is one.
+
+    `asked` are the prompt's tokens. Raises ProgramError for an answer that is not made of tokens,
+    or, by a rule or a transducer, does not end with the stop token.
     """
-    if isinstance(how, Callback | Table):
-        return _split(
-            prompt,
-            how(prompt) if isinstance(how, Callback) else _looked_up(how, prompt),
-            stop,
-            vocabulary,
-        )
+    if isinstance(how, Callback):
+        return _split(prompt, how(prompt), stop, vocabulary)
+    if isinstance(how, Table):
+        return _split(prompt, _looked_up(how, prompt), stop, vocabulary)
     n = length or 1
     try:
-        tokens = (
-            _applied(how, asked, n)
-            if isinstance(how, Expression)
-            else _run(how, asked, n, stop)
-        )
+        if isinstance(how, Expression):
+            tokens = _applied(how, asked, n)
+        else:
+            tokens = _run(how, asked, n, stop)
     except ProgramError as error:
         raise ProgramError(
             f"the answer to '{printable(prompt)}': {error.message}", ("claim",)
@@ -148,8 +144,9 @@ def answer_of(
 
 
 def length_of(length: int | Expression | None, asked: Sequence[str]) -> int | None:
-    """How many tokens answer a prompt of these tokens. Raises ProgramError for an expression
-    that gives no length.
+    """The number of tokens in the answer to a prompt of these tokens, None if not known.
+
+    Raises ProgramError for an expression that gives no length.
     """
     if not isinstance(length, Expression):
         return length
@@ -181,7 +178,10 @@ def _looked_up(table: Table, prompt: str) -> str:
 
 
 def _split(
-    prompt: str, text: object, stop: str | None, vocabulary: Vocabulary
+    prompt: str,
+    text: object,
+    stop: str | None,
+    vocabulary: Vocabulary,
 ) -> tuple[str, ...]:
     if not isinstance(text, str) or not (text or stop):
         raise ProgramError(
@@ -198,7 +198,7 @@ def _split(
 
 
 def _applied(rule: Expression, asked: Sequence[str], length: int) -> tuple[Any, ...]:
-    """The rule, asked for one token after another until one is no text."""
+    """The tokens that the rule gives, one after another, until one is not a token."""
     tokens, ask = list[Any](asked), asking(rule)
     for here in range(len(asked) - 1, len(asked) + length - 1):
         tokens.append(ask(tokens, {"here": here, "end": len(asked) - 1}))
@@ -208,25 +208,27 @@ def _applied(rule: Expression, asked: Sequence[str], length: int) -> tuple[Any, 
 
 
 def _run(
-    machine: Transducer, asked: Sequence[str], length: int, stop: str | None
+    machine: Transducer,
+    asked: Sequence[str],
+    length: int,
+    stop: str | None,
 ) -> tuple[str, ...]:
-    return (
-        machine.run(asked, length)
-        if stop is None
-        else (*machine.run(asked, length - 1), stop)
-    )
+    if stop is None:
+        return machine.run(asked, length)
+    return (*machine.run(asked, length - 1), stop)
 
 
 def _no_token(
-    prompt: str, token: object, tokens: Sequence[object], vocabulary: Vocabulary
+    prompt: str,
+    token: object,
+    tokens: Sequence[object],
+    vocabulary: Vocabulary,
 ) -> ProgramError:
-    behind = "".join(map(str, tokens[: tokens.index(token)]))
-    found = f"{shown(token)}, which is not a token of {listing(vocabulary.tokens)}"
-    message = (
-        f"the claim answers '{printable(prompt)}' with '{printable(behind)}' and then"
-        f" {found}"
-    )
+    before = "".join(map(str, tokens[: tokens.index(token)]))
+    suggestion = hint(token if isinstance(token, str) else "", vocabulary.tokens)
     return ProgramError(
-        message + hint(token if isinstance(token, str) else "", vocabulary.tokens),
+        f"the claim answers '{printable(prompt)}' with '{printable(before)}' and then"
+        f" {shown(token)}, which is not a token of {listing(vocabulary.tokens)}"
+        f"{suggestion}",
         ("claim",),
     )

@@ -1,34 +1,32 @@
-"""What makes a claim an error, found once, when its Program is made.
+"""Checks a claim once, when its Program is made.
 
     check_claim(claim, vocabulary, n_ctx, causal=...)
 
-What whoever asks a claim of a Program may assume, be it a method of verification, the prover,
-the checker or `run`:
+Everything that uses the claim of a Program (verification, the prover, the checker, `run`) may
+rely on this:
 
     kinds     an expression gives tokens (or nothing) as an answer or a next token, numbers (or
               nothing) on a lane and as a length; arithmetic, `below`, positions and `most` get
               numbers, `where` gets tokens (handcraft.sequence.value_kinds)
     tokens    every token that a claim names as an answer, a stop or a key of probabilities is
               in the vocabulary
-    endings   each has one spelling that is meant, stands once and fits the window; a row names
-              a token once
-    prompts   each has one spelling, which is the one that `Vocabulary.split` finds, of at most
-              n_ctx tokens; so there are as many sequences of tokens as `language(...).size`
-              counts texts (handcraft.claims.spelling)
+    endings   each can be spelled in one way, occurs once and fits the window; a row names a
+              token once
+    prompts   each can be spelled in one way, which `Vocabulary.split` finds, in at most n_ctx
+              tokens; so sequences of tokens are as many as `language(...).size` counts texts
+              (handcraft.claims.spelling)
     lengths   a length that is a number, or an expression of `end` and numbers only, is a whole
               number from 1 on for every prompt, and prompt and answer fit the window; of an
               expression that reads the prompt's tokens this is known of the first prompts only
-    tables    every prompt has its answer, which is right in every way that `Answers.expected`
-              asks for
-    transducers   read inside every prompt, and no row writes the stop token
-    the rest  a missing row, an answer that is nothing, an early stop of a rule, and whatever a
-              function says, is known when it is asked: `Answers.expected` (prompts) and
-              `Reference` (contexts) are the only ones that say what is right, and raise
-              ProgramError for what cannot be
+    tables    every prompt has an answer, which passes all checks of `Answers.expected`
+    transducers   read only positions inside the prompt, and no row writes the stop token
+    the rest  a missing row, an answer of nothing, a rule's early stop and everything about a
+              function's answers is found when it is evaluated: `Answers.expected` (prompts) and
+              `Reference` (contexts) alone say what is right, and raise ProgramError otherwise
 
-Rules of this file: what can be decided for every prompt is, on the automaton of the prompts; of
-data the first prompts are asked, so that a claim that is always wrong is no Program; a function
-is never called.
+Rules of this file: what can be decided for every prompt is decided, on the automaton of the
+prompts; rules and transducers are evaluated on the first prompts, so that a claim that is always
+wrong makes no Program; a function is never called.
 """
 
 from __future__ import annotations
@@ -42,29 +40,24 @@ from handcraft.claims.spelling import Spelling
 from handcraft.claims.transducer import Transducer
 from handcraft.core.errors import ProgramError, hint, listing, printable
 from handcraft.core.vocabulary import Vocabulary
-from handcraft.sequence.expression import Expression, compiled
+from handcraft.sequence.evaluate import compiled
+from handcraft.sequence.expression import Expression
 
-_FEW = 64  # prompts, all of which are asked
-# tokens of answers that a rule or a transducer is asked for, of the first prompts, where there
-# are more
+_FEW = 64  # with at most so many prompts, all answers are computed
+# otherwise a rule or a transducer computes so many tokens of answers, to the first prompts
 ASKED = 8
-OF_TOKENS = (
-    "token_at",
-    "first",
-    "latest",
-    "count",
-    "total",
-    "lowest",
-    "state",
-)  # words that read the prompt
+# operations that read the prompt's tokens
+OF_TOKENS = ("token_at", "first", "latest", "count", "total", "lowest", "state")
 
 
 def check_claim(
-    claim: Claim, vocabulary: Vocabulary, n_ctx: int, *, causal: bool = True
+    claim: Claim,
+    vocabulary: Vocabulary,
+    n_ctx: int,
+    *,
+    causal: bool = True,
 ) -> None:
-    """Raises ProgramError, with the claim's own file and line, unless the claim is sound as
-    this file says.
-    """
+    """Raise ProgramError, with the claim's file and line, unless all that is listed above holds."""
     try:
         _named(claim, vocabulary)
         if claim.asks_prompts:
@@ -87,7 +80,9 @@ def _named(claim: Claim, vocabulary: Vocabulary) -> None:
 
 
 def _check_endings(
-    claim: After | Distribution, vocabulary: Vocabulary, n_ctx: int
+    claim: After | Distribution,
+    vocabulary: Vocabulary,
+    n_ctx: int,
 ) -> None:
     longest = max(claim.endings(vocabulary), key=len, default=())
     if not longest:
@@ -100,7 +95,11 @@ def _check_endings(
 
 
 def _check_answers(
-    claim: Answers, vocabulary: Vocabulary, n_ctx: int, *, causal: bool
+    claim: Answers,
+    vocabulary: Vocabulary,
+    n_ctx: int,
+    *,
+    causal: bool,
 ) -> None:
     if not causal and claim.length != 1:
         raise ProgramError(
@@ -128,32 +127,38 @@ def _check_answers(
 
 
 def _lengths(claim: Answers, spelling: Spelling) -> Iterator[tuple[int, object]]:
-    """The numbers of tokens that prompts have, each with that of the answer, where the claim
-    knows it by `end` alone.
+    """The numbers of tokens that prompts have, each with the length of the answer.
+
+    Nothing where the length depends on more than the number of the prompt's tokens.
     """
-    if isinstance(claim.length, Expression):
-        if not claim.length.uses(*OF_TOKENS):
-            ask = compiled(claim.length)
-            yield from (
-                (n, ask((), {"here": n - 1, "end": n - 1})) for n in spelling.counts
-            )
-    elif claim.length is not None:
-        yield from ((n, claim.length) for n in spelling.counts)
+    length = claim.length
+    if length is None:
+        return
+    if not isinstance(length, Expression):
+        yield from ((n, length) for n in spelling.counts)
+    elif not length.uses(*OF_TOKENS):
+        ask = compiled(length)
+        for n in spelling.counts:
+            yield n, ask((), {"here": n - 1, "end": n - 1})
 
 
 def _check_length(claim: Answers, spelling: Spelling, n: int, length: object) -> None:
     if isinstance(length, int) and 1 <= length <= spelling.n_ctx + 1 - n:
         return
     prompt = spelling.example(n)
-    # raises where it is no length
-    needed = n + (claim.size(spelling.vocabulary.split(prompt)) or 1) - 1
-    claim.fits(prompt, needed, spelling.n_ctx)
+    # raises if it is not a length
+    size = claim.size(spelling.vocabulary.split(prompt)) or 1
+    claim.fits(prompt, n + size - 1, spelling.n_ctx)
 
 
 def _check_places(
-    claim: Answers, machine: Transducer, spelling: Spelling, n: int, length: object
+    claim: Answers,
+    machine: Transducer,
+    spelling: Spelling,
+    n: int,
+    length: object,
 ) -> None:
-    """Raises ProgramError where the transducer reads outside the prompts of n tokens."""
+    """Raise ProgramError where the transducer reads outside the prompts of n tokens."""
     steps = (length if isinstance(length, int) else 0) - (claim.stop is not None)
     for k in range(steps):
         if (problem := machine.outside(n, k)) is not None:
@@ -173,18 +178,20 @@ def _check_rows(machine: Transducer, stop: str | None) -> None:
             )
 
 
-# ------------------------------------------------------------ asking it
+# ------------------------------------------------------------ on prompts
 
 
 def _ask(
-    claim: Answers, language: Language, vocabulary: Vocabulary, n_ctx: int
+    claim: Answers,
+    language: Language,
+    vocabulary: Vocabulary,
+    n_ctx: int,
 ) -> None:
-    """Raises what `expected` does: of a table on every prompt, of a rule or a transducer on the
-    first ones.
-    """
+    """Raise what `expected` raises: for a table on every prompt, for others on the first ones."""
     if not claim.declared:
         return
-    whole, asked = isinstance(claim.answer, Table) or language.size <= _FEW, 0
+    whole = isinstance(claim.answer, Table) or language.size <= _FEW
+    asked = 0
     for prompt in language:
         asked += len(claim.expected(prompt, vocabulary, n_ctx))
         if asked >= ASKED and not whole:

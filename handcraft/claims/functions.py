@@ -1,8 +1,8 @@
-"""Callbacks: a function of the author's, known by name.
+"""Wraps a function of the author's, so that it has a name in JSON and its errors are reported.
 
-A claim may be any function, and then nothing but asking it can tell what it says: it is never
-proved, and a built directory holds its name only. Rules of this file: whatever the function
-does wrong is told as the claim's fault.
+A claim may be any Python function. It can only be called, so it is never proved, and a built
+directory holds its name alone. Rules of this file: an exception in the author's function is
+reported as a ProgramError on the claim.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from handcraft.core.errors import ProgramError, printable
 
 @dataclass(frozen=True, eq=False)
 class Callback:
-    """A function of the author's, known by name. `call` is None in a program that was read from
-    a file.
+    """A function of the author's, with its name.
+
+    call  the function; None in a program that was read from data
+    code  its code object, which is equal for functions with equal text
     """
 
     name: str
     call: Callable[[Any], Any] | None = field(default=None, repr=False)
-    code: object = field(
-        default=None, repr=False
-    )  # of the function: equal where its text is
+    code: object = field(default=None, repr=False)
 
     def __eq__(self, other: object) -> bool:
-        """Equal by name and, where both know their function, by its code."""
+        """Compares the names and, where both have a function, its code."""
         if not isinstance(other, Callback):
             return NotImplemented
         return self.name == other.name and (
@@ -39,7 +39,7 @@ class Callback:
 
     @classmethod
     def of(cls, value: Any) -> Any:
-        """A function, or the name of one, as a Callback."""
+        """The Callback of a function or of a name; anything else itself."""
         if isinstance(value, str):
             return cls(value)
         if not callable(value) or isinstance(value, cls):
@@ -61,9 +61,7 @@ class Callback:
             return self.call(argument)
         except KeyboardInterrupt:
             raise
-        except (
-            BaseException
-        ) as error:  # an author's function may raise anything, SystemExit included
+        except BaseException as error:  # also SystemExit: it may raise anything
             raise ProgramError(
                 f"the claim '{printable(self.name)}' raised {type(error).__name__}:"
                 f" {error} on {argument!r}",

@@ -1,24 +1,23 @@
-"""Claims: what a program must predict. The only right next token of a context, or nothing where
-it is silent.
+"""The kinds of claim: what a program must predict after each context, if anything.
 
-    after({"aa": "b"})               the last tokens decide; the longest matching ending counts
-    distribution({"111": {...}})     next-token probabilities, by the last tokens
-    answers(prompts, answer, stop)   a countable domain of prompts, each with one right
-                                     continuation (answers.py)
-    residual(lane, function)         what a lane of the stream must hold in the end
+    after({"aa": "b"})               the next token, by the longest matching ending of the context
+    distribution({"111": {...}})     next-token probabilities, by the longest matching ending
+    answers(prompts, answer, stop)   a regular language of prompts, each with one right
+                                     continuation (handcraft.claims.answers)
+    residual(lane, function)         the value of a lane of the stream after the last block
     an expression, or a function     context -> token or None
-    each(function)                   the whole text -> one token a position, or None there
-    last(claim)                      the same claim, of the last position of each text only
+    each(function)                   the whole text -> one token or None for each position
+    last(claim)                      the same claim, at the last position of each text only
 
-Where a model is not causal, a position may answer otherwise when more follows: a claim on
-contexts is held to it at every position of every text, asked there about the text so far,
+In a model that is not causal, the answer at a position may depend on later tokens. A claim on
+contexts then holds at every position of every text, where the context is the text up to there,
 unless it is a `last` one.
 
-What is asked of every kind, such as what is compared and with what, stands in base.py. Each
-claim is asked in plain Python, one context at a time (reference.py): verification compares the
-model with it, so it knows nothing of weights. Rules of this file: a claim that is
-`declared` is data and serialises whole; a function serialises by name, and what a function
-decides is never proved.
+BaseClaim (base.py) holds what every kind answers, such as what is compared and with what.
+A claim is evaluated in plain Python, one context at a time (handcraft.claims.reference), and
+verification compares the model with that, so claims know nothing of weights. Rules of this file:
+a claim that is `declared` is data and is stored whole in JSON; a function is stored by its name,
+and a claim with a function is never proved.
 """
 
 from __future__ import annotations
@@ -91,9 +90,7 @@ Positions = Literal[
 
 
 class OfContexts(BaseClaim):
-    """What claims on contexts share: of which positions of a text they speak where more
-    follows. See `last`.
-    """
+    """The base of claims on contexts: `at` says at which positions of a text they hold (`last`)."""
 
     asks_prompts: ClassVar[Literal[False]] = False
     whole_text: ClassVar[Literal[False]] = False
@@ -106,7 +103,7 @@ class OfContexts(BaseClaim):
 
     @model_serializer(mode="wrap")
     def _write(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """The fields, `at` only where it says something."""
+        """The fields, without `at` where it is the default."""
         fields: dict[str, Any] = write(self)
         return (
             fields
@@ -116,7 +113,7 @@ class OfContexts(BaseClaim):
 
 
 class After(OfContexts):
-    """The last tokens decide: the longest ending in the table names the only right next token."""
+    """A table from endings to the only right next token; the longest matching ending counts."""
 
     kind: Literal["after"] = "after"
     measures: ClassVar[Literal["token"]] = "token"
@@ -126,7 +123,7 @@ class After(OfContexts):
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """The tokens it says must follow."""
+        """The tokens that it names as right."""
         return tuple(token for _, token in self.table)
 
     def endings(self, vocabulary: Vocabulary) -> dict[tuple[str, ...], str]:
@@ -135,8 +132,9 @@ class After(OfContexts):
 
 
 class Distribution(OfContexts):
-    """Next-token probabilities by the last tokens, each within `tolerance`. A token not named
-    has probability 0.
+    """A table from endings to next-token probabilities, each right within `tolerance`.
+
+    The longest matching ending counts; a token that is not named has probability 0.
     """
 
     kind: Literal["distribution"] = "distribution"
@@ -167,12 +165,12 @@ class Distribution(OfContexts):
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """The tokens it gives probabilities for."""
+        """The tokens that it gives probabilities for."""
         return tuple(token for _, row in self.table for token, _ in row)
 
     @property
     def allowed_error(self) -> float:
-        """The tolerance."""
+        """True if it is all data, without a function."""
         return self.tolerance
 
     def endings(
@@ -186,17 +184,15 @@ class Distribution(OfContexts):
 
 
 class Answers(BaseClaim):
-    """Every prompt of a regular language has one right continuation.
+    """A claim that every prompt of a regular language has one right continuation.
 
     answer   a function, a table, a rule or a transducer: see handcraft.claims.answers
     stop     the token that ends every answer
-    length   how many tokens every answer has, the stop token included, where that is always the
-             same; or an expression of `end` that says it for each prompt. A rule and a
-             transducer need it
-    longest  the most characters of a prompt; what n_ctx tokens can hold where it is not given
+    length   the number of tokens of every answer, the stop token included; or an expression of
+             `end` for each prompt. Needed with a rule or a transducer
+    longest  the most characters of a prompt; by default what n_ctx tokens can hold
 
-    Without a stop token and a length, every answer must have as many tokens as that to the
-    first prompt.
+    Without a stop token and a length, all answers must have the same number of tokens.
     """
 
     kind: Literal["answers"] = "answers"
@@ -224,7 +220,7 @@ class Answers(BaseClaim):
             raise ProgramError(f"must be at least 1, found {value}")
         if isinstance(value, Expression) and value.uses("step"):
             raise ProgramError(
-                "`step` is known to the inputs of a transducer only; use `caller - end`"
+                "`step` is known to the inputs of a transducer only; use `here - end`"
             )
         return value
 
@@ -254,9 +250,7 @@ class Answers(BaseClaim):
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """The tokens that must be in the vocabulary: the stop token, and what a rule or a
-        transducer names.
-        """
+        """The tokens named by a rule or a transducer, and the stop token."""
         named = named_by(self.answer)
         return named if self.stop is None else (*named, self.stop)
 
@@ -267,18 +261,16 @@ class Answers(BaseClaim):
 
     @property
     def one_token(self) -> bool:
-        """Whether every answer is a single token, which nothing ends."""
+        """True if every answer is a single token, without a stop token."""
         return self.length == 1 and self.stop is None
 
     @property
     def stop_token(self) -> str | None:
-        """The token that ends every answer."""
+        """True if answers can be computed: not if its function is not in this process."""
         return self.stop
 
     def language(self, n_ctx: int, vocabulary: Vocabulary) -> Language:
-        """The prompts that a window of `n_ctx` tokens can hold, where each is as long as the
-        longest that can stand in one.
-        """
+        """The prompts of at most `longest` characters, or as many as n_ctx tokens can have."""
         key = n_ctx, vocabulary.tokens
         if key not in self._languages:
             whole = (
@@ -297,16 +289,17 @@ class Answers(BaseClaim):
 
     @cached_property
     def _languages(self) -> dict[tuple[int, tuple[str, ...]], Language]:
-        """Each by the window and the tokens: what a language counts is kept in it."""
+        """Languages by window and tokens, kept because their counts are."""
         return {}
 
     def size(self, asked: Sequence[str]) -> int | None:
-        """How many tokens answer the prompt of these tokens, where the claim says so beforehand."""
+        """The number of tokens in the answer to a prompt of these tokens, None if not given."""
         return length_of(self.length, asked)
 
     def room(self, asked: Sequence[str], vocabulary: Vocabulary, n_ctx: int) -> int:
-        """How many tokens may follow the prompt of these tokens: its answer's, or the window's
-        where a stop token ends it.
+        """The number of tokens that may follow a prompt of these tokens.
+
+        The length of the answer, or the rest of the window where a stop token ends it.
         """
         room, length = n_ctx - len(asked) + 1, self.size(asked)
         if self.stop is not None:
@@ -322,13 +315,12 @@ class Answers(BaseClaim):
     def expected(
         self, prompt: str, vocabulary: Vocabulary, n_ctx: int
     ) -> tuple[str, ...]:
-        """The right continuation in tokens, stop token included: the one function that says it,
-        to whoever asks.
+        """The right continuation in tokens, stop token included.
 
-        Raises ProgramError for an answer that is no text of the vocabulary, holds the stop
-        token before its end, has another length than the claim says or, where nothing ends it,
-        than that to the first prompt, or does not fit the window: prompt and answer share it,
-        and the answer's last token is predicted but never read.
+        Raises ProgramError for an answer that is not made of tokens, has the stop token before
+        its end, has another length than the claim says (or, if it says nothing, than the answer
+        to the first prompt), or does not fit the window together with the prompt. The last token
+        of an answer is predicted but not read, so it needs no position.
         """
         tokens = self._asked(prompt, vocabulary, n_ctx)
         if self.stop is None and self.length is None:
@@ -360,7 +352,7 @@ class Answers(BaseClaim):
         return tokens
 
     def fits(self, prompt: str, needed: int, n_ctx: int) -> None:
-        """Raises ProgramError where the window does not hold a prompt and its answer."""
+        """Raise ProgramError if the window is too short for a prompt and its answer."""
         if needed > n_ctx:
             raise ProgramError(
                 f"the prompt '{printable(prompt)}' and its answer need {needed}"
@@ -372,9 +364,7 @@ class Answers(BaseClaim):
     def _ends_alike(
         self, prompt: str, length: int, vocabulary: Vocabulary, n_ctx: int
     ) -> None:
-        """Raises ProgramError for answers of several lengths that nothing ends: running could
-        not know where.
-        """
+        """Raise ProgramError for answers of several lengths: `run` could not know where to stop."""
         key = n_ctx, vocabulary.tokens
         if key not in self._first:
             first = next(iter(self.language(n_ctx, vocabulary)), prompt)
@@ -415,9 +405,7 @@ def _of_numbers(value: Callback | Expression) -> Callback | Expression:
 
 
 class Predicate(OfContexts):
-    """An expression or a function: context -> the only right next token, or None where it is
-    silent.
-    """
+    """An expression or a function from a context to the only right next token, or None."""
 
     kind: Literal["function"] = "function"
     measures: ClassVar[Literal["token"]] = "token"
@@ -429,18 +417,19 @@ class Predicate(OfContexts):
 
     @property
     def rule(self) -> Callback | Expression:
-        """The expression or the function."""
+        """The tokens that an expression names; none for a function."""
         return self.function
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """The tokens that an expression names; of a function none is known beforehand."""
+        """True if it is all data, without a function."""
         return named_by(self.function)
 
 
 class Residual(OfContexts):
-    """What a lane of the residual stream must hold after every context, within `tolerance`:
-    context -> number or None.
+    """A function from a context to a lane's value after the last block, or None.
+
+    The lane must be within `tolerance` of it.
     """
 
     kind: Literal["residual"] = "residual"
@@ -455,7 +444,7 @@ class Residual(OfContexts):
 
     @property
     def rule(self) -> Callback | Expression:
-        """The expression or the function."""
+        """No tokens."""
         return self.function
 
     @property
@@ -470,7 +459,7 @@ class Residual(OfContexts):
 
 
 class Each(BaseClaim):
-    """A function of the whole text: one token a position, None at a position where it is silent."""
+    """A function from a whole text to one token a position, None where it is silent."""
 
     kind: Literal["each"] = "each"
     measures: ClassVar[Literal["token"]] = "token"
@@ -482,12 +471,12 @@ class Each(BaseClaim):
 
     @property
     def rule(self) -> Callback:
-        """The function of the whole text."""
+        """No tokens: those of a function are not known beforehand."""
         return self.function
 
     @property
     def every_position(self) -> bool:
-        """Always: it is asked about whole texts."""
+        """True if it is all data, without a function."""
         return True
 
 
@@ -496,7 +485,7 @@ CLAIM_KINDS: tuple[type[BaseClaim], ...] = get_args(Claim)
 
 
 def after(table: Mapping[Ending, str]) -> After:
-    """The last tokens decide what must follow."""
+    """The claim that the longest matching ending decides the next token."""
     if not isinstance(table, Mapping) or not table:
         raise ProgramError(
             "after takes {last tokens: next token} with at least one entry",
@@ -509,7 +498,7 @@ def after(table: Mapping[Ending, str]) -> After:
 def distribution(
     table: Mapping[Ending, Mapping[str, float]], *, tolerance: float = 1e-6
 ) -> Distribution:
-    """The last tokens decide the probabilities of what follows."""
+    """The claim that the longest matching ending decides the next token's probabilities."""
     if not isinstance(table, Mapping) or not table:
         raise ProgramError(
             "distribution takes {last tokens: {token: probability}}",
@@ -539,7 +528,7 @@ def answers(
     length: int | Expression | None = None,
     longest: int | None = None,
 ) -> Answers:
-    """Every prompt that the regular expression matches has one right answer: see Answers."""
+    """The claim that every prompt the regular expression matches has one right answer: Answers."""
     how = Table(table=tuple(answer.items())) if isinstance(answer, Mapping) else answer
     return Answers(
         prompts=prompts, answer=how, stop=stop, length=length, longest=longest
@@ -549,26 +538,22 @@ def answers(
 def residual(
     lane: Lane | str, function: Callable[[Any], Any], *, tolerance: float = 1e-5
 ) -> Residual:
-    """A lane of the stream must end with this number: for programs that compute rather than
-    predict.
-    """
+    """The claim that a lane holds this number after the last block."""
     return Residual(lane=str(lane), function=function, tolerance=tolerance)
 
 
 def each(function: Callable[[Any], Any]) -> Each:
-    """What every position of a text must say: a function from the whole text to one token a
-    position, or None there.
+    """The claim of a function from the whole text to one token, or None, for each position.
 
-    Raises ProgramError for what is no plain function.
+    Raises ProgramError for anything but a plain function.
     """
     return Each(function=function)
 
 
 def last(claim: OfContexts | Expression | Callable[[Any], Any]) -> OfContexts:
-    """The claim, of the last position of each text only, where it would else be asked at every
-    one: see `causal=False`.
+    """The claim at the last position of each text only, instead of at every one (`causal=False`).
 
-    Raises ProgramError for `each` and `answers`, which say themselves what positions they speak of.
+    Raises ProgramError for `each` and `answers`, which have positions of their own.
     """
     found = as_claim(claim)
     if not isinstance(found, OfContexts):
@@ -586,7 +571,7 @@ def last(claim: OfContexts | Expression | Callable[[Any], Any]) -> OfContexts:
 
 
 def as_claim(value: object) -> object:
-    """An expression or a plain function as a claim; anything else as it is."""
+    """The claim of an expression or a plain function; anything else itself."""
     ours = isinstance(value, Frozen) and not isinstance(value, Expression)
     return Predicate(function=value) if callable(value) and not ours else value
 
@@ -594,11 +579,10 @@ def as_claim(value: object) -> object:
 def split_endings(
     table: Iterable[tuple[Ending, _Entry]], vocabulary: Vocabulary
 ) -> dict[tuple[str, ...], _Entry]:
-    """The table by endings split into tokens.
+    """The table with its endings split into tokens.
 
-    Raises ProgramError for an ending that is empty, stands twice, is not in the vocabulary, or
-    is a text that can be spelled in two ways: a context that ends with the other one would not
-    be meant.
+    Raises ProgramError for an ending that is empty, occurs twice, is not in the vocabulary, or
+    can be spelled in two ways, one of which would silently not count.
     """
     endings: dict[tuple[str, ...], _Entry] = {}
     for ending, entry in table:

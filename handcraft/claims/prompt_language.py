@@ -1,11 +1,11 @@
-"""A countable language of prompts: a regular expression that can be matched, counted, listed
-and drawn from.
+"""The language of a claim's prompts: matches, counts, lists and draws the texts of a regex.
 
-A claim on prompts must say how many there are and check them evenly, which a plain `re` cannot.
-The subsets of the expression's positions (patterns.py) make a deterministic automaton; words of
-a length are counted by a sum over its edges, from the end, and drawn by the counts.
+A claim on prompts must know how many there are and draw them evenly, which Python's `re` cannot.
+The sets of the expression's positions (handcraft.claims.regex) form a deterministic automaton.
+The number of texts of each length is a sum over its edges, computed from the end, and texts are
+drawn by these numbers.
 
-Rules of this file: text in, text out; exact integers; states are sets of positions, kept as the
+Rules of this file: text in, text out; exact integers; a state is a set of positions, held in the
 bits of an int.
 """
 
@@ -21,14 +21,13 @@ from random import Random
 from handcraft.claims.regex import Piece, bits, parse, pattern_error
 
 _MAX_STATES = 10_000  # of the deterministic automaton
-SEED = 2025  # of a sample, so that what was found with it can be found again
-# the bit of the state before any character; positions have the bits from 1 on
-START = 1
+SEED = 2025  # of every sample, so that its findings can be repeated
+START = 1  # the state before any character; positions have the bits from 1 on
 
 
 @dataclass(frozen=True)
 class Language:
-    """The texts of 1 to `max_length` characters that a regular expression matches whole.
+    """The texts of 1 to `max_length` characters that a regular expression fully matches.
 
     Raises ProgramError for bad syntax and for an expression that is too large.
     """
@@ -44,7 +43,7 @@ class Language:
 
     @cached_property
     def _masks(self) -> dict[str, int]:
-        """For each character the positions it can stand at, in the order of the characters."""
+        """For each character the set of its positions, in the order of the characters."""
         _, _, classes = self._parsed
         masks = dict.fromkeys(sorted(frozenset().union(*classes)), 0)
         for i, chars in enumerate(classes):
@@ -54,11 +53,11 @@ class Language:
 
     @cached_property
     def characters(self) -> frozenset[str]:
-        """The characters of the expression: no text has another."""
+        """The characters of the expression, and so of all texts."""
         return frozenset(self._masks)
 
     def _reached(self, state: int) -> int:
-        """The positions that can stand behind those of a state."""
+        """The positions that can follow those of a state."""
         known = self._behind.get(state)
         if known is not None:
             return known
@@ -79,9 +78,7 @@ class Language:
 
     @cached_property
     def _edges(self) -> dict[int, dict[int, str]]:
-        """For each state within reach the states it leads to, each with the characters that
-        lead there.
-        """
+        """For each reachable state its next states, each with the characters that lead there."""
         edges: dict[int, dict[int, str]] = {}
         level = {START}
         for _ in range(self.max_length + 1):
@@ -106,8 +103,9 @@ class Language:
 
     @cached_property
     def _ways(self) -> list[dict[int, int]]:
-        """_ways[n][state]: how many texts of n characters lead from the state to an accepting
-        one; only where some do.
+        """_ways[n][state]: the number of n-character texts from the state to an accepting one.
+
+        States without such a text are left out.
         """
         ways = [{state: 1 for state in self._edges if self._accepts(state)}]
         for _ in range(self.max_length):
@@ -122,30 +120,30 @@ class Language:
     # ------------------------------------------------------------ character by character
 
     def step(self, state: int, text: str) -> int:
-        """The state after more characters; 0 where no text goes on like this."""
+        """The state after more characters; 0 if no text continues so."""
         for char in text:
             state = self._reached(state) & self._masks.get(char, 0)
         return state
 
     def after(self, state: int) -> dict[int, str]:
-        """The states that one more character leads to, each with the characters that lead there."""
+        """The states after one more character, each with the characters that lead there."""
         return self._targets(state)
 
     def role(self, text: str) -> object:
-        """Texts of one role lead every state to the same."""
+        """A key for a text: texts with the same key lead every state to the same state."""
         return self._masks.get(text, 0) if len(text) == 1 else text
 
     def accepts(self, state: int) -> bool:
-        """Whether what led to the state is a text of the language."""
+        """True if a text that led to the state is in the language, apart from its length."""
         return self._accepts(state)
 
     def can_end(self, state: int, used: int) -> bool:
-        """Whether so many characters that led to the state can be completed to a text."""
+        """True if `used` characters that led to the state can be completed to a text."""
         return used + self._least.get(state, self.max_length + 1) <= self.max_length
 
     @cached_property
     def _least(self) -> dict[int, int]:
-        """State -> the fewest characters that complete it to a text."""
+        """{state: the fewest characters that complete a text}."""
         return {
             state: n
             for n in reversed(range(len(self._ways)))
@@ -153,10 +151,10 @@ class Language:
         }
 
     def ends_in(self, state: int, n: int) -> bool:
-        """Whether so many more characters can complete a text."""
+        """True if n more characters can complete a text."""
         return 0 <= n < len(self._ways) and state in self._ways[n]
 
-    # ------------------------------------------------------------ what it is for
+    # ------------------------------------------------------------ texts
 
     def __contains__(self, text: str) -> bool:
         state = START
@@ -168,20 +166,18 @@ class Language:
 
     @cached_property
     def lengths(self) -> dict[int, int]:
-        """Length -> how many texts of that length there are, for the lengths that occur: exact
-        integers.
-        """
+        """{length: number of texts}, exactly, for the lengths that occur."""
         return {
             n: ways[START] for n, ways in enumerate(self._ways) if n and START in ways
         }
 
     @property
     def size(self) -> int:
-        """How many texts there are in all."""
+        """The number of texts."""
         return sum(self.lengths.values())
 
     def __iter__(self) -> Iterator[str]:
-        """Every text, the shorter first, each length in the order of the characters."""
+        """All texts, shorter ones first, those of a length in the order of the characters."""
         for length in self.lengths:
             yield from self._texts(length)
 
@@ -204,26 +200,20 @@ class Language:
             )
 
     def first(self, length: int) -> str:
-        """The first text of a length that occurs."""
+        """The first text of this length, which must occur."""
         return next(self._texts(length))
 
     def draw(self, random: Random) -> str:
-        """One text: the length evenly among those that occur, then evenly among the texts of
-        that length.
-        """
+        """A random text: uniform over the lengths that occur, then over the texts of the length."""
         length = random.choice(self._occurring)
-        text, state, number = (
-            [],
-            START,
-            random.randrange(self.lengths[length]),
-        )  # the number of the text among them
+        number = random.randrange(self.lengths[length])  # of the text, among its length
+        text, state = list[str](), START
         for left in range(length - 1, -1, -1):
             sums, edges = self._choices(state, left)
             i = bisect_right(sums, number)
             chars, state = edges[i]
-            which, number = divmod(
-                number - (sums[i - 1] if i else 0), self._ways[left][state]
-            )
+            number -= sums[i - 1] if i else 0
+            which, number = divmod(number, self._ways[left][state])
             text.append(chars[which])
         return "".join(text)
 
@@ -232,16 +222,14 @@ class Language:
         return list(self.lengths)
 
     def sample(self, count: int) -> Iterator[str]:
-        """So many texts, drawn evenly by length: the same ones each time."""
+        """`count` texts from `draw`, the same ones each time."""
         random = Random(SEED)
         return (self.draw(random) for _ in range(count))
 
     def _choices(
         self, state: int, left: int
     ) -> tuple[list[int], list[tuple[str, int]]]:
-        """The edges that lead on to a text, with the running sum of how many texts each leads
-        to.
-        """
+        """The edges to texts of `left` more characters, with running sums of their numbers."""
         key = (state, left)
         if key not in self._drawn:
             ways = self._ways[left]
@@ -250,10 +238,8 @@ class Language:
                 for target, chars in self._edges[state].items()
                 if target in ways
             ]
-            self._drawn[key] = (
-                list(accumulate(len(chars) * ways[target] for chars, target in edges)),
-                edges,
-            )
+            counts = (len(chars) * ways[target] for chars, target in edges)
+            self._drawn[key] = list(accumulate(counts)), edges
         return self._drawn[key]
 
     @cached_property

@@ -1,13 +1,13 @@
-"""Oracles: a claim bound to a vocabulary, asked one context at a time in plain Python.
+"""Evaluates a claim on one context at a time, in plain Python.
 
     reference = Reference(claim, vocabulary)
     reference("aba")         the right token, probabilities or number; None where the claim is
                              silent
-    reference.each("aba")    the right token at each position, of a claim on whole texts
+    reference.each("aba")    the right token at each position
 
-Everything faster is held to it (proof/expectation.py). Rules of this file: it knows nothing of
-weights; what a claim answers is checked, and an answer that is none is a ProgramError with the
-context.
+Faster evaluations are compared with this one (handcraft.proof.expected). Rules of this file: it
+knows nothing of weights; every answer of a claim is checked, and one that the claim must not give
+is a ProgramError with the context.
 """
 
 from __future__ import annotations
@@ -23,15 +23,14 @@ from handcraft.claims.kinds import After, Distribution, Each, Predicate, Residua
 from handcraft.core.errors import ProgramError, hint, listing, printable
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import number
-from handcraft.sequence.expression import Expression, evaluate, shown
+from handcraft.sequence.evaluate import evaluate, shown
+from handcraft.sequence.expression import Expression
 
 _Context = str | tuple[str, ...]  # as Vocabulary.context gives it
 
 
 class Reference:
-    """A claim bound to a vocabulary: what must follow a context, asked one context at a time in
-    plain Python.
-    """
+    """A claim bound to a vocabulary: a function from a context to what must follow it."""
 
     def __init__(
         self,
@@ -49,8 +48,9 @@ class Reference:
         return sorted({len(ending) for ending in self._endings}, reverse=True)
 
     def __call__(self, context: _Context) -> Any:
-        """The right token, the right probabilities or the right number; None where the claim is
-        silent.
+        """The right token, probabilities or number; None where the claim is silent.
+
+        Raises ProgramError for an answer that the claim must not give.
         """
         if self.claim.by_endings:
             return self._looked_up(tuple(context))
@@ -62,56 +62,55 @@ class Reference:
         return None if said is None else _held(self.claim, said, context)
 
     def _looked_up(self, tokens: tuple[str, ...]) -> Any:
-        """What stands at the longest ending that the tokens have."""
-        endings = (tokens[len(tokens) - n :] for n in self._lengths if n <= len(tokens))
-        return next(
-            (self._endings[ending] for ending in endings if ending in self._endings),
-            None,
-        )
+        """The entry of the longest ending that the tokens have, or None."""
+        for n in self._lengths:  # the longest first
+            ending = tokens[len(tokens) - n :]
+            if n <= len(tokens) and ending in self._endings:
+                return self._endings[ending]
+        return None
 
     def each(self, text: _Context) -> tuple[str | None, ...]:
-        """What each position of a text must say, None where the claim is silent: a claim on
-        contexts of the text so far.
+        """The right answer at each position of a text, None where the claim is silent.
 
-        Raises ProgramError for what is not one token a position.
+        For a claim on contexts it is the answer after the text up to there. Raises ProgramError
+        unless the claim gives one token or None a position.
         """
         if not self.claim.whole_text:
             return tuple(self(text[: i + 1]) for i in range(len(text)))
         said = self.claim.function(text)
-        if not isinstance(said, list | tuple) and not (
-            isinstance(said, str) and self.vocabulary.single
-        ):
-            wanted = "a text or a sequence" if self.vocabulary.single else "a sequence"
-            found = (
-                f"takes {wanted} of tokens, one a position, found {shown(said)} on"
-                f" {text!r}"
+        single = self.vocabulary.single
+        if not isinstance(said, list | tuple | str if single else list | tuple):
+            wanted = "a text or a sequence" if single else "a sequence"
+            raise ProgramError(
+                f"the claim takes {wanted} of tokens, one a position, found"
+                f" {shown(said)} on {text!r}",
+                ("claim",),
             )
-            raise ProgramError(f"the claim {found}", ("claim",))
         if len(said) != len(text):
-            found = (
-                f"{printable(repr(said))[:60]}, of length {len(said)}, to {text!r},"
-                f" which has {len(text)} tokens"
+            raise ProgramError(
+                f"the claim answers {printable(repr(said))[:60]}, of length"
+                f" {len(said)}, to {text!r}, which has {len(text)} tokens",
+                ("claim",),
             )
-            raise ProgramError(f"the claim answers {found}", ("claim",))
         return tuple(self._checked(token, text) for token in said)
 
     def _checked(self, token: Any, context: _Context) -> Any:
-        if token is not None and (
-            not isinstance(token, str) or token not in self.vocabulary.ids
-        ):
-            known = listing(self.vocabulary.tokens)
-            raise ProgramError(
-                f"the claim answers {shown(token)} to {context!r}, which is not a token"
-                f" of {known}"
-                + hint(token if isinstance(token, str) else "", self.vocabulary.tokens),
-                ("claim",),
-            )
-        return token
+        is_text = isinstance(token, str)
+        if token is None or (is_text and token in self.vocabulary.ids):
+            return token
+        known = self.vocabulary.tokens
+        suggestion = hint(token if is_text else "", known)
+        raise ProgramError(
+            f"the claim answers {shown(token)} to {context!r}, which is not a token"
+            f" of {listing(known)}{suggestion}",
+            ("claim",),
+        )
 
 
 def _held(claim: Residual, value: Any, context: _Context) -> float:
-    """A claim's number as a float. Raises ProgramError for none, and for one that no float
-    holds well enough.
+    """A claim's number as a float.
+
+    Raises ProgramError for anything else, and for a number that is not close to any float.
     """
     found = number(value, f"the claim on {claim.lane} takes a number")
     if not isfinite(found):
@@ -120,22 +119,19 @@ def _held(claim: Residual, value: Any, context: _Context) -> float:
             " silence",
             ("claim",),
         )
-    if (
-        isinstance(value, int | Fraction)
-        and abs(Fraction(value) - Fraction(found)) > claim.tolerance / 1024
-    ):
-        message = (
-            f"the claim on {claim.lane} answers {shown(value)} to {context!r}, which no"
-            " float holds as exactly"
-        )
+    if not isinstance(value, int | Fraction):
+        return found
+    if abs(Fraction(value) - Fraction(found)) > claim.tolerance / 1024:
         raise ProgramError(
-            f"{message} as the tolerance {claim.tolerance:g} asks", ("claim",)
+            f"the claim on {claim.lane} answers {shown(value)} to {context!r}, which no"
+            f" float holds as exactly as the tolerance {claim.tolerance:g} asks",
+            ("claim",),
         )
     return found
 
 
 def _asked(function: Callback | Expression, context: _Context) -> Any:
-    """What a function or an expression says of a context."""
+    """The value of a function or an expression on a context."""
     if isinstance(function, Callback):
         return function(context)
     try:

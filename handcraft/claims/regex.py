@@ -1,13 +1,12 @@
-r"""Regular expressions as small automata: the positions of the expression and what may follow each.
+r"""Parses regular expressions into automata without empty moves.
 
-Each character class of the expression is a position; which positions may come first, last and
-after each other makes an automaton without empty moves (Glushkov, "The Abstract Theory of
-Automata", 1961).
+Each character class of the expression is a position. The positions that may come first, last and
+after each other form the automaton (Glushkov, "The Abstract Theory of Automata", 1961).
 
-Rules of this file: sets of positions are the bits of an int. The syntax is the common part of
-all dialects: characters, `\d`, escapes, `[a-z0-9]`, `( )`, `|`, `?`, `*`, `+`, `{m}`, `{m,n}`.
-What would need an alphabet (`.`, `[^a]`) is refused: write the characters out. Sizes are
-bounded: a pattern may come from someone else's file.
+Rules of this file: a set of positions is an int, one bit a position. The syntax is common to all
+dialects: characters, `\d`, escapes, `[a-z0-9]`, `( )`, `|`, `?`, `*`, `+`, `{m}`, `{m,n}`. What
+would need an alphabet (`.`, `[^a]`) is refused: write the characters out. Sizes are limited,
+because a pattern may come from a file that anyone wrote.
 """
 
 from __future__ import annotations
@@ -25,8 +24,10 @@ MAX_NESTING = 50
 
 @dataclass(frozen=True)
 class Piece:
-    """Part of an expression: whether it may be empty, and the positions that may come first and
-    last in it.
+    """Part of an expression.
+
+    nullable     True if it matches the empty text
+    first, last  the sets of positions that a match may begin and end with
     """
 
     nullable: bool
@@ -43,13 +44,14 @@ def bits(state: int) -> Iterator[int]:
 
 
 def pattern_error(pattern: str, message: str) -> ProgramError:
-    """What is wrong with a pattern."""
+    """The error with this message for a pattern."""
     return ProgramError(f"'{printable(pattern[:60])}': {message}")
 
 
 def parse(pattern: str) -> tuple[Piece, list[int], list[frozenset[str]]]:
-    """The whole piece, and for each position what may follow it and its characters; position 0
-    is the start.
+    """The whole piece, and for each position the positions that may follow, and its characters.
+
+    Position 0 is the start. Raises ProgramError for what is not in the syntax above.
     """
     parser = _Parser(pattern)
     piece = parser.either()
@@ -59,8 +61,8 @@ def parse(pattern: str) -> tuple[Piece, list[int], list[frozenset[str]]]:
 
 
 class _Parser:
-    """Recursive descent: either = then | then ...; then = piece piece ...; piece = atom with a
-    repetition.
+    """A recursive descent: either = then | then ...; then = repeated repeated ...; repeated = atom
+    with a repetition.
     """
 
     def __init__(self, pattern: str) -> None:
@@ -92,9 +94,8 @@ class _Parser:
     def joined(self, a: Piece, b: Piece) -> Piece:
         self.link(a.last, b.first)
         first = a.first | b.first if a.nullable else a.first
-        return Piece(
-            a.nullable and b.nullable, first, a.last | b.last if b.nullable else b.last
-        )
+        last = a.last | b.last if b.nullable else b.last
+        return Piece(a.nullable and b.nullable, first, last)
 
     def link(self, last: int, first: int) -> None:
         for i in bits(last):
@@ -107,23 +108,17 @@ class _Parser:
             return Piece(nullable=True, first=piece.first, last=piece.last)
         if self.take("*") or self.take("+"):
             self.link(piece.last, piece.first)
-            return Piece(
-                piece.nullable or self.pattern[self.at - 1] == "*",
-                piece.first,
-                piece.last,
-            )
+            star = self.pattern[self.at - 1] == "*"
+            return Piece(piece.nullable or star, piece.first, piece.last)
         return self.counted(piece, start) if self.take("{") else piece
 
     def counted(self, piece: Piece, start: int) -> Piece:
-        """{m,n}: n copies in a row, of which those from the m-th on may be the last."""
+        """The piece for {m,n}: n copies in a row, of which the m-th and later may be the last."""
         least, comma, most = self.until("}").partition(",")
         digits = least + most
-        if (
-            not least
-            or (comma and not most)
-            or not (digits.isdecimal() and digits.isascii())
-            or len(digits) > 9
-        ):
+        missing = not least or (comma and not most)
+        number = digits.isdecimal() and digits.isascii() and len(digits) <= 9
+        if missing or not number:
             raise self.error("a repetition is written {m} or {m,n}")
         low, high, end = int(least), int(most or least), self.at
         if low > high:

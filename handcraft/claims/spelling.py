@@ -1,17 +1,15 @@
-"""Spelling: whether every prompt of a language is one sequence of tokens, and the one that
-splitting finds.
+"""Checks that every prompt of a language is spelled by tokens in one way, which splitting finds.
 
-A text is split by the longest token that matches (vocabulary.py). With tokens of several
-characters a prompt may have no spelling, a spelling that this does not find, or two; and a
-proof that counts sequences of tokens would count something else than prompts. All of it is
-decided on the language's automaton, with what a token leaves dangling beside it (Sardinas and
-Patterson, "A Necessary and Sufficient Condition for the Unique Decomposition of Coded
-Messages", 1953): a spelling is not the longest match where, at some place, a longer token than
-the one it takes fits as well.
+A text is split by the longest token that matches (handcraft.core.vocabulary). With tokens of
+several characters a prompt may have no spelling, one that splitting does not find, or two; then a
+proof that counts sequences of tokens would not count prompts. All this is decided on the
+language's automaton, together with the rest that a longer token would leave over (Sardinas and
+Patterson, "A Necessary and Sufficient Condition for the Unique Decomposition of Coded Messages",
+1953): a spelling is not what splitting finds if, somewhere, a longer token than its own fits too.
 
-Rules of this file: searches go by the number of characters, so that what they find is a
-shortest prompt; only tokens made of the language's characters count, and where those are single
-characters nothing is searched.
+Rules of this file: searches go by the number of characters, so that they find shortest prompts;
+only tokens made of the language's characters count, and where all of those are single characters
+nothing is searched.
 """
 
 from __future__ import annotations
@@ -27,9 +25,8 @@ from handcraft.claims.prompt_language import START, Language
 from handcraft.core.errors import PromptError, printable
 from handcraft.core.vocabulary import Vocabulary
 
-_Steps = Callable[
-    [Any], Iterator[tuple[str, Any]]
-]  # node -> (what is read, the next node)
+# node -> (the text read, the next node)
+_Steps = Callable[[Any], Iterator[tuple[str, Any]]]
 
 
 def tokens_within(
@@ -41,7 +38,7 @@ def tokens_within(
 
 @dataclass(frozen=True)
 class Spelling:
-    """How a vocabulary spells the prompts of a language in a window of `n_ctx` tokens."""
+    """The spellings of the prompts of a language, in a window of `n_ctx` tokens."""
 
     language: Language
     vocabulary: Vocabulary
@@ -54,64 +51,50 @@ class Spelling:
 
     @cached_property
     def single(self) -> bool:
-        """Whether these are single characters, so that a prompt has one token a character."""
+        """True if these are single characters, so that a prompt has one token a character."""
         return all(len(token) == 1 for token in self.tokens)
 
     def problem(self) -> str | None:
-        """What is wrong with a shortest prompt that is not what splitting makes of it, or needs
-        too many tokens.
+        """The problem, in words, of a shortest prompt with not just one spelling, or one too long.
+
+        None if there is no such prompt.
         """
         if (text := self._unspelled()) is not None:
             return f"the prompt '{printable(text)}': {self._refused(text)}"
         if not self.single and (spelled := self._otherwise()) is not None:
             return self._two_ways(spelled)
-        if (
-            long := next((self.example(n) for n in self.counts if n > self.n_ctx), None)
-        ) is not None:
-            found = (
-                f"needs {len(self.vocabulary.split(long))} tokens, but n_ctx is"
-                f" {self.n_ctx}"
-            )
-            return (
-                f"the prompt '{printable(long)}' {found}; bound the prompts, e.g. with"
-                " longest="
-            )
+        for n in self.counts:
+            if n > self.n_ctx:
+                return self._too_long(self.example(n))
         return None
 
     @cached_property
     def counts(self) -> tuple[int, ...]:
-        """The numbers of tokens that the prompts have, where there is no problem."""
-        return (
-            tuple(self.language.lengths)
-            if self.single
-            else tuple(sorted(self._shortest))
-        )
+        """The numbers of tokens that prompts have, given that there is no problem."""
+        if self.single:
+            return tuple(self.language.lengths)
+        return tuple(sorted(self._shortest))
 
     def example(self, n: int) -> str:
-        """A shortest prompt of so many tokens."""
+        """A shortest prompt of n tokens."""
         return self.language.first(n) if self.single else self._shortest[n]
 
     # ------------------------------------------------------------ the searches
 
     def _unspelled(self) -> str | None:
         """A shortest prompt that no sequence of tokens spells."""
-        if self.language.characters <= {
-            token for token in self.tokens if len(token) == 1
-        }:
+        if self.language.characters.issubset(self.tokens):
             return None
         beginnings = {token[:n] for token in self.tokens for n in range(len(token))}
 
         def steps(node: tuple[int, frozenset[str]]) -> Iterator[tuple[str, Any]]:
-            # what of a token was read, in every way to spell the text
+            # `begun`: the part of the last token that was read, for every way to spell the text
             state, begun = node
             for target, chars in self.language.after(state).items():
                 for char in chars:
                     longer = {part + char for part in begun}
-                    ended = (
-                        {""}
-                        if any(part in self.vocabulary.ids for part in longer)
-                        else set()
-                    )
+                    whole = any(part in self.vocabulary.ids for part in longer)
+                    ended = {""} if whole else set()
                     yield char, (target, frozenset(longer & beginnings | ended))
 
         def ends(node: tuple[int, frozenset[str]]) -> bool:
@@ -124,11 +107,8 @@ class Spelling:
         """A spelling of a shortest prompt that splitting by the longest match does not find."""
 
         def steps(node: tuple[int, str | None]) -> Iterator[tuple[str, Any]]:
-            state, dangling = (
-                # what is left of a longer token: "" where it fits whole, None where there is
-                # none
-                node
-            )
+            # `dangling`: the rest of a longer token; "" if it fits whole, None if there is none
+            state, dangling = node
             for token, target in self._reach(state):
                 if dangling is None:
                     yield token, (target, None)
@@ -138,17 +118,14 @@ class Spelling:
                 elif dangling.startswith(token):
                     yield token, (target, dangling[len(token) :])
 
-        return self._search(
-            (START, None),
-            steps,
-            lambda node: node[1] == "" and self.language.accepts(node[0]),
-        )
+        def ends(node: tuple[int, str | None]) -> bool:
+            return node[1] == "" and self.language.accepts(node[0])
+
+        return self._search((START, None), steps, ends)
 
     @cached_property
     def _shortest(self) -> dict[int, str]:
-        """For each number of tokens of a prompt a shortest one; n_ctx + 1 stands for all that
-        are more.
-        """
+        """{number of tokens: a shortest prompt}; n_ctx + 1 stands for all larger numbers."""
         found: dict[int, str] = {}
 
         def steps(node: tuple[int, int]) -> Iterator[tuple[str, Any]]:
@@ -166,7 +143,7 @@ class Spelling:
 
     @cached_property
     def _rests(self) -> dict[str, list[str]]:
-        """For each token what longer ones have behind it."""
+        """For each token the rests of the longer tokens that begin with it."""
         return {
             t: [u[len(t) :] for u in self.tokens if u.startswith(t) and u != t]
             for t in self.tokens
@@ -177,7 +154,7 @@ class Spelling:
         return {}
 
     def _reach(self, state: int) -> list[tuple[str, int]]:
-        """The tokens that can follow, each with the state that it leads to."""
+        """The tokens that can follow a state, each with the next state."""
         if state not in self._reached:
             steps = ((token, self.language.step(state, token)) for token in self.tokens)
             self._reached[state] = [
@@ -186,19 +163,21 @@ class Spelling:
         return self._reached[state]
 
     def _search(
-        self, start: Any, steps: _Steps, ends: Callable[[Any], bool]
+        self,
+        start: Any,
+        steps: _Steps,
+        ends: Callable[[Any], bool],
     ) -> tuple[str, ...] | None:
-        """What is read on a shortest way to a node that ends a search."""
-        return next(
-            (read() for node, read in self._walk(start, steps) if ends(node)), None
-        )
+        """The texts read on a shortest way to a node that ends the search; None if no node does."""
+        for node, read in self._walk(start, steps):
+            if ends(node):
+                return read()
+        return None
 
     def _walk(
         self, start: Any, steps: _Steps
     ) -> Iterator[tuple[Any, Callable[[], tuple[str, ...]]]]:
-        """Every node within reach, by the fewest characters that lead there, with what is read
-        on the way.
-        """
+        """All reachable nodes, nearest in characters first, with a function for the texts read."""
         came: dict[Hashable, tuple[Any, str] | None] = {}
         order = count()
         waiting: list[tuple[int, int, Any, tuple[Any, str] | None]] = [
@@ -211,12 +190,18 @@ class Spelling:
             came[node] = before
             yield node, lambda node=node: _way(came, node)  # type: ignore[misc]
             for read, target in steps(node):
-                if target not in came and used + len(read) <= self.language.max_length:
-                    heappush(
-                        waiting, (used + len(read), next(order), target, (node, read))
-                    )
+                far = used + len(read)
+                if target not in came and far <= self.language.max_length:
+                    heappush(waiting, (far, next(order), target, (node, read)))
 
     # ------------------------------------------------------------ in words
+
+    def _too_long(self, text: str) -> str:
+        n = len(self.vocabulary.split(text))
+        return (
+            f"the prompt '{printable(text)}' needs {n} tokens, but n_ctx is"
+            f" {self.n_ctx}; bound the prompts, e.g. with longest="
+        )
 
     def _refused(self, text: str) -> str:
         try:
@@ -246,22 +231,19 @@ class Spelling:
 
 
 def spellings(text: str, vocabulary: Vocabulary) -> list[tuple[str, ...]]:
-    """The first two sequences of tokens that make the text: none, one, or two where there are
-    several.
-    """
-    ways: list[list[tuple[str, ...]]] = [[] for _ in range(len(text))] + [
-        [()]
-    ]  # of what is left from each place on
+    """The first two sequences of tokens that spell the text, or as many as there are."""
+    # ways[i] are those of the text from character i on
+    ways: list[list[tuple[str, ...]]] = [[] for _ in text]
+    ways.append([()])
     for at in range(len(text) - 1, -1, -1):
         fits = (token for token in vocabulary.tokens if text.startswith(token, at))
-        ways[at] = [(token, *rest) for token in fits for rest in ways[at + len(token)]][
-            :2
-        ]
+        found = [(token, *rest) for token in fits for rest in ways[at + len(token)]]
+        ways[at] = found[:2]
     return ways[0]
 
 
 def quoted(tokens: Sequence[str]) -> str:
-    """Tokens side by side in quotes, safe to show."""
+    """The tokens as a printable text, each in quotes."""
     return " ".join(f"'{printable(token)}'" for token in tokens)
 
 

@@ -1,13 +1,13 @@
-"""Transducers: answers written by a finite machine that reads the prompt at aligned places.
+"""Transducers: finite machines that write an answer while reading aligned prompt positions.
 
     transducer(inputs, table, start)    step k reads the tokens at the positions `inputs`, each
                                         computed from `step` and `end`; the row (state, token,
-                                        token, ...) of the table names the token to write and
+                                        token, ...) of the table gives the token to write and
                                         the next state
 
-Column addition is one: its inputs are the digits of a place, its state the carry. Rules of this
-file: a transducer is data, and `run` is its meaning in plain Python; what no row knows is an
-error, never a guess.
+Column addition is an example: its inputs are the digits of one place, its state is the carry.
+Rules of this file: a transducer is data, and `run` says in plain Python what it means; a missing
+row is an error.
 """
 
 from __future__ import annotations
@@ -21,24 +21,17 @@ from pydantic import model_validator
 from handcraft.core.errors import ProgramError, printable
 from handcraft.core.frozen import Frozen, caller
 from handcraft.language.affine import kind_of
-from handcraft.sequence.expression import Ask, Expression, Plain, compiled, shown
+from handcraft.sequence.evaluate import Ask, compiled, shown
+from handcraft.sequence.expression import Expression, Plain
 
-_Row = tuple[
-    tuple[Plain, ...], tuple[str, Plain]
-]  # (state, token, ...) -> (token to write, next state)
-POSITIONAL = (
-    "step",
-    "end",
-    "add",
-    "subtract",
-    "multiply",
-    "divide",
-    "modulo",
-)  # what an input may be made of
+# (state, token, ...) -> (token to write, next state)
+_Row = tuple[tuple[Plain, ...], tuple[str, Plain]]
+# the operations that an input may consist of
+POSITIONAL = ("step", "end", "add", "subtract", "multiply", "divide", "modulo")
 
 
 class Transducer(Frozen):
-    """A finite transducer over aligned positions of a prompt."""
+    """A finite transducer over aligned positions of a prompt. Raises ProgramError if malformed."""
 
     inputs: tuple[Expression, ...]
     table: tuple[_Row, ...]
@@ -68,23 +61,25 @@ class Transducer(Frozen):
 
     @cached_property
     def rows(self) -> dict[tuple[int | str, ...], tuple[str, int | str]]:
-        """The table by what is read."""
+        """The table as a dictionary: {(state, token, ...): (token to write, next state)}."""
         return dict(self.table)
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """The tokens it can write."""
+        """The tokens that it can write."""
         return tuple(dict.fromkeys(written for _, (written, _) in self.table))
 
     def run(self, prompt: Sequence[str], steps: int) -> tuple[str, ...]:
-        """What it writes in so many steps. Raises ProgramError for a place outside the prompt
-        and for a missing row.
+        """The tokens that it writes in so many steps.
+
+        Raises ProgramError for a position outside the prompt and for a missing row.
         """
         state, written = self.start, list[str]()
         for k in range(steps):
             if (problem := self.outside(len(prompt), k)) is not None:
                 raise ProgramError(problem, ("claim",))
-            read = (state, *(prompt[at] for at in self._places(len(prompt), k)))
+            places = self._places(len(prompt), k)
+            read = (state, *(prompt[at] for at in places))
             if read not in self.rows:
                 raise ProgramError(
                     f"the transducer has no row for {printable(repr(read))} at"
@@ -96,9 +91,7 @@ class Transducer(Frozen):
         return tuple(written)
 
     def outside(self, n: int, k: int) -> str | None:
-        """Which place outside a prompt of n tokens it reads at step k, in words; None where it
-        reads none.
-        """
+        """A message if it reads a position outside a prompt of n tokens at step k, else None."""
         for at in self._places(n, k):
             if not isinstance(at, int) or not 0 <= at < n:
                 return (
@@ -118,11 +111,9 @@ class Transducer(Frozen):
 
 def _positional(place: Expression) -> bool:
     numbers = (arg for arg in place.args if not isinstance(arg, Expression))
-    return (
-        place.op in POSITIONAL
-        and all(map(_positional, place.parts))
-        and all(isinstance(n, int) for n in numbers)
-    )
+    if place.op not in POSITIONAL or not all(isinstance(n, int) for n in numbers):
+        return False
+    return all(map(_positional, place.parts))
 
 
 def transducer(
@@ -130,7 +121,7 @@ def transducer(
     table: Mapping[Any, tuple[str, int | str]],
     start: int | str,
 ) -> Transducer:
-    """A transducer of a table {(state, token, ...): (token to write, next state)}."""
+    """The transducer of a table {(state, token, ...): (token to write, next state)}."""
     if not isinstance(inputs, Expression | list | tuple):
         raise ProgramError(
             "the inputs of a transducer are positions in order, found"

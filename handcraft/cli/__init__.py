@@ -1,18 +1,25 @@
-"""The command line: each command opens a program, calls one function of the library, and prints
+"""Runs the command line: each command opens a program, calls one function of the library and prints
 what it returns.
 
-PROGRAM is a path to a .py, the name of a bundled program, or a built directory. Exit codes: 0
-done; 1 refuted, or a check failed; 2 bad usage or bad input; 3 undecided; 70 a bug in
-handcraft; 130 interrupted. `--json` prints one JSON object on stdout and nothing else, and an
-error as one on stderr. Where HANDCRAFT_DEBUG is set, a bug shows its traceback.
+PROGRAM is a path to a .py, the name of a bundled program, or a built directory. With `--json` a
+command prints one JSON object on stdout and nothing else; an error is a JSON object on stderr. If
+HANDCRAFT_DEBUG is set, a bug prints its traceback.
 
-    terminal.py   what the commands share
-    making.py     build export list new
-    looking.py    explain run trace diff states
-    proving.py    verify assumptions
+    exit code 0    done
+              1    refuted, or a check failed
+              2    bad usage or bad input
+              3    undecided
+              70   a bug in handcraft
+              130  interrupted
 
-Rules of this package: the only one that prints. Heavy imports stand inside the commands, so
-that `--help` costs none.
+    terminal.py    what the commands share
+    making.py      build export list new
+    looking.py     explain run trace diff states
+    proving.py     verify assumptions
+    tables.py      the tables they print; model_tables.py verdict_tables.py state_tables.py
+
+Rules of this package: only it prints. Heavy imports stand inside the commands, so that `--help`
+is fast.
 """
 
 from __future__ import annotations
@@ -67,16 +74,14 @@ for name, command in COMMANDS.items():
 
 
 def main() -> None:
-    """Run the command line; every error of a user's is one line on stderr, and so is every one
-    of ours.
-    """
+    """Run the command line. Every error, the user's or ours, is one line on stderr."""
     with _sigterm_exits():
         _run()
 
 
 @contextlib.contextmanager
 def _sigterm_exits() -> Iterator[None]:
-    """Meanwhile SIGTERM is an exit, so that what is half-written is taken away."""
+    """SIGTERM ends the program by an exception, so that half-written files are removed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -91,9 +96,8 @@ def _run() -> None:
     """Run the command that sys.argv names, and exit with its code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(
-                errors="backslashreplace"
-            )  # a terminal without these characters is no reason to fail
+            # a terminal without these characters is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
     try:
         # a command's Exit comes back as its code
         code = app(prog_name="handcraft", standalone_mode=False) or 0
@@ -115,8 +119,8 @@ def _run() -> None:
 
 
 def _usage(error: Exception) -> None:
-    """End with the message of a usage error, which typer raises under several names; anything
-    else goes on.
+    """End with the message of a usage error, which typer raises under several names; return for any
+    other error.
     """
     if type(error).__name__ == "NoArgsIsHelpError":
         print(error)
@@ -126,8 +130,8 @@ def _usage(error: Exception) -> None:
 
 
 def _left(done: SystemExit) -> None:
-    """End as something below has asked for: but not with 1, which means refuted here, and which
-    only a command says.
+    """End with the exit code that something below asked for. A code of 1 is a bug: it means refuted
+    here, and only a command may say so.
     """
     if isinstance(done.__context__, BrokenPipeError):  # typer ends with 1
         _reader_left()
@@ -137,40 +141,35 @@ def _left(done: SystemExit) -> None:
 
 
 def _no_room(error: Exception) -> None:
-    """End where the answer cannot be written, as on a full disk: that is nobody's bug."""
-    if isinstance(error, OSError) and error.errno in (
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EFBIG,
-    ):
+    """End with an error where the answer cannot be written, as on a full disk."""
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    if isinstance(error, OSError) and error.errno in full:
         _discard(sys.stdout)
         _fail(f"cannot write the answer: {error.strerror}", HandcraftError.exit_code)
 
 
 def _bug(error: BaseException) -> None:
-    """End where nobody foresaw it: one line that says so, with the traceback only for those who
-    look for it.
+    """End with one line that says that this is a bug, and with the traceback where HANDCRAFT_DEBUG
+    is set.
     """
     if type(error).__name__ == "Abort":  # typer's, of an end of file
         error = error.__cause__ or error
     if os.environ.get(DEBUG):
         traceback.print_exception(error)
     message = " ".join(str(error).split())
-    what = f"this is a bug in handcraft: {type(error).__name__}" + (
-        f": {message}" if message else ""
-    )
-    _say(what)
+    details = f": {message}" if message else ""
+    _say(f"this is a bug in handcraft: {type(error).__name__}{details}")
     sys.exit(BUG)
 
 
 def _reader_left() -> None:
-    """Whoever read our output has left, as `head` does: end quietly."""
+    """End quietly: whoever reads the output has closed it, as `head` does."""
     _discard(sys.stdout)
     sys.exit(141)
 
 
 def _discard(stream: TextIO) -> None:
-    """What is still to be written there goes nowhere, so that the interpreter's flush is silent."""
+    """Send what is still to be written nowhere, so that the interpreter's last flush is silent."""
     with contextlib.suppress(OSError, ValueError):  # a stream of a test has no file
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
@@ -181,15 +180,13 @@ def _fail(message: str, code: int) -> None:
 
 
 def _say(message: str, before: str = "") -> None:
-    """One line on stderr, or with --json an object that holds it."""
+    """Print one line on stderr, or with --json an object that holds it."""
     line = printable(message)
-    print(
-        json.dumps({"error": line}) if _wants_json() else f"{before}{line}",
-        file=sys.stderr,
-    )
+    shown = json.dumps({"error": line}) if _wants_json() else f"{before}{line}"
+    print(shown, file=sys.stderr)
 
 
 def _wants_json() -> bool:
-    """Whether --json was given."""
+    """True if --json was given."""
     given = sys.argv[1:]
     return "--json" in (given[: given.index("--")] if "--" in given else given)

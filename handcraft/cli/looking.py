@@ -1,5 +1,5 @@
-"""The commands that look at a program: its matrices, its answers, one context, another program,
-its states.
+"""Runs the commands that look at a program: `explain` its matrices, `run` it, `trace` one
+context, `diff` it with another, and list its `states`.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ def explain(
     found = explain_model(model, part)
     if json:
         return print_json(found.to_json())
-    from handcraft.cli import tables as render
+    from handcraft.cli.model_tables import explanation
 
-    return show(lambda width: render.explanation(model, found, width))
+    return show(lambda width: explanation(model, found, width))
 
 
 def run(
@@ -106,9 +106,8 @@ def run(
     completion = model.generate(read_prompt(prompt, tokens), n, sampler=sampler)
     if json:
         return print_json({"prompt": prompt, "completion": completion})
-    print(
-        "\n".join(map(printable, completion.split("\n")))
-    )  # a line break is harmless, and texts have them
+    # a line break is harmless, and texts have them
+    print("\n".join(map(printable, completion.split("\n"))))
     return None
 
 
@@ -127,9 +126,9 @@ def trace(
     found = open_model(program, dtype).trace(read_prompt(context, tokens))
     if json:
         return print_json(found.to_json())
-    from handcraft.cli import tables as render
+    from handcraft.cli.model_tables import trace_tables
 
-    return show(lambda width: render.trace_tables(found, width))
+    return show(lambda width: trace_tables(found, width))
 
 
 def diff(
@@ -148,9 +147,9 @@ def diff(
     found = diff_models(open_model(a), open_model(b))
     if json:
         return print_json(found.to_json())
-    from handcraft.cli import tables as render
+    from handcraft.cli.model_tables import difference
 
-    return show(lambda _: render.difference(found))
+    return show(lambda _: difference(found))
 
 
 def states(
@@ -220,29 +219,20 @@ def states(
 
     if save is not None:
         check_picture(save)  # before anything is computed
-    model, starts = (
-        open_model(program, dtype),
-        [read_prompt(text, tokens) for text in start or ()],
-    )
-    chain = explore(
-        model,
-        starts,
-        sampler=Sampler(temperature, top_k, top_p),
-        floor=floor,
-        limit=limit,
-    )
+    model = open_model(program, dtype)
+    starts = [read_prompt(text, tokens) for text in start or ()]
+    sampler = Sampler(temperature, top_k, top_p)
+    chain = explore(model, starts, sampler=sampler, floor=floor, limit=limit)
     avoided = search(chain, read_prompt(avoid, tokens)) if avoid is not None else None
     chain = chain if avoided else chain.whole()
-    files = (
-        writing(lambda: [save_picture(chain, save, avoided)])
-        if save is not None
-        else []
-    )
+    files: list[Path] = []
+    if save is not None:
+        files = writing(lambda: [save_picture(chain, save, avoided)])
     if json:
         print_json(chain.to_json() | {"avoided": avoided and avoided.to_json()})
     else:
-        from handcraft.cli import tables as render
+        from handcraft.cli.state_tables import states_table
 
-        show(lambda _: render.states_table(chain, avoided))
+        show(lambda _: states_table(chain, avoided))
         print("".join(f"\nwrote {printable(str(file))}\n" for file in files), end="")
     raise typer.Exit(avoided.exit_code if avoided else 0)

@@ -1,5 +1,5 @@
-"""The commands that write files: a built directory, another runtime's format, a starting
-program; and the list of programs.
+"""Runs the commands that write files (`build`, `export`, `new`), and `list`, which names the
+bundled programs.
 """
 
 from __future__ import annotations
@@ -57,10 +57,8 @@ def build(
             }
         )
     print(", ".join(f"{key} {value}" for key, value in sizes.items()))
-    print(
-        "parameters: "
-        + ", ".join(f"{value} {key}" for key, value in model.parameters.items())
-    )
+    parameters = (f"{value} {key}" for key, value in model.parameters.items())
+    print(f"parameters: {', '.join(parameters)}")
     print("\n".join(f"wrote {printable(str(file))}" for file in files))
     return None
 
@@ -125,9 +123,9 @@ def list_programs(json: Json = False) -> None:
     programs = {name: summary(path) for name, path in bundled().items()}
     if json:
         return print_json({"programs": programs})
-    from handcraft.cli import tables as render
+    from handcraft.cli.model_tables import program_list
 
-    return show(lambda _: render.program_list(programs))
+    return show(lambda _: program_list(programs))
 
 
 def new(

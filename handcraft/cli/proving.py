@@ -1,4 +1,6 @@
-"""The commands that prove: what a program claims, and what its proof assumes of this machine."""
+"""Runs the commands that prove: `verify` checks a program's claim, `assumptions` checks what a
+certificate takes for granted of this machine's exp and tanh.
+"""
 
 from __future__ import annotations
 
@@ -114,17 +116,12 @@ def verify(
         ProgressBar(f"verifying {model.name}") as progress,
         redirect_stdout(sys.stderr),
     ):
-        os.environ.setdefault(
-            "HYPOTHESIS_STORAGE_DIRECTORY", notes
-        )  # hypothesis would keep its notes in the user's folder
+        # hypothesis would keep its notes in the user's folder
+        os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", notes)
         if certificate is not None or check is not None:
+            free = methods == list(METHODS)
             report = _certified(
-                model,
-                certificate,
-                check,
-                methods == list(METHODS),
-                progress,
-                limits.seconds,
+                model, certificate, check, free, progress, limits.seconds
             )
         else:
             report = verify_model(
@@ -136,7 +133,7 @@ def verify(
 
 
 def _held(model: Model, rules: str | None) -> Model:
-    """The model, held to the claim of another program file if there is one."""
+    """The model, checked against the claim of another program file if one is given."""
     from handcraft.files.program_file import find, load_program
 
     if rules is None:
@@ -178,27 +175,20 @@ def _certified(
 
 
 def _print_report(model: Model, report: Report) -> None:
-    from handcraft.cli import tables as render
+    from handcraft.cli import model_tables, verdict_tables
 
-    show(lambda _: render.report(report))
+    show(lambda _: verdict_tables.report(report))
     if (wrong := report.counterexample) is not None:
         print()
         try:
-            found = model.trace(
-                wrong.tokens, wrong.position, checked=False
-            )  # what is not finite is what it shows
-            show(lambda width: render.trace_tables(found, width))
+            # unchecked: what is not finite is what it shows
+            found = model.trace(wrong.tokens, wrong.position, checked=False)
+            show(lambda width: model_tables.trace_tables(found, width))
         except OSError:
             raise  # whoever reads has left, or the disk is full
-        except (
-            Exception
-        ) as error:  # the verdict stands, whatever becomes of its illustration
-            print(
-                printable(
-                    f"its trace cannot be shown: {type(error).__name__} {error}".strip()
-                ),
-                file=sys.stderr,
-            )
+        except Exception as error:  # the verdict stands, whatever becomes of its trace
+            why = f"{type(error).__name__} {error}".strip()
+            print(printable(f"its trace cannot be shown: {why}"), file=sys.stderr)
 
 
 def assumptions(
@@ -225,7 +215,7 @@ def assumptions(
             {"holds": holds, "findings": [finding.to_json() for finding in found]}
         )
     else:
-        from handcraft.cli import tables as render
+        from handcraft.cli.verdict_tables import findings
 
-        show(lambda _: render.findings(found))
+        show(lambda _: findings(found))
     raise typer.Exit(0 if holds else 1)

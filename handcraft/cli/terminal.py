@@ -1,5 +1,4 @@
-"""What the commands share: how their options are written, how a program is opened, how an
-answer is shown.
+"""Builds what the commands share: the options that several have, opening a program, printing.
 
 Rules of this file: nothing here knows a command.
 """
@@ -35,7 +34,7 @@ _T = TypeVar("_T")
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """Print one JSON object, which knows no infinity: what is not finite is null."""
+    """Print one JSON object; a number that is not finite becomes null."""
     try:
         text = json.dumps(value, allow_nan=False)
     except ValueError:
@@ -52,44 +51,45 @@ def _finite(value: Any) -> Any:
 
 
 def show(make: Callable[[int], Any]) -> None:
-    """Print a renderable that was made for the console's width."""
-    from handcraft.cli import tables as render
+    """Print the renderable that `make` builds for the console's width."""
+    from handcraft.cli.tables import console
 
-    console = render.console()
-    console.print(make(console.width))
+    terminal = console()
+    terminal.print(make(terminal.width))
 
 
 def open_model(reference: str, dtype: str = "float32") -> Model:
+    """Open a program; what its file prints goes to stderr, since stdout is for the answer."""
     from handcraft.model import Model
 
-    with redirect_stdout(sys.stderr):  # what an author's file prints is not our answer
+    with redirect_stdout(sys.stderr):
         return Model.open(reference, dtype)
 
 
 def read_prompt(text: str, tokens: bool) -> str | list[str]:
-    """The text itself, or the tokens of a JSON list."""
+    """The text itself, or with --tokens the tokens of a JSON list. Raises ProgramError for other
+    JSON.
+    """
     if not tokens:
         return text
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         value = None
-    if not isinstance(value, list) or not all(
-        isinstance(token, str) for token in value
-    ):
-        raise ProgramError(
-            f'--tokens takes a JSON list of tokens such as ["a", "b"], found {text[:60]!r}'
-        )
-    return value
+    if isinstance(value, list) and all(isinstance(token, str) for token in value):
+        return value
+    raise ProgramError(
+        f'--tokens takes a JSON list of tokens such as ["a", "b"], found {text[:60]!r}'
+    )
 
 
 def writing(write: Callable[[], _T]) -> _T:
+    """Return what `write` returns. Raises ProgramError where a file cannot be written."""
     try:
         return write()
     except OSError as error:
-        raise ProgramError(
-            f"cannot write {printable(str(error.filename or 'the file'))}: {error.strerror}"
-        ) from None
+        file = printable(str(error.filename or "the file"))
+        raise ProgramError(f"cannot write {file}: {error.strerror}") from None
 
 
 class ProgressBar:
@@ -105,18 +105,18 @@ class ProgressBar:
         return self
 
     def __call__(self, done: int, total: int) -> None:
-        if (
-            self.bar is None
-            and time.monotonic() - self.start > PROGRESS_AFTER
-            and sys.stderr.isatty()
-        ):
-            from handcraft.cli import tables as render
-
-            self.bar = render.progress()
-            self.bar.start()
-            self.task = self.bar.add_task(printable(self.text), total=total or None)
+        late = time.monotonic() - self.start > PROGRESS_AFTER
+        if self.bar is None and late and sys.stderr.isatty():
+            self._appear(total)
         if self.bar is not None:
             self.bar.update(self.task, completed=done)
+
+    def _appear(self, total: int) -> None:
+        from handcraft.cli.tables import progress
+
+        self.bar = progress()
+        self.bar.start()
+        self.task = self.bar.add_task(printable(self.text), total=total or None)
 
     def __exit__(self, *_: object) -> None:
         if self.bar is not None:

@@ -1,11 +1,11 @@
-"""Decoding: from logits to text, with a context window that slides.
+"""Generates tokens from logits, greedily or by sampling, in a context window that slides.
 
-Inside the window a token costs one position: the keys and values of the earlier ones are
-cached. Past the window the oldest token drops out, every position shifts, and the window is
-read again whole.
+Inside the window each new token is one position of work: the keys and values of earlier tokens
+are cached. Beyond the window the oldest token is dropped, every position shifts, and the whole
+window is computed again.
 
-Rules of this file: greedy means the highest logit, the lower id on a tie; sampling is decided
-by its seed alone.
+Rules of this file: greedy takes the highest logit, the lower id on a tie; sampling depends on
+its seed alone.
 """
 
 from __future__ import annotations
@@ -29,11 +29,10 @@ def greedy(logits: Array) -> int:  # [n_vocab] -> id
 
 @dataclass(frozen=True)
 class Sampler:
-    """Draws the next token from the softmax of the logits.
+    """A recipe for drawing the next token from the softmax of the logits.
 
     temperature divides the logits; top_k keeps the k likeliest tokens; top_p keeps the
-    likeliest whose probabilities sum to at least p. Raises PromptError for values that keep no
-    token.
+    likeliest whose probabilities sum to at least p. Raises PromptError for values out of range.
     """
 
     temperature: float = 1.0
@@ -55,26 +54,27 @@ class Sampler:
             )
 
     def start(self) -> Choose:
-        """A chooser with a generator of its own."""
+        """A function that draws tokens, with a random generator of its own."""
         random = np.random.default_rng(self.seed)
-        return lambda logits: int(
-            random.choice(len(logits), p=self.probabilities(logits))
-        )
+
+        def draw(logits: Array) -> int:
+            return int(random.choice(len(logits), p=self.probabilities(logits)))
+
+        return draw
 
     def probabilities(self, logits: Array) -> Array:  # [n_vocab] -> [n_vocab]
-        """The probabilities that are drawn from, in float64."""
-        # at most 0, so that a small temperature cannot overflow upwards
+        """The probabilities of the draw, in float64."""
+        # at most 0, so that dividing by a small temperature gives -infinity at worst
         behind = logits.astype(np.float64) - logits.max()
         with np.errstate(over="ignore"):
             p = softmax(behind / self.temperature)
-        order = np.argsort(
-            -p, kind="stable"
-        )  # the likeliest first, the lower id on a tie
+        # the likeliest first, the lower id on a tie
+        order = np.argsort(-p, kind="stable")
         keep = np.ones(len(p), dtype=bool)
         if self.top_k is not None:
             keep[order[self.top_k :]] = False
         if self.top_p is not None:
-            # the probability of all likelier tokens
+            # the sum of the probabilities of all likelier tokens
             before = np.cumsum(p[order]) - p[order]
             keep[order[before >= self.top_p]] = False
         p = np.where(keep, p, 0.0)
@@ -91,27 +91,25 @@ def generate(
     cached: bool = True,
     **config: Any,
 ) -> list[int]:
-    """The next `n` token ids, fewer where the stop token comes first (it is included).
+    """The ids of the next `n` tokens, or up to and including the first `stop` token.
 
-    `config` is that of gpt2: n_head, activation, causal, epsilon. A prompt longer than the
-    window is cut from the left.
+    `config` is that of gpt2: n_head, activation, causal, epsilon. Of a prompt longer than the
+    window the last n_ctx tokens are read. Raises PromptError for a negative `n`.
     """
     if n < 0:
         raise PromptError(
             f"the number of tokens to add must not be negative, found {n}"
         )
     n_ctx = weights["wpe"].shape[0]
-    cached = cached and config.get(
-        "causal", True
-    )  # without causality every position depends on the new token
+    # without the causal mask every position depends on the new token
+    cached = cached and config.get("causal", True)
     tokens, seen = list(prompt), 0
     cache: Cache = [None] * len(weights["blocks"])
     for _ in range(n):
         inside = len(tokens) <= n_ctx and cached
         new = tokens[seen:] if inside else tokens[-n_ctx:]
-        logits = gpt2(
-            np.array(new), **weights, cache=cache if inside else None, **config
-        )
+        known = cache if inside else None
+        logits = gpt2(np.array(new), **weights, cache=known, **config)
         seen = len(tokens) if any(entry is not None for entry in cache) else 0
         tokens.append(choose(finite(logits[-1])))
         if tokens[-1] == stop:

@@ -1,17 +1,16 @@
-"""Everything that can go wrong, as one tree of exceptions.
+"""The exceptions that handcraft raises for mistakes of an author or a user, as one tree.
 
-    HandcraftError              whatever an author or a user can cause; exit code 2
-    ├── ProgramError            rules that do not form a program: carries path, file and line
+    HandcraftError              the base of all; exit code 2
+    ├── ProgramError            rules that do not form a program: has a path, a file and a line
     ├── PromptError             a prompt that the model cannot or must not answer
-    ├── WeightsError            a weight dict or a weight file that is not what it should be
+    ├── WeightsError            weights, or a weight file, that are damaged or do not fit
     ├── MissingExtraError       an optional package is not installed
-    ├── ExportError             what was written for a runtime does not agree with the model;
-                                exit code 1
-    ├── CheckpointError         a file of an interrupted run that is not what it should be
-    ├── ClusterError            processes that count for us cannot be reached, or keep dying
+    ├── ExportError             an exported file does not agree with the model; exit code 1
+    ├── CheckpointError         a damaged or unsuitable file of an interrupted run
+    ├── ClusterError            worker processes cannot be reached, or keep dying
     └── UndecidedError          a question that the given limits leave open; exit code 3
 
-Rules of this file: a message says what was found and what would work; whoever knows the place
+Rules of this file: a message says what was found and what would work; code that knows the place
 (program, layer, rule) adds it with `at`; nothing here prints.
 """
 
@@ -23,7 +22,7 @@ from pathlib import Path
 
 
 class HandcraftError(Exception):
-    """Whatever an author or a user can cause. The command line shows it as one clear error."""
+    """A mistake of an author or a user, which the command line shows as one error."""
 
     exit_code = 2
 
@@ -36,7 +35,10 @@ class ProgramError(HandcraftError, ValueError):
     """
 
     def __init__(
-        self, message: str, path: tuple[str, ...] = (), source: object = None
+        self,
+        message: str,
+        path: tuple[str, ...] = (),
+        source: object = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -44,7 +46,7 @@ class ProgramError(HandcraftError, ValueError):
         self.source = source
 
     def at(self, *outer: str, source: object = None) -> ProgramError:
-        """The same error, seen from further out."""
+        """The same error with more steps at the front of its path, and a source if it had none."""
         return type(self)(self.message, (*outer, *self.path), self.source or source)
 
     def __str__(self) -> str:
@@ -58,9 +60,9 @@ class PromptError(HandcraftError, ValueError):
 
 
 class WeightsError(HandcraftError, ValueError):
-    """A weight dict or a weight file that is not what it should be.
+    """Weights, or a weight file, that are damaged or do not fit together.
 
-    `file` is the file or folder that the message names; None where it names none.
+    `file` is the file or folder that the message names, or None.
     """
 
     def __init__(self, message: str, file: Path | None = None) -> None:
@@ -83,9 +85,7 @@ class UndecidedError(HandcraftError):
 
 
 class ExportError(HandcraftError):
-    """What was written for a runtime does not agree with the model, and was taken away; `check`
-    says how much.
-    """
+    """An exported file that did not agree with the model and was removed; `check` has figures."""
 
     exit_code = 1
 
@@ -95,21 +95,21 @@ class ExportError(HandcraftError):
 
 
 class CheckpointError(HandcraftError, ValueError):
-    """A file of an interrupted run that is not what it should be."""
+    """A damaged or unsuitable file of an interrupted run."""
 
 
 class ClusterError(HandcraftError, RuntimeError):
-    """Processes that count for us cannot be reached, or keep dying."""
+    """Worker processes that cannot be reached, or keep dying."""
 
 
 def hint(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'token:a'?` when a known name is near, else the empty string."""
+    """`; did you mean 'token:a'?` where a known name is similar, else the empty string."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean '{printable(near[0])}'?" if near else ""
 
 
 def listing(names: Iterable[str], most: int = 12) -> str:
-    """The names for use in a message, cut after the first few."""
+    """The names as a text for a message, at most the first few."""
     shown = [printable(name) for name in names]
     rest = f", ... ({len(shown)} in all)" if len(shown) > most else ""
     return ", ".join(shown[:most]) + rest
@@ -118,17 +118,13 @@ def listing(names: Iterable[str], most: int = 12) -> str:
 def printable(text: str) -> str:
     r"""The text with every control, format and unassigned character written as \xNN or \uNNNN.
 
-    Token names come from files of others and reach terminals and pages: escape sequences, C1
-    controls and bidirectional marks must arrive there as plain, visible characters.
+    Token names come from other people's files and are shown in terminals and pages, where escape
+    sequences, C1 controls and bidirectional marks must be visible characters.
     """
     return "".join(c if c.isprintable() else _escaped(ord(c)) for c in text)
 
 
 def _escaped(code: int) -> str:
-    return (
-        f"\\x{code:02x}"
-        if code < 0x100
-        else f"\\u{code:04x}"
-        if code < 0x10000
-        else f"\\U{code:08x}"
-    )
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -1,10 +1,11 @@
-"""What every value of the language shares: it is frozen, strict, and knows where its author
-wrote it.
+"""The base class of all values of the language: frozen, strict, and aware of their source line.
 
-Rules of this file: values are pydantic models with `extra="forbid"`; a wrong argument is a
-ProgramError with the name of the rule, the argument and the author's file and line, never a
-page of pydantic. Where a rule was written is not part of what it is: two equal rules on
-different lines are equal.
+Values are pydantic models. They refuse unknown fields, compare by content, and remember the file
+and line where the author wrote them.
+
+Rules of this file: a wrong argument raises one ProgramError with the name of the rule, the
+argument and the author's file and line, never pydantic's own report. The source line is not part
+of a value: equal rules on different lines are equal.
 """
 
 from __future__ import annotations
@@ -28,15 +29,14 @@ from pydantic_core import ErrorDetails
 
 from handcraft.core.errors import ProgramError, hint, printable
 
-NAME = re.compile(
-    r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
-)  # of a program: also a folder's name, so no separators
+# the name of a program, which is also a folder's: no separators
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 OURS = ("handcraft.", "pydantic", "pydantic_core")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file and a line; `file` is as the program was named, never made absolute."""
+    """A file and a line; `file` is spelled as the user spelled it, not made absolute."""
 
     file: str = field(compare=False)
     line: int = field(compare=False)
@@ -46,7 +46,7 @@ class Source:
 
     @classmethod
     def parse(cls, text: Any) -> Any:
-        """`aab.py:14` as a Source; anything else is left for pydantic to refuse."""
+        """The Source of a text like `aab.py:14`; any other value itself, for pydantic to refuse."""
         file, _, line = text.rpartition(":") if isinstance(text, str) else ("", "", "")
         if text == "":
             return NOWHERE
@@ -58,7 +58,7 @@ _reading: ContextVar[bool] = ContextVar("reading", default=False)
 
 @contextmanager
 def without_source_lines() -> Iterator[None]:
-    """While rules are read from data no author's file is being executed."""
+    """Make `caller` return NOWHERE inside: rules read from data have no author's line."""
     token = _reading.set(True)
     try:
         yield
@@ -67,13 +67,14 @@ def without_source_lines() -> Iterator[None]:
 
 
 def caller() -> Source:
-    """The line of the author's file that is being executed: the nearest frame outside handcraft."""
+    """The author's file and line that is being executed: the nearest frame outside handcraft."""
     if _reading.get():
         return NOWHERE
     frame = sys._getframe(1)  # noqa: SLF001  # inspect.stack reads source files, which is slow
-    while frame.f_back is not None and str(
-        frame.f_globals.get("__name__", "")
-    ).startswith(OURS):
+    while frame.f_back is not None:
+        module = str(frame.f_globals.get("__name__", ""))
+        if not module.startswith(OURS):
+            break
         frame = frame.f_back
     return Source(frame.f_code.co_filename, frame.f_lineno)
 
@@ -90,9 +91,12 @@ Where = Annotated[
 class Frozen(BaseModel):
     """The base of every value: frozen, without unknown fields, equal by content."""
 
-    # deferred: most commands use few of these classes, and building one takes a millisecond
+    # deferred: most commands use few of these classes, and building one takes 1 ms
     model_config = ConfigDict(
-        frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True
+        frozen=True,
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        defer_build=True,
     )
 
     def __init__(self, /, **fields: Any) -> None:
@@ -108,32 +112,25 @@ class Frozen(BaseModel):
         deep: bool = False,  # noqa: ARG002  # there is nothing to deepen
     ) -> Self:
         """A copy with some fields changed, checked like any other value."""
-        return type(self)(
-            **{
-                **{name: getattr(self, name) for name in type(self).model_fields},
-                **(update or {}),
-            }
-        )
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self)(**{**fields, **(update or {})})
 
 
 def _readable(error: ValidationError, kind: type[BaseModel]) -> ProgramError:
-    first = min(
-        error.errors(), key=lambda found: found["type"] != "extra_forbidden"
-    )  # a misspelt name explains the rest
+    # a misspelt name comes first: it explains the other errors
+    errors = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    first = errors[0]
     cause = first.get("ctx", {}).get("error")
     path = (kind.__name__, *_steps(first["loc"]))
-    if isinstance(
-        cause, ProgramError
-    ):  # raised by one of our validators, here or further in
-        # a value inside one of its own kind: the innermost says it
+    if isinstance(cause, ProgramError):  # raised by one of our own validators
+        # a value inside one of the same kind has a path that starts alike: keep the inner one
         same = cause.path[:1] == path[:1]
         return cause.at(*(() if same else path), source=caller())
     message = unfit(first)
     if first["type"] == "extra_forbidden":
         known = list(kind.model_fields)
-        message = f"has no such argument; it takes {', '.join(known)}" + hint(
-            str(first["loc"][-1]), known
-        )
+        suggestion = hint(str(first["loc"][-1]), known)
+        message = f"has no such argument; it takes {', '.join(known)}{suggestion}"
     return ProgramError(message, path, caller())
 
 
@@ -185,7 +182,7 @@ def _shown(value: Any) -> str:
 
 
 def _steps(loc: tuple[int | str, ...]) -> tuple[str, ...]:
-    """Pydantic's location as path steps: `layers`, 0, `query` -> `layers[0]`, `query`."""
+    """The path of a location of pydantic: `layers`, 0, `query` -> `layers[0]`, `query`."""
     steps: list[str] = []
     for part in loc:
         if isinstance(part, int) and steps:

@@ -1,19 +1,17 @@
-"""The forward pass: all of GPT-2 over a picoGPT-format weight dict, in NumPy alone or on any
-other arrays.
+"""Computes the forward pass of GPT-2 from a picoGPT weight dict, in NumPy or on other arrays.
 
-A token at a position becomes a vector, the residual stream; each block adds to it what its
-attention and its MLP read from it; the unembedding (`wte` transposed, tied as in GPT-2)
-compares the result with every token.
+Embeddings of token and position are added to a vector, the residual stream; each block adds the
+outputs of its attention and its MLP; the unembedding is `wte` transposed, tied as in GPT-2.
+
+The weights decide which library computes, and where: `gpt2` calls only functions of the Python
+array API standard, so it runs on arrays of NumPy, JAX or torch (`convert`), with their gradients,
+compilers and devices. The functions that look at values (`forward`, `check_weights`,
+`check_tokens`, `finite`) do too, but not while `jax.jit` traces.
 
 Rules of this file: it never imports the language, so that checking a program with it is not
-circular. The dtype of the weights is the dtype of everything. What the dict lacks (layer norms,
-an MLP, an attention) is skipped. Shapes: n_seq is written once for queries and keys; a batch
-only adds a leading axis: [n_batch, n_seq].
-
-Weights decide which library computes, and where: only functions of the Python array API
-standard are called, so that `gpt2` runs on arrays of NumPy, JAX or torch (`convert`), with
-their gradients, compilers and devices. What looks at values (`forward`, `check_weights`,
-`check_tokens`, `finite`) serves them as well, but not while `jax.jit` traces.
+circular. Everything is computed in the dtype of the weights. What the dict lacks (layer norms, an
+MLP, an attention) is skipped. In shapes, n_seq stands for queries and keys alike; a batch adds a
+leading axis: [n_batch, n_seq].
 
 Sources: picoGPT (Jay Mody, "GPT in 60 Lines of NumPy", 2023); Radford et al., GPT-2, 2019; the
 array API standard 2024.12.
@@ -35,23 +33,22 @@ Array = NDArray[Any]  # or an array of another library
 Weights = dict[str, Any]  # wte, wpe, blocks[i].attn.c_attn.w ...: GPT-2's own keys
 Activation = Literal["gelu", "relu"]
 EPSILON = 1e-5  # of GPT-2's layer norms
-Cache = list[
-    tuple[Array, Array] | None
-]  # for each block the keys and values of the positions already seen
-Hook = Callable[
-    [str, Array], Array
-]  # told of every intermediate; returns the value to go on with
+# for each block the keys and values of earlier positions, [..., n_head, n_past, d_head] each
+Cache = list[tuple[Array, Array] | None]
+# called with each intermediate's name and value; the value it returns is used instead
+Hook = Callable[[str, Array], Array]
 
 
-def _quiet(name: str, value: Array) -> Array:  # noqa: ARG001  # the shape of a Note
+def _quiet(name: str, value: Array) -> Array:  # noqa: ARG001  # a Hook
     return value
 
 
 def namespace(x: Array) -> Any:
-    """The array library of an array. Raises MissingExtraError for one of torch without the
-    extra `torch`.
+    """The array API functions for an array: its library, or a wrapper of it.
+
+    Raises MissingExtraError for an array of torch without the extra `torch`.
     """
-    if isinstance(x, np.ndarray):  # as the next line says, in a fifth of its time
+    if isinstance(x, np.ndarray):  # the same as below, in a fifth of the time
         return np
     if hasattr(x, "__array_namespace__"):
         return x.__array_namespace__()
@@ -65,8 +62,9 @@ def namespace(x: Array) -> Any:
 
 
 def convert(weights: Weights, make: Callable[[Array], Any]) -> Weights:
-    """The same dicts and lists with `make` of every array: `convert(model.weights,
-    jnp.asarray)` is a pytree of JAX.
+    """The same dicts and lists with every array replaced by `make(array)`.
+
+    `convert(model.weights, jnp.asarray)` is a pytree of JAX.
     """
 
     def walk(value: Any) -> Any:
@@ -80,11 +78,8 @@ def convert(weights: Weights, make: Callable[[Array], Any]) -> Weights:
 
 
 def gelu(x: Array) -> Array:  # [...] -> [...]  GPT-2's tanh form
-    return (
-        0.5
-        * x
-        * (1 + namespace(x).tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
-    )
+    inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)
+    return 0.5 * x * (1 + namespace(x).tanh(inner))
 
 
 def relu(x: Array) -> Array:  # [...] -> [...]
@@ -100,64 +95,57 @@ def softmax(x: Array) -> Array:  # [..., n] -> [..., n]
     return exp / xp.sum(exp, axis=-1, keepdims=True)
 
 
-def layer_norm(
-    x: Array, g: Array, b: Array, eps: float = EPSILON
-) -> Array:  # [..., n_embd] -> [..., n_embd]
+# [..., n_embd] -> [..., n_embd]
+def layer_norm(x: Array, g: Array, b: Array, eps: float = EPSILON) -> Array:
     xp = namespace(x)
-    mean, variance = (
-        xp.mean(x, axis=-1, keepdims=True),
-        xp.var(x, axis=-1, keepdims=True),
-    )
+    mean = xp.mean(x, axis=-1, keepdims=True)
+    variance = xp.var(x, axis=-1, keepdims=True)
     return g * ((x - mean) / xp.sqrt(variance + eps)) + b
 
 
-def linear(
-    x: Array, w: Array, b: Array
-) -> Array:  # [..., n_in], [n_in, n_out], [n_out] -> [..., n_out]
+# [..., n_in], [n_in, n_out], [n_out] -> [..., n_out]
+def linear(x: Array, w: Array, b: Array) -> Array:
     return x @ w + b
 
 
-def split_heads(
-    x: Array, n_head: int
-) -> Array:  # [..., n_seq, n_embd] -> [..., n_head, n_seq, d_head]
-    return _swap(namespace(x).reshape(x, (*x.shape[:-1], n_head, -1)))
+# [..., n_seq, n_embd] -> [..., n_head, n_seq, d_head]
+def split_heads(x: Array, n_head: int) -> Array:
+    shape = (*x.shape[:-1], n_head, -1)
+    return _swap(namespace(x).reshape(x, shape))
 
 
-def merge_heads(
-    x: Array,
-) -> Array:  # [..., n_head, n_seq, d_head] -> [..., n_seq, n_embd]
+# [..., n_head, n_seq, d_head] -> [..., n_seq, n_embd]
+def merge_heads(x: Array) -> Array:
     x = _swap(x)
     return namespace(x).reshape(x, (*x.shape[:-2], -1))
 
 
 def _swap(x: Array) -> Array:  # [..., n, m, d_head] -> [..., m, n, d_head]
     last = x.ndim - 1
-    return namespace(x).permute_dims(x, (*range(last - 2), last - 1, last - 2, last))
+    order = (*range(last - 2), last - 1, last - 2, last)
+    return namespace(x).permute_dims(x, order)
 
 
-def mask_future(
-    scores: Array,
-) -> Array:  # [..., n_query, n_key] -> [..., n_query, n_key]
+# [..., n_query, n_key] -> [..., n_query, n_key]
+def mask_future(scores: Array) -> Array:
     n_query, n_key = scores.shape[-2:]
     if n_query == 1:  # the last query sees every key
         return scores
     if isinstance(scores, np.ndarray):
         return np.where(_visible(n_query, n_key), scores, -math.inf)
-    xp, one = (
-        namespace(scores),
-        scores[(slice(1),) * (scores.ndim - 2)],
-    )  # [1, ..., n_query, n_key]
-    visible = xp.tril(
-        xp.ones_like(one, dtype=xp.bool), k=n_key - n_query
-    )  # on the device of scores
+    xp = namespace(scores)
+    one = scores[(slice(1),) * (scores.ndim - 2)]  # [1, ..., n_query, n_key]
+    everything = xp.ones_like(one, dtype=xp.bool)  # on the device of scores
+    visible = xp.tril(everything, k=n_key - n_query)
     return xp.where(visible, scores, -math.inf)
 
 
-@lru_cache(maxsize=4)  # every block asks for the same
+@lru_cache(maxsize=4)  # the same for every block
 def _visible(n_query: int, n_key: int) -> Array:  # -> [n_query, n_key]
     return np.tri(n_query, n_key, n_key - n_query, dtype=bool)
 
 
+# [..., n_seq, n_embd] -> [..., n_seq, n_embd]
 def attention(
     x: Array,
     c_attn: Weights,
@@ -167,32 +155,39 @@ def attention(
     cache: Cache,
     layer: int,
     hook: Hook,
-) -> Array:  # [..., n_seq, n_embd] -> [..., n_seq, n_embd]
-    qkv, n, xp = linear(x, **c_attn), x.shape[-1], namespace(x)
-    q, k, v = (split_heads(qkv[..., i * n : (i + 1) * n], n_head) for i in range(3))
-    q, k, v = (
-        hook("attn.q", q),
-        hook("attn.k", k),
-        hook("attn.v", v),
-    )  # [..., n_head, n_seq, d_head]
+) -> Array:
+    xp, n = namespace(x), x.shape[-1]
+    qkv = linear(x, **c_attn)  # [..., n_seq, 3 n_embd]
+    q = split_heads(qkv[..., :n], n_head)  # [..., n_head, n_seq, d_head]
+    k = split_heads(qkv[..., n : 2 * n], n_head)
+    v = split_heads(qkv[..., 2 * n : 3 * n], n_head)
+    q = hook("attn.q", q)
+    k = hook("attn.k", k)
+    v = hook("attn.v", v)
     if (past := cache[layer]) is not None:
-        k, v = xp.concat([past[0], k], axis=-2), xp.concat([past[1], v], axis=-2)
+        k = xp.concat([past[0], k], axis=-2)
+        v = xp.concat([past[1], v], axis=-2)
     cache[layer] = k, v
-    scores = hook(
-        "attn.scores", q @ k.mT / math.sqrt(q.shape[-1])
-    )  # [..., n_head, n_query, n_key]
+    # [..., n_head, n_query, n_key]
+    scores = hook("attn.scores", q @ k.mT / math.sqrt(q.shape[-1]))
     pattern = hook("attn.pattern", softmax(mask_future(scores) if causal else scores))
     return linear(merge_heads(hook("attn.z", pattern @ v)), **c_proj)
 
 
+# [..., n_embd] -> [..., n_embd]
 def mlp(
-    x: Array, c_fc: Weights, c_proj: Weights, activation: Activation, hook: Hook
-) -> Array:  # [..., n_embd] -> same
+    x: Array,
+    c_fc: Weights,
+    c_proj: Weights,
+    activation: Activation,
+    hook: Hook,
+) -> Array:
     pre = hook("mlp.pre", linear(x, **c_fc))  # [..., n_inner]
     return linear(hook("mlp.post", ACTIVATIONS[activation](pre)), **c_proj)
 
 
-@np.errstate(all="ignore")  # overflow is judged by what comes out: see finite
+# [..., n_seq] -> [..., n_seq, n_vocab]
+@np.errstate(all="ignore")  # overflow is judged by the result: see finite
 def gpt2(
     tokens: Array,
     wte: Array,
@@ -206,63 +201,54 @@ def gpt2(
     epsilon: float = EPSILON,
     cache: Cache | None = None,
     hook: Hook = _quiet,
-) -> Array:  # [..., n_seq] -> [..., n_seq, n_vocab]
-    """The logits after every position. With a cache, `tokens` are only the new ones and the
-    cache grows in place.
+) -> Array:
+    """The logits after every position.
 
-    `epsilon` is added to the variance in every layer norm. Ids of NumPy or of the weights' library.
+    tokens   ids, in an array of NumPy or of the weights' library; with a cache only the new ones
+    cache    grows in place
+    epsilon  added to the variance in every layer norm
     """
     cache = [None] * len(blocks) if cache is None else cache
     start = _seen(cache)
-    x = hook("embed", wte[tokens]) + hook(
-        "pos_embed", wpe[start : start + tokens.shape[-1]]
-    )  # [..., n_seq, n_embd]
+    positions = wpe[start : start + tokens.shape[-1]]
+    x = hook("embed", wte[tokens]) + hook("pos_embed", positions)
     for i, block in enumerate(blocks):
         here = _under(f"blocks.{i}.", hook)
-        x = here("resid_pre", x)
+        x = here("resid_pre", x)  # [..., n_seq, n_embd]
         if "attn" in block:
-            normed = (
-                here("ln_1", layer_norm(x, **block["ln_1"], eps=epsilon))
-                if "ln_1" in block
-                else x
-            )
-            x = x + here(
-                "attn_out",
-                attention(
-                    normed,
-                    **block["attn"],
-                    n_head=n_head,
-                    causal=causal,
-                    cache=cache,
-                    layer=i,
-                    hook=here,
-                ),
-            )
+            normed = _normed(x, block, "ln_1", epsilon, here)
+            part = {**block["attn"], "n_head": n_head, "causal": causal}
+            added = attention(normed, **part, cache=cache, layer=i, hook=here)
+            x = x + here("attn_out", added)
         x = here("resid_mid", x)
         if "mlp" in block:
-            normed = (
-                here("ln_2", layer_norm(x, **block["ln_2"], eps=epsilon))
-                if "ln_2" in block
-                else x
-            )
-            x = x + here(
-                "mlp_out", mlp(normed, **block["mlp"], activation=activation, hook=here)
-            )
+            normed = _normed(x, block, "ln_2", epsilon, here)
+            added = mlp(normed, **block["mlp"], activation=activation, hook=here)
+            x = x + here("mlp_out", added)
         x = here("resid_post", x)
-    x = hook("ln_f", layer_norm(x, **ln_f, eps=epsilon)) if ln_f is not None else x
+    x = _normed(x, {"ln_f": ln_f}, "ln_f", epsilon, hook)
     x = hook("resid_final", x)
-    return hook("logits", x @ wte.T)  # [..., n_seq, n_embd] -> [..., n_seq, n_vocab]
+    return hook("logits", x @ wte.T)
+
+
+# [..., n_embd] -> [..., n_embd]
+def _normed(x: Array, parent: Weights, key: str, epsilon: float, hook: Hook) -> Array:
+    if parent.get(key) is None:
+        return x
+    return hook(key, layer_norm(x, **parent[key], eps=epsilon))
 
 
 def _seen(cache: Cache | None) -> int:
-    """How many positions a cache holds."""
-    return next((entry[0].shape[-2] for entry in cache or () if entry is not None), 0)
+    """The number of positions in a cache."""
+    for entry in cache or ():
+        if entry is not None:
+            keys, _ = entry
+            return int(keys.shape[-2])
+    return 0
 
 
 def finite(logits: Array) -> Array:  # [...] -> the same
-    """The logits themselves. Raises WeightsError where they are not finite: then they say
-    nothing.
-    """
+    """The logits themselves. Raises WeightsError where they are not finite."""
     xp = namespace(logits)
     if not xp.all(xp.isfinite(logits)):
         raise WeightsError(
@@ -275,9 +261,8 @@ def _under(prefix: str, hook: Hook) -> Hook:
     return lambda name, value: hook(prefix + name, value)
 
 
-def forward(
-    tokens: Array, weights: Weights, **config: Any
-) -> Array:  # [..., n_seq] -> [..., n_seq, n_vocab]
+# [..., n_seq] -> [..., n_seq, n_vocab]
+def forward(tokens: Array, weights: Weights, **config: Any) -> Array:
     """The logits after every position of one sequence or of a batch of them.
 
     `config` is that of `gpt2`: n_head, activation, causal, epsilon, cache. Raises WeightsError
@@ -291,16 +276,14 @@ def forward(
 
 
 def trace(tokens: Array, weights: Weights, **config: Any) -> dict[str, Array]:
-    """Every intermediate of a forward pass by its name, `embed` to `logits`, in the order of
-    the computation.
-    """
+    """All intermediates of a forward pass by name, `embed` to `logits`, in order of computation."""
     seen: dict[str, Array] = {}
     forward(tokens, weights, **config, hook=recorder(seen))
     return seen
 
 
 def recorder(seen: dict[str, Array]) -> Hook:
-    """A note that keeps every intermediate in the given dict."""
+    """A hook that keeps every intermediate in the given dict."""
 
     def hook(name: str, value: Array) -> Array:
         seen[name] = value
@@ -310,8 +293,9 @@ def recorder(seen: dict[str, Array]) -> Hook:
 
 
 def check_tokens(tokens: Array, weights: Weights, seen: int = 0) -> None:
-    """Raises PromptError unless tokens are ids [n_seq] or [n_batch, n_seq] that fit the
-    vocabulary and the window.
+    """Raise PromptError unless tokens are ids that fit the vocabulary and the window.
+
+    Their shape is [n_seq] or [n_batch, n_seq]; `seen` earlier positions are in a cache.
     """
     n_vocab, n_ctx = weights["wte"].shape[0], weights["wpe"].shape[0]
     xp = namespace(tokens)
@@ -322,10 +306,11 @@ def check_tokens(tokens: Array, weights: Weights, seen: int = 0) -> None:
         )
     if not xp.isdtype(tokens.dtype, "integral"):
         raise PromptError(f"tokens must be integer ids, found {tokens.dtype}")
-    if (least := int(xp.min(tokens))) < 0 or int(xp.max(tokens)) >= n_vocab:
+    least = int(xp.min(tokens))
+    most = int(xp.max(tokens))
+    if least < 0 or most >= n_vocab:
         raise PromptError(
-            f"token ids must lie in 0..{n_vocab - 1}, found"
-            f" {least}..{int(xp.max(tokens))}"
+            f"token ids must lie in 0..{n_vocab - 1}, found {least}..{most}"
         )
     if seen + tokens.shape[-1] > n_ctx:
         raise PromptError(
@@ -334,9 +319,7 @@ def check_tokens(tokens: Array, weights: Weights, seen: int = 0) -> None:
 
 
 def check_weights(weights: Weights, n_head: int) -> None:
-    """Raises WeightsError unless the arrays fit each other as in GPT-2, share one float dtype
-    and are finite.
-    """
+    """Raise WeightsError unless the shapes fit as in GPT-2, with one float dtype, all finite."""
     _check_embeddings(weights, n_head)
     wte, xp = weights["wte"], namespace(weights["wte"])
     try:
@@ -381,9 +364,9 @@ def _check_embeddings(weights: Weights, n_head: int) -> None:
 
 
 def _expected(weights: Weights, n: int) -> list[tuple[str, Array, tuple[int, ...]]]:
-    rows = [
-        (name, weights[name], tuple(weights[name].shape)) for name in ("wte", "wpe")
-    ]
+    """Every array with its name and the shape that it should have."""
+    embeddings = ("wte", "wpe")
+    rows = [(name, weights[name], tuple(weights[name].shape)) for name in embeddings]
     norms = [("ln_f", weights["ln_f"])] if weights.get("ln_f") is not None else []
     for i, block in enumerate(weights["blocks"]):
         at = f"blocks.{i}"
@@ -395,7 +378,7 @@ def _expected(weights: Weights, n: int) -> list[tuple[str, Array, tuple[int, ...
             first, width = widths[part]
             w = block[part][first]["w"]
             width = (w.shape[-1] if w.ndim == 2 else 0) if width < 0 else width
-            # what c_proj reads: the heads' outputs, or the neurons
+            # the input of c_proj: the heads' outputs, or the neurons
             back = n if part == "attn" else width
             rows += [
                 (f"{at}.{part}.{first}.w", w, (n, width)),

@@ -1,8 +1,7 @@
-"""Provenance: for each cell of each matrix the rule that wrote it, its text, and the author's
-file and line.
+"""Records which rule wrote each cell of each matrix, with the rule's text, file and line.
 
-Rules of this file: a cell may have several entries (two heads may add to one bias); their
-values sum to the weight.
+Rules of this file: a cell may have several entries (two heads may add to one bias); their values
+sum to the weight.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a cell is what it is: the rule, its text, and where its author wrote it."""
+    """The rule that wrote a cell: its path in the program, its text, and its file and line."""
 
     rule: str
     text: str
@@ -23,7 +22,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Entry:
-    """What one rule wrote into one cell. A bias [n] counts as the one row 0 of a matrix [1, n]."""
+    """The value one rule wrote into one cell. A bias [n] counts as a matrix [1, n]."""
 
     matrix: str
     row: int
@@ -33,17 +32,15 @@ class Entry:
 
 
 def provenance_json(entries: Iterable[Entry]) -> dict[str, Any]:
-    """The rules once each, and for each matrix its cells as [row, column, value, index of the
-    rule].
+    """The entries as plain data: each rule once, and the cells of each matrix.
+
+    A cell is [row, column, value, index of the rule].
     """
     entries = tuple(entries)
-    reasons = {
-        reason: i
-        for i, reason in enumerate(dict.fromkeys(entry.reason for entry in entries))
-    }
+    reasons = list(dict.fromkeys(entry.reason for entry in entries))
+    index = {reason: i for i, reason in enumerate(reasons)}
     cells: dict[str, list[list[float]]] = {}
     for entry in entries:
-        cells.setdefault(entry.matrix, []).append(
-            [entry.row, entry.column, entry.value, reasons[entry.reason]]
-        )
+        cell = [entry.row, entry.column, entry.value, index[entry.reason]]
+        cells.setdefault(entry.matrix, []).append(cell)
     return {"rules": [vars(reason) for reason in reasons], "cells": cells}

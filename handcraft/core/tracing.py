@@ -1,9 +1,9 @@
-"""A trace: one forward pass with every number under the name its author gave it.
+"""Gives every number of one forward pass the name that its author gave it.
 
-For each head the query, key, scores, attention weights, value and what it wrote; the residual
-stream after each sublayer; the logits; and what each rule contributed to each logit of one
-position, mostly the last. That table is exact bookkeeping, since the stream is a sum: every row
-of `c_proj`, `wte` and `wpe` that was added belongs to a rule.
+A `Trace` has, for each head, the query, key, scores, attention weights, value and output by
+lane; the residual stream after each sublayer; the logits; and the contribution of each rule to
+each logit of one position. The contributions are exact, because the stream is a sum in which
+each added row of `c_proj`, `wte` and `wpe` belongs to a rule.
 
 Rules of this file: it only names what `gpt2.trace` computed; lanes without a name (padding,
 unused) are left out.
@@ -26,8 +26,9 @@ _ByLane = dict[str, float]  # lane -> value
 
 @dataclass(frozen=True)
 class HeadTrace:
-    """One head on one context: each list has one entry a position; scores and weights are
-    [n_query][n_key].
+    """The numbers of one head on one context, one entry a position in each list.
+
+    Scores and weights are [n_query][n_key]; `written` is its output to the stream.
     """
 
     name: str
@@ -41,47 +42,43 @@ class HeadTrace:
 
 @dataclass(frozen=True)
 class Trace:
-    """One context through a model, with names."""
+    """The numbers of one forward pass, with names.
+
+    residual       {"after": sublayer, "positions": [{lane: value}, ...]}
+    contributions  {"rule": path, "logits": {token: value}}, at `position`
+    arrays         every intermediate as gpt2.trace gives it
+    """
 
     tokens: list[str]
     heads: list[HeadTrace]
-    residual: list[
-        dict[str, Any]
-    ]  # {"after": sublayer, "positions": [{lane: value}, ...]}
+    residual: list[dict[str, Any]]
     logits: list[_ByLane]
-    contributions: list[
-        dict[str, Any]
-    ]  # {"rule": path, "logits": {token: value}}, at one position
-    arrays: dict[
-        str, Array
-    ]  # every intermediate under its own name, as gpt2.trace gives it
-    position: int = -1  # of the contributions
+    contributions: list[dict[str, Any]]
+    arrays: dict[str, Array]
+    position: int = -1
 
     def to_json(self) -> dict[str, Any]:
         """The trace as plain data."""
-        heads = [head.__dict__ for head in self.heads]
-        keys = ("tokens", "residual", "logits", "contributions")
-        return {"tokens": self.tokens, "heads": heads} | {
-            key: getattr(self, key) for key in keys[1:]
+        return {
+            "tokens": self.tokens,
+            "heads": [head.__dict__ for head in self.heads],
+            "residual": self.residual,
+            "logits": self.logits,
+            "contributions": self.contributions,
         }
 
     def __str__(self) -> str:
         """The attention tables and the logits of the position, in plain text."""
-        last = "  ".join(
-            f"{token!r} {value:.6g}"
-            for token, value in self.logits[self.position].items()
-        )
-        return "\n\n".join(
-            [
-                *(attention_table(head, self.tokens) for head in self.heads),
-                f"logits: {last}",
-            ]
-        )
+        logits = self.logits[self.position]
+        last = "  ".join(f"{token!r} {value:.6g}" for token, value in logits.items())
+        tables = [attention_table(head, self.tokens) for head in self.heads]
+        return "\n\n".join([*tables, f"logits: {last}"])
 
 
 def attention_table(head: HeadTrace, tokens: Sequence[str], most: int = 16) -> str:
-    """The attention weights of a head as plain text: a row a query, a column a key; only the
-    last positions if many.
+    """The attention weights of a head as plain text: a row a query, a column a key.
+
+    At most the last `most` positions.
     """
     first = max(0, len(tokens) - most)
     names = [f"{i}:{token!r}" for i, token in enumerate(tokens)][first:]
@@ -91,10 +88,8 @@ def attention_table(head: HeadTrace, tokens: Sequence[str], most: int = 16) -> s
         " " * width + "".join(f"{n:>{width}}" for n in names),
     ]
     for name, row in zip(names, head.weights[first:], strict=True):
-        lines.append(
-            f"{name:>{width}}"
-            + "".join(f"{_weight(value):>{width}}" for value in row[first:])
-        )
+        cells = [f"{_weight(value):>{width}}" for value in row[first:]]
+        lines.append(f"{name:>{width}}" + "".join(cells))
     return "\n".join(lines)
 
 
@@ -104,14 +99,25 @@ def _weight(value: float) -> str:
 
 @dataclass(frozen=True)
 class Names:
-    """The names of the columns of a model: of the stream, and of each head's match and value
-    columns ('' if unused).
+    """The names of a model's columns, '' for an unused one.
+
+    stream  of the residual stream
+    heads   [layer][head] -> (names of query and key columns, names of value columns)
     """
 
     stream: Sequence[str]
-    heads: Sequence[
-        Sequence[tuple[Sequence[str], Sequence[str]]]
-    ]  # [layer][head] -> (match, value)
+    heads: Sequence[Sequence[tuple[Sequence[str], Sequence[str]]]]
+
+
+def plain_names(weights: Weights, n_head: int) -> Names:
+    """The names x0, x1, ... for the columns of weights without a program."""
+    n_embd = weights["wte"].shape[1]
+    columns = [f"x{i}" for i in range(n_embd // n_head)]
+    heads = [
+        [(columns, columns)] * n_head if "attn" in block else []
+        for block in weights["blocks"]
+    ]
+    return Names([f"x{i}" for i in range(n_embd)], heads)
 
 
 @np.errstate(all="ignore")  # a trace may show what is not finite
@@ -125,9 +131,7 @@ def name_trace(
     causal: bool,
     position: int,
 ) -> Trace:
-    """The intermediates of one context [n_seq] with their names, and what the rules gave at a
-    position.
-    """
+    """The trace of one context [n_seq], with the rules' contributions at a position."""
     layers = range(len(weights["blocks"]))
     heads = [
         _head(arrays, weights, layer, h, names, causal)
@@ -138,21 +142,25 @@ def name_trace(
         tokens=[vocabulary.tokens[i] for i in ids],
         heads=heads,
         residual=[
-            _residual(after, arrays[key], names.stream)
+            {"after": after, "positions": _named(arrays[key], names.stream)}
             for after, key in _sublayers(weights)
         ],
         logits=_named(arrays["logits"], vocabulary.tokens),
         contributions=_contributions(
-            arrays, ids, weights, vocabulary, entries, position
+            arrays,
+            ids,
+            weights,
+            vocabulary,
+            entries,
+            position,
         ),
         arrays=arrays,
         position=position,
     )
 
 
-def _named(
-    rows: Array, names: Sequence[str]
-) -> list[_ByLane]:  # [n_seq, n] -> one {name: value} a position
+# [n_seq, n] -> one {name: value} a position
+def _named(rows: Array, names: Sequence[str]) -> list[_ByLane]:
     return [
         {name: float(value) for name, value in zip(names, row, strict=True) if name}
         for row in rows
@@ -170,41 +178,36 @@ def _head(
     at = f"blocks.{layer}.attn"
     match, value = names.heads[layer][h]
     d_head = len(match)
-    rows = weights["blocks"][layer]["attn"]["c_proj"]["w"][
-        h * d_head : (h + 1) * d_head
-    ]  # [d_head, n_embd]
+    c_proj = weights["blocks"][layer]["attn"]["c_proj"]["w"]  # [n_embd, n_embd]
+    rows = c_proj[h * d_head : (h + 1) * d_head]  # [d_head, n_embd]
     pattern = arrays[f"{at}.pattern"][h]  # [n_query, n_key]
     scores = arrays[f"{at}.scores"][h]
     scores = mask_future(scores) if causal else scores
+    written = _named(arrays[f"{at}.z"][h] @ rows, names.stream)
     return HeadTrace(
         name=f"{layer}.h{h}",
         query=_named(arrays[f"{at}.q"][h], match),
         key=_named(arrays[f"{at}.k"][h], match),
-        scores=[[None if np.isneginf(x) else float(x) for x in row] for row in scores],
+        scores=[[_score(x) for x in row] for row in scores],
         weights=[[float(x) for x in row] for row in pattern],
         value=_named(arrays[f"{at}.v"][h], value),
-        written=[
-            {k: v for k, v in row.items() if v}
-            for row in _named(arrays[f"{at}.z"][h] @ rows, names.stream)
-        ],
+        written=[{lane: x for lane, x in row.items() if x} for row in written],
     )
 
 
+def _score(value: float) -> float | None:
+    return None if np.isneginf(value) else float(value)
+
+
 def _sublayers(weights: Weights) -> list[tuple[str, str]]:
-    """What is shown of the stream: the embedding, then the stream after every sublayer, with
-    its array's name.
-    """
+    """The embedding and every sublayer, each with the name of the stream's array after it."""
     found = [("embedding", "blocks.0.resid_pre")] if weights["blocks"] else []
     for i, block in enumerate(weights["blocks"]):
-        found += (
-            [(f"{i}.attention", f"blocks.{i}.resid_mid")] if "attn" in block else []
-        )
-        found += [(f"{i}.mlp", f"blocks.{i}.resid_post")] if "mlp" in block else []
+        if "attn" in block:
+            found.append((f"{i}.attention", f"blocks.{i}.resid_mid"))
+        if "mlp" in block:
+            found.append((f"{i}.mlp", f"blocks.{i}.resid_post"))
     return found
-
-
-def _residual(after: str, rows: Array, names: Sequence[str]) -> dict[str, Any]:
-    return {"after": after, "positions": _named(rows, names)}
 
 
 def _contributions(
@@ -215,7 +218,7 @@ def _contributions(
     entries: Iterable[Entry],
     position: int,
 ) -> list[dict[str, Any]]:
-    """For each rule that wrote to the stream at a position: its part of each logit there."""
+    """For each rule that wrote to the stream at a position, its part of each logit there."""
     activity = _activity(arrays, ids, weights, position)
     dtype, n_embd = weights["wte"].dtype, weights["wte"].shape[1]
     written: dict[str, Array] = {}
@@ -224,27 +227,27 @@ def _contributions(
         if factor:
             row = written.setdefault(entry.reason.rule, np.zeros(n_embd))
             row[entry.column] += factor * float(dtype.type(entry.value))
-    return [
-        {
-            "rule": rule,
-            "logits": _named((row @ weights["wte"].T)[None], vocabulary.tokens)[0],
-        }
-        for rule, row in written.items()
-    ]
+    found = []
+    for rule, row in written.items():
+        logits = (row @ weights["wte"].T)[None]  # [1, n_vocab]
+        found.append({"rule": rule, "logits": _named(logits, vocabulary.tokens)[0]})
+    return found
 
 
 def _activity(
-    arrays: dict[str, Array], ids: Sequence[int], weights: Weights, at: int
+    arrays: dict[str, Array],
+    ids: Sequence[int],
+    weights: Weights,
+    at: int,
 ) -> dict[str, dict[int, float]]:
-    """For each matrix that writes into the stream: by how much each of its rows was added at a
-    position.
-    """
-    rows: dict[str, dict[int, float]] = {"wte": {ids[at]: 1.0}, "wpe": {at: 1.0}}
+    """{matrix: {row: factor}}: the factor by which each row was added to the stream there."""
+    rows: dict[str, dict[int, float]] = {
+        "wte": {ids[at]: 1.0},
+        "wpe": {at: 1.0},
+    }
     for i, block in enumerate(weights["blocks"]):
         if "attn" in block:
-            z = arrays[f"blocks.{i}.attn.z"][
-                :, at
-            ].ravel()  # [n_head, d_head] -> [n_embd]
+            z = arrays[f"blocks.{i}.attn.z"][:, at].ravel()  # [n_embd]
             rows[f"blocks.{i}.attn.c_proj.w"] = dict(enumerate(map(float, z)))
             rows[f"blocks.{i}.attn.c_proj.b"] = {0: 1.0}
         if "mlp" in block:

@@ -1,8 +1,9 @@
-"""Tokens and their ids.
+"""Converts between texts, tokens and token ids.
 
-A token is any non-empty text; its id is its place in the declared order. A prompt is split from
-left to right by the longest token that matches. Rules of this file: text that is not made of
-tokens is refused with its position, never replaced.
+A token is any non-empty text; its id is its index in the declared order. A text is split from
+left to right, at each place by the longest token that matches.
+
+Rules of this file: a text that cannot be split is refused with the place, never changed.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from handcraft.core.errors import ProgramError, PromptError, hint, listing, prin
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The tokens in the order of their ids. Raises ProgramError for a token that is empty or
-    stands twice.
+    """The tokens in the order of their ids.
+
+    Raises ProgramError for no tokens, an empty one, or one that stands twice.
     """
 
     tokens: tuple[str, ...]
@@ -41,16 +43,15 @@ class Vocabulary:
 
     @cached_property
     def single(self) -> bool:
-        """Whether every token is one character, so that a text has one token a character."""
+        """True if every token is one character, so that a text has one token a character."""
         return all(len(token) == 1 for token in self.tokens)
 
     @cached_property
     def _lengths(self) -> dict[str, list[int]]:
-        """For each character how long the tokens are that begin with it, the longest first."""
+        """For each character the lengths of the tokens that begin with it, longest first."""
         found: dict[str, list[int]] = {}
-        for n, first in sorted(
-            {(len(token), token[0]) for token in self.tokens}, reverse=True
-        ):
+        pairs = {(len(token), token[0]) for token in self.tokens}
+        for n, first in sorted(pairs, reverse=True):
             found.setdefault(first, []).append(n)
         return found
 
@@ -58,9 +59,7 @@ class Vocabulary:
         return len(self.tokens)
 
     def split(self, text: str) -> tuple[str, ...]:
-        """The text as tokens, the longest match first. Raises PromptError where no token
-        matches.
-        """
+        """The text as tokens, by the longest match. Raises PromptError where none matches."""
         if self.single and self.ids.keys() >= set(text):
             return tuple(text)
         found: list[str] = []
@@ -82,8 +81,9 @@ class Vocabulary:
         )
 
     def encode(self, prompt: str | Iterable[str]) -> list[int]:
-        """The ids of a text, or of a sequence of tokens. Raises PromptError for what is not in
-        the vocabulary.
+        """The ids of a text, or of a sequence of tokens.
+
+        Raises PromptError for a token that is not in the vocabulary.
         """
         if isinstance(prompt, str):
             return [self.ids[token] for token in self.split(prompt)]
@@ -101,16 +101,13 @@ class Vocabulary:
         return "".join(self.tokens[i] for i in ids)
 
     def context(self, ids: Iterable[int]) -> str | tuple[str, ...]:
-        """A context as a claim sees it: a text where every token is one character, else a tuple
-        of tokens.
+        """The context as it is passed to a claim, indexed and iterated token by token.
 
-        Either way indexing and iterating goes token by token.
+        A text where every token is one character, else a tuple of tokens.
         """
         return self.decode(ids) if self.single else tuple(self.tokens[i] for i in ids)
 
     def show(self, ids: Sequence[int]) -> str:
-        """The ids as one safe, readable text: tokens side by side, or in quotes where they are
-        longer.
-        """
+        """The tokens as a printable text, in quotes unless all tokens are single characters."""
         names = [printable(self.tokens[i]) for i in ids]
         return "".join(names) if self.single else " ".join(map(repr, names))

@@ -1,9 +1,8 @@
-"""Weight files: the picoGPT dict, flattened with dots, as safetensors or npz.
+"""Reads and writes weight files: the picoGPT dict with dotted names, as safetensors or npz.
 
-A file comes from someone else, so reading one executes nothing and believes nothing: names,
-shapes and sizes are checked against bounds before any array is allocated, values must be
-finite. A file is written whole or not at all: to a temporary file beside it, flushed to the
-disk, then renamed over the target.
+Files are untrusted. Reading one executes nothing, and names, shapes and sizes are checked against
+limits before any array is allocated; values must be finite. A file is written whole or not at
+all: to a temporary file beside it, flushed to the disk, then renamed over the target.
 
 Rules of this file: every failure is a WeightsError that names the file; the dict's keys are
 GPT-2's own.
@@ -23,7 +22,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +31,19 @@ import numpy as np
 from handcraft.core.errors import WeightsError, printable
 from handcraft.core.gpt2 import Array, Weights
 
-MAX_WEIGHTS_BYTES = 2**30  # of one weight file; a larger one is refused unread
-MAX_JSON = 2**20  # of one JSON document
-MAX_DEPTH = 128  # of the nesting of a JSON document
+MAX_WEIGHTS_BYTES = 2**30  # a larger weight file is refused unread
+MAX_JSON = 2**20  # bytes of one JSON document
+MAX_DEPTH = 128  # levels of nesting in a JSON document
 MAX_LAYERS = 1024
 
 _NAME = re.compile(
     r"wte|wpe|ln_f\.[gb]"
     r"|blocks\.(0|[1-9]\d{0,3})\."
     r"(ln_[12]\.[gb]|attn\.(c_attn|c_proj)\.[wb]|mlp\.(c_fc|c_proj)\.[wb])"
+)
+_BAD_ZIP = (  # what zipfile raises for a damaged file
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+    *(EOFError, OSError, NotImplementedError, RuntimeError),
 )
 _DTYPES = {"F32": "float32", "F64": "float64", "F16": "float16"}
 
@@ -62,8 +65,10 @@ def flatten(weights: Weights) -> dict[str, Array]:
 
 
 def nest(arrays: Mapping[str, Array], n_layer: int | None = None) -> Weights:
-    """The flat dict as picoGPT's nested one; every array is made read-only. Raises WeightsError
-    for a strange name.
+    """The flat dict as picoGPT's nested one; every array is made read-only.
+
+    Raises WeightsError for a name that no GPT-2 weight has, for a missing one, and for blocks
+    that are not numbered from 0 without a gap.
     """
     for name in arrays:
         if not _NAME.fullmatch(name):
@@ -73,11 +78,8 @@ def nest(arrays: Mapping[str, Array], n_layer: int | None = None) -> Weights:
             )
     layers = {int(name.split(".")[1]) for name in arrays if name.startswith("blocks.")}
     count = max(layers, default=-1) + 1 if n_layer is None else n_layer
-    if (
-        count > MAX_LAYERS
-        or layers - set(range(count))
-        or (n_layer is None and len(layers) < count)
-    ):
+    gap = n_layer is None and len(layers) < count
+    if count > MAX_LAYERS or gap or layers - set(range(count)):
         raise WeightsError(
             "the blocks must be numbered from 0 without a gap, found"
             f" {sorted(layers)[:12]}"
@@ -85,52 +87,49 @@ def nest(arrays: Mapping[str, Array], n_layer: int | None = None) -> Weights:
     weights: Weights = {"blocks": [{} for _ in range(count)]}
     for name, array in arrays.items():
         array.flags.writeable = False
-        *parents, leaf = name.split(".")
-        place: Any = weights
-        for key in parents:
-            place = (
-                place[int(key)]
-                if isinstance(place, list)
-                else place.setdefault(key, {})
-            )
-        place[leaf] = array
-    _complete(weights)
+        _put(weights, name, array)
+    _check_complete(weights)
     return weights
 
 
-def _complete(weights: Weights) -> None:
-    """Raises WeightsError where half of a pair is missing."""
+def _put(weights: Weights, name: str, array: Array) -> None:
+    *parents, leaf = name.split(".")
+    place: Any = weights
+    for key in parents:
+        in_list = isinstance(place, list)
+        place = place[int(key)] if in_list else place.setdefault(key, {})
+    place[leaf] = array
+
+
+def _check_complete(weights: Weights) -> None:
+    """Raise WeightsError where an embedding or half of a pair is missing."""
     missing = [name for name in ("wte", "wpe") if name not in weights]
-    pairs = [("ln_f", weights["ln_f"], "gb")] if "ln_f" in weights else []
-    for i, block in enumerate(weights["blocks"]):
-        pairs += [
-            (f"blocks.{i}.{key}", block[key], "gb")
-            for key in ("ln_1", "ln_2")
-            if key in block
-        ]
-        for part, layers in (
-            ("attn", ("c_attn", "c_proj")),
-            ("mlp", ("c_fc", "c_proj")),
-        ):
-            if part in block:
-                pairs += [
-                    (f"blocks.{i}.{part}.{key}", block[part].get(key, {}), "wb")
-                    for key in layers
-                ]
-    missing += [
-        f"{name}.{key}" for name, pair, keys in pairs for key in keys if key not in pair
-    ]
+    for name, pair, keys in _pairs(weights):
+        missing += [f"{name}.{key}" for key in keys if key not in pair]
     if missing:
         raise WeightsError(f"{missing[0]} is missing")
+
+
+def _pairs(weights: Weights) -> Iterator[tuple[str, Weights, str]]:
+    """Each layer norm and linear map: its name, its arrays and the keys that they need."""
+    if "ln_f" in weights:
+        yield "ln_f", weights["ln_f"], "gb"
+    for i, block in enumerate(weights["blocks"]):
+        for key in ("ln_1", "ln_2"):
+            if key in block:
+                yield f"blocks.{i}.{key}", block[key], "gb"
+        for part, first in (("attn", "c_attn"), ("mlp", "c_fc")):
+            if part in block:
+                for key in (first, "c_proj"):
+                    pair = block[part].get(key, {})
+                    yield f"blocks.{i}.{part}.{key}", pair, "wb"
 
 
 # ---------------------------------------------------------------- writing
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """The file with these bytes, or no change at all: a temporary file beside it, fsync,
-    rename, fsync.
-    """
+    """Write the file whole, or change nothing: a temporary file, fsync, rename, fsync."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -147,7 +146,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def umask() -> int:
-    """What new files are not allowed to be, on this machine."""
+    """The permission bits that new files do not get in this process."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
@@ -163,17 +162,16 @@ def _sync_directory(directory: Path) -> None:
 
 
 def to_safetensors(weights: Weights, metadata: dict[str, str] | None = None) -> bytes:
-    """The weights, or arrays by any names, as the bytes of a safetensors file."""
+    """The bytes of a safetensors file with these weights, or with arrays of any names."""
     from safetensors.numpy import save
 
-    return save(
-        {name: np.ascontiguousarray(array) for name, array in flatten(weights).items()},
-        metadata,
-    )
+    flat = flatten(weights)
+    arrays = {name: np.ascontiguousarray(array) for name, array in flat.items()}
+    return save(arrays, metadata)
 
 
 def to_npz(weights: Weights) -> bytes:
-    """The weights as the bytes of an npz file."""
+    """The bytes of an npz file with these weights."""
     buffer = io.BytesIO()
     arrays: dict[str, Any] = flatten(weights)
     np.savez(buffer, **arrays)
@@ -189,17 +187,12 @@ def sha256(data: bytes) -> str:
 
 
 def read_bytes(path: Path, most: int) -> bytes:
-    """A file of at most so many bytes. Raises WeightsError where it is missing, not a plain
-    file, or larger.
-    """
+    """The bytes of a file. Raises WeightsError if it is missing, no plain file, or over `most`."""
     try:
+        if not path.exists():
+            raise WeightsError(f"{path} does not exist")
         if not path.is_file():
-            raise WeightsError(
-                f"{path} does not exist"
-                if not path.exists()
-                else f"{path} is not a file",
-                path,
-            )
+            raise WeightsError(f"{path} is not a file", path)
         if (size := path.stat().st_size) > most:
             raise WeightsError(
                 f"{path} has {size} bytes; at most {most} are read", path
@@ -210,7 +203,7 @@ def read_bytes(path: Path, most: int) -> bytes:
 
 
 def load_weights(path: Path, sha: str | None = None) -> Weights:
-    """The nested weights of a `.safetensors` or `.npz` file, read-only. Nothing is executed.
+    """The nested weights of a `.safetensors` or `.npz` file, read-only.
 
     Raises WeightsError for a file that is damaged, too large, differs from the given SHA-256,
     or holds names, shapes or values that no GPT-2 has.
@@ -239,8 +232,9 @@ def read_safetensors(
     kinds: Mapping[str, str] = _DTYPES,
     keep: Callable[[str], bool] = lambda _: True,
 ) -> dict[str, Array]:
-    """The arrays of a safetensors file whose name is to be kept, each of one of these kinds;
-    bfloat16 becomes float32.
+    """The arrays of a safetensors file whose names `keep` accepts; bfloat16 becomes float32.
+
+    `kinds` are the dtypes allowed. Raises WeightsError for others, and for a damaged file.
     """
     from safetensors import SafetensorError, deserialize
 
@@ -267,11 +261,8 @@ def read_safetensors(
 
 def _array(kind: str, part: Mapping[str, Any]) -> Array:
     if kind == "BF16":  # the upper half of a float32
-        return (
-            (np.frombuffer(part["data"], "<u2").astype("<u4") << 16)
-            .view("<f4")
-            .reshape(part["shape"])
-        )
+        bits = np.frombuffer(part["data"], "<u2").astype("<u4") << 16
+        return bits.view("<f4").reshape(part["shape"])
     return np.frombuffer(part["data"], _DTYPES[kind]).reshape(part["shape"])
 
 
@@ -298,50 +289,42 @@ def _read_npz(data: bytes) -> dict[str, Array]:
                 member.filename.removesuffix(".npy"): _read_npy(archive.read(member))
                 for member in members
             }
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        lzma.LZMAError,
-        EOFError,
-        OSError,
-        NotImplementedError,
-        RuntimeError,
-    ) as error:
+    except _BAD_ZIP as error:
         raise WeightsError(f"not a whole npz file: {printable(str(error))}") from None
 
 
 def _read_npy(data: bytes) -> Array:
-    """One array, its size compared with the bytes that are there before NumPy allocates it."""
-    stream = io.BytesIO(data)
+    """One array; the size in its header is compared with the bytes before NumPy allocates it."""
     try:
-        version = np.lib.format.read_magic(stream)
-        read = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = read(stream)
-        if dtype.name not in _DTYPES.values():
-            raise WeightsError(
-                f"an array of {dtype}; expected {' or '.join(_DTYPES.values())}"
-            )
-        if math.prod(shape) * dtype.itemsize != len(data) - stream.tell():
-            raise WeightsError(
-                f"an array says it has shape {shape}, but holds"
-                f" {len(data) - stream.tell()} bytes"
-            )
+        _check_npy_header(io.BytesIO(data), len(data))
         return np.load(io.BytesIO(data), allow_pickle=False)
+    except WeightsError:
+        raise
     except (ValueError, SyntaxError, TypeError) as error:
-        raise (
-            error
-            if isinstance(error, WeightsError)
-            else WeightsError(f"not an array: {printable(str(error))}")
-        ) from None
+        raise WeightsError(f"not an array: {printable(str(error))}") from None
+
+
+def _check_npy_header(stream: io.BytesIO, size: int) -> None:
+    if np.lib.format.read_magic(stream) == (1, 0):
+        header = np.lib.format.read_array_header_1_0(stream)
+    else:
+        header = np.lib.format.read_array_header_2_0(stream)
+    shape, _, dtype = header
+    if dtype.name not in _DTYPES.values():
+        raise WeightsError(
+            f"an array of {dtype}; expected {' or '.join(_DTYPES.values())}"
+        )
+    left = size - stream.tell()
+    if math.prod(shape) * dtype.itemsize != left:
+        raise WeightsError(
+            f"an array says it has shape {shape}, but holds {left} bytes"
+        )
 
 
 def parse_json(data: bytes | str, most: int = MAX_JSON) -> dict[str, Any]:
-    """One JSON object, bounded in size and depth; duplicate keys and NaN are refused. Raises
-    WeightsError.
+    """The object of a JSON text. Raises WeightsError for any other text.
+
+    Size and depth are bounded; a key that stands twice and NaN are refused.
     """
     if len(data) > most:
         raise WeightsError(f"the JSON has {len(data)} bytes; at most {most} are read")
@@ -349,7 +332,9 @@ def parse_json(data: bytes | str, most: int = MAX_JSON) -> dict[str, Any]:
         text = data if isinstance(data, str) else data.decode("utf-8")
         _check_depth(text)
         value = json.loads(
-            text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant
+            text,
+            object_pairs_hook=_no_duplicates,
+            parse_constant=_no_constant,
         )
     except WeightsError:
         raise

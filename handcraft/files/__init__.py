@@ -1,1 +1,1 @@
-"""Programs on disk: program files, built directories, and what `handcraft new` writes."""
+"""Files of programs: program files, built directories, and the template of `handcraft new`."""

@@ -1,11 +1,11 @@
-"""A built directory: `model.safetensors` with the weights, `program.json` with everything else.
+"""Reads and writes built directories: weights in `model.safetensors`, the rest in `program.json`.
 
     program.json   format name vocab n_ctx n_head activation program provenance sha256
 
-The SHA-256 ties the second file to the first. The format is a number, _FORMAT; a file without
-one is of format 1. Reading executes nothing and believes nothing:
-sizes are bounded before anything is allocated, the weight file must be the one that was
-written. Rules of this file: plain fields and arrays; what they mean is the Model's matter.
+The format is a number, _FORMAT; a file without one is of format 1. `sha256` is that of the
+weight file, which must be the one that was written with it. Reading executes nothing, and sizes
+are limited before anything is allocated. Rules of this file: it knows plain fields and arrays;
+the Model knows what they mean.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ FIELDS = {
 def write_built(
     directory: Path, fields: dict[str, Any], weights: Weights
 ) -> list[Path]:
-    """Write both files, each atomically. Raises WeightsError, before writing, for what could
-    not be read again.
+    """Write both files, each atomically, and return their paths.
+
+    Raises WeightsError, before writing, for fields that could not be read again.
     """
     data = to_safetensors(weights)
     written = {"format": _FORMAT, **fields, "sha256": sha256(data)}
@@ -72,8 +73,9 @@ def rebuild_hint(fields: dict[str, Any], directory: Path) -> str:
 
 
 def read_built(directory: Path) -> tuple[dict[str, Any], Weights]:
-    """The checked fields and the weights. Raises WeightsError, with the file's name, for
-    anything amiss.
+    """The checked fields and the weights.
+
+    Raises WeightsError, with the file's name, for files that are damaged or do not belong together.
     """
     path = directory / PROGRAM_JSON
     data = read_bytes(path, MAX_JSON)
@@ -108,7 +110,7 @@ def _check_format(found: Any) -> None:
 
 
 def _check(fields: dict[str, Any]) -> None:
-    """Raises WeightsError unless every field is there and of its kind."""
+    """Raise WeightsError unless every field is there and has its type."""
     for key in (*FIELDS, "program", "provenance"):
         if key not in fields:
             raise WeightsError(f"it has no {key!r}")

@@ -1,8 +1,8 @@
-"""Finding programs: a path, the name of a bundled program, or a directory that was built.
+"""Finds and loads programs: by path, by the name of a bundled program, or from a built directory.
 
-A program file is code, and runs when it is named; a built directory is data, and nothing in it
-is executed. Rules of this file: whatever goes wrong in an author's file is one ProgramError
-with her file and line; a wrong name suggests the nearest.
+A program file is code, and is executed; a built directory is data, and nothing in it is executed.
+Rules of this file: any error in an author's file becomes one ProgramError with the file and line;
+for a wrong name the nearest one is suggested.
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ from handcraft.program.program import Program, program_name
 
 _HERE = Path(__file__).parent.parent  # the package
 MAX_SOURCE = 2**20  # bytes of a program file
-PROGRAM_MODULE = (  # how the module of a program file is named, with its stem
-    "handcraft_program_"
-)
+PROGRAM_MODULE = "handcraft_program_"  # and the file's stem: the name of its module
 
 
 def bundled() -> dict[str, Path]:
-    """The programs that come with handcraft, by name: inside the wheel, or beside the package
-    in a checkout.
+    """The files of the programs that come with handcraft, by name.
+
+    They are inside the package when installed, beside it in a checkout.
     """
     folder = next(
         (f for f in (_HERE / "programs", _HERE.parent / "programs") if f.is_dir()),
@@ -42,8 +41,9 @@ def bundled() -> dict[str, Path]:
 
 
 def find(reference: str) -> Path:
-    """The program file or built directory that the reference names. Raises ProgramError with
-    the nearest name.
+    """The path of the program file or built directory that the reference names.
+
+    Raises ProgramError, with the nearest name, if there is none.
     """
     path = Path(reference)
     if reference and path.is_dir():
@@ -81,7 +81,7 @@ def _not_found(path: Path, reference: str) -> str:
 
 
 def load_program(path: Path) -> Program:
-    """Run a program file and return its `program`.
+    """Execute a program file and return its `program`.
 
     Raises ProgramError, with the author's file and line, for a file that raises or defines no
     program.
@@ -122,9 +122,7 @@ def load_program(path: Path) -> Program:
 
 @contextlib.contextmanager
 def _importable(module: ModuleType, folder: Path) -> Iterator[None]:
-    """While a program runs it is a module like any other (dataclasses ask for it), and may
-    import its neighbours.
-    """
+    """Make the program a module while it runs, as dataclasses need, and its folder importable."""
     sys.modules[module.__name__] = module
     sys.path.insert(0, str(folder.resolve()))
     try:
@@ -143,9 +141,7 @@ def _source(path: Path) -> bytes:
 
 
 def _shown(path: Path) -> str:
-    """How messages and provenance name the file: as the user did, and a bundled one without the
-    machine's folders.
-    """
+    """The file's name for messages and provenance: as the user gave it, but short if bundled."""
     return (
         f"programs/{path.name}"
         if path in bundled().values() and path.is_absolute()
@@ -154,7 +150,7 @@ def _shown(path: Path) -> str:
 
 
 def _placed(error: HandcraftError, path: Path) -> HandcraftError:
-    """The error with the program's name in front, unless it already starts with it."""
+    """The error with the program's name at the front of its path, and the line it came from."""
     if not isinstance(error, ProgramError) or error.path[:1] == (
         program_name(path.stem),
     ):
@@ -163,7 +159,7 @@ def _placed(error: HandcraftError, path: Path) -> HandcraftError:
 
 
 def _line(error: BaseException, shown: str) -> str:
-    """The last line of the author's file that took part in the error."""
+    """The last line of the author's file in the error's traceback."""
     if isinstance(error, SyntaxError) and error.filename == shown:
         return f"{shown}:{error.lineno}"
     lines = [

@@ -1,6 +1,6 @@
-"""The program that `handcraft new` writes: small, right, and easy to change.
+"""Writes the program that `handcraft new` creates: small, correct, and easy to change.
 
-Rules of this file: an existing file is never overwritten; what is written verifies.
+Rules of this file: an existing file is never overwritten; the program verifies.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ program = Program(
 
 
 def starting_program(name: str, path: Path) -> Path:
-    """Write the starting program. Raises ProgramError for a name that is no file's, or a file
-    that exists.
+    """Write the starting program and return its path.
+
+    Raises ProgramError for a name with other characters than a program's, or a file that exists.
     """
     if not NAME.fullmatch(name):
         raise ProgramError(

@@ -1,14 +1,14 @@
-"""Frontends: programs from known formalisms. Each returns a readable Program, whose rules
-`explain` shows.
+"""Builds programs from known formalisms: Markov chains, finite automata, tables. Each function
+returns a readable Program, whose rules `explain` shows.
 
-    markov.py     from_markov    a Markov chain, or the statistics of a sequence
-                  from_ngrams    a character model of a text
-    automata.py   from_automaton a finite automaton, step by step or in one pass of logarithmic
+    markov.py     from_markov     a Markov chain, or the statistics of a sequence
+                  from_ngrams     a character model of a text
+    automata.py   from_automaton  a finite automaton, step by step or in one pass of logarithmic
                   depth
-                  from_regex     a regular expression (extra `regex`)
-    tables.py     from_table     a finite function
+                  from_regex      a regular expression (extra `regex`)
+    tables.py     from_table      a finite function
 
-Rules of this package: recipes in, Program out; a claim comes with every program.
+Rules of this package: recipes in, Program out; every program comes with its claim.
 """
 
 from handcraft.frontends.automata import from_automaton as from_automaton

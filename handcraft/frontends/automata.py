@@ -1,12 +1,11 @@
-"""Programs from finite automata: step by step with a scratchpad, or in one pass of logarithmic
-depth.
+"""Builds programs from finite automata, in one of two ways.
 
-    scratchpad  ^w= is answered with the states q1 q2 ... qn: the states are tokens, written
-                down as they come. Two heads find the = and fetch the next symbol; one neuron
-                for each (state, symbol) writes the next state
-    one pass    ^w is answered with the last state: each position holds a map from states to
-                states, first of its symbol, then, layer by layer, of twice as many symbols;
-                |Q|^3 neurons compose two maps
+    scratchpad  ^w= is answered with the states q1 q2 ... qn, one token for each symbol. Two heads
+                find the = and fetch the next symbol; one neuron for each (state, symbol) writes
+                the next state
+    one pass    ^w is answered with the last state. Each position holds a map from states to
+                states, first of its own symbol, then, layer by layer, of twice as many symbols;
+                |Q|^3 neurons compose two maps, so the depth is logarithmic
 
 Sources: Liu et al., "Transformers Learn Shortcuts to Automata", 2023 (the log-depth
 composition); "The Transformer Cookbook", Yang et al., 2026.
@@ -16,6 +15,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any
 
 from handcraft.claims.kinds import Answers, answers
 from handcraft.core.errors import MissingExtraError, ProgramError, printable
@@ -47,8 +48,8 @@ def from_automaton(
                 the last state only
     n_ctx       the window; words are as long as it can hold with the answer
 
-    Raises ProgramError for an automaton that is not complete, or names that are not distinct
-    single-meaning tokens.
+    Raises ProgramError for a window below 2, for an automaton that is not complete, and for names
+    that are not distinct tokens.
     """
     symbols = _checked(delta, start, name)
     if n_ctx < 2:
@@ -69,10 +70,11 @@ def from_regex(
     scratchpad: bool = False,
     name: str = "regex",
 ) -> Program:
-    """The program of the smallest automaton of a regular expression: its states are named Y
-    (accepted) and N.
+    """The program of the smallest automaton of a regular expression, which answers ^w with a
+    state: states named Y... accept, those named N... do not.
 
-    ^w is answered with a state: names that begin with Y accept. Needs the extra `regex`.
+    Needs the extra `regex`. Raises MissingExtraError without it, ProgramError for a pattern that
+    is not a regular expression over the alphabet.
     """
     try:
         from automata.base.exceptions import AutomatonException, RegexException
@@ -83,32 +85,32 @@ def from_regex(
             "from_regex needs the extra `regex`: pip install 'handcraft[regex]'"
         ) from None
     try:
-        dfa = DFA.from_nfa(
-            NFA.from_regex(pattern, input_symbols=set(alphabet)), minify=True
-        ).to_complete()
+        nfa = NFA.from_regex(pattern, input_symbols=set(alphabet))
+        dfa = DFA.from_nfa(nfa, minify=True).to_complete()
     except (AutomatonException, RegexException) as error:
-        raise ProgramError(
-            f"'{printable(pattern)}': {printable(str(error))}",
-            (name, "pattern"),
-            caller(),
-        ) from None
-    order = sorted(
-        dfa.states, key=lambda state: (state != dfa.initial_state, str(state))
-    )
-    names = {
-        state: f"{'Y' if state in dfa.final_states else 'N'}{i}"
-        for i, state in enumerate(order)
-    }
+        message = f"'{printable(pattern)}': {printable(str(error))}"
+        raise ProgramError(message, (name, "pattern"), caller()) from None
+    delta, start = _named(dfa, alphabet)
+    return from_automaton(delta, start, n_ctx=n_ctx, scratchpad=scratchpad, name=name)
+
+
+def _named(dfa: Any, alphabet: Sequence[str]) -> tuple[Delta, str]:
+    """The transitions and the start of an automaton whose states get names Y0, N1, ..."""
+    start = dfa.initial_state
+    order = sorted(dfa.states, key=lambda state: (state != start, str(state)))
+    names = {}
+    for i, state in enumerate(order):
+        names[state] = f"{'Y' if state in dfa.final_states else 'N'}{i}"
     delta = {
         names[q]: {x: names[dfa.transitions[q][x]] for x in alphabet} for q in order
     }
-    return from_automaton(
-        delta, names[dfa.initial_state], n_ctx=n_ctx, scratchpad=scratchpad, name=name
-    )
+    return delta, names[start]
 
 
 def _checked(delta: Delta, start: str, name: str) -> tuple[str, ...]:
-    """The symbols, in the declared order."""
+    """The symbols in their declared order. Raises ProgramError for an automaton that is not
+    complete.
+    """
     if start not in delta:
         raise ProgramError(
             f"the start {start!r} is not one of the states {', '.join(delta)}",
@@ -117,9 +119,8 @@ def _checked(delta: Delta, start: str, name: str) -> tuple[str, ...]:
         )
     symbols = tuple(delta[start])
     for state, row in delta.items():
-        if set(row) != set(symbols) or any(
-            target not in delta for target in row.values()
-        ):
+        complete = set(row) == set(symbols)
+        if not complete or any(target not in delta for target in row.values()):
             raise ProgramError(
                 f"the state {state!r} must go to a state on each of"
                 f" {', '.join(symbols)}",
@@ -128,21 +129,23 @@ def _checked(delta: Delta, start: str, name: str) -> tuple[str, ...]:
             )
     if not symbols:
         raise ProgramError("the automaton has no symbols", (name, "delta"), caller())
-    tokens = ["^", "=", *symbols, *delta]
-    clash = [x for x in symbols if len(x) != 1] + [
-        b
-        for j, b in enumerate(tokens)
-        if j > 1
-        for i, a in enumerate(tokens)
-        if i != j and b.startswith(a)
-    ]
-    if clash:
+    if clash := _clashes(symbols, tuple(delta)):
         message = (
             f"'{printable(clash[0])}' cannot be a name: symbols are single characters,"
             " and no name begins with another, ^ or ="
         )
         raise ProgramError(message, (name, "delta"), caller())
     return symbols
+
+
+def _clashes(symbols: tuple[str, ...], states: tuple[str, ...]) -> list[str]:
+    """The symbols that are not one character, and the names that begin with another."""
+    names = [*symbols, *states]
+    found = [symbol for symbol in symbols if len(symbol) != 1]
+    for i, name in enumerate(names):
+        others = ["^", "=", *names[:i], *names[i + 1 :]]
+        found += [name for other in others if name.startswith(other)]
+    return found
 
 
 def _words(symbols: Sequence[str], most: int) -> str:
@@ -153,26 +156,17 @@ def _step_by_step(
     delta: Delta, start: str, symbols: Sequence[str], n_ctx: int, name: str
 ) -> Program:
     at, now = addresses(n_ctx), token(["^", "=", *symbols, *delta])
-    equals, due = (
-        scratch("equals"),
-        scratch("due", ("=", *symbols)),
-    )  # where the = stands; the symbol to read next
+    equals = scratch("equals")  # the position of the =
+    due = scratch("due", ("=", *symbols))  # the symbol to read next
     find = attend_where({now["="]: 1}, value={equals: at["p"]}, at=at, prefer="first")
     fetch = attend_to(at, at["p"] - equals + 1, value={due: now})
-    own = {
-        state: now[state] if state != start else now[state] + now["="]
-        for state in delta
-    }  # = stands for the start
-    neurons = [
-        neuron
-        for state, row in delta.items()
-        for symbol, target in row.items()
-        for neuron in conjunction(
-            [own[state], due[symbol]],
-            {now[target]: _GAIN},
-            name=f"{state}_{ord(symbol)}",
-        )
-    ]
+    neurons: list[Neuron] = []
+    for state, row in delta.items():
+        # = stands for the start
+        own = now[state] + now["="] if state == start else now[state]
+        for symbol, target in row.items():
+            flags, adds = [own, due[symbol]], {now[target]: _GAIN}
+            neurons += conjunction(flags, adds, name=f"{state}_{ord(symbol)}")
     stop = conjunction([due["="]], {now["="]: _GAIN}, name="stop")
     return Program(
         name=name,
@@ -185,61 +179,58 @@ def _step_by_step(
 def _states_claim(
     delta: Delta, start: str, symbols: Sequence[str], n_ctx: int
 ) -> Answers:
-    """From the latest state and the next symbol to the next state; = stands for the start, and
-    ends the word.
+    """The claim that maps the latest state and the next symbol to the next state; = stands for the
+    start, and ends the word.
     """
     table = {
         (state, symbol): to
         for state, row in delta.items()
         for symbol, to in row.items()
     }
-    table |= {("=", symbol): to for symbol, to in delta[start].items()} | {
-        (state, "="): "=" for state in (*delta, "=")
-    }
+    table |= {("=", symbol): to for symbol, to in delta[start].items()}
+    table |= {(state, "="): "=" for state in (*delta, "=")}
     rule = lookup(table, own, token_at(latest - end + 1))
-    return answers(
-        rf"\^{_words(symbols, (n_ctx - 2) // 2)}=", rule, length=end, stop="="
-    )
+    prompts = rf"\^{_words(symbols, (n_ctx - 2) // 2)}="
+    return answers(prompts, rule, length=end, stop="=")
 
 
 def _one_pass(
     delta: Delta, start: str, symbols: Sequence[str], n_ctx: int, name: str
 ) -> Program:
     states = list(delta)
-    arrows = [f"{q}-{r}" for q in states for r in states]
-    rows = {"^": dict(zip(states, states, strict=True))} | {
-        x: {q: delta[q][x] for q in states} for x in symbols
-    }
     at, now = addresses(n_ctx), token(["^", *symbols, *states])
-    table = {
-        x: [float(row[q] == r) for q in states for r in states]
-        for x, row in rows.items()
-    }
-    maps = [
-        slot("map1", labels=arrows, token=table)
-    ]  # of one symbol; ^ is the identity
+    arrows = [f"{q}-{r}" for q in states for r in states]
+    maps = [_symbol_maps(delta, symbols, arrows)]  # of 1, 2, 4, ... symbols
     fetched, blocks, span = [], [], 1
     while span < n_ctx:
+        latest_map, source = maps[-1], at["p"] - span
         earlier = scratch(f"earlier{span}", arrows)
         longer = scratch(f"map{2 * span}", arrows) if 2 * span < n_ctx else None
-        fetch = attend_to(
-            at, at["p"] - span, value={earlier: maps[-1]}, name=f"back{span}"
-        )
-        blocks.append(
-            Block([fetch], MLP(_compose(states, start, earlier, maps[-1], longer, now)))
-        )
+        fetch = attend_to(at, source, value={earlier: latest_map}, name=f"back{span}")
+        neurons = _compose(states, start, earlier, latest_map, longer, now)
+        blocks.append(Block([fetch], MLP(neurons)))
         fetched.append(earlier)
         maps += [longer] if longer else []
         span *= 2
-
+    prompts = rf"\^{_words(symbols, n_ctx - 1)}"
     return Program(
         name=name,
         embedding=(at, now, *maps, *fetched),
         layers=tuple(blocks),
-        claim=answers(
-            rf"\^{_words(symbols, n_ctx - 1)}", state_after(delta, start), length=1
-        ),
+        claim=answers(prompts, state_after(delta, start), length=1),
     )
+
+
+def _symbol_maps(delta: Delta, symbols: Sequence[str], arrows: Sequence[str]) -> Slot:
+    """A slot that holds the map of each symbol, one lane for each arrow; ^ is the identity."""
+    states = list(delta)
+    rows = {"^": dict(zip(states, states, strict=True))}
+    rows |= {symbol: {q: delta[q][symbol] for q in states} for symbol in symbols}
+    table = {
+        symbol: [float(row[q] == r) for q in states for r in states]
+        for symbol, row in rows.items()
+    }
+    return slot("map1", labels=arrows, token=table)
 
 
 def _compose(
@@ -250,16 +241,11 @@ def _compose(
     into: Slot | None,
     now: Slot,
 ) -> list[Neuron]:
-    """First one map, then the other: into a longer map, or in the last layer from the start
-    into the answer.
+    """Neurons that apply one map and then the other: into a longer map, or in the last layer from
+    the start into the answer.
     """
-    return [
-        neuron
-        for q in (states if into else [start])
-        for r in states
-        for s in states
-        for neuron in conjunction(
-            [first[f"{q}-{r}"], then[f"{r}-{s}"]],
-            {into[f"{q}-{s}"]: 1.0} if into else {now[s]: _GAIN},
-        )
-    ]
+    neurons: list[Neuron] = []
+    for q, r, s in product(states if into else [start], states, states):
+        adds = {into[f"{q}-{s}"]: 1.0} if into else {now[s]: _GAIN}
+        neurons += conjunction([first[f"{q}-{r}"], then[f"{r}-{s}"]], adds)
+    return neurons

@@ -1,11 +1,11 @@
-"""Programs from Markov chains: the next-token probabilities are exact.
+"""Builds programs from Markov chains, whose next-token probabilities are exact.
 
 The last `order` tokens decide. One head for each token back fetches it as a one-hot; one neuron
-for each context that is known fires on it alone and writes the logarithm of each probability,
-less the current token's own 1 in the stream. Softmax of logarithms is the probabilities
-themselves.
+for each known context fires on it alone and writes the logarithm of each probability, less the 1
+that the current token's one-hot adds to its own logit. The softmax of the logarithms of
+probabilities is those probabilities.
 
-Source: Karpathy, "GPT as a finite-state Markov chain", 2023 (trained there); n-grams, the
+Sources: Karpathy, "GPT as a finite-state Markov chain", 2023 (trained there); n-grams, the
 Transformer Cookbook (2026).
 """
 
@@ -35,10 +35,10 @@ def from_markov(
     name: str = "markov",
 ) -> Program:
     """The program of a Markov chain {context: {token: probability}}, or of the statistics of a
-    sequence.
+    sequence of tokens.
 
-    order  how many last tokens decide; of a chain it is the length of its contexts. Tokens are
-           single characters
+    order  the number of last tokens that decide; of a chain it is the length of its contexts.
+           Tokens are single characters
 
     Contexts of a sequence that never occur are not claimed. Raises ProgramError for contexts of
     several lengths, or probabilities that do not sum to 1.
@@ -50,11 +50,8 @@ def from_markov(
     else:
         chances = statistics(chain, order or 1)
     lengths = {len(context) for context in chances}
-    if (
-        len(lengths) != 1
-        or (order is not None and lengths != {order})
-        or lengths == {0}
-    ):
+    wrong_order = order is not None and lengths != {order}
+    if len(lengths) != 1 or lengths == {0} or wrong_order:
         found = ", ".join(map(str, sorted(lengths))) or "none"
         raise ProgramError(
             f"every context must have the same number of tokens, found {found}",
@@ -65,8 +62,8 @@ def from_markov(
 
 
 def from_ngrams(text: Sequence[str], n: int, *, name: str = "ngrams") -> Program:
-    """A character model of a text: the next character by the last n - 1, as often as in the
-    text.
+    """The program of a character model: the next character by the last n - 1, as often as in the
+    text. Raises ProgramError for an n below 2.
     """
     if n < 2:
         raise ProgramError(f"n must be at least 2, found {n}", (name, "n"), caller())
@@ -76,7 +73,9 @@ def from_ngrams(text: Sequence[str], n: int, *, name: str = "ngrams") -> Program
 def statistics(
     sequence: Sequence[str], order: int
 ) -> dict[tuple[str, ...], dict[str, float]]:
-    """How often each token follows each context of `order` tokens, as a share."""
+    """The share of each token among those that follow each context of `order` tokens. Raises
+    ProgramError for a sequence that is not longer than that.
+    """
     if order < 1 or len(sequence) <= order:
         raise ProgramError(
             f"a sequence of {len(sequence)} tokens has no context of {order}",
@@ -85,9 +84,8 @@ def statistics(
         )
     follows: dict[tuple[str, ...], Counter[str]] = {}
     for i in range(len(sequence) - order):
-        follows.setdefault(tuple(sequence[i : i + order]), Counter())[
-            sequence[i + order]
-        ] += 1
+        context, following = tuple(sequence[i : i + order]), sequence[i + order]
+        follows.setdefault(context, Counter())[following] += 1
     return {
         context: {t: c / counts.total() for t, c in sorted(counts.items())}
         for context, counts in sorted(follows.items())
@@ -113,21 +111,16 @@ def _program(chances: _Chances, order: int, name: str) -> Program:
 
 
 def _neurons(chances: _Chances, now: Slot, backs: Sequence[Slot]) -> MLP:
-    """A neuron a context: it alone fires there, and writes every logit, so that nothing large
-    has to cancel.
+    """One neuron for each context: it alone fires there and writes every logit, so that nothing
+    large has to cancel.
     """
-    lanes = {
-        slot.name: dict(zip(slot.labels or (), slot.lanes, strict=True))
-        for slot in (now, *backs)
-    }
+    slots = (*reversed(backs), now)  # in the order of a context's tokens
+    lanes = [dict(zip(slot.labels or (), slot.lanes, strict=True)) for slot in slots]
     neurons: list[Neuron] = []
     for context, row in chances.items():
-        places = zip((*reversed(backs), now), context, strict=True)
-        flags = [lanes[slot.name][label] for slot, label in places]
+        pairs = zip(lanes, context, strict=True)
+        flags = [by_label[label] for by_label, label in pairs]
         chance = {t: row.get(t, 0.0) for t in now.labels or ()}
-        neurons += conjunction(
-            flags,
-            log_probabilities(now, chance, context[-1]),
-            name=f"after_{len(neurons)}",
-        )
+        adds = log_probabilities(now, chance, context[-1])
+        neurons += conjunction(flags, adds, name=f"after_{len(neurons)}")
     return MLP(neurons)

@@ -1,7 +1,8 @@
-"""Programs from finite functions: every prompt of a fixed length has its answer, one token.
+"""Builds programs from finite functions: each prompt of a fixed length has one token as its
+answer.
 
-At the last token one head for each earlier position fetches what stands there; one neuron for
-each prompt that is in the table writes the answer.
+At the last token one head for each earlier position fetches the token there; one neuron for each
+prompt in the table writes the answer.
 
 Source: table lookup, the Transformer Cookbook (Yang et al., 2026).
 """
@@ -14,7 +15,7 @@ from collections.abc import Mapping
 from handcraft.claims.kinds import answers
 from handcraft.core.errors import ProgramError
 from handcraft.core.frozen import caller
-from handcraft.language.rules import MLP, Block
+from handcraft.language.rules import MLP, Block, Neuron
 from handcraft.language.slots import scratch, token
 from handcraft.program.program import Program
 from handcraft.recipes.attention import addresses, attend_to
@@ -46,23 +47,19 @@ def from_table(table: Mapping[str, str], *, name: str = "table") -> Program:
 
 
 def _program(table: Mapping[str, str], n: int, name: str) -> Program:
-    tokens = list(
-        dict.fromkeys(c for prompt, answer in table.items() for c in prompt + answer)
-    )
+    texts = "".join(prompt + answer for prompt, answer in table.items())
+    tokens = list(dict.fromkeys(texts))
     at, now = addresses(n), token(tokens)
     seen = [scratch(f"seen{i}", tokens) for i in range(n - 1)]
     heads = [
         attend_to(at, i, value={slot: now}, name=slot.name)
         for i, slot in enumerate(seen)
     ]
-    neurons = [
-        neuron
-        for prompt, answer in table.items()
-        for neuron in conjunction(
-            [slot[c] for slot, c in zip((*seen, now), prompt, strict=True)],
-            {now[answer]: _GAIN},
-        )
-    ]
+    neurons: list[Neuron] = []
+    for prompt, answer in table.items():
+        places = zip((*seen, now), prompt, strict=True)
+        flags = [slot[character] for slot, character in places]
+        neurons += conjunction(flags, {now[answer]: _GAIN})
     return Program(
         name=name,
         embedding=(at, now, *seen),

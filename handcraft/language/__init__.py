@@ -1,3 +1,3 @@
-"""What an author writes: slots and their lanes, expressions of them, and the rules that read
-and write the residual stream.
+"""The language of authors: slots and their lanes, expressions of lanes, and the rules that read and
+write the residual stream.
 """

@@ -1,15 +1,14 @@
-"""Lanes, affine expressions of lanes, and maps from named lanes to expressions.
+"""Lanes, affine expressions of lanes, and maps from lanes to expressions.
 
-    lane     one column of the residual stream, or a lane inside one head        token:a
-    affine   a sum of lanes times numbers, plus a constant                       1024 - 1024 v
-    map      for each target lane one affine expression, in a fixed order        {v: token:a -
-             token:b}
+    lane     one column of the residual stream, or a lane inside one head      token:a
+    affine   a sum of lanes times numbers, plus a constant                     1024 - 1024 v
+    map      for each target lane one affine expression, in a fixed order      {v: t:a - t:b}
 
-Every weight of a head or a neuron is a coefficient or a constant of such an expression: nothing
-else exists in the language. Rules of this file: values are frozen, operators return new ones,
-`==` compares content, a NumPy array never swallows an expression. In JSON a lane is "token:a",
-a lane inside one head "@anchor", and an expression {"token:a": 1024.0, "1": 0.5}, where "1" is
-the constant.
+Every weight of a head or a neuron is a coefficient or a constant of such an expression.
+
+In JSON a lane is "token:a", a lane inside one head "@anchor", and an expression
+{"token:a": 1024.0, "1": 0.5}, where "1" is the constant. Rules of this file: values are frozen;
+operators return new ones; `==` compares content; arithmetic with a NumPy array is an error.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ from typing import Any, TypeAlias, cast
 from handcraft.core.errors import ProgramError, printable
 from handcraft.core.frozen import Frozen
 
-CONSTANT = "1"  # the key of the constant in JSON and the name of a bias row
+CONSTANT = "1"  # the key of the constant in JSON, and the name of a bias row
 
 
 class Operand(Frozen):
-    """Whatever can stand in an expression: a lane, a slot, an affine expression, a map."""
+    """A part of an expression: a lane, a slot, an affine expression or a map."""
 
     __array_ufunc__ = None  # np.array * operand is an error, not an array of objects
 
@@ -50,9 +49,8 @@ class Operand(Frozen):
         return self.expression().scaled(-1.0)
 
     def __mul__(self, factor: float) -> Any:
-        return self.expression().scaled(
-            number(factor, "an expression can only be multiplied by a number")
-        )
+        value = number(factor, "an expression can only be multiplied by a number")
+        return self.expression().scaled(value)
 
     __rmul__ = __mul__
 
@@ -64,7 +62,7 @@ class Operand(Frozen):
 
 
 class Named(Operand):
-    """An operand that names lanes, so that it can stand on the left of a map: a lane or a slot."""
+    """An operand that names lanes and can be a key of a map: a lane or a slot."""
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
@@ -88,11 +86,10 @@ class Lane(Named):
 
     @classmethod
     def parse(cls, text: str) -> Lane:
-        """The lane of its JSON name, e.g. "token:a"."""
+        """The lane with this name in JSON, e.g. "token:a"."""
         slot, colon, label = text.removeprefix("@").partition(":")
-        return cls(
-            slot=slot, label=label if colon else None, local=text.startswith("@")
-        )
+        local = text.startswith("@")
+        return cls(slot=slot, label=label if colon else None, local=local)
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
@@ -103,8 +100,9 @@ class Lane(Named):
 
 
 class Affine(Operand):
-    """A sum of lanes times numbers, plus a constant. Terms keep the order of first use; none is
-    zero.
+    """A sum of lanes times numbers, plus a constant.
+
+    Terms are in the order of first use; no coefficient is zero.
     """
 
     terms: tuple[tuple[Lane, float], ...] = ()
@@ -112,7 +110,7 @@ class Affine(Operand):
 
     @classmethod
     def of(cls, terms: Mapping[Lane, float], constant: float = 0.0) -> Affine:
-        """The expression of these coefficients. Raises ProgramError for one that is not finite."""
+        """The expression with these coefficients. Raises ProgramError unless they are finite."""
         for value in (*terms.values(), constant):
             if not math.isfinite(value):
                 raise ProgramError(f"a weight must be finite, found {value}")
@@ -123,10 +121,9 @@ class Affine(Operand):
         return self
 
     def scaled(self, factor: float) -> Affine:
-        """Every coefficient and the constant, times the factor."""
-        return Affine.of(
-            {lane: value * factor for lane, value in self.terms}, self.constant * factor
-        )
+        """The expression times the factor."""
+        terms = {lane: value * factor for lane, value in self.terms}
+        return Affine.of(terms, self.constant * factor)
 
     def plus(self, other: Affine) -> Affine:
         """The sum, lane by lane."""
@@ -141,32 +138,28 @@ class Affine(Operand):
         return tuple(lane for lane, _ in self.terms)
 
     def to_json(self) -> dict[str, float]:
-        """`{"token:a": 1024.0, "1": 0.5}`."""
+        """The expression as plain data, such as {"token:a": 1024.0, "1": 0.5}."""
         constant = {CONSTANT: self.constant} if self.constant else {}
         return {str(lane): value for lane, value in self.terms} | constant
 
     def __str__(self) -> str:
         parts = [_term(value, printable(str(lane))) for lane, value in self.terms]
         if self.constant or not parts:
-            parts.append(
-                ("-" if self.constant < 0 else "+", format_number(abs(self.constant)))
-            )
-        first, *rest = parts
-        return (
-            ("-" if first[0] == "-" else "")
-            + first[1]
-            + "".join(f" {sign} {text}" for sign, text in rest)
-        )
+            sign = "-" if self.constant < 0 else "+"
+            parts.append((sign, format_number(abs(self.constant))))
+        (sign, first), *rest = parts
+        start = f"-{first}" if sign == "-" else first
+        return start + "".join(f" {sign} {text}" for sign, text in rest)
 
 
 class Map(Operand):
-    """For each target lane one affine expression; the order is the declared one."""
+    """One affine expression for each target lane, in the declared order."""
 
     rows: tuple[tuple[Lane, Affine], ...] = ()
 
     @classmethod
     def of(cls, rows: Iterable[tuple[Lane, Affine]]) -> Map:
-        """The map of these rows; a lane that stands twice gets the sum."""
+        """The map of these rows; a lane that occurs twice gets the sum."""
         merged: dict[Lane, Affine] = {}
         for lane, affine in rows:
             merged[lane] = merged[lane].plus(affine) if lane in merged else affine
@@ -174,14 +167,14 @@ class Map(Operand):
 
     @classmethod
     def identity(cls, lanes: Iterable[Lane]) -> Map:
-        """Each lane from itself."""
+        """The map from each lane to itself."""
         return cls.of((lane, lane.expression()) for lane in lanes)
 
     def expression(self) -> Map:
         return self
 
     def scaled(self, factor: float) -> Map:
-        """Every row times the factor."""
+        """The map with every row times the factor."""
         return Map.of((lane, affine.scaled(factor)) for lane, affine in self.rows)
 
     @property
@@ -192,31 +185,23 @@ class Map(Operand):
     @property
     def lanes_read(self) -> tuple[Lane, ...]:
         """The lanes its expressions read, in the order of first use."""
-        return tuple(
-            dict.fromkeys(lane for _, affine in self.rows for lane in affine.lanes_read)
-        )
+        read = (lane for _, affine in self.rows for lane in affine.lanes_read)
+        return tuple(dict.fromkeys(read))
 
     def to_json(self) -> dict[str, dict[str, float]]:
-        """`{"v": {"token:a": 1.0, "token:b": -1.0}}`."""
+        """The map as plain data, such as {"v": {"token:a": 1.0, "token:b": -1.0}}."""
         return {str(lane): affine.to_json() for lane, affine in self.rows}
 
     def __str__(self) -> str:
-        return (
-            "{"
-            + ", ".join(
-                f"{printable(str(lane))}: {affine}" for lane, affine in self.rows
-            )
-            + "}"
-        )
+        rows = [f"{printable(str(lane))}: {affine}" for lane, affine in self.rows]
+        return "{" + ", ".join(rows) + "}"
 
 
 Term: TypeAlias = Operand | float
 
 
 def number(value: object, expected: str) -> float:
-    """The value as a float. Raises ProgramError, which says what was expected, for anything
-    else.
-    """
+    """The value as a float. Raises ProgramError, starting with `expected`, for anything else."""
     if isinstance(value, Real) and not isinstance(value, bool):
         try:
             return float(value)
@@ -228,27 +213,23 @@ def number(value: object, expected: str) -> float:
 
 
 def lift(value: object) -> Affine | Map:
-    """A number, lane, slot or expression as an expression."""
+    """The expression of a number, lane, slot or expression. Raises ProgramError for others."""
     if isinstance(value, Operand):
         return value.expression()
-    return Affine.of(
-        {}, number(value, "an expression is made of lanes, slots and numbers")
-    )
+    constant = number(value, "an expression is made of lanes, slots and numbers")
+    return Affine.of({}, constant)
 
 
 def kind_of(value: object) -> str:
-    """What a wrong value is, for messages."""
+    """The kind of a wrong value, in words for a message."""
+    if isinstance(value, Named):
+        name = getattr(value, "name", value)
+        return printable(f"the {type(value).__name__.lower()} {name}")
     if isinstance(value, Operand):
-        named = f"the {type(value).__name__.lower()} {getattr(value, 'name', value)}"
-        return printable(
-            named if isinstance(value, Named) else f"the expression {value}"
-        )
-    shape = getattr(value, "shape", None)
-    return (
-        f"an array of shape {shape}"
-        if shape
-        else f"{type(value).__name__} {printable(repr(value))[:60]}"
-    )
+        return printable(f"the expression {value}")
+    if shape := getattr(value, "shape", None):
+        return f"an array of shape {shape}"
+    return f"{type(value).__name__} {printable(repr(value))[:60]}"
 
 
 def _combine(a: Affine | Map, b: Affine | Map) -> Affine | Map:
@@ -257,14 +238,12 @@ def _combine(a: Affine | Map, b: Affine | Map) -> Affine | Map:
         return a.plus(b)
     if isinstance(a, Map) and isinstance(b, Map):
         return Map.of((*a.rows, *b.rows))
-    rows, single = (a, b) if isinstance(a, Map) else (b, a)
-    return Map.of(
-        (lane, affine.plus(cast(Affine, single)))
-        for lane, affine in cast(Map, rows).rows
-    )
+    whole, single = (a, b) if isinstance(a, Map) else (b, a)
+    rows, added = cast(Map, whole).rows, cast(Affine, single)
+    return Map.of((lane, affine.plus(added)) for lane, affine in rows)
 
 
-# ---------------------------------------------------------------- how they read
+# ---------------------------------------------------------------- as text
 
 
 def format_number(value: float) -> str:
@@ -273,11 +252,10 @@ def format_number(value: float) -> str:
 
 
 def _term(value: float, lane: str) -> tuple[str, str]:
+    """The sign of a term, and its text without the sign."""
     size = abs(value)
-    return (
-        "-" if value < 0 else "+",
-        lane if size == 1 else f"{format_number(size)} {lane}",
-    )
+    text = lane if size == 1 else f"{format_number(size)} {lane}"
+    return "-" if value < 0 else "+", text
 
 
 def describe(lanes: Iterable[Lane]) -> str:

@@ -1,13 +1,12 @@
-"""What authors and JSON may write where a rule takes an expression, a map or amounts.
+"""Converts what authors and JSON write for an expression or a map to an Affine or a Map.
 
     key=p                              a slot: each of its lanes from itself
     query=1024 * (p + p.previous)      an expression over slots
-    {v: t["a"] - t["b"]}               for each lane or slot an expression
-    {before: now}                      slots pair their lanes by equal labels
+    {v: t["a"] - t["b"]}               an expression for each lane or slot
+    {before: now}                      two slots: their lanes are paired by equal labels
     {"v": {"token:a": 1.0}}            the same in JSON
 
-Rules of this file: whatever is written becomes a plain Affine or Map; anything else is a
-ProgramError that says what was found.
+Rules of this file: anything else is a ProgramError that says what was found.
 """
 
 from __future__ import annotations
@@ -36,19 +35,17 @@ MapLike: TypeAlias = Operand | Mapping[Any, Term]
 
 
 def as_map(value: object) -> Map:
-    """What an author may write where a rule takes a map: a slot, an expression over one, or
-    {lane: expression}.
+    """The map of a slot, of an expression over slots, or of {lane or slot: expression}.
 
-    `{slot: slot}` pairs lanes by equal labels: the slot on the left says which labels count,
-    and each must have a partner on the right. A number or a single expression under a slot goes
-    to each of its lanes. Raises ProgramError for anything else.
+    `{slot: slot}` pairs lanes by equal labels; each label of the left slot must be in the right
+    one. A single expression under a slot goes to each of its lanes. Raises ProgramError for
+    anything else.
     """
     if isinstance(value, Mapping):
-        return Map.of(
-            row
-            for key, term in value.items()
-            for row in _rows(_target(key), _row_value(term))
-        )
+        rows: list[tuple[Lane, Affine]] = []
+        for key, term in value.items():
+            rows += _rows(_target(key), _row_value(term))
+        return Map.of(rows)
     if isinstance(value, Named):
         return Map.identity(value.lanes)
     expression = lift(value)
@@ -85,13 +82,9 @@ def _rows(
         yield targets[0], value.rows[0][1]
         return
     by_label: dict[str | None, Affine] = {}
-    for (
-        lane,
-        affine,
-    ) in value.rows:  # lanes of two slots with one label meet in their partner
-        by_label[lane.label] = (
-            by_label[lane.label].plus(affine) if lane.label in by_label else affine
-        )
+    for lane, affine in value.rows:  # lanes of two slots with the same label are summed
+        known = by_label.get(lane.label)
+        by_label[lane.label] = affine if known is None else known.plus(affine)
     for lane in targets:
         if lane.label not in by_label:
             labels = [str(label) for label in by_label]
@@ -104,8 +97,9 @@ def _rows(
 
 
 def as_affine(value: object) -> Affine:
-    """What an author may write where a rule takes one expression. Raises ProgramError for
-    anything else.
+    """The affine expression of a lane, a number, an expression, or its JSON.
+
+    Raises ProgramError for anything else.
     """
     if isinstance(value, Mapping):
         terms = {
@@ -127,16 +121,16 @@ def as_affine(value: object) -> Affine:
 
 
 def as_direction(value: object) -> Affine:
-    """What an author may write where a rule adds fixed amounts to lanes: {lane: number}."""
+    """The sum of lanes times amounts that {lane or slot: number}, or an expression, stands for.
+
+    Raises ProgramError for anything else.
+    """
     if isinstance(value, Mapping):
-        rows = (
-            (lane, number(term, "an amount to add is a number"))
-            for key, term in value.items()
-            for lane in _target(key)
-        )
         total = Affine()
-        for lane, amount in rows:
-            total = total.plus(Affine.of({lane: amount}))
+        for key, term in value.items():
+            for lane in _target(key):
+                amount = number(term, "an amount to add is a number")
+                total = total.plus(Affine.of({lane: amount}))
         return total
     return as_affine(value)
 
@@ -151,5 +145,5 @@ AsDirection = Annotated[
 
 
 def value_lanes(value: object) -> Map:
-    """Each target lane of what was given for a map, from itself: a head's default key or output."""
+    """The map from each target lane to itself: a head's default key or output."""
     return Map.identity(as_map(value).targets)

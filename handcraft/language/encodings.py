@@ -1,18 +1,15 @@
-"""Encodings: lanes that hold a number in different ways, for `position(n, ...)` and
-`token(tokens, ...)`.
+"""Encodings of a number as lanes, for `position(n, ...)` and `token(tokens, ...)`.
 
-    scalar()         value                    the number itself
-    squares()        p, pp                    the number and its square: the address of
-                     `recipes.attend_to`
-    binary(3)        bit2, bit1, bit0         its bits
-    thermometer(4)   above0 ... above3        1 for every threshold it is above
-    periodic(10)     cos10, sin10             its place on a circle of that length
+    scalar()              value                  the number itself
+    squares()             p, pp                  the number and its square, for `recipes.attend_to`
+    binary(3)             bit2, bit1, bit0       its bits
+    thermometer_lanes(4)  above0 ... above3      1 for every threshold that it exceeds
+    periodic(10)          cos10, sin10           its point on a circle with this period
 
     position(64, **squares(), **binary(6))    token("01234567", **binary(3))
 
-Each returns {lane: function}; `of` turns the key (a position, or the text of a token) into the
-number, `int` by default. Rules of this file: the lane's name says what it holds, so that
-`explain` can be read.
+Each returns {lane name: function}. `of` turns the key (a position, or the text of a token) into
+the number, `int` by default. Rules of this file: a lane's name says what it holds.
 """
 
 from __future__ import annotations
@@ -26,17 +23,17 @@ Number = Callable[[Any], float]
 
 
 def scalar(of: Number = int) -> Lanes:
-    """The number itself."""
+    """One lane: the number itself."""
     return {"value": of}
 
 
 def squares(of: Number = int) -> Lanes:
-    """The number and its square."""
+    """Two lanes: the number and its square."""
     return {"p": of, "pp": lambda key: of(key) ** 2}
 
 
 def binary(bits: int, of: Number = int) -> Lanes:
-    """Its bits, the highest first, as 0 and 1."""
+    """One lane a bit, the highest first: 0 or 1."""
 
     def bit(i: int) -> Callable[[Any], float]:
         return lambda key: int(of(key)) >> i & 1
@@ -45,7 +42,7 @@ def binary(bits: int, of: Number = int) -> Lanes:
 
 
 def thermometer_lanes(most: int, of: Number = int) -> Lanes:
-    """For each threshold from 0 to most - 1 whether it is above."""
+    """One lane for each threshold from 0 to most - 1: 1 where the number is above it, else 0."""
 
     def above(threshold: int) -> Callable[[Any], float]:
         return lambda key: int(of(key) > threshold)
@@ -54,7 +51,7 @@ def thermometer_lanes(most: int, of: Number = int) -> Lanes:
 
 
 def periodic(period: float, of: Number = int) -> Lanes:
-    """Its place on a circle of that length."""
+    """Two lanes: cosine and sine of the number on a circle with this period."""
     turn = 2 * math.pi / period
     return {
         f"cos{period:g}".replace(".", "_"): lambda key: math.cos(turn * of(key)),

@@ -1,19 +1,18 @@
-"""Rules: what reads the residual stream and adds to it.
+"""Rules: the parts of a layer, which read the residual stream and add to it.
 
-    Head     attention: softmax over earlier positions of query . key, the mean of their values,
-             written as output
-    Neuron   "when this expression is positive, add that": one column of c_fc with its row of
+    Head     attention: softmax over earlier positions of query . key, the weighted mean of their
+             values, written as output
+    Neuron   where `when` is positive, add `adds` times it: one column of c_fc with its row of
              mlp.c_proj
     MLP      neurons, and a constant part
-    Block    heads that read the stream at once, then an MLP that reads what they left
+    Block    heads that read the stream at once, then an MLP that reads the result
 
-The lanes of a query name the match space: a key offers a value for each of them, and the score
-is their product, summed. The lanes of `value` are the head's own; `output` reads those and
-writes into the stream. Rules of this file: a rule built alone checks only what it says itself;
-what holds across rules is checked by the Program, which knows the path.
+QK circuit: the lanes of `query` are the match lanes; `key` gives each of them a value too, and
+the score is the dot product. OV circuit: the lanes of `value` belong to the head alone; `output`
+reads them and writes into the stream.
 
-Source: Elhage et al., "A Mathematical Framework for Transformer Circuits", 2021 (QK and OV
-circuits).
+Rules of this file: a rule checks only itself; what concerns several rules is checked by the
+Program. Source: Elhage et al., "A Mathematical Framework for Transformer Circuits", 2021.
 """
 
 from __future__ import annotations
@@ -29,12 +28,11 @@ from handcraft.core.frozen import Frozen, Where, caller
 from handcraft.language.affine import Affine, Map, Term, number
 from handcraft.language.coerce import AsAffine, AsDirection, AsMap, MapLike, value_lanes
 
-# gelu(8 z) / 8 is z or 0 to the last bit of float32 where |z| >= 1 (for tanh gelu, |x| >= 6 is
-# enough)
+# gelu(8 z) / 8 is z or 0 to the last bit of float32 where |z| >= 1 (|x| >= 6 suffices for gelu(x))
 GELU_SHARPNESS = 8.0
 
 _NO_TERMS = Affine()
-EVERYWHERE = Map()  # no lane asked about: every score is 0
+EVERYWHERE = Map()  # a query without lanes: every score is 0
 
 Scores: TypeAlias = Literal["raw", "exact"]
 Amounts: TypeAlias = Mapping[Any, float] | Term
@@ -43,14 +41,13 @@ Amounts: TypeAlias = Mapping[Any, float] | Term
 class Head(Frozen):
     """One attention head.
 
-    query   {match lane: expression of the asking position}; empty: every earlier position
-            counts alike
-    key     {match lane: expression of the position asked about}; defaults to the match lanes
-            themselves
-    value   {value lane: expression of the position asked about}
-    output  {stream lane: expression of the value lanes}; defaults to the value lanes' own names
-    scores  "raw": the matrix holds what is written, and GPT-2 divides the score by sqrt(d_head);
-            "exact": that factor is folded into the query, so the score is what is written
+    query   {match lane: expression at the query position}; empty: uniform attention
+    key     {match lane: expression at the key position}; by default the match lanes themselves
+    value   {value lane: expression at the key position}
+    output  {stream lane: expression of the value lanes}; by default the value lanes' own names
+    scores  "raw": the matrix holds the query as written, and GPT-2 divides the score by
+            sqrt(d_head); "exact": the query is multiplied by sqrt(d_head), so that the score is
+            the product as written
     """
 
     query: AsMap = EVERYWHERE
@@ -78,23 +75,22 @@ class Head(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _defaults(cls, fields: Any) -> Any:
-        """The key defaults to the query's own lanes, the output to the value's."""
+        """Fills in the key from the query's lanes, and the output from the value's."""
         if isinstance(fields, Mapping):
             fields = dict(fields)
             for given, default in (("query", "key"), ("value", "output")):
                 if default not in fields and given in fields:
-                    with suppress(
-                        ProgramError
-                    ):  # what is wrong with `given` is said where it is checked
+                    # an error in `given` is reported where `given` is checked
+                    with suppress(ProgramError):
                         fields[default] = value_lanes(fields[given])
         return fields
 
 
 class Neuron(Frozen):
-    """Adds `adds` times the positive part of `when`.
+    """A neuron, which adds `adds` times the positive part of `when` to the stream.
 
-    With gelu it is compiled as `sharpness * when` and `adds / sharpness`: gelu is exact only
-    away from zero.
+    With gelu it is compiled as `sharpness * when` and `adds / sharpness`, because gelu(x) equals x
+    or 0 only away from zero.
     """
 
     when: AsAffine
@@ -129,7 +125,7 @@ class Neuron(Frozen):
 
 
 class MLP(Frozen):
-    """Neurons that read the stream at once, and a constant part added at every position."""
+    """Neurons that read the stream at once, and constants that are added at every position."""
 
     neurons: tuple[Neuron, ...] = ()
     adds: AsDirection = _NO_TERMS
@@ -159,7 +155,7 @@ class MLP(Frozen):
 
 
 class Block(Frozen):
-    """One layer: heads side by side, then an MLP. Either may be absent, and is then skipped."""
+    """One layer: parallel heads, then an MLP. Either may be missing, and is then skipped."""
 
     heads: tuple[Head, ...] = ()
     mlp: MLP | None = None
@@ -191,7 +187,7 @@ Layer: TypeAlias = Head | MLP | Block
 
 
 def as_block(layer: object) -> object:
-    """A bare head or MLP as a block of one; anything else as it is."""
+    """The block of a single head, MLP or neuron; anything else itself."""
     if isinstance(layer, Head):
         return Block(heads=(layer,), source=layer.source)
     if isinstance(layer, MLP):

@@ -4,11 +4,11 @@
     position(64, p=float)             named functions of the position                 wpe
     token("ab")                       one-hot: lane a is 1 where the token is a       wte
     slot("digit", token={"7": 7})     any function of the token, the position, both   wte + wpe
-    scratch("v"), scratch("m", "ab")  one lane, or one a label: starts at zero
+    scratch("v"), scratch("m", "ab")  one lane, or one a label; starts at zero
     local("anchor")                   lanes inside one head only: no column of the stream
 
-Rules of this file: columns stand in the declared order; a one-hot slot is stored by name, not
-as a table; tables are evaluated when the slot is declared, so that a slot is plain data.
+Rules of this file: columns are in the declared order; a one-hot slot is stored by name, not as a
+table; functions are evaluated when the slot is declared, so that a slot is plain data.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ from handcraft.core.frozen import Where, caller
 from handcraft.language.affine import Affine, Lane, Map, Named, number
 
 MAX_N_CTX = 2**20  # positions; a longer window is refused before anything is allocated
-# positions with a lane each; their table alone would fill a gigabyte
-MAX_ONE_HOT = 2**13
+MAX_ONE_HOT = 2**13  # positions with a lane each; more would fill a gigabyte
 ONE_HOT: Literal["one-hot"] = "one-hot"
 
 _Row = tuple[float, ...]  # one value a lane of the slot
@@ -49,8 +48,13 @@ PositionTable = Literal["one-hot"] | tuple[_Row, ...] | None
 
 
 class Slot(Named):
-    """A named group of lanes. `labels` is None for a slot of one lane that has the slot's own
-    name.
+    """A named group of lanes.
+
+    labels     None for a slot of one lane, which has the slot's own name
+    tokens     the table of wte: a row of one value a lane for each token, or "one-hot"
+    positions  the table of wpe: a row for each position, or "one-hot"
+    local      lanes inside one head, without columns in the stream
+    reuse      the name of an earlier slot whose columns it takes over
     """
 
     name: str
@@ -67,12 +71,11 @@ class Slot(Named):
             raise ProgramError(
                 f"a slot's name must be an identifier, found '{printable(self.name)}'"
             )
-        if self.labels is not None and (
-            not self.labels or len(set(self.labels)) < len(self.labels)
-        ):
+        labels = self.labels
+        if labels is not None and (not labels or len(set(labels)) < len(labels)):
             raise ProgramError(
                 f"the labels of {self.name} must be distinct and not empty, found"
-                f" {listing(self.labels)}"
+                f" {listing(labels)}"
             )
         if self.labels is None and ONE_HOT in (self.tokens, self.positions):
             raise ProgramError(f"{self.name} is one-hot, so its lanes need labels")
@@ -82,16 +85,15 @@ class Slot(Named):
                     f"{self.name} has {len(self.lanes)} lanes, but its table has a row"
                     f" of {len(row)}"
                 )
-            Affine.of(
-                {}, sum(abs(value) for value in row)
-            )  # refuses what is not finite
+            total = sum(abs(value) for value in row)
+            Affine.of({}, total)  # raises unless it is finite
         return self
 
     def _rows(self) -> Iterator[_Row]:
-        yield from (
-            (row for _, row in self.tokens) if isinstance(self.tokens, tuple) else ()
-        )
-        yield from self.positions if isinstance(self.positions, tuple) else ()
+        if isinstance(self.tokens, tuple):
+            yield from (row for _, row in self.tokens)
+        if isinstance(self.positions, tuple):
+            yield from self.positions
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -102,7 +104,7 @@ class Slot(Named):
 
     @cached_property
     def lanes(self) -> tuple[Lane, ...]:
-        """Its lanes, in column order."""
+        """The lanes, in column order."""
         labels: tuple[str | None, ...] = (None,) if self.labels is None else self.labels
         return tuple(
             Lane.model_construct(slot=self.name, label=label, local=self.local)
@@ -110,14 +112,12 @@ class Slot(Named):
         )
 
     def expression(self) -> Affine | Map:
-        return (
-            self.lanes[0].expression()
-            if self.labels is None
-            else Map.identity(self.lanes)
-        )
+        if self.labels is None:
+            return self.lanes[0].expression()
+        return Map.identity(self.lanes)
 
     def __getitem__(self, label: object) -> Lane:
-        """The lane of this label: `t["a"]`, `p[3]`. Raises ProgramError with the nearest label."""
+        """The lane of a label: `t["a"]`, `p[3]`. Raises ProgramError for an unknown label."""
         known = self.labels or ()
         if str(label) not in known:
             has = (
@@ -131,8 +131,9 @@ class Slot(Named):
 
     @property
     def previous(self) -> Map:
-        """Of a one-hot position slot: the position before. Lane j is read from lane j + 1;
-        position 0 has none.
+        """The map that reads lane j from lane j + 1: one-hot of the position before.
+
+        It is zero at position 0. Raises ProgramError unless this is a one-hot position slot.
         """
         if self.positions != ONE_HOT:
             raise ProgramError(
@@ -148,31 +149,31 @@ class Slot(Named):
 
     @property
     def n_ctx(self) -> int | None:
-        """The number of positions its table covers, None where it has no table of positions."""
-        return (
-            None
-            if self.positions is None
-            else len(self.lanes if self.positions == ONE_HOT else self.positions)
-        )
+        """The number of positions in its table, None if it has none."""
+        if self.positions is None:
+            return None
+        return len(self.lanes if self.positions == ONE_HOT else self.positions)
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
-        """The tokens its table names, in the declared order."""
+        """The tokens in its table, in the declared order."""
         if self.tokens == ONE_HOT:
             return self.labels or ()
         return tuple(token for token, _ in self.tokens) if self.tokens else ()
 
     def token_cells(self) -> Iterator[tuple[str, Lane, float]]:
-        """What it writes into wte: token, lane and value, zeros left out."""
+        """The cells of wte: token, lane and value, zeros left out."""
         yield from _cells(self.vocabulary, self.lanes, self.tokens)
 
     def position_cells(self) -> Iterator[tuple[int, Lane, float]]:
-        """What it writes into wpe: position, lane and value, zeros left out."""
+        """The cells of wpe: position, lane and value, zeros left out."""
         yield from _cells(range(self.n_ctx or 0), self.lanes, self.positions)
 
 
 def _cells(
-    keys: Sequence[Any], lanes: tuple[Lane, ...], table: object
+    keys: Sequence[Any],
+    lanes: tuple[Lane, ...],
+    table: object,
 ) -> Iterator[tuple[Any, Lane, float]]:
     if table == ONE_HOT:
         yield from ((key, lane, 1.0) for key, lane in zip(keys, lanes, strict=True))
@@ -187,7 +188,7 @@ def _cells(
 
 
 def position(n_ctx: int, /, *, name: str = "position", **lanes: _Values) -> Slot:
-    """The position: one-hot over `n_ctx` positions, or one lane for each named function of it."""
+    """A slot of the position: one-hot over `n_ctx`, or one lane for each named function of it."""
     _check_n_ctx(n_ctx)
     if not lanes:
         if n_ctx > MAX_ONE_HOT:
@@ -202,12 +203,14 @@ def position(n_ctx: int, /, *, name: str = "position", **lanes: _Values) -> Slot
         for label, values in lanes.items()
     ]
     return Slot(
-        name=name, labels=tuple(lanes), positions=tuple(zip(*columns, strict=True))
+        name=name,
+        labels=tuple(lanes),
+        positions=tuple(zip(*columns, strict=True)),
     )
 
 
 def token(tokens: Iterable[str], /, *, name: str = "token", **lanes: _Values) -> Slot:
-    """The token: one-hot over the given tokens, or one lane for each named function of it."""
+    """A slot of the token: one-hot over `tokens`, or one lane for each named function of it."""
     known = tuple(tokens)
     if not lanes:
         return Slot(name=name, labels=known, tokens=ONE_HOT)
@@ -229,8 +232,9 @@ def slot(
     position: Sequence[float | Sequence[float]] | None = None,
     labels: Iterable[str] | None = None,
 ) -> Slot:
-    """Any function of the token, of the position, or the sum of both: tables of a number, or of
-    one a label.
+    """A slot of any function of the token, of the position, or the sum of both, as tables.
+
+    An entry is one number, or with `labels` one number a label. Raises ProgramError for others.
     """
     if not isinstance(token, Mapping | None):
         raise ProgramError(
@@ -248,47 +252,47 @@ def slot(
             caller(),
         )
     _check_n_ctx(1 if position is None else len(position))
+    tokens = positions = None
+    if token is not None:
+        tokens = tuple((key, _row(name, value)) for key, value in token.items())
+    if position is not None:
+        positions = tuple(_row(name, value) for value in position)
     return Slot(
         name=name,
         labels=None if labels is None else tuple(labels),
-        tokens=(
-            None
-            if token is None
-            else tuple((key, _row(name, value)) for key, value in token.items())
-        ),
-        positions=(
-            None if position is None else tuple(_row(name, value) for value in position)
-        ),
+        tokens=tokens,
+        positions=positions,
     )
 
 
 def scratch(
-    name: str, labels: Iterable[str] | None = None, /, *, reuse: Slot | None = None
+    name: str,
+    labels: Iterable[str] | None = None,
+    /,
+    *,
+    reuse: Slot | None = None,
 ) -> Slot:
-    """Lanes that start at zero, for heads and neurons to write into: one lane, or one a label.
+    """A slot that starts at zero, for heads and neurons to write into: one lane, or one a label.
 
-    reuse  an earlier scratch slot whose columns it takes over, once a rule has erased them
+    reuse  an earlier scratch slot whose columns it takes over after a rule has erased them
            (recipes.erase)
     """
     taken = None if reuse is None else reuse.name
     return Slot(
-        name=name, labels=None if labels is None else tuple(labels), reuse=taken
+        name=name,
+        labels=None if labels is None else tuple(labels),
+        reuse=taken,
     )
 
 
 def local(name: str, labels: Iterable[str] | None = None, /) -> Slot:
-    """Lanes that exist inside one head only: they take a column of its query, key and value,
-    none of the stream.
-    """
+    """A slot of lanes inside one head: columns of its query, key and value, none of the stream."""
     return Slot(name=name, labels=None if labels is None else tuple(labels), local=True)
 
 
 def _check_n_ctx(n_ctx: object) -> None:
-    if (
-        not isinstance(n_ctx, int)
-        or isinstance(n_ctx, bool)
-        or not 1 <= n_ctx <= MAX_N_CTX
-    ):
+    whole = isinstance(n_ctx, int) and not isinstance(n_ctx, bool)
+    if not (whole and n_ctx in range(1, MAX_N_CTX + 1)):
         raise ProgramError(
             f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found {n_ctx!r}",
             (),

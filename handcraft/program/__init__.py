@@ -1,4 +1,4 @@
-"""Rules and a claim, checked against each other and compiled to the matrices of a GPT-2."""
+"""Programs: rules and a claim, checked against each other, and compiled to matrices."""
 
 from __future__ import annotations
 

@@ -1,14 +1,13 @@
-"""Where a rule stands in a program, and what can be wrong between rules that no rule can know
-alone.
+"""Checks lanes across the rules of a program, and names each rule by its path.
 
     layers[0] > query                 of a bare head
-    layers[0] > heads[1] > query      of a head among others; its own name takes the place of
-    heads[1]
-    layers[1] > mlp > neurons[3]      of a neuron in a block; of a bare MLP without `mlp`
+    layers[0] > heads[1] > query      of one head of several; its own name, if any, replaces
+                                      heads[1]
+    layers[1] > mlp > neurons[3]      of a neuron in a block; without `mlp` in a bare MLP
 
-Every lane that is read or written must exist; a query and its key must speak of the same space;
-an output reads the head's own value lanes. Rules of this file: a problem is a path, the rule,
-and a text; the Program raises it.
+Every lane that is read or written must exist; a query and its key must have the same lanes; an
+output reads value lanes of its own head. Rules of this file: a problem is a path, the rule and a
+text; the Program raises it.
 """
 
 from __future__ import annotations
@@ -17,13 +16,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from handcraft.core.errors import hint, listing, printable
 from handcraft.language.affine import Lane, describe
-from handcraft.language.rules import Block, Head
+from handcraft.language.rules import Block, Head, Neuron
 from handcraft.language.slots import Slot
 
 
 def head_path(layer: int, block: Block, head: int) -> tuple[str, ...]:
-    """`layers[0]` where the block is one bare head, else `layers[0]`, `heads[1]`; a head's own
-    name takes that place.
+    """The path of a head: `layers[0]` for a bare head, else `layers[0]`, `heads[1]`.
+
+    A head's own name replaces `heads[1]`.
     """
     here = () if len(block.heads) == 1 and block.mlp is None else (f"heads[{head}]",)
     name = block.heads[head].name
@@ -31,74 +31,67 @@ def head_path(layer: int, block: Block, head: int) -> tuple[str, ...]:
 
 
 def mlp_path(layer: int, block: Block) -> tuple[str, ...]:
-    """`layers[1]` where the block is a bare MLP, else `layers[1]`, `mlp`."""
+    """The path of an MLP: `layers[1]` for a bare MLP, else `layers[1]`, `mlp`."""
     return (f"layers[{layer}]", "mlp") if block.heads else (f"layers[{layer}]",)
 
 
 def neuron_path(layer: int, block: Block, neuron: int) -> tuple[str, ...]:
-    """The path of a neuron; its own name stands last where it has one."""
+    """The path of a neuron, which ends with its own name if it has one."""
     name = block.mlp.neurons[neuron].name if block.mlp else None
-    return (
-        *mlp_path(layer, block),
-        f"neurons[{neuron}]" if name is None else printable(name),
-    )
+    last = f"neurons[{neuron}]" if name is None else printable(name)
+    return (*mlp_path(layer, block), last)
 
 
-Problem = tuple[
-    tuple[str, ...], object, str
-]  # the path, the rule, what was found and what would work
+# the path, the rule, what was found and what would work
+Problem = tuple[tuple[str, ...], object, str]
 
 
 def rule_problems(
     embedding: Sequence[Slot], blocks: Sequence[Block]
 ) -> Iterator[Problem]:
-    """Whatever is wrong between the rules of a program, in the order of the layers."""
+    """The problems between the rules of a program, in the order of the layers."""
     stream = {str(lane): lane for slot in embedding for lane in slot.lanes}
     for i, block in enumerate(blocks):
         for j, head in enumerate(block.heads):
-            yield from (
-                ((*head_path(i, block, j), part), head, text)
-                for part, text in _head_problems(head, stream)
-            )
+            for part, text in _head_problems(head, stream):
+                yield (*head_path(i, block, j), part), head, text
         if block.mlp is not None:
-            path = mlp_path(i, block)
-            yield from (
-                ((*path, "adds"), block.mlp, text)
-                for text in unknown_lanes(block.mlp.adds.lanes_read, stream)
-            )
+            path = (*mlp_path(i, block), "adds")
+            for text in unknown_lanes(block.mlp.adds.lanes_read, stream):
+                yield path, block.mlp, text
             for j, neuron in enumerate(block.mlp.neurons):
-                parts = (("when", neuron.when), ("adds", neuron.adds))
-                yield from (
-                    ((*neuron_path(i, block, j), part), neuron, text)
-                    for part, affine in parts
-                    for text in unknown_lanes(affine.lanes_read, stream)
-                )
+                for part, text in _neuron_problems(neuron, stream):
+                    yield (*neuron_path(i, block, j), part), neuron, text
+
+
+def _neuron_problems(
+    neuron: Neuron, stream: Mapping[str, Lane]
+) -> Iterator[tuple[str, str]]:
+    for part, affine in (("when", neuron.when), ("adds", neuron.adds)):
+        for text in unknown_lanes(affine.lanes_read, stream):
+            yield part, text
 
 
 def _head_problems(head: Head, stream: Mapping[str, Lane]) -> Iterator[tuple[str, str]]:
     asked, offered = head.query.targets, head.key.targets
     if set(asked) != set(offered):
         yield "query", _mismatch(asked, offered)
-    for part in ("query", "key", "value"):
-        yield from (
-            (part, text)
-            for text in unknown_lanes(getattr(head, part).lanes_read, stream)
-        )
-    yield from (("output", text) for text in unknown_lanes(head.output.targets, stream))
+    read: list[tuple[str, Sequence[Lane]]] = [
+        ("query", head.query.lanes_read),
+        ("key", head.key.lanes_read),
+        ("value", head.value.lanes_read),
+        ("output", head.output.targets),
+    ]
+    for part, lanes in read:
+        for text in unknown_lanes(lanes, stream):
+            yield part, text
     own = {str(lane): lane for lane in head.value.targets}
-    yield from (
-        ("output", text)
-        for text in unknown_lanes(
-            head.output.lanes_read, own, "a value lane of this head"
-        )
-    )
+    for text in unknown_lanes(head.output.lanes_read, own, "a value lane of this head"):
+        yield "output", text
     for part, lanes in (("query", asked), ("value", head.value.targets)):
-        yield from (
-            (part, text)
-            for text in unknown_lanes(
-                (lane for lane in lanes if not lane.local), stream
-            )
-        )
+        in_stream = (lane for lane in lanes if not lane.local)
+        for text in unknown_lanes(in_stream, stream):
+            yield part, text
 
 
 def _mismatch(asked: Sequence[Lane], offered: Sequence[Lane]) -> str:
@@ -107,11 +100,11 @@ def _mismatch(asked: Sequence[Lane], offered: Sequence[Lane]) -> str:
     extra = [str(lane) for lane in offered if lane not in asked]
     if {lane.slot for lane in asked} != {lane.slot for lane in offered}:
         return found
-    return found + "".join(
-        f"; {text} {listing(lanes, 4)}"
-        for text, lanes in (("not offered:", missing), ("not asked:", extra))
-        if lanes
-    )
+    if missing:
+        found += f"; not offered: {listing(missing, 4)}"
+    if extra:
+        found += f"; not asked: {listing(extra, 4)}"
+    return found
 
 
 def unknown_lanes(
@@ -119,11 +112,10 @@ def unknown_lanes(
     known: Mapping[str, Lane],
     kind: str = "a lane of the embedding",
 ) -> Iterator[str]:
-    """For each lane that is not known what is wrong with it, with the nearest name."""
+    """The problem of each lane that is not among the known ones, with the nearest name."""
     for lane in lanes:
         if str(lane) not in known:
             slots = dict.fromkeys(known_lane.slot for known_lane in known.values())
             have = listing(known if lane.slot in slots else slots)
-            yield f"{printable(str(lane))} is not {kind} (those are {have})" + hint(
-                str(lane), known
-            )
+            suggestion = hint(str(lane), known)
+            yield f"{printable(str(lane))} is not {kind} (those are {have}){suggestion}"

@@ -1,12 +1,11 @@
-"""Lanes that are used twice: a scratch slot may take over the columns of one that is dead.
+"""Checks that a scratch slot may reuse the columns of another one.
 
-`scratch("x", reuse=y)` puts x into y's columns. That is sound only if an MLP erases y in
-between (recipes.erase: each lane is added its own opposite), nothing reads or writes y
-afterwards, and nothing touches x before. Sublayers run in the order of the layers, the heads of
-a block before its MLP.
+`scratch("x", reuse=y)` puts x into y's columns. That is sound only if an MLP erases y in between
+(recipes.erase adds to each lane its own opposite), nothing reads or writes y afterwards, and
+nothing touches x before. Sublayers run in the order of the layers, in each block the heads before
+the MLP.
 
-Rules of this file: the erasing rule is the author's and stands in the program; here it is only
-looked for.
+Rules of this file: it only looks for the erasing rule, which the author writes.
 """
 
 from __future__ import annotations
@@ -24,8 +23,10 @@ _Kind = Literal["read", "write", "erase"]
 
 @dataclass(frozen=True)
 class Use:
-    """A sublayer's use of a lane: when it runs and what it does; an erasing neuron has the sign
-    that it erases.
+    """A sublayer's use of a lane.
+
+    when  the index of the sublayer
+    sign  of an erasing neuron: 1 if it erases positive values, -1 if negative ones
     """
 
     when: int
@@ -36,64 +37,50 @@ class Use:
 def reuse_problems(
     embedding: Sequence[Slot], blocks: Sequence[Block]
 ) -> Iterator[tuple[int, str]]:
-    """For each slot that cannot take over the lanes it asks for: its place in the embedding,
-    and why.
-    """
+    """For each slot that cannot reuse the lanes it asks for, its index in the embedding and why."""
     slots = {slot.name: slot for slot in embedding}
     names, uses = list(slots), _uses(blocks)
-    owners: dict[
-        str, list[Slot]
-    ] = {}  # for each slot those that had its columns before, the first one first
+    # for each slot all slots that have had its columns, the first one first
+    owners: dict[str, list[Slot]] = {}
     for i, slot in enumerate(embedding):
         owners[slot.name] = [slot]
         if slot.reuse is None:
             continue
         old = slots.get(slot.reuse)
         if old is None or names.index(old.name) >= i:
-            yield (
-                i,
-                (
-                    f"{slot.name} takes over {slot.reuse}, which must be a slot"
-                    " declared before it"
-                ),
-            )
-        elif old.tokens or old.positions:
-            yield (
-                i,
-                (
-                    f"{slot.name} takes over {old.name}, which a table fills: only"
-                    " scratch lanes can be used again"
-                ),
-            )
-        elif len(slot.lanes) > len(old.lanes):
-            yield (
-                i,
-                (
-                    f"{slot.name} has {len(slot.lanes)} lanes, {old.name} only"
-                    f" {len(old.lanes)}"
-                ),
-            )
+            must = "which must be a slot declared before it"
+            yield i, f"{slot.name} takes over {slot.reuse}, {must}"
+        elif (problem := _unfit(slot, old)) is not None:
+            yield i, problem
         else:
-            yield from (
-                (i, text)
-                for earlier in owners[old.name]
-                for text in _overlaps(slot, earlier, uses)
-            )
+            for earlier in owners[old.name]:
+                for text in _overlaps(slot, earlier, uses):
+                    yield i, text
             owners[slot.name] = owners[old.name]
             owners[slot.name].append(slot)
 
 
+def _unfit(slot: Slot, old: Slot) -> str | None:
+    if old.tokens or old.positions:
+        return (
+            f"{slot.name} takes over {old.name}, which a table fills: only scratch"
+            " lanes can be used again"
+        )
+    if len(slot.lanes) > len(old.lanes):
+        n, most = len(slot.lanes), len(old.lanes)
+        return f"{slot.name} has {n} lanes, {old.name} only {most}"
+    return None
+
+
 def _overlaps(slot: Slot, old: Slot, uses: dict[Lane, list[Use]]) -> Iterator[str]:
-    first = min(
-        (use.when for lane in slot.lanes for use in uses.get(lane, ())), default=None
-    )
+    used = (use.when for lane in slot.lanes for use in uses.get(lane, ()))
+    first = min(used, default=None)
     if first is None:
-        return  # never used: nothing to overlap
+        return  # never used
     for lane in old.lanes[: len(slot.lanes)]:
         old_uses = uses.get(lane, [])
-        erased = max(
-            (use.when for use in old_uses if use.kind == "erase"), default=None
-        )
+        erasing = [use.when for use in old_uses if use.kind == "erase"]
+        erased = max(erasing, default=None)
         if old_uses and erased is None:
             missing = (
                 f"nothing erases {lane}: add recipes.erase({old.name}) to an MLP in"
@@ -110,9 +97,7 @@ def _overlaps(slot: Slot, old: Slot, uses: dict[Lane, list[Use]]) -> Iterator[st
 
 
 def _empties(uses: Sequence[Use], erased: int) -> bool:
-    """Whether the lane is empty for good after that sublayer: written before, read at the
-    latest in it, erased once.
-    """
+    """True if the lane is written before that sublayer, erased in it once, and not used after."""
     reads = all(use.when <= erased for use in uses if use.kind == "read")
     writes = all(use.when < erased for use in uses if use.kind == "write")
     signs = [use.sign for use in uses if use.kind == "erase" and use.when == erased]
@@ -120,7 +105,7 @@ def _empties(uses: Sequence[Use], erased: int) -> bool:
 
 
 def _uses(blocks: Sequence[Block]) -> dict[Lane, list[Use]]:
-    """Every use of every lane of the stream."""
+    """The uses of every lane of the stream."""
     found: dict[Lane, list[Use]] = {}
 
     def note(lanes: Sequence[Lane], when: int, kind: _Kind, sign: float = 0.0) -> None:
@@ -128,29 +113,25 @@ def _uses(blocks: Sequence[Block]) -> dict[Lane, list[Use]]:
             found.setdefault(lane, []).append(Use(when, kind, sign))
 
     for i, block in enumerate(blocks):
+        attention, mlp = 2 * i, 2 * i + 1
         for head in block.heads:
             for part in (head.query, head.key, head.value):
-                note(part.lanes_read, 2 * i, "read")
-            note(head.output.targets, 2 * i, "write")
+                note(part.lanes_read, attention, "read")
+            note(head.output.targets, attention, "write")
         for neuron in block.mlp.neurons if block.mlp else ():
             if erased_lane(neuron):
-                note(
-                    neuron.adds.lanes_read,
-                    2 * i + 1,
-                    "erase",
-                    1.0 if neuron.when.terms[0][1] > 0 else -1.0,
-                )
+                sign = 1.0 if neuron.when.terms[0][1] > 0 else -1.0
+                note(neuron.adds.lanes_read, mlp, "erase", sign)
             else:
-                note(neuron.when.lanes_read, 2 * i + 1, "read")
-                note(neuron.adds.lanes_read, 2 * i + 1, "write")
-        note(block.mlp.adds.lanes_read if block.mlp else (), 2 * i + 1, "write")
+                note(neuron.when.lanes_read, mlp, "read")
+                note(neuron.adds.lanes_read, mlp, "write")
+        if block.mlp:
+            note(block.mlp.adds.lanes_read, mlp, "write")
     return found
 
 
 def erased_lane(neuron: Neuron) -> Lane | None:
-    """The lane that a neuron takes back where it is positive (or negative), and nothing else;
-    None of other neurons.
-    """
+    """The lane whose positive (or negative) values a neuron erases; None for any other neuron."""
     when, adds = neuron.when, neuron.adds
     if len(when.terms) != 1 or len(adds.terms) != 1 or when.constant:
         return None

@@ -1,24 +1,21 @@
-"""The compiler: from rules to the matrices of a GPT-2, with the reason of every cell.
+"""Compiles the rules of a program to the matrices of a GPT-2, with the reason for every cell.
 
     embedding   slot tables            -> wte [n_vocab, n_embd], wpe [n_ctx, n_embd]
     head        query, key, value      -> columns of attn.c_attn.w [n_embd, 3 n_embd], constants
-                to its bias
-                output                 -> rows of attn.c_proj.w [n_embd, n_embd], constants to
-                                       its bias
+                                          into its bias
+                output                 -> rows of attn.c_proj.w [n_embd, n_embd], constants into
+                                          its bias
     neuron      when                   -> a column of mlp.c_fc.w [n_embd, n_inner]
                 adds                   -> a row of mlp.c_proj.w [n_inner, n_embd]
 
-Each matrix is filled cell by cell through one door, `Sheet.write`, which also records the rule:
-that is the provenance. Rules of this file: pure, no input or output; arithmetic is float64 and
-rounded once, at the end.
+Every cell is written by `Sheet.write`, which also records the rule: the provenance. Rules of this
+file: no input or output; arithmetic is float64 and rounded once, at the end.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -27,9 +24,9 @@ from handcraft.core.frozen import Source
 from handcraft.core.gpt2 import Array, Weights
 from handcraft.core.provenance import Entry, Reason
 from handcraft.core.weights import nest
-from handcraft.language.affine import Affine, Lane, Map
+from handcraft.language.affine import Affine, Lane
 from handcraft.language.rules import MLP, Block, Head
-from handcraft.language.slots import ONE_HOT
+from handcraft.language.slots import ONE_HOT, Slot
 from handcraft.program.check_lanes import head_path, mlp_path, neuron_path
 from handcraft.program.layout import Layout
 from handcraft.program.program import Program
@@ -37,15 +34,20 @@ from handcraft.program.program import Program
 
 @dataclass
 class Sheet:
-    """The matrices while they are filled, and the entries that filled them."""
+    """Matrices that are being filled, and a record of every value written."""
 
     arrays: dict[str, Array]
     entries: list[Entry] = field(default_factory=list)
 
     def write(
-        self, matrix: str, row: int, column: int, value: float, reason: Reason
+        self,
+        matrix: str,
+        row: int,
+        column: int,
+        value: float,
+        reason: Reason,
     ) -> None:
-        """Add a value to a cell, and remember why."""
+        """Add a value to a cell, and record the reason."""
         array = self.arrays[matrix]
         index = (row, column) if array.ndim == 2 else (column,)
         array[index] += value
@@ -60,9 +62,7 @@ class Sheet:
         reason: Reason,
         factor: float = 1.0,
     ) -> None:
-        """An expression as a column: its coefficients into the matrix, its constant into the
-        bias beside it.
-        """
+        """Add an expression to a column: coefficients to the matrix, the constant to its bias."""
         for lane, value in affine.terms:
             self.write(f"{matrix}.w", rows[lane], column, value * factor, reason)
         if affine.constant:
@@ -71,9 +71,7 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Compiled:
-    """The weights of a program in picoGPT's format, the entries that make them up, and the
-    layout.
-    """
+    """The weights of a program in picoGPT's format, all entries that sum to them, the layout."""
 
     weights: Weights
     entries: tuple[Entry, ...]
@@ -89,16 +87,13 @@ def shapes(program: Program) -> dict[str, tuple[int, ...]]:
     }
     for i, block in enumerate(program.layers):
         if block.heads:
-            found |= _pair(f"blocks.{i}.attn.c_attn", n, 3 * n) | _pair(
-                f"blocks.{i}.attn.c_proj", n, n
-            )
+            found |= _pair(f"blocks.{i}.attn.c_attn", n, 3 * n)
+            found |= _pair(f"blocks.{i}.attn.c_proj", n, n)
         if block.mlp is not None:
-            inner = max(
-                1, len(block.mlp.neurons)
-            )  # an MLP of constants has one neuron that never fires
-            found |= _pair(f"blocks.{i}.mlp.c_fc", n, inner) | _pair(
-                f"blocks.{i}.mlp.c_proj", inner, n
-            )
+            # an MLP of constants has one neuron, which never fires
+            inner = max(1, len(block.mlp.neurons))
+            found |= _pair(f"blocks.{i}.mlp.c_fc", n, inner)
+            found |= _pair(f"blocks.{i}.mlp.c_proj", inner, n)
     return found
 
 
@@ -107,25 +102,17 @@ def _pair(name: str, n_in: int, n_out: int) -> dict[str, tuple[int, ...]]:
 
 
 def compile_program(program: Program, dtype: str = "float32") -> Compiled:
-    """The weights and their provenance. Raises ProgramError where a weight is past the range of
-    the dtype.
+    """The weights and their provenance.
+
+    Raises ProgramError where a weight is beyond the range of the dtype.
     """
-    sheet, layout = (
-        Sheet({name: np.zeros(shape) for name, shape in shapes(program).items()}),
-        program.layout,
-    )
+    empty = {name: np.zeros(shape) for name, shape in shapes(program).items()}
+    sheet = Sheet(empty)
+    layout = program.layout
     _compile_embedding(sheet, program, layout)
     for i, block in enumerate(program.layers):
         for h, head in enumerate(block.heads):
-            _compile_head(
-                sheet,
-                f"blocks.{i}.attn",
-                head,
-                h,
-                layout,
-                layout.heads[i][h],
-                head_path(i, block, h),
-            )
+            _compile_head(sheet, i, head, h, layout, head_path(i, block, h))
         if block.mlp is not None:
             _compile_mlp(sheet, i, block, block.mlp, layout, program.activation)
     arrays = {
@@ -139,15 +126,11 @@ def _cast(name: str, array: Array, dtype: str, sheet: Sheet, program: Program) -
     with np.errstate(over="ignore"):
         cast = array.astype(dtype)
     if not np.isfinite(cast).all():
-        entry = max(
-            (e for e in sheet.entries if e.matrix == name), key=lambda e: abs(e.value)
-        )
-        message = f"writes {entry.value:g} into {name}, past the range of {dtype}"
-        raise ProgramError(
-            message,
-            (program.name, *entry.reason.rule.split(" > ")),
-            entry.reason.source,
-        )
+        entries = [entry for entry in sheet.entries if entry.matrix == name]
+        largest = max(entries, key=lambda entry: abs(entry.value))
+        message = f"writes {largest.value:g} into {name}, past the range of {dtype}"
+        path = (program.name, *largest.reason.rule.split(" > "))
+        raise ProgramError(message, path, largest.reason.source)
     return cast
 
 
@@ -157,24 +140,20 @@ def _cast(name: str, array: Array, dtype: str, sheet: Sheet, program: Program) -
 def _compile_embedding(sheet: Sheet, program: Program, layout: Layout) -> None:
     ids = {token: i for i, token in enumerate(program.vocabulary)}
     for i, slot in enumerate(program.embedding):
-        rule = f"embedding[{i}]"
-        for table, matrix, what in (
-            (slot.tokens, "wte", "token"),
-            (slot.positions, "wpe", "position"),
-        ):
-            text = (
-                f"{slot.name} is one-hot: which {what} is here"
-                if table == ONE_HOT
-                else f"{slot.name} is a table of the {what}"
-            )
-            reason = Reason(rule, printable(text), str(slot.source))
-            cells: Iterable[tuple[Any, Lane, float]] = (
-                slot.token_cells() if matrix == "wte" else slot.position_cells()
-            )
-            for key, lane, value in cells:
-                sheet.write(
-                    matrix, ids.get(key, key), layout.column[lane], value, reason
-                )
+        rule, column = f"embedding[{i}]", layout.column
+        reason = _table_reason(rule, slot, slot.tokens, "token")
+        for token, lane, value in slot.token_cells():
+            sheet.write("wte", ids[token], column[lane], value, reason)
+        reason = _table_reason(rule, slot, slot.positions, "position")
+        for position, lane, value in slot.position_cells():
+            sheet.write("wpe", position, column[lane], value, reason)
+
+
+def _table_reason(rule: str, slot: Slot, table: object, what: str) -> Reason:
+    text = f"{slot.name} is a table of the {what}"
+    if table == ONE_HOT:
+        text = f"{slot.name} is one-hot: which {what} is here"
+    return Reason(rule, printable(text), str(slot.source))
 
 
 # ---------------------------------------------------------------- attention
@@ -182,89 +161,71 @@ def _compile_embedding(sheet: Sheet, program: Program, layout: Layout) -> None:
 
 def _compile_head(
     sheet: Sheet,
-    at: str,
+    layer: int,
     head: Head,
     h: int,
     layout: Layout,
-    places: Any,
     path: tuple[str, ...],
 ) -> None:
+    at, places = f"blocks.{layer}.attn", layout.heads[layer][h]
     # the head's first column in each third of c_attn, and its first row in c_proj
     first = h * layout.d_head
-    folded = head.scores == "exact"
     parts = (
         ("query", head.query, places.match),
         ("key", head.key, places.match),
         ("value", head.value, places.value),
     )
     for third, (part, rows, columns) in enumerate(parts):
-        factor, note = (
-            (math.sqrt(layout.d_head), ", times sqrt(d_head)")
-            if folded and part == "query"
-            else (1.0, "")
-        )
+        folded = head.scores == "exact" and part == "query"
+        factor = math.sqrt(layout.d_head) if folded else 1.0
+        note = ", times sqrt(d_head)" if folded else ""
         for lane, affine in rows.rows:
-            reason = _reason(
-                (*path, part),
-                f"{part} {printable(str(lane))} = {affine}{note}",
-                head.source,
-            )
+            text = f"{part} {printable(str(lane))} = {affine}{note}"
+            reason = _reason((*path, part), text, head.source)
             column = third * layout.n_embd + first + columns[lane]
             sheet.write_affine(
-                f"{at}.c_attn", affine, layout.column, column, reason, factor
+                f"{at}.c_attn",
+                affine,
+                layout.column,
+                column,
+                reason,
+                factor,
             )
     rows_of = {lane: first + index for lane, index in places.value.items()}
-    _write_output(
-        sheet,
-        f"{at}.c_proj",
-        head.output,
-        rows_of,
-        layout,
-        (*path, "output"),
-        head.source,
-    )
-
-
-def _write_output(
-    sheet: Sheet,
-    matrix: str,
-    output: Map,
-    rows: dict[Lane, int],
-    layout: Layout,
-    path: tuple[str, ...],
-    source: Source,
-) -> None:
-    for lane, affine in output.rows:
-        reason = _reason(path, f"{printable(str(lane))} += {affine}", source)
-        sheet.write_affine(matrix, affine, rows, layout.column[lane], reason)
+    for lane, affine in head.output.rows:
+        text = f"{printable(str(lane))} += {affine}"
+        reason = _reason((*path, "output"), text, head.source)
+        sheet.write_affine(f"{at}.c_proj", affine, rows_of, layout.column[lane], reason)
 
 
 # ---------------------------------------------------------------- neurons
 
 
 def _compile_mlp(
-    sheet: Sheet, layer: int, block: Block, mlp: MLP, layout: Layout, activation: str
+    sheet: Sheet,
+    layer: int,
+    block: Block,
+    mlp: MLP,
+    layout: Layout,
+    activation: str,
 ) -> None:
     at = f"blocks.{layer}.mlp"
+    column = layout.column
     for j, neuron in enumerate(mlp.neurons):
         path = neuron_path(layer, block, j)
         sharpness = neuron.sharpness if activation == "gelu" else 1.0
         note = "" if sharpness == 1 else f", times {sharpness:g} for gelu"
         reason = _reason((*path, "when"), f"when {neuron.when}{note}", neuron.source)
-        sheet.write_affine(
-            f"{at}.c_fc", neuron.when, layout.column, j, reason, sharpness
-        )
+        sheet.write_affine(f"{at}.c_fc", neuron.when, column, j, reason, sharpness)
         note = "" if sharpness == 1 else f", divided by {sharpness:g} for gelu"
         reason = _reason((*path, "adds"), f"adds {neuron.adds}{note}", neuron.source)
         for lane, amount in neuron.adds.terms:
-            sheet.write(
-                f"{at}.c_proj.w", j, layout.column[lane], amount / sharpness, reason
-            )
-    reason = _reason(
-        (*mlp_path(layer, block), "adds"), f"adds {mlp.adds} everywhere", mlp.source
-    )
+            value = amount / sharpness
+            sheet.write(f"{at}.c_proj.w", j, column[lane], value, reason)
+    path = (*mlp_path(layer, block), "adds")
+    reason = _reason(path, f"adds {mlp.adds} everywhere", mlp.source)
     for lane, amount in mlp.adds.terms:
-        sheet.write(f"{at}.c_proj.b", 0, layout.column[lane], amount, reason)
+        sheet.write(f"{at}.c_proj.b", 0, column[lane], amount, reason)
 
 
 def _reason(path: tuple[str, ...], text: str, source: Source) -> Reason:

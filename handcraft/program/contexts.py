@@ -1,8 +1,8 @@
-"""The contexts of a program: how many there are, and how to draw them.
+"""Counts the contexts that a claim is about, and draws random ones with hypothesis.
 
-A claim on endings speaks of every context of every length up to n_ctx; a claim on prompts
-speaks of the texts of its regular language. Rules of this file: counts are exact integers;
-hypothesis is imported only when drawing.
+A claim on endings is about every context of every length up to n_ctx; a claim on prompts is
+about the texts of its regular language. Rules of this file: counts are exact integers;
+hypothesis is imported only when contexts are drawn.
 """
 
 from __future__ import annotations
@@ -22,21 +22,19 @@ if TYPE_CHECKING:
 
 
 def count_contexts(n_vocab: int, n_ctx: int) -> int:
-    """How many contexts there are of length 1 to n_ctx."""
+    """The number of contexts of length 1 to n_ctx."""
     return sum(n_vocab**length for length in range(1, n_ctx + 1))
 
 
 def count_domain(claim: Claim, vocabulary: Vocabulary, n_ctx: int) -> int:
-    """How many contexts a claim speaks of, or prompts: exactly."""
+    """The exact number of contexts, or prompts, that a claim is about."""
     if claim.asks_prompts:
         return claim.language(n_ctx, vocabulary).size
     return count_contexts(len(vocabulary), n_ctx)
 
 
 def token_contexts(vocabulary: Sequence[str], n_ctx: int) -> SearchStrategy[list[str]]:
-    """Contexts of any tokens, of 1 to n_ctx, as hypothesis draws lengths; they shrink towards
-    short ones of the first token.
-    """
+    """A strategy for contexts of 1 to n_ctx tokens, which shrink to the first token alone."""
     from hypothesis import strategies as st
 
     def of_length(n: int) -> SearchStrategy[list[str]]:
@@ -46,7 +44,7 @@ def token_contexts(vocabulary: Sequence[str], n_ctx: int) -> SearchStrategy[list
 
 
 def prompts(claim: Answers, n_ctx: int, vocabulary: Vocabulary) -> SearchStrategy[str]:
-    """Prompts of a claim that fit the window."""
+    """A strategy for the prompts of a claim that fit the window."""
     from hypothesis import strategies as st
 
     language = claim.language(n_ctx, vocabulary)
@@ -55,14 +53,11 @@ def prompts(claim: Answers, n_ctx: int, vocabulary: Vocabulary) -> SearchStrateg
 
 
 def contexts(program: Program) -> SearchStrategy[list[str]]:
-    """Contexts of a program as lists of tokens: prompts of its domain, or any tokens up to
-    n_ctx.
-    """
+    """A strategy for lists of tokens: prompts of the program's claim, or any up to n_ctx tokens."""
     if program.claim is not None and program.claim.asks_prompts:
         vocabulary = Vocabulary(program.vocabulary)
-        return prompts(program.claim, program.n_ctx, vocabulary).map(
-            lambda text: list(vocabulary.split(text))
-        )
+        texts = prompts(program.claim, program.n_ctx, vocabulary)
+        return texts.map(lambda text: list(vocabulary.split(text)))
     return token_contexts(program.vocabulary, program.n_ctx)
 
 
@@ -74,9 +69,7 @@ def first_context(
     shrink: bool = True,
     random: Random | None = None,
 ) -> list[str] | None:
-    """The first context that hypothesis draws with this property, made as small as it can; None
-    where none is drawn.
-    """
+    """The first context drawn that meets the condition, shrunk; None if none of `examples` does."""
     from hypothesis import HealthCheck, Phase, find, settings
     from hypothesis.errors import NoSuchExample
 

@@ -1,13 +1,12 @@
-"""What the tied unembedding reads by accident.
+"""Bounds the direct path from the embedding to the logits, which exists in every program.
 
-The logits are the stream times `wte` transposed, so every slot with a table of the token is
-read out, whether it was meant to be or not: a slot with the numbers T[v] adds T[current] T[v]
-to the logit of v. The leak is how far that can pull two logits apart; what the rules write into
-token lanes must beat it.
+The logits are the stream times `wte` transposed. So a slot with a token table T adds
+T[current] * T[v] to the logit of v, wanted or not. The leak is the largest difference between
+two logits that this causes; the amounts that rules write into token lanes must exceed it.
 
-Rules of this file: a slot that rules write into is meant to be read out; any other slot with a
-table of tokens leaks. The gain is what the token lane that gets the least gets at most from any
-rule.
+Rules of this file: a token table is meant to be read if some rule writes into its slot; every
+other one leaks. The gain is the least, over the token lanes that rules write into, of the
+largest amount written.
 """
 
 from __future__ import annotations
@@ -20,45 +19,40 @@ from handcraft.language.slots import Slot
 
 
 def leak(slots: Sequence[Slot], vocabulary: Sequence[str]) -> float:
-    """How far the tables of these slots can pull two logits apart: max over u, v, w of T[u] .
-    (T[v] - T[w]).
-    """
-    import numpy as np  # only where a table leaks: a program without one starts faster
+    """The greatest difference of two logits due to these tables: max T[u] . (T[v] - T[w])."""
+    import numpy as np  # here, so that a program without leaking tables starts faster
 
     ids = {token: i for i, token in enumerate(vocabulary)}
-    column = {
-        lane: i for i, lane in enumerate(lane for slot in slots for lane in slot.lanes)
-    }
+    lanes = [lane for slot in slots for lane in slot.lanes]
+    column = {lane: i for i, lane in enumerate(lanes)}
     table = np.zeros((len(vocabulary), len(column)))  # [n_vocab, n_lanes]
     for slot in slots:
         for token, lane, value in slot.token_cells():
             table[ids[token], column[lane]] = value
     logits = table @ table.T  # [n_vocab, n_vocab]: current token x logit
-    return float((logits.max(axis=1) - logits.min(axis=1)).max(initial=0.0))
+    differences = logits.max(axis=1) - logits.min(axis=1)  # [n_vocab]
+    return float(differences.max(initial=0.0))
 
 
 def amounts_written(blocks: Sequence[Block]) -> Iterator[tuple[Lane, float]]:
-    """Every amount that a rule writes into a lane of the stream, by its size."""
+    """The sizes of all amounts that rules write into lanes of the stream, with the lane."""
     for block in blocks:
         for head in block.heads:
             for lane, affine in head.output.rows:
-                yield from (
-                    (lane, abs(value))
-                    for value in (*(v for _, v in affine.terms), affine.constant)
-                    if value
-                )
+                values = (*(value for _, value in affine.terms), affine.constant)
+                yield from ((lane, abs(value)) for value in values if value)
         if block.mlp:
-            for adds in (
-                block.mlp.adds,
-                *(neuron.adds for neuron in block.mlp.neurons),
-            ):
+            added = [neuron.adds for neuron in block.mlp.neurons]
+            for adds in (block.mlp.adds, *added):
                 yield from ((lane, abs(amount)) for lane, amount in adds.terms)
 
 
 def leak_problem(
-    embedding: Sequence[Slot], blocks: Sequence[Block], vocabulary: Sequence[str]
+    embedding: Sequence[Slot],
+    blocks: Sequence[Block],
+    vocabulary: Sequence[str],
 ) -> str | None:
-    """What is wrong where the output gain does not beat the leak, else None."""
+    """The problem, in words, where the gain does not exceed the leak; else None."""
     tables = [slot for slot in embedding if slot.tokens]
     amounts = list(amounts_written(blocks))
     lanes = {lane for lane, _ in amounts}

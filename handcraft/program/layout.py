@@ -1,13 +1,12 @@
-"""The layout: which lane is which column of the residual stream, and of each head.
+"""Assigns lanes to columns of the residual stream, and head lanes to columns of each head.
 
-The stream's columns stand in the declared order of the slots. With one head, a head lane takes
-the column of the same index as its residual lane, so that the matrices read like the stream; a
-local lane takes the first free one. With more heads, a head's lanes are packed in the order of
-first use into its d_head columns. GPT-2 demands n_embd = n_head * d_head, so the stream is
-padded with empty columns where that is wider.
+The stream's columns are in the declared order of the slots. With one head, a head lane takes the
+column with the same index as its lane in the stream, so that the matrices read alike; a local
+lane takes the first free one. With several heads, the lanes of each head fill its d_head columns
+in the order of first use. GPT-2 demands n_embd = n_head * d_head, so the stream is padded with
+empty columns where that is wider.
 
-Rules of this file: order is declared order, never sorted; only the shape is decided here, no
-weight.
+Rules of this file: order is declared order, never sorted; only shapes are decided here.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from handcraft.language.slots import Slot
 
 @dataclass(frozen=True)
 class HeadLayout:
-    """The column of each match lane and of each value lane among the head's d_head columns."""
+    """The index of each match lane and each value lane among the head's d_head columns."""
 
     match: dict[Lane, int]
     value: dict[Lane, int]
@@ -31,18 +30,20 @@ class HeadLayout:
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of a program."""
+    """The columns of a program.
 
-    columns: tuple[
-        tuple[Lane, ...], ...
-    ]  # the lanes of each column: several where one takes over another
+    columns  the lanes of each column of the stream: several where a slot reuses another's
+    heads    [layer][head]
+    """
+
+    columns: tuple[tuple[Lane, ...], ...]
     n_head: int
     d_head: int
-    heads: tuple[tuple[HeadLayout, ...], ...]  # for each layer, for each of its heads
+    heads: tuple[tuple[HeadLayout, ...], ...]
 
     @property
     def n_embd(self) -> int:
-        """Columns of the stream, padding included."""
+        """The number of columns of the stream, padding included."""
         return self.n_head * self.d_head
 
     @cached_property
@@ -52,18 +53,20 @@ class Layout:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The name of every column; padding is called pad0, pad1, ..."""
+        """The names of all columns; padding is called pad0, pad1, ..."""
         shown = ("/".join(map(str, lanes)) for lanes in self.columns)
-        return (*shown, *(f"pad{i}" for i in range(self.n_embd - len(self.columns))))
+        n_pad = self.n_embd - len(self.columns)
+        return (*shown, *(f"pad{i}" for i in range(n_pad)))
 
     def head_names(self, layer: int, head: int, part: str) -> tuple[str, ...]:
-        """The names of a head's d_head columns in its query, key (`match`) or value (`value`);
-        unused ones are empty.
+        """The names of a head's d_head columns, empty for unused ones.
+
+        `part` is "match" for the columns of query and key, "value" for those of the value.
         """
         heads = self.heads[layer]
-        places: dict[Lane, int] = (
-            getattr(heads[head], part) if head < len(heads) else {}
-        )
+        places: dict[Lane, int] = {}
+        if head < len(heads):
+            places = getattr(heads[head], part)
         names = {index: str(lane) for lane, index in places.items()}
         return tuple(names.get(i, "") for i in range(self.d_head))
 
@@ -74,19 +77,17 @@ class Layout:
         blocks: Sequence[Block],
         d_head: int | None = None,
     ) -> Layout:
-        """The layout of these slots and blocks; `d_head` asks for at least that width."""
+        """The layout of these slots and blocks, with heads at least `d_head` wide."""
         columns = _columns(embedding)
         heads = [head for block in blocks for head in block.heads]
         n_head = max((len(block.heads) for block in blocks), default=1) or 1
-        widths = [
-            len(space.targets) for head in heads for space in (head.query, head.value)
-        ]
-        width = max([*widths, -(-len(columns) // n_head), d_head or 1])
-        column = (
-            {lane: i for i, lanes in enumerate(columns) for lane in lanes}
-            if n_head == 1
-            else {}
-        )
+        spaces = [space for head in heads for space in (head.query, head.value)]
+        widths = [len(space.targets) for space in spaces]
+        share = -(-len(columns) // n_head)  # rounded up
+        width = max([*widths, share, d_head or 1])
+        column: dict[Lane, int] = {}
+        if n_head == 1:
+            column = {lane: i for i, lanes in enumerate(columns) for lane in lanes}
         placed = tuple(
             tuple(_head_layout(head, column) for head in block.heads)
             for block in blocks
@@ -95,15 +96,12 @@ class Layout:
 
 
 def _columns(embedding: Sequence[Slot]) -> tuple[tuple[Lane, ...], ...]:
-    """The lanes in their declared order; a slot that takes over another's stands in that one's
-    columns.
-    """
+    """The lanes in declared order; a slot that reuses another's columns is put into those."""
     columns: list[list[Lane]] = []
     start: dict[str, int] = {}
     for slot in embedding:
-        start[slot.name] = (
-            start.get(slot.reuse, len(columns)) if slot.reuse else len(columns)
-        )
+        free = len(columns)
+        start[slot.name] = start.get(slot.reuse, free) if slot.reuse else free
         for i, lane in enumerate(slot.lanes, start=start[slot.name]):
             if i == len(columns):
                 columns.append([])
@@ -118,15 +116,12 @@ def _head_layout(head: Head, column: dict[Lane, int]) -> HeadLayout:
 
 
 def _places(lanes: Iterable[Lane], column: dict[Lane, int]) -> dict[Lane, int]:
-    """The lanes that have a column keep its index, the others take the first free ones in their
-    order.
-    """
+    """The index of each lane: that of its column if it has one, else the first free one."""
     lanes = tuple(lanes)
     own: dict[int, Lane] = {}
     for lane in lanes:
-        own.setdefault(
-            column.get(lane, -1), lane
-        )  # of two lanes that share a column the first keeps it
+        # of two lanes that share a column the first keeps it
+        own.setdefault(column.get(lane, -1), lane)
     own.pop(-1, None)
     free = (i for i in range(len(own) + len(lanes)) if i not in own)
     kept = {lane: i for i, lane in own.items()}

@@ -1,9 +1,9 @@
-"""Program: the slots, the layers and the claim, checked against each other.
+"""Program: the slots, the layers and the claim of a transformer, checked against each other.
 
-Here the rules meet, so here is checked what no rule can know alone: that every lane exists,
-that a query and its key speak of the same space, that tables agree on the window and the
-vocabulary. Every error carries the path to the rule, `aab > layers[0] > query`, and its file
-and line. A Program is plain data and round-trips through JSON.
+The checks that no rule can make alone are made here: every lane exists, a query and its key have
+the same lanes, tables agree on the window and the vocabulary, the claim fits. Every error has the
+path of the rule, `aab > layers[0] > query`, and its file and line. A Program is plain data and
+can be written to JSON and read again.
 
 Rules of this file: a program that was accepted compiles; nothing here computes a weight.
 """
@@ -42,19 +42,18 @@ from handcraft.sequence.expression import Expression
 if TYPE_CHECKING:
     from handcraft.model import Model
 
-# a program that would need more memory than this for its weights is refused
-_MAX_BYTES = 2**30
+# raised for data that is not a program, besides ProgramError
+_NOT_RULES = (ValueError, TypeError, AttributeError, KeyError, RecursionError)
+_MAX_BYTES = 2**30  # a program whose weights would need more memory is refused
 
 
 def _blocks(layers: object) -> object:
     if isinstance(layers, Head | MLP | Neuron | Block):
         raise ProgramError("a single layer is written (layer,)")
-    blocks = (
-        tuple(map(as_block, layers))
-        if isinstance(layers, Sequence) and not isinstance(layers, str)
-        else layers
-    )
-    for i, block in enumerate(blocks if isinstance(blocks, tuple) else ()):
+    if not isinstance(layers, Sequence) or isinstance(layers, str):
+        return layers
+    blocks = tuple(map(as_block, layers))
+    for i, block in enumerate(blocks):
         if not isinstance(block, Block | Mapping):
             raise ProgramError(
                 f"layer {i} must be a Head, an MLP or a Block, found"
@@ -70,20 +69,20 @@ def _slots(embedding: object) -> object:
 
 
 class Program(Frozen):
-    """A hand-weighted transformer as its author states it.
+    """A hand-weighted transformer, as slots, layers and a claim.
 
     embedding   the slots; their order is the order of the columns
     layers      heads, MLPs and blocks; a bare head or MLP is a block of one
-    claim       what must be predicted (handcraft.claims.kinds), or an expression or function
+    claim       the right predictions (handcraft.claims.kinds), or an expression or function
                 context -> token or None
     vocabulary  the tokens; inferred from the slots' tables, in their order
     n_ctx       the context window; inferred from the slots' tables
     activation  of every neuron: "gelu" (GPT-2's tanh form) or "relu"
-    causal      False lets every position see the whole sequence, for tagging; the claim then
-                holds at every position (`last` and `each` in handcraft.claims.kinds)
-    d_head      the least width of a head; a power of 4 makes ties between folded scores exact
+    causal      False removes the causal mask, so that every position sees the whole sequence; the
+                claim then holds at every position (`last` and `each` in handcraft.claims.kinds)
+    d_head      the least width of a head; a power of 4 keeps ties exact under scores="exact"
 
-    Raises ProgramError, which says where, what was found and what would work.
+    Raises ProgramError, with the place, what was found and what would work.
     """
 
     name: str = "program"
@@ -119,31 +118,24 @@ class Program(Frozen):
     else:
 
         def __init__(self, /, **fields: Any) -> None:
-            fields.setdefault("source", caller())
-            fields.setdefault(
-                "name",
-                program_name(
-                    Path(fields["source"].file).stem
-                    if isinstance(fields["source"], Source)
-                    else ""
-                ),
-            )
+            source = fields.setdefault("source", caller())
+            stem = Path(source.file).stem if isinstance(source, Source) else ""
+            name = fields.setdefault("name", program_name(stem))
             try:
                 super().__init__(**fields)
             except ProgramError as error:
                 path = error.path[1:] if error.path[:1] == ("Program",) else error.path
-                raise ProgramError(
-                    error.message, (printable(str(fields["name"])), *path), error.source
-                ) from None
+                path = (printable(str(name)), *path)
+                raise ProgramError(error.message, path, error.source) from None
 
     @model_validator(mode="before")
     @classmethod
     def _infer(cls, fields: Any) -> Any:
-        """Fill in the vocabulary and the window from the tables of the slots."""
+        """Fills in the vocabulary and the window from the tables of the slots."""
         slots = fields.get("embedding") if isinstance(fields, Mapping) else None
-        if not isinstance(slots, Sequence) or not all(
-            isinstance(slot, Slot) for slot in slots
-        ):
+        if not isinstance(slots, Sequence):
+            return fields
+        if not all(isinstance(slot, Slot) for slot in slots):
             return fields
         named = dict.fromkeys(token for slot in slots for token in slot.vocabulary)
         windows = {slot.name: slot.n_ctx for slot in slots if slot.n_ctx is not None}
@@ -156,9 +148,7 @@ class Program(Frozen):
                 ("vocabulary",),
             )
         fields["vocabulary"] = tuple(given) if isinstance(given, Iterable) else given
-        fields["n_ctx"] = (
-            fields["n_ctx"] if "n_ctx" in fields else next(iter(windows.values()), 0)
-        )
+        fields.setdefault("n_ctx", next(iter(windows.values()), 0))
         return fields
 
     @model_validator(mode="after")
@@ -170,9 +160,8 @@ class Program(Frozen):
         self._check_memory()
         for i, problem in reuse_problems(self.embedding, self.layers):
             raise ProgramError(problem, (f"embedding[{i}]",), self.embedding[i].source)
-        if (
-            leaking := leak_problem(self.embedding, self.layers, self.vocabulary)
-        ) is not None:
+        leaking = leak_problem(self.embedding, self.layers, self.vocabulary)
+        if leaking is not None:
             raise ProgramError(leaking, ("embedding",), self.source)
         self._check_claim()
         return self
@@ -185,11 +174,9 @@ class Program(Frozen):
                 ("name",),
             )
         if not 1 <= self.n_ctx <= MAX_N_CTX:
-            found = (
-                f"found {self.n_ctx}"
-                if self.n_ctx
-                else "no slot has a table of positions: pass n_ctx="
-            )
+            found = "no slot has a table of positions: pass n_ctx="
+            if self.n_ctx:
+                found = f"found {self.n_ctx}"
             raise ProgramError(
                 f"the context window must be 1 to {MAX_N_CTX}; {found}", ("n_ctx",)
             )
@@ -208,39 +195,10 @@ class Program(Frozen):
     def _check_slots(self) -> None:
         seen: set[str] = set()
         for i, slot in enumerate(self.embedding):
-            path = (f"embedding[{i}]",)
-            if slot.name in seen:
-                raise ProgramError(
-                    f"the slot {slot.name} is declared twice; give one of them another"
-                    " name",
-                    path,
-                    slot.source,
-                )
+            problem = self._slot_problem(slot, seen)
+            if problem is not None:
+                raise ProgramError(problem, (f"embedding[{i}]",), slot.source)
             seen.add(slot.name)
-            if slot.local:
-                raise ProgramError(
-                    f"{slot.name} is local to a head and has no column; use"
-                    " scratch(...)",
-                    path,
-                    slot.source,
-                )
-            if slot.n_ctx is not None and slot.n_ctx != self.n_ctx:
-                message = (
-                    f"{slot.name} has {slot.n_ctx} positions, but the window is"
-                    f" {self.n_ctx}"
-                )
-                raise ProgramError(message, path, slot.source)
-            unknown = [
-                token for token in slot.vocabulary if token not in self.vocabulary
-            ]
-            if unknown:
-                message = (
-                    f"{slot.name} names the token '{printable(unknown[0])}', which is"
-                    " not in the vocabulary"
-                )
-                raise ProgramError(
-                    message + hint(unknown[0], self.vocabulary), path, slot.source
-                )
         if not any(slot.tokens for slot in self.embedding):
             raise ProgramError(
                 "no slot depends on the token, so every logit would be 0: add"
@@ -248,15 +206,28 @@ class Program(Frozen):
                 ("embedding",),
             )
 
+    def _slot_problem(self, slot: Slot, seen: set[str]) -> str | None:
+        name = slot.name
+        if name in seen:
+            return f"the slot {name} is declared twice; give one of them another name"
+        if slot.local:
+            return f"{name} is local to a head and has no column; use scratch(...)"
+        if slot.n_ctx is not None and slot.n_ctx != self.n_ctx:
+            return f"{name} has {slot.n_ctx} positions, but the window is {self.n_ctx}"
+        for token in slot.vocabulary:
+            if token not in self.vocabulary:
+                return (
+                    f"{name} names the token '{printable(token)}', which is not in the"
+                    f" vocabulary{hint(token, self.vocabulary)}"
+                )
+        return None
+
     def _check_memory(self) -> None:
         layout = self.layout
         inner = sum(len(block.mlp.neurons) for block in self.layers if block.mlp)
-        cells = layout.n_embd * (
-            len(self.vocabulary)
-            + self.n_ctx
-            + 4 * layout.n_embd * len(self.layers)
-            + 2 * inner
-        )
+        attention = 4 * layout.n_embd * len(self.layers)
+        rows = len(self.vocabulary) + self.n_ctx + attention + 2 * inner
+        cells = layout.n_embd * rows
         if cells * 16 > _MAX_BYTES:
             raise ProgramError(
                 f"the weights would need {cells * 16 / 2**30:.1f} GB ({layout.n_embd}"
@@ -268,20 +239,15 @@ class Program(Frozen):
     def _check_claim(self) -> None:
         if self.claim is None:
             return
-        for problem in unknown_lanes(
-            map(Lane.parse, self.claim.lanes),
-            {str(lane): lane for lane in self.layout.column},
-        ):
+        known = {str(lane): lane for lane in self.layout.column}
+        for problem in unknown_lanes(map(Lane.parse, self.claim.lanes), known):
             raise ProgramError(problem, ("claim",), self.claim.source)
-        check_claim(
-            self.claim, Vocabulary(self.vocabulary), self.n_ctx, causal=self.causal
-        )
+        vocabulary = Vocabulary(self.vocabulary)
+        check_claim(self.claim, vocabulary, self.n_ctx, causal=self.causal)
 
     @classmethod
     def from_data(cls, fields: object) -> Program:
-        """The program of what `model_dump` gave. Raises ProgramError for anything else: the
-        data may be anyone's.
-        """
+        """The program of data that `model_dump` gave. Raises ProgramError for any other data."""
         if not isinstance(fields, Mapping):
             raise ProgramError(
                 f"'program' must be of type dict, found {printable(repr(fields))[:60]}"
@@ -291,25 +257,20 @@ class Program(Frozen):
                 return cls(**{str(key): value for key, value in fields.items()})
             except ProgramError:
                 raise
-            except (
-                ValueError,
-                TypeError,
-                AttributeError,
-                KeyError,
-                RecursionError,
-            ) as error:
+            except _NOT_RULES as error:
                 raise ProgramError(
                     f"not the rules of a program: {type(error).__name__}"
                 ) from None
 
     @cached_property
     def layout(self) -> Layout:
-        """Which lane is which column."""
+        """The columns of all lanes."""
         return Layout.of(self.embedding, self.layers, self.d_head)
 
     def build(self, dtype: str = "float32") -> Model:
-        """The model of these rules: real weights that run. The one import that points up, for
-        the author's comfort.
+        """The model of these rules, with weights that run, in float32 or float64.
+
+        For the author's comfort: this is the one import of a room further down.
         """
         from handcraft.model import Model
 
@@ -317,8 +278,6 @@ class Program(Frozen):
 
 
 def program_name(stem: str) -> str:
-    """The name of a program from that of its file: other characters than a name may have become
-    _.
-    """
+    """The name of a program in a file with this stem; characters that no name has become _."""
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", stem)
     return name if NAME.fullmatch(name) else "program"

@@ -35,7 +35,8 @@ from handcraft.proof.checker import Shown
 from handcraft.proof.judge import Judge
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Progress
-from handcraft.sequence.expression import Expression, evaluate
+from handcraft.sequence.evaluate import evaluate
+from handcraft.sequence.expression import Expression
 
 _EVERY = 100_000  # contexts or prompts up to which each is asked
 _DRAWN = 20_000  # contexts otherwise, each beginning of a text and of an answer counted

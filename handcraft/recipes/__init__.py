@@ -1,24 +1,21 @@
-"""Recipes: known constructions under the field's names. A recipe returns plain rules; `explain`
-shows what it wrote.
+"""Builds known constructions as plain rules, under the field's names; `explain` shows what a recipe
+wrote.
 
-    attention.py   heads: computed positions, offsets, content, means, counts
-    neurons.py     logic, comparison and arithmetic
+    attention.py   heads that attend to a computed position, to fixed offsets, by content
+    sums.py        heads that average and count
+    neurons.py     neurons for logic, comparison and arithmetic
     decoders.py    from lanes to logits
 
-Rules of this package: nothing here knows a weight; scores are exact (d_head does not change
-them); wrong use is a ProgramError that says what would work. A recipe's numbers hold in
-float32, with gelu and with relu.
+Rules of this package: nothing here knows a weight; scores do not depend on d_head
+(`scores="exact"`); wrong use is a ProgramError that says what would work. A recipe's numbers hold
+in float32, with gelu and with relu.
 """
 
 from handcraft.recipes.attention import addresses as addresses
 from handcraft.recipes.attention import attend_to as attend_to
 from handcraft.recipes.attention import attend_where as attend_where
-from handcraft.recipes.attention import count_where as count_where
 from handcraft.recipes.attention import kernel as kernel
-from handcraft.recipes.attention import mean as mean
-from handcraft.recipes.attention import mean_where as mean_where
 from handcraft.recipes.attention import merge as merge
-from handcraft.recipes.attention import running_sum as running_sum
 from handcraft.recipes.decoders import as_mlp as as_mlp
 from handcraft.recipes.decoders import log_probabilities as log_probabilities
 from handcraft.recipes.decoders import one_hot as one_hot
@@ -42,3 +39,7 @@ from handcraft.recipes.neurons import quotient as quotient
 from handcraft.recipes.neurons import square as square
 from handcraft.recipes.neurons import table as table
 from handcraft.recipes.neurons import threshold as threshold
+from handcraft.recipes.sums import count_where as count_where
+from handcraft.recipes.sums import mean as mean
+from handcraft.recipes.sums import mean_where as mean_where
+from handcraft.recipes.sums import running_sum as running_sum

@@ -1,21 +1,18 @@
-"""Decoders: from lanes of the stream to logits, through the token lanes that the tied
-unembedding reads out.
+"""Builds decoders: maps from lanes of the stream to logits, {token lane: expression}, for the
+output of a head or, through `as_mlp`, for neurons.
 
-The current token's own one-hot is still in the stream and gives its logit 1; a decoder's gain
-must beat that.
+The unembedding is tied, so what is written to a token's lane is its logit. The current token's
+one-hot still stands in the stream and gives its own logit 1; a decoder's gain must beat that.
 
-    one_hot       a lane a token                     gain x lane                        margin
-                  gain - 1
-    parabola      a number, read as the nearest      gain (1 + 2 v x - v^2)             margin
-                  gain - 1
-    thermometer   flags "at least this one"          gain (flag - next flag)            margin
-                  gain - 1
-    log_probabilities                                ln p - [current token]             exact
-                                                     after softmax
+    one_hot            one lane for each token            gain x lane
+    parabola           the token with the nearest number  gain (1 + 2 v x - v^2)
+    thermometer        flags "at least this one"          gain (flag - flag before)
+    log_probabilities  exact after softmax                ln p - [current token]
 
-Each returns a map {token lane: expression}, for the output of a head or, through `as_mlp`, for
-neurons. Source: the parabola read-out of AdderBoard's hand-set adders; "The Transformer
-Cookbook", Yang et al., 2026.
+The first three win by a margin of gain - 1.
+
+Sources: the parabola of AdderBoard's hand-set adders; "The Transformer Cookbook", Yang et al.,
+2026.
 """
 
 from __future__ import annotations
@@ -36,7 +33,9 @@ _NEVER = -104.0  # exp(-104) is 0 in float32
 
 
 def _checked(gain: float, recipe: str) -> float:
-    """The gain. Raises ProgramError for one that cannot beat the current token's own 1."""
+    """Return the gain. Raises ProgramError for one that cannot beat the logit 1 of the current
+    token.
+    """
     if not gain > 1:
         raise ProgramError(
             f"{gain:g} cannot beat the 1 of the current token's own logit; use more"
@@ -48,28 +47,28 @@ def _checked(gain: float, recipe: str) -> float:
 
 
 def one_hot(tokens: MapLike, gain: float) -> Map:
-    """{token lane: lane that is 1 where it must follow}, times the gain."""
+    """The map {token lane: lane that is 1 where the token must follow}, times the gain."""
     return as_map(tokens).scaled(_checked(gain, "one_hot"))
 
 
 def parabola(x: Term, numbers: Mapping[Any, float], gain: float) -> Map:
-    """The token whose number is nearest to x: {token lane: its number}; gain (1 + 2 v x - v^2)
-    is greatest there.
+    """A map to the token whose number is nearest to x, for {token lane: its number}: the logit
+    gain (1 + 2 v x - v^2) is greatest there.
 
-    The next number is behind by `gain` times the square of their distance, less twice the error
-    of x; a token that is no number is behind by `gain` and more.
+    The token of the next number is behind by `gain` times the square of their distance, less twice
+    the error of x; a token without a number is behind by `gain` and more.
     """
     expression, gain = as_affine(x), _checked(gain, "parabola")
-    rows = {
-        lane: expression.scaled(2 * v).plus(Affine.of({}, 1 - v * v)).scaled(gain)
-        for lane, v in numbers.items()
-    }
+    rows = {}
+    for lane, v in numbers.items():
+        slope, constant = expression.scaled(2 * v), Affine.of({}, 1 - v * v)
+        rows[lane] = slope.plus(constant).scaled(gain)
     return as_map(rows)
 
 
 def thermometer(flags: Sequence[Term], tokens: Sequence[Lane], gain: float) -> Map:
-    """The first token whose flag is 1, for flags that rise once from 0 to 1: gain (flag - flag
-    before).
+    """A map to the first token whose flag is 1, for flags that rise once from 0 to 1: gain (flag -
+    flag before). Raises ProgramError unless there is one flag for each token.
     """
     if len(flags) != len(tokens):
         raise ProgramError(
@@ -80,26 +79,22 @@ def thermometer(flags: Sequence[Term], tokens: Sequence[Lane], gain: float) -> M
     _checked(gain, "thermometer")
     rises = [as_affine(flag) for flag in flags]
     before = [Affine(), *rises[:-1]]
-    return Map.of(
-        (t, (a - b).scaled(gain)) for t, a, b in zip(tokens, rises, before, strict=True)
-    )
+    steps = zip(tokens, rises, before, strict=True)
+    return Map.of((token, (a - b).scaled(gain)) for token, a, b in steps)
 
 
 def log_probabilities(
     token: Slot, row: Mapping[str, float], current: str | None = None
 ) -> Affine:
-    """What a neuron adds so that softmax gives exactly these probabilities: ln p a token, less
-    the current one's 1.
+    """The amounts that a neuron adds so that softmax gives exactly these probabilities: ln p for
+    each token, less the 1 of the current one.
 
     A token that the row does not name has probability 0. Raises ProgramError for a token that
     is not one of the slot's, and for probabilities that do not sum to 1.
     """
     lanes = {lane.label or "": lane for lane in token.lanes}
-    unknown = [
-        label
-        for label in (*row, *([] if current is None else [current]))
-        if label not in lanes
-    ]
+    named = [*row] if current is None else [*row, current]
+    unknown = [label for label in named if label not in lanes]
     if unknown:
         raise ProgramError(
             f"{token.name} has no token '{printable(unknown[0])}'",
@@ -108,7 +103,7 @@ def log_probabilities(
         )
     if abs(sum(row.values()) - 1) > SUM_ERROR or min(row.values()) < 0:
         message = (
-            "probabilities are not negative and sum to 1, found the sum"
+            "probabilities must not be negative and must sum to 1, found the sum"
             f" {sum(row.values()):g}"
         )
         raise ProgramError(message, ("log_probabilities", "row"), caller())
@@ -129,18 +124,10 @@ def as_mlp(decoder: MapLike) -> MLP:
     rows = as_map(decoder).rows
     read = dict.fromkeys(lane for _, affine in rows for lane in affine.lanes_read)
     neurons = []
+    terms = {target: dict(affine.terms) for target, affine in rows}
     for lane in read:
-        adds = Affine.of(
-            {
-                target: dict(affine.terms)[lane]
-                for target, affine in rows
-                if lane in dict(affine.terms)
-            }
-        )
-        neurons += [
-            Neuron(when=lane, adds=adds),
-            Neuron(when=-lane, adds=adds.scaled(-1.0)),
-        ]
-    return MLP(
-        neurons, adds=Affine.of({target: affine.constant for target, affine in rows})
-    )
+        adds = Affine.of({t: own[lane] for t, own in terms.items() if lane in own})
+        neurons.append(Neuron(when=lane, adds=adds))
+        neurons.append(Neuron(when=-lane, adds=adds.scaled(-1.0)))
+    constants = Affine.of({target: affine.constant for target, affine in rows})
+    return MLP(neurons, adds=constants)

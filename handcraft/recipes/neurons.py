@@ -1,22 +1,25 @@
-"""Neurons: logic, comparison and arithmetic on lanes that hold whole numbers.
+"""Builds neurons for logic, comparison and arithmetic on lanes that hold whole numbers.
 
-With gelu a hinge is exact only away from its kink: gelu(8 z) / 8 is z or 0 to float32's last
-bit where |z| >= 1, and exactly 0 at z = 0. So every recipe here places its kinks where no value
-comes nearer than 1, or hits them exactly; the same rules are then exact with relu too.
-
-    conjunction  all of n flags            relu(2 (sum - n) + 1)                               1
-                 neuron
-    disjunction  any of n flags            relu(sum) - relu(sum - 1)                           2
-    negation     not a flag                relu(1 - x)                                         1
-    threshold    x above a threshold       (relu(y + 1) - relu(y - 1)) / 2, y = 2 (x - t) / m  2
-    equals       x is a given number       relu(x-k+1) - 2 relu(x-k) + relu(x-k-1)             3
+    conjunction  all of n flags            relu(2 (sum - n) + 1)                   1 neuron
+    disjunction  any of n flags            relu(sum) - relu(sum - 1)               2
+    negation     not a flag                relu(1 - x)                             1
+    threshold    x above a threshold t     (relu(y + 1) - relu(y - 1)) / 2         2
+                 with y = 2 (x - t) / margin
+    equals       x is a given number k     relu(x-k+1) - 2 relu(x-k) + relu(x-k-1) 3
     table        a function of flags       one conjunction for each entry
-    piecewise_linear, modulo, absolute, maximum, minimum, gated_copy, copy, move, erase
+    piecewise_linear, square, modulo, quotient, absolute, maximum, minimum, copy, gated_copy,
+    product, erase, move
 
 `adds` is {lane: amount}: what is added to the stream for each unit of the result. Each recipe
-returns a tuple of neurons, to be put into an MLP side by side. Source: "The Transformer
-Cookbook", Yang et al., 2026 (boolean functions, comparisons, conditionals, arithmetic,
-cancelling the residual); Weiss et al., 2021; Lindner et al., "Tracr", 2023.
+returns a tuple of neurons, to be put into an MLP side by side.
+
+With gelu a kink is exact only from some distance: gelu(8 z) / 8 is z or 0 to float32's last bit
+where |z| >= 1, and exactly 0 at z = 0. So every recipe here places its kinks where no value comes
+nearer than 1, or hits them exactly; the same rules are then exact with relu too.
+
+Sources: "The Transformer Cookbook", Yang et al., 2026 (boolean functions, comparisons,
+conditionals, arithmetic, cancelling the residual); Weiss et al., 2021; Lindner et al., "Tracr",
+2023.
 """
 
 from __future__ import annotations
@@ -39,13 +42,15 @@ MOST_SQUARED = 4096  # its square is 2^24
 def conjunction(
     flags: Sequence[Term], adds: Amounts, *, name: str | None = None
 ) -> Neurons:
-    """Adds where all flags (0 or 1) are 1: relu(2 (sum - n) + 1) is 1 there and 0 elsewhere."""
+    """Neurons that add where all flags (0 or 1) are 1: relu(2 (sum - n) + 1) is 1 there and 0
+    elsewhere.
+    """
     when = _total(flags).scaled(2.0).plus(_constant(1 - 2 * len(flags)))
     return (Neuron(when=when, adds=adds, name=name),)
 
 
 def disjunction(flags: Sequence[Term], adds: Amounts) -> Neurons:
-    """Adds once where any flag (0 or 1) is 1: relu(sum) - relu(sum - 1)."""
+    """Neurons that add once where any flag (0 or 1) is 1: relu(sum) - relu(sum - 1)."""
     total = _total(flags)
     return (
         Neuron(when=total, adds=adds),
@@ -54,12 +59,12 @@ def disjunction(flags: Sequence[Term], adds: Amounts) -> Neurons:
 
 
 def negation(flag: Term, adds: Amounts) -> Neurons:
-    """Adds where the flag (0 or 1) is 0: relu(1 - x)."""
+    """Neurons that add where the flag (0 or 1) is 0: relu(1 - x)."""
     return (Neuron(when=1 - as_affine(flag), adds=adds),)
 
 
 def threshold(x: Term, adds: Amounts, *, above: float, margin: float = 0.5) -> Neurons:
-    """Adds once where x is above the threshold, nothing where it is below.
+    """Neurons that add once where x is above the threshold, nothing where it is below.
 
     margin  x never comes nearer to the threshold than this; 1/2 for whole numbers and a
             threshold between two of them
@@ -77,7 +82,7 @@ def threshold(x: Term, adds: Amounts, *, above: float, margin: float = 0.5) -> N
 
 
 def equals(x: Term, number: int, adds: Amounts) -> Neurons:
-    """Adds where the whole number x is the given one: a tent of three hinges."""
+    """Neurons that add where the whole number x is the given one: a tent of three kinks."""
     shifted = as_affine(x) - number
     hinges = ((shifted + 1, 1.0), (shifted, -2.0), (shifted - 1, 1.0))
     return tuple(
@@ -86,8 +91,8 @@ def equals(x: Term, number: int, adds: Amounts) -> Neurons:
 
 
 def table(entries: Mapping[Sequence[Named], Amounts]) -> Neurons:
-    """A function of one-hot lanes: for each tuple of lanes that are all 1, what is added. One
-    neuron an entry.
+    """Neurons of a function of one-hot lanes, {lanes that are all 1: what is added}: one for each
+    entry.
     """
     return tuple(
         neuron
@@ -97,7 +102,8 @@ def table(entries: Mapping[Sequence[Named], Amounts]) -> Neurons:
 
 
 def piecewise_linear(x: Term, points: Mapping[int, float], adds: Amounts) -> Neurons:
-    """Adds f(x) - f(least) for whole x, f linear between the given points and flat outside them.
+    """Neurons that add f(x) - f(least) for whole x, f linear between the given points and flat
+    outside.
 
     The constant f(least) belongs into the `adds` of the MLP. One neuron for each change of
     slope. Raises ProgramError for fewer than two points, or points that are not whole.
@@ -110,20 +116,18 @@ def piecewise_linear(x: Term, points: Mapping[int, float], adds: Amounts) -> Neu
             f"takes at least two whole numbers, found {xs}",
         )
     slopes = [(points[b] - points[a]) / (b - a) for a, b in pairwise(xs)]
-    changes = [
-        (at, new - old)
-        for at, old, new in zip(xs, [0.0, *slopes], [*slopes, 0.0], strict=True)
-    ]
-    expression = as_affine(x)
-    return tuple(
-        Neuron(when=expression - at, adds=_times(adds, change))
-        for at, change in changes
-        if change
-    )
+    before, after = [0.0, *slopes], [*slopes, 0.0]
+    expression, neurons = as_affine(x), []
+    for at, old, new in zip(xs, before, after, strict=True):
+        if change := new - old:
+            adding = _times(adds, change)
+            neurons.append(Neuron(when=expression - at, adds=adding))
+    return tuple(neurons)
 
 
 def square(x: Term, most: int, adds: Amounts) -> Neurons:
-    """Adds x^2 for whole x from 0 to `most`: the slope grows by 2 at every whole number.
+    """Neurons that add x^2 for whole x from 0 to `most`: the slope grows by 2 at every whole
+    number.
 
     Raises ProgramError for a range whose squares are past exact float32.
     """
@@ -137,7 +141,8 @@ def square(x: Term, most: int, adds: Amounts) -> Neurons:
 
 
 def modulo(x: Term, modulus: int, most: int, adds: Amounts) -> Neurons:
-    """Adds x mod m for whole x from 0 to `most`: relu(x) less m for every multiple that is reached.
+    """Neurons that add x mod m for whole x from 0 to `most`: relu(x), less m for every multiple
+    reached.
 
     1 + 2 floor(most / m) neurons. Raises ProgramError for a modulus below 2 or a negative range.
     """
@@ -148,18 +153,19 @@ def modulo(x: Term, modulus: int, most: int, adds: Amounts) -> Neurons:
             f"needs a modulus of at least 2 and a range from 0, found {modulus} and {most}",
         )
     expression = as_affine(x)
+    drop = _times(adds, -modulus)
     drops = (
         neuron
         for multiple in range(modulus, most + 1, modulus)
-        for neuron in threshold(
-            expression, _times(adds, -modulus), above=multiple - 0.5
-        )
+        for neuron in threshold(expression, drop, above=multiple - 0.5)
     )
     return (Neuron(when=expression, adds=adds), *drops)
 
 
 def quotient(x: Term, divisor: int, most: int, adds: Amounts) -> Neurons:
-    """Adds floor(x / d) for whole x from 0 to `most`: one step for every multiple."""
+    """Neurons that add floor(x / d) for whole x from 0 to `most`: one step for every multiple.
+    Raises ProgramError for a divisor below 1 or a negative range.
+    """
     if divisor < 1 or most < 0:
         raise _wrong(
             "quotient",
@@ -175,25 +181,25 @@ def quotient(x: Term, divisor: int, most: int, adds: Amounts) -> Neurons:
 
 
 def absolute(x: Term, adds: Amounts) -> Neurons:
-    """Adds |x| for whole x: relu(x) + relu(-x)."""
+    """Neurons that add |x| for whole x: relu(x) + relu(-x)."""
     expression = as_affine(x)
     return (Neuron(when=expression, adds=adds), Neuron(when=-expression, adds=adds))
 
 
 def maximum(x: Term, y: Term, adds: Amounts) -> Neurons:
-    """Adds max(x, y) for whole x and y: y + relu(x - y)."""
+    """Neurons that add max(x, y) for whole x and y: y + relu(x - y)."""
     a, b = as_affine(x), as_affine(y)
     return (*copy(b, adds), Neuron(when=a - b, adds=adds))
 
 
 def minimum(x: Term, y: Term, adds: Amounts) -> Neurons:
-    """Adds min(x, y) for whole x and y: y - relu(y - x)."""
+    """Neurons that add min(x, y) for whole x and y: y - relu(y - x)."""
     a, b = as_affine(x), as_affine(y)
     return (*copy(b, adds), Neuron(when=b - a, adds=_times(adds, -1)))
 
 
 def copy(x: Term, adds: Amounts) -> Neurons:
-    """Adds x, a whole number of either sign: relu(x) - relu(-x)."""
+    """Neurons that add x, a whole number of either sign: relu(x) - relu(-x)."""
     expression = as_affine(x)
     return (
         Neuron(when=expression, adds=adds),
@@ -202,8 +208,8 @@ def copy(x: Term, adds: Amounts) -> Neurons:
 
 
 def gated_copy(gate: Term, x: Term, most: float, adds: Amounts) -> Neurons:
-    """Adds x where the gate (0 or 1) is 1 and nothing where it is 0, for whole x of size up to
-    `most`.
+    """Neurons that add x where the gate (0 or 1) is 1 and nothing where it is 0, for whole x of
+    size up to `most`.
 
     relu(x - B (1 - gate)) - relu(-x - B (1 - gate)) with B = most + 1.
     """
@@ -216,24 +222,23 @@ def gated_copy(gate: Term, x: Term, most: float, adds: Amounts) -> Neurons:
 
 
 def product(x: Term, flag: Term, most: float, adds: Amounts) -> Neurons:
-    """Adds x times a flag: the only product of two lanes that is piecewise linear."""
+    """Neurons that add x times a flag: the only product of two lanes that is piecewise linear."""
     return gated_copy(flag, x, most, adds)
 
 
 def erase(lanes: Named, *, signed: bool = True) -> Neurons:
-    """Sets whole-number lanes back to zero by adding their opposite: cancelling the residual.
+    """Neurons that set whole-number lanes back to zero by adding their opposite.
 
     signed=False needs one neuron a lane instead of two, for lanes that are never negative.
     """
-    own = [copy(lane, {lane: -1.0}) for lane in lanes.lanes]
-    return tuple(
-        neuron for neurons in own for neuron in (neurons if signed else neurons[:1])
-    )
+    pairs = [copy(lane, {lane: -1.0}) for lane in lanes.lanes]
+    kept = pairs if signed else [pair[:1] for pair in pairs]
+    return tuple(neuron for neurons in kept for neuron in neurons)
 
 
 def move(source: Named, target: Any) -> Neurons:
-    """Adds each lane of `source` to its partner in `target`, and sets the source back to zero:
-    {target: source}.
+    """Neurons that add each lane of `source` to its partner in `target`, {target: source}, and set
+    the source back to zero.
     """
     rows = as_map({target: source}).rows
     return tuple(neuron for lane, x in rows for neuron in copy(x, _moved(lane, x)))

@@ -1,18 +1,18 @@
-"""Other runtimes: the same weights in the formats that they read, and a real GPT-2 read into a
-Model.
+"""Exports a model to the formats of other runtimes, and reads a real GPT-2 as a Model.
 
     export(model, "gpt2", "build/aab-gpt2")       a directory that Hugging Face's transformers loads
     load_gpt2("path/to/gpt2").generate("Hello")   a real GPT-2, run by our forward pass
 
-    names.py              what weights are called elsewhere
-    norms.py              layer norms that do nothing, for runtimes that have them
-    target.py             what a runtime is
+    exporting.py          the export: write, read back, compare, publish
+    target.py             the interface of a runtime
     huggingface.py picogpt.py nanogpt.py transformer_lens.py onnx_graph.py gguf_file.py    one each
-    circuit.py            which heads, neurons and edges matter: ground truth for circuit discovery
-    agreement.py          does what was written compute what the model computes?
-    directory.py          a directory written whole or not at all
-    exporting.py          all of it together
-    loading.py            the other way: config.json and model.safetensors
+    norms.py              layer norms that do nothing, for runtimes that have them
+    limits.py             the largest stream that such a norm allows
+    agreement.py          compares the logits of an export with the model's
+    directory.py          writes a directory whole or not at all
+    circuit.py            the heads, neurons and edges that matter, for circuit discovery
+    names.py              the names of weights elsewhere
+    loading.py            config.json and model.safetensors read as a Model
     byte_pairs.py         GPT-2's tokens
 
 Rules of this package: what needs a package that the core lacks imports it inside the function

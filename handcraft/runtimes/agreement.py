@@ -1,15 +1,17 @@
-"""Does what was written compute what the model computes?
+"""Compares the logits of an exported model with those of the model itself, on many contexts.
 
-Every context up to the window where there are at most a hundred thousand; else 20,000, counting
-the beginnings of each: half of them drawn, half their neighbours and texts of one token in
-which one is another, where counts and means are at their extremes. Of a claim on prompts the
-contexts are those from which an answer is continued: the prompt, and the prompt with each
-beginning of its answer; drawn prompts, and those of their neighbours that are prompts, are at
-most 2,000.
+    at most 100,000 contexts up to the window   every one
+    more                                        20,000, counting every prefix: half are random
+                                                texts with a neighbour that differs in one token,
+                                                half are texts of a single token but for one
+                                                place, where counts and means are at their
+                                                extremes
+    a claim on prompts                          each prompt with every beginning of its answer;
+                                                at most 2,000 prompts are drawn, besides those of
+                                                their neighbours that are prompts
 
-Rules of this file: the draw is decided by a fixed seed. Where the model itself is undecided
-between tokens, each of them is right. Logits that are far off are no agreement, whatever token
-they choose.
+Rules of this file: the draw is decided by a fixed seed. Where the model's own logits are tied,
+each of the tied tokens is right. Logits that are far off do not agree, whatever token is first.
 """
 
 from __future__ import annotations
@@ -39,14 +41,13 @@ _BATCH = 128
 # of the largest logit: float32 loses less, a runtime that computes something else does not
 _TOLERANCE = 1e-3
 
-Text = tuple[
-    list[int], int
-]  # the ids, and the first position whose logits are compared
+# the ids, and the first position whose logits are compared
+Text = tuple[list[int], int]
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How many contexts were compared, in how many another token is first, and the largest
+    """The number of contexts compared, of those where another token is first, and the largest
     difference of a logit.
     """
 
@@ -57,26 +58,26 @@ class Agreement:
 
     @property
     def holds(self) -> bool:
-        """Whether the two always choose the same token, by nearly the same logits."""
-        near = (
-            self.max_logit_error is not None
-            and self.max_logit_error <= _TOLERANCE * self.largest_logit
-        )
-        return self.contexts > 0 and self.argmax_disagreements == 0 and near
+        """True if both always choose the same token, by nearly the same logits."""
+        if (
+            self.contexts == 0
+            or self.argmax_disagreements
+            or self.max_logit_error is None
+        ):
+            return False
+        return self.max_logit_error <= _TOLERANCE * self.largest_logit
 
     def __str__(self) -> str:
-        error = (
-            "not finite"
-            if self.max_logit_error is None
-            else f"{self.max_logit_error:.3g}"
-        )
+        error = "not finite"
+        if self.max_logit_error is not None:
+            error = f"{self.max_logit_error:.3g}"
         return (
             f"{self.contexts} contexts: {self.argmax_disagreements} argmax"
             f" disagreements, largest logit error {error}"
         )
 
     def to_json(self) -> dict[str, int | float | None]:
-        """As the command line prints it."""
+        """The agreement as plain data, as the command line prints it."""
         return {
             "contexts": self.contexts,
             "argmax_disagreements": self.argmax_disagreements,
@@ -91,33 +92,39 @@ def compare_runtime(
     progress: Progress | None = None,
     hook: Callable[[Array], Hook] | None = None,
 ) -> Agreement:
-    """The model against another way to run it, on every context or on so many drawn ones.
+    """The agreement of the model with another way to run it, on every context or on about `most`
+    drawn ones.
 
-    `note` is told every intermediate of the model's own pass over some ids.
+    hook  given some ids, makes the hook that sees every intermediate of the model's own pass over
+          them
     """
     contexts, wrong, error, largest = 0, 0, 0.0, 0.0
     batches = list(_batches(compared_texts(model, most)))
     for done, (ids, first) in enumerate(batches):
         if progress is not None:
             progress(done, len(batches))
-        ours, theirs = (
-            _own(model, ids, hook),
-            np.asarray(run(ids)),
-        )  # [n_batch, n_seq, n_vocab]
         seen = np.arange(ids.shape[1]) >= first[:, None]  # [n_batch, n_seq]
-        ours, theirs = ours[seen], theirs[seen]  # [n_contexts, n_vocab]
-        chosen = np.take_along_axis(ours, theirs.argmax(-1)[:, None], axis=-1)[:, 0]
-        finite = np.isfinite(theirs).all(-1)
-        contexts, largest = (
-            contexts + len(ours),
-            max(largest, float(np.abs(ours).max())),
-        )
-        wrong += int((~finite | (chosen < ours.max(-1))).sum())
-        with np.errstate(invalid="ignore"):
-            error = max(
-                error, float(np.abs(ours - theirs).max()) if finite.all() else np.inf
-            )
+        ours = _own(model, ids, hook)[seen]  # [n_contexts, n_vocab]
+        theirs = np.asarray(run(ids))[seen]  # [n_contexts, n_vocab]
+        contexts += len(ours)
+        wrong += _disagreements(ours, theirs)
+        error = max(error, _largest_error(ours, theirs))
+        largest = max(largest, float(np.abs(ours).max()))
     return Agreement(contexts, wrong, error if np.isfinite(error) else None, largest)
+
+
+def _disagreements(ours: Array, theirs: Array) -> int:  # [n_contexts, n_vocab] each
+    """The number of contexts where they choose a token that is not first for us."""
+    chosen = np.take_along_axis(ours, theirs.argmax(-1)[:, None], axis=-1)[:, 0]
+    broken = ~np.isfinite(theirs).all(-1)  # [n_contexts]
+    return int((broken | (chosen < ours.max(-1))).sum())
+
+
+def _largest_error(ours: Array, theirs: Array) -> float:
+    if not np.isfinite(theirs).all():
+        return math.inf
+    with np.errstate(invalid="ignore"):
+        return float(np.abs(ours - theirs).max())
 
 
 def _own(model: Model, ids: Array, hook: Callable[[Array], Hook] | None) -> Array:
@@ -127,8 +134,8 @@ def _own(model: Model, ids: Array, hook: Callable[[Array], Hook] | None) -> Arra
 
 
 def compared_texts(model: Model, most: int = MOST_COMPARED) -> Iterator[Text]:
-    """What is compared: every context once where they are few, else drawn ones, about `most` of
-    them.
+    """The texts to compare: every context once where they are few, else drawn ones with about
+    `most` contexts.
     """
     claim = model.program.claim if model.program else None
     if claim is not None and claim.asks_prompts:
@@ -140,7 +147,7 @@ def compared_texts(model: Model, most: int = MOST_COMPARED) -> Iterator[Text]:
 
 
 def _every(model: Model, size: int) -> Iterator[Text]:
-    """Every context, the shortest first; where they are many, as beginnings of the longest,
+    """Every context, the shortest first; where they are many, as prefixes of the longest texts,
     each where it is new.
     """
     n_vocab, n_ctx = len(model.vocabulary), model.n_ctx
@@ -150,22 +157,14 @@ def _every(model: Model, size: int) -> Iterator[Text]:
         return
     before: tuple[int, ...] = ()
     for ids in product(range(n_vocab), repeat=n_ctx):
-        yield (
-            list(ids),
-            next(
-                (
-                    i
-                    for i, (a, b) in enumerate(zip(before, ids, strict=False))
-                    if a != b
-                ),
-                0,
-            ),
-        )
+        pairs = enumerate(zip(before, ids, strict=False))
+        first = next((i for i, (a, b) in pairs if a != b), 0)
+        yield list(ids), first
         before = ids
 
 
 def _drawn(model: Model, most: int) -> Iterator[Text]:
-    """Drawn contexts with a neighbour each, and nearly constant ones, half of all; each of them
+    """Drawn texts with a neighbour each, then nearly constant ones, half of all; each context
     counts once.
     """
     random = Random(SEED)
@@ -176,7 +175,9 @@ def _drawn(model: Model, most: int) -> Iterator[Text]:
 
 
 def _limited(found: Iterator[Text], most: int, *, causal: bool) -> Iterator[Text]:
-    """Texts until so many contexts are counted; without a mask only the whole text is a context."""
+    """The texts until so many contexts are counted; without a causal mask only the whole text is a
+    context.
+    """
     while most > 0:
         ids, first = next(found)
         first = max(first if causal else len(ids) - 1, len(ids) - most)
@@ -194,7 +195,7 @@ def _with_neighbours(model: Model, random: Random) -> Iterator[Text]:
 
 
 def _nearly_constant(model: Model, random: Random) -> Iterator[Text]:
-    """One token all along, but for one place; the same again where there are no more."""
+    """Texts of one token but for one place; they begin again when there are no more."""
     n_vocab, n_ctx = len(model.vocabulary), model.n_ctx
     while True:
         tokens = random.sample(range(n_vocab), n_vocab)
@@ -211,22 +212,22 @@ def _prompts(model: Model, claim: Answers, most: int) -> Iterator[Text]:
     neighbours.
     """
     language, count = claim.language(model.n_ctx, model.vocabulary), 0
-    every = language.size <= (_EVERY if most == MOST_COMPARED else most) // model.n_ctx
-    for prompt in (
-        language if every else _neighbouring(model, language, min(most, PROMPTS))
-    ):
-        asked = model.vocabulary.encode(prompt)
-        answer = (
-            claim.expected(prompt, model.vocabulary, model.n_ctx)
-            if claim.known
-            else model.generate(prompt)
-        )
-        yield (
-            (text := asked + model.vocabulary.encode(answer)[:-1]),
-            len(asked) - 1,
-        )  # the last is predicted, never read
-        if not every and (count := count + len(text) - len(asked) + 1) >= most:
+    few = _EVERY if most == MOST_COMPARED else most
+    every = language.size <= few // model.n_ctx
+    drawn = _neighbouring(model, language, min(most, PROMPTS))
+    for prompt in language if every else drawn:
+        ids = model.vocabulary.encode(prompt)
+        answer = model.vocabulary.encode(_answer(model, claim, prompt))
+        yield ids + answer[:-1], len(ids) - 1  # the last is predicted, never read
+        count += len(answer[:-1]) + 1
+        if not every and count >= most:
             return
+
+
+def _answer(model: Model, claim: Answers, prompt: str) -> str | tuple[str, ...]:
+    if claim.known:
+        return claim.expected(prompt, model.vocabulary, model.n_ctx)
+    return model.generate(prompt)
 
 
 def _neighbouring(model: Model, language: Language, most: int) -> Iterator[str]:
@@ -245,14 +246,11 @@ def _neighbouring(model: Model, language: Language, most: int) -> Iterator[str]:
 def _batches(
     found: Iterable[Text],
 ) -> Iterator[tuple[Array, Array]]:  # [n_batch, n_seq], [n_batch]
-    """Texts of one length together."""
+    """Batches of texts of one length."""
     by_length: dict[int, list[Text]] = {}
     for text in found:
         by_length.setdefault(len(text[0]), []).append(text)
     for group in by_length.values():
         for at in range(0, len(group), _BATCH):
-            batch = group[at : at + _BATCH]
-            yield (
-                np.array([ids for ids, _ in batch]),
-                np.array([first for _, first in batch]),
-            )
+            ids, first = zip(*group[at : at + _BATCH], strict=True)
+            yield np.array(ids), np.array(first)

@@ -1,12 +1,12 @@
-"""GPT-2's tokens: byte pairs, as a vocabulary.
+"""Reads the tokens of a checkpoint as a Vocabulary: GPT-2's byte pairs, or a table of words.
 
-A text is cut into bytes, the bytes are spelled as printable letters (a space is Ġ), and the
-likeliest pairs merged. The work is done by the package `tokenizers`, of the extra `gpt2`. A
-token is named as the file spells it, "Ġthe"; texts are plain texts. A tokenizer.json that holds
-whole words, cut by the longest that matches, is a plain Vocabulary and needs no package.
+A byte-level BPE cuts a text into bytes, spells them as printable letters (a space is Ġ) and
+merges pairs in a learned order. The package `tokenizers` (extra `gpt2`) does that. A token is
+named as the file spells it, "Ġthe"; prompts and answers are plain texts. A tokenizer.json that
+holds whole words, cut by the longest that matches, is a plain Vocabulary and needs no package.
 
 Rules of this file: a tokenizer that could lose a part of a text, or that does more than this,
-is refused; what a text becomes is compared with the text.
+is refused; the tokens of a text are decoded and compared with it.
 
 Sources: Sennrich et al. 2016; Radford et al. 2019; the file formats of Hugging Face's tokenizers.
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,21 +38,16 @@ _PARTS = {  # what else a tokenizer.json may name, by the type of its model
     "BPE": {"normalizer": None, "pre_tokenizer": "ByteLevel", "decoder": "ByteLevel"},
     "WordLevel": {"normalizer": None, "pre_tokenizer": "Split", "decoder": "Fuse"},
 }
-_PLAIN = re.compile(
-    r"\\[^A-Za-z0-9]|[^\\.^$*+?{}\[\]|()]", re.DOTALL
-)  # one letter of a word inside a regular expression
-_ANY = (
-    ".",
-    r"[\s\S]",
-    r"(?s:.)",
-    r"(?s).",
-)  # a last alternative that matches what is no word
+# one letter of a word inside a regular expression
+_PLAIN = re.compile(r"\\[^A-Za-z0-9]|[^\\.^$*+?{}\[\]|()]", re.DOTALL)
+# the last alternative of such an expression, which matches what is not a word
+_ANY = (".", r"[\s\S]", r"(?s:.)", r"(?s).")
 
 
 @dataclass(frozen=True)
 class BytePairs(Vocabulary):
-    """The tokens of a byte-level BPE, which encodes and decodes texts. Raises PromptError for
-    what it would lose.
+    """The tokens of a byte-level BPE, which encodes and decodes texts. Raises PromptError for a
+    text that it would not give back.
     """
 
     tokenizer: Any = field(compare=False, repr=False)  # tokenizers.Tokenizer
@@ -72,28 +67,23 @@ class BytePairs(Vocabulary):
         ]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of the ids; bytes that are no UTF-8 become U+FFFD."""
-        return str(
-            self.tokenizer.decode([int(i) for i in ids], skip_special_tokens=False)
-        )
+        """The text of the ids; bytes that are not UTF-8 become U+FFFD."""
+        numbers = [int(i) for i in ids]
+        return str(self.tokenizer.decode(numbers, skip_special_tokens=False))
 
     def _ids(self, text: str) -> list[int]:
         try:
-            ids = [
-                int(i)
-                for i in self.tokenizer.encode(text, add_special_tokens=False).ids
-            ]
+            encoded = self.tokenizer.encode(text, add_special_tokens=False)
+            ids = [int(i) for i in encoded.ids]
         except Exception as error:  # the package raises plain ones
             raise PromptError(
                 f"the tokenizer refuses '{_short(text)}': {printable(str(error))[:200]}"
             ) from None
-        if self.decode(ids) not in (
-            text,
-            " " + text,
-        ):  # a tokenizer may add a space in front
+        decoded = self.decode(ids)
+        if decoded not in (text, " " + text):  # a tokenizer may add a space in front
             raise PromptError(
                 f"the tokenizer cannot spell '{_short(text)}': it reads"
-                f" '{_short(self.decode(ids))}'"
+                f" '{_short(decoded)}'"
             )
         return ids
 
@@ -101,18 +91,16 @@ class BytePairs(Vocabulary):
         ids = self._ids(token) if token else []
         if len(ids) != 1:
             names = ", ".join(repr(printable(self.tokens[i])) for i in ids[:12])
-            raise PromptError(
-                f"'{_short(token)}' is no token"
-                + (f" but {len(ids)}: {names}" if ids else "")
-            )
+            several = f" but {len(ids)}: {names}" if ids else ""
+            raise PromptError(f"'{_short(token)}' is no token{several}")
         return ids[0]
 
 
 def read_vocabulary(directory: Path) -> Vocabulary:
     """The tokens of a checkpoint: `tokenizer.json`, else `vocab.json` with `merges.txt`.
 
-    Raises WeightsError, with the file's name, for a tokenizer that is no byte-level BPE and no
-    table of words, and MissingExtraError for a BPE without the extra `gpt2`.
+    Raises WeightsError, with the file's name, for a tokenizer that is neither a byte-level BPE nor
+    a table of words, and MissingExtraError for a BPE without the extra `gpt2`.
     """
     path = directory / TOKENIZER_JSON
     if not path.exists():
@@ -124,11 +112,9 @@ def read_vocabulary(directory: Path) -> Vocabulary:
             )
     try:
         data = read_bytes(path, MAX_VOCABULARY_BYTES)
-        return (
-            _whole(data)
-            if path.name == TOKENIZER_JSON
-            else _pair_files(data, directory / MERGES_TXT)
-        )
+        if path.name == TOKENIZER_JSON:
+            return _whole(data)
+        return _pair_files(data, directory / MERGES_TXT)
     except MissingExtraError:
         raise
     except WeightsError as error:
@@ -139,6 +125,18 @@ def read_vocabulary(directory: Path) -> Vocabulary:
 
 def _whole(data: bytes) -> Vocabulary:  # tokenizer.json
     fields = parse_json(data, MAX_VOCABULARY_BYTES)
+    model, kind = _checked_model(fields)
+    if kind == "BPE":
+        return _merging(data, model)
+    if len(data) > MAX_JSON:
+        raise WeightsError(
+            f"it has {len(data)} bytes; of words at most {MAX_JSON} are read"
+        )
+    return _words(in_order(model.get("vocab")), fields)
+
+
+def _checked_model(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+    """The model and its type. Raises WeightsError for parts that are not read."""
     model = fields.get("model")
     kind = model.get("type") if isinstance(model, dict) else None
     if not isinstance(model, dict) or not isinstance(kind, str) or kind not in _PARTS:
@@ -153,12 +151,11 @@ def _whole(data: bytes) -> Vocabulary:  # tokenizer.json
                 f"its {part} is {printable(repr(found))[:60]}; with {kind} it must be"
                 f" {expected!r}"
             )
-    if kind == "WordLevel":
-        if len(data) > MAX_JSON:
-            raise WeightsError(
-                f"it has {len(data)} bytes; of words at most {MAX_JSON} are read"
-            )
-        return _words(in_order(model.get("vocab")), fields)
+    return model, kind
+
+
+def _merging(data: bytes, model: Mapping[str, Any]) -> Vocabulary:
+    """The byte pairs of a whole tokenizer.json."""
     if model.get("dropout"):
         raise WeightsError(
             f"its dropout is {printable(repr(model['dropout']))[:60]}: the same text"
@@ -177,17 +174,7 @@ def _whole(data: bytes) -> Vocabulary:  # tokenizer.json
 def _pair_files(data: bytes, merges: Path) -> Vocabulary:  # vocab.json, merges.txt
     vocab = parse_json(data, MAX_VOCABULARY_BYTES)
     tokens = in_order(vocab)
-    lines = (
-        read_bytes(merges, MAX_VOCABULARY_BYTES)
-        .decode("utf-8", "replace")
-        .replace("\r\n", "\n")
-        .split("\n")
-    )
-    pairs = [
-        tuple(line.split(" "))
-        for line in lines
-        if line and not line.startswith("#version")
-    ]
+    pairs = list(_pairs(merges))
     if bad := next((pair for pair in pairs if len(pair) != 2), None):
         raise WeightsError(f"{merges}: '{_short(' '.join(bad))}' is no pair", merges)
     package = _tokenizers()
@@ -202,39 +189,26 @@ def _pair_files(data: bytes, merges: Path) -> Vocabulary:  # vocab.json, merges.
     return BytePairs(tokens, made)
 
 
+def _pairs(merges: Path) -> Iterator[tuple[str, ...]]:
+    text = read_bytes(merges, MAX_VOCABULARY_BYTES).decode("utf-8", "replace")
+    for line in text.replace("\r\n", "\n").split("\n"):
+        if line and not line.startswith("#version"):
+            yield tuple(line.split(" "))
+
+
 def _words(tokens: tuple[str, ...], fields: Mapping[str, Any]) -> Vocabulary:
-    """A table of words as a plain vocabulary, where the text is cut by the longest that
-    matches, as there.
-    """
+    """The vocabulary of a table of words whose texts are cut by the longest that matches."""
     split = fields["pre_tokenizer"]
-    if (split.get("behavior"), split.get("invert")) not in (
-        ("Isolated", False),
-        ("Isolated", True),
-        ("Removed", True),
-    ):
+    behaviour = (split.get("behavior"), split.get("invert"))
+    if behaviour not in (("Isolated", False), ("Isolated", True), ("Removed", True)):
         raise WeightsError(
             "its Split does not keep what matches; behavior must be 'Isolated'"
         )
     pattern = split.get("pattern")
-    found = (
-        _alternatives(str(pattern.get("Regex", "")))
-        if isinstance(pattern, dict)
-        else []
-    )
-    place, lengths = (
-        {word: i for i, word in enumerate(found)},
-        sorted({len(word) for word in found}),
-    )
-    shorter = (
-        (i, word[:n])
-        for i, word in enumerate(found)
-        for n in lengths[: bisect_left(lengths, len(word))]
-    )
-    if (
-        place.keys() != set(tokens)
-        or len(found) != len(tokens)
-        or any(place.get(word, i) < i for i, word in shorter)
-    ):
+    regex = str(pattern.get("Regex", "")) if isinstance(pattern, dict) else ""
+    found = _alternatives(regex) if isinstance(pattern, dict) else []
+    same = set(found) == set(tokens) and len(found) == len(tokens)
+    if not (same and _longer_first(found)):
         raise WeightsError(
             "its Split is not the regular expression word|word|... of its words, the"
             " longer first"
@@ -245,40 +219,50 @@ def _words(tokens: tuple[str, ...], fields: Mapping[str, Any]) -> Vocabulary:
     for added in more:  # the package cuts these out first
         if not isinstance(added, dict) or not _harmless(added, tokens):
             raise WeightsError(
-                "an added token of its is no word of its own: it would be cut out"
-                " before the longer words"
+                "one of its added_tokens is not a word, or is a part of other words: it"
+                " would be cut out before the longer words"
             )
     return Vocabulary(tokens)
 
 
+def _longer_first(words: Sequence[str]) -> bool:
+    """True if no word comes after one of its own beginnings."""
+    place = {word: i for i, word in enumerate(words)}
+    lengths = sorted({len(word) for word in words})
+    for i, word in enumerate(words):
+        for n in lengths[: bisect_left(lengths, len(word))]:
+            if place.get(word[:n], i) < i:
+                return False
+    return True
+
+
 def _harmless(added: Mapping[str, Any], tokens: tuple[str, ...]) -> bool:
-    """Whether cutting out a token before all others changes nothing: it is a word, and no other
+    """True if cutting out a token before all others changes nothing: it is a word, and no other
     overlaps with it.
     """
-    name, flags = (
-        added.get("content"),
-        (added.get(key) for key in ("single_word", "lstrip", "rstrip")),
-    )
+    name = added.get("content")
+    flags = [added.get(key) for key in ("single_word", "lstrip", "rstrip")]
     if name not in tokens or added.get("id") != tokens.index(name) or any(flags):
         return False
     others = [word for word in tokens if word != name]
-    return not any(
-        name in word or any(name.startswith(word[i:]) for i in range(1, len(word)))
-        for word in others
-    )
+    return not any(_overlap(word, name) for word in others)
+
+
+def _overlap(word: str, name: str) -> bool:
+    """True if the name stands in the word, or begins with an end of it."""
+    ends = (word[i:] for i in range(1, len(word)))
+    return name in word or any(name.startswith(end) for end in ends)
 
 
 def _alternatives(regex: str) -> list[str]:
-    """The words of a regular expression that is `word|word|...`; none where it is anything else."""
-    regex = next(
-        (regex.removesuffix("|" + tail) for tail in _ANY if regex.endswith("|" + tail)),
-        regex,
-    )
-    regex = (
-        regex[1:-1]
-        if regex.startswith("(") and regex.endswith(")") and not regex.startswith("(?")
-        else regex
-    )
+    """The words of a regular expression of the form `word|word|...`; none for any other."""
+    for tail in _ANY:
+        if regex.endswith("|" + tail):
+            regex = regex.removesuffix("|" + tail)
+            break
+    grouped = regex.startswith("(") and regex.endswith(")")
+    if grouped and not regex.startswith("(?"):
+        regex = regex[1:-1]
     words, at = [""], 0
     while at < len(regex):
         if regex[at] == "|":

@@ -1,5 +1,5 @@
-"""The circuit of a model as data: which nodes matter, which edges join them, and the rules
-behind them.
+"""Returns the circuit of a model as data: the nodes that matter, the edges between them, and the
+rules behind them.
 
 Methods that discover circuits (ACDC, edge attribution patching) score edges between the parts
 of a model by patching activations. In a program the answer is known, since every weight was
@@ -13,14 +13,14 @@ written by a rule:
 A head writes a lane where a value column that holds a weight meets a non-zero row of c_proj; it
 reads a lane into q (or k) where that column's partner in k (or q) is not all zero. A neuron
 reads by its column of c_fc and writes by its row of c_proj; the logits read the columns of wte.
-Only what has a path to the logits is listed, so one rule covers dead neurons, padding heads and
-what an export adds to fill a shape: a node or an edge that is not here does nothing. Put to
-zero, to a mean, or to what it is in another context, it changes no logit by a single bit. One
-that is here is connected, which is an upper bound: on a given context it may carry nothing,
+
+Only what has a path to the logits is listed. A node or an edge that is not listed does nothing:
+set to zero, to a mean, or to its value in another context, it changes no logit by a single bit.
+One that is listed is connected, which is an upper bound: on a given context it may carry nothing,
 what two rules write may cancel, and a constant added to every key shifts all scores of a query
 alike. `varies_with` says what its output can depend on: patching between contexts that differ
-only in their tokens never sees a node without "token". A bias is such a node: it writes the
-same everywhere.
+only in their tokens never sees a node without "token", such as a bias, which writes the same
+everywhere.
 
 Each node says where TransformerLens shows it: `output` (hook and index on the axis of heads or
 neurons, or the name of a parameter), and for each of its inputs the `hook` of its own
@@ -55,8 +55,8 @@ _Place = dict[str, str | int]  # of an activation or a parameter in TransformerL
 
 @dataclass(frozen=True)
 class _Node:
-    """A part of the model that matters. `inputs` has a key for each `into` of its edges, read
-    or not.
+    """A part of the model that matters. `inputs` has a key for each `into` of its edges, read or
+    not.
     """
 
     name: str
@@ -78,8 +78,8 @@ class _Edge:
 
 @dataclass(frozen=True)
 class Circuit:
-    """Everything that can change a logit. `heads` names the match (q, k) and value columns by
-    layer and head.
+    """Everything that can change a logit. `heads` names the match (q, k) and value columns by layer
+    and head.
     """
 
     program: str
@@ -100,13 +100,9 @@ class Circuit:
         return {"nodes": list(nodes), "edges": list(edges)}
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data; each node gives its rules by their index in `rules`."""
-        index = {
-            reason: i
-            for i, reason in enumerate(
-                dict.fromkeys(r for node in self.nodes for r in node.rules)
-            )
-        }
+        """The circuit as plain data; each node gives its rules by their index in `rules`."""
+        rules = dict.fromkeys(rule for node in self.nodes for rule in node.rules)
+        index = {rule: i for i, rule in enumerate(rules)}
         nodes = [
             {
                 "name": node.name,
@@ -129,7 +125,7 @@ class Circuit:
             "program": self.program,
             "residual": list(self.residual),
             "heads": heads,
-            "rules": [vars(reason) for reason in index],
+            "rules": [vars(rule) for rule in rules],
             "nodes": nodes,
             "edges": edges,
             "components": self.components,
@@ -137,8 +133,8 @@ class Circuit:
 
 
 def circuit(model: Model) -> Circuit:
-    """The circuit of a model. Raises WeightsError for one with layer norms: through them every
-    lane reaches every other.
+    """The circuit of a model. Raises WeightsError for one with layer norms: through them every lane
+    reaches every other.
     """
     if has_norms(model.weights):
         raise WeightsError(
@@ -148,21 +144,14 @@ def circuit(model: Model) -> Circuit:
     parts = list(_parts(model.weights, model.n_head))
     edges = _edges(parts, model.names.stream)
     names = {edge.sender for edge in edges} | {"logits"}
-    rules, varies = (
-        _rules(model.entries, model.n_embd // model.n_head, model.n_embd),
-        _varies(edges),
-    )
-    nodes = [
-        _Node(
-            part.name,
-            part.output,
-            part.inputs,
-            _sorted(varies.get(part.name, set())),
-            tuple(rules.get(part.name, ())),
-        )
-        for part in parts
-        if part.name in names
-    ]
+    rules = _rules(model.entries, model.n_embd // model.n_head, model.n_embd)
+    varies = _varies(edges)
+    nodes = []
+    for part in (part for part in parts if part.name in names):
+        varies_with = _sorted(varies.get(part.name, set()))
+        reasons = tuple(rules.get(part.name, ()))
+        node = _Node(part.name, part.output, part.inputs, varies_with, reasons)
+        nodes.append(node)
     heads = tuple(
         tuple((tuple(match), tuple(value)) for match, value in layer)
         for layer in model.names.heads
@@ -172,14 +161,12 @@ def circuit(model: Model) -> Circuit:
     )
 
 
-# ---------------------------------------------------------------- what each part writes and reads
+# ---------------------------------------------------------------- parts: what they read and write
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A candidate for a node: `depth` is the sublayer it stands in, the masks are of the
-    stream's columns.
-    """
+    """A candidate for a node: `depth` is its sublayer, the masks are of the stream's columns."""
 
     name: str
     depth: int
@@ -195,30 +182,22 @@ def _parts(weights: Weights, n_head: int) -> Iterator[_Part]:
     yield _Part("embed", 0, {"hook": "hook_embed"}, _any(weights["wte"], 0))
     yield _Part("pos_embed", 0, {"hook": "hook_pos_embed"}, _any(weights["wpe"], 0))
     for i, block in enumerate(blocks):
-        if "attn" in block:
-            yield from (_head(i, h, block["attn"], n_head) for h in range(n_head))
-            yield _bias(
-                f"a{i}.bias", 2 * i + 1, f"blocks.{i}.attn.o.bias", block["attn"]
-            )
-        if "mlp" in block:
-            yield from (
-                _neuron(i, j, block["mlp"])
-                for j in range(block["mlp"]["c_fc"]["b"].shape[0])
-            )
-            yield _bias(
-                f"m{i}.bias", 2 * i + 2, f"blocks.{i}.mlp.out.bias", block["mlp"]
-            )
+        attn, mlp = block.get("attn"), block.get("mlp")
+        if attn is not None:
+            yield from (_head(i, h, attn, n_head) for h in range(n_head))
+            yield _bias(f"a{i}.bias", 2 * i + 1, f"blocks.{i}.attn.o.bias", attn)
+        if mlp is not None:
+            yield from (_neuron(i, j, mlp) for j in range(mlp["c_fc"]["b"].shape[0]))
+            yield _bias(f"m{i}.bias", 2 * i + 2, f"blocks.{i}.mlp.out.bias", mlp)
+    yield _logits(weights, 2 * len(blocks) + 1)
+
+
+def _logits(weights: Weights, depth: int) -> _Part:
     read = _any(weights["wte"], 0)  # [n_embd]
-    place: _Place = {"hook": "unembed.hook_out", "stream": "unembed.hook_in"}
-    nothing = np.zeros_like(read)  # [n_embd]
-    yield _Part(
-        "logits",
-        2 * len(blocks) + 1,
-        {"hook": "unembed.hook_out"},
-        nothing,
-        {"logits": place},
-        {"logits": read},
-    )
+    writes = np.zeros_like(read)  # [n_embd]
+    output: _Place = {"hook": "unembed.hook_out"}
+    place: _Place = {**output, "stream": "unembed.hook_in"}
+    return _Part("logits", depth, output, writes, {"logits": place}, {"logits": read})
 
 
 def _any(x: Array, axis: int) -> Array:  # [...] -> [...] without that axis
@@ -247,19 +226,14 @@ def _head(i: int, h: int, attn: Weights, n_head: int) -> _Part:
         x: {"hook": f"{at}.hook_{x}", "index": h, "stream": f"{at}.{x}.hook_in"}
         for x in "qkv"
     }
-    return _Part(
-        f"a{i}.h{h}",
-        2 * i + 1,
-        {"hook": f"{at}.hook_z", "index": h},
-        _any(rows[value], 0),
-        inputs,
-        reads,
-    )
+    output: _Place = {"hook": f"{at}.hook_z", "index": h}
+    writes = _any(rows[value], 0)  # [n_embd]
+    return _Part(f"a{i}.h{h}", 2 * i + 1, output, writes, inputs, reads)
 
 
 def _columns(layer: Weights, columns: slice) -> tuple[Array, Array]:
-    """The weights of some columns [n_embd, n], and which of them hold anything, bias included
-    [n].
+    """The weights of some columns [n_embd, n], and a mask [n] of those that hold anything, bias
+    included.
     """
     w = layer["w"][:, columns]  # [n_embd, n]
     return w, _any(w, 0) | (layer["b"][columns] != 0)
@@ -270,17 +244,11 @@ def _neuron(i: int, j: int, mlp: Weights) -> _Part:
     inputs: dict[str, _Place] = {
         "mlp": {"hook": f"{at}.hook_pre", "index": j, "stream": f"{at}.hook_in"}
     }
-    writes = (
-        mlp["c_proj"]["w"][j] != 0
-    ) & fires  # [n_embd]  of 0 both activations make 0
-    return _Part(
-        f"m{i}.n{j}",
-        2 * i + 2,
-        {"hook": f"{at}.hook_post", "index": j},
-        writes,
-        inputs,
-        {"mlp": w[:, 0] != 0},
-    )
+    output: _Place = {"hook": f"{at}.hook_post", "index": j}
+    # a neuron that reads nothing stays 0: both activations map 0 to 0
+    writes = (mlp["c_proj"]["w"][j] != 0) & fires  # [n_embd]
+    reads = {"mlp": w[:, 0] != 0}
+    return _Part(f"m{i}.n{j}", 2 * i + 2, output, writes, inputs, reads)
 
 
 # ---------------------------------------------------------------- edges, backwards from the logits
@@ -309,16 +277,14 @@ def _into(
 ) -> Iterator[_Edge]:
     shared = writes & part.reads[into]  # [n_parts, n_embd]
     for s in np.flatnonzero(shared.any(axis=1)).tolist():
-        yield _Edge(
-            parts[s].name,
-            part.name,
-            into,
-            tuple(lanes[c] for c in np.flatnonzero(shared[s]).tolist()),
-        )
+        names = tuple(lanes[column] for column in np.flatnonzero(shared[s]).tolist())
+        yield _Edge(parts[s].name, part.name, into, names)
 
 
 def _varies(edges: Iterable[_Edge]) -> dict[str, set[str]]:
-    """What each node's output can depend on: an edge's sender stands before its receiver."""
+    """The inputs that each node's output can depend on: an edge's sender stands before its
+    receiver.
+    """
     found = {"embed": {"token"}, "pos_embed": {"position"}}
     for edge in edges:
         found.setdefault(edge.receiver, set()).update(found.get(edge.sender, ()))
@@ -350,32 +316,24 @@ def _owners(entry: Entry, d_head: int, n_embd: int) -> tuple[str, ...]:
     _, i, part, layer, kind = entry.matrix.split(".")
     if layer == "c_proj" and kind == "b":
         return (f"{part[0]}{i}.bias",)
-    index = (
-        entry.row
-        if layer == "c_proj"
-        else entry.column % n_embd
-        if part == "attn"
-        else entry.column
-    )
-    return (f"a{i}.h{index // d_head}" if part == "attn" else f"m{i}.n{index}",)
+    index = entry.row if layer == "c_proj" else entry.column
+    if part == "attn":  # c_attn: query, key and value side by side
+        return (f"a{i}.h{index % n_embd // d_head}",)
+    return (f"m{i}.n{index}",)
 
 
 # ---------------------------------------------------------------- whole MLPs
 
 
 def _component(name: str) -> str | None:
-    """The name in edge attribution patching; None for the constants of attention, which are no
+    """The name in edge attribution patching; None for the constants of attention, which are not a
     node there.
     """
     if name in ("embed", "pos_embed"):
         return "input"
-    return (
-        name.partition(".")[0]
-        if name.startswith("m")
-        else None
-        if name.endswith(".bias")
-        else name
-    )
+    if name.startswith("m"):
+        return name.partition(".")[0]
+    return None if name.endswith(".bias") else name
 
 
 def _component_edge(edge: _Edge) -> str | None:

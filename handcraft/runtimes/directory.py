@@ -1,13 +1,13 @@
-"""A directory of files, written whole or not at all.
+"""Writes a directory of files, whole or not at all.
 
 The files are first written and checked in a hidden directory. Then either that becomes the
-target by one rename, or, in a directory that is there already, each file takes its place by a
-rename; if one cannot, those before it get their old files back.
+target by one rename, or, in a directory that exists already, each file takes its place by a
+rename; if one cannot, the old files of those before it come back.
 
 Rules of this file: nothing is written outside the directory that was named, or through a link
-at its place or within it (what leads there may be one, as /tmp often is); what is there stays
-unless `force` says otherwise, what is not ours stays in any case, and a file of another export
-never stays beside those of this one.
+at its place or within it (what leads there may be a link, as /tmp often is); an existing file
+stays unless `force` says otherwise, a file that is not ours stays in any case, and a file of
+another export never stays beside those of this one.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def publish(
     force: bool = False,
     ours: Collection[str] = (),
 ) -> list[Path]:
-    """Write the files, check them where they are not yet seen, then put them in place; returns
-    their paths.
+    """Write the files, check them in a hidden place, then move them to the target; return their
+    paths.
 
     `ours` are the names of files that belong to a model. Raises WeightsError for a target that
     must not or cannot be written, and whatever `check` raises: then nothing is left.
@@ -67,54 +67,46 @@ def _move(work: Path, out: Path, files: Mapping[str, bytes]) -> None:
 def _refuse(
     out: Path, files: Mapping[str, bytes], force: bool, ours: Collection[str]
 ) -> None:
-    """Raises WeightsError where writing would follow a link, leave the directory, or overwrite."""
+    """Raise WeightsError where writing would follow a link, leave the directory, or overwrite."""
+    shown = printable(str(out))
     if out.is_symlink():
-        raise WeightsError(
-            f"{printable(str(out))} is a symbolic link; name a directory of its own"
-        )
+        raise WeightsError(f"{shown} is a symbolic link; name a directory of its own")
     if out.exists() and not out.is_dir():
-        raise WeightsError(
-            f"{printable(str(out))} is a file; name a directory to export into"
-        )
-    if stale := sorted(
-        name for name in ours if name not in files and (out / name).exists()
-    ):
+        raise WeightsError(f"{shown} is a file; name a directory to export into")
+    others = [name for name in ours if name not in files]
+    if stale := sorted(name for name in others if (out / name).exists()):
         old = printable(str(out / stale[0]))
         raise WeightsError(
             f"{old} belongs to other files, which this export would not replace; remove"
             " it first"
         )
     for name in files:
-        path = out / name
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise WeightsError(
-                f"{printable(name)} would lie outside {printable(str(out))}"
-            )
-        if any(
-            step.is_symlink()
-            for step in (path, *path.parents)
-            if step != out and out in step.parents
-        ):
-            raise WeightsError(
-                f"{printable(str(path))} is a symbolic link, which is not written"
-                " through; remove it first"
-            )
-        if path.is_dir():
-            raise WeightsError(f"{printable(str(path))} is a directory")
-        if path.exists() and not force:
-            raise WeightsError(
-                f"{printable(str(path))} is there already; --force overwrites it"
-            )
+        _refuse_file(out, name, force)
+
+
+def _refuse_file(out: Path, name: str, force: bool) -> None:
+    path = out / name
+    shown = printable(str(path))
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise WeightsError(f"{printable(name)} would lie outside {printable(str(out))}")
+    inside = [step for step in (path, *path.parents) if out in step.parents]
+    if any(step.is_symlink() for step in inside):
+        raise WeightsError(
+            f"{shown} is a symbolic link, which is not written through; remove it first"
+        )
+    if path.is_dir():
+        raise WeightsError(f"{shown} is a directory")
+    if path.exists() and not force:
+        raise WeightsError(f"{shown} is there already; --force overwrites it")
 
 
 @contextmanager
 def _hidden(out: Path) -> Iterator[Path]:
-    """A directory on the target's own disk, gone in the end: inside it where it exists, else
-    where it will be.
+    """A directory on the target's disk, removed in the end: inside the target where it exists, else
+    beside it.
     """
-    nearest = next(
-        path for path in (out.absolute(), *out.absolute().parents) if path.exists()
-    )
+    target = out.absolute()
+    nearest = next(path for path in (target, *target.parents) if path.exists())
     work = Path(tempfile.mkdtemp(dir=nearest, prefix=".handcraft-"))
     try:
         work.chmod(0o777 & ~umask())
@@ -124,7 +116,7 @@ def _hidden(out: Path) -> Iterator[Path]:
 
 
 def _replace(work: Path, out: Path, files: Mapping[str, bytes]) -> None:
-    """Each file into its place; what was there comes back if one of them cannot be moved."""
+    """Move each file into its place; what was there comes back if one of them cannot be moved."""
     old = work / ".old"
     moved: list[str] = []
     try:

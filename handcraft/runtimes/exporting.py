@@ -1,7 +1,7 @@
-"""From a model to the files of a runtime, checked before anyone sees them.
+"""Exports a model: builds the files of a runtime, reads them back, compares, and publishes them.
 
-Rules of this file: what is called done has been read back from its files and agrees with the
-model's own forward pass.
+Rules of this file: only what has been read back from its files, and agrees with the model's own
+forward pass, is published.
 """
 
 from __future__ import annotations
@@ -30,22 +30,13 @@ from handcraft.runtimes.norms import Norm
 from handcraft.runtimes.target import Runtime
 
 _T = TypeVar("_T", Runtime, Norm)
-RUNTIMES = {
-    module.RUNTIME.name: module.RUNTIME
-    for module in (
-        huggingface,
-        picogpt,
-        nanogpt,
-        transformer_lens,
-        onnx_graph,
-        gguf_file,
-    )
-}
+_MODULES = (huggingface, picogpt, nanogpt, transformer_lens, onnx_graph, gguf_file)
+RUNTIMES = {module.RUNTIME.name: module.RUNTIME for module in _MODULES}
 
 
 @dataclass(frozen=True)
 class Export:
-    """What was written, and how well it agrees with the model."""
+    """The files that were written, and how well they agree with the model."""
 
     to: str
     out: Path
@@ -53,7 +44,7 @@ class Export:
     check: Agreement
 
     def to_json(self) -> dict[str, Any]:
-        """As the command line prints it."""
+        """The export as plain data, as the command line prints it."""
         return {
             "to": self.to,
             "out": str(self.out),
@@ -71,26 +62,22 @@ def export(
     force: bool = False,
     progress: Progress | None = None,
 ) -> Export:
-    """Write the model for a runtime, into a directory, all of it or nothing.
+    """Write the model for a runtime into a directory, all of it or nothing.
 
-    Raises ProgramError for a runtime or a norm that is not there, or a program that the runtime
+    Raises ProgramError for a runtime or a norm that does not exist, or a program that the runtime
     cannot compute; WeightsError for a directory that must not be written; MissingExtraError;
-    ExportError where what was written does not agree with the model: then nothing is left.
+    ExportError where the files do not agree with the model: then nothing is left.
     """
     runtime = _named(to, RUNTIMES.values(), "runtime")
-    kind = (
-        runtime.norms[0]
-        if norm is None
-        else _named(norm, runtime.norms, f"norm of {runtime.name}")
-    )
+    kind = runtime.norms[0]
+    if norm is not None:
+        kind = _named(norm, runtime.norms, f"norm of {runtime.name}")
     if model.dtype != "float32":
         raise WeightsError(
             f"an export holds float32, this model is {model.dtype}; build it in float32"
         )
     found: list[Agreement] = []
-    files = runtime.files(
-        model, kind
-    )  # first, since it says what the runtime cannot compute
+    files = runtime.files(model, kind)  # first: it says what the runtime cannot compute
     hook = check_limit(model, kind, runtime)
 
     def check(directory: Path) -> None:
@@ -99,24 +86,19 @@ def export(
                 f"{to} cannot hold the tokens of {model.name}: read back, they are"
                 " others"
             )
-        found.append(
-            compare_runtime(model, runtime.run(directory), progress=progress, hook=hook)
-        )
+        run = runtime.run(directory)
+        found.append(compare_runtime(model, run, progress=progress, hook=hook))
         if not found[0].holds:
-            raise ExportError(
-                _disagrees(model, runtime, kind, found[0]), found[0].to_json()
-            )
+            message = _disagrees(model, runtime, kind, found[0])
+            raise ExportError(message, found[0].to_json())
 
-    names = {
-        PROGRAM_JSON,
-        *(name for runtime in RUNTIMES.values() for name in runtime.names),
-    }
+    names = {PROGRAM_JSON}.union(*(runtime.names for runtime in RUNTIMES.values()))
     paths = publish(Path(out), files, check, force=force, ours=names)
     return Export(to, Path(out), tuple(paths), found[0])
 
 
 def _named(name: str, known: Iterable[_T], kind: str) -> _T:
-    """The runtime or norm of this name. Raises ProgramError, with the nearest, where there is
+    """The runtime or norm of this name. Raises ProgramError, with the nearest name, where there is
     none.
     """
     table = {thing.name: thing for thing in known}
@@ -128,7 +110,7 @@ def _named(name: str, known: Iterable[_T], kind: str) -> _T:
 
 
 def _instead(runtime: Runtime, norm: Norm) -> str:
-    """A norm that may do better, where there is one."""
+    """A hint at a norm that may do better; empty where there is none."""
     other = [other.name for other in runtime.norms if other is not norm]
     return f"; --norm {other[0]} may do better" if other else ""
 

@@ -1,26 +1,26 @@
-r"""The program as one GGUF file, for llama.cpp and what is built on it, as its architecture `gpt2`.
+r"""Writes a program as one GGUF file for llama.cpp and what is built on it, as its architecture
+`gpt2`.
 
 Every block has attention, an MLP and layer norms that do nothing (`norms.MIRROR`); their
-epsilon of 2^80 is in the metadata. Linear weights stand as [n_out, n_in], the transpose of the
-dict's. llama.cpp's gpt2 is causal and has GELU.
+epsilon of 2^80 is in the metadata. Linear weights are stored as [n_out, n_in]. llama.cpp's gpt2
+is causal and has GELU.
 
-Two things of llama.cpp are coarser than float32. Its cache and its flash attention hold keys
-and values in float16, where large ones are infinite: ask for `--flash-attn off --cache-type-k
-f32 --cache-type-v f32` (llama-cpp-python: `type_k=0, type_v=0`), or 14 of the 33 bundled
-programs answer wrongly. And on a CPU it looks GELU up in a table of float16 between -10 and 10,
-which is compiled in; a neuron that works beyond is exact. Past the window it ends its process.
+llama.cpp is coarser than float32 in two ways. Its cache and its flash attention hold keys and
+values in float16, where large ones are infinite: ask for `--flash-attn off --cache-type-k f32
+--cache-type-v f32` (llama-cpp-python: `type_k=0, type_v=0`), or 14 of the 33 bundled programs
+answer wrongly. On a CPU it looks GELU up in a table of float16 between -10 and 10, which is
+compiled in; a neuron whose inputs lie outside is exact. Past the window it ends its process.
 
-The tokenizer is the one llama.cpp calls `rwkv`: at each place of the text the longest token
-that matches, as `Vocabulary.split` does it, over UTF-8 bytes. Its byte-pair one (`gpt2`) would
+The tokenizer is the one that llama.cpp calls `rwkv`: at each place of the text the longest token
+that matches, over UTF-8 bytes, as `Vocabulary.split` does. Its byte-pair tokenizer (`gpt2`) would
 not do: merges build other tokens than the longest, tokens declared as the user's are found
-longest first wherever they stand ("abcd" with tokens ab and bcd becomes a, bcd), and text
-without a token is dropped silently; this one answers it with the token -1, which llama.cpp
-refuses to run.
+longest first wherever they stand ("abcd" with tokens ab and bcd becomes a, bcd), and text without
+a token is dropped silently; `rwkv` answers it with the token -1, which llama.cpp refuses to run.
 
-It loops for ever on a byte that begins a token and is none ("Fo", where Fizz is a token and F
-is not). So each such byte is a token of its own, a stump, after the program's. No stump is ever
-predicted: the unembedding is then a tensor of its own, in which a stump reads -2^96 from a
-spare column; the last norm, of gain 0 there, has the bias 1.
+`rwkv` never ends on a byte that begins a token and is not a token itself ("Fo", where Fizz is a
+token and F is not). So each such byte becomes a token of its own, a stump, after the program's
+tokens. No stump is ever predicted: the unembedding is then a separate tensor, in which a stump
+reads -2^96 from a spare column; there the last norm has the gain 0 and the bias 1.
 
 The claim's stop token is the end of the text; without one a program has no end, and llama.cpp
 goes on as long as it is asked.
@@ -69,21 +69,22 @@ WHOLE = {
     "ln_f.g": "output_norm.weight",
     "ln_f.b": "output_norm.bias",
 }
-OUTPUT = "output.weight"
+_OUTPUT = "output.weight"
+# raised by the reader of the package gguf, on bytes that are not such a file
+_DAMAGED = (ValueError, IndexError, OverflowError, OSError)
 
 
 def files(model: Model, norm: Norm) -> Files:
-    """The file. Raises ProgramError for what llama.cpp's gpt2 cannot compute."""
+    """The one file, by its name. Raises ProgramError for a model that llama.cpp's gpt2 cannot
+    compute.
+    """
     _check(model)
-    own = model.weights
-    tokens = [
-        token.encode("utf-8", "surrogatepass") for token in model.vocabulary.tokens
-    ]
+    names = model.vocabulary.tokens
+    tokens = [name.encode("utf-8", "surrogatepass") for name in names]
     stumps = sorted({token[:1] for token in tokens} - set(tokens))
-    blocks = own["blocks"] or [{}]  # llama.cpp needs one
-    stock = with_norms(
-        {**own, "blocks": blocks}, model.n_head, norm, spare=1 if stumps else 0
-    )
+    blocks = model.weights["blocks"] or [{}]  # llama.cpp needs one
+    weights = {**model.weights, "blocks": blocks}
+    stock = with_norms(weights, model.n_head, norm, spare=1 if stumps else 0)
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / GGUF_FILE
         _write(path, model, stock, [_escaped(token) for token in (*tokens, *stumps)])
@@ -108,8 +109,8 @@ def _check(model: Model) -> None:
 
 
 def _escaped(token: bytes) -> str:
-    r"""As the tokenizer reads it: printable ASCII as it is, any other byte and the backslash as
-    \xNN.
+    r"""The token as the tokenizer reads it: printable ASCII as it is, any other byte and the
+    backslash as \xNN.
     """
     return "".join(
         chr(byte) if 32 <= byte < 127 and byte != 92 else f"\\x{byte:02x}"
@@ -172,19 +173,16 @@ def _tensors(weights: Weights, n_tokens: int) -> dict[str, Array]:
     stumps = n_tokens - len(weights["wte"])
     if not stumps:
         return found  # the unembedding is tied
-    wte = np.pad(
-        weights["wte"], ((0, stumps), (0, 0))
-    )  # [n_vocab, n_embd] -> [n_tokens, n_embd]
-    output, bias = (
-        wte.copy(),
-        weights["ln_f"]["b"].copy(),
-    )  # [n_tokens, n_embd], [n_embd]
+    # [n_vocab, n_embd] -> [n_tokens, n_embd]
+    wte = np.pad(weights["wte"], ((0, stumps), (0, 0)))
+    output = wte.copy()  # [n_tokens, n_embd]
+    bias = weights["ln_f"]["b"].copy()  # [n_embd]
     output[-stumps:, -1], bias[-1] = LOW, 1  # the spare column, 0 in all else
-    return {**found, WHOLE["wte"]: wte, WHOLE["ln_f.b"]: bias, OUTPUT: output}
+    return {**found, WHOLE["wte"]: wte, WHOLE["ln_f.b"]: bias, _OUTPUT: output}
 
 
 def _name(key: str) -> str:
-    """Of a weight: blocks.0.attn.c_attn.w is blk.0.attn_qkv.weight."""
+    """The name of a weight: blocks.0.attn.c_attn.w is blk.0.attn_qkv.weight."""
     if key in WHOLE:
         return WHOLE[key]
     _, i, *part, leaf = key.split(".")
@@ -195,17 +193,13 @@ def _name(key: str) -> str:
 
 
 def run(directory: Path) -> Run:
-    """The forward pass in NumPy over what the package gguf finds in the file. Raises
-    WeightsError where it does not read it.
+    """The forward pass in NumPy over the contents of the file, as the package gguf reads them.
+    Raises WeightsError for a file that it refuses.
     """
     tensors, fields = _read(directory / GGUF_FILE)
     try:
-        weights = nest(
-            {
-                key: turned(key, tensors[_name(key)])
-                for key in keys(fields["gpt2.block_count"])
-            }
-        )
+        names = keys(fields["gpt2.block_count"])
+        weights = nest({key: turned(key, tensors[_name(key)]) for key in names})
         config = {
             "n_head": fields["gpt2.attention.head_count"],
             "epsilon": fields["gpt2.attention.layer_norm_epsilon"],
@@ -214,9 +208,10 @@ def run(directory: Path) -> Run:
         own = np.array(fields["tokenizer.ggml.token_type"]) == _gguf().TokenType.NORMAL
     except KeyError as error:
         raise WeightsError(f"{directory / GGUF_FILE}: {error} is missing") from None
-    unembed = (tensors[OUTPUT] if OUTPUT in tensors else weights["wte"])[
-        own
-    ].T  # [n_embd, n_vocab]
+    rows = weights["wte"]  # [n_tokens, n_embd]
+    if _OUTPUT in tensors:
+        rows = tensors[_OUTPUT]
+    unembed = rows[own].T  # [n_embd, n_vocab]
 
     def logits(ids: Array) -> Array:  # [n_batch, n_seq] -> [n_batch, n_seq, n_vocab]
         seen: dict[str, Array] = {}
@@ -232,43 +227,31 @@ def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     gguf = _gguf()
     try:
         reader = gguf.GGUFReader(path)
-        return {t.name: t.data for t in reader.tensors}, {
-            name: field.contents() for name, field in reader.fields.items()
-        }
-    except (
-        ValueError,
-        IndexError,
-        OverflowError,
-        OSError,
-    ) as error:  # of its reader, on bytes that are no such file
+        tensors = {tensor.name: tensor.data for tensor in reader.tensors}
+        fields = {name: field.contents() for name, field in reader.fields.items()}
+    except _DAMAGED as error:
         raise WeightsError(
             f"{path}: the package gguf refuses this file: {printable(str(error))}"
         ) from None
+    return tensors, fields
 
 
 def _vocabulary(directory: Path) -> Vocabulary:
     """The tokens without the stumps, as the tokenizer would read them."""
     _, fields = _read(directory / GGUF_FILE)
-    rows = zip(
-        fields["tokenizer.ggml.tokens"],
-        fields["tokenizer.ggml.token_type"],
-        strict=True,
-    )
+    tokens = fields["tokenizer.ggml.tokens"]
+    kinds, normal = fields["tokenizer.ggml.token_type"], _gguf().TokenType.NORMAL
+    rows = zip(tokens, kinds, strict=True)
     return Vocabulary(
-        tuple(
-            _unescaped(token)
-            for token, kind in rows
-            if kind == _gguf().TokenType.NORMAL
-        )
+        tuple(_unescaped(token) for token, kind in rows if kind == normal)
     )
 
 
 def _unescaped(token: str) -> str:
-    data = re.sub(
-        rb"\\x([0-9a-f]{2})",
-        lambda found: bytes([int(found[1], 16)]),
-        token.encode("ascii"),
-    )
+    def byte(found: re.Match[bytes]) -> bytes:
+        return bytes([int(found[1], 16)])
+
+    data = re.sub(rb"\\x([0-9a-f]{2})", byte, token.encode("ascii"))
     return data.decode("utf-8", "surrogatepass")
 
 

@@ -1,18 +1,17 @@
-r"""A directory of Hugging Face's, which stock `GPT2LMHeadModel` and
-`pipeline("text-generation", ...)` load.
+r"""Writes a directory that Hugging Face's transformers loads as a stock `GPT2LMHeadModel`.
 
     config.json             GPT-2's own fields; of them only `layer_norm_epsilon` is unusual,
                             with the norm `mirror`
     model.safetensors       float32; Conv1D weights are [n_in, n_out], as in the dict
-    tokenizer.json          a table of words, the text cut by the longest that matches; what is
-                            no word is an error
+    tokenizer.json          a table of words, the text cut by the longest that matches; any other
+                            text is an error
     tokenizer_config.json   the window
     generation_config.json  greedy, up to the window, and up to the claim's stop token
 
     pipeline("text-generation", "DIR")("aab")                  transformers, nothing of handcraft
 
 There a text with an unknown character raises "WordLevel error: Missing [UNK] token". The window
-is not slid: greedy generation ends at it, a longer prompt is an IndexError of torch's.
+does not slide: greedy generation ends at it, and a longer prompt is an IndexError of torch's.
 
 Rules of this file: nothing here needs torch or transformers.
 Source: the checkpoint format of Hugging Face's transformers and tokenizers.
@@ -39,7 +38,7 @@ DOCUMENTS = (TOKENIZER_JSON, "tokenizer_config.json", "generation_config.json")
 
 
 def files(model: Model, norm: Norm) -> Files:
-    """The five files. Raises ProgramError for a program without a causal mask, which GPT-2
+    """The five files, by name. Raises ProgramError for a program without a causal mask, which GPT-2
     always has.
     """
     if not model.causal:
@@ -48,25 +47,17 @@ def files(model: Model, norm: Norm) -> Files:
             " or transformer-lens"
         )
     stock = with_norms(model.weights, model.n_head, norm)
-    documents = {
-        CONFIG_JSON: _config(model, stock),
-        **dict(
-            zip(
-                DOCUMENTS,
-                (_tokenizer(model), _tokenizer_config(model), _generation(model)),
-                strict=True,
-            )
-        ),
-    }
-    written = {
-        name: json.dumps(fields, indent=2).encode()
-        for name, fields in documents.items()
-    }
-    return {SAFETENSORS: to_safetensors(state_dict(stock), {"format": "pt"}), **written}
+    tokens = (_tokenizer(model), _tokenizer_config(model), _generation(model))
+    documents = {CONFIG_JSON: _config(model, stock)}
+    documents |= dict(zip(DOCUMENTS, tokens, strict=True))
+    found = {SAFETENSORS: to_safetensors(state_dict(stock), {"format": "pt"})}
+    for name, fields in documents.items():
+        found[name] = json.dumps(fields, indent=2).encode()
+    return found
 
 
 def state_dict(stock: Stock) -> dict[str, Array]:
-    """The arrays under the names of GPT2LMHeadModel; the unembedding is tied, and not written."""
+    """The arrays under the names of GPT2LMHeadModel, without the unembedding, which is tied."""
     return {
         f"transformer.{checkpoint_name(key)}": array
         for key, array in flatten(stock.weights).items()
@@ -106,7 +97,7 @@ def _tokenizer_config(model: Model) -> dict[str, Any]:
 
 
 def _generation(model: Model) -> dict[str, Any]:
-    """Greedy; without a stop token nothing but the window ends it."""
+    """Greedy generation; without a stop token only the window ends it."""
     stop = stop_id(model)
     return {
         "do_sample": False,
@@ -117,12 +108,10 @@ def _generation(model: Model) -> dict[str, Any]:
 
 
 def _tokenizer(model: Model) -> dict[str, Any]:
-    words = sorted(
-        model.vocabulary.tokens, key=len, reverse=True
-    )  # the longest match first, as our own vocabulary cuts
-    pattern = "|".join(
-        [*map(re.escape, words), r"[\s\S]"]
-    )  # the last alternative: a letter that is no word, to be refused
+    # the longest match first, as our own vocabulary cuts
+    words = sorted(model.vocabulary.tokens, key=len, reverse=True)
+    # the last alternative: a letter that is not in a word, to be refused
+    pattern = "|".join([*map(re.escape, words), r"[\s\S]"])
     return {
         "version": "1.0",
         "truncation": None,
@@ -146,7 +135,7 @@ def _tokenizer(model: Model) -> dict[str, Any]:
 
 
 def _no_token(model: Model) -> str:
-    """What stands for an unknown letter must be no token, so that there is an error instead."""
+    """A name that is not a token, for unknown letters: so they are an error."""
     name = "[UNK]"
     while name in model.vocabulary.ids:
         name = f"[{name}]"
@@ -154,7 +143,7 @@ def _no_token(model: Model) -> str:
 
 
 def run(directory: Path) -> Run:
-    """The forward pass of NumPy over what the files hold."""
+    """The forward pass in NumPy over the contents of the files."""
     return load_gpt2(directory)
 
 

@@ -1,10 +1,10 @@
-"""Whether the stream of a model stays below what a norm that does nothing allows.
+"""Checks that the residual stream of a model stays small enough for layer norms that do nothing.
 
-Of every context, by the bound of handcraft.core.bounds. It knows nothing of prompts: where a
-claim speaks of prompts alone and the bound is past the limit, the streams of the compared
-contexts decide, at every position.
+The bound of handcraft.core.bounds covers every context. Where it is past the limit and the claim
+speaks of prompts only, the streams of the compared contexts are checked instead, at every
+position.
 
-Rules of this file: what does not fit is an ExportError with the lane and the number.
+Rules of this file: a stream that is too large is an ExportError with the lane and the number.
 """
 
 from __future__ import annotations
@@ -27,27 +27,19 @@ STREAMS = ("resid_pre", "resid_mid", "resid_final")  # what a norm reads
 def check_limit(
     model: Model, norm: Norm, runtime: Runtime
 ) -> Callable[[Array], Hook] | None:
-    """Something that watches the compared contexts; None where no context can pass the limit.
+    """Return a hook that watches the compared contexts; None where no context can pass the limit.
 
     Raises ExportError where one could and every context is one of the claim's.
     """
-    over = [
-        (name, size)
-        for name, size in _streams(model)
-        if not _root_mean_square(size) < norm.limit
-    ]
+    streams = _streams(model)
+    over = [found for found in streams if not _root_mean_square(found[1]) < norm.limit]
     if not over:
         return None
     claim = model.program.claim if model.program else None
     if claim is None or not claim.asks_prompts:
         name, size = over[0]
-        raise _refused(
-            model,
-            norm,
-            runtime,
-            size,
-            f"can be up to {{size}} {name.removeprefix('lane {i} ')}",
-        )
+        says = f"can be up to {{size}} {name.removeprefix('lane {i} ')}"
+        raise _refused(model, norm, runtime, size, says)
     return lambda ids: _watch(model, norm, runtime, ids)
 
 
@@ -58,7 +50,7 @@ def _streams(model: Model) -> list[tuple[str, Array]]:
 
 
 def _root_mean_square(stream: Array) -> float:  # [..., n_embd] -> the greatest
-    """What the deviation of the mirrored stream is, at most: padding only lowers it."""
+    """The largest deviation that the mirrored stream can have: padding only lowers it."""
     squares = np.square(stream.astype(np.float64)).mean(axis=-1)
     return float(np.sqrt(squares).max())
 
@@ -66,18 +58,12 @@ def _root_mean_square(stream: Array) -> float:  # [..., n_embd] -> the greatest
 def _watch(model: Model, norm: Norm, runtime: Runtime, ids: Array) -> Hook:
     def hook(name: str, value: Array) -> Array:
         if name.endswith(STREAMS) and not _root_mean_square(value) < norm.limit:
-            worst = np.square(value.astype(np.float64)).mean(
-                axis=-1
-            )  # [n_batch, n_seq]
+            squares = np.square(value.astype(np.float64))  # [n_batch, n_seq, n_embd]
+            worst = squares.mean(axis=-1)  # [n_batch, n_seq]
             row, at = np.unravel_index(int(worst.argmax()), worst.shape)
             after = printable(model.vocabulary.decode(ids[row, : at + 1].tolist()))
-            raise _refused(
-                model,
-                norm,
-                runtime,
-                np.abs(value[row, at]),
-                f"is {{size}} after '{after}'",
-            )
+            says = f"is {{size}} after '{after}'"
+            raise _refused(model, norm, runtime, np.abs(value[row, at]), says)
         return value
 
     return hook
@@ -86,8 +72,9 @@ def _watch(model: Model, norm: Norm, runtime: Runtime, ids: Array) -> Hook:
 def _refused(
     model: Model, norm: Norm, runtime: Runtime, size: Array, says: str
 ) -> ExportError:
-    """The largest lane of a stream that is past the limit, and what would work."""
+    """An error that names the largest lane of a stream past the limit, and what would work."""
     lane = int(size.argmax())
+    name = str(model.names.stream[lane])
     what = says.format(size=f"{float(size[lane]):.3g}")
     limit = (
         f"the layer norms of '{norm.name}' do nothing to a stream below"
@@ -96,10 +83,8 @@ def _refused(
     wider = [other.name for other in runtime.norms if other.limit > norm.limit]
     instead = f"; --norm {wider[0]} may do better" if wider else ""
     number = float(size[lane]) if math.isfinite(size[lane]) else None
-    check = {"lane": str(model.names.stream[lane]), "size": number, "limit": norm.limit}
-    return ExportError(
-        f"{model.name} in {runtime.name}: the lane"
-        f" {printable(str(model.names.stream[lane]))} {what}, and {limit}, so nothing"
-        f" was written{instead}",
-        check,
+    message = (
+        f"{model.name} in {runtime.name}: the lane {printable(name)} {what}, and"
+        f" {limit}, so nothing was written{instead}"
     )
+    return ExportError(message, {"lane": name, "size": number, "limit": norm.limit})

@@ -1,15 +1,15 @@
-"""A GPT-2 of Hugging Face as a Model: real weights through our forward pass, without torch.
+"""Reads a GPT-2 of Hugging Face as a Model: real weights through our forward pass, without torch.
 
     load_gpt2("path/to/gpt2").generate("The meaning of life is", 20)
 
-    config.json          sizes, activation, epsilon; what our pass does not do is refused
+    config.json          sizes, activation, epsilon; what our pass cannot compute is refused
     model.safetensors    the arrays, with or without the prefix `transformer.`; Conv1D's are
                          [n_in, n_out], as here
     tokenizer.json       or vocab.json with merges.txt: see byte_pairs.py
 
-Rules of this file: files come from others, so nothing is executed, every size is bounded, and
-the config, the arrays and the tokens must agree; masks that older files hold are no weights,
-and are skipped; an untied unembedding is refused.
+Rules of this file: the files come from others, so nothing is executed, every size is bounded, and
+the config, the arrays and the tokens must agree; the masks in older files are not weights and are
+skipped; an untied unembedding is refused.
 
 Sources: Radford et al., GPT-2, 2019; the checkpoint format of Hugging Face's transformers
 (GPT2LMHeadModel).
@@ -47,12 +47,11 @@ MAX_GPT2_BYTES = 2**33
 _DTYPES = {"F32": "float32", "F64": "float64", "F16": "float16", "BF16": "bfloat16"}
 ACTIVATION: dict[Any, Activation] = {
     "gelu_new": "gelu",
-    "gelu_pytorch_tanh": "gelu",
+    "gelu_pytorch_tanh": "gelu",  # the same formula
     "relu": "relu",
-}  # tanh's gelu: one formula
-FIXED: dict[
-    str, tuple[Any, ...]
-] = {  # what our pass cannot do otherwise; the first is what an absent key means
+}
+# the only values that our pass can compute; the first is the default
+FIXED: dict[str, tuple[Any, ...]] = {
     "model_type": ("gpt2",),
     "scale_attn_weights": (True,),
     "scale_attn_by_inverse_layer_idx": (False,),
@@ -70,8 +69,8 @@ def load_gpt2(directory: str | Path) -> Model:
     """The model of a checkpoint of Hugging Face's GPT-2; float16 and bfloat16 are widened to
     float32.
 
-    Raises WeightsError, with the file's name, for a checkpoint that is not whole or not such a
-    model, and MissingExtraError where its tokens need the extra `gpt2`.
+    Raises WeightsError, with the file's name, for a checkpoint that is incomplete or not a GPT-2,
+    and MissingExtraError where its tokens need the extra `gpt2`.
     """
     directory = Path(directory)
     with _naming(directory / CONFIG_JSON):
@@ -92,7 +91,7 @@ def load_gpt2(directory: str | Path) -> Model:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Puts the file's name in front of a WeightsError that names none."""
+    """Put the file's name in front of a WeightsError that does not begin with it."""
     try:
         yield
     except WeightsError as error:
@@ -103,8 +102,8 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def _checked(config: dict[str, Any]) -> dict[str, Any]:
-    """The config, with defaults filled in. Raises WeightsError for sizes that are none, and for
-    what our pass does not do.
+    """The config, with defaults filled in. Raises WeightsError for wrong sizes, and for what our
+    pass cannot compute.
     """
     for key, allowed in FIXED.items():
         if (found := config.get(key, allowed[0])) not in allowed:
@@ -119,6 +118,14 @@ def _checked(config: dict[str, Any]) -> dict[str, Any]:
         **config,
     }
     config["n_positions"] = config.get("n_positions", config.get("n_ctx"))
+    _check_sizes(config)
+    if config["n_inner"] is None:
+        config["n_inner"] = 4 * config["n_embd"]
+    _check_numbers(config)
+    return config
+
+
+def _check_sizes(config: dict[str, Any]) -> None:
     if config.get("n_ctx", config["n_positions"]) != config["n_positions"]:
         raise WeightsError(
             f"n_ctx is {_shown(config['n_ctx'])}, but n_positions is"
@@ -131,9 +138,9 @@ def _checked(config: dict[str, Any]) -> dict[str, Any]:
                 f"{key} must be a whole number of at least {least}, found"
                 f" {_shown(size)}"
             )
-    config["n_inner"] = (
-        4 * config["n_embd"] if config["n_inner"] is None else config["n_inner"]
-    )
+
+
+def _check_numbers(config: dict[str, Any]) -> None:
     if type(inner := config["n_inner"]) is not int or inner < 1:
         raise WeightsError(
             "n_inner must be null or a whole number of at least 1, found"
@@ -148,15 +155,13 @@ def _checked(config: dict[str, Any]) -> dict[str, Any]:
             f"activation_function is {_shown(name)}, and our forward pass computes only"
             f" {', '.join(ACTIVATION)}"
         )
-    if (
-        type(epsilon := config["layer_norm_epsilon"]) not in (int, float)
-        or not 0 <= epsilon <= sys.float_info.max
-    ):
+    epsilon = config["layer_norm_epsilon"]
+    number = type(epsilon) in (int, float)
+    if not number or not 0 <= epsilon <= sys.float_info.max:
         raise WeightsError(
             "layer_norm_epsilon must be finite and not negative, found"
             f" {_shown(epsilon)}"
         )
-    return config
 
 
 def _shown(value: Any) -> str:
@@ -168,17 +173,7 @@ def _shown(value: Any) -> str:
 
 def _arrays(data: bytes, config: dict[str, Any]) -> dict[str, Array]:
     """The arrays under our names, each of the shape that the config says."""
-    found: dict[str, Array] = {}
-    for name, array in read_safetensors(
-        data, _DTYPES, lambda name: not _MASK.fullmatch(name)
-    ).items():
-        short = name.removeprefix("transformer.")
-        if short in found:
-            raise WeightsError(
-                f"{printable(short)} stands twice, with and without the prefix"
-                " transformer."
-            )
-        found[short] = array.astype(np.float32) if array.dtype == np.float16 else array
+    found = _short_named(data)
     _check_unembedding(found, config)
     expected = {
         checkpoint_name(key): (key, shape) for key, shape in _shapes(config).items()
@@ -198,9 +193,24 @@ def _arrays(data: bytes, config: dict[str, Any]) -> dict[str, Array]:
     return {own: found[name] for name, (own, _) in expected.items()}
 
 
+def _short_named(data: bytes) -> dict[str, Array]:
+    """The arrays of a file without masks, by their names without `transformer.`, widened."""
+    found: dict[str, Array] = {}
+    arrays = read_safetensors(data, _DTYPES, lambda name: not _MASK.fullmatch(name))
+    for name, array in arrays.items():
+        short = name.removeprefix("transformer.")
+        if short in found:
+            raise WeightsError(
+                f"{printable(short)} stands twice, with and without the prefix"
+                " transformer."
+            )
+        found[short] = array.astype(np.float32) if array.dtype == np.float16 else array
+    return found
+
+
 def _check_unembedding(found: dict[str, Array], config: dict[str, Any]) -> None:
-    """Removes an unembedding that is the embedding. Raises WeightsError for one that is not, or
-    is missing but not tied.
+    """Remove an unembedding that equals the embedding. Raises WeightsError for any other, and for
+    one that is missing but not tied.
     """
     head = found.pop(UNEMBEDDING_KEY, None)
     if head is None and config.get("tie_word_embeddings", True) is not True:
@@ -217,12 +227,10 @@ def _check_unembedding(found: dict[str, Array], config: dict[str, Any]) -> None:
 def _shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     """The shape of each weight, by our own key."""
     n, inner = config["n_embd"], config["n_inner"]
-    linear = dict(
-        zip(LINEAR, ((n, 3 * n), (n, n), (n, inner), (inner, n)), strict=True)
-    )
-    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(
-        keys(config["n_layer"]), (n,)
-    )  # of a norm; now the others
+    sizes = ((n, 3 * n), (n, n), (n, inner), (inner, n))
+    linear = dict(zip(LINEAR, sizes, strict=True))
+    # of the norms first, then those of all others
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(keys(config["n_layer"]), (n,))
     shapes |= {"wte": (config["vocab_size"], n), "wpe": (config["n_positions"], n)}
     for i, (part, shape) in product(range(config["n_layer"]), linear.items()):
         shapes |= {f"blocks.{i}.{part}.w": shape, f"blocks.{i}.{part}.b": shape[1:]}

@@ -1,4 +1,4 @@
-"""The names of a stock GPT-2's weights: our keys, and what checkpoints of torch call them.
+"""Returns the names of a stock GPT-2's weights: our keys, and their names in torch's checkpoints.
 
 Rules of this file: names and orientation only; nothing here reads or writes.
 """
@@ -7,44 +7,33 @@ from __future__ import annotations
 
 from handcraft.core.gpt2 import Array
 
-ACTIVATION_NAMES = {
-    "gelu": "gelu_new",
-    "relu": "relu",
-}  # ours -> in the configs of Hugging Face and TransformerLens
-LINEAR, NORMS = (
-    ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"),
-    ("ln_1", "ln_2"),
-)
+# ours -> in the configs of Hugging Face and TransformerLens
+ACTIVATION_NAMES = {"gelu": "gelu_new", "relu": "relu"}
+LINEAR = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
+NORMS = ("ln_1", "ln_2")
 SUFFIXES = {"w": "weight", "g": "weight", "b": "bias"}
 
 
 def keys(n_layer: int) -> list[str]:
     """Every key of a GPT-2 with layer norms."""
-    linear = [
-        f"blocks.{i}.{part}.{kind}"
-        for i in range(n_layer)
-        for part in LINEAR
-        for kind in "wb"
-    ]
-    norms = ["ln_f", *(f"blocks.{i}.{part}" for i in range(n_layer) for part in NORMS)]
-    return [
-        "wte",
-        "wpe",
-        *linear,
-        *(f"{norm}.{kind}" for norm in norms for kind in "gb"),
-    ]
+    blocks = [f"blocks.{i}" for i in range(n_layer)]
+    linear = [f"{block}.{part}" for block in blocks for part in LINEAR]
+    norms = ["ln_f", *(f"{block}.{part}" for block in blocks for part in NORMS)]
+    found = ["wte", "wpe"]
+    found += [f"{part}.{kind}" for part in linear for kind in "wb"]
+    return found + [f"{norm}.{kind}" for norm in norms for kind in "gb"]
 
 
 def checkpoint_name(key: str) -> str:
-    """Of a weight: blocks.0.attn.c_attn.w is h.0.attn.c_attn.weight, wte is wte.weight."""
+    """The name of a weight in a checkpoint: h.0.attn.c_attn.weight of blocks.0.attn.c_attn.w,
+    wte.weight of wte.
+    """
     path, _, kind = key.rpartition(".")
-    return (
-        f"{path.replace('blocks.', 'h.')}.{SUFFIXES[kind]}" if path else f"{key}.weight"
-    )
+    if not path:
+        return f"{key}.weight"
+    return f"{path.replace('blocks.', 'h.')}.{SUFFIXES[kind]}"
 
 
 def turned(key: str, array: Array) -> Array:  # [n_in, n_out] <-> [n_out, n_in]
-    """A weight as torch's Linear and llama.cpp hold it, or back: their matrices multiply from
-    the left.
-    """
+    """A weight as torch's Linear and llama.cpp hold it, or back: their matrices are transposed."""
     return array.T if key.endswith(".w") else array

@@ -1,5 +1,5 @@
-"""A checkpoint of nanoGPT's model, with biases: in safetensors, and where torch is installed as
-`ckpt.pt` too.
+"""Writes a checkpoint of nanoGPT's model, with biases: in safetensors, and where torch is
+installed as `ckpt.pt` too.
 
     model.safetensors   the state dict of `GPT`: Linear weights are [n_out, n_in], the
                         unembedding stands beside wte
@@ -11,12 +11,12 @@
     gpt = GPT(GPTConfig(**json.load(open("model_args.json"))))
     gpt.load_state_dict(safetensors.torch.load_file("model.safetensors"))
 
-nanoGPT has 4 * n_embd neurons and an epsilon of 1e-5 built in, and the gelu with the error
-function where GPT-2 has tanh. The two differ by at most 5e-4, and not at all beyond 6: there a
-handcrafted neuron works, and the check tells.
+nanoGPT has 4 * n_embd neurons and an epsilon of 1e-5 built in, and computes gelu with the error
+function where GPT-2 has tanh. The two differ by at most 5e-4, and not at all where |x| > 6;
+handcrafted neurons work there, and the comparison shows whether they do.
 
-Rules of this file: what it says of the check is computed with the error function; only
-`ckpt.pt` needs torch. Source: nanoGPT (Andrej Karpathy, 2022), its model and its checkpoints.
+Rules of this file: the comparison computes gelu with the error function; only `ckpt.pt` needs
+torch. Source: nanoGPT (Andrej Karpathy, 2022), its model and its checkpoints.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ MODEL_ARGS, CHECKPOINT, META = "model_args.json", "ckpt.pt", "meta.pkl"
 
 
 def files(model: Model, norm: Norm) -> Files:
-    """The files. Raises ProgramError for what nanoGPT does not compute: relu, or attention
+    """The files, by name. Raises ProgramError for what nanoGPT does not compute: relu, or attention
     without a mask.
     """
     check_gelu_and_mask(model, "nanoGPT")
@@ -66,22 +66,21 @@ def files(model: Model, norm: Norm) -> Files:
         "vocab_size": len(model.vocabulary),
         "dropout": 0.0,
     }
+    letters = {
+        "vocab_size": args["vocab_size"],
+        "stoi": model.vocabulary.ids,
+        "itos": dict(enumerate(model.vocabulary.tokens)),
+    }
     return {
         SAFETENSORS: to_safetensors(arrays, {"format": "pt"}),
         MODEL_ARGS: json.dumps(args, indent=2).encode(),
-        META: pickle.dumps(
-            {
-                "vocab_size": args["vocab_size"],
-                "stoi": model.vocabulary.ids,
-                "itos": dict(enumerate(model.vocabulary.tokens)),
-            }
-        ),
+        META: pickle.dumps(letters),
         **_checkpoint(model.name, arrays, args),
     }
 
 
 def state_dict(stock: Stock) -> dict[str, Array]:
-    """The arrays under the names of nanoGPT's GPT: Linear weights turned round, the unembedding
+    """The arrays under the names of nanoGPT's GPT: Linear weights transposed, the unembedding
     beside wte.
     """
     found = {
@@ -92,7 +91,7 @@ def state_dict(stock: Stock) -> dict[str, Array]:
 
 
 def _checkpoint(name: str, arrays: dict[str, Array], args: dict[str, Any]) -> Files:
-    """`ckpt.pt`, where torch is there to write it."""
+    """The file `ckpt.pt`, where torch is there to write it."""
     try:
         import torch
     except ImportError:
@@ -113,15 +112,13 @@ def _checkpoint(name: str, arrays: dict[str, Array], args: dict[str, Any]) -> Fi
 
 
 def run(directory: Path) -> Run:
-    """Our forward pass over what the safetensors file holds, with nanoGPT's gelu."""
+    """Our forward pass over the contents of the safetensors file, with nanoGPT's gelu."""
     arrays = read_safetensors(read_bytes(directory / SAFETENSORS, MAX_GPT2_BYTES))
     args = parse_json(read_bytes(directory / MODEL_ARGS, MAX_JSON))
-    weights = nest(
-        {
-            key: turned(key, arrays[f"transformer.{checkpoint_name(key)}"])
-            for key in keys(args["n_layer"])
-        }
-    )
+    names = {
+        key: f"transformer.{checkpoint_name(key)}" for key in keys(args["n_layer"])
+    }
+    weights = nest({key: turned(key, arrays[name]) for key, name in names.items()})
 
     def logits(ids: Array) -> Array:  # [n_batch, n_seq] -> [n_batch, n_seq, n_vocab]
         return gpt2(ids, **weights, n_head=args["n_head"], hook=_with_erf())
@@ -130,37 +127,30 @@ def run(directory: Path) -> Run:
 
 
 def _gelu(x: Array) -> Array:  # [...] -> [...]  with the error function
-    out, bent = (
-        np.maximum(x, 0),
-        (x != 0) & (np.abs(x) < 6),
-    )  # beyond 6 it is the positive part, in float32
+    out = np.maximum(x, 0)
+    bent = (x != 0) & (np.abs(x) < 6)  # elsewhere it is max(x, 0), in float32
     inside = x[bent]
-    out[bent] = (
-        0.5
-        * inside
-        * (1 + np.frompyfunc(math.erf, 1, 1)(inside / math.sqrt(2)).astype(x.dtype))
-    )
+    erf = np.frompyfunc(math.erf, 1, 1)(inside / math.sqrt(2)).astype(x.dtype)
+    out[bent] = 0.5 * inside * (1 + erf)
     return out
 
 
 def _with_erf() -> Hook:
-    """Puts this gelu of what the neurons read in the place of the other one."""
+    """A hook that replaces what the neurons compute by this gelu of what they read."""
     read: dict[str, Array] = {}
 
     def hook(name: str, value: Array) -> Array:
         read[name] = value
-        return (
-            _gelu(read[name.replace("post", "pre")])
-            if name.endswith("mlp.post")
-            else value
-        )
+        if name.endswith("mlp.post"):
+            return _gelu(read[name.replace("post", "pre")])
+        return value
 
     return hook
 
 
 def _letters(directory: Path) -> Vocabulary:
-    """The tokens of `meta.pkl`, which this process has just written: a pickle of someone else's
-    is never read.
+    """The tokens of `meta.pkl`, which this process has just written: other people's pickles are
+    never read.
     """
     return Vocabulary(tuple(pickle.loads((directory / META).read_bytes())["stoi"]))  # noqa: S301
 

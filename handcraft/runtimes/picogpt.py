@@ -1,11 +1,11 @@
-"""The dict that picoGPT's `gpt2()` takes, in an npz file.
+"""Writes the dict that picoGPT's `gpt2()` takes, as an npz file.
 
     params.npz     the arrays under picoGPT's keys, joined by dots: blocks.0.attn.c_attn.w
     hparams.json   n_vocab n_ctx n_embd n_head n_layer, as beside OpenAI's checkpoints
     encoder.json   token -> id, as there
 
-With the norm `quiet` (the default) it runs in picoGPT as it is; with `none` it is the bare
-dict, for a pass without layer norms. Nesting the keys again takes three lines of NumPy:
+With the norm `quiet` (the default) it runs in picoGPT as it is; with `none` it has no layer
+norms, for a pass without them. Nesting the keys again takes three lines of NumPy:
 
     params = {"blocks": [{} for _ in range(n_layer)]}
     for name, array in numpy.load("params.npz").items():
@@ -47,14 +47,14 @@ PARAMS, HPARAMS, ENCODER = "params.npz", "hparams.json", "encoder.json"
 
 
 def files(model: Model, norm: Norm) -> Files:
-    """The three files. Raises ProgramError for what picoGPT does not compute: relu, or
+    """The three files, by name. Raises ProgramError for what picoGPT does not compute: relu, or
     attention without a mask.
     """
     check_gelu_and_mask(model, "picoGPT")
-    stock = None if norm is NONE else with_norms(model.weights, model.n_head, norm)
-    weights, n_head = (
-        (stock.weights, stock.n_head) if stock else (model.weights, model.n_head)
-    )
+    weights, n_head = model.weights, model.n_head
+    if norm is not NONE:
+        stock = with_norms(weights, n_head, norm)
+        weights, n_head = stock.weights, stock.n_head
     n_vocab, n_embd = weights["wte"].shape
     hparams = {
         "n_vocab": n_vocab,
@@ -71,13 +71,10 @@ def files(model: Model, norm: Norm) -> Files:
 
 
 def run(directory: Path) -> Run:
-    """Our forward pass over what the files hold."""
+    """Our forward pass over the contents of the files."""
     weights = load_weights(directory / PARAMS)
-    return partial(
-        gpt2,
-        **weights,
-        n_head=parse_json(read_bytes(directory / HPARAMS, MAX_JSON))["n_head"],
-    )
+    hparams = parse_json(read_bytes(directory / HPARAMS, MAX_JSON))
+    return partial(gpt2, **weights, n_head=hparams["n_head"])
 
 
 RUNTIME = Runtime(

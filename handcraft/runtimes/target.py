@@ -1,6 +1,6 @@
-"""What a runtime is to handcraft: the files it reads, and a way to run them that is not our model.
+"""Defines the interface of a runtime: the files it reads, and a way to run them without our Model.
 
-Rules of this file: plain values; each runtime is one module that makes one of them.
+Rules of this file: plain values; each runtime is a module with one `Runtime`.
 """
 
 from __future__ import annotations
@@ -19,32 +19,25 @@ from handcraft.runtimes.byte_pairs import MAX_VOCABULARY_BYTES, in_order
 from handcraft.runtimes.norms import Norm
 
 Files = dict[str, bytes]  # by their names inside the directory
-Run = Callable[
-    [Array], Array
-]  # ids [n_batch, n_seq] -> logits [n_batch, n_seq, n_vocab], float32
+# ids [n_batch, n_seq] -> logits [n_batch, n_seq, n_vocab], float32
+Run = Callable[[Array], Array]
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """One runtime: what it is called, what is written for it, and how what was written is run
-    again.
-    """
+    """One runtime: its name, what is written for it, and how the files are run again."""
 
     name: str
-    norms: tuple[
-        Norm, ...
-    ]  # what its layer norm can be made to be; the first is the default
+    norms: tuple[Norm, ...]  # that it can run with; the first is the default
     names: tuple[str, ...]  # of every file that it may write
     files: Callable[[Model, Norm], Files]
-    run: Callable[
-        [Path], Run
-    ]  # reads the directory; the check runs this against our own forward pass
-    vocabulary: Callable[[Path], Vocabulary]  # reads the tokens, for the check as well
+    run: Callable[[Path], Run]  # reads the directory, to be compared with our own pass
+    vocabulary: Callable[[Path], Vocabulary]  # reads the tokens, to be compared as well
 
 
 def check_gelu_and_mask(model: Model, runtime: str) -> None:
-    """Raises ProgramError for what a runtime with both built in does not compute: relu, or
-    attention without a mask.
+    """Raise ProgramError for a model with relu, or without a causal mask, where a runtime has gelu
+    and the mask built in.
     """
     if model.activation != "gelu" or not model.causal:
         raise ProgramError(
@@ -66,11 +59,10 @@ def ids_to_bytes(model: Model) -> bytes:
 
 
 def ids_in(name: str) -> Callable[[Path], Vocabulary]:
-    """Reads such a file again. Raises WeightsError where its ids are not 0, 1, ..."""
-    return lambda directory: Vocabulary(
-        in_order(
-            parse_json(
-                read_bytes(directory / name, MAX_VOCABULARY_BYTES), MAX_VOCABULARY_BYTES
-            )
-        )
-    )
+    """A function that reads such a file again. It raises WeightsError for ids with a gap."""
+
+    def read(directory: Path) -> Vocabulary:
+        data = read_bytes(directory / name, MAX_VOCABULARY_BYTES)
+        return Vocabulary(in_order(parse_json(data, MAX_VOCABULARY_BYTES)))
+
+    return read

@@ -1,9 +1,9 @@
-"""TransformerLens 4: the model as a native bridge without layer norm, every hook in place, and
-its circuit beside it.
+"""Writes a directory for TransformerLens 4: the model as a native bridge without layer norm, every
+hook in place, and its circuit beside it.
 
     config.json         the fields of the bridge's configuration
     model.safetensors   its state dict, float32
-    circuit.json        which heads, neurons and edges matter, and why: the ground truth for
+    circuit.json        the heads, neurons and edges that matter, and why: the ground truth for
                         methods that discover circuits
     vocab.json          token -> id
 
@@ -18,8 +18,8 @@ These lines load it, without handcraft:
     bridge = TransformerBridge.boot_native(config)
     bridge.load_state_dict(load_file(Path(directory, "model.safetensors")))
 
-What the shape demands and the program lacks is filled with zeros: a block without attention,
-narrower MLPs, and the MLPs of a block without one (where no block has one, `attn_only` leaves
+Parts that the shape demands and the program lacks are zeros: a block's attention, the neurons of
+a narrower MLP, and the MLP of a block without one (where no block has one, `attn_only` leaves
 them out). The unembedding stays as it is: the processing of `enable_compatibility_mode` centres
 it, and logits then differ by a constant.
 
@@ -65,7 +65,7 @@ CONFIG, STATE, CIRCUIT, VOCABULARY = (
 
 
 def files(model: Model, _: Norm) -> Files:
-    """The files of the directory. Raises WeightsError for a model with layer norms."""
+    """The files of the directory, by name. Raises WeightsError for a model with layer norms."""
     found = circuit(model).to_json()
     state = to_safetensors(dict(_state(model)))
     return {
@@ -77,14 +77,9 @@ def files(model: Model, _: Norm) -> Files:
 
 
 def _json(value: dict[str, Any]) -> bytes:
-    """A key a line, and within its list of objects one a line."""
-    return (
-        "{\n"
-        + ",\n".join(
-            f"{json.dumps(key)}: {_rows(child)}" for key, child in value.items()
-        )
-        + "\n}\n"
-    ).encode()
+    """JSON with one key a line, and the objects of a list one a line."""
+    lines = [f"{json.dumps(key)}: {_rows(child)}" for key, child in value.items()]
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
 
 
 def _rows(value: Any) -> str:
@@ -113,15 +108,9 @@ def _config(model: Model) -> dict[str, Any]:
 
 
 def _inner(model: Model) -> int:
-    """The neurons of the widest MLP; 0 where no block has one."""
-    return max(
-        (
-            block["mlp"]["c_fc"]["b"].shape[0]
-            for block in model.weights["blocks"]
-            if "mlp" in block
-        ),
-        default=0,
-    )
+    """The number of neurons of the widest MLP; 0 where no block has one."""
+    mlps = [block["mlp"] for block in model.weights["blocks"] if "mlp" in block]
+    return max((mlp["c_fc"]["b"].shape[0] for mlp in mlps), default=0)
 
 
 def _state(model: Model) -> Iterator[tuple[str, Array]]:
@@ -132,16 +121,13 @@ def _state(model: Model) -> Iterator[tuple[str, Array]]:
     for i, block in enumerate(model.weights["blocks"]):
         attn = block.get("attn") or {"c_attn": _zeros(n, 3 * n), "c_proj": _zeros(n, n)}
         for t, part in enumerate("qkv"):
-            w, b = (
-                attn["c_attn"][key][..., t * n : (t + 1) * n] for key in "wb"
-            )  # [n_embd, n_embd], [n_embd]
+            third = slice(t * n, (t + 1) * n)
+            w = attn["c_attn"]["w"][:, third]  # [n_embd, n_embd]
+            b = attn["c_attn"]["b"][third]  # [n_embd]
             yield from _linear(f"blocks.{i}.attn.{part}", w, b)
         yield from _linear(f"blocks.{i}.attn.o", **attn["c_proj"])
-        yield from _mlp(
-            f"blocks.{i}.mlp",
-            block.get("mlp") or {"c_fc": _zeros(n, 0), "c_proj": _zeros(0, n)},
-            inner,
-        )
+        mlp = block.get("mlp") or {"c_fc": _zeros(n, 0), "c_proj": _zeros(0, n)}
+        yield from _mlp(f"blocks.{i}.mlp", mlp, inner)
     none = _zeros(0, len(model.vocabulary))["b"]  # [n_vocab]
     yield from _linear("unembed", model.weights["wte"].T, none)
 
@@ -154,21 +140,15 @@ def _mlp(name: str, mlp: Weights, inner: int) -> Iterator[tuple[str, Array]]:
     """The MLP with as many neurons as the widest: the others read and write nothing."""
     if inner:
         more = inner - mlp["c_fc"]["b"].shape[0]
-        w, b = (
-            np.pad(mlp["c_fc"]["w"], ((0, 0), (0, more))),
-            np.pad(mlp["c_fc"]["b"], (0, more)),
-        )  # [n_embd, n_inner], [n_inner]
+        w = np.pad(mlp["c_fc"]["w"], ((0, 0), (0, more)))  # [n_embd, n_inner]
+        b = np.pad(mlp["c_fc"]["b"], (0, more))  # [n_inner]
         yield from _linear(f"{name}.in", w, b)
-        w, b = (
-            np.pad(mlp["c_proj"]["w"], ((0, more), (0, 0))),
-            mlp["c_proj"]["b"],
-        )  # [n_inner, n_embd], [n_embd]
-        yield from _linear(f"{name}.out", w, b)
+        w = np.pad(mlp["c_proj"]["w"], ((0, more), (0, 0)))  # [n_inner, n_embd]
+        yield from _linear(f"{name}.out", w, mlp["c_proj"]["b"])
 
 
-def _linear(
-    name: str, w: Array, b: Array
-) -> Iterator[tuple[str, Array]]:  # [n_in, n_out], [n_out]
+def _linear(name: str, w: Array, b: Array) -> Iterator[tuple[str, Array]]:
+    # w [n_in, n_out], b [n_out]
     yield f"{name}.weight", w.T  # [n_out, n_in]
     yield f"{name}.bias", b
 
@@ -186,15 +166,12 @@ def load_bridge(directory: str | Path) -> Any:
             "a bridge needs the extra `transformer-lens`: pip install 'handcraft[transformer-lens]'"
         ) from None
     directory = Path(directory)
-    config, data = (
-        parse_json(read_bytes(directory / CONFIG, MAX_JSON)),
-        read_bytes(directory / STATE, MAX_WEIGHTS_BYTES),
-    )
+    config = parse_json(read_bytes(directory / CONFIG, MAX_JSON))
+    data = read_bytes(directory / STATE, MAX_WEIGHTS_BYTES)
     try:
         state = load(data)
-        _check_sizes(
-            config, {name: tuple(array.shape) for name, array in state.items()}
-        )
+        shapes = {name: tuple(array.shape) for name, array in state.items()}
+        _check_sizes(config, shapes)
         bridge = TransformerBridge.boot_native(config)
         bridge.load_state_dict(state)
     except (
@@ -214,8 +191,8 @@ def load_bridge(directory: str | Path) -> Any:
 
 
 def _check_sizes(config: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> None:
-    """Raises WeightsError unless the config speaks of these arrays: TransformerLens allocates
-    whatever it is told.
+    """Raise WeightsError unless the config fits these arrays: TransformerLens allocates whatever
+    the config says.
     """
     (n_vocab, n), (n_ctx, _) = shapes["embed.weight"], shapes["pos_embed.weight"]
     inner = shapes.get("blocks.0.mlp.in.weight", (0,))[0]

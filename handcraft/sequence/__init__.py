@@ -1,3 +1,3 @@
-"""The one language of claims: its words, their expressions as frozen data, and what each means
-on a sequence of tokens.
+"""The language in which claims are written: its words, its expressions as frozen data, and their
+values after a sequence of tokens.
 """

@@ -1,10 +1,8 @@
-"""What makes no expression: the rules that each node of a claim's language is held to when it
-is made.
+"""Validates expressions: arity, allowed fields, table shapes, limits on depth, size and numbers.
 
-Expressions are written by hand, or read from a file that may be anyone's: the number of values,
-the fields that an operation takes, the shape of its table, and bounds on depth, size and
-numbers. Rules of this file: one node at a time, for what it is made of was accepted before; a
-message says what would work.
+Expressions are written by hand, or read from a file that anyone may have written. Rules of this
+file: one node at a time, since the nodes below it were checked when they were made; a message
+says what would work.
 """
 
 from __future__ import annotations
@@ -14,10 +12,9 @@ from typing import Any, Protocol
 
 from handcraft.core.errors import ProgramError, printable
 
-# how far expressions may be nested: what is deeper comes from nobody's hand
-DEEPEST = 40
-MOST_PARTS = 5_000  # nodes of an expression, each counted as often as it stands in it
-LARGEST_NUMBER = 10**9  # of the numbers that are written in it
+DEEPEST = 40  # levels of nesting; nobody writes more by hand
+MOST_PARTS = 5_000  # nodes of an expression, each counted as often as it occurs
+LARGEST_NUMBER = 10**9  # the largest size of a number written in an expression
 ARITY: Mapping[str, int] = {
     "here": 0,
     "end": 0,
@@ -39,7 +36,9 @@ ARITY: Mapping[str, int] = {
     "below": 2,
     "otherwise": 2,
 }
-TAKES: Mapping[str, tuple[str, ...]] = {  # beside `args`
+TAKES: Mapping[
+    str, tuple[str, ...]
+] = {  # the fields that an operation takes besides `args`
     "first": ("where", "before", "every"),
     "latest": ("where", "before", "every"),
     "count": ("where", "before", "every"),
@@ -59,11 +58,11 @@ NUMERIC = (
     "below",
     "token_at",
     "most",
-)  # of numbers only
+)  # operations whose arguments are all numbers
 
 
 class Node(Protocol):
-    """What is looked at."""
+    """The fields of an Expression, without importing it."""
 
     @property
     def op(self) -> str: ...
@@ -83,26 +82,28 @@ class Node(Protocol):
     def depth(self) -> int: ...
     @property
     def size(self) -> int: ...
+    def uses(self, *ops: str) -> bool: ...
 
 
 def listed(value: Any) -> Any:
-    """The value, if it is a list or a tuple. Raises ProgramError."""
+    """The value itself. Raises ProgramError unless it is a list or a tuple."""
     if not isinstance(value, list | tuple):
         raise ProgramError(f"takes several values, found {printable(repr(value))[:60]}")
     return value
 
 
 def problem_of(e: Node) -> str | None:
-    """What is wrong with a node, or None."""
+    """The first problem of a node, in words; None where it is well formed."""
     if e.op in ARITY and len(e.args) != ARITY[e.op]:
         return f"{e.op} takes {ARITY[e.op]} values, found {len(e.args)}"
-    for name, unset in (
-        ("where", not e.where),
-        ("before", e.before is None),
-        ("every", e.every == (0, 1)),
-        ("table", not e.table),
-    ):
-        if not unset and name not in TAKES.get(e.op, ()):
+    given = {
+        "where": bool(e.where),
+        "before": e.before is not None,
+        "every": e.every != (0, 1),
+        "table": bool(e.table),
+    }
+    for name, is_given in given.items():
+        if is_given and name not in TAKES.get(e.op, ()):
             return f"{e.op} takes no {name}"
     if e.depth > DEEPEST:
         return f"an expression may be nested {DEEPEST} deep"
@@ -116,16 +117,12 @@ def _wrong_number(e: Node) -> str | None:
         return f"every=(start, step) needs a start from 0 and a step from 1, found {e.every}"
     if e.op in ("divide", "modulo", "ratio") and e.args[1] == 0:
         return f"{e.op} by zero"
-    if e.op in NUMERIC and (texts := [arg for arg in e.args if isinstance(arg, str)]):
+    texts = [arg for arg in e.args if isinstance(arg, str)]
+    if e.op in NUMERIC and texts:
         return f"{e.op} takes numbers, found {printable(repr(texts[0]))}"
+    distances = (distance for distance, _ in e.where)
     in_table = (x for key, value in e.table for x in (*key, value))
-    written = (
-        *e.args,
-        *(offset for offset, _ in e.where),
-        e.before,
-        *e.every,
-        *in_table,
-    )
+    written = (*e.args, *distances, e.before, *e.every, *in_table)
     if any(isinstance(x, int) and abs(x) > LARGEST_NUMBER for x in written):
         return f"a number in an expression may be {LARGEST_NUMBER} at most"
     return None
@@ -133,7 +130,8 @@ def _wrong_number(e: Node) -> str | None:
 
 def _wrong_table(e: Node) -> str | None:
     keys = [key for key, _ in e.table]
-    named = len(e.args) == len(keys) > 0 and all(_text(key, 1) for key in keys)
+    each_named = len(e.args) == len(keys) > 0
+    named = each_named and all(_text(key, 1) for key in keys)
     fitting = all(len(key) == len(e.args) for key in keys)
     wrong = {
         "cases": (not e.args, "(condition, value) pairs and a default"),
@@ -151,19 +149,17 @@ def _wrong_table(e: Node) -> str | None:
     }
     if e.op in wrong and wrong[e.op][0]:
         return f"{e.op} takes {wrong[e.op][1]}"
-    return (
-        f"a key stands twice in the table of {e.op}"
-        if len(e.rows) < len(e.table)
-        else None
-    )
+    if len(e.rows) < len(e.table):
+        return f"a key stands twice in the table of {e.op}"
+    return None
 
 
 def _automaton(e: Node) -> bool:
-    """The start, () -> state, and then the rows (state, token) -> state."""
-    return bool(e.table) and all(
-        _text((*key, value), 1 if i == 0 else 3)
-        for i, (key, value) in enumerate(e.table)
-    )
+    """True for a table of () -> start, then rows (state, token) -> state."""
+    if not e.table:
+        return False
+    start, *rows = [(*key, value) for key, value in e.table]
+    return _text(start, 1) and all(_text(row, 3) for row in rows)
 
 
 def _numbers(e: Node) -> bool:

@@ -1,13 +1,12 @@
-"""Kinds: what the value of an expression can be, seen without asking it: a number, a fraction,
-a token, nothing.
+"""The kinds of value that an expression can have, found without evaluating it.
 
-A claim's language is small, so each word says what it takes and gives. A token that is used as
-a number, or a number where a token must stand, is found here when the claim is made: not on the
-first context that shows it, and never by taking the id of a token for a number.
+The kinds are number, fraction, token and nothing (None). Each operation takes some kinds and
+gives some, so an expression that uses a token as a number, or a number as a token, is refused
+when its claim is made, not on the first context that shows it.
 
-Rules of this file: what is found is never too little (a value is always of one of the kinds),
-and may be too much; `nothing` is no problem here, for whoever asks says what it means: silence
-after a context, no answer to a prompt.
+Rules of this file: the kinds found are never too few (every value is of one of them) and may be
+too many; `nothing` is allowed everywhere, and whoever uses the value says what it means: nothing
+claimed after a context, no answer to a prompt.
 """
 
 from __future__ import annotations
@@ -43,8 +42,10 @@ MOST_SHOWN = 60  # characters of an expression in a message
 
 
 def kinds_of(value: Expression | int | str) -> Kinds:
-    """What the value can be. Raises ProgramError, which shows the part, where a word can be
-    given what it does not take.
+    """The kinds that the value can have.
+
+    Raises ProgramError, with the part in question, where an operation can be given a kind that
+    it does not take.
     """
     if not isinstance(value, Expression):
         return TOKEN if isinstance(value, str) else NUMBER
@@ -61,9 +62,7 @@ def kinds_of(value: Expression | int | str) -> Kinds:
 
 
 def only(value: Expression, wanted: Kinds, role: str) -> None:
-    """Raises ProgramError, which shows the value, where it can be something else than is wanted
-    of it, or than nothing.
-    """
+    """Raise ProgramError, with the value in question, unless its kinds are wanted or nothing."""
     if found := _wrong(kinds_of(value), wanted):
         raise ProgramError(f"{role}, but {written(value)} can be a {found}")
 
@@ -75,7 +74,10 @@ def _wrong(found: Kinds, wanted: Kinds) -> str:
 
 
 def _only(
-    e: Expression, part: Expression | int | str, wanted: Kinds, takes: str
+    e: Expression,
+    part: Expression | int | str,
+    wanted: Kinds,
+    takes: str,
 ) -> Kinds:
     kinds = kinds_of(part)
     if found := _wrong(kinds, wanted):
@@ -86,7 +88,7 @@ def _only(
 
 
 def _computed(e: Expression) -> Kinds:
-    """The kinds of what is computed from other values."""
+    """The kinds of a node that is computed from other values."""
     if e.op in ("equal", "lookup", "otherwise", "cases"):
         return _chosen(e, [kinds_of(arg) for arg in e.args])
     args = [_only(e, arg, NUMBER | FRACTION, "takes numbers") for arg in e.args]
@@ -104,14 +106,16 @@ def _computed(e: Expression) -> Kinds:
 
 
 def _chosen(e: Expression, args: list[Kinds]) -> Kinds:
-    """The kinds of what is compared, looked up or chosen: its values may be of any kind."""
+    """The kinds of a node that compares, looks up or chooses: its arguments may be of any kind."""
     if e.op == "equal":
         return NUMBER | (NOTHING & _all(args))
     if e.op == "lookup":
         return NOTHING | _all(kinds_of(value) for value in e.rows.values())
     if e.op == "otherwise":
-        return (args[0] - NOTHING) | args[1] if "nothing" in args[0] else args[0]
-    return _all(args[1::2]) | (args[-1] if len(args) % 2 else NOTHING)
+        first, default = args
+        return (first - NOTHING) | default if "nothing" in first else first
+    default = args[-1] if len(args) % 2 else NOTHING
+    return _all(args[1::2]) | default
 
 
 def _all(kinds: Iterable[Kinds]) -> Kinds:
@@ -124,7 +128,7 @@ HERE = Expression(op="here")
 
 
 def written(value: Any) -> str:
-    """A value as its author writes it, cut after some characters."""
+    """A value as its author writes it, at most MOST_SHOWN characters."""
     text = _text(value)
     return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 3] + "..."
 
@@ -133,12 +137,7 @@ def _text(value: Any) -> str:
     if not isinstance(value, Expression):
         return printable(repr(value))
     if value.op in ARITHMETIC:
-        left, right = (
-            f"({_text(a)})"
-            if isinstance(a, Expression) and a.op in ARITHMETIC
-            else _text(a)
-            for a in value.args
-        )
+        left, right = map(_operand, value.args)
         return f"{left} {ARITHMETIC[value.op]} {right}"
     if value.op in ("here", "end", "step"):
         return value.op
@@ -147,32 +146,25 @@ def _text(value: Any) -> str:
     return f"{value.op}({', '.join(_arguments(value))})"
 
 
+def _operand(value: Any) -> str:
+    nested = isinstance(value, Expression) and value.op in ARITHMETIC
+    return f"({_text(value)})" if nested else _text(value)
+
+
+def _dictionary(items: Iterable[tuple[Any, Any]]) -> str:
+    return "{" + ", ".join(f"{_text(key)}: {_text(x)}" for key, x in items) + "}"
+
+
 def _arguments(e: Expression) -> Iterable[str]:
+    keys = [key[0] if len(key) == 1 else key for key, _ in e.table]
     if e.op == "most":
-        yield (
-            "{"
-            + ", ".join(
-                f"{_text(k)}: {_text(arg)}"
-                for ((k,), _), arg in zip(e.table, e.args, strict=True)
-            )
-            + "}"
-        )
+        yield _dictionary(zip(keys, e.args, strict=True))
         return
     if e.op in ("first", "latest", "count"):
-        yield (
-            "{"
-            + ", ".join(f"{distance}: {_text(what)}" for distance, what in e.where)
-            + "}"
-        )
+        yield _dictionary(e.where)
     if e.table:
-        yield (
-            "{"
-            + ", ".join(
-                f"{_text(k[0] if len(k) == 1 else k)}: {_text(v)}"
-                for k, v in e.table[:4]
-            )
-            + "}"
-        )
+        values = (value for _, value in e.table)
+        yield _dictionary(list(zip(keys, values, strict=True))[:4])
     yield from map(_text, e.args)
     if e.before is not None:
         yield f"before={_text(e.before)}"

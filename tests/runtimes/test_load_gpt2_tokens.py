@@ -137,8 +137,8 @@ def test_other_splits_and_added_tokens_of_words_are_refused(tmp_path: Path) -> N
         oracle.encode("axab")
     with Refused(
         WeightsError,
-        f"{path}: an added token of its is no word of its own: it would be cut out"
-        " before the longer words",
+        f"{path}: one of its added_tokens is not a word, or is a part of other words: it"
+        " would be cut out before the longer words",
     ):
         load_gpt2(tmp_path)
 

@@ -25,7 +25,8 @@ from handcraft.claims.prompt_language import START, Language
 from handcraft.claims.transducer import Transducer
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected
-from handcraft.sequence.expression import Expression, evaluate
+from handcraft.sequence.evaluate import evaluate
+from handcraft.sequence.expression import Expression
 
 OUT = "another section"
 SELECTION_WORDS = ("first", "latest", "count", "total", "lowest", "state", "token_at")

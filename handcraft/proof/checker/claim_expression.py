@@ -29,7 +29,8 @@ from handcraft.proof.checker.claim import (
     Written,
 )
 from handcraft.proof.checker.zonotope import Rejected
-from handcraft.sequence.expression import LAZY, Expression, chosen, combine
+from handcraft.sequence.evaluate import LAZY, chosen, combine
+from handcraft.sequence.expression import Expression
 
 FARTHEST = 1_000  # tokens that a selection may look back by: all of them are kept
 Machine = tuple[Any, Callable[[Any, int, str], Any], Callable[[str], Any]]

@@ -41,7 +41,8 @@ from handcraft.proof.checker.graph import Setting
 from handcraft.proof.checker.network import HeadWeights
 from handcraft.proof.checker.softmax import Softmax
 from handcraft.proof.checker.zonotope import UP, Rejected, Zonotope, grid, summed
-from handcraft.sequence.expression import Expression, evaluate
+from handcraft.sequence.evaluate import evaluate
+from handcraft.sequence.expression import Expression
 
 _EXAMPLES = 250  # of each walk, at most
 ALIKE = (

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from handcraft.proof.prover.network import Undecided
-from handcraft.sequence.expression import LAZY, Expression, chosen, combine
+from handcraft.sequence.evaluate import LAZY, chosen, combine
+from handcraft.sequence.expression import Expression
 
 POINTWISE = (
     "add",

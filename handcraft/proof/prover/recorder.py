@@ -342,12 +342,11 @@ class Recorder(Pairs):
         query = slot.query
         if query is None:
             raise Undecided("a query was not written down")
-        box = (
-            query.c.tolist(),
-            np.where(
-                query.r > 0, query.r * _WIDER + 1e-9 * np.abs(query.c), 0.0
-            ).tolist(),
-        )
+        # the checker adds in another order: by so much more where large terms cancel
+        size = np.abs(query.c)
+        slack = np.maximum(1e-9 * size, 1e-12 * size.max(initial=0.0))
+        r = np.where(query.r > 0, query.r * _WIDER + slack, 0.0)
+        box = query.c.tolist(), r.tolist()
         return Asked(
             head.name,
             None if blind else box,

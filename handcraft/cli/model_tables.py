@@ -1,0 +1,186 @@
+"""Renderables of a model: its explained matrices, one traced pass, a difference of two models.
+
+Rules of this file: what is shown comes from analysis/ and core/tracing.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from handcraft.analysis.diff import Difference
+from handcraft.analysis.explain import Explanation, MatrixTable
+from handcraft.cli.tables import (
+    MAX_RULES,
+    matrix,
+    plain_table,
+    quoted_token,
+    safe,
+    shown_number,
+)
+from handcraft.core.tracing import HeadTrace, Trace
+from handcraft.model import Model
+
+MAX_ROWS = 20  # a taller or wider table is shown without its empty rows and columns
+
+
+# ---------------------------------------------------------------- explain
+
+
+def explanation(model: Model, found: Explanation, width: int) -> RenderableType:
+    """The matrices of a model, each with the rules behind its cells."""
+    parts: list[RenderableType] = [safe(repr(model), "bold"), Text("")]
+    for view in found.views:
+        parts += [*_view(view, width), Text("")]
+    return Group(*parts)
+
+
+def _view(view: MatrixTable, width: int) -> Iterator[RenderableType]:
+    title = f"{view.part}  {view.title}"
+    if not view.cells and not view.values.any():
+        yield safe(f"{title}: all zero", "dim")
+        return
+    rows, columns, left_out = _shrunk(view)
+    values = [[float(view.values[i, j]) for j in columns] for i in rows]
+    row_names = [view.rows[i] for i in rows]
+    column_names = [view.columns[j] for j in columns]
+    yield matrix(f"{title}{left_out}", row_names, column_names, values, width)
+    yield from rules(view)
+
+
+def _shrunk(view: MatrixTable) -> tuple[list[int], list[int], str]:
+    """The rows and columns to show: all of a small table, the non-empty ones of a large one."""
+    n_rows, n_columns = view.values.shape
+    if n_rows <= MAX_ROWS and n_columns <= MAX_ROWS:
+        return list(range(n_rows)), list(range(n_columns)), ""
+    rows = [i for i in range(n_rows) if view.values[i].any()]
+    columns = [i for i in range(n_columns) if view.values[:, i].any()]
+    hidden = {"row": n_rows - len(rows), "column": n_columns - len(columns)}
+    left_out = [
+        f"{n} empty {what}{'s' if n > 1 else ''}" for what, n in hidden.items() if n
+    ]
+    return rows, columns, f"  ({' and '.join(left_out)} left out)" if left_out else ""
+
+
+def rules(view: MatrixTable) -> Iterable[Text]:
+    """The rules behind a view's cells: each path and place once, then what the rule says."""
+    by_rule: dict[tuple[str, str], list[str]] = {}
+    for reason in view.reasons:
+        by_rule.setdefault((reason.rule, reason.source), []).append(reason.text)
+    lines = [
+        line
+        for (rule, source), texts in by_rule.items()
+        for line in _rule(rule, source, texts)
+    ]
+    hidden = len(lines) - MAX_RULES
+    if hidden <= 1:
+        return lines
+    more = safe(f"      ... and {hidden} more lines like these", "dim")
+    return [*lines[:MAX_RULES], more]
+
+
+def _rule(rule: str, source: str, texts: Sequence[str]) -> Iterator[Text]:
+    head = [safe("  ← "), safe(rule or "by hand", "green"), safe(f"  {source}", "dim")]
+    if len(texts) == 1:
+        yield Text.assemble(*head, safe(f"  {texts[0]}"))
+        return
+    yield Text.assemble(*head)
+    yield from (safe(f"      {text}") for text in texts)
+
+
+# ---------------------------------------------------------------- trace
+
+
+def trace_tables(found: Trace, width: int) -> RenderableType:
+    """The tables of one forward pass: attention, residual stream, logits and their sources."""
+    labels = [f"{i} {token}" for i, token in enumerate(found.tokens)]
+    parts: list[RenderableType] = []
+    for head in found.heads:
+        parts += [*_head(head, labels, width), Text("")]
+    for state in found.residual:
+        rows = state["positions"]
+        names = [name for name in rows[0] if any(row[name] for row in rows)]
+        values = [[row[name] for name in names] for row in rows]
+        title = f"residual stream after {state['after']}"
+        parts += [matrix(title, labels, names, values, width), Text("")]
+    return Group(*parts, *_logits(found, labels, width))
+
+
+def _head(
+    head: HeadTrace, labels: Sequence[str], width: int
+) -> Iterator[RenderableType]:
+    title = f"head {head.name}: attention of each row to each column"
+    yield matrix(title, labels, labels, _past(head.weights), width)
+    for what, rows in (("reads (value)", head.value), ("writes", head.written)):
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        values = [[row.get(name, 0.0) for name in names] for row in rows]
+        if names:
+            yield matrix(f"head {head.name} {what}", labels, names, values, width)
+
+
+def _past(weights: Sequence[Sequence[float]]) -> list[list[float | None]]:
+    """The attention weights, with None where a later position has none (the causal mask)."""
+    return [
+        [None if j > i and not weight else weight for j, weight in enumerate(row)]
+        for i, row in enumerate(weights)
+    ]
+
+
+def _logits(
+    found: Trace, labels: Sequence[str], width: int
+) -> Iterator[RenderableType]:
+    tokens = list(found.logits[0])
+    names = [quoted_token(token) for token in tokens]
+    values = [[row[token] for token in tokens] for row in found.logits]
+    yield matrix("logits", labels, names, values, width)
+    yield Text("")
+    given = found.contributions
+    values = [[share["logits"][token] for token in tokens] for share in given]
+    title = f"what each rule gave to the logits after '{labels[found.position]}'"
+    yield matrix(title, [share["rule"] for share in given], names, values, width)
+
+
+# ---------------------------------------------------------------- diff
+
+
+def difference(found: Difference, most: int = 60) -> RenderableType:
+    """The cells, rules and sizes in which two programs differ; at most `most` of each."""
+    n = len(found.cells)
+    parts: list[RenderableType] = [
+        safe(f"{n} cell{'s' if n != 1 else ''} differ", "bold")
+    ]
+    if n:
+        parts.append(_cells(found, most))
+    if n > most:
+        parts.append(safe(f"... and {n - most} more", "dim"))
+    for key, sign, style in (("only_a", "-", "red"), ("only_b", "+", "green")):
+        parts += [safe(f"{sign} {rule}", style) for rule in found.rules[key][:most]]
+    a, b = found.parameters["a"], found.parameters["b"]
+    parts += [safe(f"{key}: {a[key]} -> {b[key]}") for key in a if a[key] != b[key]]
+    return Group(*parts)
+
+
+def _cells(found: Difference, most: int) -> Table:
+    table = plain_table()
+    for name in ("part", "row", "column", *found.names):
+        table.add_column(safe(name), justify="right" if name in found.names else "left")
+    for cell in found.cells[:most]:
+        place = [safe(cell[key]) for key in ("part", "row", "column")]
+        table.add_row(*place, shown_number(cell["a"]), shown_number(cell["b"]))
+    return table
+
+
+# ---------------------------------------------------------------- list
+
+
+def program_list(programs: Mapping[str, str]) -> RenderableType:
+    """A table of the bundled programs with the first lines of their docstrings."""
+    table = plain_table(show_header=False)
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column()
+    for name, line in programs.items():
+        table.add_row(safe(name), safe(line))
+    return table

@@ -1,0 +1,93 @@
+"""Renderables of a verdict: the report of `handcraft verify`, and how far off exp and tanh are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from handcraft.cli.tables import plain_table, safe
+from handcraft.proof.exponential import Finding
+from handcraft.proof.report import Counterexample, Report
+
+VERDICT_STYLES = {
+    "proved": "bold green",
+    "checked": "green",
+    "refuted": "bold red",
+    "unknown": "yellow",
+    "rejected": "bold red",
+}
+
+
+def report(found: Report) -> RenderableType:
+    """The verdict, the numbers it rests on, and the counterexample where there is one."""
+    verdict = safe(found.verdict, VERDICT_STYLES[found.verdict])
+    method = safe(f" ({found.method}, {found.dtype})")
+    first = Text.assemble(safe(f"{found.program}: "), verdict, method)
+    lines = [safe(f"  {line}") for line in _lines(found)]
+    return Group(first, *lines, safe(f"  {found.seconds:.3g} s", "dim"))
+
+
+def _lines(found: Report) -> Iterator[str]:
+    yield (
+        f"contexts    {found.contexts:,} covered, {found.checked:,} where the claim speaks"
+    )
+    if found.accuracy is not None:
+        yield f"accuracy    {found.accuracy:.10g}"
+    if found.min_margin is not None:
+        place = _place(found.min_margin_at or [], found.min_margin_position)
+        yield f"least margin {found.min_margin:.9g}, {place}"
+    if found.max_probability_error is not None:
+        yield f"largest probability error {found.max_probability_error:.3g}"
+    if found.max_lane_error is not None:
+        yield f"largest error of the lane {found.max_lane_error:.3g}"
+    if found.error_bound is not None and found.min_margin is not None:
+        yield f"rounding    at most {found.error_bound:.3g}, in any order of summation"
+    if found.reason:
+        yield f"because     {found.reason}"
+    if found.counterexample is not None:
+        yield _wrong(found.counterexample)
+
+
+def _wrong(wrong: Counterexample) -> str:
+    place = _place(wrong.tokens, wrong.position)
+    margin = "" if wrong.margin is None else f" (margin {wrong.margin:.6g})"
+    return f"wrong {place}: expected {_said(wrong.expected)}, got {_said(wrong.got)}{margin}"
+
+
+def _place(tokens: Sequence[str], position: int | None) -> str:
+    """A context, or a position of a text, counted from 0 as in every table."""
+    text = f"'{''.join(tokens)}'"
+    return f"after {text}" if position is None else f"at position {position} of {text}"
+
+
+def _said(value: object) -> str:
+    return f"'{value}'" if isinstance(value, str) else str(value)
+
+
+def findings(found: Sequence[Finding]) -> RenderableType:
+    """A table of the laws that a proof assumes of exp and tanh, with the worst float of each, and
+    a last line that says whether all hold.
+    """
+    table = plain_table()
+    table.add_column(safe("law"))
+    for name in ("floats", "worst", "at most", "at"):
+        table.add_column(safe(name), justify="right", no_wrap=True)
+    for finding in found:
+        table.add_row(*_finding(finding))
+    broken = "; ".join(_law(finding) for finding in found if not finding.holds)
+    if broken:
+        return Group(table, safe(f"broken: {broken}", "bold red"))
+    return Group(table, safe("all hold, as a certificate assumes", "bold green"))
+
+
+def _law(found: Finding) -> str:
+    return f"{found.law.dtype} {found.law.name}"
+
+
+def _finding(found: Finding) -> list[Text]:
+    floats = f"{found.floats:,}{'' if found.every else ' sampled'}"
+    worst = safe(f"{found.worst:.4g}", "" if found.holds else "bold red")
+    limit, at = safe(f"{found.law.limit:g}"), safe(f"{found.at:.9g}")
+    return [safe(_law(found)), safe(floats), worst, limit, at]

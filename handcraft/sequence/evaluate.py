@@ -1,0 +1,312 @@
+"""Evaluates expressions: the value of an `Expression` after a sequence of tokens, in plain Python.
+
+    evaluate(expression, tokens)      the value: a whole number, a token, a Fraction, or None
+    asking(expression)                the same as a function of tokens and scope, built once
+    scope                             the numbers that `here`, `end` and `step` stand for
+
+None means undefined and propagates like NaN: what is computed from it is None. It stops at
+`otherwise(x, default)`, at `cases`, where an undefined condition counts as false, and at
+selections: an undefined token matches no position, and there are no positions before an
+undefined one.
+
+Rules of this file: this is the meaning that proofs are compared with, so it stays plain. Every
+accepted expression has a value after every context, or raises a ProgramError where a token
+stands where a number is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from itertools import accumulate
+from math import ceil
+from typing import Any, TypeAlias
+
+from handcraft.core.errors import ProgramError, printable
+from handcraft.sequence.expression_checks import LARGEST_NUMBER, Node
+
+Value: TypeAlias = int | str | Fraction | None
+Scope: TypeAlias = Mapping[str, int]  # the values of here, end and step
+Ask: TypeAlias = Callable[[Sequence[str], Scope], Value]
+LAZY = ("cases", "otherwise")  # operations that evaluate only the argument they choose
+PLACES = 4096  # results kept of an expression of `here`, `end` and `step` alone
+
+
+def evaluate(
+    expression: Node,
+    tokens: Sequence[str],
+    *,
+    end: int | None = None,
+    step: int | None = None,
+) -> Value:
+    """The value of an expression on a context.
+
+    `end` is the index of the prompt's last token, `step` the number of a transducer's step.
+    Raises ProgramError where a token stands where a number is needed.
+    """
+    scope = {"here": len(tokens) - 1}
+    if end is not None:
+        scope["end"] = end
+    if step is not None:
+        scope["step"] = step
+    return asking(expression)(tokens, scope)
+
+
+@dataclass(frozen=True, eq=False)
+class _Same:
+    """An expression, compared by identity: hashing its parts would cost more than its value."""
+
+    e: Node | int | str
+
+    def __hash__(self) -> int:
+        return id(self.e)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.e is other.e
+
+
+def asking(e: Node | int | str) -> Ask:
+    """The function `compiled` of an expression, from a cache."""
+    return _kept(_Same(e))
+
+
+@lru_cache(maxsize=256)
+def _kept(same: _Same) -> Ask:
+    return compiled(same.e)
+
+
+def compiled(e: Node | int | str) -> Ask:
+    """The expression as nested functions, much faster than walking its nodes each time."""
+    if isinstance(e, int | str):
+        return lambda _, __: e
+    if (select := _SELECTIONS.get(e.op)) is not None:
+        return lambda tokens, scope: select(e, tokens, scope)
+    if e.op in ("here", "end", "step"):
+        return lambda _, scope: scope.get(e.op)
+    if e.args and not e.uses(*_SELECTIONS, "token_at"):
+        names = [name for name in ("here", "end", "step") if e.uses(name)]
+        return _cached_by_scope(_computed(e), names)
+    return _computed(e)
+
+
+def _cached_by_scope(ask: Ask, names: Sequence[str]) -> Ask:
+    """The same function, of an expression that reads no token: its values recur in every text."""
+    known: dict[Any, Value] = {}
+    read = _scope_reader(*names)
+
+    def asked(tokens: Sequence[str], scope: Scope) -> Value:
+        place = read(scope)
+        if place not in known:
+            if len(known) >= PLACES:
+                known.clear()
+            known[place] = ask(tokens, scope)
+        return known[place]
+
+    return asked
+
+
+def _scope_reader(*names: str) -> Callable[[Scope], Any]:
+    """A function from a scope to the value of one name, or the tuple of several; None if unset."""
+    if len(names) == 1:
+        (name,) = names
+        return lambda scope: scope.get(name)
+    return lambda scope: tuple([scope.get(name) for name in names])
+
+
+def _computed(e: Node) -> Ask:
+    asks = [compiled(arg) for arg in e.args]
+    if e.op in LAZY:
+        return _choosing(asks) if e.op == "cases" else _preferring(*asks)
+    if (operation := _OPERATIONS.get(e.op)) is not None:
+        return _operating(e, operation, *asks)
+    if e.op in ("token_at", "lookup"):
+        return _reading(e, *asks) if e.op == "token_at" else _looking(e, asks)
+
+    def compute(tokens: Sequence[str], scope: Scope) -> Value:
+        return combine(e, [ask(tokens, scope) for ask in asks], tokens)
+
+    return compute
+
+
+def _preferring(first: Ask, second: Ask) -> Ask:
+    def prefer(tokens: Sequence[str], scope: Scope) -> Value:
+        found = first(tokens, scope)
+        return second(tokens, scope) if found is None else found
+
+    return prefer
+
+
+def _choosing(asks: Sequence[Ask]) -> Ask:
+    conditions, values = asks[0::2], asks[1::2]
+    pairs = list(zip(conditions, values, strict=False))
+    default = asks[-1] if len(asks) % 2 else None
+
+    def choose(tokens: Sequence[str], scope: Scope) -> Value:
+        for when, then in pairs:
+            if when(tokens, scope) not in (0, None):
+                return then(tokens, scope)
+        return None if default is None else default(tokens, scope)
+
+    return choose
+
+
+def _operating(
+    e: Node,
+    operation: Callable[[Any, Any], Value],
+    left: Ask,
+    right: Ask,
+) -> Ask:
+    def operate(tokens: Sequence[str], scope: Scope) -> Value:
+        a, b = left(tokens, scope), right(tokens, scope)
+        if type(a) is type(b) is int:
+            return operation(a, b)
+        return combine(e, (a, b), tokens)
+
+    return operate
+
+
+def _reading(e: Node, ask: Ask) -> Ask:
+    def read(tokens: Sequence[str], scope: Scope) -> Value:
+        place = ask(tokens, scope)
+        if type(place) is int:
+            return tokens[place] if 0 <= place < len(tokens) else None
+        return combine(e, (place,), tokens)
+
+    return read
+
+
+def _looking(e: Node, asks: Sequence[Ask]) -> Ask:
+    rows: Mapping[Any, Value] = e.rows
+
+    def look(tokens: Sequence[str], scope: Scope) -> Value:
+        values = tuple([ask(tokens, scope) for ask in asks])
+        return None if None in values else rows.get(values)
+
+    return look
+
+
+def chosen(e: Node, ask: Callable[[Any], Value]) -> Value:
+    """The value of an `otherwise` or a `cases`, where `ask` gives the value of an argument.
+
+    It is called for the same arguments that `evaluate` looks at, and for no others.
+    """
+    if e.op == "otherwise":
+        first = ask(e.args[0])
+        return ask(e.args[1]) if first is None else first
+    conditions, values = e.args[0::2], e.args[1::2]
+    default = e.args[-1] if len(e.args) % 2 else None
+    for when, then in zip(conditions, values, strict=False):
+        if ask(when) not in (0, None):
+            return ask(then)
+    return None if default is None else ask(default)
+
+
+def combine(e: Node, values: Sequence[Value], tokens: Sequence[str] = ()) -> Value:
+    """The value of a node that is not a selection, from the values of its arguments."""
+    if None in values:
+        return None
+    if (operation := _OPERATIONS.get(e.op)) is not None:
+        return operation(*(_number(e, value) for value in values))
+    return _LOOKUPS[e.op](e, values, tokens)
+
+
+_OPERATIONS: Mapping[str, Callable[[Any, Any], Value]] = {
+    "add": lambda a, b: a + b,
+    "subtract": lambda a, b: a - b,
+    "multiply": lambda a, b: a * b,
+    "divide": lambda a, b: a // b if b else None,
+    "modulo": lambda a, b: a % b if b else None,
+    "ratio": lambda a, b: Fraction(a) / b if b else None,
+    "below": lambda a, b: int(a < b),
+}
+
+
+def _number(e: Node, value: Value) -> int | Fraction:
+    if isinstance(value, str) or value is None:
+        raise ProgramError(
+            f"{e.op} takes numbers, found {printable(repr(value))}", ("claim",)
+        )
+    return value
+
+
+def shown(value: object) -> str:
+    """A value as a text for a message; a number too long to be read is only named."""
+    limit = LARGEST_NUMBER**3
+    if isinstance(value, int | Fraction) and not -limit < value < limit:
+        return "a number of more than 27 digits"
+    if isinstance(value, Fraction):
+        return str(value)
+    return printable(repr(value))
+
+
+def _token_at(e: Node, values: Sequence[Value], tokens: Sequence[str]) -> Value:
+    position = _number(e, values[0])
+    inside = 0 <= position < len(tokens)
+    if not inside or position != int(position):
+        return None
+    return tokens[int(position)]
+
+
+def _most(e: Node, values: Sequence[Value], _: Sequence[str]) -> Value:
+    numbers = [_number(e, value) for value in values]
+    best = numbers.index(max(numbers))  # of equals, the first
+    (token,), _ = e.table[best]
+    return token
+
+
+_Combine: TypeAlias = Callable[[Node, Sequence[Value], Sequence[str]], Value]
+_LOOKUPS: Mapping[str, _Combine] = {
+    "token_at": _token_at,
+    "equal": lambda _, values, __: int(values[0] == values[1]),
+    "lookup": lambda e, values, _: e.rows.get(tuple(values)),
+    "most": _most,
+}
+
+
+def _positions(e: Node, tokens: Sequence[str], scope: Scope) -> range:
+    """The positions that a selection can choose from."""
+    before = asking(e.before)(tokens, scope) if e.before is not None else len(tokens)
+    stop = 0 if before is None else min(ceil(_number(e, before)), len(tokens))
+    return range(e.every[0], stop, e.every[1])
+
+
+def _matches(e: Node, tokens: Sequence[str], scope: Scope) -> Sequence[int]:
+    wanted = [
+        (offset, what if isinstance(what, str | tuple) else asking(what)(tokens, scope))
+        for offset, what in e.where
+    ]
+    found: Sequence[int] = _positions(e, tokens, scope)
+    for offset, what in wanted:
+        inside = [j for j in found if 0 <= j + offset < len(tokens)]
+        if isinstance(what, tuple):
+            found = [j for j in inside if tokens[j + offset] in what]
+        else:
+            found = [j for j in inside if tokens[j + offset] == what]
+    return found
+
+
+def _sums(e: Node, tokens: Sequence[str], scope: Scope) -> list[int]:
+    """The running sums of the table's numbers over the positions, from 0 on."""
+    read = (tokens[j] for j in _positions(e, tokens, scope))
+    numbers = (int(e.rows.get((token,), 0)) for token in read)
+    return [0, *accumulate(numbers)]
+
+
+def _run(e: Node, tokens: Sequence[str], _: Scope) -> Value:
+    state: Value = e.rows[()]
+    for token in tokens:
+        state = e.rows.get((state, token), state)
+    return state
+
+
+_Select: TypeAlias = Callable[[Node, Sequence[str], Scope], Value]
+_SELECTIONS: Mapping[str, _Select] = {
+    "first": lambda e, tokens, scope: min(_matches(e, tokens, scope), default=None),
+    "latest": lambda e, tokens, scope: max(_matches(e, tokens, scope), default=None),
+    "count": lambda e, tokens, scope: len(_matches(e, tokens, scope)),
+    "total": lambda e, tokens, scope: _sums(e, tokens, scope)[-1],
+    "lowest": lambda e, tokens, scope: min(_sums(e, tokens, scope)),
+    "state": _run,
+}
