@@ -1,5 +1,6 @@
 """What the tests share: the hypothesis profiles, the bundled programs, random weights and random
-programs, and oracles that compute in plain Python what the package computes with matrices.
+programs, oracles that compute in plain Python what the package computes with matrices, and the
+fixtures that several files ask for.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ import math
 from collections.abc import Iterable
 from functools import cache
 from itertools import product
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
 from certificates import copying, induction, recorded
+from cli_runner import handcraft
+from damaging import Built
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -381,6 +385,9 @@ def _neurons(mlp: MLP, x: dict[Lane, float], activation: str) -> dict[Lane, floa
     return after
 
 
+# ---------------------------------------------------------------- fixtures
+
+
 @pytest.fixture
 def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
     """Units of a few contexts, so that small programs have many."""
@@ -403,3 +410,29 @@ def certified() -> list[tuple[Model, dict[str, Any], float]]:
             )
         )
     return found
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, far from the checkout, as the working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def beside_ok(here: Path) -> Path:
+    """A folder with a good program, a folder and a text."""
+    Path("ok.py").write_text(
+        "from handcraft import *\nprogram = Program(embedding=(position(5),"
+        " token('ab')))\n"
+    )
+    Path("folder").mkdir()
+    Path("notes.txt").write_text("no program")
+    return here
+
+
+@pytest.fixture
+def built(beside_ok: Path) -> Built:
+    """A freshly built aab."""
+    assert handcraft("build", "aab", "--out", "built").code == 0
+    return Built(Path("built"))

@@ -10,12 +10,7 @@ from pathlib import Path
 import pytest
 from cli_runner import handcraft
 
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder as the working directory."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def test_the_baby_gpt_as_json() -> None:
