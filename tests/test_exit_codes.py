@@ -109,7 +109,8 @@ def test_interrupted_is_130(
 def test_a_process_ends_so(here: Path) -> None:
     """In a process of its own, too, where the interpreter has the last word."""
     code = (
-        "import sys\nfrom handcraft.proof.verify import METHODS\n"
+        "import sys\n"
+        "from handcraft.proof import METHODS\n"
         "METHODS['certificate'] = lambda task: 1 / 0\n"
         "sys.argv = ['handcraft', 'verify', 'aab']\n"
         "from handcraft.cli import main\n"

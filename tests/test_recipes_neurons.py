@@ -321,15 +321,15 @@ POINTS = "piecewise_linear > points: takes at least two whole numbers, found"
     [
         (
             lambda: r.threshold(out, ADDS, above=0, margin=0),
-            "step > margin: must be positive, found 0",
+            "threshold > margin: must be positive, found 0",
         ),
         (
             lambda: r.threshold(out, ADDS, above=0, margin=-1),
-            "step > margin: must be positive, found -1",
+            "threshold > margin: must be positive, found -1",
         ),
         (
             lambda: r.threshold(out, ADDS, above=0, margin=math.nan),
-            "step > margin: must be positive, found nan",
+            "threshold > margin: must be positive, found nan",
         ),
         (lambda: r.piecewise_linear(out, {}, ADDS), f"{POINTS} []"),
         (lambda: r.piecewise_linear(out, {1: 2}, ADDS), f"{POINTS} [1]"),

@@ -1,24 +1,22 @@
-"""Verification: does the model predict what the program claims?
+"""Verifies programs: checks that a model predicts what its program claims.
 
-    report.py       what is said in the end
-    expectation.py  a claim as arrays: what must follow each of many contexts
-    judge.py        one model held to its claim, batch by batch
-    tally.py        counting right and wrong, the least margin, the shortest counterexample
-    enumeration.py  every context of every length, prefixes shared
-    whole.py        every text by itself, at every position, where no prefix is shared
-    compiled.py     the same by numba, where it is there: flat.py kernel.py verdicts.py suffixes.py
-    units.py        the trie cut into units of work
-    spread.py       units over processes, here or on a cluster
-    checkpoint.py   what is done, in a file from which an interrupted run goes on
-    exhaustive.py   the method that uses them
-    task.py         what a method is given, and what it gives back
-    sampling.py     contexts drawn by hypothesis, prompts drawn evenly by length
-    methods.py      which method, within which budget
-    certified.py    the method that proves: certificate/
-    certifying.py   a proof as a file, and a file as a proof
-    checker/        whether such a file holds, without the prover
+    verify.py             chooses the method, within a budget
+    task.py               what a method is given and what it returns
+    report.py             the report of a verification
+    judge.py              holds one model to its claim, batch by batch
+    expected.py           a claim as arrays: what must follow each of many contexts
+    tally.py              counts right and wrong, the least margin, the shortest counterexample
+    sample.py             random contexts and prompts
+    enumerate/            every context, one by one: in NumPy, compiled, in several processes
+    prove.py              the method that proves, over the weights
+    prover/               searches for a proof
+    checker/              checks a proof, without the prover
+    certificate_files.py  a proof written to a file, and checked from one
+    gate.py second.py doubt.py    questions asked of a proof before it is believed
+    assumptions.py        what a proof takes for granted
+    exponential.py        checks of these: exp and tanh on this machine
 
-Rules of this package: the claim is asked in plain Python, the model through its weights;
+Rules of this package: the claim is evaluated in plain Python, the model through its weights;
 neither knows the other. A tie is not an answer: a prediction is right where its margin is above
 zero.
 """

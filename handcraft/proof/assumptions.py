@@ -1,8 +1,8 @@
-"""What a proof takes for granted: one list, in the report, in the certificate and in
-docs/proofs.md.
+"""Lists what a proof takes for granted: the same list stands in the report, in the certificate and
+in docs/proofs.md.
 
-Rules of this file: plain sentences. The prover and the checker share nothing of their
-arithmetic, but they assume the same of the machine, so both read this.
+Rules of this file: plain sentences. The prover and the checker share no arithmetic, but they
+assume the same of the machine, so both read this list.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""A proof as a file, and a file as a proof: what `handcraft verify` does with --certificate and
---check.
+"""Writes a proof to a file, and checks a file that holds one: `handcraft verify` with
+--certificate and --check.
 
-Either way the checker's word decides, and the gate is asked, as in a run without a file. Rules
-of this file: it connects the prover, the checker and the report; neither of the two knows the
-other's bounds.
+Either way the checker decides, and the gate is asked, as in a run without a file. Rules of this
+file: it connects the prover, the checker and the report; neither of the two knows the other's
+bounds.
 """
 
 from __future__ import annotations
@@ -27,33 +27,28 @@ from handcraft.proof.verify import report_of, silent
 def certify(
     model: Model, path: Path, progress: Progress, seconds: float = math.inf
 ) -> Report:
-    """Prove the claim and write the certificate. Where it is not proved nothing is written."""
+    """Prove the claim, write the certificate, and return the report. Where the claim is not proved
+    nothing is written.
+    """
     start = time.monotonic()
     task = _task(model, progress, start + seconds)
     try:
         certificate, found = recorded(task)
     except Undecided as why:
-        outcome = Outcome(
-            Tally(), decided=False, reason=f"no certificate was written: {why}"
-        )
+        outcome = _undecided(f"no certificate was written: {why}")
     except (MemoryError, RecursionError) as error:
-        outcome = Outcome(
-            Tally(),
-            decided=False,
-            reason=f"no certificate was written: {too_large(error)}",
-        )
+        outcome = _undecided(f"no certificate was written: {too_large(error)}")
     else:
         outcome = gated(task, found)
     if outcome.proved:
-        write_certificate(
-            path, replace(certificate, seconds=round(time.monotonic() - start, 3))
-        )
+        seconds = round(time.monotonic() - start, 3)
+        write_certificate(path, replace(certificate, seconds=seconds))
     return report_of(task, "certificate", outcome, time.monotonic() - start)
 
 
 def check_certificate(model: Model, path: Path, progress: Progress = silent) -> Report:
-    """Whether a certificate holds of a model, as a report. Raises ProgramError for a file that
-    is no certificate.
+    """Check a certificate of a model and return the report. Raises ProgramError for a file that is
+    not a certificate.
     """
     start, method = time.monotonic(), "checked certificate"
     task = _task(model, progress, math.inf)
@@ -63,22 +58,20 @@ def check_certificate(model: Model, path: Path, progress: Progress = silent) -> 
             found = check(model, certificate)
         outcome = gated(task, found)
     except Rejected as why:
-        rejected = Outcome(
-            Tally(), decided=False, reason=f"the certificate is rejected: {why}"
-        )
-        return replace(
-            report_of(task, method, rejected, time.monotonic() - start),
-            verdict="rejected",
-        )
+        rejected = _undecided(f"the certificate is rejected: {why}")
+        report = report_of(task, method, rejected, time.monotonic() - start)
+        return replace(report, verdict="rejected")
     except (MemoryError, RecursionError) as error:
-        outcome = Outcome(
-            Tally(), decided=False, reason=f"it is not decided: {too_large(error)}"
-        )
+        outcome = _undecided(f"it is not decided: {too_large(error)}")
     return report_of(task, method, outcome, time.monotonic() - start)
 
 
+def _undecided(reason: str) -> Outcome:
+    return Outcome(Tally(), decided=False, reason=reason)
+
+
 def _task(model: Model, progress: Progress, deadline: float) -> Task:
-    """What is proved. Raises ProgramError where there is no claim."""
+    """The task of proving the claim. Raises ProgramError where there is no claim."""
     claim = model.program.claim if model.program else None
     if claim is None:
         raise ProgramError(

@@ -1,13 +1,13 @@
-"""A claim as arrays: what must follow each of many contexts at once.
+"""Evaluates a claim on many contexts at once and returns what must follow as arrays.
 
-    expected token    [n] ids, SILENT where the claim says nothing
-    expected chances  [n, n_vocab] probabilities, NaN in the rows where the claim says nothing
-    expected values   [n] numbers of a lane, NaN where the claim says nothing
+    expected tokens         [n] ids, SILENT where the claim says nothing
+    expected probabilities  [n, n_vocab], NaN in the rows where the claim says nothing
+    expected numbers        [n] of a lane, NaN where the claim says nothing
 
-and at every position of texts [n, n_seq] as `at_each` tells: the same, [n, n_seq, ...].
+`at_each` gives the same at every position of texts [n, n_seq]: [n, n_seq, ...].
 
 A claim on endings becomes sorted integer codes, so that a million contexts are looked up in one
-step; an expression or a function is asked one context at a time. Rules of this file: it must
+step; an expression or a function is evaluated one context at a time. Rules of this file: it must
 agree with `claims.reference.Reference`, which the tests hold.
 """
 
@@ -28,7 +28,7 @@ SILENT = -1
 
 
 class ExpectedTokens:
-    """A lookup by the last tokens; the longest known ending decides."""
+    """A lookup by the last tokens of a context; the longest known ending decides."""
 
     def __init__(
         self, endings: Mapping[tuple[str, ...], Any], vocabulary: Vocabulary
@@ -42,14 +42,13 @@ class ExpectedTokens:
             )
         self.answers = list(endings.values())
         self.ids = [vocabulary.encode(ending) for ending in endings]
-        self.codes: dict[
-            int, tuple[Array, Array]
-        ] = {}  # length -> sorted codes, the index of each one's answer
+        # length -> sorted codes, the index of each one's answer
+        self.codes: dict[int, tuple[Array, Array]] = {}
         for length in sorted({len(ending) for ending in endings}):
             found = [
-                (self._code(vocabulary.encode(e)), i)
-                for i, e in enumerate(endings)
-                if len(e) == length
+                (self._code(vocabulary.encode(ending)), i)
+                for i, ending in enumerate(endings)
+                if len(ending) == length
             ]
             codes, indices = zip(*sorted(found), strict=True)
             self.codes[length] = np.array(codes), np.array(indices)
@@ -60,14 +59,11 @@ class ExpectedTokens:
             code = code * self.n_vocab + i
         return code
 
-    def lookup(
-        self, ids: Array
-    ) -> Array:  # [n, n_seq] -> [n] indices into `answers`, SILENT where none fits
+    def lookup(self, ids: Array) -> Array:  # [n, n_seq] -> [n]
+        """The index of each context's answer in `answers`, SILENT where none fits."""
         found = np.full(len(ids), SILENT)
-        for length, (
-            codes,
-            indices,
-        ) in self.codes.items():  # the longer overwrite the shorter
+        for length in self.codes:  # the longer overwrite the shorter
+            codes, indices = self.codes[length]
             if length <= ids.shape[1]:
                 powers = self.n_vocab ** np.arange(length - 1, -1, -1)
                 wanted = ids[:, ids.shape[1] - length :] @ powers  # [n]
@@ -77,8 +73,8 @@ class ExpectedTokens:
 
 
 class NextToken:
-    """The expected token of each context. `window` is how many last tokens it needs, None for
-    all.
+    """The expected token of each context. `window` is the number of last tokens that it needs, None
+    for all.
     """
 
     def __init__(self, claim: After | Predicate, vocabulary: Vocabulary) -> None:
@@ -91,9 +87,8 @@ class NextToken:
         )
         self.window = self.endings.window if self.endings else None
         answers = self.endings.answers if self.endings else ()
-        self._ids = np.array(
-            [*(vocabulary.ids[token] for token in answers), SILENT]
-        )  # the last one for SILENT = -1
+        # the last one for SILENT = -1
+        self._ids = np.array([*(vocabulary.ids[token] for token in answers), SILENT])
 
     @property
     def answers(self) -> Array:  # -> [n_endings]
@@ -103,15 +98,9 @@ class NextToken:
     def __call__(self, ids: Array) -> Array:  # [n, n_seq] -> [n]
         if self.endings is not None:
             return self._ids[self.endings.lookup(ids)]
-        tokens = (
-            self.reference(context) for context in as_contexts(ids, self.vocabulary)
-        )
-        return np.array(
-            [
-                SILENT if token is None else self.vocabulary.ids[token]
-                for token in tokens
-            ]
-        )
+        tokens = map(self.reference, as_contexts(ids, self.vocabulary))
+        known = self.vocabulary.ids
+        return np.array([SILENT if token is None else known[token] for token in tokens])
 
 
 class EachToken:
@@ -124,13 +113,11 @@ class EachToken:
 
     def __call__(self, ids: Array) -> Array:  # [n, n_seq] -> [n, n_seq]
         known = self.vocabulary.ids
-        said = map(self.reference.each, as_contexts(ids, self.vocabulary))
-        return np.array(
-            [
-                [SILENT if token is None else known[token] for token in row]
-                for row in said
-            ]
-        )
+        rows = [
+            [SILENT if token is None else known[token] for token in row]
+            for row in map(self.reference.each, as_contexts(ids, self.vocabulary))
+        ]
+        return np.array(rows)
 
 
 class ExpectedProbabilities:
@@ -143,9 +130,8 @@ class ExpectedProbabilities:
             [row.get(token, 0.0) for token in vocabulary.tokens]
             for row in self.endings.answers
         ]
-        self._rows = np.array(
-            [*rows, [np.nan] * len(vocabulary)]
-        )  # the last one for SILENT = -1
+        # the last one for SILENT = -1
+        self._rows = np.array([*rows, [np.nan] * len(vocabulary)])
 
     @property
     def answers(self) -> Array:  # -> [n_endings, n_vocab]
@@ -164,19 +150,15 @@ class ExpectedNumbers:
     def __init__(self, claim: Residual, vocabulary: Vocabulary) -> None:
         self.vocabulary, self.reference = vocabulary, Reference(claim, vocabulary)
 
-    def __call__(
-        self, ids: Array
-    ) -> Array:  # [n, n_seq] -> [n], NaN where the claim is silent
-        values = (
-            self.reference(context) for context in as_contexts(ids, self.vocabulary)
-        )
+    def __call__(self, ids: Array) -> Array:  # [n, n_seq] -> [n]
+        values = map(self.reference, as_contexts(ids, self.vocabulary))
         return np.array([np.nan if value is None else value for value in values])
 
 
 def at_each(
     expect: Callable[[Array], Array], ids: Array
 ) -> Array:  # [n, n_seq] -> [n, n_seq, ...]
-    """What is expected at every position of texts by a claim on contexts: it is asked about the
+    """The values expected at every position of texts by a claim on contexts: it is evaluated on the
     text so far.
     """
     return np.stack(
@@ -187,7 +169,7 @@ def at_each(
 def _once(
     expect: Callable[[Array], Array], ids: Array
 ) -> Array:  # [n, n_seq] -> [n, ...]
-    """What is expected after each; equal ones side by side, as in an enumeration, are asked
+    """The values expected after each context; equal neighbours, as in an enumeration, are evaluated
     once.
     """
     new = np.r_[True, (ids[1:] != ids[:-1]).any(axis=1)]  # [n]
@@ -197,7 +179,7 @@ def _once(
 def as_contexts(
     ids: Array, vocabulary: Vocabulary
 ) -> list[str] | list[str | tuple[str, ...]]:  # [n, n_seq] -> n contexts
-    """The contexts as a claim sees them (Vocabulary.context), many at once."""
+    """The contexts as a claim sees them (Vocabulary.context)."""
     if vocabulary.single and "\0" not in vocabulary.ids:
         characters = np.array(vocabulary.tokens, dtype="U1")[ids]  # [n, n_seq]
         joined: list[str] = (

@@ -1,9 +1,9 @@
-"""What a certificate assumes of this machine's exp and tanh, held against every float32 and a
-sample of float64.
+"""Checks what a certificate assumes of this machine's exp and tanh, for every float32 and a sample
+of float64.
 
 A certificate bounds roundings by theory, but for exp and tanh there is none: how far NumPy's
-are off depends on the processor and on how NumPy was built. So each law that the proof rests on
-is a row here,
+are off depends on the processor and on how NumPy was built. So each assumption is a law here (u
+is the unit roundoff):
 
     exp     1 at 0; 8 u of the result where that is a normal number; the least normal number
             below that; 0 from `zero_below` on
@@ -11,13 +11,13 @@ is a row here,
     gelu    x or 0 from `saturated` on, else 16 u |x|: the forward pass's own, with NumPy's tanh
             in it
 
-and `check_law` walks through the bit patterns of all float32 in its range. The truth is NumPy's
-float64, itself off by less than a millionth of u. Of float64 there are too many: powers of two,
-multiples of ln 2 with their neighbours, and drawn numbers are compared with 50 decimal digits;
-that is a sample, and no proof. Arrays of every length up to 64, and arrays with gaps, may be
-computed by other code: they are a sample, too.
+`check_law` goes through the bit patterns of all float32 in a law's range and compares with
+NumPy's float64, itself off by less than a millionth of u. Of float64 there are too many: powers
+of two, multiples of ln 2 with their neighbours, and drawn numbers are compared with 50 decimal
+digits; that is a sample, and no proof. Arrays of every length up to 64, and arrays with gaps, may
+be computed by other code: they are sampled, too.
 
-Rules of this file: the limits are the certificate's own; what is no number is a violation.
+Rules of this file: the limits are the certificate's own; NaN is a violation.
 """
 
 from __future__ import annotations
@@ -34,9 +34,8 @@ from handcraft.proof.prover.softmax import EXP_ERROR
 from handcraft.proof.prover.zonotope import GELU_ERROR, Precision
 
 _Function = Callable[[Array], Array]
-Truth = Callable[
-    [Array], tuple[Array, Array]
-]  # float64 -> the exact result as a sum of two float64
+# float64 -> the exact result as a sum of two float64
+Truth = Callable[[Array], tuple[Array, Array]]
 TANH_ERROR = 8.0  # units of roundoff, absolute
 OF_TRUTH = 1e-6  # how far, in units, a truth can be off
 _CHUNK = 2**18
@@ -64,26 +63,26 @@ class Law:
 
 @dataclass(frozen=True)
 class Finding:
-    """How far off the worst of so many floats is, in the law's units."""
+    """The largest error among so many floats, in the law's units, and the float where it occurs."""
 
     law: Law
     floats: int = 0
     worst: float = 0.0
     at: float = 0.0
-    every: bool = False  # whether these are all floats of the law
+    every: bool = False  # True if these are all floats of the law
 
     @property
     def holds(self) -> bool:
-        """Whether the law does."""
+        """True if the law holds for these floats."""
         return self.worst + (OF_TRUTH if self.law.limit else 0.0) <= self.law.limit
 
     def joined(self, other: Finding) -> Finding:
-        """Both together."""
+        """The finding of both sets of floats together."""
         worse = other if other.worst > self.worst else self
         return replace(worse, floats=self.floats + other.floats)
 
     def to_json(self) -> dict[str, object]:
-        """Plain data."""
+        """The finding as plain data."""
         fields = {
             "law": self.law.name,
             "dtype": self.law.dtype,
@@ -107,7 +106,7 @@ def laws(
     tanh: _Function = np.tanh,
     gelu: _Function = gelu,
 ) -> list[Law]:
-    """What must hold in float32, or in float64."""
+    """The laws of float32, or of float64."""
     p, own = Precision(dtype), float(np.finfo(dtype).max)
     truth_exp, truth_tanh, truth_gelu = (_wide if dtype == "float32" else _decimal)()
     normal, zero, edge = math.log(p.least), -p.zero_below, p.saturated
@@ -237,7 +236,7 @@ def _pattern(value: float, dtype: str) -> int:
 
 
 def _every(law: Law, step: int) -> Iterator[Array]:
-    """The float32 of a law, or every so manieth, in chunks."""
+    """The float32 of a law, or every step-th of them, in chunks."""
     for span in spans(law):
         for start in range(span.start, span.stop, _CHUNK * step):
             bits = np.arange(
@@ -290,7 +289,7 @@ def _drawn(law: Law) -> Iterator[Array]:
 def check_law(
     law: Law, step: int = 1, progress: Callable[[int], None] = lambda _: None
 ) -> Finding:
-    """A law against every so manieth float32, or against a sample of float64."""
+    """The finding of a law on every step-th float32, or on a sample of float64."""
     found = Finding(law)
     for x in _every(law, step) if law.dtype == "float32" else _drawn(law):
         found = found.joined(measured(law, x))
@@ -300,7 +299,7 @@ def check_law(
 
 @np.errstate(all="ignore")  # what overflows or is no number is judged
 def measured(law: Law, x: Array) -> Finding:  # [n]
-    """How far off the worst of these floats is."""
+    """The finding of a law on these floats."""
     if not len(x):
         return Finding(law)
     wide = x.astype(np.float64)
@@ -331,7 +330,9 @@ def in_pieces(law: Law) -> Law:
 def check_all(
     step: int = 1, progress: Callable[[int, int], None] = lambda *_: None
 ) -> list[Finding]:
-    """Every law: of float32 with every so manieth float, in short arrays, and of float64."""
+    """The findings of all laws: float32 on every step-th float, float32 in short arrays, and
+    float64.
+    """
     wide = laws("float32")
     sizes = [sum(map(len, spans(law))) for law in wide]
     total, done = sum(sizes) // step, 0

@@ -1,21 +1,18 @@
-"""The report of a verification, as plain data."""
+"""Holds the report of a verification, as plain data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Verdict = Literal[
-    "proved", "checked", "refuted", "unknown", "rejected"
-]  # rejected: a certificate
+# only a certificate is rejected
+Verdict = Literal["proved", "checked", "refuted", "unknown", "rejected"]
 OPTIONAL = (  # reported where there is one
-    *(
-        "max_probability_error",
-        "max_lane_error",
-        "error_bound",
-        "assumptions",
-        "min_margin_position",
-    ),
+    "max_probability_error",
+    "max_lane_error",
+    "error_bound",
+    "assumptions",
+    "min_margin_position",
 )
 EXIT_CODES: dict[Verdict, int] = {
     "proved": 0,
@@ -31,8 +28,8 @@ class Counterexample:
     """The shortest context on which the model is wrong. `expected` and `got` are tokens, or
     probabilities.
 
-    position  where in the text, if it is judged at every position; else the model is wrong at
-              its end
+    position  the position in the text, if texts are judged at every position; else the model is
+              wrong at the end
     """
 
     tokens: list[str]
@@ -42,7 +39,7 @@ class Counterexample:
     position: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data; the position where there is one."""
+        """The counterexample as plain data; the position where there is one."""
         return {
             key: value
             for key, value in vars(self).items()
@@ -52,14 +49,14 @@ class Counterexample:
 
 @dataclass(frozen=True)
 class Report:
-    """What was found.
+    """The verdict on a claim, and the numbers it rests on.
 
-    contexts    how many contexts were covered; for a claim on prompts, how many prompts
-    checked     those of them where the claim speaks
+    contexts    the number of contexts covered; for a claim on prompts, of prompts
+    checked     the number of those where the claim speaks
     accuracy    the share of `checked` that is right; None for a distribution, or where nothing
                 was checked
-    min_margin  the least logit margin, and in `min_margin_at` the context where it stands;
-                `min_margin_position` where in it, if texts are judged at every position
+    min_margin  the least logit margin; `min_margin_at` is the context where it occurs, and
+                `min_margin_position` the position in it, if texts are judged at every position
     reason      why the verdict is not stronger
     error_bound, assumptions   of a proof: how far float arithmetic can be off, and what is
                                taken for granted
@@ -85,18 +82,15 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 where the claim holds, 1 where it or its certificate is refuted, 3 where it is
-        undecided.
+        """The exit code: 0 where the claim holds, 1 where it or its certificate is refuted, 3 where
+        it is undecided.
         """
         return EXIT_CODES[self.verdict]
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data."""
-        found = vars(self) | {
-            "counterexample": self.counterexample.to_json()
-            if self.counterexample
-            else None
-        }
+        wrong = self.counterexample.to_json() if self.counterexample else None
+        found = vars(self) | {"counterexample": wrong}
         return {
             key: value
             for key, value in found.items()

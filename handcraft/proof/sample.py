@@ -1,12 +1,12 @@
-"""Contexts that are drawn where there are too many to enumerate.
+"""Draws contexts and prompts at random and judges them, for when there are too many to enumerate.
 
-Open contexts are drawn by hypothesis, which also shrinks a failure; a causal model answers
-every prefix of one in the same pass, so each drawn context checks all its prefixes. A model
-that is not causal was asked the context alone, and a claim on whole texts speaks of it alone:
-its prefixes are other questions. Prompts are drawn evenly by length.
+Contexts are drawn by hypothesis, which also shrinks a failure. A causal model answers every
+prefix of a context in the same pass, so each drawn context checks all its prefixes. Where the
+model is not causal, or the claim speaks of whole texts, a prefix is a different question, and
+only the drawn context itself counts. Prompts are drawn evenly by length.
 
 Rules of this file: the draw is decided by a fixed seed, so that a verdict can be repeated; a
-context is counted once, and only if it was asked.
+context is counted once, and only if it was judged.
 """
 
 from __future__ import annotations
@@ -31,11 +31,10 @@ _BATCH = 256
 def draw_contexts(
     judge: Judge, count: int, deadline: float, progress: Progress
 ) -> Tally:
-    """Draw contexts with hypothesis until one is wrong, `count` are checked or the time is
-    over; a wrong one is shrunk.
+    """The tally of contexts drawn until one is wrong, `count` are checked or the time is over; a
+    wrong one is shrunk.
 
-    Raises ProgramError for what a claim answers wrongly, as it is: hypothesis would ask again
-    what is asked once only.
+    Raises the error of a claim as it is, since hypothesis would otherwise ask the claim again.
     """
     model, tally, seen = judge.model, Tally(), set[tuple[int, ...]]()
     failed: list[Exception] = []
@@ -55,11 +54,8 @@ def draw_contexts(
         if new:
             judge.contexts(tally, np.array(ids), new)
         progress(tally.contexts, count)
-        return (
-            tally.worst is not None
-            or tally.contexts >= count
-            or time.monotonic() > deadline
-        )
+        done = tally.worst is not None or tally.contexts >= count
+        return done or time.monotonic() > deadline
 
     _find(model, enough, count, shrink=False)
     if failed:
@@ -76,14 +72,10 @@ def draw_contexts(
 def _find(
     model: Model, condition: Callable[[list[str]], bool], count: int, *, shrink: bool
 ) -> list[str] | None:
-    """The first open context with this property; the same draws for the same model."""
-    strategy, examples = (
-        token_contexts(model.vocabulary.tokens, model.n_ctx),
-        max(10, min(count, 10**6)),
-    )
-    return first_context(
-        strategy, condition, examples, shrink=shrink, random=Random(SEED)
-    )
+    """The first context with this property, if any; the draws are the same for the same model."""
+    strategy = token_contexts(model.vocabulary.tokens, model.n_ctx)
+    examples, random = max(10, min(count, 10**6)), Random(SEED)
+    return first_context(strategy, condition, examples, shrink=shrink, random=random)
 
 
 def check_prompts(
@@ -93,7 +85,7 @@ def check_prompts(
     progress: Progress,
     total: int,
 ) -> Tally:
-    """Check the whole answer to every prompt, until the time is over."""
+    """The tally of the whole answers to these prompts, until the time is over."""
     tally, iterator = Tally(), iter(prompts)
     while time.monotonic() <= deadline and (batch := list(islice(iterator, _BATCH))):
         judge.prompts(tally, batch)

@@ -1,13 +1,12 @@
-"""Counting: how many predictions are right, by how much at least, and the shortest one that is
-wrong.
+"""Counts right and wrong predictions, and keeps the least margin and the shortest wrong context.
 
-A text that is judged at several positions comes as so many rows, and counts as one context: it
-is right where every position at which the claim speaks is right.
+A text that is judged at several positions comes as that many rows, and counts as one context: it
+is right if every position at which the claim speaks is right.
 
-Rules of this file: contexts come in batches of one length; of several wrong ones the shortest
-is kept, and of those the first, at its first position; so it is with equal margins. Hence
-tallies of parts merge to the tally of the whole, in whatever order. A tie has margin zero and
-is wrong; so is a logit that is not finite.
+Rules of this file: contexts come in batches of one length. Of several wrong ones the shortest is
+kept, of those the first, at its first position; likewise for equal margins. Hence tallies of
+parts merge to the tally of the whole, in any order. A tie has margin zero and is wrong; so is a
+logit that is not finite.
 """
 
 from __future__ import annotations
@@ -24,33 +23,30 @@ from handcraft.proof.expected import SILENT
 
 _Context = list[int]
 Find = Callable[[int], _Context]  # the ids of the i-th context of a batch
-_Place = tuple[
-    _Context, int | None
-]  # and the position, where not the last alone is judged
+# a context, and the position where not only the last is judged
+_Place = tuple[_Context, int | None]
 
 
 def order(context: _Context, position: int | None = None) -> tuple[int, _Context, int]:
-    """The shorter first, of equal length the first by its ids, and of one context the first
-    position.
+    """A sort key: the shorter context first, of equal length the first by its ids, and of one
+    context the first position.
     """
     return len(context), context, position or 0
 
 
 def place(find: Find, row: int, positions: int | None) -> _Place:
-    """Where a row of a batch stands that holds so many positions of each context; None: one row
-    a context, its last.
+    """The context and position of a row, in a batch with `positions` rows of each context; None:
+    one row a context, its last.
     """
-    return (
-        (find(row), None)
-        if positions is None
-        else (find(row // positions), row % positions)
-    )
+    if positions is None:
+        return find(row), None
+    return find(row // positions), row % positions
 
 
 @dataclass
 class Wrong:
-    """A wrong prediction: the context, what was expected and what was predicted, and where, if
-    not at its end.
+    """A wrong prediction: the context, the expected and the predicted value, and the position, if
+    not the last.
     """
 
     context: _Context
@@ -61,13 +57,13 @@ class Wrong:
 
     @property
     def key(self) -> tuple[int, _Context, int]:
-        """By which the shortest is chosen, and of those the first."""
+        """The sort key by which the first of the shortest is chosen."""
         return order(self.context, self.position)
 
 
 @dataclass
 class Tally:
-    """The running result of a verification."""
+    """The running counts of a verification."""
 
     contexts: int = 0
     checked: int = 0
@@ -83,27 +79,25 @@ class Tally:
     def add_tokens(
         self, expected: Array, logits: Array, find: Find, positions: int | None = None
     ) -> None:
-        """A batch: expected ids [n], logits [n, n_vocab]; `positions` rows of each context, one
-        if not given.
+        """Count a batch: expected ids [n], logits [n, n_vocab]; `positions` rows of each context,
+        one if not given.
         """
         spoken = np.flatnonzero(expected != SILENT)
         if not len(spoken):
             return self._count(len(expected), spoken, spoken, positions)
         margins = margins_of(logits[spoken], expected[spoken])  # [n_spoken]
-        self.lower(
-            float(margins.min()),
-            lambda: place(find, int(spoken[margins.argmin()]), positions),
-        )
+        least = int(spoken[margins.argmin()])
+        self.lower(float(margins.min()), lambda: place(find, least, positions))
         wrong = np.flatnonzero(~(margins > 0))
         self._count(len(expected), spoken, spoken[wrong], positions)
         if len(wrong):
             i, margin = int(spoken[wrong[0]]), float(margins[wrong[0]])
-            fine = math.isfinite(margin)
             at, position = place(find, i, positions)
-            got = int(logits[i].argmax()) if fine else None
-            self.keep(
-                Wrong(at, int(expected[i]), got, margin if fine else None, position)
-            )
+            got = int(logits[i].argmax())
+            if math.isfinite(margin):
+                self.keep(Wrong(at, int(expected[i]), got, margin, position))
+            else:
+                self.keep(Wrong(at, int(expected[i]), None, None, position))
         return None
 
     @np.errstate(all="ignore")  # what is not finite is wrong, and told as such
@@ -115,7 +109,9 @@ class Tally:
         find: Find,
         positions: int | None = None,
     ) -> None:
-        """A batch: expected probabilities [n, n_vocab] (NaN where silent), logits [n, n_vocab]."""
+        """Count a batch: expected probabilities [n, n_vocab] (NaN where silent), logits [n,
+        n_vocab].
+        """
         spoken = np.flatnonzero(~np.isnan(expected[:, 0]))
         found = softmax(logits[spoken].astype(np.float64))  # [n_spoken, n_vocab]
         errors = np.abs(found - expected[spoken]).max(axis=1, initial=0.0)  # [n_spoken]
@@ -124,9 +120,8 @@ class Tally:
             return expected[spoken[i]].tolist(), found[i].tolist()
 
         wrong = self._add_errors(len(expected), spoken, errors, tolerance, positions)
-        self._keep_error(
-            wrong, spoken, errors, values, partial(place, find, positions=positions)
-        )
+        where = partial(place, find, positions=positions)
+        self._keep_error(wrong, spoken, errors, values, where)
 
     @np.errstate(all="ignore")
     def add_values(
@@ -137,19 +132,17 @@ class Tally:
         find: Find,
         positions: int | None = None,
     ) -> None:
-        """A batch: expected numbers [n] (NaN where silent), found ones [n]."""
+        """Count a batch: expected numbers [n] (NaN where silent), found ones [n]."""
         spoken = np.flatnonzero(~np.isnan(expected))
-        errors = np.abs(
-            found[spoken].astype(np.float64) - expected[spoken]
-        )  # [n_spoken]
+        wide = found[spoken].astype(np.float64)
+        errors = np.abs(wide - expected[spoken])  # [n_spoken]
 
         def values(i: int) -> tuple[object, object]:
             return float(expected[spoken[i]]), float(found[spoken[i]])
 
         wrong = self._add_errors(len(expected), spoken, errors, tolerance, positions)
-        self._keep_error(
-            wrong, spoken, errors, values, partial(place, find, positions=positions)
-        )
+        where = partial(place, find, positions=positions)
+        self._keep_error(wrong, spoken, errors, values, where)
 
     def _add_errors(
         self,
@@ -159,7 +152,7 @@ class Tally:
         tolerance: float,
         positions: int | None,
     ) -> Array:
-        """Count errors [n_spoken]; which of them are too large."""
+        """Count errors [n_spoken] and return the indices of those that are too large."""
         errors = np.where(np.isfinite(errors), errors, np.inf)
         wrong = np.flatnonzero(errors > tolerance)
         self._count(rows, spoken, spoken[wrong], positions)
@@ -177,16 +170,10 @@ class Tally:
     ) -> None:
         if len(wrong):
             i = int(wrong[0])
-            (expected, got), (at, position) = values(i), where(int(spoken[i]))
-            self.keep(
-                Wrong(
-                    at,
-                    expected,
-                    got if math.isfinite(errors[i]) else None,
-                    None,
-                    position,
-                )
-            )
+            expected, got = values(i)
+            at, position = where(int(spoken[i]))
+            shown = got if math.isfinite(errors[i]) else None
+            self.keep(Wrong(at, expected, shown, None, position))
 
     def _count(
         self, rows: int, spoken: Array, wrong: Array, positions: int | None
@@ -195,12 +182,13 @@ class Tally:
         right wherever it does.
         """
         self.contexts += rows // (positions or 1)
-        checked, missed = (
-            len(of if positions is None else np.unique(of // positions))
-            for of in (spoken, wrong)
-        )
-        self.checked += checked
-        self.correct += checked - (missed)
+        if positions is not None:
+            spoken, wrong = (
+                np.unique(spoken // positions),
+                np.unique(wrong // positions),
+            )
+        self.checked += len(spoken)
+        self.correct += len(spoken) - len(wrong)
 
     def lower(self, margin: float, find: Callable[[], _Place]) -> None:
         """Remember a margin if it is less than the least one known, or equal and its context is
@@ -210,15 +198,11 @@ class Tally:
             return
         at, position = find()
         known = self.min_margin_at
-        first = known is None or order(at, position) < order(
-            known, self.min_margin_position
-        )
+        before = None if known is None else order(known, self.min_margin_position)
+        first = before is None or order(at, position) < before
         if margin < self.min_margin or first:
-            self.min_margin, self.min_margin_at, self.min_margin_position = (
-                margin,
-                at,
-                position,
-            )
+            self.min_margin, self.min_margin_at = margin, at
+            self.min_margin_position = position
 
     def keep(self, wrong: Wrong) -> None:
         """Remember a wrong prediction if it is shorter than the one known."""
@@ -250,8 +234,8 @@ class Tally:
 
 @np.errstate(all="ignore")  # what is not finite has no margin
 def margins_of(logits: Array, expected: Array) -> Array:  # [n, n_vocab], [n] -> [n]
-    """The logit of the expected token minus the best other one; inf where there is no other,
-    -inf where not finite.
+    """The logit of the expected token minus the best other one; inf where there is no other, -inf
+    where a logit is not finite.
     """
     rows = np.arange(len(logits))
     right = logits[rows, expected]

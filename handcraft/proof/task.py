@@ -1,11 +1,11 @@
-"""What a method of verification is given, and what it gives back.
+"""Defines what a method of verification is given, and what it returns.
 
     Budget   how much may be spent
-    Spread   over which processes, and where an unfinished run is kept
+    Spread   the processes to use, and the file that keeps an unfinished run
     Task     the model, its claim, and both of these
-    Outcome  what was counted, and whether that decides
+    Outcome  the counts, and whether they decide
 
-Rules of this file: plain data; how a method works stands in the method's own file.
+Rules of this file: plain data; each method is described in its own file.
 """
 
 from __future__ import annotations
@@ -32,9 +32,7 @@ Progress = Callable[[int, int], None]  # told how many are done, of how many
 
 @dataclass(frozen=True)
 class Budget:
-    """How much may be spent: contexts that are enumerated, contexts or prompts that are drawn,
-    seconds.
-    """
+    """A limit on contexts that are enumerated, contexts or prompts that are drawn, and seconds."""
 
     contexts: int = 10**7
     drawn: int = DRAWN
@@ -42,7 +40,9 @@ class Budget:
 
     @classmethod
     def parse(cls, text: str) -> Budget:
-        """`1000000` contexts or `30s`. Raises ProgramError for anything else."""
+        """The budget of a text such as `1000000` (contexts) or `30s`. Raises ProgramError for
+        anything else.
+        """
         match = re.fullmatch(r"([0-9]{1,18})(s?)", text.replace("_", ""))
         if not match or not int(match[1]):
             shown = printable(text[:60])
@@ -50,22 +50,20 @@ class Budget:
                 "a budget is a number of contexts or of seconds, such as 1000000 or"
                 f" 30s, found {shown!r}"
             )
-        return (
-            cls(seconds=float(match[1]), drawn=10**9)
-            if match[2]
-            else cls(contexts=int(match[1]), drawn=int(match[1]))
-        )
+        if match[2]:
+            return cls(seconds=float(match[1]), drawn=10**9)
+        return cls(contexts=int(match[1]), drawn=int(match[1]))
 
 
 @dataclass(frozen=True)
 class Spread:
-    """How an enumeration is run. Raises ProgramError for what does not exist or does not fit
-    together.
+    """The processes of an enumeration. Raises ProgramError for a backend that does not exist, or
+    options that do not go together.
 
-    jobs        how many processes; 0 for one on each core; None for one, or for all that a
+    jobs        the number of processes; 0 for one on each core; None for one, or for all that a
                 cluster has
     backend     loky (this machine), dask or ray
-    address     of the cluster; without it dask and ray start one on this machine
+    address     the address of the cluster; without it dask and ray start one on this machine
     checkpoint  a file that holds what is done, from which an interrupted run goes on
     """
 
@@ -92,7 +90,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Task:
-    """What is verified, and how far."""
+    """The model to verify, its claim, and the limits."""
 
     model: Model
     claim: Claim
@@ -103,23 +101,23 @@ class Task:
 
     @cached_property
     def judge(self) -> Judge:
-        """Who decides what is right."""
+        """The judge of what is right."""
         return Judge(self.model, self.claim)
 
     @cached_property
     def size(self) -> int:
-        """How many contexts, or prompts, there are: exactly."""
+        """The exact number of contexts, or of prompts."""
         return count_domain(self.claim, self.model.vocabulary, self.model.n_ctx)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was counted, whether that decides, and why the verdict is not stronger.
+    """The counts of a method, whether they decide, and why the verdict is not stronger.
 
     declined     this method does not apply; try the next one
-    told         whether the report names the reason even where another method decides
-    suspect      a context that could not be shown to be right, to be asked itself
-    proved       whether it holds for every context and every float
+    told         True if the report gives the reason even if another method decides
+    suspect      a context that could not be shown to be right, to be judged by itself
+    proved       True if the claim holds for every context, in any order of float operations
     error_bound  of a proof, the largest radius of a difference of logits, of a probability or
                  of a lane
     """

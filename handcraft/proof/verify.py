@@ -1,12 +1,12 @@
-"""Which method, within which budget.
+"""Verifies a model with the first method that decides within a budget.
 
-    certificate  a proof over the weights, for every context and every float, without
-                 enumerating them
+    certificate  a proof over the weights, for every context and every order of float operations,
+                 without enumerating contexts
     exhaustive   every context, or every prompt of the claim
     sampled      contexts drawn by hypothesis, prompts drawn evenly by length
 
-The methods are tried in this order; the first that applies within the budget decides. Rules of
-this file: a method that was named and cannot decide says `unknown` and why; it never guesses.
+The methods are tried in this order. Rules of this file: a method that was asked for by name and
+cannot decide reports `unknown` and the reason; it never guesses.
 """
 
 from __future__ import annotations
@@ -29,27 +29,20 @@ from handcraft.proof.task import Budget, Outcome, Progress, Spread, Task
 
 
 def sampled(task: Task) -> Outcome:
-    """Contexts or prompts that are drawn."""
-    count = task.budget.drawn
+    """The outcome of judging contexts or prompts that are drawn."""
+    count, progress = task.budget.drawn, task.progress
     if task.claim.asks_prompts:
-        prompts = task.claim.language(task.model.n_ctx, task.model.vocabulary).sample(
-            count
-        )
-        tally = check_prompts(task.judge, prompts, task.deadline, task.progress, count)
+        language = task.claim.language(task.model.n_ctx, task.model.vocabulary)
+        prompts = language.sample(count)
+        tally = check_prompts(task.judge, prompts, task.deadline, progress, count)
     else:
-        tally = draw_contexts(task.judge, count, task.deadline, task.progress)
+        tally = draw_contexts(task.judge, count, task.deadline, progress)
     if not tally.checked and time.monotonic() > task.deadline:
-        return Outcome(
-            tally,
-            decided=False,
-            reason=f"the time was over after {tally.contexts} of {count} contexts",
-        )
+        reason = f"the time was over after {tally.contexts} of {count} contexts"
+        return Outcome(tally, decided=False, reason=reason)
     size = task.size if task.size < 10**18 else f"about 10^{len(str(task.size)) - 1}"
-    return Outcome(
-        tally,
-        decided=True,
-        reason=f"there are {size} {task.claim.unit}; {tally.contexts} were drawn",
-    )
+    reason = f"there are {size} {task.claim.unit}; {tally.contexts} were drawn"
+    return Outcome(tally, decided=True, reason=reason)
 
 
 METHODS: dict[str, Callable[[Task], Outcome | None]] = {
@@ -60,7 +53,7 @@ METHODS: dict[str, Callable[[Task], Outcome | None]] = {
 
 
 def silent(done: int, total: int) -> None:
-    """No progress is shown."""
+    """Show no progress."""
 
 
 def verify(
@@ -71,9 +64,27 @@ def verify(
     progress: Progress = silent,
     spread: Spread | None = None,
 ) -> Report:
-    """Whether the model predicts what its program claims. Raises ProgramError where there is no
-    claim to check.
+    """The report on whether the model predicts what its program claims. Raises ProgramError for a
+    method that does not exist, and where there is no claim to check.
     """
+    _check_methods(methods)
+    claim = model.program.claim if model.program else None
+    if claim is None:
+        message = "has no claim to verify; pass claim= to Program"
+        raise ProgramError(message, (model.name,))
+    start, budget = time.monotonic(), budget or Budget()
+    deadline, spread = start + budget.seconds, spread or Spread()
+    task = Task(model, claim, budget, deadline, progress, spread)
+    try:
+        method, outcome = _decided(task, methods)
+    except ProgramError as error:
+        if error.path[:1] != (model.name,):
+            error = error.at(model.name, source=claim.source)
+        raise error from None
+    return report_of(task, method, outcome, time.monotonic() - start)
+
+
+def _check_methods(methods: Sequence[str]) -> None:
     for method in methods:
         if method not in METHODS:
             known = ", ".join(METHODS)
@@ -81,29 +92,11 @@ def verify(
                 f"there is no method '{printable(method)}'; there are {known}"
                 + hint(method, METHODS)
             )
-    claim = model.program.claim if model.program else None
-    if claim is None:
-        raise ProgramError(
-            "has no claim to verify; pass claim= to Program", (model.name,)
-        )
-    start, budget = time.monotonic(), budget or Budget()
-    task = Task(
-        model, claim, budget, start + budget.seconds, progress, spread or Spread()
-    )
-    try:
-        method, outcome = _decided(task, methods)
-    except ProgramError as error:
-        raise (
-            error
-            if error.path[:1] == (model.name,)
-            else error.at(model.name, source=claim.source)
-        ) from None
-    return report_of(task, method, outcome, time.monotonic() - start)
 
 
 def _decided(task: Task, methods: Sequence[str]) -> tuple[str, Outcome]:
-    """The first method that does not decline, and what it found; what those before could not
-    be sure of is asked itself.
+    """The first method that applies, and its outcome. A context that an earlier method could not
+    show to be right is judged by itself.
     """
     declined: list[Outcome] = []
     for method in methods:
@@ -114,8 +107,8 @@ def _decided(task: Task, methods: Sequence[str]) -> tuple[str, Outcome]:
     for earlier in declined:
         if earlier.suspect and outcome.tally.worst is None:
             _ask_suspect(task, outcome.tally, list(earlier.suspect))
-    why = [outcome, *(found for found in declined if found.told)]
-    reasons = dict.fromkeys(found.reason for found in why if found.reason)
+    unproved = [found.reason for found in declined if found.told and found.reason]
+    reasons = dict.fromkeys(filter(None, (outcome.reason, *unproved)))
     return method, replace(outcome, reason="; ".join(reasons) or None)
 
 
@@ -128,14 +121,15 @@ def _too_many(task: Task) -> Outcome:
 
 
 def _ask_suspect(task: Task, tally: Tally, context: list[int]) -> None:
-    """A context that a proof could not be sure of; of prompts, those that it begins with."""
+    """Judge a context that a proof could not show to be right; of prompts, those that it begins
+    with.
+    """
     asked = Tally()
     if task.claim.asks_prompts:
-        language = task.claim.language(task.model.n_ctx, task.model.vocabulary)
-        texts = (
-            task.model.vocabulary.decode(context[:n])
-            for n in range(1, len(context) + 1)
-        )
+        vocabulary = task.model.vocabulary
+        language = task.claim.language(task.model.n_ctx, vocabulary)
+        lengths = range(1, len(context) + 1)
+        texts = (vocabulary.decode(context[:n]) for n in lengths)
         task.judge.prompts(asked, [text for text in texts if text in language])
     else:
         task.judge.contexts(asked, np.array(context), [len(context)])
@@ -144,27 +138,21 @@ def _ask_suspect(task: Task, tally: Tally, context: list[int]) -> None:
 
 
 def report_of(task: Task, method: str, outcome: Outcome, seconds: float) -> Report:
-    """What a method found, as a report; the context of the least margin is asked once more
-    where nothing is proved.
+    """The outcome of a method as a report. Where nothing is proved, the context of the least margin
+    is judged once more.
     """
     tally, tokens = outcome.tally, task.model.vocabulary.tokens
     if tally.worst is None and not outcome.proved:
         _ask_again(task, tally)
-    reason = outcome.reason
-    if not tally.checked and outcome.decided:
-        reason = "the claim is silent on every context that was checked"
-    unsure = tally.unsure if tally.worst is None and not outcome.proved else None
-    if unsure is not None:
-        reason = "; ".join(filter(None, (_within_rounding(task, unsure), reason)))
-    decided: Verdict = "proved" if outcome.proved else "checked"
-    sure = outcome.decided and tally.checked and unsure is None
-    verdict: Verdict = "refuted" if tally.worst else decided if sure else "unknown"
+    verdict, reason = _verdict(task, outcome)
     measures = task.claim.measures
-    error = (
-        tally.max_error
-        if tally.max_error is not None and math.isfinite(tally.max_error)
-        else None
-    )
+    at = None
+    if tally.min_margin_at is not None:
+        at = [tokens[i] for i in tally.min_margin_at]
+    error = tally.max_error
+    if error is not None and not math.isfinite(error):
+        error = None
+    wrong = None if tally.worst is None else _counterexample(tally.worst, tokens)
     return Report(
         program=task.model.name,
         verdict=verdict,
@@ -177,33 +165,40 @@ def report_of(task: Task, method: str, outcome: Outcome, seconds: float) -> Repo
             else None
         ),
         min_margin=tally.min_margin if math.isfinite(tally.min_margin) else None,
-        min_margin_at=(
-            None
-            if tally.min_margin_at is None
-            else [tokens[i] for i in tally.min_margin_at]
-        ),
+        min_margin_at=at,
         max_probability_error=error if measures == "probability" else None,
         max_lane_error=error if measures == "lane" else None,
-        counterexample=(
-            None if tally.worst is None else _counterexample(tally.worst, tokens)
-        ),
+        counterexample=wrong,
         dtype=task.model.dtype,
         seconds=round(seconds, 3),
-        reason=None if tally.worst else reason,
+        reason=reason,
         error_bound=outcome.error_bound,
         assumptions=list(outcome.assumptions) or None,
         min_margin_position=tally.min_margin_position,
     )
 
 
+def _verdict(task: Task, outcome: Outcome) -> tuple[Verdict, str | None]:
+    """The verdict, and why it is not stronger."""
+    tally, reason = outcome.tally, outcome.reason
+    if tally.worst:
+        return "refuted", None
+    if not tally.checked and outcome.decided:
+        reason = "the claim is silent on every context that was checked"
+    unsure = None if outcome.proved else tally.unsure
+    if unsure is not None:
+        reason = "; ".join(filter(None, (_within_rounding(task, unsure), reason)))
+    if not (outcome.decided and tally.checked) or unsure is not None:
+        return "unknown", reason
+    return "proved" if outcome.proved else "checked", reason
+
+
 def _within_rounding(task: Task, doubt: Wrong) -> str:
-    """Why a prediction that the forward pass got right does not count: another order of
+    """The reason why a prediction that the forward pass got right does not count: another order of
     summation could turn it.
     """
-    after, by = (
-        printable(task.model.vocabulary.decode(doubt.context)),
-        doubt.margin or 0.0,
-    )
+    after = printable(task.model.vocabulary.decode(doubt.context))
+    by = doubt.margin or 0.0
     if task.claim.measures != "token":
         return (
             f"after '{after}' the error is {by:.1g} below the tolerance, which is"
@@ -213,13 +208,12 @@ def _within_rounding(task: Task, doubt: Wrong) -> str:
 
 
 def _ask_again(task: Task, tally: Tally) -> None:
-    """The context of the least margin once more, by the plain forward pass: it may add in
+    """Judge the context of the least margin once more, by the plain forward pass, which may add in
     another order.
     """
     if tally.min_margin_at is not None and not task.claim.asks_prompts:
-        task.judge.contexts(
-            again := Tally(), np.array(tally.min_margin_at), [len(tally.min_margin_at)]
-        )
+        again, context = Tally(), tally.min_margin_at
+        task.judge.contexts(again, np.array(context), [len(context)])
         tally.min_margin = min(tally.min_margin, again.min_margin)
         tally.worst = again.worst
         tally.correct -= again.worst is not None
@@ -234,7 +228,7 @@ def _counterexample(wrong: Wrong, tokens: Sequence[str]) -> Counterexample:
 
 
 def named(value: object, tokens: Sequence[str]) -> object:
-    """An id as its token, probabilities by token, a number as it is."""
+    """The token of an id, probabilities by token, or a number as it is."""
     if isinstance(value, int):
         return tokens[value]
     return dict(zip(tokens, value, strict=True)) if isinstance(value, list) else value

@@ -1,3 +1,3 @@
-"""Every context asked, prefixes shared: in NumPy, compiled, in several processes, going on
-where it was stopped.
+"""Checks a claim on every context, with shared prefixes: in NumPy, compiled, or in several
+processes; an interrupted run can go on.
 """

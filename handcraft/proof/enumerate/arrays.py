@@ -1,11 +1,12 @@
-"""What the compiled enumeration works on, as flat arrays, since compiled code knows no objects.
+"""Defines the flat arrays that the compiled enumeration works on, since compiled code knows no
+objects.
 
-    Plan   the weights, flat: numbers in one array, where each matrix, head and layer stands in
-           others
-    Claim  an automaton over tokens (suffixes.py), and the token or the probabilities that must
-           follow
-    Walk   the path, its keys and values, and room to compute in
-    Found  what tally.py counts
+    Plan         the weights: all numbers in one array, and where each matrix, head and layer
+                 stands in it
+    ClaimArrays  an automaton over tokens (suffix_automaton.py), and the token or the
+                 probabilities that must follow
+    WalkArrays   the path, its keys and values, and room to compute in
+    Counted      what tally.py counts
 
 Rules of this file: names for arrays and for their columns, nothing else; compiled.py fills
 them, kernel.py reads them.
@@ -29,7 +30,7 @@ LN_1, HEAD, LAST, ATTN_BIAS, LN_2, C_FC, C_PROJ = range(7)  # in Plan.layers
 
 
 class Plan(NamedTuple):
-    """The weights. An offset of -1 says that a part is not there; biases follow their matrix in
+    """The weights. An offset of -1 marks a part that does not exist; a bias follows its matrix in
     `values`.
     """
 
@@ -51,7 +52,7 @@ class Plan(NamedTuple):
 
 
 class ClaimArrays(NamedTuple):
-    """What must follow. `expected` holds one token for each ending, or `rows` its probabilities."""
+    """The claim: `expected` holds one token for each ending, or `rows` its probabilities."""
 
     follow: Array  # [n_states, n_vocab]
     found: Array  # [n_states]
@@ -62,7 +63,7 @@ class ClaimArrays(NamedTuple):
 
 
 class WalkArrays(NamedTuple):
-    """Where the walk stands, and room for one position."""
+    """The state of the walk, and room for one position."""
 
     cursor: Array  # [5]
     ids: Array  # [n_ctx]
@@ -83,7 +84,7 @@ class WalkArrays(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """What was counted: as in Tally, and the contexts that were not, since rounding could turn
+    """The counts, as in Tally, and the contexts that are not counted, since rounding could turn
     them.
     """
 

@@ -1,18 +1,18 @@
-"""What an enumeration has done, and the file from which an interrupted one goes on.
+"""Writes and reads the file from which an interrupted enumeration goes on.
 
     handcraft    the version of this format
-    identity     the SHA-256 of the task (identity.py): another one is refused
+    identity     the SHA-256 of the task (identity.py): a file of another task is refused
     done         the units that are counted, as runs [first, last + 1]
     tally        their sum
 
-The file is written whole or not at all, at most once a second and when the run ends in whatever
-way but a kill. It is deleted when the last unit is counted: a verdict always comes from a run
-that looked, never from a file that says so. Who can write the file can forge the counts of a
-run that is not finished, as they could forge its weights.
+The file is written whole or not at all, at most once a second, and when the run ends in any way
+but a kill. It is deleted when the last unit is counted: a verdict always comes from a run, never
+from a file alone. Whoever can write the file can forge the counts of an unfinished run, as they
+could forge its weights.
 
 Rules of this file: a file is believed only as far as it agrees with itself (the contexts of the
-done units are those of the tally) and with the task; whatever else is in it is a
-CheckpointError that names the file.
+done units are those of the tally) and with the task; anything else is a CheckpointError that
+names the file.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class _Wrong(_Strict):
 
 
 class _Tally(_Strict):
-    """A tally as JSON, which knows no infinity: a margin without a number is minus infinity
-    where it has a context.
+    """A tally as JSON, which has no infinity: a margin without a number is minus infinity if it has
+    a context.
     """
 
     contexts: Count
@@ -146,7 +146,7 @@ class Book:
             self._write()
 
     def finish(self) -> None:
-        """All is counted: there is nothing to go on with."""
+        """Delete the file: all is counted."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
         self.path = None
@@ -219,7 +219,7 @@ def _numbers(runs: list[tuple[int, int]]) -> set[int]:
 
 
 def _in_order(runs: list[tuple[int, int]], n: int) -> bool:
-    """Whether the runs are as they would be written: not empty, in order, apart, within the n
+    """True if the runs are as they would be written: not empty, in order, apart, within the n
     units.
     """
     edges = [edge for run in runs for edge in run]
@@ -227,7 +227,7 @@ def _in_order(runs: list[tuple[int, int]], n: int) -> bool:
 
 
 def _agrees(tally: _Tally, done: set[int], work: Work) -> bool:
-    """Whether the counts are those of the done units, and every id and answer one of the
+    """True if the counts are those of the done units, and every id and answer is one of the
     model's.
     """
     n_vocab = work.units.n_vocab
@@ -259,7 +259,7 @@ def _agrees(tally: _Tally, done: set[int], work: Work) -> bool:
 
 
 def _fits(answer: Any, n_vocab: int) -> bool:
-    """Whether an answer is a token, one probability for each, a number, or none."""
+    """True if an answer is a token, one probability for each, a number, or none."""
     if isinstance(answer, list):
         return len(answer) == n_vocab
     return not isinstance(answer, int) or 0 <= answer < n_vocab

@@ -1,14 +1,13 @@
-"""The compiled enumeration, where numba is there (the extra `fast`): weights and claim laid out
-flat for kernel.py.
+"""Counts contexts with compiled code, where numba is installed (the extra `fast`): lays weights
+and claim out flat for kernel.py, and runs it.
 
-One layout serves every model, so it is compiled once for each dtype and kept: in the folder
-that NUMBA_CACHE_DIR names or else in the user's own cache, never beside the package, which may
+One layout serves every model, so the code is compiled once for each dtype and kept: in the folder
+that NUMBA_CACHE_DIR names, or else in the user's own cache; never beside the package, which may
 be read-only and would be left with files that no installer knows. Where there is no such folder
 it is compiled anew in each process.
 
-Rules of this file: weights only, and the claim as an automaton over endings; what it counts is
-what the trie in NumPy counts (enumeration.py), which the tests hold; numba is imported only
-inside `_advance`.
+Rules of this file: weights only, and the claim as an automaton over endings; it counts what the
+trie in NumPy (trie.py) counts, which the tests hold; numba is imported only inside `_advance`.
 """
 
 from __future__ import annotations
@@ -43,13 +42,13 @@ MAX_CELLS = 2**24
 
 
 def available() -> bool:
-    """Whether numba is installed."""
+    """True if numba is installed."""
     return find_spec("numba") is not None
 
 
 def applies(judge: Judge) -> bool:
-    """Whether the claim is a table, and the model shares prefixes: it is causal, and no number
-    of it can overflow.
+    """True if the claim is a table and the model shares prefixes: it is causal, and no number in it
+    can overflow.
     """
     expect = judge.expect
     if (
@@ -63,7 +62,7 @@ def applies(judge: Judge) -> bool:
 
 
 class Engine:
-    """Counts all continuations of a prefix. Raises MissingExtraError where numba is missing."""
+    """A counter of all continuations of a prefix. Raises MissingExtraError without numba."""
 
     def __init__(self, judge: Judge) -> None:
         self.advance = _advance()
@@ -103,7 +102,9 @@ class Engine:
         longest: int,
         go_on: Callable[[int], bool],
     ) -> bool:
-        """Add all continuations of the prefix, up to a length; whether there was time for them."""
+        """Count all continuations of the prefix, up to a length; return True if there was time for
+        them.
+        """
         walk, found, done = self._walk(prefix, longest), self._found(), False
         while not done and go_on(tally.contexts + int(found.counts[flat.CONTEXTS])):
             done = self.advance(self.plan, self.claim, walk, found, self.steps)
@@ -201,7 +202,7 @@ class Engine:
 
 
 class _Layout:
-    """Collects the fields of kernel.Plan."""
+    """A collector of the fields of Plan."""
 
     def __init__(self, weights: Weights, n_head: int, *, relu: bool) -> None:
         self.values: list[Array] = []
@@ -216,7 +217,7 @@ class _Layout:
         self.ln_f = self._norm(weights, "ln_f")
 
     def fields(self) -> dict[str, Any]:
-        """What kernel.Plan takes."""
+        """The fields of Plan."""
         wte, wpe = (np.ascontiguousarray(self.weights[key]) for key in ("wte", "wpe"))
         return {
             "values": np.concatenate(self.values),
@@ -267,7 +268,7 @@ class _Layout:
         return q, k, v, out, keys, read
 
     def _numbers(self, *arrays: Array) -> int:
-        """Put arrays one after the other; the offset of the first."""
+        """Append arrays one after the other; return the offset of the first."""
         at = sum(map(len, self.values))
         self.values += [array.ravel() for array in arrays]
         return at
@@ -280,7 +281,7 @@ class _Layout:
         )
 
     def _matrix(self, w: Array, b: Array | None = None) -> int:
-        """A matrix with its bias, and where each of its rows is not zero."""
+        """Append a matrix with its bias, and the places where each of its rows is not zero."""
         bias = np.zeros(w.shape[1], w.dtype) if b is None else b
         self.matrices.append(
             (self._numbers(w, bias), *w.shape, sum(map(len, self.spans)))
@@ -330,8 +331,8 @@ def _advance() -> Callable[..., bool]:
 
 @contextmanager
 def _keeping(config: Any, *modules: ModuleType) -> Iterator[None]:
-    """While this holds, what is declared is kept, by the hash of its source. Raises OSError
-    where nothing can be written.
+    """A context in which compiled code is kept, by the hash of its source. Raises OSError where
+    nothing can be written.
     """
     sources = b"".join(Path(str(module.__file__)).read_bytes() for module in modules)
     home = (

@@ -1,4 +1,5 @@
-"""Which task a checkpoint is of: the SHA-256 of all that decides the counts.
+"""Computes the identity of an enumeration for its checkpoint: the SHA-256 of all that decides the
+counts.
 
     weights    every array with its dtype and shape; heads, activation, mask and epsilon
     claim      its data, its functions, and the columns of the lanes that it names
@@ -7,8 +8,8 @@
 
 A function counts with its name, its code, the file it stands in, its defaults, what it closes
 over, and the data and functions that it reads from its module. Any other object counts with
-what pickle would keep of it; one that pickle refuses is never the same again. What a function
-reads from files, or from modules of others, is not known here.
+what pickle would keep of it; one that pickle refuses is different every time. What a function
+reads from files, or from other people's modules, is not known here.
 
 Rules of this file: two tasks that count differently must differ here; two that do not may differ.
 """
@@ -94,8 +95,8 @@ def _counting() -> str:
 
 
 class _Told:
-    """Values as texts that are the same in every process; what was told already is not told
-    again.
+    """Values as texts that are the same in every process; a value that was written already is
+    referred to.
     """
 
     def __init__(self) -> None:
@@ -249,13 +250,13 @@ class _Told:
 
 
 def _ours(value: Any) -> bool:
-    """Whether this package defines it, whose files are counted whole."""
+    """True if this package defines it; its files are counted whole."""
     return str(value.__module__).partition(".")[0] == "handcraft"
 
 
 def _of_a_library(value: type) -> bool:
-    """Whether it was installed, or is a part of Python; a user's module may have the name of
-    one that is.
+    """True if it was installed or is a part of Python; a user module may have the name of one that
+    is.
     """
     file = getattr(sys.modules.get(value.__module__), "__file__", None)
     return (

@@ -1,16 +1,15 @@
-"""The compiled enumeration: a depth-first walk over the trie of contexts, one position for each
-context.
+"""Walks the trie of contexts depth first, in compiled code, one position for each context.
 
-Depth first, the keys and values of a single path are all there is to keep: n_ctx columns that
-stay in the fastest cache, overwritten when the walk turns to the next branch. What it computes
-is the forward pass of gpt2.py in the weights' own dtype, except that it passes over what adds
-an exact zero: a number that is zero, the cells of a row before its first and after its last
-that is not, a position whose share is below the least number of the dtype. What is not finite
-is told apart, since zero times infinity is not zero.
+Depth first, only the keys and values of a single path are kept: n_ctx columns that stay in the
+fastest cache, overwritten when the walk turns to the next branch. It computes the forward pass of
+gpt2.py in the weights' own dtype, but skips what adds an exact zero: a number that is zero, the
+cells of a row before its first and after its last non-zero one, a position whose attention weight
+is below the least number of the dtype. Numbers that are not finite are handled apart, since zero
+times infinity is not zero.
 
-Rules of this file: it and verdicts.py alone import numba, so they are imported only where numba
-is there; every number is of the dtype of `Plan.values`, since a plain 1.0 would turn float32
-into float64. `advance` is compiled by compiled.py, which knows where to keep it.
+Rules of this file: it and kernel_judge.py alone import numba, so they are imported only where
+numba is installed; every number is of the dtype of `Plan.values`, since a plain 1.0 would turn
+float32 into float64. `advance` is compiled by compiled.py, which knows where to keep it.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ from handcraft.proof.enumerate.kernel_judge import OPTIONS, fill, judge
 def advance(
     plan: Plan, claim: ClaimArrays, walk: WalkArrays, found: Counted, steps: int
 ) -> bool:
-    """Count so many more contexts; whether the walk has come to its end."""
+    """Count so many more contexts; return True if the walk has come to its end."""
     cursor, n_vocab = walk.cursor, plan.wte.shape[0]
     while steps > 0 and cursor[DONE] == 0:
         depth = cursor[DEPTH]
@@ -84,7 +83,7 @@ def advance(
 
 @njit(**OPTIONS)
 def _position(plan: Plan, walk: WalkArrays, depth: int) -> None:
-    """The residual stream after the last token of the path; its keys and values beside those of
+    """The residual stream after the last token of the path; its keys and values go beside those of
     the others.
     """
     x, token = walk.x, walk.ids[depth]
@@ -173,7 +172,7 @@ def _mlp(plan: Plan, walk: WalkArrays, layer: Array) -> None:
 
 @njit(**OPTIONS)
 def _logits(plan: Plan, walk: WalkArrays, depth: int) -> None:
-    """The logits after the path; the first is no number where the stream is not finite."""
+    """The logits after the path; the first is NaN where the stream is not finite."""
     count = _nonzero(walk.x, walk.live)
     for i in range(len(walk.logits)):
         walk.logits[i] = 0
@@ -197,7 +196,7 @@ def _keep(
     at: int,
     depth: int,
 ) -> None:
-    """The key or the value of this position, into its column of the cache."""
+    """Put the key or the value of this position into its column of the cache."""
     _linear(plan, matrix, x, walk.live, count, walk.other)
     for lane in range(plan.matrices[matrix, COLUMNS]):
         cache[at + lane, depth] = walk.other[lane]
@@ -207,7 +206,7 @@ def _keep(
 
 @njit(**OPTIONS)
 def _shares(walk: WalkArrays, n_lanes: int, at: int, depth: int, scale: float) -> None:
-    """The share of each position, for the query in `lanes`."""
+    """The attention weight of each position, for the query in `lanes`."""
     scores = walk.scores
     for i in range(depth + 1):
         scores[i] = 0
@@ -223,9 +222,7 @@ def _shares(walk: WalkArrays, n_lanes: int, at: int, depth: int, scale: float) -
 
 @njit(**OPTIONS)
 def _softmax(scores: Array, n: int) -> None:
-    """Where a power would be less than the least number of the dtype it is zero, and need not
-    be computed.
-    """
+    """The softmax; a power below the least number of the dtype is zero and is not computed."""
     least, total, top = (
         -104.0 if scores.itemsize == 4 else -746.0,
         scores.dtype.type(0),
@@ -247,7 +244,7 @@ def _softmax(scores: Array, n: int) -> None:
 
 @njit(**OPTIONS)
 def _read(walk: WalkArrays, n_lanes: int, at: int, depth: int) -> None:
-    """What the head reads, into `lanes`: the mean of the values by the shares."""
+    """Put what the head reads into `lanes`: the mean of the values by the attention weights."""
     for lane in range(n_lanes):
         walk.lanes[lane] = 0
     for i in range(depth + 1):
@@ -262,7 +259,7 @@ def _read(walk: WalkArrays, n_lanes: int, at: int, depth: int) -> None:
 
 @njit(**OPTIONS)
 def _nonzero(x: Array, live: Array) -> int:
-    """Which numbers are not zero, and how many; -1 where one is not finite."""
+    """The places of the numbers that are not zero, and their count; -1 where one is not finite."""
     count = 0
     for i in range(len(x)):
         if x[i] != 0:

@@ -1,7 +1,7 @@
-"""Right or wrong, inside the compiled enumeration: what tally.py counts, one context at a time.
+"""Judges one context inside the compiled enumeration, and counts it as tally.py does.
 
-Rules of this file: as those of kernel.py; the two differ from Tally.add_tokens and
-Tally.add_chances in nothing but speed.
+Rules of this file: as those of kernel.py; it differs from Tally.add_tokens and Tally.add_chances
+in nothing but speed.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ OPTIONS = {"_nrt": False, "forceinline": True}
 
 @njit(**OPTIONS)
 def judge(claim: ClaimArrays, walk: WalkArrays, found: Counted, length: int) -> None:
-    """Count one context: as Tally.add_tokens and Tally.add_chances do; or keep it, where
-    rounding could turn it.
+    """Count one context, as Tally.add_tokens and Tally.add_chances do; or keep it, where rounding
+    could turn it.
     """
     ending = claim.found[walk.states[length]]
     if ending < 0:
@@ -60,9 +60,7 @@ def judge(claim: ClaimArrays, walk: WalkArrays, found: Counted, length: int) -> 
 
 @njit(**OPTIONS)
 def _margin(claim: ClaimArrays, walk: WalkArrays, ending: int) -> float:
-    """By how much the expected token has the greatest logit; minus infinity where a logit is
-    not finite.
-    """
+    """The margin of the expected token over the others; -inf where a logit is not finite."""
     expected, logits = claim.expected[ending], walk.logits
     other, finite = logits.dtype.type(-math.inf), True
     for i in range(len(logits)):
@@ -75,7 +73,7 @@ def _margin(claim: ClaimArrays, walk: WalkArrays, ending: int) -> float:
 
 @njit(**OPTIONS)
 def _error(claim: ClaimArrays, walk: WalkArrays, ending: int) -> float:
-    """The greatest error of a probability, computed in float64; infinite where one is no number."""
+    """The greatest error of a probability, computed in float64; infinite where one is NaN."""
     top, total, error, chances = -math.inf, 0.0, 0.0, walk.chances
     for logit in walk.logits:
         top = max(top, float(logit))

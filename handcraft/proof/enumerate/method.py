@@ -1,10 +1,10 @@
-"""Every context, or every prompt of the claim.
+"""The method `exhaustive`: checks every context, or every prompt of the claim.
 
-Contexts are counted in units (units.py), in this process or in several (spread.py); what is
+Contexts are counted in units (units.py), in this process or in several (workers.py); what is
 done is kept in a book, which a checkpoint writes to the disk. A unit is entered once, whole or
-not at all, so the counts are exact whatever dies on the way.
+not at all, so the counts are exact whatever is interrupted.
 
-Rules of this file: the method itself; how a unit is counted and where is not its matter.
+Rules of this file: the method itself; other files count a unit and start processes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from handcraft.proof.task import Outcome, Task
 
 
 def exhaustive(task: Task) -> Outcome | None:
-    """Every context; None where there are more than the budget allows."""
+    """The outcome of checking every context; None where there are more than the budget allows."""
     if task.size > task.budget.contexts:
         return None
     if task.claim.asks_prompts:
@@ -46,8 +46,8 @@ def exhaustive(task: Task) -> Outcome | None:
 
 
 def _enumerate(task: Task) -> Tally:
-    """Every context with prefixes shared; all by the plain pass where that finds right what the
-    fast one called wrong.
+    """Count every context with shared prefixes; all by the plain pass where that finds right what
+    the fast one called wrong.
     """
     units, fast = Units.of(task.model), is_fast(task.judge, task.size)
     work = Work(
@@ -62,7 +62,7 @@ def _enumerate(task: Task) -> Tally:
 
 
 def _confirmed(task: Task, tally: Tally) -> bool:
-    """Whether the plain pass finds the wrong context wrong, too."""
+    """True if the plain pass finds the wrong context wrong, too."""
     if tally.worst is None:
         return True
     task.judge.contexts(
@@ -88,7 +88,7 @@ def _counted(task: Task, work: Work, checkpoint: Path | None) -> Tally:
 
 
 def _alone(task: Task, work: Work, book: Book) -> Tally:
-    """Count in this process; what was counted of a unit for which the time did not suffice."""
+    """Count in this process; also the part of a unit for which the time did not suffice."""
     for index in book.missing():
 
         def go_on(done: int) -> bool:

@@ -1,14 +1,14 @@
-"""The endings of a claim as an automaton that reads a context token by token.
+"""Builds an automaton from the endings of a claim, which reads a context token by token.
 
 Its states are the prefixes of the endings. After each token the state is the longest of them
 that the context ends with (Aho and Corasick, 1975), so one step finds the ending that decides,
 however long endings are:
 
     follow  [n_states, n_vocab]  the state after one more token
-    found   [n_states]           which ending decides there, SILENT where none fits
+    found   [n_states]           the ending that decides there, SILENT where none fits
 
-Rules of this file: state 0 is the empty context; endings count in the order in which they are
-given.
+Rules of this file: state 0 is the empty context; endings are numbered in the order in which they
+are given.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def suffix_automaton(
 
 
 def _tree(endings: Sequence[Sequence[int]]) -> tuple[list[dict[int, int]], list[int]]:
-    """The states as a tree: the child by each token, and the ending that each one is."""
+    """The states as a tree: the child by each token, and the number of the ending that it is."""
     children, found = [dict[int, int]()], [SILENT]
     for i, ending in enumerate(endings):
         state = 0

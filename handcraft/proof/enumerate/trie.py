@@ -1,18 +1,18 @@
-"""Every context of every length, prefixes shared.
+"""Computes the logits after every context of every length, with shared prefixes.
 
 A causal model computes the keys and values of a prefix once for all its continuations, so in a
 trie of contexts each one costs a single position. The trie is walked in chunks: a chunk is a
-complete subtree's level, n nodes in lexicographic order, n a power of n_vocab. An ancestor
-level of n_s nodes belongs to them in equal runs, so reading it is a reshape and a broadcast,
+level of a complete subtree, n nodes in lexicographic order, n a power of n_vocab. The n_s nodes
+of a level above belong to equal runs of them, so they are read by a reshape and a broadcast,
 never a copy.
 
     q, k, v of a level  [lanes, n]     lane first, so that one lane of many contexts is contiguous
     scores              [n_levels, n]
 
-Lanes whose query or key column is zero throughout, value lanes that are, and heads that write
-nothing are skipped: they add exact zeros. That is so only of finite numbers, so where any
-number of the pass could overflow (handcraft.core.bounds), nothing is shared and nothing
-skipped: each context goes through the plain forward pass.
+Lanes whose query or key column is all zero, value lanes that are, and heads that write nothing
+are skipped: they add exact zeros. That holds only for finite numbers, so where any number of the
+pass could overflow (handcraft.core.bounds), nothing is shared and nothing skipped: each context
+goes through the plain forward pass.
 
 Rules of this file: weights only, never the language; tested against the plain forward pass.
 """
@@ -49,8 +49,8 @@ Level = list[
 
 @dataclass(frozen=True)
 class Chunk:
-    """The contexts of one length whose index (their ids as digits in base n_vocab) is first ...
-    first + n - 1.
+    """The contexts of one length with the indices (ids as digits in base n_vocab) first to first +
+    n - 1.
     """
 
     length: int
@@ -78,8 +78,8 @@ class Chunk:
 
 @dataclass(frozen=True)
 class LiveHead:
-    """The columns of one head that are not zero throughout: query, key [n_in, lanes], value,
-    and its rows of c_proj.
+    """The columns of one head that are not all zero: query, key [n_in, lanes], value, and its rows
+    of c_proj.
     """
 
     q: tuple[Array, Array]

@@ -1,9 +1,9 @@
-"""The trie of contexts in units of work: what one process counts at a time.
+"""Cuts the trie of contexts into units of work, each counted by one process at a time.
 
 The short contexts, up to some depth, are the first unit; every other unit is a run of prefixes
-of that depth, each with all of its continuations. How the trie is cut depends on nothing but
-its size, so that the counts, the margin and the counterexample are the same however many
-processes there are, and a unit means the same to a run that goes on.
+of that depth, each with all of its continuations. The cut depends only on the size of the trie,
+so that the counts, the margin and the counterexample are the same however many processes there
+are, and a unit means the same to a run that goes on.
 
 Rules of this file: plain integers and a pure function of (model, claim, unit); nothing knows of
 processes.
@@ -59,7 +59,7 @@ class Unit:
             )
 
     def size(self, n_vocab: int) -> int:
-        """How many contexts it has."""
+        """The number of its contexts."""
         return (self.last - self.first) * count_contexts(
             n_vocab, self.longest - self.depth
         )
@@ -87,7 +87,7 @@ class Units:
 
     @cached_property
     def depth(self) -> int:
-        """Of the prefixes: as short as their continuations allow."""
+        """The length of the prefixes: as short as their continuations allow."""
         return next(
             (
                 d
@@ -122,11 +122,11 @@ class Units:
 
 @dataclass(frozen=True)
 class Work:
-    """What every process needs: the model, its claim, and with what to enumerate. Equal only to
-    its own copies.
+    """The data that every process needs: the model, its claim, and the way to enumerate. It equals
+    only its own copies.
 
-    fast    whether the compiled enumeration counts
-    shared  whether prefixes are shared; else each context goes through the plain forward pass
+    fast    True if the compiled enumeration counts
+    shared  True if prefixes are shared; else each context goes through the plain forward pass
     """
 
     model: Model = field(compare=False)
@@ -140,7 +140,7 @@ class Work:
     )  # no digest of what it holds: two may have the same
 
     def count(self, index: int, go_on: GoOn | None = None) -> tuple[Tally, bool]:
-        """What was counted of a unit, and whether that is all of it."""
+        """The tally of a unit, and True if that is all of it."""
         tally, unit, engine = Tally(), self.units[index], _engine(self)
         prefixes = unit.prefixes(self.units.n_vocab)
         done = all(
@@ -159,7 +159,9 @@ class Trie:
     def count(
         self, tally: Tally, prefix: Sequence[int], longest: int, go_on: GoOn
     ) -> bool:
-        """Add all continuations of the prefix, up to a length; whether there was time for them."""
+        """Count all continuations of the prefix, up to a length; return True if there was time for
+        them.
+        """
         model, n_vocab = self.judge.model, len(self.judge.model.vocabulary)
         if self.judge.alone:
             return count_texts(self.judge, tally, prefix, longest, go_on)
@@ -182,7 +184,7 @@ class Trie:
 
 
 def is_fast(judge: Judge, size: int) -> bool:
-    """Whether so many contexts are worth the compiled enumeration, and it is there."""
+    """True if so many contexts are worth the compiled enumeration, and it is installed."""
     return size >= FAST_FROM and compiled.available() and compiled.applies(judge)
 
 

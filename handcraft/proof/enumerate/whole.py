@@ -1,8 +1,10 @@
-"""Whole texts: every continuation of a prefix by the plain forward pass, each text by itself.
+"""Counts whole texts: every continuation of a prefix, each text by itself, by the plain forward
+pass.
 
-For what shares no prefixes: a model that is not causal answers otherwise when more follows, and
-a claim on whole texts speaks of every position of each. Rules of this file: texts in the order
-of their ids, so many at once as the memory of a forward pass allows; the judge asks and counts.
+It serves what shares no prefixes: a model that is not causal answers otherwise when more follows,
+and a claim on whole texts speaks of every position of each. Rules of this file: texts in the
+order of their ids, as many at once as the memory of a forward pass allows; the judge decides and
+counts.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ def count_texts(
     longest: int,
     go_on: Callable[[int], bool],
 ) -> bool:
-    """Add all texts that continue the prefix, up to a length; whether there was time for them."""
+    """Count all texts that continue the prefix, up to a length; return True if there was time for
+    them.
+    """
     n_vocab = len(judge.model.vocabulary)
     start = sum(token * n_vocab**power for power, token in enumerate(reversed(prefix)))
     for length in range(len(prefix) + 1, longest + 1):
@@ -43,7 +47,7 @@ def count_texts(
 
 
 def at_once(model: Model, length: int) -> int:
-    """How many texts of a length go through the model together."""
+    """The number of texts of a length that go through the model together."""
     return max(
         1,
         NUMBERS

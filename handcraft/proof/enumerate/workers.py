@@ -1,4 +1,4 @@
-"""Units of work counted by several processes: on this machine, or on a cluster of dask or ray.
+"""Counts units of work in several processes: on this machine, or on a cluster of dask or ray.
 
     loky   processes of this machine; the extra `fast`
     dask   --address tcp://HOST:8786 of a scheduler, or none for two processes and more on this
@@ -7,8 +7,8 @@
 
 A process that dies takes its unit with it and, with loky, its whole pool; the units that have
 not come back are then handed out again. A unit is known by its number, so one that comes back
-twice is counted once. Only where processes die again and again while no unit comes back is that
-an error: it is likely the memory.
+twice is counted once. It is an error only if processes die again and again while no unit comes
+back: the memory is probably too small.
 
 Loky and ray are reached through joblib, dask through its own client: joblib's backend for dask
 waits for ever for a task that dask gives up (a unit on which workers keep dying, a worker
@@ -18,8 +18,7 @@ The workers of a cluster need this package installed. A worker that dask's nanny
 MALLOC_TRIM_THRESHOLD_ set, which makes the enumeration in NumPy three times as slow; the
 compiled one does not notice. Our own local cluster is started without it.
 
-Rules of this file: which units there are and what they hold is not its matter; results come in
-any order.
+Rules of this file: it does not know what a unit holds; results come in any order.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ Failures = tuple[
 
 
 def is_spread(spread: Spread) -> bool:
-    """Whether more than this process is asked for."""
+    """True if more than this process is asked for."""
     return spread.backend != "loky" or spread.jobs not in (None, 1)
 
 
@@ -95,7 +94,7 @@ def count_units(
 
 
 def _one_by_one(jobs: int, calls: Iterable[Call]) -> Iterator[tuple[int, Tally]]:
-    """Each as it is done."""
+    """The result of each unit as it is done."""
     from joblib import Parallel, delayed
 
     pool = Parallel(
@@ -113,7 +112,9 @@ def _one_by_one(jobs: int, calls: Iterable[Call]) -> Iterator[tuple[int, Tally]]
 
 
 def _in_lists(jobs: int, calls: Iterable[Call]) -> Iterator[tuple[int, Tally]]:
-    """A backend that gives back whole lists, as ray's: a few units for each process at a time."""
+    """The results of a backend that gives back whole lists, as ray does: a few units for each
+    process at a time.
+    """
     from joblib import Parallel, delayed, effective_n_jobs
 
     waiting, most = iter(calls), _TOGETHER * effective_n_jobs(jobs)
@@ -207,7 +208,7 @@ def _dask(spread: Spread) -> Iterator[tuple[Pool, Failures]]:
 def _by_dask(
     distributed: Any, client: Any, calls: Iterable[Call]
 ) -> Iterator[tuple[int, Tally]]:
-    """Each as it is done, some for each worker on their way."""
+    """The result of each unit as it is done, with some for each worker on their way."""
     waiting, underway = iter(calls), distributed.as_completed([], loop=client.loop)
     try:
         for call in islice(waiting, _TOGETHER * sum(client.nthreads().values())):
