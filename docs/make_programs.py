@@ -40,7 +40,12 @@ verifies every program in float32, with the program's own activation and context
 
 def sizes(model: Model) -> list[str]:
     """The columns of the table that need no verification."""
-    counts = (model.n_layer, model.n_head, model.n_embd, *model.parameters.values())
+    counts = (
+        model.n_layer,
+        model.n_head,
+        model.n_embd,
+        *model.parameters.values(),
+    )
     return [f"`{model.name}`", *map(str, counts)]
 
 
@@ -85,7 +90,9 @@ def row(name: str, report: Report) -> str:
 def page() -> str:
     """The whole page."""
     with ProcessPoolExecutor() as pool:  # each program in a process of its own
-        reports = dict(zip(bundled(), pool.map(report_on, bundled()), strict=True))
+        reports = dict(
+            zip(bundled(), pool.map(report_on, bundled()), strict=True)
+        )
     rows = "\n".join(row(name, report) for name, report in reports.items())
     lines = "\n".join(
         f"- `{name}`: {summary(path)}" for name, path in bundled().items()
@@ -105,7 +112,11 @@ def why(report: Report) -> str:
     """The reason why a program is only checked."""
     reasons = (report.reason or "").split("; ")
     start = next(
-        (i for i, reason in enumerate(reasons) if reason.startswith("not proved: ")),
+        (
+            i
+            for i, reason in enumerate(reasons)
+            if reason.startswith("not proved: ")
+        ),
         len(reasons),
     )
     return "; ".join(reasons[start:]).removeprefix("not proved: ")

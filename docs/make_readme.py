@@ -41,7 +41,10 @@ def output(command: str) -> str:
 def current(text: str) -> str:
     """The README with every generated block made anew."""
     text = re.sub(
-        r"(<!-- file: (\S+) -->\n```python\n).*?```", _file, text, flags=re.DOTALL
+        r"(<!-- file: (\S+) -->\n```python\n).*?```",
+        _file,
+        text,
+        flags=re.DOTALL,
     )
     return re.sub(r"```console\n(.*?)```", _console, text, flags=re.DOTALL)
 

@@ -47,7 +47,11 @@ def measure(name: str) -> dict[str, Agreement]:
                 model, transformers(Path(folder) / "gpt2", dtype), TEXTS
             )
     print(
-        name, *(f"{to} {agreement.max_logit_error}" for to, agreement in found.items())
+        name,
+        *(
+            f"{to} {agreement.max_logit_error}"
+            for to, agreement in found.items()
+        ),
     )
     return found
 
@@ -80,7 +84,9 @@ def tables(found: dict[str, dict[str, Agreement]]) -> str:
         f" {' | '.join(bound(row[to].max_logit_error) for to in RUNTIMES)} |"
         for name, row in found.items()
     ]
-    right = {dtype: sum(row[dtype].holds for row in found.values()) for dtype in LOW}
+    right = {
+        dtype: sum(row[dtype].holds for row in found.values()) for dtype in LOW
+    }
     words = (
         "Loaded with `dtype=torch.bfloat16`, the `gpt2` directory chooses the same"
         f" tokens as the model in {right['bfloat16']}\nof the {len(found)} programs."
@@ -93,8 +99,12 @@ def tables(found: dict[str, dict[str, Agreement]]) -> str:
         for name, row in found.items()
     ]
     return (
-        f"{head}" + "\n".join(rows) + f"\n\n## float16 and bfloat16\n\n{words}\n\n"
-        f"| program | {' | '.join(LOW)} |\n|---|--:|--:|\n" + "\n".join(lows) + "\n"
+        f"{head}"
+        + "\n".join(rows)
+        + f"\n\n## float16 and bfloat16\n\n{words}\n\n"
+        f"| program | {' | '.join(LOW)} |\n|---|--:|--:|\n"
+        + "\n".join(lows)
+        + "\n"
     )
 
 
@@ -103,7 +113,9 @@ def main() -> None:
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         found = dict(zip(bundled(), pool.map(measure, bundled()), strict=True))
     page = HERE / "runtimes.md"
-    page.write_text(page.read_text().split(MARK)[0] + f"{MARK}\n\n{tables(found)}")
+    page.write_text(
+        page.read_text().split(MARK)[0] + f"{MARK}\n\n{tables(found)}"
+    )
 
 
 if __name__ == "__main__":

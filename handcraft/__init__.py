@@ -42,7 +42,14 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "language.affine": ("Affine", "Lane", "Map"),
-    "claims.kinds": ("after", "answers", "distribution", "each", "last", "residual"),
+    "claims.kinds": (
+        "after",
+        "answers",
+        "distribution",
+        "each",
+        "last",
+        "residual",
+    ),
     "core.errors": ("HandcraftError",),
     "model": ("Model",),
     "program.program": ("Program",),
@@ -58,7 +65,9 @@ __all__ = list(_HOME)  # the same names as above
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
-        raise AttributeError(f"handcraft has no {name!r}; it has {', '.join(__all__)}")
+        raise AttributeError(
+            f"handcraft has no {name!r}; it has {', '.join(__all__)}"
+        )
     value = getattr(import_module(f"handcraft.{_HOME[name]}"), name)
     globals()[name] = value
     return value

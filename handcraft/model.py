@@ -61,7 +61,9 @@ from handcraft.program.matching import check_matches, differing_cells
 from handcraft.program.program import Program
 
 Prompt = str | Iterable[str] | Iterable[int]  # a text, tokens, or ids
-UNASKED = 20  # tokens generated where neither a number nor the claim says how many
+UNASKED = (
+    20  # tokens generated where neither a number nor the claim says how many
+)
 DTYPES = ("float32", "float64")
 
 
@@ -129,10 +131,13 @@ class Model:
 
         Raises WeightsError for files that are damaged or do not fit together.
         """
-        directory, dtype = Path(directory), _checked_dtype(dtype)
+        directory = Path(directory)
+        dtype = _checked_dtype(dtype)
         fields, weights = read_built(directory)
         flat = flatten(weights)
-        with np.errstate(over="ignore"):  # overflow is refused below as not finite
+        with np.errstate(
+            over="ignore"
+        ):  # overflow is refused below as not finite
             arrays = {name: array.astype(dtype) for name, array in flat.items()}
         try:
             program = None
@@ -148,7 +153,9 @@ class Model:
                 program.causal if program else True,
                 program,
             )
-            _ = model.entries  # raises if a weight of the rules is beyond the dtype
+            _ = (
+                model.entries
+            )  # raises if a weight of the rules is beyond the dtype
             return model
         except (HandcraftError, RecursionError) as error:
             raise WeightsError(
@@ -183,7 +190,9 @@ class Model:
             "n_ctx": self.n_ctx,
             "n_head": self.n_head,
             "activation": self.activation,
-            "program": self.program.model_dump(mode="json") if self.program else None,
+            "program": self.program.model_dump(mode="json")
+            if self.program
+            else None,
             "provenance": provenance_json(self.entries),
         }
         return write_built(Path(directory), fields, self.weights)
@@ -256,7 +265,9 @@ class Model:
                 "the prompt is empty; it needs at least one of the tokens"
                 f" {listing(self.vocabulary.tokens)}"
             )
-        if isinstance(given, str) or all(isinstance(token, str) for token in given):
+        if isinstance(given, str) or all(
+            isinstance(token, str) for token in given
+        ):
             return self.vocabulary.encode(given)
         ids = np.asarray(given)
         # the dtype alone: the length is checked where it matters
@@ -273,7 +284,11 @@ class Model:
 
         A batch of ids [n_batch, n_seq] gives [n_batch, n_seq, n_vocab].
         """
-        ids = tokens if isinstance(tokens, np.ndarray) else np.array(self.ids(tokens))
+        ids = (
+            tokens
+            if isinstance(tokens, np.ndarray)
+            else np.array(self.ids(tokens))
+        )
         check_tokens(ids, self.weights)
         return finite(gpt2(ids, **self.weights, **self.config))
 
@@ -362,10 +377,14 @@ class Model:
         layout = self.program.layout
 
         def of_head(i: int, h: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-            return layout.head_names(i, h, "match"), layout.head_names(i, h, "value")
+            return layout.head_names(i, h, "match"), layout.head_names(
+                i, h, "value"
+            )
 
         layers = enumerate(self.program.layers)
-        named = [[of_head(i, h) for h in range(len(b.heads))] for i, b in layers]
+        named = [
+            [of_head(i, h) for h in range(len(b.heads))] for i, b in layers
+        ]
         return Names(layout.names, named)
 
     def differences(self) -> list[str]:
@@ -397,7 +416,9 @@ class Model:
             f"n_layer={self.n_layer}, n_head={self.n_head}, n_embd={self.n_embd},"
             f" n_vocab={len(self.vocabulary)}"
         )
-        return f"Model({self.name!r}, {sizes}, n_ctx={self.n_ctx}, {self.dtype})"
+        return (
+            f"Model({self.name!r}, {sizes}, n_ctx={self.n_ctx}, {self.dtype})"
+        )
 
     def _repr_html_(self) -> str:
         numbers = self.parameters
@@ -410,9 +431,15 @@ class Model:
             "columns": listing(self.names.stream, 30),
             "parameters": f"{numbers['nonzero']} non-zero of {numbers['dense']}",
         }
-        escaped = ((label, html.escape(str(value))) for label, value in rows.items())
-        cells = "".join(f"<tr><th>{a}</th><td>{b}</td></tr>" for a, b in escaped)
-        return f"<table><caption>{html.escape(self.name)}</caption>{cells}</table>"
+        escaped = (
+            (label, html.escape(str(value))) for label, value in rows.items()
+        )
+        cells = "".join(
+            f"<tr><th>{a}</th><td>{b}</td></tr>" for a, b in escaped
+        )
+        return (
+            f"<table><caption>{html.escape(self.name)}</caption>{cells}</table>"
+        )
 
 
 def _checked_dtype(dtype: str) -> str:

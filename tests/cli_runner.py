@@ -75,12 +75,16 @@ class Result:
 
 
 def _environment(changes: dict[str, str]) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if key not in TERMINAL}
+    kept = {
+        key: value for key, value in os.environ.items() if key not in TERMINAL
+    }
     return kept | {"TERM": "xterm-256color"} | changes
 
 
 def handcraft(
-    *argv: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None
+    *argv: str | Path,
+    cwd: Path | None = None,
+    env: dict[str, str] | None = None,
 ) -> Result:
     """`handcraft ARGV...`; an exception that escapes counts as the interpreter would: a
     traceback, and code 1.
@@ -96,7 +100,9 @@ def handcraft(
         stack.enter_context(
             mock.patch.object(sys, "argv", ["handcraft", *map(str, argv)])
         )
-        stack.enter_context(mock.patch.object(typer.main, "get_command", commands))
+        stack.enter_context(
+            mock.patch.object(typer.main, "get_command", commands)
+        )
         stack.enter_context(contextlib.redirect_stdout(out))
         stack.enter_context(contextlib.redirect_stderr(err))
         try:

@@ -1,18 +1,24 @@
 """What the tests share: the hypothesis profiles, the bundled programs, random weights and random
-programs, and oracles that compute in plain Python what the package computes with matrices.
+programs, oracles that compute in plain Python what the package computes with matrices, and the
+fixtures that several files ask for.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable
 from functools import cache
 from itertools import product
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
+from certificates import copying, induction, recorded
+from cli_runner import handcraft
+from damaging import Built
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -34,6 +40,9 @@ from handcraft.core.gpt2 import Array, Weights
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.files.program_file import bundled, load_program
 from handcraft.language.affine import Affine, Lane
+from handcraft.proof import verify
+from handcraft.proof.checker.certificate import certificate_json
+from handcraft.proof.enumerate import units
 
 FULL, LIGHT = 60, 6  # examples of a property test, by profile
 for profile, many in {"full": FULL, "light": LIGHT}.items():
@@ -52,7 +61,9 @@ def examples(many: int) -> settings:
     """As many examples in the full profile, and a part of them in the light one: for a property
     that needs more than others, or fewer.
     """
-    return settings(max_examples=max(1, many * settings.default.max_examples // FULL))
+    return settings(
+        max_examples=max(1, many * settings.default.max_examples // FULL)
+    )
 
 
 BUNDLED = tuple(bundled())
@@ -106,7 +117,9 @@ class Refused:
     def __enter__(self) -> None:
         pass
 
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
+    def __exit__(
+        self, kind: Any, error: BaseException | None, trace: Any
+    ) -> bool:
         assert error is not None, (
             f"nothing was raised, expected {self.kind.__name__}: {self.message}"
         )
@@ -133,7 +146,9 @@ def no_claim(_: str) -> None:
 def every(n_vocab: int, n_ctx: int) -> list[tuple[int, ...]]:
     """Every context, the shorter first."""
     return [
-        ids for n in range(1, n_ctx + 1) for ids in product(range(n_vocab), repeat=n)
+        ids
+        for n in range(1, n_ctx + 1)
+        for ids in product(range(n_vocab), repeat=n)
     ]
 
 
@@ -169,7 +184,10 @@ def random_weights(
     blocks = [
         {
             "attn": {
-                "c_attn": {"w": array(n_embd, 3 * n_embd), "b": array(3 * n_embd)},
+                "c_attn": {
+                    "w": array(n_embd, 3 * n_embd),
+                    "b": array(3 * n_embd),
+                },
                 "c_proj": {"w": array(n_embd, n_embd), "b": array(n_embd)},
             },
             "mlp": {
@@ -192,7 +210,9 @@ coefficients = st.sampled_from([-3.0, -2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 4.0])
 
 
 @st.composite
-def affines(draw: Any, lanes: tuple[Lane, ...], constants: bool = True) -> Affine:
+def affines(
+    draw: Any, lanes: tuple[Lane, ...], constants: bool = True
+) -> Affine:
     """Expressions of these lanes."""
     terms = (
         draw(st.dictionaries(st.sampled_from(lanes), coefficients, max_size=3))
@@ -200,7 +220,8 @@ def affines(draw: Any, lanes: tuple[Lane, ...], constants: bool = True) -> Affin
         else {}
     )
     return Affine.of(
-        terms, draw(st.sampled_from([0.0, 0.0, 1.5, -2.0])) if constants else 0.0
+        terms,
+        draw(st.sampled_from([0.0, 0.0, 1.5, -2.0])) if constants else 0.0,
     )
 
 
@@ -209,7 +230,9 @@ def heads(draw: Any, stream: tuple[Lane, ...]) -> Head:
     """Heads with local lanes, several match lanes and either kind of score."""
     own = (*stream, *local("anchor", "xy").lanes)
     match = draw(st.lists(st.sampled_from(own), unique=True, max_size=4))
-    value = draw(st.lists(st.sampled_from(own), unique=True, min_size=1, max_size=4))
+    value = draw(
+        st.lists(st.sampled_from(own), unique=True, min_size=1, max_size=4)
+    )
     targets = draw(
         st.lists(st.sampled_from(stream), unique=True, min_size=1, max_size=3)
     )
@@ -229,7 +252,10 @@ def programs(draw: Any) -> Program:
     """Small programs with every kind of slot, one or two layers, up to three heads a layer, and
     neurons.
     """
-    n_ctx, letters = draw(st.integers(1, 4)), draw(st.sampled_from(["ab", "abc"]))
+    n_ctx, letters = (
+        draw(st.integers(1, 4)),
+        draw(st.sampled_from(["ab", "abc"])),
+    )
     at, now, note = position(n_ctx), token(letters), scratch("note", "uvw")
     both = slot(
         "both",
@@ -261,7 +287,10 @@ def programs(draw: Any) -> Program:
     return Program(
         name="random",
         embedding=embedding,
-        layers=[*draw(st.lists(blocks | mlps, min_size=1, max_size=2)), both_read_out],
+        layers=[
+            *draw(st.lists(blocks | mlps, min_size=1, max_size=2)),
+            both_read_out,
+        ],
         activation=draw(st.sampled_from(["gelu", "relu"])),
     )
 
@@ -282,7 +311,11 @@ def activate(x: float, activation: str) -> float:
     """One activation of one number."""
     if activation == "relu":
         return max(x, 0.0)
-    return 0.5 * x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+    return (
+        0.5
+        * x
+        * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+    )
 
 
 def shares(scores: list[float]) -> list[float]:
@@ -305,7 +338,9 @@ def interpret(program: Program, tokens: list[str]) -> list[dict[str, float]]:
             for x, more in zip(stream, added, strict=True)
         ]
         if block.mlp is not None:
-            stream = [_neurons(block.mlp, x, program.activation) for x in stream]
+            stream = [
+                _neurons(block.mlp, x, program.activation) for x in stream
+            ]
     rows = {name: _written(program, name) for name in program.vocabulary}
     return [
         {
@@ -327,9 +362,9 @@ def _written(program: Program, token_: str) -> dict[Lane, float]:
 
 
 def _embedded(program: Program, token_: str, i: int) -> dict[Lane, float]:
-    values = {lane: 0.0 for s in program.embedding for lane in s.lanes} | _written(
-        program, token_
-    )
+    values = {
+        lane: 0.0 for s in program.embedding for lane in s.lanes
+    } | _written(program, token_)
     for s in program.embedding:
         for j, lane, value in s.position_cells():
             if j == i:
@@ -357,20 +392,80 @@ def _attend(
         ]
         weights = shares(scores)
         means = {
-            lane: sum(w * evaluate(e, x) for w, x in zip(weights, seen, strict=True))
+            lane: sum(
+                w * evaluate(e, x) for w, x in zip(weights, seen, strict=True)
+            )
             for lane, e in head.value.rows
         }
         for lane, e in head.output.rows:
             added[i][lane] += evaluate(e, means)
 
 
-def _neurons(mlp: MLP, x: dict[Lane, float], activation: str) -> dict[Lane, float]:
+def _neurons(
+    mlp: MLP, x: dict[Lane, float], activation: str
+) -> dict[Lane, float]:
     after = dict(x)
     for neuron in mlp.neurons:
         sharpness = neuron.sharpness if activation == "gelu" else 1.0
-        amount = activate(sharpness * evaluate(neuron.when, x), activation) / sharpness
+        amount = (
+            activate(sharpness * evaluate(neuron.when, x), activation)
+            / sharpness
+        )
         for lane, value in neuron.adds.terms:
             after[lane] += amount * value
     for lane, value in mlp.adds.terms:
         after[lane] += value
     return after
+
+
+# ---------------------------------------------------------------- fixtures
+
+
+@pytest.fixture
+def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Units of a few contexts, so that small programs have many."""
+    monkeypatch.setattr(units, "UNIT", 50)
+
+
+@pytest.fixture(scope="module")
+def certified() -> list[tuple[Model, dict[str, Any], float]]:
+    """Small models with their certificates as JSON, and the least margin that an enumeration
+    finds.
+    """
+    found = []
+    for model in (Model.open("aab"), copying(), induction()):
+        exact = verify(model, methods=["exhaustive"])
+        found.append(
+            (
+                model,
+                json.loads(json.dumps(certificate_json(recorded(model)))),
+                exact.min_margin or 0.0,
+            )
+        )
+    return found
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, far from the checkout, as the working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def beside_ok(here: Path) -> Path:
+    """A folder with a good program, a folder and a text."""
+    Path("ok.py").write_text(
+        "from handcraft import *\nprogram = Program(embedding=(position(5),"
+        " token('ab')))\n"
+    )
+    Path("folder").mkdir()
+    Path("notes.txt").write_text("no program")
+    return here
+
+
+@pytest.fixture
+def built(beside_ok: Path) -> Built:
+    """A freshly built aab."""
+    assert handcraft("build", "aab", "--out", "built").code == 0
+    return Built(Path("built"))

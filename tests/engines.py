@@ -36,7 +36,9 @@ def model_of(seed: int) -> tuple[Model, Any]:
     dtype, relu = ("float32", "float64")[rng.integers(2)], bool(rng.integers(2))
     weights = _weights(rng, n_head * d_head, n_vocab, n_ctx, dtype)
     vocabulary = Vocabulary(tuple("abc"[:n_vocab]))
-    model = Model("random", weights, vocabulary, n_head, "relu" if relu else "gelu")
+    model = Model(
+        "random", weights, vocabulary, n_head, "relu" if relu else "gelu"
+    )
     return model, _claim(rng, vocabulary.tokens)
 
 
@@ -60,7 +62,10 @@ def _weights(
         return _drawn(rng, shape, dtype)
 
     def linear(n_in: int, n_out: int) -> Weights:
-        return {"w": array(n_in, n_out), "b": array(n_out) * dtyped(rng.integers(2))}
+        return {
+            "w": array(n_in, n_out),
+            "b": array(n_out) * dtyped(rng.integers(2)),
+        }
 
     dtyped = np.dtype(dtype).type
     norms, blocks = rng.random() < 0.2, []
@@ -72,9 +77,14 @@ def _weights(
                 block["attn"]["c_proj"]["w"][: int(rng.integers(1, n + 1))] = 0
         if rng.random() < 0.5:
             inner = int(rng.integers(1, 4))
-            block["mlp"] = {"c_fc": linear(n, inner), "c_proj": linear(inner, n)}
+            block["mlp"] = {
+                "c_fc": linear(n, inner),
+                "c_proj": linear(inner, n),
+            }
         if norms:
-            block |= {key: {"g": array(n), "b": array(n)} for key in ("ln_1", "ln_2")}
+            block |= {
+                key: {"g": array(n), "b": array(n)} for key in ("ln_1", "ln_2")
+            }
         blocks.append(block)
     weights: Weights = {
         "wte": array(n_vocab, n),
@@ -84,10 +94,14 @@ def _weights(
     return weights | ({"ln_f": {"g": array(n), "b": array(n)}} if norms else {})
 
 
-def _drawn(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> Array:
+def _drawn(
+    rng: np.random.Generator, shape: tuple[int, ...], dtype: str
+) -> Array:
     """Numbers of one kind, some columns or single numbers of them zero."""
     kind, info = (
-        KINDS[rng.integers(len(KINDS)) if rng.random() < 0.5 else rng.integers(3)],
+        KINDS[
+            rng.integers(len(KINDS)) if rng.random() < 0.5 else rng.integers(3)
+        ],
         np.finfo(dtype),
     )
     whole = rng.integers(-3, 4, size=shape).astype(np.float64)
@@ -121,7 +135,9 @@ class Truth:
     def wrong(self) -> list[tuple[int, ...]]:
         """The contexts that are wrong, shortest first."""
         return [
-            ids for ids, slack in self.slacks.items() if slack is not None and slack < 0
+            ids
+            for ids, slack in self.slacks.items()
+            if slack is not None and slack < 0
         ]
 
 
@@ -131,7 +147,9 @@ def truth_of(model: Model, claim: Any) -> Truth:
     for ids in every(len(model.vocabulary), model.n_ctx):
         logits = gpt2(np.array(ids), **model.weights, **model.config)[-1]
         found[ids] = _slack(
-            judge.expect(np.array([ids]))[0], logits, getattr(claim, "tolerance", 0.0)
+            judge.expect(np.array([ids]))[0],
+            logits,
+            getattr(claim, "tolerance", 0.0),
         )  # type: ignore[misc]
     return Truth(found)
 
@@ -175,7 +193,9 @@ def disagreement(seed: int) -> str | None:
 
 
 def _differs(truth: Truth, tally: Tally, judge: Judge) -> str | None:
-    spoken = {ids: slack for ids, slack in truth.slacks.items() if slack is not None}
+    spoken = {
+        ids: slack for ids, slack in truth.slacks.items() if slack is not None
+    }
     counts = len(truth.slacks), len(spoken), len(spoken) - len(truth.wrong)
     if counts != (tally.contexts, tally.checked, tally.correct):
         return f"counts {(tally.contexts, tally.checked, tally.correct)}, not {counts}"

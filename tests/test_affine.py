@@ -29,10 +29,16 @@ expressions = st.recursive(
     | coefficients.map(lambda x: (Affine.of({}, x), repr(x))),
     lambda inner: st.one_of(
         st.tuples(inner, inner).map(
-            lambda pair: (pair[0][0] + pair[1][0], f"({pair[0][1]} + {pair[1][1]})")
+            lambda pair: (
+                pair[0][0] + pair[1][0],
+                f"({pair[0][1]} + {pair[1][1]})",
+            )
         ),
         st.tuples(inner, inner).map(
-            lambda pair: (pair[0][0] - pair[1][0], f"({pair[0][1]} - {pair[1][1]})")
+            lambda pair: (
+                pair[0][0] - pair[1][0],
+                f"({pair[0][1]} - {pair[1][1]})",
+            )
         ),
         st.tuples(inner, coefficients).map(
             lambda pair: (pair[0][0] * pair[1], f"({pair[0][1]} * {pair[1]})")
@@ -62,7 +68,9 @@ def test_algebra_is_arithmetic(
     built, text = expression
     for lane in sorted(LANES, key=lambda one: -len(str(one))):
         text = text.replace(str(lane), f"({lanes[lane]!r})")
-    assert evaluate(built, lanes) == pytest.approx(eval(text), rel=1e-12, abs=1e-12)
+    assert evaluate(built, lanes) == pytest.approx(
+        eval(text), rel=1e-12, abs=1e-12
+    )
 
 
 @given(expressions)
@@ -196,7 +204,10 @@ def test_an_array_never_swallows_an_expression() -> None:
             lambda: as_affine({"token:a": "1"}),
             "a coefficient is a number, found str '1'",
         ),
-        (lambda: as_affine(t), "expected one expression, found token (2 lanes)"),
+        (
+            lambda: as_affine(t),
+            "expected one expression, found token (2 lanes)",
+        ),
         (
             lambda: as_affine(t + p),
             "expected one expression, found token (2 lanes) and position (3 lanes)",
@@ -251,7 +262,9 @@ def test_lanes_pair_by_equal_labels() -> None:
     stand.
     """
     kept = scratch("kept", "ba")
-    assert as_map({kept: 3 * t}) == Map.of([(kept["b"], 3 * b), (kept["a"], 3 * a)])
+    assert as_map({kept: 3 * t}) == Map.of(
+        [(kept["b"], 3 * b), (kept["a"], 3 * a)]
+    )
 
 
 def test_lanes_with_one_label_meet_in_their_partner() -> None:
@@ -265,7 +278,9 @@ def test_lanes_with_one_label_meet_in_their_partner() -> None:
 def test_one_expression_under_a_slot_goes_to_each_lane() -> None:
     """A number or a single expression on the right is given to every lane on the left."""
     assert as_map({t: v}) == Map.of([(a, v.expression()), (b, v.expression())])
-    assert as_map({t: 1}) == Map.of([(a, Affine.of({}, 1.0)), (b, Affine.of({}, 1.0))])
+    assert as_map({t: 1}) == Map.of(
+        [(a, Affine.of({}, 1.0)), (b, Affine.of({}, 1.0))]
+    )
     assert as_map({v: a}) == Map.of([(v.lanes[0], a.expression())])
 
 

@@ -17,7 +17,9 @@ U = 2.0**-24
 KEYS = 40
 
 
-def mean_of(scores: list[float], values: Array, gap: float) -> tuple[float, float]:
+def mean_of(
+    scores: list[float], values: Array, gap: float
+) -> tuple[float, float]:
     """The middle and the radius of the mean, of keys that are inserted in order."""
     softmax, known = Softmax(Floats("float32"), 1.0, gap, KEYS), 0
     numbers = [
@@ -73,7 +75,9 @@ def test_keys_far_ahead_of_others_have_the_mean_that_float32_finds(
             assert abs(really(scores, values, order) - c) <= r
 
 
-def test_what_leaks_is_nothing_beside_halves_and_something_beside_a_third() -> None:
+def test_what_leaks_is_nothing_beside_halves_and_something_beside_a_third() -> (
+    None
+):
     """Two keys far ahead weigh one half each to the last bit; what leaks stays where their
     values cancel.
     """

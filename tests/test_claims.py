@@ -10,6 +10,7 @@ from conftest import Refused
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
+from vocabularies import AB, WORDS
 
 from handcraft import after, answers, distribution, each, last, residual, token
 from handcraft.claims.answers import Table
@@ -21,75 +22,13 @@ from handcraft.claims.kinds import (
     Claim,
     Predicate,
     as_claim,
-    split_endings,
 )
 from handcraft.claims.reference import Reference
-from handcraft.core.errors import ProgramError, PromptError
-from handcraft.core.vocabulary import Vocabulary
+from handcraft.core.errors import ProgramError
 from handcraft.sequence.words import count, here, token_at
 
-AB, WORDS = Vocabulary(("a", "b")), Vocabulary(("ab", "a", "<end>"))
-
-
-# ---------------------------------------------------------------- tokens
-
-
-def test_the_longest_token_wins() -> None:
-    """A text is split from left to right by the longest token that matches."""
-    assert WORDS.split("aabab<end>") == ("a", "ab", "ab", "<end>")
-    assert WORDS.encode("aba") == [0, 1]
-    assert WORDS.encode(["a", "ab"]) == [1, 0]
-    assert WORDS.decode([1, 0, 2]) == "aab<end>"
-
-
-def test_contexts_as_a_claim_sees_them() -> None:
-    """A claim sees a text where every token is one character, else a tuple of tokens."""
-    assert AB.context([0, 1, 1]) == "abb"
-    assert WORDS.context([0, 1]) == ("ab", "a")
-    assert (AB.show([0, 1]), WORDS.show([0, 2])) == ("ab", "'ab' '<end>'")
-
-
-@pytest.mark.parametrize(
-    ("build", "kind", "message"),
-    [
-        (
-            lambda: AB.split("abx"),
-            PromptError,
-            "no token matches 'x' at character 2 of the prompt; the vocabulary is a, b",
-        ),
-        (
-            lambda: WORDS.encode(["<ned>"]),
-            PromptError,
-            (
-                "the token '<ned>' is not in the vocabulary ab, a, <end>; did you mean"
-                " '<end>'?"
-            ),
-        ),
-        (lambda: Vocabulary(()), ProgramError, "the vocabulary is empty"),
-        (
-            lambda: Vocabulary(("a", "a")),
-            ProgramError,
-            "the token 'a' stands twice in the vocabulary",
-        ),
-        (
-            lambda: Vocabulary(("",)),
-            ProgramError,
-            "a token must be a non-empty text, found ''",
-        ),
-        (
-            lambda: Vocabulary((3,)),
-            ProgramError,
-            "a token must be a non-empty text, found 3",
-        ),  # type: ignore[arg-type]
-    ],
-)
-def test_vocabulary_refuses(build: Any, kind: type[Exception], message: str) -> None:
-    """What is not made of tokens is refused with its place, never replaced."""
-    with Refused(kind, message):
-        build()
-
-
 # ---------------------------------------------------------------- after
+
 
 endings = st.dictionaries(
     st.text("ab", min_size=1, max_size=3), st.sampled_from("ab"), min_size=1
@@ -106,7 +45,9 @@ def test_the_longest_ending_decides(table: dict[str, str]) -> None:
         "".join(word) for n in range(1, 5) for word in product("ab", repeat=n)
     ):
         fitting = [ending for ending in table if context.endswith(ending)]
-        assert reference(context) == (table[max(fitting, key=len)] if fitting else None)
+        assert reference(context) == (
+            table[max(fitting, key=len)] if fitting else None
+        )
 
 
 def test_endings_may_be_tokens() -> None:
@@ -128,6 +69,7 @@ def test_distribution_gives_probabilities() -> None:
 
 
 # ---------------------------------------------------------------- what every kind answers
+
 
 OWN_TOKEN = token_at(here)
 EVERY_KIND: dict[str, Claim] = {
@@ -210,7 +152,9 @@ def test_every_question_is_in_the_table() -> None:
 
 def test_the_rule_is_what_decides() -> None:
     """An expression, a function, a table of answers or a transducer; endings are no rule."""
-    assert [EVERY_KIND[name].rule for name in ("after", "distribution")] == [None] * 2
+    assert [EVERY_KIND[name].rule for name in ("after", "distribution")] == [
+        None
+    ] * 2
     assert EVERY_KIND["answers"].rule == Table(table=(("a", "b"),))
     assert EVERY_KIND["function"].rule == OWN_TOKEN
     assert EVERY_KIND["residual"].rule == count({0: "a"})
@@ -258,7 +202,10 @@ def test_a_plain_function_is_a_claim() -> None:
     """A function of the context is asked as it is; a claim is left alone."""
     claim = as_claim(lambda context: "a" if len(context) > 1 else None)
     assert isinstance(claim, Predicate)
-    assert [Reference(claim, AB)(context) for context in ("b", "bb")] == [None, "a"]
+    assert [Reference(claim, AB)(context) for context in ("b", "bb")] == [
+        None,
+        "a",
+    ]
     assert as_claim(claim) is claim
 
 
@@ -308,7 +255,10 @@ def test_prompts_of_long_tokens_fit_by_tokens() -> None:
 def test_a_lane_may_be_claimed() -> None:
     """A claim on the residual stream gives a number, or nothing where it is silent."""
     reference = Reference(
-        residual("v", lambda context: len(context) if len(context) > 1 else None), AB
+        residual(
+            "v", lambda context: len(context) if len(context) > 1 else None
+        ),
+        AB,
     )
     assert [reference("a"), reference("ab")] == [None, 2.0]
 
@@ -317,7 +267,9 @@ def test_an_answer_of_known_length() -> None:
     """`length` holds for every answer, or the claim is refused."""
     claim = answers("a+", lambda prompt: prompt, length=2)
     assert claim.expected("aa", AB, 9) == ("a", "a")
-    with Refused(ProgramError, "claim: the answer to 'a' has 1 tokens, but length=2"):
+    with Refused(
+        ProgramError, "claim: the answer to 'a' has 1 tokens, but length=2"
+    ):
         claim.expected("a", AB, 9)
 
 
@@ -368,156 +320,3 @@ def test_a_function_without_its_file_is_not_guessed() -> None:
         "check it beside its program file: verify DIRECTORY --program FILE",
     ):
         read.expected("a", AB, 3)
-
-
-# ---------------------------------------------------------------- what is refused
-
-
-def raises(_: str) -> str:
-    """A claim with a fault."""
-    return {}["x"]  # type: ignore[no-any-return]
-
-
-def leaves(_: str) -> str:
-    """A claim that ends the program."""
-    raise SystemExit(3)
-
-
-@pytest.mark.parametrize(
-    ("build", "message"),
-    [
-        (
-            lambda: answers("a", raises).expected("a", AB, 3),
-            "claim: the claim 'raises' raised KeyError: 'x' on 'a'",
-        ),
-        (
-            lambda: answers("a", lambda _: None).expected("a", AB, 3),
-            "claim: the answer to 'a' must be a text, found None",
-        ),
-        (
-            lambda: answers("a", lambda _: 3, stop="b").expected("a", AB, 3),
-            "claim: the answer to 'a' must be a text, found 3",
-        ),
-        (
-            lambda: answers("a", lambda _: None, stop="b").expected("a", AB, 3),
-            "claim: the answer to 'a' must be a text, found None",
-        ),
-        (
-            lambda: answers("a", lambda _: "").expected("a", AB, 3),
-            "claim: the answer to 'a' must be a text, found ''",
-        ),
-        (
-            lambda: answers("a", lambda _: "x").expected("a", AB, 3),
-            (
-                "claim: the answer to 'a' is 'x': no token matches 'x' at character 0"
-                " of the prompt; the vocabulary is a, b"
-            ),
-        ),
-        (
-            lambda: Reference(as_claim(lambda _: "c"), AB)("ab"),
-            "claim: the claim answers 'c' to 'ab', which is not a token of a, b",
-        ),
-        (
-            lambda: Reference(as_claim(raises), AB)("ab"),
-            "claim: the claim 'raises' raised KeyError: 'x' on 'ab'",
-        ),
-        (
-            lambda: split_endings([("ax", "a")], AB),
-            (
-                "claim: no token matches 'x' at character 1 of the prompt; the"
-                " vocabulary is a, b"
-            ),
-        ),
-        (
-            lambda: split_endings([(("a", "c"), "a")], AB),
-            "claim: the token 'c' is not in the vocabulary a, b",
-        ),
-        (lambda: split_endings([("", "a")], AB), "claim: the ending '' is empty"),
-        (
-            lambda: split_endings([("ab", "a"), (("a", "b"), "b")], AB),
-            "claim: the ending '('a', 'b')' stands twice",
-        ),
-        (
-            lambda: answers("a", lambda _: "bab", stop="b").expected("a", AB, 9),
-            "claim: the answer to 'a' holds the stop token before its end: 'bab'",
-        ),
-        (
-            lambda: Reference(as_claim(lambda _: ["a"]), AB)("ab"),
-            "claim: the claim answers ['a'] to 'ab', which is not a token of a, b",
-        ),
-        (
-            lambda: Reference(as_claim(leaves), AB)("ab"),
-            "claim: the claim 'leaves' raised SystemExit: 3 on 'ab'",
-        ),
-        (
-            lambda: Reference(residual("v", lambda _: "x"), AB)("ab"),
-            "the claim on v takes a number, found str 'x'",
-        ),
-    ],
-)
-def test_a_faulty_claim_is_the_claims_fault(build: Any, message: str) -> None:
-    """What a claim's own function does wrong is told as such, with the context it was asked."""
-    with Refused(ProgramError, message):
-        build()
-
-
-def test_a_claim_that_says_nothing_is_refused() -> None:
-    """Tables must have entries, and each row of probabilities must sum to 1."""
-    with Refused(
-        ProgramError,
-        "claim: after takes {last tokens: next token} with at least one entry",
-        here=True,
-    ):
-        after({})
-    with Refused(
-        ProgramError,
-        "claim: distribution takes {last tokens: {token: probability}}",
-        here=True,
-    ):
-        distribution({})
-    with Refused(
-        ProgramError,
-        "Distribution > table: the probabilities after 'a' must sum to 1, found 0.5",
-        here=True,
-    ):
-        distribution({"a": {"a": 0.5}})
-    with Refused(
-        ProgramError,
-        "Distribution > table: the probabilities after 'a' must sum to 1, found 1",
-        here=True,
-    ):
-        distribution({"a": {"a": 1.5, "b": -0.5}})
-    with Refused(
-        ProgramError,
-        "Answers > prompts: '(': at character 1: this ( is never closed",
-        here=True,
-    ):
-        answers("(", str)
-
-
-@pytest.mark.parametrize("tolerance", [float("nan"), float("inf"), -1e-6])
-def test_a_tolerance_must_mean_something(tolerance: float) -> None:
-    """An infinite tolerance would pass every model, a negative or undefined one none: both are
-    refused.
-    """
-    with Refused(
-        ProgramError,
-        f"Distribution > tolerance: must be a number from 0 on, found {tolerance}",
-        here=True,
-    ):
-        distribution({"a": {"a": 1}}, tolerance=tolerance)
-    with Refused(
-        ProgramError,
-        f"Residual > tolerance: must be a number from 0 on, found {tolerance}",
-        here=True,
-    ):
-        residual("v", len, tolerance=tolerance)
-
-
-@pytest.mark.parametrize("field", ["length", "longest"])
-def test_an_answer_and_a_prompt_have_a_token_at_least(field: str) -> None:
-    """A length of nothing is refused where it is written."""
-    with Refused(
-        ProgramError, f"Answers > {field}: must be at least 1, found 0", here=True
-    ):
-        answers("a", str, **{field: 0})

@@ -58,7 +58,9 @@ def held(
 ) -> Judge:
     """Who judges these weights over the letters a, b, c ..."""
     vocabulary = Vocabulary(tuple("abcdefg"[: len(weights["wte"])]))
-    return Judge(Model("random", weights, vocabulary, n_head, activation), claim)
+    return Judge(
+        Model("random", weights, vocabulary, n_head, activation), claim
+    )
 
 
 def plain(
@@ -144,9 +146,13 @@ def test_the_walk_counts_as_the_plain_pass(
     """One to three layers, several heads, with and without layer norms, either activation,
     either dtype: the same tally.
     """
-    weights = random_weights(seed, n_ctx=5, n_layer=n_layer, norms=norms, dtype=dtype)
+    weights = random_weights(
+        seed, n_ctx=5, n_layer=n_layer, norms=norms, dtype=dtype
+    )
     judge = held(weights, after(table), n_head=n_head, activation=activation)
-    assert_same(walked(judge), plain(judge), 2e-3 if dtype == "float32" else 1e-9)
+    assert_same(
+        walked(judge), plain(judge), 2e-3 if dtype == "float32" else 1e-9
+    )
 
 
 @examples(40)
@@ -160,8 +166,13 @@ def test_the_walk_of_programs_is_the_trie_in_numpy(
     judge, expected = Judge(program.build(dtype), after(table)), Tally()  # type: ignore[arg-type]
     Trie(judge).count(expected, (), judge.model.n_ctx, ALWAYS)
     found = walked(judge)
-    assert (found.contexts, found.checked) == (expected.contexts, expected.checked)
-    assert found.min_margin == pytest.approx(expected.min_margin, rel=1e-3, abs=1e-3)
+    assert (found.contexts, found.checked) == (
+        expected.contexts,
+        expected.checked,
+    )
+    assert found.min_margin == pytest.approx(
+        expected.min_margin, rel=1e-3, abs=1e-3
+    )
 
 
 @pytest.mark.parametrize("prefix", [(), (2,), (0, 1), (2, 1, 0), (1, 1, 1, 1)])
@@ -209,7 +220,11 @@ def test_the_walk_judges_probabilities(seed: int, tolerance: float) -> None:
     tolerance, with both rows.
     """
     claim = distribution(
-        {"a": {"a": 0.25, "c": 0.75}, "cb": {"b": 1.0}, "b": {"a": 0.5, "b": 0.5}},
+        {
+            "a": {"a": 0.25, "c": 0.75},
+            "cb": {"b": 1.0},
+            "b": {"a": 0.5, "b": 0.5},
+        },
         tolerance=tolerance,
     )
     judge = held(random_weights(seed, n_ctx=5), claim, n_head=2)
@@ -220,7 +235,8 @@ def overflowing(before: float, after_: float, *, twice: bool = False) -> Judge:
     """A head that copies 1e38 times the letter a, read out by these numbers."""
     p, t, v = position(4), token("ab"), scratch("v")
     huge = Head(
-        value={v: 1e38 * t["a"]}, output={t["a"]: before * v, t["b"]: after_ * v}
+        value={v: 1e38 * t["a"]},
+        output={t["a"]: before * v, t["b"]: after_ * v},
     )
     program = Program(
         embedding=(p, t, v),
@@ -233,7 +249,14 @@ def overflowing(before: float, after_: float, *, twice: bool = False) -> Judge:
 
 @pytest.mark.parametrize(
     "signs",
-    [(1e38, -1e38), (-1e38, 1e38), (1e38, 1e38), (1.0, 0.0), (0.0, 1e38), (1e38, 0.0)],
+    [
+        (1e38, -1e38),
+        (-1e38, 1e38),
+        (1e38, 1e38),
+        (1.0, 0.0),
+        (0.0, 1e38),
+        (1e38, 0.0),
+    ],
 )
 @pytest.mark.parametrize("twice", [False, True])
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -258,7 +281,11 @@ def test_a_tie_is_wrong() -> None:
         claim=after({"b": "b"}),
     )
     found = walked(Judge(tied.build(), tied.claim))  # type: ignore[arg-type]
-    assert (found.correct, found.min_margin, found.min_margin_at) == (0, 0.0, [1])
+    assert (found.correct, found.min_margin, found.min_margin_at) == (
+        0,
+        0.0,
+        [1],
+    )
 
 
 def test_the_margin_stands_at_the_shortest_context() -> None:
@@ -267,10 +294,15 @@ def test_the_margin_stands_at_the_shortest_context() -> None:
     """
     program = claiming(after({"ba": "a", "ab": "a"}))
     judge = Judge(bundled_model("aab"), program.claim)  # type: ignore[arg-type]
-    assert (walked(judge).min_margin, walked(judge).min_margin_at) == (1023.0, [0, 1])
+    assert (walked(judge).min_margin, walked(judge).min_margin_at) == (
+        1023.0,
+        [0, 1],
+    )
 
 
-def test_the_walk_goes_on_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_walk_goes_on_where_it_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """In small steps the counts are the same; told to stop, it says that it is not done, with
     what it has counted.
     """
@@ -278,7 +310,9 @@ def test_the_walk_goes_on_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> N
     judge = held(random_weights(2), after({"a": "b"}), n_head=2)
     seen: list[int] = []
     tally = Tally()
-    assert compiled.Engine(judge).count(tally, (), 6, lambda n: seen.append(n) is None)
+    assert compiled.Engine(judge).count(
+        tally, (), 6, lambda n: seen.append(n) is None
+    )
     assert (tally.contexts, seen) == (
         3 * (3**6 - 1) // 2,
         list(range(0, tally.contexts, 7)),
@@ -339,7 +373,9 @@ def test_without_numba_the_error_names_the_extra(
 
 
 @pytest.mark.slow
-def test_verifying_a_small_program_does_not_import_numba(tmp_path: Path) -> None:
+def test_verifying_a_small_program_does_not_import_numba(
+    tmp_path: Path,
+) -> None:
     """Importing numba takes longer to import than small programs take to verify."""
     code = (
         "import sys; from handcraft import Model; from handcraft.proof import verify;"
@@ -389,7 +425,9 @@ def test_what_is_compiled_is_kept_in_the_users_cache(
         capture_output=True,
         encoding="utf-8",
     )
-    expected = "None\n" if "/dev/null" in folder.values() else str(tmp_path / "own")
+    expected = (
+        "None\n" if "/dev/null" in folder.values() else str(tmp_path / "own")
+    )
     assert done.stdout.startswith(expected)
     assert not list(Path(compiled.__file__).parent.rglob("*.nb?"))
 
@@ -397,5 +435,9 @@ def test_what_is_compiled_is_kept_in_the_users_cache(
 def test_gpt2_is_the_oracle() -> None:
     """The oracle of this file is the forward pass itself."""
     judge = held(random_weights(4), after({"a": "b"}), n_head=2)
-    logits = gpt2(np.array([0]), **judge.model.weights, **judge.model.config)[-1]
-    assert plain(judge, longest=1).min_margin == logits[1] - max(logits[0], logits[2])
+    logits = gpt2(np.array([0]), **judge.model.weights, **judge.model.config)[
+        -1
+    ]
+    assert plain(judge, longest=1).min_margin == logits[1] - max(
+        logits[0], logits[2]
+    )

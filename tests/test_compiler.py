@@ -9,7 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import BUNDLED, Refused, bundled_program, evaluate, interpret, programs
+from conftest import (
+    BUNDLED,
+    Refused,
+    bundled_program,
+    evaluate,
+    interpret,
+    programs,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,7 +60,9 @@ def golden_arrays() -> dict[str, Array]:
         for part in ("c_attn", "c_proj")
         for key in "wb"
     }
-    return {name: np.array(value, dtype=np.float32) for name, value in found.items()}
+    return {
+        name: np.array(value, dtype=np.float32) for name, value in found.items()
+    }
 
 
 # ---------------------------------------------------------------- the hand-made matrices
@@ -95,11 +104,13 @@ def test_aab_compiles_to_the_hand_made_matrices() -> None:
 def assert_explained(compiled: Compiled, dtype: str) -> None:
     """The entries' values sum to the matrices, and every non-zero cell has one."""
     arrays = {
-        name: np.atleast_2d(array) for name, array in flatten(compiled.weights).items()
+        name: np.atleast_2d(array)
+        for name, array in flatten(compiled.weights).items()
     }
     sums = {name: np.zeros(array.shape) for name, array in arrays.items()}
     written = {
-        name: np.zeros(array.shape, dtype=bool) for name, array in arrays.items()
+        name: np.zeros(array.shape, dtype=bool)
+        for name, array in arrays.items()
     }
     for entry in compiled.entries:
         sums[entry.matrix][entry.row, entry.column] += entry.value
@@ -151,7 +162,12 @@ def test_reasons_name_rule_text_and_line() -> None:
     }
     at, after, line = "blocks.0.attn", "blocks.1.mlp", str(head.source)
     assert {
-        ("wte", "embedding[1]", "token is one-hot: which token is here", str(t.source)),
+        (
+            "wte",
+            "embedding[1]",
+            "token is one-hot: which token is here",
+            str(t.source),
+        ),
         (
             "wpe",
             "embedding[0]",
@@ -165,10 +181,25 @@ def test_reasons_name_rule_text_and_line() -> None:
             line,
         ),
         (f"{at}.c_attn.w", "layers[0] > seer > key", "key v = v", line),
-        (f"{at}.c_attn.w", "layers[0] > seer > value", "value v = token:a - 1", line),
-        (f"{at}.c_attn.b", "layers[0] > seer > value", "value v = token:a - 1", line),
+        (
+            f"{at}.c_attn.w",
+            "layers[0] > seer > value",
+            "value v = token:a - 1",
+            line,
+        ),
+        (
+            f"{at}.c_attn.b",
+            "layers[0] > seer > value",
+            "value v = token:a - 1",
+            line,
+        ),
         (f"{at}.c_proj.w", "layers[0] > seer > output", "token:b += 2 v", line),
-        ("blocks.1.attn.c_proj.w", "layers[1] > seer > output", "token:b += 2 v", line),
+        (
+            "blocks.1.attn.c_proj.w",
+            "layers[1] > seer > output",
+            "token:b += 2 v",
+            line,
+        ),
         (
             f"{after}.c_fc.w",
             "layers[1] > mlp > neurons[0] > when",
@@ -205,7 +236,10 @@ def basis(program: Program) -> list[tuple[dict[Lane, float], Array]]:
     """Zero, and each lane of the stream alone: by name, and as a vector with its columns."""
     layout = program.layout
     zero = dict.fromkeys(layout.column, 0.0)
-    vectors = [np.zeros(layout.n_embd), *np.eye(layout.n_embd)[: len(layout.column)]]
+    vectors = [
+        np.zeros(layout.n_embd),
+        *np.eye(layout.n_embd)[: len(layout.column)],
+    ]
     return list(
         zip(
             [zero, *({**zero, lane: 1.0} for lane in layout.column)],
@@ -241,13 +275,19 @@ def test_every_direction_put_into_a_head_comes_out_as_the_rule_says(
                 ):
                     expected = np.zeros(d)
                     for lane, expression in rule.rows:
-                        expected[columns[lane]] = times * evaluate(expression, values)
-                    np.testing.assert_allclose(row, expected, rtol=1e-14, atol=1e-14)
+                        expected[columns[lane]] = times * evaluate(
+                            expression, values
+                        )
+                    np.testing.assert_allclose(
+                        row, expected, rtol=1e-14, atol=1e-14
+                    )
             assert w.shape == (n, 3 * n)
 
 
 @given(programs())
-def test_every_direction_a_head_writes_is_what_the_rule_says(program: Program) -> None:
+def test_every_direction_a_head_writes_is_what_the_rule_says(
+    program: Program,
+) -> None:
     """Each value lane alone, fed to the rows of its head, adds what the output's expressions
     say; constants add up.
     """
@@ -261,9 +301,9 @@ def test_every_direction_a_head_writes_is_what_the_rule_says(program: Program) -
             for lane in head.value.targets:
                 expected = np.zeros(layout.n_embd)
                 for target, expression in head.output.rows:
-                    expected[layout.column[target]] = dict(expression.terms).get(
-                        lane, 0.0
-                    )
+                    expected[layout.column[target]] = dict(
+                        expression.terms
+                    ).get(lane, 0.0)
                 np.testing.assert_array_equal(
                     rows[layout.heads[i][h].value[lane]], expected
                 )
@@ -282,17 +322,22 @@ def test_every_direction_a_head_writes_is_what_the_rule_says(program: Program) -
 
 
 @given(programs(), st.data())
-def test_the_model_means_what_the_rules_mean(program: Program, data: Any) -> None:
+def test_the_model_means_what_the_rules_mean(
+    program: Program, data: Any
+) -> None:
     """The compiled GPT-2 gives the logits that the rules give when they are followed one by one
     in plain Python.
     """
     tokens = data.draw(
         st.lists(
-            st.sampled_from(program.vocabulary), min_size=1, max_size=program.n_ctx
+            st.sampled_from(program.vocabulary),
+            min_size=1,
+            max_size=program.n_ctx,
         )
     )
     expected = [
-        [row[name] for name in program.vocabulary] for row in interpret(program, tokens)
+        [row[name] for name in program.vocabulary]
+        for row in interpret(program, tokens)
     ]
     np.testing.assert_allclose(
         Model.of(program, "float64")(tokens), expected, rtol=1e-9, atol=1e-9
@@ -305,10 +350,15 @@ def test_columns_that_no_rule_uses_stay_zero() -> None:
     arrays = matrices(
         Program(embedding=(p, t, v), layers=(wide, Head(value={v: t["b"]})))
     )
-    first, second = arrays["blocks.0.attn.c_attn.w"], arrays["blocks.1.attn.c_attn.w"]
+    first, second = (
+        arrays["blocks.0.attn.c_attn.w"],
+        arrays["blocks.1.attn.c_attn.w"],
+    )
     assert np.flatnonzero(first.any(axis=0)).tolist() == [0, 1, 2, 6, 7, 8, 12]
     assert np.flatnonzero(second.any(axis=0)).tolist() == [12]
-    assert np.flatnonzero(arrays["blocks.1.attn.c_proj.w"].any(axis=1)).tolist() == [0]
+    assert np.flatnonzero(
+        arrays["blocks.1.attn.c_proj.w"].any(axis=1)
+    ).tolist() == [0]
 
 
 def test_local_lanes_take_no_column_of_the_stream() -> None:
@@ -322,7 +372,26 @@ def test_local_lanes_take_no_column_of_the_stream() -> None:
     program = Program(embedding=(p, t, v), layers=(head,))
     assert program.layout.n_embd == 6
     bias = matrices(program)["blocks.0.attn.c_attn.b"]
-    assert bias.tolist() == [1, 1, 1, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    assert bias.tolist() == [
+        1,
+        1,
+        1,
+        0,
+        0,
+        0,
+        0,
+        0,
+        2,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+    ]
 
 
 # ---------------------------------------------------------------- neurons
@@ -346,9 +415,18 @@ def test_neurons_are_sharpened_for_gelu(
             activation=activation,
         )
     )
-    assert found["blocks.0.mlp.c_fc.w"][:, 0].tolist() == [0, 0, 0, 2 * factor, 0, 0]
+    assert found["blocks.0.mlp.c_fc.w"][:, 0].tolist() == [
+        0,
+        0,
+        0,
+        2 * factor,
+        0,
+        0,
+    ]
     assert found["blocks.0.mlp.c_fc.b"].tolist() == [-factor]
-    assert found["blocks.0.mlp.c_proj.w"].tolist() == [[0, 0, 0, 0, 0, 3 / factor]]
+    assert found["blocks.0.mlp.c_proj.w"].tolist() == [
+        [0, 0, 0, 0, 0, 3 / factor]
+    ]
     assert found["blocks.0.mlp.c_proj.b"].tolist() == [0, 0, 0, 0, 7, 0]
 
 
@@ -366,7 +444,9 @@ def test_a_neuron_is_the_positive_part(activation: Any) -> None:
         activation=activation,
     ).build()  # type: ignore[arg-type]
     for i in range(-5, 6):
-        assert model.trace([str(i)]).residual[-1]["positions"][0]["y"] == 2 * max(i, 0)
+        assert model.trace([str(i)]).residual[-1]["positions"][0][
+            "y"
+        ] == 2 * max(i, 0)
 
 
 def test_an_mlp_without_neurons_adds_its_constant() -> None:
@@ -399,7 +479,9 @@ def test_weights_that_only_together_are_too_large_are_refused() -> None:
     """Two rules that add up past the range of float32 are refused like one."""
     one = Head(value={v: t["a"]}, output={v: 3e38})
     with pytest.raises(ProgramError, match="past the range of float32"):
-        compile_program(Program(embedding=(p, t, v), layers=(Block([one, one]),)))
+        compile_program(
+            Program(embedding=(p, t, v), layers=(Block([one, one]),))
+        )
 
 
 def test_weights_are_read_only() -> None:

@@ -75,7 +75,9 @@ def test_nothing_is_overwritten_without_force(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["../a.json", "/etc/a.json", "b/../../a.json"])
-def test_a_name_that_leaves_the_directory_is_refused(name: str, tmp_path: Path) -> None:
+def test_a_name_that_leaves_the_directory_is_refused(
+    name: str, tmp_path: Path
+) -> None:
     """Whatever names a runtime's module may give one day."""
     with Refused(WeightsError, f"{name} would lie outside {tmp_path / 'out'}"):
         publish(tmp_path / "out", {name: b""}, fine)
@@ -122,7 +124,8 @@ def test_a_target_that_is_a_link_or_a_file_is_refused(tmp_path: Path) -> None:
         publish(tmp_path / "link", TWO, fine, force=True)
     (tmp_path / "file").write_text("")
     with Refused(
-        WeightsError, f"{tmp_path / 'file'} is a file; name a directory to export into"
+        WeightsError,
+        f"{tmp_path / 'file'} is a file; name a directory to export into",
     ):
         publish(tmp_path / "file", TWO, fine, force=True)
     (tmp_path / "out" / "a.json").mkdir(parents=True)
@@ -146,13 +149,16 @@ def test_files_come_back_if_one_cannot_be_moved(
 
     monkeypatch.setattr(Path, "replace", full)
     with Refused(
-        WeightsError, f"cannot write {tmp_path / 'out'}: No space left on device"
+        WeightsError,
+        f"cannot write {tmp_path / 'out'}: No space left on device",
     ):
         publish(tmp_path / "out", TWO, fine, force=True)
     assert files(tmp_path) == {"out/b/c.bin": b"old c"}
 
 
-def test_a_file_of_another_export_never_stays_beside_these(tmp_path: Path) -> None:
+def test_a_file_of_another_export_never_stays_beside_these(
+    tmp_path: Path,
+) -> None:
     """A checkpoint of another model beside new tokens would be run with them: it is named,
     force or not.
     """
@@ -162,7 +168,9 @@ def test_a_file_of_another_export_never_stays_beside_these(tmp_path: Path) -> No
         " not replace; remove it first"
     )
     with Refused(WeightsError, message):
-        publish(tmp_path / "out", TWO, fine, force=True, ours=["ckpt.pt", "a.json"])
+        publish(
+            tmp_path / "out", TWO, fine, force=True, ours=["ckpt.pt", "a.json"]
+        )
     assert files(tmp_path) == {"out/ckpt.pt": b"old"}
 
 
@@ -198,4 +206,6 @@ def test_the_target_is_as_readable_as_any_new_directory(tmp_path: Path) -> None:
     """The hidden directory is closed to others while it is made; the target is not."""
     publish(tmp_path / "out", TWO, fine)
     (tmp_path / "plain").mkdir()
-    assert (tmp_path / "out").stat().st_mode == (tmp_path / "plain").stat().st_mode
+    assert (tmp_path / "out").stat().st_mode == (
+        tmp_path / "plain"
+    ).stat().st_mode

@@ -19,7 +19,9 @@ ROOT = Path(__file__).parent.parent
 
 def script(name: str) -> ModuleType:
     """A script of docs/ as a module."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(
+        name, ROOT / "docs" / f"{name}.py"
+    )
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -33,7 +35,9 @@ PAGES = ("README.md", "docs/language.md", "docs/recipes.md")
 @pytest.mark.parametrize("page", slow_from(1, reversed(PAGES)))
 def test_the_code_of_a_page_runs(page: str) -> None:
     """Every Python block of a page runs, one after the other, and its own asserts hold."""
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    blocks = re.findall(
+        r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL
+    )
     assert blocks
     names: dict[str, object] = {"__name__": "page"}
     for code in blocks:
@@ -46,7 +50,9 @@ def test_every_recipe_is_in_the_book() -> None:
 
     text = (ROOT / "docs" / "recipes.md").read_text()
     code = "".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
-    for name in [name for name in vars(recipes) if callable(getattr(recipes, name))]:
+    for name in [
+        name for name in vars(recipes) if callable(getattr(recipes, name))
+    ]:
         assert f"`{name}(" in text, name
         assert f"{name}(" in code, name
 
@@ -59,7 +65,10 @@ def test_the_table_of_programs_is_current() -> None:
     from handcraft.files.program_file import bundled
     from handcraft.model import Model
 
-    table, page = script("make_programs"), (ROOT / "docs" / "programs.md").read_text()
+    table, page = (
+        script("make_programs"),
+        (ROOT / "docs" / "programs.md").read_text(),
+    )
     assert page.startswith(table.HEADER)
     rows = re.findall(r"^\| (`.*) \|$", page, re.MULTILINE)
     cells = [row.split(" | ") for row in rows]
@@ -85,7 +94,9 @@ def test_a_picture_is_current_and_fetches_nothing(name: str) -> None:
     """
     committed = (ROOT / "docs" / f"{name}.svg").read_text()
     assert committed == getattr(script("make_pictures"), f"{name}_svg")()
-    assert not re.search(r"url\(|src=|href=|@import", committed.replace("url(#", "#"))
+    assert not re.search(
+        r"url\(|src=|href=|@import", committed.replace("url(#", "#")
+    )
 
 
 def test_every_command_is_in_the_readme() -> None:
@@ -102,7 +113,9 @@ def test_every_command_is_in_the_readme() -> None:
 def test_what_is_assumed_is_one_list() -> None:
     """The document says what the report and the certificate say, word for word."""
     text = (ROOT / "docs" / "proofs.md").read_text()
-    said = text[text.index("## What is assumed") : text.index("## What was wrong")]
-    assert [line[2:] for line in said.splitlines() if line.startswith("- ")] == list(
-        ASSUMPTIONS
-    )
+    said = text[
+        text.index("## What is assumed") : text.index("## What was wrong")
+    ]
+    assert [
+        line[2:] for line in said.splitlines() if line.startswith("- ")
+    ] == list(ASSUMPTIONS)

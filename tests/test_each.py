@@ -1,126 +1,37 @@
-"""Claims on every position of a text: `each`, `last`, and what any claim means of a model that
-is not causal.
-"""
+"""Claims on every position of a text: `each`, and what authors see of it."""
 
 from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from cli_runner import handcraft
-from conftest import Refused, bundled_model, claiming, every
-
-from handcraft import (
-    Head,
-    Model,
-    Program,
-    after,
-    answers,
-    distribution,
-    each,
-    last,
-    position,
-    residual,
-    scratch,
-    token,
+from conftest import Refused, claiming
+from reversing import (
+    BOTH,
+    EXHAUSTIVE,
+    SAMPLED,
+    aaaa,
+    backwards,
+    reverse,
+    wrong_places,
 )
+
+from handcraft import Head, Program, after, answers, each, last, position, token
 from handcraft.claims.kinds import Each
 from handcraft.claims.reference import Reference
 from handcraft.core.errors import CheckpointError, ProgramError
-from handcraft.core.gpt2 import gpt2
 from handcraft.core.vocabulary import Vocabulary
-from handcraft.proof import Budget, verify
+from handcraft.proof import verify
 from handcraft.proof.certificate_files import certify, check_certificate
 from handcraft.proof.checker.certificate import claim_hash
 from handcraft.proof.enumerate.checkpoint import Book
 from handcraft.proof.enumerate.units import Units, Work
-from handcraft.proof.judge import Judge
-from handcraft.proof.tally import Tally
-from handcraft.sequence.words import cases, count, equal, here, own
+from handcraft.sequence.words import own
 from handcraft.testing import assert_accurate
-
-EXHAUSTIVE: dict[str, Any] = {"methods": ["exhaustive"]}
-SAMPLED: dict[str, Any] = {"methods": ["sampled"], "budget": Budget(drawn=300)}
-BOTH = pytest.mark.parametrize(
-    "how", [EXHAUSTIVE, SAMPLED], ids=["exhaustive", "sampled"]
-)
-
-at = position(
-    4, p=lambda i: i, pp=lambda i: i * i
-)  # position and its square, which find a computed place
-t = token("abcd")
-middle = scratch("middle")
-SHARP = 128
-# 1. Uniform attention over the whole text: the mean position is the middle, half the last one.
-# 2. Position i attends to 2 middle - i, the score of place j is SHARP (2 target j - j^2), and
-# says its token.
-find_middle = Head(value={middle: at["p"]}, output={middle: middle})
-mirror = Head(
-    query={at["p"]: 2 * SHARP * (2 * middle - at["p"]), at["pp"]: -SHARP},
-    value=t,
-    output=9 * t,
-    scores="exact",
-)
-first = Head(
-    query={at["pp"]: -SHARP},
-    key={at["pp"]: at["pp"]},
-    value=t,
-    output=9 * t,
-    scores="exact",
-)  # aaaa for abcd
-
-
-def backwards(text: Any) -> Any:
-    """What a right reverse says."""
-    return text[::-1]
-
-
-BACKWARDS = each(backwards)
-
-
-def reverse(claim: Any = BACKWARDS, **options: Any) -> Program:
-    """A right program that reverses its text, over a window of 4."""
-    return Program(
-        name="reverse",
-        embedding=(at, t, middle),
-        layers=(find_middle, mirror),
-        claim=claim,
-        **{"causal": False} | options,
-    )
-
-
-def aaaa(claim: Any = BACKWARDS) -> Program:
-    """A wrong one: the first token at every position, which is right at the last."""
-    return Program(
-        name="aaaa",
-        embedding=(at, t, middle),
-        layers=(first,),
-        claim=claim,
-        causal=False,
-    )
-
-
-def wrong_places(model: Model, expected: Callable[[str], Any]) -> list[tuple[str, int]]:
-    """Every text and position where the most likely token is not the expected one, the shortest
-    first: by plain loops.
-    """
-    tokens, found = model.vocabulary.tokens, []
-    for ids in every(len(tokens), model.n_ctx):
-        text, logits = "".join(tokens[i] for i in ids), model(np.array(ids))
-        for i, right in enumerate(expected(text)):
-            best = max(logits[i])
-            if right is not None and not (
-                logits[i][tokens.index(right)] == best
-                and list(logits[i]).count(best) == 1
-            ):
-                found.append((text, i))
-    return found
-
 
 # ---------------------------------------------------------------- each
 
@@ -133,7 +44,11 @@ def test_a_right_tagger_is_checked(how: dict[str, Any]) -> None:
     model = reverse().build()
     assert wrong_places(model, backwards) == []
     report = verify(model, **how)
-    assert (report.verdict, report.accuracy, report.exit_code) == ("checked", 1.0, 0)
+    assert (report.verdict, report.accuracy, report.exit_code) == (
+        "checked",
+        1.0,
+        0,
+    )
     assert report.checked == report.contexts <= 340
     assert report.contexts == 340 or how is SAMPLED
     assert report.min_margin == pytest.approx(8)
@@ -167,9 +82,15 @@ def test_a_text_is_right_where_all_of_it_is() -> None:
     model = aaaa().build()
     places = wrong_places(model, backwards)
     report = verify(model, **EXHAUSTIVE)
-    assert report.accuracy == pytest.approx(1 - len({text for text, _ in places}) / 340)
+    assert report.accuracy == pytest.approx(
+        1 - len({text for text, _ in places}) / 340
+    )
     assert len(places) > len({text for text, _ in places})
-    assert (report.min_margin, report.min_margin_at, report.min_margin_position) == (
+    assert (
+        report.min_margin,
+        report.min_margin_at,
+        report.min_margin_position,
+    ) == (
         -10,
         ["a", "b"],
         0,
@@ -187,15 +108,27 @@ def test_none_is_silence_at_a_position() -> None:
     assert (report.verdict, report.checked) == ("checked", 340)
     report = verify(
         aaaa(
-            each(lambda text: [None if token != "a" else text[0] for token in text])
+            each(
+                lambda text: [
+                    None if token != "a" else text[0] for token in text
+                ]
+            )
         ).build(),
         **EXHAUSTIVE,
     )
     speaks = sum(
-        "a" in text for n in range(1, 5) for text in itertools.product("abcd", repeat=n)
+        "a" in text
+        for n in range(1, 5)
+        for text in itertools.product("abcd", repeat=n)
     )
-    assert (report.verdict, report.contexts, report.checked) == ("checked", 340, speaks)
-    report = verify(aaaa(each(lambda text: [None] * len(text))).build(), **EXHAUSTIVE)
+    assert (report.verdict, report.contexts, report.checked) == (
+        "checked",
+        340,
+        speaks,
+    )
+    report = verify(
+        aaaa(each(lambda text: [None] * len(text))).build(), **EXHAUSTIVE
+    )
     assert (report.verdict, report.reason) == (
         "unknown",
         "the claim is silent on every context that was checked",
@@ -212,7 +145,8 @@ def test_each_of_a_causal_model(how: dict[str, Any]) -> None:
     right = each(lambda text: [None, *text[:-1]])
     assert (
         verify(
-            Program(embedding=(p, ab), layers=(copy,), claim=right).build(), **how
+            Program(embedding=(p, ab), layers=(copy,), claim=right).build(),
+            **how,
         ).verdict
         == "checked"
     )
@@ -226,7 +160,10 @@ def test_each_of_a_causal_model(how: dict[str, Any]) -> None:
     )
     assert report.verdict == "refuted"
     assert report.counterexample is not None
-    assert (len(report.counterexample.tokens), report.counterexample.position) == (2, 0)
+    assert (
+        len(report.counterexample.tokens),
+        report.counterexample.position,
+    ) == (2, 0)
 
 
 def test_each_is_never_proved() -> None:
@@ -251,7 +188,10 @@ def test_no_certificate_serves_it(tmp_path: Path) -> None:
         Program(name="same", embedding=(p, ab), claim=claim).build()
         for claim in (own, each(lambda text: text))
     )
-    assert certify(right, tmp_path / "proof.json", lambda *_: None).verdict == "proved"
+    assert (
+        certify(right, tmp_path / "proof.json", lambda *_: None).verdict
+        == "proved"
+    )
     data = json.loads((tmp_path / "proof.json").read_text())
     (tmp_path / "proof.json").write_text(
         json.dumps(data | {"claim": claim_hash(tagged)})
@@ -271,7 +211,9 @@ def test_tokens_that_are_longer_come_as_a_tuple() -> None:
         return list(text)
 
     program = Program(
-        embedding=(position(2), token(["a", "bc"])), claim=each(same), causal=False
+        embedding=(position(2), token(["a", "bc"])),
+        claim=each(same),
+        causal=False,
     )
     assert verify(program.build(), **EXHAUSTIVE).verdict == "checked"
     assert set(seen) == {
@@ -292,7 +234,10 @@ def test_tokens_that_are_longer_come_as_a_tuple() -> None:
             ["a", "b"],
             "the claim answers ['a', 'b'], of length 2, to 'a', which has 1 tokens",
         ),
-        ("e", "the claim answers 'e' to 'a', which is not a token of a, b, c, d"),
+        (
+            "e",
+            "the claim answers 'e' to 'a', which is not a token of a, b, c, d",
+        ),
         ([0], "the claim answers 0 to 'a', which is not a token of a, b, c, d"),
         (
             None,
@@ -380,227 +325,14 @@ def test_it_serialises_by_name() -> None:
     read = Program.from_data(data)
     assert isinstance(read.claim, Each)
     assert read == program
-    with pytest.raises(ProgramError, match="which a built directory does not hold"):
+    with pytest.raises(
+        ProgramError, match="which a built directory does not hold"
+    ):
         verify(read.build())
 
 
-# ---------------------------------------------------------------- every claim, where the model
-# is not causal
-
-
-def ahead(claim: Any) -> Model:
-    """A model that says a at each position, and b where a b stands anywhere behind or before it."""
-    p, ab, any_b = position(3), token("ab"), scratch("any_b")
-    look = Head(
-        value={any_b: ab["b"]}, output={ab["b"]: 90 * any_b, ab["a"]: 10 - 90 * any_b}
-    )
-    return Program(
-        name="ahead",
-        embedding=(p, ab, any_b),
-        layers=(look,),
-        claim=claim,
-        causal=False,
-    ).build()
-
-
-ANY_B = after({"a": "a", "b": "b", "ba": "b", "baa": "b"})
-
-
-def test_a_claim_is_asked_about_the_text_so_far() -> None:
-    """A model that looks ahead is right at the last position, and wrong before: there it
-    answers for what follows.
-    """
-
-    def claim(text: str) -> str:
-        return "b" if "b" in text else "a"
-
-    report = verify(ahead(claim))
-    assert (report.verdict, report.contexts) == ("refuted", 14)
-    assert report.counterexample is not None
-    found = report.counterexample
-    assert (found.tokens, found.position, found.expected, found.got) == (
-        ["a", "b"],
-        0,
-        "a",
-        "b",
-    )
-    report = verify(ahead(last(claim)))
-    assert (report.verdict, report.contexts, report.checked) == ("checked", 14, 14)
-
-
-@pytest.mark.parametrize(
-    "claim",
-    [ANY_B, cases((equal(count({0: "b"}), 0), "a"), "b")],
-    ids=["after", "expression"],
-)
-@BOTH
-def test_tables_and_expressions_are_judged_at_every_position(
-    claim: Any, how: dict[str, Any]
-) -> None:
-    """So are claims that are data, by the same loops; `last` of the same claim is right."""
-    reference = Reference(
-        Program(embedding=(position(3), token("ab")), claim=claim).claim,
-        Vocabulary(("a", "b")),
-    )  # type: ignore[arg-type]
-    places = wrong_places(
-        ahead(claim), lambda text: [reference(text[: i + 1]) for i in range(len(text))]
-    )
-    assert places[0] == ("ab", 0)
-    report = verify(ahead(claim), **how)
-    assert report.verdict == "refuted"
-    assert report.counterexample is not None
-    assert ("".join(report.counterexample.tokens), report.counterexample.position) == (
-        "ab",
-        0,
-    )
-    assert verify(ahead(last(claim)), **how).verdict == "checked"
-
-
-def test_distributions_and_lanes_are_judged_at_every_position() -> None:
-    """Probabilities and numbers of a lane, too: the mean over the whole text is not that over
-    the text so far.
-    """
-    sure = {"a": {"a": 1.0}, "b": {"b": 1.0}, "ba": {"b": 1.0}, "baa": {"b": 1.0}}
-    report = verify(ahead(distribution(sure, tolerance=1e-3)))
-    assert (report.verdict, report.max_probability_error) == (
-        "refuted",
-        pytest.approx(1),
-    )
-    assert report.counterexample is not None
-    assert (report.counterexample.tokens, report.counterexample.position) == (
-        ["a", "b"],
-        0,
-    )
-    assert verify(ahead(last(distribution(sure, tolerance=1e-3)))).verdict == "checked"
-
-    lane = residual(
-        "token:a",
-        lambda text: 10 + (text[-1] == "a") - 90 * text.count("b") / len(text),
-        tolerance=1e-3,
-    )
-    report = verify(ahead(lane))
-    assert report.verdict == "refuted"
-    assert report.counterexample is not None
-    assert (report.counterexample.tokens, report.counterexample.position) == (
-        ["a", "b"],
-        0,
-    )
-    assert verify(ahead(last(lane))).verdict == "checked"
-
-
-@pytest.mark.parametrize(
-    "claim",
-    [after({"aa": "b", "ab": "a", "ba": "a"}), after({"aa": "a"})],
-    ids=["right", "wrong"],
-)
-def test_last_changes_nothing_of_a_causal_model(claim: Any) -> None:
-    """A causal model answers each prefix as it stands, so that all positions are contexts of
-    their own: it is proved as before.
-    """
-    one, two = (verify(claiming(c).build()).to_json() for c in (claim, last(claim)))
-    assert one | {"seconds": 0} == two | {"seconds": 0}
-
-
-def test_last_is_kept() -> None:
-    """It stands in the program's JSON, and only where it was said."""
-    claim = after({"a": "b"})
-    assert "at" not in claim.model_dump(mode="json")
-    assert last(claim).model_dump(mode="json")["at"] == "last"
-    assert last(last(claim)) == last(claim) != claim
-    for kept in (
-        claim,
-        last(claim),
-        last(lambda text: None),
-        last(own),
-        last(residual("token:a", lambda text: 0)),
-    ):
-        program = Program(embedding=(position(3), token("ab")), claim=kept)
-        assert Program.from_data(json.loads(program.model_dump_json())) == program
-
-
-# ---------------------------------------------------------------- what was asked
-
-
-@pytest.mark.slow
-def test_a_drawn_context_is_no_answer_for_its_prefixes(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Sampling counts what the model was asked: of a model that is not causal each context by
-    itself, and once.
-    """
-    asked: list[tuple[int, ...]] = []
-    texts = Judge.texts
-
-    def counted(self: Judge, tally: Tally, ids: Any) -> None:
-        asked.extend(map(tuple, ids.tolist()))
-        texts(self, tally, ids)
-
-    monkeypatch.setattr(Judge, "texts", counted)
-    program = Program(
-        embedding=(position(24), token("ab")),
-        claim=last(lambda text: text[-1]),
-        causal=False,
-    )
-    report = verify(program.build(), **SAMPLED)
-    assert report.verdict == "checked"
-    assert (
-        report.contexts == len(set(asked)) <= len(asked) <= report.contexts + 1
-    )  # the least margin is asked again
-
-
-@pytest.mark.parametrize("ends", [False, True])
-def test_wrong_after_the_single_token_b(ends: bool) -> None:
-    """33 million contexts: the one that is wrong is drawn and must be asked, at the last
-    position or at every one.
-    """
-    p, ab = position(24), token("ab")
-    look = Head(
-        query=1024 * p,
-        key=p,
-        value=ab,
-        output={ab["a"]: 8 * ab["a"], ab["b"]: 8 * ab["b"]},
-    )
-    claim = cases((equal(here, 0), "a"), own)  # wrong for b alone
-    program = Program(
-        embedding=(p, ab),
-        layers=(look,),
-        claim=last(claim) if ends else claim,
-        causal=False,
-    )
-    report = verify(program.build())
-    assert (report.verdict, report.method) == ("refuted", "sampled")
-    assert report.counterexample is not None
-    assert (report.counterexample.tokens, report.counterexample.position) == (
-        ["b"],
-        None if ends else 0,
-    )
-
-
-@pytest.mark.parametrize("name", ["copy", "caesar"])
-def test_an_answer_is_never_in_view_of_its_beginning(name: str) -> None:
-    """A prompt's answer is judged as `run` would have it: each token after what stands before
-    it, and nothing later.
-    """
-    model = bundled_model(name).replace(causal=False)
-    claim = model.program.claim  # type: ignore[union-attr]
-    judge, prompts = (
-        Judge(model, claim),
-        list(itertools.islice(claim.language(model.n_ctx, model.vocabulary), 40)),
-    )  # type: ignore[union-attr, arg-type]
-    for prompt in prompts:
-        tally = Tally()
-        judge.prompts(tally, [prompt])
-        ids, right = model.vocabulary.encode(prompt), True
-        for token_id in model.vocabulary.encode(
-            claim.expected(prompt, model.vocabulary, model.n_ctx)
-        ):  # type: ignore[union-attr]
-            logits = gpt2(np.array(ids), **model.weights, **model.config)[-1]
-            right = right and bool(logits[token_id] > np.delete(logits, token_id).max())
-            ids.append(token_id)
-        assert tally.correct == right
-
-
 # ---------------------------------------------------------------- what authors see
+
 
 FILE = """
 from handcraft import *
@@ -666,7 +398,9 @@ def test_units_and_processes_count_the_same(
     whole = verify(aaaa().build(), **EXHAUSTIVE).to_json() | {"seconds": 0}
     monkeypatch.setattr(units, "UNIT", 20)
     cut = verify(
-        aaaa().build(), **EXHAUSTIVE, spread=Spread(checkpoint=tmp_path / "book")
+        aaaa().build(),
+        **EXHAUSTIVE,
+        spread=Spread(checkpoint=tmp_path / "book"),
     ).to_json() | {"seconds": 0}
     assert cut == whole
 

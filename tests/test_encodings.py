@@ -53,7 +53,8 @@ def test_lanes_of_several_encodings_stand_side_by_side() -> None:
     """The squares serve as an address beside any other encoding, and explain names every lane."""
     at, t = position(8, **squares(), **binary(3)), token("ab")
     program = Program(
-        embedding=(at, t), layers=[attend_to(at, at["p"] - 1, value=t, output=50 * t)]
+        embedding=(at, t),
+        layers=[attend_to(at, at["p"] - 1, value=t, output=50 * t)],
     )
     assert program.build().names.stream[:5] == (
         "position:p",

@@ -32,7 +32,9 @@ AB = Vocabulary(("a", "b"))
 # ---------------------------------------------------------------- the trie is the forward pass
 
 
-def assert_enumerates(weights: Weights, n_ctx: int, chunk: int, **config: Any) -> None:
+def assert_enumerates(
+    weights: Weights, n_ctx: int, chunk: int, **config: Any
+) -> None:
     """Each context comes once, with the stream and the logits of the plain forward pass."""
     n_vocab, seen = weights["wte"].shape[0], []
     for part in enumerate_contexts(weights, n_ctx, **config):
@@ -47,12 +49,19 @@ def assert_enumerates(weights: Weights, n_ctx: int, chunk: int, **config: Any) -
             atol=1e-9 * (1 + np.abs(part.stream).max()),
         )
         np.testing.assert_allclose(
-            part.logits, expected, rtol=1e-9, atol=1e-9 * (1 + np.abs(expected).max())
+            part.logits,
+            expected,
+            rtol=1e-9,
+            atol=1e-9 * (1 + np.abs(expected).max()),
         )
-        assert [part.context(i, n_vocab) for i in range(len(ids))] == ids.tolist()
+        assert [
+            part.context(i, n_vocab) for i in range(len(ids))
+        ] == ids.tolist()
         np.testing.assert_array_equal(part.ids(n_vocab, 2), ids[:, -2:])
         seen += [tuple(row) for row in ids.tolist()]
-    assert sorted(seen, key=lambda ids: (len(ids), ids)) == every(n_vocab, n_ctx)
+    assert sorted(seen, key=lambda ids: (len(ids), ids)) == every(
+        n_vocab, n_ctx
+    )
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 9, 10, 100, 2**14])
@@ -77,7 +86,10 @@ def test_enumeration_is_the_forward_pass(
     """
     monkeypatch.setattr(enumeration, "_CHUNK", chunk)
     assert_enumerates(
-        random_weights(chunk, n_vocab=n_vocab, n_ctx=n_ctx), n_ctx, chunk, **config
+        random_weights(chunk, n_vocab=n_vocab, n_ctx=n_ctx),
+        n_ctx,
+        chunk,
+        **config,
     )
 
 
@@ -108,7 +120,9 @@ def test_enumeration_of_programs(program: Program, chunk: int) -> None:
 
 
 @given(endings, st.integers(1, 5))
-def test_next_token_agrees_with_the_oracle(table: dict[str, str], length: int) -> None:
+def test_next_token_agrees_with_the_oracle(
+    table: dict[str, str], length: int
+) -> None:
     """The lookup by codes says what the claim says when it is asked one context at a time."""
     claim = after(table)
     reference, expect = Reference(claim, AB), NextToken(claim, AB)
@@ -144,10 +158,15 @@ def test_chances_agree_with_the_oracle(table: dict[str, float]) -> None:
         )
 
 
-@pytest.mark.parametrize("tokens", [("a", "b"), ("ab", "c"), ("\0", "a"), ("é", "字")])
+@pytest.mark.parametrize(
+    "tokens", [("a", "b"), ("ab", "c"), ("\0", "a"), ("é", "字")]
+)
 def test_contexts_in_bulk(tokens: tuple[str, ...]) -> None:
     """Many contexts at once are texts, or tuples, as one at a time."""
-    vocabulary, ids = Vocabulary(tokens), np.array(list(product(range(2), repeat=3)))
+    vocabulary, ids = (
+        Vocabulary(tokens),
+        np.array(list(product(range(2), repeat=3))),
+    )
     assert as_contexts(ids, vocabulary) == [
         vocabulary.context(row) for row in ids.tolist()
     ]

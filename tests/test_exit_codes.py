@@ -12,7 +12,9 @@ from cli_runner import Result, handcraft, process
 
 from handcraft.proof.verify import METHODS
 
-OPTIONS = pytest.mark.parametrize("options", [[], ["--json"]], ids=["text", "json"])
+OPTIONS = pytest.mark.parametrize(
+    "options", [[], ["--json"]], ids=["text", "json"]
+)
 ERRORS = [
     ZeroDivisionError("division by zero"),
     IndexError("list index\nout of range"),
@@ -32,11 +34,7 @@ PLAIN = {
 }
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder as the working directory."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def breaking(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
@@ -53,7 +51,9 @@ def breaking(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 # ---------------------------------------------------------------- what nobody foresaw
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize(
+    "error", ERRORS, ids=lambda error: type(error).__name__
+)
 @pytest.mark.parametrize(
     "argv", [["verify", "aab"], ["explain", "aab"]], ids=lambda argv: argv[0]
 )
@@ -70,7 +70,9 @@ def test_a_bug_is_one_line_and_70(
     breaking(monkeypatch, error)
     result = handcraft(*argv, *options)
     assert (result.code, result.out) == (70, "")
-    said = result.err.strip()  # typer puts an empty line before the end of a file
+    said = (
+        result.err.strip()
+    )  # typer puts an empty line before the end of a file
     assert "\n" not in said
     name = type(error).__name__
     if options:
@@ -96,7 +98,8 @@ def test_the_traceback_is_shown_where_it_is_asked_for(
         "\nthis is a bug in handcraft: ZeroDivisionError: division by zero\n"
     )
     assert (
-        "Traceback" not in handcraft("verify", "aab", env={"HANDCRAFT_DEBUG": ""}).err
+        "Traceback"
+        not in handcraft("verify", "aab", env={"HANDCRAFT_DEBUG": ""}).err
     )
 
 
@@ -121,7 +124,9 @@ def test_a_process_ends_so(here: Path) -> None:
         "main()\n"
     )
     assert process(["-c", code], here) == Result(
-        70, "", "this is a bug in handcraft: ZeroDivisionError: division by zero\n"
+        70,
+        "",
+        "this is a bug in handcraft: ZeroDivisionError: division by zero\n",
     )
 
 
@@ -157,7 +162,10 @@ def test_an_answer_that_cannot_be_written_is_an_error(
 )
 @OPTIONS
 def test_a_proof_that_is_too_large_is_undecided(
-    error: Exception, options: list[str], here: Path, monkeypatch: pytest.MonkeyPatch
+    error: Exception,
+    options: list[str],
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What a proof needs beyond this machine says nothing of the model: 3, or the verdict of
     the next method.
@@ -175,7 +183,9 @@ def test_a_proof_that_is_too_large_is_undecided(
     assert handcraft("verify", "aab", *options).code == 0
     result = handcraft("verify", "aab", "--certificate", "proof.json", *options)
     assert (result.code, list(here.iterdir())) == (3, [])
-    assert f"no certificate was written: {reason}" in " ".join(result.out.split())
+    assert f"no certificate was written: {reason}" in " ".join(
+        result.out.split()
+    )
 
 
 # ---------------------------------------------------------------- refuted, whatever is to be shown
@@ -211,11 +221,19 @@ METHOD = pytest.mark.parametrize(
 @pytest.mark.parametrize("claim", CLAIMS)
 @METHOD
 @OPTIONS
-def test_refuted_is_1(claim: str, method: str, options: list[str], here: Path) -> None:
+def test_refuted_is_1(
+    claim: str, method: str, options: list[str], here: Path
+) -> None:
     """A counterexample of any claim, found by any method, is shown and ends with 1."""
     (here / "wrong.py").write_text(WRONG % claim)
-    few = ("--budget", "1000")  # contexts or prompts; there are fewer, but for a sample
-    shown(handcraft("verify", "wrong.py", "--method", method, *few, *options), options)
+    few = (
+        "--budget",
+        "1000",
+    )  # contexts or prompts; there are fewer, but for a sample
+    shown(
+        handcraft("verify", "wrong.py", "--method", method, *few, *options),
+        options,
+    )
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
@@ -264,7 +282,10 @@ def test_refuted_is_1_where_its_trace_cannot_be_shown(
     (here / "wrong.py").write_text(WRONG % CLAIMS[0])
     monkeypatch.setattr("handcraft.model.name_trace", fail)
     result = handcraft("verify", "wrong.py")
-    assert (result.code, result.err) == (1, "its trace cannot be shown: MemoryError\n")
+    assert (result.code, result.err) == (
+        1,
+        "its trace cannot be shown: MemoryError\n",
+    )
     assert result.lines[0] == "wrong: refuted (exhaustive, float32)"
 
 
@@ -302,7 +323,9 @@ def test_help_names_the_codes() -> None:
     "arguments",
     [("verify", "abb"), ("verify", "aab", "--nothing"), ("run", "aab", "x")],
 )
-def test_with_json_an_error_is_one_object_on_stderr(arguments: tuple[str, ...]) -> None:
+def test_with_json_an_error_is_one_object_on_stderr(
+    arguments: tuple[str, ...],
+) -> None:
     """A user's error is {"error": ...} there, with the same message and the same code as
     without.
     """

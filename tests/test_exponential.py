@@ -31,11 +31,15 @@ def spoiled(at: float, by: float) -> Law:
 
     def exp(x: Array) -> Array:
         return np.where(
-            x == np.float32(at), np.exp(x) * np.float32(1 + by * 2.0**-24), np.exp(x)
+            x == np.float32(at),
+            np.exp(x) * np.float32(1 + by * 2.0**-24),
+            np.exp(x),
         )
 
     law = next(
-        law for law in laws("float32", exp=exp) if law.name == "exp, normal results"
+        law
+        for law in laws("float32", exp=exp)
+        if law.name == "exp, normal results"
     )
     return replace(law, low=-1.01, high=-0.99)
 
@@ -75,7 +79,11 @@ def test_what_is_no_number_breaks_a_law(value: float) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("exp, at zero", 1 - 2.0**-24), ("exp, underflow", 1e-45), ("gelu, zero", -1e-45)],
+    [
+        ("exp, at zero", 1 - 2.0**-24),
+        ("exp, underflow", 1e-45),
+        ("gelu, zero", -1e-45),
+    ],
 )
 def test_exact_laws_allow_nothing(name: str, value: float) -> None:
     """Where a law is exact, the least difference breaks it."""
@@ -88,7 +96,9 @@ def test_exact_laws_allow_nothing(name: str, value: float) -> None:
 def test_a_law_walks_every_float_of_its_range() -> None:
     """The patterns of a law are its floats, both zeros included, each once."""
     law = replace(
-        WIDE["tanh"], low=float(np.float32(-1e-43)), high=float(np.float32(2e-43))
+        WIDE["tanh"],
+        low=float(np.float32(-1e-43)),
+        high=float(np.float32(2e-43)),
     )
     seen = np.concatenate(
         [np.arange(s.start, s.stop, dtype=np.uint32) for s in spans(law)]
@@ -109,14 +119,21 @@ def test_an_end_that_is_no_float_is_not_rounded_into_a_law() -> None:
         np.nextafter(edge, np.float32(0)),
     ]
     normal, faint = WIDE["exp, normal results"], WIDE["exp, faint results"]
-    assert [(normal.low <= float(x)) + (float(x) <= faint.high) for x in near] == [
+    assert [
+        (normal.low <= float(x)) + (float(x) <= faint.high) for x in near
+    ] == [
         1,
         1,
         1,
     ]
-    low, high = float(edge) - 2.0**-10, float(edge) + 2.0**-10  # floats, 2^-17 apart
+    low, high = (
+        float(edge) - 2.0**-10,
+        float(edge) + 2.0**-10,
+    )  # floats, 2^-17 apart
     sizes = [
-        check_law(replace(law, low=max(law.low, low), high=min(law.high, high))).floats
+        check_law(
+            replace(law, low=max(law.low, low), high=min(law.high, high))
+        ).floats
         for law in (normal, faint)
     ]
     assert sum(sizes) == 2 * 2**7 + 1
@@ -130,12 +147,16 @@ def test_short_arrays_are_asked_as_such() -> None:
         shapes.append((len(x), x.strides[0]))
         return np.exp(x)
 
-    check_law(in_pieces(replace(WIDE["exp, normal results"], function=exp)), STEP)
+    check_law(
+        in_pieces(replace(WIDE["exp, normal results"], function=exp)), STEP
+    )
     assert {n for n, _ in shapes} >= set(range(1, 65))
     assert {stride for n, stride in shapes if n > 1} == {4, 8}
 
 
-def test_the_command_says_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_says_what_it_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Exit 0 where all laws hold, and 1 with the names of those that do not."""
     good, bad = check_law(spoiled(-1.0, 0.0)), check_law(spoiled(-1.0, 12.0))
     for found, code in (([good], 0), ([good, bad], 1)):

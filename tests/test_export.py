@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import json
-import pickle
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,14 +15,11 @@ import numpy as np
 import pytest
 from cli_runner import files, handcraft, process
 from conftest import Refused, bundled_model, bundled_program
-from safetensors.numpy import load_file
 
 from handcraft import Program, after, token
 from handcraft.core.errors import ExportError, ProgramError, WeightsError
-from handcraft.core.gpt2 import Array
 from handcraft.files.program_file import bundled
-from handcraft.runtimes import RUNTIMES, exporting, load_gpt2
-from handcraft.runtimes.agreement import compare_runtime
+from handcraft.runtimes import RUNTIMES, exporting
 from handcraft.runtimes.target import Run
 
 FOREIGN = (
@@ -87,7 +83,9 @@ def test_the_core_exports_without_any_extra(
     """gpt2, picogpt and nanogpt need nothing but the core; the check is exact for aab, whose
     weights are whole numbers.
     """
-    found = handcraft("export", "aab", "--to", to, "--out", tmp_path / "out", "--json")
+    found = handcraft(
+        "export", "aab", "--to", to, "--out", tmp_path / "out", "--json"
+    )
     assert found.json == {
         "to": to,
         "out": str(tmp_path / "out"),
@@ -100,8 +98,14 @@ def test_the_core_exports_without_any_extra(
 @pytest.mark.parametrize(
     ("to", "message"),
     [
-        ("onnx", "an ONNX file needs the extra `onnx`: pip install 'handcraft[onnx]'"),
-        ("gguf", "a GGUF file needs the extra `gguf`: pip install 'handcraft[gguf]'"),
+        (
+            "onnx",
+            "an ONNX file needs the extra `onnx`: pip install 'handcraft[onnx]'",
+        ),
+        (
+            "gguf",
+            "a GGUF file needs the extra `gguf`: pip install 'handcraft[gguf]'",
+        ),
         (
             "transformer-lens",
             (
@@ -123,7 +127,9 @@ def test_a_missing_extra_is_one_line_that_names_it(
 
 def test_what_is_printed(tmp_path: Path) -> None:
     """The files, then what the check found."""
-    found = handcraft("export", "aab", "--to", "picogpt", "--out", "out", cwd=tmp_path)
+    found = handcraft(
+        "export", "aab", "--to", "picogpt", "--out", "out", cwd=tmp_path
+    )
     assert found.code == 0
     assert found.lines == [
         "wrote out/params.npz",
@@ -133,12 +139,13 @@ def test_what_is_printed(tmp_path: Path) -> None:
     ]
 
 
-# ---------------------------------------------------------------- what is refused
-
-
-def test_an_unknown_runtime_or_norm_suggests_the_nearest(tmp_path: Path) -> None:
+def test_an_unknown_runtime_or_norm_suggests_the_nearest(
+    tmp_path: Path,
+) -> None:
     """With all that there are."""
-    found = handcraft("export", "aab", "--to", "gpt-2", "--out", tmp_path / "out")
+    found = handcraft(
+        "export", "aab", "--to", "gpt-2", "--out", tmp_path / "out"
+    )
     names = "gpt2, picogpt, nanogpt, transformer-lens, onnx, gguf"
     assert (found.code, found.err) == (
         2,
@@ -163,11 +170,15 @@ def test_an_unknown_runtime_or_norm_suggests_the_nearest(tmp_path: Path) -> None
 def test_an_export_is_not_overwritten_without_force(tmp_path: Path) -> None:
     """Exit code 2 with what would help; with --force the new one is there."""
     assert (
-        handcraft("export", "aab", "--to", "picogpt", "--out", tmp_path / "out").code
+        handcraft(
+            "export", "aab", "--to", "picogpt", "--out", tmp_path / "out"
+        ).code
         == 0
     )
     old = files(tmp_path)
-    found = handcraft("export", "abc", "--to", "picogpt", "--out", tmp_path / "out")
+    found = handcraft(
+        "export", "abc", "--to", "picogpt", "--out", tmp_path / "out"
+    )
     assert (found.code, found.err) == (
         2,
         (
@@ -178,11 +189,21 @@ def test_an_export_is_not_overwritten_without_force(tmp_path: Path) -> None:
     assert files(tmp_path) == old
     assert (
         handcraft(
-            "export", "abc", "--to", "picogpt", "--out", tmp_path / "out", "--force"
+            "export",
+            "abc",
+            "--to",
+            "picogpt",
+            "--out",
+            tmp_path / "out",
+            "--force",
         ).code
         == 0
     )
-    assert json.loads(files(tmp_path)["out/encoder.json"]) == {"a": 0, "b": 1, "c": 2}
+    assert json.loads(files(tmp_path)["out/encoder.json"]) == {
+        "a": 0,
+        "b": 1,
+        "c": 2,
+    }
 
 
 def test_a_built_directory_is_not_exported_into(tmp_path: Path) -> None:
@@ -190,7 +211,9 @@ def test_a_built_directory_is_not_exported_into(tmp_path: Path) -> None:
     forced or not.
     """
     handcraft("build", "aab", "--out", tmp_path)
-    found = handcraft("export", "aab", "--to", "gpt2", "--out", tmp_path, "--force")
+    found = handcraft(
+        "export", "aab", "--to", "gpt2", "--out", tmp_path, "--force"
+    )
     message = (
         f"{tmp_path / 'program.json'} belongs to other files, which this export would"
         " not replace; remove it first"
@@ -215,7 +238,9 @@ def test_a_link_is_refused(tmp_path: Path) -> None:
 
 def wrong(_: Path) -> Run:
     """A runtime that always chooses b."""
-    return lambda ids: np.tile(np.array([0.0, 1.0], np.float32), (*ids.shape, 1))
+    return lambda ids: np.tile(
+        np.array([0.0, 1.0], np.float32), (*ids.shape, 1)
+    )
 
 
 @pytest.fixture
@@ -235,7 +260,13 @@ def test_a_failed_check_exits_1_and_leaves_nothing(tmp_path: Path) -> None:
         " written; --norm quiet may do better"
     )
     found = handcraft(
-        "export", "aab", "--to", "gpt2", "--out", tmp_path / "deep/out", "--json"
+        "export",
+        "aab",
+        "--to",
+        "gpt2",
+        "--out",
+        tmp_path / "deep/out",
+        "--json",
     )
     assert (found.code, json.loads(found.err)) == (1, {"error": message})
     assert json.loads(found.out) == {
@@ -301,7 +332,9 @@ def test_an_export_is_float32(tmp_path: Path) -> None:
         WeightsError,
         "an export holds float32, this model is float64; build it in float32",
     ):
-        exporting.export(bundled_model("aab", "float64"), "gpt2", tmp_path / "out")
+        exporting.export(
+            bundled_model("aab", "float64"), "gpt2", tmp_path / "out"
+        )
 
 
 @pytest.mark.parametrize(
@@ -318,7 +351,9 @@ def test_a_stream_past_what_a_norm_leaves_alone_is_refused(
     is written.
     """
     source = (
-        Path(bundled()["aab"]).read_text().replace("LARGE = 1024", "LARGE = 2.0**40")
+        Path(bundled()["aab"])
+        .read_text()
+        .replace("LARGE = 1024", "LARGE = 2.0**40")
     )
     (tmp_path / "large.py").write_text(source)
     found = handcraft(
@@ -353,7 +388,8 @@ def test_tokens_that_come_back_as_others_are_no_export(
     )
     monkeypatch.setitem(exporting.RUNTIMES, "gpt2", other)
     with Refused(
-        WeightsError, "gpt2 cannot hold the tokens of aab: read back, they are others"
+        WeightsError,
+        "gpt2 cannot hold the tokens of aab: read back, they are others",
     ):
         exporting.export(bundled_model("aab"), "gpt2", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
@@ -373,15 +409,23 @@ def test_a_program_without_layers(to: str, tmp_path: Path) -> None:
     assert exporting.export(program.build(), to, tmp_path / "out").check.holds
 
 
-def test_an_unknown_letter_stays_one_whatever_the_tokens_are(tmp_path: Path) -> None:
+def test_an_unknown_letter_stays_one_whatever_the_tokens_are(
+    tmp_path: Path,
+) -> None:
     """The name for what is no token is not the name of a token."""
     t = token(["[UNK]", "a"])
     program = Program(
-        name="unk", embedding=(t,), layers=(), n_ctx=3, claim=after({("a",): "a"})
+        name="unk",
+        embedding=(t,),
+        layers=(),
+        n_ctx=3,
+        claim=after({("a",): "a"}),
     )
     exporting.export(program.build(), "gpt2", tmp_path / "out")
     assert (
-        json.loads((tmp_path / "out/tokenizer.json").read_text())["model"]["unk_token"]
+        json.loads((tmp_path / "out/tokenizer.json").read_text())["model"][
+            "unk_token"
+        ]
         == "[[UNK]]"
     )
 
@@ -396,84 +440,3 @@ def test_a_stop_by_the_system_leaves_nothing(tmp_path: Path) -> None:
     )
     assert process(["-c", code], tmp_path).code == 143
     assert list(tmp_path.iterdir()) == []
-
-
-# ---------------------------------------------------------------- what the files hold
-
-
-@pytest.mark.slow
-def test_a_gpt2_directory_is_read_again(tmp_path: Path) -> None:
-    """Our own reader of Hugging Face's checkpoints: the same tokens, the same window, the same
-    logits.
-    """
-    model = bundled_model("fizzbuzz")
-    exporting.export(model, "gpt2", tmp_path / "fizzbuzz")
-    again = load_gpt2(tmp_path / "fizzbuzz")
-    assert (again.vocabulary, again.n_ctx, again.epsilon) == (
-        model.vocabulary,
-        model.n_ctx,
-        2.0**80,
-    )
-    assert compare_runtime(model, again).argmax_disagreements == 0
-    assert again.generate("^15=", 1) == model.generate("^15=") == "FizzBuzz"
-
-
-def test_relu_is_a_field_of_the_config(tmp_path: Path) -> None:
-    """GPT-2's config names the activation."""
-    program = bundled_program("baby_gpt")
-    fields = {field: getattr(program, field) for field in Program.model_fields} | {
-        "activation": "relu"
-    }
-    exporting.export(Program(**fields).build(), "gpt2", tmp_path / "out")
-    assert (
-        json.loads((tmp_path / "out/config.json").read_text())["activation_function"]
-        == "relu"
-    )
-
-
-def test_the_stop_token_ends_generation(tmp_path: Path) -> None:
-    """generation_config.json names it, and lets the last token be predicted that is never read."""
-    exporting.export(bundled_model("nim"), "gpt2", tmp_path / "out")
-    stop = bundled_model("nim").vocabulary.ids["$"]
-    assert json.loads((tmp_path / "out/generation_config.json").read_text()) == {
-        "do_sample": False,
-        "max_length": 8,
-        "eos_token_id": stop,
-        "pad_token_id": stop,
-    }
-
-
-def test_the_bare_dict_of_picogpt(tmp_path: Path) -> None:
-    """`--norm none`: the arrays of the model itself, for a pass without layer norms."""
-    model = bundled_model("aab")
-    exporting.export(model, "picogpt", tmp_path / "out", norm="none")
-    arrays = np.load(tmp_path / "out/params.npz")
-    np.testing.assert_array_equal(
-        arrays["blocks.0.attn.c_attn.w"],
-        model.weights["blocks"][0]["attn"]["c_attn"]["w"],
-    )
-    assert json.loads((tmp_path / "out/hparams.json").read_text()) == {
-        "n_vocab": 2,
-        "n_ctx": 5,
-        "n_embd": 8,
-        "n_head": 1,
-        "n_layer": 1,
-    }
-
-
-def test_nanogpts_arrays_and_letters(tmp_path: Path) -> None:
-    """Linear weights are turned round, the unembedding stands beside wte, and the letters are
-    those of its sample.py.
-    """
-    exporting.export(bundled_model("aab"), "nanogpt", tmp_path / "out")
-    arrays: dict[str, Array] = load_file(tmp_path / "out/model.safetensors")
-    assert arrays["transformer.h.0.attn.c_attn.weight"].shape == (48, 16)
-    np.testing.assert_array_equal(
-        arrays["lm_head.weight"], arrays["transformer.wte.weight"]
-    )
-    letters = pickle.loads((tmp_path / "out/meta.pkl").read_bytes())
-    assert letters == {
-        "vocab_size": 2,
-        "stoi": {"a": 0, "b": 1},
-        "itos": {0: "a", 1: "b"},
-    }

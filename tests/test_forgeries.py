@@ -78,9 +78,13 @@ def test_the_token_that_is_read_last_must_be_listed_like_the_others() -> None:
         value={v: t["b"]},
         output={t["x"]: 8, t["y"]: 16 * v},
     )
-    copy = transducer(step + 1, {(0, "a"): ("x", 0), (0, "b"): ("x", 0)}, start=0)
+    copy = transducer(
+        step + 1, {(0, "a"): ("x", 0), (0, "b"): ("x", 0)}, start=0
+    )
     model = Program(
-        embedding=(p, t, v), layers=(look,), claim=answers("[ab]{2}", copy, length=1)
+        embedding=(p, t, v),
+        layers=(look,),
+        claim=answers("[ab]{2}", copy, length=1),
     ).build()
     own = Section(
         ((1, 0), (1, 1)),
@@ -91,7 +95,11 @@ def test_the_token_that_is_read_last_must_be_listed_like_the_others() -> None:
         [[[0, 0, 1, 1]]],
     )
     lie = forged(
-        model, [own], groups=[[0], [1]], tokens=[[0], [0, 1]], after=[[[0]], [[0, 0]]]
+        model,
+        [own],
+        groups=[[0], [1]],
+        tokens=[[0], [0, 1]],
+        after=[[[0]], [[0, 0]]],
     )
     with pytest.raises(Rejected, match="token 1 is not listed at position 0"):
         examine(model, lie)
@@ -124,7 +132,9 @@ def test_groups_that_a_join_made_alike_are_all_counted() -> None:
         scores="exact",
     )
     claim = after({"x": "x", "y": "x"})
-    model = Program(embedding=(p, t, w, v), layers=(copy, mean), claim=claim).build()
+    model = Program(
+        embedding=(p, t, w, v), layers=(copy, mean), claim=claim
+    ).build()
     network = Network(model)
     head = network.heads[1][0]
     query = [float(x) for x in network.wpe[0] @ head.q[0] + head.q[1]]
@@ -153,7 +163,11 @@ def test_a_small_file_that_would_fill_the_memory_is_refused_unread(
     """Some kilobytes of a gzipped file stand for millions of empty lists: they are counted
     before they are made.
     """
-    data = b'{"format": "handcraft certificate 2", "x": [' + b"[]," * lists + b"[]]}"
+    data = (
+        b'{"format": "handcraft certificate 2", "x": ['
+        + b"[]," * lists
+        + b"[]]}"
+    )
     (tmp_path / "bomb.json.gz").write_bytes(gzip.compress(data, 9))
     found = handcraft("verify", "aab", "--check", tmp_path / "bomb.json.gz")
     assert found.code == 2
@@ -165,11 +179,16 @@ def test_a_small_file_that_would_fill_the_memory_is_refused_unread(
 
 
 def plain_section(
-    places: int, tokens: int, slots: tuple[HeadQuery, ...] = (), at: range | None = None
+    places: int,
+    tokens: int,
+    slots: tuple[HeadQuery, ...] = (),
+    at: range | None = None,
 ) -> Section:
     """Contexts that end at these places with any token; whatever is read, nothing is told apart."""
     levels = range(places) if at is None else at
-    finals = tuple((level, token) for level in levels for token in range(tokens))
+    finals = tuple(
+        (level, token) for level in levels for token in range(tokens)
+    )
     return Section(finals, None, (), None, slots, [[[0, 0]]] * places)
 
 
@@ -207,7 +226,9 @@ def test_scores_that_are_hidden_are_subtracted_once() -> None:
             for place, by in ((8, 1.0), (24, -2.0))
         ]
     )
-    all_three = Neuron(when=h["1"] + h["2"] + h["3"] - 16, adds={t[tokens[1]]: 4.0})
+    all_three = Neuron(
+        when=h["1"] + h["2"] + h["3"] - 16, adds={t[tokens[1]]: 4.0}
+    )
     every = MLP([all_three], adds={t[tokens[0]]: 16})
     claim = cases((equal(here, n - 1), tokens[0]))
     model = Program(
@@ -218,7 +239,8 @@ def test_scores_that_are_hidden_are_subtracted_once() -> None:
     query = [
         float(x)
         for x in (
-            network.embed(np.array([0]), np.array([1])).c[0] @ head.q[0] + head.q[1]
+            network.embed(np.array([0]), np.array([1])).c[0] @ head.q[0]
+            + head.q[1]
         )
     ]
     slot, top = HeadQuery((0, 0), (query, [0.0]), GAP * 8, ()), 2.0**60 * 8
@@ -229,8 +251,12 @@ def test_scores_that_are_hidden_are_subtracted_once() -> None:
         plain_section(n, 52, (slot,), range(n - 1)),
         plain_section(n, 52, (hiding,), range(n - 1, n)),
     ]
-    lie = forged(model, sections, tokens=[list(range(52))] * n, after=[[[0] * 52]] * n)
-    with pytest.raises(Rejected, match="a key that was left out may be the best"):
+    lie = forged(
+        model, sections, tokens=[list(range(52))] * n, after=[[[0] * 52]] * n
+    )
+    with pytest.raises(
+        Rejected, match="a key that was left out may be the best"
+    ):
         examine(model, lie)
 
 
@@ -251,8 +277,15 @@ def lanes_that_cancel(dtype: str, ahead: float) -> Model:
         claim=after(dict.fromkeys(tokens[2:], "e")),
     )
     model = Model.of(program, dtype)
-    lanes = [i for i, name in enumerate(program.layout.names) if name.startswith("a:")]
-    wte, wpe = np.zeros_like(model.weights["wte"]), np.zeros_like(model.weights["wpe"])
+    lanes = [
+        i
+        for i, name in enumerate(program.layout.names)
+        if name.startswith("a:")
+    ]
+    wte, wpe = (
+        np.zeros_like(model.weights["wte"]),
+        np.zeros_like(model.weights["wpe"]),
+    )
     wpe[0, lanes] = 1.0
     wpe[0, lanes[-1]], wte[2:, lanes[-1]] = (
         8192,
@@ -270,12 +303,18 @@ def test_a_sum_of_many_lanes_is_charged_for_each(dtype: str) -> None:
     """
     model = lanes_that_cancel(dtype, -50.0)
     lie = forged(
-        model, [plain_section(1, 10)], tokens=[list(range(10))], after=[[[0] * 10]]
+        model,
+        [plain_section(1, 10)],
+        tokens=[list(range(10))],
+        after=[[[0] * 10]],
     )
     with pytest.raises(Rejected, match="the margin may be -"):
         examine(model, lie)
     report = verify(lanes_that_cancel(dtype, 50.0))
-    assert (report.verdict, report.min_margin) in (("proved", 50.0), ("checked", 50.0))
+    assert (report.verdict, report.min_margin) in (
+        ("proved", 50.0),
+        ("checked", 50.0),
+    )
 
 
 def test_a_difference_of_weights_that_rounds_is_not_taken_for_exact() -> None:
@@ -283,13 +322,24 @@ def test_a_difference_of_weights_that_rounds_is_not_taken_for_exact() -> None:
     2e-16.
     """
     k = -np.arange(1.0, 21)
-    t, a, p = token("seo"), scratch("a", [f"x{i}" for i in range(41)]), position(1)
+    t, a, p = (
+        token("seo"),
+        scratch("a", [f"x{i}" for i in range(41)]),
+        position(1),
+    )
     program = Program(
         name="rounded", embedding=(t, a, p), layers=(), claim=after({"s": "e"})
     )
     model = Model.of(program, "float64")
-    lanes = [i for i, name in enumerate(program.layout.names) if name.startswith("a:")]
-    wte, wpe = np.zeros_like(model.weights["wte"]), np.zeros_like(model.weights["wpe"])
+    lanes = [
+        i
+        for i, name in enumerate(program.layout.names)
+        if name.startswith("a:")
+    ]
+    wte, wpe = (
+        np.zeros_like(model.weights["wte"]),
+        np.zeros_like(model.weights["wpe"]),
+    )
     wpe[0, lanes] = 1.0
     wte[1, lanes] = [
         *(2.0**k + 2.0**-52),
@@ -301,13 +351,17 @@ def test_a_difference_of_weights_that_rounds_is_not_taken_for_exact() -> None:
         *2.0 ** (k - 53),
         0.0,
     ]  # o to half a last bit less of each
-    report = verify(model.replace(weights={**model.weights, "wte": wte, "wpe": wpe}))
+    report = verify(
+        model.replace(weights={**model.weights, "wte": wte, "wpe": wpe})
+    )
     assert report.min_margin == pytest.approx(
         2.0**-52 - 2.0**-52 * (1 - 2.0**-20), rel=1e-3
     )
 
 
-def test_a_claim_that_looks_far_back_is_refused_before_anything_is_kept() -> None:
+def test_a_claim_that_looks_far_back_is_refused_before_anything_is_kept() -> (
+    None
+):
     """A billion positions would be kept of every state: the checker says that it is too far."""
     p, t = position(3), token("ab")
     claim = token_at(latest({-(10**9): "a"}))
@@ -315,5 +369,7 @@ def test_a_claim_that_looks_far_back_is_refused_before_anything_is_kept() -> Non
     lie = forged(
         model, [plain_section(3, 2)], tokens=[[0, 1]] * 3, after=[[[0, 0]]] * 3
     )
-    with pytest.raises(Rejected, match="the claim looks back by more than 1000 tokens"):
+    with pytest.raises(
+        Rejected, match="the claim looks back by more than 1000 tokens"
+    ):
         examine(model, lie)

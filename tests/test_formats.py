@@ -48,18 +48,23 @@ def test_a_built_directory_without_a_format_is_read() -> None:
 def test_it_is_proved_like_one_of_today(tmp_path: Path) -> None:
     """`handcraft verify` gives the same of an old built directory and of a new one."""
     handcraft("build", "aab", "--out", tmp_path)
-    results = [handcraft("verify", x, "--json").json for x in (OLD / "aab", tmp_path)]
+    results = [
+        handcraft("verify", x, "--json").json for x in (OLD / "aab", tmp_path)
+    ]
     for found in results:
         found.pop("seconds")
     assert results[0] == results[1]
     assert results[0]["verdict"] == "proved"
 
 
-def test_what_is_written_anew_differs_by_the_format_alone(tmp_path: Path) -> None:
+def test_what_is_written_anew_differs_by_the_format_alone(
+    tmp_path: Path,
+) -> None:
     """Saving an old directory again adds the number, and changes neither weights nor fields."""
     Model.load(OLD / "aab").save(tmp_path)
     old, new = (
-        json.loads((x / PROGRAM_JSON).read_text()) for x in (OLD / "aab", tmp_path)
+        json.loads((x / PROGRAM_JSON).read_text())
+        for x in (OLD / "aab", tmp_path)
     )
     assert new == {"format": 2} | old
     assert (tmp_path / WEIGHTS_FILE).read_bytes() == (
@@ -106,7 +111,9 @@ def test_a_format_that_is_none_is_refused(
     assert handcraft("run", tmp_path, "a").refusal == f"{path}: {message}"
 
 
-def test_old_rules_that_are_no_program_today_name_the_command(tmp_path: Path) -> None:
+def test_old_rules_that_are_no_program_today_name_the_command(
+    tmp_path: Path,
+) -> None:
     """What was a program once and is none today is built anew, and the message says how."""
     program = json.loads((OLD / "aab" / PROGRAM_JSON).read_text())["program"]
     path = copied(tmp_path, program=program | {"activation": "silu"})
@@ -153,9 +160,21 @@ def test_a_certificate_of_a_newer_format_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "found",
-    [2, 2.0, True, None, "2", FORMAT, f"{FORMAT} 0", f"{FORMAT} 02", f"{FORMAT} 2\n"],
+    [
+        2,
+        2.0,
+        True,
+        None,
+        "2",
+        FORMAT,
+        f"{FORMAT} 0",
+        f"{FORMAT} 02",
+        f"{FORMAT} 2\n",
+    ],
 )
-def test_a_certificate_of_no_format_is_refused(tmp_path: Path, found: Any) -> None:
+def test_a_certificate_of_no_format_is_refused(
+    tmp_path: Path, found: Any
+) -> None:
     """A certificate says by its format that it is one."""
     path = tmp_path / "aab.json"
     path.write_text(json.dumps({"format": found}))

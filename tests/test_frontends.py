@@ -30,7 +30,9 @@ from handcraft.frontends import (
 )
 from handcraft.proof import verify
 
-SHAKESPEARE = Path(__file__).parents[2] / "shared" / "data" / "tinyshakespeare.txt"
+SHAKESPEARE = (
+    Path(__file__).parents[2] / "shared" / "data" / "tinyshakespeare.txt"
+)
 OWN = (
     "the cat sat on the mat; that hat is the cat's. " * 3
     + "at last the rat that sat there ate the hat."
@@ -41,9 +43,9 @@ def chances(program: Program, contexts: Sequence[Sequence[str]]) -> Array:
     """The model's next-token probabilities after contexts of one length: [n_contexts, n_vocab]."""
     ids = {t: i for i, t in enumerate(program.vocabulary)}
     return softmax(
-        program.build()(np.array([[ids[t] for t in context] for context in contexts]))[
-            :, -1
-        ].astype("float64")
+        program.build()(
+            np.array([[ids[t] for t in context] for context in contexts])
+        )[:, -1].astype("float64")
     )
 
 
@@ -55,7 +57,9 @@ def counted(text: str, order: int) -> dict[str, Counter[str]]:
     return found
 
 
-def cross_entropies(program: Program, text: str, order: int) -> tuple[float, float]:
+def cross_entropies(
+    program: Program, text: str, order: int
+) -> tuple[float, float]:
     """Mean nats a character: the model's, over the distinct contexts weighted by their counts,
     and the counts' own.
     """
@@ -69,7 +73,8 @@ def cross_entropies(program: Program, text: str, order: int) -> tuple[float, flo
     ]
     total = sum(n for n, _, _ in pairs)
     return tuple(
-        -sum(n * math.log(pair[k]) for n, *pair in pairs) / total for k in (0, 1)
+        -sum(n * math.log(pair[k]) for n, *pair in pairs) / total
+        for k in (0, 1)
     )  # type: ignore[return-value]
 
 
@@ -85,7 +90,8 @@ def test_the_baby_gpt_sequence() -> None:
     expected = {"111": (0.5, 0.5), "110": (0, 1), "101": (0, 1), "011": (0, 1)}
     assert counted(text, 3).keys() == expected.keys()
     assert (
-        np.abs(chances(program, list(expected)) - list(expected.values())).max() < 1e-6
+        np.abs(chances(program, list(expected)) - list(expected.values())).max()
+        < 1e-6
     )
     assert cross_entropies(program, text, 3) == pytest.approx(
         (math.log(2) / 2, math.log(2) / 2), abs=1e-6
@@ -103,13 +109,17 @@ def test_a_markov_chain(order: int, letters: str, seed: int) -> None:
         "".join(c): [draw.choice([0, 1, 1, 5, 1000]) for _ in letters]
         for c in product(letters, repeat=order)
     }
-    rows = {c: [n / sum(row) for n in row] for c, row in rows.items() if any(row)}
-    chain = {c: dict(zip(letters, row, strict=True)) for c, row in rows.items()} or {
-        "a" * order: {"a": 1.0}
+    rows = {
+        c: [n / sum(row) for n in row] for c, row in rows.items() if any(row)
     }
+    chain = {
+        c: dict(zip(letters, row, strict=True)) for c, row in rows.items()
+    } or {"a" * order: {"a": 1.0}}
     program = from_markov(chain)
     found = chances(program, list(chain))
-    expected = [[row.get(t, 0) for t in program.vocabulary] for row in chain.values()]
+    expected = [
+        [row.get(t, 0) for t in program.vocabulary] for row in chain.values()
+    ]
     assert np.abs(found - expected).max() < 1e-6
 
 
@@ -120,7 +130,8 @@ def test_a_sequence_of_words() -> None:
     words = ["to", "be", "or", "not", "to", "be", "that", "is"]
     program = from_markov(words)
     assert chances(program, [["be"]])[0] == pytest.approx(
-        [{"or": 0.5, "that": 0.5}.get(t, 0) for t in program.vocabulary], abs=1e-6
+        [{"or": 0.5, "that": 0.5}.get(t, 0) for t in program.vocabulary],
+        abs=1e-6,
     )
 
 
@@ -188,7 +199,10 @@ def test_ngrams_of_shakespeare(n: int, nats: float) -> None:
             lambda: from_markov("abc", 3),
             "from_markov > order: a sequence of 3 tokens has no context of 3",
         ),
-        (lambda: from_ngrams("abc", 1), "ngrams > n: n must be at least 2, found 1"),
+        (
+            lambda: from_ngrams("abc", 1),
+            "ngrams > n: n must be at least 2, found 1",
+        ),
         (
             lambda: from_table({}),
             "table > table: the prompts must have one length, found none",
@@ -214,7 +228,9 @@ def test_ngrams_of_shakespeare(n: int, nats: float) -> None:
             "automaton > delta: the state 'q' must go to a state on each of a, b",
         ),
         (
-            lambda: from_automaton({"q": {"a": "q", "b": "q"}, "r": {"a": "q"}}, "q"),
+            lambda: from_automaton(
+                {"q": {"a": "q", "b": "q"}, "r": {"a": "q"}}, "q"
+            ),
             "automaton > delta: the state 'r' must go to a state on each of a, b",
         ),
         *(
@@ -277,7 +293,9 @@ def test_what_has_no_meaning_is_a_program_error(wrong: Any) -> None:
 def automata(draw: Any) -> tuple[dict[str, dict[str, str]], str]:
     """Complete automata of up to four states and three symbols, and a start."""
     states = draw(
-        st.sampled_from([["q"], ["A", "B"], ["s0", "s1", "s2"], ["w", "x", "y", "z"]])
+        st.sampled_from(
+            [["q"], ["A", "B"], ["s0", "s1", "s2"], ["w", "x", "y", "z"]]
+        )
     )
     symbols = draw(st.sampled_from(["a", "01", "abc"]))
     return {
@@ -296,7 +314,11 @@ def after(delta: dict[str, dict[str, str]], state: str, word: str) -> list[str]:
 def drawn(delta: dict[str, dict[str, str]], n: int, seed: int = 0) -> list[str]:
     """Words of every length up to n."""
     return [
-        "".join(Random(seed + k).choices([*next(iter(delta.values()))], k=k % (n + 1)))
+        "".join(
+            Random(seed + k).choices(
+                [*next(iter(delta.values()))], k=k % (n + 1)
+            )
+        )
         for k in range(3 * (n + 1))
     ]
 
@@ -308,7 +330,10 @@ def test_an_automaton_step_by_step(
     """Each prompt is answered with every state of the run, then =."""
     model = from_automaton(*machine, n_ctx=14).build()
     for word in drawn(machine[0], 6):
-        assert model.generate(f"^{word}=") == "".join(after(*machine, word)[1:]) + "="
+        assert (
+            model.generate(f"^{word}=")
+            == "".join(after(*machine, word)[1:]) + "="
+        )
 
 
 @pytest.mark.parametrize("n_ctx", [2, 3, 8, 13])
@@ -362,7 +387,9 @@ def test_a_regular_expression(pattern: str) -> None:
             :, -1
         ].argmax(axis=-1)
         accepted = [model.vocabulary.tokens[i].startswith("Y") for i in found]
-        assert accepted == [re.fullmatch(pattern, word) is not None for word in words]
+        assert accepted == [
+            re.fullmatch(pattern, word) is not None for word in words
+        ]
 
 
 def test_a_regular_expression_step_by_step() -> None:
@@ -370,7 +397,9 @@ def test_a_regular_expression_step_by_step() -> None:
     are accepted.
     """
     answer = (
-        from_regex("(ab)*", "ab", n_ctx=12, scratchpad=True).build().generate("^abab=")
+        from_regex("(ab)*", "ab", n_ctx=12, scratchpad=True)
+        .build()
+        .generate("^abab=")
     )
     assert re.sub(r"\d+", "", answer) == "NYNY="
 

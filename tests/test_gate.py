@@ -28,7 +28,9 @@ def honest(model: Model) -> Found:
     )  # type: ignore[union-attr, arg-type]
 
 
-def with_found(monkeypatch: pytest.MonkeyPatch, model: Model, found: Found) -> Report:
+def with_found(
+    monkeypatch: pytest.MonkeyPatch, model: Model, found: Found
+) -> Report:
     """The verdict where the checker is made to have found this."""
     nothing = Recorded(None, found)  # type: ignore[arg-type]
     monkeypatch.setattr(certified, "recorded", lambda _: nothing)
@@ -38,7 +40,8 @@ def with_found(monkeypatch: pytest.MonkeyPatch, model: Model, found: Found) -> R
 def changed(found: Found, **fields: Any) -> Found:
     """The first example with other fields."""
     return replace(
-        found, examples=[replace(found.examples[0], **fields), *found.examples[1:]]
+        found,
+        examples=[replace(found.examples[0], **fields), *found.examples[1:]],
     )
 
 
@@ -53,7 +56,9 @@ def test_a_margin_that_a_run_undercuts_is_a_bug(
 ) -> None:
     """1023 is the least margin of aab; a proof of 1024 is none."""
     model = bundled_model("aab")
-    report = with_found(monkeypatch, model, replace(honest(model), margin=1024.0))
+    report = with_found(
+        monkeypatch, model, replace(honest(model), margin=1024.0)
+    )
     said = (
         "a proof was found and checked, but a real run has the margin 1023, and the"
         " proof says at least 1024" + BUG
@@ -61,7 +66,9 @@ def test_a_margin_that_a_run_undercuts_is_a_bug(
     assert (report.verdict, report.reason) == ("unknown", said)
 
 
-def test_an_error_that_a_run_exceeds_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_that_a_run_exceeds_is_a_bug(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Bigram's probabilities are off by a little; a proof that they are exact is none."""
     model = bundled_model("bigram")
     report = with_found(monkeypatch, model, replace(honest(model), error=0.0))
@@ -80,7 +87,9 @@ def test_an_example_with_another_token_is_a_bug(
     model = bundled_model("aab")
     found = honest(model)
     report = with_found(
-        monkeypatch, model, changed(found, expected=1 - found.examples[0].expected)
+        monkeypatch,
+        model,
+        changed(found, expected=1 - found.examples[0].expected),
     )
     assert report.verdict == "unknown"
     assert "the claim does not say there what the proof takes for right" in (

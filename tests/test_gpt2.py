@@ -37,7 +37,10 @@ Matrix = list[list[float]]
 def times(row: list[float], part: dict[str, Array]) -> list[float]:
     """Row @ w + b."""
     w, b = part["w"].tolist(), part["b"].tolist()
-    return [sum(x * w[i][j] for i, x in enumerate(row)) + b[j] for j in range(len(b))]
+    return [
+        sum(x * w[i][j] for i, x in enumerate(row)) + b[j]
+        for j in range(len(b))
+    ]
 
 
 def normed(row: list[float], part: dict[str, Array] | None) -> list[float]:
@@ -70,7 +73,10 @@ def attended(rows: Matrix, attn: Weights, n_head: int, causal: bool) -> Matrix:
                 ]
             )
             z += [
-                sum(w * qkv[j][2 * n + x] for w, j in zip(weights, seen, strict=True))
+                sum(
+                    w * qkv[j][2 * n + x]
+                    for w, j in zip(weights, seen, strict=True)
+                )
                 for x in lanes
             ]
         out.append(times(z, attn["c_proj"]))
@@ -106,7 +112,9 @@ def loops(
             inner = [
                 [
                     activate(v, activation)
-                    for v in times(normed(row, block.get("ln_2")), block["mlp"]["c_fc"])
+                    for v in times(
+                        normed(row, block.get("ln_2")), block["mlp"]["c_fc"]
+                    )
                 ]
                 for row in x
             ]
@@ -116,7 +124,10 @@ def loops(
                 for row, more in zip(x, added, strict=True)
             ]
     x = [normed(row, weights.get("ln_f")) for row in x]
-    return [[sum(a * b for a, b in zip(row, w, strict=True)) for w in wte] for row in x]
+    return [
+        [sum(a * b for a, b in zip(row, w, strict=True)) for w in wte]
+        for row in x
+    ]
 
 
 CONFIGS = [
@@ -144,7 +155,10 @@ def test_logits_are_those_of_plain_loops(
         expected = np.array(loops(TOKENS, weights, **config))
         found = forward(np.array(TOKENS), weights, **config)
         np.testing.assert_allclose(
-            found, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max()
+            found,
+            expected,
+            rtol=tolerance,
+            atol=tolerance * np.abs(expected).max(),
         )
 
 
@@ -181,7 +195,9 @@ def test_what_is_absent_is_skipped(missing: tuple[str, ...]) -> None:
 def test_blocks_may_have_their_own_inner_width() -> None:
     """The MLP of each block has its own number of neurons, one included."""
     weights = random_weights(1, n_inner=1)
-    weights["blocks"][1]["mlp"] = random_weights(2, n_inner=11)["blocks"][0]["mlp"]
+    weights["blocks"][1]["mlp"] = random_weights(2, n_inner=11)["blocks"][0][
+        "mlp"
+    ]
     np.testing.assert_allclose(
         forward(np.array(TOKENS), weights, n_head=2),
         loops(TOKENS, weights, 2),
@@ -192,10 +208,13 @@ def test_blocks_may_have_their_own_inner_width() -> None:
 
 def test_golden_logits() -> None:
     """Aab's logits of aabaa are the ones that were written down, to the last bit."""
-    golden = json.loads((Path(__file__).parent / "golden" / "aab.json").read_text())
+    golden = json.loads(
+        (Path(__file__).parent / "golden" / "aab.json").read_text()
+    )
     for dtype in ("float32", "float64"):
         assert (
-            bundled_model("aab", dtype)("aabaa").tolist() == golden["logits_of_aabaa"]
+            bundled_model("aab", dtype)("aabaa").tolist()
+            == golden["logits_of_aabaa"]
         )
 
 
@@ -205,7 +224,9 @@ def test_golden_logits() -> None:
 def test_float32_stays_float32() -> None:
     """No intermediate of a float32 model is of another dtype."""
     for config in CONFIGS:
-        found = trace(np.array(TOKENS), random_weights(3, dtype="float32"), **config)
+        found = trace(
+            np.array(TOKENS), random_weights(3, dtype="float32"), **config
+        )
         assert {
             name: array.dtype.name
             for name, array in found.items()
@@ -215,7 +236,10 @@ def test_float32_stays_float32() -> None:
 
 def test_a_batch_equals_its_rows() -> None:
     """A batch [n_batch, n_seq] gives what each of its rows gives alone."""
-    weights, batch = random_weights(4), np.array([[0, 1, 2], [2, 2, 0], [1, 0, 1]])
+    weights, batch = (
+        random_weights(4),
+        np.array([[0, 1, 2], [2, 2, 0], [1, 0, 1]]),
+    )
     for config in CONFIGS:
         found = forward(batch, weights, **config)
         assert found.shape == (3, 3, 3)
@@ -237,7 +261,8 @@ def test_later_tokens_leave_earlier_logits_unchanged(
     changed = [*context[:at], other, *context[at + 1 :]]
     weights = random_weights(seed)
     before, after = (
-        forward(np.array(ids), weights, n_head=2)[:at] for ids in (context, changed)
+        forward(np.array(ids), weights, n_head=2)[:at]
+        for ids in (context, changed)
     )
     assert before.tobytes() == after.tobytes()
 
@@ -262,7 +287,9 @@ def test_a_cache_changes_nothing(
     found, at = [], 0
     for step in [*steps, 6]:
         if piece := context[at : at + step]:
-            found.append(gpt2(np.array(piece), **weights, n_head=2, cache=cache))
+            found.append(
+                gpt2(np.array(piece), **weights, n_head=2, cache=cache)
+            )
             at += step
     np.testing.assert_allclose(
         np.concatenate(found),
@@ -271,7 +298,8 @@ def test_a_cache_changes_nothing(
         atol=1e-12,
     )
     assert all(
-        entry is not None and entry[0].shape == (2, len(context), 4) for entry in cache
+        entry is not None and entry[0].shape == (2, len(context), 4)
+        for entry in cache
     )
 
 
@@ -302,7 +330,9 @@ def test_huge_activations_do_not_overflow() -> None:
     model = Program(
         embedding=(x, y, token("ab")), layers=(Neuron(when=x, adds={y: 1}),)
     ).build()
-    assert [row["y"] for row in model.trace("aba").residual[-1]["positions"]] == [
+    assert [
+        row["y"] for row in model.trace("aba").residual[-1]["positions"]
+    ] == [
         0,
         0,
         np.float32(1e13),
@@ -385,5 +415,7 @@ def test_trace_is_the_forward_pass() -> None:
     )
     total = found["embed"] + found["pos_embed"]
     for i in range(2):
-        total = total + found[f"blocks.{i}.attn_out"] + found[f"blocks.{i}.mlp_out"]
+        total = (
+            total + found[f"blocks.{i}.attn_out"] + found[f"blocks.{i}.mlp_out"]
+        )
     np.testing.assert_allclose(total, found["blocks.1.resid_post"], rtol=1e-12)

@@ -23,7 +23,9 @@ def test_weights_that_are_not_finite_are_refused(bad: float) -> None:
     for name in flatten(random_weights(0, n_layer=1)):
         weights = random_weights(0, n_layer=1)
         flatten(weights)[name].flat[-1] = bad
-        with Refused(WeightsError, f"{name} holds a value that is not finite: {bad}"):
+        with Refused(
+            WeightsError, f"{name} holds a value that is not finite: {bad}"
+        ):
             forward(np.array(TOKENS), weights, n_head=2)
 
 
@@ -41,11 +43,15 @@ def test_weights_that_do_not_fit_are_refused() -> None:
     ):
         forward(np.array(TOKENS), weights, n_head=0)
     with Refused(
-        WeightsError, "wte (3, 8) and wpe (6, 7) must be matrices of the same width"
+        WeightsError,
+        "wte (3, 8) and wpe (6, 7) must be matrices of the same width",
     ):
-        forward(np.array(TOKENS), weights | {"wpe": weights["wpe"][:, :7]}, n_head=2)
+        forward(
+            np.array(TOKENS), weights | {"wpe": weights["wpe"][:, :7]}, n_head=2
+        )
     with Refused(
-        WeightsError, "wpe is float32, but wte is float64: weights share one dtype"
+        WeightsError,
+        "wpe is float32, but wte is float64: weights share one dtype",
     ):
         forward(
             np.array(TOKENS),
@@ -59,7 +65,9 @@ def test_weights_that_do_not_fit_are_refused() -> None:
             n_head=2,
         )
     weights["blocks"][1]["mlp"]["c_proj"]["b"] = np.zeros(7)
-    with Refused(WeightsError, "blocks.1.mlp.c_proj.b has shape (7,), expected (8,)"):
+    with Refused(
+        WeightsError, "blocks.1.mlp.c_proj.b has shape (7,), expected (8,)"
+    ):
         forward(np.array(TOKENS), weights, n_head=2)
 
 

@@ -51,7 +51,9 @@ def entry(
     return {name: {"dtype": dtype, "shape": shape, "data_offsets": [0, count]}}
 
 
-def npz(members: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
+def npz(
+    members: dict[str, bytes], compression: int = zipfile.ZIP_STORED
+) -> bytes:
     """A zip file with these members."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as archive:
@@ -71,9 +73,12 @@ def arrays(**changes: Any) -> bytes:
     from safetensors.numpy import save
 
     found = flatten(SMALL) | {
-        name.replace("__", "."): np.asarray(value) for name, value in changes.items()
+        name.replace("__", "."): np.asarray(value)
+        for name, value in changes.items()
     }
-    return save({name: np.ascontiguousarray(array) for name, array in found.items()})
+    return save(
+        {name: np.ascontiguousarray(array) for name, array in found.items()}
+    )
 
 
 def to_member(array: Any) -> bytes:
@@ -94,7 +99,9 @@ def broken_deflate() -> bytes:
 
 FLOAT = np.zeros((2, 2), dtype=np.float32)
 HEADER = "{'descr': '<f4', 'fortran_order': False, 'shape': %s}"
-BOMB = npz({"wte.npy": npy(HEADER % "(4194304,)", b"\0" * 2**24)}, zipfile.ZIP_DEFLATED)
+BOMB = npz(
+    {"wte.npy": npy(HEADER % "(4194304,)", b"\0" * 2**24)}, zipfile.ZIP_DEFLATED
+)
 HOSTILE: dict[str, tuple[str, bytes | Callable[[], bytes], str]] = {
     "an empty file": (
         ".safetensors",
@@ -129,7 +136,9 @@ HOSTILE: dict[str, tuple[str, bytes | Callable[[], bytes], str]] = {
     ),
     "a dtype that is a list": (
         ".safetensors",
-        safetensors({"wte": {"dtype": [], "shape": [0], "data_offsets": [0, 0]}}),
+        safetensors(
+            {"wte": {"dtype": [], "shape": [0], "data_offsets": [0, 0]}}
+        ),
         "wte is not an array of",
     ),
     "an entry that is a number": (
@@ -193,8 +202,16 @@ HOSTILE: dict[str, tuple[str, bytes | Callable[[], bytes], str]] = {
         "wpe holds a value that is not finite",
     ),
     "no zip": (".npz", b"PK", "not a whole npz file: "),
-    "a truncated zip": (".npz", lambda: to_npz(SMALL)[:-30], "not a whole npz file: "),
-    "a text for an array": (".npz", npz({"wte.npy": b"hello"}), "not an array: "),
+    "a truncated zip": (
+        ".npz",
+        lambda: to_npz(SMALL)[:-30],
+        "not a whole npz file: ",
+    ),
+    "a text for an array": (
+        ".npz",
+        npz({"wte.npy": b"hello"}),
+        "not an array: ",
+    ),
     "4 TiB in a few bytes": (
         ".npz",
         npz({"wte.npy": npy(HEADER % "(1048576, 1048576)")}),
@@ -210,7 +227,8 @@ HOSTILE: dict[str, tuple[str, bytes | Callable[[], bytes], str]] = {
         npz(
             {
                 "wte.npy": npy(
-                    "{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", b"\0" * 8
+                    "{'descr': '|O', 'fortran_order': False, 'shape': (1,)}",
+                    b"\0" * 8,
                 )
             }
         ),
@@ -224,7 +242,11 @@ HOSTILE: dict[str, tuple[str, bytes | Callable[[], bytes], str]] = {
     "a header of 1 MB": (
         ".npz",
         npz(
-            {"wte.npy": b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**20) + b" " * 2**20}
+            {
+                "wte.npy": b"\x93NUMPY\x02\x00"
+                + struct.pack("<I", 2**20)
+                + b" " * 2**20
+            }
         ),
         "not an array: ",
     ),
@@ -243,7 +265,11 @@ HOSTILE: dict[str, tuple[str, bytes | Callable[[], bytes], str]] = {
         npz({"wte.npy": b"\x80\x04cos\nsystem\n(S'false'\ntR."}),
         "not an array: ",
     ),
-    "a zip bomb": (".npz", BOMB, "its arrays would need more than 1048576 bytes"),
+    "a zip bomb": (
+        ".npz",
+        BOMB,
+        "its arrays would need more than 1048576 bytes",
+    ),
     "broken compression": (".npz", broken_deflate, "not a whole npz file: "),
 }
 
@@ -276,7 +302,9 @@ def test_an_altered_byte_is_no_crash(
     """Whatever byte of a file is altered, it is read, or refused with a WeightsError; with its
     hash it is always refused.
     """
-    data = bytearray(to_npz(SMALL) if ending == ".npz" else to_safetensors(SMALL))
+    data = bytearray(
+        to_npz(SMALL) if ending == ".npz" else to_safetensors(SMALL)
+    )
     sha = sha256(bytes(data))
     data[at % len(data)] ^= byte or 1
     path = tmp_path_factory.mktemp("altered") / f"model{ending}"

@@ -5,7 +5,17 @@ from __future__ import annotations
 from conftest import BUNDLED, bundled_program, programs
 from hypothesis import given
 
-from handcraft import MLP, Block, Head, Neuron, Program, local, position, scratch, token
+from handcraft import (
+    MLP,
+    Block,
+    Head,
+    Neuron,
+    Program,
+    local,
+    position,
+    scratch,
+    token,
+)
 from handcraft.language.affine import Lane
 from handcraft.program.layout import HeadLayout
 
@@ -15,7 +25,9 @@ anchor = local("anchor", "xyz")
 
 def one(*heads: Head, **options: int) -> Program:
     """A program of one layer with these heads."""
-    return Program(name="one", embedding=(p, t, v), layers=(Block(heads),), **options)
+    return Program(
+        name="one", embedding=(p, t, v), layers=(Block(heads),), **options
+    )
 
 
 @given(programs())
@@ -24,7 +36,9 @@ def test_columns_stand_in_the_declared_order(program: Program) -> None:
     declared = [lane for slot in program.embedding for lane in slot.lanes]
     layout = program.layout
     assert layout.columns == tuple((lane,) for lane in declared)
-    assert [layout.column[lane] for lane in declared] == list(range(len(declared)))
+    assert [layout.column[lane] for lane in declared] == list(
+        range(len(declared))
+    )
     assert layout.names == (
         *map(str, declared),
         *(f"pad{i}" for i in range(layout.n_embd - len(declared))),
@@ -40,7 +54,13 @@ def test_the_shape_is_gpt2s(program: Program) -> None:
     heads = [head for block in program.layers for head in block.heads]
     n_head = max([1, *(len(block.heads) for block in program.layers)])
     most = max(
-        [0, *(max(len(head.query.targets), len(head.value.targets)) for head in heads)]
+        [
+            0,
+            *(
+                max(len(head.query.targets), len(head.value.targets))
+                for head in heads
+            ),
+        ]
     )
     assert layout.n_head == n_head
     assert layout.n_embd == n_head * layout.d_head
@@ -59,7 +79,8 @@ def test_no_two_lanes_share_a_column(program: Program) -> None:
                 assert set(found) == set(lanes)
                 assert len(set(found.values())) == len(lanes)
                 assert all(
-                    0 <= column < program.layout.d_head for column in found.values()
+                    0 <= column < program.layout.d_head
+                    for column in found.values()
                 )
 
 
@@ -116,7 +137,10 @@ def test_a_wider_head_may_be_asked_for() -> None:
 
 def test_a_slot_may_take_over_another_ones_columns() -> None:
     """A scratch slot that reuses another stands in its columns, and both names are shown."""
-    old, new = scratch("old", "xy"), scratch("new", "a", reuse=scratch("old", "xy"))
+    old, new = (
+        scratch("old", "xy"),
+        scratch("new", "a", reuse=scratch("old", "xy")),
+    )
     layout = Program(embedding=(p, t, old, v, new)).layout
     assert layout.names == (
         "position:0",
@@ -151,6 +175,11 @@ def test_bundled_programs_have_named_columns() -> None:
         assert len(set(layout.names)) == layout.n_embd
         for text, lanes in zip(layout.names, layout.columns, strict=False):
             assert (
-                tuple(map(Lane.parse, text.split("/") if len(lanes) > 1 else [text]))
+                tuple(
+                    map(
+                        Lane.parse,
+                        text.split("/") if len(lanes) > 1 else [text],
+                    )
+                )
                 == lanes
             )

@@ -11,7 +11,13 @@ import pytest
 from cli_runner import process
 from conftest import Refused
 
-from handcraft.core.moved import DEPRECATED, MOVED, NEW_HOMES, PUBLIC_NAMES, install
+from handcraft.core.moved import (
+    DEPRECATED,
+    MOVED,
+    NEW_HOMES,
+    PUBLIC_NAMES,
+    install,
+)
 
 PACKAGES = ("proof.certificate",)  # of whose modules Python never asks
 GONE = [
@@ -19,7 +25,9 @@ GONE = [
     for old in MOVED
     if not old.startswith(PACKAGES) and f"handcraft.{old}" != DEPRECATED
 ]
-WARNING = "DeprecationWarning: handcraft.selections is now handcraft.sequence.words"
+WARNING = (
+    "DeprecationWarning: handcraft.selections is now handcraft.sequence.words"
+)
 
 
 @pytest.mark.parametrize("new", sorted(MOVED.values()))
@@ -58,7 +66,9 @@ def test_an_old_package_names_its_modules_too(module: str) -> None:
 def test_the_modules_of_an_old_package_are_in_the_new_one() -> None:
     """What the message says of the modules of a package is true: they are in the new package."""
     for package in PACKAGES:
-        inner = [new for old, new in MOVED.items() if old.startswith(f"{package}.")]
+        inner = [
+            new for old, new in MOVED.items() if old.startswith(f"{package}.")
+        ]
         assert all(new.startswith(f"{MOVED[package]}.") for new in inner)
 
 
@@ -75,7 +85,9 @@ def test_an_old_name_in_a_package_says_the_new_one(package: str) -> None:
 
 
 @pytest.mark.parametrize("package", NEW_HOMES)
-def test_a_name_that_a_package_never_had_is_an_ordinary_error(package: str) -> None:
+def test_a_name_that_a_package_never_had_is_an_ordinary_error(
+    package: str,
+) -> None:
     """`hasattr` and the import of a wrong name behave as with any other package."""
     assert not hasattr(importlib.import_module(package), "nothing")
     with pytest.raises(ImportError, match="cannot import name 'nothing'"):
@@ -133,7 +145,14 @@ def test_a_program_may_use_the_old_name_of_selections(tmp_path: Path) -> None:
         " claim=answers('a|b', own(lambda x: x)) if False else None)\n"
     )
     done = process(
-        ["-W", "always::DeprecationWarning", "-m", "handcraft", "build", "old.py"],
+        [
+            "-W",
+            "always::DeprecationWarning",
+            "-m",
+            "handcraft",
+            "build",
+            "old.py",
+        ],
         tmp_path,
     )
     assert done.code == 0

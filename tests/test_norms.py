@@ -25,7 +25,9 @@ def stock_norm(
     for x in row:
         mean += x
     mean /= np.float32(len(row))
-    variance = np.float32(sum((x - mean) ** 2 for x in row)) / np.float32(len(row))
+    variance = np.float32(sum((x - mean) ** 2 for x in row)) / np.float32(
+        len(row)
+    )
     return (row - mean) / np.sqrt(variance + np.float32(eps))
 
 
@@ -38,7 +40,11 @@ def test_half_the_difference_of_a_mirrored_lane_survives_a_norm(
     """
     for norm, bits in ((MIRROR, 0), (QUIET, 3)):
         x = np.array(
-            [sign * v * norm.scale for v in np.float32(lanes) for sign in (1, -1)],
+            [
+                sign * v * norm.scale
+                for v in np.float32(lanes)
+                for sign in (1, -1)
+            ],
             np.float32,
         )  # [2 n]
         y = stock_norm(x, norm.epsilon) * np.float32(

@@ -73,7 +73,9 @@ def test_the_name_is_that_of_the_file() -> None:
 def test_bare_rules_are_blocks() -> None:
     """A bare head, MLP or neuron is a block of one."""
     neuron = Neuron(when=v, adds={v: 1})
-    program = mine(head(), MLP([neuron]), neuron, Block([head()], MLP([neuron])))
+    program = mine(
+        head(), MLP([neuron]), neuron, Block([head()], MLP([neuron]))
+    )
     assert program.layers == (
         Layer(heads=(head(),)),
         Layer(mlp=MLP([neuron])),
@@ -110,7 +112,9 @@ def test_programs_round_trip_through_json(program: Program) -> None:
 
 def test_unknown_fields_in_json_are_refused() -> None:
     """A file with a field that the language lacks is refused."""
-    with pytest.raises((ProgramError, ValidationError), match="has no such argument"):
+    with pytest.raises(
+        (ProgramError, ValidationError), match="has no such argument"
+    ):
         Program.model_validate(mine().model_dump(mode="json") | {"extra": 1})
 
 
@@ -122,7 +126,11 @@ MISMATCH = "asks about position (3 lanes) but the key offers"
 @pytest.mark.parametrize(
     ("rule", "path", "message"),
     [
-        (head(query=p, key=t), "layers[0] > query", f"{MISMATCH} token (2 lanes)"),
+        (
+            head(query=p, key=t),
+            "layers[0] > query",
+            f"{MISMATCH} token (2 lanes)",
+        ),
         (
             head(query=p, key=p.previous),
             "layers[0] > query",
@@ -288,7 +296,10 @@ LISTED = (
             {"embedding": (p, t, position(4, name="q"))},
             "embedding[2]: q has 4 positions, but the window is 3",
         ),
-        ({"n_ctx": 4}, "embedding[0]: position has 3 positions, but the window is 4"),
+        (
+            {"n_ctx": 4},
+            "embedding[0]: position has 3 positions, but the window is 4",
+        ),
         (
             {"vocabulary": "a"},
             "embedding[1]: token names the token 'b', which is not in the vocabulary",
@@ -311,14 +322,20 @@ LISTED = (
             {"embedding": (t, v)},
             f"n_ctx: {SIZES}no slot has a table of positions: pass n_ctx=",
         ),
-        ({"embedding": (t, v), "n_ctx": 10**9}, f"n_ctx: {SIZES}found 1000000000"),
+        (
+            {"embedding": (t, v), "n_ctx": 10**9},
+            f"n_ctx: {SIZES}found 1000000000",
+        ),
         ({"embedding": (t, v), "n_ctx": -1}, f"n_ctx: {SIZES}found -1"),
         (
             {"embedding": (p, t, 3)},
             "embedding[2]: must be of type Slot, found 3",
         ),
         ({"vocabulary": "aba"}, "the token 'a' stands twice in the vocabulary"),
-        ({"activation": "silu"}, "activation: must be 'gelu' or 'relu', found 'silu'"),
+        (
+            {"activation": "silu"},
+            "activation: must be 'gelu' or 'relu', found 'silu'",
+        ),
         (
             {"clam": 3},
             f"clam: has no such argument; it takes {LISTED}; did you mean 'claim'?",
@@ -346,7 +363,10 @@ LISTED = (
             {"claim": answers("a{4}", str)},
             "claim > prompts: no prompt of 'a{4}' fits n_ctx 3",
         ),
-        ({"claim": answers("", str)}, "claim > prompts: no prompt of '' fits n_ctx 3"),
+        (
+            {"claim": answers("", str)},
+            "claim > prompts: no prompt of '' fits n_ctx 3",
+        ),
         (
             {"claim": answers("x", str)},
             (
@@ -358,7 +378,10 @@ LISTED = (
             {"d_head": 10**9},
             f"d_head: must be at least 1 and at most {MAX_N_CTX}, found 1000000000",
         ),
-        ({"d_head": 0}, f"d_head: must be at least 1 and at most {MAX_N_CTX}, found 0"),
+        (
+            {"d_head": 0},
+            f"d_head: must be at least 1 and at most {MAX_N_CTX}, found 0",
+        ),
         (
             {"embedding": (t,), "n_ctx": MAX_N_CTX, "d_head": 100},
             (
@@ -404,7 +427,8 @@ def test_errors_of_a_program(fields: dict[str, Any], message: str) -> None:
 def test_a_name_is_safe_as_a_folder(name: str) -> None:
     """A name can be a folder's: no separators, no control characters, not too long."""
     with pytest.raises(
-        ProgramError, match=r"a name is made of letters, digits, _ . and -, found"
+        ProgramError,
+        match=r"a name is made of letters, digits, _ . and -, found",
     ):
         mine(name=name)
 

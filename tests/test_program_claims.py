@@ -110,7 +110,8 @@ def states(delta: dict[str, dict[str, str]], word: str) -> str:
 
 
 BY_FIVE = {
-    "ABCDE"[i]: {bit: "ABCDE"[(2 * i + int(bit)) % 5] for bit in "01"} for i in range(5)
+    "ABCDE"[i]: {bit: "ABCDE"[(2 * i + int(bit)) % 5] for bit in "01"}
+    for i in range(5)
 }
 PERMUTATIONS = {
     "P": {"a": "Q", "b": "Q", "r": "P"},
@@ -121,7 +122,9 @@ PERMUTATIONS = {
 
 def counted(row: str) -> str:
     """The next three numbers, modulo 256, least bit first."""
-    return "".join(f"{(int(row[::-1], 2) + i) % 256:08b}"[::-1] for i in (1, 2, 3))
+    return "".join(
+        f"{(int(row[::-1], 2) + i) % 256:08b}"[::-1] for i in (1, 2, 3)
+    )
 
 
 def rule110(row: str) -> str:
@@ -170,7 +173,9 @@ ANSWERS: dict[str, Callable[[str], str]] = {
     "rule110": rule110,
     "sort": lambda prompt: "".join(sorted(prompt[1:-1])) + "$",
     "subleq": subleq,
-    "times": lambda prompt: f"{7 * int(prompt[1:-1]):0{len(prompt) - 1}d}"[::-1] + "=",
+    "times": lambda prompt: (
+        f"{7 * int(prompt[1:-1]):0{len(prompt) - 1}d}"[::-1] + "="
+    ),
     "two_hop": two_hops,
 }
 
@@ -181,9 +186,13 @@ def test_every_bundled_claim_is_declared_but_three() -> None:
     """
     claims = {name: bundled_program(name).claim for name in BUNDLED}
     assert {
-        name for name, claim in claims.items() if claim is None or not claim.declared
+        name
+        for name, claim in claims.items()
+        if claim is None or not claim.declared
     } == UNDECLARED
-    assert {name for name, claim in claims.items() if isinstance(claim, Answers)} == {
+    assert {
+        name for name, claim in claims.items() if isinstance(claim, Answers)
+    } == {
         *ANSWERS,
         *UNDECLARED,
     }
@@ -210,12 +219,15 @@ def test_declared_answers_are_what_a_function_says(name: str) -> None:
     prompts = (
         list(language)
         if language.size <= 1000
-        else [*islice(language, 100), *(language.draw(random) for _ in range(300))]
+        else [
+            *islice(language, 100),
+            *(language.draw(random) for _ in range(300)),
+        ]
     )
     for prompt in prompts:
-        assert "".join(claim.expected(prompt, vocabulary, program.n_ctx)) == ANSWERS[
-            name
-        ](prompt), prompt
+        assert "".join(
+            claim.expected(prompt, vocabulary, program.n_ctx)
+        ) == ANSWERS[name](prompt), prompt
 
 
 @pytest.mark.parametrize("letters", ["ab", "abcdef", LETTERS])

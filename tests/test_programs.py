@@ -75,7 +75,11 @@ def test_bundled_programs_are_short_and_name_their_source(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [name for name in BUNDLED if isinstance(bundled_program(name).claim, Answers)],
+    [
+        name
+        for name in BUNDLED
+        if isinstance(bundled_program(name).claim, Answers)
+    ],
 )
 def test_running_a_program_gives_its_answer(name: str) -> None:
     """What `run` prints for a prompt is the whole answer and nothing after it."""
@@ -148,7 +152,10 @@ def adder_margins(pairs: list[tuple[int, int]]) -> np.ndarray:  # [n_pairs, 11]
     for first in range(0, len(pairs), 1000):
         texts = [answer(a, b) for a, b in pairs[first : first + 1000]]
         ids = np.array(
-            [model.vocabulary.encode(prompt + digits) for prompt, digits in texts]
+            [
+                model.vocabulary.encode(prompt + digits)
+                for prompt, digits in texts
+            ]
         )
         logits = model(ids[:, :-1])[:, -11:]  # [n_batch, 11, n_vocab]
         rows.append(
@@ -176,7 +183,8 @@ EDGES = [
 def test_the_adder_is_small() -> None:
     """The adder has 203 weights, 98 of them not zero."""
     assert {
-        key: bundled_model("adder").parameters[key] for key in ("dense", "nonzero")
+        key: bundled_model("adder").parameters[key]
+        for key in ("dense", "nonzero")
     } == {"dense": 203, "nonzero": 98}
 
 
@@ -194,7 +202,8 @@ def test_the_adder_on_ten_thousand_pairs() -> None:
     """
     random = Random(2025)
     pairs = [
-        (random.randrange(10**10), random.randrange(10**10)) for _ in range(10_000)
+        (random.randrange(10**10), random.randrange(10**10))
+        for _ in range(10_000)
     ]
     margins = adder_margins(EDGES + pairs)
     assert margins.shape == (10_010, 11)

@@ -69,9 +69,13 @@ def plain_check(model: Model, reference: Any) -> tuple[int, int, list[str]]:
     for ids in every(len(model.vocabulary), model.n_ctx):
         context = "".join(model.vocabulary.tokens[i] for i in ids)
         if (expected := reference(context)) is not None:
-            logits = dict(zip(model.vocabulary.tokens, model(context)[-1], strict=True))
+            logits = dict(
+                zip(model.vocabulary.tokens, model(context)[-1], strict=True)
+            )
             good = all(
-                logits[expected] > x for name, x in logits.items() if name != expected
+                logits[expected] > x
+                for name, x in logits.items()
+                if name != expected
             )
             spoken, right = spoken + 1, right + good
             wrong += [] if good else [context]
@@ -133,7 +137,10 @@ def test_a_claim_wrong_in_one_context_is_found() -> None:
     )
     assert report.accuracy == 1 - 1 / (2**15 - 2)
     assert report.counterexample is not None
-    assert ("".join(report.counterexample.tokens), report.counterexample.expected) == (
+    assert (
+        "".join(report.counterexample.tokens),
+        report.counterexample.expected,
+    ) == (
         "abbabaaabbabab",
         "a",
     )
@@ -148,20 +155,31 @@ def test_a_tie_is_wrong() -> None:
         claim=after({"b": "b"}),
     )
     report = verify(tied.build())
-    assert (report.verdict, report.min_margin, report.accuracy) == ("refuted", 0.0, 0.0)
+    assert (report.verdict, report.min_margin, report.accuracy) == (
+        "refuted",
+        0.0,
+        0.0,
+    )
     assert report.counterexample is not None
-    assert (report.counterexample.tokens, report.counterexample.margin) == (["b"], 0.0)
+    assert (report.counterexample.tokens, report.counterexample.margin) == (
+        ["b"],
+        0.0,
+    )
 
 
 def test_a_model_that_is_not_finite_is_wrong() -> None:
     """A context whose logits are not a number is refuted, not passed over."""
     p, t, v = position(1), token("ab"), scratch("v")
-    huge = Head(value={v: 1e38 * t["a"]}, output={t["a"]: 1e38 * v, t["b"]: -1e38 * v})
+    huge = Head(
+        value={v: 1e38 * t["a"]}, output={t["a"]: 1e38 * v, t["b"]: -1e38 * v}
+    )
     with np.errstate(all="ignore"):
         assert (
             verify(
                 Program(
-                    embedding=(p, t, v), layers=(huge, huge), claim=after({"a": "b"})
+                    embedding=(p, t, v),
+                    layers=(huge, huge),
+                    claim=after({"a": "b"}),
                 ).build()
             ).verdict
             == "refuted"
@@ -171,9 +189,16 @@ def test_a_model_that_is_not_finite_is_wrong() -> None:
 def test_a_single_token_vocabulary() -> None:
     """Where there is no other token every prediction is right, and there is no margin."""
     report = verify(
-        Program(embedding=(position(4), token("a")), claim=after({"a": "a"})).build()
+        Program(
+            embedding=(position(4), token("a")), claim=after({"a": "a"})
+        ).build()
     )
-    assert (report.verdict, report.contexts, report.checked, report.min_margin) == (
+    assert (
+        report.verdict,
+        report.contexts,
+        report.checked,
+        report.min_margin,
+    ) == (
         "proved",
         4,
         4,
@@ -189,7 +214,11 @@ def test_a_distribution_is_checked() -> None:
     asked.
     """
     report = verify(bundled_model("baby_gpt"))
-    assert (report.verdict, report.contexts, report.checked) == ("proved", 14, 8)
+    assert (report.verdict, report.contexts, report.checked) == (
+        "proved",
+        14,
+        8,
+    )
     assert (report.accuracy, report.min_margin) == (None, None)
     assert report.max_probability_error is not None
     assert report.max_probability_error < 1e-6
@@ -201,13 +230,18 @@ def test_a_wrong_distribution_is_refuted() -> None:
     """
     wrong = {"111": {"0": 0.25, "1": 0.75}}
     report = verify(claiming(distribution(wrong), "baby_gpt").build())
-    assert (report.verdict, report.counterexample and report.counterexample.tokens) == (
+    assert (
+        report.verdict,
+        report.counterexample and report.counterexample.tokens,
+    ) == (
         "refuted",
         ["1", "1", "1"],
     )
     assert report.counterexample is not None
     assert report.counterexample.expected == {"0": 0.25, "1": 0.75}
-    assert report.counterexample.got == pytest.approx({"0": 0.5, "1": 0.5}, abs=1e-6)
+    assert report.counterexample.got == pytest.approx(
+        {"0": 0.5, "1": 0.5}, abs=1e-6
+    )
     assert report.max_probability_error == pytest.approx(0.25, abs=1e-6)
     assert (
         verify(
@@ -286,7 +320,9 @@ def test_what_a_budget_does_not_cover_is_unknown() -> None:
     assert report.reason == "there are 62 contexts, more than the budget of 61"
     assert (
         verify(
-            bundled_model("aab"), methods=["exhaustive"], budget=Budget(contexts=62)
+            bundled_model("aab"),
+            methods=["exhaustive"],
+            budget=Budget(contexts=62),
         ).verdict
         == "checked"
     )
@@ -303,20 +339,29 @@ def test_no_time_is_unknown() -> None:
     assert report.reason is not None
     assert report.reason.startswith("the time was over after ")
     assert (
-        verify(bundled_model("adder"), budget=Budget(seconds=-1.0)).verdict == "unknown"
+        verify(bundled_model("adder"), budget=Budget(seconds=-1.0)).verdict
+        == "unknown"
     )
 
 
 def test_a_claim_that_is_always_silent_decides_nothing() -> None:
     """A claim that never speaks is neither checked nor refuted."""
     report = verify(claiming(no_claim).build())
-    assert (report.verdict, report.checked, report.contexts) == ("unknown", 0, 62)
-    assert report.reason == "the claim is silent on every context that was checked"
+    assert (report.verdict, report.checked, report.contexts) == (
+        "unknown",
+        0,
+        62,
+    )
+    assert (
+        report.reason == "the claim is silent on every context that was checked"
+    )
 
 
 def test_what_cannot_be_verified_is_refused() -> None:
     """No claim, and no such method, are errors."""
-    with Refused(ProgramError, "aab: has no claim to verify; pass claim= to Program"):
+    with Refused(
+        ProgramError, "aab: has no claim to verify; pass claim= to Program"
+    ):
         verify(claiming(None).build())
     with Refused(
         ProgramError,
@@ -362,7 +407,11 @@ def test_the_garbage_collector_is_left_as_it_was(collects: bool) -> None:
             verify(bundled_model(name), methods=["certificate"]).verdict
             for name in ("aab", "brackets")
         )
-        assert (proved, passed, gc.isenabled()) == ("proved", "unknown", collects)
+        assert (proved, passed, gc.isenabled()) == (
+            "proved",
+            "unknown",
+            collects,
+        )
     finally:
         gc.enable() if was else gc.disable()
 

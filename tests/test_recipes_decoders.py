@@ -68,7 +68,8 @@ def test_one_hot(way: str, activation: Any, gain: float) -> None:
     t = token("abcde")
     lanes = slot("lanes", labels="abcde", position=np.eye(5).tolist())
     assert margins(
-        logits(lanes, t, one_hot({t: lanes}, gain), way, activation), [*range(5)]
+        logits(lanes, t, one_hot({t: lanes}, gain), way, activation),
+        [*range(5)],
     ).min() == pytest.approx(gain - 1, abs=1e-3)
 
 
@@ -78,13 +79,17 @@ NUMBERS = [[*range(60)], [*range(-9, 10)], [0, 1, 5, 6, 30], [7]]
 @ways
 @pytest.mark.parametrize("numbers", NUMBERS)
 @pytest.mark.parametrize("gain", [10, 50])
-def test_parabola(way: str, activation: Any, numbers: list[int], gain: float) -> None:
+def test_parabola(
+    way: str, activation: Any, numbers: list[int], gain: float
+) -> None:
     """Every number of the range is read as its own token, ahead by the gain less 1, also of a
     token that is no number.
     """
     t = token([*map(str, numbers), "$"])
     x = slot("x", position=numbers)
-    found = logits(x, t, parabola(x, {t[n]: n for n in numbers}, gain), way, activation)
+    found = logits(
+        x, t, parabola(x, {t[n]: n for n in numbers}, gain), way, activation
+    )
     assert margins(found, [*range(len(numbers))]).min() >= gain - 1 - 0.05
 
 
@@ -107,19 +112,30 @@ def test_parabola_reads_the_nearest(error: float) -> None:
 
 @ways
 @given(st.lists(st.integers(-50, 50), min_size=2, max_size=8, unique=True))
-def test_parabola_of_any_numbers(way: str, activation: Any, numbers: list[int]) -> None:
+def test_parabola_of_any_numbers(
+    way: str, activation: Any, numbers: list[int]
+) -> None:
     """Whole x between the numbers is read as the nearest of them."""
     xs = [
         x
         for x in range(-60, 61)
-        if len({abs(x - n) for n in sorted(numbers, key=lambda n: abs(x - n))[:2]}) == 2
+        if len(
+            {abs(x - n) for n in sorted(numbers, key=lambda n: abs(x - n))[:2]}
+        )
+        == 2
     ]
     t = token([*map(str, numbers), "$"])
     x_slot = slot("x", position=xs)
     found = logits(
-        x_slot, t, parabola(x_slot, {t[n]: n for n in numbers}, 5), way, activation
+        x_slot,
+        t,
+        parabola(x_slot, {t[n]: n for n in numbers}, 5),
+        way,
+        activation,
     )
-    nearest = [min(range(len(numbers)), key=lambda i: abs(numbers[i] - x)) for x in xs]
+    nearest = [
+        min(range(len(numbers)), key=lambda i: abs(numbers[i] - x)) for x in xs
+    ]
     assert (found[:, :, :-1].argmax(axis=-1) == nearest).all()
 
 
@@ -135,15 +151,21 @@ def test_thermometer(way: str, activation: Any, n: int) -> None:
         labels=map(str, range(n)),
         position=[[float(j >= i) for j in range(n)] for i in range(n + 1)],
     )
-    found = logits(flags, t, thermometer(flags.lanes, t.lanes[:n], 50), way, activation)
-    assert margins(found[:, :n], [*range(n)]).min() == pytest.approx(49, abs=1e-3)
+    found = logits(
+        flags, t, thermometer(flags.lanes, t.lanes[:n], 50), way, activation
+    )
+    assert margins(found[:, :n], [*range(n)]).min() == pytest.approx(
+        49, abs=1e-3
+    )
     assert np.abs(found[:, n] - np.eye(n + 1)).max() < 1e-3
 
 
 def test_thermometer_refuses() -> None:
     """Every token needs its flag."""
     t = token("abc")
-    with Refused(ProgramError, "thermometer > flags: 2 flags for 3 tokens", here=True):
+    with Refused(
+        ProgramError, "thermometer > flags: 2 flags for 3 tokens", here=True
+    ):
         thermometer([scratch("x"), scratch("y")], t.lanes, 50)
 
 
@@ -151,12 +173,15 @@ def test_thermometer_refuses() -> None:
 def test_a_decoder_as_neurons_is_the_map_itself(data: st.DataObject) -> None:
     """`as_mlp` adds what the map says, for whole numbers of either sign, constants included."""
     x = slot(
-        "x", labels="uv", position=[(i, j) for i in range(-4, 5) for j in range(-4, 5)]
+        "x",
+        labels="uv",
+        position=[(i, j) for i in range(-4, 5) for j in range(-4, 5)],
     )
     t, whole = token("ab"), st.integers(-9, 9)
     decoder = {
         lane: Affine.of(
-            {x["u"]: data.draw(whole), x["v"]: data.draw(whole)}, data.draw(whole)
+            {x["u"]: data.draw(whole), x["v"]: data.draw(whole)},
+            data.draw(whole),
         )
         for lane in t
     }
@@ -196,7 +221,8 @@ def test_log_probabilities_are_exact_after_softmax(
     """Softmax gives the very probabilities, zero included, after each current token."""
     t = token("abcd")
     chances = [
-        {c: n / sum(row) for c, n in zip("abcd", row, strict=True)} for row in rows
+        {c: n / sum(row) for c, n in zip("abcd", row, strict=True)}
+        for row in rows
     ]
     neurons = [
         n
@@ -218,7 +244,9 @@ def test_log_probabilities_of_the_tokens_it_names() -> None:
         n_ctx=1,
         layers=(
             MLP(
-                conjunction([t["a"]], log_probabilities(t, {"b": 0.25, "c": 0.75}, "a"))
+                conjunction(
+                    [t["a"]], log_probabilities(t, {"b": 0.25, "c": 0.75}, "a")
+                )
             ),
         ),
     ).build()

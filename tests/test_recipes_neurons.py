@@ -41,7 +41,9 @@ def stream(
     ]
     mlp = MLP(neurons(*xs), *adds)
     model = Program(
-        embedding=(*xs, out, twice, token("a")), layers=(mlp,), activation=activation
+        embedding=(*xs, out, twice, token("a")),
+        layers=(mlp,),
+        activation=activation,
     ).build()
     found = trace(np.zeros(len(inputs), int), model.weights, **model.config)[
         "resid_final"
@@ -78,8 +80,12 @@ SMALL = range(-20, 21)
 @pytest.mark.parametrize("n", range(1, 7))
 def test_logic_of_n_flags(n: int) -> None:
     """Conjunction and disjunction of up to six flags, on every one of their combinations."""
-    check(lambda *xs: r.conjunction(xs, ADDS), lambda *xs: all(xs), *[FLAGS] * n)
-    check(lambda *xs: r.disjunction(xs, ADDS), lambda *xs: any(xs), *[FLAGS] * n)
+    check(
+        lambda *xs: r.conjunction(xs, ADDS), lambda *xs: all(xs), *[FLAGS] * n
+    )
+    check(
+        lambda *xs: r.disjunction(xs, ADDS), lambda *xs: any(xs), *[FLAGS] * n
+    )
 
 
 def test_negated_flags() -> None:
@@ -103,7 +109,11 @@ def test_negated_flags() -> None:
 def test_step_is_sharp_at_its_margin(whole: int, margin: float) -> None:
     """Nothing at `margin` below the threshold and less, once at `margin` above and more."""
     above = whole + 0.5
-    xs = [above + sign * (margin + d) for sign in (-1, 1) for d in (0, 0.25, 1, 50)]
+    xs = [
+        above + sign * (margin + d)
+        for sign in (-1, 1)
+        for d in (0, 0.25, 1, 50)
+    ]
     check(
         lambda x: r.threshold(x, ADDS, above=above, margin=margin),
         lambda x: x > above,
@@ -139,10 +149,14 @@ def test_table_of_one_hot_lanes(entries: dict[tuple[str, str], int]) -> None:
     """A function of two tokens: what is not in the table adds nothing."""
     pairs = ["".join(pair) for pair in combinations("abc", "xyz")]
     one = slot(
-        "one", labels="abc", token={p: [float(p[0] == c) for c in "abc"] for p in pairs}
+        "one",
+        labels="abc",
+        token={p: [float(p[0] == c) for c in "abc"] for p in pairs},
     )
     two = slot(
-        "two", labels="xyz", token={p: [float(p[1] == c) for c in "xyz"] for p in pairs}
+        "two",
+        labels="xyz",
+        token={p: [float(p[1] == c) for c in "xyz"] for p in pairs},
     )
     neurons = r.table(
         {(one[a], two[b]): {out: amount} for (a, b), amount in entries.items()}
@@ -180,7 +194,9 @@ def test_piecewise_linear(activation: Any, points: dict[int, float]) -> None:
     )[:, 1]
     assert found == pytest.approx(
         np.interp(
-            [x for (x,) in xs], sorted(points), [points[k] for k in sorted(points)]
+            [x for (x,) in xs],
+            sorted(points),
+            [points[k] for k in sorted(points)],
         ),
         abs=1e-4,
     )
@@ -237,7 +253,9 @@ def test_long_ranges_are_exact_or_refused(
         assert reference(most) > 2**23
         return
     check(
-        lambda x: recipe(x, most), reference, [*range(20), *range(most - 20, most + 1)]
+        lambda x: recipe(x, most),
+        reference,
+        [*range(20), *range(most - 20, most + 1)],
     )
 
 
@@ -285,9 +303,12 @@ def test_erase_and_move(activation: Any) -> None:
     assert (stream(lambda x, _: r.erase(x), case, activation) == expected).all()
     counts = [(abs(x), y) for x, y in case]
     assert (
-        stream(lambda x, _: r.erase(x, signed=False), counts, activation) == expected
+        stream(lambda x, _: r.erase(x, signed=False), counts, activation)
+        == expected
     ).all()
-    moved = stream(lambda x, y: [*r.move(x, out), *r.move(y, twice)], case, activation)
+    moved = stream(
+        lambda x, y: [*r.move(x, out), *r.move(y, twice)], case, activation
+    )
     assert (moved == [[0, 0, x, y] for x, y in case]).all()
 
 
@@ -300,18 +321,23 @@ def test_erase_and_move_of_a_slot_with_labels(activation: Any) -> None:
         (r.move(t, away), np.eye(3, 6, 3)),
     ):
         model = Program(
-            embedding=(t, away), n_ctx=1, layers=(MLP(neurons),), activation=activation
+            embedding=(t, away),
+            n_ctx=1,
+            layers=(MLP(neurons),),
+            activation=activation,
         ).build()
         assert (
-            trace(np.arange(3)[:, None], model.weights, **model.config)["resid_final"][
-                :, 0
-            ]
+            trace(np.arange(3)[:, None], model.weights, **model.config)[
+                "resid_final"
+            ][:, 0]
             == expected
         ).all()
     assert (len(r.erase(t)), len(r.erase(t, signed=False))) == (6, 3)
 
 
-MODULUS = "modulo > modulus: needs a modulus of at least 2 and a range from 0, found"
+MODULUS = (
+    "modulo > modulus: needs a modulus of at least 2 and a range from 0, found"
+)
 DIVISOR = "quotient > divisor: needs a divisor of at least 1 and a range from 0, found"
 POINTS = "piecewise_linear > points: takes at least two whole numbers, found"
 
@@ -333,7 +359,10 @@ POINTS = "piecewise_linear > points: takes at least two whole numbers, found"
         ),
         (lambda: r.piecewise_linear(out, {}, ADDS), f"{POINTS} []"),
         (lambda: r.piecewise_linear(out, {1: 2}, ADDS), f"{POINTS} [1]"),
-        (lambda: r.piecewise_linear(out, {0: 1, 0.5: 2}, ADDS), f"{POINTS} [0, 0.5]"),
+        (
+            lambda: r.piecewise_linear(out, {0: 1, 0.5: 2}, ADDS),
+            f"{POINTS} [0, 0.5]",
+        ),
         (
             lambda: r.piecewise_linear(out, {0: 1, math.inf: 2}, ADDS),
             f"{POINTS} [0, inf]",
@@ -362,7 +391,11 @@ POINTS = "piecewise_linear > points: takes at least two whole numbers, found"
 )
 def test_wrong_use(wrong: Callable[[], Any], message: str) -> None:
     """Each refusal names the recipe and the argument, says what was found, and where."""
-    where = f" ({__file__}:{wrong.__code__.co_firstlineno})" if ">" in message else ""
+    where = (
+        f" ({__file__}:{wrong.__code__.co_firstlineno})"
+        if ">" in message
+        else ""
+    )
     with Refused(ProgramError, message + where):
         wrong()
 
@@ -379,5 +412,6 @@ def test_a_lane_that_the_program_lacks() -> None:
         )
     assert refusal.value.path == ("lost", "layers[0]", "neurons[0]", "when")
     assert (
-        refusal.value.message == "out is not a lane of the embedding (those are token)"
+        refusal.value.message
+        == "out is not a lane of the embedding (those are token)"
     )

@@ -79,7 +79,9 @@ def _imports(path: Path) -> Iterator[str]:
 def own_imports(path: Path) -> set[str]:
     """The rooms of handcraft that a file imports."""
     parts = (module.split(".") for module in imports(path))
-    found = {part[1] for part in parts if part[0] == "handcraft" and len(part) > 1}
+    found = {
+        part[1] for part in parts if part[0] == "handcraft" and len(part) > 1
+    }
     return found & ROOMS
 
 
@@ -100,9 +102,13 @@ def public_names(path: Path) -> Iterator[str]:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             names = [node.name]
         elif isinstance(node, ast.Assign):
-            parts = [part for target in node.targets for part in ast.walk(target)]
+            parts = [
+                part for target in node.targets for part in ast.walk(target)
+            ]
             names = [part.id for part in parts if isinstance(part, ast.Name)]
-        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        elif isinstance(node, ast.AnnAssign) and isinstance(
+            node.target, ast.Name
+        ):
             names = [node.target.id]
         else:
             names = []
@@ -129,11 +135,17 @@ def test_the_house_is_read_at_a_glance() -> None:
     assert len(arrows()) <= 80
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "path", FILES, ids=lambda path: str(path.relative_to(PACKAGE))
+)
 def test_a_room_imports_only_rooms_above_it(path: Path) -> None:
     """A file imports from its own room and from those that stand above it in the tree."""
     order, own = rooms(), room(path)
-    above = {*order[: order.index(own)], own, *(b for a, b in UPWARD if a == own)}
+    above = {
+        *order[: order.index(own)],
+        own,
+        *(b for a, b in UPWARD if a == own),
+    }
     assert own_imports(path) <= above
 
 
@@ -142,7 +154,9 @@ def test_no_import_cycle_inside_a_room() -> None:
     graph = {module(p): imports(p) for p in FILES if p.parent != PACKAGE}
     done: set[str] = set()
     while ready := {
-        name for name in set(graph) - done if graph[name] & set(graph) <= done | {name}
+        name
+        for name in set(graph) - done
+        if graph[name] & set(graph) <= done | {name}
     }:
         done |= ready
     assert done == set(graph)
@@ -154,19 +168,27 @@ def test_the_forward_pass_never_imports_the_language() -> None:
     trie = PACKAGE / "proof" / "enumerate" / "trie.py"
     assert all(own_imports(path) <= {"core"} for path in [*core, trie])
     gpt2 = [
-        name for name in imports(PACKAGE / "core" / "gpt2.py") if "handcraft" in name
+        name
+        for name in imports(PACKAGE / "core" / "gpt2.py")
+        if "handcraft" in name
     ]
     assert all(name.startswith("handcraft.core.errors") for name in gpt2)
 
 
 @pytest.mark.parametrize("folder", ["checker", "enumerate"])
-def test_neither_checker_nor_enumeration_imports_the_prover(folder: str) -> None:
+def test_neither_checker_nor_enumeration_imports_the_prover(
+    folder: str,
+) -> None:
     """What judges a proof, and what asks every context, does not know how proofs are found."""
     for path in (PACKAGE / "proof" / folder).glob("*.py"):
-        assert not any(m.startswith("handcraft.proof.prover") for m in imports(path))
+        assert not any(
+            m.startswith("handcraft.proof.prover") for m in imports(path)
+        )
 
 
-def test_only_the_command_line_prints_and_only_the_rendering_imports_rich() -> None:
+def test_only_the_command_line_prints_and_only_the_rendering_imports_rich() -> (
+    None
+):
     """The call print stands in cli/ alone, rich in the files that draw tables and states."""
     for path in FILES:
         tree = ast.walk(ast.parse(path.read_text()))
@@ -189,7 +211,11 @@ def test_core_dependencies_stay_few() -> None:
     where they are asked for.
     """
     six = {"numpy", "pydantic", "rich", "hypothesis", "typer", "safetensors"}
-    own = {"handcraft", "__future__", "pydantic_core"}  # the last comes with pydantic
+    own = {
+        "handcraft",
+        "__future__",
+        "pydantic_core",
+    }  # the last comes with pydantic
     allowed = six | own | EXTRAS | sys.stdlib_module_names
     for path in FILES:
         assert {name.split(".")[0] for name in imports(path)} <= allowed, path

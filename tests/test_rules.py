@@ -9,7 +9,17 @@ from conftest import Refused, heads
 from hypothesis import given
 from pydantic import ValidationError
 
-from handcraft import MLP, Block, Head, Neuron, Program, local, position, scratch, token
+from handcraft import (
+    MLP,
+    Block,
+    Head,
+    Neuron,
+    Program,
+    local,
+    position,
+    scratch,
+    token,
+)
 from handcraft.core.errors import ProgramError
 from handcraft.language.affine import Affine, Map
 from handcraft.language.coerce import as_map
@@ -24,7 +34,9 @@ def test_the_key_defaults_to_the_lanes_asked_about() -> None:
     """A query alone names the match space, and each of its lanes is offered as it stands in the
     stream.
     """
-    assert Head(query=1024 * p.previous, value=t).key == Map.identity(p.lanes[:2])
+    assert Head(query=1024 * p.previous, value=t).key == Map.identity(
+        p.lanes[:2]
+    )
 
 
 def test_the_output_defaults_to_the_lanes_of_the_value() -> None:
@@ -213,6 +225,8 @@ def test_a_layer_that_is_none_is_refused() -> None:
     ):
         Program(name="mine", embedding=(p, t), layers=("head",))
     with Refused(
-        ProgramError, "mine > layers: a single layer is written (layer,)", here=True
+        ProgramError,
+        "mine > layers: a single layer is written (layer,)",
+        here=True,
     ):
         Program(name="mine", embedding=(p, t), layers=head)

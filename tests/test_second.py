@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from handcraft import MLP, Model, Neuron, Program, after, answers, position, token
+from handcraft import (
+    MLP,
+    Model,
+    Neuron,
+    Program,
+    after,
+    answers,
+    position,
+    token,
+)
 from handcraft.core.gpt2 import Array, gpt2
 from handcraft.proof import Budget, verify
 
@@ -21,7 +30,9 @@ def nearly(claim: Any, dtype: str) -> Model:
     ahead = 1001.1 * (1 + 3 * float(np.finfo(dtype).eps))
     p, t = position(3), token("ab")
     later = Neuron(when=p[1] + p[2], adds={t["a"]: 64})
-    early = MLP([later, Neuron(when=1.0 * p[0], adds={t["a"]: 1000.1, t["b"]: ahead})])
+    early = MLP(
+        [later, Neuron(when=1.0 * p[0], adds={t["a"]: 1000.1, t["b"]: ahead})]
+    )
     program = Program(
         name="nearly",
         embedding=(p, t),
@@ -54,7 +65,10 @@ def test_an_answer_is_judged_by_the_prompt_alone(dtype: str) -> None:
     report = verify(model, methods=["exhaustive"])
     assert (report.verdict, report.accuracy) == ("refuted", 0.0)
     assert report.counterexample is not None
-    assert (report.counterexample.tokens, report.counterexample.got) == (["a"], "b")
+    assert (report.counterexample.tokens, report.counterexample.got) == (
+        ["a"],
+        "b",
+    )
 
 
 @pytest.mark.usefixtures("leaning")

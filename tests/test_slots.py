@@ -25,7 +25,10 @@ def rows(found: Slot, kind: str) -> dict[Any, tuple[float, ...]]:
         )
     }
     assert 0 not in cells.values()
-    return {key: tuple(cells.get((key, lane), 0.0) for lane in found) for key in keys}
+    return {
+        key: tuple(cells.get((key, lane), 0.0) for lane in found)
+        for key in keys
+    }
 
 
 def names(found: Slot) -> list[str]:
@@ -46,12 +49,20 @@ def test_token_is_one_hot() -> None:
     t = token("ba")
     assert names(t) == ["token:b", "token:a"]
     assert rows(t, "token") == {"b": (1, 0), "a": (0, 1)}
-    assert (t.n_ctx, t.vocabulary, rows(t, "position")) == (None, ("b", "a"), {})
+    assert (t.n_ctx, t.vocabulary, rows(t, "position")) == (
+        None,
+        ("b", "a"),
+        {},
+    )
 
 
 def test_tokens_may_be_words() -> None:
     """A token is any non-empty text."""
-    assert names(token(["<bos>", "aa", "é"])) == ["token:<bos>", "token:aa", "token:é"]
+    assert names(token(["<bos>", "aa", "é"])) == [
+        "token:<bos>",
+        "token:aa",
+        "token:é",
+    ]
 
 
 def test_named_functions_of_the_position() -> None:
@@ -94,7 +105,10 @@ def test_scratch_and_local() -> None:
     assert names(scratch("v")) == ["v"]
     assert names(scratch("m", "ab")) == ["m:a", "m:b"]
     assert names(local("anchor")) == ["@anchor"]
-    assert (rows(scratch("v"), "token"), rows(scratch("v"), "position")) == ({}, {})
+    assert (rows(scratch("v"), "token"), rows(scratch("v"), "position")) == (
+        {},
+        {},
+    )
 
 
 def test_lanes_by_label() -> None:
@@ -109,14 +123,18 @@ def test_previous_reads_the_next_lane() -> None:
     0.
     """
     p = position(3)
-    assert p.previous == Map.of([(p[0], p[1].expression()), (p[1], p[2].expression())])
+    assert p.previous == Map.of(
+        [(p[0], p[1].expression()), (p[1], p[2].expression())]
+    )
 
 
 @given(st.integers(1, 40))
 def test_one_hot_rows_have_one_one(n: int) -> None:
     """At every position exactly the lane of that position is 1."""
     found = rows(position(n), "position")
-    assert {i: row.index(1.0) for i, row in found.items()} == {i: i for i in range(n)}
+    assert {i: row.index(1.0) for i, row in found.items()} == {
+        i: i for i in range(n)
+    }
     assert all(sum(row) == 1 and len(row) == n for row in found.values())
 
 
@@ -221,12 +239,18 @@ def test_a_one_hot_slot_is_stored_by_name() -> None:
             lambda: slot("s", position=[1, float("inf")]),
             "Slot: a weight must be finite, found inf",
         ),
-        (lambda: position(3)[3], "position has no lane '3'; its lanes are 0, 1, 2"),
+        (
+            lambda: position(3)[3],
+            "position has no lane '3'; its lanes are 0, 1, 2",
+        ),
         (
             lambda: token(["left", "right"])["lft"],
             "token has no lane 'lft'; its lanes are left, right; did you mean 'left'?",
         ),
-        (lambda: scratch("v")["a"], "v has no lane 'a'; it is one lane, written v"),
+        (
+            lambda: scratch("v")["a"],
+            "v has no lane 'a'; it is one lane, written v",
+        ),
         (
             lambda: token("ab").previous,
             "only a one-hot position slot has a previous position, token is not one",
@@ -266,5 +290,7 @@ def test_a_table_that_is_not_of_numbers_is_refused() -> None:
     """What stands in a table must be a number."""
     with Refused(ProgramError, "s takes a number, found str 'x'"):
         slot("s", token={"a": "x"})
-    with Refused(ProgramError, "position:p takes a number, found NoneType None"):
+    with Refused(
+        ProgramError, "position:p takes a number, found NoneType None"
+    ):
         position(2, p=lambda _: None)

@@ -13,7 +13,7 @@ from cli_runner import handcraft
 from conftest import Refused, examples, random_weights
 from hypothesis import given
 from hypothesis import strategies as st
-from test_prompts import patterns
+from patterns import patterns
 
 from handcraft import Head, Model, Program, after, answers, position, token
 from handcraft.analysis.reachability import Watch, avoid
@@ -28,9 +28,9 @@ pieces = st.lists(
 )
 languages = st.one_of(
     patterns,
-    st.lists(pieces.map("|".join).map("({})*".format), min_size=1, max_size=2).map(
-        "".join
-    ),
+    st.lists(
+        pieces.map("|".join).map("({})*".format), min_size=1, max_size=2
+    ).map("".join),
 )
 
 
@@ -76,7 +76,9 @@ def test_the_shortest_wrong_prompt_is_found(
         if any(way != split(text, tokens) for way in found)
     ]
     long = [
-        text for text, found in ways.items() if any(len(way) > n_ctx for way in found)
+        text
+        for text, found in ways.items()
+        if any(len(way) > n_ctx for way in found)
     ]
     wrong = next((texts for texts in (unspelled, otherwise, long) if texts), [])
     assert (problem is None) == (not wrong)
@@ -145,7 +147,9 @@ def written(
                 name = model.vocabulary.tokens[i]
                 if text in found + name:
                     return n + 1
-                following.add(((found + name)[-len(text) - 3 :], (*ids, int(i))[-3:]))
+                following.add(
+                    ((found + name)[-len(text) - 3 :], (*ids, int(i))[-3:])
+                )
         level = following
     return None
 
@@ -156,7 +160,9 @@ def test_a_text_is_found_however_it_is_spelled(seed: int) -> None:
     tokens as that takes.
     """
     random = Random(seed)
-    tokens = [("a", "b", "ab"), ("a", "ba", "bab"), ("a", "b", "aab", "bb")][seed % 3]
+    tokens = [("a", "b", "ab"), ("a", "ba", "bab"), ("a", "b", "aab", "bb")][
+        seed % 3
+    ]
     model, floor = writer(seed, tokens), 0.34
     for text in ("ab", "ba", "bb", "aab", "abab"):
         start = random.choice([t for t in tokens if text not in t])
@@ -167,7 +173,10 @@ def test_a_text_is_found_however_it_is_spelled(seed: int) -> None:
         )
         if chain is None or Watch.of(chain, text).fewest > 3:
             continue
-        found, expected = avoid(chain, text), written(model, start, text, floor, 12)
+        found, expected = (
+            avoid(chain, text),
+            written(model, start, text, floor, 12),
+        )
         assert found.verdict == ("never" if expected is None else "reached")
         assert expected is None or len(found.path) == expected + 1
 
@@ -180,8 +189,13 @@ def _goes_on(model: Model, start: str, floor: float) -> bool:
     return True
 
 
-@given(st.lists(st.integers(0, 2), max_size=12), st.text("ab", min_size=1, max_size=5))
-def test_the_watch_says_whether_a_text_stands(ids: list[int], text: str) -> None:
+@given(
+    st.lists(st.integers(0, 2), max_size=12),
+    st.text("ab", min_size=1, max_size=5),
+)
+def test_the_watch_says_whether_a_text_stands(
+    ids: list[int], text: str
+) -> None:
     """All of its characters are seen exactly where the decoded text holds it."""
     vocabulary = Vocabulary(("a", "b", "ab"))
     watch = Watch(vocabulary, tuple(text))
@@ -209,7 +223,10 @@ def swapper() -> Model:
         output={t["b"]: 4096 * t["a"], t["a"]: 4096 * t["b"] + 4096 * t["ab"]},
     )
     return Program(
-        name="swapper", embedding=(p, t), layers=(head,), claim=after({("a",): "b"})
+        name="swapper",
+        embedding=(p, t),
+        layers=(head,),
+        claim=after({("a",): "b"}),
     ).build()
 
 
@@ -228,13 +245,15 @@ def test_tokens_to_avoid_are_that_spelling_only() -> None:
         avoid(chain, ["a", "b"]).to_json()["text"],
     ) == ("ab", ["a", "b"])
     with Refused(
-        PromptError, "every start holds 'ab' already; start from contexts without it"
+        PromptError,
+        "every start holds 'ab' already; start from contexts without it",
     ):
         avoid(explore(swapper(), ["ab"], floor=1e-9), "ab")
     with Refused(PromptError, "no tokens of a, b, ab write 'abc'"):
         avoid(chain, "abc")
     with Refused(
-        PromptError, "the text to avoid has 4 tokens, but no context has more than 3"
+        PromptError,
+        "the text to avoid has 4 tokens, but no context has more than 3",
     ):
         avoid(chain, "aaaa")
 

@@ -61,7 +61,9 @@ def test_the_help_of_a_command_imports_nothing_heavy(
     """The help of each command costs as little as that of all; pydantic is typer's own matter
     there.
     """
-    assert imported(COMMAND.format(argv=[command, "--help"]), tmp_path) <= {"pydantic"}
+    assert imported(COMMAND.format(argv=[command, "--help"]), tmp_path) <= {
+        "pydantic"
+    }
 
 
 def test_importing_the_package_imports_nothing_heavy(tmp_path: Path) -> None:
@@ -103,7 +105,9 @@ def test_enumerating_does_not_import_hypothesis(tmp_path: Path) -> None:
     """Hypothesis is loaded only where contexts are drawn; a certificate names the weights by
     their file's hash.
     """
-    assert imported(COMMAND.format(argv=["verify", "aab", "--json"]), tmp_path) == {
+    assert imported(
+        COMMAND.format(argv=["verify", "aab", "--json"]), tmp_path
+    ) == {
         "numpy",
         "pydantic",
         "safetensors",
@@ -181,7 +185,8 @@ def test_the_verdict_is_the_exit_code_of_the_process(
 def test_verifying_leaves_nothing_behind(method: str, tmp_path: Path) -> None:
     """Neither enumerating nor drawing writes anything into the working directory."""
     result = process(
-        ["-m", "handcraft", "verify", "aab", "--method", method, "--json"], tmp_path
+        ["-m", "handcraft", "verify", "aab", "--method", method, "--json"],
+        tmp_path,
     )
     assert result.json["method"] == method
     assert list(tmp_path.iterdir()) == []
@@ -219,7 +224,9 @@ def test_a_reader_that_stops_early_is_no_error(
 def test_ctrl_c_is_no_traceback(tmp_path: Path) -> None:
     """A run that is interrupted ends silently, with the code that shells give to it."""
     (tmp_path / "interrupted.py").write_text("raise KeyboardInterrupt")
-    result = process(["-m", "handcraft", "run", "interrupted.py", "a"], tmp_path)
+    result = process(
+        ["-m", "handcraft", "run", "interrupted.py", "a"], tmp_path
+    )
     assert (result.code, result.out, result.err.strip()) == (130, "", "")
 
 
@@ -228,7 +235,9 @@ def test_a_terminal_without_unicode_is_no_crash(tmp_path: Path) -> None:
     """Where stdout cannot encode an arrow, the tables still appear."""
     for command in (["explain", "aab"], ["trace", "aab", "aab"]):
         result = process(
-            ["-m", "handcraft", *command], tmp_path, {"PYTHONIOENCODING": "ascii"}
+            ["-m", "handcraft", *command],
+            tmp_path,
+            {"PYTHONIOENCODING": "ascii"},
         )
         assert (result.code, result.err) == (0, "")
         assert "position" in result.out

@@ -10,12 +10,7 @@ from pathlib import Path
 import pytest
 from cli_runner import handcraft
 
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder as the working directory."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def test_the_baby_gpt_as_json() -> None:
@@ -60,7 +55,14 @@ def test_the_baby_gpt_as_a_table() -> None:
 def test_a_text_that_is_never_reached_is_success() -> None:
     """From 111 above the floor: exit 0, and the last line says so."""
     result = handcraft(
-        "states", "baby_gpt", "--from", "111", "--avoid", "00", "--floor", "1e-9"
+        "states",
+        "baby_gpt",
+        "--from",
+        "111",
+        "--avoid",
+        "00",
+        "--floor",
+        "1e-9",
     )
     assert (result.code, result.err) == (0, "")
     assert (
@@ -107,7 +109,14 @@ def test_a_search_that_was_cut_off_is_undecided() -> None:
         result.json["reachable"]["complete"],
     ) == (3, "undecided", False)
     shown = handcraft(
-        "states", "copy_previous", "--avoid", "abc", "--limit", "5", "--from", "z"
+        "states",
+        "copy_previous",
+        "--avoid",
+        "abc",
+        "--limit",
+        "5",
+        "--from",
+        "z",
     )
     assert (shown.code, shown.lines) == (
         3,
@@ -131,13 +140,17 @@ def test_a_search_that_was_cut_off_is_undecided() -> None:
     )
 
 
-@pytest.mark.parametrize("ending", [".svg", ".dot", ".mmd", ".mermaid", ".json"])
+@pytest.mark.parametrize(
+    "ending", [".svg", ".dot", ".mmd", ".mermaid", ".json"]
+)
 def test_a_picture_is_written(ending: str, here: Path) -> None:
     """--save writes the file and says so; with --json nothing but the object is printed."""
     result = handcraft("states", "baby_gpt", "--save", f"new/chain{ending}")
     assert (result.code, result.lines[-1]) == (0, f"wrote new/chain{ending}")
     written = (here / "new" / f"chain{ending}").read_text()
-    again = handcraft("states", "baby_gpt", "--save", f"chain{ending}", "--json")
+    again = handcraft(
+        "states", "baby_gpt", "--save", f"chain{ending}", "--json"
+    )
     assert (here / f"chain{ending}").read_text() == written
     if ending == ".json":
         assert json.loads(written) == again.json
@@ -161,7 +174,9 @@ def test_the_tokens_of_a_start_may_be_a_list() -> None:
 
 def test_several_starts() -> None:
     """--from may be given more than once."""
-    result = handcraft("states", "baby_gpt", "--from", "0", "--from", "11", "--json")
+    result = handcraft(
+        "states", "baby_gpt", "--from", "0", "--from", "11", "--json"
+    )
     assert result.json["reachable"]["starts"] == 2
 
 
@@ -193,7 +208,10 @@ def test_the_options_of_sampling_are_those_of_run() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--save", "a.png"], "a.png must end with .svg, .dot, .mmd, .mermaid, .json"),
+        (
+            ["--save", "a.png"],
+            "a.png must end with .svg, .dot, .mmd, .mermaid, .json",
+        ),
         (
             ["--from", "2"],
             "no token matches '2' at character 0 of the prompt; the vocabulary is 0, 1",
@@ -224,10 +242,16 @@ def test_the_options_of_sampling_are_those_of_run() -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_bad_input_is_one_line(options: list[str], message: str, here: Path) -> None:
+def test_bad_input_is_one_line(
+    options: list[str], message: str, here: Path
+) -> None:
     """What cannot be done is exit 2, one line on stderr, and no file."""
     result = handcraft("states", "baby_gpt", *options)
-    assert (result.code, result.out, result.err) == (2, "", f"error: {message}\n")
+    assert (result.code, result.out, result.err) == (
+        2,
+        "",
+        f"error: {message}\n",
+    )
     assert list(here.iterdir()) == []
 
 

@@ -21,7 +21,9 @@ from handcraft.core.errors import ProgramError
 from handcraft.testing import assert_accurate, contexts
 
 LONG = "brackets"  # hypothesis takes seconds over its long regular expression
-NAMES = slow_from(len(BUNDLED) - 1, sorted(BUNDLED, key=lambda name: name == LONG))
+NAMES = slow_from(
+    len(BUNDLED) - 1, sorted(BUNDLED, key=lambda name: name == LONG)
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -86,7 +88,9 @@ def test_a_failure_shows_the_shrunk_context_and_the_attention() -> None:
 def test_a_wrong_function_is_shrunk() -> None:
     """A plain function is shrunk to its simplest failure."""
     with pytest.raises(AssertionError) as caught:
-        assert_accurate(claiming(lambda context: "a" if len(context) >= 3 else None))
+        assert_accurate(
+            claiming(lambda context: "a" if len(context) >= 3 else None)
+        )
     assert str(caught.value).startswith(
         "aab after ['a', 'a', 'a']: expected 'a', got 'b' (margin -1023)\n\nhead 0.h0: "
     )
@@ -114,7 +118,9 @@ def test_a_wrong_answer_is_shown() -> None:
 
     with pytest.raises(AssertionError) as caught:
         assert_accurate(
-            claiming(program.claim.model_copy(update={"answer": wrong}), "adder"),
+            claiming(
+                program.claim.model_copy(update={"answer": wrong}), "adder"
+            ),
             examples=20,
         )
     context = ["0"] * 11 + ["+"] + ["0"] * 11 + ["="] + ["0"] * 10
@@ -126,7 +132,9 @@ def test_a_wrong_answer_is_shown() -> None:
 def test_silence_is_no_failure() -> None:
     """Where the claim is silent nothing is asserted; without a claim there is nothing to assert."""
     assert_accurate(claiming(no_claim))
-    with Refused(ProgramError, "aab: has no claim to assert; pass claim= to Program"):
+    with Refused(
+        ProgramError, "aab: has no claim to assert; pass claim= to Program"
+    ):
         assert_accurate(claiming(None))
 
 

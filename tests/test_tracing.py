@@ -44,7 +44,9 @@ def test_contributions_of_any_program_sum_to_the_logits(
     """Heads, neurons, constants and embeddings of any program are all accounted for."""
     context = data.draw(
         st.lists(
-            st.sampled_from(program.vocabulary), min_size=1, max_size=program.n_ctx
+            st.sampled_from(program.vocabulary),
+            min_size=1,
+            max_size=program.n_ctx,
         )
     )
     trace = program.build("float64").trace(context)
@@ -62,7 +64,9 @@ def test_attention_rows_sum_to_one(name: str) -> None:
     """
     trace = bundled_model(name).trace(example(name))
     for head in trace.heads:
-        for i, (row, scores) in enumerate(zip(head.weights, head.scores, strict=True)):
+        for i, (row, scores) in enumerate(
+            zip(head.weights, head.scores, strict=True)
+        ):
             assert sum(row) == pytest.approx(1, abs=1e-5)
             assert all(weight == 0 for weight in row[i + 1 :])
             assert [score is None for score in scores] == [
@@ -76,8 +80,13 @@ def test_a_trace_of_aab() -> None:
     """
     trace = bundled_model("aab").trace("aab")
     head = trace.heads[0]
-    assert (trace.tokens, [h.name for h in trace.heads]) == (["a", "a", "b"], ["0.h0"])
-    assert head.query[1] == {f"position:{i}": 1024.0 * (i in (0, 1)) for i in range(5)}
+    assert (trace.tokens, [h.name for h in trace.heads]) == (
+        ["a", "a", "b"],
+        ["0.h0"],
+    )
+    assert head.query[1] == {
+        f"position:{i}": 1024.0 * (i in (0, 1)) for i in range(5)
+    }
     assert head.key[2] == {f"position:{i}": float(i == 2) for i in range(5)}
     assert [row["v"] for row in head.value] == [1.0, 1.0, -1.0]
     assert head.weights == [[1, 0, 0], [0.5, 0.5, 0], [0, 0.5, 0.5]]
@@ -87,9 +96,20 @@ def test_a_trace_of_aab() -> None:
         "position:0": 1.0,
         "token:a": 1.0,
     } | dict.fromkeys(
-        ("position:1", "position:2", "position:3", "position:4", "token:b", "v"), 0.0
+        (
+            "position:1",
+            "position:2",
+            "position:3",
+            "position:4",
+            "token:b",
+            "v",
+        ),
+        0.0,
     )
-    assert [step["after"] for step in trace.residual] == ["embedding", "0.attention"]
+    assert [step["after"] for step in trace.residual] == [
+        "embedding",
+        "0.attention",
+    ]
     assert trace.logits[-1] == {"a": 1024.0, "b": 1.0}
     assert {part["rule"]: part["logits"] for part in trace.contributions} == {
         "embedding[1]": {"a": 0.0, "b": 1.0},
@@ -107,11 +127,15 @@ def test_the_stream_is_what_the_rules_say(
     """
     context = data.draw(
         st.lists(
-            st.sampled_from(program.vocabulary), min_size=1, max_size=program.n_ctx
+            st.sampled_from(program.vocabulary),
+            min_size=1,
+            max_size=program.n_ctx,
         )
     )
     trace = program.build("float64").trace(context)
-    for row, expected in zip(trace.logits, interpret(program, context), strict=True):
+    for row, expected in zip(
+        trace.logits, interpret(program, context), strict=True
+    ):
         assert row == pytest.approx(expected, rel=1e-9, abs=1e-9)
     lanes = {str(lane) for slot in program.embedding for lane in slot.lanes}
     assert all(
@@ -123,7 +147,10 @@ def test_the_stream_is_what_the_rules_say(
 
 def test_sublayers_are_named() -> None:
     """The stream is shown after the embedding and after every sublayer there is."""
-    steps = [step["after"] for step in bundled_model("baby_gpt").trace("110").residual]
+    steps = [
+        step["after"]
+        for step in bundled_model("baby_gpt").trace("110").residual
+    ]
     assert steps == ["embedding", "0.attention", "0.mlp"]
     steps = [
         step["after"]
@@ -135,7 +162,9 @@ def test_sublayers_are_named() -> None:
 def test_a_program_without_layers_has_a_trace() -> None:
     """Where there is no layer, the embedding alone makes the logits."""
     trace = (
-        Program(name="echo", embedding=(token("ab"), position(3))).build().trace("ab")
+        Program(name="echo", embedding=(token("ab"), position(3)))
+        .build()
+        .trace("ab")
     )
     assert trace.logits == [{"a": 1.0, "b": 0.0}, {"a": 0.0, "b": 1.0}]
     assert trace.heads == trace.residual == []
@@ -147,9 +176,16 @@ def test_weights_without_a_program_have_numbers_for_names() -> None:
         "found", random_weights(0, norms=False), Vocabulary(("x", "y", "z")), 2
     )
     trace = model.trace("xyz")
-    assert list(trace.residual[0]["positions"][0]) == [f"x{i}" for i in range(8)]
+    assert list(trace.residual[0]["positions"][0]) == [
+        f"x{i}" for i in range(8)
+    ]
     assert list(trace.heads[0].query[0]) == ["x0", "x1", "x2", "x3"]
-    assert [head.name for head in trace.heads] == ["0.h0", "0.h1", "1.h0", "1.h1"]
+    assert [head.name for head in trace.heads] == [
+        "0.h0",
+        "0.h1",
+        "1.h0",
+        "1.h1",
+    ]
     assert trace.contributions == []
 
 
@@ -157,7 +193,9 @@ def test_a_trace_without_causality_hides_nothing() -> None:
     """With causal=False every score is shown."""
     p, t, v = position(3), token("ab"), scratch("v")
     trace = (
-        Program(embedding=(p, t, v), layers=(Head(value={v: t["a"]}),), causal=False)
+        Program(
+            embedding=(p, t, v), layers=(Head(value={v: t["a"]}),), causal=False
+        )
         .build()
         .trace("ab")
     )
@@ -169,9 +207,16 @@ def test_a_trace_without_causality_hides_nothing() -> None:
 def test_traces_are_plain_data(name: str) -> None:
     """A trace is JSON, with the keys that the command line promises."""
     found = bundled_model(name).trace(example(name)).to_json()
-    assert set(found) == {"tokens", "heads", "residual", "logits", "contributions"}
+    assert set(found) == {
+        "tokens",
+        "heads",
+        "residual",
+        "logits",
+        "contributions",
+    }
     assert all(
-        set(head) == {"name", "query", "key", "scores", "weights", "value", "written"}
+        set(head)
+        == {"name", "query", "key", "scores", "weights", "value", "written"}
         for head in found["heads"]
     )
     assert json.loads(json.dumps(found, allow_nan=False)) == found

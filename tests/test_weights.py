@@ -48,7 +48,9 @@ def written(weights: Weights, path: Path) -> str:
 @pytest.mark.parametrize("ending", [".safetensors", ".npz"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("norms", [True, False])
-def test_round_trip(tmp_path: Path, ending: str, dtype: str, norms: bool) -> None:
+def test_round_trip(
+    tmp_path: Path, ending: str, dtype: str, norms: bool
+) -> None:
     """Weights come back bit for bit from the file of that hash, and no other file is left."""
     weights, path = (
         random_weights(1, dtype=dtype, norms=norms),
@@ -117,7 +119,10 @@ def test_writing_replaces_and_makes_folders(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", [OSError("disk full"), PowerCutError()])
 @pytest.mark.parametrize("where", ["fsync", "replace", "chmod"])
 def test_a_failure_leaves_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, error: BaseException
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+    error: BaseException,
 ) -> None:
     """Whatever fails on the way, the old file is untouched and no temporary file stays."""
     path = tmp_path / "file"

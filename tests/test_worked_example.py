@@ -47,15 +47,21 @@ def table(header: str) -> list[list[str]]:
     return [line.strip("| ").split(" | ") for line in rows[1].splitlines()]
 
 
-def keys_and_values(model: Model, token: int, position: int) -> tuple[Any, float]:
+def keys_and_values(
+    model: Model, token: int, position: int
+) -> tuple[Any, float]:
     """The key and the value of a token at a position, from the matrices."""
     w = model.weights
     stream = w["wte"][token] + w["wpe"][position]  # [n_embd]
     _, key, value = np.split(stream @ w["blocks"][0]["attn"]["c_attn"]["w"], 3)
-    return key[:5], float(value.sum())  # the only lane of the value that is not 0
+    return key[:5], float(
+        value.sum()
+    )  # the only lane of the value that is not 0
 
 
-def walk(model: Model, data: Json) -> Iterator[tuple[int, int, int, float, str, int]]:
+def walk(
+    model: Model, data: Json
+) -> Iterator[tuple[int, int, int, float, str, int]]:
     """The last section, walked token by token: (tokens read, state, keys kept, sum of their
     values, what the claim remembers, contexts); in the end a state is the last two tokens.
     """
@@ -96,7 +102,14 @@ def test_the_summaries_of_the_page_are_those_of_the_certificate(
     ):
         remembers = f"`{text}`" if text else ""
         rows.append(
-            [str(n), str(state), str(kept), f"{total:g}", remembers, str(contexts)]
+            [
+                str(n),
+                str(state),
+                str(kept),
+                f"{total:g}",
+                remembers,
+                str(contexts),
+            ]
         )
     rows = [row for row in rows if row[0] != "5"]
     assert table("tokens read") == rows
@@ -127,7 +140,9 @@ def test_the_endings_of_the_page_are_what_the_checker_finds(
             continue
         one = shown[ids]
         margin = one.low[one.expected] - one.high[1 - one.expected]
-        between = [f"[{x:g}, {y:g}]" for x, y in zip(one.low, one.high, strict=True)]
+        between = [
+            f"[{x:g}, {y:g}]" for x, y in zip(one.low, one.high, strict=True)
+        ]
         claimed = f"`{model.vocabulary.tokens[one.expected]}`"
         rows.append([*row, *between, claimed, f"{margin:g}"])
     assert table("last two tokens") == rows
@@ -145,24 +160,30 @@ EDITS: dict[str, Callable[[Json], object]] = {
     "the margin, to 1024": lambda data: data.update(margin=1024.0),
     "the number of contexts, to 63": lambda data: data.update(contexts=63),
     "the hash of the weights": lambda data: data.update(weights="0" * 64),
-    "the section for five tokens, taken out": lambda data: data["sections"].pop(),
-    "the same section, put in twice": lambda data: data["sections"].append(last(data)),
+    "the section for five tokens, taken out": lambda data: data[
+        "sections"
+    ].pop(),
+    "the same section, put in twice": lambda data: data["sections"].append(
+        last(data)
+    ),
     "the edge for `b` at position 3, taken out": lambda data: last(data)[
         "graph"
     ].__setitem__(3, [[0, 0]]),
     "both edges at position 3, led to one state": lambda data: last(data)[
         "graph"
     ].__setitem__(3, [[2, 0]]),
-    "the query, to look at position 4 only": lambda data: last(data)["slots"][0][2][
+    "the query, to look at position 4 only": lambda data: last(data)["slots"][
         0
-    ].__setitem__(3, 0.0),
-    "the scores that may be left out, up to 2000": lambda data: last(data)["slots"][
-        0
-    ].__setitem__(4, [2000.0] * 5),
+    ][2][0].__setitem__(3, 0.0),
+    "the scores that may be left out, up to 2000": lambda data: last(data)[
+        "slots"
+    ][0].__setitem__(4, [2000.0] * 5),
 }
 
 
-def test_what_the_page_says_is_refused_is_refused(model: Model, file: Path) -> None:
+def test_what_the_page_says_is_refused_is_refused(
+    model: Model, file: Path
+) -> None:
     """Each edit of the certificate, and the checker's reason."""
     rows = []
     for name, edit in EDITS.items():

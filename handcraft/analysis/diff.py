@@ -31,24 +31,35 @@ class Difference:
 
     def to_json(self) -> dict[str, Any]:
         """The difference as plain data."""
-        return {"cells": self.cells, "rules": self.rules, "parameters": self.parameters}
+        return {
+            "cells": self.cells,
+            "rules": self.rules,
+            "parameters": self.parameters,
+        }
 
 
 def diff_models(a: Model, b: Model) -> Difference:
     """The difference of model b from model a. A cell that one of them lacks counts as 0 there."""
-    cells_a, cells_b = _cells(a), _cells(b)
+    cells_a = _cells(a)
+    cells_b = _cells(b)
     cells: list[dict[str, Any]] = []
     for place in {**cells_a, **cells_b}:
-        value_a, value_b = cells_a.get(place, 0.0), cells_b.get(place, 0.0)
+        value_a = cells_a.get(place, 0.0)
+        value_b = cells_b.get(place, 0.0)
         if value_a != value_b:
-            named = dict(zip(("part", "matrix", "row", "column"), place, strict=True))
+            named = dict(
+                zip(("part", "matrix", "row", "column"), place, strict=True)
+            )
             cells.append({**named, "a": value_a, "b": value_b})
-    rules_a, rules_b = _rules(a), _rules(b)
+    rules_a = _rules(a)
+    rules_b = _rules(b)
     rules = {
         "only_a": [rule for rule in rules_a if rule not in rules_b],
         "only_b": [rule for rule in rules_b if rule not in rules_a],
     }
-    return Difference((a.name, b.name), cells, rules, {"a": _sizes(a), "b": _sizes(b)})
+    return Difference(
+        (a.name, b.name), cells, rules, {"a": _sizes(a), "b": _sizes(b)}
+    )
 
 
 def _cells(model: Model) -> dict[_Place, float]:

@@ -65,7 +65,9 @@ class MatrixTable:
     @property
     def reasons(self) -> tuple[Reason, ...]:
         """The rules behind its cells, each once, in the order of the cells."""
-        reasons = (Reason(cell.rule, cell.text, cell.source) for cell in self.cells)
+        reasons = (
+            Reason(cell.rule, cell.text, cell.source) for cell in self.cells
+        )
         return tuple(dict.fromkeys(reasons))
 
 
@@ -78,7 +80,9 @@ class Explanation:
     @property
     def cells(self) -> list[Cell]:
         """Every non-zero cell of the views, once."""
-        return list(dict.fromkeys(cell for view in self.views for cell in view.cells))
+        return list(
+            dict.fromkeys(cell for view in self.views for cell in view.cells)
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The cells as plain data."""
@@ -94,14 +98,17 @@ def explain(model: Model, part: str | None = None) -> Explanation:
     if part is None:
         return Explanation(tuple(shown))
     found = [view for view in views if view.part == part] or [
-        view for view in shown if part in view.also or view.part.startswith(f"{part}.")
+        view
+        for view in shown
+        if part in view.also or view.part.startswith(f"{part}.")
     ]
     if not found:
         names = [view.part for view in views]
         names += [name for view in views for name in view.also]
         known = list(dict.fromkeys(names))
         raise ProgramError(
-            f"has no part {part!r}; its parts are {listing(known)}" + hint(part, known),
+            f"has no part {part!r}; its parts are {listing(known)}"
+            + hint(part, known),
             (model.name,),
         )
     return Explanation(tuple(found))
@@ -116,7 +123,9 @@ class _Region:
     columns: Sequence[tuple[int, str]]
 
 
-def _named(names: Sequence[str], first: int, used: Array) -> list[tuple[int, str]]:
+def _named(
+    names: Sequence[str], first: int, used: Array
+) -> list[tuple[int, str]]:
     """The columns from `first` on that have a name; one without a name that holds weights is called
     by its number.
     """
@@ -130,7 +139,9 @@ def _named(names: Sequence[str], first: int, used: Array) -> list[tuple[int, str
 @dataclass
 class _Views:
     model: Model
-    entries: dict[tuple[str, int, int], list[Entry]] = field(default_factory=dict)
+    entries: dict[tuple[str, int, int], list[Entry]] = field(
+        default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         self.arrays = {
@@ -157,10 +168,13 @@ class _Views:
     def region(self, matrix: str, rows: Iterable[str]) -> _Region:
         return _Region(matrix, list(enumerate(rows)), self.stream)
 
-    def norms(self, matrix: str, part: str, parent: Any) -> Iterator[MatrixTable]:
+    def norms(
+        self, matrix: str, part: str, parent: Any
+    ) -> Iterator[MatrixTable]:
         if matrix.rpartition(".")[2] in parent:
             regions = [
-                _Region(f"{matrix}.{key}", [(0, key)], self.stream) for key in "gb"
+                _Region(f"{matrix}.{key}", [(0, key)], self.stream)
+                for key in "gb"
             ]
             yield self.view(part, "layer norm: gain and bias", regions)
 
@@ -186,7 +200,8 @@ class _Views:
         self, i: int, h: int, key: str, names: Sequence[str]
     ) -> Iterator[MatrixTable]:
         """The columns of c_attn that are a head's query, key or value."""
-        at, n_embd = f"blocks.{i}.attn.c_attn", self.model.n_embd
+        at = f"blocks.{i}.attn.c_attn"
+        n_embd = self.model.n_embd
         first = "qkv".index(key) * n_embd + h * (n_embd // self.model.n_head)
         weighted = (self.arrays[f"{at}.w"] != 0).any(axis=0)  # [3 n_embd]
         used = weighted | (self.arrays[f"{at}.b"][0] != 0)  # [3 n_embd]
@@ -204,7 +219,8 @@ class _Views:
         self, i: int, h: int, names: Sequence[str]
     ) -> Iterator[MatrixTable]:
         """The rows of c_proj that are a head's output; with a single head the bias as well."""
-        at, n_head = f"blocks.{i}.attn.c_proj", self.model.n_head
+        at = f"blocks.{i}.attn.c_proj"
+        n_head = self.model.n_head
         used = (self.arrays[f"{at}.w"] != 0).any(axis=1)  # [n_embd]
         rows = _named(names, h * (self.model.n_embd // n_head), used)
         regions = [_Region(f"{at}.w", rows, self.stream)]
@@ -216,7 +232,8 @@ class _Views:
             yield self.view(f"{i}.h{h}.o", title, regions, also)
 
     def circuits(self, i: int, h: int) -> Iterator[MatrixTable]:
-        weights, n_head = self.model.weights, self.model.n_head
+        weights = self.model.weights
+        n_head = self.model.n_head
         stream = [name for _, name in self.stream]
         rows = [*stream, BIAS]
         qk = qk_circuit(weights, i, h, n_head)
@@ -238,9 +255,11 @@ class _Views:
         layer, head, kind = part.split(".")
         factors = "qk" if kind == "qk" else "vo"
         text = "W_Q W_K^T / sqrt(d_head)" if kind == "qk" else "W_V W_O"
-        i, h = int(layer), int(head[1:])
+        i = int(layer)
+        h = int(head[1:])
         rules = [rule for key in factors for rule in self.rules(i, h, key)]
-        rule, source = _joined(rules, "rule"), _joined(rules, "source")
+        rule = _joined(rules, "rule")
+        source = _joined(rules, "source")
         cells = []
         for r, c in np.argwhere(values):
             value = float(values[r, c])
@@ -254,8 +273,11 @@ class _Views:
 
     def rules(self, layer: int, head: int, key: str) -> Iterator[Reason]:
         """The rules behind the query, key, value or output of a head."""
-        d_head, n_embd = self.model.n_embd // self.model.n_head, self.model.n_embd
-        first = head * d_head + ("qkv".index(key) * n_embd if key in "qkv" else 0)
+        d_head = self.model.n_embd // self.model.n_head
+        n_embd = self.model.n_embd
+        first = head * d_head + (
+            "qkv".index(key) * n_embd if key in "qkv" else 0
+        )
         name = f"blocks.{layer}.attn.c_{'attn' if key in 'qkv' else 'proj'}.w"
         for (matrix, row, column), entries in self.entries.items():
             index = row if key == "o" else column
@@ -264,12 +286,16 @@ class _Views:
 
     def mlp(self, i: int) -> Iterator[MatrixTable]:
         at = f"blocks.{i}.mlp"
-        neurons = [(j, f"n{j}") for j in range(self.arrays[f"{at}.c_fc.w"].shape[1])]
+        neurons = [
+            (j, f"n{j}") for j in range(self.arrays[f"{at}.c_fc.w"].shape[1])
+        ]
         regions = [
             _Region(f"{at}.c_fc.w", self.stream, neurons),
             _Region(f"{at}.c_fc.b", [(0, BIAS)], neurons),
         ]
-        yield self.view(f"{i}.mlp.c_fc", f"when each neuron fires: {at}.c_fc", regions)
+        yield self.view(
+            f"{i}.mlp.c_fc", f"when each neuron fires: {at}.c_fc", regions
+        )
         regions = [
             _Region(f"{at}.c_proj.w", neurons, self.stream),
             _Region(f"{at}.c_proj.b", [(0, BIAS)], self.stream),
@@ -285,12 +311,16 @@ class _Views:
         regions: Sequence[_Region],
         also: tuple[str, ...] = (),
     ) -> MatrixTable:
-        kept = [regions[0]]  # and of the others, the biases, those that hold something
+        kept = [
+            regions[0]
+        ]  # and of the others, the biases, those that hold something
         kept += [region for region in regions[1:] if self.values(region).any()]
         columns = [name for _, name in regions[0].columns]
         rows = [name for region in kept for _, name in region.rows]
         values = np.vstack([self.values(region) for region in kept])
-        cells = tuple(cell for region in kept for cell in self.cells(part, region))
+        cells = tuple(
+            cell for region in kept for cell in self.cells(part, region)
+        )
         return MatrixTable(part, title, rows, columns, values, cells, also)
 
     def values(self, region: _Region) -> Array:  # -> [n_rows, n_columns]
@@ -305,7 +335,9 @@ class _Views:
                 if value := float(array[row, column]):
                     place = (part, region.matrix, row_name, column_name)
                     reason = self.reason(region.matrix, row, column)
-                    yield Cell(*place, value, reason.rule, reason.text, reason.source)
+                    yield Cell(
+                        *place, value, reason.rule, reason.text, reason.source
+                    )
 
     def reason(self, matrix: str, row: int, column: int) -> Reason:
         """The rule of a cell; where several added to it, all of them."""
@@ -313,7 +345,9 @@ class _Views:
         reasons = [entry.reason for entry in entries]
         if len(reasons) < 2:
             return reasons[0] if reasons else UNRULED
-        return Reason(*(_joined(reasons, key) for key in ("rule", "text", "source")))
+        return Reason(
+            *(_joined(reasons, key) for key in ("rule", "text", "source"))
+        )
 
 
 def _joined(reasons: Iterable[Reason], key: str) -> str:

@@ -76,14 +76,19 @@ class Watch:
         return at
 
     def _symbols(self, ids: Sequence[int]) -> Sequence[str | int]:
-        return self.vocabulary.decode(ids) if isinstance(self.symbols[0], str) else ids
+        return (
+            self.vocabulary.decode(ids)
+            if isinstance(self.symbols[0], str)
+            else ids
+        )
 
     @cached_property
     def _shorter(self) -> list[int]:
         """For each beginning of the symbols the length of its longest proper beginning that also
         ends it.
         """
-        found, at = [0, 0], 0
+        found = [0, 0]
+        at = 0
         for symbol in self.symbols[1:]:
             while at and self.symbols[at] != symbol:
                 at = found[at]
@@ -94,9 +99,12 @@ class Watch:
     @cached_property
     def fewest(self) -> int:
         """The least number of tokens that hold the symbols; 0 where none do."""
-        level, seen, n = {0}, set[int](), 0
+        level = {0}
+        seen = set[int]()
+        n = 0
         while level and len(self.symbols) not in level:
-            seen, n = seen | level, n + 1
+            seen = seen | level
+            n = n + 1
             ids = range(len(self.vocabulary))
             level = {self.after([i], at) for at in level for i in ids} - seen
         return n if level else 0
@@ -150,7 +158,11 @@ class Avoided:
         """
         pairs = zip(self.path, self.path[1:], strict=False)
         return [
-            (target, self.chain.token(source, target), self.chain.rows[source][target])
+            (
+                target,
+                self.chain.token(source, target),
+                self.chain.rows[source][target],
+            )
             for source, target in pairs
         ]
 
@@ -158,7 +170,11 @@ class Avoided:
         """The answer as plain data; the path begins with its start, to which no token led."""
         start = [(state, None, None) for state in self.path[:1]]
         path = [
-            {"context": self.chain.tokens(state), "token": token, "probability": p}
+            {
+                "context": self.chain.tokens(state),
+                "token": token,
+                "probability": p,
+            }
             for state, token, p in (*start, *self.steps)
         ]
         return {
@@ -194,8 +210,12 @@ def avoid(chain: Chain, text: Prompt) -> Avoided:
     came, hit = _search(chain, allowed, watch)
     if hit is not None:
         return Avoided(chain, watch, "reached", len(allowed), _path(came, hit))
-    seen_whole = chain.every and all(state < len(chain.rows) for state, _ in came)
-    return Avoided(chain, watch, "never" if seen_whole else "undecided", len(allowed))
+    seen_whole = chain.every and all(
+        state < len(chain.rows) for state, _ in came
+    )
+    return Avoided(
+        chain, watch, "never" if seen_whole else "undecided", len(allowed)
+    )
 
 
 def _search(
@@ -220,7 +240,8 @@ def _search(
 
 
 def _path(came: dict[_Place, _Place | None], hit: _Place) -> tuple[int, ...]:
-    path, place = [hit[0]], came[hit]
+    path = [hit[0]]
+    place = came[hit]
     while place is not None:
         path.append(place[0])
         place = came[place]

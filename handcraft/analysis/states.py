@@ -161,7 +161,11 @@ class Chain:
     @property
     def transient(self) -> list[int]:
         """The states that the chain leaves for good in the end."""
-        return [state for state in range(len(self.states)) if state not in self.place]
+        return [
+            state
+            for state in range(len(self.states))
+            if state not in self.place
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """The chain as plain data. Classes and shares are null where the limit cut it off."""
@@ -170,7 +174,11 @@ class Chain:
             for i, j, token, p in self.edges
         ]
         states = self._states_json()
-        return {"states": states, "edges": edges, "reachable": self._reachable_json()}
+        return {
+            "states": states,
+            "edges": edges,
+            "reachable": self._reachable_json(),
+        }
 
     def _states_json(self) -> list[dict[str, Any]]:
         place = self.place if self.complete else {}
@@ -182,11 +190,18 @@ class Chain:
         return found
 
     def _reachable_json(self) -> dict[str, Any]:
-        found: dict[str, Any] = {"starts": self.starts, "complete": self.complete}
+        found: dict[str, Any] = {
+            "starts": self.starts,
+            "complete": self.complete,
+        }
         if not (self.complete and self.place):
             return {**found, "closed": None, "transient": None}
         closed = [
-            {"states": list(c.states), "period": c.period, "absorbing": c.absorbing}
+            {
+                "states": list(c.states),
+                "period": c.period,
+                "absorbing": c.absorbing,
+            }
             for c in self.closed
         ]
         return {**found, "closed": closed, "transient": self.transient}
@@ -230,7 +245,11 @@ def explore(
 
 
 def _followed(
-    model: Model, states: list[State], sampler: Sampler, floor: float, limit: int
+    model: Model,
+    states: list[State],
+    sampler: Sampler,
+    floor: float,
+    limit: int,
 ) -> list[dict[int, float]]:
     """The transitions of at most `limit` states; the states that they lead to are appended."""
     index = {state: i for i, state in enumerate(states)}
@@ -245,7 +264,9 @@ def _followed(
                 if target not in index:
                     index[target] = len(states)
                     states.append(target)
-            rows.append({index[target]: chance for target, chance in targets.items()})
+            rows.append(
+                {index[target]: chance for target, chance in targets.items()}
+            )
     return rows
 
 
@@ -260,11 +281,15 @@ def _every(model: Model) -> Iterator[State]:
     """Every prompt of the claim, or every full window in the order of the ids."""
     claim = model.program.claim if model.program else None
     if claim is None or not claim.asks_prompts:
-        yield from map(State, product(range(len(model.vocabulary)), repeat=model.n_ctx))
+        yield from map(
+            State, product(range(len(model.vocabulary)), repeat=model.n_ctx)
+        )
         return
     for text in claim.language(model.n_ctx, model.vocabulary):
         ids = model.vocabulary.encode(text)
-        room = model.n_ctx - len(ids) + 1  # the last token is predicted, but never read
+        room = (
+            model.n_ctx - len(ids) + 1
+        )  # the last token is predicted, but never read
         prompt = [model.vocabulary.tokens[i] for i in ids]
         size = claim.size(prompt)
         size = size or claim.room(prompt, model.vocabulary, model.n_ctx)
@@ -301,9 +326,13 @@ def _chances(
         for first in range(0, len(places), size):
             some = places[first : first + size]
             logits = model(np.array([states[i].ids for i in some]))
-            last = logits[:, -1]  # [n_batch, n_seq, n_vocab] -> [n_batch, n_vocab]
+            last = logits[
+                :, -1
+            ]  # [n_batch, n_seq, n_vocab] -> [n_batch, n_vocab]
             for i, row in zip(some, last, strict=True):
-                chances[i] = _above(floor, sampler.probabilities(row), model, states[i])
+                chances[i] = _above(
+                    floor, sampler.probabilities(row), model, states[i]
+                )
     return chances
 
 
@@ -327,12 +356,15 @@ def _above(
     return kept / kept.sum()
 
 
-def _targets(model: Model, state: State, chances: Array | None) -> dict[State, float]:
+def _targets(
+    model: Model, state: State, chances: Array | None
+) -> dict[State, float]:
     """The states that may follow, each with its probability."""
     if chances is None:
         return {state: 1.0}
     return {
-        _next(model, state, int(i)): float(chances[i]) for i in np.flatnonzero(chances)
+        _next(model, state, int(i)): float(chances[i])
+        for i in np.flatnonzero(chances)
     }
 
 
@@ -343,4 +375,6 @@ def _next(model: Model, state: State, token: int) -> State:
         return State(ids[-model.n_ctx :])
     claim = model.program.claim if model.program else None
     stop = claim.stop_token if claim else None
-    return State(ids, 0 if model.vocabulary.tokens[token] == stop else state.left - 1)
+    return State(
+        ids, 0 if model.vocabulary.tokens[token] == stop else state.left - 1
+    )

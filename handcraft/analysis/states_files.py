@@ -34,17 +34,23 @@ def check_picture(path: Path) -> None:
     extra.
     """
     if path.suffix not in FORMATS:
-        raise ProgramError(f"{printable(str(path))} must end with {', '.join(FORMATS)}")
+        raise ProgramError(
+            f"{printable(str(path))} must end with {', '.join(FORMATS)}"
+        )
     if path.suffix == ".svg":
         layouts()  # before anything is computed
 
 
-def save_picture(chain: Chain, path: Path, avoided: Avoided | None = None) -> Path:
+def save_picture(
+    chain: Chain, path: Path, avoided: Avoided | None = None
+) -> Path:
     """Write the picture by its ending, whole or not at all, and return its path. Raises
     UndecidedError where the limit cut the chain off.
     """
     check_picture(path)
-    write_atomically(path, FORMATS[path.suffix](chain.whole(), avoided).encode())
+    write_atomically(
+        path, FORMATS[path.suffix](chain.whole(), avoided).encode()
+    )
     return path
 
 
@@ -76,7 +82,9 @@ def to_dot(chain: Chain, avoided: Avoided | None = None) -> str:
         )
     for i, j, _, p in chain.edges:
         red = f', color="{PATH}"' if (i, j) in path else ""
-        lines.append(f'  s{i} -> s{j} [label="{p:.3g}", penwidth={1 + p:.2f}{red}];')
+        lines.append(
+            f'  s{i} -> s{j} [label="{p:.3g}", penwidth={1 + p:.2f}{red}];'
+        )
     return "\n".join([*lines, "}", ""])
 
 
@@ -90,7 +98,8 @@ def _escaped_dot(text: str) -> str:
 
 def mermaid(chain: Chain, avoided: Avoided | None = None) -> str:
     """The chain as a Mermaid flowchart."""
-    lines, path = ["flowchart LR"], steps_of(avoided)
+    lines = ["flowchart LR"]
+    path = steps_of(avoided)
     for i, state in enumerate(chain.states):
         left, right = ("[[", "]]") if state.ended else ("(", ")")
         parts = map(_escaped_mermaid, (chain.label(i), share_of(chain, i)))
@@ -109,7 +118,9 @@ def mermaid(chain: Chain, avoided: Avoided | None = None) -> str:
 
 def _escaped_mermaid(text: str) -> str:
     """The text with every character that could mean something written as its number."""
-    return "".join(c if c.isalnum() or c == " " else f"#{ord(c)};" for c in text)
+    return "".join(
+        c if c.isalnum() or c == " " else f"#{ord(c)};" for c in text
+    )
 
 
 FORMATS: dict[str, Callable[[Chain, Avoided | None], str]] = {

@@ -57,7 +57,11 @@ def layouts() -> Any:
 
 def steps_of(avoided: Avoided | None) -> _Pairs:
     """The edges of the path to what should be avoided."""
-    return set(zip(avoided.path, avoided.path[1:], strict=False)) if avoided else set()
+    return (
+        set(zip(avoided.path, avoided.path[1:], strict=False))
+        if avoided
+        else set()
+    )
 
 
 def colour_of(chain: Chain, state: int) -> str:
@@ -92,7 +96,10 @@ def svg(chain: Chain, avoided: Avoided | None = None) -> str:
     labels = [_short(chain.label(i)) for i in range(len(chain.states))]
     wide = max(46.0, CHARACTER * max(map(len, labels)) + 18)
     where, size = _placed(chain, wide)
-    lines = [*_head(chain, size), '<rect width="100%" height="100%" fill="#ffffff"/>']
+    lines = [
+        *_head(chain, size),
+        '<rect width="100%" height="100%" fill="#ffffff"/>',
+    ]
     marks = steps_of(avoided)
     for i, j, _, p in chain.edges:
         lines.append(_arrow(chain, (i, j), p, where, wide, (i, j) in marks))
@@ -112,7 +119,9 @@ def _head(chain: Chain, size: Point) -> Iterator[str]:
     yield f'<svg xmlns="http://www.w3.org/2000/svg" {box} role="img" {font}>'
     sizes = f"{len(chain.states)} states, {len(chain.edges)} edges"
     yield f"<title>{html.escape(printable(f'{chain.model.name}: {sizes}'))}</title>"
-    colours = sorted({*(colour_of(chain, i) for i in range(len(chain.states))), PATH})
+    colours = sorted(
+        {*(colour_of(chain, i) for i in range(len(chain.states))), PATH}
+    )
     yield f"<defs>{''.join(map(_arrowhead, colours))}</defs>"
 
 
@@ -131,7 +140,8 @@ def _arrowhead(colour: str) -> str:
 def _placed(chain: Chain, wide: float) -> tuple[list[Point], Point]:
     """The middle of each state, and the size of the whole."""
     networkx = layouts()
-    n, graph = len(chain.states), networkx.DiGraph()
+    n = len(chain.states)
+    graph = networkx.DiGraph()
     shares = [chain.place.get(i, (0, 0.0))[1] or 0.0 for i in range(n)]
     graph.add_nodes_from(sorted(range(n), key=lambda i: -shares[i]))
     likeliest = sorted(chain.edges, key=lambda edge: -edge[3])
@@ -141,7 +151,8 @@ def _placed(chain: Chain, wide: float) -> tuple[list[Point], Point]:
     # in this order the likeliest edges lead to a neighbour
     circle = networkx.circular_layout(list(networkx.dfs_preorder_nodes(graph)))
     if n <= ON_CIRCLE:
-        found, side = circle, (wide + GAP) * n / math.pi
+        found = circle
+        side = (wide + GAP) * n / math.pi
     else:
         found = networkx.spring_layout(
             graph, pos=circle, k=3 / math.sqrt(n), iterations=200, seed=0
@@ -160,7 +171,9 @@ def _in_columns(graph: Any, wide: float) -> tuple[list[Point], Point]:
     in a column in their order.
     """
     networkx = layouts()
-    columns = [sorted(states) for states in networkx.topological_generations(graph)]
+    columns = [
+        sorted(states) for states in networkx.topological_generations(graph)
+    ]
     ordered = networkx.DiGraph()
     for column, states in enumerate(columns):
         ordered.add_nodes_from(states, column=column)
@@ -170,16 +183,20 @@ def _in_columns(graph: Any, wide: float) -> tuple[list[Point], Point]:
     return _fitted(_points(found), (width, height), wide)
 
 
-def _fitted(points: list[Point], size: Point, wide: float) -> tuple[list[Point], Point]:
+def _fitted(
+    points: list[Point], size: Point, wide: float
+) -> tuple[list[Point], Point]:
     """The points stretched to the size, no box on another, with a margin for the boxes and their
     loops.
     """
     xs, ys = zip(*points, strict=True)
-    x, y = _stretched(xs, size[0]), _stretched(ys, size[1])
+    x = _stretched(xs, size[0])
+    y = _stretched(ys, size[1])
     placed = _apart(list(zip(x, y, strict=True)), wide)
     side, top = wide / 2 + 56, HEIGHT / 2 + 56  # the margins
     xs, ys = zip(*placed, strict=True)
-    left, low = min(xs), min(ys)
+    left = min(xs)
+    low = min(ys)
     moved = [(px - left + side, py - low + top) for px, py in placed]
     return moved, (max(xs) - left + 2 * side, max(ys) - low + 2 * top)
 
@@ -193,7 +210,8 @@ def _apart(points: list[Point], wide: float) -> list[Point]:
     """The points, with those of boxes that overlap moved away from each other, left and right, a
     little at a time.
     """
-    room, placed = (wide + GAP / 4, HEIGHT + GAP / 4), [list(point) for point in points]
+    room = (wide + GAP / 4, HEIGHT + GAP / 4)
+    placed = [list(point) for point in points]
     for _ in range(ROUNDS):
         pairs = [
             (p, q)
@@ -210,12 +228,18 @@ def _apart(points: list[Point], wide: float) -> list[Point]:
 def _state(
     chain: Chain, state: int, label: str, at: Point, wide: float
 ) -> Iterator[str]:
-    colour, share = colour_of(chain, state), share_of(chain, state)
+    colour = colour_of(chain, state)
+    share = share_of(chain, state)
     dashed = "" if state in chain.place else ' stroke-dasharray="4 3"'
     yield f"<g><title>{html.escape(chain.label(state))}</title>"
     for inset in (0, 3) if chain.states[state].ended else (0,):
-        x, y = at[0] - wide / 2 + inset, at[1] - HEIGHT / 2 + inset
-        fill = f'fill="{colour}" fill-opacity="0.12"' if inset else 'fill="#ffffff"'
+        x = at[0] - wide / 2 + inset
+        y = at[1] - HEIGHT / 2 + inset
+        fill = (
+            f'fill="{colour}" fill-opacity="0.12"'
+            if inset
+            else 'fill="#ffffff"'
+        )
         yield (
             f'<rect x="{x:.0f}" y="{y:.0f}" width="{wide - 2 * inset:.0f}"'
             f' height="{HEIGHT - 2 * inset:.0f}" rx="9" {fill} stroke="{colour}"'
@@ -234,7 +258,9 @@ def _state(
     yield "</g>"
 
 
-def _curve(pair: tuple[int, int], where: list[Point], wide: float) -> tuple[str, Point]:
+def _curve(
+    pair: tuple[int, int], where: list[Point], wide: float
+) -> tuple[str, Point]:
     """The path of an edge, and the place of its number."""
     xs, ys = zip(*where, strict=True)
     middle = sum(xs) / len(where), sum(ys) / len(where)
@@ -253,7 +279,8 @@ def _arrow(
     colour = PATH if marked else colour_of(chain, pair[0])
     way, _ = _curve(pair, where, wide)
     source, target = (html.escape(chain.label(state)) for state in pair)
-    width, opacity = 1 + 1.5 * p, 0.15 + 0.85 * math.sqrt(p)
+    width = 1 + 1.5 * p
+    opacity = 0.15 + 0.85 * math.sqrt(p)
     return (
         f'<path d="{way}" fill="none" stroke="{colour}"'
         f' stroke-width="{width:.2f}" opacity="{opacity:.2f}"'
@@ -262,7 +289,9 @@ def _arrow(
     )
 
 
-def _chance(pair: tuple[int, int], p: float, where: list[Point], wide: float) -> str:
+def _chance(
+    pair: tuple[int, int], p: float, where: list[Point], wide: float
+) -> str:
     x, y = _curve(pair, where, wide)[1]
     return (
         f'<text x="{x:.0f}" y="{y + 4:.0f}" font-size="11" fill="#333333"'
@@ -274,7 +303,8 @@ def _bow(a: Point, b: Point, middle: Point, wide: float) -> tuple[str, Point]:
     """A curve from border to border, bent towards the middle of the picture; the way back is
     bent more.
     """
-    dx, dy = b[0] - a[0], b[1] - a[1]
+    dx = b[0] - a[0]
+    dy = b[1] - a[1]
     inward = math.copysign(1, dy * (middle[0] - a[0]) - dx * (middle[1] - a[1]))
     bend = inward * (0.08 if a < b else 0.2)
     via = (a[0] + b[0]) / 2 + bend * dy, (a[1] + b[1]) / 2 - bend * dx
@@ -288,7 +318,8 @@ def _bow(a: Point, b: Point, middle: Point, wide: float) -> tuple[str, Point]:
 
 def _border(at: Point, towards: Point, wide: float) -> Point:
     """The point where the line from the middle of a state towards another point leaves its box."""
-    dx, dy = towards[0] - at[0], towards[1] - at[1]
+    dx = towards[0] - at[0]
+    dy = towards[1] - at[1]
     scale = 1 / max(abs(dx) / (wide / 2 + 1), abs(dy) / (HEIGHT / 2 + 1), 1e-9)
     return at[0] + dx * scale, at[1] + dy * scale
 

@@ -24,7 +24,13 @@ from pydantic import BeforeValidator, PlainSerializer, model_validator
 
 from handcraft.claims.functions import Callback
 from handcraft.claims.transducer import Transducer
-from handcraft.core.errors import ProgramError, PromptError, hint, listing, printable
+from handcraft.core.errors import (
+    ProgramError,
+    PromptError,
+    hint,
+    listing,
+    printable,
+)
 from handcraft.core.frozen import Frozen
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import kind_of
@@ -75,7 +81,11 @@ def _reader(expected: str, *kinds: type) -> BeforeValidator:
 
 def _write(value: Any) -> Any:
     """The value as JSON: a callback by its name, everything else whole."""
-    return value.model_dump(mode="json") if isinstance(value, Frozen) else value.name
+    return (
+        value.model_dump(mode="json")
+        if isinstance(value, Frozen)
+        else value.name
+    )
 
 
 Answer: TypeAlias = Callback | Expression | Table | Transducer
@@ -95,7 +105,9 @@ PlainFunction = Annotated[
 ]
 Length = Annotated[
     int | Expression | None,
-    _reader("a whole number or an expression of `end`", int, Expression, type(None)),
+    _reader(
+        "a whole number or an expression of `end`", int, Expression, type(None)
+    ),
 ]
 
 
@@ -139,11 +151,15 @@ def answer_of(
             f"ends with '{printable(tokens[-1])}', not with the stop token"
             f" '{printable(stop)}'"
         )
-        raise ProgramError(f"the answer to '{printable(prompt)}' {found}", ("claim",))
+        raise ProgramError(
+            f"the answer to '{printable(prompt)}' {found}", ("claim",)
+        )
     return tokens
 
 
-def length_of(length: int | Expression | None, asked: Sequence[str]) -> int | None:
+def length_of(
+    length: int | Expression | None, asked: Sequence[str]
+) -> int | None:
     """The number of tokens in the answer to a prompt of these tokens, None if not known.
 
     Raises ProgramError for an expression that gives no length.
@@ -163,7 +179,8 @@ def length_of(length: int | Expression | None, asked: Sequence[str]) -> int | No
 
 def _no_length(asked: Sequence[str], why: str) -> ProgramError:
     return ProgramError(
-        f"the length of the answer to '{printable(''.join(asked))}'{why}", ("claim",)
+        f"the length of the answer to '{printable(''.join(asked))}'{why}",
+        ("claim",),
     )
 
 
@@ -192,14 +209,18 @@ def _split(
         tokens = vocabulary.split(text)
     except PromptError as error:
         raise ProgramError(
-            f"the answer to '{printable(prompt)}' is {text!r}: {error}", ("claim",)
+            f"the answer to '{printable(prompt)}' is {text!r}: {error}",
+            ("claim",),
         ) from None
     return tokens if stop is None or tokens[-1:] == (stop,) else (*tokens, stop)
 
 
-def _applied(rule: Expression, asked: Sequence[str], length: int) -> tuple[Any, ...]:
+def _applied(
+    rule: Expression, asked: Sequence[str], length: int
+) -> tuple[Any, ...]:
     """The tokens that the rule gives, one after another, until one is not a token."""
-    tokens, ask = list[Any](asked), asking(rule)
+    tokens = list[Any](asked)
+    ask = asking(rule)
     for here in range(len(asked) - 1, len(asked) + length - 1):
         tokens.append(ask(tokens, {"here": here, "end": len(asked) - 1}))
         if not isinstance(tokens[-1], str):
@@ -225,7 +246,9 @@ def _no_token(
     vocabulary: Vocabulary,
 ) -> ProgramError:
     before = "".join(map(str, tokens[: tokens.index(token)]))
-    suggestion = hint(token if isinstance(token, str) else "", vocabulary.tokens)
+    suggestion = hint(
+        token if isinstance(token, str) else "", vocabulary.tokens
+    )
     return ProgramError(
         f"the claim answers '{printable(prompt)}' with '{printable(before)}' and then"
         f" {shown(token)}, which is not a token of {listing(vocabulary.tokens)}"

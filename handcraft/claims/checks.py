@@ -65,7 +65,11 @@ def check_claim(
         elif claim.by_endings:
             _check_endings(claim, vocabulary, n_ctx)
     except ProgramError as error:
-        path = error.path if error.path[:1] == ("claim",) else ("claim", *error.path)
+        path = (
+            error.path
+            if error.path[:1] == ("claim",)
+            else ("claim", *error.path)
+        )
         raise ProgramError(error.message, path, claim.source) from None
 
 
@@ -126,7 +130,9 @@ def _check_answers(
 # ------------------------------------------------------------ for every length of a prompt
 
 
-def _lengths(claim: Answers, spelling: Spelling) -> Iterator[tuple[int, object]]:
+def _lengths(
+    claim: Answers, spelling: Spelling
+) -> Iterator[tuple[int, object]]:
     """The numbers of tokens that prompts have, each with the length of the answer.
 
     Nothing where the length depends on more than the number of the prompt's tokens.
@@ -142,7 +148,9 @@ def _lengths(claim: Answers, spelling: Spelling) -> Iterator[tuple[int, object]]
             yield n, ask((), {"here": n - 1, "end": n - 1})
 
 
-def _check_length(claim: Answers, spelling: Spelling, n: int, length: object) -> None:
+def _check_length(
+    claim: Answers, spelling: Spelling, n: int, length: object
+) -> None:
     if isinstance(length, int) and 1 <= length <= spelling.n_ctx + 1 - n:
         return
     prompt = spelling.example(n)
@@ -159,7 +167,9 @@ def _check_places(
     length: object,
 ) -> None:
     """Raise ProgramError where the transducer reads outside the prompts of n tokens."""
-    steps = (length if isinstance(length, int) else 0) - (claim.stop is not None)
+    steps = (length if isinstance(length, int) else 0) - (
+        claim.stop is not None
+    )
     for k in range(steps):
         if (problem := machine.outside(n, k)) is not None:
             raise ProgramError(

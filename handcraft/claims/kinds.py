@@ -24,7 +24,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar, get_args
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    TypeAlias,
+    TypeVar,
+    get_args,
+)
 
 from pydantic import (
     AfterValidator,
@@ -59,7 +67,13 @@ from handcraft.core.frozen import Frozen, Where, caller
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import Lane, kind_of, number
 from handcraft.sequence.expression import Expression
-from handcraft.sequence.value_kinds import FRACTION, NOTHING, NUMBER, TOKEN, only
+from handcraft.sequence.value_kinds import (
+    FRACTION,
+    NOTHING,
+    NUMBER,
+    TOKEN,
+    only,
+)
 
 
 def _in_order(ending: Any) -> Any:
@@ -240,7 +254,9 @@ class Answers(BaseClaim):
 
     @model_validator(mode="after")
     def _ends(self) -> Answers:
-        if self.length is None and isinstance(self.answer, Expression | Transducer):
+        if self.length is None and isinstance(
+            self.answer, Expression | Transducer
+        ):
             raise ProgramError(
                 "a rule or a transducer has no end of its own: pass length=, how many"
                 " tokens an answer has",
@@ -274,7 +290,9 @@ class Answers(BaseClaim):
         key = n_ctx, vocabulary.tokens
         if key not in self._languages:
             whole = (
-                n_ctx if vocabulary.single else n_ctx * self._longest_token(vocabulary)
+                n_ctx
+                if vocabulary.single
+                else n_ctx * self._longest_token(vocabulary)
             )
             self._languages[key] = Language(
                 self.prompts, min(whole, self.longest or whole)
@@ -283,7 +301,10 @@ class Answers(BaseClaim):
 
     def _longest_token(self, vocabulary: Vocabulary) -> int:
         return max(
-            map(len, tokens_within(vocabulary, Language(self.prompts, 1).characters)),
+            map(
+                len,
+                tokens_within(vocabulary, Language(self.prompts, 1).characters),
+            ),
             default=1,
         )
 
@@ -296,15 +317,20 @@ class Answers(BaseClaim):
         """The number of tokens in the answer to a prompt of these tokens, None if not given."""
         return length_of(self.length, asked)
 
-    def room(self, asked: Sequence[str], vocabulary: Vocabulary, n_ctx: int) -> int:
+    def room(
+        self, asked: Sequence[str], vocabulary: Vocabulary, n_ctx: int
+    ) -> int:
         """The number of tokens that may follow a prompt of these tokens.
 
         The length of the answer, or the rest of the window where a stop token ends it.
         """
-        room, length = n_ctx - len(asked) + 1, self.size(asked)
+        room = n_ctx - len(asked) + 1
+        length = self.size(asked)
         if self.stop is not None:
             return (
-                length if isinstance(self.length, int) and length is not None else room
+                length
+                if isinstance(self.length, int) and length is not None
+                else room
             )
         if length is None and isinstance(
             self.answer, Table
@@ -336,12 +362,12 @@ class Answers(BaseClaim):
             self.fits(
                 prompt, len(asked) + (length or 1) - 1, n_ctx
             )  # before a rule is asked a million times
-        tokens = answer_of(self.answer, prompt, asked, length, self.stop, vocabulary)
+        tokens = answer_of(
+            self.answer, prompt, asked, length, self.stop, vocabulary
+        )
         problem = None
         if self.stop is not None and self.stop in tokens[:-1]:
-            problem = (
-                f"holds the stop token before its end: '{printable(''.join(tokens))}'"
-            )
+            problem = f"holds the stop token before its end: '{printable(''.join(tokens))}'"
         elif length is not None and len(tokens) != length:
             problem = f"has {len(tokens)} tokens, but length={length}"
         if problem is not None:
@@ -371,7 +397,9 @@ class Answers(BaseClaim):
             self._first[key] = first, len(self._asked(first, vocabulary, n_ctx))
         first, usual = self._first[key]
         if length != usual:
-            found = f"has {length} tokens, that to '{printable(first)}' has {usual}"
+            found = (
+                f"has {length} tokens, that to '{printable(first)}' has {usual}"
+            )
             raise ProgramError(
                 f"the answer to '{printable(prompt)}' {found}: end them with stop=",
                 ("claim",),
@@ -529,7 +557,11 @@ def answers(
     longest: int | None = None,
 ) -> Answers:
     """The claim that every prompt the regular expression matches has one right answer: Answers."""
-    how = Table(table=tuple(answer.items())) if isinstance(answer, Mapping) else answer
+    how = (
+        Table(table=tuple(answer.items()))
+        if isinstance(answer, Mapping)
+        else answer
+    )
     return Answers(
         prompts=prompts, answer=how, stop=stop, length=length, longest=longest
     )
@@ -608,7 +640,9 @@ def _split_ending(ending: Ending, vocabulary: Vocabulary) -> tuple[str, ...]:
             f"can be spelled in two ways, {quoted(ways[0])} and {quoted(ways[1])};"
             " write the tokens that are meant"
         )
-        raise ProgramError(f"the ending '{printable(str(ending))}' {found}", ("claim",))
+        raise ProgramError(
+            f"the ending '{printable(str(ending))}' {found}", ("claim",)
+        )
     try:
         return (
             ways[0]

@@ -74,7 +74,9 @@ class Language:
 
     def _accepts(self, state: int) -> bool:
         piece = self._parsed[0]
-        return bool(state & piece.last) or (bool(state & START) and piece.nullable)
+        return bool(state & piece.last) or (
+            bool(state & START) and piece.nullable
+        )
 
     @cached_property
     def _edges(self) -> dict[int, dict[int, str]]:
@@ -95,7 +97,8 @@ class Language:
         return edges
 
     def _targets(self, state: int) -> dict[int, str]:
-        reached, targets = self._reached(state), dict[int, str]()
+        reached = self._reached(state)
+        targets = dict[int, str]()
         for char, mask in self._masks.items():
             if target := reached & mask:
                 targets[target] = targets.get(target, "") + char
@@ -111,10 +114,14 @@ class Language:
         for _ in range(self.max_length):
             last = ways[-1]
             counts = {
-                q: sum(len(chars) * last.get(r, 0) for r, chars in targets.items())
+                q: sum(
+                    len(chars) * last.get(r, 0) for r, chars in targets.items()
+                )
                 for q, targets in self._edges.items()
             }
-            ways.append({state: count for state, count in counts.items() if count})
+            ways.append(
+                {state: count for state, count in counts.items() if count}
+            )
         return ways
 
     # ------------------------------------------------------------ character by character
@@ -139,7 +146,10 @@ class Language:
 
     def can_end(self, state: int, used: int) -> bool:
         """True if `used` characters that led to the state can be completed to a text."""
-        return used + self._least.get(state, self.max_length + 1) <= self.max_length
+        return (
+            used + self._least.get(state, self.max_length + 1)
+            <= self.max_length
+        )
 
     @cached_property
     def _least(self) -> dict[int, int]:
@@ -168,7 +178,9 @@ class Language:
     def lengths(self) -> dict[int, int]:
         """{length: number of texts}, exactly, for the lengths that occur."""
         return {
-            n: ways[START] for n, ways in enumerate(self._ways) if n and START in ways
+            n: ways[START]
+            for n, ways in enumerate(self._ways)
+            if n and START in ways
         }
 
     @property
@@ -206,8 +218,11 @@ class Language:
     def draw(self, random: Random) -> str:
         """A random text: uniform over the lengths that occur, then over the texts of the length."""
         length = random.choice(self._occurring)
-        number = random.randrange(self.lengths[length])  # of the text, among its length
-        text, state = list[str](), START
+        number = random.randrange(
+            self.lengths[length]
+        )  # of the text, among its length
+        text = list[str]()
+        state = START
         for left in range(length - 1, -1, -1):
             sums, edges = self._choices(state, left)
             i = bisect_right(sums, number)
@@ -243,5 +258,7 @@ class Language:
         return self._drawn[key]
 
     @cached_property
-    def _drawn(self) -> dict[tuple[int, int], tuple[list[int], list[tuple[str, int]]]]:
+    def _drawn(
+        self,
+    ) -> dict[tuple[int, int], tuple[list[int], list[tuple[str, int]]]]:
         return {}

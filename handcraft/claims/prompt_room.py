@@ -26,9 +26,13 @@ def prompt_room(
     is_prompt = text in claim.language(n_ctx, vocabulary)
     if not is_prompt or vocabulary.encode(text) != list(ids):
         domain = _domain(claim, vocabulary, n_ctx)
-        raise PromptError(f"'{printable(text)}' is not a prompt of {name}; {domain}")
+        raise PromptError(
+            f"'{printable(text)}' is not a prompt of {name}; {domain}"
+        )
     if claim.known:
-        claim.expected(text, vocabulary, n_ctx)  # raises where the answer does not fit
+        claim.expected(
+            text, vocabulary, n_ctx
+        )  # raises where the answer does not fit
     asked = [vocabulary.tokens[i] for i in ids]
     if n_ctx - len(ids) + 1 < (claim.size(asked) or 1):
         raise PromptError(

@@ -19,7 +19,13 @@ from math import isfinite
 from typing import Any
 
 from handcraft.claims.functions import Callback
-from handcraft.claims.kinds import After, Distribution, Each, Predicate, Residual
+from handcraft.claims.kinds import (
+    After,
+    Distribution,
+    Each,
+    Predicate,
+    Residual,
+)
 from handcraft.core.errors import ProgramError, hint, listing, printable
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import number
@@ -37,11 +43,14 @@ class Reference:
         claim: After | Distribution | Predicate | Residual | Each,
         vocabulary: Vocabulary,
     ) -> None:
-        self.claim, self.vocabulary = claim, vocabulary
+        self.claim = claim
+        self.vocabulary = vocabulary
 
     @cached_property
     def _endings(self) -> Mapping[tuple[str, ...], Any]:
-        return self.claim.endings(self.vocabulary) if self.claim.by_endings else {}
+        return (
+            self.claim.endings(self.vocabulary) if self.claim.by_endings else {}
+        )
 
     @cached_property
     def _lengths(self) -> list[int]:

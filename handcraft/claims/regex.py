@@ -66,7 +66,9 @@ class _Parser:
     """
 
     def __init__(self, pattern: str) -> None:
-        self.pattern, self.at, self.depth = pattern, 0, 0
+        self.pattern = pattern
+        self.at = 0
+        self.depth = 0
         self.follow: list[int] = [0]
         self.classes: list[frozenset[str]] = [frozenset()]
 
@@ -120,7 +122,9 @@ class _Parser:
         number = digits.isdecimal() and digits.isascii() and len(digits) <= 9
         if missing or not number:
             raise self.error("a repetition is written {m} or {m,n}")
-        low, high, end = int(least), int(most or least), self.at
+        low = int(least)
+        high = int(most or least)
+        end = self.at
         if low > high:
             raise self.error("a repetition {m,n} needs m <= n")
         if not piece.first:
@@ -200,10 +204,13 @@ class _Parser:
         char = self.next()
         return self.escape() if char == "\\" else frozenset(char)
 
-    def span(self, start: frozenset[str], end: frozenset[str]) -> frozenset[str]:
+    def span(
+        self, start: frozenset[str], end: frozenset[str]
+    ) -> frozenset[str]:
         if len(start) > 1 or len(end) > 1:
             raise self.error("a span goes from one character to another")
-        first, last = min(start), min(end)
+        first = min(start)
+        last = min(end)
         if not ord(first) <= ord(last) < ord(first) + 10_000:
             raise self.error(f"the span {first}-{last} is empty or too wide")
         return frozenset(map(chr, range(ord(first), ord(last) + 1)))
@@ -214,7 +221,8 @@ class _Parser:
         return found
 
     def until(self, end: str) -> str:
-        start, stop = self.at, self.pattern.find(end, self.at)
+        start = self.at
+        stop = self.pattern.find(end, self.at)
         if stop < 0:
             raise self.error(f"a {end} is missing")
         self.at = stop + 1

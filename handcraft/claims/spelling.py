@@ -33,7 +33,9 @@ def tokens_within(
     vocabulary: Vocabulary, characters: set[str] | frozenset[str]
 ) -> tuple[str, ...]:
     """The tokens that are made of these characters only."""
-    return tuple(token for token in vocabulary.tokens if characters.issuperset(token))
+    return tuple(
+        token for token in vocabulary.tokens if characters.issuperset(token)
+    )
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,13 @@ class Spelling:
         """A shortest prompt that no sequence of tokens spells."""
         if self.language.characters.issubset(self.tokens):
             return None
-        beginnings = {token[:n] for token in self.tokens for n in range(len(token))}
+        beginnings = {
+            token[:n] for token in self.tokens for n in range(len(token))
+        }
 
-        def steps(node: tuple[int, frozenset[str]]) -> Iterator[tuple[str, Any]]:
+        def steps(
+            node: tuple[int, frozenset[str]],
+        ) -> Iterator[tuple[str, Any]]:
             # `begun`: the part of the last token that was read, for every way to spell the text
             state, begun = node
             for target, chars in self.language.after(state).items():
@@ -112,7 +118,9 @@ class Spelling:
             for token, target in self._reach(state):
                 if dangling is None:
                     yield token, (target, None)
-                    yield from ((token, (target, rest)) for rest in self._rests[token])
+                    yield from (
+                        (token, (target, rest)) for rest in self._rests[token]
+                    )
                 elif token.startswith(dangling):
                     yield token, (target, "")
                 elif dangling.startswith(token):
@@ -156,7 +164,10 @@ class Spelling:
     def _reach(self, state: int) -> list[tuple[str, int]]:
         """The tokens that can follow a state, each with the next state."""
         if state not in self._reached:
-            steps = ((token, self.language.step(state, token)) for token in self.tokens)
+            steps = (
+                (token, self.language.step(state, token))
+                for token in self.tokens
+            )
             self._reached[state] = [
                 (token, target) for token, target in steps if target
             ]
@@ -236,8 +247,12 @@ def spellings(text: str, vocabulary: Vocabulary) -> list[tuple[str, ...]]:
     ways: list[list[tuple[str, ...]]] = [[] for _ in text]
     ways.append([()])
     for at in range(len(text) - 1, -1, -1):
-        fits = (token for token in vocabulary.tokens if text.startswith(token, at))
-        found = [(token, *rest) for token in fits for rest in ways[at + len(token)]]
+        fits = (
+            token for token in vocabulary.tokens if text.startswith(token, at)
+        )
+        found = [
+            (token, *rest) for token in fits for rest in ways[at + len(token)]
+        ]
         ways[at] = found[:2]
     return ways[0]
 
@@ -247,7 +262,9 @@ def quoted(tokens: Sequence[str]) -> str:
     return " ".join(f"'{printable(token)}'" for token in tokens)
 
 
-def _way(came: dict[Hashable, tuple[Any, str] | None], node: Any) -> tuple[str, ...]:
+def _way(
+    came: dict[Hashable, tuple[Any, str] | None], node: Any
+) -> tuple[str, ...]:
     read: list[str] = []
     while (step := came[node]) is not None:
         node, text = step

@@ -74,7 +74,8 @@ class Transducer(Frozen):
 
         Raises ProgramError for a position outside the prompt and for a missing row.
         """
-        state, written = self.start, list[str]()
+        state = self.start
+        written = list[str]()
         for k in range(steps):
             if (problem := self.outside(len(prompt), k)) is not None:
                 raise ProgramError(problem, ("claim",))
@@ -111,7 +112,9 @@ class Transducer(Frozen):
 
 def _positional(place: Expression) -> bool:
     numbers = (arg for arg in place.args if not isinstance(arg, Expression))
-    if place.op not in POSITIONAL or not all(isinstance(n, int) for n in numbers):
+    if place.op not in POSITIONAL or not all(
+        isinstance(n, int) for n in numbers
+    ):
         return False
     return all(map(_positional, place.parts))
 
@@ -131,7 +134,8 @@ def transducer(
         )
     places = (inputs,) if isinstance(inputs, Expression) else tuple(inputs)
     if not isinstance(table, Mapping) or not all(
-        isinstance(key, tuple) and isinstance(row, tuple) for key, row in table.items()
+        isinstance(key, tuple) and isinstance(row, tuple)
+        for key, row in table.items()
     ):
         raise ProgramError(
             "a transducer takes {(state, token, ...): (token to write, next state)}",

@@ -85,7 +85,9 @@ def _sigterm_exits() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    before = signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
+    )
     try:
         yield
     finally:  # there is no handler before where another language has set it
@@ -145,7 +147,10 @@ def _no_room(error: Exception) -> None:
     full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     if isinstance(error, OSError) and error.errno in full:
         _discard(sys.stdout)
-        _fail(f"cannot write the answer: {error.strerror}", HandcraftError.exit_code)
+        _fail(
+            f"cannot write the answer: {error.strerror}",
+            HandcraftError.exit_code,
+        )
 
 
 def _bug(error: BaseException) -> None:
@@ -170,7 +175,9 @@ def _reader_left() -> None:
 
 def _discard(stream: TextIO) -> None:
     """Send what is still to be written nowhere, so that the interpreter's last flush is silent."""
-    with contextlib.suppress(OSError, ValueError):  # a stream of a test has no file
+    with contextlib.suppress(
+        OSError, ValueError
+    ):  # a stream of a test has no file
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

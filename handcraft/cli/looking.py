@@ -55,7 +55,8 @@ def run(
     program: ProgramArgument,
     prompt: Annotated[str, typer.Argument(help="The text to continue.")],
     n: Annotated[
-        int | None, typer.Option("-n", min=0, help="Add at most this many tokens.")
+        int | None,
+        typer.Option("-n", min=0, help="Add at most this many tokens."),
     ] = None,
     sample: Annotated[
         bool,
@@ -65,7 +66,9 @@ def run(
     ] = False,
     temperature: Annotated[
         float,
-        typer.Option("--temperature", help="With --sample: divide the logits by this."),
+        typer.Option(
+            "--temperature", help="With --sample: divide the logits by this."
+        ),
     ] = 1.0,
     top_k: Annotated[
         int | None,
@@ -84,7 +87,9 @@ def run(
     seed: Annotated[
         int | None,
         typer.Option(
-            "--seed", min=0, help="With --sample: the same seed draws the same tokens."
+            "--seed",
+            min=0,
+            help="With --sample: the same seed draws the same tokens.",
         ),
     ] = None,
     tokens: Tokens = False,
@@ -97,7 +102,12 @@ def run(
     """
     from handcraft.core.decoding import Sampler
 
-    if not sample and (temperature, top_k, top_p, seed) != (1.0, None, None, None):
+    if not sample and (temperature, top_k, top_p, seed) != (
+        1.0,
+        None,
+        None,
+        None,
+    ):
         raise ProgramError(
             "--temperature, --top-k, --top-p and --seed go with --sample"
         )
@@ -188,7 +198,8 @@ def states(
     top_k: Annotated[
         int | None,
         typer.Option(
-            "--top-k", help="Keep the k likeliest tokens; 1 takes the likeliest."
+            "--top-k",
+            help="Keep the k likeliest tokens; 1 takes the likeliest.",
         ),
     ] = None,
     top_p: Annotated[
@@ -200,7 +211,9 @@ def states(
     ] = None,
     limit: Annotated[
         int,
-        typer.Option("--limit", min=1, help="Compute at most this many contexts."),
+        typer.Option(
+            "--limit", min=1, help="Compute at most this many contexts."
+        ),
     ] = 4096,
     tokens: Tokens = False,
     json: Json = False,
@@ -223,7 +236,9 @@ def states(
     starts = [read_prompt(text, tokens) for text in start or ()]
     sampler = Sampler(temperature, top_k, top_p)
     chain = explore(model, starts, sampler=sampler, floor=floor, limit=limit)
-    avoided = search(chain, read_prompt(avoid, tokens)) if avoid is not None else None
+    avoided = (
+        search(chain, read_prompt(avoid, tokens)) if avoid is not None else None
+    )
     chain = chain if avoided else chain.whole()
     files: list[Path] = []
     if save is not None:
@@ -234,5 +249,8 @@ def states(
         from handcraft.cli.state_tables import states_table
 
         show(lambda _: states_table(chain, avoided))
-        print("".join(f"\nwrote {printable(str(file))}\n" for file in files), end="")
+        print(
+            "".join(f"\nwrote {printable(str(file))}\n" for file in files),
+            end="",
+        )
     raise typer.Exit(avoided.exit_code if avoided else 0)

@@ -27,7 +27,9 @@ def build(
     program: ProgramArgument,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="The directory to write (build/NAME by default)."),
+        typer.Option(
+            "--out", help="The directory to write (build/NAME by default)."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -74,7 +76,8 @@ def export(
         ),
     ],
     out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="The directory to write.")
+        Path,
+        typer.Option("--out", metavar="DIR", help="The directory to write."),
     ],
     norm: Annotated[
         str | None,
@@ -85,7 +88,10 @@ def export(
         ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Overwrite the files of an earlier export.")
+        bool,
+        typer.Option(
+            "--force", help="Overwrite the files of an earlier export."
+        ),
     ] = False,
     json: Json = False,
 ) -> None:
@@ -107,7 +113,9 @@ def export(
             )
     except ExportError as error:
         if json:
-            print_json({"to": to, "out": str(out), "files": [], "check": error.check})
+            print_json(
+                {"to": to, "out": str(out), "files": [], "check": error.check}
+            )
         raise
     if json:
         return print_json(done.to_json())
@@ -131,7 +139,9 @@ def list_programs(json: Json = False) -> None:
 def new(
     name: Annotated[
         str,
-        typer.Argument(help="The program's name; the file is NAME.py, in this folder."),
+        typer.Argument(
+            help="The program's name; the file is NAME.py, in this folder."
+        ),
     ],
     json: Json = False,
 ) -> None:

@@ -24,7 +24,9 @@ from handcraft.cli.tables import (
 from handcraft.core.tracing import HeadTrace, Trace
 from handcraft.model import Model
 
-MAX_ROWS = 20  # a taller or wider table is shown without its empty rows and columns
+MAX_ROWS = (
+    20  # a taller or wider table is shown without its empty rows and columns
+)
 
 
 # ---------------------------------------------------------------- explain
@@ -60,9 +62,15 @@ def _shrunk(view: MatrixTable) -> tuple[list[int], list[int], str]:
     columns = [i for i in range(n_columns) if view.values[:, i].any()]
     hidden = {"row": n_rows - len(rows), "column": n_columns - len(columns)}
     left_out = [
-        f"{n} empty {what}{'s' if n > 1 else ''}" for what, n in hidden.items() if n
+        f"{n} empty {what}{'s' if n > 1 else ''}"
+        for what, n in hidden.items()
+        if n
     ]
-    return rows, columns, f"  ({' and '.join(left_out)} left out)" if left_out else ""
+    return (
+        rows,
+        columns,
+        f"  ({' and '.join(left_out)} left out)" if left_out else "",
+    )
 
 
 def rules(view: MatrixTable) -> Iterable[Text]:
@@ -83,7 +91,11 @@ def rules(view: MatrixTable) -> Iterable[Text]:
 
 
 def _rule(rule: str, source: str, texts: Sequence[str]) -> Iterator[Text]:
-    head = [safe("  ← "), safe(rule or "by hand", "green"), safe(f"  {source}", "dim")]
+    head = [
+        safe("  ← "),
+        safe(rule or "by hand", "green"),
+        safe(f"  {source}", "dim"),
+    ]
     if len(texts) == 1:
         yield Text.assemble(*head, safe(f"  {texts[0]}"))
         return
@@ -118,13 +130,18 @@ def _head(
         names = list(dict.fromkeys(name for row in rows for name in row))
         values = [[row.get(name, 0.0) for name in names] for row in rows]
         if names:
-            yield matrix(f"head {head.name} {what}", labels, names, values, width)
+            yield matrix(
+                f"head {head.name} {what}", labels, names, values, width
+            )
 
 
 def _past(weights: Sequence[Sequence[float]]) -> list[list[float | None]]:
     """The attention weights, with None where a later position has none (the causal mask)."""
     return [
-        [None if j > i and not weight else weight for j, weight in enumerate(row)]
+        [
+            None if j > i and not weight else weight
+            for j, weight in enumerate(row)
+        ]
         for i, row in enumerate(weights)
     ]
 
@@ -139,8 +156,12 @@ def _logits(
     yield Text("")
     given = found.contributions
     values = [[share["logits"][token] for token in tokens] for share in given]
-    title = f"what each rule gave to the logits after '{labels[found.position]}'"
-    yield matrix(title, [share["rule"] for share in given], names, values, width)
+    title = (
+        f"what each rule gave to the logits after '{labels[found.position]}'"
+    )
+    yield matrix(
+        title, [share["rule"] for share in given], names, values, width
+    )
 
 
 # ---------------------------------------------------------------- diff
@@ -157,16 +178,23 @@ def difference(found: Difference, most: int = 60) -> RenderableType:
     if n > most:
         parts.append(safe(f"... and {n - most} more", "dim"))
     for key, sign, style in (("only_a", "-", "red"), ("only_b", "+", "green")):
-        parts += [safe(f"{sign} {rule}", style) for rule in found.rules[key][:most]]
-    a, b = found.parameters["a"], found.parameters["b"]
-    parts += [safe(f"{key}: {a[key]} -> {b[key]}") for key in a if a[key] != b[key]]
+        parts += [
+            safe(f"{sign} {rule}", style) for rule in found.rules[key][:most]
+        ]
+    a = found.parameters["a"]
+    b = found.parameters["b"]
+    parts += [
+        safe(f"{key}: {a[key]} -> {b[key]}") for key in a if a[key] != b[key]
+    ]
     return Group(*parts)
 
 
 def _cells(found: Difference, most: int) -> Table:
     table = plain_table()
     for name in ("part", "row", "column", *found.names):
-        table.add_column(safe(name), justify="right" if name in found.names else "left")
+        table.add_column(
+            safe(name), justify="right" if name in found.names else "left"
+        )
     for cell in found.cells[:most]:
         place = [safe(cell[key]) for key in ("part", "row", "column")]
         table.add_row(*place, shown_number(cell["a"]), shown_number(cell["b"]))

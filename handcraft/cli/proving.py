@@ -44,7 +44,8 @@ def verify(
     budget: Annotated[
         str | None,
         typer.Option(
-            "--budget", help="Spend at most this many contexts, or seconds (30s)."
+            "--budget",
+            help="Spend at most this many contexts, or seconds (30s).",
         ),
     ] = None,
     rules: Annotated[
@@ -71,7 +72,9 @@ def verify(
     ] = "loky",
     address: Annotated[
         str | None,
-        typer.Option("--address", help="Use the dask or ray cluster at this address."),
+        typer.Option(
+            "--address", help="Use the dask or ray cluster at this address."
+        ),
     ] = None,
     checkpoint: Annotated[
         Path | None,
@@ -89,7 +92,9 @@ def verify(
     ] = None,
     check: Annotated[
         Path | None,
-        typer.Option("--check", help="Check the proof in this file, without a search."),
+        typer.Option(
+            "--check", help="Check the proof in this file, without a search."
+        ),
     ] = None,
     json: Json = False,
     dtype: Dtype = "float32",
@@ -125,7 +130,11 @@ def verify(
             )
         else:
             report = verify_model(
-                model, methods=methods, budget=limits, progress=progress, spread=spread
+                model,
+                methods=methods,
+                budget=limits,
+                progress=progress,
+                spread=spread,
             )
     report = _unless_changed(model, report)
     print_json(report.to_json()) if json else _print_report(model, report)
@@ -186,16 +195,22 @@ def _print_report(model: Model, report: Report) -> None:
             show(lambda width: model_tables.trace_tables(found, width))
         except OSError:
             raise  # whoever reads has left, or the disk is full
-        except Exception as error:  # the verdict stands, whatever becomes of its trace
+        except (
+            Exception
+        ) as error:  # the verdict stands, whatever becomes of its trace
             why = f"{type(error).__name__} {error}".strip()
-            print(printable(f"its trace cannot be shown: {why}"), file=sys.stderr)
+            print(
+                printable(f"its trace cannot be shown: {why}"), file=sys.stderr
+            )
 
 
 def assumptions(
     step: Annotated[
         int,
         typer.Option(
-            "--step", min=1, help="Check every N-th float32 only (1 takes minutes)."
+            "--step",
+            min=1,
+            help="Check every N-th float32 only (1 takes minutes).",
         ),
     ] = 1,
     json: Json = False,
@@ -212,7 +227,10 @@ def assumptions(
     holds = all(finding.holds for finding in found)
     if json:
         print_json(
-            {"holds": holds, "findings": [finding.to_json() for finding in found]}
+            {
+                "holds": holds,
+                "findings": [finding.to_json() for finding in found],
+            }
         )
     else:
         from handcraft.cli.verdict_tables import findings

@@ -66,7 +66,12 @@ def _row(chain: Chain, state: int) -> list[Text]:
     else:
         part = safe(f"closed {where + 1}")
     shown = "·" if share is None else f"{share:.3g}"
-    return [safe(chain.label(state)), safe(shown), part, safe(_next(chain, state))]
+    return [
+        safe(chain.label(state)),
+        safe(shown),
+        part,
+        safe(_next(chain, state)),
+    ]
 
 
 def _next(chain: Chain, state: int) -> str:
@@ -74,16 +79,23 @@ def _next(chain: Chain, state: int) -> str:
     row = sorted(chain.rows[state].items(), key=lambda item: -item[1])
     tokens = [(chain.token(state, target), p) for target, p in row[:MAX_NEXT]]
     shown = ", ".join(
-        f"{quoted_token(token)} {p:.3g}" for token, p in tokens if token is not None
+        f"{quoted_token(token)} {p:.3g}"
+        for token, p in tokens
+        if token is not None
     )
-    return shown + (f" and {len(row) - MAX_NEXT} more" if len(row) > MAX_NEXT else "")
+    return shown + (
+        f" and {len(row) - MAX_NEXT} more" if len(row) > MAX_NEXT else ""
+    )
 
 
 def _avoided(found: Avoided) -> Iterator[RenderableType]:
     """The answer to --avoid, with the path where there is one."""
-    chain, n = found.chain, len(found.steps)
+    chain = found.chain
+    n = len(found.steps)
     if found.verdict == "never":
-        starts = "the start" if found.allowed == 1 else f"the {found.allowed} starts"
+        starts = (
+            "the start" if found.allowed == 1 else f"the {found.allowed} starts"
+        )
         steps = f"by tokens above {chain.floor:g}"
         yield safe(
             f"'{found.label}' is never reached from {starts} without it, {steps}",
@@ -97,7 +109,8 @@ def _avoided(found: Avoided) -> Iterator[RenderableType]:
         )
     else:
         yield safe(
-            f"'{found.label}' is reached in {n} step{'s' if n > 1 else ''}", "bold red"
+            f"'{found.label}' is reached in {n} step{'s' if n > 1 else ''}",
+            "bold red",
         )
         yield safe(f"  {chain.label(found.path[0])}")
         for state, token, p in found.steps:

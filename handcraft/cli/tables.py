@@ -38,8 +38,14 @@ def console(
     stderr: bool = False, file: IO[str] | None = None, width: int | None = None
 ) -> Console:
     """A console without any style where NO_COLOR is set, and of a sane width when piped."""
-    options: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
-    if "NO_COLOR" in os.environ:  # rich drops colours for it, but keeps bold and faint
+    options: dict[str, Any] = {
+        "highlight": False,
+        "markup": False,
+        "emoji": False,
+    }
+    if (
+        "NO_COLOR" in os.environ
+    ):  # rich drops colours for it, but keeps bold and faint
         options["color_system"] = None
     made = Console(stderr=stderr, file=file, **options)
     if width or not made.is_terminal:
@@ -89,7 +95,9 @@ def shown_number(value: float | None) -> Text:
 
 def plain_table(show_header: bool = True) -> Table:
     """An empty table without a frame."""
-    return Table(box=None, pad_edge=False, show_header=show_header, header_style="cyan")
+    return Table(
+        box=None, pad_edge=False, show_header=show_header, header_style="cyan"
+    )
 
 
 def matrix(
@@ -110,7 +118,9 @@ def matrix(
     return Group(safe(title, "bold"), *tables)
 
 
-def _widths(names: Sequence[str], cells: Sequence[Sequence[Text]]) -> Iterator[int]:
+def _widths(
+    names: Sequence[str], cells: Sequence[Sequence[Text]]
+) -> Iterator[int]:
     """The width of each column; without rows a heading counts in one line."""
     for i, name in enumerate(names):
         if cells:
@@ -127,11 +137,14 @@ def _heading(name: str) -> str:
 
 
 def _pieces(widths: Sequence[int], room: int) -> list[range]:
-    pieces, start, used = [], 0, 0
+    pieces = []
+    start = 0
+    used = 0
     for i, width in enumerate(widths):
         if i > start and used + width + 2 > room:
             pieces.append(range(start, i))
-            start, used = i, 0
+            start = i
+            used = 0
         used += width + 2
     return [*pieces, range(start, len(widths))]
 
@@ -144,11 +157,17 @@ def _piece(
     label: int,
 ) -> Table:
     table = Table(
-        box=None, pad_edge=False, padding=(0, 1), header_style="cyan", show_edge=False
+        box=None,
+        pad_edge=False,
+        padding=(0, 1),
+        header_style="cyan",
+        show_edge=False,
     )
     table.add_column("", style="cyan", max_width=label, overflow="fold")
     for i in columns:
-        table.add_column(Text(_heading(names[i])), justify="right", no_wrap=True)
+        table.add_column(
+            Text(_heading(names[i])), justify="right", no_wrap=True
+        )
     for name, row in zip(rows, cells, strict=True):
         table.add_row(safe(name), *(row[i] for i in columns))
     return table

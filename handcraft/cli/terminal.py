@@ -21,13 +21,18 @@ if TYPE_CHECKING:
     from handcraft.model import Model
 
 PROGRAM_HELP = "A program file, a bundled program's name, or a built directory."
-ProgramArgument = Annotated[str, typer.Argument(metavar="PROGRAM", help=PROGRAM_HELP)]
+ProgramArgument = Annotated[
+    str, typer.Argument(metavar="PROGRAM", help=PROGRAM_HELP)
+]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object and nothing else.")
 ]
-Dtype = Annotated[str, typer.Option("--dtype", help="Compute in float32 or float64.")]
+Dtype = Annotated[
+    str, typer.Option("--dtype", help="Compute in float32 or float64.")
+]
 Tokens = Annotated[
-    bool, typer.Option("--tokens", help="Read the text as a JSON list of tokens.")
+    bool,
+    typer.Option("--tokens", help="Read the text as a JSON list of tokens."),
 ]
 PROGRESS_AFTER = 2.0  # seconds
 _T = TypeVar("_T")
@@ -47,7 +52,9 @@ def _finite(value: Any) -> Any:
         return {key: _finite(child) for key, child in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(child) for child in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return (
+        None if isinstance(value, float) and not math.isfinite(value) else value
+    )
 
 
 def show(make: Callable[[int], Any]) -> None:
@@ -76,7 +83,9 @@ def read_prompt(text: str, tokens: bool) -> str | list[str]:
         value = json.loads(text)
     except (ValueError, RecursionError):
         value = None
-    if isinstance(value, list) and all(isinstance(token, str) for token in value):
+    if isinstance(value, list) and all(
+        isinstance(token, str) for token in value
+    ):
         return value
     raise ProgramError(
         f'--tokens takes a JSON list of tokens such as ["a", "b"], found {text[:60]!r}'
@@ -98,7 +107,8 @@ class ProgressBar:
     bar: Any
 
     def __init__(self, text: str) -> None:
-        self.text, self.start = text, time.monotonic()
+        self.text = text
+        self.start = time.monotonic()
         self.bar = None  # rich's, made when it is needed
 
     def __enter__(self) -> ProgressBar:

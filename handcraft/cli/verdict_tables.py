@@ -59,7 +59,11 @@ def _wrong(wrong: Counterexample) -> str:
 def _place(tokens: Sequence[str], position: int | None) -> str:
     """A context, or a position of a text, counted from 0 as in every table."""
     text = f"'{''.join(tokens)}'"
-    return f"after {text}" if position is None else f"at position {position} of {text}"
+    return (
+        f"after {text}"
+        if position is None
+        else f"at position {position} of {text}"
+    )
 
 
 def _said(value: object) -> str:
@@ -79,7 +83,9 @@ def findings(found: Sequence[Finding]) -> RenderableType:
     broken = "; ".join(_law(finding) for finding in found if not finding.holds)
     if broken:
         return Group(table, safe(f"broken: {broken}", "bold red"))
-    return Group(table, safe("all hold, as a certificate assumes", "bold green"))
+    return Group(
+        table, safe("all hold, as a certificate assumes", "bold green")
+    )
 
 
 def _law(found: Finding) -> str:
@@ -89,5 +95,6 @@ def _law(found: Finding) -> str:
 def _finding(found: Finding) -> list[Text]:
     floats = f"{found.floats:,}{'' if found.every else ' sampled'}"
     worst = safe(f"{found.worst:.4g}", "" if found.holds else "bold red")
-    limit, at = safe(f"{found.law.limit:g}"), safe(f"{found.at:.9g}")
+    limit = safe(f"{found.law.limit:g}")
+    at = safe(f"{found.at:.9g}")
     return [safe(_law(found)), safe(floats), worst, limit, at]

@@ -50,7 +50,9 @@ _Found = Generator[_Named, None, Array]
 
 def stream_bounds(weights: Weights) -> list[Array]:
     """The greatest size of each lane [n_embd]: before each block, then after the last norm."""
-    return [size for _, size, place in sizes(weights) if place in ("before", "end")]
+    return [
+        size for _, size, place in sizes(weights) if place in ("before", "end")
+    ]
 
 
 def overflow(
@@ -96,10 +98,13 @@ class _Pass:
         activation: Activation,
         epsilon: float,
     ) -> None:
-        self.weights, self.n_head = weights, n_head
-        self.activation, self.epsilon = activation, epsilon
+        self.weights = weights
+        self.n_head = n_head
+        self.activation = activation
+        self.epsilon = epsilon
         info = np.finfo(weights["wte"].dtype)
-        self.u, self.tiny = float(info.eps) / 2, float(info.tiny)
+        self.u = float(info.eps) / 2
+        self.tiny = float(info.tiny)
         self.n_ctx = len(weights["wpe"])
 
     def numbers(self) -> Iterator[_Named]:
@@ -108,17 +113,25 @@ class _Pass:
         for i, block in enumerate(self.weights["blocks"]):
             yield _Named(f"lane {{i}} before block {i}", x, "before")
             if "attn" in block:
-                normed = yield from self.normed(x, block, "ln_1", f"ln_1 of block {i}")
+                normed = yield from self.normed(
+                    x, block, "ln_1", f"ln_1 of block {i}"
+                )
                 added = yield from self.attention(normed, block["attn"], i)
                 x = self.plus(x, added)
-            yield _Named(f"lane {{i}} after the attention of block {i}", x, "between")
+            yield _Named(
+                f"lane {{i}} after the attention of block {i}", x, "between"
+            )
             if "mlp" in block:
-                normed = yield from self.normed(x, block, "ln_2", f"ln_2 of block {i}")
+                normed = yield from self.normed(
+                    x, block, "ln_2", f"ln_2 of block {i}"
+                )
                 added = yield from self.mlp(normed, block["mlp"], i)
                 x = self.plus(x, added)
         x = yield from self.normed(x, self.weights, "ln_f", "ln_f")
         yield _Named("lane {i} in the end", x, "end")
-        yield _Named("the logit of token {i}", self.linear(x, self.weights["wte"].T))
+        yield _Named(
+            "the logit of token {i}", self.linear(x, self.weights["wte"].T)
+        )
 
     def embedded(self) -> Array:  # -> [n_embd]
         """The largest size of each lane of the embedding, over all tokens and positions."""
@@ -133,17 +146,25 @@ class _Pass:
         """Queries, keys, values and scores of every head, and what they add to the stream."""
         q, k, v = np.split(self.linear(x, **part["c_attn"]), 3)  # [n_embd] each
         for name, size in (("query", q), ("key", k), ("value", v)):
-            yield _Named(f"{name} lane {{i}} of the attention in block {i}", size)
+            yield _Named(
+                f"{name} lane {{i}} of the attention in block {i}", size
+            )
         products = (q * k).reshape(self.n_head, -1)  # [n_head, d_head]
-        scores = self.up(_numbers(products).sum(axis=1), products.shape[1])  # [n_head]
+        scores = self.up(
+            _numbers(products).sum(axis=1), products.shape[1]
+        )  # [n_head]
         yield _Named(f"a score of head {{i}} in block {i}", scores)
         # a mean of values, whose weights sum to 1 but for rounding
         read = self.up(v, 2 * self.n_ctx + _EXP)
         added = self.linear(read, **part["c_proj"])
-        yield _Named(f"what the attention in block {i} adds to lane {{i}}", added)
+        yield _Named(
+            f"what the attention in block {i} adds to lane {{i}}", added
+        )
         return added
 
-    def mlp(self, x: Array, part: Weights, i: int) -> _Found:  # [n_embd] -> [n_embd]
+    def mlp(
+        self, x: Array, part: Weights, i: int
+    ) -> _Found:  # [n_embd] -> [n_embd]
         """Neurons before and after the activation, and what they add to the stream."""
         before = self.linear(x, **part["c_fc"])  # [n_inner]
         yield _Named(f"neuron {{i}} in block {i}", before)

@@ -103,7 +103,8 @@ def generate(
     n_ctx = weights["wpe"].shape[0]
     # without the causal mask every position depends on the new token
     cached = cached and config.get("causal", True)
-    tokens, seen = list(prompt), 0
+    tokens = list(prompt)
+    seen = 0
     cache: Cache = [None] * len(weights["blocks"])
     for _ in range(n):
         inside = len(tokens) <= n_ctx and cached

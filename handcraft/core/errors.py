@@ -47,12 +47,18 @@ class ProgramError(HandcraftError, ValueError):
 
     def at(self, *outer: str, source: object = None) -> ProgramError:
         """The same error with more steps at the front of its path, and a source if it had none."""
-        return type(self)(self.message, (*outer, *self.path), self.source or source)
+        return type(self)(
+            self.message, (*outer, *self.path), self.source or source
+        )
 
     def __str__(self) -> str:
         place = " > ".join(self.path)
         where = f" ({self.source})" if str(self.source or "") else ""
-        return f"{place}: {self.message}{where}" if place else f"{self.message}{where}"
+        return (
+            f"{place}: {self.message}{where}"
+            if place
+            else f"{self.message}{where}"
+        )
 
 
 class PromptError(HandcraftError, ValueError):

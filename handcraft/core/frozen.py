@@ -47,10 +47,16 @@ class Source:
     @classmethod
     def parse(cls, text: Any) -> Any:
         """The Source of a text like `aab.py:14`; any other value itself, for pydantic to refuse."""
-        file, _, line = text.rpartition(":") if isinstance(text, str) else ("", "", "")
+        file, _, line = (
+            text.rpartition(":") if isinstance(text, str) else ("", "", "")
+        )
         if text == "":
             return NOWHERE
-        return cls(file, int(line)) if line.isdecimal() and len(line) < 10 else text
+        return (
+            cls(file, int(line))
+            if line.isdecimal() and len(line) < 10
+            else text
+        )
 
 
 _reading: ContextVar[bool] = ContextVar("reading", default=False)
@@ -118,7 +124,9 @@ class Frozen(BaseModel):
 
 def _readable(error: ValidationError, kind: type[BaseModel]) -> ProgramError:
     # a misspelt name comes first: it explains the other errors
-    errors = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    errors = sorted(
+        error.errors(), key=lambda e: e["type"] != "extra_forbidden"
+    )
     first = errors[0]
     cause = first.get("ctx", {}).get("error")
     path = (kind.__name__, *_steps(first["loc"]))
@@ -130,7 +138,9 @@ def _readable(error: ValidationError, kind: type[BaseModel]) -> ProgramError:
     if first["type"] == "extra_forbidden":
         known = list(kind.model_fields)
         suggestion = hint(str(first["loc"][-1]), known)
-        message = f"has no such argument; it takes {', '.join(known)}{suggestion}"
+        message = (
+            f"has no such argument; it takes {', '.join(known)}{suggestion}"
+        )
     return ProgramError(message, path, caller())
 
 
@@ -164,7 +174,8 @@ _NAMED = {  # what is said without what was found
 
 def unfit(details: ErrorDetails) -> str:
     """What pydantic refuses, in our words: what would fit, and what was found."""
-    kind, context = details["type"], details.get("ctx", {})
+    kind = details["type"]
+    context = details.get("ctx", {})
     if kind in _NAMED:
         return _NAMED[kind].format(**context)
     if kind in _FITTING:

@@ -30,7 +30,9 @@ from numpy.typing import NDArray
 from handcraft.core.errors import MissingExtraError, PromptError, WeightsError
 
 Array = NDArray[Any]  # or an array of another library
-Weights = dict[str, Any]  # wte, wpe, blocks[i].attn.c_attn.w ...: GPT-2's own keys
+Weights = dict[
+    str, Any
+]  # wte, wpe, blocks[i].attn.c_attn.w ...: GPT-2's own keys
 Activation = Literal["gelu", "relu"]
 EPSILON = 1e-5  # of GPT-2's layer norms
 # for each block the keys and values of earlier positions, [..., n_head, n_past, d_head] each
@@ -156,7 +158,8 @@ def attention(
     layer: int,
     hook: Hook,
 ) -> Array:
-    xp, n = namespace(x), x.shape[-1]
+    xp = namespace(x)
+    n = x.shape[-1]
     qkv = linear(x, **c_attn)  # [..., n_seq, 3 n_embd]
     q = split_heads(qkv[..., :n], n_head)  # [..., n_head, n_seq, d_head]
     k = split_heads(qkv[..., n : 2 * n], n_head)
@@ -170,7 +173,9 @@ def attention(
     cache[layer] = k, v
     # [..., n_head, n_query, n_key]
     scores = hook("attn.scores", q @ k.mT / math.sqrt(q.shape[-1]))
-    pattern = hook("attn.pattern", softmax(mask_future(scores) if causal else scores))
+    pattern = hook(
+        "attn.pattern", softmax(mask_future(scores) if causal else scores)
+    )
     return linear(merge_heads(hook("attn.z", pattern @ v)), **c_proj)
 
 
@@ -223,7 +228,9 @@ def gpt2(
         x = here("resid_mid", x)
         if "mlp" in block:
             normed = _normed(x, block, "ln_2", epsilon, here)
-            added = mlp(normed, **block["mlp"], activation=activation, hook=here)
+            added = mlp(
+                normed, **block["mlp"], activation=activation, hook=here
+            )
             x = x + here("mlp_out", added)
         x = here("resid_post", x)
     x = _normed(x, {"ln_f": ln_f}, "ln_f", epsilon, hook)
@@ -232,7 +239,9 @@ def gpt2(
 
 
 # [..., n_embd] -> [..., n_embd]
-def _normed(x: Array, parent: Weights, key: str, epsilon: float, hook: Hook) -> Array:
+def _normed(
+    x: Array, parent: Weights, key: str, epsilon: float, hook: Hook
+) -> Array:
     if parent.get(key) is None:
         return x
     return hook(key, layer_norm(x, **parent[key], eps=epsilon))
@@ -297,7 +306,8 @@ def check_tokens(tokens: Array, weights: Weights, seen: int = 0) -> None:
 
     Their shape is [n_seq] or [n_batch, n_seq]; `seen` earlier positions are in a cache.
     """
-    n_vocab, n_ctx = weights["wte"].shape[0], weights["wpe"].shape[0]
+    n_vocab = weights["wte"].shape[0]
+    n_ctx = weights["wpe"].shape[0]
     xp = namespace(tokens)
     if tokens.ndim not in (1, 2) or 0 in tokens.shape:
         raise PromptError(
@@ -321,7 +331,8 @@ def check_tokens(tokens: Array, weights: Weights, seen: int = 0) -> None:
 def check_weights(weights: Weights, n_head: int) -> None:
     """Raise WeightsError unless the shapes fit as in GPT-2, with one float dtype, all finite."""
     _check_embeddings(weights, n_head)
-    wte, xp = weights["wte"], namespace(weights["wte"])
+    wte = weights["wte"]
+    xp = namespace(weights["wte"])
     try:
         expected = _expected(weights, wte.shape[1])
     except (KeyError, TypeError) as error:
@@ -348,7 +359,8 @@ def _check_embeddings(weights: Weights, n_head: int) -> None:
     for key in ("wte", "wpe", "blocks"):
         if key not in weights:
             raise WeightsError(f"the weights have no {key}")
-    wte, wpe = weights["wte"], weights["wpe"]
+    wte = weights["wte"]
+    wpe = weights["wpe"]
     if wte.ndim != 2 or wpe.ndim != 2 or wte.shape[1] != wpe.shape[1]:
         raise WeightsError(
             f"wte {tuple(wte.shape)} and wpe {tuple(wpe.shape)} must be matrices of the"
@@ -363,15 +375,23 @@ def _check_embeddings(weights: Weights, n_head: int) -> None:
         raise WeightsError(f"weights must be floats, found {wte.dtype}")
 
 
-def _expected(weights: Weights, n: int) -> list[tuple[str, Array, tuple[int, ...]]]:
+def _expected(
+    weights: Weights, n: int
+) -> list[tuple[str, Array, tuple[int, ...]]]:
     """Every array with its name and the shape that it should have."""
     embeddings = ("wte", "wpe")
-    rows = [(name, weights[name], tuple(weights[name].shape)) for name in embeddings]
-    norms = [("ln_f", weights["ln_f"])] if weights.get("ln_f") is not None else []
+    rows = [
+        (name, weights[name], tuple(weights[name].shape)) for name in embeddings
+    ]
+    norms = (
+        [("ln_f", weights["ln_f"])] if weights.get("ln_f") is not None else []
+    )
     for i, block in enumerate(weights["blocks"]):
         at = f"blocks.{i}"
         norms += [
-            (f"{at}.{key}", block[key]) for key in ("ln_1", "ln_2") if key in block
+            (f"{at}.{key}", block[key])
+            for key in ("ln_1", "ln_2")
+            if key in block
         ]
         widths = {"attn": ("c_attn", 3 * n), "mlp": ("c_fc", -1)}
         for part in (part for part in widths if part in block):
@@ -383,9 +403,15 @@ def _expected(weights: Weights, n: int) -> list[tuple[str, Array, tuple[int, ...
             rows += [
                 (f"{at}.{part}.{first}.w", w, (n, width)),
                 (f"{at}.{part}.{first}.b", block[part][first]["b"], (width,)),
-                (f"{at}.{part}.c_proj.w", block[part]["c_proj"]["w"], (back, n)),
+                (
+                    f"{at}.{part}.c_proj.w",
+                    block[part]["c_proj"]["w"],
+                    (back, n),
+                ),
                 (f"{at}.{part}.c_proj.b", block[part]["c_proj"]["b"], (n,)),
             ]
     return rows + [
-        (f"{name}.{key}", norm[key], (n,)) for name, norm in norms for key in ("g", "b")
+        (f"{name}.{key}", norm[key], (n,))
+        for name, norm in norms
+        for key in ("g", "b")
     ]

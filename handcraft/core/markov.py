@@ -26,9 +26,7 @@ import numpy as np
 from handcraft.core.gpt2 import Array
 
 Graph = Sequence[Sequence[int]]  # for each state its successors
-MAX_STATES_SOLVED = (
-    6000  # rows and columns of the matrix of a class; larger ones are not solved
-)
+MAX_STATES_SOLVED = 6000  # rows and columns of the matrix of a class; larger ones are not solved
 BLOCK = 64  # states removed at once, so that most of the work is a product of matrices
 
 
@@ -52,7 +50,8 @@ def _tree(graph: Graph, root: int, seen: set[int]) -> list[int]:
     if root in seen:
         return []
     seen.add(root)
-    finished, path = [], [(root, iter(graph[root]))]
+    finished = []
+    path = [(root, iter(graph[root]))]
     while path:
         state, targets = path[-1]
         target = next((t for t in targets if t not in seen), None)
@@ -79,7 +78,8 @@ def closed_classes(graph: Graph) -> list[list[int]]:
 
 def period(graph: Graph, states: Sequence[int]) -> int:
     """The greatest common divisor of the lengths of all cycles of a closed class."""
-    depth, waiting = {states[0]: 0}, [states[0]]
+    depth = {states[0]: 0}
+    waiting = [states[0]]
     for state in waiting:  # grows while it is read
         for target in graph[state]:
             if target not in depth:
@@ -108,7 +108,11 @@ def stationary(
         all="ignore"
     ):  # overflow and underflow end in a share that is not finite
         shares = _shares(matrix, _reduced(matrix))  # [n]
-    return [float(share) for share in shares] if np.isfinite(shares).all() else None
+    return (
+        [float(share) for share in shares]
+        if np.isfinite(shares).all()
+        else None
+    )
 
 
 def _shares(matrix: Array, leaving: Array) -> Array:  # [n, n], [n] -> [n]

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from importlib.abc import Loader
 else:
-    Loader = object  # importing it takes longer than the rest of `import handcraft`
+    Loader = (
+        object  # importing it takes longer than the rest of `import handcraft`
+    )
 
 MOVED = {  # old name: new name, each after `handcraft.`
     "affine": "language.affine",

@@ -34,7 +34,9 @@ class HeadTrace:
     name: str
     query: list[_ByLane]
     key: list[_ByLane]
-    scores: list[list[float | None]]  # None where the key lies in the query's future
+    scores: list[
+        list[float | None]
+    ]  # None where the key lies in the query's future
     weights: list[list[float]]
     value: list[_ByLane]
     written: list[_ByLane]
@@ -70,12 +72,16 @@ class Trace:
     def __str__(self) -> str:
         """The attention tables and the logits of the position, in plain text."""
         logits = self.logits[self.position]
-        last = "  ".join(f"{token!r} {value:.6g}" for token, value in logits.items())
+        last = "  ".join(
+            f"{token!r} {value:.6g}" for token, value in logits.items()
+        )
         tables = [attention_table(head, self.tokens) for head in self.heads]
         return "\n\n".join([*tables, f"logits: {last}"])
 
 
-def attention_table(head: HeadTrace, tokens: Sequence[str], most: int = 16) -> str:
+def attention_table(
+    head: HeadTrace, tokens: Sequence[str], most: int = 16
+) -> str:
     """The attention weights of a head as plain text: a row a query, a column a key.
 
     At most the last `most` positions.
@@ -162,7 +168,11 @@ def name_trace(
 # [n_seq, n] -> one {name: value} a position
 def _named(rows: Array, names: Sequence[str]) -> list[_ByLane]:
     return [
-        {name: float(value) for name, value in zip(names, row, strict=True) if name}
+        {
+            name: float(value)
+            for name, value in zip(names, row, strict=True)
+            if name
+        }
         for row in rows
     ]
 
@@ -220,7 +230,8 @@ def _contributions(
 ) -> list[dict[str, Any]]:
     """For each rule that wrote to the stream at a position, its part of each logit there."""
     activity = _activity(arrays, ids, weights, position)
-    dtype, n_embd = weights["wte"].dtype, weights["wte"].shape[1]
+    dtype = weights["wte"].dtype
+    n_embd = weights["wte"].shape[1]
     written: dict[str, Array] = {}
     for entry in entries:
         factor = activity.get(entry.matrix, {}).get(entry.row, 0.0)
@@ -230,7 +241,9 @@ def _contributions(
     found = []
     for rule, row in written.items():
         logits = (row @ weights["wte"].T)[None]  # [1, n_vocab]
-        found.append({"rule": rule, "logits": _named(logits, vocabulary.tokens)[0]})
+        found.append(
+            {"rule": rule, "logits": _named(logits, vocabulary.tokens)[0]}
+        )
     return found
 
 

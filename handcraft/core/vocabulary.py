@@ -12,7 +12,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from handcraft.core.errors import ProgramError, PromptError, hint, listing, printable
+from handcraft.core.errors import (
+    ProgramError,
+    PromptError,
+    hint,
+    listing,
+    printable,
+)
 
 
 @dataclass(frozen=True)
@@ -27,9 +33,13 @@ class Vocabulary:
     def __post_init__(self) -> None:
         for token in self.tokens:
             if not isinstance(token, str) or not token:
-                raise ProgramError(f"a token must be a non-empty text, found {token!r}")
+                raise ProgramError(
+                    f"a token must be a non-empty text, found {token!r}"
+                )
         if len(set(self.tokens)) < len(self.tokens):
-            twice = next(token for token in self.tokens if self.tokens.count(token) > 1)
+            twice = next(
+                token for token in self.tokens if self.tokens.count(token) > 1
+            )
             raise ProgramError(
                 f"the token '{printable(twice)}' stands twice in the vocabulary"
             )
@@ -105,7 +115,11 @@ class Vocabulary:
 
         A text where every token is one character, else a tuple of tokens.
         """
-        return self.decode(ids) if self.single else tuple(self.tokens[i] for i in ids)
+        return (
+            self.decode(ids)
+            if self.single
+            else tuple(self.tokens[i] for i in ids)
+        )
 
     def show(self, ids: Sequence[int]) -> str:
         """The tokens as a printable text, in quotes unless all tokens are single characters."""

@@ -56,7 +56,11 @@ def flatten(weights: Weights) -> dict[str, Array]:
         if isinstance(value, np.ndarray):
             flat[prefix] = value
         elif value is not None:
-            items = value.items() if isinstance(value, Mapping) else enumerate(value)
+            items = (
+                value.items()
+                if isinstance(value, Mapping)
+                else enumerate(value)
+            )
             for key, child in items:
                 walk(f"{prefix}.{key}" if prefix else str(key), child)
 
@@ -76,7 +80,9 @@ def nest(arrays: Mapping[str, Array], n_layer: int | None = None) -> Weights:
                 f"'{printable(name)}' is not the name of a GPT-2 weight, such as"
                 " blocks.0.attn.c_attn.w"
             )
-    layers = {int(name.split(".")[1]) for name in arrays if name.startswith("blocks.")}
+    layers = {
+        int(name.split(".")[1]) for name in arrays if name.startswith("blocks.")
+    }
     count = max(layers, default=-1) + 1 if n_layer is None else n_layer
     gap = n_layer is None and len(layers) < count
     if count > MAX_LAYERS or gap or layers - set(range(count)):
@@ -131,7 +137,9 @@ def _pairs(weights: Weights) -> Iterator[tuple[str, Weights, str]]:
 def write_atomically(path: Path, data: bytes) -> None:
     """Write the file whole, or change nothing: a temporary file, fsync, rename, fsync."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.name}."
+    )
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -153,7 +161,9 @@ def umask() -> int:
 
 
 def _sync_directory(directory: Path) -> None:
-    with contextlib.suppress(OSError):  # not every file system can sync a directory
+    with contextlib.suppress(
+        OSError
+    ):  # not every file system can sync a directory
         handle = os.open(directory, os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -161,7 +171,9 @@ def _sync_directory(directory: Path) -> None:
             os.close(handle)
 
 
-def to_safetensors(weights: Weights, metadata: dict[str, str] | None = None) -> bytes:
+def to_safetensors(
+    weights: Weights, metadata: dict[str, str] | None = None
+) -> bytes:
     """The bytes of a safetensors file with these weights, or with arrays of any names."""
     from safetensors.numpy import save
 
@@ -199,7 +211,9 @@ def read_bytes(path: Path, most: int) -> bytes:
             )
         return path.read_bytes()
     except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror}", path) from None
+        raise WeightsError(
+            f"{path} cannot be read: {error.strerror}", path
+        ) from None
 
 
 def load_weights(path: Path, sha: str | None = None) -> Weights:
@@ -216,7 +230,9 @@ def load_weights(path: Path, sha: str | None = None) -> Weights:
             path,
         )
     try:
-        arrays = _read_npz(data) if path.suffix == ".npz" else read_safetensors(data)
+        arrays = (
+            _read_npz(data) if path.suffix == ".npz" else read_safetensors(data)
+        )
         for name, array in arrays.items():
             if not np.isfinite(array).all():
                 raise WeightsError(
@@ -286,11 +302,15 @@ def _read_npz(data: bytes) -> dict[str, Array]:
             if len({member.filename for member in members}) < len(members):
                 raise WeightsError("an array stands twice")
             return {
-                member.filename.removesuffix(".npy"): _read_npy(archive.read(member))
+                member.filename.removesuffix(".npy"): _read_npy(
+                    archive.read(member)
+                )
                 for member in members
             }
     except _BAD_ZIP as error:
-        raise WeightsError(f"not a whole npz file: {printable(str(error))}") from None
+        raise WeightsError(
+            f"not a whole npz file: {printable(str(error))}"
+        ) from None
 
 
 def _read_npy(data: bytes) -> Array:
@@ -327,7 +347,9 @@ def parse_json(data: bytes | str, most: int = MAX_JSON) -> dict[str, Any]:
     Size and depth are bounded; a key that stands twice and NaN are refused.
     """
     if len(data) > most:
-        raise WeightsError(f"the JSON has {len(data)} bytes; at most {most} are read")
+        raise WeightsError(
+            f"the JSON has {len(data)} bytes; at most {most} are read"
+        )
     try:
         text = data if isinstance(data, str) else data.decode("utf-8")
         _check_depth(text)
@@ -339,21 +361,28 @@ def parse_json(data: bytes | str, most: int = MAX_JSON) -> dict[str, Any]:
     except WeightsError:
         raise
     except UnicodeDecodeError as error:
-        raise WeightsError(f"not valid JSON: byte {error.start} is no UTF-8") from None
+        raise WeightsError(
+            f"not valid JSON: byte {error.start} is no UTF-8"
+        ) from None
     except json.JSONDecodeError as error:
         at = f"line {error.lineno}, column {error.colno}"
         raise WeightsError(f"not valid JSON: it goes wrong at {at}") from None
     except RecursionError:
         raise WeightsError("not valid JSON: it is nested too deeply") from None
     except ValueError:
-        raise WeightsError("not valid JSON: a number has too many digits") from None
+        raise WeightsError(
+            "not valid JSON: a number has too many digits"
+        ) from None
     if not isinstance(value, dict):
-        raise WeightsError(f"the JSON must be an object, found {type(value).__name__}")
+        raise WeightsError(
+            f"the JSON must be an object, found {type(value).__name__}"
+        )
     return value
 
 
 def _check_depth(text: str) -> None:
-    depth, in_string = 0, False
+    depth = 0
+    in_string = False
     for found in re.finditer(r'\\.|["\[\]{}]', text, re.DOTALL):
         mark = found[0]
         if mark == '"':
@@ -361,7 +390,9 @@ def _check_depth(text: str) -> None:
         elif not in_string and mark in "[{":
             depth += 1
             if depth > MAX_DEPTH:
-                raise WeightsError(f"the JSON is nested deeper than {MAX_DEPTH}")
+                raise WeightsError(
+                    f"the JSON is nested deeper than {MAX_DEPTH}"
+                )
         elif not in_string and mark in "]}":
             depth -= 1
 
@@ -370,7 +401,9 @@ def _no_duplicates(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise WeightsError(f"the key '{printable(key)}' stands twice in the JSON")
+            raise WeightsError(
+                f"the key '{printable(key)}' stands twice in the JSON"
+            )
         found[key] = value
     return found
 

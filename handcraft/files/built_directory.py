@@ -29,7 +29,9 @@ from handcraft.core.weights import (
 from handcraft.language.slots import MAX_N_CTX
 
 PROGRAM_JSON, WEIGHTS_FILE = "program.json", "model.safetensors"
-_FORMAT = 2  # format 1 has the same fields without this number, and is read as well
+_FORMAT = (
+    2  # format 1 has the same fields without this number, and is read as well
+)
 FIELDS = {
     "name": str,
     "vocab": list,
@@ -56,7 +58,9 @@ def write_built(
             " read again"
         )
     if directory.exists() and not directory.is_dir():
-        raise WeightsError(f"{directory} is a file; name a directory to build into")
+        raise WeightsError(
+            f"{directory} is a file; name a directory to build into"
+        )
     write_atomically(directory / WEIGHTS_FILE, data)
     write_atomically(directory / PROGRAM_JSON, text)
     return [directory / WEIGHTS_FILE, directory / PROGRAM_JSON]
@@ -106,7 +110,9 @@ def _check_format(found: Any) -> None:
             f" reads formats 1 to {_FORMAT}"
         )
     if found < 1:
-        raise WeightsError(f"'format' must be 1 to {_FORMAT}, found {str(found)[:60]}")
+        raise WeightsError(
+            f"'format' must be 1 to {_FORMAT}, found {str(found)[:60]}"
+        )
 
 
 def _check(fields: dict[str, Any]) -> None:
@@ -116,7 +122,9 @@ def _check(fields: dict[str, Any]) -> None:
             raise WeightsError(f"it has no {key!r}")
     for key in fields:
         if key not in ("format", *FIELDS, "program", "provenance"):
-            raise WeightsError(f"it has an unknown field '{printable(key)[:60]}'")
+            raise WeightsError(
+                f"it has an unknown field '{printable(key)[:60]}'"
+            )
     for key, kind in FIELDS.items():
         if not isinstance(fields[key], kind) or isinstance(fields[key], bool):
             raise WeightsError(
@@ -128,7 +136,9 @@ def _check(fields: dict[str, Any]) -> None:
             f"'{printable(fields['name'])[:60]}' is no name of a program"
         )
     if not 1 <= fields["n_ctx"] <= MAX_N_CTX:
-        raise WeightsError(f"n_ctx must be 1 to {MAX_N_CTX}, found {fields['n_ctx']}")
+        raise WeightsError(
+            f"n_ctx must be 1 to {MAX_N_CTX}, found {fields['n_ctx']}"
+        )
     if fields["activation"] not in ("gelu", "relu"):
         raise WeightsError(
             "the activation must be gelu or relu, found"

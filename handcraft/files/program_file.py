@@ -21,7 +21,9 @@ from handcraft.program.program import Program, program_name
 
 _HERE = Path(__file__).parent.parent  # the package
 MAX_SOURCE = 2**20  # bytes of a program file
-PROGRAM_MODULE = "handcraft_program_"  # and the file's stem: the name of its module
+PROGRAM_MODULE = (
+    "handcraft_program_"  # and the file's stem: the name of its module
+)
 
 
 def bundled() -> dict[str, Path]:
@@ -30,7 +32,11 @@ def bundled() -> dict[str, Path]:
     They are inside the package when installed, beside it in a checkout.
     """
     folder = next(
-        (f for f in (_HERE / "programs", _HERE.parent / "programs") if f.is_dir()),
+        (
+            f
+            for f in (_HERE / "programs", _HERE.parent / "programs")
+            if f.is_dir()
+        ),
         _HERE / "programs",
     )
     return {
@@ -74,9 +80,12 @@ def _not_found(path: Path, reference: str) -> str:
             if path.parent.is_dir()
             else []
         )
-        return f"there is no program at {shown}" + hint(reference, [*near, *bundled()])
+        return f"there is no program at {shown}" + hint(
+            reference, [*near, *bundled()]
+        )
     return f"there is no program {shown!r}" + (
-        hint(reference, bundled()) or "; `handcraft list` shows the bundled ones"
+        hint(reference, bundled())
+        or "; `handcraft list` shows the bundled ones"
     )
 
 
@@ -86,7 +95,8 @@ def load_program(path: Path) -> Program:
     Raises ProgramError, with the author's file and line, for a file that raises or defines no
     program.
     """
-    shown, source = _shown(path), _source(path)
+    shown = _shown(path)
+    source = _source(path)
     module = ModuleType(f"{PROGRAM_MODULE}{path.stem}")
     namespace = module.__dict__
     namespace["__file__"] = str(path)

@@ -45,6 +45,8 @@ def starting_program(name: str, path: Path) -> Path:
             f"a name is made of letters, digits, _ . and -, found '{printable(name)}'"
         )
     if path.exists():
-        raise ProgramError(f"{path} exists; choose another name, or remove it first")
+        raise ProgramError(
+            f"{path} exists; choose another name, or remove it first"
+        )
     write_atomically(path, TEMPLATE.format(name=name).encode())
     return path

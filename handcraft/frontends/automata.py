@@ -91,7 +91,9 @@ def from_regex(
         message = f"'{printable(pattern)}': {printable(str(error))}"
         raise ProgramError(message, (name, "pattern"), caller()) from None
     delta, start = _named(dfa, alphabet)
-    return from_automaton(delta, start, n_ctx=n_ctx, scratchpad=scratchpad, name=name)
+    return from_automaton(
+        delta, start, n_ctx=n_ctx, scratchpad=scratchpad, name=name
+    )
 
 
 def _named(dfa: Any, alphabet: Sequence[str]) -> tuple[Delta, str]:
@@ -102,7 +104,8 @@ def _named(dfa: Any, alphabet: Sequence[str]) -> tuple[Delta, str]:
     for i, state in enumerate(order):
         names[state] = f"{'Y' if state in dfa.final_states else 'N'}{i}"
     delta = {
-        names[q]: {x: names[dfa.transitions[q][x]] for x in alphabet} for q in order
+        names[q]: {x: names[dfa.transitions[q][x]] for x in alphabet}
+        for q in order
     }
     return delta, names[start]
 
@@ -128,7 +131,9 @@ def _checked(delta: Delta, start: str, name: str) -> tuple[str, ...]:
                 caller(),
             )
     if not symbols:
-        raise ProgramError("the automaton has no symbols", (name, "delta"), caller())
+        raise ProgramError(
+            "the automaton has no symbols", (name, "delta"), caller()
+        )
     if clash := _clashes(symbols, tuple(delta)):
         message = (
             f"'{printable(clash[0])}' cannot be a name: symbols are single characters,"
@@ -155,17 +160,21 @@ def _words(symbols: Sequence[str], most: int) -> str:
 def _step_by_step(
     delta: Delta, start: str, symbols: Sequence[str], n_ctx: int, name: str
 ) -> Program:
-    at, now = addresses(n_ctx), token(["^", "=", *symbols, *delta])
+    at = addresses(n_ctx)
+    now = token(["^", "=", *symbols, *delta])
     equals = scratch("equals")  # the position of the =
     due = scratch("due", ("=", *symbols))  # the symbol to read next
-    find = attend_where({now["="]: 1}, value={equals: at["p"]}, at=at, prefer="first")
+    find = attend_where(
+        {now["="]: 1}, value={equals: at["p"]}, at=at, prefer="first"
+    )
     fetch = attend_to(at, at["p"] - equals + 1, value={due: now})
     neurons: list[Neuron] = []
     for state, row in delta.items():
         # = stands for the start
         own = now[state] + now["="] if state == start else now[state]
         for symbol, target in row.items():
-            flags, adds = [own, due[symbol]], {now[target]: _GAIN}
+            flags = [own, due[symbol]]
+            adds = {now[target]: _GAIN}
             neurons += conjunction(flags, adds, name=f"{state}_{ord(symbol)}")
     stop = conjunction([due["="]], {now["="]: _GAIN}, name="stop")
     return Program(
@@ -198,15 +207,21 @@ def _one_pass(
     delta: Delta, start: str, symbols: Sequence[str], n_ctx: int, name: str
 ) -> Program:
     states = list(delta)
-    at, now = addresses(n_ctx), token(["^", *symbols, *states])
+    at = addresses(n_ctx)
+    now = token(["^", *symbols, *states])
     arrows = [f"{q}-{r}" for q in states for r in states]
     maps = [_symbol_maps(delta, symbols, arrows)]  # of 1, 2, 4, ... symbols
-    fetched, blocks, span = [], [], 1
+    fetched = []
+    blocks = []
+    span = 1
     while span < n_ctx:
-        latest_map, source = maps[-1], at["p"] - span
+        latest_map = maps[-1]
+        source = at["p"] - span
         earlier = scratch(f"earlier{span}", arrows)
         longer = scratch(f"map{2 * span}", arrows) if 2 * span < n_ctx else None
-        fetch = attend_to(at, source, value={earlier: latest_map}, name=f"back{span}")
+        fetch = attend_to(
+            at, source, value={earlier: latest_map}, name=f"back{span}"
+        )
         neurons = _compose(states, start, earlier, latest_map, longer, now)
         blocks.append(Block([fetch], MLP(neurons)))
         fetched.append(earlier)
@@ -221,11 +236,15 @@ def _one_pass(
     )
 
 
-def _symbol_maps(delta: Delta, symbols: Sequence[str], arrows: Sequence[str]) -> Slot:
+def _symbol_maps(
+    delta: Delta, symbols: Sequence[str], arrows: Sequence[str]
+) -> Slot:
     """A slot that holds the map of each symbol, one lane for each arrow; ^ is the identity."""
     states = list(delta)
     rows = {"^": dict(zip(states, states, strict=True))}
-    rows |= {symbol: {q: delta[q][symbol] for q in states} for symbol in symbols}
+    rows |= {
+        symbol: {q: delta[q][symbol] for q in states} for symbol in symbols
+    }
     table = {
         symbol: [float(row[q] == r) for q in states for r in states]
         for symbol, row in rows.items()

@@ -61,12 +61,16 @@ def from_markov(
     return _program(chances, lengths.pop(), name)
 
 
-def from_ngrams(text: Sequence[str], n: int, *, name: str = "ngrams") -> Program:
+def from_ngrams(
+    text: Sequence[str], n: int, *, name: str = "ngrams"
+) -> Program:
     """The program of a character model: the next character by the last n - 1, as often as in the
     text. Raises ProgramError for an n below 2.
     """
     if n < 2:
-        raise ProgramError(f"n must be at least 2, found {n}", (name, "n"), caller())
+        raise ProgramError(
+            f"n must be at least 2, found {n}", (name, "n"), caller()
+        )
     return from_markov(text, n - 1, name=name)
 
 
@@ -84,7 +88,8 @@ def statistics(
         )
     follows: dict[tuple[str, ...], Counter[str]] = {}
     for i in range(len(sequence) - order):
-        context, following = tuple(sequence[i : i + order]), sequence[i + order]
+        context = tuple(sequence[i : i + order])
+        following = sequence[i + order]
         follows.setdefault(context, Counter())[following] += 1
     return {
         context: {t: c / counts.total() for t, c in sorted(counts.items())}
@@ -93,9 +98,13 @@ def statistics(
 
 
 def _program(chances: _Chances, order: int, name: str) -> Program:
-    tokens = sorted({t for context, row in chances.items() for t in (*context, *row)})
+    tokens = sorted(
+        {t for context, row in chances.items() for t in (*context, *row)}
+    )
     now = token(tokens)
-    backs = [scratch(f"back{i}", tokens) for i in range(1, order)]  # the token i back
+    backs = [
+        scratch(f"back{i}", tokens) for i in range(1, order)
+    ]  # the token i back
     at = addresses(order)
     heads = [
         attend_to(at, at["p"] - i, value={back: now}, name=back.name)
@@ -106,7 +115,9 @@ def _program(chances: _Chances, order: int, name: str) -> Program:
         embedding=(at, now, *backs) if backs else (now,),
         n_ctx=order,
         layers=(Block(heads, _neurons(chances, now, backs)),),
-        claim=distribution({context: dict(row) for context, row in chances.items()}),
+        claim=distribution(
+            {context: dict(row) for context, row in chances.items()}
+        ),
     )
 
 
@@ -115,7 +126,9 @@ def _neurons(chances: _Chances, now: Slot, backs: Sequence[Slot]) -> MLP:
     large has to cancel.
     """
     slots = (*reversed(backs), now)  # in the order of a context's tokens
-    lanes = [dict(zip(slot.labels or (), slot.lanes, strict=True)) for slot in slots]
+    lanes = [
+        dict(zip(slot.labels or (), slot.lanes, strict=True)) for slot in slots
+    ]
     neurons: list[Neuron] = []
     for context, row in chances.items():
         pairs = zip(lanes, context, strict=True)

@@ -41,7 +41,9 @@ def from_table(table: Mapping[str, str], *, name: str = "table") -> Program:
     wrong = [answer for answer in table.values() if len(answer) != 1]
     if wrong:
         raise ProgramError(
-            f"an answer is one character, found {wrong[0]!r}", (name, "table"), caller()
+            f"an answer is one character, found {wrong[0]!r}",
+            (name, "table"),
+            caller(),
         )
     return _program(table, lengths.pop(), name)
 
@@ -49,7 +51,8 @@ def from_table(table: Mapping[str, str], *, name: str = "table") -> Program:
 def _program(table: Mapping[str, str], n: int, name: str) -> Program:
     texts = "".join(prompt + answer for prompt, answer in table.items())
     tokens = list(dict.fromkeys(texts))
-    at, now = addresses(n), token(tokens)
+    at = addresses(n)
+    now = token(tokens)
     seen = [scratch(f"seen{i}", tokens) for i in range(n - 1)]
     heads = [
         attend_to(at, i, value={slot: now}, name=slot.name)

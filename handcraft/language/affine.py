@@ -27,7 +27,9 @@ CONSTANT = "1"  # the key of the constant in JSON, and the name of a bias row
 class Operand(Frozen):
     """A part of an expression: a lane, a slot, an affine expression or a map."""
 
-    __array_ufunc__ = None  # np.array * operand is an error, not an array of objects
+    __array_ufunc__ = (
+        None  # np.array * operand is an error, not an array of objects
+    )
 
     def expression(self) -> Affine | Map:
         """This operand as an expression."""
@@ -49,7 +51,9 @@ class Operand(Frozen):
         return self.expression().scaled(-1.0)
 
     def __mul__(self, factor: float) -> Any:
-        value = number(factor, "an expression can only be multiplied by a number")
+        value = number(
+            factor, "an expression can only be multiplied by a number"
+        )
         return self.expression().scaled(value)
 
     __rmul__ = __mul__
@@ -114,7 +118,9 @@ class Affine(Operand):
         for value in (*terms.values(), constant):
             if not math.isfinite(value):
                 raise ProgramError(f"a weight must be finite, found {value}")
-        kept = tuple((lane, value) for lane, value in terms.items() if value != 0)
+        kept = tuple(
+            (lane, value) for lane, value in terms.items() if value != 0
+        )
         return cls.model_construct(terms=kept, constant=constant)
 
     def expression(self) -> Affine:
@@ -143,7 +149,9 @@ class Affine(Operand):
         return {str(lane): value for lane, value in self.terms} | constant
 
     def __str__(self) -> str:
-        parts = [_term(value, printable(str(lane))) for lane, value in self.terms]
+        parts = [
+            _term(value, printable(str(lane))) for lane, value in self.terms
+        ]
         if self.constant or not parts:
             sign = "-" if self.constant < 0 else "+"
             parts.append((sign, format_number(abs(self.constant))))
@@ -162,7 +170,9 @@ class Map(Operand):
         """The map of these rows; a lane that occurs twice gets the sum."""
         merged: dict[Lane, Affine] = {}
         for lane, affine in rows:
-            merged[lane] = merged[lane].plus(affine) if lane in merged else affine
+            merged[lane] = (
+                merged[lane].plus(affine) if lane in merged else affine
+            )
         return cls.model_construct(rows=tuple(merged.items()))
 
     @classmethod
@@ -175,7 +185,9 @@ class Map(Operand):
 
     def scaled(self, factor: float) -> Map:
         """The map with every row times the factor."""
-        return Map.of((lane, affine.scaled(factor)) for lane, affine in self.rows)
+        return Map.of(
+            (lane, affine.scaled(factor)) for lane, affine in self.rows
+        )
 
     @property
     def targets(self) -> tuple[Lane, ...]:
@@ -193,7 +205,9 @@ class Map(Operand):
         return {str(lane): affine.to_json() for lane, affine in self.rows}
 
     def __str__(self) -> str:
-        rows = [f"{printable(str(lane))}: {affine}" for lane, affine in self.rows]
+        rows = [
+            f"{printable(str(lane))}: {affine}" for lane, affine in self.rows
+        ]
         return "{" + ", ".join(rows) + "}"
 
 
@@ -216,7 +230,9 @@ def lift(value: object) -> Affine | Map:
     """The expression of a number, lane, slot or expression. Raises ProgramError for others."""
     if isinstance(value, Operand):
         return value.expression()
-    constant = number(value, "an expression is made of lanes, slots and numbers")
+    constant = number(
+        value, "an expression is made of lanes, slots and numbers"
+    )
     return Affine.of({}, constant)
 
 
@@ -239,7 +255,8 @@ def _combine(a: Affine | Map, b: Affine | Map) -> Affine | Map:
     if isinstance(a, Map) and isinstance(b, Map):
         return Map.of((*a.rows, *b.rows))
     whole, single = (a, b) if isinstance(a, Map) else (b, a)
-    rows, added = cast(Map, whole).rows, cast(Affine, single)
+    rows = cast(Map, whole).rows
+    added = cast(Affine, single)
     return Map.of((lane, affine.plus(added)) for lane, affine in rows)
 
 
@@ -264,5 +281,7 @@ def describe(lanes: Iterable[Lane]) -> str:
     for lane in lanes:
         slot = printable(f"@{lane.slot}" if lane.local else lane.slot)
         counts[slot] = counts.get(slot, 0) + 1
-    texts = [f"{slot} ({n} lane{'s' if n > 1 else ''})" for slot, n in counts.items()]
+    texts = [
+        f"{slot} ({n} lane{'s' if n > 1 else ''})" for slot, n in counts.items()
+    ]
     return " and ".join(texts) if texts else "no lanes"

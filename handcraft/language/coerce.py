@@ -82,7 +82,10 @@ def _rows(
         yield targets[0], value.rows[0][1]
         return
     by_label: dict[str | None, Affine] = {}
-    for lane, affine in value.rows:  # lanes of two slots with the same label are summed
+    for (
+        lane,
+        affine,
+    ) in value.rows:  # lanes of two slots with the same label are summed
         known = by_label.get(lane.label)
         by_label[lane.label] = affine if known is None else known.plus(affine)
     for lane in targets:

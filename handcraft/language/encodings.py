@@ -54,6 +54,10 @@ def periodic(period: float, of: Number = int) -> Lanes:
     """Two lanes: cosine and sine of the number on a circle with this period."""
     turn = 2 * math.pi / period
     return {
-        f"cos{period:g}".replace(".", "_"): lambda key: math.cos(turn * of(key)),
-        f"sin{period:g}".replace(".", "_"): lambda key: math.sin(turn * of(key)),
+        f"cos{period:g}".replace(".", "_"): lambda key: math.cos(
+            turn * of(key)
+        ),
+        f"sin{period:g}".replace(".", "_"): lambda key: math.sin(
+            turn * of(key)
+        ),
     }

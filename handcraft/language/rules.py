@@ -26,7 +26,13 @@ from pydantic import Field, field_validator, model_validator
 from handcraft.core.errors import ProgramError
 from handcraft.core.frozen import Frozen, Where, caller
 from handcraft.language.affine import Affine, Map, Term, number
-from handcraft.language.coerce import AsAffine, AsDirection, AsMap, MapLike, value_lanes
+from handcraft.language.coerce import (
+    AsAffine,
+    AsDirection,
+    AsMap,
+    MapLike,
+    value_lanes,
+)
 
 # gelu(8 z) / 8 is z or 0 to the last bit of float32 where |z| >= 1 (|x| >= 6 suffices for gelu(x))
 GELU_SHARPNESS = 8.0
@@ -120,7 +126,9 @@ class Neuron(Frozen):
     @classmethod
     def _sharpness(cls, sharpness: float) -> float:
         if not 0 < number(sharpness, "a number") < float("inf"):
-            raise ProgramError(f"must be positive and finite, found {sharpness}")
+            raise ProgramError(
+                f"must be positive and finite, found {sharpness}"
+            )
         return sharpness
 
 
@@ -173,7 +181,9 @@ class Block(Frozen):
 
     else:
 
-        def __init__(self, /, heads: Any = (), mlp: Any = None, **fields: Any) -> None:
+        def __init__(
+            self, /, heads: Any = (), mlp: Any = None, **fields: Any
+        ) -> None:
             super().__init__(heads=heads, mlp=mlp, **fields)
 
     @model_validator(mode="after")

@@ -23,7 +23,9 @@ from handcraft.core.errors import ProgramError, hint, listing, printable
 from handcraft.core.frozen import Where, caller
 from handcraft.language.affine import Affine, Lane, Map, Named, number
 
-MAX_N_CTX = 2**20  # positions; a longer window is refused before anything is allocated
+MAX_N_CTX = (
+    2**20
+)  # positions; a longer window is refused before anything is allocated
 MAX_ONE_HOT = 2**13  # positions with a lane each; more would fill a gigabyte
 ONE_HOT: Literal["one-hot"] = "one-hot"
 
@@ -72,13 +74,17 @@ class Slot(Named):
                 f"a slot's name must be an identifier, found '{printable(self.name)}'"
             )
         labels = self.labels
-        if labels is not None and (not labels or len(set(labels)) < len(labels)):
+        if labels is not None and (
+            not labels or len(set(labels)) < len(labels)
+        ):
             raise ProgramError(
                 f"the labels of {self.name} must be distinct and not empty, found"
                 f" {listing(labels)}"
             )
         if self.labels is None and ONE_HOT in (self.tokens, self.positions):
-            raise ProgramError(f"{self.name} is one-hot, so its lanes need labels")
+            raise ProgramError(
+                f"{self.name} is one-hot, so its lanes need labels"
+            )
         for row in self._rows():
             if len(row) != len(self.lanes):
                 raise ProgramError(
@@ -105,7 +111,9 @@ class Slot(Named):
     @cached_property
     def lanes(self) -> tuple[Lane, ...]:
         """The lanes, in column order."""
-        labels: tuple[str | None, ...] = (None,) if self.labels is None else self.labels
+        labels: tuple[str | None, ...] = (
+            (None,) if self.labels is None else self.labels
+        )
         return tuple(
             Lane.model_construct(slot=self.name, label=label, local=self.local)
             for label in labels
@@ -125,9 +133,13 @@ class Slot(Named):
                 if known
                 else f"it is one lane, written {self.name}"
             )
-            message = f"{self.name} has no lane '{printable(str(label))}'; {has}"
+            message = (
+                f"{self.name} has no lane '{printable(str(label))}'; {has}"
+            )
             raise ProgramError(message + hint(str(label), known), (), caller())
-        return Lane.model_construct(slot=self.name, label=str(label), local=self.local)
+        return Lane.model_construct(
+            slot=self.name, label=str(label), local=self.local
+        )
 
     @property
     def previous(self) -> Map:
@@ -176,7 +188,9 @@ def _cells(
     table: object,
 ) -> Iterator[tuple[Any, Lane, float]]:
     if table == ONE_HOT:
-        yield from ((key, lane, 1.0) for key, lane in zip(keys, lanes, strict=True))
+        yield from (
+            (key, lane, 1.0) for key, lane in zip(keys, lanes, strict=True)
+        )
     elif isinstance(table, tuple):
         rows = (row[1] if isinstance(row[0], str) else row for row in table)
         yield from (
@@ -187,7 +201,9 @@ def _cells(
         )
 
 
-def position(n_ctx: int, /, *, name: str = "position", **lanes: _Values) -> Slot:
+def position(
+    n_ctx: int, /, *, name: str = "position", **lanes: _Values
+) -> Slot:
     """A slot of the position: one-hot over `n_ctx`, or one lane for each named function of it."""
     _check_n_ctx(n_ctx)
     if not lanes:
@@ -197,7 +213,9 @@ def position(n_ctx: int, /, *, name: str = "position", **lanes: _Values) -> Slot
                 " the position itself: position(n, p=...)"
             )
             raise ProgramError(message, (), caller())
-        return Slot(name=name, labels=tuple(map(str, range(n_ctx))), positions=ONE_HOT)
+        return Slot(
+            name=name, labels=tuple(map(str, range(n_ctx))), positions=ONE_HOT
+        )
     columns = [
         _column(f"{name}:{label}", values, range(n_ctx))
         for label, values in lanes.items()
@@ -209,13 +227,16 @@ def position(n_ctx: int, /, *, name: str = "position", **lanes: _Values) -> Slot
     )
 
 
-def token(tokens: Iterable[str], /, *, name: str = "token", **lanes: _Values) -> Slot:
+def token(
+    tokens: Iterable[str], /, *, name: str = "token", **lanes: _Values
+) -> Slot:
     """A slot of the token: one-hot over `tokens`, or one lane for each named function of it."""
     known = tuple(tokens)
     if not lanes:
         return Slot(name=name, labels=known, tokens=ONE_HOT)
     columns = [
-        _column(f"{name}:{label}", values, known) for label, values in lanes.items()
+        _column(f"{name}:{label}", values, known)
+        for label, values in lanes.items()
     ]
     return Slot(
         name=name,
@@ -287,7 +308,9 @@ def scratch(
 
 def local(name: str, labels: Iterable[str] | None = None, /) -> Slot:
     """A slot of lanes inside one head: columns of its query, key and value, none of the stream."""
-    return Slot(name=name, labels=None if labels is None else tuple(labels), local=True)
+    return Slot(
+        name=name, labels=None if labels is None else tuple(labels), local=True
+    )
 
 
 def _check_n_ctx(n_ctx: object) -> None:

@@ -25,7 +25,11 @@ def head_path(layer: int, block: Block, head: int) -> tuple[str, ...]:
 
     A head's own name replaces `heads[1]`.
     """
-    here = () if len(block.heads) == 1 and block.mlp is None else (f"heads[{head}]",)
+    here = (
+        ()
+        if len(block.heads) == 1 and block.mlp is None
+        else (f"heads[{head}]",)
+    )
     name = block.heads[head].name
     return (f"layers[{layer}]", *(here if name is None else (printable(name),)))
 
@@ -72,8 +76,11 @@ def _neuron_problems(
             yield part, text
 
 
-def _head_problems(head: Head, stream: Mapping[str, Lane]) -> Iterator[tuple[str, str]]:
-    asked, offered = head.query.targets, head.key.targets
+def _head_problems(
+    head: Head, stream: Mapping[str, Lane]
+) -> Iterator[tuple[str, str]]:
+    asked = head.query.targets
+    offered = head.key.targets
     if set(asked) != set(offered):
         yield "query", _mismatch(asked, offered)
     read: list[tuple[str, Sequence[Lane]]] = [
@@ -86,7 +93,9 @@ def _head_problems(head: Head, stream: Mapping[str, Lane]) -> Iterator[tuple[str
         for text in unknown_lanes(lanes, stream):
             yield part, text
     own = {str(lane): lane for lane in head.value.targets}
-    for text in unknown_lanes(head.output.lanes_read, own, "a value lane of this head"):
+    for text in unknown_lanes(
+        head.output.lanes_read, own, "a value lane of this head"
+    ):
         yield "output", text
     for part, lanes in (("query", asked), ("value", head.value.targets)):
         in_stream = (lane for lane in lanes if not lane.local)
@@ -95,7 +104,9 @@ def _head_problems(head: Head, stream: Mapping[str, Lane]) -> Iterator[tuple[str
 
 
 def _mismatch(asked: Sequence[Lane], offered: Sequence[Lane]) -> str:
-    found = f"asks about {describe(asked)} but the key offers {describe(offered)}"
+    found = (
+        f"asks about {describe(asked)} but the key offers {describe(offered)}"
+    )
     missing = [str(lane) for lane in asked if lane not in offered]
     extra = [str(lane) for lane in offered if lane not in asked]
     if {lane.slot for lane in asked} != {lane.slot for lane in offered}:
@@ -115,7 +126,9 @@ def unknown_lanes(
     """The problem of each lane that is not among the known ones, with the nearest name."""
     for lane in lanes:
         if str(lane) not in known:
-            slots = dict.fromkeys(known_lane.slot for known_lane in known.values())
+            slots = dict.fromkeys(
+                known_lane.slot for known_lane in known.values()
+            )
             have = listing(known if lane.slot in slots else slots)
             suggestion = hint(str(lane), known)
             yield f"{printable(str(lane))} is not {kind} (those are {have}){suggestion}"

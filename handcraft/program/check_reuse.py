@@ -39,7 +39,8 @@ def reuse_problems(
 ) -> Iterator[tuple[int, str]]:
     """For each slot that cannot reuse the lanes it asks for, its index in the embedding and why."""
     slots = {slot.name: slot for slot in embedding}
-    names, uses = list(slots), _uses(blocks)
+    names = list(slots)
+    uses = _uses(blocks)
     # for each slot all slots that have had its columns, the first one first
     owners: dict[str, list[Slot]] = {}
     for i, slot in enumerate(embedding):
@@ -67,12 +68,15 @@ def _unfit(slot: Slot, old: Slot) -> str | None:
             " lanes can be used again"
         )
     if len(slot.lanes) > len(old.lanes):
-        n, most = len(slot.lanes), len(old.lanes)
+        n = len(slot.lanes)
+        most = len(old.lanes)
         return f"{slot.name} has {n} lanes, {old.name} only {most}"
     return None
 
 
-def _overlaps(slot: Slot, old: Slot, uses: dict[Lane, list[Use]]) -> Iterator[str]:
+def _overlaps(
+    slot: Slot, old: Slot, uses: dict[Lane, list[Use]]
+) -> Iterator[str]:
     used = (use.when for lane in slot.lanes for use in uses.get(lane, ()))
     first = min(used, default=None)
     if first is None:
@@ -88,7 +92,9 @@ def _overlaps(slot: Slot, old: Slot, uses: dict[Lane, list[Use]]) -> Iterator[st
             )
             yield f"{slot.name} takes over {old.name}, but {missing}"
             return
-        if erased is not None and not (_empties(old_uses, erased) and erased < first):
+        if erased is not None and not (
+            _empties(old_uses, erased) and erased < first
+        ):
             yield (
                 f"{slot.name} takes over {old.name}, but {lane} is still in use when it"
                 f" is erased, or {slot.name} already is"
@@ -100,7 +106,9 @@ def _empties(uses: Sequence[Use], erased: int) -> bool:
     """True if the lane is written before that sublayer, erased in it once, and not used after."""
     reads = all(use.when <= erased for use in uses if use.kind == "read")
     writes = all(use.when < erased for use in uses if use.kind == "write")
-    signs = [use.sign for use in uses if use.kind == "erase" and use.when == erased]
+    signs = [
+        use.sign for use in uses if use.kind == "erase" and use.when == erased
+    ]
     return reads and writes and len(signs) == len(set(signs))
 
 
@@ -108,12 +116,15 @@ def _uses(blocks: Sequence[Block]) -> dict[Lane, list[Use]]:
     """The uses of every lane of the stream."""
     found: dict[Lane, list[Use]] = {}
 
-    def note(lanes: Sequence[Lane], when: int, kind: _Kind, sign: float = 0.0) -> None:
+    def note(
+        lanes: Sequence[Lane], when: int, kind: _Kind, sign: float = 0.0
+    ) -> None:
         for lane in lanes:
             found.setdefault(lane, []).append(Use(when, kind, sign))
 
     for i, block in enumerate(blocks):
-        attention, mlp = 2 * i, 2 * i + 1
+        attention = 2 * i
+        mlp = 2 * i + 1
         for head in block.heads:
             for part in (head.query, head.key, head.value):
                 note(part.lanes_read, attention, "read")
@@ -132,7 +143,8 @@ def _uses(blocks: Sequence[Block]) -> dict[Lane, list[Use]]:
 
 def erased_lane(neuron: Neuron) -> Lane | None:
     """The lane whose positive (or negative) values a neuron erases; None for any other neuron."""
-    when, adds = neuron.when, neuron.adds
+    when = neuron.when
+    adds = neuron.adds
     if len(when.terms) != 1 or len(adds.terms) != 1 or when.constant:
         return None
     (lane, slope), (target, amount) = when.terms[0], adds.terms[0]

@@ -64,9 +64,13 @@ class Sheet:
     ) -> None:
         """Add an expression to a column: coefficients to the matrix, the constant to its bias."""
         for lane, value in affine.terms:
-            self.write(f"{matrix}.w", rows[lane], column, value * factor, reason)
+            self.write(
+                f"{matrix}.w", rows[lane], column, value * factor, reason
+            )
         if affine.constant:
-            self.write(f"{matrix}.b", 0, column, affine.constant * factor, reason)
+            self.write(
+                f"{matrix}.b", 0, column, affine.constant * factor, reason
+            )
 
 
 @dataclass(frozen=True)
@@ -119,16 +123,22 @@ def compile_program(program: Program, dtype: str = "float32") -> Compiled:
         name: _cast(name, array, dtype, sheet, program)
         for name, array in sheet.arrays.items()
     }
-    return Compiled(nest(arrays, len(program.layers)), tuple(sheet.entries), layout)
+    return Compiled(
+        nest(arrays, len(program.layers)), tuple(sheet.entries), layout
+    )
 
 
-def _cast(name: str, array: Array, dtype: str, sheet: Sheet, program: Program) -> Array:
+def _cast(
+    name: str, array: Array, dtype: str, sheet: Sheet, program: Program
+) -> Array:
     with np.errstate(over="ignore"):
         cast = array.astype(dtype)
     if not np.isfinite(cast).all():
         entries = [entry for entry in sheet.entries if entry.matrix == name]
         largest = max(entries, key=lambda entry: abs(entry.value))
-        message = f"writes {largest.value:g} into {name}, past the range of {dtype}"
+        message = (
+            f"writes {largest.value:g} into {name}, past the range of {dtype}"
+        )
         path = (program.name, *largest.reason.rule.split(" > "))
         raise ProgramError(message, path, largest.reason.source)
     return cast
@@ -140,7 +150,8 @@ def _cast(name: str, array: Array, dtype: str, sheet: Sheet, program: Program) -
 def _compile_embedding(sheet: Sheet, program: Program, layout: Layout) -> None:
     ids = {token: i for i, token in enumerate(program.vocabulary)}
     for i, slot in enumerate(program.embedding):
-        rule, column = f"embedding[{i}]", layout.column
+        rule = f"embedding[{i}]"
+        column = layout.column
         reason = _table_reason(rule, slot, slot.tokens, "token")
         for token, lane, value in slot.token_cells():
             sheet.write("wte", ids[token], column[lane], value, reason)
@@ -167,7 +178,8 @@ def _compile_head(
     layout: Layout,
     path: tuple[str, ...],
 ) -> None:
-    at, places = f"blocks.{layer}.attn", layout.heads[layer][h]
+    at = f"blocks.{layer}.attn"
+    places = layout.heads[layer][h]
     # the head's first column in each third of c_attn, and its first row in c_proj
     first = h * layout.d_head
     parts = (
@@ -195,7 +207,9 @@ def _compile_head(
     for lane, affine in head.output.rows:
         text = f"{printable(str(lane))} += {affine}"
         reason = _reason((*path, "output"), text, head.source)
-        sheet.write_affine(f"{at}.c_proj", affine, rows_of, layout.column[lane], reason)
+        sheet.write_affine(
+            f"{at}.c_proj", affine, rows_of, layout.column[lane], reason
+        )
 
 
 # ---------------------------------------------------------------- neurons
@@ -215,10 +229,16 @@ def _compile_mlp(
         path = neuron_path(layer, block, j)
         sharpness = neuron.sharpness if activation == "gelu" else 1.0
         note = "" if sharpness == 1 else f", times {sharpness:g} for gelu"
-        reason = _reason((*path, "when"), f"when {neuron.when}{note}", neuron.source)
-        sheet.write_affine(f"{at}.c_fc", neuron.when, column, j, reason, sharpness)
+        reason = _reason(
+            (*path, "when"), f"when {neuron.when}{note}", neuron.source
+        )
+        sheet.write_affine(
+            f"{at}.c_fc", neuron.when, column, j, reason, sharpness
+        )
         note = "" if sharpness == 1 else f", divided by {sharpness:g} for gelu"
-        reason = _reason((*path, "adds"), f"adds {neuron.adds}{note}", neuron.source)
+        reason = _reason(
+            (*path, "adds"), f"adds {neuron.adds}{note}", neuron.source
+        )
         for lane, amount in neuron.adds.terms:
             value = amount / sharpness
             sheet.write(f"{at}.c_proj.w", j, column[lane], value, reason)

@@ -33,7 +33,9 @@ def count_domain(claim: Claim, vocabulary: Vocabulary, n_ctx: int) -> int:
     return count_contexts(len(vocabulary), n_ctx)
 
 
-def token_contexts(vocabulary: Sequence[str], n_ctx: int) -> SearchStrategy[list[str]]:
+def token_contexts(
+    vocabulary: Sequence[str], n_ctx: int
+) -> SearchStrategy[list[str]]:
     """A strategy for contexts of 1 to n_ctx tokens, which shrink to the first token alone."""
     from hypothesis import strategies as st
 
@@ -43,13 +45,17 @@ def token_contexts(vocabulary: Sequence[str], n_ctx: int) -> SearchStrategy[list
     return st.integers(1, n_ctx).flatmap(of_length)
 
 
-def prompts(claim: Answers, n_ctx: int, vocabulary: Vocabulary) -> SearchStrategy[str]:
+def prompts(
+    claim: Answers, n_ctx: int, vocabulary: Vocabulary
+) -> SearchStrategy[str]:
     """A strategy for the prompts of a claim that fit the window."""
     from hypothesis import strategies as st
 
     language = claim.language(n_ctx, vocabulary)
     pattern = re.compile(claim.prompts, re.ASCII)
-    return st.from_regex(pattern, fullmatch=True).filter(lambda text: text in language)
+    return st.from_regex(pattern, fullmatch=True).filter(
+        lambda text: text in language
+    )
 
 
 def contexts(program: Program) -> SearchStrategy[list[str]]:
@@ -82,6 +88,8 @@ def first_context(
         phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
     )
     with contextlib.suppress(NoSuchExample):
-        found: list[str] = find(strategy, condition, settings=options, random=random)
+        found: list[str] = find(
+            strategy, condition, settings=options, random=random
+        )
         return found
     return None

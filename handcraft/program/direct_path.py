@@ -39,7 +39,10 @@ def amounts_written(blocks: Sequence[Block]) -> Iterator[tuple[Lane, float]]:
     for block in blocks:
         for head in block.heads:
             for lane, affine in head.output.rows:
-                values = (*(value for _, value in affine.terms), affine.constant)
+                values = (
+                    *(value for _, value in affine.terms),
+                    affine.constant,
+                )
                 yield from ((lane, abs(value)) for value in values if value)
         if block.mlp:
             added = [neuron.adds for neuron in block.mlp.neurons]

@@ -49,7 +49,9 @@ class Layout:
     @cached_property
     def column(self) -> dict[Lane, int]:
         """The column of each lane of the stream."""
-        return {lane: i for i, lanes in enumerate(self.columns) for lane in lanes}
+        return {
+            lane: i for i, lanes in enumerate(self.columns) for lane in lanes
+        }
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -87,7 +89,9 @@ class Layout:
         width = max([*widths, share, d_head or 1])
         column: dict[Lane, int] = {}
         if n_head == 1:
-            column = {lane: i for i, lanes in enumerate(columns) for lane in lanes}
+            column = {
+                lane: i for i, lanes in enumerate(columns) for lane in lanes
+            }
         placed = tuple(
             tuple(_head_layout(head, column) for head in block.heads)
             for block in blocks

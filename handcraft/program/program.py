@@ -89,7 +89,8 @@ class Program(Frozen):
     embedding: Annotated[tuple[Slot, ...], BeforeValidator(_slots)]
     layers: Annotated[tuple[Block, ...], BeforeValidator(_blocks)] = ()
     claim: Annotated[
-        Annotated[Claim, Field(discriminator="kind")] | None, BeforeValidator(as_claim)
+        Annotated[Claim, Field(discriminator="kind")] | None,
+        BeforeValidator(as_claim),
     ] = None
     vocabulary: tuple[str, ...] = ()
     n_ctx: int = 0
@@ -105,7 +106,10 @@ class Program(Frozen):
             *,
             embedding: Sequence[Slot],
             layers: Sequence[Layer] = ...,
-            claim: Claim | Expression | Callable[[Any], str | None] | None = ...,
+            claim: Claim
+            | Expression
+            | Callable[[Any], str | None]
+            | None = ...,
             vocabulary: Iterable[str] = ...,
             n_ctx: int = ...,
             name: str = ...,
@@ -124,7 +128,11 @@ class Program(Frozen):
             try:
                 super().__init__(**fields)
             except ProgramError as error:
-                path = error.path[1:] if error.path[:1] == ("Program",) else error.path
+                path = (
+                    error.path[1:]
+                    if error.path[:1] == ("Program",)
+                    else error.path
+                )
                 path = (printable(str(name)), *path)
                 raise ProgramError(error.message, path, error.source) from None
 
@@ -137,8 +145,12 @@ class Program(Frozen):
             return fields
         if not all(isinstance(slot, Slot) for slot in slots):
             return fields
-        named = dict.fromkeys(token for slot in slots for token in slot.vocabulary)
-        windows = {slot.name: slot.n_ctx for slot in slots if slot.n_ctx is not None}
+        named = dict.fromkeys(
+            token for slot in slots for token in slot.vocabulary
+        )
+        windows = {
+            slot.name: slot.n_ctx for slot in slots if slot.n_ctx is not None
+        }
         fields = dict(fields)
         given = fields.get("vocabulary") or named
         if isinstance(given, set | frozenset):
@@ -147,7 +159,9 @@ class Program(Frozen):
                 " list",
                 ("vocabulary",),
             )
-        fields["vocabulary"] = tuple(given) if isinstance(given, Iterable) else given
+        fields["vocabulary"] = (
+            tuple(given) if isinstance(given, Iterable) else given
+        )
         fields.setdefault("n_ctx", next(iter(windows.values()), 0))
         return fields
 
@@ -159,7 +173,9 @@ class Program(Frozen):
             raise ProgramError(problem, path, getattr(rule, "source", None))
         self._check_memory()
         for i, problem in reuse_problems(self.embedding, self.layers):
-            raise ProgramError(problem, (f"embedding[{i}]",), self.embedding[i].source)
+            raise ProgramError(
+                problem, (f"embedding[{i}]",), self.embedding[i].source
+            )
         leaking = leak_problem(self.embedding, self.layers, self.vocabulary)
         if leaking is not None:
             raise ProgramError(leaking, ("embedding",), self.source)
@@ -178,7 +194,8 @@ class Program(Frozen):
             if self.n_ctx:
                 found = f"found {self.n_ctx}"
             raise ProgramError(
-                f"the context window must be 1 to {MAX_N_CTX}; {found}", ("n_ctx",)
+                f"the context window must be 1 to {MAX_N_CTX}; {found}",
+                ("n_ctx",),
             )
         if self.d_head is not None and not 1 <= self.d_head <= MAX_N_CTX:
             raise ProgramError(
@@ -211,7 +228,9 @@ class Program(Frozen):
         if name in seen:
             return f"the slot {name} is declared twice; give one of them another name"
         if slot.local:
-            return f"{name} is local to a head and has no column; use scratch(...)"
+            return (
+                f"{name} is local to a head and has no column; use scratch(...)"
+            )
         if slot.n_ctx is not None and slot.n_ctx != self.n_ctx:
             return f"{name} has {slot.n_ctx} positions, but the window is {self.n_ctx}"
         for token in slot.vocabulary:
@@ -224,7 +243,9 @@ class Program(Frozen):
 
     def _check_memory(self) -> None:
         layout = self.layout
-        inner = sum(len(block.mlp.neurons) for block in self.layers if block.mlp)
+        inner = sum(
+            len(block.mlp.neurons) for block in self.layers if block.mlp
+        )
         attention = 4 * layout.n_embd * len(self.layers)
         rows = len(self.vocabulary) + self.n_ctx + attention + 2 * inner
         cells = layout.n_embd * rows

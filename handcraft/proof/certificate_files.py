@@ -15,7 +15,12 @@ from pathlib import Path
 
 from handcraft.core.errors import ProgramError
 from handcraft.model import Model
-from handcraft.proof.checker import Rejected, check, read_certificate, write_certificate
+from handcraft.proof.checker import (
+    Rejected,
+    check,
+    read_certificate,
+    write_certificate,
+)
 from handcraft.proof.prove import gated, recorded, too_large, uncollected
 from handcraft.proof.prover.network import Undecided
 from handcraft.proof.report import Report
@@ -46,11 +51,14 @@ def certify(
     return report_of(task, "certificate", outcome, time.monotonic() - start)
 
 
-def check_certificate(model: Model, path: Path, progress: Progress = silent) -> Report:
+def check_certificate(
+    model: Model, path: Path, progress: Progress = silent
+) -> Report:
     """Check a certificate of a model and return the report. Raises ProgramError for a file that is
     not a certificate.
     """
-    start, method = time.monotonic(), "checked certificate"
+    start = time.monotonic()
+    method = "checked certificate"
     task = _task(model, progress, math.inf)
     certificate = read_certificate(path)
     try:

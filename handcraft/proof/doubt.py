@@ -43,7 +43,9 @@ from handcraft.proof.prover.zonotope import GELU_ERROR, LIPSCHITZ, grid
 # from here on gelu is x, and below minus this it is 0, in float32 and float64
 SATURATED = 8.0
 _EXP = 16.0  # roundings of exp, and of the division after it
-_CELLS = 2**22  # of the largest array that contexts are followed in, all at once
+_CELLS = (
+    2**22
+)  # of the largest array that contexts are followed in, all at once
 
 
 class Doubt:
@@ -65,7 +67,9 @@ class Doubt:
         )
 
     @cached_property
-    def _everywhere(self) -> tuple[float, float]:  # of a lane in the end, of a logit
+    def _everywhere(
+        self,
+    ) -> tuple[float, float]:  # of a lane in the end, of a logit
         if self.overflows is not None:
             return math.inf, math.inf
         with np.errstate(all="ignore"):
@@ -73,7 +77,9 @@ class Doubt:
                 float(np.max(4 * x.e, initial=0.0))
                 for x in _Everywhere(self.model).run()
             ]
-        lane, logit = (math.inf if math.isnan(error) else error for error in worst)
+        lane, logit = (
+            math.inf if math.isnan(error) else error for error in worst
+        )
         return lane, logit
 
     @property
@@ -103,7 +109,9 @@ class Doubt:
         """Yield the stream and the logits after each context, some at a time. `e` holds for
         every pass, and may be infinite.
         """
-        width = max(self.model.n_embd, *(x.size for x in _inner(self.model.weights)), 1)
+        width = max(
+            self.model.n_embd, *(x.size for x in _inner(self.model.weights)), 1
+        )
         cells = ids.shape[1] * max(width * 3, ids.shape[1] * self.model.n_embd)
         some = max(1, _CELLS // cells)
         for first in range(0, len(ids), some):
@@ -122,13 +130,20 @@ def _last(x: Near) -> Near:  # [n, n_seq, lanes] -> [n, lanes]
     """Return the numbers after the last token with twice the error, that of the model's
     pass and that of ours; infinite where a number is not finite.
     """
-    c, e = x.c[:, -1], 2 * x.e[:, -1]
+    c = x.c[:, -1]
+    e = 2 * x.e[:, -1]
     good = np.isfinite(c) & np.isfinite(e)
-    return Near(np.where(np.isfinite(c), c, 0.0), np.where(good, e, np.inf), x.g[:, -1])
+    return Near(
+        np.where(np.isfinite(c), c, 0.0), np.where(good, e, np.inf), x.g[:, -1]
+    )
 
 
 def _inner(weights: Weights) -> list[Array]:
-    return [block["mlp"]["c_fc"]["b"] for block in weights["blocks"] if "mlp" in block]
+    return [
+        block["mlp"]["c_fc"]["b"]
+        for block in weights["blocks"]
+        if "mlp" in block
+    ]
 
 
 # ---------------------------------------------------------------- every context at once
@@ -142,24 +157,34 @@ class _Everywhere(NearPass):
     signed = False
 
     def embedded(self) -> Near:  # -> [1, n_embd]
-        wte, wpe = (self.weights[key].astype(np.float64) for key in ("wte", "wpe"))
+        wte, wpe = (
+            self.weights[key].astype(np.float64) for key in ("wte", "wpe")
+        )
         size = (np.abs(wte).max(axis=0) + np.abs(wpe).max(axis=0))[None]
         _, kept = self.summed(
             size,
             np.ones(1),
             np.minimum(grid(wte).min(axis=0), grid(wpe).min(axis=0))[None],
         )
-        return Near(size, np.zeros_like(size), kept)  # one addition has one result
+        return Near(
+            size, np.zeros_like(size), kept
+        )  # one addition has one result
 
-    def attention(self, x: Near, part: Weights) -> Near:  # [1, n_embd] -> the same
+    def attention(
+        self, x: Near, part: Weights
+    ) -> Near:  # [1, n_embd] -> the same
         n = len(self.weights["wpe"])
         q, k, v = self.linear(x, **part["c_attn"]).parts(3)
         heads = [
             self.scores(*pair)
-            for pair in zip(q.parts(self.n_head), k.parts(self.n_head), strict=True)
+            for pair in zip(
+                q.parts(self.n_head), k.parts(self.n_head), strict=True
+            )
         ]
         # [1, n_embd]
-        off = np.minimum(np.repeat(heads, q.c.shape[1] // self.n_head), 300.0)[None]
+        off = np.minimum(np.repeat(heads, q.c.shape[1] // self.n_head), 300.0)[
+            None
+        ]
         # the farther behind, the less it weighs
         share = np.expm1(off) + (n + 2 * _EXP) * self.u * np.exp(off)
         moved = (
@@ -173,7 +198,9 @@ class _Everywhere(NearPass):
             + v.size * self.gamma(2 * n + 10)
             + 2 * n * self.tiny
         )
-        z = Near(v.c, np.where(v.size > 0, error, 0.0), np.full(v.c.shape, NO_GRID))
+        z = Near(
+            v.c, np.where(v.size > 0, error, 0.0), np.full(v.c.shape, NO_GRID)
+        )
         return self.linear(z, **part["c_proj"])
 
     def scores(self, q: Near, k: Near) -> float:  # [1, d_head] each
@@ -183,7 +210,9 @@ class _Everywhere(NearPass):
         own, _ = self.summed(
             total.sum(keepdims=True), (total > 0).sum(keepdims=True), least
         )
-        division = 0.0 if _power_of_two(self.root) else 2 * self.u * float(total.sum())
+        division = (
+            0.0 if _power_of_two(self.root) else 2 * self.u * float(total.sum())
+        )
         error = (
             float((q.size * k.e + q.e * k.size).sum() + own.sum() + division)
             / self.root
@@ -194,7 +223,9 @@ class _Everywhere(NearPass):
         if self.model.activation == "relu":
             return x
         error = LIPSCHITZ * x.e + GELU_ERROR * self.u * x.size + self.tiny
-        return Near(x.c, np.where(x.size > 0, error, 0.0), np.full(x.c.shape, NO_GRID))
+        return Near(
+            x.c, np.where(x.size > 0, error, 0.0), np.full(x.c.shape, NO_GRID)
+        )
 
     def deviation(self, x: Near) -> Array:
         return np.full((*x.c.shape[:-1], 1), math.sqrt(self.model.epsilon))
@@ -216,7 +247,8 @@ class _Here(NearPass):
 
     def embedded(self) -> Near:  # -> [n, n_seq, n_embd]
         c = (
-            self.weights["wte"][self.ids] + self.weights["wpe"][: self.ids.shape[1]]
+            self.weights["wte"][self.ids]
+            + self.weights["wpe"][: self.ids.shape[1]]
         ).astype(np.float64)
         return self.near(c, np.zeros_like(c), c)  # one addition has one result
 
@@ -225,7 +257,9 @@ class _Here(NearPass):
     ) -> Near:  # [n, n_seq, n_embd] -> the same
         q, k, v = self.linear(x, **part["c_attn"]).parts(3)
         heads = zip(*(a.parts(self.n_head) for a in (q, k, v)), strict=True)
-        read = [self.mean(*self.shares(*self.scores(q, k)), v) for q, k, v in heads]
+        read = [
+            self.mean(*self.shares(*self.scores(q, k)), v) for q, k, v in heads
+        ]
         z = Near(
             *(
                 np.concatenate([getattr(r, key) for r in read], axis=-1)
@@ -240,12 +274,17 @@ class _Here(NearPass):
         """Return the scores of a head and how far they can be off; -inf for keys that a
         query does not see.
         """
-        c, turned = q.c @ k.c.mT, k.size.mT
-        total, terms = q.size @ turned, (q.size > 0) * 1.0 @ (turned > 0)
+        c = q.c @ k.c.mT
+        turned = k.size.mT
+        total = q.size @ turned
+        terms = (q.size > 0) * 1.0 @ (turned > 0)
         least = np.full(c.shape, np.inf)
         for lane in range(q.c.shape[-1]):
-            a, b = q.g[..., lane, None], k.g[..., None, :, lane]
-            used = (q.size[..., lane, None] > 0) & (k.size[..., None, :, lane] > 0)
+            a = q.g[..., lane, None]
+            b = k.g[..., None, :, lane]
+            used = (q.size[..., lane, None] > 0) & (
+                k.size[..., None, :, lane] > 0
+            )
             least = np.where(used, np.minimum(least, a + b), least)
         own, _ = self.summed(total, terms, least)
         division = 0.0 if _power_of_two(self.root) else 2 * self.u * total
@@ -255,7 +294,9 @@ class _Here(NearPass):
             if self.model.causal
             else np.ones(c.shape[-2:], dtype=bool)
         )
-        return np.where(seen, c / self.root, -np.inf), np.where(seen, error, 0.0)
+        return np.where(seen, c / self.root, -np.inf), np.where(
+            seen, error, 0.0
+        )
 
     def shares(
         self, c: Array, e: Array
@@ -269,7 +310,9 @@ class _Here(NearPass):
             -105.0 if self.digits == 24 else -747.0
         )
         off = np.where(
-            gone, 0.0, e + self.u * (np.abs(behind) + 2 * e.max(axis=-1, keepdims=True))
+            gone,
+            0.0,
+            e + self.u * (np.abs(behind) + 2 * e.max(axis=-1, keepdims=True)),
         )
         sure = gone | ((behind == 0) & (off == 0))  # exp(0) = 1
         weights = np.where(gone, 0.0, np.exp(behind))
@@ -293,7 +336,8 @@ class _Here(NearPass):
         self, weights: Array, moved: Array, exact: Array, v: Near
     ) -> Near:  # ..., [n, n_key, d] -> [n, n_query, d]
         """Return the mean of the values, weighted by their shares."""
-        n, total = weights.shape[-1], weights.sum(axis=-1, keepdims=True)
+        n = weights.shape[-1]
+        total = weights.sum(axis=-1, keepdims=True)
         shares = weights / total
         z = shares @ v.c  # [n, n_query, d]
         apart = np.abs(v.c[:, None] - z[:, :, None])  # [n, n_query, n_key, d]
@@ -307,20 +351,25 @@ class _Here(NearPass):
         drift = np.where(moved.any(axis=-1, keepdims=True), drift, 0.0)
         of = np.where(rest > 0, (weights + moved) / rest, np.inf)
         size, own = (_mean(of, there, a) for a in (v.size, v.e))
-        least = np.where(there & (v.size > 0)[:, None], v.g[:, None], np.inf).min(
-            axis=-2
-        ) - np.log2(total)
+        least = np.where(
+            there & (v.size > 0)[:, None], v.g[:, None], np.inf
+        ).min(axis=-2) - np.log2(total)
         rounding, _ = self.summed(
-            size, np.full(size.shape, 2.0 * n + 10), np.where(exact, least, NO_GRID)
+            size,
+            np.full(size.shape, 2.0 * n + 10),
+            np.where(exact, least, NO_GRID),
         )
         return self.near(z, drift + own + np.where(size > 0, rounding, 0.0), z)
 
     def activated(self, x: Near) -> Near:
-        c, e = ACTIVATIONS[self.model.activation](x.c), x.e
+        c = ACTIVATIONS[self.model.activation](x.c)
+        e = x.e
         if self.model.activation == "gelu":
             rough = LIPSCHITZ * e + GELU_ERROR * self.u * x.size + self.tiny
             c = np.where(
-                x.c - e >= SATURATED, x.c, np.where(x.c + e <= -SATURATED, 0.0, c)
+                x.c - e >= SATURATED,
+                x.c,
+                np.where(x.c + e <= -SATURATED, 0.0, c),
             )
             e = np.where(
                 (x.c - e >= SATURATED) | (x.size == 0),
@@ -346,7 +395,9 @@ def _mean(
     most = np.where(there, a[:, None], 0.0).max(axis=-2)
     return np.minimum(
         np.where(
-            np.isfinite(of).all(axis=-1, keepdims=True), np.nan_to_num(of) @ a, np.inf
+            np.isfinite(of).all(axis=-1, keepdims=True),
+            np.nan_to_num(of) @ a,
+            np.inf,
         ),
         most,
     )

@@ -18,7 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.claims.kinds import After, Distribution, Each, Predicate, Residual
+from handcraft.claims.kinds import (
+    After,
+    Distribution,
+    Each,
+    Predicate,
+    Residual,
+)
 from handcraft.claims.reference import Reference
 from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import Array
@@ -33,7 +39,8 @@ class ExpectedTokens:
     def __init__(
         self, endings: Mapping[tuple[str, ...], Any], vocabulary: Vocabulary
     ) -> None:
-        self.n_vocab, self.window = len(vocabulary), max(map(len, endings))
+        self.n_vocab = len(vocabulary)
+        self.window = max(map(len, endings))
         if self.n_vocab**self.window >= 2**63:
             raise ProgramError(
                 f"endings of {self.window} tokens over {self.n_vocab} are too long to"
@@ -77,7 +84,9 @@ class NextToken:
     for all.
     """
 
-    def __init__(self, claim: After | Predicate, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self, claim: After | Predicate, vocabulary: Vocabulary
+    ) -> None:
         self.vocabulary = vocabulary
         self.reference = Reference(claim, vocabulary)
         self.endings = (
@@ -88,7 +97,9 @@ class NextToken:
         self.window = self.endings.window if self.endings else None
         answers = self.endings.answers if self.endings else ()
         # the last one for SILENT = -1
-        self._ids = np.array([*(vocabulary.ids[token] for token in answers), SILENT])
+        self._ids = np.array(
+            [*(vocabulary.ids[token] for token in answers), SILENT]
+        )
 
     @property
     def answers(self) -> Array:  # -> [n_endings]
@@ -100,7 +111,9 @@ class NextToken:
             return self._ids[self.endings.lookup(ids)]
         tokens = map(self.reference, as_contexts(ids, self.vocabulary))
         known = self.vocabulary.ids
-        return np.array([SILENT if token is None else known[token] for token in tokens])
+        return np.array(
+            [SILENT if token is None else known[token] for token in tokens]
+        )
 
 
 class EachToken:
@@ -109,13 +122,16 @@ class EachToken:
     window = None
 
     def __init__(self, claim: Each, vocabulary: Vocabulary) -> None:
-        self.vocabulary, self.reference = vocabulary, Reference(claim, vocabulary)
+        self.vocabulary = vocabulary
+        self.reference = Reference(claim, vocabulary)
 
     def __call__(self, ids: Array) -> Array:  # [n, n_seq] -> [n, n_seq]
         known = self.vocabulary.ids
         rows = [
             [SILENT if token is None else known[token] for token in row]
-            for row in map(self.reference.each, as_contexts(ids, self.vocabulary))
+            for row in map(
+                self.reference.each, as_contexts(ids, self.vocabulary)
+            )
         ]
         return np.array(rows)
 
@@ -148,11 +164,14 @@ class ExpectedNumbers:
     window = None
 
     def __init__(self, claim: Residual, vocabulary: Vocabulary) -> None:
-        self.vocabulary, self.reference = vocabulary, Reference(claim, vocabulary)
+        self.vocabulary = vocabulary
+        self.reference = Reference(claim, vocabulary)
 
     def __call__(self, ids: Array) -> Array:  # [n, n_seq] -> [n]
         values = map(self.reference, as_contexts(ids, self.vocabulary))
-        return np.array([np.nan if value is None else value for value in values])
+        return np.array(
+            [np.nan if value is None else value for value in values]
+        )
 
 
 def at_each(
@@ -183,7 +202,10 @@ def as_contexts(
     if vocabulary.single and "\0" not in vocabulary.ids:
         characters = np.array(vocabulary.tokens, dtype="U1")[ids]  # [n, n_seq]
         joined: list[str] = (
-            np.ascontiguousarray(characters).view(f"U{ids.shape[1]}").ravel().tolist()
+            np.ascontiguousarray(characters)
+            .view(f"U{ids.shape[1]}")
+            .ravel()
+            .tolist()
         )
         return joined
     return [vocabulary.context(row) for row in ids.tolist()]

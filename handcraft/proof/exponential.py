@@ -74,7 +74,9 @@ class Finding:
     @property
     def holds(self) -> bool:
         """True if the law holds for these floats."""
-        return self.worst + (OF_TRUTH if self.law.limit else 0.0) <= self.law.limit
+        return (
+            self.worst + (OF_TRUTH if self.law.limit else 0.0) <= self.law.limit
+        )
 
     def joined(self, other: Finding) -> Finding:
         """The finding of both sets of floats together."""
@@ -107,9 +109,14 @@ def laws(
     gelu: _Function = gelu,
 ) -> list[Law]:
     """The laws of float32, or of float64."""
-    p, own = Precision(dtype), float(np.finfo(dtype).max)
-    truth_exp, truth_tanh, truth_gelu = (_wide if dtype == "float32" else _decimal)()
-    normal, zero, edge = math.log(p.least), -p.zero_below, p.saturated
+    p = Precision(dtype)
+    own = float(np.finfo(dtype).max)
+    truth_exp, truth_tanh, truth_gelu = (
+        _wide if dtype == "float32" else _decimal
+    )()
+    normal = math.log(p.least)
+    zero = -p.zero_below
+    edge = p.saturated
     rows = [
         Law("exp, at zero", exp, _same(1.0), 0.0, 0.0),
         Law(
@@ -149,7 +156,13 @@ def laws(
             GELU_ERROR,
             lambda x, _truth: p.u * np.abs(x) + p.least / GELU_ERROR,
         ),
-        Law("gelu, the identity", gelu, lambda x: (x, np.zeros_like(x)), edge, own),
+        Law(
+            "gelu, the identity",
+            gelu,
+            lambda x: (x, np.zeros_like(x)),
+            edge,
+            own,
+        ),
         Law("gelu, zero", gelu, _same(0.0), -own, -edge),
     ]
     return [replace(law, dtype=dtype) for law in rows]
@@ -176,17 +189,22 @@ def _decimal() -> tuple[Truth, Truth, Truth]:
     """The truths of float64: many digits."""
     with localcontext(prec=DIGITS):
         slope = (
-            2 / Decimal("3.14159265358979323846264338327950288419716939937510582")
+            2
+            / Decimal("3.14159265358979323846264338327950288419716939937510582")
         ).sqrt()
     return (
         _digits(lambda x: x.exp() if x > -20000 else Decimal(0)),
         _digits(
             lambda x: (
-                1 - 2 / (1 + (2 * x).exp()) if abs(x) < 100 else Decimal(1).copy_sign(x)
+                1 - 2 / (1 + (2 * x).exp())
+                if abs(x) < 100
+                else Decimal(1).copy_sign(x)
             )
         ),
         _digits(
-            lambda x: x / (1 + (-2 * slope * (x + Decimal("0.044715") * x**3)).exp())
+            lambda x: (
+                x / (1 + (-2 * slope * (x + Decimal("0.044715") * x**3)).exp())
+            )
         ),
     )
 
@@ -210,7 +228,8 @@ def _digits(function: Callable[[Decimal], Decimal]) -> Truth:
 
 def spans(law: Law) -> list[range]:
     """The bit patterns of a law's floats: those of the negative ones, then of the others."""
-    n, found = np.finfo(law.dtype).bits, []
+    n = np.finfo(law.dtype).bits
+    found = []
     if law.low <= 0:
         found.append(
             range(
@@ -240,7 +259,10 @@ def _every(law: Law, step: int) -> Iterator[Array]:
     for span in spans(law):
         for start in range(span.start, span.stop, _CHUNK * step):
             bits = np.arange(
-                start, min(span.stop, start + _CHUNK * step), step, dtype=np.uint64
+                start,
+                min(span.stop, start + _CHUNK * step),
+                step,
+                dtype=np.uint64,
             )
             yield _inside(law, bits.astype(np.uint32).view(np.float32))
 
@@ -258,14 +280,17 @@ def _drawn(law: Law) -> Iterator[Array]:
     """
     random = np.random.default_rng(2025)
     parts = [
-        random.integers(span.start, span.stop, _DRAWN // 2, dtype=np.uint64).view(
-            np.float64
-        )
+        random.integers(
+            span.start, span.stop, _DRAWN // 2, dtype=np.uint64
+        ).view(np.float64)
         for span in spans(law)
     ]
-    low, high = max(law.low, -800.0), min(law.high, 800.0)
+    low = max(law.low, -800.0)
+    high = min(law.high, 800.0)
     parts.append(
-        random.uniform(low, high, _DRAWN // 2) if low < high else np.array([low])
+        random.uniform(low, high, _DRAWN // 2)
+        if low < high
+        else np.array([low])
     )
     middles = np.concatenate(
         [
@@ -279,7 +304,9 @@ def _drawn(law: Law) -> Iterator[Array]:
         np.nextafter(middles, math.inf),
         np.array([law.low, law.high]),
     ]
-    bits = np.unique(np.concatenate(parts).view(np.uint64))  # each once, -0 and 0 apart
+    bits = np.unique(
+        np.concatenate(parts).view(np.uint64)
+    )  # each once, -0 and 0 apart
     yield _inside(law, bits.view(np.float64))
 
 
@@ -305,7 +332,9 @@ def measured(law: Law, x: Array) -> Finding:  # [n]
     wide = x.astype(np.float64)
     (first, rest), y = law.truth(wide), law.function(x).astype(np.float64)
     off = np.abs((y - first) - rest)
-    units = np.where((y == first) & (rest == 0), 0.0, off / law.unit(wide, first))
+    units = np.where(
+        (y == first) & (rest == 0), 0.0, off / law.unit(wide, first)
+    )
     units = np.nan_to_num(units, nan=math.inf, posinf=math.inf)
     worst = int(units.argmax())
     return Finding(law, len(x), float(units[worst]), float(x[worst]))
@@ -335,7 +364,8 @@ def check_all(
     """
     wide = laws("float32")
     sizes = [sum(map(len, spans(law))) for law in wide]
-    total, done = sum(sizes) // step, 0
+    total = sum(sizes) // step
+    done = 0
 
     def more(count: int) -> None:
         nonlocal done

@@ -42,7 +42,9 @@ _EVERY = 100_000  # contexts or prompts up to which each is asked
 _DRAWN = 20_000  # contexts otherwise, each beginning of a text and of an answer counted
 _EXAMPLES = 2_000  # endings of a proof, of those that it has
 _BATCH = 128  # texts at once
-_AT_ONCE = 1024  # prompts that are drawn before those of one length are run together
+_AT_ONCE = (
+    1024  # prompts that are drawn before those of one length are run together
+)
 _CELLS = 2**21  # at most about so many scores of a head at once
 
 
@@ -67,7 +69,8 @@ class Gate:
         # no second look: a proof holds in any order
         self.judge = Judge(self.model, self.claim, again=False)
         self.tally = Tally()
-        self.n_vocab, self.random = len(self.model.vocabulary), Random(SEED)
+        self.n_vocab = len(self.model.vocabulary)
+        self.random = Random(SEED)
         self.seen: set[tuple[int, ...]] = set()
 
     def ask(self, examples: Sequence[Shown]) -> Tally:
@@ -76,7 +79,9 @@ class Gate:
         """
         step = -(-len(examples) // _EXAMPLES) or 1
         chosen = sorted(examples[::step], key=lambda shown: len(shown.context))
-        for part in _together(chosen, lambda shown: len(shown.context), self._most):
+        for part in _together(
+            chosen, lambda shown: len(shown.context), self._most
+        ):
             self._examples(part)
         if self.claim.asks_prompts:
             self._prompts(self.claim, chosen)
@@ -109,7 +114,9 @@ class Gate:
         )
         for one, numbers in zip(shown, found.astype(np.float64), strict=True):
             if not ((one.low <= numbers) & (numbers <= one.high)).all():
-                at = int(np.argmax(~((one.low <= numbers) & (numbers <= one.high))))
+                at = int(
+                    np.argmax(~((one.low <= numbers) & (numbers <= one.high)))
+                )
                 between = f"between {one.low[at]:.9g} and {one.high[at]:.9g}"
                 raise Disagreement(
                     f"a logit is {numbers[at]:.9g}, not {between} as the proof says",
@@ -154,14 +161,15 @@ class Gate:
 
     def _answered(self, claim: Answers, one: Shown) -> int | None:
         """Return the token that follows a prompt, or a prompt with the beginning of an answer."""
-        vocabulary, context = self.model.vocabulary, one.context
+        vocabulary = self.model.vocabulary
+        context = one.context
         language = claim.language(self.model.n_ctx, vocabulary)
         ends = range(len(context)) if one.end is None else [one.end]
         for end in reversed(ends):
             prompt = vocabulary.decode(list(context[: end + 1]))
-            if prompt not in language or list(context[: end + 1]) != vocabulary.encode(
-                prompt
-            ):
+            if prompt not in language or list(
+                context[: end + 1]
+            ) != vocabulary.encode(prompt):
                 continue
             answer = vocabulary.encode(
                 claim.expected(prompt, vocabulary, self.model.n_ctx)
@@ -177,16 +185,21 @@ class Gate:
                 # a rule says what follows any beginning
                 tokens = [vocabulary.tokens[i] for i in context]
                 said = evaluate(claim.answer, tokens, end=end)
-                return vocabulary.ids.get(said) if isinstance(said, str) else None
+                return (
+                    vocabulary.ids.get(said) if isinstance(said, str) else None
+                )
         raise Disagreement(
-            "this is no prompt of the claim with the beginning of an answer", context
+            "this is no prompt of the claim with the beginning of an answer",
+            context,
         )
 
     # ------------------------------------------------------------ claims on every context
 
     def _run(
         self, ids: Array
-    ) -> tuple[Array, Array]:  # [n, n_seq] -> [n, n_seq, n_embd], [n, n_seq, n_vocab]
+    ) -> tuple[
+        Array, Array
+    ]:  # [n, n_seq] -> [n, n_seq, n_embd], [n, n_seq, n_vocab]
         """Return the stream at the end and the logits, at every position. Raises
         Disagreement if one is not finite.
         """
@@ -196,11 +209,14 @@ class Gate:
         )
         stream = seen["resid_final"]
         # [n, n_seq]
-        good = np.isfinite(logits).all(axis=-1) & np.isfinite(stream).all(axis=-1)
+        good = np.isfinite(logits).all(axis=-1) & np.isfinite(stream).all(
+            axis=-1
+        )
         if not good.all():
             row, place = map(int, np.argwhere(~good)[0])
             raise Disagreement(
-                "the model's numbers are not finite", ids[row, : place + 1].tolist()
+                "the model's numbers are not finite",
+                ids[row, : place + 1].tolist(),
             )
         return stream, logits
 
@@ -222,20 +238,25 @@ class Gate:
 
     def _every(self) -> None:
         """Ask every context: the longest ones are run, and each beginning counts once."""
-        n_ctx, n_vocab = self.model.n_ctx, self.n_vocab
-        powers, most = n_vocab ** np.arange(n_ctx - 1, -1, -1), self._most(n_ctx)
+        n_ctx = self.model.n_ctx
+        n_vocab = self.n_vocab
+        powers = n_vocab ** np.arange(n_ctx - 1, -1, -1)
+        most = self._most(n_ctx)
         for first in range(0, n_vocab**n_ctx, most):
             index = np.arange(first, min(first + most, n_vocab**n_ctx))
             ids = index[:, None] // powers % n_vocab  # [n, n_ctx]
             rows = (
-                (k + 1, np.flatnonzero(index % powers[k] == 0)) for k in range(n_ctx)
+                (k + 1, np.flatnonzero(index % powers[k] == 0))
+                for k in range(n_ctx)
             )
             self._judged(ids, rows)
             self.progress(self.tally.contexts, self.size)
 
     def _texts(self, examples: Sequence[Shown]) -> None:
         """Ask texts near the examples, then drawn ones, until enough contexts were asked."""
-        texts = self._nearby([one.context for one in examples], until=_DRAWN // 2)
+        texts = self._nearby(
+            [one.context for one in examples], until=_DRAWN // 2
+        )
         while not self._done:
             batch = list(islice(texts, _BATCH)) or [
                 self._drawn() for _ in range(_BATCH)
@@ -265,7 +286,9 @@ class Gate:
             self.random.choice([1, 2, 3, self.n_vocab]) % self.n_vocab or 1,
         )
         tokens = self.random.choice([few, range(self.n_vocab)])
-        return tuple(self.random.choice(tokens) for _ in range(self.model.n_ctx))
+        return tuple(
+            self.random.choice(tokens) for _ in range(self.model.n_ctx)
+        )
 
     def _nearby(
         self, contexts: Sequence[tuple[int, ...]], until: int
@@ -283,7 +306,8 @@ class Gate:
     def _changed(self, context: tuple[int, ...]) -> list[tuple[int, ...]]:
         place = self.random.randrange(len(context))
         token = self.random.randrange(self.n_vocab)
-        before, behind = context[:place], context[place + 1 :]
+        before = context[:place]
+        behind = context[place + 1 :]
         return [
             (*before, token, *behind),
             (*before, token, context[place], *behind),
@@ -296,27 +320,34 @@ class Gate:
         """Ask every prompt with its whole answer; or those of the examples, those near
         them, and drawn ones.
         """
-        n_ctx, vocabulary = self.model.n_ctx, self.model.vocabulary
+        n_ctx = self.model.n_ctx
+        vocabulary = self.model.vocabulary
         language = claim.language(n_ctx, vocabulary)
         if self.size <= _EVERY:
             prompts: Iterator[str] = iter(language)
         else:
             prompts = self._chosen(language, examples)
         asked = 0
-        while self.tally.worst is None and (batch := list(islice(prompts, _AT_ONCE))):
+        while self.tally.worst is None and (
+            batch := list(islice(prompts, _AT_ONCE))
+        ):
             for part in _together(sorted(batch, key=len), len, self._most):
                 asked += self.judge.prompts(self.tally, part)
             self.progress(
-                self.tally.contexts, self.size if self.size <= _EVERY else _DRAWN
+                self.tally.contexts,
+                self.size if self.size <= _EVERY else _DRAWN,
             )
             if self.size > _EVERY and asked >= _DRAWN:
                 break
 
-    def _chosen(self, language: Any, examples: Sequence[Shown]) -> Iterator[str]:
+    def _chosen(
+        self, language: Any, examples: Sequence[Shown]
+    ) -> Iterator[str]:
         """Yield the prompts that the examples begin with, prompts near them, and then drawn
         ones without end.
         """
-        decode, seen = self.model.vocabulary.decode, set[str]()
+        decode = self.model.vocabulary.decode
+        seen = set[str]()
         own = [
             one.context if one.end is None else one.context[: one.end + 1]
             for one in examples
@@ -330,7 +361,9 @@ class Gate:
             yield language.draw(self.random)
 
 
-def _together(items: Sequence[Any], length: Any, most: Any) -> Iterator[list[Any]]:
+def _together(
+    items: Sequence[Any], length: Any, most: Any
+) -> Iterator[list[Any]]:
     """Yield items in order of their lengths, as lists of one length that are small enough
     to be run at once.
     """

@@ -43,10 +43,18 @@ class Judge:
             contexts that were asked
     """
 
-    def __init__(self, model: Model, claim: Claim, *, again: bool = True) -> None:
-        self.model, self.claim, vocabulary = model, claim, model.vocabulary
+    def __init__(
+        self, model: Model, claim: Claim, *, again: bool = True
+    ) -> None:
+        self.model = model
+        self.claim = claim
+        vocabulary = model.vocabulary
         self.expect: (
-            NextToken | ExpectedProbabilities | ExpectedNumbers | EachToken | None
+            NextToken
+            | ExpectedProbabilities
+            | ExpectedNumbers
+            | EachToken
+            | None
         ) = None
         self.column = 0
         if claim.measures == "probability":
@@ -64,7 +72,9 @@ class Judge:
             self.expect = NextToken(claim, vocabulary)
         self.alone = not model.causal or claim.whole_text
         self.whole = self.alone and claim.every_position
-        self.window = self.expect.window if self.expect and not self.whole else None
+        self.window = (
+            self.expect.window if self.expect and not self.whole else None
+        )
         self.second = Second(model, claim, self.column, wanted=again)
 
     def batch(
@@ -97,7 +107,9 @@ class Judge:
         if doubtful.any():
             rows = np.flatnonzero(doubtful)
             self._look_again(
-                tally, np.array([find(int(row)) for row in rows]), expected[rows]
+                tally,
+                np.array([find(int(row)) for row in rows]),
+                expected[rows],
             )
         self._add_rows(
             tally, np.flatnonzero(~doubtful), expected, (stream, logits), find
@@ -108,11 +120,18 @@ class Judge:
         for a claim on prompts.
         """
         if self.expect is None:
-            raise TypeError("the answers to a prompt are judged whole, by prompts()")
+            raise TypeError(
+                "the answers to a prompt are judged whole, by prompts()"
+            )
         return self.expect(ids)
 
     def _add_rows(
-        self, tally: Tally, rows: Array, expected: Array, found: Pass, find: Find
+        self,
+        tally: Tally,
+        rows: Array,
+        expected: Array,
+        found: Pass,
+        find: Find,
     ) -> None:
         """Count some of the rows."""
         if len(rows):
@@ -135,11 +154,16 @@ class Judge:
         logits = gpt2(
             ids, **self.model.weights, **self.model.config, hook=recorder(seen)
         )
-        stream, find = seen["resid_final"], partial(_row, ids)  # [n, n_seq, n_embd]
+        stream, find = (
+            seen["resid_final"],
+            partial(_row, ids),
+        )  # [n, n_seq, n_embd]
         if not self.whole:
             return self.batch(tally, ids, stream[:, -1], logits[:, -1], find)
         expected = _flat(
-            self.expect(ids) if self.claim.whole_text else at_each(self.expect, ids)
+            self.expect(ids)
+            if self.claim.whole_text
+            else at_each(self.expect, ids)
         )  # [n * n_seq, ...]
         found = _flat(stream), _flat(logits)
         self._whole_again(tally, ids, expected, found)
@@ -162,7 +186,9 @@ class Judge:
             text, position = divmod(row, ids.shape[1])
             by = float(slack[row]) if slack is not None else None
             tally.keep_unsure(
-                Wrong(_row(ids, text), expected[row].tolist(), None, by, position)
+                Wrong(
+                    _row(ids, text), expected[row].tolist(), None, by, position
+                )
             )
 
     def _add(
@@ -175,10 +201,16 @@ class Judge:
         positions: int | None = None,
     ) -> None:
         if self.claim.measures == "probability":
-            tally.add_chances(expected, logits, self.claim.tolerance, find, positions)
+            tally.add_chances(
+                expected, logits, self.claim.tolerance, find, positions
+            )
         elif self.claim.measures == "lane":
             tally.add_values(
-                expected, stream[:, self.column], self.claim.tolerance, find, positions
+                expected,
+                stream[:, self.column],
+                self.claim.tolerance,
+                find,
+                positions,
             )
         else:
             tally.add_tokens(expected, logits, find, positions)
@@ -210,7 +242,9 @@ class Judge:
         the same, or no order can turn it.
         """
         found, (stream, logits) = self._plain(ids), self.second.wide(ids)
-        good = self.second.steady(expected, found, (stream[:, -1], logits[:, -1]))
+        good = self.second.steady(
+            expected, found, (stream[:, -1], logits[:, -1])
+        )
         asked = np.flatnonzero(~good)[:_MOST_CONTEXTS]
         if len(asked):
             good[asked] = self.second.sure(expected[asked], ids[asked])
@@ -220,14 +254,19 @@ class Judge:
         """Count one context [1, n_seq] as `run` would have it. If it is right, that may be
         due to rounding only.
         """
-        one, found = Tally(), self._plain(ids)
+        one = Tally()
+        found = self._plain(ids)
         self._add(one, expected, *found, partial(_row, ids))
         tally.merge(one)
         if one.worst is None:
             by = float(self.second.slack(expected, found)[0])
-            tally.keep_unsure(Wrong(_row(ids, 0), expected[0].tolist(), None, by))
+            tally.keep_unsure(
+                Wrong(_row(ids, 0), expected[0].tolist(), None, by)
+            )
 
-    def _plain(self, ids: Array) -> Pass:  # [n, n_seq] -> [n, n_embd], [n, n_vocab]
+    def _plain(
+        self, ids: Array
+    ) -> Pass:  # [n, n_seq] -> [n, n_embd], [n, n_vocab]
         seen: dict[str, Array] = {}
         logits = gpt2(
             ids, **self.model.weights, **self.model.config, hook=recorder(seen)
@@ -276,22 +315,32 @@ class Judge:
         for prompt in prompts:
             asked = encode(prompt)
             answer = encode(
-                self.claim.expected(prompt, self.model.vocabulary, self.model.n_ctx)
+                self.claim.expected(
+                    prompt, self.model.vocabulary, self.model.n_ctx
+                )
             )
-            by_length.setdefault(len(asked) + len(answer), []).append((asked, answer))
+            by_length.setdefault(len(asked) + len(answer), []).append(
+                (asked, answer)
+            )
         for pairs in by_length.values():
             # [n_batch, n_seq]
             fed = np.array([(asked + answer)[:-1] for asked, answer in pairs])
             logits = self._read(fed, min(len(asked) for asked, _ in pairs))
             for size in sorted({len(asked) for asked, _ in pairs}):
-                chosen = [i for i, (asked, _) in enumerate(pairs) if len(asked) == size]
+                chosen = [
+                    i
+                    for i, (asked, _) in enumerate(pairs)
+                    if len(asked) == size
+                ]
                 self._answers(
                     tally,
                     [pairs[i] for i in chosen],
                     fed[chosen],
                     logits[chosen, size - 1 :],
                 )
-        return sum(len(answer) for pairs in by_length.values() for _, answer in pairs)
+        return sum(
+            len(answer) for pairs in by_length.values() for _, answer in pairs
+        )
 
     def _read(
         self, ids: Array, first: int
@@ -299,7 +348,8 @@ class Judge:
         """Return the logits after each prefix of `first` tokens and more, as `run` would
         have them: nothing later is in view.
         """
-        weights, config = self.model.weights, self.model.config
+        weights = self.model.weights
+        config = self.model.config
         if self.model.causal:
             some = [
                 gpt2(ids[i : i + TEXTS], **weights, **config)
@@ -325,9 +375,13 @@ class Judge:
         """
         expected = np.array([answer for _, answer in pairs])  # [n, n_answer]
         logits, unsure = self._as_run(pairs, expected, fed, logits)
-        margins = margins_of(_flat(logits), expected.ravel()).reshape(expected.shape)
+        margins = margins_of(_flat(logits), expected.ravel()).reshape(
+            expected.shape
+        )
         if not (margins > 0).all() or unsure.any():
-            for (asked, answer), own, doubts in zip(pairs, logits, unsure, strict=True):
+            for (asked, answer), own, doubts in zip(
+                pairs, logits, unsure, strict=True
+            ):
                 self._answer(tally, asked, answer, own, doubts)
             return
         tally.contexts += len(pairs)
@@ -362,7 +416,9 @@ class Judge:
         doubtful = self.second.doubtful(expected.ravel(), (flat, flat))
         if doubtful.any() and self.second.cheap:
             wide = _flat(self.second.wide(fed)[1][:, -expected.shape[1] :])
-            doubtful &= ~self.second.far(expected.ravel(), (flat, flat), (wide, wide))
+            doubtful &= ~self.second.far(
+                expected.ravel(), (flat, flat), (wide, wide)
+            )
         doubtful = doubtful.reshape(expected.shape)
         unsure = np.zeros_like(doubtful)
         logits = logits.copy() if doubtful.any() else logits
@@ -370,7 +426,9 @@ class Judge:
             rows = np.flatnonzero(doubtful[:, i])
             for first in range(0, len(rows), _TOGETHER):
                 some = rows[first : first + _TOGETHER]
-                ids = np.array([pairs[row][0] + pairs[row][1][:i] for row in some])
+                ids = np.array(
+                    [pairs[row][0] + pairs[row][1][:i] for row in some]
+                )
                 found, good = self._asked_again(ids, expected[some, i])
                 logits[some, i], unsure[some, i] = found[1], ~good
         return logits, unsure
@@ -396,19 +454,24 @@ class Judge:
             tally.keep(one.worst)
         elif unsure.any():
             i = int(np.flatnonzero(unsure)[0])
-            by = float(margins_of(logits[i : i + 1], np.array(answer[i : i + 1]))[0])
+            by = float(
+                margins_of(logits[i : i + 1], np.array(answer[i : i + 1]))[0]
+            )
             tally.keep_unsure(Wrong(asked + answer[:i], answer[i], None, by))
 
     def wrong(self, tokens: Sequence[str]) -> Wrong | None:
         """Return what the model gets wrong after a context, its prefixes if they are read
         on the way, or a prompt; None if nothing.
         """
-        tally, encode = Tally(), self.model.vocabulary.encode
+        tally = Tally()
+        encode = self.model.vocabulary.encode
         if self.claim.asks_prompts:
             self.prompts(tally, ["".join(tokens)])
         else:
             self.contexts(
-                tally, np.array(encode(tokens)), [len(tokens)] if self.alone else None
+                tally,
+                np.array(encode(tokens)),
+                [len(tokens)] if self.alone else None,
             )
         return tally.worst
 
@@ -432,6 +495,8 @@ def _rows(both: Callable[[], Pass], at: slice) -> Pass:
     return stream[at], logits[at]
 
 
-def _row(ids: Array, row: int) -> list[int]:  # [n, n_seq] -> the ids of one context
+def _row(
+    ids: Array, row: int
+) -> list[int]:  # [n, n_seq] -> the ids of one context
     found: list[int] = ids[row].tolist()
     return found

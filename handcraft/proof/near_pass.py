@@ -42,7 +42,9 @@ class Near:
 
     def parts(self, n: int) -> tuple[Near, ...]:
         """Return n equal parts of the lanes, one after the other."""
-        cut = (np.split(array, n, axis=-1) for array in (self.c, self.e, self.g))
+        cut = (
+            np.split(array, n, axis=-1) for array in (self.c, self.e, self.g)
+        )
         return tuple(Near(*part) for part in zip(*cut, strict=True))
 
 
@@ -52,7 +54,9 @@ class NearPass:
     signed = True  # whether c are values, or sizes
 
     def __init__(self, model: Model) -> None:
-        self.model, self.weights, self.n_head = model, model.weights, model.n_head
+        self.model = model
+        self.weights = model.weights
+        self.n_head = model.n_head
         info = np.finfo(model.weights["wte"].dtype)
         self.u = float(info.eps) / 2
         self.tiny = float(info.tiny)
@@ -66,11 +70,16 @@ class NearPass:
         for block in self.weights["blocks"]:
             if "attn" in block:
                 x = self.plus(
-                    x, self.attention(self.normed(x, block, "ln_1"), block["attn"])
+                    x,
+                    self.attention(
+                        self.normed(x, block, "ln_1"), block["attn"]
+                    ),
                 )
             if "mlp" in block:
                 inner = self.activated(
-                    self.linear(self.normed(x, block, "ln_2"), **block["mlp"]["c_fc"])
+                    self.linear(
+                        self.normed(x, block, "ln_2"), **block["mlp"]["c_fc"]
+                    )
                 )
                 x = self.plus(x, self.linear(inner, **block["mlp"]["c_proj"]))
         x = self.normed(x, self.weights, "ln_f")
@@ -90,7 +99,9 @@ class NearPass:
 
     def near(self, c: Array, e: Array, kept: Array) -> Near:
         """Return numbers with their grids: values have their own, sizes that of what was added."""
-        return Near(c, e, np.where(e == 0, grid(c), NO_GRID) if self.signed else kept)
+        return Near(
+            c, e, np.where(e == 0, grid(c), NO_GRID) if self.signed else kept
+        )
 
     def linear(
         self, x: Near, w: Array, b: Array | None = None
@@ -98,11 +109,12 @@ class NearPass:
         """Return x @ w + b."""
         w = w.astype(np.float64)
         own = np.zeros(w.shape[1]) if b is None else b.astype(np.float64)
-        sizes, size = np.abs(w), x.size
+        sizes = np.abs(w)
+        size = x.size
         total = size @ sizes + np.abs(own)
-        terms = (size > 0).astype(np.float64) @ (sizes > 0).astype(np.float64) + (
-            own != 0
-        )
+        terms = (size > 0).astype(np.float64) @ (sizes > 0).astype(
+            np.float64
+        ) + (own != 0)
         error, kept = self.summed(total, terms, self.least(x, w, own))
         return self.near(
             x.c @ w + own if self.signed else total, x.e @ sizes + error, kept
@@ -116,11 +128,15 @@ class NearPass:
         for lane in np.flatnonzero(w.any(axis=1)):
             used = live[..., lane, None] & (w[lane] != 0)  # [..., n_out]
             least = np.where(
-                used, np.minimum(least, x.g[..., lane, None] + grids[lane]), least
+                used,
+                np.minimum(least, x.g[..., lane, None] + grids[lane]),
+                least,
             )
         return least
 
-    def summed(self, total: Array, terms: Array, least: Array) -> tuple[Array, Array]:
+    def summed(
+        self, total: Array, terms: Array, least: Array
+    ) -> tuple[Array, Array]:
         """Return how far a sum of so many terms of this total size can be off, and its
         grid: not at all if it is exact.
         """
@@ -141,7 +157,9 @@ class NearPass:
         terms = (x.size > 0) * 1.0 + (y.size > 0)
         gx, gy = (np.where(a.size > 0, a.g, np.inf) for a in (x, y))
         error, kept = self.summed(total, terms, np.minimum(gx, gy))
-        return self.near(x.c + y.c if self.signed else total, x.e + y.e + error, kept)
+        return self.near(
+            x.c + y.c if self.signed else total, x.e + y.e + error, kept
+        )
 
     def normed(
         self, x: Near, parent: Weights, key: str
@@ -151,15 +169,20 @@ class NearPass:
         """
         if (norm := parent.get(key)) is None:
             return x
-        n, roundings = x.c.shape[-1], self.gamma(2 * x.c.shape[-1] + 24)
+        n = x.c.shape[-1]
+        roundings = self.gamma(2 * x.c.shape[-1] + 24)
         g, b = (np.abs(norm[part].astype(np.float64)) for part in ("g", "b"))
         mean = x.size.mean(axis=-1, keepdims=True)
         moved = (
-            x.e + self.gamma(n + 1) * mean + 2 * self.u * (x.size + mean) + self.tiny
+            x.e
+            + self.gamma(n + 1) * mean
+            + 2 * self.u * (x.size + mean)
+            + self.tiny
         )
         length = np.sqrt((moved**2).sum(axis=-1, keepdims=True))  # [..., 1]
         least = np.maximum(
-            self.deviation(x) - length / math.sqrt(n), math.sqrt(self.model.epsilon)
+            self.deviation(x) - length / math.sqrt(n),
+            math.sqrt(self.model.epsilon),
         )
         most = math.sqrt(n) * (1 + roundings)
         error = np.minimum(

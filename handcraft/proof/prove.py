@@ -70,7 +70,9 @@ def recorded(task: Task) -> Recorded:
     """Return the certificate of a claim and what the checker found of it. Raises Undecided
     if there is none.
     """
-    return Recorder(task.model, task.claim, task.deadline, task.progress).recorded()
+    return Recorder(
+        task.model, task.claim, task.deadline, task.progress
+    ).recorded()
 
 
 def undecided(why: Undecided) -> Outcome:

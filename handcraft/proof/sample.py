@@ -36,7 +36,9 @@ def draw_contexts(
 
     Raises the error of a claim as it is, since hypothesis would otherwise ask the claim again.
     """
-    model, tally, seen = judge.model, Tally(), set[tuple[int, ...]]()
+    model = judge.model
+    tally = Tally()
+    seen = set[tuple[int, ...]]()
     failed: list[Exception] = []
 
     def enough(tokens: list[str]) -> bool:
@@ -62,20 +64,33 @@ def draw_contexts(
         raise failed[0]
     if tally.worst is not None:  # the same draws again, now to be shrunk
         shrunk = _find(
-            model, lambda tokens: judge.wrong(tokens) is not None, count, shrink=True
+            model,
+            lambda tokens: judge.wrong(tokens) is not None,
+            count,
+            shrink=True,
         )
-        if shrunk is not None and (found := judge.first_wrong(shrunk)) is not None:
+        if (
+            shrunk is not None
+            and (found := judge.first_wrong(shrunk)) is not None
+        ):
             tally.keep(found)
     return tally
 
 
 def _find(
-    model: Model, condition: Callable[[list[str]], bool], count: int, *, shrink: bool
+    model: Model,
+    condition: Callable[[list[str]], bool],
+    count: int,
+    *,
+    shrink: bool,
 ) -> list[str] | None:
     """The first context with this property, if any; the draws are the same for the same model."""
     strategy = token_contexts(model.vocabulary.tokens, model.n_ctx)
-    examples, random = max(10, min(count, 10**6)), Random(SEED)
-    return first_context(strategy, condition, examples, shrink=shrink, random=random)
+    examples = max(10, min(count, 10**6))
+    random = Random(SEED)
+    return first_context(
+        strategy, condition, examples, shrink=shrink, random=random
+    )
 
 
 def check_prompts(
@@ -86,8 +101,11 @@ def check_prompts(
     total: int,
 ) -> Tally:
     """The tally of the whole answers to these prompts, until the time is over."""
-    tally, iterator = Tally(), iter(prompts)
-    while time.monotonic() <= deadline and (batch := list(islice(iterator, _BATCH))):
+    tally = Tally()
+    iterator = iter(prompts)
+    while time.monotonic() <= deadline and (
+        batch := list(islice(iterator, _BATCH))
+    ):
         judge.prompts(tally, batch)
         progress(tally.contexts, total)
     return tally

@@ -48,7 +48,10 @@ class Second:
     def __init__(
         self, model: Model, claim: Claim, column: int, *, wanted: bool = True
     ) -> None:
-        self.model, self.claim, self.column, self.wanted = model, claim, column, wanted
+        self.model = model
+        self.claim = claim
+        self.column = column
+        self.wanted = wanted
         self.doubt = Doubt(model)
         self.u = float(np.finfo(model.weights["wte"].dtype).eps) / 2
 
@@ -67,16 +70,22 @@ class Second:
         stream, logits = found
         if self.claim.measures == "probability":
             chances = softmax(logits.astype(np.float64))  # [n, n_vocab]
-            left = self.claim.allowed_error - np.abs(chances - expected).max(axis=1)
+            left = self.claim.allowed_error - np.abs(chances - expected).max(
+                axis=1
+            )
             return _told(left, np.isnan(expected[:, 0]))
         if self.claim.measures == "lane":
             left = self.claim.allowed_error - np.abs(
                 stream[:, self.column].astype(np.float64) - expected
             )
             return _told(left, np.isnan(expected))
-        return _told(margins_of(logits, np.maximum(expected, 0)), expected == SILENT)
+        return _told(
+            margins_of(logits, np.maximum(expected, 0)), expected == SILENT
+        )
 
-    def doubtful(self, expected: Array, found: Pass) -> Array:  # [n, ...] -> [n] bool
+    def doubtful(
+        self, expected: Array, found: Pass
+    ) -> Array:  # [n, ...] -> [n] bool
         """Return which predictions another order could turn."""
         if not self.wanted or self.within == 0:
             return np.zeros(len(expected), dtype=bool)
@@ -99,7 +108,9 @@ class Second:
     ) -> Pass:  # [n, n_seq] -> [n, n_seq, n_embd], [n, n_seq, n_vocab]
         """Return the stream and the logits of the same forward pass with more digits."""
         seen: dict[str, Array] = {}
-        logits = gpt2(ids, **self._wide, **self.model.config, hook=recorder(seen))
+        logits = gpt2(
+            ids, **self._wide, **self.model.config, hook=recorder(seen)
+        )
         return seen["resid_final"], logits
 
     def steady(
@@ -117,11 +128,18 @@ class Second:
         return self._agree(expected, found, wide, 1 / FAR, FAR)
 
     def _agree(
-        self, expected: Array, found: Pass, wide: Pass, apart: float, bits: float
+        self,
+        expected: Array,
+        found: Pass,
+        wide: Pass,
+        apart: float,
+        bits: float,
     ) -> Array:  # [n, ...] -> [n] bool
         with np.errstate(all="ignore"):
             slack = self.slack(expected, found)
-            same = np.abs(slack - self.slack(expected, wide)) <= apart * np.abs(slack)
+            same = np.abs(slack - self.slack(expected, wide)) <= apart * np.abs(
+                slack
+            )
             return np.isinf(slack) | (
                 same & (np.abs(slack) > bits * self.u * self._size(found))
             )
@@ -135,7 +153,9 @@ class Second:
             return np.abs(stream[:, self.column])
         if self.claim.measures == "probability":
             # what is unlikely moves little, however large its logit
-            return 2 * (softmax(logits.astype(np.float64)) * np.abs(logits)).sum(axis=1)
+            return 2 * (
+                softmax(logits.astype(np.float64)) * np.abs(logits)
+            ).sum(axis=1)
         return np.abs(logits).max(axis=1)
 
     def sure(
@@ -154,14 +174,17 @@ class Second:
     def _sure(
         self, expected: Array, stream: Near, logits: Near
     ) -> Array:  # [n, ...] -> [n] bool
-        slack, n = self.slack(expected, (stream.c, logits.c)), len(expected)
+        slack = self.slack(expected, (stream.c, logits.c))
+        n = len(expected)
         if self.claim.measures == "lane":
             return np.abs(slack) > stream.e[:, self.column] * (1 + 2.0**-40)
         if self.claim.measures == "probability":
             return np.abs(slack) > _moved(logits)
         others = logits.e.copy()
         others[np.arange(n), np.maximum(expected, 0)] = 0
-        off = logits.e[np.arange(n), np.maximum(expected, 0)] + others.max(axis=1)
+        off = logits.e[np.arange(n), np.maximum(expected, 0)] + others.max(
+            axis=1
+        )
         return (np.abs(slack) > off * (1 + 2.0**-40)) | (off == 0)
 
 

@@ -27,7 +27,9 @@ Find = Callable[[int], _Context]  # the ids of the i-th context of a batch
 _Place = tuple[_Context, int | None]
 
 
-def order(context: _Context, position: int | None = None) -> tuple[int, _Context, int]:
+def order(
+    context: _Context, position: int | None = None
+) -> tuple[int, _Context, int]:
     """A sort key: the shorter context first, of equal length the first by its ids, and of one
     context the first position.
     """
@@ -77,7 +79,11 @@ class Tally:
     unsure: Wrong | None = None
 
     def add_tokens(
-        self, expected: Array, logits: Array, find: Find, positions: int | None = None
+        self,
+        expected: Array,
+        logits: Array,
+        find: Find,
+        positions: int | None = None,
     ) -> None:
         """Count a batch: expected ids [n], logits [n, n_vocab]; `positions` rows of each context,
         one if not given.
@@ -91,7 +97,8 @@ class Tally:
         wrong = np.flatnonzero(~(margins > 0))
         self._count(len(expected), spoken, spoken[wrong], positions)
         if len(wrong):
-            i, margin = int(spoken[wrong[0]]), float(margins[wrong[0]])
+            i = int(spoken[wrong[0]])
+            margin = float(margins[wrong[0]])
             at, position = place(find, i, positions)
             got = int(logits[i].argmax())
             if math.isfinite(margin):
@@ -113,13 +120,19 @@ class Tally:
         n_vocab].
         """
         spoken = np.flatnonzero(~np.isnan(expected[:, 0]))
-        found = softmax(logits[spoken].astype(np.float64))  # [n_spoken, n_vocab]
-        errors = np.abs(found - expected[spoken]).max(axis=1, initial=0.0)  # [n_spoken]
+        found = softmax(
+            logits[spoken].astype(np.float64)
+        )  # [n_spoken, n_vocab]
+        errors = np.abs(found - expected[spoken]).max(
+            axis=1, initial=0.0
+        )  # [n_spoken]
 
         def values(i: int) -> tuple[object, object]:
             return expected[spoken[i]].tolist(), found[i].tolist()
 
-        wrong = self._add_errors(len(expected), spoken, errors, tolerance, positions)
+        wrong = self._add_errors(
+            len(expected), spoken, errors, tolerance, positions
+        )
         where = partial(place, find, positions=positions)
         self._keep_error(wrong, spoken, errors, values, where)
 
@@ -140,7 +153,9 @@ class Tally:
         def values(i: int) -> tuple[object, object]:
             return float(expected[spoken[i]]), float(found[spoken[i]])
 
-        wrong = self._add_errors(len(expected), spoken, errors, tolerance, positions)
+        wrong = self._add_errors(
+            len(expected), spoken, errors, tolerance, positions
+        )
         where = partial(place, find, positions=positions)
         self._keep_error(wrong, spoken, errors, values, where)
 
@@ -183,10 +198,8 @@ class Tally:
         """
         self.contexts += rows // (positions or 1)
         if positions is not None:
-            spoken, wrong = (
-                np.unique(spoken // positions),
-                np.unique(wrong // positions),
-            )
+            spoken = np.unique(spoken // positions)
+            wrong = np.unique(wrong // positions)
         self.checked += len(spoken)
         self.correct += len(spoken) - len(wrong)
 
@@ -198,10 +211,13 @@ class Tally:
             return
         at, position = find()
         known = self.min_margin_at
-        before = None if known is None else order(known, self.min_margin_position)
+        before = (
+            None if known is None else order(known, self.min_margin_position)
+        )
         first = before is None or order(at, position) < before
         if margin < self.min_margin or first:
-            self.min_margin, self.min_margin_at = margin, at
+            self.min_margin = margin
+            self.min_margin_at = at
             self.min_margin_position = position
 
     def keep(self, wrong: Wrong) -> None:
@@ -233,7 +249,9 @@ class Tally:
 
 
 @np.errstate(all="ignore")  # what is not finite has no margin
-def margins_of(logits: Array, expected: Array) -> Array:  # [n, n_vocab], [n] -> [n]
+def margins_of(
+    logits: Array, expected: Array
+) -> Array:  # [n, n_vocab], [n] -> [n]
     """The logit of the expected token minus the best other one; inf where there is no other, -inf
     where a logit is not finite.
     """

@@ -74,7 +74,8 @@ class Spread:
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
-            known, name = ", ".join(BACKENDS), self.backend
+            known = ", ".join(BACKENDS)
+            name = self.backend
             raise ProgramError(
                 f"there is no backend '{printable(name)}'; there are {known}"
                 + hint(name, BACKENDS)

@@ -30,17 +30,24 @@ from handcraft.proof.task import Budget, Outcome, Progress, Spread, Task
 
 def sampled(task: Task) -> Outcome:
     """The outcome of judging contexts or prompts that are drawn."""
-    count, progress = task.budget.drawn, task.progress
+    count = task.budget.drawn
+    progress = task.progress
     if task.claim.asks_prompts:
         language = task.claim.language(task.model.n_ctx, task.model.vocabulary)
         prompts = language.sample(count)
-        tally = check_prompts(task.judge, prompts, task.deadline, progress, count)
+        tally = check_prompts(
+            task.judge, prompts, task.deadline, progress, count
+        )
     else:
         tally = draw_contexts(task.judge, count, task.deadline, progress)
     if not tally.checked and time.monotonic() > task.deadline:
         reason = f"the time was over after {tally.contexts} of {count} contexts"
         return Outcome(tally, decided=False, reason=reason)
-    size = task.size if task.size < 10**18 else f"about 10^{len(str(task.size)) - 1}"
+    size = (
+        task.size
+        if task.size < 10**18
+        else f"about 10^{len(str(task.size)) - 1}"
+    )
     reason = f"there are {size} {task.claim.unit}; {tally.contexts} were drawn"
     return Outcome(tally, decided=True, reason=reason)
 
@@ -72,8 +79,10 @@ def verify(
     if claim is None:
         message = "has no claim to verify; pass claim= to Program"
         raise ProgramError(message, (model.name,))
-    start, budget = time.monotonic(), budget or Budget()
-    deadline, spread = start + budget.seconds, spread or Spread()
+    start = time.monotonic()
+    budget = budget or Budget()
+    deadline = start + budget.seconds
+    spread = spread or Spread()
     task = Task(model, claim, budget, deadline, progress, spread)
     try:
         method, outcome = _decided(task, methods)
@@ -107,7 +116,9 @@ def _decided(task: Task, methods: Sequence[str]) -> tuple[str, Outcome]:
     for earlier in declined:
         if earlier.suspect and outcome.tally.worst is None:
             _ask_suspect(task, outcome.tally, list(earlier.suspect))
-    unproved = [found.reason for found in declined if found.told and found.reason]
+    unproved = [
+        found.reason for found in declined if found.told and found.reason
+    ]
     reasons = dict.fromkeys(filter(None, (outcome.reason, *unproved)))
     return method, replace(outcome, reason="; ".join(reasons) or None)
 
@@ -137,11 +148,14 @@ def _ask_suspect(task: Task, tally: Tally, context: list[int]) -> None:
         tally.merge(asked)
 
 
-def report_of(task: Task, method: str, outcome: Outcome, seconds: float) -> Report:
+def report_of(
+    task: Task, method: str, outcome: Outcome, seconds: float
+) -> Report:
     """The outcome of a method as a report. Where nothing is proved, the context of the least margin
     is judged once more.
     """
-    tally, tokens = outcome.tally, task.model.vocabulary.tokens
+    tally = outcome.tally
+    tokens = task.model.vocabulary.tokens
     if tally.worst is None and not outcome.proved:
         _ask_again(task, tally)
     verdict, reason = _verdict(task, outcome)
@@ -152,7 +166,9 @@ def report_of(task: Task, method: str, outcome: Outcome, seconds: float) -> Repo
     error = tally.max_error
     if error is not None and not math.isfinite(error):
         error = None
-    wrong = None if tally.worst is None else _counterexample(tally.worst, tokens)
+    wrong = (
+        None if tally.worst is None else _counterexample(tally.worst, tokens)
+    )
     return Report(
         program=task.model.name,
         verdict=verdict,
@@ -164,7 +180,9 @@ def report_of(task: Task, method: str, outcome: Outcome, seconds: float) -> Repo
             if tally.checked and measures == "token"
             else None
         ),
-        min_margin=tally.min_margin if math.isfinite(tally.min_margin) else None,
+        min_margin=tally.min_margin
+        if math.isfinite(tally.min_margin)
+        else None,
         min_margin_at=at,
         max_probability_error=error if measures == "probability" else None,
         max_lane_error=error if measures == "lane" else None,
@@ -180,14 +198,17 @@ def report_of(task: Task, method: str, outcome: Outcome, seconds: float) -> Repo
 
 def _verdict(task: Task, outcome: Outcome) -> tuple[Verdict, str | None]:
     """The verdict, and why it is not stronger."""
-    tally, reason = outcome.tally, outcome.reason
+    tally = outcome.tally
+    reason = outcome.reason
     if tally.worst:
         return "refuted", None
     if not tally.checked and outcome.decided:
         reason = "the claim is silent on every context that was checked"
     unsure = None if outcome.proved else tally.unsure
     if unsure is not None:
-        reason = "; ".join(filter(None, (_within_rounding(task, unsure), reason)))
+        reason = "; ".join(
+            filter(None, (_within_rounding(task, unsure), reason))
+        )
     if not (outcome.decided and tally.checked) or unsure is not None:
         return "unknown", reason
     return "proved" if outcome.proved else "checked", reason
@@ -212,7 +233,8 @@ def _ask_again(task: Task, tally: Tally) -> None:
     another order.
     """
     if tally.min_margin_at is not None and not task.claim.asks_prompts:
-        again, context = Tally(), tally.min_margin_at
+        again = Tally()
+        context = tally.min_margin_at
         task.judge.contexts(again, np.array(context), [len(context)])
         tally.min_margin = min(tally.min_margin, again.min_margin)
         tally.worst = again.worst
@@ -221,9 +243,15 @@ def _ask_again(task: Task, tally: Tally) -> None:
 
 
 def _counterexample(wrong: Wrong, tokens: Sequence[str]) -> Counterexample:
-    expected, got = (named(value, tokens) for value in (wrong.expected, wrong.got))
+    expected, got = (
+        named(value, tokens) for value in (wrong.expected, wrong.got)
+    )
     return Counterexample(
-        [tokens[i] for i in wrong.context], expected, got, wrong.margin, wrong.position
+        [tokens[i] for i in wrong.context],
+        expected,
+        got,
+        wrong.margin,
+        wrong.position,
     )
 
 
@@ -231,4 +259,8 @@ def named(value: object, tokens: Sequence[str]) -> object:
     """The token of an id, probabilities by token, or a number as it is."""
     if isinstance(value, int):
         return tokens[value]
-    return dict(zip(tokens, value, strict=True)) if isinstance(value, list) else value
+    return (
+        dict(zip(tokens, value, strict=True))
+        if isinstance(value, list)
+        else value
+    )

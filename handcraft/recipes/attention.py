@@ -46,7 +46,9 @@ def addresses(
     """A position slot with the lanes p (the position) and pp (its square), which `attend_to`
     needs, and any others.
     """
-    return position(n_ctx, name=name, p=lambda i: i, pp=lambda i: i * i, **lanes)
+    return position(
+        n_ctx, name=name, p=lambda i: i, pp=lambda i: i * i, **lanes
+    )
 
 
 # ---------------------------------------------------------------- by position
@@ -120,7 +122,8 @@ def _addressed(at: Slot) -> int:
             "at",
             f"{at.name} must hold the position and its square: use addresses(n_ctx)",
         )
-    p, pp = labels.index("p"), labels.index("pp")
+    p = labels.index("p")
+    pp = labels.index("pp")
     if any((row[p], row[pp]) != (j, j * j) for j, row in enumerate(rows)):
         raise wrong(
             "attend_to",
@@ -143,12 +146,15 @@ def _check_range(
     own = at["p"].expression()
     offset = asked.plus(own.scaled(-1.0))
     if not offset.terms and offset.constant > 0:
-        message = f"{asked} lies in the future of every position; causality hides it"
+        message = (
+            f"{asked} lies in the future of every position; causality hides it"
+        )
         raise wrong("attend_to", "target", message)
     if given is None and not offset.terms:
         given = (int(offset.constant), asked)
     if given is not None:
-        least, most = given[0], as_affine(given[1])
+        least = given[0]
+        most = as_affine(given[1])
         _check_visible(least, most, own, n_ctx)
         if missing == "refuse":
             _check_always_visible(least, most, own)
@@ -280,7 +286,9 @@ def attend_where(
     strength = _power_of_two(2 * (reach + gap(n_ctx)))
     query, keys = match_lanes(match, key, strength)
     if prefer is not None and at is not None:
-        query[at["p"]] = Affine.of({}, nearer if prefer == "latest" else -nearer)
+        query[at["p"]] = Affine.of(
+            {}, nearer if prefer == "latest" else -nearer
+        )
         keys[at["p"]] = at["p"].expression()
     if default is not None:
         lane = local("default").lanes[0]
@@ -345,19 +353,20 @@ def merge(*heads: Head) -> Head:
 
 
 def _check_mergeable(heads: tuple[Head, ...]) -> None:
-    first, seen = heads[0], set(heads[0].value.targets)
+    first = heads[0]
+    seen = set(heads[0].value.targets)
     looks = (first.query, first.key, first.scores)
     for head in heads[1:]:
         if (head.query, head.key, head.scores) != looks:
-            message = "have different queries, keys or scores, so they cannot be one"
+            message = (
+                "have different queries, keys or scores, so they cannot be one"
+            )
             raise wrong("merge", "heads", message)
         twice = [lane for lane in head.value.targets if lane in seen]
         seen.update(head.value.targets)
         if twice:
             lane = twice[0]
-            message = (
-                f"both use the value lane {lane}; give one of them a local(...) lane"
-            )
+            message = f"both use the value lane {lane}; give one of them a local(...) lane"
             raise wrong("merge", "heads", message)
 
 

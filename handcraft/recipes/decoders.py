@@ -58,15 +58,19 @@ def parabola(x: Term, numbers: Mapping[Any, float], gain: float) -> Map:
     The token of the next number is behind by `gain` times the square of their distance, less twice
     the error of x; a token without a number is behind by `gain` and more.
     """
-    expression, gain = as_affine(x), _checked(gain, "parabola")
+    expression = as_affine(x)
+    gain = _checked(gain, "parabola")
     rows = {}
     for lane, v in numbers.items():
-        slope, constant = expression.scaled(2 * v), Affine.of({}, 1 - v * v)
+        slope = expression.scaled(2 * v)
+        constant = Affine.of({}, 1 - v * v)
         rows[lane] = slope.plus(constant).scaled(gain)
     return as_map(rows)
 
 
-def thermometer(flags: Sequence[Term], tokens: Sequence[Lane], gain: float) -> Map:
+def thermometer(
+    flags: Sequence[Term], tokens: Sequence[Lane], gain: float
+) -> Map:
     """A map to the first token whose flag is 1, for flags that rise once from 0 to 1: gain (flag -
     flag before). Raises ProgramError unless there is one flag for each token.
     """
@@ -122,11 +126,15 @@ def as_mlp(decoder: MapLike) -> MLP:
     A head can hold a decoder in its output; this is for lanes that are in the stream already.
     """
     rows = as_map(decoder).rows
-    read = dict.fromkeys(lane for _, affine in rows for lane in affine.lanes_read)
+    read = dict.fromkeys(
+        lane for _, affine in rows for lane in affine.lanes_read
+    )
     neurons = []
     terms = {target: dict(affine.terms) for target, affine in rows}
     for lane in read:
-        adds = Affine.of({t: own[lane] for t, own in terms.items() if lane in own})
+        adds = Affine.of(
+            {t: own[lane] for t, own in terms.items() if lane in own}
+        )
         neurons.append(Neuron(when=lane, adds=adds))
         neurons.append(Neuron(when=-lane, adds=adds.scaled(-1.0)))
     constants = Affine.of({target: affine.constant for target, affine in rows})

@@ -63,7 +63,9 @@ def negation(flag: Term, adds: Amounts) -> Neurons:
     return (Neuron(when=1 - as_affine(flag), adds=adds),)
 
 
-def threshold(x: Term, adds: Amounts, *, above: float, margin: float = 0.5) -> Neurons:
+def threshold(
+    x: Term, adds: Amounts, *, above: float, margin: float = 0.5
+) -> Neurons:
     """Neurons that add once where x is above the threshold, nothing where it is below.
 
     margin  x never comes nearer to the threshold than this; 1/2 for whole numbers and a
@@ -101,7 +103,9 @@ def table(entries: Mapping[Sequence[Named], Amounts]) -> Neurons:
     )
 
 
-def piecewise_linear(x: Term, points: Mapping[int, float], adds: Amounts) -> Neurons:
+def piecewise_linear(
+    x: Term, points: Mapping[int, float], adds: Amounts
+) -> Neurons:
     """Neurons that add f(x) - f(least) for whole x, f linear between the given points and flat
     outside.
 
@@ -116,8 +120,10 @@ def piecewise_linear(x: Term, points: Mapping[int, float], adds: Amounts) -> Neu
             f"takes at least two whole numbers, found {xs}",
         )
     slopes = [(points[b] - points[a]) / (b - a) for a, b in pairwise(xs)]
-    before, after = [0.0, *slopes], [*slopes, 0.0]
-    expression, neurons = as_affine(x), []
+    before = [0.0, *slopes]
+    after = [*slopes, 0.0]
+    expression = as_affine(x)
+    neurons = []
     for at, old, new in zip(xs, before, after, strict=True):
         if change := new - old:
             adding = _times(adds, change)
@@ -183,18 +189,23 @@ def quotient(x: Term, divisor: int, most: int, adds: Amounts) -> Neurons:
 def absolute(x: Term, adds: Amounts) -> Neurons:
     """Neurons that add |x| for whole x: relu(x) + relu(-x)."""
     expression = as_affine(x)
-    return (Neuron(when=expression, adds=adds), Neuron(when=-expression, adds=adds))
+    return (
+        Neuron(when=expression, adds=adds),
+        Neuron(when=-expression, adds=adds),
+    )
 
 
 def maximum(x: Term, y: Term, adds: Amounts) -> Neurons:
     """Neurons that add max(x, y) for whole x and y: y + relu(x - y)."""
-    a, b = as_affine(x), as_affine(y)
+    a = as_affine(x)
+    b = as_affine(y)
     return (*copy(b, adds), Neuron(when=a - b, adds=adds))
 
 
 def minimum(x: Term, y: Term, adds: Amounts) -> Neurons:
     """Neurons that add min(x, y) for whole x and y: y - relu(y - x)."""
-    a, b = as_affine(x), as_affine(y)
+    a = as_affine(x)
+    b = as_affine(y)
     return (*copy(b, adds), Neuron(when=b - a, adds=_times(adds, -1)))
 
 
@@ -241,7 +252,9 @@ def move(source: Named, target: Any) -> Neurons:
     the source back to zero.
     """
     rows = as_map({target: source}).rows
-    return tuple(neuron for lane, x in rows for neuron in copy(x, _moved(lane, x)))
+    return tuple(
+        neuron for lane, x in rows for neuron in copy(x, _moved(lane, x))
+    )
 
 
 def _moved(target: Lane, x: Affine) -> dict[Lane, float]:

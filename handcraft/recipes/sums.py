@@ -21,7 +21,12 @@ from handcraft.language.affine import Affine, Lane, Map, Term
 from handcraft.language.coerce import MapLike, as_affine, value_lanes
 from handcraft.language.rules import Head
 from handcraft.language.slots import local
-from handcraft.recipes.attention import SCORE_GAP, gap, match_lanes, output_lanes
+from handcraft.recipes.attention import (
+    SCORE_GAP,
+    gap,
+    match_lanes,
+    output_lanes,
+)
 
 ANCHOR = 2.0**30  # W; a power of two, so that the product with it is exact
 ANCHOR_LANE = local("anchor")
@@ -61,7 +66,9 @@ def mean_where(
     )
 
 
-def running_sum(anchor: Term, value: MapLike, *, name: str | None = None) -> Head:
+def running_sum(
+    anchor: Term, value: MapLike, *, name: str | None = None
+) -> Head:
     """A head that takes the sum of the values over this and every earlier position, exact for
     counts.
 

@@ -98,7 +98,10 @@ def compare_runtime(
     hook  given some ids, makes the hook that sees every intermediate of the model's own pass over
           them
     """
-    contexts, wrong, error, largest = 0, 0, 0.0, 0.0
+    contexts = 0
+    wrong = 0
+    error = 0.0
+    largest = 0.0
     batches = list(_batches(compared_texts(model, most)))
     for done, (ids, first) in enumerate(batches):
         if progress is not None:
@@ -110,10 +113,14 @@ def compare_runtime(
         wrong += _disagreements(ours, theirs)
         error = max(error, _largest_error(ours, theirs))
         largest = max(largest, float(np.abs(ours).max()))
-    return Agreement(contexts, wrong, error if np.isfinite(error) else None, largest)
+    return Agreement(
+        contexts, wrong, error if np.isfinite(error) else None, largest
+    )
 
 
-def _disagreements(ours: Array, theirs: Array) -> int:  # [n_contexts, n_vocab] each
+def _disagreements(
+    ours: Array, theirs: Array
+) -> int:  # [n_contexts, n_vocab] each
     """The number of contexts where they choose a token that is not first for us."""
     chosen = np.take_along_axis(ours, theirs.argmax(-1)[:, None], axis=-1)[:, 0]
     broken = ~np.isfinite(theirs).all(-1)  # [n_contexts]
@@ -127,9 +134,13 @@ def _largest_error(ours: Array, theirs: Array) -> float:
         return float(np.abs(ours - theirs).max())
 
 
-def _own(model: Model, ids: Array, hook: Callable[[Array], Hook] | None) -> Array:
+def _own(
+    model: Model, ids: Array, hook: Callable[[Array], Hook] | None
+) -> Array:
     """The model's logits. Raises WeightsError where they are not finite."""
-    config = model.config if hook is None else model.config | {"note": hook(ids)}
+    config = (
+        model.config if hook is None else model.config | {"note": hook(ids)}
+    )
     return finite(gpt2(ids, **model.weights, **config))
 
 
@@ -150,10 +161,13 @@ def _every(model: Model, size: int) -> Iterator[Text]:
     """Every context, the shortest first; where they are many, as prefixes of the longest texts,
     each where it is new.
     """
-    n_vocab, n_ctx = len(model.vocabulary), model.n_ctx
+    n_vocab = len(model.vocabulary)
+    n_ctx = model.n_ctx
     if size <= _ALONE or not model.causal:
         for n in range(1, n_ctx + 1):
-            yield from ((list(ids), n - 1) for ids in product(range(n_vocab), repeat=n))
+            yield from (
+                (list(ids), n - 1) for ids in product(range(n_vocab), repeat=n)
+            )
         return
     before: tuple[int, ...] = ()
     for ids in product(range(n_vocab), repeat=n_ctx):
@@ -171,10 +185,14 @@ def _drawn(model: Model, most: int) -> Iterator[Text]:
     yield from _limited(
         _with_neighbours(model, random), most - most // 2, causal=model.causal
     )
-    yield from _limited(_nearly_constant(model, random), most // 2, causal=model.causal)
+    yield from _limited(
+        _nearly_constant(model, random), most // 2, causal=model.causal
+    )
 
 
-def _limited(found: Iterator[Text], most: int, *, causal: bool) -> Iterator[Text]:
+def _limited(
+    found: Iterator[Text], most: int, *, causal: bool
+) -> Iterator[Text]:
     """The texts until so many contexts are counted; without a causal mask only the whole text is a
     context.
     """
@@ -188,15 +206,22 @@ def _limited(found: Iterator[Text], most: int, *, causal: bool) -> Iterator[Text
 def _with_neighbours(model: Model, random: Random) -> Iterator[Text]:
     n_vocab = len(model.vocabulary)
     while True:
-        ids = [random.randrange(n_vocab) for _ in range(random.randint(1, model.n_ctx))]
+        ids = [
+            random.randrange(n_vocab)
+            for _ in range(random.randint(1, model.n_ctx))
+        ]
         place = random.randrange(len(ids))
         yield ids, 0
-        yield [*ids[:place], random.randrange(n_vocab), *ids[place + 1 :]], place
+        yield (
+            [*ids[:place], random.randrange(n_vocab), *ids[place + 1 :]],
+            place,
+        )
 
 
 def _nearly_constant(model: Model, random: Random) -> Iterator[Text]:
     """Texts of one token but for one place; they begin again when there are no more."""
-    n_vocab, n_ctx = len(model.vocabulary), model.n_ctx
+    n_vocab = len(model.vocabulary)
+    n_ctx = model.n_ctx
     while True:
         tokens = random.sample(range(n_vocab), n_vocab)
         for token in tokens:
@@ -204,21 +229,28 @@ def _nearly_constant(model: Model, random: Random) -> Iterator[Text]:
         for place in random.sample(range(n_ctx), n_ctx):
             for token in tokens:
                 other = random.randrange(n_vocab)
-                yield [token] * place + [other] + [token] * (n_ctx - place - 1), place
+                yield (
+                    [token] * place + [other] + [token] * (n_ctx - place - 1),
+                    place,
+                )
 
 
 def _prompts(model: Model, claim: Answers, most: int) -> Iterator[Text]:
     """Every prompt with its answer where that is few contexts, else drawn ones and their
     neighbours.
     """
-    language, count = claim.language(model.n_ctx, model.vocabulary), 0
+    language = claim.language(model.n_ctx, model.vocabulary)
+    count = 0
     few = _EVERY if most == MOST_COMPARED else most
     every = language.size <= few // model.n_ctx
     drawn = _neighbouring(model, language, min(most, PROMPTS))
     for prompt in language if every else drawn:
         ids = model.vocabulary.encode(prompt)
         answer = model.vocabulary.encode(_answer(model, claim, prompt))
-        yield ids + answer[:-1], len(ids) - 1  # the last is predicted, never read
+        yield (
+            ids + answer[:-1],
+            len(ids) - 1,
+        )  # the last is predicted, never read
         count += len(answer[:-1]) + 1
         if not every and count >= most:
             return
@@ -238,7 +270,9 @@ def _neighbouring(model: Model, language: Language, most: int) -> Iterator[str]:
     for prompt in drawn:
         yield prompt
         place = random.randrange(len(prompt)) if prompt else 0
-        changed = prompt[:place] + random.choice(characters) + prompt[place + 1 :]
+        changed = (
+            prompt[:place] + random.choice(characters) + prompt[place + 1 :]
+        )
         if changed != prompt and changed in language:
             yield changed
 

@@ -30,13 +30,27 @@ from handcraft.core.errors import (
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.core.weights import MAX_JSON, parse_json, read_bytes
 
-TOKENIZER_JSON, VOCAB_JSON, MERGES_TXT = "tokenizer.json", "vocab.json", "merges.txt"
+TOKENIZER_JSON, VOCAB_JSON, MERGES_TXT = (
+    "tokenizer.json",
+    "vocab.json",
+    "merges.txt",
+)
 MAX_VOCABULARY_BYTES = 2**25  # bytes of one of these files
-END_OF_TEXT = "<|endoftext|>"  # a token of its own in vocab.json, which no pair spells
+END_OF_TEXT = (
+    "<|endoftext|>"  # a token of its own in vocab.json, which no pair spells
+)
 
 _PARTS = {  # what else a tokenizer.json may name, by the type of its model
-    "BPE": {"normalizer": None, "pre_tokenizer": "ByteLevel", "decoder": "ByteLevel"},
-    "WordLevel": {"normalizer": None, "pre_tokenizer": "Split", "decoder": "Fuse"},
+    "BPE": {
+        "normalizer": None,
+        "pre_tokenizer": "ByteLevel",
+        "decoder": "ByteLevel",
+    },
+    "WordLevel": {
+        "normalizer": None,
+        "pre_tokenizer": "Split",
+        "decoder": "Fuse",
+    },
 }
 # one letter of a word inside a regular expression
 _PLAIN = re.compile(r"\\[^A-Za-z0-9]|[^\\.^$*+?{}\[\]|()]", re.DOTALL)
@@ -80,7 +94,10 @@ class BytePairs(Vocabulary):
                 f"the tokenizer refuses '{_short(text)}': {printable(str(error))[:200]}"
             ) from None
         decoded = self.decode(ids)
-        if decoded not in (text, " " + text):  # a tokenizer may add a space in front
+        if decoded not in (
+            text,
+            " " + text,
+        ):  # a tokenizer may add a space in front
             raise PromptError(
                 f"the tokenizer cannot spell '{_short(text)}': it reads"
                 f" '{_short(decoded)}'"
@@ -139,7 +156,11 @@ def _checked_model(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
     """The model and its type. Raises WeightsError for parts that are not read."""
     model = fields.get("model")
     kind = model.get("type") if isinstance(model, dict) else None
-    if not isinstance(model, dict) or not isinstance(kind, str) or kind not in _PARTS:
+    if (
+        not isinstance(model, dict)
+        or not isinstance(kind, str)
+        or kind not in _PARTS
+    ):
         raise WeightsError(
             f"its model is {printable(repr(kind))[:60]}; {' and '.join(_PARTS)} are read"
         )
@@ -167,22 +188,32 @@ def _merging(data: bytes, model: Mapping[str, Any]) -> Vocabulary:
         made.no_truncation()
         made.no_padding()
     except Exception as error:  # the package raises plain ones
-        raise WeightsError(f"not a tokenizer: {printable(str(error))[:200]}") from None
+        raise WeightsError(
+            f"not a tokenizer: {printable(str(error))[:200]}"
+        ) from None
     return BytePairs(in_order(made.get_vocab(with_added_tokens=True)), made)
 
 
-def _pair_files(data: bytes, merges: Path) -> Vocabulary:  # vocab.json, merges.txt
+def _pair_files(
+    data: bytes, merges: Path
+) -> Vocabulary:  # vocab.json, merges.txt
     vocab = parse_json(data, MAX_VOCABULARY_BYTES)
     tokens = in_order(vocab)
     pairs = list(_pairs(merges))
     if bad := next((pair for pair in pairs if len(pair) != 2), None):
-        raise WeightsError(f"{merges}: '{_short(' '.join(bad))}' is no pair", merges)
+        raise WeightsError(
+            f"{merges}: '{_short(' '.join(bad))}' is no pair", merges
+        )
     package = _tokenizers()
     try:
         made = package.Tokenizer(package.models.BPE(vocab=vocab, merges=pairs))
     except Exception as error:  # the package raises plain ones
-        raise WeightsError(f"{merges}: {printable(str(error))[:200]}", merges) from None
-    made.pre_tokenizer = package.pre_tokenizers.ByteLevel(add_prefix_space=False)
+        raise WeightsError(
+            f"{merges}: {printable(str(error))[:200]}", merges
+        ) from None
+    made.pre_tokenizer = package.pre_tokenizers.ByteLevel(
+        add_prefix_space=False
+    )
     made.decoder = package.decoders.ByteLevel()
     if END_OF_TEXT in vocab:
         made.add_special_tokens([END_OF_TEXT])
@@ -200,7 +231,11 @@ def _words(tokens: tuple[str, ...], fields: Mapping[str, Any]) -> Vocabulary:
     """The vocabulary of a table of words whose texts are cut by the longest that matches."""
     split = fields["pre_tokenizer"]
     behaviour = (split.get("behavior"), split.get("invert"))
-    if behaviour not in (("Isolated", False), ("Isolated", True), ("Removed", True)):
+    if behaviour not in (
+        ("Isolated", False),
+        ("Isolated", True),
+        ("Removed", True),
+    ):
         raise WeightsError(
             "its Split does not keep what matches; behavior must be 'Isolated'"
         )
@@ -242,7 +277,11 @@ def _harmless(added: Mapping[str, Any], tokens: tuple[str, ...]) -> bool:
     """
     name = added.get("content")
     flags = [added.get(key) for key in ("single_word", "lstrip", "rstrip")]
-    if name not in tokens or added.get("id") != tokens.index(name) or any(flags):
+    if (
+        name not in tokens
+        or added.get("id") != tokens.index(name)
+        or any(flags)
+    ):
         return False
     others = [word for word in tokens if word != name]
     return not any(_overlap(word, name) for word in others)
@@ -263,7 +302,8 @@ def _alternatives(regex: str) -> list[str]:
     grouped = regex.startswith("(") and regex.endswith(")")
     if grouped and not regex.startswith("(?"):
         regex = regex[1:-1]
-    words, at = [""], 0
+    words = [""]
+    at = 0
     while at < len(regex):
         if regex[at] == "|":
             words.append("")
@@ -279,7 +319,9 @@ def _alternatives(regex: str) -> list[str]:
 def in_order(vocab: Any) -> tuple[str, ...]:
     """The tokens of {token: id}. Raises WeightsError unless the ids are 0, 1, ... without a gap."""
     ids: list[Any] = list(vocab.values()) if isinstance(vocab, dict) else [None]
-    if not all(type(i) is int for i in ids) or sorted(ids) != list(range(len(ids))):
+    if not all(type(i) is int for i in ids) or sorted(ids) != list(
+        range(len(ids))
+    ):
         raise WeightsError("its tokens must be numbered from 0 without a gap")
     return tuple(sorted(vocab, key=vocab.__getitem__))
 

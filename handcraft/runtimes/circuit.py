@@ -50,7 +50,9 @@ from handcraft.core.provenance import Entry, Reason
 from handcraft.model import Model
 from handcraft.runtimes.norms import has_norms
 
-_Place = dict[str, str | int]  # of an activation or a parameter in TransformerLens
+_Place = dict[
+    str, str | int
+]  # of an activation or a parameter in TransformerLens
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,9 @@ class _Node:
     name: str
     output: _Place
     inputs: Mapping[str, _Place]
-    varies_with: tuple[str, ...]  # token, position: what its output can depend on
+    varies_with: tuple[
+        str, ...
+    ]  # token, position: what its output can depend on
     rules: tuple[Reason, ...]
 
 
@@ -101,7 +105,9 @@ class Circuit:
 
     def to_json(self) -> dict[str, Any]:
         """The circuit as plain data; each node gives its rules by their index in `rules`."""
-        rules = dict.fromkeys(rule for node in self.nodes for rule in node.rules)
+        rules = dict.fromkeys(
+            rule for node in self.nodes for rule in node.rules
+        )
         index = {rule: i for i, rule in enumerate(rules)}
         nodes = [
             {
@@ -114,11 +120,19 @@ class Circuit:
             for node in self.nodes
         ]
         edges = [
-            {"from": e.sender, "to": e.receiver, "into": e.into, "lanes": list(e.lanes)}
+            {
+                "from": e.sender,
+                "to": e.receiver,
+                "into": e.into,
+                "lanes": list(e.lanes),
+            }
             for e in self.edges
         ]
         heads = [
-            [{"match": list(match), "value": list(value)} for match, value in layer]
+            [
+                {"match": list(match), "value": list(value)}
+                for match, value in layer
+            ]
             for layer in self.heads
         ]
         return {
@@ -180,15 +194,24 @@ def _parts(weights: Weights, n_head: int) -> Iterator[_Part]:
     """Every part in the order of the computation."""
     blocks = weights["blocks"]
     yield _Part("embed", 0, {"hook": "hook_embed"}, _any(weights["wte"], 0))
-    yield _Part("pos_embed", 0, {"hook": "hook_pos_embed"}, _any(weights["wpe"], 0))
+    yield _Part(
+        "pos_embed", 0, {"hook": "hook_pos_embed"}, _any(weights["wpe"], 0)
+    )
     for i, block in enumerate(blocks):
-        attn, mlp = block.get("attn"), block.get("mlp")
+        attn = block.get("attn")
+        mlp = block.get("mlp")
         if attn is not None:
             yield from (_head(i, h, attn, n_head) for h in range(n_head))
-            yield _bias(f"a{i}.bias", 2 * i + 1, f"blocks.{i}.attn.o.bias", attn)
+            yield _bias(
+                f"a{i}.bias", 2 * i + 1, f"blocks.{i}.attn.o.bias", attn
+            )
         if mlp is not None:
-            yield from (_neuron(i, j, mlp) for j in range(mlp["c_fc"]["b"].shape[0]))
-            yield _bias(f"m{i}.bias", 2 * i + 2, f"blocks.{i}.mlp.out.bias", mlp)
+            yield from (
+                _neuron(i, j, mlp) for j in range(mlp["c_fc"]["b"].shape[0])
+            )
+            yield _bias(
+                f"m{i}.bias", 2 * i + 2, f"blocks.{i}.mlp.out.bias", mlp
+            )
     yield _logits(weights, 2 * len(blocks) + 1)
 
 
@@ -197,7 +220,9 @@ def _logits(weights: Weights, depth: int) -> _Part:
     writes = np.zeros_like(read)  # [n_embd]
     output: _Place = {"hook": "unembed.hook_out"}
     place: _Place = {**output, "stream": "unembed.hook_in"}
-    return _Part("logits", depth, output, writes, {"logits": place}, {"logits": read})
+    return _Part(
+        "logits", depth, output, writes, {"logits": place}, {"logits": read}
+    )
 
 
 def _any(x: Array, axis: int) -> Array:  # [...] -> [...] without that axis
@@ -205,18 +230,24 @@ def _any(x: Array, axis: int) -> Array:  # [...] -> [...] without that axis
 
 
 def _bias(name: str, depth: int, parameter: str, sublayer: Weights) -> _Part:
-    return _Part(name, depth, {"parameter": parameter}, sublayer["c_proj"]["b"] != 0)
+    return _Part(
+        name, depth, {"parameter": parameter}, sublayer["c_proj"]["b"] != 0
+    )
 
 
 def _head(i: int, h: int, attn: Weights, n_head: int) -> _Part:
-    at, n = f"blocks.{i}.attn", attn["c_proj"]["b"].shape[0]
+    at = f"blocks.{i}.attn"
+    n = attn["c_proj"]["b"].shape[0]
     own = slice(h * (n // n_head), (h + 1) * (n // n_head))
     (q, qs), (k, ks), (v, vs) = (
         _columns(attn["c_attn"], slice(t * n + own.start, t * n + own.stop))
         for t in range(3)
     )
     rows = attn["c_proj"]["w"][own]  # [d_head, n_embd]
-    match, value = qs & ks, vs & _any(rows, 1)  # [d_head]  columns that can count
+    match, value = (
+        qs & ks,
+        vs & _any(rows, 1),
+    )  # [d_head]  columns that can count
     reads = {
         "q": _any(q[:, match], 1),
         "k": _any(k[:, match], 1),
@@ -258,7 +289,8 @@ def _edges(parts: Sequence[_Part], lanes: Sequence[str]) -> list[_Edge]:
     """Every edge on a path to the logits, in the order of the receivers."""
     writes = np.array([part.writes for part in parts])  # [n_parts, n_embd]
     depth = np.array([part.depth for part in parts])  # [n_parts]
-    matter, found = {"logits"}, []
+    matter = {"logits"}
+    found = []
     for part in reversed(parts):
         if part.name in matter:
             before = writes & (depth < part.depth)[:, None]  # [n_parts, n_embd]
@@ -273,11 +305,17 @@ def _edges(parts: Sequence[_Part], lanes: Sequence[str]) -> list[_Edge]:
 
 
 def _into(
-    part: _Part, into: str, parts: Sequence[_Part], writes: Array, lanes: Sequence[str]
+    part: _Part,
+    into: str,
+    parts: Sequence[_Part],
+    writes: Array,
+    lanes: Sequence[str],
 ) -> Iterator[_Edge]:
     shared = writes & part.reads[into]  # [n_parts, n_embd]
     for s in np.flatnonzero(shared.any(axis=1)).tolist():
-        names = tuple(lanes[column] for column in np.flatnonzero(shared[s]).tolist())
+        names = tuple(
+            lanes[column] for column in np.flatnonzero(shared[s]).tolist()
+        )
         yield _Edge(parts[s].name, part.name, into, names)
 
 
@@ -287,7 +325,9 @@ def _varies(edges: Iterable[_Edge]) -> dict[str, set[str]]:
     """
     found = {"embed": {"token"}, "pos_embed": {"position"}}
     for edge in edges:
-        found.setdefault(edge.receiver, set()).update(found.get(edge.sender, ()))
+        found.setdefault(edge.receiver, set()).update(
+            found.get(edge.sender, ())
+        )
     return found
 
 
@@ -339,4 +379,8 @@ def _component(name: str) -> str | None:
 def _component_edge(edge: _Edge) -> str | None:
     sender = _component(edge.sender)
     into = f"<{edge.into}>" if edge.into in ("q", "k", "v") else ""
-    return None if sender is None else f"{sender}->{_component(edge.receiver)}{into}"
+    return (
+        None
+        if sender is None
+        else f"{sender}->{_component(edge.receiver)}{into}"
+    )

@@ -70,9 +70,13 @@ def _refuse(
     """Raise WeightsError where writing would follow a link, leave the directory, or overwrite."""
     shown = printable(str(out))
     if out.is_symlink():
-        raise WeightsError(f"{shown} is a symbolic link; name a directory of its own")
+        raise WeightsError(
+            f"{shown} is a symbolic link; name a directory of its own"
+        )
     if out.exists() and not out.is_dir():
-        raise WeightsError(f"{shown} is a file; name a directory to export into")
+        raise WeightsError(
+            f"{shown} is a file; name a directory to export into"
+        )
     others = [name for name in ours if name not in files]
     if stale := sorted(name for name in others if (out / name).exists()):
         old = printable(str(out / stale[0]))
@@ -88,7 +92,9 @@ def _refuse_file(out: Path, name: str, force: bool) -> None:
     path = out / name
     shown = printable(str(path))
     if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise WeightsError(f"{printable(name)} would lie outside {printable(str(out))}")
+        raise WeightsError(
+            f"{printable(name)} would lie outside {printable(str(out))}"
+        )
     inside = [step for step in (path, *path.parents) if out in step.parents]
     if any(step.is_symlink() for step in inside):
         raise WeightsError(

@@ -30,7 +30,14 @@ from handcraft.runtimes.norms import Norm
 from handcraft.runtimes.target import Runtime
 
 _T = TypeVar("_T", Runtime, Norm)
-_MODULES = (huggingface, picogpt, nanogpt, transformer_lens, onnx_graph, gguf_file)
+_MODULES = (
+    huggingface,
+    picogpt,
+    nanogpt,
+    transformer_lens,
+    onnx_graph,
+    gguf_file,
+)
 RUNTIMES = {module.RUNTIME.name: module.RUNTIME for module in _MODULES}
 
 
@@ -77,7 +84,9 @@ def export(
             f"an export holds float32, this model is {model.dtype}; build it in float32"
         )
     found: list[Agreement] = []
-    files = runtime.files(model, kind)  # first: it says what the runtime cannot compute
+    files = runtime.files(
+        model, kind
+    )  # first: it says what the runtime cannot compute
     hook = check_limit(model, kind, runtime)
 
     def check(directory: Path) -> None:
@@ -92,7 +101,9 @@ def export(
             message = _disagrees(model, runtime, kind, found[0])
             raise ExportError(message, found[0].to_json())
 
-    names = {PROGRAM_JSON}.union(*(runtime.names for runtime in RUNTIMES.values()))
+    names = {PROGRAM_JSON}.union(
+        *(runtime.names for runtime in RUNTIMES.values())
+    )
     paths = publish(Path(out), files, check, force=force, ours=names)
     return Export(to, Path(out), tuple(paths), found[0])
 
@@ -115,7 +126,9 @@ def _instead(runtime: Runtime, norm: Norm) -> str:
     return f"; --norm {other[0]} may do better" if other else ""
 
 
-def _disagrees(model: Model, runtime: Runtime, norm: Norm, found: Agreement) -> str:
+def _disagrees(
+    model: Model, runtime: Runtime, norm: Norm, found: Agreement
+) -> str:
     instead = _instead(runtime, norm)
     problem = (
         f"chooses another token in {found.argmax_disagreements} of {found.contexts}"

@@ -54,7 +54,9 @@ from handcraft.runtimes.norms import MIRROR, Norm, Stock, with_norms
 from handcraft.runtimes.target import Files, Run, Runtime, stop_id
 
 GGUF_FILE = "model.gguf"
-LOW = -(2.0**96)  # of a stump's logit: a program's are below 2^60, and float32 holds it
+LOW = -(
+    2.0**96
+)  # of a stump's logit: a program's are below 2^60, and float32 holds it
 _PARTS = {
     "ln_1": "attn_norm",
     "attn.c_attn": "attn_qkv",
@@ -87,15 +89,18 @@ def files(model: Model, norm: Norm) -> Files:
     stock = with_norms(weights, model.n_head, norm, spare=1 if stumps else 0)
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / GGUF_FILE
-        _write(path, model, stock, [_escaped(token) for token in (*tokens, *stumps)])
+        _write(
+            path,
+            model,
+            stock,
+            [_escaped(token) for token in (*tokens, *stumps)],
+        )
         return {GGUF_FILE: path.read_bytes()}
 
 
 def _check(model: Model) -> None:
     blocks = model.weights["blocks"]
-    instead = (
-        "build the program with activation='gelu' and causal=True, or export it to onnx"
-    )
+    instead = "build the program with activation='gelu' and causal=True, or export it to onnx"
     if model.activation != "gelu" and any("mlp" in block for block in blocks):
         raise ProgramError(
             f"llama.cpp's gpt2 has no {model.activation} neurons; {instead}",
@@ -155,7 +160,8 @@ def _add_sizes(writer: Any, model: Model, stock: Stock) -> None:
 
 
 def _add_tokenizer(writer: Any, model: Model, tokens: list[str]) -> None:
-    types, n_vocab = _gguf().TokenType, len(model.vocabulary)
+    types = _gguf().TokenType
+    n_vocab = len(model.vocabulary)
     writer.add_tokenizer_model("rwkv")
     writer.add_token_list(tokens)
     writer.add_token_types(
@@ -169,7 +175,10 @@ def _add_tokenizer(writer: Any, model: Model, tokens: list[str]) -> None:
 
 def _tensors(weights: Weights, n_tokens: int) -> dict[str, Array]:
     """The tensors by llama.cpp's names, in the order of the dict."""
-    found = {_name(key): turned(key, array) for key, array in flatten(weights).items()}
+    found = {
+        _name(key): turned(key, array)
+        for key, array in flatten(weights).items()
+    }
     stumps = n_tokens - len(weights["wte"])
     if not stumps:
         return found  # the unembedding is tied
@@ -205,15 +214,22 @@ def run(directory: Path) -> Run:
             "epsilon": fields["gpt2.attention.layer_norm_epsilon"],
         }
         # [n_tokens]
-        own = np.array(fields["tokenizer.ggml.token_type"]) == _gguf().TokenType.NORMAL
+        own = (
+            np.array(fields["tokenizer.ggml.token_type"])
+            == _gguf().TokenType.NORMAL
+        )
     except KeyError as error:
-        raise WeightsError(f"{directory / GGUF_FILE}: {error} is missing") from None
+        raise WeightsError(
+            f"{directory / GGUF_FILE}: {error} is missing"
+        ) from None
     rows = weights["wte"]  # [n_tokens, n_embd]
     if _OUTPUT in tensors:
         rows = tensors[_OUTPUT]
     unembed = rows[own].T  # [n_embd, n_vocab]
 
-    def logits(ids: Array) -> Array:  # [n_batch, n_seq] -> [n_batch, n_seq, n_vocab]
+    def logits(
+        ids: Array,
+    ) -> Array:  # [n_batch, n_seq] -> [n_batch, n_seq, n_vocab]
         seen: dict[str, Array] = {}
         check_tokens(ids, {**weights, "wte": weights["wte"][own]})
         gpt2(ids, **weights, **config, hook=recorder(seen))
@@ -228,7 +244,9 @@ def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     try:
         reader = gguf.GGUFReader(path)
         tensors = {tensor.name: tensor.data for tensor in reader.tensors}
-        fields = {name: field.contents() for name, field in reader.fields.items()}
+        fields = {
+            name: field.contents() for name, field in reader.fields.items()
+        }
     except _DAMAGED as error:
         raise WeightsError(
             f"{path}: the package gguf refuses this file: {printable(str(error))}"
@@ -240,7 +258,8 @@ def _vocabulary(directory: Path) -> Vocabulary:
     """The tokens without the stumps, as the tokenizer would read them."""
     _, fields = _read(directory / GGUF_FILE)
     tokens = fields["tokenizer.ggml.tokens"]
-    kinds, normal = fields["tokenizer.ggml.token_type"], _gguf().TokenType.NORMAL
+    kinds = fields["tokenizer.ggml.token_type"]
+    normal = _gguf().TokenType.NORMAL
     rows = zip(tokens, kinds, strict=True)
     return Vocabulary(
         tuple(_unescaped(token) for token, kind in rows if kind == normal)

@@ -32,7 +32,11 @@ def check_limit(
     Raises ExportError where one could and every context is one of the claim's.
     """
     streams = _streams(model)
-    over = [found for found in streams if not _root_mean_square(found[1]) < norm.limit]
+    over = [
+        found
+        for found in streams
+        if not _root_mean_square(found[1]) < norm.limit
+    ]
     if not over:
         return None
     claim = model.program.claim if model.program else None
@@ -58,10 +62,14 @@ def _root_mean_square(stream: Array) -> float:  # [..., n_embd] -> the greatest
 def _watch(model: Model, norm: Norm, runtime: Runtime, ids: Array) -> Hook:
     def hook(name: str, value: Array) -> Array:
         if name.endswith(STREAMS) and not _root_mean_square(value) < norm.limit:
-            squares = np.square(value.astype(np.float64))  # [n_batch, n_seq, n_embd]
+            squares = np.square(
+                value.astype(np.float64)
+            )  # [n_batch, n_seq, n_embd]
             worst = squares.mean(axis=-1)  # [n_batch, n_seq]
             row, at = np.unravel_index(int(worst.argmax()), worst.shape)
-            after = printable(model.vocabulary.decode(ids[row, : at + 1].tolist()))
+            after = printable(
+                model.vocabulary.decode(ids[row, : at + 1].tolist())
+            )
             says = f"is {{size}} after '{after}'"
             raise _refused(model, norm, runtime, np.abs(value[row, at]), says)
         return value
@@ -87,4 +95,6 @@ def _refused(
         f"{model.name} in {runtime.name}: the lane {printable(name)} {what}, and"
         f" {limit}, so nothing was written{instead}"
     )
-    return ExportError(message, {"lane": name, "size": number, "limit": norm.limit})
+    return ExportError(
+        message, {"lane": name, "size": number, "limit": norm.limit}
+    )

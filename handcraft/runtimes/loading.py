@@ -44,7 +44,12 @@ from handcraft.runtimes.names import LINEAR, checkpoint_name, keys
 CONFIG_JSON, SAFETENSORS = "config.json", "model.safetensors"
 # bytes of the weights: the largest GPT-2 has 6 GB, and it takes three times that to read it
 MAX_GPT2_BYTES = 2**33
-_DTYPES = {"F32": "float32", "F64": "float64", "F16": "float16", "BF16": "bfloat16"}
+_DTYPES = {
+    "F32": "float32",
+    "F64": "float64",
+    "F16": "float16",
+    "BF16": "bfloat16",
+}
 ACTIVATION: dict[Any, Activation] = {
     "gelu_new": "gelu",
     "gelu_pytorch_tanh": "gelu",  # the same formula
@@ -60,7 +65,9 @@ FIXED: dict[str, tuple[Any, ...]] = {
     "pruned_heads": ({}, None),
     "quantization_config": (None,),
 }
-_MASK = re.compile(r"(transformer\.)?h\.\d+\.(attn|crossattention)\.(bias|masked_bias)")
+_MASK = re.compile(
+    r"(transformer\.)?h\.\d+\.(attn|crossattention)\.(bias|masked_bias)"
+)
 UNEMBEDDING_KEY = "lm_head.weight"
 SIZES = ("n_embd", "n_head", "n_layer", "n_positions", "vocab_size")
 
@@ -74,9 +81,13 @@ def load_gpt2(directory: str | Path) -> Model:
     """
     directory = Path(directory)
     with _naming(directory / CONFIG_JSON):
-        config = _checked(parse_json(read_bytes(directory / CONFIG_JSON, MAX_JSON)))
+        config = _checked(
+            parse_json(read_bytes(directory / CONFIG_JSON, MAX_JSON))
+        )
     with _naming(directory / SAFETENSORS):
-        arrays = _arrays(read_bytes(directory / SAFETENSORS, MAX_GPT2_BYTES), config)
+        arrays = _arrays(
+            read_bytes(directory / SAFETENSORS, MAX_GPT2_BYTES), config
+        )
     vocabulary = read_vocabulary(directory)
     with _naming(directory):
         return Model(
@@ -176,7 +187,8 @@ def _arrays(data: bytes, config: dict[str, Any]) -> dict[str, Array]:
     found = _short_named(data)
     _check_unembedding(found, config)
     expected = {
-        checkpoint_name(key): (key, shape) for key, shape in _shapes(config).items()
+        checkpoint_name(key): (key, shape)
+        for key, shape in _shapes(config).items()
     }
     if missing := [name for name in expected if name not in found]:
         raise WeightsError(f"{missing[0]} is missing")
@@ -196,7 +208,9 @@ def _arrays(data: bytes, config: dict[str, Any]) -> dict[str, Array]:
 def _short_named(data: bytes) -> dict[str, Array]:
     """The arrays of a file without masks, by their names without `transformer.`, widened."""
     found: dict[str, Array] = {}
-    arrays = read_safetensors(data, _DTYPES, lambda name: not _MASK.fullmatch(name))
+    arrays = read_safetensors(
+        data, _DTYPES, lambda name: not _MASK.fullmatch(name)
+    )
     for name, array in arrays.items():
         short = name.removeprefix("transformer.")
         if short in found:
@@ -204,7 +218,9 @@ def _short_named(data: bytes) -> dict[str, Array]:
                 f"{printable(short)} stands twice, with and without the prefix"
                 " transformer."
             )
-        found[short] = array.astype(np.float32) if array.dtype == np.float16 else array
+        found[short] = (
+            array.astype(np.float32) if array.dtype == np.float16 else array
+        )
     return found
 
 
@@ -218,7 +234,9 @@ def _check_unembedding(found: dict[str, Array], config: dict[str, Any]) -> None:
             f"tie_word_embeddings is {_shown(config['tie_word_embeddings'])}, but there"
             f" is no {UNEMBEDDING_KEY}"
         )
-    if head is not None and not np.array_equal(head, found.get("wte.weight", head[:0])):
+    if head is not None and not np.array_equal(
+        head, found.get("wte.weight", head[:0])
+    ):
         raise WeightsError(
             f"{UNEMBEDDING_KEY} is not wte.weight: our forward pass ties the two, as GPT-2 does"
         )
@@ -226,12 +244,21 @@ def _check_unembedding(found: dict[str, Array], config: dict[str, Any]) -> None:
 
 def _shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     """The shape of each weight, by our own key."""
-    n, inner = config["n_embd"], config["n_inner"]
+    n = config["n_embd"]
+    inner = config["n_inner"]
     sizes = ((n, 3 * n), (n, n), (n, inner), (inner, n))
     linear = dict(zip(LINEAR, sizes, strict=True))
     # of the norms first, then those of all others
-    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(keys(config["n_layer"]), (n,))
-    shapes |= {"wte": (config["vocab_size"], n), "wpe": (config["n_positions"], n)}
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(
+        keys(config["n_layer"]), (n,)
+    )
+    shapes |= {
+        "wte": (config["vocab_size"], n),
+        "wpe": (config["n_positions"], n),
+    }
     for i, (part, shape) in product(range(config["n_layer"]), linear.items()):
-        shapes |= {f"blocks.{i}.{part}.w": shape, f"blocks.{i}.{part}.b": shape[1:]}
+        shapes |= {
+            f"blocks.{i}.{part}.w": shape,
+            f"blocks.{i}.{part}.b": shape[1:],
+        }
     return shapes

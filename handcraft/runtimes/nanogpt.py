@@ -90,7 +90,9 @@ def state_dict(stock: Stock) -> dict[str, Array]:
     return {**found, "lm_head.weight": stock.weights["wte"]}
 
 
-def _checkpoint(name: str, arrays: dict[str, Array], args: dict[str, Any]) -> Files:
+def _checkpoint(
+    name: str, arrays: dict[str, Array], args: dict[str, Any]
+) -> Files:
     """The file `ckpt.pt`, where torch is there to write it."""
     try:
         import torch
@@ -113,14 +115,21 @@ def _checkpoint(name: str, arrays: dict[str, Array], args: dict[str, Any]) -> Fi
 
 def run(directory: Path) -> Run:
     """Our forward pass over the contents of the safetensors file, with nanoGPT's gelu."""
-    arrays = read_safetensors(read_bytes(directory / SAFETENSORS, MAX_GPT2_BYTES))
+    arrays = read_safetensors(
+        read_bytes(directory / SAFETENSORS, MAX_GPT2_BYTES)
+    )
     args = parse_json(read_bytes(directory / MODEL_ARGS, MAX_JSON))
     names = {
-        key: f"transformer.{checkpoint_name(key)}" for key in keys(args["n_layer"])
+        key: f"transformer.{checkpoint_name(key)}"
+        for key in keys(args["n_layer"])
     }
-    weights = nest({key: turned(key, arrays[name]) for key, name in names.items()})
+    weights = nest(
+        {key: turned(key, arrays[name]) for key, name in names.items()}
+    )
 
-    def logits(ids: Array) -> Array:  # [n_batch, n_seq] -> [n_batch, n_seq, n_vocab]
+    def logits(
+        ids: Array,
+    ) -> Array:  # [n_batch, n_seq] -> [n_batch, n_seq, n_vocab]
         return gpt2(ids, **weights, n_head=args["n_head"], hook=_with_erf())
 
     return logits
@@ -152,7 +161,8 @@ def _letters(directory: Path) -> Vocabulary:
     """The tokens of `meta.pkl`, which this process has just written: other people's pickles are
     never read.
     """
-    return Vocabulary(tuple(pickle.loads((directory / META).read_bytes())["stoi"]))  # noqa: S301
+    meta = pickle.loads((directory / META).read_bytes())  # noqa: S301
+    return Vocabulary(tuple(meta["stoi"]))
 
 
 RUNTIME = Runtime(

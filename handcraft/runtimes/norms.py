@@ -98,7 +98,12 @@ def has_norms(weights: Weights) -> bool:
 
 
 def with_norms(
-    weights: Weights, n_head: int, norm: Norm, *, fourfold: bool = False, spare: int = 0
+    weights: Weights,
+    n_head: int,
+    norm: Norm,
+    *,
+    fourfold: bool = False,
+    spare: int = 0,
 ) -> Stock:
     """The weights of a stock GPT-2 whose layer norms do nothing, from weights without norms.
 
@@ -114,7 +119,9 @@ def with_norms(
         )
     mlps = [block["mlp"] for block in weights["blocks"] if "mlp" in block]
     widest = max([1, *(mlp["c_fc"]["b"].size for mlp in mlps)])
-    least = max(2 * weights["wte"].shape[1] + spare, -(-widest // 4) if fourfold else 0)
+    least = max(
+        2 * weights["wte"].shape[1] + spare, -(-widest // 4) if fourfold else 0
+    )
     mirror = _Mirror(weights["wte"], n_head, norm, least)
     n_inner = 4 * mirror.wide if fourfold else widest
     stock = {
@@ -133,7 +140,9 @@ class _Mirror:
     """
 
     def __init__(self, wte: Array, n_head: int, norm: Norm, least: int) -> None:
-        self.n, self.dtype, self.norm = wte.shape[1], wte.dtype, norm
+        self.n = wte.shape[1]
+        self.dtype = wte.dtype
+        self.norm = norm
         self.d_head = self.n // n_head
         self.wide = -(-least // self.d_head) * self.d_head  # whole heads
 
@@ -170,10 +179,12 @@ class _Mirror:
         }
 
     def _attention(self, attn: Weights | None) -> Weights:
-        n, wide = self.n, self.wide
+        n = self.n
+        wide = self.wide
         w = self.zeros(wide, 3, wide)  # query, key and value
         b = self.zeros(3, wide)
-        proj_w, proj_b = self.zeros(wide, wide), self.zeros(wide)
+        proj_w = self.zeros(wide, wide)
+        proj_b = self.zeros(wide)
         if attn is not None:  # its heads come first; those added are all zero
             w[:, :, :n] = self.read(attn["c_attn"]["w"]).reshape(wide, 3, n)
             b[:, :n] = attn["c_attn"]["b"].reshape(3, n)
@@ -185,12 +196,17 @@ class _Mirror:
         }
 
     def _mlp(self, mlp: Weights | None, n_inner: int) -> Weights:
-        fc_w, fc_b = self.zeros(self.wide, n_inner), self.zeros(n_inner)
-        proj_w, proj_b = self.zeros(n_inner, self.wide), self.zeros(self.wide)
+        fc_w = self.zeros(self.wide, n_inner)
+        fc_b = self.zeros(n_inner)
+        proj_w = self.zeros(n_inner, self.wide)
+        proj_b = self.zeros(self.wide)
         if mlp is not None:
             own = mlp["c_fc"]["b"].size
             fc_w[:, :own] = self.read(mlp["c_fc"]["w"])
             fc_b[:own] = mlp["c_fc"]["b"]
             proj_w[:own] = self.write(mlp["c_proj"]["w"])
             proj_b = self.write(mlp["c_proj"]["b"])
-        return {"c_fc": {"w": fc_w, "b": fc_b}, "c_proj": {"w": proj_w, "b": proj_b}}
+        return {
+            "c_fc": {"w": fc_w, "b": fc_b},
+            "c_proj": {"w": proj_w, "b": proj_b},
+        }

@@ -42,8 +42,13 @@ from handcraft.runtimes.norms import NONE, Norm
 from handcraft.runtimes.target import Files, Run, Runtime, ids_in, ids_to_bytes
 
 ONNX_FILE, VOCAB = "model.onnx", "vocab.json"
-_MOST_BYTES = 2**31 - 2**24  # bytes: a file is one message of protobuf, below 2 GiB
-OPSET, IR_VERSION = 20, 9  # the first opset with Gelu, and the file format of its time
+_MOST_BYTES = (
+    2**31 - 2**24
+)  # bytes: a file is one message of protobuf, below 2 GiB
+OPSET, IR_VERSION = (
+    20,
+    9,
+)  # the first opset with Gelu, and the file format of its time
 _OPERATORS: dict[str, tuple[str, dict[str, str]]] = {
     "gelu": ("Gelu", {"approximate": "tanh"}),
     "relu": ("Relu", {}),
@@ -67,12 +72,15 @@ def _bytes(model: Model) -> bytes:
     helper = onnx.helper
     graph = _Graph(helper, onnx.numpy_helper)
     _forward(graph, model)
-    types, shape = onnx.TensorProto, ["n_batch", "n_seq"]
+    types = onnx.TensorProto
+    shape = ["n_batch", "n_seq"]
     tokens = helper.make_tensor_value_info("tokens", types.INT64, shape)
     logits_shape = [*shape, len(model.vocabulary)]
     logits = helper.make_tensor_value_info("logits", types.FLOAT, logits_shape)
     made = helper.make_model(
-        helper.make_graph(graph.nodes, model.name, [tokens], [logits], graph.held),
+        helper.make_graph(
+            graph.nodes, model.name, [tokens], [logits], graph.held
+        ),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="handcraft",
@@ -110,13 +118,16 @@ class _Graph:
     """
 
     def __init__(self, helper: Any, numpy_helper: Any) -> None:
-        self.helper, self.numpy_helper = helper, numpy_helper
+        self.helper = helper
+        self.numpy_helper = numpy_helper
         self.nodes: list[Any] = []
         self.held: list[Any] = []
 
     def add(self, name: str, op: str, *inputs: str, **attributes: Any) -> str:
         """Add the value that an operator makes of others."""
-        made = self.helper.make_node(op, list(inputs), [name], name=name, **attributes)
+        made = self.helper.make_node(
+            op, list(inputs), [name], name=name, **attributes
+        )
         self.nodes.append(made)
         return name
 
@@ -135,7 +146,9 @@ class _Graph:
         self.held.append(self.numpy_helper.from_array(array, name))
         return name
 
-    def linear(self, name: str, x: str, key: str) -> str:  # [..., n_in] -> [..., n_out]
+    def linear(
+        self, name: str, x: str, key: str
+    ) -> str:  # [..., n_in] -> [..., n_out]
         """Add `x @ w + b`, with the weights of this key."""
         product = self.add(f"{name}.product", "MatMul", x, f"{key}.w")
         return self.add(name, "Add", product, f"{key}.b")
@@ -146,7 +159,9 @@ def _forward(graph: _Graph, model: Model) -> None:
     for key, array in flatten(model.weights).items():
         graph.hold(key, array, "float32")
     x = _embedded(graph, len(model.vocabulary))
-    if model.causal and any("attn" in block for block in model.weights["blocks"]):
+    if model.causal and any(
+        "attn" in block for block in model.weights["blocks"]
+    ):
         _see_the_past(graph)
     for i, block in enumerate(model.weights["blocks"]):
         at = f"blocks.{i}"
@@ -165,12 +180,15 @@ def _forward(graph: _Graph, model: Model) -> None:
 
 def _embedded(graph: _Graph, n_vocab: int) -> str:
     # [n_batch, n_seq] -> [n_batch, n_seq, n_embd]
-    zero, one = graph.hold("zero", 0), graph.hold("one", 1)
+    zero = graph.hold("zero", 0)
+    one = graph.hold("one", 1)
     shape = graph.add("tokens.shape", "Shape", "tokens", start=1, end=2)
     n_seq = graph.add("n_seq", "Squeeze", shape)
     positions = graph.add("positions", "Range", zero, n_seq, one)  # [n_seq]
     first_axis = graph.hold("first_axis", [0])
-    places = graph.add("places", "Unsqueeze", positions, first_axis)  # [1, n_seq]
+    places = graph.add(
+        "places", "Unsqueeze", positions, first_axis
+    )  # [1, n_seq]
     below = graph.add("tokens.below", "Less", "tokens", zero)
     refused = graph.hold("n_vocab", n_vocab)  # an id that no row has
     name = "tokens.refused_below"
@@ -183,37 +201,54 @@ def _embedded(graph: _Graph, n_vocab: int) -> str:
 def _see_the_past(graph: _Graph) -> None:
     # positions [n_seq] -> visible [n_query, n_key]
     last_axis = graph.hold("last_axis", [-1])
-    queries = graph.add("queries", "Unsqueeze", "positions", last_axis)  # [n_query, 1]
+    queries = graph.add(
+        "queries", "Unsqueeze", "positions", last_axis
+    )  # [n_query, 1]
     graph.add("visible", "GreaterOrEqual", queries, "positions")
     graph.hold("minus_infinity", -math.inf, "float32")
 
 
-def _normed(graph: _Graph, x: str, name: str, block: Weights, model: Model) -> str:
+def _normed(
+    graph: _Graph, x: str, name: str, block: Weights, model: Model
+) -> str:
     # [..., n_embd] -> [..., n_embd]
     if block.get(name.rpartition(".")[2]) is None:
         return x
     attributes = {"axis": -1, "epsilon": model.epsilon}
-    gain, bias = f"{name}.g", f"{name}.b"
+    gain = f"{name}.g"
+    bias = f"{name}.b"
     return graph.add(name, "LayerNormalization", x, gain, bias, **attributes)
 
 
 def _attention(graph: _Graph, x: str, at: str, model: Model) -> str:
     # [n_batch, n_seq, n_embd] -> the same
-    n_head, d_head, at = model.n_head, model.n_embd // model.n_head, f"{at}.attn"
-    qkv = graph.linear(f"{at}.qkv", x, f"{at}.c_attn")  # [n_batch, n_seq, 3 n_embd]
+    n_head = model.n_head
+    d_head = model.n_embd // model.n_head
+    at = f"{at}.attn"
+    qkv = graph.linear(
+        f"{at}.qkv", x, f"{at}.c_attn"
+    )  # [n_batch, n_seq, 3 n_embd]
     parts = graph.split([f"{at}.{part}.merged" for part in "qkv"], qkv)
-    apart = graph.hold(f"{at}.heads", [0, 0, n_head, d_head])  # 0 keeps a length
+    apart = graph.hold(
+        f"{at}.heads", [0, 0, n_head, d_head]
+    )  # 0 keeps a length
     # [n_batch, n_seq, n_head, d_head] each
-    q, k, v = (graph.add(f"{part}.heads", "Reshape", part, apart) for part in parts)
+    q, k, v = (
+        graph.add(f"{part}.heads", "Reshape", part, apart) for part in parts
+    )
     q = graph.add(f"{at}.q", "Transpose", q, perm=[0, 2, 1, 3])
     v = graph.add(f"{at}.v", "Transpose", v, perm=[0, 2, 1, 3])
     # [n_batch, n_head, d_head, n_key]
     k = graph.add(f"{at}.k.T", "Transpose", k, perm=[0, 2, 3, 1])
     root = graph.hold(f"{at}.root", math.sqrt(d_head), "float32")
     products = graph.add(f"{at}.products", "MatMul", q, k)
-    seen = graph.add(f"{at}.scores", "Div", products, root)  # [..., n_query, n_key]
+    seen = graph.add(
+        f"{at}.scores", "Div", products, root
+    )  # [..., n_query, n_key]
     if model.causal:
-        seen = graph.add(f"{at}.seen", "Where", "visible", seen, "minus_infinity")
+        seen = graph.add(
+            f"{at}.seen", "Where", "visible", seen, "minus_infinity"
+        )
     pattern = graph.add(f"{at}.pattern", "Softmax", seen, axis=-1)
     z = graph.add(f"{at}.z", "MatMul", pattern, v)  # [..., n_query, d_head]
     # [n_batch, n_seq, n_head, d_head] -> [n_batch, n_seq, n_embd]
@@ -240,7 +275,9 @@ def run(directory: Path) -> Run:
     """
     session = _session(directory / ONNX_FILE)
 
-    def logits(ids: Array) -> Array:  # [n_batch, n_seq] -> [n_batch, n_seq, n_vocab]
+    def logits(
+        ids: Array,
+    ) -> Array:  # [n_batch, n_seq] -> [n_batch, n_seq, n_vocab]
         tokens = np.asarray(ids, np.int64)
         try:
             found: Array = session.run(["logits"], {"tokens": tokens})[0]
@@ -273,4 +310,6 @@ def _session(path: Path) -> Any:
         ) from None
 
 
-RUNTIME = Runtime("onnx", (NONE,), (ONNX_FILE, VOCAB), files, run, ids_in(VOCAB))
+RUNTIME = Runtime(
+    "onnx", (NONE,), (ONNX_FILE, VOCAB), files, run, ids_in(VOCAB)
+)

@@ -51,10 +51,12 @@ def files(model: Model, norm: Norm) -> Files:
     attention without a mask.
     """
     check_gelu_and_mask(model, "picoGPT")
-    weights, n_head = model.weights, model.n_head
+    weights = model.weights
+    n_head = model.n_head
     if norm is not NONE:
         stock = with_norms(weights, n_head, norm)
-        weights, n_head = stock.weights, stock.n_head
+        weights = stock.weights
+        n_head = stock.n_head
     n_vocab, n_embd = weights["wte"].shape
     hparams = {
         "n_vocab": n_vocab,
@@ -78,5 +80,10 @@ def run(directory: Path) -> Run:
 
 
 RUNTIME = Runtime(
-    "picogpt", (QUIET, NONE), (PARAMS, HPARAMS, ENCODER), files, run, ids_in(ENCODER)
+    "picogpt",
+    (QUIET, NONE),
+    (PARAMS, HPARAMS, ENCODER),
+    files,
+    run,
+    ids_in(ENCODER),
 )

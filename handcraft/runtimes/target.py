@@ -31,8 +31,12 @@ class Runtime:
     norms: tuple[Norm, ...]  # that it can run with; the first is the default
     names: tuple[str, ...]  # of every file that it may write
     files: Callable[[Model, Norm], Files]
-    run: Callable[[Path], Run]  # reads the directory, to be compared with our own pass
-    vocabulary: Callable[[Path], Vocabulary]  # reads the tokens, to be compared as well
+    run: Callable[
+        [Path], Run
+    ]  # reads the directory, to be compared with our own pass
+    vocabulary: Callable[
+        [Path], Vocabulary
+    ]  # reads the tokens, to be compared as well
 
 
 def check_gelu_and_mask(model: Model, runtime: str) -> None:

@@ -78,7 +78,9 @@ def files(model: Model, _: Norm) -> Files:
 
 def _json(value: dict[str, Any]) -> bytes:
     """JSON with one key a line, and the objects of a list one a line."""
-    lines = [f"{json.dumps(key)}: {_rows(child)}" for key, child in value.items()]
+    lines = [
+        f"{json.dumps(key)}: {_rows(child)}" for key, child in value.items()
+    ]
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
 
 
@@ -115,11 +117,15 @@ def _inner(model: Model) -> int:
 
 def _state(model: Model) -> Iterator[tuple[str, Array]]:
     """The state dict: theirs multiply from the left, so every matrix is transposed."""
-    n, inner = model.n_embd, _inner(model)
+    n = model.n_embd
+    inner = _inner(model)
     yield "embed.weight", model.weights["wte"]  # [n_vocab, n_embd]
     yield "pos_embed.weight", model.weights["wpe"]  # [n_ctx, n_embd]
     for i, block in enumerate(model.weights["blocks"]):
-        attn = block.get("attn") or {"c_attn": _zeros(n, 3 * n), "c_proj": _zeros(n, n)}
+        attn = block.get("attn") or {
+            "c_attn": _zeros(n, 3 * n),
+            "c_proj": _zeros(n, n),
+        }
         for t, part in enumerate("qkv"):
             third = slice(t * n, (t + 1) * n)
             w = attn["c_attn"]["w"][:, third]  # [n_embd, n_embd]
@@ -133,7 +139,10 @@ def _state(model: Model) -> Iterator[tuple[str, Array]]:
 
 
 def _zeros(n_in: int, n_out: int) -> Weights:
-    return {"w": np.zeros((n_in, n_out), "float32"), "b": np.zeros(n_out, "float32")}
+    return {
+        "w": np.zeros((n_in, n_out), "float32"),
+        "b": np.zeros(n_out, "float32"),
+    }
 
 
 def _mlp(name: str, mlp: Weights, inner: int) -> Iterator[tuple[str, Array]]:
@@ -190,13 +199,20 @@ def load_bridge(directory: str | Path) -> Any:
     return bridge
 
 
-def _check_sizes(config: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> None:
+def _check_sizes(
+    config: dict[str, Any], shapes: dict[str, tuple[int, ...]]
+) -> None:
     """Raise WeightsError unless the config fits these arrays: TransformerLens allocates whatever
     the config says.
     """
-    (n_vocab, n), (n_ctx, _) = shapes["embed.weight"], shapes["pos_embed.weight"]
+    (n_vocab, n), (n_ctx, _) = (
+        shapes["embed.weight"],
+        shapes["pos_embed.weight"],
+    )
     inner = shapes.get("blocks.0.mlp.in.weight", (0,))[0]
-    n_layer = len({name.split(".")[1] for name in shapes if name.startswith("blocks.")})
+    n_layer = len(
+        {name.split(".")[1] for name in shapes if name.startswith("blocks.")}
+    )
     sizes = {
         "n_layers": n_layer,
         "n_ctx": n_ctx,
@@ -218,7 +234,9 @@ def run(directory: Path) -> Run:
     bridge = load_bridge(directory)
     import torch
 
-    def logits(ids: Array) -> Array:  # [n_batch, n_seq] -> [n_batch, n_seq, n_vocab]
+    def logits(
+        ids: Array,
+    ) -> Array:  # [n_batch, n_seq] -> [n_batch, n_seq, n_vocab]
         with torch.no_grad():
             return bridge(torch.from_numpy(np.asarray(ids, "int64"))).numpy()
 

@@ -30,7 +30,10 @@ from handcraft.sequence.expression_checks import LARGEST_NUMBER, Node
 Value: TypeAlias = int | str | Fraction | None
 Scope: TypeAlias = Mapping[str, int]  # the values of here, end and step
 Ask: TypeAlias = Callable[[Sequence[str], Scope], Value]
-LAZY = ("cases", "otherwise")  # operations that evaluate only the argument they choose
+LAZY = (
+    "cases",
+    "otherwise",
+)  # operations that evaluate only the argument they choose
 PLACES = 4096  # results kept of an expression of `here`, `end` and `step` alone
 
 
@@ -139,7 +142,8 @@ def _preferring(first: Ask, second: Ask) -> Ask:
 
 
 def _choosing(asks: Sequence[Ask]) -> Ask:
-    conditions, values = asks[0::2], asks[1::2]
+    conditions = asks[0::2]
+    values = asks[1::2]
     pairs = list(zip(conditions, values, strict=False))
     default = asks[-1] if len(asks) % 2 else None
 
@@ -159,7 +163,8 @@ def _operating(
     right: Ask,
 ) -> Ask:
     def operate(tokens: Sequence[str], scope: Scope) -> Value:
-        a, b = left(tokens, scope), right(tokens, scope)
+        a = left(tokens, scope)
+        b = right(tokens, scope)
         if type(a) is type(b) is int:
             return operation(a, b)
         return combine(e, (a, b), tokens)
@@ -195,7 +200,8 @@ def chosen(e: Node, ask: Callable[[Any], Value]) -> Value:
     if e.op == "otherwise":
         first = ask(e.args[0])
         return ask(e.args[1]) if first is None else first
-    conditions, values = e.args[0::2], e.args[1::2]
+    conditions = e.args[0::2]
+    values = e.args[1::2]
     default = e.args[-1] if len(e.args) % 2 else None
     for when, then in zip(conditions, values, strict=False):
         if ask(when) not in (0, None):
@@ -203,7 +209,9 @@ def chosen(e: Node, ask: Callable[[Any], Value]) -> Value:
     return None if default is None else ask(default)
 
 
-def combine(e: Node, values: Sequence[Value], tokens: Sequence[str] = ()) -> Value:
+def combine(
+    e: Node, values: Sequence[Value], tokens: Sequence[str] = ()
+) -> Value:
     """The value of a node that is not a selection, from the values of its arguments."""
     if None in values:
         return None
@@ -267,14 +275,21 @@ _LOOKUPS: Mapping[str, _Combine] = {
 
 def _positions(e: Node, tokens: Sequence[str], scope: Scope) -> range:
     """The positions that a selection can choose from."""
-    before = asking(e.before)(tokens, scope) if e.before is not None else len(tokens)
+    before = (
+        asking(e.before)(tokens, scope) if e.before is not None else len(tokens)
+    )
     stop = 0 if before is None else min(ceil(_number(e, before)), len(tokens))
     return range(e.every[0], stop, e.every[1])
 
 
 def _matches(e: Node, tokens: Sequence[str], scope: Scope) -> Sequence[int]:
     wanted = [
-        (offset, what if isinstance(what, str | tuple) else asking(what)(tokens, scope))
+        (
+            offset,
+            what
+            if isinstance(what, str | tuple)
+            else asking(what)(tokens, scope),
+        )
         for offset, what in e.where
     ]
     found: Sequence[int] = _positions(e, tokens, scope)
@@ -303,8 +318,12 @@ def _run(e: Node, tokens: Sequence[str], _: Scope) -> Value:
 
 _Select: TypeAlias = Callable[[Node, Sequence[str], Scope], Value]
 _SELECTIONS: Mapping[str, _Select] = {
-    "first": lambda e, tokens, scope: min(_matches(e, tokens, scope), default=None),
-    "latest": lambda e, tokens, scope: max(_matches(e, tokens, scope), default=None),
+    "first": lambda e, tokens, scope: min(
+        _matches(e, tokens, scope), default=None
+    ),
+    "latest": lambda e, tokens, scope: max(
+        _matches(e, tokens, scope), default=None
+    ),
     "count": lambda e, tokens, scope: len(_matches(e, tokens, scope)),
     "total": lambda e, tokens, scope: _sums(e, tokens, scope)[-1],
     "lowest": lambda e, tokens, scope: min(_sums(e, tokens, scope)),

@@ -67,7 +67,9 @@ class Expression(Frozen):
     Raises ProgramError for a node that is not well formed.
     """
 
-    __array_ufunc__ = None  # np.array * expression is an error, not an array of objects
+    __array_ufunc__ = (
+        None  # np.array * expression is an error, not an array of objects
+    )
 
     op: Op
     args: tuple[Expression | Plain, ...] = ()
@@ -86,7 +88,9 @@ class Expression(Frozen):
             return _node(value)
         if info.field_name == "where":
             return [
-                [_node(x) for x in row] if isinstance(row, list | tuple) else row
+                [_node(x) for x in row]
+                if isinstance(row, list | tuple)
+                else row
                 for row in listed(value)
             ]
         if info.field_name == "before":
@@ -159,7 +163,8 @@ class Expression(Frozen):
     def __eq__(self, other: object) -> bool:
         """Compares the fields only: cached properties hold the same nodes again."""
         return isinstance(other, Expression) and all(
-            getattr(self, x) == getattr(other, x) for x in type(self).model_fields
+            getattr(self, x) == getattr(other, x)
+            for x in type(self).model_fields
         )
 
     def __hash__(self) -> int:

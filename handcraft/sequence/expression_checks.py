@@ -88,7 +88,9 @@ class Node(Protocol):
 def listed(value: Any) -> Any:
     """The value itself. Raises ProgramError unless it is a list or a tuple."""
     if not isinstance(value, list | tuple):
-        raise ProgramError(f"takes several values, found {printable(repr(value))[:60]}")
+        raise ProgramError(
+            f"takes several values, found {printable(repr(value))[:60]}"
+        )
     return value
 
 
@@ -163,7 +165,9 @@ def _automaton(e: Node) -> bool:
 
 
 def _numbers(e: Node) -> bool:
-    return all(_text(key, 1) and isinstance(value, int) for key, value in e.table)
+    return all(
+        _text(key, 1) and isinstance(value, int) for key, value in e.table
+    )
 
 
 def _text(key: tuple[Any, ...], length: int) -> bool:

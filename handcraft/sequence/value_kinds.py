@@ -53,7 +53,12 @@ def kinds_of(value: Expression | int | str) -> Kinds:
         if isinstance(what, Expression):
             _only(value, what, TOKEN, "compares with tokens")
     if value.before is not None:
-        _only(value, value.before, NUMBER | FRACTION, "takes a position in before=")
+        _only(
+            value,
+            value.before,
+            NUMBER | FRACTION,
+            "takes a position in before=",
+        )
     if value.op in GIVES:
         return GIVES[value.op]
     if value.op in ("first", "latest"):
@@ -69,7 +74,9 @@ def only(value: Expression, wanted: Kinds, role: str) -> None:
 
 def _wrong(found: Kinds, wanted: Kinds) -> str:
     return " or a ".join(
-        kind for kind in ("token", "fraction", "number") if kind in found - wanted
+        kind
+        for kind in ("token", "fraction", "number")
+        if kind in found - wanted
     )
 
 
@@ -99,7 +106,9 @@ def _computed(e: Expression) -> Kinds:
         return TOKEN | silent
     if e.op == "below":
         return NUMBER | silent
-    if e.op in ("divide", "modulo", "ratio") and isinstance(e.args[1], Expression):
+    if e.op in ("divide", "modulo", "ratio") and isinstance(
+        e.args[1], Expression
+    ):
         silent = NOTHING  # by zero
     exact = e.op == "ratio" or (e.op != "divide" and "fraction" in _all(args))
     return (FRACTION if exact else NUMBER) | silent
@@ -152,7 +161,9 @@ def _operand(value: Any) -> str:
 
 
 def _dictionary(items: Iterable[tuple[Any, Any]]) -> str:
-    return "{" + ", ".join(f"{_text(key)}: {_text(x)}" for key, x in items) + "}"
+    return (
+        "{" + ", ".join(f"{_text(key)}: {_text(x)}" for key, x in items) + "}"
+    )
 
 
 def _arguments(e: Expression) -> Iterable[str]:

@@ -80,9 +80,14 @@ def _selection(
     before: Argument | None,
     every: tuple[int, int],
 ) -> Expression:
-    wanted = _items(op, where, "{distance: what must stand there}, such as {-1: own}")
+    wanted = _items(
+        op, where, "{distance: what must stand there}, such as {-1: own}"
+    )
     rows = tuple(
-        (offset, what if isinstance(what, Expression | str) else _tokens(op, what))
+        (
+            offset,
+            what if isinstance(what, Expression | str) else _tokens(op, what),
+        )
         for offset, what in wanted
     )
     return Expression(op=op, where=rows, before=before, every=every)
@@ -91,7 +96,9 @@ def _selection(
 def _tokens(op: Op, what: object) -> tuple[str, ...]:
     tokens = tuple(what) if isinstance(what, Iterable) else (what,)
     if not all(isinstance(token, str) for token in tokens):
-        raise _wrong(op, "a token, an expression or several tokens at each distance")
+        raise _wrong(
+            op, "a token, an expression or several tokens at each distance"
+        )
     # a set has no fixed order
     return tuple(sorted(tokens)) if isinstance(what, Set) else tokens
 
@@ -151,7 +158,9 @@ def total(
     return Expression(op="total", table=table, before=before, every=every)
 
 
-def lowest(values: Mapping[str, int], *, before: Argument | None = None) -> Expression:
+def lowest(
+    values: Mapping[str, int], *, before: Argument | None = None
+) -> Expression:
     """The least `total` over all beginnings of the context, the empty one included."""
     return Expression(op="lowest", table=_rows("lowest", values), before=before)
 
@@ -190,9 +199,12 @@ def lookup(table: Mapping[Any, int | str], *args: Argument) -> Expression:
 
     The keys are values for one argument, tuples of values for several.
     """
-    rows = _items("lookup", table, "a table {value: value} and what is looked up")
+    rows = _items(
+        "lookup", table, "a table {value: value} and what is looked up"
+    )
     entries = tuple(
-        (key if isinstance(key, tuple) else (key,), value) for key, value in rows
+        (key if isinstance(key, tuple) else (key,), value)
+        for key, value in rows
     )
     return Expression(op="lookup", args=args, table=entries)
 
@@ -210,7 +222,8 @@ def cases(*rows: tuple[Argument, Argument] | Argument) -> Expression:
     pairs = all(isinstance(row, tuple) and len(row) == 2 for row in rows[:-1])
     if not rows or not pairs:
         raise _wrong(
-            "cases", "(condition, value) pairs, and one value at the end as the default"
+            "cases",
+            "(condition, value) pairs, and one value at the end as the default",
         )
     parts = (row if isinstance(row, tuple) else (row,) for row in rows)
     return Expression(op="cases", args=tuple(chain.from_iterable(parts)))
@@ -226,7 +239,9 @@ def most(numbers: Mapping[str, Argument]) -> Expression:
     )
 
 
-def _rows(op: Op, values: Mapping[str, int]) -> tuple[tuple[tuple[str], int], ...]:
+def _rows(
+    op: Op, values: Mapping[str, int]
+) -> tuple[tuple[tuple[str], int], ...]:
     expected = "{token: whole number}"
     rows = _items(op, values, expected)
     if not all(isinstance(value, int) for _, value in rows):

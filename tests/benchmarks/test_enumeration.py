@@ -46,7 +46,9 @@ def from_scratch(model: Model) -> float:
     """Contexts per CPU-second of the plain forward pass, one context at a time, as picoGPT
     would; the longest are the most.
     """
-    contexts = np.random.default_rng(0).integers(0, 2, (FROM_SCRATCH, model.n_ctx))
+    contexts = np.random.default_rng(0).integers(
+        0, 2, (FROM_SCRATCH, model.n_ctx)
+    )
     start = time.process_time()
     for ids in contexts:
         gpt2(ids, **model.weights, **model.config)
@@ -84,7 +86,11 @@ def test_contexts_per_cpu_second(
     monkeypatch.setattr(units, "FAST_FROM", 0 if fast else math.inf)
     verify(aab(3).build(), methods=["exhaustive"])  # compiles
     model = aab(22 if fast else 19).build()
-    found = [benchmark.pedantic(rate, (model,), rounds=1), rate(model), rate(model)]
+    found = [
+        benchmark.pedantic(rate, (model,), rounds=1),
+        rate(model),
+        rate(model),
+    ]
     plain = max(from_scratch(model) for _ in range(3))
     benchmark.extra_info |= {
         "per CPU-second": round(max(found)),
@@ -103,7 +109,10 @@ def test_100_million_contexts_in_a_minute(benchmark: Any) -> None:
 
     def run() -> Report:
         return verify(
-            aab(26).build(), methods=["exhaustive"], budget=ALL, spread=Spread(jobs=2)
+            aab(26).build(),
+            methods=["exhaustive"],
+            budget=ALL,
+            spread=Spread(jobs=2),
         )
 
     report = benchmark.pedantic(run, rounds=1)

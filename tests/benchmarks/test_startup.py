@@ -42,6 +42,9 @@ def test_build_takes_at_most_three_times_its_imports(
     """`handcraft build aab.py` as a whole process, against `import numpy, pydantic, rich`."""
     imports = seconds("-c", "import numpy, pydantic, rich", cwd=tmp_path)
     build = benchmark.pedantic(
-        seconds, ("-m", "handcraft", "build", str(AAB)), {"cwd": tmp_path}, rounds=1
+        seconds,
+        ("-m", "handcraft", "build", str(AAB)),
+        {"cwd": tmp_path},
+        rounds=1,
     )
     assert build <= 3 * imports, f"build {build:.2f} s, imports {imports:.2f} s"

@@ -55,7 +55,9 @@ def latest() -> Model:
         )
 
     return Program(
-        name="latest", embedding=(position(14), token("ab"), scratch("v")), claim=claim
+        name="latest",
+        embedding=(position(14), token("ab"), scratch("v")),
+        claim=claim,
     ).build()
 
 
@@ -99,7 +101,8 @@ def test_a_dask_cluster_says_what_one_process_says(dask_cluster: Any) -> None:
     """Two workers give the same report as this process, and both have worked."""
     model = latest()
     report = verify(
-        model, spread=Spread(backend="dask", address=dask_cluster.scheduler_address)
+        model,
+        spread=Spread(backend="dask", address=dask_cluster.scheduler_address),
     )
     assert same(report) == same(verify(model))
     assert (report.contexts, report.verdict) == (TOTAL, "refuted")
@@ -154,15 +157,20 @@ def test_dask_without_an_address_starts_its_own(tmp_path: Path) -> None:
     )
 
 
-def test_a_cluster_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_that_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """An address where nobody listens is one clear error."""
     from handcraft.proof.enumerate import workers as spread
 
     monkeypatch.setattr(spread, "CONNECT", 2)
     with pytest.raises(
-        ClusterError, match=re.escape("no cluster answers at tcp://127.0.0.1:9: ")
+        ClusterError,
+        match=re.escape("no cluster answers at tcp://127.0.0.1:9: "),
     ):
-        verify(latest(), spread=Spread(backend="dask", address="tcp://127.0.0.1:9"))
+        verify(
+            latest(), spread=Spread(backend="dask", address="tcp://127.0.0.1:9")
+        )
 
 
 def ray_pids() -> list[int]:
@@ -174,7 +182,9 @@ def ray_pids() -> list[int]:
         with suppress(
             psutil.NoSuchProcess
         ):  # one that has just ended has no command line
-            found += [child.pid] * "".join(child.cmdline()).startswith("ray::PoolActor")
+            found += [child.pid] * "".join(child.cmdline()).startswith(
+                "ray::PoolActor"
+            )
     return found
 
 

@@ -16,18 +16,22 @@ from handcraft import Model
 from handcraft.proof import verify
 
 DIGITS = 10
-adder = runpy.run_path(str(Path(__file__).parents[2] / "programs" / "adder.py"))[
-    "adder"
-]
+adder = runpy.run_path(
+    str(Path(__file__).parents[2] / "programs" / "adder.py")
+)["adder"]
 
 
-def least_margin(model: Model, pairs: Iterable[tuple[int, int]]) -> tuple[int, float]:
+def least_margin(
+    model: Model, pairs: Iterable[tuple[int, int]]
+) -> tuple[int, float]:
     """How many sums were checked, and the least logit margin of any digit of any of them; below
     zero where one is wrong.
     """
     count, least, iterator = 0, np.inf, iter(pairs)
     while batch := list(islice(iterator, 2048)):
-        texts = [f"{a:011d}+{b:011d}=" + f"{a + b:011d}"[::-1] for a, b in batch]
+        texts = [
+            f"{a:011d}+{b:011d}=" + f"{a + b:011d}"[::-1] for a, b in batch
+        ]
         ids = np.array(
             [[model.vocabulary.ids[c] for c in text] for text in texts]
         )  # [n, 35]
@@ -57,7 +61,9 @@ def test_a_hundred_draws_of_each_of_the_1024_carry_patterns() -> None:
         return a, b
 
     pairs = (
-        pair(pattern) for pattern in product((0, 1), repeat=DIGITS) for _ in range(100)
+        pair(pattern)
+        for pattern in product((0, 1), repeat=DIGITS)
+        for _ in range(100)
     )
     count, least = least_margin(adder(DIGITS).build(), pairs)
     assert count == 102_400
@@ -74,7 +80,10 @@ def test_every_local_case() -> None:
             for a, b, c, d, carry in product(*[range(10)] * 4, (0, 1)):
                 low = 5 * 10 ** (place - 2) if carry and place >= 2 else 0
                 below = 10 ** (place - 1) if place else 0
-                yield a * 10**place + c * below + low, b * 10**place + d * below + low
+                yield (
+                    a * 10**place + c * below + low,
+                    b * 10**place + d * below + low,
+                )
 
     count, least = least_margin(adder(DIGITS).build(), pairs())
     assert count == 200_000
@@ -87,7 +96,12 @@ def test_three_digits_on_all_pairs() -> None:
     """
     model = adder(3).build()
     report = verify(model, methods=["exhaustive"])
-    assert (report.verdict, report.method, report.contexts, report.accuracy) == (
+    assert (
+        report.verdict,
+        report.method,
+        report.contexts,
+        report.accuracy,
+    ) == (
         "checked",
         "exhaustive",
         10**6,
@@ -104,7 +118,12 @@ def test_binary_increment_on_every_row() -> None:
     """
     model = Model.open("counter")
     report = verify(model, methods=["exhaustive"])
-    assert (report.verdict, report.method, report.contexts, report.accuracy) == (
+    assert (
+        report.verdict,
+        report.method,
+        report.contexts,
+        report.accuracy,
+    ) == (
         "checked",
         "exhaustive",
         256,

@@ -39,7 +39,9 @@ def test_aab_over_256_positions() -> None:
         ("adder", 10**20, 0.2),
     ],
 )
-def test_large_domains_are_proved(name: str, contexts: int, margin: float) -> None:
+def test_large_domains_are_proved(
+    name: str, contexts: int, margin: float
+) -> None:
     """Each context is counted, and the margin that is certain is near the one that is found."""
     report = verify(bundled_model(name), methods=["certificate"])
     assert (report.verdict, report.contexts) == ("proved", contexts)

@@ -45,7 +45,9 @@ def transformers(directory: Path, dtype: str = "float32") -> Run:
 
 
 def _no_grad(model: Callable[[Any], Any]) -> Run:
-    def logits(ids: Array) -> Array:  # [n_batch, n_seq] -> [n_batch, n_seq, n_vocab]
+    def logits(
+        ids: Array,
+    ) -> Array:  # [n_batch, n_seq] -> [n_batch, n_seq, n_vocab]
         with torch.no_grad():
             return model(torch.tensor(ids)).float().numpy()
 
@@ -62,9 +64,13 @@ def picogpt(directory: Path) -> Run:
     hparams = json.loads((directory / "hparams.json").read_text())
     params: dict[str, Any] = {"blocks": [{} for _ in range(hparams["n_layer"])]}
     for name, array in np.load(directory / "params.npz").items():
-        *path, leaf = [int(key) if key.isdigit() else key for key in name.split(".")]
+        *path, leaf = [
+            int(key) if key.isdigit() else key for key in name.split(".")
+        ]
         functools.reduce(
-            lambda at, key: at[key] if isinstance(at, list) else at.setdefault(key, {}),
+            lambda at, key: (
+                at[key] if isinstance(at, list) else at.setdefault(key, {})
+            ),
             path,
             params,
         )[leaf] = array
@@ -96,17 +102,28 @@ def pico(
         hidden = (
             0.5
             * hidden
-            * (1 + np.tanh(np.sqrt(2 / np.pi) * (hidden + 0.044715 * hidden**3)))
+            * (
+                1
+                + np.tanh(np.sqrt(2 / np.pi) * (hidden + 0.044715 * hidden**3))
+            )
         )
-        x = x + hidden @ block["mlp"]["c_proj"]["w"] + block["mlp"]["c_proj"]["b"]
-    return pico_norm(x, **ln_f, eps=eps) @ (wte if unembed is None else unembed).T
+        x = (
+            x
+            + hidden @ block["mlp"]["c_proj"]["w"]
+            + block["mlp"]["c_proj"]["b"]
+        )
+    return (
+        pico_norm(x, **ln_f, eps=eps) @ (wte if unembed is None else unembed).T
+    )
 
 
 def pico_norm(
     x: Array, g: Array, b: Array, eps: float
 ) -> Array:  # [n_seq, n_embd] -> [n_seq, n_embd]
     return (
-        g * (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + eps)
+        g
+        * (x - x.mean(-1, keepdims=True))
+        / np.sqrt(x.var(-1, keepdims=True) + eps)
         + b
     )
 
@@ -121,7 +138,9 @@ def pico_attention(
     mask = (1 - np.tri(len(x), dtype=x.dtype)) * -1e10
     out = []
     for i in range(n_head):
-        scores = q[i] @ k[i].T / np.sqrt(q[i].shape[-1]) + mask  # [n_seq, n_seq]
+        scores = (
+            q[i] @ k[i].T / np.sqrt(q[i].shape[-1]) + mask
+        )  # [n_seq, n_seq]
         weights = np.exp(scores - scores.max(-1, keepdims=True))
         out.append(weights / weights.sum(-1, keepdims=True) @ v[i])
     return np.hstack(out) @ c_proj["w"] + c_proj["b"]
@@ -282,7 +301,9 @@ def gguf(directory: Path) -> Run:
         1
     )  # the others are never predicted, and stand last
 
-    def logits(batch: Array) -> Array:  # [n_batch, n_seq] -> [n_batch, n_seq, n_vocab]
+    def logits(
+        batch: Array,
+    ) -> Array:  # [n_batch, n_seq] -> [n_batch, n_seq, n_vocab]
         rows = np.stack(
             [pico(ids, **model) for ids in batch]
         )  # [n_batch, n_seq, n_tokens]
@@ -308,5 +329,7 @@ def agreement(model: Model, to: str, out: Path) -> Agreement:
     """Export, and compare in the runtime itself."""
     done = export(model, to, out)
     return (
-        compare_runtime(model, RUNNERS[to](out), TEXTS) if to in RUNNERS else done.check
+        compare_runtime(model, RUNNERS[to](out), TEXTS)
+        if to in RUNNERS
+        else done.check
     )

@@ -126,7 +126,10 @@ def test_epsilon_reaches_every_layer_norm() -> None:
         x = expected[before]
         centred = (x - x.mean(-1, keepdims=True)) / 1e6
         np.testing.assert_allclose(
-            expected[name], norm["g"] * centred + norm["b"], rtol=1e-9, atol=1e-15
+            expected[name],
+            norm["g"] * centred + norm["b"],
+            rtol=1e-9,
+            atol=1e-15,
         )
 
 
@@ -137,9 +140,15 @@ def test_greedy_tokens_of_aab(library: str) -> None:
     weights, ids = convert(model.weights, make), model.ids("a")
     for _ in range(model.n_ctx - 1):
         ids.append(
-            int(gpt2(make(np.array(ids)), **weights, **model.config)[-1].argmax())
+            int(
+                gpt2(make(np.array(ids)), **weights, **model.config)[
+                    -1
+                ].argmax()
+            )
         )
-    assert model.vocabulary.decode(ids[1:]) == model.generate("a", model.n_ctx - 1)
+    assert model.vocabulary.decode(ids[1:]) == model.generate(
+        "a", model.n_ctx - 1
+    )
 
 
 def test_everything_stays_on_the_weights_device() -> None:
@@ -152,15 +161,28 @@ def test_everything_stays_on_the_weights_device() -> None:
     weights = convert(
         random_weights(0), lambda array: torch.tensor(array, device="meta")
     )
-    gpt2(torch.tensor(IDS, device="meta"), **weights, n_head=2, hook=recorder(found))
+    gpt2(
+        torch.tensor(IDS, device="meta"),
+        **weights,
+        n_head=2,
+        hook=recorder(found),
+    )
     assert {name: tuple(tensor.shape) for name, tensor in found.items()} == {
         name: a.shape for name, a in expected.items()
     }
     assert {tensor.device.type for tensor in found.values()} == {"meta"}
-    gpt2(torch.tensor(IDS[:, :3], device="meta"), **weights, n_head=2, cache=cache)
+    gpt2(
+        torch.tensor(IDS[:, :3], device="meta"),
+        **weights,
+        n_head=2,
+        cache=cache,
+    )
     assert (
         gpt2(
-            torch.tensor(IDS[:, 3:5], device="meta"), **weights, n_head=2, cache=cache
+            torch.tensor(IDS[:, 3:5], device="meta"),
+            **weights,
+            n_head=2,
+            cache=cache,
         ).device.type
         == "meta"
     )
@@ -190,9 +212,13 @@ def test_jit_and_vmap(activation: Any) -> None:
     )
 
 
-def loss(weights: Weights, ids: Any, xp: Any) -> Any:  # {...}, [n_batch, n_seq] -> []
+def loss(
+    weights: Weights, ids: Any, xp: Any
+) -> Any:  # {...}, [n_batch, n_seq] -> []
     """The mean cross-entropy of each next token."""
-    logits = gpt2(ids, **weights, n_head=2)[:, :-1]  # [n_batch, n_seq - 1, n_vocab]
+    logits = gpt2(ids, **weights, n_head=2)[
+        :, :-1
+    ]  # [n_batch, n_seq - 1, n_vocab]
     total = xp.log(xp.sum(xp.exp(logits), axis=-1))
     chosen = xp.sum(logits * xp.asarray(np.eye(3)[IDS[:, 1:]]), axis=-1)
     return xp.mean(total - chosen)
@@ -203,7 +229,9 @@ def test_gradients_are_those_of_finite_differences() -> None:
     weights = random_weights(5, n_layer=1)
     found = flatten(
         convert(
-            jax.grad(loss)(convert(weights, jnp.asarray), jnp.asarray(IDS), jnp),
+            jax.grad(loss)(
+                convert(weights, jnp.asarray), jnp.asarray(IDS), jnp
+            ),
             np.asarray,
         )
     )
@@ -226,11 +254,15 @@ def test_torch_and_jax_agree_on_gradients() -> None:
     weights = random_weights(6)
     expected = flatten(
         convert(
-            jax.grad(loss)(convert(weights, jnp.asarray), jnp.asarray(IDS), jnp),
+            jax.grad(loss)(
+                convert(weights, jnp.asarray), jnp.asarray(IDS), jnp
+            ),
             np.asarray,
         )
     )
-    own = convert(weights, lambda array: torch.tensor(array, requires_grad=True))
+    own = convert(
+        weights, lambda array: torch.tensor(array, requires_grad=True)
+    )
     loss(own, torch.tensor(IDS), namespace(own["wte"])).backward()
     found = flatten(convert(own, lambda tensor: np.asarray(tensor.grad)))
     assert set(found) == set(expected)
@@ -256,21 +288,32 @@ def test_the_checks_serve_every_library(library: str) -> None:
     ):
         forward(make(np.zeros(0, dtype=int)), weights, n_head=2)
     with Refused(
-        WeightsError, "wte (3, 8) and wpe (6, 7) must be matrices of the same width"
+        WeightsError,
+        "wte (3, 8) and wpe (6, 7) must be matrices of the same width",
     ):
         forward(make(IDS), weights | {"wpe": weights["wpe"][:, :7]}, n_head=2)
     weights["blocks"][1]["mlp"]["c_proj"]["b"] = make(np.zeros(7))
-    with Refused(WeightsError, "blocks.1.mlp.c_proj.b has shape (7,), expected (8,)"):
+    with Refused(
+        WeightsError, "blocks.1.mlp.c_proj.b has shape (7,), expected (8,)"
+    ):
         forward(make(IDS), weights, n_head=2)
 
 
 def test_convert_keeps_the_nesting() -> None:
     """Dicts, lists and an absent layer norm stay as they are; only arrays change."""
     found = convert(
-        {"wte": np.ones(2), "blocks": [{"ln_1": {"g": np.ones(1)}}, {}], "ln_f": None},
+        {
+            "wte": np.ones(2),
+            "blocks": [{"ln_1": {"g": np.ones(1)}}, {}],
+            "ln_f": None,
+        },
         np.ndarray.tolist,
     )
-    assert found == {"wte": [1, 1], "blocks": [{"ln_1": {"g": [1]}}, {}], "ln_f": None}
+    assert found == {
+        "wte": [1, 1],
+        "blocks": [{"ln_1": {"g": [1]}}, {}],
+        "ln_f": None,
+    }
 
 
 def test_torch_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,4 +323,8 @@ def test_torch_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
         MissingExtraError,
         "arrays of torch need the extra `torch`: pip install 'handcraft[torch]'",
     ):
-        gpt2(torch.tensor([0]), **convert(random_weights(0), torch.tensor), n_head=2)
+        gpt2(
+            torch.tensor([0]),
+            **convert(random_weights(0), torch.tensor),
+            n_head=2,
+        )

@@ -36,7 +36,9 @@ def test_the_runtime_chooses_the_same_tokens(
     contexts, bound = documented(name, to)
     assert found.argmax_disagreements == 0
     assert (
-        found.contexts == contexts if to in RUNNERS else found.contexts >= contexts
+        found.contexts == contexts
+        if to in RUNNERS
+        else found.contexts >= contexts
     )  # an export compares more itself
     assert found.max_logit_error is not None
     assert found.max_logit_error <= max(bound, 1e-5 * found.largest_logit)
@@ -45,10 +47,14 @@ def test_the_runtime_chooses_the_same_tokens(
 @pytest.mark.parametrize("to", ["transformer-lens", "onnx"])
 def test_whole_numbers_stay_what_they_are(to: str, tmp_path: Path) -> None:
     """All 62 contexts of aab, to the last bit, where there is no norm to round them."""
-    assert agreement(Model.open("aab"), to, tmp_path / "out").max_logit_error == 0
+    assert (
+        agreement(Model.open("aab"), to, tmp_path / "out").max_logit_error == 0
+    )
 
 
-@pytest.mark.parametrize("name", ["aab", "abc", "baby_gpt", "bigram", "trigram"])
+@pytest.mark.parametrize(
+    "name", ["aab", "abc", "baby_gpt", "bigram", "trigram"]
+)
 def test_low_precision_is_as_documented(name: str, tmp_path: Path) -> None:
     """Where the page says that bfloat16 keeps every token it does, and float16 keeps none of
     them right.
@@ -56,7 +62,9 @@ def test_low_precision_is_as_documented(name: str, tmp_path: Path) -> None:
     model = Model.open(name)
     export(model, "gpt2", tmp_path / "out")
     for dtype in ("bfloat16", "float16"):
-        found = compare_runtime(model, transformers(tmp_path / "out", dtype), TEXTS)
+        found = compare_runtime(
+            model, transformers(tmp_path / "out", dtype), TEXTS
+        )
         assert found.argmax_disagreements == documented_low(name, dtype)
 
 
@@ -132,9 +140,9 @@ def test_relu_where_the_runtime_has_it(to: str, tmp_path: Path) -> None:
     """baby_gpt with the other activation, and a program of ours."""
     program = Model.open("baby_gpt").program
     assert program is not None
-    fields = {field: getattr(program, field) for field in Program.model_fields} | {
-        "activation": "relu"
-    }
+    fields = {
+        field: getattr(program, field) for field in Program.model_fields
+    } | {"activation": "relu"}
     for i, other in enumerate(
         (Program(**fields), copier(["a", "b"], activation="relu"))
     ):

@@ -32,11 +32,15 @@ from handcraft.runtimes.target import Run
 
 def written(model: Model, directory: Path) -> Run:
     """What is read back from the model's file."""
-    (directory / "model.gguf").write_bytes(RUNTIME.files(model, MIRROR)["model.gguf"])
+    (directory / "model.gguf").write_bytes(
+        RUNTIME.files(model, MIRROR)["model.gguf"]
+    )
     return RUNTIME.run(directory)
 
 
-def read(model: Model, directory: Path) -> tuple[dict[str, Array], dict[str, Any]]:
+def read(
+    model: Model, directory: Path
+) -> tuple[dict[str, Array], dict[str, Any]]:
     """The tensors and the metadata of the model's file."""
     written(model, directory)
     reader = gguf.GGUFReader(directory / "model.gguf")
@@ -107,10 +111,13 @@ def test_a_batch_of_any_size_and_length_is_its_contexts_one_by_one(
         )
 
 
-def test_a_program_without_layers_gets_one_that_does_nothing(tmp_path: Path) -> None:
+def test_a_program_without_layers_gets_one_that_does_nothing(
+    tmp_path: Path,
+) -> None:
     model = of_tokens("a", "b")
     np.testing.assert_array_equal(
-        written(model, tmp_path)(np.array([[0, 1, 1]])), model(np.array([[0, 1, 1]]))
+        written(model, tmp_path)(np.array([[0, 1, 1]])),
+        model(np.array([[0, 1, 1]])),
     )
     assert read(model, tmp_path)[1]["gpt2.block_count"] == 1
 
@@ -151,8 +158,12 @@ def test_the_tensors_have_llama_cpps_names_and_linear_weights_are_turned_round(
         "output_norm.bias": (6,),
     }
     for i in range(2):
-        shapes |= {f"blk.{i}.{name}.weight": shape for name, shape in block.items()}
-        shapes |= {f"blk.{i}.{name}.bias": shape[:1] for name, shape in block.items()}
+        shapes |= {
+            f"blk.{i}.{name}.weight": shape for name, shape in block.items()
+        }
+        shapes |= {
+            f"blk.{i}.{name}.bias": shape[:1] for name, shape in block.items()
+        }
     assert {name: array.shape for name, array in tensors.items()} == shapes
     assert {array.dtype for array in tensors.values()} == {np.dtype("float32")}
     w = bundled_model("adder").weights["blocks"][0]["attn"]["c_attn"][
@@ -161,7 +172,9 @@ def test_the_tensors_have_llama_cpps_names_and_linear_weights_are_turned_round(
     turned = tensors[
         "blk.0.attn_qkv.weight"
     ]  # [3 * n_embd, n_embd]; a reader takes half the difference of two neighbours
-    np.testing.assert_array_equal(turned[:3, 0::2] - turned[:3, 1::2], w[:, :3].T)
+    np.testing.assert_array_equal(
+        turned[:3, 0::2] - turned[:3, 1::2], w[:, :3].T
+    )
 
 
 def test_the_metadata_say_what_llama_cpp_asks_for(tmp_path: Path) -> None:
@@ -196,7 +209,9 @@ def test_the_same_model_gives_the_same_bytes() -> None:
 def test_the_tokens_are_the_programs_in_their_order(tmp_path: Path) -> None:
     tensors, fields = read(bundled_model("aab"), tmp_path)
     assert {
-        name: value for name, value in fields.items() if name.startswith("tokenizer.")
+        name: value
+        for name, value in fields.items()
+        if name.startswith("tokenizer.")
     } == {
         "tokenizer.ggml.model": "rwkv",
         "tokenizer.ggml.tokens": ["a", "b"],
@@ -209,12 +224,22 @@ def test_the_tokens_are_the_programs_in_their_order(tmp_path: Path) -> None:
 
 def test_the_stop_token_ends_the_text(tmp_path: Path) -> None:
     _, fields = read(bundled_model("sort"), tmp_path)
-    assert fields["tokenizer.ggml.tokens"][fields["tokenizer.ggml.eos_token_id"]] == "$"
+    assert (
+        fields["tokenizer.ggml.tokens"][fields["tokenizer.ggml.eos_token_id"]]
+        == "$"
+    )
 
 
-@pytest.mark.parametrize("name", ["count_letter", "fizzbuzz", "sort", "trigram"])
-def test_a_text_is_split_as_the_vocabulary_splits_it(name: str, tmp_path: Path) -> None:
-    model, (_, fields) = bundled_model(name), read(bundled_model(name), tmp_path)
+@pytest.mark.parametrize(
+    "name", ["count_letter", "fizzbuzz", "sort", "trigram"]
+)
+def test_a_text_is_split_as_the_vocabulary_splits_it(
+    name: str, tmp_path: Path
+) -> None:
+    model, (_, fields) = (
+        bundled_model(name),
+        read(bundled_model(name), tmp_path),
+    )
     for ids, _ in compared_texts(model, 50):
         assert split(
             model.vocabulary.decode(ids), fields["tokenizer.ggml.tokens"]
@@ -233,16 +258,26 @@ def test_tokens_of_any_characters_come_back(tmp_path: Path) -> None:
         "\\xc3\\xa9",
     ]
     text = "abcd \\n\n\\é日本\x00abcd"
-    assert split(text, fields["tokenizer.ggml.tokens"]) == model.vocabulary.encode(text)
+    assert split(
+        text, fields["tokenizer.ggml.tokens"]
+    ) == model.vocabulary.encode(text)
 
 
 def test_each_byte_that_only_begins_a_token_is_a_stump_so_that_no_text_loops(
     tmp_path: Path,
 ) -> None:
     _, fields = read(bundled_model("fizzbuzz"), tmp_path)
-    tokens, types = fields["tokenizer.ggml.tokens"], fields["tokenizer.ggml.token_type"]
+    tokens, types = (
+        fields["tokenizer.ggml.tokens"],
+        fields["tokenizer.ggml.token_type"],
+    )
     assert (tokens[16:], types) == (["B", "F", "N"], [1] * 16 + [5] * 3)
-    assert split("^Fo=", tokens) == [0, 17, -1, 1]  # -1 is what llama.cpp refuses
+    assert split("^Fo=", tokens) == [
+        0,
+        17,
+        -1,
+        1,
+    ]  # -1 is what llama.cpp refuses
     assert split("^Fizz=", tokens) == [0, 13, 1]
     with pytest.raises(AssertionError, match=r"llama\.cpp would not come back"):
         split("^Fo=", tokens[:16])
@@ -259,14 +294,17 @@ def test_a_stump_is_never_predicted(tmp_path: Path) -> None:
         tensors["output_norm.bias"],
     )
     # whatever the layers leave
-    stream = np.random.default_rng(0).normal(0, 1000, (50, n_embd)).astype("float32")
+    stream = (
+        np.random.default_rng(0).normal(0, 1000, (50, n_embd)).astype("float32")
+    )
     logits = (stream * (gain / np.float32(2.0**40)) + bias) @ tensors[
         "output.weight"
     ].T  # [n_seq, n_tokens]
     assert (logits[:, 16:] == -(2.0**96)).all()
     assert logits[:, :16].min() > -(2.0**60)
     np.testing.assert_array_equal(
-        tensors["token_embd.weight"][:16, : 2 * model.n_embd : 2], model.weights["wte"]
+        tensors["token_embd.weight"][:16, : 2 * model.n_embd : 2],
+        model.weights["wte"],
     )
 
 
@@ -275,14 +313,14 @@ def test_a_stump_is_never_predicted(tmp_path: Path) -> None:
 
 def small(**changes: Any) -> Model:
     """Random weights without layer norms."""
-    weights = random_weights(1, norms=changes.pop("norms", False), dtype="float32")
+    weights = random_weights(
+        1, norms=changes.pop("norms", False), dtype="float32"
+    )
     return Model("small", weights, Vocabulary(("a", "b", "c")), 2, **changes)
 
 
 def test_relu_and_a_view_of_the_future_are_refused() -> None:
-    instead = (
-        "build the program with activation='gelu' and causal=True, or export it to onnx"
-    )
+    instead = "build the program with activation='gelu' and causal=True, or export it to onnx"
     with Refused(
         ProgramError, f"small: llama.cpp's gpt2 has no relu neurons; {instead}"
     ):
@@ -322,18 +360,24 @@ def test_layer_norms_are_refused() -> None:
         RUNTIME.files(small(norms=True), MIRROR)
 
 
-def test_a_file_that_lacks_something_is_refused_by_its_name(tmp_path: Path) -> None:
+def test_a_file_that_lacks_something_is_refused_by_its_name(
+    tmp_path: Path,
+) -> None:
     writer = gguf.GGUFWriter(tmp_path / "model.gguf", "gpt2")
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    with Refused(WeightsError, f"{tmp_path}/model.gguf: 'gpt2.block_count' is missing"):
+    with Refused(
+        WeightsError, f"{tmp_path}/model.gguf: 'gpt2.block_count' is missing"
+    ):
         RUNTIME.run(tmp_path)
 
 
 def test_a_file_that_is_no_gguf_is_refused_by_its_name(tmp_path: Path) -> None:
-    (tmp_path / "model.gguf").write_bytes(b"something else, and long enough to be read")
+    (tmp_path / "model.gguf").write_bytes(
+        b"something else, and long enough to be read"
+    )
     with Refused(
         WeightsError,
         f"{tmp_path}/model.gguf: the package gguf refuses this file: GGUF magic"
@@ -353,7 +397,9 @@ def test_without_the_extra_the_message_names_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "gguf", None)
-    message = "a GGUF file needs the extra `gguf`: pip install 'handcraft[gguf]'"
+    message = (
+        "a GGUF file needs the extra `gguf`: pip install 'handcraft[gguf]'"
+    )
     with Refused(MissingExtraError, message):
         RUNTIME.files(bundled_model("aab"), MIRROR)
     with Refused(MissingExtraError, message):

@@ -40,7 +40,9 @@ def test_the_tokenizer_is_the_vocabulary(name: str, tmp_path: Path) -> None:
     random = Random(5)
     texts = [
         "".join(
-            random.choices(model.vocabulary.tokens, k=random.randint(1, model.n_ctx))
+            random.choices(
+                model.vocabulary.tokens, k=random.randint(1, model.n_ctx)
+            )
         )
         for _ in range(50)
     ]
@@ -53,8 +55,12 @@ def test_the_tokenizer_is_the_vocabulary(name: str, tmp_path: Path) -> None:
 def test_every_weight_is_loaded(tmp_path: Path) -> None:
     """from_pretrained misses no array and finds none that it does not know."""
     _, directory = exported("nim", tmp_path)
-    _, notes = GPT2LMHeadModel.from_pretrained(directory, output_loading_info=True)
-    found = {key: set(value) for key, value in notes.items() if key.endswith("_keys")}
+    _, notes = GPT2LMHeadModel.from_pretrained(
+        directory, output_loading_info=True
+    )
+    found = {
+        key: set(value) for key, value in notes.items() if key.endswith("_keys")
+    }
     assert found
     assert not any(found.values())
 
@@ -69,7 +75,11 @@ def test_a_pipeline_continues_aab(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [name for name in bundled() if isinstance(Model.open(name).program.claim, Answers)],
+    [
+        name
+        for name in bundled()
+        if isinstance(Model.open(name).program.claim, Answers)
+    ],
 )  # type: ignore[union-attr]
 def test_a_pipeline_answers(name: str, tmp_path: Path) -> None:
     """A prompt of each claim gets our own answer first; where the claim has a stop token, the
@@ -78,9 +88,9 @@ def test_a_pipeline_answers(name: str, tmp_path: Path) -> None:
     model, directory = exported(name, tmp_path)
     claim = model.program.claim  # type: ignore[union-attr]
     prompt = claim.language(model.n_ctx, model.vocabulary).draw(Random(9))
-    found = pipeline("text-generation", str(directory))(prompt, return_full_text=False)[
-        0
-    ]["generated_text"]
+    found = pipeline("text-generation", str(directory))(
+        prompt, return_full_text=False
+    )[0]["generated_text"]
     if claim.stop is not None and not isinstance(claim.length, int):
         assert found == model.generate(prompt)
     assert found.startswith(model.generate(prompt))
@@ -90,7 +100,8 @@ def test_an_unknown_letter_is_an_error(tmp_path: Path) -> None:
     """The table of words has no word for it, and says so."""
     _, directory = exported("aab", tmp_path)
     with pytest.raises(
-        Exception, match=r"WordLevel error: Missing \[UNK\] token from the vocabulary"
+        Exception,
+        match=r"WordLevel error: Missing \[UNK\] token from the vocabulary",
     ):
         AutoTokenizer.from_pretrained(directory)("axb")
 
@@ -102,16 +113,27 @@ def test_a_prompt_past_the_window_is_an_error(tmp_path: Path) -> None:
     _, directory = exported("aab", tmp_path)
     generate = pipeline("text-generation", str(directory))
     with pytest.raises(
-        ValueError, match="Input length of input_ids is 6, but `max_length` is set to 6"
+        ValueError,
+        match="Input length of input_ids is 6, but `max_length` is set to 6",
     ):
         generate("aabaab")
     with pytest.raises(IndexError):
         transformers(directory)(torch.zeros((1, 6), dtype=torch.int64).numpy())
 
 
-@pytest.mark.parametrize("name", ["aab", "adder", "fizzbuzz", "sort", "trigram"])
-def test_the_quiet_norm_keeps_every_field_stock(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["aab", "adder", "fizzbuzz", "sort", "trigram"]
+)
+def test_the_quiet_norm_keeps_every_field_stock(
+    name: str, tmp_path: Path
+) -> None:
     """`--norm quiet`: epsilon 1e-5, as GPT-2 has it, and no other token."""
     model, directory = exported(name, tmp_path, norm="quiet")
-    assert GPT2LMHeadModel.from_pretrained(directory).config.layer_norm_epsilon == 1e-5
-    assert compare_runtime(model, transformers(directory)).argmax_disagreements == 0
+    assert (
+        GPT2LMHeadModel.from_pretrained(directory).config.layer_norm_epsilon
+        == 1e-5
+    )
+    assert (
+        compare_runtime(model, transformers(directory)).argmax_disagreements
+        == 0
+    )

@@ -27,7 +27,8 @@ def test_both_checkpoints_hold_the_same_model(tmp_path: Path) -> None:
     assert checkpoint["config"] == {"dataset": "counter"}
     assert set(checkpoint["model"]) == set(state)
     assert all(
-        torch.equal(state[name], tensor) for name, tensor in checkpoint["model"].items()
+        torch.equal(state[name], tensor)
+        for name, tensor in checkpoint["model"].items()
     )
 
 

@@ -72,13 +72,18 @@ def test_a_gpt2_with_everything_in_it_has_the_same_logits_in_two_implementations
 ) -> None:
     model = small(activation=activation, causal=causal, norms=norms)
     reference = ReferenceEvaluator(RUNTIME.files(model, NONE)["model.onnx"])
-    for theirs in (written(model)(IDS), reference.run(None, {"tokens": IDS})[0]):
+    for theirs in (
+        written(model)(IDS),
+        reference.run(None, {"tokens": IDS})[0],
+    ):
         np.testing.assert_allclose(theirs, model(IDS), rtol=1e-4, atol=1e-5)
 
 
 def test_the_epsilon_of_the_layer_norms_is_the_models() -> None:
     model = small(epsilon=0.5)
-    np.testing.assert_allclose(written(model)(IDS), model(IDS), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        written(model)(IDS), model(IDS), rtol=1e-4, atol=1e-5
+    )
     assert np.abs(written(small())(IDS) - model(IDS)).max() > 0.1
 
 
@@ -118,7 +123,9 @@ def test_a_context_past_the_window_is_refused(
 
 
 @pytest.mark.parametrize("strange", [-1, -2, 2])
-def test_an_id_outside_the_vocabulary_is_refused_also_below_zero(strange: int) -> None:
+def test_an_id_outside_the_vocabulary_is_refused_also_below_zero(
+    strange: int,
+) -> None:
     with pytest.raises(
         PromptError,
         match=r"^onnxruntime refuses these ids: .*'embed'.* idx=2 must be within",
@@ -160,7 +167,8 @@ def test_every_node_has_a_name_and_what_the_weights_lack_has_none() -> None:
     } <= set(names)
     assert not any(".mlp" in name or "ln_" in name for name in names)
     assert not any(
-        ".attn" in node.name for node in graph(bundled_model("bigram")).graph.node
+        ".attn" in node.name
+        for node in graph(bundled_model("bigram")).graph.node
     )
 
 
@@ -199,7 +207,9 @@ def test_the_metadata_make_the_file_complete_on_its_own() -> None:
 
 
 def test_vocab_json_gives_the_id_of_every_token() -> None:
-    assert json.loads(RUNTIME.files(bundled_model("aab"), NONE)["vocab.json"]) == {
+    assert json.loads(
+        RUNTIME.files(bundled_model("aab"), NONE)["vocab.json"]
+    ) == {
         "a": 0,
         "b": 1,
     }

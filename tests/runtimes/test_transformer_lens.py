@@ -31,7 +31,15 @@ from handcraft.runtimes.transformer_lens import RUNTIME, files, load_bridge
 
 TOLERANCE = 1e-6  # of the largest logit
 PLACE: list[Path] = []  # where the tests write
-HOOKED = ("aab", "adder", "baby_gpt", "caesar", "induction", "palindrome", "subleq")
+HOOKED = (
+    "aab",
+    "adder",
+    "baby_gpt",
+    "caesar",
+    "induction",
+    "palindrome",
+    "subleq",
+)
 
 
 @cache
@@ -72,7 +80,9 @@ def contexts(name: str, n: int) -> list[list[int]]:
         language = program.claim.language(program.n_ctx, model.vocabulary)
         return [model.ids(language.draw(Random(seed))) for seed in range(n)]
     return [
-        Random(seed).choices(range(len(model.vocabulary)), k=1 + seed % model.n_ctx)
+        Random(seed).choices(
+            range(len(model.vocabulary)), k=1 + seed % model.n_ctx
+        )
         for seed in range(n)
     ]
 
@@ -187,7 +197,9 @@ def padding(name: str, layer: int) -> int:
     """How many neurons the export added to a block."""
     return (
         int(bridge_of(name).cfg.d_mlp)
-        - bundled_model(name).weights["blocks"][layer]["mlp"]["c_fc"]["b"].shape[0]
+        - bundled_model(name)
+        .weights["blocks"][layer]["mlp"]["c_fc"]["b"]
+        .shape[0]
     )
 
 
@@ -196,7 +208,9 @@ def test_a_head_of_the_trace() -> None:
     our trace names.
     """
     ids = bundled_model("induction").ids("xaba")
-    pattern = cached(bridge_of("induction"), ids)["blocks.1.attn.hook_pattern"][0, 0]
+    pattern = cached(bridge_of("induction"), ids)["blocks.1.attn.hook_pattern"][
+        0, 0
+    ]
     np.testing.assert_allclose(
         pattern.numpy(),
         bundled_model("induction").trace("xaba").heads[1].weights,
@@ -219,7 +233,10 @@ def test_every_place_of_the_circuit_exists(name: str) -> None:
     ):
         for hook in (place[key] for key in ("hook", "stream") if key in place):
             assert hook in cache
-        assert "index" not in place or place["index"] < cache[place["hook"]].shape[2]
+        assert (
+            "index" not in place
+            or place["index"] < cache[place["hook"]].shape[2]
+        )
         assert place.get("parameter", "unembed.weight") in state
 
 
@@ -282,12 +299,20 @@ def test_what_is_in_the_circuit_cannot(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize(("into", "moves"), [("q", False), ("k", True), ("v", False)])
-def test_path_patching_between_the_heads_of_induction(into: str, moves: bool) -> None:
+@pytest.mark.parametrize(
+    ("into", "moves"), [("q", False), ("k", True), ("v", False)]
+)
+def test_path_patching_between_the_heads_of_induction(
+    into: str, moves: bool
+) -> None:
     """The second head composes with the first through its keys alone, as the edges say; places
     come from the file.
     """
-    bridge, ids, found = bridge_of("induction"), [0, 1, 2, 0], circuit_of("induction")
+    bridge, ids, found = (
+        bridge_of("induction"),
+        [0, 1, 2, 0],
+        circuit_of("induction"),
+    )
     nodes = {node["name"]: node for node in found["nodes"]}
     sender, receiver = nodes["a0.h0"]["output"], nodes["a1.h0"]["inputs"][into]
     added = (
@@ -303,7 +328,8 @@ def test_path_patching_between_the_heads_of_induction(into: str, moves: bool) ->
         return value
 
     changed = not torch.equal(
-        logits_of(bridge, ids, [(receiver["hook"], hook)]), logits_of(bridge, ids)
+        logits_of(bridge, ids, [(receiver["hook"], hook)]),
+        logits_of(bridge, ids),
     )
     assert changed == moves
     assert (
@@ -339,7 +365,9 @@ def test_weights_that_do_not_fit_the_config_are_refused(tmp_path: Path) -> None:
     """The weights of another program do not load."""
     for name in ("config.json", "model.safetensors"):
         (tmp_path / name).write_bytes(
-            files(bundled_model("aab" if name == "config.json" else "abc"), NONE)[name]
+            files(
+                bundled_model("aab" if name == "config.json" else "abc"), NONE
+            )[name]
         )
     with Refused(
         WeightsError,
@@ -359,14 +387,18 @@ def test_weights_that_do_not_fit_the_config_are_refused(tmp_path: Path) -> None:
         ("n_ctx", []),
     ],
 )
-def test_a_config_of_nonsense_is_refused(tmp_path: Path, key: str, value: Any) -> None:
+def test_a_config_of_nonsense_is_refused(
+    tmp_path: Path, key: str, value: Any
+) -> None:
     """Nothing is allocated that the weights do not have."""
     found = files(bundled_model("baby_gpt"), NONE)
     (tmp_path / "config.json").write_text(
         json.dumps(json.loads(found["config.json"]) | {key: value})
     )
     (tmp_path / "model.safetensors").write_bytes(found["model.safetensors"])
-    with pytest.raises(WeightsError, match="holds no model for TransformerLens"):
+    with pytest.raises(
+        WeightsError, match="holds no model for TransformerLens"
+    ):
         load_bridge(tmp_path)
 
 
@@ -374,8 +406,12 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     """Half a file holds no model."""
     found = files(bundled_model("aab"), NONE)
     (tmp_path / "config.json").write_bytes(found["config.json"])
-    (tmp_path / "model.safetensors").write_bytes(found["model.safetensors"][:100])
-    with pytest.raises(WeightsError, match="holds no model for TransformerLens"):
+    (tmp_path / "model.safetensors").write_bytes(
+        found["model.safetensors"][:100]
+    )
+    with pytest.raises(
+        WeightsError, match="holds no model for TransformerLens"
+    ):
         load_bridge(tmp_path)
 
 

@@ -61,7 +61,8 @@ class Adversary:
         if self.bias_first:
             return self.total(
                 np.concatenate(
-                    [np.broadcast_to(b, (*terms.shape[:-2], 1, len(b))), terms], axis=-2
+                    [np.broadcast_to(b, (*terms.shape[:-2], 1, len(b))), terms],
+                    axis=-2,
                 )
             )
         return self.flushed(self.total(terms) + b)
@@ -71,11 +72,14 @@ class Adversary:
         zero = np.zeros((), x.dtype) if b is None else b
         total = np.broadcast_to(
             zero,
-            np.broadcast_shapes((*x.shape[:-1], 1), w[..., 0, :].shape, zero.shape),
+            np.broadcast_shapes(
+                (*x.shape[:-1], 1), w[..., 0, :].shape, zero.shape
+            ),
         ).astype(x.dtype)
         if self.order == "wide":
             return (
-                total + (x.astype(wide)[..., :, None] * w.astype(wide)).sum(axis=-2)
+                total
+                + (x.astype(wide)[..., :, None] * w.astype(wide)).sum(axis=-2)
             ).astype(x.dtype)
         for k in range(x.shape[-1]):
             total = (
@@ -89,7 +93,9 @@ class Adversary:
         if self.order in ("largest", "smallest"):
             by = np.argsort(np.abs(terms), axis=-2, kind="stable")
             terms = np.take_along_axis(
-                terms, by if self.order == "smallest" else np.flip(by, axis=-2), axis=-2
+                terms,
+                by if self.order == "smallest" else np.flip(by, axis=-2),
+                axis=-2,
             )
         rows = [terms[..., i, :] for i in range(terms.shape[-2])]
         if self.order == "reversed":
@@ -108,7 +114,10 @@ class Adversary:
 
     def _by_parts(self, rows: list[Array], size: int) -> Array:
         while len(rows) > 1:
-            rows = [self._added(rows[i : i + size]) for i in range(0, len(rows), size)]
+            rows = [
+                self._added(rows[i : i + size])
+                for i in range(0, len(rows), size)
+            ]
         return rows[0]
 
     # ------------------------------------------------------------ functions
@@ -166,16 +175,24 @@ class Adversary:
         for i, block in enumerate(w["blocks"]):
             seen[f"stream {i}"] = x
             if "attn" in block:
-                x = self.flushed(x + self._attention(x, block["attn"], n_head, seen, i))
+                x = self.flushed(
+                    x + self._attention(x, block["attn"], n_head, seen, i)
+                )
             if "mlp" in block:
-                pre = self.dot(x, block["mlp"]["c_fc"]["w"], block["mlp"]["c_fc"]["b"])
+                pre = self.dot(
+                    x, block["mlp"]["c_fc"]["w"], block["mlp"]["c_fc"]["b"]
+                )
                 post = (
-                    np.maximum(pre, 0) if model.activation == "relu" else self.gelu(pre)
+                    np.maximum(pre, 0)
+                    if model.activation == "relu"
+                    else self.gelu(pre)
                 )
                 x = self.flushed(
                     x
                     + self.dot(
-                        post, block["mlp"]["c_proj"]["w"], block["mlp"]["c_proj"]["b"]
+                        post,
+                        block["mlp"]["c_proj"]["w"],
+                        block["mlp"]["c_proj"]["b"],
                     )
                 )
         seen["stream"] = x
@@ -183,7 +200,12 @@ class Adversary:
         return seen
 
     def _attention(
-        self, x: Array, part: Any, n_head: int, seen: dict[str, Array], layer: int
+        self,
+        x: Array,
+        part: Any,
+        n_head: int,
+        seen: dict[str, Array],
+        layer: int,
     ) -> Array:
         n, n_seq, n_embd = x.shape
         qkv = self.dot(
@@ -196,7 +218,9 @@ class Adversary:
         scores = self.dot(q, k.swapaxes(-1, -2)[:, :, None]) / x.dtype.type(
             math.sqrt(q.shape[-1])
         )  # [n, n_head, n_seq, n_seq]
-        scores = np.where(np.tri(n_seq, dtype=bool), scores, -np.inf).astype(x.dtype)
+        scores = np.where(np.tri(n_seq, dtype=bool), scores, -np.inf).astype(
+            x.dtype
+        )
         powers = self.exp(scores - scores.max(axis=-1, keepdims=True))
         sums = self.total(powers[..., None])  # [n, n_head, n_seq, 1]
         z = self.dot(

@@ -100,13 +100,19 @@ BUGS = [
     ),
     Bug("zonotope.py", "two = (k <= 2) & doubled", "two = k <= 2"),
     Bug("zonotope.py", "two = (k <= 2) & doubled", "two = (k <= 4) & doubled"),
-    Bug("zonotope.py", "np.where(lost.astype(np.float64) @ full > 0, np.inf, r)", "r"),
+    Bug(
+        "zonotope.py",
+        "np.where(lost.astype(np.float64) @ full > 0, np.inf, r)",
+        "r",
+    ),
     Bug(
         "zonotope.py",
         "x.radius < np.abs(x.c) * self.u / 2",
         "x.radius < np.abs(x.c) * self.u * 2",
     ),
-    Bug("zonotope.py", "sure = (rounded == x.c) & (x.radius", "sure = (x.radius"),
+    Bug(
+        "zonotope.py", "sure = (rounded == x.c) & (x.radius", "sure = (x.radius"
+    ),
     Bug(
         "zonotope.py",
         "(x.r + y.r + np.where(exact, 0.0, error)) * UP",
@@ -129,8 +135,8 @@ BUGS = [
     ),
     Bug(
         "zonotope.py",
-        "passes, stops = (x.c - radius >= edge, x.c + radius <= -edge)",
-        "passes, stops = (x.c >= edge, x.c <= -edge)",
+        "passes = x.c - radius >= edge\n        stops = x.c + radius <= -edge",
+        "passes = x.c >= edge\n        stops = x.c <= -edge",
     ),
     Bug(
         "zonotope.py",
@@ -189,7 +195,11 @@ BUGS = [
         "self.low.append((score[0] - spread) / self.scale)",
         "self.low.append(score[0] - spread)",
     ),
-    Bug("keys.py", "(0.0 if self.exact_scale else (1.01", "(0.0 if True else (1.01"),
+    Bug(
+        "keys.py",
+        "(0.0 if self.exact_scale else (1.01",
+        "(0.0 if True else (1.01",
+    ),
     Bug("keys.py", "score = (0.0, math.inf)", "score = (0.0, 0.0)"),
     Bug(
         "keys.py",
@@ -296,7 +306,9 @@ BUGS = [
     ),
     Bug("network.py", "lanes[list(asked)] = True", "pass"),
     Bug("network.py", "lanes = lanes | head.query[0].any(axis=1)", "pass"),
-    Bug("network.py", "lanes = lanes | self._reads_of_neurons(i, lanes)", "pass"),
+    Bug(
+        "network.py", "lanes = lanes | self._reads_of_neurons(i, lanes)", "pass"
+    ),
     Bug("network.py", "math.sqrt(d_head)))", "1.0))"),
     Bug(
         "network.py",
@@ -344,7 +356,11 @@ BUGS = [
         "later = set().union(*at[position + 1:])",
         "later = set().union(*at[position + 2:])",
     ),
-    Bug("graph.py", "if len(a) == 1 and a[0][1] == 1 else a", "if len(a) == 1 else a"),
+    Bug(
+        "graph.py",
+        "if len(a) == 1 and a[0][1] == 1 else a",
+        "if len(a) == 1 else a",
+    ),
     Bug(
         "graph.py",
         "signature = tuple(((token, read[e], block_of.get(after, 0)) for token, after,"
@@ -352,7 +368,11 @@ BUGS = [
         "signature = tuple(((token, read[e], 0) for token, after, e in edges))",
     ),
     Bug("graph.py", "ending.count += count * n\n", "ending.count += n\n"),
-    Bug("steps.py", "[*nexts[after], *alike] if after in nexts else alike", "alike"),
+    Bug(
+        "steps.py",
+        "[*nexts[after], *alike] if after in nexts else alike",
+        "alike",
+    ),
     # ------------------------------------------------ cases and trackers
     Bug("cases.py", "if not self._guessed(state, scope, token):", "if False:"),
     Bug(
@@ -385,14 +405,20 @@ BUGS = [
     Bug("prover.py", "if not margin > 0:", "if not margin >= 0:"),
     Bug("prover.py", "if not margin > 0:", "if margin < 0:"),
     Bug(
-        "endings.py", "radius = logits.r + logits.r[:, [expected]]", "radius = logits.r"
+        "endings.py",
+        "radius = logits.r + logits.r[:, [expected]]",
+        "radius = logits.r",
     ),
     Bug(
         "endings.py",
         "np.abs(logits.g - logits.g[:, [expected]]).sum(axis=-1)",
         "np.abs((logits.g - logits.g[:, [expected]]).sum(axis=-1))",
     ),
-    Bug("prover.py", "self.proof.contexts != size:", "self.proof.contexts > size:"),
+    Bug(
+        "prover.py",
+        "self.proof.contexts != size:",
+        "self.proof.contexts > size:",
+    ),
     Bug("prover.py", "if self.counted[domain] != domain.size():", "if False:"),
     Bug("prover.py", "if len(self.stages) > 1:", "if False:"),
     Bug("prover.py", "if len(seen) == 1:", "if True:"),
@@ -417,7 +443,9 @@ def mutated(number: int, target: Path) -> Path:
     bug = BUGS[number]
     for part in ("handcraft", "programs", "tests"):
         shutil.copytree(
-            ROOT / part, target / part, ignore=shutil.ignore_patterns("__pycache__")
+            ROOT / part,
+            target / part,
+            ignore=shutil.ignore_patterns("__pycache__"),
         )
     shutil.copy(ROOT / "pyproject.toml", target)
     path = target / PACKAGE / bug.file
@@ -466,13 +494,16 @@ def caught(number: int) -> tuple[int, str | None]:
                 ]
                 return (
                     number,
-                    (failed or found.stdout.splitlines() or [found.stderr])[-1][:150],
+                    (failed or found.stdout.splitlines() or [found.stderr])[-1][
+                        :150
+                    ],
                 )
     return number, None
 
 
 def _suites() -> Iterator[tuple[list[str], dict[str, str]]]:
-    yield ["tests/test_certificate.py"], {}
+    certificate = ("zonotope", "prover_softmax", "prover", "cases")
+    yield [f"tests/test_{name}.py" for name in certificate], {}
     small = {"SOUNDNESS_MODELS": "250", "SOUNDNESS_WRONG": "102"}
     yield ["tests/soundness/test_soundness.py", "-k", "agrees"], small
     yield ["tests/soundness/test_soundness.py", "-k", "every_float"], small
@@ -483,7 +514,9 @@ def main() -> int:
     """Runs them and says which survive."""
     words = sys.argv[1:]
     jobs = int(words.pop(words.index("--jobs") + 1)) if "--jobs" in words else 2
-    numbers = [int(word) for word in words if word.isdigit()] or list(range(len(BUGS)))
+    numbers = [int(word) for word in words if word.isdigit()] or list(
+        range(len(BUGS))
+    )
     if "--check" in words:
         wrong = [
             bug

@@ -70,13 +70,21 @@ def run_directed(models: int, jobs: int) -> int:
     """So many directed models of all families together; 1 where any is called right, or ends in
     a traceback.
     """
-    each, start, total = -(-models // len(FAMILIES)), time.monotonic(), Counter[str]()
+    each, start, total = (
+        -(-models // len(FAMILIES)),
+        time.monotonic(),
+        Counter[str](),
+    )
     with ProcessPoolExecutor(jobs) as pool:
-        for name, seconds, said in pool.map(directed, FAMILIES, [each] * len(FAMILIES)):
+        for name, seconds, said in pool.map(
+            directed, FAMILIES, [each] * len(FAMILIES)
+        ):
             total += said
             print(f"{name}: {dict(said)}, {seconds:.0f}s of CPU", flush=True)
     amiss = sum(
-        n for word, n in total.items() if word not in ("refuted", "unknown", "error")
+        n
+        for word, n in total.items()
+        if word not in ("refuted", "unknown", "error")
     )
     print(
         f"{total.total()} models: {dict(total)}, {amiss} amiss,"
@@ -91,7 +99,9 @@ def main() -> int:
     parser.add_argument("--models", type=int, default=1_000_000)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--directed", type=int, default=0)
-    parser.add_argument("--state", type=Path, default=Path("build/soundness.json"))
+    parser.add_argument(
+        "--state", type=Path, default=Path("build/soundness.json")
+    )
     options = parser.parse_args()
     if options.directed:
         return run_directed(options.directed, options.jobs)

@@ -102,11 +102,18 @@ def _copy_previous() -> Program:
 
 def _copying() -> Program:
     at, t, equals = addresses(5), token("^=ab"), scratch("equals")
-    find = attend_where({t["="]: 1}, value={equals: at["p"]}, at=at, prefer="first")
+    find = attend_where(
+        {t["="]: 1}, value={equals: at["p"]}, at=at, prefer="first"
+    )
     read = attend_to(at, at["p"] - equals + 1, value=t, output=50 * t)
-    claim = answers(r"\^[ab]{0,1}=", token_at(here - end + 1), length=end, stop="=")
+    claim = answers(
+        r"\^[ab]{0,1}=", token_at(here - end + 1), length=end, stop="="
+    )
     return Program(
-        name="copying", embedding=(at, t, equals), layers=(find, read), claim=claim
+        name="copying",
+        embedding=(at, t, equals),
+        layers=(find, read),
+        claim=claim,
     )
 
 
@@ -174,10 +181,15 @@ def _machine() -> Program:
 def _count() -> Program:
     p, t, v = position(3), token("ab"), scratch("v")
     vote = Head(
-        query=0 * p, key=0 * p, value={v: t["b"]}, output={t["b"]: 64 * v, t["a"]: 5}
+        query=0 * p,
+        key=0 * p,
+        value={v: t["b"]},
+        output={t["b"]: 64 * v, t["a"]: 5},
     )
     rule = lookup({0: "a", 1: "b", 2: "b", 3: "b"}, count({0: "b"}))
-    return Program(name="count", embedding=(p, t, v), layers=(vote,), claim=rule)
+    return Program(
+        name="count", embedding=(p, t, v), layers=(vote,), claim=rule
+    )
 
 
 def _votes() -> Program:
@@ -219,13 +231,17 @@ def _chances() -> Program:
     claim = distribution(
         {"a": {"a": 0.5, "b": 0.5}, "b": {"a": 0.5, "b": 0.5}}, tolerance=1e-3
     )
-    return Program(name="chances", embedding=(p, t), layers=(flat,), claim=claim)
+    return Program(
+        name="chances", embedding=(p, t), layers=(flat,), claim=claim
+    )
 
 
 def _first() -> Program:
     p, t, v = position(3), token("ab"), scratch("v")
     look = Head(query={v: 1024.0}, key={v: p[0]}, value=t, output=64 * t)
-    return Program(name="first", embedding=(p, t, v), layers=(look,), claim=token_at(0))
+    return Program(
+        name="first", embedding=(p, t, v), layers=(look,), claim=token_at(0)
+    )
 
 
 PROGRAMS: tuple[Callable[[], Program], ...] = (
@@ -332,14 +348,22 @@ def edit(data: dict[str, Any], random: Random) -> str:
     if not data:
         return "nothing"
     evidence = [
-        part for part in ("sections", "sections", "earlier", "groups") if part in data
+        part
+        for part in ("sections", "sections", "earlier", "groups")
+        if part in data
     ]
-    part = random.choice(evidence if evidence and random.random() < 0.7 else list(data))
+    part = random.choice(
+        evidence if evidence and random.random() < 0.7 else list(data)
+    )
     places = _places(data[part], [(data, part)])
     numbers = [
-        (owner, key) for owner, key in places if type(owner[key]) in (int, float)
+        (owner, key)
+        for owner, key in places
+        if type(owner[key]) in (int, float)
     ]
-    owner, key = random.choice(numbers if numbers and random.random() < 0.6 else places)
+    owner, key = random.choice(
+        numbers if numbers and random.random() < 0.6 else places
+    )
     kind = random.choice(
         OF_NUMBERS
         if type(owner[key]) in (int, float) and random.random() < 0.9
@@ -381,12 +405,16 @@ def _doubled(owner: Any, key: Any, random: Random) -> None:
 
 
 def _swapped(owner: Any, key: Any, random: Random) -> None:
-    other = random.choice(list(range(len(owner)) if isinstance(owner, list) else owner))
+    other = random.choice(
+        list(range(len(owner)) if isinstance(owner, list) else owner)
+    )
     owner[key], owner[other] = owner[other], owner[key]
 
 
 def _copied(owner: Any, key: Any, random: Random) -> None:
-    other = random.choice(list(range(len(owner)) if isinstance(owner, list) else owner))
+    other = random.choice(
+        list(range(len(owner)) if isinstance(owner, list) else owner)
+    )
     owner[key] = copy.deepcopy(owner[other])
 
 
@@ -406,7 +434,17 @@ def _small(owner: Any, key: Any, random: Random) -> None:
 
 
 OF_NUMBERS = (_nudged, _nudged, _small, _swapped, _copied, _doubled, _deleted)
-EDITS = (_nudged, _nudged, _deleted, _doubled, _swapped, _copied, _odd, _small, _small)
+EDITS = (
+    _nudged,
+    _nudged,
+    _deleted,
+    _doubled,
+    _swapped,
+    _copied,
+    _odd,
+    _small,
+    _small,
+)
 
 
 # ------------------------------------------------------------ the check
@@ -460,7 +498,8 @@ def _true(own: Honest, stated: tuple[float | None, float, int, int]) -> bool:
     margin, error, contexts, checked = stated
     right = own.error is None or error >= own.error * (1 - 1e-9)
     right = right and (
-        own.error is not None or (math.inf if margin is None else margin) <= own.margin
+        own.error is not None
+        or (math.inf if margin is None else margin) <= own.margin
     )
     return right and (contexts, checked) == (own.contexts, own.checked)
 
@@ -470,7 +509,11 @@ def run(edits: int, seed: int = 0) -> Tried:
     tried, programs = Tried(), [honest(make) for make in PROGRAMS]
     with np.errstate(all="ignore"):
         for number in range(edits):
-            attempt(programs[number % len(programs)], Random(f"{seed} {number}"), tried)
+            attempt(
+                programs[number % len(programs)],
+                Random(f"{seed} {number}"),
+                tried,
+            )
     return tried
 
 
@@ -491,7 +534,8 @@ def main() -> int:
         f" {tried.longest:.2f} s of CPU time"
     )
     print(
-        "\n".join(tried.untrue[:20]) or "none that was accepted says something untrue"
+        "\n".join(tried.untrue[:20])
+        or "none that was accepted says something untrue"
     )
     return bool(tried.untrue)
 

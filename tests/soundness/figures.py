@@ -70,7 +70,9 @@ def row(family: Family, models: int, drawn: int) -> str:
         return f"| {family.name} | {models} | {right} | {seconds:.0f} | - | - |"
     with broken(*family.bug.patches):
         found = sum(map(family.misses, wrong))
-        by_chance = sum(found_by(seed, family.bug.stage) for seed in range(drawn))
+        by_chance = sum(
+            found_by(seed, family.bug.stage) for seed in range(drawn)
+        )
     return (
         f"| {family.name} | {models} | {right} | {seconds:.0f} | {found} | {by_chance}"
         f" of {drawn} |"

@@ -89,7 +89,10 @@ def _gate(what: What, name: str) -> str:
 
 
 def _table(inside: list[What], rows: dict[What, str]) -> list[str]:
-    found_ = ["| left out | input | stopped by | real runs |", "|---|---|---|---|"]
+    found_ = [
+        "| left out | input | stopped by | real runs |",
+        "|---|---|---|---|",
+    ]
     for what in inside:
         text = str(what).replace("|", "\\|")
         found_.append(
@@ -103,7 +106,8 @@ def _table(inside: list[What], rows: dict[What, str]) -> list[str]:
 def _counts(rows: dict[What, str]) -> str:
     lines = list(rows.values())
     seen, not_seen = (
-        sum(text in line for line in lines) for text in ("stops it", "does not see it")
+        sum(text in line for line in lines)
+        for text in ("stops it", "does not see it")
     )
     open_ = sum(str(s) not in found() and reason(s) is None for s in sites())
     return (

@@ -75,14 +75,17 @@ class Sketch:
 
     def __post_init__(self) -> None:
         self.onehot = (
-            self.rng.random() < 0.5 and self.n_embd >= self.n_vocab + self.n_ctx + 5
+            self.rng.random() < 0.5
+            and self.n_embd >= self.n_vocab + self.n_ctx + 5
         )
         self.places = self.n_ctx if self.onehot else 2
         self.token = list(range(self.n_vocab))
         self.place = list(range(self.n_vocab, self.n_vocab + self.places))
         self.one = self.n_vocab + self.places
         self.scratch = list(range(self.one + 1, self.n_embd))
-        self.fine = bool(self.rng.random() < 0.5)  # whether weights are round numbers
+        self.fine = bool(
+            self.rng.random() < 0.5
+        )  # whether weights are round numbers
 
     def number(self, scale: float = 1.0) -> float:
         """A weight: a small dyadic number, or any float."""
@@ -195,7 +198,17 @@ def _attention(s: Sketch, layer: int) -> Weights:
         if s.rng.random() < 0.2:
             continue
         s.pick(
-            (_uniform, _place, _place, _match, _match, _count, _count, _tie, _anything)
+            (
+                _uniform,
+                _place,
+                _place,
+                _match,
+                _match,
+                _count,
+                _count,
+                _tie,
+                _anything,
+            )
         )(s, parts, own, layer)
         for lane in own[: int(s.rng.integers(1, min(3, d) + 1))]:
             _value(s, parts["v"], lane, layer)
@@ -262,7 +275,9 @@ def _match(s: Sketch, parts: Any, own: list[int], layer: int) -> None:
     q, k = parts["q"], parts["k"]
     asked = s.scratch if layer and s.rng.random() < 0.3 else s.token
     offered = s.scratch if layer and s.rng.random() < 0.5 else s.token
-    for a, b, lane in zip(asked, offered, own[: min(3, len(own) - 1)], strict=False):
+    for a, b, lane in zip(
+        asked, offered, own[: min(3, len(own) - 1)], strict=False
+    ):
         q[0][a, lane], k[0][b, lane] = (
             scale,
             1.0 if s.rng.random() < 0.8 else s.number(),
@@ -318,7 +333,16 @@ def _mlp(s: Sketch) -> Weights:
         for lane in s.some([*s.token, *s.place, *s.scratch, *s.scratch], 3):
             first[lane, j] = s.number(scale) or scale
         fb[j] = s.pick(
-            (0.0, -0.5 * scale, 0.5 * scale, s.number(scale), 6.0, -6.0, 8.0, -8.0)
+            (
+                0.0,
+                -0.5 * scale,
+                0.5 * scale,
+                s.number(scale),
+                6.0,
+                -6.0,
+                8.0,
+                -8.0,
+            )
         )
         for lane in s.some([*s.scratch, *s.token], 2):
             back[j, lane] = s.number() or 1.0
@@ -336,7 +360,9 @@ def mutant(weights: Weights, rng: np.random.Generator) -> Weights:
     for _ in range(int(rng.choice([1, 1, 1, 2, 4]))):
         arrays = [a for a in _arrays(changed) if a.any()]
         array = arrays[int(rng.integers(len(arrays)))]
-        (_columns if array.ndim == 2 and rng.random() < 0.15 else _cell)(array, rng)
+        (_columns if array.ndim == 2 and rng.random() < 0.15 else _cell)(
+            array, rng
+        )
     return changed
 
 
@@ -373,10 +399,14 @@ def _cell(array: Array, rng: np.random.Generator) -> None:
         flat[i], flat[j] = flat[j], flat[i]
     elif kind == 3:
         flat[i] = old * float(
-            rng.choice([0.5, 0.9, 0.99, 1.01, 1.1, 2.0, 1 + 2.0**-20, 1e-3, 1e3])
+            rng.choice(
+                [0.5, 0.9, 0.99, 1.01, 1.1, 2.0, 1 + 2.0**-20, 1e-3, 1e3]
+            )
         )
     elif kind == 4:
-        flat[i] = old + float(rng.choice([-1.0, 1.0, -0.5, 0.5, 0.01, 2.0**-20]))
+        flat[i] = old + float(
+            rng.choice([-1.0, 1.0, -0.5, 0.5, 0.01, 2.0**-20])
+        )
     elif kind == 5:
         flat[i] = flat[j]
     elif kind == 6:

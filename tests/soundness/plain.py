@@ -26,11 +26,13 @@ def summed(terms: Array, order: str) -> Array:  # [n, k, m] -> [n, m]
     if order == "pairs":
         while terms.shape[1] > 1:
             odd = terms[:, -1:] if terms.shape[1] % 2 else terms[:, :0]
-            terms = np.concatenate([terms[:, :-1:2] + terms[:, 1::2], odd], axis=1)
+            terms = np.concatenate(
+                [terms[:, :-1:2] + terms[:, 1::2], odd], axis=1
+            )
         return terms[:, 0]
-    return np.add.accumulate(terms[:, ::-1] if order == "backward" else terms, axis=1)[
-        :, -1
-    ]
+    return np.add.accumulate(
+        terms[:, ::-1] if order == "backward" else terms, axis=1
+    )[:, -1]
 
 
 def affine(
@@ -45,7 +47,9 @@ def softmax_rows(
 ) -> Array:  # [n, n] -> [n, n]
     """Each row over the positions it sees."""
     seen = (
-        np.tri(len(scores), dtype=bool) if causal else np.ones_like(scores, dtype=bool)
+        np.tri(len(scores), dtype=bool)
+        if causal
+        else np.ones_like(scores, dtype=bool)
     )
     scores = np.where(seen, scores, -np.inf).astype(scores.dtype)
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
@@ -60,8 +64,12 @@ def attention(
     n, d = x.shape[1], x.shape[1] // n_head
     z = np.empty_like(x)
     for h in range(n_head):
-        q, k, v = (qkv[:, i * n + h * d : i * n + (h + 1) * d] for i in range(3))
-        rows = [summed((q[i] * k)[:, :, None], order)[:, 0] for i in range(len(x))]
+        q, k, v = (
+            qkv[:, i * n + h * d : i * n + (h + 1) * d] for i in range(3)
+        )
+        rows = [
+            summed((q[i] * k)[:, :, None], order)[:, 0] for i in range(len(x))
+        ]
         scores = np.stack(rows) / x.dtype.type(math.sqrt(d))
         weights = softmax_rows(scores, order, causal=causal)  # [n, n]
         z[:, h * d : (h + 1) * d] = summed(weights[:, :, None] * v, order)
@@ -76,7 +84,10 @@ def activated(x: Array, kind: str) -> Array:
     return (
         t(0.5)
         * x
-        * (t(1) + np.tanh(t(math.sqrt(2 / math.pi)) * (x + t(0.044715) * x * x * x)))
+        * (
+            t(1)
+            + np.tanh(t(math.sqrt(2 / math.pi)) * (x + t(0.044715) * x * x * x))
+        )
     )
 
 
@@ -98,7 +109,9 @@ def stream(
                     affine(x, part["c_fc"]["w"], part["c_fc"]["b"], order),
                     model.activation,
                 )
-                x = x + affine(inner, part["c_proj"]["w"], part["c_proj"]["b"], order)
+                x = x + affine(
+                    inner, part["c_proj"]["w"], part["c_proj"]["b"], order
+                )
     return x
 
 
@@ -111,7 +124,9 @@ def every(
         return summed(x[:, :, None] * model.weights["wte"].T, order)
 
 
-def last(model: Any, ids: Any, order: str = "forward") -> Array:  # [n_seq] -> [n_vocab]
+def last(
+    model: Any, ids: Any, order: str = "forward"
+) -> Array:  # [n_seq] -> [n_vocab]
     """The logits after a context."""
     return every(model, ids, order)[-1]
 

@@ -38,19 +38,27 @@ class Remembering(Case):
     some of them, if given.
     """
 
-    def __init__(self, levels: list[int], only: set[Context] | None = None) -> None:
+    def __init__(
+        self, levels: list[int], only: set[Context] | None = None
+    ) -> None:
         self.levels, self.only = levels, only
         self.prefixes = (
             None
             if only is None
-            else {context[:i] for context in only for i in range(len(context) + 1)}
+            else {
+                context[:i] for context in only for i in range(len(context) + 1)
+            }
         )
 
     def step(self, state: Context, k: int, token: int) -> Context | None:
         after = (*state, token)
-        return after if self.prefixes is None or after in self.prefixes else None
+        return (
+            after if self.prefixes is None or after in self.prefixes else None
+        )
 
-    def expected(self, state: Context, level: int, token: int) -> Context | None:
+    def expected(
+        self, state: Context, level: int, token: int
+    ) -> Context | None:
         return state if self.only is None or state in self.only else None
 
 
@@ -73,7 +81,9 @@ class Recorder(Prover):
         return self.rows
 
 
-def recording(model: Model, cases: list[Case], column: int | None = None) -> Recorder:
+def recording(
+    model: Model, cases: list[Case], column: int | None = None
+) -> Recorder:
     """A recorder of these cases; with a column, of a claim on that lane of the stream."""
     claim: Any = after({model.vocabulary.tokens[0]: model.vocabulary.tokens[0]})
     if column is not None:
@@ -119,9 +129,9 @@ def cases_for(
     if kind < 0.4:
         return [Remembering(list(range(model.n_ctx)))], set(contexts)
     if kind < 0.85:
-        return [Remembering([int(i)]) for i in rng.permutation(model.n_ctx)], set(
-            contexts
-        )
+        return [
+            Remembering([int(i)]) for i in rng.permutation(model.n_ctx)
+        ], set(contexts)
     some = {contexts[i] for i in rng.integers(len(contexts), size=3)}
     return [Remembering(sorted({len(c) - 1 for c in some}), some)], some
 
@@ -140,12 +150,16 @@ def check(
         found.undecided = str(error)
         return found
     known = {
-        context: (logits, x) for context, logits, x, _ in rows if context is not None
+        context: (logits, x)
+        for context, logits, x, _ in rows
+        if context is not None
     }
     counts: dict[Context, int] = {}
     for context, _, _, n in rows:
         counts[context] = counts.get(context, 0) + n
-    if {c: n for c, n in counts.items() if c is not None} != dict.fromkeys(contexts, 1):
+    if {c: n for c, n in counts.items() if c is not None} != dict.fromkeys(
+        contexts, 1
+    ):
         found.outside.append(
             "contexts are not covered once each:"
             f" {[c for c in contexts if counts.get(c) != 1][:3]}"
@@ -179,10 +193,14 @@ def _passes(
         for together in by_length.values():
             ids = np.array(together)
             seen = (
-                _plain(model, ids) if adversary is None else adversary.run(model, ids)
+                _plain(model, ids)
+                if adversary is None
+                else adversary.run(model, ids)
             )
             for i, context in enumerate(together):
-                passed[context] = {name: array[i] for name, array in seen.items()}
+                passed[context] = {
+                    name: array[i] for name, array in seen.items()
+                }
         yield ("gpt2" if adversary is None else adversary.order), passed
 
 
@@ -263,7 +281,9 @@ def _emissions_outside(
             lanes, ball = network.needed[layer], e.stream(layer)
             x = seen[f"stream {layer}"][position].astype(np.float64)
             if _misses(x[lanes], ball.c[k][lanes], ball.radius[k][lanes]):
-                found.append(f"{name}: stream {layer} at {position} of {context}")
+                found.append(
+                    f"{name}: stream {layer} at {position} of {context}"
+                )
         for (layer, number), (head, mean) in means.items():
             own = head.rows - number * (network.n_embd // prover.model.n_head)
             z = seen[f"mean {layer}"][number, position, own].astype(np.float64)

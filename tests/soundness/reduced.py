@@ -102,7 +102,9 @@ def asked_of(model: Model) -> list[Asked]:
         row = by_length.setdefault(len(context), ([], []))
         row[0].append(context)
         row[1].append(expected)
-    return [Asked(np.array(ids), expected) for ids, expected in by_length.values()]
+    return [
+        Asked(np.array(ids), expected) for ids, expected in by_length.values()
+    ]
 
 
 def _contexts(model: Model) -> Iterator[tuple[tuple[int, ...], Any]]:
@@ -111,7 +113,9 @@ def _contexts(model: Model) -> Iterator[tuple[tuple[int, ...], Any]]:
         for prompt in claim.language(model.n_ctx, vocabulary):
             ids, answer = (
                 vocabulary.encode(prompt),
-                vocabulary.encode(claim.expected(prompt, vocabulary, model.n_ctx)),
+                vocabulary.encode(
+                    claim.expected(prompt, vocabulary, model.n_ctx)
+                ),
             )
             for i, token in enumerate(answer):
                 yield (*ids, *answer[:i]), token
@@ -158,7 +162,9 @@ def enumerated(
             )
         elif isinstance(claim, Residual):
             column = model.program.layout.column  # type: ignore[union-attr]
-            lane = next(i for key, i in column.items() if str(key) == claim.lane)
+            lane = next(
+                i for key, i in column.items() if str(key) == claim.lane
+            )
             error = float(
                 np.abs(
                     seen["resid_final"][:, -1, lane]
@@ -166,7 +172,9 @@ def enumerated(
                 ).max()
             )
         else:
-            own = np.take_along_axis(logits, np.array(some.expected)[:, None], axis=1)
+            own = np.take_along_axis(
+                logits, np.array(some.expected)[:, None], axis=1
+            )
             others = np.where(
                 np.arange(logits.shape[1]) == np.array(some.expected)[:, None],
                 -np.inf,

@@ -42,7 +42,9 @@ def test_no_wrong_model_is_called_right(name: str, shard: int) -> None:
     family = FAMILIES[name]
     for seed in models(family, shard):
         found = family.said(family.draw(seed))
-        assert found in ("refuted", "unknown", "error"), f"{name} {seed}: {found}"
+        assert found in ("refuted", "unknown", "error"), (
+            f"{name} {seed}: {found}"
+        )
 
 
 @QUIET
@@ -63,7 +65,11 @@ def test_each_family_finds_its_bug(name: str) -> None:
 @QUIET
 @pytest.mark.parametrize(
     "name",
-    [name for name, family in FAMILIES.items() if family.bug and family.bug.of_prover],
+    [
+        name
+        for name, family in FAMILIES.items()
+        if family.bug and family.bug.of_prover
+    ],
 )
 def test_the_checker_stops_a_broken_prover(name: str) -> None:
     """A certificate that was found because of the bug is not accepted."""

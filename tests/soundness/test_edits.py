@@ -19,7 +19,10 @@ def test_no_edited_certificate_says_something_untrue() -> None:
     assert not tried.untrue, tried.untrue[0]
     assert tried.longest < LONGEST
     assert (
-        min(tried.said[kind] for kind in ("accepted", "rejected", "no certificate"))
+        min(
+            tried.said[kind]
+            for kind in ("accepted", "rejected", "no certificate")
+        )
         > EDITS / 50
     )
     assert len(PROGRAMS) < EDITS

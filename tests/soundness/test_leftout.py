@@ -33,7 +33,9 @@ def test_twenty_bounds_of_each_side_matter() -> None:
 
 @QUIET
 @pytest.mark.parametrize("what", with_input(), ids=str)
-def test_a_check_that_is_left_out_is_missed_and_the_others_stop_it(what: What) -> None:
+def test_a_check_that_is_left_out_is_missed_and_the_others_stop_it(
+    what: What,
+) -> None:
     """With it the input is refused, without it its side alone says proved; and together, with
     no real runs, nobody does.
     """
@@ -51,10 +53,13 @@ def test_the_gate_stops_nine_in_ten_where_both_sides_are_broken() -> None:
     both = [
         w
         for w in with_input()
-        if not w.of_prover and found()[str(w)].partition("/")[0] not in AS_STATED
+        if not w.of_prover
+        and found()[str(w)].partition("/")[0] not in AS_STATED
     ]
     said = {str(what): of_gate(what, found()[str(what)]) for what in both}
     passed = [name for name, answer in said.items() if answer == PROVED]
-    print(f"the gate stops {len(both) - len(passed)} of {len(both)}; not {passed}")
+    print(
+        f"the gate stops {len(both) - len(passed)} of {len(both)}; not {passed}"
+    )
     assert None not in said.values()
     assert len(passed) <= (1 - NINE_IN_TEN) * len(both)

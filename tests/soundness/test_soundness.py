@@ -35,7 +35,9 @@ def proof_of(model: Model, seconds: float = 30.0) -> Proof | None:
     claim: Any = model.program.claim if model.program else None
     prover = Pairs if wanted(claim) else Prover
     try:
-        return prover(model, claim, time.monotonic() + seconds, lambda *_: None).run()
+        return prover(
+            model, claim, time.monotonic() + seconds, lambda *_: None
+        ).run()
     except Undecided:
         return None
 
@@ -43,7 +45,11 @@ def proof_of(model: Model, seconds: float = 30.0) -> Proof | None:
 def certified(model: Model, proof: Proof) -> float:
     """What a proof says of the worst context: the margin, or the error with its sign turned."""
     claim = model.program.claim if model.program else None
-    return -proof.error if isinstance(claim, Distribution | Residual) else proof.margin
+    return (
+        -proof.error
+        if isinstance(claim, Distribution | Residual)
+        else proof.margin
+    )
 
 
 # ---------------------------------------------------------------- agreement
@@ -63,7 +69,9 @@ def test_a_proof_agrees_with_enumeration(name: str, dtype: str) -> None:
     assert certified(model, proof) <= worst
     claim = reduced(name).claim
     if isinstance(claim, Answers):
-        assert proof.contexts == claim.language(model.n_ctx, model.vocabulary).size
+        assert (
+            proof.contexts == claim.language(model.n_ctx, model.vocabulary).size
+        )
     else:
         assert (proof.checked, proof.contexts) == (
             n,
@@ -80,7 +88,10 @@ def test_no_wrong_mutant_is_proved(name: str) -> None:
     not, at most truly.
     """
     rng = np.random.default_rng([SEED, *name.encode()])
-    models = {dtype: Model.of(reduced(name), dtype) for dtype in ("float32", "float64")}
+    models = {
+        dtype: Model.of(reduced(name), dtype)
+        for dtype in ("float32", "float64")
+    }
     wrong = proved = 0
     while wrong < WRONG / len(EDITS):
         dtype = "float64" if rng.random() < 0.2 else "float32"

@@ -82,7 +82,9 @@ def is_wrong(name: str, case: Case) -> bool:
         return abs(plain.lane(model, ids, column) - claimed) > 1e-5
     if isinstance(case.claimed, dict):
         logits = plain.last(model, ids).astype(np.float64)
-        chances = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+        chances = (
+            np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+        )
         rows = [case.claimed[token] for token in model.vocabulary.tokens]
         return bool(np.abs(chances - rows).max() > 1e-3)
     found = {
@@ -144,12 +146,18 @@ def test_no_method_calls_a_wrong_one_right(name: str, method: str) -> None:
         assert found.verdict == "refuted"
 
 
-@pytest.mark.parametrize("method", ["certificate", "exhaustive", "sampled", None])
+@pytest.mark.parametrize(
+    "method", ["certificate", "exhaustive", "sampled", None]
+)
 @pytest.mark.parametrize("name", sorted(ERRORS))
-def test_a_claim_that_is_none_is_an_error(name: str, method: str | None) -> None:
+def test_a_claim_that_is_none_is_an_error(
+    name: str, method: str | None
+) -> None:
     """By whatever method, and with one line on stderr."""
     found = verify(name, *(("--method", method) if method else ()))
-    if name in ASKED and method == "certificate":  # what a function says is not proved
+    if (
+        name in ASKED and method == "certificate"
+    ):  # what a function says is not proved
         assert found.verdict == "unknown"
         return
     assert found.verdict == "error"
@@ -196,7 +204,10 @@ def test_a_certificate_serves_its_own_claim_only(
     """It is accepted of the same program elsewhere, and rejected of another claim on the same
     weights.
     """
-    proof, moved = tmp_path / "proof.json", tmp_path / "elsewhere" / "renamed.py"
+    proof, moved = (
+        tmp_path / "proof.json",
+        tmp_path / "elsewhere" / "renamed.py",
+    )
     moved.parent.mkdir()
     shutil.copy(FOLDER / f"{first}.py", moved)
     assert verify(first, "--certificate", proof).verdict == "proved"
@@ -218,11 +229,18 @@ def test_an_export_that_cannot_hold_the_model_is_refused(
     """
     model = of(name)
     most = float(
-        np.abs(plain.stream(model, model.vocabulary.encode(EXPORTS[name]))).max()
+        np.abs(
+            plain.stream(model, model.vocabulary.encode(EXPORTS[name]))
+        ).max()
     )
     assert most > HELD
     found = handcraft(
-        "export", FOLDER / f"{name}.py", "--to", "gpt2", "--out", tmp_path / "out"
+        "export",
+        FOLDER / f"{name}.py",
+        "--to",
+        "gpt2",
+        "--out",
+        tmp_path / "out",
     )
     assert "Traceback" not in found.err
     assert found.code in (1, 2)

@@ -32,8 +32,12 @@ never believed, only used.
 from __future__ import annotations
 
 from handcraft.proof.checker.certificate import Certificate as Certificate
-from handcraft.proof.checker.certificate import read_certificate as read_certificate
-from handcraft.proof.checker.certificate import write_certificate as write_certificate
+from handcraft.proof.checker.certificate import (
+    read_certificate as read_certificate,
+)
+from handcraft.proof.checker.certificate import (
+    write_certificate as write_certificate,
+)
 from handcraft.proof.checker.check import check as check
 from handcraft.proof.checker.check import examine as examine
 from handcraft.proof.checker.endings import Found as Found

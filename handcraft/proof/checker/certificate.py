@@ -37,7 +37,9 @@ from handcraft.model import Model
 _NUMBER = 2
 FORMAT = f"handcraft certificate {_NUMBER}"
 _MOST_BYTES = 2**26  # bytes of a certificate, unpacked
-MOST_LISTS = 2**20  # of them all; the largest of a bundled program has a fifth of it
+MOST_LISTS = (
+    2**20
+)  # of them all; the largest of a bundled program has a fifth of it
 MOST_ITEMS = 2**23  # that stand in them
 _KEYS = (
     "format",
@@ -122,11 +124,22 @@ def claim_hash(model: Model) -> str:
     """Return the SHA-256 of what the claim means: its JSON without source lines, the
     vocabulary, and how the model runs.
     """
-    claim = model.program.model_dump(mode="json")["claim"] if model.program else None
-    runs = [model.causal, model.activation, model.n_head, model.dtype, model.n_ctx]
+    claim = (
+        model.program.model_dump(mode="json")["claim"]
+        if model.program
+        else None
+    )
+    runs = [
+        model.causal,
+        model.activation,
+        model.n_head,
+        model.dtype,
+        model.n_ctx,
+    ]
     return sha256(
         json.dumps(
-            [_unplaced(claim), list(model.vocabulary.tokens), runs], sort_keys=True
+            [_unplaced(claim), list(model.vocabulary.tokens), runs],
+            sort_keys=True,
         ).encode()
     )
 
@@ -134,8 +147,16 @@ def claim_hash(model: Model) -> str:
 def _unplaced(value: Any) -> Any:
     """Return the same JSON without the source lines of its parts."""
     if isinstance(value, dict):
-        return {key: _unplaced(part) for key, part in value.items() if key != "source"}
-    return [_unplaced(part) for part in value] if isinstance(value, list) else value
+        return {
+            key: _unplaced(part)
+            for key, part in value.items()
+            if key != "source"
+        }
+    return (
+        [_unplaced(part) for part in value]
+        if isinstance(value, list)
+        else value
+    )
 
 
 # ------------------------------------------------------------ writing
@@ -179,7 +200,12 @@ def certificate_json(c: Certificate) -> dict[str, Any]:
 
 def _section_json(s: Section) -> dict[str, Any]:
     slots = [
-        [*x.name, x.query, x.gap, [None if math.isinf(f) else f for f in x.floor]]
+        [
+            *x.name,
+            x.query,
+            x.gap,
+            [None if math.isinf(f) else f for f in x.floor],
+        ]
         for x in s.slots
     ]
     return {
@@ -213,7 +239,9 @@ def _unpacked(data: bytes) -> bytes:
         with gzip.open(io.BytesIO(data)) as file:
             found = file.read(_MOST_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise WeightsError(f"not a whole gzip file: {printable(str(error))}") from None
+        raise WeightsError(
+            f"not a whole gzip file: {printable(str(error))}"
+        ) from None
     if len(found) > _MOST_BYTES:
         raise WeightsError(
             f"it has more than {_MOST_BYTES} bytes; at most {_MOST_BYTES} are read"
@@ -225,7 +253,8 @@ def _modest(data: bytes) -> None:
     """Check the number of lists and items before anything is made of them. Raises
     WeightsError if the JSON would take far more memory than its size.
     """
-    lists, items = data.count(b"[") + data.count(b"{"), data.count(b",")
+    lists = data.count(b"[") + data.count(b"{")
+    items = data.count(b",")
     if lists > MOST_LISTS or items > MOST_ITEMS:
         raise WeightsError(
             f"it has {lists} lists and {items} items; at most {MOST_LISTS} and"
@@ -239,9 +268,12 @@ def from_json(data: dict[str, Any]) -> Certificate:
     _keys(data, _KEYS)
     earlier = _keys(data["earlier"], ("tokens", "after", "followed"))
     fields: dict[str, Any] = {
-        key: _text(data[key], key) for key in ("program", "weights", "claim", "dtype")
+        key: _text(data[key], key)
+        for key in ("program", "weights", "claim", "dtype")
     }
-    fields |= {key: _whole(data[key], key) for key in ("n_ctx", "contexts", "checked")}
+    fields |= {
+        key: _whole(data[key], key) for key in ("n_ctx", "contexts", "checked")
+    }
     fields |= {key: _number(data[key], key) for key in ("error", "seconds")}
     fields |= {
         key: [_text(x, key) for x in _list(data[key], key)]
@@ -249,12 +281,18 @@ def from_json(data: dict[str, Any]) -> Certificate:
     }
     return Certificate(
         **fields,
-        margin=None if data["margin"] is None else _number(data["margin"], "margin"),
+        margin=None
+        if data["margin"] is None
+        else _number(data["margin"], "margin"),
         alphabet=_wholes(data["alphabet"], "alphabet"),
         groups=[_wholes(x, "groups") for x in _list(data["groups"], "groups")],
-        tokens=[_wholes(x, "tokens") for x in _list(earlier["tokens"], "tokens")],
+        tokens=[
+            _wholes(x, "tokens") for x in _list(earlier["tokens"], "tokens")
+        ],
         after=_table(earlier["after"], "after"),
-        followed=dict(_followed(x) for x in _list(earlier["followed"], "followed")),
+        followed=dict(
+            _followed(x) for x in _list(earlier["followed"], "followed")
+        ),
         sections=[_section(x) for x in _list(data["sections"], "sections")],
     )
 
@@ -292,12 +330,16 @@ def _keys(value: Any, keys: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _amiss(value: Any, what: str, kind: str) -> WeightsError:
-    return WeightsError(f"'{what}' must be {kind}, found {printable(repr(value))[:60]}")
+    return WeightsError(
+        f"'{what}' must be {kind}, found {printable(repr(value))[:60]}"
+    )
 
 
 def _list(value: Any, what: str, size: int | None = None) -> list[Any]:
     if not isinstance(value, list) or (size is not None and len(value) != size):
-        raise _amiss(value, what, "a list" if size is None else f"a list of {size}")
+        raise _amiss(
+            value, what, "a list" if size is None else f"a list of {size}"
+        )
     return value
 
 
@@ -327,7 +369,10 @@ def _text(value: Any, what: str) -> str:
 
 
 def _table(value: Any, what: str) -> list[list[list[int]]]:
-    return [[_wholes(x, what) for x in _list(row, what)] for row in _list(value, what)]
+    return [
+        [_wholes(x, what) for x in _list(row, what)]
+        for row in _list(value, what)
+    ]
 
 
 def _followed(
@@ -348,7 +393,8 @@ def _followed(
 def _section(value: Any) -> Section:
     s = _keys(value, ("finals", "end", "guesses", "order", "slots", "graph"))
     finals = [
-        _wholes(_list(x, "finals", 2), "finals") for x in _list(s["finals"], "finals")
+        _wholes(_list(x, "finals", 2), "finals")
+        for x in _list(s["finals"], "finals")
     ]
     if not finals:
         raise _amiss(finals, "finals", "a list of places and tokens")
@@ -380,7 +426,8 @@ def _slot(value: Any) -> HeadQuery:
     if len(centres) != len(radii) or any(r < 0 for r in radii):
         raise _amiss(query, "slots", "a query of centres and radii")
     bounds = tuple(
-        -math.inf if x is None else _number(x, "slots") for x in _list(floor, "slots")
+        -math.inf if x is None else _number(x, "slots")
+        for x in _list(floor, "slots")
     )
     return HeadQuery(
         (_whole(layer, "slots"), _whole(number, "slots")),

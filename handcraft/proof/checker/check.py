@@ -56,7 +56,8 @@ class Checker:
     """The check of one certificate against one model."""
 
     def __init__(self, model: Model, certificate: Certificate) -> None:
-        self.model, self.certificate = model, certificate
+        self.model = model
+        self.certificate = certificate
         claim = model.program.claim if model.program else None
         if claim is None:
             raise Rejected("the model has no claim")
@@ -71,7 +72,11 @@ class Checker:
             raise Rejected("it is a certificate of other weights")
         if certificate.claim != claim_hash(model):
             raise Rejected("it is a certificate of another claim")
-        if (certificate.program, certificate.n_ctx, certificate.assumptions) != (
+        if (
+            certificate.program,
+            certificate.n_ctx,
+            certificate.assumptions,
+        ) != (
             model.name,
             model.n_ctx,
             list(ASSUMPTIONS),
@@ -82,12 +87,16 @@ class Checker:
         self.network = Network(model)
         self._ranges()
         self.work = Allowance(
-            LEAST_STEPS + _STEPS * sum(_entries(s) for s in certificate.sections)
+            LEAST_STEPS
+            + _STEPS * sum(_entries(s) for s in certificate.sections)
         )
         self._emitted()
         self.domain = Domain(model, self.claim, certificate.alphabet)
         self.position_states = PositionStates(
-            self.network, certificate.tokens, certificate.after, certificate.followed
+            self.network,
+            certificate.tokens,
+            certificate.after,
+            certificate.followed,
         )
         self.found = Found()
         self.column = (
@@ -114,18 +123,24 @@ class Checker:
             *(level for s in c.sections for level, _ in s.finals),
         ]
         levels += [s.end for s in c.sections if s.end is not None]
-        if any(len(set(row)) < len(row) for row in (c.alphabet, *c.groups, *c.tokens)):
+        if any(
+            len(set(row)) < len(row)
+            for row in (c.alphabet, *c.groups, *c.tokens)
+        ):
             raise Rejected("a list of tokens names one twice")
         if (
             max(map(max, filter(None, tokens)), default=0) >= vocabulary
             or max(levels) >= places
             or len(c.after) != len(c.tokens)
         ):
-            raise Rejected("it names tokens or positions that the model has not")
+            raise Rejected(
+                "it names tokens or positions that the model has not"
+            )
 
     def _emitted(self) -> None:
         """Check that the streams of earlier positions fit in memory. Raises Rejected if not."""
-        c, blocks = self.certificate, len(self.network.blocks)
+        c = self.certificate
+        blocks = len(self.network.blocks)
         count = sum(
             len(after) * len(tokens)
             for after, tokens in zip(c.after, c.tokens, strict=True)
@@ -171,7 +186,9 @@ class Checker:
         something about.
         """
         if self.claim.asks_prompts:
-            size = self.claim.language(self.model.n_ctx, self.model.vocabulary).size
+            size = self.claim.language(
+                self.model.n_ctx, self.model.vocabulary
+            ).size
             return size, size
         return sum(self.found.answered.values()), self.found.spoken
 
@@ -193,7 +210,9 @@ def examine(model: Model, certificate: Certificate) -> Found:
         TypeError,
         ValueError,
     ) as error:
-        raise Rejected(f"it is not consistent: {printable(str(error))}") from None
+        raise Rejected(
+            f"it is not consistent: {printable(str(error))}"
+        ) from None
     if not found.checked or not found.spoken:
         raise Rejected("the claim is silent on every context")
     return found
@@ -210,7 +229,10 @@ def check(model: Model, certificate: Certificate) -> Found:
 
 def _stated(model: Model, certificate: Certificate, found: Found) -> None:
     """Check that the certificate states what was found. Raises Rejected if not."""
-    if (certificate.contexts, certificate.checked) != (found.contexts, found.checked):
+    if (certificate.contexts, certificate.checked) != (
+        found.contexts,
+        found.checked,
+    ):
         raise Rejected(
             f"it states {certificate.contexts} contexts, {certificate.checked} of them"
             f" checked; there are {found.contexts} and {found.checked}"
@@ -257,7 +279,10 @@ def _disjoint(sections: Iterable[Section]) -> None:
     for a, b in pairs.values():
         queries = zip(a.slots, b.slots, strict=False)
         if not any(
-            x.name == y.name and x.query and y.query and _apart(x.query, y.query)
+            x.name == y.name
+            and x.query
+            and y.query
+            and _apart(x.query, y.query)
             for x, y in queries
         ):
             raise Rejected("a context could be in two sections")
@@ -267,5 +292,6 @@ def _apart(
     a: tuple[list[float], list[float]], b: tuple[list[float], list[float]]
 ) -> bool:
     return len(a[0]) == len(b[0]) and any(
-        abs(x - y) > (r + s) * 1.000001 for x, r, y, s in zip(*a, *b, strict=True)
+        abs(x - y) > (r + s) * 1.000001
+        for x, r, y, s in zip(*a, *b, strict=True)
     )

@@ -29,7 +29,15 @@ from handcraft.sequence.evaluate import evaluate
 from handcraft.sequence.expression import Expression
 
 OUT = "another section"
-SELECTION_WORDS = ("first", "latest", "count", "total", "lowest", "state", "token_at")
+SELECTION_WORDS = (
+    "first",
+    "latest",
+    "count",
+    "total",
+    "lowest",
+    "state",
+    "token_at",
+)
 
 
 class Domain:
@@ -37,9 +45,14 @@ class Domain:
     the guesses of one section.
     """
 
-    def __init__(self, model: Model, claim: Claim, alphabet: Sequence[int]) -> None:
-        self.model, self.claim, self.alphabet = model, claim, set(alphabet)
-        self.tokens, self.ids = model.vocabulary.tokens, model.vocabulary.ids
+    def __init__(
+        self, model: Model, claim: Claim, alphabet: Sequence[int]
+    ) -> None:
+        self.model = model
+        self.claim = claim
+        self.alphabet = set(alphabet)
+        self.tokens = model.vocabulary.tokens
+        self.ids = model.vocabulary.ids
         self.language = (
             claim.language(model.n_ctx, model.vocabulary)
             if claim.asks_prompts
@@ -102,16 +115,24 @@ class Domain:
         if not ends:
             if any(self.length(n - 1) != 1 for n in self.language.lengths):
                 raise Rejected("the sections do not say where the prompts end")
-            return {(None, n - 1): count for n, count in self.language.lengths.items()}
+            return {
+                (None, n - 1): count
+                for n, count in self.language.lengths.items()
+            }
         found: dict[tuple[int | None, int], int] = {}
-        width = 1 if isinstance(self.claim.rule, Transducer) else len(self.alphabet)
+        width = (
+            1 if isinstance(self.claim.rule, Transducer) else len(self.alphabet)
+        )
         for n, count in self.language.lengths.items():
             found |= {
-                (n - 1, n - 1 + i): count * width**i for i in range(self.length(n - 1))
+                (n - 1, n - 1 + i): count * width**i
+                for i in range(self.length(n - 1))
             }
         return found
 
-    def step(self, state: Any, position: int, token: int, end: int | None) -> Any:
+    def step(
+        self, state: Any, position: int, token: int, end: int | None
+    ) -> Any:
         """Return the state of the prompt after a token, () behind its end, None outside the
         domain.
         """
@@ -120,7 +141,8 @@ class Domain:
         if end is not None and position > end:
             return () if token in self.alphabet else None
         text = self.tokens[token]
-        at, used = self.language.step(state[0], text), state[1] + len(text)
+        at = self.language.step(state[0], text)
+        used = state[1] + len(text)
         if (
             not at
             or used > self.language.max_length
@@ -135,15 +157,21 @@ class Domain:
 
     def complete(self, state: Any) -> bool:
         """True if a context that leads to this state is one of the domain."""
-        return self.language is None or state == () or self.language.accepts(state[0])
+        return (
+            self.language is None
+            or state == ()
+            or self.language.accepts(state[0])
+        )
 
 
 def _spelled_once(language: Language, tokens: Sequence[str]) -> None:
     """Check that no token of several characters can stand in a prompt, since prompts are
     counted by character. Raises Rejected if one can.
     """
-    longer, chars = [text for text in tokens if len(text) > 1], set("".join(tokens))
-    waiting, seen = [START], {START}
+    longer = [text for text in tokens if len(text) > 1]
+    chars = set("".join(tokens))
+    waiting = [START]
+    seen = {START}
     while waiting and longer:
         state = waiting.pop()
         if any(language.step(state, text) for text in longer):
@@ -166,7 +194,10 @@ def _written_out(
         asked = [ids[t] for t in model.vocabulary.split(prompt)]
         whole = (
             *asked,
-            *(ids[t] for t in claim.expected(prompt, model.vocabulary, model.n_ctx)),
+            *(
+                ids[t]
+                for t in claim.expected(prompt, model.vocabulary, model.n_ctx)
+            ),
         )
         lengths.add(len(whole) - len(asked))
         if (
@@ -194,14 +225,20 @@ class Reading:
     # whether an answer depends on the last token other than by the memory
     reads_own = False
 
-    def __init__(self, domain: Domain, levels: Sequence[int], end: int | None) -> None:
-        self.domain, self.levels, self.end = domain, levels, end
+    def __init__(
+        self, domain: Domain, levels: Sequence[int], end: int | None
+    ) -> None:
+        self.domain = domain
+        self.levels = levels
+        self.end = end
 
     def step(self, memory: Any, position: int, token: int) -> Any:
         """Return the memory after one more token."""
         raise NotImplementedError
 
-    def groups(self, memory: Any, position: int) -> list[tuple[Any, tuple[int, ...]]]:
+    def groups(
+        self, memory: Any, position: int
+    ) -> list[tuple[Any, tuple[int, ...]]]:
         """Return every token that the domain allows, grouped by the memory that it leads
         to: (that memory, tokens).
         """
@@ -221,13 +258,17 @@ class Endings(Reading):
     among the last of a level.
     """
 
-    def __init__(self, domain: Domain, levels: Sequence[int], end: int | None) -> None:
+    def __init__(
+        self, domain: Domain, levels: Sequence[int], end: int | None
+    ) -> None:
         super().__init__(domain, levels, end)
         claim: Any = domain.claim
         self.rows = claim.endings(domain.model.vocabulary)
         self.window = max(map(len, self.rows))
         self.needed = {
-            j for level in levels for j in range(level - self.window + 1, level + 1)
+            j
+            for level in levels
+            for j in range(level - self.window + 1, level + 1)
         }
 
     def step(
@@ -264,7 +305,9 @@ class Written(Reading):
         )
 
     def answer(self, memory: tuple[int, ...], level: int, token: int) -> Any:  # noqa: ARG002
-        return self.domain.table[0].get(memory, OUT) if self.domain.table else OUT
+        return (
+            self.domain.table[0].get(memory, OUT) if self.domain.table else OUT
+        )
 
 
 class Aligned(Reading):
@@ -273,7 +316,11 @@ class Aligned(Reading):
     """
 
     def __init__(
-        self, domain: Domain, levels: Sequence[int], end: int, order: Sequence[int]
+        self,
+        domain: Domain,
+        levels: Sequence[int],
+        end: int,
+        order: Sequence[int],
     ) -> None:
         super().__init__(domain, levels, end)
         claim: Any = domain.claim
@@ -293,11 +340,16 @@ class Aligned(Reading):
 
     def step(self, memory: Any, position: int, token: int) -> Any:
         state, done, read, due = memory
-        end, text = self.end or 0, self.domain.tokens[token]
+        end = self.end or 0
+        text = self.domain.tokens[token]
         if position > end:
             if due is None or position != end + done:
-                raise Rejected("the order reads what is written before it is known")
-            return self._advanced(state, done, read, None) if due == text else None
+                raise Rejected(
+                    "the order reads what is written before it is known"
+                )
+            return (
+                self._advanced(state, done, read, None) if due == text else None
+            )
         if token not in self.shape[position]:
             return None
         wanted = any(position in places for places in self.places[done:])
@@ -306,7 +358,11 @@ class Aligned(Reading):
         )
 
     def _advanced(
-        self, state: Any, done: int, read: tuple[tuple[int, str], ...], due: str | None
+        self,
+        state: Any,
+        done: int,
+        read: tuple[tuple[int, str], ...],
+        due: str | None,
     ) -> Any:
         if (
             due is None
@@ -314,7 +370,9 @@ class Aligned(Reading):
             and set(self.places[done]) <= {p for p, _ in read}
         ):
             known = dict(read)
-            row = self.machine.rows.get((state, *(known[p] for p in self.places[done])))
+            row = self.machine.rows.get(
+                (state, *(known[p] for p in self.places[done]))
+            )
             if row is None:
                 raise Rejected("the transducer has no row for what it reads")
             later = {p for places in self.places[done + 1 :] for p in places}
@@ -340,7 +398,9 @@ def _shape(domain: Domain, end: int) -> list[set[int]]:
     """Return the tokens at each position of the prompts that end there. Raises Rejected
     unless the prompts are all combinations of them, which is counted.
     """
-    language, states, shape = domain.language, {START}, list[set[int]]()
+    language = domain.language
+    states = {START}
+    shape = list[set[int]]()
     if language is None or not domain.model.vocabulary.single:
         raise Rejected(
             "prompts can be read in another order only where tokens are single"

@@ -32,7 +32,9 @@ from handcraft.proof.checker.zonotope import Rejected
 from handcraft.sequence.evaluate import LAZY, chosen, combine
 from handcraft.sequence.expression import Expression
 
-FARTHEST = 1_000  # tokens that a selection may look back by: all of them are kept
+FARTHEST = (
+    1_000  # tokens that a selection may look back by: all of them are kept
+)
 Machine = tuple[Any, Callable[[Any, int, str], Any], Callable[[str], Any]]
 NONE_AFTER = 0  # the label of a token after which there is nothing
 
@@ -63,7 +65,8 @@ class Ruled(Reading):
     ) -> None:
         super().__init__(domain, levels, end)
         self.rule: Any = rule or domain.claim.rule
-        self.own, self.guesses = own, guesses
+        self.own = own
+        self.guesses = guesses
         self.scope = {"here": levels[0]} if len(levels) == 1 else {}
         if end is not None or domain.language is None:
             self.scope["end"] = end  # type: ignore[assignment]
@@ -132,12 +135,15 @@ class Ruled(Reading):
             ),
         )
 
-    def groups(self, memory: Any, position: int) -> list[tuple[Any, tuple[int, ...]]]:
+    def groups(
+        self, memory: Any, position: int
+    ) -> list[tuple[Any, tuple[int, ...]]]:
         """Return what `step` says of every token. Each part of a memory is computed once,
         since many memories share it.
         """
         if position != self._asked:
-            self._asked, self._inner = position, {}
+            self._asked = position
+            self._inner = {}
         parts = [self._part(*part) for part in enumerate(memory)]
         shape = tuple([number for _, number in parts])
         if shape not in self._classes:
@@ -153,7 +159,8 @@ class Ruled(Reading):
         """Return the number of each token's kind, and the first token of each kind."""
         found: dict[Any, int] = {}
         kinds = [
-            found.setdefault(kind(text), len(found)) for text in self.domain.tokens
+            found.setdefault(kind(text), len(found))
+            for text in self.domain.tokens
         ]
         return kinds, [kinds.index(number) for number in range(len(found))]
 
@@ -163,9 +170,15 @@ class Ruled(Reading):
         """
         found = self._inner.get((part, value))
         if found is None:
-            row = self._allowed(value) if part == 0 else self._stepped(part - 1, value)
+            row = (
+                self._allowed(value)
+                if part == 0
+                else self._stepped(part - 1, value)
+            )
             first: dict[Any, int] = {None: NONE_AFTER}
-            labels = tuple([first.setdefault(after, len(first)) for after in row])
+            labels = tuple(
+                [first.setdefault(after, len(first)) for after in row]
+            )
             number = self._shapes.setdefault(labels, len(self._shapes))
             self._labels += [labels] * (number == len(self._labels))
             found = self._inner[part, value] = row, number
@@ -184,7 +197,8 @@ class Ruled(Reading):
         """
         (kinds, firsts), step = self.kinds[number], self.steps[number][1]
         after = [
-            step(value, self._asked, self.domain.tokens[token]) for token in firsts
+            step(value, self._asked, self.domain.tokens[token])
+            for token in firsts
         ]
         return [after[kind] for kind in kinds]
 
@@ -204,7 +218,9 @@ class Ruled(Reading):
             return OUT
         scope = {
             "here": level,
-            "end": level if self.end is None and self.domain.language else self.end,
+            "end": level
+            if self.end is None and self.domain.language
+            else self.end,
         }
         if any(
             self._value(e, memory, scope, token) != value
@@ -235,10 +251,14 @@ class Ruled(Reading):
             level != end + self.domain.length(end) - 1
             and found not in self.domain.alphabet
         ):
-            raise Rejected("an answer holds a token that no section goes on with")
+            raise Rejected(
+                "an answer holds a token that no section goes on with"
+            )
         return self.domain.ends_with(found, end, level)
 
-    def _value(self, e: Any, memory: Any, scope: dict[str, Any], token: int) -> Any:
+    def _value(
+        self, e: Any, memory: Any, scope: dict[str, Any], token: int
+    ) -> Any:
         if not isinstance(e, Expression):
             return e
         if e.op in scope:
@@ -251,7 +271,9 @@ class Ruled(Reading):
             return found[0] if isinstance(found, tuple) else found
         if e.op in LAZY:
             return chosen(e, lambda arg: self._value(arg, memory, scope, token))
-        return combine(e, [self._value(arg, memory, scope, token) for arg in e.args])
+        return combine(
+            e, [self._value(arg, memory, scope, token) for arg in e.args]
+        )
 
     # ------------------------------------------------------------ what a selection needs of the
     # past
@@ -267,14 +289,20 @@ class Ruled(Reading):
             return rows[()], lambda m, _, x: rows.get((m, x), m), lambda x: x
         if e.op == "token_at":
             place: Any = e.args[0]
-            if isinstance(place, Expression) and place.op in ("first", "latest"):
+            if isinstance(place, Expression) and place.op in (
+                "first",
+                "latest",
+            ):
                 return self._matching(place, token=True)
             at = self._fixed(place)
             return None, lambda m, j, x: x if j == at else m, lambda x: x
         inside = self._inside(e)
         if e.op in ("total", "lowest"):
             worth: Callable[[str], int] = lambda x: int(e.rows.get((x,), 0))  # noqa: E731
-            add: Callable[[int, str], int] = lambda j, x: worth(x) if inside(j) else 0  # noqa: E731
+
+            def add(j: int, x: str) -> int:
+                return worth(x) if inside(j) else 0
+
             if e.op == "total":
                 return 0, lambda m, j, x: m + add(j, x), worth
             return (
@@ -291,16 +319,22 @@ class Ruled(Reading):
         if e.before is not None and stop is None:
             until = 0
         return lambda j: (
-            j >= start and (j - start) % every == 0 and (until is None or j < until)
+            j >= start
+            and (j - start) % every == 0
+            and (until is None or j < until)
         )
 
     def _matching(self, e: Expression, *, token: bool) -> Machine:
         inside = self._inside(e)
         wanted = [(offset, self._fixed(what)) for offset, what in e.where]
         if any(offset > 0 for offset, _ in wanted):
-            raise Rejected("the claim selects a position by what stands behind it")
+            raise Rejected(
+                "the claim selects a position by what stands behind it"
+            )
         if any(offset < -FARTHEST for offset, _ in wanted):
-            raise Rejected(f"the claim looks back by more than {FARTHEST} tokens")
+            raise Rejected(
+                f"the claim looks back by more than {FARTHEST} tokens"
+            )
 
         @cache
         def fits(x: str) -> tuple[bool, ...]:
@@ -314,7 +348,9 @@ class Ruled(Reading):
         def step(memory: Any, j: int, x: str) -> Any:
             value, *pasts = memory
             # [-offset] tokens back stands first
-            pasts = [(*past, fit) for past, fit in zip(pasts, fits(x), strict=True)]
+            pasts = [
+                (*past, fit) for past, fit in zip(pasts, fits(x), strict=True)
+            ]
             if inside(j) and all(past[0] for past in pasts):
                 value = _taken(e.op, value, x if token else j)
             return value, *(past[1:] for past in pasts)
@@ -344,7 +380,8 @@ def reading_of(
     domain: Domain, section: Any, levels: Sequence[int], own: str | None
 ) -> Reading:
     """Return the way in which a section reads the claim."""
-    claim, end = domain.claim, section.end
+    claim = domain.claim
+    end = section.end
     rule = claim.rule
     if section.guesses and not isinstance(rule, Expression):
         raise Rejected(
@@ -354,7 +391,11 @@ def reading_of(
         return Endings(domain, levels, end)
     if isinstance(rule, Table):
         return Written(domain, levels, end)
-    if isinstance(rule, Transducer) and end is not None and section.order is not None:
+    if (
+        isinstance(rule, Transducer)
+        and end is not None
+        and section.order is not None
+    ):
         return Aligned(domain, levels, end, section.order)
     if not isinstance(rule, Expression) or section.order is not None:
         raise Rejected("the claim is none that can be checked")
@@ -366,5 +407,9 @@ def reading_of(
             "a section guesses what is no part of the claim, or guesses it twice"
         )
     return Ruled(
-        domain, levels, end, own, {parts[i]: value for i, value in section.guesses}
+        domain,
+        levels,
+        end,
+        own,
+        {parts[i]: value for i, value in section.guesses},
     )

@@ -74,10 +74,13 @@ class Found:
         """Add an example; if there are too many, every second one goes."""
         self.examples.append(shown)
         if len(self.examples) > _EXAMPLES:
-            self.examples, self.stride = self.examples[::2], 2 * self.stride
+            self.examples = self.examples[::2]
+            self.stride = 2 * self.stride
 
 
-_Asked = tuple[int, Any, tuple[Walk, Example]]  # the row, what must follow, an ending
+_Asked = tuple[
+    int, Any, tuple[Walk, Example]
+]  # the row, what must follow, an ending
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,10 +106,14 @@ class EndingsJudge:
         self.network = setting.network
         self.position_states = setting.position_states
         self.work = setting.work
-        self.claim, self.column, self.found = claim, column, found
+        self.claim = claim
+        self.column = column
+        self.found = found
         self.waiting: list[_Row] = []
         # of what waits: endings, position states, states of their walks
-        self.count, self.size, self.held = 0, 0, 0
+        self.count = 0
+        self.size = 0
+        self.held = 0
         self.means: dict[Any, tuple[Array, Array]] = {}
 
     def add(self, walk: Walk) -> None:
@@ -123,30 +130,44 @@ class EndingsJudge:
             if self.count == _CHUNK or self.size + len(place[2]) > _STATES:
                 self.run()
             states = [(s,) for s in place[2]] if apart else [tuple(place[2])]
-            self.waiting += [_Row(self.count, walk, place, row) for row in states]
-            self.count, self.size = self.count + 1, self.size + len(place[2])
+            self.waiting += [
+                _Row(self.count, walk, place, row) for row in states
+            ]
+            self.count = self.count + 1
+            self.size = self.size + len(place[2])
 
     def run(self) -> None:
         """Judge everything that waits. Raises Rejected if one ending may be wrong."""
-        rows, self.waiting, self.count, self.size, self.held = self.waiting, [], 0, 0, 0
+        rows = self.waiting
+        self.waiting = []
+        self.count = 0
+        self.size = 0
+        self.held = 0
         self.means.clear()
         if rows:
             self._rows(rows)
 
     def _rows(self, rows: list[_Row]) -> None:
         """Follow the streams of all rows, without those that do not ask what their section says."""
-        levels, tokens = (np.array([row.place[i] for row in rows]) for i in (0, 1))
+        levels, tokens = (
+            np.array([row.place[i] for row in rows]) for i in (0, 1)
+        )
         ends = zip(levels.tolist(), tokens.tolist(), rows, strict=True)
         number = np.array([row.number for row in rows])
         position_states = [
-            [self.position_states.position_state(level, s, token) for s in row.states]
+            [
+                self.position_states.position_state(level, s, token)
+                for s in row.states
+            ]
             for level, token, row in ends
         ]
         x = self.network.embed(tokens, levels)  # [n_rows, n_embd]
         alive = np.arange(len(rows))
         for i, heads in enumerate(self.network.heads):
             queries = {
-                head.number: self.network.floats.linear(x.plain(), *head.q).plain()
+                head.number: self.network.floats.linear(
+                    x.plain(), *head.q
+                ).plain()
                 for head in heads
             }
             inside = np.ones(len(alive), dtype=bool)
@@ -171,7 +192,9 @@ class EndingsJudge:
             }
             x = self.network.through(i, x, means)
         if np.intersect1d(np.delete(number, alive), number[alive]).size:
-            raise Rejected("a section answers only some of the contexts of a state")
+            raise Rejected(
+                "a section answers only some of the contexts of a state"
+            )
         self._shown([rows[j] for j in alive], x)
 
     def _asked(
@@ -180,7 +203,8 @@ class EndingsJudge:
         """True for each row that asks of the head what its section says; any query will do
         if that is nothing.
         """
-        inside, name = np.ones(len(rows), dtype=bool), (head.layer, head.number)
+        inside = np.ones(len(rows), dtype=bool)
+        name = (head.layer, head.number)
         if name in self.position_states.followed:
             return inside
         views = [row.walk.named[name][1] for row in rows]
@@ -189,10 +213,13 @@ class EndingsJudge:
             c, r = (
                 np.concatenate(part)
                 for part in zip(
-                    *[(views[i].query.c, views[i].query.r) for i in known], strict=True
+                    *[(views[i].query.c, views[i].query.r) for i in known],
+                    strict=True,
                 )
             )
-            inside[known] = (np.abs(q.c[known] - c) + q.r[known] <= r).all(axis=1)
+            inside[known] = (np.abs(q.c[known] - c) + q.r[known] <= r).all(
+                axis=1
+            )
         return inside
 
     def _mean(
@@ -205,7 +232,9 @@ class EndingsJudge:
         """Return a head's mean value in every row [n_rows, n_value]."""
         name = head.layer, head.number
         if name in self.position_states.followed:
-            c, r = self.position_states.mean(name, np.concatenate(position_states))
+            c, r = self.position_states.mean(
+                name, np.concatenate(position_states)
+            )
             starts = np.cumsum([0, *(len(row) for row in position_states[:-1])])
             if len(c) == len(position_states):
                 return c, r
@@ -248,12 +277,15 @@ class EndingsJudge:
         return self.means[key]
 
     def _shown(self, rows: list[_Row], x: Zonotope) -> None:
-        found, counted = self.found, set[int]()
+        found = self.found
+        counted = set[int]()
         rounding = self.network.rounding(x)  # [n_rows, n_vocab]
         asked: list[_Asked] = []  # row, what must follow, an ending
         number = np.array([row.number for row in rows])
         for i, row in enumerate(rows):
-            for expected, (count, example) in row.walk.endings[row.place].items():
+            for expected, (count, example) in row.walk.endings[
+                row.place
+            ].items():
                 if row.number not in counted:
                     key = row.walk.section.end, row.place[0]
                     found.answered[key] = found.answered.get(key, 0) + count
@@ -307,16 +339,20 @@ class EndingsJudge:
 
     def _right(self, x: Zonotope, asked: list[_Asked], rounding: Array) -> None:
         """Check that rows give the tokens that are expected. Raises Rejected if one may not."""
-        found, rows = self.found, np.array([row for row, _, _ in asked], dtype=int)
+        found = self.found
+        rows = np.array([row for row, _, _ in asked], dtype=int)
         tokens = np.array([expected for _, expected, _ in asked], dtype=int)
-        margins, errors = np.zeros(len(rows)), np.zeros(len(rows))
+        margins = np.zeros(len(rows))
+        errors = np.zeros(len(rows))
         for token in np.unique(tokens).tolist():
             those = tokens == token
             margins[those], errors[those] = self.network.ahead(
                 x, rows[those], token, rounding
             )
         if not (margins > 0).all():
-            raise Rejected(f"the margin may be {margins[~(margins > 0)][0]:.6g}")
+            raise Rejected(
+                f"the margin may be {margins[~(margins > 0)][0]:.6g}"
+            )
         for (_, _, (walk, example)), margin in zip(
             asked, margins.tolist(), strict=True
         ):
@@ -330,7 +366,8 @@ class EndingsJudge:
         """Check that rows give the numbers or the probabilities that are expected. Raises
         Rejected if one may not.
         """
-        found, tolerance = self.found, self.claim.allowed_error
+        found = self.found
+        tolerance = self.claim.allowed_error
         for (_, _, (walk, example)), error in zip(
             asked, self._errors(x, asked), strict=True
         ):
@@ -338,19 +375,31 @@ class EndingsJudge:
                 found.at = walk.example(example)
             found.error = max(found.error, error)
             if not error <= tolerance:
-                raise Rejected(f"the error may be {error:.6g}, more than {tolerance:g}")
+                raise Rejected(
+                    f"the error may be {error:.6g}, more than {tolerance:g}"
+                )
 
     def _errors(self, x: Zonotope, asked: list[_Asked]) -> list[float]:
         """Return how far each row can be from what is expected."""
         rows = [row for row, _, _ in asked]
         if self.claim.measures == "lane":
             value = np.array([float(expected) for _, expected, _ in asked])
-            c, r = x.c[rows, self.column], x.radius[rows, self.column]
+            c = x.c[rows, self.column]
+            r = x.radius[rows, self.column]
             return list(
-                (np.abs(c - value) * (1 + 1e-12) + r + 1e-15 * np.abs(value)).tolist()
+                (
+                    np.abs(c - value) * (1 + 1e-12) + r + 1e-15 * np.abs(value)
+                ).tolist()
             )
-        both = [(expected, *self.network.chances(x, row)) for row, expected, _ in asked]
+        both = [
+            (expected, *self.network.chances(x, row))
+            for row, expected, _ in asked
+        ]
         return [
-            float(np.maximum(np.abs(low - expected), np.abs(high - expected)).max())
+            float(
+                np.maximum(
+                    np.abs(low - expected), np.abs(high - expected)
+                ).max()
+            )
             for expected, low, high in both
         ]

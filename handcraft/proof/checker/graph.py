@@ -62,7 +62,9 @@ class Walk:
         self.levels = sorted({level for level, _ in section.finals})
         last = [token for _, token in section.finals]
         own = setting.domain.tokens[last[0]] if len(set(last)) == 1 else None
-        self.reading: Reading = reading_of(setting.domain, section, self.levels, own)
+        self.reading: Reading = reading_of(
+            setting.domain, section, self.levels, own
+        )
         self.finals = set(section.finals)
         heads = [
             head
@@ -78,7 +80,9 @@ class Walk:
             View(self.position_states, head, slot)
             for head, slot in zip(heads, section.slots, strict=True)
         ]
-        self.named = {view.slot.name: (i, view) for i, view in enumerate(self.views)}
+        self.named = {
+            view.slot.name: (i, view) for i, view in enumerate(self.views)
+        }
         # (level, token, earlier states, what heads saw)
         self.endings: dict[Any, dict[Any, tuple[int, Example]]] = {}
         self._parts: dict[
@@ -90,7 +94,15 @@ class Walk:
     def run(self) -> None:
         """Find all endings. Raises Rejected if an edge is missing."""
         now: list[_Entry | None] = [
-            ((self.reading.start, frozenset([0]), NOBODY, (0,) * len(self.views)), 1)
+            (
+                (
+                    self.reading.start,
+                    frozenset([0]),
+                    NOBODY,
+                    (0,) * len(self.views),
+                ),
+                1,
+            )
         ]
         order = self.reading.order or range(self.levels[-1] + 1)
         graph = self.section.graph or []
@@ -102,7 +114,9 @@ class Walk:
             )
         for k, position in enumerate(order):
             edges = graph[k] if k < len(graph) else []
-            now = self._position(position, now, edges, last=k == self.levels[-1])
+            now = self._position(
+                position, now, edges, last=k == self.levels[-1]
+            )
 
     def _position(
         self,
@@ -129,7 +143,8 @@ class Walk:
             last=last,
         )
         asked = dict[Any, tuple[Any, Any]]()
-        kept, ended = Inserting(self.views, position), Inserting(self.views, None)
+        kept = Inserting(self.views, position)
+        ended = Inserting(self.views, None)
         for number, entry in enumerate(now):
             if entry is None:
                 raise Rejected("nothing leads to a state")
@@ -137,7 +152,9 @@ class Walk:
             row = tuple(edges[number]) if number < len(edges) else ()
             name = memory, earlier, own, row
             if name not in asked:
-                asked[name] = self._read(place, memory, earlier, own, self._edges(row))
+                asked[name] = self._read(
+                    place, memory, earlier, own, self._edges(row)
+                )
             steps, ends = asked[name]
             self.setting.work.spend(len(steps) + len(ends))
             for (following, states, mine, keys, target), (
@@ -176,19 +193,26 @@ class Walk:
 
     def _edges(self, row: tuple[int, ...]) -> list[tuple[int, int]]:
         """Return the edges of a state as pairs (group of tokens, state after it)."""
-        sizes, named, targets = self.setting.sizes, row[::2], row[1::2]
+        sizes = self.setting.sizes
+        named = row[::2]
+        targets = row[1::2]
         if (
             len(row) % 2
             or max(named, default=0) >= max(len(sizes), 1)
             or max(targets, default=0) >= _MOST_STATES
         ):
-            raise Rejected("an edge has no such group of tokens, or leads nowhere")
+            raise Rejected(
+                "an edge has no such group of tokens, or leads nowhere"
+            )
         if sum([sizes[group] for group in named]) > self.network.n_vocab:
             raise Rejected("a state has several edges for a token")
         return list(zip(named, targets, strict=True))
 
     def _targets(
-        self, place: Steps, edges: list[tuple[int, int]], tokens: tuple[int, ...]
+        self,
+        place: Steps,
+        edges: list[tuple[int, int]],
+        tokens: tuple[int, ...],
     ) -> dict[int, tuple[int, ...]]:
         """Return which of the tokens lead to each state. Raises Rejected if one has no edge."""
         found: dict[int, tuple[int, ...]] = {}
@@ -197,7 +221,9 @@ class Walk:
                 break
             inside, tokens = self._parted(group, tokens)
             if inside:
-                found[target] = (*found[target], *inside) if target in found else inside
+                found[target] = (
+                    (*found[target], *inside) if target in found else inside
+                )
         if tokens:
             raise Rejected(
                 f"a state at position {place.position} has no edge for token {tokens[0]}"
@@ -235,16 +261,31 @@ class Walk:
         for following, states, tokens in place.groups(memory, earlier):
             mine = tokens[0] if place.listed else own
             for target, alike in (
-                () if place.last else self._targets(place, edges, tokens).items()
+                ()
+                if place.last
+                else self._targets(place, edges, tokens).items()
             ):
-                step = following, states, mine, place.keys(earlier, alike), target
-                steps[step] = steps.get(step, (0, alike[-1]))[0] + len(alike), alike[-1]
-            for token in tokens if place.ends and (place.last or not ordered) else ():
+                step = (
+                    following,
+                    states,
+                    mine,
+                    place.keys(earlier, alike),
+                    target,
+                )
+                steps[step] = (
+                    steps.get(step, (0, alike[-1]))[0] + len(alike),
+                    alike[-1],
+                )
+            for token in (
+                tokens if place.ends and (place.last or not ordered) else ()
+            ):
                 final = mine if ordered else token
                 if (place.level, final) in self.finals and (
                     expected := place.answer(following, token)
                 ) is not OUT:
-                    ends.append((expected, final, token, place.keys(earlier, (token,))))
+                    ends.append(
+                        (expected, final, token, place.keys(earlier, (token,)))
+                    )
         return steps, ends
 
     def after(self, position: int, state: int, token: int) -> int:
@@ -255,7 +296,9 @@ class Walk:
             else None
         )
         if place is None:
-            raise Rejected(f"token {token} is not listed at position {position}")
+            raise Rejected(
+                f"token {token} is not listed at position {position}"
+            )
         return self.position_states.after[position][state][place]
 
     def _join(self, a: _State, b: _State) -> _State:
@@ -263,10 +306,16 @@ class Walk:
         Rejected if the claim tells them apart.
         """
         if a[0] != b[0] or a[2] != b[2]:
-            raise Rejected("two ways lead to a state, and the claim tells them apart")
-        earlier, seen = a[1] if a[1] is b[1] else a[1] | b[1], a[3]
+            raise Rejected(
+                "two ways lead to a state, and the claim tells them apart"
+            )
+        earlier = a[1] if a[1] is b[1] else a[1] | b[1]
+        seen = a[3]
         if seen is not b[3] and seen != b[3]:
             seen = tuple(
-                [v.join(x, y) for v, x, y in zip(self.views, seen, b[3], strict=True)]
+                [
+                    v.join(x, y)
+                    for v, x, y in zip(self.views, seen, b[3], strict=True)
+                ]
             )
         return a[0], earlier, a[2], seen

@@ -46,7 +46,9 @@ class Values:
         """Return the numbers of the rows of single values."""
         power = np.where(r == 0, grid(c), UNCERTAIN)
         # no value is -0.0
-        rows = np.stack([c, r, np.abs(c) + r, power, _exact(power)], axis=1) + 0.0
+        rows = (
+            np.stack([c, r, np.abs(c) + r, power, _exact(power)], axis=1) + 0.0
+        )
         return [self._number(row) for row in rows]
 
     def _number(self, row: Array) -> int:
@@ -59,7 +61,8 @@ class Values:
         """Return the number of the row for the values of both together."""
         found = self._sums.get((a, b))
         if found is None:
-            x, y = self.rows[a], self.rows[b]
+            x = self.rows[a]
+            y = self.rows[b]
             row = x + y
             np.minimum(x[3:], y[3:], out=row[3:])
             rounded = row[2] > row[4]
@@ -74,7 +77,8 @@ class Values:
         if a == b:
             return a
         if (a, b) not in self._hulls:
-            x, y = self.rows[a], self.rows[b]
+            x = self.rows[a]
+            y = self.rows[b]
             c, r = hull(
                 np.minimum(x[0] - x[1], y[0] - y[1]),
                 np.maximum(x[0] + x[1], y[0] + y[1]),

@@ -51,7 +51,9 @@ class Network:
             or weights.get("ln_f") is not None
             or any("ln_1" in b or "ln_2" in b for b in weights["blocks"])
         ):
-            raise Rejected("a model that normalises or looks ahead cannot be checked")
+            raise Rejected(
+                "a model that normalises or looks ahead cannot be checked"
+            )
         if model.dtype not in ("float32", "float64"):
             raise Rejected(f"the rounding of {model.dtype} is not bounded")
         if model.activation not in ("relu", "gelu"):
@@ -61,11 +63,15 @@ class Network:
         self.blocks = weights["blocks"]
         self.wte = weights["wte"].astype(np.float64)
         self.wpe = weights["wpe"].astype(np.float64)
-        self.n_vocab, self.n_ctx = len(self.wte), len(self.wpe)
+        self.n_vocab = len(self.wte)
+        self.n_ctx = len(self.wpe)
         self.heads = [
-            self._heads(i, block, model.n_head) for i, block in enumerate(self.blocks)
+            self._heads(i, block, model.n_head)
+            for i, block in enumerate(self.blocks)
         ]
-        self.last = max((i for i, heads in enumerate(self.heads) if heads), default=-1)
+        self.last = max(
+            (i for i, heads in enumerate(self.heads) if heads), default=-1
+        )
         self._finite(model.n_head)
 
     def _heads(self, layer: int, block: Any, n_head: int) -> list[HeadWeights]:
@@ -82,13 +88,17 @@ class Network:
             )
             kept = (v[0].any(axis=0) | (v[1] != 0)) & out[own].any(axis=1)
             # any other lane adds zero to a score
-            match = (q[0].any(axis=0) | (q[1] != 0)) & (k[0].any(axis=0) | (k[1] != 0))
+            match = (q[0].any(axis=0) | (q[1] != 0)) & (
+                k[0].any(axis=0) | (k[1] != 0)
+            )
             if kept.any():
                 q, k, v = (
                     (w[:, lanes], b[lanes])
                     for (w, b), lanes in ((q, match), (k, match), (v, kept))
                 )
-                found.append(HeadWeights(layer, h, q, k, v, own[kept], math.sqrt(size)))
+                found.append(
+                    HeadWeights(layer, h, q, k, v, own[kept], math.sqrt(size))
+                )
         return found
 
     def _finite(self, n_head: int) -> None:
@@ -113,12 +123,17 @@ class Network:
                     for a in p.values()
                 ),
             ]
-            if any(((a != 0) & (np.abs(a) < self.floats.least)).any() for a in weights):
+            if any(
+                ((a != 0) & (np.abs(a) < self.floats.least)).any()
+                for a in weights
+            ):
                 raise Rejected("a weight is below the least normal number")
 
     def _sizes(self, n_head: int) -> Iterator[Array]:
         """Yield the greatest sizes of all numbers of a forward pass."""
-        x = np.abs(self.wte).max(axis=0) + np.abs(self.wpe).max(axis=0)  # [n_embd]
+        x = np.abs(self.wte).max(axis=0) + np.abs(self.wpe).max(
+            axis=0
+        )  # [n_embd]
         yield x
         for block in self.blocks:
             if "attn" in block:
@@ -154,7 +169,8 @@ class Network:
         """Return the residual stream after a block, given the mean value of each of its
         heads [n, n_value].
         """
-        block, floats = self.blocks[i], self.floats
+        block = self.blocks[i]
+        floats = self.floats
         if "attn" in block:
             c_proj = block["attn"]["c_proj"]
             z = np.zeros((2, len(x.c), len(c_proj["w"])))
@@ -164,15 +180,19 @@ class Network:
                 x,
                 _padded(
                     floats.linear(
-                        Zonotope.of(z[0], z[1]).shared(), c_proj["w"], c_proj["b"]
+                        Zonotope.of(z[0], z[1]).shared(),
+                        c_proj["w"],
+                        c_proj["b"],
                     ),
                     x,
                 ),
             )
         if "mlp" in block:
-            part, x = block["mlp"], x.shared()
+            part = block["mlp"]
+            x = x.shared()
             post = floats.activation(
-                floats.linear(x, part["c_fc"]["w"], part["c_fc"]["b"]), self.activation
+                floats.linear(x, part["c_fc"]["w"], part["c_fc"]["b"]),
+                self.activation,
             )
             x = floats.add(
                 x, floats.linear(post, part["c_proj"]["w"], part["c_proj"]["b"])
@@ -193,23 +213,33 @@ class Network:
         # [n_rows, n_vocab, n_shared], [n_rows, n_vocab]
         shared, own = spread_of(g, apart)
         known = r @ np.abs(apart).T + np.abs(shared).sum(axis=2) + own
-        radius = (known + error[rows] + error[rows, expected][:, None]) * 1.0000001
+        radius = (
+            known + error[rows] + error[rows, expected][:, None]
+        ) * 1.0000001
         size = np.abs(c) @ np.abs(apart).T
         exact = self._exactly(c, self._fine(expected, apart), size, radius)
-        least = c @ apart.T - radius - np.where(exact, 0.0, summed(c.shape[1]) * size)
-        others = np.arange(self.n_vocab) != expected
-        return least[:, others].min(axis=1, initial=math.inf), radius[:, others].max(
-            axis=1, initial=0.0
+        least = (
+            c @ apart.T
+            - radius
+            - np.where(exact, 0.0, summed(c.shape[1]) * size)
         )
+        others = np.arange(self.n_vocab) != expected
+        return least[:, others].min(axis=1, initial=math.inf), radius[
+            :, others
+        ].max(axis=1, initial=0.0)
 
-    def _fine(self, expected: int, apart: Array) -> Array:  # -> [n_vocab, n_embd]
+    def _fine(
+        self, expected: int, apart: Array
+    ) -> Array:  # -> [n_vocab, n_embd]
         """Return the power of two that each difference of two weights is a multiple of;
         UNCERTAIN if float64 has rounded it.
         """
         size = np.abs(self.wte[expected]) + np.abs(self.wte)
         finest = np.minimum(grid(self.wte[expected]), grid(self.wte))
         return np.where(
-            size <= np.exp2(np.clip(53 + finest, -1000, 1000)), grid(apart), UNCERTAIN
+            size <= np.exp2(np.clip(53 + finest, -1000, 1000)),
+            grid(apart),
+            UNCERTAIN,
         )
 
     @staticmethod
@@ -234,7 +264,9 @@ class Network:
         ).r
         size = (np.abs(x.c) + x.radius) @ np.abs(self.wte).T
         sure = (x.radius == 0).all(axis=1)[:, None]
-        terms = ((x.c != 0) | (x.radius != 0)).astype(np.float64) @ (self.wte != 0).T
+        terms = ((x.c != 0) | (x.radius != 0)).astype(np.float64) @ (
+            self.wte != 0
+        ).T
         return np.where(
             sure,
             known,
@@ -247,7 +279,10 @@ class Network:
         """Return the logits of these rows and how far they can be off; `error` is what the
         unembedding rounds [n, n_vocab].
         """
-        c, r, g, size = x.c[rows], x.r[rows], x.g[rows], np.abs(self.wte).T
+        c = x.c[rows]
+        r = x.r[rows]
+        g = x.g[rows]
+        size = np.abs(self.wte).T
         shared, own = spread_of(g, self.wte)
         known = r @ size + np.abs(shared).sum(axis=2) + own + error[rows]
         return c @ self.wte.T, known * 1.0000001 + summed(c.shape[1]) * (
@@ -272,7 +307,9 @@ class Network:
 def _padded(y: Zonotope, x: Zonotope) -> Zonotope:
     """Return y with its generators in places of their own, behind those of x."""
     return Zonotope(
-        y.c, y.r, np.concatenate([np.zeros((*y.c.shape, x.g.shape[2])), y.g], axis=2)
+        y.c,
+        y.r,
+        np.concatenate([np.zeros((*y.c.shape, x.g.shape[2])), y.g], axis=2),
     )
 
 

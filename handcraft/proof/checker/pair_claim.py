@@ -37,12 +37,18 @@ class Pair:
     loser: int
 
 
-def pairs_of(rule: Expression, ids: dict[str, int], n_vocab: int) -> Iterator[Pair]:
+def pairs_of(
+    rule: Expression, ids: dict[str, int], n_vocab: int
+) -> Iterator[Pair]:
     """Yield every two counted tokens, and every counted one with every other token."""
     counted = [ids[str(key)] for (key,), _ in rule.table]
     for i, a in enumerate(counted):
-        yield from (Pair(i, j, a, counted[j]) for j in range(i + 1, len(counted)))
-        yield from (Pair(i, None, a, b) for b in range(n_vocab) if b not in counted)
+        yield from (
+            Pair(i, j, a, counted[j]) for j in range(i + 1, len(counted))
+        )
+        yield from (
+            Pair(i, None, a, b) for b in range(n_vocab) if b not in counted
+        )
 
 
 def together(rule: Expression) -> Expression:
@@ -60,7 +66,9 @@ def together(rule: Expression) -> Expression:
             raise Rejected("the sum of the claim's numbers is no count")
         whats.append((e.where[0][0], e.before, e.every))
     first = rule.args[0]
-    tokens = tuple(e.where[0][1] for e in rule.args if isinstance(e, Expression))
+    tokens = tuple(
+        e.where[0][1] for e in rule.args if isinstance(e, Expression)
+    )
     if (
         any(what != whats[0] for what in whats)
         or len(set(tokens)) < len(tokens)
@@ -104,7 +112,8 @@ class Numbers(Ruled):
         """Return what is read of contexts, except for the tokens in the conditions."""
         names = tuple(_shape(e) for e in self.followed)
         places = tuple(
-            self.followed.index(e) if e in self.followed else e for e in self.numbers
+            self.followed.index(e) if e in self.followed else e
+            for e in self.numbers
         )
         return names, places
 
@@ -112,7 +121,10 @@ class Numbers(Ruled):
         self, memory: Any, position: int, token: int
     ) -> tuple[int | Fraction, int | Fraction]:
         """Return both numbers. Raises Rejected if one is not a number."""
-        scope = {"here": position, "end": position if self.domain.language else None}
+        scope = {
+            "here": position,
+            "end": position if self.domain.language else None,
+        }
         a, b = (self._value(e, memory, scope, token) for e in self.numbers)
         if type(a) not in (int, Fraction) or type(b) not in (int, Fraction):
             raise Rejected("the claim compares what is no number")

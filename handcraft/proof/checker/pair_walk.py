@@ -66,20 +66,30 @@ class PairWalk:
         softmax: Softmax,
         rows: list[list[Class]],
     ) -> None:
-        self.reading, self.pair, self.n_numbers = reading, pair, n_numbers
-        self.softmax, self.rows = softmax, rows
+        self.reading = reading
+        self.pair = pair
+        self.n_numbers = n_numbers
+        self.softmax = softmax
+        self.rows = rows
         self.keys = [
-            [softmax.key(x.low, x.high, np.array([x.c]), np.array([x.r])) for x in row]
+            [
+                softmax.key(x.low, x.high, np.array([x.c]), np.array([x.r]))
+                for x in row
+            ]
             for row in rows
         ]
         self.ends: dict[Any, list[Any]] = {}
         self.merged: dict[int, Hashable] = {}
 
-    def run(self, last: int, floors: tuple[float, ...], work: Allowance) -> Ends:
+    def run(
+        self, last: int, floors: tuple[float, ...], work: Allowance
+    ) -> Ends:
         """Return all endings up to the last position. Raises Rejected if that takes more
         work than is allowed.
         """
-        now: dict[Hashable, list[Any]] = {None: [self.reading.start, 0, 1, None]}
+        now: dict[Hashable, list[Any]] = {
+            None: [self.reading.start, 0, 1, None]
+        }
         for position in range(min(last + 1, len(self.rows))):
             floor = floors[position] if position < len(floors) else -np.inf
             work.spend(len(now) * len(self.rows[position]))
@@ -105,7 +115,8 @@ class PairWalk:
                 following, ahead, ending = read[memory, i]
                 if following is None:
                     continue
-                times, here = count * len(kind.tokens), (link, i)
+                times = count * len(kind.tokens)
+                here = (link, i)
                 if ending:
                     seen = self.softmax.insert(known, keys[i], -np.inf)
                     name = ahead, position, i, seen
@@ -158,7 +169,9 @@ def _ends(softmax: Softmax, ends: dict[Any, list[Any]]) -> Ends:
     answered: dict[int, int] = {}
     for (_, position, _, _), (count, _) in ends.items():
         answered[position] = answered.get(position, 0) + count
-    means = [softmax.mean(known, position + 1) for _, position, _, known in ends]
+    means = [
+        softmax.mean(known, position + 1) for _, position, _, known in ends
+    ]
     ahead = np.array(
         [0 if a is None else 1 if a else -1 for a, _, _, _ in ends], dtype=int
     )
@@ -184,5 +197,6 @@ def context_of(link: _Link, rows: list[list[Class]]) -> list[int]:
         link, kind = link
         kinds.append(kind)
     return [
-        rows[position][kind].tokens[0] for position, kind in enumerate(reversed(kinds))
+        rows[position][kind].tokens[0]
+        for position, kind in enumerate(reversed(kinds))
     ]

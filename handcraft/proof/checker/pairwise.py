@@ -67,7 +67,9 @@ def compared(setting: Setting, sections: list[Section], found: Found) -> None:
         or rule.op != "most"
         or claim.measures != "token"
     ):
-        raise Rejected("only the greatest of several numbers is compared pair by pair")
+        raise Rejected(
+            "only the greatest of several numbers is compared pair by pair"
+        )
     if not claim.one_token:
         raise Rejected("only answers of one token are compared pair by pair")
     sizes = setting.domain.sizes(ends=False)
@@ -84,8 +86,12 @@ def compared(setting: Setting, sections: list[Section], found: Found) -> None:
 class Compared:
     """One section: the contexts whose last position asks its query."""
 
-    def __init__(self, setting: Setting, section: Section, rule: Expression) -> None:
-        self.setting, self.section, self.rule = setting, section, rule
+    def __init__(
+        self, setting: Setting, section: Section, rule: Expression
+    ) -> None:
+        self.setting = setting
+        self.section = section
+        self.rule = rule
         self.network = setting.network
         self.position_states = setting.position_states
         self.domain = setting.domain
@@ -93,10 +99,14 @@ class Compared:
         self.n = len(self.position_states.tokens)
         # of each position state
         self.at = np.repeat(
-            np.arange(self.n), [len(tokens) for tokens in self.position_states.tokens]
+            np.arange(self.n),
+            [len(tokens) for tokens in self.position_states.tokens],
         )
         self.tokens = np.concatenate(
-            [np.array(tokens, dtype=int) for tokens in self.position_states.tokens]
+            [
+                np.array(tokens, dtype=int)
+                for tokens in self.position_states.tokens
+            ]
         )
         self.levels = sorted({level for level, _ in section.finals})
         self.x = self._stream()
@@ -105,16 +115,22 @@ class Compared:
             *(np.array(part)[None] for part in self.slot.query or ((), ()))
         )
         offered = self.position_states.seen_by(self.head)
-        keys, self.c, self.r = offered.keys, offered.c, offered.r
+        keys = offered.keys
+        self.c = offered.c
+        self.r = offered.r
         self.low, self.high = self.network.floats.dot(query, keys)
-        self.size = (np.abs(self.c) + self.r).max(axis=0, initial=0.0)  # [n_value]
+        self.size = (np.abs(self.c) + self.r).max(
+            axis=0, initial=0.0
+        )  # [n_value]
         self.walked: dict[Hashable, Ends] = {}
 
     def _head(self) -> tuple[HeadWeights, HeadQuery]:
         """Return the only head of the last block, and its query. Raises Rejected for any
         other model, and if the section does not say what the head asks.
         """
-        network, s, last = self.network, self.section, len(self.network.blocks) - 1
+        network = self.network
+        s = self.section
+        last = len(self.network.blocks) - 1
         heads = network.heads[last] if last >= 0 else []
         followed = self.position_states.followed
         unread = [
@@ -171,14 +187,19 @@ class Compared:
         listed = set(self.section.finals)
         named = [
             place in listed
-            for place in zip(self.at.tolist(), self.tokens.tolist(), strict=True)
+            for place in zip(
+                self.at.tolist(), self.tokens.tolist(), strict=True
+            )
         ]
         return np.asarray(inside & np.array(named))
 
     # ------------------------------------------------------------ one pair
 
     def pair(
-        self, pair: Pair, answered: dict[tuple[int | None, int], int], found: Found
+        self,
+        pair: Pair,
+        answered: dict[tuple[int | None, int], int],
+        found: Found,
     ) -> None:
         """Check one pair in every context of the section."""
         self.setting.work.spend(len(self.at))
@@ -198,7 +219,8 @@ class Compared:
             rows = [list(row.values()) for row in classes]
             self.walked[key] = self._walk(reading, pair, rows)
             self._examples(self.walked[key], rows, found)
-        ends, rows = self.walked[key], [list(row.values()) for row in classes]
+        ends = self.walked[key]
+        rows = [list(row.values()) for row in classes]
         for position, count in ends.answered.items():
             answered[None, position] = answered.get((None, position), 0) + count
         self._judge(pair, d, off, ends, rows, found)
@@ -217,13 +239,15 @@ class Compared:
     ) -> tuple[Array, Array]:  # [n_embd], [n_embd] -> [n_position_states] each
         """Return each value as what it adds to the difference of the two logits."""
         # [n_value, n_embd]
-        out = self.network.blocks[-1]["attn"]["c_proj"]["w"][self.head.rows].astype(
-            np.float64
-        )
+        out = self.network.blocks[-1]["attn"]["c_proj"]["w"][
+            self.head.rows
+        ].astype(np.float64)
         f, error = product_of(out, d)
         error = error + np.abs(out) @ off
         c, own = product_of(self.c, f)
-        return c, (self.r @ (np.abs(f) + error) + np.abs(self.c) @ error + own) * UP
+        return c, (
+            self.r @ (np.abs(f) + error) + np.abs(self.c) @ error + own
+        ) * UP
 
     def _classes(
         self, roles: list[Any], c: Array, r: Array
@@ -232,7 +256,8 @@ class Compared:
         nothing else.
         """
         found: list[dict[Hashable, list[int]]] = [{} for _ in range(self.n)]
-        texts, language = self.domain.tokens, self.domain.language
+        texts = self.domain.tokens
+        language = self.domain.language
         numbers = zip(
             self.low.tolist(),
             self.high.tolist(),
@@ -249,11 +274,15 @@ class Compared:
             for text in texts
         ]
         for e, row in enumerate(numbers):
-            found[self.at[e]].setdefault((read[self.tokens[e]], *row), []).append(e)
+            found[self.at[e]].setdefault(
+                (read[self.tokens[e]], *row), []
+            ).append(e)
         return [
             {
                 key: self._class(row, c, r)
-                for key, row in sorted(at.items(), key=lambda item: repr(item[0]))
+                for key, row in sorted(
+                    at.items(), key=lambda item: repr(item[0])
+                )
             }
             for at in found
         ]
@@ -270,10 +299,14 @@ class Compared:
             bool(self.final[e]),
         )
 
-    def _walk(self, reading: Numbers, pair: Pair, rows: list[list[Class]]) -> Ends:
+    def _walk(
+        self, reading: Numbers, pair: Pair, rows: list[list[Class]]
+    ) -> Ends:
         """Return all endings of a pair."""
         network = self.network
-        softmax = Softmax(network.floats, self.head.scale, self.slot.gap, network.n_ctx)
+        softmax = Softmax(
+            network.floats, self.head.scale, self.slot.gap, network.n_ctx
+        )
         walk = PairWalk(reading, pair, len(self.rule.args), softmax, rows)
         return walk.run(max(self.levels), self.slot.floor, self.setting.work)
 
@@ -303,11 +336,15 @@ class Compared:
             return
         least, most = self._ranges(rows, c - r, c + r)  # [n_classes] each
         kinds = np.cumsum([0, *map(len, rows)])[ends.position] + ends.kind
-        mean, radius, ahead = ends.mean, ends.radius, ends.ahead
+        mean = ends.mean
+        radius = ends.radius
+        ahead = ends.ahead
         own = 1e-15 * np.abs(mean)
         over = (least[kinds] + mean - radius) * (1 - 1e-12) - own
         under = -(most[kinds] + mean + radius) * (1 - 1e-12) - own
-        margin = np.where(ahead == 1, over, np.where(ahead == -1, under, np.inf))
+        margin = np.where(
+            ahead == 1, over, np.where(ahead == -1, under, np.inf)
+        )
         worst = int(margin.argmin())
         if not margin[worst] > 0:
             raise Rejected(f"the margin may be {margin[worst]:.6g}")
@@ -322,7 +359,8 @@ class Compared:
         """Return the least of the low and the greatest of the high numbers of each class."""
         places = zip(self.at.tolist(), self.tokens.tolist(), strict=True)
         where = {place: e for e, place in enumerate(places)}
-        least, most = list[float](), list[float]()
+        least = list[float]()
+        most = list[float]()
         for position, row in enumerate(rows):
             for kind in row:
                 members = [where[position, token] for token in kind.tokens]
@@ -334,15 +372,17 @@ class Compared:
         """Return what the floats round of the mean, its projection, the addition and the
         two logits.
         """
-        network, floats = self.network, self.network.floats
-        c_proj, least = network.blocks[-1]["attn"]["c_proj"], floats.least
+        network = self.network
+        floats = self.network.floats
+        c_proj = network.blocks[-1]["attn"]["c_proj"]
+        least = floats.least
         out = np.abs(c_proj["w"][self.head.rows]).astype(np.float64)
         b = np.abs(c_proj["b"]).astype(np.float64)
         size = self.size * 1.001
         # [n_value], of each value
-        mean = floats.gamma(network.n_ctx + 6) * size + 2 * network.n_ctx * least * (
-            1 + size
-        )
+        mean = floats.gamma(
+            network.n_ctx + 6
+        ) * size + 2 * network.n_ctx * least * (1 + size)
         adds = size @ out + b  # [n_embd]
         terms = (out != 0).sum(axis=0) + 1
         x = np.abs(self.x.c) + self.x.r  # [n_position_states, n_embd]
@@ -350,7 +390,9 @@ class Compared:
         lanes = mean @ out + floats.gamma(terms) * adds + (terms + 2) * least
         # [n_position_states, n_embd]
         lanes = lanes + 2 * (floats.u + 2.0**-50) * (x + adds + lanes) + least
-        both = np.abs(network.wte[pair.winner]) + np.abs(network.wte[pair.loser])
+        both = np.abs(network.wte[pair.winner]) + np.abs(
+            network.wte[pair.loser]
+        )
         read = (
             floats.gamma(network.wte.shape[1] + 2) * ((x + adds + lanes) @ both)
             + 2 * (network.wte.shape[1] + 2) * least
@@ -359,16 +401,21 @@ class Compared:
 
     # ------------------------------------------------------------ examples
 
-    def _examples(self, ends: Ends, rows: list[list[Class]], found: Found) -> None:
+    def _examples(
+        self, ends: Ends, rows: list[list[Class]], found: Found
+    ) -> None:
         """Keep some of the endings as contexts, with every logit bounded."""
         step = max(1, len(ends.link) // _EXAMPLES)
         for i in range(0, len(ends.link), step):
             found.keep(self._shown(context_of(ends.link[i], rows)))
 
     def _shown(self, context: list[int]) -> Shown:
-        network, tokens = self.network, self.domain.tokens
+        network = self.network
+        tokens = self.domain.tokens
         self.setting.work.spend(len(context))
-        softmax = Softmax(network.floats, self.head.scale, self.slot.gap, network.n_ctx)
+        softmax = Softmax(
+            network.floats, self.head.scale, self.slot.gap, network.n_ctx
+        )
         known = 0
         rows = [
             self.position_states.position_state(j, 0, token)
@@ -392,7 +439,10 @@ class Compared:
             end=len(context) - 1 if self.domain.language else None,
         )
         return Shown(
-            tuple(context), self.domain.ids[str(expected)], (c - r)[0], (c + r)[0]
+            tuple(context),
+            self.domain.ids[str(expected)],
+            (c - r)[0],
+            (c + r)[0],
         )
 
 

@@ -52,7 +52,9 @@ class PositionStates:
 
     network: Network
     tokens: list[list[int]]  # at each position
-    after: list[list[list[int]]]  # [position][state][i-th token]: the state after it
+    after: list[
+        list[list[int]]
+    ]  # [position][state][i-th token]: the state after it
     followed: Followed
     # of each position, its first position state
     first: list[int] = field(default_factory=list)
@@ -63,16 +65,21 @@ class PositionStates:
         default_factory=dict
     )
     keys: dict[tuple[int, int], Offered] = field(default_factory=dict)
-    ranges: dict[tuple[int, int], tuple[Array, Array]] = field(default_factory=dict)
+    ranges: dict[tuple[int, int], tuple[Array, Array]] = field(
+        default_factory=dict
+    )
 
     def __post_init__(self) -> None:
-        self.at = [{t: i for i, t in enumerate(tokens)} for tokens in self.tokens]
+        self.at = [
+            {t: i for i, t in enumerate(tokens)} for tokens in self.tokens
+        ]
         self.streams = [[] for _ in self.network.blocks]
         self.memories = {
             name: _memory(self.network, name, how, len(self.tokens))
             for name, how in self.followed.items()
         }
-        names, count = list(self.memories), 0
+        names = list(self.memories)
+        count = 0
         now: list[Any] = [tuple(self.memories[name].start for name in names)]
         for position, tokens in enumerate(self.tokens):
             if (
@@ -80,7 +87,9 @@ class PositionStates:
                 or None in now
                 or any(len(row) != len(tokens) for row in self.after[position])
             ):
-                raise Rejected("the states of earlier positions do not fit each other")
+                raise Rejected(
+                    "the states of earlier positions do not fit each other"
+                )
             self.first.append(count)
             count += len(now) * len(tokens)
             past = {
@@ -102,20 +111,30 @@ class PositionStates:
     ) -> list[Any]:
         """Return the states after a position: each covers everything that leads to it."""
         targets = [t for state in self.after[position] for t in state]
-        if len(targets) != len(rows) or not all(0 <= t < len(rows) for t in targets):
-            raise Rejected("the states of earlier positions do not fit each other")
+        if len(targets) != len(rows) or not all(
+            0 <= t < len(rows) for t in targets
+        ):
+            raise Rejected(
+                "the states of earlier positions do not fit each other"
+            )
         now: list[Any] = [None] * (max(targets) + 1)
         for target, row in zip(targets, rows, strict=True):
             old = now[target]
             both = zip(names, row if old is None else old, row, strict=True)
-            now[target] = tuple(self.memories[name].join(a, b) for name, a, b in both)
+            now[target] = tuple(
+                self.memories[name].join(a, b) for name, a, b in both
+            )
         return now
 
     def _position(
-        self, position: int, tokens: Array, past: dict[tuple[int, int], list[Any]]
+        self,
+        position: int,
+        tokens: Array,
+        past: dict[tuple[int, int], list[Any]],
     ) -> dict[tuple[int, int], list[Any]]:
         """Compute all position states of one position, and what the followed heads keep."""
-        network, kept = self.network, dict[tuple[int, int], list[Any]]()
+        network = self.network
+        kept = dict[tuple[int, int], list[Any]]()
         x = network.embed(tokens, np.full(len(tokens), position))
         for i in range(network.last + 1):
             self.streams[i].append(x := x.plain())
@@ -123,7 +142,9 @@ class PositionStates:
             for head in network.heads[i]:
                 name = i, head.number
                 if name in self.memories:
-                    z, kept[name] = self.memories[name].read(x, past[name], position)
+                    z, kept[name] = self.memories[name].read(
+                        x, past[name], position
+                    )
                     self.means.setdefault(name, []).append(z)
                     means[head.number] = z
                 elif i < network.last:
@@ -134,7 +155,8 @@ class PositionStates:
 
     def _anything(self, head: HeadWeights, x: Zonotope) -> tuple[Array, Array]:
         """Return the mean of a head that is not followed: anything between the values so far."""
-        floats, name = self.network.floats, (head.layer, head.number)
+        floats = self.network.floats
+        name = (head.layer, head.number)
         v = floats.linear(x, *head.v).plain()
         low, high = self.ranges.get(name, (v.c[0], v.c[0]))
         low = np.minimum(low, (v.c - v.r).min(axis=0))
@@ -151,22 +173,28 @@ class PositionStates:
 
     def position_state(self, position: int, state: int, token: int) -> int:
         """Return the number of a position state. Raises Rejected if it is not listed."""
-        found = self.at[position].get(token) if position < len(self.at) else None
+        found = (
+            self.at[position].get(token) if position < len(self.at) else None
+        )
         if found is None:
-            raise Rejected(f"token {token} is not listed at position {position}")
+            raise Rejected(
+                f"token {token} is not listed at position {position}"
+            )
         return self.first[position] + state * len(self.tokens[position]) + found
 
     def seen_by(self, head: HeadWeights) -> Offered:
         """Return the key and the value of every position state, for one head."""
         name = head.layer, head.number
         if name not in self.keys:
-            floats, chunks = self.network.floats, self.streams[head.layer]
+            floats = self.network.floats
+            chunks = self.streams[head.layer]
             k, v = (
                 [floats.linear(x, *part).plain() for x in chunks]
                 for part in (head.k, head.v)
             )
             keys = Zonotope.of(
-                np.concatenate([x.c for x in k]), np.concatenate([x.r for x in k])
+                np.concatenate([x.c for x in k]),
+                np.concatenate([x.r for x in k]),
             )
             c = np.concatenate([x.c for x in v])
             r = np.concatenate([x.r for x in v])
@@ -188,7 +216,10 @@ class PositionStates:
         self, name: tuple[int, int], rows: Array
     ) -> tuple[Array, Array]:  # [n] -> [n, n_value] each
         """Return a followed head's mean value at each position state."""
-        c, r = (np.concatenate([z[i] for z in self.means[name]])[rows] for i in (0, 1))
+        c, r = (
+            np.concatenate([z[i] for z in self.means[name]])[rows]
+            for i in (0, 1)
+        )
         return c, r
 
 
@@ -219,14 +250,16 @@ class Counting(Memory):
     """The memory of a head whose query is always the same: what is known of its softmax."""
 
     def __init__(self, network: Network, head: HeadWeights, gap: float) -> None:
-        self.network, self.head = network, head
+        self.network = network
+        self.head = head
         self.softmax = Softmax(network.floats, head.scale, gap, network.n_ctx)
         self.join = self.softmax.join  # type: ignore[method-assign]
 
     def read(
         self, x: Zonotope, past: list[Any], position: int
     ) -> tuple[tuple[Array, Array], list[Any]]:
-        floats, head = self.network.floats, self.head
+        floats = self.network.floats
+        head = self.head
         low, high = floats.dot(
             Zonotope.of(head.q[1][None]), floats.linear(x, *head.k).plain()
         )
@@ -236,7 +269,9 @@ class Counting(Memory):
             self.softmax.insert(known, key, -math.inf)
             for known, key in zip(past, keys, strict=True)
         ]
-        means = {known: self.softmax.mean(known, position + 1) for known in set(kept)}
+        means = {
+            known: self.softmax.mean(known, position + 1) for known in set(kept)
+        }
         return (
             np.stack([means[k][0] for k in kept]),
             np.stack([means[k][1] for k in kept]),
@@ -251,7 +286,11 @@ class Placed(Memory):
     start = ()
 
     def __init__(
-        self, network: Network, head: HeadWeights, gap: float, kept: list[list[int]]
+        self,
+        network: Network,
+        head: HeadWeights,
+        gap: float,
+        kept: list[list[int]],
     ) -> None:
         self.network = network
         self.head = head
@@ -266,22 +305,32 @@ class Placed(Memory):
     def read(
         self, x: Zonotope, past: list[Any], position: int
     ) -> tuple[tuple[Array, Array], list[Any]]:
-        floats, head = self.network.floats, self.head
-        q, k, v = (floats.linear(x, *part).plain() for part in (head.q, head.k, head.v))
+        floats = self.network.floats
+        head = self.head
+        q, k, v = (
+            floats.linear(x, *part).plain() for part in (head.q, head.k, head.v)
+        )
         self.keys.append(_cover(k))
         self.any.append(_cover(v))
         c, r = _cover(q)
         low, high = floats.dot(
             Zonotope.of(c[None], r[None]),
-            Zonotope.of(*(np.stack(part) for part in zip(*self.keys, strict=True))),
+            Zonotope.of(
+                *(np.stack(part) for part in zip(*self.keys, strict=True))
+            ),
         )
         seen = high > low.max() - self.gap
         own = [self._number(v.c[row], v.r[row]) for row in range(len(past))]
-        whole = [(*old, (position, n)) for old, n in zip(past, own, strict=True)]
+        whole = [
+            (*old, (position, n)) for old, n in zip(past, own, strict=True)
+        ]
         visible = [tuple((j, n) for j, n in row if seen[j]) for row in whole]
-        means = {row: self._mean(low, high, seen, dict(row)) for row in set(visible)}
+        means = {
+            row: self._mean(low, high, seen, dict(row)) for row in set(visible)
+        }
         kept = [
-            tuple((j, n) for j, n in row if j in self.kept[position]) for row in whole
+            tuple((j, n) for j, n in row if j in self.kept[position])
+            for row in whole
         ]
         return (
             np.stack([means[row][0] for row in visible]),
@@ -289,7 +338,9 @@ class Placed(Memory):
         ), list(kept)
 
     def _number(self, c: Array, r: Array) -> int:
-        found = self.numbers.setdefault(c.tobytes() + r.tobytes(), len(self.values))
+        found = self.numbers.setdefault(
+            c.tobytes() + r.tobytes(), len(self.values)
+        )
         if found == len(self.values):
             self.values.append((c, r))
         return found
@@ -304,7 +355,9 @@ class Placed(Memory):
         for j in range(len(low)):
             value = self.values[values[j]] if j in values else self.any[j]
             key = softmax.key(float(low[j]), float(high[j]), *value)
-            known = softmax.insert(known, key, -math.inf if seen[j] else math.inf)
+            known = softmax.insert(
+                known, key, -math.inf if seen[j] else math.inf
+            )
         return softmax.mean(known, len(low))
 
 

@@ -51,7 +51,10 @@ class Softmax:
         n_ctx: int,
         values: Values | None = None,
     ) -> None:
-        self.floats, self.scale, self.gap, self.n_ctx = floats, scale, gap, n_ctx
+        self.floats = floats
+        self.scale = scale
+        self.gap = gap
+        self.n_ctx = n_ctx
         # what is that far behind weighs nothing
         self.enough = (floats.silent + 40) * scale
         self._rounds = 0.0 if math.frexp(scale)[0] == 0.5 else 4 * floats.u
@@ -65,7 +68,9 @@ class Softmax:
         self._size: Array | None = None  # [n_value]
         self._sized = 0  # of so many keys
 
-    def key(self, low: float, high: float, c: Array, r: Array) -> int:  # [n_value] each
+    def key(
+        self, low: float, high: float, c: Array, r: Array
+    ) -> int:  # [n_value] each
         """Return the number of a key, by its scores and its value."""
         return self.keys_of([low], [high], c[None], r[None])[0]
 
@@ -92,8 +97,12 @@ class Softmax:
     def size(self) -> Array:  # -> [n_value]
         """Return the greatest size of the value of any key."""
         if self._size is None or self._sized < len(self.keys):
-            new = self.values.size({value for _, _, value in self.keys[self._sized :]})
-            self._size = new if self._size is None else np.maximum(self._size, new)
+            new = self.values.size(
+                {value for _, _, value in self.keys[self._sized :]}
+            )
+            self._size = (
+                new if self._size is None else np.maximum(self._size, new)
+            )
             self._sized = len(self.keys)
         return self._size
 
@@ -109,7 +118,8 @@ class Softmax:
         found = self.asked.get(name)
         if found is None:
             found = self.asked[name] = self._number(
-                self._insert(self.known[known], self.keys[key], name[2]), self.known
+                self._insert(self.known[known], self.keys[key], name[2]),
+                self.known,
             )
         return found
 
@@ -120,7 +130,9 @@ class Softmax:
         # the greatest of those that the scores are sure to reach
         least = known.groups[-1][0] if known.groups else 0.0
         if below or (known.groups and least - high >= self.gap):
-            return KeysSoFar(known.groups, min(known.behind, _down(least, -high)))
+            return KeysSoFar(
+                known.groups, min(known.behind, _down(least, -high))
+            )
         most = max([group[1] for group in known.groups], default=0.0)
         rise = _down(low, -most) if not known.groups or low > most else 0.0
         hidden = [
@@ -129,14 +141,18 @@ class Softmax:
             if low - group[1] >= self.gap
         ]
         behind = min([_down(known.behind, rise), *hidden, self.enough])
-        groups, count = [], 1
+        groups = []
+        count = 1
         for group in known.groups:
             # there may be several, where a join gave them the same interval
             if group[:2] == (low, high):
-                count, value = group[2] + count, self.values.sum(group[3], value)
+                count = group[2] + count
+                value = self.values.sum(group[3], value)
             elif low - group[1] < self.gap:
                 groups.append(group)
-        return KeysSoFar(tuple(sorted([*groups, (low, high, count, value)])), behind)
+        return KeysSoFar(
+            tuple(sorted([*groups, (low, high, count, value)])), behind
+        )
 
     def join(self, a: int, b: int) -> int:
         """Return what holds of both. Raises Rejected if they are too different."""
@@ -149,10 +165,17 @@ class Softmax:
 
     def _join(self, a: KeysSoFar, b: KeysSoFar) -> KeysSoFar:
         if [g[2] for g in a.groups] != [g[2] for g in b.groups]:
-            raise Rejected("two ways lead to a state and see different numbers of keys")
+            raise Rejected(
+                "two ways lead to a state and see different numbers of keys"
+            )
         both = zip(a.groups, b.groups, strict=True)
         groups = [
-            (min(x[0], y[0]), max(x[1], y[1]), x[2], self.values.hull(x[3], y[3]))
+            (
+                min(x[0], y[0]),
+                max(x[1], y[1]),
+                x[2],
+                self.values.hull(x[3], y[3]),
+            )
             for x, y in both
         ]
         return KeysSoFar(tuple(sorted(groups)), min(a.behind, b.behind))
@@ -177,9 +200,9 @@ class Softmax:
             raise Rejected("a key that was left out may be the best")
         top = max(range(len(low)), key=lambda i: low[i])
         count = known.groups[top][2]
-        sharp = (count == 1 or known.groups[top][0] == known.groups[top][1]) and all(
-            x < low[top] for x in [*high[:top], *high[top + 1 :]]
-        )
+        sharp = (
+            count == 1 or known.groups[top][0] == known.groups[top][1]
+        ) and all(x < low[top] for x in [*high[:top], *high[top + 1 :]])
         leak = self._leak(behind, left)
         size = self.size() if size is None else size
         if sharp and len(low) == 1 and leak <= self.floats.u / 4:
@@ -196,14 +219,19 @@ class Softmax:
         """Return the least and greatest scores after the division by sqrt(d_head)."""
         wide = self._rounds
         low = [(g[0] - wide * abs(g[0])) / self.scale for g in known.groups]
-        return low, [(g[1] + wide * abs(g[1])) / self.scale for g in known.groups]
+        return low, [
+            (g[1] + wide * abs(g[1])) / self.scale for g in known.groups
+        ]
 
     def _wide(self, known: KeysSoFar, behind: float) -> float:
         """Return how much the division can take off a distance of scores."""
         return (
             2
             * self._rounds
-            * (max(abs(x) for group in known.groups for x in group[:2]) + abs(behind))
+            * (
+                max(abs(x) for group in known.groups for x in group[:2])
+                + abs(behind)
+            )
             / self.scale
         )
 
@@ -226,10 +254,13 @@ class Softmax:
         """
         total, r, size, power, _ = row
         # adding it is off by no more
-        leaked = 3.1 * leak * most + (self.n_ctx * self.floats.least if leak else 0.0)
+        leaked = 3.1 * leak * most + (
+            self.n_ctx * self.floats.least if leak else 0.0
+        )
         if n == 1:
             return total, (r + leaked) * UP
-        finest, halves = power - (n.bit_length() - 1), n & (n - 1) == 0
+        finest = power - (n.bit_length() - 1)
+        halves = n & (n - 1) == 0
         absorbed = leaked < np.exp2(
             np.clip(finest - self.floats.digits - 2, -1000, 1000)
         )
@@ -247,7 +278,11 @@ class Softmax:
         return total / n, (r / n + leaked + np.where(exact, 0.0, rounding)) * UP
 
     def _mixed(
-        self, known: KeysSoFar, weights: tuple[Array, Array], leak: float, size: Array
+        self,
+        known: KeysSoFar,
+        weights: tuple[Array, Array],
+        leak: float,
+        size: Array,
     ) -> tuple[Array, Array]:
         """Return the mean of several groups, given the least and greatest weight of a key
         of each [n_groups].
@@ -256,19 +291,22 @@ class Softmax:
         counts = np.array([float(g[2]) for g in known.groups])
         # [n_groups, 5, n_value]
         rows = np.stack([self.rows[g[3]] for g in known.groups])
-        w, total = (least + most) / 2, float(least @ counts)
+        w = (least + most) / 2
+        total = float(least @ counts)
         if not total > 0:
             raise Rejected("the weights of a head cannot be bounded")
         z = (w @ rows[:, 0]) / (w @ counts)  # [n_value]
         away = rows[:, 2] + counts[:, None] * np.abs(z)  # [n_groups, n_value]
         moved = (
-            (most - least) / 2 @ away + most @ rows[:, 1] + leak * (size + np.abs(z))
+            (most - least) / 2 @ away
+            + most @ rows[:, 1]
+            + leak * (size + np.abs(z))
         )
         mass = (most @ rows[:, 2] + leak * size) / total
         gamma = self.floats.gamma(self.n_ctx + 4)
-        rounding = gamma * (mass + np.abs(z)) + self.n_ctx * self.floats.least * (
-            1 + size
-        )
+        rounding = gamma * (
+            mass + np.abs(z)
+        ) + self.n_ctx * self.floats.least * (1 + size)
         again = 1.01 + 4 * gamma  # what is rounded is rounded itself
         return z, np.asarray(
             (moved / total + rounding) * again + summed(self.n_ctx) * mass
@@ -285,10 +323,13 @@ class Softmax:
         """
         u, (bottom, top) = self.floats.u, best
         error = 9.5 * u
-        faint = 50 - self.floats.silent  # what may be flushed to zero is below that
+        faint = (
+            50 - self.floats.silent
+        )  # what may be flushed to zero is below that
         # below the least normal number exp is known up to that
         rest = self.floats.least
-        least, most = [], []
+        least = []
+        most = []
         for a, b in zip(low, high, strict=True):
             if (a, b) == best:  # it is the greatest score itself: exp(0) = 1
                 least.append(1.0)
@@ -296,7 +337,11 @@ class Softmax:
                 continue
             off = u * (abs(top - a) + 1) + 2.0**-48 * (abs(a) + abs(top))
             least.append(
-                0.0 if a - top < faint else math.exp(a - top - off) * (1 - error)
+                0.0
+                if a - top < faint
+                else math.exp(a - top - off) * (1 - error)
             )
-            most.append(math.exp(min(b - bottom, 0.0) + off) * (1 + error) + rest)
+            most.append(
+                math.exp(min(b - bottom, 0.0) + off) * (1 + error) + rest
+            )
         return np.array(least), np.array(most)

@@ -47,7 +47,9 @@ class Steps:
         self.finals = finals
         self.after = after
         self.work = work
-        self.position, self.level, self.last = position, level, last
+        self.position = position
+        self.level = level
+        self.last = last
         # whether contexts of the section end here
         self.ends = any(place == level for place, _ in finals)
         self.tokens = range(len(reading.domain.tokens))
@@ -92,14 +94,18 @@ class Steps:
         """Return the memory after each token, tokens of one memory together."""
         found = self._after.get(memory)
         if found is None:
-            found = self._after[memory] = self.reading.groups(memory, self.position)
+            found = self._after[memory] = self.reading.groups(
+                memory, self.position
+            )
         return found
 
     def _listed(self, tokens: tuple[int, ...]) -> list[tuple[int, ...]]:
         """Yield each listed token by itself; contexts that end with another one do not
         belong to this section.
         """
-        return [(token,) for token in tokens if (self.level, token) in self.finals]
+        return [
+            (token,) for token in tokens if (self.level, token) in self.finals
+        ]
 
     def _alike(
         self, earlier: frozenset[int], tokens: tuple[int, ...]
@@ -109,7 +115,9 @@ class Steps:
         if name not in self._parted:
             found: dict[int, list[int]] = {}
             for token in tokens:
-                found.setdefault(self._offered(earlier, token)[1], []).append(token)
+                found.setdefault(self._offered(earlier, token)[1], []).append(
+                    token
+                )
             self._parted[name] = [tuple(alike) for alike in found.values()]
         return self._parted[name]
 
@@ -120,10 +128,12 @@ class Steps:
         name = earlier, tokens
         if name not in self._together:
             rows = zip(
-                *(self._offered(earlier, token)[0] for token in tokens), strict=True
+                *(self._offered(earlier, token)[0] for token in tokens),
+                strict=True,
             )
             self._together[name] = tuple(
-                view.covering(keys) for view, keys in zip(self.views, rows, strict=True)
+                view.covering(keys)
+                for view, keys in zip(self.views, rows, strict=True)
             )
         return self._together[name]
 
@@ -136,9 +146,13 @@ class Steps:
         row = self._offers.setdefault(earlier, [None] * len(self.tokens))
         found = row[token]
         if found is None:
-            keys = tuple(view.key(self.position, earlier, token) for view in self.views)
+            keys = tuple(
+                view.key(self.position, earlier, token) for view in self.views
+            )
             states = (
-                frozenset(self.after(self.position, state, token) for state in earlier)
+                frozenset(
+                    self.after(self.position, state, token) for state in earlier
+                )
                 if not self.last
                 else None
             )
@@ -146,7 +160,10 @@ class Steps:
                 # listed like those before: what other heads see covers it
                 self.after(self.position, 0, token)
             scores = tuple(
-                [view.score(key) for view, key in zip(self.views, keys, strict=True)]
+                [
+                    view.score(key)
+                    for view, key in zip(self.views, keys, strict=True)
+                ]
             )
             found = row[token] = (
                 keys,

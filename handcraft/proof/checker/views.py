@@ -25,9 +25,14 @@ class View:
     """
 
     def __init__(
-        self, position_states: PositionStates, head: HeadWeights, slot: HeadQuery
+        self,
+        position_states: PositionStates,
+        head: HeadWeights,
+        slot: HeadQuery,
     ) -> None:
-        self.position_states, self.head, self.slot = position_states, head, slot
+        self.position_states = position_states
+        self.head = head
+        self.slot = slot
         offered = position_states.seen_by(head)
         self.softmax = Softmax(
             position_states.network.floats,
@@ -38,14 +43,21 @@ class View:
         )
         self.known: dict[Any, int] = {}
         if slot.query is not None:
-            self.query = Zonotope.of(*(np.array(part)[None] for part in slot.query))
+            self.query = Zonotope.of(
+                *(np.array(part)[None] for part in slot.query)
+            )
             self.numbers = offered.numbers
             if self.query.c.shape[1] != offered.keys.c.shape[1]:
                 raise Rejected("a query has another size than the keys")
-            low, high = position_states.network.floats.dot(self.query, offered.keys)
-            self.low, self.high = low.tolist(), high.tolist()
+            low, high = position_states.network.floats.dot(
+                self.query, offered.keys
+            )
+            self.low = low.tolist()
+            self.high = high.tolist()
 
-    def key(self, position: int, earlier: frozenset[int], token: int) -> int | None:
+    def key(
+        self, position: int, earlier: frozenset[int], token: int
+    ) -> int | None:
         """Return the key that a token at a position is for the head, whichever of the
         earlier states it stands in.
         """
@@ -104,9 +116,11 @@ class View:
             offered.values,
         )
         known = 0
-        least, most = [low[position_state]], [high[position_state]]
+        least = [low[position_state]]
+        most = [high[position_state]]
         if level:
-            starts, end = first[:level], first[level]
+            starts = first[:level]
+            end = first[level]
             least = [*np.minimum.reduceat(low[:end], starts).tolist(), *least]
             most = [*np.maximum.reduceat(high[:end], starts).tolist(), *most]
         floor = max(least[:-1], default=-math.inf) - self.slot.gap
@@ -126,7 +140,8 @@ class Inserting:
     """
 
     def __init__(self, views: list[View], position: int | None) -> None:
-        self.views, self.position = views, position
+        self.views = views
+        self.position = position
         self.known: dict[Any, tuple[int, ...]] = {}
 
     def __call__(

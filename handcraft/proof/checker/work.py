@@ -16,7 +16,8 @@ class Allowance:
     """The work that may still be done. `most` is the number of steps that are allowed in all."""
 
     def __init__(self, most: int = LEAST_STEPS) -> None:
-        self.most, self.done = most, 0
+        self.most = most
+        self.done = 0
 
     def spend(self, steps: int) -> None:
         """Count these steps. Raises Rejected if there are too many."""

@@ -46,10 +46,14 @@ class Zonotope:
     g: Array  # [n, d, n_shared]
 
     @classmethod
-    def of(cls, c: Array, r: Array | None = None) -> Zonotope:  # [n, d] -> the same
+    def of(
+        cls, c: Array, r: Array | None = None
+    ) -> Zonotope:  # [n, d] -> the same
         """Return the zonotope of numbers, given how far each can be off."""
         c = np.asarray(c, dtype=np.float64)
-        return cls(c, np.zeros_like(c) if r is None else r, np.zeros((*c.shape, 0)))
+        return cls(
+            c, np.zeros_like(c) if r is None else r, np.zeros((*c.shape, 0))
+        )
 
     def __getitem__(self, rows: Any) -> Zonotope:
         return Zonotope(self.c[rows], self.r[rows], self.g[rows])
@@ -69,8 +73,12 @@ class Zonotope:
         """
         most = self.r.max(axis=0, initial=0.0)
         lanes = np.flatnonzero((most > 0) & (most < 1))[:MOST_SHARED]
-        own, r = np.zeros((*self.c.shape, len(lanes))), self.r.copy()
-        own[:, lanes, np.arange(len(lanes))], r[:, lanes] = self.r[:, lanes], 0.0
+        own = np.zeros((*self.c.shape, len(lanes)))
+        r = self.r.copy()
+        own[:, lanes, np.arange(len(lanes))], r[:, lanes] = (
+            self.r[:, lanes],
+            0.0,
+        )
         return Zonotope(self.c, r, np.concatenate([self.g, own], axis=2))
 
 
@@ -120,7 +128,9 @@ def _halved(x: Array) -> Array:  # [...] -> [...] bool
     return np.asarray(np.abs(np.frexp(x)[0]) == 0.5)
 
 
-def difference_of(a: Array, b: Array) -> tuple[Array, Array]:  # [n], [n] -> [n], [n]
+def difference_of(
+    a: Array, b: Array
+) -> tuple[Array, Array]:  # [n], [n] -> [n], [n]
     """Return a - b, and how far the float64 of it is off."""
     exact = np.abs(a) + np.abs(b) <= np.exp2(
         np.clip(53 + np.minimum(grid(a), grid(b)), -1000, 1000)
@@ -128,7 +138,9 @@ def difference_of(a: Array, b: Array) -> tuple[Array, Array]:  # [n], [n] -> [n]
     return a - b, np.where(exact, 0.0, 2.0**-52 * (np.abs(a) + np.abs(b)))
 
 
-def product_of(a: Array, b: Array) -> tuple[Array, Array]:  # [n, k], [k] -> [n], [n]
+def product_of(
+    a: Array, b: Array
+) -> tuple[Array, Array]:  # [n, k], [k] -> [n], [n]
     """Return a b, and how far the float64 of it is off: not at all if all terms are
     multiples of one power of two.
     """
@@ -136,7 +148,9 @@ def product_of(a: Array, b: Array) -> tuple[Array, Array]:  # [n, k], [k] -> [n]
     finest = np.where((a != 0) & (b != 0), grid(a) + grid(b), 1e6).min(
         axis=1, initial=1e6
     )
-    exact = (size <= np.exp2(np.clip(53 + finest, -1000, 1000))) & (finest > -900)
+    exact = (size <= np.exp2(np.clip(53 + finest, -1000, 1000))) & (
+        finest > -900
+    )
     return a @ b, np.where(exact, 0.0, summed(len(b)) * size + 2.0**-1000)
 
 
@@ -145,9 +159,15 @@ class Floats:
 
     def __init__(self, dtype: str) -> None:
         single = dtype == "float32"
-        self.digits, self.least = (24, 2.0**-126) if single else (53, 2.0**-1022)
-        self.silent = 105.0 if single else 747.0  # exp of less than minus this is 0
-        self.flat = 6.0 if single else 8.0  # tanh is 1 in size in gelu from here on
+        self.digits, self.least = (
+            (24, 2.0**-126) if single else (53, 2.0**-1022)
+        )
+        self.silent = (
+            105.0 if single else 747.0
+        )  # exp of less than minus this is 0
+        self.flat = (
+            6.0 if single else 8.0
+        )  # tanh is 1 in size in gelu from here on
         self.u = 2.0**-self.digits
 
     def gamma(self, k: Array | float) -> Array:
@@ -165,20 +185,23 @@ class Floats:
         self, x: Zonotope, w: Array, b: Array
     ) -> Zonotope:  # [n, d], [d, d_out], [d_out] -> [n, d_out]
         """Return x w + b as the model computes it."""
-        w, b, radius = w.astype(np.float64), b.astype(np.float64), x.radius
+        w = w.astype(np.float64)
+        b = b.astype(np.float64)
+        radius = x.radius
         size = (np.abs(x.c) + radius) @ np.abs(w) + np.abs(b)
         there = (x.c != 0) | (radius != 0)
         terms = there.astype(np.float64) @ (w != 0) + (b != 0)
         exact = self.exact(
             size * UP,
             np.minimum(
-                _finest(np.where(radius == 0, grid(x.c), UNCERTAIN), grid(w)), grid(b)
+                _finest(np.where(radius == 0, grid(x.c), UNCERTAIN), grid(w)),
+                grid(b),
             ),
         )
         # products
-        rounded = (there & ~(_halved(x.c) & (radius == 0))).astype(np.float64) @ (
-            (w != 0) & ~_halved(w)
-        )
+        rounded = (there & ~(_halved(x.c) & (radius == 0))).astype(
+            np.float64
+        ) @ ((w != 0) & ~_halved(w))
         k = terms - (rounded == 0)  # the last rounding is that of the result
         error = self.gamma(k - 1) * size + (self.u + 2.0**-50) * (
             np.abs(x.c @ w + b) + x.radius @ np.abs(w) + self.gamma(k) * size
@@ -187,43 +210,56 @@ class Floats:
         single = (terms == 1) & (rounded == 0)
         normal = (np.abs(x.c @ w + b) >= self.least) & (radius @ np.abs(w) == 0)
         error = np.where(
-            single, np.where(normal, 0.0, self.least), error + (terms + 2) * self.least
+            single,
+            np.where(normal, 0.0, self.least),
+            error + (terms + 2) * self.least,
         )
         error = np.where(exact | (terms == 0), 0.0, error)
         g, own = spread_of(x.g, w.T)
-        return Zonotope(x.c @ w + b, (x.r @ np.abs(w) + error + own) * up(len(w)), g)
+        return Zonotope(
+            x.c @ w + b, (x.r @ np.abs(w) + error + own) * up(len(w)), g
+        )
 
     def dot(
         self, q: Zonotope, k: Zonotope
     ) -> tuple[Array, Array]:  # [1, m], [n, m] -> [n], [n]
         """Return the least and the greatest score of each key, before the division."""
-        a, s, b, t = k.c, k.r, q.c[0], q.r[0]
+        a = k.c
+        s = k.r
+        b = q.c[0]
+        t = q.r[0]
         spread = s @ (np.abs(b) + t) + np.abs(a) @ t
         size = np.abs(a) @ np.abs(b) + spread
         finest = (
-            np.where(s == 0, grid(a), UNCERTAIN) + np.where(t == 0, grid(b), UNCERTAIN)
+            np.where(s == 0, grid(a), UNCERTAIN)
+            + np.where(t == 0, grid(b), UNCERTAIN)
         ).min(axis=1, initial=ANY)
         finest = np.where(spread > 0, UNCERTAIN, finest)
-        terms = ((a != 0) | (s > 0)).astype(np.float64) @ ((b != 0) | (t > 0)).astype(
-            np.float64
-        )
+        terms = ((a != 0) | (s > 0)).astype(np.float64) @ (
+            (b != 0) | (t > 0)
+        ).astype(np.float64)
         error = np.where(
             self.exact(size, finest),
             0.0,
             self.gamma(terms) * size + (terms + 1) * self.least,
         )
-        c, r = a @ b, (spread + error) * UP
+        c = a @ b
+        r = (spread + error) * UP
         if not np.isfinite(c).all() or not np.isfinite(r).all():
             raise Rejected("a score is out of range")
         return c - r, c + r
 
-    def add(self, x: Zonotope, y: Zonotope) -> Zonotope:  # [n, d], [n, d] -> [n, d]
+    def add(
+        self, x: Zonotope, y: Zonotope
+    ) -> Zonotope:  # [n, d], [n, d] -> [n, d]
         """Return x + y. A generator has the same place in both."""
         most = max(x.g.shape[2], y.g.shape[2])
         gx, gy = (
-            np.pad(z.g, ((0, 0), (0, 0), (0, most - z.g.shape[2]))) for z in (x, y)
+            np.pad(z.g, ((0, 0), (0, 0), (0, most - z.g.shape[2])))
+            for z in (x, y)
         )
-        rx, ry = x.radius, y.radius
+        rx = x.radius
+        ry = y.radius
         size = np.abs(x.c) + np.abs(y.c) + rx + ry
         nothing = ((x.c == 0) & (rx == 0)) | ((y.c == 0) & (ry == 0))
         exact = nothing | (
@@ -232,10 +268,14 @@ class Floats:
         error = np.where(exact, 0.0, (self.u + 2.0**-51) * size + self.least)
         return Zonotope(x.c + y.c, (x.r + y.r + error) * UP, gx + gy)
 
-    def activation(self, x: Zonotope, kind: str) -> Zonotope:  # [n, d] -> [n, d]
+    def activation(
+        self, x: Zonotope, kind: str
+    ) -> Zonotope:  # [n, d] -> [n, d]
         """Return relu or gelu of x."""
-        radius, edge = x.radius, 0.0 if kind == "relu" else self.flat
-        up, down = x.c - radius >= edge, x.c + radius <= -edge
+        radius = x.radius
+        edge = 0.0 if kind == "relu" else self.flat
+        up = x.c - radius >= edge
+        down = x.c + radius <= -edge
         c, slope, r = (
             (np.maximum(x.c, 0.0), np.zeros_like(x.c), radius)
             if kind == "relu"
@@ -262,7 +302,11 @@ class Floats:
         ) / 2
         bend = np.minimum(radius**2 / 2, (1.13 + np.abs(slope)) * radius)
         error = 16 * (self.u + 2.0**-52) * (np.abs(x.c) + radius) + self.least
-        return x.c * (1 + tanh) / 2, slope, (np.abs(slope) * x.r + bend + error) * UP
+        return (
+            x.c * (1 + tanh) / 2,
+            slope,
+            (np.abs(slope) * x.r + bend + error) * UP,
+        )
 
 
 def _finest(x: Array, w: Array) -> Array:  # [n, d], [d, d_out] -> [n, d_out]

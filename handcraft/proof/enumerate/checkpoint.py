@@ -75,7 +75,9 @@ class _Tally(_Strict):
             key: None if wrong is None else _Wrong(**vars(wrong))
             for key, wrong in _kept(tally)
         }
-        return cls(**vars(tally) | {"min_margin": margin, "max_error": error} | kept)
+        return cls(
+            **vars(tally) | {"min_margin": margin, "max_error": error} | kept
+        )
 
     def tally(self) -> Tally:
         margin = (
@@ -118,8 +120,10 @@ class Book:
     """The units that are counted and their sum; with a path also on the disk."""
 
     def __init__(self, work: Work, path: Path | None = None) -> None:
-        self.work, self.path = work, path
-        self.tally, self.done = Tally(), set[int]()
+        self.work = work
+        self.path = path
+        self.tally = Tally()
+        self.done = set[int]()
         if path is not None and path.exists():
             self._read(path)
         self._write()  # a place that cannot be written is found before an hour of work
@@ -133,7 +137,9 @@ class Book:
     def missing(self) -> list[int]:
         """The units that are not counted yet."""
         return [
-            index for index in range(len(self.work.units)) if index not in self.done
+            index
+            for index in range(len(self.work.units))
+            if index not in self.done
         ]
 
     def enter(self, index: int, tally: Tally) -> None:
@@ -199,7 +205,8 @@ class Book:
                 f"the checkpoint {shown} does not agree with itself; delete it to start"
                 " anew"
             )
-        self.done, self.tally = done, file.tally.tally()
+        self.done = done
+        self.tally = file.tally.tally()
 
 
 def _runs(numbers: set[int]) -> list[tuple[int, int]]:
@@ -223,7 +230,9 @@ def _in_order(runs: list[tuple[int, int]], n: int) -> bool:
     units.
     """
     edges = [edge for run in runs for edge in run]
-    return all(a < b for a, b in pairwise(edges)) and all(edge <= n for edge in edges)
+    return all(a < b for a, b in pairwise(edges)) and all(
+        edge <= n for edge in edges
+    )
 
 
 def _agrees(tally: _Tally, done: set[int], work: Work) -> bool:
@@ -235,11 +244,12 @@ def _agrees(tally: _Tally, done: set[int], work: Work) -> bool:
     counts = tally.correct <= tally.checked <= tally.contexts == sizes
     wrong = (tally.worst is not None) == (tally.correct < tally.checked)
     kept = [wrong for wrong in (tally.worst, tally.unsure) if wrong is not None]
-    contexts = ([tally.min_margin_at] if tally.min_margin_at is not None else []) + [
-        wrong.context for wrong in kept
-    ]
+    contexts = (
+        [tally.min_margin_at] if tally.min_margin_at is not None else []
+    ) + [wrong.context for wrong in kept]
     fitting = all(
-        1 <= len(at) <= work.model.n_ctx and max(at) < n_vocab for at in contexts
+        1 <= len(at) <= work.model.n_ctx and max(at) < n_vocab
+        for at in contexts
     )
     places = [
         (tally.min_margin_at, tally.min_margin_position),
@@ -249,7 +259,9 @@ def _agrees(tally: _Tally, done: set[int], work: Work) -> bool:
         position is None or (at is not None and position < len(at))
         for at, position in places
     )
-    answers = [answer for wrong in kept for answer in (wrong.expected, wrong.got)]
+    answers = [
+        answer for wrong in kept for answer in (wrong.expected, wrong.got)
+    ]
     return (
         counts
         and wrong

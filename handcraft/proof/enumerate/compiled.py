@@ -58,7 +58,10 @@ def applies(judge: Judge) -> bool:
         or expect.endings is None
     ):
         return False
-    return sum(map(len, expect.endings.ids)) * len(judge.model.vocabulary) <= MAX_CELLS
+    return (
+        sum(map(len, expect.endings.ids)) * len(judge.model.vocabulary)
+        <= MAX_CELLS
+    )
 
 
 class Engine:
@@ -66,7 +69,8 @@ class Engine:
 
     def __init__(self, judge: Judge) -> None:
         self.advance = _advance()
-        self.judge, model = judge, judge.model
+        self.judge = judge
+        model = judge.model
         self.plan = Plan(
             **_Layout(
                 model.weights, model.n_head, relu=model.activation == "relu"
@@ -74,11 +78,16 @@ class Engine:
         )
         self.claim = self._claim()
         # kept for a second look
-        fitting = max(1, MAX_CELLS // model.n_ctx) if self.claim.within > 0 else _STEPS
+        fitting = (
+            max(1, MAX_CELLS // model.n_ctx)
+            if self.claim.within > 0
+            else _STEPS
+        )
         self.steps = min(_STEPS, fitting)
 
     def _claim(self) -> flat.ClaimArrays:
-        expect, n_vocab = self.judge.expect, len(self.judge.model.vocabulary)
+        expect = self.judge.expect
+        n_vocab = len(self.judge.model.vocabulary)
         if (
             not isinstance(expect, NextToken | ExpectedProbabilities)
             or expect.endings is None
@@ -87,9 +96,13 @@ class Engine:
         follow, found = suffix_automaton(expect.endings.ids, n_vocab)
         chances = isinstance(expect, ExpectedProbabilities)
         expected = (
-            np.zeros(0, dtype=np.int64) if chances else expect.answers.astype(np.int64)
+            np.zeros(0, dtype=np.int64)
+            if chances
+            else expect.answers.astype(np.int64)
         )  # [n_endings]
-        rows = expect.answers if chances else np.zeros((0, 0))  # [n_endings, n_vocab]
+        rows = (
+            expect.answers if chances else np.zeros((0, 0))
+        )  # [n_endings, n_vocab]
         tolerance = self.judge.claim.allowed_error
         return flat.ClaimArrays(
             follow, found, expected, rows, tolerance, self.judge.second.within
@@ -105,15 +118,21 @@ class Engine:
         """Count all continuations of the prefix, up to a length; return True if there was time for
         them.
         """
-        walk, found, done = self._walk(prefix, longest), self._found(), False
-        while not done and go_on(tally.contexts + int(found.counts[flat.CONTEXTS])):
+        walk = self._walk(prefix, longest)
+        found = self._found()
+        done = False
+        while not done and go_on(
+            tally.contexts + int(found.counts[flat.CONTEXTS])
+        ):
             done = self.advance(self.plan, self.claim, walk, found, self.steps)
             if n := int(found.counts[flat.NEAR]):
                 self.judge.settle(
                     tally,
                     [
                         row[:long].tolist()
-                        for row, long in zip(found.near[:n], found.long, strict=False)
+                        for row, long in zip(
+                            found.near[:n], found.long, strict=False
+                        )
                     ],
                 )
                 found.counts[flat.NEAR] = 0
@@ -121,7 +140,8 @@ class Engine:
         return done
 
     def _walk(self, prefix: Sequence[int], longest: int) -> WalkArrays:
-        plan, dtype = self.plan, self.plan.values.dtype
+        plan = self.plan
+        dtype = self.plan.values.dtype
         (n_ctx, n_embd), n_vocab = plan.wpe.shape, len(plan.wte)
         widest = int(plan.matrices[:, 1:3].max())
         ids = np.zeros(n_ctx, dtype=np.int64)
@@ -211,14 +231,19 @@ class _Layout:
         self.heads: list[tuple[int, int, int, int, int, int]] = []
         self.rows = [0, 0]  # of the caches of keys and values
         self.scale = math.sqrt(weights["wte"].shape[1] // n_head)
-        self.weights, self.relu = weights, relu
-        self.layers = [self._layer(block, n_head) for block in weights["blocks"]]
+        self.weights = weights
+        self.relu = relu
+        self.layers = [
+            self._layer(block, n_head) for block in weights["blocks"]
+        ]
         self.unembed = self._matrix(weights["wte"].T)
         self.ln_f = self._norm(weights, "ln_f")
 
     def fields(self) -> dict[str, Any]:
         """The fields of Plan."""
-        wte, wpe = (np.ascontiguousarray(self.weights[key]) for key in ("wte", "wpe"))
+        wte, wpe = (
+            np.ascontiguousarray(self.weights[key]) for key in ("wte", "wpe")
+        )
         return {
             "values": np.concatenate(self.values),
             "spans": np.concatenate(self.spans),
@@ -237,7 +262,11 @@ class _Layout:
         first = len(self.heads)
         for head in live_heads(block, n_head):
             self.heads.append(self._head(head))
-        bias = self._numbers(block["attn"]["c_proj"]["b"]) if "attn" in block else -1
+        bias = (
+            self._numbers(block["attn"]["c_proj"]["b"])
+            if "attn" in block
+            else -1
+        )
         fc, proj = (
             (self._matrix(**block["mlp"][key]) for key in ("c_fc", "c_proj"))
             if "mlp" in block
@@ -254,12 +283,10 @@ class _Layout:
         )
 
     def _head(self, head: LiveHead) -> tuple[int, int, int, int, int, int]:
-        q, k, v, out = (
-            self._matrix(*head.q),
-            self._matrix(*head.k),
-            self._matrix(*head.v),
-            self._matrix(head.out),
-        )
+        q = self._matrix(*head.q)
+        k = self._matrix(*head.k)
+        v = self._matrix(*head.v)
+        out = self._matrix(head.out)
         keys, read = self.rows
         self.rows = [
             self.rows[0] + self.matrices[k][2],
@@ -334,9 +361,13 @@ def _keeping(config: Any, *modules: ModuleType) -> Iterator[None]:
     """A context in which compiled code is kept, by the hash of its source. Raises OSError where
     nothing can be written.
     """
-    sources = b"".join(Path(str(module.__file__)).read_bytes() for module in modules)
+    sources = b"".join(
+        Path(str(module.__file__)).read_bytes() for module in modules
+    )
     home = (
-        config.CACHE_DIR or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        config.CACHE_DIR
+        or os.environ.get("XDG_CACHE_HOME")
+        or Path.home() / ".cache"
     )
     folder = Path(home) / "handcraft" / sha256(sources)[:16]
     folder.mkdir(parents=True, exist_ok=True)

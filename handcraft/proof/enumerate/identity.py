@@ -48,9 +48,12 @@ from handcraft.core.weights import flatten
 from handcraft.model import Model
 from handcraft.proof.enumerate.units import Units
 
-HEAP = 1 << 9  # the flag of a class that Python code or a heap type of C defined
+HEAP = (
+    1 << 9
+)  # the flag of a class that Python code or a heap type of C defined
 LIBRARY = tuple(
-    sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    sysconfig.get_path(name)
+    for name in ("stdlib", "platstdlib", "purelib", "platlib")
 )  # told by their names
 SLOT = (
     WrapperDescriptorType
@@ -58,7 +61,13 @@ SLOT = (
     | GetSetDescriptorType
     | MemberDescriptorType
 )
-_NOT_CODE = ("__dict__", "__weakref__", "__doc__", "__module__", "__annotations__")
+_NOT_CODE = (
+    "__dict__",
+    "__weakref__",
+    "__doc__",
+    "__module__",
+    "__annotations__",
+)
 
 
 def identity(model: Model, claim: Claim, units: Units) -> str:
@@ -106,7 +115,14 @@ class _Told:
 
     def plain(self, value: object) -> str:
         """Data whole; a function by what it does; whatever else by its type and what it holds."""
-        if value is None or type(value) in (str, bytes, bool, int, float, complex):
+        if value is None or type(value) in (
+            str,
+            bytes,
+            bool,
+            int,
+            float,
+            complex,
+        ):
             return repr(value)
         if id(value) in self.seen:
             return f"<{self.seen[id(value)][0]}>"
@@ -152,9 +168,14 @@ class _Told:
             ),
             (
                 property,
-                lambda it: f"property {self.plain([it.fget, it.fset, it.fdel])}",
+                lambda it: (
+                    f"property {self.plain([it.fget, it.fset, it.fdel])}"
+                ),
             ),
-            (cached_property, lambda it: f"cached_property {self.plain(it.func)}"),
+            (
+                cached_property,
+                lambda it: f"cached_property {self.plain(it.func)}",
+            ),
             (
                 partial,
                 lambda it: (
@@ -176,7 +197,8 @@ class _Told:
             (SLOT, lambda it: f"{it.__objclass__.__qualname__}.{it.__name__}"),
         ]
         return next(
-            (tell(value) for kinds, tell in known if isinstance(value, kinds)), ""
+            (tell(value) for kinds, tell in known if isinstance(value, kinds)),
+            "",
         )
 
     def _class(self, value: type) -> str:
@@ -189,7 +211,9 @@ class _Told:
             for key, inner in vars(value).items()
             if key not in _NOT_CODE and not key.startswith("_abc_")
         }
-        return f"{name} {self.plain(list(value.__bases__))} {self.plain(members)}"
+        return (
+            f"{name} {self.plain(list(value.__bases__))} {self.plain(members)}"
+        )
 
     def held(self, value: Any) -> str:
         """The type of an object and its fields, as pickle would keep them; what it refuses is
@@ -237,7 +261,9 @@ class _Told:
                 name: value
                 for name, value in named.items()
                 if not isinstance(value, ModuleType)
-                and not (isinstance(value, type | FunctionType) and _ours(value))
+                and not (
+                    isinstance(value, type | FunctionType) and _ours(value)
+                )
             }
         )
 

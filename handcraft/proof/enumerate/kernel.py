@@ -54,10 +54,13 @@ def advance(
     plan: Plan, claim: ClaimArrays, walk: WalkArrays, found: Counted, steps: int
 ) -> bool:
     """Count so many more contexts; return True if the walk has come to its end."""
-    cursor, n_vocab = walk.cursor, plan.wte.shape[0]
+    cursor = walk.cursor
+    n_vocab = plan.wte.shape[0]
     while steps > 0 and cursor[DONE] == 0:
         depth = cursor[DEPTH]
-        walk.states[depth + 1] = claim.follow[walk.states[depth], walk.ids[depth]]
+        walk.states[depth + 1] = claim.follow[
+            walk.states[depth], walk.ids[depth]
+        ]
         _position(plan, walk, depth)
         if depth >= cursor[PREFIX]:
             _logits(plan, walk, depth)
@@ -86,7 +89,8 @@ def _position(plan: Plan, walk: WalkArrays, depth: int) -> None:
     """The residual stream after the last token of the path; its keys and values go beside those of
     the others.
     """
-    x, token = walk.x, walk.ids[depth]
+    x = walk.x
+    token = walk.ids[depth]
     walk.spoiled[depth + 1] = walk.spoiled[depth]
     for i in range(len(x)):
         x[i] = plan.wte[token, i] + plan.wpe[depth, i]
@@ -130,7 +134,9 @@ def _attention(plan: Plan, walk: WalkArrays, layer: Array, depth: int) -> None:
             plan.heads[head, READ],
             depth,
         )
-        _linear(plan, plan.heads[head, Q], walk.normed, walk.live, count, walk.lanes)
+        _linear(
+            plan, plan.heads[head, Q], walk.normed, walk.live, count, walk.lanes
+        )
         _shares(
             walk,
             plan.matrices[plan.heads[head, Q], COLUMNS],
@@ -156,7 +162,8 @@ def _mlp(plan: Plan, walk: WalkArrays, layer: Array) -> None:
     if count < 0:
         walk.x[0] = math.nan  # whatever the neurons would add
         return
-    fc, proj = plan.layers[layer, C_FC], plan.layers[layer, C_PROJ]
+    fc = plan.layers[layer, C_FC]
+    proj = plan.layers[layer, C_PROJ]
     _linear(plan, fc, walk.normed, walk.live, count, walk.lanes)
     _activate(walk.lanes, plan.matrices[fc, COLUMNS], plan.relu)
     fill(
@@ -205,7 +212,9 @@ def _keep(
 
 
 @njit(**OPTIONS)
-def _shares(walk: WalkArrays, n_lanes: int, at: int, depth: int, scale: float) -> None:
+def _shares(
+    walk: WalkArrays, n_lanes: int, at: int, depth: int, scale: float
+) -> None:
     """The attention weight of each position, for the query in `lanes`."""
     scores = walk.scores
     for i in range(depth + 1):
@@ -223,11 +232,9 @@ def _shares(walk: WalkArrays, n_lanes: int, at: int, depth: int, scale: float) -
 @njit(**OPTIONS)
 def _softmax(scores: Array, n: int) -> None:
     """The softmax; a power below the least number of the dtype is zero and is not computed."""
-    least, total, top = (
-        -104.0 if scores.itemsize == 4 else -746.0,
-        scores.dtype.type(0),
-        scores[0],
-    )
+    least = -104.0 if scores.itemsize == 4 else -746.0
+    total = scores.dtype.type(0)
+    top = scores[0]
     for i in range(n):
         # max() would make top no number where one score is none
         if scores[i] > top:  # noqa: PLR1730
@@ -284,20 +291,18 @@ def _linear(
 
 
 @njit(**OPTIONS)
-def _rows(plan: Plan, matrix: int, x: Array, live: Array, count: int, y: Array) -> None:
+def _rows(
+    plan: Plan, matrix: int, x: Array, live: Array, count: int, y: Array
+) -> None:
     """The rows of a matrix, each times its number of x, added to y."""
-    at, n_out, span = (
-        plan.matrices[matrix, VALUES],
-        plan.matrices[matrix, COLUMNS],
-        plan.matrices[matrix, SPANS],
-    )
+    at = plan.matrices[matrix, VALUES]
+    n_out = plan.matrices[matrix, COLUMNS]
+    span = plan.matrices[matrix, SPANS]
     for j in range(count):
         row = live[j]
-        first, last, times = (
-            plan.spans[span + row, 0],
-            plan.spans[span + row, 1],
-            x[row],
-        )
+        first = plan.spans[span + row, 0]
+        last = plan.spans[span + row, 1]
+        times = x[row]
         start = at + row * n_out
         for i in range(first, last):
             y[i] += times * plan.values[start + i]
@@ -306,17 +311,17 @@ def _rows(plan: Plan, matrix: int, x: Array, live: Array, count: int, y: Array) 
 @njit(**OPTIONS)
 def _add(plan: Plan, matrix: int, x: Array, y: Array) -> None:
     """The same for an x that may hold what is not finite, which spoils the whole of y."""
-    at, n_out, span = (
-        plan.matrices[matrix, VALUES],
-        plan.matrices[matrix, COLUMNS],
-        plan.matrices[matrix, SPANS],
-    )
+    at = plan.matrices[matrix, VALUES]
+    n_out = plan.matrices[matrix, COLUMNS]
+    span = plan.matrices[matrix, SPANS]
     for row in range(plan.matrices[matrix, ROWS]):
         times = x[row]
         if times != 0:
             if not math.isfinite(times):
                 y[0] = math.nan
-            for i in range(plan.spans[span + row, 0], plan.spans[span + row, 1]):
+            for i in range(
+                plan.spans[span + row, 0], plan.spans[span + row, 1]
+            ):
                 y[i] += times * plan.values[at + row * n_out + i]
 
 
@@ -326,7 +331,9 @@ def _norm(plan: Plan, x: Array, at: int, y: Array) -> None:
     if at < 0:
         fill(x, 0, y)
         return
-    n, total, squares = x.dtype.type(len(x)), x.dtype.type(0), x.dtype.type(0)
+    n = x.dtype.type(len(x))
+    total = x.dtype.type(0)
+    squares = x.dtype.type(0)
     for value in x:
         total += value
     mean = total / n
@@ -343,7 +350,9 @@ def _norm(plan: Plan, x: Array, at: int, y: Array) -> None:
 @njit(**OPTIONS)
 def _activate(x: Array, n: int, relu: bool) -> None:
     """The first n neurons: ReLU, or GPT-2's form of GELU."""
-    one, half, cubic = x.dtype.type(1), x.dtype.type(0.5), x.dtype.type(0.044715)
+    one = x.dtype.type(1)
+    half = x.dtype.type(0.5)
+    cubic = x.dtype.type(0.044715)
     steep = x.dtype.type(math.sqrt(2 / math.pi))
     for i in range(n):
         if relu:

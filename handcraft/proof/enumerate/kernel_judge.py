@@ -31,7 +31,9 @@ OPTIONS = {"_nrt": False, "forceinline": True}
 
 
 @njit(**OPTIONS)
-def judge(claim: ClaimArrays, walk: WalkArrays, found: Counted, length: int) -> None:
+def judge(
+    claim: ClaimArrays, walk: WalkArrays, found: Counted, length: int
+) -> None:
     """Count one context, as Tally.add_tokens and Tally.add_chances do; or keep it, where rounding
     could turn it.
     """
@@ -40,7 +42,9 @@ def judge(claim: ClaimArrays, walk: WalkArrays, found: Counted, length: int) -> 
         found.counts[CONTEXTS] += 1
         return
     chances = claim.rows.shape[1] > 0
-    measure = _error(claim, walk, ending) if chances else _margin(claim, walk, ending)
+    measure = (
+        _error(claim, walk, ending) if chances else _margin(claim, walk, ending)
+    )
     slack = claim.tolerance - measure if chances else measure
     if abs(slack) <= claim.within and claim.within > 0 and math.isfinite(slack):
         _keep(walk, found, length)
@@ -61,20 +65,27 @@ def judge(claim: ClaimArrays, walk: WalkArrays, found: Counted, length: int) -> 
 @njit(**OPTIONS)
 def _margin(claim: ClaimArrays, walk: WalkArrays, ending: int) -> float:
     """The margin of the expected token over the others; -inf where a logit is not finite."""
-    expected, logits = claim.expected[ending], walk.logits
-    other, finite = logits.dtype.type(-math.inf), True
+    expected = claim.expected[ending]
+    logits = walk.logits
+    other = logits.dtype.type(-math.inf)
+    finite = True
     for i in range(len(logits)):
         finite = finite and math.isfinite(logits[i])
         if i != expected and logits[i] > other:
             other = logits[i]
-    margin = logits[expected] - other if finite else logits.dtype.type(-math.inf)
+    margin = (
+        logits[expected] - other if finite else logits.dtype.type(-math.inf)
+    )
     return float(margin)
 
 
 @njit(**OPTIONS)
 def _error(claim: ClaimArrays, walk: WalkArrays, ending: int) -> float:
     """The greatest error of a probability, computed in float64; infinite where one is NaN."""
-    top, total, error, chances = -math.inf, 0.0, 0.0, walk.chances
+    top = -math.inf
+    total = 0.0
+    error = 0.0
+    chances = walk.chances
     for logit in walk.logits:
         top = max(top, float(logit))
     for i in range(len(chances)):
@@ -87,7 +98,9 @@ def _error(claim: ClaimArrays, walk: WalkArrays, ending: int) -> float:
 
 
 @njit(**OPTIONS)
-def _lower(walk: WalkArrays, found: Counted, margin: float, length: int) -> None:
+def _lower(
+    walk: WalkArrays, found: Counted, margin: float, length: int
+) -> None:
     """As Tally.lower."""
     least = found.extremes[LEAST]
     if margin < math.inf and (
@@ -108,7 +121,9 @@ def _keep(walk: WalkArrays, found: Counted, length: int) -> None:
 
 
 @njit(**OPTIONS)
-def _remember(walk: WalkArrays, found: Counted, which: int, length: int) -> None:
+def _remember(
+    walk: WalkArrays, found: Counted, which: int, length: int
+) -> None:
     """Keep the path. Of equal length the walk comes to the first one first."""
     found.lengths[which] = length
     for i in range(length):

@@ -49,9 +49,14 @@ def _enumerate(task: Task) -> Tally:
     """Count every context with shared prefixes; all by the plain pass where that finds right what
     the fast one called wrong.
     """
-    units, fast = Units.of(task.model), is_fast(task.judge, task.size)
+    units = Units.of(task.model)
+    fast = is_fast(task.judge, task.size)
     work = Work(
-        task.model, task.claim, units, fast, identity(task.model, task.claim, units)
+        task.model,
+        task.claim,
+        units,
+        fast,
+        identity(task.model, task.claim, units),
     )
     found = _counted(task, work, task.spread.checkpoint)
     return (
@@ -66,7 +71,9 @@ def _confirmed(task: Task, tally: Tally) -> bool:
     if tally.worst is None:
         return True
     task.judge.contexts(
-        again := Tally(), np.array(tally.worst.context), [len(tally.worst.context)]
+        again := Tally(),
+        np.array(tally.worst.context),
+        [len(tally.worst.context)],
     )
     return again.worst is not None
 
@@ -107,7 +114,10 @@ def _spread(task: Task, work: Work, book: Book) -> Tally:
     """Count in several processes, unit by unit."""
     with closing(
         count_units(
-            work, book.missing(), task.spread, lambda: time.monotonic() <= task.deadline
+            work,
+            book.missing(),
+            task.spread,
+            lambda: time.monotonic() <= task.deadline,
         )
     ) as counted:
         for index, tally in counted:

@@ -27,7 +27,9 @@ def suffix_automaton(
 ) -> tuple[Array, Array]:
     """`follow` and `found` for endings that are given as ids."""
     children, found = _tree(endings)
-    follow = np.zeros((len(children), n_vocab), dtype=np.int64)  # [n_states, n_vocab]
+    follow = np.zeros(
+        (len(children), n_vocab), dtype=np.int64
+    )  # [n_states, n_vocab]
     waiting = deque(
         [(0, 0)]
     )  # each state with the state of its longest proper suffix, the shorter states first
@@ -35,16 +37,21 @@ def suffix_automaton(
         state, suffix = waiting.popleft()
         if state:
             follow[state] = follow[suffix]
-            found[state] = found[suffix] if found[state] == SILENT else found[state]
+            found[state] = (
+                found[suffix] if found[state] == SILENT else found[state]
+            )
         for token, child in children[state].items():
             waiting.append((child, int(follow[state, token])))
             follow[state, token] = child
     return follow, np.array(found)
 
 
-def _tree(endings: Sequence[Sequence[int]]) -> tuple[list[dict[int, int]], list[int]]:
+def _tree(
+    endings: Sequence[Sequence[int]],
+) -> tuple[list[dict[int, int]], list[int]]:
     """The states as a tree: the child by each token, and the number of the ending that it is."""
-    children, found = [dict[int, int]()], [SILENT]
+    children = [dict[int, int]()]
+    found = [SILENT]
     for i, ending in enumerate(endings):
         state = 0
         for token in ending:

@@ -63,7 +63,8 @@ class Chunk:
         count = self.length if last is None else min(last, self.length)
         index = self.first + np.arange(len(self.logits))
         columns = [
-            index // n_vocab**power % n_vocab for power in range(count - 1, -1, -1)
+            index // n_vocab**power % n_vocab
+            for power in range(count - 1, -1, -1)
         ]
         return np.stack(columns, axis=1)
 
@@ -122,7 +123,9 @@ def _plain(
 ) -> Iterator[Chunk]:
     """Each context by itself, some at a time: a prefix shares nothing with its continuations."""
     n_vocab = weights["wte"].shape[0]
-    index = sum(token * n_vocab**power for power, token in enumerate(reversed(prefix)))
+    index = sum(
+        token * n_vocab**power for power, token in enumerate(reversed(prefix))
+    )
     for length in range(len(prefix) + 1, max_length + 1):
         below = n_vocab ** (length - len(prefix))  # contexts of this length
         most = max(1, _CHUNK // length)
@@ -133,20 +136,28 @@ def _plain(
             )  # [n, length]
             seen: dict[str, Array] = {}
             logits = gpt2(ids, **weights, **config, hook=recorder(seen))
-            yield Chunk(length, first, seen["resid_final"][:, -1], logits[:, -1])
+            yield Chunk(
+                length, first, seen["resid_final"][:, -1], logits[:, -1]
+            )
 
 
 class _Trie:
-    def __init__(self, weights: Weights, n_head: int, activation: Activation) -> None:
-        self.weights, self.activation = weights, activation
+    def __init__(
+        self, weights: Weights, n_head: int, activation: Activation
+    ) -> None:
+        self.weights = weights
+        self.activation = activation
         self.n_vocab = weights["wte"].shape[0]
         self.heads = [live_heads(block, n_head) for block in weights["blocks"]]
 
     def below(self, prefix: Sequence[int], max_length: int) -> Iterator[Chunk]:
         """All continuations of one context, which is read token by token."""
-        first, levels = 0, list[Level]()
+        first = 0
+        levels = list[Level]()
         for token in prefix:
-            level, _ = self._position(1, levels)  # of every token that could stand here
+            level, _ = self._position(
+                1, levels
+            )  # of every token that could stand here
             levels.append(_slice(level, token, self.n_vocab))
             first = first * self.n_vocab + token
         yield from self.walk(first, 1, levels, max_length)
@@ -176,7 +187,10 @@ class _Trie:
         )
         if len(levels) + 1 < max_length:
             yield from self.walk(
-                first * self.n_vocab, n * self.n_vocab, [*levels, level], max_length
+                first * self.n_vocab,
+                n * self.n_vocab,
+                [*levels, level],
+                max_length,
             )
 
     @np.errstate(
@@ -186,27 +200,40 @@ class _Trie:
         """One more position after each of n contexts: its keys and values, and the stream [n *
         n_vocab, n_embd].
         """
-        weights, level = self.weights, []
+        weights = self.weights
+        level = []
         x = np.tile(
             weights["wte"] + weights["wpe"][len(levels)], (n, 1)
         )  # [n * n_vocab, n_embd]
         for i, block in enumerate(weights["blocks"]):
             own: list[tuple[Array, Array]] = []
             if "attn" in block:
-                normed = layer_norm(x, **block["ln_1"]) if "ln_1" in block else x
+                normed = (
+                    layer_norm(x, **block["ln_1"]) if "ln_1" in block else x
+                )
                 x = x + self._attention(normed, i, levels, own)
             level.append(own)
             if "mlp" in block:
-                normed = layer_norm(x, **block["ln_2"]) if "ln_2" in block else x
+                normed = (
+                    layer_norm(x, **block["ln_2"]) if "ln_2" in block else x
+                )
                 inner = ACTIVATIONS[self.activation](
                     _linear(normed, **block["mlp"]["c_fc"])
                 )  # [n, n_inner]
                 x = x + _linear(inner, **block["mlp"]["c_proj"])
-        x = layer_norm(x, **weights["ln_f"]) if weights.get("ln_f") is not None else x
+        x = (
+            layer_norm(x, **weights["ln_f"])
+            if weights.get("ln_f") is not None
+            else x
+        )
         return level, x
 
     def _attention(
-        self, x: Array, layer: int, levels: list[Level], own: list[tuple[Array, Array]]
+        self,
+        x: Array,
+        layer: int,
+        levels: list[Level],
+        own: list[tuple[Array, Array]],
     ) -> Array:
         total = np.broadcast_to(
             self.weights["blocks"][layer]["attn"]["c_proj"]["b"], x.shape
@@ -215,12 +242,15 @@ class _Trie:
             own.append((_columns(x, head.k), _columns(x, head.v)))
             keys_values = [*(level[layer][h] for level in levels), own[h]]
             total = total + _times(
-                _mean_value(_columns(x, head.q), keys_values, head.scale).T, head.out
+                _mean_value(_columns(x, head.q), keys_values, head.scale).T,
+                head.out,
             )  # [n, n_embd]
         return total
 
 
-def _columns(x: Array, part: tuple[Array, Array]) -> Array:  # [n, n_embd] -> [lanes, n]
+def _columns(
+    x: Array, part: tuple[Array, Array]
+) -> Array:  # [n, n_embd] -> [lanes, n]
     return np.ascontiguousarray(_linear(x, *part).T)
 
 
@@ -230,12 +260,15 @@ def _linear(
     return _times(x, w) + b
 
 
-def _times(x: Array, w: Array) -> Array:  # [n, n_in], [n_in, n_out] -> [n, n_out]
+def _times(
+    x: Array, w: Array
+) -> Array:  # [n, n_in], [n_in, n_out] -> [n, n_out]
     """The product x @ w in parts that are too small for OpenBLAS to wake its threads, which
     cost four times the work itself.
     """
     rows = max(1, _ALONE // max(1, w.size))
-    parts, y = len(x) // rows, np.empty((len(x), w.shape[1]), dtype=x.dtype)
+    parts = len(x) // rows
+    y = np.empty((len(x), w.shape[1]), dtype=x.dtype)
     even = parts * rows  # the rest is a smaller part
     np.matmul(
         x[:even].reshape(parts, rows, len(w)),
@@ -258,11 +291,15 @@ def _mean_value(
     z = np.zeros((keys_values[-1][1].shape[0], n), dtype=q.dtype)
     for weight, (_, v) in zip(scores, keys_values, strict=True):
         for i, value in enumerate(v):  # [n_s]
-            z[i] += (weight.reshape(len(value), -1) * value[:, None]).ravel()  # [n]
+            z[i] += (
+                weight.reshape(len(value), -1) * value[:, None]
+            ).ravel()  # [n]
     return z
 
 
-def _product(q: Array, k: Array, n: int) -> Array:  # [lanes, n], [lanes, n_s] -> [n]
+def _product(
+    q: Array, k: Array, n: int
+) -> Array:  # [lanes, n], [lanes, n_s] -> [n]
     total = np.zeros((k.shape[1], n // k.shape[1]), dtype=q.dtype)
     for asked, offered in zip(q, k, strict=True):
         if offered.any() and asked.any():
@@ -275,10 +312,14 @@ def _slice(level: Level, part: int, parts: int) -> Level:
     by all.
     """
 
-    def cut(array: Array) -> Array:  # [lanes, n_s] -> [lanes, n_s / parts], or the same
+    def cut(
+        array: Array,
+    ) -> Array:  # [lanes, n_s] -> [lanes, n_s / parts], or the same
         size = array.shape[1] // parts
         return (
-            array if array.shape[1] == 1 else array[:, part * size : (part + 1) * size]
+            array
+            if array.shape[1] == 1
+            else array[:, part * size : (part + 1) * size]
         )
 
     return [[(cut(k), cut(v)) for k, v in heads] for heads in level]
@@ -288,7 +329,8 @@ def live_heads(block: dict[str, Any], n_head: int) -> list[LiveHead]:
     """The heads of a block that write something, each with its live lanes only."""
     if "attn" not in block:
         return []
-    c_attn, rows = block["attn"]["c_attn"], block["attn"]["c_proj"]["w"]
+    c_attn = block["attn"]["c_attn"]
+    rows = block["attn"]["c_proj"]["w"]
     d_head = rows.shape[0] // n_head
     heads = []
     for h in range(n_head):
@@ -296,10 +338,13 @@ def live_heads(block: dict[str, Any], n_head: int) -> list[LiveHead]:
         q, k, v = (
             (w[:, own], b[own])
             for w, b in zip(
-                np.split(c_attn["w"], 3, axis=1), np.split(c_attn["b"], 3), strict=True
+                np.split(c_attn["w"], 3, axis=1),
+                np.split(c_attn["b"], 3),
+                strict=True,
             )
         )
-        match, value = _live(*q) & _live(*k), _live(*v) & rows[own].any(axis=1)
+        match = _live(*q) & _live(*k)
+        value = _live(*v) & rows[own].any(axis=1)
         if value.any():
             heads.append(
                 LiveHead(
@@ -313,7 +358,9 @@ def live_heads(block: dict[str, Any], n_head: int) -> list[LiveHead]:
     return heads
 
 
-def _live(w: Array, b: Array) -> Array:  # [n_embd, d_head], [d_head] -> [d_head]
+def _live(
+    w: Array, b: Array
+) -> Array:  # [n_embd, d_head], [d_head] -> [d_head]
     return w.any(axis=0) | (b != 0)
 
 

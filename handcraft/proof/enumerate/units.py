@@ -100,11 +100,16 @@ class Units:
     @cached_property
     def _width(self) -> int:
         return max(
-            1, self.most // count_contexts(self.n_vocab, self.n_ctx - self.depth)
+            1,
+            self.most // count_contexts(self.n_vocab, self.n_ctx - self.depth),
         )
 
     def __len__(self) -> int:
-        return 1 if self.depth == 0 else 1 - self.n_vocab**self.depth // -self._width
+        return (
+            1
+            if self.depth == 0
+            else 1 - self.n_vocab**self.depth // -self._width
+        )
 
     def __getitem__(self, index: int) -> Unit:
         if not 0 <= index < len(self):
@@ -139,9 +144,13 @@ class Work:
         default_factory=lambda: os.urandom(16).hex()
     )  # no digest of what it holds: two may have the same
 
-    def count(self, index: int, go_on: GoOn | None = None) -> tuple[Tally, bool]:
+    def count(
+        self, index: int, go_on: GoOn | None = None
+    ) -> tuple[Tally, bool]:
         """The tally of a unit, and True if that is all of it."""
-        tally, unit, engine = Tally(), self.units[index], _engine(self)
+        tally = Tally()
+        unit = self.units[index]
+        engine = _engine(self)
         prefixes = unit.prefixes(self.units.n_vocab)
         done = all(
             engine.count(tally, prefix, unit.longest, go_on or _always)
@@ -154,7 +163,8 @@ class Trie:
     """The trie in NumPy, which serves every model and every claim."""
 
     def __init__(self, judge: Judge, *, shared: bool = True) -> None:
-        self.judge, self.shared = judge, shared
+        self.judge = judge
+        self.shared = shared
 
     def count(
         self, tally: Tally, prefix: Sequence[int], longest: int, go_on: GoOn
@@ -162,11 +172,16 @@ class Trie:
         """Count all continuations of the prefix, up to a length; return True if there was time for
         them.
         """
-        model, n_vocab = self.judge.model, len(self.judge.model.vocabulary)
+        model = self.judge.model
+        n_vocab = len(self.judge.model.vocabulary)
         if self.judge.alone:
             return count_texts(self.judge, tally, prefix, longest, go_on)
         for chunk in enumerate_contexts(
-            model.weights, longest, **model.config, prefix=prefix, shared=self.shared
+            model.weights,
+            longest,
+            **model.config,
+            prefix=prefix,
+            shared=self.shared,
         ):
             if not go_on(tally.contexts):
                 return False
@@ -185,7 +200,9 @@ class Trie:
 
 def is_fast(judge: Judge, size: int) -> bool:
     """True if so many contexts are worth the compiled enumeration, and it is installed."""
-    return size >= FAST_FROM and compiled.available() and compiled.applies(judge)
+    return (
+        size >= FAST_FROM and compiled.available() and compiled.applies(judge)
+    )
 
 
 @lru_cache(maxsize=1)  # a process mostly has one piece of work, in many units

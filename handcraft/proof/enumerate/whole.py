@@ -32,7 +32,9 @@ def count_texts(
     them.
     """
     n_vocab = len(judge.model.vocabulary)
-    start = sum(token * n_vocab**power for power, token in enumerate(reversed(prefix)))
+    start = sum(
+        token * n_vocab**power for power, token in enumerate(reversed(prefix))
+    )
     for length in range(len(prefix) + 1, longest + 1):
         n = n_vocab ** (length - len(prefix))  # texts of this length
         step = at_once(judge.model, length)
@@ -41,7 +43,9 @@ def count_texts(
                 return False
             judge.texts(
                 tally,
-                numbered(first, min(first + step, (start + 1) * n), length, n_vocab),
+                numbered(
+                    first, min(first + step, (start + 1) * n), length, n_vocab
+                ),
             )
     return True
 
@@ -52,7 +56,8 @@ def at_once(model: Model, length: int) -> int:
         1,
         NUMBERS
         // (
-            length * (length * model.n_head + 4 * model.n_embd + len(model.vocabulary))
+            length
+            * (length * model.n_head + 4 * model.n_embd + len(model.vocabulary))
         ),
     )
 

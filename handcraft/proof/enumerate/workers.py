@@ -65,7 +65,8 @@ def count_units(
     """The tally of each unit with its number, each once, as they come; no more are begun when
     `go_on` says so.
     """
-    missing, patience = set(units), PATIENCE
+    missing = set(units)
+    patience = PATIENCE
     with ExitStack() as stack:
         pool, lost = stack.enter_context(_POOLS[spread.backend](spread))
         payload = _packed(work)
@@ -93,12 +94,17 @@ def count_units(
                     ) from None
 
 
-def _one_by_one(jobs: int, calls: Iterable[Call]) -> Iterator[tuple[int, Tally]]:
+def _one_by_one(
+    jobs: int, calls: Iterable[Call]
+) -> Iterator[tuple[int, Tally]]:
     """The result of each unit as it is done."""
     from joblib import Parallel, delayed
 
     pool = Parallel(
-        n_jobs=jobs, backend="loky", batch_size=1, return_as="generator_unordered"
+        n_jobs=jobs,
+        backend="loky",
+        batch_size=1,
+        return_as="generator_unordered",
     )
     found = pool(delayed(_count)(*call) for call in calls)
     try:
@@ -117,7 +123,8 @@ def _in_lists(jobs: int, calls: Iterable[Call]) -> Iterator[tuple[int, Tally]]:
     """
     from joblib import Parallel, delayed, effective_n_jobs
 
-    waiting, most = iter(calls), _TOGETHER * effective_n_jobs(jobs)
+    waiting = iter(calls)
+    most = _TOGETHER * effective_n_jobs(jobs)
     while part := list(islice(waiting, most)):
         yield from Parallel(n_jobs=jobs, batch_size=1)(
             delayed(_count)(*call) for call in part
@@ -190,7 +197,9 @@ def _dask(spread: Spread) -> Iterator[tuple[Pool, Failures]]:
         )
         try:
             client = stack.enter_context(
-                distributed.Client(address, timeout=CONNECT, set_as_default=False)
+                distributed.Client(
+                    address, timeout=CONNECT, set_as_default=False
+                )
             )
             client.wait_for_workers(1, timeout=CONNECT)
         except (OSError, ValueError, TimeoutError) as error:
@@ -209,9 +218,12 @@ def _by_dask(
     distributed: Any, client: Any, calls: Iterable[Call]
 ) -> Iterator[tuple[int, Tally]]:
     """The result of each unit as it is done, with some for each worker on their way."""
-    waiting, underway = iter(calls), distributed.as_completed([], loop=client.loop)
+    waiting = iter(calls)
+    underway = distributed.as_completed([], loop=client.loop)
     try:
-        for call in islice(waiting, _TOGETHER * sum(client.nthreads().values())):
+        for call in islice(
+            waiting, _TOGETHER * sum(client.nthreads().values())
+        ):
             underway.add(client.submit(_count, *call, pure=False))
         for future in underway:
             yield future.result()
@@ -221,14 +233,18 @@ def _by_dask(
         client.cancel(list(underway.futures), force=True)
 
 
-def _local_dask(distributed: Any, jobs: int | None) -> AbstractContextManager[Any]:
+def _local_dask(
+    distributed: Any, jobs: int | None
+) -> AbstractContextManager[Any]:
     import dask
 
     dask.config.set(
         {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": "-1"}
     )
     cluster: AbstractContextManager[Any] = distributed.LocalCluster(
-        n_workers=jobs or os.cpu_count(), threads_per_worker=1, dashboard_address=":0"
+        n_workers=jobs or os.cpu_count(),
+        threads_per_worker=1,
+        dashboard_address=":0",
     )
     return cluster
 
@@ -236,7 +252,8 @@ def _local_dask(distributed: Any, jobs: int | None) -> AbstractContextManager[An
 @contextmanager
 def _ray(spread: Spread) -> Iterator[tuple[Pool, Failures]]:
     joblib, ray = (
-        _extra(name, "cluster", "the backend ray needs") for name in ("joblib", "ray")
+        _extra(name, "cluster", "the backend ray needs")
+        for name in ("joblib", "ray")
     )
     from ray.util.joblib import register_ray
 
@@ -253,13 +270,18 @@ def _ray(spread: Spread) -> Iterator[tuple[Pool, Failures]]:
             raise _unreachable(str(spread.address), error) from None
     try:
         with joblib.parallel_config("ray"):
-            yield partial(_in_lists, spread.jobs or -1), (ray.exceptions.RayError,)
+            yield (
+                partial(_in_lists, spread.jobs or -1),
+                (ray.exceptions.RayError,),
+            )
     finally:
         if own:
             ray.shutdown()
 
 
-_POOLS: dict[str, Callable[[Spread], AbstractContextManager[tuple[Pool, Failures]]]] = {
+_POOLS: dict[
+    str, Callable[[Spread], AbstractContextManager[tuple[Pool, Failures]]]
+] = {
     "loky": _loky,
     "dask": _dask,
     "ray": _ray,

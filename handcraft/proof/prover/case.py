@@ -65,4 +65,6 @@ class Case:
 
     def allowed(self, everything: Sequence[int]) -> list[set[int]]:
         """Return for each position up to the last level the tokens it can hold, or more."""
-        return [set(everything) for _ in range(max(self.levels, default=-1) + 1)]
+        return [
+            set(everything) for _ in range(max(self.levels, default=-1) + 1)
+        ]

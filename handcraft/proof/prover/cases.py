@@ -87,18 +87,23 @@ class EndingCase(Case):
             )
             for ending, value in rows.items()
         }
-        self.window, self.levels = max(map(len, self.rows)), range(model.n_ctx)
+        self.window = max(map(len, self.rows))
+        self.levels = range(model.n_ctx)
         # which positions are among the last ones somewhere
         self.needed: set[int] | None = None
 
     def ending_at(self, levels: Sequence[int]) -> Case:
         found = copy(self)
         found.needed = {
-            j for level in levels for j in range(level - self.window + 1, level + 1)
+            j
+            for level in levels
+            for j in range(level - self.window + 1, level + 1)
         }
         return found
 
-    def step(self, state: tuple[int, ...], k: int, token: int) -> tuple[int, ...]:
+    def step(
+        self, state: tuple[int, ...], k: int, token: int
+    ) -> tuple[int, ...]:
         return (
             (*state, token)[-self.window :]
             if self.needed is None or k in self.needed
@@ -110,7 +115,11 @@ class EndingCase(Case):
 
     def expected(self, state: tuple[int, ...], level: int, token: int) -> Any:  # noqa: ARG002
         return next(
-            (self.rows[state[i:]] for i in range(len(state)) if state[i:] in self.rows),
+            (
+                self.rows[state[i:]]
+                for i in range(len(state))
+                if state[i:] in self.rows
+            ),
             None,
         )
 
@@ -122,7 +131,9 @@ def number_of(found: Any) -> float:
     except OverflowError:
         near = math.inf
     if not abs(near) < 2.0**53:
-        raise Undecided("the claim answers a number that is too large to compare with")
+        raise Undecided(
+            "the claim answers a number that is too large to compare with"
+        )
     return near
 
 
@@ -138,7 +149,9 @@ class TableCase(Case):
             raise Undecided(f"the table has more than {MOST_CASES} prompts")
         for prompt in language:
             asked = encode(prompt)
-            answer = encode(claim.expected(prompt, model.vocabulary, model.n_ctx))
+            answer = encode(
+                claim.expected(prompt, model.vocabulary, model.n_ctx)
+            )
             whole = (*asked, *answer)
             self.known |= {whole[:i] for i in range(len(whole))}
             for i in range(len(asked), len(whole)):
@@ -176,18 +189,24 @@ def _expressions(
     rule: Expression, model: Model, domains: Sequence[Domain]
 ) -> Iterator[Case]:
     """Yield a case for each domain and each combination of guessed values."""
-    tokens, guessed = model.vocabulary.tokens, guesses(rule)
+    tokens = model.vocabulary.tokens
+    guessed = guesses(rule)
     options = [
-        tokens if own_token(g) else values_of(g, tokens, model.n_ctx) for g in guessed
+        tokens if own_token(g) else values_of(g, tokens, model.n_ctx)
+        for g in guessed
     ]
     count = len(domains)
     for values in options:
         count *= len(values)
     if count > MOST_CASES:
-        raise Undecided(f"the claim falls into {count} cases, more than {MOST_CASES}")
+        raise Undecided(
+            f"the claim falls into {count} cases, more than {MOST_CASES}"
+        )
     for domain in domains:
         for values in product(*options):
-            yield ExpressionCase(rule, domain, list(zip(guessed, values, strict=True)))
+            yield ExpressionCase(
+                rule, domain, list(zip(guessed, values, strict=True))
+            )
 
 
 class ExpressionCase(Case):
@@ -196,10 +215,16 @@ class ExpressionCase(Case):
     domain: Domain
 
     def __init__(
-        self, rule: Expression, domain: Domain, guesses: list[tuple[Expression, Any]]
+        self,
+        rule: Expression,
+        domain: Domain,
+        guesses: list[tuple[Expression, Any]],
     ) -> None:
-        self.rule, self.domain, self.guesses = rule, domain, guesses
-        self.tokens, self.ids = domain.tokens, domain.model.vocabulary.ids
+        self.rule = rule
+        self.domain = domain
+        self.guesses = guesses
+        self.tokens = domain.tokens
+        self.ids = domain.model.vocabulary.ids
         self.levels = domain.levels
         scope: dict[str, int | None] = (
             {"here": domain.here} if domain.here is not None else {}
@@ -212,9 +237,13 @@ class ExpressionCase(Case):
         self.places: dict[int, int] = {}
         for e in (rule, *(guess for guess, _ in guesses)):
             self._collect(e)
-        self.trackers: list[Tracker] = [track(e, self.known) for e in self.followed]
+        self.trackers: list[Tracker] = [
+            track(e, self.known) for e in self.followed
+        ]
         self.start = (domain.start, *(t.start for t in self.trackers))
-        self.reads_own = any(reads_own(e) for e in (rule, *(e for e, _ in guesses)))
+        self.reads_own = any(
+            reads_own(e) for e in (rule, *(e for e, _ in guesses))
+        )
 
     def role(self, k: int, token: int) -> Hashable:
         text = self.tokens[token]
@@ -271,7 +300,8 @@ class ExpressionCase(Case):
             raise Undecided(f"the claim answers {found!r}, which is no token")
         if (
             self.domain.stops is not None
-            and (found == self.tokens[self.domain.stops[0]]) != self.domain.stops[1]
+            and (found == self.tokens[self.domain.stops[0]])
+            != self.domain.stops[1]
         ):
             raise Undecided(
                 "the claim gives its stop token too early, or not in the end"
@@ -284,15 +314,17 @@ class ExpressionCase(Case):
         return self.domain.allowed(everything)
 
     def last(self, everything: Sequence[int]) -> list[int]:
-        guessed = {self.ids[value] for e, value in self.guesses if own_token(e)} or set(
-            everything
-        )
+        guessed = {
+            self.ids[value] for e, value in self.guesses if own_token(e)
+        } or set(everything)
         return sorted(guessed & self.domain.last(everything))
 
     def counts(self, state: Any, level: int) -> bool:  # noqa: ARG002
         return self.domain.end is None or level == self.domain.end
 
-    def _guessed(self, state: Any, scope: dict[str, int | None], token: int) -> bool:
+    def _guessed(
+        self, state: Any, scope: dict[str, int | None], token: int
+    ) -> bool:
         """True if every guess is right."""
         return not any(
             self._value(guess, state, scope, token) != value
@@ -313,4 +345,6 @@ class ExpressionCase(Case):
             return self.trackers[i].value(state[1 + i])
         if e.op in LAZY:
             return chosen(e, lambda arg: self._value(arg, state, scope, token))
-        return combine(e, [self._value(arg, state, scope, token) for arg in e.args])
+        return combine(
+            e, [self._value(arg, state, scope, token) for arg in e.args]
+        )

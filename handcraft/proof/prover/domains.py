@@ -33,8 +33,12 @@ class Domain:
     stops: tuple[int, bool] | None = None
 
     def __init__(self, model: Model, here: int | None = None) -> None:
-        self.model, self.tokens, self.here = model, model.vocabulary.tokens, here
-        self.levels: Sequence[int] = range(model.n_ctx) if here is None else [here]
+        self.model = model
+        self.tokens = model.vocabulary.tokens
+        self.here = here
+        self.levels: Sequence[int] = (
+            range(model.n_ctx) if here is None else [here]
+        )
         self.start: Any = ()
 
     # every token is allowed
@@ -56,12 +60,16 @@ class Domain:
 
     def size(self) -> int:
         """Return the number of contexts in the domain, counted state by state."""
-        found, now, tokens = 0, {self.start: 1}, self.together()
+        found = 0
+        now = {self.start: 1}
+        tokens = self.together()
         for position in range(max(self.levels, default=-1) + 1):
             after: Counter[Any] = Counter()
             for state, ways in now.items():
                 for token, n in tokens:
-                    if (reached := self.step(state, position, token)) is not None:
+                    if (
+                        reached := self.step(state, position, token)
+                    ) is not None:
                         after[reached] += ways * n
             now = after
             found += (
@@ -94,10 +102,14 @@ class PromptDomain(Domain):
         super().__init__(model)
         self.language: Language = claim.language(model.n_ctx, model.vocabulary)
         self.start = (START, 0)
-        self.known: dict[tuple[Any, int], Any] = {}  # what was asked of `step` before
+        self.known: dict[
+            tuple[Any, int], Any
+        ] = {}  # what was asked of `step` before
         self.reached = self._reach()
         before = [{self.start}, *self.reached]
-        self.read = [self._readable(j, states) for j, states in enumerate(before)]
+        self.read = [
+            self._readable(j, states) for j, states in enumerate(before)
+        ]
         self.ends = [
             j
             for j, states in enumerate(self.reached)
@@ -127,10 +139,13 @@ class PromptDomain(Domain):
 
     def _reach(self) -> list[set[Any]]:
         """Return the states after each position."""
-        found, now = [], {self.start}
+        found = []
+        now = {self.start}
         for position in range(self.model.n_ctx):
             steps = (
-                self.step(s, position, t) for s in now for t in range(len(self.tokens))
+                self.step(s, position, t)
+                for s in now
+                for t in range(len(self.tokens))
             )
             now = {s for s in steps if s is not None}
             found.append(now)
@@ -142,7 +157,8 @@ class PromptDomain(Domain):
         return self.known[state, token]
 
     def _step(self, state: Any, token: int) -> Any:
-        text, used = self.tokens[token], state[1] + len(self.tokens[token])
+        text = self.tokens[token]
+        used = state[1] + len(self.tokens[token])
         after = self.language.step(state[0], text)
         if not after or used > self.language.max_length:
             return None
@@ -168,7 +184,9 @@ class AnswerDomain(PromptDomain):
         self, whole: PromptDomain, answer: set[int], end: int, here: int
     ) -> None:
         self.__dict__.update(whole.__dict__)
-        self.answer, self.end, self.here = answer, end, here
+        self.answer = answer
+        self.end = end
+        self.here = here
         self.levels = [here]
 
     def step(self, state: Any, position: int, token: int) -> Any:
@@ -183,7 +201,9 @@ class AnswerDomain(PromptDomain):
         return super().role(token), token in self.answer
 
     def last(self, everything: Sequence[int]) -> set[int]:
-        return super().last(everything) if self.here == self.end else self.answer
+        return (
+            super().last(everything) if self.here == self.end else self.answer
+        )
 
     def complete(self, state: Any) -> bool:
         return state == ()
@@ -196,7 +216,9 @@ class AnswerDomain(PromptDomain):
         ]
 
 
-def domains_of(claim: Answers, rule: Expression, model: Model) -> Iterator[Domain]:
+def domains_of(
+    claim: Answers, rule: Expression, model: Model
+) -> Iterator[Domain]:
     whole = PromptDomain(claim, model)
     if claim.one_token and not fixes(rule):
         yield whole

@@ -61,9 +61,13 @@ def least_lead(
     """
     radius = logits.r + logits.r[:, [expected]]  # [n, n_vocab]
     if logits.g is not None:
-        radius = radius + np.abs(logits.g - logits.g[:, [expected]]).sum(axis=-1)
+        radius = radius + np.abs(logits.g - logits.g[:, [expected]]).sum(
+            axis=-1
+        )
     ahead = logits.c[:, [expected]] - logits.c  # [n, n_vocab]
-    ahead = ahead - np.where(radius == 0, 0.0, radius * UP + 4 * OWN * np.abs(ahead))
+    ahead = ahead - np.where(
+        radius == 0, 0.0, radius * UP + 4 * OWN * np.abs(ahead)
+    )
     ahead[:, expected] = math.inf
     least = ahead.argmin(axis=1)[:, None]
     return np.take_along_axis(ahead, least, axis=1)[:, 0], float(

@@ -91,7 +91,9 @@ class Search:
         # not where another search over other lengths must find the same summaries
         self.merges = merges
         self.steps: dict[Any, Steps] = {}  # shared by searches of one case
-        self.trail: Any = None  # told of every edge, where the proof is written down
+        self.trail: Any = (
+            None  # told of every edge, where the proof is written down
+        )
 
     def run(self, case: Case, levels: Sequence[int]) -> QueryClasses:
         """Return all endings at these positions. Raises Undecided if there are too many
@@ -108,7 +110,9 @@ class Search:
                 "what earlier positions hold depends on the order of reading"
             )
         groups, rows = self._groups(levels, ordered=case.order is not None)
-        alike = self._alike(last) if self.merges and case.order is None else None
+        alike = (
+            self._alike(last) if self.merges and case.order is None else None
+        )
         found: QueryClasses = {}
         block = 0
         now: dict[tuple[Any, int, int, Summaries], tuple[int, _Link]] = {
@@ -116,7 +120,12 @@ class Search:
         }
         for k in range(last + 1):
             place = k if case.order is None else case.order[k]
-            name = case, k, k in levels if case.order is None else k == last, last
+            name = (
+                case,
+                k,
+                k in levels if case.order is None else k == last,
+                last,
+            )
             if name not in self.steps:
                 self.steps[name] = Steps(*name)
             steps = self.steps[name]
@@ -154,7 +163,9 @@ class Search:
         for (state, block, own, summaries), (count, link) in now.items():
             for read, following, tokens in groups[block]:
                 kept, full, query_class = rows[read]
-                mine = (query_class if at_end else own) if ordered else query_class
+                mine = (
+                    (query_class if at_end else own) if ordered else query_class
+                )
                 if ordered and at_end and query_class == UNSEEN:
                     continue
                 nexts, ends = steps(state, tokens)
@@ -207,7 +218,9 @@ class Search:
             ending.count += count * n
             ending.prompts += count * prompts
 
-    def _inserted(self, summaries: Summaries, labels: tuple[Any, ...]) -> Summaries:
+    def _inserted(
+        self, summaries: Summaries, labels: tuple[Any, ...]
+    ) -> Summaries:
         both = zip(summaries, labels, self.slots, strict=True)
         return tuple(
             [
@@ -253,7 +266,9 @@ class Search:
             for position in range(last + 1):
                 before = set().union(*at[: position + 1])
                 later = set().union(*at[position + 1 :])
-                found[position].append(slot.means.alike(sorted(before), sorted(later)))
+                found[position].append(
+                    slot.means.alike(sorted(before), sorted(later))
+                )
         return found
 
     # ------------------------------------------------------------ tokens that are read as one
@@ -264,15 +279,22 @@ class Search:
         """Return for every position and block of states what can be read, and the rows of
         what is read.
         """
-        last, e = max(levels), self.position_states
-        n = int(np.searchsorted(e.level, last + 1))  # the position states up to there
+        last = max(levels)
+        e = self.position_states
+        n = int(
+            np.searchsorted(e.level, last + 1)
+        )  # the position states up to there
         level = e.level[:n]
         # [n_positions]: the next position at which a context can end
         following = _following(levels, last)
         columns = []
         for slot in self.slots:
-            bound = slot.floor[last] if ordered else slot.floor[following[level]]
-            kinds = HeadQuery(slot.means, slot.kinds[:n], slot.values[:n], slot.floor)
+            bound = (
+                slot.floor[last] if ordered else slot.floor[following[level]]
+            )
+            kinds = HeadQuery(
+                slot.means, slot.kinds[:n], slot.values[:n], slot.floor
+            )
             columns += [
                 kinds.labels(kinds.seen(bound)),
                 kinds.labels(np.ones(n, dtype=bool)),
@@ -283,13 +305,17 @@ class Search:
             for i, c in enumerate(columns)
         ]
         unique, inverse = np.unique(
-            np.stack([*columns, query_class], axis=1), axis=0, return_inverse=True
+            np.stack([*columns, query_class], axis=1),
+            axis=0,
+            return_inverse=True,
         )
         return self._blocks(last, inverse.reshape(-1).tolist()), [
             self._row(row) for row in unique.tolist()
         ]
 
-    def _row(self, row: list[int]) -> tuple[tuple[Any, ...], tuple[Any, ...], int]:
+    def _row(
+        self, row: list[int]
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...], int]:
         def label(i: int) -> Any:
             return (
                 None
@@ -341,7 +367,8 @@ def _following(levels: Sequence[int], last: int) -> Array:  # -> [last + 1]
     """Return for each position the next one at which a context can end, itself excluded;
     the last one stays.
     """
-    found, after = np.full(last + 1, last), last
+    found = np.full(last + 1, last)
+    after = last
     wanted = set(levels)
     for j in range(last, -1, -1):
         found[j] = after

@@ -47,7 +47,8 @@ class Known:
         scope: dict[str, int | None],
         guesses: Sequence[tuple[Expression, Any]] = (),
     ) -> None:
-        self.scope, self.guesses = scope, guesses
+        self.scope = scope
+        self.guesses = guesses
 
     def __call__(self, e: Any) -> Any:
         if not isinstance(e, Expression):
@@ -99,7 +100,10 @@ def fixes(e: Expression) -> bool:
     """
     if own_token(e):
         return False
-    fixed = (e.before, *(e.args if e.op == "token_at" and not direct(e) else ()))
+    fixed = (
+        e.before,
+        *(e.args if e.op == "token_at" and not direct(e) else ()),
+    )
     return any(
         isinstance(part, Expression) and _positional(part) for part in fixed
     ) or any(fixes(part) for part in e.parts)
@@ -122,7 +126,10 @@ def guesses(e: Expression) -> list[Expression]:
         for part in _guessed(known)
     ]
     found += [
-        part for arg in e.args if isinstance(arg, Expression) for part in guesses(arg)
+        part
+        for arg in e.args
+        if isinstance(arg, Expression)
+        for part in guesses(arg)
     ]
     return list(dict.fromkeys(found))
 
@@ -131,9 +138,13 @@ def _guessed(e: Any) -> list[Expression]:
     """Return the expressions that must be guessed before the value of this one is known."""
     if not isinstance(e, Expression):
         return []
-    whole = e.op in (*FOLLOWED, "token_at", "lookup", "otherwise", "cases") and _varies(
-        e
-    )
+    whole = e.op in (
+        *FOLLOWED,
+        "token_at",
+        "lookup",
+        "otherwise",
+        "cases",
+    ) and _varies(e)
     return [
         *guesses(e),
         *([e] if whole else (part for arg in e.args for part in _guessed(arg))),
@@ -142,5 +153,7 @@ def _guessed(e: Any) -> list[Expression]:
 
 def _varies(e: Expression) -> bool:
     return (
-        e.op == "token_at" or e.op in FOLLOWED or any(_varies(part) for part in e.parts)
+        e.op == "token_at"
+        or e.op in FOLLOWED
+        or any(_varies(part) for part in e.parts)
     )

@@ -35,7 +35,8 @@ def scores_of(
     precision: Precision, query: Zonotope, keys: Zonotope
 ) -> Zonotope:  # [n_match], [n, n_match] -> [n]
     """Return the scores before they are divided by sqrt(d_head)."""
-    c, q = keys.c @ query.c, np.abs(query.c) + query.r
+    c = keys.c @ query.c
+    q = np.abs(query.c) + query.r
     spread = keys.r @ q + np.abs(keys.c) @ query.r
     size = np.abs(keys.c) @ np.abs(query.c) + spread
     there = ((keys.c != 0) | (keys.r != 0)) & (q != 0)  # [n, n_match]
@@ -70,7 +71,9 @@ class Values:
     def numbers(self, values: Array) -> Array:  # [n, n_value] -> [n]
         """Return the numbers of many vectors."""
         unique, inverse = np.unique(values + 0.0, axis=0, return_inverse=True)
-        return np.array([self.number(row) for row in unique])[inverse.reshape(-1)]
+        return np.array([self.number(row) for row in unique])[
+            inverse.reshape(-1)
+        ]
 
     def add(self, a: int, b: int) -> int:
         """Return the number of the sum of two numbered vectors."""
@@ -90,11 +93,16 @@ class KeyClasses:
         n_keys: int,
         values: Values | None = None,
     ) -> None:
-        self.precision, self.head, self.gap, self.n_keys = precision, head, gap, n_keys
+        self.precision = precision
+        self.head = head
+        self.gap = gap
+        self.n_keys = n_keys
         self.values = values or Values()
         # the divisor is a float, too
         self.scale = (
-            float(np.float32(head.scale)) if precision.digits == 24 else head.scale
+            float(np.float32(head.scale))
+            if precision.digits == 24
+            else head.scale
         )
         # dividing by a power of two rounds nothing
         self.exact_scale = math.frexp(self.scale)[0] == 0.5
@@ -115,16 +123,23 @@ class KeyClasses:
         self._kinds: Array | None = None
         self._hidden: dict[int, float] = {}
 
-    def label(self, score: tuple[float, float], value: Array, radius: Array) -> Label:
+    def label(
+        self, score: tuple[float, float], value: Array, radius: Array
+    ) -> Label:
         """Return the class of a key and the number of its value."""
         kind = self._class(score, len(value))
         finest = np.where(radius == 0, grid(value), -np.inf)
-        self._widen(kind, value - radius, value + radius, radius, finest, value, value)
+        self._widen(
+            kind, value - radius, value + radius, radius, finest, value, value
+        )
         return kind, self.values.number(value)
 
     def _class(self, score: tuple[float, float], n_value: int) -> int:
         if not (math.isfinite(score[0]) and math.isfinite(score[1])):
-            score = 0.0, math.inf  # nothing is known: it may be above every other
+            score = (
+                0.0,
+                math.inf,
+            )  # nothing is known: it may be above every other
         kind = self._classes.get(score)
         if kind is None:
             kind = self._classes[score] = len(self.scores)
@@ -133,11 +148,14 @@ class KeyClasses:
             spread = score[1] + (
                 0.0
                 if self.exact_scale
-                else (1.01 * self.precision.u + 2 * OWN) * (abs(score[0]) + score[1])
+                else (1.01 * self.precision.u + 2 * OWN)
+                * (abs(score[0]) + score[1])
             )
             self.low.append((score[0] - spread) / self.scale)
             self.high.append((score[0] + spread) / self.scale)
-            self.centres.append((np.full(n_value, np.inf), np.full(n_value, -np.inf)))
+            self.centres.append(
+                (np.full(n_value, np.inf), np.full(n_value, -np.inf))
+            )
             self.least.append(np.full(n_value, np.inf))
             self.most.append(np.full(n_value, -np.inf))
             self.loose.append(np.zeros(n_value))
@@ -171,12 +189,16 @@ class KeyClasses:
         known = np.isfinite(scores.c) & np.isfinite(scores.r)
         # [n, 2]
         pairs = np.stack(
-            [np.where(known, scores.c, 0.0), np.where(known, scores.r, np.inf)], axis=1
+            [np.where(known, scores.c, 0.0), np.where(known, scores.r, np.inf)],
+            axis=1,
         )
         unique, inverse = np.unique(pairs, axis=0, return_inverse=True)
         # [n]
         kinds = np.array(
-            [self._class((float(c), float(r)), values.c.shape[1]) for c, r in unique]
+            [
+                self._class((float(c), float(r)), values.c.shape[1])
+                for c, r in unique
+            ]
         )[inverse.reshape(-1)]
         finest = np.where(values.r == 0, grid(values.c), -np.inf)
         order = np.argsort(kinds, kind="stable")
@@ -188,7 +210,10 @@ class KeyClasses:
             (np.minimum, finest),
         ]
         columns += [(np.minimum, values.c), (np.maximum, values.c)]
-        parts = [ufunc.reduceat(rows[order], starts, axis=0) for ufunc, rows in columns]
+        parts = [
+            ufunc.reduceat(rows[order], starts, axis=0)
+            for ufunc, rows in columns
+        ]
         for i, kind in enumerate(found.tolist()):
             self._widen(kind, *(part[i] for part in parts))
         return kinds, numbers
@@ -201,7 +226,9 @@ class KeyClasses:
         """Return the summary with one more key."""
         found = self._inserted.get((summary, label))
         if found is None:
-            found = self._inserted[summary, label] = self._insert(summary, label)
+            found = self._inserted[summary, label] = self._insert(
+                summary, label
+            )
         return found
 
     def _insert(self, summary: Summary, label: Label) -> Summary:
@@ -209,7 +236,9 @@ class KeyClasses:
         if any(self.beats(other, kind) for other, _, _ in summary):
             return summary
         rest = [
-            row for row in summary if row[0] != kind and not self.beats(kind, row[0])
+            row
+            for row in summary
+            if row[0] != kind and not self.beats(kind, row[0])
         ]
         own = next(
             (
@@ -234,7 +263,8 @@ class KeyClasses:
         all have one sign, greatest size.
         """
         if self._kinds is None:
-            least, most = np.array(self.least), np.array(self.most)
+            least = np.array(self.least)
+            most = np.array(self.most)
             signed = [(low >= 0) | (high <= 0) for low, high in self.centres]
             self._kinds = np.stack(
                 [

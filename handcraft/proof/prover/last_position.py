@@ -52,7 +52,8 @@ class LastPosition:
                 for head in self.network.forward[i]
             }
             seen |= {
-                head.name: means[head.name] for head in self.network.query_class[i]
+                head.name: means[head.name]
+                for head in self.network.query_class[i]
             }
             x = self.network.after_attention(
                 i, x, seen, shared=shared or "mlp" in self.network.blocks[i]
@@ -72,7 +73,9 @@ class LastPosition:
         """
         heads = self.network.query_class[self.stages[stage]]
         x = x.to_interval()
-        asked = [self.network.precision.linear(x, *head.query) for head in heads]
+        asked = [
+            self.network.precision.linear(x, *head.query) for head in heads
+        ]
         keys = [
             b"".join(part[i].tobytes() for q in asked for part in (q.c, q.r))
             for i in range(len(x.c))
@@ -102,7 +105,9 @@ class LastPosition:
         """
         finals = np.array([query_class for query_class, _ in rows])
         heads: list[HeadPart] = [
-            head for i in self.stages[:stages] for head in self.network.query_class[i]
+            head
+            for i in self.stages[:stages]
+            for head in self.network.query_class[i]
         ]
         means = {}
         for k, (head, slot) in enumerate(zip(heads, slots, strict=True)):

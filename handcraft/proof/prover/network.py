@@ -71,18 +71,22 @@ class Network:
         if weights.get("ln_f") is not None or any(
             "ln_1" in b or "ln_2" in b for b in weights["blocks"]
         ):
-            raise Undecided("the model has layer norms, whose rounding is not bounded")
+            raise Undecided(
+                "the model has layer norms, whose rounding is not bounded"
+            )
         self.weights: Weights = weights
         self.activation: Activation = model.activation
         if model.dtype not in DTYPES:
             raise Undecided(f"the rounding of {model.dtype} is not bounded")
         self.precision = Precision(model.dtype)
         self.blocks: list[dict[str, Any]] = weights["blocks"]
-        self.wte, self.wpe = weights["wte"], weights["wpe"]
+        self.wte = weights["wte"]
+        self.wpe = weights["wpe"]
         self.n_vocab, self.n_embd = self.wte.shape
         self.n_ctx = len(self.wpe)
         self.heads = [
-            _heads(block, i, model.n_head) for i, block in enumerate(self.blocks)
+            _heads(block, i, model.n_head)
+            for i, block in enumerate(self.blocks)
         ]
         if any(
             ((w != 0) & (np.abs(w) < self.precision.least)).any()
@@ -91,7 +95,9 @@ class Network:
             raise Undecided(
                 "a weight is below the least normal number, and may be flushed to zero"
             )
-        if (large := overflow(weights, model.n_head, model.activation)) is not None:
+        if (
+            large := overflow(weights, model.n_head, model.activation)
+        ) is not None:
             raise Undecided(f"{large} could overflow")
 
     # ------------------------------------------------------------ how large anything can be
@@ -188,7 +194,8 @@ class Network:
         """
         if "attn" not in self.blocks[i]:
             return x
-        c_proj, n = self.blocks[i]["attn"]["c_proj"], len(x.c)
+        c_proj = self.blocks[i]["attn"]["c_proj"]
+        n = len(x.c)
         width = c_proj["w"].shape[0]
         z = Zonotope(np.zeros((n, width)), np.zeros((n, width)))
         w = np.zeros_like(c_proj["w"])
@@ -218,7 +225,8 @@ class Network:
             if lanes is None
             else part["c_proj"]["w"][:, lanes].any(axis=1)
         )
-        c_fc, c_proj = part["c_fc"], part["c_proj"]
+        c_fc = part["c_fc"]
+        c_proj = part["c_proj"]
         # [n, n_kept]
         pre = self.precision.linear(x, c_fc["w"][:, kept], c_fc["b"][kept])
         post = self.precision.activation(pre, self.activation)
@@ -234,7 +242,8 @@ class Network:
 def _heads(block: dict[str, Any], layer: int, n_head: int) -> list[HeadPart]:
     if "attn" not in block:
         return []
-    c_attn, c_proj = block["attn"]["c_attn"], block["attn"]["c_proj"]["w"]
+    c_attn = block["attn"]["c_attn"]
+    c_proj = block["attn"]["c_proj"]["w"]
     d_head = c_proj.shape[0] // n_head
     found = []
     for h in range(n_head):
@@ -242,10 +251,13 @@ def _heads(block: dict[str, Any], layer: int, n_head: int) -> list[HeadPart]:
         q, k, v = (
             (w[:, own], b[own])
             for w, b in zip(
-                np.split(c_attn["w"], 3, axis=1), np.split(c_attn["b"], 3), strict=True
+                np.split(c_attn["w"], 3, axis=1),
+                np.split(c_attn["b"], 3),
+                strict=True,
             )
         )
-        match, value = _filled(*q) & _filled(*k), _filled(*v) & c_proj[own].any(axis=1)
+        match = _filled(*q) & _filled(*k)
+        value = _filled(*v) & c_proj[own].any(axis=1)
         if value.any():
             rows = own[value]
             parts = (
@@ -254,7 +266,9 @@ def _heads(block: dict[str, Any], layer: int, n_head: int) -> list[HeadPart]:
                 (v[0][:, value], v[1][value]),
             )
             found.append(
-                HeadPart(layer, h, *parts, rows, c_proj[rows], math.sqrt(d_head))
+                HeadPart(
+                    layer, h, *parts, rows, c_proj[rows], math.sqrt(d_head)
+                )
             )
     return found
 

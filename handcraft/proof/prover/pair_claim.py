@@ -28,7 +28,11 @@ class PairCase(ExpressionCase):
     """
 
     def __init__(
-        self, claimed: Expression, domain: Domain, first: int, second: int | None
+        self,
+        claimed: Expression,
+        domain: Domain,
+        first: int,
+        second: int | None,
     ) -> None:
         numbers = (
             claimed.args
@@ -37,7 +41,9 @@ class PairCase(ExpressionCase):
         )
         self.mass = len(numbers) if second is None else 0
         watched = (
-            (claimed.args[first], _together(numbers)) if second is None else numbers
+            (claimed.args[first], _together(numbers))
+            if second is None
+            else numbers
         )
         super().__init__(Expression(op="add", args=watched), domain, [])
 
@@ -45,13 +51,18 @@ class PairCase(ExpressionCase):
         if not self.domain.complete(state[0]):
             return OUT
         scope: dict[str, int | None] = {"here": level, "end": level}
-        first, second = (self._value(e, state, scope, token) for e in self.rule.args)
+        first, second = (
+            self._value(e, state, scope, token) for e in self.rule.args
+        )
         if first is None or second is None:
             raise Undecided(
                 "a part of the claim's `most` may be nothing, so that two of them do"
                 " not say when it speaks"
             )
-        if type(first) not in (int, Fraction) or type(second) not in (int, Fraction):
+        if type(first) not in (int, Fraction) or type(second) not in (
+            int,
+            Fraction,
+        ):
             raise Undecided("the claim compares what is no number")
         if self.mass:  # the greatest count is at least the average
             return True if first * self.mass >= second else None
@@ -72,7 +83,9 @@ class PairCase(ExpressionCase):
         cases of one shape alike.
         """
         text = self.tokens[token]
-        return self.domain.role(token), tuple(t.role(k, text) for t in self.trackers)
+        return self.domain.role(token), tuple(
+            t.role(k, text) for t in self.trackers
+        )
 
 
 def pairs_of(

@@ -61,7 +61,9 @@ class Pairs(Prover):
         self.known: dict[tuple[int, int, int], tuple[float, float]] = {}
         rule = self._rule
         domain = self._domain
-        pairs = list(pairs_of(rule, self.network.n_vocab, self.model.vocabulary.ids))
+        pairs = list(
+            pairs_of(rule, self.network.n_vocab, self.model.vocabulary.ids)
+        )
         for i, (first, second, winner, loser) in enumerate(pairs):
             self._pair(PairCase(rule, domain, first, second), winner, loser)
             self.progress(i + 1, len(pairs))
@@ -94,7 +96,9 @@ class Pairs(Prover):
         for slots, members in self._queries(0, x[here], here):
             finals = np.full(len(self.finals), UNSEEN)
             finals[members] = self.finals[members]
-            for found in self._endings(case, slots, finals, levels, winner, loser):
+            for found in self._endings(
+                case, slots, finals, levels, winner, loser
+            ):
                 prompts += found.ending.prompts
                 self._judge_pair(case, found, winner, loser)
         self.proof.contexts = max(self.proof.contexts, prompts)
@@ -156,7 +160,9 @@ class Pairs(Prover):
     def _projected(self, slot: HeadQuery, winner: int, loser: int) -> HeadQuery:
         """Return the head query with the difference of two logits as its only value."""
         head = self._head()
-        f = head.out.astype(np.float64) @ self._direction(winner, loser)  # [n_value]
+        f = head.out.astype(np.float64) @ self._direction(
+            winner, loser
+        )  # [n_value]
         values = slot.means.values
         # [n_numbers, n_value]
         rows = np.stack([values.rows[i] for i in range(len(values.rows))])
@@ -171,7 +177,11 @@ class Pairs(Prover):
         )
 
     def _signature(
-        self, case: PairCase, search: Search, slot: HeadQuery, pair: tuple[int, int]
+        self,
+        case: PairCase,
+        search: Search,
+        slot: HeadQuery,
+        pair: tuple[int, int],
     ) -> Any:
         """Return everything that the endings depend on: what the case reads of every token,
         where contexts end, what the head sees.
@@ -184,12 +194,17 @@ class Pairs(Prover):
                 "many counts can only be compared where no later head reads an"
                 " earlier one"
             )
-        e, means = self.position_states, slot.means
-        fits = [case.fits(k, t) for k, t in zip(e.levels, e.tokens, strict=True)]
+        e = self.position_states
+        means = slot.means
+        fits = [
+            case.fits(k, t) for k, t in zip(e.levels, e.tokens, strict=True)
+        ]
         kinds = sorted(set(fits), key=repr)  # in an order that knows no token
         numbers = {kind: i for i, kind in enumerate(kinds)}
         reads = np.array([numbers[kind] for kind in fits])
-        roles = np.array([-1 - pair.index(t) if t in pair else 0 for t in e.tokens])
+        roles = np.array(
+            [-1 - pair.index(t) if t in pair else 0 for t in e.tokens]
+        )
         columns = [
             e.level,
             roles,
@@ -229,7 +244,10 @@ class Pairs(Prover):
                 case, found.ending, f"the margin may be {margin - error:.6g}"
             )
         if margin - error < self.proof.margin:
-            self.proof.margin, self.proof.at = margin - error, found.ending.tokens(None)
+            self.proof.margin, self.proof.at = (
+                margin - error,
+                found.ending.tokens(None),
+            )
 
     def _of_its_own(
         self, winner: int, loser: int, query_class: int
@@ -241,7 +259,9 @@ class Pairs(Prover):
         if key not in self.known:
             d = self._direction(winner, loser)  # [n_embd]
             x = self.streams[query_class]
-            b = self.network.blocks[-1]["attn"]["c_proj"]["b"].astype(np.float64)
+            b = self.network.blocks[-1]["attn"]["c_proj"]["b"].astype(
+                np.float64
+            )
             self.known[key] = (
                 float((x.c + b) @ d),
                 float(x.radius @ np.abs(d) + self._rounding(winner, loser)),
@@ -252,10 +272,15 @@ class Pairs(Prover):
         """Return how far the floats of the last mean, its projection, the addition and the
         two logits can be off.
         """
-        n, p, last = self.network, self.network.precision, len(self.network.blocks) - 1
-        head, x = self._head(), self.network.bounds[last]
+        n = self.network
+        p = self.network.precision
+        last = len(self.network.blocks) - 1
+        head = self._head()
+        x = self.network.bounds[last]
         # [n_value]
-        z = np.abs(head.value[0]).T.astype(np.float64) @ x + np.abs(head.value[1])
+        z = np.abs(head.value[0]).T.astype(np.float64) @ x + np.abs(
+            head.value[1]
+        )
         out = np.abs(head.out).astype(np.float64)
         b = np.abs(n.blocks[last]["attn"]["c_proj"]["b"]).astype(np.float64)
         mean = 2 * float(p.gamma(n.n_ctx + 4)) * z  # of each value
@@ -281,4 +306,8 @@ def wanted(claim: Claim) -> bool:
     rule = claim.rule
     if claim.measures != "token" or not claim.one_token:
         return False
-    return isinstance(rule, Expression) and rule.op == "most" and len(rule.args) > _FEW
+    return (
+        isinstance(rule, Expression)
+        and rule.op == "most"
+        and len(rule.args) > _FEW
+    )

@@ -38,7 +38,9 @@ LEAST_GAP, MOST_GAP = 16.0, 80.0
 _MOST_STATES = 6_000  # at one position
 _MOST_NUMBERS = 3 * 10**7  # centres and radii of all streams: 240 MB
 
-Kept: TypeAlias = tuple[object, ...]  # for each forward head, what it keeps of the past
+Kept: TypeAlias = tuple[
+    object, ...
+]  # for each forward head, what it keeps of the past
 Step: TypeAlias = tuple[int, int, int]  # token, next state, position state
 
 
@@ -48,8 +50,12 @@ def gap_of(network: Network, head: HeadPart, tolerance: float) -> float:
     """
     x = network.bounds[head.layer]
     values = np.abs(head.value[0]).T @ x + np.abs(head.value[1])  # [n_value]
-    effect = 2 * float((values[:, None] * np.abs(head.out)).max()) * network.n_ctx
-    return min(MOST_GAP, max(LEAST_GAP, math.log(max(effect, 1e-9) / tolerance)))
+    effect = (
+        2 * float((values[:, None] * np.abs(head.out)).max()) * network.n_ctx
+    )
+    return min(
+        MOST_GAP, max(LEAST_GAP, math.log(max(effect, 1e-9) / tolerance))
+    )
 
 
 @dataclass
@@ -63,7 +69,9 @@ class PositionStates:
     streams: list[list[Zonotope]] = field(default_factory=list)
     # of each forward head, chunk by chunk
     means: dict[tuple[int, int], list[Zonotope]] = field(default_factory=dict)
-    edges: list[list[list[Step]]] = field(default_factory=list)  # [position][state]
+    edges: list[list[list[Step]]] = field(
+        default_factory=list
+    )  # [position][state]
     spent: int = 0  # states that searches over them have visited
     _whole: dict[tuple[int, int], Zonotope] = field(default_factory=dict)
 
@@ -95,12 +103,16 @@ class PositionStates:
 def joined(chunks: list[Zonotope]) -> Zonotope:
     """Return the zonotopes' intervals, one after the other, as one."""
     return Zonotope(
-        np.concatenate([b.c for b in chunks]), np.concatenate([b.r for b in chunks])
+        np.concatenate([b.c for b in chunks]),
+        np.concatenate([b.r for b in chunks]),
     )
 
 
 def follow(
-    network: Network, allowed: list[list[int]], tolerance: float, deadline: float
+    network: Network,
+    allowed: list[list[int]],
+    tolerance: float,
+    deadline: float,
 ) -> PositionStates:
     """Return all position states of contexts with these tokens at each position. Raises
     Undecided if they cannot be followed.
@@ -108,7 +120,8 @@ def follow(
     found = PositionStates(network, streams=[[] for _ in network.blocks])
     heads = [head for heads in network.forward for head in heads]
     memories = {
-        head.name: _memory(network, head, len(allowed), tolerance) for head in heads
+        head.name: _memory(network, head, len(allowed), tolerance)
+        for head in heads
     }
     states: list[Kept] = [tuple(memories[head.name].start for head in heads)]
     for position, tokens in enumerate(allowed):
@@ -122,7 +135,10 @@ def follow(
                 f"earlier positions can be in more than {_MOST_STATES} states at"
                 f" position {position}"
             )
-        if len(found.levels) * 2 * network.n_embd * len(network.blocks) > _MOST_NUMBERS:
+        if (
+            len(found.levels) * 2 * network.n_embd * len(network.blocks)
+            > _MOST_NUMBERS
+        ):
             raise Undecided(
                 f"what earlier positions hold is more than {_MOST_NUMBERS} numbers at"
                 f" position {position}"
@@ -169,7 +185,10 @@ def _level(
 
 
 def _behind(
-    network: Network, i: int, x: Zonotope, means: dict[tuple[int, int], Zonotope]
+    network: Network,
+    i: int,
+    x: Zonotope,
+    means: dict[tuple[int, int], Zonotope],
 ) -> Zonotope:  # [n, n_embd] -> the same
     """Return the residual stream after a block, on the lanes that earlier positions must know."""
     if "mlp" not in network.blocks[i]:
@@ -177,9 +196,14 @@ def _behind(
 
     def part(rows: slice) -> Zonotope:
         middle = network.after_attention(
-            i, x[rows], {name: z[rows] for name, z in means.items()}, shared=True
+            i,
+            x[rows],
+            {name: z[rows] for name, z in means.items()},
+            shared=True,
         )
-        return network.after_mlp(i, middle.with_generators(), network.needed[i + 1])
+        return network.after_mlp(
+            i, middle.with_generators(), network.needed[i + 1]
+        )
 
     return by_rows(part, len(x.c))
 
@@ -205,11 +229,20 @@ class Summing(Memory):
     """The memory of a head with a constant query: a summary of all keys so far."""
 
     def __init__(
-        self, network: Network, head: HeadPart, query: Zonotope, tolerance: float
+        self,
+        network: Network,
+        head: HeadPart,
+        query: Zonotope,
+        tolerance: float,
     ) -> None:
-        self.network, self.head, self.query = network, head, query
+        self.network = network
+        self.head = head
+        self.query = query
         self.means = Means(
-            network.precision, head, gap_of(network, head, tolerance), network.n_ctx
+            network.precision,
+            head,
+            gap_of(network, head, tolerance),
+            network.n_ctx,
         )
 
     def read(
@@ -219,7 +252,8 @@ class Summing(Memory):
         position: int,  # noqa: ARG002  # its summaries know their own
     ) -> tuple[Zonotope, list[object]]:
         """Return the mean of each summary with the position's own key, and the new summaries."""
-        p, head = self.network.precision, self.head
+        p = self.network.precision
+        head = self.head
         values = p.linear(x, *head.value)  # [n, n_value]
         kinds, numbers = self.means.labels(
             scores_of(p, self.query, p.linear(x, *head.key)),
@@ -233,7 +267,8 @@ class Summing(Memory):
         ]
         self.means.forget()
         z = [self.means.mean(summary) for summary in kept]
-        centres, radii = np.stack([c for c, _ in z]), np.stack([r for _, r in z])
+        centres = np.stack([c for c, _ in z])
+        radii = np.stack([r for _, r in z])
         return Zonotope(centres, radii), list(kept)
 
 
@@ -245,8 +280,10 @@ class Window(Memory):
     def __init__(
         self, network: Network, head: HeadPart, n: int, tolerance: float
     ) -> None:
-        self.network, self.head = network, head
-        p, rows = network.precision, _by_position(network, n)
+        self.network = network
+        self.head = head
+        p = network.precision
+        rows = _by_position(network, n)
         # [n, n_match] each
         queries = p.linear(rows, *head.query)
         keys = p.linear(rows, *head.key)
@@ -266,7 +303,9 @@ class Window(Memory):
     def _seen(self, probe: Means, i: int) -> list[int]:
         """Return the positions whose keys no other key hides from the i-th query."""
         nothing = np.zeros(0)
-        scores = zip(self.scores.c[i, : i + 1], self.scores.r[i, : i + 1], strict=True)
+        scores = zip(
+            self.scores.c[i, : i + 1], self.scores.r[i, : i + 1], strict=True
+        )
         kinds = [probe.label(score, nothing, nothing)[0] for score in scores]
         hidden = {
             kind
@@ -279,10 +318,14 @@ class Window(Memory):
         self, x: Zonotope, past: list[object], position: int
     ) -> tuple[Zonotope, list[object]]:
         """Return the mean of what the query sees, and forget what no later query sees."""
-        values = self.network.precision.linear(x, *self.head.value)  # [n, n_value]
+        values = self.network.precision.linear(
+            x, *self.head.value
+        )  # [n, n_value]
         self.least = np.minimum(self.least, values.low.min(axis=0))
         self.most = np.maximum(self.most, values.high.max(axis=0))
-        z, kept, known = [], [], {}
+        z = []
+        kept = []
+        known = {}
         for k, old in enumerate(past):
             key = values.c[k].tobytes(), values.r[k].tobytes()
             self.values.setdefault(key, (values.c[k], values.r[k]))
@@ -294,27 +337,41 @@ class Window(Memory):
             kept.append(
                 tuple(item for item in seen if item[0] in self.wanted[position])
             )
-        centres, radii = np.stack([c for c, _ in z]), np.stack([r for _, r in z])
+        centres = np.stack([c for c, _ in z])
+        radii = np.stack([r for _, r in z])
         return Zonotope(centres, radii), list(kept)
 
     def _mean(
         self, position: int, seen: tuple[tuple[int, tuple[bytes, bytes]], ...]
     ) -> tuple[Array, Array]:
-        means = Means(self.network.precision, self.head, self.gap, self.network.n_ctx)
+        means = Means(
+            self.network.precision, self.head, self.gap, self.network.n_ctx
+        )
         # for the leak: every score, with every value there can be
-        middle, half = (self.least + self.most) / 2, (self.most - self.least) / 2
+        middle = (self.least + self.most) / 2
+        half = (self.most - self.least) / 2
         for j in range(position + 1):
-            score = float(self.scores.c[position, j]), float(self.scores.r[position, j])
+            score = (
+                float(self.scores.c[position, j]),
+                float(self.scores.r[position, j]),
+            )
             if j not in self.seen[position]:
                 means.label(score, middle, half)
         summary: Summary = ()
         for j, key in seen:
-            score = float(self.scores.c[position, j]), float(self.scores.r[position, j])
-            summary = means.insert(summary, means.label(score, *self.values[key]))
+            score = (
+                float(self.scores.c[position, j]),
+                float(self.scores.r[position, j]),
+            )
+            summary = means.insert(
+                summary, means.label(score, *self.values[key])
+            )
         return means.mean(summary)
 
 
-def _memory(network: Network, head: HeadPart, n: int, tolerance: float) -> Memory:
+def _memory(
+    network: Network, head: HeadPart, n: int, tolerance: float
+) -> Memory:
     if not head.query[0].any():
         return Summing(network, head, exactly(head.query[1]), tolerance)
     textual = network.wte.any(axis=0)
@@ -329,7 +386,8 @@ def _memory(network: Network, head: HeadPart, n: int, tolerance: float) -> Memor
 
 
 def _written(network: Network, i: int) -> Array:  # -> [n_embd]
-    block, lanes = network.blocks[i], np.zeros(network.n_embd, dtype=bool)
+    block = network.blocks[i]
+    lanes = np.zeros(network.n_embd, dtype=bool)
     for part in ("attn", "mlp"):
         if part in block:
             lanes |= block[part]["c_proj"]["w"].any(axis=0) | (

@@ -36,7 +36,12 @@ from handcraft.proof.prover.case import Case
 from handcraft.proof.prover.cases import cases_of
 from handcraft.proof.prover.domains import Domain
 from handcraft.proof.prover.endings import Asked, Proof, Waiting, least_lead
-from handcraft.proof.prover.graph import QueryClass, QueryClasses, Search, Summaries
+from handcraft.proof.prover.graph import (
+    QueryClass,
+    QueryClasses,
+    Search,
+    Summaries,
+)
 from handcraft.proof.prover.keys import Summary
 from handcraft.proof.prover.last_position import LastPosition, Row
 from handcraft.proof.prover.network import Network, Undecided
@@ -68,7 +73,9 @@ class Prover(LastPosition):
             self.network, self.allowed, TOLERANCE, deadline
         )
         self.slots = Slots(self.network, self.position_states, TOLERANCE)
-        self.stages = [i for i, heads in enumerate(self.network.query_class) if heads]
+        self.stages = [
+            i for i, heads in enumerate(self.network.query_class) if heads
+        ]
         self.column = (
             model.program.layout.column[Lane.parse(claim.lane)]
             if claim.measures == "lane" and model.program
@@ -76,7 +83,10 @@ class Prover(LastPosition):
         )
         self.proof = Proof(cases=len(self.cases))
         self.counted: Counter[Domain] = Counter()
-        self.waiting, self.waited = list[Waiting](), 0  # and how many rows they are
+        self.waiting, self.waited = (
+            list[Waiting](),
+            0,
+        )  # and how many rows they are
         self.steps: dict[Any, Any] = {}  # of the case that is searched
 
     # what has no bound stays without one, and no margin is above that
@@ -96,7 +106,9 @@ class Prover(LastPosition):
         """Check that every context of every domain ended in a case, those of later answer
         tokens included. Raises Undecided if not.
         """
-        for domain in {case.domain for case in self.cases if case.domain is not None}:
+        for domain in {
+            case.domain for case in self.cases if case.domain is not None
+        }:
             if self.counted[domain] != domain.size():
                 raise Undecided(
                     f"the guesses cover {self.counted[domain]} of {domain.size()} contexts"
@@ -106,7 +118,9 @@ class Prover(LastPosition):
         """Check that the cases cover the whole domain, by counting. Raises Undecided if not."""
         size = count_domain(self.claim, self.model.vocabulary, self.model.n_ctx)
         if self.proof.contexts != size:
-            raise Undecided(f"the cases cover {self.proof.contexts} of {size} contexts")
+            raise Undecided(
+                f"the cases cover {self.proof.contexts} of {size} contexts"
+            )
         if not self.proof.checked:
             raise Undecided("the claim is silent on every context")
 
@@ -114,7 +128,8 @@ class Prover(LastPosition):
     # first stage
 
     def _begin(self) -> None:
-        e, n = self.position_states, self.network
+        e = self.position_states
+        n = self.network
         x = n.embed(e.token, e.level)  # [n_position_states, n_embd]
         stop = self.stages[0] if self.stages else len(n.blocks)
         everyone = np.arange(len(e.level))
@@ -149,13 +164,16 @@ class Prover(LastPosition):
     # ------------------------------------------------------------ stage after stage
 
     def _case(self, case: Case) -> None:
-        levels, self.steps = sorted(case.levels), {}
+        levels = sorted(case.levels)
+        self.steps = {}
         if not levels:
             return
         ends = np.isin(self.position_states.level, levels) & np.isin(
             self.position_states.token, case.last(range(self.network.n_vocab))
         )
-        here = np.flatnonzero(ends)  # the position states at which a context can end
+        here = np.flatnonzero(
+            ends
+        )  # the position states at which a context can end
         if not self.stages:
             self._judge(case, self._search(case, [], here, levels), [])
             return
@@ -165,13 +183,19 @@ class Prover(LastPosition):
             self._next(case, 0, slots, endings, members, at)
 
     def _search(
-        self, case: Case, slots: list[HeadQuery], members: Array, levels: list[int]
+        self,
+        case: Case,
+        slots: list[HeadQuery],
+        members: Array,
+        levels: list[int],
     ) -> QueryClasses:
         if time.monotonic() > self.deadline:
             raise Undecided("the time of the budget was over")
         finals = np.full(len(self.finals), UNSEEN)
         finals[members] = self.finals[members]
-        levels = sorted(set(levels) & set(self.position_states.level[members].tolist()))
+        levels = sorted(
+            set(levels) & set(self.position_states.level[members].tolist())
+        )
         if not levels:
             return {}
         search = Search(
@@ -207,15 +231,22 @@ class Prover(LastPosition):
             return
         rows = list(
             dict.fromkeys(
-                (query_class, summaries) for _, query_class, summaries in endings
+                (query_class, summaries)
+                for _, query_class, summaries in endings
             )
         )
-        x = by_rows(lambda some: self._stream(rows[some], slots, stage + 1), len(rows))
+        x = by_rows(
+            lambda some: self._stream(rows[some], slots, stage + 1), len(rows)
+        )
         # later, these are but some of the members
         seen = {summaries for _, summaries in rows} if stage == 0 else set()
         for more, indices in self._queries(stage + 1, x, np.arange(len(rows))):
             chosen = {rows[i] for i in indices.tolist()}
-            mine = {key: ending for key, ending in endings.items() if key[1:] in chosen}
+            mine = {
+                key: ending
+                for key, ending in endings.items()
+                if key[1:] in chosen
+            }
             at = sorted(
                 {
                     int(self.position_states.level[query_class])
@@ -258,17 +289,22 @@ class Prover(LastPosition):
         n = len(slots)
         keys = {(query_class, summaries) for _, query_class, summaries in mine}
         return {
-            key: ending for key, ending in found.items() if (key[1], key[2][:n]) in keys
+            key: ending
+            for key, ending in found.items()
+            if (key[1], key[2][:n]) in keys
         }
 
-    def _fixed(self, slots: list[HeadQuery], levels: list[int]) -> Summaries | None:
+    def _fixed(
+        self, slots: list[HeadQuery], levels: list[int]
+    ) -> Summaries | None:
         """Return what these head queries see if that is the same in every context, since each
         position offers them only one key; else None.
         """
         if len(levels) > 1:
             return None
         n = int(np.searchsorted(self.position_states.level, levels[0] + 1))
-        level, found = self.position_states.level[:n], list[Summary]()
+        level = self.position_states.level[:n]
+        found = list[Summary]()
         for slot in slots:
             summary = slot.fixed(level)
             if summary is None:
@@ -278,7 +314,9 @@ class Prover(LastPosition):
 
     # ------------------------------------------------------------ the judgement
 
-    def _judge(self, case: Case, endings: QueryClasses, slots: list[HeadQuery]) -> None:
+    def _judge(
+        self, case: Case, endings: QueryClasses, slots: list[HeadQuery]
+    ) -> None:
         """Count the endings of a case, and put them aside to be judged with those of other
         cases: most queries have few.
         """
@@ -294,14 +332,21 @@ class Prover(LastPosition):
                 for ask in self._counted(case, n, row, together[row], endings)
             ]
             self.waiting.append(
-                Waiting(case, asked, *self._arrived(some, slots, len(self.stages)))
+                Waiting(
+                    case, asked, *self._arrived(some, slots, len(self.stages))
+                )
             )
             self.waited += len(some)
             if self.waited >= _ROWS:
                 self._judged()
 
     def _counted(
-        self, case: Case, number: int, row: Row, told: list[Any], endings: QueryClasses
+        self,
+        case: Case,
+        number: int,
+        row: Row,
+        told: list[Any],
+        endings: QueryClasses,
     ) -> Iterator[Asked]:
         """Yield what is asked of a row: everything the claim says of contexts that end so.
         Each of them is counted.
@@ -318,10 +363,13 @@ class Prover(LastPosition):
 
     def _judged(self) -> None:
         """Judge everything that waits. Raises Undecided if one ending may be wrong."""
-        waiting, self.waiting, self.waited = self.waiting, [], 0
+        waiting = self.waiting
+        self.waiting = []
+        self.waited = 0
         if not waiting:
             return
-        finals, means = np.concatenate([some.finals for some in waiting]), {}
+        finals = np.concatenate([some.finals for some in waiting])
+        means = {}
         for name in waiting[0].means:
             parts = [some.means[name] for some in waiting]
             means[name] = Zonotope(
@@ -358,14 +406,18 @@ class Prover(LastPosition):
                     ending,
                 )
             else:
-                self._near(case, _chance_error(logits[row], np.array(expected)), ending)
+                self._near(
+                    case, _chance_error(logits[row], np.array(expected)), ending
+                )
         return None
 
     def _right(self, case: Case, asked: list[Asked], logits: Zonotope) -> None:
         """Compare endings with the token that must follow. Raises Undecided if one may be wrong."""
         if not all(isinstance(expected, int) for _, expected, _ in asked):
             raise Undecided("the claim answers a number where a token is asked")
-        rows, tokens = (np.array([one[i] for one in asked], dtype=int) for i in (0, 1))
+        rows, tokens = (
+            np.array([one[i] for one in asked], dtype=int) for i in (0, 1)
+        )
         margins = np.zeros(len(asked))
         for token in np.unique(tokens).tolist():
             those = tokens == token
@@ -373,15 +425,22 @@ class Prover(LastPosition):
             self.proof.error = max(self.proof.error, error)
         for (_, _, ending), margin in zip(asked, margins.tolist(), strict=True):
             if not margin > 0:
-                raise self._doubt(case, ending, f"the margin may be {margin:.6g}")
+                raise self._doubt(
+                    case, ending, f"the margin may be {margin:.6g}"
+                )
             if margin < self.proof.margin:
-                self.proof.margin, self.proof.at = margin, ending.tokens(case.order)
+                self.proof.margin, self.proof.at = (
+                    margin,
+                    ending.tokens(case.order),
+                )
 
     def _near(self, case: Case, error: float, ending: QueryClass) -> None:
         tolerance = self.claim.allowed_error
         if not error <= tolerance:
             raise self._doubt(
-                case, ending, f"the error may be {error:.6g}, more than {tolerance:g}"
+                case,
+                ending,
+                f"the error may be {error:.6g}, more than {tolerance:g}",
             )
         if error >= self.proof.error:
             self.proof.error, self.proof.at = error, ending.tokens(case.order)
@@ -394,14 +453,18 @@ class Prover(LastPosition):
         )
 
 
-def _chance_error(logits: Zonotope, expected: Array) -> float:  # [n_vocab], [n_vocab]
+def _chance_error(
+    logits: Zonotope, expected: Array
+) -> float:  # [n_vocab], [n_vocab]
     """Return an upper bound on how far a probability is from the expected one."""
     top = logits.c.max()
     low, high = np.exp(logits.low - top), np.exp(logits.high - top)  # [n_vocab]
     most = high / (high + (low.sum() - low))
     least = low / (low + (high.sum() - high))
     return (
-        float(np.maximum(np.abs(most - expected), np.abs(least - expected)).max())
+        float(
+            np.maximum(np.abs(most - expected), np.abs(least - expected)).max()
+        )
         + 1e-14
     )
 

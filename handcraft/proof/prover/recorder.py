@@ -134,7 +134,10 @@ class Recorder(Pairs):
             here = self._ends(case, sorted(case.levels))[1]
             for slots, members in self._queries(0, self.streams[here], here):
                 draft = _Draft(
-                    case, members, tuple(sorted(case.levels)), Trail(self.groups)
+                    case,
+                    members,
+                    tuple(sorted(case.levels)),
+                    Trail(self.groups),
                 )
                 self.sections.append(
                     replace(self._section(draft, slots), guesses=(), graph=None)
@@ -152,7 +155,8 @@ class Recorder(Pairs):
         self.proof = Proof(cases=len(self.cases))
         self.counted = Counter()
         self.position_states.spent = 0
-        self.waiting, self.waited = [], 0
+        self.waiting = []
+        self.waited = 0
 
     def _watch(
         self, search: Search, case: Case, members: Array, levels: list[int]
@@ -160,7 +164,9 @@ class Recorder(Pairs):
         self.draft = _Draft(case, members, tuple(levels), Trail(self.groups))
         search.trail = self.draft.trail
 
-    def _fixed(self, slots: list[HeadQuery], levels: list[int]) -> Summaries | None:
+    def _fixed(
+        self, slots: list[HeadQuery], levels: list[int]
+    ) -> Summaries | None:
         return super()._fixed(slots, levels) if self.blinds else None
 
     def _next(
@@ -189,7 +195,8 @@ class Recorder(Pairs):
         """Return the endings as the prover does, at several levels too: if each position
         offers these heads only one key, the earlier graph is the section.
         """
-        parent, fixed = self.parents[-1], self._fixed_at(more, levels)
+        parent = self.parents[-1]
+        fixed = self._fixed_at(more, levels)
         if mine and self.saw.setdefault(
             id(parent.trail), (fixed is not None, parent.trail)
         )[0] != (fixed is not None):
@@ -199,7 +206,11 @@ class Recorder(Pairs):
         self.draft = replace(parent, blind=parent.blind + len(more))
         level = self.position_states.level
         return {
-            (expected, query_class, (*summaries, *fixed[int(level[query_class])])): end
+            (
+                expected,
+                query_class,
+                (*summaries, *fixed[int(level[query_class])]),
+            ): end
             for (expected, query_class, summaries), end in mine.items()
         }
 
@@ -217,7 +228,9 @@ class Recorder(Pairs):
             found[level] = summaries
         return found
 
-    def _judge(self, case: Case, endings: QueryClasses, slots: list[HeadQuery]) -> None:
+    def _judge(
+        self, case: Case, endings: QueryClasses, slots: list[HeadQuery]
+    ) -> None:
         super()._judge(case, endings, slots)
         draft = self.draft
         if endings and not (draft.blind and id(draft.trail) in self.written):
@@ -249,22 +262,32 @@ class Recorder(Pairs):
         if isinstance(case, ExpressionCase):
             parts = parts_of(case.rule)
             guesses = [
-                (parts.index(e), value) for e, value in case.guesses if not _own(e)
+                (parts.index(e), value)
+                for e, value in case.guesses
+                if not _own(e)
             ]
         end = case.end if isinstance(case, AlignedCase) else None
-        if isinstance(case, ExpressionCase) and isinstance(case.domain, AnswerDomain):
+        if isinstance(case, ExpressionCase) and isinstance(
+            case.domain, AnswerDomain
+        ):
             end = case.domain.end
         asked = tuple(
             self._asked(slot, draft, i >= len(slots) - draft.blind)
             for i, slot in enumerate(slots)
         )
         return Section(
-            tuple(finals), end, tuple(guesses), case.order, asked, draft.trail.graph()
+            tuple(finals),
+            end,
+            tuple(guesses),
+            case.order,
+            asked,
+            draft.trail.graph(),
         )
 
     def _asked(self, slot: HeadQuery, draft: _Draft, blind: bool) -> Asked:
         """Return what a head asks, and the score below which its keys are left out."""
-        head, gap = slot.means.head, slot.means.gap * (1 - 1e-9)
+        head = slot.means.head
+        gap = slot.means.gap * (1 - 1e-9)
         last = max(draft.levels)
         at = (
             np.full(last + 1, last)
@@ -288,8 +311,11 @@ class Recorder(Pairs):
         )
 
     def _certificate(self) -> Certificate:
-        network, e = self.network, self.position_states
-        followed: dict[tuple[int, int], tuple[float, list[list[int]] | None]] = {}
+        network = self.network
+        e = self.position_states
+        followed: dict[
+            tuple[int, int], tuple[float, list[list[int]] | None]
+        ] = {}
         for head in (head for heads in network.forward for head in heads):
             memory = _memory(network, head, len(self.allowed), TOLERANCE)
             one: Any = memory
@@ -341,4 +367,6 @@ def _own(e: Expression) -> bool:
 def _below(value: float) -> float:
     """Return a slightly smaller number of six digits."""
     found = float(f"{value:.6g}")
-    return found if found <= value else float(f"{value - 1e-5 * abs(value):.6g}")
+    return (
+        found if found <= value else float(f"{value - 1e-5 * abs(value):.6g}")
+    )

@@ -24,7 +24,9 @@ from handcraft.proof.prover.network import Undecided
 from handcraft.sequence.expression import Expression
 
 MOST_BACK = 1_000  # tokens that a condition may look back
-_Known = Callable[[Any], Any]  # the value of an expression that is known beforehand
+_Known = Callable[
+    [Any], Any
+]  # the value of an expression that is known beforehand
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,9 @@ def _within(e: Expression, known: _Known) -> Callable[[int], bool]:
     if e.before is None:
         return lambda j: j >= start and (j - start) % every == 0
     stop = known(e.before)
-    return lambda j: stop is not None and start <= j < stop and (j - start) % every == 0
+    return lambda j: (
+        stop is not None and start <= j < stop and (j - start) % every == 0
+    )
 
 
 def _matching(e: Expression, known: _Known, *, token: bool = False) -> Tracker:
@@ -107,13 +111,17 @@ def _matching(e: Expression, known: _Known, *, token: bool = False) -> Tracker:
     @cache
     def fits(x: str) -> tuple[bool, ...]:
         return tuple(
-            [x in what if isinstance(what, tuple) else x == what for _, what in rows]
+            [
+                x in what if isinstance(what, tuple) else x == what
+                for _, what in rows
+            ]
         )
 
     def step(state: Any, j: int, x: str) -> Any:
         value, history = state
         met = within(j) and all(
-            past[0] if past else fit for fit, past in zip(fits(x), history, strict=True)
+            past[0] if past else fit
+            for fit, past in zip(fits(x), history, strict=True)
         )
         if met:
             value = _taken(e.op, value, x if token else j)
@@ -143,7 +151,8 @@ def _taken(op: str, value: Any, found: Any) -> Any:
 
 
 def _summing(e: Expression, known: _Known) -> Tracker:
-    within, values = _within(e, known), {key[0]: int(value) for key, value in e.table}
+    within = _within(e, known)
+    values = {key[0]: int(value) for key, value in e.table}
     if e.op == "total":
         return Tracker(
             0,
@@ -156,7 +165,9 @@ def _summing(e: Expression, known: _Known) -> Tracker:
         total = state[0] + (values.get(x, 0) if within(j) else 0)
         return total, min(state[1], total)
 
-    return Tracker((0, 0), step, lambda state: state[1], lambda _, x: values.get(x, 0))
+    return Tracker(
+        (0, 0), step, lambda state: state[1], lambda _, x: values.get(x, 0)
+    )
 
 
 def values_of(e: Any, tokens: tuple[str, ...], n_ctx: int) -> list[Any]:
@@ -178,14 +189,23 @@ def values_of(e: Any, tokens: tuple[str, ...], n_ctx: int) -> list[Any]:
     if e.op == "otherwise":
         return _united(
             [
-                [x for x in values_of(e.args[0], tokens, n_ctx) if x is not None],
+                [
+                    x
+                    for x in values_of(e.args[0], tokens, n_ctx)
+                    if x is not None
+                ],
                 values_of(e.args[1], tokens, n_ctx),
             ]
         )
     if e.op == "cases":
-        answers = (*e.args[1::2], *(e.args[-1:] if len(e.args) % 2 else (None,)))
+        answers = (
+            *e.args[1::2],
+            *(e.args[-1:] if len(e.args) % 2 else (None,)),
+        )
         return _united([values_of(answer, tokens, n_ctx) for answer in answers])
-    raise Undecided(f"the claim compares with {e.op}, which has too many values to try")
+    raise Undecided(
+        f"the claim compares with {e.op}, which has too many values to try"
+    )
 
 
 def _united(lists: list[list[Any]]) -> list[Any]:

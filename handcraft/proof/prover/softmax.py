@@ -72,7 +72,9 @@ class Means(KeyClasses):
         found.high = list(self.high)
         found._classes, found.floats = dict(self._classes), False
         slack = float(np.abs(rows).max(initial=0.0)) * 2.0**-40
-        for least, most, loose in zip(self.least, self.most, self.loose, strict=True):
+        for least, most, loose in zip(
+            self.least, self.most, self.loose, strict=True
+        ):
             low = np.where(f > 0, least, most) @ f
             high = np.where(f > 0, most, least) @ f
             found.least.append(np.array([low - slack]))
@@ -82,7 +84,9 @@ class Means(KeyClasses):
             found.finest.append(np.array([-np.inf]))
         return found
 
-    def alike(self, kinds: Sequence[int], later: Sequence[int]) -> dict[int, int]:
+    def alike(
+        self, kinds: Sequence[int], later: Sequence[int]
+    ) -> dict[int, int]:
         """Return for each class that a single best key can have the class that stands for
         it.
 
@@ -137,7 +141,10 @@ class Means(KeyClasses):
         sums = np.stack([self.values.rows[total] for _, _, total in summary])
         top = max(kinds, key=lambda k: self.low[k])
         behind = np.array(
-            [(self.scores[k][0] - self.scores[top][0]) / self.scale for k in kinds]
+            [
+                (self.scores[k][0] - self.scores[top][0]) / self.scale
+                for k in kinds
+            ]
         )
         weights = np.exp(behind)
         weights = weights / (weights @ counts)  # [n_classes], of one key each
@@ -184,11 +191,15 @@ class Means(KeyClasses):
         """
         halvings = n.bit_length() - 1
         finest = self.finest[kind] - halvings  # [n_value]
-        exact = n == 2**halvings and bool(self.precision.exact(size, finest).all())
+        exact = n == 2**halvings and bool(
+            self.precision.exact(size, finest).all()
+        )
         return exact and bool(
             (
                 leaked
-                < np.exp2(np.clip(finest - self.precision.digits - 2, -1000, 1000))
+                < np.exp2(
+                    np.clip(finest - self.precision.digits - 2, -1000, 1000)
+                )
             ).all()
         )
 
@@ -201,15 +212,20 @@ class Means(KeyClasses):
         low, high = self.centres[kind]
         size = np.maximum(np.abs(self.least[kind]), np.abs(self.most[kind]))
         return np.where(
-            (low >= 0) | (high <= 0), np.abs(total) + n * self.loose[kind], n * size
+            (low >= 0) | (high <= 0),
+            np.abs(total) + n * self.loose[kind],
+            n * size,
         )
 
-    def _theta(self, kind: int, n: int, top: int, kinds: Sequence[int]) -> float:
+    def _theta(
+        self, kind: int, n: int, top: int, kinds: Sequence[int]
+    ) -> float:
         """Return an upper bound on the relative error of a weight of this class."""
         alone = all(self.high[k] < self.low[top] for k in kinds if k != top)
         if kind == top and alone and (n == 1 or self.scores[top][1] == 0):
             return 0.0  # the maximum is its own score: exp(0) = 1
-        u, middle = self.precision.u, (self.low[kind] + self.high[kind]) / 2
+        u = self.precision.u
+        middle = (self.low[kind] + self.high[kind]) / 2
         width = (self.high[kind] - self.low[kind]) / 2 + (
             self.high[top] - self.low[top]
         ) / 2
@@ -239,7 +255,12 @@ class Means(KeyClasses):
         return left_out * (math.exp(-gap) * 1.01 + self.precision.least)
 
     def _radius(
-        self, summary: Summary, weights: Array, theta: Array, z: Array, leak: float
+        self,
+        summary: Summary,
+        weights: Array,
+        theta: Array,
+        z: Array,
+        leak: float,
     ) -> Array:
         kinds, counts, totals = zip(*summary, strict=True)
         # [n_classes, n_value] each
@@ -263,9 +284,13 @@ class Means(KeyClasses):
         moved += leak * (np.maximum(np.abs(high - z), np.abs(low - z)) + moved)
         mass += leak * np.maximum(np.abs(low), np.abs(high))
         rounding = (
-            float(self.precision.gamma(self.n_keys + 4)) * (mass + np.abs(z)) * 1.01
+            float(self.precision.gamma(self.n_keys + 4))
+            * (mass + np.abs(z))
+            * 1.01
         )
         largest = np.maximum(np.abs(low), np.abs(high))
         return np.asarray(
-            moved + rounding + self.n_keys * self.precision.least * (1 + largest)
+            moved
+            + rounding
+            + self.n_keys * self.precision.least * (1 + largest)
         )

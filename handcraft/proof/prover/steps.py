@@ -19,7 +19,10 @@ class Steps:
     """
 
     def __init__(self, case: Case, k: int, ends: bool, last: int) -> None:
-        self.case, self.k, self.ends, self.last = case, k, ends, k == last
+        self.case = case
+        self.k = k
+        self.ends = ends
+        self.last = k == last
         self.level = k if case.order is None else last
         self.known: dict[
             tuple[Hashable, tuple[int, ...]], tuple[list[Any], list[Any]]
@@ -45,18 +48,23 @@ class Steps:
             together.setdefault(self.case.role(self.k, token), []).append(token)
         return list(together.values())
 
-    def _read(self, state: Any, roles: list[list[int]]) -> tuple[list[Any], list[Any]]:
+    def _read(
+        self, state: Any, roles: list[list[int]]
+    ) -> tuple[list[Any], list[Any]]:
         nexts: dict[Any, list[int]] = {}
         ends: dict[Any, list[int]] = {}
         for alike in roles:
-            token, n = alike[0], len(alike)
+            token = alike[0]
+            n = len(alike)
             if (state, token) not in self.after:
                 self.after[state, token] = self.case.step(state, self.k, token)
             after = self.after[state, token]
             if after is None:
                 continue
             if not self.last:
-                nexts[after] = [*nexts[after], *alike] if after in nexts else alike
+                nexts[after] = (
+                    [*nexts[after], *alike] if after in nexts else alike
+                )
             if (
                 self.ends
                 and (expected := self.case.expected(after, self.level, token))

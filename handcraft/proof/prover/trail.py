@@ -53,13 +53,14 @@ class Trail:
         )
         after = self.numbers[k + 1]
         for reached, tokens in nexts:
-            row.setdefault(after.setdefault((reached, *rest), len(after)), []).extend(
-                tokens
-            )
+            row.setdefault(
+                after.setdefault((reached, *rest), len(after)), []
+            ).extend(tokens)
 
     def forget(self) -> None:
         """Forget the graph: it is written, or never will be."""
-        self.numbers, self.edges = [{}], []
+        self.numbers = [{}]
+        self.edges = []
 
     def graph(self) -> list[list[list[int]]]:
         """Return the graph: [k][state] is a list of group of tokens, state after it, group,

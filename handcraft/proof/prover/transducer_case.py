@@ -40,16 +40,18 @@ class AlignedCase(Case):
         self.tokens = model.vocabulary.tokens
         self.ids = model.vocabulary.ids
         self.shape = shape
-        self.end, self.levels, self.stop = end, [end + steps - 1], last
+        self.end = end
+        self.levels = [end + steps - 1]
+        self.stop = last
         reading = steps if last is None else steps - 1
         self.reads = [
             [Known({"end": end, "step": i})(e) for e in how.inputs]
             for i in range(reading)
         ]
         asked = [place for places in self.reads for place in places]
-        if any(not isinstance(p, int) or not 0 <= p <= end for p in asked) or len(
-            set(asked)
-        ) < len(asked):
+        if any(
+            not isinstance(p, int) or not 0 <= p <= end for p in asked
+        ) or len(set(asked)) < len(asked):
             raise Undecided(
                 "the transducer reads a position twice, or one outside the prompt"
             )
@@ -115,10 +117,14 @@ def _shape(claim: Answers, model: Model, end: int) -> list[set[int]]:
     """Return the tokens that each position of a prompt can hold. Raises Undecided if they
     depend on each other.
     """
-    whole, shape = PromptDomain(claim, model), list[set[int]]()
-    language, states = whole.language, {START}
+    whole = PromptDomain(claim, model)
+    shape = list[set[int]]()
+    language = whole.language
+    states = {START}
     if not model.vocabulary.single:
-        raise Undecided("tokens of several characters cannot be read in another order")
+        raise Undecided(
+            "tokens of several characters cannot be read in another order"
+        )
     for position in range(end + 1):
         steps = {
             (s, t): language.step(s, text)
@@ -134,7 +140,9 @@ def _shape(claim: Answers, model: Model, end: int) -> list[set[int]]:
         states = set(steps.values())
     count = language.lengths.get(end + 1, 0)
     for tokens in shape:
-        count = count // len(tokens) if tokens and count % len(tokens) == 0 else -1
+        count = (
+            count // len(tokens) if tokens and count % len(tokens) == 0 else -1
+        )
     if count != 1:
         raise Undecided(
             "the tokens of a prompt depend on each other, so that it cannot be read in"

@@ -44,7 +44,9 @@ class HeadQuery:
     ) -> Array:  # [n_position_states] bool -> [n_position_states]
         """Return each key's label as one number, UNSEEN where the key is not alive."""
         return np.where(
-            alive, self.kinds * len(self.means.values.rows) + self.values, UNSEEN
+            alive,
+            self.kinds * len(self.means.values.rows) + self.values,
+            UNSEEN,
         )
 
     def seen(
@@ -52,7 +54,9 @@ class HeadQuery:
     ) -> Array:  # [n_position_states] -> [n_position_states] bool
         """True for each key that is not hidden behind a score that is there anyway."""
         high = np.array(self.means.high)[self.kinds]  # [n_position_states]
-        return np.asarray(~(bound - high >= self.means.gap))  # as Means.beats has it
+        return np.asarray(
+            ~(bound - high >= self.means.gap)
+        )  # as Means.beats has it
 
     def fixed(
         self, level: Array
@@ -61,10 +65,14 @@ class HeadQuery:
         only one key; else None.
         """
         n = len(level)
-        part = HeadQuery(self.means, self.kinds[:n], self.values[:n], self.floor)
+        part = HeadQuery(
+            self.means, self.kinds[:n], self.values[:n], self.floor
+        )
         alive = part.seen(np.full(n, self.floor[level[-1]]))
         columns = (level, part.kinds, part.values)
-        keys = {*zip(*(column[alive].tolist() for column in columns), strict=True)}
+        keys = {
+            *zip(*(column[alive].tolist() for column in columns), strict=True)
+        }
         hidden = set(level[~alive].tolist())
         positions = {position for position, _, _ in keys}
         if len(positions) < len(keys) or positions & hidden:
@@ -79,12 +87,17 @@ class Slots:
     """All head queries of a model, each made when it is first asked for."""
 
     def __init__(
-        self, network: Network, position_states: PositionStates, tolerance: float
+        self,
+        network: Network,
+        position_states: PositionStates,
+        tolerance: float,
     ) -> None:
         self.network = network
         self.position_states = position_states
         self.tolerance = tolerance
-        self._keys: dict[tuple[int, int], tuple[Zonotope, Zonotope, Array, Values]] = {}
+        self._keys: dict[
+            tuple[int, int], tuple[Zonotope, Zonotope, Array, Values]
+        ] = {}
         self._slots: dict[tuple[Any, ...], HeadQuery] = {}
         # where each position's states begin
         self.starts = np.flatnonzero(np.diff(position_states.level, prepend=-1))
@@ -101,13 +114,17 @@ class Slots:
     def _slot(self, head: HeadPart, query: Zonotope) -> HeadQuery:
         keys, values, numbers, table = self._of(head)
         gap = gap_of(self.network, head, self.tolerance)
-        means = Means(self.network.precision, head, gap, self.network.n_ctx, table)
+        means = Means(
+            self.network.precision, head, gap, self.network.n_ctx, table
+        )
         kinds, numbers = means.labels(
             scores_of(self.network.precision, query, keys), values, numbers
         )
         # [n_positions]
         least = np.minimum.reduceat(np.array(means.low)[kinds], self.starts)
-        return HeadQuery(means, kinds, numbers, np.maximum.accumulate(least), query)
+        return HeadQuery(
+            means, kinds, numbers, np.maximum.accumulate(least), query
+        )
 
     def _of(self, head: HeadPart) -> tuple[Zonotope, Zonotope, Array, Values]:
         """Return the keys and values of all position states."""

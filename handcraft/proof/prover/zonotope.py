@@ -45,7 +45,9 @@ ABSENT = 1e9
 _AT_ONCE = 2**16  # products whose grids are looked at together
 LIPSCHITZ = 1.13  # of gelu: its slope is at most 1.129
 BEND = 0.5  # of gelu: half its second derivative is at most 0.4
-GELU_ERROR = 16.0  # roundings of size |x| in evaluating gelu, tanh within 8u included
+GELU_ERROR = (
+    16.0  # roundings of size |x| in evaluating gelu, tanh within 8u included
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,11 @@ class Zonotope:
     @property
     def radius(self) -> Array:
         """The greatest distance from the centre, generators included."""
-        return self.r if self.g is None else (self.r + np.abs(self.g).sum(axis=-1)) * UP
+        return (
+            self.r
+            if self.g is None
+            else (self.r + np.abs(self.g).sum(axis=-1)) * UP
+        )
 
     @property
     def size(self) -> Array:
@@ -91,7 +97,9 @@ class Zonotope:
         """The number of generators."""
         return 0 if self.g is None else self.g.shape[-1]
 
-    def with_generators(self, before: int = 0) -> Zonotope:  # [n, n_lanes] -> the same
+    def with_generators(
+        self, before: int = 0
+    ) -> Zonotope:  # [n, n_lanes] -> the same
         """Return the same with each lane's remainder turned into a generator of its own, so
         that what is computed from the lane shares it. The new ones stand behind `before`
         others.
@@ -124,7 +132,8 @@ def exactly(values: Array) -> Zonotope:
 def stack(parts: list[Zonotope], axis: int = 0) -> Zonotope:
     """Return zonotopes of equal shapes, without their generators, along a new axis."""
     return Zonotope(
-        np.stack([x.c for x in parts], axis), np.stack([x.r for x in parts], axis)
+        np.stack([x.c for x in parts], axis),
+        np.stack([x.r for x in parts], axis),
     )
 
 
@@ -147,7 +156,9 @@ def by_rows(compute: Callable[[slice], Zonotope], n: int) -> Zonotope:
     """
     if n <= _ROWS:
         return compute(slice(None)).to_interval()
-    parts = [compute(slice(i, i + _ROWS)).to_interval() for i in range(0, n, _ROWS)]
+    parts = [
+        compute(slice(i, i + _ROWS)).to_interval() for i in range(0, n, _ROWS)
+    ]
     return Zonotope(
         np.concatenate([part.c for part in parts]),
         np.concatenate([part.r for part in parts]),
@@ -173,16 +184,20 @@ class Precision:
         self, x: Zonotope, w: Array, b: Array
     ) -> Zonotope:  # [n, n_in], [n_in, n_out], [n_out] -> [n, n_out]
         """Return x W + b, each column bounded on its own: a column of zeros is its constant."""
-        w, b = w.astype(np.float64), b.astype(np.float64)
+        w = w.astype(np.float64)
+        b = b.astype(np.float64)
         c = np.broadcast_to(b, (len(x.c), len(b))).copy()  # [n, n_out]
         r = np.zeros_like(c)
         g = None if x.g is None else np.zeros((*c.shape, x.shared))
-        live, read = np.flatnonzero(w.any(axis=0)), np.flatnonzero(w.any(axis=1))
+        live = np.flatnonzero(w.any(axis=0))
+        read = np.flatnonzero(w.any(axis=1))
         width = max(1, MOST_TERMS // max(1, len(x.c) * len(read)))
         for i in range(0, len(live), width):
             columns = live[i : i + width]
             part = w[np.ix_(read, columns)]
-            c[:, columns], r[:, columns] = self._columns(x[:, read], part, b[columns])
+            c[:, columns], r[:, columns] = self._columns(
+                x[:, read], part, b[columns]
+            )
             if g is not None and x.g is not None:
                 g[:, columns] = np.matmul(part.T, x.g[:, read])
         return self.snapped(Zonotope(c, r, g))
@@ -194,21 +209,31 @@ class Precision:
         lost = ~np.isfinite(radius)  # [n, k]
         x = Zonotope(x.c, np.where(lost, 0.0, x.r), x.g)
         radius = np.where(lost, 0.0, radius)
-        loose, size = radius @ np.abs(w), np.abs(x.c) @ np.abs(w) + np.abs(b)  # [n, m]
-        known = np.where((radius == 0) | (x.c == 0), grid(x.c), _UNKNOWN)  # [n, k]
+        loose, size = (
+            radius @ np.abs(w),
+            np.abs(x.c) @ np.abs(w) + np.abs(b),
+        )  # [n, m]
+        known = np.where(
+            (radius == 0) | (x.c == 0), grid(x.c), _UNKNOWN
+        )  # [n, k]
         # [n, m]
-        finest = np.minimum(_finest(known, np.where(full, grid(w), ABSENT)), grid(b))
+        finest = np.minimum(
+            _finest(known, np.where(full, grid(w), ABSENT)), grid(b)
+        )
         there = (x.c != 0) | (radius != 0)  # [n, k]
         # [n, k]: a product with it may round
         rounds = there & ~(power_of_two(x.c) & (radius == 0))
-        doubled = (rounds.astype(np.float64) @ (full & ~power_of_two(w))) == 0  # [n, m]
+        doubled = (
+            rounds.astype(np.float64) @ (full & ~power_of_two(w))
+        ) == 0  # [n, m]
         # [n, m]
         k = np.rint(there.astype(np.float64) @ full).astype(np.int64) + (b != 0)
         c = x.c @ w + b
         shared = (
             0.0
             if x.g is None
-            else np.abs(np.where(lost[..., None], 0.0, x.g)).sum(axis=2) @ np.abs(w)
+            else np.abs(np.where(lost[..., None], 0.0, x.g)).sum(axis=2)
+            @ np.abs(w)
         )
         r = (
             x.r @ np.abs(w)
@@ -252,7 +277,9 @@ class Precision:
             < np.exp2(np.clip(finest - self.digits - 2, -1000, 1000))
         ) & self.exact(size, finest)
         error = np.where(
-            faint, shared + self.gamma(k) * loose * UP + underflow * (loose > 0), error
+            faint,
+            shared + self.gamma(k) * loose * UP + underflow * (loose > 0),
+            error,
         )
         error = np.where(
             (k == 1) & doubled,
@@ -266,7 +293,9 @@ class Precision:
         enough to a float is that float.
         """
         rounded = (
-            x.c.astype(np.float32).astype(np.float64) if self.digits == 24 else x.c
+            x.c.astype(np.float32).astype(np.float64)
+            if self.digits == 24
+            else x.c
         )
         sure = (
             (rounded == x.c)
@@ -288,29 +317,49 @@ class Precision:
         fits = size <= most if self.digits == 24 else size < most
         return fits & (finest >= math.log2(self.least)) & np.isfinite(finest)
 
-    def add(self, x: Zonotope, y: Zonotope) -> Zonotope:  # [...], [...] -> [...]
+    def add(
+        self, x: Zonotope, y: Zonotope
+    ) -> Zonotope:  # [...], [...] -> [...]
         """Return x + y, rounded once. A generator has the same place in both."""
-        c, rx, ry = x.c + y.c, x.radius, y.radius
+        c = x.c + y.c
+        rx = x.radius
+        ry = y.radius
         size = np.abs(x.c) + np.abs(y.c)
         exact = (
-            (rx == 0) & (ry == 0) & self.exact(size, np.minimum(grid(x.c), grid(y.c)))
+            (rx == 0)
+            & (ry == 0)
+            & self.exact(size, np.minimum(grid(x.c), grid(y.c)))
         )
         error = (self.u + 2 * OWN) * (size + rx + ry) + self.least
         # the other one is a float, too, and no further away
         near = np.minimum(x.size, y.size)
-        own = np.where((x.c == 0) | (y.c == 0), 0.0, 2 * OWN * size)  # of the centre
-        error = np.minimum(error, near + np.where(near > 0, own + self.least, 0.0))
+        own = np.where(
+            (x.c == 0) | (y.c == 0), 0.0, 2 * OWN * size
+        )  # of the centre
+        error = np.minimum(
+            error, near + np.where(near > 0, own + self.least, 0.0)
+        )
         return self.snapped(
-            Zonotope(c, (x.r + y.r + np.where(exact, 0.0, error)) * UP, _together(x, y))
+            Zonotope(
+                c,
+                (x.r + y.r + np.where(exact, 0.0, error)) * UP,
+                _together(x, y),
+            )
         )
 
-    def activation(self, x: Zonotope, kind: Activation) -> Zonotope:  # [...] -> [...]
+    def activation(
+        self, x: Zonotope, kind: Activation
+    ) -> Zonotope:  # [...] -> [...]
         """Return relu or gelu of x. Far from zero it is the identity or zero to the last
         bit; between, its tangent and a bound of what the tangent misses.
         """
-        radius, edge = x.radius, 0.0 if kind == "relu" else self.saturated
-        passes, stops = x.c - radius >= edge, x.c + radius <= -edge
-        c, slope, r = self._relu(x, radius) if kind == "relu" else self._gelu(x, radius)
+        radius = x.radius
+        edge = 0.0 if kind == "relu" else self.saturated
+        passes = x.c - radius >= edge
+        stops = x.c + radius <= -edge
+        c, slope, r = (
+            self._relu(x, radius) if kind == "relu" else self._gelu(x, radius)
+        )
         r = np.where((x.c == 0) & (radius == 0), 0.0, r)
         c = np.where(passes, x.c, np.where(stops, 0.0, c))
         slope = np.where(passes, 1.0, np.where(stops, 0.0, slope))
@@ -328,7 +377,9 @@ class Precision:
         missed = np.minimum(
             BEND * radius * radius, (LIPSCHITZ + np.abs(slope)) * radius
         )
-        error = GELU_ERROR * (self.u + OWN) * (np.abs(x.c) + radius) + self.least
+        error = (
+            GELU_ERROR * (self.u + OWN) * (np.abs(x.c) + radius) + self.least
+        )
         return (
             0.5 * x.c * (1 + tanh),
             slope,

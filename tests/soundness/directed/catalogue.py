@@ -57,13 +57,17 @@ class Family:
             found = self.make(random)
             if found is not None and self.holds(found):
                 return found
-        raise AssertionError(f"{self.name} draws no wrong model with seed {seed}")
+        raise AssertionError(
+            f"{self.name} draws no wrong model with seed {seed}"
+        )
 
     def misses(self, wrong: Wrong) -> bool:
         """Whether the stage of the bug calls it right."""
         assert self.bug is not None
         found = (
-            self.said(wrong) if self.said is not said else said(wrong, self.bug.stage)
+            self.said(wrong)
+            if self.said is not said
+            else said(wrong, self.bug.stage)
         )
         return found in ("proved", "checked")
 
@@ -86,7 +90,8 @@ SIGNATURE = f"{PROVER}.pairwise:Pairs._signature"
 
 BUGS = {
     "absorbed": bug(
-        "prover", (SUMMED, "shared + self.gamma(k) * loose", "self.gamma(k) * loose")
+        "prover",
+        (SUMMED, "shared + self.gamma(k) * loose", "self.gamma(k) * loose"),
     ),
     "shared": bug(
         "prover",
@@ -136,7 +141,11 @@ BUGS = {
     ),
     "saturation": bug(
         "prover",
-        (f"{PROVER}.zonotope:Precision.__init__", "105.0, 6.0)", "105.0, 5.01)"),
+        (
+            f"{PROVER}.zonotope:Precision.__init__",
+            "105.0, 6.0)",
+            "105.0, 5.01)",
+        ),
     ),
     "kinks": bug(
         "prover",
@@ -147,11 +156,16 @@ BUGS = {
         ),
     ),
     "score order": bug(
-        "prover", (f"{PROVER}.views:scores_of", "(spread + error) * UP", "spread * UP")
+        "prover",
+        (f"{PROVER}.views:scores_of", "(spread + error) * UP", "spread * UP"),
     ),
     "scales": bug(
         "prover",
-        (f"{PROVER}.softmax:Means._class", "(abs(score[0]) + score[1])", "score[1]"),
+        (
+            f"{PROVER}.softmax:Means._class",
+            "(abs(score[0]) + score[1])",
+            "score[1]",
+        ),
     ),
     "dead heads": bug(
         "prover",
@@ -163,7 +177,11 @@ BUGS = {
     ),
     "dead lanes": bug(
         "prover",
-        (ATTENTION, "('value', v)", "('value', v * part['c_proj']['w'].any(axis=1))"),
+        (
+            ATTENTION,
+            "('value', v)",
+            "('value', v * part['c_proj']['w'].any(axis=1))",
+        ),
         (
             "handcraft.core.bounds:_Pass.mlp",
             "in block {i}', before",
@@ -172,7 +190,11 @@ BUGS = {
     ),
     "zero keys": bug(
         "prover",
-        (ATTENTION, "(('query', q), ('key', k), ('value', v))", "(('value', v),)"),
+        (
+            ATTENTION,
+            "(('query', q), ('key', k), ('value', v))",
+            "(('value', v),)",
+        ),
         (
             ATTENTION,
             "self.up(_numbers(products).sum(axis=1), products.shape[1])",
@@ -198,7 +220,11 @@ BUGS = {
     ),
     "ties": bug(
         "prover",
-        (f"{PROVER}.prover:Prover._right", "if not margin > 0:", "if not margin >= 0:"),
+        (
+            f"{PROVER}.prover:Prover._right",
+            "if not margin > 0:",
+            "if not margin >= 0:",
+        ),
     ),
     "within rounding": bug(
         "exhaustive",
@@ -247,14 +273,22 @@ BUGS = {
             "range(model.n_ctx)",
             "range(max(1, model.n_ctx - 1))",
         ),
-        ("handcraft.program.contexts:count_contexts", "n_ctx + 1", "max(2, n_ctx)"),
+        (
+            "handcraft.program.contexts:count_contexts",
+            "n_ctx + 1",
+            "max(2, n_ctx)",
+        ),
     ),
     "spelling": bug(
         "prover",
         nothing("handcraft.claims.spelling:Spelling.problem", "self"),
         nothing(CLAIM + "_check_length", "*_"),
         nothing(CLAIM + "_ask", "*_"),
-        (f"{PROVER}.prover:Prover._covered", "self.proof.contexts != size", "False"),
+        (
+            f"{PROVER}.prover:Prover._covered",
+            "self.proof.contexts != size",
+            "False",
+        ),
     ),
     "types": bug(
         "prover",
@@ -281,7 +315,9 @@ BUGS = {
         nothing("handcraft.claims.kinds:Answers._ends_alike", "*_"),
     ),
     "stops": bug(
-        "prover", nothing(CLAIM + "_check_rows", "*_"), nothing(CLAIM + "_ask", "*_")
+        "prover",
+        nothing(CLAIM + "_check_rows", "*_"),
+        nothing(CLAIM + "_ask", "*_"),
     ),
     "roles": bug(
         "prover",
@@ -351,7 +387,9 @@ def _families() -> Iterator[Family]:
     }
     for name, make in makers.items():
         yield Family(name, make, BUGS[name])
-    yield Family("resumed", files.resumed, BUGS["resumed"], said=files.said_resumed)
+    yield Family(
+        "resumed", files.resumed, BUGS["resumed"], said=files.said_resumed
+    )
     yield Family(
         "exported",
         files.exported,

@@ -81,7 +81,11 @@ def resumed(random: Random) -> Resumed:
         return {"embedding": (p, t, *slots), "layers": (head,)}
 
     value: Any = int(size) if size >= 1 else None
-    rule = lookup({a: value, b: -value}, own) if value else lookup({a: 1, b: -1}, own)
+    rule = (
+        lookup({a: value, b: -value}, own)
+        if value
+        else lookup({a: 1, b: -1}, own)
+    )
     if not value:
         size = 1.0
     claim = lambda: residual(names[0], rule)  # noqa: E731
@@ -112,7 +116,9 @@ def said_resumed(wrong: Wrong) -> str:
                 book.enter(index, work.count(index)[0])
         kept, Units.of = (
             Units.of,
-            classmethod(lambda cls, other: replace(kept(other), most=units.most)),
+            classmethod(
+                lambda cls, other: replace(kept(other), most=units.most)
+            ),
         )  # type: ignore[assignment, method-assign]
         try:
             return str(
@@ -140,7 +146,9 @@ def exported(random: Random) -> Wrong:
     p, t, c, w = position(n), token(tokens), scratch("c"), scratch("w")
     mean = Head(query=0 * p, key=0 * p, value={c: t[b]}, output={c: c})
     far = power(random, 48, 64)
-    rare = MLP([Neuron(when=2.0**10 * p[n - 1] - 2.0**10 * 10 * c, adds={w: far})])
+    rare = MLP(
+        [Neuron(when=2.0**10 * p[n - 1] - 2.0**10 * 10 * c, adds={w: far})]
+    )
     look = Head(query={c: 1024.0}, key={c: p[0]}, value=t, output=64 * t)
     fields = {
         "embedding": (p, t, c, w),
@@ -156,7 +164,9 @@ def exceeds(wrong: Wrong) -> bool:
     """
     model = Model.of(Program(**wrong.fields, name="directed"))
     most = float(
-        np.abs(plain.stream(model, model.vocabulary.encode(wrong.context))).max()
+        np.abs(
+            plain.stream(model, model.vocabulary.encode(wrong.context))
+        ).max()
     )
     return math.isfinite(most) and most > 2.0**28
 
@@ -215,4 +225,6 @@ def said_avoided(wrong: Wrong) -> str:
         )
     except HandcraftError:
         return "error"
-    return {"never": "checked", "reached": "refuted"}.get(found.verdict, "unknown")
+    return {"never": "checked", "reached": "refuted"}.get(
+        found.verdict, "unknown"
+    )

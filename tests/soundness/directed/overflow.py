@@ -13,7 +13,17 @@ from typing import Any
 
 from directed.rounding import LETTERS, power
 from directed.wrong import Wrong
-from handcraft import MLP, Block, Head, Neuron, after, position, scratch, slot, token
+from handcraft import (
+    MLP,
+    Block,
+    Head,
+    Neuron,
+    after,
+    position,
+    scratch,
+    slot,
+    token,
+)
 
 
 class Right:
@@ -34,7 +44,9 @@ class Right:
             query=1024 * self.p,
             key=self.p,
             value=t,
-            output={t[b]: 4096 * t[a] + 0 * t[b] for a, b in self.after.items()},
+            output={
+                t[b]: 4096 * t[a] + 0 * t[b] for a, b in self.after.items()
+            },
         )
         self.random = random
 
@@ -47,7 +59,9 @@ class Right:
     ) -> Wrong:
         """It with these layers: wrong after a context of `at` tokens, or of any number."""
         context = tuple(
-            self.random.choices(self.tokens, k=at or self.random.randint(1, self.n))
+            self.random.choices(
+                self.tokens, k=at or self.random.randint(1, self.n)
+            )
         )
         fields = {
             "embedding": (self.p, self.t, self.v, self.w, self.x, *slots),
@@ -71,10 +85,15 @@ def dead_heads(random: Random) -> Wrong:
     m = Right(random)
     first = random.choice([0, random.randint(1, m.n - 1)])
     huge, lane = power(random, 64, 100), m.p[first]
-    ask: Any = {m.w: huge * lane} if first or random.random() < 0.5 else huge * m.p
+    ask: Any = (
+        {m.w: huge * lane} if first or random.random() < 0.5 else huge * m.p
+    )
     offer: Any = {m.w: huge * lane} if isinstance(ask, dict) else huge * m.p
     dead = Head(
-        query=ask, key=offer, value={m.w: m.t[m.tokens[0]]}, output={m.w: 0.0 * m.w}
+        query=ask,
+        key=offer,
+        value={m.w: m.t[m.tokens[0]]},
+        output={m.w: 0.0 * m.w},
     )
     return m.wrong(*m.placed(dead), at=random.randint(first + 1, m.n))
 
@@ -87,7 +106,9 @@ def dead_lanes(random: Random) -> Wrong:
     place = random.randint(0, m.n - 1)
     e = slot(
         "e",
-        position=[power(random, 64, 100) if i == place else 0.0 for i in range(m.n)],
+        position=[
+            power(random, 64, 100) if i == place else 0.0 for i in range(m.n)
+        ],
     )
     huge = power(random, 66, 100)
     if random.random() < 0.5:
@@ -95,11 +116,15 @@ def dead_lanes(random: Random) -> Wrong:
         if random.random() < 0.5:
             silent = MLP([Neuron(when=huge * e, adds={m.x: 0.0})])
         layers: Any = (
-            (Block([m.head], silent),) if random.random() < 0.5 else (m.head, silent)
+            (Block([m.head], silent),)
+            if random.random() < 0.5
+            else (m.head, silent)
         )
     else:
         t = m.t
-        output = {t[b]: 4096 * t[a] for a, b in m.after.items()} | {m.x: 0.0 * m.v}
+        output = {t[b]: 4096 * t[a] for a, b in m.after.items()} | {
+            m.x: 0.0 * m.v
+        }
         spoiled = Head(
             query=1024 * m.p,
             key=m.p,
@@ -118,8 +143,12 @@ def zero_keys(random: Random) -> Wrong:
     e = slot("e", position=[size if i == place else 0.0 for i in range(m.n)])
     huge = {m.w: power(random, 66, 100) * e}, {m.w: m.p[other]}
     ask, offer = huge if random.random() < 0.6 else huge[::-1]
-    spoil = Head(query=ask, key=offer, value={m.w: m.t[m.tokens[0]]}, output={m.x: m.w})
-    return m.wrong(*m.placed(spoil), at=random.randint(place + 1, m.n), slots=(e,))
+    spoil = Head(
+        query=ask, key=offer, value={m.w: m.t[m.tokens[0]]}, output={m.x: m.w}
+    )
+    return m.wrong(
+        *m.placed(spoil), at=random.randint(place + 1, m.n), slots=(e,)
+    )
 
 
 def late(random: Random) -> Wrong:
@@ -135,13 +164,18 @@ def late(random: Random) -> Wrong:
         value={m.w: m.t[m.tokens[0]]},
         output={m.x: random.choice([0.0, 1.0]) * m.w},
     )
-    return m.wrong(*m.placed(spoil), at=random.randint(place + 1, m.n), d_head=width)
+    return m.wrong(
+        *m.placed(spoil), at=random.randint(place + 1, m.n), d_head=width
+    )
 
 
 def biases(random: Random) -> Wrong:
     """What overflows stands in a bias: of a query and a key, of a value, of a neuron."""
     m = Right(random)
-    kind, big = random.choice(["score", "value", "neuron", "sum"]), 1.5 * 2.0**127
+    kind, big = (
+        random.choice(["score", "value", "neuron", "sum"]),
+        1.5 * 2.0**127,
+    )
     none = 0 * m.p[0]
     if kind == "score":
         spoil: Any = Head(

@@ -38,12 +38,18 @@ def radii(random: Random) -> Wrong | None:
         if sum(a * b for a, b in zip(q, keys, strict=True)) > 0
         else [-b for b in keys]
     )
-    m, o, w = local("m", LETTERS[:k]), local("o", LETTERS[:k]), local("w", "abcdefgh")
+    m, o, w = (
+        local("m", LETTERS[:k]),
+        local("o", LETTERS[:k]),
+        local("w", "abcdefgh"),
+    )
     query: dict[Any, Any] = {
         **dict(zip(m, q, strict=True)),
         **dict(zip(o, q[::-1], strict=True)),
     }
-    key: dict[Any, Any] = {lane: b * p[0] for lane, b in zip(m, keys, strict=True)}
+    key: dict[Any, Any] = {
+        lane: b * p[0] for lane, b in zip(m, keys, strict=True)
+    }
     key |= {lane: b * p[1] for lane, b in zip(o, keys[::-1], strict=True)}
     tie = Head(query=query, key=key, value={v: p[0] - p[1]}, output={e: v})
     lanes = list(w)[: len(letters)]
@@ -53,11 +59,16 @@ def radii(random: Random) -> Wrong | None:
     }
     large = random.uniform(20000, 60000) * w["h"]
     for letter, part in zip(
-        letters[-2:], random.choice([(large, -large), (-large, large)]), strict=True
+        letters[-2:],
+        random.choice([(large, -large), (-large, large)]),
+        strict=True,
     ):
         # whichever is seen, one of the two is far ahead
         out[t[letter]] = out[t[letter]] + part
-    value = {**{lane: t[x] for lane, x in zip(lanes, letters, strict=True)}, w["h"]: e}
+    value = {
+        **{lane: t[x] for lane, x in zip(lanes, letters, strict=True)},
+        w["h"]: e,
+    }
     vote = Head(query={v: 0}, key={v: 0}, value=value, output=out)
     rule = most({x: count({0: x}) for x in letters})
     context = (*random.choices(letters[:-2], k=n - 1), "=")
@@ -66,14 +77,19 @@ def radii(random: Random) -> Wrong | None:
         f"[{''.join(letters)}]{{1,{n - 1}}}=",
         {"embedding": (p, t, e), "layers": (tie, vote)},
     )
-    return Wrong(fields, lambda: answers(prompts, rule, length=1), context, claimed)
+    return Wrong(
+        fields, lambda: answers(prompts, rule, length=1), context, claimed
+    )
 
 
 def counts(random: Random) -> Wrong | None:
     """Two tokens of many are claimed by other counts than their own: exchanged, of other
     places, or of what stands before.
     """
-    letters, n = random.sample(LETTERS, random.randint(4, 6)), random.choice([3, 4])
+    letters, n = (
+        random.sample(LETTERS, random.randint(4, 6)),
+        random.choice([3, 4]),
+    )
     p, t = position(n), token([*letters, "="])
     order = {x: i for i, x in enumerate(letters)}
     vote = Head(
@@ -89,7 +105,10 @@ def counts(random: Random) -> Wrong | None:
         changed = {a: b, b: c, c: a}
     counted = {x: changed.get(x, x) for x in letters}
     rule = most({x: count({0: counted[x]}) for x in letters})
-    context = (*random.choices(sorted(changed), k=random.randint(1, n - 1)), "=")
+    context = (
+        *random.choices(sorted(changed), k=random.randint(1, n - 1)),
+        "=",
+    )
     claimed = max(letters, key=lambda x: (context.count(counted[x]), -order[x]))
     prompts = f"[{''.join(letters)}]{{1,{n - 1}}}="
     return Wrong(

@@ -60,7 +60,11 @@ def absorbed(random: Random) -> Wrong:
     """A leak is added to a number, where it vanishes, and taken away from itself elsewhere,
     where it does not.
     """
-    tokens, n, wide = tokens_of(random, 3), random.randint(2, 4), random.random() < 0.3
+    tokens, n, wide = (
+        tokens_of(random, 3),
+        random.randint(2, 4),
+        random.random() < 0.3,
+    )
     p, t = position(n), token(tokens)
     v, w, x, y = (scratch(name) for name in "vwxy")
     gap = random.uniform(38.5, 44) if wide else random.uniform(18, 25)
@@ -110,7 +114,11 @@ def absorbed(random: Random) -> Wrong:
     }
     context = tuple(random.choices(tokens, k=random.randint(2, n)))
     return Wrong(
-        fields, always(tokens, first), context, first, "float64" if wide else "float32"
+        fields,
+        always(tokens, first),
+        context,
+        first,
+        "float64" if wide else "float32",
     )
 
 
@@ -200,7 +208,13 @@ def means(random: Random) -> Wrong:
     """A mean over some positions is below the least number, though each of what it is of is not."""
     tokens, n = tokens_of(random, 2), random.choice([3, 4, 5, 6])
     first, second = random.sample(tokens, 2)
-    p, t, x, y, v = position(n), token(tokens), scratch("x"), scratch("y"), scratch("v")
+    p, t, x, y, v = (
+        position(n),
+        token(tokens),
+        scratch("x"),
+        scratch("y"),
+        scratch("v"),
+    )
     least = 148 if n > 4 else 149
     tiny = slot("e", position=[2.0**-least, *[0.0] * (n - 1)])
     mean = Head(query={v: 0.0}, key={v: 0.0}, value={x: tiny}, output={x: x})
@@ -211,7 +225,10 @@ def means(random: Random) -> Wrong:
         output={y: 2.0 ** (least - 100) * x},
     )
     say = Head(
-        query=1024 * p, key=p, value={x: y}, output={t[second]: 64 * x, t[first]: 4}
+        query=1024 * p,
+        key=p,
+        value={x: y},
+        output={t[second]: 64 * x, t[first]: 4},
     )
     layers: Any = (mean, up, say, *silenced(tokens, t, first, second))
     return Wrong(
@@ -228,7 +245,12 @@ def thirds(random: Random) -> Wrong:
     """
     tokens, k = random.sample(LETTERS, 2), random.choice([3, 5, 6, 7, 7])
     first, second = tokens
-    p, t, x, v = position(k), token(tokens), scratch("x", "abcdef"), scratch("v")
+    p, t, x, v = (
+        position(k),
+        token(tokens),
+        scratch("x", "abcdef"),
+        scratch("v"),
+    )
     wide = random.random() < 0.5
     value: dict[Any, Any] = {}
     output: dict[Any, Any] = {}
@@ -271,7 +293,12 @@ def saturation(random: Random) -> Wrong:
     """
     tokens, n = tokens_of(random), random.randint(1, 4)
     first, second = random.sample(tokens, 2)
-    p, t, e, x = position(n), token(tokens), slot("e", position=[0.0] * n), scratch("x")
+    p, t, e, x = (
+        position(n),
+        token(tokens),
+        slot("e", position=[0.0] * n),
+        scratch("x"),
+    )
     at = random.choice([-1, 1]) * random.uniform(
         *random.choice([(2.9, 5.05), (5.01, 5.1)])
     )
@@ -303,7 +330,11 @@ def kinks(random: Random) -> Wrong:
     gap = random.uniform(18, 22)
     leaking = sum((p[i] for i in range(1, n)), start=0 * p[0])
     leak = Head(
-        query={v: gap}, key={v: p[0]}, scores="exact", value={v: leaking}, output={x: v}
+        query={v: gap},
+        key={v: p[0]},
+        scores="exact",
+        value={v: leaking},
+        output={x: v},
     )
     big = 2.0 ** round(gap * log2(2.718281828))
     most = (n - 1) * exp(-gap)
@@ -311,7 +342,12 @@ def kinks(random: Random) -> Wrong:
         [0.0, 0.25, 0.5, 0.8, 0.9]
     )  # the bend is within what the leak can be
     told = MLP(
-        [Neuron(when=big * x - big * less, adds={t[second]: 32 / big / (most - less)})],
+        [
+            Neuron(
+                when=big * x - big * less,
+                adds={t[second]: 32 / big / (most - less)},
+            )
+        ],
         adds={t[first]: 2},
     )
     layers: Any = (Block([leak], told), *silenced(tokens, t, first, second))
@@ -330,7 +366,11 @@ def score_order(random: Random) -> Wrong | None:
     k = random.randint(3, 6)
     q = [random.gauss(0, 1) * 10 ** random.uniform(6, 9) for _ in range(k)]
     w = [random.gauss(0, 1) for _ in range(k)]
-    w = w if sum(a * b for a, b in zip(q, w, strict=True)) > 0 else [-b for b in w]
+    w = (
+        w
+        if sum(a * b for a, b in zip(q, w, strict=True)) > 0
+        else [-b for b in w]
+    )
     p, t, v, e = position(n), token(tokens), scratch("v"), scratch("e")
     one, two = local("m", LETTERS[:k]), local("o", LETTERS[:k])
     there, back = zip(q, w, strict=True), zip(q[::-1], w[::-1], strict=True)
@@ -340,7 +380,11 @@ def score_order(random: Random) -> Wrong | None:
         for lane, (a, b) in zip(lanes, pairs, strict=True):
             query[lane], key[lane] = a, b * p[place]
     tie = Head(
-        query=query, key=key, scores="exact", value={v: p[0] - p[1]}, output={e: v}
+        query=query,
+        key=key,
+        scores="exact",
+        value={v: p[0] - p[1]},
+        output={e: v},
     )
     tell = MLP(
         [Neuron(when=s * 8 * e, adds={t[second]: 2}) for s in (1, -1)],

@@ -55,13 +55,17 @@ class Ring(Right):
 
     def other(self, text: Any) -> str:
         """A token that the ring does not give after this one."""
-        return self.random.choice([x for x in self.tokens if x != self.after[text[-1]]])
+        return self.random.choice(
+            [x for x in self.tokens if x != self.after[text[-1]]]
+        )
 
     def text(self, n: int) -> tuple[str, ...]:
         """So many tokens."""
         return tuple(self.random.choices(self.tokens, k=n))
 
-    def against(self, claim: Any, context: Any, claimed: Any, **more: Any) -> Wrong:
+    def against(
+        self, claim: Any, context: Any, claimed: Any, **more: Any
+    ) -> Wrong:
         """The ring held to this claim."""
         fields = {
             "embedding": (self.p, self.t, self.v, self.w, self.x),
@@ -83,7 +87,9 @@ def edges(random: Random) -> Wrong:
         rule = cases((equal(here, at - 1) * equal(own, text[-1]), odd), m.rule)
         return m.against(lambda: rule, text, odd)
     if kind == "whole" and at == m.n:
-        return m.against(lambda: after({**dict(m.after.items()), text: odd}), text, odd)
+        return m.against(
+            lambda: after({**dict(m.after.items()), text: odd}), text, odd
+        )
     every = f"[{''.join(m.tokens)}]{{1,{m.n}}}"
     rule = cases((equal(end, at - 1) * equal(own, text[-1]), odd), m.rule)
     return m.against(lambda: answers(every, rule, length=1), text, odd)
@@ -106,9 +112,15 @@ def spelling(random: Random) -> Wrong:
     )
     rule = lookup({a: b, b: a, more: odd}, own)
     fields = {"embedding": (p, t), "layers": (head,)}
-    longer = a * (n + 1) if more != a + a else b * (n + 1)  # has no room in the window
-    prompts = random.choice([f"{more}|{longer}", f"{more}|{longer}|{longer}{a}"])
-    return Wrong(fields, lambda: answers(prompts, rule, length=1), (*longer,), None)
+    longer = (
+        a * (n + 1) if more != a + a else b * (n + 1)
+    )  # has no room in the window
+    prompts = random.choice(
+        [f"{more}|{longer}", f"{more}|{longer}|{longer}{a}"]
+    )
+    return Wrong(
+        fields, lambda: answers(prompts, rule, length=1), (*longer,), None
+    )
 
 
 def types(random: Random) -> Wrong:
@@ -126,7 +138,8 @@ def types(random: Random) -> Wrong:
                     key=m.p,
                     value={
                         m.v: sum(
-                            (i * m.t[c] for c, i in numbers.items()), start=0 * m.p[0]
+                            (i * m.t[c] for c, i in numbers.items()),
+                            start=0 * m.p[0],
                         )
                     },
                     output={m.v: m.v},
@@ -141,7 +154,9 @@ def types(random: Random) -> Wrong:
                 lookup({c: c for c in m.tokens}, own),
             ]
         )
-        return Wrong(fields, lambda: residual("v", rule), m.text(1), None, lane="v")
+        return Wrong(
+            fields, lambda: residual("v", rule), m.text(1), None, lane="v"
+        )
     ids = {c: numbers[x] for c, x in m.after.items()}
     rule = random.choice(
         [
@@ -168,19 +183,27 @@ def lengths(random: Random) -> Wrong:
     if kind == "table":
         ring = {x: m.after[x] for x in m.tokens}
         ring[a] = m.after[a] + m.after[m.after[a]]  # of two tokens
-        return m.against(lambda: answers(f"[{''.join(m.tokens)}]", ring), (a,), None)
+        return m.against(
+            lambda: answers(f"[{''.join(m.tokens)}]", ring), (a,), None
+        )
     if kind == "none":
         less = random.choice([end, end - 1, 0 * end, end * (1 - end)])
-        return m.against(lambda: answers(prompts, m.rule, length=less), (a,), None)
+        return m.against(
+            lambda: answers(prompts, m.rule, length=less), (a,), None
+        )
     if kind == "window":
         long: Any = random.choice([n + 1, n + 2, end + n + 1])
         return m.against(
-            lambda: answers(f"[{''.join(m.tokens)}]", m.rule, length=long), (a,), None
+            lambda: answers(f"[{''.join(m.tokens)}]", m.rule, length=long),
+            (a,),
+            None,
         )
     rows = {(0, x): (m.after[x], 0) for x in m.tokens}
     return m.against(
         lambda: answers(
-            f"[{''.join(m.tokens)}]{{{n}}}", transducer(step, rows, start=0), length=2
+            f"[{''.join(m.tokens)}]{{{n}}}",
+            transducer(step, rows, start=0),
+            length=2,
         ),
         m.text(n),
         None,
@@ -233,7 +256,10 @@ def roles(random: Random) -> Wrong:
         position(n),
         slot(
             "kind",
-            token={x: [float(kinds[x] == label) for label in labels] for x in letters},
+            token={
+                x: [float(kinds[x] == label) for label in labels]
+                for x in letters
+            },
             labels=labels,
         ),
     )
@@ -245,7 +271,8 @@ def roles(random: Random) -> Wrong:
         value=t,
         output={
             t[c]: sum(
-                (4096 * t[a] for a, b in answered.items() if b == c), start=0 * t[c]
+                (4096 * t[a] for a, b in answered.items() if b == c),
+                start=0 * t[c],
             )
             for c in others
         },
@@ -254,10 +281,13 @@ def roles(random: Random) -> Wrong:
     text = tuple(random.choices(letters, k=n))
     context = (*text[: n - 1], twins[1])
     kind = random.choice(["last", "earlier", "counted", "state"])
-    rule = cases((equal(here, n - 1) * equal(own, twins[1]), odd), lookup(ring, own))
+    rule = cases(
+        (equal(here, n - 1) * equal(own, twins[1]), odd), lookup(ring, own)
+    )
     if kind == "earlier":
         rule = cases(
-            (equal(token_at(0), twins[1]) * equal(here, n - 1), odd), lookup(ring, own)
+            (equal(token_at(0), twins[1]) * equal(here, n - 1), odd),
+            lookup(ring, own),
         )
         context = (twins[1], *text[1:])
         odd = (
@@ -300,13 +330,15 @@ def selections(random: Random) -> Wrong:
     if kind == "before":  # before the first position there is none
         odd = m.other(one)
         rule = cases(
-            (equal(count(every, before=here), 0) * equal(own, one[0]), odd), m.rule
+            (equal(count(every, before=here), 0) * equal(own, one[0]), odd),
+            m.rule,
         )
         return m.against(lambda: rule, one, odd)
     if kind == "offset":  # nothing stands before the first
         odd = m.other(one)
         rule = cases(
-            (equal(count({-1: tuple(m.tokens)}), 0) * equal(own, one[0]), odd), m.rule
+            (equal(count({-1: tuple(m.tokens)}), 0) * equal(own, one[0]), odd),
+            m.rule,
         )
         return m.against(lambda: rule, one, odd)
     if kind == "every":
@@ -314,7 +346,11 @@ def selections(random: Random) -> Wrong:
         odd, context = "", m.text(m.n)
         odd = m.other(context)
         rule = cases(
-            (below(0, count(every, every=(start, 2))) * equal(own, context[-1]), odd),
+            (
+                below(0, count(every, every=(start, 2)))
+                * equal(own, context[-1]),
+                odd,
+            ),
             m.rule,
         )
         return m.against(lambda: rule, context, odd)
@@ -334,7 +370,8 @@ def selections(random: Random) -> Wrong:
         odd = m.other(text)
         rule = cases(
             (
-                equal(latest(every, before=here), len(text) - 2) * equal(own, text[-1]),
+                equal(latest(every, before=here), len(text) - 2)
+                * equal(own, text[-1]),
                 odd,
             ),
             m.rule,
@@ -347,7 +384,8 @@ def selections(random: Random) -> Wrong:
         text = one * random.randint(2, m.n)
         rule = cases(
             (
-                equal(count({0: own}, before=here), len(text) - 1) * equal(own, one[0]),
+                equal(count({0: own}, before=here), len(text) - 1)
+                * equal(own, one[0]),
                 odd,
             ),
             m.rule,
@@ -355,7 +393,11 @@ def selections(random: Random) -> Wrong:
         return m.against(lambda: rule, text, odd)
     odd = m.other(text)
     rule = cases(
-        (equal(token_at(len(text) - 1), text[-1]) * equal(here, len(text) - 1), odd),
+        (
+            equal(token_at(len(text) - 1), text[-1])
+            * equal(here, len(text) - 1),
+            odd,
+        ),
         m.rule,
     )
     return m.against(lambda: rule, text, odd)
@@ -365,7 +407,10 @@ def preferences(random: Random) -> Wrong:
     """The greatest of a few counts: of equals the first named, which is not the one that the
     model prefers.
     """
-    letters, n = random.sample(LETTERS, random.randint(2, 3)), random.randint(2, 5)
+    letters, n = (
+        random.sample(LETTERS, random.randint(2, 3)),
+        random.randint(2, 5),
+    )
     p, t, v = position(n), token(letters), scratch("v")
     vote = Head(
         query={v: 0 * p[0]},
@@ -375,4 +420,6 @@ def preferences(random: Random) -> Wrong:
     )
     rule = most({c: count({0: c}) for c in letters})
     a, b = letters[0], letters[-1]
-    return Wrong({"embedding": (p, t, v), "layers": (vote,)}, lambda: rule, (a, b), a)
+    return Wrong(
+        {"embedding": (p, t, v), "layers": (vote,)}, lambda: rule, (a, b), a
+    )

@@ -11,7 +11,17 @@ from typing import Any
 
 from directed.rounding import LETTERS, always
 from directed.wrong import Wrong
-from handcraft import MLP, Block, Head, Neuron, after, local, position, scratch, token
+from handcraft import (
+    MLP,
+    Block,
+    Head,
+    Neuron,
+    after,
+    local,
+    position,
+    scratch,
+    token,
+)
 from handcraft.model import Model
 from handcraft.program.program import Program
 from handcraft.proof.enumerate.trie import enumerate_contexts
@@ -21,7 +31,10 @@ def exact(random: Random) -> Wrong:
     """Two logits are equal after one token: by the head, by a neuron, by a mean that is exact,
     or by nothing at all.
     """
-    tokens, n = random.sample(LETTERS, random.randint(2, 4)), random.randint(1, 5)
+    tokens, n = (
+        random.sample(LETTERS, random.randint(2, 4)),
+        random.randint(1, 5),
+    )
     p, t, v = position(n), token(tokens), scratch("v")
     first, second, odd = (*random.sample(tokens, 2), random.choice(tokens))
     size = 2.0 ** random.randint(-3, 10)
@@ -41,10 +54,15 @@ def exact(random: Random) -> Wrong:
     elif kind == "neuron":
         clear = Head(query=1024 * p, key=p, value=t, output=own)
         layers = (
-            Block([clear], MLP([Neuron(when=-1.0 * t[odd] - 2.0**14, adds={v: 1})])),
+            Block(
+                [clear],
+                MLP([Neuron(when=-1.0 * t[odd] - 2.0**14, adds={v: 1})]),
+            ),
         )
     else:
-        layers = (Head(query={v: 0 * p[0]}, key={v: 0 * p[0]}, value=t, output=own),)
+        layers = (
+            Head(query={v: 0 * p[0]}, key={v: 0 * p[0]}, value=t, output=own),
+        )
     context = (
         (odd,)
         if kind == "mean"
@@ -81,7 +99,10 @@ def within_rounding(random: Random) -> Wrong | None:
         sum((random.gauss(0, 1) * lane for lane in lanes), start=0 * p[0])
         for _ in range(k)
     ]
-    signs, order = [random.gauss(0, 1) for _ in range(k)], random.sample(range(k), k)
+    signs, order = (
+        [random.gauss(0, 1) for _ in range(k)],
+        random.sample(range(k), k),
+    )
     vote = Head(
         query=0 * p,
         key=0 * p,
@@ -91,9 +112,12 @@ def within_rounding(random: Random) -> Wrong | None:
             for i, j in enumerate(row)
         },
         output={
-            t[a]: sum((signs[i] * m[f"x{i}"] for i in range(k)), start=0 * m["x0"]),
+            t[a]: sum(
+                (signs[i] * m[f"x{i}"] for i in range(k)), start=0 * m["x0"]
+            ),
             t[b]: sum(
-                (signs[j] * m[f"y{i}"] for i, j in enumerate(order)), start=0 * m["y0"]
+                (signs[j] * m[f"y{i}"] for i, j in enumerate(order)),
+                start=0 * m["y0"],
             ),
         },
     )
@@ -112,11 +136,18 @@ def within_rounding(random: Random) -> Wrong | None:
     )
 
 
-def _fast(model: Model, tokens: list[str]) -> Iterator[tuple[tuple[str, ...], str]]:
+def _fast(
+    model: Model, tokens: list[str]
+) -> Iterator[tuple[tuple[str, ...], str]]:
     """What an enumeration that shares prefixes says after each of the longest contexts: a claim
     made to please it.
     """
     for chunk in enumerate_contexts(model.weights, model.n_ctx, **model.config):
-        for ids, logits in zip(chunk.ids(len(tokens)), chunk.logits, strict=True):
+        for ids, logits in zip(
+            chunk.ids(len(tokens)), chunk.logits, strict=True
+        ):
             if len(ids) == model.n_ctx and logits[0] != logits[1]:
-                yield tuple(tokens[i] for i in ids), tokens[int(logits.argmax())]
+                yield (
+                    tuple(tokens[i] for i in ids),
+                    tokens[int(logits.argmax())],
+                )

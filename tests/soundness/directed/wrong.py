@@ -30,7 +30,11 @@ from handcraft.proof.prover.pairwise import Pairs, wanted
 from handcraft.proof.prover.prover import Prover
 from handcraft.proof.prover.recorder import Recorder
 
-RIGHT = {"proved", "checked", "bounded"}  # what must never be said of a wrong one
+RIGHT = {
+    "proved",
+    "checked",
+    "bounded",
+}  # what must never be said of a wrong one
 SECONDS = 20.0  # for one proof
 
 
@@ -75,7 +79,10 @@ class Wrong:
         if isinstance(self.claimed, dict):
             return self._unlikely(model, ids)
         claimed = model.vocabulary.ids[self.claimed]
-        return claimed not in (_own(model, ids), plain.first_of(plain.last(model, ids)))
+        return claimed not in (
+            _own(model, ids),
+            plain.first_of(plain.last(model, ids)),
+        )
 
     def _unlikely(self, model: Model, ids: Any) -> bool:
         logits = plain.last(model, ids).astype(np.float64)
@@ -97,7 +104,9 @@ class Wrong:
                     "".join(self.context), model.vocabulary, model.n_ctx
                 )
                 return (
-                    claim.stop is None and len(answered) != 1 and claim.length is None
+                    claim.stop is None
+                    and len(answered) != 1
+                    and claim.length is None
                 )
             Reference(claim, model.vocabulary)(
                 model.vocabulary.context(model.vocabulary.encode(self.context))
@@ -147,7 +156,9 @@ def accepted(model: Model) -> str:
     """`proved` where the prover finds a proof and the checker accepts it, else `unknown`."""
     claim: Any = model.program.claim if model.program else None
     try:
-        Recorder(model, claim, time.monotonic() + SECONDS, lambda *_: None).recorded()
+        Recorder(
+            model, claim, time.monotonic() + SECONDS, lambda *_: None
+        ).recorded()
     except (Undecided, Rejected):
         return "unknown"
     return "proved"

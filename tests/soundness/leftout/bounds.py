@@ -43,10 +43,13 @@ CHECKERS = [
             "error = np.where(exact, 0.0, (self.u + 2.0 ** (-51)) * size + self.least)",
             "error = 0 * size",
         ),
-        ("spread = s @ (np.abs(b) + t) + np.abs(a) @ t", "spread = np.abs(a) @ t"),
         (
-            "up, down = (x.c - radius >= edge, x.c + radius <= -edge)",
-            "up, down = (x.c >= 0, x.c <= 0)",
+            "spread = s @ (np.abs(b) + t) + np.abs(a) @ t",
+            "spread = np.abs(a) @ t",
+        ),
+        (
+            "up = x.c - radius >= edge\n        down = x.c + radius <= -edge",
+            "up = x.c >= 0\n        down = x.c <= 0",
         ),
         ("self.silent = 105.0 if single else 747.0", "self.silent = 5.0"),
         ("self.flat = 6.0 if single else 8.0", "self.flat = 0.0"),
@@ -74,8 +77,8 @@ CHECKERS = [
     *_checkers(
         "softmax.py",
         (
-            "count, value = (group[2] + count, self.values.sum(group[3], value))",
-            "count, value = (group[2], self.values.sum(group[3], value))",
+            "count = group[2] + count\n                value = self.values.sum(group[3], value)",
+            "count = group[2]\n                value = self.values.sum(group[3], value)",
         ),
         (
             "left = n_keys - sum((group[2] for group in known.groups))",
@@ -95,7 +98,10 @@ CHECKERS = [
             ),
             "moved = (most - least) / 2 @ away + leak * size",
         ),
-        ("rounding = gamma * (mass + np.abs(z))", "rounding = 0 * (mass + np.abs(z))"),
+        (
+            "rounding = gamma * (mass + np.abs(z))",
+            "rounding = 0 * (mass + np.abs(z))",
+        ),
         (
             (
                 "groups = [(min(x[0], y[0]), max(x[1], y[1]), x[2],"
@@ -111,7 +117,10 @@ CHECKERS = [
             "low = [(g[0] - wide * abs(g[0])) / self.scale for g in known.groups]",
             "low = [g[0] for g in known.groups]",
         ),
-        ("return (total, (r + leaked) * UP)", "return (total, (0 * r + leaked) * UP)"),
+        (
+            "return (total, (r + leaked) * UP)",
+            "return (total, (0 * r + leaked) * UP)",
+        ),
     ),
     *_checkers(
         "endings.py",
@@ -212,8 +221,8 @@ CHECKERS = [
             ),
         ),
         (
-            "earlier, seen = (a[1] if a[1] is b[1] else a[1] | b[1], a[3])",
-            "earlier, seen = (a[1], a[3])",
+            "earlier = a[1] if a[1] is b[1] else a[1] | b[1]\n        seen = a[3]",
+            "earlier = a[1]\n        seen = a[3]",
         ),
     ),
     *_checkers(

@@ -134,10 +134,16 @@ def stopping(why: str, but: Any = (), *, of_prover: bool) -> list[Site]:
 @cache
 def names() -> tuple[str, ...]:
     """All inputs, without the directed families."""
-    programs = [name for name in WRONG if name not in AS_STATED and name not in SLOW]
+    programs = [
+        name for name in WRONG if name not in AS_STATED and name not in SLOW
+    ]
     return (
         *programs,
-        *(f"wrong/{name}" for name in (*FILES, *sorted(ERRORS)) if name not in SLOW),
+        *(
+            f"wrong/{name}"
+            for name in (*FILES, *sorted(ERRORS))
+            if name not in SLOW
+        ),
         *FORGED,
     )
 

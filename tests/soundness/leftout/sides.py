@@ -114,12 +114,16 @@ def _recorder(model: Model) -> Recorder:
     return Recorder(model, claim, math.inf, lambda *_: None)
 
 
-def checker(model: Model, certificate: Certificate, *, as_stated: bool = False) -> str:
+def checker(
+    model: Model, certificate: Certificate, *, as_stated: bool = False
+) -> str:
     """What the checker says; it is told the numbers that it finds itself, unless those of the
     certificate are in question.
     """
     return _said(
-        lambda: check(model, certificate if as_stated else stated(model, certificate))
+        lambda: check(
+            model, certificate if as_stated else stated(model, certificate)
+        )
     )
 
 
@@ -129,7 +133,9 @@ def stated(model: Model, certificate: Certificate) -> Certificate:
     """
     found = examine(model, certificate)
     margin = (
-        None if math.isinf(found.margin) else found.margin - 1e-9 * abs(found.margin)
+        None
+        if math.isinf(found.margin)
+        else found.margin - 1e-9 * abs(found.margin)
     )
     at = [model.vocabulary.tokens[i] for i in found.at]
     error = found.error * (1 + 1e-9)

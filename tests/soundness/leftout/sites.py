@@ -31,7 +31,10 @@ from bugs import normalised
 
 ROOT = Path(__file__).parents[3]
 PROVER, CHECKER = "handcraft/proof/prover", "handcraft/proof/checker"
-GIVES_UP = {PROVER: {"Undecided", "_doubt", "by_function"}, CHECKER: {"Rejected"}}
+GIVES_UP = {
+    PROVER: {"Undecided", "_doubt", "by_function"},
+    CHECKER: {"Rejected"},
+}
 SHOWN = 60  # characters of a message that are kept in a site's name
 
 
@@ -101,7 +104,9 @@ def _raises(
 ) -> Iterator[tuple[Site, ast.Raise]]:
     """The sites of a file with their statements."""
     names, seen = GIVES_UP[str(Path(file).parent)], dict[tuple[str, str], int]()
-    for function, node in _statements(tree or ast.parse((ROOT / file).read_text()), ()):
+    for function, node in _statements(
+        tree or ast.parse((ROOT / file).read_text()), ()
+    ):
         call = node.exc
         if isinstance(call, ast.Call) and _called(call) in names:
             key = function, _message(call)
@@ -175,8 +180,14 @@ class _Without(ast.NodeTransformer):
     def __init__(self, statement: ast.Raise) -> None:
         self.statement = statement
 
-    def visit_Raise(self, node: ast.Raise) -> ast.stmt:  # the name that ast asks for
-        return ast.copy_location(ast.Pass(), node) if node is self.statement else node
+    def visit_Raise(
+        self, node: ast.Raise
+    ) -> ast.stmt:  # the name that ast asks for
+        return (
+            ast.copy_location(ast.Pass(), node)
+            if node is self.statement
+            else node
+        )
 
 
 @contextmanager
@@ -186,7 +197,9 @@ def edited(edit: Edit) -> Iterator[None]:
     """
     text = normalised(ROOT / edit.file)
     if text.count(edit.old) != 1:
-        raise ValueError(f"{edit.file} holds {edit.old!r} {text.count(edit.old)} times")
+        raise ValueError(
+            f"{edit.file} holds {edit.old!r} {text.count(edit.old)} times"
+        )
     with _compiled(edit.file, ast.parse(text.replace(edit.old, edit.new))):
         yield
 
@@ -206,7 +219,8 @@ def _compiled(file: str, tree: ast.Module) -> Iterator[None]:
     if not changed:
         raise ValueError(f"nothing in {file} is changed by that")
     kept = [
-        (function := _function(module, name), function.__code__) for name in changed
+        (function := _function(module, name), function.__code__)
+        for name in changed
     ]
     try:
         for (function, _), name in zip(kept, changed, strict=True):

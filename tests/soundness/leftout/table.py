@@ -34,7 +34,11 @@ from leftout.sites import Edit, Site, edited, left_out, sites
 FOUND = Path(__file__).parent / "found.json"
 What = Site | Edit
 DIRECTED = 8  # models of each family that are tried for a bound
-FILES = ("resumed", "exported", "avoided")  # families that are about other things
+FILES = (
+    "resumed",
+    "exported",
+    "avoided",
+)  # families that are about other things
 
 
 def without(what: What) -> AbstractContextManager[None]:
@@ -50,7 +54,9 @@ def found() -> dict[str, str]:
 
 def with_input() -> list[What]:
     """All that have an input."""
-    return [what for what in (*sites(), *PROVERS, *CHECKERS) if str(what) in found()]
+    return [
+        what for what in (*sites(), *PROVERS, *CHECKERS) if str(what) in found()
+    ]
 
 
 def alone(what: What, name: str) -> str:
@@ -138,7 +144,9 @@ def _matching(what: What) -> Iterator[str]:
 def _refused(name: str, *, of_prover: bool) -> str | None:
     """What one side says of an input as it is; None where it is of no use."""
     try:
-        whole = prover(model_of(name)) if of_prover else alone(CHECKERS[0], name)
+        whole = (
+            prover(model_of(name)) if of_prover else alone(CHECKERS[0], name)
+        )
     except (Undecided, Rejected):
         return None
     return None if whole == PROVED else whole
@@ -156,7 +164,9 @@ def _candidates(what: What) -> Iterator[str]:
             continue
         whole = _refused(name, of_prover=what.of_prover)
         if whole is None or (
-            isinstance(what, Site) and what.message and what.message[:40] not in whole
+            isinstance(what, Site)
+            and what.message
+            and what.message[:40] not in whole
         ):
             continue
         yield name

@@ -2,7 +2,17 @@
 Honest: refuted.
 """
 
-from handcraft import MLP, Block, Head, Neuron, Program, after, position, scratch, token
+from handcraft import (
+    MLP,
+    Block,
+    Head,
+    Neuron,
+    Program,
+    after,
+    position,
+    scratch,
+    token,
+)
 
 p, t = position(3), token("abc")
 v, w, x, y = scratch("v"), scratch("w"), scratch("x"), scratch("y")
@@ -13,7 +23,9 @@ look = Head(
     value={v: 8 * p[1] + 8 * p[2], w: 8 * p[0] + 8 * p[1] + 8 * p[2]},
     output={x: v + w - 8, y: v},
 )
-tell = MLP([Neuron(when=2.0**58 * (y - x), adds={t["b"]: 32})], adds={t["a"]: 4})
+tell = MLP(
+    [Neuron(when=2.0**58 * (y - x), adds={t["b"]: 32})], adds={t["a"]: 4}
+)
 program = Program(
     embedding=(p, t, v, w, x, y),
     layers=(Block([look], tell),),

@@ -18,7 +18,11 @@ from handcraft.sequence.words import count
 p, t = position(4), token("ab")
 v, w, x, y, z = (scratch(name) for name in "vwxyz")
 leak = Head(
-    query={v: 19.0}, key={v: p[0]}, scores="exact", value={v: p[1]}, output={y: v}
+    query={v: 19.0},
+    key={v: p[0]},
+    scores="exact",
+    value={v: p[1]},
+    output={y: v},
 )
 carry = Head(
     query={v: 19.0},

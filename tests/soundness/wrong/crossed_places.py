@@ -13,6 +13,7 @@ vote = Head(
     output={t[c]: 64 * t[c] + 4 - i - t[c] for i, c in enumerate("abcd")},
 )
 numbers = {
-    c: count({0: c}) if c in "ab" else count({0: c}, before=here) for c in "abcd"
+    c: count({0: c}) if c in "ab" else count({0: c}, before=here)
+    for c in "abcd"
 }
 program = Program(embedding=(p, t), layers=(vote,), claim=most(numbers))

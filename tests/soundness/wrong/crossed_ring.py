@@ -15,5 +15,7 @@ vote = Head(
 )
 rule = most({c: count({0: counted[c]}) for c in letters})
 program = Program(
-    embedding=(p, t), layers=(vote,), claim=answers("[uvxyz]{1,3}=", rule, length=1)
+    embedding=(p, t),
+    layers=(vote,),
+    claim=answers("[uvxyz]{1,3}=", rule, length=1),
 )

@@ -2,11 +2,30 @@
 after three of b: no number. Honest: refuted.
 """
 
-from handcraft import MLP, Block, Head, Neuron, Program, after, position, scratch, token
+from handcraft import (
+    MLP,
+    Block,
+    Head,
+    Neuron,
+    Program,
+    after,
+    position,
+    scratch,
+    token,
+)
 
-p, t, c, w, v = position(5), token("ab"), scratch("c"), scratch("w"), scratch("v")
+p, t, c, w, v = (
+    position(5),
+    token("ab"),
+    scratch("c"),
+    scratch("w"),
+    scratch("v"),
+)
 seen = Head(
-    query=1024 * p, key=p, value=t, output={t["b"]: 64 * t["a"], t["a"]: 64 * t["b"]}
+    query=1024 * p,
+    key=p,
+    value=t,
+    output={t["b"]: 64 * t["a"], t["a"]: 64 * t["b"]},
 )
 mean = Head(query=0 * p, key=0 * p, value={c: t["b"]}, output={c: c})
 rare = MLP(

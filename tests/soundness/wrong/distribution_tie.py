@@ -6,13 +6,23 @@ from handcraft import Head, Program, distribution, position, scratch, token
 
 p, t, v, x = position(2), token("ab"), scratch("v"), scratch("x")
 leak = Head(
-    query={v: 18.0}, key={v: p[0]}, scores="exact", value={v: p[1]}, output={x: v}
+    query={v: 18.0},
+    key={v: p[0]},
+    scores="exact",
+    value={v: p[1]},
+    output={x: v},
 )
 say = Head(
-    query=1024 * p, key=p, value={v: 2.0**25 * x}, output={t["a"]: v - 64 * v + 64 * v}
+    query=1024 * p,
+    key=p,
+    value={v: 2.0**25 * x},
+    output={t["a"]: v - 64 * v + 64 * v},
 )
 clear = Head(
-    query=1024 * p, key=p, value=t, output={t["a"]: -1 * t["a"], t["b"]: -1 * t["b"]}
+    query=1024 * p,
+    key=p,
+    value=t,
+    output={t["a"]: -1 * t["a"], t["b"]: -1 * t["b"]},
 )
 half = {"a": 0.5, "b": 0.5}
 program = Program(

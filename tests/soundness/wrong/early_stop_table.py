@@ -9,7 +9,10 @@ head = Head(
     query=1024 * (p + p.previous),
     key=p,
     value=t,
-    output={t["."]: 64 * t["a"] + 64 * t["b"], t["a"]: 256 * t["."] - 64 * t["a"]},
+    output={
+        t["."]: 64 * t["a"] + 64 * t["b"],
+        t["a"]: 256 * t["."] - 64 * t["a"],
+    },
 )
 program = Program(
     embedding=(p, t),

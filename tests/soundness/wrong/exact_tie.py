@@ -16,5 +16,7 @@ head = Head(
     },
 )
 program = Program(
-    embedding=(p, t), layers=(head,), claim=lookup({"a": "b", "b": "a", "c": "b"}, own)
+    embedding=(p, t),
+    layers=(head,),
+    claim=lookup({"a": "b", "b": "a", "c": "b"}, own),
 )

@@ -2,7 +2,17 @@
 reaches alone. Honest: export exits 1.
 """
 
-from handcraft import MLP, Block, Head, Neuron, Program, position, scratch, slot, token
+from handcraft import (
+    MLP,
+    Block,
+    Head,
+    Neuron,
+    Program,
+    position,
+    scratch,
+    slot,
+    token,
+)
 from handcraft.sequence.words import token_at
 
 p, t, c, w = position(15), token("ab"), scratch("c"), scratch("w")

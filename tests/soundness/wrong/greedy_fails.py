@@ -12,5 +12,7 @@ head = Head(
     output={t["a"]: 8 * t["bb"] + 8 * t["ab"], t["ab"]: 8 * t["a"]},
 )
 program = Program(
-    embedding=(p, t), layers=(head,), claim=answers("ab|abb", {"ab": "a", "abb": "a"})
+    embedding=(p, t),
+    layers=(head,),
+    claim=answers("ab|abb", {"ab": "a", "abb": "a"}),
 )

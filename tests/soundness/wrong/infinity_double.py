@@ -7,17 +7,26 @@ from handcraft import Head, Program, after, position, scratch, token
 p, t, w, z = position(3), token("ab"), scratch("w"), scratch("z")
 lanes = [scratch(f"x{i}") for i in range(9)]
 flip = Head(
-    query=1024 * p, key=p, value=t, output={t["b"]: 64 * t["a"], t["a"]: 64 * t["b"]}
+    query=1024 * p,
+    key=p,
+    value=t,
+    output={t["b"]: 64 * t["a"], t["a"]: 64 * t["b"]},
 )
 read = [p[2], *lanes]
 grow = [
     Head(
-        query=1024 * p, key=p, value={w: 2.0**60 * read[i]}, output={lane: 2.0**60 * w}
+        query=1024 * p,
+        key=p,
+        value={w: 2.0**60 * read[i]},
+        output={lane: 2.0**60 * w},
     )
     for i, lane in enumerate(lanes)
 ]
 ask = Head(
-    query={w: 2.0**64 * lanes[-1]}, key={w: p[0]}, value={w: t["a"]}, output={z: w}
+    query={w: 2.0**64 * lanes[-1]},
+    key={w: p[0]},
+    value={w: t["a"]},
+    output={z: w},
 )
 program = Program(
     embedding=(p, t, w, z, *lanes),

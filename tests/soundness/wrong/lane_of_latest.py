@@ -7,7 +7,10 @@ from handcraft.sequence.words import here, otherwise, token_at
 
 p, t, v = position(4), token("abc"), scratch("v")
 before = Head(
-    query=1024 * p.previous, key=p, value={v: t["b"] + 2 * t["c"]}, output={v: v}
+    query=1024 * p.previous,
+    key=p,
+    value={v: t["b"] + 2 * t["c"]},
+    output={v: v},
 )
 program = Program(
     embedding=(p, t, v),

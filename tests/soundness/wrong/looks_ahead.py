@@ -9,4 +9,6 @@ from handcraft.sequence.words import cases, equal, here, own, token_at
 p, t = position(12), token("abc")
 look = Head(query=1024 * p, key=p, value=t, output=64 * t)
 rule = cases((equal(here, 2), token_at(1)), own)
-program = Program(embedding=(p, t), layers=(look,), claim=last(rule), causal=False)
+program = Program(
+    embedding=(p, t), layers=(look,), claim=last(rule), causal=False
+)

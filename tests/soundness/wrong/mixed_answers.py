@@ -14,5 +14,7 @@ ring = Head(
 )
 rule = cases((equal(own, "c"), 0), lookup({"a": "b", "b": "c"}, own))
 program = Program(
-    embedding=(p, t), layers=(ring,), claim=answers("[abc]{1,3}", rule, length=1)
+    embedding=(p, t),
+    layers=(ring,),
+    claim=answers("[abc]{1,3}", rule, length=1),
 )

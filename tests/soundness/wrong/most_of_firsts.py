@@ -13,5 +13,7 @@ own = Head(
     output={t["b"]: 64 * t["a"], t["c"]: 64 * t["b"], t["a"]: 64 * t["c"]},
 )
 program = Program(
-    embedding=(p, t), layers=(own,), claim=most({x: latest({0: x}) for x in "abc"})
+    embedding=(p, t),
+    layers=(own,),
+    claim=most({x: latest({0: x}) for x in "abc"}),
 )

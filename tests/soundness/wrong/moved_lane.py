@@ -6,7 +6,9 @@ from handcraft import Head, Program, position, residual, scratch, token
 from handcraft.sequence.words import lookup, own
 
 p, t, x, y = position(3), token("ab"), scratch("x"), scratch("y")
-head = Head(query=1024 * p, key=p, value={x: t["a"] - t["b"]}, output={x: x, y: 2 * x})
+head = Head(
+    query=1024 * p, key=p, value={x: t["a"] - t["b"]}, output={x: x, y: 2 * x}
+)
 program = Program(
     embedding=(p, t, x, y),
     layers=(head,),

@@ -6,8 +6,14 @@ from handcraft import Head, Program, after, position, token
 
 p, t = position(5), token("ab")
 flip = Head(
-    query=1024 * p, key=p, value=t, output={t["b"]: 64 * t["a"], t["a"]: 64 * t["b"]}
+    query=1024 * p,
+    key=p,
+    value=t,
+    output={t["b"]: 64 * t["a"], t["a"]: 64 * t["b"]},
 )
 program = Program(
-    embedding=(p, t), layers=(flip,), claim=after({"a": "b", "b": "a"}), name="moved"
+    embedding=(p, t),
+    layers=(flip,),
+    claim=after({"a": "b", "b": "a"}),
+    name="moved",
 )

@@ -4,7 +4,17 @@ another order disagrees. Honest: refuted or unknown.
 
 from random import Random
 
-from handcraft import MLP, Block, Head, Neuron, Program, after, position, scratch, token
+from handcraft import (
+    MLP,
+    Block,
+    Head,
+    Neuron,
+    Program,
+    after,
+    position,
+    scratch,
+    token,
+)
 
 random = Random(3)
 p, t, z = position(4), token("ab"), scratch("z", "ab")
@@ -12,11 +22,17 @@ clear = Head(
     query=1024 * p,
     key=p,
     value=t,
-    output={t["a"]: -1 * t["a"], t["b"]: -1 * t["b"], z["a"]: t["a"], z["b"]: t["b"]},
+    output={
+        t["a"]: -1 * t["a"],
+        t["b"]: -1 * t["b"],
+        z["a"]: t["a"],
+        z["b"]: t["b"],
+    },
 )
 lanes = [*p, *z]
 whens = [
-    sum((random.gauss(0, 1) * lane for lane in lanes), start=0 * p[0]) for _ in range(8)
+    sum((random.gauss(0, 1) * lane for lane in lanes), start=0 * p[0])
+    for _ in range(8)
 ]
 sizes = [random.gauss(0, 1) for _ in range(8)]
 order = [3, 6, 0, 7, 2, 5, 1, 4]

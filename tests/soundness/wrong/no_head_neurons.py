@@ -13,5 +13,7 @@ ring = MLP(
     ]
 )
 program = Program(
-    embedding=(p, t), layers=(ring,), claim=most({x: count({0: x}) for x in "abcd"})
+    embedding=(p, t),
+    layers=(ring,),
+    claim=most({x: count({0: x}) for x in "abcd"}),
 )

@@ -7,7 +7,10 @@ from handcraft.sequence.words import end, lookup, own
 
 p, t = position(4), token("ab")
 flip = Head(
-    query=1024 * p, key=p, value=t, output={t["b"]: 64 * t["a"], t["a"]: 64 * t["b"]}
+    query=1024 * p,
+    key=p,
+    value=t,
+    output={t["b"]: 64 * t["a"], t["a"]: 64 * t["b"]},
 )
 program = Program(
     embedding=(p, t),

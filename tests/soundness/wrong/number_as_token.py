@@ -13,5 +13,7 @@ ring = Head(
     output={t["b"]: 64 * t["a"], t["c"]: 64 * t["b"], t["a"]: 64 * t["c"]},
 )
 program = Program(
-    embedding=(p, t), layers=(ring,), claim=lookup({"a": 1, "b": 2, "c": 0}, own)
+    embedding=(p, t),
+    layers=(ring,),
+    claim=lookup({"a": 1, "b": 2, "c": 0}, own),
 )

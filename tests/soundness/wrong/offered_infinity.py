@@ -12,7 +12,9 @@ ring = Head(
     value=t,
     output={t["b"]: 64 * t["a"], t["c"]: 64 * t["b"], t["a"]: 64 * t["c"]},
 )
-spoil = Head(query={w: p[0]}, key={w: 2.0**64 * e}, value={w: t["a"]}, output={x: w})
+spoil = Head(
+    query={w: p[0]}, key={w: 2.0**64 * e}, value={w: t["a"]}, output={x: w}
+)
 program = Program(
     embedding=(p, t, w, x, e),
     layers=(spoil, ring),

@@ -14,7 +14,12 @@ if sum(a * b for a, b in zip(asked, offered, strict=True)) < 0:
     offered = [-b for b in offered]
 p, t = position(4), token("abcd=")
 e = slot("e", position=[-1.0, 0.0, 0.0, 0.0])
-m, o, v, w = local("m", "12345"), local("o", "12345"), local("v"), local("w", "abcde")
+m, o, v, w = (
+    local("m", "12345"),
+    local("o", "12345"),
+    local("v"),
+    local("w", "abcde"),
+)
 tie = Head(
     query={
         **dict(zip(m, asked, strict=True)),

@@ -15,5 +15,7 @@ ring = Head(
 program = Program(
     embedding=(p, t),
     layers=(ring,),
-    claim=answers("[abc]{1,3}", lookup({"a": "b", "b": "c", "c": "a"}, own), length=2),
+    claim=answers(
+        "[abc]{1,3}", lookup({"a": "b", "b": "c", "c": "a"}, own), length=2
+    ),
 )

@@ -7,5 +7,8 @@ from handcraft import Head, Program, each, position, token
 p, t = position(4), token("abcd")
 first = Head(query={p[0]: 1024.0}, key={p[0]: p[0]}, value=t, output=64 * t)
 program = Program(
-    embedding=(p, t), layers=(first,), claim=each(lambda text: text[::-1]), causal=False
+    embedding=(p, t),
+    layers=(first,),
+    claim=each(lambda text: text[::-1]),
+    causal=False,
 )

@@ -2,10 +2,25 @@
 them cancel. Honest: refuted.
 """
 
-from handcraft import MLP, Block, Head, Neuron, Program, position, scratch, token
+from handcraft import (
+    MLP,
+    Block,
+    Head,
+    Neuron,
+    Program,
+    position,
+    scratch,
+    token,
+)
 from handcraft.sequence.words import below, cases, here
 
-p, t, v, x, y = position(3), token("ab"), scratch("v"), scratch("x"), scratch("y")
+p, t, v, x, y = (
+    position(3),
+    token("ab"),
+    scratch("v"),
+    scratch("x"),
+    scratch("y"),
+)
 small = 2.0**-18
 one = Head(
     query={v: 19.0},
@@ -21,7 +36,9 @@ two = Head(
     value={v: small * p[0] - p[1]},
     output={y: v},
 )
-tell = MLP([Neuron(when=2.0**28 * (x - y), adds={t["b"]: 16})], adds={t["a"]: 4})
+tell = MLP(
+    [Neuron(when=2.0**28 * (x - y), adds={t["b"]: 16})], adds={t["a"]: 4}
+)
 program = Program(
     embedding=(p, t, v, x, y),
     layers=(one, Block([two], tell)),

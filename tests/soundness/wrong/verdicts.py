@@ -109,7 +109,10 @@ CHECKPOINTS = (
     ("resume_claim_first", "resume_claim_second"),
     ("resume_model_first", "resume_model_second"),
 )
-CERTIFICATES = (("moved_program", "moved_other"), ("moved_lane", "moved_reading"))
+CERTIFICATES = (
+    ("moved_program", "moved_other"),
+    ("moved_lane", "moved_reading"),
+)
 
 EXPORTS = {
     "export_rare": "baaaaaaaaaaaaaaa",

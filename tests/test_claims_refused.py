@@ -1,0 +1,171 @@
+"""Claims that are refused, or that turn out to be faulty where they are asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from conftest import Refused
+from vocabularies import AB
+
+from handcraft import after, answers, distribution, residual
+from handcraft.claims.kinds import as_claim, split_endings
+from handcraft.claims.reference import Reference
+from handcraft.core.errors import ProgramError
+
+
+def raises(_: str) -> str:
+    """A claim with a fault."""
+    return {}["x"]  # type: ignore[no-any-return]
+
+
+def leaves(_: str) -> str:
+    """A claim that ends the program."""
+    raise SystemExit(3)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (
+            lambda: answers("a", raises).expected("a", AB, 3),
+            "claim: the claim 'raises' raised KeyError: 'x' on 'a'",
+        ),
+        (
+            lambda: answers("a", lambda _: None).expected("a", AB, 3),
+            "claim: the answer to 'a' must be a text, found None",
+        ),
+        (
+            lambda: answers("a", lambda _: 3, stop="b").expected("a", AB, 3),
+            "claim: the answer to 'a' must be a text, found 3",
+        ),
+        (
+            lambda: answers("a", lambda _: None, stop="b").expected("a", AB, 3),
+            "claim: the answer to 'a' must be a text, found None",
+        ),
+        (
+            lambda: answers("a", lambda _: "").expected("a", AB, 3),
+            "claim: the answer to 'a' must be a text, found ''",
+        ),
+        (
+            lambda: answers("a", lambda _: "x").expected("a", AB, 3),
+            (
+                "claim: the answer to 'a' is 'x': no token matches 'x' at character 0"
+                " of the prompt; the vocabulary is a, b"
+            ),
+        ),
+        (
+            lambda: Reference(as_claim(lambda _: "c"), AB)("ab"),
+            "claim: the claim answers 'c' to 'ab', which is not a token of a, b",
+        ),
+        (
+            lambda: Reference(as_claim(raises), AB)("ab"),
+            "claim: the claim 'raises' raised KeyError: 'x' on 'ab'",
+        ),
+        (
+            lambda: split_endings([("ax", "a")], AB),
+            (
+                "claim: no token matches 'x' at character 1 of the prompt; the"
+                " vocabulary is a, b"
+            ),
+        ),
+        (
+            lambda: split_endings([(("a", "c"), "a")], AB),
+            "claim: the token 'c' is not in the vocabulary a, b",
+        ),
+        (
+            lambda: split_endings([("", "a")], AB),
+            "claim: the ending '' is empty",
+        ),
+        (
+            lambda: split_endings([("ab", "a"), (("a", "b"), "b")], AB),
+            "claim: the ending '('a', 'b')' stands twice",
+        ),
+        (
+            lambda: answers("a", lambda _: "bab", stop="b").expected(
+                "a", AB, 9
+            ),
+            "claim: the answer to 'a' holds the stop token before its end: 'bab'",
+        ),
+        (
+            lambda: Reference(as_claim(lambda _: ["a"]), AB)("ab"),
+            "claim: the claim answers ['a'] to 'ab', which is not a token of a, b",
+        ),
+        (
+            lambda: Reference(as_claim(leaves), AB)("ab"),
+            "claim: the claim 'leaves' raised SystemExit: 3 on 'ab'",
+        ),
+        (
+            lambda: Reference(residual("v", lambda _: "x"), AB)("ab"),
+            "the claim on v takes a number, found str 'x'",
+        ),
+    ],
+)
+def test_a_faulty_claim_is_the_claims_fault(build: Any, message: str) -> None:
+    """What a claim's own function does wrong is told as such, with the context it was asked."""
+    with Refused(ProgramError, message):
+        build()
+
+
+def test_a_claim_that_says_nothing_is_refused() -> None:
+    """Tables must have entries, and each row of probabilities must sum to 1."""
+    with Refused(
+        ProgramError,
+        "claim: after takes {last tokens: next token} with at least one entry",
+        here=True,
+    ):
+        after({})
+    with Refused(
+        ProgramError,
+        "claim: distribution takes {last tokens: {token: probability}}",
+        here=True,
+    ):
+        distribution({})
+    with Refused(
+        ProgramError,
+        "Distribution > table: the probabilities after 'a' must sum to 1, found 0.5",
+        here=True,
+    ):
+        distribution({"a": {"a": 0.5}})
+    with Refused(
+        ProgramError,
+        "Distribution > table: the probabilities after 'a' must sum to 1, found 1",
+        here=True,
+    ):
+        distribution({"a": {"a": 1.5, "b": -0.5}})
+    with Refused(
+        ProgramError,
+        "Answers > prompts: '(': at character 1: this ( is never closed",
+        here=True,
+    ):
+        answers("(", str)
+
+
+@pytest.mark.parametrize("tolerance", [float("nan"), float("inf"), -1e-6])
+def test_a_tolerance_must_mean_something(tolerance: float) -> None:
+    """An infinite tolerance would pass every model, a negative or undefined one none: both are
+    refused.
+    """
+    with Refused(
+        ProgramError,
+        f"Distribution > tolerance: must be a number from 0 on, found {tolerance}",
+        here=True,
+    ):
+        distribution({"a": {"a": 1}}, tolerance=tolerance)
+    with Refused(
+        ProgramError,
+        f"Residual > tolerance: must be a number from 0 on, found {tolerance}",
+        here=True,
+    ):
+        residual("v", len, tolerance=tolerance)
+
+
+@pytest.mark.parametrize("field", ["length", "longest"])
+def test_an_answer_and_a_prompt_have_a_token_at_least(field: str) -> None:
+    """A length of nothing is refused where it is written."""
+    with Refused(
+        ProgramError,
+        f"Answers > {field}: must be at least 1, found 0",
+        here=True,
+    ):
+        answers("a", str, **{field: 0})
