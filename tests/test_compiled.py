@@ -124,6 +124,7 @@ tables = st.dictionaries(
 # ---------------------------------------------------------------- the walk is the forward pass
 
 
+@pytest.mark.slow
 @examples(40)
 @given(
     st.integers(0, 10**6),
@@ -155,6 +156,7 @@ def test_the_walk_counts_as_the_plain_pass(
     )
 
 
+@pytest.mark.slow
 @examples(40)
 @given(programs(), endings, st.sampled_from(["float32", "float64"]))
 def test_the_walk_of_programs_is_the_trie_in_numpy(
@@ -306,7 +308,7 @@ def test_the_walk_goes_on_where_it_stopped(
     """In small steps the counts are the same; told to stop, it says that it is not done, with
     what it has counted.
     """
-    monkeypatch.setattr(compiled, "STEPS", 7)
+    monkeypatch.setattr(compiled, "_STEPS", 7)
     judge = held(random_weights(2), after({"a": "b"}), n_head=2)
     seen: list[int] = []
     tally = Tally()

@@ -149,10 +149,11 @@ def test_reasons_name_rule_text_and_line() -> None:
         name="seer",
     )
     neuron = Neuron(when=v - 1, adds={t["a"]: 4})
+    mlp = MLP([neuron], adds={v: 5})
     compiled = compile_program(
         Program(
             embedding=(p, t, v),
-            layers=(head, Block([head], MLP([neuron], adds={v: 5}))),
+            layers=(head, Block([head], mlp)),
             n_ctx=3,
         )
     )

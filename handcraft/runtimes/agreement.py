@@ -139,7 +139,7 @@ def _own(
 ) -> Array:
     """The model's logits. Raises WeightsError where they are not finite."""
     config = (
-        model.config if hook is None else model.config | {"note": hook(ids)}
+        model.config if hook is None else model.config | {"hook": hook(ids)}
     )
     return finite(gpt2(ids, **model.weights, **config))
 

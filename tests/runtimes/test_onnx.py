@@ -227,7 +227,7 @@ def test_the_same_model_gives_the_same_bytes() -> None:
 def test_weights_that_no_single_file_holds_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(onnx_graph, "MOST", 1000)
+    monkeypatch.setattr(onnx_graph, "_MOST_BYTES", 1000)
     with Refused(
         WeightsError,
         "one ONNX file holds at most 1000 bytes of weights, this model has 1376",
