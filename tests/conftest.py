@@ -67,6 +67,20 @@ def examples(many: int) -> settings:
 
 
 BUNDLED = tuple(bundled())
+_QUICK = (
+    "aab",
+    "abc",
+    "baby_gpt",
+    "counter",
+    "dfa",
+    "flip_flop",
+    "parity",
+    "reverse",
+)
+EVERY_PROGRAM = [  # for parametrize: of every program, the quick run takes a few small ones
+    name if name in _QUICK else pytest.param(name, marks=pytest.mark.slow)
+    for name in BUNDLED
+]
 
 
 @cache

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import (
-    BUNDLED,
+    EVERY_PROGRAM,
     Refused,
     bundled_model,
     bundled_program,
@@ -55,7 +55,7 @@ def altered(directory: Path, name: str, value: Any) -> None:
     )
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", EVERY_PROGRAM)
 def test_round_trip(tmp_path: Path, name: str) -> None:
     """A built directory holds two files and comes back as the same model, rules, provenance and
     all.

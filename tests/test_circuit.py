@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import BUNDLED, bundled_model, example, slow_from
+from conftest import EVERY_PROGRAM, bundled_model, example, slow_from
 from patching import (
     contexts_of,
     contribution,
@@ -42,7 +42,7 @@ PATCHED = (
 # ---------------------------------------------------------------- what is not there does nothing
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", EVERY_PROGRAM)
 def test_ablating_what_is_not_in_the_circuit_changes_no_logit(
     name: str,
 ) -> None:
@@ -102,7 +102,7 @@ def test_the_edges_of_random_models(seed: int) -> None:
     assert len(moved) >= 0.5 * len(edges)
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", EVERY_PROGRAM)
 def test_what_a_node_varies_with(name: str) -> None:
     """A node that varies with neither tokens nor positions puts out the same whatever the
     embeddings hold.

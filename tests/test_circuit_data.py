@@ -10,7 +10,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from conftest import BUNDLED, Refused, bundled_model, random_weights
+from conftest import EVERY_PROGRAM, Refused, bundled_model, random_weights
 
 from handcraft import Model, Neuron, Program, position, scratch, token
 from handcraft.core.errors import WeightsError
@@ -391,7 +391,7 @@ def test_the_files_of_aab() -> None:
     assert json.loads(found["circuit.json"])["edges"] == AAB["edges"]
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", EVERY_PROGRAM)
 def test_every_matrix_is_there_in_its_shape(name: str) -> None:
     """Transposed, and every block filled to the same shape."""
     from safetensors.numpy import load

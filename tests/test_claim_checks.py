@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cli_runner import handcraft
-from conftest import BUNDLED, Refused, bundled_program
+from conftest import EVERY_PROGRAM, Refused, bundled_program
 from repeating import FLIP, PAIRS, WIDEN, message, program
 
 from handcraft import answers, residual, transducer
@@ -257,7 +257,7 @@ def test_a_lane_holds_a_finite_number(value: float) -> None:
 # command line
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", EVERY_PROGRAM)
 def test_a_bundled_claim_is_sound(name: str) -> None:
     """Each was accepted, and says the same again."""
     found = bundled_program(name)

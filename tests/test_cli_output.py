@@ -90,7 +90,7 @@ def test_no_column_is_squeezed(columns: int) -> None:
     }
 
 
-@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize("columns", slow_from(1, [60, 80, 120]))
 @pytest.mark.parametrize(
     "command",
     [

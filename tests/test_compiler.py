@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import (
-    BUNDLED,
+    EVERY_PROGRAM,
     Refused,
     bundled_program,
     evaluate,
@@ -124,7 +124,7 @@ def assert_explained(compiled: Compiled, dtype: str) -> None:
         assert not (array != 0)[~written[name]].any(), name
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", EVERY_PROGRAM)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_provenance_of_bundled_programs(name: str, dtype: str) -> None:
     """The provenance of each bundled program adds up to its matrices."""

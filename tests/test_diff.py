@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import BUNDLED, bundled_model, programs
+from conftest import EVERY_PROGRAM, bundled_model, programs
 from hypothesis import given
 
 from handcraft import (
@@ -38,7 +38,7 @@ def aab(word: str = "ab", large: float = 1024, n_ctx: int = 5) -> Model:
     ).build()
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", EVERY_PROGRAM)
 def test_a_program_does_not_differ_from_itself(name: str) -> None:
     """No cell and no rule differs from a program to itself, and its sizes are its sizes."""
     model = bundled_model(name)

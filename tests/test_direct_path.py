@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import BUNDLED, Refused, bundled_program
+from conftest import EVERY_PROGRAM, Refused, bundled_program
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -157,7 +157,7 @@ def test_programs_that_nothing_leaks_into() -> None:
         )
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", EVERY_PROGRAM)
 def test_bundled_programs_beat_their_leak(name: str) -> None:
     """No bundled program leaks more than it writes."""
     program = bundled_program(name)

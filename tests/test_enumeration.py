@@ -9,7 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import endings, every, examples, programs, random_weights
+from conftest import (
+    endings,
+    every,
+    examples,
+    programs,
+    random_weights,
+    slow_from,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,7 +71,7 @@ def assert_enumerates(
     )
 
 
-@pytest.mark.parametrize("chunk", [1, 2, 9, 10, 100, 2**14])
+@pytest.mark.parametrize("chunk", slow_from(2, [9, 2**14, 1, 2, 10, 100]))
 @pytest.mark.parametrize(
     "config",
     [

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from conftest import (
-    BUNDLED,
+    EVERY_PROGRAM,
     Refused,
     bundled_model,
     example,
@@ -35,7 +35,7 @@ def assert_covered(model: Model) -> None:
     assert {cell.matrix for cell in cells} <= set(flatten(model.weights))
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", EVERY_PROGRAM)
 def test_cells_cover_every_weight_once(name: str) -> None:
     """In every bundled program each non-zero weight is shown exactly once, with a rule, its
     text and its line.
@@ -139,7 +139,7 @@ def test_cells_of_aab() -> None:
     assert found.to_json() == {"cells": [vars(cell) for cell in found.cells]}
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", EVERY_PROGRAM)
 def test_views_show_the_matrix(name: str) -> None:
     """In each view the value at a row and a column is that of its cell, and every other value
     is zero.
@@ -267,7 +267,7 @@ def _index(model: Model, layer: int, head: int) -> int:
     return sum(len(heads) for heads in model.names.heads[:layer]) + head
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", EVERY_PROGRAM)
 def test_circuits_of_bundled_programs(name: str) -> None:
     """X QK y is the score of the forward pass for every pair of positions, and the pattern
     times OV what the head wrote.

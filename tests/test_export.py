@@ -14,7 +14,7 @@ from unittest import mock
 import numpy as np
 import pytest
 from cli_runner import files, handcraft, process
-from conftest import Refused, bundled_model, bundled_program
+from conftest import Refused, bundled_model, bundled_program, slow_from
 
 from handcraft import Program, after, token
 from handcraft.core.errors import ExportError, ProgramError, WeightsError
@@ -395,7 +395,7 @@ def test_tokens_that_come_back_as_others_are_no_export(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("to", ["gpt2", "picogpt", "nanogpt"])
+@pytest.mark.parametrize("to", slow_from(2, ["gpt2", "picogpt", "nanogpt"]))
 def test_a_program_without_layers(to: str, tmp_path: Path) -> None:
     """The unembedding of the embedding: a model like any other."""
     t = token("ab")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import BUNDLED, Refused, bundled_model, random_weights
+from conftest import EVERY_PROGRAM, Refused, bundled_model, random_weights
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,7 +57,7 @@ def test_half_the_difference_of_a_mirrored_lane_survives_a_norm(
 
 
 @pytest.mark.parametrize("norm", [MIRROR, QUIET], ids=lambda norm: norm.name)
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", EVERY_PROGRAM)
 def test_every_bundled_program_stays_itself(name: str, norm: Norm) -> None:
     """In the wider, normalised GPT-2 it chooses the same tokens, on contexts that its claim
     speaks of.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import BUNDLED, Refused, bundled_program, no_claim, programs
+from conftest import EVERY_PROGRAM, Refused, bundled_program, no_claim, programs
 from hypothesis import given
 from pydantic import ValidationError
 
@@ -95,7 +95,7 @@ def test_a_program_is_frozen_and_knows_its_line() -> None:
 # ---------------------------------------------------------------- JSON
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", EVERY_PROGRAM)
 def test_bundled_programs_round_trip_through_json(name: str) -> None:
     """Each bundled program reads back equal from its JSON, and writes the same JSON again."""
     program = bundled_program(name)

@@ -11,7 +11,14 @@ from random import Random
 
 import numpy as np
 import pytest
-from conftest import BUNDLED, bundled_model, bundled_program, example, interpret
+from conftest import (
+    BUNDLED,
+    EVERY_PROGRAM,
+    bundled_model,
+    bundled_program,
+    example,
+    interpret,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,7 +42,7 @@ def best(model: Model, context: str) -> str:
     return model.vocabulary.tokens[int(logits.argmax())]
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", EVERY_PROGRAM)
 def test_bundled_programs_mean_what_their_rules_mean(name: str) -> None:
     """The GPT-2 of each bundled program computes what its rules say, followed one by one in
     plain Python.
@@ -53,7 +60,7 @@ def test_bundled_programs_mean_what_their_rules_mean(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", EVERY_PROGRAM)
 def test_bundled_programs_present_themselves(name: str) -> None:
     """Each bundled program is called as its file, has a claim, and says in one line what it
     does.
@@ -65,7 +72,7 @@ def test_bundled_programs_present_themselves(name: str) -> None:
     assert program.source.file == f"programs/{name}.py"
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", EVERY_PROGRAM)
 def test_bundled_programs_are_short_and_name_their_source(name: str) -> None:
     """A program is at most 70 lines, and one that others found says who."""
     text = bundled()[name].read_text()

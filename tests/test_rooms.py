@@ -60,13 +60,19 @@ ROOMS = {room(path) for path in FILES}
 
 
 @cache
+def parsed(path: Path) -> tuple[ast.AST, ...]:
+    """Every node of a file, wherever in it."""
+    return tuple(ast.walk(ast.parse(path.read_text())))
+
+
+@cache
 def imports(path: Path) -> frozenset[str]:
     """Every module that a file imports, wherever in the file."""
     return frozenset(_imports(path))
 
 
 def _imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in parsed(path):
         if isinstance(node, ast.ImportFrom):
             module = node.module or ""
             own = module == "handcraft" or module.startswith("handcraft.")
@@ -98,7 +104,7 @@ def module(path: Path) -> str:
 
 def public_names(path: Path) -> Iterator[str]:
     """What a module defines at its top level without an underscore."""
-    for node in ast.parse(path.read_text()).body:
+    for node in parsed(path)[0].body:  # type: ignore[attr-defined]
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             names = [node.name]
         elif isinstance(node, ast.Assign):
@@ -191,7 +197,7 @@ def test_only_the_command_line_prints_and_only_the_rendering_imports_rich() -> (
 ):
     """The call print stands in cli/ alone, rich in the files that draw tables and states."""
     for path in FILES:
-        tree = ast.walk(ast.parse(path.read_text()))
+        tree = parsed(path)
         calls = [node.func for node in tree if isinstance(node, ast.Call)]
         names = {func.id for func in calls if isinstance(func, ast.Name)}
         assert "print" not in names or room(path) == "cli", path
@@ -202,7 +208,7 @@ def test_only_the_command_line_prints_and_only_the_rendering_imports_rich() -> (
 def test_no_assert_guards_a_users_input() -> None:
     """The package raises its own errors: an assert would vanish under `python -O`."""
     for path in FILES:
-        tree = ast.walk(ast.parse(path.read_text()))
+        tree = parsed(path)
         assert not any(isinstance(node, ast.Assert) for node in tree), path
 
 

@@ -42,18 +42,13 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [
-        "build",
-        "explain",
-        "run",
-        "trace",
-        "verify",
-        "assumptions",
-        "diff",
-        "states",
-        "list",
-        "new",
-    ],
+    slow_from(
+        2,
+        [
+            *("verify", "build", "explain", "run", "trace"),
+            *("assumptions", "diff", "states", "list", "new"),
+        ],
+    ),
 )
 def test_the_help_of_a_command_imports_nothing_heavy(
     command: str, tmp_path: Path
@@ -91,6 +86,7 @@ def test_building_does_not_import_the_tools_of_verification_and_display(
     }
 
 
+@pytest.mark.slow
 def test_running_does_not_import_the_tools_of_verification_and_display(
     tmp_path: Path,
 ) -> None:
@@ -114,6 +110,7 @@ def test_enumerating_does_not_import_hypothesis(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_module_is_a_command(tmp_path: Path) -> None:
     """`python -m handcraft` is the command line."""
     result = process(
@@ -149,7 +146,8 @@ def test_the_command_is_installed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("claim", "budget", "code"), [("a", "62", 1), ("b", "62", 0), ("b", "1", 3)]
+    ("claim", "budget", "code"),
+    slow_from(1, [("a", "62", 1), ("b", "62", 0), ("b", "1", 3)]),
 )
 def test_the_verdict_is_the_exit_code_of_the_process(
     claim: str, budget: str, code: int, tmp_path: Path
@@ -192,7 +190,7 @@ def test_verifying_leaves_nothing_behind(method: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("unbuffered", slow_from(1, ["", "1"]))
 @pytest.mark.parametrize(
     "command",
     slow_from(
@@ -243,6 +241,7 @@ def test_a_terminal_without_unicode_is_no_crash(tmp_path: Path) -> None:
         assert "position" in result.out
 
 
+@pytest.mark.slow
 def test_a_terminal_without_colour_keeps_its_width(tmp_path: Path) -> None:
     """NO_COLOR takes away the colours of a terminal of 60 columns, not its width."""
     code = (

@@ -6,12 +6,11 @@ import re
 
 import pytest
 from conftest import (
-    BUNDLED,
+    EVERY_PROGRAM,
     Refused,
     bundled_program,
     claiming,
     no_claim,
-    slow_from,
 )
 from hypothesis import given, settings
 
@@ -20,19 +19,14 @@ from handcraft.claims.kinds import Answers
 from handcraft.core.errors import ProgramError
 from handcraft.testing import assert_accurate, contexts
 
-LONG = "brackets"  # hypothesis takes seconds over its long regular expression
-NAMES = slow_from(
-    len(BUNDLED) - 1, sorted(BUNDLED, key=lambda name: name == LONG)
-)
 
-
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVERY_PROGRAM)
 def test_bundled_programs_are_accurate(name: str) -> None:
     """Every bundled program passes the assertion that it comes with."""
     assert_accurate(bundled_program(name), examples=15)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVERY_PROGRAM)
 def test_contexts_belong_to_the_program(name: str) -> None:
     """Contexts are lists of tokens that fit the window, and prompts of the claim where there
     are any.

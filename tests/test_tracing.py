@@ -6,7 +6,7 @@ import json
 
 import pytest
 from conftest import (
-    BUNDLED,
+    EVERY_PROGRAM,
     Refused,
     bundled_model,
     example,
@@ -22,7 +22,7 @@ from handcraft.core.errors import PromptError
 from handcraft.core.vocabulary import Vocabulary
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", EVERY_PROGRAM)
 def test_contributions_sum_to_the_logits(name: str) -> None:
     """In every bundled program what the rules gave to each logit adds up to the logits of the
     last position.
@@ -57,7 +57,7 @@ def test_contributions_of_any_program_sum_to_the_logits(
         )
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", EVERY_PROGRAM)
 def test_attention_rows_sum_to_one(name: str) -> None:
     """Each position spreads one unit of attention over itself and what came before, and none
     over its future.
@@ -203,7 +203,7 @@ def test_a_trace_without_causality_hides_nothing() -> None:
     assert trace.heads[0].weights == [[0.5, 0.5], [0.5, 0.5]]
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", EVERY_PROGRAM)
 def test_traces_are_plain_data(name: str) -> None:
     """A trace is JSON, with the keys that the command line promises."""
     found = bundled_model(name).trace(example(name)).to_json()

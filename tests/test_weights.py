@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import BUNDLED, bundled_model, random_weights
+from conftest import EVERY_PROGRAM, bundled_model, random_weights
 
 from handcraft.core.gpt2 import Weights
 from handcraft.core.weights import (
@@ -61,7 +61,7 @@ def test_round_trip(
     assert [found.name for found in tmp_path.iterdir()] == [path.name]
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", EVERY_PROGRAM)
 def test_bundled_programs_round_trip(tmp_path: Path, name: str) -> None:
     """The weights of each bundled program come back bit for bit."""
     weights = bundled_model(name).weights
