@@ -262,7 +262,7 @@ class Model:
         given: Any = prompt if isinstance(prompt, str) else list(prompt)
         if not len(given):
             raise PromptError(
-                "the prompt is empty; it needs at least one of the tokens"
+                "the text is empty; it needs at least one of the tokens"
                 f" {listing(self.vocabulary.tokens)}"
             )
         if isinstance(given, str) or all(

@@ -146,7 +146,7 @@ for _ in range(10):
             "a",
             (
                 "the answer to 'a' is 'c': no token matches 'c' at character 0 of the"
-                " prompt; the vocabulary is ^, =, a, b, <x>"
+                " text; the vocabulary is ^, =, a, b, <x>"
             ),
         ),
         (

@@ -71,21 +71,21 @@ ARGUMENTS = [
     ),
     arguments(
         "an empty prompt",
-        "the prompt is empty; it needs at least one of the tokens a, b",
+        "the text is empty; it needs at least one of the tokens a, b",
         "run",
         "ok.py",
         "",
     ),
     arguments(
         "an empty context",
-        "the prompt is empty; it needs at least one of the tokens a, b",
+        "the text is empty; it needs at least one of the tokens a, b",
         "trace",
         "ok.py",
         "",
     ),
     arguments(
         "an unknown token",
-        "no token matches 'c' at character 2 of the prompt; the vocabulary is a, b",
+        "no token matches 'c' at character 2 of the text; the vocabulary is a, b",
         "run",
         "ok.py",
         "abcab",
@@ -100,7 +100,7 @@ ARGUMENTS = [
     ),
     arguments(
         "no list of tokens",
-        "the prompt is empty; it needs at least one of the tokens a, b",
+        "the text is empty; it needs at least one of the tokens a, b",
         "run",
         "ok.py",
         "[]",
@@ -175,6 +175,22 @@ ARGUMENTS = [
         "explain",
         "aab",
         "0.h1.qk",
+    ),
+    arguments(
+        "a layer's MLP that is not there",
+        "aab: has no part '0.mlp', since layer 0 has no MLP; its parts are wte, wpe,"
+        " 0.h0.q, 0.h0.k, 0.h0.v, 0.h0.o, 0.h0.qk, 0.h0.ov, 0.c_attn, 0.attn, 0.c_proj",
+        "explain",
+        "aab",
+        "0.mlp",
+    ),
+    arguments(
+        "the word for a part of a head",
+        "aab: has no part 'query'; its parts are wte, wpe, 0.h0.q, 0.h0.k, 0.h0.v,"
+        " 0.h0.o, 0.h0.qk, 0.h0.ov, 0.c_attn, 0.attn, 0.c_proj; did you mean '0.h0.q'?",
+        "explain",
+        "aab",
+        "query",
     ),
     arguments(
         "an unknown dtype",

@@ -103,7 +103,7 @@ CLAIMS = [
         "prompts of unknown tokens",
         claiming("answers('c', str)"),
         re.compile(
-            r"bad > claim.*: no token matches 'c' at character 0 of the prompt; the"
+            r"bad > claim.*: no token matches 'c' at character 0 of the text; the"
             r" vocabulary is a, b \(bad\.py:3\)"
         ),
     ),

@@ -50,6 +50,22 @@ def test_the_command_line_writes_and_checks(tmp_path: Path) -> None:
     )
 
 
+def test_what_was_written_and_what_is_missing_is_named_once(
+    tmp_path: Path,
+) -> None:
+    """A proof that is written says where; a file that is not there is one error of its path."""
+    path = tmp_path / "c.json"
+    assert run("verify", "aab", "--certificate", str(path)).lines[-2:] == [
+        "",
+        f"wrote {path}",
+    ]
+    gone = run("verify", "aab", "--check", str(tmp_path / "gone.json"))
+    assert (gone.code, gone.err) == (
+        2,
+        f"error: {tmp_path / 'gone.json'} does not exist\n",
+    )
+
+
 def test_what_has_no_certificate_is_undecided_and_nothing_is_written(
     tmp_path: Path,
 ) -> None:

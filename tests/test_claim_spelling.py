@@ -51,7 +51,7 @@ from handcraft.core.vocabulary import Vocabulary
             "a|bc|c",
             "ab",
             (
-                "the prompt 'c': no token matches 'c' at character 0 of the prompt; the"
+                "the prompt 'c': no token matches 'c' at character 0 of the text; the"
                 " vocabulary is a, b"
             ),
         ),
@@ -59,7 +59,7 @@ from handcraft.core.vocabulary import Vocabulary
             "ab|a|aabc",
             ["ab", "a"],
             (
-                "the prompt 'aabc': no token matches 'c' at character 3 of the prompt;"
+                "the prompt 'aabc': no token matches 'c' at character 3 of the text;"
                 " the vocabulary is ab, a"
             ),
         ),
@@ -67,7 +67,7 @@ from handcraft.core.vocabulary import Vocabulary
             "(ab)*b",
             ["ab"],
             (
-                "the prompt 'b': no token matches 'b' at character 0 of the prompt; the"
+                "the prompt 'b': no token matches 'b' at character 0 of the text; the"
                 " vocabulary is ab"
             ),
         ),
@@ -158,7 +158,7 @@ def test_prompts_are_counted_as_sequences_of_tokens(
         (
             after({"abc": "a"}),
             (
-                "no token matches 'c' at character 2 of the prompt; the vocabulary is"
+                "no token matches 'c' at character 2 of the text; the vocabulary is"
                 " a, b, ab"
             ),
         ),

@@ -51,7 +51,7 @@ def leaves(_: str) -> str:
             lambda: answers("a", lambda _: "x").expected("a", AB, 3),
             (
                 "claim: the answer to 'a' is 'x': no token matches 'x' at character 0"
-                " of the prompt; the vocabulary is a, b"
+                " of the text; the vocabulary is a, b"
             ),
         ),
         (
@@ -65,7 +65,7 @@ def leaves(_: str) -> str:
         (
             lambda: split_endings([("ax", "a")], AB),
             (
-                "claim: no token matches 'x' at character 1 of the prompt; the"
+                "claim: no token matches 'x' at character 1 of the text; the"
                 " vocabulary is a, b"
             ),
         ),

@@ -347,7 +347,7 @@ LISTED = (
         (
             {"claim": after({"ax": "a"})},
             (
-                "claim: no token matches 'x' at character 1 of the prompt; the"
+                "claim: no token matches 'x' at character 1 of the text; the"
                 " vocabulary is a, b"
             ),
         ),
@@ -371,7 +371,7 @@ LISTED = (
             {"claim": answers("x", str)},
             (
                 "claim > prompts: the prompt 'x': no token matches 'x' at character 0"
-                " of the prompt; the vocabulary is a, b"
+                " of the text; the vocabulary is a, b"
             ),
         ),
         (

@@ -67,7 +67,8 @@ def test_a_text_that_is_never_reached_is_success() -> None:
     assert (result.code, result.err) == (0, "")
     assert (
         result.lines[-1]
-        == "'00' is never reached from the start without it, by tokens above 1e-09"
+        == "no context with '00' can be reached from the start by tokens of probability"
+        " above 1e-09"
     )
 
 
@@ -130,8 +131,8 @@ def test_a_search_that_was_cut_off_is_undecided() -> None:
     refused = handcraft("states", "copy_previous")
     assert (refused.code, refused.out) == (3, "")
     message = (
-        "raise the limit, start from fewer contexts, or set a floor under the"
-        " probabilities"
+        "raise the limit (--limit), start from fewer contexts (--from), or set a floor"
+        " under the probabilities (--floor)"
     )
     assert (
         refused.err
@@ -214,11 +215,31 @@ def test_the_options_of_sampling_are_those_of_run() -> None:
         ),
         (
             ["--from", "2"],
-            "no token matches '2' at character 0 of the prompt; the vocabulary is 0, 1",
+            (
+                "the context to start from: no token matches '2' at character 0 of the text;"
+                " the vocabulary is 0, 1"
+            ),
+        ),
+        (
+            ["--from", ""],
+            (
+                "the context to start from: the text is empty; it needs at least one of the"
+                " tokens 0, 1"
+            ),
         ),
         (
             ["--avoid", ""],
-            "the prompt is empty; it needs at least one of the tokens 0, 1",
+            (
+                "the text to avoid: the text is empty; it needs at least one of the tokens"
+                " 0, 1"
+            ),
+        ),
+        (
+            ["--avoid", "xyz"],
+            (
+                "the text to avoid: no token matches 'x' at character 0 of the text; the"
+                " vocabulary is 0, 1"
+            ),
         ),
         (
             ["--floor", "1"],

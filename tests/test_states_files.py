@@ -349,7 +349,10 @@ def test_an_unknown_ending_is_refused(tmp_path: Path) -> None:
 
 def test_a_chain_that_was_cut_off_is_not_drawn(tmp_path: Path) -> None:
     """Half a chain would look like a whole one."""
-    message = "raise the limit, start from fewer contexts, or set a floor under the probabilities"
+    message = (
+        "raise the limit (--limit), start from fewer contexts (--from), or set a floor"
+        " under the probabilities (--floor)"
+    )
     with Refused(
         UndecidedError,
         f"baby_gpt has more than 3 states from its 2^3 full windows; {message}",

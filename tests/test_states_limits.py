@@ -20,8 +20,8 @@ def test_too_many_states_are_undecided() -> None:
     chain = explore(bundled_model("copy_previous"), limit=10)
     assert (chain.complete, len(chain.rows), chain.starts) == (False, 10, 10)
     message = (
-        "raise the limit, start from fewer contexts, or set a floor under the"
-        " probabilities"
+        "raise the limit (--limit), start from fewer contexts (--from), or set a floor"
+        " under the probabilities (--floor)"
     )
     with Refused(
         UndecidedError,
@@ -102,7 +102,10 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     ),
     (
         lambda: explore(bundled_model("baby_gpt"), ["2"]),
-        "no token matches '2' at character 0 of the prompt; the vocabulary is 0, 1",
+        (
+            "the context to start from: no token matches '2' at character 0 of the text;"
+            " the vocabulary is 0, 1"
+        ),
     ),
     (
         lambda: avoid(explore(bundled_model("baby_gpt")), "0101"),

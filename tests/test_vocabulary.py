@@ -33,7 +33,7 @@ def test_contexts_as_a_claim_sees_them() -> None:
         (
             lambda: AB.split("abx"),
             PromptError,
-            "no token matches 'x' at character 2 of the prompt; the vocabulary is a, b",
+            "no token matches 'x' at character 2 of the text; the vocabulary is a, b",
         ),
         (
             lambda: WORDS.encode(["<ned>"]),

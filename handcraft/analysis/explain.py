@@ -33,6 +33,7 @@ from handcraft.model import Model
 BIAS = "1"  # the name of the row that holds a bias
 UNRULED = Reason("", "no rule wrote this", "")
 _PARTS = {"q": "query", "k": "key", "v": "value"}
+_LETTERS = {"query": "q", "key": "k", "value": "v", "output": "o"}
 
 
 @dataclass(frozen=True)
@@ -107,11 +108,30 @@ def explain(model: Model, part: str | None = None) -> Explanation:
         names += [name for view in views for name in view.also]
         known = list(dict.fromkeys(names))
         raise ProgramError(
-            f"has no part {part!r}; its parts are {listing(known)}"
-            + hint(part, known),
+            f"has no part {part!r}{_lacking(model, part)}; its parts are"
+            f" {listing(known)}{_nearest(part, known)}",
             (model.name,),
         )
     return Explanation(tuple(found))
+
+
+def _lacking(model: Model, part: str) -> str:
+    """The reason why a layer has no such part, where it has no MLP."""
+    layer, _, name = part.partition(".")
+    bare = [
+        str(i)
+        for i, block in enumerate(model.weights["blocks"])
+        if "mlp" not in block
+    ]
+    asked = name.startswith("mlp") and layer in bare
+    return f", since layer {layer} has no MLP" if asked else ""
+
+
+def _nearest(part: str, known: Sequence[str]) -> str:
+    """The hint at a similar name, or at the first head's `q` where `query` is asked for."""
+    letter = _LETTERS.get(part)
+    same = [name for name in known if name.endswith(f".{letter}")]
+    return hint(same[0], same) if same else hint(part, known)
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,10 @@ class Watch:
         """
         vocabulary = chain.model.vocabulary
         if vocabulary.single or not isinstance(text, str) or not text:
-            return cls(vocabulary, tuple(chain.model.ids(text)))
+            try:
+                return cls(vocabulary, tuple(chain.model.ids(text)))
+            except PromptError as error:
+                raise error.of("the text to avoid") from None
         found = cls(vocabulary, tuple(text))
         if not found.fewest:
             raise PromptError(

@@ -130,8 +130,8 @@ class Chain:
         if not self.complete:
             raise UndecidedError(
                 f"{self.model.name} has more than {self.limit} states from"
-                f" {self.origin}; raise the limit, start from fewer contexts, or set a"
-                " floor under the probabilities"
+                f" {self.origin}; raise the limit (--limit), start from fewer contexts"
+                " (--from), or set a floor under the probabilities (--floor)"
             )
         return self
 
@@ -272,7 +272,10 @@ def _followed(
 
 def _given(model: Model, starts: Iterable[Prompt]) -> Iterator[State]:
     for prompt in starts:
-        ids = model.ids(prompt)
+        try:
+            ids = model.ids(prompt)
+        except PromptError as error:
+            raise error.of("the context to start from") from None
         left = model.room(ids)
         yield State(tuple(ids[-model.n_ctx :] if left is None else ids), left)
 

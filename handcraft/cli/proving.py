@@ -136,8 +136,11 @@ def verify(
                 progress=progress,
                 spread=spread,
             )
+    written = certificate is not None and report.verdict == "proved"
     report = _unless_changed(model, report)
     print_json(report.to_json()) if json else _print_report(model, report)
+    if written and not json:
+        print(f"\nwrote {printable(str(certificate))}")
     raise typer.Exit(report.exit_code)
 
 

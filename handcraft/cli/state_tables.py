@@ -94,11 +94,13 @@ def _avoided(found: Avoided) -> Iterator[RenderableType]:
     n = len(found.steps)
     if found.verdict == "never":
         starts = (
-            "the start" if found.allowed == 1 else f"the {found.allowed} starts"
+            "the start"
+            if found.allowed == 1
+            else f"the {found.allowed} starts without it"
         )
-        steps = f"by tokens above {chain.floor:g}"
+        steps = f"by tokens of probability above {chain.floor:g}"
         yield safe(
-            f"'{found.label}' is never reached from {starts} without it, {steps}",
+            f"no context with '{found.label}' can be reached from {starts} {steps}",
             "bold green",
         )
     elif found.verdict == "undecided":

@@ -64,6 +64,10 @@ class ProgramError(HandcraftError, ValueError):
 class PromptError(HandcraftError, ValueError):
     """A prompt that the model cannot or must not answer."""
 
+    def of(self, what: str) -> PromptError:
+        """The same error with the text that it is about in front."""
+        return type(self)(f"{what}: {self}")
+
 
 class WeightsError(HandcraftError, ValueError):
     """Weights, or a weight file, that are damaged or do not fit together.

@@ -86,7 +86,7 @@ class Vocabulary:
 
     def _unknown(self, text: str, at: int) -> str:
         return (
-            f"no token matches '{printable(text[at])}' at character {at} of the prompt;"
+            f"no token matches '{printable(text[at])}' at character {at} of the text;"
             f" the vocabulary is {listing(self.tokens)}"
         )
 

@@ -202,7 +202,7 @@ def read_bytes(path: Path, most: int) -> bytes:
     """The bytes of a file. Raises WeightsError if it is missing, no plain file, or over `most`."""
     try:
         if not path.exists():
-            raise WeightsError(f"{path} does not exist")
+            raise WeightsError(f"{path} does not exist", path)
         if not path.is_file():
             raise WeightsError(f"{path} is not a file", path)
         if (size := path.stat().st_size) > most:
