@@ -426,6 +426,7 @@ def test_every_matrix_is_there_in_its_shape(name: str) -> None:
     assert all(array.dtype == "float32" for array in state.values())
 
 
+@pytest.mark.slow
 def test_writing_imports_neither_torch_nor_transformer_lens() -> None:
     """The files can be written where neither is installed."""
     code = (

@@ -179,6 +179,7 @@ def test_aab_and_abc() -> None:
     }
 
 
+@pytest.mark.slow
 @given(programs(), programs())
 def test_comparing_is_symmetric(a: Program, b: Program) -> None:
     """Comparing the other way round gives the same cells with their values swapped; it is plain

@@ -81,6 +81,7 @@ def test_the_bare_dict_of_picogpt(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_nanogpts_arrays_and_letters(tmp_path: Path) -> None:
     """Linear weights are turned round, the unembedding stands beside wte, and the letters are
     those of its sample.py.

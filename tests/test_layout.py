@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from conftest import BUNDLED, bundled_program, programs
 from hypothesis import given
 
@@ -30,6 +31,7 @@ def one(*heads: Head, **options: int) -> Program:
     )
 
 
+@pytest.mark.slow
 @given(programs())
 def test_columns_stand_in_the_declared_order(program: Program) -> None:
     """The stream's columns are the slots' lanes as they were declared, then padding."""

@@ -18,6 +18,7 @@ from conftest import (
     bundled_program,
     example,
     interpret,
+    slow_from,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,11 +83,14 @@ def test_bundled_programs_are_short_and_name_their_source(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        name
-        for name in BUNDLED
-        if isinstance(bundled_program(name).claim, Answers)
-    ],
+    slow_from(
+        12,
+        [
+            name
+            for name in BUNDLED
+            if isinstance(bundled_program(name).claim, Answers)
+        ],
+    ),
 )
 def test_running_a_program_gives_its_answer(name: str) -> None:
     """What `run` prints for a prompt is the whole answer and nothing after it."""

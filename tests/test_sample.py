@@ -102,6 +102,7 @@ def test_a_wrong_table_is_found() -> None:
     assert "".join(report.counterexample.tokens) in ("ab", "ba")
 
 
+@pytest.mark.slow
 def test_noncausal_contexts_are_checked_whole() -> None:
     """Where positions see their future only the whole context is checked, not its prefixes."""
     t = token("ab")

@@ -147,7 +147,11 @@ def test_the_command_is_installed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("claim", "budget", "code"),
-    slow_from(1, [("a", "62", 1), ("b", "62", 0), ("b", "1", 3)]),
+    [
+        ("a", "62", 1),
+        pytest.param("b", "62", 0, marks=pytest.mark.slow),
+        pytest.param("b", "1", 3, marks=pytest.mark.slow),
+    ],
 )
 def test_the_verdict_is_the_exit_code_of_the_process(
     claim: str, budget: str, code: int, tmp_path: Path

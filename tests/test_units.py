@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cli_runner import handcraft
-from conftest import bundled_model, every, random_weights
+from conftest import bundled_model, every, random_weights, slow_from
 from enumerated import verify
 from hypothesis import given
 from hypothesis import strategies as st
@@ -135,7 +135,7 @@ def test_the_units_together_are_the_whole(causal: bool) -> None:
 # ---------------------------------------------------------------- one wrong context among a million
 
 
-@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("fast", slow_from(1, [True, False]))
 def test_one_wrong_context_out_of_2_to_the_20_is_found(
     fast: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+import pytest
 from conftest import examples
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,6 +104,7 @@ def kind(value: Any) -> str:
     return {int: "number", Fraction: "fraction", str: "token"}[type(value)]
 
 
+@pytest.mark.slow
 @examples(1500)
 @given(expressions, st.text("ab", min_size=1, max_size=5), st.integers(0, 4))
 def test_a_value_is_of_a_kind_that_was_seen(

@@ -18,6 +18,7 @@ from handcraft.core.errors import ClusterError, MissingExtraError, ProgramError
 from handcraft.proof import Budget, Spread
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_units")
 def test_several_processes_say_what_one_says() -> None:
     """Two processes give the same report as one, to the last digit, for a table and for a
