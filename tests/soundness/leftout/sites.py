@@ -170,7 +170,8 @@ def left_out(site: Site) -> Iterator[None]:
     wanted = [node for found, node in _raises(site.file, tree) if found == site]
     if len(wanted) != 1:
         raise ValueError(f"there is no '{site}'")
-    with _compiled(site.file, _Without(wanted[0]).visit(tree)):
+    whole = ast.parse((ROOT / site.file).read_text())
+    with _compiled(site.file, whole, _Without(wanted[0]).visit(tree)):
         yield
 
 
@@ -200,20 +201,20 @@ def edited(edit: Edit) -> Iterator[None]:
         raise ValueError(
             f"{edit.file} holds {edit.old!r} {text.count(edit.old)} times"
         )
-    with _compiled(edit.file, ast.parse(text.replace(edit.old, edit.new))):
+    wrong = ast.parse(text.replace(edit.old, edit.new))
+    with _compiled(edit.file, ast.parse(text), wrong):
         yield
 
 
 @contextmanager
-def _compiled(file: str, tree: ast.Module) -> Iterator[None]:
-    """The module with the code of every function that this tree writes otherwise. Raises
-    ValueError where there is none.
+def _compiled(file: str, whole: ast.Module, tree: ast.Module) -> Iterator[None]:
+    """The module with the code of every function that the tree writes otherwise than the whole
+    one does. Raises ValueError where there is none.
     """
     module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
     flags = __future__.annotations.compiler_flag
     old, new = (
-        dict(_codes(compile(t, file, "exec", flags)))
-        for t in (ast.parse((ROOT / file).read_text()), tree)
+        dict(_codes(compile(t, file, "exec", flags))) for t in (whole, tree)
     )
     changed = [name for name, code in new.items() if old.get(name) != code]
     if not changed:
@@ -253,6 +254,7 @@ def _function(module: Any, name: str) -> FunctionType:
             if not isinstance(found, FunctionType)
             else found
         )
+    found = inspect.unwrap(found)
     if not isinstance(found, FunctionType):
         raise TypeError(f"{module.__name__} has no function {name}")
     return found
