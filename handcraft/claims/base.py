@@ -30,7 +30,7 @@ class BaseClaim(Frozen):
     """A claim of any kind: what is compared, with what, and where."""
 
     measures: ClassVar[Measure]
-    """What is compared: the most likely token, the probability of each, or a lane's number."""
+    """The thing compared: the most likely token, the probability of each, or a lane's number."""
 
     asks_prompts: ClassVar[bool]
     """True if it speaks of prompts, each with its whole answer, instead of contexts."""
