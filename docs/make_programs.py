@@ -70,7 +70,7 @@ def verdict(report: Report) -> list[str]:
 
 
 def report_on(name: str) -> Report:
-    """What verification says of a bundled program."""
+    """The report of verification on a bundled program."""
     return verify(Model.open(name))
 
 

@@ -23,7 +23,7 @@ SECONDS = re.compile(r"^  [\d.e-]+ s$", re.MULTILINE)
 
 
 def output(command: str) -> str:
-    """What a handcraft command prints, piped, 80 columns wide; its duration is left open."""
+    """The output of a handcraft command, piped, 80 columns wide; its duration is left open."""
     printed = io.StringIO()
     piped = mock.patch.dict(os.environ, {"NO_COLOR": "1", "COLUMNS": "80"})
     arguments = mock.patch.object(sys, "argv", shlex.split(command))

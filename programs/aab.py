@@ -2,7 +2,7 @@
 
 from handcraft import Head, Program, after, position, scratch, token
 
-LARGE = 1024  # so large that softmax sees only the positions the query names
+LARGE = 1024  # softmax then sees only what the query names; the output's gain, too
 
 p = position(5)      # [P P P P P . . .]  one-hot: where am I?
 t = token("ab")      # [. . . . . T T .]  one-hot: which token is here?

@@ -2,7 +2,7 @@
 
     QK  W_Q W_K^T / sqrt(d_head)   [n_embd + 1, n_embd + 1]   the score of two stream vectors
     OV  W_V W_O                    [n_embd + 1, n_embd]       what a vector that gets all the
-        attention adds to the stream
+                                                              attention adds to the stream
 
 The extra row and column, called 1, carry the biases: the vector is extended by a constant 1.
 

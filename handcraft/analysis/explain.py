@@ -3,11 +3,11 @@ every cell.
 
 A model is explained in parts, each of which is a labelled table:
 
-    wte, wpe              tokens and positions x stream lanes
-    0.h1.q  0.h1.k  0.h1.v  stream lanes x the head's lanes         columns of blocks.0.attn.c_attn
-    0.h1.o                the head's value lanes x stream lanes     rows of blocks.0.attn.c_proj
-    0.mlp.c_fc  0.mlp.c_proj                                        neurons
-    0.h1.qk  0.h1.ov      the circuits, products of the above; shown when asked for
+    wte, wpe                  tokens and positions x stream lanes
+    0.h1.q, 0.h1.k, 0.h1.v    stream lanes x the head's lanes: columns of blocks.0.attn.c_attn
+    0.h1.o                    the head's value lanes x stream lanes: rows of blocks.0.attn.c_proj
+    0.mlp.c_fc, 0.mlp.c_proj  stream lanes x neurons, neurons x stream lanes
+    0.h1.qk, 0.h1.ov          the circuits, products of the above; shown when asked for
 
 The bias is the last row, called 1. A part is named by any beginning (`0`, `0.h1`) or by GPT-2's
 own name (`0.c_attn`, `0.c_proj`, `0.attn`).

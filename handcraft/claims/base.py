@@ -1,4 +1,4 @@
-"""What every kind of claim answers about itself, so that nobody asks of which kind it is.
+"""The base of all claims: each answers about itself, so that nobody asks of which kind it is.
 
     kind           measures      decided by                asked about       its positions
     after          token         endings                   contexts          every, or the last
@@ -30,40 +30,40 @@ class BaseClaim(Frozen):
     """A claim of any kind: what is compared, with what, and where."""
 
     measures: ClassVar[Measure]
-    """What is compared: the most likely token, the probability of each, or a lane's number."""
+    """The thing compared: the most likely token, the probability of each, or a lane's number."""
 
     asks_prompts: ClassVar[bool]
-    """Whether it speaks of prompts, each with its whole answer, instead of contexts."""
+    """True if it speaks of prompts, each with its whole answer, instead of contexts."""
 
     whole_text: ClassVar[bool]
-    """Whether it is asked once about a whole text, for the tokens at all its positions."""
+    """True if it is asked once about a whole text, for the tokens at all its positions."""
 
     by_endings: ClassVar[bool]
-    """Whether the last tokens decide, by a table of endings; else `rule` does."""
+    """True if the last tokens decide, by a table of endings; else `rule` does."""
 
     @property
     def rule(self) -> Answer | None:
-        """What decides where no table of endings does."""
+        """The function, table, expression or transducer that decides; None for endings."""
         return None
 
     @property
     def declared(self) -> bool:
-        """Whether it is all data: only that can be proved."""
+        """True if it is all data: only that can be proved."""
         return not isinstance(self.rule, Callback)
 
     @property
     def known(self) -> bool:
-        """Whether it can be asked: not where a function was left behind in its file."""
+        """True if it can be asked: not where a function was left behind in its file."""
         return not isinstance(self.rule, Callback) or self.rule.call is not None
 
     @property
     def every_position(self) -> bool:
-        """Whether it speaks of all positions of a text, and not of the last one alone."""
+        """True if it speaks of all positions of a text, and not of the last one alone."""
         return False
 
     @property
     def one_token(self) -> bool:
-        """Whether what it asks for is always a single token or number, which nothing ends."""
+        """True if what it asks for is always a single token or number, which nothing ends."""
         return True
 
     @property
@@ -83,10 +83,10 @@ class BaseClaim(Frozen):
 
     @property
     def allowed_error(self) -> float:
-        """How far off a number may be; a token is right or wrong."""
+        """The greatest error that a number may have; a token is right or wrong."""
         return 0.0
 
     @property
     def unit(self) -> Literal["contexts", "prompts"]:
-        """What a report counts."""
+        """The word for what a report counts."""
         return "prompts" if self.asks_prompts else "contexts"

@@ -19,7 +19,7 @@ rely on this:
               number from 1 on for every prompt, and prompt and answer fit the window; of an
               expression that reads the prompt's tokens this is known of the first prompts only
     tables    every prompt has an answer, which passes all checks of `Answers.expected`
-    transducers   read only positions inside the prompt, and no row writes the stop token
+    machines  a transducer reads only positions inside the prompt, and no row writes the stop token
     the rest  a missing row, an answer of nothing, a rule's early stop and everything about a
               function's answers is found when it is evaluated: `Answers.expected` (prompts) and
               `Reference` (contexts) alone say what is right, and raise ProgramError otherwise

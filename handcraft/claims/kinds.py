@@ -112,7 +112,7 @@ class OfContexts(BaseClaim):
 
     @property
     def every_position(self) -> bool:
-        """Whether it speaks of all positions of a text, and not of the last one alone."""
+        """True if it speaks of all positions of a text, and not of the last one alone."""
         return self.at == "every"
 
     @model_serializer(mode="wrap")

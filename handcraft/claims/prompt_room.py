@@ -1,4 +1,7 @@
-"""Computes how many tokens a model may add to a prompt of its claim, and refuses other prompts."""
+"""Computes how many tokens a model may add to a prompt of its claim, and refuses other prompts.
+
+This number is called the prompt's room; it is not a room of the package.
+"""
 
 from __future__ import annotations
 

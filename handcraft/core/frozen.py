@@ -173,7 +173,7 @@ _NAMED = {  # what is said without what was found
 
 
 def unfit(details: ErrorDetails) -> str:
-    """What pydantic refuses, in our words: what would fit, and what was found."""
+    """The message for what pydantic refuses, in our words: what would fit, and what was found."""
     kind = details["type"]
     context = details.get("ctx", {})
     if kind in _NAMED:

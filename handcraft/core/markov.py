@@ -1,11 +1,11 @@
 """Finite Markov chains: closed classes, their periods, and their stationary distributions.
 
-class          states that can all reach each other; closed if no edge leaves it
-transient      a state outside every closed class: the chain leaves it for good in the end
-absorbing      a closed class of one state
-period         of a class: the greatest common divisor of the lengths of its cycles
-stationary     the one distribution on a closed class that a step does not change: the share of
-               time that the chain spends in each state
+    class       states that can all reach each other; closed if no edge leaves it
+    transient   a state outside every closed class: the chain leaves it for good in the end
+    absorbing   a closed class of one state
+    period      of a class: the greatest common divisor of the lengths of its cycles
+    stationary  the one distribution on a closed class that a step does not change: the share of
+                time that the chain spends in each state
 
 The stationary distribution is computed by state reduction: states are removed one after another,
 each way through a removed state becoming a direct edge. Only positive numbers are added,

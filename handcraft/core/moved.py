@@ -2,7 +2,8 @@
 
 `handcraft.selections` still works, with a DeprecationWarning at the line that imports it. Every
 other old name is an ImportError. Rules of this file: it is asked after Python has found no such
-module, so it costs nothing where a name is right; what never existed is not its matter.
+module, so it costs nothing where a name is right; names that never existed are left to Python's
+own error.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def write_built(
 
 
 def rebuild_hint(fields: dict[str, Any], directory: Path) -> str:
-    """What to do where the rules of an older format are refused; empty for the newest."""
+    """The advice where the rules of an older format are refused; empty for the newest."""
     if fields["format"] == _FORMAT:
         return ""
     return (

@@ -4,7 +4,7 @@ returns a readable Program, whose rules `explain` shows.
     markov.py     from_markov     a Markov chain, or the statistics of a sequence
                   from_ngrams     a character model of a text
     automata.py   from_automaton  a finite automaton, step by step or in one pass of logarithmic
-                  depth
+                                  depth
                   from_regex      a regular expression (extra `regex`)
     tables.py     from_table      a finite function
 

@@ -12,9 +12,30 @@
     prover/               searches for a proof
     checker/              checks a proof, without the prover
     certificate_files.py  a proof written to a file, and checked from one
-    gate.py second.py doubt.py    questions asked of a proof before it is believed
+    gate.py               real runs that must agree with a proof
+    second.py, doubt.py, near_pass.py
+                          a second look at predictions that rounding could turn
     assumptions.py        what a proof takes for granted
     exponential.py        checks of these: exp and tanh on this machine
+
+The words of prover/ and checker/:
+
+    summary         the keys that a head has seen so far: classes of equal score, and for each
+                    the number of its keys and the sum of their values
+    position state  a token at a position, in one state that the earlier tokens can leave there;
+                    it holds the residual stream at the input of each block
+    level           a position at which a context can end; of a position state, its position
+    stage           a block whose heads are needed at the last position only
+    query class     last positions whose residual stream is the same as far as it still matters
+    head query      a head with one query (a `slot` in the code and in certificates, which is not
+                    a slot of the language)
+    view            the keys of all position states, as one head query sees them
+    row             a query class together with the summaries of all stages so far
+    case            a small automaton that reads some of a claim's contexts token by token, and
+                    then knows what must follow
+    walk            following all contexts of a case or a section at once, position by position
+    ending          contexts that end with the same claimed token, query class and summaries
+    section         the part of a certificate that one search wrote: a graph over contexts
 
 Rules of this package: the claim is evaluated in plain Python, the model through its weights;
 neither knows the other. A tie is not an answer: a prediction is right where its margin is above

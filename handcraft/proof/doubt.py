@@ -12,8 +12,9 @@ and g (it is a multiple of 2^g, if it is known exactly):
     x W + b         e |W|, and gamma_k (|x| |W| + |b|) for k terms that are not zero; no
                     rounding if every term is a multiple of 2^g and their sizes sum to at most
                     2^(p + g)
-    attention       weights exp(s_j) off by a factor exp(w_j): sum_j exp(s_j) |exp(w_j) - 1|
-                    |v_j - z| / sum_j exp(s_j), and never more than the values are apart
+    attention       weights exp(s_j) may be off by a factor exp(w_j); then the mean z is off by
+                    sum_j exp(s_j) |exp(w_j) - 1| |v_j - z| / sum_j exp(s_j),
+                    and never by more than the values are apart
     gelu            1.13 e and 16 roundings, none from 8 on and below -8, where it is x and 0
     layer norm      |e|_2 over the deviation, which the norm's slope cannot exceed, and its own
                     roundings

@@ -8,7 +8,7 @@
 
 A claim on endings becomes sorted integer codes, so that a million contexts are looked up in one
 step; an expression or a function is evaluated one context at a time. Rules of this file: it must
-agree with `claims.reference.Reference`, which the tests hold.
+agree with `claims.reference.Reference`, which the tests check.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ of two, multiples of ln 2 with their neighbours, and drawn numbers are compared 
 digits; that is a sample, and no proof. Arrays of every length up to 64, and arrays with gaps, may
 be computed by other code: they are sampled, too.
 
-Rules of this file: the limits are the certificate's own; NaN is a violation.
+Rules of this file: the limits are the certificate's own; NaN counts as a violation.
 """
 
 from __future__ import annotations

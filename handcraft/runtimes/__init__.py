@@ -5,7 +5,9 @@
 
     exporting.py          the export: write, read back, compare, publish
     target.py             the interface of a runtime
-    huggingface.py picogpt.py nanogpt.py transformer_lens.py onnx_graph.py gguf_file.py    one each
+    huggingface.py, picogpt.py, nanogpt.py,
+    transformer_lens.py, onnx_graph.py,
+    gguf_file.py          one runtime each
     norms.py              layer norms that do nothing, for runtimes that have them
     limits.py             the largest stream that such a norm allows
     agreement.py          compares the logits of an export with the model's

@@ -1,7 +1,8 @@
 """Writes a program as one ONNX file: the forward pass as a graph, as small as the weights it has.
 
-    tokens int64 [n_batch, n_seq]  ->  logits float32 [n_batch, n_seq, n_vocab]        both
-    lengths are free
+    tokens int64 [n_batch, n_seq]  ->  logits float32 [n_batch, n_seq, n_vocab]
+
+The graph takes any n_batch and n_seq.
 
 Initializers have GPT-2's own keys (`blocks.0.attn.c_attn.w`), values the names of `handcraft
 trace` (`blocks.0.attn.pattern`), a node the name of the value it makes. A layer norm, an MLP or

@@ -5,13 +5,13 @@
     encoder.json   token -> id, as there
 
 With the norm `quiet` (the default) it runs in picoGPT as it is; with `none` it has no layer
-norms, for a pass without them. Nesting the keys again takes three lines of NumPy:
+norms, for a pass without them. Nesting the keys again takes five lines:
 
     params = {"blocks": [{} for _ in range(n_layer)]}
     for name, array in numpy.load("params.npz").items():
         *path, leaf = [int(key) if key.isdigit() else key for key in name.split(".")]
-        functools.reduce(lambda at, key: at[key] if isinstance(at, list) else at.setdefault(key,
-        {}), path, params)[leaf] = array
+        step = lambda at, key: at[key] if isinstance(at, list) else at.setdefault(key, {})
+        functools.reduce(step, path, params)[leaf] = array
 
 Rules of this file: NumPy alone.
 Source: picoGPT (Jay Mody, "GPT in 60 Lines of NumPy", 2023), whose gelu is the tanh form and

@@ -10,11 +10,12 @@
     + - * // %                   of whole numbers; a division by zero is None
     equal(a, b), below(a, b)     1 or 0
     lookup(table, a, ...)        an entry of a table, None if it has none
-    cases((if, then), ..., default)     the first whose condition is neither 0 nor None
+    cases((if, then), ..., default)
+                                 the first whose condition is neither 0 nor None
     otherwise(a, default)        a, or the default where a is None
     most({token: number})        the token of the greatest number; of equals, the first
-    ratio(a, b), step            the exact quotient, for a claim on a lane; the number of a
-                                 transducer's step
+    ratio(a, b)                  the exact quotient, for a claim on a lane
+    step                         the number of a transducer's step
 
 `where` says which token must stand at a distance from the position: {0: "a", -1: own} matches
 every a that comes right after a copy of the last token; a tuple of tokens matches each of them.

@@ -11,7 +11,7 @@ wrong bound:
     a missing edge     is rejected
     a wrong edge       joins what does not belong together: the bounds become useless, or the
                        memories differ, which is rejected
-    missing contexts   no context is in two sections, and the contexts that the sections answer
+    a missing context  no context is in two sections, and the contexts that the sections answer
                        are counted: as many as there are, hence all of them
     every ending       its logits are bounded from the weights, and must be right by the
                        certified margin

@@ -1,8 +1,9 @@
 """The claim as an expression, read token by token: what each of its selections must remember.
 
-    first, latest    a position, or the token there        count, total    a number
-    lowest           a sum, and the least sum so far        state           where the automaton
-                     stands
+    first, latest    a position, or the token there
+    count, total     a number
+    lowest           a sum, and the least sum so far
+    state            where the automaton stands
 
 Rules of this file: the meaning is that of `sequence.expression.evaluate`; what must be known
 beforehand, and is not, is rejected.

@@ -5,8 +5,10 @@ A claim `most({token: number, ...})` is right if in every context the answer's l
 every other one. For two tokens this is a statement about two numbers and one sum over positions,
 since the last block holds one head and no neuron:
 
-    logit a - logit b = (x + bias) . d + mean of (v W . d) + what the floats round,
-    d = wte[a] - wte[b]
+    logit a - logit b = (x + bias) . d + mean of (v W . d) + what the floats round
+                    d = wte[a] - wte[b]
+
+Which of the two must be ahead follows from the claim:
 
     both counted    if a's number is at least b's (b stands behind a in the claim), a must be
                     ahead; else b

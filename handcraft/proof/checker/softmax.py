@@ -3,8 +3,9 @@ all keys that were left out (keys.py).
 
     w_k       a key's weight is within d_k of its group's middle one: exp(score) up to 8u, and
               the subtraction
-    z         |z - z0| <= (sum_k w_k (d_k sum |v - z0| + radius) + hidden (1 + ...)) / least
-              total, and gamma_n
+    z         the mean z lies as near to the middle one z0 as
+              (sum_k w_k (d_k sum |v - z0| + radius) + hidden (|v| + |z0|)) / (least total weight),
+              and what gamma_n allows for rounding
 
 The certificate chooses which keys are left out: a bad choice makes the bound useless, never
 wrong. Rules of this file: one head, one query; what is joined is covered by the result.

@@ -6,11 +6,11 @@ every c + g e + d where each number of e is between -1 and 1 and each number of 
 size. Two numbers that depend on the same e move together, so an error that is added and later
 subtracted cancels; computing with such sets is called affine arithmetic.
 
-    sum     k products are off by at most gamma_k times the sum of their sizes, in any order,
-            fused or not; by nothing if all are multiples of one power of two and their sizes
-            sum to no more than the mantissa holds
-    gelu    the identity or zero, far enough from zero for tanh to be 1 in size; elsewhere its
-            tangent, off by its curvature
+    sum     A sum of k products is off by at most gamma_k times the sum of their sizes, in any
+            order, fused or not. It is off by nothing if all products are multiples of one power
+            of two and their sizes sum to no more than the mantissa holds.
+    gelu    Far enough from zero for tanh to be 1 in size, it is the identity or zero. Elsewhere
+            it is its tangent, off by its curvature.
 
 Rules of this file: a radius is never too small; what underflows may be flushed to zero. Source:
 Higham, "Accuracy and Stability of Numerical Algorithms", 2002, chapter 3.

@@ -7,7 +7,7 @@ be read-only and would be left with files that no installer knows. Where there i
 it is compiled anew in each process.
 
 Rules of this file: weights only, and the claim as an automaton over endings; it counts what the
-trie in NumPy (trie.py) counts, which the tests hold; numba is imported only inside `_advance`.
+trie in NumPy (trie.py) counts, which the tests check; numba is imported only inside `_advance`.
 """
 
 from __future__ import annotations

@@ -253,7 +253,7 @@ class _Told:
         )
 
     def _globals(self, call: FunctionType, code: CodeType) -> str:
-        """What its code names in its module, except modules and what this package defines."""
+        """The objects that its code names in its module, without modules and this package's own."""
         known = call.__globals__
         named = {name: known[name] for name in _names(code) if name in known}
         return self.plain(

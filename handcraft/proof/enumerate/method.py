@@ -4,7 +4,7 @@ Contexts are counted in units (units.py), in this process or in several (workers
 done is kept in a book, which a checkpoint writes to the disk. A unit is entered once, whole or
 not at all, so the counts are exact whatever is interrupted.
 
-Rules of this file: the method itself; other files count a unit and start processes.
+Rules of this file: it counts no unit and starts no process itself.
 """
 
 from __future__ import annotations

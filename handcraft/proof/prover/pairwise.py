@@ -5,7 +5,8 @@ of them. But it is right if each answer r is ahead of every other token b, and f
 counts are enough. After the last attention only the unembedding follows, so the difference of
 two logits is a sum over positions like any other:
 
-    logit r - logit b = x . d + mean of (v W_O . d),   d = wte[r] - wte[b]
+    logit r - logit b = x . d + mean of (v W_O . d)
+                    d = wte[r] - wte[b]
 
 If the claim does not count b, r's count is still at least the average of all. Pairs whose
 searches read alike are searched once. Rules of this file: one head in the last block and no MLP

@@ -11,9 +11,9 @@ contexts together.
 If no later head reads what an earlier head wrote, there is one state, and a position state is
 just a token at a position. Otherwise the state holds what the followed heads need of the past:
 
-    constant query            the summary of all keys so far (counting, finding the first)
-    query by position only    the values of the keys that a later query can still see (the
-                              previous token)
+    constant query          the summary of all keys so far (counting, finding the first)
+    query by position only  the values of the keys that a later query can still see (finding the
+                            previous token)
 
 Rules of this file: a followed head whose query depends on the text raises Undecided.
 """

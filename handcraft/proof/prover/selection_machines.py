@@ -3,9 +3,10 @@
 A selection of `handcraft.sequence.words` looks at a whole context. Read from the left, each
 needs little memory:
 
-    first, latest    a position, or the token found there      count, total    a number
-    lowest           a sum, and the least sum so far            state           where the
-                     automaton stands
+    first, latest    a position, or the token found there
+    count, total     a number
+    lowest           a sum, and the least sum so far
+    state            where the automaton stands
     token_at(i)      the token, once position i has passed
 
 A condition at a distance, {-1: "a"}, remembers only which of the last tokens matched. Rules of
