@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -279,7 +280,8 @@ def test_a_run_that_is_killed_and_started_again_ends_with_the_same_counts(
             ):
                 time.sleep(0.01)
             time.sleep(random.uniform(0, 0.2))
-            os.killpg(run.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it may have ended meanwhile
+                os.killpg(run.pid, signal.SIGKILL)
             middle += (
                 path.exists()
                 and 0
