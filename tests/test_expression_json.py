@@ -149,6 +149,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.sampled_from(["args", "where", "before", "every", "table"]),

@@ -142,6 +142,7 @@ def test_ngrams_of_an_own_text(n: int) -> None:
     assert found == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "nats"), [(2, 2.4519), (3, 1.9032)])
 def test_ngrams_of_shakespeare(n: int, nats: float) -> None:
     """On the training part of tinyshakespeare it is the known one; where the file is absent,
