@@ -15,6 +15,7 @@ from handcraft.runtimes.agreement import (
 )
 
 
+@pytest.mark.slow
 def test_a_model_agrees_with_itself() -> None:
     """Every context of aab, each once; and prompts of the adder with all eleven digits of their
     sums, 20,000 contexts.

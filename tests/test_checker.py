@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from certificates import SMALL, averaging, recorded
+from conftest import slow_from
 
 from handcraft import Model
 from handcraft.core.gpt2 import trace
@@ -24,7 +25,7 @@ PACKAGE = Path(__file__).parent.parent / "handcraft"
 # ------------------------------------------------------------ what is accepted
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", slow_from(2, SMALL))
 def test_a_proof_that_was_written_down_is_accepted(name: str) -> None:
     """Written, read again as JSON and checked: the same statement."""
     model = Model.open(name)
@@ -50,7 +51,7 @@ def test_what_it_states_is_what_an_enumeration_finds(
         assert np.sort(logits)[-1] - np.sort(logits)[-2] <= margin * 1.01
 
 
-@pytest.mark.parametrize("name", [*SMALL, "averaging"])
+@pytest.mark.parametrize("name", slow_from(2, [*SMALL, "averaging"]))
 def test_the_examples_lie_where_the_checker_says(name: str) -> None:
     """A real forward pass of every example: its logits, or its lane, within the interval that
     is claimed of them.

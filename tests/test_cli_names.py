@@ -244,6 +244,7 @@ def test_a_nasty_listing_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "<script>" in result.out
 
 
+@pytest.mark.slow
 def test_data_of_others_does_nothing() -> None:
     """A built directory whose provenance and rules hold nasty names is shown harmless: nothing
     in it is trusted.

@@ -67,6 +67,7 @@ def test_float64_runs_too(here: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_sampling_is_decided_by_its_seed(here: Path) -> None:
     """The same seed draws the same text; among twenty seeds there are different texts."""
     drawn = [

@@ -215,6 +215,7 @@ def test_the_walk_of_one_token() -> None:
     )
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10**6), st.sampled_from([0.0, 0.2, 0.9]))
 @examples(15)
 def test_the_walk_judges_probabilities(seed: int, tolerance: float) -> None:

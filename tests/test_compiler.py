@@ -285,6 +285,7 @@ def test_every_direction_put_into_a_head_comes_out_as_the_rule_says(
             assert w.shape == (n, 3 * n)
 
 
+@pytest.mark.slow
 @given(programs())
 def test_every_direction_a_head_writes_is_what_the_rule_says(
     program: Program,

@@ -113,6 +113,7 @@ def test_interrupted_is_130(
     assert (result.code, result.out, result.err.strip()) == (130, "", "")
 
 
+@pytest.mark.slow
 def test_a_process_ends_so(here: Path) -> None:
     """In a process of its own, too, where the interpreter has the last word."""
     code = (

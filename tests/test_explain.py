@@ -275,6 +275,7 @@ def test_circuits_of_bundled_programs(name: str) -> None:
     assert_circuits(bundled_model(name, "float64"), example(name))
 
 
+@pytest.mark.slow
 @given(programs(), st.data())
 def test_circuits_of_any_program(program: Program, data: st.DataObject) -> None:
     """The circuits of any head, with biases and local lanes, are those of the forward pass."""

@@ -430,6 +430,7 @@ def test_an_unknown_letter_stays_one_whatever_the_tokens_are(
     )
 
 
+@pytest.mark.slow
 def test_a_stop_by_the_system_leaves_nothing(tmp_path: Path) -> None:
     """SIGTERM while the check runs: the hidden directory is gone too."""
     code = (

@@ -156,6 +156,7 @@ def test_groups_that_a_join_made_alike_are_all_counted() -> None:
         examine(model, lie)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lists", [2 * 10**6, 2 * 10**7])
 def test_a_small_file_that_would_fill_the_memory_is_refused_unread(
     lists: int, tmp_path: Path

@@ -47,6 +47,7 @@ def test_columns_stand_in_the_declared_order(program: Program) -> None:
     )
 
 
+@pytest.mark.slow
 @given(programs())
 def test_the_shape_is_gpt2s(program: Program) -> None:
     """n_embd = n_head * d_head, no narrower than the stream or than any head's own lanes, and

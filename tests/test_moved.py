@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cli_runner import process
-from conftest import Refused
+from conftest import Refused, slow_from
 
 from handcraft.core.moved import (
     DEPRECATED,
@@ -113,13 +113,16 @@ def test_nothing_else_is_caught(name: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [
-        "import handcraft.selections",
-        "import handcraft.selections as words",
-        "from handcraft.selections import *",
-        "from handcraft.selections import latest, own",
-        "from handcraft import selections",
-    ],
+    slow_from(
+        1,
+        [
+            "from handcraft.selections import *",
+            "import handcraft.selections",
+            "import handcraft.selections as words",
+            "from handcraft.selections import latest, own",
+            "from handcraft import selections",
+        ],
+    ),
 )
 def test_selections_still_works(tmp_path: Path, line: str) -> None:
     """Every way to import it works, with one warning at the line that does."""
@@ -137,6 +140,7 @@ def test_selections_still_works(tmp_path: Path, line: str) -> None:
     assert done.err == f"{tmp_path / 'old.py'}:3: {WARNING}\n  {line}\n"
 
 
+@pytest.mark.slow
 def test_a_program_may_use_the_old_name_of_selections(tmp_path: Path) -> None:
     """A program file of an older handcraft runs; who asks for warnings is told its line."""
     (tmp_path / "old.py").write_text(

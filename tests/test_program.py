@@ -104,6 +104,7 @@ def test_bundled_programs_round_trip_through_json(name: str) -> None:
     assert read.model_dump_json() == program.model_dump_json()
 
 
+@pytest.mark.slow
 @given(programs())
 def test_programs_round_trip_through_json(program: Program) -> None:
     """Any program reads back equal from its JSON."""

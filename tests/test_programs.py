@@ -276,6 +276,7 @@ def test_baby_gpt_has_the_probabilities_of_its_sequence() -> None:
     assert verify(model).max_probability_error < 1e-6  # type: ignore[operator]
 
 
+@pytest.mark.slow
 def test_baby_gpt_never_draws_what_never_follows() -> None:
     """A bit that never follows has probability 0 in float32, and in 2,000 drawn bits it never
     comes.

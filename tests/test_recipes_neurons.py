@@ -239,7 +239,12 @@ def test_modulo_and_quotient(divisor: int, most: int) -> None:
             3000,
             marks=pytest.mark.slow,
         ),
-        (lambda x, most: r.square(x, most, ADDS), lambda x: x * x, 2048),
+        pytest.param(
+            lambda x, most: r.square(x, most, ADDS),
+            lambda x: x * x,
+            2048,
+            marks=pytest.mark.slow,
+        ),
         (lambda x, most: r.square(x, most, ADDS), lambda x: x * x, 5000),
     ],
 )
@@ -271,6 +276,7 @@ def test_absolute_and_copy() -> None:
     )
 
 
+@pytest.mark.slow
 def test_maximum_and_minimum() -> None:
     """Of every pair of whole numbers."""
     check(lambda x, y: r.maximum(x, y, ADDS), max, SMALL, SMALL)

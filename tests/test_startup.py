@@ -97,6 +97,7 @@ def test_running_does_not_import_the_tools_of_verification_and_display(
     }
 
 
+@pytest.mark.slow
 def test_enumerating_does_not_import_hypothesis(tmp_path: Path) -> None:
     """Hypothesis is loaded only where contexts are drawn; a certificate names the weights by
     their file's hash.
@@ -122,6 +123,7 @@ def test_the_module_is_a_command(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_command_is_installed(tmp_path: Path) -> None:
     """The `handcraft` script lies beside the interpreter, and its exit code is that of the
     command.
@@ -223,6 +225,7 @@ def test_a_reader_that_stops_early_is_no_error(
     assert result.out.split() == ["141"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_no_traceback(tmp_path: Path) -> None:
     """A run that is interrupted ends silently, with the code that shells give to it."""
     (tmp_path / "interrupted.py").write_text("raise KeyboardInterrupt")

@@ -37,6 +37,7 @@ def test_contributions_sum_to_the_logits(name: str) -> None:
     assert len(set(rules)) == len(rules)
 
 
+@pytest.mark.slow
 @given(programs(), st.data())
 def test_contributions_of_any_program_sum_to_the_logits(
     program: Program, data: st.DataObject
