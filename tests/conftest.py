@@ -44,7 +44,7 @@ from handcraft.proof import verify
 from handcraft.proof.checker.certificate import certificate_json
 from handcraft.proof.enumerate import units
 
-FULL, LIGHT = 60, 6  # examples of a property test, by profile
+FULL, LIGHT = 60, 4  # examples of a property test, by profile
 for profile, many in {"full": FULL, "light": LIGHT}.items():
     settings.register_profile(
         profile,
