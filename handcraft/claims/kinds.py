@@ -184,7 +184,7 @@ class Distribution(OfContexts):
 
     @property
     def allowed_error(self) -> float:
-        """True if it is all data, without a function."""
+        """The tolerance."""
         return self.tolerance
 
     def endings(
@@ -282,7 +282,7 @@ class Answers(BaseClaim):
 
     @property
     def stop_token(self) -> str | None:
-        """True if answers can be computed: not if its function is not in this process."""
+        """The token that ends every answer, if there is one."""
         return self.stop
 
     def language(self, n_ctx: int, vocabulary: Vocabulary) -> Language:
@@ -445,12 +445,12 @@ class Predicate(OfContexts):
 
     @property
     def rule(self) -> Callback | Expression:
-        """The tokens that an expression names; none for a function."""
+        """The expression or the function."""
         return self.function
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """True if it is all data, without a function."""
+        """The tokens that an expression names; none for a function."""
         return named_by(self.function)
 
 
@@ -472,7 +472,7 @@ class Residual(OfContexts):
 
     @property
     def rule(self) -> Callback | Expression:
-        """No tokens."""
+        """The expression or the function."""
         return self.function
 
     @property
@@ -499,12 +499,12 @@ class Each(BaseClaim):
 
     @property
     def rule(self) -> Callback:
-        """No tokens: those of a function are not known beforehand."""
+        """The function."""
         return self.function
 
     @property
     def every_position(self) -> bool:
-        """True if it is all data, without a function."""
+        """True: it says itself where it is silent."""
         return True
 
 

@@ -266,13 +266,13 @@ class EndingsJudge:
             if key not in self.means:
                 self.means[key] = view.softmax.mean(seen, level + 1)
             return self.means[key]
+        if len(position_states) > 1:
+            raise Rejected(
+                "there are too many states of earlier positions to tell apart"
+            )
         query = q.c[i].tobytes(), q.r[i].tobytes()
         key = name, view.slot.gap, *query, level, position_states[0]
         if key not in self.means:
-            if len(position_states) > 1:
-                raise Rejected(
-                    "there are too many states of earlier positions to tell apart"
-                )
             self.means[key] = view.blind(q[[i]], level, position_states[0])
         return self.means[key]
 
