@@ -57,7 +57,7 @@ EDITS: dict[
     "two_hop": (
         LETTERS,
         (r"addresses\(32", "addresses(8"),
-        (r'r"\(.*", again', r'r"([a-c]{2}){1,2}\\?[a-c]", again'),
+        (r'r"\(.*",\s+again', r'r"([a-c]{2}){1,2}\\?[a-c]", again'),
     ),
     "adder": ((r"adder\(10\)", "adder(1)"),),
     "trigram": (),
