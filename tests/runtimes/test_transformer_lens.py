@@ -7,6 +7,7 @@ Needs the extra `transformer-lens`; without it these tests fail.
 from __future__ import annotations
 
 import json
+import re
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -137,9 +138,8 @@ def test_relu_is_relu() -> None:
 
 def test_the_lines_of_the_documentation_load_it() -> None:
     """The lines that the module shows run as they stand, without handcraft."""
-    lines = runtime.__doc__.partition("without handcraft:\n\n")[2].partition(
-        "\n\nWhat the shape"
-    )[0]
+    after = runtime.__doc__.partition("without handcraft:\n\n")[2]
+    lines = re.split(r"\n\n(?=\S)", after)[0]  # up to the next paragraph
     assert "handcraft" not in lines
     names: dict[str, Any] = {"directory": exported("induction")}
     exec(textwrap.dedent(lines), names)
