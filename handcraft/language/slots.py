@@ -380,7 +380,9 @@ def scratch(
             (),
             caller(),
         )
-    return _named_slots(names, labels, reuse=reuse and reuse.name)
+    return _named_slots(
+        names, labels, reuse=None if reuse is None else reuse.name
+    )
 
 
 @checked_call()

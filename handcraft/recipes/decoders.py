@@ -21,12 +21,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError, printable
 from handcraft.core.source import caller
 from handcraft.language.affine import Affine, Lane, Map, Term
 from handcraft.language.coerce import MapLike, as_affine, as_map
 from handcraft.language.slots import Slot
 
+GAIN = 50.0  # of a decoder, where its author names none: far above the 1 of the current token
 SUM_ERROR = 1e-9
 _NEVER = -104.0  # exp(-104) is 0 in float32
 
@@ -45,12 +47,14 @@ def _checked(gain: float, recipe: str) -> float:
     return gain
 
 
-def one_hot(tokens: MapLike, gain: float) -> Map:
+@checked_call()
+def one_hot(tokens: MapLike, gain: float = GAIN) -> Map:
     """The map {token lane: lane that is 1 where the token must follow}, times the gain."""
     return as_map(tokens).scaled(_checked(gain, "one_hot"))
 
 
-def parabola(x: Term, numbers: Mapping[Any, float], gain: float) -> Map:
+@checked_call()
+def parabola(x: Term, numbers: Mapping[Any, float], gain: float = GAIN) -> Map:
     """A map to the token whose number is nearest to x, for {token lane: its number}: the logit
     gain (1 + 2 v x - v^2) is greatest there.
 
@@ -67,8 +71,9 @@ def parabola(x: Term, numbers: Mapping[Any, float], gain: float) -> Map:
     return as_map(rows)
 
 
+@checked_call()
 def thermometer(
-    flags: Sequence[Term], tokens: Sequence[Lane], gain: float
+    flags: Sequence[Term], tokens: Sequence[Lane], gain: float = GAIN
 ) -> Map:
     """A map to the first token whose flag is 1, for flags that rise once from 0 to 1: gain (flag -
     flag before). Raises ProgramError unless there is one flag for each token.
