@@ -44,11 +44,11 @@ from handcraft.language.coerce import (
     value_lanes,
 )
 from handcraft.language.notation import (
+    call_text,
     short_affine,
     short_amounts,
     short_list,
     short_map,
-    written,
 )
 
 # gelu(8 z) / 8 is z or 0 to the last bit of float32 where |z| >= 1 (|x| >= 6 suffices for gelu(x))
@@ -118,7 +118,7 @@ class Head(Frozen):
     def __repr__(self) -> str:
         same_key = self.key == _own_lanes(self.query)
         own = self.adds == _own_lanes(self.value)
-        return written(
+        return call_text(
             "Head",
             query=self.query.rows and short_map(self.query),
             key=None if same_key else short_map(self.key),
@@ -162,7 +162,7 @@ class Neuron(Frozen):
 
     def __repr__(self) -> str:
         usual = self.sharpness == GELU_SHARPNESS
-        return written(
+        return call_text(
             "Neuron",
             when=short_affine(self.when),
             adds=short_amounts(self.adds),
@@ -185,7 +185,9 @@ class Neuron(Frozen):
         return sharpness
 
 
-Neurons: TypeAlias = Neuron | Iterable["Neurons"]  # any nesting of neurons
+NeuronNest: TypeAlias = (
+    Neuron | Iterable["NeuronNest"]
+)  # any nesting of neurons
 
 
 def _flat(neurons: object) -> object:
@@ -235,7 +237,7 @@ class MLP(Frozen):
     @checked_call()
     def __init__(
         self,
-        neurons: Neurons = (),
+        neurons: NeuronNest = (),
         adds: Amounts = _NO_TERMS,
         *,
         source: Source | None = None,
@@ -253,7 +255,7 @@ class MLP(Frozen):
 
     def __repr__(self) -> str:
         adds = self.adds.terms and short_amounts(self.adds)
-        return written("MLP", short_list(self.neurons), adds=adds)
+        return call_text("MLP", short_list(self.neurons), adds=adds)
 
 
 class Block(Frozen):
@@ -285,7 +287,7 @@ class Block(Frozen):
 
     def __repr__(self) -> str:
         mlp = None if self.mlp is None else repr(self.mlp)
-        return written("Block", short_list(self.heads), mlp=mlp)
+        return call_text("Block", short_list(self.heads), mlp=mlp)
 
 
 def _direction(adds: Affine) -> Affine:
