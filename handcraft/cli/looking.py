@@ -46,7 +46,7 @@ def explain(
     found = explain_model(model, part)
     if json:
         return print_json(found.to_json())
-    from handcraft.cli.model_tables import explanation
+    from handcraft.results.model_tables import explanation
 
     return show(lambda width: explanation(model, found, width))
 
@@ -136,7 +136,7 @@ def trace(
     found = open_model(program, dtype).trace(read_prompt(context, tokens))
     if json:
         return print_json(found.to_json())
-    from handcraft.cli.model_tables import trace_tables
+    from handcraft.results.model_tables import trace_tables
 
     return show(lambda width: trace_tables(found, width))
 
@@ -157,7 +157,7 @@ def diff(
     found = diff_models(open_model(a), open_model(b))
     if json:
         return print_json(found.to_json())
-    from handcraft.cli.model_tables import difference
+    from handcraft.results.model_tables import difference
 
     return show(lambda _: difference(found))
 
@@ -246,7 +246,7 @@ def states(
     if json:
         print_json(chain.to_json() | {"avoided": avoided and avoided.to_json()})
     else:
-        from handcraft.cli.state_tables import states_table
+        from handcraft.results.state_tables import states_table
 
         show(lambda _: states_table(chain, avoided))
         print(

@@ -131,7 +131,7 @@ def list_programs(json: Json = False) -> None:
     programs = {name: summary(path) for name, path in bundled().items()}
     if json:
         return print_json({"programs": programs})
-    from handcraft.cli.model_tables import program_list
+    from handcraft.results.model_tables import program_list
 
     return show(lambda _: program_list(programs))
 
