@@ -37,7 +37,7 @@ SHARED = {  # names that stand in several modules, since they mean the same thin
     # what every runtime offers
     *("RUNTIME", "files", "run", "state_dict"),
     # commands, named as they are typed, and what they call
-    *("explain", "export", "trace", "verify"),
+    *("explain", "export", "states", "trace", "verify"),
 }
 
 
