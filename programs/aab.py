@@ -12,7 +12,7 @@ pair = Head(
     query=LARGE * (p + p.previous),      # attend to my position and the one before
     key=p,
     value={v: t["a"] - t["b"]},
-    output={t["a"]: LARGE - LARGE * v, t["b"]: LARGE * v},
+    adds={t["a"]: LARGE - LARGE * v, t["b"]: LARGE * v},
 )
 
 # After a single token either may follow, and bb never occurs: there the claim is silent.

@@ -16,7 +16,7 @@ pair = Head(
     query=LARGE * (p + p.previous),
     key=p,
     value={seen: t},
-    output={t: LARGE - LARGE * seen},
+    adds={t: LARGE - LARGE * seen},
 )
 
 # After a single letter two are missing, and aa, ba, ... never occur: there the claim is silent.

@@ -29,7 +29,7 @@ def adder(digits: int) -> Program:
     carry = Head(  # adds -(10 S[k] + S[k-1])
         query={place: 2 * A * (place + 0.6), square: -A},
         value={digit: digit},
-        output={digit: -22 * digit},
+        adds={digit: -22 * digit},
         scores="exact",
     )
     wrap = MLP(  # flip the sign, drop the tens

@@ -25,7 +25,7 @@ partner = Head(
     query={depth: 2 * LEVEL * depth, squared: -LEVEL, at["p"]: NEARER, t["^"]: LEVEL},
     key={depth: depth, squared: squared, at["p"]: at["p"], t["^"]: opened},
     value=t,
-    output={t[PAIRS[b]]: 50 * t[b] for b in PAIRS} | {t["$"]: 50 * t["^"]},
+    adds={t[PAIRS[b]]: 50 * t[b] for b in PAIRS} | {t["$"]: 50 * t["^"]},
     scores="exact",
 )
 

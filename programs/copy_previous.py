@@ -14,7 +14,7 @@ LARGE = 1024
 p = position(64)
 t = token(LETTERS)
 
-previous = Head(query=LARGE * p.previous, value=t, output=LARGE * t)
+previous = Head(query=LARGE * p.previous, value=t, adds=LARGE * t)
 
 # The first letter has nothing before it: there the claim is silent.
 program = Program(

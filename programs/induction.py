@@ -20,7 +20,7 @@ previous = attend_to(at, at["p"] - 1, value={before: now})
 follower = Head(
     query={before: MATCH * now, at["p"]: NEARER},
     value={now: now},
-    output={now: 50 * now},
+    adds={now: 50 * now},
     scores="exact",
 )
 

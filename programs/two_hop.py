@@ -20,7 +20,7 @@ hop = scratch("hop", "?" + LETTERS)
 previous = attend_to(at, at["p"] - 1, value={before: t})
 pair = [n for x in LETTERS for n in conjunction([before[x], at["second"]], {first[x]: 1})]
 once = attend_where({first: t}, value={hop: t}, at=at, prefer="latest", default=t["?"])
-twice = attend_where({first: hop}, value=t, output=50 * t, at=at, prefer="latest", default=t["?"])
+twice = attend_where({first: hop}, value=t, adds=50 * t, at=at, prefer="latest", default=t["?"])
 
 
 # What the latest pair points to that begins with the letter; ? where there is none.

@@ -20,7 +20,7 @@ from typing import Any
 
 from handcraft.claims.kinds import Answers, answers
 from handcraft.core.errors import MissingExtraError, ProgramError, printable
-from handcraft.core.frozen import caller
+from handcraft.core.source import caller
 from handcraft.language.rules import MLP, Block, Neuron
 from handcraft.language.slots import Slot, scratch, slot, token
 from handcraft.program.program import Program

@@ -1,5 +1,5 @@
 """Builds decoders: maps from lanes of the stream to logits, {token lane: expression}, for the
-output of a head or, through `as_mlp`, for neurons.
+what a head adds or, as a part of a layer, for neurons.
 
 The unembedding is tied, so what is written to a token's lane is its logit. The current token's
 one-hot still stands in the stream and gives its own logit 1; a decoder's gain must beat that.
@@ -22,10 +22,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from handcraft.core.errors import ProgramError, printable
-from handcraft.core.frozen import caller
+from handcraft.core.source import caller
 from handcraft.language.affine import Affine, Lane, Map, Term
 from handcraft.language.coerce import MapLike, as_affine, as_map
-from handcraft.language.rules import MLP, Neuron
 from handcraft.language.slots import Slot
 
 SUM_ERROR = 1e-9
@@ -117,25 +116,3 @@ def log_probabilities(
         for label, p in chances.items()
     }
     return Affine.of({lanes[label]: value for label, value in logits.items()})
-
-
-def as_mlp(decoder: MapLike) -> MLP:
-    """A decoder as an MLP: a pair of neurons for each lane it reads (whole numbers), and its
-    constants.
-
-    A head can hold a decoder in its output; this is for lanes that are in the stream already.
-    """
-    rows = as_map(decoder).rows
-    read = dict.fromkeys(
-        lane for _, affine in rows for lane in affine.lanes_read
-    )
-    neurons = []
-    terms = {target: dict(affine.terms) for target, affine in rows}
-    for lane in read:
-        adds = Affine.of(
-            {t: own[lane] for t, own in terms.items() if lane in own}
-        )
-        neurons.append(Neuron(when=lane, adds=adds))
-        neurons.append(Neuron(when=-lane, adds=adds.scaled(-1.0)))
-    constants = Affine.of({target: affine.constant for target, affine in rows})
-    return MLP(neurons, adds=constants)
