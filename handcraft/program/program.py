@@ -330,6 +330,17 @@ class Program(Frozen):
 
         return Model.of(self, dtype)
 
+    def __call__(
+        self, prompt: str | Iterable[str], n: int | None = None
+    ) -> str:
+        """The text that the program adds to a prompt (a text or tokens), as `handcraft run` does.
+
+        Each token is the likeliest. The text has `n` tokens, or ends with the claim's stop token;
+        by default `n` is 20, or as many as the claim allows. Raises PromptError for a prompt that
+        the claim does not cover. Built anew at every call: keep `build()` to ask many.
+        """
+        return self.build().generate(prompt, n)
+
 
 def program_name(stem: str) -> str:
     """The name of a program in a file with this stem; characters that no name has become _."""
