@@ -11,7 +11,7 @@ Rules of this file: a failure shows the shrunk counterexample with its attention
 
 from __future__ import annotations
 
-from handcraft.core.errors import ProgramError
+from handcraft.core.errors import ProgramError, either
 from handcraft.model import Model
 from handcraft.program.contexts import contexts, first_context
 from handcraft.program.program import Program
@@ -55,5 +55,7 @@ def _failure(model: Model, judge: Judge, tokens: list[str]) -> str:
     place = f"after {context}"
     if wrong.position is not None:
         place = f"at position {wrong.position} of {context}"
-    found = f"{model.name} {place}: expected {expected!r}, got {got!r}{margin}"
+    right = expected if isinstance(expected, tuple) else (expected,)
+    wanted = either(map(repr, right))
+    found = f"{model.name} {place}: expected {wanted}, got {got!r}{margin}"
     return f"{found}\n\n{model.trace(context, wrong.position, checked=False)}"
