@@ -143,7 +143,7 @@ def test_a_refutation_shows_the_trace_of_its_counterexample(
 ) -> None:
     """The counterexample and its pass, in the same characters as the command's."""
     source = bundled()["aab"].read_text()
-    changed = re.sub(r"after\(.*\)\)", 'after({"aa": "a", "ab": "a"}))', source)
+    changed = re.sub(r"claim={.*}", 'claim={"aa": "a", "ab": "a"}', source)
     (tmp_path / "aab.py").write_text(changed)
     result = command("verify", "aab.py", cwd=tmp_path)
     found = handcraft.verify(tmp_path / "aab.py")
