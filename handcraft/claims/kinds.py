@@ -72,7 +72,6 @@ from handcraft.claims.spelling import quoted, spellings, tokens_within
 from handcraft.claims.transducer import Transducer
 from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError, PromptError, printable
-from handcraft.core.frozen import Frozen
 from handcraft.core.source import Where, caller
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import Lane, kind_of, number
@@ -637,8 +636,16 @@ def as_claim(value: object) -> object:
     """The claim of a table, an expression or a plain function; anything else itself."""
     if isinstance(value, Mapping) and "kind" not in value:
         return after(value)
-    ours = isinstance(value, Frozen) and not isinstance(value, Expression)
-    return Predicate(function=value) if callable(value) and not ours else value
+    if isinstance(value, BaseClaim | Mapping | None):
+        return value
+    if isinstance(value, Expression) or callable(value):
+        return Predicate(function=value)
+    raise ProgramError(
+        "a claim is a table {last tokens: next token}, such as {'aa': 'b'}, a claim such as"
+        f" answers(...), an expression, or a function of the context; found {kind_of(value)}",
+        (),
+        caller(),
+    )
 
 
 def split_endings(

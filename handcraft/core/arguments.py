@@ -90,7 +90,16 @@ def _of(called: str, error: ProgramError) -> ProgramError:
     )
 
 
-_WRITTEN = ("Head", "Neuron", "Slot")  # what functions of the language return
+# what functions that an author calls return; she has not written these names
+_WRITTEN = (
+    "Head",
+    "Neuron",
+    "Slot",
+    "After",
+    "Answers",
+    "Distribution",
+    "Residual",
+)
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,8 @@ def _target(key: object) -> tuple[Lane, ...]:
     if isinstance(key, str):
         return (Lane.parse(key),)
     raise ProgramError(
-        f"the left side of a map is a lane or a slot, found {kind_of(key)}"
+        f"the left side of a map is a lane or a slot, as in {{lane: expression}};"
+        f" found {kind_of(key)}"
     )
 
 
@@ -136,6 +137,9 @@ def as_affine(value: object) -> Affine:
     return expression
 
 
+_VARYING = "; what varies stands in when=, as in Neuron(when=x, adds={lane: 1})"
+
+
 def as_direction(value: object) -> Affine:
     """The sum of lanes times amounts that {lane or slot: number}, or an expression, stands for.
 
@@ -145,7 +149,7 @@ def as_direction(value: object) -> Affine:
         total = Affine()
         for key, term in value.items():
             for lane in _target(key):
-                amount = number(term, "an amount to add is a number")
+                amount = number(term, "an amount to add is a number", _VARYING)
                 total = total.plus(Affine.of({lane: amount}))
         return total
     return as_affine(value)

@@ -21,7 +21,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    StrictFloat,
+    field_validator,
+    model_validator,
+)
 
 from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError
@@ -137,7 +143,7 @@ class Neuron(Frozen):
 
     when: AsAffine
     adds: AsDirection
-    sharpness: float = GELU_SHARPNESS
+    sharpness: StrictFloat = GELU_SHARPNESS
     name: str | None = None
     source: Where = Field(default_factory=caller)
 

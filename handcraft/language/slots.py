@@ -142,6 +142,10 @@ class Slot(Named):
     def __len__(self) -> int:
         return len(self.lanes)
 
+    def _instead_of(self, name: str) -> str:
+        known = name in (self.labels or ())
+        return f"; a lane is written {self.name}[{name!r}]" if known else ""
+
     def expression(self) -> Affine | Map:
         if self.labels is None:
             return self.lanes[0].expression()
