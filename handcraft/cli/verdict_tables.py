@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from handcraft.cli.blame_tables import blame
 from handcraft.cli.tables import plain_table, safe
 from handcraft.proof.exponential import Finding
 from handcraft.proof.report import Counterexample, Report
@@ -26,7 +27,8 @@ def report(found: Report) -> RenderableType:
     method = safe(f" ({found.method}, {found.dtype})")
     first = Text.assemble(safe(f"{found.program}: "), verdict, method)
     lines = [safe(f"  {line}") for line in _lines(found)]
-    return Group(first, *lines, safe(f"  {found.seconds:.3g} s", "dim"))
+    why = blame(found)
+    return Group(first, *lines, *why, safe(f"  {found.seconds:.3g} s", "dim"))
 
 
 def _lines(found: Report) -> Iterator[str]:

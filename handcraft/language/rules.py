@@ -21,7 +21,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from handcraft.core.errors import ProgramError
 from handcraft.core.frozen import Frozen, Where, caller
@@ -33,6 +39,7 @@ from handcraft.language.coerce import (
     MapLike,
     value_lanes,
 )
+from handcraft.language.meanings import AsMeanings, MeaningsLike
 
 # gelu(8 z) / 8 is z or 0 to the last bit of float32 where |z| >= 1 (|x| >= 6 suffices for gelu(x))
 GELU_SHARPNESS = 8.0
@@ -44,7 +51,23 @@ Scores: TypeAlias = Literal["raw", "exact"]
 Amounts: TypeAlias = Mapping[Any, float] | Term
 
 
-class Head(Frozen):
+class Stating(Frozen):
+    """The base of the rules that may say what they write: `means` (handcraft.language.meanings),
+    which explains, and changes no weight.
+    """
+
+    @model_serializer(mode="wrap")
+    def _short(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The fields, without `means` where nothing is said."""
+        fields: dict[str, Any] = write(self)
+        return {
+            name: value
+            for name, value in fields.items()
+            if value or name != "means"
+        }
+
+
+class Head(Stating):
     """One attention head.
 
     query   {match lane: expression at the query position}; empty: uniform attention
@@ -54,6 +77,7 @@ class Head(Frozen):
     scores  "raw": the matrix holds the query as written, and GPT-2 divides the score by
             sqrt(d_head); "exact": the query is multiplied by sqrt(d_head), so that the score is
             the product as written
+    means   what the lanes that it writes, or its value lanes, are to hold
     """
 
     query: AsMap = EVERYWHERE
@@ -61,6 +85,7 @@ class Head(Frozen):
     value: AsMap
     output: AsMap
     scores: Scores = "raw"
+    means: AsMeanings = ()
     name: str | None = None
     source: Where = Field(default_factory=caller)
 
@@ -74,6 +99,7 @@ class Head(Frozen):
             key: MapLike = ...,
             output: MapLike = ...,
             scores: Scores = ...,
+            means: MeaningsLike = ...,
             name: str | None = None,
             source: Where = ...,
         ) -> None: ...
@@ -92,7 +118,7 @@ class Head(Frozen):
         return fields
 
 
-class Neuron(Frozen):
+class Neuron(Stating):
     """A neuron, which adds `adds` times the positive part of `when` to the stream.
 
     With gelu it is compiled as `sharpness * when` and `adds / sharpness`, because gelu(x) equals x
@@ -102,6 +128,7 @@ class Neuron(Frozen):
     when: AsAffine
     adds: AsDirection
     sharpness: float = GELU_SHARPNESS
+    means: AsMeanings = ()
     name: str | None = None
     source: Where = Field(default_factory=caller)
 
@@ -113,6 +140,7 @@ class Neuron(Frozen):
             when: Term,
             adds: Amounts,
             sharpness: float = ...,
+            means: MeaningsLike = ...,
             name: str | None = None,
             source: Where = ...,
         ) -> None: ...
@@ -132,11 +160,12 @@ class Neuron(Frozen):
         return sharpness
 
 
-class MLP(Frozen):
+class MLP(Stating):
     """Neurons that read the stream at once, and constants that are added at every position."""
 
     neurons: tuple[Neuron, ...] = ()
     adds: AsDirection = _NO_TERMS
+    means: AsMeanings = ()
     source: Where = Field(default_factory=caller)
 
     if TYPE_CHECKING:
@@ -146,6 +175,7 @@ class MLP(Frozen):
             neurons: Sequence[Neuron] = ...,
             adds: Amounts = ...,
             *,
+            means: MeaningsLike = ...,
             source: Where = ...,
         ) -> None: ...
 

@@ -13,6 +13,8 @@ OPTIONAL = (  # reported where there is one
     "error_bound",
     "assumptions",
     "min_margin_position",
+    "contributions",
+    "departures",
 )
 EXIT_CODES: dict[Verdict, int] = {
     "proved": 0,
@@ -60,6 +62,9 @@ class Report:
     reason      why the verdict is not stronger
     error_bound, assumptions   of a proof: how far float arithmetic can be off, and what is
                                taken for granted
+    contributions   of a counterexample, the amounts that each rule gave to the logits of the
+                    right and of the wrong token (handcraft.analysis.blame)
+    departures      of a counterexample, the first lanes that left their meaning
     """
 
     program: str
@@ -79,6 +84,8 @@ class Report:
     error_bound: float | None = None
     assumptions: list[str] | None = None
     min_margin_position: int | None = None
+    contributions: list[dict[str, Any]] | None = None
+    departures: list[dict[str, Any]] | None = None
 
     @property
     def exit_code(self) -> int:

@@ -23,6 +23,7 @@ from handcraft.core.errors import ProgramError
 from handcraft.core.frozen import caller
 from handcraft.language.affine import Affine, Lane, Map, Term
 from handcraft.language.coerce import MapLike, as_affine, as_map, value_lanes
+from handcraft.language.meanings import MeaningsLike
 from handcraft.language.rules import Head
 from handcraft.language.slots import ONE_HOT, Slot, local, position
 
@@ -63,6 +64,7 @@ def attend_to(
     range: (tuple[int, int | Affine] | None) = None,  # noqa: A002  # the word of the field
     missing: Literal["nearest", "refuse"] = "nearest",
     sharpness: float = SCORE_GAP,
+    means: MeaningsLike | None = None,
     name: str | None = None,
 ) -> Head:
     """A head that attends to the position `target`, an expression of lanes at the query position:
@@ -90,6 +92,7 @@ def attend_to(
         value=value,
         output=output_lanes(value, output),
         scores="exact",
+        means=means or {},
         name=name,
     )
 
@@ -203,6 +206,7 @@ def kernel(
     *,
     value: MapLike,
     output: MapLike | None = None,
+    means: MeaningsLike | None = None,
     name: str | None = None,
 ) -> Head:
     """A head that takes the weighted mean of the values at fixed offsets back: {0: 2, 1: 1}
@@ -229,6 +233,7 @@ def kernel(
         value=value,
         output=output_lanes(value, output),
         scores="exact",
+        means=means or {},
         name=name,
     )
 
@@ -262,6 +267,7 @@ def attend_where(
     default: Term | None = None,
     conditions: int = 1,
     nearer: float = SCORE_GAP,
+    means: MeaningsLike | None = None,
     name: str | None = None,
 ) -> Head:
     """A head that attends by content: to the key positions whose lanes agree with the query.
@@ -300,6 +306,7 @@ def attend_where(
         value=value,
         output=output_lanes(value, output),
         scores="exact",
+        means=means or {},
         name=name,
     )
 
@@ -348,6 +355,7 @@ def merge(*heads: Head) -> Head:
         value=Map.of(row for head in heads for row in head.value.rows),
         output=Map.of(row for head in heads for row in head.output.rows),
         scores=first.scores,
+        means=tuple(row for head in heads for row in head.means),
         name=first.name,
     )
 

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 
 from handcraft.language.affine import Affine, Lane, Map, Term
 from handcraft.language.coerce import MapLike, as_affine, value_lanes
+from handcraft.language.meanings import MeaningsLike
 from handcraft.language.rules import Head
 from handcraft.language.slots import local
 from handcraft.recipes.attention import (
@@ -33,12 +34,21 @@ ANCHOR_LANE = local("anchor")
 
 
 def mean(
-    value: MapLike, *, output: MapLike | None = None, name: str | None = None
+    value: MapLike,
+    *,
+    output: MapLike | None = None,
+    means: MeaningsLike | None = None,
+    name: str | None = None,
 ) -> Head:
     """A head that takes the mean of the values over this and every earlier position: uniform
     causal attention, every score 0.
     """
-    return Head(value=value, output=output_lanes(value, output), name=name)
+    return Head(
+        value=value,
+        output=output_lanes(value, output),
+        means=means or {},
+        name=name,
+    )
 
 
 def mean_where(
@@ -47,6 +57,7 @@ def mean_where(
     *,
     output: MapLike | None = None,
     n_ctx: int = 1024,
+    means: MeaningsLike | None = None,
     name: str | None = None,
 ) -> Head:
     """A head that takes the mean of the values over the earlier positions whose `flag` is 1
@@ -62,12 +73,17 @@ def mean_where(
         value=value,
         output=output_lanes(value, output),
         scores="exact",
+        means=means or {},
         name=name,
     )
 
 
 def running_sum(
-    anchor: Term, value: MapLike, *, name: str | None = None
+    anchor: Term,
+    value: MapLike,
+    *,
+    means: MeaningsLike | None = None,
+    name: str | None = None,
 ) -> Head:
     """A head that takes the sum of the values over this and every earlier position, exact for
     counts.
@@ -79,7 +95,7 @@ def running_sum(
     the sum. Score: ln 2^30 at the anchor, 0 elsewhere. Error: a relative 2e-6 (the rounding of
     one exponential), and n / 2^30 of the sum.
     """
-    return _anchored(anchor, {}, {}, value, name)
+    return _anchored(anchor, {}, {}, value, means, name)
 
 
 def count_where(
@@ -89,6 +105,7 @@ def count_where(
     *,
     key: MapLike | None = None,
     conditions: int = 1,
+    means: MeaningsLike | None = None,
     name: str | None = None,
 ) -> Head:
     """A head that takes the sum of the values over the earlier positions that match the query by
@@ -107,7 +124,7 @@ def count_where(
     refund = as_affine(anchor).scaled(conditions * strength)
     query[unmatched] = Affine.of({}, 1.0)
     keys[unmatched] = Affine.of({}, -conditions * strength).plus(refund)
-    return _anchored(anchor, query, keys, value, name)
+    return _anchored(anchor, query, keys, value, means, name)
 
 
 def _anchored(
@@ -115,6 +132,7 @@ def _anchored(
     query: Mapping[Lane, Affine],
     keys: Mapping[Lane, Affine],
     value: MapLike,
+    means: MeaningsLike | None,
     name: str | None,
 ) -> Head:
     lane = ANCHOR_LANE.lanes[0]
@@ -124,5 +142,6 @@ def _anchored(
         value=value,
         output=value_lanes(value).scaled(ANCHOR),
         scores="exact",
+        means=means or {},
         name=name,
     )

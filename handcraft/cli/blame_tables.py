@@ -1,0 +1,81 @@
+"""Renderables of an explanation: what each rule gave to the right and to the wrong logit, and the
+first lanes that left their meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from handcraft.cli.tables import plain_table, quoted_token, safe, shown_number
+from handcraft.language.affine import format_number
+from handcraft.proof.report import Counterexample, Report
+
+MOST_ROWS = 8  # rules with a row of their own; the others share one
+_Row = Mapping[str, Any]
+
+
+def blame(found: Report) -> Iterator[RenderableType]:
+    """The explanation of a report's counterexample, as far as there is one."""
+    wrong = found.counterexample
+    if wrong is not None and found.contributions:
+        table = _contributions(wrong, found.contributions)
+        yield safe("  what each rule gave to the two logits:")
+        yield Padding(table, (0, 0, 0, 4), expand=False)
+    if found.departures:
+        yield safe("  the first lane that left its meaning:")
+        yield from map(_left, found.departures)
+
+
+def _left(lane: _Row) -> Text:
+    value = format_number(lane["value"])
+    meaning = format_number(lane["meaning"])
+    said = (
+        f"    layer {lane['layer']}, position {lane['position']}: {lane['lane']} is"
+        f" {value}, but means {meaning}: {lane['text']}  "
+    )
+    return Text.assemble(safe(said), safe(lane["source"], "dim"))
+
+
+def _contributions(wrong: Counterexample, rows: Sequence[_Row]) -> Table:
+    table = plain_table()
+    table.add_column(safe("rule"), overflow="fold")
+    right = wrong.expected if isinstance(wrong.expected, str) else "right"
+    for token in (right, wrong.got):
+        table.add_column(
+            safe(quoted_token(token)), justify="right", no_wrap=True
+        )
+    table.add_column(safe("line"), overflow="fold")
+    shown, rest = _most(rows)
+    for row in shown:
+        direct = row["rule"].startswith("embedding[")
+        name = f"{row['rule']}{' (direct path)' if direct else ''}"
+        _add(table, name, [row], row["source"])
+    if rest:
+        _add(table, f"{len(rest)} more", rest)
+    _add(table, "together", rows)
+    return table
+
+
+def _most(rows: Sequence[_Row]) -> tuple[list[_Row], list[_Row]]:
+    """The rows that decide most, in their order, and the others."""
+    if len(rows) <= MOST_ROWS + 1:
+        return list(rows), []
+    by_size = sorted(rows, key=lambda row: -abs(row["wrong"] - row["right"]))
+    kept = [id(row) for row in by_size[:MOST_ROWS]]
+    return (
+        [row for row in rows if id(row) in kept],
+        [row for row in rows if id(row) not in kept],
+    )
+
+
+def _add(
+    table: Table, name: str, rows: Sequence[_Row], source: str = ""
+) -> None:
+    sums = [sum(row[key] for row in rows) for key in ("right", "wrong")]
+    table.add_row(safe(name), *map(shown_number, sums), safe(source, "dim"))
