@@ -47,7 +47,7 @@ def _softness(head: Head, leak: Leak) -> str:
     else:
         cure = f"with a query {math.ceil(10 * factor) / 10:g} times as large"
     return (
-        f"the scores that it names are only {leak.gap:.3g} above the others, which keep"
+        f"the scores of what it names are only {leak.gap:.3g} above the others, which keep"
         f" up to {100 * leak.share:.2g} % of the attention; {cure} they keep none"
     )
 
