@@ -377,4 +377,4 @@ def test_wrong_argument_carries_rule_and_line() -> None:
         "Head > value: say which lane this is for, as {lane: expression}; found 3",
         here=True,
     ):
-        Head(value=3, output={a: 1})
+        Head(value=3, adds={a: 1})

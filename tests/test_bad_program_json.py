@@ -274,9 +274,7 @@ DAMAGED = [
     ),
     rules(
         "rules of an unknown lane",
-        lambda r: r["layers"][0]["heads"][0].update(
-            output={"nowhere": {"v": 1}}
-        ),
+        lambda r: r["layers"][0]["heads"][0].update(adds={"nowhere": {"v": 1}}),
         re.compile(
             rf"{JSON}: aab > layers\[0\] > output: nowhere is not a lane of the"
             r" embedding .*"
@@ -284,14 +282,14 @@ DAMAGED = [
     ),
     rules(
         "rules past float32",
-        lambda r: r["layers"][0]["heads"][0]["output"].update(
+        lambda r: r["layers"][0]["heads"][0]["adds"].update(
             {"token:a": {"v": 1e39}}
         ),
         re.compile(r"built/program\.json: .*past the range of float32.*"),
     ),
     rules(
         "rules past every float",
-        lambda r: r["layers"][0]["heads"][0]["output"].update(
+        lambda r: r["layers"][0]["heads"][0]["adds"].update(
             {"token:a": {"v": 10**400}}
         ),
         REFUSED,

@@ -76,7 +76,7 @@ def test_the_most_to_blame_comes_first() -> None:
     model = bundled_model("aab")
     found = rows(model, model.ids("aba"), 1, 0)
     assert plain(found) == {
-        "layers[0] > output": (0.0, 1024.0),
+        "layers[0] > adds": (0.0, 1024.0),
         "embedding[1]": (0.0, 1.0),
     }
     assert [row.blame for row in found] == [1024.0, 1.0]
@@ -100,7 +100,7 @@ def test_weights_that_were_changed_have_a_row_of_their_own() -> None:
     changed = model.replace(weights={**model.weights, "blocks": blocks})
     found = plain(rows(changed, model.ids("aa"), 0, 1))
     assert found == {
-        "layers[0] > output": (0.0, 1024.0),
+        "layers[0] > adds": (0.0, 1024.0),
         "no rule": (0.0, 100.0),
         "embedding[1]": (1.0, 0.0),
     }
@@ -172,7 +172,7 @@ def test_a_report_has_the_table_where_a_token_is_wrong() -> None:
         {key: row[key] for key in ("rule", "right", "wrong")}
         for row in wrong["contributions"]
     ] == [
-        {"rule": "layers[0] > output", "right": 0.0, "wrong": 1024.0},
+        {"rule": "layers[0] > adds", "right": 0.0, "wrong": 1024.0},
         {"rule": "embedding[1]", "right": 1.0, "wrong": 0.0},
     ]
     right = verify(claiming(after({"aa": "b"})).build()).to_json()
@@ -202,7 +202,7 @@ def test_the_table_as_it_is_printed(here: Path) -> None:
     assert result.lines[first : first + 5] == [
         "  what each rule gave to the two logits:",
         "    rule                        'a'   'b'  line",
-        "    layers[0] > output            0  1024  wrong.py:4",
+        "    layers[0] > adds              0  1024  wrong.py:4",
         "    embedding[1] (direct path)    1     0  wrong.py:3",
         "    together                      1  1024",
     ]

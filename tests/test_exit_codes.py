@@ -199,7 +199,7 @@ program = Program(embedding=(p, t), claim=%s)
 NOT_FINITE = """
 from handcraft import *
 p, t, v = position(3), token("ab"), scratch("v")
-big = Head(query=%s * p, key=1e30 * p, value={v: t["a"]}, output={v: v})
+big = Head(query=%s * p, key=1e30 * p, value={v: t["a"]}, adds={v: v})
 program = Program(embedding=(p, t, v), layers=(big,), claim=%s, causal=%s)
 """
 CLAIMS = [

@@ -77,7 +77,7 @@ def _two(tokens: list[str], i: int) -> Fraction | None:
                 query=9 * (one_hot + one_hot.previous),
                 key=one_hot,
                 value={v: t["a"] - t["b"]},
-                output={w["a"]: v},
+                adds={w["a"]: v},
             ),
             "v",
             _two,
@@ -135,14 +135,14 @@ def test_what_is_known_is_what_plain_python_says(
         ),
         pytest.param((mean({v: at["p"]}),), id="a value of the position"),
         pytest.param(
-            (mean({v: t["a"]}, output={t["b"]: v, w["a"]: 0.5 * v}),),
+            (mean({v: t["a"]}, adds={t["b"]: v, w["a"]: 0.5 * v}),),
             id="a lane that has a table, and one of halves",
         ),
     ],
 )
 def test_what_is_not_certain_is_not_known(layers: tuple[Head, ...]) -> None:
     """No lane of the stream has a meaning that the rules do not force."""
-    stream = {str(lane) for head in layers for lane in head.output.targets}
+    stream = {str(lane) for head in layers for lane in head.adds.targets}
     assert not stream & set(known(*layers))
 
 

@@ -172,7 +172,7 @@ def test_a_copied_or_merged_rule_keeps_its_meanings() -> None:
     two = mean({w: t}, means={w["a"]: one.means[0][1]})
     assert merge(one, two).means == one.means + two.means
     assert one.model_copy(update={"name": "x"}).means == one.means
-    both = mean({w: t}, output={v: w["a"]}, means={v: 1})
+    both = mean({w: t}, adds={v: w["a"]}, means={v: 1})
     with pytest.raises(ProgramError) as caught:
         merge(one, both)
     assert "Head > means: v has two meanings" in str(caught.value)
@@ -227,9 +227,9 @@ def test_a_value_lane_holds_its_meaning_inside_the_head() -> None:
     to.
     """
     share = ratio(count({0: "a"}), place + 1)
-    head = Head(value={v: t["a"]}, output={w["a"]: 2 * v}, means={v: share})
+    head = Head(value={v: t["a"]}, adds={w["a"]: 2 * v}, means={v: share})
     assert first(model(head), "abab") == []
-    wrong = Head(value={v: t["a"]}, output={w["a"]: 2 * v}, means={v: 1})
+    wrong = Head(value={v: t["a"]}, adds={w["a"]: 2 * v}, means={v: 1})
     assert first(model(wrong), "ab") == [(0, 1, "v", 0.5, 1.0)]
 
 

@@ -43,7 +43,7 @@ def mine(*layers: Any, **fields: Any) -> Program:
 
 def head(**fields: Any) -> Head:
     """A head that moves v."""
-    return Head(**({"value": v, "output": {t["a"]: v}} | fields))
+    return Head(**({"value": v, "adds": {t["a"]: v}} | fields))
 
 
 # ---------------------------------------------------------------- what is inferred
@@ -176,22 +176,22 @@ MISMATCH = "asks about position (3 lanes) but the key offers"
             f"w is not a lane of the embedding (those are {SLOTS})",
         ),
         (
-            head(value={w: v}, output={t["a"]: w}),
+            head(value={w: v}, adds={t["a"]: w}),
             "layers[0] > value",
             f"w is not a lane of the embedding (those are {SLOTS})",
         ),
         (
-            head(output={anchor: v}),
+            head(adds={anchor: v}),
             "layers[0] > output",
             f"@anchor is not a lane of the embedding (those are {SLOTS})",
         ),
         (
-            head(output={t["a"]: t["b"]}),
+            head(adds={t["a"]: t["b"]}),
             "layers[0] > output",
             "token:b is not a value lane of this head (those are v)",
         ),
         (
-            head(output={scratch("tokn", "a"): v}),
+            head(adds={scratch("tokn", "a"): v}),
             "layers[0] > output",
             (
                 f"tokn:a is not a lane of the embedding (those are {SLOTS}); did you"
@@ -199,7 +199,7 @@ MISMATCH = "asks about position (3 lanes) but the key offers"
             ),
         ),
         (
-            head(output={token("abc")["c"]: v}),
+            head(adds={token("abc")["c"]: v}),
             "layers[0] > output",
             (
                 "token:c is not a lane of the embedding (those are position:0, "

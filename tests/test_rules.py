@@ -26,7 +26,7 @@ from handcraft.language.coerce import as_map
 from handcraft.language.rules import as_block
 
 p, t, v = position(3), token("ab"), scratch("v")
-head = Head(query=p, value={v: t["a"]}, output={t["a"]: 2 * v})
+head = Head(query=p, value={v: t["a"]}, adds={t["a"]: 2 * v})
 neuron = Neuron(when=t["a"] - 1, adds={v: 2})
 
 
@@ -41,7 +41,7 @@ def test_the_key_defaults_to_the_lanes_asked_about() -> None:
 
 def test_the_output_defaults_to_the_lanes_of_the_value() -> None:
     """A value alone is written into the lanes of the same name."""
-    assert Head(value={v: t["a"] - 1}).output == as_map({v: v})
+    assert Head(value={v: t["a"] - 1}).adds == as_map({v: v})
 
 
 def test_without_a_query_every_earlier_position_counts_alike() -> None:
@@ -67,9 +67,9 @@ def test_rules_know_where_they_were_written() -> None:
 
 def test_equal_rules_on_different_lines_are_equal() -> None:
     """Where a rule was written is not part of what it is."""
-    assert head == Head(query=p, value={v: t["a"]}, output={t["a"]: 2 * v})
+    assert head == Head(query=p, value={v: t["a"]}, adds={t["a"]: 2 * v})
     assert head != Head(
-        query=p, value={v: t["a"]}, output={t["a"]: 2 * v}, scores="exact"
+        query=p, value={v: t["a"]}, adds={t["a"]: 2 * v}, scores="exact"
     )
 
 
@@ -122,7 +122,7 @@ def test_json_of_a_head() -> None:
         query={local("anchor"): 1},
         key={local("anchor"): p[0]},
         value={v: t["a"]},
-        output={t["b"]: 1 - v},
+        adds={t["b"]: 1 - v},
         name="count",
     )
     dumped = anchored.model_dump(mode="json")
@@ -131,7 +131,7 @@ def test_json_of_a_head() -> None:
         "query": {"@anchor": {"1": 1.0}},
         "key": {"@anchor": {"position:0": 1.0}},
         "value": {"v": {"token:a": 1.0}},
-        "output": {"token:b": {"v": -1.0, "1": 1.0}},
+        "adds": {"token:b": {"v": -1.0, "1": 1.0}},
         "scores": "raw",
         "name": "count",
     }
@@ -144,8 +144,8 @@ def test_json_of_a_head() -> None:
         (
             lambda: Head(value=t, out=t),
             (
-                "Head > out: has no such argument; it takes query, key, value, output,"
-                " scores, means, name, source; did you mean 'output'?"
+                "Head > out: has no such argument; it takes query, key, value, adds,"
+                " scores, means, name, source; did you mean 'adds'?"
             ),
         ),
         (
@@ -160,7 +160,7 @@ def test_json_of_a_head() -> None:
             ),
         ),
         (
-            lambda: Head(value=v, output={t: p}),
+            lambda: Head(value=v, adds={t: p}),
             (
                 "Head > output: token:a has no partner: lanes pair by equal labels, and"
                 " the expression has 0, 1, 2"

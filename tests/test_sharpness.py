@@ -202,7 +202,7 @@ SOFT = """
 from handcraft import *
 p, t, v = position(5), token("ab"), scratch("v")
 pair = Head(query=8 * (p + p.previous), key=p, value={v: t["a"] - t["b"]},
-            output={t["a"]: 8 - 8 * v, t["b"]: 8 * v})
+            adds={t["a"]: 8 - 8 * v, t["b"]: 8 * v})
 program = Program(embedding=(p, t, v), layers=(pair,), claim=after({"aa": "b"}))
 """
 LINE = (

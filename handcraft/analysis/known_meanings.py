@@ -179,13 +179,13 @@ class _Clean:
     ) -> Iterator[tuple[Lane, _Table]]:
         """Each lane that the head fills alone, with its value as a function of the token."""
         values = {lane: self._of_token(x) for lane, x in head.value.rows}
-        inside = [lane for lane in values if lane not in head.output.targets]
+        inside = [lane for lane in values if lane not in head.adds.targets]
         rows = [(lane, lane.expression()) for lane in inside if gain == 1]
         others = [x for j, x in enumerate(self.block.heads) if j != h]
-        beside = {lane for x in others for lane in x.output.targets}
+        beside = {lane for x in others for lane in x.adds.targets}
         rows += [
             (lane, x.scaled(1 / gain))
-            for lane, x in head.output.rows
+            for lane, x in head.adds.rows
             if self._is_empty(lane)
             and lane not in beside
             and (gain == 1 or not x.constant)
@@ -231,7 +231,7 @@ class _Clean:
 
 def _written(block: Block) -> Iterator[Lane]:
     for head in block.heads:
-        yield from head.output.targets
+        yield from head.adds.targets
     if block.mlp is not None:
         yield from written_by(block.mlp)
 

@@ -211,7 +211,7 @@ def _of_head(
     meaning: Meaning,
 ) -> Statement:
     head: Head = program.layers[layer].heads[h]
-    inside = lane not in head.output.targets
+    inside = lane not in head.adds.targets
     places = program.layout.heads[layer][h].value
     return Statement(
         layer,

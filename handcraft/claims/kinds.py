@@ -63,7 +63,8 @@ from handcraft.claims.regex import parse
 from handcraft.claims.spelling import quoted, spellings, tokens_within
 from handcraft.claims.transducer import Transducer
 from handcraft.core.errors import ProgramError, PromptError, printable
-from handcraft.core.frozen import Frozen, Where, caller
+from handcraft.core.frozen import Frozen
+from handcraft.core.source import Where, caller
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import Lane, kind_of, number
 from handcraft.sequence.expression import Expression
@@ -603,7 +604,9 @@ def last(claim: OfContexts | Expression | Callable[[Any], Any]) -> OfContexts:
 
 
 def as_claim(value: object) -> object:
-    """The claim of an expression or a plain function; anything else itself."""
+    """The claim of a table, an expression or a plain function; anything else itself."""
+    if isinstance(value, Mapping) and "kind" not in value:
+        return after(value)
     ours = isinstance(value, Frozen) and not isinstance(value, Expression)
     return Predicate(function=value) if callable(value) and not ours else value
 

@@ -16,7 +16,7 @@ from handcraft.cli.tables import plain_table, quoted_token, safe, shown_number
 from handcraft.language.affine import format_number
 from handcraft.proof.report import Counterexample, Report
 
-MOST_ROWS = 8  # rules with a row of their own; the others share one
+ROWS_SHOWN = 8  # rules with a row of their own; the others share one
 _Row = Mapping[str, Any]
 
 
@@ -64,10 +64,10 @@ def _contributions(wrong: Counterexample, rows: Sequence[_Row]) -> Table:
 
 def _most(rows: Sequence[_Row]) -> tuple[list[_Row], list[_Row]]:
     """The rows that decide most, in their order, and the others."""
-    if len(rows) <= MOST_ROWS + 1:
+    if len(rows) <= ROWS_SHOWN + 1:
         return list(rows), []
     by_size = sorted(rows, key=lambda row: -abs(row["wrong"] - row["right"]))
-    kept = [id(row) for row in by_size[:MOST_ROWS]]
+    kept = [id(row) for row in by_size[:ROWS_SHOWN]]
     return (
         [row for row in rows if id(row) in kept],
         [row for row in rows if id(row) not in kept],

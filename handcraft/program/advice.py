@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterable
 
 from handcraft.core.errors import AuthorWarning, printable
-from handcraft.core.frozen import Source
+from handcraft.core.source import Source
 from handcraft.core.gpt2 import Weights
 from handcraft.language.affine import Affine, Map, format_number
 from handcraft.language.rules import Head

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from handcraft.core.arguments import checked_call
 from handcraft.language.affine import Affine, Lane, Map, Term
 from handcraft.language.coerce import MapLike, as_affine, value_lanes
 from handcraft.language.meanings import MeaningsLike
@@ -26,38 +27,34 @@ from handcraft.recipes.attention import (
     SCORE_GAP,
     gap,
     match_lanes,
-    output_lanes,
 )
 
 ANCHOR = 2.0**30  # W; a power of two, so that the product with it is exact
 ANCHOR_LANE = local("anchor")
 
 
+@checked_call(output="adds")
 def mean(
     value: MapLike,
     *,
-    output: MapLike | None = None,
-    means: MeaningsLike | None = None,
+    adds: MapLike | None = None,
+    means: MeaningsLike = (),
     name: str | None = None,
 ) -> Head:
     """A head that takes the mean of the values over this and every earlier position: uniform
     causal attention, every score 0.
     """
-    return Head(
-        value=value,
-        output=output_lanes(value, output),
-        means=means or {},
-        name=name,
-    )
+    return Head(value=value, adds=adds, means=means, name=name)
 
 
+@checked_call(output="adds")
 def mean_where(
     flag: Term,
     value: MapLike,
     *,
-    output: MapLike | None = None,
+    adds: MapLike | None = None,
     n_ctx: int = 1024,
-    means: MeaningsLike | None = None,
+    means: MeaningsLike = (),
     name: str | None = None,
 ) -> Head:
     """A head that takes the mean of the values over the earlier positions whose `flag` is 1
@@ -71,9 +68,9 @@ def mean_where(
         query={lane: math.ceil(gap(n_ctx))},
         key={lane: flag},
         value=value,
-        output=output_lanes(value, output),
+        adds=adds,
         scores="exact",
-        means=means or {},
+        means=means,
         name=name,
     )
 
@@ -82,7 +79,7 @@ def running_sum(
     anchor: Term,
     value: MapLike,
     *,
-    means: MeaningsLike | None = None,
+    means: MeaningsLike = (),
     name: str | None = None,
 ) -> Head:
     """A head that takes the sum of the values over this and every earlier position, exact for
@@ -105,7 +102,7 @@ def count_where(
     *,
     key: MapLike | None = None,
     conditions: int = 1,
-    means: MeaningsLike | None = None,
+    means: MeaningsLike = (),
     name: str | None = None,
 ) -> Head:
     """A head that takes the sum of the values over the earlier positions that match the query by
@@ -132,7 +129,7 @@ def _anchored(
     query: Mapping[Lane, Affine],
     keys: Mapping[Lane, Affine],
     value: MapLike,
-    means: MeaningsLike | None,
+    means: MeaningsLike,
     name: str | None,
 ) -> Head:
     lane = ANCHOR_LANE.lanes[0]
@@ -140,8 +137,8 @@ def _anchored(
         query=Map.of([*query.items(), (lane, Affine.of({}, math.log(ANCHOR)))]),
         key=Map.of([*keys.items(), (lane, as_affine(anchor))]),
         value=value,
-        output=value_lanes(value).scaled(ANCHOR),
+        adds=value_lanes(value).scaled(ANCHOR),
         scores="exact",
-        means=means or {},
+        means=means,
         name=name,
     )
