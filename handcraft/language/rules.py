@@ -84,6 +84,9 @@ class Stating(Frozen):
     which explains, and changes no weight.
     """
 
+    def __init__(self, /, **fields: Any) -> None:
+        super().__init__(**fields)
+
     @model_serializer(mode="wrap")
     def _short(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """The fields, without `means` where nothing is said."""
