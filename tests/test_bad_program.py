@@ -155,8 +155,8 @@ PROGRAMS = [
     ),
     program(
         "a slot with a strange name",
-        "scratch('x y')",
-        "bad > Slot: a slot's name must be an identifier, found 'x y' (bad.py:3)",
+        "scratch('x-y')",
+        "bad > Slot: a slot's name must be an identifier, found 'x-y' (bad.py:3)",
     ),
     program(
         "a label twice",
@@ -274,7 +274,7 @@ PROGRAMS = [
         "past float32",
         "program = Program(embedding=(p, t, v), layers=(\n  Head(value={v: t['a']},"
         " adds={t['a']: 1e39 * v}),))",
-        "bad > layers[0] > output: writes 1e+39 into blocks.0.attn.c_proj.w, past the"
+        "bad > layers[0] > adds: writes 1e+39 into blocks.0.attn.c_proj.w, past the"
         " range of float32 (bad.py:4)",
     ),
     program(

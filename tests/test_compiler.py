@@ -194,10 +194,10 @@ def test_reasons_name_rule_text_and_line() -> None:
             "value v = token:a - 1",
             line,
         ),
-        (f"{at}.c_proj.w", "layers[0] > seer > output", "token:b += 2 v", line),
+        (f"{at}.c_proj.w", "layers[0] > seer > adds", "token:b += 2 v", line),
         (
             "blocks.1.attn.c_proj.w",
-            "layers[1] > seer > output",
+            "layers[1] > seer > adds",
             "token:b += 2 v",
             line,
         ),

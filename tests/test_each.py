@@ -375,7 +375,7 @@ def test_the_report_names_the_position(tmp_path: Path) -> None:
 
 def test_the_assertion_names_the_position() -> None:
     """`assert_accurate` judges as `verify` does, and shows the logits where they are wrong."""
-    assert_accurate(reverse(), examples=40)
+    assert_accurate(reverse())
     with pytest.raises(AssertionError) as caught:
         assert_accurate(aaaa())
     lines = str(caught.value).splitlines()

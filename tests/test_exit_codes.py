@@ -45,7 +45,7 @@ def breaking(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 
     for name in METHODS:
         monkeypatch.setitem(METHODS, name, fail)  # type: ignore[arg-type]
-    monkeypatch.setattr("handcraft.analysis.explain.explain", fail)
+    monkeypatch.setattr("handcraft.results.explain.explain_model", fail)
 
 
 # ---------------------------------------------------------------- what nobody foresaw

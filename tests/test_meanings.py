@@ -178,6 +178,17 @@ def test_a_copied_or_merged_rule_keeps_its_meanings() -> None:
     assert "Head > means: v has two meanings" in str(caught.value)
 
 
+def test_a_rule_shows_its_meanings() -> None:
+    """`repr` writes them as the author does."""
+    assert repr(FLAG) == (
+        "Head(value={v: token:a}, means={v: equal(own, 'a')})"
+    )
+    neuron = Neuron(when=v, adds={v: 1}, means={v: place + 1})
+    assert repr(MLP([neuron], means={v: 2})) == (
+        "MLP([Neuron(when=v, adds={v: 1}, means={v: here + 1})], means={v: 2})"
+    )
+
+
 # ------------------------------------------------------------ where it is left
 
 

@@ -182,17 +182,17 @@ MISMATCH = "asks about position (3 lanes) but the key offers"
         ),
         (
             head(adds={anchor: v}),
-            "layers[0] > output",
+            "layers[0] > adds",
             f"@anchor is not a lane of the embedding (those are {SLOTS})",
         ),
         (
             head(adds={t["a"]: t["b"]}),
-            "layers[0] > output",
+            "layers[0] > adds",
             "token:b is not a value lane of this head (those are v)",
         ),
         (
             head(adds={scratch("tokn", "a"): v}),
-            "layers[0] > output",
+            "layers[0] > adds",
             (
                 f"tokn:a is not a lane of the embedding (those are {SLOTS}); did you"
                 " mean 'token:a'?"
@@ -200,7 +200,7 @@ MISMATCH = "asks about position (3 lanes) but the key offers"
         ),
         (
             head(adds={token("abc")["c"]: v}),
-            "layers[0] > output",
+            "layers[0] > adds",
             (
                 "token:c is not a lane of the embedding (those are position:0, "
                 "position:1, position:2, token:a, token:b, v); did you mean 'token:b'?"
@@ -271,7 +271,7 @@ def test_the_design_s_example() -> None:
 
 SIZES = f"the context window must be 1 to {MAX_N_CTX}; "
 LISTED = (
-    "name, embedding, layers, claim, vocabulary, n_ctx, activation, causal, d_head,"
+    "embedding, layers, claim, vocabulary, n_ctx, name, activation, causal, d_head,"
     " source"
 )
 

@@ -23,7 +23,7 @@ from handcraft import (
 from handcraft.core.errors import ProgramError
 from handcraft.language.affine import Affine, Map
 from handcraft.language.coerce import as_map
-from handcraft.language.rules import as_block
+from handcraft.language.layers import as_block
 
 p, t, v = position(3), token("ab"), scratch("v")
 head = Head(query=p, value={v: t["a"]}, adds={t["a"]: 2 * v})
@@ -145,7 +145,7 @@ def test_json_of_a_head() -> None:
             lambda: Head(value=t, out=t),
             (
                 "Head > out: has no such argument; it takes query, key, value, adds,"
-                " scores, means, name, source; did you mean 'adds'?"
+                " scores, means, name, source"
             ),
         ),
         (
@@ -156,13 +156,13 @@ def test_json_of_a_head() -> None:
             lambda: Head(value=[t["a"]]),
             (
                 "Head > value: an expression is made of lanes, slots and numbers, found"
-                " list [Lane(slot='token', label='a', local=False)]"
+                " list [token:a]"
             ),
         ),
         (
             lambda: Head(value=v, adds={t: p}),
             (
-                "Head > output: token:a has no partner: lanes pair by equal labels, and"
+                "Head > adds: token:a has no partner: lanes pair by equal labels, and"
                 " the expression has 0, 1, 2"
             ),
         ),
@@ -193,7 +193,10 @@ def test_json_of_a_head() -> None:
         ),
         (
             lambda: MLP([head]),
-            "MLP > neurons[0]: must be of type Neuron, found a value of type Head",
+            (
+                "MLP > neurons: a head is no neuron: in a layer they stand side by side, (head,"
+                " neurons)"
+            ),
         ),
         (
             lambda: Block(),  # noqa: PLW0108  # the line of the lambda is wanted
@@ -220,7 +223,8 @@ def test_a_layer_that_is_none_is_refused() -> None:
     """What is neither head, neuron, MLP nor block is no layer."""
     with Refused(
         ProgramError,
-        "mine > layers: layer 0 must be a Head, an MLP or a Block, found str",
+        "mine > layers[0]: a layer is made of heads, neurons, MLPs, decoders and {lane:"
+        " constant}; found str 'head'",
         here=True,
     ):
         Program(name="mine", embedding=(p, t), layers=("head",))

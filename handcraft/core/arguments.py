@@ -24,12 +24,12 @@ _R = TypeVar("_R")
 
 
 def checked_call(
-    name: str = "", **older: str
+    name: str | Callable[[dict[str, Any]], str] = "", **older: str
 ) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
     """A decorator that raises ProgramError, with the author's file and line, for a wrong call.
 
-    name   what the author called, if it is not the function's own name; "" in an `__init__` is
-           the class
+    name   how errors name what was called, or a function of the call's named arguments that
+           says so; by default the name of the function, or of the class in an `__init__`
     older  {name of an argument in older programs: its name now}
     """
 
@@ -39,9 +39,10 @@ def checked_call(
 
         @wraps(function)
         def call(*args: _P.args, **fields: _P.kwargs) -> _R:
-            called = name or (
-                type(args[0]).__name__ if method else function.__name__
-            )
+            called = name(fields) if callable(name) else name
+            if not called:
+                own = type(args[0]) if method else function
+                called = own.__name__
             for old in older.keys() & fields.keys():
                 _rename(called, old, older[old], fields)
             problem = _problem(called, expected, args[method:], fields, method)

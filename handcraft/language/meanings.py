@@ -20,6 +20,7 @@ from pydantic import BeforeValidator, PlainSerializer, StrictInt
 
 from handcraft.core.errors import ProgramError, printable
 from handcraft.language.affine import Lane, Named, kind_of
+from handcraft.language.notation import shortened
 from handcraft.sequence.expression import Argument, Expression
 from handcraft.sequence.value_kinds import (
     FRACTION,
@@ -131,6 +132,12 @@ def meanings_json(rows: Meanings) -> dict[str, Any]:
         str(lane): x.model_dump(mode="json") if isinstance(x, Expression) else x
         for lane, x in rows
     }
+
+
+def short_meanings(rows: Meanings) -> str:
+    """The meanings as `{lane: expression}`, those after the first few counted."""
+    texts = (f"{_name(lane)}: {written(meaning)}" for lane, meaning in rows)
+    return (rows and f"{{{shortened(texts, len(rows), 'lanes')}}}") or ""
 
 
 AsMeanings = Annotated[

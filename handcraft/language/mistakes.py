@@ -26,7 +26,7 @@ _RECIPES = {  # operator -> what it would be, and the recipe that writes it as n
 }
 
 
-def shown(value: object) -> str:
+def _shown(value: object) -> str:
     """The expression, or the name of the slot, at most 60 characters of it."""
     return printable(str(getattr(value, "name", value)))[:60]
 
@@ -35,7 +35,7 @@ def _refused(value: object, operator: str) -> ProgramError:
     what, recipe = _RECIPES[operator]
     return ProgramError(
         f"an expression is a sum of lanes times numbers, and {what} of"
-        f" {shown(value)} is none: neurons make it,"
+        f" {_shown(value)} is none: neurons make it,"
         f" {recipe}",
         (),
         caller(),
@@ -83,7 +83,7 @@ class Linear:
 
     def __bool__(self) -> NoReturn:
         raise ProgramError(
-            f"{shown(self)} has no truth value before the model runs: for"
+            f"{_shown(self)} has no truth value before the model runs: for"
             " `and`, `or`, `not` and `if` write neurons, such as"
             " recipes.conjunction([x, y], {lane: 1})",
             (),
@@ -93,7 +93,7 @@ class Linear:
     def _not_linear(self, what: str) -> ProgramError:
         return ProgramError(
             "an expression is a sum of lanes times numbers;"
-            f" {what} {shown(self)} is none",
+            f" {what} {_shown(self)} is none",
             (),
             caller(),
         )

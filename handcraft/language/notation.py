@@ -10,20 +10,17 @@ Rules of this file: text only; nothing here is read back.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from handcraft.core.errors import printable
 from handcraft.language.affine import Affine, Lane, Map, format_number
 
-if TYPE_CHECKING:
-    from handcraft.language.slots import Slot
-
-MOST_ROWS = 3  # of a map, a table or a list of rules
-MOST_TERMS = 4  # of a sum
-MOST_LABELS = 12  # of a slot, written as one text
+_MOST_ROWS = 3  # of a map, a table or a list of rules
+_MOST_TERMS = 4  # of a sum
+_MOST_LABELS = 12  # of a slot, written as one text
 
 
-def written(called: str, *parts: str, **named: object) -> str:
+def call_text(called: str, *parts: str, **named: object) -> str:
     """The text of a call; arguments that are empty or None are left out."""
     shown = [*parts, *(f"{key}={text}" for key, text in named.items() if text)]
     return f"{called}({', '.join(shown)})"
@@ -31,9 +28,9 @@ def written(called: str, *parts: str, **named: object) -> str:
 
 def short_affine(affine: Affine) -> str:
     """The expression, its terms after the first few counted."""
-    if len(affine.terms) <= MOST_TERMS + 1:
+    if len(affine.terms) <= _MOST_TERMS + 1:
         return repr(affine)
-    first = Affine.of(dict(affine.terms[:MOST_TERMS]))
+    first = Affine.of(dict(affine.terms[:_MOST_TERMS]))
     return f"{first!r} + ... ({len(affine.terms)} lanes)"
 
 
@@ -62,7 +59,7 @@ def short_list(rules: Sequence[object]) -> str:
 
 def shortened(texts: Iterable[str], count: int, what: str) -> str:
     """The texts with commas between them: all, or the first few and how many there are."""
-    most = MOST_ROWS if count > MOST_ROWS + 1 else count
+    most = _MOST_ROWS if count > _MOST_ROWS + 1 else count
     shown = [text for text, _ in zip(texts, range(most), strict=False)]
     if most < count:
         shown.append(f"... ({count} {what})")
@@ -72,28 +69,28 @@ def shortened(texts: Iterable[str], count: int, what: str) -> str:
 def short_labels(labels: Sequence[str]) -> str:
     """Labels as an author writes them: one text where each is a letter, else a list."""
     if all(len(label) == 1 for label in labels):
-        more = "..." if len(labels) > MOST_LABELS else ""
-        return printable(repr("".join(labels[:MOST_LABELS]) + more))
+        more = "..." if len(labels) > _MOST_LABELS else ""
+        return printable(repr("".join(labels[:_MOST_LABELS]) + more))
     texts = (printable(repr(label)) for label in labels)
     return "[" + shortened(texts, len(labels), "labels") + "]"
 
 
-def short_slot(slot: Slot) -> str:
-    """The slot as an author writes it, its tables shortened."""
+def short_slot(slot: Any) -> str:
+    """The Slot as an author writes it, its tables shortened."""
     labels = short_labels(slot.labels) if slot.labels else ""
     called = [repr(slot.name), labels] if labels else [repr(slot.name)]
     if slot.local:
-        return written("local", *called)
+        return call_text("local", *called)
     if slot.positions == "one-hot" and slot.tokens is None:
         name = None if slot.name == "position" else repr(slot.name)
-        return written("position", str(len(slot.lanes)), name=name)
+        return call_text("position", str(len(slot.lanes)), name=name)
     if slot.tokens == "one-hot" and slot.positions is None:
         name = None if slot.name == "token" else repr(slot.name)
-        return written("token", labels, name=name)
+        return call_text("token", labels, name=name)
     if slot.tokens is None and slot.positions is None:
-        return written("scratch", *called, reuse=slot.reuse)
+        return call_text("scratch", *called, reuse=slot.reuse)
     tables = {"token": slot.token_cells(), "position": slot.position_cells()}
-    return written(
+    return call_text(
         "slot",
         repr(slot.name),
         labels=labels,

@@ -50,13 +50,13 @@ from handcraft.language.coerce import (
     MapLike,
     value_lanes,
 )
-from handcraft.language.meanings import AsMeanings, MeaningsLike
+from handcraft.language.meanings import AsMeanings, MeaningsLike, short_meanings
 from handcraft.language.notation import (
+    call_text,
     short_affine,
     short_amounts,
     short_list,
     short_map,
-    written,
 )
 
 # gelu(8 z) / 8 is z or 0 to the last bit of float32 where |z| >= 1 (|x| >= 6 suffices for gelu(x))
@@ -149,13 +149,14 @@ class Head(Stating):
     def __repr__(self) -> str:
         same_key = self.key == _own_lanes(self.query)
         own = self.adds == _own_lanes(self.value)
-        return written(
+        return call_text(
             "Head",
             query=self.query.rows and short_map(self.query),
             key=None if same_key else short_map(self.key),
             value=short_map(self.value),
             adds=None if own else short_map(self.adds),
             scores=None if self.scores == "raw" else repr(self.scores),
+            means=short_meanings(self.means),
             name=self.name and repr(self.name),
         )
 
@@ -196,11 +197,12 @@ class Neuron(Stating):
 
     def __repr__(self) -> str:
         usual = self.sharpness == GELU_SHARPNESS
-        return written(
+        return call_text(
             "Neuron",
             when=short_affine(self.when),
             adds=short_amounts(self.adds),
             sharpness=None if usual else format_number(self.sharpness),
+            means=short_meanings(self.means),
             name=self.name and repr(self.name),
         )
 
@@ -219,7 +221,9 @@ class Neuron(Stating):
         return sharpness
 
 
-Neurons: TypeAlias = Neuron | Iterable["Neurons"]  # any nesting of neurons
+NeuronNest: TypeAlias = (
+    Neuron | Iterable["NeuronNest"]
+)  # any nesting of neurons
 
 
 def _flat(neurons: object) -> object:
@@ -270,7 +274,7 @@ class MLP(Stating):
     @checked_call()
     def __init__(
         self,
-        neurons: Neurons = (),
+        neurons: NeuronNest = (),
         adds: Amounts = _NO_TERMS,
         *,
         means: MeaningsLike = (),
@@ -290,7 +294,10 @@ class MLP(Stating):
 
     def __repr__(self) -> str:
         adds = self.adds.terms and short_amounts(self.adds)
-        return written("MLP", short_list(self.neurons), adds=adds)
+        means = short_meanings(self.means)
+        return call_text(
+            "MLP", short_list(self.neurons), adds=adds, means=means
+        )
 
 
 class Block(Frozen):
@@ -322,7 +329,7 @@ class Block(Frozen):
 
     def __repr__(self) -> str:
         mlp = None if self.mlp is None else repr(self.mlp)
-        return written("Block", short_list(self.heads), mlp=mlp)
+        return call_text("Block", short_list(self.heads), mlp=mlp)
 
 
 def _direction(adds: Affine) -> Affine:

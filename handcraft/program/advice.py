@@ -11,8 +11,8 @@ import warnings
 from collections.abc import Iterable
 
 from handcraft.core.errors import AuthorWarning, printable
-from handcraft.core.source import Source
 from handcraft.core.gpt2 import Weights
+from handcraft.core.source import Source
 from handcraft.language.affine import Affine, Map, format_number
 from handcraft.language.rules import Head
 from handcraft.program.check_lanes import head_path

@@ -130,7 +130,7 @@ def _uses(blocks: Sequence[Block]) -> dict[Lane, list[Use]]:
                 note(part.lanes_read, attention, "read")
             note(head.adds.targets, attention, "write")
         for neuron in block.mlp.neurons if block.mlp else ():
-            if erased_lane(neuron):
+            if erased_lane(neuron) is not None:
                 sign = 1.0 if neuron.when.terms[0][1] > 0 else -1.0
                 note(neuron.adds.lanes_read, mlp, "erase", sign)
             else:

@@ -27,7 +27,7 @@ from handcraft.core.source import Source, Where, caller, without_source_lines
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import Lane, Map
 from handcraft.language.layers import Layer, as_block
-from handcraft.language.notation import short_list, written
+from handcraft.language.notation import call_text, short_list
 from handcraft.language.rules import MLP, Block, Head, Neuron
 from handcraft.language.slots import MAX_N_CTX, Slot
 from handcraft.program.check_lanes import rule_problems, unknown_lanes
@@ -83,6 +83,15 @@ def _flat(slots: Iterable[Any]) -> Iterator[Any]:
             yield slot
 
 
+def _named(fields: Mapping[str, Any]) -> str:
+    """The name of the program with these fields: its file's where it has none."""
+    if fields.get("name") is not None:
+        return printable(str(fields["name"]))
+    source = fields.get("source") or caller()
+    stem = Path(source.file).stem if isinstance(source, Source) else ""
+    return program_name(stem)
+
+
 class Program(Frozen):
     """A hand-weighted transformer, as slots, layers and a claim.
 
@@ -114,7 +123,7 @@ class Program(Frozen):
     d_head: int | None = None
     source: Where = Field(default_factory=caller)
 
-    @checked_call("Program")
+    @checked_call(_named)
     def __init__(
         self,
         *,
@@ -130,12 +139,11 @@ class Program(Frozen):
         source: Source | None = None,
     ) -> None:
         source = caller() if source is None else source
-        stem = Path(source.file).stem if isinstance(source, Source) else ""
-        name = program_name(stem) if name is None else name
+        called = _named({"name": name, "source": source})
         window = {} if n_ctx is None else {"n_ctx": n_ctx}  # else inferred
         try:
             super().__init__(
-                name=name,
+                name=called if name is None else name,
                 embedding=embedding,
                 layers=layers,
                 claim=claim,
@@ -148,11 +156,11 @@ class Program(Frozen):
             )
         except ProgramError as error:
             path = error.path[error.path[:1] == ("Program",) :]
-            path = (printable(str(name)), *path)
+            path = (called, *path)
             raise ProgramError(error.message, path, error.source) from None
 
     def __repr__(self) -> str:
-        return written(
+        return call_text(
             "Program",
             name=repr(self.name),
             embedding=short_list(self.embedding),
@@ -321,6 +329,17 @@ class Program(Frozen):
         from handcraft.model import Model
 
         return Model.of(self, dtype)
+
+    def __call__(
+        self, prompt: str | Iterable[str], n: int | None = None
+    ) -> str:
+        """The text that the program adds to a prompt (a text or tokens), as `handcraft run` does.
+
+        Each token is the likeliest. The text has `n` tokens, or ends with the claim's stop token;
+        by default `n` is 20, or as many as the claim allows. Raises PromptError for a prompt that
+        the claim does not cover. Built anew at every call: keep `build()` to ask many.
+        """
+        return self.build().generate(prompt, n)
 
 
 def program_name(stem: str) -> str:

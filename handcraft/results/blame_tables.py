@@ -12,9 +12,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from handcraft.cli.tables import plain_table, quoted_token, safe, shown_number
 from handcraft.language.affine import format_number
 from handcraft.proof.report import Counterexample, Report
+from handcraft.results.tables import (
+    plain_table,
+    quoted_token,
+    safe,
+    shown_number,
+)
 
 ROWS_SHOWN = 8  # rules with a row of their own; the others share one
 _Row = Mapping[str, Any]
