@@ -150,16 +150,17 @@ def test_of_several_right_tokens_the_best_is_compared() -> None:
     logits = model("ab")[-1]
     worse = 1 if logits[1] < logits[2] else 2
     assert explained(model, ids, None, ((worse, 2), 0)) == one
+    assert one["compared"] == ["c", "a"]
     assert one["contributions"]
 
 
 @pytest.mark.parametrize(
-    "pair", [None, (0, 0), ([0.5, 0.5], [1.0, 0.0]), (0.5, 0.25)]
+    "pair", [None, (0, None), ([0.5, 0.5], [1.0, 0.0]), (0.5, 0.25)]
 )
 def test_nothing_is_told_where_no_two_tokens_are_compared(
     pair: tuple[object, object] | None,
 ) -> None:
-    """Probabilities, lanes, and equal tokens have no table."""
+    """Probabilities, lanes, and logits that are not finite have no table."""
     assert explained(bundled_model("aab"), [0, 0], None, pair) == {}
 
 
@@ -191,7 +192,7 @@ def test_what_is_not_finite_has_no_table() -> None:
     model = bundled_model("aab")
     huge = {**model.weights, "wte": model.weights["wte"] * np.float32(3e38)}
     found = explained(model.replace(weights=huge), [0, 0], None, (0, 1))
-    assert set(found) <= {"contributions", "departures"}
+    assert set(found) <= {"compared", "contributions", "departures"}
 
 
 def test_the_table_as_it_is_printed(here: Path) -> None:
@@ -205,6 +206,46 @@ def test_the_table_as_it_is_printed(here: Path) -> None:
         "    layers[0] > adds              0  1024  wrong.py:4",
         "    embedding[1] (direct path)    1     0  wrong.py:3",
         "    together                      1  1024",
+    ]
+
+
+TIE = """
+from handcraft import *
+t = token("ab")
+program = Program(embedding=(t,), n_ctx=1, layers=(MLP(adds={t["b"]: 1}),), claim=after({"a": %r}))
+"""
+
+
+@pytest.mark.parametrize(("right", "wrong"), ["ab", "ba"])
+def test_a_tie_is_shown_as_one(right: str, wrong: str, here: Path) -> None:
+    """Where two logits are equal, the right token is compared with the best other one, also where
+    it comes first and would be chosen.
+    """
+    write("tie.py", TIE % right)
+    result = handcraft("verify", "tie.py")
+    assert result.code == 1
+    first = result.lines.index(
+        "  what each rule gave to the two logits, which are equal:"
+    )
+    direct, added = (
+        "    embedding[0] (direct path)",
+        "    layers[0] > adds          ",
+    )
+    sums = {
+        "a": [f"{direct}    1    0  tie.py:3", f"{added}    0    1  tie.py:4"]
+    }
+    sums["b"] = [
+        f"{direct}    0    1  tie.py:3",
+        f"{added}    1    0  tie.py:4",
+    ]
+    assert result.lines[first + 1] == (
+        f"    rule                        '{right}'  '{wrong}'  line"
+    )
+    assert sorted(result.lines[first + 2 : first + 4]) == sums[right]
+    assert result.lines[first + 4] == "    together                      1    1"
+    assert handcraft("verify", "tie.py", "--json").json["compared"] == [
+        right,
+        wrong,
     ]
 
 

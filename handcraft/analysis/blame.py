@@ -167,9 +167,9 @@ def explained(
     context: Sequence[int],
     position: int | None,
     pair: tuple[object, object] | None,
-) -> dict[str, list[dict[str, Any]]]:
-    """The explanation of a wrong prediction, as plain data: `contributions` to two logits, and
-    `departures` where a lane left its meaning.
+) -> dict[str, list[Any]]:
+    """The explanation of a wrong prediction, as plain data: `contributions` to two logits, those
+    of the tokens `compared`, and `departures` where a lane left its meaning.
 
     pair  the ids of the right token (or of several, each of them right) and of the wrong one;
           None where no tokens are compared
@@ -180,9 +180,10 @@ def explained(
     at = len(ids) - 1 if position is None else position
     try:
         arrays = pass_over(model, ids)
-        found: dict[str, list[dict[str, Any]]] = {}
+        found: dict[str, list[Any]] = {}
         if pair and (two := _two(arrays["logits"][at], *pair)) is not None:
             rows = contributions(model, arrays, ids, at, *two)
+            found["compared"] = [model.vocabulary.tokens[i] for i in two]
             found["contributions"] = [vars(row) for row in rows]
         if left := departures(model, arrays, ids):
             found["departures"] = [vars(lane) for lane in left]
@@ -194,12 +195,18 @@ def explained(
 def _two(
     logits: Array, expected: object, got: object
 ) -> tuple[int, int] | None:
-    """The ids of the best right token and of the wrong one; None where they are the same, as
-    where logits are not finite.
+    """The ids of the best right token and of the wrong one: after a tie, that of the best other
+    one. None where logits are not finite, or no tokens are compared.
     """
     given = expected if isinstance(expected, Iterable) else (expected,)
     right = [i for i in given if isinstance(i, int)]
     if not right or not isinstance(got, int):
         return None
-    best = max(right, key=lambda i: float(logits[i]))
-    return None if best == got else (best, got)
+    others = [i for i in range(len(logits)) if i not in right]
+    wrong = [got] if got in others else others
+    if not wrong:
+        return None
+    best, other = (
+        max(ids, key=lambda i: float(logits[i])) for ids in (right, wrong)
+    )
+    return best, other

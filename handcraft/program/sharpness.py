@@ -24,7 +24,7 @@ from handcraft.recipes.attention import gap as sharp
 
 LEAST_SHARE = 1e-4  # of the attention: less on the others is not told
 MOST_POWER = 40.5  # of two, as the weight of one position
-MOST_STATES = 2048  # positions, or tokens, whose pairs are looked at
+MOST_STATES = 1024  # positions, or tokens, whose pairs are looked at
 
 
 @dataclass(frozen=True)

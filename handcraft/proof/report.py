@@ -13,6 +13,7 @@ OPTIONAL = (  # reported where there is one
     "error_bound",
     "assumptions",
     "min_margin_position",
+    "compared",
     "contributions",
     "departures",
 )
@@ -62,8 +63,8 @@ class Report:
     reason      why the verdict is not stronger
     error_bound, assumptions   of a proof: how far float arithmetic can be off, and what is
                                taken for granted
-    contributions   of a counterexample, the amounts that each rule gave to the logits of the
-                    right and of the wrong token (handcraft.analysis.blame)
+    compared        of a counterexample, the right token (the best of several) and the wrong one
+    contributions   the amounts that each rule gave to their logits (handcraft.analysis.blame)
     departures      of a counterexample, the first lanes that left their meaning
     """
 
@@ -84,6 +85,7 @@ class Report:
     error_bound: float | None = None
     assumptions: list[str] | None = None
     min_margin_position: int | None = None
+    compared: list[str] | None = None
     contributions: list[dict[str, Any]] | None = None
     departures: list[dict[str, Any]] | None = None
 

@@ -27,14 +27,18 @@ _Row = Mapping[str, Any]
 
 def blame(found: Report) -> Iterator[RenderableType]:
     """The explanation of a report's counterexample, as far as there is one."""
-    wrong = found.counterexample
-    if wrong is not None and found.contributions:
-        table = _contributions(wrong, found.contributions)
-        yield safe("  what each rule gave to the two logits:")
+    if found.compared and found.contributions:
+        equal = ", which are equal" if _is_tie(found.counterexample) else ""
+        table = _contributions(found.compared, found.contributions)
+        yield safe(f"  what each rule gave to the two logits{equal}:")
         yield Padding(table, (0, 0, 0, 4), expand=False)
     if found.departures:
         yield safe("  the first lane that left its meaning:")
         yield from map(_left, found.departures)
+
+
+def _is_tie(wrong: Counterexample | None) -> bool:
+    return wrong is not None and wrong.margin == 0
 
 
 def _left(lane: _Row) -> Text:
@@ -47,11 +51,10 @@ def _left(lane: _Row) -> Text:
     return Text.assemble(safe(said), safe(lane["source"], "dim"))
 
 
-def _contributions(wrong: Counterexample, rows: Sequence[_Row]) -> Table:
+def _contributions(compared: Sequence[str], rows: Sequence[_Row]) -> Table:
     table = plain_table()
     table.add_column(safe("rule"), overflow="fold")
-    right = wrong.expected if isinstance(wrong.expected, str) else "right"
-    for token in (right, wrong.got):
+    for token in compared:
         table.add_column(
             safe(quoted_token(token)), justify="right", no_wrap=True
         )
