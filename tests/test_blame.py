@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -243,10 +244,8 @@ def test_a_tie_is_shown_as_one(right: str, wrong: str, here: Path) -> None:
     )
     assert sorted(result.lines[first + 2 : first + 4]) == sums[right]
     assert result.lines[first + 4] == "    together                      1    1"
-    assert handcraft("verify", "tie.py", "--json").json["compared"] == [
-        right,
-        wrong,
-    ]
+    found = json.loads(handcraft("verify", "tie.py", "--json").out)
+    assert found["compared"] == [right, wrong]
 
 
 MANY = """

@@ -18,12 +18,13 @@ from handcraft.language.rules import Head
 from handcraft.program.check_lanes import head_path
 from handcraft.program.program import Program
 from handcraft.program.sharpness import Leak, leaks
+from handcraft.program.ties import Tie, find_tie
 
 _told: dict[str | tuple[str, type[Warning], int], int] = {}
 
 
 def advise(program: Program, weights: Weights) -> None:
-    """Warn of heads whose scores are too small for what they name."""
+    """Warn of heads whose scores are too small for what they name, and of a tie."""
     n_head = program.layout.n_head
     for leak in leaks(weights, n_head, causal=program.causal):
         block = program.layers[leak.layer]
@@ -32,6 +33,22 @@ def advise(program: Program, weights: Weights) -> None:
             head = block.heads[leak.head]
             place = " > ".join((printable(program.name), *path, "query"))
             _warn(f"{place}: {_softness(head, leak)}", head.source)
+
+    if (tie := find_tie(program)) is not None and program.claim is not None:
+        place = f"{printable(program.name)} > claim"
+        _warn(f"{place}: {_tied(tie)}", program.claim.source)
+
+
+def _tied(tie: Tie) -> str:
+    ending, right, current = map(
+        printable, ("".join(tie.ending), tie.right, tie.current)
+    )
+    return (
+        f"after '{ending}' the logit of '{right}' is at most {format_number(tie.most)} and"
+        f" that of '{current}', the current token, at least {format_number(tie.least)}, so"
+        f" '{right}' cannot win; with more than {format_number(tie.factor)} times as much"
+        " written it can"
+    )
 
 
 def _warn(message: str, source: Source) -> None:
