@@ -2,8 +2,9 @@
 
 A one-hot token slot gives the current token u the logit 1 before any rule writes. If the rules
 write at most h to the right token t, and at least l to u, then t is never ahead after u where
-h <= 1 + l. It is told where l < h: the rules favour t, but too little. Both are bounded by intervals: a head's value is a mean, so it lies between the least
-and the greatest of what its value lanes can read.
+h <= 1 + l. It is told where l < h: the rules favour t, but too little. Both are bounded by
+intervals: a head's value is a mean, so it lies between the least and the greatest of what its
+value lanes can read.
 
 Quiet on purpose: only of claims by endings, with one slot that depends on the token, and where
 all that is written to it are constants and heads that read what the embedding put there.
