@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from handcraft.claims.kinds import Claim
+from handcraft.core.errors import either
 from handcraft.program.contexts import contexts
 from handcraft.proof.task import Budget
 from handcraft.results.opening import Openable
@@ -81,5 +82,7 @@ def _wrong(found: ShownReport) -> str:
     place = f"after {wrong.tokens}"
     if wrong.position is not None:
         place = f"at position {wrong.position} of {wrong.tokens}"
-    said = f"expected {wrong.expected!r}, got {wrong.got!r}{margin}"
+    right = wrong.expected
+    several = right if isinstance(right, tuple | list) else (right,)
+    said = f"expected {either(map(repr, several))}, got {wrong.got!r}{margin}"
     return f"{found.program} {place}: {said}"
