@@ -10,6 +10,8 @@
     ├── ClusterError            worker processes cannot be reached, or keep dying
     └── UndecidedError          a question that the given limits leave open; exit code 3
 
+    AuthorWarning               beside the tree: a warning of Python's, not raised
+
 Rules of this file: a message says what was found and what would work; code that knows the place
 (program, layer, rule) adds it with `at`; nothing here prints.
 """
@@ -59,6 +61,10 @@ class ProgramError(HandcraftError, ValueError):
             if place
             else f"{self.message}{where}"
         )
+
+
+class AuthorWarning(UserWarning):
+    """A program that is valid, but probably not what its author means."""
 
 
 class PromptError(HandcraftError, ValueError):
