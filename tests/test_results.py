@@ -88,7 +88,8 @@ def test_explain_looks_as_the_command_prints_it(name: str) -> None:
 @pytest.mark.parametrize("name", EVERY_PROGRAM)
 def test_trace_looks_as_the_command_prints_it(name: str) -> None:
     """The tables of one pass, in the same characters; as data, the same keys and values."""
-    context = list(bundled_program(name).vocabulary[:3])
+    program = bundled_program(name)
+    context = list(program.vocabulary[: min(3, program.n_ctx)])
     argv = ("trace", name, json.dumps(context), "--tokens")
     found = handcraft.trace(name, context)
     assert f"{found}\n" == command(*argv).out
@@ -290,6 +291,54 @@ def test_the_options_are_the_commands_own() -> None:
         with pytest.raises(handcraft.HandcraftError) as caught:
             handcraft.verify("aab", **given)
         assert str(caught.value) == command("verify", "aab", *argv).refusal
+
+
+def test_wrong_arguments_are_answered() -> None:
+    """One message each, with what would work."""
+    budget = (
+        "a budget is a number of contexts or of seconds, such as 1000000 or 30s,"
+        " found '0.5'"
+    )
+    runtime = (
+        "there is no runtime 'gpt', only gpt2, picogpt, nanogpt, transformer-lens,"
+        " onnx, gguf; did you mean 'gpt2'?"
+    )
+    for call, message in (
+        (
+            lambda: handcraft.trace("aab", "aab", 3),
+            "the position must lie in 0..2, found 3",
+        ),
+        (
+            lambda: handcraft.trace("aab", "aab", -1),
+            "the position must lie in 0..2, found -1",
+        ),
+        (
+            lambda: handcraft.verify("aab", method=[]),
+            "a method is one or several of certificate, exhaustive, sampled, found []",
+        ),
+        (
+            lambda: handcraft.verify("aab", method=3),  # type: ignore[arg-type]
+            "a method is one or several of certificate, exhaustive, sampled, found 3",
+        ),
+        (
+            lambda: handcraft.verify("aab", budget=0.5),  # type: ignore[arg-type]
+            budget,
+        ),
+        (
+            lambda: handcraft.export("aab", "gpt2", 5),  # type: ignore[arg-type]
+            "out is the path of a directory, found int",
+        ),
+        (
+            lambda: handcraft.export("aab", "gpt", "nowhere"),
+            runtime,
+        ),
+    ):
+        with pytest.raises(handcraft.HandcraftError) as caught:
+            call()
+        assert str(caught.value) == message
+    assert (
+        handcraft.explain("aab", 0).cells == handcraft.explain("aab", "0").cells
+    )
 
 
 def test_weights_that_are_not_what_the_rules_say_are_refuted() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from handcraft.claims.kinds import Claim
-from handcraft.core.errors import ProgramError
+from handcraft.core.errors import ProgramError, printable
 from handcraft.core.tracing import Trace
 from handcraft.model import Model
 from handcraft.program.program import Program
@@ -128,7 +128,12 @@ def _methods(given: str | Sequence[str] | None) -> list[str]:
     if given is None:
         return list(METHODS)
     names = given.split(",") if isinstance(given, str) else given
-    return [str(name).strip() for name in names]
+    if not isinstance(names, Iterable) or not (found := list(names)):
+        raise ProgramError(
+            f"a method is one or several of {', '.join(METHODS)}, found"
+            f" {printable(str(given))}"
+        )
+    return [str(name).strip() for name in found]
 
 
 def _budget(given: str | int | Budget | None) -> Budget:
