@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cli_runner import handcraft as command
+from cli_runner import process
 from conftest import EVERY_PROGRAM, Refused, bundled_model, bundled_program
 from rich.console import Console
 
@@ -291,6 +292,21 @@ def test_the_options_are_the_commands_own() -> None:
         with pytest.raises(handcraft.HandcraftError) as caught:
             handcraft.verify("aab", **given)
         assert str(caught.value) == command("verify", "aab", *argv).refusal
+
+
+def test_nothing_is_left_in_the_users_folder(tmp_path: Path) -> None:
+    """Where contexts are drawn hypothesis leaves no folder, the second time either, and the
+    user's own use of it is as before.
+    """
+    code = (
+        "import handcraft, os\n"
+        "for _ in range(2): handcraft.verify('aab', method='sampled', budget=9)\n"
+        "print(os.listdir(), 'HYPOTHESIS_STORAGE_DIRECTORY' in os.environ)\n"
+        "from hypothesis import configuration\n"
+        "print(vars(configuration)['__hypothesis_home_directory'])"
+    )
+    result = process(["-c", code], tmp_path)
+    assert (result.err, result.lines) == ("", ["[] False", "None"])
 
 
 def test_wrong_arguments_are_answered() -> None:

@@ -16,6 +16,7 @@ from handcraft.proof.report import Report
 from handcraft.proof.task import Budget, Progress, Spread
 from handcraft.proof.verify import METHODS, silent
 from handcraft.proof.verify import verify as verify_model
+from handcraft.results.notes import without_notes
 from handcraft.results.opening import Openable, opened
 from handcraft.results.shown import ShownResult, fields_of
 from handcraft.sequence.expression import Expression
@@ -81,13 +82,14 @@ def verify(
     """
     model = opened(program, dtype)
     held = model if claim is None else _claiming(model, claim)
-    report = verify_model(
-        held,
-        methods=_methods(method),
-        budget=_budget(budget),
-        progress=progress,
-        spread=spread,
-    )
+    with without_notes():
+        report = verify_model(
+            held,
+            methods=_methods(method),
+            budget=_budget(budget),
+            progress=progress,
+            spread=spread,
+        )
     if claim is None:
         report = unless_changed(held, report)
     return shown_report(held, report)
