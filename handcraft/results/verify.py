@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from handcraft.claims.kinds import Claim
 from handcraft.core.errors import ProgramError, printable
 from handcraft.core.tracing import Trace
 from handcraft.model import Model
-from handcraft.program.program import Program
+from handcraft.program.program import ClaimLike, Program
 from handcraft.proof.report import Report
 from handcraft.proof.task import Budget, Progress, Spread
 from handcraft.proof.verify import METHODS, silent
@@ -19,7 +18,6 @@ from handcraft.proof.verify import verify as verify_model
 from handcraft.results.notes import without_notes
 from handcraft.results.opening import Openable, opened
 from handcraft.results.shown import ShownResult, fields_of
-from handcraft.sequence.expression import Expression
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,7 +61,7 @@ def verify(
     *,
     method: str | Sequence[str] | None = None,
     budget: str | int | Budget | None = None,
-    claim: Claim | Expression | Callable[[Any], Any] | None = None,
+    claim: ClaimLike = None,
     dtype: str | None = None,
     spread: Spread | None = None,
     progress: Progress = silent,
