@@ -419,9 +419,15 @@ class Model:
         """Every intermediate of one context, by the names of the program.
 
         The contributions of the rules are those at `position`, by default the last. Raises
-        WeightsError where the logits are not finite, unless `checked` is False.
+        PromptError for a position outside the context, and WeightsError where the logits are not
+        finite, unless `checked` is False.
         """
         ids = self.ids(context)
+        if position is not None and position not in range(len(ids)):
+            raise PromptError(
+                f"the position must lie in 0..{len(ids) - 1}, found"
+                f" {printable(str(position))}"
+            )
         arrays = trace(np.array(ids), self.weights, **self.config)
         if checked:
             finite(arrays["logits"])

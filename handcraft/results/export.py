@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import html
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from handcraft.core.errors import printable
+from handcraft.core.errors import ProgramError, printable
 from handcraft.proof.task import Progress
 from handcraft.results.opening import Openable, opened
 from handcraft.results.shown import ShownResult, fields_of
@@ -51,7 +52,11 @@ def export(
     where they do not agree: then nothing is left.
     """
     model = opened(program)
+    if not isinstance(out, str | os.PathLike):
+        raise ProgramError(
+            f"out is the path of a directory, found {type(out).__name__}"
+        )
     found = export_model(
-        model, to, out, norm=norm, force=force, progress=progress
+        model, str(to), out, norm=norm, force=force, progress=progress
     )
     return ShownExport(**fields_of(found))
