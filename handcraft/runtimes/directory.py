@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from handcraft.core.errors import WeightsError, printable
-from handcraft.core.weights import umask
+from handcraft.core.writing import umask
 
 
 def publish(
