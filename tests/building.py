@@ -1,8 +1,8 @@
 """Builds one program over another in a process that is killed: what tests/test_pair.py looks at.
 
-    python building.py CALL FOLDER    builds `abc` over `aab` in processes of their own, each
-                                      killed before it makes this call once more
-    python building.py again FOLDER   builds the two over each other until it is killed itself
+python building.py CALL FOLDER    builds `abc` over `aab` in processes of their own, each
+killed before it makes this call once more
+python building.py again FOLDER   builds the two over each other until it is killed itself
 """
 
 from __future__ import annotations

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import io
+import json
 import re
 import struct
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -30,11 +32,23 @@ SHAPES = (
 )
 HEADERS = (
     *("{}", "", "{'descr': '<f4'}", "[" * 300, "(" * 900 + ")" * 900, "\0" * 9),
-    *("{'descr': '<f4', 'fortran_order': 1, 'shape': (2, 2)}", "f'{x}'", "'\\N"),
+    *(
+        "{'descr': '<f4', 'fortran_order': 1, 'shape': (2, 2)}",
+        "f'{x}'",
+        "'\\N",
+    ),
     *("{'descr': '<f4', 'descr': '<f4', 'shape': (2, 2)}", "lambda: 0", "\x0c"),
-    *("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,)}", "1e9"),
+    *(
+        "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,)}",
+        "1e9",
+    ),
     *("{'descr': {'a': 1}, 'fortran_order': False, 'shape': (2,)}", "-" * 5000),
-    *("{**{}}", "{'descr': '\\d', 'fortran_order': 0, 'shape': ()}", "'''", "\\"),
+    *(
+        "{**{}}",
+        "{'descr': '\\d', 'fortran_order': 0, 'shape': ()}",
+        "'''",
+        "\\",
+    ),
     *("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2)}   ", "{1: 2}"),
 )
 
@@ -100,7 +114,9 @@ def npy(random: Random, body: bytes) -> bytes:
     kind = random.choice((*KINDS, *["<f4"] * 30))
     shape = random.choice((*SHAPES, *["(2, 2)"] * 20))
     order = random.choice(("False", "False", "True", "0", "None", "'x'"))
-    text = f"{{'descr': '{kind}', 'fortran_order': {order}, 'shape': {shape}, }}"
+    text = (
+        f"{{'descr': '{kind}', 'fortran_order': {order}, 'shape': {shape}, }}"
+    )
     if random.random() < 0.3:
         text = random.choice(HEADERS)
     header = text.encode(random.choice(("utf-8", "latin-1")), "replace") + b"\n"
@@ -111,14 +127,27 @@ def npy(random: Random, body: bytes) -> bytes:
     packed = struct.pack("<H", length % 2**16)
     if version in (2, 3):
         packed = struct.pack("<I", length)
-    magic = random.choice((*[b"\x93NUMPY"] * 20, b"\x93NUMPX", b"\x80\x04cos\n"))
-    return magic + bytes((version, random.choice((0, 0, 0, 1)))) + packed + header + body
+    magic = random.choice(
+        (*[b"\x93NUMPY"] * 20, b"\x93NUMPX", b"\x80\x04cos\n")
+    )
+    return (
+        magic
+        + bytes((version, random.choice((0, 0, 0, 1))))
+        + packed
+        + header
+        + body
+    )
 
 
 NAMES = (
     *("wte.npy", "wpe.npy", "wte", "blocks.0.ln_1.g.npy", "blocks.9999.x.npy"),
     *("../wte.npy", "/wte.npy", "wte.npy\0x", "é.npy", "\u202e.npy", "a/", ""),
-    *("x" * 5000, "wte.NPY", "blocks.1\u0663.ln_1.g.npy", "blocks.00.ln_1.g.npy"),
+    *(
+        "x" * 5000,
+        "wte.NPY",
+        "blocks.1\u0663.ln_1.g.npy",
+        "blocks.00.ln_1.g.npy",
+    ),
 )
 METHODS = (
     *(zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED),
@@ -176,3 +205,103 @@ def fuzzed_npz(whole: bytes, seed: int) -> bytes:
     for _ in range(random.choice((0, 0, 0, 1) if in_parts else (1, 1, 2, 3))):
         data = random.choice((*ANYWHERE, *[in_a_record] * 4))(random, data)
     return bytes(data)
+
+
+# ---------------------------------------------------------------- JSON and safetensors
+
+VALUES: tuple[Any, ...] = (
+    *(None, True, False, 0, -1, 1, 2, 2**31, 2**63, -(2**63), 10**30, 0.5),
+    *(-0.0, 1e300, -1e308, 1e-320, "", "a", "aab", "0", "\ud800", "\udfff"),
+    *("\0", "\x1b[31m", "\u202e", "token:a", "x" * 300, "../x", "one-hot"),
+    *([], {}, [[]], [0], [0, 1], ["a"], {"a": 1}, [None], {"kind": "after"}),
+    *([[0, 0]] * 3, [2**64], "1e5", "NaN", [1e300, 1e300], "(" * 50, "[ab]*"),
+)
+
+
+def places_of(value: Any) -> list[tuple[Any, Any]]:
+    """Each place in a JSON value: the list or the object, and the index or the key."""
+    found: list[tuple[Any, Any]] = []
+    waiting = [value]
+    while waiting:
+        node = waiting.pop()
+        keys: Any = ()
+        if isinstance(node, list):
+            keys = range(len(node))
+        elif isinstance(node, dict):
+            keys = tuple(node)
+        found += [(node, key) for key in keys]
+        waiting += [node[key] for key in keys]
+    return found
+
+
+def changed(random: Random, value: Any) -> None:
+    """One place of a JSON value holds something else, or is gone, or is there twice."""
+    places = places_of(value)
+    if not places:
+        return
+    node, key = random.choice(places)
+    what = random.randrange(8)
+    if what < 4:
+        node[key] = copy.deepcopy(random.choice(VALUES))
+    elif what == 4:
+        del node[key]
+    elif what == 5:
+        other, place = random.choice(places)
+        node[key] = copy.deepcopy(other[place])
+    elif what == 6 and isinstance(node, dict):
+        node[random.choice(("", "a", "\ud800", "kind", "x" * 100))] = node.pop(
+            key
+        )
+    elif isinstance(node[key], int | float):
+        node[key] = random.choice((-node[key], node[key] * 2, node[key] + 1))
+    elif isinstance(node, list):
+        node.insert(key, copy.deepcopy(node[key]))
+
+
+def fuzzed_json(value: Any, seed: int) -> bytes:
+    """The JSON of a value, damaged in one or several ways that the seed decides."""
+    random = Random(seed)
+    value = copy.deepcopy(value)
+    for _ in range(random.choice((1, 1, 1, 2, 4))):
+        changed(random, value)
+    data = bytearray(json.dumps(value).encode())
+    if random.random() < 0.2:
+        data = random.choice(ANYWHERE)(random, data)
+    return bytes(data)
+
+
+def fuzzed_safetensors(whole: bytes, seed: int) -> bytes:
+    """The safetensors file, damaged in one or several ways that the seed decides."""
+    random = Random(seed)
+    size = int.from_bytes(whole[:8], "little")
+    header, body = json.loads(whole[8 : 8 + size]), whole[8 + size :]
+    if random.random() < 0.7:
+        for _ in range(random.choice((1, 1, 2))):
+            name = random.choice(list(header))
+            part = header[name]
+            what = random.randrange(4)
+            if what == 0:
+                part["shape"] = some_shape(random)
+            elif what == 1:
+                part["dtype"] = random.choice(
+                    ("F64", "BF16", "I8", "F32", "x", 3)
+                )
+            elif what == 2:
+                part["data_offsets"] = [
+                    random.choice((0, 8, 16, *LENGTHS, *VAST)) for _ in range(2)
+                ]
+            else:
+                changed(random, header)
+                break
+    text = json.dumps(header).encode()
+    data = bytearray(len(text).to_bytes(8, "little") + text + body)
+    for _ in range(random.choice((0, 0, 1, 2))):
+        data = random.choice(ANYWHERE)(random, data)
+    return bytes(data)
+
+
+def some_shape(random: Random) -> list[int]:
+    """A shape, which may hold as many numbers as the right one."""
+    sizes = random.choice(((2, 2), (4,), (1, 4), (0,), (0, 2**60), (2**60,)))
+    ones = random.choice((0, 0, 1, 5, 31, 33, 63, 65, 300))
+    return [*sizes, *[1] * ones]
