@@ -9,8 +9,14 @@ import re
 import struct
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 from typing import Any
+
+import numpy as np
+
+from handcraft.core.errors import WeightsError
+from handcraft.core.weights import flatten, load_weights
 
 Mutation = Callable[[Random, bytearray], bytearray]
 Members = list[tuple[str, bytes]]
@@ -205,6 +211,28 @@ def fuzzed_npz(whole: bytes, seed: int) -> bytes:
     for _ in range(random.choice((0, 0, 0, 1) if in_parts else (1, 1, 2, 3))):
         data = random.choice((*ANYWHERE, *[in_a_record] * 4))(random, data)
     return bytes(data)
+
+
+def read_or_refused(path: Path, data: bytes) -> bool:
+    """True if a weight file of these bytes is read, in which case NumPy must read the same from an
+    npz; it must else be refused in one line that names it.
+    """
+    path.write_bytes(data)
+    refusal = None
+    try:
+        found = flatten(load_weights(path))
+    except WeightsError as error:
+        refusal = str(error)
+    if refusal is not None:
+        assert refusal.startswith(f"{path}: ")
+        assert "\n" not in refusal
+        return False
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as whole:
+            for name, array in found.items():
+                assert whole[name].shape == array.shape
+                assert np.array_equal(whole[name], array)
+    return True
 
 
 # ---------------------------------------------------------------- JSON and safetensors

@@ -97,9 +97,12 @@ def _check(
 
 
 def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    """The bytes of a member, not more than the archive says that it has."""
+    """The bytes of a member: as many as the archive says that it has, and no more are unpacked."""
     with archive.open(member) as file:
-        return file.read(member.file_size + 1)
+        data = file.read(member.file_size + 1)
+    if len(data) != member.file_size:
+        raise zipfile.BadZipFile
+    return data
 
 
 def _read_npy(data: bytes) -> Array:

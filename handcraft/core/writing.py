@@ -13,6 +13,7 @@ kill there are no new files and no new folders.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -126,6 +127,9 @@ def naming(path: Path) -> Iterator[None]:
     except OSError as error:
         number, text = error.errno, error.strerror
         raise OSError(number, text or str(error), str(path)) from None
+    except ValueError:  # of Python, for what the system has no bytes for
+        text = "it is not the name of a file"
+        raise OSError(errno.EINVAL, text, str(path)) from None
 
 
 def existing(folder: Path) -> Path:
@@ -144,7 +148,8 @@ def folders(folder: Path) -> Iterator[None]:
         yield
     except BaseException:
         for one in new:
-            with contextlib.suppress(OSError):  # was not made, or is in use
+            # was not made, or is in use
+            with contextlib.suppress(OSError, ValueError):
                 one.rmdir()
         raise
 

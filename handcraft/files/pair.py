@@ -104,7 +104,7 @@ def marks(directory: Path) -> list[tuple[int, int] | None]:
 
 
 def _mark(path: Path) -> tuple[int, int] | None:
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):
         found = path.stat()
         return found.st_ino, found.st_mtime_ns
     return None
