@@ -57,11 +57,11 @@ from handcraft.core.tracing import Names, Trace, name_trace, plain_names
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.core.weights import flatten, nest
 from handcraft.files.built_directory import (
-    PROGRAM_JSON,
     read_built,
     rebuild_hint,
     write_built,
 )
+from handcraft.files.pair import PROGRAM_JSON
 from handcraft.files.program_file import find, load_program
 from handcraft.program.advice import advise
 from handcraft.program.compiler import compile_program

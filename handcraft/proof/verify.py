@@ -25,7 +25,7 @@ from handcraft.model import Model
 from handcraft.proof.enumerate.method import exhaustive
 from handcraft.proof.prove import certified
 from handcraft.proof.report import Counterexample, Report, Verdict
-from handcraft.proof.sample import check_prompts, draw_contexts
+from handcraft.proof.sample import check_prompts, draw_contexts, draw_prompts
 from handcraft.proof.tally import Tally, Wrong
 from handcraft.proof.task import Budget, Outcome, Progress, Spread, Task
 
@@ -36,7 +36,7 @@ def sampled(task: Task) -> Outcome:
     progress = task.progress
     if task.claim.asks_prompts:
         language = task.claim.language(task.model.n_ctx, task.model.vocabulary)
-        prompts = language.sample(count)
+        prompts = draw_prompts(language, count, task.deadline)
         tally = check_prompts(
             task.judge, prompts, task.deadline, progress, count
         )
@@ -50,7 +50,8 @@ def sampled(task: Task) -> Outcome:
         if task.size < 10**18
         else f"about 10^{len(str(task.size)) - 1}"
     )
-    reason = f"there are {size} {task.claim.unit}; {tally.contexts} were drawn"
+    drawn = "all" if tally.contexts == task.size else tally.contexts
+    reason = f"there are {size} {task.claim.unit}; {drawn} were drawn"
     return Outcome(tally, decided=True, reason=reason)
 
 
