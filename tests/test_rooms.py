@@ -36,7 +36,7 @@ SHARED = {  # names that stand in several modules, since they mean the same thin
     *("Domain", "HeadQuery", "Memory", "Network", "OUT", "PositionStates"),
     *("Steps", "UP", "Values", "Zonotope", "grid", "pairs_of"),
     # what every runtime offers
-    *("RUNTIME", "files", "run", "state_dict"),
+    *("RUNTIME", "files", "run", "state_dict", "usage"),
     # commands, named as they are typed, and what they call
     *("explain", "export", "trace", "verify"),
 }
