@@ -24,6 +24,7 @@ FILES = sorted(
 EXTRAS = {  # each imported in the one function that needs it, with an error that names the extra
     *("automata", "networkx", "numba", "joblib", "dask", "ray"),
     *("tokenizers", "array_api_compat", "torch", "transformer_lens"),
+    "transformers",  # comes with transformer_lens
     *("onnx", "onnxruntime", "gguf"),
 }
 UPWARD = {("program", "model")}  # `program.build()`, for the author's comfort

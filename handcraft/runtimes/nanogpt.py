@@ -178,16 +178,17 @@ def usage(_: Model, __: Norm, example: Trial) -> str:
     return f"""
 import json
 import pickle
+from pathlib import Path
 
 import torch
 from model import GPT, GPTConfig  # nanoGPT's own file
 from safetensors.torch import load_file
 
-gpt = GPT(GPTConfig(**json.load(open("model_args.json"))))
+gpt = GPT(GPTConfig(**json.loads(Path("model_args.json").read_text())))
 gpt.load_state_dict(load_file("model.safetensors"))
 gpt.eval()
 
-letters = pickle.load(open("meta.pkl", "rb"))
+letters = pickle.loads(Path("meta.pkl").read_bytes())
 ids = [letters["stoi"][token] for token in {as_code(example.tokens)}]
 with torch.no_grad():
     for _ in range({example.new}):

@@ -324,12 +324,13 @@ def usage(_: Model, __: Norm, example: Trial) -> str:
     """The lines that run it in onnxruntime."""
     return f"""
 import json
+from pathlib import Path
 
 import numpy
 import onnxruntime
 
 session = onnxruntime.InferenceSession("model.onnx")
-vocabulary = json.load(open("vocab.json"))
+vocabulary = json.loads(Path("vocab.json").read_text())
 ids = [vocabulary[token] for token in {as_code(example.tokens)}]
 for _ in range({example.new}):
     (logits,) = session.run(None, {{"tokens": numpy.array([ids])}})  # [1, n_seq, n_vocab]

@@ -89,18 +89,19 @@ def usage(_: Model, norm: Norm, example: Trial) -> str:
     return f"""
 import functools
 import json
+from pathlib import Path
 
 import numpy
 from {module} import gpt2{note}
 
-hparams = json.load(open("hparams.json"))
+hparams = json.loads(Path("hparams.json").read_text())
 params = {{"blocks": [{{}} for _ in range(hparams["n_layer"])]}}
 step = lambda at, key: at[key] if isinstance(at, list) else at.setdefault(key, {{}})
 for name, array in numpy.load("params.npz").items():
     *path, leaf = [int(key) if key.isdigit() else key for key in name.split(".")]
     functools.reduce(step, path, params)[leaf] = array
 
-encoder = json.load(open("encoder.json"))
+encoder = json.loads(Path("encoder.json").read_text())
 ids = [encoder[token] for token in {as_code(example.tokens)}]
 for _ in range({example.new}):
     logits = gpt2(numpy.array(ids), **params, n_head=hparams["n_head"])  # [n_seq, n_vocab]
