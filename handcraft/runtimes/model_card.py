@@ -6,7 +6,8 @@ no license, no data, no date.
 
 The verdict is that of `handcraft verify` where the export was asked to verify. A proof may take a
 minute, so an export alone looks at every context or prompt where there are at most _EVERY, else at
-_DRAWN of them, drawn with a fixed seed; and it never calls a claim that is a Python function.
+_DRAWN of them, drawn with a fixed seed; it does not judge a claim that is a Python function, which
+may raise or take long.
 
 Rules of this file: a verdict that was not found is not said; the same model gives the same bytes;
 what comes from a program stands in code spans.

@@ -97,9 +97,10 @@ from {module} import gpt2{note}
 hparams = json.loads(Path("hparams.json").read_text())
 params = {{"blocks": [{{}} for _ in range(hparams["n_layer"])]}}
 step = lambda at, key: at[key] if isinstance(at, list) else at.setdefault(key, {{}})
-for name, array in numpy.load("params.npz").items():
-    *path, leaf = [int(key) if key.isdigit() else key for key in name.split(".")]
-    functools.reduce(step, path, params)[leaf] = array
+with numpy.load("params.npz") as arrays:
+    for name, array in arrays.items():
+        *path, leaf = [int(key) if key.isdigit() else key for key in name.split(".")]
+        functools.reduce(step, path, params)[leaf] = array
 
 encoder = json.loads(Path("encoder.json").read_text())
 ids = [encoder[token] for token in {as_code(example.tokens)}]

@@ -35,7 +35,7 @@ def prompts_of(model: Model) -> list[str]:
         found = {language.draw(random) for _ in range(30)}
     else:
         tokens = model.vocabulary.tokens
-        longest = max(2, model.n_ctx - 1)
+        longest = max(1, model.n_ctx - 1)
         found = {
             "".join(random.choices(tokens, k=random.randint(1, longest)))
             for _ in range(30)
