@@ -62,7 +62,7 @@ from handcraft.files.built_directory import (
     write_built,
 )
 from handcraft.files.pair import PROGRAM_JSON
-from handcraft.files.program_file import find, load_program
+from handcraft.files.program_file import find, load_program, summary
 from handcraft.program.advice import advise
 from handcraft.program.compiler import compile_program
 from handcraft.program.matching import check_matches, differing_cells
@@ -80,6 +80,7 @@ class Model:
     """Weights in picoGPT's format, with the settings that are needed to run them.
 
     epsilon  of the layer norms; always GPT-2's own where there is a program
+    about    the first line of the program file's docstring
     Raises WeightsError for weights that do not fit each other or the settings.
     """
 
@@ -91,6 +92,7 @@ class Model:
     causal: bool = True
     program: Program | None = None
     epsilon: float = EPSILON
+    about: str = ""
 
     def __post_init__(self) -> None:
         check_weights(self.weights, self.n_head)
@@ -135,7 +137,8 @@ class Model:
         path = find(reference)
         if path.is_dir():
             return cls.load(path, dtype)
-        return cls.of(load_program(path), dtype)
+        model = cls.of(load_program(path), dtype)
+        return model.replace(about=summary(path))
 
     @classmethod
     def load(cls, directory: str | Path, dtype: str = "float32") -> Model:
