@@ -516,11 +516,22 @@ def after(table: Mapping[Ending, str]) -> After:
     """The claim that the longest matching ending decides the next token."""
     if not isinstance(table, Mapping) or not table:
         raise ProgramError(
-            "after takes {last tokens: next token} with at least one entry",
+            "after takes {last tokens: next token} with at least one entry"
+            + _by_function(table),
             ("claim",),
             caller(),
         )
     return After(table=tuple(table.items()))
+
+
+def _by_function(value: object) -> str:
+    """The advice where a function stands for a table; else nothing."""
+    if not callable(value):
+        return ""
+    return (
+        "; a function is no table: claim=function is the claim that it gives the"
+        " next token"
+    )
 
 
 def distribution(
@@ -529,7 +540,8 @@ def distribution(
     """The claim that the longest matching ending decides the next token's probabilities."""
     if not isinstance(table, Mapping) or not table:
         raise ProgramError(
-            "distribution takes {last tokens: {token: probability}}",
+            "distribution takes {last tokens: {token: probability}}"
+            + _by_function(table),
             ("claim",),
             caller(),
         )
@@ -605,7 +617,10 @@ def last(claim: OfContexts | Expression | Callable[[Any], Any]) -> OfContexts:
 def as_claim(value: object) -> object:
     """The claim of an expression or a plain function; anything else itself."""
     ours = isinstance(value, Frozen) and not isinstance(value, Expression)
-    return Predicate(function=value) if callable(value) and not ours else value
+    if callable(value) and not ours:
+        rule = value if isinstance(value, Expression) else Callback.of(value)
+        return Predicate(function=rule)
+    return value
 
 
 def split_endings(

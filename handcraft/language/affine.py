@@ -243,6 +243,10 @@ def kind_of(value: object) -> str:
         return printable(f"the {type(value).__name__.lower()} {name}")
     if isinstance(value, Operand):
         return printable(f"the expression {value}")
+    name = getattr(value, "__name__", None)
+    if callable(value) and isinstance(name, str):
+        kind = "type" if isinstance(value, type) else "function"
+        return printable(f"the {kind} {name}")
     if shape := getattr(value, "shape", None):
         return f"an array of shape {shape}"
     return f"{type(value).__name__} {printable(repr(value))[:60]}"

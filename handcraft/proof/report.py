@@ -13,6 +13,9 @@ OPTIONAL = (  # reported where there is one
     "error_bound",
     "assumptions",
     "min_margin_position",
+    "failed",
+    "weights",
+    "claim",
 )
 EXIT_CODES: dict[Verdict, int] = {
     "proved": 0,
@@ -60,6 +63,11 @@ class Report:
     reason      why the verdict is not stronger
     error_bound, assumptions   of a proof: how far float arithmetic can be off, and what is
                                taken for granted
+    failed      of a refutation: "weights" where they are not what the rules say, "claim" where
+                there is a counterexample, or both
+    weights     how far they are from the rules: the number of cells that differ, the first one,
+                the largest difference and its cell
+    claim       the file whose claim alone the model was held to
     """
 
     program: str
@@ -79,6 +87,9 @@ class Report:
     error_bound: float | None = None
     assumptions: list[str] | None = None
     min_margin_position: int | None = None
+    failed: list[str] | None = None
+    weights: dict[str, Any] | None = None
+    claim: str | None = None
 
     @property
     def exit_code(self) -> int:
