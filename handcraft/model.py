@@ -65,7 +65,12 @@ from handcraft.files.pair import PROGRAM_JSON
 from handcraft.files.program_file import find, load_program, summary
 from handcraft.program.advice import advise
 from handcraft.program.compiler import compile_program
-from handcraft.program.matching import check_matches, differing_cells
+from handcraft.program.matching import (
+    Differences,
+    check_matches,
+    differences,
+    differing_cells,
+)
 from handcraft.program.program import Program
 
 Prompt = str | Iterable[str] | Iterable[int]  # a text, tokens, or ids
@@ -468,6 +473,14 @@ class Model:
         if self.program is None:
             return []
         return differing_cells(self.weights, self.program)
+
+    def differing(self) -> Differences | None:
+        """How far the weights are from the program's rules; None where they are the same, or
+        without a program.
+        """
+        if self.program is None:
+            return None
+        return differences(self.weights, self.program)
 
     def held_to(self, program: Program) -> Model:
         """The model of these weights with another program's rules and claim.
