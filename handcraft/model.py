@@ -31,6 +31,7 @@ from handcraft.core.errors import (
     HandcraftError,
     PromptError,
     WeightsError,
+    in_quotes,
     listing,
     printable,
 )
@@ -263,7 +264,7 @@ class Model:
         if not len(given):
             raise PromptError(
                 "the text is empty; it needs at least one of the tokens"
-                f" {listing(self.vocabulary.tokens)}"
+                f" {listing(map(in_quotes, self.vocabulary.tokens))}"
             )
         if isinstance(given, str) or all(
             isinstance(token, str) for token in given

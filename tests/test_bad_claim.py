@@ -33,14 +33,14 @@ CLAIMS = [
     program(
         "an unknown token must follow",
         claiming("after({'aa': 'c'})"),
-        "bad > claim: the token 'c' is not in the vocabulary a, b (bad.py:3)",
+        "bad > claim: the token 'c' is not in the vocabulary 'a', 'b' (bad.py:3)",
     ),
     program(
         "an ending of unknown tokens",
         claiming("after({'ac': 'b'})"),
         re.compile(
             r"bad > claim: no token matches 'c' at character 1 of .*; the vocabulary is"
-            r" a, b \(bad\.py:3\)"
+            r" 'a', 'b' \(bad\.py:3\)"
         ),
     ),
     program(
@@ -104,7 +104,7 @@ CLAIMS = [
         claiming("answers('c', str)"),
         re.compile(
             r"bad > claim.*: no token matches 'c' at character 0 of the text; the"
-            r" vocabulary is a, b \(bad\.py:3\)"
+            r" vocabulary is 'a', 'b' \(bad\.py:3\)"
         ),
     ),
     program(
@@ -171,7 +171,7 @@ CLAIMS = [
         "a claim of an unknown token",
         claiming("lambda context: 'c'"),
         re.compile(
-            r"bad > claim: the claim answers 'c' to 'a', which is not a token of a, b.*"
+            r"bad > claim: the claim answers 'c' to 'a', which is not a token of 'a', 'b'.*"
             r" \(bad\.py:3\)"
         ),
         "verify",
@@ -181,8 +181,8 @@ CLAIMS = [
         "a claim of a list",
         claiming("lambda context: ['a']"),
         re.compile(
-            r"bad > claim: the claim answers \['a'\] to 'a', which is not a token of a,"
-            r" b.* \(bad\.py:3\)"
+            r"bad > claim: the claim answers \['a'\] to 'a', which is not a token of 'a',"
+            r" 'b'.* \(bad\.py:3\)"
         ),
         "verify",
         "bad.py",

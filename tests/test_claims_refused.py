@@ -51,12 +51,12 @@ def leaves(_: str) -> str:
             lambda: answers("a", lambda _: "x").expected("a", AB, 3),
             (
                 "claim: the answer to 'a' is 'x': no token matches 'x' at character 0"
-                " of the text; the vocabulary is a, b"
+                " of the text; the vocabulary is 'a', 'b'"
             ),
         ),
         (
             lambda: Reference(as_claim(lambda _: "c"), AB)("ab"),
-            "claim: the claim answers 'c' to 'ab', which is not a token of a, b",
+            "claim: the claim answers 'c' to 'ab', which is not a token of 'a', 'b'",
         ),
         (
             lambda: Reference(as_claim(raises), AB)("ab"),
@@ -66,12 +66,12 @@ def leaves(_: str) -> str:
             lambda: split_endings([("ax", "a")], AB),
             (
                 "claim: no token matches 'x' at character 1 of the text; the"
-                " vocabulary is a, b"
+                " vocabulary is 'a', 'b'"
             ),
         ),
         (
             lambda: split_endings([(("a", "c"), "a")], AB),
-            "claim: the token 'c' is not in the vocabulary a, b",
+            "claim: the token 'c' is not in the vocabulary 'a', 'b'",
         ),
         (
             lambda: split_endings([("", "a")], AB),
@@ -89,7 +89,7 @@ def leaves(_: str) -> str:
         ),
         (
             lambda: Reference(as_claim(lambda _: ["a"]), AB)("ab"),
-            "claim: the claim answers ['a'] to 'ab', which is not a token of a, b",
+            "claim: the claim answers ['a'] to 'ab', which is not a token of 'a', 'b'",
         ),
         (
             lambda: Reference(as_claim(leaves), AB)("ab"),

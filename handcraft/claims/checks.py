@@ -38,7 +38,13 @@ from handcraft.claims.kinds import After, Answers, Claim, Distribution
 from handcraft.claims.prompt_language import Language
 from handcraft.claims.spelling import Spelling
 from handcraft.claims.transducer import Transducer
-from handcraft.core.errors import ProgramError, hint, listing, printable
+from handcraft.core.errors import (
+    ProgramError,
+    hint,
+    in_quotes,
+    listing,
+    printable,
+)
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.sequence.evaluate import compiled
 from handcraft.sequence.expression import Expression
@@ -78,7 +84,7 @@ def _named(claim: Claim, vocabulary: Vocabulary) -> None:
     if unknown:
         message = (
             f"the token '{printable(unknown[0])}' is not in the vocabulary"
-            f" {listing(vocabulary.tokens)}"
+            f" {listing(map(in_quotes, vocabulary.tokens))}"
         )
         raise ProgramError(message + hint(unknown[0], vocabulary.tokens))
 

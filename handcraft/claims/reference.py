@@ -26,7 +26,13 @@ from handcraft.claims.kinds import (
     Predicate,
     Residual,
 )
-from handcraft.core.errors import ProgramError, hint, listing, printable
+from handcraft.core.errors import (
+    ProgramError,
+    hint,
+    in_quotes,
+    listing,
+    printable,
+)
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import number
 from handcraft.sequence.evaluate import evaluate, shown
@@ -111,7 +117,7 @@ class Reference:
         suggestion = hint(token if is_text else "", known)
         raise ProgramError(
             f"the claim answers {shown(token)} to {context!r}, which is not a token"
-            f" of {listing(known)}{suggestion}",
+            f" of {listing(map(in_quotes, known))}{suggestion}",
             ("claim",),
         )
 

@@ -19,7 +19,13 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
-from handcraft.core.errors import ProgramError, hint, listing, printable
+from handcraft.core.errors import (
+    ProgramError,
+    hint,
+    in_quotes,
+    listing,
+    printable,
+)
 from handcraft.core.frozen import Where, caller
 from handcraft.language.affine import Affine, Lane, Map, Named, number
 
@@ -79,7 +85,7 @@ class Slot(Named):
         ):
             raise ProgramError(
                 f"the labels of {self.name} must be distinct and not empty, found"
-                f" {listing(labels)}"
+                f" {listing(map(in_quotes, labels))}"
             )
         if self.labels is None and ONE_HOT in (self.tokens, self.positions):
             raise ProgramError(
@@ -129,7 +135,7 @@ class Slot(Named):
         known = self.labels or ()
         if str(label) not in known:
             has = (
-                f"its lanes are {listing(known)}"
+                f"its lanes are {listing(map(in_quotes, known))}"
                 if known
                 else f"it is one lane, written {self.name}"
             )
