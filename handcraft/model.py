@@ -308,13 +308,27 @@ class Model:
         is 20, or as many as the claim allows. Beyond n_ctx the window slides. Raises PromptError
         for a prompt outside the claim's domain.
         """
-        ids = self.ids(prompt)
+        new = self.continued(
+            self.ids(prompt), n, sampler=sampler, stop=stop, cached=cached
+        )
+        return self.vocabulary.decode(new)
+
+    def continued(
+        self,
+        ids: Sequence[int],
+        n: int | None = None,
+        *,
+        sampler: Sampler | None = None,
+        stop: str | None = None,
+        cached: bool = True,
+    ) -> list[int]:
+        """The ids of the tokens that `generate` adds to these ids."""
         limits = [limit for limit in (self.room(ids), n) if limit is not None]
         most = min(limits, default=UNASKED)
         stop = stop if stop is not None else self._stop_token
         choose = greedy if sampler is None else sampler.start()
         stop_id = None if stop is None else self.vocabulary.encode([stop])[0]
-        new = generate(
+        return generate(
             self.weights,
             ids,
             most,
@@ -323,7 +337,6 @@ class Model:
             cached=cached,
             **self.config,
         )
-        return self.vocabulary.decode(new)
 
     @property
     def _claim(self) -> Claim | None:

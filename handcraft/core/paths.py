@@ -18,7 +18,7 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
 def kind_at(path: Path) -> str:
@@ -29,6 +29,8 @@ def kind_at(path: Path) -> str:
     try:
         mode = path.stat().st_mode
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "a link to itself"
         if error.errno in _NOT_THERE:
             return VACANT
         raise

@@ -143,9 +143,12 @@ def write_atomically(path: Path, data: bytes) -> None:
     if (kind := kind_at(path)) not in (VACANT, FILE):
         raise WeightsError(f"{path} is {kind}; name a file to write", path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.name}."
-    )
+    try:
+        handle, temporary = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name}."
+        )
+    except OSError as error:  # of the name that was given, not of this one
+        raise OSError(error.errno, error.strerror, str(path)) from None
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

@@ -25,35 +25,15 @@ from handcraft.core.errors import (
 from handcraft.core.nearest import nearest
 from handcraft.core.paths import DIRECTORY, FILE, VACANT, kind_at
 from handcraft.files.built_directory import PROGRAM_JSON
+from handcraft.files.bundled import bundled
 from handcraft.program.program import Program, program_name
 
-_HERE = Path(__file__).parent.parent  # the package
 MAX_SOURCE = 2**20  # bytes of a program file
 MAX_SHOWN = 80  # characters of a name that is no program's
 _PROGRAMS = "a program is a .py file, a built directory or a bundled name"
 PROGRAM_MODULE = (
     "handcraft_program_"  # and the file's stem: the name of its module
 )
-
-
-def bundled() -> dict[str, Path]:
-    """The files of the programs that come with handcraft, by name.
-
-    They are inside the package when installed, beside it in a checkout.
-    """
-    folder = next(
-        (
-            f
-            for f in (_HERE / "programs", _HERE.parent / "programs")
-            if f.is_dir()
-        ),
-        _HERE / "programs",
-    )
-    return {
-        path.stem: path
-        for path in sorted(folder.glob("*.py"))
-        if not path.stem.startswith("_")
-    }
 
 
 def find(reference: str) -> Path:
@@ -112,14 +92,14 @@ def _not_found(path: Path, reference: str, kind: str) -> str:
 
 def _nearest_file(path: Path) -> str:
     """The hint at a program in the same folder, or at a bundled one."""
+    if path.stem in bundled():
+        return hint(path.stem, bundled())
     folder = path.parent
     files = [*folder.glob("*.py")] if _kind(folder) == DIRECTORY else []
     near = nearest(path.name, [file.name for file in files])
-    return (
-        hint(path.name, bundled())
-        if near is None
-        else f"; did you mean {in_quotes(str(folder / near))}?"
-    )
+    if near is None:
+        return hint(path.name, bundled())
+    return f"; did you mean {in_quotes(str(folder / near))}?"
 
 
 def load_program(path: Path) -> Program:
