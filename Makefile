@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test thorough exhaustive soundness nightly bugs exponential cluster runtimes lint benchmark package docs clean
+.PHONY: demo test lowest thorough exhaustive soundness nightly bugs exponential cluster runtimes lint benchmark package docs clean
 
 demo: $(VENV)/handcraft  ## build, explain and verify aab
 	$(BIN)/handcraft build programs/aab.py
@@ -16,6 +16,10 @@ SUITE = OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --durations=20 --
 
 test: $(VENV)/test  ## the quick tests: a minute on two cores; property tests draw a few of their examples
 	$(SUITE)
+
+lowest: $(VENV)-lowest/test  ## the quick tests with the oldest dependencies that pyproject.toml allows
+	$(VENV)-lowest/bin/python tests/lowest.py --check
+	OPENBLAS_NUM_THREADS=1 $(VENV)-lowest/bin/python -m pytest -n auto
 
 thorough: $(VENV)/test  ## what `make test` leaves out: the slow tests, and all the examples of the property tests
 	$(SUITE) -m "slow or hypothesis" --hypothesis-profile=full
@@ -37,7 +41,15 @@ nightly: $(VENV)/test bugs  ## the same with 2,000 of each family and 1,000,000 
 bugs: $(VENV)/test  ## bugs put into the prover one at a time: its tests must notice 95% of them
 	$(BIN)/python tests/soundness/bugs.py --jobs 2
 
-cluster: $(VENV)/test $(VENV)/cluster  ## real clusters on this machine, whose workers are killed
+cluster: $(VENV)-lowest/test: pyproject.toml tests/lowest.py
+	$(PYTHON) -m venv --clear $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip --disable-pip-version-check --quiet install --upgrade "pip>=25.1"
+	$(VENV)-lowest/bin/python tests/lowest.py >$(VENV)-lowest/pins
+	$(VENV)-lowest/bin/python -m pip --disable-pip-version-check --quiet install --constraint $(VENV)-lowest/pins \
+		--editable . --group test
+	touch $@
+
+$(VENV)/test $(VENV)/cluster  ## real clusters on this machine, whose workers are killed
 	$(BIN)/python -m pytest -o addopts= tests/cluster
 
 runtimes: $(VENV)/test $(VENV)/runtimes  ## every program in every runtime, and a real GPT-2 in our forward pass
@@ -68,9 +80,17 @@ $(VENV)/handcraft: $(VENV)/python pyproject.toml
 	$(PIP) install --editable .
 	touch $@
 
+$(VENV)-lowest/test: pyproject.toml tests/lowest.py
+	$(PYTHON) -m venv --clear $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip --disable-pip-version-check --quiet install --upgrade "pip>=25.1"
+	$(VENV)-lowest/bin/python tests/lowest.py >$(VENV)-lowest/pins
+	$(VENV)-lowest/bin/python -m pip --disable-pip-version-check --quiet install --constraint $(VENV)-lowest/pins \
+		--editable . --group test
+	touch $@
+
 $(VENV)/test $(VENV)/cluster $(VENV)/runtimes $(VENV)/lint $(VENV)/benchmark $(VENV)/package: $(VENV)/%: $(VENV)/handcraft
 	$(PIP) install --group $*
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) $(VENV)-lowest build dist
