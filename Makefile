@@ -41,15 +41,7 @@ nightly: $(VENV)/test bugs  ## the same with 2,000 of each family and 1,000,000 
 bugs: $(VENV)/test  ## bugs put into the prover one at a time: its tests must notice 95% of them
 	$(BIN)/python tests/soundness/bugs.py --jobs 2
 
-cluster: $(VENV)-lowest/test: pyproject.toml tests/lowest.py
-	$(PYTHON) -m venv --clear $(VENV)-lowest
-	$(VENV)-lowest/bin/python -m pip --disable-pip-version-check --quiet install --upgrade "pip>=25.1"
-	$(VENV)-lowest/bin/python tests/lowest.py >$(VENV)-lowest/pins
-	$(VENV)-lowest/bin/python -m pip --disable-pip-version-check --quiet install --constraint $(VENV)-lowest/pins \
-		--editable . --group test
-	touch $@
-
-$(VENV)/test $(VENV)/cluster  ## real clusters on this machine, whose workers are killed
+cluster: $(VENV)/test $(VENV)/cluster  ## real clusters on this machine, whose workers are killed
 	$(BIN)/python -m pytest -o addopts= tests/cluster
 
 runtimes: $(VENV)/test $(VENV)/runtimes  ## every program in every runtime, and a real GPT-2 in our forward pass

@@ -19,7 +19,8 @@ from typing import Any
 from pydantic import model_validator
 
 from handcraft.core.errors import ProgramError, printable
-from handcraft.core.frozen import Frozen, caller
+from handcraft.core.frozen import Frozen
+from handcraft.core.source import caller
 from handcraft.language.affine import kind_of
 from handcraft.sequence.evaluate import Ask, compiled, shown
 from handcraft.sequence.expression import Expression, Plain

@@ -20,7 +20,6 @@ HANDCRAFT_DEBUG is set, a bug prints its traceback.
     proving.py     verify assumptions
     usage.py       what is wrong with the arguments
     ending.py      how a command ends: exit codes, signals, closed streams
-    tables.py      the tables they print; model_tables.py verdict_tables.py state_tables.py
 
 Rules of this package: only it prints. Heavy imports stand inside the commands, so that `--help`
 is fast.

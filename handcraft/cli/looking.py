@@ -5,7 +5,7 @@ context, `diff` it with another, and list its `states`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,9 +25,6 @@ from handcraft.cli.terminal import (
 )
 from handcraft.core.errors import ProgramError, printable
 
-if TYPE_CHECKING:
-    from handcraft.core.decoding import Sampler
-
 
 def explain(
     program: ProgramArgument,
@@ -45,15 +42,10 @@ def explain(
     Rows and columns have the names of their lanes; beside the cells stands the rule that wrote
     them, with the line of the program.
     """
-    from handcraft.analysis.explain import explain as explain_model
+    from handcraft.results.explain import explain as explain_model
 
-    model = open_model(program)
-    found = explain_model(model, part)
-    if json:
-        return print_json(found.to_json())
-    from handcraft.cli.model_tables import explanation
-
-    return show(lambda width: explanation(model, found, width))
+    found = explain_model(open_model(program), part)
+    return print_json(found.to_json()) if json else show(found.drawn)
 
 
 def run(
@@ -112,13 +104,17 @@ def run(
 
     Each new token is the one with the highest logit, unless --sample is given.
     """
+    from handcraft.core.decoding import Sampler
+
     most = None if n is None else whole("-n", n, 0)
-    drawing = (temperature, top_k, top_p, seed)
-    if not sample and any(given is not None for given in drawing):
+    given = (temperature, top_k, top_p, seed)
+    if not sample and given != (None,) * 4:
         raise ProgramError(
             "--temperature, --top-k, --top-p and --seed go with --sample"
         )
-    sampler = _sampler(*drawing) if sample else None
+    drawing = _drawing(temperature, top_k, top_p)
+    chance = None if seed is None else whole("--seed", seed, 0)
+    sampler = Sampler(**drawing, seed=chance) if sample else None
     model = open_model(program, dtype)
     ids = model.ids(read_prompt(prompt, tokens))
     new = model.continued(ids, most, sampler=sampler)
@@ -138,21 +134,17 @@ def run(
     return None
 
 
-def _sampler(
-    temperature: str | None,
-    top_k: str | None,
-    top_p: str | None,
-    seed: str | None = None,
-) -> Sampler:
-    """The Sampler of the options that say how tokens are drawn."""
-    from handcraft.core.decoding import Sampler
-
-    return Sampler(
-        1.0 if temperature is None else real("--temperature", temperature),
-        None if top_k is None else whole("--top-k", top_k),
-        None if top_p is None else real("--top-p", top_p),
-        None if seed is None else whole("--seed", seed, 0),
-    )
+def _drawing(
+    temperature: str | None, top_k: str | None, top_p: str | None
+) -> dict[str, Any]:
+    """The options that say how tokens are drawn, as numbers."""
+    return {
+        "temperature": 1.0
+        if temperature is None
+        else real("--temperature", temperature),
+        "top_k": None if top_k is None else whole("--top-k", top_k),
+        "top_p": None if top_p is None else real("--top-p", top_p),
+    }
 
 
 def trace(
@@ -169,12 +161,11 @@ def trace(
     Attention patterns, the residual stream by slot, the logits, and how much each rule added to
     them.
     """
-    found = open_model(program, dtype).trace(read_prompt(context, tokens))
-    if json:
-        return print_json(found.to_json())
-    from handcraft.cli.model_tables import trace_tables
+    from handcraft.results.trace import trace as trace_model
 
-    return show(lambda width: trace_tables(found, width))
+    prompt = read_prompt(context, tokens)
+    found = trace_model(open_model(program, dtype), prompt)
+    return print_json(found.to_json()) if json else show(found.drawn)
 
 
 def diff(
@@ -201,7 +192,7 @@ def diff(
     found = diff_models(open_model(a), open_model(b))
     if json:
         return print_json(found.to_json())
-    from handcraft.cli.model_tables import difference
+    from handcraft.results.model_tables import difference
 
     return show(lambda _: difference(found))
 
@@ -278,33 +269,28 @@ def states(
     whether the chain stays there or leaves it for good. With --avoid the exit code is 1 where
     the text can be reached, and the path to it is shown.
     """
-    from handcraft.analysis.reachability import avoid as search
-    from handcraft.analysis.states import explore
-    from handcraft.analysis.states_files import check_picture, save_picture
+    from handcraft.analysis.states_files import check_picture
+    from handcraft.results.states import states as states_of
 
     if save is not None:
         check_picture(save)  # before anything is computed
-    sampler = _sampler(temperature, top_k, top_p)
+    sampling = _drawing(temperature, top_k, top_p)
     lowest = real("--floor", floor)
     most = whole("--limit", limit, 1)
     model = open_model(program, dtype)
-    starts = [read_prompt(text, tokens) for text in start or ()]
-    chain = explore(model, starts, sampler=sampler, floor=lowest, limit=most)
-    avoided = (
-        search(chain, read_prompt(avoid, tokens)) if avoid is not None else None
+    found = states_of(
+        model,
+        starts=[read_prompt(text, tokens) for text in start or ()],
+        avoid=None if avoid is None else read_prompt(avoid, tokens),
+        floor=lowest,
+        **sampling,
+        limit=most,
     )
-    chain = chain if avoided else chain.whole()
-    files: list[Path] = []
-    if save is not None:
-        files = writing(lambda: [save_picture(chain, save, avoided)])
+    files = [] if save is None else writing(lambda: [found.save(save)])
     if json:
-        print_json(chain.to_json() | {"avoided": avoided and avoided.to_json()})
+        print_json(found.to_json())
     else:
-        from handcraft.cli.state_tables import states_table
-
-        show(lambda _: states_table(chain, avoided))
-        print(
-            "".join(f"\nwrote {printable(str(file))}\n" for file in files),
-            end="",
-        )
-    raise typer.Exit(avoided.exit_code if avoided else 0)
+        show(found.drawn)
+        for file in files:
+            print(f"\nwrote {printable(str(file))}")
+    raise typer.Exit(found.exit_code)

@@ -20,11 +20,12 @@ from typing import Any, TypeAlias, cast
 
 from handcraft.core.errors import ProgramError, printable
 from handcraft.core.frozen import Frozen
+from handcraft.language.mistakes import Linear
 
 CONSTANT = "1"  # the key of the constant in JSON, and the name of a bias row
 
 
-class Operand(Frozen):
+class Operand(Linear, Frozen):
     """A part of an expression: a lane, a slot, an affine expression or a map."""
 
     __array_ufunc__ = (
@@ -34,6 +35,9 @@ class Operand(Frozen):
     def expression(self) -> Affine | Map:
         """This operand as an expression."""
         raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return printable(str(self))
 
     def __add__(self, other: Term) -> Any:
         return _combine(self.expression(), lift(other))

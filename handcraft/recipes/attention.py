@@ -19,8 +19,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError
-from handcraft.core.frozen import caller
+from handcraft.core.source import caller
 from handcraft.language.affine import Affine, Lane, Map, Term
 from handcraft.language.coerce import MapLike, as_affine, as_map, value_lanes
 from handcraft.language.rules import Head
@@ -54,12 +55,13 @@ def addresses(
 # ---------------------------------------------------------------- by position
 
 
+@checked_call(output="adds")
 def attend_to(
     at: Slot,
     target: Term,
     *,
     value: MapLike,
-    output: MapLike | None = None,
+    adds: MapLike | None = None,
     range: (tuple[int, int | Affine] | None) = None,  # noqa: A002  # the word of the field
     missing: Literal["nearest", "refuse"] = "nearest",
     sharpness: float = SCORE_GAP,
@@ -88,7 +90,7 @@ def attend_to(
     return Head(
         query=query,
         value=value,
-        output=output_lanes(value, output),
+        adds=adds,
         scores="exact",
         name=name,
     )
@@ -197,12 +199,13 @@ def _check_always_visible(least: int, most: Affine, own: Affine) -> None:
     )
 
 
+@checked_call(output="adds")
 def kernel(
     at: Slot,
     weights: Mapping[int, float],
     *,
     value: MapLike,
-    output: MapLike | None = None,
+    adds: MapLike | None = None,
     name: str | None = None,
 ) -> Head:
     """A head that takes the weighted mean of the values at fixed offsets back: {0: 2, 1: 1}
@@ -227,7 +230,7 @@ def kernel(
     return Head(
         query=Map.of(rows),
         value=value,
-        output=output_lanes(value, output),
+        adds=adds,
         scores="exact",
         name=name,
     )
@@ -251,12 +254,13 @@ def _check_kernel(at: Slot, weights: Mapping[int, float]) -> None:
 # ---------------------------------------------------------------- by content
 
 
+@checked_call(output="adds")
 def attend_where(
     match: MapLike,
     *,
     value: MapLike,
     key: MapLike | None = None,
-    output: MapLike | None = None,
+    adds: MapLike | None = None,
     at: Slot | None = None,
     prefer: Literal["latest", "first"] | None = None,
     default: Term | None = None,
@@ -298,7 +302,7 @@ def attend_where(
         query=Map.of(query.items()),
         key=Map.of(keys.items()),
         value=value,
-        output=output_lanes(value, output),
+        adds=adds,
         scores="exact",
         name=name,
     )
@@ -346,7 +350,7 @@ def merge(*heads: Head) -> Head:
         query=first.query,
         key=first.key,
         value=Map.of(row for head in heads for row in head.value.rows),
-        output=Map.of(row for head in heads for row in head.output.rows),
+        adds=Map.of(row for head in heads for row in head.adds.rows),
         scores=first.scores,
         name=first.name,
     )
@@ -371,11 +375,6 @@ def _check_mergeable(heads: tuple[Head, ...]) -> None:
 
 
 # ---------------------------------------------------------------- shared with sums.py
-
-
-def output_lanes(value: MapLike, output: MapLike | None) -> MapLike:
-    """The output of a head: as given, else each value lane into the lane of the same name."""
-    return value_lanes(value) if output is None else output
 
 
 def wrong(recipe: str, argument: str, message: str) -> ProgramError:

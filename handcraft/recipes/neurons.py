@@ -30,7 +30,7 @@ from itertools import pairwise
 from typing import Any
 
 from handcraft.core.errors import ProgramError
-from handcraft.core.frozen import caller
+from handcraft.core.source import caller
 from handcraft.language.affine import Affine, Lane, Named, Term
 from handcraft.language.coerce import as_affine, as_direction, as_map
 from handcraft.language.rules import Amounts, Neuron
