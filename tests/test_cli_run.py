@@ -138,7 +138,7 @@ from handcraft import *
 p, t = position(4), token(["a", "aa", "[", '"'])
 says = {t["a"]: 2 * t["aa"] + 2 * t["["], t["aa"]: 2 * t["a"]}
 program = Program(
-    embedding=(p, t), layers=(Head(query=1024 * p, value=t, output=says),)
+    embedding=(p, t), layers=(Head(query=1024 * p, value=t, adds=says),)
 )
 """
 
