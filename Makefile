@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test thorough exhaustive soundness nightly bugs exponential cluster runtimes lint benchmark package docs clean
+.PHONY: demo test lowest thorough exhaustive soundness nightly bugs exponential cluster runtimes lint benchmark package docs clean
 
 demo: $(VENV)/handcraft  ## build, explain and verify aab
 	$(BIN)/handcraft build programs/aab.py
@@ -16,6 +16,10 @@ SUITE = OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --durations=20 --
 
 test: $(VENV)/test  ## the quick tests: a minute on two cores; property tests draw a few of their examples
 	$(SUITE)
+
+lowest: $(VENV)-lowest/test  ## the quick tests with the oldest dependencies that pyproject.toml allows
+	$(VENV)-lowest/bin/python tests/lowest.py --check
+	OPENBLAS_NUM_THREADS=1 $(VENV)-lowest/bin/python -m pytest -n auto
 
 thorough: $(VENV)/test  ## what `make test` leaves out: the slow tests, and all the examples of the property tests
 	$(SUITE) -m "slow or hypothesis" --hypothesis-profile=full
@@ -68,9 +72,17 @@ $(VENV)/handcraft: $(VENV)/python pyproject.toml
 	$(PIP) install --editable .
 	touch $@
 
+$(VENV)-lowest/test: pyproject.toml tests/lowest.py
+	$(PYTHON) -m venv --clear $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip --disable-pip-version-check --quiet install --upgrade "pip>=25.1"
+	$(VENV)-lowest/bin/python tests/lowest.py >$(VENV)-lowest/pins
+	$(VENV)-lowest/bin/python -m pip --disable-pip-version-check --quiet install --constraint $(VENV)-lowest/pins \
+		--editable . --group test
+	touch $@
+
 $(VENV)/test $(VENV)/cluster $(VENV)/runtimes $(VENV)/lint $(VENV)/benchmark $(VENV)/package: $(VENV)/%: $(VENV)/handcraft
 	$(PIP) install --group $*
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) $(VENV)-lowest build dist

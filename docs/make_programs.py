@@ -11,7 +11,8 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from handcraft.files.program_file import bundled, summary
+from handcraft.files.bundled import bundled
+from handcraft.files.program_file import summary
 from handcraft.model import Model
 from handcraft.proof import Report, verify
 

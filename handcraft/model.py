@@ -38,6 +38,7 @@ from handcraft.core.errors import (
     ProgramError,
     PromptError,
     WeightsError,
+    in_quotes,
     listing,
     printable,
 )
@@ -283,7 +284,7 @@ class Model:
         if not len(given):
             raise PromptError(
                 "the text is empty; it needs at least one of the tokens"
-                f" {listing(self.vocabulary.tokens)}"
+                f" {listing(map(in_quotes, self.vocabulary.tokens))}"
             )
         if isinstance(given, str) or all(
             isinstance(token, str) for token in given
@@ -327,13 +328,27 @@ class Model:
         is 20, or as many as the claim allows. Beyond n_ctx the window slides. Raises PromptError
         for a prompt outside the claim's domain.
         """
-        ids = self.ids(prompt)
+        new = self.continued(
+            self.ids(prompt), n, sampler=sampler, stop=stop, cached=cached
+        )
+        return self.vocabulary.decode(new)
+
+    def continued(
+        self,
+        ids: Sequence[int],
+        n: int | None = None,
+        *,
+        sampler: Sampler | None = None,
+        stop: str | None = None,
+        cached: bool = True,
+    ) -> list[int]:
+        """The ids of the tokens that `generate` adds to these ids."""
         limits = [limit for limit in (self.room(ids), n) if limit is not None]
         most = min(limits, default=UNASKED)
         stop = stop if stop is not None else self._stop_token
         choose = greedy if sampler is None else sampler.start()
         stop_id = None if stop is None else self.vocabulary.encode([stop])[0]
-        new = generate(
+        return generate(
             self.weights,
             ids,
             most,
@@ -342,7 +357,6 @@ class Model:
             cached=cached,
             **self.config,
         )
-        return self.vocabulary.decode(new)
 
     @overload  # a text is an iterable of texts too, but the first signature wins
     def answer(self, prompts: str) -> str: ...  # type: ignore[overload-overlap]

@@ -58,15 +58,20 @@ class Result:
 
     @property
     def refusal(self) -> str:
-        """The message of an error of the user's: code 2, nothing on stdout, one line or, under
-        --json, one object.
+        """The message of an error of the user's: code 2, nothing on stdout, one line, above which a
+        usage line may stand, or, under --json, one object.
         """
         assert (self.code, self.out) == (2, "")
-        if self.err.startswith("{"):
-            return str(json.loads(self.err)["error"])
-        assert self.err.startswith("error: ")
         assert self.err.endswith("\n")
-        return self.err.removeprefix("error: ").removesuffix("\n")
+        *usage, said = self.err.removesuffix("\n").split("\n")
+        if said.startswith("{"):
+            found = json.loads(said)
+            assert (usage, list(found)) == ([], ["error"])
+            return str(found["error"])
+        assert all(line.startswith("usage: handcraft ") for line in usage)
+        assert len(usage) <= 1
+        assert said.startswith("error: ")
+        return said.removeprefix("error: ")
 
     @property
     def lines(self) -> list[str]:

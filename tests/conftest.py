@@ -38,7 +38,8 @@ from handcraft import (
 from handcraft.claims.kinds import Answers
 from handcraft.core.gpt2 import Array, Weights
 from handcraft.core.vocabulary import Vocabulary
-from handcraft.files.program_file import bundled, load_program
+from handcraft.files.bundled import bundled
+from handcraft.files.program_file import load_program
 from handcraft.language.affine import Affine, Lane
 from handcraft.proof import verify
 from handcraft.proof.checker.certificate import certificate_json

@@ -25,22 +25,23 @@ def nodes_of(weights: Weights, n_head: int) -> dict[str, tuple[str, Any]]:
     for i, block in enumerate(weights["blocks"]):
         if "attn" in block:
             found |= {
-                f"a{i}.h{h}": (f"blocks.{i}.attn.z", np.s_[..., h, :, :])
+                f"{i}.h{h}": (f"blocks.{i}.attn.z", np.s_[..., h, :, :])
                 for h in range(n_head)
             }
-            found[f"a{i}.bias"] = (f"blocks.{i}.attn_out", ...)
+            found[f"{i}.attn.bias"] = (f"blocks.{i}.attn_out", ...)
         if "mlp" in block:
             found |= {
-                f"m{i}.n{j}": (f"blocks.{i}.mlp.post", np.s_[..., j])
+                f"{i}.mlp.n{j}": (f"blocks.{i}.mlp.post", np.s_[..., j])
                 for j in range(len(block["mlp"]["c_fc"]["b"]))
             }
-            found[f"m{i}.bias"] = (f"blocks.{i}.mlp_out", ...)
+            found[f"{i}.mlp.bias"] = (f"blocks.{i}.mlp_out", ...)
     return found
 
 
 def sublayer(weights: Weights, name: str) -> Weights:
-    return weights["blocks"][int(name[1 : name.index(".")])][
-        "attn" if name[0] == "a" else "mlp"
+    layer, _, part = name.partition(".")
+    return weights["blocks"][int(layer)][
+        "mlp" if part.startswith("mlp") else "attn"
     ]
 
 
@@ -57,8 +58,8 @@ def contribution(
     )
     if name.endswith("bias"):
         return np.broadcast_to(c_proj["b"], clean[key].shape)
-    index = int(name.split(".")[1][1:])
-    if name[0] == "m":
+    index = int(name.rpartition(".")[2][1:])
+    if ".mlp." in name:
         return np.outer(clean[key][part], c_proj["w"][index])
     return (
         clean[key][part] @ c_proj["w"].reshape(model.n_head, d_head, -1)[index]
@@ -74,11 +75,11 @@ def readers(model: Model) -> Iterator[tuple[str, str, str, Any, Array]]:
         if name.endswith(("embed", "bias")):
             continue
         i, index, layer = (
-            name[1 : name.index(".")],
-            int(name.split(".")[1][1:]),
+            name.partition(".")[0],
+            int(name.rpartition(".")[2][1:]),
             sublayer(model.weights, name),
         )
-        if name[0] == "m":
+        if ".mlp." in name:
             yield (
                 name,
                 "mlp",
@@ -133,7 +134,7 @@ def edge_effects(
     order = [*nodes_of(model.weights, model.n_head), "logits"]
     depth = {
         name: (
-            2 * int(name[1 : name.index(".")]) + (name[0] == "m")
+            2 * int(name.partition(".")[0]) + (".mlp." in name)
             if "." in name
             else -1
         )

@@ -222,11 +222,11 @@ def test_an_array_never_swallows_an_expression() -> None:
         ),
         (
             lambda: as_map({v: t}),
-            "v has no partner: lanes pair by equal labels, and the expression has a, b",
+            "v has no partner: lanes pair by equal labels, and the expression has 'a', 'b'",
         ),
         (
             lambda: as_map({t: token("bc")}),
-            "token:a has no partner: lanes pair by equal labels, and the expression has b, c",
+            "token:a has no partner: lanes pair by equal labels, and the expression has 'b', 'c'",
         ),
         (
             lambda: as_direction({a: b}),

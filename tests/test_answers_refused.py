@@ -117,7 +117,7 @@ from handcraft.sequence.words import (
         ),
         (
             lambda: claiming(lookup({"a": "c"}, own)),
-            "aab > claim: the token 'c' is not in the vocabulary a, b",
+            "aab > claim: the token 'c' is not in the vocabulary 'a', 'b'",
         ),
     ],
 )
@@ -146,7 +146,7 @@ for _ in range(10):
             "a",
             (
                 "the answer to 'a' is 'c': no token matches 'c' at character 0 of the"
-                " text; the vocabulary is ^, =, a, b, <x>"
+                " text; the vocabulary is '^', '=', 'a', 'b', '<x>'"
             ),
         ),
         (
@@ -154,15 +154,15 @@ for _ in range(10):
             "a",
             (
                 "the claim answers 'a' with 'b' and then None, which is not a token of"
-                " ^, =, a, b, <x>"
+                " '^', '=', 'a', 'b', '<x>'"
             ),
         ),
         (
             answers("a", lookup({"a": "x"}, own), length=1),
             "a",
             (
-                "the claim answers 'a' with '' and then 'x', which is not a token of ^,"
-                " =, a, b, <x>; did you mean '<x>'?"
+                "the claim answers 'a' with '' and then 'x', which is not a token of"
+                " '^', '=', 'a', 'b', '<x>'; did you mean '<x>'?"
             ),
         ),
         (
@@ -232,7 +232,7 @@ for _ in range(10):
             "a",
             (
                 "the claim answers 'a' with '' and then 'x', which is not"
-                " a token of ^, =, a, b, <x>; did you mean '<x>'?"
+                " a token of '^', '=', 'a', 'b', '<x>'; did you mean '<x>'?"
             ),
         ),
     ],

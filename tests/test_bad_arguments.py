@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 import pytest
+from cli_runner import handcraft
 from refusing import Case, arguments, refused
 
 pytestmark = pytest.mark.usefixtures("beside_ok")
@@ -71,28 +73,28 @@ ARGUMENTS = [
     ),
     arguments(
         "an empty prompt",
-        "the text is empty; it needs at least one of the tokens a, b",
+        "the text is empty; it needs at least one of the tokens 'a', 'b'",
         "run",
         "ok.py",
         "",
     ),
     arguments(
         "an empty context",
-        "the text is empty; it needs at least one of the tokens a, b",
+        "the text is empty; it needs at least one of the tokens 'a', 'b'",
         "trace",
         "ok.py",
         "",
     ),
     arguments(
         "an unknown token",
-        "no token matches 'c' at character 2 of the text; the vocabulary is a, b",
+        "no token matches 'c' at character 2 of the text; the vocabulary is 'a', 'b'",
         "run",
         "ok.py",
         "abcab",
     ),
     arguments(
         "an unknown listed token",
-        "the token 'c' is not in the vocabulary a, b",
+        "the token 'c' is not in the vocabulary 'a', 'b'",
         "run",
         "ok.py",
         '["a", "c"]',
@@ -100,7 +102,7 @@ ARGUMENTS = [
     ),
     arguments(
         "no list of tokens",
-        "the text is empty; it needs at least one of the tokens a, b",
+        "the text is empty; it needs at least one of the tokens 'a', 'b'",
         "run",
         "ok.py",
         "[]",
@@ -339,95 +341,332 @@ ARGUMENTS = [
         "ok",
     ),
 ]
-# Messages of the library that reads the arguments; its wording is its own.
-USAGE = [
-    arguments("an unknown command", re.compile(".*frobnicate.*"), "frobnicate"),
+_DRAW = ("run", "ok.py", "a", "--sample")
+USAGE = [  # with the line above the message that says how the command is called
+    (usage, arguments(name, message, *argv))
+    for name, usage, message, argv in [
+        (
+            "an unknown command",
+            "COMMAND ...",
+            "there is no command 'frobnicate'; `handcraft --help` lists them",
+            ["frobnicate"],
+        ),
+        (
+            "a command nearly right",
+            "COMMAND ...",
+            "there is no command 'verfy'; did you mean 'verify'?",
+            ["verfy", "aab"],
+        ),
+        (
+            "an unknown option of no command",
+            "COMMAND ...",
+            "there is no option '--verison'; did you mean '--version'?",
+            ["--verison"],
+        ),
+        (
+            "an unknown option",
+            "run PROGRAM PROMPT [OPTIONS]",
+            "there is no option '--frobnicate'",
+            ["run", "ok.py", "a", "--frobnicate"],
+        ),
+        (
+            "an option nearly right",
+            "run PROGRAM PROMPT [OPTIONS]",
+            "there is no option '--tokns'; did you mean '--tokens'?",
+            ["run", "ok.py", "a", "--tokns"],
+        ),
+        (
+            "an unknown short option",
+            "run PROGRAM PROMPT [OPTIONS]",
+            "there is no option '-x'",
+            ["run", "ok.py", "a", "-x"],
+        ),
+        (
+            "no program named",
+            "build PROGRAM [OPTIONS]",
+            "PROGRAM is missing",
+            ["build"],
+        ),
+        (
+            "no prompt",
+            "run PROGRAM PROMPT [OPTIONS]",
+            "PROMPT is missing",
+            ["run", "aab"],
+        ),
+        (
+            "no context",
+            "trace PROGRAM CONTEXT [OPTIONS]",
+            "CONTEXT is missing",
+            ["trace", "aab"],
+        ),
+        (
+            "one program to compare",
+            "diff A B [OPTIONS]",
+            "B is missing",
+            ["diff", "aab"],
+        ),
+        (
+            "no name for a new program",
+            "new NAME [OPTIONS]",
+            "NAME is missing",
+            ["new"],
+        ),
+        (
+            "no runtime",
+            "export PROGRAM --to RUNTIME --out DIR [OPTIONS]",
+            "--to is missing",
+            ["export", "aab"],
+        ),
+        (
+            "no directory",
+            "export PROGRAM --to RUNTIME --out DIR [OPTIONS]",
+            "--out is missing",
+            ["export", "aab", "--to", "onnx"],
+        ),
+        (
+            "an argument too many",
+            "run PROGRAM PROMPT [OPTIONS]",
+            "one argument too many: 'more'",
+            ["run", "ok.py", "a", "more"],
+        ),
+        (
+            "a prompt that was not quoted",
+            "explain PROGRAM [PART] [OPTIONS]",
+            "2 arguments too many: 'b' 'c d'",
+            ["explain", "aab", "a", "b", "c d"],
+        ),
+        (
+            "an option without its value",
+            "build PROGRAM [OPTIONS]",
+            "the option '--out' needs a value",
+            ["build", "ok.py", "--out"],
+        ),
+        (
+            "a value for a flag",
+            "build PROGRAM [OPTIONS]",
+            "the option '--json' takes no value",
+            ["build", "ok.py", "--json=yes"],
+        ),
+    ]
+]
+_WHOLE = "takes a whole number"
+NUMBERS = [
     arguments(
-        "an unknown option",
-        re.compile(".*--frobnicate.*"),
+        f"{option} of {value}",
+        f"{message}, found '{value}'",
+        *argv,
+        *([option, value] if option == "-n" else [f"{option}={value}"]),
+    )
+    for argv, option, value, message in [
+        (["run", "ok.py", "a"], "-n", "ten", f"-n {_WHOLE} of at least 0"),
+        (["run", "ok.py", "a"], "-n", "-1", f"-n {_WHOLE} of at least 0"),
+        (["run", "ok.py", "a"], "-n", "1.5", f"-n {_WHOLE} of at least 0"),
+        (["run", "ok.py", "a"], "-n", "", f"-n {_WHOLE} of at least 0"),
+        (["run", "ok.py", "a"], "-n", "0x10", f"-n {_WHOLE} of at least 0"),
+        (
+            ["run", "ok.py", "a"],
+            "-n",
+            "9" * 19,
+            f"-n {_WHOLE} of at least 0 with at most 18 digits",
+        ),
+        (_DRAW, "--seed", "-1", f"--seed {_WHOLE} of at least 0"),
+        (_DRAW, "--seed", "x", f"--seed {_WHOLE} of at least 0"),
+        (_DRAW, "--top-k", "two", f"--top-k {_WHOLE}"),
+        (_DRAW, "--temperature", "warm", "--temperature takes a number"),
+        (_DRAW, "--top-p", "most", "--top-p takes a number"),
+        (["states", "ok.py"], "--floor", "low", "--floor takes a number"),
+        (
+            ["states", "ok.py"],
+            "--temperature",
+            "",
+            "--temperature takes a number",
+        ),
+        (
+            ["states", "ok.py"],
+            "--limit",
+            "0",
+            f"--limit {_WHOLE} of at least 1",
+        ),
+        (["states", "ok.py"], "--top-k", "1e3", f"--top-k {_WHOLE}"),
+        (["verify", "aab"], "--jobs", "-2", f"--jobs {_WHOLE} of at least 0"),
+        (["verify", "aab"], "--jobs", "all", f"--jobs {_WHOLE} of at least 0"),
+        (["assumptions"], "--step", "0", f"--step {_WHOLE} of at least 1"),
+    ]
+]
+KINDS = [  # a FIFO that is opened would wait for ever
+    arguments(
+        "a FIFO as a program",
+        "pipe is a FIFO: a program is a .py file, a built directory or a bundled name",
         "run",
-        "ok.py",
+        "pipe",
         "a",
-        "--frobnicate",
-    ),
-    arguments("no program named", re.compile(".*PROGRAM.*"), "build"),
-    arguments("no prompt", re.compile("(?i).*prompt.*"), "run", "ok.py"),
-    arguments(
-        "one program to compare",
-        re.compile("(?i).*missing argument.*"),
-        "diff",
-        "aab",
-    ),
-    arguments("no name for a new program", re.compile("(?i).*name.*"), "new"),
-    arguments(
-        "an argument too many",
-        re.compile(".*more.*"),
-        "run",
-        "ok.py",
-        "a",
-        "more",
     ),
     arguments(
-        "tokens by the word",
-        re.compile(".*-n.*"),
-        "run",
-        "ok.py",
-        "a",
-        "-n",
-        "ten",
-    ),
-    arguments(
-        "fewer tokens than none",
-        re.compile(".*-n.*"),
-        "run",
-        "ok.py",
-        "a",
-        "-n",
-        "-1",
-    ),
-    arguments(
-        "a negative seed",
-        re.compile(".*--seed.*"),
-        "run",
-        "ok.py",
-        "a",
-        "--sample",
-        "--seed",
-        "-1",
-    ),
-    arguments(
-        "a temperature in words",
-        re.compile(".*--temperature.*"),
-        "run",
-        "ok.py",
-        "a",
-        "--sample",
-        "--temperature",
-        "warm",
-    ),
-    arguments(
-        "a top-p in words",
-        re.compile(".*--top-p.*"),
-        "run",
-        "ok.py",
-        "a",
-        "--sample",
-        "--top-p",
-        "most",
-    ),
-    arguments(
-        "an option without its value",
-        re.compile(".*--out.*"),
+        "a FIFO with the ending of a program",
+        "pipe.py is a FIFO: a program is a .py file, a built directory or a bundled name",
         "build",
-        "ok.py",
+        "pipe.py",
+    ),
+    arguments(
+        "a device as a program",
+        "/dev/null is a device: a program is a .py file, a built directory or a"
+        " bundled name",
+        "explain",
+        "/dev/null",
+    ),
+    arguments(
+        "a FIFO as a claim",
+        "pipe.py is a FIFO: a program is a .py file, a built directory or a bundled name",
+        "verify",
+        "aab",
+        "--program",
+        "pipe.py",
+    ),
+    arguments(
+        "a FIFO in place of a built directory's file",
+        "halved/program.json is a FIFO, not a file",
+        "verify",
+        "halved",
+    ),
+    arguments(
+        "a FIFO as a proof",
+        "pipe is a FIFO, not a file",
+        "verify",
+        "aab",
+        "--check",
+        "pipe",
+    ),
+    arguments(
+        "a FIFO to write a proof to",
+        "pipe is a FIFO; name a file to write",
+        "verify",
+        "aab",
+        "--certificate",
+        "pipe",
+    ),
+    arguments(
+        "a FIFO to draw into",
+        "pipe.dot is a FIFO; name a file to write",
+        "states",
+        "aab",
+        "--save",
+        "pipe.dot",
+    ),
+    arguments(
+        "a FIFO to build into",
+        "pipe is a FIFO; name a directory to build into",
+        "build",
+        "aab",
         "--out",
+        "pipe",
+    ),
+    arguments(
+        "a FIFO to export into",
+        "pipe is a FIFO; name a directory to export into",
+        "export",
+        "aab",
+        "--to",
+        "gpt2",
+        "--out",
+        "pipe",
+    ),
+    arguments(
+        "a FIFO of a new program's name",
+        "pipe.py exists; choose another name, or remove it first",
+        "new",
+        "pipe",
+    ),
+]
+NEAR = [
+    arguments(
+        "a program file without its ending",
+        "there is no program 'abba'; did you mean './abba.py'?",
+        "run",
+        "abba",
+        "a",
+    ),
+    arguments(
+        "a program file elsewhere without its ending",
+        "there is no program at folder/deep; did you mean 'folder/deep.py'?",
+        "run",
+        "folder/deep",
+        "a",
+    ),
+    arguments(
+        "a file elsewhere nearly right",
+        "there is no program at ./folder/depe.py; did you mean 'folder/deep.py'?",
+        "run",
+        "./folder/depe.py",
+        "a",
+    ),
+    arguments(
+        "a bundled name with the ending of a file",
+        "there is no program at aab.py; did you mean 'aab'?",
+        "run",
+        "aab.py",
+        "a",
+    ),
+    arguments(
+        "a name too long for a file",
+        f"there is no program '{'a' * 80}...'; `handcraft list` shows the bundled ones",
+        "run",
+        "a" * 5000,
+        "a",
+    ),
+    *(
+        arguments(
+            f"the name {name}, which is far from all",
+            f"there is no program '{name}'; `handcraft list` shows the bundled ones",
+            "run",
+            name,
+            "a",
+        )
+        for name in (
+            "abbabba",
+            "babyish",
+            "so_sorted",
+            "x",
+            "gpt",
+            "transformer",
+        )
     ),
 ]
 
 
+@pytest.fixture
+def kinds(beside_ok: Path) -> None:
+    """FIFOs where files are expected, and programs to be named."""
+    Path("halved").mkdir()
+    for name in ("pipe", "pipe.py", "pipe.dot", "halved/program.json"):
+        os.mkfifo(name)
+    for name in ("abba.py", "folder/deep.py"):
+        Path(name).write_text(Path("ok.py").read_text())
+
+
 @pytest.mark.parametrize(
-    "case", [*ARGUMENTS, *USAGE], ids=lambda case: case.name
+    ("usage", "case"), USAGE, ids=lambda value: getattr(value, "name", "")
 )
+def test_a_usage_line_stands_above(usage: str, case: Case) -> None:
+    """Of arguments that no command can read the line above says what it reads; the JSON has the
+    error alone.
+    """
+    refused(case)
+    assert handcraft(*case.argv).err == (
+        f"usage: handcraft {usage}\nerror: {case.message}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "case", [*NUMBERS, *KINDS, *NEAR], ids=lambda case: case.name
+)
+@pytest.mark.usefixtures("kinds")
+def test_what_is_given_is_refused_in_one_line(case: Case) -> None:
+    """A number that is none, a FIFO for a file, a name that is nearly right: no usage line."""
+    refused(case)
+    assert handcraft(*case.argv).err == f"error: {case.message}\n"
+
+
+@pytest.mark.parametrize("case", ARGUMENTS, ids=lambda case: case.name)
 def test_arguments_that_are_refused(case: Case) -> None:
     """A wrong argument is named, and where there is a near one it is suggested."""
     Path("large.py").write_text("#" * (2**20 + 1))

@@ -33,14 +33,14 @@ CLAIMS = [
     program(
         "an unknown token must follow",
         claiming("after({'aa': 'c'})"),
-        "bad > claim: the token 'c' is not in the vocabulary a, b (bad.py:3)",
+        "bad > claim: the token 'c' is not in the vocabulary 'a', 'b' (bad.py:3)",
     ),
     program(
         "an ending of unknown tokens",
         claiming("after({'ac': 'b'})"),
         re.compile(
             r"bad > claim: no token matches 'c' at character 1 of .*; the vocabulary is"
-            r" a, b \(bad\.py:3\)"
+            r" 'a', 'b' \(bad\.py:3\)"
         ),
     ),
     program(
@@ -104,7 +104,7 @@ CLAIMS = [
         claiming("answers('c', str)"),
         re.compile(
             r"bad > claim.*: no token matches 'c' at character 0 of the text; the"
-            r" vocabulary is a, b \(bad\.py:3\)"
+            r" vocabulary is 'a', 'b' \(bad\.py:3\)"
         ),
     ),
     program(
@@ -174,7 +174,7 @@ CLAIMS = [
         claiming("lambda context: 'c'"),
         re.compile(
             r"bad > claim: the function '<lambda>' returned 'c' on the context 'a'; it must"
-            r" return one of the tokens a, b, or None .* \(bad\.py:3\)"
+            r" return one of the tokens 'a', 'b', or None .* \(bad\.py:3\)"
         ),
         "verify",
         "bad.py",
@@ -184,7 +184,7 @@ CLAIMS = [
         claiming("lambda context: ['a']"),
         re.compile(
             r"bad > claim: the function '<lambda>' returned \['a'\] of type list on the"
-            r" context 'a'; it must return one of the tokens a, b, or None .* \(bad\.py:3\)"
+            r" context 'a'; it must return one of the tokens 'a', 'b', or None .* \(bad\.py:3\)"
         ),
         "verify",
         "bad.py",

@@ -119,12 +119,12 @@ PROGRAMS = [
     program(
         "a lane that does not exist",
         "t['c']",
-        "bad: token has no lane 'c'; its lanes are a, b (bad.py:3)",
+        "bad: token has no lane 'c'; its lanes are 'a', 'b' (bad.py:3)",
     ),
     program(
         "a lane nearly right",
         "scratch('m', ['left', 'right'])['rihgt']",
-        "bad: m has no lane 'rihgt'; its lanes are left, right; did you mean 'right'?"
+        "bad: m has no lane 'rihgt'; its lanes are 'left', 'right'; did you mean 'right'?"
         " (bad.py:3)",
     ),
     program(
@@ -161,14 +161,14 @@ PROGRAMS = [
     program(
         "a label twice",
         "scratch('m', 'aa')",
-        "bad > Slot: the labels of m must be distinct and not empty, found a, a"
+        "bad > Slot: the labels of m must be distinct and not empty, found 'a', 'a'"
         " (bad.py:3)",
     ),
     # tokens
     program(
         "a token twice",
         "token('aba')",
-        "bad > Slot: the labels of token must be distinct and not empty, found a, b, a"
+        "bad > Slot: the labels of token must be distinct and not empty, found 'a', 'b', 'a'"
         " (bad.py:3)",
     ),
     program(

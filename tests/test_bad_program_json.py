@@ -307,7 +307,7 @@ DAMAGED = [
     claim(
         "a claim on an unknown token",
         re.compile(
-            rf"{JSON}: aab > claim: the token 'z' is not in the vocabulary a, b.*"
+            rf"{JSON}: aab > claim: the token 'z' is not in the vocabulary 'a', 'b'.*"
         ),
         kind="after",
         table=[["aa", "z"]],

@@ -36,7 +36,7 @@ DAMAGED = [
     Damage(
         "weights a folder",
         lambda b: (b.weights.unlink(), b.weights.mkdir()),
-        f"{WEIGHTS} is not a file",
+        f"{WEIGHTS} is a directory, not a file",
     ),
     Damage(
         "weights truncated and signed",

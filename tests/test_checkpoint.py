@@ -212,7 +212,7 @@ def test_a_checkpoint_that_is_too_large_is_not_read(tmp_path: Path) -> None:
         file.truncate(2**30)
     for place, why in (
         (path, f"{path} has {2**30} bytes; at most {2**20} are read"),
-        (tmp_path, f"{tmp_path} is not a file"),
+        (tmp_path, f"{tmp_path} is a directory, not a file"),
     ):
         with Refused(CheckpointError, UNUSABLE.format(path=place, why=why)):
             verify(bundled_model("aab"), spread=Spread(checkpoint=place))

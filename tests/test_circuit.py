@@ -182,13 +182,13 @@ def test_patching_any_edge_changes_some_logit(name: str) -> None:
         (
             5,
             0,
-            {("embed", "a0.h0", "q")},
+            {("embed", "0.h0", "q")},
         ),  # token:a into a query column that has a key
-        (5, 8, {("embed", "a0.h0", "k")}),  # into a key column that has a query
+        (5, 8, {("embed", "0.h0", "k")}),  # into a key column that has a query
         (
             0,
             23,
-            {("pos_embed", "a0.h0", "v")},
+            {("pos_embed", "0.h0", "v")},
         ),  # position:0 into the value column that is put out
         (5, 7, set()),  # into a query column without a key
         (5, 15, set()),  # into a key column without a query

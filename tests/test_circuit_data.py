@@ -141,7 +141,7 @@ AAB = {
             "rules": [1],
         },
         {
-            "name": "a0.h0",
+            "name": "0.h0",
             "output": {"hook": "blocks.0.attn.hook_z", "index": 0},
             "inputs": {
                 "q": {
@@ -164,7 +164,7 @@ AAB = {
             "rules": [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14],
         },
         {
-            "name": "a0.bias",
+            "name": "0.attn.bias",
             "output": {"parameter": "blocks.0.attn.o.bias"},
             "inputs": {},
             "varies_with": [],
@@ -186,7 +186,7 @@ AAB = {
     "edges": [
         {
             "from": "pos_embed",
-            "to": "a0.h0",
+            "to": "0.h0",
             "into": "q",
             "lanes": [
                 "position:0",
@@ -198,7 +198,7 @@ AAB = {
         },
         {
             "from": "pos_embed",
-            "to": "a0.h0",
+            "to": "0.h0",
             "into": "k",
             "lanes": [
                 "position:0",
@@ -210,7 +210,7 @@ AAB = {
         },
         {
             "from": "embed",
-            "to": "a0.h0",
+            "to": "0.h0",
             "into": "v",
             "lanes": ["token:a", "token:b"],
         },
@@ -221,13 +221,13 @@ AAB = {
             "lanes": ["token:a", "token:b"],
         },
         {
-            "from": "a0.h0",
+            "from": "0.h0",
             "to": "logits",
             "into": "logits",
             "lanes": ["token:a", "token:b"],
         },
         {
-            "from": "a0.bias",
+            "from": "0.attn.bias",
             "to": "logits",
             "into": "logits",
             "lanes": ["token:a"],
@@ -292,7 +292,7 @@ def test_a_neuron_names_its_rules() -> None:
     node = next(
         node
         for node in circuit(bundled_model("baby_gpt")).nodes
-        if node.name == "m0.n7"
+        if node.name == "0.mlp.n7"
     )
     assert [reason.rule for reason in node.rules] == [
         "layers[0] > mlp > after 111 > when",
@@ -338,7 +338,7 @@ def test_a_neuron_that_nobody_reads_is_not_in_the_circuit() -> None:
     ).build()
     assert [node.name for node in circuit(model).nodes] == [
         "embed",
-        "m1.n0",
+        "1.mlp.n0",
         "logits",
     ]
 
@@ -356,7 +356,7 @@ def test_a_neuron_that_never_fires_is_not_in_the_circuit() -> None:
     found = circuit(replace(model, weights=model.weights | {"blocks": [block]}))
     assert {node.name for node in circuit(model).nodes} - {
         node.name for node in found.nodes
-    } == {"m0.n3"}
+    } == {"0.mlp.n3"}
 
 
 # ---------------------------------------------------------------- the files for

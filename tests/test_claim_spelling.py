@@ -52,7 +52,7 @@ from handcraft.core.vocabulary import Vocabulary
             "ab",
             (
                 "the prompt 'c': no token matches 'c' at character 0 of the text; the"
-                " vocabulary is a, b"
+                " vocabulary is 'a', 'b'"
             ),
         ),
         (
@@ -60,7 +60,7 @@ from handcraft.core.vocabulary import Vocabulary
             ["ab", "a"],
             (
                 "the prompt 'aabc': no token matches 'c' at character 3 of the text;"
-                " the vocabulary is ab, a"
+                " the vocabulary is 'ab', 'a'"
             ),
         ),
         (
@@ -68,7 +68,7 @@ from handcraft.core.vocabulary import Vocabulary
             ["ab"],
             (
                 "the prompt 'b': no token matches 'b' at character 0 of the text; the"
-                " vocabulary is ab"
+                " vocabulary is 'ab'"
             ),
         ),
         (
@@ -159,12 +159,12 @@ def test_prompts_are_counted_as_sequences_of_tokens(
             after({"abc": "a"}),
             (
                 "no token matches 'c' at character 2 of the text; the vocabulary is"
-                " a, b, ab"
+                " 'a', 'b', 'ab'"
             ),
         ),
         (
             distribution({"a": {"c": 1}}),
-            "the token 'c' is not in the vocabulary a, b, ab",
+            "the token 'c' is not in the vocabulary 'a', 'b', 'ab'",
         ),
     ],
 )

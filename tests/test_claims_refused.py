@@ -66,14 +66,14 @@ def leaves(_: str) -> str:
             lambda: answers("a", lambda _: "x").expected("a", AB, 3),
             (
                 "claim: the function '<lambda>' returned 'x' on the prompt 'a'; no"
-                " token matches 'x' at character 0 of the text; the vocabulary is a, b"
+                " token matches 'x' at character 0 of the text; the vocabulary is 'a', 'b'"
             ),
         ),
         (
             lambda: Reference(as_claim(lambda _: "c"), AB)("ab"),
             (
                 "claim: the function '<lambda>' returned 'c' on the context 'ab';"
-                " it must return one of the tokens a, b, or None where the claim"
+                " it must return one of the tokens 'a', 'b', or None where the claim"
                 " says nothing"
             ),
         ),
@@ -88,12 +88,12 @@ def leaves(_: str) -> str:
             lambda: split_endings([("ax", "a")], AB),
             (
                 "claim: no token matches 'x' at character 1 of the text; the"
-                " vocabulary is a, b"
+                " vocabulary is 'a', 'b'"
             ),
         ),
         (
             lambda: split_endings([(("a", "c"), "a")], AB),
-            "claim: the token 'c' is not in the vocabulary a, b",
+            "claim: the token 'c' is not in the vocabulary 'a', 'b'",
         ),
         (
             lambda: split_endings([("", "a")], AB),
@@ -113,7 +113,7 @@ def leaves(_: str) -> str:
             lambda: Reference(as_claim(lambda _: ["a"]), AB)("ab"),
             (
                 "claim: the function '<lambda>' returned ['a'] of type list on the"
-                " context 'ab'; it must return one of the tokens a, b, or None"
+                " context 'ab'; it must return one of the tokens 'a', 'b', or None"
                 " where the claim says nothing"
             ),
         ),

@@ -91,10 +91,7 @@ def test_a_path_a_name_and_a_built_directory_are_the_same_program(
     assert handcraft("build", "aab", "--out", "built").code == 0
     for reference in ("aab", PROGRAMS / "aab.py", "built", here / "built"):
         result = handcraft("run", reference, "a", "-n", "10", "--json")
-        assert (result.code, result.json) == (
-            0,
-            {"prompt": "a", "completion": "baabaabaab"},
-        )
+        assert (result.code, result.json["completion"]) == (0, "baabaabaab")
 
 
 def test_a_folder_that_happens_to_have_a_bundled_name_does_not_hide_it(
@@ -180,6 +177,18 @@ def test_new_writes_a_program_that_verifies(here: Path) -> None:
         == handcraft("explain", "mine.py").code
         == 0
     )
+
+
+def test_new_takes_the_name_of_the_file_too(here: Path) -> None:
+    """`new fresh.py` is `new fresh`: the same file with the same text."""
+    for name in ("fresh.py", "other"):
+        assert handcraft("new", name).code == 0
+    found = files(here)
+    assert list(found) == ["fresh.py", "other.py"]
+    assert found["fresh.py"].replace(b"fresh", b"other") == found["other.py"]
+    assert handcraft("new", "fresh.py.py", "--json").json == {
+        "out": "fresh.py.py"
+    }
 
 
 def test_new_says_what_to_do_next(here: Path) -> None:

@@ -187,8 +187,7 @@ def test_nasty_names_in_errors_do_nothing(name: str) -> None:
         result = handcraft(*arguments)
         assert (result.code, result.out) == (2, ""), arguments
         assert harmless(result.err), arguments
-        assert result.err.startswith("error: "), arguments
-        assert result.err.count("\n") == 1, arguments
+        assert result.refusal, arguments
 
 
 @pytest.mark.parametrize("name", NASTY, ids=ascii)
@@ -226,7 +225,7 @@ def test_a_nasty_file_name_does_nothing() -> None:
 
 def test_a_nasty_listing_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first line of a docstring is shown harmless too."""
-    from handcraft.files import program_file as loader
+    from handcraft.files import bundled as loader
 
     Path("nasty.py").write_text(
         '"""'

@@ -29,7 +29,12 @@ def test_the_bundled_programs_continue_as_their_docstrings_say(
     )
     assert (result.code, result.json) == (
         0,
-        {"prompt": prompt, "completion": completion},
+        {
+            "prompt": prompt,
+            "completion": completion,
+            "prompt_tokens": list(prompt),
+            "completion_tokens": list(completion),
+        },
     )
 
 
@@ -120,4 +125,55 @@ def test_tokens_are_a_json_list(here: Path) -> None:
     found = handcraft(
         "run", "aab", '["a", "a"]', "--tokens", "-n", "1", "--json"
     ).json
-    assert found == {"prompt": '["a", "a"]', "completion": "b"}
+    assert found == {
+        "prompt": "aa",
+        "completion": "b",
+        "prompt_tokens": ["a", "a"],
+        "completion_tokens": ["b"],
+    }
+
+
+WRITES_BOTH = """
+from handcraft import *
+p, t = position(4), token(["a", "aa", "[", '"'])
+says = {t["a"]: 2 * t["aa"] + 2 * t["["], t["aa"]: 2 * t["a"]}
+program = Program(
+    embedding=(p, t), layers=(Head(query=1024 * p, value=t, adds=says),)
+)
+"""
+
+
+def test_two_readings_of_one_text_are_told_apart(here: Path) -> None:
+    """Where the same text is several tokens, the JSON has them: of the prompt, whichever way it was
+    given, and of the completion. `prompt` and `completion` are always texts.
+    """
+    write("both.py", WRITES_BOTH)
+    found = {
+        prompt: handcraft(
+            "run", "both.py", prompt, *options, "-n", "2", "--json"
+        ).json
+        for prompt, options in {
+            "aa": [],
+            '["aa"]': ["--tokens"],
+            '["a", "a"]': ["--tokens"],
+            '["[", "a"]': ["--tokens"],
+            '["a"': [],
+        }.items()
+    }
+    tokens = {
+        prompt: (said["prompt_tokens"], said["completion_tokens"])
+        for prompt, said in found.items()
+        if prompt != '["a"'
+    }
+    assert tokens == {
+        "aa": (["aa"], ["a", "aa"]),
+        '["aa"]': (["aa"], ["a", "aa"]),
+        '["a", "a"]': (["a", "a"], ["aa", "a"]),
+        '["[", "a"]': (["[", "a"], ["aa", "a"]),
+    }
+    # a text may look like a list of tokens without being one
+    assert found['["a"']["prompt"] == '["a"'
+    assert found['["a"']["prompt_tokens"] == ["[", '"', "a", '"']
+    for prompt, said in found.items():
+        for key in ("prompt", "completion"):
+            assert said[key] == "".join(said[f"{key}_tokens"]), prompt

@@ -182,13 +182,13 @@ def test_a_prompt_may_be_text_tokens_or_ids() -> None:
 @pytest.mark.parametrize(
     ("prompt", "message"),
     [
-        ("", "the text is empty; it needs at least one of the tokens a, b"),
-        ([], "the text is empty; it needs at least one of the tokens a, b"),
+        ("", "the text is empty; it needs at least one of the tokens 'a', 'b'"),
+        ([], "the text is empty; it needs at least one of the tokens 'a', 'b'"),
         (
             "abc",
-            "no token matches 'c' at character 2 of the text; the vocabulary is a, b",
+            "no token matches 'c' at character 2 of the text; the vocabulary is 'a', 'b'",
         ),
-        (["a", "c"], "the token 'c' is not in the vocabulary a, b"),
+        (["a", "c"], "the token 'c' is not in the vocabulary 'a', 'b'"),
         ([0, 2], "token ids must lie in 0..1, found 0..2"),
         ([0, -1], "token ids must lie in 0..1, found -1..0"),
         ([0.5], "tokens must be integer ids, found float64"),

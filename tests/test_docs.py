@@ -62,7 +62,7 @@ def test_the_table_of_programs_is_current() -> None:
     """docs/programs.md has a line for each bundled program, with its sizes of today and no
     refutation. If not: make docs.
     """
-    from handcraft.files.program_file import bundled
+    from handcraft.files.bundled import bundled
     from handcraft.model import Model
 
     table, page = (

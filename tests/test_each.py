@@ -236,9 +236,12 @@ def test_tokens_that_are_longer_come_as_a_tuple() -> None:
         ),
         (
             "e",
-            "the claim answers 'e' to 'a', which is not a token of a, b, c, d",
+            "the claim answers 'e' to 'a', which is not a token of 'a', 'b', 'c', 'd'",
         ),
-        ([0], "the claim answers 0 to 'a', which is not a token of a, b, c, d"),
+        (
+            [0],
+            "the claim answers 0 to 'a', which is not a token of 'a', 'b', 'c', 'd'",
+        ),
         (
             None,
             (

@@ -18,7 +18,7 @@ from conftest import Refused, bundled_model, bundled_program, slow_from
 
 from handcraft import Program, after, token
 from handcraft.core.errors import ExportError, ProgramError, WeightsError
-from handcraft.files.program_file import bundled
+from handcraft.files.bundled import bundled
 from handcraft.runtimes import RUNTIMES, exporting
 from handcraft.runtimes.target import Run
 

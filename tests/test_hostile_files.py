@@ -331,7 +331,7 @@ def test_a_file_that_cannot_be_read(
     path = tmp_path / "model.safetensors"
     with Refused(WeightsError, f"{path} does not exist"):
         load_weights(path)
-    with Refused(WeightsError, f"{tmp_path} is not a file"):
+    with Refused(WeightsError, f"{tmp_path} is a directory, not a file"):
         load_weights(tmp_path)
     path.write_bytes(b"12345")
     monkeypatch.setattr(module, "MAX_WEIGHTS_BYTES", 4)

@@ -27,7 +27,8 @@ from handcraft import Model
 from handcraft.claims.kinds import Answers
 from handcraft.core.decoding import Sampler
 from handcraft.core.gpt2 import softmax
-from handcraft.files.program_file import bundled, summary
+from handcraft.files.bundled import bundled
+from handcraft.files.program_file import summary
 from handcraft.proof import verify
 from handcraft.proof.tally import margins_of
 

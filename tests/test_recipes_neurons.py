@@ -391,7 +391,7 @@ POINTS = "piecewise_linear > points: takes at least two whole numbers, found"
         ),
         (
             lambda: r.move(scratch("s", "ab"), scratch("t", "bc")),
-            "t:c has no partner: lanes pair by equal labels, and the expression has a, b",
+            "t:c has no partner: lanes pair by equal labels, and the expression has 'a', 'b'",
         ),
     ],
 )

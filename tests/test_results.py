@@ -25,7 +25,7 @@ import handcraft
 from handcraft import Head, Model, Program, after, position, token
 from handcraft.core.errors import ProgramError, PromptError
 from handcraft.core.gpt2 import convert
-from handcraft.files.program_file import bundled
+from handcraft.files.bundled import bundled
 
 SECONDS = re.compile(r"(?m)^  \S+ s$")
 TABLE = {"aa": "a", "ab": "a", "ba": "a"}  # of aab, where b follows aa

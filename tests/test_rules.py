@@ -163,7 +163,7 @@ def test_json_of_a_head() -> None:
             lambda: Head(value=v, adds={t: p}),
             (
                 "Head > adds: token:a has no partner: lanes pair by equal labels, and"
-                " the expression has 0, 1, 2"
+                " the expression has '0', '1', '2'"
             ),
         ),
         (

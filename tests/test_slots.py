@@ -177,7 +177,7 @@ def test_a_one_hot_slot_is_stored_by_name() -> None:
     [
         (
             lambda: token("abb"),
-            "Slot: the labels of token must be distinct and not empty, found a, b, b",
+            "Slot: the labels of token must be distinct and not empty, found 'a', 'b', 'b'",
         ),
         (
             lambda: token(""),
@@ -241,11 +241,11 @@ def test_a_one_hot_slot_is_stored_by_name() -> None:
         ),
         (
             lambda: position(3)[3],
-            "position has no lane '3'; its lanes are 0, 1, 2",
+            "position has no lane '3'; its lanes are '0', '1', '2'",
         ),
         (
             lambda: token(["left", "right"])["lft"],
-            "token has no lane 'lft'; its lanes are left, right; did you mean 'left'?",
+            "token has no lane 'lft'; its lanes are 'left', 'right'; did you mean 'left'?",
         ),
         (
             lambda: scratch("v")["a"],

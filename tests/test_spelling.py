@@ -249,7 +249,7 @@ def test_tokens_to_avoid_are_that_spelling_only() -> None:
         "every start holds 'ab' already; start from contexts without it",
     ):
         avoid(explore(swapper(), ["ab"], floor=1e-9), "ab")
-    with Refused(PromptError, "no tokens of a, b, ab write 'abc'"):
+    with Refused(PromptError, "no tokens of 'a', 'b', 'ab' write 'abc'"):
         avoid(chain, "abc")
     with Refused(
         PromptError,

@@ -119,7 +119,12 @@ def test_the_module_is_a_command(tmp_path: Path) -> None:
     )
     assert (result.code, result.json) == (
         0,
-        {"prompt": "a", "completion": "baabaabaab"},
+        {
+            "prompt": "a",
+            "completion": "baabaabaab",
+            "prompt_tokens": ["a"],
+            "completion_tokens": list("baabaabaab"),
+        },
     )
 
 

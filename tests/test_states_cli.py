@@ -217,28 +217,28 @@ def test_the_options_of_sampling_are_those_of_run() -> None:
             ["--from", "2"],
             (
                 "the context to start from: no token matches '2' at character 0 of the text;"
-                " the vocabulary is 0, 1"
+                " the vocabulary is '0', '1'"
             ),
         ),
         (
             ["--from", ""],
             (
                 "the context to start from: the text is empty; it needs at least one of the"
-                " tokens 0, 1"
+                " tokens '0', '1'"
             ),
         ),
         (
             ["--avoid", ""],
             (
                 "the text to avoid: the text is empty; it needs at least one of the tokens"
-                " 0, 1"
+                " '0', '1'"
             ),
         ),
         (
             ["--avoid", "xyz"],
             (
                 "the text to avoid: no token matches 'x' at character 0 of the text; the"
-                " vocabulary is 0, 1"
+                " vocabulary is '0', '1'"
             ),
         ),
         (

@@ -104,7 +104,7 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
         lambda: explore(bundled_model("baby_gpt"), ["2"]),
         (
             "the context to start from: no token matches '2' at character 0 of the text;"
-            " the vocabulary is 0, 1"
+            " the vocabulary is '0', '1'"
         ),
     ),
     (

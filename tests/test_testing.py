@@ -19,7 +19,7 @@ from handcraft import Program, after, distribution, token
 from handcraft.claims.kinds import Answers
 from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import convert
-from handcraft.files.program_file import bundled
+from handcraft.files.bundled import bundled
 from handcraft.testing import assert_accurate, contexts
 
 

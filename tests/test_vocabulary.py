@@ -33,13 +33,13 @@ def test_contexts_as_a_claim_sees_them() -> None:
         (
             lambda: AB.split("abx"),
             PromptError,
-            "no token matches 'x' at character 2 of the text; the vocabulary is a, b",
+            "no token matches 'x' at character 2 of the text; the vocabulary is 'a', 'b'",
         ),
         (
             lambda: WORDS.encode(["<ned>"]),
             PromptError,
             (
-                "the token '<ned>' is not in the vocabulary ab, a, <end>; did you mean"
+                "the token '<ned>' is not in the vocabulary 'ab', 'a', '<end>'; did you mean"
                 " '<end>'?"
             ),
         ),

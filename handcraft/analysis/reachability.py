@@ -30,7 +30,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from handcraft.analysis.states import Chain
-from handcraft.core.errors import PromptError, listing, printable
+from handcraft.core.errors import PromptError, in_quotes, listing, printable
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.model import Prompt
 
@@ -63,7 +63,8 @@ class Watch:
         found = cls(vocabulary, tuple(text))
         if not found.fewest:
             raise PromptError(
-                f"no tokens of {listing(vocabulary.tokens)} write '{printable(text)}'"
+                f"no tokens of {listing(map(in_quotes, vocabulary.tokens))} write"
+                f" '{printable(text)}'"
             )
         return found
 

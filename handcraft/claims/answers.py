@@ -28,6 +28,7 @@ from handcraft.core.errors import (
     ProgramError,
     PromptError,
     hint,
+    in_quotes,
     listing,
     printable,
 )
@@ -273,7 +274,7 @@ def _no_token(
     )
     return ProgramError(
         f"the claim answers '{printable(prompt)}' with '{printable(before)}' and then"
-        f" {shown(token)}, which is not a token of {listing(vocabulary.tokens)}"
-        f"{suggestion}",
+        f" {shown(token)}, which is not a token of"
+        f" {listing(map(in_quotes, vocabulary.tokens))}{suggestion}",
         ("claim",),
     )

@@ -39,7 +39,13 @@ from handcraft.claims.prompt_language import Language
 from handcraft.claims.right_tokens import Right, spelled
 from handcraft.claims.spelling import Spelling
 from handcraft.claims.transducer import Transducer
-from handcraft.core.errors import ProgramError, hint, listing, printable
+from handcraft.core.errors import (
+    ProgramError,
+    hint,
+    in_quotes,
+    listing,
+    printable,
+)
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.sequence.evaluate import compiled
 from handcraft.sequence.expression import Expression
@@ -80,7 +86,7 @@ def _named(claim: Claim, vocabulary: Vocabulary) -> None:
         message = (
             f"the token '{printable(unknown[0])}'{_among(claim, unknown[0])} is not in"
             " the vocabulary"
-            f" {listing(vocabulary.tokens)}"
+            f" {listing(map(in_quotes, vocabulary.tokens))}"
         )
         raise ProgramError(message + hint(unknown[0], vocabulary.tokens))
 

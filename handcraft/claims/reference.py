@@ -30,6 +30,7 @@ from handcraft.core.errors import (
     ProgramError,
     PromptError,
     hint,
+    in_quotes,
     listing,
     printable,
 )
@@ -117,7 +118,7 @@ class Reference:
         suggestion = hint(token if is_text else "", known)
         raise ProgramError(
             f"the claim answers {shown(token)} to {context!r}, which is not a token"
-            f" of {listing(known)}{suggestion}",
+            f" of {listing(map(in_quotes, known))}{suggestion}",
             ("claim",),
         )
 
@@ -125,7 +126,7 @@ class Reference:
         self, function: Callback, said: Any, context: _Context
     ) -> ProgramError:
         """The error for an answer of a function that is no token."""
-        one = f"one of the tokens {listing(self.vocabulary.tokens)}, or None"
+        one = f"one of the tokens {listing(map(in_quotes, self.vocabulary.tokens))}, or None"
         asked: Question = "context"
         wanted = f"it must return {one} where the claim says nothing"
         if self.claim.whole_text:

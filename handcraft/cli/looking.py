@@ -5,10 +5,12 @@ context, `diff` it with another, and list its `states`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from handcraft.cli.completing import programs
+from handcraft.cli.numbers import real, whole
 from handcraft.cli.terminal import (
     PROGRAM_HELP,
     Dtype,
@@ -48,10 +50,12 @@ def explain(
 
 def run(
     program: ProgramArgument,
-    prompt: Annotated[str, typer.Argument(help="The text to continue.")],
+    prompt: Annotated[
+        str, typer.Argument(metavar="PROMPT", help="The text to continue.")
+    ],
     n: Annotated[
-        int | None,
-        typer.Option("-n", min=0, help="Add at most this many tokens."),
+        str | None,
+        typer.Option("-n", metavar="N", help="Add at most this many tokens."),
     ] = None,
     sample: Annotated[
         bool,
@@ -60,30 +64,35 @@ def run(
         ),
     ] = False,
     temperature: Annotated[
-        float,
+        str | None,
         typer.Option(
-            "--temperature", help="With --sample: divide the logits by this."
+            "--temperature",
+            metavar="T",
+            help="With --sample: divide the logits by this (1 by default).",
         ),
-    ] = 1.0,
+    ] = None,
     top_k: Annotated[
-        int | None,
+        str | None,
         typer.Option(
-            "--top-k", help="With --sample: draw from the k likeliest tokens."
+            "--top-k",
+            metavar="K",
+            help="With --sample: draw from the k likeliest tokens.",
         ),
     ] = None,
     top_p: Annotated[
-        float | None,
+        str | None,
         typer.Option(
             "--top-p",
+            metavar="P",
             help="With --sample: draw from the likeliest tokens that together have this"
             " probability.",
         ),
     ] = None,
     seed: Annotated[
-        int | None,
+        str | None,
         typer.Option(
             "--seed",
-            min=0,
+            metavar="N",
             help="With --sample: the same seed draws the same tokens.",
         ),
     ] = None,
@@ -97,28 +106,52 @@ def run(
     """
     from handcraft.core.decoding import Sampler
 
-    if not sample and (temperature, top_k, top_p, seed) != (
-        1.0,
-        None,
-        None,
-        None,
-    ):
+    most = None if n is None else whole("-n", n, 0)
+    given = (temperature, top_k, top_p, seed)
+    if not sample and given != (None,) * 4:
         raise ProgramError(
             "--temperature, --top-k, --top-p and --seed go with --sample"
         )
+    drawing = _drawing(temperature, top_k, top_p)
+    chance = None if seed is None else whole("--seed", seed, 0)
+    sampler = Sampler(**drawing, seed=chance) if sample else None
     model = open_model(program, dtype)
-    sampler = Sampler(temperature, top_k, top_p, seed) if sample else None
-    completion = model.generate(read_prompt(prompt, tokens), n, sampler=sampler)
+    ids = model.ids(read_prompt(prompt, tokens))
+    new = model.continued(ids, most, sampler=sampler)
+    completion = model.vocabulary.decode(new)
     if json:
-        return print_json({"prompt": prompt, "completion": completion})
+        names = model.vocabulary.tokens
+        return print_json(
+            {
+                "prompt": model.vocabulary.decode(ids) if tokens else prompt,
+                "completion": completion,
+                "prompt_tokens": [names[i] for i in ids],
+                "completion_tokens": [names[i] for i in new],
+            }
+        )
     # a line break is harmless, and texts have them
     print("\n".join(map(printable, completion.split("\n"))))
     return None
 
 
+def _drawing(
+    temperature: str | None, top_k: str | None, top_p: str | None
+) -> dict[str, Any]:
+    """The options that say how tokens are drawn, as numbers."""
+    return {
+        "temperature": 1.0
+        if temperature is None
+        else real("--temperature", temperature),
+        "top_k": None if top_k is None else whole("--top-k", top_k),
+        "top_p": None if top_p is None else real("--top-p", top_p),
+    }
+
+
 def trace(
     program: ProgramArgument,
-    context: Annotated[str, typer.Argument(help="The text to trace.")],
+    context: Annotated[
+        str, typer.Argument(metavar="CONTEXT", help="The text to trace.")
+    ],
     tokens: Tokens = False,
     json: Json = False,
     dtype: Dtype = "float32",
@@ -136,9 +169,17 @@ def trace(
 
 
 def diff(
-    a: Annotated[str, typer.Argument(metavar="A", help=PROGRAM_HELP)],
+    a: Annotated[
+        str,
+        typer.Argument(metavar="A", help=PROGRAM_HELP, autocompletion=programs),
+    ],
     b: Annotated[
-        str, typer.Argument(metavar="B", help="The program to compare it with.")
+        str,
+        typer.Argument(
+            metavar="B",
+            help="The program to compare it with.",
+            autocompletion=programs,
+        ),
     ],
     json: Json = False,
 ) -> None:
@@ -162,6 +203,7 @@ def states(
         list[str] | None,
         typer.Option(
             "--from",
+            metavar="TEXT",
             help="Start from this context (can be given several times).",
         ),
     ] = None,
@@ -169,6 +211,7 @@ def states(
         str | None,
         typer.Option(
             "--avoid",
+            metavar="TEXT",
             help="Ask whether a context that contains this text can be reached.",
         ),
     ] = None,
@@ -176,39 +219,46 @@ def states(
         Path | None,
         typer.Option(
             "--save",
+            metavar="FILE",
             help="Write a picture to this .svg, .dot, .mmd, .mermaid or .json file.",
         ),
     ] = None,
     floor: Annotated[
-        float,
+        str,
         typer.Option(
             "--floor",
+            metavar="P",
             help="Treat tokens at or below this probability as impossible.",
         ),
-    ] = 0.0,
+    ] = "0",
     temperature: Annotated[
-        float, typer.Option("--temperature", help="Divide the logits by this.")
-    ] = 1.0,
+        str,
+        typer.Option(
+            "--temperature", metavar="T", help="Divide the logits by this."
+        ),
+    ] = "1",
     top_k: Annotated[
-        int | None,
+        str | None,
         typer.Option(
             "--top-k",
+            metavar="K",
             help="Keep the k likeliest tokens; 1 takes the likeliest.",
         ),
     ] = None,
     top_p: Annotated[
-        float | None,
+        str | None,
         typer.Option(
             "--top-p",
+            metavar="P",
             help="Keep the likeliest tokens that together have this probability.",
         ),
     ] = None,
     limit: Annotated[
-        int,
+        str,
         typer.Option(
-            "--limit", min=1, help="Compute at most this many contexts."
+            "--limit", metavar="N", help="Compute at most this many contexts."
         ),
-    ] = 4096,
+    ] = "4096",
     tokens: Tokens = False,
     json: Json = False,
     dtype: Dtype = "float32",
@@ -224,16 +274,17 @@ def states(
 
     if save is not None:
         check_picture(save)  # before anything is computed
+    sampling = _drawing(temperature, top_k, top_p)
+    lowest = real("--floor", floor)
+    most = whole("--limit", limit, 1)
     model = open_model(program, dtype)
     found = states_of(
         model,
         starts=[read_prompt(text, tokens) for text in start or ()],
         avoid=None if avoid is None else read_prompt(avoid, tokens),
-        floor=floor,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        limit=limit,
+        floor=lowest,
+        **sampling,
+        limit=most,
     )
     files = [] if save is None else writing(lambda: [found.save(save)])
     if json:

@@ -11,10 +11,12 @@ from typing import Annotated
 
 import typer
 
+from handcraft.cli.completing import one_of
 from handcraft.cli.terminal import (
     Json,
     ProgramArgument,
     ProgressBar,
+    given_path,
     open_model,
     print_json,
     show,
@@ -22,13 +24,19 @@ from handcraft.cli.terminal import (
 )
 from handcraft.core.errors import ExportError, printable
 
+RUNTIME_NAMES = (  # as `--to` takes them
+    *("gpt2", "picogpt", "nanogpt", "transformer-lens", "onnx", "gguf"),
+)
+
 
 def build(
     program: ProgramArgument,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            "--out", help="The directory to write (build/NAME by default)."
+            "--out",
+            metavar="DIR",
+            help="The directory to write (build/NAME by default).",
         ),
     ] = None,
     json: Json = False,
@@ -38,8 +46,9 @@ def build(
     The directory has model.safetensors, and program.json with the rules and the claim. It is
     data: opening it later executes nothing.
     """
+    asked = None if out is None else given_path("--out", out)
     model = open_model(program)
-    directory = out or Path("build") / model.name
+    directory = asked or Path("build") / model.name
     files = writing(lambda: model.save(directory))
     sizes = {
         "n_layer": model.n_layer,
@@ -73,16 +82,18 @@ def export(
             "--to",
             metavar="RUNTIME",
             help="Write for gpt2, picogpt, nanogpt, transformer-lens, onnx or gguf.",
+            autocompletion=one_of(RUNTIME_NAMES),
         ),
     ],
     out: Annotated[
-        Path,
+        str,
         typer.Option("--out", metavar="DIR", help="The directory to write."),
     ],
     norm: Annotated[
         str | None,
         typer.Option(
             "--norm",
+            metavar="NORM",
             help="How to make layer norms do nothing: mirror, quiet or none. Each runtime"
             " allows some of them.",
         ),
@@ -109,6 +120,7 @@ def export(
     """
     from handcraft.results.export import export as export_model
 
+    directory = given_path("--out", out)
     model = open_model(program)
     try:
         with (
@@ -118,7 +130,7 @@ def export(
             done = export_model(
                 model,
                 to,
-                out,
+                directory,
                 norm=norm,
                 force=force,
                 verified=verify,
@@ -127,7 +139,12 @@ def export(
     except ExportError as error:
         if json:
             print_json(
-                {"to": to, "out": str(out), "files": [], "check": error.check}
+                {
+                    "to": to,
+                    "out": str(directory),
+                    "files": [],
+                    "check": error.check,
+                }
             )
         raise
     return print_json(done.to_json()) if json else print(done)
@@ -135,7 +152,8 @@ def export(
 
 def list_programs(json: Json = False) -> None:
     """List the bundled programs."""
-    from handcraft.files.program_file import bundled, summary
+    from handcraft.files.bundled import bundled
+    from handcraft.files.program_file import summary
 
     programs = {name: summary(path) for name, path in bundled().items()}
     if json:
@@ -149,7 +167,8 @@ def new(
     name: Annotated[
         str,
         typer.Argument(
-            help="The program's name; the file is NAME.py, in this folder."
+            metavar="NAME",
+            help="The program's name; the file is NAME.py, in this folder.",
         ),
     ],
     json: Json = False,
@@ -157,8 +176,9 @@ def new(
     """Write a small program to start from."""
     from handcraft.files.template import starting_program
 
-    path = Path(f"{name}.py")
-    writing(lambda: [starting_program(name, path)])
+    stem = name.removesuffix(".py")
+    path = Path(f"{stem}.py")
+    writing(lambda: [starting_program(stem, path)])
     if json:
         return print_json({"out": str(path)})
     print(f"wrote {printable(str(path))}; now run: handcraft explain {path}")

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from handcraft.cli.completing import programs
+from handcraft.cli.numbers import whole
 from handcraft.cli.terminal import (
     Dtype,
     Json,
@@ -40,6 +42,7 @@ def verify(
         str | None,
         typer.Option(
             "--method",
+            metavar="METHODS",
             help="Try only these methods, in this order, separated by commas:"
             " certificate, exhaustive, sampled.",
         ),
@@ -48,6 +51,7 @@ def verify(
         str | None,
         typer.Option(
             "--budget",
+            metavar="BUDGET",
             help="Spend at most this many contexts, or seconds (30s).",
         ),
     ] = None,
@@ -55,6 +59,8 @@ def verify(
         str | None,
         typer.Option(
             "--program",
+            metavar="FILE",
+            autocompletion=programs,
             help="Check a built directory against the rules and the claim in this file.",
         ),
     ] = None,
@@ -62,14 +68,16 @@ def verify(
         str | None,
         typer.Option(
             "--claim",
+            metavar="FILE",
+            autocompletion=programs,
             help="Check any model against the claim in this file alone, whatever its rules.",
         ),
     ] = None,
     jobs: Annotated[
-        int | None,
+        str | None,
         typer.Option(
             "--jobs",
-            min=0,
+            metavar="N",
             help="Number of worker processes (0: one per core).",
         ),
     ] = None,
@@ -77,19 +85,23 @@ def verify(
         str,
         typer.Option(
             "--backend",
+            metavar="BACKEND",
             help="Run the worker processes with loky (on this machine), dask or ray.",
         ),
     ] = "loky",
     address: Annotated[
         str | None,
         typer.Option(
-            "--address", help="Use the dask or ray cluster at this address."
+            "--address",
+            metavar="ADDRESS",
+            help="Use the dask or ray cluster at this address.",
         ),
     ] = None,
     checkpoint: Annotated[
         Path | None,
         typer.Option(
             "--checkpoint",
+            metavar="FILE",
             help="Save progress in this file, and go on from it after an interruption.",
         ),
     ] = None,
@@ -97,13 +109,16 @@ def verify(
         Path | None,
         typer.Option(
             "--certificate",
+            metavar="FILE",
             help="Write the proof to this file (gzipped if its name ends in .gz).",
         ),
     ] = None,
     check: Annotated[
         Path | None,
         typer.Option(
-            "--check", help="Check the proof in this file, without a search."
+            "--check",
+            metavar="FILE",
+            help="Check the proof in this file, without a search.",
         ),
     ] = None,
     json: Json = False,
@@ -126,7 +141,8 @@ def verify(
         else list(METHODS)
     )
     limits = Budget.parse(budget) if budget is not None else Budget()
-    spread = Spread(jobs, backend, address, checkpoint)
+    workers = None if jobs is None else whole("--jobs", jobs, 0)
+    spread = Spread(workers, backend, address, checkpoint)
     with (
         ProgressBar(f"verifying {model.name}") as progress,
         redirect_stdout(sys.stderr),
@@ -258,13 +274,13 @@ def _print_report(model: Model, report: Report) -> None:
 
 def assumptions(
     step: Annotated[
-        int,
+        str,
         typer.Option(
             "--step",
-            min=1,
+            metavar="N",
             help="Check every N-th float32 only (1 takes minutes).",
         ),
-    ] = 1,
+    ] = "1",
     json: Json = False,
 ) -> None:
     """Check this machine's exp and tanh.
@@ -274,8 +290,9 @@ def assumptions(
     """
     from handcraft.proof.exponential import check_all
 
+    every = whole("--step", step, 1)
     with ProgressBar("exp and tanh") as progress:
-        found = check_all(step, progress)
+        found = check_all(every, progress)
     holds = all(finding.holds for finding in found)
     if json:
         print_json(

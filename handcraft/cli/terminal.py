@@ -11,10 +11,12 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from handcraft.cli.completing import one_of, programs
 from handcraft.core.errors import ProgramError, printable
 
 if TYPE_CHECKING:
@@ -22,13 +24,22 @@ if TYPE_CHECKING:
 
 PROGRAM_HELP = "A program file, a bundled program's name, or a built directory."
 ProgramArgument = Annotated[
-    str, typer.Argument(metavar="PROGRAM", help=PROGRAM_HELP)
+    str,
+    typer.Argument(
+        metavar="PROGRAM", help=PROGRAM_HELP, autocompletion=programs
+    ),
 ]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object and nothing else.")
 ]
 Dtype = Annotated[
-    str, typer.Option("--dtype", help="Compute in float32 or float64.")
+    str,
+    typer.Option(
+        "--dtype",
+        metavar="DTYPE",
+        help="Compute in float32 or float64.",
+        autocompletion=one_of(["float32", "float64"]),
+    ),
 ]
 Tokens = Annotated[
     bool,
@@ -90,6 +101,15 @@ def read_prompt(text: str, tokens: bool) -> str | list[str]:
     raise ProgramError(
         f'--tokens takes a JSON list of tokens such as ["a", "b"], found {text[:60]!r}'
     )
+
+
+def given_path(option: str, given: str) -> Path:
+    """The path that an option was given. Raises ProgramError for an empty one, which would be the
+    working directory.
+    """
+    if not given:
+        raise ProgramError(f"{option} is empty; `.` is the working directory")
+    return Path(given)
 
 
 def writing(write: Callable[[], _T]) -> _T:

@@ -2,7 +2,7 @@
 
     stream_bounds(weights)            the greatest size of each lane [n_embd], before each block
                                       and at the end
-    overflow(weights, 2, "gelu")      "a score of head 1 in block 0", or None if no number can
+    overflow(weights, 2, "gelu")      "a score of head 0.h1", or None if no number can
                                       overflow
 
 A lane is bounded by its largest sum of a token's and a position's embedding. A matrix product is
@@ -153,7 +153,7 @@ class _Pass:
         scores = self.up(
             _numbers(products).sum(axis=1), products.shape[1]
         )  # [n_head]
-        yield _Named(f"a score of head {{i}} in block {i}", scores)
+        yield _Named(f"a score of head {i}.h{{i}}", scores)
         # a mean of values, whose weights sum to 1 but for rounding
         read = self.up(v, 2 * self.n_ctx + _EXP)
         added = self.linear(read, **part["c_proj"])

@@ -18,10 +18,11 @@ Rules of this file: a message says what was found and what would work; code that
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+from handcraft.core.nearest import nearest
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -123,8 +124,14 @@ class ClusterError(HandcraftError, RuntimeError):
 
 def hint(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'token:a'?` where a known name is similar, else the empty string."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean '{printable(near[0])}'?" if near else ""
+    near = nearest(name, known)
+    return "" if near is None else f"; did you mean {in_quotes(near)}?"
+
+
+def in_quotes(text: str) -> str:
+    """The text, printable, in single quotes, or in double quotes where it holds a single one."""
+    mark = '"' if "'" in text and '"' not in text else "'"
+    return f"{mark}{printable(text)}{mark}"
 
 
 def listing(names: Iterable[str], most: int = 12) -> str:

@@ -16,6 +16,7 @@ from handcraft.core.errors import (
     ProgramError,
     PromptError,
     hint,
+    in_quotes,
     listing,
     printable,
     unwritable,
@@ -90,7 +91,7 @@ class Vocabulary:
     def _unknown(self, text: str, at: int) -> str:
         return (
             f"no token matches '{printable(text[at])}' at character {at} of the text;"
-            f" the vocabulary is {listing(self.tokens)}"
+            f" the vocabulary is {listing(map(in_quotes, self.tokens))}"
         )
 
     def encode(self, prompt: str | Iterable[str]) -> list[int]:
@@ -105,7 +106,8 @@ class Vocabulary:
             if token not in self.ids:
                 raise PromptError(
                     f"the token '{printable(str(token))}' is not in the vocabulary"
-                    f" {listing(self.tokens)}" + hint(str(token), self.tokens)
+                    f" {listing(map(in_quotes, self.tokens))}"
+                    + hint(str(token), self.tokens)
                 )
         return [self.ids[token] for token in tokens]
 

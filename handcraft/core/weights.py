@@ -23,6 +23,7 @@ import numpy as np
 from handcraft.core.errors import WeightsError, printable
 from handcraft.core.gpt2 import Array, Weights
 from handcraft.core.npz import read_npz, shaped
+from handcraft.core.paths import FILE, VACANT, kind_at
 
 MAX_WEIGHTS_BYTES = 2**30  # a larger weight file is refused unread
 MAX_JSON = 2**20  # bytes of one JSON document
@@ -153,10 +154,10 @@ def sha256(data: bytes) -> str:
 def read_bytes(path: Path, most: int) -> bytes:
     """The bytes of a file. Raises WeightsError if it is missing, no plain file, or over `most`."""
     try:
-        if not path.exists():
+        if (kind := kind_at(path)) == VACANT:
             raise WeightsError(f"{path} does not exist", path)
-        if not path.is_file():
-            raise WeightsError(f"{path} is not a file", path)
+        if kind != FILE:
+            raise WeightsError(f"{path} is {kind}, not a file", path)
         if (size := path.stat().st_size) > most:
             raise WeightsError(
                 f"{path} has {size} bytes; at most {most} are read", path

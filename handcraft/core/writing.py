@@ -19,6 +19,9 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from handcraft.core.errors import WeightsError
+from handcraft.core.paths import FILE, VACANT, kind_at
+
 HIDDEN = ".handcraft-"  # the hidden names begin with this
 
 
@@ -109,7 +112,12 @@ def kept(*paths: Path) -> Iterator[None]:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write the file whole, or change nothing; folders on the way are made."""
+    """Write the file whole, or change nothing; folders on the way are made.
+
+    Raises WeightsError where something else than a file stands there.
+    """
+    if (kind := kind_at(path)) not in (VACANT, FILE):
+        raise WeightsError(f"{path} is {kind}; name a file to write", path)
     with (
         naming(path),
         Draft(existing(path.parent), data) as draft,

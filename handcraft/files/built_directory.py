@@ -17,6 +17,7 @@ from typing import Any
 from handcraft.core.errors import WeightsError, printable
 from handcraft.core.frozen import NAME
 from handcraft.core.gpt2 import Weights
+from handcraft.core.paths import DIRECTORY, VACANT, kind_at
 from handcraft.core.weights import (
     MAX_JSON,
     load_weights,
@@ -62,9 +63,9 @@ def write_built(
             f"{PROGRAM_JSON} would have {len(text)} bytes, and at most {MAX_JSON} are"
             " read again"
         )
-    if directory.exists() and not directory.is_dir():
+    if (kind := kind_at(directory)) not in (VACANT, DIRECTORY):
         raise WeightsError(
-            f"{directory} is a file; name a directory to build into"
+            f"{directory} is {kind}; name a directory to build into"
         )
     for name in (WEIGHTS_FILE, PROGRAM_JSON):
         if (directory / name).is_dir():

@@ -18,36 +18,26 @@ from typing import Any, cast
 
 from handcraft.claims.functions import Callback
 from handcraft.claims.kinds import CLAIM_KINDS, Claim, as_claim
-from handcraft.core.errors import HandcraftError, ProgramError, hint, printable
+from handcraft.core.errors import (
+    HandcraftError,
+    ProgramError,
+    hint,
+    in_quotes,
+    printable,
+)
+from handcraft.core.nearest import nearest
+from handcraft.core.paths import DIRECTORY, FILE, VACANT, kind_at
 from handcraft.core.source import without_source_lines
+from handcraft.files.bundled import bundled
 from handcraft.files.pair import PROGRAM_JSON
 from handcraft.program.program import Program, program_name
 
-_HERE = Path(__file__).parent.parent  # the package
 MAX_SOURCE = 2**20  # bytes of a program file
+MAX_SHOWN = 80  # characters of a name that is no program's
+_PROGRAMS = "a program is a .py file, a built directory or a bundled name"
 PROGRAM_MODULE = (
     "handcraft_program_"  # and the file's stem: the name of its module
 )
-
-
-def bundled() -> dict[str, Path]:
-    """The files of the programs that come with handcraft, by name.
-
-    They are inside the package when installed, beside it in a checkout.
-    """
-    folder = next(
-        (
-            f
-            for f in (_HERE / "programs", _HERE.parent / "programs")
-            if f.is_dir()
-        ),
-        _HERE / "programs",
-    )
-    return {
-        path.stem: path
-        for path in sorted(folder.glob("*.py"))
-        if not path.stem.startswith("_")
-    }
 
 
 def find(reference: str) -> Path:
@@ -56,50 +46,73 @@ def find(reference: str) -> Path:
     Raises ProgramError, with the nearest name, if there is none.
     """
     path = Path(reference)
-    if reference and path.is_dir():
-        if (path / PROGRAM_JSON).is_file():
+    kind = _kind(path)
+    if reference and kind == DIRECTORY:
+        if _kind(path / PROGRAM_JSON) != VACANT:
             return path
         if reference not in bundled():
             raise ProgramError(
                 f"the directory {printable(reference)} holds no {PROGRAM_JSON};"
                 " `handcraft build` writes one"
             )
-    if path.is_file() and path.suffix == ".py":
+    if kind == FILE and path.suffix == ".py":
         return path
     if reference in bundled():
         return bundled()[reference]
-    raise ProgramError(_not_found(path, reference))
+    raise ProgramError(_not_found(path, reference, kind))
 
 
-def _not_found(path: Path, reference: str) -> str:
+def _kind(path: Path) -> str:
+    try:
+        return kind_at(path)
+    except OSError as error:
+        raise ProgramError(
+            f"{printable(str(path))} cannot be read: {error.strerror}"
+        ) from None
+
+
+def _not_found(path: Path, reference: str, kind: str) -> str:
     shown = printable(reference)
-    if path.is_file():
-        return (
-            f"{shown} is no program: a program is a .py file, a built directory or a"
-            " bundled name"
-        )
-    if path.suffix == ".py" or len(path.parts) > 1:
-        near = (
-            [str(found) for found in path.parent.glob("*.py")]
-            if path.parent.is_dir()
-            else []
-        )
-        return f"there is no program at {shown}" + hint(
-            reference, [*near, *bundled()]
-        )
-    return f"there is no program {shown!r}" + (
+    shown = shown if len(shown) <= MAX_SHOWN else f"{shown[:MAX_SHOWN]}..."
+    if kind == FILE:
+        return f"{shown} is no program: {_PROGRAMS}"
+    if reference and kind not in (VACANT, DIRECTORY):
+        return f"{shown} is {kind}: {_PROGRAMS}"
+    is_path = path.suffix == ".py" or len(path.parts) > 1
+    message = "there is no program " + (
+        f"at {shown}" if is_path else f"'{shown}'"
+    )
+    with_suffix = Path(f"{reference}.py")
+    if reference and _kind(with_suffix) == FILE:
+        here = "./" if len(with_suffix.parts) == 1 else ""
+        return f"{message}; did you mean {in_quotes(f'{here}{with_suffix}')}?"
+    if is_path:
+        return message + _nearest_file(path)
+    return message + (
         hint(reference, bundled())
         or "; `handcraft list` shows the bundled ones"
     )
 
 
-def _kind(value: object) -> str:
+def _in_words(value: object) -> str:
     """What stands where a program should, in words."""
     if isinstance(value, type):
         return f"the class {value.__name__} (not called)"
     if callable(value) and not isinstance(value, Program):
         return f"the function {getattr(value, '__name__', '')} (not called)"
     return f"of type {type(value).__name__}"
+
+
+def _nearest_file(path: Path) -> str:
+    """The hint at a program in the same folder, or at a bundled one."""
+    if path.stem in bundled():
+        return hint(path.stem, bundled())
+    folder = path.parent
+    files = [*folder.glob("*.py")] if _kind(folder) == DIRECTORY else []
+    near = nearest(path.name, [file.name for file in files])
+    if near is None:
+        return hint(path.name, bundled())
+    return f"; did you mean {in_quotes(str(folder / near))}?"
 
 
 def load_program(path: Path) -> Program:
@@ -113,7 +126,7 @@ def load_program(path: Path) -> Program:
         found = (
             "no `program`"
             if program is None
-            else f"`program` is {_kind(program)}"
+            else f"`program` is {_in_words(program)}"
         )
         raise ProgramError(
             f"{found}; the file must define `program = Program(...)`",
@@ -142,7 +155,7 @@ def load_claim(path: Path) -> tuple[Claim, Program | None]:
         problem = (
             "no `claim`, and no `program` that has one"
             if claim is None
-            else f"`claim` is {_kind(claim)}"
+            else f"`claim` is {_in_words(claim)}"
         )
         raise ProgramError(
             f"{problem}; the file must define `claim`, such as `claim = after(...)`, or"

@@ -16,7 +16,13 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator, PlainSerializer
 
-from handcraft.core.errors import ProgramError, hint, listing, printable
+from handcraft.core.errors import (
+    ProgramError,
+    hint,
+    in_quotes,
+    listing,
+    printable,
+)
 from handcraft.language.affine import (
     CONSTANT,
     Affine,
@@ -100,7 +106,7 @@ def _rows(
             labels = [str(label) for label in by_label]
             raise ProgramError(
                 f"{printable(str(lane))} has no partner: lanes pair by equal labels,"
-                f" and the expression has {listing(labels)}"
+                f" and the expression has {listing(map(in_quotes, labels))}"
                 + hint(str(lane.label), labels)
             )
         yield lane, by_label[lane.label]

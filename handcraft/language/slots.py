@@ -24,6 +24,7 @@ from handcraft.core.arguments import checked_call
 from handcraft.core.errors import (
     ProgramError,
     hint,
+    in_quotes,
     listing,
     printable,
     unwritable,
@@ -96,7 +97,7 @@ class Slot(Named):
         ):
             twice = [label for label in labels if labels.count(label) > 1]
             found = (
-                f"'{printable(twice[0])}' stands twice"
+                f"{in_quotes(twice[0])} stands twice"
                 if twice
                 else "there are none"
             )
@@ -164,7 +165,7 @@ class Slot(Named):
         known = self.labels or ()
         if str(label) not in known:
             has = (
-                f"its lanes are {listing(known)}"
+                f"its lanes are {listing(map(in_quotes, known))}"
                 if known
                 else f"it is one lane, written {self.name}"
             )

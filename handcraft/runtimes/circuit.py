@@ -5,8 +5,8 @@ Methods that discover circuits (ACDC, edge attribution patching) score edges bet
 of a model by patching activations. In a program the answer is known, since every weight was
 written by a rule:
 
-    node    embed, pos_embed, a0.h1 (head 1 of layer 0), m0.n3 (neuron 3), a0.bias and m0.bias
-            (c_proj.b), logits
+    node    embed, pos_embed, 0.h1 (head 1 of layer 0), 0.mlp.n3 (neuron 3), 0.attn.bias and
+            0.mlp.bias (c_proj.b), logits
     edge    from a node that writes a lane to a later one that reads it: into its q, k, v, mlp
             or logits
 
@@ -27,8 +27,8 @@ neurons, or the name of a parameter), and for each of its inputs the `hook` of i
 projection and the `stream` before it, which all heads share. What a head adds to the stream is
 `hook_z[:, :, index] @ W_O[layer, index]`, what a neuron adds `hook_post[:, :, index] *
 W_out[layer, index]`. `components` is the same graph as edge attribution patching names it: one
-node `input` for both embeddings, one node a layer's MLP with its constants, no constants of
-attention.
+node `input` for both embeddings, `a0.h1` for head 0.h1, `m0` for a layer's MLP with its constants,
+no constants of attention.
 
 Rules of this file: a Model in, plain values out; weights decide what is connected, provenance
 only says why. Sources: Elhage et al., "A Mathematical Framework for Transformer Circuits",
@@ -203,14 +203,14 @@ def _parts(weights: Weights, n_head: int) -> Iterator[_Part]:
         if attn is not None:
             yield from (_head(i, h, attn, n_head) for h in range(n_head))
             yield _bias(
-                f"a{i}.bias", 2 * i + 1, f"blocks.{i}.attn.o.bias", attn
+                f"{i}.attn.bias", 2 * i + 1, f"blocks.{i}.attn.o.bias", attn
             )
         if mlp is not None:
             yield from (
                 _neuron(i, j, mlp) for j in range(mlp["c_fc"]["b"].shape[0])
             )
             yield _bias(
-                f"m{i}.bias", 2 * i + 2, f"blocks.{i}.mlp.out.bias", mlp
+                f"{i}.mlp.bias", 2 * i + 2, f"blocks.{i}.mlp.out.bias", mlp
             )
     yield _logits(weights, 2 * len(blocks) + 1)
 
@@ -259,7 +259,7 @@ def _head(i: int, h: int, attn: Weights, n_head: int) -> _Part:
     }
     output: _Place = {"hook": f"{at}.hook_z", "index": h}
     writes = _any(rows[value], 0)  # [n_embd]
-    return _Part(f"a{i}.h{h}", 2 * i + 1, output, writes, inputs, reads)
+    return _Part(f"{i}.h{h}", 2 * i + 1, output, writes, inputs, reads)
 
 
 def _columns(layer: Weights, columns: slice) -> tuple[Array, Array]:
@@ -279,7 +279,7 @@ def _neuron(i: int, j: int, mlp: Weights) -> _Part:
     # a neuron that reads nothing stays 0: both activations map 0 to 0
     writes = (mlp["c_proj"]["w"][j] != 0) & fires  # [n_embd]
     reads = {"mlp": w[:, 0] != 0}
-    return _Part(f"m{i}.n{j}", 2 * i + 2, output, writes, inputs, reads)
+    return _Part(f"{i}.mlp.n{j}", 2 * i + 2, output, writes, inputs, reads)
 
 
 # ---------------------------------------------------------------- edges, backwards from the logits
@@ -355,11 +355,11 @@ def _owners(entry: Entry, d_head: int, n_embd: int) -> tuple[str, ...]:
         return ("embed", "logits") if entry.matrix == "wte" else ("pos_embed",)
     _, i, part, layer, kind = entry.matrix.split(".")
     if layer == "c_proj" and kind == "b":
-        return (f"{part[0]}{i}.bias",)
+        return (f"{i}.{part}.bias",)
     index = entry.row if layer == "c_proj" else entry.column
     if part == "attn":  # c_attn: query, key and value side by side
-        return (f"a{i}.h{index % n_embd // d_head}",)
-    return (f"m{i}.n{index}",)
+        return (f"{i}.h{index % n_embd // d_head}",)
+    return (f"{i}.mlp.n{index}",)
 
 
 # ---------------------------------------------------------------- whole MLPs
@@ -371,9 +371,12 @@ def _component(name: str) -> str | None:
     """
     if name in ("embed", "pos_embed"):
         return "input"
-    if name.startswith("m"):
-        return name.partition(".")[0]
-    return None if name.endswith(".bias") else name
+    layer, _, part = name.partition(".")
+    if part.startswith("mlp."):
+        return f"m{layer}"
+    if part == "attn.bias":
+        return None
+    return f"a{name}" if part else name
 
 
 def _component_edge(edge: _Edge) -> str | None:

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from handcraft.core.errors import WeightsError, printable
+from handcraft.core.paths import DIRECTORY, VACANT, kind_at
 from handcraft.core.writing import (
     folders,
     kept,
@@ -42,8 +43,8 @@ def publish(
     `ours` are the names of files that belong to a model. Raises WeightsError for a target that
     must not or cannot be written, and whatever `check` raises: then nothing is left.
     """
-    _refuse(out, files, force, ours)
     try:
+        _refuse(out, files, force, ours)
         with _hidden(out) as work:
             _write(work, files)
             check(work)
@@ -80,9 +81,9 @@ def _refuse(
         raise WeightsError(
             f"{shown} is a symbolic link; name a directory of its own"
         )
-    if out.exists() and not out.is_dir():
+    if (kind := kind_at(out)) not in (VACANT, DIRECTORY):
         raise WeightsError(
-            f"{shown} is a file; name a directory to export into"
+            f"{shown} is {kind}; name a directory to export into"
         )
     others = [name for name in ours if name not in files]
     if stale := sorted(name for name in others if (out / name).exists()):

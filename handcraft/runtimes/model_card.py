@@ -19,7 +19,8 @@ from collections.abc import Iterator
 
 from handcraft.core.errors import printable
 from handcraft.core.weights import sha256, to_safetensors
-from handcraft.files.program_file import bundled, load_program
+from handcraft.files.bundled import bundled
+from handcraft.files.program_file import load_program
 from handcraft.model import Model
 from handcraft.proof.report import Report
 from handcraft.proof.task import Budget

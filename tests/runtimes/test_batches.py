@@ -19,7 +19,7 @@ from transformers.utils import logging
 
 from handcraft import Head, Program, answers, position, token
 from handcraft.claims.kinds import Answers
-from handcraft.files.program_file import bundled
+from handcraft.files.bundled import bundled
 from handcraft.model import Model
 from handcraft.runtimes import export
 

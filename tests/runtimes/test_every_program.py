@@ -14,7 +14,7 @@ from table import documented, documented_low
 from transformers import AutoTokenizer
 
 from handcraft import MLP, Block, Head, Neuron, Program, position, token
-from handcraft.files.program_file import bundled
+from handcraft.files.bundled import bundled
 from handcraft.model import Model
 from handcraft.runtimes import RUNTIMES, export
 from handcraft.runtimes.agreement import compare_runtime

@@ -15,7 +15,7 @@ from transformers import AutoTokenizer, GPT2LMHeadModel, pipeline
 from transformers.utils import logging
 
 from handcraft.claims.kinds import Answers
-from handcraft.files.program_file import bundled
+from handcraft.files.bundled import bundled
 from handcraft.model import Model
 from handcraft.runtimes import export
 from handcraft.runtimes.agreement import compare_runtime

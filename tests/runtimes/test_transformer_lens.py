@@ -314,7 +314,7 @@ def test_path_patching_between_the_heads_of_induction(
         circuit_of("induction"),
     )
     nodes = {node["name"]: node for node in found["nodes"]}
-    sender, receiver = nodes["a0.h0"]["output"], nodes["a1.h0"]["inputs"][into]
+    sender, receiver = nodes["0.h0"]["output"], nodes["1.h0"]["inputs"][into]
     added = (
         cached(bridge, ids)[sender["hook"]][:, :, sender["index"]]
         @ bridge.W_O[0, sender["index"]]
@@ -334,7 +334,7 @@ def test_path_patching_between_the_heads_of_induction(
     assert changed == moves
     assert (
         any(
-            (e["from"], e["to"], e["into"]) == ("a0.h0", "a1.h0", into)
+            (e["from"], e["to"], e["into"]) == ("0.h0", "1.h0", into)
             for e in found["edges"]
         )
         == moves

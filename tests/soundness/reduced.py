@@ -13,7 +13,8 @@ import numpy as np
 from handcraft.claims.kinds import Answers, Distribution, Residual
 from handcraft.claims.reference import Reference
 from handcraft.core.gpt2 import Array, gpt2, recorder
-from handcraft.files.program_file import bundled, load_program
+from handcraft.files.bundled import bundled
+from handcraft.files.program_file import load_program
 from handcraft.model import Model
 from handcraft.program.program import Program
 

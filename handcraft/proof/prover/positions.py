@@ -380,7 +380,7 @@ def _memory(
     if not (head.query[0][textual].any() or head.key[0][textual].any()):
         return Window(network, head, n, tolerance)
     raise Undecided(
-        f"head {head.layer}.{head.number} asks by content, and later heads read what it"
+        f"head {head.layer}.h{head.number} asks by content, and later heads read what it"
         " wrote at every position"
     )
 
