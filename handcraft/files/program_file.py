@@ -1,6 +1,7 @@
 """Finds and loads programs: by path, by the name of a bundled program, or from a built directory.
 
-A program file is code, and is executed; a built directory is data, and nothing in it is executed.
+A program file is code, and is executed; a built directory is data, as is a GPT-2 of Hugging Face
+(files/checkpoint.py), and nothing in it is executed.
 Rules of this file: any error in an author's file becomes one ProgramError with the file and line;
 for a wrong name the nearest one is suggested.
 """
@@ -17,6 +18,7 @@ from types import ModuleType
 
 from handcraft.core.errors import HandcraftError, ProgramError, hint, printable
 from handcraft.files.built_directory import PROGRAM_JSON
+from handcraft.files.checkpoint_place import download_hint, is_checkpoint
 from handcraft.program.program import Program, program_name
 
 _HERE = Path(__file__).parent.parent  # the package
@@ -47,7 +49,7 @@ def bundled() -> dict[str, Path]:
 
 
 def find(reference: str) -> Path:
-    """The path of the program file or built directory that the reference names.
+    """The path of the program file, built directory or checkpoint that the reference names.
 
     Raises ProgramError, with the nearest name, if there is none.
     """
@@ -56,9 +58,11 @@ def find(reference: str) -> Path:
         if (path / PROGRAM_JSON).is_file():
             return path
         if reference not in bundled():
+            if is_checkpoint(path):
+                return path
             raise ProgramError(
-                f"the directory {printable(reference)} holds no {PROGRAM_JSON};"
-                " `handcraft build` writes one"
+                f"the directory {printable(reference)} holds neither {PROGRAM_JSON},"
+                " which `handcraft build` writes, nor config.json, which a GPT-2 has"
             )
     if path.is_file() and path.suffix == ".py":
         return path
@@ -72,7 +76,7 @@ def _not_found(path: Path, reference: str) -> str:
     if path.is_file():
         return (
             f"{shown} is no program: a program is a .py file, a built directory or a"
-            " bundled name"
+            f" bundled name{_around(path)}"
         )
     if path.suffix == ".py" or len(path.parts) > 1:
         near = (
@@ -80,13 +84,26 @@ def _not_found(path: Path, reference: str) -> str:
             if path.parent.is_dir()
             else []
         )
-        return f"there is no program at {shown}" + hint(
-            reference, [*near, *bundled()]
+        return f"there is no program at {shown}" + (
+            _hub_hint(reference) or hint(reference, [*near, *bundled()])
         )
     return f"there is no program {shown!r}" + (
-        hint(reference, bundled())
+        _hub_hint(reference)
+        or hint(reference, bundled())
         or "; `handcraft list` shows the bundled ones"
     )
+
+
+def _around(path: Path) -> str:
+    """The hint at the directory of a file that is a part of a built one or of a checkpoint."""
+    folder = path.parent
+    whole = (folder / PROGRAM_JSON).is_file() or is_checkpoint(folder)
+    return f"; its directory {printable(str(folder))} is one" if whole else ""
+
+
+def _hub_hint(reference: str) -> str:
+    """The advice where a name may be that of a GPT-2 of the hub; empty for any other."""
+    return download_hint(reference) if "gpt" in reference.lower() else ""
 
 
 def load_program(path: Path) -> Program:

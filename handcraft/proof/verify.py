@@ -78,6 +78,11 @@ def verify(
     claim = model.program.claim if model.program else None
     if claim is None:
         message = "has no claim to verify; pass claim= to Program"
+        if model.program is None:
+            message = (
+                "is weights without a program, so there is no claim to verify;"
+                " --claim FILE holds them to one"
+            )
         raise ProgramError(message, (model.name,))
     start = time.monotonic()
     budget = budget or Budget()

@@ -50,9 +50,9 @@ from handcraft.core.weights import (
     read_bytes,
     to_safetensors,
 )
+from handcraft.files.checkpoint_names import ACTIVATION_NAMES
 from handcraft.model import Model
 from handcraft.runtimes.circuit import circuit
-from handcraft.runtimes.names import ACTIVATION_NAMES
 from handcraft.runtimes.norms import NONE, Norm
 from handcraft.runtimes.target import Files, Run, Runtime, ids_in, ids_to_bytes
 
