@@ -17,8 +17,8 @@ from pathlib import Path
 from types import ModuleType
 
 from handcraft.core.errors import HandcraftError, ProgramError, hint, printable
-from handcraft.files.built_directory import PROGRAM_JSON
 from handcraft.files.checkpoint_place import download_hint, is_checkpoint
+from handcraft.files.pair import PROGRAM_JSON
 from handcraft.program.program import Program, program_name
 
 _HERE = Path(__file__).parent.parent  # the package
@@ -106,6 +106,15 @@ def _hub_hint(reference: str) -> str:
     return download_hint(reference) if "gpt" in reference.lower() else ""
 
 
+def _kind(value: object) -> str:
+    """What stands where a program should, in words."""
+    if isinstance(value, type):
+        return f"the class {value.__name__} (not called)"
+    if callable(value) and not isinstance(value, Program):
+        return f"the function {getattr(value, '__name__', '')} (not called)"
+    return f"of type {type(value).__name__}"
+
+
 def load_program(path: Path) -> Program:
     """Execute a program file and return its `program`.
 
@@ -137,7 +146,7 @@ def load_program(path: Path) -> Program:
         found = (
             "no `program`"
             if program is None
-            else f"`program` is of type {type(program).__name__}"
+            else f"`program` is {_kind(program)}"
         )
         raise ProgramError(
             f"{found}; the file must define `program = Program(...)`",
