@@ -2,6 +2,7 @@
 
     model = program.build()         from rules
     model = Model.load("build/aab") from a built directory
+    model = Model.open("gpt2")      from any of these, or from a GPT-2 of Hugging Face
     model("aaba")                   logits [n_seq, n_vocab]
     model.generate("a", 10)         "baabaabaab"
     model.answer(["12+3=", "4+5="]) the answers of an `answers` program, in batches
@@ -62,6 +63,7 @@ from handcraft.files.built_directory import (
     rebuild_hint,
     write_built,
 )
+from handcraft.files.checkpoint import read_checkpoint
 from handcraft.files.pair import PROGRAM_JSON
 from handcraft.files.program_file import find, load_program, summary
 from handcraft.program.advice import advise
@@ -79,6 +81,7 @@ UNASKED = (
     20  # tokens generated where neither a number nor the claim says how many
 )
 DTYPES = ("float32", "float64")
+MOST_TRACED = 2**24  # numbers that a trace of weights without a program names
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +119,22 @@ class Model:
                 f"the layer norms of a program's model have epsilon {EPSILON}, found"
                 f" {self.epsilon}"
             )
+        if self.program is not None:
+            self._check_held()
+
+    def _check_held(self) -> None:
+        """Raise WeightsError for what no proof, count or export of a program's model knows."""
+        if self.weights.get("lm_head") is not None:
+            raise WeightsError(
+                "the unembedding of a program's model is wte; an lm_head of its own can"
+                " be run, but not be held to a program or a claim"
+            )
+        if type(self.vocabulary) is not Vocabulary:
+            raise WeightsError(
+                "the tokens of a program's model stand in texts as they are; those of"
+                f" {self.name} come from a tokenizer and cannot be held to a program or"
+                " a claim; load_gpt2(directory, tokens=[...]) gives other ones"
+            )
 
     # ------------------------------------------------------------ making and saving
 
@@ -139,10 +158,17 @@ class Model:
 
     @classmethod
     def open(cls, reference: str, dtype: str = "float32") -> Model:
-        """The model of a program file, a bundled program (by name), or a built directory."""
+        """The model of a program file, a bundled program (by name), a built directory, or a GPT-2
+        of Hugging Face.
+        """
         path = find(reference)
         if path.is_dir():
-            return cls.load(path, dtype)
+            built = (path / PROGRAM_JSON).exists()
+            return (
+                cls.load(path, dtype)
+                if built
+                else cls.from_checkpoint(path, dtype=dtype)
+            )
         model = cls.of(load_program(path), dtype)
         return model.replace(about=summary(path))
 
@@ -183,6 +209,42 @@ class Model:
                 f"{directory / PROGRAM_JSON}: {printable(str(error))[:500]}"
                 f"{rebuild_hint(fields, directory)}"
             ) from None
+
+    @classmethod
+    def from_checkpoint(
+        cls,
+        directory: str | Path,
+        tokens: Sequence[str] | None = None,
+        dtype: str | None = None,
+    ) -> Model:
+        """The model of a GPT-2 of Hugging Face; nothing is executed.
+
+        tokens  in the order of their ids, in place of its tokenizer
+        dtype   float32 or float64; where it is None, that of the file, but at least float32
+
+        Raises WeightsError for a checkpoint that is incomplete or not a GPT-2.
+        """
+        directory = Path(directory)
+        found = read_checkpoint(directory, tokens)
+        arrays = found.arrays
+        if dtype is not None:
+            kind = _checked_dtype(dtype)
+            with np.errstate(over="ignore"):  # refused as not finite
+                arrays = {
+                    name: array.astype(kind, copy=False)
+                    for name, array in arrays.items()
+                }
+        try:
+            return cls(
+                found.name,
+                nest(arrays),
+                found.vocabulary,
+                found.n_head,
+                found.activation,
+                epsilon=found.epsilon,
+            )
+        except WeightsError as error:
+            raise error.of(directory) from None
 
     def save(self, directory: str | Path) -> list[Path]:
         """Write `model.safetensors` and `program.json`, and return their paths.
@@ -445,6 +507,7 @@ class Model:
         finite, unless `checked` is False.
         """
         ids = self.ids(context)
+        self._check_trace(len(ids))
         if position is not None and position not in range(len(ids)):
             raise PromptError(
                 f"the position must lie in 0..{len(ids) - 1}, found"
@@ -463,6 +526,16 @@ class Model:
             self.causal,
             len(ids) - 1 if position is None else position,
         )
+
+    def _check_trace(self, n_seq: int) -> None:
+        """Raise PromptError where the numbers of a trace are too many to be named one by one."""
+        heads = self.n_layer * (self.n_head + 5) * self.n_embd
+        most = max(1, MOST_TRACED // (len(self.vocabulary) + heads))
+        if self.program is None and n_seq > most:
+            raise PromptError(
+                f"at most {most} tokens of {self.name} are traced at once, found"
+                f" {n_seq}; handcraft.core.gpt2.trace has the arrays of any number"
+            )
 
     @cached_property
     def names(self) -> Names:

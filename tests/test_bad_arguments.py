@@ -51,7 +51,8 @@ ARGUMENTS = [
     ),
     arguments(
         "a directory that was not built",
-        "the directory folder holds no program.json; `handcraft build` writes one",
+        "the directory folder holds neither program.json, which `handcraft build` writes, nor"
+        " config.json, which a GPT-2 has",
         "run",
         "folder",
         "a",

@@ -32,12 +32,14 @@ DAMAGED = [
     Damage(
         "program.json a folder",
         lambda b: (b.json.unlink(), b.json.mkdir()),
-        "the directory built holds no program.json; `handcraft build` writes one",
+        "the directory built holds neither program.json, which `handcraft build` writes, nor"
+        " config.json, which a GPT-2 has",
     ),
     Damage(
         "program.json missing",
         lambda b: b.json.unlink(),
-        "the directory built holds no program.json; `handcraft build` writes one",
+        "the directory built holds neither program.json, which `handcraft build` writes, nor"
+        " config.json, which a GPT-2 has",
     ),
     Damage(
         "program.json empty",

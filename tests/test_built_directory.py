@@ -417,7 +417,8 @@ def test_open_finds_programs_and_directories(tmp_path: Path) -> None:
         Model.open("aabb")
     with Refused(
         ProgramError,
-        f"the directory {tmp_path} holds no program.json; `handcraft build` writes one",
+        f"the directory {tmp_path} holds neither program.json, which `handcraft build`"
+        " writes, nor config.json, which a GPT-2 has",
     ):
         Model.open(str(tmp_path))
 

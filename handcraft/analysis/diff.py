@@ -12,6 +12,7 @@ from typing import Any
 from handcraft.analysis.explain import explain
 from handcraft.model import Model
 
+MOST_LISTED = 2**20  # cells of a model that no rule wrote
 _Place = tuple[str, str, str, str]  # part, matrix, row, column
 
 
@@ -65,7 +66,7 @@ def diff_models(a: Model, b: Model) -> Difference:
 def _cells(model: Model) -> dict[_Place, float]:
     return {
         (cell.part, cell.matrix, cell.row, cell.column): cell.value
-        for cell in explain(model).cells
+        for cell in explain(model, most=MOST_LISTED).cells
     }
 
 

@@ -12,13 +12,15 @@ A model is explained in parts, each of which is a labelled table:
 The bias is the last row, called 1. A part is named by any beginning (`0`, `0.h1`) or by GPT-2's
 own name (`0.c_attn`, `0.c_proj`, `0.attn`).
 
-Rules of this file: labelled tables as data; nothing is printed or drawn.
+Rules of this file: labelled tables as data; nothing is printed or drawn. Only the parts that are
+asked for are made; of weights that no rule wrote, as those of a real GPT-2, at most so many cells.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,9 @@ from handcraft.core.weights import flatten
 from handcraft.model import Model
 
 BIAS = "1"  # the name of the row that holds a bias
+MOST_CELLS = (
+    2**16
+)  # of weights that no rule wrote: a head of a real GPT-2 has 2**16 at most
 UNRULED = Reason("", "no rule wrote this", "")
 _PARTS = {"q": "query", "k": "key", "v": "value"}
 _LETTERS = {"query": "q", "key": "k", "value": "v", "output": "o"}
@@ -90,14 +95,41 @@ class Explanation:
         return {"cells": [vars(cell) for cell in self.cells]}
 
 
-def explain(model: Model, part: str | None = None) -> Explanation:
+@dataclass(frozen=True)
+class _Plan:
+    """A table before it is made: its names, its size, and the function that makes it."""
+
+    part: str
+    size: int  # rows times columns
+    make: Callable[[], MatrixTable]
+    also: tuple[str, ...] = ()
+    on_request: bool = False
+
+
+def explain(
+    model: Model, part: str | None = None, most: int = MOST_CELLS
+) -> Explanation:
     """The tables of all matrices of a model, or of the part that is named. Raises ProgramError,
-    with the nearest name, for a part that does not exist.
+    with the nearest name, for a part that does not exist, and for more than `most` cells that no
+    rule wrote.
     """
     views = list(_Views(model))
     shown = [view for view in views if not view.on_request]
-    if part is None:
-        return Explanation(tuple(shown))
+    found = shown if part is None else _asked(model, part, views)
+    size = sum(view.size for view in found)
+    if model.program is None and size > most:
+        small = [view.part for view in views if view.size <= most]
+        raise ProgramError(
+            f"{part or 'the model'} has {size} cells, and of weights without rules at"
+            f" most {most} are listed; its smaller parts are {listing(small)}",
+            (model.name,),
+        )
+    return Explanation(tuple(view.make() for view in found))
+
+
+def _asked(model: Model, part: str, views: Sequence[_Plan]) -> list[_Plan]:
+    """The parts of this name. Raises ProgramError, with the nearest name, where there are none."""
+    shown = [view for view in views if not view.on_request]
     found = [view for view in views if view.part == part] or [
         view
         for view in shown
@@ -112,7 +144,7 @@ def explain(model: Model, part: str | None = None) -> Explanation:
             f" {listing(known)}{_nearest(part, known)}",
             (model.name,),
         )
-    return Explanation(tuple(found))
+    return found
 
 
 def _lacking(model: Model, part: str) -> str:
@@ -173,7 +205,7 @@ class _Views:
             place = (entry.matrix, entry.row, entry.column)
             self.entries.setdefault(place, []).append(entry)
 
-    def __iter__(self) -> Iterator[MatrixTable]:
+    def __iter__(self) -> Iterator[_Plan]:
         tokens = self.region("wte", self.model.vocabulary.tokens)
         positions = self.region("wpe", map(str, range(self.model.n_ctx)))
         yield self.view("wte", "what each token writes", [tokens])
@@ -184,13 +216,14 @@ class _Views:
             yield from self.norms(f"blocks.{i}.ln_2", f"{i}.ln_2", block)
             yield from self.mlp(i) if "mlp" in block else ()
         yield from self.norms("ln_f", "ln_f", self.model.weights)
+        if "lm_head" in self.arrays:
+            rows = self.region("lm_head", self.model.vocabulary.tokens)
+            yield self.view("lm_head", "what each token's logit reads", [rows])
 
     def region(self, matrix: str, rows: Iterable[str]) -> _Region:
         return _Region(matrix, list(enumerate(rows)), self.stream)
 
-    def norms(
-        self, matrix: str, part: str, parent: Any
-    ) -> Iterator[MatrixTable]:
+    def norms(self, matrix: str, part: str, parent: Any) -> Iterator[_Plan]:
         if matrix.rpartition(".")[2] in parent:
             regions = [
                 _Region(f"{matrix}.{key}", [(0, key)], self.stream)
@@ -198,7 +231,7 @@ class _Views:
             ]
             yield self.view(part, "layer norm: gain and bias", regions)
 
-    def attention(self, i: int) -> Iterator[MatrixTable]:
+    def attention(self, i: int) -> Iterator[_Plan]:
         n_head = self.model.n_head
         d_head = self.model.n_embd // n_head
         heads = self.model.names.heads[i]
@@ -218,7 +251,7 @@ class _Views:
 
     def head_reads(
         self, i: int, h: int, key: str, names: Sequence[str]
-    ) -> Iterator[MatrixTable]:
+    ) -> Iterator[_Plan]:
         """The columns of c_attn that are a head's query, key or value."""
         at = f"blocks.{i}.attn.c_attn"
         n_embd = self.model.n_embd
@@ -237,7 +270,7 @@ class _Views:
 
     def head_writes(
         self, i: int, h: int, names: Sequence[str]
-    ) -> Iterator[MatrixTable]:
+    ) -> Iterator[_Plan]:
         """The rows of c_proj that are a head's output; with a single head the bias as well."""
         at = f"blocks.{i}.attn.c_proj"
         n_head = self.model.n_head
@@ -251,17 +284,21 @@ class _Views:
             also = (f"{i}.c_proj", f"{i}.attn")
             yield self.view(f"{i}.h{h}.o", title, regions, also)
 
-    def circuits(self, i: int, h: int) -> Iterator[MatrixTable]:
+    def circuits(self, i: int, h: int) -> Iterator[_Plan]:
         weights = self.model.weights
         n_head = self.model.n_head
         stream = [name for _, name in self.stream]
         rows = [*stream, BIAS]
-        qk = qk_circuit(weights, i, h, n_head)
-        what = "query lane x key lane -> score"
-        yield self.circuit(f"{i}.h{h}.qk", what, rows, rows, qk)
-        ov = ov_circuit(weights, i, h, n_head)
-        what = "lane attended to -> lane written"
-        yield self.circuit(f"{i}.h{h}.ov", what, rows, stream, ov)
+        kinds = (
+            ("qk", "query lane x key lane -> score", rows, qk_circuit),
+            ("ov", "lane attended to -> lane written", stream, ov_circuit),
+        )
+        for kind, what, columns, product in kinds:
+            part = f"{i}.h{h}.{kind}"
+            make = partial(self.circuit, part, what, rows, columns)
+            values = partial(product, weights, i, h, n_head)
+            size = len(rows) * len(columns)
+            yield _Plan(part, size, partial(make, values), on_request=True)
 
     def circuit(
         self,
@@ -269,9 +306,10 @@ class _Views:
         what: str,
         rows: Sequence[str],
         columns: Sequence[str],
-        values: Array,
+        product: Callable[[], Array],
     ) -> MatrixTable:
         """A product of two matrices: its cells come from the rules of both."""
+        values = product()
         layer, head, kind = part.split(".")
         factors = "qk" if kind == "qk" else "vo"
         text = "W_Q W_K^T / sqrt(d_head)" if kind == "qk" else "W_V W_O"
@@ -304,7 +342,7 @@ class _Views:
             if matrix == name and first <= index < first + d_head:
                 yield from (entry.reason for entry in entries)
 
-    def mlp(self, i: int) -> Iterator[MatrixTable]:
+    def mlp(self, i: int) -> Iterator[_Plan]:
         at = f"blocks.{i}.mlp"
         neurons = [
             (j, f"n{j}") for j in range(self.arrays[f"{at}.c_fc.w"].shape[1])
@@ -330,6 +368,17 @@ class _Views:
         title: str,
         regions: Sequence[_Region],
         also: tuple[str, ...] = (),
+    ) -> _Plan:
+        size = sum(len(area.rows) * len(area.columns) for area in regions)
+        make = partial(self.table, part, title, regions, also)
+        return _Plan(part, size, make, also)
+
+    def table(
+        self,
+        part: str,
+        title: str,
+        regions: Sequence[_Region],
+        also: tuple[str, ...],
     ) -> MatrixTable:
         kept = [
             regions[0]

@@ -24,6 +24,7 @@ answer, bit for bit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -233,6 +234,8 @@ def explore(
             "the floor must lie from 0 to below 1 and the limit from 1 on, found"
             f" {floor} and {limit}"
         )
+    if not starts:
+        _check_windows(model, limit)
     sampler = sampler or Sampler()
     given = _given(model, starts) if starts else _every(model)
     states = list(dict.fromkeys(islice(given, limit)))
@@ -242,6 +245,17 @@ def explore(
     origin = _origin(model, starts)
     found = tuple(states), tuple(rows)
     return Chain(model, *found, n_starts, every, origin, floor, limit)
+
+
+def _check_windows(model: Model, limit: int) -> None:
+    """Raise PromptError where the full windows of weights without a program are too many."""
+    n_vocab = len(model.vocabulary)
+    digits = model.n_ctx * math.log(n_vocab)
+    if model.program is None and digits > math.log(limit) + 1e-9:
+        raise PromptError(
+            f"{model.name} has {n_vocab}^{model.n_ctx} full windows, and the limit is"
+            f" {limit} contexts; name a context to start from (--from)"
+        )
 
 
 def _followed(

@@ -22,7 +22,10 @@ from handcraft.core.errors import ProgramError, printable
 if TYPE_CHECKING:
     from handcraft.model import Model
 
-PROGRAM_HELP = "A program file, a bundled program's name, or a built directory."
+PROGRAM_HELP = (
+    "A program file, a bundled program's name, a built directory, or a GPT-2 of"
+    " Hugging Face (a directory)."
+)
 ProgramArgument = Annotated[
     str,
     typer.Argument(

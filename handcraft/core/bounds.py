@@ -25,7 +25,13 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from handcraft.core.gpt2 import EPSILON, Activation, Array, Weights
+from handcraft.core.gpt2 import (
+    EPSILON,
+    Activation,
+    Array,
+    Weights,
+    unembedding,
+)
 
 _OWN = 1 + 2.0**-40  # exceeds the float64 rounding of the bounds themselves
 # roundings of an attention weight: exp within 8u, the difference before it, the division after it
@@ -130,7 +136,8 @@ class _Pass:
         x = yield from self.normed(x, self.weights, "ln_f", "ln_f")
         yield _Named("lane {i} in the end", x, "end")
         yield _Named(
-            "the logit of token {i}", self.linear(x, self.weights["wte"].T)
+            "the logit of token {i}",
+            self.linear(x, unembedding(self.weights).T),
         )
 
     def embedded(self) -> Array:  # -> [n_embd]

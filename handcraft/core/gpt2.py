@@ -1,7 +1,8 @@
 """Computes the forward pass of GPT-2 from a picoGPT weight dict, in NumPy or on other arrays.
 
 Embeddings of token and position are added to a vector, the residual stream; each block adds the
-outputs of its attention and its MLP; the unembedding is `wte` transposed, tied as in GPT-2.
+outputs of its attention and its MLP; the unembedding is `wte` transposed, tied as in GPT-2, or
+`lm_head` transposed where the dict has that key.
 
 The weights decide which library computes, and where: `gpt2` calls only functions of the Python
 array API standard, so it runs on arrays of NumPy, JAX or torch (`convert`), with their gradients,
@@ -199,6 +200,7 @@ def gpt2(
     wpe: Array,
     blocks: list[Weights],
     ln_f: Weights | None = None,
+    lm_head: Array | None = None,
     *,
     n_head: int,
     activation: Activation = "gelu",
@@ -210,6 +212,7 @@ def gpt2(
     """The logits after every position.
 
     tokens   ids, in an array of NumPy or of the weights' library; with a cache only the new ones
+    lm_head  [n_vocab, n_embd], the unembedding where it is not wte
     cache    grows in place
     epsilon  added to the variance in every layer norm
     """
@@ -235,7 +238,7 @@ def gpt2(
         x = here("resid_post", x)
     x = _normed(x, {"ln_f": ln_f}, "ln_f", epsilon, hook)
     x = hook("resid_final", x)
-    return hook("logits", x @ wte.T)
+    return hook("logits", x @ (wte if lm_head is None else lm_head).T)
 
 
 # [..., n_embd] -> [..., n_embd]
@@ -254,6 +257,12 @@ def _seen(cache: Cache | None) -> int:
             keys, _ = entry
             return int(keys.shape[-2])
     return 0
+
+
+def unembedding(weights: Weights) -> Array:  # -> [n_vocab, n_embd]
+    """The rows that give the logits: wte, or lm_head where the two are not tied."""
+    head: Array | None = weights.get("lm_head")
+    return weights["wte"] if head is None else head
 
 
 def finite(logits: Array) -> Array:  # [...] -> the same
@@ -383,6 +392,10 @@ def _expected(
     rows = [
         (name, weights[name], tuple(weights[name].shape)) for name in embeddings
     ]
+    if weights.get("lm_head") is not None:
+        rows.append(
+            ("lm_head", weights["lm_head"], tuple(weights["wte"].shape))
+        )
     norms = (
         [("ln_f", weights["ln_f"])] if weights.get("ln_f") is not None else []
     )

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.core.gpt2 import Array, Weights, mask_future
+from handcraft.core.gpt2 import Array, Weights, mask_future, unembedding
 from handcraft.core.provenance import Entry
 from handcraft.core.vocabulary import Vocabulary
 
@@ -232,7 +232,7 @@ def _contributions(
     written = written_by_rule(arrays, ids, weights, entries, position)
     found = []
     for rule, row in written.items():
-        logits = (row @ weights["wte"].T)[None]  # [1, n_vocab]
+        logits = (row @ unembedding(weights).T)[None]  # [1, n_vocab]
         found.append(
             {"rule": rule, "logits": _named(logits, vocabulary.tokens)[0]}
         )

@@ -31,7 +31,7 @@ MAX_DEPTH = 128  # levels of nesting in a JSON document
 MAX_LAYERS = 1024
 
 _NAME = re.compile(
-    r"wte|wpe|ln_f\.[gb]"
+    r"wte|wpe|lm_head|ln_f\.[gb]"
     r"|blocks\.(0|[1-9][0-9]{0,3})\."
     r"(ln_[12]\.[gb]|attn\.(c_attn|c_proj)\.[wb]|mlp\.(c_fc|c_proj)\.[wb])"
 )

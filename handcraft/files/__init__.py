@@ -1,1 +1,3 @@
-"""Files of programs: program files, built directories, and the template of `handcraft new`."""
+"""Files of programs and models: program files, built directories, checkpoints of a GPT-2, and the
+template of `handcraft new`.
+"""

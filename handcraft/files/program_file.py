@@ -1,6 +1,7 @@
 """Finds and loads programs: by path, by the name of a bundled program, or from a built directory.
 
-A program file is code, and is executed; a built directory is data, and nothing in it is executed.
+A program file is code, and is executed; a built directory is data, as is a GPT-2 of Hugging Face
+(files/checkpoint.py), and nothing in it is executed.
 Rules of this file: any error in an author's file becomes one ProgramError with the file and line;
 for a wrong name the nearest one is suggested.
 """
@@ -29,6 +30,7 @@ from handcraft.core.nearest import nearest
 from handcraft.core.paths import DIRECTORY, FILE, VACANT, kind_at
 from handcraft.core.source import without_source_lines
 from handcraft.files.bundled import bundled
+from handcraft.files.checkpoint_place import download_hint, is_checkpoint
 from handcraft.files.pair import PROGRAM_JSON
 from handcraft.program.program import Program, program_name
 
@@ -41,7 +43,7 @@ PROGRAM_MODULE = (
 
 
 def find(reference: str) -> Path:
-    """The path of the program file or built directory that the reference names.
+    """The path of the program file, built directory or checkpoint that the reference names.
 
     Raises ProgramError, with the nearest name, if there is none.
     """
@@ -51,9 +53,11 @@ def find(reference: str) -> Path:
         if _kind(path / PROGRAM_JSON) != VACANT:
             return path
         if reference not in bundled():
+            if is_checkpoint(path):
+                return path
             raise ProgramError(
-                f"the directory {printable(reference)} holds no {PROGRAM_JSON};"
-                " `handcraft build` writes one"
+                f"the directory {printable(reference)} holds neither {PROGRAM_JSON},"
+                " which `handcraft build` writes, nor config.json, which a GPT-2 has"
             )
     if kind == FILE and path.suffix == ".py":
         return path
@@ -75,7 +79,7 @@ def _not_found(path: Path, reference: str, kind: str) -> str:
     shown = printable(reference)
     shown = shown if len(shown) <= MAX_SHOWN else f"{shown[:MAX_SHOWN]}..."
     if kind == FILE:
-        return f"{shown} is no program: {_PROGRAMS}"
+        return f"{shown} is no program: {_PROGRAMS}{_around(path)}"
     if reference and kind not in (VACANT, DIRECTORY):
         return f"{shown} is {kind}: {_PROGRAMS}"
     is_path = path.suffix == ".py" or len(path.parts) > 1
@@ -87,11 +91,24 @@ def _not_found(path: Path, reference: str, kind: str) -> str:
         here = "./" if len(with_suffix.parts) == 1 else ""
         return f"{message}; did you mean {in_quotes(f'{here}{with_suffix}')}?"
     if is_path:
-        return message + _nearest_file(path)
+        return message + (_hub_hint(reference) or _nearest_file(path))
     return message + (
-        hint(reference, bundled())
+        _hub_hint(reference)
+        or hint(reference, bundled())
         or "; `handcraft list` shows the bundled ones"
     )
+
+
+def _around(path: Path) -> str:
+    """The hint at the directory of a file that is a part of a built one or of a checkpoint."""
+    folder = path.parent
+    whole = (folder / PROGRAM_JSON).is_file() or is_checkpoint(folder)
+    return f"; its directory {printable(str(folder))} is one" if whole else ""
+
+
+def _hub_hint(reference: str) -> str:
+    """The advice where a name may be that of a GPT-2 of the hub; empty for any other."""
+    return download_hint(reference) if "gpt" in reference.lower() else ""
 
 
 def _in_words(value: object) -> str:

@@ -24,6 +24,13 @@ from handcraft.results.tables import (
     shown_number,
 )
 
+MAX_COLUMNS = (
+    128  # of a trace; of more, as a real GPT-2 has, the largest are shown
+)
+LARGEST = 16
+MAX_HEADS = (
+    64  # of a trace; of more, as a real GPT-2 has, the logits alone are shown
+)
 MAX_ROWS = (
     20  # a taller or wider table is shown without its empty rows and columns
 )
@@ -110,6 +117,13 @@ def trace_tables(found: Trace, width: int) -> RenderableType:
     """The tables of one forward pass: attention, residual stream, logits and their sources."""
     labels = [f"{i} {token}" for i, token in enumerate(found.tokens)]
     parts: list[RenderableType] = []
+    if len(found.heads) > MAX_HEADS:
+        left_out = (
+            f"the tables of {len(found.heads)} heads and of the residual stream are left"
+            " out; --json has them"
+        )
+        rest = _logits(found, labels, width)
+        return Group(safe(left_out, "dim"), Text(""), *rest)
     for head in found.heads:
         parts += [*_head(head, labels, width), Text("")]
     for state in found.residual:
@@ -117,6 +131,7 @@ def trace_tables(found: Trace, width: int) -> RenderableType:
         names = [name for name in rows[0] if any(row[name] for row in rows)]
         values = [[row[name] for name in names] for row in rows]
         title = f"residual stream after {state['after']}"
+        title, names, values = _largest(title, names, values)
         parts += [matrix(title, labels, names, values, width), Text("")]
     return Group(*parts, *_logits(found, labels, width))
 
@@ -130,9 +145,25 @@ def _head(
         names = list(dict.fromkeys(name for row in rows for name in row))
         values = [[row.get(name, 0.0) for name in names] for row in rows]
         if names:
-            yield matrix(
-                f"head {head.name} {what}", labels, names, values, width
-            )
+            title = f"head {head.name} {what}"
+            title, names, values = _largest(title, names, values)
+            yield matrix(title, labels, names, values, width)
+
+
+def _largest(
+    title: str, names: list[str], values: list[list[float]]
+) -> tuple[str, list[str], list[list[float]]]:
+    """The title, columns and numbers to show: of very many columns the largest ones."""
+    if len(names) <= MAX_COLUMNS:
+        return title, names, values
+    sizes = [max(map(abs, column)) for column in zip(*values, strict=True)]
+    order = sorted(range(len(names)), key=lambda i: -sizes[i])[:LARGEST]
+    keep = sorted(order)
+    return (
+        f"{title}  (the {LARGEST} largest of {len(names)} lanes)",
+        [names[i] for i in keep],
+        [[row[i] for i in keep] for row in values],
+    )
 
 
 def _past(weights: Sequence[Sequence[float]]) -> list[list[float | None]]:
@@ -150,11 +181,21 @@ def _logits(
     found: Trace, labels: Sequence[str], width: int
 ) -> Iterator[RenderableType]:
     tokens = list(found.logits[0])
+    title = "logits"
+    if len(tokens) > MAX_COLUMNS:
+        last = found.logits[found.position]
+        tokens = sorted(tokens, key=lambda token: -last[token])[:LARGEST]
+        title = (
+            f"logits  (the {LARGEST} highest of {len(last)} after"
+            f" '{labels[found.position]}')"
+        )
     names = [quoted_token(token) for token in tokens]
     values = [[row[token] for token in tokens] for row in found.logits]
-    yield matrix("logits", labels, names, values, width)
+    yield matrix(title, labels, names, values, width)
     yield Text("")
     given = found.contributions
+    if not given:
+        return  # weights that no rule wrote
     values = [[share["logits"][token] for token in tokens] for share in given]
     title = (
         f"what each rule gave to the logits after '{labels[found.position]}'"

@@ -16,9 +16,7 @@
     agreement.py          compares the logits of an export with the model's
     directory.py          writes a directory whole or not at all
     circuit.py            the heads, neurons and edges that matter, for circuit discovery
-    names.py              the names of weights elsewhere
-    loading.py            config.json and model.safetensors read as a Model
-    byte_pairs.py         GPT-2's tokens
+    loading.py            load_gpt2: what handcraft.files.checkpoint reads, as a Model
 
 Rules of this package: what needs a package that the core lacks imports it inside the function
 that uses it.

@@ -29,6 +29,7 @@ from handcraft.claims.kinds import Answers
 from handcraft.claims.prompt_language import SEED, Language
 from handcraft.claims.reference import Reference
 from handcraft.core.gpt2 import Array, Hook, finite, gpt2
+from handcraft.core.weights import flatten
 from handcraft.model import Model
 from handcraft.program.contexts import count_contexts
 from handcraft.proof.task import Progress
@@ -40,6 +41,10 @@ PROMPTS = 2000  # with their answers, where they are drawn
 # contexts: where there are no more, each is a text of its own and not the beginning of another
 _ALONE = 1000
 _BATCH = 128
+_AT_ONCE = 2**26  # logits of a batch, where that is fewer texts
+_WORK = (
+    2**38
+)  # weights times contexts, where weights without a program are large
 # of the largest logit: float32 loses less, a runtime that computes something else does not
 _TOLERANCE = 1e-3
 
@@ -104,8 +109,11 @@ def compare_runtime(
     wrong = 0
     error = 0.0
     largest = 0.0
+    if model.program is None:
+        size = sum(array.size for array in flatten(model.weights).values())
+        most = min(most, max(1, _WORK // size))
     choices = _Choices(model)
-    batches = list(_batches(compared_texts(model, most)))
+    batches = list(_batches(compared_texts(model, most), len(model.vocabulary)))
     for done, (ids, first) in enumerate(batches):
         if progress is not None:
             progress(done, len(batches))
@@ -306,13 +314,14 @@ def _neighbouring(model: Model, language: Language, most: int) -> Iterator[str]:
 
 
 def _batches(
-    found: Iterable[Text],
+    found: Iterable[Text], n_vocab: int
 ) -> Iterator[tuple[Array, Array]]:  # [n_batch, n_seq], [n_batch]
     """Batches of texts of one length."""
     by_length: dict[int, list[Text]] = {}
     for text in found:
         by_length.setdefault(len(text[0]), []).append(text)
-    for group in by_length.values():
-        for at in range(0, len(group), _BATCH):
-            ids, first = zip(*group[at : at + _BATCH], strict=True)
+    for length, group in by_length.items():
+        size = max(1, min(_BATCH, _AT_ONCE // (length * n_vocab)))
+        for at in range(0, len(group), size):
+            ids, first = zip(*group[at : at + size], strict=True)
             yield np.array(ids), np.array(first)

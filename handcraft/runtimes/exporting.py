@@ -27,7 +27,7 @@ from handcraft.runtimes.agreement import Agreement, compare_runtime
 from handcraft.runtimes.directory import publish
 from handcraft.runtimes.limits import check_limit
 from handcraft.runtimes.model_card import README, model_card
-from handcraft.runtimes.norms import Norm
+from handcraft.runtimes.norms import Norm, has_norms
 from handcraft.runtimes.target import Runtime
 
 _T = TypeVar("_T", Runtime, Norm)
@@ -39,6 +39,7 @@ _MODULES = (
     onnx_graph,
     gguf_file,
 )
+_UNTIED = ("gpt2", "onnx")  # that hold an unembedding of its own
 RUNTIMES = {module.RUNTIME.name: module.RUNTIME for module in _MODULES}
 
 
@@ -87,11 +88,17 @@ def export(
         raise WeightsError(
             f"an export holds float32, this model is {model.dtype}; build it in float32"
         )
+    if "lm_head" in model.weights and to not in _UNTIED:
+        raise ProgramError(
+            f"{to} ties the unembedding to wte, and {model.name} has an lm_head of its"
+            f" own; {' and '.join(_UNTIED)} hold it"
+        )
     found: list[Agreement] = []
     files = runtime.files(
         model, kind
     )  # first: it says what the runtime cannot compute
-    hook = check_limit(model, kind, runtime)
+    own = has_norms(model.weights)  # which do something, whatever the stream
+    hook = None if own else check_limit(model, kind, runtime)
     files[README] = model_card(model, runtime, kind, files, verified=verified)
 
     def check(directory: Path) -> None:

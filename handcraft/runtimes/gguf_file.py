@@ -50,8 +50,8 @@ from handcraft.core.errors import (
 from handcraft.core.gpt2 import Array, Weights, check_tokens, gpt2, recorder
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.core.weights import flatten, nest
+from handcraft.files.checkpoint_names import SUFFIXES, keys, turned
 from handcraft.model import Model
-from handcraft.runtimes.names import SUFFIXES, keys, turned
 from handcraft.runtimes.norms import MIRROR, Norm, Stock, with_norms
 from handcraft.runtimes.target import (
     Card,

@@ -24,12 +24,29 @@ from typing import Any
 
 from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import Array
-from handcraft.core.weights import flatten, to_safetensors
+from handcraft.core.vocabulary import Vocabulary
+from handcraft.core.weights import (
+    MAX_JSON,
+    flatten,
+    parse_json,
+    read_bytes,
+    to_safetensors,
+)
+from handcraft.files.checkpoint_arrays import SAFETENSORS, UNEMBEDDING_KEY
+from handcraft.files.checkpoint_config import CONFIG_JSON
+from handcraft.files.checkpoint_names import ACTIVATION_NAMES, checkpoint_name
+from handcraft.files.file_tokens import FileTokens, IdTokens
+from handcraft.files.tokenizer_file import TOKENIZER_JSON, read_vocabulary
 from handcraft.model import Model
-from handcraft.runtimes.byte_pairs import TOKENIZER_JSON, read_vocabulary
-from handcraft.runtimes.loading import CONFIG_JSON, SAFETENSORS, load_gpt2
-from handcraft.runtimes.names import ACTIVATION_NAMES, checkpoint_name
-from handcraft.runtimes.norms import MIRROR, QUIET, Norm, Stock, with_norms
+from handcraft.runtimes.loading import load_gpt2
+from handcraft.runtimes.norms import (
+    MIRROR,
+    QUIET,
+    Norm,
+    Stock,
+    has_norms,
+    with_norms,
+)
 from handcraft.runtimes.target import (
     Card,
     Files,
@@ -58,25 +75,47 @@ def files(model: Model, norm: Norm) -> Files:
             "stock GPT-2 is causal; a program with causal=False can be exported to onnx"
             " or transformer-lens"
         )
-    stock = with_norms(model.weights, model.n_head, norm)
+    stock = (  # a real GPT-2 has norms of its own, and stays as it is
+        Stock(model.weights, model.n_head, model.epsilon)
+        if has_norms(model.weights)
+        else with_norms(model.weights, model.n_head, norm)
+    )
     config, generation = (
         json.dumps(fields, indent=2).encode()
         for fields in (_config(model, stock), _generation(model))
     )
-    return {
+    found = {
         SAFETENSORS: to_safetensors(state_dict(stock), {"format": "pt"}),
         CONFIG_JSON: config,
         **for_batches(model),
         GENERATION_CONFIG: generation,
     }
+    return _with_own_tokens(found, model)
+
+
+def _with_own_tokens(found: Files, model: Model) -> Files:
+    """The files with the tokenizer that the model came with; without one, none."""
+    if isinstance(model.vocabulary, FileTokens):
+        text: str = model.vocabulary.tokenizer.to_str()
+        return {**found, TOKENIZER_JSON: text.encode()}
+    if isinstance(model.vocabulary, IdTokens):
+        return {
+            name: data
+            for name, data in found.items()
+            if not name.startswith("tokenizer")
+        }
+    return found
 
 
 def state_dict(stock: Stock) -> dict[str, Array]:
-    """The arrays under the names of GPT2LMHeadModel, without the unembedding, which is tied."""
-    return {
+    """The arrays under the names of GPT2LMHeadModel, without an unembedding that is tied."""
+    arrays = flatten(stock.weights)
+    head = arrays.pop("lm_head", None)
+    named = {
         f"transformer.{checkpoint_name(key)}": array
-        for key, array in flatten(stock.weights).items()
+        for key, array in arrays.items()
     }
+    return named if head is None else {**named, UNEMBEDDING_KEY: head}
 
 
 def _config(model: Model, stock: Stock) -> dict[str, Any]:
@@ -98,7 +137,7 @@ def _config(model: Model, stock: Stock) -> dict[str, Any]:
         "bos_token_id": None,
         "eos_token_id": stop_id(model),
         "pad_token_id": None,
-        "tie_word_embeddings": True,
+        "tie_word_embeddings": "lm_head" not in stock.weights,
         "dtype": "float32",
     }
 
@@ -139,6 +178,12 @@ def _shown(model: Model, text: str) -> str:
     return without_stop(model, text) if padding(model) else text
 
 
+def _vocabulary(directory: Path) -> Vocabulary:
+    """The tokens of the files, one for each row of wte."""
+    config = parse_json(read_bytes(directory / CONFIG_JSON, MAX_JSON))
+    return read_vocabulary(directory, config["vocab_size"])
+
+
 RUNTIME = Runtime(
     "gpt2",
     (MIRROR, QUIET),
@@ -151,6 +196,6 @@ RUNTIME = Runtime(
     ),
     files,
     run,
-    read_vocabulary,
+    _vocabulary,
     Card("transformers", ("gpt2",), ("transformers", "torch"), usage, _shown),
 )

@@ -41,9 +41,9 @@ from handcraft.core.weights import (
     read_safetensors,
     to_safetensors,
 )
+from handcraft.files.checkpoint_arrays import MAX_GPT2_BYTES, SAFETENSORS
+from handcraft.files.checkpoint_names import checkpoint_name, keys, turned
 from handcraft.model import Model
-from handcraft.runtimes.loading import MAX_GPT2_BYTES, SAFETENSORS
-from handcraft.runtimes.names import checkpoint_name, keys, turned
 from handcraft.runtimes.norms import QUIET, Norm, Stock, with_norms
 from handcraft.runtimes.target import (
     Card,

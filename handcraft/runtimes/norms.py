@@ -115,7 +115,7 @@ def with_norms(
     if has_norms(weights):
         raise WeightsError(
             "the weights have layer norms already; only a program's own weights get"
-            " norms that do nothing"
+            " norms that do nothing, and --to gpt2 or onnx writes others as they are"
         )
     mlps = [block["mlp"] for block in weights["blocks"] if "mlp" in block]
     widest = max([1, *(mlp["c_fc"]["b"].size for mlp in mlps)])

@@ -184,7 +184,8 @@ def _forward(graph: _Graph, model: Model) -> None:
             added = _mlp(graph, normed, at, model)
             x = graph.add(f"{at}.resid_post", "Add", x, added)
     x = _normed(graph, x, "ln_f", model.weights, model)
-    unembed = graph.add("unembed", "Transpose", "wte", perm=[1, 0])
+    rows = "lm_head" if "lm_head" in model.weights else "wte"
+    unembed = graph.add("unembed", "Transpose", rows, perm=[1, 0])
     graph.add("logits", "MatMul", x, unembed)
 
 

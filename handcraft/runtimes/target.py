@@ -15,8 +15,8 @@ from handcraft.core.errors import ProgramError, WeightsError
 from handcraft.core.gpt2 import Array
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.core.weights import parse_json, read_bytes
+from handcraft.files.tokenizer_file import MAX_VOCABULARY_BYTES, in_order
 from handcraft.model import Model
-from handcraft.runtimes.byte_pairs import MAX_VOCABULARY_BYTES, in_order
 from handcraft.runtimes.norms import Norm
 
 Files = dict[str, bytes]  # by their names inside the directory

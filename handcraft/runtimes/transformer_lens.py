@@ -62,10 +62,10 @@ from handcraft.core.weights import (
     read_bytes,
     to_safetensors,
 )
+from handcraft.files.checkpoint_names import ACTIVATION_NAMES
 from handcraft.model import Model
 from handcraft.runtimes.byte_pairs import TOKENIZER_JSON
 from handcraft.runtimes.circuit import circuit
-from handcraft.runtimes.names import ACTIVATION_NAMES
 from handcraft.runtimes.norms import NONE, Norm
 from handcraft.runtimes.target import (
     Card,
