@@ -198,6 +198,7 @@ def test_every_method_says_what_plain_python_says(drawn: Votes) -> None:
             assert found.min_margin == min(margins.values())
 
 
+@pytest.mark.slow
 @examples(20)
 @given(votes())
 def test_the_compiled_enumeration_counts_the_same(drawn: Votes) -> None:
