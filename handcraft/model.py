@@ -4,6 +4,7 @@
     model = Model.load("build/aab") from a built directory
     model("aaba")                   logits [n_seq, n_vocab]
     model.generate("a", 10)         "baabaabaab"
+    model.answer(["12+3=", "4+5="]) the answers of an `answers` program, in batches
     model.trace("aaba")             every intermediate, by name
     model.save("build/aab")         writes model.safetensors and program.json
 
@@ -20,15 +21,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from handcraft.claims.kinds import Claim
 from handcraft.claims.prompt_room import prompt_room
-from handcraft.core.decoding import Sampler, generate, greedy
+from handcraft.core.decoding import (
+    Sampler,
+    continue_together,
+    generate,
+    greedy,
+)
 from handcraft.core.errors import (
     HandcraftError,
+    ProgramError,
     PromptError,
     WeightsError,
     listing,
@@ -323,6 +330,61 @@ class Model:
             **self.config,
         )
         return self.vocabulary.decode(new)
+
+    @overload  # a text is an iterable of texts too, but the first signature wins
+    def answer(self, prompts: str) -> str: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def answer(self, prompts: Iterable[Prompt]) -> list[str]: ...
+
+    def answer(self, prompts: str | Iterable[Prompt]) -> str | list[str]:
+        """The answer to a text, or the list of answers to several prompts, without stop tokens.
+
+        For claims of the kind `answers`. Prompts of equal length go through the model together.
+        Raises PromptError, with the number of the prompt, for one outside the claim's domain, and
+        ProgramError for a model with another claim or none.
+        """
+        claim = self._claim
+        if claim is None or not claim.asks_prompts:
+            raise ProgramError(
+                "has no answers, since its claim is not answers(...);"
+                " model.generate(text, n) continues any text",
+                (self.name,),
+            )
+        if isinstance(prompts, str):
+            return self._answers([self._asked(prompts)])[0]
+        if isinstance(prompts, set | frozenset) or not isinstance(
+            prompts, Iterable
+        ):
+            raise PromptError(
+                "answers a text or a list of prompts, found"
+                f" {type(prompts).__name__}"
+            )
+        asked = []
+        for i, prompt in enumerate(prompts):
+            try:
+                asked.append(self._asked(prompt))
+            except PromptError as error:
+                raise error.of(f"prompts[{i}]") from None
+        return self._answers(asked)
+
+    def _asked(self, prompt: Prompt) -> tuple[list[int], int]:
+        """The ids of a prompt, and the number of tokens that may follow."""
+        ids = self.ids(prompt)
+        return ids, self.room(ids) or 0
+
+    def _answers(self, asked: Sequence[tuple[list[int], int]]) -> list[str]:
+        """The answers to prompts, each given as its ids and its room, without stop tokens."""
+        stop = self._stop_token
+        end = None if stop is None else self.vocabulary.encode([stop])[0]
+        prompts, rooms = [ids for ids, _ in asked], [room for _, room in asked]
+        answers = continue_together(
+            self.weights, prompts, rooms, stop=end, **self.config
+        )
+        return [
+            self.vocabulary.decode(ids[:-1] if ids[-1] == end else ids)
+            for ids in answers
+        ]
 
     @property
     def _claim(self) -> Claim | None:

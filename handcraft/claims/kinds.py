@@ -70,8 +70,10 @@ from handcraft.claims.regex import parse
 from handcraft.claims.right_tokens import Right, right_of, tokens_of
 from handcraft.claims.spelling import quoted, spellings, tokens_within
 from handcraft.claims.transducer import Transducer
+from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError, PromptError, printable
-from handcraft.core.frozen import Frozen, Where, caller
+from handcraft.core.frozen import Frozen
+from handcraft.core.source import Where, caller
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import Lane, kind_of, number
 from handcraft.sequence.expression import Expression
@@ -535,6 +537,7 @@ Claim: TypeAlias = After | Distribution | Answers | Predicate | Residual | Each
 CLAIM_KINDS: tuple[type[BaseClaim], ...] = get_args(Claim)
 
 
+@checked_call()
 def after(table: Mapping[Ending, str | Collection[str]]) -> After:
     """The claim that the longest matching ending decides the next token: one, or any of several."""
     if not isinstance(table, Mapping) or not table:
@@ -546,6 +549,7 @@ def after(table: Mapping[Ending, str | Collection[str]]) -> After:
     return After(table=tuple(table.items()))
 
 
+@checked_call()
 def distribution(
     table: Mapping[Ending, Mapping[str, float]], *, tolerance: float = 1e-6
 ) -> Distribution:
@@ -571,6 +575,7 @@ def distribution(
     return Distribution(table=tuple(rows.items()), tolerance=tolerance)
 
 
+@checked_call()
 def answers(
     prompts: str,
     answer: Callable[[str], str] | Answer | Mapping[str, str],
@@ -590,6 +595,7 @@ def answers(
     )
 
 
+@checked_call()
 def residual(
     lane: Lane | str, function: Callable[[Any], Any], *, tolerance: float = 1e-5
 ) -> Residual:
@@ -597,6 +603,7 @@ def residual(
     return Residual(lane=str(lane), function=function, tolerance=tolerance)
 
 
+@checked_call()
 def each(function: Callable[[Any], Any]) -> Each:
     """The claim of a function from the whole text to one token, or None, for each position.
 
@@ -605,6 +612,7 @@ def each(function: Callable[[Any], Any]) -> Each:
     return Each(function=function)
 
 
+@checked_call()
 def last(claim: OfContexts | Expression | Callable[[Any], Any]) -> OfContexts:
     """The claim at the last position of each text only, instead of at every one (`causal=False`).
 
@@ -626,7 +634,9 @@ def last(claim: OfContexts | Expression | Callable[[Any], Any]) -> OfContexts:
 
 
 def as_claim(value: object) -> object:
-    """The claim of an expression or a plain function; anything else itself."""
+    """The claim of a table, an expression or a plain function; anything else itself."""
+    if isinstance(value, Mapping) and "kind" not in value:
+        return after(value)
     ours = isinstance(value, Frozen) and not isinstance(value, Expression)
     return Predicate(function=value) if callable(value) and not ours else value
 

@@ -16,7 +16,6 @@ HANDCRAFT_DEBUG is set, a bug prints its traceback.
     making.py      build export list new
     looking.py     explain run trace diff states
     proving.py     verify assumptions
-    tables.py      the tables they print; model_tables.py verdict_tables.py state_tables.py
 
 Rules of this package: only it prints. Heavy imports stand inside the commands, so that `--help`
 is fast.

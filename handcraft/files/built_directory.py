@@ -29,9 +29,9 @@ from handcraft.core.weights import (
 from handcraft.language.slots import MAX_N_CTX
 
 PROGRAM_JSON, WEIGHTS_FILE = "program.json", "model.safetensors"
-_FORMAT = (
-    2  # format 1 has the same fields without this number, and is read as well
-)
+# Older ones are read as well: format 1 lacks this number, and in 1 and 2 what a head adds is
+# named `output`.
+_FORMAT = 3
 FIELDS = {
     "name": str,
     "vocab": list,

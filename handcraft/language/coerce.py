@@ -81,6 +81,12 @@ def _rows(
     if len(targets) == 1 and len(value.rows) == 1:
         yield targets[0], value.rows[0][1]
         return
+    if len(targets) == 1 and targets[0].label is None:
+        raise ProgramError(
+            f"{printable(str(targets[0]))} is one lane, and the expression has"
+            f" {describe(value.targets)}: choose one of them, such as"
+            f" {_lane_text(value.targets[0])}, or add them up with .sum()"
+        )
     by_label: dict[str | None, Affine] = {}
     for (
         lane,
@@ -97,6 +103,11 @@ def _rows(
                 + hint(str(lane.label), labels)
             )
         yield lane, by_label[lane.label]
+
+
+def _lane_text(lane: Lane) -> str:
+    """The lane as an author writes it."""
+    return printable(f"{lane.slot}[{lane.label!r}]")
 
 
 def as_affine(value: object) -> Affine:
@@ -118,7 +129,9 @@ def as_affine(value: object) -> Affine:
         if len(expression.rows) == 1:
             return expression.rows[0][1]
         raise ProgramError(
-            f"expected one expression, found {describe(expression.targets)}"
+            f"expected one expression, found {describe(expression.targets)}: choose one"
+            f" of them, such as {_lane_text(expression.targets[0])}, or add them up with"
+            " .sum()"
         )
     return expression
 

@@ -87,16 +87,16 @@ def _head_problems(
         ("query", head.query.lanes_read),
         ("key", head.key.lanes_read),
         ("value", head.value.lanes_read),
-        ("output", head.output.targets),
+        ("adds", head.adds.targets),
     ]
     for part, lanes in read:
         for text in unknown_lanes(lanes, stream):
             yield part, text
     own = {str(lane): lane for lane in head.value.targets}
     for text in unknown_lanes(
-        head.output.lanes_read, own, "a value lane of this head"
+        head.adds.lanes_read, own, "a value lane of this head"
     ):
-        yield "output", text
+        yield "adds", text
     for part, lanes in (("query", asked), ("value", head.value.targets)):
         in_stream = (lane for lane in lanes if not lane.local)
         for text in unknown_lanes(in_stream, stream):

@@ -38,7 +38,7 @@ def amounts_written(blocks: Sequence[Block]) -> Iterator[tuple[Lane, float]]:
     """The sizes of all amounts that rules write into lanes of the stream, with the lane."""
     for block in blocks:
         for head in block.heads:
-            for lane, affine in head.output.rows:
+            for lane, affine in head.adds.rows:
                 values = (
                     *(value for _, value in affine.terms),
                     affine.constant,

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from handcraft.core.arguments import checked_call
 from handcraft.language.affine import Affine, Lane, Map, Term
 from handcraft.language.coerce import MapLike, as_affine, value_lanes
 from handcraft.language.rules import Head
@@ -25,27 +26,30 @@ from handcraft.recipes.attention import (
     SCORE_GAP,
     gap,
     match_lanes,
-    output_lanes,
 )
 
 ANCHOR = 2.0**30  # W; a power of two, so that the product with it is exact
 ANCHOR_LANE = local("anchor")
 
 
+@checked_call(output="adds")
+@checked_call()
 def mean(
-    value: MapLike, *, output: MapLike | None = None, name: str | None = None
+    value: MapLike, *, adds: MapLike | None = None, name: str | None = None
 ) -> Head:
     """A head that takes the mean of the values over this and every earlier position: uniform
     causal attention, every score 0.
     """
-    return Head(value=value, output=output_lanes(value, output), name=name)
+    return Head(value=value, adds=adds, name=name)
 
 
+@checked_call(output="adds")
+@checked_call()
 def mean_where(
     flag: Term,
     value: MapLike,
     *,
-    output: MapLike | None = None,
+    adds: MapLike | None = None,
     n_ctx: int = 1024,
     name: str | None = None,
 ) -> Head:
@@ -60,12 +64,13 @@ def mean_where(
         query={lane: math.ceil(gap(n_ctx))},
         key={lane: flag},
         value=value,
-        output=output_lanes(value, output),
+        adds=adds,
         scores="exact",
         name=name,
     )
 
 
+@checked_call()
 def running_sum(
     anchor: Term, value: MapLike, *, name: str | None = None
 ) -> Head:
@@ -82,6 +87,7 @@ def running_sum(
     return _anchored(anchor, {}, {}, value, name)
 
 
+@checked_call()
 def count_where(
     anchor: Term,
     match: MapLike,
@@ -122,7 +128,7 @@ def _anchored(
         query=Map.of([*query.items(), (lane, Affine.of({}, math.log(ANCHOR)))]),
         key=Map.of([*keys.items(), (lane, as_affine(anchor))]),
         value=value,
-        output=value_lanes(value).scaled(ANCHOR),
+        adds=value_lanes(value).scaled(ANCHOR),
         scores="exact",
         name=name,
     )

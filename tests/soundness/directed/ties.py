@@ -51,9 +51,9 @@ def exact(random: Random) -> Wrong:
     }
     kind = random.choice(["head", "neuron", "mean"])
     if kind == "head":
-        layers: Any = (Head(query=1024 * p, key=p, value=t, output=own),)
+        layers: Any = (Head(query=1024 * p, key=p, value=t, adds=own),)
     elif kind == "neuron":
-        clear = Head(query=1024 * p, key=p, value=t, output=own)
+        clear = Head(query=1024 * p, key=p, value=t, adds=own)
         layers = (
             Block(
                 [clear],
@@ -62,7 +62,7 @@ def exact(random: Random) -> Wrong:
         )
     else:
         layers = (
-            Head(query={v: 0 * p[0]}, key={v: 0 * p[0]}, value=t, output=own),
+            Head(query={v: 0 * p[0]}, key={v: 0 * p[0]}, value=t, adds=own),
         )
     context = (
         (odd,)
@@ -139,7 +139,7 @@ def within_rounding(random: Random) -> Wrong | None:
         query=1024 * p,
         key=p,
         value=t,
-        output={t[c]: -1 * t[c] for c in tokens} | {z[c]: t[c] for c in tokens},
+        adds={t[c]: -1 * t[c] for c in tokens} | {z[c]: t[c] for c in tokens},
     )
     m = local("m", [*(f"x{i}" for i in range(k)), *(f"y{i}" for i in range(k))])
     lanes = [*(p[i] for i in range(n)), *(z[c] for c in tokens)]
@@ -159,7 +159,7 @@ def within_rounding(random: Random) -> Wrong | None:
             for name, row in (("x", range(k)), ("y", order))
             for i, j in enumerate(row)
         },
-        output={
+        adds={
             t[a]: sum(
                 (signs[i] * m[f"x{i}"] for i in range(k)), start=0 * m["x0"]
             ),

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from handcraft.cli.tables import plain_table, safe
 from handcraft.core.errors import either
 from handcraft.proof.exponential import Finding
 from handcraft.proof.report import Counterexample, Report
+from handcraft.results.tables import plain_table, safe
 
 VERDICT_STYLES = {
     "proved": "bold green",
