@@ -98,7 +98,7 @@ WRITTEN = [
         {"ab": None},
         (
             "After > table[0]: what is right after 'ab' is a token, or a set of tokens"
-            " such as {'a', 'b'}, found NoneType None; leave the row out, so that nothing"
+            " such as {'a', 'b'}, found None; leave the row out, so that nothing"
             " is claimed there"
         ),
     ),

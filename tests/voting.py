@@ -20,7 +20,7 @@ def three(claim: Any, c: float = 50, n_ctx: int = 3) -> Program:
         query=1024 * p,
         key=p,
         value=t,
-        output={
+        adds={
             t["a"]: 50 * t["b"] + t["c"] - t["a"],
             t["b"]: 50 * t["a"] - t["b"],
             t["c"]: c * t["a"] - t["c"],
@@ -54,12 +54,12 @@ class Votes:
                 for i, one in enumerate(self.tokens)
             }
 
-        own = Head(query=2048 * p, key=p, value=t, output=gives(self.own))
+        own = Head(query=2048 * p, key=p, value=t, adds=gives(self.own))
         before = Head(
             query=2048 * p.previous + 0 * p,  # at the first position itself
             key=p,
             value=t,
-            output=gives(self.before),
+            adds=gives(self.before),
         )
         return Program(
             embedding=(p, t),
