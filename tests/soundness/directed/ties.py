@@ -107,7 +107,7 @@ def several(random: Random) -> Wrong:
         query=1024 * p,
         key=p,
         value=t,
-        output={
+        adds={
             t[one]: sum(
                 (x * t[c] for x, c in zip(row, tokens, strict=True)),
                 start=-1.0 * t[one],

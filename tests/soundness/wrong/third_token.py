@@ -9,7 +9,7 @@ head = Head(
     query=1024 * p,
     key=p,
     value=t,
-    output={
+    adds={
         t["a"]: 64 * t["b"] - t["a"],
         t["b"]: 64 * t["a"] + 64 * t["c"] - t["b"],
         t["c"]: 64 * t["c"] - t["c"],
