@@ -94,7 +94,7 @@ def test_a_wrong_table_is_found() -> None:
     p, t = position(40), token("ab")
     program = Program(
         embedding=(p, t),
-        layers=(Head(query=1024 * p.previous, value=t, output=1024 * t),),
+        layers=(Head(query=1024 * p.previous, value=t, adds=1024 * t),),
         claim=after(table),
     )
     report = verify(program.build(), **SAMPLED)

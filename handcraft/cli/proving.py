@@ -188,7 +188,7 @@ def _certified(
 
 
 def _print_report(model: Model, report: Report) -> None:
-    from handcraft.cli import model_tables, verdict_tables
+    from handcraft.results import model_tables, verdict_tables
 
     show(lambda _: verdict_tables.report(report))
     if (wrong := report.counterexample) is not None:
@@ -237,7 +237,7 @@ def assumptions(
             }
         )
     else:
-        from handcraft.cli.verdict_tables import findings
+        from handcraft.results.verdict_tables import findings
 
         show(lambda _: findings(found))
     raise typer.Exit(0 if holds else 1)

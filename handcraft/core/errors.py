@@ -10,6 +10,8 @@
     ├── ClusterError            worker processes cannot be reached, or keep dying
     └── UndecidedError          a question that the given limits leave open; exit code 3
 
+    AuthorWarning               beside the tree: a warning of Python's, not raised
+
 Rules of this file: a message says what was found and what would work; code that knows the place
 (program, layer, rule) adds it with `at`; nothing here prints.
 """
@@ -62,6 +64,10 @@ class ProgramError(HandcraftError, ValueError):
             if place
             else f"{self.message}{where}"
         )
+
+
+class AuthorWarning(UserWarning):
+    """A program that is valid, but probably not what its author means."""
 
 
 class PromptError(HandcraftError, ValueError):
@@ -126,6 +132,12 @@ def listing(names: Iterable[str], most: int = 12) -> str:
     shown = [printable(name) for name in names]
     rest = f", ... ({len(shown)} in all)" if len(shown) > most else ""
     return ", ".join(shown[:most]) + rest
+
+
+def either(names: Iterable[str]) -> str:
+    """The names as alternatives: `a`, `a or b`, `a, b or c`."""
+    *most, last = names
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def printable(text: str) -> str:

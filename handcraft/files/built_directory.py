@@ -34,9 +34,9 @@ from handcraft.files.pair import (
 )
 from handcraft.language.slots import MAX_N_CTX
 
-_FORMAT = (
-    2  # format 1 has the same fields without this number, and is read as well
-)
+# Older ones are read as well: format 1 lacks this number, and in 1 and 2 what a head adds is
+# named `output`.
+_FORMAT = 3
 FIELDS = {
     "name": str,
     "vocab": list,

@@ -23,7 +23,7 @@ t = token("ab")  # one-hot: which token is here?
 previous = Head(
     query=LARGE * p.previous,  # attend to the position before mine
     value=t,
-    output=LARGE * t,
+    adds=LARGE * t,
 )
 
 # After a single token nothing is claimed.

@@ -15,9 +15,11 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from handcraft.analysis.blame import explained
 from handcraft.core.errors import ProgramError, hint, printable
 from handcraft.model import Model
 from handcraft.proof.enumerate.method import exhaustive
@@ -194,7 +196,17 @@ def report_of(
         error_bound=outcome.error_bound,
         assumptions=list(outcome.assumptions) or None,
         min_margin_position=tally.min_margin_position,
+        **_explained(task, tally.worst),
     )
+
+
+def _explained(task: Task, wrong: Wrong | None) -> dict[str, Any]:
+    """The fields of a report that explain its counterexample; none where nothing is wrong."""
+    if wrong is None:
+        return {}
+    tokens = task.claim.measures == "token"
+    pair = (wrong.expected, wrong.got) if tokens else None
+    return explained(task.model, wrong.context, wrong.position, pair)
 
 
 def _verdict(task: Task, outcome: Outcome) -> tuple[Verdict, str | None]:
@@ -257,9 +269,11 @@ def _counterexample(wrong: Wrong, tokens: Sequence[str]) -> Counterexample:
 
 
 def named(value: object, tokens: Sequence[str]) -> object:
-    """The token of an id, probabilities by token, or a number as it is."""
+    """The token of an id, a tuple of several, probabilities by token, or a number as it is."""
     if isinstance(value, int):
         return tokens[value]
+    if isinstance(value, tuple):
+        return tuple(tokens[i] for i in value)
     return (
         dict(zip(tokens, value, strict=True))
         if isinstance(value, list)
