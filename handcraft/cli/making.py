@@ -107,7 +107,7 @@ def export(
     What was written is read back and its logits are compared with the model's. If another token
     comes first anywhere, nothing is left and the exit code is 1.
     """
-    from handcraft.runtimes import export as export_model
+    from handcraft.results.export import export as export_model
 
     model = open_model(program)
     try:
@@ -130,11 +130,7 @@ def export(
                 {"to": to, "out": str(out), "files": [], "check": error.check}
             )
         raise
-    if json:
-        return print_json(done.to_json())
-    print("\n".join(f"wrote {printable(str(file))}" for file in done.files))
-    print(done.check)
-    return None
+    return print_json(done.to_json()) if json else print(done)
 
 
 def list_programs(json: Json = False) -> None:
@@ -144,7 +140,7 @@ def list_programs(json: Json = False) -> None:
     programs = {name: summary(path) for name, path in bundled().items()}
     if json:
         return print_json({"programs": programs})
-    from handcraft.cli.model_tables import program_list
+    from handcraft.results.model_tables import program_list
 
     return show(lambda _: program_list(programs))
 

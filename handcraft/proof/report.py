@@ -13,6 +13,12 @@ OPTIONAL = (  # reported where there is one
     "error_bound",
     "assumptions",
     "min_margin_position",
+    "compared",
+    "contributions",
+    "departures",
+    "failed",
+    "weights",
+    "claim",
 )
 EXIT_CODES: dict[Verdict, int] = {
     "proved": 0,
@@ -26,7 +32,7 @@ EXIT_CODES: dict[Verdict, int] = {
 @dataclass(frozen=True)
 class Counterexample:
     """The shortest context on which the model is wrong. `expected` and `got` are tokens, or
-    probabilities.
+    probabilities; `expected` is a tuple where several tokens are right.
 
     position  the position in the text, if texts are judged at every position; else the model is
               wrong at the end
@@ -40,9 +46,13 @@ class Counterexample:
 
     def to_json(self) -> dict[str, Any]:
         """The counterexample as plain data; the position where there is one."""
+        expected = self.expected
+        if isinstance(expected, tuple):
+            expected = list(expected)
+        found = vars(self) | {"expected": expected}
         return {
             key: value
-            for key, value in vars(self).items()
+            for key, value in found.items()
             if value is not None or key != "position"
         }
 
@@ -60,6 +70,14 @@ class Report:
     reason      why the verdict is not stronger
     error_bound, assumptions   of a proof: how far float arithmetic can be off, and what is
                                taken for granted
+    compared        of a counterexample, the right token (the best of several) and the wrong one
+    contributions   the amounts that each rule gave to their logits (handcraft.analysis.blame)
+    departures      of a counterexample, the first lanes that left their meaning
+    failed      of a refutation: "weights" where they are not what the rules say, "claim" where
+                there is a counterexample, or both
+    weights     how far they are from the rules: the number of cells that differ, the first one,
+                the largest difference and its cell
+    claim       the file whose claim alone the model was held to
     """
 
     program: str
@@ -79,6 +97,12 @@ class Report:
     error_bound: float | None = None
     assumptions: list[str] | None = None
     min_margin_position: int | None = None
+    compared: list[str] | None = None
+    contributions: list[dict[str, Any]] | None = None
+    departures: list[dict[str, Any]] | None = None
+    failed: list[str] | None = None
+    weights: dict[str, Any] | None = None
+    claim: str | None = None
 
     @property
     def exit_code(self) -> int:

@@ -17,8 +17,9 @@ from handcraft.claims.kinds import (
     Distribution,
     Residual,
 )
+from handcraft.claims.right_tokens import tokens_of
 from handcraft.claims.transducer import Transducer
-from handcraft.core.errors import printable
+from handcraft.core.errors import either, printable
 from handcraft.sequence.expression import Expression
 
 _SHOWN = 12  # rows of a table
@@ -48,8 +49,8 @@ def claim_text(claim: Claim | None) -> Iterator[str]:
         yield "The longest of these endings that a context has decides what follows:"
         yield _rows(
             [
-                f"after {_ending(end)}: {code(next_)}"
-                for end, next_ in claim.table
+                f"after {_ending(end)}: {either(map(code, tokens_of(right)))}"
+                for end, right in claim.table
             ]
         )
     elif isinstance(claim, Distribution):

@@ -53,6 +53,7 @@ from handcraft.runtimes.target import (
     Trial,
     as_code,
     check_gelu_and_mask,
+    check_temporary,
 )
 
 MODEL_ARGS, CHECKPOINT, META = "model_args.json", "ckpt.pt", "meta.pkl"
@@ -106,6 +107,9 @@ def _checkpoint(
         import torch
     except ImportError:
         return {}
+    except OSError:
+        check_temporary(f"the {CHECKPOINT} of nanoGPT")
+        raise
     tensors = {key: torch.tensor(array) for key, array in arrays.items()}
     buffer = io.BytesIO()
     torch.save(

@@ -74,6 +74,7 @@ from handcraft.runtimes.target import (
     Runtime,
     Trial,
     as_code,
+    check_temporary,
     ids_in,
     ids_to_bytes,
     stop_id,
@@ -274,6 +275,7 @@ def _check_sizes(
 
 def run(directory: Path) -> Run:
     """The exported model, run by TransformerLens."""
+    check_temporary("TransformerLens")
     bridge = load_bridge(directory)
     import torch
 

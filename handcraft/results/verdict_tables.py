@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from handcraft.cli.tables import plain_table, safe
+from handcraft.core.errors import either
 from handcraft.proof.exponential import Finding
 from handcraft.proof.report import Counterexample, Report
+from handcraft.results.blame_tables import blame
+from handcraft.results.tables import plain_table, safe
 
 VERDICT_STYLES = {
     "proved": "bold green",
@@ -26,7 +28,8 @@ def report(found: Report) -> RenderableType:
     method = safe(f" ({found.method}, {found.dtype})")
     first = Text.assemble(safe(f"{found.program}: "), verdict, method)
     lines = [safe(f"  {line}") for line in _lines(found)]
-    return Group(first, *lines, safe(f"  {found.seconds:.3g} s", "dim"))
+    why = blame(found)
+    return Group(first, *lines, *why, safe(f"  {found.seconds:.3g} s", "dim"))
 
 
 def _lines(found: Report) -> Iterator[str]:
@@ -44,6 +47,15 @@ def _lines(found: Report) -> Iterator[str]:
         yield f"largest error of the lane {found.max_lane_error:.3g}"
     if found.error_bound is not None and found.min_margin is not None:
         yield f"rounding    at most {found.error_bound:.3g}, in any order of summation"
+    if found.claim is not None:
+        yield f"claim       that of {found.claim}, alone"
+    if found.failed and found.weights is not None:
+        same = (
+            ""
+            if found.weights["cells"]
+            else "; the weights are what the rules say"
+        )
+        yield f"failed      the {' and the '.join(found.failed)}{same}"
     if found.reason:
         yield f"because     {found.reason}"
     if found.counterexample is not None:
@@ -67,6 +79,8 @@ def _place(tokens: Sequence[str], position: int | None) -> str:
 
 
 def _said(value: object) -> str:
+    if isinstance(value, tuple):
+        return either(map(_said, value))
     return f"'{value}'" if isinstance(value, str) else str(value)
 
 
