@@ -144,7 +144,7 @@ def test_a_stop_token_within_other_tokens_is_no_padding(tmp_path: Path) -> None:
     one text is as right as ever.
     """
     p, t = position(4), token(["x", "a", "xa"])
-    copy = Head(query={p[0]: 1024}, value=t, output=1024 * t)
+    copy = Head(query={p[0]: 1024}, value=t, adds=1024 * t)
     claim = answers("x", lambda _: "a", stop="a")
     program = Program(
         name="shared", embedding=(p, t), layers=(copy,), claim=claim, n_ctx=4
