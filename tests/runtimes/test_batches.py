@@ -21,7 +21,8 @@ from handcraft import Head, Program, answers, position, token
 from handcraft.claims.kinds import Answers
 from handcraft.files.bundled import bundled
 from handcraft.model import Model
-from handcraft.runtimes import export
+from handcraft.runtimes.huggingface import RUNTIME
+from handcraft.runtimes.norms import MIRROR, QUIET, Norm
 
 logging.disable_progress_bar()
 
@@ -44,9 +45,17 @@ def prompts_of(model: Model) -> list[str]:
     return [ordered[len(ordered) // 4], ordered[-1]]
 
 
-def loaded(model: Model, directory: Path, **options: Any) -> Any:
-    """The pipeline of an export; a token for the padding where the files name none."""
-    export(model, "gpt2", directory, **options)
+def written(model: Model, directory: Path, norm: Norm = MIRROR) -> Path:
+    """The directory of a model's files."""
+    directory.mkdir()
+    for name, data in RUNTIME.files(model, norm).items():
+        (directory / name).write_bytes(data)
+    return directory
+
+
+def loaded(model: Model, directory: Path, norm: Norm = MIRROR) -> Any:
+    """The pipeline of a model; a token for the padding where the files name none."""
+    written(model, directory, norm)
     generate = pipeline("text-generation", str(directory))
     if generate.tokenizer.pad_token is None:
         generate.tokenizer.pad_token = model.vocabulary.tokens[0]
@@ -92,10 +101,10 @@ def test_a_batch_is_each_of_its_texts(name: str, tmp_path: Path) -> None:
             assert one.startswith(ours)
 
 
-@pytest.mark.parametrize("norm", ["mirror", "quiet"])
-def test_the_padding_within_a_text_counts(norm: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("norm", [MIRROR, QUIET], ids=lambda norm: norm.name)
+def test_the_padding_within_a_text_counts(norm: Norm, tmp_path: Path) -> None:
     """Reverse ends with ^, which is the padding, and begins every prompt."""
-    generate = loaded(bundled_model("reverse"), tmp_path / "out", norm=norm)
+    generate = loaded(bundled_model("reverse"), tmp_path / "out", norm)
     assert generate.tokenizer.pad_token == "^"
     found = said(generate, ["^a=", "^abcdefgh=", "^="], batch_size=3)
     assert found == ["a", "hgfedcba", ""]
@@ -103,7 +112,7 @@ def test_the_padding_within_a_text_counts(norm: str, tmp_path: Path) -> None:
 
 def test_any_token_can_be_the_padding(tmp_path: Path) -> None:
     """aab: every token is one that is also read and said."""
-    export(bundled_model("aab"), "gpt2", tmp_path / "out")
+    written(bundled_model("aab"), tmp_path / "out")
     generate = pipeline("text-generation", str(tmp_path / "out"))
     with pytest.raises(
         ValueError, match="without pad_token cannot do batching"
@@ -121,7 +130,7 @@ def test_ids_without_a_mask_are_all_read(tmp_path: Path) -> None:
     """
     for name, text in (("aab", "aa"), ("reverse", "^ab=")):
         model = bundled_model(name)
-        export(model, "gpt2", tmp_path / name)
+        written(model, tmp_path / name)
         gpt = AutoModelForCausalLM.from_pretrained(tmp_path / name)
         ids = model.ids(text)
         with torch.no_grad():
@@ -134,16 +143,16 @@ def test_a_stop_token_within_other_tokens_is_no_padding(tmp_path: Path) -> None:
     """Transformers would cut it out of the longer one; a batch of unequal lengths is refused, and
     one text is as right as ever.
     """
-    p, t = position(4), token(["a", "b", "ab"])
-    copy = Head(query={p[0]: 1024}, value=t, output=1024 * t)
-    claim = answers("ab|b", lambda _: "a", stop="a")
+    p, t = position(4), token(["x", "a", "xa"])
+    copy = Head(query={p[0]: 1024}, value=t, adds=1024 * t)
+    claim = answers("x", lambda _: "a", stop="a")
     program = Program(
         name="shared", embedding=(p, t), layers=(copy,), claim=claim, n_ctx=4
     )
-    export(program.build(), "gpt2", tmp_path / "out")
+    written(program.build(), tmp_path / "out")
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
     assert tokenizer.pad_token is None
-    assert tokenizer("abab")["input_ids"] == [2, 2]
+    assert tokenizer("xaxa")["input_ids"] == [2, 2]
 
 
 def test_a_batch_ends_at_the_window_of_its_longest_text(tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ def test_a_model_without_a_mask_or_claim_runs_too(
 ) -> None:
     """causal=False, where the runtime has it; no claim says what it should do."""
     p, t, v = position(4), token("ab"), scratch("v")
-    head = Head(value={v: t["a"]}, output={t["b"]: 3 * v})
+    head = Head(value={v: t["a"]}, adds={t["b"]: 3 * v})
     model = Program(
         name="mean", embedding=(p, t, v), layers=(head,), causal=False
     ).build()

@@ -51,7 +51,7 @@ def test_a_text_is_its_tokens(name: str) -> None:
     to_str_tokens give them back; the logits are those of the ids.
     """
     bridge, model = bridge_of(name), bundled_model(name)
-    text = example(name)
+    text = "".join(example(name))
     ids = model.ids(text)
     assert bridge.to_tokens(text).tolist() == [ids]
     assert bridge.to_string(ids) == text
