@@ -57,15 +57,20 @@ from handcraft.core.tracing import Names, Trace, name_trace, plain_names
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.core.weights import flatten, nest
 from handcraft.files.built_directory import (
-    PROGRAM_JSON,
     read_built,
     rebuild_hint,
     write_built,
 )
-from handcraft.files.program_file import find, load_program
+from handcraft.files.pair import PROGRAM_JSON
+from handcraft.files.program_file import find, load_program, summary
 from handcraft.program.advice import advise
 from handcraft.program.compiler import compile_program
-from handcraft.program.matching import check_matches, differing_cells
+from handcraft.program.matching import (
+    Differences,
+    check_matches,
+    differences,
+    differing_cells,
+)
 from handcraft.program.program import Program
 
 Prompt = str | Iterable[str] | Iterable[int]  # a text, tokens, or ids
@@ -80,6 +85,7 @@ class Model:
     """Weights in picoGPT's format, with the settings that are needed to run them.
 
     epsilon  of the layer norms; always GPT-2's own where there is a program
+    about    the first line of the program file's docstring
     Raises WeightsError for weights that do not fit each other or the settings.
     """
 
@@ -91,6 +97,7 @@ class Model:
     causal: bool = True
     program: Program | None = None
     epsilon: float = EPSILON
+    about: str = ""
 
     def __post_init__(self) -> None:
         check_weights(self.weights, self.n_head)
@@ -135,7 +142,8 @@ class Model:
         path = find(reference)
         if path.is_dir():
             return cls.load(path, dtype)
-        return cls.of(load_program(path), dtype)
+        model = cls.of(load_program(path), dtype)
+        return model.replace(about=summary(path))
 
     @classmethod
     def load(cls, directory: str | Path, dtype: str = "float32") -> Model:
@@ -419,9 +427,15 @@ class Model:
         """Every intermediate of one context, by the names of the program.
 
         The contributions of the rules are those at `position`, by default the last. Raises
-        WeightsError where the logits are not finite, unless `checked` is False.
+        PromptError for a position outside the context, and WeightsError where the logits are not
+        finite, unless `checked` is False.
         """
         ids = self.ids(context)
+        if position is not None and position not in range(len(ids)):
+            raise PromptError(
+                f"the position must lie in 0..{len(ids) - 1}, found"
+                f" {printable(str(position))}"
+            )
         arrays = trace(np.array(ids), self.weights, **self.config)
         if checked:
             finite(arrays["logits"])
@@ -459,6 +473,14 @@ class Model:
         if self.program is None:
             return []
         return differing_cells(self.weights, self.program)
+
+    def differing(self) -> Differences | None:
+        """How far the weights are from the program's rules; None where they are the same, or
+        without a program.
+        """
+        if self.program is None:
+            return None
+        return differences(self.weights, self.program)
 
     def held_to(self, program: Program) -> Model:
         """The model of these weights with another program's rules and claim.

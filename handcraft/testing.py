@@ -13,16 +13,14 @@ table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from handcraft.claims.kinds import Claim
 from handcraft.core.errors import either
 from handcraft.program.contexts import contexts
+from handcraft.program.program import ClaimLike
 from handcraft.proof.task import Budget
 from handcraft.results.opening import Openable
 from handcraft.results.verify import ShownReport, verify
-from handcraft.sequence.expression import Expression
 
 __all__ = ["assert_accurate", "contexts"]
 
@@ -32,7 +30,7 @@ def assert_accurate(
     *,
     method: str | Sequence[str] | None = None,
     budget: str | int | Budget | None = None,
-    claim: Claim | Expression | Callable[[Any], Any] | None = None,
+    claim: ClaimLike = None,
     dtype: str | None = None,
     sampled: bool = False,
 ) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cli_runner import handcraft as command
+from cli_runner import process
 from conftest import EVERY_PROGRAM, Refused, bundled_model, bundled_program
 from rich.console import Console
 
@@ -27,7 +28,8 @@ from handcraft.core.gpt2 import convert
 from handcraft.files.program_file import bundled
 
 SECONDS = re.compile(r"(?m)^  \S+ s$")
-WRONG = after({"aa": "a", "ab": "a"})  # of aab, where b follows aa
+TABLE = {"aa": "a", "ab": "a", "ba": "a"}  # of aab, where b follows aa
+WRONG = after(TABLE)
 NAMES = ("explain", "export", "open", "states", "trace", "verify")
 
 
@@ -88,7 +90,8 @@ def test_explain_looks_as_the_command_prints_it(name: str) -> None:
 @pytest.mark.parametrize("name", EVERY_PROGRAM)
 def test_trace_looks_as_the_command_prints_it(name: str) -> None:
     """The tables of one pass, in the same characters; as data, the same keys and values."""
-    context = list(bundled_program(name).vocabulary[:3])
+    program = bundled_program(name)
+    context = list(program.vocabulary[: min(3, program.n_ctx)])
     argv = ("trace", name, json.dumps(context), "--tokens")
     found = handcraft.trace(name, context)
     assert f"{found}\n" == command(*argv).out
@@ -139,20 +142,24 @@ def test_a_proof_looks_as_the_command_prints_it() -> None:
 
 
 def test_a_refutation_shows_the_trace_of_its_counterexample(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The counterexample and its pass, in the same characters as the command's."""
-    source = bundled()["aab"].read_text()
-    changed = re.sub(r"after\(.*\)\)", 'after({"aa": "a", "ab": "a"}))', source)
-    (tmp_path / "aab.py").write_text(changed)
-    result = command("verify", "aab.py", cwd=tmp_path)
-    found = handcraft.verify(tmp_path / "aab.py")
+    """The counterexample and its pass, in the same characters as the command's; the same where
+    the right program is held to the wrong claim.
+    """
+    monkeypatch.chdir(tmp_path)
+    right = bundled()["aab"].read_text()
+    file = tmp_path / "aab.py"
+    file.write_text(right.replace('"aa": "b"', '"aa": "a"'))
+    result = command("verify", "aab.py")
+    found = handcraft.verify("aab.py")
     assert (result.code, found.verdict) == (1, "refuted")
     assert timeless(f"{found}\n") == timeless(result.out)
-    assert timeless(str(handcraft.verify("aab", claim=WRONG))) == timeless(
-        str(found)
-    )
     same_page(found)
+    file.write_text(right)
+    for claim in (WRONG, TABLE):
+        other = handcraft.verify("aab.py", claim=claim)
+        assert timeless(str(other)) == timeless(str(found))
 
 
 def test_an_export_looks_as_the_command_prints_it(tmp_path: Path) -> None:
@@ -290,6 +297,69 @@ def test_the_options_are_the_commands_own() -> None:
         with pytest.raises(handcraft.HandcraftError) as caught:
             handcraft.verify("aab", **given)
         assert str(caught.value) == command("verify", "aab", *argv).refusal
+
+
+def test_nothing_is_left_in_the_users_folder(tmp_path: Path) -> None:
+    """Where contexts are drawn hypothesis leaves no folder, the second time either, and the
+    user's own use of it is as before.
+    """
+    code = (
+        "import handcraft, os\n"
+        "for _ in range(2): handcraft.verify('aab', method='sampled', budget=9)\n"
+        "print(os.listdir(), 'HYPOTHESIS_STORAGE_DIRECTORY' in os.environ)\n"
+        "from hypothesis import configuration\n"
+        "print(vars(configuration)['__hypothesis_home_directory'])"
+    )
+    result = process(["-c", code], tmp_path)
+    assert (result.err, result.lines) == ("", ["[] False", "None"])
+
+
+def test_wrong_arguments_are_answered() -> None:
+    """One message each, with what would work."""
+    budget = (
+        "a budget is a number of contexts or of seconds, such as 1000000 or 30s,"
+        " found '0.5'"
+    )
+    runtime = (
+        "there is no runtime 'gpt', only gpt2, picogpt, nanogpt, transformer-lens,"
+        " onnx, gguf; did you mean 'gpt2'?"
+    )
+    for call, message in (
+        (
+            lambda: handcraft.trace("aab", "aab", 3),
+            "the position must lie in 0..2, found 3",
+        ),
+        (
+            lambda: handcraft.trace("aab", "aab", -1),
+            "the position must lie in 0..2, found -1",
+        ),
+        (
+            lambda: handcraft.verify("aab", method=[]),
+            "a method is one or several of certificate, exhaustive, sampled, found []",
+        ),
+        (
+            lambda: handcraft.verify("aab", method=3),  # type: ignore[arg-type]
+            "a method is one or several of certificate, exhaustive, sampled, found 3",
+        ),
+        (
+            lambda: handcraft.verify("aab", budget=0.5),  # type: ignore[arg-type]
+            budget,
+        ),
+        (
+            lambda: handcraft.export("aab", "gpt2", 5),  # type: ignore[arg-type]
+            "out is the path of a directory, found int",
+        ),
+        (
+            lambda: handcraft.export("aab", "gpt", "nowhere"),
+            runtime,
+        ),
+    ):
+        with pytest.raises(handcraft.HandcraftError) as caught:
+            call()
+        assert str(caught.value) == message
+    assert (
+        handcraft.explain("aab", 0).cells == handcraft.explain("aab", "0").cells
+    )
 
 
 def test_weights_that_are_not_what_the_rules_say_are_refuted() -> None:

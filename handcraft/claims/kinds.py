@@ -70,8 +70,8 @@ from handcraft.claims.regex import parse
 from handcraft.claims.right_tokens import Right, right_of, tokens_of
 from handcraft.claims.spelling import quoted, spellings, tokens_within
 from handcraft.claims.transducer import Transducer
+from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError, PromptError, printable
-from handcraft.core.frozen import Frozen
 from handcraft.core.source import Where, caller
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import Lane, kind_of, number
@@ -536,24 +536,38 @@ Claim: TypeAlias = After | Distribution | Answers | Predicate | Residual | Each
 CLAIM_KINDS: tuple[type[BaseClaim], ...] = get_args(Claim)
 
 
+@checked_call()
 def after(table: Mapping[Ending, str | Collection[str]]) -> After:
     """The claim that the longest matching ending decides the next token: one, or any of several."""
     if not isinstance(table, Mapping) or not table:
         raise ProgramError(
-            "after takes {last tokens: next token} with at least one entry",
+            "after takes {last tokens: next token} with at least one entry"
+            + _by_function(table),
             ("claim",),
             caller(),
         )
     return After(table=tuple(table.items()))
 
 
+def _by_function(value: object) -> str:
+    """The advice where a function stands for a table; else nothing."""
+    if not callable(value):
+        return ""
+    return (
+        "; a function is no table: claim=function is the claim that it gives the"
+        " next token"
+    )
+
+
+@checked_call()
 def distribution(
     table: Mapping[Ending, Mapping[str, float]], *, tolerance: float = 1e-6
 ) -> Distribution:
     """The claim that the longest matching ending decides the next token's probabilities."""
     if not isinstance(table, Mapping) or not table:
         raise ProgramError(
-            "distribution takes {last tokens: {token: probability}}",
+            "distribution takes {last tokens: {token: probability}}"
+            + _by_function(table),
             ("claim",),
             caller(),
         )
@@ -572,6 +586,7 @@ def distribution(
     return Distribution(table=tuple(rows.items()), tolerance=tolerance)
 
 
+@checked_call()
 def answers(
     prompts: str,
     answer: Callable[[str], str] | Answer | Mapping[str, str],
@@ -591,6 +606,7 @@ def answers(
     )
 
 
+@checked_call()
 def residual(
     lane: Lane | str, function: Callable[[Any], Any], *, tolerance: float = 1e-5
 ) -> Residual:
@@ -598,6 +614,7 @@ def residual(
     return Residual(lane=str(lane), function=function, tolerance=tolerance)
 
 
+@checked_call()
 def each(function: Callable[[Any], Any]) -> Each:
     """The claim of a function from the whole text to one token, or None, for each position.
 
@@ -606,6 +623,7 @@ def each(function: Callable[[Any], Any]) -> Each:
     return Each(function=function)
 
 
+@checked_call()
 def last(claim: OfContexts | Expression | Callable[[Any], Any]) -> OfContexts:
     """The claim at the last position of each text only, instead of at every one (`causal=False`).
 
@@ -630,8 +648,18 @@ def as_claim(value: object) -> object:
     """The claim of a table, an expression or a plain function; anything else itself."""
     if isinstance(value, Mapping) and "kind" not in value:
         return after(value)
-    ours = isinstance(value, Frozen) and not isinstance(value, Expression)
-    return Predicate(function=value) if callable(value) and not ours else value
+    if isinstance(value, BaseClaim | Mapping | None):
+        return value
+    if isinstance(value, Expression):
+        return Predicate(function=value)
+    if callable(value):
+        return Predicate(function=Callback.of(value))
+    raise ProgramError(
+        "a claim is a table {last tokens: next token}, such as {'aa': 'b'}, a claim such as"
+        f" answers(...), an expression, or a function of the context; found {kind_of(value)}",
+        (),
+        caller(),
+    )
 
 
 def split_endings(

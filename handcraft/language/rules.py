@@ -25,6 +25,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     SerializerFunctionWrapHandler,
+    StrictFloat,
     field_validator,
     model_serializer,
     model_validator,
@@ -37,7 +38,6 @@ from handcraft.core.source import Source, Where, caller
 from handcraft.language.affine import (
     Affine,
     Map,
-    Operand,
     Term,
     format_number,
     kind_of,
@@ -170,7 +170,7 @@ class Neuron(Stating):
 
     when: AsAffine
     adds: AsDirection
-    sharpness: float = GELU_SHARPNESS
+    sharpness: StrictFloat = GELU_SHARPNESS
     means: AsMeanings = ()
     name: str | None = None
     source: Where = Field(default_factory=caller)
@@ -228,11 +228,10 @@ NeuronNest: TypeAlias = (
 
 def _flat(neurons: object) -> object:
     """The neurons of a nesting, in their order; anything else itself."""
-    if isinstance(neurons, str | Mapping | Neuron | Operand):
+    if isinstance(neurons, str) or not isinstance(neurons, Iterable):
         return neurons
-    if not isinstance(neurons, Iterable):
-        return neurons
-    return tuple(_leaves(neurons))
+    single = isinstance(neurons, Frozen | Mapping)
+    return tuple(_leaves([neurons] if single else neurons))
 
 
 def _leaves(nested: Iterable[Any]) -> Iterator[Any]:
@@ -300,17 +299,29 @@ class MLP(Stating):
         )
 
 
+def _heads(heads: object) -> object:
+    """The heads of a block; a single one may stand by itself."""
+    if isinstance(heads, Head):
+        return (heads,)
+    for head in heads if isinstance(heads, list | tuple) else ():
+        if isinstance(head, Neuron | MLP):
+            raise ProgramError(
+                "neurons stand in mlp=MLP([...]); or write the layer as (head, neurons)"
+            )
+    return heads
+
+
 class Block(Frozen):
     """One layer: parallel heads, then an MLP. Either may be missing, and is then skipped."""
 
-    heads: tuple[Head, ...] = ()
+    heads: Annotated[tuple[Head, ...], BeforeValidator(_heads)] = ()
     mlp: MLP | None = None
     source: Where = Field(default_factory=caller)
 
     @checked_call()
     def __init__(
         self,
-        heads: Sequence[Head] = (),
+        heads: Head | Sequence[Head] = (),
         mlp: MLP | None = None,
         *,
         source: Source | None = None,

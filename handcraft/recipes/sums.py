@@ -34,6 +34,7 @@ ANCHOR_LANE = local("anchor")
 
 
 @checked_call(output="adds")
+@checked_call()
 def mean(
     value: MapLike,
     *,
@@ -48,6 +49,7 @@ def mean(
 
 
 @checked_call(output="adds")
+@checked_call()
 def mean_where(
     flag: Term,
     value: MapLike,
@@ -75,6 +77,7 @@ def mean_where(
     )
 
 
+@checked_call()
 def running_sum(
     anchor: Term,
     value: MapLike,
@@ -95,6 +98,7 @@ def running_sum(
     return _anchored(anchor, {}, {}, value, means, name)
 
 
+@checked_call()
 def count_where(
     anchor: Term,
     match: MapLike,

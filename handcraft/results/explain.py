@@ -25,13 +25,16 @@ class ShownExplanation(ShownResult, Explanation):
 
 
 def explain(
-    program: Openable, part: str | None = None, *, dtype: str | None = None
+    program: Openable,
+    part: str | int | None = None,
+    *,
+    dtype: str | None = None,
 ) -> ShownExplanation:
     """The matrices of a program with the rule of each cell, or the part that is named.
 
-    A part is, for example, wte, 0.c_attn, 0.h1, 0.h1.qk or 0.mlp. Raises ProgramError for a part
-    that does not exist.
+    A part is, for example, wte, 0 (a layer), 0.c_attn, 0.h1, 0.h1.qk or 0.mlp. Raises
+    ProgramError for a part that does not exist.
     """
     model = opened(program, dtype)
-    found = explain_model(model, part)
+    found = explain_model(model, None if part is None else str(part))
     return ShownExplanation(**fields_of(found), model=model)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import html
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from handcraft.core.errors import printable
+from handcraft.core.errors import ProgramError, printable
 from handcraft.proof.task import Progress
 from handcraft.results.opening import Openable, opened
 from handcraft.results.shown import ShownResult, fields_of
@@ -39,19 +40,31 @@ def export(
     *,
     norm: str | None = None,
     force: bool = False,
+    verified: bool = False,
     progress: Progress | None = None,
 ) -> ShownExport:
     """Write the model for a runtime into the directory `out`, all of it or nothing.
 
-    to     gpt2, picogpt, nanogpt, transformer-lens, onnx or gguf
-    norm   how layer norms are made to do nothing: mirror, quiet or none
-    force  overwrite the files of an earlier export
+    to        gpt2, picogpt, nanogpt, transformer-lens, onnx or gguf
+    norm      how layer norms are made to do nothing: mirror, quiet or none
+    force     overwrite the files of an earlier export
+    verified  look for a proof first, for the verdict in README.md
 
     What was written is read back and its logits are compared with the model's. Raises ExportError
     where they do not agree: then nothing is left.
     """
     model = opened(program)
+    if not isinstance(out, str | os.PathLike):
+        raise ProgramError(
+            f"out is the path of a directory, found {type(out).__name__}"
+        )
     found = export_model(
-        model, to, out, norm=norm, force=force, progress=progress
+        model,
+        str(to),
+        out,
+        norm=norm,
+        force=force,
+        verified=verified,
+        progress=progress,
     )
     return ShownExport(**fields_of(found))

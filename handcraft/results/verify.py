@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from handcraft.claims.kinds import Claim
-from handcraft.core.errors import ProgramError
+from handcraft.core.errors import ProgramError, printable
 from handcraft.core.tracing import Trace
 from handcraft.model import Model
-from handcraft.program.program import Program
+from handcraft.program.program import ClaimLike, Program
 from handcraft.proof.report import Report
 from handcraft.proof.task import Budget, Progress, Spread
 from handcraft.proof.verify import METHODS, silent
 from handcraft.proof.verify import verify as verify_model
+from handcraft.results.notes import without_notes
 from handcraft.results.opening import Openable, opened
 from handcraft.results.shown import ShownResult, fields_of
-from handcraft.sequence.expression import Expression
 
 
 @dataclass(frozen=True, repr=False)
@@ -62,7 +61,7 @@ def verify(
     *,
     method: str | Sequence[str] | None = None,
     budget: str | int | Budget | None = None,
-    claim: Claim | Expression | Callable[[Any], Any] | None = None,
+    claim: ClaimLike = None,
     dtype: str | None = None,
     spread: Spread | None = None,
     progress: Progress = silent,
@@ -81,13 +80,14 @@ def verify(
     """
     model = opened(program, dtype)
     held = model if claim is None else _claiming(model, claim)
-    report = verify_model(
-        held,
-        methods=_methods(method),
-        budget=_budget(budget),
-        progress=progress,
-        spread=spread,
-    )
+    with without_notes():
+        report = verify_model(
+            held,
+            methods=_methods(method),
+            budget=_budget(budget),
+            progress=progress,
+            spread=spread,
+        )
     if claim is None:
         report = unless_changed(held, report)
     return shown_report(held, report)
@@ -128,7 +128,12 @@ def _methods(given: str | Sequence[str] | None) -> list[str]:
     if given is None:
         return list(METHODS)
     names = given.split(",") if isinstance(given, str) else given
-    return [str(name).strip() for name in names]
+    if not isinstance(names, Iterable) or not (found := list(names)):
+        raise ProgramError(
+            f"a method is one or several of {', '.join(METHODS)}, found"
+            f" {printable(str(given))}"
+        )
+    return [str(name).strip() for name in found]
 
 
 def _budget(given: str | int | Budget | None) -> Budget:
