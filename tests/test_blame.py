@@ -155,6 +155,19 @@ def test_of_several_right_tokens_the_best_is_compared() -> None:
     assert one["contributions"]
 
 
+def test_a_claim_with_several_right_tokens_has_a_table() -> None:
+    """The report compares the best of the right tokens with the wrong one."""
+    several = claiming(after({"ab": {"a", "b"}}), "abc").build()
+    report = verify(several)
+    logits = dict(zip("abc", several("ab")[-1], strict=True))
+    best = max("ab", key=lambda name: float(logits[name]))
+    assert report.compared == [best, "c"]
+    assert report.contributions is not None
+    for key, name in (("right", best), ("wrong", "c")):
+        total = sum(row[key] for row in report.contributions)
+        assert total == pytest.approx(float(logits[name]), rel=1e-6)
+
+
 @pytest.mark.parametrize(
     "pair", [None, (0, None), ([0.5, 0.5], [1.0, 0.0]), (0.5, 0.25)]
 )

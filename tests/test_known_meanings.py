@@ -135,6 +135,9 @@ def test_what_is_known_is_what_plain_python_says(
         ),
         pytest.param((mean({v: at["p"]}),), id="a value of the position"),
         pytest.param(
+            (mean({v: 2.0**40 * t["a"]}),), id="numbers that no expression has"
+        ),
+        pytest.param(
             (mean({v: t["a"]}, adds={t["b"]: v, w["a"]: 0.5 * v}),),
             id="a lane that has a table, and one of halves",
         ),

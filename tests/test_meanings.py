@@ -100,6 +100,7 @@ def first(of: Model, text: str) -> list[tuple[Any, ...]]:
                 " Expression(op='count', args=(), where=((0, 'a'),), before=No"
             ),
         ),
+        ({v: 10**5000}, "a number may be 1000000000 at most"),
         ({3: 1}, "the left side of a meaning is a lane or a slot, found int 3"),
         ({v: 1, "v": 2}, "v has two meanings"),
     ],

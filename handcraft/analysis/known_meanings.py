@@ -34,6 +34,7 @@ from handcraft.program.program import Program
 from handcraft.program.sharpness import is_weight, position_scores, two_levels
 from handcraft.recipes.sums import ANCHOR, ANCHOR_LANE
 from handcraft.sequence.expression import Expression
+from handcraft.sequence.expression_checks import LARGEST_NUMBER
 from handcraft.sequence.value_kinds import HERE
 
 FAR_APART = 12.0  # a score gap that leaves the others 6e-6 each: attention to one position
@@ -225,7 +226,9 @@ class _Clean:
                 return None
             for token in found:
                 found[token] += factor * table[token]
-        whole = all(x == int(x) and abs(x) < 2**53 for x in found.values())
+        whole = all(
+            abs(x) <= LARGEST_NUMBER and x == int(x) for x in found.values()
+        )
         return found if whole else None
 
 

@@ -22,6 +22,7 @@ from handcraft.core.errors import ProgramError, printable
 from handcraft.language.affine import Lane, Named, kind_of
 from handcraft.language.notation import shortened
 from handcraft.sequence.expression import Argument, Expression
+from handcraft.sequence.expression_checks import LARGEST_NUMBER
 from handcraft.sequence.value_kinds import (
     FRACTION,
     NOTHING,
@@ -115,6 +116,8 @@ def _meaning(value: object) -> Meaning:
             "a meaning is a whole number or an expression of handcraft.sequence.words,"
             f" such as token_at(here - 1) or ratio(1, 2), found {found}"
         )
+    if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+        raise ProgramError(f"a number may be {LARGEST_NUMBER} at most")
     if isinstance(value, Expression) and value.uses("end", "step"):
         raise ProgramError(
             "a meaning holds at every position: it can use here, but not end or step"
