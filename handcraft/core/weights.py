@@ -163,6 +163,8 @@ def read_bytes(path: Path, most: int) -> bytes:
                 f"{path} has {size} bytes; at most {most} are read", path
             )
         return path.read_bytes()
+    except WeightsError:  # a ValueError too
+        raise
     except OSError as error:
         raise WeightsError(
             f"{path} cannot be read: {error.strerror}", path
