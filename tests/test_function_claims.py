@@ -308,15 +308,15 @@ def test_an_answer_that_does_not_fit(here: Path) -> None:
         (
             "each(lambda c: None)",
             (
-                "returned None on the text 'a'; it must return a text or a list of a token"
-                " or None a position"
+                "returned None on the text 'a'; it must return a text or a list: a token"
+                " or None for each position"
             ),
         ),
         (
             "each(lambda c: ['a'])",
             (
-                "returned ['a'] of type list on the text 'aa'; it must return as many tokens"
-                " (or None) as the text has, which is 2, found 1"
+                "returned ['a'] of type list on the text 'aa'; it must return a token or"
+                " None for each position: 2, not 1"
             ),
         ),
         (
