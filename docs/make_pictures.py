@@ -15,8 +15,8 @@ from rich.console import Console
 from handcraft.analysis import states_svg as drawing
 from handcraft.analysis.explain import Explanation, explain
 from handcraft.analysis.states import explore
-from handcraft.cli.model_tables import explanation
 from handcraft.model import Model
+from handcraft.results.model_tables import explanation
 
 HERE = Path(__file__).parent
 

@@ -37,6 +37,12 @@ if TYPE_CHECKING:
     from handcraft.model import Model as Model
     from handcraft.program.program import Program as Program
     from handcraft.recipes.attention import attend_to as attend_to
+    from handcraft.results.explain import explain as explain
+    from handcraft.results.export import export as export
+    from handcraft.results.opening import open as open  # noqa: A004
+    from handcraft.results.states import states as states
+    from handcraft.results.trace import trace as trace
+    from handcraft.results.verify import verify as verify
 
 __version__ = "0.1.0"
 
@@ -57,16 +63,23 @@ _HOMES = {
     "language.rules": ("MLP", "Block", "Head", "Neuron"),
     "language.slots": ("Slot", "local", "position", "scratch", "slot", "token"),
     "claims.transducer": ("transducer",),
+    "results.explain": ("explain",),
+    "results.export": ("export",),
+    "results.opening": ("open",),
+    "results.states": ("states",),
+    "results.trace": ("trace",),
+    "results.verify": ("verify",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = list(_HOME)  # the same names as above
+# the same names as above; a star must not hide Python's own `open`
+__all__ = [name for name in _HOME if name != "open"]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(
-            f"handcraft has no {name!r}; it has {', '.join(__all__)}"
+            f"handcraft has no {name!r}; it has {', '.join(_HOME)}"
         )
     value = getattr(import_module(f"handcraft.{_HOME[name]}"), name)
     globals()[name] = value

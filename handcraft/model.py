@@ -4,6 +4,7 @@
     model = Model.load("build/aab") from a built directory
     model("aaba")                   logits [n_seq, n_vocab]
     model.generate("a", 10)         "baabaabaab"
+    model.answer(["12+3=", "4+5="]) the answers of an `answers` program, in batches
     model.trace("aaba")             every intermediate, by name
     model.save("build/aab")         writes model.safetensors and program.json
 
@@ -20,15 +21,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from handcraft.claims.kinds import Claim
 from handcraft.claims.prompt_room import prompt_room
-from handcraft.core.decoding import Sampler, generate, greedy
+from handcraft.core.decoding import (
+    Sampler,
+    continue_together,
+    generate,
+    greedy,
+)
 from handcraft.core.errors import (
     HandcraftError,
+    ProgramError,
     PromptError,
     WeightsError,
     listing,
@@ -50,12 +57,13 @@ from handcraft.core.tracing import Names, Trace, name_trace, plain_names
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.core.weights import flatten, nest
 from handcraft.files.built_directory import (
-    PROGRAM_JSON,
     read_built,
     rebuild_hint,
     write_built,
 )
-from handcraft.files.program_file import find, load_program
+from handcraft.files.pair import PROGRAM_JSON
+from handcraft.files.program_file import find, load_program, summary
+from handcraft.program.advice import advise
 from handcraft.program.compiler import compile_program
 from handcraft.program.matching import (
     Differences,
@@ -77,6 +85,7 @@ class Model:
     """Weights in picoGPT's format, with the settings that are needed to run them.
 
     epsilon  of the layer norms; always GPT-2's own where there is a program
+    about    the first line of the program file's docstring
     Raises WeightsError for weights that do not fit each other or the settings.
     """
 
@@ -88,6 +97,7 @@ class Model:
     causal: bool = True
     program: Program | None = None
     epsilon: float = EPSILON
+    about: str = ""
 
     def __post_init__(self) -> None:
         check_weights(self.weights, self.n_head)
@@ -110,8 +120,12 @@ class Model:
 
     @classmethod
     def of(cls, program: Program, dtype: str = "float32") -> Model:
-        """The model of a program, in float32 or float64."""
+        """The model of a program, in float32 or float64.
+
+        Warns (AuthorWarning) of scores that are too small for what they name.
+        """
         compiled = compile_program(program, _checked_dtype(dtype))
+        advise(program, compiled.weights)
         return cls(
             program.name,
             compiled.weights,
@@ -128,7 +142,8 @@ class Model:
         path = find(reference)
         if path.is_dir():
             return cls.load(path, dtype)
-        return cls.of(load_program(path), dtype)
+        model = cls.of(load_program(path), dtype)
+        return model.replace(about=summary(path))
 
     @classmethod
     def load(cls, directory: str | Path, dtype: str = "float32") -> Model:
@@ -329,6 +344,61 @@ class Model:
         )
         return self.vocabulary.decode(new)
 
+    @overload  # a text is an iterable of texts too, but the first signature wins
+    def answer(self, prompts: str) -> str: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def answer(self, prompts: Iterable[Prompt]) -> list[str]: ...
+
+    def answer(self, prompts: str | Iterable[Prompt]) -> str | list[str]:
+        """The answer to a text, or the list of answers to several prompts, without stop tokens.
+
+        For claims of the kind `answers`. Prompts of equal length go through the model together.
+        Raises PromptError, with the number of the prompt, for one outside the claim's domain, and
+        ProgramError for a model with another claim or none.
+        """
+        claim = self._claim
+        if claim is None or not claim.asks_prompts:
+            raise ProgramError(
+                "has no answers, since its claim is not answers(...);"
+                " model.generate(text, n) continues any text",
+                (self.name,),
+            )
+        if isinstance(prompts, str):
+            return self._answers([self._asked(prompts)])[0]
+        if isinstance(prompts, set | frozenset) or not isinstance(
+            prompts, Iterable
+        ):
+            raise PromptError(
+                "answers a text or a list of prompts, found"
+                f" {type(prompts).__name__}"
+            )
+        asked = []
+        for i, prompt in enumerate(prompts):
+            try:
+                asked.append(self._asked(prompt))
+            except PromptError as error:
+                raise error.of(f"prompts[{i}]") from None
+        return self._answers(asked)
+
+    def _asked(self, prompt: Prompt) -> tuple[list[int], int]:
+        """The ids of a prompt, and the number of tokens that may follow."""
+        ids = self.ids(prompt)
+        return ids, self.room(ids) or 0
+
+    def _answers(self, asked: Sequence[tuple[list[int], int]]) -> list[str]:
+        """The answers to prompts, each given as its ids and its room, without stop tokens."""
+        stop = self._stop_token
+        end = None if stop is None else self.vocabulary.encode([stop])[0]
+        prompts, rooms = [ids for ids, _ in asked], [room for _, room in asked]
+        answers = continue_together(
+            self.weights, prompts, rooms, stop=end, **self.config
+        )
+        return [
+            self.vocabulary.decode(ids[:-1] if ids[-1] == end else ids)
+            for ids in answers
+        ]
+
     @property
     def _claim(self) -> Claim | None:
         return self.program.claim if self.program else None
@@ -357,9 +427,15 @@ class Model:
         """Every intermediate of one context, by the names of the program.
 
         The contributions of the rules are those at `position`, by default the last. Raises
-        WeightsError where the logits are not finite, unless `checked` is False.
+        PromptError for a position outside the context, and WeightsError where the logits are not
+        finite, unless `checked` is False.
         """
         ids = self.ids(context)
+        if position is not None and position not in range(len(ids)):
+            raise PromptError(
+                f"the position must lie in 0..{len(ids) - 1}, found"
+                f" {printable(str(position))}"
+            )
         arrays = trace(np.array(ids), self.weights, **self.config)
         if checked:
             finite(arrays["logits"])

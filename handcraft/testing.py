@@ -1,4 +1,4 @@
-"""Helpers for an author's own tests: contexts drawn by hypothesis, and an assertion of accuracy.
+"""Helpers for an author's own tests: an assertion that a program is right, and random contexts.
 
     from hypothesis import given
     from handcraft.testing import assert_accurate, contexts
@@ -6,54 +6,81 @@
     def test_program():
         assert_accurate(program)
 
-Rules of this file: a failure shows the shrunk counterexample with its attention table.
+Rules of this file: it verifies as `handcraft verify` does, and what is not certain fails unless
+the author says that a sample is enough; a failure shows the counterexample with its attention
+table.
 """
 
 from __future__ import annotations
 
-from handcraft.core.errors import ProgramError
-from handcraft.model import Model
-from handcraft.program.contexts import contexts, first_context
-from handcraft.program.program import Program
-from handcraft.proof.judge import Judge
-from handcraft.proof.verify import named
+from collections.abc import Sequence
+
+from handcraft.core.errors import either
+from handcraft.program.contexts import contexts
+from handcraft.program.program import ClaimLike
+from handcraft.proof.task import Budget
+from handcraft.results.opening import Openable
+from handcraft.results.verify import ShownReport, verify
 
 __all__ = ["assert_accurate", "contexts"]
 
 
 def assert_accurate(
-    program: Program, *, examples: int = 200, dtype: str = "float32"
+    program: Openable,
+    *,
+    method: str | Sequence[str] | None = None,
+    budget: str | int | Budget | None = None,
+    claim: ClaimLike = None,
+    dtype: str | None = None,
+    sampled: bool = False,
 ) -> None:
-    """Check, on contexts drawn by hypothesis, that the model predicts what the claim says.
+    """Check that a program is right about everything that it claims, as `handcraft verify` does.
 
-    Raises AssertionError with the shrunk counterexample and its attention table, and
-    ProgramError for a program without a claim.
+    It is proved, or every context is checked. Where there are too many contexts for both, some
+    are drawn: that no mistake is found among them passes only with `sampled=True`.
+
+    program  a Program, a Model, a path, or the name of a bundled program
+    method   certificate, exhaustive or sampled: only these are tried, in this order
+    budget   at most so many contexts (10000), or seconds ("30s")
+    claim    the model is held to this claim instead of the program's own
+    dtype    float32 or float64
+    sampled  True if contexts that are drawn are enough
+
+    Raises AssertionError with the counterexample and its attention table, or where nothing is
+    decided; ProgramError for a program without a claim.
     """
-    if program.claim is None:
-        raise ProgramError(
-            "has no claim to assert; pass claim= to Program", (program.name,)
+    found = verify(
+        program, method=method, budget=budget, claim=claim, dtype=dtype
+    )
+    certain = found.verdict == "proved" or found.method == "exhaustive"
+    if found.exit_code or not (certain or sampled):
+        raise AssertionError(_failure(found))
+
+
+def _failure(found: ShownReport) -> str:
+    """The reason why a report is no success, in full."""
+    if found.counterexample is not None:
+        return f"{_wrong(found)}\n\n{found.trace}"
+    because = f": {found.reason}" if found.reason else ""
+    if found.verdict == "checked":
+        return (
+            f"{found.program} is neither proved nor checked on every context{because};"
+            " pass sampled=True if that is enough, or a larger budget="
         )
-    model = program.build(dtype)
-    judge = Judge(model, program.claim)
-
-    def is_wrong(context: list[str]) -> bool:
-        return judge.wrong(context) is not None
-
-    tokens = first_context(contexts(program), is_wrong, examples)
-    if tokens is not None:
-        raise AssertionError(_failure(model, judge, tokens))
+    verdict = "undecided" if found.verdict == "unknown" else found.verdict
+    return f"{found.program} is {verdict}{because}"
 
 
-def _failure(model: Model, judge: Judge, tokens: list[str]) -> str:
-    wrong = judge.first_wrong(tokens)
+def _wrong(found: ShownReport) -> str:
+    """The counterexample in one line."""
+    wrong = found.counterexample
     if wrong is None:
-        return f"{model.name} after {tokens}: wrong when drawn, right when asked again"
-    names = model.vocabulary.tokens
-    expected, got = (named(x, names) for x in (wrong.expected, wrong.got))
+        return ""
     margin = "" if wrong.margin is None else f" (margin {wrong.margin:.6g})"
-    context = [names[i] for i in wrong.context]
-    place = f"after {context}"
+    place = f"after {wrong.tokens}"
     if wrong.position is not None:
-        place = f"at position {wrong.position} of {context}"
-    found = f"{model.name} {place}: expected {expected!r}, got {got!r}{margin}"
-    return f"{found}\n\n{model.trace(context, wrong.position, checked=False)}"
+        place = f"at position {wrong.position} of {wrong.tokens}"
+    right = wrong.expected
+    several = right if isinstance(right, tuple | list) else (right,)
+    said = f"expected {either(map(repr, several))}, got {wrong.got!r}{margin}"
+    return f"{found.program} {place}: {said}"

@@ -1,6 +1,6 @@
 """Continues aabaabaab...: b follows aa, a follows everything else."""
 
-from handcraft import Head, Program, after, position, scratch, token
+from handcraft import Head, Program, position, scratch, token
 
 LARGE = 1024  # softmax then sees only what the query names; the output's gain, too
 
@@ -12,9 +12,8 @@ pair = Head(
     query=LARGE * (p + p.previous),      # attend to my position and the one before
     key=p,
     value={v: t["a"] - t["b"]},
-    output={t["a"]: LARGE - LARGE * v, t["b"]: LARGE * v},
+    adds={t["a"]: LARGE - LARGE * v, t["b"]: LARGE * v},
 )
 
 # After a single token either may follow, and bb never occurs: there the claim is silent.
-program = Program(embedding=(p, t, v), layers=(pair,),
-                  claim=after({"aa": "b", "ab": "a", "ba": "a"}))
+program = Program(embedding=(p, t, v), layers=(pair,), claim={"aa": "b", "ab": "a", "ba": "a"})

@@ -4,7 +4,7 @@ The rules of aab, with a longer cycle: the head still looks at its own position 
 and `seen` is the mean of the pair, one lane a letter. Source: the aab transformer.
 """
 
-from handcraft import Head, Program, after, position, scratch, token
+from handcraft import Head, Program, position, scratch, token
 
 LARGE = 1024
 
@@ -16,9 +16,8 @@ pair = Head(
     query=LARGE * (p + p.previous),
     key=p,
     value={seen: t},
-    output={t: LARGE - LARGE * seen},
+    adds={t: LARGE - LARGE * seen},
 )
 
 # After a single letter two are missing, and aa, ba, ... never occur: there the claim is silent.
-program = Program(embedding=(p, t, seen), layers=(pair,),
-                  claim=after({"ab": "c", "bc": "a", "ca": "b"}))
+program = Program(embedding=(p, t, seen), layers=(pair,), claim={"ab": "c", "bc": "a", "ca": "b"})

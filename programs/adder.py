@@ -8,7 +8,7 @@ Transformer Cookbook (Yang et al., 2026).
 
 from math import log
 
-from handcraft import MLP, Head, Neuron, Program, answers, slot, transducer
+from handcraft import Head, Neuron, Program, answers, slot, transducer
 from handcraft.sequence.words import step
 
 BIG = 2**19  # lifts -v^2 / (2 BIG) to -v^2 / 2
@@ -28,14 +28,14 @@ def adder(digits: int) -> Program:
     )
     carry = Head(  # adds -(10 S[k] + S[k-1])
         query={place: 2 * A * (place + 0.6), square: -A},
-        value={digit: digit},
-        output={digit: -22 * digit},
+        value=digit,
+        adds={digit: -22 * digit},
         scores="exact",
     )
-    wrap = MLP(  # flip the sign, drop the tens
-        neurons=[Neuron(when=digit + 90, adds={digit: -1.1}),
-                 Neuron(when=-digit - 99, adds={digit: 1.1})],
-        adds={digit: 99, square: BIG},
+    wrap = (  # flip the sign, drop the tens
+        Neuron(when=digit + 90, adds={digit: -1.1}),
+        Neuron(when=-digit - 99, adds={digit: 1.1}),
+        {digit: 99, square: BIG},
     )
 
     table = {(c, str(x), str(y)): (str((c + x + y) % 10), (c + x + y) // 10) for c in (0, 1)

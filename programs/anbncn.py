@@ -6,22 +6,23 @@ Source: counting against an anchor (BOS), Bhattamishra et al., 2020; the Transfo
 et al., 2026).
 """
 
-from handcraft import MLP, Block, Program, answers, scratch, token
+from handcraft import Program, answers, scratch, token
 from handcraft.recipes import addresses, attend_where, running_sum, threshold
 from handcraft.sequence.words import cases, count, equal, state
 
 N_CTX = 32
 
 at, t = addresses(N_CTX), token("^=YNabc")
-seen, bad, marked = scratch("seen", "abc"), scratch("bad"), scratch("marked")
+seen = scratch("seen", "abc")
+bad, marked = scratch("bad marked")
 
 tally = running_sum(t["^"], {seen[x]: t[x] for x in "abc"})
 later = {"a": seen["b"] + seen["c"], "b": seen["c"]}  # what must not have come before a letter
-order = [n for x in later for n in threshold(later[x] - N_CTX * (1 - t[x]), {bad: 1}, above=0.5)]
+order = [threshold(later[x] - N_CTX * (1 - t[x]), {bad: 1}, above=0.5) for x in later]
 find = attend_where({bad: 1}, value={marked: 1 - t["^"]}, at=at, prefer="first", default=t["^"])
 no = {t["N"]: 50, t["Y"]: -50}
 pairs = [("a", "b"), ("b", "a"), ("b", "c"), ("c", "b")]
-uneven = [n for x, y in pairs for n in threshold(seen[x] - seen[y], no, above=0.5)]
+uneven = [threshold(seen[x] - seen[y], no, above=0.5) for x, y in pairs]
 misplaced = threshold(marked, no, above=0.5)
 
 
@@ -32,7 +33,6 @@ verdict = cases((equal(state(after, "a"), "-"), "N"), (equal(a, b) * equal(b, c)
 
 program = Program(
     embedding=(at, t, seen, bad, marked),
-    layers=(Block([tally], MLP(order)),
-            Block([find], MLP([*uneven, *misplaced], adds={t["Y"]: 25}))),
+    layers=((tally, order), (find, uneven, misplaced, {t["Y"]: 25})),
     claim=answers(r"\^(a{0,10}b{0,10}c{0,10}|[abc]{1,30})=", verdict, length=1),
 )

@@ -8,7 +8,7 @@ here stated).
 from itertools import product
 from math import log
 
-from handcraft import MLP, Block, Head, Neuron, Program, distribution, position, scratch, token
+from handcraft import Head, Neuron, Program, distribution, position, scratch, token
 
 SEQUENCE = "111101111011110"
 LARGE = 1024
@@ -19,7 +19,7 @@ back = scratch("back", ("one", "two"))  # the bit one back, the bit two back
 read = (back["two"], back["one"], t["1"])  # the context, the oldest bit first
 
 one = Head(query=LARGE * p.previous, value={back["one"]: t["1"]})
-two = Head(query={p[0]: LARGE * p[2]}, value={back["two"]: t["1"]})
+two = Head(query=LARGE * p.back(2), value={back["two"]: t["1"]})
 
 
 def chances(context: str) -> dict[str, float]:
@@ -45,6 +45,6 @@ def neuron(context: str) -> Neuron:
 contexts = ["".join(bits) for bits in product("01", repeat=3)]
 program = Program(
     embedding=(p, t, back),
-    layers=(Block([one, two], MLP([neuron(c) for c in contexts])),),
+    layers=((one, two, map(neuron, contexts)),),
     claim=distribution({c: chances(c) for c in contexts}),
 )

@@ -6,7 +6,7 @@ depth 0, and is answered by $. Source: Yao et al., "Self-Attention Networks Can 
 Hierarchical Languages", 2021.
 """
 
-from handcraft import MLP, Block, Head, Program, answers, scratch, token
+from handcraft import Head, Program, answers, scratch, token
 from handcraft.recipes import addresses, running_sum, square
 
 PAIRS = {"(": ")", "{": "}", "[": "]"}
@@ -15,17 +15,16 @@ NEARER = 24  # a later bracket wins by this much for each position
 LEVEL = 4096  # another depth loses by this much: more than NEARER * N_CTX
 
 at, t = addresses(N_CTX), token("^=$" + "".join(PAIRS) + "".join(PAIRS.values()))
-depth, squared = scratch("depth"), scratch("squared")
-opens = {bracket: t[bracket] for bracket in PAIRS}
-opened = sum(opens.values(), t["^"])  # ^ opens depth 0
+depth, squared = scratch("depth squared")
+opened = t.sum(PAIRS.keys())
 
-closed = sum((t[c] for c in PAIRS.values()), 0)
-count = running_sum(t["^"], {depth: sum(opens.values(), 0) - closed})
+count = running_sum(t["^"], {depth: opened - t.sum(PAIRS.values())})
 partner = Head(
     query={depth: 2 * LEVEL * depth, squared: -LEVEL, at["p"]: NEARER, t["^"]: LEVEL},
-    key={depth: depth, squared: squared, at["p"]: at["p"], t["^"]: opened},
+    # ^ opens depth 0
+    key={depth: depth, squared: squared, at["p"]: at["p"], t["^"]: t["^"] + opened},
     value=t,
-    output={t[PAIRS[b]]: 50 * t[b] for b in PAIRS} | {t["$"]: 50 * t["^"]},
+    adds={t[PAIRS[b]]: 50 * t[b] for b in PAIRS} | {t["$"]: 50 * t["^"]},
     scores="exact",
 )
 
@@ -55,6 +54,6 @@ for level in range(DEEPEST, -1, -1):
 
 program = Program(
     embedding=(at, t, depth, squared),
-    layers=(Block([count], MLP(square(depth, DEEPEST, {squared: 1}))), partner),
+    layers=((count, square(depth, DEEPEST, {squared: 1})), partner),
     claim=answers(rf"\^{prompts}=", answer, stop="$", longest=N_CTX - DEEPEST),
 )

@@ -6,24 +6,22 @@ reads it out. Source: index lookup and modulo by steps, the Transformer Cookbook
 2026).
 """
 
-from handcraft import MLP, Block, Program, answers, scratch, token
-from handcraft.recipes import (
-    addresses, as_mlp, attend_to, attend_where, conjunction, modulo, parabola,
-)
+from handcraft import Program, answers, scratch, token
+from handcraft.recipes import addresses, attend_to, attend_where, conjunction, modulo, parabola
 from handcraft.sequence.words import end, here, lookup, token_at
 
 LETTERS = "abcdefghij"
 NUMBER = {letter: i for i, letter in enumerate(LETTERS)}
 
 at, t = addresses(32), token("^=" + LETTERS)
-equals, key, due, done, shifted = map(scratch, ("equals", "key", "due", "done", "shifted"))
-number = sum((i * t[x] for x, i in NUMBER.items()), 0)
+equals, key, due, done, shifted = scratch("equals key due done shifted")
+number = t.sum(NUMBER)
 
 find = attend_where({t["="]: 1}, value={equals: at["p"]}, at=at, prefer="first", name="find")
 broadcast = attend_to(at, 1, range=(1, 1), value={key: number}, name="broadcast")
 fetch = attend_to(at, at["p"] - equals + 2, value={due: number, done: t["="]})
 wrap = modulo(due + key, len(LETTERS), 18, {shifted: 1})
-decode = as_mlp(parabola(shifted, {t[x]: i for x, i in NUMBER.items()}, 50))
+decode = parabola(shifted, {t[x]: i for x, i in NUMBER.items()})
 stop = conjunction([done], {t["="]: 10_000})
 
 
@@ -33,7 +31,6 @@ claim = lookup(rule, token_at(here - end + 2), token_at(1))
 
 program = Program(
     embedding=(at, t, equals, key, due, done, shifted),
-    layers=(Block([find, broadcast]), Block([fetch], MLP(wrap)),
-            MLP([*decode.neurons, *stop], adds=decode.adds)),
+    layers=((find, broadcast), (fetch, wrap), (decode, stop)),
     claim=answers(r"\^[a-j][a-j]{0,14}=", claim, length=end - 1, stop="="),
 )

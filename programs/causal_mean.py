@@ -13,7 +13,7 @@ DIGITS = "0123456789"
 
 t = token(DIGITS)
 average = scratch("mean")
-uniform = mean({average: sum((int(d) * t[d] for d in DIGITS[1:]), 0)})
+uniform = mean({average: t.sum(DIGITS, int)})
 
 
 claim = residual(average.lanes[0], ratio(total({d: int(d) for d in DIGITS}), here + 1),

@@ -7,18 +7,18 @@ the previous-token head of Elhage et al., "A Mathematical Framework for Transfor
 
 from string import ascii_lowercase as LETTERS
 
-from handcraft import Head, Program, after, position, token
+from handcraft import Head, Program, position, token
 
 LARGE = 1024
 
 p = position(64)
 t = token(LETTERS)
 
-previous = Head(query=LARGE * p.previous, value=t, output=LARGE * t)
+previous = Head(query=LARGE * p.previous, value=t, adds=LARGE * t)
 
 # The first letter has nothing before it: there the claim is silent.
 program = Program(
     embedding=(p, t),
     layers=(previous,),
-    claim=after({x + y: x for x in LETTERS for y in LETTERS}),
+    claim={x + y: x for x in LETTERS for y in LETTERS},
 )

@@ -21,7 +21,7 @@ same = scratch("same")
 
 sum_up = count_where(t["^"], t, {same: 1 - t["^"]})
 look = attend_to(at, same - 1, range=(0, at["p"]), value=name,
-                 output={t[n]: 50 * name[n] for n in NUMBERS})
+                 adds={t[n]: 50 * name[n] for n in NUMBERS})
 
 
 program = Program(

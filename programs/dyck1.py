@@ -6,12 +6,12 @@ Dyck-1 by counting, Bhattamishra et al., "On the Ability and Limitations of Tran
 Recognize Formal Languages", 2020.
 """
 
-from handcraft import MLP, Block, Program, answers, position, scratch, token
+from handcraft import Program, answers, position, scratch, token
 from handcraft.recipes import equals, running_sum, threshold
 from handcraft.sequence.words import below, cases, equal, lowest, total
 
 at, t = position(32, p=lambda i: i), token("^=()YN")
-depth, early, bad = scratch("depth"), scratch("early"), scratch("bad")
+depth, early, bad = scratch("depth early bad")
 
 sink = running_sum(t["^"], {depth: t["("] - t[")"]})
 mark = threshold(depth, {early: -1}, above=-0.5)  # early = 1 - [depth >= 0]
@@ -24,7 +24,6 @@ balanced = cases((below(lowest(signs), 0), "N"), (equal(total(signs), 0), "Y"), 
 
 program = Program(
     embedding=(at, t, depth, early, bad),
-    layers=(Block([sink], MLP(mark, adds={early: 1})),
-            Block([count], MLP(verdict, adds={t["N"]: 25}))),
+    layers=((sink, mark, {early: 1}), (count, verdict, {t["N"]: 25})),
     claim=answers(r"\^[()]{0,30}=", balanced, length=1),
 )

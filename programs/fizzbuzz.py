@@ -6,7 +6,7 @@ modulo 3. The second block's neurons choose the word. Source: counting against a
 steps, the Transformer Cookbook (Yang et al., 2026).
 """
 
-from handcraft import MLP, Block, Head, Program, answers, position, scratch, token
+from handcraft import Head, Program, answers, position, scratch, token
 from handcraft.recipes import conjunction, modulo, running_sum, threshold
 from handcraft.sequence.words import end, lookup, token_at, total
 
@@ -15,15 +15,13 @@ N_CTX = 32
 MOST = 2 * (N_CTX - 2)  # the greatest sum of rests
 
 p, t = position(N_CTX), token(["^", "=", *DIGITS, *WORDS])
-rests, by5 = scratch("rests"), scratch("by5")
-rest = scratch("rest")  # the digit sum modulo 3
+rests, by5, rest, not3 = scratch("rests by5 rest not3")  # rest: the digit sum modulo 3
 
-add = running_sum(t["^"], {rests: sum((int(d) % 3 * t[d] for d in DIGITS), 0)}, name="add")
+add = running_sum(t["^"], {rests: t.sum(DIGITS, lambda d: int(d) % 3)}, name="add")
 last = Head(query=1024 * p.previous, value={by5: t["0"] + t["5"]}, name="last")
-not3 = scratch("not3")
 choose = {"Number": [not3, 1 - by5], "Fizz": [1 - not3, 1 - by5], "Buzz": [not3, by5],
           "FizzBuzz": [1 - not3, by5]}
-words = [n for word, flags in choose.items() for n in conjunction(flags, {t[word]: 50})]
+words = [conjunction(flags, {t[word]: 50}) for word, flags in choose.items()]
 
 
 words_for = {(r, d): "Fizz" * (r == 0) + "Buzz" * (d in "05") or "Number" for r in range(3)
@@ -33,9 +31,9 @@ word = lookup(words_for, total({d: int(d) % 3 for d in DIGITS}) % 3, token_at(en
 program = Program(
     embedding=(p, t, rests, by5, rest, not3),
     layers=(
-        Block([add, last], MLP(modulo(rests, 3, MOST, {rest: 1}))),
-        MLP(threshold(rest, {not3: 1}, above=0.5)),
-        MLP(words),
+        (add, last, modulo(rests, 3, MOST, {rest: 1})),
+        threshold(rest, {not3: 1}, above=0.5),
+        words,
     ),
     claim=answers(r"\^(0|[1-9]\d{0,28})=", word, length=1),
 )

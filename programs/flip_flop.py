@@ -13,7 +13,7 @@ written = scratch("written")  # 1 on a bit that stands behind a w
 
 mark = attend_to(at, at["p"] - 1, value={written: t["w"]})
 recall = attend_where({written: 1}, at=at, prefer="latest", value={t["0"]: t["0"], t["1"]: t["1"]},
-                      output={t["0"]: 50 * t["0"], t["1"]: 50 * t["1"]})
+                      adds={t["0"]: 50 * t["0"], t["1"]: 50 * t["1"]})
 
 
 program = Program(

@@ -20,7 +20,7 @@ ahead = {letter: 2 * (len(LETTERS) - i) for i, letter in enumerate(LETTERS)}
 follow = attend_where(
     {before: t},
     value=t,
-    output={t["^"]: GAIN * t["^"]} | {t[x]: GAIN * t[x] + ahead[x] for x in LETTERS},
+    adds={t["^"]: GAIN * t["^"]} | {t[x]: GAIN * t[x] + ahead[x] for x in LETTERS},
     default=t["^"],
 )
 

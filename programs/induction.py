@@ -7,20 +7,21 @@ Olsson et al., "In-context Learning and Induction Heads", 2022.
 
 from string import ascii_lowercase as LETTERS
 
-from handcraft import Head, Program, attend_to, position, scratch, token
+from handcraft import Head, Program, scratch, token
+from handcraft.recipes import addresses, attend_to
 from handcraft.sequence.words import latest, own, token_at
 
 NEARER = 24  # a later match wins by this much for each position
 MATCH = 2**14  # a match beats every recency: more than NEARER * n_ctx
 
-at = position(64, p=lambda i: i, pp=lambda i: i * i)
+at = addresses(64)
 now, before = token(LETTERS), scratch("before", LETTERS)
 
 previous = attend_to(at, at["p"] - 1, value={before: now})
 follower = Head(
     query={before: MATCH * now, at["p"]: NEARER},
-    value={now: now},
-    output={now: 50 * now},
+    value=now,
+    adds={now: 50 * now},
     scores="exact",
 )
 

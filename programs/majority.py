@@ -16,7 +16,7 @@ GAIN = 2048  # one occurrence is worth at least GAIN / N_CTX = 32, more than the
 
 at, t = position(N_CTX, p=lambda i: i), token("^=" + LETTERS)
 ahead = {letter: len(LETTERS) - i for i, letter in enumerate(LETTERS)}
-vote = mean(t, output={t[letter]: GAIN * t[letter] + ahead[letter] for letter in LETTERS})
+vote = mean(t, adds={t[letter]: GAIN * t[letter] + ahead[letter] for letter in LETTERS})
 
 program = Program(
     embedding=(at, t),

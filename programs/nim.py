@@ -8,16 +8,16 @@ Mathematical Theory", 1901; boolean functions in the Transformer Cookbook (Yang 
 
 from itertools import product
 
-from handcraft import MLP, Block, Program, answers, scratch, token
-from handcraft.recipes import addresses, as_mlp, attend_to, conjunction, parabola
+from handcraft import Program, answers, scratch, token
+from handcraft.recipes import addresses, attend_to, conjunction, parabola
 
 HEAPS, BITS, DIGITS = "ABC", "421", "01234567"
 
 at, t = addresses(7, last=lambda i: int(i == 6)), token("^=-$" + HEAPS + DIGITS)
 heap = {h: scratch(f"heap{h}", BITS) for h in HEAPS}
-total, top, has = scratch("sum", BITS), scratch("top", BITS), scratch("has", HEAPS)
-take = scratch("take")
-bits = {b: sum((t[d] for d in DIGITS if int(d) & int(b)), 0) for b in BITS}
+total, top = scratch("sum top", BITS)
+has, take = scratch("has", HEAPS), scratch("take")
+bits = {b: t.sum([d for d in DIGITS if int(d) & int(b)]) for b in BITS}
 fetch = [attend_to(at, i, value={heap[h][b]: bits[b] for b in BITS}, name=h)
          for i, h in enumerate(HEAPS, 1)]
 
@@ -28,24 +28,20 @@ def signed(flag, wanted):
 
 
 odd = [dict(zip(HEAPS, p, strict=True)) for p in product((0, 1), repeat=3) if sum(p) % 2]
-xor = [n for b in BITS for p in odd
-       for n in conjunction([signed(heap[h][b], p[h]) for h in HEAPS], {total[b]: 1})]
-highest = [n for i, b in enumerate(BITS)
-           for n in conjunction([total[b], *(1 - total[c] for c in BITS[:i])], {top[b]: 1})]
-holds = [n for h in HEAPS for b in BITS for n in conjunction([top[b], heap[h][b]], {has[h]: 1})]
-first = [n for i, h in enumerate(HEAPS)
-         for n in conjunction([t["="], has[h], *(1 - has[g] for g in HEAPS[:i])], {t[h]: 50})]
+xor = [conjunction([signed(heap[h][b], p[h]) for h in HEAPS], {total[b]: 1})
+       for b in BITS for p in odd]
+highest = [conjunction([total[b], *(1 - total[c] for c in BITS[:i])], {top[b]: 1})
+           for i, b in enumerate(BITS)]
+holds = [conjunction([top[b], heap[h][b]], {has[h]: 1}) for h in HEAPS for b in BITS]
+first = [conjunction([t["="], has[h], *(1 - has[g] for g in HEAPS[:i])], {t[h]: 50})
+         for i, h in enumerate(HEAPS)]
 lost = conjunction([t["="], *(1 - top[b] for b in BITS)], {t["-"]: 50})
 # bit b of the heap flips where the nim-sum has it: 1 to 0 takes b away, 0 to 1 gives it back
-less = [
-    n
-    for h, b, bit in product(HEAPS, BITS, (1, 0))
-    for n in conjunction([t[h], total[b], signed(heap[h][b], bit)],
-                         {take: int(b) if bit else -int(b)})
-]
-write = [*first, *lost, *(n for flag in (at["last"], t["-"])
-                          for n in conjunction([flag], {t["$"]: 5000}))]
-decode = as_mlp(parabola(take, {t[d]: int(d) for d in DIGITS}, 10))
+less = [conjunction([t[h], total[b], signed(heap[h][b], bit)],
+                    {take: int(b) if bit else -int(b)})
+        for h, b, bit in product(HEAPS, BITS, (1, 0))]
+stop = [conjunction([flag], {t["$"]: 5000}) for flag in (at["last"], t["-"])]
+decode = parabola(take, {t[d]: int(d) for d in DIGITS}, 10)
 
 
 def answer(heaps: tuple[int, int, int]) -> str:
@@ -58,8 +54,7 @@ def answer(heaps: tuple[int, int, int]) -> str:
 
 program = Program(
     embedding=(at, t, *heap.values(), total, top, has, take),
-    layers=(Block(fetch, MLP(xor)), MLP([*highest, *less]), MLP(holds),
-            MLP([*decode.neurons, *write], adds=decode.adds)),
+    layers=((fetch, xor), (highest, less), holds, (decode, first, lost, stop)),
     claim=answers(r"\^[0-7]{3}=", {"^{}{}{}=".format(*heaps): answer(heaps)
                                    for heaps in product(range(8), repeat=3)}, stop="$"),
 )

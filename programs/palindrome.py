@@ -5,7 +5,7 @@ pair of equal letters takes back the mark of a mismatch, with = the mirror of ^.
 counts the marks. Source: the mirror address of the Transformer Cookbook (Yang et al., 2026).
 """
 
-from handcraft import MLP, Block, Program, answers, scratch, token
+from handcraft import Program, answers, scratch, token
 from handcraft.recipes import (
     addresses, attend_to, attend_where, conjunction, running_sum, threshold,
 )
@@ -13,15 +13,15 @@ from handcraft.recipes import (
 LETTERS = "abc"
 
 at, t = addresses(32), token("^#=YN" + LETTERS)
-middle, after = scratch("middle"), scratch("after")  # where the # stands; 1 from it on
+middle, after = scratch("middle after")  # where the # stands; 1 from it on
 mirror = scratch("mirror", "^#" + LETTERS)
-wrong, marks = scratch("wrong"), scratch("marks")
+wrong, marks = scratch("wrong marks")
 
 find = attend_where({t["#"]: 1}, value={middle: at["p"]}, at=at, prefer="first", name="find")
 begin = running_sum(t["^"], {after: t["#"]}, name="begin")
 fetch = attend_to(at, 2 * middle - at["p"], value={mirror: t})
 pairs = [("=", "^"), ("#", "#"), *((x, x) for x in LETTERS)]
-match = [n for x, y in pairs for n in conjunction([after, t[x], mirror[y]], {wrong: -1})]
+match = [conjunction([after, t[x], mirror[y]], {wrong: -1}) for x, y in pairs]
 mark = conjunction([after], {wrong: 1})
 count = running_sum(t["^"], {marks: wrong})
 verdict = threshold(marks, {t["N"]: 50, t["Y"]: -50}, above=0.5)
@@ -35,7 +35,6 @@ def answer(prompt: str) -> str:
 
 program = Program(
     embedding=(at, t, middle, after, mirror, wrong, marks),
-    layers=(Block([find, begin]), Block([fetch], MLP([*match, *mark])),
-            Block([count], MLP(verdict, adds={t["Y"]: 25}))),
+    layers=((find, begin), (fetch, match, mark), (count, verdict, {t["Y"]: 25})),
     claim=answers(r"\^[abc]{0,14}#[abc]{0,14}=", answer, length=1),
 )

@@ -15,7 +15,7 @@ ones = scratch("ones")
 
 add = running_sum(t["^"], {ones: t["1"]})
 look = attend_to(at, ones, range=(0, at["p"]), value={t["1"]: at["odd"]},
-                 output={t["1"]: 50 * t["1"], t["0"]: 50 - 50 * t["1"]})
+                 adds={t["1"]: 50 * t["1"], t["0"]: 50 - 50 * t["1"]})
 
 program = Program(
     embedding=(at, t, ones),

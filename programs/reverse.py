@@ -14,7 +14,7 @@ at, t = addresses(40), token("^=" + LETTERS)
 equals = scratch("equals")  # where the = stands
 
 find = attend_where({t["="]: 1}, value={equals: at["p"]}, at=at, prefer="first")
-read = attend_to(at, 2 * equals - at["p"] - 1, value=t, output=50 * t)
+read = attend_to(at, 2 * equals - at["p"] - 1, value=t, adds=50 * t)
 
 program = Program(
     embedding=(at, t, equals),

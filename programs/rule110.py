@@ -8,7 +8,7 @@ a neighbourhood, write the new cell. Source: Cook, "Universality in Elementary C
 
 from itertools import product
 
-from handcraft import MLP, Block, Program, answers, scratch, token
+from handcraft import Program, answers, scratch, token
 from handcraft.recipes import addresses, attend_to, conjunction
 from handcraft.sequence.words import here, lookup, token_at
 
@@ -28,23 +28,18 @@ at = addresses(N_CTX, left=lambda i: source(i, -1), middle=lambda i: source(i, 0
                right=lambda i: source(i, 1))
 t, cells = token("01"), scratch("cells", SIDES)
 
+new = {bits: str(110 >> int("".join(bits), 2) & 1) for bits in product("01", repeat=3)}
 fetch = [attend_to(at, at[side], range=(0, at["p"]), value={cells[side]: t["1"]}, name=side)
          for side in SIDES]
-neurons = [
-    neuron
-    for bits in product((0, 1), repeat=3)
-    for flags in [[cells[side] if bit else 1 - cells[side]
-                   for side, bit in zip(SIDES, bits, strict=True)]]
-    for neuron in conjunction(flags, {t[str(110 >> int("".join(map(str, bits)), 2) & 1)]: 50})
-]
-
+write = [conjunction([cells[side] if bit == "1" else 1 - cells[side]
+                      for side, bit in zip(SIDES, bits, strict=True)], {t[cell]: 50})
+         for bits, cell in new.items()]
 
 beside = [token_at((here + 1) // WIDTH * WIDTH - WIDTH + (here + 1 + side) % WIDTH)
           for side in (-1, 0, 1)]
-new = {bits: str(110 >> int("".join(bits), 2) & 1) for bits in product("01", repeat=3)}
 
 program = Program(
     embedding=(at, t, cells),
-    layers=(Block(fetch, MLP(neurons)),),
+    layers=((fetch, write),),
     claim=answers("[01]{16}", lookup(new, *beside), length=80),
 )

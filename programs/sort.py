@@ -6,7 +6,7 @@ for each letter says whether that many are not enough, and the first flag that r
 Source: counting sort; thermometer read-out.
 """
 
-from handcraft import MLP, Block, Program, answers, position, scratch, token
+from handcraft import Program, answers, position, scratch, token
 from handcraft.recipes import count_where, running_sum, threshold
 from handcraft.sequence.words import below, cases, count, end, here
 
@@ -18,12 +18,11 @@ upto = scratch("upto", LETTERS)  # how many letters of the prompt are at most th
 done = scratch("done")  # how many letters of the answer are there, plus one
 
 begin = running_sum(t["^"], {after: t["="]})
-prefix = {upto[x]: sum((t[y] for y in LETTERS[: i + 1]), 0 * t["="]) for i, x in enumerate(LETTERS)}
+prefix = {upto[x]: t.sum(LETTERS[: i + 1]) for i, x in enumerate(LETTERS)}
 tally = count_where(t["^"], {after: 1}, prefix, key={after: 1 - after - t["^"]}, name="count")
 progress = running_sum(t["^"], {done: after}, name="progress")
 rising = {x: {t[x]: 50, t[y]: -50} for x, y in zip(LETTERS, [*LETTERS[1:], "$"], strict=True)}
-write = MLP([n for x in LETTERS for n in threshold(upto[x] - done, rising[x], above=-0.5)],
-            adds={t["$"]: 50})
+write = [threshold(upto[x] - done, rising[x], above=-0.5) for x in LETTERS]
 
 # letters up to this one
 upto_x = {x: count({0: tuple(LETTERS[: i + 1])}, before=end) for i, x in enumerate(LETTERS)}
@@ -31,6 +30,6 @@ claim = cases(*((below(here - end, upto_x[x]), x) for x in LETTERS), "$")
 
 program = Program(
     embedding=(at, t, after, upto, done),
-    layers=(begin, Block([tally, progress], write)),
+    layers=(begin, (tally, progress, write, {t["$"]: 50})),
     claim=answers(r"\^[a-f]{0,24}=", claim, length=end, stop="$"),
 )

@@ -6,35 +6,33 @@ have no more of them than are already written; neurons split it into its two dig
 counting sort; thermometer code; the Transformer Cookbook (2026).
 """
 
-from handcraft import MLP, Block, Program, answers, scratch, token
+from handcraft import Program, answers, scratch, token
 from handcraft.recipes import (
-    addresses, as_mlp, attend_to, conjunction, modulo, parabola, quotient, running_sum, threshold,
+    addresses, attend_to, conjunction, modulo, parabola, quotient, running_sum, threshold,
 )
 
 DIGITS, VALUES, CLOSED = "0123456789", range(100), 1000
 
 at = addresses(42, odd=lambda i: i % 2)  # tens stand at odd positions, and are written from there
 t = token("^=$" + DIGITS)
-tens, after, tick, done = scratch("tens"), scratch("after"), scratch("tick"), scratch("done")
-least, upto = scratch("least", map(str, VALUES)), scratch("upto", map(str, VALUES))
-number, digit, end = scratch("number"), scratch("digit"), scratch("end")
-own = sum((int(d) * t[d] for d in DIGITS[1:]), 0)
+tens, after, tick, done, number, digit, end = scratch("tens after tick done number digit end")
+least, upto = scratch("least upto", map(str, VALUES))
+own = t.sum(DIGITS, int)
 
 fetch = attend_to(at, at["p"] - 1, value={tens: own}, name="tens")
 begin = running_sum(t["^"], {after: t["="]}, name="begin")
 # only the last digit of a number of the prompt counts
 closed = CLOSED * (at["odd"] + after + t["^"])
-mark = [n for v in VALUES for n in threshold(v - 10 * tens - own - closed, {least[str(v)]: 1},
-                                             above=-0.5)]
+mark = [threshold(v - 10 * tens - own - closed, {least[str(v)]: 1}, above=-0.5) for v in VALUES]
 ticks = conjunction([after, at["odd"]], {tick: 1})  # at the = and at every last digit written
 count = running_sum(t["^"], {upto: least, done: tick})
-choose = [n for v in VALUES for n in threshold(done - upto[str(v)], {number: 1}, above=0.5)]
+choose = [threshold(done - upto[str(v)], {number: 1}, above=0.5) for v in VALUES]
 split = [
-    *quotient(number - CLOSED * (1 - at["odd"]), 10, 100, {digit: 1}),
-    *modulo(number - CLOSED * at["odd"], 10, 100, {digit: 1}),
-    *threshold(number, {end: 1}, above=99.5),
+    quotient(number - CLOSED * (1 - at["odd"]), 10, 100, {digit: 1}),
+    modulo(number - CLOSED * at["odd"], 10, 100, {digit: 1}),
+    threshold(number, {end: 1}, above=99.5),
 ]
-decode = as_mlp(parabola(digit, {t[d]: int(d) for d in DIGITS}, 50))
+decode = parabola(digit, {t[d]: int(d) for d in DIGITS})
 
 
 def answer(prompt: str) -> str:
@@ -45,10 +43,10 @@ def answer(prompt: str) -> str:
 program = Program(
     embedding=(at, t, tens, after, tick, done, least, upto, number, digit, end),
     layers=(
-        Block([fetch, begin], MLP([*mark, *ticks])),
-        Block([count], MLP(choose)),
-        MLP(split),
-        MLP([*decode.neurons, *conjunction([end], {t["$"]: 50_000})], adds=decode.adds),
+        (fetch, begin, mark, ticks),
+        (count, choose),
+        split,
+        (decode, conjunction([end], {t["$"]: 50_000})),
     ),
     claim=answers(r"\^(\d\d){0,10}=", answer, stop="$"),
 )

@@ -7,9 +7,9 @@ and choose. Source: Giannou et al., "Looped Transformers as Programmable Compute
 a transformer), here with the text as memory.
 """
 
-from handcraft import MLP, Block, Program, answers, scratch, token
+from handcraft import Program, answers, scratch, token
 from handcraft.recipes import (
-    addresses, as_mlp, attend_to, equals, gated_copy, modulo, parabola, threshold,
+    addresses, attend_to, equals, gated_copy, modulo, parabola, threshold,
 )
 from handcraft.sequence.words import Expression, below, cases, equal, here, lookup, token_at
 
@@ -25,24 +25,22 @@ at = addresses(
     is_pc=lambda i: int((i + 1) % STATE == 0),
 )
 t = token("01234567")
-pc, old, a, b, c, x, y = (scratch(name) for name in ("pc", "old", "a", "b", "c", "x", "y"))
-pc1, pc2, pc3, difference, jump, hit, result = map(scratch,
-    ("pc1", "pc2", "pc3", "difference", "jump", "hit", "result"))
-number = sum((int(lane.label) * lane for lane in t.lanes), 0)
+lanes = pc, old, a, b, c, x, y, pc1, pc2, pc3, difference, jump, hit, result = scratch(
+    "pc old a b c x y pc1 pc2 pc3 difference jump hit result")
+number = t.sum(t.labels, int)
 first = at["start"] + 1  # where the cells begin
 
 now = [attend_to(at, at["start"], value={pc: number}, name="pc"),
        attend_to(at, at["old"], value={old: number}, name="old")]
-ahead = [n for i, lane in enumerate((pc1, pc2, pc3), 1)
-         for n in modulo(pc + i, SIZE, 10, {lane: 1})]
+ahead = [modulo(pc + i, SIZE, 10, {lane: 1}) for i, lane in enumerate((pc1, pc2, pc3), 1)]
 read = [attend_to(at, first + p, value={to: number}, name=to.name)
         for p, to in ((pc, a), (pc1, b), (pc2, c))]
 load = [attend_to(at, first + p, value={to: number}, name=to.name) for p, to in ((a, x), (b, y))]
-subtract = [*modulo(y - x + SIZE, SIZE, 15, {difference: 1}), *equals(b - at["cell"], 0, {hit: 1})]
-test = [*threshold(difference, {jump: -1}, above=0.5), *threshold(difference, {jump: 1}, above=3.5)]
+subtract = modulo(y - x + SIZE, SIZE, 15, {difference: 1}), equals(b - at["cell"], 0, {hit: 1})
+test = threshold(difference, {jump: -1}, above=0.5), threshold(difference, {jump: 1}, above=3.5)
 parts = [(at["is_pc"] + jump - 1, c), (at["is_pc"] - jump, pc3), (hit - at["is_pc"], difference),
          (1 - hit - at["is_pc"], old)]
-choose = [n for gate, lane in parts for n in gated_copy(gate, lane, 10, {result: 1})]
+choose = [gated_copy(gate, lane, 10, {result: 1}) for gate, lane in parts]
 
 before = ((here + 1) // STATE - 1) * STATE  # where the state before the next token's begins
 
@@ -59,9 +57,8 @@ following = cases((equal((here + 1) % STATE, 0), then), (equal((here + 1) % STAT
                   cell((here + 1) % STATE - 1))
 
 program = Program(
-    embedding=(at, t, pc, old, a, b, c, x, y, pc1, pc2, pc3, difference, jump, hit, result),
-    layers=(Block(now, MLP(ahead)), Block(read), Block(load, MLP(subtract)),
-            MLP(test, adds={jump: 1}), MLP(choose),
-            as_mlp(parabola(result, {lane: int(lane.label) for lane in t.lanes}, 10))),
+    embedding=(at, t, lanes),
+    layers=((now, ahead), read, (load, subtract), (test, {jump: 1}), choose,
+            parabola(result, {lane: int(lane.label) for lane in t.lanes}, 10)),
     claim=answers("[0-7]{9}", lookup(dict(enumerate("01234567")), following), length=STATE * STEPS),
 )

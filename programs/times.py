@@ -6,9 +6,9 @@ product with its carry and c < 10 the carry before: t is u / 10 rounded up, and 
 modulo 10. Source: AdderBoard's 10:1 kernel, for one operand.
 """
 
-from handcraft import MLP, Block, Program, answers, scratch, token, transducer
+from handcraft import Program, answers, scratch, token, transducer
 from handcraft.recipes import (
-    addresses, as_mlp, attend_to, attend_where, conjunction, parabola, threshold,
+    addresses, attend_to, attend_where, conjunction, parabola, threshold,
 )
 from handcraft.sequence.words import end
 from handcraft.sequence.words import step as k
@@ -18,8 +18,8 @@ FACTOR, DIGITS = 7, "0123456789"
 EXACT = 128
 
 at, t = addresses(32), token("^=" + DIGITS)
-equals, due, below, digit, done = map(scratch, ("equals", "due", "below", "digit", "done"))
-number = sum((int(d) * t[d] for d in DIGITS[1:]), 0)
+equals, due, below, digit, done = scratch("equals due below digit done")
+number = t.sum(DIGITS, int)
 place = 2 * equals - at["p"] - 1  # where the due digit stands; -1 when the product is complete
 
 find = attend_where({t["="]: 1}, value={equals: at["p"]}, at=at, prefer="first", nearer=EXACT)
@@ -29,10 +29,10 @@ fetch = [
 ]
 u = 10 * FACTOR * due + FACTOR * below - number
 most = 9 * FACTOR + FACTOR - 1
-count = [n for k in range(1, most + 1) for n in threshold(u, {digit: -9 if k % 10 == 0 else 1},
-                                                          above=10 * (k - 1) + 0.5)]
+count = [threshold(u, {digit: -9 if k % 10 == 0 else 1}, above=10 * (k - 1) + 0.5)
+         for k in range(1, most + 1)]
 stop = threshold(-place, {done: 1}, above=0.5)
-decode = as_mlp(parabola(digit, {t[d]: int(d) for d in DIGITS}, 50))
+decode = parabola(digit, {t[d]: int(d) for d in DIGITS})
 
 
 rows = {(c, x): divmod(FACTOR * int(x.replace("^", "0")) + c, 10)[::-1] for c in range(FACTOR)
@@ -44,8 +44,8 @@ program = Program(
     embedding=(at, t, equals, due, below, digit, done),
     layers=(
         find,
-        Block(fetch, MLP([*count, *stop])),
-        MLP([*decode.neurons, *conjunction([done], {t["="]: 10_000})], adds=decode.adds),
+        (fetch, count, stop),
+        (decode, conjunction([done], {t["="]: 10_000})),
     ),
     claim=answers(r"\^\d{1,14}=", column, length=end + 1, stop="="),
 )

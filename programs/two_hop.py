@@ -8,19 +8,19 @@ Sanford et al., "Transformers, parallel computation, and logarithmic depth", 202
 
 from string import ascii_lowercase as LETTERS
 
-from handcraft import MLP, Block, Program, answers, scratch, token
+from handcraft import Program, answers, scratch, token
 from handcraft.recipes import addresses, attend_to, attend_where, conjunction
 from handcraft.sequence.words import end, latest, otherwise, own, token_at
 
 at = addresses(32, second=lambda i: i % 2)  # 1 on the second letter of a pair
 t = token("?" + LETTERS)
-before, first = scratch("before", LETTERS), scratch("first", LETTERS)
+before, first = scratch("before first", LETTERS)
 hop = scratch("hop", "?" + LETTERS)
 
 previous = attend_to(at, at["p"] - 1, value={before: t})
-pair = [n for x in LETTERS for n in conjunction([before[x], at["second"]], {first[x]: 1})]
+pair = [conjunction([before[x], at["second"]], {first[x]: 1}) for x in LETTERS]
 once = attend_where({first: t}, value={hop: t}, at=at, prefer="latest", default=t["?"])
-twice = attend_where({first: hop}, value=t, output=50 * t, at=at, prefer="latest", default=t["?"])
+twice = attend_where({first: hop}, value=t, adds=50 * t, at=at, prefer="latest", default=t["?"])
 
 
 # What the latest pair points to that begins with the letter; ? where there is none.
@@ -29,7 +29,7 @@ again = otherwise(token_at(latest({-1: target}, before=end, every=(1, 2))), "?")
 
 program = Program(
     embedding=(at, t, before, first, hop),
-    layers=(Block([previous], MLP(pair)), once, twice),
+    layers=((previous, pair), once, twice),
     claim=answers(r"([a-c]{2}){1,14}\?[a-c]|([a-h]{2}){1,14}\?[a-h]|([a-z]{2}){1,14}\?[a-z]",
                   again, length=1),
 )

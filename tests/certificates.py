@@ -49,7 +49,7 @@ def induction() -> Model:
     follower = Head(
         query={before: 2**10 * now, at["p"]: 24},
         value={now: now},
-        output={now: 50 * now},
+        adds={now: 50 * now},
         scores="exact",
     )
     layers = (attend_to(at, at["p"] - 1, value={before: now}), follower)
@@ -69,7 +69,7 @@ def copying() -> Model:
     find = attend_where(
         {t["="]: 1}, value={equals: at["p"]}, at=at, prefer="first"
     )
-    read = attend_to(at, at["p"] - equals + 1, value=t, output=50 * t)
+    read = attend_to(at, at["p"] - equals + 1, value=t, adds=50 * t)
     claim = answers(
         r"\^[ab]{0,2}=", token_at(here - end + 1), length=end, stop="="
     )

@@ -255,7 +255,7 @@ def heads(draw: Any, stream: tuple[Lane, ...]) -> Head:
         query={lane: draw(expressions) for lane in match},
         key={lane: draw(expressions) for lane in draw(st.permutations(match))},
         value={lane: draw(expressions) for lane in value},
-        output={lane: draw(affines(tuple(value))) for lane in targets},
+        adds={lane: draw(affines(tuple(value))) for lane in targets},
         scores=draw(st.sampled_from(["raw", "exact"])),
         name=draw(st.sampled_from([None, "seer"])),
     )
@@ -411,7 +411,7 @@ def _attend(
             )
             for lane, e in head.value.rows
         }
-        for lane, e in head.output.rows:
+        for lane, e in head.adds.rows:
             added[i][lane] += evaluate(e, means)
 
 

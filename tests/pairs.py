@@ -11,7 +11,7 @@ RULES = """
 from handcraft import *
 p, t, v = position(5), token("ab"), scratch("v")
 pair = Head(query=1024 * (p + p.previous), key=p, value={v: t["a"] - t["b"]},
-            output={t["a"]: 1024 - 1024 * v, t["b"]: 1024 * v})
+            adds={t["a"]: 1024 - 1024 * v, t["b"]: 1024 * v})
 program = Program(embedding=(p, t, v), layers=(pair,), claim=%s)
 """
 # the first entry is wrong

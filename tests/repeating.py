@@ -26,7 +26,7 @@ def program(claim: Any, tokens: Any = "ab;", n_ctx: int = 5) -> Program:
     return Program(
         name="p",
         embedding=(p, t),
-        layers=(Head(query=1024 * p, key=p, value=t, output=8 * t),),
+        layers=(Head(query=1024 * p, key=p, value=t, adds=8 * t),),
         claim=claim,
     )
 

@@ -26,18 +26,18 @@ SHARP = 128
 # 1. Uniform attention over the whole text: the mean position is the middle, half the last one.
 # 2. Position i attends to 2 middle - i, the score of place j is SHARP (2 target j - j^2), and
 # says its token.
-find_middle = Head(value={middle: at["p"]}, output={middle: middle})
+find_middle = Head(value={middle: at["p"]}, adds={middle: middle})
 mirror = Head(
     query={at["p"]: 2 * SHARP * (2 * middle - at["p"]), at["pp"]: -SHARP},
     value=t,
-    output=9 * t,
+    adds=9 * t,
     scores="exact",
 )
 first = Head(
     query={at["pp"]: -SHARP},
     key={at["pp"]: at["pp"]},
     value=t,
-    output=9 * t,
+    adds=9 * t,
     scores="exact",
 )  # aaaa for abcd
 

@@ -130,20 +130,20 @@ PROGRAMS = [
     program(
         "a lane of no slot of the program",
         "program = Program(embedding=(p, t), layers=(\n  Head(value={v: t['a']},"
-        " output={t['a']: v}),))",
+        " adds={t['a']: v}),))",
         "bad > layers[0] > value: v is not a lane of the embedding (those are position,"
         " token) (bad.py:4)",
     ),
     program(
         "lanes without a partner",
-        "Head(value={v: t}, output=t)",
+        "Head(value={v: t}, adds=t)",
         "bad > Head > value: v has no partner: lanes pair by equal labels, and the"
         " expression has a, b (bad.py:3)",
     ),
     program(
         "query and key of different spaces",
         "Program(embedding=(p, t), layers=(\n  Head(query=p, key=t, value=t,"
-        " output=t),))",
+        " adds=t),))",
         "bad > layers[0] > query: asks about position (5 lanes) but the key offers"
         " token (2 lanes) (bad.py:4)",
     ),
@@ -155,8 +155,8 @@ PROGRAMS = [
     ),
     program(
         "a slot with a strange name",
-        "scratch('x y')",
-        "bad > Slot: a slot's name must be an identifier, found 'x y' (bad.py:3)",
+        "scratch('x-y')",
+        "bad > Slot: a slot's name must be an identifier, found 'x-y' (bad.py:3)",
     ),
     program(
         "a label twice",
@@ -273,8 +273,8 @@ PROGRAMS = [
     program(
         "past float32",
         "program = Program(embedding=(p, t, v), layers=(\n  Head(value={v: t['a']},"
-        " output={t['a']: 1e39 * v}),))",
-        "bad > layers[0] > output: writes 1e+39 into blocks.0.attn.c_proj.w, past the"
+        " adds={t['a']: 1e39 * v}),))",
+        "bad > layers[0] > adds: writes 1e+39 into blocks.0.attn.c_proj.w, past the"
         " range of float32 (bad.py:4)",
     ),
     program(
@@ -331,7 +331,7 @@ def test_the_example_of_the_design() -> None:
     """The message that the design promises, with the author's file and line."""
     text = (
         'p, t = position(5), token("ab")\nprogram = Program(embedding=(p, t),'
-        " layers=(Head(query=p, key=t, value=t, output=t),))\n"
+        " layers=(Head(query=p, key=t, value=t, adds=t),))\n"
     )
     Path("aab.py").write_text("from handcraft import *\n" + text)
     message = (

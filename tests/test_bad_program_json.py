@@ -118,9 +118,9 @@ DAMAGED = [
     ),
     fields(
         "a newer format",
-        f"{JSON}: it is of format 3, made by a newer handcraft; this one reads formats"
-        " 1 to 2",
-        format=3,
+        f"{JSON}: it is of format 4, made by a newer handcraft; this one reads formats"
+        " 1 to 3",
+        format=4,
     ),
     fields(
         "a format that is a text",
@@ -274,24 +274,22 @@ DAMAGED = [
     ),
     rules(
         "rules of an unknown lane",
-        lambda r: r["layers"][0]["heads"][0].update(
-            output={"nowhere": {"v": 1}}
-        ),
+        lambda r: r["layers"][0]["heads"][0].update(adds={"nowhere": {"v": 1}}),
         re.compile(
-            rf"{JSON}: aab > layers\[0\] > output: nowhere is not a lane of the"
+            rf"{JSON}: aab > layers\[0\] > adds: nowhere is not a lane of the"
             r" embedding .*"
         ),
     ),
     rules(
         "rules past float32",
-        lambda r: r["layers"][0]["heads"][0]["output"].update(
+        lambda r: r["layers"][0]["heads"][0]["adds"].update(
             {"token:a": {"v": 1e39}}
         ),
         re.compile(r"built/program\.json: .*past the range of float32.*"),
     ),
     rules(
         "rules past every float",
-        lambda r: r["layers"][0]["heads"][0]["output"].update(
+        lambda r: r["layers"][0]["heads"][0]["adds"].update(
             {"token:a": {"v": 10**400}}
         ),
         REFUSED,

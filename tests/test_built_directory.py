@@ -97,7 +97,7 @@ def test_program_json(tmp_path: Path) -> None:
         key: fields[key]
         for key in ("format", "name", "vocab", "n_ctx", "n_head", "activation")
     } == {
-        "format": 2,
+        "format": 3,
         "name": "aab",
         "vocab": ["a", "b"],
         "n_ctx": 5,
@@ -118,7 +118,7 @@ def test_provenance_is_stored_by_rule(tmp_path: Path) -> None:
     row, column, value, rule = cells["blocks.0.attn.c_proj.b"][0]
     assert (row, column, value) == (0, 5, 1024.0)
     assert {key: rules[rule][key] for key in ("rule", "text")} == {
-        "rule": "layers[0] > output",
+        "rule": "layers[0] > adds",
         "text": "token:a += -1024 v + 1024",
     }
     assert (

@@ -115,12 +115,12 @@ AAB = {
             "source": "aab.py:11",
         },
         {
-            "rule": "layers[0] > output",
+            "rule": "layers[0] > adds",
             "text": "token:a += -1024 v + 1024",
             "source": "aab.py:11",
         },
         {
-            "rule": "layers[0] > output",
+            "rule": "layers[0] > adds",
             "text": "token:b += 1024 v",
             "source": "aab.py:11",
         },

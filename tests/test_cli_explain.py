@@ -24,7 +24,7 @@ def test_explain_gives_every_cell_its_rule(here: Path) -> None:
         "row": "v",
         "column": "token:a",
         "value": -1024.0,
-        "rule": "layers[0] > output",
+        "rule": "layers[0] > adds",
         "text": "token:a += -1024 v + 1024",
         "source": "programs/aab.py:11",
     } in found["cells"]
@@ -176,7 +176,7 @@ def test_trace_names_every_number(here: Path) -> None:
     assert found["contributions"] == [
         {"rule": "embedding[0]", "logits": {"a": 0.0, "b": 0.0}},
         {"rule": "embedding[1]", "logits": {"a": 0.0, "b": 1.0}},
-        {"rule": "layers[0] > output", "logits": {"a": 1024.0, "b": 0.0}},
+        {"rule": "layers[0] > adds", "logits": {"a": 1024.0, "b": 0.0}},
     ]
 
 

@@ -44,7 +44,7 @@ NASTY_PROGRAM = f"""
 from handcraft import *
 NASTY = {NASTY!r}
 p, t = position(3), token(NASTY)
-copied = Head(query=1024 * p, key=p, value=t, output=8 * t, name={"".join(NASTY)!r})
+copied = Head(query=1024 * p, key=p, value=t, adds=8 * t, name={"".join(NASTY)!r})
 fires = MLP([Neuron(when=t[name], adds={{t[name]: 1}}, name=name) for name in NASTY])
 claim = after({{(name,): CLAIMED(name) for name in NASTY}})
 program = Program(embedding=(p, t), layers=(copied, fires), claim=claim)

@@ -127,7 +127,7 @@ def test_wide_characters_keep_their_numbers() -> None:
     Path("wide.py").write_text(
         "from handcraft import *\np, t = position(3),"
         " token('東京大阪名古屋神戸')\nprogram = Program(embedding=(p, t),"
-        " layers=(Head(query=1024 * p, value=t, output=123456 * t),))\n"
+        " layers=(Head(query=1024 * p, value=t, adds=123456 * t),))\n"
     )
     for command in (["explain", "wide.py"], ["trace", "wide.py", "東京大"]):
         result = handcraft(*command, env={"COLUMNS": "60"})
@@ -167,7 +167,7 @@ def test_a_large_matrix_is_shown_without_its_empty_rows() -> None:
         "                   p        pp",
         "position:p   352.727         0",
         "1           -352.727  -176.363",
-        "  ← layers[0] > query  programs/induction.py:19",
+        "  ← layers[0] > query  programs/induction.py:20",
         "      query position:p = 48 position:p - 48, times sqrt(d_head)",
         "      query position:pp = -24, times sqrt(d_head)",
         "",

@@ -239,7 +239,7 @@ def overflowing(before: float, after_: float, *, twice: bool = False) -> Judge:
     p, t, v = position(4), token("ab"), scratch("v")
     huge = Head(
         value={v: 1e38 * t["a"]},
-        output={t["a"]: before * v, t["b"]: after_ * v},
+        adds={t["a"]: before * v, t["b"]: after_ * v},
     )
     program = Program(
         embedding=(p, t, v),
@@ -280,7 +280,7 @@ def test_a_tie_is_wrong() -> None:
     p, t, v = position(2), token("ab"), scratch("v")
     tied = Program(
         embedding=(p, t, v),
-        layers=(Head(value={v: 1}, output={t["a"]: v}),),
+        layers=(Head(value={v: 1}, adds={t["a"]: v}),),
         claim=after({"b": "b"}),
     )
     found = walked(Judge(tied.build(), tied.claim))  # type: ignore[arg-type]

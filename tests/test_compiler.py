@@ -144,7 +144,7 @@ def test_reasons_name_rule_text_and_line() -> None:
     head = Head(
         query={v: 3 * p[1]},
         value={v: t["a"] - 1},
-        output={t["b"]: 2 * v},
+        adds={t["b"]: 2 * v},
         scores="exact",
         name="seer",
     )
@@ -194,10 +194,10 @@ def test_reasons_name_rule_text_and_line() -> None:
             "value v = token:a - 1",
             line,
         ),
-        (f"{at}.c_proj.w", "layers[0] > seer > output", "token:b += 2 v", line),
+        (f"{at}.c_proj.w", "layers[0] > seer > adds", "token:b += 2 v", line),
         (
             "blocks.1.attn.c_proj.w",
-            "layers[1] > seer > output",
+            "layers[1] > seer > adds",
             "token:b += 2 v",
             line,
         ),
@@ -302,7 +302,7 @@ def test_every_direction_a_head_writes_is_what_the_rule_says(
             ]
             for lane in head.value.targets:
                 expected = np.zeros(layout.n_embd)
-                for target, expression in head.output.rows:
+                for target, expression in head.adds.rows:
                     expected[layout.column[target]] = dict(
                         expression.terms
                     ).get(lane, 0.0)
@@ -315,7 +315,7 @@ def test_every_direction_a_head_writes_is_what_the_rule_says(
                 if column not in layout.heads[i][h].value.values()
             ]
             assert not rows[unused].any()
-            for target, expression in head.output.rows:
+            for target, expression in head.adds.rows:
                 constants[layout.column[target]] += expression.constant
         if block.heads:
             np.testing.assert_array_equal(
@@ -479,7 +479,7 @@ def test_a_weight_past_the_dtype_is_refused() -> None:
 
 def test_weights_that_only_together_are_too_large_are_refused() -> None:
     """Two rules that add up past the range of float32 are refused like one."""
-    one = Head(value={v: t["a"]}, output={v: 3e38})
+    one = Head(value={v: t["a"]}, adds={v: 3e38})
     with pytest.raises(ProgramError, match="past the range of float32"):
         compile_program(
             Program(embedding=(p, t, v), layers=(Block([one, one]),))

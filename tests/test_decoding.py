@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -15,7 +16,12 @@ from hypothesis import strategies as st
 
 from handcraft import Head, Model, Program, answers, position, token
 from handcraft.core import decoding as generation
-from handcraft.core.decoding import Sampler, generate, greedy
+from handcraft.core.decoding import (
+    Sampler,
+    continue_together,
+    generate,
+    greedy,
+)
 from handcraft.core.errors import ProgramError, PromptError
 from handcraft.core.gpt2 import Array, gpt2
 
@@ -63,6 +69,34 @@ def test_generation_is_the_forward_pass_over_the_last_tokens(
             generate(weights, prompt, n, cached=cached, n_head=2)
             == tokens[len(prompt) :]
         )
+
+
+asked = st.lists(
+    st.tuples(
+        st.lists(st.integers(0, 2), min_size=1, max_size=4), st.integers(1, 2)
+    ),
+    max_size=8,
+)
+
+
+@given(asked, st.sampled_from([None, 0, 1]), st.booleans(), st.integers(0, 20))
+def test_prompts_are_continued_together_as_alone(
+    asked: list[tuple[list[int], int]],
+    stop: int | None,
+    causal: bool,
+    seed: int,
+) -> None:
+    """Prompts of any lengths, each with its own room, in one batch or several: the tokens of each
+    are those that it is given alone.
+    """
+    weights = random_weights(seed)
+    config: dict[str, Any] = {"n_head": 2, "causal": causal, "stop": stop}
+    alone = [generate(weights, ids, room, **config) for ids, room in asked]
+    prompts, rooms = [ids for ids, _ in asked], [room for _, room in asked]
+    for numbers in (1, 2**22):  # one prompt at once, and all of one length
+        with mock.patch.object(generation, "_BATCH", numbers):
+            found = continue_together(weights, prompts, rooms, **config)
+        assert found == alone
 
 
 @pytest.mark.parametrize(

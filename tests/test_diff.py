@@ -28,7 +28,7 @@ def aab(word: str = "ab", large: float = 1024, n_ctx: int = 5) -> Model:
         query=large * (p + p.previous),
         key=p,
         value={v: t["a"] - t["b"]},
-        output={t["a"]: 1024 - 1024 * v, t["b"]: 1024 * v},
+        adds={t["a"]: 1024 - 1024 * v, t["b"]: 1024 * v},
     )
     return Program(
         name="aab",

@@ -25,7 +25,7 @@ number = slot("number", token={d: int(d) for d in DIGITS})
 
 def previous(gain: float, **fields: Any) -> Program:
     """Repeats the digit before the current one, in which a numeric slot leaks."""
-    fetch = attend_to(at, at["p"] - 1, value={t: t}, output={t: gain * t})
+    fetch = attend_to(at, at["p"] - 1, value={t: t}, adds={t: gain * t})
     return Program(
         name="previous", embedding=(at, t, number), layers=(fetch,), **fields
     )
@@ -118,7 +118,7 @@ def test_neurons_and_constants_count_as_gains() -> None:
     for layer in (
         MLP(adds={t["1"]: 900, t["2"]: 7}),
         Head(
-            value={wanted: t["1"]}, output={t["1"]: 900 * wanted - 7, t["2"]: 7}
+            value={wanted: t["1"]}, adds={t["1"]: 900 * wanted - 7, t["2"]: 7}
         ),
     ):
         with Refused(

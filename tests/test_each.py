@@ -141,7 +141,7 @@ def test_each_of_a_causal_model(how: dict[str, Any]) -> None:
     behind it cannot be.
     """
     p, ab = position(5), token("ab")
-    copy = Head(query=1024 * p.previous, value=ab, output=1024 * ab)
+    copy = Head(query=1024 * p.previous, value=ab, adds=1024 * ab)
     right = each(lambda text: [None, *text[:-1]])
     assert (
         verify(
@@ -323,7 +323,7 @@ FILE = """
 from handcraft import *
 at, t = position(4, pp=lambda i: i * i), token("abcd")
 query, key = {at["pp"]: -128}, {at["pp"]: at["pp"]}
-first = Head(query=query, key=key, value=t, output=9 * t, scores="exact")
+first = Head(query=query, key=key, value=t, adds=9 * t, scores="exact")
 claim = each(lambda text: text[::-1])
 program = Program(embedding=(at, t), layers=(first,), claim=claim, causal=False)
 """
@@ -360,7 +360,7 @@ def test_the_report_names_the_position(tmp_path: Path) -> None:
 
 def test_the_assertion_names_the_position() -> None:
     """`assert_accurate` judges as `verify` does, and shows the logits where they are wrong."""
-    assert_accurate(reverse(), examples=40)
+    assert_accurate(reverse())
     with pytest.raises(AssertionError) as caught:
         assert_accurate(aaaa())
     lines = str(caught.value).splitlines()

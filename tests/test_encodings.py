@@ -54,7 +54,7 @@ def test_lanes_of_several_encodings_stand_side_by_side() -> None:
     at, t = position(8, **squares(), **binary(3)), token("ab")
     program = Program(
         embedding=(at, t),
-        layers=[attend_to(at, at["p"] - 1, value=t, output=50 * t)],
+        layers=[attend_to(at, at["p"] - 1, value=t, adds=50 * t)],
     )
     assert program.build().names.stream[:5] == (
         "position:p",

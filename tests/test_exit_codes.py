@@ -45,7 +45,7 @@ def breaking(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 
     for name in METHODS:
         monkeypatch.setitem(METHODS, name, fail)  # type: ignore[arg-type]
-    monkeypatch.setattr("handcraft.analysis.explain.explain", fail)
+    monkeypatch.setattr("handcraft.results.explain.explain_model", fail)
 
 
 # ---------------------------------------------------------------- what nobody foresaw
@@ -199,7 +199,7 @@ program = Program(embedding=(p, t), claim=%s)
 NOT_FINITE = """
 from handcraft import *
 p, t, v = position(3), token("ab"), scratch("v")
-big = Head(query=%s * p, key=1e30 * p, value={v: t["a"]}, output={v: v})
+big = Head(query=%s * p, key=1e30 * p, value={v: t["a"]}, adds={v: v})
 program = Program(embedding=(p, t, v), layers=(big,), claim=%s, causal=%s)
 """
 CLAIMS = [

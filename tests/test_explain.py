@@ -113,7 +113,7 @@ def test_cells_of_aab() -> None:
             "v",
             "token:a",
             -1024.0,
-            "layers[0] > output",
+            "layers[0] > adds",
             "token:a += -1024 v + 1024",
         ),
         (
@@ -121,7 +121,7 @@ def test_cells_of_aab() -> None:
             "v",
             "token:b",
             1024.0,
-            "layers[0] > output",
+            "layers[0] > adds",
             "token:b += 1024 v",
         ),
         (
@@ -129,7 +129,7 @@ def test_cells_of_aab() -> None:
             "1",
             "token:a",
             1024.0,
-            "layers[0] > output",
+            "layers[0] > adds",
             "token:a += -1024 v + 1024",
         ),
     ]
@@ -305,6 +305,6 @@ def test_circuits_have_names_on_both_sides() -> None:
     }
     assert cells["token:a", "token:b"] == (1024.0, "W_V W_O")
     assert {cell.rule for cell in ov.cells} == {
-        "layers[0] > value; layers[0] > output"
+        "layers[0] > value; layers[0] > adds"
     }
     assert ov.values[names.index("token:a"), names.index("token:b")] == 1024

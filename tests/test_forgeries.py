@@ -76,7 +76,7 @@ def test_the_token_that_is_read_last_must_be_listed_like_the_others() -> None:
         query={m["0"]: 1024 * p[1]},
         key={m["0"]: p[0]},
         value={v: t["b"]},
-        output={t["x"]: 8, t["y"]: 16 * v},
+        adds={t["x"]: 8, t["y"]: 16 * v},
     )
     copy = transducer(
         step + 1, {(0, "a"): ("x", 0), (0, "b"): ("x", 0)}, start=0
@@ -122,13 +122,13 @@ def test_groups_that_a_join_made_alike_are_all_counted() -> None:
         query={m["0"]: 1024 * p[0], m["1"]: 1024 * p[1] + 1024 * p[2]},
         key={m["0"]: p[0], m["1"]: p[1]},
         value={w: t["y"]},
-        output={w: w},
+        adds={w: w},
     )
     mean = Head(
         query={m["0"]: p[0] + p[1] + p[2]},
         key={m["0"]: 2.0**-7 * w},
         value={v: 3 * p[0] + 3 * p[1] - 3 * p[2]},
-        output={t["x"]: 4 * v, t["y"]: 4.5},
+        adds={t["x"]: 4 * v, t["y"]: 4.5},
         scores="exact",
     )
     claim = after({"x": "x", "y": "x"})
@@ -217,7 +217,7 @@ def test_scores_that_are_hidden_are_subtracted_once() -> None:
             )
         },
         value={v["123"[i]]: t[odd[i]] for i in range(3)},
-        output={v[x]: v[x] for x in "123"},
+        adds={v[x]: v[x] for x in "123"},
         scores="exact",
     )
     some = MLP(

@@ -40,7 +40,7 @@ def ahead(claim: Any) -> Model:
     p, ab, any_b = position(3), token("ab"), scratch("any_b")
     look = Head(
         value={any_b: ab["b"]},
-        output={ab["b"]: 90 * any_b, ab["a"]: 10 - 90 * any_b},
+        adds={ab["b"]: 90 * any_b, ab["a"]: 10 - 90 * any_b},
     )
     return Program(
         name="ahead",
@@ -226,7 +226,7 @@ def test_wrong_after_the_single_token_b(ends: bool) -> None:
         query=1024 * p,
         key=p,
         value=ab,
-        output={ab["a"]: 8 * ab["a"], ab["b"]: 8 * ab["b"]},
+        adds={ab["a"]: 8 * ab["a"], ab["b"]: 8 * ab["b"]},
     )
     claim = cases((equal(here, 0), "a"), own)  # wrong for b alone
     program = Program(

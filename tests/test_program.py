@@ -43,7 +43,7 @@ def mine(*layers: Any, **fields: Any) -> Program:
 
 def head(**fields: Any) -> Head:
     """A head that moves v."""
-    return Head(**({"value": v, "output": {t["a"]: v}} | fields))
+    return Head(**({"value": v, "adds": {t["a"]: v}} | fields))
 
 
 # ---------------------------------------------------------------- what is inferred
@@ -176,31 +176,31 @@ MISMATCH = "asks about position (3 lanes) but the key offers"
             f"w is not a lane of the embedding (those are {SLOTS})",
         ),
         (
-            head(value={w: v}, output={t["a"]: w}),
+            head(value={w: v}, adds={t["a"]: w}),
             "layers[0] > value",
             f"w is not a lane of the embedding (those are {SLOTS})",
         ),
         (
-            head(output={anchor: v}),
-            "layers[0] > output",
+            head(adds={anchor: v}),
+            "layers[0] > adds",
             f"@anchor is not a lane of the embedding (those are {SLOTS})",
         ),
         (
-            head(output={t["a"]: t["b"]}),
-            "layers[0] > output",
+            head(adds={t["a"]: t["b"]}),
+            "layers[0] > adds",
             "token:b is not a value lane of this head (those are v)",
         ),
         (
-            head(output={scratch("tokn", "a"): v}),
-            "layers[0] > output",
+            head(adds={scratch("tokn", "a"): v}),
+            "layers[0] > adds",
             (
                 f"tokn:a is not a lane of the embedding (those are {SLOTS}); did you"
                 " mean 'token:a'?"
             ),
         ),
         (
-            head(output={token("abc")["c"]: v}),
-            "layers[0] > output",
+            head(adds={token("abc")["c"]: v}),
+            "layers[0] > adds",
             (
                 "token:c is not a lane of the embedding (those are position:0, "
                 "position:1, position:2, token:a, token:b, v); did you mean 'token:b'?"
@@ -271,7 +271,7 @@ def test_the_design_s_example() -> None:
 
 SIZES = f"the context window must be 1 to {MAX_N_CTX}; "
 LISTED = (
-    "name, embedding, layers, claim, vocabulary, n_ctx, activation, causal, d_head,"
+    "embedding, layers, claim, vocabulary, n_ctx, name, activation, causal, d_head,"
     " source"
 )
 

@@ -151,7 +151,7 @@ def test_a_tie_is_wrong() -> None:
     p, t, v = position(2), token("ab"), scratch("v")
     tied = Program(
         embedding=(p, t, v),
-        layers=(Head(value={v: 1}, output={t["a"]: v}),),
+        layers=(Head(value={v: 1}, adds={t["a"]: v}),),
         claim=after({"b": "b"}),
     )
     report = verify(tied.build())
@@ -171,7 +171,7 @@ def test_a_model_that_is_not_finite_is_wrong() -> None:
     """A context whose logits are not a number is refuted, not passed over."""
     p, t, v = position(1), token("ab"), scratch("v")
     huge = Head(
-        value={v: 1e38 * t["a"]}, output={t["a"]: 1e38 * v, t["b"]: -1e38 * v}
+        value={v: 1e38 * t["a"]}, adds={t["a"]: 1e38 * v, t["b"]: -1e38 * v}
     )
     with np.errstate(all="ignore"):
         assert (
@@ -422,7 +422,7 @@ def test_a_query_whose_terms_cancel_is_proved(back: int) -> None:
     need not add them in one order.
     """
     at, t = addresses(6), token("abc")
-    look = attend_to(at, at["p"] - back, value=t, output=50 * t)
+    look = attend_to(at, at["p"] - back, value=t, adds=50 * t)
     claim = token_at(here - back)
     program = Program(embedding=(at, t), layers=(look,), claim=claim, d_head=5)
     report = verify(program.build())

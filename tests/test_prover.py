@@ -66,7 +66,7 @@ def test_a_tie_is_not_proved() -> None:
     p, t, v = position(2), token("ab"), scratch("v")
     tied = Program(
         embedding=(p, t, v),
-        layers=(Head(value={v: 1}, output={t["a"]: v}),),
+        layers=(Head(value={v: 1}, adds={t["a"]: v}),),
         claim=after({"b": "b"}),
     )
     assert undecided(tied.build()) == "the margin may be 0 after 'b'"
@@ -83,7 +83,7 @@ def test_a_lane_is_followed_to_what_fills_it() -> None:
         scratch("m"),
     )
     block = Block(
-        [Head(value={m: t["a"]}, output={m: m})],
+        [Head(value={m: t["a"]}, adds={m: m})],
         MLP([Neuron(when=at, adds={x: 1})]),
     )
     claim = residual("x", count({0: "a"}) * 0)
@@ -109,7 +109,7 @@ def test_what_overflows_on_the_way_is_not_proved(part: str, large: str) -> None:
         query={t["a"]: 1},
         key={t["a"]: 1},
         value={v: t["a"]},
-        output={t["a"]: v, t["b"]: -v},
+        adds={t["a"]: v, t["b"]: -v},
     )
     model = Program(
         embedding=(p, t, v), layers=(head,), claim=after({"a": "a"})
@@ -196,14 +196,14 @@ def test_a_head_that_asks_with_what_was_written_is_not_followed() -> None:
     """
     p, t, u, v, w = position(3), token("ab"), *(scratch(name) for name in "uvw")
     layers = (
-        Head(value={u: t["a"]}, output={u: u}),
+        Head(value={u: t["a"]}, adds={u: u}),
         Head(
             query={p[0]: 8 * u},
             key={p[0]: p[0]},
             value={v: t["a"]},
-            output={v: v},
+            adds={v: v},
         ),
-        Head(value={w: v}, output={t["a"]: w}),
+        Head(value={w: v}, adds={t["a"]: w}),
     )
     program = Program(
         embedding=(p, t, u, v, w), layers=layers, claim=after({"a": "a"})

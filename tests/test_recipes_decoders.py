@@ -45,7 +45,7 @@ def logits(
     layer = (
         as_mlp(decoder)
         if way == "mlp"
-        else attend_to(at, at["p"], value=read, output=decoder, sharpness=26)
+        else attend_to(at, at["p"], value=read, adds=decoder, sharpness=26)
     )
     model = Program(
         embedding=(at, read, tokens), layers=(layer,), activation=activation

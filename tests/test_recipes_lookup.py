@@ -318,7 +318,7 @@ def test_merge_refuses() -> None:
             merge(back, other)
     shared = (
         attend_to(AT, AT["p"] - 1, value={two: 1}),
-        attend_to(AT, AT["p"] - 1, value={two: 2}, output={three: two}),
+        attend_to(AT, AT["p"] - 1, value={two: 2}, adds={three: two}),
     )
     for heads in (shared, (back, *shared)):
         with Refused(

@@ -23,10 +23,10 @@ from handcraft import (
 from handcraft.core.errors import ProgramError
 from handcraft.language.affine import Affine, Map
 from handcraft.language.coerce import as_map
-from handcraft.language.rules import as_block
+from handcraft.language.layers import as_block
 
 p, t, v = position(3), token("ab"), scratch("v")
-head = Head(query=p, value={v: t["a"]}, output={t["a"]: 2 * v})
+head = Head(query=p, value={v: t["a"]}, adds={t["a"]: 2 * v})
 neuron = Neuron(when=t["a"] - 1, adds={v: 2})
 
 
@@ -41,7 +41,7 @@ def test_the_key_defaults_to_the_lanes_asked_about() -> None:
 
 def test_the_output_defaults_to_the_lanes_of_the_value() -> None:
     """A value alone is written into the lanes of the same name."""
-    assert Head(value={v: t["a"] - 1}).output == as_map({v: v})
+    assert Head(value={v: t["a"] - 1}).adds == as_map({v: v})
 
 
 def test_without_a_query_every_earlier_position_counts_alike() -> None:
@@ -67,9 +67,9 @@ def test_rules_know_where_they_were_written() -> None:
 
 def test_equal_rules_on_different_lines_are_equal() -> None:
     """Where a rule was written is not part of what it is."""
-    assert head == Head(query=p, value={v: t["a"]}, output={t["a"]: 2 * v})
+    assert head == Head(query=p, value={v: t["a"]}, adds={t["a"]: 2 * v})
     assert head != Head(
-        query=p, value={v: t["a"]}, output={t["a"]: 2 * v}, scores="exact"
+        query=p, value={v: t["a"]}, adds={t["a"]: 2 * v}, scores="exact"
     )
 
 
@@ -122,7 +122,7 @@ def test_json_of_a_head() -> None:
         query={local("anchor"): 1},
         key={local("anchor"): p[0]},
         value={v: t["a"]},
-        output={t["b"]: 1 - v},
+        adds={t["b"]: 1 - v},
         name="count",
     )
     dumped = anchored.model_dump(mode="json")
@@ -131,7 +131,7 @@ def test_json_of_a_head() -> None:
         "query": {"@anchor": {"1": 1.0}},
         "key": {"@anchor": {"position:0": 1.0}},
         "value": {"v": {"token:a": 1.0}},
-        "output": {"token:b": {"v": -1.0, "1": 1.0}},
+        "adds": {"token:b": {"v": -1.0, "1": 1.0}},
         "scores": "raw",
         "name": "count",
     }
@@ -144,8 +144,8 @@ def test_json_of_a_head() -> None:
         (
             lambda: Head(value=t, out=t),
             (
-                "Head > out: has no such argument; it takes query, key, value, output,"
-                " scores, name, source; did you mean 'output'?"
+                "Head > out: has no such argument; it takes query, key, value, adds,"
+                " scores, means, name, source"
             ),
         ),
         (
@@ -156,13 +156,13 @@ def test_json_of_a_head() -> None:
             lambda: Head(value=[t["a"]]),
             (
                 "Head > value: an expression is made of lanes, slots and numbers, found"
-                " list [Lane(slot='token', label='a', local=False)]"
+                " list [token:a]"
             ),
         ),
         (
-            lambda: Head(value=v, output={t: p}),
+            lambda: Head(value=v, adds={t: p}),
             (
-                "Head > output: token:a has no partner: lanes pair by equal labels, and"
+                "Head > adds: token:a has no partner: lanes pair by equal labels, and"
                 " the expression has 0, 1, 2"
             ),
         ),
@@ -193,7 +193,10 @@ def test_json_of_a_head() -> None:
         ),
         (
             lambda: MLP([head]),
-            "MLP > neurons[0]: must be of type Neuron, found a value of type Head",
+            (
+                "MLP > neurons: a head is no neuron: in a layer they stand side by side, (head,"
+                " neurons)"
+            ),
         ),
         (
             lambda: Block(),  # noqa: PLW0108  # the line of the lambda is wanted
@@ -220,7 +223,8 @@ def test_a_layer_that_is_none_is_refused() -> None:
     """What is neither head, neuron, MLP nor block is no layer."""
     with Refused(
         ProgramError,
-        "mine > layers: layer 0 must be a Head, an MLP or a Block, found str",
+        "mine > layers[0]: a layer is made of heads, neurons, MLPs, decoders and {lane:"
+        " constant}; found str 'head'",
         here=True,
     ):
         Program(name="mine", embedding=(p, t), layers=("head",))

@@ -188,8 +188,8 @@ def test_a_one_hot_slot_is_stored_by_name() -> None:
             "Slot: the labels of m must be distinct and not empty, found ",
         ),
         (
-            lambda: scratch("a b"),
-            "Slot: a slot's name must be an identifier, found 'a b'",
+            lambda: scratch("a-b"),
+            "Slot: a slot's name must be an identifier, found 'a-b'",
         ),
         (
             lambda: scratch("\x1b[2J"),
@@ -253,11 +253,18 @@ def test_a_one_hot_slot_is_stored_by_name() -> None:
         ),
         (
             lambda: token("ab").previous,
-            "only a one-hot position slot has a previous position, token is not one",
+            (
+                "only a one-hot position slot has positions back, token is not one; where it holds"
+                " the position as token['p'], write attend_to(token, token['p'] - 1, ...)"
+            ),
         ),
         (
             lambda: position(3, p=float).previous,
-            "only a one-hot position slot has a previous position, position is not one",
+            (
+                "only a one-hot position slot has positions back, position is not one; where it"
+                " holds the position as position['p'], write attend_to(position, position['p'] -"
+                " 1, ...)"
+            ),
         ),
         (
             lambda: Slot(name="s", tokens="one-hot"),

@@ -220,7 +220,7 @@ def swapper() -> Model:
         query=1024 * p,
         key=p,
         value=t,
-        output={t["b"]: 4096 * t["a"], t["a"]: 4096 * t["b"] + 4096 * t["ab"]},
+        adds={t["b"]: 4096 * t["a"], t["a"]: 4096 * t["b"] + 4096 * t["ab"]},
     )
     return Program(
         name="swapper",

@@ -164,7 +164,7 @@ def test_the_verdict_is_the_exit_code_of_the_process(
     program = (
         "from handcraft import *\np, t, v = position(5), token('ab'),"
         " scratch('v')\npair = Head(query=1024 * (p + p.previous), key=p, value={v:"
-        " t['a'] - t['b']},\n            output={t['a']: 1024 - 1024 * v, t['b']:"
+        " t['a'] - t['b']},\n            adds={t['a']: 1024 - 1024 * v, t['b']:"
         " 1024 * v})\nprogram = Program(embedding=(p, t, v), layers=(pair,),"
         f" claim=after({{'aa': '{claim}'}}))\n"
     )

@@ -115,7 +115,7 @@ def test_a_trace_of_aab() -> None:
     assert {part["rule"]: part["logits"] for part in trace.contributions} == {
         "embedding[1]": {"a": 0.0, "b": 1.0},
         "embedding[0]": {"a": 0.0, "b": 0.0},
-        "layers[0] > output": {"a": 1024.0, "b": 0.0},
+        "layers[0] > adds": {"a": 1024.0, "b": 0.0},
     }
 
 

@@ -72,7 +72,7 @@ def echo(
 ) -> Model:
     """Says the token before the = ... over and over: each token is the one two back."""
     p, t = position(6), token("ab=$")
-    head = Head(query=1024 * p.previous, value=t, output=1024 * t)
+    head = Head(query=1024 * p.previous, value=t, adds=1024 * t)
     return Program(
         name="echo",
         embedding=(p, t),

@@ -17,7 +17,7 @@ from types import CodeType
 from typing import Any, Literal
 
 from handcraft.core.errors import ProgramError, printable
-from handcraft.core.frozen import Source
+from handcraft.core.source import Source
 from handcraft.sequence.evaluate import shown
 
 Question = Literal["context", "prompt", "text"]

@@ -40,15 +40,10 @@ def explain(
     Rows and columns have the names of their lanes; beside the cells stands the rule that wrote
     them, with the line of the program.
     """
-    from handcraft.analysis.explain import explain as explain_model
+    from handcraft.results.explain import explain as explain_model
 
-    model = open_model(program)
-    found = explain_model(model, part)
-    if json:
-        return print_json(found.to_json())
-    from handcraft.cli.model_tables import explanation
-
-    return show(lambda width: explanation(model, found, width))
+    found = explain_model(open_model(program), part)
+    return print_json(found.to_json()) if json else show(found.drawn)
 
 
 def run(
@@ -133,12 +128,11 @@ def trace(
     Attention patterns, the residual stream by slot, the logits, and how much each rule added to
     them.
     """
-    found = open_model(program, dtype).trace(read_prompt(context, tokens))
-    if json:
-        return print_json(found.to_json())
-    from handcraft.cli.model_tables import trace_tables
+    from handcraft.results.trace import trace as trace_model
 
-    return show(lambda width: trace_tables(found, width))
+    prompt = read_prompt(context, tokens)
+    found = trace_model(open_model(program, dtype), prompt)
+    return print_json(found.to_json()) if json else show(found.drawn)
 
 
 def diff(
@@ -157,7 +151,7 @@ def diff(
     found = diff_models(open_model(a), open_model(b))
     if json:
         return print_json(found.to_json())
-    from handcraft.cli.model_tables import difference
+    from handcraft.results.model_tables import difference
 
     return show(lambda _: difference(found))
 
@@ -225,32 +219,27 @@ def states(
     whether the chain stays there or leaves it for good. With --avoid the exit code is 1 where
     the text can be reached, and the path to it is shown.
     """
-    from handcraft.analysis.reachability import avoid as search
-    from handcraft.analysis.states import explore
-    from handcraft.analysis.states_files import check_picture, save_picture
-    from handcraft.core.decoding import Sampler
+    from handcraft.analysis.states_files import check_picture
+    from handcraft.results.states import states as states_of
 
     if save is not None:
         check_picture(save)  # before anything is computed
     model = open_model(program, dtype)
-    starts = [read_prompt(text, tokens) for text in start or ()]
-    sampler = Sampler(temperature, top_k, top_p)
-    chain = explore(model, starts, sampler=sampler, floor=floor, limit=limit)
-    avoided = (
-        search(chain, read_prompt(avoid, tokens)) if avoid is not None else None
+    found = states_of(
+        model,
+        starts=[read_prompt(text, tokens) for text in start or ()],
+        avoid=None if avoid is None else read_prompt(avoid, tokens),
+        floor=floor,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        limit=limit,
     )
-    chain = chain if avoided else chain.whole()
-    files: list[Path] = []
-    if save is not None:
-        files = writing(lambda: [save_picture(chain, save, avoided)])
+    files = [] if save is None else writing(lambda: [found.save(save)])
     if json:
-        print_json(chain.to_json() | {"avoided": avoided and avoided.to_json()})
+        print_json(found.to_json())
     else:
-        from handcraft.cli.state_tables import states_table
-
-        show(lambda _: states_table(chain, avoided))
-        print(
-            "".join(f"\nwrote {printable(str(file))}\n" for file in files),
-            end="",
-        )
-    raise typer.Exit(avoided.exit_code if avoided else 0)
+        show(found.drawn)
+        for file in files:
+            print(f"\nwrote {printable(str(file))}")
+    raise typer.Exit(found.exit_code)

@@ -93,6 +93,13 @@ def export(
             "--force", help="Overwrite the files of an earlier export."
         ),
     ] = False,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify",
+            help="Verify the claim with every method first, for the verdict in README.md.",
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Write the model for another runtime.
@@ -100,7 +107,7 @@ def export(
     What was written is read back and its logits are compared with the model's. If another token
     comes first anywhere, nothing is left and the exit code is 1.
     """
-    from handcraft.runtimes import export as export_model
+    from handcraft.results.export import export as export_model
 
     model = open_model(program)
     try:
@@ -109,7 +116,13 @@ def export(
             redirect_stdout(sys.stderr),
         ):  # some runtimes talk
             done = export_model(
-                model, to, out, norm=norm, force=force, progress=progress
+                model,
+                to,
+                out,
+                norm=norm,
+                force=force,
+                verified=verify,
+                progress=progress,
             )
     except ExportError as error:
         if json:
@@ -117,11 +130,7 @@ def export(
                 {"to": to, "out": str(out), "files": [], "check": error.check}
             )
         raise
-    if json:
-        return print_json(done.to_json())
-    print("\n".join(f"wrote {printable(str(file))}" for file in done.files))
-    print(done.check)
-    return None
+    return print_json(done.to_json()) if json else print(done)
 
 
 def list_programs(json: Json = False) -> None:
@@ -131,7 +140,7 @@ def list_programs(json: Json = False) -> None:
     programs = {name: summary(path) for name, path in bundled().items()}
     if json:
         return print_json({"programs": programs})
-    from handcraft.cli.model_tables import program_list
+    from handcraft.results.model_tables import program_list
 
     return show(lambda _: program_list(programs))
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
     from handcraft.model import Model
     from handcraft.program.program import Program
     from handcraft.proof.report import Report
+
+_NOWHERE = f"{os.devnull}/hypothesis"  # no folder can be made there
 
 
 def verify(
@@ -127,12 +128,12 @@ def verify(
     limits = Budget.parse(budget) if budget is not None else Budget()
     spread = Spread(jobs, backend, address, checkpoint)
     with (
-        tempfile.TemporaryDirectory() as notes,
         ProgressBar(f"verifying {model.name}") as progress,
         redirect_stdout(sys.stderr),
     ):
-        # hypothesis would keep its notes in the user's folder
-        os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", notes)
+        # hypothesis would keep notes in the user's folder: where it cannot
+        # write it goes on without
+        os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", _NOWHERE)
         if certificate is not None or check is not None:
             _has_rules(model)
             free = methods == list(METHODS)
@@ -235,7 +236,7 @@ def _certified(
 
 
 def _print_report(model: Model, report: Report) -> None:
-    from handcraft.cli import model_tables, verdict_tables
+    from handcraft.results import model_tables, verdict_tables
 
     show(lambda _: verdict_tables.report(report))
     if (wrong := report.counterexample) is not None:
@@ -284,7 +285,7 @@ def assumptions(
             }
         )
     else:
-        from handcraft.cli.verdict_tables import findings
+        from handcraft.results.verdict_tables import findings
 
         show(lambda _: findings(found))
     raise typer.Exit(0 if holds else 1)

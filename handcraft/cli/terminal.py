@@ -59,7 +59,7 @@ def _finite(value: Any) -> Any:
 
 def show(make: Callable[[int], Any]) -> None:
     """Print the renderable that `make` builds for the console's width."""
-    from handcraft.cli.tables import console
+    from handcraft.results.tables import console
 
     terminal = console()
     terminal.print(make(terminal.width))
@@ -122,7 +122,7 @@ class ProgressBar:
             self.bar.update(self.task, completed=done)
 
     def _appear(self, total: int) -> None:
-        from handcraft.cli.tables import progress
+        from handcraft.results.tables import progress
 
         self.bar = progress()
         self.bar.start()

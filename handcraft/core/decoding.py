@@ -4,6 +4,8 @@ Inside the window each new token is one position of work: the keys and values of
 are cached. Beyond the window the oldest token is dropped, every position shifts, and the whole
 window is computed again.
 
+Prompts of one length can be continued together, greedily, as long as all stay in the window.
+
 Rules of this file: greedy takes the highest logit, the lower id on a tie; sampling depends on
 its seed alone.
 """
@@ -116,3 +118,68 @@ def generate(
         if tokens[-1] == stop:
             break
     return tokens[len(prompt) :]
+
+
+# numbers of one sublayer at once, where many prompts are continued together
+_BATCH = 2**22
+
+
+def continue_together(
+    weights: Weights,
+    prompts: Sequence[Sequence[int]],
+    rooms: Sequence[int],
+    *,
+    stop: int | None = None,
+    **config: Any,
+) -> list[list[int]]:
+    """For each prompt the ids of the next tokens, greedily: as many as its room, or up to and
+    including `stop`. All must fit the window; those of one length go through the model together.
+    """
+    n_vocab, n_embd = weights["wte"].shape
+    by_length: dict[int, list[int]] = {}
+    for i, prompt in enumerate(prompts):
+        by_length.setdefault(len(prompt), []).append(i)
+    found: list[list[int]] = [[] for _ in prompts]
+    for length, places in by_length.items():
+        widest = max(n_vocab, 4 * n_embd, config["n_head"] * length)
+        many = max(1, _BATCH // (length * widest))
+        for first in range(0, len(places), many):
+            part = places[first : first + many]
+            ids = np.array([prompts[i] for i in part])  # [n_batch, n_seq]
+            limits = np.array([rooms[i] for i in part])  # [n_batch]
+            new = _continue(weights, ids, limits, stop, config)
+            for i, tokens in zip(part, new, strict=True):
+                found[i] = tokens
+    return found
+
+
+# ids [n_batch, n_seq], rooms [n_batch] -> n_batch lists
+def _continue(
+    weights: Weights,
+    ids: Array,
+    rooms: Array,
+    stop: int | None,
+    config: dict[str, Any],
+) -> list[list[int]]:
+    cached = config.get("causal", True)
+    cache: Cache = [None] * len(weights["blocks"])
+    found: list[list[int]] = [[] for _ in ids]
+    going = np.arange(len(ids))  # the rows that are not at their end
+    seen = 0
+    for added in range(1, int(rooms.max()) + 1):
+        known = cache if cached else None
+        # [n_batch, n_new, n_vocab]
+        logits = gpt2(ids[:, seen:], **weights, cache=known, **config)
+        seen = ids.shape[1] if any(entry is not None for entry in cache) else 0
+        new = finite(logits[:, -1]).argmax(axis=-1)  # [n_batch]
+        for row, token in zip(going, new, strict=True):
+            found[row].append(int(token))
+        goes = rooms[going] > added  # [n_batch]
+        if stop is not None:
+            goes &= new != stop
+        if not goes.any():
+            break
+        ids = np.concatenate([ids, new[:, None]], axis=1)[goes]
+        cache = [entry and (entry[0][goes], entry[1][goes]) for entry in cache]
+        going = going[goes]
+    return found

@@ -11,87 +11,25 @@ of a value: equal rules on different lines are equal.
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Annotated, Any, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    PlainSerializer,
-    ValidationError,
-)
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
+from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError, hint, printable
+from handcraft.core.source import caller
 
 # the name of a program, which is also a folder's: no separators
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
-OURS = ("handcraft.", "pydantic", "pydantic_core")
 
 
-@dataclass(frozen=True)
-class Source:
-    """A file and a line; `file` is spelled as the user spelled it, not made absolute."""
-
-    file: str = field(compare=False)
-    line: int = field(compare=False)
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}" if self.file else ""
-
-    @classmethod
-    def parse(cls, text: Any) -> Any:
-        """The Source of a text like `aab.py:14`; any other value itself, for pydantic to refuse."""
-        file, _, line = (
-            text.rpartition(":") if isinstance(text, str) else ("", "", "")
-        )
-        if text == "":
-            return NOWHERE
-        return (
-            cls(file, int(line))
-            if line.isdecimal() and len(line) < 10
-            else text
-        )
+_PYDANTIC = frozenset(dir(BaseModel))
 
 
-_reading: ContextVar[bool] = ContextVar("reading", default=False)
-
-
-@contextmanager
-def without_source_lines() -> Iterator[None]:
-    """Make `caller` return NOWHERE inside: rules read from data have no author's line."""
-    token = _reading.set(True)
-    try:
-        yield
-    finally:
-        _reading.reset(token)
-
-
-def caller() -> Source:
-    """The author's file and line that is being executed: the nearest frame outside handcraft."""
-    if _reading.get():
-        return NOWHERE
-    frame = sys._getframe(1)  # noqa: SLF001  # inspect.stack reads source files, which is slow
-    while frame.f_back is not None:
-        module = str(frame.f_globals.get("__name__", ""))
-        if not module.startswith(OURS):
-            break
-        frame = frame.f_back
-    return Source(frame.f_code.co_filename, frame.f_lineno)
-
-
-NOWHERE = Source("", 0)
-
-Where = Annotated[
-    Source,
-    BeforeValidator(Source.parse),
-    PlainSerializer(str, return_type=str, when_used="always"),
-]
+class UnknownAttributeError(ProgramError, AttributeError):
+    """A name after the dot that is not there, or cannot be changed."""
 
 
 class Frozen(BaseModel):
@@ -105,11 +43,42 @@ class Frozen(BaseModel):
         defer_build=True,
     )
 
+    @checked_call()
     def __init__(self, /, **fields: Any) -> None:
         try:
             super().__init__(**fields)
         except ValidationError as error:
             raise _readable(error, type(self)) from None
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        changed = f"model_copy(update={{{name!r}: ...}})"
+        raise UnknownAttributeError(
+            f"is frozen; a changed copy of it is .{changed}",
+            (type(self).__name__, name),
+            caller(),
+        )
+
+    if not TYPE_CHECKING:  # a type checker knows the attributes
+
+        def __getattr__(self, name: str) -> Any:
+            """Raises the error of an attribute that is not there, with what is."""
+            known = [
+                x for x in dir(type(self)) if x[0] != "_" and x not in _PYDANTIC
+            ]
+            if name.startswith("_") or name in _PYDANTIC:
+                raise AttributeError(name)
+            raise UnknownAttributeError(
+                f"there is no {name!r}{self._instead_of(name) or hint(name, known)}",
+                (type(self).__name__,),
+                caller(),
+            )
+
+    def _instead_of(self, name: str) -> str:  # noqa: ARG002  # for kinds that know better
+        """What an author may have meant by an attribute that is not there; else empty."""
+        return ""
 
     def model_copy(
         self,
@@ -132,8 +101,10 @@ def _readable(error: ValidationError, kind: type[BaseModel]) -> ProgramError:
     path = (kind.__name__, *_steps(first["loc"]))
     if isinstance(cause, ProgramError):  # raised by one of our own validators
         # a value inside one of the same kind has a path that starts alike: keep the inner one
-        same = cause.path[:1] == path[:1]
-        return cause.at(*(() if same else path), source=caller())
+        inner = cause.path[:1]
+        if inner and inner[0].startswith(f"{path[-1]}["):
+            path = path[:-1]  # `layers[1]` says more than `layers`
+        return cause.at(*(() if inner == path[:1] else path), source=caller())
     message = unfit(first)
     if first["type"] == "extra_forbidden":
         known = list(kind.model_fields)

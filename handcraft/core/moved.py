@@ -54,7 +54,7 @@ MOVED = {  # old name: new name, each after `handcraft.`
     "prompts": "claims.prompt_language",
     "provenance": "core.provenance",
     "readout": "program.direct_path",
-    "render": "cli.tables",
+    "render": "results.tables",
     "reuse": "program.check_reuse",
     "rules": "language.rules",
     "selections": "sequence.words",

@@ -19,8 +19,8 @@ from typing import Any, cast
 from handcraft.claims.functions import Callback
 from handcraft.claims.kinds import CLAIM_KINDS, Claim, as_claim
 from handcraft.core.errors import HandcraftError, ProgramError, hint, printable
-from handcraft.core.frozen import without_source_lines
-from handcraft.files.built_directory import PROGRAM_JSON
+from handcraft.core.source import without_source_lines
+from handcraft.files.pair import PROGRAM_JSON
 from handcraft.program.program import Program, program_name
 
 _HERE = Path(__file__).parent.parent  # the package
@@ -93,6 +93,15 @@ def _not_found(path: Path, reference: str) -> str:
     )
 
 
+def _kind(value: object) -> str:
+    """What stands where a program should, in words."""
+    if isinstance(value, type):
+        return f"the class {value.__name__} (not called)"
+    if callable(value) and not isinstance(value, Program):
+        return f"the function {getattr(value, '__name__', '')} (not called)"
+    return f"of type {type(value).__name__}"
+
+
 def load_program(path: Path) -> Program:
     """Execute a program file and return its `program`.
 
@@ -104,7 +113,7 @@ def load_program(path: Path) -> Program:
         found = (
             "no `program`"
             if program is None
-            else f"`program` is of type {type(program).__name__}"
+            else f"`program` is {_kind(program)}"
         )
         raise ProgramError(
             f"{found}; the file must define `program = Program(...)`",

@@ -20,7 +20,7 @@ from typing import Any
 
 from handcraft.claims.kinds import Answers, answers
 from handcraft.core.errors import MissingExtraError, ProgramError, printable
-from handcraft.core.frozen import caller
+from handcraft.core.source import caller
 from handcraft.language.rules import MLP, Block, Neuron
 from handcraft.language.slots import Slot, scratch, slot, token
 from handcraft.program.program import Program
@@ -225,7 +225,7 @@ def _one_pass(
         neurons = _compose(states, start, earlier, latest_map, longer, now)
         blocks.append(Block([fetch], MLP(neurons)))
         fetched.append(earlier)
-        maps += [longer] if longer else []
+        maps += [] if longer is None else [longer]
         span *= 2
     prompts = rf"\^{_words(symbols, n_ctx - 1)}"
     return Program(
@@ -264,7 +264,8 @@ def _compose(
     the start into the answer.
     """
     neurons: list[Neuron] = []
-    for q, r, s in product(states if into else [start], states, states):
-        adds = {into[f"{q}-{s}"]: 1.0} if into else {now[s]: _GAIN}
+    for q, r, s in product([start] if into is None else states, states, states):
+        last = {now[s]: _GAIN}
+        adds = last if into is None else {into[f"{q}-{s}"]: 1.0}
         neurons += conjunction([first[f"{q}-{r}"], then[f"{r}-{s}"]], adds)
     return neurons

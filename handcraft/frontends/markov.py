@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 
 from handcraft.claims.kinds import distribution
 from handcraft.core.errors import ProgramError
-from handcraft.core.frozen import caller
+from handcraft.core.source import caller
 from handcraft.language.rules import MLP, Block, Neuron
 from handcraft.language.slots import Slot, scratch, token
 from handcraft.program.program import Program

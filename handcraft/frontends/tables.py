@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from handcraft.claims.kinds import answers
 from handcraft.core.errors import ProgramError
-from handcraft.core.frozen import caller
+from handcraft.core.source import caller
 from handcraft.language.rules import MLP, Block, Neuron
 from handcraft.language.slots import scratch, token
 from handcraft.program.program import Program

@@ -20,11 +20,12 @@ from typing import Any, TypeAlias, cast
 
 from handcraft.core.errors import ProgramError, printable
 from handcraft.core.frozen import Frozen
+from handcraft.language.mistakes import Linear
 
 CONSTANT = "1"  # the key of the constant in JSON, and the name of a bias row
 
 
-class Operand(Frozen):
+class Operand(Linear, Frozen):
     """A part of an expression: a lane, a slot, an affine expression or a map."""
 
     __array_ufunc__ = (
@@ -34,6 +35,9 @@ class Operand(Frozen):
     def expression(self) -> Affine | Map:
         """This operand as an expression."""
         raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return printable(str(self))
 
     def __add__(self, other: Term) -> Any:
         return _combine(self.expression(), lift(other))
@@ -52,7 +56,7 @@ class Operand(Frozen):
 
     def __mul__(self, factor: float) -> Any:
         value = number(
-            factor, "an expression can only be multiplied by a number"
+            factor, "an expression can only be multiplied by a number", PRODUCT
         )
         return self.expression().scaled(value)
 
@@ -212,10 +216,15 @@ class Map(Operand):
 
 
 Term: TypeAlias = Operand | float
+# how a product of two lanes is written
+PRODUCT = "; a lane times a flag is recipes.product(x, flag, most, {lane: 1})"
 
 
-def number(value: object, expected: str) -> float:
-    """The value as a float. Raises ProgramError, starting with `expected`, for anything else."""
+def number(value: object, expected: str, instead: str = "") -> float:
+    """The value as a float. Raises ProgramError, starting with `expected`, for anything else.
+
+    instead  said of an expression, where no number can stand
+    """
     if isinstance(value, Real) and not isinstance(value, bool):
         try:
             return float(value)
@@ -223,17 +232,34 @@ def number(value: object, expected: str) -> float:
             raise ProgramError(
                 "a weight must be finite, found a whole number past every float"
             ) from None
-    raise ProgramError(f"{expected}, found {kind_of(value)}")
+    advice = instead if isinstance(value, Operand) else ""
+    raise ProgramError(f"{expected}, found {kind_of(value)}{advice}")
 
 
 def lift(value: object) -> Affine | Map:
     """The expression of a number, lane, slot or expression. Raises ProgramError for others."""
     if isinstance(value, Operand):
         return value.expression()
-    constant = number(
-        value, "an expression is made of lanes, slots and numbers"
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return Affine.of({}, number(value, ""))
+    raise ProgramError(
+        "an expression is made of lanes, slots and numbers, found"
+        f" {kind_of(value)}{_instead(value)}"
     )
-    return Affine.of({}, constant)
+
+
+def _instead(value: object) -> str:
+    """The notation that an author may have meant, after a semicolon."""
+    if isinstance(value, bool):
+        return (
+            "; == compares two expressions now, and is no flag: neurons make it,"
+            " recipes.equals(x, number, {lane: 1})"
+        )
+    if isinstance(value, str):
+        return "; a lane is written slot['label']"
+    if isinstance(value, list | tuple | set):
+        return "; lanes are added with +, or named as {lane: expression}"
+    return ""
 
 
 def kind_of(value: object) -> str:
@@ -243,12 +269,17 @@ def kind_of(value: object) -> str:
         return printable(f"the {type(value).__name__.lower()} {name}")
     if isinstance(value, Operand):
         return printable(f"the expression {value}")
-    name = getattr(value, "__name__", None)
-    if callable(value) and isinstance(name, str):
-        kind = "type" if isinstance(value, type) else "function"
-        return printable(f"the {kind} {name}")
     if shape := getattr(value, "shape", None):
         return f"an array of shape {shape}"
+    name = getattr(value, "__name__", "") if callable(value) else ""
+    if name:
+        return printable(f"{name}, which is not called")
+    if isinstance(value, bool | Frozen | None):
+        return (
+            str(value)
+            if value in (None, True, False)
+            else f"a {type(value).__name__}"
+        )
     return f"{type(value).__name__} {printable(repr(value))[:60]}"
 
 

@@ -1,15 +1,15 @@
 """Rules: the parts of a layer, which read the residual stream and add to it.
 
-    Head     attention: softmax over earlier positions of query . key, the weighted mean of their
-             values, written as output
+    Head     attention: softmax over earlier positions of query . key; of the weighted mean of
+             their values, `adds` goes to the stream
     Neuron   where `when` is positive, add `adds` times it: one column of c_fc with its row of
              mlp.c_proj
     MLP      neurons, and a constant part
     Block    heads that read the stream at once, then an MLP that reads the result
 
 QK circuit: the lanes of `query` are the match lanes; `key` gives each of them a value too, and
-the score is the dot product. OV circuit: the lanes of `value` belong to the head alone; `output`
-reads them and writes into the stream.
+the score is the dot product. OV circuit: the lanes of `value` belong to the head alone; `adds`
+reads them and adds to the stream, as it does for a neuron and an MLP.
 
 Rules of this file: a rule checks only itself; what concerns several rules is checked by the
 Program. Source: Elhage et al., "A Mathematical Framework for Transformer Circuits", 2021.
@@ -17,21 +17,46 @@ Program. Source: Elhage et al., "A Mathematical Framework for Transformer Circui
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    StrictFloat,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
+from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError
-from handcraft.core.frozen import Frozen, Where, caller
-from handcraft.language.affine import Affine, Map, Term, number
+from handcraft.core.frozen import Frozen
+from handcraft.core.source import Source, Where, caller
+from handcraft.language.affine import (
+    Affine,
+    Map,
+    Term,
+    format_number,
+    kind_of,
+    number,
+)
 from handcraft.language.coerce import (
     AsAffine,
     AsDirection,
     AsMap,
     MapLike,
     value_lanes,
+)
+from handcraft.language.meanings import AsMeanings, MeaningsLike, short_meanings
+from handcraft.language.notation import (
+    call_text,
+    short_affine,
+    short_amounts,
+    short_list,
+    short_map,
 )
 
 # gelu(8 z) / 8 is z or 0 to the last bit of float32 where |z| >= 1 (|x| >= 6 suffices for gelu(x))
@@ -44,55 +69,99 @@ Scores: TypeAlias = Literal["raw", "exact"]
 Amounts: TypeAlias = Mapping[Any, float] | Term
 
 
-class Head(Frozen):
+def _own_lanes(value: object) -> Map:
+    """The default of a head's key or of what it adds: each lane from itself.
+
+    Empty for what is no map, which is reported where it stands itself.
+    """
+    with suppress(ProgramError):
+        return value_lanes(value)
+    return EVERYWHERE
+
+
+class Stating(Frozen):
+    """The base of the rules that may say what they write: `means` (handcraft.language.meanings),
+    which explains, and changes no weight.
+    """
+
+    def __init__(self, /, **fields: Any) -> None:
+        super().__init__(**fields)
+
+    @model_serializer(mode="wrap")
+    def _short(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The fields, without `means` where nothing is said."""
+        fields: dict[str, Any] = write(self)
+        return {
+            name: value
+            for name, value in fields.items()
+            if value or name != "means"
+        }
+
+
+class Head(Stating):
     """One attention head.
 
     query   {match lane: expression at the query position}; empty: uniform attention
     key     {match lane: expression at the key position}; by default the match lanes themselves
     value   {value lane: expression at the key position}
-    output  {stream lane: expression of the value lanes}; by default the value lanes' own names
+    adds    {stream lane: expression of the value lanes}; by default the value lanes' own names
     scores  "raw": the matrix holds the query as written, and GPT-2 divides the score by
             sqrt(d_head); "exact": the query is multiplied by sqrt(d_head), so that the score is
             the product as written
+    means   what the lanes that it writes, or its value lanes, are to hold
+
+    Raises ProgramError for an argument that is missing, unknown, or no map.
     """
 
     query: AsMap = EVERYWHERE
     key: AsMap = EVERYWHERE
     value: AsMap
-    output: AsMap
+    adds: AsMap
     scores: Scores = "raw"
+    means: AsMeanings = ()
     name: str | None = None
     source: Where = Field(default_factory=caller)
 
-    if TYPE_CHECKING:
+    @checked_call(output="adds")
+    def __init__(
+        self,
+        *,
+        query: MapLike = EVERYWHERE,
+        key: MapLike | None = None,
+        value: MapLike,
+        adds: MapLike | None = None,
+        scores: Scores = "raw",
+        means: MeaningsLike = (),
+        name: str | None = None,
+        source: Source | None = None,
+    ) -> None:
+        super().__init__(
+            query=query,
+            key=_own_lanes(query) if key is None else key,
+            value=value,
+            adds=_own_lanes(value) if adds is None else adds,
+            scores=scores,
+            means=means,
+            name=name,
+            source=caller() if source is None else source,
+        )
 
-        def __init__(
-            self,
-            *,
-            value: MapLike,
-            query: MapLike = ...,
-            key: MapLike = ...,
-            output: MapLike = ...,
-            scores: Scores = ...,
-            name: str | None = None,
-            source: Where = ...,
-        ) -> None: ...
-
-    @model_validator(mode="before")
-    @classmethod
-    def _defaults(cls, fields: Any) -> Any:
-        """Fills in the key from the query's lanes, and the output from the value's."""
-        if isinstance(fields, Mapping):
-            fields = dict(fields)
-            for given, default in (("query", "key"), ("value", "output")):
-                if default not in fields and given in fields:
-                    # an error in `given` is reported where `given` is checked
-                    with suppress(ProgramError):
-                        fields[default] = value_lanes(fields[given])
-        return fields
+    def __repr__(self) -> str:
+        same_key = self.key == _own_lanes(self.query)
+        own = self.adds == _own_lanes(self.value)
+        return call_text(
+            "Head",
+            query=self.query.rows and short_map(self.query),
+            key=None if same_key else short_map(self.key),
+            value=short_map(self.value),
+            adds=None if own else short_map(self.adds),
+            scores=None if self.scores == "raw" else repr(self.scores),
+            means=short_meanings(self.means),
+            name=self.name and repr(self.name),
+        )
 
 
-class Neuron(Frozen):
+class Neuron(Stating):
     """A neuron, which adds `adds` times the positive part of `when` to the stream.
 
     With gelu it is compiled as `sharpness * when` and `adds / sharpness`, because gelu(x) equals x
@@ -101,21 +170,41 @@ class Neuron(Frozen):
 
     when: AsAffine
     adds: AsDirection
-    sharpness: float = GELU_SHARPNESS
+    sharpness: StrictFloat = GELU_SHARPNESS
+    means: AsMeanings = ()
     name: str | None = None
     source: Where = Field(default_factory=caller)
 
-    if TYPE_CHECKING:
+    @checked_call()
+    def __init__(
+        self,
+        *,
+        when: Term,
+        adds: Amounts,
+        sharpness: float = GELU_SHARPNESS,
+        means: MeaningsLike = (),
+        name: str | None = None,
+        source: Source | None = None,
+    ) -> None:
+        super().__init__(
+            when=when,
+            adds=adds,
+            sharpness=sharpness,
+            means=means,
+            name=name,
+            source=caller() if source is None else source,
+        )
 
-        def __init__(
-            self,
-            *,
-            when: Term,
-            adds: Amounts,
-            sharpness: float = ...,
-            name: str | None = None,
-            source: Where = ...,
-        ) -> None: ...
+    def __repr__(self) -> str:
+        usual = self.sharpness == GELU_SHARPNESS
+        return call_text(
+            "Neuron",
+            when=short_affine(self.when),
+            adds=short_amounts(self.adds),
+            sharpness=None if usual else format_number(self.sharpness),
+            means=short_meanings(self.means),
+            name=self.name and repr(self.name),
+        )
 
     @field_validator("adds")
     @classmethod
@@ -132,59 +221,116 @@ class Neuron(Frozen):
         return sharpness
 
 
-class MLP(Frozen):
-    """Neurons that read the stream at once, and constants that are added at every position."""
+NeuronNest: TypeAlias = (
+    Neuron | Iterable["NeuronNest"]
+)  # any nesting of neurons
 
-    neurons: tuple[Neuron, ...] = ()
+
+def _flat(neurons: object) -> object:
+    """The neurons of a nesting, in their order; anything else itself."""
+    if isinstance(neurons, str) or not isinstance(neurons, Iterable):
+        return neurons
+    single = isinstance(neurons, Frozen | Mapping)
+    return tuple(_leaves([neurons] if single else neurons))
+
+
+def _leaves(nested: Iterable[Any]) -> Iterator[Any]:
+    for item in nested:
+        if isinstance(item, tuple | list):
+            yield from _leaves(item)
+        elif isinstance(item, Neuron) or _is_data(item):
+            yield item
+        else:
+            raise ProgramError(_no_neuron(item))
+
+
+def _is_data(item: object) -> bool:
+    return isinstance(item, Mapping) and all(
+        isinstance(key, str) for key in item
+    )
+
+
+def _no_neuron(item: object) -> str:
+    if isinstance(item, Mapping):
+        return "constants are no neuron: MLP(neurons, adds={lane: number})"
+    if isinstance(item, Head):
+        return "a head is no neuron: in a layer they stand side by side, (head, neurons)"
+    return f"an MLP is made of neurons, found {kind_of(item)}"
+
+
+class MLP(Stating):
+    """Neurons that read the stream at once, and constants that are added at every position.
+
+    neurons  any nesting of neurons
+    adds     {lane: constant}
+    """
+
+    neurons: Annotated[tuple[Neuron, ...], BeforeValidator(_flat)] = ()
     adds: AsDirection = _NO_TERMS
+    means: AsMeanings = ()
     source: Where = Field(default_factory=caller)
 
-    if TYPE_CHECKING:
-
-        def __init__(
-            self,
-            neurons: Sequence[Neuron] = ...,
-            adds: Amounts = ...,
-            *,
-            source: Where = ...,
-        ) -> None: ...
-
-    else:
-
-        def __init__(
-            self, /, neurons: Any = (), adds: Any = _NO_TERMS, **fields: Any
-        ) -> None:
-            super().__init__(neurons=neurons, adds=adds, **fields)
+    @checked_call()
+    def __init__(
+        self,
+        neurons: NeuronNest = (),
+        adds: Amounts = _NO_TERMS,
+        *,
+        means: MeaningsLike = (),
+        source: Source | None = None,
+    ) -> None:
+        super().__init__(
+            neurons=neurons,
+            adds=adds,
+            means=means,
+            source=caller() if source is None else source,
+        )
 
     @field_validator("adds")
     @classmethod
     def _adds(cls, adds: Affine) -> Affine:
         return _direction(adds)
 
+    def __repr__(self) -> str:
+        adds = self.adds.terms and short_amounts(self.adds)
+        means = short_meanings(self.means)
+        return call_text(
+            "MLP", short_list(self.neurons), adds=adds, means=means
+        )
+
+
+def _heads(heads: object) -> object:
+    """The heads of a block; a single one may stand by itself."""
+    if isinstance(heads, Head):
+        return (heads,)
+    for head in heads if isinstance(heads, list | tuple) else ():
+        if isinstance(head, Neuron | MLP):
+            raise ProgramError(
+                "neurons stand in mlp=MLP([...]); or write the layer as (head, neurons)"
+            )
+    return heads
+
 
 class Block(Frozen):
     """One layer: parallel heads, then an MLP. Either may be missing, and is then skipped."""
 
-    heads: tuple[Head, ...] = ()
+    heads: Annotated[tuple[Head, ...], BeforeValidator(_heads)] = ()
     mlp: MLP | None = None
     source: Where = Field(default_factory=caller)
 
-    if TYPE_CHECKING:
-
-        def __init__(
-            self,
-            heads: Sequence[Head] = ...,
-            mlp: MLP | None = ...,
-            *,
-            source: Where = ...,
-        ) -> None: ...
-
-    else:
-
-        def __init__(
-            self, /, heads: Any = (), mlp: Any = None, **fields: Any
-        ) -> None:
-            super().__init__(heads=heads, mlp=mlp, **fields)
+    @checked_call()
+    def __init__(
+        self,
+        heads: Head | Sequence[Head] = (),
+        mlp: MLP | None = None,
+        *,
+        source: Source | None = None,
+    ) -> None:
+        super().__init__(
+            heads=heads,
+            mlp=mlp,
+            source=caller() if source is None else source,
+        )
 
     @model_validator(mode="after")
     def _not_empty(self) -> Block:
@@ -192,19 +338,9 @@ class Block(Frozen):
             raise ProgramError("a block needs at least one head or an MLP")
         return self
 
-
-Layer: TypeAlias = Head | MLP | Block
-
-
-def as_block(layer: object) -> object:
-    """The block of a single head, MLP or neuron; anything else itself."""
-    if isinstance(layer, Head):
-        return Block(heads=(layer,), source=layer.source)
-    if isinstance(layer, MLP):
-        return Block(mlp=layer, source=layer.source)
-    if isinstance(layer, Neuron):
-        return Block(mlp=MLP([layer], source=layer.source), source=layer.source)
-    return layer
+    def __repr__(self) -> str:
+        mlp = None if self.mlp is None else repr(self.mlp)
+        return call_text("Block", short_list(self.heads), mlp=mlp)
 
 
 def _direction(adds: Affine) -> Affine:

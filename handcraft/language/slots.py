@@ -5,6 +5,7 @@
     token("ab")                       one-hot: lane a is 1 where the token is a       wte
     slot("digit", token={"7": 7})     any function of the token, the position, both   wte + wpe
     scratch("v"), scratch("m", "ab")  one lane, or one a label; starts at zero
+    scratch("old new")                two at once
     local("anchor")                   lanes inside one head only: no column of the stream
 
 Rules of this file: columns are in the declared order; a one-hot slot is stored by name, not as a
@@ -19,9 +20,25 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
-from handcraft.core.errors import ProgramError, hint, listing, printable
-from handcraft.core.frozen import Where, caller
-from handcraft.language.affine import Affine, Lane, Map, Named, number
+from handcraft.core.arguments import checked_call
+from handcraft.core.errors import (
+    ProgramError,
+    hint,
+    listing,
+    printable,
+    unwritable,
+)
+from handcraft.core.source import Where, caller
+from handcraft.language.affine import (
+    Affine,
+    Lane,
+    Map,
+    Named,
+    Operand,
+    kind_of,
+    number,
+)
+from handcraft.language.notation import short_slot
 
 MAX_N_CTX = (
     2**20
@@ -77,19 +94,27 @@ class Slot(Named):
         if labels is not None and (
             not labels or len(set(labels)) < len(labels)
         ):
-            raise ProgramError(
-                f"the labels of {self.name} must be distinct and not empty, found"
-                f" {listing(labels)}"
+            twice = [label for label in labels if labels.count(label) > 1]
+            found = (
+                f"'{printable(twice[0])}' stands twice"
+                if twice
+                else "there are none"
             )
+            raise ProgramError(
+                f"the labels of {self.name} must be distinct, and at least one; {found}"
+            )
+        if amiss := unwritable((*(labels or ()), *self.vocabulary)):
+            raise ProgramError(f"in the slot {self.name}, {amiss}")
         if self.labels is None and ONE_HOT in (self.tokens, self.positions):
             raise ProgramError(
                 f"{self.name} is one-hot, so its lanes need labels"
             )
         for row in self._rows():
             if len(row) != len(self.lanes):
+                lanes = len(self.lanes)
                 raise ProgramError(
-                    f"{self.name} has {len(self.lanes)} lanes, but its table has a row"
-                    f" of {len(row)}"
+                    f"{self.name} has {lanes} lane{'s' if lanes > 1 else ''}, but its"
+                    f" table has a row of {len(row)}; labels= names one lane a number"
                 )
             total = sum(abs(value) for value in row)
             Affine.of({}, total)  # raises unless it is finite
@@ -108,6 +133,9 @@ class Slot(Named):
     def __iter__(self) -> Iterator[Lane]:  # type: ignore[override]
         return iter(self.lanes)
 
+    def __repr__(self) -> str:
+        return short_slot(self)
+
     @cached_property
     def lanes(self) -> tuple[Lane, ...]:
         """The lanes, in column order."""
@@ -118,6 +146,13 @@ class Slot(Named):
             Lane.model_construct(slot=self.name, label=label, local=self.local)
             for label in labels
         )
+
+    def __len__(self) -> int:
+        return len(self.lanes)
+
+    def _instead_of(self, name: str) -> str:
+        known = name in (self.labels or ())
+        return f"; a lane is written {self.name}[{name!r}]" if known else ""
 
     def expression(self) -> Affine | Map:
         if self.labels is None:
@@ -147,17 +182,67 @@ class Slot(Named):
 
         It is zero at position 0. Raises ProgramError unless this is a one-hot position slot.
         """
+        return self.back(1)
+
+    @checked_call("back")
+    def back(self, steps: int, /) -> Map:
+        """The map that reads lane j from lane j + steps: one-hot of the position so far back.
+
+        It is zero at the first positions, which have none. Raises ProgramError unless this is a
+        one-hot position slot with more than so many positions, and the steps a whole number from
+        0.
+        """
         if self.positions != ONE_HOT:
             raise ProgramError(
-                f"only a one-hot position slot has a previous position, {self.name} is"
-                " not one",
+                f"only a one-hot position slot has positions back, {self.name} is not one;"
+                f" where it holds the position as {self.name}['p'], write"
+                f" attend_to({self.name}, {self.name}['p'] - {steps}, ...)",
+                (),
+                caller(),
+            )
+        known = range(len(self.lanes))
+        if type(steps) is not int or steps not in known:
+            raise ProgramError(
+                f"{self.name} has {len(known)} positions: back takes a whole number from 0"
+                f" to {len(known) - 1}, found {steps!r:.40}",
                 (),
                 caller(),
             )
         return Map.of(
-            (lane, after.expression())
-            for lane, after in zip(self.lanes, self.lanes[1:], strict=False)
+            (lane, later.expression())
+            for lane, later in zip(self.lanes, self.lanes[steps:], strict=False)
         )
+
+    @checked_call("sum")
+    def sum(
+        self,
+        labels: Iterable[str] | Mapping[str, float] | None = None,
+        value: Callable[[str], float] | float = 1.0,
+        /,
+    ) -> Affine:
+        """The sum of the lanes of these labels, each times a number.
+
+            t.sum("({[")             t["("] + t["{"] + t["["]
+            t.sum("0123456789", int) t["1"] + 2 t["2"] + ...
+            t.sum({"a": 1, "b": -1}) t["a"] - t["b"]
+
+        labels  a text of letters, or a list of labels; all of the slot's by default
+        value   one number, or a function of the label
+
+        Raises ProgramError for an unknown label, one that occurs twice, and for no number.
+        """
+        known = self.labels or ()
+        keys = known
+        if labels is not None:
+            given_labels = [*labels] if isinstance(labels, Mapping) else labels
+            keys = _ordered(self.name, given_labels, "the labels")
+        given = labels.get if isinstance(labels, Mapping) else value
+        total = Affine()
+        for key in keys:
+            amount = given(key) if callable(given) else given
+            weight = number(amount, f"{self.name}.sum takes a number a label")
+            total = total.plus(self[key].expression().scaled(weight))
+        return total
 
     @property
     def n_ctx(self) -> int | None:
@@ -201,6 +286,7 @@ def _cells(
         )
 
 
+@checked_call()
 def position(
     n_ctx: int, /, *, name: str = "position", **lanes: _Values
 ) -> Slot:
@@ -227,11 +313,18 @@ def position(
     )
 
 
+@checked_call()
 def token(
     tokens: Iterable[str], /, *, name: str = "token", **lanes: _Values
 ) -> Slot:
     """A slot of the token: one-hot over `tokens`, or one lane for each named function of it."""
-    known = tuple(tokens)
+    if isinstance(tokens, Mapping):
+        raise ProgramError(
+            'the tokens are a table; a table of numbers is slot("name", token={...})',
+            ("token",),
+            caller(),
+        )
+    known = _ordered("token", tokens, "the tokens")
     if not lanes:
         return Slot(name=name, labels=known, tokens=ONE_HOT)
     columns = [
@@ -245,6 +338,7 @@ def token(
     )
 
 
+@checked_call()
 def slot(
     name: str,
     /,
@@ -257,6 +351,13 @@ def slot(
 
     An entry is one number, or with `labels` one number a label. Raises ProgramError for others.
     """
+    if token is None and position is None:
+        raise ProgramError(
+            "has neither token= nor position=; lanes that start at zero are"
+            f' scratch("{printable(str(name))}")',
+            (name,),
+            caller(),
+        )
     if not isinstance(token, Mapping | None):
         raise ProgramError(
             f"token= takes a table {{token: number}}, found {type(token).__name__}",
@@ -280,37 +381,101 @@ def slot(
         positions = tuple(_row(name, value) for value in position)
     return Slot(
         name=name,
-        labels=None if labels is None else tuple(labels),
+        labels=None if labels is None else _ordered(name, labels, "the labels"),
         tokens=tokens,
         positions=positions,
     )
 
 
+@checked_call()
 def scratch(
-    name: str,
+    names: str,
     labels: Iterable[str] | None = None,
     /,
     *,
     reuse: Slot | None = None,
-) -> Slot:
+) -> Any:
     """A slot that starts at zero, for heads and neurons to write into: one lane, or one a label.
 
-    reuse  an earlier scratch slot whose columns it takes over after a rule has erased them
-           (recipes.erase)
+        v = scratch("v")
+        middle, after = scratch("middle after")
+
+    names   the name, or several names with spaces between: then a tuple of slots
+    labels  of the lanes of each
+    reuse   an earlier scratch slot whose columns it takes over after a rule has erased them
+            (recipes.erase)
+
+    Raises ProgramError for a name that is no identifier, and for several that reuse one slot.
     """
-    taken = None if reuse is None else reuse.name
-    return Slot(
-        name=name,
-        labels=None if labels is None else tuple(labels),
-        reuse=taken,
+    if reuse is not None and not isinstance(reuse, Slot):
+        raise ProgramError(
+            f"reuse= takes an earlier scratch slot, found {kind_of(reuse)}",
+            (),
+            caller(),
+        )
+    return _named_slots(
+        names, labels, reuse=None if reuse is None else reuse.name
     )
 
 
-def local(name: str, labels: Iterable[str] | None = None, /) -> Slot:
-    """A slot of lanes inside one head: columns of its query, key and value, none of the stream."""
-    return Slot(
-        name=name, labels=None if labels is None else tuple(labels), local=True
+@checked_call()
+def local(names: str, labels: Iterable[str] | None = None, /) -> Any:
+    """A slot of lanes inside one head: columns of its query, key and value, none of the stream.
+
+    Several names with spaces between give a tuple of slots.
+    """
+    return _named_slots(names, labels, local=True)
+
+
+def _named_slots(
+    names: object, labels: Iterable[str] | None, **fields: Any
+) -> Slot | tuple[Slot, ...]:
+    """The slot of a name, or one for each of several names."""
+    if not isinstance(names, str):
+        raise ProgramError(
+            f'takes a name, or several in one text: "a b c"; found {kind_of(names)}',
+            ("scratch",),
+            caller(),
+        )
+    kept = None if labels is None else _ordered("scratch", labels, "the labels")
+    several = names.split()
+    if fields.get("reuse") and len(several) > 1:
+        raise ProgramError(
+            f"{len(several)} slots cannot all take over one: reuse= takes one name",
+            ("scratch",),
+            caller(),
+        )
+    slots = tuple(
+        Slot(name=name, labels=kept, **fields) for name in several or [names]
     )
+    return slots if len(several) > 1 else slots[0]
+
+
+def _ordered(where: str, labels: object, what: str) -> tuple[str, ...]:
+    """The labels in their order. Raises ProgramError for a set, whose order is by chance."""
+    if isinstance(labels, set | frozenset):
+        raise ProgramError(
+            f"{what} are a set, which has no order: lanes would change places from run"
+            " to run; pass a text or a list",
+            (where,),
+            caller(),
+        )
+    if not isinstance(labels, Iterable) or isinstance(labels, Operand | bytes):
+        raise ProgramError(
+            f'{what} must be a text of letters or a list of texts, such as "ab" or'
+            f' ["a", "b"]; found {kind_of(labels)}',
+            (where,),
+            caller(),
+        )
+    found = tuple(labels)
+    for label in found:
+        if not isinstance(label, str):
+            raise ProgramError(
+                f"{what} must be texts, found {kind_of(label)}",
+                (where,),
+                caller(),
+            )
+    return found
 
 
 def _check_n_ctx(n_ctx: object) -> None:
@@ -324,7 +489,17 @@ def _check_n_ctx(n_ctx: object) -> None:
 
 
 def _column(lane: str, values: _Values, keys: Sequence[Any]) -> list[float]:
-    found = [values(key) for key in keys] if callable(values) else list(values)
+    if callable(values):
+        found = [_called(lane, values, key) for key in keys]
+    elif isinstance(values, Iterable) and not isinstance(values, str | set):
+        found = list(values)
+    else:
+        raise ProgramError(
+            f"{lane} takes a function of the key, or a list of numbers; found"
+            f" {kind_of(values)}",
+            (),
+            caller(),
+        )
     if len(found) != len(keys):
         raise ProgramError(
             f"{lane} has {len(found)} values for {len(keys)} rows of the table",
@@ -332,6 +507,19 @@ def _column(lane: str, values: _Values, keys: Sequence[Any]) -> list[float]:
             caller(),
         )
     return [number(value, f"{lane} takes a number") for value in found]
+
+
+def _called(lane: str, function: Callable[[Any], float], key: object) -> Any:
+    """What the author's function gives for a position or a token."""
+    try:
+        return function(key)
+    except Exception as error:
+        raise ProgramError(
+            f"{lane}: the function raises {type(error).__name__} for"
+            f" {key!r}: {printable(str(error))[:200]}",
+            (),
+            caller(),
+        ) from error
 
 
 def _row(name: str, value: float | Sequence[float]) -> _Row:

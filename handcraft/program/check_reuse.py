@@ -128,9 +128,9 @@ def _uses(blocks: Sequence[Block]) -> dict[Lane, list[Use]]:
         for head in block.heads:
             for part in (head.query, head.key, head.value):
                 note(part.lanes_read, attention, "read")
-            note(head.output.targets, attention, "write")
+            note(head.adds.targets, attention, "write")
         for neuron in block.mlp.neurons if block.mlp else ():
-            if erased_lane(neuron):
+            if erased_lane(neuron) is not None:
                 sign = 1.0 if neuron.when.terms[0][1] > 0 else -1.0
                 note(neuron.adds.lanes_read, mlp, "erase", sign)
             else:

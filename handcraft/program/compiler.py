@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from handcraft.core.errors import ProgramError, printable
-from handcraft.core.frozen import Source
 from handcraft.core.gpt2 import Array, Weights
 from handcraft.core.provenance import Entry, Reason
+from handcraft.core.source import Source
 from handcraft.core.weights import nest
 from handcraft.language.affine import Affine, Lane
 from handcraft.language.rules import MLP, Block, Head
@@ -204,9 +204,9 @@ def _compile_head(
                 factor,
             )
     rows_of = {lane: first + index for lane, index in places.value.items()}
-    for lane, affine in head.output.rows:
+    for lane, affine in head.adds.rows:
         text = f"{printable(str(lane))} += {affine}"
-        reason = _reason((*path, "output"), text, head.source)
+        reason = _reason((*path, "adds"), text, head.source)
         sheet.write_affine(
             f"{at}.c_proj", affine, rows_of, layout.column[lane], reason
         )

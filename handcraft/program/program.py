@@ -11,27 +11,30 @@ Rules of this file: a program that was accepted compiles; nothing here computes 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    StrictBool,
+    StrictInt,
+    model_validator,
+)
 
 from handcraft.claims.checks import check_claim
 from handcraft.claims.kinds import Claim, as_claim
+from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError, hint, printable
-from handcraft.core.frozen import (
-    NAME,
-    Frozen,
-    Source,
-    Where,
-    caller,
-    without_source_lines,
-)
+from handcraft.core.frozen import NAME, Frozen
+from handcraft.core.source import Source, Where, caller, without_source_lines
 from handcraft.core.vocabulary import Vocabulary
-from handcraft.language.affine import Lane
-from handcraft.language.rules import MLP, Block, Head, Layer, Neuron, as_block
+from handcraft.language.affine import Lane, Map
+from handcraft.language.layers import Layer, as_block
+from handcraft.language.notation import call_text, short_list
+from handcraft.language.rules import MLP, Block, Head, Neuron
 from handcraft.language.slots import MAX_N_CTX, Slot
 from handcraft.program.check_lanes import rule_problems, unknown_lanes
 from handcraft.program.check_reuse import reuse_problems
@@ -44,28 +47,55 @@ if TYPE_CHECKING:
 
 # raised for data that is not a program, besides ProgramError
 _NOT_RULES = (ValueError, TypeError, AttributeError, KeyError, RecursionError)
+ClaimLike: TypeAlias = (
+    Claim | Expression | Callable[[Any], str | None] | Mapping[Any, Any] | None
+)
 _MAX_BYTES = 2**30  # a program whose weights would need more memory is refused
 
 
 def _blocks(layers: object) -> object:
-    if isinstance(layers, Head | MLP | Neuron | Block):
+    if isinstance(layers, Head | MLP | Neuron | Block | Map):
         raise ProgramError("a single layer is written (layer,)")
-    if not isinstance(layers, Sequence) or isinstance(layers, str):
+    if not isinstance(layers, Iterable) or isinstance(layers, str | Mapping):
         return layers
-    blocks = tuple(map(as_block, layers))
-    for i, block in enumerate(blocks):
-        if not isinstance(block, Block | Mapping):
-            raise ProgramError(
-                f"layer {i} must be a Head, an MLP or a Block, found"
-                f" {type(block).__name__}"
-            )
-    return blocks
+    blocks = []
+    for i, layer in enumerate(layers):
+        try:
+            blocks.append(layer if _is_data(layer) else as_block(layer))
+        except ProgramError as error:
+            raise error.at(f"layers[{i}]") from None
+    return tuple(blocks)
+
+
+def _is_data(layer: object) -> bool:
+    """True for the data of a block; a layer of constants has lanes as its keys."""
+    return isinstance(layer, Mapping) and all(
+        isinstance(key, str) for key in layer
+    )
 
 
 def _slots(embedding: object) -> object:
     if isinstance(embedding, Slot):
         raise ProgramError("a single slot is written (slot,)")
     return embedding
+
+
+def _flat(slots: Iterable[Any]) -> Iterator[Any]:
+    """The slots of a nesting, in their order."""
+    for slot in slots:
+        if isinstance(slot, tuple | list):
+            yield from _flat(slot)
+        else:
+            yield slot
+
+
+def _named(fields: Mapping[str, Any]) -> str:
+    """The name of the program with these fields: its file's where it has none."""
+    if fields.get("name") is not None:
+        return printable(str(fields["name"]))
+    source = fields.get("source") or caller()
+    stem = Path(source.file).stem if isinstance(source, Source) else ""
+    return program_name(stem)
 
 
 class Program(Frozen):
@@ -93,56 +123,66 @@ class Program(Frozen):
         BeforeValidator(as_claim),
     ] = None
     vocabulary: tuple[str, ...] = ()
-    n_ctx: int = 0
+    n_ctx: StrictInt = 0
     activation: Literal["gelu", "relu"] = "gelu"
-    causal: bool = True
-    d_head: int | None = None
+    causal: StrictBool = True
+    d_head: StrictInt | None = None
     source: Where = Field(default_factory=caller)
 
-    if TYPE_CHECKING:
+    @checked_call(_named)
+    def __init__(
+        self,
+        *,
+        embedding: Iterable[Slot],
+        layers: Iterable[Layer] = (),
+        claim: ClaimLike = None,
+        vocabulary: Iterable[str] = (),
+        n_ctx: int | None = None,
+        name: str | None = None,
+        activation: Literal["gelu", "relu"] = "gelu",
+        causal: bool = True,
+        d_head: int | None = None,
+        source: Source | None = None,
+    ) -> None:
+        source = caller() if source is None else source
+        called = _named({"name": name, "source": source})
+        window = {} if n_ctx is None else {"n_ctx": n_ctx}  # else inferred
+        try:
+            super().__init__(
+                name=called if name is None else name,
+                embedding=embedding,
+                layers=layers,
+                claim=claim,
+                vocabulary=vocabulary,
+                activation=activation,
+                causal=causal,
+                d_head=d_head,
+                source=source,
+                **window,
+            )
+        except ProgramError as error:
+            path = error.path[error.path[:1] == ("Program",) :]
+            path = (called, *path)
+            raise ProgramError(error.message, path, error.source) from None
 
-        def __init__(
-            self,
-            *,
-            embedding: Sequence[Slot],
-            layers: Sequence[Layer] = ...,
-            claim: Claim
-            | Expression
-            | Callable[[Any], str | None]
-            | None = ...,
-            vocabulary: Iterable[str] = ...,
-            n_ctx: int = ...,
-            name: str = ...,
-            activation: Literal["gelu", "relu"] = ...,
-            causal: bool = ...,
-            d_head: int | None = ...,
-            source: Where = ...,
-        ) -> None: ...
-
-    else:
-
-        def __init__(self, /, **fields: Any) -> None:
-            source = fields.setdefault("source", caller())
-            stem = Path(source.file).stem if isinstance(source, Source) else ""
-            name = fields.setdefault("name", program_name(stem))
-            try:
-                super().__init__(**fields)
-            except ProgramError as error:
-                path = (
-                    error.path[1:]
-                    if error.path[:1] == ("Program",)
-                    else error.path
-                )
-                path = (printable(str(name)), *path)
-                raise ProgramError(error.message, path, error.source) from None
+    def __repr__(self) -> str:
+        return call_text(
+            "Program",
+            name=repr(self.name),
+            embedding=short_list(self.embedding),
+            layers=short_list(self.layers),
+            claim=self.claim and repr(self.claim),
+        )
 
     @model_validator(mode="before")
     @classmethod
     def _infer(cls, fields: Any) -> Any:
         """Fills in the vocabulary and the window from the tables of the slots."""
         slots = fields.get("embedding") if isinstance(fields, Mapping) else None
-        if not isinstance(slots, Sequence):
+        if not isinstance(slots, Iterable) or isinstance(slots, Slot):
             return fields
+        slots = tuple(_flat(slots))
+        fields = {**fields, "embedding": slots}
         if not all(isinstance(slot, Slot) for slot in slots):
             return fields
         named = dict.fromkeys(
@@ -151,7 +191,6 @@ class Program(Frozen):
         windows = {
             slot.name: slot.n_ctx for slot in slots if slot.n_ctx is not None
         }
-        fields = dict(fields)
         given = fields.get("vocabulary") or named
         if isinstance(given, set | frozenset):
             raise ProgramError(
@@ -296,6 +335,17 @@ class Program(Frozen):
         from handcraft.model import Model
 
         return Model.of(self, dtype)
+
+    def __call__(
+        self, prompt: str | Iterable[str], n: int | None = None
+    ) -> str:
+        """The text that the program adds to a prompt (a text or tokens), as `handcraft run` does.
+
+        Each token is the likeliest. The text has `n` tokens, or ends with the claim's stop token;
+        by default `n` is 20, or as many as the claim allows. Raises PromptError for a prompt that
+        the claim does not cover. Built anew at every call: keep `build()` to ask many.
+        """
+        return self.build().generate(prompt, n)
 
 
 def program_name(stem: str) -> str:

@@ -16,6 +16,9 @@ OPTIONAL = (  # reported where there is one
     "failed",
     "weights",
     "claim",
+    "compared",
+    "contributions",
+    "departures",
 )
 EXIT_CODES: dict[Verdict, int] = {
     "proved": 0,
@@ -29,7 +32,7 @@ EXIT_CODES: dict[Verdict, int] = {
 @dataclass(frozen=True)
 class Counterexample:
     """The shortest context on which the model is wrong. `expected` and `got` are tokens, or
-    probabilities.
+    probabilities; `expected` is a tuple where several tokens are right.
 
     position  the position in the text, if texts are judged at every position; else the model is
               wrong at the end
@@ -43,9 +46,13 @@ class Counterexample:
 
     def to_json(self) -> dict[str, Any]:
         """The counterexample as plain data; the position where there is one."""
+        expected = self.expected
+        if isinstance(expected, tuple):
+            expected = list(expected)
+        found = vars(self) | {"expected": expected}
         return {
             key: value
-            for key, value in vars(self).items()
+            for key, value in found.items()
             if value is not None or key != "position"
         }
 
@@ -68,6 +75,9 @@ class Report:
     weights     how far they are from the rules: the number of cells that differ, the first one,
                 the largest difference and its cell
     claim       the file whose claim alone the model was held to
+    compared        of a counterexample, the right token (the best of several) and the wrong one
+    contributions   the amounts that each rule gave to their logits (handcraft.analysis.blame)
+    departures      of a counterexample, the first lanes that left their meaning
     """
 
     program: str
@@ -90,6 +100,9 @@ class Report:
     failed: list[str] | None = None
     weights: dict[str, Any] | None = None
     claim: str | None = None
+    compared: list[str] | None = None
+    contributions: list[dict[str, Any]] | None = None
+    departures: list[dict[str, Any]] | None = None
 
     @property
     def exit_code(self) -> int:

@@ -15,9 +15,11 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from handcraft.analysis.blame import explained
 from handcraft.claims.functions import Callback
 from handcraft.claims.kinds import Claim
 from handcraft.core.errors import ProgramError, hint, printable
@@ -31,7 +33,7 @@ from handcraft.proof.claimed import (
 from handcraft.proof.enumerate.method import exhaustive
 from handcraft.proof.prove import certified
 from handcraft.proof.report import Counterexample, Report, Verdict
-from handcraft.proof.sample import check_prompts, draw_contexts
+from handcraft.proof.sample import check_prompts, draw_contexts, draw_prompts
 from handcraft.proof.tally import Tally, Wrong
 from handcraft.proof.task import Budget, Outcome, Progress, Spread, Task
 
@@ -42,7 +44,7 @@ def sampled(task: Task) -> Outcome:
     progress = task.progress
     if task.claim.asks_prompts:
         language = task.claim.language(task.model.n_ctx, task.model.vocabulary)
-        prompts = language.sample(count)
+        prompts = draw_prompts(language, count, task.deadline)
         tally = check_prompts(
             task.judge, prompts, task.deadline, progress, count
         )
@@ -56,7 +58,8 @@ def sampled(task: Task) -> Outcome:
         if task.size < 10**18
         else f"about 10^{len(str(task.size)) - 1}"
     )
-    reason = f"there are {size} {task.claim.unit}; {tally.contexts} were drawn"
+    drawn = "all" if tally.contexts == task.size else tally.contexts
+    reason = f"there are {size} {task.claim.unit}; {drawn} were drawn"
     return Outcome(tally, decided=True, reason=reason)
 
 
@@ -207,7 +210,17 @@ def report_of(
         assumptions=list(outcome.assumptions) or None,
         min_margin_position=tally.min_margin_position,
         failed=["claim"] if verdict == "refuted" else None,
+        **_explained(task, tally.worst),
     )
+
+
+def _explained(task: Task, wrong: Wrong | None) -> dict[str, Any]:
+    """The fields of a report that explain its counterexample; none where nothing is wrong."""
+    if wrong is None:
+        return {}
+    tokens = task.claim.measures == "token"
+    pair = (wrong.expected, wrong.got) if tokens else None
+    return explained(task.model, wrong.context, wrong.position, pair)
 
 
 def _verdict(task: Task, outcome: Outcome) -> tuple[Verdict, str | None]:
@@ -276,9 +289,11 @@ def _counterexample(wrong: Wrong, tokens: Sequence[str]) -> Counterexample:
 
 
 def named(value: object, tokens: Sequence[str]) -> object:
-    """The token of an id, probabilities by token, or a number as it is."""
+    """The token of an id, a tuple of several, probabilities by token, or a number as it is."""
     if isinstance(value, int):
         return tokens[value]
+    if isinstance(value, tuple):
+        return tuple(tokens[i] for i in value)
     return (
         dict(zip(tokens, value, strict=True))
         if isinstance(value, list)

@@ -11,12 +11,12 @@ Rules of this package: nothing here knows a weight; scores do not depend on d_he
 in float32, with gelu and with relu.
 """
 
+from handcraft.language.layers import as_mlp as as_mlp
 from handcraft.recipes.attention import addresses as addresses
 from handcraft.recipes.attention import attend_to as attend_to
 from handcraft.recipes.attention import attend_where as attend_where
 from handcraft.recipes.attention import kernel as kernel
 from handcraft.recipes.attention import merge as merge
-from handcraft.recipes.decoders import as_mlp as as_mlp
 from handcraft.recipes.decoders import log_probabilities as log_probabilities
 from handcraft.recipes.decoders import one_hot as one_hot
 from handcraft.recipes.decoders import parabola as parabola

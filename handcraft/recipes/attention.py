@@ -17,12 +17,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Literal
 
+from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError
-from handcraft.core.frozen import caller
-from handcraft.language.affine import Affine, Lane, Map, Term
+from handcraft.core.source import caller
+from handcraft.language.affine import Affine, Lane, Map, Term, kind_of
 from handcraft.language.coerce import MapLike, as_affine, as_map, value_lanes
+from handcraft.language.meanings import MeaningsLike
 from handcraft.language.rules import Head
 from handcraft.language.slots import ONE_HOT, Slot, local, position
 
@@ -40,6 +43,7 @@ def gap(n_ctx: int) -> float:
     return math.log(8 * n_ctx / UNIT_ROUNDOFF)
 
 
+@checked_call()
 def addresses(
     n_ctx: int, /, *, name: str = "position", **lanes: Callable[[int], float]
 ) -> Slot:
@@ -54,15 +58,18 @@ def addresses(
 # ---------------------------------------------------------------- by position
 
 
+@checked_call(output="adds")
+@checked_call()
 def attend_to(
     at: Slot,
     target: Term,
     *,
     value: MapLike,
-    output: MapLike | None = None,
+    adds: MapLike | None = None,
     range: (tuple[int, int | Affine] | None) = None,  # noqa: A002  # the word of the field
     missing: Literal["nearest", "refuse"] = "nearest",
     sharpness: float = SCORE_GAP,
+    means: MeaningsLike = (),
     name: str | None = None,
 ) -> Head:
     """A head that attends to the position `target`, an expression of lanes at the query position:
@@ -82,19 +89,29 @@ def attend_to(
     """
     n_ctx = _addressed(at)
     asked = as_affine(target)
+    _check_word("attend_to", "missing", missing, ("nearest", "refuse"))
     _check_sharpness(sharpness, n_ctx)
     _check_range(at, n_ctx, asked, range, missing)
     query = {at["p"]: 2 * sharpness * asked, at["pp"]: -sharpness}
     return Head(
         query=query,
         value=value,
-        output=output_lanes(value, output),
+        adds=adds,
         scores="exact",
+        means=means,
         name=name,
     )
 
 
 def _check_sharpness(sharpness: float, n_ctx: int) -> None:
+    if _least_gap(n_ctx) * n_ctx**2 > MOST_EXACT:
+        raise wrong(
+            "attend_to",
+            "at",
+            f"{n_ctx} positions are too many to tell neighbours apart: they need a score"
+            f" gap of {_least_gap(n_ctx)}, and then scores past exact float32;"
+            f" {_most_addressed()} positions do not",
+        )
     if sharpness < gap(n_ctx):
         raise wrong(
             "attend_to",
@@ -112,8 +129,22 @@ def _check_sharpness(sharpness: float, n_ctx: int) -> None:
         )
 
 
+def _most_addressed() -> int:
+    """The longest window whose neighbours are told apart by scores that float32 holds exactly."""
+    fits = (
+        n for n in count(1) if _least_gap(n + 1) * (n + 1) ** 2 > MOST_EXACT
+    )
+    return next(fits)
+
+
 def _addressed(at: Slot) -> int:
     """The window of a slot that has p and pp."""
+    if not isinstance(at, Slot):
+        raise wrong(
+            "attend_to",
+            "at",
+            f"takes a slot of positions, addresses(n_ctx); found {kind_of(at)}",
+        )
     rows = at.positions if isinstance(at.positions, tuple) else ()
     labels = at.labels or ()
     if not rows or not {"p", "pp"} <= set(labels):
@@ -197,12 +228,15 @@ def _check_always_visible(least: int, most: Affine, own: Affine) -> None:
     )
 
 
+@checked_call(output="adds")
+@checked_call()
 def kernel(
     at: Slot,
     weights: Mapping[int, float],
     *,
     value: MapLike,
-    output: MapLike | None = None,
+    adds: MapLike | None = None,
+    means: MeaningsLike = (),
     name: str | None = None,
 ) -> Head:
     """A head that takes the weighted mean of the values at fixed offsets back: {0: 2, 1: 1}
@@ -227,8 +261,9 @@ def kernel(
     return Head(
         query=Map.of(rows),
         value=value,
-        output=output_lanes(value, output),
+        adds=adds,
         scores="exact",
+        means=means,
         name=name,
     )
 
@@ -251,17 +286,20 @@ def _check_kernel(at: Slot, weights: Mapping[int, float]) -> None:
 # ---------------------------------------------------------------- by content
 
 
+@checked_call(output="adds")
+@checked_call()
 def attend_where(
     match: MapLike,
     *,
     value: MapLike,
     key: MapLike | None = None,
-    output: MapLike | None = None,
+    adds: MapLike | None = None,
     at: Slot | None = None,
     prefer: Literal["latest", "first"] | None = None,
     default: Term | None = None,
     conditions: int = 1,
     nearer: float = SCORE_GAP,
+    means: MeaningsLike = (),
     name: str | None = None,
 ) -> Head:
     """A head that attends by content: to the key positions whose lanes agree with the query.
@@ -280,6 +318,7 @@ def attend_where(
     Raises ProgramError for a preference without positions, or one that leaks.
     """
     n_ctx = 1024 if at is None else (at.n_ctx or 1024)
+    _check_word("attend_where", "prefer", prefer, (None, "latest", "first"))
     if prefer is not None:
         _check_preference(at, nearer, n_ctx)
     reach = nearer * n_ctx if prefer else 0
@@ -298,8 +337,9 @@ def attend_where(
         query=Map.of(query.items()),
         key=Map.of(keys.items()),
         value=value,
-        output=output_lanes(value, output),
+        adds=adds,
         scores="exact",
+        means=means,
         name=name,
     )
 
@@ -346,8 +386,9 @@ def merge(*heads: Head) -> Head:
         query=first.query,
         key=first.key,
         value=Map.of(row for head in heads for row in head.value.rows),
-        output=Map.of(row for head in heads for row in head.output.rows),
+        adds=Map.of(row for head in heads for row in head.adds.rows),
         scores=first.scores,
+        means=tuple(row for head in heads for row in head.means),
         name=first.name,
     )
 
@@ -373,9 +414,15 @@ def _check_mergeable(heads: tuple[Head, ...]) -> None:
 # ---------------------------------------------------------------- shared with sums.py
 
 
-def output_lanes(value: MapLike, output: MapLike | None) -> MapLike:
-    """The output of a head: as given, else each value lane into the lane of the same name."""
-    return value_lanes(value) if output is None else output
+def _check_word(
+    recipe: str, argument: str, found: object, known: tuple[str | None, ...]
+) -> None:
+    """Raises ProgramError for a word that is none of these."""
+    if found not in known:
+        words = ", ".join(repr(word) for word in known)
+        raise wrong(
+            recipe, argument, f"must be one of {words}, found {found!r}"
+        )
 
 
 def wrong(recipe: str, argument: str, message: str) -> ProgramError:

@@ -1,5 +1,5 @@
 """Builds decoders: maps from lanes of the stream to logits, {token lane: expression}, for the
-output of a head or, through `as_mlp`, for neurons.
+what a head adds or, as a part of a layer, for neurons.
 
 The unembedding is tied, so what is written to a token's lane is its logit. The current token's
 one-hot still stands in the stream and gives its own logit 1; a decoder's gain must beat that.
@@ -21,13 +21,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError, printable
-from handcraft.core.frozen import caller
-from handcraft.language.affine import Affine, Lane, Map, Term
+from handcraft.core.source import caller
+from handcraft.language.affine import Affine, Lane, Map, Term, kind_of, number
 from handcraft.language.coerce import MapLike, as_affine, as_map
-from handcraft.language.rules import MLP, Neuron
 from handcraft.language.slots import Slot
 
+GAIN = 50.0  # of a decoder, where its author names none: far above the 1 of the current token
 SUM_ERROR = 1e-9
 _NEVER = -104.0  # exp(-104) is 0 in float32
 
@@ -46,12 +47,16 @@ def _checked(gain: float, recipe: str) -> float:
     return gain
 
 
-def one_hot(tokens: MapLike, gain: float) -> Map:
+@checked_call()
+@checked_call()
+def one_hot(tokens: MapLike, gain: float = GAIN) -> Map:
     """The map {token lane: lane that is 1 where the token must follow}, times the gain."""
     return as_map(tokens).scaled(_checked(gain, "one_hot"))
 
 
-def parabola(x: Term, numbers: Mapping[Any, float], gain: float) -> Map:
+@checked_call()
+@checked_call()
+def parabola(x: Term, numbers: Mapping[Any, float], gain: float = GAIN) -> Map:
     """A map to the token whose number is nearest to x, for {token lane: its number}: the logit
     gain (1 + 2 v x - v^2) is greatest there.
 
@@ -60,16 +65,26 @@ def parabola(x: Term, numbers: Mapping[Any, float], gain: float) -> Map:
     """
     expression = as_affine(x)
     gain = _checked(gain, "parabola")
+    if not isinstance(numbers, Mapping):
+        raise ProgramError(
+            "takes a table {token lane: its number}, found"
+            f" {printable(kind_of(numbers))}",
+            ("parabola", "numbers"),
+            caller(),
+        )
     rows = {}
-    for lane, v in numbers.items():
+    for lane, found in numbers.items():
+        v = number(found, "a token stands for a number")
         slope = expression.scaled(2 * v)
         constant = Affine.of({}, 1 - v * v)
         rows[lane] = slope.plus(constant).scaled(gain)
     return as_map(rows)
 
 
+@checked_call()
+@checked_call()
 def thermometer(
-    flags: Sequence[Term], tokens: Sequence[Lane], gain: float
+    flags: Sequence[Term], tokens: Sequence[Lane], gain: float = GAIN
 ) -> Map:
     """A map to the first token whose flag is 1, for flags that rise once from 0 to 1: gain (flag -
     flag before). Raises ProgramError unless there is one flag for each token.
@@ -87,6 +102,7 @@ def thermometer(
     return Map.of((token, (a - b).scaled(gain)) for token, a, b in steps)
 
 
+@checked_call()
 def log_probabilities(
     token: Slot, row: Mapping[str, float], current: str | None = None
 ) -> Affine:
@@ -117,25 +133,3 @@ def log_probabilities(
         for label, p in chances.items()
     }
     return Affine.of({lanes[label]: value for label, value in logits.items()})
-
-
-def as_mlp(decoder: MapLike) -> MLP:
-    """A decoder as an MLP: a pair of neurons for each lane it reads (whole numbers), and its
-    constants.
-
-    A head can hold a decoder in its output; this is for lanes that are in the stream already.
-    """
-    rows = as_map(decoder).rows
-    read = dict.fromkeys(
-        lane for _, affine in rows for lane in affine.lanes_read
-    )
-    neurons = []
-    terms = {target: dict(affine.terms) for target, affine in rows}
-    for lane in read:
-        adds = Affine.of(
-            {t: own[lane] for t, own in terms.items() if lane in own}
-        )
-        neurons.append(Neuron(when=lane, adds=adds))
-        neurons.append(Neuron(when=-lane, adds=adds.scaled(-1.0)))
-    constants = Affine.of({target: affine.constant for target, affine in rows})
-    return MLP(neurons, adds=constants)

@@ -17,36 +17,46 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from handcraft.core.arguments import checked_call
 from handcraft.language.affine import Affine, Lane, Map, Term
 from handcraft.language.coerce import MapLike, as_affine, value_lanes
+from handcraft.language.meanings import MeaningsLike
 from handcraft.language.rules import Head
 from handcraft.language.slots import local
 from handcraft.recipes.attention import (
     SCORE_GAP,
     gap,
     match_lanes,
-    output_lanes,
 )
 
 ANCHOR = 2.0**30  # W; a power of two, so that the product with it is exact
 ANCHOR_LANE = local("anchor")
 
 
+@checked_call(output="adds")
+@checked_call()
 def mean(
-    value: MapLike, *, output: MapLike | None = None, name: str | None = None
+    value: MapLike,
+    *,
+    adds: MapLike | None = None,
+    means: MeaningsLike = (),
+    name: str | None = None,
 ) -> Head:
     """A head that takes the mean of the values over this and every earlier position: uniform
     causal attention, every score 0.
     """
-    return Head(value=value, output=output_lanes(value, output), name=name)
+    return Head(value=value, adds=adds, means=means, name=name)
 
 
+@checked_call(output="adds")
+@checked_call()
 def mean_where(
     flag: Term,
     value: MapLike,
     *,
-    output: MapLike | None = None,
+    adds: MapLike | None = None,
     n_ctx: int = 1024,
+    means: MeaningsLike = (),
     name: str | None = None,
 ) -> Head:
     """A head that takes the mean of the values over the earlier positions whose `flag` is 1
@@ -60,14 +70,20 @@ def mean_where(
         query={lane: math.ceil(gap(n_ctx))},
         key={lane: flag},
         value=value,
-        output=output_lanes(value, output),
+        adds=adds,
         scores="exact",
+        means=means,
         name=name,
     )
 
 
+@checked_call()
 def running_sum(
-    anchor: Term, value: MapLike, *, name: str | None = None
+    anchor: Term,
+    value: MapLike,
+    *,
+    means: MeaningsLike = (),
+    name: str | None = None,
 ) -> Head:
     """A head that takes the sum of the values over this and every earlier position, exact for
     counts.
@@ -79,9 +95,10 @@ def running_sum(
     the sum. Score: ln 2^30 at the anchor, 0 elsewhere. Error: a relative 2e-6 (the rounding of
     one exponential), and n / 2^30 of the sum.
     """
-    return _anchored(anchor, {}, {}, value, name)
+    return _anchored(anchor, {}, {}, value, means, name)
 
 
+@checked_call()
 def count_where(
     anchor: Term,
     match: MapLike,
@@ -89,6 +106,7 @@ def count_where(
     *,
     key: MapLike | None = None,
     conditions: int = 1,
+    means: MeaningsLike = (),
     name: str | None = None,
 ) -> Head:
     """A head that takes the sum of the values over the earlier positions that match the query by
@@ -107,7 +125,7 @@ def count_where(
     refund = as_affine(anchor).scaled(conditions * strength)
     query[unmatched] = Affine.of({}, 1.0)
     keys[unmatched] = Affine.of({}, -conditions * strength).plus(refund)
-    return _anchored(anchor, query, keys, value, name)
+    return _anchored(anchor, query, keys, value, means, name)
 
 
 def _anchored(
@@ -115,6 +133,7 @@ def _anchored(
     query: Mapping[Lane, Affine],
     keys: Mapping[Lane, Affine],
     value: MapLike,
+    means: MeaningsLike,
     name: str | None,
 ) -> Head:
     lane = ANCHOR_LANE.lanes[0]
@@ -122,7 +141,8 @@ def _anchored(
         query=Map.of([*query.items(), (lane, Affine.of({}, math.log(ANCHOR)))]),
         key=Map.of([*keys.items(), (lane, as_affine(anchor))]),
         value=value,
-        output=value_lanes(value).scaled(ANCHOR),
+        adds=value_lanes(value).scaled(ANCHOR),
         scores="exact",
+        means=means,
         name=name,
     )

@@ -32,8 +32,10 @@ it is used. Source: gguf-py 0.19; llama.cpp's `llama-vocab.cpp`, `models/gpt2.cp
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +53,17 @@ from handcraft.core.weights import flatten, nest
 from handcraft.model import Model
 from handcraft.runtimes.names import SUFFIXES, keys, turned
 from handcraft.runtimes.norms import MIRROR, Norm, Stock, with_norms
-from handcraft.runtimes.target import Files, Run, Runtime, stop_id
+from handcraft.runtimes.target import (
+    Card,
+    Files,
+    Run,
+    Runtime,
+    Trial,
+    as_code,
+    check_temporary,
+    stop_id,
+    without_stop,
+)
 
 GGUF_FILE = "model.gguf"
 LOW = -(
@@ -87,8 +99,8 @@ def files(model: Model, norm: Norm) -> Files:
     blocks = model.weights["blocks"] or [{}]  # llama.cpp needs one
     weights = {**model.weights, "blocks": blocks}
     stock = with_norms(weights, model.n_head, norm, spare=1 if stumps else 0)
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / GGUF_FILE
+    with _temporary() as directory:
+        path = directory / GGUF_FILE
         _write(
             path,
             model,
@@ -96,6 +108,22 @@ def files(model: Model, norm: Norm) -> Files:
             [_escaped(token) for token in (*tokens, *stumps)],
         )
         return {GGUF_FILE: path.read_bytes()}
+
+
+@contextlib.contextmanager
+def _temporary() -> Iterator[Path]:
+    """A temporary directory, as the package gguf writes to files only. Raises WeightsError where
+    there is none, or it is full.
+    """
+    check_temporary("a GGUF file")
+    try:
+        with tempfile.TemporaryDirectory() as directory:
+            yield Path(directory)
+    except OSError as error:
+        raise WeightsError(
+            "a GGUF file is first written to a temporary directory:"
+            f" {error.strerror}; set TMPDIR to a folder with more room"
+        ) from None
 
 
 def _check(model: Model) -> None:
@@ -274,4 +302,29 @@ def _unescaped(token: str) -> str:
     return data.decode("utf-8", "surrogatepass")
 
 
-RUNTIME = Runtime("gguf", (MIRROR,), (GGUF_FILE,), files, run, _vocabulary)
+def usage(_: Model, __: Norm, example: Trial) -> str:
+    """The lines that run it in llama.cpp, by its package for Python."""
+    return f"""
+from llama_cpp import Llama
+
+llama = Llama("model.gguf", n_ctx=0, type_k=0, type_v=0, flash_attn=False, verbose=False)
+found = llama({as_code(example.prompt)}, max_tokens={example.new}, temperature=0)
+print(found["choices"][0]["text"])
+"""
+
+
+RUNTIME = Runtime(
+    "gguf",
+    (MIRROR,),
+    (GGUF_FILE,),
+    files,
+    run,
+    _vocabulary,
+    Card(
+        "gguf",
+        ("gpt2", "llama.cpp"),
+        ("llama-cpp-python",),
+        usage,
+        without_stop,
+    ),
+)

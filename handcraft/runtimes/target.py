@@ -6,11 +6,12 @@ Rules of this file: plain values; each runtime is a module with one `Runtime`.
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from handcraft.core.errors import ProgramError
+from handcraft.core.errors import ProgramError, WeightsError
 from handcraft.core.gpt2 import Array
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.core.weights import parse_json, read_bytes
@@ -21,6 +22,41 @@ from handcraft.runtimes.norms import Norm
 Files = dict[str, bytes]  # by their names inside the directory
 # ids [n_batch, n_seq] -> logits [n_batch, n_seq, n_vocab], float32
 Run = Callable[[Array], Array]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A prompt, and the tokens that the model says to it.
+
+    clear  True if each of them is ahead of any other; else another may be said
+    """
+
+    prompt: str
+    tokens: tuple[str, ...]  # of the prompt
+    new: int  # how many tokens are said
+    says: str
+    clear: bool
+
+
+def _whole(_: Model, text: str) -> str:
+    return text
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a model card needs to know of a runtime.
+
+    library, tags  as the hub of Hugging Face names them
+    installs       what `pip install` needs, for the code
+    usage          the code that continues an example's prompt, and prints what follows
+    shown          how much of what the model says the runtime shows
+    """
+
+    library: str
+    tags: tuple[str, ...]
+    installs: tuple[str, ...]
+    usage: Callable[[Model, Norm, Trial], str]
+    shown: Callable[[Model, str], str] = _whole
 
 
 @dataclass(frozen=True)
@@ -37,6 +73,7 @@ class Runtime:
     vocabulary: Callable[
         [Path], Vocabulary
     ]  # reads the tokens, to be compared as well
+    card: Card
 
 
 def check_gelu_and_mask(model: Model, runtime: str) -> None:
@@ -50,11 +87,39 @@ def check_gelu_and_mask(model: Model, runtime: str) -> None:
         )
 
 
+def check_temporary(runtime: str) -> None:
+    """Raise WeightsError where the machine has no folder for temporary files, which some packages
+    need as soon as they are imported.
+    """
+    try:
+        tempfile.gettempdir()
+    except OSError:
+        raise WeightsError(
+            f"{runtime} needs a folder for temporary files, and there is none; set"
+            " TMPDIR to one that can be written"
+        ) from None
+
+
 def stop_id(model: Model) -> int | None:
     """The id of the token that ends an answer, where the claim has one."""
     claim = model.program.claim if model.program else None
     stop = claim.stop_token if claim else None
     return None if stop is None else model.vocabulary.ids[stop]
+
+
+def without_stop(model: Model, text: str) -> str:
+    """The text as a runtime shows it that hides the token which ends an answer."""
+    stop = stop_id(model)
+    return (
+        text
+        if stop is None
+        else text.removesuffix(model.vocabulary.tokens[stop])
+    )
+
+
+def as_code(value: str | tuple[str, ...]) -> str:
+    """A text or texts as Python code; letters that cannot be printed are escaped."""
+    return ascii(list(value) if isinstance(value, tuple) else value)
 
 
 def ids_to_bytes(model: Model) -> bytes:

@@ -32,7 +32,7 @@ from itertools import chain
 from typing import Any, TypeAlias
 
 from handcraft.core.errors import ProgramError
-from handcraft.core.frozen import caller as line
+from handcraft.core.source import caller as line
 from handcraft.sequence.evaluate import combine, evaluate
 from handcraft.sequence.expression import Argument, Expression, Op
 

@@ -32,7 +32,7 @@ def aab(n_ctx: int) -> Program:
         query=LARGE * (p + p.previous),
         key=p,
         value={v: t["a"] - t["b"]},
-        output={t["a"]: LARGE - LARGE * v, t["b"]: LARGE * v},
+        adds={t["a"]: LARGE - LARGE * v, t["b"]: LARGE * v},
     )
     return Program(
         embedding=(p, t, v),

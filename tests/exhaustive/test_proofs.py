@@ -16,7 +16,7 @@ def test_aab_over_256_positions() -> None:
         query=1024 * (p + p.previous),
         key=p,
         value={v: t["a"] - t["b"]},
-        output={t["a"]: 1024 - 1024 * v, t["b"]: 1024 * v},
+        adds={t["a"]: 1024 - 1024 * v, t["b"]: 1024 * v},
     )
     program = Program(
         name="long",

@@ -92,7 +92,7 @@ AWKWARD = [
 def copier(tokens: list[str], **options: Any) -> Program:
     """Says the token before the last one; the first token once more at the start."""
     p, t = position(6), token(tokens)
-    swap = Head(query=1024 * (p.previous + p[0]), value=t, output=1024 * t)
+    swap = Head(query=1024 * (p.previous + p[0]), value=t, adds=1024 * t)
     twice = MLP([Neuron(when=t[tokens[0]], adds={t[tokens[0]]: 1})])
     return Program(
         name="copier",

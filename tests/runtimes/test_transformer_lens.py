@@ -116,7 +116,7 @@ def test_a_batch_is_its_rows() -> None:
 def test_a_program_that_sees_the_future_runs() -> None:
     """causal=False: the first position sees all three."""
     p, t, v = position(3), token("ab"), scratch("v")
-    head = Head(value={v: t["a"]}, output={t["b"]: 3 * v})
+    head = Head(value={v: t["a"]}, adds={t["b"]: 3 * v})
     model = Program(embedding=(p, t, v), layers=(head,), causal=False).build()
     found = RUNTIME.run(written(model))(np.array([[1, 0, 0]]))
     np.testing.assert_allclose(found[0, 0], [0, 3], rtol=TOLERANCE)

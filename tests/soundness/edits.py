@@ -69,7 +69,7 @@ def _pair() -> Program:
         query=1024 * (p + p.previous),
         key=p,
         value={v: t["a"] - t["b"]},
-        output={t["a"]: 1024 - 1024 * v, t["b"]: 1024 * v},
+        adds={t["a"]: 1024 - 1024 * v, t["b"]: 1024 * v},
     )
     return Program(
         name="pair",
@@ -88,7 +88,7 @@ def _copy_previous() -> Program:
     follower = Head(
         query={before: 2**10 * now, at["p"]: 24},
         value={now: now},
-        output={now: 50 * now},
+        adds={now: 50 * now},
         scores="exact",
     )
     layers = (attend_to(at, at["p"] - 1, value={before: now}), follower)
@@ -105,7 +105,7 @@ def _copying() -> Program:
     find = attend_where(
         {t["="]: 1}, value={equals: at["p"]}, at=at, prefer="first"
     )
-    read = attend_to(at, at["p"] - equals + 1, value=t, output=50 * t)
+    read = attend_to(at, at["p"] - equals + 1, value=t, adds=50 * t)
     claim = answers(
         r"\^[ab]{0,1}=", token_at(here - end + 1), length=end, stop="="
     )
@@ -136,7 +136,7 @@ def _own_token() -> Program:
         query=1024 * p,
         key=p,
         value=t,
-        output={t["a"]: 64 * t["b"], t["b"]: 64 * t["c"], t["c"]: 64 * t["a"]},
+        adds={t["a"]: 64 * t["b"], t["b"]: 64 * t["c"], t["c"]: 64 * t["a"]},
     )
     return Program(
         name="ring",
@@ -146,13 +146,34 @@ def _own_token() -> Program:
     )
 
 
+def _either() -> Program:
+    """After a the tokens b and c are equal, and either may follow."""
+    p, t = position(2), token("abc")
+    look = Head(
+        query=1024 * p,
+        key=p,
+        value=t,
+        output={
+            t["a"]: 64 * t["b"] + 64 * t["c"] - t["a"],
+            t["b"]: 64 * t["a"] - t["b"],
+            t["c"]: 64 * t["a"] - t["c"],
+        },
+    )
+    return Program(
+        name="either",
+        embedding=(p, t),
+        layers=(look,),
+        claim=after({"a": {"b", "c"}, "b": "a", "c": {"a", "b"}}),
+    )
+
+
 def _table() -> Program:
     p, t = position(3), token("ab=")
     look = Head(
         query=1024 * p,
         key=p,
         value={t["a"]: p[1], t["b"]: p[2]},
-        output={t["a"]: 64 * t["a"], t["b"]: 64 * t["b"]},
+        adds={t["a"]: 64 * t["a"], t["b"]: 64 * t["b"]},
     )
     return Program(
         name="table",
@@ -168,7 +189,7 @@ def _machine() -> Program:
         query={p[1]: 1024.0 * p[1]},
         key={p[1]: p[0]},
         value=t,
-        output={t["b"]: 64 * t["a"], t["a"]: 64 * t["b"]},
+        adds={t["b"]: 64 * t["a"], t["a"]: 64 * t["b"]},
     )
     claim = answers(
         "[ab]=",
@@ -184,7 +205,7 @@ def _count() -> Program:
         query=0 * p,
         key=0 * p,
         value={v: t["b"]},
-        output={t["b"]: 64 * v, t["a"]: 5},
+        adds={t["b"]: 64 * v, t["a"]: 5},
     )
     rule = lookup({0: "a", 1: "b", 2: "b", 3: "b"}, count({0: "b"}))
     return Program(
@@ -198,7 +219,7 @@ def _votes() -> Program:
         query=0 * p,
         key=0 * p,
         value=t,
-        output={t[c]: 64 * t[c] + 40 - 10 * i for i, c in enumerate("abcd")},
+        adds={t[c]: 64 * t[c] + 40 - 10 * i for i, c in enumerate("abcd")},
     )
     return Program(
         name="votes",
@@ -210,7 +231,7 @@ def _votes() -> Program:
 
 def _neurons() -> Program:
     p, t, v = position(2), token("ab"), scratch("v")
-    look = Head(query=1024 * p, key=p, value={v: t["a"]}, output={v: v})
+    look = Head(query=1024 * p, key=p, value={v: t["a"]}, adds={v: v})
     tell = MLP([Neuron(when=16 * v - 8, adds={t["a"]: 8})], adds={t["b"]: 4})
     return Program(
         name="neurons",
@@ -226,7 +247,7 @@ def _chances() -> Program:
         query=1024 * p,
         key=p,
         value={t["a"]: t["b"], t["b"]: t["a"]},
-        output={t["a"]: 1 * t["a"], t["b"]: 1 * t["b"]},
+        adds={t["a"]: 1 * t["a"], t["b"]: 1 * t["b"]},
     )
     claim = distribution(
         {"a": {"a": 0.5, "b": 0.5}, "b": {"a": 0.5, "b": 0.5}}, tolerance=1e-3
@@ -238,7 +259,7 @@ def _chances() -> Program:
 
 def _first() -> Program:
     p, t, v = position(3), token("ab"), scratch("v")
-    look = Head(query={v: 1024.0}, key={v: p[0]}, value=t, output=64 * t)
+    look = Head(query={v: 1024.0}, key={v: p[0]}, value=t, adds=64 * t)
     return Program(
         name="first", embedding=(p, t, v), layers=(look,), claim=token_at(0)
     )
@@ -250,6 +271,7 @@ PROGRAMS: tuple[Callable[[], Program], ...] = (
     _copying,
     _average,
     _own_token,
+    _either,
     _table,
     _machine,
     _count,

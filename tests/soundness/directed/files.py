@@ -75,7 +75,7 @@ def resumed(random: Random) -> Resumed:
             query=1024 * p,
             key=p,
             value={m["1"]: size * t[a] - size * t[b], m["2"]: size * p[0]},
-            output={first: m["1"], second: m["1"] + 3 * m["2"]},
+            adds={first: m["1"], second: m["1"] + 3 * m["2"]},
         )
         slots = [lanes[name] for name in order]
         return {"embedding": (p, t, *slots), "layers": (head,)}
@@ -144,12 +144,12 @@ def exported(random: Random) -> Wrong:
     tokens, n = random.sample(LETTERS, 2), random.randint(14, 17)
     a, b = tokens
     p, t, c, w = position(n), token(tokens), scratch("c"), scratch("w")
-    mean = Head(query=0 * p, key=0 * p, value={c: t[b]}, output={c: c})
+    mean = Head(query=0 * p, key=0 * p, value={c: t[b]}, adds={c: c})
     far = power(random, 48, 64)
     rare = MLP(
         [Neuron(when=2.0**10 * p[n - 1] - 2.0**10 * 10 * c, adds={w: far})]
     )
-    look = Head(query={c: 1024.0}, key={c: p[0]}, value=t, output=64 * t)
+    look = Head(query={c: 1024.0}, key={c: p[0]}, value=t, adds=64 * t)
     fields = {
         "embedding": (p, t, c, w),
         "layers": (Block([mean], rare), look),
@@ -196,7 +196,7 @@ def avoided(random: Random) -> Wrong:
         query=1024 * p,
         key=p,
         value=t,
-        output={t[b]: 4096 * t[a], t[a]: 4096 * t[b] + 4096 * t[pair]},
+        adds={t[b]: 4096 * t[a], t[a]: 4096 * t[b] + 4096 * t[pair]},
     )
     return Wrong(
         {"embedding": (p, t), "layers": (head,)},

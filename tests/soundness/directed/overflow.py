@@ -44,9 +44,7 @@ class Right:
             query=1024 * self.p,
             key=self.p,
             value=t,
-            output={
-                t[b]: 4096 * t[a] + 0 * t[b] for a, b in self.after.items()
-            },
+            adds={t[b]: 4096 * t[a] + 0 * t[b] for a, b in self.after.items()},
         )
         self.random = random
 
@@ -93,7 +91,7 @@ def dead_heads(random: Random) -> Wrong:
         query=ask,
         key=offer,
         value={m.w: m.t[m.tokens[0]]},
-        output={m.w: 0.0 * m.w},
+        adds={m.w: 0.0 * m.w},
     )
     return m.wrong(*m.placed(dead), at=random.randint(first + 1, m.n))
 
@@ -129,7 +127,7 @@ def dead_lanes(random: Random) -> Wrong:
             query=1024 * m.p,
             key=m.p,
             value={**{t[a]: t[a] for a in m.tokens}, m.v: huge * e},
-            output=output,
+            adds=output,
         )
         layers = (spoiled,)
     return m.wrong(*layers, at=random.randint(place + 1, m.n), slots=(e,))
@@ -144,7 +142,7 @@ def zero_keys(random: Random) -> Wrong:
     huge = {m.w: power(random, 66, 100) * e}, {m.w: m.p[other]}
     ask, offer = huge if random.random() < 0.6 else huge[::-1]
     spoil = Head(
-        query=ask, key=offer, value={m.w: m.t[m.tokens[0]]}, output={m.x: m.w}
+        query=ask, key=offer, value={m.w: m.t[m.tokens[0]]}, adds={m.x: m.w}
     )
     return m.wrong(
         *m.placed(spoil), at=random.randint(place + 1, m.n), slots=(e,)
@@ -162,7 +160,7 @@ def late(random: Random) -> Wrong:
         query={m.w: 2.0**low * m.p[place]},
         key={m.w: 2.0 ** (exponent - low) * m.p[place]},
         value={m.w: m.t[m.tokens[0]]},
-        output={m.x: random.choice([0.0, 1.0]) * m.w},
+        adds={m.x: random.choice([0.0, 1.0]) * m.w},
     )
     return m.wrong(
         *m.placed(spoil), at=random.randint(place + 1, m.n), d_head=width
@@ -182,14 +180,14 @@ def biases(random: Random) -> Wrong:
             query={m.w: none + power(random, 66, 100)},
             key={m.w: none + power(random, 66, 100)},
             value={m.w: m.t[m.tokens[0]]},
-            output={m.x: m.w},
+            adds={m.x: m.w},
         )
     elif kind == "value":  # the mean of two is summed before anyone divides
         spoil = Head(
             query={m.w: none},
             key={m.w: none},
             value={m.w: none + big},
-            output={m.x: 4 * m.w},
+            adds={m.x: 4 * m.w},
         )
     elif kind == "neuron":
         spoil = MLP([Neuron(when=none + big / 4, adds={m.x: 1.0}, sharpness=4)])

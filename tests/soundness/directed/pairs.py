@@ -51,7 +51,7 @@ def radii(random: Random) -> Wrong | None:
         lane: b * p[0] for lane, b in zip(m, keys, strict=True)
     }
     key |= {lane: b * p[1] for lane, b in zip(o, keys[::-1], strict=True)}
-    tie = Head(query=query, key=key, value={v: p[0] - p[1]}, output={e: v})
+    tie = Head(query=query, key=key, value={v: p[0] - p[1]}, adds={e: v})
     lanes = list(w)[: len(letters)]
     out = {
         t[x]: 64 * lane + 16 - i
@@ -69,7 +69,7 @@ def radii(random: Random) -> Wrong | None:
         **{lane: t[x] for lane, x in zip(lanes, letters, strict=True)},
         w["h"]: e,
     }
-    vote = Head(query={v: 0}, key={v: 0}, value=value, output=out)
+    vote = Head(query={v: 0}, key={v: 0}, value=value, adds=out)
     rule = most({x: count({0: x}) for x in letters})
     context = (*random.choices(letters[:-2], k=n - 1), "=")
     claimed = max(letters, key=lambda x: (context.count(x), -letters.index(x)))
@@ -96,7 +96,7 @@ def counts(random: Random) -> Wrong | None:
         query=0 * p,
         key=0 * p,
         value=t,
-        output={t[x]: 64 * t[x] + 8 - order[x] for x in letters},
+        adds={t[x]: 64 * t[x] + 8 - order[x] for x in letters},
     )
     a, b = random.sample(letters[1:] if random.random() < 0.8 else letters, 2)
     changed = {a: b, b: a}

@@ -75,7 +75,7 @@ def absorbed(random: Random) -> Wrong:
         key={v: p[0]},
         scores="exact",
         value={v: base * p[1], w: base * (p[0] + p[1])},
-        output={x: v + w - base, y: v},
+        adds={x: v + w - base, y: v},
     )
     first, second = random.sample(tokens, 2)
     told, lane = 2 * 16 / base, scratch("z")
@@ -103,7 +103,7 @@ def absorbed(random: Random) -> Wrong:
             query=1024 * p,
             key=p,
             value={v: big * (y - x)},
-            output={t[second]: told * v, t[first]: 2},
+            adds={t[second]: told * v, t[first]: 2},
         )
         layers = (look, say)
     layers = (*layers, *silenced(tokens, t, first, second))
@@ -137,14 +137,14 @@ def shared(random: Random) -> Wrong:
         key={v: p[0]},
         scores="exact",
         value={v: size * p[1] + base * p[0]},
-        output={x: v},
+        adds={x: v},
     )
     two = Head(
         query={v: gap},
         key={v: p[0]},
         scores="exact",
         value={v: base * p[0] - size * p[1]},
-        output={y: v},
+        adds={y: v},
     )
     first, second = random.sample(tokens, 2)
     big = 2.0 ** round(gap * log2(2.718281828) + random.uniform(1, 3)) / size
@@ -181,18 +181,18 @@ def products(random: Random) -> Wrong:
     )
     back = low + down
     parts = [back // 3, back // 3, back - 2 * (back // 3)]
-    one = Head(query=1024 * p, key=p, value={x: 2.0**-down * e}, output={x: x})
+    one = Head(query=1024 * p, key=p, value={x: 2.0**-down * e}, adds={x: x})
     up = Head(
         query=1024 * p,
         key=p,
         value={x: 2.0 ** parts[0] * x},
-        output={y: 2.0 ** parts[1] * x},
+        adds={y: 2.0 ** parts[1] * x},
     )
     say = Head(
         query=1024 * p,
         key=p,
         value={x: y},
-        output={t[second]: 64 * 2.0 ** parts[2] * x, t[first]: 4},
+        adds={t[second]: 64 * 2.0 ** parts[2] * x, t[first]: 4},
     )
     layers: Any = (one, up, say, *silenced(tokens, t, first, second))
     fields = {"embedding": (p, t, e, x, y, z), "layers": layers}
@@ -217,18 +217,18 @@ def means(random: Random) -> Wrong:
     )
     least = 148 if n > 4 else 149
     tiny = slot("e", position=[2.0**-least, *[0.0] * (n - 1)])
-    mean = Head(query={v: 0.0}, key={v: 0.0}, value={x: tiny}, output={x: x})
+    mean = Head(query={v: 0.0}, key={v: 0.0}, value={x: tiny}, adds={x: x})
     up = Head(
         query=1024 * p,
         key=p,
         value={x: 2.0**100 * x},
-        output={y: 2.0 ** (least - 100) * x},
+        adds={y: 2.0 ** (least - 100) * x},
     )
     say = Head(
         query=1024 * p,
         key=p,
         value={x: y},
-        output={t[second]: 64 * x, t[first]: 4},
+        adds={t[second]: 64 * x, t[first]: 4},
     )
     layers: Any = (mean, up, say, *silenced(tokens, t, first, second))
     return Wrong(
@@ -262,7 +262,7 @@ def thirds(random: Random) -> Wrong:
             sum((a * place for a, place in parts), start=0 * p[0]),
             lane - whole // k,
         )
-    mean = Head(query={v: 0.0}, key={v: 0.0}, value=value, output=output)
+    mean = Head(query={v: 0.0}, key={v: 0.0}, value=value, adds=output)
     big = power(random, 50, 54) if wide else power(random, 21, 25)
     tell = MLP(
         [
@@ -334,7 +334,7 @@ def kinks(random: Random) -> Wrong:
         key={v: p[0]},
         scores="exact",
         value={v: leaking},
-        output={x: v},
+        adds={x: v},
     )
     big = 2.0 ** round(gap * log2(2.718281828))
     most = (n - 1) * exp(-gap)
@@ -384,7 +384,7 @@ def score_order(random: Random) -> Wrong | None:
         key=key,
         scores="exact",
         value={v: p[0] - p[1]},
-        output={e: v},
+        adds={e: v},
     )
     tell = MLP(
         [Neuron(when=s * 8 * e, adds={t[second]: 2}) for s in (1, -1)],
@@ -416,7 +416,7 @@ def scales(random: Random) -> Wrong | None:
         query={v: power(random, 6, 9)},
         key={v: big * p[0] + (big + 1) * p[1]},
         value={v: p[0]},
-        output={e: v},
+        adds={e: v},
     )
     tell = MLP([Neuron(when=8 * e, adds={t[second]: 4})], adds={t[first]: 4})
     width = random.choice([13, 14, 15])

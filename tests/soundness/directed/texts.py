@@ -108,7 +108,7 @@ def spelling(random: Random) -> Wrong:
         query=1024 * p,
         key=p,
         value=t,
-        output={t[b]: 8 * t[a] + 8 * t[more], t[a]: 8 * t[b]},
+        adds={t[b]: 8 * t[a] + 8 * t[more], t[a]: 8 * t[b]},
     )
     rule = lookup({a: b, b: a, more: odd}, own)
     fields = {"embedding": (p, t), "layers": (head,)}
@@ -142,7 +142,7 @@ def types(random: Random) -> Wrong:
                             start=0 * m.p[0],
                         )
                     },
-                    output={m.v: m.v},
+                    adds={m.v: m.v},
                 ),
             ),
         }
@@ -219,7 +219,7 @@ def stops(random: Random) -> Wrong:
         query={m["0"]: 1024 * p[1], m["1"]: 1024 * p[2], m["2"]: 1024 * p[3]},
         key={m["0"]: p[0], m["1"]: p[1], m["2"]: p[3]},
         value={m["0"]: t[a] - 2 * p[3], m["1"]: t[b] - 2 * p[3], m["2"]: p[3]},
-        output={t[b]: 8 * m["0"], t[stop]: 8 * m["1"] + 32 * m["2"]},
+        adds={t[b]: 8 * m["0"], t[stop]: 8 * m["1"] + 32 * m["2"]},
     )
     fields = {"embedding": (p, t), "layers": (look,)}
     kind = random.choice(["early", "never", "rule"])
@@ -269,7 +269,7 @@ def roles(random: Random) -> Wrong:
         query=1024 * p,
         key=p,
         value=t,
-        output={
+        adds={
             t[c]: sum(
                 (4096 * t[a] for a, b in answered.items() if b == c),
                 start=0 * t[c],
@@ -416,7 +416,7 @@ def preferences(random: Random) -> Wrong:
         query={v: 0 * p[0]},
         key={v: 0 * p[0]},
         value=t,
-        output={t[c]: 64 * t[c] + i / 8 for i, c in enumerate(letters)},
+        adds={t[c]: 64 * t[c] + i / 8 for i, c in enumerate(letters)},
     )
     rule = most({c: count({0: c}) for c in letters})
     a, b = letters[0], letters[-1]

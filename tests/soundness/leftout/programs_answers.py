@@ -42,7 +42,7 @@ def two_ways() -> Program:
         query=1024 * p,
         key=p,
         value={t["a"]: p[1], t["b"]: p[0] + p[2] + p[3]},
-        output={t["a"]: 64 * t["a"], t["b"]: 64 * t["b"]},
+        adds={t["a"]: 64 * t["a"], t["b"]: 64 * t["b"]},
     )
     return Program(
         embedding=(p, t),
@@ -86,7 +86,7 @@ def transducer_stops_early() -> Program:
             m["1"]: t["b"] - 2 * p[3],
             m["2"]: p[3],
         },
-        output={t["b"]: 8 * m["0"], t[";"]: 8 * m["1"] + 32 * m["2"]},
+        adds={t["b"]: 8 * m["0"], t[";"]: 8 * m["1"] + 32 * m["2"]},
     )
     return Program(
         embedding=(p, t),
@@ -103,7 +103,7 @@ def split_otherwise() -> Program:
         query=1024 * p,
         key=p,
         value=t,
-        output={t["a"]: 8 * t["a"] + 8 * t["ab"] + 8 * t["bc"]},
+        adds={t["a"]: 8 * t["a"] + 8 * t["ab"] + 8 * t["bc"]},
     )
     return Program(
         embedding=(p, t),
@@ -122,7 +122,7 @@ def length_of_text() -> Program:
         query=1024 * p,
         key=p,
         value={t["a"]: p[0], t["b"]: p[1]},
-        output={t["a"]: 64 * t["a"], t["b"]: 64 * t["b"]},
+        adds={t["a"]: 64 * t["a"], t["b"]: 64 * t["b"]},
     )
     return Program(
         embedding=(p, t),
@@ -143,7 +143,7 @@ def second_token() -> Program:
         query=1024 * p,
         key=p,
         value={t["a"]: p[0], t["b"]: p[1]},
-        output={t["a"]: 64 * t["a"], t["b"]: 64 * t["b"]},
+        adds={t["a"]: 64 * t["a"], t["b"]: 64 * t["b"]},
     )
     return Program(
         embedding=(p, t),
@@ -163,7 +163,7 @@ def other_letters() -> Program:
         query=1024 * p,
         key=p,
         value={m["0"]: p[0], t["x"]: t["x"], t["y"]: t["y"], t["p"]: t["p"]},
-        output={
+        adds={
             t["x"]: 64 * m["0"],
             t["y"]: 32 * t["y"] + 32 * t["p"],
             t["p"]: 64 * t["x"],
@@ -188,7 +188,7 @@ def read_twice() -> Program:
         query={v: 0 * n},
         key={v: 0 * n},
         value={v: t["="]},
-        output={t["x"]: 60 * v, t["y"]: 35},
+        adds={t["x"]: 60 * v, t["y"]: 35},
     )
     machine = transducer((end - 1, end - 1), {(0, "=", "="): ("x", 0)}, start=0)
     return Program(
@@ -206,7 +206,7 @@ def read_outside() -> Program:
         query=1024 * p,
         key=p,
         value={t["x"]: p[1]},
-        output={t["x"]: 64 * t["x"]},
+        adds={t["x"]: 64 * t["x"]},
     )
     machine = transducer(end - 2, {(0, "="): ("x", 0)}, start=0)
     return Program(
@@ -224,7 +224,7 @@ def unread() -> Program:
         query={v: 0 * n},
         key={v: 0 * n},
         value={v: t["x"]},
-        output={t["a"]: 4, t["b"]: 64 * v},
+        adds={t["a"]: 4, t["b"]: 64 * v},
     )
     machine = transducer(end, {(0, "="): ("a", 0)}, start=0)
     return Program(
@@ -250,7 +250,7 @@ def swapped_answer() -> Program:
             t["z"]: p[2],
             t["w"]: p[1],
         },
-        output={
+        adds={
             t["x"]: 64 * t["p"],
             t["y"]: 32 * t["x"] + 64 * t["w"],
             t["z"]: 32 * t["x"] + 64 * t["z"],
@@ -277,10 +277,10 @@ def order_of_states() -> Program:
         query={m["0"]: 1024 * p[1]},
         key={m["0"]: p[0]},
         value={w: t["b"]},
-        output={w: w},
+        adds={w: w},
     )
     tell = Head(
-        query=1024 * p, key=p, value={w: w}, output={t["y"]: 64 * w, t["x"]: 16}
+        query=1024 * p, key=p, value={w: w}, adds={t["y"]: 64 * w, t["x"]: 16}
     )
     machine = transducer(
         end - 1, {(0, "a"): ("x", 0), (0, "b"): ("x", 0)}, start=0

@@ -31,13 +31,13 @@ def before_b() -> Program:
         query={m["0"]: 1024 * p[1]},
         key={m["0"]: p[0]},
         value={w: t["b"]},
-        output={w: w},
+        adds={w: w},
     )
     tell = Head(
         query=1024 * p,
         key=p,
         value={w: w, m["1"]: p[0]},
-        output={t["b"]: 64 * w, t["a"]: 16 + 512 * m["1"]},
+        adds={t["b"]: 64 * w, t["a"]: 16 + 512 * m["1"]},
     )
     return Program(
         embedding=(p, t, w),
@@ -54,10 +54,10 @@ def first_b() -> Program:
         query={m["0"]: 1024 * p[2]},
         key={m["0"]: p[0]},
         value={w: t["b"]},
-        output={w: w},
+        adds={w: w},
     )
     tell = Head(
-        query=1024 * p, key=p, value={w: w}, output={t["b"]: 64 * w, t["a"]: 16}
+        query=1024 * p, key=p, value={w: w}, adds={t["b"]: 64 * w, t["a"]: 16}
     )
     return Program(
         embedding=(p, t, w),
@@ -77,13 +77,13 @@ def many_states() -> Program:
         query={m["0"]: 1024 * p[1]},
         key={m["0"]: p[0]},
         value={w: t["b"]},
-        output={w: w},
+        adds={w: w},
     )
     tell = Head(
         query=1024 * p,
         key=p,
         value={w: w, m["1"]: p[0]},
-        output={t["b"]: 64 * w, t["a"]: 16 + 512 * m["1"]},
+        adds={t["b"]: 64 * w, t["a"]: 16 + 512 * m["1"]},
     )
     return Program(
         embedding=(p, t, w),
@@ -108,13 +108,13 @@ def asks_by_state() -> Program:
         query={m["0"]: 1024 * p[1]},
         key={m["0"]: p[0]},
         value={w: t["b"]},
-        output={w: w},
+        adds={w: w},
     )
     tell = Head(
         query={v: w},
         key={v: 1024 * p[1]},
         value={v: w, m["1"]: p[0]},
-        output={t["b"]: 64 * v, t["a"]: 16 + 512 * m["1"]},
+        adds={t["b"]: 64 * v, t["a"]: 16 + 512 * m["1"]},
     )
     return Program(
         embedding=(p, t, w, v),
@@ -134,13 +134,13 @@ def asks_by_content() -> Program:
         query={v: 1024 * t["b"]},
         key={v: p[0]},
         value={w: 2 * p[0] - 0.5},
-        output={w: w},
+        adds={w: w},
     )
     tell = Head(
         query=1024 * p,
         key=p,
         value={w: w, m["1"]: p[0]},
-        output={t["b"]: 64 * w, t["a"]: 60 + 512 * m["1"]},
+        adds={t["b"]: 64 * w, t["a"]: 60 + 512 * m["1"]},
     )
     return Program(
         embedding=(p, t, w, v),
@@ -164,13 +164,13 @@ def swapped_heads() -> Program:
         query={v: 0 * n},
         key={v: 0 * n},
         value={v: t["a"] - t["a"] + 2.0**-20 * t["a"]},
-        output={t["a"]: 64 * v},
+        adds={t["a"]: 64 * v},
     )
     two = Head(
         query={w: 0 * n},
         key={w: 0 * n},
         value={w: t["a"] + t["b"]},
-        output={t["b"]: 16 * w},
+        adds={t["b"]: 16 * w},
     )
     return Program(
         embedding=(t, v, w, n),
@@ -189,7 +189,7 @@ def other_counts() -> Program:
         query={k: 1024.0},
         key={k: -1 * t["z"] - t["="]},
         value={v: t["x"] + 3 * t["y"]},
-        output={t["b"]: 8 * v, t["a"]: 20},
+        adds={t["b"]: 8 * v, t["a"]: 20},
         scores="exact",
     )
     return Program(
@@ -208,7 +208,7 @@ def guessed() -> Program:
     """The claim is the first token; the model says a always."""
     p, t, v = position(2), token("ab"), scratch("v")
     look = Head(
-        query=1024 * p, key=p, value={v: t["a"]}, output={t["a"]: 4 + 4 * v}
+        query=1024 * p, key=p, value={v: t["a"]}, adds={t["a"]: 4 + 4 * v}
     )
     return Program(
         embedding=(p, t, v), layers=(look,), claim=otherwise(token_at(0), "a")

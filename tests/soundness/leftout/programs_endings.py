@@ -43,7 +43,7 @@ def says_a_by_pairs_of_tokens() -> Program:
     """The model says a after everything; the claim says b after ba."""
     p, t, v = position(2), token("ab"), scratch("v")
     look = Head(
-        query=1024 * p, key=p, value={v: t["a"]}, output={t["a"]: 4 + 4 * v}
+        query=1024 * p, key=p, value={v: t["a"]}, adds={t["a"]: 4 + 4 * v}
     )
     return Program(
         embedding=(p, t, v),
@@ -80,7 +80,7 @@ def says_a_by_parts() -> Program:
 def lane_off() -> Program:
     """The lane holds 1 after b, where the claim says 0."""
     p, t, v = position(2), token("ab"), scratch("v")
-    look = Head(query=1024 * p, key=p, value={v: t["b"]}, output={v: v})
+    look = Head(query=1024 * p, key=p, value={v: t["b"]}, adds={v: v})
     return Program(
         embedding=(p, t, v),
         layers=(look,),
@@ -111,13 +111,13 @@ def looks_ahead() -> Program:
         query=1024 * p,
         key=p,
         value=t,
-        output={t["a"]: 64 * t["a"], t["b"]: 64 * t["b"]},
+        adds={t["a"]: 64 * t["a"], t["b"]: 64 * t["b"]},
     )
     ahead = Head(
         query={m["0"]: 1024 * p[0], m["1"]: 1024 * p[1]},
         key={m["0"]: p[1], m["1"]: p[0]},
         value={v: p[1]},
-        output={t["b"]: 512 * v},
+        adds={t["b"]: 512 * v},
     )
     return Program(
         embedding=(p, t, v),
@@ -145,13 +145,13 @@ def overflows() -> Program:
     """
     p, t, v, w = position(2), token("ab"), scratch("v"), scratch("w")
     look = Head(
-        query=1024 * p, key=p, value={v: t["a"]}, output={t["a"]: 4 + 4 * v}
+        query=1024 * p, key=p, value={v: t["a"]}, adds={t["a"]: 4 + 4 * v}
     )
     dead = Head(
         query=2.0**64 * p,
         key=2.0**64 * p,
         value={w: t["a"]},
-        output={w: 0.0 * w},
+        adds={w: 0.0 * w},
     )
     return Program(
         embedding=(p, t, v, w),
@@ -165,7 +165,7 @@ def large_number() -> Program:
     """The lane is 2^53, the claim 2^53 + 1; as floats they are equal."""
     p, t, x = position(2), token("ab"), scratch("x")
     say = Head(
-        query=0 * p, key=0 * p, value={x: 0 * p[0] + 1}, output={x: 2.0**53 * x}
+        query=0 * p, key=0 * p, value={x: 0 * p[0] + 1}, adds={x: 2.0**53 * x}
     )
     rule = here * 0 + 2**27 * (here * 0 + 2**26) + 1
     return Program(
@@ -186,7 +186,7 @@ def faint_weight() -> Program:
         query=1024 * p,
         key=p,
         value={x: 2.0**100 * e},
-        output={t["a"]: 2.0**33 * x, t["b"]: 4},
+        adds={t["a"]: 2.0**33 * x, t["b"]: 4},
     )
     return Program(
         embedding=(p, t, e, x),

@@ -31,7 +31,7 @@ def votes() -> Program:
         query=0 * p,
         key=0 * p,
         value=t,
-        output={t[c]: 64 * t[c] + 40 - 10 * i for i, c in enumerate("abcd")},
+        adds={t[c]: 64 * t[c] + 40 - 10 * i for i, c in enumerate("abcd")},
     )
     rule = most(
         {
@@ -63,7 +63,7 @@ def votes_by_state() -> Program:
         },
         key={m["0"]: p[0], m["1"]: p[1]},
         value={w: t["b"]},
-        output={w: w},
+        adds={w: w},
     )
     both = MLP([Neuron(when=16 * w + 16 * t["d"] - 24, adds={z: 1 / 8})])
     says = {
@@ -74,7 +74,7 @@ def votes_by_state() -> Program:
         query=0 * p,
         key=0 * p,
         value={**{t[c]: t[c] for c in "abcd"}, z: z},
-        output={
+        adds={
             **says,
             t["d"]: 64 * t["d"] + 6 * z,
             t["^"]: 0 * t["a"] - 64,
@@ -98,7 +98,7 @@ def votes_of_tokens() -> Program:
         query=0 * p,
         key=0 * p,
         value={t["a"]: p[0] + p[1]},
-        output={t[c]: 16 * t["a"] + 40 - 10 * i for i, c in enumerate("abcd")},
+        adds={t[c]: 16 * t["a"] + 40 - 10 * i for i, c in enumerate("abcd")},
     )
     return Program(
         embedding=(p, t),
@@ -115,10 +115,10 @@ def second_voter() -> Program:
         query=0 * p,
         key=0 * p,
         value=t,
-        output={t[c]: 64 * t[c] + 40 - 10 * i for i, c in enumerate("abcd")},
+        adds={t[c]: 64 * t[c] + 40 - 10 * i for i, c in enumerate("abcd")},
     )
     other = Head(
-        query=0 * p, key=0 * p, value={v: p[0] + p[1]}, output={t["d"]: 512 * v}
+        query=0 * p, key=0 * p, value={v: p[0] + p[1]}, adds={t["d"]: 512 * v}
     )
     return Program(
         embedding=(p, t, v),
@@ -135,7 +135,7 @@ def neuron_behind() -> Program:
         query=0 * p,
         key=0 * p,
         value=t,
-        output={t[c]: 64 * t[c] + 40 - 10 * i for i, c in enumerate("abcd")},
+        adds={t[c]: 64 * t[c] + 40 - 10 * i for i, c in enumerate("abcd")},
     )
     spoil = MLP([Neuron(when=8 * p[0] + 8 * p[1], adds={t["d"]: 512.0})])
     return Program(
@@ -153,7 +153,7 @@ def lane_of_votes() -> Program:
         query=0 * p,
         key=0 * p,
         value=t,
-        output={t[c]: 64 * t[c] + 40 - 10 * i for i, c in enumerate("abcd")},
+        adds={t[c]: 64 * t[c] + 40 - 10 * i for i, c in enumerate("abcd")},
     )
     return Program(
         embedding=(p, t, v),
@@ -170,7 +170,7 @@ def votes_with_stop() -> Program:
         query=0 * p,
         key=0 * p,
         value=t,
-        output={t[c]: 64 * t[c] + 40 - 10 * i for i, c in enumerate("abcd")},
+        adds={t[c]: 64 * t[c] + 40 - 10 * i for i, c in enumerate("abcd")},
     )
     return Program(
         embedding=(p, t),
@@ -201,7 +201,7 @@ def spoiled_first() -> Program:
         query={m["a"]: p[0]},
         key={m["a"]: 0 * p[0]},
         value={m[c]: u for c, u in zip("abcd", letters, strict=True)},
-        output={t[c]: 64 * m[c] + 40 - 10 * i for i, c in enumerate("abcd")},
+        adds={t[c]: 64 * m[c] + 40 - 10 * i for i, c in enumerate("abcd")},
     )
     return Program(
         embedding=(p, t, *letters),
@@ -227,7 +227,7 @@ def spoiled_last() -> Program:
         query={k["0"]: 1024 * s},
         key={k["0"]: 2.0**-40 * s},
         value={m[c]: u for c, u in zip("abcd", letters, strict=True)},
-        output={t[c]: 64 * m[c] + 40 - 10 * i for i, c in enumerate("abcd")},
+        adds={t[c]: 64 * m[c] + 40 - 10 * i for i, c in enumerate("abcd")},
     )
     rule = most({c: count({0: c}) for c in "abcd"})
     return Program(
@@ -246,7 +246,7 @@ def right() -> Program:
         query=0 * p,
         key=0 * p,
         value=t,
-        output={t["b"]: 64 * t["b"], t["a"]: 5 - 1 * t["b"]},
+        adds={t["b"]: 64 * t["b"], t["a"]: 5 - 1 * t["b"]},
     )
     return Program(
         embedding=(p, t),
@@ -263,7 +263,7 @@ def greatest_first_place() -> Program:
         query={n: 0 * n},
         key={n: 0 * n},
         value={n: 0 * n + 1},
-        output={t["="]: 64 * n, t["d"]: 32 * n, t["c"]: 24 * n, t["b"]: 16 * n},
+        adds={t["="]: 64 * n, t["d"]: 32 * n, t["c"]: 24 * n, t["b"]: 16 * n},
     )
     return Program(
         embedding=(t, n),
@@ -284,7 +284,7 @@ def unequal_counts() -> Program:
         query={n: 0 * n},
         key={n: 0 * n},
         value={n: 0 * n + 1},
-        output={t["="]: 64 * n, t["b"]: 48 * n, t["a"]: 32 * n, t["c"]: 16 * n},
+        adds={t["="]: 64 * n, t["b"]: 48 * n, t["a"]: 32 * n, t["c"]: 16 * n},
     )
     rule = most(
         {"a": count({0: "a"}), **{c: count({0: c}, before=1) for c in "bcd"}}

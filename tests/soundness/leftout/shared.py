@@ -25,13 +25,13 @@ def followed(p: Any, t: Any, says: dict[str, str], at: int = 1024) -> Head:
     rows: dict[Any, Any] = {}
     for before, behind in says.items():
         rows[t[behind]] = rows.get(t[behind], 0 * t[before]) + 64 * t[before]
-    return Head(query=at * p, key=p, value=t, output=rows)
+    return Head(query=at * p, key=p, value=t, adds=rows)
 
 
 def always_a(letters: str, claim: Any) -> Program:
     """The model says a after everything."""
     p, t, v = position(3), token(letters), scratch("v")
     look = Head(
-        query=1024 * p, key=p, value={v: t["a"]}, output={t["a"]: 4 + 4 * v}
+        query=1024 * p, key=p, value={v: t["a"]}, adds={t["a"]: 4 + 4 * v}
     )
     return Program(embedding=(p, t, v), layers=(look,), claim=claim)

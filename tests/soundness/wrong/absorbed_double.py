@@ -21,7 +21,7 @@ look = Head(
     key={v: p[0]},
     scores="exact",
     value={v: 8 * p[1] + 8 * p[2], w: 8 * p[0] + 8 * p[1] + 8 * p[2]},
-    output={x: v + w - 8, y: v},
+    adds={x: v + w - 8, y: v},
 )
 tell = MLP(
     [Neuron(when=2.0**58 * (y - x), adds={t["b"]: 32})], adds={t["a"]: 4}

@@ -22,14 +22,14 @@ leak = Head(
     key={v: p[0]},
     scores="exact",
     value={v: p[1]},
-    output={y: v},
+    adds={y: v},
 )
 carry = Head(
     query={v: 19.0},
     key={v: p[0]},
     scores="exact",
     value={v: p[1], w: p[0] + p[1]},
-    output={x: v + w - 1},
+    adds={x: v + w - 1},
 )
 tell = MLP([Neuron(when=2.0**26 * (y - x), adds={z: 1})])
 program = Program(

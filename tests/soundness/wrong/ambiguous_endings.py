@@ -10,7 +10,7 @@ head = Head(
     query=1024 * p,
     key=p,
     value=t,
-    output={t["ba"]: 8 * t["a"], t["a"]: 8 * t["ba"] + 8 * t["ab"]},
+    adds={t["ba"]: 8 * t["a"], t["a"]: 8 * t["ba"] + 8 * t["ab"]},
 )
 rule = lookup({"a": "ba", "ba": "a", "ab": "a"}, own)
 program = Program(

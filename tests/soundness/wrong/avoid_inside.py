@@ -9,7 +9,7 @@ head = Head(
     query=1024 * p,
     key=p,
     value=t,
-    output={t["ab"]: 4096 * t["c"] + 4096 * t["b"], t["c"]: 4096 * t["ab"]},
+    adds={t["ab"]: 4096 * t["c"] + 4096 * t["b"], t["c"]: 4096 * t["ab"]},
 )
 program = Program(
     embedding=(p, t),

@@ -9,7 +9,7 @@ head = Head(
     query=1024 * p,
     key=p,
     value=t,
-    output={t["b"]: 4096 * t["a"] + 4096 * t["aba"], t["a"]: 4096 * t["b"]},
+    adds={t["b"]: 4096 * t["a"] + 4096 * t["aba"], t["a"]: 4096 * t["b"]},
 )
 program = Program(
     embedding=(p, t),

@@ -10,7 +10,7 @@ vote = Head(
     query=0 * p,
     key=0 * p,
     value=t,
-    output={t[c]: 64 * t[c] + 4 - i - t[c] for i, c in enumerate("abcd")},
+    adds={t[c]: 64 * t[c] + 4 - i - t[c] for i, c in enumerate("abcd")},
 )
 numbers = {
     c: count({0: c}) if c in "ab" else count({0: c}, before=here)

@@ -11,7 +11,7 @@ vote = Head(
     query=0 * p,
     key=0 * p,
     value=t,
-    output={t[c]: 64 * t[c] + 5 - i for i, c in enumerate(letters)},
+    adds={t[c]: 64 * t[c] + 5 - i for i, c in enumerate(letters)},
 )
 rule = most({c: count({0: counted[c]}) for c in letters})
 program = Program(

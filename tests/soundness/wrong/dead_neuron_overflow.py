@@ -21,7 +21,7 @@ ring = Head(
     query=1024 * p,
     key=p,
     value=t,
-    output={t["b"]: 64 * t["a"], t["c"]: 64 * t["b"], t["a"]: 64 * t["c"]},
+    adds={t["b"]: 64 * t["a"], t["c"]: 64 * t["b"], t["a"]: 64 * t["c"]},
 )
 silent = MLP([Neuron(when=2.0**70 * e, adds={x: 0.0})])
 program = Program(

@@ -10,7 +10,7 @@ flip = Head(
     query=1024 * p,
     key=p,
     value={t["a"]: t["a"], t["b"]: t["b"], v: 2.0**64 * e},
-    output={t["b"]: 64 * t["a"], t["a"]: 64 * t["b"], x: 0.0 * v},
+    adds={t["b"]: 64 * t["a"], t["a"]: 64 * t["b"], x: 0.0 * v},
 )
 program = Program(
     embedding=(p, t, v, x, e), layers=(flip,), claim=after({"a": "b", "b": "a"})

@@ -10,19 +10,19 @@ leak = Head(
     key={v: p[0]},
     scores="exact",
     value={v: p[1]},
-    output={x: v},
+    adds={x: v},
 )
 say = Head(
     query=1024 * p,
     key=p,
     value={v: 2.0**25 * x},
-    output={t["a"]: v - 64 * v + 64 * v},
+    adds={t["a"]: v - 64 * v + 64 * v},
 )
 clear = Head(
     query=1024 * p,
     key=p,
     value=t,
-    output={t["a"]: -1 * t["a"], t["b"]: -1 * t["b"]},
+    adds={t["a"]: -1 * t["a"], t["b"]: -1 * t["b"]},
 )
 half = {"a": 0.5, "b": 0.5}
 program = Program(

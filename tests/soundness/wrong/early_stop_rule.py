@@ -10,7 +10,7 @@ head = Head(
     query=1024 * p,
     key=p,
     value=t,
-    output={t["."]: 64 * t["a"] + 64 * t["b"] + 64 * t["."]},
+    adds={t["."]: 64 * t["a"] + 64 * t["b"] + 64 * t["."]},
 )
 rule = cases((equal(here, end), "."), ".")
 program = Program(

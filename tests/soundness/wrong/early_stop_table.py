@@ -9,7 +9,7 @@ head = Head(
     query=1024 * (p + p.previous),
     key=p,
     value=t,
-    output={
+    adds={
         t["."]: 64 * t["a"] + 64 * t["b"],
         t["a"]: 256 * t["."] - 64 * t["a"],
     },

@@ -10,7 +10,7 @@ head = Head(
     query=1024 * p,
     key=p,
     value=t,
-    output={
+    adds={
         t["b"]: 4096 * t["a"] + 4096 * t["c"],
         t["a"]: 4096 * t["b"] + 4096 * t["c"] - t["a"],
     },

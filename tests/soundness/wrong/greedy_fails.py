@@ -9,7 +9,7 @@ head = Head(
     query=1024 * p,
     key=p,
     value=t,
-    output={t["a"]: 8 * t["bb"] + 8 * t["ab"], t["ab"]: 8 * t["a"]},
+    adds={t["a"]: 8 * t["bb"] + 8 * t["ab"], t["ab"]: 8 * t["a"]},
 )
 program = Program(
     embedding=(p, t),

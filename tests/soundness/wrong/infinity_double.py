@@ -10,7 +10,7 @@ flip = Head(
     query=1024 * p,
     key=p,
     value=t,
-    output={t["b"]: 64 * t["a"], t["a"]: 64 * t["b"]},
+    adds={t["b"]: 64 * t["a"], t["a"]: 64 * t["b"]},
 )
 read = [p[2], *lanes]
 grow = [
@@ -18,7 +18,7 @@ grow = [
         query=1024 * p,
         key=p,
         value={w: 2.0**60 * read[i]},
-        output={lane: 2.0**60 * w},
+        adds={lane: 2.0**60 * w},
     )
     for i, lane in enumerate(lanes)
 ]
@@ -26,7 +26,7 @@ ask = Head(
     query={w: 2.0**64 * lanes[-1]},
     key={w: p[0]},
     value={w: t["a"]},
-    output={z: w},
+    adds={z: w},
 )
 program = Program(
     embedding=(p, t, w, z, *lanes),

@@ -10,7 +10,7 @@ before = Head(
     query=1024 * p.previous,
     key=p,
     value={v: t["b"] + 2 * t["c"]},
-    output={v: v},
+    adds={v: v},
 )
 program = Program(
     embedding=(p, t, v),

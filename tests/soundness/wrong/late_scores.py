@@ -9,13 +9,13 @@ flip = Head(
     query=1024 * p,
     key=p,
     value=t,
-    output={t["b"]: 64 * t["a"], t["a"]: 64 * t["b"]},
+    adds={t["b"]: 64 * t["a"], t["a"]: 64 * t["b"]},
 )
 late = Head(
     query={w: 2.0**65 * p[3]},
     key={w: 2.0**64 * p[3]},
     value={w: t["a"]},
-    output={x: w},
+    adds={x: w},
 )
 program = Program(
     embedding=(p, t, w, x),

@@ -9,7 +9,7 @@ flip = Head(
     query=1024 * p,
     key=p,
     value=t,
-    output={t["b"]: 64 * t["a"], t["a"]: 64 * t["b"]},
+    adds={t["b"]: 64 * t["a"], t["a"]: 64 * t["b"]},
 )
 claim = answers(
     "[ab]{1,3}",

@@ -7,7 +7,7 @@ from handcraft.claims.kinds import last
 from handcraft.sequence.words import cases, equal, here, own, token_at
 
 p, t = position(12), token("abc")
-look = Head(query=1024 * p, key=p, value=t, output=64 * t)
+look = Head(query=1024 * p, key=p, value=t, adds=64 * t)
 rule = cases((equal(here, 2), token_at(1)), own)
 program = Program(
     embedding=(p, t), layers=(look,), claim=last(rule), causal=False

@@ -7,7 +7,7 @@ from handcraft.sequence.words import lookup, own
 
 p, t, x, y = position(3), token("ab"), scratch("x"), scratch("y")
 head = Head(
-    query=1024 * p, key=p, value={x: t["a"] - t["b"]}, output={x: x, y: 2 * x}
+    query=1024 * p, key=p, value={x: t["a"] - t["b"]}, adds={x: x, y: 2 * x}
 )
 program = Program(
     embedding=(p, t, x, y),

@@ -22,7 +22,7 @@ clear = Head(
     query=1024 * p,
     key=p,
     value=t,
-    output={
+    adds={
         t["a"]: -1 * t["a"],
         t["b"]: -1 * t["b"],
         z["a"]: t["a"],

@@ -10,10 +10,10 @@ ring = Head(
     query=1024 * p,
     key=p,
     value=t,
-    output={t["b"]: 64 * t["a"], t["c"]: 64 * t["b"], t["a"]: 64 * t["c"]},
+    adds={t["b"]: 64 * t["a"], t["c"]: 64 * t["b"], t["a"]: 64 * t["c"]},
 )
 spoil = Head(
-    query={w: p[0]}, key={w: 2.0**64 * e}, value={w: t["a"]}, output={x: w}
+    query={w: p[0]}, key={w: 2.0**64 * e}, value={w: t["a"]}, adds={x: w}
 )
 program = Program(
     embedding=(p, t, w, x, e),

@@ -30,13 +30,13 @@ tie = Head(
         **{lane: b * p[1] for lane, b in zip(o, offered[::-1], strict=True)},
     },
     value={v: p[0] - p[1]},
-    output={e: v},
+    adds={e: v},
 )
 vote = Head(
     query={v: 0},
     key={v: 0},
     value={**{w[x]: t[x] for x in "abcd"}, w["e"]: e},
-    output={
+    adds={
         t["a"]: 64 * w["a"] + 16,
         t["b"]: 64 * w["b"] + 15,
         t["c"]: 64 * w["c"] + 14 + 50000 * w["e"],

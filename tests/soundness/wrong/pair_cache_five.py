@@ -30,14 +30,14 @@ tie = Head(
         **{lane: b * p[1] for lane, b in zip(o, offered[::-1], strict=True)},
     },
     value={v: p[0] - p[1]},
-    output={e: v},
+    adds={e: v},
 )
 reads = {"v": 0, "w": 0, "x": 0, "y": 200000, "z": -200000}
 vote = Head(
     query={v: 0},
     key={v: 0},
     value={**{w[x]: t[x] for x in reads}, w["e"]: e},
-    output={
+    adds={
         t[x]: 64 * w[x] + 20 - i + weight * w["e"]
         for i, (x, weight) in enumerate(reads.items())
     },

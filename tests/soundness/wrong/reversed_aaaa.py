@@ -5,7 +5,7 @@ everywhere. Honest: refuted.
 from handcraft import Head, Program, each, position, token
 
 p, t = position(4), token("abcd")
-first = Head(query={p[0]: 1024.0}, key={p[0]: p[0]}, value=t, output=64 * t)
+first = Head(query={p[0]: 1024.0}, key={p[0]: p[0]}, value=t, adds=64 * t)
 program = Program(
     embedding=(p, t),
     layers=(first,),

@@ -27,14 +27,14 @@ one = Head(
     key={v: p[0]},
     scores="exact",
     value={v: small * p[0] + p[1]},
-    output={x: v},
+    adds={x: v},
 )
 two = Head(
     query={v: 19.0},
     key={v: p[0]},
     scores="exact",
     value={v: small * p[0] - p[1]},
-    output={y: v},
+    adds={y: v},
 )
 tell = MLP(
     [Neuron(when=2.0**28 * (x - y), adds={t["b"]: 16})], adds={t["a"]: 4}

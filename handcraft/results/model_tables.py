@@ -13,7 +13,9 @@ from rich.text import Text
 
 from handcraft.analysis.diff import Difference
 from handcraft.analysis.explain import Explanation, MatrixTable
-from handcraft.cli.tables import (
+from handcraft.core.tracing import HeadTrace, Trace
+from handcraft.model import Model
+from handcraft.results.tables import (
     MAX_RULES,
     matrix,
     plain_table,
@@ -21,8 +23,6 @@ from handcraft.cli.tables import (
     safe,
     shown_number,
 )
-from handcraft.core.tracing import HeadTrace, Trace
-from handcraft.model import Model
 
 MAX_ROWS = (
     20  # a taller or wider table is shown without its empty rows and columns

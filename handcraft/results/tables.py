@@ -11,12 +11,13 @@ nothing; nothing depends on colour alone.
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
 
 from rich.cells import cell_len
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.progress import (
     BarColumn,
     Progress,
@@ -25,6 +26,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from handcraft.core.errors import printable
@@ -32,17 +34,36 @@ from handcraft.language.affine import format_number
 
 PIPED_WIDTH = 120  # where there is no terminal to ask; COLUMNS overrides
 MAX_RULES = 12  # lines of rules under a table
+THEME = (
+    TerminalTheme(  # of HTML: colours that can be read on white and on black
+        (255, 255, 255),
+        (0, 0, 0),
+        [
+            *((90, 90, 90), (208, 64, 64), (32, 144, 80), (168, 120, 0)),
+            *((64, 112, 208), (160, 80, 176), (0, 136, 152), (128, 128, 128)),
+        ],
+    )
+)
+FONT = "Menlo,'DejaVu Sans Mono',Consolas,'Courier New',monospace"
+PAGE = (  # of a notebook: wide lines scroll, and the lines of a table touch
+    f'<pre style="white-space:pre;overflow-x:auto;line-height:1.25;font-family:{FONT}">'
+    "{code}</pre>"
+)
+
+
+_PLAIN: dict[str, Any] = {
+    "highlight": False,
+    "markup": False,
+    "emoji": False,
+    "force_jupyter": False,  # else a console there shows what it should return
+}
 
 
 def console(
     stderr: bool = False, file: IO[str] | None = None, width: int | None = None
 ) -> Console:
     """A console without any style where NO_COLOR is set, and of a sane width when piped."""
-    options: dict[str, Any] = {
-        "highlight": False,
-        "markup": False,
-        "emoji": False,
-    }
+    options: dict[str, Any] = dict(_PLAIN)
     if (
         "NO_COLOR" in os.environ
     ):  # rich drops colours for it, but keeps bold and faint
@@ -70,12 +91,42 @@ def progress() -> Progress:
     return Progress(*columns, console=console(stderr=True), transient=True)
 
 
+def as_text(draw: Callable[[int], RenderableType]) -> str:
+    """The text that a command prints of what `draw` makes for the console's width."""
+    width = console().width
+    page = io.StringIO()
+    Console(file=page, width=width, color_system=None, **_PLAIN).print(
+        draw(width)
+    )
+    return page.getvalue().removesuffix("\n")
+
+
+def as_html(draw: Callable[[int], RenderableType]) -> str:
+    """The same as an element of HTML, with colours: what it holds is escaped."""
+    page = Console(file=io.StringIO(), width=PIPED_WIDTH, record=True, **_PLAIN)
+    page.print(draw(PIPED_WIDTH))
+    return page.export_html(
+        theme=THEME, code_format=PAGE, inline_styles=True
+    ).replace("\n</pre>", "</pre>")
+
+
 # ---------------------------------------------------------------- texts
 
 
 def safe(text: object, style: str = "") -> Text:
     """A text from anywhere, made printable and shown without markup."""
     return Text(printable(str(text)), style=style)
+
+
+def unbroken(text: str) -> Text:
+    """A text whose lines are neither broken nor cut off."""
+    return Text(text, no_wrap=True, overflow="ignore")
+
+
+def above(*parts: RenderableType) -> Group:
+    """The parts one below the other, an empty line between each two."""
+    rest = [line for part in parts[1:] for line in (Text(""), part)]
+    return Group(*parts[:1], *rest)
 
 
 def quoted_token(token: str) -> str:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from handcraft.analysis.reachability import Avoided
 from handcraft.analysis.states import Chain
-from handcraft.cli.tables import MAX_RULES, plain_table, quoted_token, safe
+from handcraft.results.tables import MAX_RULES, plain_table, quoted_token, safe
 
 _MAX_STATES = 64  # rows of a table of states
 MAX_NEXT = 6  # tokens that may follow a state

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from handcraft.cli.tables import plain_table, safe
+from handcraft.core.errors import either
 from handcraft.proof.exponential import Finding
 from handcraft.proof.report import Counterexample, Report
+from handcraft.results.blame_tables import blame
+from handcraft.results.tables import plain_table, safe
 
 VERDICT_STYLES = {
     "proved": "bold green",
@@ -26,7 +28,8 @@ def report(found: Report) -> RenderableType:
     method = safe(f" ({found.method}, {found.dtype})")
     first = Text.assemble(safe(f"{found.program}: "), verdict, method)
     lines = [safe(f"  {line}") for line in _lines(found)]
-    return Group(first, *lines, safe(f"  {found.seconds:.3g} s", "dim"))
+    why = blame(found)
+    return Group(first, *lines, *why, safe(f"  {found.seconds:.3g} s", "dim"))
 
 
 def _lines(found: Report) -> Iterator[str]:
@@ -76,6 +79,8 @@ def _place(tokens: Sequence[str], position: int | None) -> str:
 
 
 def _said(value: object) -> str:
+    if isinstance(value, tuple):
+        return either(map(_said, value))
     return f"'{value}'" if isinstance(value, str) else str(value)
 
 

@@ -1,0 +1,84 @@
+"""The file and line of an author's program at which a value was written.
+
+Errors name it, and so does the reason of each weight. Rules read from data have none of their own.
+
+Rules of this file: nothing here reads a file.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer
+
+OURS = ("handcraft.", "pydantic", "pydantic_core")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file and a line; `file` is spelled as the user spelled it, not made absolute."""
+
+    file: str = field(compare=False)
+    line: int = field(compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.file else ""
+
+    @classmethod
+    def parse(cls, text: Any) -> Any:
+        """The Source of a text like `aab.py:14`; any other value itself, for pydantic to refuse."""
+        file, _, line = (
+            text.rpartition(":") if isinstance(text, str) else ("", "", "")
+        )
+        if text == "":
+            return NOWHERE
+        return (
+            cls(file, int(line))
+            if line.isdecimal() and len(line) < 10
+            else text
+        )
+
+
+_reading: ContextVar[bool] = ContextVar("reading", default=False)
+
+
+@contextmanager
+def without_source_lines() -> Iterator[None]:
+    """Make `caller` return NOWHERE inside: rules read from data have no author's line."""
+    token = _reading.set(True)
+    try:
+        yield
+    finally:
+        _reading.reset(token)
+
+
+def reading_data() -> bool:
+    """True while rules are read from data."""
+    return _reading.get()
+
+
+def caller() -> Source:
+    """The author's file and line that is being executed: the nearest frame outside handcraft."""
+    if _reading.get():
+        return NOWHERE
+    frame = sys._getframe(1)  # noqa: SLF001  # inspect.stack reads source files, which is slow
+    while frame.f_back is not None:
+        module = str(frame.f_globals.get("__name__", ""))
+        if not module.startswith(OURS):
+            break
+        frame = frame.f_back
+    return Source(frame.f_code.co_filename, frame.f_lineno)
+
+
+NOWHERE = Source("", 0)
+
+Where = Annotated[
+    Source,
+    BeforeValidator(Source.parse),
+    PlainSerializer(str, return_type=str, when_used="always"),
+]

@@ -1,0 +1,57 @@
+"""Opens programs: whatever names one on the command line, and what is one in Python already."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TypeAlias
+
+from handcraft.core.errors import ProgramError, printable
+from handcraft.model import Model
+from handcraft.program.program import Program
+
+Openable: TypeAlias = Program | Model | str | Path
+
+
+def open(reference: str | Path, dtype: str = "float32") -> Model:  # noqa: A001  # handcraft.open
+    """The model of a program file, a bundled program (by name), or a built directory.
+
+    A program file is code, and is executed, as on the command line; a built directory is data.
+    Raises ProgramError, with the nearest name, where there is none.
+    """
+    if not isinstance(reference, str | os.PathLike):
+        raise ProgramError(
+            "opens a path or the name of a bundled program, found"
+            f" {_kind(reference)}",
+            ("handcraft.open",),
+        )
+    return Model.open(os.fspath(reference), dtype)
+
+
+def opened(program: Openable, dtype: str | None = None) -> Model:
+    """The model that a function of this room is asked about; float32 unless it is a Model already.
+
+    Raises ProgramError for anything that is no program, or a Model of another dtype.
+    """
+    if isinstance(program, Program):
+        return Model.of(program, dtype or "float32")
+    if isinstance(program, str | os.PathLike):
+        return open(program, dtype or "float32")
+    if not isinstance(program, Model):
+        raise ProgramError(
+            "a program is a Program, a Model, a path, or the name of a bundled program,"
+            f" found {_kind(program)}"
+        )
+    if dtype not in (None, program.dtype):
+        raise ProgramError(
+            f"is a model in {program.dtype}, not {printable(str(dtype))}; pass its"
+            f" program, or build it in that dtype",
+            (program.name,),
+        )
+    return program
+
+
+def _kind(value: object) -> str:
+    return printable(
+        value.__name__ if isinstance(value, type) else type(value).__name__
+    )
