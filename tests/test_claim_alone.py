@@ -212,8 +212,9 @@ def test_what_failed(
         (
             "claim = 3",
             (
-                "f: `claim` is of type int; the file must define `claim`, such as `claim ="
-                " after(...)`, or `program = Program(..., claim=...)` (f.py)"
+                "f: a claim is a table {last tokens: next token}, such as {'aa': 'b'}, a"
+                " claim such as answers(...), an expression, or a function of the"
+                " context; found int 3"
             ),
         ),
         (

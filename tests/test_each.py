@@ -226,43 +226,24 @@ def test_tokens_that_are_longer_come_as_a_tuple() -> None:
     }
 
 
+POSITIONS = "it must return a token or None for each position"
+FORM = "it must return a text or a list: a token or None for each position"
+EACH = "it must return one of the tokens 'a', 'b', 'c', 'd', or None for each position"
+
+
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ("", "the claim answers '', of length 0, to 'a', which has 1 tokens"),
+        ("", f"'' on the text 'a'; {POSITIONS}: 1, not 0"),
         (
             ["a", "b"],
-            "the claim answers ['a', 'b'], of length 2, to 'a', which has 1 tokens",
+            f"['a', 'b'] of type list on the text 'a'; {POSITIONS}: 1, not 2",
         ),
-        (
-            "e",
-            "the claim answers 'e' to 'a', which is not a token of 'a', 'b', 'c', 'd'",
-        ),
-        (
-            [0],
-            "the claim answers 0 to 'a', which is not a token of 'a', 'b', 'c', 'd'",
-        ),
-        (
-            None,
-            (
-                "the claim takes a text or a sequence of tokens, one a position, found"
-                " None on 'a'"
-            ),
-        ),
-        (
-            7,
-            (
-                "the claim takes a text or a sequence of tokens, one a position, found"
-                " 7 on 'a'"
-            ),
-        ),
-        (
-            {"a": 1},
-            (
-                "the claim takes a text or a sequence of tokens, one a position, found"
-                " {'a': 1} on 'a'"
-            ),
-        ),
+        ("e", f"'e' on the text 'a'; {EACH}"),
+        ([0], f"0 on the text 'a'; {EACH}"),
+        (None, f"None on the text 'a'; {FORM}"),
+        (7, f"7 on the text 'a'; {FORM}"),
+        ({"a": 1}, f"{{'a': 1}} of type dict on the text 'a'; {FORM}"),
     ],
 )
 @BOTH
@@ -273,7 +254,8 @@ def test_an_answer_that_is_none_is_an_error(
     with the context.
     """
     claim = each(lambda text: said if text == "a" else text)
-    with Refused(ProgramError, f"reverse > claim: {message} ({claim.source})"):
+    found = f"the function '<lambda>' returned {message} ({claim.source})"
+    with Refused(ProgramError, f"reverse > claim: {found}"):
         verify(reverse(claim).build(), **how)
 
 
@@ -284,8 +266,8 @@ def test_a_text_for_longer_tokens_is_an_error() -> None:
     reference = Reference(each("".join), Vocabulary(("a", "b", "ab")))
     with Refused(
         ProgramError,
-        "claim: the claim takes a sequence of tokens, one a position, found 'ab' on"
-        " ('a', 'b')",
+        "claim: the function 'join' returned 'ab' on the text ('a', 'b'); it must return"
+        " a list: a token or None for each position",
     ):
         reference.each(("a", "b"))
 

@@ -14,7 +14,7 @@ from refusing import JARGON
 FILE = """from handcraft import *
 {written}
 p, t = position(4), token({tokens})
-same = Head(value={{t: t}}, output={{t: 9 * t}})
+same = Head(value={{t: t}}, adds={{t: 9 * t}})
 program = Program(embedding=(p, t), layers=(same,), claim={claim})
 """
 TEXT = "'ab'"  # every token is one character: a context is a text
@@ -218,7 +218,7 @@ def test_a_function_that_never_finds_its_text(here: Path) -> None:
 )
 @pytest.mark.parametrize(
     ("claim", "path"),
-    [("f", "claim"), ("answers('[ab]', f)", "Answers > answer")],
+    [("f", "claim"), ("answers('[ab]', f)", "answers > answer")],
 )
 def test_a_function_that_cannot_be_asked(
     written: str, message: str, claim: str, path: str, here: Path
@@ -308,15 +308,15 @@ def test_an_answer_that_does_not_fit(here: Path) -> None:
         (
             "each(lambda c: None)",
             (
-                "returned None on the text 'a'; it must return a text or a list of a token"
-                " or None a position"
+                "returned None on the text 'a'; it must return a text or a list: a token"
+                " or None for each position"
             ),
         ),
         (
             "each(lambda c: ['a'])",
             (
-                "returned ['a'] of type list on the text 'aa'; it must return as many tokens"
-                " (or None) as the text has, which is 2, found 1"
+                "returned ['a'] of type list on the text 'aa'; it must return a token or"
+                " None for each position: 2, not 1"
             ),
         ),
         (

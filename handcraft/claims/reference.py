@@ -97,13 +97,13 @@ class Reference:
         said = function(text, "text")
         single = self.vocabulary.single
         if not isinstance(said, list | tuple | str if single else list | tuple):
-            wanted = "a text or a list" if single else "a list"
-            wanted = f"it must return {wanted} of a token or None a position"
+            form = "a text or a list" if single else "a list"
+            wanted = f"it must return {form}: a token or None for each position"
             raise function.refused(said, text, wanted, "text")
         if len(said) != len(text):
             wanted = (
-                f"it must return as many tokens (or None) as the text has, which is"
-                f" {len(text)}, found {len(said)}"
+                "it must return a token or None for each position:"
+                f" {len(text)}, not {len(said)}"
             )
             raise function.refused(said, text, wanted, "text")
         return tuple(self._checked(token, text) for token in said)

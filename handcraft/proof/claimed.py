@@ -162,16 +162,16 @@ def check_same(task: Task, wrong: Wrong) -> None:
     """
     if not isinstance(task.claim.rule, Callback):
         return
-    first = wrong.expected
+    first: Any = wrong.expected
     for _ in range(_AGAIN):
         said = list(_said_again(task, wrong))
         if said and first not in said:
             vocabulary = task.model.vocabulary
             asked = vocabulary.context(wrong.context)
-            named: tuple[Any, ...] = (first, said[0])
+            again = said[0]
             if task.claim.measures == "token":
-                named = tuple(_token(vocabulary, i) for i in named)
-            raise _unsteady(task, asked, *named)
+                first, again = (_token(vocabulary, i) for i in (first, again))
+            raise _unsteady(task, asked, first, again)
 
 
 def _said_again(task: Task, wrong: Wrong) -> Iterator[Any]:

@@ -13,12 +13,12 @@ OPTIONAL = (  # reported where there is one
     "error_bound",
     "assumptions",
     "min_margin_position",
-    "compared",
-    "contributions",
-    "departures",
     "failed",
     "weights",
     "claim",
+    "compared",
+    "contributions",
+    "departures",
 )
 EXIT_CODES: dict[Verdict, int] = {
     "proved": 0,
@@ -70,14 +70,14 @@ class Report:
     reason      why the verdict is not stronger
     error_bound, assumptions   of a proof: how far float arithmetic can be off, and what is
                                taken for granted
-    compared        of a counterexample, the right token (the best of several) and the wrong one
-    contributions   the amounts that each rule gave to their logits (handcraft.analysis.blame)
-    departures      of a counterexample, the first lanes that left their meaning
     failed      of a refutation: "weights" where they are not what the rules say, "claim" where
                 there is a counterexample, or both
     weights     how far they are from the rules: the number of cells that differ, the first one,
                 the largest difference and its cell
     claim       the file whose claim alone the model was held to
+    compared        of a counterexample, the right token (the best of several) and the wrong one
+    contributions   the amounts that each rule gave to their logits (handcraft.analysis.blame)
+    departures      of a counterexample, the first lanes that left their meaning
     """
 
     program: str
@@ -97,12 +97,12 @@ class Report:
     error_bound: float | None = None
     assumptions: list[str] | None = None
     min_margin_position: int | None = None
-    compared: list[str] | None = None
-    contributions: list[dict[str, Any]] | None = None
-    departures: list[dict[str, Any]] | None = None
     failed: list[str] | None = None
     weights: dict[str, Any] | None = None
     claim: str | None = None
+    compared: list[str] | None = None
+    contributions: list[dict[str, Any]] | None = None
+    departures: list[dict[str, Any]] | None = None
 
     @property
     def exit_code(self) -> int:

@@ -209,8 +209,8 @@ def report_of(
         error_bound=outcome.error_bound,
         assumptions=list(outcome.assumptions) or None,
         min_margin_position=tally.min_margin_position,
-        **_explained(task, tally.worst),
         failed=["claim"] if verdict == "refuted" else None,
+        **_explained(task, tally.worst),
     )
 
 

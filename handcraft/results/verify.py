@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ from handcraft.core.errors import ProgramError, printable
 from handcraft.core.tracing import Trace
 from handcraft.model import Model
 from handcraft.program.program import ClaimLike, Program
+from handcraft.proof.claimed import unless_changed
 from handcraft.proof.report import Report
 from handcraft.proof.task import Budget, Progress, Spread
 from handcraft.proof.verify import METHODS, silent
@@ -96,20 +97,6 @@ def verify(
 def shown_report(model: Model, report: Report) -> ShownReport:
     """The report on a model, as a result that shows itself."""
     return ShownReport(**fields_of(report), model=model)
-
-
-def unless_changed(model: Model, report: Report) -> Report:
-    """The report. A model whose weights are not what its rules say is refuted, whatever it
-    computes.
-    """
-    if not (changed := model.differences()):
-        return report
-    more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-    return replace(
-        report,
-        verdict="refuted",
-        reason=f"the weights are not what the rules say, at {changed[0]}{more}",
-    )
 
 
 def _claiming(model: Model, claim: Any) -> Model:
