@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from handcraft.core.errors import either
 from handcraft.program.contexts import contexts
 from handcraft.program.program import ClaimLike
 from handcraft.proof.task import Budget
@@ -79,5 +80,7 @@ def _wrong(found: ShownReport) -> str:
     place = f"after {wrong.tokens}"
     if wrong.position is not None:
         place = f"at position {wrong.position} of {wrong.tokens}"
-    said = f"expected {wrong.expected!r}, got {wrong.got!r}{margin}"
+    right = wrong.expected
+    several = right if isinstance(right, tuple | list) else (right,)
+    said = f"expected {either(map(repr, several))}, got {wrong.got!r}{margin}"
     return f"{found.program} {place}: {said}"

@@ -47,7 +47,17 @@ def _claim(rng: np.random.Generator, tokens: tuple[str, ...]) -> Any:
         return "".join(rng.choice(tokens, size=rng.integers(1, 4)))
 
     if rng.integers(5):
-        return after({ending(): str(rng.choice(tokens)) for _ in range(4)})
+        most = int(rng.integers(1, max(2, len(tokens))))  # one or several
+        return after(
+            {
+                ending(): set(
+                    rng.choice(
+                        tokens, rng.integers(1, most + 1), replace=False
+                    ).tolist()
+                )
+                for _ in range(4)
+            }
+        )
     first = {token: 1.0 / len(tokens) for token in tokens}
     return distribution(
         {ending(): first for _ in range(3)},
@@ -158,19 +168,21 @@ def _slack(expected: Any, logits: Array, tolerance: float) -> float | None:
     """At least 0 where it is right: a tie of tokens is below, an error that is the tolerance is
     not.
     """
-    if np.ndim(expected):
+    right = set(np.atleast_1d(expected).tolist())
+    if np.asarray(expected).dtype.kind == "f":
         if math.isnan(expected[0]):
             return None
         left = tolerance - float(
             np.abs(softmax(logits.astype(np.float64)) - expected).max()
         )
         return -math.inf if math.isnan(left) else left
-    if expected == SILENT:
+    if right == {SILENT}:
         return None
     if not np.isfinite(logits).all():
         return -math.inf
-    others = [float(x) for i, x in enumerate(logits) if i != expected]
-    margin = float(logits[expected]) - max(others, default=-math.inf)
+    others = [float(x) for i, x in enumerate(logits) if i not in right]
+    best = max(float(logits[i]) for i in right)
+    margin = best - max(others, default=-math.inf)
     return margin if margin > 0 else min(margin, -5e-324)
 
 

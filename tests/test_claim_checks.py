@@ -317,7 +317,7 @@ program = Program(embedding=(position(3), token({tokens})), claim={claim})
             "answers('[ab]', transducer(step + 1, {(0, 'a'): ('b', 0)}, 0), length=1)",
             "reads position 1 at step 0",
         ),
-        ("'ab'", "after({'a': {'b'}})", "must be a text"),
+        ("'ab'", "after({'a': 5})", "what is right after 'a' is a token"),
     ],
 )
 @pytest.mark.parametrize(

@@ -193,8 +193,11 @@ def test_the_greatest_of_nothing_is_nothing(
             ),
         ),
         (
-            lambda: after({"a": {"b"}}),
-            "After > table[0][1]: must be a text, found a value of type set",
+            lambda: after({"a": 5}),
+            (
+                "After > table[0]: what is right after 'a' is a token, or a set of"
+                " tokens such as {'a', 'b'}, found int 5"
+            ),
         ),  # type: ignore[dict-item]
         (
             lambda: answers("a", {"a": ["b"]}),

@@ -11,7 +11,7 @@ rely on this:
     tokens    every token that a claim names as an answer, a stop or a key of probabilities is
               in the vocabulary
     endings   each can be spelled in one way, occurs once and fits the window; a row names a
-              token once
+              token once, and of several right ones it leaves some token wrong
     prompts   each can be spelled in one way, which `Vocabulary.split` finds, in at most n_ctx
               tokens; so sequences of tokens are as many as `language(...).size` counts texts
               (handcraft.claims.spelling)
@@ -31,11 +31,12 @@ wrong makes no Program; a function is never called.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from handcraft.claims.answers import Table
 from handcraft.claims.kinds import After, Answers, Claim, Distribution
 from handcraft.claims.prompt_language import Language
+from handcraft.claims.right_tokens import Right, spelled
 from handcraft.claims.spelling import Spelling
 from handcraft.claims.transducer import Transducer
 from handcraft.core.errors import ProgramError, hint, listing, printable
@@ -77,10 +78,20 @@ def _named(claim: Claim, vocabulary: Vocabulary) -> None:
     unknown = [token for token in claim.tokens if token not in vocabulary.ids]
     if unknown:
         message = (
-            f"the token '{printable(unknown[0])}' is not in the vocabulary"
+            f"the token '{printable(unknown[0])}'{_among(claim, unknown[0])} is not in"
+            " the vocabulary"
             f" {listing(vocabulary.tokens)}"
         )
         raise ProgramError(message + hint(unknown[0], vocabulary.tokens))
+
+
+def _among(claim: Claim, token: str) -> str:
+    """The row that names a token beside others; an empty text where it stands alone."""
+    rows = claim.table if claim.kind == "after" else ()
+    for ending, right in rows:
+        if not isinstance(right, str) and token in right:
+            return f", one of those that are right after '{spelled(ending)}',"
+    return ""
 
 
 def _check_endings(
@@ -95,6 +106,29 @@ def _check_endings(
         raise ProgramError(
             f"the ending '{printable(''.join(longest))}' is longer than n_ctx {n_ctx},"
             " so it never speaks"
+        )
+    if claim.measures == "token":
+        _check_wrong_ones(claim.endings(vocabulary), vocabulary)
+
+
+def _check_wrong_ones(
+    endings: Mapping[tuple[str, ...], Right], vocabulary: Vocabulary
+) -> None:
+    """Raise ProgramError where several tokens are right and none is left that would be wrong."""
+    for ending, right in endings.items():
+        if isinstance(right, str) or len(right) < len(vocabulary):
+            continue
+        shorter = (ending[i:] for i in range(1, len(ending)))
+        hidden = next((tail for tail in shorter if tail in endings), None)
+        instead = ": leave it out"
+        if hidden is not None:
+            instead = (
+                f" but hides the row '{spelled(hidden)}': write longer endings"
+                " instead of that"
+            )
+        raise ProgramError(
+            f"every token is right after '{spelled(ending)}', so the row says"
+            f" nothing{instead}"
         )
 
 

@@ -1,6 +1,7 @@
 """The kinds of claim: what a program must predict after each context, if anything.
 
-    after({"aa": "b"})               the next token, by the longest matching ending of the context
+    after({"aa": "b"})               the next token, by the longest matching ending of the context;
+                                     or any of several: after({"a": {"b", "c"}})
     distribution({"111": {...}})     next-token probabilities, by the longest matching ending
     answers(prompts, answer, stop)   a regular language of prompts, each with one right
                                      continuation (handcraft.claims.answers)
@@ -22,7 +23,13 @@ and a claim with a function is never proved.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from functools import cached_property
 from typing import (
     Annotated,
@@ -60,10 +67,11 @@ from handcraft.claims.base import BaseClaim
 from handcraft.claims.functions import Callback
 from handcraft.claims.prompt_language import Language
 from handcraft.claims.regex import parse
+from handcraft.claims.right_tokens import Right, right_of, tokens_of
 from handcraft.claims.spelling import quoted, spellings, tokens_within
 from handcraft.claims.transducer import Transducer
+from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError, PromptError, printable
-from handcraft.core.frozen import Frozen
 from handcraft.core.source import Where, caller
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import Lane, kind_of, number
@@ -90,6 +98,16 @@ Ending = Annotated[
     str | tuple[str, ...], BeforeValidator(_in_order)
 ]  # a text; its tokens where it can be spelled in two ways
 _Entry = TypeVar("_Entry")
+
+
+def _kept(row: Any) -> Any:
+    """A row of `after` with its right side as it is kept."""
+    if isinstance(row, list | tuple) and len(row) == 2:
+        return row[0], right_of(*row)
+    return row
+
+
+_Row = Annotated[tuple[Ending, Right], BeforeValidator(_kept)]
 
 
 def _tolerance(value: float) -> float:
@@ -128,20 +146,25 @@ class OfContexts(BaseClaim):
 
 
 class After(OfContexts):
-    """A table from endings to the only right next token; the longest matching ending counts."""
+    """A table from endings to the next token that is right, or to several that are.
+
+    The longest matching ending counts; of several tokens any may follow.
+    """
 
     kind: Literal["after"] = "after"
     measures: ClassVar[Literal["token"]] = "token"
     by_endings: ClassVar[Literal[True]] = True
-    table: tuple[tuple[Ending, str], ...]
+    table: tuple[_Row, ...]
     source: Where = Field(default_factory=caller)
 
     @property
     def tokens(self) -> tuple[str, ...]:
         """The tokens that it names as right."""
-        return tuple(token for _, token in self.table)
+        return tuple(
+            token for _, right in self.table for token in tokens_of(right)
+        )
 
-    def endings(self, vocabulary: Vocabulary) -> dict[tuple[str, ...], str]:
+    def endings(self, vocabulary: Vocabulary) -> dict[tuple[str, ...], Right]:
         """The table with its endings split into tokens."""
         return split_endings(self.table, vocabulary)
 
@@ -513,8 +536,9 @@ Claim: TypeAlias = After | Distribution | Answers | Predicate | Residual | Each
 CLAIM_KINDS: tuple[type[BaseClaim], ...] = get_args(Claim)
 
 
-def after(table: Mapping[Ending, str]) -> After:
-    """The claim that the longest matching ending decides the next token."""
+@checked_call()
+def after(table: Mapping[Ending, str | Collection[str]]) -> After:
+    """The claim that the longest matching ending decides the next token: one, or any of several."""
     if not isinstance(table, Mapping) or not table:
         raise ProgramError(
             "after takes {last tokens: next token} with at least one entry",
@@ -524,6 +548,7 @@ def after(table: Mapping[Ending, str]) -> After:
     return After(table=tuple(table.items()))
 
 
+@checked_call()
 def distribution(
     table: Mapping[Ending, Mapping[str, float]], *, tolerance: float = 1e-6
 ) -> Distribution:
@@ -549,6 +574,7 @@ def distribution(
     return Distribution(table=tuple(rows.items()), tolerance=tolerance)
 
 
+@checked_call()
 def answers(
     prompts: str,
     answer: Callable[[str], str] | Answer | Mapping[str, str],
@@ -568,6 +594,7 @@ def answers(
     )
 
 
+@checked_call()
 def residual(
     lane: Lane | str, function: Callable[[Any], Any], *, tolerance: float = 1e-5
 ) -> Residual:
@@ -575,6 +602,7 @@ def residual(
     return Residual(lane=str(lane), function=function, tolerance=tolerance)
 
 
+@checked_call()
 def each(function: Callable[[Any], Any]) -> Each:
     """The claim of a function from the whole text to one token, or None, for each position.
 
@@ -583,6 +611,7 @@ def each(function: Callable[[Any], Any]) -> Each:
     return Each(function=function)
 
 
+@checked_call()
 def last(claim: OfContexts | Expression | Callable[[Any], Any]) -> OfContexts:
     """The claim at the last position of each text only, instead of at every one (`causal=False`).
 
@@ -607,8 +636,16 @@ def as_claim(value: object) -> object:
     """The claim of a table, an expression or a plain function; anything else itself."""
     if isinstance(value, Mapping) and "kind" not in value:
         return after(value)
-    ours = isinstance(value, Frozen) and not isinstance(value, Expression)
-    return Predicate(function=value) if callable(value) and not ours else value
+    if isinstance(value, BaseClaim | Mapping | None):
+        return value
+    if isinstance(value, Expression) or callable(value):
+        return Predicate(function=value)
+    raise ProgramError(
+        "a claim is a table {last tokens: next token}, such as {'aa': 'b'}, a claim such as"
+        f" answers(...), an expression, or a function of the context; found {kind_of(value)}",
+        (),
+        caller(),
+    )
 
 
 def split_endings(

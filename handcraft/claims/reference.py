@@ -1,8 +1,8 @@
 """Evaluates a claim on one context at a time, in plain Python.
 
     reference = Reference(claim, vocabulary)
-    reference("aba")         the right token, probabilities or number; None where the claim is
-                             silent
+    reference("aba")         the right token, or a tuple of several; probabilities or a number;
+                             None where the claim is silent
     reference.each("aba")    the right token at each position
 
 Faster evaluations are compared with this one (handcraft.proof.expected). Rules of this file: it
@@ -57,7 +57,7 @@ class Reference:
         return sorted({len(ending) for ending in self._endings}, reverse=True)
 
     def __call__(self, context: _Context) -> Any:
-        """The right token, probabilities or number; None where the claim is silent.
+        """The right token or tokens, probabilities or number; None where the claim is silent.
 
         Raises ProgramError for an answer that the claim must not give.
         """

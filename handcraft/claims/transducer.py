@@ -18,6 +18,7 @@ from typing import Any
 
 from pydantic import model_validator
 
+from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError, printable
 from handcraft.core.frozen import Frozen
 from handcraft.core.source import caller
@@ -120,6 +121,7 @@ def _positional(place: Expression) -> bool:
     return all(map(_positional, place.parts))
 
 
+@checked_call()
 def transducer(
     inputs: Expression | Sequence[Expression],
     table: Mapping[Any, tuple[str, int | str]],

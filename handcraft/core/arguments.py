@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
-from inspect import Parameter, Signature, signature
+from inspect import Parameter, signature
 from typing import Any, ParamSpec, TypeVar
 
 from handcraft.core.errors import ProgramError, hint
@@ -34,23 +35,28 @@ def checked_call(
     """
 
     def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
-        expected = signature(function)
-        method = "self" in expected.parameters
+        parameters = [*signature(function).parameters.values()]
+        method = parameters[0].name == "self" if parameters else False
+        parameters = parameters[method:]
 
         @wraps(function)
-        def call(*args: _P.args, **fields: _P.kwargs) -> _R:
-            called = name(fields) if callable(name) else name
-            if not called:
-                own = type(args[0]) if method else function
-                called = own.__name__
+        def checked(*args: _P.args, **fields: _P.kwargs) -> _R:
+            own = type(args[0]) if method else function
+            called = name(fields) if callable(name) else name or own.__name__
             for old in older.keys() & fields.keys():
                 _rename(called, old, older[old], fields)
-            problem = _problem(called, expected, args[method:], fields, method)
+            call = _Call(called, own.__name__, parameters)
+            problem = call.problem(args[method:], fields)
             if problem is not None:
                 raise problem
-            return function(*args, **fields)
+            if method:
+                return function(*args, **fields)
+            try:
+                return function(*args, **fields)
+            except ProgramError as error:
+                raise _of(called, error) from None
 
-        return call
+        return checked
 
     return decorate
 
@@ -74,76 +80,78 @@ def _rename(called: str, old: str, new: str, fields: dict[str, Any]) -> None:
         )
 
 
-def _problem(
-    called: str,
-    expected: Signature,
-    args: tuple[Any, ...],
-    fields: dict[str, Any],
-    method: bool,
-) -> ProgramError | None:
-    """The error of a call that does not fit the signature, or None."""
-    parameters = [*expected.parameters.values()][method:]
-    places = [
-        p
-        for p in parameters
-        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        places += [places[-1]] * len(args) if places else []
-    if len(args) > len(places):
-        return ProgramError(
-            _too_many(called, parameters, places, args), (called,), caller()
-        )
-    return _misnamed(called, parameters, places[: len(args)], fields)
-
-
-def _too_many(
-    called: str,
-    parameters: list[Parameter],
-    places: list[Parameter],
-    args: tuple[Any, ...],
-) -> str:
-    named = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
-    shown = [*(p.name for p in places), *(f"{name}=..." for name in named[:4])]
-    first = (
-        f"takes {_counted(len(places))} without a name, found {len(args)}"
-        if places
-        else f"takes its arguments by name, found {len(args)} without"
+def _of(called: str, error: ProgramError) -> ProgramError:
+    """The error of what a function wrote, with the function's name in place of the rule's."""
+    if error.path[:1] and error.path[0] not in _WRITTEN:
+        return error
+    rest = error.path[1:]
+    return ProgramError(
+        error.message, (called, *rest), error.source or caller()
     )
-    return f"{first}: write {called}({', '.join(shown)})"
 
 
-def _counted(count: int) -> str:
-    return f"{count} argument{'s' if count != 1 else ''}"
+# what functions that an author calls return; she has not written these names
+_WRITTEN = (
+    "Head",
+    "Neuron",
+    "Slot",
+    "After",
+    "Answers",
+    "Distribution",
+    "Residual",
+)
 
 
-def _misnamed(
-    called: str,
-    parameters: list[Parameter],
-    filled: list[Parameter],
-    fields: dict[str, Any],
-) -> ProgramError | None:
-    by_name = {
-        p.name: p
-        for p in parameters
-        if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)
-    }
-    if any(p.kind is p.VAR_KEYWORD for p in parameters):
-        by_name |= {name: by_name.get(name, parameters[0]) for name in fields}
-    for name in fields:
-        if name not in by_name:
-            message = (
-                f"has no such argument; it takes {', '.join(by_name)}"
-                f"{hint(name, by_name)}"
-            )
-            return ProgramError(message, (called, name), caller())
-        if any(p.name == name for p in filled):
-            return ProgramError("is given twice", (called, name), caller())
-    for p in parameters:
-        required = p.default is p.empty and p.kind not in (
-            p.VAR_KEYWORD,
-            p.VAR_POSITIONAL,
+@dataclass(frozen=True)
+class _Call:
+    """A call that is checked: how errors name it, what the author wrote, what it takes."""
+
+    called: str
+    written: str
+    parameters: list[Parameter]
+
+    def problem(
+        self, args: tuple[Any, ...], fields: dict[str, Any]
+    ) -> ProgramError | None:
+        """The error of arguments that do not fit, or None."""
+        kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+        places = [p for p in self.parameters if p.kind in kinds]
+        if any(p.kind is p.VAR_POSITIONAL for p in self.parameters):
+            return None
+        if len(args) > len(places):
+            message = self.too_many(places, len(args))
+            return ProgramError(message, (self.called,), caller())
+        return self.misnamed(places[: len(args)], fields)
+
+    def too_many(self, places: list[Parameter], found: int) -> str:
+        named = [p.name for p in self.parameters if p.kind is p.KEYWORD_ONLY]
+        shown = [*(p.name for p in places), *(f"{x}=..." for x in named[:4])]
+        count = f"{len(places)} argument{'s' if len(places) > 1 else ''}"
+        first = (
+            f"takes {count} without a name, found {found}"
+            if places
+            else f"takes its arguments by name, found {found} without"
         )
-        if required and p not in filled and p.name not in fields:
-            return ProgramError("is required", (called, p.name), caller())
-    return None
+        return f"{first}: write {self.written}({', '.join(shown)})"
+
+    def misnamed(
+        self, filled: list[Parameter], fields: dict[str, Any]
+    ) -> ProgramError | None:
+        """The error of a name that is unknown, given twice or missing, or None."""
+        kinds = (Parameter.KEYWORD_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+        known = [p.name for p in self.parameters if p.kind in kinds]
+        free = any(p.kind is p.VAR_KEYWORD for p in self.parameters)
+        for name in fields:
+            if name not in known and not free:
+                takes = f"it takes {', '.join(known)}{hint(name, known)}"
+                return self.error(name, f"has no such argument; {takes}")
+            if any(p.name == name for p in filled if name in known):
+                return self.error(name, "is given twice")
+        for p in self.parameters:
+            required = p.default is p.empty and p.kind is not p.VAR_KEYWORD
+            if required and p not in filled and p.name not in fields:
+                return self.error(p.name, "is required")
+        return None
+
+    def error(self, argument: str, message: str) -> ProgramError:
+        return ProgramError(message, (self.called, argument), caller())

@@ -125,6 +125,12 @@ def listing(names: Iterable[str], most: int = 12) -> str:
     return ", ".join(shown[:most]) + rest
 
 
+def either(names: Iterable[str]) -> str:
+    """The names as alternatives: `a`, `a or b`, `a, b or c`."""
+    *most, last = names
+    return f"{', '.join(most)} or {last}" if most else last
+
+
 def printable(text: str) -> str:
     r"""The text with every control, format and unassigned character written as \xNN or \uNNNN.
 

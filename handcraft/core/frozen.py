@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
@@ -23,6 +23,13 @@ from handcraft.core.source import caller
 
 # the name of a program, which is also a folder's: no separators
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+
+
+_PYDANTIC = frozenset(dir(BaseModel))
+
+
+class UnknownAttributeError(ProgramError, AttributeError):
+    """A name after the dot that is not there, or cannot be changed."""
 
 
 class Frozen(BaseModel):
@@ -45,6 +52,33 @@ class Frozen(BaseModel):
 
     def __str__(self) -> str:
         return repr(self)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        changed = f"model_copy(update={{{name!r}: ...}})"
+        raise UnknownAttributeError(
+            f"is frozen; a changed copy of it is .{changed}",
+            (type(self).__name__, name),
+            caller(),
+        )
+
+    if not TYPE_CHECKING:  # a type checker knows the attributes
+
+        def __getattr__(self, name: str) -> Any:
+            """Raises the error of an attribute that is not there, with what is."""
+            known = [
+                x for x in dir(type(self)) if x[0] != "_" and x not in _PYDANTIC
+            ]
+            if name.startswith("_") or name in _PYDANTIC:
+                raise AttributeError(name)
+            raise UnknownAttributeError(
+                f"there is no {name!r}{self._instead_of(name) or hint(name, known)}",
+                (type(self).__name__,),
+                caller(),
+            )
+
+    def _instead_of(self, name: str) -> str:  # noqa: ARG002  # for kinds that know better
+        """What an author may have meant by an attribute that is not there; else empty."""
+        return ""
 
     def model_copy(
         self,

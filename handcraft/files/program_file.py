@@ -89,6 +89,15 @@ def _not_found(path: Path, reference: str) -> str:
     )
 
 
+def _kind(value: object) -> str:
+    """What stands where a program should, in words."""
+    if isinstance(value, type):
+        return f"the class {value.__name__} (not called)"
+    if callable(value) and not isinstance(value, Program):
+        return f"the function {getattr(value, '__name__', '')} (not called)"
+    return f"of type {type(value).__name__}"
+
+
 def load_program(path: Path) -> Program:
     """Execute a program file and return its `program`.
 
@@ -120,7 +129,7 @@ def load_program(path: Path) -> Program:
         found = (
             "no `program`"
             if program is None
-            else f"`program` is of type {type(program).__name__}"
+            else f"`program` is {_kind(program)}"
         )
         raise ProgramError(
             f"{found}; the file must define `program = Program(...)`",

@@ -56,7 +56,7 @@ class Operand(Linear, Frozen):
 
     def __mul__(self, factor: float) -> Any:
         value = number(
-            factor, "an expression can only be multiplied by a number"
+            factor, "an expression can only be multiplied by a number", PRODUCT
         )
         return self.expression().scaled(value)
 
@@ -216,10 +216,15 @@ class Map(Operand):
 
 
 Term: TypeAlias = Operand | float
+# how a product of two lanes is written
+PRODUCT = "; a lane times a flag is recipes.product(x, flag, most, {lane: 1})"
 
 
-def number(value: object, expected: str) -> float:
-    """The value as a float. Raises ProgramError, starting with `expected`, for anything else."""
+def number(value: object, expected: str, instead: str = "") -> float:
+    """The value as a float. Raises ProgramError, starting with `expected`, for anything else.
+
+    instead  said of an expression, where no number can stand
+    """
     if isinstance(value, Real) and not isinstance(value, bool):
         try:
             return float(value)
@@ -227,17 +232,34 @@ def number(value: object, expected: str) -> float:
             raise ProgramError(
                 "a weight must be finite, found a whole number past every float"
             ) from None
-    raise ProgramError(f"{expected}, found {kind_of(value)}")
+    advice = instead if isinstance(value, Operand) else ""
+    raise ProgramError(f"{expected}, found {kind_of(value)}{advice}")
 
 
 def lift(value: object) -> Affine | Map:
     """The expression of a number, lane, slot or expression. Raises ProgramError for others."""
     if isinstance(value, Operand):
         return value.expression()
-    constant = number(
-        value, "an expression is made of lanes, slots and numbers"
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return Affine.of({}, number(value, ""))
+    raise ProgramError(
+        "an expression is made of lanes, slots and numbers, found"
+        f" {kind_of(value)}{_instead(value)}"
     )
-    return Affine.of({}, constant)
+
+
+def _instead(value: object) -> str:
+    """The notation that an author may have meant, after a semicolon."""
+    if isinstance(value, bool):
+        return (
+            "; == compares two expressions now, and is no flag: neurons make it,"
+            " recipes.equals(x, number, {lane: 1})"
+        )
+    if isinstance(value, str):
+        return "; a lane is written slot['label']"
+    if isinstance(value, list | tuple | set):
+        return "; lanes are added with +, or named as {lane: expression}"
+    return ""
 
 
 def kind_of(value: object) -> str:
@@ -249,6 +271,15 @@ def kind_of(value: object) -> str:
         return printable(f"the expression {value}")
     if shape := getattr(value, "shape", None):
         return f"an array of shape {shape}"
+    name = getattr(value, "__name__", "") if callable(value) else ""
+    if name:
+        return printable(f"{name}, which is not called")
+    if isinstance(value, bool | Frozen | None):
+        return (
+            str(value)
+            if value in (None, True, False)
+            else f"a {type(value).__name__}"
+        )
     return f"{type(value).__name__} {printable(repr(value))[:60]}"
 
 

@@ -64,7 +64,8 @@ def _target(key: object) -> tuple[Lane, ...]:
     if isinstance(key, str):
         return (Lane.parse(key),)
     raise ProgramError(
-        f"the left side of a map is a lane or a slot, found {kind_of(key)}"
+        f"the left side of a map is a lane or a slot, as in {{lane: expression}};"
+        f" found {kind_of(key)}"
     )
 
 
@@ -81,6 +82,12 @@ def _rows(
     if len(targets) == 1 and len(value.rows) == 1:
         yield targets[0], value.rows[0][1]
         return
+    if len(targets) == 1 and targets[0].label is None:
+        raise ProgramError(
+            f"{printable(str(targets[0]))} is one lane, and the expression has"
+            f" {describe(value.targets)}: choose one of them, such as"
+            f" {_lane_text(value.targets[0])}, or add them up with .sum()"
+        )
     by_label: dict[str | None, Affine] = {}
     for (
         lane,
@@ -97,6 +104,11 @@ def _rows(
                 + hint(str(lane.label), labels)
             )
         yield lane, by_label[lane.label]
+
+
+def _lane_text(lane: Lane) -> str:
+    """The lane as an author writes it."""
+    return printable(f"{lane.slot}[{lane.label!r}]")
 
 
 def as_affine(value: object) -> Affine:
@@ -118,9 +130,14 @@ def as_affine(value: object) -> Affine:
         if len(expression.rows) == 1:
             return expression.rows[0][1]
         raise ProgramError(
-            f"expected one expression, found {describe(expression.targets)}"
+            f"expected one expression, found {describe(expression.targets)}: choose one"
+            f" of them, such as {_lane_text(expression.targets[0])}, or add them up with"
+            " .sum()"
         )
     return expression
+
+
+_VARYING = "; what varies stands in when=, as in Neuron(when=x, adds={lane: 1})"
 
 
 def as_direction(value: object) -> Affine:
@@ -132,7 +149,7 @@ def as_direction(value: object) -> Affine:
         total = Affine()
         for key, term in value.items():
             for lane in _target(key):
-                amount = number(term, "an amount to add is a number")
+                amount = number(term, "an amount to add is a number", _VARYING)
                 total = total.plus(Affine.of({lane: amount}))
         return total
     return as_affine(value)

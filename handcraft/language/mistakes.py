@@ -81,6 +81,31 @@ class Linear:
     def __rtruediv__(self, other: object) -> Any:
         raise self._not_linear(f"{other!r:.20} divided by")
 
+    def __int__(self) -> int:
+        raise self._no_number()
+
+    def __float__(self) -> float:
+        raise self._no_number()
+
+    def __round__(self, digits: int = 0) -> Any:
+        raise self._no_number()
+
+    def __iter__(self) -> Any:
+        raise ProgramError(
+            f"{_shown(self)} is one expression; where a list of them is taken, write"
+            " [x]",
+            (),
+            caller(),
+        )
+
+    def _no_number(self) -> ProgramError:
+        return ProgramError(
+            f"{_shown(self)} has no value before the model runs: see it with"
+            " model.trace(context)",
+            (),
+            caller(),
+        )
+
     def __bool__(self) -> NoReturn:
         raise ProgramError(
             f"{_shown(self)} has no truth value before the model runs: for"

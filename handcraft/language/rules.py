@@ -21,7 +21,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    StrictFloat,
+    field_validator,
+    model_validator,
+)
 
 from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError
@@ -30,7 +36,6 @@ from handcraft.core.source import Source, Where, caller
 from handcraft.language.affine import (
     Affine,
     Map,
-    Operand,
     Term,
     format_number,
     kind_of,
@@ -138,7 +143,7 @@ class Neuron(Frozen):
 
     when: AsAffine
     adds: AsDirection
-    sharpness: float = GELU_SHARPNESS
+    sharpness: StrictFloat = GELU_SHARPNESS
     name: str | None = None
     source: Where = Field(default_factory=caller)
 
@@ -192,11 +197,10 @@ NeuronNest: TypeAlias = (
 
 def _flat(neurons: object) -> object:
     """The neurons of a nesting, in their order; anything else itself."""
-    if isinstance(neurons, str | Mapping | Neuron | Operand):
+    if isinstance(neurons, str) or not isinstance(neurons, Iterable):
         return neurons
-    if not isinstance(neurons, Iterable):
-        return neurons
-    return tuple(_leaves(neurons))
+    single = isinstance(neurons, Frozen | Mapping)
+    return tuple(_leaves([neurons] if single else neurons))
 
 
 def _leaves(nested: Iterable[Any]) -> Iterator[Any]:
@@ -258,17 +262,29 @@ class MLP(Frozen):
         return call_text("MLP", short_list(self.neurons), adds=adds)
 
 
+def _heads(heads: object) -> object:
+    """The heads of a block; a single one may stand by itself."""
+    if isinstance(heads, Head):
+        return (heads,)
+    for head in heads if isinstance(heads, list | tuple) else ():
+        if isinstance(head, Neuron | MLP):
+            raise ProgramError(
+                "neurons stand in mlp=MLP([...]); or write the layer as (head, neurons)"
+            )
+    return heads
+
+
 class Block(Frozen):
     """One layer: parallel heads, then an MLP. Either may be missing, and is then skipped."""
 
-    heads: tuple[Head, ...] = ()
+    heads: Annotated[tuple[Head, ...], BeforeValidator(_heads)] = ()
     mlp: MLP | None = None
     source: Where = Field(default_factory=caller)
 
     @checked_call()
     def __init__(
         self,
-        heads: Sequence[Head] = (),
+        heads: Head | Sequence[Head] = (),
         mlp: MLP | None = None,
         *,
         source: Source | None = None,

@@ -88,9 +88,14 @@ class Slot(Named):
         if labels is not None and (
             not labels or len(set(labels)) < len(labels)
         ):
+            twice = [label for label in labels if labels.count(label) > 1]
+            found = (
+                f"'{printable(twice[0])}' stands twice"
+                if twice
+                else "there are none"
+            )
             raise ProgramError(
-                f"the labels of {self.name} must be distinct and not empty, found"
-                f" {listing(labels)}"
+                f"the labels of {self.name} must be distinct, and at least one; {found}"
             )
         if self.labels is None and ONE_HOT in (self.tokens, self.positions):
             raise ProgramError(
@@ -98,9 +103,10 @@ class Slot(Named):
             )
         for row in self._rows():
             if len(row) != len(self.lanes):
+                lanes = len(self.lanes)
                 raise ProgramError(
-                    f"{self.name} has {len(self.lanes)} lanes, but its table has a row"
-                    f" of {len(row)}"
+                    f"{self.name} has {lanes} lane{'s' if lanes > 1 else ''}, but its"
+                    f" table has a row of {len(row)}; labels= names one lane a number"
                 )
             total = sum(abs(value) for value in row)
             Affine.of({}, total)  # raises unless it is finite
@@ -132,6 +138,13 @@ class Slot(Named):
             Lane.model_construct(slot=self.name, label=label, local=self.local)
             for label in labels
         )
+
+    def __len__(self) -> int:
+        return len(self.lanes)
+
+    def _instead_of(self, name: str) -> str:
+        known = name in (self.labels or ())
+        return f"; a lane is written {self.name}[{name!r}]" if known else ""
 
     def expression(self) -> Affine | Map:
         if self.labels is None:
@@ -180,7 +193,7 @@ class Slot(Named):
                 caller(),
             )
         known = range(len(self.lanes))
-        if isinstance(steps, bool) or steps not in known:
+        if type(steps) is not int or steps not in known:
             raise ProgramError(
                 f"{self.name} has {len(known)} positions: back takes a whole number from 0"
                 f" to {len(known) - 1}, found {steps!r:.40}",
@@ -211,11 +224,10 @@ class Slot(Named):
         Raises ProgramError for an unknown label, one that occurs twice, and for no number.
         """
         known = self.labels or ()
-        keys = (
-            known
-            if labels is None
-            else _ordered(self.name, labels, "the labels")
-        )
+        keys = known
+        if labels is not None:
+            given_labels = [*labels] if isinstance(labels, Mapping) else labels
+            keys = _ordered(self.name, given_labels, "the labels")
         given = labels.get if isinstance(labels, Mapping) else value
         total = Affine()
         for key in keys:
@@ -298,6 +310,12 @@ def token(
     tokens: Iterable[str], /, *, name: str = "token", **lanes: _Values
 ) -> Slot:
     """A slot of the token: one-hot over `tokens`, or one lane for each named function of it."""
+    if isinstance(tokens, Mapping):
+        raise ProgramError(
+            'the tokens are a table; a table of numbers is slot("name", token={...})',
+            ("token",),
+            caller(),
+        )
     known = _ordered("token", tokens, "the tokens")
     if not lanes:
         return Slot(name=name, labels=known, tokens=ONE_HOT)
@@ -325,6 +343,13 @@ def slot(
 
     An entry is one number, or with `labels` one number a label. Raises ProgramError for others.
     """
+    if token is None and position is None:
+        raise ProgramError(
+            "has neither token= nor position=; lanes that start at zero are"
+            f' scratch("{printable(str(name))}")',
+            (name,),
+            caller(),
+        )
     if not isinstance(token, Mapping | None):
         raise ProgramError(
             f"token= takes a table {{token: number}}, found {type(token).__name__}",
@@ -427,7 +452,7 @@ def _ordered(where: str, labels: object, what: str) -> tuple[str, ...]:
             (where,),
             caller(),
         )
-    if not isinstance(labels, Iterable) or isinstance(labels, Operand):
+    if not isinstance(labels, Iterable) or isinstance(labels, Operand | bytes):
         raise ProgramError(
             f'{what} must be a text of letters or a list of texts, such as "ab" or'
             f' ["a", "b"]; found {kind_of(labels)}',
@@ -456,7 +481,17 @@ def _check_n_ctx(n_ctx: object) -> None:
 
 
 def _column(lane: str, values: _Values, keys: Sequence[Any]) -> list[float]:
-    found = [values(key) for key in keys] if callable(values) else list(values)
+    if callable(values):
+        found = [_called(lane, values, key) for key in keys]
+    elif isinstance(values, Iterable) and not isinstance(values, str | set):
+        found = list(values)
+    else:
+        raise ProgramError(
+            f"{lane} takes a function of the key, or a list of numbers; found"
+            f" {kind_of(values)}",
+            (),
+            caller(),
+        )
     if len(found) != len(keys):
         raise ProgramError(
             f"{lane} has {len(found)} values for {len(keys)} rows of the table",
@@ -464,6 +499,19 @@ def _column(lane: str, values: _Values, keys: Sequence[Any]) -> list[float]:
             caller(),
         )
     return [number(value, f"{lane} takes a number") for value in found]
+
+
+def _called(lane: str, function: Callable[[Any], float], key: object) -> Any:
+    """What the author's function gives for a position or a token."""
+    try:
+        return function(key)
+    except Exception as error:
+        raise ProgramError(
+            f"{lane}: the function raises {type(error).__name__} for"
+            f" {key!r}: {printable(str(error))[:200]}",
+            (),
+            caller(),
+        ) from error
 
 
 def _row(name: str, value: float | Sequence[float]) -> _Row:

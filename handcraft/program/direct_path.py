@@ -4,18 +4,20 @@ The logits are the stream times `wte` transposed. So a slot with a token table T
 T[current] * T[v] to the logit of v, wanted or not. The leak is the largest difference between
 two logits that this causes; the amounts that rules write into token lanes must exceed it.
 
-Rules of this file: a token table is meant to be read if some rule writes into its slot; every
-other one leaks. The gain is the least, over the token lanes that rules write into, of the
-largest amount written.
+Rules of this file: a token table is meant to be read if some rule writes into its slot; one that
+neurons erase (recipes.erase) leaves nothing to read; every other one leaks. The gain is the least,
+over the token lanes that rules write into, of the largest amount written.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from handcraft.language.affine import Lane
 from handcraft.language.rules import Block
 from handcraft.language.slots import Slot
+from handcraft.program.check_reuse import erased_lane
 
 
 def leak(slots: Sequence[Slot], vocabulary: Sequence[str]) -> float:
@@ -50,13 +52,36 @@ def amounts_written(blocks: Sequence[Block]) -> Iterator[tuple[Lane, float]]:
                 yield from ((lane, abs(amount)) for lane, amount in adds.terms)
 
 
+def _erased(blocks: Sequence[Block]) -> set[tuple[Lane, float]]:
+    """The lanes that neurons erase, with the sign of the values that they erase."""
+    neurons = (n for block in blocks if block.mlp for n in block.mlp.neurons)
+    return {
+        (lane, math.copysign(1.0, neuron.when.terms[0][1]))
+        for neuron in neurons
+        if (lane := erased_lane(neuron)) is not None
+    }
+
+
+def _is_erased(slot: Slot, erased: set[tuple[Lane, float]]) -> bool:
+    """True if every value that its tables put into its lanes is erased again."""
+    cells = (*slot.token_cells(), *slot.position_cells())
+    return all(
+        (lane, math.copysign(1.0, value)) in erased for _, lane, value in cells
+    )
+
+
 def leak_problem(
     embedding: Sequence[Slot],
     blocks: Sequence[Block],
     vocabulary: Sequence[str],
 ) -> str | None:
     """The problem, in words, where the gain does not exceed the leak; else None."""
-    tables = [slot for slot in embedding if slot.tokens]
+    erased = _erased(blocks)
+    tables = [
+        slot
+        for slot in embedding
+        if slot.tokens and not _is_erased(slot, erased)
+    ]
     amounts = list(amounts_written(blocks))
     lanes = {lane for lane, _ in amounts}
     meant = [slot for slot in tables if lanes & set(slot.lanes)]
@@ -75,5 +100,6 @@ def leak_problem(
     return (
         f"the table of {names} leaks up to {found:g} into the logits, since the"
         f" unembedding is wte itself, but the least that is written to {meant[0].name}"
-        f" is {gain:g}: raise that gain above the leak, or fill {names} with a neuron"
+        f" is {gain:g}: raise that gain above the leak, or take the table away with"
+        f" recipes.erase({leaking[0].name}) after its last use"
     )

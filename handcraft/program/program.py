@@ -16,7 +16,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    StrictBool,
+    StrictInt,
+    model_validator,
+)
 
 from handcraft.claims.checks import check_claim
 from handcraft.claims.kinds import Claim, as_claim
@@ -117,10 +123,10 @@ class Program(Frozen):
         BeforeValidator(as_claim),
     ] = None
     vocabulary: tuple[str, ...] = ()
-    n_ctx: int = 0
+    n_ctx: StrictInt = 0
     activation: Literal["gelu", "relu"] = "gelu"
-    causal: bool = True
-    d_head: int | None = None
+    causal: StrictBool = True
+    d_head: StrictInt | None = None
     source: Where = Field(default_factory=caller)
 
     @checked_call(_named)

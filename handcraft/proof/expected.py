@@ -1,6 +1,7 @@
 """Evaluates a claim on many contexts at once and returns what must follow as arrays.
 
-    expected tokens         [n] ids, SILENT where the claim says nothing
+    expected tokens         [n] ids, SILENT where the claim says nothing; [n, n_right] if several
+                            are right somewhere, the last one repeated where there are fewer
     expected probabilities  [n, n_vocab], NaN in the rows where the claim says nothing
     expected numbers        [n] of a lane, NaN where the claim says nothing
 
@@ -26,6 +27,7 @@ from handcraft.claims.kinds import (
     Residual,
 )
 from handcraft.claims.reference import Reference
+from handcraft.claims.right_tokens import tokens_of
 from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import Array
 from handcraft.core.vocabulary import Vocabulary
@@ -80,8 +82,8 @@ class ExpectedTokens:
 
 
 class NextToken:
-    """The expected token of each context. `window` is the number of last tokens that it needs, None
-    for all.
+    """The expected token of each context, or several. `window` is the number of last tokens that
+    it needs, None for all.
     """
 
     def __init__(
@@ -95,18 +97,19 @@ class NextToken:
             else None
         )
         self.window = self.endings.window if self.endings else None
-        answers = self.endings.answers if self.endings else ()
+        answers = self.endings.answers if self.endings else []
+        rows = [[vocabulary.ids[t] for t in tokens_of(one)] for one in answers]
         # the last one for SILENT = -1
-        self._ids = np.array(
-            [*(vocabulary.ids[token] for token in answers), SILENT]
-        )
+        self._ids = _rectangle([*rows, [SILENT]])
 
     @property
-    def answers(self) -> Array:  # -> [n_endings]
-        """The token after each ending of a table."""
+    def answers(self) -> Array:  # -> [n_endings] or [n_endings, n_right]
+        """The token after each ending of a table, or several."""
         return self._ids[:-1]
 
-    def __call__(self, ids: Array) -> Array:  # [n, n_seq] -> [n]
+    def __call__(
+        self, ids: Array
+    ) -> Array:  # [n, n_seq] -> [n] or [n, n_right]
         if self.endings is not None:
             return self._ids[self.endings.lookup(ids)]
         tokens = map(self.reference, as_contexts(ids, self.vocabulary))
@@ -114,6 +117,13 @@ class NextToken:
         return np.array(
             [SILENT if token is None else known[token] for token in tokens]
         )
+
+
+def _rectangle(rows: list[list[int]]) -> Array:  # -> [n] or [n, n_right]
+    """Rows of ids as one array; each row's last id is repeated as far as the longest goes."""
+    most = max(map(len, rows))
+    found = np.array([row + row[-1:] * (most - len(row)) for row in rows])
+    return found[:, 0] if most == 1 else found
 
 
 class EachToken:
@@ -172,6 +182,21 @@ class ExpectedNumbers:
         return np.array(
             [np.nan if value is None else value for value in values]
         )
+
+
+def is_silent(expected: Array) -> Array:  # [n] or [n, n_right] -> [n] bool
+    """True where a claim on tokens says nothing."""
+    first = expected if expected.ndim == 1 else expected[:, 0]
+    return np.asarray(first == SILENT)
+
+
+def as_data(expected: Array) -> Any:  # one row
+    """What is expected of one context: an id, a tuple of several, probabilities or a number."""
+    found = expected.tolist()
+    if expected.ndim == 0 or not np.issubdtype(expected.dtype, np.integer):
+        return found
+    several = tuple(dict.fromkeys(found))
+    return several if len(several) > 1 else several[0]
 
 
 def at_each(

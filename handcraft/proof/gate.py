@@ -32,6 +32,7 @@ from handcraft.claims.prompt_language import SEED
 from handcraft.core.gpt2 import Array, gpt2, recorder
 from handcraft.model import Model
 from handcraft.proof.checker import Shown
+from handcraft.proof.expected import as_data, is_silent
 from handcraft.proof.judge import Judge
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Progress
@@ -144,20 +145,15 @@ class Gate:
             )
 
     def _said(self, one: Shown) -> Any:
-        """Return what the claim says of an example: a token's id, probabilities, or a
-        number; None if it says nothing.
+        """Return what the claim says of an example: a token's id or several, probabilities,
+        or a number; None if it says nothing.
         """
         if self.claim.asks_prompts:
             return self._answered(self.claim, one)
         said = self.judge.said(np.array([one.context]))[0]
-        if np.ndim(said) == 0:
-            silent = (
-                said == -1
-                if np.issubdtype(np.asarray(said).dtype, np.integer)
-                else np.isnan(said)
-            )
-            return None if silent else said.item()
-        return None if np.isnan(said).any() else said
+        if self.claim.measures == "token":
+            return None if is_silent(said[None])[0] else as_data(said)
+        return None if np.isnan(said).any() else as_data(said)
 
     def _answered(self, claim: Answers, one: Shown) -> int | None:
         """Return the token that follows a prompt, or a prompt with the beginning of an answer."""

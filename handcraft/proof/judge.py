@@ -21,6 +21,7 @@ from handcraft.proof.expected import (
     ExpectedNumbers,
     ExpectedProbabilities,
     NextToken,
+    as_data,
     at_each,
 )
 from handcraft.proof.second import Pass, Second
@@ -187,7 +188,7 @@ class Judge:
             by = float(slack[row]) if slack is not None else None
             tally.keep_unsure(
                 Wrong(
-                    _row(ids, text), expected[row].tolist(), None, by, position
+                    _row(ids, text), as_data(expected[row]), None, by, position
                 )
             )
 
@@ -261,7 +262,7 @@ class Judge:
         if one.worst is None:
             by = float(self.second.slack(expected, found)[0])
             tally.keep_unsure(
-                Wrong(_row(ids, 0), expected[0].tolist(), None, by)
+                Wrong(_row(ids, 0), as_data(expected[0]), None, by)
             )
 
     def _plain(

@@ -26,7 +26,7 @@ EXIT_CODES: dict[Verdict, int] = {
 @dataclass(frozen=True)
 class Counterexample:
     """The shortest context on which the model is wrong. `expected` and `got` are tokens, or
-    probabilities.
+    probabilities; `expected` is a tuple where several tokens are right.
 
     position  the position in the text, if texts are judged at every position; else the model is
               wrong at the end
@@ -40,9 +40,13 @@ class Counterexample:
 
     def to_json(self) -> dict[str, Any]:
         """The counterexample as plain data; the position where there is one."""
+        expected = self.expected
+        if isinstance(expected, tuple):
+            expected = list(expected)
+        found = vars(self) | {"expected": expected}
         return {
             key: value
-            for key, value in vars(self).items()
+            for key, value in found.items()
             if value is not None or key != "position"
         }
 

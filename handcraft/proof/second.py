@@ -27,7 +27,7 @@ from handcraft.claims.kinds import Claim
 from handcraft.core.gpt2 import Array, Weights, convert, gpt2, recorder, softmax
 from handcraft.model import Model
 from handcraft.proof.doubt import Doubt
-from handcraft.proof.expected import SILENT
+from handcraft.proof.expected import is_silent
 from handcraft.proof.near_pass import Near
 from handcraft.proof.tally import margins_of
 
@@ -80,7 +80,7 @@ class Second:
             )
             return _told(left, np.isnan(expected))
         return _told(
-            margins_of(logits, np.maximum(expected, 0)), expected == SILENT
+            margins_of(logits, np.maximum(expected, 0)), is_silent(expected)
         )
 
     def doubtful(
@@ -180,11 +180,11 @@ class Second:
             return np.abs(slack) > stream.e[:, self.column] * (1 + 2.0**-40)
         if self.claim.measures == "probability":
             return np.abs(slack) > _moved(logits)
+        # [n, n_right]: the best of several moves by no more than the one that moves most
+        right = np.arange(n)[:, None], np.maximum(expected, 0).reshape(n, -1)
         others = logits.e.copy()
-        others[np.arange(n), np.maximum(expected, 0)] = 0
-        off = logits.e[np.arange(n), np.maximum(expected, 0)] + others.max(
-            axis=1
-        )
+        others[right] = 0
+        off = logits.e[right].max(axis=1) + others.max(axis=1)
         return (np.abs(slack) > off * (1 + 2.0**-40)) | (off == 0)
 
 

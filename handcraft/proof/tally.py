@@ -19,7 +19,7 @@ from functools import partial
 import numpy as np
 
 from handcraft.core.gpt2 import Array, softmax
-from handcraft.proof.expected import SILENT
+from handcraft.proof.expected import as_data, is_silent
 
 _Context = list[int]
 Find = Callable[[int], _Context]  # the ids of the i-th context of a batch
@@ -85,10 +85,10 @@ class Tally:
         find: Find,
         positions: int | None = None,
     ) -> None:
-        """Count a batch: expected ids [n], logits [n, n_vocab]; `positions` rows of each context,
-        one if not given.
+        """Count a batch: expected ids [n] or [n, n_right], logits [n, n_vocab]; `positions` rows
+        of each context, one if not given.
         """
-        spoken = np.flatnonzero(expected != SILENT)
+        spoken = np.flatnonzero(~is_silent(expected))
         if not len(spoken):
             return self._count(len(expected), spoken, spoken, positions)
         margins = margins_of(logits[spoken], expected[spoken])  # [n_spoken]
@@ -100,11 +100,11 @@ class Tally:
             i = int(spoken[wrong[0]])
             margin = float(margins[wrong[0]])
             at, position = place(find, i, positions)
-            got = int(logits[i].argmax())
+            wanted, got = as_data(expected[i]), int(logits[i].argmax())
             if math.isfinite(margin):
-                self.keep(Wrong(at, int(expected[i]), got, margin, position))
+                self.keep(Wrong(at, wanted, got, margin, position))
             else:
-                self.keep(Wrong(at, int(expected[i]), None, None, position))
+                self.keep(Wrong(at, wanted, None, None, position))
         return None
 
     @np.errstate(all="ignore")  # what is not finite is wrong, and told as such
@@ -251,12 +251,16 @@ class Tally:
 @np.errstate(all="ignore")  # what is not finite has no margin
 def margins_of(
     logits: Array, expected: Array
-) -> Array:  # [n, n_vocab], [n] -> [n]
-    """The logit of the expected token minus the best other one; inf where there is no other, -inf
-    where a logit is not finite.
+) -> Array:  # [n, n_vocab], [n] or [n, n_right] -> [n]
+    """The logit of the expected token, or the best of several, minus the best other one; inf where
+    there is no other, -inf where a logit is not finite.
     """
     rows = np.arange(len(logits))
+    if expected.ndim > 1:
+        rows = rows[:, None]
     right = logits[rows, expected]
+    if expected.ndim > 1:
+        right = right.max(axis=1)
     others = logits.copy()
     others[rows, expected] = -np.inf
     margins = right - others.max(axis=1)

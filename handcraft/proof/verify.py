@@ -256,9 +256,11 @@ def _counterexample(wrong: Wrong, tokens: Sequence[str]) -> Counterexample:
 
 
 def named(value: object, tokens: Sequence[str]) -> object:
-    """The token of an id, probabilities by token, or a number as it is."""
+    """The token of an id, a tuple of several, probabilities by token, or a number as it is."""
     if isinstance(value, int):
         return tokens[value]
+    if isinstance(value, tuple):
+        return tuple(tokens[i] for i in value)
     return (
         dict(zip(tokens, value, strict=True))
         if isinstance(value, list)

@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Literal
 
 from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError
 from handcraft.core.source import caller
-from handcraft.language.affine import Affine, Lane, Map, Term
+from handcraft.language.affine import Affine, Lane, Map, Term, kind_of
 from handcraft.language.coerce import MapLike, as_affine, as_map, value_lanes
 from handcraft.language.rules import Head
 from handcraft.language.slots import ONE_HOT, Slot, local, position
@@ -41,6 +42,7 @@ def gap(n_ctx: int) -> float:
     return math.log(8 * n_ctx / UNIT_ROUNDOFF)
 
 
+@checked_call()
 def addresses(
     n_ctx: int, /, *, name: str = "position", **lanes: Callable[[int], float]
 ) -> Slot:
@@ -56,6 +58,7 @@ def addresses(
 
 
 @checked_call(output="adds")
+@checked_call()
 def attend_to(
     at: Slot,
     target: Term,
@@ -84,6 +87,7 @@ def attend_to(
     """
     n_ctx = _addressed(at)
     asked = as_affine(target)
+    _check_word("attend_to", "missing", missing, ("nearest", "refuse"))
     _check_sharpness(sharpness, n_ctx)
     _check_range(at, n_ctx, asked, range, missing)
     query = {at["p"]: 2 * sharpness * asked, at["pp"]: -sharpness}
@@ -97,6 +101,14 @@ def attend_to(
 
 
 def _check_sharpness(sharpness: float, n_ctx: int) -> None:
+    if _least_gap(n_ctx) * n_ctx**2 > MOST_EXACT:
+        raise wrong(
+            "attend_to",
+            "at",
+            f"{n_ctx} positions are too many to tell neighbours apart: they need a score"
+            f" gap of {_least_gap(n_ctx)}, and then scores past exact float32;"
+            f" {_most_addressed()} positions do not",
+        )
     if sharpness < gap(n_ctx):
         raise wrong(
             "attend_to",
@@ -114,8 +126,22 @@ def _check_sharpness(sharpness: float, n_ctx: int) -> None:
         )
 
 
+def _most_addressed() -> int:
+    """The longest window whose neighbours are told apart by scores that float32 holds exactly."""
+    fits = (
+        n for n in count(1) if _least_gap(n + 1) * (n + 1) ** 2 > MOST_EXACT
+    )
+    return next(fits)
+
+
 def _addressed(at: Slot) -> int:
     """The window of a slot that has p and pp."""
+    if not isinstance(at, Slot):
+        raise wrong(
+            "attend_to",
+            "at",
+            f"takes a slot of positions, addresses(n_ctx); found {kind_of(at)}",
+        )
     rows = at.positions if isinstance(at.positions, tuple) else ()
     labels = at.labels or ()
     if not rows or not {"p", "pp"} <= set(labels):
@@ -200,6 +226,7 @@ def _check_always_visible(least: int, most: Affine, own: Affine) -> None:
 
 
 @checked_call(output="adds")
+@checked_call()
 def kernel(
     at: Slot,
     weights: Mapping[int, float],
@@ -255,6 +282,7 @@ def _check_kernel(at: Slot, weights: Mapping[int, float]) -> None:
 
 
 @checked_call(output="adds")
+@checked_call()
 def attend_where(
     match: MapLike,
     *,
@@ -284,6 +312,7 @@ def attend_where(
     Raises ProgramError for a preference without positions, or one that leaks.
     """
     n_ctx = 1024 if at is None else (at.n_ctx or 1024)
+    _check_word("attend_where", "prefer", prefer, (None, "latest", "first"))
     if prefer is not None:
         _check_preference(at, nearer, n_ctx)
     reach = nearer * n_ctx if prefer else 0
@@ -375,6 +404,17 @@ def _check_mergeable(heads: tuple[Head, ...]) -> None:
 
 
 # ---------------------------------------------------------------- shared with sums.py
+
+
+def _check_word(
+    recipe: str, argument: str, found: object, known: tuple[str | None, ...]
+) -> None:
+    """Raises ProgramError for a word that is none of these."""
+    if found not in known:
+        words = ", ".join(repr(word) for word in known)
+        raise wrong(
+            recipe, argument, f"must be one of {words}, found {found!r}"
+        )
 
 
 def wrong(recipe: str, argument: str, message: str) -> ProgramError:

@@ -24,7 +24,7 @@ from typing import Any
 from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError, printable
 from handcraft.core.source import caller
-from handcraft.language.affine import Affine, Lane, Map, Term
+from handcraft.language.affine import Affine, Lane, Map, Term, kind_of, number
 from handcraft.language.coerce import MapLike, as_affine, as_map
 from handcraft.language.slots import Slot
 
@@ -48,11 +48,13 @@ def _checked(gain: float, recipe: str) -> float:
 
 
 @checked_call()
+@checked_call()
 def one_hot(tokens: MapLike, gain: float = GAIN) -> Map:
     """The map {token lane: lane that is 1 where the token must follow}, times the gain."""
     return as_map(tokens).scaled(_checked(gain, "one_hot"))
 
 
+@checked_call()
 @checked_call()
 def parabola(x: Term, numbers: Mapping[Any, float], gain: float = GAIN) -> Map:
     """A map to the token whose number is nearest to x, for {token lane: its number}: the logit
@@ -63,14 +65,23 @@ def parabola(x: Term, numbers: Mapping[Any, float], gain: float = GAIN) -> Map:
     """
     expression = as_affine(x)
     gain = _checked(gain, "parabola")
+    if not isinstance(numbers, Mapping):
+        raise ProgramError(
+            "takes a table {token lane: its number}, found"
+            f" {printable(kind_of(numbers))}",
+            ("parabola", "numbers"),
+            caller(),
+        )
     rows = {}
-    for lane, v in numbers.items():
+    for lane, found in numbers.items():
+        v = number(found, "a token stands for a number")
         slope = expression.scaled(2 * v)
         constant = Affine.of({}, 1 - v * v)
         rows[lane] = slope.plus(constant).scaled(gain)
     return as_map(rows)
 
 
+@checked_call()
 @checked_call()
 def thermometer(
     flags: Sequence[Term], tokens: Sequence[Lane], gain: float = GAIN
@@ -91,6 +102,7 @@ def thermometer(
     return Map.of((token, (a - b).scaled(gain)) for token, a, b in steps)
 
 
+@checked_call()
 def log_probabilities(
     token: Slot, row: Mapping[str, float], current: str | None = None
 ) -> Affine:

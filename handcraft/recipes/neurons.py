@@ -29,6 +29,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError
 from handcraft.core.source import caller
 from handcraft.language.affine import Affine, Lane, Named, Term
@@ -39,6 +40,7 @@ Neurons = tuple[Neuron, ...]
 MOST_SQUARED = 4096  # its square is 2^24
 
 
+@checked_call()
 def conjunction(
     flags: Sequence[Term], adds: Amounts, *, name: str | None = None
 ) -> Neurons:
@@ -49,6 +51,7 @@ def conjunction(
     return (Neuron(when=when, adds=adds, name=name),)
 
 
+@checked_call()
 def disjunction(flags: Sequence[Term], adds: Amounts) -> Neurons:
     """Neurons that add once where any flag (0 or 1) is 1: relu(sum) - relu(sum - 1)."""
     total = _total(flags)
@@ -58,11 +61,13 @@ def disjunction(flags: Sequence[Term], adds: Amounts) -> Neurons:
     )
 
 
+@checked_call()
 def negation(flag: Term, adds: Amounts) -> Neurons:
     """Neurons that add where the flag (0 or 1) is 0: relu(1 - x)."""
     return (Neuron(when=1 - as_affine(flag), adds=adds),)
 
 
+@checked_call()
 def threshold(
     x: Term, adds: Amounts, *, above: float, margin: float = 0.5
 ) -> Neurons:
@@ -83,6 +88,7 @@ def threshold(
     )
 
 
+@checked_call()
 def equals(x: Term, number: int, adds: Amounts) -> Neurons:
     """Neurons that add where the whole number x is the given one: a tent of three kinks."""
     shifted = as_affine(x) - number
@@ -92,6 +98,7 @@ def equals(x: Term, number: int, adds: Amounts) -> Neurons:
     )
 
 
+@checked_call()
 def table(entries: Mapping[Sequence[Named], Amounts]) -> Neurons:
     """Neurons of a function of one-hot lanes, {lanes that are all 1: what is added}: one for each
     entry.
@@ -103,6 +110,7 @@ def table(entries: Mapping[Sequence[Named], Amounts]) -> Neurons:
     )
 
 
+@checked_call()
 def piecewise_linear(
     x: Term, points: Mapping[int, float], adds: Amounts
 ) -> Neurons:
@@ -131,6 +139,7 @@ def piecewise_linear(
     return tuple(neurons)
 
 
+@checked_call()
 def square(x: Term, most: int, adds: Amounts) -> Neurons:
     """Neurons that add x^2 for whole x from 0 to `most`: the slope grows by 2 at every whole
     number.
@@ -146,6 +155,7 @@ def square(x: Term, most: int, adds: Amounts) -> Neurons:
     return piecewise_linear(x, {k: k * k for k in range(most + 1)}, adds)
 
 
+@checked_call()
 def modulo(x: Term, modulus: int, most: int, adds: Amounts) -> Neurons:
     """Neurons that add x mod m for whole x from 0 to `most`: relu(x), less m for every multiple
     reached.
@@ -168,6 +178,7 @@ def modulo(x: Term, modulus: int, most: int, adds: Amounts) -> Neurons:
     return (Neuron(when=expression, adds=adds), *drops)
 
 
+@checked_call()
 def quotient(x: Term, divisor: int, most: int, adds: Amounts) -> Neurons:
     """Neurons that add floor(x / d) for whole x from 0 to `most`: one step for every multiple.
     Raises ProgramError for a divisor below 1 or a negative range.
@@ -186,6 +197,7 @@ def quotient(x: Term, divisor: int, most: int, adds: Amounts) -> Neurons:
     )
 
 
+@checked_call()
 def absolute(x: Term, adds: Amounts) -> Neurons:
     """Neurons that add |x| for whole x: relu(x) + relu(-x)."""
     expression = as_affine(x)
@@ -195,6 +207,7 @@ def absolute(x: Term, adds: Amounts) -> Neurons:
     )
 
 
+@checked_call()
 def maximum(x: Term, y: Term, adds: Amounts) -> Neurons:
     """Neurons that add max(x, y) for whole x and y: y + relu(x - y)."""
     a = as_affine(x)
@@ -202,6 +215,7 @@ def maximum(x: Term, y: Term, adds: Amounts) -> Neurons:
     return (*copy(b, adds), Neuron(when=a - b, adds=adds))
 
 
+@checked_call()
 def minimum(x: Term, y: Term, adds: Amounts) -> Neurons:
     """Neurons that add min(x, y) for whole x and y: y - relu(y - x)."""
     a = as_affine(x)
@@ -209,6 +223,7 @@ def minimum(x: Term, y: Term, adds: Amounts) -> Neurons:
     return (*copy(b, adds), Neuron(when=b - a, adds=_times(adds, -1)))
 
 
+@checked_call()
 def copy(x: Term, adds: Amounts) -> Neurons:
     """Neurons that add x, a whole number of either sign: relu(x) - relu(-x)."""
     expression = as_affine(x)
@@ -218,6 +233,7 @@ def copy(x: Term, adds: Amounts) -> Neurons:
     )
 
 
+@checked_call()
 def gated_copy(gate: Term, x: Term, most: float, adds: Amounts) -> Neurons:
     """Neurons that add x where the gate (0 or 1) is 1 and nothing where it is 0, for whole x of
     size up to `most`.
@@ -232,11 +248,13 @@ def gated_copy(gate: Term, x: Term, most: float, adds: Amounts) -> Neurons:
     )
 
 
+@checked_call()
 def product(x: Term, flag: Term, most: float, adds: Amounts) -> Neurons:
     """Neurons that add x times a flag: the only product of two lanes that is piecewise linear."""
     return gated_copy(flag, x, most, adds)
 
 
+@checked_call()
 def erase(lanes: Named, *, signed: bool = True) -> Neurons:
     """Neurons that set whole-number lanes back to zero by adding their opposite.
 
@@ -247,6 +265,7 @@ def erase(lanes: Named, *, signed: bool = True) -> Neurons:
     return tuple(neuron for neurons in kept for neuron in neurons)
 
 
+@checked_call()
 def move(source: Named, target: Any) -> Neurons:
     """Neurons that add each lane of `source` to its partner in `target`, {target: source}, and set
     the source back to zero.

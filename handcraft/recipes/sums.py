@@ -33,6 +33,7 @@ ANCHOR_LANE = local("anchor")
 
 
 @checked_call(output="adds")
+@checked_call()
 def mean(
     value: MapLike, *, adds: MapLike | None = None, name: str | None = None
 ) -> Head:
@@ -43,6 +44,7 @@ def mean(
 
 
 @checked_call(output="adds")
+@checked_call()
 def mean_where(
     flag: Term,
     value: MapLike,
@@ -68,6 +70,7 @@ def mean_where(
     )
 
 
+@checked_call()
 def running_sum(
     anchor: Term, value: MapLike, *, name: str | None = None
 ) -> Head:
@@ -84,6 +87,7 @@ def running_sum(
     return _anchored(anchor, {}, {}, value, name)
 
 
+@checked_call()
 def count_where(
     anchor: Term,
     match: MapLike,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from handcraft.core.errors import either
 from handcraft.proof.exponential import Finding
 from handcraft.proof.report import Counterexample, Report
 from handcraft.results.tables import plain_table, safe
@@ -67,6 +68,8 @@ def _place(tokens: Sequence[str], position: int | None) -> str:
 
 
 def _said(value: object) -> str:
+    if isinstance(value, tuple):
+        return either(map(_said, value))
     return f"'{value}'" if isinstance(value, str) else str(value)
 
 

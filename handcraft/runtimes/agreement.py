@@ -11,7 +11,8 @@
                                                 their neighbours that are prompts
 
 Rules of this file: the draw is decided by a fixed seed. Where the model's own logits are tied,
-each of the tied tokens is right. Logits that are far off do not agree, whatever token is first.
+each of the tied tokens is right; where the claim calls several tokens right, a choice between
+these is free. Logits that are far off do not agree, whatever token is first.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import numpy as np
 
 from handcraft.claims.kinds import Answers
 from handcraft.claims.prompt_language import SEED, Language
+from handcraft.claims.reference import Reference
 from handcraft.core.gpt2 import Array, Hook, finite, gpt2
 from handcraft.model import Model
 from handcraft.program.contexts import count_contexts
@@ -47,8 +49,8 @@ Text = tuple[list[int], int]
 
 @dataclass(frozen=True)
 class Agreement:
-    """The number of contexts compared, of those where another token is first, and the largest
-    difference of a logit.
+    """The number of contexts compared, of those where another token is first (unless the claim
+    calls both right), and the largest difference of a logit.
     """
 
     contexts: int
@@ -102,6 +104,7 @@ def compare_runtime(
     wrong = 0
     error = 0.0
     largest = 0.0
+    choices = _Choices(model)
     batches = list(_batches(compared_texts(model, most)))
     for done, (ids, first) in enumerate(batches):
         if progress is not None:
@@ -110,7 +113,12 @@ def compare_runtime(
         ours = _own(model, ids, hook)[seen]  # [n_contexts, n_vocab]
         theirs = np.asarray(run(ids))[seen]  # [n_contexts, n_vocab]
         contexts += len(ours)
-        wrong += _disagreements(ours, theirs)
+        differing = _differing(ours, theirs)
+        places = np.argwhere(seen)[differing]  # [n_differing, 2]
+        wrong += sum(
+            not choices.free(ids[row, : at + 1], ours[i], theirs[i])
+            for i, (row, at) in zip(differing, places, strict=True)
+        )
         error = max(error, _largest_error(ours, theirs))
         largest = max(largest, float(np.abs(ours).max()))
     return Agreement(
@@ -118,13 +126,33 @@ def compare_runtime(
     )
 
 
-def _disagreements(
+def _differing(
     ours: Array, theirs: Array
-) -> int:  # [n_contexts, n_vocab] each
-    """The number of contexts where they choose a token that is not first for us."""
+) -> Array:  # [n_contexts, n_vocab] each -> indices
+    """The contexts where they choose a token that is not first for us."""
     chosen = np.take_along_axis(ours, theirs.argmax(-1)[:, None], axis=-1)[:, 0]
     broken = ~np.isfinite(theirs).all(-1)  # [n_contexts]
-    return int((broken | (chosen < ours.max(-1))).sum())
+    return np.flatnonzero(broken | (chosen < ours.max(-1)))
+
+
+class _Choices:
+    """The contexts after which the model's claim calls several tokens right, in any order."""
+
+    def __init__(self, model: Model) -> None:
+        claim = model.program.claim if model.program else None
+        self.vocabulary = model.vocabulary
+        self.reference: Reference | None = None
+        if claim is not None and claim.kind == "after":
+            self.reference = Reference(claim, model.vocabulary)
+
+    def free(self, context: Array, *logits: Array) -> bool:  # [n_vocab] each
+        """True if the claim calls every token right that is first somewhere."""
+        if self.reference is None or not np.isfinite(logits).all():
+            return False
+        right = self.reference(self.vocabulary.context(context.tolist()))
+        tokens = self.vocabulary.tokens
+        first = {tokens[int(row.argmax())] for row in logits}
+        return isinstance(right, tuple) and first <= set(right)
 
 
 def _largest_error(ours: Array, theirs: Array) -> float:

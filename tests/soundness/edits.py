@@ -146,6 +146,27 @@ def _own_token() -> Program:
     )
 
 
+def _either() -> Program:
+    """After a the tokens b and c are equal, and either may follow."""
+    p, t = position(2), token("abc")
+    look = Head(
+        query=1024 * p,
+        key=p,
+        value=t,
+        output={
+            t["a"]: 64 * t["b"] + 64 * t["c"] - t["a"],
+            t["b"]: 64 * t["a"] - t["b"],
+            t["c"]: 64 * t["a"] - t["c"],
+        },
+    )
+    return Program(
+        name="either",
+        embedding=(p, t),
+        layers=(look,),
+        claim=after({"a": {"b", "c"}, "b": "a", "c": {"a", "b"}}),
+    )
+
+
 def _table() -> Program:
     p, t = position(3), token("ab=")
     look = Head(
@@ -250,6 +271,7 @@ PROGRAMS: tuple[Callable[[], Program], ...] = (
     _copying,
     _average,
     _own_token,
+    _either,
     _table,
     _machine,
     _count,

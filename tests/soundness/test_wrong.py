@@ -87,6 +87,12 @@ def is_wrong(name: str, case: Case) -> bool:
         )
         rows = [case.claimed[token] for token in model.vocabulary.tokens]
         return bool(np.abs(chances - rows).max() > 1e-3)
+    if isinstance(case.claimed, set):
+        right = [model.vocabulary.ids[token] for token in case.claimed]
+        rows = [plain.last(model, ids, order) for order in plain.ORDERS]
+        return all(
+            not row[right].max() > np.delete(row, right).max() for row in rows
+        )
     found = {
         plain.first_of(plain.every(model, ids, order)[case.position])
         for order in plain.ORDERS

@@ -6,8 +6,9 @@ values of some parts of the claim's expression. At the end of a context the chec
 they are true of it; if not, the context belongs to another section.
 
     step(memory, position, token)    the memory after a token; None outside the domain
-    answer(memory, level, token)     a token's id, probabilities or a number; None if the claim
-                                     says nothing; OUT if the context is another section's
+    answer(memory, level, token)     a token's id, or a tuple of several ids; probabilities or a
+                                     number; None if the claim says nothing; OUT if the context
+                                     is another section's
 
 Rules of this file: the meaning is that of `sequence.expression.evaluate`; what cannot be
 followed is rejected.
@@ -291,6 +292,8 @@ class Endings(Reading):
         )
         if isinstance(found, dict):
             return tuple(found.get(t, 0.0) for t in self.domain.tokens)
+        if isinstance(found, tuple):
+            return tuple([self.domain.ids[t] for t in found])
         return None if found is None else self.domain.ids[found]
 
 

@@ -338,16 +338,23 @@ class EndingsJudge:
         )
 
     def _right(self, x: Zonotope, asked: list[_Asked], rounding: Array) -> None:
-        """Check that rows give the tokens that are expected. Raises Rejected if one may not."""
+        """Check that rows give the tokens that are expected, or one of several. Raises
+        Rejected if one may not.
+        """
         found = self.found
         rows = np.array([row for row, _, _ in asked], dtype=int)
-        tokens = np.array([expected for _, expected, _ in asked], dtype=int)
+        wanted = [
+            right if isinstance(right, tuple) else (right,)
+            for _, right, _ in asked
+        ]
+        numbers = {right: i for i, right in enumerate(dict.fromkeys(wanted))}
+        which = np.array([numbers[right] for right in wanted], dtype=int)
         margins = np.zeros(len(rows))
         errors = np.zeros(len(rows))
-        for token in np.unique(tokens).tolist():
-            those = tokens == token
+        for right, number in numbers.items():
+            those = which == number
             margins[those], errors[those] = self.network.ahead(
-                x, rows[those], token, rounding
+                x, rows[those], right, rounding
             )
         if not (margins > 0).all():
             raise Rejected(

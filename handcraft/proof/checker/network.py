@@ -200,13 +200,32 @@ class Network:
         return x
 
     def ahead(
-        self, x: Zonotope, rows: Array, expected: int, error: Array
+        self, x: Zonotope, rows: Array, right: tuple[int, ...], error: Array
     ) -> tuple[Array, Array]:
-        """Return the least lead of one logit over every other, and the greatest radius of a
-        difference.
+        """Return the least lead of the best right logit over every wrong one, and the greatest
+        radius of a difference.
 
-        For these rows [n_rows] each; `error` is what the unembedding rounds [n, n_vocab].
+        For these rows [n_rows] each; `error` is what the unembedding rounds [n, n_vocab]. The
+        best one leads by at least as much as any of them.
         """
+        wrong = ~np.isin(np.arange(self.n_vocab), right)
+        leads = [self._lead(x, rows, token, wrong, error) for token in right]
+        least, radius = (np.stack(part) for part in zip(*leads, strict=True))
+        best = least.argmax(axis=0)[None]  # [1, n_rows]
+        return (
+            np.take_along_axis(least, best, axis=0)[0],
+            np.take_along_axis(radius, best, axis=0)[0],
+        )
+
+    def _lead(
+        self,
+        x: Zonotope,
+        rows: Array,
+        expected: int,
+        wrong: Array,
+        error: Array,
+    ) -> tuple[Array, Array]:  # -> [n_rows], [n_rows]
+        """Return the least lead of one logit over every wrong one, and the greatest radius."""
         c, r = x.c[rows], x.r[rows]  # [n_rows, n_embd]
         g = x.g[rows]  # [n_rows, n_embd, n_shared]
         apart = self.wte[expected] - self.wte  # [n_vocab, n_embd]
@@ -223,9 +242,8 @@ class Network:
             - radius
             - np.where(exact, 0.0, summed(c.shape[1]) * size)
         )
-        others = np.arange(self.n_vocab) != expected
-        return least[:, others].min(axis=1, initial=math.inf), radius[
-            :, others
+        return least[:, wrong].min(axis=1, initial=math.inf), radius[
+            :, wrong
         ].max(axis=1, initial=0.0)
 
     def _fine(

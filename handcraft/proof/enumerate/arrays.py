@@ -52,11 +52,14 @@ class Plan(NamedTuple):
 
 
 class ClaimArrays(NamedTuple):
-    """The claim: `expected` holds one token for each ending, or `rows` its probabilities."""
+    """The claim: for each ending `expected` holds one token, `right` the several that are right
+    somewhere, or `rows` the probabilities.
+    """
 
     follow: Array  # [n_states, n_vocab]
     found: Array  # [n_states]
     expected: Array  # [n_endings]
+    right: Array  # [n_endings, n_vocab] bool, or [n_endings, 0] where one token is right
     rows: Array  # [n_endings, n_vocab], or [n_endings, 0]
     tolerance: float
     within: float  # the slack that another order of summation could take away; less is told apart

@@ -44,12 +44,31 @@ class _Strict(BaseModel):
     )
 
 
+class _Several(_Strict):
+    """Several tokens that are right, which a list would make probabilities of."""
+
+    tokens: list[Count]
+
+
 class _Wrong(_Strict):
     context: list[Count]
-    expected: int | float | list[float]
+    expected: int | float | list[float] | _Several
     got: int | float | list[float] | None
     margin: float | None
     position: Count | None = None
+
+    @classmethod
+    def of(cls, wrong: Wrong) -> _Wrong:
+        told = wrong.expected
+        if isinstance(told, tuple):
+            told = _Several(tokens=list(told))
+        return cls(**vars(wrong) | {"expected": told})
+
+    def wrong(self) -> Wrong:
+        told = self.expected
+        if isinstance(told, _Several):
+            return Wrong(**vars(self) | {"expected": tuple(told.tokens)})
+        return Wrong(**vars(self))
 
 
 class _Tally(_Strict):
@@ -72,7 +91,7 @@ class _Tally(_Strict):
         margin = tally.min_margin if math.isfinite(tally.min_margin) else None
         error = "inf" if tally.max_error == math.inf else tally.max_error
         kept = {
-            key: None if wrong is None else _Wrong(**vars(wrong))
+            key: None if wrong is None else _Wrong.of(wrong)
             for key, wrong in _kept(tally)
         }
         return cls(
@@ -89,7 +108,7 @@ class _Tally(_Strict):
         )
         error = math.inf if self.max_error == "inf" else self.max_error
         kept = {
-            key: None if wrong is None else Wrong(**vars(wrong))
+            key: None if wrong is None else wrong.wrong()
             for key, wrong in _kept(self)
         }
         at = self.min_margin_at, self.min_margin_position
@@ -271,7 +290,9 @@ def _agrees(tally: _Tally, done: set[int], work: Work) -> bool:
 
 
 def _fits(answer: Any, n_vocab: int) -> bool:
-    """True if an answer is a token, one probability for each, a number, or none."""
+    """True if an answer is a token, several, one probability for each, a number, or none."""
     if isinstance(answer, list):
         return len(answer) == n_vocab
+    if isinstance(answer, _Several):
+        return len(set(answer.tokens)) > 1 and max(answer.tokens) < n_vocab
     return not isinstance(answer, int) or 0 <= answer < n_vocab

@@ -32,7 +32,11 @@ from handcraft.proof.enumerate import arrays as flat
 from handcraft.proof.enumerate.arrays import Counted, Plan, WalkArrays
 from handcraft.proof.enumerate.suffix_automaton import suffix_automaton
 from handcraft.proof.enumerate.trie import LiveHead, live_heads
-from handcraft.proof.expected import ExpectedProbabilities, NextToken
+from handcraft.proof.expected import (
+    ExpectedProbabilities,
+    NextToken,
+    as_data,
+)
 from handcraft.proof.judge import Judge
 from handcraft.proof.tally import Tally, Wrong, margins_of
 
@@ -95,17 +99,20 @@ class Engine:
             raise TypeError("this claim is not a table of endings")
         follow, found = suffix_automaton(expect.endings.ids, n_vocab)
         chances = isinstance(expect, ExpectedProbabilities)
-        expected = (
-            np.zeros(0, dtype=np.int64)
-            if chances
-            else expect.answers.astype(np.int64)
-        )  # [n_endings]
-        rows = (
-            expect.answers if chances else np.zeros((0, 0))
-        )  # [n_endings, n_vocab]
-        tolerance = self.judge.claim.allowed_error
+        answers = expect.answers
+        several = not chances and answers.ndim > 1
         return flat.ClaimArrays(
-            follow, found, expected, rows, tolerance, self.judge.second.within
+            follow,
+            found,
+            expected=np.zeros(0, dtype=np.int64)
+            if chances or several
+            else answers.astype(np.int64),
+            right=_marked(answers, n_vocab)
+            if several
+            else np.zeros((0, 0), dtype=bool),
+            rows=answers if chances else np.zeros((0, 0)),
+            tolerance=self.judge.claim.allowed_error,
+            within=self.judge.second.within,
         )
 
     def count(
@@ -207,15 +214,24 @@ class Engine:
                 chances.tolist() if np.isfinite(chances).all() else None,
                 None,
             )
-        expected = int(expect(np.array([context]))[0])  # type: ignore[misc]
-        margin = float(margins_of(logits[None], np.array([expected]))[0])
+        expected = expect(np.array([context]))  # type: ignore[misc]
+        margin = float(margins_of(logits[None], expected)[0])
         fine = math.isfinite(margin)
         return Wrong(
             context,
-            expected,
+            as_data(expected[0]),
             int(logits.argmax()) if fine else None,
             margin if fine else None,
         )
+
+
+def _marked(
+    ids: Array, n_vocab: int
+) -> Array:  # [n_endings, n_right] -> [n_endings, n_vocab] bool
+    """True for the tokens of each row."""
+    found = np.zeros((len(ids), n_vocab), dtype=bool)
+    np.put_along_axis(found, ids, values=True, axis=1)
+    return found
 
 
 # ---------------------------------------------------------------- the weights, flat

@@ -42,9 +42,12 @@ def judge(
         found.counts[CONTEXTS] += 1
         return
     chances = claim.rows.shape[1] > 0
-    measure = (
-        _error(claim, walk, ending) if chances else _margin(claim, walk, ending)
-    )
+    if chances:
+        measure = _error(claim, walk, ending)
+    elif claim.right.shape[1] > 0:
+        measure = _margin_of_several(claim, walk, ending)
+    else:
+        measure = _margin(claim, walk, ending)
     slack = claim.tolerance - measure if chances else measure
     if abs(slack) <= claim.within and claim.within > 0 and math.isfinite(slack):
         _keep(walk, found, length)
@@ -76,6 +79,25 @@ def _margin(claim: ClaimArrays, walk: WalkArrays, ending: int) -> float:
     margin = (
         logits[expected] - other if finite else logits.dtype.type(-math.inf)
     )
+    return float(margin)
+
+
+@njit(**OPTIONS)
+def _margin_of_several(
+    claim: ClaimArrays, walk: WalkArrays, ending: int
+) -> float:
+    """The same for the best of several right tokens."""
+    logits = walk.logits
+    best = logits.dtype.type(-math.inf)
+    other = logits.dtype.type(-math.inf)
+    finite = True
+    for i in range(len(logits)):
+        finite = finite and math.isfinite(logits[i])
+        if claim.right[ending, i]:
+            best = max(best, logits[i])
+        else:
+            other = max(other, logits[i])
+    margin = best - other if finite else logits.dtype.type(-math.inf)
     return float(margin)
 
 

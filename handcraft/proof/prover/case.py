@@ -8,8 +8,9 @@ choice is checked at the end; a context for which it is wrong belongs to another
     step(state, k, token)            the state after the k-th token that is read; None if no
                                      context of the domain goes on like that
     expected(state, level, token)    what must follow a context that ends at this position: a
-                                     token's id, a row of probabilities or a number; None if the
-                                     claim says nothing; OUT if the context is another case's
+                                     token's id, or those of several of which any is right; a row
+                                     of probabilities or a number; None if the claim says nothing;
+                                     OUT if the context is another case's
 
 Tokens are read from left to right, or in the case's own `order` of positions. Rules of this
 file: a case knows the claim and never the weights.

@@ -17,6 +17,7 @@ from handcraft.claims.answers import Table
 from handcraft.claims.functions import Callback
 from handcraft.claims.kinds import After, Answers, Claim, Distribution
 from handcraft.claims.transducer import Transducer
+from handcraft.core.vocabulary import Vocabulary
 from handcraft.model import Model
 from handcraft.proof.prover.case import OUT, Case
 from handcraft.proof.prover.domains import Domain, PromptDomain, domains_of
@@ -80,11 +81,7 @@ class EndingCase(Case):
         vocabulary = model.vocabulary
         rows = claim.endings(vocabulary)
         self.rows: dict[tuple[int, ...], Any] = {
-            tuple(vocabulary.ids[t] for t in ending): (
-                vocabulary.ids[value]
-                if isinstance(value, str)
-                else tuple(value.get(t, 0.0) for t in vocabulary.tokens)
-            )
+            tuple(vocabulary.ids[t] for t in ending): _wanted(value, vocabulary)
             for ending, value in rows.items()
         }
         self.window = max(map(len, self.rows))
@@ -122,6 +119,16 @@ class EndingCase(Case):
             ),
             None,
         )
+
+
+def _wanted(value: Any, vocabulary: Vocabulary) -> Any:
+    """Return a row's token as an id, several as ids, or the probability of every token."""
+    ids = vocabulary.ids
+    if isinstance(value, dict):
+        return tuple(value.get(token, 0.0) for token in vocabulary.tokens)
+    if isinstance(value, tuple):
+        return tuple(ids[token] for token in value)
+    return ids[value]
 
 
 def number_of(found: Any) -> float:

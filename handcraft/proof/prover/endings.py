@@ -53,11 +53,25 @@ class Waiting:
     means: dict[tuple[int, int], Zonotope]
 
 
-def least_lead(
-    logits: Zonotope, expected: int
+def best_lead(
+    logits: Zonotope, right: tuple[int, ...]
 ) -> tuple[Array, float]:  # [n, n_vocab] -> [n]
-    """Return the least lead of the expected token over every other one, and the greatest
-    radius of that difference.
+    """Return the greatest of the leads that the right tokens have over every wrong one, and
+    the greatest radius of such a difference.
+
+    If one of them is ahead of all wrong ones by so much, so is the best of them.
+    """
+    leads, errors = zip(
+        *(least_lead(logits, token, right) for token in right), strict=True
+    )
+    return np.max(leads, axis=0), max(errors)
+
+
+def least_lead(
+    logits: Zonotope, expected: int, right: tuple[int, ...] = ()
+) -> tuple[Array, float]:  # [n, n_vocab] -> [n]
+    """Return the least lead of the expected token over every other one that is not right
+    either, and the greatest radius of that difference.
     """
     radius = logits.r + logits.r[:, [expected]]  # [n, n_vocab]
     if logits.g is not None:
@@ -68,7 +82,7 @@ def least_lead(
     ahead = ahead - np.where(
         radius == 0, 0.0, radius * UP + 4 * OWN * np.abs(ahead)
     )
-    ahead[:, expected] = math.inf
+    ahead[:, [expected, *right]] = math.inf
     least = ahead.argmin(axis=1)[:, None]
     return np.take_along_axis(ahead, least, axis=1)[:, 0], float(
         np.take_along_axis(radius, least, axis=1).max()

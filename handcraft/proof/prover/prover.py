@@ -7,10 +7,10 @@
     row          a query class together with the summaries of all stages so far: everything that
                  the stream of the last position depends on
 
-After the last stage a row has logits with a radius. An ending is right if the claim's token is
-ahead of every other one by more than both radii, or if its probabilities or its lane are within
-the tolerance. The least difference over all endings is the certified margin: no float of the
-model goes below it, in whatever order it adds.
+After the last stage a row has logits with a radius. An ending is right if the claim's token, or
+one of several, is ahead of every wrong one by more than both radii, or if its probabilities or
+its lane are within the tolerance. The least difference over all endings is the certified margin:
+no float of the model goes below it, in whatever order it adds.
 
 Rules of this file: what cannot be shown raises Undecided, with the reason and the context that
 was least certain.
@@ -35,7 +35,7 @@ from handcraft.program.contexts import count_domain
 from handcraft.proof.prover.case import Case
 from handcraft.proof.prover.cases import cases_of
 from handcraft.proof.prover.domains import Domain
-from handcraft.proof.prover.endings import Asked, Proof, Waiting, least_lead
+from handcraft.proof.prover.endings import Asked, Proof, Waiting, best_lead
 from handcraft.proof.prover.graph import (
     QueryClass,
     QueryClasses,
@@ -412,16 +412,21 @@ class Prover(LastPosition):
         return None
 
     def _right(self, case: Case, asked: list[Asked], logits: Zonotope) -> None:
-        """Compare endings with the token that must follow. Raises Undecided if one may be wrong."""
-        if not all(isinstance(expected, int) for _, expected, _ in asked):
+        """Compare endings with the token that must follow, or with several. Raises Undecided if
+        one may be wrong.
+        """
+        if not all(
+            isinstance(expected, int | tuple) for _, expected, _ in asked
+        ):
             raise Undecided("the claim answers a number where a token is asked")
-        rows, tokens = (
-            np.array([one[i] for one in asked], dtype=int) for i in (0, 1)
-        )
+        rows = np.array([row for row, _, _ in asked], dtype=int)
+        rights: dict[tuple[int, ...], list[int]] = {}
+        for i, (_, expected, _) in enumerate(asked):
+            right = expected if isinstance(expected, tuple) else (expected,)
+            rights.setdefault(right, []).append(i)
         margins = np.zeros(len(asked))
-        for token in np.unique(tokens).tolist():
-            those = tokens == token
-            margins[those], error = least_lead(logits[rows[those]], token)
+        for right, those in rights.items():
+            margins[those], error = best_lead(logits[rows[those]], right)
             self.proof.error = max(self.proof.error, error)
         for (_, _, ending), margin in zip(asked, margins.tolist(), strict=True):
             if not margin > 0:

@@ -226,6 +226,14 @@ BUGS = {
             "if not margin >= 0:",
         ),
     ),
+    "several": bug(
+        "prover",
+        (
+            f"{PROVER}.prover:best_lead",
+            "np.max(leads, axis=0)",
+            "np.full(len(logits.c), np.max(leads))",
+        ),
+    ),
     "within rounding": bug(
         "exhaustive",
         (
@@ -374,6 +382,7 @@ def _families() -> Iterator[Family]:
         "late": overflow.late,
         "biases": overflow.biases,
         "ties": ties.exact,
+        "several": ties.several,
         "within rounding": ties.within_rounding,
         "radii": pairs.radii,
         "counts": pairs.counts,

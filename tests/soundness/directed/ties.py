@@ -1,6 +1,7 @@
 """Wrong by a hair: two tokens with one logit, or with logits that differ by what their sums round.
 
-Rules of this file: a tie is no answer; where two tokens are equal, a claim for either is wrong.
+Rules of this file: a tie is no answer; where two tokens are equal, a claim for either is wrong,
+and of several right ones the best must be ahead of every other token.
 """
 
 from __future__ import annotations
@@ -73,6 +74,53 @@ def exact(random: Random) -> Wrong:
         lambda: after(dict.fromkeys(tokens, first)),
         context,
         first,
+    )
+
+
+def several(random: Random) -> Wrong:
+    """Any of several tokens would be right after every token; after one of these, or two, another
+    token has as much as the best of them, or more.
+    """
+    tokens, n = (
+        random.sample(LETTERS, random.randint(3, 5)),
+        random.randint(2, 4),
+    )
+    p, t = position(n), token(tokens)
+    third, *right = random.sample(tokens, random.randint(3, len(tokens)))
+    odd = random.choice(tokens)
+    size = 2.0 ** random.randint(-3, 10)
+    best = {c: random.choice(right) for c in tokens}  # after each token
+    given = {
+        one: [
+            size * (1 + random.randint(0, 3))
+            if one == best[c]
+            else size * random.choice([-1, 0, 0.5])
+            for c in tokens
+        ]
+        for one in tokens
+    }
+    place = tokens.index(odd)
+    given[third][place] = given[best[odd]][place] + random.choice(
+        [0.0, 0.0, size / 4, size]
+    )
+    look = Head(
+        query=1024 * p,
+        key=p,
+        value=t,
+        output={
+            t[one]: sum(
+                (x * t[c] for x, c in zip(row, tokens, strict=True)),
+                start=-1.0 * t[one],
+            )
+            for one, row in given.items()
+        },
+    )
+    context = (*random.choices(tokens, k=random.randint(0, n - 1)), odd)
+    return Wrong(
+        {"embedding": (p, t), "layers": (look,)},
+        lambda: after(dict.fromkeys(tokens, tuple(right))),
+        context,
+        frozenset(right),
     )
 
 

@@ -43,8 +43,8 @@ class Wrong:
     """Rules and a claim that do not agree.
 
     fields    of the Program, but its claim        claim      makes the claim
-    context   tokens after which it is wrong       claimed    what the claim says there; None:
-              the claim is an error there
+    context   tokens after which it is wrong       claimed    what the claim says there, a
+              frozenset of several tokens; None: the claim is an error there
     dtype     float32 or float64                   lane, tolerance   of a claim on a lane
     """
 
@@ -78,6 +78,8 @@ class Wrong:
             return not abs(found - self.claimed) <= self.tolerance
         if isinstance(self.claimed, dict):
             return self._unlikely(model, ids)
+        if isinstance(self.claimed, frozenset):
+            return self._beaten(model, ids)
         claimed = model.vocabulary.ids[self.claimed]
         return claimed not in (
             _own(model, ids),
@@ -92,6 +94,14 @@ class Wrong:
             [self.claimed.get(token, 0.0) for token in model.vocabulary.tokens]
         )
         return not np.abs(chances - rows).max() <= self.tolerance
+
+    def _beaten(self, model: Model, ids: Any) -> bool:
+        """Whether a token that is not right has as much as the best of the right ones."""
+        right = [model.vocabulary.ids[token] for token in self.claimed]
+        return all(
+            not logits[right].max() > np.delete(logits, right).max()
+            for logits in (plain.last(model, ids), np.array(model(ids))[-1])
+        )
 
     def _is_error(self) -> bool:
         """Whether the claim itself is refused, when it is made or when it is asked."""

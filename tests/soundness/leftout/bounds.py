@@ -141,8 +141,8 @@ CHECKERS = [
     *_checkers(
         "network.py",
         (
-            "others = np.arange(self.n_vocab) != expected",
-            "others = np.arange(self.n_vocab) < expected",
+            "wrong = ~np.isin(np.arange(self.n_vocab), right)",
+            "wrong = np.arange(self.n_vocab) < min(right)",
         ),
         (
             "known + error[rows] + error[rows, expected][:, None]",

@@ -22,7 +22,7 @@ class Case:
     """
 
     context: tuple[str, ...] | str
-    claimed: str | float | dict[str, float]
+    claimed: str | float | dict[str, float] | set[str]
     said: frozenset[str] = frozenset({"refuted"})
     options: tuple[str, ...] = ()
     lane: str | None = None
@@ -61,6 +61,7 @@ WRONG = {
     "near_tie": Case("baaab", "a", OPEN),
     "neuron_tie": Case("abab", "a", OPEN),
     "exact_tie": Case("c", "b"),
+    "third_token": Case("abc", {"a", "b"}),
     "prefixes_not_causal": Case("b", "a", options=("--budget", "2000")),
     "looks_ahead": Case("abc", "b", options=("--budget", "2000")),
     "reversed_aaaa": Case("ab", "b", position=0),
@@ -101,6 +102,7 @@ RIGHT = {
     "resume_model_first",
     "moved_program",
     "moved_lane",
+    "several_right",
 }
 SILENT = {"most_of_none"}  # everywhere: unknown
 
@@ -112,6 +114,7 @@ CHECKPOINTS = (
 CERTIFICATES = (
     ("moved_program", "moved_other"),
     ("moved_lane", "moved_reading"),
+    ("several_right", "several_fewer"),
 )
 
 EXPORTS = {
