@@ -57,12 +57,13 @@ from handcraft.core.tracing import Names, Trace, name_trace, plain_names
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.core.weights import flatten, nest
 from handcraft.files.built_directory import (
-    PROGRAM_JSON,
     read_built,
     rebuild_hint,
     write_built,
 )
+from handcraft.files.pair import PROGRAM_JSON
 from handcraft.files.program_file import find, load_program
+from handcraft.program.advice import advise
 from handcraft.program.compiler import compile_program
 from handcraft.program.matching import check_matches, differing_cells
 from handcraft.program.program import Program
@@ -112,8 +113,12 @@ class Model:
 
     @classmethod
     def of(cls, program: Program, dtype: str = "float32") -> Model:
-        """The model of a program, in float32 or float64."""
+        """The model of a program, in float32 or float64.
+
+        Warns (AuthorWarning) of scores that are too small for what they name.
+        """
         compiled = compile_program(program, _checked_dtype(dtype))
+        advise(program, compiled.weights)
         return cls(
             program.name,
             compiled.weights,

@@ -232,7 +232,7 @@ HOSTILE: dict[str, tuple[str, bytes | Callable[[], bytes], str]] = {
                 )
             }
         ),
-        "an array of object; expected float32",
+        "an array of '|O'; expected float32",
     ),
     "a header that is code": (
         ".npz",

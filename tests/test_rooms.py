@@ -29,6 +29,7 @@ EXTRAS = {  # each imported in the one function that needs it, with an error tha
 UPWARD = {("program", "model")}  # `program.build()`, for the author's comfort
 DRAWING = {  # the files of results/ that may import rich
     *("tables.py", "model_tables.py", "verdict_tables.py", "state_tables.py"),
+    "blame_tables.py",
 }
 SHARED = {  # names that stand in several modules, since they mean the same thing there
     # what the prover finds and the checker finds anew

@@ -145,7 +145,7 @@ def test_json_of_a_head() -> None:
             lambda: Head(value=t, out=t),
             (
                 "Head > out: has no such argument; it takes query, key, value, adds,"
-                " scores, name, source"
+                " scores, means, name, source"
             ),
         ),
         (

@@ -5,7 +5,7 @@ length.
 from __future__ import annotations
 
 from collections import Counter
-from itertools import count
+from itertools import count, product
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +16,7 @@ from handcraft import Head, Model, Program, after, answers, position, token
 from handcraft.core.errors import ProgramError
 from handcraft.proof import Budget, verify
 from handcraft.proof import sample as sampling
+from handcraft.proof.sample import draw_prompts
 
 SAMPLED: dict[str, Any] = {"methods": ["sampled"], "budget": Budget(drawn=200)}
 
@@ -255,6 +256,63 @@ def test_many_prompts_are_drawn() -> None:
         300,
         300,
     )
+
+
+@pytest.mark.parametrize(
+    ("drawn", "told"), [(20000, "all"), (14, "all"), (5, "5"), (1, "1")]
+)
+def test_a_prompt_counts_once(drawn: int, told: str) -> None:
+    """Of fourteen prompts no more than fourteen are covered, however many may be drawn, and the
+    reason says how many there are.
+    """
+    report = verify(
+        doubler(lambda _: "===="),
+        methods=["sampled"],
+        budget=Budget(drawn=drawn),
+    )
+    every = [
+        "".join(letters) + "="
+        for n in (1, 2, 3)
+        for letters in product("ab", repeat=n)
+    ]
+    assert report.contexts == report.checked == min(drawn, len(every))
+    assert report.reason == f"there are 14 prompts; {told} were drawn"
+
+
+def test_the_one_wrong_prompt_of_few_is_found() -> None:
+    """Where all are drawn, as many as there are, none is missed."""
+    report = verify(
+        doubler(lambda prompt: "=a==" if prompt == "bab=" else "===="),
+        methods=["sampled"],
+    )
+    assert (report.verdict, report.contexts) == ("refuted", 14)
+    assert report.accuracy == 13 / 14
+
+
+def test_drawing_ends_where_the_rest_is_rare() -> None:
+    """A prompt of one letter is drawn as often as all the long ones: those that are left out by so
+    many draws are not waited for, and the count is of those that were asked.
+    """
+    claim = answers("a|b|[ab]{12}", lambda _: "a")
+    model = Program(
+        name="rare", embedding=(position(13), token("ab")), claim=claim
+    ).build()
+    language = claim.language(model.n_ctx, model.vocabulary)
+    drawn = list(draw_prompts(language, 4000, float("inf")))
+    assert len(drawn) == len(set(drawn)) == 4000
+    assert list(draw_prompts(language, 4000, -1.0)) == []
+    most = list(draw_prompts(language, 10**4, float("inf")))
+    assert set(most) <= set(language)
+    assert len(most) == len(set(most)) <= language.size == 2 + 2**12
+
+
+def test_contexts_are_never_more_than_there_are() -> None:
+    """Of 62 contexts 62 are covered, if so many are drawn."""
+    report = verify(
+        bundled_model("aab"), methods=["sampled"], budget=Budget(drawn=20000)
+    )
+    assert (report.contexts, report.checked) == (62, 45)
+    assert report.reason == "there are 62 contexts; all were drawn"
 
 
 def test_prompts_are_drawn_evenly_by_length() -> None:

@@ -1,10 +1,8 @@
-"""Weight files: written whole or not at all, read without trust."""
+"""Weight files: what is written comes back, bit for bit."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import EVERY_PROGRAM, bundled_model, random_weights
@@ -17,8 +15,8 @@ from handcraft.core.weights import (
     sha256,
     to_npz,
     to_safetensors,
-    write_atomically,
 )
+from handcraft.core.writing import write_atomically
 
 SMALL = random_weights(
     0, n_layer=1, n_embd=2, n_inner=1, n_vocab=2, n_ctx=2, dtype="float32"
@@ -93,64 +91,3 @@ def test_what_is_read_is_read_only(tmp_path: Path) -> None:
     written(SMALL, tmp_path / "a.npz")
     with pytest.raises(ValueError, match="read-only"):
         load_weights(tmp_path / "a.npz")["wte"][0, 0] = 1
-
-
-# ---------------------------------------------------------------- written whole or not at all
-
-
-class PowerCutError(BaseException):
-    """What no except clause for errors catches."""
-
-
-def test_writing_replaces_and_makes_folders(tmp_path: Path) -> None:
-    """A file is replaced by another one; folders are made on the way; its mode is an ordinary
-    file's.
-    """
-    path = tmp_path / "a" / "b" / "file"
-    write_atomically(path, b"one")
-    write_atomically(path, b"two")
-    assert path.read_bytes() == b"two"
-    mask = os.umask(0)
-    os.umask(mask)
-    assert path.stat().st_mode & 0o777 == 0o666 & ~mask
-    assert [found.name for found in path.parent.iterdir()] == ["file"]
-
-
-@pytest.mark.parametrize("error", [OSError("disk full"), PowerCutError()])
-@pytest.mark.parametrize("where", ["fsync", "replace", "chmod"])
-def test_a_failure_leaves_the_old_file(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    where: str,
-    error: BaseException,
-) -> None:
-    """Whatever fails on the way, the old file is untouched and no temporary file stays."""
-    path = tmp_path / "file"
-    write_atomically(path, b"old")
-
-    def fail(*_: Any, **__: Any) -> None:
-        raise error
-
-    monkeypatch.setattr(os if where == "fsync" else Path, where, fail)
-    with pytest.raises(type(error)):
-        write_atomically(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert [found.name for found in tmp_path.iterdir()] == ["file"]
-
-
-def test_data_is_on_the_disk_before_the_rename(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The file is flushed to the disk, then renamed, then its folder is flushed."""
-    steps: list[str] = []
-    fsync, replace = os.fsync, Path.replace
-    monkeypatch.setattr(
-        os, "fsync", lambda handle: (steps.append("fsync"), fsync(handle))
-    )
-    monkeypatch.setattr(
-        Path,
-        "replace",
-        lambda self, target: (steps.append("replace"), replace(self, target)),
-    )
-    write_atomically(tmp_path / "file", b"data")
-    assert steps == ["fsync", "replace", "fsync"]

@@ -26,7 +26,7 @@ from handcraft.analysis.states_svg import (
     svg,
 )
 from handcraft.core.errors import ProgramError, printable
-from handcraft.core.weights import write_atomically
+from handcraft.core.writing import write_atomically
 
 
 def check_picture(path: Path) -> None:

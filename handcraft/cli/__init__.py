@@ -32,13 +32,14 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from typing import TextIO
 
 import typer
 
 from handcraft.cli import looking, making, proving
-from handcraft.core.errors import HandcraftError, printable
+from handcraft.core.errors import AuthorWarning, HandcraftError, printable
 
 BUG = 70  # the exit code of what nobody foresaw: sysexits' EX_SOFTWARE
 DEBUG = "HANDCRAFT_DEBUG"
@@ -74,8 +75,33 @@ for name, command in COMMANDS.items():
 
 def main() -> None:
     """Run the command line. Every error, the user's or ours, is one line on stderr."""
-    with _sigterm_exits():
+    with _sigterm_exits(), _warnings_told():
         _run()
+
+
+@contextlib.contextmanager
+def _warnings_told() -> Iterator[None]:
+    """Advice on the author's program is one line on stderr; other warnings are shown as ever."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", AuthorWarning)
+        ever = warnings.showwarning
+
+        def told(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if not issubclass(category, AuthorWarning):
+                ever(message, category, filename, lineno, file, line)
+                return
+            place = f"({filename}:{lineno})"
+            _say(f"{message} {place}", "warning: ", "warning")
+
+        warnings.showwarning = told
+        yield
 
 
 @contextlib.contextmanager
@@ -185,10 +211,10 @@ def _fail(message: str, code: int) -> None:
     sys.exit(code)
 
 
-def _say(message: str, before: str = "") -> None:
+def _say(message: str, before: str = "", key: str = "error") -> None:
     """Print one line on stderr, or with --json an object that holds it."""
     line = printable(message)
-    shown = json.dumps({"error": line}) if _wants_json() else f"{before}{line}"
+    shown = json.dumps({key: line}) if _wants_json() else f"{before}{line}"
     print(shown, file=sys.stderr)
 
 

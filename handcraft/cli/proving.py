@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +28,8 @@ from handcraft.core.errors import ProgramError, printable
 if TYPE_CHECKING:
     from handcraft.model import Model
     from handcraft.proof.report import Report
+
+_NOWHERE = f"{os.devnull}/hypothesis"  # no folder can be made there
 
 
 def verify(
@@ -117,12 +118,12 @@ def verify(
     limits = Budget.parse(budget) if budget is not None else Budget()
     spread = Spread(jobs, backend, address, checkpoint)
     with (
-        tempfile.TemporaryDirectory() as notes,
         ProgressBar(f"verifying {model.name}") as progress,
         redirect_stdout(sys.stderr),
     ):
-        # hypothesis would keep its notes in the user's folder
-        os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", notes)
+        # hypothesis would keep notes in the user's folder: where it cannot
+        # write it goes on without
+        os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", _NOWHERE)
         if certificate is not None or check is not None:
             free = methods == list(METHODS)
             report = _certified(

@@ -10,6 +10,8 @@
     ├── ClusterError            worker processes cannot be reached, or keep dying
     └── UndecidedError          a question that the given limits leave open; exit code 3
 
+    AuthorWarning               beside the tree: a warning of Python's, not raised
+
 Rules of this file: a message says what was found and what would work; code that knows the place
 (program, layer, rule) adds it with `at`; nothing here prints.
 """
@@ -17,8 +19,11 @@ Rules of this file: a message says what was found and what would work; code that
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class HandcraftError(Exception):
@@ -59,6 +64,10 @@ class ProgramError(HandcraftError, ValueError):
             if place
             else f"{self.message}{where}"
         )
+
+
+class AuthorWarning(UserWarning):
+    """A program that is valid, but probably not what its author means."""
 
 
 class PromptError(HandcraftError, ValueError):
@@ -138,6 +147,19 @@ def printable(text: str) -> str:
     sequences, C1 controls and bidirectional marks must be visible characters.
     """
     return "".join(c if c.isprintable() else _escaped(ord(c)) for c in text)
+
+
+def unwritable(texts: Iterable[str]) -> str | None:
+    """The error of the first text that UTF-8 cannot write, so that no file or terminal can hold it;
+    None where there is none.
+    """
+    for text in texts:
+        if _SURROGATE.search(text):
+            return (
+                f"'{printable(text)[:60]}' holds half of a surrogate pair, which no file"
+                " can hold; write whole characters"
+            )
+    return None
 
 
 def _escaped(code: int) -> str:

@@ -229,6 +229,26 @@ def _contributions(
     position: int,
 ) -> list[dict[str, Any]]:
     """For each rule that wrote to the stream at a position, its part of each logit there."""
+    written = written_by_rule(arrays, ids, weights, entries, position)
+    found = []
+    for rule, row in written.items():
+        logits = (row @ weights["wte"].T)[None]  # [1, n_vocab]
+        found.append(
+            {"rule": rule, "logits": _named(logits, vocabulary.tokens)[0]}
+        )
+    return found
+
+
+def written_by_rule(
+    arrays: dict[str, Array],
+    ids: Sequence[int],
+    weights: Weights,
+    entries: Iterable[Entry],
+    position: int,
+) -> dict[str, Array]:  # -> [n_embd] each
+    """The sum of what each rule added to the stream at a position; rules that added nothing are
+    left out.
+    """
     activity = _activity(arrays, ids, weights, position)
     dtype = weights["wte"].dtype
     n_embd = weights["wte"].shape[1]
@@ -238,13 +258,7 @@ def _contributions(
         if factor:
             row = written.setdefault(entry.reason.rule, np.zeros(n_embd))
             row[entry.column] += factor * float(dtype.type(entry.value))
-    found = []
-    for rule, row in written.items():
-        logits = (row @ weights["wte"].T)[None]  # [1, n_vocab]
-        found.append(
-            {"rule": rule, "logits": _named(logits, vocabulary.tokens)[0]}
-        )
-    return found
+    return written
 
 
 def _activity(

@@ -18,6 +18,7 @@ from handcraft.core.errors import (
     hint,
     listing,
     printable,
+    unwritable,
 )
 
 
@@ -25,7 +26,7 @@ from handcraft.core.errors import (
 class Vocabulary:
     """The tokens in the order of their ids.
 
-    Raises ProgramError for no tokens, an empty one, or one that stands twice.
+    Raises ProgramError for no tokens, an empty one, one that stands twice, or half a character.
     """
 
     tokens: tuple[str, ...]
@@ -45,6 +46,8 @@ class Vocabulary:
             )
         if not self.tokens:
             raise ProgramError("the vocabulary is empty")
+        if amiss := unwritable(self.tokens):
+            raise ProgramError(f"the token {amiss}")
 
     @cached_property
     def ids(self) -> dict[str, int]:

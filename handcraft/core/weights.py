@@ -1,8 +1,7 @@
 """Reads and writes weight files: the picoGPT dict with dotted names, as safetensors or npz.
 
 Files are untrusted. Reading one executes nothing, and names, shapes and sizes are checked against
-limits before any array is allocated; values must be finite. A file is written whole or not at
-all: to a temporary file beside it, flushed to the disk, then renamed over the target.
+limits before any array is allocated; values must be finite. How files are written: writing.py.
 
 Rules of this file: every failure is a WeightsError that names the file; the dict's keys are
 GPT-2's own.
@@ -10,18 +9,11 @@ GPT-2's own.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
-import lzma
-import math
-import os
 import re
 import struct
-import tempfile
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +22,7 @@ import numpy as np
 
 from handcraft.core.errors import WeightsError, printable
 from handcraft.core.gpt2 import Array, Weights
+from handcraft.core.npz import read_npz, shaped
 
 MAX_WEIGHTS_BYTES = 2**30  # a larger weight file is refused unread
 MAX_JSON = 2**20  # bytes of one JSON document
@@ -38,12 +31,8 @@ MAX_LAYERS = 1024
 
 _NAME = re.compile(
     r"wte|wpe|ln_f\.[gb]"
-    r"|blocks\.(0|[1-9]\d{0,3})\."
+    r"|blocks\.(0|[1-9][0-9]{0,3})\."
     r"(ln_[12]\.[gb]|attn\.(c_attn|c_proj)\.[wb]|mlp\.(c_fc|c_proj)\.[wb])"
-)
-_BAD_ZIP = (  # what zipfile raises for a damaged file
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
-    *(EOFError, OSError, NotImplementedError, RuntimeError),
 )
 _DTYPES = {"F32": "float32", "F64": "float64", "F16": "float16"}
 
@@ -77,7 +66,7 @@ def nest(arrays: Mapping[str, Array], n_layer: int | None = None) -> Weights:
     for name in arrays:
         if not _NAME.fullmatch(name):
             raise WeightsError(
-                f"'{printable(name)}' is not the name of a GPT-2 weight, such as"
+                f"'{printable(name)[:60]}' is not the name of a GPT-2 weight, such as"
                 " blocks.0.attn.c_attn.w"
             )
     layers = {
@@ -134,43 +123,6 @@ def _pairs(weights: Weights) -> Iterator[tuple[str, Weights, str]]:
 # ---------------------------------------------------------------- writing
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write the file whole, or change nothing: a temporary file, fsync, rename, fsync."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.name}."
-    )
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o666 & ~umask())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    _sync_directory(path.parent)
-
-
-def umask() -> int:
-    """The permission bits that new files do not get in this process."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _sync_directory(directory: Path) -> None:
-    with contextlib.suppress(
-        OSError
-    ):  # not every file system can sync a directory
-        handle = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
 def to_safetensors(
     weights: Weights, metadata: dict[str, str] | None = None
 ) -> bytes:
@@ -214,6 +166,10 @@ def read_bytes(path: Path, most: int) -> bytes:
         raise WeightsError(
             f"{path} cannot be read: {error.strerror}", path
         ) from None
+    except ValueError:  # of Python, for what the system has no bytes for
+        raise WeightsError(
+            f"{printable(str(path))} is not the name of a file", path
+        ) from None
 
 
 def load_weights(path: Path, sha: str | None = None) -> Weights:
@@ -226,12 +182,14 @@ def load_weights(path: Path, sha: str | None = None) -> Weights:
     if sha is not None and sha256(data) != sha:
         raise WeightsError(
             f"{path} is not the file that was built: its SHA-256 is"
-            f" {sha256(data)[:12]}..., expected {sha[:12]}...",
+            f" {sha256(data)[:12]}..., expected {printable(sha[:12])}...",
             path,
         )
     try:
         arrays = (
-            _read_npz(data) if path.suffix == ".npz" else read_safetensors(data)
+            read_npz(data, MAX_WEIGHTS_BYTES)
+            if path.suffix == ".npz"
+            else read_safetensors(data)
         )
         for name, array in arrays.items():
             if not np.isfinite(array).all():
@@ -278,8 +236,8 @@ def read_safetensors(
 def _array(kind: str, part: Mapping[str, Any]) -> Array:
     if kind == "BF16":  # the upper half of a float32
         bits = np.frombuffer(part["data"], "<u2").astype("<u4") << 16
-        return bits.view("<f4").reshape(part["shape"])
-    return np.frombuffer(part["data"], _DTYPES[kind]).reshape(part["shape"])
+        return shaped(bits.view("<f4"), part["shape"])
+    return shaped(np.frombuffer(part["data"], _DTYPES[kind]), part["shape"])
 
 
 def _safetensors_header(data: bytes) -> dict[str, Any]:
@@ -289,56 +247,6 @@ def _safetensors_header(data: bytes) -> dict[str, Any]:
             "not a whole safetensors file: its header is cut off or too long"
         )
     return parse_json(data[8 : 8 + size])
-
-
-def _read_npz(data: bytes) -> dict[str, Array]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = archive.infolist()
-            if sum(member.file_size for member in members) > MAX_WEIGHTS_BYTES:
-                raise WeightsError(
-                    f"its arrays would need more than {MAX_WEIGHTS_BYTES} bytes"
-                )
-            if len({member.filename for member in members}) < len(members):
-                raise WeightsError("an array stands twice")
-            return {
-                member.filename.removesuffix(".npy"): _read_npy(
-                    archive.read(member)
-                )
-                for member in members
-            }
-    except _BAD_ZIP as error:
-        raise WeightsError(
-            f"not a whole npz file: {printable(str(error))}"
-        ) from None
-
-
-def _read_npy(data: bytes) -> Array:
-    """One array; the size in its header is compared with the bytes before NumPy allocates it."""
-    try:
-        _check_npy_header(io.BytesIO(data), len(data))
-        return np.load(io.BytesIO(data), allow_pickle=False)
-    except WeightsError:
-        raise
-    except (ValueError, SyntaxError, TypeError) as error:
-        raise WeightsError(f"not an array: {printable(str(error))}") from None
-
-
-def _check_npy_header(stream: io.BytesIO, size: int) -> None:
-    if np.lib.format.read_magic(stream) == (1, 0):
-        header = np.lib.format.read_array_header_1_0(stream)
-    else:
-        header = np.lib.format.read_array_header_2_0(stream)
-    shape, _, dtype = header
-    if dtype.name not in _DTYPES.values():
-        raise WeightsError(
-            f"an array of {dtype}; expected {' or '.join(_DTYPES.values())}"
-        )
-    left = size - stream.tell()
-    if math.prod(shape) * dtype.itemsize != left:
-        raise WeightsError(
-            f"an array says it has shape {shape}, but holds {left} bytes"
-        )
 
 
 def parse_json(data: bytes | str, most: int = MAX_JSON) -> dict[str, Any]:

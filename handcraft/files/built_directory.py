@@ -24,11 +24,16 @@ from handcraft.core.weights import (
     read_bytes,
     sha256,
     to_safetensors,
-    write_atomically,
+)
+from handcraft.files.pair import (
+    PROGRAM_JSON,
+    WEIGHTS_FILE,
+    marks,
+    weights_path,
+    write_pair,
 )
 from handcraft.language.slots import MAX_N_CTX
 
-PROGRAM_JSON, WEIGHTS_FILE = "program.json", "model.safetensors"
 # Older ones are read as well: format 1 lacks this number, and in 1 and 2 what a head adds is
 # named `output`.
 _FORMAT = 3
@@ -45,7 +50,7 @@ FIELDS = {
 def write_built(
     directory: Path, fields: dict[str, Any], weights: Weights
 ) -> list[Path]:
-    """Write both files, each atomically, and return their paths.
+    """Write both files, or change nothing, and return their paths.
 
     Raises WeightsError, before writing, for fields that could not be read again.
     """
@@ -61,9 +66,12 @@ def write_built(
         raise WeightsError(
             f"{directory} is a file; name a directory to build into"
         )
-    write_atomically(directory / WEIGHTS_FILE, data)
-    write_atomically(directory / PROGRAM_JSON, text)
-    return [directory / WEIGHTS_FILE, directory / PROGRAM_JSON]
+    for name in (WEIGHTS_FILE, PROGRAM_JSON):
+        if (directory / name).is_dir():
+            raise WeightsError(
+                f"{directory / name} is a directory; remove it, or build elsewhere"
+            )
+    return write_pair(directory, data, text)
 
 
 def rebuild_hint(fields: dict[str, Any], directory: Path) -> str:
@@ -80,7 +88,18 @@ def read_built(directory: Path) -> tuple[dict[str, Any], Weights]:
     """The checked fields and the weights.
 
     Raises WeightsError, with the file's name, for files that are damaged or do not belong together.
+    Files that another process replaces meanwhile are read again.
     """
+    while True:
+        before = marks(directory)
+        try:
+            return _read(directory)
+        except WeightsError:
+            if marks(directory) == before:
+                raise
+
+
+def _read(directory: Path) -> tuple[dict[str, Any], Weights]:
     path = directory / PROGRAM_JSON
     data = read_bytes(path, MAX_JSON)
     try:
@@ -89,7 +108,9 @@ def read_built(directory: Path) -> tuple[dict[str, Any], Weights]:
         _check(fields)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None
-    weights = load_weights(directory / WEIGHTS_FILE, fields["sha256"])
+    weights = load_weights(
+        weights_path(directory, fields["sha256"]), fields["sha256"]
+    )
     if weights["wpe"].shape[:1] != (fields["n_ctx"],):
         raise WeightsError(
             f"{path}: n_ctx is {fields['n_ctx']}, but wpe has"

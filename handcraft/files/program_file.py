@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 from handcraft.core.errors import HandcraftError, ProgramError, hint, printable
-from handcraft.files.built_directory import PROGRAM_JSON
+from handcraft.files.pair import PROGRAM_JSON
 from handcraft.program.program import Program, program_name
 
 _HERE = Path(__file__).parent.parent  # the package

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from handcraft.core.errors import ProgramError, printable
 from handcraft.core.frozen import NAME
-from handcraft.core.weights import write_atomically
+from handcraft.core.writing import write_atomically
 
 TEMPLATE = '''"""Says what {name} does: repeats the token before the current one."""
 

@@ -77,7 +77,8 @@ def _joined(mlps: list[MLP]) -> MLP | None:
     adds = Affine()
     for mlp in mlps:
         adds = adds.plus(mlp.adds)
-    return MLP(neurons, adds, source=_constants_source(mlps))
+    means = tuple(row for mlp in mlps for row in mlp.means)
+    return MLP(neurons, adds, means=means, source=_constants_source(mlps))
 
 
 def _constants_source(mlps: list[MLP]) -> Source:

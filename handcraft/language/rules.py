@@ -24,8 +24,10 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import (
     BeforeValidator,
     Field,
+    SerializerFunctionWrapHandler,
     StrictFloat,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -48,6 +50,7 @@ from handcraft.language.coerce import (
     MapLike,
     value_lanes,
 )
+from handcraft.language.meanings import AsMeanings, MeaningsLike, short_meanings
 from handcraft.language.notation import (
     call_text,
     short_affine,
@@ -76,7 +79,26 @@ def _own_lanes(value: object) -> Map:
     return EVERYWHERE
 
 
-class Head(Frozen):
+class Stating(Frozen):
+    """The base of the rules that may say what they write: `means` (handcraft.language.meanings),
+    which explains, and changes no weight.
+    """
+
+    def __init__(self, /, **fields: Any) -> None:
+        super().__init__(**fields)
+
+    @model_serializer(mode="wrap")
+    def _short(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The fields, without `means` where nothing is said."""
+        fields: dict[str, Any] = write(self)
+        return {
+            name: value
+            for name, value in fields.items()
+            if value or name != "means"
+        }
+
+
+class Head(Stating):
     """One attention head.
 
     query   {match lane: expression at the query position}; empty: uniform attention
@@ -86,6 +108,7 @@ class Head(Frozen):
     scores  "raw": the matrix holds the query as written, and GPT-2 divides the score by
             sqrt(d_head); "exact": the query is multiplied by sqrt(d_head), so that the score is
             the product as written
+    means   what the lanes that it writes, or its value lanes, are to hold
 
     Raises ProgramError for an argument that is missing, unknown, or no map.
     """
@@ -95,6 +118,7 @@ class Head(Frozen):
     value: AsMap
     adds: AsMap
     scores: Scores = "raw"
+    means: AsMeanings = ()
     name: str | None = None
     source: Where = Field(default_factory=caller)
 
@@ -107,6 +131,7 @@ class Head(Frozen):
         value: MapLike,
         adds: MapLike | None = None,
         scores: Scores = "raw",
+        means: MeaningsLike = (),
         name: str | None = None,
         source: Source | None = None,
     ) -> None:
@@ -116,6 +141,7 @@ class Head(Frozen):
             value=value,
             adds=_own_lanes(value) if adds is None else adds,
             scores=scores,
+            means=means,
             name=name,
             source=caller() if source is None else source,
         )
@@ -130,11 +156,12 @@ class Head(Frozen):
             value=short_map(self.value),
             adds=None if own else short_map(self.adds),
             scores=None if self.scores == "raw" else repr(self.scores),
+            means=short_meanings(self.means),
             name=self.name and repr(self.name),
         )
 
 
-class Neuron(Frozen):
+class Neuron(Stating):
     """A neuron, which adds `adds` times the positive part of `when` to the stream.
 
     With gelu it is compiled as `sharpness * when` and `adds / sharpness`, because gelu(x) equals x
@@ -144,6 +171,7 @@ class Neuron(Frozen):
     when: AsAffine
     adds: AsDirection
     sharpness: StrictFloat = GELU_SHARPNESS
+    means: AsMeanings = ()
     name: str | None = None
     source: Where = Field(default_factory=caller)
 
@@ -154,6 +182,7 @@ class Neuron(Frozen):
         when: Term,
         adds: Amounts,
         sharpness: float = GELU_SHARPNESS,
+        means: MeaningsLike = (),
         name: str | None = None,
         source: Source | None = None,
     ) -> None:
@@ -161,6 +190,7 @@ class Neuron(Frozen):
             when=when,
             adds=adds,
             sharpness=sharpness,
+            means=means,
             name=name,
             source=caller() if source is None else source,
         )
@@ -172,6 +202,7 @@ class Neuron(Frozen):
             when=short_affine(self.when),
             adds=short_amounts(self.adds),
             sharpness=None if usual else format_number(self.sharpness),
+            means=short_meanings(self.means),
             name=self.name and repr(self.name),
         )
 
@@ -227,7 +258,7 @@ def _no_neuron(item: object) -> str:
     return f"an MLP is made of neurons, found {kind_of(item)}"
 
 
-class MLP(Frozen):
+class MLP(Stating):
     """Neurons that read the stream at once, and constants that are added at every position.
 
     neurons  any nesting of neurons
@@ -236,6 +267,7 @@ class MLP(Frozen):
 
     neurons: Annotated[tuple[Neuron, ...], BeforeValidator(_flat)] = ()
     adds: AsDirection = _NO_TERMS
+    means: AsMeanings = ()
     source: Where = Field(default_factory=caller)
 
     @checked_call()
@@ -244,11 +276,13 @@ class MLP(Frozen):
         neurons: NeuronNest = (),
         adds: Amounts = _NO_TERMS,
         *,
+        means: MeaningsLike = (),
         source: Source | None = None,
     ) -> None:
         super().__init__(
             neurons=neurons,
             adds=adds,
+            means=means,
             source=caller() if source is None else source,
         )
 
@@ -259,7 +293,10 @@ class MLP(Frozen):
 
     def __repr__(self) -> str:
         adds = self.adds.terms and short_amounts(self.adds)
-        return call_text("MLP", short_list(self.neurons), adds=adds)
+        means = short_meanings(self.means)
+        return call_text(
+            "MLP", short_list(self.neurons), adds=adds, means=means
+        )
 
 
 def _heads(heads: object) -> object:

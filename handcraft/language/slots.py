@@ -21,7 +21,13 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from handcraft.core.arguments import checked_call
-from handcraft.core.errors import ProgramError, hint, listing, printable
+from handcraft.core.errors import (
+    ProgramError,
+    hint,
+    listing,
+    printable,
+    unwritable,
+)
 from handcraft.core.source import Where, caller
 from handcraft.language.affine import (
     Affine,
@@ -97,6 +103,8 @@ class Slot(Named):
             raise ProgramError(
                 f"the labels of {self.name} must be distinct, and at least one; {found}"
             )
+        if amiss := unwritable((*(labels or ()), *self.vocabulary)):
+            raise ProgramError(f"in the slot {self.name}, {amiss}")
         if self.labels is None and ONE_HOT in (self.tokens, self.positions):
             raise ProgramError(
                 f"{self.name} is one-hot, so its lanes need labels"

@@ -13,10 +13,11 @@ text; the Program raises it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from handcraft.core.errors import hint, listing, printable
 from handcraft.language.affine import Lane, describe
-from handcraft.language.rules import Block, Head, Neuron
+from handcraft.language.rules import MLP, Block, Head, Neuron
 from handcraft.language.slots import Slot
 
 
@@ -63,9 +64,26 @@ def rule_problems(
             path = (*mlp_path(i, block), "adds")
             for text in unknown_lanes(block.mlp.adds.lanes_read, stream):
                 yield path, block.mlp, text
+            for text in _meant(block.mlp, written_by(block.mlp), "this MLP"):
+                yield (*mlp_path(i, block), "means"), block.mlp, text
             for j, neuron in enumerate(block.mlp.neurons):
                 for part, text in _neuron_problems(neuron, stream):
                     yield (*neuron_path(i, block, j), part), neuron, text
+
+
+def written_by(mlp: MLP) -> tuple[Lane, ...]:
+    """The lanes that an MLP adds to."""
+    added = [neuron.adds.lanes_read for neuron in mlp.neurons]
+    return tuple(dict.fromkeys(chain(*added, mlp.adds.lanes_read)))
+
+
+def _meant(
+    rule: Head | MLP | Neuron, written: Sequence[Lane], name: str
+) -> Iterator[str]:
+    """The problem of each lane that has a meaning and is none that the rule writes."""
+    known = {str(lane): lane for lane in written}
+    lanes = [lane for lane, _ in rule.means]
+    yield from unknown_lanes(lanes, known, f"a lane that {name} writes")
 
 
 def _neuron_problems(
@@ -74,6 +92,8 @@ def _neuron_problems(
     for part, affine in (("when", neuron.when), ("adds", neuron.adds)):
         for text in unknown_lanes(affine.lanes_read, stream):
             yield part, text
+    for text in _meant(neuron, neuron.adds.lanes_read, "this neuron"):
+        yield "means", text
 
 
 def _head_problems(
@@ -101,6 +121,9 @@ def _head_problems(
         in_stream = (lane for lane in lanes if not lane.local)
         for text in unknown_lanes(in_stream, stream):
             yield part, text
+    written = (*head.adds.targets, *head.value.targets)
+    for text in _meant(head, written, "this head"):
+        yield "means", text
 
 
 def _mismatch(asked: Sequence[Lane], offered: Sequence[Lane]) -> str:

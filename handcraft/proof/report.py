@@ -13,6 +13,9 @@ OPTIONAL = (  # reported where there is one
     "error_bound",
     "assumptions",
     "min_margin_position",
+    "compared",
+    "contributions",
+    "departures",
 )
 EXIT_CODES: dict[Verdict, int] = {
     "proved": 0,
@@ -64,6 +67,9 @@ class Report:
     reason      why the verdict is not stronger
     error_bound, assumptions   of a proof: how far float arithmetic can be off, and what is
                                taken for granted
+    compared        of a counterexample, the right token (the best of several) and the wrong one
+    contributions   the amounts that each rule gave to their logits (handcraft.analysis.blame)
+    departures      of a counterexample, the first lanes that left their meaning
     """
 
     program: str
@@ -83,6 +89,9 @@ class Report:
     error_bound: float | None = None
     assumptions: list[str] | None = None
     min_margin_position: int | None = None
+    compared: list[str] | None = None
+    contributions: list[dict[str, Any]] | None = None
+    departures: list[dict[str, Any]] | None = None
 
     @property
     def exit_code(self) -> int:

@@ -6,19 +6,19 @@ model is not causal, or the claim speaks of whole texts, a prefix is a different
 only the drawn context itself counts. Prompts are drawn evenly by length.
 
 Rules of this file: the draw is decided by a fixed seed, so that a verdict can be repeated; a
-context is counted once, and only if it was judged.
+context or a prompt is counted once, and only if it was judged.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from random import Random
 
 import numpy as np
 
-from handcraft.claims.prompt_language import SEED
+from handcraft.claims.prompt_language import SEED, Language
 from handcraft.model import Model
 from handcraft.program.contexts import first_context, token_contexts
 from handcraft.proof.judge import Judge
@@ -26,6 +26,7 @@ from handcraft.proof.tally import Tally
 from handcraft.proof.task import Progress
 
 _BATCH = 256
+_DRAWS = 10  # for each prompt; of those that are drawn again one counts
 
 
 def draw_contexts(
@@ -91,6 +92,22 @@ def _find(
     return first_context(
         strategy, condition, examples, shrink=shrink, random=random
     )
+
+
+def draw_prompts(
+    language: Language, count: int, deadline: float
+) -> Iterator[str]:
+    """`count` different prompts, or all if there are fewer, until the time is over; fewer, too,
+    where most of the draws are prompts that were drawn before.
+    """
+    seen = set[str]()
+    most = min(count, language.size)
+    for text in language.sample(count * _DRAWS):
+        if len(seen) == most or time.monotonic() > deadline:
+            return
+        if text not in seen:
+            seen.add(text)
+            yield text
 
 
 def check_prompts(

@@ -15,15 +15,17 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from handcraft.analysis.blame import explained
 from handcraft.core.errors import ProgramError, hint, printable
 from handcraft.model import Model
 from handcraft.proof.enumerate.method import exhaustive
 from handcraft.proof.prove import certified
 from handcraft.proof.report import Counterexample, Report, Verdict
-from handcraft.proof.sample import check_prompts, draw_contexts
+from handcraft.proof.sample import check_prompts, draw_contexts, draw_prompts
 from handcraft.proof.tally import Tally, Wrong
 from handcraft.proof.task import Budget, Outcome, Progress, Spread, Task
 
@@ -34,7 +36,7 @@ def sampled(task: Task) -> Outcome:
     progress = task.progress
     if task.claim.asks_prompts:
         language = task.claim.language(task.model.n_ctx, task.model.vocabulary)
-        prompts = language.sample(count)
+        prompts = draw_prompts(language, count, task.deadline)
         tally = check_prompts(
             task.judge, prompts, task.deadline, progress, count
         )
@@ -48,7 +50,8 @@ def sampled(task: Task) -> Outcome:
         if task.size < 10**18
         else f"about 10^{len(str(task.size)) - 1}"
     )
-    reason = f"there are {size} {task.claim.unit}; {tally.contexts} were drawn"
+    drawn = "all" if tally.contexts == task.size else tally.contexts
+    reason = f"there are {size} {task.claim.unit}; {drawn} were drawn"
     return Outcome(tally, decided=True, reason=reason)
 
 
@@ -193,7 +196,17 @@ def report_of(
         error_bound=outcome.error_bound,
         assumptions=list(outcome.assumptions) or None,
         min_margin_position=tally.min_margin_position,
+        **_explained(task, tally.worst),
     )
+
+
+def _explained(task: Task, wrong: Wrong | None) -> dict[str, Any]:
+    """The fields of a report that explain its counterexample; none where nothing is wrong."""
+    if wrong is None:
+        return {}
+    tokens = task.claim.measures == "token"
+    pair = (wrong.expected, wrong.got) if tokens else None
+    return explained(task.model, wrong.context, wrong.position, pair)
 
 
 def _verdict(task: Task, outcome: Outcome) -> tuple[Verdict, str | None]:

@@ -25,6 +25,7 @@ from handcraft.core.errors import ProgramError
 from handcraft.core.source import caller
 from handcraft.language.affine import Affine, Lane, Map, Term, kind_of
 from handcraft.language.coerce import MapLike, as_affine, as_map, value_lanes
+from handcraft.language.meanings import MeaningsLike
 from handcraft.language.rules import Head
 from handcraft.language.slots import ONE_HOT, Slot, local, position
 
@@ -68,6 +69,7 @@ def attend_to(
     range: (tuple[int, int | Affine] | None) = None,  # noqa: A002  # the word of the field
     missing: Literal["nearest", "refuse"] = "nearest",
     sharpness: float = SCORE_GAP,
+    means: MeaningsLike = (),
     name: str | None = None,
 ) -> Head:
     """A head that attends to the position `target`, an expression of lanes at the query position:
@@ -96,6 +98,7 @@ def attend_to(
         value=value,
         adds=adds,
         scores="exact",
+        means=means,
         name=name,
     )
 
@@ -233,6 +236,7 @@ def kernel(
     *,
     value: MapLike,
     adds: MapLike | None = None,
+    means: MeaningsLike = (),
     name: str | None = None,
 ) -> Head:
     """A head that takes the weighted mean of the values at fixed offsets back: {0: 2, 1: 1}
@@ -259,6 +263,7 @@ def kernel(
         value=value,
         adds=adds,
         scores="exact",
+        means=means,
         name=name,
     )
 
@@ -294,6 +299,7 @@ def attend_where(
     default: Term | None = None,
     conditions: int = 1,
     nearer: float = SCORE_GAP,
+    means: MeaningsLike = (),
     name: str | None = None,
 ) -> Head:
     """A head that attends by content: to the key positions whose lanes agree with the query.
@@ -333,6 +339,7 @@ def attend_where(
         value=value,
         adds=adds,
         scores="exact",
+        means=means,
         name=name,
     )
 
@@ -381,6 +388,7 @@ def merge(*heads: Head) -> Head:
         value=Map.of(row for head in heads for row in head.value.rows),
         adds=Map.of(row for head in heads for row in head.adds.rows),
         scores=first.scores,
+        means=tuple(row for head in heads for row in head.means),
         name=first.name,
     )
 

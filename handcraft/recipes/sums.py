@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from handcraft.core.arguments import checked_call
 from handcraft.language.affine import Affine, Lane, Map, Term
 from handcraft.language.coerce import MapLike, as_affine, value_lanes
+from handcraft.language.meanings import MeaningsLike
 from handcraft.language.rules import Head
 from handcraft.language.slots import local
 from handcraft.recipes.attention import (
@@ -35,12 +36,16 @@ ANCHOR_LANE = local("anchor")
 @checked_call(output="adds")
 @checked_call()
 def mean(
-    value: MapLike, *, adds: MapLike | None = None, name: str | None = None
+    value: MapLike,
+    *,
+    adds: MapLike | None = None,
+    means: MeaningsLike = (),
+    name: str | None = None,
 ) -> Head:
     """A head that takes the mean of the values over this and every earlier position: uniform
     causal attention, every score 0.
     """
-    return Head(value=value, adds=adds, name=name)
+    return Head(value=value, adds=adds, means=means, name=name)
 
 
 @checked_call(output="adds")
@@ -51,6 +56,7 @@ def mean_where(
     *,
     adds: MapLike | None = None,
     n_ctx: int = 1024,
+    means: MeaningsLike = (),
     name: str | None = None,
 ) -> Head:
     """A head that takes the mean of the values over the earlier positions whose `flag` is 1
@@ -66,13 +72,18 @@ def mean_where(
         value=value,
         adds=adds,
         scores="exact",
+        means=means,
         name=name,
     )
 
 
 @checked_call()
 def running_sum(
-    anchor: Term, value: MapLike, *, name: str | None = None
+    anchor: Term,
+    value: MapLike,
+    *,
+    means: MeaningsLike = (),
+    name: str | None = None,
 ) -> Head:
     """A head that takes the sum of the values over this and every earlier position, exact for
     counts.
@@ -84,7 +95,7 @@ def running_sum(
     the sum. Score: ln 2^30 at the anchor, 0 elsewhere. Error: a relative 2e-6 (the rounding of
     one exponential), and n / 2^30 of the sum.
     """
-    return _anchored(anchor, {}, {}, value, name)
+    return _anchored(anchor, {}, {}, value, means, name)
 
 
 @checked_call()
@@ -95,6 +106,7 @@ def count_where(
     *,
     key: MapLike | None = None,
     conditions: int = 1,
+    means: MeaningsLike = (),
     name: str | None = None,
 ) -> Head:
     """A head that takes the sum of the values over the earlier positions that match the query by
@@ -113,7 +125,7 @@ def count_where(
     refund = as_affine(anchor).scaled(conditions * strength)
     query[unmatched] = Affine.of({}, 1.0)
     keys[unmatched] = Affine.of({}, -conditions * strength).plus(refund)
-    return _anchored(anchor, query, keys, value, name)
+    return _anchored(anchor, query, keys, value, means, name)
 
 
 def _anchored(
@@ -121,6 +133,7 @@ def _anchored(
     query: Mapping[Lane, Affine],
     keys: Mapping[Lane, Affine],
     value: MapLike,
+    means: MeaningsLike,
     name: str | None,
 ) -> Head:
     lane = ANCHOR_LANE.lanes[0]
@@ -130,5 +143,6 @@ def _anchored(
         value=value,
         adds=value_lanes(value).scaled(ANCHOR),
         scores="exact",
+        means=means,
         name=name,
     )

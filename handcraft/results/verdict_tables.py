@@ -10,6 +10,7 @@ from rich.text import Text
 from handcraft.core.errors import either
 from handcraft.proof.exponential import Finding
 from handcraft.proof.report import Counterexample, Report
+from handcraft.results.blame_tables import blame
 from handcraft.results.tables import plain_table, safe
 
 VERDICT_STYLES = {
@@ -27,7 +28,8 @@ def report(found: Report) -> RenderableType:
     method = safe(f" ({found.method}, {found.dtype})")
     first = Text.assemble(safe(f"{found.program}: "), verdict, method)
     lines = [safe(f"  {line}") for line in _lines(found)]
-    return Group(first, *lines, safe(f"  {found.seconds:.3g} s", "dim"))
+    why = blame(found)
+    return Group(first, *lines, *why, safe(f"  {found.seconds:.3g} s", "dim"))
 
 
 def _lines(found: Report) -> Iterator[str]:

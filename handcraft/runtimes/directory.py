@@ -19,7 +19,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from handcraft.core.errors import WeightsError, printable
-from handcraft.core.weights import umask
+from handcraft.core.writing import (
+    folders,
+    kept,
+    sync_folder,
+    umask,
+    write_atomically,
+)
 
 
 def publish(
@@ -52,16 +58,17 @@ def publish(
 
 def _write(work: Path, files: Mapping[str, bytes]) -> None:
     for name, data in files.items():
-        (work / name).parent.mkdir(parents=True, exist_ok=True)
-        (work / name).write_bytes(data)
+        write_atomically(work / name, data)
 
 
 def _move(work: Path, out: Path, files: Mapping[str, bytes]) -> None:
     if out.exists():
         _replace(work, out, files)
     else:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        work.rename(out)
+        with folders(out.parent):
+            work.rename(out)
+    sync_folder(out)
+    sync_folder(out.parent)
 
 
 def _refuse(
@@ -122,7 +129,9 @@ def _hidden(out: Path) -> Iterator[Path]:
 
 
 def _replace(work: Path, out: Path, files: Mapping[str, bytes]) -> None:
-    """Move each file into its place; what was there comes back if one of them cannot be moved."""
+    """Move the files into their places, one right after the other; what was there comes back if
+    one of them cannot be moved.
+    """
     old = work / ".old"
     moved: list[str] = []
     try:
@@ -131,8 +140,10 @@ def _replace(work: Path, out: Path, files: Mapping[str, bytes]) -> None:
             (out / name).parent.mkdir(parents=True, exist_ok=True)
             if (out / name).exists():
                 shutil.copy2(out / name, old / name)
-            (work / name).replace(out / name)
-            moved.append(name)
+        with kept(*(out / name for name in files)):
+            for name in files:
+                (work / name).replace(out / name)
+                moved.append(name)
     except BaseException:
         for name in moved:
             _restore(old / name, out / name)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from handcraft.core.errors import ExportError, ProgramError, WeightsError, hint
-from handcraft.files.built_directory import PROGRAM_JSON
+from handcraft.files.pair import PROGRAM_JSON
 from handcraft.model import Model
 from handcraft.proof.task import Progress
 from handcraft.runtimes import (

@@ -32,8 +32,10 @@ it is used. Source: gguf-py 0.19; llama.cpp's `llama-vocab.cpp`, `models/gpt2.cp
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +53,13 @@ from handcraft.core.weights import flatten, nest
 from handcraft.model import Model
 from handcraft.runtimes.names import SUFFIXES, keys, turned
 from handcraft.runtimes.norms import MIRROR, Norm, Stock, with_norms
-from handcraft.runtimes.target import Files, Run, Runtime, stop_id
+from handcraft.runtimes.target import (
+    Files,
+    Run,
+    Runtime,
+    check_temporary,
+    stop_id,
+)
 
 GGUF_FILE = "model.gguf"
 LOW = -(
@@ -87,8 +95,8 @@ def files(model: Model, norm: Norm) -> Files:
     blocks = model.weights["blocks"] or [{}]  # llama.cpp needs one
     weights = {**model.weights, "blocks": blocks}
     stock = with_norms(weights, model.n_head, norm, spare=1 if stumps else 0)
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / GGUF_FILE
+    with _temporary() as directory:
+        path = directory / GGUF_FILE
         _write(
             path,
             model,
@@ -96,6 +104,22 @@ def files(model: Model, norm: Norm) -> Files:
             [_escaped(token) for token in (*tokens, *stumps)],
         )
         return {GGUF_FILE: path.read_bytes()}
+
+
+@contextlib.contextmanager
+def _temporary() -> Iterator[Path]:
+    """A temporary directory, as the package gguf writes to files only. Raises WeightsError where
+    there is none, or it is full.
+    """
+    check_temporary("a GGUF file")
+    try:
+        with tempfile.TemporaryDirectory() as directory:
+            yield Path(directory)
+    except OSError as error:
+        raise WeightsError(
+            "a GGUF file is first written to a temporary directory:"
+            f" {error.strerror}; set TMPDIR to a folder with more room"
+        ) from None
 
 
 def _check(model: Model) -> None:

@@ -45,7 +45,13 @@ from handcraft.model import Model
 from handcraft.runtimes.loading import MAX_GPT2_BYTES, SAFETENSORS
 from handcraft.runtimes.names import checkpoint_name, keys, turned
 from handcraft.runtimes.norms import QUIET, Norm, Stock, with_norms
-from handcraft.runtimes.target import Files, Run, Runtime, check_gelu_and_mask
+from handcraft.runtimes.target import (
+    Files,
+    Run,
+    Runtime,
+    check_gelu_and_mask,
+    check_temporary,
+)
 
 MODEL_ARGS, CHECKPOINT, META = "model_args.json", "ckpt.pt", "meta.pkl"
 
@@ -98,6 +104,9 @@ def _checkpoint(
         import torch
     except ImportError:
         return {}
+    except OSError:
+        check_temporary(f"the {CHECKPOINT} of nanoGPT")
+        raise
     tensors = {key: torch.tensor(array) for key, array in arrays.items()}
     buffer = io.BytesIO()
     torch.save(

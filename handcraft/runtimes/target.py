@@ -6,11 +6,12 @@ Rules of this file: plain values; each runtime is a module with one `Runtime`.
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from handcraft.core.errors import ProgramError
+from handcraft.core.errors import ProgramError, WeightsError
 from handcraft.core.gpt2 import Array
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.core.weights import parse_json, read_bytes
@@ -48,6 +49,19 @@ def check_gelu_and_mask(model: Model, runtime: str) -> None:
             f"{runtime} has gelu and a causal mask; build the program with"
             " activation='gelu' and causal=True"
         )
+
+
+def check_temporary(runtime: str) -> None:
+    """Raise WeightsError where the machine has no folder for temporary files, which some packages
+    need as soon as they are imported.
+    """
+    try:
+        tempfile.gettempdir()
+    except OSError:
+        raise WeightsError(
+            f"{runtime} needs a folder for temporary files, and there is none; set"
+            " TMPDIR to one that can be written"
+        ) from None
 
 
 def stop_id(model: Model) -> int | None:

@@ -54,7 +54,14 @@ from handcraft.model import Model
 from handcraft.runtimes.circuit import circuit
 from handcraft.runtimes.names import ACTIVATION_NAMES
 from handcraft.runtimes.norms import NONE, Norm
-from handcraft.runtimes.target import Files, Run, Runtime, ids_in, ids_to_bytes
+from handcraft.runtimes.target import (
+    Files,
+    Run,
+    Runtime,
+    check_temporary,
+    ids_in,
+    ids_to_bytes,
+)
 
 CONFIG, STATE, CIRCUIT, VOCABULARY = (
     "config.json",
@@ -231,6 +238,7 @@ def _check_sizes(
 
 def run(directory: Path) -> Run:
     """The exported model, run by TransformerLens."""
+    check_temporary("TransformerLens")
     bridge = load_bridge(directory)
     import torch
 

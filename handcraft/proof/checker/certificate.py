@@ -30,8 +30,8 @@ from handcraft.core.weights import (
     read_bytes,
     sha256,
     to_safetensors,
-    write_atomically,
 )
+from handcraft.core.writing import write_atomically
 from handcraft.model import Model
 
 _NUMBER = 2

@@ -28,7 +28,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from handcraft.core.errors import CheckpointError, WeightsError, printable
 from handcraft.core.frozen import unfit
-from handcraft.core.weights import parse_json, read_bytes, write_atomically
+from handcraft.core.weights import parse_json, read_bytes
+from handcraft.core.writing import write_atomically
 from handcraft.proof.enumerate.units import Work
 from handcraft.proof.tally import Tally, Wrong
 

@@ -1,0 +1,133 @@
+"""Writes two files as one: `program.json`, and `model.safetensors`, whose hash it holds.
+
+Two files cannot be renamed in one step. So the new weights first stand under a hidden name that
+holds their hash; then the new program.json takes its place, which is the step that counts; then
+the weights take theirs. A reader looks under the hidden name first: before the step it finds the
+old pair, after it the new one, wherever the writer was killed. The next build removes what a
+killed one left.
+
+Rules of this file: until the three renames nothing has a name (core/writing.py); if one of them
+fails the old pair comes back; other files in the directory are never touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import re
+import time
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from handcraft.core.weights import sha256
+from handcraft.core.writing import (
+    HIDDEN,
+    Draft,
+    existing,
+    folders,
+    kept,
+    naming,
+    sync_folder,
+    write_atomically,
+)
+
+PROGRAM_JSON, WEIGHTS_FILE = "program.json", "model.safetensors"
+_HASH = re.compile("[0-9a-f]{64}")
+_LEFT = re.compile(  # of a killed build; the last ones of earlier versions
+    rf"\.{WEIGHTS_FILE}\.[0-9a-f]{{64}}|{HIDDEN}[0-9a-f]{{8}}"
+    rf"|\.({WEIGHTS_FILE}|{PROGRAM_JSON})\.[a-z0-9_]{{8}}"
+)
+
+_DRAFTED = 60.0  # seconds; no draft is as old
+
+
+def write_pair(directory: Path, weights: bytes, text: bytes) -> list[Path]:
+    """Write both files, or change nothing; return their paths. Raises OSError."""
+    paths = [directory / WEIGHTS_FILE, directory / PROGRAM_JSON]
+    nearest = existing(directory)
+    with (
+        naming(directory),
+        Draft(nearest, weights) as first,
+        Draft(nearest, text) as second,
+        folders(directory),
+        _alone(directory),
+    ):
+        _sweep(directory, (first.hidden, second.hidden))
+        _put(directory, first, second, sha256(weights))
+    sync_folder(directory)
+    return paths
+
+
+def _put(directory: Path, weights: Draft, text: Draft, sha: str) -> None:
+    """Let both files take their places; if the second cannot, the first is what it was."""
+    first, second = directory / WEIGHTS_FILE, directory / PROGRAM_JSON
+    hidden = _hidden(directory, sha)
+    before = second.read_bytes() if second.exists() else None
+    try:
+        with kept(first, second):
+            weights.put(hidden)
+            text.put(second)
+            hidden.replace(first)
+    except BaseException:
+        _undo(hidden, second, before)
+        raise
+
+
+def _undo(hidden: Path, second: Path, before: bytes | None) -> None:
+    """Bring back the text of before, unless the weights of the new one have their place; as long
+    as it is not back, the hidden weights stay.
+    """
+    if not hidden.exists():
+        return
+    if before is None:
+        second.unlink(missing_ok=True)
+    elif second.read_bytes() != before:
+        write_atomically(second, before)
+    hidden.unlink()
+
+
+def weights_path(directory: Path, sha: str) -> Path:
+    """The file of the weights with this hash: hidden, where a build was killed at its end."""
+    hidden = _hidden(directory, sha)
+    known = _HASH.fullmatch(sha) and hidden.is_file()
+    return hidden if known else directory / WEIGHTS_FILE
+
+
+def _hidden(directory: Path, sha: str) -> Path:
+    return directory / f".{WEIGHTS_FILE}.{sha}"
+
+
+def marks(directory: Path) -> list[tuple[int, int] | None]:
+    """What changes if one of the two files is replaced."""
+    return [_mark(directory / name) for name in (WEIGHTS_FILE, PROGRAM_JSON)]
+
+
+def _mark(path: Path) -> tuple[int, int] | None:
+    with contextlib.suppress(OSError, ValueError):
+        found = path.stat()
+        return found.st_ino, found.st_mtime_ns
+    return None
+
+
+@contextlib.contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Let no other process build here meanwhile, where a directory can be locked."""
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError, ImportError):
+            import fcntl
+
+            handle = os.open(directory, os.O_RDONLY)
+            held.callback(os.close, handle)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _sweep(directory: Path, mine: Collection[Path | None]) -> None:
+    """Remove what a killed build left. Where drafts have names, a young one may be another's."""
+    since = time.time() - _DRAFTED if any(mine) else math.inf
+    for path in directory.iterdir():
+        if _LEFT.fullmatch(path.name) and path not in mine:
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < since:
+                    path.unlink()
