@@ -72,6 +72,7 @@ from handcraft.claims.spelling import quoted, spellings, tokens_within
 from handcraft.claims.transducer import Transducer
 from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError, PromptError, printable
+from handcraft.core.frozen import Frozen
 from handcraft.core.source import Where, caller
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import Lane, kind_of, number
@@ -638,7 +639,8 @@ def as_claim(value: object) -> object:
         return after(value)
     if isinstance(value, BaseClaim | Mapping | None):
         return value
-    if isinstance(value, Expression) or callable(value):
+    plain = callable(value) and not isinstance(value, Frozen)
+    if isinstance(value, Expression) or plain:
         return Predicate(function=value)
     raise ProgramError(
         "a claim is a table {last tokens: next token}, such as {'aa': 'b'}, a claim such as"
