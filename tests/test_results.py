@@ -324,6 +324,11 @@ def test_wrong_arguments_are_answered() -> None:
         "there is no runtime 'gpt', only gpt2, picogpt, nanogpt, transformer-lens,"
         " onnx, gguf; did you mean 'gpt2'?"
     )
+    program = bundled_program("aab")
+    with pytest.raises(ProgramError) as caught:
+        handcraft.verify("aab", claim=program)  # type: ignore[arg-type]
+    assert "found a Program" in str(caught.value)
+    assert "Predicate" not in str(caught.value)
     for call, message in (
         (
             lambda: handcraft.trace("aab", "aab", 3),
@@ -354,9 +359,9 @@ def test_wrong_arguments_are_answered() -> None:
             runtime,
         ),
     ):
-        with pytest.raises(handcraft.HandcraftError) as caught:
+        with pytest.raises(handcraft.HandcraftError) as refused:
             call()
-        assert str(caught.value) == message
+        assert str(refused.value) == message
     assert (
         handcraft.explain("aab", 0).cells == handcraft.explain("aab", "0").cells
     )

@@ -72,6 +72,7 @@ from handcraft.claims.spelling import quoted, spellings, tokens_within
 from handcraft.claims.transducer import Transducer
 from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError, PromptError, printable
+from handcraft.core.frozen import Frozen
 from handcraft.core.source import Where, caller
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import Lane, kind_of, number
@@ -652,7 +653,7 @@ def as_claim(value: object) -> object:
         return value
     if isinstance(value, Expression):
         return Predicate(function=value)
-    if callable(value):
+    if callable(value) and not isinstance(value, Frozen):
         return Predicate(function=Callback.of(value))
     raise ProgramError(
         "a claim is a table {last tokens: next token}, such as {'aa': 'b'}, a claim such as"
