@@ -62,10 +62,15 @@ from handcraft.files.built_directory import (
     write_built,
 )
 from handcraft.files.pair import PROGRAM_JSON
-from handcraft.files.program_file import find, load_program
+from handcraft.files.program_file import find, load_program, summary
 from handcraft.program.advice import advise
 from handcraft.program.compiler import compile_program
-from handcraft.program.matching import check_matches, differing_cells
+from handcraft.program.matching import (
+    Differences,
+    check_matches,
+    differences,
+    differing_cells,
+)
 from handcraft.program.program import Program
 
 Prompt = str | Iterable[str] | Iterable[int]  # a text, tokens, or ids
@@ -80,6 +85,7 @@ class Model:
     """Weights in picoGPT's format, with the settings that are needed to run them.
 
     epsilon  of the layer norms; always GPT-2's own where there is a program
+    about    the first line of the program file's docstring
     Raises WeightsError for weights that do not fit each other or the settings.
     """
 
@@ -91,6 +97,7 @@ class Model:
     causal: bool = True
     program: Program | None = None
     epsilon: float = EPSILON
+    about: str = ""
 
     def __post_init__(self) -> None:
         check_weights(self.weights, self.n_head)
@@ -135,7 +142,8 @@ class Model:
         path = find(reference)
         if path.is_dir():
             return cls.load(path, dtype)
-        return cls.of(load_program(path), dtype)
+        model = cls.of(load_program(path), dtype)
+        return model.replace(about=summary(path))
 
     @classmethod
     def load(cls, directory: str | Path, dtype: str = "float32") -> Model:
@@ -465,6 +473,14 @@ class Model:
         if self.program is None:
             return []
         return differing_cells(self.weights, self.program)
+
+    def differing(self) -> Differences | None:
+        """How far the weights are from the program's rules; None where they are the same, or
+        without a program.
+        """
+        if self.program is None:
+            return None
+        return differences(self.weights, self.program)
 
     def held_to(self, program: Program) -> Model:
         """The model of these weights with another program's rules and claim.

@@ -129,7 +129,8 @@ CLAIMS = [
         "an answer of unknown tokens",
         claiming("answers('aa', lambda prompt: 'c')"),
         re.compile(
-            r"bad > claim: the answer to 'aa' is 'c': no token matches 'c' .*"
+            r"bad > claim: the function '<lambda>' returned 'c' on the prompt 'aa';"
+            r" no token matches 'c' .*"
             r" \(bad\.py:3\)"
         ),
         "verify",
@@ -138,23 +139,24 @@ CLAIMS = [
     program(
         "an answer that is no text",
         claiming("answers('aa', len)"),
-        "bad > claim: the answer to 'aa' must be a text, found 2 (bad.py:3)",
+        "bad > claim: the function 'len' returned 2 on the prompt 'aa'; it must return"
+        " the answer as a text (bad.py:3)",
         "verify",
         "bad.py",
     ),
     program(
         "an answer that raises",
         claiming("answers('aa', lambda prompt: 1 / 0)"),
-        "bad > claim: the claim '<lambda>' raised ZeroDivisionError: division by zero"
-        " on 'aa' (bad.py:3)",
+        "bad > claim: the function '<lambda>' raised ZeroDivisionError: division by"
+        " zero on the prompt 'aa'; each prompt of the claim needs an answer (bad.py:3)",
         "verify",
         "bad.py",
     ),
     program(
         "a claim that raises",
         claiming("lambda context: context[9]"),
-        "bad > claim: the claim '<lambda>' raised IndexError: string index out of range"
-        " on 'a' (bad.py:3)",
+        "bad > claim: the function '<lambda>' raised IndexError: string index out of"
+        " range on the context 'a'; where the claim says nothing, return None (bad.py:3)",
         "verify",
         "bad.py",
     ),
@@ -162,7 +164,7 @@ CLAIMS = [
         "a claim that leaves",
         claiming("lambda context: exit(0)"),
         re.compile(
-            r"bad > claim: the claim '<lambda>' raised SystemExit: .* \(bad\.py:3\)"
+            r"bad > claim: the function '<lambda>' raised SystemExit: .* \(bad\.py:3\)"
         ),
         "verify",
         "bad.py",
@@ -171,8 +173,8 @@ CLAIMS = [
         "a claim of an unknown token",
         claiming("lambda context: 'c'"),
         re.compile(
-            r"bad > claim: the claim answers 'c' to 'a', which is not a token of a, b.*"
-            r" \(bad\.py:3\)"
+            r"bad > claim: the function '<lambda>' returned 'c' on the context 'a'; it must"
+            r" return one of the tokens a, b, or None .* \(bad\.py:3\)"
         ),
         "verify",
         "bad.py",
@@ -181,8 +183,8 @@ CLAIMS = [
         "a claim of a list",
         claiming("lambda context: ['a']"),
         re.compile(
-            r"bad > claim: the claim answers \['a'\] to 'a', which is not a token of a,"
-            r" b.* \(bad\.py:3\)"
+            r"bad > claim: the function '<lambda>' returned \['a'\] of type list on the"
+            r" context 'a'; it must return one of the tokens a, b, or None .* \(bad\.py:3\)"
         ),
         "verify",
         "bad.py",

@@ -29,38 +29,60 @@ def leaves(_: str) -> str:
     [
         (
             lambda: answers("a", raises).expected("a", AB, 3),
-            "claim: the claim 'raises' raised KeyError: 'x' on 'a'",
+            (
+                "claim: the function 'raises' raised KeyError: 'x' on the prompt"
+                " 'a'; each prompt of the claim needs an answer"
+            ),
         ),
         (
             lambda: answers("a", lambda _: None).expected("a", AB, 3),
-            "claim: the answer to 'a' must be a text, found None",
+            (
+                "claim: the function '<lambda>' returned None on the prompt 'a'; it"
+                " must return the answer as a text"
+            ),
         ),
         (
             lambda: answers("a", lambda _: 3, stop="b").expected("a", AB, 3),
-            "claim: the answer to 'a' must be a text, found 3",
+            (
+                "claim: the function '<lambda>' returned 3 on the prompt 'a'; it"
+                " must return the answer as a text"
+            ),
         ),
         (
             lambda: answers("a", lambda _: None, stop="b").expected("a", AB, 3),
-            "claim: the answer to 'a' must be a text, found None",
+            (
+                "claim: the function '<lambda>' returned None on the prompt 'a'; it"
+                " must return the answer as a text"
+            ),
         ),
         (
             lambda: answers("a", lambda _: "").expected("a", AB, 3),
-            "claim: the answer to 'a' must be a text, found ''",
+            (
+                "claim: the function '<lambda>' returned '' on the prompt 'a';"
+                " without a stop token an answer is one token or more"
+            ),
         ),
         (
             lambda: answers("a", lambda _: "x").expected("a", AB, 3),
             (
-                "claim: the answer to 'a' is 'x': no token matches 'x' at character 0"
-                " of the text; the vocabulary is a, b"
+                "claim: the function '<lambda>' returned 'x' on the prompt 'a'; no"
+                " token matches 'x' at character 0 of the text; the vocabulary is a, b"
             ),
         ),
         (
             lambda: Reference(as_claim(lambda _: "c"), AB)("ab"),
-            "claim: the claim answers 'c' to 'ab', which is not a token of a, b",
+            (
+                "claim: the function '<lambda>' returned 'c' on the context 'ab';"
+                " it must return one of the tokens a, b, or None where the claim"
+                " says nothing"
+            ),
         ),
         (
             lambda: Reference(as_claim(raises), AB)("ab"),
-            "claim: the claim 'raises' raised KeyError: 'x' on 'ab'",
+            (
+                "claim: the function 'raises' raised KeyError: 'x' on the context"
+                " 'ab'; where the claim says nothing, return None"
+            ),
         ),
         (
             lambda: split_endings([("ax", "a")], AB),
@@ -89,22 +111,35 @@ def leaves(_: str) -> str:
         ),
         (
             lambda: Reference(as_claim(lambda _: ["a"]), AB)("ab"),
-            "claim: the claim answers ['a'] to 'ab', which is not a token of a, b",
+            (
+                "claim: the function '<lambda>' returned ['a'] of type list on the"
+                " context 'ab'; it must return one of the tokens a, b, or None"
+                " where the claim says nothing"
+            ),
         ),
         (
             lambda: Reference(as_claim(leaves), AB)("ab"),
-            "claim: the claim 'leaves' raised SystemExit: 3 on 'ab'",
+            "claim: the function 'leaves' raised SystemExit: 3 on the context 'ab'",
         ),
         (
             lambda: Reference(residual("v", lambda _: "x"), AB)("ab"),
-            "the claim on v takes a number, found str 'x'",
+            (
+                "claim: the function '<lambda>' returned 'x' on the context 'ab';"
+                " it must return the number that the lane v holds, or None where"
+                " the claim says nothing"
+            ),
         ),
     ],
 )
 def test_a_faulty_claim_is_the_claims_fault(build: Any, message: str) -> None:
-    """What a claim's own function does wrong is told as such, with the context it was asked."""
-    with Refused(ProgramError, message):
+    """What a claim's own function does wrong is told as such, with the context it was asked and
+    the line of its file.
+    """
+    with pytest.raises(ProgramError) as found:
         build()
+    error = found.value
+    assert str(ProgramError(error.message, error.path)) == message
+    assert str(error.source or __file__).startswith(__file__)
 
 
 def test_a_claim_that_says_nothing_is_refused() -> None:

@@ -107,6 +107,11 @@ def change_weight(
         Path(directory, "program.json").write_text(json.dumps(fields))
 
 
+def one_cell(cell: str, by: float) -> dict[str, Any]:
+    """What the report says of weights that differ in one cell."""
+    return {"cells": 1, "first": cell, "largest": by, "largest_at": cell}
+
+
 def one_more(arrays: Any) -> None:
     """Raise one weight of the output by one."""
     arrays["blocks.0.attn.c_proj.w"][7, 5] += 1
@@ -135,10 +140,17 @@ def test_a_changed_weight_that_is_signed_again_is_found(here: Path) -> None:
     handcraft("build", "aab", "--out", "built")
     change_weight("built", one_more, sign=True)
     result = handcraft("verify", "built", "--json")
-    reason = "the weights are not what the rules say, at blocks.0.attn.c_proj.w[7, 5]"
+    cell = "blocks.0.attn.c_proj.w[7, 5]"
+    reason = f"the weights are not what the rules say, at {cell} by 1; the claim is proved"
     assert (result.code, without_seconds(result)) == (
         1,
-        report(verdict="refuted", min_margin=1022.0, reason=reason),
+        report(
+            verdict="refuted",
+            min_margin=1022.0,
+            reason=reason,
+            failed=["weights"],
+            weights=one_cell(cell, 1.0),
+        ),
     )
 
 
@@ -153,9 +165,13 @@ def test_several_changed_weights_are_counted(here: Path) -> None:
     result = handcraft("verify", "built")
     assert (result.code, result.err) == (1, "")
     assert result.lines[0] == "aab: refuted (exhaustive, float32)"
+    assert "  failed      the weights and the claim" in result.lines
     assert (
-        "  because     the weights are not what the rules say, at wte[0, 0] and 15 more"
-        in result.lines
+        "  because     the weights are not what the rules say, at wte[0, 0] and 15 more,"
+        in result.out
+    )
+    assert "at most by 1, at wte[0, 0]; the claim is refuted" in " ".join(
+        result.out.split()
     )
 
 
@@ -208,8 +224,7 @@ def test_a_claim_that_is_a_function_needs_its_file(here: Path) -> None:
     assert (
         alone.refusal
         == "judged: the claim is the function '<lambda>', which a built directory does"
-        " not hold; check it beside its program file: verify DIRECTORY --program"
-        " FILE (judged.py:6)"
+        " not hold; pass the file that does: --program judged.py (judged.py:6)"
     )
     together = handcraft("verify", "built", "--program", "judged.py", "--json")
     reason = (
@@ -229,10 +244,15 @@ def test_the_weights_must_be_those_of_the_given_program(here: Path) -> None:
     write("other.py", BY_FUNCTION.replace("1024 - 1024 * v", "1025 - 1024 * v"))
     handcraft("build", "aab", "--out", "built")
     result = handcraft("verify", "built", "--program", "other.py", "--json")
-    reason = (
-        "the weights are not what the rules say, at blocks.0.attn.c_proj.b[5]"
+    cell = "blocks.0.attn.c_proj.b[5]"
+    expected = report(
+        verdict="refuted",
+        reason=f"the weights are not what the rules say, at {cell} by 1; the claim is"
+        " checked",
+        method="exhaustive",
+        failed=["weights"],
+        weights=one_cell(cell, 1.0),
     )
-    expected = report(verdict="refuted", reason=reason, method="exhaustive")
     assert (result.code, without_seconds(result)) == (1, expected)
 
 
@@ -267,7 +287,7 @@ def test_weights_that_cannot_be_those_of_the_given_program(
     old: str, new: str, message: str, here: Path
 ) -> None:
     """`--program` of another vocabulary, window, number of heads, activation or shape is a
-    mistake, not a refutation.
+    mistake, not a refutation; the claim alone could still be asked.
     """
     write("other.py", BY_FUNCTION.replace(old, new))
     handcraft("build", "aab", "--out", "built")
@@ -276,7 +296,7 @@ def test_weights_that_cannot_be_those_of_the_given_program(
             handcraft(
                 "verify", "built", "--program", "other.py", *options
             ).refusal
-            == message
+            == f"{message}; --claim other.py holds it to the claim alone"
         )
 
 

@@ -70,10 +70,17 @@ EXACT = {"contexts": 62, "argmax_disagreements": 0, "max_logit_error": 0.0}
                 "tokenizer.json",
                 "tokenizer_config.json",
                 "generation_config.json",
+                "README.md",
             ],
         ),
-        ("picogpt", ["params.npz", "hparams.json", "encoder.json"]),
-        ("nanogpt", ["model.safetensors", "model_args.json", "meta.pkl"]),
+        (
+            "picogpt",
+            ["params.npz", "hparams.json", "encoder.json", "README.md"],
+        ),
+        (
+            "nanogpt",
+            ["model.safetensors", "model_args.json", "meta.pkl", "README.md"],
+        ),
     ],
 )
 @pytest.mark.usefixtures("bare")
@@ -135,6 +142,7 @@ def test_what_is_printed(tmp_path: Path) -> None:
         "wrote out/params.npz",
         "wrote out/hparams.json",
         "wrote out/encoder.json",
+        "wrote out/README.md",
         "62 contexts: 0 argmax disagreements, largest logit error 0",
     ]
 

@@ -24,6 +24,7 @@ FILES = sorted(
 EXTRAS = {  # each imported in the one function that needs it, with an error that names the extra
     *("automata", "networkx", "numba", "joblib", "dask", "ray"),
     *("tokenizers", "array_api_compat", "torch", "transformer_lens"),
+    "transformers",  # comes with transformer_lens
     *("onnx", "onnxruntime", "gguf"),
 }
 UPWARD = {("program", "model")}  # `program.build()`, for the author's comfort
@@ -36,7 +37,7 @@ SHARED = {  # names that stand in several modules, since they mean the same thin
     *("Domain", "HeadQuery", "Memory", "Network", "OUT", "PositionStates"),
     *("Steps", "UP", "Values", "Zonotope", "grid", "pairs_of"),
     # what every runtime offers
-    *("RUNTIME", "files", "run", "state_dict"),
+    *("RUNTIME", "files", "run", "state_dict", "usage"),
     # commands, named as they are typed, and what they call
     *("explain", "export", "states", "trace", "verify"),
 }

@@ -162,13 +162,17 @@ def test_a_faulty_claim_on_contexts_is_an_error() -> None:
     """What a claim's function raises on a context that was drawn is told as it is, though a
     context is asked but once.
     """
-    model = claiming(lambda text: text[4], "induction").build()
-    assert model.program is not None
-    assert model.program.claim is not None
+
+    def fifth(text: str) -> str:
+        return text[4]
+
+    model = claiming(fifth, "induction").build()
+    line = fifth.__code__.co_firstlineno + 1
     with Refused(
         ProgramError,
-        "induction > claim: the claim '<lambda>' raised IndexError: string index out"
-        f" of range on 'a' ({model.program.claim.source})",
+        "induction > claim: the function 'fifth' raised IndexError: string index out"
+        " of range on the context 'a'; where the claim says nothing, return None"
+        f" ({__file__}:{line})",
     ):
         verify(model, **SAMPLED)
 
@@ -362,13 +366,17 @@ def test_an_answer_that_does_not_fit_is_an_error() -> None:
 
 
 def test_a_faulty_claim_is_an_error() -> None:
-    """What a claim's function raises is told with the program, the context and the claim's line."""
-    model = doubler(lambda prompt: prompt[99])
-    assert model.program is not None
-    assert model.program.claim is not None
+    """What a claim's function raises is told with the program, the prompt and its own line."""
+
+    def hundredth(prompt: str) -> str:
+        return prompt[99]
+
+    model = doubler(hundredth)
+    line = hundredth.__code__.co_firstlineno + 1
     with Refused(
         ProgramError,
-        "say > claim: the claim '<lambda>' raised IndexError: string index out of"
-        f" range on 'a=' ({model.program.claim.source})",
+        "say > claim: the function 'hundredth' raised IndexError: string index out of"
+        " range on the prompt 'a='; each prompt of the claim needs an answer"
+        f" ({__file__}:{line})",
     ):
         verify(model)

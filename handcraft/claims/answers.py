@@ -130,7 +130,7 @@ def answer_of(
     or, by a rule or a transducer, does not end with the stop token.
     """
     if isinstance(how, Callback):
-        return _split(prompt, how(prompt), stop, vocabulary)
+        return _called(how, prompt, stop, vocabulary)
     if isinstance(how, Table):
         return _split(prompt, _looked_up(how, prompt), stop, vocabulary)
     n = length or 1
@@ -194,13 +194,35 @@ def _looked_up(table: Table, prompt: str) -> str:
     return table.rows[prompt]
 
 
+def _called(
+    how: Callback, prompt: str, stop: str | None, vocabulary: Vocabulary
+) -> tuple[str, ...]:
+    said = how(prompt, "prompt")
+    problem = None
+    if not isinstance(said, str):
+        problem = "it must return the answer as a text"
+    elif not (said or stop):
+        problem = "without a stop token an answer is one token or more"
+    else:
+        try:
+            return _ended(vocabulary.split(said), stop)
+        except PromptError as error:
+            problem = str(error)
+    raise how.refused(said, prompt, problem, "prompt")
+
+
+def _ended(tokens: tuple[str, ...], stop: str | None) -> tuple[str, ...]:
+    """The tokens with the stop token at their end, if there is one."""
+    return tokens if stop is None or tokens[-1:] == (stop,) else (*tokens, stop)
+
+
 def _split(
     prompt: str,
-    text: object,
+    text: str,
     stop: str | None,
     vocabulary: Vocabulary,
 ) -> tuple[str, ...]:
-    if not isinstance(text, str) or not (text or stop):
+    if not (text or stop):
         raise ProgramError(
             f"the answer to '{printable(prompt)}' must be a text, found {text!r}",
             ("claim",),
@@ -212,7 +234,7 @@ def _split(
             f"the answer to '{printable(prompt)}' is {text!r}: {error}",
             ("claim",),
         ) from None
-    return tokens if stop is None or tokens[-1:] == (stop,) else (*tokens, stop)
+    return _ended(tokens, stop)
 
 
 def _applied(

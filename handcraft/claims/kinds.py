@@ -542,11 +542,22 @@ def after(table: Mapping[Ending, str | Collection[str]]) -> After:
     """The claim that the longest matching ending decides the next token: one, or any of several."""
     if not isinstance(table, Mapping) or not table:
         raise ProgramError(
-            "after takes {last tokens: next token} with at least one entry",
+            "after takes {last tokens: next token} with at least one entry"
+            + _by_function(table),
             ("claim",),
             caller(),
         )
     return After(table=tuple(table.items()))
+
+
+def _by_function(value: object) -> str:
+    """The advice where a function stands for a table; else nothing."""
+    if not callable(value):
+        return ""
+    return (
+        "; a function is no table: claim=function is the claim that it gives the"
+        " next token"
+    )
 
 
 @checked_call()
@@ -556,7 +567,8 @@ def distribution(
     """The claim that the longest matching ending decides the next token's probabilities."""
     if not isinstance(table, Mapping) or not table:
         raise ProgramError(
-            "distribution takes {last tokens: {token: probability}}",
+            "distribution takes {last tokens: {token: probability}}"
+            + _by_function(table),
             ("claim",),
             caller(),
         )
@@ -639,9 +651,10 @@ def as_claim(value: object) -> object:
         return after(value)
     if isinstance(value, BaseClaim | Mapping | None):
         return value
-    plain = callable(value) and not isinstance(value, Frozen)
-    if isinstance(value, Expression) or plain:
+    if isinstance(value, Expression):
         return Predicate(function=value)
+    if callable(value) and not isinstance(value, Frozen):  # as a Program is
+        return Predicate(function=Callback.of(value))
     raise ProgramError(
         "a claim is a table {last tokens: next token}, such as {'aa': 'b'}, a claim such as"
         f" answers(...), an expression, or a function of the context; found {kind_of(value)}",

@@ -18,7 +18,7 @@ from functools import cached_property
 from math import isfinite
 from typing import Any
 
-from handcraft.claims.functions import Callback
+from handcraft.claims.functions import Callback, Question
 from handcraft.claims.kinds import (
     After,
     Distribution,
@@ -26,7 +26,13 @@ from handcraft.claims.kinds import (
     Predicate,
     Residual,
 )
-from handcraft.core.errors import ProgramError, hint, listing, printable
+from handcraft.core.errors import (
+    ProgramError,
+    PromptError,
+    hint,
+    listing,
+    printable,
+)
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import number
 from handcraft.sequence.evaluate import evaluate, shown
@@ -86,27 +92,27 @@ class Reference:
         """
         if not self.claim.whole_text:
             return tuple(self(text[: i + 1]) for i in range(len(text)))
-        said = self.claim.function(text)
+        function = self.claim.function
+        said = function(text, "text")
         single = self.vocabulary.single
         if not isinstance(said, list | tuple | str if single else list | tuple):
-            wanted = "a text or a sequence" if single else "a sequence"
-            raise ProgramError(
-                f"the claim takes {wanted} of tokens, one a position, found"
-                f" {shown(said)} on {text!r}",
-                ("claim",),
-            )
+            wanted = "a text or a list" if single else "a list"
+            wanted = f"it must return {wanted} of a token or None a position"
+            raise function.refused(said, text, wanted, "text")
         if len(said) != len(text):
-            raise ProgramError(
-                f"the claim answers {printable(repr(said))[:60]}, of length"
-                f" {len(said)}, to {text!r}, which has {len(text)} tokens",
-                ("claim",),
+            wanted = (
+                f"it must return as many tokens (or None) as the text has, which is"
+                f" {len(text)}, found {len(said)}"
             )
+            raise function.refused(said, text, wanted, "text")
         return tuple(self._checked(token, text) for token in said)
 
     def _checked(self, token: Any, context: _Context) -> Any:
         is_text = isinstance(token, str)
         if token is None or (is_text and token in self.vocabulary.ids):
             return token
+        if isinstance(self.claim.rule, Callback):
+            raise self._refused(self.claim.rule, token, context)
         known = self.vocabulary.tokens
         suggestion = hint(token if is_text else "", known)
         raise ProgramError(
@@ -115,13 +121,46 @@ class Reference:
             ("claim",),
         )
 
+    def _refused(
+        self, function: Callback, said: Any, context: _Context
+    ) -> ProgramError:
+        """The error for an answer of a function that is no token."""
+        one = f"one of the tokens {listing(self.vocabulary.tokens)}, or None"
+        asked: Question = "context"
+        wanted = f"it must return {one} where the claim says nothing"
+        if self.claim.whole_text:
+            asked, wanted = "text", f"it must return {one} for each position"
+        if isinstance(said, str):
+            n = self._tokens(said)
+            if n > 1:
+                wanted = f"that is {n} tokens, and {wanted}"
+            else:
+                wanted += hint(said, self.vocabulary.tokens)
+        return function.refused(said, context, wanted, asked)
+
+    def _tokens(self, text: str) -> int:
+        """The number of tokens of a text, 0 where it is not made of tokens."""
+        try:
+            return len(self.vocabulary.split(text))
+        except PromptError:
+            return 0
+
 
 def _held(claim: Residual, value: Any, context: _Context) -> float:
     """A claim's number as a float.
 
     Raises ProgramError for anything else, and for a number that is not close to any float.
     """
-    found = number(value, f"the claim on {claim.lane} takes a number")
+    try:
+        found = number(value, f"the claim on {claim.lane} takes a number")
+    except ProgramError:
+        if isinstance(claim.function, Callback):
+            wanted = (
+                f"it must return the number that the lane {claim.lane} holds, or None"
+                " where the claim says nothing"
+            )
+            raise claim.function.refused(value, context, wanted) from None
+        raise
     if not isfinite(found):
         raise ProgramError(
             f"the claim on {claim.lane} answers {found} to {context!r}; None is"

@@ -93,6 +93,13 @@ def export(
             "--force", help="Overwrite the files of an earlier export."
         ),
     ] = False,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify",
+            help="Verify the claim with every method first, for the verdict in README.md.",
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Write the model for another runtime.
@@ -109,7 +116,13 @@ def export(
             redirect_stdout(sys.stderr),
         ):  # some runtimes talk
             done = export_model(
-                model, to, out, norm=norm, force=force, progress=progress
+                model,
+                to,
+                out,
+                norm=norm,
+                force=force,
+                verified=verify,
+                progress=progress,
             )
     except ExportError as error:
         if json:

@@ -23,10 +23,12 @@ from handcraft.cli.terminal import (
     show,
     writing,
 )
-from handcraft.core.errors import ProgramError, printable
+from handcraft.core.errors import ProgramError, WeightsError, printable
 
 if TYPE_CHECKING:
+    from handcraft.claims.kinds import Claim
     from handcraft.model import Model
+    from handcraft.program.program import Program
     from handcraft.proof.report import Report
 
 _NOWHERE = f"{os.devnull}/hypothesis"  # no folder can be made there
@@ -53,7 +55,14 @@ def verify(
         str | None,
         typer.Option(
             "--program",
-            help="Check a built directory against the claim in this .py file.",
+            help="Check a built directory against the rules and the claim in this file.",
+        ),
+    ] = None,
+    claim: Annotated[
+        str | None,
+        typer.Option(
+            "--claim",
+            help="Check any model against the claim in this file alone, whatever its rules.",
         ),
     ] = None,
     jobs: Annotated[
@@ -108,8 +117,9 @@ def verify(
     """
     from handcraft.proof import METHODS, Budget, Spread
     from handcraft.proof import verify as verify_model
+    from handcraft.proof.claimed import unless_changed
 
-    model = _held(open_model(program, dtype), rules)
+    model, other = _held(open_model(program, dtype), rules, claim)
     methods = (
         [name.strip() for name in method.split(",")]
         if method is not None
@@ -125,6 +135,7 @@ def verify(
         # write it goes on without
         os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", _NOWHERE)
         if certificate is not None or check is not None:
+            _has_rules(model)
             free = methods == list(METHODS)
             report = _certified(
                 model, certificate, check, free, progress, limits.seconds
@@ -136,35 +147,72 @@ def verify(
                 budget=limits,
                 progress=progress,
                 spread=spread,
+                claim=other,
             )
     written = certificate is not None and report.verdict == "proved"
-    report = _unless_changed(model, report)
+    report = (
+        unless_changed(model, report, told=rules is not None)
+        if claim is None
+        else replace(report, claim=claim)
+    )
     print_json(report.to_json()) if json else _print_report(model, report)
     if written and not json:
         print(f"\nwrote {printable(str(certificate))}")
     raise typer.Exit(report.exit_code)
 
 
-def _held(model: Model, rules: str | None) -> Model:
-    """The model, checked against the claim of another program file if one is given."""
+def _held(
+    model: Model, rules: str | None, claim: str | None
+) -> tuple[Model, Claim | None]:
+    """The model with the rules and the claim of another program file if one is given; or with
+    another claim alone, which comes back as well.
+    """
     from handcraft.files.program_file import find, load_program
 
-    if rules is None:
-        return model
+    if rules is not None and claim is not None:
+        raise ProgramError(
+            "--program holds a model to rules and claim, --claim to a claim alone; pass"
+            " one of them"
+        )
     with redirect_stdout(sys.stderr):
-        return model.held_to(load_program(find(rules)))
+        if rules is not None:
+            return _with_rules(model, load_program(find(rules)), rules), None
+        if claim is not None:
+            return _held_to_claim(model, find(claim))
+    return model, None
 
 
-def _unless_changed(model: Model, report: Report) -> Report:
-    """A model whose weights are not what its rules say is refuted, whatever it computes."""
-    if not (changed := model.differences()):
-        return report
-    more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-    return replace(
-        report,
-        verdict="refuted",
-        reason=f"the weights are not what the rules say, at {changed[0]}{more}",
-    )
+def _with_rules(model: Model, program: Program, file: str) -> Model:
+    try:
+        return model.held_to(program)
+    except WeightsError as error:
+        raise WeightsError(
+            f"{error}; --claim {printable(file)} holds it to the claim alone"
+        ) from None
+
+
+def _held_to_claim(model: Model, path: Path) -> tuple[Model, Claim]:
+    from handcraft.files.program_file import load_claim
+    from handcraft.model import Model
+    from handcraft.proof.claimed import claim_of, held_to_claim
+
+    program: Program | None
+    if path.is_dir():
+        built = Model.load(path)
+        claim, program = claim_of(built, "--claim"), built.program
+    else:
+        claim, program = load_claim(path)
+    return held_to_claim(model, claim, program), claim
+
+
+def _has_rules(model: Model) -> None:
+    """Raise ProgramError for weights without a program, which have no proof."""
+    if model.program is None:
+        raise ProgramError(
+            "the model has no rules, and so no proof; leave out --certificate and"
+            " --check",
+            (model.name,),
+        )
 
 
 def _certified(

@@ -14,8 +14,12 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any, cast
 
+from handcraft.claims.functions import Callback
+from handcraft.claims.kinds import CLAIM_KINDS, Claim, as_claim
 from handcraft.core.errors import HandcraftError, ProgramError, hint, printable
+from handcraft.core.source import without_source_lines
 from handcraft.files.pair import PROGRAM_JSON
 from handcraft.program.program import Program, program_name
 
@@ -104,6 +108,56 @@ def load_program(path: Path) -> Program:
     Raises ProgramError, with the author's file and line, for a file that raises or defines no
     program.
     """
+    program = _executed(path).get("program")
+    if not isinstance(program, Program):
+        found = (
+            "no `program`"
+            if program is None
+            else f"`program` is {_kind(program)}"
+        )
+        raise ProgramError(
+            f"{found}; the file must define `program = Program(...)`",
+            (path.stem,),
+            _shown(path),
+        )
+    return program
+
+
+def load_claim(path: Path) -> tuple[Claim, Program | None]:
+    """Execute a file and return its program's claim, with the program; where there is none, its
+    `claim`.
+
+    Raises ProgramError, with the author's file and line, for a file that raises or has no claim.
+    """
+    names = _executed(path)
+    program = names.get("program")
+    if isinstance(program, Program) and program.claim is not None:
+        return program.claim, program
+    try:
+        with without_source_lines():
+            claim: Any = as_claim(names.get("claim"))
+    except ProgramError as error:
+        raise _placed(error, path) from None
+    if not isinstance(claim, CLAIM_KINDS):
+        problem = (
+            "no `claim`, and no `program` that has one"
+            if claim is None
+            else f"`claim` is {_kind(claim)}"
+        )
+        raise ProgramError(
+            f"{problem}; the file must define `claim`, such as `claim = after(...)`, or"
+            " `program = Program(..., claim=...)`",
+            (path.stem,),
+            _shown(path),
+        )
+    found = cast("Claim", claim)
+    if isinstance(found.rule, Callback) and found.rule.source is not None:
+        found = found.model_copy(update={"source": found.rule.source})
+    return found, None
+
+
+def _executed(path: Path) -> dict[str, Any]:
+    """The names that a file defines. Raises ProgramError for a file that raises."""
     shown = _shown(path)
     source = _source(path)
     module = ModuleType(f"{PROGRAM_MODULE}{path.stem}")
@@ -124,19 +178,7 @@ def load_program(path: Path) -> Program:
             (path.stem,),
             _line(error, shown),
         ) from None
-    program = namespace.get("program")
-    if not isinstance(program, Program):
-        found = (
-            "no `program`"
-            if program is None
-            else f"`program` is {_kind(program)}"
-        )
-        raise ProgramError(
-            f"{found}; the file must define `program = Program(...)`",
-            (path.stem,),
-            shown,
-        )
-    return program
+    return namespace
 
 
 @contextlib.contextmanager

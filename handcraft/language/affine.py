@@ -271,15 +271,18 @@ def kind_of(value: object) -> str:
         return printable(f"the expression {value}")
     if shape := getattr(value, "shape", None):
         return f"an array of shape {shape}"
-    name = getattr(value, "__name__", "") if callable(value) else ""
-    if name:
-        return printable(f"{name}, which is not called")
-    if isinstance(value, bool | Frozen | None):
-        return (
-            str(value)
-            if value in (None, True, False)
-            else f"a {type(value).__name__}"
-        )
+    name = getattr(value, "__name__", None)
+    if callable(value) and isinstance(name, str):
+        kind = "class" if isinstance(value, type) else "function"
+        return printable(f"the {kind} {name}")
+    return _plain_kind(value)
+
+
+def _plain_kind(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return str(value)
+    if isinstance(value, Frozen):
+        return f"a {type(value).__name__}"
     return f"{type(value).__name__} {printable(repr(value))[:60]}"
 
 

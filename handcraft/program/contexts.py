@@ -7,7 +7,6 @@ hypothesis is imported only when contexts are drawn.
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Callable, Sequence
 from random import Random
@@ -75,9 +74,28 @@ def first_context(
     shrink: bool = True,
     random: Random | None = None,
 ) -> list[str] | None:
-    """The first context drawn that meets the condition, shrunk; None if none of `examples` does."""
+    """The first context drawn that meets the condition, shrunk; None if none of `examples` does.
+
+    Raises what the condition raises, and holds it to what it said of a context that met it: a
+    condition asks the author's functions, and hypothesis asks it again.
+    """
     from hypothesis import HealthCheck, Phase, find, settings
     from hypothesis.errors import NoSuchExample
+
+    failed: list[BaseException] = []
+    met = set[tuple[str, ...]]()
+
+    def meets(tokens: list[str]) -> bool:
+        if failed or tuple(tokens) in met:
+            return True
+        try:
+            found = condition(tokens)
+        except (Exception, SystemExit) as error:
+            failed.append(error)
+            return True
+        if found:
+            met.add(tuple(tokens))
+        return found
 
     options = settings(
         max_examples=examples,
@@ -87,9 +105,17 @@ def first_context(
         suppress_health_check=list(HealthCheck),
         phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
     )
-    with contextlib.suppress(NoSuchExample):
+    try:
         found: list[str] = find(
-            strategy, condition, settings=options, random=random
+            strategy, meets, settings=options, random=random
         )
-        return found
-    return None
+    except NoSuchExample:
+        return None
+    except BaseExceptionGroup as group:  # an exit between two contexts
+        for one in group.exceptions:
+            if isinstance(one.__cause__, SystemExit):
+                raise one.__cause__ from None
+        raise
+    if failed:
+        raise failed[0]
+    return found

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -50,11 +51,49 @@ def check_matches(
             )
 
 
+@dataclass(frozen=True)
+class Differences:
+    """The cells in which weights are not what the rules say: how many, and the largest."""
+
+    cells: int
+    first: str
+    largest: float
+    largest_at: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain data."""
+        return dict(vars(self))
+
+    def __str__(self) -> str:
+        if self.cells == 1:
+            return f"at {self.first} by {self.largest:.6g}"
+        return (
+            f"at {self.first} and {self.cells - 1} more, at most by"
+            f" {self.largest:.6g}, at {self.largest_at}"
+        )
+
+
+def differences(weights: Weights, program: Program) -> Differences | None:
+    """How far the weights are from the program's rules in float32; None where they are the same."""
+    found = list(_differing(weights, program))
+    if not found:
+        return None
+    at, by = max(found, key=lambda cell: cell[1])
+    return Differences(len(found), found[0][0], by, at)
+
+
 def differing_cells(weights: Weights, program: Program) -> list[str]:
     """The cells whose weights differ from the program's rules in float32, such as "wte[0, 3]"."""
+    return [cell for cell, _ in _differing(weights, program)]
+
+
+def _differing(
+    weights: Weights, program: Program
+) -> Iterator[tuple[str, float]]:
+    """The cells that differ in float32, and by how much."""
     rules = flatten(compile_program(program).weights)
-    found = []
     for name, array in flatten(weights).items():
-        differ = array.astype("float32") != rules[name]
-        found += [f"{name}{list(map(int, at))}" for at in np.argwhere(differ)]
-    return found
+        own, wanted = array.astype("float32"), rules[name]
+        for at in np.argwhere(own != wanted).tolist():
+            by = abs(float(own[*at]) - float(wanted[*at]))
+            yield f"{name}{at}", by

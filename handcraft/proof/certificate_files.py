@@ -13,7 +13,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from handcraft.core.errors import ProgramError
 from handcraft.model import Model
 from handcraft.proof.checker import (
     Rejected,
@@ -21,6 +20,7 @@ from handcraft.proof.checker import (
     read_certificate,
     write_certificate,
 )
+from handcraft.proof.claimed import claim_of
 from handcraft.proof.prove import gated, recorded, too_large, uncollected
 from handcraft.proof.prover.network import Undecided
 from handcraft.proof.report import Report
@@ -80,9 +80,4 @@ def _undecided(reason: str) -> Outcome:
 
 def _task(model: Model, progress: Progress, deadline: float) -> Task:
     """The task of proving the claim. Raises ProgramError where there is no claim."""
-    claim = model.program.claim if model.program else None
-    if claim is None:
-        raise ProgramError(
-            "has no claim to verify; pass claim= to Program", (model.name,)
-        )
-    return Task(model, claim, Budget(), deadline, progress)
+    return Task(model, claim_of(model), Budget(), deadline, progress)

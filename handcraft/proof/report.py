@@ -16,6 +16,9 @@ OPTIONAL = (  # reported where there is one
     "compared",
     "contributions",
     "departures",
+    "failed",
+    "weights",
+    "claim",
 )
 EXIT_CODES: dict[Verdict, int] = {
     "proved": 0,
@@ -70,6 +73,11 @@ class Report:
     compared        of a counterexample, the right token (the best of several) and the wrong one
     contributions   the amounts that each rule gave to their logits (handcraft.analysis.blame)
     departures      of a counterexample, the first lanes that left their meaning
+    failed      of a refutation: "weights" where they are not what the rules say, "claim" where
+                there is a counterexample, or both
+    weights     how far they are from the rules: the number of cells that differ, the first one,
+                the largest difference and its cell
+    claim       the file whose claim alone the model was held to
     """
 
     program: str
@@ -92,6 +100,9 @@ class Report:
     compared: list[str] | None = None
     contributions: list[dict[str, Any]] | None = None
     departures: list[dict[str, Any]] | None = None
+    failed: list[str] | None = None
+    weights: dict[str, Any] | None = None
+    claim: str | None = None
 
     @property
     def exit_code(self) -> int:

@@ -34,22 +34,12 @@ def draw_contexts(
 ) -> Tally:
     """The tally of contexts drawn until one is wrong, `count` are checked or the time is over; a
     wrong one is shrunk.
-
-    Raises the error of a claim as it is, since hypothesis would otherwise ask the claim again.
     """
     model = judge.model
     tally = Tally()
     seen = set[tuple[int, ...]]()
-    failed: list[Exception] = []
 
     def enough(tokens: list[str]) -> bool:
-        try:
-            return bool(failed) or ask(tokens)
-        except Exception as error:
-            failed.append(error)
-            return True
-
-    def ask(tokens: list[str]) -> bool:
         ids = model.vocabulary.encode(tokens)
         asked = [len(ids)] if judge.alone else range(1, len(ids) + 1)
         new = [n for n in asked if tuple(ids[:n]) not in seen]
@@ -61,8 +51,6 @@ def draw_contexts(
         return done or time.monotonic() > deadline
 
     _find(model, enough, count, shrink=False)
-    if failed:
-        raise failed[0]
     if tally.worst is not None:  # the same draws again, now to be shrunk
         shrunk = _find(
             model,

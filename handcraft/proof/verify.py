@@ -20,8 +20,16 @@ from typing import Any
 import numpy as np
 
 from handcraft.analysis.blame import explained
+from handcraft.claims.functions import Callback
+from handcraft.claims.kinds import Claim
 from handcraft.core.errors import ProgramError, hint, printable
 from handcraft.model import Model
+from handcraft.proof.claimed import (
+    check_same,
+    check_steady,
+    claim_of,
+    held_to_claim,
+)
 from handcraft.proof.enumerate.method import exhaustive
 from handcraft.proof.prove import certified
 from handcraft.proof.report import Counterexample, Report, Verdict
@@ -73,22 +81,27 @@ def verify(
     budget: Budget | None = None,
     progress: Progress = silent,
     spread: Spread | None = None,
+    claim: Claim | None = None,
 ) -> Report:
-    """The report on whether the model predicts what its program claims. Raises ProgramError for a
-    method that does not exist, and where there is no claim to check.
+    """The report on whether the model predicts what its program claims, or what `claim` says
+    instead. Raises ProgramError for a method that does not exist, and where there is no claim to
+    check.
     """
     _check_methods(methods)
-    claim = model.program.claim if model.program else None
     if claim is None:
-        message = "has no claim to verify; pass claim= to Program"
-        raise ProgramError(message, (model.name,))
+        claim = claim_of(model)
+    else:
+        model = held_to_claim(model, claim)
     start = time.monotonic()
     budget = budget or Budget()
     deadline = start + budget.seconds
     spread = spread or Spread()
     task = Task(model, claim, budget, deadline, progress, spread)
     try:
+        check_steady(task)
         method, outcome = _decided(task, methods)
+        if outcome.tally.worst is not None:
+            check_same(task, outcome.tally.worst)
     except ProgramError as error:
         if error.path[:1] != (model.name,):
             error = error.at(model.name, source=claim.source)
@@ -197,6 +210,7 @@ def report_of(
         assumptions=list(outcome.assumptions) or None,
         min_margin_position=tally.min_margin_position,
         **_explained(task, tally.worst),
+        failed=["claim"] if verdict == "refuted" else None,
     )
 
 
@@ -217,6 +231,12 @@ def _verdict(task: Task, outcome: Outcome) -> tuple[Verdict, str | None]:
         return "refuted", None
     if not tally.checked and outcome.decided:
         reason = "the claim is silent on every context that was checked"
+        rule = task.claim.rule
+        if isinstance(rule, Callback) and not task.model.vocabulary.single:
+            reason += (
+                f"; {printable(rule.name)} is given a tuple of tokens, and"
+                ' "".join(context) is the text'
+            )
     unsure = None if outcome.proved else tally.unsure
     if unsure is not None:
         reason = "; ".join(

@@ -40,13 +40,15 @@ def export(
     *,
     norm: str | None = None,
     force: bool = False,
+    verified: bool = False,
     progress: Progress | None = None,
 ) -> ShownExport:
     """Write the model for a runtime into the directory `out`, all of it or nothing.
 
-    to     gpt2, picogpt, nanogpt, transformer-lens, onnx or gguf
-    norm   how layer norms are made to do nothing: mirror, quiet or none
-    force  overwrite the files of an earlier export
+    to        gpt2, picogpt, nanogpt, transformer-lens, onnx or gguf
+    norm      how layer norms are made to do nothing: mirror, quiet or none
+    force     overwrite the files of an earlier export
+    verified  look for a proof first, for the verdict in README.md
 
     What was written is read back and its logits are compared with the model's. Raises ExportError
     where they do not agree: then nothing is left.
@@ -57,6 +59,12 @@ def export(
             f"out is the path of a directory, found {type(out).__name__}"
         )
     found = export_model(
-        model, str(to), out, norm=norm, force=force, progress=progress
+        model,
+        str(to),
+        out,
+        norm=norm,
+        force=force,
+        verified=verified,
+        progress=progress,
     )
     return ShownExport(**fields_of(found))

@@ -8,6 +8,9 @@
     huggingface.py, picogpt.py, nanogpt.py,
     transformer_lens.py, onnx_graph.py,
     gguf_file.py          one runtime each
+    tokenizer_files.py    the vocabulary for Hugging Face's tokenizers, and what pads a batch
+    model_card.py         README.md: the claim, the verdict, how to run it; claim_text.py and
+                          examples.py are parts of it
     norms.py              layer norms that do nothing, for runtimes that have them
     limits.py             the largest stream that such a norm allows
     agreement.py          compares the logits of an export with the model's

@@ -26,6 +26,7 @@ from handcraft.runtimes import (
 from handcraft.runtimes.agreement import Agreement, compare_runtime
 from handcraft.runtimes.directory import publish
 from handcraft.runtimes.limits import check_limit
+from handcraft.runtimes.model_card import README, model_card
 from handcraft.runtimes.norms import Norm
 from handcraft.runtimes.target import Runtime
 
@@ -67,9 +68,12 @@ def export(
     *,
     norm: str | None = None,
     force: bool = False,
+    verified: bool = False,
     progress: Progress | None = None,
 ) -> Export:
-    """Write the model for a runtime into a directory, all of it or nothing.
+    """Write the model for a runtime into a directory, all of it or nothing, with its model card.
+
+    `verified` looks for a proof first, as `handcraft verify` does, for the verdict on the card.
 
     Raises ProgramError for a runtime or a norm that does not exist, or a program that the runtime
     cannot compute; WeightsError for a directory that must not be written; MissingExtraError;
@@ -88,6 +92,7 @@ def export(
         model, kind
     )  # first: it says what the runtime cannot compute
     hook = check_limit(model, kind, runtime)
+    files[README] = model_card(model, runtime, kind, files, verified=verified)
 
     def check(directory: Path) -> None:
         if runtime.vocabulary(directory).tokens != model.vocabulary.tokens:
@@ -101,7 +106,7 @@ def export(
             message = _disagrees(model, runtime, kind, found[0])
             raise ExportError(message, found[0].to_json())
 
-    names = {PROGRAM_JSON}.union(
+    names = {PROGRAM_JSON, README}.union(
         *(runtime.names for runtime in RUNTIMES.values())
     )
     paths = publish(Path(out), files, check, force=force, ours=names)

@@ -54,11 +54,15 @@ from handcraft.model import Model
 from handcraft.runtimes.names import SUFFIXES, keys, turned
 from handcraft.runtimes.norms import MIRROR, Norm, Stock, with_norms
 from handcraft.runtimes.target import (
+    Card,
     Files,
     Run,
     Runtime,
+    Trial,
+    as_code,
     check_temporary,
     stop_id,
+    without_stop,
 )
 
 GGUF_FILE = "model.gguf"
@@ -298,4 +302,29 @@ def _unescaped(token: str) -> str:
     return data.decode("utf-8", "surrogatepass")
 
 
-RUNTIME = Runtime("gguf", (MIRROR,), (GGUF_FILE,), files, run, _vocabulary)
+def usage(_: Model, __: Norm, example: Trial) -> str:
+    """The lines that run it in llama.cpp, by its package for Python."""
+    return f"""
+from llama_cpp import Llama
+
+llama = Llama("model.gguf", n_ctx=0, type_k=0, type_v=0, flash_attn=False, verbose=False)
+found = llama({as_code(example.prompt)}, max_tokens={example.new}, temperature=0)
+print(found["choices"][0]["text"])
+"""
+
+
+RUNTIME = Runtime(
+    "gguf",
+    (MIRROR,),
+    (GGUF_FILE,),
+    files,
+    run,
+    _vocabulary,
+    Card(
+        "gguf",
+        ("gpt2", "llama.cpp"),
+        ("llama-cpp-python",),
+        usage,
+        without_stop,
+    ),
+)

@@ -3,9 +3,8 @@ r"""Writes a directory that Hugging Face's transformers loads as a stock `GPT2LM
     config.json             GPT-2's own fields; of them only `layer_norm_epsilon` is unusual,
                             with the norm `mirror`
     model.safetensors       float32; Conv1D weights are [n_in, n_out], as in the dict
-    tokenizer.json          a table of words, the text cut by the longest that matches; any other
-                            text is an error
-    tokenizer_config.json   the window
+    tokenizer.json          the vocabulary: see tokenizer_files.py
+    tokenizer_config.json   the window, and the padding
     generation_config.json  greedy, up to the window, and up to the claim's stop token
 
     pipeline("text-generation", "DIR")("aab")                  transformers, nothing of handcraft
@@ -20,7 +19,6 @@ Source: the checkpoint format of Hugging Face's transformers and tokenizers.
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +30,23 @@ from handcraft.runtimes.byte_pairs import TOKENIZER_JSON, read_vocabulary
 from handcraft.runtimes.loading import CONFIG_JSON, SAFETENSORS, load_gpt2
 from handcraft.runtimes.names import ACTIVATION_NAMES, checkpoint_name
 from handcraft.runtimes.norms import MIRROR, QUIET, Norm, Stock, with_norms
-from handcraft.runtimes.target import Files, Run, Runtime, stop_id
+from handcraft.runtimes.target import (
+    Card,
+    Files,
+    Run,
+    Runtime,
+    Trial,
+    as_code,
+    stop_id,
+    without_stop,
+)
+from handcraft.runtimes.tokenizer_files import (
+    TOKENIZER_CONFIG,
+    for_batches,
+    padding,
+)
 
-DOCUMENTS = (TOKENIZER_JSON, "tokenizer_config.json", "generation_config.json")
+GENERATION_CONFIG = "generation_config.json"
 
 
 def files(model: Model, norm: Norm) -> Files:
@@ -47,13 +59,16 @@ def files(model: Model, norm: Norm) -> Files:
             " or transformer-lens"
         )
     stock = with_norms(model.weights, model.n_head, norm)
-    tokens = (_tokenizer(model), _tokenizer_config(model), _generation(model))
-    documents = {CONFIG_JSON: _config(model, stock)}
-    documents |= dict(zip(DOCUMENTS, tokens, strict=True))
-    found = {SAFETENSORS: to_safetensors(state_dict(stock), {"format": "pt"})}
-    for name, fields in documents.items():
-        found[name] = json.dumps(fields, indent=2).encode()
-    return found
+    config, generation = (
+        json.dumps(fields, indent=2).encode()
+        for fields in (_config(model, stock), _generation(model))
+    )
+    return {
+        SAFETENSORS: to_safetensors(state_dict(stock), {"format": "pt"}),
+        CONFIG_JSON: config,
+        **for_batches(model),
+        GENERATION_CONFIG: generation,
+    }
 
 
 def state_dict(stock: Stock) -> dict[str, Array]:
@@ -88,58 +103,19 @@ def _config(model: Model, stock: Stock) -> dict[str, Any]:
     }
 
 
-def _tokenizer_config(model: Model) -> dict[str, Any]:
-    return {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "model_max_length": model.n_ctx,
-        "clean_up_tokenization_spaces": False,
-    }
-
-
 def _generation(model: Model) -> dict[str, Any]:
-    """Greedy generation; without a stop token only the window ends it."""
+    """Greedy generation; without a stop token only the window ends it.
+
+    No padding is named here but the stop token: transformers takes any other for padding wherever
+    it stands in ids that come without a mask.
+    """
     stop = stop_id(model)
     return {
         "do_sample": False,
         "max_length": model.n_ctx + 1,
         "eos_token_id": stop,
-        "pad_token_id": 0 if stop is None else stop,
+        "pad_token_id": stop,
     }
-
-
-def _tokenizer(model: Model) -> dict[str, Any]:
-    # the longest match first, as our own vocabulary cuts
-    words = sorted(model.vocabulary.tokens, key=len, reverse=True)
-    # the last alternative: a letter that is not in a word, to be refused
-    pattern = "|".join([*map(re.escape, words), r"[\s\S]"])
-    return {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [],
-        "normalizer": None,
-        "pre_tokenizer": {
-            "type": "Split",
-            "pattern": {"Regex": pattern},
-            "behavior": "Isolated",
-            "invert": False,
-        },
-        "post_processor": None,
-        "decoder": {"type": "Fuse"},
-        "model": {
-            "type": "WordLevel",
-            "vocab": model.vocabulary.ids,
-            "unk_token": _no_token(model),
-        },
-    }
-
-
-def _no_token(model: Model) -> str:
-    """A name that is not a token, for unknown letters: so they are an error."""
-    name = "[UNK]"
-    while name in model.vocabulary.ids:
-        name = f"[{name}]"
-    return name
 
 
 def run(directory: Path) -> Run:
@@ -147,11 +123,34 @@ def run(directory: Path) -> Run:
     return load_gpt2(directory)
 
 
+def usage(_: Model, __: Norm, example: Trial) -> str:
+    """The lines that run it with transformers."""
+    return f"""
+from transformers import pipeline
+
+generate = pipeline("text-generation", ".")
+found = generate({as_code(example.prompt)}, max_new_tokens={example.new}, return_full_text=False)
+print(found[0]["generated_text"])
+"""
+
+
+def _shown(model: Model, text: str) -> str:
+    """What the pipeline shows: not the stop token, where that is the padding."""
+    return without_stop(model, text) if padding(model) else text
+
+
 RUNTIME = Runtime(
     "gpt2",
     (MIRROR, QUIET),
-    (SAFETENSORS, CONFIG_JSON, *DOCUMENTS),
+    (
+        SAFETENSORS,
+        CONFIG_JSON,
+        TOKENIZER_JSON,
+        TOKENIZER_CONFIG,
+        GENERATION_CONFIG,
+    ),
     files,
     run,
     read_vocabulary,
+    Card("transformers", ("gpt2",), ("transformers", "torch"), usage, _shown),
 )

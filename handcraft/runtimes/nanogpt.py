@@ -46,9 +46,12 @@ from handcraft.runtimes.loading import MAX_GPT2_BYTES, SAFETENSORS
 from handcraft.runtimes.names import checkpoint_name, keys, turned
 from handcraft.runtimes.norms import QUIET, Norm, Stock, with_norms
 from handcraft.runtimes.target import (
+    Card,
     Files,
     Run,
     Runtime,
+    Trial,
+    as_code,
     check_gelu_and_mask,
     check_temporary,
 )
@@ -174,6 +177,31 @@ def _letters(directory: Path) -> Vocabulary:
     return Vocabulary(tuple(meta["stoi"]))
 
 
+def usage(_: Model, __: Norm, example: Trial) -> str:
+    """The lines that run it in nanoGPT's model, beside its own file."""
+    return f"""
+import json
+import pickle
+from pathlib import Path
+
+import torch
+from model import GPT, GPTConfig  # nanoGPT's own file
+from safetensors.torch import load_file
+
+gpt = GPT(GPTConfig(**json.loads(Path("model_args.json").read_text())))
+gpt.load_state_dict(load_file("model.safetensors"))
+gpt.eval()
+
+letters = pickle.loads(Path("meta.pkl").read_bytes())
+ids = [letters["stoi"][token] for token in {as_code(example.tokens)}]
+with torch.no_grad():
+    for _ in range({example.new}):
+        logits, loss = gpt(torch.tensor([ids]))
+        ids.append(int(logits[0, -1].argmax()))
+print("".join(letters["itos"][i] for i in ids[-{example.new}:]))
+"""
+
+
 RUNTIME = Runtime(
     "nanogpt",
     (QUIET,),
@@ -181,4 +209,5 @@ RUNTIME = Runtime(
     files,
     run,
     _letters,
+    Card("nanogpt", ("gpt2",), ("torch", "safetensors"), usage),
 )

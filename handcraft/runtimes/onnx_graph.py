@@ -40,7 +40,16 @@ from handcraft.core.gpt2 import Array, Weights
 from handcraft.core.weights import flatten
 from handcraft.model import Model
 from handcraft.runtimes.norms import NONE, Norm
-from handcraft.runtimes.target import Files, Run, Runtime, ids_in, ids_to_bytes
+from handcraft.runtimes.target import (
+    Card,
+    Files,
+    Run,
+    Runtime,
+    Trial,
+    as_code,
+    ids_in,
+    ids_to_bytes,
+)
 
 ONNX_FILE, VOCAB = "model.onnx", "vocab.json"
 _MOST_BYTES = (
@@ -311,6 +320,31 @@ def _session(path: Path) -> Any:
         ) from None
 
 
+def usage(_: Model, __: Norm, example: Trial) -> str:
+    """The lines that run it in onnxruntime."""
+    return f"""
+import json
+from pathlib import Path
+
+import numpy
+import onnxruntime
+
+session = onnxruntime.InferenceSession("model.onnx")
+vocabulary = json.loads(Path("vocab.json").read_text())
+ids = [vocabulary[token] for token in {as_code(example.tokens)}]
+for _ in range({example.new}):
+    (logits,) = session.run(None, {{"tokens": numpy.array([ids])}})  # [1, n_seq, n_vocab]
+    ids.append(int(logits[0, -1].argmax()))
+print("".join(list(vocabulary)[i] for i in ids[-{example.new}:]))
+"""
+
+
 RUNTIME = Runtime(
-    "onnx", (NONE,), (ONNX_FILE, VOCAB), files, run, ids_in(VOCAB)
+    "onnx",
+    (NONE,),
+    (ONNX_FILE, VOCAB),
+    files,
+    run,
+    ids_in(VOCAB),
+    Card("onnx", ("gpt2",), ("onnxruntime", "numpy"), usage),
 )

@@ -35,9 +35,12 @@ from handcraft.core.weights import (
 from handcraft.model import Model
 from handcraft.runtimes.norms import NONE, QUIET, Norm, with_norms
 from handcraft.runtimes.target import (
+    Card,
     Files,
     Run,
     Runtime,
+    Trial,
+    as_code,
     check_gelu_and_mask,
     ids_in,
     ids_to_bytes,
@@ -79,6 +82,35 @@ def run(directory: Path) -> Run:
     return partial(gpt2, **weights, n_head=hparams["n_head"])
 
 
+def usage(_: Model, norm: Norm, example: Trial) -> str:
+    """The lines that run it in picoGPT, or where it has no norms in our own pass."""
+    module = "handcraft.core.gpt2" if norm is NONE else "gpt2"
+    note = "" if norm is NONE else "  # picoGPT's own file"
+    return f"""
+import functools
+import json
+from pathlib import Path
+
+import numpy
+from {module} import gpt2{note}
+
+hparams = json.loads(Path("hparams.json").read_text())
+params = {{"blocks": [{{}} for _ in range(hparams["n_layer"])]}}
+step = lambda at, key: at[key] if isinstance(at, list) else at.setdefault(key, {{}})
+with numpy.load("params.npz") as arrays:
+    for name, array in arrays.items():
+        *path, leaf = [int(key) if key.isdigit() else key for key in name.split(".")]
+        functools.reduce(step, path, params)[leaf] = array
+
+encoder = json.loads(Path("encoder.json").read_text())
+ids = [encoder[token] for token in {as_code(example.tokens)}]
+for _ in range({example.new}):
+    logits = gpt2(numpy.array(ids), **params, n_head=hparams["n_head"])  # [n_seq, n_vocab]
+    ids.append(int(logits[-1].argmax()))
+print("".join(list(encoder)[i] for i in ids[-{example.new}:]))
+"""
+
+
 RUNTIME = Runtime(
     "picogpt",
     (QUIET, NONE),
@@ -86,4 +118,5 @@ RUNTIME = Runtime(
     files,
     run,
     ids_in(ENCODER),
+    Card("picogpt", ("gpt2",), ("numpy",), usage),
 )

@@ -25,6 +25,41 @@ Run = Callable[[Array], Array]
 
 
 @dataclass(frozen=True)
+class Trial:
+    """A prompt, and the tokens that the model says to it.
+
+    clear  True if each of them is ahead of any other; else another may be said
+    """
+
+    prompt: str
+    tokens: tuple[str, ...]  # of the prompt
+    new: int  # how many tokens are said
+    says: str
+    clear: bool
+
+
+def _whole(_: Model, text: str) -> str:
+    return text
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a model card needs to know of a runtime.
+
+    library, tags  as the hub of Hugging Face names them
+    installs       what `pip install` needs, for the code
+    usage          the code that continues an example's prompt, and prints what follows
+    shown          how much of what the model says the runtime shows
+    """
+
+    library: str
+    tags: tuple[str, ...]
+    installs: tuple[str, ...]
+    usage: Callable[[Model, Norm, Trial], str]
+    shown: Callable[[Model, str], str] = _whole
+
+
+@dataclass(frozen=True)
 class Runtime:
     """One runtime: its name, what is written for it, and how the files are run again."""
 
@@ -38,6 +73,7 @@ class Runtime:
     vocabulary: Callable[
         [Path], Vocabulary
     ]  # reads the tokens, to be compared as well
+    card: Card
 
 
 def check_gelu_and_mask(model: Model, runtime: str) -> None:
@@ -69,6 +105,21 @@ def stop_id(model: Model) -> int | None:
     claim = model.program.claim if model.program else None
     stop = claim.stop_token if claim else None
     return None if stop is None else model.vocabulary.ids[stop]
+
+
+def without_stop(model: Model, text: str) -> str:
+    """The text as a runtime shows it that hides the token which ends an answer."""
+    stop = stop_id(model)
+    return (
+        text
+        if stop is None
+        else text.removesuffix(model.vocabulary.tokens[stop])
+    )
+
+
+def as_code(value: str | tuple[str, ...]) -> str:
+    """A text or texts as Python code; letters that cannot be printed are escaped."""
+    return ascii(list(value) if isinstance(value, tuple) else value)
 
 
 def ids_to_bytes(model: Model) -> bytes:

@@ -6,6 +6,8 @@ hook in place, and its circuit beside it.
     circuit.json        the heads, neurons and edges that matter, and why: the ground truth for
                         methods that discover circuits
     vocab.json          token -> id
+    tokenizer.json, tokenizer_config.json
+                        the same for texts: see tokenizer_files.py
 
 These lines load it, without handcraft:
 
@@ -13,10 +15,20 @@ These lines load it, without handcraft:
     from pathlib import Path
     from safetensors.torch import load_file
     from transformer_lens.model_bridge import TransformerBridge
+    from transformers import PreTrainedTokenizerFast
 
     config = json.loads(Path(directory, "config.json").read_text())
     bridge = TransformerBridge.boot_native(config)
     bridge.load_state_dict(load_file(Path(directory, "model.safetensors")))
+    bridge.tokenizer = PreTrainedTokenizerFast.from_pretrained(directory)
+    bridge.cfg.eos_token_id = config["eos_token_id"]
+
+Texts then work: `bridge("aab")`, `to_tokens`, `to_string`, `generate`. TransformerLens puts a
+token in front of a text by default; here `default_prepend_bos` is off, and there is no such token,
+since a program's first position is that of its first token. The tokenizer is attached afterwards:
+`boot_native(config, tokenizer)` tries it on the text "a" and gives it GPT-2's `<|endoftext|>`. The
+padding is a token that the model lacks: texts of unequal length in one batch are an IndexError,
+never padding that is read. Past the window a text is cut by `to_tokens`, and `generate` fails.
 
 Parts that the shape demands and the program lacks are zeros: a block's attention, the neurons of
 a narrower MLP, and the MLP of a block without one (where no block has one, `attn_only` leaves
@@ -51,17 +63,23 @@ from handcraft.core.weights import (
     to_safetensors,
 )
 from handcraft.model import Model
+from handcraft.runtimes.byte_pairs import TOKENIZER_JSON
 from handcraft.runtimes.circuit import circuit
 from handcraft.runtimes.names import ACTIVATION_NAMES
 from handcraft.runtimes.norms import NONE, Norm
 from handcraft.runtimes.target import (
+    Card,
     Files,
     Run,
     Runtime,
+    Trial,
+    as_code,
     check_temporary,
     ids_in,
     ids_to_bytes,
+    stop_id,
 )
+from handcraft.runtimes.tokenizer_files import TOKENIZER_CONFIG, for_bridges
 
 CONFIG, STATE, CIRCUIT, VOCABULARY = (
     "config.json",
@@ -80,6 +98,7 @@ def files(model: Model, _: Norm) -> Files:
         STATE: state,
         CIRCUIT: _json(found),
         VOCABULARY: ids_to_bytes(model),
+        **for_bridges(model),
     }
 
 
@@ -113,6 +132,9 @@ def _config(model: Model) -> dict[str, Any]:
         "attention_dir": "causal" if model.causal else "bidirectional",
         "normalization_type": None,
         "init_weights": False,
+        "default_prepend_bos": False,
+        "tokenizer_prepends_bos": False,
+        "eos_token_id": stop_id(model),  # not theirs: what `generate` stops at
     }
 
 
@@ -190,6 +212,7 @@ def load_bridge(directory: str | Path) -> Any:
         _check_sizes(config, shapes)
         bridge = TransformerBridge.boot_native(config)
         bridge.load_state_dict(state)
+        _attach_tokens(bridge, directory, config)
     except (
         SafetensorError,
         ArithmeticError,
@@ -204,6 +227,20 @@ def load_bridge(directory: str | Path) -> Any:
             f"{directory} holds no model for TransformerLens: {found}"
         ) from None
     return bridge
+
+
+def _attach_tokens(
+    bridge: Any, directory: Path, config: dict[str, Any]
+) -> None:
+    """Give the bridge its tokenizer and the id that ends an answer, where the directory has
+    them; what was exported before has none.
+    """
+    from transformers import PreTrainedTokenizerFast
+
+    if (directory / TOKENIZER_JSON).is_file():
+        tokens = PreTrainedTokenizerFast.from_pretrained(directory)
+        bridge.tokenizer = tokens
+        bridge.cfg.eos_token_id = config.get("eos_token_id")
 
 
 def _check_sizes(
@@ -251,11 +288,41 @@ def run(directory: Path) -> Run:
     return logits
 
 
+def usage(model: Model, _: Norm, example: Trial) -> str:
+    """The lines that run it in TransformerLens."""
+    cache = "" if model.causal else ", use_past_kv_cache=False"
+    return f"""
+import json
+from pathlib import Path
+from safetensors.torch import load_file
+from transformer_lens.model_bridge import TransformerBridge
+from transformers import PreTrainedTokenizerFast
+
+config = json.loads(Path("config.json").read_text())
+bridge = TransformerBridge.boot_native(config)
+bridge.load_state_dict(load_file("model.safetensors"))
+bridge.tokenizer = PreTrainedTokenizerFast.from_pretrained(".")
+bridge.cfg.eos_token_id = config["eos_token_id"]
+
+text = {as_code(example.prompt)}
+found = bridge.generate(text, max_new_tokens={example.new}, do_sample=False, verbose=False{cache})
+print(found[len(text):])
+"""
+
+
 RUNTIME = Runtime(
     "transformer-lens",
     (NONE,),
-    (CONFIG, STATE, CIRCUIT, VOCABULARY),
+    (
+        CONFIG,
+        STATE,
+        CIRCUIT,
+        VOCABULARY,
+        TOKENIZER_JSON,
+        TOKENIZER_CONFIG,
+    ),
     files,
     run,
     ids_in(VOCABULARY),
+    Card("transformer-lens", ("gpt2",), ("transformer-lens",), usage),
 )

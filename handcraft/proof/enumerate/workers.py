@@ -29,7 +29,12 @@ import sys
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    contextmanager,
+    redirect_stdout,
+)
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
@@ -132,7 +137,8 @@ def _in_lists(jobs: int, calls: Iterable[Call]) -> Iterator[tuple[int, Tally]]:
 
 
 def _count(payload: bytes, index: int) -> tuple[int, Tally]:
-    return index, _unpacked(payload).count(index)[0]
+    with redirect_stdout(sys.stderr):  # what an author's function prints
+        return index, _unpacked(payload).count(index)[0]
 
 
 @lru_cache(maxsize=1)
@@ -146,7 +152,8 @@ def _packed(work: Work) -> bytes:
     worker could import it.
     """
     cloudpickle = _extra("cloudpickle", "fast", "several processes need")
-    own = list(_program_modules())
+    # by name: a script stands in sys.modules under two
+    own = list({one.__name__: one for one in _program_modules()}.values())
     for module in own:
         cloudpickle.register_pickle_by_value(module)
     try:

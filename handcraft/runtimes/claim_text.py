@@ -1,0 +1,150 @@
+"""Returns what a claim says, in words and code spans of Markdown.
+
+Rules of this file: what comes from a program stands in a code span, whatever letters it has; long
+tables and rules are cut, and say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from handcraft.claims.answers import Table
+from handcraft.claims.functions import Callback
+from handcraft.claims.kinds import (
+    After,
+    Answers,
+    Claim,
+    Distribution,
+    Residual,
+)
+from handcraft.claims.right_tokens import tokens_of
+from handcraft.claims.transducer import Transducer
+from handcraft.core.errors import either, printable
+from handcraft.sequence.expression import Expression
+
+_SHOWN = 12  # rows of a table
+_LETTERS = 400  # of a rule
+
+
+def code(text: str) -> str:
+    """A text as a code span, in quotes unless it is one printable letter."""
+    shown = text if len(text) == 1 and text.isalnum() else repr(text)
+    return span(printable(shown))
+
+
+def span(shown: str) -> str:
+    """A code span around any text."""
+    fence = "`"
+    while fence in shown:
+        fence += "`"
+    pad = " " if shown.startswith("`") or shown.endswith("`") else ""
+    return f"{fence}{pad}{shown}{pad}{fence}"
+
+
+def claim_text(claim: Claim | None) -> Iterator[str]:
+    """The paragraphs of a claim."""
+    if claim is None:
+        yield "It makes no claim."
+    elif isinstance(claim, After):
+        yield "The longest of these endings that a context has decides what follows:"
+        yield _rows(
+            [
+                f"after {_ending(end)}: {either(map(code, tokens_of(right)))}"
+                for end, right in claim.table
+            ]
+        )
+    elif isinstance(claim, Distribution):
+        yield (
+            "The longest of these endings that a context has decides the probabilities"
+            f" of what follows, each within {claim.tolerance:g}:"
+        )
+        yield _rows(
+            [
+                f"after {_ending(end)}: {_chances(row)}"
+                for end, row in claim.table
+            ]
+        )
+    elif isinstance(claim, Answers):
+        yield from _answers(claim)
+    else:
+        yield from _of_contexts(claim)
+
+
+def _ending(end: str | tuple[str, ...]) -> str:
+    return code(end) if isinstance(end, str) else " ".join(map(code, end))
+
+
+def _chances(row: tuple[tuple[str, float], ...]) -> str:
+    shown = ", ".join(f"{code(token)} {p:.6g}" for token, p in row[:_SHOWN])
+    return shown + (", ..." if len(row) > _SHOWN else "")
+
+
+def _rows(rows: list[str]) -> str:
+    more = len(rows) - _SHOWN
+    last = [f"and {more} more"] if more > 0 else []
+    return "\n".join(f"- {row}" for row in [*rows[:_SHOWN], *last])
+
+
+def _answers(claim: Answers) -> Iterator[str]:
+    end = "" if claim.stop is None else f" It ends with {code(claim.stop)}."
+    yield (
+        f"A prompt is a text of the regular expression {span(_short(claim.prompts))};"
+        f" each has one right answer.{end}"
+    )
+    if isinstance(claim.answer, Table):
+        yield _rows([f"{code(q)}: {code(a)}" for q, a in claim.answer.table])
+    else:
+        yield f"The answer is {_rule(claim.answer)}."
+
+
+def _of_contexts(claim: Claim) -> Iterator[str]:
+    what = (
+        f"The lane {span(printable(claim.lane))} is, within {claim.tolerance:g},"
+        if isinstance(claim, Residual)
+        else "What follows a context is"
+    )
+    yield f"{what} {_rule(claim.rule)}."
+
+
+def _rule(rule: object) -> str:
+    if isinstance(rule, Callback):
+        return f"that of the Python function {span(printable(rule.name))}"
+    if isinstance(rule, Transducer):
+        inputs = ", ".join(map(_spelled, rule.inputs))
+        return (
+            f"written by a finite transducer of {len(rule.table)} rows, which reads the"
+            f" prompt at {span(_short(inputs))}"
+        )
+    return f"given, token by token, by {span(_short(_spelled(rule)))}"
+
+
+def _short(text: str) -> str:
+    return printable(
+        text if len(text) <= _LETTERS else text[:_LETTERS] + " ..."
+    )
+
+
+_SIGNS = {
+    "add": "+",
+    "subtract": "-",
+    "multiply": "*",
+    "divide": "//",
+    "modulo": "%",
+    "equal": "==",
+    "below": "<",
+}
+
+
+def _spelled(value: object) -> str:
+    """An expression nearly as its author wrote it."""
+    if not isinstance(value, Expression):
+        return repr(value)
+    args = [_spelled(arg) for arg in value.args]
+    if value.op in _SIGNS and len(args) == 2:
+        return f"({args[0]} {_SIGNS[value.op]} {args[1]})"
+    if value.where:
+        rows = (f"{at}: {_spelled(what)}" for at, what in value.where)
+        args.append("{" + ", ".join(rows) + "}")
+    if value.table:
+        args.append(f"{{{len(value.table)} rows}}")
+    return f"{value.op}({', '.join(args)})" if args else value.op

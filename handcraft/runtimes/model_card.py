@@ -1,0 +1,195 @@
+"""Writes the model card of an export: README.md, as the hub of Hugging Face reads it.
+
+It says what the model does, what it must say and whether it does, how to run the files in their
+runtime, and the hashes of the files that hold weights. The front matter has only what is known:
+no license, no data, no date.
+
+The verdict is that of `handcraft verify` where the export was asked to verify. A proof may take a
+minute, so an export alone looks at every context or prompt where there are at most _EVERY, else at
+_DRAWN of them, drawn with a fixed seed; it does not judge a claim that is a Python function, which
+may raise or take long.
+
+Rules of this file: a verdict that was not found is not said; the same model gives the same bytes;
+what comes from a program stands in code spans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from handcraft.core.errors import printable
+from handcraft.core.weights import sha256, to_safetensors
+from handcraft.files.program_file import bundled, load_program
+from handcraft.model import Model
+from handcraft.proof.report import Report
+from handcraft.proof.task import Budget
+from handcraft.proof.verify import verify
+from handcraft.runtimes.claim_text import claim_text, code, span
+from handcraft.runtimes.examples import example_of
+from handcraft.runtimes.norms import Norm
+from handcraft.runtimes.target import Files, Runtime
+
+README = "README.md"
+_EVERY, _DRAWN = 2000, 100
+_WEIGHTS = (".safetensors", ".npz", ".pt", ".onnx", ".gguf")
+_TOKENS = 60  # of the vocabulary that are shown
+
+
+def model_card(
+    model: Model, runtime: Runtime, norm: Norm, files: Files, *, verified: bool
+) -> bytes:
+    """The card of an export. `verified` runs `handcraft verify` first, with all its methods."""
+    parts = (
+        _front(runtime),
+        f"# {model.name}",
+        *_about(model),
+        _sizes(model, runtime, norm),
+        "## What it must say",
+        *claim_text(model.program.claim if model.program else None),
+        "## Whether it does",
+        *_verdict(model, verified),
+        "## How to run it",
+        *_running(model, runtime, norm),
+        "## The weights",
+        _hashes(model, files),
+    )
+    return ("\n\n".join(parts) + "\n").encode()
+
+
+def _front(runtime: Runtime) -> str:
+    tags = "\n".join(f"- {tag}" for tag in ("handcraft", *runtime.card.tags))
+    return (
+        f"---\nlibrary_name: {runtime.card.library}\npipeline_tag: text-generation"
+        f"\ntags:\n{tags}\n---"
+    )
+
+
+def _about(model: Model) -> Iterator[str]:
+    if model.about:
+        yield printable(model.about)
+    yield (
+        "A transformer whose weights were written as rules with handcraft; it was not"
+        " trained on data."
+        if model.program
+        else "Weights without a program: what they should do is not known."
+    )
+
+
+def _sizes(model: Model, runtime: Runtime, norm: Norm) -> str:
+    tokens = model.vocabulary.tokens
+    more = f" and {len(tokens) - _TOKENS} more" if len(tokens) > _TOKENS else ""
+    shown = " ".join(code(token) for token in tokens[:_TOKENS])
+    return (
+        f"- Written for: `{runtime.name}`, layer norm `{norm.name}`\n"
+        f"- Context window: {model.n_ctx} tokens\n"
+        f"- Vocabulary: {len(tokens)} tokens, {shown}{more}; a text is cut by the"
+        " longest that matches\n"
+        f"- Blocks: {model.n_layer}, heads in each: {model.n_head}, activation:"
+        f" `{model.activation}`, mask: {'causal' if model.causal else 'none'}"
+    )
+
+
+# ---------------------------------------------------------------- the verdict
+
+
+def _verdict(model: Model, verified: bool) -> Iterator[str]:
+    claim = model.program.claim if model.program else None
+    if claim is None:
+        yield "**Not verified**: there is nothing to hold it to."
+    elif changed := model.differences():
+        yield (
+            "**refuted**: the weights are not what the rules of the program say, at"
+            f" {span(printable(changed[0]))}."
+        )
+    elif not (claim.declared or verified):
+        yield "**Not verified** at export: the claim is a Python function."
+    else:
+        yield _found(_report(model, verified), claim.unit)
+    yield from _check(model)
+
+
+def _report(model: Model, verified: bool) -> Report:
+    if verified:
+        return verify(model)
+    budget = Budget(contexts=_EVERY, drawn=_DRAWN)
+    return verify(model, methods=("exhaustive", "sampled"), budget=budget)
+
+
+def _found(report: Report, unit: str) -> str:
+    """The verdict with its numbers, as `handcraft verify` found it."""
+    counts = (
+        f"{report.contexts:,} {unit} covered, {report.checked:,} where the claim speaks"
+        f" ({report.method}, {report.dtype})"
+    )
+    lines = [f"**{report.verdict}**: {counts}."]
+    if report.min_margin is not None:
+        lines.append(
+            "The logit of the right token is above every other by at least"
+            f" {report.min_margin:.4g}."
+        )
+    for error, what in (
+        (report.max_probability_error, "probability"),
+        (report.max_lane_error, "lane"),
+    ):
+        if error is not None:
+            lines.append(f"The largest error of a {what} is {error:.2g}.")
+    if report.counterexample is not None:
+        wrong = report.counterexample
+        lines.append(
+            f"After {code(''.join(wrong.tokens))} it must be"
+            f" {code(str(wrong.expected))}, and is {code(str(wrong.got))}."
+        )
+    if report.reason:
+        because = printable(report.reason)
+        lines.append(f"{because[:1].upper()}{because[1:]}.")
+    return " ".join(lines)
+
+
+def _check(model: Model) -> Iterator[str]:
+    name = model.name if _is_bundled(model) else "PROGRAM"
+    if model.program is not None and model.program.claim is not None:
+        where = "" if name != "PROGRAM" else ", PROGRAM being its .py file"
+        yield (
+            f"`handcraft verify {name}` verifies it{where}: it tries to prove the"
+            " claim for every context, then enumerates or draws them."
+        )
+    yield (
+        "The files here were read back when they were written, and their logits"
+        " compared with the program's: wherever they were, the same token came first."
+    )
+
+
+def _is_bundled(model: Model) -> bool:
+    """True if this is the program of its name that comes with handcraft."""
+    path = bundled().get(model.name)
+    return path is not None and load_program(path) == model.program
+
+
+# ---------------------------------------------------------------- running it
+
+
+def _running(model: Model, runtime: Runtime, norm: Norm) -> Iterator[str]:
+    example = example_of(model)
+    yield f"In this folder, after `pip install {' '.join(runtime.card.installs)}`:"
+    yield f"```python\n{runtime.card.usage(model, norm, example).strip()}\n```"
+    if example.clear:
+        said = repr(printable(runtime.card.shown(model, example.says)))
+        yield f"It prints {span(said)} without the quotes."
+    else:
+        yield "It prints one of several tokens that are nearly as likely."
+    yield (
+        "The first position is that of the text's first token: nothing may be put in"
+        f" front. The text and what follows must fit {model.n_ctx} tokens, of which"
+        " the last is written, not read."
+    )
+
+
+def _hashes(model: Model, files: Files) -> str:
+    rows = [
+        f"- `{name}`: `{sha256(data)}`"
+        for name, data in files.items()
+        if name.endswith(_WEIGHTS)
+    ]
+    own = sha256(to_safetensors(model.weights))
+    rows.append(f"- the weights that `handcraft build` writes: `{own}`")
+    return "SHA-256:\n\n" + "\n".join(rows)
