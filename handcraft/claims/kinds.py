@@ -653,7 +653,7 @@ def as_claim(value: object) -> object:
         return value
     if isinstance(value, Expression):
         return Predicate(function=value)
-    if callable(value) and not isinstance(value, Frozen):
+    if callable(value) and not isinstance(value, Frozen):  # as a Program is
         return Predicate(function=Callback.of(value))
     raise ProgramError(
         "a claim is a table {last tokens: next token}, such as {'aa': 'b'}, a claim such as"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
+from handcraft.claims.kinds import Claim, as_claim
 from handcraft.core.errors import ProgramError, printable
 from handcraft.core.tracing import Trace
 from handcraft.model import Model
-from handcraft.program.program import ClaimLike, Program
-from handcraft.proof.claimed import unless_changed
+from handcraft.program.program import ClaimLike
+from handcraft.proof.claimed import held_to_claim, unless_changed
 from handcraft.proof.report import Report
 from handcraft.proof.task import Budget, Progress, Spread
 from handcraft.proof.verify import METHODS, silent
@@ -80,18 +81,19 @@ def verify(
     refuted, whatever it computes, unless it is held to another claim.
     """
     model = opened(program, dtype)
-    held = model if claim is None else _claiming(model, claim)
+    other = _claim(model, claim)
     with without_notes():
         report = verify_model(
-            held,
+            model,
             methods=_methods(method),
             budget=_budget(budget),
             progress=progress,
             spread=spread,
+            claim=other,
         )
-    if claim is None:
-        report = unless_changed(held, report)
-    return shown_report(held, report)
+    if other is None:
+        return shown_report(model, unless_changed(model, report))
+    return shown_report(held_to_claim(model, other), report)
 
 
 def shown_report(model: Model, report: Report) -> ShownReport:
@@ -99,15 +101,12 @@ def shown_report(model: Model, report: Report) -> ShownReport:
     return ShownReport(**fields_of(report), model=model)
 
 
-def _claiming(model: Model, claim: Any) -> Model:
-    """The same weights with another claim. Raises ProgramError for a model without rules."""
-    if model.program is None:
-        raise ProgramError(
-            "has no program, whose claim could be another", (model.name,)
-        )
-    names = Program.model_fields
-    fields = {name: getattr(model.program, name) for name in names}
-    return model.replace(program=Program(**(fields | {"claim": claim})))
+def _claim(model: Model, given: ClaimLike) -> Claim | None:
+    """The claim that is given in any form."""
+    try:
+        return cast("Claim | None", as_claim(given))
+    except ProgramError as error:
+        raise error.at(model.name, "claim") from None
 
 
 def _methods(given: str | Sequence[str] | None) -> list[str]:
