@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -154,6 +155,7 @@ def sha256(data: bytes) -> str:
 def read_bytes(path: Path, most: int) -> bytes:
     """The bytes of a file. Raises WeightsError if it is missing, no plain file, or over `most`."""
     try:
+        os.fsencode(path)
         if (kind := kind_at(path)) == VACANT:
             raise WeightsError(f"{path} does not exist", path)
         if kind != FILE:
