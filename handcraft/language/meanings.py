@@ -47,9 +47,10 @@ def as_meanings(value: object) -> Meanings:
     if _is_done(value):
         return _once(cast(Meanings, value))
     if not isinstance(value, Mapping):
+        plain = not isinstance(value, Expression)
         raise ProgramError(
             "takes {lane: expression}, such as {v: count({0: 'a'})}, found"
-            f" {kind_of(value)}"
+            f" {kind_of(value) if plain else written(value)}"
         )
     return _once(
         tuple(
