@@ -376,8 +376,10 @@ def test_weights_that_are_not_what_the_rules_say_are_refuted() -> None:
     found = handcraft.verify(other)
     assert (found.verdict, found.reason) == (
         "refuted",
-        "the weights are not what the rules say, at wpe[0, 7] by 0.5; the claim is"
-        " proved",
+        (
+            "the weights are not what the rules say, at wpe[0, 7] by 0.5; the claim is"
+            " proved"
+        ),
     )
     claim = bundled_program("aab").claim
     assert handcraft.verify(other, claim=claim).verdict == "proved"
