@@ -23,8 +23,8 @@ import re
 from itertools import count
 from typing import Any
 
+from handcraft.files.tokenizer_file import TOKENIZER_JSON
 from handcraft.model import Model
-from handcraft.runtimes.byte_pairs import TOKENIZER_JSON
 from handcraft.runtimes.target import Files, stop_id
 
 TOKENIZER_CONFIG = "tokenizer_config.json"

@@ -63,8 +63,8 @@ from handcraft.core.weights import (
     to_safetensors,
 )
 from handcraft.files.checkpoint_names import ACTIVATION_NAMES
+from handcraft.files.tokenizer_file import TOKENIZER_JSON
 from handcraft.model import Model
-from handcraft.runtimes.byte_pairs import TOKENIZER_JSON
 from handcraft.runtimes.circuit import circuit
 from handcraft.runtimes.norms import NONE, Norm
 from handcraft.runtimes.target import (
