@@ -32,39 +32,39 @@ from handcraft.sequence.words import (
         (
             lambda: answers("a", own),
             (
-                "Answers > length: a rule or a transducer has no end of its own: pass"
+                "answers > length: a rule or a transducer has no end of its own: pass"
                 " length=, how many tokens an answer has"
             ),
         ),
         (
             lambda: answers("a", transducer(step, ONE, 0)),
             (
-                "Answers > length: a rule or a transducer has no end of its own: pass"
+                "answers > length: a rule or a transducer has no end of its own: pass"
                 " length=, how many tokens an answer has"
             ),
         ),
         (
             lambda: answers("a", 3),
             (
-                "Answers > answer: takes a function, a table, an expression or a"
+                "answers > answer: takes a function, a table, an expression or a"
                 " transducer, found int 3"
             ),
         ),
         (
             lambda: answers("a", str, length="x"),
             (
-                "Answers > length: takes a whole number or an expression of `end`,"
+                "answers > length: takes a whole number or an expression of `end`,"
                 " found str 'x'"
             ),
         ),
         (
             lambda: answers("a", own, length=0),
-            "Answers > length: must be at least 1, found 0",
+            "answers > length: must be at least 1, found 0",
         ),
         (
             lambda: answers("a", token_at(step), length=1),
             (
-                "Answers > answer: `step` is known to the inputs of a transducer only;"
+                "answers > answer: `step` is known to the inputs of a transducer only;"
                 " use `here - end`"
             ),
         ),
@@ -81,7 +81,7 @@ from handcraft.sequence.words import (
         ),
         (
             lambda: residual("v", 3),
-            "Residual > function: takes a function or an expression, found int 3",
+            "residual > function: takes a function or an expression, found int 3",
         ),
         (
             lambda: transducer(here, ONE, 0),
@@ -298,10 +298,7 @@ def test_a_token_for_a_number_is_no_claim() -> None:
         ({"op": "own"}, "must be 'here'"),
         (
             None,
-            (
-                "takes a function, a table, an expression or a transducer, found"
-                " NoneType None"
-            ),
+            "takes a function, a table, an expression or a transducer, found None",
         ),
         (
             [1, 2],

@@ -627,9 +627,16 @@ NEAR = [
             "babyish",
             "so_sorted",
             "x",
-            "gpt",
             "transformer",
         )
+    ),
+    arguments(
+        "the name gpt, which is far from all",
+        "there is no program 'gpt'; nothing is downloaded here: `hf download gpt"
+        " --local-dir gpt` first",
+        "run",
+        "gpt",
+        "a",
     ),
 ]
 

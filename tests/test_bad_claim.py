@@ -46,14 +46,14 @@ CLAIMS = [
     program(
         "probabilities of one half",
         claiming("distribution({'a': {'a': 0.5}})"),
-        "bad > Distribution > table: the probabilities after 'a' must sum to 1, found"
+        "bad > distribution > table: the probabilities after 'a' must sum to 1, found"
         " 0.5 (bad.py:3)",
     ),
     program(
         "a probability of NaN",
         claiming("distribution({'a': {'a': float('nan'), 'b': 1}})"),
         re.compile(
-            r"bad > Distribution > table: the probabilities after 'a' must sum to 1,"
+            r"bad > distribution > table: the probabilities after 'a' must sum to 1,"
             r" found nan \(bad\.py:3\)"
         ),
     ),
@@ -74,7 +74,7 @@ CLAIMS = [
         "prompts that never close",
         claiming("answers('(a', str)"),
         re.compile(
-            r"bad > Answers > prompts: .*'\(a':? at character 2: this \( is never"
+            r"bad > answers > prompts: .*'\(a':? at character 2: this \( is never"
             r" closed \(bad\.py:3\)"
         ),
     ),
@@ -82,7 +82,7 @@ CLAIMS = [
         "prompts of any character",
         claiming("answers('.*', str)"),
         re.compile(
-            r"bad > Answers > prompts: .*'\.\*':? at character 1: '\.' has no meaning"
+            r"bad > answers > prompts: .*'\.\*':? at character 1: '\.' has no meaning"
             r" here; .* \(bad\.py:3\)"
         ),
     ),
@@ -90,7 +90,7 @@ CLAIMS = [
         "prompts that end too early",
         claiming(r"answers('a\\', str)"),
         re.compile(
-            r"bad > Answers > prompts: .*'a\\.*':? at character \d: it ends too early"
+            r"bad > answers > prompts: .*'a\\.*':? at character \d: it ends too early"
             r" \(bad\.py:3\)"
         ),
     ),

@@ -32,8 +32,7 @@ DAMAGED = [
     Damage(
         "program.json a folder",
         lambda b: (b.json.unlink(), b.json.mkdir()),
-        "the directory built holds neither program.json, which `handcraft build` writes, nor"
-        " config.json, which a GPT-2 has",
+        "built/program.json is a directory, not a file",
     ),
     Damage(
         "program.json missing",
@@ -386,7 +385,7 @@ def test_a_directory_without_rules_still_runs(built: Built) -> None:
         Case(
             "no rules",
             None,
-            "aab: has no claim to verify; pass claim= to Program",
+            "aab: has no rules and no claim; pass a file that has one: --claim FILE",
             ["verify", "built"],
         )
     )

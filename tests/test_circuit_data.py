@@ -364,13 +364,15 @@ def test_a_neuron_that_never_fires_is_not_in_the_circuit() -> None:
 
 
 def test_the_files_of_aab() -> None:
-    """The configuration, the circuit, the vocabulary and the state dict."""
+    """The configuration, the state dict, the circuit, the vocabulary and the tokenizer."""
     found = files(bundled_model("aab"), NONE)
     assert list(found) == [
         "config.json",
         "model.safetensors",
         "circuit.json",
         "vocab.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
     ]
     assert json.loads(found["config.json"]) == {
         "model_name": "aab",
@@ -386,6 +388,9 @@ def test_the_files_of_aab() -> None:
         "attention_dir": "causal",
         "normalization_type": None,
         "init_weights": False,
+        "default_prepend_bos": False,
+        "tokenizer_prepends_bos": False,
+        "eos_token_id": None,
     }
     assert json.loads(found["vocab.json"]) == {"a": 0, "b": 1}
     assert json.loads(found["circuit.json"])["edges"] == AAB["edges"]
@@ -433,6 +438,6 @@ def test_writing_imports_neither_torch_nor_transformer_lens() -> None:
         "import sys; sys.modules['torch'] = sys.modules['transformer_lens'] ="
         " None\nfrom handcraft import Model; from handcraft.runtimes.transformer_lens"
         " import RUNTIME\nassert len(RUNTIME.files(Model.open('aab'),"
-        " RUNTIME.norms[0])) == 4"
+        " RUNTIME.norms[0])) == 6"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

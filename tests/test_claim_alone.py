@@ -169,7 +169,7 @@ def test_what_failed(
     [
         (
             "claim = after({'aa': 'c'})",
-            "aab > claim: the token 'c' is not in the vocabulary a, b (f.py:2)",
+            "aab > claim: the token 'c' is not in the vocabulary 'a', 'b' (f.py:2)",
         ),
         (
             "claim = after({'a' * 6: 'b'})",

@@ -176,7 +176,7 @@ TABLES = [
         answers("[ab]", lookup({"a": "b"}, own), length=1),
         (
             "claim: the claim answers 'b' with '' and then None, which is not a token"
-            " of a, b, ;"
+            " of 'a', 'b', ';'"
         ),
     ),
 ]

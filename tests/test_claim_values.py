@@ -42,40 +42,40 @@ from handcraft.sequence.words import (
     [
         (
             lambda: residual("v", own),
-            "Residual > function: a lane holds a number, but own can be a token",
+            "residual > function: a lane holds a number, but own can be a token",
         ),
         (
             lambda: residual("v", cases((equal(own, "a"), 1), own)),
             (
-                "Residual > function: a lane holds a number, but cases(equal(own, 'a'),"
+                "residual > function: a lane holds a number, but cases(equal(own, 'a'),"
                 " 1, own) can be a token"
             ),
         ),
         (
             lambda: residual("v", most({"a": 1, "b": here})),
             (
-                "Residual > function: a lane holds a number, but most({'a': 1, 'b':"
+                "residual > function: a lane holds a number, but most({'a': 1, 'b':"
                 " here}) can be a token"
             ),
         ),
         (
             lambda: residual("v", total({"a": 1}, before=own)),
             (
-                "Residual > function: total takes a position in before=, but in"
+                "residual > function: total takes a position in before=, but in"
                 " total({'a': 1}, before=own) its own can be a token"
             ),
         ),
         (
             lambda: residual("v", below(own, 1)),
             (
-                "Residual > function: below takes numbers, but in below(own, 1) its own"
+                "residual > function: below takes numbers, but in below(own, 1) its own"
                 " can be a token"
             ),
         ),
         (
             lambda: residual("v", count({0: here})),
             (
-                "Residual > function: count compares with tokens, but in count({0:"
+                "residual > function: count compares with tokens, but in count({0:"
                 " here}) its here can be a number"
             ),
         ),
@@ -103,32 +103,32 @@ from handcraft.sequence.words import (
         (
             lambda: residual("v", lookup({1: "a", 2: 3}, here) + 1),
             (
-                "Residual > function: add takes numbers, but in lookup({1: 'a', 2: 3},"
+                "residual > function: add takes numbers, but in lookup({1: 'a', 2: 3},"
                 " here) + 1 its lookup({1: 'a', 2: 3}, here) can be a token"
             ),
         ),
         (
             lambda: answers("a", lookup({"a": 1}, own), length=1),
             (
-                "Answers > answer: an answer is made of tokens, but lookup({'a': 1},"
+                "answers > answer: an answer is made of tokens, but lookup({'a': 1},"
                 " own) can be a number"
             ),
         ),
         (
             lambda: answers("a", own, length=own),
-            "Answers > length: a length is a whole number, but own can be a token",
+            "answers > length: a length is a whole number, but own can be a token",
         ),
         (
             lambda: answers("a", own, length=ratio(4, 2)),
             (
-                "Answers > length: a length is a whole number, but ratio(4, 2) can be a"
+                "answers > length: a length is a whole number, but ratio(4, 2) can be a"
                 " fraction"
             ),
         ),
         (
             lambda: answers("a", own, length=2 * (own + 1)),
             (
-                "Answers > length: add takes numbers, but in own + 1 its own can be a"
+                "answers > length: add takes numbers, but in own + 1 its own can be a"
                 " token"
             ),
         ),
@@ -188,14 +188,14 @@ def test_the_greatest_of_nothing_is_nothing(
         (
             lambda: after({frozenset("a"): "b"}),  # type: ignore[dict-item]
             (
-                "After > table[0][0]: an ending is a text or a tuple of tokens, found"
+                "after > table[0][0]: an ending is a text or a tuple of tokens, found"
                 " frozenset frozenset({'a'})"
             ),
         ),
         (
             lambda: after({"a": 5}),
             (
-                "After > table[0]: what is right after 'a' is a token, or a set of"
+                "after > table[0]: what is right after 'a' is a token, or a set of"
                 " tokens such as {'a', 'b'}, found int 5"
             ),
         ),  # type: ignore[dict-item]
@@ -221,7 +221,7 @@ def test_the_greatest_of_nothing_is_nothing(
         ),  # type: ignore[arg-type]
         (
             lambda: answers("a", str, longest=True),
-            "Answers > longest: must be a whole number, found True",
+            "answers > longest: must be a whole number, found True",
         ),
         (
             lambda: Program(

@@ -158,19 +158,19 @@ def test_a_claim_that_says_nothing_is_refused() -> None:
         distribution({})
     with Refused(
         ProgramError,
-        "Distribution > table: the probabilities after 'a' must sum to 1, found 0.5",
+        "distribution > table: the probabilities after 'a' must sum to 1, found 0.5",
         here=True,
     ):
         distribution({"a": {"a": 0.5}})
     with Refused(
         ProgramError,
-        "Distribution > table: the probabilities after 'a' must sum to 1, found 1",
+        "distribution > table: the probabilities after 'a' must sum to 1, found 1",
         here=True,
     ):
         distribution({"a": {"a": 1.5, "b": -0.5}})
     with Refused(
         ProgramError,
-        "Answers > prompts: '(': at character 1: this ( is never closed",
+        "answers > prompts: '(': at character 1: this ( is never closed",
         here=True,
     ):
         answers("(", str)
@@ -183,13 +183,13 @@ def test_a_tolerance_must_mean_something(tolerance: float) -> None:
     """
     with Refused(
         ProgramError,
-        f"Distribution > tolerance: must be a number from 0 on, found {tolerance}",
+        f"distribution > tolerance: must be a number from 0 on, found {tolerance}",
         here=True,
     ):
         distribution({"a": {"a": 1}}, tolerance=tolerance)
     with Refused(
         ProgramError,
-        f"Residual > tolerance: must be a number from 0 on, found {tolerance}",
+        f"residual > tolerance: must be a number from 0 on, found {tolerance}",
         here=True,
     ):
         residual("v", len, tolerance=tolerance)
@@ -200,7 +200,7 @@ def test_an_answer_and_a_prompt_have_a_token_at_least(field: str) -> None:
     """A length of nothing is refused where it is written."""
     with Refused(
         ProgramError,
-        f"Answers > {field}: must be at least 1, found 0",
+        f"answers > {field}: must be at least 1, found 0",
         here=True,
     ):
         answers("a", str, **{field: 0})

@@ -16,7 +16,7 @@ from handcraft import MLP, Head, Program, position, scratch, slot, token
 from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import softmax
 from handcraft.program.direct_path import leak, leak_problem
-from handcraft.recipes import addresses, as_mlp, attend_to, parabola
+from handcraft.recipes import addresses, as_mlp, attend_to, erase, parabola
 
 DIGITS = "0123456789"
 t, at, wanted = token(DIGITS), addresses(4), scratch("wanted")
@@ -34,7 +34,7 @@ def previous(gain: float, **fields: Any) -> Program:
 REFUSAL = (
     "the table of number leaks up to 81 into the logits, since the unembedding is wte"
     " itself, but the least that is written to token is {gain}: raise that gain above"
-    " the leak, or fill number with a neuron"
+    " the leak, or take the table away with recipes.erase(number) after its last use"
 )
 
 
@@ -62,7 +62,20 @@ def test_a_gain_above_the_leak_is_right(gain: int) -> None:
 
 
 def test_what_the_refusal_advises_works() -> None:
-    """The same number filled by a neuron leaks nothing, so that the small gain is right."""
+    """The table that neurons erase leaks nothing, so that the small gain is right."""
+    fetch = attend_to(at, at["p"] - 1, value={t: t}, adds={t: 50 * t})
+    erased = as_mlp(erase(number, signed=False))
+    model = Program(embedding=(at, t, number), layers=(fetch, erased)).build()
+    found = model(np.array([[a, b] for a in range(10) for b in range(10)]))[
+        :, 1
+    ]
+    assert found.argmax(axis=1).tolist() == [
+        a for a in range(10) for _ in range(10)
+    ]
+
+
+def test_a_number_that_rules_write_does_not_leak() -> None:
+    """The same number written into a lane without a table leaks nothing either."""
     fetch = attend_to(
         at, at["p"] - 1, value={wanted: sum((int(d) * t[d] for d in DIGITS), 0)}
     )

@@ -26,7 +26,7 @@ METHODS: list[list[str]] = [
     ["--method", "sampled", "--dtype", "float64"],
 ]
 SILENCE = "; where the claim says nothing, return None (f.py:2)"
-ONE = "it must return one of the tokens a, b, or None where the claim says nothing"
+ONE = "it must return one of the tokens 'a', 'b', or None where the claim says nothing"
 GIVEN = (
     '; it is given a tuple of tokens, and "".join(context) is the text (f.py:2)'
 )
@@ -257,7 +257,7 @@ def test_a_function_that_cannot_be_asked(
             "def f(q): return 'axe'",
             (
                 "returned 'axe' on the prompt 'a'; no token matches 'x' at character 1 of"
-                " the text; the vocabulary is a, b"
+                " the text; the vocabulary is 'a', 'b'"
             ),
         ),
         (
@@ -322,7 +322,7 @@ def test_an_answer_that_does_not_fit(here: Path) -> None:
         (
             "each(lambda c: [3] * len(c))",
             (
-                "returned 3 on the text 'a'; it must return one of the tokens a, b, or None"
+                "returned 3 on the text 'a'; it must return one of the tokens 'a', 'b', or None"
                 " for each position"
             ),
         ),

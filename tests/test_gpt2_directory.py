@@ -78,8 +78,7 @@ def test_it_answers_as_the_program_does() -> None:
     """The completion is that of the program that was exported; nothing is claimed of it."""
     assert handcraft("run", "small", "aab", "-n", "6").out == "aabaab\n"
     assert handcraft("verify", "small").refusal == (
-        "small: is weights without a program, so there is no claim to verify; --claim"
-        " FILE holds them to one"
+        "small: has no rules and no claim; pass a file that has one: --claim FILE"
     )
     assert handcraft("states", "small").lines[0].startswith("small: 32 states")
 
@@ -135,7 +134,7 @@ THERE: list[tuple[Change, str]] = [
     (
         lambda directory: (directory / "model.safetensors").unlink(),
         (
-            "small has no model.safetensors; it has config.json, generation_config.json,"
+            "small has no model.safetensors; it has README.md, config.json, generation_config.json,"
             " tokenizer.json, tokenizer_config.json"
         ),
     ),
@@ -198,7 +197,7 @@ def test_places_that_are_no_directory_of_a_gpt2(small: Path) -> None:
     with Refused(
         WeightsError,
         "small has no config.json, which says the sizes of a GPT-2; it has"
-        " generation_config.json, model.safetensors, tokenizer.json,"
+        " README.md, generation_config.json, model.safetensors, tokenizer.json,"
         " tokenizer_config.json",
     ):
         load_gpt2(small)

@@ -26,6 +26,7 @@ from handcraft import (
     token,
 )
 from handcraft.core.errors import ProgramError
+from handcraft.core.frozen import UnknownAttributeError
 from handcraft.language.rules import Block as Layer
 from handcraft.language.slots import MAX_N_CTX
 
@@ -88,7 +89,11 @@ def test_a_program_is_frozen_and_knows_its_line() -> None:
     """A program cannot be changed, and carries the file and line where it was written."""
     program = mine()
     assert program.source.file == __file__
-    with pytest.raises(ValidationError, match="Instance is frozen"):
+    with Refused(
+        UnknownAttributeError,
+        "Program > name: is frozen; a changed copy of it is .model_copy(update={'name': ...})",
+        here=True,
+    ):
         program.name = "other"
 
 

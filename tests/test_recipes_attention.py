@@ -115,12 +115,22 @@ REFUSE = "causality hides it: pass missing='nearest', or bound it by position:p"
             "sharpness: 12 leaks to neighbours over 8 positions; 20.8 does not",
         ),
         (
+            addresses(800),
+            1,
+            {"sharpness": 27},
+            (
+                "sharpness: 27 over 800 positions is past exact float32; 788 positions"
+                " are not"
+            ),
+        ),
+        (
             addresses(900),
             1,
             {"sharpness": 26},
             (
-                "sharpness: 26 over 900 positions is past exact float32; 803 positions"
-                " are not"
+                "at: 900 positions are too many to tell neighbours apart: they need a"
+                " score gap of 25.6, and then scores past exact float32; at most 811"
+                " positions fit"
             ),
         ),
         (

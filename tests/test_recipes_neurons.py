@@ -379,29 +379,34 @@ POINTS = "piecewise_linear > points: takes at least two whole numbers, found"
         (lambda: r.quotient(out, 2, -1, ADDS), f"{DIVISOR} 2 and -1"),
         (
             lambda: r.conjunction([scratch("s", "ab")], ADDS),
-            "expected one expression, found s (2 lanes)",
+            (
+                "conjunction: expected one expression, found s (2 lanes): choose one of them,"
+                " such as s['a'], or add them up with .sum()"
+            ),
         ),
         (
             lambda: r.conjunction(["a"], ADDS),
-            "an expression is made of lanes, slots and numbers, found str 'a'",
+            (
+                "conjunction: an expression is made of lanes, slots and numbers, found str"
+                " 'a'; a lane is written slot['label']"
+            ),
         ),
         (
             lambda: r.negation(out, {out: "1"}),
-            "Neuron > adds: an amount to add is a number, found str '1'",
+            "negation > adds: an amount to add is a number, found str '1'",
         ),
         (
             lambda: r.move(scratch("s", "ab"), scratch("t", "bc")),
-            "t:c has no partner: lanes pair by equal labels, and the expression has 'a', 'b'",
+            (
+                "move: t:c has no partner: lanes pair by equal labels, and the expression has"
+                " 'a', 'b'"
+            ),
         ),
     ],
 )
 def test_wrong_use(wrong: Callable[[], Any], message: str) -> None:
     """Each refusal names the recipe and the argument, says what was found, and where."""
-    where = (
-        f" ({__file__}:{wrong.__code__.co_firstlineno})"
-        if ">" in message
-        else ""
-    )
+    where = f" ({__file__}:{wrong.__code__.co_firstlineno})"
     with Refused(ProgramError, message + where):
         wrong()
 

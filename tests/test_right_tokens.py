@@ -69,35 +69,35 @@ WRITTEN = [
     (
         {"ab": set()},
         (
-            "After > table[0]: no token is right after 'ab': name one, or leave the row"
+            "after > table[0]: no token is right after 'ab': name one, or leave the row"
             " out, so that nothing is claimed there"
         ),
     ),
     (
         {"a": "b", "ab": ["b", "c", "b"]},
         (
-            "After > table[1]: the token 'b' stands twice among those that are right"
+            "after > table[1]: the token 'b' stands twice among those that are right"
             " after 'ab'; name it once"
         ),
     ),
     (
         {"ab": {"b", 5}},
         (
-            "After > table[0]: the tokens that are right after 'ab' are texts, found"
+            "after > table[0]: the tokens that are right after 'ab' are texts, found"
             " int 5"
         ),
     ),
     (
         {("a", "b"): [("b", "c")]},
         (
-            "After > table[0]: the tokens that are right after 'ab' are texts, found"
+            "after > table[0]: the tokens that are right after 'ab' are texts, found"
             " tuple ('b', 'c')"
         ),
     ),
     (
         {"ab": None},
         (
-            "After > table[0]: what is right after 'ab' is a token, or a set of tokens"
+            "after > table[0]: what is right after 'ab' is a token, or a set of tokens"
             " such as {'a', 'b'}, found None; leave the row out, so that nothing"
             " is claimed there"
         ),
@@ -105,7 +105,7 @@ WRITTEN = [
     (
         {"ab": {"b": 0.5}},
         (
-            "After > table[0]: what is right after 'ab' is a token, or a set of tokens"
+            "after > table[0]: what is right after 'ab' is a token, or a set of tokens"
             " such as {'a', 'b'}, found dict {'b': 0.5}; probabilities go into"
             " distribution({...})"
         ),
@@ -125,7 +125,7 @@ CHECKED = [
         {"a": {"b", "x"}},
         (
             "three > claim: the token 'x', one of those that are right after 'a', is not"
-            " in the vocabulary a, b, c"
+            " in the vocabulary 'a', 'b', 'c'"
         ),
     ),
     (

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from conftest import Refused, heads
 from hypothesis import given
-from pydantic import ValidationError
 
 from handcraft import (
     MLP,
@@ -21,6 +20,7 @@ from handcraft import (
     token,
 )
 from handcraft.core.errors import ProgramError
+from handcraft.core.frozen import UnknownAttributeError
 from handcraft.language.affine import Affine, Map
 from handcraft.language.coerce import as_map
 from handcraft.language.layers import as_block
@@ -81,7 +81,12 @@ def test_rules_are_frozen() -> None:
         (MLP([neuron]), "neurons"),
         (Block([head]), "heads"),
     ):
-        with pytest.raises(ValidationError, match="Instance is frozen"):
+        with Refused(
+            UnknownAttributeError,
+            f"{type(rule).__name__} > {name}: is frozen; a changed copy of it is"
+            f" .model_copy(update={{{name!r}: ...}})",
+            here=True,
+        ):
             setattr(rule, name, None)
 
 
@@ -156,7 +161,7 @@ def test_json_of_a_head() -> None:
             lambda: Head(value=[t["a"]]),
             (
                 "Head > value: an expression is made of lanes, slots and numbers, found"
-                " list [token:a]"
+                " list [token:a]; lanes are added with +, or named as {lane: expression}"
             ),
         ),
         (
@@ -168,7 +173,10 @@ def test_json_of_a_head() -> None:
         ),
         (
             lambda: Neuron(when=t, adds={v: 1}),
-            "Neuron > when: expected one expression, found token (2 lanes)",
+            (
+                "Neuron > when: expected one expression, found token (2 lanes): choose one of"
+                " them, such as token['a'], or add them up with .sum()"
+            ),
         ),
         (
             lambda: Neuron(when=v, adds=3),
@@ -204,7 +212,10 @@ def test_json_of_a_head() -> None:
         ),
         (
             lambda: Block([neuron]),
-            "Block > heads[0]: must be of type Head, found a value of type Neuron",
+            (
+                "Block > heads: neurons stand in mlp=MLP([...]); or write the layer as (head,"
+                " neurons)"
+            ),
         ),
     ],
 )

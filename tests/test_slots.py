@@ -177,43 +177,43 @@ def test_a_one_hot_slot_is_stored_by_name() -> None:
     [
         (
             lambda: token("abb"),
-            "Slot: the labels of token must be distinct and not empty, found 'a', 'b', 'b'",
+            "token: the labels of token must be distinct, and at least one; 'b' stands twice",
         ),
         (
             lambda: token(""),
-            "Slot: the labels of token must be distinct and not empty, found ",
+            "token: the labels of token must be distinct, and at least one; there are none",
         ),
         (
             lambda: scratch("m", ()),
-            "Slot: the labels of m must be distinct and not empty, found ",
+            "scratch: the labels of m must be distinct, and at least one; there are none",
         ),
         (
             lambda: scratch("a-b"),
-            "Slot: a slot's name must be an identifier, found 'a-b'",
+            "scratch: a slot's name must be an identifier, found 'a-b'",
         ),
         (
             lambda: scratch("\x1b[2J"),
-            r"Slot: a slot's name must be an identifier, found '\x1b[2J'",
+            r"scratch: a slot's name must be an identifier, found '\x1b[2J'",
         ),
         (
             lambda: position(0),
-            f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found 0",
+            f"position: n_ctx must be a whole number from 1 to {MAX_N_CTX}, found 0",
         ),
         (
             lambda: position(10**9),
-            f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found 1000000000",
+            f"position: n_ctx must be a whole number from 1 to {MAX_N_CTX}, found 1000000000",
         ),
         (
             lambda: position(2.5),
-            f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found 2.5",
+            f"position: n_ctx must be a whole number from 1 to {MAX_N_CTX}, found 2.5",
         ),
         (
             lambda: slot("s", position=[]),
-            f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found 0",
+            f"slot: n_ctx must be a whole number from 1 to {MAX_N_CTX}, found 0",
         ),
         (
             lambda: position(3, p=[1, 2]),
-            "position:p has 2 values for 3 rows of the table",
+            "position: position:p has 2 values for 3 rows of the table",
         ),
         (
             lambda: slot("s", token=[1, 2]),
@@ -225,19 +225,22 @@ def test_a_one_hot_slot_is_stored_by_name() -> None:
         ),
         (
             lambda: position(True),
-            f"n_ctx must be a whole number from 1 to {MAX_N_CTX}, found True",
+            f"position: n_ctx must be a whole number from 1 to {MAX_N_CTX}, found True",
         ),
         (
             lambda: slot("s", token={"a": (1, 2)}, labels="xyz"),
-            "Slot: s has 3 lanes, but its table has a row of 2",
+            (
+                "slot: s has 3 lanes, but its table has a row of 2; labels= names one"
+                " lane a number"
+            ),
         ),
         (
             lambda: slot("s", token={"a": float("nan")}),
-            "Slot: a weight must be finite, found nan",
+            "slot: a weight must be finite, found nan",
         ),
         (
             lambda: slot("s", position=[1, float("inf")]),
-            "Slot: a weight must be finite, found inf",
+            "slot: a weight must be finite, found inf",
         ),
         (
             lambda: position(3)[3],
@@ -295,9 +298,13 @@ def test_what_is_no_slot_is_refused(build: Any, message: str) -> None:
 
 def test_a_table_that_is_not_of_numbers_is_refused() -> None:
     """What stands in a table must be a number."""
-    with Refused(ProgramError, "s takes a number, found str 'x'"):
+    with Refused(
+        ProgramError, "slot: s takes a number, found str 'x'", here=True
+    ):
         slot("s", token={"a": "x"})
     with Refused(
-        ProgramError, "position:p takes a number, found NoneType None"
+        ProgramError,
+        "position: position:p takes a number, found None",
+        here=True,
     ):
         position(2, p=lambda _: None)

@@ -92,9 +92,10 @@ def departures(
     model: Model, arrays: dict[str, Array], ids: Sequence[int]
 ) -> list[Departure]:
     """The first lane that left its meaning, and the first that is far from it where that is
-    another; none where every lane means what it holds.
+    another; none where every lane means what it holds, or the weights are of another shape than
+    the rules.
     """
-    if model.program is None:
+    if model.program is None or not _shaped(model, model.program):
         return []
     tokens = [model.vocabulary.tokens[i] for i in ids]
     found: list[Departure] = []
@@ -104,6 +105,13 @@ def departures(
         if departure.far:
             break
     return found
+
+
+def _shaped(model: Model, program: Program) -> bool:
+    """True if the rules speak of columns and heads that the weights have."""
+    layout = program.layout
+    found = (model.n_embd, model.n_head, len(model.weights["blocks"]))
+    return found == (layout.n_embd, layout.n_head, len(program.layers))
 
 
 def _departures(

@@ -21,7 +21,11 @@ from typing import ClassVar, Literal, TypeAlias
 
 from handcraft.claims.answers import Answer
 from handcraft.claims.functions import Callback
+from handcraft.core.errors import printable
 from handcraft.core.frozen import Frozen
+from handcraft.language.notation import call_text, shortened
+from handcraft.sequence.expression import Expression
+from handcraft.sequence.value_kinds import MOST_SHOWN, written
 
 Measure: TypeAlias = Literal["token", "probability", "lane"]
 
@@ -40,6 +44,21 @@ class BaseClaim(Frozen):
 
     by_endings: ClassVar[bool]
     """True if the last tokens decide, by a table of endings; else `rule` does."""
+
+    def __repr__(self) -> str:
+        """The claim as an author writes it, shortened."""
+        fields = {
+            name: _shown(getattr(self, name))
+            for name, field in type(self).model_fields.items()
+            if name not in ("kind", "source")
+            and getattr(self, name) != field.default
+        }
+        if list(fields) == ["function"]:  # it stands for the claim
+            return fields["function"]
+        first, *others = fields.items()
+        return call_text(
+            str(getattr(self, "kind", "")), first[1], **dict(others)
+        )
 
     @property
     def rule(self) -> Answer | None:
@@ -90,3 +109,16 @@ class BaseClaim(Frozen):
     def unit(self) -> Literal["contexts", "prompts"]:
         """The word for what a report counts."""
         return "prompts" if self.asks_prompts else "contexts"
+
+
+def _shown(value: object) -> str:
+    """A field of a claim in its notation, at most so many characters of it."""
+    if isinstance(value, Expression):
+        text = written(value)
+    elif isinstance(value, tuple):
+        rows = (f"{ending!r}: {right!r}" for ending, right in value)
+        text = "{" + shortened(rows, len(value), "rows") + "}"
+    else:
+        text = value.name if isinstance(value, Callback) else repr(value)
+    text = printable(text)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."

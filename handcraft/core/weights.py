@@ -171,6 +171,10 @@ def read_bytes(path: Path, most: int) -> bytes:
         raise WeightsError(
             f"{path} cannot be read: {error.strerror}", path
         ) from None
+    except ValueError:  # of Python, for what the system has no bytes for
+        raise WeightsError(
+            f"{printable(str(path))} is not the name of a file", path
+        ) from None
 
 
 def load_weights(path: Path, sha: str | None = None) -> Weights:

@@ -183,6 +183,8 @@ class Slot(Named):
 
         It is zero at position 0. Raises ProgramError unless this is a one-hot position slot.
         """
+        if self.positions == ONE_HOT and len(self.lanes) == 1:
+            return Map.of(())  # the only position has none before it
         return self.back(1)
 
     @checked_call("back")

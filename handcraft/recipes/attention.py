@@ -21,7 +21,7 @@ from itertools import count
 from typing import Literal
 
 from handcraft.core.arguments import checked_call
-from handcraft.core.errors import ProgramError
+from handcraft.core.errors import ProgramError, either
 from handcraft.core.source import caller
 from handcraft.language.affine import Affine, Lane, Map, Term, kind_of
 from handcraft.language.coerce import MapLike, as_affine, as_map, value_lanes
@@ -110,7 +110,7 @@ def _check_sharpness(sharpness: float, n_ctx: int) -> None:
             "at",
             f"{n_ctx} positions are too many to tell neighbours apart: they need a score"
             f" gap of {_least_gap(n_ctx)}, and then scores past exact float32;"
-            f" {_most_addressed()} positions do not",
+            f" at most {_most_addressed()} positions fit",
         )
     if sharpness < gap(n_ctx):
         raise wrong(
@@ -419,10 +419,8 @@ def _check_word(
 ) -> None:
     """Raises ProgramError for a word that is none of these."""
     if found not in known:
-        words = ", ".join(repr(word) for word in known)
-        raise wrong(
-            recipe, argument, f"must be one of {words}, found {found!r}"
-        )
+        words = either(repr(word) for word in known)
+        raise wrong(recipe, argument, f"must be {words}, found {found!r}")
 
 
 def wrong(recipe: str, argument: str, message: str) -> ProgramError:

@@ -20,7 +20,7 @@ from handcraft.claims.kinds import (
 from handcraft.claims.right_tokens import tokens_of
 from handcraft.claims.transducer import Transducer
 from handcraft.core.errors import either, printable
-from handcraft.sequence.expression import Expression
+from handcraft.sequence.value_kinds import written
 
 _SHOWN = 12  # rows of a table
 _LETTERS = 400  # of a rule
@@ -110,41 +110,15 @@ def _rule(rule: object) -> str:
     if isinstance(rule, Callback):
         return f"that of the Python function {span(printable(rule.name))}"
     if isinstance(rule, Transducer):
-        inputs = ", ".join(map(_spelled, rule.inputs))
+        inputs = ", ".join(map(written, rule.inputs))
         return (
             f"written by a finite transducer of {len(rule.table)} rows, which reads the"
             f" prompt at {span(_short(inputs))}"
         )
-    return f"given, token by token, by {span(_short(_spelled(rule)))}"
+    return f"given, token by token, by {span(_short(written(rule)))}"
 
 
 def _short(text: str) -> str:
     return printable(
         text if len(text) <= _LETTERS else text[:_LETTERS] + " ..."
     )
-
-
-_SIGNS = {
-    "add": "+",
-    "subtract": "-",
-    "multiply": "*",
-    "divide": "//",
-    "modulo": "%",
-    "equal": "==",
-    "below": "<",
-}
-
-
-def _spelled(value: object) -> str:
-    """An expression nearly as its author wrote it."""
-    if not isinstance(value, Expression):
-        return repr(value)
-    args = [_spelled(arg) for arg in value.args]
-    if value.op in _SIGNS and len(args) == 2:
-        return f"({args[0]} {_SIGNS[value.op]} {args[1]})"
-    if value.where:
-        rows = (f"{at}: {_spelled(what)}" for at, what in value.where)
-        args.append("{" + ", ".join(rows) + "}")
-    if value.table:
-        args.append(f"{{{len(value.table)} rows}}")
-    return f"{value.op}({', '.join(args)})" if args else value.op

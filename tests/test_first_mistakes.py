@@ -1,0 +1,1063 @@
+"""The first mistakes of an author: each is answered in one line, in her words, with her line.
+
+The table has what she writes after START, and the answer without the name and the line of the
+file. No answer is Python's or a library's own sentence.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from handcraft.core.errors import ProgramError
+from handcraft.files.program_file import load_program
+
+START = """from handcraft import *
+from handcraft.recipes import *
+p, t, v = position(5), token("ab"), scratch("v")
+at, LARGE = addresses(8), 1024
+head = Head(query=LARGE * p.previous, value=t, adds=LARGE * t)
+def build(*layers, claim=None, embedding=(p, t, v), **fields):
+    global program
+    program = Program(embedding=embedding, layers=layers, claim=claim, **fields)
+"""
+MISTAKES = [
+    (
+        "Head(p, value=t)",
+        (
+            "Head: takes its arguments by name, found 1 without: write "
+            "Head(query=..., key=..., value=..., adds=...)"
+        ),
+    ),
+    (
+        "Head(query=p)",
+        "Head > value: is required",
+    ),
+    (
+        "Head(value=t, vlaue=t)",
+        (
+            "Head > vlaue: has no such argument; it takes query, key, value, adds, "
+            "scores, means, name, source; did you mean 'value'?"
+        ),
+    ),
+    (
+        "Head(value=t, output=t, adds=t)",
+        "Head: output= is the older name of adds=; give one of them",
+    ),
+    (
+        "Head(value=5)",
+        "Head > value: say which lane this is for, as {lane: expression}; found 5",
+    ),
+    (
+        'Head(value="a")',
+        (
+            "Head > value: an expression is made of lanes, slots and numbers, found "
+            "str 'a'; a lane is written slot['label']"
+        ),
+    ),
+    (
+        'Head(value=[t["a"]])',
+        (
+            "Head > value: an expression is made of lanes, slots and numbers, found "
+            "list [token:a]; lanes are added with +, or named as {lane: expression}"
+        ),
+    ),
+    (
+        'Head(value={t: "a"})',
+        (
+            "Head > value: an expression is made of lanes, slots and numbers, found "
+            "str 'a'; a lane is written slot['label']"
+        ),
+    ),
+    (
+        'Head(value={"v"})',
+        (
+            "Head > value: an expression is made of lanes, slots and numbers, found "
+            "set {'v'}; lanes are added with +, or named as {lane: expression}"
+        ),
+    ),
+    (
+        "Head(value={v: t})",
+        (
+            "Head > value: v is one lane, and the expression has token (2 lanes): "
+            "choose one of them, such as token['a'], or add them up with .sum()"
+        ),
+    ),
+    (
+        'Head(value={v: t["a"] * t["b"]})',
+        (
+            "an expression can only be multiplied by a number, found the lane "
+            "token:b; a lane times a flag is recipes.product(x, flag, most, {lane: "
+            "1})"
+        ),
+    ),
+    (
+        "Head(query=LARGE, value=t)",
+        (
+            "Head > query: say which lane this is for, as {lane: expression}; found "
+            "1024"
+        ),
+    ),
+    (
+        "Head(query={LARGE: p}, value=t)",
+        (
+            "Head > query: the left side of a map is a lane or a slot, as in {lane: "
+            "expression}; found int 1024"
+        ),
+    ),
+    (
+        "Head(query=p, key=5, value=t)",
+        "Head > key: say which lane this is for, as {lane: expression}; found 5",
+    ),
+    (
+        "Head(query={p: None}, value=t)",
+        (
+            "Head > query: an expression is made of lanes, slots and numbers, found "
+            "None"
+        ),
+    ),
+    (
+        'Neuron(t["a"], {v: 1})',
+        (
+            "Neuron: takes its arguments by name, found 2 without: write "
+            "Neuron(when=..., adds=..., sharpness=..., means=...)"
+        ),
+    ),
+    (
+        'Neuron(when=t["a"])',
+        "Neuron > adds: is required",
+    ),
+    (
+        'Neuron(when=t["a"], adds=v * t["b"])',
+        (
+            "an expression can only be multiplied by a number, found the lane "
+            "token:b; a lane times a flag is recipes.product(x, flag, most, {lane: "
+            "1})"
+        ),
+    ),
+    (
+        'Neuron(when=t["a"], adds={v: t["b"]})',
+        (
+            "Neuron > adds: an amount to add is a number, found the lane token:b; "
+            "what varies stands in when=, as in Neuron(when=x, adds={lane: 1})"
+        ),
+    ),
+    (
+        "Neuron(when=t, adds={v: 1})",
+        (
+            "Neuron > when: expected one expression, found token (2 lanes): choose "
+            "one of them, such as token['a'], or add them up with .sum()"
+        ),
+    ),
+    (
+        'Neuron(when=t["a"] > 0, adds={v: 1})',
+        (
+            "an expression is a sum of lanes times numbers, and a comparison of "
+            "token:a is none: neurons make it, recipes.threshold(x, {lane: 1}, "
+            "above=0.5)"
+        ),
+    ),
+    (
+        'Neuron(when="a", adds={v: 1})',
+        (
+            "Neuron > when: an expression is made of lanes, slots and numbers, found "
+            "str 'a'; a lane is written slot['label']"
+        ),
+    ),
+    (
+        'Neuron(when=t["a"], adds=5)',
+        "Neuron > adds: says which lanes to add to, as {lane: number}; found 5",
+    ),
+    (
+        "v ** 2",
+        (
+            "an expression is a sum of lanes times numbers, and a power of v is none:"
+            " neurons make it, recipes.square(x, most, {lane: 1})"
+        ),
+    ),
+    (
+        't["a"] and t["b"]',
+        (
+            "token:a has no truth value before the model runs: for `and`, `or`, `not`"
+            " and `if` write neurons, such as recipes.conjunction([x, y], {lane: 1})"
+        ),
+    ),
+    (
+        'not t["a"]',
+        (
+            "token:a has no truth value before the model runs: for `and`, `or`, `not`"
+            " and `if` write neurons, such as recipes.conjunction([x, y], {lane: 1})"
+        ),
+    ),
+    (
+        "t > 0",
+        (
+            "an expression is a sum of lanes times numbers, and a comparison of token"
+            " is none: neurons make it, recipes.threshold(x, {lane: 1}, above=0.5)"
+        ),
+    ),
+    (
+        't["a"] & t["b"]',
+        (
+            "an expression is a sum of lanes times numbers, and the AND of flags of "
+            "token:a is none: neurons make it, recipes.conjunction([x, y], {lane: 1})"
+        ),
+    ),
+    (
+        '~t["a"]',
+        (
+            "an expression is a sum of lanes times numbers, and the NOT of a flag of "
+            "token:a is none: neurons make it, 1 - x, or recipes.negation(x, {lane: "
+            "1})"
+        ),
+    ),
+    (
+        "abs(v)",
+        (
+            "an expression is a sum of lanes times numbers, and a size of v is none: "
+            "neurons make it, recipes.absolute(x, {lane: 1})"
+        ),
+    ),
+    (
+        "v % 2",
+        (
+            "an expression is a sum of lanes times numbers, and a remainder of v is "
+            "none: neurons make it, recipes.modulo(x, modulus, most, {lane: 1})"
+        ),
+    ),
+    (
+        "v // 2",
+        (
+            "an expression is a sum of lanes times numbers, and a quotient of v is "
+            "none: neurons make it, recipes.quotient(x, divisor, most, {lane: 1})"
+        ),
+    ),
+    (
+        "1 / v",
+        "an expression is a sum of lanes times numbers; 1 divided by v is none",
+    ),
+    (
+        'max(t["a"], t["b"])',
+        (
+            "an expression is a sum of lanes times numbers, and a comparison of "
+            "token:b is none: neurons make it, recipes.threshold(x, {lane: 1}, "
+            "above=0.5)"
+        ),
+    ),
+    (
+        "int(v)",
+        "v has no value before the model runs: see it with model.trace(context)",
+    ),
+    (
+        "t[0]",
+        "token has no lane '0'; its lanes are 'a', 'b'",
+    ),
+    (
+        't["c"]',
+        "token has no lane 'c'; its lanes are 'a', 'b'",
+    ),
+    (
+        "t.a",
+        "Slot: there is no 'a'; a lane is written token['a']",
+    ),
+    (
+        't["ab"]',
+        "token has no lane 'ab'; its lanes are 'a', 'b'",
+    ),
+    (
+        'v["a"]',
+        "v has no lane 'a'; it is one lane, written v",
+    ),
+    (
+        "p[5]",
+        "position has no lane '5'; its lanes are '0', '1', '2', '3', '4'",
+    ),
+    (
+        "p.prev",
+        "Slot: there is no 'prev'; did you mean 'previous'?",
+    ),
+    (
+        "p.back(-1)",
+        (
+            "position has 5 positions: back takes a whole number from 0 to 4, found "
+            "-1"
+        ),
+    ),
+    (
+        'p.back("1")',
+        (
+            "position has 5 positions: back takes a whole number from 0 to 4, found "
+            "'1'"
+        ),
+    ),
+    (
+        "p.back(1.0)",
+        (
+            "position has 5 positions: back takes a whole number from 0 to 4, found "
+            "1.0"
+        ),
+    ),
+    (
+        "at.previous",
+        (
+            "only a one-hot position slot has positions back, position is not one; "
+            "where it holds the position as position['p'], write attend_to(position, "
+            "position['p'] - 1, ...)"
+        ),
+    ),
+    (
+        "token(5)",
+        (
+            "token: the tokens must be a text of letters or a list of texts, such as "
+            '"ab" or ["a", "b"]; found int 5'
+        ),
+    ),
+    (
+        "token()",
+        "token > tokens: is required",
+    ),
+    (
+        'token("a", "b")',
+        (
+            "token: takes 1 argument without a name, found 2: write token(tokens, "
+            "name=...)"
+        ),
+    ),
+    (
+        'token(["a", 5])',
+        "token: the tokens must be texts, found int 5",
+    ),
+    (
+        'token({"a", "b"})',
+        (
+            "token: the tokens are a set, which has no order: lanes would change "
+            "places from run to run; pass a text or a list"
+        ),
+    ),
+    (
+        'token({"a": 1})',
+        (
+            'token: the tokens are a table; a table of numbers is slot("name", '
+            "token={...})"
+        ),
+    ),
+    (
+        'token("")',
+        (
+            "token: the labels of token must be distinct, and at least one; there are"
+            " none"
+        ),
+    ),
+    (
+        'token("aa")',
+        (
+            "token: the labels of token must be distinct, and at least one; 'a' "
+            "stands twice"
+        ),
+    ),
+    (
+        'token(a="b")',
+        "token > tokens: is required",
+    ),
+    (
+        "token(None)",
+        (
+            "token: the tokens must be a text of letters or a list of texts, such as "
+            '"ab" or ["a", "b"]; found None'
+        ),
+    ),
+    (
+        'token(b"ab")',
+        (
+            "token: the tokens must be a text of letters or a list of texts, such as "
+            '"ab" or ["a", "b"]; found bytes b\'ab\''
+        ),
+    ),
+    (
+        'position("5")',
+        "position: n_ctx must be a whole number from 1 to 1048576, found '5'",
+    ),
+    (
+        "position(0)",
+        "position: n_ctx must be a whole number from 1 to 1048576, found 0",
+    ),
+    (
+        "position(10**7)",
+        "position: n_ctx must be a whole number from 1 to 1048576, found 10000000",
+    ),
+    (
+        "position()",
+        "position > n_ctx: is required",
+    ),
+    (
+        "position(5, p=3)",
+        (
+            "position: position:p takes a function of the key, or a list of numbers; "
+            "found int 3"
+        ),
+    ),
+    (
+        "position(5, p=lambda: 3)",
+        (
+            "position: position:p: the function raises TypeError for 0: <lambda>() "
+            "takes 0 positional arguments but 1 was given"
+        ),
+    ),
+    (
+        'position(5, p=lambda i: "x")',
+        "position: position:p takes a number, found str 'x'",
+    ),
+    (
+        "position(5, p=[1, 2])",
+        "position: position:p has 2 values for 5 rows of the table",
+    ),
+    (
+        "position(5, p=lambda i: 1 / i)",
+        (
+            "position: position:p: the function raises ZeroDivisionError for 0: "
+            "division by zero"
+        ),
+    ),
+    (
+        'slot("x")',
+        (
+            "x: has neither token= nor position=; lanes that start at zero are "
+            'scratch("x")'
+        ),
+    ),
+    (
+        'slot("x", token={"a"})',
+        "x: token= takes a table {token: number}, found set",
+    ),
+    (
+        'slot("x", token="ab")',
+        "x: token= takes a table {token: number}, found str",
+    ),
+    (
+        'slot("x", token={"a": "b"})',
+        "slot: x takes a number, found str 'b'",
+    ),
+    (
+        'slot("x", position=5)',
+        "x: position= takes a list of one number a position, found int",
+    ),
+    (
+        'slot("x", position={0: 1})',
+        "x: position= takes a list of one number a position, found dict",
+    ),
+    (
+        'slot(token={"a": 1})',
+        "slot > name: is required",
+    ),
+    (
+        'slot("x", token={"a": [1, 2]})',
+        (
+            "slot: x has 1 lane, but its table has a row of 2; labels= names one lane"
+            " a number"
+        ),
+    ),
+    (
+        'slot("x", token={"a": [1, 2]}, labels="abc")',
+        (
+            "slot: x has 3 lanes, but its table has a row of 2; labels= names one "
+            "lane a number"
+        ),
+    ),
+    (
+        "scratch()",
+        "scratch > names: is required",
+    ),
+    (
+        "scratch(5)",
+        'scratch: takes a name, or several in one text: "a b c"; found int 5',
+    ),
+    (
+        'scratch("")',
+        "scratch: a slot's name must be an identifier, found ''",
+    ),
+    (
+        'scratch("1a")',
+        "scratch: a slot's name must be an identifier, found '1a'",
+    ),
+    (
+        'scratch("m", {"a", "b"})',
+        (
+            "scratch: the labels are a set, which has no order: lanes would change "
+            "places from run to run; pass a text or a list"
+        ),
+    ),
+    (
+        'scratch("m", 3)',
+        (
+            "scratch: the labels must be a text of letters or a list of texts, such "
+            'as "ab" or ["a", "b"]; found int 3'
+        ),
+    ),
+    (
+        'scratch("m", [1, 2])',
+        "scratch: the labels must be texts, found int 1",
+    ),
+    (
+        'scratch("m", "aa")',
+        (
+            "scratch: the labels of m must be distinct, and at least one; 'a' stands "
+            "twice"
+        ),
+    ),
+    (
+        'scratch(v, "ab")',
+        'scratch: takes a name, or several in one text: "a b c"; found the slot v',
+    ),
+    (
+        'scratch("x", reuse="v")',
+        "scratch: reuse= takes an earlier scratch slot, found str 'v'",
+    ),
+    (
+        "MLP(head)",
+        (
+            "MLP > neurons: a head is no neuron: in a layer they stand side by side, "
+            "(head, neurons)"
+        ),
+    ),
+    (
+        "MLP(neurons=5)",
+        "MLP > neurons: must be a list or a tuple, found 5",
+    ),
+    (
+        "MLP({v: 1})",
+        (
+            "MLP > neurons: constants are no neuron: MLP(neurons, adds={lane: "
+            "number})"
+        ),
+    ),
+    (
+        "MLP([{v: 1}])",
+        (
+            "MLP > neurons: constants are no neuron: MLP(neurons, adds={lane: "
+            "number})"
+        ),
+    ),
+    (
+        "Block(head, 5)",
+        "Block > mlp: must be of type MLP, found 5",
+    ),
+    (
+        "Block([Neuron(when=v, adds={v: 1})])",
+        (
+            "Block > heads: neurons stand in mlp=MLP([...]); or write the layer as "
+            "(head, neurons)"
+        ),
+    ),
+    (
+        "Block()",
+        "Block: a block needs at least one head or an MLP",
+    ),
+    (
+        "build(5)",
+        (
+            "layers[0]: a layer is made of heads, neurons, MLPs, decoders and {lane: "
+            "constant}; found int 5"
+        ),
+    ),
+    (
+        'build("head")',
+        (
+            "layers[0]: a layer is made of heads, neurons, MLPs, decoders and {lane: "
+            "constant}; found str 'head'"
+        ),
+    ),
+    (
+        "build(None)",
+        (
+            "layers[0]: a layer is made of heads, neurons, MLPs, decoders and {lane: "
+            "constant}; found None"
+        ),
+    ),
+    (
+        "build(p)",
+        (
+            "layers[0]: a layer is made of heads, neurons, MLPs, decoders and {lane: "
+            "constant}; found the slot position"
+        ),
+    ),
+    (
+        "build(attend_to)",
+        (
+            "layers[0]: a layer is made of heads, neurons, MLPs, decoders and {lane: "
+            "constant}; found the function attend_to"
+        ),
+    ),
+    (
+        "build(())",
+        "layers[0]: a layer needs at least one head, neuron or MLP",
+    ),
+    (
+        "build([t])",
+        (
+            "layers[0]: a layer is made of heads, neurons, MLPs, decoders and {lane: "
+            "constant}; found the slot token"
+        ),
+    ),
+    (
+        "Program(embedding=(p, t), layers=head)",
+        "layers: a single layer is written (layer,)",
+    ),
+    (
+        "Program((p, t), (head,))",
+        (
+            "takes its arguments by name, found 2 without: write "
+            "Program(embedding=..., layers=..., claim=..., vocabulary=...)"
+        ),
+    ),
+    (
+        "Program(embedding=p)",
+        "embedding: a single slot is written (slot,)",
+    ),
+    (
+        'Program(embedding=(p, "t"))',
+        "embedding[1]: must be of type Slot, found 't'",
+    ),
+    (
+        "Program(embedding=())",
+        (
+            "n_ctx: the context window must be 1 to 1048576; no slot has a table of "
+            "positions: pass n_ctx="
+        ),
+    ),
+    (
+        "Program(embedding=(p,))",
+        (
+            "embedding: no slot has a table of tokens: add token(...) or pass "
+            "vocabulary="
+        ),
+    ),
+    (
+        "Program(embedding=(t,))",
+        (
+            "n_ctx: the context window must be 1 to 1048576; no slot has a table of "
+            "positions: pass n_ctx="
+        ),
+    ),
+    (
+        "Program(layers=(head,))",
+        "embedding: is required",
+    ),
+    (
+        "Program(embedding=(p, t, t))",
+        (
+            "embedding[2]: the slot token is declared twice; give one of them another"
+            " name"
+        ),
+    ),
+    (
+        'Program(embedding=(p, t, position(6, name="q")))',
+        "embedding[2]: q has 6 positions, but the window is 5",
+    ),
+    (
+        "Program(embedding=(p, t), layer=(head,))",
+        (
+            "layer: has no such argument; it takes embedding, layers, claim, "
+            "vocabulary, n_ctx, name, activation, causal, d_head, source; did you "
+            "mean 'layers'?"
+        ),
+    ),
+    (
+        'Program(embedding=(p, t), vocabulary={"a", "b"})',
+        (
+            "vocabulary: a set has no order, and the ids of the tokens are their "
+            "places: pass a list"
+        ),
+    ),
+    (
+        'Program(embedding=(p, t), n_ctx="5")',
+        "n_ctx: must be a whole number, found '5'",
+    ),
+    (
+        'Program(embedding=(p, t), activation="tanh")',
+        "activation: must be 'gelu' or 'relu', found 'tanh'",
+    ),
+    (
+        'Program(embedding=(p, t), causal="no")',
+        "causal: must be True or False, found 'no'",
+    ),
+    (
+        'Program(embedding=(p, t), name="a b")',
+        "a b > name: a name is made of letters, digits, _ . and -, found 'a b'",
+    ),
+    (
+        "Program(embedding=(p, t), name=5)",
+        "5 > name: must be a text, found 5",
+    ),
+    (
+        'build(head, claim={"aa": "c"})',
+        "claim: the token 'c' is not in the vocabulary 'a', 'b'",
+    ),
+    (
+        'build(head, claim={"ac": "a"})',
+        (
+            "claim: no token matches 'c' at character 1 of the text; the vocabulary "
+            "is 'a', 'b'"
+        ),
+    ),
+    (
+        'build(head, claim={"aa": 5})',
+        (
+            "claim > after > table[0]: what is right after 'aa' is a token, or a set "
+            "of tokens such as {'a', 'b'}, found int 5"
+        ),
+    ),
+    (
+        'build(head, claim={"aa": None})',
+        (
+            "claim > after > table[0]: what is right after 'aa' is a token, or a set "
+            "of tokens such as {'a', 'b'}, found None; leave the row out, so that "
+            "nothing is claimed there"
+        ),
+    ),
+    (
+        'build(head, claim={5: "a"})',
+        (
+            "claim > after > table[0][0]: an ending is a text or a tuple of tokens, "
+            "found int 5"
+        ),
+    ),
+    (
+        "build(head, claim={})",
+        (
+            "claim > claim: after takes {last tokens: next token} with at least one "
+            "entry"
+        ),
+    ),
+    (
+        'build(head, claim={"": "a"})',
+        "claim: the ending '' is empty",
+    ),
+    (
+        'build(head, claim="ab")',
+        (
+            "claim: a claim is a table {last tokens: next token}, such as {'aa': "
+            "'b'}, a claim such as answers(...), an expression, or a function of the "
+            "context; found str 'ab'"
+        ),
+    ),
+    (
+        "build(head, claim=5)",
+        (
+            "claim: a claim is a table {last tokens: next token}, such as {'aa': "
+            "'b'}, a claim such as answers(...), an expression, or a function of the "
+            "context; found int 5"
+        ),
+    ),
+    (
+        'build(head, claim=after("aa", "b"))',
+        "after: takes 1 argument without a name, found 2: write after(table)",
+    ),
+    (
+        "build(head, claim=after())",
+        "after > table: is required",
+    ),
+    (
+        'build(head, claim=after({"aa": {"a", "b"}}))',
+        (
+            "claim: every token is right after 'aa', so the row says nothing: leave "
+            "it out"
+        ),
+    ),
+    (
+        'build(head, claim={"aaaaaa": "b"})',
+        "claim: the ending 'aaaaaa' is longer than n_ctx 5, so it never speaks",
+    ),
+    (
+        'build(head, claim=distribution({"a": {"a": 0.5}}))',
+        (
+            "distribution > table: the probabilities after 'a' must sum to 1, found "
+            "0.5"
+        ),
+    ),
+    (
+        'build(head, claim=distribution({"a": "b"}))',
+        "claim: distribution takes {last tokens: {token: probability}}",
+    ),
+    (
+        'build(head, claim=answers("a+", 5))',
+        (
+            "answers > answer: takes a function, a table, an expression or a "
+            "transducer, found int 5"
+        ),
+    ),
+    (
+        'build(head, claim=answers("a(", lambda s: "b"))',
+        "answers > prompts: 'a(': at character 2: this ( is never closed",
+    ),
+    (
+        'build(head, claim=answers("a+"))',
+        "answers > answer: is required",
+    ),
+    (
+        'build(head, claim=answers("c+", lambda s: "b", length=1))',
+        (
+            "claim > prompts: the prompt 'c': no token matches 'c' at character 0 of "
+            "the text; the vocabulary is 'a', 'b'"
+        ),
+    ),
+    (
+        'build(head, claim=answers("a", lambda s: "b", stop="c"))',
+        "claim: the token 'c' is not in the vocabulary 'a', 'b'",
+    ),
+    (
+        'build(head, claim=answers("a", lambda s: "b", lenght=1))',
+        (
+            "answers > lenght: has no such argument; it takes prompts, answer, stop, "
+            "length, longest; did you mean 'length'?"
+        ),
+    ),
+    (
+        "build(Head(query=p, key=t, value=t))",
+        (
+            "layers[0] > query: asks about position (5 lanes) but the key offers "
+            "token (2 lanes)"
+        ),
+    ),
+    (
+        'build(Head(value={v: scratch("w")}))',
+        (
+            "layers[0] > value: w is not a lane of the embedding (those are position,"
+            " token, v)"
+        ),
+    ),
+    (
+        'build(Head(value=t, adds={scratch("w"): t["a"]}))',
+        (
+            "layers[0] > adds: w is not a lane of the embedding (those are position, "
+            "token, v)"
+        ),
+    ),
+    (
+        'build(head, embedding=(p, t, v, scratch("v")))',
+        (
+            "embedding[3]: the slot v is declared twice; give one of them another "
+            "name"
+        ),
+    ),
+    (
+        'build(head, embedding=(p, t, v, local("w")))',
+        "embedding[3]: w is local to a head and has no column; use scratch(...)",
+    ),
+    (
+        "attend_to(p, 1, value=t)",
+        (
+            "attend_to > at: position must hold the position and its square: use "
+            "addresses(n_ctx)"
+        ),
+    ),
+    (
+        'attend_to(at, at["p"] - 1)',
+        "attend_to > value: is required",
+    ),
+    (
+        'attend_to(at, at["p"] - 1, t)',
+        (
+            "attend_to: takes 2 arguments without a name, found 3: write "
+            "attend_to(at, target, value=..., adds=..., range=..., missing=...)"
+        ),
+    ),
+    (
+        'attend_to(at, "p", value=t)',
+        (
+            "attend_to: an expression is made of lanes, slots and numbers, found str "
+            "'p'; a lane is written slot['label']"
+        ),
+    ),
+    (
+        'attend_to(at, at["p"] + 1, value=t)',
+        (
+            "attend_to > target: position:p + 1 lies in the future of every position;"
+            " causality hides it"
+        ),
+    ),
+    (
+        'attend_to(at["p"] - 1, value=t)',
+        "attend_to > target: is required",
+    ),
+    (
+        "attend_to(addresses(1024), 1, value=t)",
+        (
+            "attend_to > at: 1024 positions are too many to tell neighbours apart: "
+            "they need a score gap of 25.7, and then scores past exact float32; at most 811 "
+            "positions fit"
+        ),
+    ),
+    (
+        "attend_to(addresses(1024), 1, value=t, sharpness=8)",
+        (
+            "attend_to > at: 1024 positions are too many to tell neighbours apart: "
+            "they need a score gap of 25.7, and then scores past exact float32; at most 811 "
+            "positions fit"
+        ),
+    ),
+    (
+        'attend_where({t["a"]: 1}, value=t, prefer="latest")',
+        (
+            "attend_where > at: a preference needs a slot with the position: "
+            "at=addresses(n_ctx)"
+        ),
+    ),
+    (
+        'attend_where({t["a"]: 1}, value=t, at=at, prefer="last")',
+        (
+            "attend_where > prefer: must be None, 'latest' or 'first', found "
+            "'last'"
+        ),
+    ),
+    (
+        "kernel(at, {1: 0.5}, value=t)",
+        "kernel > at: position must be a one-hot position slot: position(n_ctx)",
+    ),
+    (
+        "mean()",
+        "mean > value: is required",
+    ),
+    (
+        "mean(5)",
+        "mean > value: say which lane this is for, as {lane: expression}; found 5",
+    ),
+    (
+        'running_sum({v: t["a"]})',
+        "running_sum > value: is required",
+    ),
+    (
+        'conjunction(t["a"], t["b"], {v: 1})',
+        (
+            "conjunction: takes 2 arguments without a name, found 3: write "
+            "conjunction(flags, adds, name=...)"
+        ),
+    ),
+    (
+        'conjunction([t["a"], t["b"]])',
+        "conjunction > adds: is required",
+    ),
+    (
+        'conjunction(t["a"], {v: 1})',
+        (
+            "conjunction: token:a is one expression; where a list of them is taken, "
+            "write [x]"
+        ),
+    ),
+    (
+        'conjunction([t["a"] == 1], {v: 1})',
+        (
+            "conjunction: an expression is made of lanes, slots and numbers, found "
+            "False; == compares two expressions now, and is no flag: neurons make it,"
+            " recipes.equals(x, number, {lane: 1})"
+        ),
+    ),
+    (
+        "threshold(v, {v: 1})",
+        "threshold > above: is required",
+    ),
+    (
+        'equals(v, "1", {v: 1})',
+        (
+            "equals: an expression is made of lanes, slots and numbers, found str "
+            "'1'; a lane is written slot['label']"
+        ),
+    ),
+    (
+        "modulo(v, 0, 5, {v: 1})",
+        (
+            "modulo > modulus: needs a modulus of at least 2 and a range from 0, "
+            "found 0 and 5"
+        ),
+    ),
+    (
+        'parabola(v, {t["a"]: "1"})',
+        "parabola: a token stands for a number, found str '1'",
+    ),
+    (
+        "parabola(v, [1, 2])",
+        (
+            "parabola > numbers: takes a table {token lane: its number}, found list "
+            "[1, 2]"
+        ),
+    ),
+    (
+        "one_hot(t, 0.5)",
+        (
+            "one_hot > gain: 0.5 cannot beat the 1 of the current token's own logit; "
+            "use more than 1"
+        ),
+    ),
+    (
+        "import numpy as np; Head(query=np.eye(5) * p, value=t)",
+        (
+            "an expression can only be multiplied by a number, found an array of "
+            "shape (5, 5)"
+        ),
+    ),
+    (
+        "head.value = 5",
+        (
+            "Head > value: is frozen; a changed copy of it is "
+            ".model_copy(update={'value': ...})"
+        ),
+    ),
+    (
+        "program = head",
+        "`program` is of type Head; the file must define `program = Program(...)`",
+    ),
+    (
+        "program = [head]",
+        "`program` is of type list; the file must define `program = Program(...)`",
+    ),
+    (
+        "program = Program",
+        (
+            "`program` is the class Program (not called); the file must define "
+            "`program = Program(...)`"
+        ),
+    ),
+    (
+        "build(head); program = program.build",
+        (
+            "`program` is the function build (not called); the file must define "
+            "`program = Program(...)`"
+        ),
+    ),
+]
+# what an author never wrote, or another library says
+JARGON = (
+    "Frozen",
+    "discriminator",
+    "valid dictionary",
+    "valid string",
+    "Input should",
+    "pydantic",
+    "Traceback",
+    "handcraft.",
+)
+
+
+@pytest.mark.parametrize(("written", "answer"), MISTAKES)
+def test_a_first_mistake_is_answered_in_the_authors_words(
+    written: str, answer: str, tmp_path: Path
+) -> None:
+    """The whole answer: where it is, what was found, what would work, and the line."""
+    file = tmp_path / "bad.py"
+    file.write_text(START + written)
+    with pytest.raises(ProgramError) as caught:
+        load_program(file)
+    error = caught.value
+    place, _, message = str(error).partition("bad")
+    assert place == ""
+    found = message.removeprefix(": ").removeprefix(" > ")
+    text, _, where = found.rpartition(" (")
+    assert text == answer
+    assert where.startswith(str(file))
+
+
+def test_no_answer_is_machinery() -> None:
+    """None of them names a class that no author knows, or another library."""
+    assert len(MISTAKES) > 100
+    for _, answer in MISTAKES:
+        assert not any(word in answer for word in JARGON), answer
