@@ -64,7 +64,7 @@ def test_a_gain_above_the_leak_is_right(gain: int) -> None:
 def test_what_the_refusal_advises_works() -> None:
     """The table that neurons erase leaks nothing, so that the small gain is right."""
     fetch = attend_to(at, at["p"] - 1, value={t: t}, adds={t: 50 * t})
-    erased = as_mlp(erase(number, signed=False))
+    erased = MLP(erase(number, signed=False))
     model = Program(embedding=(at, t, number), layers=(fetch, erased)).build()
     found = model(np.array([[a, b] for a in range(10) for b in range(10)]))[
         :, 1

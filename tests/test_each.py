@@ -276,7 +276,7 @@ def test_what_each_and_last_do_not_take() -> None:
     """`each` takes a plain function; `last` takes what speaks of contexts."""
     with pytest.raises(
         ProgramError,
-        match=r"Each > function: takes a plain function, found Expression .*",
+        match=r"each > function: takes a plain function, found an Expression .*",
     ):
         each(own)  # type: ignore[arg-type]
     with pytest.raises(
@@ -291,7 +291,7 @@ def test_what_each_and_last_do_not_take() -> None:
         last(answers("a", {"a": "b"}))  # type: ignore[arg-type]
     with pytest.raises(
         ProgramError,
-        match="claim: last takes a claim on contexts or a function, found int 7",
+        match=r"last: a claim is a table .*, or a function of the context; found int 7",
     ):
         last(7)  # type: ignore[arg-type]
 

@@ -98,6 +98,7 @@ _WRITTEN = (
     "After",
     "Answers",
     "Distribution",
+    "Each",
     "Residual",
 )
 

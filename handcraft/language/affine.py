@@ -282,7 +282,9 @@ def _plain_kind(value: object) -> str:
     if value is None or isinstance(value, bool):
         return str(value)
     if isinstance(value, Frozen):
-        return f"a {type(value).__name__}"
+        name = type(value).__name__
+        article = "an" if name[0] in "AEIO" or name == "MLP" else "a"
+        return f"{article} {name}"
     return f"{type(value).__name__} {printable(repr(value))[:60]}"
 
 
