@@ -70,12 +70,12 @@ from handcraft.sequence.words import (
         ),
         (
             lambda: answers("a", {}),
-            "Table: a table of answers needs an entry, and none may stand twice",
+            "answers: a table of answers needs an entry, and none may stand twice",
         ),
         (
             lambda: as_claim(token_at(end)),
             (
-                "Predicate > function: `end` and `step` are known to a claim on prompts"
+                "`end` and `step` are known to a claim on prompts"
                 " only: see answers(...)"
             ),
         ),
@@ -86,27 +86,27 @@ from handcraft.sequence.words import (
         (
             lambda: transducer(here, ONE, 0),
             (
-                "Transducer: each input of a transducer is a position, computed from"
+                "transducer: each input of a transducer is a position, computed from"
                 " `step` and `end` by + - * // %"
             ),
         ),
         (
             lambda: transducer((), ONE, 0),
             (
-                "Transducer: each input of a transducer is a position, computed from"
+                "transducer: each input of a transducer is a position, computed from"
                 " `step` and `end` by + - * // %"
             ),
         ),
         (
             lambda: transducer(step, XOR, 0),
             (
-                "Transducer: a row of the table is (state, token, ...) with 1 tokens,"
+                "transducer: a row of the table is (state, token, ...) with 1 tokens,"
                 " found (0, 'a', 'a')"
             ),
         ),
         (
             lambda: transducer(step, {}, 0),
-            "Transducer: a transducer needs a table in which no row stands twice",
+            "transducer: a transducer needs a table in which no row stands twice",
         ),
         (
             lambda: transducer(step, {"a": "b"}, 0),
@@ -251,7 +251,7 @@ def test_a_token_for_a_number_is_no_claim() -> None:
         "count takes a position in before=, but in count({}, before=own) its own can be"
         " a token"
     )
-    with Refused(ProgramError, f"Predicate > function: {found}", here=True):
+    with Refused(ProgramError, f"{found}", here=True):
         as_claim(count({}, before=own))
 
 

@@ -628,15 +628,8 @@ NEAR = [
             "so_sorted",
             "x",
             "transformer",
+            "gpt",
         )
-    ),
-    arguments(
-        "the name gpt, which is far from all",
-        "there is no program 'gpt'; nothing is downloaded here: `hf download gpt"
-        " --local-dir gpt` first",
-        "run",
-        "gpt",
-        "a",
     ),
 ]
 

@@ -20,7 +20,7 @@ CLAIMS = [
     program(
         "an empty claim",
         claiming("after({})"),
-        "bad > claim: after takes {last tokens: next token} with at least one entry"
+        "bad > after: takes {last tokens: next token} with at least one entry"
         " (bad.py:3)",
     ),
     program(
@@ -61,7 +61,7 @@ CLAIMS = [
         "probabilities that are no table",
         claiming("distribution({'a': 1})"),
         re.compile(
-            r"bad.*: distribution takes \{last tokens: \{token: probability\}\}"
+            r"bad.*: takes \{last tokens: \{token: probability\}\}"
             r" \(bad\.py:3\)"
         ),
     ),

@@ -82,21 +82,21 @@ from handcraft.sequence.words import (
         (
             lambda: program(here + 0),
             (
-                "p > claim > Predicate > function: what follows is a token or nothing,"
+                "p > claim: what follows is a token or nothing,"
                 " but here + 0 can be a number"
             ),
         ),
         (
             lambda: program(ratio(here, 2)),
             (
-                "p > claim > Predicate > function: what follows is a token or nothing,"
+                "p > claim: what follows is a token or nothing,"
                 " but ratio(here, 2) can be a fraction"
             ),
         ),
         (
             lambda: program(most({"a": own, "b": 1})),
             (
-                "p > claim > Predicate > function: most takes numbers, but in"
+                "p > claim: most takes numbers, but in"
                 " most({'a': own, 'b': 1}) its own can be a token"
             ),
         ),
@@ -183,7 +183,7 @@ def test_the_greatest_of_nothing_is_nothing(
     [
         (
             lambda: Distribution(table=(("a", (("a", 0.5), ("a", 0.5))),)),
-            "Distribution > table: a token stands twice in the probabilities after 'a'",
+            "distribution > table: a token stands twice in the probabilities after 'a'",
         ),
         (
             lambda: after({frozenset("a"): "b"}),  # type: ignore[dict-item]
@@ -201,7 +201,7 @@ def test_the_greatest_of_nothing_is_nothing(
         ),  # type: ignore[dict-item]
         (
             lambda: answers("a", {"a": ["b"]}),
-            "Table > table[0][1]: must be a text, found a value of type list",
+            "table[0][1]: must be a text, found a value of type list",
         ),  # type: ignore[dict-item]
         (
             lambda: lookup({True: "a"}, own),
@@ -209,7 +209,7 @@ def test_the_greatest_of_nothing_is_nothing(
         ),
         (
             lambda: transducer(step, {(True, "a"): ("b", 1)}, True),
-            "Transducer > table[0][0][0] > int: must be a whole number, found True",
+            "transducer > table[0][0][0] > int: must be a whole number, found True",
         ),
         (
             lambda: transducer({"a"}, FLIP, 0),  # type: ignore[arg-type]

@@ -146,13 +146,13 @@ def test_a_claim_that_says_nothing_is_refused() -> None:
     """Tables must have entries, and each row of probabilities must sum to 1."""
     with Refused(
         ProgramError,
-        "claim: after takes {last tokens: next token} with at least one entry",
+        "after: takes {last tokens: next token} with at least one entry",
         here=True,
     ):
         after({})
     with Refused(
         ProgramError,
-        "claim: distribution takes {last tokens: {token: probability}}",
+        "distribution: takes {last tokens: {token: probability}}",
         here=True,
     ):
         distribution({})

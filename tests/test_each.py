@@ -281,12 +281,12 @@ def test_what_each_and_last_do_not_take() -> None:
         each(own)  # type: ignore[arg-type]
     with pytest.raises(
         ProgramError,
-        match="claim: last takes a claim on contexts or a function, found each",
+        match="last: takes a claim on contexts or a function, found each",
     ):
         last(each(backwards))  # type: ignore[arg-type]
     with pytest.raises(
         ProgramError,
-        match="claim: last takes a claim on contexts or a function, found answers",
+        match="last: takes a claim on contexts or a function, found answers",
     ):
         last(answers("a", {"a": "b"}))  # type: ignore[arg-type]
     with pytest.raises(

@@ -725,7 +725,7 @@ MISTAKES = [
     (
         "build(head, claim={})",
         (
-            "claim > claim: after takes {last tokens: next token} with at least one "
+            "claim > after: takes {last tokens: next token} with at least one "
             "entry"
         ),
     ),
@@ -777,7 +777,7 @@ MISTAKES = [
     ),
     (
         'build(head, claim=distribution({"a": "b"}))',
-        "claim: distribution takes {last tokens: {token: probability}}",
+        "distribution: takes {last tokens: {token: probability}}",
     ),
     (
         'build(head, claim=answers("a+", 5))',

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 from pydantic import BeforeValidator, PlainSerializer, model_validator
 
@@ -43,6 +43,7 @@ from handcraft.sequence.expression_checks import LARGEST_NUMBER
 class Table(Frozen):
     """A table of the answer to each prompt."""
 
+    CALLED: ClassVar[str] = ""  # an author writes a dict
     table: tuple[tuple[str, str], ...]
 
     @model_validator(mode="after")

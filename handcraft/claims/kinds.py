@@ -152,6 +152,7 @@ class After(OfContexts):
     The longest matching ending counts; of several tokens any may follow.
     """
 
+    CALLED: ClassVar[str] = "after"
     kind: Literal["after"] = "after"
     measures: ClassVar[Literal["token"]] = "token"
     by_endings: ClassVar[Literal[True]] = True
@@ -176,6 +177,7 @@ class Distribution(OfContexts):
     The longest matching ending counts; a token that is not named has probability 0.
     """
 
+    CALLED: ClassVar[str] = "distribution"
     kind: Literal["distribution"] = "distribution"
     measures: ClassVar[Literal["probability"]] = "probability"
     by_endings: ClassVar[Literal[True]] = True
@@ -234,6 +236,7 @@ class Answers(BaseClaim):
     Without a stop token and a length, all answers must have the same number of tokens.
     """
 
+    CALLED: ClassVar[str] = "answers"
     kind: Literal["answers"] = "answers"
     measures: ClassVar[Literal["token"]] = "token"
     asks_prompts: ClassVar[Literal[True]] = True
@@ -460,6 +463,7 @@ def _of_numbers(value: Callback | Expression) -> Callback | Expression:
 class Predicate(OfContexts):
     """An expression or a function from a context to the only right next token, or None."""
 
+    CALLED: ClassVar[str] = ""
     kind: Literal["function"] = "function"
     measures: ClassVar[Literal["token"]] = "token"
     by_endings: ClassVar[Literal[False]] = False
@@ -485,6 +489,7 @@ class Residual(OfContexts):
     The lane must be within `tolerance` of it.
     """
 
+    CALLED: ClassVar[str] = "residual"
     kind: Literal["residual"] = "residual"
     measures: ClassVar[Literal["lane"]] = "lane"
     by_endings: ClassVar[Literal[False]] = False
@@ -514,6 +519,7 @@ class Residual(OfContexts):
 class Each(BaseClaim):
     """A function from a whole text to one token a position, None where it is silent."""
 
+    CALLED: ClassVar[str] = "each"
     kind: Literal["each"] = "each"
     measures: ClassVar[Literal["token"]] = "token"
     asks_prompts: ClassVar[Literal[False]] = False
@@ -542,9 +548,9 @@ def after(table: Mapping[Ending, str | Collection[str]]) -> After:
     """The claim that the longest matching ending decides the next token: one, or any of several."""
     if not isinstance(table, Mapping) or not table:
         raise ProgramError(
-            "after takes {last tokens: next token} with at least one entry"
+            "takes {last tokens: next token} with at least one entry"
             + _by_function(table),
-            ("claim",),
+            (),
             caller(),
         )
     return After(table=tuple(table.items()))
@@ -567,15 +573,14 @@ def distribution(
     """The claim that the longest matching ending decides the next token's probabilities."""
     if not isinstance(table, Mapping) or not table:
         raise ProgramError(
-            "distribution takes {last tokens: {token: probability}}"
-            + _by_function(table),
-            ("claim",),
+            "takes {last tokens: {token: probability}}" + _by_function(table),
+            (),
             caller(),
         )
     if not all(isinstance(row, Mapping) for row in table.values()):
         raise ProgramError(
-            "distribution takes {last tokens: {token: probability}}",
-            ("claim",),
+            "takes {last tokens: {token: probability}}",
+            (),
             caller(),
         )
     rows = {
@@ -638,8 +643,8 @@ def last(claim: OfContexts | Expression | Callable[[Any], Any]) -> OfContexts:
             else kind_of(claim)
         )
         raise ProgramError(
-            f"last takes a claim on contexts or a function, found {kind}",
-            ("claim",),
+            f"takes a claim on contexts or a function, found {kind}",
+            (),
             caller(),
         )
     return found.model_copy(update={"at": "last"})
@@ -652,15 +657,23 @@ def as_claim(value: object) -> object:
     if isinstance(value, BaseClaim | Mapping | None):
         return value
     if isinstance(value, Expression):
-        return Predicate(function=value)
+        return _predicate(value)
     if callable(value) and not isinstance(value, Frozen):  # as a Program is
-        return Predicate(function=Callback.of(value))
+        return _predicate(Callback.of(value))
     raise ProgramError(
         "a claim is a table {last tokens: next token}, such as {'aa': 'b'}, a claim such as"
         f" answers(...), an expression, or a function of the context; found {kind_of(value)}",
         (),
         caller(),
     )
+
+
+def _predicate(rule: Expression | Callback) -> Predicate:
+    """The claim of a rule; its errors are of the rule, which stands for the claim."""
+    try:
+        return Predicate(function=rule)
+    except ProgramError as error:
+        raise ProgramError(error.message, (), error.source) from None
 
 
 def split_endings(

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import model_validator
 
@@ -35,6 +35,7 @@ POSITIONAL = ("step", "end", "add", "subtract", "multiply", "divide", "modulo")
 class Transducer(Frozen):
     """A finite transducer over aligned positions of a prompt. Raises ProgramError if malformed."""
 
+    CALLED: ClassVar[str] = "transducer"
     inputs: tuple[Expression, ...]
     table: tuple[_Row, ...]
     start: Plain

@@ -91,16 +91,7 @@ def _of(called: str, error: ProgramError) -> ProgramError:
 
 
 # what functions that an author calls return; she has not written these names
-_WRITTEN = (
-    "Head",
-    "Neuron",
-    "Slot",
-    "After",
-    "Answers",
-    "Distribution",
-    "Each",
-    "Residual",
-)
+_WRITTEN = ("Head", "Neuron", "Slot")
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ class Frozen(BaseModel):
                 raise AttributeError(name)
             raise UnknownAttributeError(
                 f"there is no {name!r}{self._instead_of(name) or hint(name, known)}",
-                (type(self).__name__,),
+                _called(type(self)),
                 caller(),
             )
 
@@ -98,12 +98,12 @@ def _readable(error: ValidationError, kind: type[BaseModel]) -> ProgramError:
     )
     first = errors[0]
     cause = first.get("ctx", {}).get("error")
-    path = (kind.__name__, *_steps(first["loc"]))
+    path = (*_called(kind), *_steps(first["loc"]))
     if isinstance(cause, ProgramError):  # raised by one of our own validators
         # a value inside one of the same kind has a path that starts alike: keep the inner one
         inner = cause.path[:1]
-        if inner and inner[0].startswith(f"{path[-1]}["):
-            path = path[:-1]  # `layers[1]` says more than `layers`
+        if inner and path and _says_as_much(inner[0], path[-1]):
+            path = path[:-1]
         return cause.at(*(() if inner == path[:1] else path), source=caller())
     message = unfit(first)
     if first["type"] == "extra_forbidden":
@@ -113,6 +113,17 @@ def _readable(error: ValidationError, kind: type[BaseModel]) -> ProgramError:
             f"has no such argument; it takes {', '.join(known)}{suggestion}"
         )
     return ProgramError(message, path, caller())
+
+
+def _called(kind: type[BaseModel]) -> tuple[str, ...]:
+    """What an author writes to make a value of this class: nothing where she never does."""
+    name = getattr(kind, "CALLED", kind.__name__)
+    return (name,) if name else ()
+
+
+def _says_as_much(inner: str, outer: str) -> bool:
+    """True if the inner step of a path tells what the outer one does: `layers[1]` in `layers`."""
+    return inner == outer or inner.startswith(f"{outer}[")
 
 
 _FITTING = {  # by pydantic's name of the error, the braces from its context

@@ -108,7 +108,11 @@ def _around(path: Path) -> str:
 
 def _hub_hint(reference: str) -> str:
     """The advice where a name may be that of a GPT-2 of the hub; empty for any other."""
-    return download_hint(reference) if "gpt" in reference.lower() else ""
+    name = reference.lower().rpartition("/")
+    hub = name[2].startswith(("gpt2", "distilgpt2")) or (
+        name[1] and "gpt" in name[2]
+    )
+    return download_hint(reference) if hub else ""
 
 
 def _in_words(value: object) -> str:
