@@ -184,6 +184,7 @@ def _held(
     another claim alone, which comes back as well.
     """
     from handcraft.files.program_file import find, load_program
+    from handcraft.results.opening import held_to_claim_in
 
     if rules is not None and claim is not None:
         raise ProgramError(
@@ -194,7 +195,7 @@ def _held(
         if rules is not None:
             return _with_rules(model, load_program(find(rules)), rules), None
         if claim is not None:
-            return _held_to_claim(model, find(claim))
+            return held_to_claim_in(model, claim)
     return model, None
 
 
@@ -205,20 +206,6 @@ def _with_rules(model: Model, program: Program, file: str) -> Model:
         raise WeightsError(
             f"{error}; --claim {printable(file)} holds it to the claim alone"
         ) from None
-
-
-def _held_to_claim(model: Model, path: Path) -> tuple[Model, Claim]:
-    from handcraft.files.program_file import load_claim
-    from handcraft.model import Model
-    from handcraft.proof.claimed import claim_of, held_to_claim
-
-    program: Program | None
-    if path.is_dir():
-        built = Model.load(path)
-        claim, program = claim_of(built, "--claim"), built.program
-    else:
-        claim, program = load_claim(path)
-    return held_to_claim(model, claim, program), claim
 
 
 def _has_rules(model: Model) -> None:
@@ -260,7 +247,11 @@ def _print_report(model: Model, report: Report) -> None:
         try:
             # unchecked: what is not finite is what it shows
             found = model.trace(wrong.tokens, wrong.position, checked=False)
-            show(lambda width: model_tables.trace_tables(found, width))
+            show(
+                lambda width: model_tables.counterexample_tables(
+                    found, width, model.name
+                )
+            )
         except OSError:
             raise  # whoever reads has left, or the disk is full
         except (

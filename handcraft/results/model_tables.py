@@ -5,6 +5,8 @@ Rules of this file: what is shown comes from analysis/ and core/tracing.py.
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.console import Group, RenderableType
@@ -13,6 +15,7 @@ from rich.text import Text
 
 from handcraft.analysis.diff import Difference
 from handcraft.analysis.explain import Explanation, MatrixTable
+from handcraft.core.errors import printable
 from handcraft.core.tracing import HeadTrace, Trace
 from handcraft.model import Model
 from handcraft.results.tables import (
@@ -28,6 +31,7 @@ MAX_COLUMNS = (
     128  # of a trace; of more, as a real GPT-2 has, the largest are shown
 )
 LARGEST = 16
+MAX_LINES = 100  # of the tables of a counterexample
 MAX_HEADS = (
     64  # of a trace; of more, as a real GPT-2 has, the logits alone are shown
 )
@@ -111,6 +115,24 @@ def _rule(rule: str, source: str, texts: Sequence[str]) -> Iterator[Text]:
 
 
 # ---------------------------------------------------------------- trace
+
+
+def counterexample_tables(
+    found: Trace, width: int, name: str
+) -> RenderableType:
+    """The tables of the forward pass of a counterexample: where they are long, logits alone, so
+    that the verdict above them is still to be seen.
+    """
+    tables = len(found.heads) + len(found.residual)
+    if tables * (len(found.tokens) + 3) <= MAX_LINES:
+        return trace_tables(found, width)
+    text = shlex.quote(json.dumps(found.tokens))
+    more = (
+        f"`handcraft trace {name} --tokens {text}` shows the whole forward pass"
+    )
+    labels = [f"{i} {token}" for i, token in enumerate(found.tokens)]
+    rest = _logits(found, labels, width)
+    return Group(safe(printable(more), "dim"), Text(""), *rest)
 
 
 def trace_tables(found: Trace, width: int) -> RenderableType:

@@ -6,9 +6,12 @@ import os
 from pathlib import Path
 from typing import TypeAlias
 
+from handcraft.claims.kinds import Claim
 from handcraft.core.errors import ProgramError, printable
+from handcraft.files.program_file import find, load_claim
 from handcraft.model import Model
 from handcraft.program.program import Program
+from handcraft.proof.claimed import claim_of, held_to_claim
 
 Openable: TypeAlias = Program | Model | str | Path
 
@@ -49,6 +52,24 @@ def opened(program: Openable, dtype: str | None = None) -> Model:
             (program.name,),
         )
     return program
+
+
+def held_to_claim_in(
+    model: Model, reference: str | Path
+) -> tuple[Model, Claim]:
+    """The model held to the claim of a program file, a bundled program or a built directory, and
+    that claim.
+
+    Raises ProgramError where there is none, or where it does not fit the model.
+    """
+    path = find(os.fspath(reference))
+    if path.is_dir():
+        built = Model.load(path)
+        return held_to_claim(
+            model, claim := claim_of(built, "--claim"), built.program
+        ), claim
+    claim, program = load_claim(path)
+    return held_to_claim(model, claim, program), claim
 
 
 def _kind(value: object) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, cast
 
 from handcraft.claims.kinds import Claim, as_claim
@@ -18,7 +19,7 @@ from handcraft.proof.task import Budget, Progress, Spread
 from handcraft.proof.verify import METHODS, silent
 from handcraft.proof.verify import verify as verify_model
 from handcraft.results.notes import without_notes
-from handcraft.results.opening import Openable, opened
+from handcraft.results.opening import Openable, held_to_claim_in, opened
 from handcraft.results.shown import ShownResult, fields_of
 
 
@@ -37,7 +38,7 @@ class ShownReport(ShownResult, Report):
         return self.model.trace(wrong.tokens, wrong.position, checked=False)
 
     def drawn(self, width: int) -> Any:
-        from handcraft.results.model_tables import trace_tables
+        from handcraft.results.model_tables import counterexample_tables
         from handcraft.results.tables import above, safe
         from handcraft.results.verdict_tables import report
 
@@ -46,7 +47,8 @@ class ShownReport(ShownResult, Report):
             found = self.trace
             if found is None:
                 return first
-            return above(first, trace_tables(found, width))
+            tables = counterexample_tables(found, width, self.program)
+            return above(first, tables)
         except Exception as error:  # the verdict stands
             why = f"{type(error).__name__} {error}".strip()
             return above(first, safe(f"its trace cannot be shown: {why}"))
@@ -63,7 +65,7 @@ def verify(
     *,
     method: str | Sequence[str] | None = None,
     budget: str | int | Budget | None = None,
-    claim: ClaimLike = None,
+    claim: ClaimLike | str | Path = None,
     dtype: str | None = None,
     spread: Spread | None = None,
     progress: Progress = silent,
@@ -72,7 +74,8 @@ def verify(
 
     method  certificate, exhaustive or sampled: only these are tried, in this order
     budget  at most so many contexts (10000), or seconds ("30s")
-    claim   the model is held to this claim instead of the program's own
+    claim   the model is held to this claim instead of the program's own: a claim, or the path of
+            a file that has one
     dtype   float32 or float64
     spread  the processes to use
 
@@ -81,7 +84,7 @@ def verify(
     refuted, whatever it computes, unless it is held to another claim.
     """
     model = opened(program, dtype)
-    other = _claim(model, claim)
+    model, other = _held(model, claim)
     with without_notes():
         report = verify_model(
             model,
@@ -93,7 +96,8 @@ def verify(
         )
     if other is None:
         return shown_report(model, unless_changed(model, report))
-    return shown_report(held_to_claim(model, other), report)
+    named = str(claim) if isinstance(claim, str | Path) else repr(other)
+    return shown_report(model, replace(report, claim=named))
 
 
 def shown_report(model: Model, report: Report) -> ShownReport:
@@ -101,12 +105,17 @@ def shown_report(model: Model, report: Report) -> ShownReport:
     return ShownReport(**fields_of(report), model=model)
 
 
-def _claim(model: Model, given: ClaimLike) -> Claim | None:
-    """The claim that is given in any form."""
+def _held(
+    model: Model, given: ClaimLike | str | Path
+) -> tuple[Model, Claim | None]:
+    """The model held to a claim that is given in any form, and the claim."""
+    if isinstance(given, str | Path):
+        return held_to_claim_in(model, given)
     try:
-        return cast("Claim | None", as_claim(given))
+        claim = cast("Claim | None", as_claim(given))
     except ProgramError as error:
         raise error.at(model.name, "claim") from None
+    return (model if claim is None else held_to_claim(model, claim)), claim
 
 
 def _methods(given: str | Sequence[str] | None) -> list[str]:
