@@ -249,8 +249,8 @@ class Model:
     def save(self, directory: str | Path) -> list[Path]:
         """Write `model.safetensors` and `program.json`, and return their paths.
 
-        Raises WeightsError for a model that is not float32, or that has tokens or an epsilon which
-        the files cannot hold.
+        Raises WeightsError for a model that is not float32, or that has tokens, an epsilon or a
+        mask which the files cannot hold.
         """
         if self.dtype != "float32":
             raise WeightsError(
@@ -266,6 +266,11 @@ class Model:
             raise WeightsError(
                 f"the layer norms of a built directory have epsilon {EPSILON}, this"
                 f" model's have {self.epsilon}"
+            )
+        if self.program is None and not self.causal:
+            raise WeightsError(
+                "a built directory without rules holds a causal model; this one sees the"
+                " whole text"
             )
         fields = {
             "name": self.name,

@@ -3,7 +3,7 @@
     contributions   one row a rule (or, for weights without rules, a part of the model)
     departures      the lanes that left their meaning (handcraft.analysis.meanings)
 
-The logits are sums over what was written to the stream, times `wte` transposed. So the rows of a
+The logits are sums over what was written to the stream, times the unembedding. So the rows of a
 table of contributions add up to the two logits. A final layer norm divides the whole stream by
 one number; with that number held as it was in this context, the rows add up as well. What the
 rules do not account for (weights that were changed) has a row of its own.
@@ -21,7 +21,7 @@ import numpy as np
 
 from handcraft.analysis.meanings import departures
 from handcraft.core.errors import HandcraftError
-from handcraft.core.gpt2 import Array, trace
+from handcraft.core.gpt2 import Array, trace, unembedding
 from handcraft.core.tracing import written_by_rule
 from handcraft.model import Model
 
@@ -65,7 +65,7 @@ def contributions(
     """The amounts that each rule gave to two logits at a position, the most to blame first."""
     parts = _parts(model, arrays, ids, position)
     two = [right, wrong]
-    read = model.weights["wte"][two].astype(float).T  # [n_embd, 2]
+    read = unembedding(model.weights)[two].astype(float).T  # [n_embd, 2]
     rows = {
         name: row @ read
         for name, row in _normed(model, arrays, parts, position).items()
@@ -98,7 +98,7 @@ def _rounding(
     ]
     parts = written_by_rule(sizes, ids, model.weights, entries, position)
     read = np.abs(
-        model.weights["wte"][list(two)].astype(float)
+        unembedding(model.weights)[list(two)].astype(float)
     ).T  # [n_embd, 2]
     scale = np.abs(_scale(model, arrays, position))  # [n_embd]
     spread = (

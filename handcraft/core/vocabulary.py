@@ -120,11 +120,8 @@ class Vocabulary:
 
         A text where every token is one character, else a tuple of tokens.
         """
-        return (
-            self.decode(ids)
-            if self.single
-            else tuple(self.tokens[i] for i in ids)
-        )
+        tokens = tuple(self.tokens[i] for i in ids)
+        return "".join(tokens) if self.single else tokens
 
     def show(self, ids: Sequence[int]) -> str:
         """The tokens as a printable text, in quotes unless all tokens are single characters."""

@@ -90,10 +90,17 @@ def differing_cells(weights: Weights, program: Program) -> list[str]:
 def _differing(
     weights: Weights, program: Program
 ) -> Iterator[tuple[str, float]]:
-    """The cells that differ in float32, and by how much."""
+    """The cells that differ in float32, and by how much; an array that one of the two lacks, or
+    that has another shape, as one cell.
+    """
     rules = flatten(compile_program(program).weights)
-    for name, array in flatten(weights).items():
-        own, wanted = array.astype("float32"), rules[name]
+    found = flatten(weights)
+    for name in dict.fromkeys((*rules, *found)):
+        both = [arrays[name] for arrays in (found, rules) if name in arrays]
+        if len(both) < 2 or both[0].shape != both[1].shape:
+            yield name, max(float(np.abs(x).max(initial=0.0)) for x in both)
+            continue
+        own, wanted = found[name].astype("float32"), rules[name]
         for at in np.argwhere(own != wanted).tolist():
             by = abs(float(own[*at]) - float(wanted[*at]))
             yield f"{name}{at}", by

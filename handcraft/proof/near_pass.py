@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.core.gpt2 import Array, Weights
+from handcraft.core.gpt2 import Array, Weights, unembedding
 from handcraft.model import Model
 from handcraft.proof.prover.zonotope import grid
 
@@ -83,7 +83,7 @@ class NearPass:
                 )
                 x = self.plus(x, self.linear(inner, **block["mlp"]["c_proj"]))
         x = self.normed(x, self.weights, "ln_f")
-        return x, self.linear(x, self.weights["wte"].T)
+        return x, self.linear(x, unembedding(self.weights).T)
 
     def embedded(self) -> Near:
         raise NotImplementedError

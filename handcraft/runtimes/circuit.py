@@ -45,7 +45,7 @@ from typing import Any
 import numpy as np
 
 from handcraft.core.errors import WeightsError
-from handcraft.core.gpt2 import Array, Weights
+from handcraft.core.gpt2 import Array, Weights, unembedding
 from handcraft.core.provenance import Entry, Reason
 from handcraft.model import Model
 from handcraft.runtimes.norms import has_norms
@@ -216,7 +216,7 @@ def _parts(weights: Weights, n_head: int) -> Iterator[_Part]:
 
 
 def _logits(weights: Weights, depth: int) -> _Part:
-    read = _any(weights["wte"], 0)  # [n_embd]
+    read = _any(unembedding(weights), 0)  # [n_embd]
     writes = np.zeros_like(read)  # [n_embd]
     output: _Place = {"hook": "unembed.hook_out"}
     place: _Place = {**output, "stream": "unembed.hook_in"}

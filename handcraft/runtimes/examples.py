@@ -49,8 +49,8 @@ def _continued(model: Model, tokens: list[str]) -> Trial:
     ids = model.ids(tokens)
     room = model.room(ids)
     most = min(_NEW, model.n_ctx - len(ids) + 1) if room is None else room
-    prompt = "".join(tokens)
-    said = model.vocabulary.encode(model.generate(tokens, max(1, most)))
+    prompt = model.vocabulary.decode(ids)
+    said = [*model.continued(ids, max(1, most))]
     clear = 0
     for i in range(len(said)):
         logits = np.sort(model(np.array([*ids, *said[:i]]))[-1])

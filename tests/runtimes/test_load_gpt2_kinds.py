@@ -232,7 +232,7 @@ def test_rows_without_a_word(tmp_path: Path) -> None:
     assert model.vocabulary.decode([0, 63]) == "a<unused 63>"
     with Refused(
         PromptError,
-        "no token matches '<' at character 0 of the text; the vocabulary is a, b,  , c",
+        "no token matches '<' at character 0 of the text; the vocabulary is 'a', 'b', ' ', 'c'",
     ):
         model.ids("<unused 63>")
 

@@ -106,7 +106,7 @@ def test_a_table_of_words_is_a_plain_vocabulary(
     with Refused(
         PromptError,
         "no token matches 'x' at character 1 of the text; the vocabulary is 'a', 'ab', '|',"
-        " a|b, ., \\x0a, é",
+        " 'a|b', '.', '\\x0a', 'é'",
     ):
         model.ids("ax")
 

@@ -18,6 +18,6 @@ def test_the_code_of_the_page_runs(
     logging.disable_progress_bar()
     names: dict[str, object] = {"__name__": "page"}
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     for code in blocks:
         exec(compile(code, str(PAGE), "exec"), names)

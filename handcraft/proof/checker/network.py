@@ -58,6 +58,8 @@ class Network:
             raise Rejected(f"the rounding of {model.dtype} is not bounded")
         if model.activation not in ("relu", "gelu"):
             raise Rejected(f"the activation {model.activation} is not bounded")
+        if weights.get("lm_head") is not None:
+            raise Rejected("the unembedding is not wte, which is not bounded")
         self.floats = Floats(model.dtype)
         self.activation = model.activation
         self.blocks = weights["blocks"]

@@ -45,9 +45,10 @@ class Plan(NamedTuple):
     layers: Array
     wte: Array  # [n_vocab, n_embd]
     wpe: Array  # [n_ctx, n_embd]
-    unembed: int  # the matrix wte transposed
+    unembed: int  # the unembedding, transposed
     ln_f: int
     scale: Array  # [1] by which scores are divided
+    epsilon: Array  # [1] of the layer norms
     relu: bool
 
 

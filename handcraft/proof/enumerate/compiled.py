@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from handcraft.core.errors import MissingExtraError
-from handcraft.core.gpt2 import Array, Weights, softmax
+from handcraft.core.gpt2 import Array, Weights, softmax, unembedding
 from handcraft.core.weights import sha256
 from handcraft.proof.enumerate import arrays as flat
 from handcraft.proof.enumerate.arrays import Counted, Plan, WalkArrays
@@ -77,7 +77,10 @@ class Engine:
         model = judge.model
         self.plan = Plan(
             **_Layout(
-                model.weights, model.n_head, relu=model.activation == "relu"
+                model.weights,
+                model.n_head,
+                relu=model.activation == "relu",
+                epsilon=model.epsilon,
             ).fields()
         )
         self.claim = self._claim()
@@ -240,7 +243,9 @@ def _marked(
 class _Layout:
     """A collector of the fields of Plan."""
 
-    def __init__(self, weights: Weights, n_head: int, *, relu: bool) -> None:
+    def __init__(
+        self, weights: Weights, n_head: int, *, relu: bool, epsilon: float
+    ) -> None:
         self.values: list[Array] = []
         self.spans: list[Array] = []
         self.matrices: list[tuple[int, int, int, int]] = []
@@ -249,10 +254,11 @@ class _Layout:
         self.scale = math.sqrt(weights["wte"].shape[1] // n_head)
         self.weights = weights
         self.relu = relu
+        self.epsilon = epsilon
         self.layers = [
             self._layer(block, n_head) for block in weights["blocks"]
         ]
-        self.unembed = self._matrix(weights["wte"].T)
+        self.unembed = self._matrix(unembedding(weights).T)
         self.ln_f = self._norm(weights, "ln_f")
 
     def fields(self) -> dict[str, Any]:
@@ -271,6 +277,7 @@ class _Layout:
             "unembed": self.unembed,
             "ln_f": self.ln_f,
             "scale": np.array([self.scale], wte.dtype),
+            "epsilon": np.array([self.epsilon], wte.dtype),
             "relu": self.relu,
         }
 

@@ -339,7 +339,7 @@ def _norm(plan: Plan, x: Array, at: int, y: Array) -> None:
     mean = total / n
     for value in x:
         squares += (value - mean) * (value - mean)
-    deviation = math.sqrt(squares / n + x.dtype.type(1e-5))
+    deviation = math.sqrt(squares / n + plan.epsilon[0])
     for i in range(len(x)):
         y[i] = (
             plan.values[at + i] * ((x[i] - mean) / deviation)

@@ -29,12 +29,14 @@ import numpy as np
 from handcraft.core.bounds import overflow
 from handcraft.core.gpt2 import (
     ACTIVATIONS,
+    EPSILON,
     Activation,
     Array,
     Weights,
     gpt2,
     layer_norm,
     recorder,
+    unembedding,
 )
 
 # contexts at once: small enough to stay in the cache, large enough to hide Python
@@ -97,6 +99,7 @@ def enumerate_contexts(
     n_head: int,
     activation: Activation = "gelu",
     causal: bool = True,
+    epsilon: float = EPSILON,
     prefix: Sequence[int] = (),
     shared: bool = True,
 ) -> Iterator[Chunk]:
@@ -105,8 +108,10 @@ def enumerate_contexts(
     With a prefix only the contexts that continue it; without `shared` by the plain pass,
     whatever the model.
     """
-    if shared and causal and overflow(weights, n_head, activation) is None:
-        yield from _Trie(weights, n_head, activation).below(prefix, max_length)
+    too_large = overflow(weights, n_head, activation, epsilon)
+    if shared and causal and too_large is None:
+        trie = _Trie(weights, n_head, activation, epsilon)
+        yield from trie.below(prefix, max_length)
     else:
         yield from _plain(
             weights,
@@ -115,6 +120,7 @@ def enumerate_contexts(
             n_head=n_head,
             activation=activation,
             causal=causal,
+            epsilon=epsilon,
         )
 
 
@@ -143,9 +149,14 @@ def _plain(
 
 class _Trie:
     def __init__(
-        self, weights: Weights, n_head: int, activation: Activation
+        self,
+        weights: Weights,
+        n_head: int,
+        activation: Activation,
+        epsilon: float,
     ) -> None:
         self.weights = weights
+        self.epsilon = epsilon
         self.activation = activation
         self.n_vocab = weights["wte"].shape[0]
         self.heads = [live_heads(block, n_head) for block in weights["blocks"]]
@@ -183,7 +194,7 @@ class _Trie:
             len(levels) + 1,
             first * self.n_vocab,
             stream,
-            _times(stream, self.weights["wte"].T),
+            _times(stream, unembedding(self.weights).T),
         )
         if len(levels) + 1 < max_length:
             yield from self.walk(
@@ -208,25 +219,21 @@ class _Trie:
         for i, block in enumerate(weights["blocks"]):
             own: list[tuple[Array, Array]] = []
             if "attn" in block:
-                normed = (
-                    layer_norm(x, **block["ln_1"]) if "ln_1" in block else x
-                )
+                normed = self._normed(x, block, "ln_1")
                 x = x + self._attention(normed, i, levels, own)
             level.append(own)
             if "mlp" in block:
-                normed = (
-                    layer_norm(x, **block["ln_2"]) if "ln_2" in block else x
-                )
+                normed = self._normed(x, block, "ln_2")
                 inner = ACTIVATIONS[self.activation](
                     _linear(normed, **block["mlp"]["c_fc"])
                 )  # [n, n_inner]
                 x = x + _linear(inner, **block["mlp"]["c_proj"])
-        x = (
-            layer_norm(x, **weights["ln_f"])
-            if weights.get("ln_f") is not None
-            else x
-        )
-        return level, x
+        return level, self._normed(x, weights, "ln_f")
+
+    def _normed(self, x: Array, parent: Weights, key: str) -> Array:
+        """The stream after a layer norm, itself where there is none."""
+        norm = parent.get(key)
+        return x if norm is None else layer_norm(x, **norm, eps=self.epsilon)
 
     def _attention(
         self,

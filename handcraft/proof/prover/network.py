@@ -74,6 +74,8 @@ class Network:
             raise Undecided(
                 "the model has layer norms, whose rounding is not bounded"
             )
+        if weights.get("lm_head") is not None:
+            raise Undecided("the unembedding is not wte, which is not bounded")
         self.weights: Weights = weights
         self.activation: Activation = model.activation
         if model.dtype not in DTYPES:

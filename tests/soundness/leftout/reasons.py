@@ -17,7 +17,14 @@ BOUND = (
     " the claim that are given"
 )
 
+UNTIED = (
+    "a Model with rules refuses an unembedding of its own, so that only weights changed"
+    " in place have one"
+)
+
 REASONS = {
+    "prover/network.Network.__init__: the unembedding is not wte, which is not bounded": UNTIED,
+    "checker/network.Network.__init__: the unembedding is not wte, which is not bounded": UNTIED,
     # ------------------------------------------------ the prover
     (
         "prover/transducer_case.AlignedCase.__init__: "
