@@ -19,14 +19,20 @@ from handcraft.model import Model
 from handcraft.program.matching import differences
 from handcraft.proof.enumerate import compiled
 from handcraft.proof.enumerate.trie import enumerate_contexts
+from handcraft.proof.judge import Judge
+from handcraft.proof.tally import Tally
 
 AB = ("a", "b")
 N_CTX = 4
 
 
 def foreign(*, untied: bool, epsilon: float, seed: int = 3) -> Model:
-    """A model of random weights with layer norms, and no rules."""
+    """A model of random weights with layer norms, and no rules. Its embeddings are small, so that
+    the epsilon decides what comes out.
+    """
     weights = random_weights(seed, n_vocab=2, n_ctx=N_CTX, dtype="float32")
+    for key in ("wte", "wpe"):
+        weights[key] *= np.float32(0.05)
     if untied:
         weights["lm_head"] = weights["wte"][::-1].copy()
     model = bundled_model("aab").replace(program=None)
@@ -38,6 +44,14 @@ def said(model: Model, context: str) -> str:
     ids = np.array([AB.index(token) for token in context])
     logits = gpt2(ids, **model.weights, **model.config)
     return AB[int(logits[-1].argmax())]
+
+
+def lead_of(model: Model, context: str, token: str) -> float:
+    """How far a token is ahead of the other one."""
+    ids = np.array([AB.index(token) for token in context])
+    logits = gpt2(ids, **model.weights, **model.config)[-1]
+    right = AB.index(token)
+    return float(logits[right]) - float(logits[1 - right])
 
 
 def contexts() -> list[str]:
@@ -62,6 +76,9 @@ def test_a_claim_that_is_wrong_once_is_refuted(
     table = {context: said(model, context) for context in contexts()}
     right = handcraft.verify(model, claim=after(table), method=method)
     assert right.accuracy == 1
+    assert right.min_margin == pytest.approx(
+        min(lead_of(model, x, table[x]) for x in contexts()), rel=1e-3
+    )
     for context in (contexts()[0], contexts()[-1]):
         other = AB[1 - AB.index(table[context])]
         wrong = after(table | {context: other})
@@ -83,12 +100,24 @@ def test_shared_prefixes_give_the_logits_of_the_forward_pass(
 
 @pytest.mark.skipif(not compiled.available(), reason="needs numba")
 @pytest.mark.parametrize(("untied", "epsilon"), KINDS)
-def test_the_compiled_walk_finds_the_wrong_context(
-    untied: bool, epsilon: float, monkeypatch: pytest.MonkeyPatch
+def test_the_compiled_walk_finds_the_least_lead(
+    untied: bool, epsilon: float
 ) -> None:
-    """What is counted by machine code is counted with the same weights."""
-    monkeypatch.setattr("handcraft.proof.enumerate.units.FAST_FROM", 1)
-    test_a_claim_that_is_wrong_once_is_refuted(untied, epsilon, "exhaustive")
+    """What machine code counts is counted with the same unembedding and the same epsilon."""
+    model = foreign(untied=untied, epsilon=epsilon)
+    claim = after({context: said(model, context) for context in contexts()})
+    for seed in range(3):
+        other = foreign(untied=untied, epsilon=epsilon, seed=seed)
+        tally = Tally()
+        engine = compiled.Engine(Judge(other, claim))
+        assert engine.count(tally, (), N_CTX, lambda _: True)
+        expected = min(
+            lead_of(other, context, said(model, context))
+            for context in contexts()
+        )
+        assert tally.min_margin == pytest.approx(expected, rel=1e-3)
+        right = sum(said(other, x) == said(model, x) for x in contexts())
+        assert tally.correct == right
 
 
 @pytest.mark.parametrize("change", ["less", "more", "shape"])
