@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -122,9 +123,10 @@ def test_a_build_that_fails_over_a_killed_one(
     for at in range(1, 20):
         folder = tmp_path / str(at)
         stopped_before_its_last_rename(folder, NEW)
+        save = partial(bundled_model("bigram").save, folder)
         with monkeypatch.context() as patch:
             fail_at(patch, call, at, FULL)
-            end = end_of(lambda: bundled_model("bigram").save(folder))
+            end = end_of(save)
         assert whole(folder) == (OLD if end else "bigram")
         bundled_model(NEW).save(folder)
         assert (names(folder), whole(folder)) == (TWO, NEW)

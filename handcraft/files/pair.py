@@ -46,11 +46,10 @@ _DRAFTED = 60.0  # seconds; no draft is as old
 def write_pair(directory: Path, weights: bytes, text: bytes) -> list[Path]:
     """Write both files, or change nothing; return their paths. Raises OSError."""
     paths = [directory / WEIGHTS_FILE, directory / PROGRAM_JSON]
-    nearest = existing(directory)
     with (
         naming(directory),
-        Draft(nearest, weights) as first,
-        Draft(nearest, text) as second,
+        Draft(existing(directory), weights) as first,
+        Draft(existing(directory), text) as second,
         folders(directory),
         _alone(directory),
     ):

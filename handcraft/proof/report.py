@@ -15,6 +15,7 @@ OPTIONAL = (  # reported where there is one
     "min_margin_position",
     "failed",
     "weights",
+    "every_context",
     "claim",
     "compared",
     "contributions",
@@ -74,6 +75,7 @@ class Report:
                 there is a counterexample, or both
     weights     how far they are from the rules: the number of cells that differ, the first one,
                 the largest difference and its cell
+    every_context  True where contexts were drawn, and all that there are came
     claim       the file whose claim alone the model was held to
     compared        of a counterexample, the right token (the best of several) and the wrong one
     contributions   the amounts that each rule gave to their logits (handcraft.analysis.blame)
@@ -99,6 +101,7 @@ class Report:
     min_margin_position: int | None = None
     failed: list[str] | None = None
     weights: dict[str, Any] | None = None
+    every_context: bool | None = None
     claim: str | None = None
     compared: list[str] | None = None
     contributions: list[dict[str, Any]] | None = None
