@@ -87,5 +87,8 @@ def _wrong(found: ShownReport) -> str:
         place = f"at position {wrong.position} of {wrong.tokens}"
     right = wrong.expected
     several = right if isinstance(right, tuple | list) else (right,)
-    said = f"expected {either(map(repr, several))}, got {wrong.got!r}{margin}"
+    got = f"got {wrong.got!r}"
+    if found.tied is not None:
+        got = f"but {' and '.join(map(repr, found.tied))} are equal"
+    said = f"expected {either(map(repr, several))}, {got}{margin}"
     return f"{found.program} {place}: {said}"

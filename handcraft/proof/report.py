@@ -33,7 +33,8 @@ EXIT_CODES: dict[Verdict, int] = {
 @dataclass(frozen=True)
 class Counterexample:
     """The shortest context on which the model is wrong. `expected` and `got` are tokens, or
-    probabilities; `expected` is a tuple where several tokens are right.
+    probabilities; `expected` is a tuple where several tokens are right. A tie is wrong, too: its
+    margin is 0, and `got` is the token that is as great as a right one.
 
     position  the position in the text, if texts are judged at every position; else the model is
               wrong at the end
@@ -106,6 +107,18 @@ class Report:
     compared: list[str] | None = None
     contributions: list[dict[str, Any]] | None = None
     departures: list[dict[str, Any]] | None = None
+
+    @property
+    def tied(self) -> tuple[str, str] | None:
+        """The right token of the counterexample, the best of several, and the other one, where the
+        logits of the two are equal.
+        """
+        wrong = self.counterexample
+        if wrong is None or wrong.margin != 0 or not isinstance(wrong.got, str):
+            return None
+        if isinstance(wrong.expected, str):
+            return wrong.expected, wrong.got
+        return (self.compared[0], wrong.got) if self.compared else None
 
     @property
     def exit_code(self) -> int:

@@ -59,13 +59,16 @@ def _lines(found: Report) -> Iterator[str]:
     if found.reason:
         yield f"because     {found.reason}"
     if found.counterexample is not None:
-        yield _wrong(found.counterexample)
+        yield _wrong(found, found.counterexample)
 
 
-def _wrong(wrong: Counterexample) -> str:
+def _wrong(found: Report, wrong: Counterexample) -> str:
     place = _place(wrong.tokens, wrong.position)
     margin = "" if wrong.margin is None else f" (margin {wrong.margin:.6g})"
-    return f"wrong {place}: expected {_said(wrong.expected)}, got {_said(wrong.got)}{margin}"
+    got = f"got {_said(wrong.got)}"
+    if found.tied is not None:
+        got = f"but {' and '.join(map(_said, found.tied))} are equal"
+    return f"wrong {place}: expected {_said(wrong.expected)}, {got}{margin}"
 
 
 def _place(tokens: Sequence[str], position: int | None) -> str:
