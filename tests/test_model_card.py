@@ -23,6 +23,7 @@ from handcraft import (
 )
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.runtimes import RUNTIMES, export
+from handcraft.runtimes.judged import judged
 from handcraft.runtimes.model_card import model_card
 
 PICO = RUNTIMES["picogpt"]
@@ -31,7 +32,9 @@ PICO = RUNTIMES["picogpt"]
 def card_of(model: Model, *, verified: bool = False) -> str:
     """The card of an export to picoGPT, whose weights are one byte."""
     files = {"params.npz": b"x"}
-    made = model_card(model, PICO, PICO.norms[0], files, verified=verified)
+    made = model_card(
+        model, PICO, PICO.norms[0], files, judged(model, verified=verified)
+    )
     return made.decode()
 
 

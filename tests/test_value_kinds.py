@@ -196,7 +196,7 @@ def test_a_table_that_is_shortened_says_so() -> None:
     """Four rows are shown; of more, how many there are: in a message, a claim's repr and a model
     card, none of which may show another claim than there is.
     """
-    four, five = ({i: "a" for i in range(n)} for n in (4, 5))
+    four, five = (dict.fromkeys(range(n), "a") for n in (4, 5))
     shown = "0: 'a', 1: 'a', 2: 'a', 3: 'a'"
     assert written(lookup(four, end)) == f"lookup({{{shown}}}, end)"
     assert (
@@ -204,7 +204,7 @@ def test_a_table_that_is_shortened_says_so() -> None:
     )
     claim = answers("[0-4]", lookup(five, end), length=1)
     assert repr(claim) == (
-        f"answers('[0-4]', lookup({{{shown}, ... (5 rows)}}, end), length=1)"
+        f"answers('[0-4]', answer=lookup({{{shown}, ... (5 rows)}}, end), length=1)"
     )
     assert list(claim_text(claim))[-1] == (
         "The answer is given, token by token, by"
@@ -212,5 +212,5 @@ def test_a_table_that_is_shortened_says_so() -> None:
     )
     many = {chr(97 + i) * 4: "long" for i in range(26)}
     assert written(lookup(many, own)) == (
-        "lookup({'aaaa': 'long', 'bbbb': 'long', 'cccc': 'long', 'd..."
+        "lookup({'aaaa': 'long', 'bbbb': 'long', 'cccc': 'long', '..."
     )

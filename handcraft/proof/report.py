@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from handcraft.core.errors import either
 
 # only a certificate is rejected
 Verdict = Literal["proved", "checked", "refuted", "unknown", "rejected"]
@@ -136,3 +139,32 @@ class Report:
             for key, value in found.items()
             if value is not None or key not in OPTIONAL
         }
+
+
+def wrong_line(found: Report) -> str:
+    """The counterexample of a report in one line; empty where there is none."""
+    wrong = found.counterexample
+    if wrong is None:
+        return ""
+    place = place_of(wrong.tokens, wrong.position)
+    margin = "" if wrong.margin is None else f" (margin {wrong.margin:.6g})"
+    got = f"got {_said(wrong.got)}"
+    if found.tied is not None:
+        got = f"but {' and '.join(map(_said, found.tied))} are equal"
+    return f"wrong {place}: expected {_said(wrong.expected)}, {got}{margin}"
+
+
+def place_of(tokens: Sequence[str], position: int | None) -> str:
+    """A context, or a position of a text, counted from 0 as in every table."""
+    text = f"'{''.join(tokens)}'"
+    return (
+        f"after {text}"
+        if position is None
+        else f"at position {position} of {text}"
+    )
+
+
+def _said(value: object) -> str:
+    if isinstance(value, tuple):
+        return either(map(_said, value))
+    return f"'{value}'" if isinstance(value, str) else str(value)

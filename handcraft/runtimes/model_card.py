@@ -4,11 +4,6 @@ It says what the model does, what it must say and whether it does, how to run th
 runtime, and the hashes of the files that hold weights. The front matter has only what is known:
 no license, no data, no date.
 
-The verdict is that of `handcraft verify` where the export was asked to verify. A proof may take a
-minute, so an export alone looks at every context or prompt where there are at most _EVERY, else at
-_DRAWN of them, drawn with a fixed seed; it does not judge a claim that is a Python function, which
-may raise or take long.
-
 Rules of this file: a verdict that was not found is not said; the same model gives the same bytes;
 what comes from a program stands in code spans.
 """
@@ -25,23 +20,21 @@ from handcraft.files.bundled import bundled
 from handcraft.files.program_file import load_program
 from handcraft.model import Model
 from handcraft.proof.report import Counterexample, Report
-from handcraft.proof.task import Budget
-from handcraft.proof.verify import verify
 from handcraft.runtimes.claim_text import claim_text, code, span
 from handcraft.runtimes.examples import example_of
+from handcraft.runtimes.judged import Judged
 from handcraft.runtimes.norms import Norm
 from handcraft.runtimes.target import Files, Runtime
 
 README = "README.md"
-_EVERY, _DRAWN = 2000, 100
 _WEIGHTS = (".safetensors", ".npz", ".pt", ".onnx", ".gguf")
 _TOKENS = 60  # of the vocabulary that are shown
 
 
 def model_card(
-    model: Model, runtime: Runtime, norm: Norm, files: Files, *, verified: bool
+    model: Model, runtime: Runtime, norm: Norm, files: Files, found: Judged
 ) -> bytes:
-    """The card of an export. `verified` runs `handcraft verify` first, with all its methods."""
+    """The card of an export, with what was found of its claim."""
     parts = (
         _front(runtime),
         f"# {model.name}",
@@ -50,7 +43,7 @@ def model_card(
         "## What it must say",
         *claim_text(model.program.claim if model.program else None),
         "## Whether it does",
-        *_verdict(model, verified),
+        *_verdict(model, found),
         "## How to run it",
         *_running(model, runtime, norm),
         "## The weights",
@@ -95,27 +88,20 @@ def _sizes(model: Model, runtime: Runtime, norm: Norm) -> str:
 # ---------------------------------------------------------------- the verdict
 
 
-def _verdict(model: Model, verified: bool) -> Iterator[str]:
+def _verdict(model: Model, found: Judged) -> Iterator[str]:
     claim = model.program.claim if model.program else None
     if claim is None:
         yield "**Not verified**: there is nothing to hold it to."
-    elif changed := model.differences():
+    elif found.changed is not None:
         yield (
             "**refuted**: the weights are not what the rules of the program say, at"
-            f" {span(printable(changed[0]))}."
+            f" {span(printable(found.changed))}."
         )
-    elif not (claim.declared or verified):
+    elif found.report is None:
         yield "**Not verified** at export: the claim is a Python function."
     else:
-        yield _found(_report(model, verified), claim)
+        yield _found(found.report, claim)
     yield from _check(model)
-
-
-def _report(model: Model, verified: bool) -> Report:
-    if verified:
-        return verify(model)
-    budget = Budget(contexts=_EVERY, drawn=_DRAWN)
-    return verify(model, methods=("exhaustive", "sampled"), budget=budget)
 
 
 def _has_choice(claim: Claim) -> bool:
