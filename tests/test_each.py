@@ -340,7 +340,7 @@ def test_the_report_names_the_position(tmp_path: Path) -> None:
         "  wrong at position 0 of 'ab': expected 'b', got 'a' (margin -10)"
         in result.lines
     )
-    assert "  least margin -10, at position 0 of 'ab'" in result.lines
+    assert not any("least margin" in line for line in result.lines)
     assert "what each rule gave to the logits after '0 a'" in result.lines
     found = handcraft("verify", "aaaa.py", "--json", cwd=tmp_path)
     assert (found.code, found.json["counterexample"]) == (

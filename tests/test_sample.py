@@ -4,15 +4,26 @@ length.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from itertools import count, product
+from itertools import count, islice, product
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from conftest import Refused, bundled_model, claiming
 
-from handcraft import Head, Model, Program, after, answers, position, token
+from handcraft import (
+    Head,
+    Model,
+    Program,
+    after,
+    answers,
+    distribution,
+    position,
+    scratch,
+    token,
+)
 from handcraft.core.errors import ProgramError
 from handcraft.proof import Budget, verify
 from handcraft.proof import sample as sampling
@@ -308,6 +319,88 @@ def test_drawing_ends_where_the_rest_is_rare() -> None:
     most = list(draw_prompts(language, 10**4, float("inf")))
     assert set(most) <= set(language)
     assert len(most) == len(set(most)) <= language.size == 2 + 2**12
+
+
+LONG = "abbabaab"
+
+
+def saying(last: str, claim: Any, **options: Any) -> Model:
+    """A program that says this token after everything."""
+    p, t = position(24), token("abcdefgh")
+    say = Head(query=1024 * p, value={t[last]: 9}, adds={t[last]: 9})
+    return Program(
+        name="saying", embedding=(p, t), layers=(say,), claim=claim, **options
+    ).build()
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        after({LONG: "b"}),
+        distribution({LONG: dict.fromkeys("abcdefgh", 1 / 8)}, tolerance=1),
+    ],
+)
+def test_a_table_of_one_long_ending_is_asked(claim: Any) -> None:
+    """Of random contexts one in 16 million ends so; of those drawn here several do, each once."""
+    one, two = (verify(saying("b", claim), **SAMPLED) for _ in range(2))
+    assert one.verdict == "checked"
+    assert 5 <= one.checked <= one.contexts < 200 + 24
+    assert (one.contexts, one.checked) == (two.contexts, two.checked)
+    assert (
+        one.reason
+        == f"there are about 10^21 contexts; {one.contexts} were drawn"
+    )
+
+
+def test_each_row_of_a_table_is_asked_as_far_as_the_budget_goes() -> None:
+    """Two hundred endings of five tokens, of which one is wrong: all are drawn alone first; where
+    the budget is too small for all, what was not asked is not called wrong.
+    """
+    endings = [
+        "".join(e) for e in islice(product("abcdefgh", repeat=5), 0, 20000, 100)
+    ]
+    table = dict.fromkeys(endings, "b") | {endings[77]: "c"}
+    model = saying("b", after(table))
+    found = verify(model, methods=["sampled"], budget=Budget(drawn=4000))
+    assert found.verdict == "refuted"
+    assert found.counterexample is not None
+    assert "".join(found.counterexample.tokens) == endings[77]
+    few = verify(model, methods=["sampled"], budget=Budget(drawn=10))
+    assert few.verdict == "checked"
+    assert few.checked < len(table)
+
+
+def test_what_a_longer_ending_decides_is_found_and_shrunk() -> None:
+    """A model that is right after an ending alone and wrong after it where a c stands before: the
+    counterexample has nothing else before it.
+    """
+    p, t, c = position(12), token("abc"), scratch("c")
+    look = Head(value={c: t["c"]}, adds={t["a"]: 99 * c, t["b"]: 5})
+    model = Program(
+        name="early",
+        embedding=(p, t, c),
+        layers=(look,),
+        claim=after({"abab": "b"}),
+    ).build()
+    found = verify(model, **SAMPLED)
+    assert found.verdict == "refuted"
+    assert found.counterexample is not None
+    assert "".join(found.counterexample.tokens) == "cabab"
+
+
+def test_time_is_left_for_contexts_without_an_ending(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where seconds are the budget, half of them are for the endings."""
+    ticks, start, others = count(), time.monotonic(), list[int]()
+    clock = SimpleNamespace(monotonic=lambda: start + next(ticks))
+    monkeypatch.setattr(sampling, "time", clock)
+    monkeypatch.setattr(
+        sampling, "_find", lambda *_, **__: others.append(next(ticks))
+    )
+    model = saying("b", after({LONG: "b"}))
+    verify(model, methods=["sampled"], budget=Budget(drawn=10**9, seconds=1000))
+    assert 400 < others[0] < 600
 
 
 def test_contexts_are_never_more_than_there_are() -> None:

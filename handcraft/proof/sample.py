@@ -5,6 +5,9 @@ prefix of a context in the same pass, so each drawn context checks all its prefi
 model is not causal, or the claim speaks of whole texts, a prefix is a different question, and
 only the drawn context itself counts. Prompts are drawn evenly by length.
 
+Of a claim by endings, half of the contexts end with those of its table, each in turn: alone, then
+after random tokens. Others seldom end with a long one, where alone the claim speaks.
+
 Rules of this file: the draw is decided by a fixed seed, so that a verdict can be repeated; a
 context or a prompt is counted once, and only if it was judged.
 """
@@ -12,7 +15,7 @@ context or a prompt is counted once, and only if it was judged.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from random import Random
 
@@ -39,7 +42,9 @@ def draw_contexts(
     tally = Tally()
     seen = set[tuple[int, ...]]()
 
-    def enough(tokens: list[str]) -> bool:
+    def enough(
+        tokens: Sequence[str], most: int = count, until: float = deadline
+    ) -> bool:
         ids = model.vocabulary.encode(tokens)
         asked = [len(ids)] if judge.alone else range(1, len(ids) + 1)
         new = [n for n in asked if tuple(ids[:n]) not in seen]
@@ -47,9 +52,17 @@ def draw_contexts(
         if new:
             judge.contexts(tally, np.array(ids), new)
         progress(tally.contexts, count)
-        done = tally.worst is not None or tally.contexts >= count
-        return done or time.monotonic() > deadline
+        done = tally.worst is not None or tally.contexts >= most
+        return done or time.monotonic() > until
 
+    if judge.claim.by_endings:
+        half = (count + 1) // 2, (time.monotonic() + deadline) / 2
+        any(enough(tokens, *half) for tokens in _with_endings(judge, tally))
+    if tally.worst is not None:
+        _shorten(judge, tally)
+        return tally
+    if tally.contexts >= count:
+        return tally
     _find(model, enough, count, shrink=False)
     if tally.worst is not None:  # the same draws again, now to be shrunk
         shrunk = _find(
@@ -64,6 +77,43 @@ def draw_contexts(
         ):
             tally.keep(found)
     return tally
+
+
+def _with_endings(judge: Judge, tally: Tally) -> Iterator[tuple[str, ...]]:
+    """Contexts for each ending of a table in turn: the ending alone, then after random tokens, as
+    long as any of them are new. None for a claim without a table of endings.
+    """
+    vocabulary, n_ctx = judge.model.vocabulary, judge.model.n_ctx
+    if not judge.claim.by_endings:
+        return
+    random = Random(SEED)
+    endings = [e for e in judge.claim.endings(vocabulary) if len(e) <= n_ctx]
+    random.shuffle(endings)
+    yield from endings
+    stale = 0
+    while stale < _DRAWS:
+        known = tally.contexts
+        for ending in endings:
+            n = random.randint(0, n_ctx - len(ending))
+            yield (*random.choices(vocabulary.tokens, k=n), *ending)
+        stale = stale + 1 if tally.contexts == known else 0
+
+
+def _shorten(judge: Judge, tally: Tally) -> None:
+    """Keep a simpler context than the wrong one that is wrong as well: its shortest end, without
+    tokens that do not matter, and with the first of the vocabulary where another does not.
+    """
+    tokens = judge.model.vocabulary.tokens
+    context = [tokens[i] for i in tally.worst.context] if tally.worst else []
+    ends = (context[-n:] for n in range(1, len(context) + 1))
+    found = next(filter(judge.wrong, ends), context)
+    for put in ([], [tokens[0]]):
+        for i in reversed(range(len(found))):
+            simpler = [*found[:i], *put, *found[i + 1 :]]
+            if simpler and judge.wrong(simpler) is not None:
+                found = simpler
+    if (wrong := judge.first_wrong(found)) is not None:
+        tally.keep(wrong)
 
 
 def _find(

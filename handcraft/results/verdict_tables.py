@@ -32,12 +32,16 @@ def report(found: Report) -> RenderableType:
 
 
 def _lines(found: Report) -> Iterator[str]:
+    """The lines of the numbers. With a counterexample, which has a margin of its own, the least one
+    of some longer context is of no help, nor is the accuracy of a draw that ended there.
+    """
+    wrong = found.counterexample is not None
     yield (
         f"contexts    {found.contexts:,} covered, {found.checked:,} where the claim speaks"
     )
-    if found.accuracy is not None:
+    if found.accuracy is not None and not (wrong and found.method == "sampled"):
         yield f"accuracy    {found.accuracy:.10g}"
-    if found.min_margin is not None:
+    if found.min_margin is not None and not wrong:
         place = place_of(found.min_margin_at or [], found.min_margin_position)
         yield f"least margin {found.min_margin:.9g}, {place}"
     if found.max_probability_error is not None:
@@ -57,7 +61,7 @@ def _lines(found: Report) -> Iterator[str]:
         yield f"failed      the {' and the '.join(found.failed)}{same}"
     if found.reason:
         yield f"because     {found.reason}"
-    if found.counterexample is not None:
+    if wrong:
         yield wrong_line(found)
 
 
