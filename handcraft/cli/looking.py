@@ -58,8 +58,8 @@ def run(
         typer.Option(
             "-n",
             metavar="N",
-            help="Add at most this many tokens (by default what the claim's answer needs,"
-            " or 20).",
+            help="Add at most this many tokens (by default 20, or the whole answer where"
+            " the claim is about answers).",
         ),
     ] = None,
     sample: Annotated[
