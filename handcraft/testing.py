@@ -37,7 +37,8 @@ def assert_accurate(
     """Check that a program is right about everything that it claims, as `handcraft verify` does.
 
     It is proved, or every context is checked. Where there are too many contexts for both, some
-    are drawn: that no mistake is found among them passes only with `sampled=True`.
+    are drawn: that no mistake is found among them passes only with `sampled=True`, unless they
+    are all that there are.
 
     program  a Program, a Model, a path, or the name of a bundled program
     method   certificate, exhaustive or sampled: only these are tried, in this order
@@ -52,7 +53,11 @@ def assert_accurate(
     found = verify(
         program, method=method, budget=budget, claim=claim, dtype=dtype
     )
-    certain = found.verdict == "proved" or found.method == "exhaustive"
+    certain = (
+        found.verdict == "proved"
+        or found.method == "exhaustive"
+        or found.every_context is True
+    )
     if found.exit_code or not (certain or sampled):
         raise AssertionError(_failure(found))
 
@@ -82,5 +87,8 @@ def _wrong(found: ShownReport) -> str:
         place = f"at position {wrong.position} of {wrong.tokens}"
     right = wrong.expected
     several = right if isinstance(right, tuple | list) else (right,)
-    said = f"expected {either(map(repr, several))}, got {wrong.got!r}{margin}"
+    got = f"got {wrong.got!r}"
+    if found.tied is not None:
+        got = f"but {' and '.join(map(repr, found.tied))} are equal"
+    said = f"expected {either(map(repr, several))}, {got}{margin}"
     return f"{found.program} {place}: {said}"

@@ -21,7 +21,8 @@ from conftest import (
 )
 from pairs import BACKWARDS, write
 
-from handcraft import Model, after, distribution
+from handcraft import MLP, Model, Program, after, distribution, token
+from handcraft import verify as shown
 from handcraft.analysis.blame import (
     Contribution,
     contributions,
@@ -31,6 +32,7 @@ from handcraft.analysis.blame import (
 from handcraft.core.gpt2 import Array
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.proof import verify
+from handcraft.testing import assert_accurate
 
 
 def rows(
@@ -133,12 +135,12 @@ def test_weights_without_rules_are_told_by_head_and_mlp(norms: bool) -> None:
     stream = list(arrays["blocks.1.resid_post"][-1])
     if norms:
         stream = normed(stream, **weights["ln_f"], epsilon=1e-5)
-    for token, total in (
+    for i, total in (
         (2, sum(r.right for r in found)),
         (0, sum(r.wrong for r in found)),
     ):
         logit = sum(
-            x * y for x, y in zip(stream, weights["wte"][token], strict=True)
+            x * y for x, y in zip(stream, weights["wte"][i], strict=True)
         )
         assert total == pytest.approx(logit, rel=1e-9, abs=1e-9)
 
@@ -259,6 +261,50 @@ def test_a_tie_is_shown_as_one(right: str, wrong: str, here: Path) -> None:
     assert result.lines[first + 4] == "    together                      1    1"
     found = json.loads(handcraft("verify", "tie.py", "--json").out)
     assert found["compared"] == [right, wrong]
+
+
+@pytest.mark.parametrize("method", ["certificate", "exhaustive", "sampled"])
+@pytest.mark.parametrize(("right", "wrong"), ["ab", "ba"])
+def test_a_tie_names_both_tokens(
+    right: str, wrong: str, method: str, here: Path
+) -> None:
+    """In the table, in JSON, in an author's own test and on the model card: never `expected 'a',
+    got 'a'`.
+    """
+    write("tie.py", TIE % right)
+    said = (
+        f"expected '{right}', but '{right}' and '{wrong}' are equal (margin 0)"
+    )
+    result = handcraft("verify", "tie.py", "--method", f"{method},exhaustive")
+    assert f"  wrong after 'a': {said}" in result.lines
+    told = json.loads(handcraft("verify", "tie.py", "--json").out)[
+        "counterexample"
+    ]
+    assert told == {
+        "tokens": ["a"],
+        "expected": right,
+        "got": wrong,
+        "margin": 0.0,
+    }
+    with pytest.raises(AssertionError) as caught:
+        assert_accurate("tie.py")
+    assert str(caught.value).splitlines()[0] == f"tie after ['a']: {said}"
+
+
+def test_a_tie_of_several_right_tokens() -> None:
+    """The right token that is as great as a wrong one is named."""
+    t = token("abc")
+    tied = Program(
+        name="tied",
+        embedding=(t,),
+        n_ctx=1,
+        layers=(MLP(adds={t["b"]: 1}),),
+        claim=after({"a": {"b", "c"}}),
+    )
+    assert (
+        "  wrong after 'a': expected 'b' or 'c', but 'b' and 'a' are equal (margin 0)"
+        in str(shown(tied)).splitlines()
+    )
 
 
 MANY = """

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 from cli_runner import handcraft
+from conftest import Refused
 from pairs import BACKWARDS, BY_FUNCTION, RULES, write
 
-from handcraft import Model
+from handcraft import Model, verify
+from handcraft.core.errors import ProgramError
 from handcraft.core.weights import flatten, nest
 
 RIGHT = 'after({"aa": "b", "ab": "a", "ba": "a"})'
@@ -273,6 +275,36 @@ def test_a_claim_and_its_options(here: Path) -> None:
     }.items():
         assert handcraft("verify", "foreign", *arguments).refusal == message
     assert not Path("c").exists()
+
+
+def test_a_directory_that_has_no_claim(here: Path) -> None:
+    """A GPT-2 of another runtime says nothing of what is right, and rules stand in a file."""
+    handcraft("export", "aab", "--to", "gpt2", "--out", "other")
+    handcraft("build", "aab", "--out", "built")
+    without = (
+        "other is a GPT-2 without a claim: it has no program.json; a claim is taken from"
+        " a program file, a bundled program or a built directory"
+    )
+    no_file = (
+        "--program takes a program file, or the name of a bundled program; {} is a"
+        " directory"
+    )
+    for option, name, message in (
+        ("--claim", "other", without),
+        ("--program", "other", no_file.format("other")),
+        ("--program", "built", no_file.format("built")),
+    ):
+        assert handcraft("verify", "aab", option, name).refusal == message
+    assert handcraft("verify", "aab", "--claim", "built").code == 0
+    with Refused(ProgramError, without):
+        verify("aab", claim="other")
+
+
+@pytest.mark.parametrize("option", ["--certificate", "--check", "--checkpoint"])
+def test_an_empty_name_of_a_file(option: str) -> None:
+    """It is not taken for the working directory, nor left out in silence."""
+    result = handcraft("verify", "aab", option, "")
+    assert result.refusal == f"{option} is empty; name a file"
 
 
 @pytest.mark.parametrize(

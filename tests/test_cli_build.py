@@ -93,3 +93,25 @@ def test_a_disk_that_is_full_is_one_error(
     result = handcraft("build", "aab", "--out", "built", "--json")
     assert result.refusal == "cannot write built: No space left on device"
     assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "what", "link"),
+    [
+        ("build aab --out link", "link", "link"),
+        ("build aab --out link/in", "link/in", "link"),
+        ("verify aab --certificate link/proof", "link/proof", "link"),
+        ("states aab --save link/chain.svg", "link/chain.svg", "link"),
+        ("export aab --to gpt2 --out link/in", "link/in", "{here}/link"),
+    ],
+)
+def test_a_link_that_leads_to_nothing(
+    here: Path, command: str, what: str, link: str
+) -> None:
+    """No folder can be made there: the link is named, and nothing is written."""
+    Path("link").symlink_to("nowhere")
+    link = link.format(here=here)
+    assert handcraft(*command.split()).refusal == (
+        f"cannot write {what}: the link {link} leads to nothing"
+    )
+    assert [path.name for path in here.iterdir()] == ["link"]

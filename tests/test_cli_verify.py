@@ -229,7 +229,8 @@ def test_a_claim_that_is_a_function_needs_its_file(here: Path) -> None:
     together = handcraft("verify", "built", "--program", "judged.py", "--json")
     reason = (
         "not proved: the claim is the Python function '<lambda>'; what a function"
-        " decides is not proved"
+        " decides is not proved, and what an expression of handcraft.sequence.words"
+        " decides can be"
     )
     expected = report(
         program="judged", verdict="checked", method="exhaustive", reason=reason

@@ -289,6 +289,8 @@ def test_a_tie_is_wrong() -> None:
         0.0,
         [1],
     )
+    assert found.worst is not None
+    assert (found.worst.expected, found.worst.got) == (1, 0)
 
 
 def test_the_margin_stands_at_the_shortest_context() -> None:

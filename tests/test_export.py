@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 from cli_runner import files, handcraft, process
 from conftest import Refused, bundled_model, bundled_program, slow_from
+from pairs import BACKWARDS, write
 
-from handcraft import Program, after, token
+from handcraft import Model, Program, after, token
+from handcraft import export as shown_export
 from handcraft.core.errors import ExportError, ProgramError, WeightsError
 from handcraft.files.bundled import bundled
 from handcraft.runtimes import RUNTIMES, exporting
@@ -98,8 +100,60 @@ def test_the_core_exports_without_any_extra(
         "out": str(tmp_path / "out"),
         "files": [str(tmp_path / "out" / n) for n in names],
         "check": EXACT,
+        "verdict": "checked",
     }
     assert set(files(tmp_path)) == {f"out/{name}" for name in names}
+
+
+TIED = """
+from handcraft import *
+t = token("ab")
+program = Program(embedding=(t,), n_ctx=1, layers=(MLP(adds={t["b"]: 1}),), claim=after({"a": "a"}))
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        (
+            BACKWARDS,
+            "after 'aa': expected 'a', got 'b' (margin -1023)",
+        ),
+        (
+            TIED,
+            "after 'a': expected 'a', but 'a' and 'b' are equal (margin 0)",
+        ),
+    ],
+)
+def test_a_wrong_program_is_exported_and_that_is_said(
+    text: str, wrong: str, here: Path
+) -> None:
+    """In one line on the terminal, and in the result in Python."""
+    line = f"refuted: f is wrong {wrong}, and so are these files"
+    write("f.py", text)
+    shown = handcraft("export", "f.py", "--to", "picogpt", "--out", "out")
+    assert shown.code == 0
+    assert shown.lines[-1] == line
+    found = shown_export("f.py", "picogpt", "again")
+    assert (found.verdict, found.refuted) == ("refuted", line)
+    assert str(found).splitlines()[-1] == line
+    assert found.to_json()["verdict"] == "refuted"
+
+
+def test_weights_that_are_not_the_rules_are_exported_and_that_is_said(
+    tmp_path: Path,
+) -> None:
+    """Whatever they compute; a model without a claim has no verdict."""
+    model = bundled_model("aab")
+    weights = {**model.weights, "wpe": model.weights["wpe"] + np.float32(1)}
+    changed = model.replace(weights=weights)
+    found = exporting.export(changed, "picogpt", tmp_path / "changed")
+    assert found.refuted == (
+        "refuted: the weights of aab are not what its rules say, at wpe[0, 0]"
+    )
+    bare = Model("bare", model.weights, model.vocabulary, model.n_head)
+    found = exporting.export(bare, "picogpt", tmp_path / "bare")
+    assert (found.verdict, found.refuted) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,21 @@ import numpy as np
 import pytest
 from cli_runner import handcraft
 from conftest import bundled_model
+from voting import three
 
-from handcraft import Model, Program, after, answers, each, token
+from handcraft import (
+    MLP,
+    Model,
+    Program,
+    after,
+    answers,
+    distribution,
+    each,
+    token,
+)
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.runtimes import RUNTIMES, export
+from handcraft.runtimes.judged import judged
 from handcraft.runtimes.model_card import model_card
 
 PICO = RUNTIMES["picogpt"]
@@ -21,7 +32,9 @@ PICO = RUNTIMES["picogpt"]
 def card_of(model: Model, *, verified: bool = False) -> str:
     """The card of an export to picoGPT, whose weights are one byte."""
     files = {"params.npz": b"x"}
-    made = model_card(model, PICO, PICO.norms[0], files, verified=verified)
+    made = model_card(
+        model, PICO, PICO.norms[0], files, judged(model, verified=verified)
+    )
     return made.decode()
 
 
@@ -75,6 +88,51 @@ def test_a_wrong_model_is_refuted_on_its_card() -> None:
     model = echo(claim=after({"a": "b", "b": "b"})).build()
     assert verdict_of(card_of(model)).startswith("**refuted**: ")
     assert "After `a` it must be `b`, and is `a`." in card_of(model)
+
+
+def test_the_margin_of_a_wrong_model_is_not_on_its_card() -> None:
+    """A logit is not above another by at least a negative number."""
+    card = card_of(echo(claim=after({"a": "b", "b": "b"})).build())
+    assert verdict_of(card) == (
+        "**refuted**: 14 contexts covered, 14 where the claim speaks (exhaustive,"
+        " float32). After `a` it must be `b`, and is `a`."
+    )
+
+
+def test_a_tie_on_a_card_names_both_tokens() -> None:
+    """Neither is the greatest."""
+    t = token("ab")
+    layers = (MLP(adds={t["b"]: 1}),)
+    card = card_of(
+        echo(embedding=(t,), layers=layers, claim=after({"a": "a"})).build()
+    )
+    assert verdict_of(card).endswith(
+        " After `a` it must be `a`, and `a` and `b` are equal, so that neither is the"
+        " greatest."
+    )
+
+
+def test_several_right_tokens_on_a_card() -> None:
+    """Each stands in a code span, where the model is wrong and where it is right."""
+    claim = after({"a": {"b", "c"}})
+    wrong = echo(tokens="abc", claim=claim).build()
+    assert verdict_of(card_of(wrong)).endswith(
+        " After `a` it must be `b` or `c`, and is `a`."
+    )
+    assert verdict_of(card_of(three(claim).build())).endswith(
+        " The logit of a right token is above every wrong one by at least 50."
+    )
+
+
+def test_what_must_be_is_a_number_or_probabilities() -> None:
+    """Values that are no tokens stand as the claim has them."""
+    half = distribution({"a": {"a": 0.5, "b": 0.5}})
+    assert "it must be `a` 0.5, `b` 0.5, and is `a` " in verdict_of(
+        card_of(echo(claim=half).build())
+    )
+    backwards = each(lambda text: text[::-1])
+    found = card_of(echo(claim=backwards, causal=False).build(), verified=True)
+    assert "At position 0 of `'ab'` it must be `b`, and is `a`." in found
 
 
 def test_weights_that_are_not_the_rules_are_refuted() -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -96,6 +97,58 @@ def test_killed_between_the_two_renames(tmp_path: Path) -> None:
     assert whole(tmp_path) == NEW
     bundled_model(OLD).save(tmp_path)
     assert (names(tmp_path), whole(tmp_path)) == (TWO, OLD)
+
+
+def stopped_before_its_last_rename(folder: Path, before: str) -> None:
+    """Build one program, then OLD over it by a build that stops between its last two renames."""
+    bundled_model(OLD).save(folder)
+    weights, text = ((folder / name).read_bytes() for name in TWO)
+    bundled_model(before).save(folder)
+    hidden = f".{TWO[0]}.{hashlib.sha256(weights).hexdigest()}"
+    (folder / hidden).write_bytes(weights)
+    (folder / TWO[1]).write_bytes(text)
+    assert (whole(folder), alike(folder)) == (OLD, False)
+
+
+STEPS = [*CALLS, "unlink"]
+
+
+@pytest.mark.parametrize("call", STEPS)
+def test_a_build_that_fails_over_a_killed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Where a build was killed before its last rename and the next one finds the disk full at any
+    of its calls, the directory is still the killed one, whole, or the next one.
+    """
+    for at in range(1, 20):
+        folder = tmp_path / str(at)
+        stopped_before_its_last_rename(folder, NEW)
+        save = partial(bundled_model("bigram").save, folder)
+        with monkeypatch.context() as patch:
+            fail_at(patch, call, at, FULL)
+            end = end_of(save)
+        assert whole(folder) == (OLD if end else "bigram")
+        bundled_model(NEW).save(folder)
+        assert (names(folder), whole(folder)) == (TWO, NEW)
+        if end is None and at > 3:
+            break
+    assert at < 19
+
+
+def test_a_build_that_stops_after_the_sweep_over_a_killed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The weights of the killed build stand in their place before anything is removed."""
+    stopped_before_its_last_rename(tmp_path, NEW)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("handcraft.files.pair._put", stop)
+        assert end_of(lambda: bundled_model("bigram").save(tmp_path))
+    assert (names(tmp_path), whole(tmp_path)) == (TWO, OLD)
+    assert alike(tmp_path)
 
 
 def test_a_hidden_file_is_believed_no_more_than_any_other(

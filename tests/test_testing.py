@@ -178,6 +178,17 @@ def test_a_sample_is_enough_only_where_the_author_says_so() -> None:
     assert_accurate(many, budget=100, sampled=True)
 
 
+def test_a_sample_of_everything_is_certain() -> None:
+    """Where all contexts were drawn each was checked; where one is missing that fails."""
+    assert_accurate("aab", method="sampled")
+    with Refused(
+        AssertionError,
+        "aab is neither proved nor checked on every context: there are 62 contexts; 61"
+        " were drawn; pass sampled=True if that is enough, or a larger budget=",
+    ):
+        assert_accurate("aab", method="sampled", budget=61)
+
+
 def test_a_sample_that_meets_a_mistake_fails() -> None:
     """`sampled` never makes a wrong program right."""
     with pytest.raises(AssertionError) as caught:

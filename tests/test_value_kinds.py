@@ -10,7 +10,9 @@ from conftest import examples
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handcraft import answers
 from handcraft.core.errors import ProgramError
+from handcraft.runtimes.claim_text import claim_text
 from handcraft.sequence.evaluate import evaluate
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.value_kinds import kinds_of, written
@@ -188,3 +190,27 @@ def test_an_expression_is_shown_as_it_is_written() -> None:
         "..."
     )
     assert len(written(most(dict.fromkeys("abcdefghijklmnop", here)))) == 60
+
+
+def test_a_table_that_is_shortened_says_so() -> None:
+    """Four rows are shown; of more, how many there are: in a message, a claim's repr and a model
+    card, none of which may show another claim than there is.
+    """
+    four, five = (dict.fromkeys(range(n), "a") for n in (4, 5))
+    shown = "0: 'a', 1: 'a', 2: 'a', 3: 'a'"
+    assert written(lookup(four, end)) == f"lookup({{{shown}}}, end)"
+    assert (
+        written(lookup(five, end)) == f"lookup({{{shown}, ... (5 rows)}}, end)"
+    )
+    claim = answers("[0-4]", lookup(five, end), length=1)
+    assert repr(claim) == (
+        f"answers('[0-4]', answer=lookup({{{shown}, ... (5 rows)}}, end), length=1)"
+    )
+    assert list(claim_text(claim))[-1] == (
+        "The answer is given, token by token, by"
+        f" `lookup({{{shown}, ... (5 rows)}}, end)`."
+    )
+    many = {chr(97 + i) * 4: "long" for i in range(26)}
+    assert written(lookup(many, own)) == (
+        "lookup({'aaaa': 'long', 'bbbb': 'long', 'cccc': 'long', '..."
+    )

@@ -20,6 +20,7 @@ from handcraft.cli.terminal import (
     Json,
     ProgramArgument,
     ProgressBar,
+    given_file,
     open_model,
     print_json,
     show,
@@ -98,7 +99,7 @@ def verify(
         ),
     ] = None,
     checkpoint: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--checkpoint",
             metavar="FILE",
@@ -106,7 +107,7 @@ def verify(
         ),
     ] = None,
     certificate: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--certificate",
             metavar="FILE",
@@ -114,7 +115,7 @@ def verify(
         ),
     ] = None,
     check: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--check",
             metavar="FILE",
@@ -142,7 +143,10 @@ def verify(
     )
     limits = Budget.parse(budget) if budget is not None else Budget()
     workers = None if jobs is None else whole("--jobs", jobs, 0)
-    spread = Spread(workers, backend, address, checkpoint)
+    kept = given_file("--checkpoint", checkpoint)
+    spread = Spread(workers, backend, address, kept)
+    write = given_file("--certificate", certificate)
+    read = given_file("--check", check)
     with (
         ProgressBar(f"verifying {model.name}") as progress,
         redirect_stdout(sys.stderr),
@@ -150,11 +154,11 @@ def verify(
         # hypothesis would keep notes in the user's folder: where it cannot
         # write it goes on without
         os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", _NOWHERE)
-        if certificate is not None or check is not None:
+        if write is not None or read is not None:
             _has_rules(model)
             free = methods == list(METHODS)
             report = _certified(
-                model, certificate, check, free, progress, limits.seconds
+                model, write, read, free, progress, limits.seconds
             )
         else:
             report = verify_model(
@@ -165,7 +169,7 @@ def verify(
                 spread=spread,
                 claim=other,
             )
-    written = certificate is not None and report.verdict == "proved"
+    written = write is not None and report.verdict == "proved"
     report = (
         unless_changed(model, report, told=rules is not None)
         if claim is None
@@ -173,7 +177,7 @@ def verify(
     )
     print_json(report.to_json()) if json else _print_report(model, report)
     if written and not json:
-        print(f"\nwrote {printable(str(certificate))}")
+        print(f"\nwrote {printable(str(write))}")
     raise typer.Exit(report.exit_code)
 
 
@@ -193,10 +197,21 @@ def _held(
         )
     with redirect_stdout(sys.stderr):
         if rules is not None:
-            return _with_rules(model, load_program(find(rules)), rules), None
+            path = find(rules)
+            _is_file(path, rules)
+            return _with_rules(model, load_program(path), rules), None
         if claim is not None:
             return held_to_claim_in(model, claim)
     return model, None
+
+
+def _is_file(path: Path, rules: str) -> None:
+    """Raise ProgramError for a directory, whose rules are not in a program file."""
+    if path.is_dir():
+        raise ProgramError(
+            "--program takes a program file, or the name of a bundled program;"
+            f" {printable(rules)} is a directory"
+        )
 
 
 def _with_rules(model: Model, program: Program, file: str) -> Model:

@@ -115,6 +115,15 @@ def given_path(option: str, given: str) -> Path:
     return Path(given)
 
 
+def given_file(option: str, given: str | None) -> Path | None:
+    """The file that an option was given, None if it was not given. Raises ProgramError for an empty
+    one.
+    """
+    if given == "":
+        raise ProgramError(f"{option} is empty; name a file")
+    return None if given is None else Path(given)
+
+
 def writing(write: Callable[[], _T]) -> _T:
     """Return what `write` returns. Raises ProgramError where a file cannot be written."""
     try:

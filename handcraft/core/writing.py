@@ -19,7 +19,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from handcraft.core.errors import WeightsError
+from handcraft.core.errors import WeightsError, printable
 from handcraft.core.paths import FILE, VACANT, kind_at
 
 HIDDEN = ".handcraft-"  # the hidden names begin with this
@@ -141,9 +141,17 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def existing(folder: Path) -> Path:
-    """The folder itself, or the nearest one above it that exists."""
+    """The folder itself, or the nearest one above it that exists. Raises OSError where a link on
+    the way leads to nothing, since no folder can be made there.
+    """
     above = (folder, *folder.parents)
-    return next((one for one in above if one.exists()), Path())
+    for one in above:
+        if one.exists():
+            return one
+        if one.is_symlink():
+            text = f"the link {printable(str(one))} leads to nothing"
+            raise OSError(errno.ENOENT, text, str(one))
+    return Path()
 
 
 @contextlib.contextmanager

@@ -3,8 +3,8 @@
 Two files cannot be renamed in one step. So the new weights first stand under a hidden name that
 holds their hash; then the new program.json takes its place, which is the step that counts; then
 the weights take theirs. A reader looks under the hidden name first: before the step it finds the
-old pair, after it the new one, wherever the writer was killed. The next build removes what a
-killed one left.
+old pair, after it the new one, wherever the writer was killed. The next build first does the
+rename that a killed one did not come to, then removes what it left.
 
 Rules of this file: until the three renames nothing has a name (core/writing.py); if one of them
 fails the old pair comes back; other files in the directory are never touched.
@@ -20,7 +20,8 @@ import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from handcraft.core.weights import sha256
+from handcraft.core.errors import WeightsError
+from handcraft.core.weights import MAX_JSON, parse_json, read_bytes, sha256
 from handcraft.core.writing import (
     HIDDEN,
     Draft,
@@ -45,18 +46,29 @@ _DRAFTED = 60.0  # seconds; no draft is as old
 def write_pair(directory: Path, weights: bytes, text: bytes) -> list[Path]:
     """Write both files, or change nothing; return their paths. Raises OSError."""
     paths = [directory / WEIGHTS_FILE, directory / PROGRAM_JSON]
-    nearest = existing(directory)
     with (
         naming(directory),
-        Draft(nearest, weights) as first,
-        Draft(nearest, text) as second,
+        Draft(existing(directory), weights) as first,
+        Draft(existing(directory), text) as second,
         folders(directory),
         _alone(directory),
     ):
+        _finish(directory)
         _sweep(directory, (first.hidden, second.hidden))
         _put(directory, first, second, sha256(weights))
     sync_folder(directory)
     return paths
+
+
+def _finish(directory: Path) -> None:
+    """Let the weights of a build that was killed before its last rename take their place: they
+    are those of its program.json, and this build may fail, too.
+    """
+    with contextlib.suppress(WeightsError):
+        text = parse_json(read_bytes(directory / PROGRAM_JSON, MAX_JSON))
+        path = weights_path(directory, str(text.get("sha256")))
+        if path.name != WEIGHTS_FILE:
+            path.replace(directory / WEIGHTS_FILE)
 
 
 def _put(directory: Path, weights: Draft, text: Draft, sha: str) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from handcraft.core.errors import either
 
 # only a certificate is rejected
 Verdict = Literal["proved", "checked", "refuted", "unknown", "rejected"]
@@ -15,6 +18,7 @@ OPTIONAL = (  # reported where there is one
     "min_margin_position",
     "failed",
     "weights",
+    "every_context",
     "claim",
     "compared",
     "contributions",
@@ -32,7 +36,8 @@ EXIT_CODES: dict[Verdict, int] = {
 @dataclass(frozen=True)
 class Counterexample:
     """The shortest context on which the model is wrong. `expected` and `got` are tokens, or
-    probabilities; `expected` is a tuple where several tokens are right.
+    probabilities; `expected` is a tuple where several tokens are right. A tie is wrong, too: its
+    margin is 0, and `got` is the token that is as great as a right one.
 
     position  the position in the text, if texts are judged at every position; else the model is
               wrong at the end
@@ -74,6 +79,7 @@ class Report:
                 there is a counterexample, or both
     weights     how far they are from the rules: the number of cells that differ, the first one,
                 the largest difference and its cell
+    every_context  True where contexts were drawn, and all that there are came
     claim       the file whose claim alone the model was held to
     compared        of a counterexample, the right token (the best of several) and the wrong one
     contributions   the amounts that each rule gave to their logits (handcraft.analysis.blame)
@@ -99,10 +105,23 @@ class Report:
     min_margin_position: int | None = None
     failed: list[str] | None = None
     weights: dict[str, Any] | None = None
+    every_context: bool | None = None
     claim: str | None = None
     compared: list[str] | None = None
     contributions: list[dict[str, Any]] | None = None
     departures: list[dict[str, Any]] | None = None
+
+    @property
+    def tied(self) -> tuple[str, str] | None:
+        """The right token of the counterexample, the best of several, and the other one, where the
+        logits of the two are equal.
+        """
+        wrong = self.counterexample
+        if wrong is None or wrong.margin != 0 or not isinstance(wrong.got, str):
+            return None
+        if isinstance(wrong.expected, str):
+            return wrong.expected, wrong.got
+        return (self.compared[0], wrong.got) if self.compared else None
 
     @property
     def exit_code(self) -> int:
@@ -120,3 +139,32 @@ class Report:
             for key, value in found.items()
             if value is not None or key not in OPTIONAL
         }
+
+
+def wrong_line(found: Report) -> str:
+    """The counterexample of a report in one line; empty where there is none."""
+    wrong = found.counterexample
+    if wrong is None:
+        return ""
+    place = place_of(wrong.tokens, wrong.position)
+    margin = "" if wrong.margin is None else f" (margin {wrong.margin:.6g})"
+    got = f"got {_said(wrong.got)}"
+    if found.tied is not None:
+        got = f"but {' and '.join(map(_said, found.tied))} are equal"
+    return f"wrong {place}: expected {_said(wrong.expected)}, {got}{margin}"
+
+
+def place_of(tokens: Sequence[str], position: int | None) -> str:
+    """A context, or a position of a text, counted from 0 as in every table."""
+    text = f"'{''.join(tokens)}'"
+    return (
+        f"after {text}"
+        if position is None
+        else f"at position {position} of {text}"
+    )
+
+
+def _said(value: object) -> str:
+    if isinstance(value, tuple):
+        return either(map(_said, value))
+    return f"'{value}'" if isinstance(value, str) else str(value)

@@ -48,7 +48,7 @@ def place(find: Find, row: int, positions: int | None) -> _Place:
 @dataclass
 class Wrong:
     """A wrong prediction: the context, the expected and the predicted value, and the position, if
-    not the last.
+    not the last. After a tie the predicted token is the one that is as great as a right one.
     """
 
     context: _Context
@@ -100,7 +100,10 @@ class Tally:
             i = int(spoken[wrong[0]])
             margin = float(margins[wrong[0]])
             at, position = place(find, i, positions)
-            wanted, got = as_data(expected[i]), int(logits[i].argmax())
+            wanted, got = (
+                as_data(expected[i]),
+                best_wrong(logits[i], expected[i]),
+            )
             if math.isfinite(margin):
                 self.keep(Wrong(at, wanted, got, margin, position))
             else:
@@ -265,3 +268,12 @@ def margins_of(
     others[rows, expected] = -np.inf
     margins = right - others.max(axis=1)
     return np.where(np.isfinite(logits).all(axis=1), margins, -np.inf)
+
+
+def best_wrong(
+    logits: Array, expected: Array
+) -> int:  # [n_vocab], [] or [n_right]
+    """The id of the greatest logit among the tokens that are not right, the first of several."""
+    others = logits.copy()
+    others[expected] = -np.inf
+    return int(others.argmax())

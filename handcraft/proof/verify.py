@@ -211,9 +211,16 @@ def report_of(
         error_bound=outcome.error_bound,
         assumptions=list(outcome.assumptions) or None,
         min_margin_position=tally.min_margin_position,
+        every_context=_all_drawn(task, method, tally),
         failed=["claim"] if verdict == "refuted" else None,
         **_explained(task, tally.worst),
     )
+
+
+def _all_drawn(task: Task, method: str, tally: Tally) -> bool | None:
+    """True where contexts were drawn until there was none left; None elsewhere."""
+    all_drawn = method == "sampled" and tally.contexts == task.size
+    return True if all_drawn else None
 
 
 def _explained(task: Task, wrong: Wrong | None) -> dict[str, Any]:

@@ -27,7 +27,8 @@ class ShownExport(ShownResult, Export):
 
     def __str__(self) -> str:
         files = (f"wrote {printable(str(file))}" for file in self.files)
-        return "\n".join([*files, str(self.check)])
+        refuted = [] if self.refuted is None else [self.refuted]
+        return "\n".join([*files, str(self.check), *refuted])
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"
@@ -49,6 +50,8 @@ def export(
     norm      how layer norms are made to do nothing: mirror, quiet or none
     force     overwrite the files of an earlier export
     verified  look for a proof first, for the verdict in README.md
+
+    `refuted` of the result says where the model is wrong, if it is: its files are as wrong.
 
     What was written is read back and its logits are compared with the model's. Raises ExportError
     where they do not agree: then nothing is left.

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from handcraft.claims.kinds import Claim
 from handcraft.core.errors import ProgramError, printable
+from handcraft.files.pair import PROGRAM_JSON
 from handcraft.files.program_file import find, load_claim
 from handcraft.model import Model
 from handcraft.program.program import Program
@@ -64,12 +65,23 @@ def held_to_claim_in(
     """
     path = find(os.fspath(reference))
     if path.is_dir():
+        _holds_claim(path)
         built = Model.load(path)
         return held_to_claim(
             model, claim := claim_of(built, "--claim"), built.program
         ), claim
     claim, program = load_claim(path)
     return held_to_claim(model, claim, program), claim
+
+
+def _holds_claim(path: Path) -> None:
+    """Raise ProgramError for the directory of a GPT-2, which has no claim."""
+    if not (path / PROGRAM_JSON).exists():
+        shown = printable(str(path))
+        raise ProgramError(
+            f"{shown} is a GPT-2 without a claim: it has no {PROGRAM_JSON}; a claim is"
+            " taken from a program file, a bundled program or a built directory"
+        )
 
 
 def _kind(value: object) -> str:

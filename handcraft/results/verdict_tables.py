@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from handcraft.core.errors import either
 from handcraft.proof.exponential import Finding
-from handcraft.proof.report import Counterexample, Report
+from handcraft.proof.report import Report, place_of, wrong_line
 from handcraft.results.blame_tables import blame
 from handcraft.results.tables import plain_table, safe
 
@@ -39,7 +38,7 @@ def _lines(found: Report) -> Iterator[str]:
     if found.accuracy is not None:
         yield f"accuracy    {found.accuracy:.10g}"
     if found.min_margin is not None:
-        place = _place(found.min_margin_at or [], found.min_margin_position)
+        place = place_of(found.min_margin_at or [], found.min_margin_position)
         yield f"least margin {found.min_margin:.9g}, {place}"
     if found.max_probability_error is not None:
         yield f"largest probability error {found.max_probability_error:.3g}"
@@ -59,29 +58,7 @@ def _lines(found: Report) -> Iterator[str]:
     if found.reason:
         yield f"because     {found.reason}"
     if found.counterexample is not None:
-        yield _wrong(found.counterexample)
-
-
-def _wrong(wrong: Counterexample) -> str:
-    place = _place(wrong.tokens, wrong.position)
-    margin = "" if wrong.margin is None else f" (margin {wrong.margin:.6g})"
-    return f"wrong {place}: expected {_said(wrong.expected)}, got {_said(wrong.got)}{margin}"
-
-
-def _place(tokens: Sequence[str], position: int | None) -> str:
-    """A context, or a position of a text, counted from 0 as in every table."""
-    text = f"'{''.join(tokens)}'"
-    return (
-        f"after {text}"
-        if position is None
-        else f"at position {position} of {text}"
-    )
-
-
-def _said(value: object) -> str:
-    if isinstance(value, tuple):
-        return either(map(_said, value))
-    return f"'{value}'" if isinstance(value, str) else str(value)
+        yield wrong_line(found)
 
 
 def findings(found: Sequence[Finding]) -> RenderableType:

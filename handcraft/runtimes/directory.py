@@ -21,6 +21,7 @@ from pathlib import Path
 from handcraft.core.errors import WeightsError, printable
 from handcraft.core.paths import DIRECTORY, VACANT, kind_at
 from handcraft.core.writing import (
+    existing,
     folders,
     kept,
     sync_folder,
@@ -120,8 +121,7 @@ def _hidden(out: Path) -> Iterator[Path]:
     beside it.
     """
     target = out.absolute()
-    nearest = next(path for path in (target, *target.parents) if path.exists())
-    work = Path(tempfile.mkdtemp(dir=nearest, prefix=".handcraft-"))
+    work = Path(tempfile.mkdtemp(dir=existing(target), prefix=".handcraft-"))
     try:
         work.chmod(0o777 & ~umask())
         yield work

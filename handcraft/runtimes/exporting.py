@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from handcraft.core.errors import ExportError, ProgramError, WeightsError, hint
 from handcraft.files.pair import PROGRAM_JSON
 from handcraft.model import Model
+from handcraft.proof.report import Verdict
 from handcraft.proof.task import Progress
 from handcraft.runtimes import (
     gguf_file,
@@ -25,6 +26,7 @@ from handcraft.runtimes import (
 )
 from handcraft.runtimes.agreement import Agreement, compare_runtime
 from handcraft.runtimes.directory import publish
+from handcraft.runtimes.judged import judged
 from handcraft.runtimes.limits import check_limit
 from handcraft.runtimes.model_card import README, model_card
 from handcraft.runtimes.norms import Norm, has_norms
@@ -45,12 +47,18 @@ RUNTIMES = {module.RUNTIME.name: module.RUNTIME for module in _MODULES}
 
 @dataclass(frozen=True)
 class Export:
-    """The files that were written, and how well they agree with the model."""
+    """The files that were written, and how well they agree with the model.
+
+    verdict  on the model's claim, as its card says; None where nothing was asked
+    refuted  the line that says where the model is wrong; None where it is not refuted
+    """
 
     to: str
     out: Path
     files: tuple[Path, ...]
     check: Agreement
+    verdict: Verdict | None = None
+    refuted: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The export as plain data, as the command line prints it."""
@@ -59,6 +67,7 @@ class Export:
             "out": str(self.out),
             "files": [str(f) for f in self.files],
             "check": self.check.to_json(),
+            "verdict": self.verdict,
         }
 
 
@@ -99,7 +108,8 @@ def export(
     )  # first: it says what the runtime cannot compute
     own = has_norms(model.weights)  # which do something, whatever the stream
     hook = None if own else check_limit(model, kind, runtime)
-    files[README] = model_card(model, runtime, kind, files, verified=verified)
+    verdict = judged(model, verified=verified)
+    files[README] = model_card(model, runtime, kind, files, verdict)
 
     def check(directory: Path) -> None:
         if runtime.vocabulary(directory).tokens != model.vocabulary.tokens:
@@ -117,7 +127,14 @@ def export(
         *(runtime.names for runtime in RUNTIMES.values())
     )
     paths = publish(Path(out), files, check, force=force, ours=names)
-    return Export(to, Path(out), tuple(paths), found[0])
+    return Export(
+        to,
+        Path(out),
+        tuple(paths),
+        found[0],
+        verdict.verdict,
+        verdict.refutation(model.name),
+    )
 
 
 def _named(name: str, known: Iterable[_T], kind: str) -> _T:

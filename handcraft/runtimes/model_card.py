@@ -4,11 +4,6 @@ It says what the model does, what it must say and whether it does, how to run th
 runtime, and the hashes of the files that hold weights. The front matter has only what is known:
 no license, no data, no date.
 
-The verdict is that of `handcraft verify` where the export was asked to verify. A proof may take a
-minute, so an export alone looks at every context or prompt where there are at most _EVERY, else at
-_DRAWN of them, drawn with a fixed seed; it does not judge a claim that is a Python function, which
-may raise or take long.
-
 Rules of this file: a verdict that was not found is not said; the same model gives the same bytes;
 what comes from a program stands in code spans.
 """
@@ -17,29 +12,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from handcraft.core.errors import printable
+from handcraft.claims.kinds import After, Claim
+from handcraft.claims.right_tokens import tokens_of
+from handcraft.core.errors import either, printable
 from handcraft.core.weights import sha256, to_safetensors
 from handcraft.files.bundled import bundled
 from handcraft.files.program_file import load_program
 from handcraft.model import Model
-from handcraft.proof.report import Report
-from handcraft.proof.task import Budget
-from handcraft.proof.verify import verify
+from handcraft.proof.report import Counterexample, Report
 from handcraft.runtimes.claim_text import claim_text, code, span
 from handcraft.runtimes.examples import example_of
+from handcraft.runtimes.judged import Judged
 from handcraft.runtimes.norms import Norm
 from handcraft.runtimes.target import Files, Runtime
 
 README = "README.md"
-_EVERY, _DRAWN = 2000, 100
 _WEIGHTS = (".safetensors", ".npz", ".pt", ".onnx", ".gguf")
 _TOKENS = 60  # of the vocabulary that are shown
 
 
 def model_card(
-    model: Model, runtime: Runtime, norm: Norm, files: Files, *, verified: bool
+    model: Model, runtime: Runtime, norm: Norm, files: Files, found: Judged
 ) -> bytes:
-    """The card of an export. `verified` runs `handcraft verify` first, with all its methods."""
+    """The card of an export, with what was found of its claim."""
     parts = (
         _front(runtime),
         f"# {model.name}",
@@ -48,7 +43,7 @@ def model_card(
         "## What it must say",
         *claim_text(model.program.claim if model.program else None),
         "## Whether it does",
-        *_verdict(model, verified),
+        *_verdict(model, found),
         *_of_these_files(model, runtime),
         "## How to run it",
         *_running(model, runtime, norm),
@@ -94,39 +89,44 @@ def _sizes(model: Model, runtime: Runtime, norm: Norm) -> str:
 # ---------------------------------------------------------------- the verdict
 
 
-def _verdict(model: Model, verified: bool) -> Iterator[str]:
+def _verdict(model: Model, found: Judged) -> Iterator[str]:
     claim = model.program.claim if model.program else None
     if claim is None:
         yield "**Not verified**: there is nothing to hold it to."
-    elif changed := model.differences():
+    elif found.changed is not None:
         yield (
             "**refuted**: the weights are not what the rules of the program say, at"
-            f" {span(printable(changed[0]))}."
+            f" {span(printable(found.changed))}."
         )
-    elif not (claim.declared or verified):
+    elif found.report is None:
         yield "**Not verified** at export: the claim is a Python function."
     else:
-        yield _found(_report(model, verified), claim.unit)
+        yield _found(found.report, claim)
     yield from _check(model)
 
 
-def _report(model: Model, verified: bool) -> Report:
-    if verified:
-        return verify(model)
-    budget = Budget(contexts=_EVERY, drawn=_DRAWN)
-    return verify(model, methods=("exhaustive", "sampled"), budget=budget)
+def _has_choice(claim: Claim) -> bool:
+    """True if several tokens may be right."""
+    return isinstance(claim, After) and any(
+        len(tokens_of(right)) > 1 for _, right in claim.table
+    )
 
 
-def _found(report: Report, unit: str) -> str:
+def _found(report: Report, claim: Claim) -> str:
     """The verdict with its numbers, as `handcraft verify` found it."""
     counts = (
-        f"{report.contexts:,} {unit} covered, {report.checked:,} where the claim speaks"
+        f"{report.contexts:,} {claim.unit} covered, {report.checked:,} where the claim speaks"
         f" ({report.method}, {report.dtype})"
     )
     lines = [f"**{report.verdict}**: {counts}."]
-    if report.min_margin is not None:
+    if report.min_margin is not None and report.min_margin > 0:
+        right, others = (
+            ("a right token", "every wrong one")
+            if _has_choice(claim)
+            else ("the right token", "every other")
+        )
         lines.append(
-            "The logit of the right token is above every other by at least"
+            f"The logit of {right} is above {others} by at least"
             f" {report.min_margin:.4g}."
         )
     for error, what in (
@@ -136,15 +136,38 @@ def _found(report: Report, unit: str) -> str:
         if error is not None:
             lines.append(f"The largest error of a {what} is {error:.2g}.")
     if report.counterexample is not None:
-        wrong = report.counterexample
-        lines.append(
-            f"After {code(''.join(wrong.tokens))} it must be"
-            f" {code(str(wrong.expected))}, and is {code(str(wrong.got))}."
-        )
+        lines.append(_wrong(report, report.counterexample))
     if report.reason:
         because = printable(report.reason)
         lines.append(f"{because[:1].upper()}{because[1:]}.")
     return " ".join(lines)
+
+
+def _wrong(report: Report, wrong: Counterexample) -> str:
+    """The counterexample in a sentence."""
+    text = code("".join(wrong.tokens))
+    place = (
+        f"After {text}"
+        if wrong.position is None
+        else f"At position {wrong.position} of {text}"
+    )
+    got = f"is {_value(wrong.got)}"
+    if report.tied is not None:
+        right, other = map(code, report.tied)
+        got = f"{right} and {other} are equal, so that neither is the greatest"
+    return f"{place} it must be {_value(wrong.expected)}, and {got}."
+
+
+def _value(value: object) -> str:
+    """A token, several of which one is right, probabilities, or a number, in code spans."""
+    if isinstance(value, tuple):
+        return either(map(_value, value))
+    if isinstance(value, dict):
+        rows = [(code(token), p) for token, p in value.items() if p]
+        return ", ".join(f"{token} {p:.6g}" for token, p in rows)
+    if value is None:
+        return "not finite"
+    return code(value) if isinstance(value, str) else span(f"{value}")
 
 
 def _check(model: Model) -> Iterator[str]:

@@ -39,6 +39,7 @@ ARITHMETIC = {
     "modulo": "%",
 }
 MOST_SHOWN = 60  # characters of an expression in a message
+MOST_ROWS = 4  # of a table in it
 
 
 def kinds_of(value: Expression | int | str) -> Kinds:
@@ -160,10 +161,13 @@ def _operand(value: Any) -> str:
     return f"({_text(value)})" if nested else _text(value)
 
 
-def _dictionary(items: Iterable[tuple[Any, Any]]) -> str:
-    return (
-        "{" + ", ".join(f"{_text(key)}: {_text(x)}" for key, x in items) + "}"
-    )
+def _dictionary(
+    items: Iterable[tuple[Any, Any]], count: int | None = None
+) -> str:
+    """The rows as a dictionary; `count` is that of all rows where some are left out."""
+    rows = [f"{_text(key)}: {_text(x)}" for key, x in items]
+    more = [] if count is None else [f"... ({count} rows)"]
+    return "{" + ", ".join([*rows, *more]) + "}"
 
 
 def _arguments(e: Expression) -> Iterable[str]:
@@ -175,7 +179,9 @@ def _arguments(e: Expression) -> Iterable[str]:
         yield _dictionary(e.where)
     if e.table:
         values = (value for _, value in e.table)
-        yield _dictionary(list(zip(keys, values, strict=True))[:4])
+        rows = list(zip(keys, values, strict=True))
+        left_out = len(rows) > MOST_ROWS
+        yield _dictionary(rows[:MOST_ROWS], len(rows) if left_out else None)
     yield from map(_text, e.args)
     if e.before is not None:
         yield f"before={_text(e.before)}"

@@ -38,7 +38,7 @@ from handcraft.proof.expected import (
     as_data,
 )
 from handcraft.proof.judge import Judge
-from handcraft.proof.tally import Tally, Wrong, margins_of
+from handcraft.proof.tally import Tally, Wrong, best_wrong, margins_of
 
 _STEPS = 2**14  # contexts between two looks at the clock
 # of the claim's automaton, a larger one is left to NumPy; and of what one call may keep
@@ -223,7 +223,7 @@ class Engine:
         return Wrong(
             context,
             as_data(expected[0]),
-            int(logits.argmax()) if fine else None,
+            best_wrong(logits, expected[0]) if fine else None,
             margin if fine else None,
         )
 

@@ -50,14 +50,19 @@ def cases_of(claim: Claim, model: Model) -> Iterator[Case]:
             claim.function, model, [Domain(model, here) for here in lengths]
         )
     else:
-        raise by_function(claim.function)
+        raise by_function(claim.function, instead=not claim.whole_text)
 
 
-def by_function(callback: Callback) -> Undecided:
-    """Return the reason why a plain Python function is not proved."""
+def by_function(callback: Callback, *, instead: bool = True) -> Undecided:
+    """Return the reason why a plain Python function is not proved, and what would be if an
+    expression can say the same.
+    """
+    advice = (
+        ", and what an expression of handcraft.sequence.words decides can be"
+    )
     return Undecided(
         f"the claim is the Python function '{callback.name}'; what a function decides"
-        " is not proved"
+        f" is not proved{advice if instead else ''}"
     )
 
 
