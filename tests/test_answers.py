@@ -17,6 +17,7 @@ from handcraft import Model, after, answers, distribution, residual, transducer
 from handcraft.claims.answers import Table
 from handcraft.claims.kinds import Predicate, as_claim
 from handcraft.core.errors import PromptError
+from handcraft.core.vocabulary import Vocabulary
 from handcraft.proof import Budget, verify
 from handcraft.sequence.words import (
     end,
@@ -190,3 +191,16 @@ def test_a_built_directory_is_verified_without_its_program(
         budget=Budget(drawn=20, contexts=1000),
     )
     assert report.verdict == "checked"
+
+
+def test_the_examples_of_its_help_say_the_same() -> None:
+    """The function and the expression of help(answers) both reverse the prompt."""
+    vocabulary = Vocabulary(tuple("ab=."))
+    function = answers("[ab]{1,4}=", lambda prompt: prompt[-2::-1], stop=".")
+    place = token_at(2 * end - here - 1)
+    expression = answers("[ab]{1,4}=", place, length=end)
+    help_text = answers.__doc__ or ""
+    assert "lambda prompt: prompt[-2::-1]" in help_text
+    assert "token_at(2 * end - here - 1), length=end" in help_text
+    assert function.expected("abb=", vocabulary, 9) == tuple("bba.")
+    assert expression.expected("abb=", vocabulary, 9) == tuple("bba")

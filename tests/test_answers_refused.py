@@ -153,8 +153,9 @@ for _ in range(10):
             answers("a", lookup({"a": "b"}, own), length=3),
             "a",
             (
-                "the claim answers 'a' with 'b' and then None, which is not a token of"
-                " '^', '=', 'a', 'b', '<x>'"
+                "the claim answers 'a' with 'b' and then nothing: its expression is None"
+                " there, as token_at(i) is outside the text so far, and lookup without a"
+                " row; otherwise(x, token) says what follows then"
             ),
         ),
         (
@@ -194,6 +195,14 @@ for _ in range(10):
             (
                 "the prompt 'a' and its answer need 1000000000 positions, but n_ctx is"
                 " 12; bound the prompts, e.g. with longest=, or widen the window"
+            ),
+        ),
+        (
+            answers("a+", own, length=9, longest=8),
+            "aaaaa",
+            (
+                "the prompt 'aaaaa' and its answer need 13 positions, but n_ctx is 12;"
+                " bound the prompts, with less than longest=8, or widen the window"
             ),
         ),
         (

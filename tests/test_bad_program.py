@@ -168,8 +168,8 @@ PROGRAMS = [
     program(
         "a token twice",
         "token('aba')",
-        "bad > token: the labels of token must be distinct, and at least one; 'a' stands"
-        " twice (bad.py:3)",
+        "bad > token: a text is one token for each letter, and 'a' stands twice in"
+        " 'aba'; words are given as a list: token(['aba']) (bad.py:3)",
     ),
     program(
         "a token twice in the vocabulary",
@@ -228,7 +228,7 @@ PROGRAMS = [
         "no window",
         "Program(embedding=(t,))",
         "bad > n_ctx: the context window must be 1 to 1048576; no slot has a table of"
-        " positions: pass n_ctx= (bad.py:3)",
+        " positions: pass n_ctx= to Program (bad.py:3)",
     ),
     program(
         "two windows",

@@ -155,6 +155,14 @@ WINDOW = [
         answers("(ab){3}", own, length=1),
         "claim > prompts: no prompt of '(ab){3}' fits n_ctx 5",
     ),
+    (
+        answers("(ab){3}", own, length=1, longest=4),
+        "claim > prompts: no prompt of '(ab){3}' fits n_ctx 5",
+    ),
+    (
+        answers("(ab){2}", own, length=1, longest=3),
+        "claim > prompts: no prompt of '(ab){2}' has at most longest=3 characters",
+    ),
 ]
 TABLES = [
     (
@@ -175,8 +183,9 @@ TABLES = [
     (
         answers("[ab]", lookup({"a": "b"}, own), length=1),
         (
-            "claim: the claim answers 'b' with '' and then None, which is not a token"
-            " of 'a', 'b', ';'"
+            "claim: the claim answers 'b' with nothing: its expression is None"
+            " there, as token_at(i) is outside the text so far, and lookup without a"
+            " row; otherwise(x, token) says what follows then"
         ),
     ),
 ]

@@ -195,9 +195,12 @@ def test_new_says_what_to_do_next(here: Path) -> None:
     """Without --json the next command is named, and works."""
     result = handcraft("new", "mine")
     assert result == Result(
-        0, "wrote mine.py; now run: handcraft explain mine.py\n", ""
+        0,
+        "wrote mine.py; now: handcraft run mine.py ab, handcraft verify mine.py\n",
+        "",
     )
-    assert handcraft("explain", "mine.py").code == 0
+    assert handcraft("run", "mine.py", "ab").code == 0
+    assert handcraft("verify", "mine.py").code == 0
 
 
 def test_new_never_overwrites(here: Path) -> None:

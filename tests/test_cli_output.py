@@ -138,14 +138,15 @@ def test_wide_characters_keep_their_numbers() -> None:
 def test_a_long_rule_is_named_whole() -> None:
     """The table of contributions tells two neurons apart at any width, however long their names."""
     named = {
-        60: ["layers[0] > mlp > after 101 >   -104   -1", "adds"],
-        80: ["layers[0] > mlp > after 101 > adds  -104   -1"],
+        60: ["layers[0] > mlp > after 101 > -104 -1", "adds"],
+        80: ["layers[0] > mlp > after 101 > adds -104 -1"],
     }
     for columns, lines in named.items():
         result = handcraft(
             "trace", "baby_gpt", "101", env={"COLUMNS": str(columns)}
         )
-        assert result.lines[-len(lines) :] == lines
+        found = [" ".join(x.split()) for x in result.lines[-len(lines) :]]
+        assert found == lines
 
 
 def test_a_large_matrix_is_shown_without_its_empty_rows() -> None:

@@ -177,3 +177,17 @@ def test_two_readings_of_one_text_are_told_apart(here: Path) -> None:
     for prompt, said in found.items():
         for key in ("prompt", "completion"):
             assert said[key] == "".join(said[f"{key}_tokens"]), prompt
+
+
+def test_the_help_says_how_many_tokens_and_that_the_window_slides() -> None:
+    """Without -n 20 tokens are added, or the answer; past the window old ones are dropped."""
+    said = " ".join(handcraft("run", "--help").out.split())
+    assert (
+        "Add at most this many tokens (by default 20, or the whole answer where the claim"
+        " is about answers)." in said
+    )
+    assert (
+        "Past the window of the program (n_ctx) the oldest tokens are dropped, so"
+        " positions count from a later token." in said
+    )
+    assert len(handcraft("run", "aab", "a", "--json").json["completion"]) == 20

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+import handcraft
+from handcraft import Program, position, token
 from handcraft.core.errors import ProgramError
 from handcraft.files.program_file import load_program
+from handcraft.program.program import OF_HANDCRAFT, OF_MODELS
 
 START = """from handcraft import *
 from handcraft.recipes import *
@@ -278,6 +281,17 @@ MISTAKES = [
         "Slot: there is no 'prev'; did you mean 'previous'?",
     ),
     (
+        "p.next",
+        (
+            "Slot: there is no 'next'; for expressions position has .previous, "
+            ".back(n) and .sum(labels)"
+        ),
+    ),
+    (
+        "t.first",
+        "Slot: there is no 'first'; for expressions token has .sum(labels)",
+    ),
+    (
         "p.back(-1)",
         (
             "position has 5 positions: back takes a whole number from 0 to 4, found "
@@ -320,8 +334,26 @@ MISTAKES = [
     (
         'token("a", "b")',
         (
-            "token: takes 1 argument without a name, found 2: write token(tokens, "
-            "name=...)"
+            "token: takes the tokens as one list, found 2 arguments: write "
+            "token(['a', 'b'])"
+        ),
+    ),
+    (
+        'token("^", "Anna", " Ben", " Carl", " Dora")',
+        (
+            "token: takes the tokens as one list, found 5 arguments: write "
+            "token(['^', 'Anna', ' Ben', ' Carl', ... (5 in all)])"
+        ),
+    ),
+    (
+        'token("^", ["Anna"])',
+        "token: takes 1 argument without a name, found 2: write token(tokens, name=...)",
+    ),
+    (
+        'token("Anna")',
+        (
+            "token: a text is one token for each letter, and 'n' stands twice in "
+            "'Anna'; words are given as a list: token(['Anna'])"
         ),
     ),
     (
@@ -352,8 +384,8 @@ MISTAKES = [
     (
         'token("aa")',
         (
-            "token: the labels of token must be distinct, and at least one; 'a' "
-            "stands twice"
+            "token: a text is one token for each letter, and 'a' stands twice in "
+            "'aa'; words are given as a list: token(['aa'])"
         ),
     ),
     (
@@ -622,7 +654,53 @@ MISTAKES = [
         "Program(embedding=())",
         (
             "n_ctx: the context window must be 1 to 1048576; no slot has a table of "
-            "positions: pass n_ctx="
+            "positions: pass n_ctx= to Program"
+        ),
+    ),
+    (
+        'build(MLP(adds={"a": 1}))',
+        (
+            "layers[0] > adds: a is not a lane of the embedding (those are position, "
+            "token, v); did you mean 'token:a'?"
+        ),
+    ),
+    (
+        "build(head, claim=residual('b', lambda context: 0))",
+        (
+            "claim: b is not a lane of the embedding (those are position, token, v); "
+            "did you mean 'token:b'?"
+        ),
+    ),
+    (
+        "attend_to(at, -2, value=t)",
+        (
+            "attend_to > target: -2 is before the first position; 2 back is "
+            'at["p"] - 2'
+        ),
+    ),
+    (
+        "attend_to(at, -0.5, value=t)",
+        (
+            "attend_to > target: -0.5 is before the first position; 0.5 back is "
+            'at["p"] - 0.5'
+        ),
+    ),
+    (
+        "attend_to(at, 8, value=t)",
+        "attend_to > target: 8 is past the last position, 7",
+    ),
+    (
+        "build(head); program.answer",
+        (
+            "Program: there is no 'answer'; a built model has it: "
+            "program.build().answer"
+        ),
+    ),
+    (
+        "build(head); program.run",
+        (
+            "Program: there is no 'run'; a built model has it: "
+            "program.build().generate"
         ),
     ),
     (
@@ -636,7 +714,7 @@ MISTAKES = [
         "Program(embedding=(t,))",
         (
             "n_ctx: the context window must be 1 to 1048576; no slot has a table of "
-            "positions: pass n_ctx="
+            "positions: pass n_ctx= to Program"
         ),
     ),
     (
@@ -1054,6 +1132,105 @@ def test_a_first_mistake_is_answered_in_the_authors_words(
     text, _, where = found.rpartition(" (")
     assert text == answer
     assert where.startswith(str(file))
+
+
+VALUED = "an expression has no value before there is a context, so"
+COMPUTED = "expressions are computed with +, -, *, // and %, and not with"
+TRUTH = (
+    f"{VALUED} `if`, `and`, `or` and `not` cannot ask for its truth; write"
+    " cases((condition, value), default)"
+)
+OF_CLAIMS = [  # what a claim is written with, and the end of the answer
+    (
+        "x if x else 1",
+        TRUTH,
+    ),
+    (
+        "not x",
+        TRUTH,
+    ),
+    (
+        "'a' in x",
+        (
+            f"{VALUED} `in` cannot search it; write lookup({{token: 1, ...}}, x)"
+            " or count({0: token})"
+        ),
+    ),
+    (
+        "[*x]",
+        f"{VALUED} it cannot be gone through; write token_at(i) for a token of the context",
+    ),
+    (
+        "x[0]",
+        f"{VALUED} it has no items; write token_at(i) for a token, lookup(table, x) for an entry",
+    ),
+    (
+        "x < 3",
+        f"{VALUED} it cannot be compared; write below(a, b), equal(a, b)",
+    ),
+    (
+        "3 <= x",
+        f"{VALUED} it cannot be compared; write below(a, b), equal(a, b)",
+    ),
+    (
+        "int(x)",
+        f"{VALUED} it is no number; write token_at(i), or lookup(table, x)",
+    ),
+    (
+        "'abc'[x]",
+        f"{VALUED} it is no number; write token_at(i), or lookup(table, x)",
+    ),
+    ("x / 2", f"{COMPUTED} /: write a // b, or ratio(a, b) for a lane"),
+    ("2 / x", f"{COMPUTED} /: write a // b, or ratio(a, b) for a lane"),
+    ("x**2", f"{COMPUTED} **: write a * a"),
+    ("-x", f"{COMPUTED} a sign alone: write 0 - a"),
+]
+IN_PYTHON = (
+    f"{VALUED} Python cannot look it up; write lookup({{token: 1, ...}}, x)"
+)
+
+
+@pytest.mark.parametrize(
+    ("written", "answer"),
+    [
+        *((written, f"claim: {answer}") for written, answer in OF_CLAIMS),
+        ("{'a': 1}[x]", IN_PYTHON),
+        ("x in 'aeiou'", IN_PYTHON),
+    ],
+)
+def test_what_no_expression_of_a_claim_has_is_answered_with_its_word(
+    written: str, answer: str, tmp_path: Path
+) -> None:
+    """Truth, order, items, division: each names the word of claims that is meant."""
+    file = tmp_path / "bad.py"
+    imports = "from handcraft.sequence.words import *\nx = token_at(end)\n"
+    file.write_text(START + imports + written)
+    with pytest.raises(ProgramError) as caught:
+        load_program(file)
+    line = START.count("\n") + 3
+    outer, _, inner = answer.partition("claim: ")
+    path = "bad > claim: " + inner if inner else "bad: " + outer
+    assert str(caught.value) == f"{path} ({file}:{line})"
+
+
+@pytest.mark.parametrize("name", OF_HANDCRAFT)
+def test_what_handcraft_does_with_a_program_is_named(name: str) -> None:
+    """A program has no method for it, and handcraft has the function."""
+    program = Program(embedding=(position(2), token("ab")))
+    assert callable(getattr(handcraft, name))
+    with pytest.raises(ProgramError) as caught:
+        getattr(program, name)
+    says = f"Program: there is no {name!r}; write handcraft.{name}(program)"
+    assert str(caught.value).startswith(says)
+
+
+def test_what_a_model_has_is_named() -> None:
+    """What a program lacks and its model has is known, and built first."""
+    program = Program(embedding=(position(2), token("ab")))
+    model = program.build()
+    for name in {*OF_MODELS} - {"answers", "run"}:
+        assert hasattr(model, name), name
+        assert not hasattr(program, name), name
 
 
 def test_no_answer_is_machinery() -> None:

@@ -144,6 +144,38 @@ def test_weights_that_are_not_the_rules_are_refuted() -> None:
     )
 
 
+def test_a_format_that_opens_again_names_the_claim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command on the card checks the exported files themselves, in their folder."""
+    out = tmp_path / "out"
+    done = handcraft("export", "aab", "--to", "gpt2", "--out", out)
+    assert done.code == 0
+    card = (out / "README.md").read_text()
+    assert (
+        "`handcraft verify . --claim aab`, in this folder, holds these files to the claim."
+        " They have no rules to prove it with: contexts are enumerated or drawn."
+        in card
+    )
+    assert (
+        "compared with the program's: in every context that was tried the same token came"
+        " first." in card
+    )
+    monkeypatch.chdir(out)
+    found = handcraft("verify", ".", "--claim", "aab", "--json").json
+    assert found["verdict"] == "checked"
+
+
+def test_a_format_that_does_not_open_again_names_none(tmp_path: Path) -> None:
+    """Of other formats the card names the program alone."""
+    out = tmp_path / "out"
+    done = handcraft("export", "aab", "--to", "picogpt", "--out", out)
+    assert done.code == 0
+    card = (out / "README.md").read_text()
+    assert "--claim" not in card
+    assert "`handcraft verify aab` verifies it" in card
+
+
 @pytest.mark.parametrize(
     "claim",
     [

@@ -326,7 +326,7 @@ LISTED = (
         ),
         (
             {"embedding": (t, v)},
-            f"n_ctx: {SIZES}no slot has a table of positions: pass n_ctx=",
+            f"n_ctx: {SIZES}no slot has a table of positions: pass n_ctx= to Program",
         ),
         (
             {"embedding": (t, v), "n_ctx": 10**9},

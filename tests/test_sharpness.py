@@ -66,8 +66,9 @@ def test_a_small_factor_is_told_with_the_number_that_would_do(
     kept = share(8 / 3, named=2 if causal else 1, others=3 if causal else 4)
     assert told(pair(8), causal=causal) == [
         (
-            f"small > layers[0] > query: {ABOVE} 2.67 above the others, which keep up to"
-            f" {100 * kept:.2g} % of the attention; with 61 instead of 8 they keep none"
+            f"small > layers[0] > query: {ABOVE} 2.67 above the others (divided by"
+            f" sqrt(d_head)), which keep up to {100 * kept:.2g} % of the attention;"
+            " with 61 instead of 8 they keep none"
         )
     ]
 
@@ -206,8 +207,9 @@ pair = Head(query=8 * (p + p.previous), key=p, value={v: t["a"] - t["b"]},
 program = Program(embedding=(p, t, v), layers=(pair,), claim=after({"aa": "b"}))
 """
 LINE = (
-    "soft > layers[0] > query: the scores of what it names are only 2.83 above the others,"
-    " which keep up to 8.1 % of the attention; with 58 instead of 8 they keep none"
+    "soft > layers[0] > query: the scores of what it names are only 2.83 above the others"
+    " (divided by sqrt(d_head)), which keep up to 8.1 % of the attention; with 58"
+    " instead of 8 they keep none"
     " (soft.py:4)"
 )
 

@@ -177,7 +177,10 @@ def test_a_one_hot_slot_is_stored_by_name() -> None:
     [
         (
             lambda: token("abb"),
-            "token: the labels of token must be distinct, and at least one; 'b' stands twice",
+            (
+                "token: a text is one token for each letter, and 'b' stands twice in"
+                " 'abb'; words are given as a list: token(['abb'])"
+            ),
         ),
         (
             lambda: token(""),

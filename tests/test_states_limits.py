@@ -66,10 +66,10 @@ def test_a_search_that_sees_too_much_ends_early() -> None:
 
 
 def test_a_number_of_prompts_is_exact_while_it_can_be_read() -> None:
-    """Up to thirty digits are written out."""
+    """Up to thirty digits are written out, in groups of three."""
     assert (
         explore(bundled_model("adder"), limit=1).origin
-        == "its 100000000000000000000 prompts"
+        == "its 100,000,000,000,000,000,000 prompts"
     )
     assert (
         explore(bundled_model("majority"), limit=1).origin

@@ -209,7 +209,7 @@ def test_what_is_undecided_fails() -> None:
         assert_accurate(claiming(no_claim), method="exhaustive", sampled=True)
     with Refused(
         AssertionError,
-        "repeating is undecided: there are 11110 contexts, more than the budget of 100",
+        "repeating is undecided: there are 11,110 contexts, more than the budget of 100",
     ):
         assert_accurate(
             repeating(one_wrong), method="exhaustive", budget=100, sampled=True

@@ -60,21 +60,24 @@ def pair(large: float) -> Head:
             (MLP(adds={t["b"]: 1}),),
             (
                 "after 'a' the logit of 'b' is at most 1 and that of 'a', the current token, at"
-                " least 1, so 'b' cannot win; with more than 1 times as much written it can"
+                " least 1, so 'b' cannot win (a tie is wrong); with anything"
+                " more written it can"
             ),
         ),
         (
             (MLP(adds={t["b"]: 0.25}),),
             (
                 "after 'a' the logit of 'b' is at most 0.25 and that of 'a', the current token,"
-                " at least 1, so 'b' cannot win; with more than 4 times as much written it can"
+                " at least 1, so 'b' cannot win (a tie is wrong); with more"
+                " than 4 times as much written it can"
             ),
         ),
         (
             (pair(1),),
             (
                 "after 'a' the logit of 'b' is at most 1 and that of 'a', the current token, at"
-                " least 1, so 'b' cannot win; with more than 1 times as much written it can"
+                " least 1, so 'b' cannot win (a tie is wrong); with anything"
+                " more written it can"
             ),
         ),
     ],

@@ -11,6 +11,8 @@ from vocabularies import AB, WORDS
 from handcraft.core.errors import ProgramError, PromptError
 from handcraft.core.vocabulary import Vocabulary
 
+NAMES = Vocabulary(("^", " Anna"))
+
 
 def test_the_longest_token_wins() -> None:
     """A text is split from left to right by the longest token that matches."""
@@ -34,6 +36,23 @@ def test_contexts_as_a_claim_sees_them() -> None:
             lambda: AB.split("abx"),
             PromptError,
             "no token matches 'x' at character 2 of the text; the vocabulary is 'a', 'b'",
+        ),
+        (
+            lambda: NAMES.split("^ Anna Ben"),
+            PromptError,
+            (
+                "no token matches ' ' at character 6 of the text; a space belongs to a"
+                " token, as in ' Anna', and is never left out; the vocabulary is '^',"
+                " ' Anna'"
+            ),
+        ),
+        (
+            lambda: NAMES.split("^Anna"),
+            PromptError,
+            (
+                "no token matches 'A' at character 1 of the text; the token ' Anna'"
+                " begins with a space; the vocabulary is '^', ' Anna'"
+            ),
         ),
         (
             lambda: WORDS.encode(["<ned>"]),

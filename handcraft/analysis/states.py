@@ -322,7 +322,7 @@ def _origin(model: Model, starts: Sequence[Prompt]) -> str:
     if claim is not None and claim.asks_prompts:
         size = claim.language(model.n_ctx, model.vocabulary).size
         if size < 10**MOST_DIGITS:
-            return f"its {size} prompts"
+            return f"its {size:,} prompts"
         return f"more than 10^{MOST_DIGITS} prompts"
     return f"its {len(model.vocabulary)}^{model.n_ctx} full windows"
 

@@ -263,6 +263,17 @@ def _run(
     return (*machine.run(asked, length - 1), stop)
 
 
+def _nothing(prompt: str, before: str) -> ProgramError:
+    """The error of an expression that is None where a token of the answer is due."""
+    said = f"'{printable(before)}' and then nothing" if before else "nothing"
+    return ProgramError(
+        f"the claim answers '{printable(prompt)}' with {said}: its expression is None"
+        " there, as token_at(i) is outside the text so far, and lookup without a row;"
+        " otherwise(x, token) says what follows then",
+        ("claim",),
+    )
+
+
 def _no_token(
     prompt: str,
     token: object,
@@ -270,6 +281,8 @@ def _no_token(
     vocabulary: Vocabulary,
 ) -> ProgramError:
     before = "".join(map(str, tokens[: tokens.index(token)]))
+    if token is None:
+        return _nothing(prompt, before)
     suggestion = hint(
         token if isinstance(token, str) else "", vocabulary.tokens
     )

@@ -151,10 +151,7 @@ def _check_answers(
         )
     language = claim.language(n_ctx, vocabulary)
     if not language.size:
-        raise ProgramError(
-            f"no prompt of '{printable(claim.prompts)}' fits n_ctx {n_ctx}",
-            ("prompts",),
-        )
+        raise ProgramError(_none_fits(claim, vocabulary, n_ctx), ("prompts",))
     spelling = Spelling(language, vocabulary, n_ctx)
     if (problem := spelling.problem()) is not None:
         raise ProgramError(problem, ("prompts",))
@@ -165,6 +162,15 @@ def _check_answers(
     if isinstance(claim.answer, Transducer):
         _check_rows(claim.answer, claim.stop)
     _ask(claim, language, vocabulary, n_ctx)
+
+
+def _none_fits(claim: Answers, vocabulary: Vocabulary, n_ctx: int) -> str:
+    """The error of a claim without prompts: what is too narrow, `longest` or the window."""
+    what = f"no prompt of '{printable(claim.prompts)}'"
+    unbounded = claim.model_copy(update={"longest": None})
+    if unbounded.language(n_ctx, vocabulary).size:
+        return f"{what} has at most longest={claim.longest} characters"
+    return f"{what} fits n_ctx {n_ctx}"
 
 
 # ------------------------------------------------------------ for every length of a prompt

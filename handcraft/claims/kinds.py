@@ -407,11 +407,14 @@ class Answers(BaseClaim):
 
     def fits(self, prompt: str, needed: int, n_ctx: int) -> None:
         """Raise ProgramError if the window is too short for a prompt and its answer."""
+        bound = "e.g. with longest="
+        if self.longest is not None:
+            bound = f"with less than longest={self.longest}"
         if needed > n_ctx:
             raise ProgramError(
                 f"the prompt '{printable(prompt)}' and its answer need {needed}"
-                f" positions, but n_ctx is {n_ctx}; bound the prompts, e.g. with"
-                " longest=, or widen the window",
+                f" positions, but n_ctx is {n_ctx}; bound the prompts, {bound}, or widen"
+                " the window",
                 ("claim",),
             )
 
@@ -545,7 +548,16 @@ CLAIM_KINDS: tuple[type[BaseClaim], ...] = get_args(Claim)
 
 @checked_call()
 def after(table: Mapping[Ending, str | Collection[str]]) -> After:
-    """The claim that the longest matching ending decides the next token: one, or any of several."""
+    """The claim that the longest matching ending decides the next token: one, or any of several.
+
+        after({"a": "b", "ba": "c"})   after ba comes c, after any other a comes b
+        after({"a": {"b", "c"}})       after a comes b or c
+
+    table  {ending: next token, or a set of tokens of which any is right}. An ending is a text, or
+           a tuple of tokens; after a context with none of these endings nothing is claimed
+
+    The right token must have a greater logit than every other: a tie is wrong.
+    """
     if not isinstance(table, Mapping) or not table:
         raise ProgramError(
             "takes {last tokens: next token} with at least one entry"
@@ -601,7 +613,27 @@ def answers(
     length: int | Expression | None = None,
     longest: int | None = None,
 ) -> Answers:
-    """The claim that every prompt the regular expression matches has one right answer: Answers."""
+    r"""The claim that every prompt the regular expression matches has one right answer.
+
+        answers("[ab]{1,4}=", lambda prompt: prompt[-2::-1], stop=".")
+        answers("[ab]{1,4}=", token_at(2 * end - here - 1), length=end)
+
+    prompts  the regular expression: characters, `[a-z0-9]`, `\d`, `( )`, `|`, `?`, `*`, `+`,
+             `{m}`, `{m,n}`, and `\` before a sign that has a meaning. It matches whole prompts
+    answer   a function of the prompt's text that returns the answer's text; a table {prompt:
+             answer}; an expression for the next token, asked again for each token of the answer;
+             or a transducer. All but the function can be proved
+    stop     the token that ends every answer. It is appended to what a function or a table gives;
+             an expression must give it itself, as the last token
+    length   the number of tokens of every answer, the stop token included; a whole number, or an
+             expression of `end` (the last position of the prompt). Needed with an expression or a
+             transducer
+    longest  the most characters of a prompt; by default what n_ctx tokens can hold
+
+    Without stop and length all answers must have the same number of tokens. A prompt and its
+    answer fit the window; the last token of an answer is never read, so it needs no position.
+    Raises ProgramError for what does not fit together.
+    """
     how = (
         Table(table=tuple(answer.items()))
         if isinstance(answer, Mapping)

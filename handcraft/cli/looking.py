@@ -55,7 +55,12 @@ def run(
     ],
     n: Annotated[
         str | None,
-        typer.Option("-n", metavar="N", help="Add at most this many tokens."),
+        typer.Option(
+            "-n",
+            metavar="N",
+            help="Add at most this many tokens (by default 20, or the whole answer where"
+            " the claim is about answers).",
+        ),
     ] = None,
     sample: Annotated[
         bool,
@@ -102,7 +107,8 @@ def run(
 ) -> None:
     """Continue a prompt.
 
-    Each new token is the one with the highest logit, unless --sample is given.
+    Each new token is the one with the highest logit, unless --sample is given. Past the window
+    of the program (n_ctx) the oldest tokens are dropped, so positions count from a later token.
     """
     from handcraft.core.decoding import Sampler
 

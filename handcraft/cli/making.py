@@ -181,5 +181,8 @@ def new(
     writing(lambda: [starting_program(stem, path)])
     if json:
         return print_json({"out": str(path)})
-    print(f"wrote {printable(str(path))}; now run: handcraft explain {path}")
+    shown = printable(str(path))
+    print(
+        f"wrote {shown}; now: handcraft run {shown} ab, handcraft verify {shown}"
+    )
     return None

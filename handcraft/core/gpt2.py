@@ -51,7 +51,9 @@ def namespace(x: Array) -> Any:
 
     Raises MissingExtraError for an array of torch without the extra `torch`.
     """
-    if isinstance(x, np.ndarray):  # the same as below, in a fifth of the time
+    if isinstance(
+        x, np.ndarray | np.generic
+    ):  # the same as below, in a fifth of the time
         return np
     if hasattr(x, "__array_namespace__"):
         return x.__array_namespace__()

@@ -90,9 +90,20 @@ class Vocabulary:
 
     def _unknown(self, text: str, at: int) -> str:
         return (
-            f"no token matches '{printable(text[at])}' at character {at} of the text;"
-            f" the vocabulary is {listing(map(in_quotes, self.tokens))}"
+            f"no token matches '{printable(text[at])}' at character {at} of the"
+            f" text{self._spaced(text, at)}; the vocabulary is"
+            f" {listing(map(in_quotes, self.tokens))}"
         )
+
+    def _spaced(self, text: str, at: int) -> str:
+        """The advice where a space is missing, or stands by itself; else nothing."""
+        if text[at] == " ":
+            return "; a space belongs to a token, as in ' Anna', and is never left out"
+        for token in self.tokens:
+            word = token.lstrip()
+            if word and word != token and text.startswith(word, at):
+                return f"; the token {in_quotes(token)} begins with a space"
+        return ""
 
     def encode(self, prompt: str | Iterable[str]) -> list[int]:
         """The ids of a text, or of a sequence of tokens.

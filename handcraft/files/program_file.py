@@ -33,6 +33,7 @@ from handcraft.files.bundled import bundled
 from handcraft.files.checkpoint_place import download_hint, is_checkpoint
 from handcraft.files.pair import PROGRAM_JSON
 from handcraft.program.program import Program, program_name
+from handcraft.sequence.expression import Expression
 
 MAX_SOURCE = 2**20  # bytes of a program file
 MAX_SHOWN = 80  # characters of a name that is no program's
@@ -208,11 +209,26 @@ def _executed(path: Path) -> dict[str, Any]:
         BaseException
     ) as error:  # an author's file may raise anything, SystemExit included
         raise ProgramError(
-            f"{type(error).__name__}: {printable(str(error))}",
+            _searched(error)
+            or f"{type(error).__name__}: {printable(str(error))}",
             (path.stem,),
             _line(error, shown),
         ) from None
     return namespace
+
+
+def _searched(error: BaseException) -> str:
+    """The message where Python itself looked for an expression in a table or a text; else none."""
+    key = error.args[0] if isinstance(error, KeyError) and error.args else None
+    in_text = isinstance(error, TypeError) and str(error).endswith(
+        "not Expression"
+    )
+    if not (isinstance(key, Expression) or in_text):
+        return ""
+    return (
+        "an expression has no value before there is a context, so Python cannot look"
+        " it up; write lookup({token: 1, ...}, x)"
+    )
 
 
 @contextlib.contextmanager

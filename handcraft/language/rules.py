@@ -108,7 +108,9 @@ class Head(Stating):
     scores  "raw": the matrix holds the query as written, and GPT-2 divides the score by
             sqrt(d_head); "exact": the query is multiplied by sqrt(d_head), so that the score is
             the product as written
-    means   what the lanes that it writes, or its value lanes, are to hold
+    means   {lane: expression of handcraft.sequence.words}: what the lanes that it writes, or its
+            value lanes, are to hold; for refutations only, it changes no weight
+    name    in messages, tables and paths, such as layers[0] > previous; a word of your choice
 
     Raises ProgramError for an argument that is missing, unknown, or no map.
     """
@@ -164,8 +166,16 @@ class Head(Stating):
 class Neuron(Stating):
     """A neuron, which adds `adds` times the positive part of `when` to the stream.
 
-    With gelu it is compiled as `sharpness * when` and `adds / sharpness`, because gelu(x) equals x
-    or 0 only away from zero.
+    when       an expression of lanes at the neuron's own position; below 0 nothing is added
+    adds       {lane: number}: added times `when`
+    sharpness  with gelu it is compiled as gelu(sharpness * when) and adds / sharpness, because
+               gelu(x) is x or 0 only away from zero. With 8, the default, that is exact in float32
+               where `when` is 0 or at least 1 in size; for a `when` of 1/2 or more, write 16
+    means      {lane: expression of handcraft.sequence.words}: what the lanes are to hold; for
+               refutations only. Where several neurons write a lane together: MLP(..., means=)
+    name       in messages, tables and paths
+
+    Raises ProgramError for an argument that is missing, unknown, or no expression.
     """
 
     when: AsAffine
@@ -263,6 +273,8 @@ class MLP(Stating):
 
     neurons  any nesting of neurons
     adds     {lane: constant}
+    means    {lane: expression of handcraft.sequence.words}: what the lanes are to hold after the
+             whole MLP; for refutations only
     """
 
     neurons: Annotated[tuple[Neuron, ...], BeforeValidator(_flat)] = ()

@@ -15,8 +15,8 @@ table; functions are evaluated when the slot is declared, so that a slot is plai
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
-from typing import Annotated, Any, Literal, TypeAlias
+from functools import cached_property, wraps
+from typing import Annotated, Any, Literal, ParamSpec, TypeAlias
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
@@ -47,6 +47,7 @@ MAX_N_CTX = (
 MAX_ONE_HOT = 2**13  # positions with a lane each; more would fill a gigabyte
 ONE_HOT: Literal["one-hot"] = "one-hot"
 
+_P = ParamSpec("_P")
 _Row = tuple[float, ...]  # one value a lane of the slot
 _Values: TypeAlias = Callable[[Any], float] | Sequence[float]
 
@@ -152,8 +153,12 @@ class Slot(Named):
         return len(self.lanes)
 
     def _instead_of(self, name: str) -> str:
-        known = name in (self.labels or ())
-        return f"; a lane is written {self.name}[{name!r}]" if known else ""
+        if name in (self.labels or ()):
+            return f"; a lane is written {self.name}[{name!r}]"
+        if hint(name, ("back", "previous", "sum", "labels", "lanes")):
+            return ""  # the nearest name is told
+        looks = ".previous, .back(n) and " if self.positions == ONE_HOT else ""
+        return f"; for expressions {self.name} has {looks}.sum(labels)"
 
     def expression(self) -> Affine | Map:
         if self.labels is None:
@@ -293,7 +298,12 @@ def _cells(
 def position(
     n_ctx: int, /, *, name: str = "position", **lanes: _Values
 ) -> Slot:
-    """A slot of the position: one-hot over `n_ctx`, or one lane for each named function of it."""
+    """A slot of the position: one-hot over `n_ctx`, or one lane for each named function of it.
+
+    n_ctx  the number of positions, which is the context window of the program
+    name   of the slot; lanes are named by it in messages and tables, such as position:3
+    lanes  {label: function of the position, or one number a position}
+    """
     _check_n_ctx(n_ctx)
     if not lanes:
         if n_ctx > MAX_ONE_HOT:
@@ -316,11 +326,50 @@ def position(
     )
 
 
+def _one_list(make: Callable[_P, Slot]) -> Callable[_P, Slot]:
+    """A decorator that raises ProgramError for tokens that stand side by side, not in a list."""
+
+    @wraps(make)
+    def checked(*args: _P.args, **fields: _P.kwargs) -> Slot:
+        if len(args) > 1 and all(isinstance(word, str) for word in args):
+            raise ProgramError(
+                f"takes the tokens as one list, found {len(args)} arguments: write"
+                f" token([{listing(map(repr, args), 4)}])",
+                ("token",),
+                caller(),
+            )
+        return make(*args, **fields)
+
+    return checked
+
+
+def _no_letters(text: str) -> None:
+    """Raise ProgramError for a text that is a word: one of its letters stands twice."""
+    twice = [letter for letter in text if text.count(letter) > 1]
+    if twice:
+        raise ProgramError(
+            f"a text is one token for each letter, and {in_quotes(twice[0])} stands"
+            f" twice in {in_quotes(text[:60])}; words are given as a list:"
+            f" token([{printable(repr(text[:60]))}])",
+            ("token",),
+            caller(),
+        )
+
+
+@_one_list
 @checked_call()
 def token(
     tokens: Iterable[str], /, *, name: str = "token", **lanes: _Values
 ) -> Slot:
-    """A slot of the token: one-hot over `tokens`, or one lane for each named function of it."""
+    """A slot of the token: one-hot over `tokens`, or one lane for each named function of it.
+
+    tokens  a text, each letter of which is a token; or a list of texts, for tokens that are
+            words, such as ["^", " Anna"]. A space belongs to the token that it stands in
+    name    of the slot; lanes are named by it in messages and tables, such as token:a
+    lanes   {label: function of the token, or one number a token}
+    """
+    if isinstance(tokens, str):
+        _no_letters(tokens)
     if isinstance(tokens, Mapping):
         raise ProgramError(
             'the tokens are a table; a table of numbers is slot("name", token={...})',

@@ -46,9 +46,16 @@ def _tied(tie: Tie) -> str:
     return (
         f"after '{ending}' the logit of '{right}' is at most {format_number(tie.most)} and"
         f" that of '{current}', the current token, at least {format_number(tie.least)}, so"
-        f" '{right}' cannot win; with more than {format_number(tie.factor)} times as much"
-        " written it can"
+        f" '{right}' cannot win (a tie is wrong); {_more(tie.factor)} it can"
     )
+
+
+def _more(factor: float) -> str:
+    """The amount that a rule must write, beside the one that it writes."""
+    times = format_number(factor)
+    if factor <= 1:
+        return "with anything more written"
+    return f"with more than {times} times as much written"
 
 
 def _warn(message: str, source: Source) -> None:
@@ -64,9 +71,15 @@ def _softness(head: Head, leak: Leak) -> str:
     else:
         cure = f"with a query {math.ceil(10 * factor) / 10:g} times as large"
     return (
-        f"the scores of what it names are only {leak.gap:.3g} above the others, which keep"
-        f" up to {100 * leak.share:.2g} % of the attention; {cure} they keep none"
+        f"the scores of what it names are only {leak.gap:.3g} above the"
+        f" others{_divided(head)}, which keep up to"
+        f" {100 * leak.share:.2g} % of the attention; {cure} they keep none"
     )
+
+
+def _divided(head: Head) -> str:
+    """The reason that a score is less than what is written, if it is."""
+    return " (divided by sqrt(d_head))" if head.scores == "raw" else ""
 
 
 def _strength(head: Head) -> float | None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
-from handcraft.core.errors import hint, listing, printable
+from handcraft.core.errors import hint, in_quotes, listing, printable
 from handcraft.language.affine import Lane, describe
 from handcraft.language.rules import MLP, Block, Head, Neuron
 from handcraft.language.slots import Slot
@@ -153,5 +153,11 @@ def unknown_lanes(
                 known_lane.slot for known_lane in known.values()
             )
             have = listing(known if lane.slot in slots else slots)
-            suggestion = hint(str(lane), known)
+            suggestion = _labelled(lane, known) or hint(str(lane), known)
             yield f"{printable(str(lane))} is not {kind} (those are {have}){suggestion}"
+
+
+def _labelled(lane: Lane, known: Mapping[str, Lane]) -> str:
+    """The question for a slot's lane where only its label is written; else nothing."""
+    same = [name for name, found in known.items() if found.label == str(lane)]
+    return f"; did you mean {in_quotes(same[0])}?" if same else ""

@@ -95,7 +95,7 @@ def _differing(
     """
     rules = flatten(compile_program(program).weights)
     found = flatten(weights)
-    for name in dict.fromkeys((*rules, *found)):
+    for name in dict.fromkeys((*found, *rules)):
         both = [arrays[name] for arrays in (found, rules) if name in arrays]
         if len(both) < 2 or both[0].shape != both[1].shape:
             yield name, max(float(np.abs(x).max(initial=0.0)) for x in both)

@@ -45,6 +45,13 @@ from handcraft.sequence.expression import Expression
 if TYPE_CHECKING:
     from handcraft.model import Model
 
+# what a built model has and a program has not, and what handcraft does with either
+OF_MODELS = (
+    *("answer", "answers", "config", "continued", "differences", "dtype"),
+    *("entries", "generate", "ids", "names", "parameters", "run", "save"),
+    *("weights", "n_embd", "n_head", "n_layer"),
+)
+OF_HANDCRAFT = ("explain", "export", "states", "trace", "verify")
 # raised for data that is not a program, besides ProgramError
 _NOT_RULES = (ValueError, TypeError, AttributeError, KeyError, RecursionError)
 ClaimLike: TypeAlias = (
@@ -102,11 +109,16 @@ class Program(Frozen):
     """A hand-weighted transformer, as slots, layers and a claim.
 
     embedding   the slots; their order is the order of the columns
-    layers      heads, MLPs and blocks; a bare head or MLP is a block of one
-    claim       the right predictions (handcraft.claims.kinds), or an expression or function
-                context -> token or None
+    layers      the layers, one after the other. A layer is a head, neurons, a map, constants, or
+                a nesting of them: layers=((head, neurons), (head,)) are two layers, and
+                layers=(neuron, neuron) are two as well
+    claim       the right predictions: a table {last tokens: next token}, after, answers,
+                distribution, residual, each, last, an expression, or a function
+                context -> token or None; without one the program runs, and nothing is verified
     vocabulary  the tokens; inferred from the slots' tables, in their order
-    n_ctx       the context window; inferred from the slots' tables
+    n_ctx       the context window, in tokens; inferred from a slot of positions, and needed
+                where there is none
+    name        in messages and in the names of built files; by default its file's name
     activation  of every neuron: "gelu" (GPT-2's tanh form) or "relu"
     causal      False removes the causal mask, so that every position sees the whole sequence; the
                 claim then holds at every position (`last` and `each` in handcraft.claims.kinds)
@@ -164,6 +176,14 @@ class Program(Frozen):
             path = error.path[error.path[:1] == ("Program",) :]
             path = (called, *path)
             raise ProgramError(error.message, path, error.source) from None
+
+    def _instead_of(self, name: str) -> str:
+        called = {"answers": "answer", "run": "generate"}.get(name, name)
+        if name in OF_MODELS:
+            return f"; a built model has it: program.build().{called}"
+        if name in OF_HANDCRAFT:
+            return f"; write handcraft.{name}(program)"
+        return ""
 
     def __repr__(self) -> str:
         return call_text(
@@ -229,7 +249,7 @@ class Program(Frozen):
                 ("name",),
             )
         if not 1 <= self.n_ctx <= MAX_N_CTX:
-            found = "no slot has a table of positions: pass n_ctx="
+            found = "no slot has a table of positions: pass n_ctx= to Program"
             if self.n_ctx:
                 found = f"found {self.n_ctx}"
             raise ProgramError(

@@ -51,14 +51,16 @@ def sampled(task: Task) -> Outcome:
     else:
         tally = draw_contexts(task.judge, count, task.deadline, progress)
     if not tally.checked and time.monotonic() > task.deadline:
-        reason = f"the time was over after {tally.contexts} of {count} contexts"
+        reason = (
+            f"the time was over after {tally.contexts:,} of {count:,} contexts"
+        )
         return Outcome(tally, decided=False, reason=reason)
     size = (
-        task.size
+        f"{task.size:,}"
         if task.size < 10**18
         else f"about 10^{len(str(task.size)) - 1}"
     )
-    drawn = "all" if tally.contexts == task.size else tally.contexts
+    drawn = "all" if tally.contexts == task.size else f"{tally.contexts:,}"
     reason = f"there are {size} {task.claim.unit}; {drawn} were drawn"
     return Outcome(tally, decided=True, reason=reason)
 
@@ -141,8 +143,8 @@ def _decided(task: Task, methods: Sequence[str]) -> tuple[str, Outcome]:
 
 def _too_many(task: Task) -> Outcome:
     reason = (
-        f"there are {task.size} contexts, more than the budget of"
-        f" {task.budget.contexts}"
+        f"there are {task.size:,} contexts, more than the budget of"
+        f" {task.budget.contexts:,}"
     )
     return Outcome(Tally(), decided=False, reason=reason, declined=True)
 

@@ -76,6 +76,7 @@ def attend_to(
     hard attention to one place.
 
     at         a slot with the lanes p and pp: `addresses(n_ctx)`
+    target     at["p"] - 2 is two back, 0 the first position, and any lane may hold it
     range      the least and greatest target that occurs; the greatest is a number, or an
                expression of at["p"] where it moves with the query position. For `at["p"] + c`
                it is known
@@ -174,6 +175,8 @@ def _check_range(
     if missing not in ("nearest", "refuse"):
         message = f"must be 'nearest' or 'refuse', found {missing!r}"
         raise wrong("attend_to", "missing", message)
+    if not asked.terms:
+        _check_place(asked.constant, n_ctx)
     own = at["p"].expression()
     offset = asked.plus(own.scaled(-1.0))
     if not offset.terms and offset.constant > 0:
@@ -192,6 +195,20 @@ def _check_range(
     elif missing == "refuse":
         message = "missing='refuse' needs range=(least, greatest) for a computed target"
         raise wrong("attend_to", "range", message)
+
+
+def _check_place(target: float, n_ctx: int) -> None:
+    """Raise ProgramError for a constant target that is no position of the window."""
+    problem = None
+    if target < 0:
+        problem = (
+            f"{target:g} is before the first position; {-target:g} back is"
+            f' at["p"] - {-target:g}'
+        )
+    elif target >= n_ctx:
+        problem = f"{target:g} is past the last position, {n_ctx - 1}"
+    if problem is not None:
+        raise wrong("attend_to", "target", problem)
 
 
 def _check_visible(least: int, most: Affine, own: Affine, n_ctx: int) -> None:

@@ -44,6 +44,7 @@ def model_card(
         *claim_text(model.program.claim if model.program else None),
         "## Whether it does",
         *_verdict(model, found),
+        *_of_these_files(model, runtime),
         "## How to run it",
         *_running(model, runtime, norm),
         "## The weights",
@@ -179,8 +180,22 @@ def _check(model: Model) -> Iterator[str]:
         )
     yield (
         "The files here were read back when they were written, and their logits"
-        " compared with the program's: wherever they were, the same token came first."
+        " compared with the program's: in every context that was tried the same token came"
+        " first."
     )
+
+
+def _of_these_files(model: Model, runtime: Runtime) -> Iterator[str]:
+    """The command that holds these files to the claim, in the one format that opens again."""
+    if runtime.name != "gpt2" or model.program is None:
+        return
+    if model.program.claim is not None:
+        name = model.name if _is_bundled(model) else "PROGRAM"
+        yield (
+            f"`handcraft verify . --claim {name}`, in this folder, holds these files to the"
+            " claim. They have no rules to prove it with: contexts are enumerated or"
+            " drawn."
+        )
 
 
 def _is_bundled(model: Model) -> bool:

@@ -29,6 +29,7 @@ from handcraft.core.errors import ProgramError, printable
 from handcraft.core.frozen import Frozen
 from handcraft.sequence.evaluate import Value, evaluate
 from handcraft.sequence.expression_checks import listed, problem_of
+from handcraft.sequence.mistakes import Unvalued
 
 Op = Literal[
     "here",
@@ -57,7 +58,7 @@ Op = Literal[
 Plain = Annotated[StrictInt | StrictStr, Field(union_mode="left_to_right")]
 
 
-class Expression(Frozen):
+class Expression(Unvalued, Frozen):
     """One node of an expression, and with it the whole expression below it.
 
     args    the values it is computed from

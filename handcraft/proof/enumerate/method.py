@@ -40,7 +40,7 @@ def exhaustive(task: Task) -> Outcome | None:
         return Outcome(
             tally,
             decided=False,
-            reason=f"the time was over after {tally.contexts} of {task.size} contexts",
+            reason=f"the time was over after {tally.contexts:,} of {task.size:,} contexts",
         )
     return Outcome(tally, decided=True)
 
