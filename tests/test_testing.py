@@ -169,13 +169,24 @@ def test_a_sample_is_enough_only_where_the_author_says_so() -> None:
     with pytest.raises(AssertionError) as caught:
         assert_accurate(many, budget=100)
     assert str(caught.value).startswith(
-        "repeating is neither proved nor checked on every context: there are about"
-        " 10^30 contexts; "
+        "repeating is neither proved nor checked exhaustively: there are about 10^30"
+        " contexts; "
     )
     assert str(caught.value).endswith(
         "; pass sampled=True if that is enough, or a larger budget="
     )
     assert_accurate(many, budget=100, sampled=True)
+
+
+def test_drawing_every_context_is_a_sample_too() -> None:
+    """Where only drawing is allowed, all contexts may be met, and no method says so."""
+    with Refused(
+        AssertionError,
+        "aab is neither proved nor checked exhaustively: there are 62 contexts; all were"
+        " drawn; pass sampled=True if that is enough, or leave out method=",
+        here=False,
+    ):
+        assert_accurate("aab", method="sampled")
 
 
 def test_a_sample_that_meets_a_mistake_fails() -> None:

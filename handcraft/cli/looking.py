@@ -4,7 +4,6 @@ context, `diff` it with another, and list its `states`.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +16,7 @@ from handcraft.cli.terminal import (
     Json,
     ProgramArgument,
     Tokens,
+    given_path,
     open_model,
     print_json,
     read_prompt,
@@ -216,7 +216,7 @@ def states(
         ),
     ] = None,
     save: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--save",
             metavar="FILE",
@@ -272,8 +272,9 @@ def states(
     from handcraft.analysis.states_files import check_picture
     from handcraft.results.states import states as states_of
 
-    if save is not None:
-        check_picture(save)  # before anything is computed
+    picture = None if save is None else given_path("--save", save)
+    if picture is not None:
+        check_picture(picture)  # before anything is computed
     sampling = _drawing(temperature, top_k, top_p)
     lowest = real("--floor", floor)
     most = whole("--limit", limit, 1)
@@ -286,7 +287,7 @@ def states(
         **sampling,
         limit=most,
     )
-    files = [] if save is None else writing(lambda: [found.save(save)])
+    files = [] if picture is None else writing(lambda: [found.save(picture)])
     if json:
         print_json(found.to_json())
     else:

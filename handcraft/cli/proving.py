@@ -20,6 +20,7 @@ from handcraft.cli.terminal import (
     Json,
     ProgramArgument,
     ProgressBar,
+    given_path,
     open_model,
     print_json,
     show,
@@ -98,7 +99,7 @@ def verify(
         ),
     ] = None,
     checkpoint: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--checkpoint",
             metavar="FILE",
@@ -106,7 +107,7 @@ def verify(
         ),
     ] = None,
     certificate: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--certificate",
             metavar="FILE",
@@ -114,7 +115,7 @@ def verify(
         ),
     ] = None,
     check: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--check",
             metavar="FILE",
@@ -142,7 +143,10 @@ def verify(
     )
     limits = Budget.parse(budget) if budget is not None else Budget()
     workers = None if jobs is None else whole("--jobs", jobs, 0)
-    spread = Spread(workers, backend, address, checkpoint)
+    write = _file("--certificate", certificate)
+    read = _file("--check", check)
+    kept = _file("--checkpoint", checkpoint)
+    spread = Spread(workers, backend, address, kept)
     with (
         ProgressBar(f"verifying {model.name}") as progress,
         redirect_stdout(sys.stderr),
@@ -150,11 +154,11 @@ def verify(
         # hypothesis would keep notes in the user's folder: where it cannot
         # write it goes on without
         os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", _NOWHERE)
-        if certificate is not None or check is not None:
+        if write is not None or read is not None:
             _has_rules(model)
             free = methods == list(METHODS)
             report = _certified(
-                model, certificate, check, free, progress, limits.seconds
+                model, write, read, free, progress, limits.seconds
             )
         else:
             report = verify_model(
@@ -165,7 +169,7 @@ def verify(
                 spread=spread,
                 claim=other,
             )
-    written = certificate is not None and report.verdict == "proved"
+    written = write is not None and report.verdict == "proved"
     report = (
         unless_changed(model, report, told=rules is not None)
         if claim is None
@@ -173,8 +177,13 @@ def verify(
     )
     print_json(report.to_json()) if json else _print_report(model, report)
     if written and not json:
-        print(f"\nwrote {printable(str(certificate))}")
+        print(f"\nwrote {printable(str(write))}")
     raise typer.Exit(report.exit_code)
+
+
+def _file(option: str, given: str | None) -> Path | None:
+    """The path that an option was given; None where it was not."""
+    return None if given is None else given_path(option, given)
 
 
 def _held(

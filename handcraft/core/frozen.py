@@ -155,6 +155,7 @@ _FITTING = {  # by pydantic's name of the error, the braces from its context
     "bool_parsing": "True or False",
     "bool_type": "True or False",
     "callable_type": "a function",
+    "dataclass_type": "a line of a file, such as aab.py:14",
     "dict_type": "a table {{...: ...}}",
     "float_parsing": "a number",
     "float_type": "a number",

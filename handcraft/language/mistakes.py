@@ -17,14 +17,8 @@ from handcraft.core.source import caller
 _RECIPES = {  # operator -> what it would be, and the recipe that writes it as neurons
     "**": ("a power", "recipes.square(x, most, {lane: 1})"),
     "%": ("a remainder", "recipes.modulo(x, modulus, most, {lane: 1})"),
-    "@": (
-        "a product of two lanes",
-        "recipes.product(x, flag, most, {lane: 1})",
-    ),
-    "^": (
-        "one of two flags, not both,",
-        "recipes.table({(x, y): {lane: 1}, ...})",
-    ),
+    "@": ("a product", "recipes.product(x, flag, most, {lane: 1})"),
+    "^": ("the XOR of flags", "recipes.equals(x + y, 1, {lane: 1})"),
     "//": ("a quotient", "recipes.quotient(x, divisor, most, {lane: 1})"),
     "abs": ("a size", "recipes.absolute(x, {lane: 1})"),
     "&": ("the AND of flags", "recipes.conjunction([x, y], {lane: 1})"),

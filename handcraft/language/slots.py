@@ -241,8 +241,8 @@ class Slot(Named):
         given = labels.get if isinstance(labels, Mapping) else value
         if given is not value and value != 1.0:
             raise ProgramError(
-                "the table has the number of each label already; leave out"
-                f" {kind_of(value)}",
+                f"{self.name}.sum: the table has the number of each label already; leave"
+                f" out {kind_of(value)}",
                 (),
                 caller(),
             )
@@ -260,8 +260,12 @@ class Slot(Named):
         keys = _ordered(self.name, listed, "the labels")
         for key in keys:
             if keys.count(key) > 1:
-                twice = f"{in_quotes(key)} stands twice; give its number, {{label: 2}}"
-                raise ProgramError(twice, (), caller())
+                raise ProgramError(
+                    f"{self.name}.sum: {in_quotes(key)} stands twice; where it counts"
+                    " twice, write {label: 2}",
+                    (),
+                    caller(),
+                )
         return keys
 
     @property

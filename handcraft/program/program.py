@@ -85,7 +85,7 @@ def _slots(embedding: object) -> object:
 
 def _named(fields: Mapping[str, Any]) -> str:
     """The name of the program with these fields: its file's where it has none."""
-    if fields.get("name") is not None:
+    if fields.get("name") not in (None, ""):
         return printable(str(fields["name"]))
     source = fields.get("source") or caller()
     stem = Path(source.file).stem if isinstance(source, Source) else ""

@@ -44,14 +44,14 @@ def takes(
         @wraps(recipe)
         def checked(*args: _P.args, **fields: _P.kwargs) -> _R:
             given = form.bind(*args, **fields)
-            for name in kinds.keys() & given.arguments.keys():
+            for name, value in given.arguments.items():
+                kind = kinds.get(name, anything)
                 try:
-                    value = kinds[name](given.arguments[name])
+                    given.arguments[name] = kind(value)
                 except ProgramError as error:
                     raise error.at(
                         recipe.__name__, name, source=caller()
                     ) from None
-                given.arguments[name] = value
             return recipe(*given.args, **given.kwargs)
 
         return checked
@@ -140,8 +140,8 @@ def anything(value: object) -> object:
 
 def several(value: object) -> object:
     """The key of a table of flags: several lanes."""
-    if isinstance(value, Named) or not is_nest(value):
-        raise ProgramError(
-            f"a key is several lanes, (x, y); found {kind_of(value)}"
-        )
-    return value
+    if is_nest(value) or isinstance(value, Slot):
+        return value
+    raise ProgramError(
+        f"a key is a tuple of lanes, (x, y); found {kind_of(value)}"
+    )

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from handcraft.claims.kinds import Claim
 from handcraft.core.errors import ProgramError, printable
+from handcraft.files.pair import PROGRAM_JSON
 from handcraft.files.program_file import find, load_claim
 from handcraft.model import Model
 from handcraft.program.program import Program
@@ -64,6 +65,11 @@ def held_to_claim_in(
     """
     path = find(os.fspath(reference))
     if path.is_dir():
+        if not (path / PROGRAM_JSON).exists():
+            raise ProgramError(
+                f"the directory {printable(str(path))} has no {PROGRAM_JSON}, and so no"
+                " claim; pass a program file, or a directory that `handcraft build` wrote"
+            )
         built = Model.load(path)
         return held_to_claim(
             model, claim := claim_of(built, "--claim"), built.program
