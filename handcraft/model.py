@@ -419,6 +419,10 @@ class Model:
                 "the number of tokens to add must be a whole number, found"
                 f" {kind_of(n)}"
             )
+        if not isinstance(sampler, Sampler | None):
+            raise PromptError(
+                f"sampler= takes a Sampler(...), found {kind_of(sampler)}"
+            )
         limits = [limit for limit in (self.room(ids), n) if limit is not None]
         most = min(limits, default=UNASKED)
         stop = stop if stop is not None else self._stop_token

@@ -26,6 +26,7 @@ from handcraft import (
     trace,
     verify,
 )
+from handcraft.core.decoding import Sampler
 from handcraft.core.errors import HandcraftError
 from handcraft.model import Model
 from handcraft.recipes import conjunction
@@ -493,6 +494,26 @@ PYTHON: list[tuple[Callable[[Model], Any], str]] = [
     (
         lambda m: m.generate("a", True),
         "the number of tokens to add must be a whole number, found True",
+    ),
+    (
+        lambda m: m.generate("a", 3, sampler=5),
+        "sampler= takes a Sampler(...), found int 5",
+    ),
+    (
+        lambda _: Sampler(temperature="1"),
+        "the temperature must be a number, found '1'",
+    ),
+    (
+        lambda _: Sampler(top_k=1.5),
+        "the top_k must be a whole number, found 1.5",
+    ),
+    (
+        lambda _: Sampler(top_p="x"),
+        "the top_p must be a number, found 'x'",
+    ),
+    (
+        lambda _: Sampler(seed="x"),
+        "the seed must be a whole number, found 'x'",
     ),
     (
         lambda m: trace(m, "aa", 1.0),
