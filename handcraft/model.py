@@ -18,9 +18,11 @@ from __future__ import annotations
 import dataclasses
 import html
 import math
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 from typing import Any, overload
 
@@ -66,6 +68,7 @@ from handcraft.files.built_directory import (
 from handcraft.files.checkpoint import read_checkpoint
 from handcraft.files.pair import PROGRAM_JSON
 from handcraft.files.program_file import find, load_program, summary
+from handcraft.language.affine import kind_of
 from handcraft.program.advice import advise
 from handcraft.program.compiler import compile_program
 from handcraft.program.matching import (
@@ -161,7 +164,8 @@ class Model:
         """The model of a program file, a bundled program (by name), a built directory, or a GPT-2
         of Hugging Face.
         """
-        path = find(reference)
+        _path(reference)
+        path = find(os.fspath(reference))
         if path.is_dir():
             built = (path / PROGRAM_JSON).exists()
             return (
@@ -178,7 +182,7 @@ class Model:
 
         Raises WeightsError for files that are damaged or do not fit together.
         """
-        directory = Path(directory)
+        directory = _path(directory)
         dtype = _checked_dtype(dtype)
         fields, weights = read_built(directory)
         flat = flatten(weights)
@@ -224,7 +228,7 @@ class Model:
 
         Raises WeightsError for a checkpoint that is incomplete or not a GPT-2.
         """
-        directory = Path(directory)
+        directory = _path(directory)
         found = read_checkpoint(directory, tokens)
         arrays = found.arrays
         if dtype is not None:
@@ -283,7 +287,7 @@ class Model:
             else None,
             "provenance": provenance_json(self.entries),
         }
-        return write_built(Path(directory), fields, self.weights)
+        return write_built(_path(directory), fields, self.weights)
 
     # ------------------------------------------------------------ sizes
 
@@ -410,6 +414,15 @@ class Model:
         cached: bool = True,
     ) -> list[int]:
         """The ids of the tokens that `generate` adds to these ids."""
+        if n is not None and not _is_whole(n):
+            raise PromptError(
+                "the number of tokens to add must be a whole number, found"
+                f" {kind_of(n)}"
+            )
+        if not isinstance(sampler, Sampler | None):
+            raise PromptError(
+                f"sampler= takes a Sampler(...), found {kind_of(sampler)}"
+            )
         limits = [limit for limit in (self.room(ids), n) if limit is not None]
         most = min(limits, default=UNASKED)
         stop = stop if stop is not None else self._stop_token
@@ -513,10 +526,12 @@ class Model:
         """
         ids = self.ids(context)
         self._check_trace(len(ids))
-        if position is not None and position not in range(len(ids)):
+        if position is not None and not (
+            _is_whole(position) and position in range(len(ids))
+        ):
             raise PromptError(
                 f"the position must lie in 0..{len(ids) - 1}, found"
-                f" {printable(str(position))}"
+                f" {printable(repr(position))[:60]}"
             )
         arrays = trace(np.array(ids), self.weights, **self.config)
         if checked:
@@ -621,6 +636,20 @@ class Model:
         return (
             f"<table><caption>{html.escape(self.name)}</caption>{cells}</table>"
         )
+
+
+def _is_whole(value: object) -> bool:
+    """True for a whole number, Python's or NumPy's."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _path(given: str | Path) -> Path:
+    """The path. Raises WeightsError for what is none."""
+    if not isinstance(given, str | os.PathLike):
+        raise WeightsError(
+            f"a directory is named by a text or a path, found {kind_of(given)}"
+        )
+    return Path(given)
 
 
 def _checked_dtype(dtype: str) -> str:

@@ -59,18 +59,20 @@ def assert_accurate(
         or found.every_context is True
     )
     if found.exit_code or not (certain or sampled):
-        raise AssertionError(_failure(found))
+        raise AssertionError(_failure(found, method))
 
 
-def _failure(found: ShownReport) -> str:
+def _failure(found: ShownReport, method: str | Sequence[str] | None) -> str:
     """The reason why a report is no success, in full."""
     if found.counterexample is not None:
         return f"{_wrong(found)}\n\n{found.trace}"
     because = f": {found.reason}" if found.reason else ""
     if found.verdict == "checked":
+        certain = method is None or "exhaustive" in method
+        other = "a larger budget=" if certain else "leave out method="
         return (
-            f"{found.program} is neither proved nor checked on every context{because};"
-            " pass sampled=True if that is enough, or a larger budget="
+            f"{found.program} is neither proved nor checked exhaustively{because}; pass"
+            f" sampled=True if that is enough, or {other}"
         )
     verdict = "undecided" if found.verdict == "unknown" else found.verdict
     return f"{found.program} is {verdict}{because}"

@@ -350,3 +350,38 @@ def test_a_lane_that_nobody_used_is_free() -> None:
         "token:b",
         "y/x",
     )
+
+
+@pytest.mark.parametrize(
+    ("write", "erases", "sign"),
+    [
+        (Head(value={y: t["a"]}), -1, "never negative"),
+        (Neuron(when=t["a"], adds={y: 1}), -1, "never negative"),
+        ({y: 3}, -1, "never negative"),
+        (Head(value={y: -t["a"]}), 1, "never positive"),
+        (Neuron(when=t["a"], adds={y: -1}), 1, "never positive"),
+    ],
+)
+def test_an_erase_of_the_wrong_sign_is_refused(
+    write: Any, erases: int, sign: str
+) -> None:
+    """Half an erase takes only positive or only negative values away."""
+    x = scratch("x", reuse=y)
+    half = Neuron(when=erases * y, adds={y: -erases})
+    layers = [write, half, copy(t["b"], {x: 1})]
+    with pytest.raises(ProgramError) as refusal:
+        Program(embedding=(t, y, x), n_ctx=2, layers=layers)
+    assert refusal.value.message == (
+        f"x takes over y, but what is written to y is {sign}, and only the opposite is"
+        " erased: add recipes.erase(y)"
+    )
+    right = Neuron(when=-erases * y, adds={y: erases})
+    Program(embedding=(t, y, x), n_ctx=2, layers=[write, right, layers[2]])
+
+
+def test_half_an_erase_is_enough_where_signs_are_not_known() -> None:
+    """A sum of amounts of both signs may never be negative, as a flag that steps up and down."""
+    x = scratch("x", reuse=y)
+    flag = threshold(t["a"], {y: 1}, above=0.5)
+    layers = [flag, erase(y, signed=False), copy(t["b"], {x: 1})]
+    Program(embedding=(t, y, x), n_ctx=2, layers=layers)

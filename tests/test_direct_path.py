@@ -199,3 +199,26 @@ def test_probabilities_are_refused_beside_a_leak() -> None:
         n_ctx=1,
     ).build()
     assert softmax(model("5"))[0] == pytest.approx([0.5, 0.5, *[0] * 8])
+
+
+@pytest.mark.parametrize("where", ["after", "beside"])
+def test_a_table_that_is_erased_too_early_leaks(where: str) -> None:
+    """An erased lane that a rule writes to again is no clean lane: the gain must beat its table."""
+    fetch = attend_to(at, at["p"] - 1, value={t: t}, adds={t: t})
+    again = {number: 5}
+    gone = erase(number, signed=False)
+    layers = {
+        "after": [(fetch, gone), again],
+        "beside": [(fetch, gone, again)],
+    }[where]
+    with pytest.raises(ProgramError) as refusal:
+        Program(embedding=(at, t, number), layers=layers)
+    assert refusal.value.message == REFUSAL.format(gain=1)
+
+
+def test_tokens_that_are_erased_may_be_written_again() -> None:
+    """The one-hot token is erased so that the logits alone stand in its lanes."""
+    fetch = attend_to(at, at["p"] - 1, value={wanted: 1})
+    layers = [(fetch, erase(t, signed=False)), as_mlp({t["0"]: wanted})]
+    program = Program(embedding=(at, t, wanted), layers=layers)
+    assert leak_problem(program.embedding, program.layers, DIGITS) is None

@@ -1018,7 +1018,7 @@ MISTAKES = [
     (
         'conjunction(t["a"], {v: 1})',
         (
-            "conjunction: token:a is one expression; where a list of them is taken, "
+            "conjunction > flags: token:a is one expression; where a list of them is taken, "
             "write [x]"
         ),
     ),
@@ -1121,6 +1121,11 @@ def test_a_first_mistake_is_answered_in_the_authors_words(
     written: str, answer: str, tmp_path: Path
 ) -> None:
     """The whole answer: where it is, what was found, what would work, and the line."""
+    answered(written, answer, tmp_path)
+
+
+def answered(written: str, answer: str, tmp_path: Path) -> None:
+    """Check what a program file with these lines after START is answered."""
     file = tmp_path / "bad.py"
     file.write_text(START + written)
     with pytest.raises(ProgramError) as caught:

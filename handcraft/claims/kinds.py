@@ -649,7 +649,9 @@ def residual(
     lane: Lane | str, function: Callable[[Any], Any], *, tolerance: float = 1e-5
 ) -> Residual:
     """The claim that a lane holds this number after the last block."""
-    return Residual(lane=str(lane), function=function, tolerance=tolerance)
+    named = getattr(lane, "lanes", (lane,))  # a slot of one lane is that lane
+    only = named[0] if len(named) == 1 else lane
+    return Residual(lane=str(only), function=function, tolerance=tolerance)
 
 
 @checked_call()

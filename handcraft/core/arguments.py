@@ -38,6 +38,7 @@ def checked_call(
         parameters = [*signature(function).parameters.values()]
         method = parameters[0].name == "self" if parameters else False
         parameters = parameters[method:]
+        free = any(p.kind is p.VAR_KEYWORD for p in parameters)
 
         @wraps(function)
         def checked(*args: _P.args, **fields: _P.kwargs) -> _R:
@@ -45,7 +46,8 @@ def checked_call(
             called = name(fields) if callable(name) else name or own.__name__
             for old in older.keys() & fields.keys():
                 _rename(called, old, older[old], fields)
-            call = _Call(called, own.__name__, parameters)
+            names = tuple(getattr(own, "model_fields", ()) if free else ())
+            call = _Call(called, _written(function, own), parameters, names)
             problem = call.problem(args[method:], fields)
             if problem is not None:
                 raise problem
@@ -59,6 +61,11 @@ def checked_call(
         return checked
 
     return decorate
+
+
+def _written(function: Callable[..., Any], own: Any) -> str:
+    """What an author writes to call it: the name of the class for an `__init__`."""
+    return str((own if function.__name__ == "__init__" else function).__name__)
 
 
 def _rename(called: str, old: str, new: str, fields: dict[str, Any]) -> None:
@@ -94,54 +101,94 @@ def _of(called: str, error: ProgramError) -> ProgramError:
 _WRITTEN = ("Head", "Neuron", "Slot")
 
 
+_PLACES = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+_NAMELESS = (Parameter.POSITIONAL_ONLY, Parameter.VAR_POSITIONAL)
+# how an argument that may stand without its name is written in a call
+_SHOWN = {
+    Parameter.POSITIONAL_ONLY: "",
+    Parameter.POSITIONAL_OR_KEYWORD: "",
+    Parameter.VAR_POSITIONAL: "*",
+}
+
+
 @dataclass(frozen=True)
 class _Call:
-    """A call that is checked: how errors name it, what the author wrote, what it takes."""
+    """A call that is checked: how errors name it, what the author wrote, what it takes.
+
+    fields  the names of a value's fields, where it takes them all by name
+    """
 
     called: str
     written: str
     parameters: list[Parameter]
+    fields: tuple[str, ...] = ()
 
     def problem(
         self, args: tuple[Any, ...], fields: dict[str, Any]
     ) -> ProgramError | None:
         """The error of arguments that do not fit, or None."""
-        kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
-        places = [p for p in self.parameters if p.kind in kinds]
-        if any(p.kind is p.VAR_POSITIONAL for p in self.parameters):
-            return None
-        if len(args) > len(places):
+        places = [p for p in self.parameters if p.kind in _PLACES]
+        several = any(p.kind is p.VAR_POSITIONAL for p in self.parameters)
+        if len(args) > len(places) and not several:
             message = self.too_many(places, len(args))
             return ProgramError(message, (self.called,), caller())
-        return self.misnamed(places[: len(args)], fields)
+        filled = places[: len(args)]
+        unknown = (self.misnamed(name, filled) for name in fields)
+        return next(filter(None, unknown), self.missing(filled, fields))
 
     def too_many(self, places: list[Parameter], found: int) -> str:
-        named = [p.name for p in self.parameters if p.kind is p.KEYWORD_ONLY]
-        shown = [*(p.name for p in places), *(f"{x}=..." for x in named[:4])]
         count = f"{len(places)} argument{'s' if len(places) > 1 else ''}"
         first = (
             f"takes {count} without a name, found {found}"
             if places
             else f"takes its arguments by name, found {found} without"
         )
-        return f"{first}: write {self.written}({', '.join(shown)})"
+        return f"{first}: write {self.form()}"
+
+    def form(self) -> str:
+        """The call as it is written, with the first of its named arguments."""
+        places = [
+            _SHOWN[p.kind] + p.name for p in self.parameters if p.kind in _SHOWN
+        ]
+        named = [p.name for p in self.parameters if p.kind is p.KEYWORD_ONLY]
+        shown = [
+            *places,
+            *(f"{name}=..." for name in [*named, *self.fields][:4]),
+        ]
+        return f"{self.written}({', '.join(shown)})"
 
     def misnamed(
-        self, filled: list[Parameter], fields: dict[str, Any]
+        self, name: str, filled: list[Parameter]
     ) -> ProgramError | None:
-        """The error of a name that is unknown, given twice or missing, or None."""
+        """The error of a name that is unknown, or given twice, or None."""
         kinds = (Parameter.KEYWORD_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
         known = [p.name for p in self.parameters if p.kind in kinds]
+        nameless = [p for p in self.parameters if p.kind in _NAMELESS]
         free = any(p.kind is p.VAR_KEYWORD for p in self.parameters)
-        for name in fields:
-            if name not in known and not free:
-                takes = f"it takes {', '.join(known)}{hint(name, known)}"
-                return self.error(name, f"has no such argument; {takes}")
-            if any(p.name == name for p in filled if name in known):
-                return self.error(name, "is given twice")
+        if any(p.name == name for p in filled if name in known):
+            return self.error(name, "is given twice")
+        if any(p.name == name for p in nameless if p not in filled):
+            how = f"is given without its name: write {self.form()}"
+            return self.error(name, how)
+        if name in known or free:
+            return None
+        takes = (
+            f"it takes {', '.join(known)}" if known else f"write {self.form()}"
+        )
+        return self.error(
+            name, f"has no such argument; {takes}{hint(name, known)}"
+        )
+
+    def missing(
+        self, filled: list[Parameter], fields: dict[str, Any]
+    ) -> ProgramError | None:
+        """The error of the first argument that must be given and is not, or None."""
         for p in self.parameters:
-            required = p.default is p.empty and p.kind is not p.VAR_KEYWORD
-            if required and p not in filled and p.name not in fields:
+            optional = p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+            given = p in filled or (
+                p.name in fields and p.kind not in _NAMELESS
+            )
+            if p.default is p.empty and not optional and not given:
                 return self.error(p.name, "is required")
         return None
 

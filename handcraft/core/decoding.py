@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
-from handcraft.core.errors import PromptError
+from handcraft.core.errors import PromptError, printable
 from handcraft.core.gpt2 import Array, Cache, Weights, finite, gpt2, softmax
 
 Choose = Callable[[Array], int]  # [n_vocab] -> the id of the next token
@@ -43,6 +44,7 @@ class Sampler:
     seed: int | None = None
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         if not 0 < self.temperature < float("inf"):
             raise PromptError(
                 "the temperature must be positive and finite, found"
@@ -54,6 +56,22 @@ class Sampler:
             raise PromptError(
                 f"top_p must lie above 0 and at most at 1, found {self.top_p}"
             )
+
+    def _check_kinds(self) -> None:
+        """Raise PromptError for what is no number, or no whole one where one is needed."""
+        kinds: tuple[tuple[str, type, str], ...] = (
+            ("temperature", Real, "a number"),
+            ("top_k", Integral, "a whole number"),
+            ("top_p", Real, "a number"),
+            ("seed", Integral, "a whole number"),
+        )
+        for name, kind, words in kinds:
+            found = getattr(self, name)
+            left_out = found is None and name != "temperature"
+            if not left_out and not isinstance(found, kind):
+                raise PromptError(
+                    f"the {name} must be {words}, found {printable(repr(found))[:60]}"
+                )
 
     def start(self) -> Choose:
         """A function that draws tokens, with a random generator of its own."""

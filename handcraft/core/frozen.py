@@ -11,7 +11,7 @@ of a value: equal rules on different lines are equal.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 
 from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError, hint, printable
-from handcraft.core.source import caller
+from handcraft.core.source import caller, reading_data
 
 # the name of a program, which is also a folder's: no separators
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
@@ -50,12 +50,30 @@ class Frozen(BaseModel):
         except ValidationError as error:
             raise _readable(error, type(self)) from None
 
+    @classmethod
+    def is_data(cls, value: object) -> bool:
+        """True for the data of a value of this class: a table with one of its fields, or from a
+        file.
+        """
+        if not isinstance(value, Mapping):
+            return False
+        names = all(isinstance(key, str) for key in value)
+        return names and (
+            reading_data() or bool(value.keys() & cls.model_fields)
+        )
+
     def __str__(self) -> str:
         return repr(self)
 
     def __setattr__(self, name: str, value: Any) -> None:
+        raise self._unchanged(name)
+
+    def __delattr__(self, name: str) -> None:
+        raise self._unchanged(name)
+
+    def _unchanged(self, name: str) -> UnknownAttributeError:
         changed = f"model_copy(update={{{name!r}: ...}})"
-        raise UnknownAttributeError(
+        return UnknownAttributeError(
             f"is frozen; a changed copy of it is .{changed}",
             (type(self).__name__, name),
             caller(),
@@ -89,6 +107,13 @@ class Frozen(BaseModel):
         """A copy with some fields changed, checked like any other value."""
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         return type(self)(**{**fields, **(update or {})})
+
+
+def is_nest(value: object) -> bool:
+    """True for a list of any kind; a text, a table, a slot and a rule can be iterated too."""
+    return isinstance(value, Iterable) and not isinstance(
+        value, str | bytes | Mapping | Frozen
+    )
 
 
 def _readable(error: ValidationError, kind: type[BaseModel]) -> ProgramError:
@@ -130,6 +155,7 @@ _FITTING = {  # by pydantic's name of the error, the braces from its context
     "bool_parsing": "True or False",
     "bool_type": "True or False",
     "callable_type": "a function",
+    "dataclass_type": "a line of a file, such as aab.py:14",
     "dict_type": "a table {{...: ...}}",
     "float_parsing": "a number",
     "float_type": "a number",

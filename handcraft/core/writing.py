@@ -159,6 +159,10 @@ def folders(folder: Path) -> Iterator[None]:
     """Make the folder and those above it; those that are new go again if what follows fails."""
     above = (folder, *folder.parents)
     new = [one for one in above if not one.exists()]
+    for one in new:
+        if one.is_symlink():
+            why = "it is a link to a directory that is not there"
+            raise OSError(errno.ENOENT, why, str(one))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield

@@ -51,6 +51,9 @@ class Operand(Linear, Frozen):
     def __rsub__(self, other: Term) -> Any:
         return _combine(lift(other), self.expression().scaled(-1.0))
 
+    def __pos__(self) -> Any:
+        return self.expression()
+
     def __neg__(self) -> Any:
         return self.expression().scaled(-1.0)
 

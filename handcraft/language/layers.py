@@ -17,9 +17,12 @@ columns.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
+from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError
+from handcraft.core.frozen import is_nest
+from handcraft.core.nesting import flat
 from handcraft.core.source import Source, caller
 from handcraft.language.affine import Affine, Map, Term, kind_of
 from handcraft.language.coerce import MapLike, as_map
@@ -30,7 +33,8 @@ Layer: TypeAlias = (
 )
 
 
-def as_mlp(decoder: MapLike) -> MLP:
+@checked_call()
+def as_mlp(decoder: MapLike, /) -> MLP:
     """A decoder as an MLP: a pair of neurons for each lane it reads (whole numbers), and its
     constants.
 
@@ -60,7 +64,9 @@ def as_block(layer: object) -> Block:
     """
     if isinstance(layer, Block):
         return layer
-    parts = list(_parts(layer))
+    nested = layer if is_nest(layer) else (layer,)
+    leaves = flat(cast("Iterable[object]", nested), is_nest)
+    parts = [part for leaf in leaves for part in _parts(leaf)]
     if not parts:
         raise ProgramError("a layer needs at least one head, neuron or MLP")
     heads = tuple(part for part in parts if isinstance(part, Head))
@@ -88,7 +94,7 @@ def _constants_source(mlps: list[MLP]) -> Source:
 
 
 def _parts(layer: object) -> Iterator[Head | MLP]:
-    """The heads of a nesting, and an MLP for each of its other parts, in their order."""
+    """The heads of one part, and an MLP of what else it holds; nothing of an empty table."""
     if isinstance(layer, Head | MLP):
         yield layer
     elif isinstance(layer, Neuron):
@@ -97,10 +103,8 @@ def _parts(layer: object) -> Iterator[Head | MLP]:
         yield from layer.heads
         yield from () if layer.mlp is None else (layer.mlp,)
     elif isinstance(layer, Map | Mapping):
-        yield as_mlp(layer)
-    elif isinstance(layer, Iterable) and not _names_lanes(layer):
-        for part in layer:
-            yield from _parts(part)
+        decoder = as_map(layer)
+        yield from (as_mlp(decoder),) if decoder.rows else ()
     else:
         raise ProgramError(
             "a layer is made of heads, neurons, MLPs, decoders and {lane: constant};"
@@ -108,8 +112,3 @@ def _parts(layer: object) -> Iterator[Head | MLP]:
             (),
             caller(),
         )
-
-
-def _names_lanes(value: object) -> bool:
-    """True for a slot, a lane or a text: iterable, and no nesting of rules."""
-    return isinstance(value, str | bytes) or hasattr(value, "lanes")

@@ -17,6 +17,8 @@ from handcraft.core.source import caller
 _RECIPES = {  # operator -> what it would be, and the recipe that writes it as neurons
     "**": ("a power", "recipes.square(x, most, {lane: 1})"),
     "%": ("a remainder", "recipes.modulo(x, modulus, most, {lane: 1})"),
+    "@": ("a product", "recipes.product(x, flag, most, {lane: 1})"),
+    "^": ("the XOR of flags", "recipes.equals(x + y, 1, {lane: 1})"),
     "//": ("a quotient", "recipes.quotient(x, divisor, most, {lane: 1})"),
     "abs": ("a size", "recipes.absolute(x, {lane: 1})"),
     "&": ("the AND of flags", "recipes.conjunction([x, y], {lane: 1})"),
@@ -69,11 +71,36 @@ class Linear:
     def __invert__(self) -> Any:
         raise _refused(self, "~")
 
+    def __matmul__(self, other: object) -> Any:
+        raise _refused(self, "@")
+
+    def __xor__(self, other: object) -> Any:
+        raise _refused(self, "^")
+
     def __lt__(self, other: object) -> Any:
         raise _refused(self, ">")
 
     __gt__ = __le__ = __ge__ = __lt__
-    __rand__, __ror__ = __and__, __or__
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+    __rmatmul__, __divmod__ = __matmul__, __floordiv__
+
+    def __lshift__(self, other: object) -> Any:
+        raise self._not_linear(f"a shift by {other!r:.20} of")
+
+    __rshift__ = __lshift__
+
+    def __rlshift__(self, other: object) -> Any:
+        raise self._not_linear(f"{other!r:.20} shifted by")
+
+    __rrshift__ = __rlshift__
+
+    def __rmod__(self, other: object) -> Any:
+        raise self._not_linear(f"the remainder of {other!r:.20} by")
+
+    def __rfloordiv__(self, other: object) -> Any:
+        raise self._not_linear(f"{other!r:.20} divided by")
+
+    __rdivmod__ = __rfloordiv__
 
     def __rpow__(self, other: object) -> Any:
         raise self._not_linear(f"{other!r:.20} to the power of")
@@ -87,8 +114,25 @@ class Linear:
     def __float__(self) -> float:
         raise self._no_number()
 
+    def __index__(self) -> int:
+        raise self._no_number()
+
+    def __trunc__(self) -> int:
+        raise self._no_number()
+
     def __round__(self, digits: int = 0) -> Any:
         raise self._no_number()
+
+    def __getitem__(self, label: object) -> Any:
+        raise ProgramError(
+            f"{_shown(self)} has no lanes to choose from; those of a slot are"
+            " written slot['label']",
+            (),
+            caller(),
+        )
+
+    def __reversed__(self) -> Any:
+        return iter(self)
 
     def __iter__(self) -> Any:
         raise ProgramError(

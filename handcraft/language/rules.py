@@ -17,7 +17,7 @@ Program. Source: Elhage et al., "A Mathematical Framework for Transformer Circui
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -33,7 +33,8 @@ from pydantic import (
 
 from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError
-from handcraft.core.frozen import Frozen
+from handcraft.core.frozen import Frozen, is_nest
+from handcraft.core.nesting import flat, refuse_set
 from handcraft.core.source import Source, Where, caller
 from handcraft.language.affine import (
     Affine,
@@ -238,26 +239,20 @@ NeuronNest: TypeAlias = (
 
 def _flat(neurons: object) -> object:
     """The neurons of a nesting, in their order; anything else itself."""
-    if isinstance(neurons, str) or not isinstance(neurons, Iterable):
+    if isinstance(neurons, str | bytes) or not isinstance(neurons, Iterable):
         return neurons
-    single = isinstance(neurons, Frozen | Mapping)
-    return tuple(_leaves([neurons] if single else neurons))
-
-
-def _leaves(nested: Iterable[Any]) -> Iterator[Any]:
-    for item in nested:
-        if isinstance(item, tuple | list):
-            yield from _leaves(item)
-        elif isinstance(item, Neuron) or _is_data(item):
-            yield item
-        else:
-            raise ProgramError(_no_neuron(item))
-
-
-def _is_data(item: object) -> bool:
-    return isinstance(item, Mapping) and all(
-        isinstance(key, str) for key in item
+    single = not is_nest(neurons)
+    return tuple(
+        _neuron(item)
+        for item in flat([neurons] if single else neurons, is_nest)
     )
+
+
+def _neuron(item: object) -> object:
+    """A neuron or its data. Raises ProgramError for anything else."""
+    if isinstance(item, Neuron) or Neuron.is_data(item):
+        return item
+    raise ProgramError(_no_neuron(item))
 
 
 def _no_neuron(item: object) -> str:
@@ -315,6 +310,7 @@ def _heads(heads: object) -> object:
     """The heads of a block; a single one may stand by itself."""
     if isinstance(heads, Head):
         return (heads,)
+    refuse_set(heads)
     for head in heads if isinstance(heads, list | tuple) else ():
         if isinstance(head, Neuron | MLP):
             raise ProgramError(

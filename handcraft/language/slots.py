@@ -29,6 +29,7 @@ from handcraft.core.errors import (
     printable,
     unwritable,
 )
+from handcraft.core.frozen import is_nest
 from handcraft.core.source import Where, caller
 from handcraft.language.affine import (
     Affine,
@@ -149,6 +150,9 @@ class Slot(Named):
             for label in labels
         )
 
+    def __reversed__(self) -> Iterator[Lane]:
+        return reversed(self.lanes)
+
     def __len__(self) -> int:
         return len(self.lanes)
 
@@ -239,18 +243,35 @@ class Slot(Named):
 
         Raises ProgramError for an unknown label, one that occurs twice, and for no number.
         """
-        known = self.labels or ()
-        keys = known
-        if labels is not None:
-            given_labels = [*labels] if isinstance(labels, Mapping) else labels
-            keys = _ordered(self.name, given_labels, "the labels")
         given = labels.get if isinstance(labels, Mapping) else value
+        if given is not value and value != 1.0:
+            raise ProgramError(
+                f"{self.name}.sum: the table has the number of each label already; leave"
+                f" out {kind_of(value)}",
+                (),
+                caller(),
+            )
+        keys = self.labels if labels is None else self._once(labels)
         total = Affine()
-        for key in keys:
-            amount = given(key) if callable(given) else given
+        for key in keys or ():
+            amount = _given(f"{self.name}.sum", given, key)
             weight = number(amount, f"{self.name}.sum takes a number a label")
             total = total.plus(self[key].expression().scaled(weight))
         return total
+
+    def _once(self, labels: Iterable[str]) -> tuple[str, ...]:
+        """These labels in their order. Raises ProgramError for one that stands twice."""
+        listed = [*labels] if isinstance(labels, Mapping) else labels
+        keys = _ordered(self.name, listed, "the labels")
+        for key in keys:
+            if keys.count(key) > 1:
+                raise ProgramError(
+                    f"{self.name}.sum: {in_quotes(key)} stands twice; where it counts"
+                    " twice, write {label: 2}",
+                    (),
+                    caller(),
+                )
+        return keys
 
     @property
     def n_ctx(self) -> int | None:
@@ -542,8 +563,8 @@ def _check_n_ctx(n_ctx: object) -> None:
 
 def _column(lane: str, values: _Values, keys: Sequence[Any]) -> list[float]:
     if callable(values):
-        found = [_called(lane, values, key) for key in keys]
-    elif isinstance(values, Iterable) and not isinstance(values, str | set):
+        found = [_given(lane, values, key) for key in keys]
+    elif is_nest(values) and not isinstance(values, set | frozenset):
         found = list(values)
     else:
         raise ProgramError(
@@ -561,10 +582,10 @@ def _column(lane: str, values: _Values, keys: Sequence[Any]) -> list[float]:
     return [number(value, f"{lane} takes a number") for value in found]
 
 
-def _called(lane: str, function: Callable[[Any], float], key: object) -> Any:
-    """What the author's function gives for a position or a token."""
+def _given(lane: str, amount: Any, key: object) -> Any:
+    """The author's amount; of a function what it gives for a position, a token or a label."""
     try:
-        return function(key)
+        return amount(key) if callable(amount) else amount
     except Exception as error:
         raise ProgramError(
             f"{lane}: the function raises {type(error).__name__} for"

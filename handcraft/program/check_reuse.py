@@ -10,12 +10,13 @@ Rules of this file: it only looks for the erasing rule, which the author writes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from handcraft.language.affine import Lane
-from handcraft.language.rules import Block, Neuron
+from handcraft.language.affine import Affine, Lane
+from handcraft.language.rules import MLP, Block, Head, Neuron
 from handcraft.language.slots import Slot
 
 _Kind = Literal["read", "write", "erase"]
@@ -26,7 +27,8 @@ class Use:
     """A sublayer's use of a lane.
 
     when  the index of the sublayer
-    sign  of an erasing neuron: 1 if it erases positive values, -1 if negative ones
+    sign  1 or -1: of the values that a neuron erases, or of those that are written; 0 where that
+          is not known
     """
 
     when: int
@@ -40,7 +42,7 @@ def reuse_problems(
     """For each slot that cannot reuse the lanes it asks for, its index in the embedding and why."""
     slots = {slot.name: slot for slot in embedding}
     names = list(slots)
-    uses = _uses(blocks)
+    uses = uses_of(embedding, blocks)
     # for each slot all slots that have had its columns, the first one first
     owners: dict[str, list[Slot]] = {}
     for i, slot in enumerate(embedding):
@@ -82,24 +84,44 @@ def _overlaps(
     if first is None:
         return  # never used
     for lane in old.lanes[: len(slot.lanes)]:
-        old_uses = uses.get(lane, [])
-        erasing = [use.when for use in old_uses if use.kind == "erase"]
-        erased = max(erasing, default=None)
-        if old_uses and erased is None:
-            missing = (
-                f"nothing erases {lane}: add recipes.erase({old.name}) to an MLP in"
-                " between"
-            )
-            yield f"{slot.name} takes over {old.name}, but {missing}"
+        if why := _overlap(lane, slot, old, uses.get(lane, []), first):
+            yield f"{slot.name} takes over {old.name}, but {why}"
             return
-        if erased is not None and not (
-            _empties(old_uses, erased) and erased < first
-        ):
-            yield (
-                f"{slot.name} takes over {old.name}, but {lane} is still in use when it"
-                f" is erased, or {slot.name} already is"
-            )
-            return
+
+
+def _overlap(
+    lane: Lane, slot: Slot, old: Slot, uses: Sequence[Use], first: int
+) -> str | None:
+    """The reason why a lane of the old slot is not free for the new one's first use."""
+    erased = max(
+        (use.when for use in uses if use.kind == "erase"), default=None
+    )
+    if erased is None:
+        add = f"add recipes.erase({old.name}) to an MLP in between"
+        return f"nothing erases {lane}: {add}" if uses else None
+    if not (_empties(uses, erased) and erased < first):
+        return f"{lane} is still in use when it is erased, or {slot.name} already is"
+    if sign := _missed(uses, erased):
+        return (
+            f"what is written to {lane} is {_SIGNS[sign]}, and only the opposite is"
+            f" erased: add recipes.erase({old.name})"
+        )
+    return None
+
+
+_SIGNS = {1.0: "never negative", -1.0: "never positive"}
+
+
+def _missed(uses: Sequence[Use], erased: int) -> float:
+    """The sign of all that is written to the lane, if that sublayer erases only the opposite; else
+    0.
+    """
+    written = {use.sign for use in uses if use.kind == "write"}
+    gone = {
+        use.sign for use in uses if use.kind == "erase" and use.when == erased
+    }
+    sign = written.pop() if len(written) == 1 else 0.0
+    return sign if gone == {-sign} else 0.0
 
 
 def _empties(uses: Sequence[Use], erased: int) -> bool:
@@ -112,33 +134,92 @@ def _empties(uses: Sequence[Use], erased: int) -> bool:
     return reads and writes and len(signs) == len(set(signs))
 
 
-def _uses(blocks: Sequence[Block]) -> dict[Lane, list[Use]]:
+def uses_of(
+    embedding: Sequence[Slot], blocks: Sequence[Block]
+) -> dict[Lane, list[Use]]:
     """The uses of every lane of the stream."""
+    tables = _table_signs(embedding, blocks)
     found: dict[Lane, list[Use]] = {}
-
-    def note(
-        lanes: Sequence[Lane], when: int, kind: _Kind, sign: float = 0.0
-    ) -> None:
-        for lane in lanes:
-            found.setdefault(lane, []).append(Use(when, kind, sign))
-
     for i, block in enumerate(blocks):
-        attention = 2 * i
-        mlp = 2 * i + 1
-        for head in block.heads:
-            for part in (head.query, head.key, head.value):
-                note(part.lanes_read, attention, "read")
-            note(head.adds.targets, attention, "write")
-        for neuron in block.mlp.neurons if block.mlp else ():
-            if erased_lane(neuron) is not None:
-                sign = 1.0 if neuron.when.terms[0][1] > 0 else -1.0
-                note(neuron.adds.lanes_read, mlp, "erase", sign)
-            else:
-                note(neuron.when.lanes_read, mlp, "read")
-                note(neuron.adds.lanes_read, mlp, "write")
-        if block.mlp:
-            note(block.mlp.adds.lanes_read, mlp, "write")
+        mlp = block.mlp or MLP()
+        used = (
+            *_attention_uses(block, 2 * i, tables),
+            *_mlp_uses(mlp, 2 * i + 1),
+        )
+        for lane, use in used:
+            found.setdefault(lane, []).append(use)
     return found
+
+
+def _attention_uses(
+    block: Block, when: int, tables: dict[Lane, float]
+) -> Iterator[tuple[Lane, Use]]:
+    for head in block.heads:
+        for part in (head.query, head.key, head.value):
+            yield from ((lane, Use(when, "read")) for lane in part.lanes_read)
+        for lane, sign in _head_signs(head, tables).items():
+            yield lane, Use(when, "write", sign)
+
+
+def _mlp_uses(mlp: MLP, when: int) -> Iterator[tuple[Lane, Use]]:
+    for neuron in mlp.neurons:
+        erased = erased_lane(neuron)
+        if erased is not None:
+            sign = math.copysign(1.0, neuron.when.terms[0][1])
+            yield erased, Use(when, "erase", sign)
+            continue
+        yield from (
+            (lane, Use(when, "read")) for lane in neuron.when.lanes_read
+        )
+        yield from _added(neuron.adds, when)
+    yield from _added(mlp.adds, when)
+
+
+def _added(adds: Affine, when: int) -> Iterator[tuple[Lane, Use]]:
+    for lane, amount in adds.terms:
+        yield lane, Use(when, "write", math.copysign(1.0, amount))
+
+
+def _table_signs(
+    embedding: Sequence[Slot], blocks: Sequence[Block]
+) -> dict[Lane, float]:
+    """The sign of each lane that only tables fill, where all that they hold has the same one."""
+    changed = {lane for block in blocks for lane in _written(block)}
+    signs: dict[Lane, set[float]] = {}
+    for slot in embedding:
+        for _, lane, value in (*slot.token_cells(), *slot.position_cells()):
+            signs.setdefault(lane, set()).add(math.copysign(1.0, value))
+    return {
+        lane: min(found)
+        for lane, found in signs.items()
+        if len(found) == 1 and lane not in changed
+    }
+
+
+def _written(block: Block) -> Iterator[Lane]:
+    """The lanes that the rules of a block add to."""
+    for head in block.heads:
+        yield from head.adds.targets
+    for neuron in block.mlp.neurons if block.mlp else ():
+        yield from neuron.adds.lanes_read
+    yield from block.mlp.adds.lanes_read if block.mlp else ()
+
+
+def _head_signs(head: Head, tables: dict[Lane, float]) -> dict[Lane, float]:
+    """The sign of what a head writes to each lane, a mean of its values times a number."""
+    values = {lane: _sign(affine, tables) for lane, affine in head.value.rows}
+    return {lane: _sign(affine, values) for lane, affine in head.adds.rows}
+
+
+def _sign(affine: Affine, signs: dict[Lane, float]) -> float:
+    """The sign that an expression has wherever it is not zero; 0 where that is not known."""
+    found = {
+        math.copysign(1.0, value) * signs.get(lane, 0.0)
+        for lane, value in affine.terms
+    }
+    if affine.constant:
+        found.add(math.copysign(1.0, affine.constant))
+    return found.pop() if len(found) == 1 else 0.0
 
 
 def erased_lane(neuron: Neuron) -> Lane | None:

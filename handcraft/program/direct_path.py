@@ -5,19 +5,20 @@ T[current] * T[v] to the logit of v, wanted or not. The leak is the largest diff
 two logits that this causes; the amounts that rules write into token lanes must exceed it.
 
 Rules of this file: a token table is meant to be read if some rule writes into its slot; one that
-neurons erase (recipes.erase) leaves nothing to read; every other one leaks. The gain is the least,
-over the token lanes that rules write into, of the largest amount written.
+neurons erase after all writing (recipes.erase) leaves nothing to read; every other one leaks, and
+so does a table of numbers that is erased too early. The gain is the least, over the token lanes
+that rules write into, of the largest amount written.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from handcraft.language.affine import Lane
 from handcraft.language.rules import Block
-from handcraft.language.slots import Slot
-from handcraft.program.check_reuse import erased_lane
+from handcraft.language.slots import ONE_HOT, Slot
+from handcraft.program.check_reuse import Use, uses_of
 
 
 def leak(slots: Sequence[Slot], vocabulary: Sequence[str]) -> float:
@@ -52,14 +53,26 @@ def amounts_written(blocks: Sequence[Block]) -> Iterator[tuple[Lane, float]]:
                 yield from ((lane, abs(amount)) for lane, amount in adds.terms)
 
 
-def _erased(blocks: Sequence[Block]) -> set[tuple[Lane, float]]:
-    """The lanes that neurons erase, with the sign of the values that they erase."""
-    neurons = (n for block in blocks if block.mlp for n in block.mlp.neurons)
+def _erased(uses: Mapping[Lane, Sequence[Use]]) -> set[tuple[Lane, float]]:
+    """The lanes that neurons erase after all that is written, with the sign of the values that they
+    erase.
+    """
     return {
-        (lane, math.copysign(1.0, neuron.when.terms[0][1]))
-        for neuron in neurons
-        if (lane := erased_lane(neuron)) is not None
+        (lane, use.sign)
+        for lane, found in uses.items()
+        for use in found
+        if use.kind == "erase"
+        and all(w.when < use.when for w in found if w.kind == "write")
     }
+
+
+def _erased_in_vain(slot: Slot, uses: Mapping[Lane, Sequence[Use]]) -> bool:
+    """True for a table of numbers that neurons erase: nobody means it to be read.
+
+    One of all tokens is erased so that the logits alone stand there.
+    """
+    used = (use for lane in slot.lanes for use in uses.get(lane, ()))
+    return slot.tokens != ONE_HOT and any(use.kind == "erase" for use in used)
 
 
 def _is_erased(slot: Slot, erased: set[tuple[Lane, float]]) -> bool:
@@ -76,7 +89,8 @@ def leak_problem(
     vocabulary: Sequence[str],
 ) -> str | None:
     """The problem, in words, where the gain does not exceed the leak; else None."""
-    erased = _erased(blocks)
+    uses = uses_of(embedding, blocks)
+    erased = _erased(uses)
     tables = [
         slot
         for slot in embedding
@@ -84,7 +98,11 @@ def leak_problem(
     ]
     amounts = list(amounts_written(blocks))
     lanes = {lane for lane, _ in amounts}
-    meant = [slot for slot in tables if lanes & set(slot.lanes)]
+    meant = [
+        slot
+        for slot in tables
+        if lanes & set(slot.lanes) and not _erased_in_vain(slot, uses)
+    ]
     leaking = [slot for slot in tables if slot not in meant]
     if not meant or not leaking:
         return None

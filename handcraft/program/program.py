@@ -11,10 +11,10 @@ Rules of this file: a program that was accepted compiles; nothing here computes 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast
 
 from pydantic import (
     BeforeValidator,
@@ -28,7 +28,8 @@ from handcraft.claims.checks import check_claim
 from handcraft.claims.kinds import Claim, as_claim
 from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError, hint, printable
-from handcraft.core.frozen import NAME, Frozen
+from handcraft.core.frozen import NAME, Frozen, is_nest
+from handcraft.core.nesting import flat, refuse_set
 from handcraft.core.source import Source, Where, caller, without_source_lines
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import Lane, Map
@@ -63,22 +64,24 @@ _MAX_BYTES = 2**30  # a program whose weights would need more memory is refused
 def _blocks(layers: object) -> object:
     if isinstance(layers, Head | MLP | Neuron | Block | Map):
         raise ProgramError("a single layer is written (layer,)")
-    if not isinstance(layers, Iterable) or isinstance(layers, str | Mapping):
+    if not is_nest(layers):
         return layers
+    refuse_set(layers)
     blocks = []
-    for i, layer in enumerate(layers):
+    for i, layer in enumerate(cast("Iterable[object]", layers)):
         try:
-            blocks.append(layer if _is_data(layer) else as_block(layer))
+            blocks.append(layer if Block.is_data(layer) else as_block(layer))
         except ProgramError as error:
             raise error.at(f"layers[{i}]") from None
     return tuple(blocks)
 
 
-def _is_data(layer: object) -> bool:
-    """True for the data of a block; a layer of constants has lanes as its keys."""
-    return isinstance(layer, Mapping) and all(
-        isinstance(key, str) for key in layer
-    )
+def _flat_slots(slots: Any) -> tuple[Any, ...]:
+    """The slots of a nesting, in their order."""
+    try:
+        return tuple(flat(slots, is_nest))
+    except ProgramError as error:
+        raise error.at("embedding") from None
 
 
 def _slots(embedding: object) -> object:
@@ -87,18 +90,9 @@ def _slots(embedding: object) -> object:
     return embedding
 
 
-def _flat(slots: Iterable[Any]) -> Iterator[Any]:
-    """The slots of a nesting, in their order."""
-    for slot in slots:
-        if isinstance(slot, tuple | list):
-            yield from _flat(slot)
-        else:
-            yield slot
-
-
 def _named(fields: Mapping[str, Any]) -> str:
     """The name of the program with these fields: its file's where it has none."""
-    if fields.get("name") is not None:
+    if fields.get("name") not in (None, ""):
         return printable(str(fields["name"]))
     source = fields.get("source") or caller()
     stem = Path(source.file).stem if isinstance(source, Source) else ""
@@ -199,9 +193,9 @@ class Program(Frozen):
     def _infer(cls, fields: Any) -> Any:
         """Fills in the vocabulary and the window from the tables of the slots."""
         slots = fields.get("embedding") if isinstance(fields, Mapping) else None
-        if not isinstance(slots, Iterable) or isinstance(slots, Slot):
+        if not is_nest(slots):
             return fields
-        slots = tuple(_flat(slots))
+        slots = _flat_slots(slots)
         fields = {**fields, "embedding": slots}
         if not all(isinstance(slot, Slot) for slot in slots):
             return fields

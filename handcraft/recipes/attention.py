@@ -28,6 +28,16 @@ from handcraft.language.coerce import MapLike, as_affine, as_map, value_lanes
 from handcraft.language.meanings import MeaningsLike
 from handcraft.language.rules import Head
 from handcraft.language.slots import ONE_HOT, Slot, local, position
+from handcraft.recipes.kinds import (
+    a_number,
+    a_slot,
+    a_whole_number,
+    all_heads,
+    least_and_greatest,
+    slot_or_none,
+    table_of,
+    takes,
+)
 
 SCORE_GAP = 24.0  # the score gap of one position, or of one step of preference
 UNIT_ROUNDOFF = 2.0**-24  # of float32
@@ -59,7 +69,7 @@ def addresses(
 
 
 @checked_call(output="adds")
-@checked_call()
+@takes(sharpness=a_number, range=least_and_greatest)
 def attend_to(
     at: Slot,
     target: Term,
@@ -246,7 +256,10 @@ def _check_always_visible(least: int, most: Affine, own: Affine) -> None:
 
 
 @checked_call(output="adds")
-@checked_call()
+@takes(
+    at=a_slot,
+    weights=table_of("{offset back: weight}", a_whole_number, a_number),
+)
 def kernel(
     at: Slot,
     weights: Mapping[int, float],
@@ -304,7 +317,7 @@ def _check_kernel(at: Slot, weights: Mapping[int, float]) -> None:
 
 
 @checked_call(output="adds")
-@checked_call()
+@takes(at=slot_or_none, conditions=a_whole_number, nearer=a_number)
 def attend_where(
     match: MapLike,
     *,
@@ -389,6 +402,8 @@ def match_lanes(
 # ---------------------------------------------------------------- several heads as one
 
 
+@checked_call()
+@takes(heads=all_heads)
 def merge(*heads: Head) -> Head:
     """One head with the value lanes of several that have equal query, key and scores: the same
     weights in fewer heads.

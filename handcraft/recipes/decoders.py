@@ -27,6 +27,14 @@ from handcraft.core.source import caller
 from handcraft.language.affine import Affine, Lane, Map, Term, kind_of, number
 from handcraft.language.coerce import MapLike, as_affine, as_map
 from handcraft.language.slots import Slot
+from handcraft.recipes.kinds import (
+    a_number,
+    a_slot,
+    anything,
+    expressions,
+    table_of,
+    takes,
+)
 
 GAIN = 50.0  # of a decoder, where its author names none: far above the 1 of the current token
 SUM_ERROR = 1e-9
@@ -48,14 +56,14 @@ def _checked(gain: float, recipe: str) -> float:
 
 
 @checked_call()
-@checked_call()
+@takes(gain=a_number)
 def one_hot(tokens: MapLike, gain: float = GAIN) -> Map:
     """The map {token lane: lane that is 1 where the token must follow}, times the gain."""
     return as_map(tokens).scaled(_checked(gain, "one_hot"))
 
 
 @checked_call()
-@checked_call()
+@takes(gain=a_number)
 def parabola(x: Term, numbers: Mapping[Any, float], gain: float = GAIN) -> Map:
     """A map to the token whose number is nearest to x, for {token lane: its number}: the logit
     gain (1 + 2 v x - v^2) is greatest there.
@@ -82,7 +90,7 @@ def parabola(x: Term, numbers: Mapping[Any, float], gain: float = GAIN) -> Map:
 
 
 @checked_call()
-@checked_call()
+@takes(flags=expressions, tokens=expressions, gain=a_number)
 def thermometer(
     flags: Sequence[Term], tokens: Sequence[Lane], gain: float = GAIN
 ) -> Map:
@@ -103,6 +111,7 @@ def thermometer(
 
 
 @checked_call()
+@takes(token=a_slot, row=table_of("{token: probability}", anything, a_number))
 def log_probabilities(
     token: Slot, row: Mapping[str, float], current: str | None = None
 ) -> Affine:
@@ -121,7 +130,7 @@ def log_probabilities(
             ("log_probabilities", "row"),
             caller(),
         )
-    if abs(sum(row.values()) - 1) > SUM_ERROR or min(row.values()) < 0:
+    if not abs(sum(row.values()) - 1) <= SUM_ERROR or min(row.values()) < 0:
         message = (
             "probabilities must not be negative and must sum to 1, found the sum"
             f" {sum(row.values()):g}"

@@ -35,12 +35,23 @@ from handcraft.core.source import caller
 from handcraft.language.affine import Affine, Lane, Named, Term
 from handcraft.language.coerce import as_affine, as_direction, as_map
 from handcraft.language.rules import Amounts, Neuron
+from handcraft.recipes.kinds import (
+    a_number,
+    a_whole_number,
+    anything,
+    expressions,
+    lane_or_slot,
+    several,
+    table_of,
+    takes,
+)
 
 Neurons = tuple[Neuron, ...]
 MOST_SQUARED = 4096  # its square is 2^24
 
 
 @checked_call()
+@takes(flags=expressions)
 def conjunction(
     flags: Sequence[Term], adds: Amounts, *, name: str | None = None
 ) -> Neurons:
@@ -52,6 +63,7 @@ def conjunction(
 
 
 @checked_call()
+@takes(flags=expressions)
 def disjunction(flags: Sequence[Term], adds: Amounts) -> Neurons:
     """Neurons that add once where any flag (0 or 1) is 1: relu(sum) - relu(sum - 1)."""
     total = _total(flags)
@@ -68,6 +80,7 @@ def negation(flag: Term, adds: Amounts) -> Neurons:
 
 
 @checked_call()
+@takes(above=a_number, margin=a_number)
 def threshold(
     x: Term, adds: Amounts, *, above: float, margin: float = 0.5
 ) -> Neurons:
@@ -99,6 +112,7 @@ def equals(x: Term, number: int, adds: Amounts) -> Neurons:
 
 
 @checked_call()
+@takes(entries=table_of("{(x, y): {lane: amount}}", several, anything))
 def table(entries: Mapping[Sequence[Named], Amounts]) -> Neurons:
     """Neurons of a function of one-hot lanes, {lanes that are all 1: what is added}: one for each
     entry.
@@ -111,6 +125,7 @@ def table(entries: Mapping[Sequence[Named], Amounts]) -> Neurons:
 
 
 @checked_call()
+@takes(points=table_of("{x: f(x)}", a_number, a_number))
 def piecewise_linear(
     x: Term, points: Mapping[int, float], adds: Amounts
 ) -> Neurons:
@@ -140,6 +155,7 @@ def piecewise_linear(
 
 
 @checked_call()
+@takes(most=a_whole_number)
 def square(x: Term, most: int, adds: Amounts) -> Neurons:
     """Neurons that add x^2 for whole x from 0 to `most`: the slope grows by 2 at every whole
     number.
@@ -156,6 +172,7 @@ def square(x: Term, most: int, adds: Amounts) -> Neurons:
 
 
 @checked_call()
+@takes(modulus=a_whole_number, most=a_whole_number)
 def modulo(x: Term, modulus: int, most: int, adds: Amounts) -> Neurons:
     """Neurons that add x mod m for whole x from 0 to `most`: relu(x), less m for every multiple
     reached.
@@ -179,6 +196,7 @@ def modulo(x: Term, modulus: int, most: int, adds: Amounts) -> Neurons:
 
 
 @checked_call()
+@takes(divisor=a_whole_number, most=a_whole_number)
 def quotient(x: Term, divisor: int, most: int, adds: Amounts) -> Neurons:
     """Neurons that add floor(x / d) for whole x from 0 to `most`: one step for every multiple.
     Raises ProgramError for a divisor below 1 or a negative range.
@@ -234,6 +252,7 @@ def copy(x: Term, adds: Amounts) -> Neurons:
 
 
 @checked_call()
+@takes(most=a_number)
 def gated_copy(gate: Term, x: Term, most: float, adds: Amounts) -> Neurons:
     """Neurons that add x where the gate (0 or 1) is 1 and nothing where it is 0, for whole x of
     size up to `most`.
@@ -249,12 +268,14 @@ def gated_copy(gate: Term, x: Term, most: float, adds: Amounts) -> Neurons:
 
 
 @checked_call()
+@takes(most=a_number)
 def product(x: Term, flag: Term, most: float, adds: Amounts) -> Neurons:
     """Neurons that add x times a flag: the only product of two lanes that is piecewise linear."""
     return gated_copy(flag, x, most, adds)
 
 
 @checked_call()
+@takes(lanes=lane_or_slot)
 def erase(lanes: Named, *, signed: bool = True) -> Neurons:
     """Neurons that set whole-number lanes back to zero by adding their opposite.
 
@@ -266,6 +287,7 @@ def erase(lanes: Named, *, signed: bool = True) -> Neurons:
 
 
 @checked_call()
+@takes(source=lane_or_slot)
 def move(source: Named, target: Any) -> Neurons:
     """Neurons that add each lane of `source` to its partner in `target`, {target: source}, and set
     the source back to zero.

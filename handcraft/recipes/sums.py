@@ -28,13 +28,13 @@ from handcraft.recipes.attention import (
     gap,
     match_lanes,
 )
+from handcraft.recipes.kinds import a_whole_number, takes
 
 ANCHOR = 2.0**30  # W; a power of two, so that the product with it is exact
 ANCHOR_LANE = local("anchor")
 
 
 @checked_call(output="adds")
-@checked_call()
 def mean(
     value: MapLike,
     *,
@@ -49,7 +49,7 @@ def mean(
 
 
 @checked_call(output="adds")
-@checked_call()
+@takes(n_ctx=a_whole_number)
 def mean_where(
     flag: Term,
     value: MapLike,
@@ -99,6 +99,7 @@ def running_sum(
 
 
 @checked_call()
+@takes(conditions=a_whole_number)
 def count_where(
     anchor: Term,
     match: MapLike,

@@ -11,6 +11,7 @@ from typing import Any, cast
 from handcraft.claims.kinds import Claim, as_claim
 from handcraft.core.errors import ProgramError, printable
 from handcraft.core.tracing import Trace
+from handcraft.language.affine import kind_of
 from handcraft.model import Model
 from handcraft.program.program import ClaimLike
 from handcraft.proof.claimed import held_to_claim, unless_changed
@@ -83,6 +84,14 @@ def verify(
     there are too many, contexts are drawn. A model whose weights are not what its rules say is
     refuted, whatever it computes, unless it is held to another claim.
     """
+    if not isinstance(spread, Spread | None):
+        raise ProgramError(
+            f"spread= takes a Spread, such as Spread(jobs=2), found {kind_of(spread)}"
+        )
+    if not callable(progress):
+        raise ProgramError(
+            f"progress= takes a function, found {kind_of(progress)}"
+        )
     model = opened(program, dtype)
     model, other = _held(model, claim)
     with without_notes():
