@@ -176,7 +176,7 @@ def test_a_copied_or_merged_rule_keeps_its_meanings() -> None:
     both = mean({w: t}, adds={v: w["a"]}, means={v: 1})
     with pytest.raises(ProgramError) as caught:
         merge(one, both)
-    assert "Head > means: v has two meanings" in str(caught.value)
+    assert "merge > means: v has two meanings" in str(caught.value)
 
 
 def test_a_rule_shows_its_meanings() -> None:

@@ -183,8 +183,8 @@ def test_a_sample_of_everything_is_certain() -> None:
     assert_accurate("aab", method="sampled")
     with Refused(
         AssertionError,
-        "aab is neither proved nor checked on every context: there are 62 contexts; 61"
-        " were drawn; pass sampled=True if that is enough, or a larger budget=",
+        "aab is neither proved nor checked exhaustively: there are 62 contexts; 61 were"
+        " drawn; pass sampled=True if that is enough, or leave out method=",
     ):
         assert_accurate("aab", method="sampled", budget=61)
 
