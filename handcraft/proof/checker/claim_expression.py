@@ -65,7 +65,7 @@ class Ruled(Reading):
         rule: Expression | None = None,
     ) -> None:
         super().__init__(domain, levels, end)
-        self.rule: Any = rule or domain.claim.rule
+        self.rule: Any = domain.claim.rule if rule is None else rule
         self.own = own
         self.guesses = guesses
         self.scope = {"here": levels[0]} if len(levels) == 1 else {}
