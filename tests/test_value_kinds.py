@@ -15,7 +15,8 @@ from handcraft.core.errors import ProgramError
 from handcraft.runtimes.claim_text import claim_text
 from handcraft.sequence.evaluate import evaluate
 from handcraft.sequence.expression import Expression
-from handcraft.sequence.value_kinds import kinds_of, written
+from handcraft.sequence.notation import written
+from handcraft.sequence.value_kinds import kinds_of
 from handcraft.sequence.words import (
     below,
     cases,

@@ -30,8 +30,9 @@ from handcraft.language.rules import MLP, Head, Neuron
 from handcraft.model import Model
 from handcraft.program.check_lanes import head_path, mlp_path, neuron_path
 from handcraft.program.program import Program
-from handcraft.sequence.evaluate import Value, asking
-from handcraft.sequence.value_kinds import written
+from handcraft.sequence.evaluate import asking
+from handcraft.sequence.notation import written
+from handcraft.sequence.values import Value
 
 DEPARTED = 1e-3  # of the meaning's size, at least of 1
 FAR_OFF = 0.5

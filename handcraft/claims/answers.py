@@ -35,9 +35,10 @@ from handcraft.core.errors import (
 from handcraft.core.frozen import Frozen
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import kind_of
-from handcraft.sequence.evaluate import asking, evaluate, shown
+from handcraft.sequence.evaluate import asking, evaluate
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.expression_checks import LARGEST_NUMBER
+from handcraft.sequence.values import shown
 
 
 class Table(Frozen):

@@ -25,7 +25,7 @@ from handcraft.core.errors import printable
 from handcraft.core.frozen import Frozen
 from handcraft.language.notation import call_text, shortened
 from handcraft.sequence.expression import Expression
-from handcraft.sequence.value_kinds import MOST_SHOWN, written
+from handcraft.sequence.notation import MOST_SHOWN, written
 
 Measure: TypeAlias = Literal["token", "probability", "lane"]
 

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from handcraft.core.errors import ProgramError, printable
 from handcraft.core.source import Source
-from handcraft.sequence.evaluate import shown
+from handcraft.sequence.values import shown
 
 Question = Literal["context", "prompt", "text"]
 _ELSE = {  # what helps where a function raises

@@ -36,8 +36,9 @@ from handcraft.core.errors import (
 )
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import number
-from handcraft.sequence.evaluate import evaluate, shown
+from handcraft.sequence.evaluate import evaluate
 from handcraft.sequence.expression import Expression
+from handcraft.sequence.values import shown
 
 _Context = str | tuple[str, ...]  # as Vocabulary.context gives it
 

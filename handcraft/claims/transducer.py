@@ -23,8 +23,9 @@ from handcraft.core.errors import ProgramError, printable
 from handcraft.core.frozen import Frozen
 from handcraft.core.source import caller
 from handcraft.language.affine import kind_of
-from handcraft.sequence.evaluate import Ask, compiled, shown
+from handcraft.sequence.evaluate import Ask, compiled
 from handcraft.sequence.expression import Expression, Plain
+from handcraft.sequence.values import shown
 
 # (state, token, ...) -> (token to write, next state)
 _Row = tuple[tuple[Plain, ...], tuple[str, Plain]]

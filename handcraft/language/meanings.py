@@ -23,6 +23,7 @@ from handcraft.language.affine import Lane, Named, kind_of
 from handcraft.language.notation import shortened
 from handcraft.sequence.expression import Argument, Expression
 from handcraft.sequence.expression_checks import LARGEST_NUMBER
+from handcraft.sequence.notation import written
 from handcraft.sequence.value_kinds import (
     FRACTION,
     NOTHING,
@@ -30,7 +31,6 @@ from handcraft.sequence.value_kinds import (
     TOKEN,
     kinds_of,
     only,
-    written,
 )
 
 Meaning: TypeAlias = Expression | StrictInt

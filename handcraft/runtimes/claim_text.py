@@ -20,7 +20,7 @@ from handcraft.claims.kinds import (
 from handcraft.claims.right_tokens import tokens_of
 from handcraft.claims.transducer import Transducer
 from handcraft.core.errors import either, printable
-from handcraft.sequence.value_kinds import written
+from handcraft.sequence.notation import written
 
 _SHOWN = 12  # rows of a table
 _LETTERS = 400  # of a rule

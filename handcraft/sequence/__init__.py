@@ -1,3 +1,9 @@
-"""The language in which claims are written: its words, its expressions as frozen data, and their
-values after a sequence of tokens.
+"""The language of claims: words, the expressions that they build, and their values.
+
+    from handcraft.sequence import *
+
+brings every word of handcraft.sequence.words, and no name of Python's own.
 """
+
+from handcraft.sequence.words import *
+from handcraft.sequence.words import __all__ as __all__

@@ -18,22 +18,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import lru_cache
 from itertools import accumulate
 from math import ceil
 from typing import Any, TypeAlias
 
-from handcraft.core.errors import ProgramError, printable
-from handcraft.sequence.expression_checks import LARGEST_NUMBER, Node
+from handcraft.sequence.columns import at_last_position
+from handcraft.sequence.expression_checks import MOST_PARTS, NEWER, Node
+from handcraft.sequence.values import (
+    LAZY,
+    OPERATIONS,
+    Scope,
+    Value,
+    combine,
+    number_of,
+)
 
-Value: TypeAlias = int | str | Fraction | None
-Scope: TypeAlias = Mapping[str, int]  # the values of here, end and step
 Ask: TypeAlias = Callable[[Sequence[str], Scope], Value]
-LAZY = (
-    "cases",
-    "otherwise",
-)  # operations that evaluate only the argument they choose
 PLACES = 4096  # results kept of an expression of `here`, `end` and `step` alone
 
 
@@ -84,6 +85,8 @@ def compiled(e: Node | int | str) -> Ask:
     """The expression as nested functions, much faster than walking its nodes each time."""
     if isinstance(e, int | str):
         return lambda _, __: e
+    if e.uses(*NEWER) or e.spread > MOST_PARTS:
+        return lambda tokens, scope: at_last_position(e, tokens, scope)
     if (select := _SELECTIONS.get(e.op)) is not None:
         return lambda tokens, scope: select(e, tokens, scope)
     if e.op in ("here", "end", "step"):
@@ -122,7 +125,7 @@ def _computed(e: Node) -> Ask:
     asks = [compiled(arg) for arg in e.args]
     if e.op in LAZY:
         return _choosing(asks) if e.op == "cases" else _preferring(*asks)
-    if (operation := _OPERATIONS.get(e.op)) is not None:
+    if (operation := OPERATIONS.get(e.op)) is not None:
         return _operating(e, operation, *asks)
     if e.op in ("token_at", "lookup"):
         return _reading(e, *asks) if e.op == "token_at" else _looking(e, asks)
@@ -192,93 +195,12 @@ def _looking(e: Node, asks: Sequence[Ask]) -> Ask:
     return look
 
 
-def chosen(e: Node, ask: Callable[[Any], Value]) -> Value:
-    """The value of an `otherwise` or a `cases`, where `ask` gives the value of an argument.
-
-    It is called for the same arguments that `evaluate` looks at, and for no others.
-    """
-    if e.op == "otherwise":
-        first = ask(e.args[0])
-        return ask(e.args[1]) if first is None else first
-    conditions = e.args[0::2]
-    values = e.args[1::2]
-    default = e.args[-1] if len(e.args) % 2 else None
-    for when, then in zip(conditions, values, strict=False):
-        if ask(when) not in (0, None):
-            return ask(then)
-    return None if default is None else ask(default)
-
-
-def combine(
-    e: Node, values: Sequence[Value], tokens: Sequence[str] = ()
-) -> Value:
-    """The value of a node that is not a selection, from the values of its arguments."""
-    if None in values:
-        return None
-    if (operation := _OPERATIONS.get(e.op)) is not None:
-        return operation(*(_number(e, value) for value in values))
-    return _LOOKUPS[e.op](e, values, tokens)
-
-
-_OPERATIONS: Mapping[str, Callable[[Any, Any], Value]] = {
-    "add": lambda a, b: a + b,
-    "subtract": lambda a, b: a - b,
-    "multiply": lambda a, b: a * b,
-    "divide": lambda a, b: a // b if b else None,
-    "modulo": lambda a, b: a % b if b else None,
-    "ratio": lambda a, b: Fraction(a) / b if b else None,
-    "below": lambda a, b: int(a < b),
-}
-
-
-def _number(e: Node, value: Value) -> int | Fraction:
-    if isinstance(value, str) or value is None:
-        raise ProgramError(
-            f"{e.op} takes numbers, found {printable(repr(value))}", ("claim",)
-        )
-    return value
-
-
-def shown(value: object) -> str:
-    """A value as a text for a message; a number too long to be read is only named."""
-    limit = LARGEST_NUMBER**3
-    if isinstance(value, int | Fraction) and not -limit < value < limit:
-        return "a number of more than 27 digits"
-    if isinstance(value, Fraction):
-        return str(value)
-    return printable(repr(value))
-
-
-def _token_at(e: Node, values: Sequence[Value], tokens: Sequence[str]) -> Value:
-    position = _number(e, values[0])
-    inside = 0 <= position < len(tokens)
-    if not inside or position != int(position):
-        return None
-    return tokens[int(position)]
-
-
-def _most(e: Node, values: Sequence[Value], _: Sequence[str]) -> Value:
-    numbers = [_number(e, value) for value in values]
-    best = numbers.index(max(numbers))  # of equals, the first
-    (token,), _ = e.table[best]
-    return token
-
-
-_Combine: TypeAlias = Callable[[Node, Sequence[Value], Sequence[str]], Value]
-_LOOKUPS: Mapping[str, _Combine] = {
-    "token_at": _token_at,
-    "equal": lambda _, values, __: int(values[0] == values[1]),
-    "lookup": lambda e, values, _: e.rows.get(tuple(values)),
-    "most": _most,
-}
-
-
 def _positions(e: Node, tokens: Sequence[str], scope: Scope) -> range:
     """The positions that a selection can choose from."""
     before = (
         asking(e.before)(tokens, scope) if e.before is not None else len(tokens)
     )
-    stop = 0 if before is None else min(ceil(_number(e, before)), len(tokens))
+    stop = 0 if before is None else min(ceil(number_of(e, before)), len(tokens))
     return range(e.every[0], stop, e.every[1])
 
 

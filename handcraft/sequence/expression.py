@@ -1,8 +1,10 @@
-"""Expressions as frozen data: what the words of handcraft.sequence.words build.
+"""Expressions as frozen data: what the words of handcraft.sequence build.
 
-An `Expression` is a tree of nodes. Each node has an operation `op` and the arguments `args`
-that it is computed from; selections also have `where`, `before` and `every`, tables `table`.
-Calling one with a context gives its value (handcraft.sequence.evaluate).
+An `Expression` is made of nodes. Each node has an operation `op` and the arguments `args` that
+it is computed from; the short selections also have `where`, `before` and `every`, tables
+`table`. A node may stand in several places of an expression: it is evaluated and counted once
+(handcraft.sequence.shared). Calling an expression with a context gives its value at the last
+position, `all` its value at every one.
 
 Rules of this file: every node is checked when it is made (handcraft.sequence.expression_checks),
 since it may come from a file that anyone wrote.
@@ -16,7 +18,6 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
     Field,
-    SerializerFunctionWrapHandler,
     StrictInt,
     StrictStr,
     ValidationInfo,
@@ -27,9 +28,18 @@ from pydantic import (
 
 from handcraft.core.errors import ProgramError, printable
 from handcraft.core.frozen import Frozen
-from handcraft.sequence.evaluate import Value, evaluate
-from handcraft.sequence.expression_checks import listed, problem_of
-from handcraft.sequence.mistakes import Unvalued
+from handcraft.sequence.columns import at_every_position
+from handcraft.sequence.evaluate import evaluate
+from handcraft.sequence.expression_checks import (
+    BY_CONDITION,
+    MOST_PARTS,
+    listed,
+    problem_of,
+)
+from handcraft.sequence.mistakes import AtKey, Unvalued, uncompared
+from handcraft.sequence.notation import example_html, notation
+from handcraft.sequence.shared import Row, data_of, numbered, resolved
+from handcraft.sequence.values import Value
 
 Op = Literal[
     "here",
@@ -54,6 +64,25 @@ Op = Literal[
     "otherwise",
     "cases",
     "most",
+    "length",
+    "least",
+    "greatest",
+    "given",
+    # conditions, which may read the key position with `there`
+    "there",
+    "precedes",
+    "both",
+    "either",
+    "negate",
+    # selections by a condition
+    "count_where",
+    "total_where",
+    "mean",
+    "fetch",
+    "value_at",
+    "first_where",
+    "latest_where",
+    "best",
 ]
 Plain = Annotated[StrictInt | StrictStr, Field(union_mode="left_to_right")]
 
@@ -98,21 +127,30 @@ class Expression(Unvalued, Frozen):
             return value
         return [_checked(_node(x)) for x in listed(value)]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _root(cls, data: Any) -> Any:
+        """The fields of the last of `nodes`, whose earlier nodes are built first."""
+        if not isinstance(data, Mapping) or set(data) != {"nodes"}:
+            return data
+        rows = listed(data["nodes"])
+        if not 0 < len(rows) <= MOST_PARTS:
+            raise ProgramError(f"takes 1 to {MOST_PARTS} nodes, found {len(rows)}")
+        nodes: list[Expression] = []
+        for row in rows[:-1]:
+            nodes.append(_node(resolved(_mapping(row), nodes)))
+        return resolved(_mapping(rows[-1]), nodes)
+
     @model_validator(mode="after")
     def _sound(self) -> Expression:
         if (problem := problem_of(self)) is not None:
             raise ProgramError(problem)
         return self
 
-    @model_serializer(mode="wrap")
-    def _short(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """The fields that differ from their defaults."""
-        fields = type(self).model_fields
-        return {
-            name: value
-            for name, value in handler(self).items()
-            if getattr(self, name) != fields[name].default
-        }
+    @model_serializer(mode="plain")
+    def _data(self) -> dict[str, Any]:
+        """Its JSON: nested nodes, or a list of nodes where one of them stands in several places."""
+        return data_of(self)
 
     @cached_property
     def parts(self) -> tuple[Expression, ...]:
@@ -127,16 +165,44 @@ class Expression(Unvalued, Frozen):
         return 1 + max((part.depth for part in self.parts), default=0)
 
     @cached_property
-    def size(self) -> int:
+    def spread(self) -> int:
         """The number of its nodes, each counted as often as it occurs."""
-        return 1 + sum(part.size for part in self.parts)
+        return 1 + sum(part.spread for part in self.parts)
+
+    @cached_property
+    def numbered(self) -> tuple[Row, ...]:
+        """Its nodes, each once and after those below it, which it refers to by number."""
+        return numbered(self)
+
+    @property
+    def size(self) -> int:
+        """The number of its nodes, each counted once."""
+        return len(self.numbered)
+
+    @cached_property
+    def ops(self) -> frozenset[str]:
+        """Every operation that occurs in it."""
+        return frozenset((self.op,)).union(*(part.ops for part in self.parts))
+
+    @cached_property
+    def paired(self) -> bool:
+        """True if it reads the key position with `there`, so that it is part of a condition."""
+        return self.op == "there" or (
+            self.op not in BY_CONDITION
+            and any(part.paired for part in self.parts)
+        )
+
+    @cached_property
+    def kept(self) -> dict[str, Any]:
+        """What others find about this node, once: its kinds, its function."""
+        return {}
 
     @cached_property
     def rows(self) -> dict[tuple[int | str, ...], int | str]:
         """The table as a dictionary."""
         return dict(self.table)
 
-    @property
+    @cached_property
     def tokens(self) -> tuple[str, ...]:
         """The tokens it can give that are not read from the context, each once."""
         return tuple(dict.fromkeys(self._tokens()))
@@ -149,6 +215,10 @@ class Expression(Unvalued, Frozen):
             values = (key for (key,), _ in self.table)
         elif self.op == "otherwise":
             values = self.args
+        elif self.op in ("given", "value_at", "there"):
+            values = self.args[:1]
+        elif self.op == "fetch":
+            values = (self.args[0], *self.args[2:])
         elif self.op == "cases":
             values = (*self.args[1::2], *self.args[-1:])
         for value in values:
@@ -159,47 +229,107 @@ class Expression(Unvalued, Frozen):
 
     def uses(self, *ops: str) -> bool:
         """True if any of these operations occurs in it."""
-        return self.op in ops or any(part.uses(*ops) for part in self.parts)
+        return not self.ops.isdisjoint(ops)
 
     def __eq__(self, other: object) -> bool:
-        """Compares the fields only: cached properties hold the same nodes again."""
-        return isinstance(other, Expression) and all(
-            getattr(self, x) == getattr(other, x)
-            for x in type(self).model_fields
-        )
+        """Compares the nodes, however often each of them stands there."""
+        if not isinstance(other, Expression):
+            return NotImplemented
+        return self is other or self.numbered == other.numbered
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self.numbered)
 
     def __hash__(self) -> int:
-        selection = (self.where, self.before, self.every)
-        return hash((self.op, self.args, *selection, self.table))
+        return self._hash
+
+    def __repr__(self) -> str:
+        return notation(self)
+
+    def _repr_html_(self) -> str:
+        return example_html(self)
+
+    def __lt__(self, other: Any) -> Any:
+        return self._compared("<", other)
+
+    def __le__(self, other: Any) -> Any:
+        return self._compared("<=", other)
+
+    def __gt__(self, other: Any) -> Any:
+        return self._compared(">", other)
+
+    def __ge__(self, other: Any) -> Any:
+        return self._compared(">=", other)
+
+    def _compared(self, sign: str, other: object) -> Any:
+        """Leaves the comparison to what stands at the key position; alone it has no value yet."""
+        if isinstance(other, AtKey):
+            return NotImplemented
+        raise uncompared(sign)
 
     def __call__(self, context: Sequence[str]) -> Value:
-        """The value on a context: a sequence of tokens, or a text of one-character tokens."""
+        """The value at the last position of a context.
+
+        context  a sequence of tokens, or a text of one-character tokens; all of it is seen
+        """
         return evaluate(self, tuple(context))
 
+    def all(self, text: Sequence[str], *, causal: bool = False) -> list[Value]:
+        """The value at every position of a text, whose tokens are seen by each position.
+
+        text    a sequence of tokens, or a text of one-character tokens
+        causal  True if a position sees only the tokens up to itself
+        Raises ProgramError for an expression that computes with a token, or compares one with
+        a number.
+        """
+        return at_every_position(self, tuple(text), causal=causal)
+
     def __add__(self, other: Argument) -> Expression:
+        if isinstance(other, AtKey):
+            return NotImplemented
         return Expression(op="add", args=(self, other))
 
     __radd__ = __add__
 
     def __sub__(self, other: Argument) -> Expression:
+        if isinstance(other, AtKey):
+            return NotImplemented
         return Expression(op="subtract", args=(self, other))
 
     def __rsub__(self, other: Argument) -> Expression:
+        if isinstance(other, AtKey):
+            return NotImplemented
         return Expression(op="subtract", args=(other, self))
 
     def __mul__(self, other: Argument) -> Expression:
+        if isinstance(other, AtKey):
+            return NotImplemented
         return Expression(op="multiply", args=(self, other))
 
     __rmul__ = __mul__
 
     def __floordiv__(self, other: Argument) -> Expression:
+        if isinstance(other, AtKey):
+            return NotImplemented
         return Expression(op="divide", args=(self, other))
 
     def __mod__(self, other: Argument) -> Expression:
+        if isinstance(other, AtKey):
+            return NotImplemented
         return Expression(op="modulo", args=(self, other))
 
 
 Argument: TypeAlias = Expression | int | str
+
+
+def _mapping(value: Any) -> Any:
+    if not isinstance(value, Mapping) or "nodes" in value:
+        raise ProgramError(
+            "a node of an expression is a table with its op, found"
+            f" {printable(repr(value))[:60]}"
+        )
+    return value
 
 
 def _node(value: Any) -> Any:

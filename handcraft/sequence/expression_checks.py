@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from handcraft.core.errors import ProgramError, printable
 
 DEEPEST = 40  # levels of nesting; nobody writes more by hand
-MOST_PARTS = 5_000  # nodes of an expression, each counted as often as it occurs
+MOST_PARTS = 5_000  # nodes of an expression, each counted once
 LARGEST_NUMBER = 10**9  # the largest size of a number written in an expression
 ARITY: Mapping[str, int] = {
     "here": 0,
@@ -35,7 +35,30 @@ ARITY: Mapping[str, int] = {
     "equal": 2,
     "below": 2,
     "otherwise": 2,
+    "length": 0,
+    "given": 2,
+    "there": 1,
+    "precedes": 2,
+    "both": 2,
+    "either": 2,
+    "negate": 1,
+    "count_where": 1,
+    "total_where": 2,
+    "mean": 2,
+    "value_at": 2,
+    "first_where": 1,
+    "latest_where": 1,
+    "best": 2,
 }
+BY_CONDITION = (  # selections whose condition is their argument, the second where there are two
+    *("count_where", "first_where", "latest_where"),
+    *("total_where", "mean", "best", "fetch"),
+)
+NEWER = (  # operations that proofs do not follow yet
+    *BY_CONDITION,
+    *("length", "given", "there", "precedes", "both", "either", "negate"),
+    *("value_at", "least", "greatest"),
+)
 TAKES: Mapping[
     str, tuple[str, ...]
 ] = {  # the fields that an operation takes besides `args`
@@ -82,6 +105,10 @@ class Node(Protocol):
     def depth(self) -> int: ...
     @property
     def size(self) -> int: ...
+    @property
+    def spread(self) -> int: ...
+    @property
+    def paired(self) -> bool: ...
     def uses(self, *ops: str) -> bool: ...
 
 
@@ -109,9 +136,38 @@ def problem_of(e: Node) -> str | None:
             return f"{e.op} takes no {name}"
     if e.depth > DEEPEST:
         return f"an expression may be nested {DEEPEST} deep"
-    if e.size > MOST_PARTS:
+    if e.spread > MOST_PARTS < e.size:
         return f"an expression may have {MOST_PARTS} parts, found {e.size}"
-    return _wrong_number(e) or _wrong_table(e)
+    return _wrong_number(e) or _wrong_table(e) or _wrong_place(e)
+
+
+def condition_of(e: Node) -> Any:
+    """The condition of a selection that has one: its only argument, or its second."""
+    return e.args[_condition(e)]
+
+
+def _condition(e: Node) -> int:
+    return min(1, len(e.args) - 1)
+
+
+def _wrong_place(e: Node) -> str | None:
+    """The problem of a `there` that stands where there is no key position."""
+    if e.op == "fetch" and len(e.args) not in (2, 3):
+        return f"fetch takes 2 or 3 values, found {len(e.args)}"
+    if e.op in ("least", "greatest") and not e.args:
+        return f"{e.op} takes numbers, found none"
+    within: tuple[Any, ...] = (e.before, *(what for _, what in e.where))
+    if e.op in BY_CONDITION:
+        at = _condition(e)
+        within = (*within, *e.args[:at], *e.args[at + 1 :])
+    elif e.op in ("there", "value_at"):
+        within = (*within, *e.args)
+    if any(getattr(x, "paired", False) for x in within):
+        return (
+            "there(...) stands in the condition of a selection only; here it is in"
+            f" another place of {e.op}"
+        )
+    return None
 
 
 def _wrong_number(e: Node) -> str | None:

@@ -34,6 +34,29 @@ def _unknown(operator: str, instead: str) -> ProgramError:
     )
 
 
+def uncompared(sign: str) -> ProgramError:
+    """The error of a comparison of two values that are both read at the query position."""
+    return _refused(
+        f"{sign} cannot compare it",
+        f"there(a) {sign} b for a condition on positions, below(a, b) or equal(a, b)"
+        " for 1 or 0",
+    )
+
+
+def unjoined(sign: str) -> ProgramError:
+    """The error of `&` and `|` beside what is no condition: a comparison binds less tightly."""
+    return ProgramError(
+        f"{sign} joins conditions: put each comparison in parentheses, such as"
+        f" (there(tokens) == 'a') {sign} (there(indices) < indices)",
+        ("claim",),
+        caller(),
+    )
+
+
+class AtKey:
+    """The base of what is read at the key position, which Expression leaves operators to."""
+
+
 class Unvalued:
     """The base of claims' expressions: raises ProgramError for what needs a value at once."""
 
@@ -61,11 +84,6 @@ class Unvalued:
             "token_at(i) for a token, lookup(table, x) for an entry",
         )
 
-    def __lt__(self, other: object) -> Any:
-        raise _refused("it cannot be compared", "below(a, b), equal(a, b)")
-
-    __gt__ = __le__ = __ge__ = __lt__
-
     def __truediv__(self, other: object) -> Any:
         raise _unknown("/", "a // b, or ratio(a, b) for a lane")
 
@@ -76,6 +94,23 @@ class Unvalued:
 
     def __neg__(self) -> Any:
         raise _unknown("a sign alone", "0 - a")
+
+    def __and__(self, other: object) -> Any:
+        return self._joined("&", other)
+
+    def __or__(self, other: object) -> Any:
+        return self._joined("|", other)
+
+    __rand__ = __and__
+    __ror__ = __or__
+
+    def _joined(self, sign: str, other: object) -> Any:
+        if isinstance(other, AtKey):
+            return NotImplemented
+        raise unjoined(sign)
+
+    def __invert__(self) -> Any:
+        raise _refused("~ has nothing to turn round", "equal(flag, 0)")
 
     def __int__(self) -> int:
         raise _refused("it is no number", "token_at(i), or lookup(table, x)")

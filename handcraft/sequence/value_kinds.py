@@ -14,8 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias
 
-from handcraft.core.errors import ProgramError, printable
+from handcraft.core.errors import ProgramError
 from handcraft.sequence.expression import Expression
+from handcraft.sequence.expression_checks import BY_CONDITION, condition_of
+from handcraft.sequence.notation import OPERATORS, written
 
 Kind: TypeAlias = Literal["number", "fraction", "token", "nothing"]
 Kinds: TypeAlias = frozenset[Kind]
@@ -29,17 +31,10 @@ GIVES = {
     "count": NUMBER,
     "total": NUMBER,
     "lowest": NUMBER,
+    "length": NUMBER,
     "state": TOKEN,
 }
-ARITHMETIC = {
-    "add": "+",
-    "subtract": "-",
-    "multiply": "*",
-    "divide": "//",
-    "modulo": "%",
-}
-MOST_SHOWN = 60  # characters of an expression in a message
-MOST_ROWS = 4  # of a table in it
+HERE = Expression(op="here")
 
 
 def kinds_of(value: Expression | int | str) -> Kinds:
@@ -50,6 +45,13 @@ def kinds_of(value: Expression | int | str) -> Kinds:
     """
     if not isinstance(value, Expression):
         return TOKEN if isinstance(value, str) else NUMBER
+    if "kinds" not in value.kept:
+        value.kept["kinds"] = _kinds(value)
+    found: Kinds = value.kept["kinds"]
+    return found
+
+
+def _kinds(value: Expression) -> Kinds:
     for _, what in value.where:
         if isinstance(what, Expression):
             _only(value, what, TOKEN, "compares with tokens")
@@ -64,7 +66,25 @@ def kinds_of(value: Expression | int | str) -> Kinds:
         return GIVES[value.op]
     if value.op in ("first", "latest"):
         return NUMBER | NOTHING
+    if value.op in BY_CONDITION:
+        return _selected(value)
     return _computed(value)
+
+
+def _selected(e: Expression) -> Kinds:
+    """The kinds of a selection by a condition."""
+    _only(e, condition_of(e), NUMBER | FRACTION, "takes a condition")
+    if e.op in ("count_where", "first_where", "latest_where"):
+        return NUMBER if e.op == "count_where" else NUMBER | NOTHING
+    if e.op == "fetch":
+        default = kinds_of(e.args[2]) if len(e.args) > 2 else NOTHING
+        return kinds_of(e.args[0]) | NOTHING | default
+    values = _only(e, e.args[0], NUMBER | FRACTION, "takes numbers")
+    if e.op == "best":
+        return NUMBER | NOTHING
+    if e.op == "mean":
+        return FRACTION | NOTHING
+    return values | NUMBER
 
 
 def only(value: Expression, wanted: Kinds, role: str) -> None:
@@ -97,16 +117,24 @@ def _only(
 
 def _computed(e: Expression) -> Kinds:
     """The kinds of a node that is computed from other values."""
-    if e.op in ("equal", "lookup", "otherwise", "cases"):
+    if e.op in ("equal", "lookup", "otherwise", "cases", "there", "given"):
         return _chosen(e, [kinds_of(arg) for arg in e.args])
+    if e.op == "precedes":
+        tokens = [_only(e, arg, TOKEN, "compares tokens") for arg in e.args]
+        return NUMBER | (NOTHING & _all(tokens))
+    if e.op == "value_at":
+        _only(e, e.args[1], NUMBER | FRACTION, "takes a position")
+        return kinds_of(e.args[0]) | NOTHING
     args = [_only(e, arg, NUMBER | FRACTION, "takes numbers") for arg in e.args]
     silent = NOTHING & _all(args)
     if e.op == "token_at":
         return TOKEN | (silent if e.args[0] == HERE else NOTHING)
     if e.op == "most":
         return TOKEN | silent
-    if e.op == "below":
+    if e.op in ("below", "both", "either", "negate"):
         return NUMBER | silent
+    if e.op in ("least", "greatest"):
+        return _all(args)
     if e.op in ("divide", "modulo", "ratio") and isinstance(
         e.args[1], Expression
     ):
@@ -119,6 +147,11 @@ def _chosen(e: Expression, args: list[Kinds]) -> Kinds:
     """The kinds of a node that compares, looks up or chooses: its arguments may be of any kind."""
     if e.op == "equal":
         return NUMBER | (NOTHING & _all(args))
+    if e.op == "there":
+        return args[0]
+    if e.op == "given":
+        _only(e, e.args[1], NUMBER | FRACTION, "takes a condition")
+        return args[0] | NOTHING
     if e.op == "lookup":
         return NOTHING | _all(kinds_of(value) for value in e.rows.values())
     if e.op == "otherwise":
@@ -130,58 +163,3 @@ def _chosen(e: Expression, args: list[Kinds]) -> Kinds:
 
 def _all(kinds: Iterable[Kinds]) -> Kinds:
     return frozenset[Kind]().union(*kinds)
-
-
-# ------------------------------------------------------------ for messages
-
-HERE = Expression(op="here")
-
-
-def written(value: Any) -> str:
-    """A value as its author writes it, at most MOST_SHOWN characters."""
-    text = _text(value)
-    return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 3] + "..."
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, Expression):
-        return printable(repr(value))
-    if value.op in ARITHMETIC:
-        left, right = map(_operand, value.args)
-        return f"{left} {ARITHMETIC[value.op]} {right}"
-    if value.op in ("here", "end", "step"):
-        return value.op
-    if value.op == "token_at" and value.args[0] == HERE:
-        return "own"
-    return f"{value.op}({', '.join(_arguments(value))})"
-
-
-def _operand(value: Any) -> str:
-    nested = isinstance(value, Expression) and value.op in ARITHMETIC
-    return f"({_text(value)})" if nested else _text(value)
-
-
-def _dictionary(
-    items: Iterable[tuple[Any, Any]], count: int | None = None
-) -> str:
-    """The rows as a dictionary; `count` is that of all rows where some are left out."""
-    rows = [f"{_text(key)}: {_text(x)}" for key, x in items]
-    more = [] if count is None else [f"... ({count} rows)"]
-    return "{" + ", ".join([*rows, *more]) + "}"
-
-
-def _arguments(e: Expression) -> Iterable[str]:
-    keys = [key[0] if len(key) == 1 else key for key, _ in e.table]
-    if e.op == "most":
-        yield _dictionary(zip(keys, e.args, strict=True))
-        return
-    if e.op in ("first", "latest", "count"):
-        yield _dictionary(e.where)
-    if e.table:
-        values = (value for _, value in e.table)
-        rows = list(zip(keys, values, strict=True))
-        left_out = len(rows) > MOST_ROWS
-        yield _dictionary(rows[:MOST_ROWS], len(rows) if left_out else None)
-    yield from map(_text, e.args)
-    if e.before is not None:
-        yield f"before={_text(e.before)}"

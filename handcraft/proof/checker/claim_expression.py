@@ -30,7 +30,7 @@ from handcraft.proof.checker.claim import (
     Written,
 )
 from handcraft.proof.checker.zonotope import Rejected
-from handcraft.sequence.evaluate import LAZY, chosen, combine
+from handcraft.sequence.values import LAZY, chosen, combine
 from handcraft.sequence.expression import Expression
 
 FARTHEST = (

@@ -32,7 +32,7 @@ from handcraft.proof.prover.guesses import (
 from handcraft.proof.prover.network import Undecided
 from handcraft.proof.prover.selection_machines import Tracker, track, values_of
 from handcraft.proof.prover.transducer_case import aligned_cases
-from handcraft.sequence.evaluate import LAZY, chosen, combine
+from handcraft.sequence.values import LAZY, chosen, combine
 from handcraft.sequence.expression import Expression
 
 MOST_CASES = 3_000

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from handcraft.proof.prover.network import Undecided
-from handcraft.sequence.evaluate import LAZY, chosen, combine
+from handcraft.sequence.values import LAZY, chosen, combine
 from handcraft.sequence.expression import Expression
 
 POINTWISE = (

@@ -1,0 +1,228 @@
+"""Words that compute one value from others that are read at the same position.
+
+    ratio(a, b)                   the exact quotient; + - * // % are written as operators
+    min_(a, b, ...), max_(...)    the least, the greatest
+    clip(a, low, high)            a, but low or high where it is beyond them
+    round_(a)                     the nearest whole number; of two as near, the greater
+    equal(a, b), below(a, b)      1 or 0
+    lookup(table, a, ...)         an entry of a table; `default=` where it has none, else None
+    map_(function, a, over=...)   the table of a function over the values that a can have
+    where(condition, a, b)        a where the condition is neither 0 nor None, else b
+    cases((condition, value), ..., default)
+                                  the value of the first condition that is neither 0 nor None
+    otherwise(a, default)         a, or the default where a is None
+    given(condition, a)           a, and nothing said where the condition does not hold
+    most({token: number})         the token of the greatest number; of equals, the first
+
+With a `there(e)` among what they are computed from, they give a part of a condition.
+
+Rules of this file: one function a word; handcraft.sequence.values says what each means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
+from typing import Any, TypeAlias
+
+from handcraft.core.errors import ProgramError, printable
+from handcraft.core.source import caller
+from handcraft.sequence.conditions import (
+    Condition,
+    There,
+    condition,
+    paired_node,
+)
+from handcraft.sequence.expression import Argument, Expression, Op
+from handcraft.sequence.value_kinds import NOTHING, TOKEN, kinds_of
+
+__all__ = [
+    "below",
+    "cases",
+    "clip",
+    "equal",
+    "given",
+    "lookup",
+    "map_",
+    "max_",
+    "min_",
+    "most",
+    "otherwise",
+    "ratio",
+    "round_",
+    "where",
+]
+
+Operand: TypeAlias = Argument | There
+_MOST_VALUES = 10_000  # of a table made from a function
+
+
+def _made(op: Op, *args: object, table: Any = (), flag: bool = False) -> Any:
+    """The node of these values; part of a condition where one of them is."""
+    paired = any(isinstance(arg, There | Condition) for arg in args)
+    plain = [
+        paired_node(arg) if isinstance(arg, There | Condition) else arg
+        for arg in args
+    ]
+    node = Expression(op=op, args=tuple(plain), table=table)
+    if not paired:
+        return node
+    return Condition(node) if flag else There(node)
+
+
+def ratio(a: Operand, b: Operand) -> Expression:
+    """The exact quotient a / b; None where b is 0."""
+    return _made("ratio", a, b)
+
+
+def equal(a: Operand, b: Operand) -> Expression:
+    """1 where the two are equal, else 0."""
+    return _made("equal", a, b, flag=True)
+
+
+def below(a: Operand, b: Operand) -> Expression:
+    """1 where the number a is less than the number b, or a token comes before one; else 0."""
+    tokens = [
+        isinstance(x, Expression | str) and kinds_of(x) - NOTHING == TOKEN
+        for x in (a, b)
+    ]
+    return _made("precedes" if all(tokens) else "below", a, b, flag=True)
+
+
+def min_(*values: Operand) -> Expression:
+    """The least of some numbers."""
+    return _made("least", *values)
+
+
+def max_(*values: Operand) -> Expression:
+    """The greatest of some numbers."""
+    return _made("greatest", *values)
+
+
+def clip(value: Operand, low: Operand, high: Operand) -> Expression:
+    """The value, or `low` where it is less, or `high` where it is more."""
+    return max_(low, min_(value, high))
+
+
+def round_(value: Operand) -> Expression:
+    """The nearest whole number; of two that are as near, the greater."""
+    return _made("divide", _made("add", _made("multiply", 2, value), 1), 2)
+
+
+def lookup(
+    table: Mapping[Any, int | str],
+    *args: Operand,
+    default: Operand | None = None,
+) -> Expression:
+    """The table's entry for the arguments; the default, or None, if it has none.
+
+    The keys are values for one argument, tuples of values for several. An undefined argument has
+    no entry.
+    """
+    rows = items("lookup", table, "a table {value: value} and what is looked up")
+    entries = tuple(
+        (key if isinstance(key, tuple) else (key,), value)
+        for key, value in rows
+    )
+    found = _made("lookup", *args, table=entries)
+    return found if default is None else otherwise(found, default)
+
+
+def map_(
+    function: Callable[..., int | str | None],
+    *args: Operand,
+    over: Iterable[Any] | None = None,
+) -> Expression:
+    """The table of a function, asked once for each of the values that it will be given.
+
+    over  the values of one argument, or tuples for several; by default 0 and 1 of a flag
+    Raises ProgramError where the function raises, or gives no whole number, token or None.
+    """
+    if over is None:
+        raise wrong("map_", "over=, the values that it is asked for, such as 'abc' or range(9)")
+    keys = [key if isinstance(key, tuple) else (key,) for key in over]
+    if len(keys) > _MOST_VALUES:
+        raise wrong("map_", f"at most {_MOST_VALUES} values, found {len(keys)}")
+    table = {key: _asked(function, key) for key in keys}
+    return lookup({k: x for k, x in table.items() if x is not None}, *args)
+
+
+def _asked(function: Callable[..., Any], key: tuple[Any, ...]) -> Any:
+    shown = f"map_: the function of {printable(repr(key if len(key) > 1 else key[0]))}"
+    try:
+        value = function(*key)
+    except Exception as error:  # whatever an author's function raises
+        name = type(error).__name__
+        message = f"{shown} raises {name}: {printable(str(error))[:80]}"
+        raise ProgramError(message, ("claim",), caller()) from None
+    if isinstance(value, bool):
+        return int(value)
+    if value is not None and not isinstance(value, int | str):
+        found = printable(repr(value))[:60]
+        message = f"{shown} is a whole number, a token or None, found {found}"
+        raise ProgramError(message, ("claim",), caller())
+    return value
+
+
+def otherwise(value: Operand, default: Operand) -> Expression:
+    """The value, or the default where the value is None."""
+    return _made("otherwise", value, default)
+
+
+def where(
+    when: Expression | Condition | There, then: Operand, default: Operand
+) -> Expression:
+    """`then` where the condition is neither 0 nor None, else the default."""
+    return cases((when, then), default)
+
+
+def given(when: Expression | Condition | There, value: Operand) -> Expression:
+    """The value where the condition holds: a precondition, without which nothing is said."""
+    condition(when)
+    return _made("given", value, when)
+
+
+def cases(
+    *rows: tuple[Operand | Condition, Operand] | Operand,
+) -> Expression:
+    """The value of the first (condition, value) pair whose condition is neither 0 nor None.
+
+    A last argument that is no pair is the default; without one it is None.
+    """
+    pairs = all(isinstance(row, tuple) and len(row) == 2 for row in rows[:-1])
+    if not rows or not pairs:
+        raise wrong(
+            "cases",
+            "(condition, value) pairs, and one value at the end as the default",
+        )
+    for row in rows:
+        if isinstance(row, tuple) and isinstance(row[0], bool):
+            condition(row[0])
+    parts = (row if isinstance(row, tuple) else (row,) for row in rows)
+    return _made("cases", *chain.from_iterable(parts))
+
+
+def most(numbers: Mapping[str, Argument]) -> Expression:
+    """The token with the greatest number; of equals, the first named."""
+    rows = items("most", numbers, "{token: number} with at least one token")
+    return Expression(
+        op="most",
+        args=tuple(number for _, number in rows),
+        table=tuple(((token,), 0) for token, _ in rows),
+    )
+
+
+def items(
+    word: str,
+    table: Mapping[Any, Any],
+    expected: str,
+) -> tuple[tuple[Any, Any], ...]:
+    """The rows of a table. Raises ProgramError for what is none."""
+    if not isinstance(table, Mapping):
+        raise wrong(word, expected)
+    return tuple(table.items())
+
+
+def wrong(word: str, expected: str) -> ProgramError:
+    """The error of a word that is given something else than it takes."""
+    return ProgramError(f"{word} takes {expected}", ("claim",), caller())

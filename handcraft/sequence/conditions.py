@@ -1,0 +1,290 @@
+"""Conditions on positions: `there(e)` is e at the key position, comparing it gives a condition.
+
+    there(tokens) == tokens                        the key's token is the query's
+    (there(tokens) == "a") & (there(indices) < indices)
+    there(flag), there(flag) & (there(tokens) == "a")   a number alone: not 0
+
+A selection (handcraft.sequence.selections) asks its condition for each pair of a query and a key
+position. What stands bare is read at the query position.
+
+`there(e)` and conditions are no values of the language: they cannot be compared by content, have
+no truth and no hash, so that a slip in Python's operators (`and`, `a < b < c`, a missing
+parenthesis) is an error where it stands, instead of half of what was meant.
+
+Rules of this file: each object holds the one node that a selection takes out of it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn, TypeAlias
+
+from handcraft.core.arguments import checked_call
+from handcraft.core.errors import ProgramError, printable
+from handcraft.core.source import caller
+from handcraft.sequence.expression import Argument, Expression, Op
+from handcraft.sequence.mistakes import AtKey, unjoined
+from handcraft.sequence.notation import notation, written
+from handcraft.sequence.value_kinds import NOTHING, TOKEN, Kinds, kinds_of
+
+__all__ = ["Condition", "There", "there"]
+
+Operand: TypeAlias = "There | Expression | int | str"
+
+
+class _Paired(AtKey):
+    """A node that reads the key position, in a wrapper that has no value."""
+
+    __slots__ = ("_node",)
+    __array_ufunc__ = None
+    _node: Expression
+
+    def __init__(self, node: Expression) -> None:
+        object.__setattr__(self, "_node", node)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise _mistaken(f"{name} of a condition cannot be changed", "make another")
+
+    def __repr__(self) -> str:
+        return notation(self._node)
+
+    def __bool__(self) -> NoReturn:
+        raise _mistaken(
+            "a condition has no truth: it is asked for each pair of positions",
+            "(a) & (b) for `and`, (a) | (b) for `or`, ~(a) for `not`,"
+            " (a < b) & (b < c) for a chain a < b < c",
+        )
+
+    def __hash__(self) -> int:
+        raise _mistaken(
+            "a condition is no key of a table or member of a set",
+            "cases((condition, value), ...), with equal(a, b) as the condition",
+        )
+
+    def __iter__(self) -> NoReturn:
+        raise _mistaken("a condition cannot be gone through", "count(condition)")
+
+    def __contains__(self, item: object) -> NoReturn:
+        raise _mistaken("`in` cannot search it", "any_(condition)")
+
+    def __and__(self, other: object) -> Condition:
+        return _joined("both", "&", self, other)
+
+    def __rand__(self, other: object) -> Condition:
+        return _joined("both", "&", other, self)
+
+    def __or__(self, other: object) -> Condition:
+        return _joined("either", "|", self, other)
+
+    def __ror__(self, other: object) -> Condition:
+        return _joined("either", "|", other, self)
+
+    def __invert__(self) -> Condition:
+        return Condition(_negated(condition(self)))
+
+    def __xor__(self, other: object) -> NoReturn:
+        raise _mistaken("^ joins no conditions", "(a & ~b) | (~a & b)")
+
+    __rxor__ = __xor__
+
+
+class Condition(_Paired):
+    """What a pair of a query and a key position can fulfil."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> Any:
+        raise _mistaken(
+            "a condition is compared with nothing",
+            "each comparison in parentheses: (a == b) & (c < d)",
+        )
+
+    __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__  # type: ignore[assignment]
+    __hash__ = _Paired.__hash__
+
+    def _no_number(self, other: object) -> NoReturn:
+        raise _mistaken(
+            "a condition is no number",
+            "count(condition), or equal(a, b) and below(a, b), which are 1 or 0",
+        )
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _no_number
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _no_number
+
+
+class There(_Paired):
+    """A value that is read at the key position."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> Any:
+        return _comparison("equal", "==", self, other)
+
+    def __ne__(self, other: object) -> Any:
+        return ~_comparison("equal", "!=", self, other)
+
+    def __lt__(self, other: object) -> Condition:
+        return _comparison("below", "<", self, other)
+
+    def __gt__(self, other: object) -> Condition:
+        return _comparison("below", ">", other, self)
+
+    def __le__(self, other: object) -> Condition:
+        return ~_comparison("below", "<=", other, self)
+
+    def __ge__(self, other: object) -> Condition:
+        return ~_comparison("below", ">=", self, other)
+
+    __hash__ = _Paired.__hash__
+
+    def __add__(self, other: object) -> There:
+        return _computed("add", self, other)
+
+    def __radd__(self, other: object) -> There:
+        return _computed("add", other, self)
+
+    def __sub__(self, other: object) -> There:
+        return _computed("subtract", self, other)
+
+    def __rsub__(self, other: object) -> There:
+        return _computed("subtract", other, self)
+
+    def __mul__(self, other: object) -> There:
+        return _computed("multiply", self, other)
+
+    def __rmul__(self, other: object) -> There:
+        return _computed("multiply", other, self)
+
+    def __floordiv__(self, other: object) -> There:
+        return _computed("divide", self, other)
+
+    def __mod__(self, other: object) -> There:
+        return _computed("modulo", self, other)
+
+
+@checked_call()
+def there(value: Argument) -> There:
+    """The value at the key position, for the condition of a selection.
+
+    Raises ProgramError for a condition, and for what is `there` already.
+    """
+    if isinstance(value, _Paired):
+        raise _mistaken(
+            f"there({value!r}) is read at the key position already",
+            "there(...) around each value that is read at the key, once",
+        )
+    return There(Expression(op="there", args=(_operand(value),)))
+
+
+def condition(value: object) -> Expression | int:
+    """The node of a condition, for a selection.
+
+    Raises ProgramError for anything else: above all for a comparison that Python made at once.
+    """
+    if isinstance(value, _Paired):
+        node: Expression | int = value._node
+    elif isinstance(value, Expression):
+        node = value
+    else:
+        raise _constant(value)
+    if (kinds_of(node) - NOTHING) == TOKEN:
+        raise _mistaken(
+            f"{written(node)} is a token, not a condition", "there(tokens) == 'a'"
+        )
+    return node
+
+
+def paired_node(value: object) -> Expression:
+    """The node of `there(e)` or a condition."""
+    if not isinstance(value, _Paired):
+        raise _mistaken("reads no key position", "there(e)")
+    return value._node
+
+
+def at_key(value: object) -> Argument:
+    """A value that a selection reads at its key positions, with or without a `there` around it."""
+    if isinstance(value, There):
+        if value._node.op != "there":
+            raise _mistaken(
+                "the value of a selection is read at the key position as a whole",
+                f"it without there(...), found {value!r}",
+            )
+        inside: Argument = value._node.args[0]
+        return inside
+    if isinstance(value, Condition):
+        raise _mistaken(
+            "a selection reads a value at the key position, not a condition",
+            "equal(a, b) or below(a, b), without there(...)",
+        )
+    return _operand(value)
+
+
+def _constant(value: object) -> ProgramError:
+    found = printable(repr(value))[:60]
+    if isinstance(value, bool | int):
+        return _mistaken(
+            f"a condition was expected, found {found}: Python compared (or inverted) at"
+            " once, since nothing in it is read at the key position",
+            "there(tokens) == 'a' for the key's token, equal(tokens, 'a') for the query's",
+        )
+    return _mistaken(f"a condition was expected, found {found}", "there(tokens) == 'a'")
+
+
+def _operand(value: object) -> Any:
+    if isinstance(value, _Paired):
+        return value._node
+    if isinstance(value, bool) or not isinstance(value, Expression | int | str):
+        found = printable(repr(value))[:60]
+        raise _mistaken(
+            f"a value is an expression, a whole number or a token, found {found}",
+            "such as tokens, 3 or 'a'",
+        )
+    return value
+
+
+def _comparison(op: Op, sign: str, left: object, right: object) -> Condition:
+    for side in (left, right):
+        if isinstance(side, Condition):
+            side == side  # noqa: B015  # raises its own error
+    args = (_operand(left), _operand(right))
+    kinds: list[Kinds] = [kinds_of(arg) - NOTHING for arg in args]
+    if all(kinds) and _apart(*kinds):
+        found = " with ".join(written(arg) for arg in args)
+        raise _mistaken(
+            f"{sign} compares a token with a number: {found}",
+            "lookup({token: number}, tokens) for the number of a token",
+        )
+    tokens = op == "below" and TOKEN in kinds
+    return Condition(Expression(op="precedes" if tokens else op, args=args))
+
+
+def _apart(a: Kinds, b: Kinds) -> bool:
+    """True if values of these kinds are never equal: tokens on one side, numbers on the other."""
+    return not {kind == "token" for kind in a} & {kind == "token" for kind in b}
+
+
+def _computed(op: Op, left: object, right: object) -> There:
+    for side in (left, right):
+        if isinstance(side, Condition):
+            side._no_number(side)
+    return There(Expression(op=op, args=(_operand(left), _operand(right))))
+
+
+def _joined(op: Op, sign: str, left: object, right: object) -> Condition:
+    for side in (left, right):
+        if not isinstance(side, _Paired | Expression):
+            raise _constant(side)
+        if (kinds_of(_operand(side)) - NOTHING) == TOKEN:
+            raise unjoined(sign)
+    return Condition(Expression(op=op, args=(condition(left), condition(right))))
+
+
+def _negated(node: Expression | int) -> Expression:
+    if isinstance(node, Expression) and node.op == "negate":
+        (inner,) = node.args
+        if isinstance(inner, Expression):
+            return inner
+    return Expression(op="negate", args=(node,))
+
+
+def _mistaken(what: str, instead: str) -> ProgramError:
+    return ProgramError(f"{what}; write {instead}", ("claim",), caller())

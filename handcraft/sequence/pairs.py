@@ -1,0 +1,249 @@
+"""Evaluates conditions for many pairs of a query and a key position at once.
+
+    Pairs(columns).truth(condition, start, stop)   which keys each of these queries selects
+
+A condition is true, false or undefined for a pair: two matrices, of which at most one holds. A
+comparison with an undefined value is undefined; `&` is false where one side is, `|` true where
+one side is, and `~` leaves undefined what is.
+
+A comparison whose sides each read one position needs no Python per pair: its values are
+numbered in their order, and the numbers compared. One that mixes both, such as
+there(indices) - indices == 1, is computed in whole numbers where they are small. Anything else is
+asked once for each pair of different values.
+
+Rules of this file: matrices have shapes [n_query or 1, n_key or 1] and are exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handcraft.sequence.values import Value, combine
+from handcraft.sequence.expression_checks import Node
+
+if TYPE_CHECKING:
+    from handcraft.sequence.columns import Columns
+
+Bools: TypeAlias = NDArray[np.bool_]
+Ints: TypeAlias = NDArray[np.int64]
+Truth: TypeAlias = tuple[Bools, Bools]  # where it is true, where it is false
+COMPARED = ("equal", "below", "precedes")
+_FITS = 2**62  # whole numbers below this are added and multiplied as int64
+
+
+class Pairs:
+    """The conditions of one set of query positions, with all positions as keys."""
+
+    def __init__(self, columns: Columns) -> None:
+        self.columns = columns
+        self._ranks: dict[int, tuple[Ints, Ints]] = {}
+        self._classes: dict[int, tuple[Ints, Ints, Bools, Bools]] = {}
+        self._keyed: dict[int, tuple[Any, Sequence[Value]]] = {}
+
+    def truth(self, e: Any, start: int, stop: int) -> Truth:
+        """Where a condition is true and where it is false, for the queries [start, stop)."""
+        if not isinstance(e, int) and e.op in _JOINED:
+            sides = [self.truth(arg, start, stop) for arg in e.args]
+            return _JOINED[e.op](*sides)
+        if not isinstance(e, int) and e.op in COMPARED:
+            return self._comparison(e, start, stop)
+        return self._flag(e, start, stop)
+
+    # ------------------------------------------------- sides of a comparison
+
+    def _reads(self, e: Any) -> frozenset[str]:
+        """The positions that a part of a condition reads: query, key or both."""
+        if isinstance(e, int | str):
+            return frozenset()
+        if not e.paired:
+            return frozenset(["query"])
+        if e.op == "there":
+            return frozenset(["key"])
+        return frozenset[str]().union(*map(self._reads, e.args))
+
+    def _column(self, e: Any) -> tuple[Sequence[Value], bool]:
+        """The values of a part that reads one position, and True if that is the key's."""
+        if "key" in self._reads(e):
+            return self._key_column(e), True
+        return self.columns.of(e), False
+
+    def _key_column(self, e: Any) -> Sequence[Value]:
+        """The values of a part that reads the key position, at every key."""
+        keys = self.columns.keys
+        if isinstance(e, int | str):
+            return keys.of(e)
+        if e.op == "there":
+            return keys.of(e.args[0])
+        if id(e) not in self._keyed:
+            args = [self._key_column(arg) for arg in e.args]
+            self._keyed[id(e)] = e, keys.computed(e, args)
+        return self._keyed[id(e)][1]
+
+    def _comparison(self, e: Node, start: int, stop: int) -> Truth:
+        if any(len(self._reads(arg)) > 1 for arg in e.args):
+            return self._mixed(e, start, stop)
+        a, b = self._ranked(e)
+        a = a[start:stop] if a.shape[1] == 1 else a
+        b = b[start:stop] if b.shape[1] == 1 else b
+        return _compared(e.op, a, b, (a >= 0) & (b >= 0))
+
+    def _ranked(self, e: Node) -> tuple[Ints, Ints]:
+        """The values of both sides as numbers in their order, -1 where undefined."""
+        if id(e) not in self._ranks:
+            (a, a_keys), (b, b_keys) = map(self._column, e.args)
+            rank = _ranks(e.op, {*a, *b} - {None})
+            self._ranks[id(e)] = (
+                _shaped([rank.get(x, -1) for x in a], a_keys),
+                _shaped([rank.get(x, -1) for x in b], b_keys),
+            )
+        return self._ranks[id(e)]
+
+    def _mixed(self, e: Node, start: int, stop: int) -> Truth:
+        sides = [self._numbers(arg, start, stop) for arg in e.args]
+        if e.op == "precedes" or None in [side and 1 for side in sides]:
+            return self._by_classes(e, start, stop)
+        (a, a_known, _), (b, b_known, _) = (side for side in sides if side)
+        return _compared(e.op, a, b, a_known & b_known)
+
+    def _numbers(
+        self, e: Any, start: int, stop: int
+    ) -> tuple[Ints, Bools, int] | None:
+        """A part in whole numbers, where it is defined, and a bound on its size; None if not."""
+        if len(self._reads(e)) < 2:
+            column, keys = self._column(e)
+            return _whole(column if keys else column[start:stop], keys)
+        if e.op not in _WHOLE:
+            return None
+        sides = [self._numbers(arg, start, stop) for arg in e.args]
+        found = [side for side in sides if side is not None]
+        if len(found) < len(sides):
+            return None
+        (a, a_known, a_size), (b, b_known, b_size) = found
+        size = a_size * b_size if e.op == "multiply" else a_size + b_size
+        if size >= _FITS:
+            return None
+        return _WHOLE[e.op](a, b), a_known & b_known, size
+
+    # ------------------------------------------------- anything else
+
+    def _flag(self, e: Any, start: int, stop: int) -> Truth:
+        if len(self._reads(e)) > 1:
+            return self._by_classes(e, start, stop)
+        column, keys = self._column(e)
+        column = column if keys else column[start:stop]
+        true = _shaped([x not in (0, None) for x in column], keys)
+        false = _shaped([x == 0 for x in column], keys)
+        return true.astype(bool), false.astype(bool)
+
+    def _by_classes(self, e: Node, start: int, stop: int) -> Truth:
+        """The truth of a part, asked once for each pair of different values."""
+        if id(e) not in self._classes:
+            self._classes[id(e)] = self._asked(e)
+        query, key, true, false = self._classes[id(e)]
+        rows = query[start:stop, None]
+        return true[rows, key[None]], false[rows, key[None]]
+
+    def _asked(self, e: Node) -> tuple[Ints, Ints, Bools, Bools]:
+        here = list(_leaves(e, "query"))
+        there = list(_leaves(e, "key"))
+        queries, query = _classes([self.columns.of(x) for x in here], len(self.columns.queries))
+        keys, key = _classes(
+            [self._key_column(x) for x in there], len(self.columns.tokens)
+        )
+        found = np.array(
+            [
+                [_as_truth(_value(e, _known(here, q) | _known(there, k))) for k in keys]
+                for q in queries
+            ],
+            dtype=np.int8,
+        ).reshape(len(queries), len(keys))
+        return query, key, found == 1, found == 0
+
+
+def _leaves(e: Any, side: str) -> Sequence[Any]:
+    """The largest parts of a condition that read the query position, or the key position."""
+    if isinstance(e, int | str):
+        return []
+    if not e.paired:
+        return [e] if side == "query" else []
+    if e.op == "there":
+        return [e] if side == "key" else []
+    return [leaf for arg in e.args for leaf in _leaves(arg, side)]
+
+
+def _known(leaves: Sequence[Any], values: Sequence[Value]) -> dict[int, Value]:
+    return {id(leaf): value for leaf, value in zip(leaves, values, strict=True)}
+
+
+def _value(e: Any, known: Mapping[int, Value]) -> Value:
+    """The value of a part of a condition where the values of its leaves are known."""
+    if isinstance(e, int | str):
+        return e
+    if id(e) in known:
+        return known[id(e)]
+    values = [_value(arg, known) for arg in e.args]
+    if e.op == "otherwise":
+        return values[1] if values[0] is None else values[0]
+    if e.op == "cases":
+        pairs = zip(values[0::2], values[1::2], strict=False)
+        default = values[-1] if len(values) % 2 else None
+        return next((x for when, x in pairs if when not in (0, None)), default)
+    return combine(e, values)
+
+
+def _as_truth(value: Value) -> int:
+    return -1 if value is None else int(value != 0)
+
+
+def _classes(
+    columns: Sequence[Sequence[Value]], n: int
+) -> tuple[list[tuple[Value, ...]], Ints]:
+    """The different rows of some columns, and which of them each position has."""
+    rows = list(zip(*columns, strict=True)) if columns else [()] * n
+    numbers: dict[tuple[Value, ...], int] = {}
+    which = [numbers.setdefault(row, len(numbers)) for row in rows]
+    return list(numbers), np.array(which, dtype=np.int64)
+
+
+def _ranks(op: str, values: set[Any]) -> dict[Any, int]:
+    """A number for each value; of `below` and `precedes` in their order."""
+    ordered = values if op == "equal" else sorted(values)
+    return {value: rank for rank, value in enumerate(ordered)}
+
+
+def _shaped(values: Sequence[Any], keys: bool) -> Ints:
+    array = np.array(values, dtype=np.int64)
+    return array[None] if keys else array[:, None]  # [1, n_key] or [n_query, 1]
+
+
+def _whole(
+    column: Sequence[Value], keys: bool
+) -> tuple[Ints, Bools, int] | None:
+    if not all(x is None or isinstance(x, int) for x in column):
+        return None
+    size = max((abs(x) for x in column if isinstance(x, int)), default=0)
+    if size >= _FITS:
+        return None
+    known = _shaped([x is not None for x in column], keys).astype(bool)
+    return _shaped([x or 0 for x in column], keys), known, size
+
+
+def _compared(op: str, a: Ints, b: Ints, known: Bools) -> Truth:
+    holds = a == b if op == "equal" else a < b
+    return holds & known, ~holds & known
+
+
+_WHOLE: Mapping[str, Callable[[Ints, Ints], Ints]] = {
+    "add": np.add,
+    "subtract": np.subtract,
+    "multiply": np.multiply,
+}
+_JOINED: Mapping[str, Callable[..., Truth]] = {
+    "both": lambda a, b: (a[0] & b[0], a[1] | b[1]),
+    "either": lambda a, b: (a[0] | b[0], a[1] & b[1]),
+    "negate": lambda a: (a[1], a[0]),
+}

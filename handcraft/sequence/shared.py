@@ -1,0 +1,150 @@
+"""Numbers the nodes of an expression, each once, so that no work is done twice for a shared one.
+
+    numbered(e)   a row for each node: what it is, and which earlier rows it is computed from
+    data_of(e)    the expression as JSON
+    built(nodes)  the data of every node of such JSON, with the nodes below it already made
+
+An expression that says the same thing in forty places is a small graph, and as a tree it can be
+larger than any memory. Two expressions are equal where their rows are: rows stand in the order
+in which a walk from the root is done with them, so they do not depend on what is shared.
+
+Rules of this file: nothing recurses, and each node is looked at once. In JSON a node is nested
+in the only node that uses it; where one is used twice there is a list, and `{"node": 3}` is the
+fourth of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from handcraft.core.errors import ProgramError
+
+Row: TypeAlias = tuple[Any, ...]  # op, args, where, before, every, table
+
+
+class Node(Protocol):
+    """The fields of an Expression that are needed here, without importing it."""
+
+    @property
+    def op(self) -> str: ...
+    @property
+    def args(self) -> tuple[Any, ...]: ...
+    @property
+    def where(self) -> tuple[tuple[int, Any], ...]: ...
+    @property
+    def before(self) -> Any: ...
+    @property
+    def every(self) -> tuple[int, int]: ...
+    @property
+    def table(self) -> tuple[tuple[tuple[Any, ...], Any], ...]: ...
+    @property
+    def parts(self) -> tuple[Any, ...]: ...
+    @property
+    def spread(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def numbered(self) -> tuple[Row, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """The number of the row of a node."""
+
+    node: int
+
+
+def numbered(root: Node) -> tuple[Row, ...]:
+    """A row for each node, after those of the nodes below it; the last one is the root's."""
+    rows: dict[Row, Ref] = {}
+    known: dict[int, Ref] = {}  # by identity
+    for node in _upwards(root):
+        row = _row(node, known)
+        known[id(node)] = rows.setdefault(row, Ref(len(rows)))
+    return tuple(rows)
+
+
+def _upwards(root: Node) -> Iterator[Node]:
+    """Every node once, after the nodes below it."""
+    done = set[int]()
+    waiting: list[tuple[Node, bool]] = [(root, False)]
+    while waiting:
+        node, ready = waiting.pop()
+        if ready:
+            yield node
+        elif id(node) not in done:
+            done.add(id(node))
+            waiting.append((node, True))
+            waiting.extend((part, False) for part in reversed(node.parts))
+
+
+def _row(node: Node, known: Mapping[int, Ref]) -> Row:
+    def referred(value: Any) -> Any:
+        return known.get(id(value), value) if hasattr(value, "op") else value
+
+    where = tuple((at, referred(what)) for at, what in node.where)
+    args = tuple(map(referred, node.args))
+    return node.op, args, where, referred(node.before), node.every, node.table
+
+
+def data_of(root: Node) -> dict[str, Any]:
+    """The expression as JSON: nested, or `nodes` where one of them is used twice."""
+    if root.spread == root.size:
+        done: list[Any] = []
+        for row in root.numbered:
+            done.append(_fields(row, lambda ref: done[ref.node]))
+        return dict(done[-1])
+    rows = [_fields(row, lambda ref: {"node": ref.node}) for row in root.numbered]
+    return {"nodes": rows}
+
+
+def _fields(row: Row, written: Any) -> dict[str, Any]:
+    """The fields of a row that differ from their defaults."""
+    op, args, where, before, every, table = row
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Ref):
+            return written(value)
+        return list(value) if isinstance(value, tuple) else value
+
+    fields = {
+        "op": op,
+        "args": [plain(x) for x in args],
+        "where": [[at, plain(what)] for at, what in where],
+        "before": plain(before),
+        "every": [] if every == (0, 1) else list(every),
+        "table": [[list(key), value] for key, value in table],
+    }
+    return {
+        name: value
+        for name, value in fields.items()
+        if value is not None and value != []
+    }
+
+
+def resolved(data: Any, nodes: Sequence[Any]) -> Any:
+    """The data of one node with `{"node": n}` replaced by the n-th of the nodes made before it.
+
+    Raises ProgramError where there is no such node.
+    """
+    if isinstance(data, Mapping) and set(data) == {"node"}:
+        number = data["node"]
+        if type(number) is not int or not 0 <= number < len(nodes):
+            raise ProgramError(
+                "a node of an expression refers to an earlier one by its number, found"
+                f" {number!r}"
+            )
+        return nodes[number]
+    if isinstance(data, list | tuple):
+        return [resolved(x, nodes) for x in data]
+    if isinstance(data, Mapping):
+        return {
+            name: resolved(x, nodes) if name in _REFERRING else x
+            for name, x in data.items()
+        }
+    return data
+
+
+_REFERRING = ("args", "where", "before")

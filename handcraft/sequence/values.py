@@ -1,0 +1,135 @@
+"""Computes single values: what an operation gives where the values of its arguments are known.
+
+    combine(node, values)   the value of any operation that is neither a selection nor lazy
+    chosen(node, ask)       the value of an `otherwise` or a `cases`, which ask for what they need
+    shown(value)            a value as a text for messages
+
+None means undefined and propagates like NaN: what is computed from it is None. The exceptions
+are conditions: `&` is 0 where one side is, `|` is 1 where one side is, whatever the other is.
+
+Rules of this file: this is the meaning that proofs are compared with, so it stays plain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+from handcraft.core.errors import ProgramError, printable
+from handcraft.sequence.expression_checks import LARGEST_NUMBER, Node
+
+Value: TypeAlias = int | str | Fraction | None
+Scope: TypeAlias = Mapping[str, int]  # the values of here, end and step
+LAZY = (
+    "cases",
+    "otherwise",
+)  # operations that evaluate only the argument they choose
+
+
+def chosen(e: Node, ask: Callable[[Any], Value]) -> Value:
+    """The value of an `otherwise` or a `cases`, where `ask` gives the value of an argument.
+
+    It is called for the same arguments that `evaluate` looks at, and for no others.
+    """
+    if e.op == "otherwise":
+        first = ask(e.args[0])
+        return ask(e.args[1]) if first is None else first
+    conditions = e.args[0::2]
+    values = e.args[1::2]
+    default = e.args[-1] if len(e.args) % 2 else None
+    for when, then in zip(conditions, values, strict=False):
+        if ask(when) not in (0, None):
+            return ask(then)
+    return None if default is None else ask(default)
+
+
+def combine(
+    e: Node, values: Sequence[Value], tokens: Sequence[str] = ()
+) -> Value:
+    """The value of a node that is not a selection, from the values of its arguments."""
+    if (truth := _TRUTH.get(e.op)) is not None:
+        return truth(*values)
+    if None in values:
+        return None
+    if (operation := OPERATIONS.get(e.op)) is not None:
+        return operation(*(number_of(e, value) for value in values))
+    return _LOOKUPS[e.op](e, values, tokens)
+
+
+OPERATIONS: Mapping[str, Callable[[Any, Any], Value]] = {
+    "add": lambda a, b: a + b,
+    "subtract": lambda a, b: a - b,
+    "multiply": lambda a, b: a * b,
+    "divide": lambda a, b: a // b if b else None,
+    "modulo": lambda a, b: a % b if b else None,
+    "ratio": lambda a, b: Fraction(a) / b if b else None,
+    "below": lambda a, b: int(a < b),
+}
+_TRUTH: Mapping[str, Callable[..., Value]] = {
+    "both": lambda a, b: 0 if 0 in (a, b) else None if None in (a, b) else 1,
+    "either": lambda a, b: _either(a, b),
+    "negate": lambda a: None if a is None else int(a == 0),
+}
+
+
+def _either(a: Value, b: Value) -> Value:
+    if any(x not in (0, None) for x in (a, b)):
+        return 1
+    return None if None in (a, b) else 0
+
+
+def number_of(e: Node, value: Value) -> int | Fraction:
+    if isinstance(value, str) or value is None:
+        raise ProgramError(
+            f"{e.op} takes numbers, found {printable(repr(value))}", ("claim",)
+        )
+    return value
+
+
+def shown(value: object) -> str:
+    """A value as a text for a message; a number too long to be read is only named."""
+    limit = LARGEST_NUMBER**3
+    if isinstance(value, int | Fraction) and not -limit < value < limit:
+        return "a number of more than 27 digits"
+    if isinstance(value, Fraction):
+        return str(value)
+    return printable(repr(value))
+
+
+def _token_at(e: Node, values: Sequence[Value], tokens: Sequence[str]) -> Value:
+    position = number_of(e, values[0])
+    inside = 0 <= position < len(tokens)
+    if not inside or position != int(position):
+        return None
+    return tokens[int(position)]
+
+
+def _most(e: Node, values: Sequence[Value], _: Sequence[str]) -> Value:
+    numbers = [number_of(e, value) for value in values]
+    best = numbers.index(max(numbers))  # of equals, the first
+    (token,), _ = e.table[best]
+    return token
+
+
+_Combine: TypeAlias = Callable[[Node, Sequence[Value], Sequence[str]], Value]
+_LOOKUPS: Mapping[str, _Combine] = {
+    "token_at": _token_at,
+    "equal": lambda _, values, __: int(values[0] == values[1]),
+    "lookup": lambda e, values, _: e.rows.get(tuple(values)),
+    "most": _most,
+    "precedes": lambda e, values, _: _precedes(e, *values),
+    "least": lambda e, values, _: min(number_of(e, x) for x in values),
+    "greatest": lambda e, values, _: max(number_of(e, x) for x in values),
+    "given": lambda _, values, __: None if values[1] == 0 else values[0],
+}
+
+
+def _precedes(e: Node, a: Value, b: Value) -> int:
+    if not isinstance(a, str) or not isinstance(b, str):
+        raise ProgramError(
+            f"{e.op} compares tokens, found {printable(repr(a))} and"
+            f" {printable(repr(b))}",
+            ("claim",),
+        )
+    return int(a < b)
