@@ -27,7 +27,9 @@ from handcraft.language.affine import Affine, Lane, Map, Term, kind_of
 from handcraft.language.coerce import MapLike, as_affine, as_map, value_lanes
 from handcraft.language.meanings import MeaningsLike
 from handcraft.language.rules import Head
-from handcraft.language.slots import ONE_HOT, Slot, local, position
+from handcraft.language.slot_tables import ONE_HOT
+from handcraft.language.slots import Slot
+from handcraft.language.words import local, position
 from handcraft.recipes.kinds import (
     a_number,
     a_slot,
