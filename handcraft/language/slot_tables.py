@@ -106,9 +106,7 @@ def check_n_ctx(n_ctx: object) -> None:
         )
 
 
-def column_of(
-    lane: str, values: SlotColumn, keys: Sequence[Any]
-) -> list[float]:
+def _column(lane: str, values: SlotColumn, keys: Sequence[Any]) -> list[float]:
     """The numbers of a lane, one a key. Raises ProgramError for others, and for too few."""
     if callable(values):
         found = [amount_of(lane, values, key) for key in keys]
@@ -128,6 +126,17 @@ def column_of(
             caller(),
         )
     return [number(value, f"{lane} takes a number") for value in found]
+
+
+def rows_of(
+    name: str, lanes: Mapping[str, SlotColumn], keys: Sequence[Any]
+) -> tuple[SlotRow, ...]:
+    """The rows of a slot of these lanes, one a key."""
+    columns = [
+        _column(f"{name}:{label}", values, keys)
+        for label, values in lanes.items()
+    ]
+    return tuple(zip(*columns, strict=True))
 
 
 def amount_of(lane: str, amount: Any, key: object) -> Any:

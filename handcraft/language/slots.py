@@ -64,35 +64,39 @@ class Slot(Named):
             raise ProgramError(
                 f"a slot's name must be an identifier, found '{printable(self.name)}'"
             )
-        labels = self.labels
-        if labels is not None and (
-            not labels or len(set(labels)) < len(labels)
-        ):
-            twice = [label for label in labels if labels.count(label) > 1]
-            found = (
-                f"{in_quotes(twice[0])} stands twice"
-                if twice
-                else "there are none"
-            )
-            raise ProgramError(
-                f"the labels of {self.name} must be distinct, and at least one; {found}"
-            )
-        if amiss := unwritable((*(labels or ()), *self.vocabulary)):
+        self._check_labels(self.labels)
+        if amiss := unwritable((*(self.labels or ()), *self.vocabulary)):
             raise ProgramError(f"in the slot {self.name}, {amiss}")
         if self.labels is None and ONE_HOT in (self.tokens, self.positions):
             raise ProgramError(
                 f"{self.name} is one-hot, so its lanes need labels"
             )
         for row in self._rows():
-            if len(row) != len(self.lanes):
-                lanes = len(self.lanes)
-                raise ProgramError(
-                    f"{self.name} has {lanes} lane{'s' if lanes > 1 else ''}, but its"
-                    f" table has a row of {len(row)}; labels= names one lane a number"
-                )
-            total = sum(abs(value) for value in row)
-            Affine.of({}, total)  # raises unless it is finite
+            self._check_row(row)
         return self
+
+    def _check_labels(self, labels: tuple[str, ...] | None) -> None:
+        """Raise ProgramError for no labels, and for one that stands twice."""
+        if labels is None or 0 < len(labels) == len(set(labels)):
+            return
+        twice = [label for label in labels if labels.count(label) > 1]
+        found = (
+            f"{in_quotes(twice[0])} stands twice" if twice else "there are none"
+        )
+        raise ProgramError(
+            f"the labels of {self.name} must be distinct, and at least one; {found}"
+        )
+
+    def _check_row(self, row: SlotRow) -> None:
+        """Raise ProgramError unless a row has one number a lane, and they have a sum."""
+        if len(row) != len(self.lanes):
+            lanes = len(self.lanes)
+            raise ProgramError(
+                f"{self.name} has {lanes} lane{'s' if lanes > 1 else ''}, but its"
+                f" table has a row of {len(row)}; labels= names one lane a number"
+            )
+        total = sum(abs(value) for value in row)
+        Affine.of({}, total)  # raises unless it is finite
 
     def _rows(self) -> Iterator[SlotRow]:
         if isinstance(self.tokens, tuple):

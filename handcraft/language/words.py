@@ -27,9 +27,9 @@ from handcraft.language.slot_tables import (
     ONE_HOT,
     SlotColumn,
     check_n_ctx,
-    column_of,
     ordered_labels,
     row_of,
+    rows_of,
 )
 from handcraft.language.slots import Slot
 
@@ -57,15 +57,8 @@ def position(
         return Slot(
             name=name, labels=tuple(map(str, range(n_ctx))), positions=ONE_HOT
         )
-    columns = [
-        column_of(f"{name}:{label}", values, range(n_ctx))
-        for label, values in lanes.items()
-    ]
-    return Slot(
-        name=name,
-        labels=tuple(lanes),
-        positions=tuple(zip(*columns, strict=True)),
-    )
+    rows = rows_of(name, lanes, range(n_ctx))
+    return Slot(name=name, labels=tuple(lanes), positions=rows)
 
 
 def _one_list(make: Callable[_P, Slot]) -> Callable[_P, Slot]:
@@ -121,15 +114,8 @@ def token(
     known = ordered_labels("token", tokens, "the tokens")
     if not lanes:
         return Slot(name=name, labels=known, tokens=ONE_HOT)
-    columns = [
-        column_of(f"{name}:{label}", values, known)
-        for label, values in lanes.items()
-    ]
-    return Slot(
-        name=name,
-        labels=tuple(lanes),
-        tokens=tuple(zip(known, zip(*columns, strict=True), strict=True)),
-    )
+    rows = zip(known, rows_of(name, lanes, known), strict=True)
+    return Slot(name=name, labels=tuple(lanes), tokens=tuple(rows))
 
 
 @checked_call()
@@ -145,6 +131,27 @@ def slot(
 
     An entry is one number, or with `labels` one number a label. Raises ProgramError for others.
     """
+    _check_tables(name, token, position)
+    check_n_ctx(1 if position is None else len(position))
+    tokens = positions = None
+    if token is not None:
+        tokens = tuple(
+            (key, row_of(name, value)) for key, value in token.items()
+        )
+    if position is not None:
+        positions = tuple(row_of(name, value) for value in position)
+    return Slot(
+        name=name,
+        labels=None
+        if labels is None
+        else ordered_labels(name, labels, "the labels"),
+        tokens=tokens,
+        positions=positions,
+    )
+
+
+def _check_tables(name: str, token: object, position: object) -> None:
+    """Raise ProgramError for no table at all, and for what is none."""
     if token is None and position is None:
         raise ProgramError(
             "has neither token= nor position=; lanes that start at zero are"
@@ -167,22 +174,6 @@ def slot(
             (name,),
             caller(),
         )
-    check_n_ctx(1 if position is None else len(position))
-    tokens = positions = None
-    if token is not None:
-        tokens = tuple(
-            (key, row_of(name, value)) for key, value in token.items()
-        )
-    if position is not None:
-        positions = tuple(row_of(name, value) for value in position)
-    return Slot(
-        name=name,
-        labels=None
-        if labels is None
-        else ordered_labels(name, labels, "the labels"),
-        tokens=tokens,
-        positions=positions,
-    )
 
 
 @checked_call()
