@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.claims.kinds import Answers, Distribution, Residual
+from handcraft.claims.kinds import Distribution, Residual
+from handcraft.claims.prompt_claim import Answers
 from handcraft.claims.reference import Reference
 from handcraft.core.gpt2 import Array, gpt2, recorder
 from handcraft.files.bundled import bundled
