@@ -38,6 +38,7 @@ from handcraft.language.affine import kind_of
 from handcraft.sequence.evaluate import asking, evaluate
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.expression_checks import LARGEST_NUMBER
+from handcraft.sequence.short_forms import in_short
 from handcraft.sequence.values import shown
 
 
@@ -68,7 +69,7 @@ def _reader(expected: str, *kinds: type) -> BeforeValidator:
         found = value if isinstance(value, Frozen) else Callback.of(value)
         if isinstance(value, Mapping):
             kind: type[Frozen] = Table
-            if "op" in value:
+            if "op" in value or "nodes" in value:
                 kind = Expression
             elif "inputs" in value:
                 kind = Transducer
@@ -103,15 +104,17 @@ Function = Annotated[
     _reader("a function or an expression", Callback, Expression),
     PlainSerializer(_write),
 ]
-PlainFunction = Annotated[
-    Callback, _reader("a plain function", Callback), PlainSerializer(_write)
-]
 Length = Annotated[
     int | Expression | None,
     _reader(
         "a whole number or an expression of `end`", int, Expression, type(None)
     ),
 ]
+
+
+def shortened(value: Any) -> Any:
+    """An expression in the words that proofs follow, where they say the same; all else itself."""
+    return in_short(value) if isinstance(value, Expression) else value
 
 
 def named_by(how: Answer) -> tuple[str, ...]:

@@ -28,11 +28,12 @@ from pydantic import (
     BeforeValidator,
     Field,
     SerializerFunctionWrapHandler,
+    ValidationInfo,
     field_validator,
     model_serializer,
 )
 
-from handcraft.claims.answers import Function, PlainFunction, named_by
+from handcraft.claims.answers import Function, named_by, shortened
 from handcraft.claims.base import BaseClaim
 from handcraft.claims.endings import Ending, split_endings
 from handcraft.claims.functions import Callback
@@ -202,7 +203,10 @@ class Predicate(OfContexts):
     measures: ClassVar[Literal["token"]] = "token"
     by_endings: ClassVar[Literal[False]] = False
     function: Annotated[
-        Function, AfterValidator(_of_contexts), AfterValidator(_of_tokens)
+        Function,
+        AfterValidator(_of_contexts),
+        AfterValidator(_of_tokens),
+        AfterValidator(shortened),
     ]
     source: Where = Field(default_factory=caller)
 
@@ -229,7 +233,10 @@ class Residual(OfContexts):
     by_endings: ClassVar[Literal[False]] = False
     lane: str
     function: Annotated[
-        Function, AfterValidator(_of_contexts), AfterValidator(_of_numbers)
+        Function,
+        AfterValidator(_of_contexts),
+        AfterValidator(_of_numbers),
+        AfterValidator(shortened),
     ]
     tolerance: Tolerance = 1e-5
     source: Where = Field(default_factory=caller)
@@ -251,7 +258,11 @@ class Residual(OfContexts):
 
 
 class Each(BaseClaim):
-    """A function from a whole text to one token a position, None where it is silent."""
+    """What a whole text must be answered with: one token a position, None where it is silent.
+
+    function  a function of the whole text, or an expression, which is asked at each position
+    causal    True if an expression sees the text up to its position only
+    """
 
     CALLED: ClassVar[str] = "each"
     kind: Literal["each"] = "each"
@@ -259,13 +270,30 @@ class Each(BaseClaim):
     asks_prompts: ClassVar[Literal[False]] = False
     whole_text: ClassVar[Literal[True]] = True
     by_endings: ClassVar[Literal[False]] = False
-    function: PlainFunction
+    function: Annotated[
+        Function, AfterValidator(_of_contexts), AfterValidator(_of_tokens)
+    ]
+    causal: bool = False
     source: Where = Field(default_factory=caller)
 
+    @field_validator("causal")
+    @classmethod
+    def _of_expressions(cls, causal: bool, info: ValidationInfo) -> bool:
+        if causal and isinstance(info.data.get("function"), Callback):
+            raise ProgramError(
+                "is for an expression; a function sees the whole text as it likes"
+            )
+        return causal
+
     @property
-    def rule(self) -> Callback:
-        """The function."""
+    def rule(self) -> Callback | Expression:
+        """The function or the expression."""
         return self.function
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """The tokens that an expression names; none for a function."""
+        return named_by(self.function)
 
     @property
     def every_position(self) -> bool:

@@ -25,6 +25,7 @@ from handcraft.claims.answers import (
     answer_of,
     length_of,
     named_by,
+    shortened,
 )
 from handcraft.claims.base import BaseClaim
 from handcraft.claims.functions import Callback
@@ -86,14 +87,14 @@ class Answers(BaseClaim):
     def _gives_tokens(cls, answer: Any) -> Any:
         if isinstance(answer, Expression):
             only(answer, TOKEN | NOTHING, "an answer is made of tokens")
-        return answer
+        return shortened(answer)
 
     @field_validator("length")
     @classmethod
     def _gives_numbers(cls, length: Any) -> Any:
         if isinstance(length, Expression):
             only(length, NUMBER | NOTHING, "a length is a whole number")
-        return length
+        return shortened(length)
 
     @model_validator(mode="after")
     def _ends(self) -> Answers:

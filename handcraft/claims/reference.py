@@ -95,6 +95,8 @@ class Reference:
         if not self.claim.whole_text:
             return tuple(self(text[: i + 1]) for i in range(len(text)))
         function = self.claim.function
+        if isinstance(function, Expression):
+            return self._at_each(function, text, causal=self.claim.causal)
         said = function(text, "text")
         single = self.vocabulary.single
         if not isinstance(said, list | tuple | str if single else list | tuple):
@@ -107,6 +109,12 @@ class Reference:
                 f" {len(text)}, not {len(said)}"
             )
             raise function.refused(said, text, wanted, "text")
+        return tuple(self._checked(token, text) for token in said)
+
+    def _at_each(
+        self, expression: Expression, text: _Context, *, causal: bool
+    ) -> tuple[str | None, ...]:
+        said = expression.all(tuple(text), causal=causal)
         return tuple(self._checked(token, text) for token in said)
 
     def _checked(self, token: Any, context: _Context) -> Any:

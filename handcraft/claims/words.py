@@ -149,12 +149,17 @@ def residual(
 
 
 @checked_call()
-def each(function: Callable[[Any], Any]) -> Each:
-    """The claim of a function from the whole text to one token, or None, for each position.
+def each(
+    function: Callable[[Any], Any] | Expression, *, causal: bool = False
+) -> Each:
+    """The claim of one token, or None, for each position of a whole text.
 
-    Raises ProgramError for anything but a plain function.
+    function  an expression, whose value at each position is meant, or a function that returns
+              them all
+    causal    True if an expression sees the text up to its position only
+    Raises ProgramError for anything else.
     """
-    return Each(function=function)
+    return Each(function=function, causal=causal)
 
 
 @checked_call()

@@ -5,5 +5,5 @@
 brings every word of handcraft.sequence.words, and no name of Python's own.
 """
 
-from handcraft.sequence.words import *
+from handcraft.sequence.words import *  # noqa: F403  # its words are this room's
 from handcraft.sequence.words import __all__ as __all__

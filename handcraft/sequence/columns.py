@@ -18,10 +18,11 @@ from itertools import accumulate
 from math import ceil
 from typing import Any, TypeAlias
 
-from handcraft.sequence.values import Scope, Value, combine, number_of
+from handcraft.core.errors import ProgramError
 from handcraft.sequence.expression_checks import BY_CONDITION, Node
 from handcraft.sequence.pairs import Pairs
 from handcraft.sequence.selecting import selected
+from handcraft.sequence.values import Scope, Value, combine, number_of
 
 Column: TypeAlias = Sequence[Value]
 
@@ -64,6 +65,13 @@ class Columns:
         self.keys = keys or self
         self.pairs = Pairs(self)
         self._known: dict[int, tuple[Any, Column]] = {}  # by identity
+        self._reading: Mapping[str, Callable[[Node], Column]] = {
+            "token_at": self._token_at,
+            "value_at": self._value_at,
+            "total": self._total,
+            "lowest": self._lowest,
+            "state": self._state,
+        }
 
     def last(self, scope: Scope) -> Columns:
         """The same at the last position alone; of an empty text at -1, where nothing is."""
@@ -86,6 +94,11 @@ class Columns:
         return self._known[id(e)][1]
 
     def _column(self, e: Node) -> Column:
+        if e.paired:
+            raise ProgramError(
+                "there(...) has a value in the condition of a selection only",
+                ("claim",),
+            )
         if e.op == "here":
             return list(self.queries)
         if e.op in ("end", "step"):
@@ -94,8 +107,8 @@ class Columns:
             return [self.seen(query) for query in self.queries]
         if e.op in (*BY_CONDITION, "count", "first", "latest"):
             return selected(e, self)
-        if (read := _READING.get(e.op)) is not None:
-            return read(self, e)
+        if (read := self._reading.get(e.op)) is not None:
+            return read(e)
         return self.computed(e, [self.of(arg) for arg in e.args])
 
     def computed(self, e: Node, args: Sequence[Column]) -> Column:
@@ -120,7 +133,9 @@ class Columns:
     def _token_at(self, e: Node) -> Column:
         places = self.of(e.args[0])
         return [
-            self.tokens[at] if (at := self.inside(q, place)) is not None else None
+            self.tokens[at]
+            if (at := self.inside(q, place)) is not None
+            else None
             for q, place in zip(self.queries, places, strict=True)
         ]
 
@@ -168,13 +183,6 @@ def _chosen(row: Sequence[Value]) -> Value:
     """The value of a `cases` from those of its arguments."""
     pairs = zip(row[0::2], row[1::2], strict=False)
     default = row[-1] if len(row) % 2 else None
-    return next((then for when, then in pairs if when not in (0, None)), default)
-
-
-_READING: Mapping[str, Callable[[Columns, Node], Column]] = {
-    "token_at": Columns._token_at,
-    "value_at": Columns._value_at,
-    "total": Columns._total,
-    "lowest": Columns._lowest,
-    "state": Columns._state,
-}
+    return next(
+        (then for when, then in pairs if when not in (0, None)), default
+    )

@@ -119,7 +119,9 @@ def lookup(
     The keys are values for one argument, tuples of values for several. An undefined argument has
     no entry.
     """
-    rows = items("lookup", table, "a table {value: value} and what is looked up")
+    rows = items(
+        "lookup", table, "a table {value: value} and what is looked up"
+    )
     entries = tuple(
         (key if isinstance(key, tuple) else (key,), value)
         for key, value in rows
@@ -139,7 +141,10 @@ def map_(
     Raises ProgramError where the function raises, or gives no whole number, token or None.
     """
     if over is None:
-        raise wrong("map_", "over=, the values that it is asked for, such as 'abc' or range(9)")
+        raise wrong(
+            "map_",
+            "over=, the values that it is asked for, such as 'abc' or range(9)",
+        )
     keys = [key if isinstance(key, tuple) else (key,) for key in over]
     if len(keys) > _MOST_VALUES:
         raise wrong("map_", f"at most {_MOST_VALUES} values, found {len(keys)}")

@@ -34,18 +34,20 @@ Operand: TypeAlias = "There | Expression | int | str"
 class _Paired(AtKey):
     """A node that reads the key position, in a wrapper that has no value."""
 
-    __slots__ = ("_node",)
+    __slots__ = ("node",)
     __array_ufunc__ = None
-    _node: Expression
+    node: Expression
 
     def __init__(self, node: Expression) -> None:
-        object.__setattr__(self, "_node", node)
+        object.__setattr__(self, "node", node)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise _mistaken(f"{name} of a condition cannot be changed", "make another")
+        raise _mistaken(
+            f"{name} of a condition cannot be changed", "make another"
+        )
 
     def __repr__(self) -> str:
-        return notation(self._node)
+        return notation(self.node)
 
     def __bool__(self) -> NoReturn:
         raise _mistaken(
@@ -61,7 +63,9 @@ class _Paired(AtKey):
         )
 
     def __iter__(self) -> NoReturn:
-        raise _mistaken("a condition cannot be gone through", "count(condition)")
+        raise _mistaken(
+            "a condition cannot be gone through", "count(condition)"
+        )
 
     def __contains__(self, item: object) -> NoReturn:
         raise _mistaken("`in` cannot search it", "any_(condition)")
@@ -93,19 +97,13 @@ class Condition(_Paired):
     __slots__ = ()
 
     def __eq__(self, other: object) -> Any:
-        raise _mistaken(
-            "a condition is compared with nothing",
-            "each comparison in parentheses: (a == b) & (c < d)",
-        )
+        raise _compared_condition()
 
     __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__  # type: ignore[assignment]
     __hash__ = _Paired.__hash__
 
-    def _no_number(self, other: object) -> NoReturn:
-        raise _mistaken(
-            "a condition is no number",
-            "count(condition), or equal(a, b) and below(a, b), which are 1 or 0",
-        )
+    def _no_number(self, _: object) -> NoReturn:
+        raise _no_number()
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _no_number
     __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _no_number
@@ -181,14 +179,15 @@ def condition(value: object) -> Expression | int:
     Raises ProgramError for anything else: above all for a comparison that Python made at once.
     """
     if isinstance(value, _Paired):
-        node: Expression | int = value._node
+        node: Expression | int = value.node
     elif isinstance(value, Expression):
         node = value
     else:
         raise _constant(value)
     if (kinds_of(node) - NOTHING) == TOKEN:
         raise _mistaken(
-            f"{written(node)} is a token, not a condition", "there(tokens) == 'a'"
+            f"{written(node)} is a token, not a condition",
+            "there(tokens) == 'a'",
         )
     return node
 
@@ -197,18 +196,18 @@ def paired_node(value: object) -> Expression:
     """The node of `there(e)` or a condition."""
     if not isinstance(value, _Paired):
         raise _mistaken("reads no key position", "there(e)")
-    return value._node
+    return value.node
 
 
 def at_key(value: object) -> Argument:
     """A value that a selection reads at its key positions, with or without a `there` around it."""
     if isinstance(value, There):
-        if value._node.op != "there":
+        if value.node.op != "there":
             raise _mistaken(
                 "the value of a selection is read at the key position as a whole",
                 f"it without there(...), found {value!r}",
             )
-        inside: Argument = value._node.args[0]
+        inside: Argument = value.node.args[0]
         return inside
     if isinstance(value, Condition):
         raise _mistaken(
@@ -226,12 +225,14 @@ def _constant(value: object) -> ProgramError:
             " once, since nothing in it is read at the key position",
             "there(tokens) == 'a' for the key's token, equal(tokens, 'a') for the query's",
         )
-    return _mistaken(f"a condition was expected, found {found}", "there(tokens) == 'a'")
+    return _mistaken(
+        f"a condition was expected, found {found}", "there(tokens) == 'a'"
+    )
 
 
 def _operand(value: object) -> Any:
     if isinstance(value, _Paired):
-        return value._node
+        return value.node
     if isinstance(value, bool) or not isinstance(value, Expression | int | str):
         found = printable(repr(value))[:60]
         raise _mistaken(
@@ -244,7 +245,7 @@ def _operand(value: object) -> Any:
 def _comparison(op: Op, sign: str, left: object, right: object) -> Condition:
     for side in (left, right):
         if isinstance(side, Condition):
-            side == side  # noqa: B015  # raises its own error
+            raise _compared_condition()
     args = (_operand(left), _operand(right))
     kinds: list[Kinds] = [kinds_of(arg) - NOTHING for arg in args]
     if all(kinds) and _apart(*kinds):
@@ -265,7 +266,7 @@ def _apart(a: Kinds, b: Kinds) -> bool:
 def _computed(op: Op, left: object, right: object) -> There:
     for side in (left, right):
         if isinstance(side, Condition):
-            side._no_number(side)
+            raise _no_number()
     return There(Expression(op=op, args=(_operand(left), _operand(right))))
 
 
@@ -275,7 +276,9 @@ def _joined(op: Op, sign: str, left: object, right: object) -> Condition:
             raise _constant(side)
         if (kinds_of(_operand(side)) - NOTHING) == TOKEN:
             raise unjoined(sign)
-    return Condition(Expression(op=op, args=(condition(left), condition(right))))
+    return Condition(
+        Expression(op=op, args=(condition(left), condition(right)))
+    )
 
 
 def _negated(node: Expression | int) -> Expression:
@@ -284,6 +287,20 @@ def _negated(node: Expression | int) -> Expression:
         if isinstance(inner, Expression):
             return inner
     return Expression(op="negate", args=(node,))
+
+
+def _no_number() -> ProgramError:
+    return _mistaken(
+        "a condition is no number",
+        "count(condition), or equal(a, b) and below(a, b), which are 1 or 0",
+    )
+
+
+def _compared_condition() -> ProgramError:
+    return _mistaken(
+        "a condition is compared with nothing",
+        "each comparison in parentheses: (a == b) & (c < d)",
+    )
 
 
 def _mistaken(what: str, instead: str) -> ProgramError:

@@ -135,7 +135,9 @@ class Expression(Unvalued, Frozen):
             return data
         rows = listed(data["nodes"])
         if not 0 < len(rows) <= MOST_PARTS:
-            raise ProgramError(f"takes 1 to {MOST_PARTS} nodes, found {len(rows)}")
+            raise ProgramError(
+                f"takes 1 to {MOST_PARTS} nodes, found {len(rows)}"
+            )
         nodes: list[Expression] = []
         for row in rows[:-1]:
             nodes.append(_node(resolved(_mapping(row), nodes)))

@@ -12,13 +12,14 @@ written in each.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from html import escape
 from itertools import chain, cycle, islice
 from typing import Any, TypeAlias
 
 from handcraft.core.errors import ProgramError, printable
 from handcraft.sequence.columns import at_every_position
-from handcraft.sequence.expression_checks import BY_CONDITION, Node
+from handcraft.sequence.expression_checks import BY_CONDITION, NEWER, Node
 from handcraft.sequence.values import shown
 
 Pieces: TypeAlias = Iterator[str]
@@ -31,6 +32,7 @@ OPERATORS = {
 }
 COMPARISONS = {"equal": "==", "below": "<", "precedes": "<"}
 NEGATED = {"==": "!=", "<": ">="}
+TURNED = {"<": ">", ">=": "<=", "==": "==", "!=": "!="}
 JOINTS = {"both": "&", "either": "|"}
 WORDS = {
     "count_where": "count",
@@ -50,12 +52,27 @@ _EXAMPLE = 6  # tokens of an example
 
 def notation(value: Any) -> str:
     """A value as its author writes it, at most LONGEST characters."""
-    return _cut(_pieces(value, 10**9), LONGEST)
+    return _cut(_pieces(value, _style(value, 10**9)), LONGEST)
 
 
 def written(value: Any) -> str:
     """A value as its author writes it, at most MOST_SHOWN characters."""
-    return _cut(_pieces(value, MOST_ROWS), MOST_SHOWN)
+    return _cut(_pieces(value, _style(value, MOST_ROWS)), MOST_SHOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """The words for the token and the position, and how many rows of a table are written."""
+
+    own: str
+    here: str
+    most: int
+
+
+def _style(value: Any, most: int) -> Style:
+    """Beside conditions on positions `tokens` and `indices`, else the shorter `own` and `here`."""
+    newer = _is_node(value) and value.uses(*NEWER)
+    return Style(*("tokens", "indices") if newer else ("own", "here"), most)
 
 
 def _cut(pieces: Pieces, most: int) -> str:
@@ -71,50 +88,61 @@ def _is_node(value: object) -> bool:
     return hasattr(value, "op")
 
 
-def _pieces(value: Any, rows: int) -> Pieces:
+def _pieces(value: Any, style: Style) -> Pieces:
     if not _is_node(value):
         yield printable(repr(value))
     elif value.op in OPERATORS:
-        yield from _between(value, OPERATORS[value.op], rows)
+        yield from _between(value, OPERATORS[value.op], style)
     elif value.op in ("here", "end", "step", "length"):
-        yield value.op
+        yield style.here if value.op == "here" else value.op
     elif value.op == "token_at" and getattr(value.args[0], "op", "") == "here":
-        yield "own"
+        yield style.own
     elif value.paired and (value.op in COMPARISONS or value.op in JOINTS):
         sign = {**COMPARISONS, **JOINTS}[value.op]
-        yield from _between(value, sign, rows)
+        yield from _between(value, sign, style)
     elif value.op == "negate":
-        yield from _negated(value.args[0], rows)
+        yield from _negated(value.args[0], style)
     else:
         yield WORDS.get(value.op, value.op)
         yield "("
-        yield from _joined(_arguments(value, rows))
+        yield from _joined(_arguments(value, style))
         yield ")"
 
 
-def _between(e: Node, sign: str, rows: int) -> Pieces:
+def _between(e: Node, sign: str, style: Style) -> Pieces:
     left, right = e.args
-    yield from _operand(left, rows)
+    if (
+        sign in TURNED
+        and _is_node(right)
+        and right.paired
+        and not _paired(left)
+    ):
+        left, right, sign = right, left, TURNED[sign]  # the key's side first
+    yield from _operand(left, style)
     yield f" {sign} "
-    yield from _operand(right, rows)
+    yield from _operand(right, style)
 
 
-def _negated(e: Any, rows: int) -> Pieces:
+def _paired(value: Any) -> bool:
+    return bool(_is_node(value) and value.paired)
+
+
+def _negated(e: Any, style: Style) -> Pieces:
     if _is_node(e) and e.paired and e.op in COMPARISONS:
-        yield from _between(e, NEGATED[COMPARISONS[e.op]], rows)
+        yield from _between(e, NEGATED[COMPARISONS[e.op]], style)
         return
     yield "~("
-    yield from _pieces(e, rows)
+    yield from _pieces(e, style)
     yield ")"
 
 
-def _operand(value: Any, rows: int) -> Pieces:
+def _operand(value: Any, style: Style) -> Pieces:
     if _is_node(value) and (value.op in OPERATORS or _is_condition(value)):
         yield "("
-        yield from _pieces(value, rows)
+        yield from _pieces(value, style)
         yield ")"
     else:
-        yield from _pieces(value, rows)
+        yield from _pieces(value, style)
 
 
 def _is_condition(e: Node) -> bool:
@@ -129,59 +157,64 @@ def _joined(parts: Iterable[Pieces]) -> Pieces:
         yield from part
 
 
-def _arguments(e: Node, rows: int) -> Iterator[Pieces]:
+def _arguments(e: Node, style: Style) -> Iterator[Pieces]:
     keys = [key[0] if len(key) == 1 else key for key, _ in e.table]
     if e.op == "most":
-        yield _dictionary(list(zip(keys, e.args, strict=True)), 10**9)
+        yield _dictionary(
+            list(zip(keys, e.args, strict=True)), style, whole=True
+        )
         return
     if e.op in ("first", "latest", "count"):
-        yield _dictionary(e.where, 10**9)
+        yield _dictionary(e.where, style, whole=True)
     if e.op == "state":
-        yield from _automaton(e, rows)
+        yield from _automaton(e, style)
     elif e.table:
         values = (value for _, value in e.table)
-        yield _dictionary(list(zip(keys, values, strict=True)), rows)
-    yield from _positional(e, rows)
+        yield _dictionary(list(zip(keys, values, strict=True)), style)
+    yield from _positional(e, style)
     if e.before is not None:
-        yield chain(["before="], _pieces(e.before, rows))
+        yield chain(["before="], _pieces(e.before, style))
     if e.every != (0, 1):
         yield iter([f"every={e.every!r}"])
 
 
-def _positional(e: Node, rows: int) -> Iterator[Pieces]:
+def _positional(e: Node, style: Style) -> Iterator[Pieces]:
     args = e.args
     if e.op in BY_CONDITION and len(args) > 1 and args[1] == 1:
         args = (args[0], *args[2:])  # every position
     if e.op == "cases":
         pairs = zip(args[0::2], args[1::2], strict=False)
         for pair in pairs:
-            yield chain(["("], _joined(_pieces(x, rows) for x in pair), [")"])
+            yield chain(["("], _joined(_pieces(x, style) for x in pair), [")"])
         args = args[-1:] if len(args) % 2 else ()
     for i, arg in enumerate(args):
         named = "default=" if e.op == "fetch" and i == 2 else ""
-        yield chain([named], _pieces(arg, rows))
+        yield chain([named], _pieces(arg, style))
 
 
-def _automaton(e: Node, most: int) -> Iterator[Pieces]:
+def _automaton(e: Node, style: Style) -> Iterator[Pieces]:
     """The arguments of `state`: {state: {token: next state}} and the start."""
     delta: dict[str, dict[str, Any]] = {}
     (_, start), *rows = e.table
-    for (at, token), to in rows[:most]:
+    for (at, token), to in rows[: style.most]:
         delta.setdefault(at, {})[token] = to
-    more = "" if len(rows) <= most else f", ... ({len(rows)} rows)}}"
+    more = "" if len(rows) <= style.most else f", ... ({len(rows)} rows)}}"
     text = printable(repr(delta))
     yield iter([text[:-1] + more if more else text])
     yield iter([printable(repr(start))])
 
 
-def _dictionary(items: Sequence[tuple[Any, Any]], most: int) -> Pieces:
-    """The rows as a dictionary; the first `most` of them, and how many there are."""
+def _dictionary(
+    items: Sequence[tuple[Any, Any]], style: Style, *, whole: bool = False
+) -> Pieces:
+    """The rows as a dictionary; the first of them, and how many there are."""
+    most = len(items) if whole else style.most
     yield "{"
     for i, (key, x) in enumerate(items[:most]):
         yield ", " * (i > 0)
-        yield from _pieces(key, most)
+        yield from _pieces(key, style)
         yield ": "
-        yield from _pieces(x, most)
+        yield from _pieces(x, style)
     yield f", ... ({len(items)} rows)" if len(items) > most else ""
     yield "}"
 
@@ -213,7 +246,9 @@ def _example(e: Node) -> list[str]:
         x
         for op, args, where, *_, table in e.numbered
         for x in chain(
-            args, (what for _, what in where), (k for key, _ in table for k in key)
+            args,
+            (what for _, what in where),
+            (k for key, _ in table for k in key),
         )
         if isinstance(x, str)
     )

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from handcraft.sequence.values import Value, combine
 from handcraft.sequence.expression_checks import Node
+from handcraft.sequence.values import Value, combine
 
 if TYPE_CHECKING:
     from handcraft.sequence.columns import Columns
@@ -150,13 +150,18 @@ class Pairs:
     def _asked(self, e: Node) -> tuple[Ints, Ints, Bools, Bools]:
         here = list(_leaves(e, "query"))
         there = list(_leaves(e, "key"))
-        queries, query = _classes([self.columns.of(x) for x in here], len(self.columns.queries))
+        queries, query = _classes(
+            [self.columns.of(x) for x in here], len(self.columns.queries)
+        )
         keys, key = _classes(
             [self._key_column(x) for x in there], len(self.columns.tokens)
         )
         found = np.array(
             [
-                [_as_truth(_value(e, _known(here, q) | _known(there, k))) for k in keys]
+                [
+                    _as_truth(_value(e, _known(here, q) | _known(there, k)))
+                    for k in keys
+                ]
                 for q in queries
             ],
             dtype=np.int8,

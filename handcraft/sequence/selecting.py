@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from handcraft.sequence.values import Value
 from handcraft.sequence.expression_checks import Node, condition_of
+from handcraft.sequence.values import Value
 
 if TYPE_CHECKING:
     from handcraft.sequence.columns import Columns
@@ -39,7 +39,9 @@ def selected(e: Node, columns: Columns) -> list[Value]:
 def _blocks(e: Node, columns: Columns) -> Iterator[Bools]:
     """The positions that the queries select, a block of queries at a time."""
     n = len(columns.tokens)
-    limits = np.array([columns.seen(q) for q in columns.queries], dtype=np.int64)
+    limits = np.array(
+        [columns.seen(q) for q in columns.queries], dtype=np.int64
+    )
     if e.op in _SHORT:
         limits = np.array(columns.positions(e), dtype=np.int64)
     size = max(1, _PAIRS // max(1, n))
@@ -59,7 +61,9 @@ def _short(e: Node, columns: Columns, start: int, stop: int) -> Bools:
     """Where the tokens stand at their distances that a short selection asks for."""
     n = len(columns.tokens)
     first, step = e.every
-    found = ((np.arange(n) >= first) & ((np.arange(n) - first) % step == 0))[None]
+    found = ((np.arange(n) >= first) & ((np.arange(n) - first) % step == 0))[
+        None
+    ]
     seen = np.array([columns.seen(q) for q in columns.queries[start:stop]])
     for distance, what in e.where:
         at = np.arange(n) + distance
@@ -68,7 +72,9 @@ def _short(e: Node, columns: Columns, start: int, stop: int) -> Bools:
     return np.broadcast_to(found, (stop - start, n))
 
 
-def _tokens(columns: Columns, what: Any, at: Ints, start: int, stop: int) -> Bools:
+def _tokens(
+    columns: Columns, what: Any, at: Ints, start: int, stop: int
+) -> Bools:
     """Where the token at a distance from each key is the one that is asked for."""
     n = len(columns.tokens)
     read = [columns.tokens[i] if 0 <= i < n else None for i in at.tolist()]
@@ -76,7 +82,9 @@ def _tokens(columns: Columns, what: Any, at: Ints, start: int, stop: int) -> Boo
         wanted = {what} if isinstance(what, str) else set(what)
         return np.array([token in wanted for token in read], dtype=bool)[None]
     numbers = {token: i for i, token in enumerate(set(columns.tokens))}
-    keys = np.array([numbers.get(token or "", -1) for token in read], dtype=np.int64)
+    keys = np.array(
+        [numbers.get(token or "", -1) for token in read], dtype=np.int64
+    )
     asked = [numbers.get(x, -2) for x in columns.of(what)[start:stop]]  # type: ignore[arg-type]
     return np.array(asked, dtype=np.int64)[:, None] == keys[None]
 
@@ -110,7 +118,10 @@ def _if_any(rows: Bools, places: Any) -> list[Value]:
     if not rows.shape[1]:
         return [None] * len(rows)
     found = rows.any(axis=1)
-    return [int(at) if some else None for at, some in zip(places, found, strict=True)]
+    return [
+        int(at) if some else None
+        for at, some in zip(places, found, strict=True)
+    ]
 
 
 def _best(e: Node, columns: Columns) -> _Reduce:
@@ -130,7 +141,11 @@ def _best(e: Node, columns: Columns) -> _Reduce:
 def _fetch(e: Node, columns: Columns) -> _Reduce:
     """The value at the only selected position: the default at none, undefined at several."""
     values = columns.keys.of(e.args[0])
-    default = columns.of(e.args[2]) if len(e.args) > 2 else [None] * len(columns.queries)
+    default = (
+        columns.of(e.args[2])
+        if len(e.args) > 2
+        else [None] * len(columns.queries)
+    )
     asked = iter(default)
 
     def fetch(rows: Bools) -> list[Value]:
@@ -148,7 +163,9 @@ def _total(e: Node, columns: Columns) -> _Reduce:
     """The sum of the values of the selected positions, undefined where one of them is."""
     values = columns.keys.of(e.args[0])
     undefined = np.array([x is None for x in values], dtype=bool)
-    scale = lcm(*(x.denominator for x in values if isinstance(x, int | Fraction)))
+    scale = lcm(
+        *(x.denominator for x in values if isinstance(x, int | Fraction))
+    )
     scaled = [0 if x is None else int(x * scale) for x in values]  # type: ignore[operator]
     small = sum(map(abs, scaled)) < 2**62
     numbers = np.array(scaled, dtype=np.int64 if small else object)
@@ -174,7 +191,9 @@ def _mean(e: Node, columns: Columns) -> _Reduce:
 
     def mean(rows: Bools) -> list[Value]:
         return [
-            Fraction(x) / int(n) if n and x is not None and not isinstance(x, str) else None
+            Fraction(x) / int(n)
+            if n and x is not None and not isinstance(x, str)
+            else None
             for x, n in zip(total(rows), rows.sum(axis=1), strict=True)
         ]
 

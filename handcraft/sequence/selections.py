@@ -117,7 +117,9 @@ def _selection(
     return Expression(op=op, where=rows, before=before, every=every)
 
 
-def _no_limits(op: str, before: Argument | None, every: tuple[int, int]) -> None:
+def _no_limits(
+    op: str, before: Argument | None, every: tuple[int, int]
+) -> None:
     if before is not None or every != (0, 1):
         raise wrong(
             op,
@@ -149,14 +151,18 @@ def total(
     """
     if isinstance(values, Mapping):
         if where is not None:
-            raise wrong("total", "a condition beside an expression, not beside a table")
+            raise wrong(
+                "total", "a condition beside an expression, not beside a table"
+            )
         table = _rows("total", values)
         return Expression(op="total", table=table, before=before, every=every)
     _no_limits("total", before, every)
     return _of_values("total_where", values, where)
 
 
-def mean(values: Argument | There, where: Selecting | None = None) -> Expression:
+def mean(
+    values: Argument | There, where: Selecting | None = None
+) -> Expression:
     """The exact mean of a number over the selected positions; without a condition, over all."""
     return _of_values("mean", values, where)
 
@@ -186,9 +192,15 @@ def fetch(
     """
     if isinstance(place, Condition | There):
         args = (at_key(value), condition(place))
-        return Expression(op="fetch", args=args if default is None else (*args, default))
+        return Expression(
+            op="fetch", args=args if default is None else (*args, default)
+        )
     found = _at(at_key(value), place)
-    return found if default is None else Expression(op="otherwise", args=(found, default))
+    return (
+        found
+        if default is None
+        else Expression(op="otherwise", args=(found, default))
+    )
 
 
 def _at(value: Argument, place: Expression | int) -> Expression:

@@ -96,7 +96,9 @@ def data_of(root: Node) -> dict[str, Any]:
         for row in root.numbered:
             done.append(_fields(row, lambda ref: done[ref.node]))
         return dict(done[-1])
-    rows = [_fields(row, lambda ref: {"node": ref.node}) for row in root.numbered]
+    rows = [
+        _fields(row, lambda ref: {"node": ref.node}) for row in root.numbered
+    ]
     return {"nodes": rows}
 
 

@@ -12,12 +12,12 @@ claimed after a context, no answer to a prompt.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from handcraft.core.errors import ProgramError
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.expression_checks import BY_CONDITION, condition_of
-from handcraft.sequence.notation import OPERATORS, written
+from handcraft.sequence.notation import written
 
 Kind: TypeAlias = Literal["number", "fraction", "token", "nothing"]
 Kinds: TypeAlias = frozenset[Kind]
@@ -89,6 +89,10 @@ def _selected(e: Expression) -> Kinds:
 
 def only(value: Expression, wanted: Kinds, role: str) -> None:
     """Raise ProgramError, with the value in question, unless its kinds are wanted or nothing."""
+    if isinstance(value, Expression) and value.paired:
+        raise ProgramError(
+            f"{role}, but {written(value)} stands in the condition of a selection only"
+        )
     if found := _wrong(kinds_of(value), wanted):
         raise ProgramError(f"{role}, but {written(value)} can be a {found}")
 
@@ -117,29 +121,41 @@ def _only(
 
 def _computed(e: Expression) -> Kinds:
     """The kinds of a node that is computed from other values."""
-    if e.op in ("equal", "lookup", "otherwise", "cases", "there", "given"):
+    if e.op in ("equal", "lookup", "otherwise", "cases"):
         return _chosen(e, [kinds_of(arg) for arg in e.args])
+    if e.op in ("there", "given", "value_at"):
+        return _taken(e)
     if e.op == "precedes":
         tokens = [_only(e, arg, TOKEN, "compares tokens") for arg in e.args]
         return NUMBER | (NOTHING & _all(tokens))
-    if e.op == "value_at":
-        _only(e, e.args[1], NUMBER | FRACTION, "takes a position")
-        return kinds_of(e.args[0]) | NOTHING
     args = [_only(e, arg, NUMBER | FRACTION, "takes numbers") for arg in e.args]
     silent = NOTHING & _all(args)
-    if e.op == "token_at":
-        return TOKEN | (silent if e.args[0] == HERE else NOTHING)
-    if e.op == "most":
-        return TOKEN | silent
-    if e.op in ("below", "both", "either", "negate"):
-        return NUMBER | silent
+    if e.op in ("token_at", "most"):
+        outside = e.op == "token_at" and e.args[0] != HERE
+        return TOKEN | (NOTHING if outside else silent)
     if e.op in ("least", "greatest"):
         return _all(args)
+    return _numeric(e, _all(args), silent)
+
+
+def _taken(e: Expression) -> Kinds:
+    """The kinds of a value that is read elsewhere, or only where a condition holds."""
+    if e.op == "there":
+        return kinds_of(e.args[0])
+    role = "takes a condition" if e.op == "given" else "takes a position"
+    _only(e, e.args[1], NUMBER | FRACTION, role)
+    return kinds_of(e.args[0]) | NOTHING
+
+
+def _numeric(e: Expression, kinds: Kinds, silent: Kinds) -> Kinds:
+    """The kinds of a number that is computed from numbers of these kinds."""
+    if e.op in ("below", "both", "either", "negate"):
+        return NUMBER | silent
     if e.op in ("divide", "modulo", "ratio") and isinstance(
         e.args[1], Expression
     ):
         silent = NOTHING  # by zero
-    exact = e.op == "ratio" or (e.op != "divide" and "fraction" in _all(args))
+    exact = e.op == "ratio" or (e.op != "divide" and "fraction" in kinds)
     return (FRACTION if exact else NUMBER) | silent
 
 
@@ -147,11 +163,6 @@ def _chosen(e: Expression, args: list[Kinds]) -> Kinds:
     """The kinds of a node that compares, looks up or chooses: its arguments may be of any kind."""
     if e.op == "equal":
         return NUMBER | (NOTHING & _all(args))
-    if e.op == "there":
-        return args[0]
-    if e.op == "given":
-        _only(e, e.args[1], NUMBER | FRACTION, "takes a condition")
-        return args[0] | NOTHING
     if e.op == "lookup":
         return NOTHING | _all(kinds_of(value) for value in e.rows.values())
     if e.op == "otherwise":

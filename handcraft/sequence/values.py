@@ -66,17 +66,19 @@ OPERATIONS: Mapping[str, Callable[[Any, Any], Value]] = {
     "ratio": lambda a, b: Fraction(a) / b if b else None,
     "below": lambda a, b: int(a < b),
 }
-_TRUTH: Mapping[str, Callable[..., Value]] = {
-    "both": lambda a, b: 0 if 0 in (a, b) else None if None in (a, b) else 1,
-    "either": lambda a, b: _either(a, b),
-    "negate": lambda a: None if a is None else int(a == 0),
-}
 
 
 def _either(a: Value, b: Value) -> Value:
     if any(x not in (0, None) for x in (a, b)):
         return 1
     return None if None in (a, b) else 0
+
+
+_TRUTH: Mapping[str, Callable[..., Value]] = {
+    "both": lambda a, b: 0 if 0 in (a, b) else None if None in (a, b) else 1,
+    "either": _either,
+    "negate": lambda a: None if a is None else int(a == 0),
+}
 
 
 def number_of(e: Node, value: Value) -> int | Fraction:

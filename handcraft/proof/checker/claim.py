@@ -40,6 +40,15 @@ SELECTION_WORDS = (
     "state",
     "token_at",
 )
+WORDS = frozenset(
+    [
+        *SELECTION_WORDS,
+        *("here", "end", "step", "add", "subtract", "multiply", "divide"),
+        *("modulo", "ratio", "equal", "below", "lookup", "otherwise"),
+        *("cases", "most"),
+    ]
+)  # what is followed here
+MOST_PARTS = 5_000  # of an expression, each counted as often as it occurs
 
 
 class Domain:
@@ -50,6 +59,7 @@ class Domain:
     def __init__(
         self, model: Model, claim: Claim, alphabet: Sequence[int]
     ) -> None:
+        _followed(claim)
         self.model = model
         self.claim = claim
         self.alphabet = set(alphabet)
@@ -164,6 +174,20 @@ class Domain:
             or state == ()
             or self.language.accepts(state[0])
         )
+
+
+def _followed(claim: Claim) -> None:
+    """Check that the claim is of contexts or prompts, in words that are followed here. Raises
+    Rejected if not.
+    """
+    if claim.whole_text:
+        raise Rejected("the claim is about whole texts")
+    parts = (claim.rule, claim.length if claim.asks_prompts else None)
+    for e in parts:
+        if not isinstance(e, Expression):
+            continue
+        if not e.ops <= WORDS or e.spread > MOST_PARTS:
+            raise Rejected("the claim uses words that are not followed here")
 
 
 def _spelled_once(language: Language, tokens: Sequence[str]) -> None:

@@ -30,8 +30,8 @@ from handcraft.proof.checker.claim import (
     Written,
 )
 from handcraft.proof.checker.zonotope import Rejected
-from handcraft.sequence.values import LAZY, chosen, combine
 from handcraft.sequence.expression import Expression
+from handcraft.sequence.values import LAZY, chosen, combine
 
 FARTHEST = (
     1_000  # tokens that a selection may look back by: all of them are kept

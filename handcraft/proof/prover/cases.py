@@ -33,8 +33,10 @@ from handcraft.proof.prover.guesses import (
 from handcraft.proof.prover.network import Undecided
 from handcraft.proof.prover.selection_machines import Tracker, track, values_of
 from handcraft.proof.prover.transducer_case import aligned_cases
-from handcraft.sequence.values import LAZY, chosen, combine
 from handcraft.sequence.expression import Expression
+from handcraft.sequence.expression_checks import MOST_PARTS, NEWER
+from handcraft.sequence.notation import written
+from handcraft.sequence.values import LAZY, chosen, combine
 
 MOST_CASES = 3_000
 
@@ -46,12 +48,27 @@ def cases_of(claim: Claim, model: Model) -> Iterator[Case]:
     elif claim.asks_prompts:
         yield from _answers(claim, model)
     elif isinstance(claim.function, Expression):
+        _followed(claim.function, whole_text=claim.whole_text)
         lengths = range(model.n_ctx) if fixes(claim.function) else [None]
         yield from _expressions(
             claim.function, model, [Domain(model, here) for here in lengths]
         )
     else:
         raise by_function(claim.function, instead=not claim.whole_text)
+
+
+def _followed(e: Expression, *, whole_text: bool = False) -> None:
+    """Raise Undecided for an expression that the prover does not follow yet."""
+    newer = [op for op in NEWER if e.uses(op)]
+    if whole_text or newer or e.spread > MOST_PARTS:
+        what = (
+            "at every position of a whole text"
+            if whole_text
+            else "by conditions"
+        )
+        raise Undecided(
+            f"the claim {written(e)} selects positions {what}, which no proof follows yet"
+        )
 
 
 def by_function(callback: Callback, *, instead: bool = True) -> Undecided:
@@ -69,6 +86,8 @@ def by_function(callback: Callback, *, instead: bool = True) -> Undecided:
 
 def _answers(claim: Answers, model: Model) -> Iterator[Case]:
     how = claim.answer
+    if isinstance(claim.length, Expression):
+        _followed(claim.length)
     if isinstance(how, Callback):
         raise by_function(how)
     if isinstance(how, Table):
@@ -77,6 +96,7 @@ def _answers(claim: Answers, model: Model) -> Iterator[Case]:
         for end in PromptDomain(claim, model).ends:
             yield from aligned_cases(claim, how, model, end)
     else:
+        _followed(how)
         yield from _expressions(how, model, list(domains_of(claim, how, model)))
 
 

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from handcraft.proof.prover.network import Undecided
-from handcraft.sequence.values import LAZY, chosen, combine
 from handcraft.sequence.expression import Expression
+from handcraft.sequence.values import LAZY, chosen, combine
 
 POINTWISE = (
     "add",
