@@ -162,7 +162,7 @@ def _wrong_place(e: Node) -> str | None:
     if e.op in BY_CONDITION:
         at = _condition(e)
         within = (*within, *e.args[:at], *e.args[at + 1 :])
-    elif e.op in ("there", "value_at"):
+    elif e.op in ("there", "value_at", "token_at"):
         within = (*within, *e.args)
     if any(getattr(x, "paired", False) for x in within):
         return (
