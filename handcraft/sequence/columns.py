@@ -20,14 +20,14 @@ from typing import Any, TypeAlias
 
 from handcraft.core.errors import ProgramError
 from handcraft.sequence.expression_checks import BY_CONDITION, Node
-from handcraft.sequence.pairs import Pairs
+from handcraft.sequence.pairs import PairTruths
 from handcraft.sequence.selecting import selected
 from handcraft.sequence.values import (
     OPERATIONS,
     Scope,
     Value,
+    as_number,
     combine,
-    number_of,
 )
 
 Column: TypeAlias = Sequence[Value]
@@ -69,7 +69,7 @@ class Columns:
         self.scope = scope or {}
         self.causal = causal
         self.keys = keys or self
-        self.pairs = Pairs(self)
+        self.pairs = PairTruths(self)
         self._known: dict[int, tuple[Any, Column]] = {}  # by identity
         self._reading: Mapping[str, Callable[[Node], Column]] = {
             "token_at": self._token_at,
@@ -141,7 +141,7 @@ class Columns:
             return ends
         before = self.of(e.before)
         return [
-            0 if b is None else max(0, min(ceil(number_of(e, b)), end))
+            0 if b is None else max(0, min(ceil(as_number(e, b)), end))
             for b, end in zip(before, ends, strict=True)
         ]
 

@@ -53,7 +53,7 @@ __all__ = [
     "where",
 ]
 
-Operand: TypeAlias = Argument | There
+Argued: TypeAlias = Argument | There
 _MOST_VALUES = 10_000  # of a table made from a function
 
 
@@ -70,17 +70,17 @@ def _made(op: Op, *args: object, table: Any = (), flag: bool = False) -> Any:
     return Condition(node) if flag else There(node)
 
 
-def ratio(a: Operand, b: Operand) -> Expression:
+def ratio(a: Argued, b: Argued) -> Expression:
     """The exact quotient a / b; None where b is 0."""
     return _made("ratio", a, b)
 
 
-def equal(a: Operand, b: Operand) -> Expression:
+def equal(a: Argued, b: Argued) -> Expression:
     """1 where the two are equal, else 0."""
     return _made("equal", a, b, flag=True)
 
 
-def below(a: Operand, b: Operand) -> Expression:
+def below(a: Argued, b: Argued) -> Expression:
     """1 where the number a is less than the number b, or a token comes before one; else 0."""
     tokens = [
         isinstance(x, Expression | str) and kinds_of(x) - NOTHING == TOKEN
@@ -89,30 +89,30 @@ def below(a: Operand, b: Operand) -> Expression:
     return _made("precedes" if all(tokens) else "below", a, b, flag=True)
 
 
-def min_(*values: Operand) -> Expression:
+def min_(*values: Argued) -> Expression:
     """The least of some numbers."""
     return _made("least", *values)
 
 
-def max_(*values: Operand) -> Expression:
+def max_(*values: Argued) -> Expression:
     """The greatest of some numbers."""
     return _made("greatest", *values)
 
 
-def clip(value: Operand, low: Operand, high: Operand) -> Expression:
+def clip(value: Argued, low: Argued, high: Argued) -> Expression:
     """The value, or `low` where it is less, or `high` where it is more."""
     return max_(low, min_(value, high))
 
 
-def round_(value: Operand) -> Expression:
+def round_(value: Argued) -> Expression:
     """The nearest whole number; of two that are as near, the greater."""
     return _made("divide", _made("add", _made("multiply", 2, value), 1), 2)
 
 
 def lookup(
     table: Mapping[Any, int | str],
-    *args: Operand,
-    default: Operand | None = None,
+    *args: Argued,
+    default: Argued | None = None,
 ) -> Expression:
     """The table's entry for the arguments; the default, or None, if it has none.
 
@@ -132,7 +132,7 @@ def lookup(
 
 def map_(
     function: Callable[..., int | str | None],
-    *args: Operand,
+    *args: Argued,
     over: Iterable[Any] | None = None,
 ) -> Expression:
     """The table of a function, asked once for each of the values that it will be given.
@@ -141,13 +141,15 @@ def map_(
     Raises ProgramError where the function raises, or gives no whole number, token or None.
     """
     if over is None:
-        raise wrong(
+        raise misused(
             "map_",
             "over=, the values that it is asked for, such as 'abc' or range(9)",
         )
     keys = [key if isinstance(key, tuple) else (key,) for key in over]
     if len(keys) > _MOST_VALUES:
-        raise wrong("map_", f"at most {_MOST_VALUES} values, found {len(keys)}")
+        raise misused(
+            "map_", f"at most {_MOST_VALUES} values, found {len(keys)}"
+        )
     table = {key: _asked(function, key) for key in keys}
     return lookup({k: x for k, x in table.items() if x is not None}, *args)
 
@@ -169,26 +171,26 @@ def _asked(function: Callable[..., Any], key: tuple[Any, ...]) -> Any:
     return value
 
 
-def otherwise(value: Operand, default: Operand) -> Expression:
+def otherwise(value: Argued, default: Argued) -> Expression:
     """The value, or the default where the value is None."""
     return _made("otherwise", value, default)
 
 
 def where(
-    when: Expression | Condition | There, then: Operand, default: Operand
+    when: Expression | Condition | There, then: Argued, default: Argued
 ) -> Expression:
     """`then` where the condition is neither 0 nor None, else the default."""
     return cases((when, then), default)
 
 
-def given(when: Expression | Condition | There, value: Operand) -> Expression:
+def given(when: Expression | Condition | There, value: Argued) -> Expression:
     """The value where the condition holds: a precondition, without which nothing is said."""
     condition(when)
     return _made("given", value, when)
 
 
 def cases(
-    *rows: tuple[Operand | Condition, Operand] | Operand,
+    *rows: tuple[Argued | Condition, Argued] | Argued,
 ) -> Expression:
     """The value of the first (condition, value) pair whose condition is neither 0 nor None.
 
@@ -196,7 +198,7 @@ def cases(
     """
     pairs = all(isinstance(row, tuple) and len(row) == 2 for row in rows[:-1])
     if not rows or not pairs:
-        raise wrong(
+        raise misused(
             "cases",
             "(condition, value) pairs, and one value at the end as the default",
         )
@@ -224,10 +226,10 @@ def items(
 ) -> tuple[tuple[Any, Any], ...]:
     """The rows of a table. Raises ProgramError for what is none."""
     if not isinstance(table, Mapping):
-        raise wrong(word, expected)
+        raise misused(word, expected)
     return tuple(table.items())
 
 
-def wrong(word: str, expected: str) -> ProgramError:
+def misused(word: str, expected: str) -> ProgramError:
     """The error of a word that is given something else than it takes."""
     return ProgramError(f"{word} takes {expected}", ("claim",), caller())

@@ -34,7 +34,7 @@ COMPARISONS = {"equal": "==", "below": "<", "precedes": "<"}
 NEGATED = {"==": "!=", "<": ">="}
 TURNED = {"<": ">", ">=": "<=", "==": "==", "!=": "!="}
 JOINTS = {"both": "&", "either": "|"}
-WORDS = {
+_WORDS = {
     "count_where": "count",
     "total_where": "total",
     "first_where": "first",
@@ -44,15 +44,15 @@ WORDS = {
     "greatest": "max_",
     "precedes": "below",
 }  # where the word is not the operation's name
-LONGEST = 4_000  # characters of a notation
+MOST_WRITTEN = 4_000  # characters of a notation
 MOST_SHOWN = 60  # characters of an expression in a message
 MOST_ROWS = 4  # of a table in it
 _EXAMPLE = 6  # tokens of an example
 
 
 def notation(value: Any) -> str:
-    """A value as its author writes it, at most LONGEST characters."""
-    return _cut(_pieces(value, _style(value, 10**9)), LONGEST)
+    """A value as its author writes it, at most MOST_WRITTEN characters."""
+    return _cut(_pieces(value, _style(value, 10**9)), MOST_WRITTEN)
 
 
 def written(value: Any) -> str:
@@ -103,7 +103,7 @@ def _pieces(value: Any, style: Style) -> Pieces:
     elif value.op == "negate":
         yield from _negated(value.args[0], style)
     else:
-        yield WORDS.get(value.op, value.op)
+        yield _WORDS.get(value.op, value.op)
         yield "("
         yield from _joined(_arguments(value, style))
         yield ")"

@@ -32,7 +32,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from typing import Any, TypeAlias
 
-from handcraft.sequence.computing import below, items, wrong
+from handcraft.sequence.computing import below, items, misused
 from handcraft.sequence.conditions import (
     Condition,
     There,
@@ -56,13 +56,13 @@ __all__ = [
     "total",
 ]
 
-Where: TypeAlias = Mapping[int, Expression | str | Iterable[str]]
+Wanted: TypeAlias = Mapping[int, Expression | str | Iterable[str]]
 Selecting: TypeAlias = Condition | There | Expression
 _HERE = Expression(op="here")
 
 
 def first(
-    where: Where | Selecting,
+    where: Wanted | Selecting,
     *,
     before: Argument | None = None,
     every: tuple[int, int] = (0, 1),
@@ -72,7 +72,7 @@ def first(
 
 
 def latest(
-    where: Where | Selecting,
+    where: Wanted | Selecting,
     *,
     before: Argument | None = None,
     every: tuple[int, int] = (0, 1),
@@ -82,7 +82,7 @@ def latest(
 
 
 def count(
-    where: Where | Selecting,
+    where: Wanted | Selecting,
     *,
     before: Argument | None = None,
     every: tuple[int, int] = (0, 1),
@@ -121,7 +121,7 @@ def _no_limits(
     op: str, before: Argument | None, every: tuple[int, int]
 ) -> None:
     if before is not None or every != (0, 1):
-        raise wrong(
+        raise misused(
             op,
             "before= and every= with {distance: token} only; beside a condition write"
             " & (there(here) < position)",
@@ -131,7 +131,7 @@ def _no_limits(
 def _tokens(op: Op, what: object) -> tuple[str, ...]:
     tokens = tuple(what) if isinstance(what, Iterable) else (what,)
     if not all(isinstance(token, str) for token in tokens):
-        raise wrong(
+        raise misused(
             op, "a token, an expression or several tokens at each distance"
         )
     # a set has no fixed order
@@ -151,7 +151,7 @@ def total(
     """
     if isinstance(values, Mapping):
         if where is not None:
-            raise wrong(
+            raise misused(
                 "total", "a condition beside an expression, not beside a table"
             )
         table = _rows("total", values)
@@ -250,5 +250,5 @@ def _rows(
     expected = "{token: whole number}"
     rows = items(op, values, expected)
     if not all(isinstance(value, int) for _, value in rows):
-        raise wrong(op, expected)
+        raise misused(op, expected)
     return tuple(((token,), value) for token, value in rows)
