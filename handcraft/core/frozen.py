@@ -32,6 +32,15 @@ class UnknownAttributeError(ProgramError, AttributeError):
     """A name after the dot that is not there, or cannot be changed."""
 
 
+def no_attribute(
+    called: tuple[str, ...], name: str, instead: str, known: Iterable[str]
+) -> UnknownAttributeError:
+    """The error of a name that what is called so has not: what to write, or a name that is near."""
+    return UnknownAttributeError(
+        f"there is no {name!r}{instead or hint(name, known)}", called, caller()
+    )
+
+
 class Frozen(BaseModel):
     """The base of every value: frozen, without unknown fields, equal by content."""
 
@@ -88,10 +97,8 @@ class Frozen(BaseModel):
             ]
             if name.startswith("_") or name in _PYDANTIC:
                 raise AttributeError(name)
-            raise UnknownAttributeError(
-                f"there is no {name!r}{self._instead_of(name) or hint(name, known)}",
-                _called(type(self)),
-                caller(),
+            raise no_attribute(
+                _called(type(self)), name, self._instead_of(name), known
             )
 
     def _instead_of(self, name: str) -> str:  # noqa: ARG002  # for kinds that know better

@@ -19,6 +19,7 @@ from itertools import product
 from typing import Any
 
 from handcraft.claims.kinds import Answers, answers
+from handcraft.core.arguments import asked_call
 from handcraft.core.errors import MissingExtraError, ProgramError, printable
 from handcraft.core.source import caller
 from handcraft.language.rules import MLP, Block, Neuron
@@ -34,6 +35,7 @@ Delta = Mapping[str, Mapping[str, str]]  # state -> symbol -> state
 _GAIN = 50.0
 
 
+@asked_call("from_automaton")
 def from_automaton(
     delta: Delta,
     start: str,
@@ -62,6 +64,7 @@ def from_automaton(
     return make(delta, start, symbols, n_ctx, name)
 
 
+@asked_call("from_regex")
 def from_regex(
     pattern: str,
     alphabet: Sequence[str],
