@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -209,7 +210,7 @@ def _executed(path: Path) -> dict[str, Any]:
         BaseException
     ) as error:  # an author's file may raise anything, SystemExit included
         raise ProgramError(
-            _searched(error)
+            _in_our_words(error)
             or f"{type(error).__name__}: {printable(str(error))}",
             (path.stem,),
             _line(error, shown),
@@ -217,8 +218,16 @@ def _executed(path: Path) -> dict[str, Any]:
     return namespace
 
 
-def _searched(error: BaseException) -> str:
-    """The message where Python itself looked for an expression in a table or a text; else none."""
+def _in_our_words(error: BaseException) -> str:
+    """The message for what Python itself refuses: a slot that is called, an expression that is
+    looked up in a table or a text; else none.
+    """
+    called = re.fullmatch(r"'(Slot|Lane)' object is not callable", str(error))
+    if isinstance(error, TypeError) and called:
+        name = called[1].lower()
+        return (
+            f"a {name} is not called; a lane of a slot is written slot['label']"
+        )
     key = error.args[0] if isinstance(error, KeyError) and error.args else None
     in_text = isinstance(error, TypeError) and str(error).endswith(
         "not Expression"
