@@ -106,9 +106,7 @@ def _weight(value: float, size: float) -> str:
 
 
 TINY = 1e-12  # a number of this size or more is always shown
-RESOLVED = (
-    2.0**-24
-)  # of a number's size: float32 holds nothing smaller beside it
+RESOLVED = 2.0**-25  # of a number's size: float32 adds nothing smaller to it
 NEAR_ZERO = "~0"
 
 
