@@ -5,7 +5,10 @@ The table has what she writes after START, and the answer without her file and l
 
 from __future__ import annotations
 
+import inspect
 import pickle
+import pydoc
+import re
 from copy import deepcopy
 from inspect import signature
 from pathlib import Path
@@ -15,6 +18,7 @@ import pytest
 from test_first_mistakes import JARGON
 
 import handcraft
+from handcraft import MLP, Block, Head, Neuron, Program, token
 from handcraft.core.errors import HandcraftError
 from handcraft.program.program import OF_HANDCRAFT
 
@@ -329,3 +333,23 @@ def test_a_program_of_a_notebook_is_called_program(
     )
     exec(compile(text, file, "exec"), names)
     assert names["made"].name == name
+
+
+@pytest.mark.parametrize("kind", [Head, Neuron, MLP, Block, Program])
+def test_help_is_one_page_about_the_rule(kind: Any) -> None:
+    """Every argument is told, and no name of a library's stands there."""
+    page = pydoc.render_doc(kind, renderer=pydoc.plaintext)
+    assert page.count("\n") < 80
+    for name in set(signature(kind).parameters) - {"source"}:
+        assert re.search(rf"\b{name}\b", inspect.getdoc(kind) or ""), name
+    assert "model_validate" not in page
+    assert "__pydantic" not in page
+
+
+def test_completion_offers_what_a_value_has() -> None:
+    """The fields, and what this package defines; a misspelt field is answered with its name."""
+    head = Head(value=token("ab"))
+    assert set(dir(head)) == {*Head.model_fields, "model_copy", "is_data"}
+    assert all(hasattr(head, name) for name in dir(head))
+    with pytest.raises(HandcraftError, match="did you mean 'value'"):
+        _ = head.valeu  # type: ignore[attr-defined]

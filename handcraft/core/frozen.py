@@ -26,6 +26,10 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
 _PYDANTIC = frozenset(dir(BaseModel))
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass as Kind
+else:
+    Kind = type(BaseModel)
 
 
 class UnknownAttributeError(ProgramError, AttributeError):
@@ -41,7 +45,23 @@ def no_attribute(
     )
 
 
-class Frozen(BaseModel):
+class Listed(Kind):
+    """The kind of every value: `dir` and `help` list what this package defines, and not the 60
+    names that pydantic adds.
+    """
+
+    def __dir__(self) -> list[str]:
+        ours = (
+            x for x in self.__mro__ if x.__module__.startswith("handcraft.")
+        )
+        names = dict.fromkeys(name for kind in ours for name in vars(kind))
+        return [name for name in names if name[0] != "_" and name not in _SET]
+
+
+_SET = ("model_config",)  # what a class tells pydantic
+
+
+class Frozen(BaseModel, metaclass=Listed):
     """The base of every value: frozen, without unknown fields, equal by content."""
 
     # deferred: most commands use few of these classes, and building one takes 1 ms
@@ -71,6 +91,9 @@ class Frozen(BaseModel):
             reading_data() or bool(value.keys() & cls.model_fields)
         )
 
+    def __dir__(self) -> list[str]:
+        return [*type(self).model_fields, *dir(type(self))]
+
     def __str__(self) -> str:
         return repr(self)
 
@@ -92,9 +115,7 @@ class Frozen(BaseModel):
 
         def __getattr__(self, name: str) -> Any:
             """Raises the error of an attribute that is not there, with what is."""
-            known = [
-                x for x in dir(type(self)) if x[0] != "_" and x not in _PYDANTIC
-            ]
+            known = [x for x in dir(self) if x not in _PYDANTIC]
             if name.startswith("_") or name in _PYDANTIC:
                 raise AttributeError(name)
             raise no_attribute(
