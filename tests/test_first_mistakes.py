@@ -1126,6 +1126,24 @@ MISTAKES = [
         ),
     ),
     (
+        "old, new = scratch('old', 'new')",
+        (
+            'scratch("old", "new") is one slot with a lane for each letter of '
+            '"new"; two slots are scratch("old new")'
+        ),
+    ),
+    (
+        "old, new, more = local('old', 'ne')",
+        (
+            'local("old", "ne") is one slot with a lane for each letter of "ne"; '
+            'two slots are local("old ne")'
+        ),
+    ),
+    (
+        "a, b, c = [1, 2]",
+        "ValueError: not enough values to unpack (expected 3, got 2)",
+    ),
+    (
         'build({"a": 1})',
         (
             "layers[0] > adds: a is not a lane of the embedding (those are "

@@ -211,6 +211,7 @@ def _executed(path: Path) -> dict[str, Any]:
     ) as error:  # an author's file may raise anything, SystemExit included
         raise ProgramError(
             _in_our_words(error)
+            or _unpacked(error, source, shown)
             or f"{type(error).__name__}: {printable(str(error))}",
             (path.stem,),
             _line(error, shown),
@@ -237,6 +238,27 @@ def _in_our_words(error: BaseException) -> str:
     return (
         "an expression has no value before there is a context, so Python cannot look"
         " it up; write lookup({token: 1, ...}, x)"
+    )
+
+
+_TWO_NAMES = re.compile(
+    r"""\b(scratch|local)\(\s*["'](\w+)["']\s*,\s*["'](\w+)["']\s*\)"""
+)
+
+
+def _unpacked(error: BaseException, source: bytes, shown: str) -> str:
+    """The message where one slot was to be two: a name was written in the place of labels."""
+    if not (isinstance(error, ValueError) and "to unpack" in str(error)):
+        return ""
+    line = _line(error, shown).rpartition(":")[2]
+    lines = source.decode(errors="replace").splitlines()
+    text = lines[int(line) - 1] if line.isdecimal() else ""
+    if (found := _TWO_NAMES.search(text)) is None:
+        return ""
+    word, first, second = map(printable, found.groups())
+    return (
+        f'{word}("{first}", "{second}") is one slot with a lane for each letter of'
+        f' "{second}"; two slots are {word}("{first} {second}")'
     )
 
 
