@@ -19,7 +19,8 @@ from types import ModuleType
 from typing import Any, cast
 
 from handcraft.claims.functions import Callback
-from handcraft.claims.kinds import CLAIM_KINDS, Claim, as_claim
+from handcraft.claims.kinds import CLAIM_KINDS, Claim
+from handcraft.claims.words import as_claim
 from handcraft.core.errors import (
     HandcraftError,
     ProgramError,

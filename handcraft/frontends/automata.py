@@ -18,12 +18,14 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from handcraft.claims.kinds import Answers, answers
+from handcraft.claims.prompt_claim import Answers
+from handcraft.claims.words import answers
 from handcraft.core.arguments import asked_call
 from handcraft.core.errors import MissingExtraError, ProgramError, printable
 from handcraft.core.source import caller
 from handcraft.language.rules import MLP, Block, Neuron
-from handcraft.language.slots import Slot, scratch, slot, token
+from handcraft.language.slots import Slot
+from handcraft.language.words import scratch, slot, token
 from handcraft.program.program import Program
 from handcraft.recipes.attention import addresses, attend_to, attend_where
 from handcraft.recipes.neurons import conjunction

@@ -14,12 +14,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from handcraft.claims.kinds import distribution
+from handcraft.claims.words import distribution
 from handcraft.core.arguments import asked_call
 from handcraft.core.errors import ProgramError
 from handcraft.core.source import caller
 from handcraft.language.rules import MLP, Block, Neuron
-from handcraft.language.slots import Slot, scratch, token
+from handcraft.language.slots import Slot
+from handcraft.language.words import scratch, token
 from handcraft.program.program import Program
 from handcraft.recipes.attention import addresses, attend_to
 from handcraft.recipes.decoders import log_probabilities

@@ -100,13 +100,10 @@ class Linear:
     def __rfloordiv__(self, other: object) -> Any:
         raise self._not_linear(f"{other!r:.20} divided by")
 
-    __rdivmod__ = __rfloordiv__
+    __rdivmod__ = __rtruediv__ = __rfloordiv__
 
     def __rpow__(self, other: object) -> Any:
         raise self._not_linear(f"{other!r:.20} to the power of")
-
-    def __rtruediv__(self, other: object) -> Any:
-        raise self._not_linear(f"{other!r:.20} divided by")
 
     def __int__(self) -> int:
         raise self._no_number()

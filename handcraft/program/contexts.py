@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
-from handcraft.claims.kinds import Answers, Claim
+from handcraft.claims.kinds import Claim
+from handcraft.claims.prompt_claim import Answers
 from handcraft.core.arguments import asked_call
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.program.program import Program

@@ -25,7 +25,8 @@ from pydantic import (
 )
 
 from handcraft.claims.checks import check_claim
-from handcraft.claims.kinds import Claim, as_claim
+from handcraft.claims.kinds import Claim
+from handcraft.claims.words import as_claim
 from handcraft.core.arguments import asked_call, checked_call
 from handcraft.core.errors import ProgramError, hint, printable
 from handcraft.core.frozen import NAME, Frozen, is_nest
@@ -36,7 +37,8 @@ from handcraft.language.affine import Lane, Map
 from handcraft.language.layers import Layer, as_block
 from handcraft.language.notation import call_text, short_list
 from handcraft.language.rules import MLP, Block, Head, Neuron
-from handcraft.language.slots import MAX_N_CTX, Slot
+from handcraft.language.slot_tables import MAX_N_CTX
+from handcraft.language.slots import Slot
 from handcraft.program.check_lanes import rule_problems, unknown_lanes
 from handcraft.program.check_reuse import reuse_problems
 from handcraft.program.direct_path import leak_problem
@@ -123,7 +125,7 @@ class Program(Frozen):
                 "program" in a notebook or at Python's prompt
     activation  of every neuron: "gelu" (GPT-2's tanh form) or "relu"
     causal      False removes the causal mask, so that every position sees the whole sequence; the
-                claim then holds at every position (`last` and `each` in handcraft.claims.kinds)
+                claim then holds at every position (`last` and `each` in handcraft.claims.words)
     d_head      the least width of a head; a power of 4 keeps ties exact under scores="exact"
 
     Raises ProgramError, with the place, what was found and what would work.

@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-from handcraft.claims.kinds import Claim, as_claim
+from handcraft.claims.kinds import Claim
+from handcraft.claims.words import as_claim
 from handcraft.core.arguments import asked_call
 from handcraft.core.errors import ProgramError, printable
 from handcraft.core.tracing import Trace
