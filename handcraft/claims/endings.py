@@ -97,9 +97,12 @@ def _cut(ending: str, vocabulary: Vocabulary) -> tuple[str, ...]:
             f"{found}, and {error}; write a tuple of tokens", ("claim",)
         ) from None
     if not vocabulary.settled(ending, tokens):
+        named = ending in vocabulary.ids and tokens != (ending,)
+        instead = f", or {(ending,)!r} for the token of that name"
         raise ProgramError(
             f"{found}, which the model's tokenizer may cut otherwise in a longer one;"
-            f" write a tuple of tokens, such as {printable(repr(tokens))[:200]}",
+            f" write a tuple of tokens, such as {printable(repr(tokens))[:200]}"
+            + printable(instead if named else ""),
             ("claim",),
         )
     return tokens

@@ -223,7 +223,8 @@ class Slot(Named):
         A slot of one lane is its own sum. Raises ProgramError for an unknown label, one that
         occurs twice, a text that is a label and letters too, and for no number.
         """
-        wanted, given = labels, value
+        wanted: Any = labels
+        given: Any = value
         if isinstance(labels, Mapping):
             self._check_left_out(value)
             amounts = [(_label(key), amount) for key, amount in labels.items()]

@@ -95,8 +95,12 @@ OTHERWISE = (
 @pytest.mark.parametrize(
     ("vocabulary", "ending", "tokens"),
     [
-        (bytes_of(), "é", "('Ã', '©')"),
-        (bytes_of(("Ã", "©")), "é", "('Ã©',)"),
+        (bytes_of(), "é", "('Ã', '©'), or ('é',) for the token of that name"),
+        (
+            bytes_of(("Ã", "©")),
+            "é",
+            "('Ã©',), or ('é',) for the token of that name",
+        ),
         (bytes_of(("t", "h")), "th", "('th',)"),
         (bytes_of(("t", "h")), "h", "('h',)"),
         (bytes_of(("t", "h")), " t", "('Ġ', 't')"),
