@@ -62,7 +62,8 @@ class Listed(Kind):
         return [name for name in names if name[0] != "_" and name not in _SET]
 
 
-_SET = ("model_config",)  # what a class tells pydantic
+# what a class tells pydantic, and has of it
+_SET = ("model_config", "model_validate", "model_validate_json")
 
 
 class Frozen(BaseModel, metaclass=Listed):
