@@ -579,19 +579,16 @@ KINDS = [  # a FIFO that is opened would wait for ever
         "--out",
         "halved",
     ),
-    *(
-        arguments(
-            f"a FIFO in place of a file to export{' by force' * len(force)}",
-            "halved/params.npz is a FIFO; remove it, or export elsewhere",
-            "export",
-            "aab",
-            "--to",
-            "picogpt",
-            "--out",
-            "halved",
-            *force,
-        )
-        for force in ([], ["--force"])
+    arguments(
+        "a FIFO in place of a file to export",
+        "small/config.json is a FIFO; remove it, or export elsewhere",
+        "export",
+        "aab",
+        "--to",
+        "gpt2",
+        "--force",
+        "--out",
+        "small",
     ),
     arguments(
         "a FIFO as a checkpoint",
@@ -679,10 +676,10 @@ def kinds(beside_ok: Path) -> None:
     """FIFOs where files are expected, and programs to be named."""
     Path("halved").mkdir()
     Path("small").mkdir()
-    inside = ("halved/program.json", "halved/params.npz", "small/config.json")
+    inside = ("halved/program.json", "small/config.json")
     for name in ("pipe", "pipe.py", "pipe.dot", *inside):
         os.mkfifo(name)
-    Path("small/model.safetensors").symlink_to("/dev/zero")
+    Path("small/model.safetensors").touch()
     for name in ("abba.py", "folder/deep.py"):
         Path(name).write_text(Path("ok.py").read_text())
 
