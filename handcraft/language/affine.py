@@ -235,6 +235,8 @@ def number(value: object, expected: str, instead: str = "") -> float:
             raise ProgramError(
                 "a weight must be finite, found a whole number past every float"
             ) from None
+        except Exception:  # a kind of number may raise whatever it likes
+            instead = ""
     advice = instead if isinstance(value, Operand) else ""
     raise ProgramError(f"{expected}, found {kind_of(value)}{advice}")
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast
 
@@ -94,8 +95,9 @@ def _slots(embedding: object) -> object:
 
 def _named(fields: Mapping[str, Any]) -> str:
     """The name of the program with these fields: its file's where it has none."""
-    if fields.get("name") not in (None, ""):
-        return printable(str(fields["name"]))
+    name = fields.get("name")
+    if isinstance(name, str | Real) and name != "":
+        return printable(str(name))
     source = fields.get("source") or caller()
     file = Path(source.file if isinstance(source, Source) else "")
     is_cell = _CELL.search(file.as_posix())
