@@ -94,7 +94,7 @@ def asked_class(called: str) -> Callable[[type[_K]], type[_K]]:
     """The same for a class that is written with arguments, such as a dataclass."""
 
     def decorate(kind: type[_K]) -> type[_K]:
-        kind.__init__ = asked_call(called)(kind.__init__)  # type: ignore[method-assign,misc]
+        kind.__init__ = asked_call(called)(kind.__init__)  # type: ignore[method-assign]
         return kind
 
     return decorate
