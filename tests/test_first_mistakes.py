@@ -35,6 +35,30 @@ def build(*layers, claim=None, embedding=(p, t, v), **fields):
 """
 MISTAKES = [
     (
+        'answers("op", "a")',
+        (
+            "answers > answer: takes a function, a table, an expression or a "
+            "transducer, found str 'a'"
+        ),
+    ),
+    (
+        'residual(v, "a")',
+        "residual > function: takes a function or an expression, found str 'a'",
+    ),
+    ('each("a")', "each > function: takes a plain function, found str 'a'"),
+    (
+        'each({"a": "b"})',
+        "each > function: takes a plain function, found dict {'a': 'b'}",
+    ),
+    (
+        'residual(v, {"a": 1})',
+        "residual > function: takes a function or an expression, found dict {'a': 1}",
+    ),
+    (
+        "build(vocabulary=t)",
+        "vocabulary: takes a list of tokens, found the slot token",
+    ),
+    (
         "Head(p, value=t)",
         (
             "Head: takes its arguments by name, found 1 without: write "

@@ -375,6 +375,34 @@ def test_tokens_of_a_tokenizer_are_held_to_no_claim(small: Path) -> None:
         model.replace(program=program, epsilon=1e-5)
 
 
+def test_a_claim_alone_names_ids(small: Path) -> None:
+    """Of ids a text has white space between them, and is never read letter by letter; prompts are
+    made of tokens.
+    """
+    (small / "tokenizer.json").unlink()
+
+    def verified(claim: str) -> Any:
+        Path("ids.py").write_text(f"from handcraft import *\nclaim = {claim}\n")
+        return handcraft("verify", "small", "--claim", "ids.py")
+
+    assert verified('after({"0 0": "1", "0 1": "0", "1 0": "0"})').code == 0
+    assert verified('after({("0", "0"): "1"})').code == 0
+    assert verified('after({"0 0": "0"})').code == 1
+    assert verified('after({"00": "1"})').refusal == (
+        "small > claim: the ending '00' is a text, and there is no tokenizer, so a text is"
+        " ids from 0 to 1 such as '0 1', found '00'; load_gpt2(directory, tokens=[...])"
+        " names them; write a tuple of tokens (ids.py:2)"
+    )
+    assert verified('answers("0 0", {"0 0": "1"})').refusal == (
+        "small > claim > prompts: `answers` is about texts made of tokens as they are named,"
+        " and the prompts of '0 0' are not: the model has a tokenizer, or ids alone; say what"
+        " follows tokens, as in after({(token, token): token}) (ids.py:2)"
+    )
+    for avoided, code in (("0 0 1 0", 1), ("0 0 0", 0)):
+        command = ("states", "small", "--from", "0 1", "--top-k", "1")
+        assert handcraft(*command, "--avoid", avoided).code == code
+
+
 # ---------------------------------------------------------------- large models
 
 

@@ -19,7 +19,11 @@ from pydantic_core import ErrorDetails
 
 from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError, hint, printable
-from handcraft.core.source import caller, reading_data
+from handcraft.core.source import (
+    caller,
+    reading_data,
+    without_source_lines,
+)
 
 # the name of a program, which is also a folder's: no separators
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
@@ -58,7 +62,8 @@ class Listed(Kind):
         return [name for name in names if name[0] != "_" and name not in _SET]
 
 
-_SET = ("model_config",)  # what a class tells pydantic
+# what a class tells pydantic, and has of it
+_SET = ("model_config", "model_validate", "model_validate_json")
 
 
 class Frozen(BaseModel, metaclass=Listed):
@@ -81,15 +86,28 @@ class Frozen(BaseModel, metaclass=Listed):
 
     @classmethod
     def is_data(cls, value: object) -> bool:
-        """True for the data of a value of this class: a table with one of its fields, or from a
-        file.
+        """True for the data of a value of this class; a table that an author writes is none, as
+        any name in it may be a lane's.
         """
-        if not isinstance(value, Mapping):
-            return False
-        names = all(isinstance(key, str) for key in value)
-        return names and (
-            reading_data() or bool(value.keys() & cls.model_fields)
+        return (
+            reading_data()
+            and isinstance(value, Mapping)
+            and all(isinstance(key, str) for key in value)
         )
+
+    @classmethod
+    def model_validate(cls, obj: Any, **how: Any) -> Self:
+        """The value of its data, as pydantic reads it."""
+        with without_source_lines():
+            return super().model_validate(obj, **how)
+
+    @classmethod
+    def model_validate_json(
+        cls, json_data: str | bytes | bytearray, **how: Any
+    ) -> Self:
+        """The value of its JSON, as pydantic reads it."""
+        with without_source_lines():
+            return super().model_validate_json(json_data, **how)
 
     def __dir__(self) -> list[str]:
         return [*type(self).model_fields, *dir(type(self))]
@@ -142,10 +160,11 @@ class Frozen(BaseModel, metaclass=Listed):
 
 
 def is_nest(value: object) -> bool:
-    """True for a list of any kind; a text, a table, a slot and a rule can be iterated too."""
-    return isinstance(value, Iterable) and not isinstance(
-        value, str | bytes | Mapping | Frozen
-    )
+    """True for a list of any kind; a text, a table, a slot and a rule can be iterated too, and an
+    array of no dimension cannot.
+    """
+    listed = isinstance(value, Iterable) and getattr(value, "shape", None) != ()
+    return listed and not isinstance(value, str | bytes | Mapping | Frozen)
 
 
 def _readable(error: ValidationError, kind: type[BaseModel]) -> ProgramError:

@@ -171,7 +171,7 @@ def load_claim(path: Path) -> tuple[Claim, Program | None]:
     if isinstance(program, Program) and program.claim is not None:
         return program.claim, program
     try:
-        with without_source_lines():
+        with without_source_lines(data=False):
             claim: Any = as_claim(names.get("claim"))
     except ProgramError as error:
         raise _placed(error, path) from None

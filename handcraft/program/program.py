@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast
 
@@ -34,7 +33,7 @@ from handcraft.core.frozen import NAME, Frozen, is_nest
 from handcraft.core.nesting import flat, refuse_set
 from handcraft.core.source import Source, Where, caller, without_source_lines
 from handcraft.core.vocabulary import Vocabulary
-from handcraft.language.affine import Lane, Map
+from handcraft.language.affine import Lane, Map, Operand, kind_of
 from handcraft.language.layers import Layer, as_block
 from handcraft.language.notation import call_text, short_list
 from handcraft.language.rules import MLP, Block, Head, Neuron
@@ -96,8 +95,8 @@ def _slots(embedding: object) -> object:
 def _named(fields: Mapping[str, Any]) -> str:
     """The name of the program with these fields: its file's where it has none."""
     name = fields.get("name")
-    if isinstance(name, str | Real) and name != "":
-        return printable(str(name))
+    if name is not None and not (isinstance(name, str) and name == ""):
+        return printable(str(name))[:100]
     source = fields.get("source") or caller()
     file = Path(source.file if isinstance(source, Source) else "")
     is_cell = _CELL.search(file.as_posix())
@@ -217,16 +216,22 @@ class Program(Frozen):
         windows = {
             slot.name: slot.n_ctx for slot in slots if slot.n_ctx is not None
         }
-        given = fields.get("vocabulary") or named
+        given = fields.get("vocabulary")
+        if isinstance(given, Operand):
+            raise ProgramError(
+                f"takes a list of tokens, found {kind_of(given)}",
+                ("vocabulary",),
+            )
         if isinstance(given, set | frozenset):
             raise ProgramError(
                 "a set has no order, and the ids of the tokens are their places: pass a"
                 " list",
                 ("vocabulary",),
             )
-        fields["vocabulary"] = (
-            tuple(given) if isinstance(given, Iterable) else given
-        )
+        if isinstance(given, str | Mapping) or is_nest(given):
+            given = tuple(given)
+        unsaid = given is None or (isinstance(given, tuple) and not given)
+        fields["vocabulary"] = tuple(named) if unsaid else given
         fields.setdefault("n_ctx", next(iter(windows.values()), 0))
         return fields
 

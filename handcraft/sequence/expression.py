@@ -157,6 +157,21 @@ class Expression(Unvalued, Frozen):
             elif isinstance(value, str):
                 yield value
 
+    @property
+    def texts(self) -> Iterator[str]:
+        """All texts in it: the tokens it can give, those it compares with, names of states."""
+        cells = (x for key, value in self.table for x in (*key, value))
+        wanted = (
+            x
+            for _, what in self.where
+            for x in (what if isinstance(what, tuple) else (what,))
+        )
+        for value in (*self.args, *wanted, *cells):
+            if isinstance(value, str):
+                yield value
+        for part in self.parts:
+            yield from part.texts
+
     def uses(self, *ops: str) -> bool:
         """True if any of these operations occurs in it."""
         return self.op in ops or any(part.uses(*ops) for part in self.parts)
