@@ -403,7 +403,7 @@ class Model:
             raise PromptError(
                 f"a prompt is a text, tokens or ids, found {type(prompt).__name__}"
             )
-        given: Any = prompt if isinstance(prompt, str) else list(prompt)
+        given: Any = prompt if isinstance(prompt, str) else _listed(prompt)
         if not len(given):
             raise PromptError(
                 "the text is empty; it needs at least one of the tokens"
@@ -413,7 +413,7 @@ class Model:
             isinstance(token, str) for token in given
         ):
             return self.vocabulary.encode(given)
-        ids = np.asarray(given)
+        ids = _array(given)
         # the dtype alone: the length is checked where it matters
         check_tokens(ids[:1] if ids.ndim else ids, self.weights)
         if ids.min() < 0 or ids.max() >= len(self.vocabulary):
@@ -478,6 +478,13 @@ class Model:
             raise PromptError(
                 f"sampler= takes a Sampler(...), found {kind_of(sampler)}"
             )
+        if not isinstance(stop, str | None):
+            raise PromptError(f"stop= takes a token, found {kind_of(stop)}")
+        if not isinstance(cached, bool | np.bool_):
+            raise PromptError(
+                f"cached= takes True or False, found {kind_of(cached)}"
+            )
+        ids = self.ids(ids)
         limits = [limit for limit in (self.room(ids), n) if limit is not None]
         most = min(limits, default=UNASKED)
         stop = stop if stop is not None else self._stop_token
@@ -744,9 +751,37 @@ def _path(given: str | Path) -> Path:
     return Path(given)
 
 
+def _listed(prompt: Iterable[Any]) -> list[Any]:
+    """The parts of a prompt. Raises PromptError for an array of no dimension."""
+    if isinstance(prompt, np.ndarray) and not prompt.ndim:
+        raise PromptError(
+            f"a prompt is a text, tokens or ids, found the array {prompt}"
+        )
+    return list(prompt)
+
+
+def _array(given: list[Any]) -> Array:
+    """The parts of a prompt as an array of one dimension. Raises PromptError where they are none:
+    NumPy asks them for a number, and they may raise whatever they like.
+    """
+    try:
+        found = np.asarray(given)
+    except Exception:
+        found = np.empty((0, 0))
+    if found.ndim != 1:
+        odd = (x for x in given if not isinstance(x, str | Integral))
+        raise PromptError(
+            "a prompt is a text, tokens or ids, found a list with"
+            f" {kind_of(next(odd, given))}"
+        )
+    return found
+
+
 def _checked_dtype(dtype: str) -> str:
-    if dtype not in DTYPES:
+    named = isinstance(dtype, str | np.dtype)
+    if not named or dtype not in DTYPES:
+        found = printable(str(dtype)) if named else kind_of(dtype)
         raise WeightsError(
-            f"the dtype must be {' or '.join(DTYPES)}, found {printable(str(dtype))}"
+            f"the dtype must be {' or '.join(DTYPES)}, found {found}"
         )
     return dtype

@@ -5,6 +5,7 @@ what is there and what would work. No test here needs torch.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from cli_runner import handcraft
 from conftest import Refused, bundled_model, random_weights
+from safetensors.numpy import load_file, save_file
 
 from handcraft import Model
 from handcraft.core.errors import PromptError, WeightsError
@@ -268,6 +270,55 @@ def test_an_unembedding_of_its_own_gives_the_logits() -> None:
     cells = explain(model, "lm_head").cells
     assert len(cells) == model.weights["lm_head"].size
     assert cells[0].value == model.weights["lm_head"][0, 0]
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (0,), (2, 0), (2, 8, 1)])
+@pytest.mark.parametrize("alone", [False, True])
+def test_an_unembedding_of_any_shape_is_compared(
+    alone: bool, shape: tuple[int, ...], written: Path, tmp_path: Path
+) -> None:
+    """Scalars, empty arrays and cubes beside wte, or in its place, are refused in our words."""
+    directory = shutil.copytree(written, tmp_path / "small")
+    path = directory / "model.safetensors"
+    arrays = load_file(path)
+    wte = arrays.pop("transformer.wte.weight")
+    if not alone:
+        arrays["transformer.wte.weight"] = wte
+    save_file({**arrays, "lm_head.weight": np.zeros(shape, "float32")}, path)
+    message = (
+        f"wte.weight has shape {shape}, but config.json says {wte.shape}"
+        if alone
+        else "lm_head.weight is not wte.weight, but config.json ties the two:"
+        " tie_word_embeddings must be false where both count"
+    )
+    with Refused(WeightsError, f"{path}: {message}"):
+        load_gpt2(directory)
+
+
+def test_a_device_in_place_of_its_weights(written: Path, here: Path) -> None:
+    """It is never read, since it has no end."""
+    shutil.copytree(written, here / "small")
+    Path("small/model.safetensors").unlink()
+    Path("small/model.safetensors").symlink_to("/dev/zero")
+    assert handcraft("run", "small", "a").refusal == (
+        "small/model.safetensors is a device, not a file"
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"), [(Path.touch, "a file"), (os.mkfifo, "a FIFO")]
+)
+def test_a_gpt2_is_a_directory(
+    make: Callable[[Path], object], kind: str, tmp_path: Path
+) -> None:
+    """What stands in its place is named."""
+    make(tmp_path / "it")
+    with Refused(
+        WeightsError,
+        f"{tmp_path / 'it'} is {kind}; name the directory that holds config.json and"
+        f" model.safetensors, as {tmp_path} may be",
+    ):
+        load_gpt2(tmp_path / "it")
 
 
 def test_an_unembedding_of_its_own_is_held_to_no_claim() -> None:

@@ -34,7 +34,7 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.core.decoding import Sampler
+from handcraft.core.decoding import Sampler, is_real
 from handcraft.core.errors import PromptError, UndecidedError, printable
 from handcraft.core.gpt2 import Array
 from handcraft.core.markov import closed_classes, period, stationary
@@ -230,7 +230,9 @@ def explore(
     Raises PromptError for a start that the claim does not cover, or a floor that leaves some
     context no token.
     """
-    kinds = isinstance(floor, Real) and isinstance(limit, Integral)
+    kinds = isinstance(limit, Integral) and (
+        isinstance(floor, Real) and is_real(floor)
+    )
     if not kinds or not 0 <= floor < 1 or limit < 1:
         raise PromptError(
             "the floor must lie from 0 to below 1 and the limit from 1 on, found"

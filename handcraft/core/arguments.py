@@ -25,6 +25,7 @@ from handcraft.core.source import caller, reading_data
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_K = TypeVar("_K")
 
 
 def checked_call(
@@ -85,6 +86,16 @@ def asked_call(
             return function(*args, **fields)
 
         return checked
+
+    return decorate
+
+
+def asked_class(called: str) -> Callable[[type[_K]], type[_K]]:
+    """The same for a class that is written with arguments, such as a dataclass."""
+
+    def decorate(kind: type[_K]) -> type[_K]:
+        kind.__init__ = asked_call(called)(kind.__init__)  # type: ignore[method-assign]
+        return kind
 
     return decorate
 

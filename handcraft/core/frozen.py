@@ -151,6 +151,10 @@ class Frozen(BaseModel, metaclass=Listed):
         deep: bool = False,  # noqa: ARG002  # there is nothing to deepen
     ) -> Self:
         """A copy with some fields changed, checked like any other value."""
+        if not isinstance(update, Mapping | None):
+            raise ProgramError(
+                "update= takes a dict of fields", _called(type(self)), caller()
+            )
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         return type(self)(**{**fields, **(update or {})})
 

@@ -133,7 +133,7 @@ class Vocabulary:
             return [self.ids[token] for token in self.split(prompt)]
         tokens = tuple(prompt)
         for token in tokens:
-            if token not in self.ids:
+            if not isinstance(token, str) or token not in self.ids:
                 raise PromptError(
                     f"the token '{printable(str(token))}' is not in the vocabulary"
                     f" {listing(map(in_quotes, self.tokens))}"

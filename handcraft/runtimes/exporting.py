@@ -92,16 +92,9 @@ def export(
     cannot compute; WeightsError for a directory that must not be written; MissingExtraError;
     ExportError where the files do not agree with the model: then nothing is left.
     """
+    _check_kinds(model, norm, force, verified, progress)
     runtime = _named(to, RUNTIMES.values(), "runtime")
     kind = runtime.norms[0]
-    if not isinstance(norm, str | None):
-        raise ProgramError(
-            f"norm= takes the name of one, such as '{kind.name}', found {kind_of(norm)}"
-        )
-    if not (progress is None or callable(progress)):
-        raise ProgramError(
-            f"progress= takes a function, found {kind_of(progress)}"
-        )
     if norm is not None:
         kind = _named(norm, runtime.norms, f"norm of {runtime.name}")
     if model.dtype != "float32":
@@ -146,6 +139,33 @@ def export(
         verdict.verdict,
         verdict.refutation(model.name),
     )
+
+
+def _check_kinds(
+    model: object,
+    norm: object,
+    force: object,
+    verified: object,
+    progress: object,
+) -> None:
+    """Raise ProgramError for an argument of a wrong kind."""
+    if not isinstance(model, Model):
+        raise ProgramError(
+            f"export takes a Model, such as program.build(), found {kind_of(model)}"
+        )
+    for name, value in (("force", force), ("verified", verified)):
+        if not isinstance(value, bool):
+            raise ProgramError(
+                f"{name}= takes True or False, found {kind_of(value)}"
+            )
+    if not isinstance(norm, str | None):
+        raise ProgramError(
+            f"norm= takes the name of one, such as 'mirror', found {kind_of(norm)}"
+        )
+    if not (progress is None or callable(progress)):
+        raise ProgramError(
+            f"progress= takes a function, found {kind_of(progress)}"
+        )
 
 
 def _named(name: str, known: Iterable[_T], kind: str) -> _T:
