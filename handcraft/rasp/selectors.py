@@ -36,7 +36,9 @@ class Selector(RASPExpr):
 
     def default_annotation(self, key: str) -> object:
         if key == "encoding":
-            raise TypeError(f"an s-op has an encoding, {shown(self)}, has none")
+            raise TypeError(
+                f"only an s-op has an encoding, found {shown(self)}"
+            )
         return super().default_annotation(key)
 
     def __and__(self, other: Selector) -> Selector:
