@@ -32,6 +32,11 @@ def same() -> rasp.Selector:
     return rasp.Select(rasp.tokens, rasp.tokens, rasp.Comparison.EQ)
 
 
+def asking(predicate: rasp.Predicate) -> rasp.Selector:
+    """Tokens by positions."""
+    return rasp.Select(rasp.TokensType(), rasp.IndicesType(), predicate)
+
+
 def before() -> rasp.Selector:
     """Earlier positions."""
     return rasp.Select(rasp.indices, rasp.indices, rasp.Comparison.LT)
@@ -115,6 +120,21 @@ def or_a_constant_key() -> rasp.Selector:
     return either
 
 
+@programs.against(rows(lambda xs, k, q: xs[k] == q), [-1, 0, 1, True])
+def addressed() -> rasp.Selector:
+    """Each position is selected by the positions that its own token names."""
+    return asking(rasp.Comparison.EQ)
+
+
+@programs.against(
+    rows(lambda xs, k, q: xs[k] is None or xs[k] % 2 == q % 2), [None, 0, 1, 3]
+)
+def of_the_same_kind() -> rasp.Selector:
+    """Even positions select even numbers, odd ones odd numbers, and all select None."""
+    parity: rasp.Predicate = lambda k, q: k is None or k % 2 == q % 2  # noqa: E731
+    return asking(parity)
+
+
 @programs.against(rows(lambda xs, k, q: xs[k] != xs[q]), "abc")
 def other_tokens() -> rasp.Selector:
     """What is not equal."""
@@ -155,7 +175,11 @@ def blocks() -> rasp.Selector:
 @programs.against(rows(lambda _, k, q: k == 2 - q), "ab", shortest=3, longest=3)
 def constant_mirror() -> rasp.Selector:
     """Rows that do not depend on the input."""
-    mirror = [[False, False, True], [False, True, False], [True, False, False]]
+    mirror: rasp.SelectorValue = [
+        [False, False, True],
+        [False, True, False],
+        [True, False, False],
+    ]
     return rasp.ConstantSelector(mirror)
 
 
@@ -168,11 +192,9 @@ def constant_reverse() -> rasp.SOp:
 
 @programs.against(rows(lambda _, k, q: k != q), "ab", shortest=2, longest=2)
 def constant_contrary() -> rasp.Selector:
-    """The contrary of the identity, by rows of which those that are missing do not matter."""
-    identity = rasp.ConstantSelector(
-        [[True, False], [False, True]], check_length=False
-    )
-    return rasp.SelectorNot(identity)
+    """The contrary of rows that are not checked."""
+    identity: rasp.SelectorValue = [[True, False], [False, True]]
+    return ~rasp.ConstantSelector(identity, check_length=False)
 
 
 @programs.against(

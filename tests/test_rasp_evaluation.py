@@ -195,6 +195,39 @@ def test_a_class_derived_from_another_means_the_same() -> None:
     assert Twice(rasp.tokens).name == "twice"
 
 
+class Whispering(rasp.CausalEvaluator):
+    """A causal evaluator that reads every token in small letters."""
+
+    def eval_tokens(
+        self, sop: rasp.TokensType, xs: Sequence[rasp.Value]
+    ) -> list[rasp.Value]:
+        return [str(x).lower() for x in xs]
+
+
+class Counting(rasp.RASPEvaluator):
+    """An evaluator that has nothing of the others: it gives the number of children."""
+
+    def evaluate(self, expr: rasp.RASPExpr, xs: Sequence[rasp.Value]) -> Any:
+        return len(expr.children)
+
+
+def test_a_causal_evaluator_can_be_changed_too() -> None:
+    """What is changed and what is causal hold together."""
+    last = rasp.Select(rasp.indices, rasp.length - 1, Comparison.EQ)
+    assert Whispering().evaluate(rasp.Aggregate(last, rasp.tokens), "AB") == [
+        *(None, "b")
+    ]
+
+
+def test_an_evaluator_may_mean_something_else() -> None:
+    """RASPEvaluator asks for nothing but `evaluate`."""
+    evaluators: list[rasp.RASPEvaluator] = [Counting(), rasp.CausalEvaluator()]
+    found = [
+        one.evaluate(rasp.tokens + rasp.indices, [5]) for one in evaluators
+    ]
+    assert found == [2, [5]]
+
+
 def test_an_evaluator_is_a_rasp_evaluator() -> None:
     """Whatever evaluates can be asked for by its class."""
     assert isinstance(rasp.DefaultRASPEvaluator(), rasp.RASPEvaluator)

@@ -35,6 +35,16 @@ SELECTORS = {
 EVERY = SOPS | SELECTORS
 
 
+def twice(expr: rasp.RASPExprT) -> tuple[rasp.RASPExprT, rasp.RASPExprT]:
+    """Two copies of an expression, of its own class."""
+    return expr.copy(), expr.copy()
+
+
+def both_encodings(sop: rasp.SOpT) -> tuple[rasp.SOpT, rasp.SOpT]:
+    """An s-op as numbers and as categories."""
+    return rasp.numerical(sop), rasp.categorical(sop)
+
+
 class OwnSOp(rasp.SOp):
     """An s-op of a reader's own."""
 
@@ -101,8 +111,8 @@ def test_ids_are_unique() -> None:
 def test_a_copy_has_all_but_the_id(name: str) -> None:
     """A copy is another expression of the same class, the same children and annotations."""
     expr = rasp.annotate(EVERY[name], note="kept")
-    twin = expr.copy()
-    assert twin is not expr
+    twin, other = twice(expr)
+    assert twin is not expr is not other is not twin
     assert type(twin) is type(expr)
     assert all(
         a is b for a, b in zip(twin.children, expr.children, strict=True)
@@ -201,7 +211,8 @@ def test_sops_are_categorical_until_they_are_said_to_be_numerical(
     """What sets an encoding gives a copy; the s-op keeps its own."""
     sop = SOPS[name]
     assert rasp.get_encoding(sop) is rasp.Encoding.CATEGORICAL
-    number = rasp.numerical(sop)
+    number, category = both_encodings(sop)
+    assert rasp.get_encoding(category) is rasp.Encoding.CATEGORICAL
     assert rasp.get_encoding(number) is rasp.Encoding.NUMERICAL
     assert rasp.is_numerical(number)
     assert not rasp.is_categorical(number)

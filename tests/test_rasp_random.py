@@ -5,7 +5,7 @@ written from the documentation alone.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -16,12 +16,15 @@ from hypothesis import strategies as st
 from handcraft import rasp
 from handcraft.rasp import causal_eval
 
-VALUES = st.sampled_from([None, 0, 1, -2, 3, 0.5, True, False, "", "a"])
-INPUTS = st.lists(VALUES, max_size=4)
+NUMBERS = st.sampled_from([0, 1, -2, 3, 0.5, True, False])
+VALUES = NUMBERS | st.sampled_from([None, "", "a", 1, 2])
+INPUTS = st.lists(NUMBERS, min_size=3, max_size=3) | st.lists(
+    VALUES, max_size=4
+)
 ONE: dict[str, Callable[[Any], Any]] = {
     "shown": repr,
     "or_none": lambda x: x or None,
-    "less": lambda x: x - 1,  # no text can be made less: an error
+    "more": lambda x: x + 1,  # of a text: an error
     "sort": lambda x: "text" if isinstance(x, str) else -x,
 }
 TWO: dict[str, Callable[[Any, Any], Any]] = {
@@ -60,7 +63,6 @@ def sops(depth: int) -> st.SearchStrategy[Spec]:
         | st.tuples(
             st.just("constant"),
             st.lists(VALUES, min_size=3, max_size=3).map(tuple),
-            st.booleans(),
         )
     )
     if depth == 0:
@@ -101,141 +103,75 @@ def selectors(depth: int) -> st.SearchStrategy[Spec]:
     )
 
 
-def build(
-    spec: Spec, to: ModuleType, simplify: bool, known: dict[str, Any]
-) -> Any:
+BUILT: dict[
+    str, Callable[..., Any]
+] = {  # of the module, the parts and the arguments
+    "tokens": lambda to, _: to.tokens,
+    "indices": lambda to, _: to.indices,
+    "length": lambda to, _: to.length,
+    "full": lambda to, _, value: to.Full(value),
+    "constant": lambda to, _, values: to.ConstantSOp(values),
+    "pair": lambda to, made, f, x, y: to.SequenceMap(TWO[f], made(x), made(y)),
+    "linear": lambda to, made, x, y, a, b: to.LinearSequenceMap(
+        made(x), made(y), a, b
+    ),
+    "invert": lambda _, made, x: ~made(x),
+    "right": lambda _, made, op, x, v: getattr(operator, op)(made(x), v),
+    "left": lambda _, made, op, v, x: getattr(operator, op)(v, made(x)),
+    "two": lambda _, made, op, x, y: getattr(operator, op)(made(x), made(y)),
+    "width": lambda to, made, chosen: to.SelectorWidth(made(chosen)),
+    "aggregate": lambda to, made, chosen, x, default: to.Aggregate(
+        made(chosen), made(x), default
+    ),
+    "select": lambda to, made, keys, queries, p: to.Select(
+        made(keys),
+        made(queries),
+        to.Comparison[p] if p.isupper() else PREDICATES[p],
+    ),
+    "rows": lambda to, _, rows: to.ConstantSelector([list(r) for r in rows]),
+}
+SIMPLIFIED: dict[str, Callable[..., Any]] = {  # with `simplify` in front
+    "map": lambda s, to, made, f, x: to.Map(ONE[f], made(x), s),
+    "both": lambda s, to, made, x, y: to.selector_and(made(x), made(y), s),
+    "either": lambda s, to, made, x, y: to.selector_or(made(x), made(y), s),
+    "contrary": lambda s, to, made, x: to.selector_not(made(x), s),
+}
+
+
+def build(spec: Spec, to: ModuleType, simplify: bool) -> Any:
     """The expression of a spec in a module that has RASP's names; equal parts are shared."""
-    place = repr(spec)  # 1 and True are equal, but not the same
-    if place not in known:
-        known[place] = _built(spec, to, simplify, known)
-    return known[place]
+    known: dict[str, Any] = {}
 
-
-def _built(
-    spec: Spec, to: ModuleType, simplify: bool, known: dict[str, Any]
-) -> Any:
     def made(part: Spec) -> Any:
-        return build(part, to, simplify, known)
+        kind, *arguments = part
+        place = repr(part)  # 1 and True are equal, but not the same
+        if place not in known:
+            known[place] = (
+                SIMPLIFIED[kind](simplify, to, made, *arguments)
+                if kind in SIMPLIFIED
+                else BUILT[kind](to, made, *arguments)
+            )
+        return known[place]
 
-    match spec:
-        case ("tokens" | "indices" | "length" as name,):
-            return getattr(to, name)
-        case "full", value:
-            return to.Full(value)
-        case "constant", values, check:
-            return to.ConstantSOp(list(values), check_length=check)
-        case "map", f, inner:
-            return to.Map(ONE[f], made(inner), simplify)
-        case "pair", f, fst, snd:
-            return to.SequenceMap(TWO[f], made(fst), made(snd))
-        case "linear", fst, snd, a, b:
-            return to.LinearSequenceMap(made(fst), made(snd), a, b)
-        case "invert", inner:
-            return ~made(inner)
-        case "right", op, inner, value:
-            return getattr(operator, op)(made(inner), value)
-        case "left", op, value, inner:
-            return getattr(operator, op)(value, made(inner))
-        case "two", op, fst, snd:
-            return getattr(operator, op)(made(fst), made(snd))
-        case "width", selector:
-            return to.SelectorWidth(made(selector))
-        case "aggregate", selector, sop, default:
-            return to.Aggregate(made(selector), made(sop), default)
-        case "select", keys, queries, predicate:
-            asked = PREDICATES[predicate]
-            if predicate.isupper():
-                asked = to.Comparison[predicate]
-            return to.Select(made(keys), made(queries), asked)
-        case "rows", rows:
-            return to.ConstantSelector([list(row) for row in rows])
-        case "both", fst, snd:
-            return to.selector_and(made(fst), made(snd), simplify)
-        case "either", fst, snd:
-            return to.selector_or(made(fst), made(snd), simplify)
-        case "contrary", inner:
-            return to.selector_not(made(inner), simplify)
-    raise AssertionError(spec)
+    return made(spec)
 
 
-def naive(spec: Spec, xs: list[Any], causal: bool) -> list[Any]:
-    """The value of a spec: every part as often as it is written, by recursion."""
-    n = len(xs)
+def _mapped(f: Callable[..., Any], *columns: list[Any]) -> list[Any]:
+    rows = zip(*columns, strict=False)
+    return [None if any(x is None for x in row) else f(*row) for row in rows]
 
-    def value(part: Spec) -> list[Any]:
-        return naive(part, xs, causal)
 
-    def mapped(f: Callable[..., Any], *parts: Spec) -> list[Any]:
-        columns = zip(*map(value, parts), strict=False)
-        return [None if None in map(_none, row) else f(*row) for row in columns]
+def _constant(rows: Sequence[Any], n: int) -> list[Any]:
+    if len(rows) != n:
+        raise ValueError
+    return list(rows)
 
-    match spec:
-        case ("tokens",):
-            return list(xs)
-        case ("indices",):
-            return list(range(n))
-        case ("length",):
-            return [n] * n
-        case "full", fill:
-            return [fill] * n
-        case "constant", values, check:
-            if check and len(values) != n:
-                raise ValueError
-            return list(values)
-        case "map", f, inner:
-            return mapped(ONE[f], inner)
-        case "pair", f, fst, snd:
-            return mapped(TWO[f], fst, snd)
-        case "linear", fst, snd, a, b:
-            return mapped(lambda x, y: a * x + b * y, fst, snd)
-        case "invert", inner:
-            return mapped(lambda x: not x, inner)
-        case "right", op, inner, fixed:
-            return mapped(lambda x: OPERATORS[op](x, fixed), inner)
-        case "left", op, fixed, inner:
-            return mapped(lambda x: OPERATORS[op](fixed, x), inner)
-        case "two", op, fst, snd:
-            return mapped(OPERATORS[op], fst, snd)
-        case "width", selector:
-            return [row.count(True) for row in value(selector)]
-        case "aggregate", selector, sop, default:
-            values = value(sop)
-            return [
-                _mean(
-                    [x for x, on in zip(values, row, strict=False) if on],
-                    default,
-                )
-                for row in value(selector)
-            ]
-    rows = _rows(spec, value, n)
+
+def _aggregate(rows: list[Any], values: list[Any], default: Any) -> list[Any]:
     return [
-        [on and not (causal and k > q) for k, on in enumerate(row)]
-        for q, row in enumerate(rows)
+        _mean([x for x, on in zip(values, row, strict=False) if on], default)
+        for row in rows
     ]
-
-
-def _rows(spec: Spec, value: Callable[[Spec], list[Any]], n: int) -> list[Any]:
-    match spec:
-        case "select", keys, queries, predicate:
-            return [
-                [_asked(predicate, k, q) for k in value(keys)]
-                for q in value(queries)
-            ]
-        case "rows", rows:
-            if n != 3:
-                raise ValueError
-            return list(rows)
-        case "both", fst, snd:
-            return _joined(value(fst), value(snd), min)
-        case "either", fst, snd:
-            return _joined(value(fst), value(snd), max)
-        case "contrary", inner:
-            return [[not on for on in row] for row in value(inner)]
-    raise AssertionError(spec)
-
-
-def _none(x: Any) -> Any:
-    return None if x is None else 0
 
 
 def _mean(found: list[Any], default: Any) -> Any:
@@ -246,18 +182,75 @@ def _mean(found: list[Any], default: Any) -> Any:
     return sum(found) / len(found)
 
 
+def _select(keys: list[Any], queries: list[Any], predicate: str) -> list[Any]:
+    return [[_asked(predicate, k, q) for k in keys] for q in queries]
+
+
 def _asked(predicate: str, key: Any, query: Any) -> bool:
     if predicate.isupper() and (key is None or query is None):
         raise ValueError
     return bool(PREDICATES[predicate](key, query))
 
 
-def _joined(
-    fst: list[Any], snd: list[Any], join: Callable[..., bool]
-) -> list[Any]:
-    if [*map(len, fst)] != [*map(len, snd)]:
-        raise ValueError
+def _joined(fst: list[Any], snd: list[Any], join: Any) -> list[Any]:
     return [[*map(join, a, b)] for a, b in zip(fst, snd, strict=True)]
+
+
+NAIVE: dict[
+    str, Callable[..., Any]
+] = {  # of the input, the values and the arguments
+    "tokens": lambda xs, _: list(xs),
+    "indices": lambda xs, _: list(range(len(xs))),
+    "length": lambda xs, _: [len(xs)] * len(xs),
+    "full": lambda xs, _, fill: [fill] * len(xs),
+    "constant": lambda xs, _, values: _constant(values, len(xs)),
+    "map": lambda _, value, f, x: _mapped(ONE[f], value(x)),
+    "pair": lambda _, value, f, x, y: _mapped(TWO[f], value(x), value(y)),
+    "linear": lambda _, value, x, y, a, b: _mapped(
+        lambda one, two: a * one + b * two, value(x), value(y)
+    ),
+    "invert": lambda _, value, x: _mapped(operator.not_, value(x)),
+    "right": lambda _, value, op, x, fixed: _mapped(
+        lambda one: OPERATORS[op](one, fixed), value(x)
+    ),
+    "left": lambda _, value, op, fixed, x: _mapped(
+        lambda one: one or fixed if op == "or_" else OPERATORS[op](fixed, one),
+        value(x),
+    ),
+    "two": lambda _, value, op, x, y: _mapped(
+        OPERATORS[op], value(x), value(y)
+    ),
+    "width": lambda _, value, chosen: [
+        row.count(True) for row in value(chosen)
+    ],
+    "aggregate": lambda _, value, chosen, x, default: _aggregate(
+        value(chosen), value(x), default
+    ),
+    "select": lambda _, value, keys, queries, predicate: _select(
+        value(keys), value(queries), predicate
+    ),
+    "rows": lambda xs, _, rows: _constant(rows, len(xs)),
+    "both": lambda _, value, x, y: _joined(value(x), value(y), min),
+    "either": lambda _, value, x, y: _joined(value(x), value(y), max),
+    "contrary": lambda _, value, x: [
+        [not on for on in row] for row in value(x)
+    ],
+}
+MATRICES = {"select", "rows", "both", "either", "contrary"}
+
+
+def naive(spec: Spec, xs: list[Any], causal: bool) -> list[Any]:
+    """The value of a spec: every part as often as it is written, by recursion."""
+    kind, *arguments = spec
+    found: list[Any] = NAIVE[kind](
+        xs, lambda part: naive(part, xs, causal), *arguments
+    )
+    if kind not in MATRICES:
+        return found
+    return [
+        [on and not (causal and k > q) for k, on in enumerate(row)]
+        for q, row in enumerate(found)
+    ]
 
 
 def outcome(function: Callable[[], Any]) -> Any:
@@ -280,5 +273,5 @@ def test_every_expression_means_what_a_plain_recursion_says(
     evaluate = causal_eval.evaluate if causal else rasp.evaluate
     expected = outcome(lambda: naive(spec, xs, causal))
     for simplify in True, False:
-        expr = build(spec, rasp, simplify, {})
+        expr = build(spec, rasp, simplify)
         assert outcome(lambda e=expr: evaluate(e, xs)) == expected

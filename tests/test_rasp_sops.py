@@ -67,12 +67,20 @@ def test_and_and_or_are_pythons(
     plain: Callable[[Any, Any], Any],
     xs: list[Any],
 ) -> None:
-    """`&` and `|` give one of their operands, as `and` and `or` do, from either side."""
+    """`&` and `|` give one of their operands, as `and` and `or` do."""
     assert op(rasp.tokens, 3)(xs) == [plain(x, 3) for x in xs]
-    assert op(3, rasp.tokens)(xs) == [plain(3, x) for x in xs]
     pairs = op(rasp.tokens, rasp.indices)
     assert isinstance(pairs, rasp.SequenceMap)
     assert pairs(xs) == [plain(x, i) for i, x in enumerate(xs)]
+
+
+@given(xs=NUMBERS)
+def test_and_and_or_may_have_the_value_in_front(xs: list[Any]) -> None:
+    """`3 & tokens` is `3 and x`; `3 | tokens` prefers the token, and is `x or 3`."""
+    assert (3 & rasp.tokens)(xs) == xs
+    assert (0 & rasp.tokens)(xs) == [0] * len(xs)
+    assert (3 | rasp.tokens)(xs) == [x or 3 for x in xs]
+    assert (0 | rasp.tokens)(xs) == xs
 
 
 @given(xs=NUMBERS)

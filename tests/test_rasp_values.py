@@ -18,7 +18,20 @@ programs = Programs()
 
 def make_map(inner: rasp.SOpT, value: rasp.VT) -> rasp.SOp:
     """An s-op that is a value wherever another one is not None."""
-    return rasp.Map(lambda _: value, inner)
+
+    def constant(_: rasp.Value) -> rasp.VT:
+        return value
+
+    return rasp.Map(constant, inner)
+
+
+def or_else(sop: rasp.SOp, value: rasp.VT) -> rasp.SOp:
+    """The values of an s-op, and another one in the place of None."""
+    here = rasp.Select(
+        rasp.IndicesType(), rasp.IndicesType(), rasp.Comparison.EQ
+    )
+    there = rasp.Select(sop, sop, lambda key, _: key is not None)
+    return rasp.Aggregate(here & there, sop, value)
 
 
 def named_all(exprs: list[rasp.RASPExprT], name: str) -> list[rasp.RASPExprT]:
@@ -97,6 +110,41 @@ def none_to_zero() -> rasp.SOp:
 
 
 @programs.against(
+    each(lambda xs, i: xs[i + 1] if i + 1 < len(xs) else "end"), [1, "a", False]
+)
+def or_the_end() -> rasp.SOp:
+    """The next token, and a text after the last."""
+    following = rasp.Select(
+        rasp.IndicesType(), rasp.IndicesType() + 1, rasp.Comparison.EQ
+    )
+    return or_else(rasp.Aggregate(following, rasp.TokensType()), "end")
+
+
+@programs.against(
+    lambda xs: [-1.5 if x is None else x for x in xs], [None, 0.5, 2, -1]
+)
+def or_a_number() -> rasp.SOp:
+    """A number in the place of None."""
+    return or_else(rasp.TokensType(), -1.5)
+
+
+def mixed(
+    fst: rasp.SOp, snd: rasp.SOp, part: rasp.NumericValue
+) -> rasp.LinearSequenceMap:
+    """Two s-ops, the first with this part."""
+    rest: rasp.NumericValue = 1 - part
+    return rasp.LinearSequenceMap(fst, snd, part, rest)
+
+
+@programs.against(
+    lambda xs: [0.25 * x + 0.75 * len(xs) for x in xs], [-4, 0, 2.5, True]
+)
+def mixture() -> rasp.SOp:
+    """A quarter of each number, and three of the length."""
+    return mixed(rasp.tokens, rasp.LengthType(), 0.25)
+
+
+@programs.against(
     lambda xs: [None if x == 0 else 6 / x for x in xs], [-4, 0, 3, 0.5]
 )
 def guarded_division() -> rasp.SOp:
@@ -156,11 +204,11 @@ def operands() -> rasp.SOp:
 
 
 @programs.against(
-    lambda xs: [(False or x) and (not x) for x in xs], ["", "a", 0, 3]
+    lambda xs: [(x or 5) and (not x) for x in xs], ["", "a", 0, 3]
 )
 def operands_from_the_left() -> rasp.SOp:
-    """The operators keep their order where the value stands first."""
-    return (False | rasp.tokens) & ~rasp.tokens
+    """A value that stands in front is given where the token is false or empty."""
+    return (5 | rasp.tokens) & ~rasp.tokens
 
 
 @programs.against(

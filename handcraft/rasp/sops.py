@@ -2,8 +2,9 @@
 
 Rules of this file: None stays None, and the author's function is not asked. An operator between
 two s-ops is a SequenceMap, one between an s-op and a plain value a Map; `&`, `|` and `~` are
-Python's `and`, `or` and `not` of values, so they give an operand. An s-op has no truth value of
-its own: Python takes it, like any object, for true.
+Python's `and`, `or` and `not` of values, so they give an operand; from either side `|` prefers the
+s-op's value to a plain one. An s-op has no truth value of its own: Python takes it, like any
+object, for true.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ class SOp(RASPExpr):
         return _applied(_either, self, other)
 
     def __ror__(self, other: Any) -> SOp:
-        return _applied(_turned(_either), self, other)
+        return _applied(_either, self, other)
 
 
 SOpT = TypeVar("SOpT", bound=SOp)
