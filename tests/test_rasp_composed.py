@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rasp_against import Program, Programs, each, share
+from rasp_against import MANY, Program, Programs, each, share
 
 from handcraft import rasp
 
@@ -287,12 +287,13 @@ def causal_pairs() -> rasp.SOp:
     )
 
 
+@pytest.mark.parametrize("many", MANY)
 @pytest.mark.parametrize("program", programs, ids=str)
 def test_a_composed_program_is_right_on_every_short_input(
-    program: Program,
+    program: Program, many: int
 ) -> None:
     """Each program equals the plain function above it on every input of a few tokens."""
-    program.holds_on_every_short_input()
+    program.holds_on_every_short_input(many)
 
 
 @pytest.mark.parametrize("program", programs, ids=str)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rasp_against import Program, Programs, each, share
+from rasp_against import MANY, Program, Programs, each, share
 
 from handcraft import rasp
 
@@ -316,12 +316,13 @@ def run_length() -> rasp.SOp:
     return rasp.SelectorWidth(same_run & seen)
 
 
+@pytest.mark.parametrize("many", MANY)
 @pytest.mark.parametrize("program", programs, ids=str)
 def test_a_program_that_counts_is_right_on_every_short_input(
-    program: Program,
+    program: Program, many: int
 ) -> None:
     """Each program equals the plain function above it on every input of a few tokens."""
-    program.holds_on_every_short_input()
+    program.holds_on_every_short_input(many)
 
 
 @pytest.mark.parametrize("program", programs, ids=str)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rasp_against import Program, Programs, each
+from rasp_against import MANY, Program, Programs, each
 
 from handcraft import rasp
 from handcraft.rasp import Comparison, indices, tokens
@@ -352,12 +352,13 @@ def since_a() -> rasp.SOp:
     return indices - rasp.Aggregate(latest, indices)
 
 
+@pytest.mark.parametrize("many", MANY)
 @pytest.mark.parametrize("program", programs, ids=str)
 def test_a_program_that_moves_tokens_is_right_on_every_short_input(
-    program: Program,
+    program: Program, many: int
 ) -> None:
     """Each program equals the plain function above it on every input of a few tokens."""
-    program.holds_on_every_short_input()
+    program.holds_on_every_short_input(many)
 
 
 @pytest.mark.parametrize("program", programs, ids=str)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ TYPES = {"Value", "NumericValue", "SelectorValue", "VT", "SOpT", "RASPExprT"}
 NAMES = CLASSES | FUNCTIONS | VALUES | TYPES
 
 
+@cache
 def used(path: Path) -> Counter[str]:
     """How often each name is read from the room in a file, by `rasp.` or by itself."""
     tree = list(ast.walk(ast.parse(path.read_text())))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rasp_against import Program, Programs, each
+from rasp_against import MANY, Program, Programs, each
 
 from handcraft import rasp
 
@@ -334,12 +334,13 @@ def types_are_kept() -> rasp.SOp:
     return rasp.Aggregate(here & there, known, default=nothing)
 
 
+@pytest.mark.parametrize("many", MANY)
 @pytest.mark.parametrize("program", programs, ids=str)
 def test_a_program_over_values_is_right_on_every_short_input(
-    program: Program,
+    program: Program, many: int
 ) -> None:
     """Each program equals the plain function above it on every input of a few tokens."""
-    program.holds_on_every_short_input()
+    program.holds_on_every_short_input(many)
 
 
 @pytest.mark.parametrize("program", programs, ids=str)
