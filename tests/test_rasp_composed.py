@@ -272,9 +272,9 @@ def causal_mean() -> rasp.SOp:
 )
 def causal_reverse() -> rasp.SOp:
     """Only the second half of a reversed sequence can be seen in time; before, it is None."""
-    opp_index = rasp.length - rasp.indices - 1
-    flip = rasp.Select(rasp.indices, opp_index, rasp.Comparison.EQ)
-    return rasp.Aggregate(flip, rasp.tokens)
+    mirrored = rasp.length - 1 - rasp.indices
+    mirror = rasp.Select(rasp.indices, mirrored, rasp.Comparison.EQ)
+    return rasp.Aggregate(mirror, rasp.tokens)
 
 
 @programs.against(each(lambda _, i: [i % 3, -i]), "ab", causal=True)

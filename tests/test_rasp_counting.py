@@ -15,13 +15,13 @@ from handcraft import rasp
 programs = Programs()
 
 
-def make_length() -> rasp.SOp:
+def counted_length() -> rasp.SOp:
     """The length, from the width of a selector of everything."""
     everything = rasp.Select(rasp.tokens, rasp.tokens, rasp.Comparison.TRUE)
     return rasp.SelectorWidth(everything).named("length")
 
 
-def make_hist(sop: rasp.SOp = rasp.tokens) -> rasp.SOp:
+def frequency(sop: rasp.SOp = rasp.tokens) -> rasp.SOp:
     """How often each value occurs."""
     same = rasp.Select(sop, sop, rasp.Comparison.EQ).named("same")
     return rasp.SelectorWidth(same).named("hist")
@@ -32,15 +32,14 @@ def earlier() -> rasp.Selector:
     return rasp.Select(rasp.indices, rasp.indices, rasp.Comparison.LT)
 
 
-def make_frac_prevs(flags: rasp.SOp) -> rasp.SOp:
+def share_so_far(flags: rasp.SOp) -> rasp.SOp:
     """The share of flags that are set, up to each position."""
-    prevs = rasp.Select(rasp.indices, rasp.indices, rasp.Comparison.LEQ)
-    return rasp.numerical(
-        rasp.Aggregate(prevs, rasp.numerical(flags), default=0)
-    ).named("frac_prevs")
+    seen = rasp.Select(rasp.indices, rasp.indices, rasp.Comparison.LEQ)
+    share = rasp.Aggregate(seen, rasp.numerical(flags), default=0)
+    return rasp.numerical(share.named("share_so_far"))
 
 
-def make_all(flags: rasp.SOp) -> rasp.SOp:
+def all_set(flags: rasp.SOp) -> rasp.SOp:
     """True where every flag of the sequence is set."""
     unset = rasp.Select(flags, flags, lambda key, query: not key)
     return rasp.SelectorWidth(unset) == 0
@@ -49,13 +48,13 @@ def make_all(flags: rasp.SOp) -> rasp.SOp:
 @programs.against(lambda xs: [len(xs)] * len(xs), "abc")
 def length_by_width() -> rasp.SOp:
     """The length of the input."""
-    return make_length()
+    return counted_length()
 
 
 @programs.against(lambda xs: [xs.count(x) for x in xs], "abc")
 def hist() -> rasp.SOp:
     """How often each token occurs."""
-    return make_hist()
+    return frequency()
 
 
 def _double_hist(xs: list[str]) -> list[int]:
@@ -65,15 +64,15 @@ def _double_hist(xs: list[str]) -> list[int]:
 @programs.against(_double_hist, "abc")
 def double_hist() -> rasp.SOp:
     """How many different tokens occur as often as each one does."""
-    prev_copy = rasp.SelectorAnd(
+    copy_before = rasp.SelectorAnd(
         rasp.Select(rasp.tokens, rasp.tokens, rasp.Comparison.EQ), earlier()
     )
-    first = rasp.SelectorWidth(prev_copy) == 0
+    first = rasp.SelectorWidth(copy_before) == 0
     counted = rasp.SequenceMap(
-        lambda n, new: n if new else -1, make_hist(), first
+        lambda n, new: n if new else -1, frequency(), first
     )
     return rasp.SelectorWidth(
-        rasp.Select(counted, make_hist(), rasp.Comparison.EQ)
+        rasp.Select(counted, frequency(), rasp.Comparison.EQ)
     )
 
 
@@ -91,7 +90,7 @@ def count_a() -> rasp.SOp:
 )
 def count_less_frequent() -> rasp.SOp:
     """The number of tokens that occur at most twice."""
-    counts = make_hist()
+    counts = frequency()
     rare = rasp.Select(counts, counts, lambda key, query: key <= 2)
     return rasp.SelectorWidth(rare)
 
@@ -101,7 +100,7 @@ def count_less_frequent() -> rasp.SOp:
 )
 def frac_prevs() -> rasp.SOp:
     """The share of x's up to each position."""
-    return make_frac_prevs(rasp.tokens == "x")
+    return share_so_far(rasp.tokens == "x")
 
 
 @programs.against(
@@ -119,17 +118,17 @@ def _balance(left: str, right: str, xs: list[str], i: int) -> float:
     return share([x == left for x in seen]) - share([x == right for x in seen])
 
 
-def make_pair_balance(left: str, right: str) -> rasp.SOp:
+def balance_of(left: str, right: str) -> rasp.SOp:
     """The share of one token less that of another, up to each position."""
-    lefts = make_frac_prevs(rasp.tokens == left).named("lefts")
-    rights = make_frac_prevs(rasp.tokens == right).named("rights")
+    lefts = share_so_far(rasp.tokens == left).named("lefts")
+    rights = share_so_far(rasp.tokens == right).named("rights")
     return rasp.numerical(rasp.LinearSequenceMap(lefts, rights, 1, -1))
 
 
 @programs.against(each(lambda xs, i: _balance("(", ")", xs, i)), "()a")
 def pair_balance() -> rasp.SOp:
     """How much more often a bracket opened than closed, as a share."""
-    return make_pair_balance("(", ")")
+    return balance_of("(", ")")
 
 
 def _shuffle_dyck(pairs: list[str], xs: list[str]) -> list[bool]:
@@ -139,9 +138,9 @@ def _shuffle_dyck(pairs: list[str], xs: list[str]) -> list[bool]:
     return [good] * len(xs)
 
 
-def make_shuffle_dyck(pairs: list[str]) -> rasp.SOp:
+def shuffled(pairs: list[str]) -> rasp.SOp:
     """True where each kind of bracket is balanced, whatever stands between."""
-    balances = [make_pair_balance(*pair) for pair in pairs]
+    balances = [balance_of(*pair) for pair in pairs]
     never_below = rasp.Full(True)
     even_at_the_end = rasp.Full(True)
     last = rasp.Select(rasp.indices, rasp.length - 1, rasp.Comparison.EQ)
@@ -158,13 +157,13 @@ def make_shuffle_dyck(pairs: list[str]) -> rasp.SOp:
 @programs.against(lambda xs: _shuffle_dyck(["()"], xs), "()")
 def shuffle_dyck1() -> rasp.SOp:
     """True everywhere where the brackets of one kind are balanced."""
-    return make_shuffle_dyck(["()"])
+    return shuffled(["()"])
 
 
 @programs.against(lambda xs: _shuffle_dyck(["()", "{}"], xs), "(){}")
 def shuffle_dyck2() -> rasp.SOp:
     """True everywhere where two kinds of brackets are balanced, each for itself."""
-    return make_shuffle_dyck(["()", "{}"])
+    return shuffled(["()", "{}"])
 
 
 @programs.against(
@@ -188,7 +187,7 @@ def parity() -> rasp.SOp:
 @programs.against(lambda xs: [xs.count(x) == 1 for x in xs], "abc")
 def is_unique() -> rasp.SOp:
     """True where a token occurs nowhere else."""
-    return make_hist() == 1
+    return frequency() == 1
 
 
 @programs.against(lambda xs: [len(set(xs))] * len(xs), "abcd")
@@ -228,7 +227,7 @@ def total() -> rasp.SOp:
 @programs.against(each(lambda xs, i: share(xs[: i + 1])), [-1.5, 0, 2, 0.25])
 def running_mean() -> rasp.SOp:
     """The mean up to each position, of fractions and negative numbers."""
-    return make_frac_prevs(rasp.tokens)
+    return share_so_far(rasp.tokens)
 
 
 def _variance(xs: list[Any]) -> list[Any]:
@@ -257,7 +256,7 @@ def contains_a() -> rasp.SOp:
 def all_equal() -> rasp.SOp:
     """True where no token differs from any other."""
     other = rasp.Select(rasp.tokens, rasp.tokens, rasp.Comparison.NEQ)
-    return make_all(rasp.SelectorWidth(other) == 0)
+    return all_set(rasp.SelectorWidth(other) == 0)
 
 
 @programs.against(lambda xs: [sum(xs) > len(xs) / 2] * len(xs), [True, False])
@@ -277,10 +276,10 @@ def greater() -> rasp.SOp:
 @programs.against(each(lambda xs, i: xs[i] in xs[:i]), "abc")
 def has_prev() -> rasp.SOp:
     """True where the same token stood before."""
-    prev_copy = rasp.SelectorAnd(
+    copy_before = rasp.SelectorAnd(
         rasp.Select(rasp.tokens, rasp.tokens, rasp.Comparison.EQ), earlier()
     )
-    return rasp.Aggregate(prev_copy, rasp.Full(1), default=0) > 0
+    return rasp.SelectorWidth(copy_before) != 0
 
 
 @programs.against(

@@ -23,22 +23,15 @@ def at(
     return rasp.Aggregate(here, sop, default=default)
 
 
-def shift_by(offset: int, sop: rasp.SOp, default: Any = None) -> rasp.SOp:
-    """The value that stands some positions to the left."""
-    select_off = rasp.Select(
-        indices, indices, lambda k, q: q == k + offset
-    ).named(f"by_{offset}")
-    return rasp.Aggregate(select_off, sop, default).named(
-        f"shifted_by_{offset}"
-    )
+def back(steps: int, sop: rasp.SOp = tokens, default: Any = None) -> rasp.SOp:
+    """The value that stands some positions to the left, or to the right of a negative number."""
+    return at(indices - steps, sop, default).named(f"back_{steps}")
 
 
-def make_sort_unique(vals: rasp.SOp, keys: rasp.SOp) -> rasp.SOp:
+def sorted_by_unique(keys: rasp.SOp, sop: rasp.SOp) -> rasp.SOp:
     """The values in the order of their keys, no two of which are equal."""
-    smaller = rasp.Select(keys, keys, Comparison.LT).named("smaller")
-    target_pos = rasp.SelectorWidth(smaller).named("target_pos")
-    sel_new = rasp.Select(target_pos, indices, Comparison.EQ)
-    return rasp.Aggregate(sel_new, vals).named("sort")
+    below = rasp.SelectorWidth(rasp.Select(keys, keys, Comparison.LT))
+    return rasp.Aggregate(rasp.Select(below, indices, Comparison.EQ), sop)
 
 
 def rank(keys: rasp.SOp) -> rasp.SOp:
@@ -49,7 +42,7 @@ def rank(keys: rasp.SOp) -> rasp.SOp:
     return rasp.SelectorWidth(smaller | (equal & before)).named("rank")
 
 
-def make_sort(vals: rasp.SOp, keys: rasp.SOp) -> rasp.SOp:
+def ordered(vals: rasp.SOp, keys: rasp.SOp) -> rasp.SOp:
     """The values in the order of their keys, equals in the order of the input."""
     new = rasp.Select(rank(keys), indices, Comparison.EQ)
     return rasp.Aggregate(new, vals)
@@ -58,21 +51,21 @@ def make_sort(vals: rasp.SOp, keys: rasp.SOp) -> rasp.SOp:
 @programs.against(lambda xs: xs[::-1], "abc")
 def reverse() -> rasp.SOp:
     """The input backwards."""
-    opp_index = rasp.length - rasp.indices - 1
-    flip = rasp.Select(rasp.indices, opp_index, rasp.Comparison.EQ)
-    return rasp.Aggregate(flip, rasp.tokens).named("reverse")
+    mirrored = (rasp.length - 1 - rasp.indices).named("mirrored")
+    mirror = rasp.Select(rasp.indices, mirrored, rasp.Comparison.EQ)
+    return rasp.Aggregate(mirror, rasp.tokens).named("reverse")
 
 
 @programs.against(lambda xs: [None, None, *xs][: len(xs)], "abc")
 def shift_by_two() -> rasp.SOp:
     """The token two to the left, None where there is none."""
-    return shift_by(2, rasp.tokens)
+    return back(2)
 
 
 @programs.against(lambda xs: [*xs, "_"][1:], "abc")
 def shift_left() -> rasp.SOp:
     """The next token, and a default at the end."""
-    return shift_by(-1, rasp.tokens, "_")
+    return back(-1, default="_")
 
 
 @programs.against(lambda xs: xs[-1:] + xs[:-1], "abc")
@@ -129,7 +122,7 @@ def sort_unique() -> rasp.SOp:
 @programs.against(sorted, [3, -1, 0])
 def sort() -> rasp.SOp:
     """The numbers in their order, however many are equal."""
-    return make_sort(rasp.tokens, rasp.tokens)
+    return ordered(rasp.tokens, rasp.tokens)
 
 
 @programs.against(sorted, [3, -1, 0.5], longest=9)
@@ -138,19 +131,19 @@ def sort_by_unique_keys() -> rasp.SOp:
     keys = rasp.SequenceMap(
         lambda x, i: x + 0.25 * i / 10, rasp.tokens, rasp.indices
     )
-    return make_sort_unique(rasp.tokens, keys)
+    return sorted_by_unique(keys, rasp.tokens)
 
 
 @programs.against(lambda xs: sorted(xs, key=len), ["eel", "ox", "ant", "y"])
 def sort_by_length_of_word() -> rasp.SOp:
     """Words in the order of their length."""
-    return make_sort(rasp.tokens, rasp.Map(len, rasp.tokens))
+    return ordered(rasp.tokens, rasp.Map(len, rasp.tokens))
 
 
 @programs.against(lambda xs: sorted(xs, reverse=True), [3, -1, 0])
 def sort_down() -> rasp.SOp:
     """The numbers from the greatest to the least."""
-    return make_sort(rasp.tokens, 0 - rasp.tokens)
+    return ordered(rasp.tokens, 0 - rasp.tokens)
 
 
 @programs.against(
@@ -174,7 +167,7 @@ def sort_by_frequency() -> rasp.SOp:
     )
     keys = rasp.SequenceMap(lambda n, new: n if new else 1, hist, new)
     vals = rasp.SequenceMap(lambda x, new: x if new else "", tokens, new)
-    return rasp.Map(lambda x: x or None, make_sort(vals, keys))
+    return rasp.Map(lambda x: x or None, ordered(vals, keys))
 
 
 @programs.against(
@@ -207,7 +200,7 @@ def rank_of_each() -> rasp.SOp:
 @programs.against(lambda xs: [min(xs, default=0)] * len(xs), [-3, 2, 0.5])
 def minimum() -> rasp.SOp:
     """The least number everywhere."""
-    return at(rasp.Full(0), make_sort(tokens, tokens))
+    return at(rasp.Full(0), ordered(tokens, tokens))
 
 
 @programs.against(lambda xs: [max(xs, default=0)] * len(xs), [-3, 2, 0.5])
@@ -226,7 +219,7 @@ def maximum() -> rasp.SOp:
 def median() -> rasp.SOp:
     """The number in the middle of their order."""
     middle = rasp.Map(lambda n: n // 2, rasp.length)
-    return at(middle, make_sort(tokens, tokens))
+    return at(middle, ordered(tokens, tokens))
 
 
 def _induction(xs: list[str], i: int) -> str | None:
@@ -237,7 +230,7 @@ def _induction(xs: list[str], i: int) -> str | None:
 @programs.against(each(_induction), "abc")
 def induction() -> rasp.SOp:
     """The token that followed the latest earlier copy of this one."""
-    prev = shift_by(1, tokens, default="^")
+    prev = back(1, default="^")
     seen = rasp.Select(indices, indices, Comparison.LEQ)
     same_prev = rasp.Select(prev, prev, Comparison.EQ) & seen
     match = rasp.SelectorAnd(rasp.Select(prev, tokens, Comparison.EQ), seen)
@@ -247,16 +240,16 @@ def induction() -> rasp.SOp:
     return rasp.Aggregate(rasp.SelectorAnd(match, latest), tokens)
 
 
-def make_detect_pattern(pattern: str) -> rasp.SOp:
+def ends_of(pattern: str) -> rasp.SOp:
     """True where a pattern ends."""
-    detectors = [
-        shift_by(len(pattern) - 1 - i, tokens == letter, default=False)
+    letters = [
+        back(len(pattern) - 1 - i, tokens == letter, default=False)
         for i, letter in enumerate(pattern)
     ]
-    found = detectors[0]
-    for detector in detectors[1:]:
-        found = rasp.SequenceMap(lambda x, y: x and y, found, detector)
-    return found.named(f"detect_{pattern}")
+    found = letters[0]
+    for letter in letters[1:]:
+        found = rasp.SequenceMap(lambda x, y: x and y, found, letter)
+    return found.named(f"ends_of_{pattern}")
 
 
 @programs.against(
@@ -264,13 +257,13 @@ def make_detect_pattern(pattern: str) -> rasp.SOp:
 )
 def detect_abc() -> rasp.SOp:
     """True where abc ends."""
-    return make_detect_pattern("abc")
+    return ends_of("abc")
 
 
 @programs.against(lambda xs: ["aba" in "".join(xs)] * len(xs), "ab")
 def contains_aba() -> rasp.SOp:
     """True everywhere where aba occurs anywhere."""
-    ends = make_detect_pattern("aba")
+    ends = ends_of("aba")
     return rasp.SelectorWidth(rasp.Select(ends, ends, lambda k, _: k)) != 0
 
 
@@ -292,7 +285,7 @@ def pointer() -> rasp.SOp:
 )
 def vowels_first() -> rasp.SOp:
     """The vowels, then the consonants, each in the order of the input."""
-    return make_sort(tokens, rasp.Map(lambda x: x not in "aeiou", tokens))
+    return ordered(tokens, rasp.Map(lambda x: x not in "aeiou", tokens))
 
 
 @programs.against(
@@ -300,14 +293,14 @@ def vowels_first() -> rasp.SOp:
 )
 def without_empty() -> rasp.SOp:
     """The words that are not empty, moved to the left; None fills up."""
-    kept = make_sort(tokens, tokens == "")
+    kept = ordered(tokens, tokens == "")
     return rasp.Map(lambda x: None if x == "" else x, kept)
 
 
 @programs.against(sorted, [False, True])
 def sort_flags() -> rasp.SOp:
     """Flags in their order, still flags."""
-    return make_sort(rasp.tokens, rasp.tokens)
+    return ordered(rasp.tokens, rasp.tokens)
 
 
 @programs.against(lambda xs: [xs == xs[::-1]] * len(xs), "ab")
