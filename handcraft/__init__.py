@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from handcraft.core.moved import install as _install
 
 if TYPE_CHECKING:
-    from handcraft.claims.kinds import after as after
-    from handcraft.claims.kinds import answers as answers
-    from handcraft.claims.kinds import distribution as distribution
-    from handcraft.claims.kinds import each as each
-    from handcraft.claims.kinds import last as last
-    from handcraft.claims.kinds import residual as residual
     from handcraft.claims.transducer import transducer as transducer
+    from handcraft.claims.words import after as after
+    from handcraft.claims.words import answers as answers
+    from handcraft.claims.words import distribution as distribution
+    from handcraft.claims.words import each as each
+    from handcraft.claims.words import last as last
+    from handcraft.claims.words import residual as residual
     from handcraft.core.errors import HandcraftError as HandcraftError
     from handcraft.language.affine import Affine as Affine
     from handcraft.language.affine import Lane as Lane
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from handcraft.language.rules import Head as Head
     from handcraft.language.rules import Neuron as Neuron
     from handcraft.language.slots import Slot as Slot
-    from handcraft.language.slots import local as local
-    from handcraft.language.slots import position as position
-    from handcraft.language.slots import scratch as scratch
-    from handcraft.language.slots import slot as slot
-    from handcraft.language.slots import token as token
+    from handcraft.language.words import local as local
+    from handcraft.language.words import position as position
+    from handcraft.language.words import scratch as scratch
+    from handcraft.language.words import slot as slot
+    from handcraft.language.words import token as token
     from handcraft.model import Model as Model
     from handcraft.program.program import Program as Program
     from handcraft.recipes.attention import attend_to as attend_to
@@ -48,7 +48,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "language.affine": ("Affine", "Lane", "Map"),
-    "claims.kinds": (
+    "claims.words": (
         "after",
         "answers",
         "distribution",
@@ -61,7 +61,8 @@ _HOMES = {
     "program.program": ("Program",),
     "recipes.attention": ("attend_to",),
     "language.rules": ("MLP", "Block", "Head", "Neuron"),
-    "language.slots": ("Slot", "local", "position", "scratch", "slot", "token"),
+    "language.slots": ("Slot",),
+    "language.words": ("local", "position", "scratch", "slot", "token"),
     "claims.transducer": ("transducer",),
     "results.explain": ("explain",),
     "results.export": ("export",),

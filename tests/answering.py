@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handcraft import answers
-from handcraft.claims.kinds import Answers
+from handcraft.claims.prompt_claim import Answers
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.sequence.words import end, here, token_at
 

@@ -35,7 +35,7 @@ from handcraft import (
     slot,
     token,
 )
-from handcraft.claims.kinds import Answers
+from handcraft.claims.prompt_claim import Answers
 from handcraft.core.gpt2 import Array, Weights
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.files.bundled import bundled

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from handcraft import Model, after, answers, distribution, residual, transducer
 from handcraft.claims.answers import Table
-from handcraft.claims.kinds import Predicate, as_claim
+from handcraft.claims.kinds import Predicate
+from handcraft.claims.words import as_claim
 from handcraft.core.errors import PromptError
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.proof import Budget, verify

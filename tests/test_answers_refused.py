@@ -11,7 +11,8 @@ from answering import ONE, XOR, answer
 from conftest import Refused, bundled_model, bundled_program, claiming
 
 from handcraft import Model, Program, answers, residual, transducer
-from handcraft.claims.kinds import Answers, as_claim
+from handcraft.claims.prompt_claim import Answers
+from handcraft.claims.words import as_claim
 from handcraft.core.errors import ProgramError, WeightsError
 from handcraft.sequence.words import (
     count,

@@ -13,7 +13,7 @@ from repeating import FLIP, PAIRS, WIDEN, message, program
 
 from handcraft import answers, residual, transducer
 from handcraft.claims.checks import check_claim
-from handcraft.claims.kinds import Answers
+from handcraft.claims.prompt_claim import Answers
 from handcraft.claims.reference import Reference
 from handcraft.core.errors import ProgramError
 from handcraft.core.vocabulary import Vocabulary

@@ -16,14 +16,10 @@ from handcraft import after, answers, distribution, each, last, residual, token
 from handcraft.claims.answers import Table
 from handcraft.claims.base import BaseClaim
 from handcraft.claims.functions import Callback
-from handcraft.claims.kinds import (
-    CLAIM_KINDS,
-    Answers,
-    Claim,
-    Predicate,
-    as_claim,
-)
+from handcraft.claims.kinds import CLAIM_KINDS, Claim, Predicate
+from handcraft.claims.prompt_claim import Answers
 from handcraft.claims.reference import Reference
+from handcraft.claims.words import as_claim
 from handcraft.core.errors import ProgramError
 from handcraft.sequence.words import count, here, token_at
 

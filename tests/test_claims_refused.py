@@ -9,8 +9,9 @@ from conftest import Refused
 from vocabularies import AB
 
 from handcraft import after, answers, distribution, residual
-from handcraft.claims.kinds import as_claim, split_endings
+from handcraft.claims.endings import split_endings
 from handcraft.claims.reference import Reference
+from handcraft.claims.words import as_claim
 from handcraft.core.errors import ProgramError
 
 

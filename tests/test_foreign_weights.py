@@ -13,7 +13,7 @@ import pytest
 from conftest import bundled_model, random_weights
 
 import handcraft
-from handcraft.claims.kinds import after
+from handcraft.claims.words import after
 from handcraft.core.gpt2 import EPSILON, gpt2
 from handcraft.model import Model
 from handcraft.program.matching import differences

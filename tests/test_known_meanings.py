@@ -14,7 +14,7 @@ from handcraft import Block, Head, Program, attend_to, position, scratch, token
 from handcraft.analysis.blame import pass_over
 from handcraft.analysis.known_meanings import known_meanings
 from handcraft.analysis.meanings import departures
-from handcraft.claims.kinds import Answers
+from handcraft.claims.prompt_claim import Answers
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.slots import Slot
 from handcraft.recipes import (

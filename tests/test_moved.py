@@ -16,7 +16,6 @@ from handcraft.core.moved import (
     DEPRECATED,
     MOVED,
     NEW_HOMES,
-    PUBLIC_NAMES,
     install,
 )
 
@@ -80,11 +79,13 @@ def test_an_old_name_in_a_package_says_the_new_one(package: str) -> None:
     """Where an old module's name is a package now, its public names say where they are, and are
     there.
     """
-    for name in PUBLIC_NAMES[package].split():
-        new = f"{NEW_HOMES[package]}.{name}"
-        with Refused(ImportError, f"{package}.{name} is now {new}"):
-            exec(f"from {package} import {name}")
-        assert hasattr(importlib.import_module(NEW_HOMES[package]), name)
+    for module, names in NEW_HOMES[package].items():
+        home = f"{package}.{module}"
+        for name in names.split():
+            found = f"{package}.{name} is now {home}.{name}"
+            with Refused(ImportError, found):
+                exec(f"from {package} import {name}")
+            assert hasattr(importlib.import_module(home), name)
 
 
 @pytest.mark.parametrize("package", NEW_HOMES)

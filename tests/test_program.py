@@ -28,7 +28,7 @@ from handcraft import (
 from handcraft.core.errors import ProgramError
 from handcraft.core.frozen import UnknownAttributeError
 from handcraft.language.rules import Block as Layer
-from handcraft.language.slots import MAX_N_CTX
+from handcraft.language.slot_tables import MAX_N_CTX
 
 p, t, v, w = position(3), token("ab"), scratch("v"), scratch("w")
 anchor = local("anchor")

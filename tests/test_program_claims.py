@@ -11,7 +11,8 @@ from random import Random
 import pytest
 from conftest import BUNDLED, bundled_program
 
-from handcraft.claims.kinds import Answers, Predicate, Residual
+from handcraft.claims.kinds import Predicate, Residual
+from handcraft.claims.prompt_claim import Answers
 from handcraft.claims.reference import Reference
 from handcraft.core.vocabulary import Vocabulary
 

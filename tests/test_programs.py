@@ -24,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handcraft import Model
-from handcraft.claims.kinds import Answers
+from handcraft.claims.prompt_claim import Answers
 from handcraft.core.decoding import Sampler
 from handcraft.core.gpt2 import softmax
 from handcraft.files.bundled import bundled

@@ -137,7 +137,7 @@ def of_the_same_kind() -> rasp.Selector:
 
 @programs.against(rows(lambda xs, k, q: xs[k] != xs[q]), "abc")
 def other_tokens() -> rasp.Selector:
-    """What is not equal."""
+    """All that is not equal."""
     return rasp.selector_not(same())
 
 
@@ -151,7 +151,7 @@ def nothing() -> rasp.Selector:
 
 @programs.against(lambda xs: ["?"] * len(xs), "ab")
 def default_of_nothing() -> rasp.SOp:
-    """Where nothing is selected the default stands."""
+    """The default stands where nothing is selected."""
     none = rasp.Select(rasp.tokens, rasp.tokens, rasp.Comparison.FALSE)
     return rasp.Aggregate(none, rasp.tokens, default="?")
 
@@ -205,14 +205,14 @@ def constant_contrary() -> rasp.Selector:
     "ab",
 )
 def a_nearby() -> rasp.SOp:
-    """How many neighbours are an a."""
+    """The number of neighbours that are an a."""
     is_a = rasp.Select(rasp.tokens, rasp.Full("a"), rasp.Comparison.EQ)
     return rasp.SelectorWidth(rasp.SelectorAnd(near(), is_a))
 
 
 @programs.against(rows(lambda *_: True, causal=True), "ab", causal=True)
 def causal_everything() -> rasp.Selector:
-    """Where no token sees a later one, everything is the lower triangle."""
+    """Everything is the lower triangle where no token sees a later one."""
     return rasp.Select(rasp.tokens, rasp.tokens, rasp.Comparison.TRUE)
 
 
@@ -252,7 +252,7 @@ def causal_length() -> rasp.SOp:
     each(lambda xs, i: xs[: i + 1].count(xs[i])), "abc", causal=True
 )
 def causal_hist() -> rasp.SOp:
-    """How often each token has occurred so far."""
+    """The number of copies of each token so far."""
     return rasp.SelectorWidth(same())
 
 
@@ -279,7 +279,7 @@ def causal_reverse() -> rasp.SOp:
 
 @programs.against(each(lambda _, i: [i % 3, -i]), "ab", causal=True)
 def causal_pairs() -> rasp.SOp:
-    """What is no selector does not depend on who sees whom."""
+    """An s-op without selectors does not depend on who sees whom."""
     return rasp.SequenceMap(
         lambda x, y: [x, y],
         rasp.Map(lambda i: i % 3, rasp.indices),

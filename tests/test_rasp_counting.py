@@ -22,7 +22,7 @@ def counted_length() -> rasp.SOp:
 
 
 def frequency(sop: rasp.SOp = rasp.tokens) -> rasp.SOp:
-    """How often each value occurs."""
+    """The number of times that each value occurs."""
     same = rasp.Select(sop, sop, rasp.Comparison.EQ).named("same")
     return rasp.SelectorWidth(same).named("hist")
 
@@ -53,7 +53,7 @@ def length_by_width() -> rasp.SOp:
 
 @programs.against(lambda xs: [xs.count(x) for x in xs], "abc")
 def hist() -> rasp.SOp:
-    """How often each token occurs."""
+    """The number of times that each token occurs."""
     return frequency()
 
 
@@ -63,7 +63,7 @@ def _double_hist(xs: list[str]) -> list[int]:
 
 @programs.against(_double_hist, "abc")
 def double_hist() -> rasp.SOp:
-    """How many different tokens occur as often as each one does."""
+    """The number of different tokens that occur as often as each one does."""
     copy_before = rasp.SelectorAnd(
         rasp.Select(rasp.tokens, rasp.tokens, rasp.Comparison.EQ), earlier()
     )
@@ -127,7 +127,7 @@ def balance_of(left: str, right: str) -> rasp.SOp:
 
 @programs.against(each(lambda xs, i: _balance("(", ")", xs, i)), "()a")
 def pair_balance() -> rasp.SOp:
-    """How much more often a bracket opened than closed, as a share."""
+    """The share of brackets that opened, less that of those that closed."""
     return balance_of("(", ")")
 
 
@@ -170,7 +170,7 @@ def shuffle_dyck2() -> rasp.SOp:
     each(lambda xs, i: xs[: i + 1].count("(") - xs[: i + 1].count(")")), "()"
 )
 def depth() -> rasp.SOp:
-    """How deep in brackets each position is, below 0 where too many close."""
+    """The depth of each position in brackets, below 0 where too many close."""
     opened = rasp.Select(rasp.tokens, rasp.tokens, lambda k, q: k == "(")
     closed = rasp.Select(rasp.tokens, rasp.tokens, lambda k, q: k == ")")
     seen = rasp.Select(rasp.indices, rasp.indices, rasp.Comparison.LEQ)
@@ -202,7 +202,7 @@ def distinct() -> rasp.SOp:
 
 @programs.against(each(lambda xs, i: xs[:i].count(xs[i])), "abc")
 def occurrence() -> rasp.SOp:
-    """How often each token has occurred before."""
+    """The number of earlier copies of each token."""
     same = rasp.Select(rasp.tokens, rasp.tokens, rasp.Comparison.EQ)
     return rasp.SelectorWidth(rasp.selector_and(same, earlier()))
 
@@ -268,7 +268,7 @@ def majority() -> rasp.SOp:
 
 @programs.against(lambda xs: [sum(y > x for y in xs) for x in xs], [-1, 0, 0.5])
 def greater() -> rasp.SOp:
-    """How many numbers are greater than each one."""
+    """The number of numbers that are greater than each one."""
     more = rasp.Select(rasp.tokens, rasp.tokens, rasp.Comparison.GT)
     return rasp.SelectorWidth(more)
 
@@ -286,7 +286,7 @@ def has_prev() -> rasp.SOp:
     each(lambda xs, i: sum(a == b for a, b in pairwise(xs[: i + 1]))), "ab"
 )
 def doubles() -> rasp.SOp:
-    """How many tokens, up to each position, repeat the one before them."""
+    """The number of tokens, up to each position, that repeat the one before them."""
     before = rasp.Select(rasp.indices, rasp.indices, lambda k, q: k == q - 1)
     prev = rasp.Aggregate(before, rasp.tokens, default="")
     again = rasp.SequenceMap(lambda x, y: x == y, rasp.tokens, prev)
@@ -304,7 +304,7 @@ def _runs(xs: list[str], i: int) -> int:
 
 @programs.against(each(_runs), "ab")
 def run_length() -> rasp.SOp:
-    """How long the run of equal tokens is that ends here: back to the latest change."""
+    """The length of the run of equal tokens that ends here, back to the latest change."""
     before = rasp.Select(rasp.indices, rasp.indices, lambda k, q: k == q - 1)
     prev = rasp.Aggregate(before, rasp.tokens, default="")
     begins = rasp.SequenceMap(lambda x, y: x != y, rasp.tokens, prev)

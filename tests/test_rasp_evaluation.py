@@ -220,7 +220,7 @@ class Counting(rasp.RASPEvaluator):
 
 
 def test_a_causal_evaluator_can_be_changed_too() -> None:
-    """What is changed and what is causal hold together."""
+    """The change and the lower triangle hold together."""
     last = rasp.Select(rasp.indices, rasp.length - 1, Comparison.EQ)
     assert Whispering().evaluate(rasp.Aggregate(last, rasp.tokens), "AB") == [
         *(None, "b")

@@ -1,4 +1,4 @@
-"""What every RASP expression has: names, labels, ids, copies, annotations and encodings."""
+"""The base of every RASP expression: names, labels, ids, copies, annotations and encodings."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_a_named_expression_means_the_same() -> None:
 
 
 def test_annotations_are_added_to_a_copy() -> None:
-    """What is added goes over what was noted; the expression that is annotated stays as it is."""
+    """A later note goes over an earlier one; the expression that is annotated stays as it is."""
     first = rasp.annotate(rasp.Full(1), a=1, b=2)
     second = first.annotated(b=3, c=4)
     assert {k: second.annotations[k] for k in "abc"} == {"a": 1, "b": 3, "c": 4}
@@ -208,7 +208,7 @@ def test_assigned_annotations_are_not_shared() -> None:
 def test_sops_are_categorical_until_they_are_said_to_be_numerical(
     name: str,
 ) -> None:
-    """What sets an encoding gives a copy; the s-op keeps its own."""
+    """Setting an encoding gives a copy; the s-op keeps its own."""
     sop = SOPS[name]
     assert rasp.get_encoding(sop) is rasp.Encoding.CATEGORICAL
     number, category = both_encodings(sop)
@@ -294,7 +294,7 @@ def test_children_are_what_an_expression_is_made_of() -> None:
 
 @pytest.mark.parametrize("kind", [rasp.RASPExpr, rasp.SOp, rasp.Selector])
 def test_the_classes_above_cannot_be_made(kind: type[rasp.RASPExpr]) -> None:
-    """What has no children of its own is no expression yet."""
+    """A class without children is no expression yet."""
     with pytest.raises(TypeError, match="abstract"):
         kind()
 

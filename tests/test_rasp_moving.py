@@ -35,7 +35,7 @@ def sorted_by_unique(keys: rasp.SOp, sop: rasp.SOp) -> rasp.SOp:
 
 
 def rank(keys: rasp.SOp) -> rasp.SOp:
-    """How many keys come before each one; of equals, the one further left."""
+    """The number of keys before each one; of equals, the one further left comes first."""
     smaller = rasp.Select(keys, keys, Comparison.LT)
     equal = rasp.Select(keys, keys, Comparison.EQ)
     before = rasp.Select(indices, indices, Comparison.LT)
@@ -337,7 +337,7 @@ def _since(xs: list[str], i: int) -> int | None:
 
 @programs.against(each(_since), "ab")
 def since_a() -> rasp.SOp:
-    """How many positions back the latest a stands; None before the first."""
+    """The number of positions back to the latest a; None before the first."""
     is_a = rasp.Select(tokens, rasp.Full("a"), Comparison.EQ)
     seen = rasp.Select(indices, indices, Comparison.LEQ)
     number = rasp.SelectorWidth(is_a & seen)

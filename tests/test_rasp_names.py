@@ -32,7 +32,7 @@ NAMES = CLASSES | FUNCTIONS | VALUES | TYPES
 
 @cache
 def used(path: Path) -> Counter[str]:
-    """How often each name is read from the room in a file, by `rasp.` or by itself."""
+    """The number of times that each name is read from the room in a file, by `rasp.` or by itself."""
     tree = list(ast.walk(ast.parse(path.read_text())))
     imported = {
         alias.name
@@ -52,7 +52,7 @@ def used(path: Path) -> Counter[str]:
 
 
 def test_every_name_is_there_and_no_other() -> None:
-    """What the room offers is what users of RASP know, and `import *` brings it."""
+    """The room offers what users of RASP know, and `import *` brings it."""
     assert set(rasp.__all__) == NAMES
     assert all(hasattr(rasp, name) for name in NAMES)
 

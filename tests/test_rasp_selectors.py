@@ -169,8 +169,8 @@ def test_selects_of_other_keys_or_queries_stay_two(
     op: Callable[[Any, Any], rasp.Selector],
     kept: type[rasp.Selector],
 ) -> None:
-    """What is not the same object is not the same, even where it is a copy; and what is no
-    Select stays what it is.
+    """Only the same object is the same, a copy of it is not; and what is no Select stays what
+    it is.
     """
     fst = select(Comparison.GEQ)
     others = [

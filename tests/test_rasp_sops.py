@@ -222,7 +222,7 @@ def test_an_input_is_any_sequence(xs: Any) -> None:
 
 
 def test_a_call_gives_a_list_of_its_own() -> None:
-    """What a caller does to a result changes nothing else."""
+    """A caller that changes a result changes nothing else."""
     xs, values = [1, 2], [3, 4]
     constant = rasp.ConstantSOp(values)
     rasp.tokens(xs).append(0)
@@ -331,6 +331,6 @@ def test_an_sop_and_a_selector_are_not_combined(
     "op", [operator.mod, operator.floordiv, operator.pow, operator.matmul]
 )
 def test_other_operators_are_not_there(op: Callable[[Any, Any], Any]) -> None:
-    """What has no operator is a Map of a function."""
+    """A Map of a function says all else."""
     with pytest.raises(TypeError, match="unsupported operand"):
         op(rasp.tokens, 2)

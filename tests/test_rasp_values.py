@@ -88,7 +88,7 @@ def none_in_a_pair() -> rasp.SOp:
 
 @programs.against(lambda xs: [x is not None for x in xs], [None, 0, "a"])
 def is_there() -> rasp.SOp:
-    """What None is can be asked by a predicate: its own position is selected, or nothing."""
+    """A predicate may ask for None: each position selects itself, or nothing."""
     here = rasp.Select(
         rasp.indices, rasp.indices, rasp.Comparison.EQ
     ) & rasp.Select(

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from handcraft import local, position, scratch, slot, token
 from handcraft.core.errors import ProgramError
 from handcraft.language.affine import Lane, Map
-from handcraft.language.slots import MAX_N_CTX, Slot
+from handcraft.language.slot_tables import MAX_N_CTX
+from handcraft.language.slots import Slot
 
 
 def rows(found: Slot, kind: str) -> dict[Any, tuple[float, ...]]:

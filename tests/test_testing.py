@@ -17,7 +17,7 @@ from hypothesis import given, settings
 
 import handcraft
 from handcraft import Program, after, distribution, token
-from handcraft.claims.kinds import Answers
+from handcraft.claims.prompt_claim import Answers
 from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import convert
 from handcraft.files.bundled import bundled

@@ -36,6 +36,7 @@ from handcraft.recipes.sums import ANCHOR, ANCHOR_LANE
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.expression_checks import LARGEST_NUMBER
 from handcraft.sequence.value_kinds import HERE
+from handcraft.sequence.words import ratio
 
 FAR_APART = 12.0  # a score gap that leaves the others 6e-6 each: attention to one position
 MOST_OFFSETS = 4
@@ -88,14 +89,10 @@ class _Means:
         if self.offsets:
             parts = [_at(table, offset) for offset in self.offsets]
             whole = sum(parts[1:], start=parts[0])
-            return whole if len(parts) == 1 else _ratio(whole, len(parts))
+            return whole if len(parts) == 1 else ratio(whole, len(parts))
         rows = tuple(((token,), int(table[token])) for token in table)
         whole = Expression(op="total", table=rows)
-        return whole if self.gain != 1 else _ratio(whole, HERE + 1)
-
-
-def _ratio(a: Expression, b: Expression | int) -> Expression:
-    return Expression(op="ratio", args=(a, b))
+        return whole if self.gain != 1 else ratio(whole, HERE + 1)
 
 
 def _at(table: _Table, offset: int) -> Expression:

@@ -34,7 +34,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from handcraft.claims.answers import Table
-from handcraft.claims.kinds import After, Answers, Claim, Distribution
+from handcraft.claims.kinds import After, Claim, Distribution
+from handcraft.claims.prompt_claim import Answers
 from handcraft.claims.prompt_language import Language
 from handcraft.claims.right_tokens import Right, spelled
 from handcraft.claims.spelling import Spelling

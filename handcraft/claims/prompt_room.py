@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
-from handcraft.claims.kinds import Answers
-from handcraft.core.errors import PromptError, printable
+from handcraft.claims.prompt_claim import Answers
+from handcraft.core.errors import PromptError, clipped, printable
 from handcraft.core.vocabulary import Vocabulary
 
 
@@ -45,10 +45,8 @@ def prompt_room(
 
 
 def _domain(claim: Answers, vocabulary: Vocabulary, n_ctx: int) -> str:
-    pattern = claim.prompts
-    shown = pattern if len(pattern) <= 60 else pattern[:60] + "..."
     example = max(islice(claim.language(n_ctx, vocabulary), 20), key=len)
     return (
-        f"its prompts match '{printable(shown)}', such as '{printable(example)}', and"
+        f"its prompts match '{clipped(claim.prompts)}', such as '{printable(example)}', and"
         f" fit {n_ctx} tokens with their answer"
     )

@@ -156,6 +156,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else _escaped(ord(c)) for c in text)
 
 
+def clipped(text: str) -> str:
+    """The text, printable, at most its first 60 characters."""
+    return printable(text if len(text) <= 60 else text[:60] + "...")
+
+
 def unwritable(texts: Iterable[str]) -> str | None:
     """The error of the first text that UTF-8 cannot write, so that no file or terminal can hold it;
     None where there is none.

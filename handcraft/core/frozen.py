@@ -26,13 +26,42 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
 _PYDANTIC = frozenset(dir(BaseModel))
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass as Kind
+else:
+    Kind = type(BaseModel)
 
 
 class UnknownAttributeError(ProgramError, AttributeError):
     """A name after the dot that is not there, or cannot be changed."""
 
 
-class Frozen(BaseModel):
+def no_attribute(
+    called: tuple[str, ...], name: str, instead: str, known: Iterable[str]
+) -> UnknownAttributeError:
+    """The error of a name that what is called so has not: what to write, or a name that is near."""
+    return UnknownAttributeError(
+        f"there is no {name!r}{instead or hint(name, known)}", called, caller()
+    )
+
+
+class Listed(Kind):
+    """The kind of every value: `dir` and `help` list what this package defines, and not the 60
+    names that pydantic adds.
+    """
+
+    def __dir__(self) -> list[str]:
+        ours = (
+            x for x in self.__mro__ if x.__module__.startswith("handcraft.")
+        )
+        names = dict.fromkeys(name for kind in ours for name in vars(kind))
+        return [name for name in names if name[0] != "_" and name not in _SET]
+
+
+_SET = ("model_config",)  # what a class tells pydantic
+
+
+class Frozen(BaseModel, metaclass=Listed):
     """The base of every value: frozen, without unknown fields, equal by content."""
 
     # deferred: most commands use few of these classes, and building one takes 1 ms
@@ -62,6 +91,9 @@ class Frozen(BaseModel):
             reading_data() or bool(value.keys() & cls.model_fields)
         )
 
+    def __dir__(self) -> list[str]:
+        return [*type(self).model_fields, *dir(type(self))]
+
     def __str__(self) -> str:
         return repr(self)
 
@@ -83,15 +115,11 @@ class Frozen(BaseModel):
 
         def __getattr__(self, name: str) -> Any:
             """Raises the error of an attribute that is not there, with what is."""
-            known = [
-                x for x in dir(type(self)) if x[0] != "_" and x not in _PYDANTIC
-            ]
+            known = [x for x in dir(self) if x not in _PYDANTIC]
             if name.startswith("_") or name in _PYDANTIC:
                 raise AttributeError(name)
-            raise UnknownAttributeError(
-                f"there is no {name!r}{self._instead_of(name) or hint(name, known)}",
-                _called(type(self)),
-                caller(),
+            raise no_attribute(
+                _called(type(self)), name, self._instead_of(name), known
             )
 
     def _instead_of(self, name: str) -> str:  # noqa: ARG002  # for kinds that know better

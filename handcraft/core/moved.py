@@ -106,17 +106,17 @@ MOVED = {  # old name: new name, each after `handcraft.`
     "proof.whole": "proof.enumerate.whole",
 }
 DEPRECATED = "handcraft.selections"
-# old modules whose name is now that of a package: where their public names are. `answers` of
-# claims is not among them, for a module of that package has its name
+# old modules whose name is now that of a package: in which of its modules their public names
+# are. `answers` of claims is not among them, for a module of that package has its name
 NEW_HOMES = {
-    "handcraft.claims": "handcraft.claims.kinds",
-    "handcraft.program": "handcraft.program.program",
-}
-PUBLIC_NAMES = {
-    "handcraft.claims": "After Answers Claim Distribution Each Ending OfContexts"
-    " Positions Predicate Residual Tolerance after as_claim distribution each last"
-    " residual split_endings",
-    "handcraft.program": "Program program_name",
+    "handcraft.claims": {
+        "endings": "Ending split_endings",
+        "kinds": "After Claim Distribution Each OfContexts Positions Predicate Residual"
+        " Tolerance",
+        "prompt_claim": "Answers",
+        "words": "after as_claim distribution each last residual",
+    },
+    "handcraft.program": {"program": "Program program_name"},
 }
 
 
@@ -124,9 +124,10 @@ def moved_name(package: str, name: str) -> Exception:
     """The error for a name that a package lacks: an ImportError with the new module where the
     module of that name held it, else an AttributeError.
     """
-    if name in PUBLIC_NAMES[package].split():
-        new = f"{NEW_HOMES[package]}.{name}"
-        return ImportError(f"{package}.{name} is now {new}", name=package)
+    for home, names in NEW_HOMES[package].items():
+        if name in names.split():
+            new = f"{package}.{home}.{name}"
+            return ImportError(f"{package}.{name} is now {new}", name=package)
     return AttributeError(f"module {package!r} has no attribute {name!r}")
 
 

@@ -33,7 +33,7 @@ from handcraft.files.pair import (
     weights_path,
     write_pair,
 )
-from handcraft.language.slots import MAX_N_CTX
+from handcraft.language.slot_tables import MAX_N_CTX
 
 # Older ones are read as well: format 1 lacks this number, and in 1 and 2 what a head adds is
 # named `output`.

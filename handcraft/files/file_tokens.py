@@ -23,7 +23,7 @@ from functools import cached_property
 from itertools import groupby
 from typing import Any
 
-from handcraft.core.errors import PromptError, WeightsError, printable
+from handcraft.core.errors import PromptError, WeightsError, clipped, printable
 from handcraft.core.vocabulary import Vocabulary
 
 
@@ -34,7 +34,7 @@ def filled(tokens: Mapping[int, str], n: int) -> tuple[str, ...]:
     """
     if beyond := [i for i in sorted(tokens) if not 0 <= i < n]:
         raise WeightsError(
-            f"the token '{_short(tokens[beyond[0]])}' has the id {beyond[0]}, but wte has"
+            f"the token '{clipped(tokens[beyond[0]])}' has the id {beyond[0]}, but wte has"
             f" {n} rows; resize_token_embeddings of transformers gives each token one"
         )
     taken = set(tokens.values())
@@ -86,7 +86,7 @@ class IdTokens(Vocabulary):
                 raise PromptError(
                     f"there is no tokenizer, so a text is ids from 0 to"
                     f" {len(self) - 1} such as '0 {len(self) - 1}', found"
-                    f" '{_short(word)}'; load_gpt2(directory, tokens=[...]) names them"
+                    f" '{clipped(word)}'; load_gpt2(directory, tokens=[...]) names them"
                 )
         if not words:
             raise PromptError(
@@ -148,19 +148,19 @@ class FileTokens(Vocabulary):
             ids = [int(i) for i in encoded.ids]
         except Exception:  # the package raises plain ones
             raise PromptError(
-                f"the tokenizer has no token for a part of '{_short(text)}'"
+                f"the tokenizer has no token for a part of '{clipped(text)}'"
             ) from None
         if beyond := [i for i in ids if i >= len(self)]:
             token = self.tokenizer.id_to_token(beyond[0])
             raise PromptError(
-                f"the token '{_short(token)}' has the id {beyond[0]}, and the model has"
+                f"the token '{clipped(token)}' has the id {beyond[0]}, and the model has"
                 f" {len(self)} ids"
             )
         decoded = self.decode(ids)
         if (text and not ids) or not self._same(text, decoded):
             raise PromptError(
-                f"the tokenizer cannot spell '{_short(text)}': it reads"
-                f" '{_short(decoded)}'"
+                f"the tokenizer cannot spell '{clipped(text)}': it reads"
+                f" '{clipped(decoded)}'"
             )
         return ids
 
@@ -179,7 +179,7 @@ class FileTokens(Vocabulary):
         if len(ids) != 1:
             names = ", ".join(repr(printable(self.tokens[i])) for i in ids[:12])
             several = f" but {len(ids)}: {names}" if ids else ""
-            raise PromptError(f"'{_short(token)}' is no token{several}")
+            raise PromptError(f"'{clipped(token)}' is no token{several}")
         return ids[0]
 
 
@@ -187,7 +187,3 @@ def _folded(text: str) -> str:
     """The text without case and accents."""
     apart = unicodedata.normalize("NFKD", text.casefold())
     return "".join(c for c in apart if not unicodedata.combining(c))
-
-
-def _short(text: str) -> str:
-    return printable(text if len(text) <= 60 else text[:60] + "...")

@@ -25,6 +25,7 @@ from handcraft.core.errors import (
     HandcraftError,
     MissingExtraError,
     WeightsError,
+    clipped,
     printable,
 )
 from handcraft.core.vocabulary import Vocabulary
@@ -160,7 +161,7 @@ def _pair_files(
     pairs = list(_pairs(merges))
     if bad := next((pair for pair in pairs if len(pair) != 2), None):
         raise WeightsError(
-            f"{merges}: '{_short(' '.join(bad))}' is no pair", merges
+            f"{merges}: '{clipped(' '.join(bad))}' is no pair", merges
         )
     package = _tokenizers()
     try:
@@ -321,7 +322,3 @@ def _tokenizers() -> Any:
             "byte pairs need the extra `gpt2`: pip install 'handcraft[gpt2]'"
         ) from None
     return tokenizers
-
-
-def _short(text: str) -> str:
-    return printable(text if len(text) <= 60 else text[:60] + "...")

@@ -14,11 +14,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from handcraft.claims.kinds import distribution
+from handcraft.claims.words import distribution
+from handcraft.core.arguments import asked_call
 from handcraft.core.errors import ProgramError
 from handcraft.core.source import caller
 from handcraft.language.rules import MLP, Block, Neuron
-from handcraft.language.slots import Slot, scratch, token
+from handcraft.language.slots import Slot
+from handcraft.language.words import scratch, token
 from handcraft.program.program import Program
 from handcraft.recipes.attention import addresses, attend_to
 from handcraft.recipes.decoders import log_probabilities
@@ -28,6 +30,7 @@ TransitionTable = Mapping[str, Mapping[str, float]]
 _Chances = Mapping[tuple[str, ...], Mapping[str, float]]
 
 
+@asked_call("from_markov")
 def from_markov(
     chain: TransitionTable | Sequence[str],
     order: int | None = None,
@@ -61,6 +64,7 @@ def from_markov(
     return _program(chances, lengths.pop(), name)
 
 
+@asked_call("from_ngrams")
 def from_ngrams(
     text: Sequence[str], n: int, *, name: str = "ngrams"
 ) -> Program:
@@ -74,6 +78,7 @@ def from_ngrams(
     return from_markov(text, n - 1, name=name)
 
 
+@asked_call("statistics")
 def statistics(
     sequence: Sequence[str], order: int
 ) -> dict[tuple[str, ...], dict[str, float]]:

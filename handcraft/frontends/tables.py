@@ -12,11 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from handcraft.claims.kinds import answers
+from handcraft.claims.words import answers
+from handcraft.core.arguments import asked_call
 from handcraft.core.errors import ProgramError
 from handcraft.core.source import caller
 from handcraft.language.rules import MLP, Block, Neuron
-from handcraft.language.slots import scratch, token
+from handcraft.language.words import scratch, token
 from handcraft.program.program import Program
 from handcraft.recipes.attention import addresses, attend_to
 from handcraft.recipes.neurons import conjunction
@@ -24,6 +25,7 @@ from handcraft.recipes.neurons import conjunction
 _GAIN = 50.0
 
 
+@asked_call("from_table")
 def from_table(table: Mapping[str, str], *, name: str = "table") -> Program:
     """The program of a finite function {prompt: answer}: prompts of one length, answers of one
     character.

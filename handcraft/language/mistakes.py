@@ -100,13 +100,10 @@ class Linear:
     def __rfloordiv__(self, other: object) -> Any:
         raise self._not_linear(f"{other!r:.20} divided by")
 
-    __rdivmod__ = __rfloordiv__
+    __rdivmod__ = __rtruediv__ = __rfloordiv__
 
     def __rpow__(self, other: object) -> Any:
         raise self._not_linear(f"{other!r:.20} to the power of")
-
-    def __rtruediv__(self, other: object) -> Any:
-        raise self._not_linear(f"{other!r:.20} divided by")
 
     def __int__(self) -> int:
         raise self._no_number()
@@ -130,6 +127,22 @@ class Linear:
             (),
             caller(),
         )
+
+    def __setitem__(self, label: object, value: object) -> NoReturn:
+        raise ProgramError(
+            f"{_shown(self)} cannot be set: rules write into lanes, such as {{lane: 1}}"
+            " in a layer, and tables fill them: slot(name, token={...})",
+            (),
+            caller(),
+        )
+
+    def __delitem__(self, label: object) -> NoReturn:
+        self[label] = None
+
+    def __format__(self, form: str) -> str:
+        if form:
+            raise self._no_number()
+        return str(self)
 
     def __reversed__(self) -> Any:
         return iter(self)

@@ -26,7 +26,8 @@ from handcraft.core.source import Source
 from handcraft.core.weights import nest
 from handcraft.language.affine import Affine, Lane
 from handcraft.language.rules import MLP, Block, Head
-from handcraft.language.slots import ONE_HOT, Slot
+from handcraft.language.slot_tables import ONE_HOT
+from handcraft.language.slots import Slot
 from handcraft.program.check_lanes import head_path, mlp_path, neuron_path
 from handcraft.program.layout import Layout
 from handcraft.program.program import Program

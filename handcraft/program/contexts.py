@@ -12,7 +12,9 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
-from handcraft.claims.kinds import Answers, Claim
+from handcraft.claims.kinds import Claim
+from handcraft.claims.prompt_claim import Answers
+from handcraft.core.arguments import asked_call
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.program.program import Program
 
@@ -57,6 +59,7 @@ def prompts(
     )
 
 
+@asked_call("contexts")
 def contexts(program: Program) -> SearchStrategy[list[str]]:
     """A strategy for lists of tokens: prompts of the program's claim, or any up to n_ctx tokens."""
     if program.claim is not None and program.claim.asks_prompts:

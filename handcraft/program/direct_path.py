@@ -17,7 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from handcraft.language.affine import Lane
 from handcraft.language.rules import Block
-from handcraft.language.slots import ONE_HOT, Slot
+from handcraft.language.slot_tables import ONE_HOT
+from handcraft.language.slots import Slot
 from handcraft.program.check_reuse import Use, uses_of
 
 

@@ -25,8 +25,9 @@ from pydantic import (
 )
 
 from handcraft.claims.checks import check_claim
-from handcraft.claims.kinds import Claim, as_claim
-from handcraft.core.arguments import checked_call
+from handcraft.claims.kinds import Claim
+from handcraft.claims.words import as_claim
+from handcraft.core.arguments import asked_call, checked_call
 from handcraft.core.errors import ProgramError, hint, printable
 from handcraft.core.frozen import NAME, Frozen, is_nest
 from handcraft.core.nesting import flat, refuse_set
@@ -36,7 +37,8 @@ from handcraft.language.affine import Lane, Map
 from handcraft.language.layers import Layer, as_block
 from handcraft.language.notation import call_text, short_list
 from handcraft.language.rules import MLP, Block, Head, Neuron
-from handcraft.language.slots import MAX_N_CTX, Slot
+from handcraft.language.slot_tables import MAX_N_CTX
+from handcraft.language.slots import Slot
 from handcraft.program.check_lanes import rule_problems, unknown_lanes
 from handcraft.program.check_reuse import reuse_problems
 from handcraft.program.direct_path import leak_problem
@@ -95,8 +97,15 @@ def _named(fields: Mapping[str, Any]) -> str:
     if fields.get("name") not in (None, ""):
         return printable(str(fields["name"]))
     source = fields.get("source") or caller()
-    stem = Path(source.file).stem if isinstance(source, Source) else ""
-    return program_name(stem)
+    file = Path(source.file if isinstance(source, Source) else "")
+    is_cell = _CELL.search(file.as_posix())
+    return "program" if is_cell else program_name(file.stem)
+
+
+# what Python calls its prompt, and notebooks a cell: no file that an author knows
+_CELL = re.compile(
+    r"(^|/)(<[^/]*|ipykernel_\d+/\d+\.py|(ipython-input-|__marimo__cell)[^/]*)$"
+)
 
 
 class Program(Frozen):
@@ -112,10 +121,11 @@ class Program(Frozen):
     vocabulary  the tokens; inferred from the slots' tables, in their order
     n_ctx       the context window, in tokens; inferred from a slot of positions, and needed
                 where there is none
-    name        in messages and in the names of built files; by default its file's name
+    name        in messages and in the names of built files; by default its file's name, and
+                "program" in a notebook or at Python's prompt
     activation  of every neuron: "gelu" (GPT-2's tanh form) or "relu"
     causal      False removes the causal mask, so that every position sees the whole sequence; the
-                claim then holds at every position (`last` and `each` in handcraft.claims.kinds)
+                claim then holds at every position (`last` and `each` in handcraft.claims.words)
     d_head      the least width of a head; a power of 4 keeps ties exact under scores="exact"
 
     Raises ProgramError, with the place, what was found and what would work.
@@ -341,6 +351,7 @@ class Program(Frozen):
         """The columns of all lanes."""
         return Layout.of(self.embedding, self.layers, self.d_head)
 
+    @asked_call("program.build")
     def build(self, dtype: str = "float32") -> Model:
         """The model of these rules, with weights that run, in float32 or float64.
 
@@ -350,6 +361,7 @@ class Program(Frozen):
 
         return Model.of(self, dtype)
 
+    @asked_call("program")
     def __call__(
         self, prompt: str | Iterable[str], n: int | None = None
     ) -> str:

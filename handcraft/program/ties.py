@@ -22,7 +22,8 @@ from handcraft.claims.kinds import After
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import Affine, Lane
 from handcraft.language.rules import Block, Head
-from handcraft.language.slots import ONE_HOT, Slot
+from handcraft.language.slot_tables import ONE_HOT
+from handcraft.language.slots import Slot
 from handcraft.program.program import Program
 
 _Interval = tuple[float, float]

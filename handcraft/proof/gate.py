@@ -27,7 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.claims.kinds import Answers, Claim
+from handcraft.claims.kinds import Claim
+from handcraft.claims.prompt_claim import Answers
 from handcraft.claims.prompt_language import SEED
 from handcraft.core.gpt2 import Array, gpt2, recorder
 from handcraft.model import Model

@@ -1,4 +1,4 @@
-"""What is noted on an expression: a read-only table whose `name` and `encoding` are always there.
+"""The annotations of an expression: a read-only table whose `name` and `encoding` are always there.
 
 Rules of this file: the table is a view. What an author noted comes before the expression's own
 defaults, which are made when they are asked for.
@@ -14,7 +14,7 @@ from handcraft.core.errors import in_quotes, listing
 
 
 class Encoding(enum.Enum):
-    """How the values of an s-op stand in the stream: a lane for each, or all in one."""
+    """The place of an s-op's values in the stream: a lane for each, or one for all."""
 
     CATEGORICAL = "categorical"
     NUMERICAL = "numerical"
@@ -39,7 +39,7 @@ class Annotations(Mapping[str, Any]):
 
     @property
     def noted(self) -> Mapping[str, Any]:
-        """What was noted, without the defaults."""
+        """The annotations that were made, without the defaults."""
         return self._noted
 
     def __getitem__(self, key: str) -> Any:

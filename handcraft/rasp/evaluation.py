@@ -232,7 +232,7 @@ RASPExpr.evaluate_by(evaluate)
 def _below(
     expr: RASPExpr, xs: Sequence[Value], memo: _Memo
 ) -> Iterator[RASPExpr]:
-    """What an expression is made of and has no value yet, children before what holds them."""
+    """The parts of an expression that have no value yet, children before what holds them."""
     entered, left = {id(expr)}, set[int]()
     waiting = [(child, False) for child in reversed(expr.children)]
     while waiting:

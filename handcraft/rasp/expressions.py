@@ -1,10 +1,9 @@
-"""What every RASP expression has: a name, a label, an id, children, annotations, copies, and a
+"""The base of every RASP expression: a name, a label, an id, children, annotations, copies, and a
 value for each input.
 
 Rules of this file: an expression is itself and no other. It is compared by identity wherever a
 table or a set asks, and a copy is another one, with an id of its own. Only its annotations can be
-set. What evaluates an expression that is called is said by
-evaluation.py, which imports this file.
+set. What evaluates an expression that is called is said by evaluation.py, which imports this file.
 """
 
 from __future__ import annotations
@@ -20,9 +19,7 @@ from handcraft.rasp.annotations import Annotations
 
 NumericValue = int | float
 Value = None | int | float | str | bool
-SelectorValue = list[
-    list[bool]
-]  # a row for each query, in it a flag for each key
+SelectorValue = list[list[bool]]  # a row a query, a flag a key
 
 VT = TypeVar("VT", None, int, float, str, bool)
 RASPExprT = TypeVar("RASPExprT", bound="RASPExpr")
@@ -71,7 +68,7 @@ class RASPExpr(ABC):
 
     @property
     def name(self) -> str:
-        """What the author called it, or its kind."""
+        """The name that its author gave it, or its kind."""
         return str(self.annotations["name"])
 
     @property
@@ -81,7 +78,7 @@ class RASPExpr(ABC):
 
     @property
     def annotations(self) -> Mapping[str, Any]:
-        """What is noted on it, with its name and its encoding."""
+        """The table of what is noted on it, its name and its encoding included."""
         return Annotations(self, self._noted)
 
     @annotations.setter

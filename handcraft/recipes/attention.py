@@ -21,13 +21,14 @@ from itertools import count
 from typing import Literal
 
 from handcraft.core.arguments import checked_call
-from handcraft.core.errors import ProgramError, either
-from handcraft.core.source import caller
+from handcraft.core.errors import either
 from handcraft.language.affine import Affine, Lane, Map, Term, kind_of
 from handcraft.language.coerce import MapLike, as_affine, as_map, value_lanes
 from handcraft.language.meanings import MeaningsLike
 from handcraft.language.rules import Head
-from handcraft.language.slots import ONE_HOT, Slot, local, position
+from handcraft.language.slot_tables import ONE_HOT
+from handcraft.language.slots import Slot
+from handcraft.language.words import local, position
 from handcraft.recipes.kinds import (
     a_number,
     a_slot,
@@ -37,6 +38,7 @@ from handcraft.recipes.kinds import (
     slot_or_none,
     table_of,
     takes,
+    wrong,
 )
 
 SCORE_GAP = 24.0  # the score gap of one position, or of one step of preference
@@ -453,11 +455,6 @@ def _check_word(
     if found not in known:
         words = either(repr(word) for word in known)
         raise wrong(recipe, argument, f"must be {words}, found {found!r}")
-
-
-def wrong(recipe: str, argument: str, message: str) -> ProgramError:
-    """The error of one argument of a recipe, at the author's line."""
-    return ProgramError(message, (recipe, argument), caller())
 
 
 def _least_gap(n_ctx: int) -> float:

@@ -30,6 +30,11 @@ _R = TypeVar("_R")
 ArgumentKind = Callable[[Any], Any]
 
 
+def wrong(recipe: str, argument: str, message: str) -> ProgramError:
+    """The error of one argument of a recipe, at the author's line."""
+    return ProgramError(message, (recipe, argument), caller())
+
+
 def takes(
     **kinds: ArgumentKind,
 ) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:

@@ -30,8 +30,6 @@ from itertools import pairwise
 from typing import Any
 
 from handcraft.core.arguments import checked_call
-from handcraft.core.errors import ProgramError
-from handcraft.core.source import caller
 from handcraft.language.affine import Affine, Lane, Named, Term
 from handcraft.language.coerce import as_affine, as_direction, as_map
 from handcraft.language.rules import Amounts, Neuron
@@ -44,6 +42,7 @@ from handcraft.recipes.kinds import (
     several,
     table_of,
     takes,
+    wrong,
 )
 
 Neurons = tuple[Neuron, ...]
@@ -93,7 +92,7 @@ def threshold(
     Raises ProgramError for a margin that is not positive.
     """
     if not margin > 0:
-        raise _wrong("threshold", "margin", f"must be positive, found {margin}")
+        raise wrong("threshold", "margin", f"must be positive, found {margin}")
     y = (as_affine(x) - above) * (2 / margin)
     return (
         Neuron(when=y + 1, adds=_times(adds, 0.5)),
@@ -137,7 +136,7 @@ def piecewise_linear(
     """
     xs = sorted(points)
     if len(xs) < 2 or not all(math.isfinite(x) and x == int(x) for x in xs):
-        raise _wrong(
+        raise wrong(
             "piecewise_linear",
             "points",
             f"takes at least two whole numbers, found {xs}",
@@ -163,7 +162,7 @@ def square(x: Term, most: int, adds: Amounts) -> Neurons:
     Raises ProgramError for a range whose squares are past exact float32.
     """
     if not 1 <= most <= MOST_SQUARED:
-        raise _wrong(
+        raise wrong(
             "square",
             "most",
             f"must be 1 to {MOST_SQUARED}, whose square is exact in float32; found {most}",
@@ -180,7 +179,7 @@ def modulo(x: Term, modulus: int, most: int, adds: Amounts) -> Neurons:
     1 + 2 floor(most / m) neurons. Raises ProgramError for a modulus below 2 or a negative range.
     """
     if modulus < 2 or most < 0:
-        raise _wrong(
+        raise wrong(
             "modulo",
             "modulus",
             f"needs a modulus of at least 2 and a range from 0, found {modulus} and {most}",
@@ -202,7 +201,7 @@ def quotient(x: Term, divisor: int, most: int, adds: Amounts) -> Neurons:
     Raises ProgramError for a divisor below 1 or a negative range.
     """
     if divisor < 1 or most < 0:
-        raise _wrong(
+        raise wrong(
             "quotient",
             "divisor",
             f"needs a divisor of at least 1 and a range from 0, found {divisor} and {most}",
@@ -315,7 +314,3 @@ def _total(flags: Iterable[Term]) -> Affine:
     for flag in flags:
         total = total.plus(as_affine(flag))
     return total
-
-
-def _wrong(recipe: str, argument: str, message: str) -> ProgramError:
-    return ProgramError(message, (recipe, argument), caller())

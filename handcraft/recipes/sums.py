@@ -22,7 +22,7 @@ from handcraft.language.affine import Affine, Lane, Map, Term
 from handcraft.language.coerce import MapLike, as_affine, value_lanes
 from handcraft.language.meanings import MeaningsLike
 from handcraft.language.rules import Head
-from handcraft.language.slots import local
+from handcraft.language.words import local
 from handcraft.recipes.attention import (
     SCORE_GAP,
     gap,

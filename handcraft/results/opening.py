@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from handcraft.claims.kinds import Claim
+from handcraft.core.arguments import asked_call
 from handcraft.core.errors import ProgramError, printable
 from handcraft.files.pair import PROGRAM_JSON
 from handcraft.files.program_file import find, load_claim
@@ -17,6 +18,7 @@ from handcraft.proof.claimed import claim_of, held_to_claim
 Openable: TypeAlias = Program | Model | str | Path
 
 
+@asked_call("handcraft.open")
 def open(reference: str | Path, dtype: str = "float32") -> Model:  # noqa: A001  # handcraft.open
     """The model of a program file, a bundled program (by name), or a built directory.
 

@@ -25,7 +25,7 @@ from random import Random
 
 import numpy as np
 
-from handcraft.claims.kinds import Answers
+from handcraft.claims.prompt_claim import Answers
 from handcraft.claims.prompt_language import SEED, Language
 from handcraft.claims.reference import Reference
 from handcraft.core.gpt2 import Array, Hook, finite, gpt2

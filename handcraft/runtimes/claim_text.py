@@ -10,13 +10,8 @@ from collections.abc import Iterator
 
 from handcraft.claims.answers import Table
 from handcraft.claims.functions import Callback
-from handcraft.claims.kinds import (
-    After,
-    Answers,
-    Claim,
-    Distribution,
-    Residual,
-)
+from handcraft.claims.kinds import After, Claim, Distribution, Residual
+from handcraft.claims.prompt_claim import Answers
 from handcraft.claims.right_tokens import tokens_of
 from handcraft.claims.transducer import Transducer
 from handcraft.core.errors import either, printable

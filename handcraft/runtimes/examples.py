@@ -11,7 +11,8 @@ from itertools import islice
 
 import numpy as np
 
-from handcraft.claims.kinds import After, Answers, Distribution
+from handcraft.claims.kinds import After, Distribution
+from handcraft.claims.prompt_claim import Answers
 from handcraft.model import Model
 from handcraft.runtimes.target import Trial
 

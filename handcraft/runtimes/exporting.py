@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from handcraft.core.arguments import asked_call
 from handcraft.core.errors import ExportError, ProgramError, WeightsError, hint
 from handcraft.files.pair import PROGRAM_JSON
+from handcraft.language.affine import kind_of
 from handcraft.model import Model
 from handcraft.proof.report import Verdict
 from handcraft.proof.task import Progress
@@ -71,6 +73,7 @@ class Export:
         }
 
 
+@asked_call("export", verify="verified=True")
 def export(
     model: Model,
     to: str,
@@ -91,6 +94,14 @@ def export(
     """
     runtime = _named(to, RUNTIMES.values(), "runtime")
     kind = runtime.norms[0]
+    if not isinstance(norm, str | None):
+        raise ProgramError(
+            f"norm= takes the name of one, such as '{kind.name}', found {kind_of(norm)}"
+        )
+    if not (progress is None or callable(progress)):
+        raise ProgramError(
+            f"progress= takes a function, found {kind_of(progress)}"
+        )
     if norm is not None:
         kind = _named(norm, runtime.norms, f"norm of {runtime.name}")
     if model.dtype != "float32":

@@ -61,6 +61,27 @@ class Unvalued:
             "token_at(i) for a token, lookup(table, x) for an entry",
         )
 
+    def __setitem__(self, key: object, value: object) -> NoReturn:
+        raise _refused(
+            "it has no items to set",
+            "lookup({token: 1, ...}, x) with the whole table",
+        )
+
+    __delitem__ = __setitem__
+
+    def __len__(self) -> int:
+        raise _refused(
+            "it has no length",
+            "end + 1 for the number of tokens, count({0: token}) for those of a kind",
+        )
+
+    def __format__(self, form: str) -> str:
+        if form:
+            raise _refused(
+                "it cannot be formatted", "claim(context) for a value"
+            )
+        return str(self)
+
     def __lt__(self, other: object) -> Any:
         raise _refused("it cannot be compared", "below(a, b), equal(a, b)")
 
@@ -76,6 +97,40 @@ class Unvalued:
 
     def __neg__(self) -> Any:
         raise _unknown("a sign alone", "0 - a")
+
+    def __pos__(self) -> Any:
+        raise _unknown("a sign alone", "a")
+
+    def __abs__(self) -> Any:
+        raise _unknown("abs", "cases((below(a, 0), 0 - a), a)")
+
+    def __round__(self, digits: int = 0) -> Any:
+        raise _unknown("round", "(a + b // 2) // b for a / b")
+
+    def __and__(self, other: object) -> Any:
+        raise _unknown("&", "a * b where both are 0 or 1")
+
+    def __or__(self, other: object) -> Any:
+        raise _unknown("|", "cases((a, 1), b) where both are 0 or 1")
+
+    def __invert__(self) -> Any:
+        raise _unknown("~", "1 - a where it is 0 or 1")
+
+    def __xor__(self, other: object) -> Any:
+        raise _unknown("^", "1 - equal(a, b)")
+
+    def __matmul__(self, other: object) -> Any:
+        raise _unknown("@", "a * b")
+
+    def __lshift__(self, other: object) -> Any:
+        raise _unknown("<<", "a * 2")
+
+    def __rshift__(self, other: object) -> Any:
+        raise _unknown(">>", "a // 2")
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+    __rmatmul__, __rlshift__, __rrshift__ = __matmul__, __lshift__, __rshift__
+    __rpow__ = __pow__
 
     def __int__(self) -> int:
         raise _refused("it is no number", "token_at(i), or lookup(table, x)")

@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
 from transformers.utils import logging
 
 from handcraft import Head, Program, answers, position, token
-from handcraft.claims.kinds import Answers
+from handcraft.claims.prompt_claim import Answers
 from handcraft.files.bundled import bundled
 from handcraft.model import Model
 from handcraft.runtimes.huggingface import RUNTIME

@@ -14,7 +14,7 @@ from runners import transformers
 from transformers import AutoTokenizer, GPT2LMHeadModel, pipeline
 from transformers.utils import logging
 
-from handcraft.claims.kinds import Answers
+from handcraft.claims.prompt_claim import Answers
 from handcraft.files.bundled import bundled
 from handcraft.model import Model
 from handcraft.runtimes import export

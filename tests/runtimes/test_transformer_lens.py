@@ -24,7 +24,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 import handcraft.runtimes.transformer_lens as runtime
 from handcraft import Head, Model, Neuron, Program, position, scratch, token
-from handcraft.claims.kinds import Answers
+from handcraft.claims.prompt_claim import Answers
 from handcraft.core.errors import MissingExtraError, WeightsError
 from handcraft.core.gpt2 import Array, trace
 from handcraft.runtimes.norms import NONE

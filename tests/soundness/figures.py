@@ -24,7 +24,7 @@ from directed.wrong import proved
 from models import draw_model
 from recording import check, every_context
 
-from handcraft.claims.kinds import after
+from handcraft.claims.words import after
 from handcraft.core.gpt2 import gpt2
 from handcraft.model import Model
 from handcraft.proof import verify

@@ -19,7 +19,7 @@ from unittest.mock import patch
 import numpy as np
 from adversary import Adversary
 
-from handcraft.claims.kinds import after, residual
+from handcraft.claims.words import after, residual
 from handcraft.core.gpt2 import Array, gpt2, recorder
 from handcraft.language.affine import Lane
 from handcraft.model import Model

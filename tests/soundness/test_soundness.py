@@ -13,7 +13,8 @@ from models import cast, draw_model, mutant
 from recording import check
 from reduced import EDITS, asked, enumerated, reduced
 
-from handcraft.claims.kinds import Answers, Distribution, Residual
+from handcraft.claims.kinds import Distribution, Residual
+from handcraft.claims.prompt_claim import Answers
 from handcraft.model import Model
 from handcraft.program.contexts import count_contexts
 from handcraft.proof.prover.endings import Proof

@@ -21,7 +21,8 @@ from math import prod
 from typing import Any
 
 from handcraft.claims.answers import Table
-from handcraft.claims.kinds import Answers, Claim
+from handcraft.claims.kinds import Claim
+from handcraft.claims.prompt_claim import Answers
 from handcraft.claims.prompt_language import START, Language
 from handcraft.claims.transducer import Transducer
 from handcraft.model import Model

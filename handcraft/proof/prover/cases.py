@@ -15,7 +15,8 @@ from typing import Any
 
 from handcraft.claims.answers import Table
 from handcraft.claims.functions import Callback
-from handcraft.claims.kinds import After, Answers, Claim, Distribution
+from handcraft.claims.kinds import After, Claim, Distribution
+from handcraft.claims.prompt_claim import Answers
 from handcraft.claims.transducer import Transducer
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.model import Model

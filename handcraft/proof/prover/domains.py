@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
-from handcraft.claims.kinds import Answers
+from handcraft.claims.prompt_claim import Answers
 from handcraft.claims.prompt_language import START, Language
 from handcraft.model import Model
 from handcraft.proof.prover.guesses import Known, fixes

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from handcraft.claims.kinds import Answers
+from handcraft.claims.prompt_claim import Answers
 from handcraft.claims.prompt_language import START
 from handcraft.claims.transducer import Transducer
 from handcraft.model import Model

@@ -320,7 +320,7 @@ BUGS = {
     "lengths": bug(
         "prover",
         nothing(CLAIM + "_check_length", "*_"),
-        nothing("handcraft.claims.kinds:Answers._ends_alike", "*_"),
+        nothing("handcraft.claims.prompt_claim:Answers._ends_alike", "*_"),
     ),
     "stops": bug(
         "prover",

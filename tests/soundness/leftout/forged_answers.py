@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handcraft.claims.kinds import answers
+from handcraft.claims.words import answers
 from handcraft.model import Model
 from handcraft.proof.checker import Certificate
 from handcraft.proof.checker.certificate import Section

@@ -23,7 +23,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from handcraft.claims import kinds as claims
+from handcraft.claims import kinds, prompt_claim
 from handcraft.core.errors import HandcraftError
 from handcraft.model import Model
 from handcraft.program.program import Program
@@ -49,7 +49,8 @@ def unruled() -> Iterator[None]:
     """No claim is refused when a Program is made."""
     with (
         patch.object(Program, "_check_claim", lambda self: None),
-        patch.object(claims, "only", lambda *_: None),
+        patch.object(kinds, "only", lambda *_: None),
+        patch.object(prompt_claim, "only", lambda *_: None),
         np.errstate(all="ignore"),
     ):
         yield

@@ -3,7 +3,7 @@ mean of the outer two. Honest: refuted.
 """
 
 from handcraft import Head, Program, position, token
-from handcraft.claims.kinds import last
+from handcraft.claims.words import last
 from handcraft.sequence.words import cases, equal, here, own, token_at
 
 p, t = position(12), token("abc")
