@@ -32,7 +32,7 @@ NAMES = CLASSES | FUNCTIONS | VALUES | TYPES
 
 @cache
 def used(path: Path) -> Counter[str]:
-    """The number of times that each name is read from the room in a file, by `rasp.` or by itself."""
+    """The number of times that a file reads each name of the room, by `rasp.` or by itself."""
     tree = list(ast.walk(ast.parse(path.read_text())))
     imported = {
         alias.name

@@ -112,7 +112,7 @@ class Filled:
 
 
 def depth(predicate: Callable[[Any, Any], Any]) -> int:
-    """The number of predicates of this file that are called in each other when this one is asked."""
+    """The number of predicates of this file that call each other when this one is asked."""
     if isinstance(predicate, Judgement | Filled):
         return predicate.depth
     return 0
