@@ -222,7 +222,7 @@ def _searched(error: BaseException) -> str:
     """The message where Python itself looked for an expression in a table or a text; else none."""
     key = error.args[0] if isinstance(error, KeyError) and error.args else None
     in_text = isinstance(error, TypeError) and str(error).endswith(
-        "not Expression"
+        ("not Expression", "not There", "not Condition")
     )
     if not (isinstance(key, Expression) or in_text):
         return ""

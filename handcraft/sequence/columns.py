@@ -22,7 +22,7 @@ from handcraft.core.errors import ProgramError
 from handcraft.sequence.expression_checks import BY_CONDITION, Node
 from handcraft.sequence.pairs import Pairs
 from handcraft.sequence.selecting import selected
-from handcraft.sequence.values import Scope, Value, combine, number_of
+from handcraft.sequence.values import Scope, Value, combine, number_of, shown
 
 Column: TypeAlias = Sequence[Value]
 
@@ -141,7 +141,11 @@ class Columns:
 
     def inside(self, query: int, place: Value) -> int | None:
         """A position as an index, None where the query sees no such position."""
-        if place is None or isinstance(place, str) or place != int(place):
+        if isinstance(place, str):
+            raise ProgramError(
+                f"a position is a number, found {shown(place)}", ("claim",)
+            )
+        if place is None or place != int(place):
             return None
         return int(place) if 0 <= place < self.seen(query) else None
 

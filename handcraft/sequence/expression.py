@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import (
     Field,
@@ -26,17 +26,26 @@ from pydantic import (
     model_validator,
 )
 
-from handcraft.core.errors import ProgramError, printable
+from handcraft.core.arguments import checked_call
+from handcraft.core.errors import ProgramError, hint, printable
 from handcraft.core.frozen import Frozen
+from handcraft.core.source import caller
 from handcraft.sequence.columns import at_every_position
 from handcraft.sequence.evaluate import evaluate
 from handcraft.sequence.expression_checks import (
     BY_CONDITION,
+    DEEPEST,
     MOST_PARTS,
     listed,
     problem_of,
 )
-from handcraft.sequence.mistakes import AtKey, Unvalued, uncompared
+from handcraft.sequence.mistakes import (
+    AtKey,
+    Unvalued,
+    no_value,
+    uncompared,
+    unfitting,
+)
 from handcraft.sequence.notation import example_html, notation
 from handcraft.sequence.shared import Row, data_of, numbered, resolved
 from handcraft.sequence.values import Value
@@ -84,6 +93,9 @@ Op = Literal[
     "latest_where",
     "best",
 ]
+_OPS: tuple[str, ...] = get_args(Op)
+_BELOW = ("args", "where", "before")
+_DEEPEST_DATA = 3 * DEEPEST + 4  # lists and tables in each other
 Plain = Annotated[StrictInt | StrictStr, Field(union_mode="left_to_right")]
 
 
@@ -96,10 +108,6 @@ class Expression(Unvalued, Frozen):
     table   rows (key, value), of a lookup, an automaton, or numbers by token
     Raises ProgramError for a node that is not well formed.
     """
-
-    __array_ufunc__ = (
-        None  # np.array * expression is an error, not an array of objects
-    )
 
     op: Op
     args: tuple[Expression | Plain, ...] = ()
@@ -131,8 +139,11 @@ class Expression(Unvalued, Frozen):
     @classmethod
     def _root(cls, data: Any) -> Any:
         """The fields of the last of `nodes`, whose earlier nodes are built first."""
-        if not isinstance(data, Mapping) or set(data) != {"nodes"}:
+        if not isinstance(data, Mapping):
             return data
+        _levels([data.get(name) for name in ("nodes", *_BELOW)])
+        if set(data) != {"nodes"}:
+            return _operated(data)
         rows = listed(data["nodes"])
         if not 0 < len(rows) <= MOST_PARTS:
             raise ProgramError(
@@ -141,7 +152,7 @@ class Expression(Unvalued, Frozen):
         nodes: list[Expression] = []
         for row in rows[:-1]:
             nodes.append(_node(resolved(_mapping(row), nodes)))
-        return resolved(_mapping(rows[-1]), nodes)
+        return _operated(resolved(_mapping(rows[-1]), nodes))
 
     @model_validator(mode="after")
     def _sound(self) -> Expression:
@@ -275,8 +286,9 @@ class Expression(Unvalued, Frozen):
 
         context  a sequence of tokens, or a text of one-character tokens; all of it is seen
         """
-        return evaluate(self, tuple(context))
+        return evaluate(self, _text(context))
 
+    @checked_call("all")
     def all(self, text: Sequence[str], *, causal: bool = False) -> list[Value]:
         """The value at every position of a text, whose tokens are seen by each position.
 
@@ -285,48 +297,62 @@ class Expression(Unvalued, Frozen):
         Raises ProgramError for an expression that computes with a token, or compares one with
         a number.
         """
-        return at_every_position(self, tuple(text), causal=causal)
+        return at_every_position(self, _text(text), causal=causal)
 
-    def __add__(self, other: Argument) -> Expression:
+    def _with(self, op: Op, other: object, *, turned: bool = False) -> Any:
+        """This value computed with another one, which stands first if `turned`."""
         if isinstance(other, AtKey):
             return NotImplemented
-        return Expression(op="add", args=(self, other))
+        if not _is_value(other):
+            raise no_value(other)
+        args = (other, self) if turned else (self, other)
+        return Expression(op=op, args=args)
+
+    def __add__(self, other: Argument) -> Expression:
+        return self._with("add", other)
 
     __radd__ = __add__
 
     def __sub__(self, other: Argument) -> Expression:
-        if isinstance(other, AtKey):
-            return NotImplemented
-        return Expression(op="subtract", args=(self, other))
+        return self._with("subtract", other)
 
     def __rsub__(self, other: Argument) -> Expression:
-        if isinstance(other, AtKey):
-            return NotImplemented
-        return Expression(op="subtract", args=(other, self))
+        return self._with("subtract", other, turned=True)
 
     def __mul__(self, other: Argument) -> Expression:
-        if isinstance(other, AtKey):
-            return NotImplemented
-        return Expression(op="multiply", args=(self, other))
+        return self._with("multiply", other)
 
     __rmul__ = __mul__
 
     def __floordiv__(self, other: Argument) -> Expression:
-        if isinstance(other, AtKey):
-            return NotImplemented
-        return Expression(op="divide", args=(self, other))
+        return self._with("divide", other)
+
+    def __rfloordiv__(self, other: Argument) -> Expression:
+        return self._with("divide", other, turned=True)
 
     def __mod__(self, other: Argument) -> Expression:
-        if isinstance(other, AtKey):
-            return NotImplemented
-        return Expression(op="modulo", args=(self, other))
+        return self._with("modulo", other)
+
+    def __rmod__(self, other: Argument) -> Expression:
+        return self._with("modulo", other, turned=True)
 
 
 Argument: TypeAlias = Expression | int | str
 
 
+def _operated(data: Any) -> Any:
+    """The fields of a node. Raises ProgramError for an operation that there is not."""
+    op = data.get("op")
+    if "op" in data and op not in _OPS:
+        raise ProgramError(
+            f"there is no operation {printable(repr(op))[:60]}"
+            + (hint(op, _OPS) if isinstance(op, str) else "")
+        )
+    return data
+
+
 def _mapping(value: Any) -> Any:
-    if not isinstance(value, Mapping) or "nodes" in value:
+    if not isinstance(value, Mapping) or set(value) <= {"node", "nodes"}:
         raise ProgramError(
             "a node of an expression is a table with its op, found"
             f" {printable(repr(value))[:60]}"
@@ -340,11 +366,43 @@ def _node(value: Any) -> Any:
     return Expression(**{str(name): field for name, field in value.items()})
 
 
+def _is_value(value: object) -> bool:
+    """True for an expression, a whole number or a token."""
+    fits = isinstance(value, Expression | int | str)
+    return fits and not isinstance(value, bool)
+
+
 def _checked(value: Any) -> Any:
-    if not isinstance(value, Expression | int | str) or isinstance(value, bool):
-        raise ProgramError(
-            "an expression is made of expressions, whole numbers and texts, found"
-            f" {printable(repr(value))[:60]}; == compares expressions themselves,"
-            " equal(a, b) what they say"
-        )
+    if not _is_value(value):
+        raise ProgramError(unfitting(value))
     return value
+
+
+def _text(text: object) -> tuple[str, ...]:
+    """The tokens of a text. Raises ProgramError for what is none."""
+    tokens = tuple(text) if isinstance(text, Iterable) else (text,)
+    if not all(isinstance(token, str) for token in tokens):
+        raise ProgramError(
+            "an expression is asked about a text, 'abc' or ['ab', 'c'], found"
+            f" {printable(repr(text))[:60]}",
+            ("claim",),
+            caller(),
+        )
+    return tokens
+
+
+def _levels(data: Any) -> None:
+    """Checks that data is not nested deeper than expressions are, without recursion."""
+    level = [data]
+    for _ in range(_DEEPEST_DATA):
+        if not level:
+            return
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, Mapping | list | tuple)
+            for inner in (
+                outer.values() if isinstance(outer, Mapping) else outer
+            )
+        ]
+    raise ProgramError(f"an expression may be nested {DEEPEST} deep")

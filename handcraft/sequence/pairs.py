@@ -16,14 +16,14 @@ Rules of this file: matrices have shapes [n_query or 1, n_key or 1] and are exac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handcraft.sequence.expression_checks import Node
-from handcraft.sequence.values import Value, combine
+from handcraft.sequence.values import Value, combine, number_of, token_of
 
 if TYPE_CHECKING:
     from handcraft.sequence.columns import Columns
@@ -95,7 +95,7 @@ class Pairs:
         """The values of both sides as numbers in their order, -1 where undefined."""
         if id(e) not in self._ranks:
             (a, a_keys), (b, b_keys) = map(self._column, e.args)
-            rank = _ranks(e.op, {*a, *b} - {None})
+            rank = _ranks(e, {*a, *b} - {None})
             self._ranks[id(e)] = (
                 _shaped([rank.get(x, -1) for x in a], a_keys),
                 _shaped([rank.get(x, -1) for x in b], b_keys),
@@ -214,9 +214,12 @@ def _classes(
     return list(numbers), np.array(which, dtype=np.int64)
 
 
-def _ranks(op: str, values: set[Any]) -> dict[Any, int]:
+def _ranks(e: Node, values: set[Any]) -> dict[Any, int]:
     """A number for each value; of `below` and `precedes` in their order."""
-    ordered = values if op == "equal" else sorted(values)
+    ordered: Iterable[Any] = values
+    if e.op != "equal":
+        kind = number_of if e.op == "below" else token_of
+        ordered = sorted(kind(e, value) for value in values)
     return {value: rank for rank, value in enumerate(ordered)}
 
 

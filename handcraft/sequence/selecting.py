@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handcraft.sequence.expression_checks import Node, condition_of
-from handcraft.sequence.values import Value
+from handcraft.sequence.values import Value, number_of
 
 if TYPE_CHECKING:
     from handcraft.sequence.columns import Columns
@@ -127,7 +127,8 @@ def _if_any(rows: Bools, places: Any) -> list[Value]:
 def _best(e: Node, columns: Columns) -> _Reduce:
     """The first of the positions with the greatest score; an undefined score is passed over."""
     scores = columns.keys.of(e.args[0])
-    ordered = {x: i for i, x in enumerate(sorted({*scores} - {None}))}  # type: ignore[type-var]
+    defined = sorted(number_of(e, x) for x in {*scores} - {None})
+    ordered: dict[Value, int] = {x: i for i, x in enumerate(defined)}
     ranks = np.array([ordered.get(x, -1) for x in scores], dtype=np.int64)
 
     def best(rows: Bools) -> list[Value]:
@@ -163,10 +164,9 @@ def _total(e: Node, columns: Columns) -> _Reduce:
     """The sum of the values of the selected positions, undefined where one of them is."""
     values = columns.keys.of(e.args[0])
     undefined = np.array([x is None for x in values], dtype=bool)
-    scale = lcm(
-        *(x.denominator for x in values if isinstance(x, int | Fraction))
-    )
-    scaled = [0 if x is None else int(x * scale) for x in values]  # type: ignore[operator]
+    defined = [0 if x is None else number_of(e, x) for x in values]
+    scale = lcm(*(x.denominator for x in defined))
+    scaled = [int(x * scale) for x in defined]
     small = sum(map(abs, scaled)) < 2**62
     numbers = np.array(scaled, dtype=np.int64 if small else object)
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from handcraft.core.errors import ProgramError
+from handcraft.sequence.values import shown
 
 Row: TypeAlias = tuple[Any, ...]  # op, args, where, before, every, table
 
@@ -136,7 +137,7 @@ def resolved(data: Any, nodes: Sequence[Any]) -> Any:
         if type(number) is not int or not 0 <= number < len(nodes):
             raise ProgramError(
                 "a node of an expression refers to an earlier one by its number, found"
-                f" {number!r}"
+                f" {shown(number)[:60]}"
             )
         return nodes[number]
     if isinstance(data, list | tuple):

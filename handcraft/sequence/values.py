@@ -17,7 +17,7 @@ from fractions import Fraction
 from typing import Any, TypeAlias
 
 from handcraft.core.errors import ProgramError, printable
-from handcraft.sequence.expression_checks import LARGEST_NUMBER, Node
+from handcraft.sequence.expression_checks import LARGEST_NUMBER, WORDS, Node
 
 Value: TypeAlias = int | str | Fraction | None
 Scope: TypeAlias = Mapping[str, int]  # the values of here, end and step
@@ -83,10 +83,19 @@ _TRUTH: Mapping[str, Callable[..., Value]] = {
 
 def number_of(e: Node, value: Value) -> int | Fraction:
     if isinstance(value, str) or value is None:
-        raise ProgramError(
-            f"{e.op} takes numbers, found {printable(repr(value))}", ("claim",)
-        )
+        raise _wrong(e, "takes numbers", value)
     return value
+
+
+def token_of(e: Node, value: Value) -> str:
+    if not isinstance(value, str):
+        raise _wrong(e, "compares tokens", value)
+    return value
+
+
+def _wrong(e: Node, takes: str, found: Value) -> ProgramError:
+    message = f"{WORDS.get(e.op, e.op)} {takes}, found {shown(found)}"
+    return ProgramError(message, ("claim",))
 
 
 def shown(value: object) -> str:
@@ -120,18 +129,10 @@ _LOOKUPS: Mapping[str, _Combine] = {
     "equal": lambda _, values, __: int(values[0] == values[1]),
     "lookup": lambda e, values, _: e.rows.get(tuple(values)),
     "most": _most,
-    "precedes": lambda e, values, _: _precedes(e, *values),
+    "precedes": lambda e, values, _: int(
+        token_of(e, values[0]) < token_of(e, values[1])
+    ),
     "least": lambda e, values, _: min(number_of(e, x) for x in values),
     "greatest": lambda e, values, _: max(number_of(e, x) for x in values),
     "given": lambda _, values, __: None if values[1] == 0 else values[0],
 }
-
-
-def _precedes(e: Node, a: Value, b: Value) -> int:
-    if not isinstance(a, str) or not isinstance(b, str):
-        raise ProgramError(
-            f"{e.op} compares tokens, found {printable(repr(a))} and"
-            f" {printable(repr(b))}",
-            ("claim",),
-        )
-    return int(a < b)
