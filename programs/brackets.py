@@ -8,6 +8,7 @@ Hierarchical Languages", 2021.
 
 from handcraft import Head, Program, answers, scratch, token
 from handcraft.recipes import addresses, running_sum, square
+from handcraft.sequence import fetch, indices, latest, lookup, otherwise, there, tokens, total
 
 PAIRS = {"(": ")", "{": "}", "[": "]"}
 DEEPEST, N_CTX = 9, 60
@@ -29,15 +30,10 @@ partner = Head(
 )
 
 
-def answer(prompt: str) -> str:
-    """The partners of the brackets that are still open, the last one first."""
-    stack: list[str] = []
-    for bracket in prompt[1:-1]:
-        if bracket in PAIRS:
-            stack.append(PAIRS[bracket])
-        else:
-            stack.pop()
-    return "".join(reversed(stack))
+steps = {b: 1 for b in PAIRS} | {b: -1 for b in PAIRS.values()}  # of the claim
+deep = total(lookup(steps, tokens, default=0), there(indices) <= indices)
+opens = lookup({b: 1 for b in PAIRS}, tokens)
+last = fetch(lookup(PAIRS, tokens), latest(there(opens) & (there(deep) == deep)))
 
 
 def groups(deepest: int) -> str:
@@ -55,5 +51,6 @@ for level in range(DEEPEST, -1, -1):
 program = Program(
     embedding=(at, t, depth, squared),
     layers=((count, square(depth, DEEPEST, {squared: 1})), partner),
-    claim=answers(rf"\^{prompts}=", answer, stop="$", longest=N_CTX - DEEPEST),
+    claim=answers(rf"\^{prompts}=", otherwise(last, "$"), stop="$", length=deep + 1,
+                  longest=N_CTX - DEEPEST),
 )

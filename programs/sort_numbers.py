@@ -6,10 +6,11 @@ have no more of them than are already written; neurons split it into its two dig
 counting sort; thermometer code; the Transformer Cookbook (2026).
 """
 
-from handcraft import Program, answers, scratch, token
+from handcraft import Program, answers, scratch, sequence, token
 from handcraft.recipes import (
     addresses, attend_to, conjunction, modulo, parabola, quotient, running_sum, threshold,
 )
+from handcraft.sequence import below, indices, lookup, otherwise, there, token_at, tokens, where
 
 DIGITS, VALUES, CLOSED = "0123456789", range(100), 1000
 
@@ -35,9 +36,14 @@ split = [
 decode = parabola(digit, {t[d]: int(d) for d in DIGITS})
 
 
-def answer(prompt: str) -> str:
-    """The numbers in order."""
-    return "".join(sorted(prompt[i : i + 2] for i in range(1, len(prompt) - 1, 2)))
+# the claim: next comes the number that has as many before it in order as are written
+value = {d: int(d) for d in DIGITS}
+two = 10 * lookup(value, tokens) + lookup(value, token_at(indices + 1))
+asked = where(below(indices, sequence.end), indices % 2, 0)  # where a number of the prompt begins
+lesser = (there(two) < two) | (there(two) == two) & (there(indices) < indices)
+rank, step = sequence.count(there(asked) & lesser), indices - sequence.end
+place = sequence.fetch(indices, there(asked) & (there(rank) == step // 2))
+sorted_digit = otherwise(token_at(place + step % 2), "$")
 
 
 program = Program(
@@ -48,5 +54,5 @@ program = Program(
         split,
         (decode, conjunction([end], {t["$"]: 50_000})),
     ),
-    claim=answers(r"\^(\d\d){0,10}=", answer, stop="$"),
+    claim=answers(r"\^(\d\d){0,10}=", sorted_digit, stop="$", length=sequence.end),
 )

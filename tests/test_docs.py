@@ -29,7 +29,12 @@ def script(name: str) -> ModuleType:
     return module
 
 
-PAGES = ("README.md", "docs/language.md", "docs/recipes.md")
+PAGES = (
+    "README.md",
+    "docs/language.md",
+    "docs/recipes.md",
+    "docs/sequence.md",
+)
 
 
 @pytest.mark.parametrize("page", slow_from(1, reversed(PAGES)))

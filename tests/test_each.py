@@ -273,12 +273,17 @@ def test_a_text_for_longer_tokens_is_an_error() -> None:
 
 
 def test_what_each_and_last_do_not_take() -> None:
-    """`each` takes a plain function; `last` takes what speaks of contexts."""
+    """`each` takes a function or an expression; `last` takes what speaks of contexts."""
     with pytest.raises(
         ProgramError,
-        match=r"each > function: takes a plain function, found an Expression .*",
+        match=r"each > function: takes a function or an expression, found int 7",
     ):
-        each(own)  # type: ignore[arg-type]
+        each(7)  # type: ignore[arg-type]
+    with pytest.raises(
+        ProgramError,
+        match="each > causal: is for an expression; a function sees the whole text",
+    ):
+        each(backwards, causal=True)
     with pytest.raises(
         ProgramError,
         match="last: takes a claim on contexts or a function, found each",
@@ -305,6 +310,7 @@ def test_it_serialises_by_name() -> None:
     assert data["claim"] | {"source": ""} == {
         "kind": "each",
         "function": "backwards",
+        "causal": False,
         "source": "",
     }
     read = Program.from_data(data)

@@ -38,6 +38,8 @@ SHARED = {  # names that stand in several modules, since they mean the same thin
     *("Steps", "UP", "Values", "Zonotope", "grid", "pairs_of"),
     # what every runtime offers
     *("RUNTIME", "files", "run", "state_dict", "usage"),
+    # a word of the language, and the recipe that computes it
+    "mean",
     # commands, named as they are typed, and what they call
     *("explain", "export", "states", "trace", "verify"),
 }

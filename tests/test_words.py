@@ -291,7 +291,7 @@ def test_the_tokens_of_an_expression() -> None:
 DEEP = here
 for _ in range(DEEPEST - 1):
     DEEP = DEEP + 1
-WIDE = most({str(i): here for i in range(MOST_PARTS - 1)})
+WIDE = most({str(i): here + i for i in range(MOST_PARTS - 2)})
 
 
 @pytest.mark.parametrize(
@@ -312,9 +312,10 @@ WIDE = most({str(i): here for i in range(MOST_PARTS - 1)})
         (
             lambda: cases((own == "a", "x"), "y"),
             (
-                "Expression > args: an expression is made of expressions, whole numbers"
-                " and texts, found False; == compares expressions themselves, equal(a,"
-                " b) what they say"
+                "claim: a condition was expected, found False: Python compared (or"
+                " inverted) at once, since nothing in it is read at the key position;"
+                " write there(tokens) == 'a' for the key's token, equal(tokens, 'a')"
+                " for the query's"
             ),
         ),
         (
@@ -333,7 +334,10 @@ WIDE = most({str(i): here for i in range(MOST_PARTS - 1)})
         ),
         (
             lambda: count("a"),
-            "claim: count takes {distance: what must stand there}, such as {-1: own}",
+            (
+                "claim: a condition was expected, found 'a'; write there(tokens) =="
+                " 'a'"
+            ),
         ),
         (
             lambda: count({0: 3}),

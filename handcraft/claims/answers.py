@@ -112,7 +112,7 @@ Length = Annotated[
 ]
 
 
-def shortened(value: Any) -> Any:
+def followable(value: Any) -> Any:
     """An expression in the words that proofs follow, where they say the same; all else itself."""
     return in_short(value) if isinstance(value, Expression) else value
 

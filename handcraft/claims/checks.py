@@ -50,6 +50,7 @@ from handcraft.core.errors import (
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.sequence.evaluate import compiled
 from handcraft.sequence.expression import Expression
+from handcraft.sequence.expression_checks import NEWER
 
 _FEW = 64  # with at most so many prompts, all answers are computed
 # otherwise a rule or a transducer computes so many tokens of answers, to the first prompts
@@ -189,7 +190,7 @@ def _lengths(
         return
     if not isinstance(length, Expression):
         yield from ((n, length) for n in spelling.counts)
-    elif not length.uses(*OF_TOKENS):
+    elif not length.uses(*OF_TOKENS, *NEWER):
         ask = compiled(length)
         for n in spelling.counts:
             yield n, ask((), {"here": n - 1, "end": n - 1})

@@ -33,7 +33,7 @@ from pydantic import (
     model_serializer,
 )
 
-from handcraft.claims.answers import Function, named_by, shortened
+from handcraft.claims.answers import Function, followable, named_by
 from handcraft.claims.base import BaseClaim
 from handcraft.claims.endings import Ending, split_endings
 from handcraft.claims.functions import Callback
@@ -206,7 +206,7 @@ class Predicate(OfContexts):
         Function,
         AfterValidator(_of_contexts),
         AfterValidator(_of_tokens),
-        AfterValidator(shortened),
+        AfterValidator(followable),
     ]
     source: Where = Field(default_factory=caller)
 
@@ -236,7 +236,7 @@ class Residual(OfContexts):
         Function,
         AfterValidator(_of_contexts),
         AfterValidator(_of_numbers),
-        AfterValidator(shortened),
+        AfterValidator(followable),
     ]
     tolerance: Tolerance = 1e-5
     source: Where = Field(default_factory=caller)

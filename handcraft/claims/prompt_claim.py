@@ -23,9 +23,9 @@ from handcraft.claims.answers import (
     Length,
     Table,
     answer_of,
+    followable,
     length_of,
     named_by,
-    shortened,
 )
 from handcraft.claims.base import BaseClaim
 from handcraft.claims.functions import Callback
@@ -87,14 +87,14 @@ class Answers(BaseClaim):
     def _gives_tokens(cls, answer: Any) -> Any:
         if isinstance(answer, Expression):
             only(answer, TOKEN | NOTHING, "an answer is made of tokens")
-        return shortened(answer)
+        return followable(answer)
 
     @field_validator("length")
     @classmethod
     def _gives_numbers(cls, length: Any) -> Any:
         if isinstance(length, Expression):
             only(length, NUMBER | NOTHING, "a length is a whole number")
-        return shortened(length)
+        return followable(length)
 
     @model_validator(mode="after")
     def _ends(self) -> Answers:

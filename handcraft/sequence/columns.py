@@ -20,9 +20,16 @@ from typing import Any, TypeAlias
 
 from handcraft.core.errors import ProgramError
 from handcraft.sequence.expression_checks import BY_CONDITION, Node
-from handcraft.sequence.pairs import Pairs
+from handcraft.sequence.pairs import PairTruths
 from handcraft.sequence.selecting import selected
-from handcraft.sequence.values import Scope, Value, combine, number_of, shown
+from handcraft.sequence.values import (
+    OPERATIONS,
+    Scope,
+    Value,
+    as_number,
+    combine,
+    shown,
+)
 
 Column: TypeAlias = Sequence[Value]
 
@@ -63,7 +70,7 @@ class Columns:
         self.scope = scope or {}
         self.causal = causal
         self.keys = keys or self
-        self.pairs = Pairs(self)
+        self.pairs = PairTruths(self)
         self._known: dict[int, tuple[Any, Column]] = {}  # by identity
         self._reading: Mapping[str, Callable[[Node], Column]] = {
             "token_at": self._token_at,
@@ -117,6 +124,15 @@ class Columns:
             return [b if a is None else a for a, b in zip(*args, strict=True)]
         if e.op == "cases":
             return [_chosen(row) for row in zip(*args, strict=True)]
+        if (operation := OPERATIONS.get(e.op)) is not None:
+            return [
+                operation(a, b)
+                if type(a) is type(b) is int  # most are
+                else combine(e, (a, b))
+                for a, b in zip(*args, strict=True)
+            ]
+        if e.op == "lookup" and len(args) == 1:
+            return _looked_up(e, args[0])
         return [combine(e, row) for row in zip(*args, strict=True)]
 
     def positions(self, e: Node) -> list[int]:
@@ -126,12 +142,14 @@ class Columns:
             return ends
         before = self.of(e.before)
         return [
-            0 if b is None else max(0, min(ceil(number_of(e, b)), end))
+            0 if b is None else max(0, min(ceil(as_number(e, b)), end))
             for b, end in zip(before, ends, strict=True)
         ]
 
     def _token_at(self, e: Node) -> Column:
         places = self.of(e.args[0])
+        if places == list(self.queries):  # the token of the position itself
+            return [self.tokens[q] if q >= 0 else None for q in self.queries]
         return [
             self.tokens[at]
             if (at := self.inside(q, place)) is not None
@@ -181,6 +199,11 @@ class Columns:
         for token in self.tokens:
             states.append(e.rows.get((states[-1], token), states[-1]))
         return [states[self.seen(query)] for query in self.queries]
+
+
+def _looked_up(e: Node, column: Column) -> Column:
+    rows = {key: value for (key,), value in e.rows.items()}
+    return [None if x is None else rows.get(x) for x in column]
 
 
 def _chosen(row: Sequence[Value]) -> Value:

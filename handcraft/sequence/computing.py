@@ -57,7 +57,7 @@ __all__ = [
     "where",
 ]
 
-Operand: TypeAlias = Argument | There
+Argued: TypeAlias = Argument | There
 _MOST_VALUES = 10_000  # of a table made from a function
 
 
@@ -71,13 +71,13 @@ def _made(op: Op, *args: object, table: Any = (), flag: bool = False) -> Any:
 
 
 @checked_call()
-def ratio(a: Operand, b: Operand) -> Expression:
+def ratio(a: Argued, b: Argued) -> Expression:
     """The exact quotient a / b; None where b is 0."""
     return _made("ratio", a, b)
 
 
 @checked_call()
-def equal(a: Operand, b: Operand) -> Expression:
+def equal(a: Argued, b: Argued) -> Expression:
     """1 where the two are equal, else 0."""
     if isinstance(a, There) or isinstance(b, There):
         return comparison("equal", "==", a, b)  # type: ignore[return-value]
@@ -85,7 +85,7 @@ def equal(a: Operand, b: Operand) -> Expression:
 
 
 @checked_call()
-def below(a: Operand, b: Operand) -> Expression:
+def below(a: Argued, b: Argued) -> Expression:
     """1 where the number a is less than the number b, or a token comes before one; else 0."""
     if isinstance(a, There) or isinstance(b, There):
         return comparison("below", "<", a, b)  # type: ignore[return-value]
@@ -97,25 +97,25 @@ def below(a: Operand, b: Operand) -> Expression:
 
 
 @checked_call()
-def min_(*values: Operand) -> Expression:
+def min_(*values: Argued) -> Expression:
     """The least of some numbers."""
     return _made("least", *values)
 
 
 @checked_call()
-def max_(*values: Operand) -> Expression:
+def max_(*values: Argued) -> Expression:
     """The greatest of some numbers."""
     return _made("greatest", *values)
 
 
 @checked_call()
-def clip(value: Operand, low: Operand, high: Operand) -> Expression:
+def clip(value: Argued, low: Argued, high: Argued) -> Expression:
     """The value, or `low` where it is less, or `high` where it is more."""
     return max_(low, min_(value, high))
 
 
 @checked_call()
-def round_(value: Operand) -> Expression:
+def round_(value: Argued) -> Expression:
     """The nearest whole number; of two that are as near, the greater."""
     if isinstance(value, Condition):
         raise no_number()
@@ -125,8 +125,8 @@ def round_(value: Operand) -> Expression:
 @checked_call()
 def lookup(
     table: Mapping[Any, int | str],
-    *args: Operand,
-    default: Operand | None = None,
+    *args: Argued,
+    default: Argued | None = None,
 ) -> Expression:
     """The table's entry for the arguments; the default, or None, if it has none.
 
@@ -159,13 +159,13 @@ def _plain(
     for x in values:
         if isinstance(x, bool) or not isinstance(x, int | str):
             found = printable(repr(x))[:60]
-            raise wrong(word, f"{expected}, found {found}{instead}")
+            raise misused(word, f"{expected}, found {found}{instead}")
 
 
 @checked_call()
 def map_(
     function: Callable[..., int | str | None],
-    *args: Operand,
+    *args: Argued,
     over: Iterable[Any] | None = None,
 ) -> Expression:
     """The table of a function, asked once for each of the values that it will be given.
@@ -174,7 +174,7 @@ def map_(
     Raises ProgramError where the function raises, or gives no whole number, token or None.
     """
     if not callable(function):
-        raise wrong("map_", "a function first, then what it is asked for")
+        raise misused("map_", "a function first, then what it is asked for")
     keys = _keys(over, len(args))
     _plain(chain(*keys), "map_", "whole numbers and tokens in over=")
     table = {key: _asked(function, key) for key in keys}
@@ -184,17 +184,17 @@ def map_(
 def _keys(over: Any, many: int) -> list[tuple[Any, ...]]:
     """The values that a function of so many arguments is asked for, a tuple each."""
     if not isinstance(over, Iterable):
-        raise wrong(
+        raise misused(
             "map_",
             "over=, the values that it is asked for, such as 'abc' or range(9)",
         )
     values = [*islice(over, _MOST_VALUES + 1)]
     if len(values) > _MOST_VALUES:
-        raise wrong("map_", f"at most {_MOST_VALUES} values in over=")
+        raise misused("map_", f"at most {_MOST_VALUES} values in over=")
     keys = [_several(key) for key in values]
     if any(len(key) != many for key in keys):
         each = "a value" if many == 1 else f"a tuple of {many} values"
-        raise wrong("map_", f"{each} for each row of over=")
+        raise misused("map_", f"{each} for each row of over=")
     # a set has no fixed order
     return sorted(keys, key=repr) if isinstance(over, Set) else keys
 
@@ -219,14 +219,14 @@ def _asked(function: Callable[..., Any], key: tuple[Any, ...]) -> Any:
 
 
 @checked_call()
-def otherwise(value: Operand, default: Operand) -> Expression:
+def otherwise(value: Argued, default: Argued) -> Expression:
     """The value, or the default where the value is None."""
     return _made("otherwise", value, default)
 
 
 @checked_call()
 def where(
-    when: Expression | Condition | There, then: Operand, default: Operand
+    when: Expression | Condition | There, then: Argued, default: Argued
 ) -> Expression:
     """`then` where the condition is neither 0 nor None, else the default."""
     if not isinstance(when, int) or isinstance(when, bool):
@@ -235,7 +235,7 @@ def where(
 
 
 @checked_call()
-def given(when: Expression | Condition | There, value: Operand) -> Expression:
+def given(when: Expression | Condition | There, value: Argued) -> Expression:
     """The value where the condition holds: a precondition, without which nothing is said."""
     condition(when)
     return _made("given", value, when)
@@ -243,7 +243,7 @@ def given(when: Expression | Condition | There, value: Operand) -> Expression:
 
 @checked_call()
 def cases(
-    *rows: tuple[Operand | Condition, Operand] | Operand,
+    *rows: tuple[Argued | Condition, Argued] | Argued,
 ) -> Expression:
     """The value of the first (condition, value) pair whose condition is neither 0 nor None.
 
@@ -253,7 +253,7 @@ def cases(
     default = rows[-1:] if len(pairs) == len(rows) - 1 else rows[:0]
     misplaced = not rows or (*pairs, *default) != rows
     if misplaced or any(_is_nest(row) for row in default):
-        raise wrong(
+        raise misused(
             "cases",
             "(condition, value) pairs, and one value at the end as the default",
         )
@@ -286,10 +286,10 @@ def items(
 ) -> tuple[tuple[Any, Any], ...]:
     """The rows of a table. Raises ProgramError for what is none."""
     if not isinstance(table, Mapping):
-        raise wrong(word, expected)
+        raise misused(word, expected)
     return tuple(table.items())
 
 
-def wrong(word: str, expected: str) -> ProgramError:
+def misused(word: str, expected: str) -> ProgramError:
     """The error of a word that is given something else than it takes."""
     return ProgramError(f"{word} takes {expected}", ("claim",), caller())

@@ -16,7 +16,7 @@ Rules of this file: each object holds the one node that a selection takes out of
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError, printable
@@ -28,8 +28,6 @@ from handcraft.sequence.notation import notation, written
 from handcraft.sequence.value_kinds import NOTHING, TOKEN, Kinds, kinds_of
 
 __all__ = ["Condition", "There", "there"]
-
-Operand: TypeAlias = "There | Expression | int | str"
 
 
 class _Paired(AtKey):
@@ -137,7 +135,7 @@ class Condition(_Paired):
     def __eq__(self, other: object) -> Any:
         raise _compared_condition()
 
-    __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__  # type: ignore[assignment]
+    __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__
     __hash__ = _Paired.__hash__
 
     def _no_number(self, *_: object) -> NoReturn:

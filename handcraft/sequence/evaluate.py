@@ -30,8 +30,8 @@ from handcraft.sequence.values import (
     OPERATIONS,
     Scope,
     Value,
+    as_number,
     combine,
-    number_of,
 )
 
 Ask: TypeAlias = Callable[[Sequence[str], Scope], Value]
@@ -200,7 +200,7 @@ def _positions(e: Node, tokens: Sequence[str], scope: Scope) -> range:
     before = (
         asking(e.before)(tokens, scope) if e.before is not None else len(tokens)
     )
-    stop = 0 if before is None else min(ceil(number_of(e, before)), len(tokens))
+    stop = 0 if before is None else min(ceil(as_number(e, before)), len(tokens))
     return range(e.every[0], stop, e.every[1])
 
 

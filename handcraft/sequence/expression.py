@@ -47,7 +47,7 @@ from handcraft.sequence.mistakes import (
     unfitting,
 )
 from handcraft.sequence.notation import example_html, notation
-from handcraft.sequence.shared import Row, data_of, numbered, resolved
+from handcraft.sequence.shared import NodeRow, data_of, number_nodes, resolved
 from handcraft.sequence.values import Value
 
 Op = Literal[
@@ -183,9 +183,9 @@ class Expression(Unvalued, Frozen):
         return 1 + sum(part.spread for part in self.parts)
 
     @cached_property
-    def numbered(self) -> tuple[Row, ...]:
+    def numbered(self) -> tuple[NodeRow, ...]:
         """Its nodes, each once and after those below it, which it refers to by number."""
-        return numbered(self)
+        return number_nodes(self)
 
     @property
     def size(self) -> int:

@@ -132,6 +132,8 @@ class Node(Protocol):
     @property
     def spread(self) -> int: ...
     @property
+    def parts(self) -> tuple[Any, ...]: ...
+    @property
     def paired(self) -> bool: ...
     @property
     def numbered(self) -> tuple[tuple[Any, ...], ...]: ...
@@ -187,7 +189,7 @@ def _wrong_place(e: Node) -> str | None:
     if e.op in BY_CONDITION:
         at = _condition(e)
         within = (*within, *e.args[:at], *e.args[at + 1 :])
-    elif e.op in ("there", "value_at"):
+    elif e.op in ("there", "value_at", "token_at"):
         within = (*within, *e.args)
     if any(getattr(x, "paired", False) for x in within):
         return (

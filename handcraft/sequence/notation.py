@@ -39,15 +39,15 @@ COMPARISONS = {"equal": "==", "below": "<", "precedes": "<"}
 NEGATED = {"==": "!=", "<": ">="}
 TURNED = {"<": ">", ">=": "<=", "==": "==", "!=": "!="}
 JOINTS = {"both": "&", "either": "|"}
-LONGEST = 4_000  # characters of a notation
+MOST_WRITTEN = 4_000  # characters of a notation
 MOST_SHOWN = 60  # characters of an expression in a message
 MOST_ROWS = 4  # of a table in it
 _EXAMPLE = 6  # tokens of an example
 
 
 def notation(value: Any) -> str:
-    """A value as its author writes it, at most LONGEST characters."""
-    return _cut(_pieces(value, _style(value, 10**9)), LONGEST)
+    """A value as its author writes it, at most MOST_WRITTEN characters."""
+    return _cut(_pieces(value, _style(value, 10**9)), MOST_WRITTEN)
 
 
 def written(value: Any, *, beside: Any = None) -> str:

@@ -1,6 +1,6 @@
 """Evaluates conditions for many pairs of a query and a key position at once.
 
-    Pairs(columns).truth(condition, start, stop)   which keys each of these queries selects
+    PairTruths(columns).truth(condition, start, stop)   which keys each of these queries selects
 
 A condition is true, false or undefined for a pair: two matrices, of which at most one holds. A
 comparison with an undefined value is undefined; `&` is false where one side is, `|` true where
@@ -17,34 +17,50 @@ Rules of this file: matrices have shapes [n_query or 1, n_key or 1] and are exac
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handcraft.sequence.expression_checks import Node
-from handcraft.sequence.values import Value, combine, number_of, token_of
+from handcraft.sequence.values import Value, as_number, combine, token_of
 
-if TYPE_CHECKING:
-    from handcraft.sequence.columns import Columns
-
-Bools: TypeAlias = NDArray[np.bool_]
+Grid: TypeAlias = NDArray[np.bool_]
 Ints: TypeAlias = NDArray[np.int64]
-Truth: TypeAlias = tuple[Bools, Bools]  # where it is true, where it is false
+TruthPair: TypeAlias = tuple[Grid, Grid]  # where it is true, where it is false
 COMPARED = ("equal", "below", "precedes")
 _FITS = 2**62  # whole numbers below this are added and multiplied as int64
 
 
-class Pairs:
+class Readings(Protocol):
+    """The columns of some query positions (handcraft.sequence.columns), without importing them."""
+
+    @property
+    def tokens(self) -> Sequence[str]: ...
+    @property
+    def queries(self) -> Sequence[int]: ...
+    @property
+    def keys(self) -> Readings: ...
+    @property
+    def pairs(self) -> PairTruths: ...
+    def seen(self, query: int) -> int: ...
+    def of(self, e: Any) -> Sequence[Value]: ...
+    def computed(
+        self, e: Node, args: Sequence[Sequence[Value]]
+    ) -> Sequence[Value]: ...
+    def positions(self, e: Node) -> list[int]: ...
+
+
+class PairTruths:
     """The conditions of one set of query positions, with all positions as keys."""
 
-    def __init__(self, columns: Columns) -> None:
+    def __init__(self, columns: Readings) -> None:
         self.columns = columns
         self._ranks: dict[int, tuple[Ints, Ints]] = {}
-        self._classes: dict[int, tuple[Ints, Ints, Bools, Bools]] = {}
+        self._classes: dict[int, tuple[Ints, Ints, Grid, Grid]] = {}
         self._keyed: dict[int, tuple[Any, Sequence[Value]]] = {}
 
-    def truth(self, e: Any, start: int, stop: int) -> Truth:
+    def truth(self, e: Any, start: int, stop: int) -> TruthPair:
         """Where a condition is true and where it is false, for the queries [start, stop)."""
         if not isinstance(e, int) and e.op in _JOINED:
             sides = [self.truth(arg, start, stop) for arg in e.args]
@@ -83,7 +99,7 @@ class Pairs:
             self._keyed[id(e)] = e, keys.computed(e, args)
         return self._keyed[id(e)][1]
 
-    def _comparison(self, e: Node, start: int, stop: int) -> Truth:
+    def _comparison(self, e: Node, start: int, stop: int) -> TruthPair:
         if any(len(self._reads(arg)) > 1 for arg in e.args):
             return self._mixed(e, start, stop)
         a, b = self._ranked(e)
@@ -102,7 +118,7 @@ class Pairs:
             )
         return self._ranks[id(e)]
 
-    def _mixed(self, e: Node, start: int, stop: int) -> Truth:
+    def _mixed(self, e: Node, start: int, stop: int) -> TruthPair:
         sides = [self._numbers(arg, start, stop) for arg in e.args]
         if e.op == "precedes" or None in [side and 1 for side in sides]:
             return self._by_classes(e, start, stop)
@@ -111,7 +127,7 @@ class Pairs:
 
     def _numbers(
         self, e: Any, start: int, stop: int
-    ) -> tuple[Ints, Bools, int] | None:
+    ) -> tuple[Ints, Grid, int] | None:
         """A part in whole numbers, where it is defined, and a bound on its size; None if not."""
         if len(self._reads(e)) < 2:
             column, keys = self._column(e)
@@ -130,7 +146,7 @@ class Pairs:
 
     # ------------------------------------------------- anything else
 
-    def _flag(self, e: Any, start: int, stop: int) -> Truth:
+    def _flag(self, e: Any, start: int, stop: int) -> TruthPair:
         if len(self._reads(e)) > 1:
             return self._by_classes(e, start, stop)
         column, keys = self._column(e)
@@ -139,7 +155,7 @@ class Pairs:
         false = _shaped([x == 0 for x in column], keys)
         return true.astype(bool), false.astype(bool)
 
-    def _by_classes(self, e: Node, start: int, stop: int) -> Truth:
+    def _by_classes(self, e: Node, start: int, stop: int) -> TruthPair:
         """The truth of a part, asked once for each pair of different values."""
         if id(e) not in self._classes:
             self._classes[id(e)] = self._asked(e)
@@ -147,7 +163,7 @@ class Pairs:
         rows = query[start:stop, None]
         return true[rows, key[None]], false[rows, key[None]]
 
-    def _asked(self, e: Node) -> tuple[Ints, Ints, Bools, Bools]:
+    def _asked(self, e: Node) -> tuple[Ints, Ints, Grid, Grid]:
         here = list(_leaves(e, "query"))
         there = list(_leaves(e, "key"))
         queries, query = _classes(
@@ -218,7 +234,7 @@ def _ranks(e: Node, values: set[Any]) -> dict[Any, int]:
     """A number for each value; of `below` and `precedes` in their order."""
     ordered: Iterable[Any] = values
     if e.op != "equal":
-        kind = number_of if e.op == "below" else token_of
+        kind = as_number if e.op == "below" else token_of
         ordered = sorted(kind(e, value) for value in values)
     return {value: rank for rank, value in enumerate(ordered)}
 
@@ -230,7 +246,7 @@ def _shaped(values: Sequence[Any], keys: bool) -> Ints:
 
 def _whole(
     column: Sequence[Value], keys: bool
-) -> tuple[Ints, Bools, int] | None:
+) -> tuple[Ints, Grid, int] | None:
     if not all(x is None or isinstance(x, int) for x in column):
         return None
     size = max((abs(x) for x in column if isinstance(x, int)), default=0)
@@ -240,7 +256,7 @@ def _whole(
     return _shaped([x or 0 for x in column], keys), known, size
 
 
-def _compared(op: str, a: Ints, b: Ints, known: Bools) -> Truth:
+def _compared(op: str, a: Ints, b: Ints, known: Grid) -> TruthPair:
     holds = a == b if op == "equal" else a < b
     return holds & known, ~holds & known
 
@@ -250,7 +266,7 @@ _WHOLE: Mapping[str, Callable[[Ints, Ints], Ints]] = {
     "subtract": np.subtract,
     "multiply": np.multiply,
 }
-_JOINED: Mapping[str, Callable[..., Truth]] = {
+_JOINED: Mapping[str, Callable[..., TruthPair]] = {
     "both": lambda a, b: (a[0] & b[0], a[1] | b[1]),
     "either": lambda a, b: (a[0] | b[0], a[1] & b[1]),
     "negate": lambda a: (a[1], a[0]),

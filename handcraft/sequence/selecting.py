@@ -11,23 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from math import lcm
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from handcraft.sequence.expression_checks import Node, condition_of
-from handcraft.sequence.values import Value, number_of
+from handcraft.sequence.pairs import Grid, Ints, Readings
+from handcraft.sequence.values import Value, as_number
 
-if TYPE_CHECKING:
-    from handcraft.sequence.columns import Columns
-
-Bools: TypeAlias = NDArray[np.bool_]
-Ints: TypeAlias = NDArray[np.int64]
 _PAIRS = 2**22  # pairs of positions in a block
 
 
-def selected(e: Node, columns: Columns) -> list[Value]:
+def selected(e: Node, columns: Readings) -> list[Value]:
     """The value of a selection at each query position."""
     reduce = _REDUCING[e.op](e, columns)
     values: list[Value] = []
@@ -36,7 +31,7 @@ def selected(e: Node, columns: Columns) -> list[Value]:
     return values
 
 
-def _blocks(e: Node, columns: Columns) -> Iterator[Bools]:
+def _blocks(e: Node, columns: Readings) -> Iterator[Grid]:
     """The positions that the queries select, a block of queries at a time."""
     n = len(columns.tokens)
     limits = np.array(
@@ -52,12 +47,12 @@ def _blocks(e: Node, columns: Columns) -> Iterator[Bools]:
         yield allowed & truth(e, columns, start, stop)
 
 
-def _long(e: Node, columns: Columns, start: int, stop: int) -> Bools:
+def _long(e: Node, columns: Readings, start: int, stop: int) -> Grid:
     true, _ = columns.pairs.truth(condition_of(e), start, stop)
     return true
 
 
-def _short(e: Node, columns: Columns, start: int, stop: int) -> Bools:
+def _short(e: Node, columns: Readings, start: int, stop: int) -> Grid:
     """Where the tokens stand at their distances that a short selection asks for."""
     n = len(columns.tokens)
     first, step = e.every
@@ -73,8 +68,8 @@ def _short(e: Node, columns: Columns, start: int, stop: int) -> Bools:
 
 
 def _tokens(
-    columns: Columns, what: Any, at: Ints, start: int, stop: int
-) -> Bools:
+    columns: Readings, what: Any, at: Ints, start: int, stop: int
+) -> Grid:
     """Where the token at a distance from each key is the one that is asked for."""
     n = len(columns.tokens)
     read = [columns.tokens[i] if 0 <= i < n else None for i in at.tolist()]
@@ -91,47 +86,47 @@ def _tokens(
 
 # ------------------------------------------------- from the selected positions
 
-_Reduce: TypeAlias = Callable[[Bools], Sequence[Value]]
+_Reduce: TypeAlias = Callable[[Grid], Sequence[Value]]
 
 
-def _count(_: Node, __: Columns) -> _Reduce:
-    return lambda rows: rows.sum(axis=1).tolist()  # type: ignore[no-any-return]
+def _count(_: Node, __: Readings) -> _Reduce:
+    return lambda rows: rows.sum(axis=1).tolist()
 
 
-def _first(_: Node, __: Columns) -> _Reduce:
-    def first(rows: Bools) -> list[Value]:
+def _first(_: Node, __: Readings) -> _Reduce:
+    def first(rows: Grid) -> list[Value]:
         return _if_any(rows, rows.argmax(axis=1) if rows.size else [])
 
     return first
 
 
-def _latest(_: Node, __: Columns) -> _Reduce:
-    def latest(rows: Bools) -> list[Value]:
+def _latest(_: Node, __: Readings) -> _Reduce:
+    def latest(rows: Grid) -> list[Value]:
         n = rows.shape[1]
         return _if_any(rows, n - 1 - rows[:, ::-1].argmax(axis=1) if n else [])
 
     return latest
 
 
-def _if_any(rows: Bools, places: Any) -> list[Value]:
+def _if_any(rows: Grid, places: Any) -> list[Value]:
     """The places, None where a row selects nothing."""
     if not rows.shape[1]:
         return [None] * len(rows)
-    found = rows.any(axis=1)
+    found: list[bool] = rows.any(axis=1).tolist()
     return [
         int(at) if some else None
         for at, some in zip(places, found, strict=True)
     ]
 
 
-def _best(e: Node, columns: Columns) -> _Reduce:
+def _best(e: Node, columns: Readings) -> _Reduce:
     """The first of the positions with the greatest score; an undefined score is passed over."""
     scores = columns.keys.of(e.args[0])
-    defined = sorted(number_of(e, x) for x in {*scores} - {None})
+    defined = sorted(as_number(e, x) for x in {*scores} - {None})
     ordered: dict[Value, int] = {x: i for i, x in enumerate(defined)}
     ranks = np.array([ordered.get(x, -1) for x in scores], dtype=np.int64)
 
-    def best(rows: Bools) -> list[Value]:
+    def best(rows: Grid) -> list[Value]:
         kept = rows & (ranks >= 0)[None]
         among = np.where(kept, ranks[None], -1)
         return _if_any(kept, among.argmax(axis=1) if rows.shape[1] else [])
@@ -139,7 +134,7 @@ def _best(e: Node, columns: Columns) -> _Reduce:
     return best
 
 
-def _fetch(e: Node, columns: Columns) -> _Reduce:
+def _fetch(e: Node, columns: Readings) -> _Reduce:
     """The value at the only selected position: the default at none, undefined at several."""
     values = columns.keys.of(e.args[0])
     default = (
@@ -149,7 +144,7 @@ def _fetch(e: Node, columns: Columns) -> _Reduce:
     )
     asked = iter(default)
 
-    def fetch(rows: Bools) -> list[Value]:
+    def fetch(rows: Grid) -> list[Value]:
         counts = rows.sum(axis=1)
         places = rows.argmax(axis=1) if rows.shape[1] else counts
         return [
@@ -160,17 +155,17 @@ def _fetch(e: Node, columns: Columns) -> _Reduce:
     return fetch
 
 
-def _total(e: Node, columns: Columns) -> _Reduce:
+def _total(e: Node, columns: Readings) -> _Reduce:
     """The sum of the values of the selected positions, undefined where one of them is."""
     values = columns.keys.of(e.args[0])
     undefined = np.array([x is None for x in values], dtype=bool)
-    defined = [0 if x is None else number_of(e, x) for x in values]
+    defined = [0 if x is None else as_number(e, x) for x in values]
     scale = lcm(*(x.denominator for x in defined))
     scaled = [int(x * scale) for x in defined]
     small = sum(map(abs, scaled)) < 2**62
     numbers = np.array(scaled, dtype=np.int64 if small else object)
 
-    def total(rows: Bools) -> list[Value]:
+    def total(rows: Grid) -> list[Value]:
         sums = rows @ numbers if small else [sum(numbers[row]) for row in rows]
         wrong = (rows & undefined[None]).any(axis=1)
         return [
@@ -185,11 +180,11 @@ def _exact(number: int, scale: int) -> int | Fraction:
     return number if scale == 1 else Fraction(number, scale)
 
 
-def _mean(e: Node, columns: Columns) -> _Reduce:
+def _mean(e: Node, columns: Readings) -> _Reduce:
     """The sum by the number of positions, exactly; undefined where nothing is selected."""
     total = _total(e, columns)
 
-    def mean(rows: Bools) -> list[Value]:
+    def mean(rows: Grid) -> list[Value]:
         return [
             Fraction(x) / int(n)
             if n and x is not None and not isinstance(x, str)
@@ -201,7 +196,7 @@ def _mean(e: Node, columns: Columns) -> _Reduce:
 
 
 _SHORT = ("count", "first", "latest")
-_REDUCING: Mapping[str, Callable[[Node, Columns], _Reduce]] = {
+_REDUCING: Mapping[str, Callable[[Node, Readings], _Reduce]] = {
     "count": _count,
     "first": _first,
     "latest": _latest,

@@ -34,7 +34,7 @@ from typing import Any, TypeAlias
 
 from handcraft.core.arguments import checked_call
 from handcraft.core.errors import printable
-from handcraft.sequence.computing import below, items, otherwise, wrong
+from handcraft.sequence.computing import below, items, misused, otherwise
 from handcraft.sequence.conditions import (
     Condition,
     There,
@@ -61,14 +61,14 @@ __all__ = [
     "total",
 ]
 
-Where: TypeAlias = Mapping[int, Expression | str | Iterable[str]]
+Wanted: TypeAlias = Mapping[int, Expression | str | Iterable[str]]
 Selecting: TypeAlias = Condition | There | Expression
 _HERE = Expression(op="here")
 
 
 @checked_call()
 def first(
-    where: Where | Selecting,
+    where: Wanted | Selecting,
     *,
     before: Argument | None = None,
     every: tuple[int, int] = (0, 1),
@@ -79,7 +79,7 @@ def first(
 
 @checked_call()
 def latest(
-    where: Where | Selecting,
+    where: Wanted | Selecting,
     *,
     before: Argument | None = None,
     every: tuple[int, int] = (0, 1),
@@ -90,7 +90,7 @@ def latest(
 
 @checked_call()
 def count(
-    where: Where | Selecting,
+    where: Wanted | Selecting,
     *,
     before: Argument | None = None,
     every: tuple[int, int] = (0, 1),
@@ -128,7 +128,7 @@ def _selection(
 def _distance(op: Op, distance: object) -> object:
     if type(distance) is not int:
         found = printable(repr(distance))[:60]
-        raise wrong(
+        raise misused(
             op, f"{{distance: token}} with whole numbers, found {found}"
         )
     return distance
@@ -143,7 +143,7 @@ def _no_limits(
     op: str, before: Argument | None, every: tuple[int, int]
 ) -> None:
     if before is not None or every != (0, 1):
-        raise wrong(
+        raise misused(
             op,
             "before= and every= with {distance: token} only; beside a condition write"
             " & (there(here) < position)",
@@ -155,7 +155,7 @@ def _tokens(op: Op, what: object) -> tuple[str, ...]:
         bare(what)
     tokens = tuple(what) if isinstance(what, Iterable) else (what,)
     if not all(isinstance(token, str) for token in tokens):
-        raise wrong(
+        raise misused(
             op, "a token, an expression or several tokens at each distance"
         )
     # a set has no fixed order
@@ -176,7 +176,7 @@ def total(
     """
     if isinstance(values, Mapping):
         if where is not None:
-            raise wrong(
+            raise misused(
                 "total", "a condition beside an expression, not beside a table"
             )
         table = _rows("total", values)
@@ -227,7 +227,7 @@ def fetch(
         return found if default is None else otherwise(found, bare(default))
     node = condition(place)
     if isinstance(place, There) and _counts(node):
-        raise wrong(
+        raise misused(
             "fetch",
             f"a condition, or a position that is not in there(...), found {place!r};"
             f" write there(indices) == position, or the position itself",
@@ -252,7 +252,7 @@ def _at(value: Argument, place: Expression | int) -> Expression:
     if isinstance(place, bool):
         condition(place)
     if isinstance(place, Expression) and place.op in _FLAGS:
-        raise wrong(
+        raise misused(
             "fetch",
             f"a position, found {written(place)}, which is 1 or 0; a condition has"
             " there(...) in it, such as there(tokens) == 'a'",
@@ -306,5 +306,5 @@ def _rows(
     expected = "{token: whole number}"
     rows = items(op, values, expected)
     if not all(type(value) is int for _, value in rows):
-        raise wrong(op, expected)
+        raise misused(op, expected)
     return tuple(((token,), value) for token, value in rows)

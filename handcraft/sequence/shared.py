@@ -1,8 +1,9 @@
 """Numbers the nodes of an expression, each once, so that no work is done twice for a shared one.
 
-    numbered(e)   a row for each node: what it is, and which earlier rows it is computed from
-    data_of(e)    the expression as JSON
-    built(nodes)  the data of every node of such JSON, with the nodes below it already made
+    number_nodes(e)  a row for each node: what it is, and which earlier rows it is computed from
+    data_of(e)       the expression as JSON
+    resolved(data, nodes)
+                     the data of a node with the earlier ones that it refers to
 
 An expression that says the same thing in forty places is a small graph, and as a tree it can be
 larger than any memory. Two expressions are equal where their rows are: rows stand in the order
@@ -17,37 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from handcraft.core.errors import ProgramError
+from handcraft.sequence.expression_checks import Node
 from handcraft.sequence.values import shown
 
-Row: TypeAlias = tuple[Any, ...]  # op, args, where, before, every, table
-
-
-class Node(Protocol):
-    """The fields of an Expression that are needed here, without importing it."""
-
-    @property
-    def op(self) -> str: ...
-    @property
-    def args(self) -> tuple[Any, ...]: ...
-    @property
-    def where(self) -> tuple[tuple[int, Any], ...]: ...
-    @property
-    def before(self) -> Any: ...
-    @property
-    def every(self) -> tuple[int, int]: ...
-    @property
-    def table(self) -> tuple[tuple[tuple[Any, ...], Any], ...]: ...
-    @property
-    def parts(self) -> tuple[Any, ...]: ...
-    @property
-    def spread(self) -> int: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def numbered(self) -> tuple[Row, ...]: ...
+NodeRow: TypeAlias = tuple[Any, ...]  # op, args, where, before, every, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +34,9 @@ class Ref:
     node: int
 
 
-def numbered(root: Node) -> tuple[Row, ...]:
+def number_nodes(root: Node) -> tuple[NodeRow, ...]:
     """A row for each node, after those of the nodes below it; the last one is the root's."""
-    rows: dict[Row, Ref] = {}
+    rows: dict[NodeRow, Ref] = {}
     known: dict[int, Ref] = {}  # by identity
     for node in _upwards(root):
         row = _row(node, known)
@@ -81,7 +58,7 @@ def _upwards(root: Node) -> Iterator[Node]:
             waiting.extend((part, False) for part in reversed(node.parts))
 
 
-def _row(node: Node, known: Mapping[int, Ref]) -> Row:
+def _row(node: Node, known: Mapping[int, Ref]) -> NodeRow:
     def referred(value: Any) -> Any:
         return known.get(id(value), value) if hasattr(value, "op") else value
 
@@ -103,7 +80,7 @@ def data_of(root: Node) -> dict[str, Any]:
     return {"nodes": rows}
 
 
-def _fields(row: Row, written: Any) -> dict[str, Any]:
+def _fields(row: NodeRow, written: Any) -> dict[str, Any]:
     """The fields of a row that differ from their defaults."""
     op, args, where, before, every, table = row
 

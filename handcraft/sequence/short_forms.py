@@ -24,8 +24,8 @@ from handcraft.sequence.expression import Expression
 from handcraft.sequence.expression_checks import NEWER
 from handcraft.sequence.value_kinds import HERE, NOTHING, TOKEN, kinds_of
 
-OWN = Expression(op="token_at", args=(HERE,))
-Node: TypeAlias = Any
+OWN_TOKEN = Expression(op="token_at", args=(HERE,))
+Part: TypeAlias = Any
 
 
 def in_short(e: Expression) -> Expression:
@@ -36,7 +36,7 @@ def in_short(e: Expression) -> Expression:
     return found if not found.uses(*NEWER) else e
 
 
-def _short(e: Node, known: dict[int, Expression]) -> Any:
+def _short(e: Part, known: dict[int, Expression]) -> Any:
     if not isinstance(e, Expression) or e.paired:
         return e
     if id(e) not in known:
@@ -65,7 +65,7 @@ class Selected(NamedTuple):
     before: Any = None
 
 
-def _limits(condition: Node) -> Selected | None:
+def _limits(condition: Part) -> Selected | None:
     """The condition in short; None where it says something else."""
     where: list[tuple[int, Any]] = []
     before: list[Any] = []
@@ -81,7 +81,7 @@ def _limits(condition: Node) -> Selected | None:
     return Selected(tuple(where), *before)
 
 
-def _parts(condition: Node) -> Iterator[Node]:
+def _parts(condition: Part) -> Iterator[Part]:
     """The conditions that are joined by `&`."""
     if isinstance(condition, Expression) and condition.op == "both":
         for arg in condition.args:
@@ -90,7 +90,7 @@ def _parts(condition: Node) -> Iterator[Node]:
         yield condition
 
 
-def _token_there(part: Node) -> tuple[int, Any] | None:
+def _token_there(part: Part) -> tuple[int, Any] | None:
     """A comparison of a token there, as its distance and what must stand there."""
     if not isinstance(part, Expression) or part.op != "equal":
         return None
@@ -101,12 +101,12 @@ def _token_there(part: Node) -> tuple[int, Any] | None:
     return None
 
 
-def _is_token(value: Node) -> bool:
+def _is_token(value: Part) -> bool:
     paired = isinstance(value, Expression) and value.paired
     return not paired and kinds_of(value) - NOTHING == TOKEN
 
 
-def _distance(value: Node) -> int | None:
+def _distance(value: Part) -> int | None:
     """The distance of there(token_at(here - distance)): 0 or less, since what comes after a key
     may be hidden from it.
     """
@@ -127,7 +127,7 @@ def _distance(value: Node) -> int | None:
     return distance if distance <= 0 else None
 
 
-def _limit(part: Node) -> Any:
+def _limit(part: Part) -> Any:
     """The position below which there(here) must be."""
     if not isinstance(part, Expression):
         return None
@@ -149,21 +149,21 @@ def _limit(part: Node) -> Any:
     return None
 
 
-def _is_place(value: Node) -> bool:
+def _is_place(value: Part) -> bool:
     """True for there(here)."""
     is_there = isinstance(value, Expression) and value.op == "there"
     return is_there and value.args[0] == HERE
 
 
-def _reads_key(value: Node) -> bool:
+def _reads_key(value: Part) -> bool:
     return isinstance(value, Expression) and value.paired
 
 
-def _is_whole(value: Node) -> bool:
+def _is_whole(value: Part) -> bool:
     return not _reads_key(value) and "fraction" not in kinds_of(value)
 
 
-def _query_side(value: Node) -> Any:
+def _query_side(value: Part) -> Any:
     """A part of a condition that has become a value at the query position, in short itself."""
     return _short(value, {})
 
@@ -174,7 +174,7 @@ def _selection(e: Expression) -> Expression:
         return e
     op = e.op.removesuffix("_where")
     where = tuple((at, _query_side(what)) for at, what in found.where)
-    return Expression(op=op, where=where, before=_query_side(found.before))  # type: ignore[arg-type]
+    return Expression(op=op, where=where, before=_query_side(found.before))
 
 
 def _total(e: Expression) -> Expression:
@@ -192,7 +192,12 @@ def _total(e: Expression) -> Expression:
         return e
     numbers = all(isinstance(x, int) for _, x in table.table)
     tokens = all(isinstance(key, str) for (key, *_), _ in table.table)
-    if table.args != (OWN,) or not numbers or not tokens or not table.table:
+    if (
+        table.args != (OWN_TOKEN,)
+        or not numbers
+        or not tokens
+        or not table.table
+    ):
         return e
     before = _query_side(found.before)
     return Expression(op="total", table=table.table, before=before)
@@ -202,7 +207,7 @@ def _fetch(e: Expression) -> Expression:
     """token_at(p) for the token where there(here) == p."""
     value, condition, *default = e.args
     if (
-        value != OWN
+        value != OWN_TOKEN
         or not isinstance(condition, Expression)
         or condition.op != "equal"
     ):

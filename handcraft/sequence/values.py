@@ -53,7 +53,7 @@ def combine(
     if None in values:
         return None
     if (operation := OPERATIONS.get(e.op)) is not None:
-        return operation(*(number_of(e, value) for value in values))
+        return operation(*(as_number(e, value) for value in values))
     return _LOOKUPS[e.op](e, values, tokens)
 
 
@@ -81,7 +81,7 @@ _TRUTH: Mapping[str, Callable[..., Value]] = {
 }
 
 
-def number_of(e: Node, value: Value) -> int | Fraction:
+def as_number(e: Node, value: Value) -> int | Fraction:
     if isinstance(value, str) or value is None:
         raise _wrong(e, "takes numbers", value)
     return value
@@ -109,7 +109,7 @@ def shown(value: object) -> str:
 
 
 def _token_at(e: Node, values: Sequence[Value], tokens: Sequence[str]) -> Value:
-    position = number_of(e, values[0])
+    position = as_number(e, values[0])
     inside = 0 <= position < len(tokens)
     if not inside or position != int(position):
         return None
@@ -117,7 +117,7 @@ def _token_at(e: Node, values: Sequence[Value], tokens: Sequence[str]) -> Value:
 
 
 def _most(e: Node, values: Sequence[Value], _: Sequence[str]) -> Value:
-    numbers = [number_of(e, value) for value in values]
+    numbers = [as_number(e, value) for value in values]
     best = numbers.index(max(numbers))  # of equals, the first
     (token,), _ = e.table[best]
     return token
@@ -132,7 +132,7 @@ _LOOKUPS: Mapping[str, _Combine] = {
     "precedes": lambda e, values, _: int(
         token_of(e, values[0]) < token_of(e, values[1])
     ),
-    "least": lambda e, values, _: min(number_of(e, x) for x in values),
-    "greatest": lambda e, values, _: max(number_of(e, x) for x in values),
+    "least": lambda e, values, _: min(as_number(e, x) for x in values),
+    "greatest": lambda e, values, _: max(as_number(e, x) for x in values),
     "given": lambda _, values, __: None if values[1] == 0 else values[0],
 }

@@ -40,7 +40,7 @@ SELECTION_WORDS = (
     "state",
     "token_at",
 )
-WORDS = frozenset(
+_WORDS = frozenset(
     [
         *SELECTION_WORDS,
         *("here", "end", "step", "add", "subtract", "multiply", "divide"),
@@ -48,7 +48,7 @@ WORDS = frozenset(
         *("cases", "most"),
     ]
 )  # what is followed here
-MOST_PARTS = 5_000  # of an expression, each counted as often as it occurs
+_MOST_PARTS = 5_000  # of an expression, each counted as often as it occurs
 
 
 class Domain:
@@ -186,7 +186,7 @@ def _followed(claim: Claim) -> None:
     for e in parts:
         if not isinstance(e, Expression):
             continue
-        if not e.ops <= WORDS or e.spread > MOST_PARTS:
+        if not e.ops <= _WORDS or e.spread > _MOST_PARTS:
             raise Rejected("the claim uses words that are not followed here")
 
 
