@@ -1163,7 +1163,10 @@ OF_CLAIMS = [  # what a claim is written with, and the end of the answer
     ),
     (
         "[*x]",
-        f"{VALUED} it cannot be gone through; write token_at(i) for a token of the context",
+        (
+            f"{VALUED} it cannot be gone through; write token_at(i) for a token of the"
+            " context, count(condition) and total(e) for all of them"
+        ),
     ),
     (
         "x[0]",
@@ -1171,11 +1174,19 @@ OF_CLAIMS = [  # what a claim is written with, and the end of the answer
     ),
     (
         "x < 3",
-        f"{VALUED} it cannot be compared; write below(a, b), equal(a, b)",
+        (
+            f"{VALUED} < cannot compare it; write there(a) < b for a condition on"
+            " positions, below(a, b) or equal(a, b) for 1 or 0, min_(a, b) or max_(a, b)"
+            " for one of them"
+        ),
     ),
     (
         "3 <= x",
-        f"{VALUED} it cannot be compared; write below(a, b), equal(a, b)",
+        (
+            f"{VALUED} >= cannot compare it; write there(a) >= b for a condition on"
+            " positions, below(a, b) or equal(a, b) for 1 or 0, min_(a, b) or max_(a, b)"
+            " for one of them"
+        ),
     ),
     (
         "int(x)",

@@ -36,6 +36,7 @@ from handcraft.sequence.conditions import (
     condition,
     no_number,
     operand,
+    same_kind,
 )
 from handcraft.sequence.expression import Argument, Expression, Op
 from handcraft.sequence.value_kinds import NOTHING, TOKEN, kinds_of
@@ -81,6 +82,8 @@ def equal(a: Argued, b: Argued) -> Expression:
     """1 where the two are equal, else 0."""
     if isinstance(a, There) or isinstance(b, There):
         return comparison("equal", "==", a, b)  # type: ignore[return-value]
+    if isinstance(a, int | str) or isinstance(b, int | str):
+        same_kind("equal", operand(a), operand(b))
     return _made("equal", a, b, flag=True)
 
 

@@ -29,6 +29,10 @@ from handcraft.sequence.value_kinds import NOTHING, TOKEN, Kinds, kinds_of
 
 __all__ = ["Condition", "There", "there"]
 
+_NEWER = Expression(
+    op="length"
+)  # beside which `tokens` and `indices` are written
+
 
 class _Paired(AtKey):
     """A node that reads the key position, in a wrapper that has no value."""
@@ -63,12 +67,6 @@ class _Paired(AtKey):
                 caller(),
             )
 
-    def __call__(self, *_: object, **__: object) -> NoReturn:
-        raise _mistaken(
-            f"{self._CALLED} has no value at one position: it is asked in a selection",
-            "count(condition) or fetch(value, condition), which has",
-        )
-
     def __repr__(self) -> str:
         return notation(self.node)
 
@@ -76,7 +74,8 @@ class _Paired(AtKey):
         raise _mistaken(
             f"{self._CALLED} has no truth: it is asked for each pair of positions",
             "(a) & (b) for `and`, (a) | (b) for `or`, ~(a) for `not`,"
-            " (a < b) & (b < c) for a chain a < b < c, where(a, b, c) for `b if a else c`",
+            " (a < b) & (b < c) for a chain a < b < c, where(a, b, c) for `b if a else c`,"
+            " min_ and max_ for `min` and `max`",
         )
 
     def __hash__(self) -> int:
@@ -231,7 +230,7 @@ def condition(value: object) -> Expression | int:
         raise _constant(value)
     if (kinds_of(node) - NOTHING) == TOKEN:
         raise _mistaken(
-            f"{written(node)} is a token, not a condition",
+            f"{written(node, beside=_NEWER)} is a token, not a condition",
             "there(tokens) == 'a'",
         )
     return node
@@ -303,16 +302,24 @@ def comparison(op: Op, sign: str, left: object, right: object) -> Condition:
         if isinstance(side, Condition):
             raise _compared_condition()
     args = (operand(left), operand(right))
-    kinds: list[Kinds] = [kinds_of(arg) - NOTHING for arg in args]
+    kinds = same_kind(sign, *args)
+    tokens = op == "below" and TOKEN in kinds
+    return Condition(Expression(op="precedes" if tokens else op, args=args))
+
+
+def same_kind(sign: str, a: Any, b: Any) -> list[Kinds]:
+    """The kinds of two values that are compared. Raises ProgramError for a token and a number."""
+    kinds = [kinds_of(x) - NOTHING for x in (a, b)]
     if all(kinds) and _apart(*kinds):
-        key = next(arg for arg in args if isinstance(arg, Expression))
-        found = f" {sign} ".join(written(arg, beside=key) for arg in args)
+        shown = [written(x, beside=_NEWER) for x in (a, b)]
+        found = f" {sign} ".join(shown)
+        if sign.isalpha():
+            found = f"{sign}({', '.join(shown)})"
         raise _mistaken(
             f"{sign} compares a token with a number: {found}",
             "lookup({token: number}, tokens) for the number of a token",
         )
-    tokens = op == "below" and TOKEN in kinds
-    return Condition(Expression(op="precedes" if tokens else op, args=args))
+    return kinds
 
 
 def _apart(a: Kinds, b: Kinds) -> bool:

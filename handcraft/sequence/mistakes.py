@@ -207,7 +207,8 @@ class Unvalued(Uncomputed):
     def __iter__(self) -> Any:
         raise _refused(
             "it cannot be gone through",
-            "token_at(i) for a token of the context",
+            "token_at(i) for a token of the context, count(condition) and total(e) for"
+            " all of them",
         )
 
     def __and__(self, other: object) -> Any:

@@ -112,7 +112,7 @@ def _if_any(rows: Grid, places: Any) -> list[Value]:
     """The places, None where a row selects nothing."""
     if not rows.shape[1]:
         return [None] * len(rows)
-    found: list[bool] = rows.any(axis=1).tolist()
+    found: Any = rows.any(axis=1)
     return [
         int(at) if some else None
         for at, some in zip(places, found, strict=True)
