@@ -21,6 +21,7 @@ from handcraft.sequence.expression_checks import LARGEST_NUMBER, WORDS, Node
 
 Value: TypeAlias = int | str | Fraction | None
 Scope: TypeAlias = Mapping[str, int]  # the values of here, end and step
+LONGEST_NUMBER = 66_439  # bits of a number, 20,000 digits
 LAZY = (
     "cases",
     "otherwise",
@@ -57,13 +58,31 @@ def combine(
     return _LOOKUPS[e.op](e, values, tokens)
 
 
+def bounded(value: int | Fraction) -> int | Fraction:
+    """The number itself. Raises ProgramError for one that is too long to be computed with."""
+    if type(value) is int and -(2**64) < value < 2**64:
+        return value
+    bits = value.numerator.bit_length() + value.denominator.bit_length()
+    if bits > LONGEST_NUMBER:
+        raise ProgramError(
+            "a number grows beyond 20000 digits, which is more than anything can say",
+            ("claim",),
+        )
+    return value
+
+
+def _no_longer(value: int | Fraction) -> int | Fraction:
+    """A sum, which is too long only where it is a fraction."""
+    return value if type(value) is int else bounded(value)
+
+
 OPERATIONS: Mapping[str, Callable[[Any, Any], Value]] = {
-    "add": lambda a, b: a + b,
-    "subtract": lambda a, b: a - b,
-    "multiply": lambda a, b: a * b,
+    "add": lambda a, b: _no_longer(a + b),
+    "subtract": lambda a, b: _no_longer(a - b),
+    "multiply": lambda a, b: bounded(a * b),
     "divide": lambda a, b: a // b if b else None,
     "modulo": lambda a, b: a % b if b else None,
-    "ratio": lambda a, b: Fraction(a) / b if b else None,
+    "ratio": lambda a, b: bounded(Fraction(a) / b) if b else None,
     "below": lambda a, b: int(a < b),
 }
 
