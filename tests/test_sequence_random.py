@@ -9,6 +9,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
+import pytest
 from conftest import FULL
 from hypothesis import given as drawing
 from hypothesis import settings
@@ -271,3 +272,88 @@ def test_wrong_kinds_are_told(e: Expression, text: str) -> None:
     except ProgramError:
         return
     assert short == e(text)
+
+
+# ---------------------------------------------------------------- what is shared
+
+
+def grown(part: Any, more: Callable[[Any], Any]) -> Any:
+    """A part that holds the one before it twice, seventeen times."""
+    for _ in range(17):
+        part = more(part)
+    return part
+
+
+BOTH_SIDES = there(here) + here
+SAME = there(own) == own
+
+
+@pytest.mark.parametrize(
+    ("grow", "plainly"),
+    [
+        (
+            lambda: count(grown(SAME, lambda c: c & c)),
+            lambda text: [text.count(t) for t in text],
+        ),
+        (
+            lambda: count(grown(SAME, lambda c: c | ~c)),
+            lambda text: [len(text)] * len(text),
+        ),
+        (
+            lambda: count(grown(BOTH_SIDES, lambda x: x - x) == 0),
+            lambda text: [len(text)] * len(text),
+        ),
+        (
+            lambda: count(grown(BOTH_SIDES, lambda x: min_(x, x)) == 2),
+            lambda text: [
+                int(2 - i in range(len(text))) for i in range(len(text))
+            ],
+        ),
+        (
+            lambda: count(grown(there(here), lambda x: x + x) == 2**17),
+            lambda text: [int(len(text) > 1)] * len(text),
+        ),
+        (
+            lambda: grown(here, lambda x: x + x),
+            lambda text: [i * 2**17 for i in range(len(text))],
+        ),
+    ],
+    ids=["and", "or", "minus", "least", "at the key", "bare"],
+)
+def test_what_is_shared_is_found_once(
+    grow: Callable[[], Expression], plainly: Callable[[str], list[int]]
+) -> None:
+    """What would stand in 100,000 places is evaluated, shortened, stored and shown as a few."""
+    e = grow()
+    assert e.spread >= 2**17 > 50 > e.size
+    for text in ("", "a", "abcab"):
+        assert e.all(text) == plainly(text)
+    assert e("abcab") == plainly("abcab")[-1]
+    assert in_short(e)("abcab") == e("abcab")
+    is_read_from_data_as_the_same(e)
+    assert len(repr(e)) <= 4000
+    assert e._repr_html_()
+
+
+@pytest.mark.parametrize(
+    "grow",
+    [lambda x: x * x, lambda x: x + ratio(1, x)],
+    ids=["product", "sum of fractions"],
+)
+def test_a_number_stays_short(grow: Callable[[Expression], Expression]) -> None:
+    """What doubles the digits at each step ends with one sentence, and not with the memory."""
+    e = here + 2
+    for _ in range(19):
+        e = grow(e)
+    with pytest.raises(ProgramError, match="a number grows beyond 20000 dig"):
+        e.all("ab")
+
+
+def test_sums_of_many_fractions_stay_short() -> None:
+    """Their common denominator is a number as well."""
+    e = ratio(1, (here + 1) * 10**9 + 1)
+    for _ in range(8):
+        e = e * ratio(1, (here + 1) * 10**9 + 1)
+    assert e("ab") == Fraction(1, (2 * 10**9 + 1) ** 9)
+    with pytest.raises(ProgramError, match="a number grows beyond 20000 dig"):
+        total(e)("ab" * 1000)
