@@ -12,7 +12,7 @@ from typing import Any, get_args
 import pytest
 from certificates import averaging, copying, induction, recorded
 from cli_runner import handcraft
-from conftest import bundled_program
+from conftest import bundled_program, slow_from
 from reversing import EXHAUSTIVE, SAMPLED, aaaa, backwards, reverse
 from test_forgeries import forged
 
@@ -192,6 +192,7 @@ def test_an_answer_and_its_length_are_held_to_it() -> None:
             Domain(other, claim, [])
 
 
+@pytest.mark.slow
 def test_a_lane_is_held_to_it() -> None:
     """And in the value of a lane: right within its tolerance, wrong beyond it."""
     model = averaging()
@@ -373,15 +374,12 @@ SHORT: list[tuple[Callable[[], Model], Any]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("build", "claim"),
-    SHORT,
-    ids=["back", "induction", "induction in two", "copying", "averaging"],
-)
+@pytest.mark.parametrize("case", slow_from(2, SHORT))
 def test_what_has_a_short_form_is_proved(
-    build: Callable[[], Model], claim: Any
+    case: tuple[Callable[[], Model], Any],
 ) -> None:
     """It is the same claim as in the older words, with the same hash and the same certificate."""
+    build, claim = case
     older = build()
     newer = with_claim(older, claim)
     assert claim_hash(newer) == claim_hash(older)

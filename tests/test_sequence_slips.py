@@ -1102,8 +1102,8 @@ def test_data_that_is_nested_too_deeply(inner: str) -> None:
         Expression(**found)
 
 
-def test_what_is_too_deep_or_too_large() -> None:
-    """Forty levels of words, or 5,000 nodes: one sentence; what stands twice counts once."""
+def test_what_is_too_deep() -> None:
+    """Forty levels of words; what stands twice counts once."""
     deep: Expression = here
     for _ in range(39):
         deep = fetch(deep, 0)
@@ -1113,6 +1113,15 @@ def test_what_is_too_deep_or_too_large() -> None:
         here=True,
     ):
         fetch(deep, 0)
+    twice: Expression = here
+    for _ in range(39):
+        twice = twice + twice
+    assert (twice.size, twice.spread) == (40, 2**40 - 1)
+
+
+@pytest.mark.slow
+def test_what_is_too_large() -> None:
+    """Five thousand nodes, each counted once."""
     wide = most({str(i): here + i for i in range(4_998)})
     with Refused(
         ProgramError,
@@ -1120,10 +1129,6 @@ def test_what_is_too_deep_or_too_large() -> None:
         here=True,
     ):
         count(there(wide) == wide)
-    twice: Expression = here
-    for _ in range(39):
-        twice = twice + twice
-    assert (twice.size, twice.spread) == (40, 2**40 - 1)
 
 
 def test_a_set_has_no_order() -> None:
