@@ -252,6 +252,21 @@ def test_a_tagger_is_held_to_an_expression(how: dict[str, Any]) -> None:
     assert found.counterexample == wanted.counterexample
 
 
+def test_an_expression_of_longer_tokens() -> None:
+    """A text is a tuple of tokens, whatever their length; so is the counterexample."""
+    slots = position(2), token(["a", "bc"])
+    found = [
+        verify(
+            Program(embedding=slots, claim=each(claim), causal=False).build(),
+            **EXHAUSTIVE,
+        )
+        for claim in (tokens, fetch(tokens, length - 1 - indices))
+    ]
+    assert [report.verdict for report in found] == ["checked", "refuted"]
+    assert found[1].counterexample is not None
+    assert found[1].counterexample.tokens == ["a", "bc"]
+
+
 def test_the_whole_text_or_up_to_a_position() -> None:
     """In a causal model the last token that is seen is the position's own; the last of the whole
     text is not.

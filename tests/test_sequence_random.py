@@ -18,6 +18,7 @@ from naive import said
 
 from handcraft.core.errors import ProgramError
 from handcraft.sequence import words
+from handcraft.sequence.evaluate import asking
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.short_forms import in_short
 from handcraft.sequence.value_kinds import kinds_of
@@ -216,13 +217,17 @@ def kind(value: Any) -> str:
 
 
 def means_what_the_words_mean(e: Expression, text: str) -> None:
-    """At every position, whole and causal, and at the last; of no other kinds than are told."""
+    """At every position, whole and causal, all at once or each alone, and at the last; of no
+    other kinds than are told.
+    """
     kinds = kinds_of(e) | ({"nothing"} if e.uses("end", "step") else set())
     for causal in (False, True):
         found = e.all(text, causal=causal)
         assert found == said(e, text, causal=causal)
         assert {kind(value) for value in found} <= kinds
-    assert not text or e(text) == e.all(text)[-1]
+    everywhere = [asking(e)(tuple(text), {"here": i}) for i in range(len(text))]
+    assert everywhere == e.all(text)
+    assert not text or e(text) == everywhere[-1]
 
 
 def is_read_from_data_as_the_same(e: Expression) -> None:
