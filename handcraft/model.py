@@ -19,17 +19,18 @@ import dataclasses
 import html
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, get_args, overload
 
 import numpy as np
 
 from handcraft.claims.kinds import Claim
 from handcraft.claims.prompt_room import prompt_room
+from handcraft.core.arguments import asked_call
 from handcraft.core.decoding import (
     Sampler,
     continue_together,
@@ -41,10 +42,12 @@ from handcraft.core.errors import (
     ProgramError,
     PromptError,
     WeightsError,
+    hint,
     in_quotes,
     listing,
     printable,
 )
+from handcraft.core.frozen import no_attribute
 from handcraft.core.gpt2 import (
     EPSILON,
     Activation,
@@ -57,6 +60,7 @@ from handcraft.core.gpt2 import (
     trace,
 )
 from handcraft.core.provenance import Entry, provenance_json
+from handcraft.core.source import caller
 from handcraft.core.tracing import Names, Trace, name_trace, plain_names
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.core.weights import flatten, nest
@@ -77,14 +81,28 @@ from handcraft.program.matching import (
     differences,
     differing_cells,
 )
-from handcraft.program.program import Program
+from handcraft.program.program import OF_HANDCRAFT, Program
 
 Prompt = str | Iterable[str] | Iterable[int]  # a text, tokens, or ids
 UNASKED = (
     20  # tokens generated where neither a number nor the claim says how many
 )
 DTYPES = ("float32", "float64")
+# what a Sampler takes, and what generate takes for it
+_DRAWN = {
+    name: f"sampler=Sampler({name}=...)"
+    for name in ("temperature", "top_k", "top_p", "seed")
+}
 MOST_TRACED = 2**24  # numbers that a trace of weights without a program names
+
+
+_OTHER_WORDS = {
+    "answers": "; write model.answer(prompts)",
+    "build": "; a model is built already",
+    "logits": "; model(text) gives them",
+    "n_vocab": "; write len(model.vocabulary)",
+    "run": "; write model.generate(text, n)",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +125,7 @@ class Model:
     about: str = ""
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         check_weights(self.weights, self.n_head)
         if len(self.vocabulary) != self.weights["wte"].shape[0]:
             raise WeightsError(
@@ -125,6 +144,33 @@ class Model:
         if self.program is not None:
             self._check_held()
 
+    def _check_kinds(self) -> None:
+        """Raise WeightsError for a setting of a wrong kind."""
+        kinds: dict[str, tuple[Any, str]] = {
+            "name": (str, "a text"),
+            "weights": (Mapping, "a dict of arrays, as GPT-2 names them"),
+            "vocabulary": (
+                Vocabulary,
+                "a Vocabulary, such as Vocabulary(('a', 'b'))",
+            ),
+            "n_head": (Integral, "a whole number"),
+            "activation": (str, "'gelu' or 'relu'"),
+            "causal": (bool, "True or False"),
+            "program": (Program | None, "a Program or None"),
+            "epsilon": (Real, "a number"),
+            "about": (str, "a text"),
+        }
+        for name, (kind, words) in kinds.items():
+            found = getattr(self, name)
+            if not isinstance(found, kind):
+                raise WeightsError(
+                    f"{name} must be {words}, found {kind_of(found)}"
+                )
+        if self.activation not in get_args(Activation):
+            raise WeightsError(
+                f"activation must be 'gelu' or 'relu', found {self.activation!r:.60}"
+            )
+
     def _check_held(self) -> None:
         """Raise WeightsError for what no proof, count or export of a program's model knows."""
         if self.weights.get("lm_head") is not None:
@@ -142,11 +188,13 @@ class Model:
     # ------------------------------------------------------------ making and saving
 
     @classmethod
+    @asked_call("Model.of")
     def of(cls, program: Program, dtype: str = "float32") -> Model:
         """The model of a program, in float32 or float64.
 
         Warns (AuthorWarning) of scores that are too small for what they name.
         """
+        _is_program(program)
         compiled = compile_program(program, _checked_dtype(dtype))
         advise(program, compiled.weights)
         return cls(
@@ -160,6 +208,7 @@ class Model:
         )
 
     @classmethod
+    @asked_call("Model.open")
     def open(cls, reference: str, dtype: str = "float32") -> Model:
         """The model of a program file, a bundled program (by name), a built directory, or a GPT-2
         of Hugging Face.
@@ -177,6 +226,7 @@ class Model:
         return model.replace(about=summary(path))
 
     @classmethod
+    @asked_call("Model.load")
     def load(cls, directory: str | Path, dtype: str = "float32") -> Model:
         """The model of a built directory; nothing is executed.
 
@@ -215,6 +265,7 @@ class Model:
             ) from None
 
     @classmethod
+    @asked_call("Model.from_checkpoint")
     def from_checkpoint(
         cls,
         directory: str | Path,
@@ -250,6 +301,7 @@ class Model:
         except WeightsError as error:
             raise error.of(directory) from None
 
+    @asked_call("model.save")
     def save(self, directory: str | Path) -> list[Path]:
         """Write `model.safetensors` and `program.json`, and return their paths.
 
@@ -351,7 +403,7 @@ class Model:
             raise PromptError(
                 f"a prompt is a text, tokens or ids, found {type(prompt).__name__}"
             )
-        given: Any = prompt if isinstance(prompt, str) else list(prompt)
+        given: Any = prompt if isinstance(prompt, str) else _listed(prompt)
         if not len(given):
             raise PromptError(
                 "the text is empty; it needs at least one of the tokens"
@@ -361,7 +413,7 @@ class Model:
             isinstance(token, str) for token in given
         ):
             return self.vocabulary.encode(given)
-        ids = np.asarray(given)
+        ids = _array(given)
         # the dtype alone: the length is checked where it matters
         check_tokens(ids[:1] if ids.ndim else ids, self.weights)
         if ids.min() < 0 or ids.max() >= len(self.vocabulary):
@@ -371,6 +423,7 @@ class Model:
             )
         return [int(i) for i in ids]
 
+    @asked_call("model")
     def __call__(self, tokens: Prompt | Array) -> Array:
         """The logits after every position: [n_seq] -> [n_seq, n_vocab].
 
@@ -384,6 +437,7 @@ class Model:
         check_tokens(ids, self.weights)
         return finite(gpt2(ids, **self.weights, **self.config))
 
+    @asked_call("model.generate", **_DRAWN)
     def generate(
         self,
         prompt: Prompt,
@@ -404,6 +458,7 @@ class Model:
         )
         return self.vocabulary.decode(new)
 
+    @asked_call("model.continued", **_DRAWN)
     def continued(
         self,
         ids: Sequence[int],
@@ -423,6 +478,13 @@ class Model:
             raise PromptError(
                 f"sampler= takes a Sampler(...), found {kind_of(sampler)}"
             )
+        if not isinstance(stop, str | None):
+            raise PromptError(f"stop= takes a token, found {kind_of(stop)}")
+        if not isinstance(cached, bool | np.bool_):
+            raise PromptError(
+                f"cached= takes True or False, found {kind_of(cached)}"
+            )
+        ids = self.ids(ids)
         limits = [limit for limit in (self.room(ids), n) if limit is not None]
         most = min(limits, default=UNASKED)
         stop = stop if stop is not None else self._stop_token
@@ -444,6 +506,7 @@ class Model:
     @overload
     def answer(self, prompts: Iterable[Prompt]) -> list[str]: ...
 
+    @asked_call("model.answer")
     def answer(self, prompts: str | Iterable[Prompt]) -> str | list[str]:
         """The answer to a text, or the list of answers to several prompts, without stop tokens.
 
@@ -511,6 +574,7 @@ class Model:
             return None
         return prompt_room(claim, ids, self.vocabulary, self.n_ctx, self.name)
 
+    @asked_call("model.trace")
     def trace(
         self,
         context: Prompt,
@@ -589,11 +653,13 @@ class Model:
             return None
         return differences(self.weights, self.program)
 
+    @asked_call("model.held_to")
     def held_to(self, program: Program) -> Model:
         """The model of these weights with another program's rules and claim.
 
         Raises WeightsError where the weights cannot be those of the program.
         """
+        _is_program(program)
         fields = {
             "vocab": list(self.vocabulary.tokens),
             "n_ctx": self.n_ctx,
@@ -604,8 +670,26 @@ class Model:
         return dataclasses.replace(self, program=program, causal=program.causal)
 
     def replace(self, **changes: Any) -> Model:
-        """A copy with some fields changed."""
+        """A copy with some fields changed. Raises ProgramError for a name that is no field."""
+        known = [field.name for field in dataclasses.fields(self)]
+        for name in changes:
+            if name not in known:
+                raise ProgramError(
+                    f"a model has no such field; it has {', '.join(known)}"
+                    f"{hint(name, known)}",
+                    ("model.replace", name),
+                    caller(),
+                )
         return dataclasses.replace(self, **changes)
+
+    if not TYPE_CHECKING:  # a type checker knows the attributes
+
+        def __getattr__(self, name: str) -> Any:
+            """Raises the error of an attribute that is not there, with what to write."""
+            if name.startswith("_"):
+                raise AttributeError(name)
+            known = [x for x in dir(self) if x[0] != "_"]
+            raise no_attribute(("Model",), name, _instead_of(name), known)
 
     def __repr__(self) -> str:
         sizes = (
@@ -638,6 +722,21 @@ class Model:
         )
 
 
+def _instead_of(name: str) -> str:
+    """What an author may have meant by an attribute that no model has; else empty."""
+    if name in OF_HANDCRAFT:
+        return f"; write handcraft.{name}(model)"
+    if name in Program.model_fields:
+        return f"; its program has it: model.program.{name}"
+    return _OTHER_WORDS.get(name, "")
+
+
+def _is_program(given: object) -> None:
+    """Raise ProgramError for what is no program."""
+    if not isinstance(given, Program):
+        raise ProgramError(f"a program is a Program, found {kind_of(given)}")
+
+
 def _is_whole(value: object) -> bool:
     """True for a whole number, Python's or NumPy's."""
     return isinstance(value, Integral) and not isinstance(value, bool)
@@ -652,9 +751,37 @@ def _path(given: str | Path) -> Path:
     return Path(given)
 
 
+def _listed(prompt: Iterable[Any]) -> list[Any]:
+    """The parts of a prompt. Raises PromptError for an array of no dimension."""
+    if isinstance(prompt, np.ndarray) and not prompt.ndim:
+        raise PromptError(
+            f"a prompt is a text, tokens or ids, found the array {prompt}"
+        )
+    return list(prompt)
+
+
+def _array(given: list[Any]) -> Array:
+    """The parts of a prompt as an array of one dimension. Raises PromptError where they are none:
+    NumPy asks them for a number, and they may raise whatever they like.
+    """
+    try:
+        found = np.asarray(given)
+    except Exception:
+        found = np.empty((0, 0))
+    if found.ndim != 1:
+        odd = (x for x in given if not isinstance(x, str | Integral))
+        raise PromptError(
+            "a prompt is a text, tokens or ids, found a list with"
+            f" {kind_of(next(odd, given))}"
+        )
+    return found
+
+
 def _checked_dtype(dtype: str) -> str:
-    if dtype not in DTYPES:
+    named = isinstance(dtype, str | np.dtype)
+    if not named or dtype not in DTYPES:
+        found = printable(str(dtype)) if named else kind_of(dtype)
         raise WeightsError(
-            f"the dtype must be {' or '.join(DTYPES)}, found {printable(str(dtype))}"
+            f"the dtype must be {' or '.join(DTYPES)}, found {found}"
         )
     return dtype

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from handcraft.core.arguments import asked_call
 from handcraft.core.errors import either
 from handcraft.program.contexts import contexts
 from handcraft.program.program import ClaimLike
@@ -25,6 +26,7 @@ from handcraft.results.verify import ShownReport, verify
 __all__ = ["assert_accurate", "contexts"]
 
 
+@asked_call("assert_accurate")
 def assert_accurate(
     program: Openable,
     *,

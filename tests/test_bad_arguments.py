@@ -572,6 +572,43 @@ KINDS = [  # a FIFO that is opened would wait for ever
         "pipe",
     ),
     arguments(
+        "a FIFO in place of a file to build",
+        "halved/program.json is a FIFO; remove it, or build elsewhere",
+        "build",
+        "aab",
+        "--out",
+        "halved",
+    ),
+    arguments(
+        "a FIFO in place of a file to export",
+        "small/config.json is a FIFO; remove it, or export elsewhere",
+        "export",
+        "aab",
+        "--to",
+        "gpt2",
+        "--force",
+        "--out",
+        "small",
+    ),
+    arguments(
+        "a FIFO as a checkpoint",
+        "the checkpoint pipe cannot be used: pipe is a FIFO, not a file; delete it to start"
+        " anew",
+        "verify",
+        "aab",
+        "--method",
+        "exhaustive",
+        "--checkpoint",
+        "pipe",
+    ),
+    arguments(
+        "a FIFO in a GPT-2",
+        "small/config.json is a FIFO, not a file",
+        "run",
+        "small",
+        "a",
+    ),
+    arguments(
         "a FIFO of a new program's name",
         "pipe.py exists; choose another name, or remove it first",
         "new",
@@ -638,8 +675,11 @@ NEAR = [
 def kinds(beside_ok: Path) -> None:
     """FIFOs where files are expected, and programs to be named."""
     Path("halved").mkdir()
-    for name in ("pipe", "pipe.py", "pipe.dot", "halved/program.json"):
+    Path("small").mkdir()
+    inside = ("halved/program.json", "small/config.json")
+    for name in ("pipe", "pipe.py", "pipe.dot", *inside):
         os.mkfifo(name)
+    Path("small/model.safetensors").touch()
     for name in ("abba.py", "folder/deep.py"):
         Path(name).write_text(Path("ok.py").read_text())
 

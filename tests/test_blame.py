@@ -201,6 +201,41 @@ def test_a_report_has_the_table_where_a_token_is_wrong() -> None:
         assert "departures" not in report
 
 
+@pytest.mark.parametrize(
+    ("table", "rule", "ending", "why"),
+    [
+        ({"b": "b", "bb": "b", "a": "a"}, "", "a", ""),
+        ({"b": "b", "bb": "b", "bbb": "a"}, "", "bbb", ""),
+        ({"b": "b", "ab": "b", "bab": "b", "abab": "a"}, "", "abab", ""),
+        (
+            {"b": "b", "a": "b"},
+            'Neuron(when=p[2], adds={t["a"]: 50}), ',
+            "a",
+            ", the longest ending that fits",
+        ),
+    ],
+)
+def test_the_row_that_decides_a_counterexample_is_named(
+    table: dict[str, str], rule: str, ending: str, why: str, here: Path
+) -> None:
+    """The longest ending that fits: here computed as the longest key that the text ends with."""
+    write(
+        "rows.py",
+        "from handcraft import *\n"
+        'p, t = position(4), token("ab")\n'
+        f'layers = (({rule}{{t["b"]: 9}}),)\n'
+        "program = Program(embedding=(p, t), layers=layers,\n"
+        f"    claim={table})\n",
+    )
+    report = handcraft("verify", "rows.py", "--json").json
+    text = "".join(report["counterexample"]["tokens"])
+    assert ending == max(filter(text.endswith, table), key=len)
+    assert (why != "") == (len(text) > len(ending))
+    assert report["row"] == {"ending": [*ending], "source": "rows.py:4"}
+    line = f"  row         '{ending}' of the claim (rows.py:4){why}"
+    assert line in handcraft("verify", "rows.py").lines
+
+
 def test_what_is_not_finite_has_no_table() -> None:
     """Where a logit is not finite the verdict stands without an explanation, or with numbers that
     are not finite; it never fails.

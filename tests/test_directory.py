@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -129,8 +133,89 @@ def test_a_target_that_is_a_link_or_a_file_is_refused(tmp_path: Path) -> None:
     ):
         publish(tmp_path / "file", TWO, fine, force=True)
     (tmp_path / "out" / "a.json").mkdir(parents=True)
-    with Refused(WeightsError, f"{tmp_path / 'out/a.json'} is a directory"):
+    with Refused(
+        WeightsError,
+        f"{tmp_path / 'out/a.json'} is a directory; remove it, or export elsewhere",
+    ):
         publish(tmp_path / "out", TWO, fine, force=True)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_what_is_no_file_is_not_replaced(force: bool, tmp_path: Path) -> None:
+    """A FIFO or a socket in a file's place, and a file in that of a folder; nothing is written."""
+    out = tmp_path / "out"
+    out.mkdir()
+    os.mkfifo(out / "a.json")
+    (out / "b").write_text("mine")
+    for name, kind in (("a.json", "a FIFO"), ("b", "a file")):
+        with Refused(
+            WeightsError,
+            f"{out / name} is {kind}; remove it, or export elsewhere",
+        ):
+            publish(out, TWO, fine, force=force)
+        (out / name).unlink()
+    assert publish(out, TWO, fine, force=force)
+
+
+# ---------------------------------------------------------------- what a killed export left
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from handcraft.runtimes import directory
+
+def kill(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+out, files, late = Path(sys.argv[1]), {"a.json": b"1", "b/c.bin": b"2"}, sys.argv[2]
+if late:
+    Path.replace = kill  # when the old files are beside the new ones
+directory.publish(out, files, print if late else kill, force=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "late"),
+    [({}, ""), ({"a.json": b"0"}, ""), ({"a.json": b"0"}, "late")],
+)
+def test_the_next_export_removes_what_a_killed_one_left(
+    before: dict[str, bytes], late: str, tmp_path: Path
+) -> None:
+    """In the target, or beside one that was not there yet."""
+    out = tmp_path / "out"
+    if before:
+        publish(out, before, fine)
+    run = subprocess.run(
+        [sys.executable, "-c", KILLED, str(out), late], check=False
+    )
+    assert run.returncode == -signal.SIGKILL
+    (left,) = (out if before else tmp_path).glob(".handcraft-*")
+    assert files(left).keys() >= TWO.keys()
+    assert (left / ".old").exists() is bool(late)
+    publish(out, TWO, fine, force=True)
+    assert files(tmp_path) == {f"out/{name}": TWO[name] for name in TWO}
+    assert not [*tmp_path.rglob(".*")]
+
+
+def test_what_is_not_surely_left_stays(tmp_path: Path) -> None:
+    """Another's file in such a directory, a file or a link of such a name, and an export that runs
+    at the same time.
+    """
+    (tmp_path / "kept").mkdir()
+    (tmp_path / ".handcraft-aaaaaaaa").mkdir()
+    (tmp_path / ".handcraft-aaaaaaaa/mine.txt").write_text("mine")
+    (tmp_path / ".handcraft-bbbbbbbb").write_text("mine")
+    (tmp_path / ".handcraft-cccccccc").symlink_to("kept")
+    (tmp_path / ".handcraft-notes").mkdir()
+    names = {path.name for path in tmp_path.iterdir()}
+
+    def meanwhile(work: Path) -> None:
+        publish(tmp_path / "other", TWO, fine)
+        assert files(work) == TWO
+
+    publish(tmp_path / "out", TWO, meanwhile)
+    now = {path.name for path in tmp_path.iterdir()}
+    assert now == {*names, "out", "other"}
 
 
 def test_files_come_back_if_one_cannot_be_moved(

@@ -6,6 +6,7 @@ file. No answer is Python's or a library's own sentence.
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,13 @@ from handcraft import Program, position, token
 from handcraft.core.errors import ProgramError
 from handcraft.files.program_file import load_program
 from handcraft.program.program import OF_HANDCRAFT, OF_MODELS
+from handcraft.sequence.words import (
+    Expression,
+    below,
+    cases,
+    equal,
+    here,
+)
 
 START = """from handcraft import *
 from handcraft.recipes import *
@@ -26,6 +34,30 @@ def build(*layers, claim=None, embedding=(p, t, v), **fields):
     program = Program(embedding=embedding, layers=layers, claim=claim, **fields)
 """
 MISTAKES = [
+    (
+        'answers("op", "a")',
+        (
+            "answers > answer: takes a function, a table, an expression or a "
+            "transducer, found str 'a'"
+        ),
+    ),
+    (
+        'residual(v, "a")',
+        "residual > function: takes a function or an expression, found str 'a'",
+    ),
+    ('each("a")', "each > function: takes a plain function, found str 'a'"),
+    (
+        'each({"a": "b"})',
+        "each > function: takes a plain function, found dict {'a': 'b'}",
+    ),
+    (
+        'residual(v, {"a": 1})',
+        "residual > function: takes a function or an expression, found dict {'a': 1}",
+    ),
+    (
+        "build(vocabulary=t)",
+        "vocabulary: takes a list of tokens, found the slot token",
+    ),
     (
         "Head(p, value=t)",
         (
@@ -1081,6 +1113,68 @@ MISTAKES = [
         ),
     ),
     (
+        "t['a'] = 1",
+        (
+            "token cannot be set: rules write into lanes, such as {lane: 1} in a "
+            "layer, and tables fill them: slot(name, token={...})"
+        ),
+    ),
+    (
+        "del v[0]",
+        (
+            "v cannot be set: rules write into lanes, such as {lane: 1} in a "
+            "layer, and tables fill them: slot(name, token={...})"
+        ),
+    ),
+    (
+        "t('a')",
+        "a slot is not called; a lane of a slot is written slot['label']",
+    ),
+    (
+        "t['a'](1)",
+        "a lane is not called; a lane of a slot is written slot['label']",
+    ),
+    (
+        'f"{v:.2f}"',
+        (
+            "v has no value before the model runs: see it with "
+            "model.trace(context)"
+        ),
+    ),
+    (
+        'scratch("old", "seen")',
+        (
+            "scratch: the second text is one label for each letter, and a letter "
+            "stands twice in 'seen'; two slots are written in one text: "
+            '"old seen"'
+        ),
+    ),
+    (
+        "old, new = scratch('old', 'new')",
+        (
+            'scratch("old", "new") is one slot with a lane for each letter of '
+            '"new"; two slots are scratch("old new")'
+        ),
+    ),
+    (
+        "old, new, more = local('old', 'ne')",
+        (
+            'local("old", "ne") is one slot with a lane for each letter of "ne"; '
+            'two slots are local("old ne")'
+        ),
+    ),
+    (
+        "a, b, c = [1, 2]",
+        "ValueError: not enough values to unpack (expected 3, got 2)",
+    ),
+    (
+        'build({"a": 1})',
+        (
+            "layers[0] > adds: a is not a lane of the embedding (those are "
+            "position, token, v); did you mean 'token:a'?"
+        ),
+    ),
+    (
         "program = head",
         "`program` is of type Head; the file must define `program = Program(...)`",
     ),
@@ -1200,6 +1294,35 @@ OF_CLAIMS = [  # what a claim is written with, and the end of the answer
     ("2 / x", f"{COMPUTED} /: write a // b, or ratio(a, b) for a lane"),
     ("x**2", f"{COMPUTED} **: write a * a"),
     ("-x", f"{COMPUTED} a sign alone: write 0 - a"),
+    ("+x", f"{COMPUTED} a sign alone: write a"),
+    ("abs(x)", f"{COMPUTED} abs: write cases((below(a, 0), 0 - a), a)"),
+    ("round(x)", f"{COMPUTED} round: write (a + b // 2) // b for a / b"),
+    ("x & x", f"{COMPUTED} &: write a * b where both are 0 or 1"),
+    ("1 & x", f"{COMPUTED} &: write a * b where both are 0 or 1"),
+    ("x | x", f"{COMPUTED} |: write cases((a, 1), b) where both are 0 or 1"),
+    ("~x", f"{COMPUTED} ~: write 1 - a where it is 0 or 1"),
+    ("x ^ x", f"{COMPUTED} ^: write 1 - equal(a, b)"),
+    ("x @ x", f"{COMPUTED} @: write a * b"),
+    ("x << 1", f"{COMPUTED} <<: write a * 2"),
+    ("x >> 1", f"{COMPUTED} >>: write a // 2"),
+    (
+        "x['a'] = 1",
+        (
+            f"{VALUED} it has no items to set; write lookup({{token: 1, ...}}, x) with"
+            " the whole table"
+        ),
+    ),
+    (
+        "len(x)",
+        (
+            f"{VALUED} it has no length; write end + 1 for the number of tokens,"
+            " count({0: token}) for those of a kind"
+        ),
+    ),
+    (
+        "f'{x:.2f}'",
+        f"{VALUED} it cannot be formatted; write claim(context) for a value",
+    ),
 ]
 IN_PYTHON = (
     f"{VALUED} Python cannot look it up; write lookup({{token: 1, ...}}, x)"
@@ -1227,6 +1350,27 @@ def test_what_no_expression_of_a_claim_has_is_answered_with_its_word(
     outer, _, inner = answer.partition("claim: ")
     path = "bad > claim: " + inner if inner else "bad: " + outer
     assert str(caught.value) == f"{path} ({file}:{line})"
+
+
+def test_what_is_written_instead_computes_the_same() -> None:
+    """Python's own &, |, ~, ^, abs, round, << and >> on numbers, and the words that are named."""
+    for a, b in product((0, 1), repeat=2):
+        x, y = number(a), number(b)
+        assert (x * y)("c") == a & b
+        assert (cases((x, 1), y))("c") == a | b
+        assert (1 - x)("c") == 1 - a
+        assert (1 - equal(x, y))("c") == a ^ b
+    for a in range(-9, 10):
+        x = number(a)
+        assert (cases((below(x, 0), 0 - x), x))("c") == abs(a)
+        assert ((x + 3 // 2) // 3)("c") == round(a / 3)
+        assert (x * 2)("c") == a << 1
+        assert (x // 2)("c") == a >> 1
+
+
+def number(value: int) -> Expression:
+    """An expression with this value on a text of one token."""
+    return here + value
 
 
 @pytest.mark.parametrize("name", OF_HANDCRAFT)

@@ -5,6 +5,7 @@ what is there and what would work. No test here needs torch.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from cli_runner import handcraft
 from conftest import Refused, bundled_model, random_weights
+from safetensors.numpy import load_file, save_file
 
 from handcraft import Model
 from handcraft.core.errors import PromptError, WeightsError
@@ -270,6 +272,55 @@ def test_an_unembedding_of_its_own_gives_the_logits() -> None:
     assert cells[0].value == model.weights["lm_head"][0, 0]
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (0,), (2, 0), (2, 8, 1)])
+@pytest.mark.parametrize("alone", [False, True])
+def test_an_unembedding_of_any_shape_is_compared(
+    alone: bool, shape: tuple[int, ...], written: Path, tmp_path: Path
+) -> None:
+    """Scalars, empty arrays and cubes beside wte, or in its place, are refused in our words."""
+    directory = shutil.copytree(written, tmp_path / "small")
+    path = directory / "model.safetensors"
+    arrays = load_file(path)
+    wte = arrays.pop("transformer.wte.weight")
+    if not alone:
+        arrays["transformer.wte.weight"] = wte
+    save_file({**arrays, "lm_head.weight": np.zeros(shape, "float32")}, path)
+    message = (
+        f"wte.weight has shape {shape}, but config.json says {wte.shape}"
+        if alone
+        else "lm_head.weight is not wte.weight, but config.json ties the two:"
+        " tie_word_embeddings must be false where both count"
+    )
+    with Refused(WeightsError, f"{path}: {message}"):
+        load_gpt2(directory)
+
+
+def test_a_device_in_place_of_its_weights(written: Path, here: Path) -> None:
+    """It is never read, since it has no end."""
+    shutil.copytree(written, here / "small")
+    Path("small/model.safetensors").unlink()
+    Path("small/model.safetensors").symlink_to("/dev/zero")
+    assert handcraft("run", "small", "a").refusal == (
+        "small/model.safetensors is a device, not a file"
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"), [(Path.touch, "a file"), (os.mkfifo, "a FIFO")]
+)
+def test_a_gpt2_is_a_directory(
+    make: Callable[[Path], object], kind: str, tmp_path: Path
+) -> None:
+    """What stands in its place is named."""
+    make(tmp_path / "it")
+    with Refused(
+        WeightsError,
+        f"{tmp_path / 'it'} is {kind}; name the directory that holds config.json and"
+        f" model.safetensors, as {tmp_path} may be",
+    ):
+        load_gpt2(tmp_path / "it")
+
+
 def test_an_unembedding_of_its_own_is_held_to_no_claim() -> None:
     """Proofs and counts read wte: what they do not know is never judged."""
     program = bundled_model("aab").program
@@ -322,6 +373,34 @@ def test_tokens_of_a_tokenizer_are_held_to_no_claim(small: Path) -> None:
         " load_gpt2(directory, tokens=[...]) gives other ones",
     ):
         model.replace(program=program, epsilon=1e-5)
+
+
+def test_a_claim_alone_names_ids(small: Path) -> None:
+    """Of ids a text has white space between them, and is never read letter by letter; prompts are
+    made of tokens.
+    """
+    (small / "tokenizer.json").unlink()
+
+    def verified(claim: str) -> Any:
+        Path("ids.py").write_text(f"from handcraft import *\nclaim = {claim}\n")
+        return handcraft("verify", "small", "--claim", "ids.py")
+
+    assert verified('after({"0 0": "1", "0 1": "0", "1 0": "0"})').code == 0
+    assert verified('after({("0", "0"): "1"})').code == 0
+    assert verified('after({"0 0": "0"})').code == 1
+    assert verified('after({"00": "1"})').refusal == (
+        "small > claim: the ending '00' is a text, and there is no tokenizer, so a text is"
+        " ids from 0 to 1 such as '0 1', found '00'; load_gpt2(directory, tokens=[...])"
+        " names them; write a tuple of tokens (ids.py:2)"
+    )
+    assert verified('answers("0 0", {"0 0": "1"})').refusal == (
+        "small > claim > prompts: `answers` is about texts made of tokens as they are named,"
+        " and the prompts of '0 0' are not: the model has a tokenizer, or ids alone; say what"
+        " follows tokens, as in after({(token, token): token}) (ids.py:2)"
+    )
+    for avoided, code in (("0 0 1 0", 1), ("0 0 0", 0)):
+        command = ("states", "small", "--from", "0 1", "--top-k", "1")
+        assert handcraft(*command, "--avoid", avoided).code == code
 
 
 # ---------------------------------------------------------------- large models

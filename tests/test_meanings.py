@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from handcraft import (
     Neuron,
     Program,
     after,
+    answers,
     attend_to,
     position,
     scratch,
@@ -291,6 +293,8 @@ def test_a_wrong_meaning_refutes_nothing() -> None:
         for means in ({}, {t["a"]: 77})
     )
     reports = [verify(m).to_json() | {"seconds": 0} for m in (silent, wrong)]
+    (left,) = reports[1].pop("departures")
+    assert (left["value"], left["meaning"], left["context"]) == (5, 77, ["b"])
     assert reports[0] == reports[1]
     assert reports[0]["verdict"] == "proved"
     assert (silent.weights["wte"] == wrong.weights["wte"]).all()
@@ -336,6 +340,123 @@ def test_the_first_lane_is_printed_and_in_the_json(here: Path) -> None:
             "source": "wrong.py:8",
         }
     ]
+
+
+SLIGHT = """
+from handcraft import *
+from handcraft.sequence.words import equal, own
+t, v, w = token("ab"), scratch("v"), scratch("w")
+is_a = equal(own, "a")
+layers = (
+    MLP([Neuron(when=t["a"], adds={v: 1.1})], means={v: is_a}),
+    MLP([Neuron(when=t["a"], adds={w: 2})], means={w: is_a}),
+    {t["a"]: 50 * w},
+)
+program = Program(embedding=(t, v, w), n_ctx=5, layers=layers, claim={"a": "b"})
+"""
+RIGHT = """
+from handcraft import *
+from handcraft.sequence.words import count
+t, v = token("ab"), scratch("v")
+a = MLP([Neuron(when=t["a"], adds={v: 1})], means={v: count({0: "a"})})
+then = {t["b"]: 50 * v, t["a"]: 20}
+program = Program(embedding=(t, v), n_ctx=5, layers=(a, then), claim={"a": "b", "b": "a"})
+"""
+
+
+def test_one_lane_is_printed_where_an_earlier_one_is_a_little_off(
+    here: Path,
+) -> None:
+    """The line is that of the lane that is far off; the heading has the one before it."""
+    write("slight.py", SLIGHT)
+    lines = handcraft("verify", "slight.py").lines
+    at = lines.index(
+        "  the first lane that is far from its meaning (v is a little off in layer 0,"
+        " position 0):"
+    )
+    assert lines[at + 1 : at + 3] == [
+        "    layer 1, position 0: w is 2, but means 1: equal(own, 'a')  slight.py:8",
+        lines[at + 2],
+    ]
+    assert lines[at + 2].endswith(" s")
+
+
+def test_a_right_model_whose_lane_means_something_else_is_told_so(
+    here: Path,
+) -> None:
+    """The flag of an a is no count of a's: the program is proved, and one line says where the lane
+    leaves its meaning; without means= there is no such line.
+    """
+    write("right.py", RIGHT)
+    result = handcraft("verify", "right.py")
+    assert result.code == 0
+    assert result.lines[0] == "right: proved (certificate, float32)"
+    (line,) = [x for x in result.lines if x.startswith("  meaning ")]
+    found = re.fullmatch(
+        r"  meaning     after '([ab]+)', layer 0, position (\d+): v is (\d), but means"
+        r" (\d): count\(\{0: 'a'\}\) \(right.py:5\)",
+        line,
+    )
+    assert found is not None
+    seen = found[1][: int(found[2]) + 1]
+    assert int(found[3]) == (seen[-1] == "a")
+    assert int(found[4]) == seen.count("a") != int(found[3])
+    silent = RIGHT.replace(', means={v: count({0: "a"})}', "")
+    write("silent.py", silent)
+    assert "meaning " not in handcraft("verify", "silent.py").out
+
+
+def test_a_right_model_whose_lanes_mean_what_they_hold_is_told_nothing() -> (
+    None
+):
+    """For contexts and for prompts no line is printed where every lane holds what is said."""
+    rule = Neuron(when=t["a"], adds={v: 1}, means={v: equal(own, "a")})
+    flag = model(rule, claim=after({"a": "a", "b": "b"}))
+    answering = model(
+        rule,
+        {t["a"]: 50},
+        claim=answers("b*a|a", lambda _: "a", length=1),
+    )
+    for right in (flag, answering):
+        report = verify(right)
+        assert report.verdict in ("proved", "checked"), report
+        assert report.departures is None
+
+
+def test_a_lane_that_leaves_its_meaning_on_prompts_is_told() -> None:
+    """The mean over the positions is no flag of the last token; the answer is right even so."""
+    wrong = model(
+        Head(value={v: t["a"]}, means={v: equal(own, "a")}),
+        {t["a"]: 50},
+        claim=answers("b*a|a", lambda _: "a", length=1),
+    )
+    report = verify(wrong)
+    assert report.exit_code == 0
+    (left,) = report.departures
+    shown = "".join(left["context"])[: left["position"] + 1]
+    assert left["value"] == pytest.approx(shown.count("a") / len(shown))
+    assert left["meaning"] == (shown[-1] == "a")
+
+
+def test_the_lanes_without_a_meaning_are_named_where_none_is_known_to_be_wrong(
+    here: Path,
+) -> None:
+    """One line says which means= would tell more; where all are said, there is none."""
+    write(
+        "wrong.py",
+        WRONG.replace(', means={two: below(1, count({0: "a"}))}', ""),
+    )
+    result = handcraft("verify", "wrong.py")
+    assert (
+        "  means={...} beside the rules of two would tell the first lane that is wrong"
+        in result.lines
+    )
+    assert handcraft("verify", "wrong.py", "--json").json["unsaid"] == ["two"]
+    said = model(
+        MLP([Neuron(when=t["a"], adds={v: 1})], means={v: equal(own, "a")}),
+        claim=after({"a": "b"}),
+    )
+    assert verify(said).unsaid is None
 
 
 def test_a_built_directory_knows_its_meanings(here: Path) -> None:

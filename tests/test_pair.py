@@ -342,15 +342,25 @@ def test_building_into_the_folder_one_is_in(here: Path) -> None:
     assert names(here) == ["link", *TWO[:1], "notes.txt", *TWO[1:]]
 
 
-def test_a_folder_in_a_file_s_place(tmp_path: Path) -> None:
-    """Nothing is written, and it is named."""
-    (tmp_path / TWO[0]).mkdir()
-    message = (
-        f"{tmp_path / TWO[0]} is a directory; remove it, or build elsewhere"
-    )
+KINDS: dict[str, Callable[[Path], object]] = {
+    "a directory": Path.mkdir,
+    "a FIFO": os.mkfifo,
+    "a device": lambda path: path.symlink_to("/dev/zero"),
+    "a link to itself": lambda path: path.symlink_to(path),
+}
+
+
+@pytest.mark.parametrize("name", TWO)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_file_in_a_file_s_place(
+    tmp_path: Path, kind: str, name: str
+) -> None:
+    """It is named before it is opened, which may wait for ever, and nothing is written."""
+    KINDS[kind](tmp_path / name)
+    message = f"{tmp_path / name} is {kind}; remove it, or build elsewhere"
     with Refused(WeightsError, message):
         bundled_model(OLD).save(tmp_path)
-    assert names(tmp_path) == TWO[:1]
+    assert names(tmp_path) == [name]
 
 
 def test_readers_and_writers_at_the_same_time(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import EVERY_PROGRAM, Refused, bundled_program, no_claim, programs
 from hypothesis import given
@@ -460,6 +462,46 @@ def test_a_value_of_the_wrong_kind_is_refused(fields: dict[str, Any]) -> None:
     """What cannot be meant is a ProgramError, never another exception and never silently taken."""
     with pytest.raises(ProgramError):
         mine(**fields)
+
+
+@pytest.mark.parametrize("name", ["heads", "mlp", "source"])
+def test_a_lane_may_have_the_name_of_a_field(name: str) -> None:
+    """A table of constants is one, whatever lanes it names; only data has fields."""
+    lane = scratch(name)
+    program = Program(
+        name="named",
+        embedding=[position(3), token("ab"), lane],
+        layers=[{name: 1}],
+    )
+    mlp = program.layers[0].mlp
+    assert mlp is not None
+    assert mlp.adds == lane.expression()
+    assert Program.from_data(program.model_dump(mode="json")) == program
+
+
+@pytest.mark.parametrize("make", [list, tuple, iter, np.array, dict.fromkeys])
+def test_a_vocabulary_is_any_list(make: Callable[[list[str]], Any]) -> None:
+    """Its truth is never asked, since an array has none; without tokens it is inferred."""
+    slots = [position(3), token("ab")]
+    for listed, tokens in ((["b", "a"], ("b", "a")), ([], ("a", "b"))):
+        program = Program(name="q", embedding=slots, vocabulary=make(listed))
+        assert program.vocabulary == tokens
+
+
+def test_what_is_no_list_of_tokens_or_no_name_is_refused() -> None:
+    """In our words, not in those of an array."""
+    slots = [position(3), token("ab")]
+    found = "must be a list or a tuple, found a value of type ndarray"
+    with Refused(ProgramError, f"q > vocabulary: {found}", here=True):
+        Program(name="q", embedding=slots, vocabulary=np.array("a"))
+    with Refused(ProgramError, f"q > embedding: {found}", here=True):
+        Program(name="q", embedding=np.array(3))
+    with Refused(
+        ProgramError,
+        "['a' 'b'] > name: must be a text, found a value of type ndarray",
+        here=True,
+    ):
+        Program(name=np.array(["a", "b"]), embedding=slots)
 
 
 def test_a_function_is_a_claim() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,73 @@ def test_every_form_of_a_small_factor_is_told(head: Head, message: str) -> None:
 def test_what_may_be_meant_is_not_told(layers: tuple[Head, ...]) -> None:
     """Uniform heads, kernels, weights, anchors, and scores that nothing is known of."""
     assert told(*layers) == []
+
+
+before, found = scratch("before", "^ab"), scratch("found", "^ab")
+COPY = Head(query=1024 * p.previous, value={before: t})
+
+
+def after_a_copy(copy: Head, factor: float, *between: Any) -> Program:
+    """A program whose last head looks for the token of its own position among copied ones."""
+    content = Head(
+        query={before: factor * before}, value={found: t}, scores="exact"
+    )
+    return Program(
+        name="small",
+        embedding=(p, t, before, found),
+        layers=(copy, *between, content),
+    )
+
+
+def told_of(program: Program) -> list[str]:
+    """What the author of this program is told."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        program.build()
+    return [str(x.message) for x in said]
+
+
+def test_a_small_factor_is_told_where_copies_are_compared() -> None:
+    """The scores are 2 where the copied tokens agree and 0 elsewhere; the share is the greatest
+    that any of the 363 contexts gives to what does not agree.
+    """
+    program = after_a_copy(COPY, 2)
+    (message,) = told_of(program)
+    model, worst = program.build(), 0.0
+    for n in range(1, N + 1):
+        for tokens in product("^ab", repeat=n):
+            trace = model.trace(tokens)
+            rows = trace.residual[1]["positions"]
+            copied = [
+                tuple(round(row[f"before:{x}"]) for x in "^ab") for row in rows
+            ]
+            weights = trace.heads[1].weights[-1]
+            pairs = zip(weights, copied, strict=True)
+            worst = max(worst, sum(w for w, x in pairs if x != copied[-1]))
+    assert message == (
+        f"small > layers[1] > query: {ABOVE} 2 above the others, which keep up to"
+        f" {100 * worst:.2g} % of the attention; with 21 instead of 2 they keep none"
+    )
+    assert told_of(after_a_copy(COPY, 21)) == []
+
+
+@pytest.mark.parametrize(
+    ("copy", "between"),
+    [
+        (COPY.model_copy(update={"query": 3 * p.previous}), ()),
+        (mean({before: t}), ()),
+        (COPY, ({before["a"]: 1},)),
+    ],
+)
+def test_what_is_copied_must_be_certain(
+    copy: Head, between: tuple[Any, ...]
+) -> None:
+    """Nothing is told of the head that compares where a soft head, a mean or another rule has a
+    part in the copies.
+    """
+    said = told_of(after_a_copy(copy, 2, *between))
+    last = f"layers[{1 + len(between)}]"
+    assert not any(last in line for line in said)
 
 
 @pytest.mark.parametrize("name", EVERY_PROGRAM)

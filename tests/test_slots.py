@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import Refused
 from hypothesis import given
@@ -312,3 +314,63 @@ def test_a_table_that_is_not_of_numbers_is_refused() -> None:
         here=True,
     ):
         position(2, p=lambda _: None)
+
+
+# ---------------------------------------------------------------- sums
+
+
+def test_a_slot_of_one_lane_is_its_own_sum() -> None:
+    """The sum of all lanes is that lane, times a number where one is given."""
+    v = scratch("v")
+    assert v.sum() == v.expression()
+    assert v.sum(None, 5) == v.expression().scaled(5.0)
+    assert v.sum(None, len) == v.expression()
+
+
+def test_positions_are_numbers_too() -> None:
+    """A number names the lane that it names in brackets."""
+    p = position(12)
+    ten = p["10"].expression()
+    assert p.sum([1, 10]) == p["1"].expression().plus(ten)
+    assert p.sum(range(10, 11)) == p.sum(np.arange(10, 11)) == ten
+    assert p.sum({10: 2, "1": 1}) == ten.scaled(2.0).plus(p["1"].expression())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (
+            lambda p: p.sum("10"),
+            (
+                "position.sum: a text is read letter by letter, and '10' is one label; write"
+                " position['10'] for its lane, or a list of labels"
+            ),
+        ),
+        (
+            lambda p: p.sum([1, "1"]),
+            "position.sum: '1' stands twice; where it counts twice, write {label: 2}",
+        ),
+        (
+            lambda p: p.sum({1: 2, "1": 3}),
+            "position.sum: '1' stands twice; where it counts twice, write {label: 2}",
+        ),
+        (
+            lambda p: p.sum([True]),
+            "position: the labels must be texts, found True",
+        ),
+        (
+            lambda p: p.sum({"1": 1}, np.array([1, 2])),
+            (
+                "position.sum: the table has the number of each label already; leave out an"
+                " array of shape (2,)"
+            ),
+        ),
+    ],
+)
+def test_sums_that_say_two_things(
+    wrong: Callable[[Slot], object], message: str
+) -> None:
+    """One label is not its letters, no lane is summed twice, and a table has its numbers."""
+    with pytest.raises(ProgramError) as error:
+        wrong(position(12))
+    assert str(error.value).rpartition(" (")[0] == message

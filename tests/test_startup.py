@@ -66,6 +66,16 @@ def test_importing_the_package_imports_nothing_heavy(tmp_path: Path) -> None:
     assert imported("import handcraft", tmp_path) == set()
 
 
+def test_rasp_needs_nothing_heavy(tmp_path: Path) -> None:
+    """RASP is plain Python, and `import handcraft` does not load it."""
+    assert imported("from handcraft import rasp", tmp_path) == set()
+    code = (
+        "import sys, handcraft; assert 'handcraft.rasp' not in sys.modules\n"
+        "from handcraft import rasp; assert rasp.tokens('ab') == ['a', 'b']"
+    )
+    assert imported(code, tmp_path) == set()
+
+
 def test_the_language_needs_only_pydantic(tmp_path: Path) -> None:
     """Writing a Program needs pydantic; NumPy, hypothesis, safetensors and rich wait until it
     is built.

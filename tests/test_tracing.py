@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from conftest import (
     EVERY_PROGRAM,
@@ -17,8 +18,10 @@ from conftest import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+import handcraft
 from handcraft import Head, Model, Program, position, scratch, token
 from handcraft.core.errors import PromptError
+from handcraft.core.tracing import is_tiny
 from handcraft.core.vocabulary import Vocabulary
 
 
@@ -234,6 +237,50 @@ def test_a_trace_as_text() -> None:
         "\n"
         "logits: 'a' 1  'b' 1024"
     )
+
+
+P, T, V = position(3), token("ab"), scratch("v")
+SOFT = Program(
+    embedding=(P, T, V),
+    layers=(
+        Head(query=60 * P.previous, value={V: T["a"]}, scores="exact"),
+        {T["a"]: 50 * V},
+    ),
+)
+
+
+def test_what_is_lost_beside_a_weight_is_near_zero() -> None:
+    """exp(-60) beside 1 is ~0 in the text and in the tables, not 0; the numbers stay."""
+    found = handcraft.trace(SOFT, "bab")
+    assert 0 < found.heads[0].weights[2][0] < 1e-25
+    row = found.residual[1]["positions"][1]
+    assert 0 < row["v"] < 1e-25
+    plain = str(SOFT.build().trace("bab"))
+    assert "  2:'b'     ~0      1     ~0\n" in plain
+    assert "2 b   ~0    1   ~0\n" in str(found)
+    assert "1 a         0         1         0      1      0  ~0\n" in str(found)
+    assert "e-" not in str(found)
+
+
+@given(
+    st.integers(-300, 20),
+    st.floats(-2, 2),
+    st.integers(-60, 60),
+    st.floats(1, 2),
+)
+def test_nothing_that_matters_is_near_zero(
+    low: int, small: float, high: int, large: float
+) -> None:
+    """What is called tiny is no 0, is below 1e-12, and does not change a number of that size in
+    float32; a lane of tiny numbers alone is shown as it is.
+    """
+    value = small * 2.0**low
+    size = float(np.float32(large * 2.0**high))
+    if is_tiny(value, size):
+        assert 0 < abs(value) < 1e-12
+        assert np.float32(size) + np.float32(value) == np.float32(size)
+    assert not is_tiny(value, abs(value))
+    assert not is_tiny(0.0, size)
 
 
 def test_a_context_past_the_window_is_refused() -> None:

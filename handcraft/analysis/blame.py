@@ -19,11 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.analysis.meanings import departures
+from handcraft.analysis.meanings import departures, unsaid
 from handcraft.core.errors import HandcraftError
 from handcraft.core.gpt2 import Array, trace, unembedding
 from handcraft.core.tracing import written_by_rule
 from handcraft.model import Model
+from handcraft.program.program import Program
 
 NO_RULE = "no rule"  # the row of what the rules do not account for
 NORM = "ln_f"  # the row of the bias of the final layer norm
@@ -169,7 +170,8 @@ def explained(
     pair: tuple[object, object] | None,
 ) -> dict[str, list[Any]]:
     """The explanation of a wrong prediction, as plain data: `contributions` to two logits, those
-    of the tokens `compared`, and `departures` where a lane left its meaning.
+    of the tokens `compared`, and `departures` where a lane left its meaning; where none is known
+    to have left it, the lanes whose meaning is `unsaid`.
 
     pair  the ids of the right token (or of several, each of them right) and of the wrong one;
           None where no tokens are compared
@@ -187,9 +189,22 @@ def explained(
             found["contributions"] = [vars(row) for row in rows]
         if left := departures(model, arrays, ids):
             found["departures"] = [vars(lane) for lane in left]
+        elif model.program is not None:
+            found |= _unsaid(model.program, found)
         return found
     except (MemoryError, HandcraftError):
         return {}
+
+
+def _unsaid(
+    program: Program, found: dict[str, list[Any]]
+) -> dict[str, list[Any]]:
+    """The lanes whose meaning would say more; none where it is the weights that are wrong."""
+    rows = found.get("contributions", [])
+    lanes = unsaid(program)
+    if not rows or not lanes or any(row["rule"] == NO_RULE for row in rows):
+        return {}
+    return {"unsaid": lanes}
 
 
 def _two(

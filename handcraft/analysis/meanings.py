@@ -26,9 +26,14 @@ from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import Array
 from handcraft.language.affine import Lane
 from handcraft.language.meanings import Meaning
-from handcraft.language.rules import MLP, Head, Neuron
+from handcraft.language.rules import MLP, Block, Head, Neuron
 from handcraft.model import Model
-from handcraft.program.check_lanes import head_path, mlp_path, neuron_path
+from handcraft.program.check_lanes import (
+    head_path,
+    mlp_path,
+    neuron_path,
+    written_by,
+)
 from handcraft.program.program import Program
 from handcraft.sequence.evaluate import asking
 from handcraft.sequence.notation import written
@@ -96,16 +101,57 @@ def departures(
     another; none where every lane means what it holds, or the weights are of another shape than
     the rules.
     """
-    if model.program is None or not _shaped(model, model.program):
+    program = model.program
+    if program is None or not _shaped(model, program):
         return []
     tokens = [model.vocabulary.tokens[i] for i in ids]
     found: list[Departure] = []
-    for departure in _departures(model.program, arrays, tokens):
+    given = (*stated(program), *known(program))
+    for departure in _departures(program, given, arrays, tokens):
         if not found or departure.far:
             found.append(departure)
         if departure.far:
             break
     return found
+
+
+def first_stated(
+    model: Model, arrays: dict[str, Array], ids: Sequence[int]
+) -> Departure | None:
+    """The first lane that left what its author says it means, if there is one."""
+    program = model.program
+    if program is None or not _shaped(model, program):
+        return None
+    tokens = [model.vocabulary.tokens[i] for i in ids]
+    return next(
+        _departures(program, tuple(stated(program)), arrays, tokens), None
+    )
+
+
+def unsaid(program: Program) -> list[str]:
+    """The lanes that rules write, or that heads take the mean of, whose meaning nobody knows: not
+    those of tokens, which are read out.
+    """
+    read = {
+        lane for slot in program.embedding if slot.tokens for lane in slot.lanes
+    }
+    given = (*stated(program), *known(program))
+    followed = {(x.layer, x.lane) for x in given}
+    found = (
+        str(lane)
+        for layer, block in enumerate(program.layers)
+        for lane in _filled(block)
+        if lane not in read and (layer, lane) not in followed
+    )
+    return list(dict.fromkeys(found))
+
+
+def _filled(block: Block) -> Iterator[Lane]:
+    for head in block.heads:
+        yield from head.value.targets
+        yield from head.adds.targets
+    if block.mlp is not None:
+        yield from written_by(block.mlp)
 
 
 def _shaped(model: Model, program: Program) -> bool:
@@ -116,10 +162,13 @@ def _shaped(model: Model, program: Program) -> bool:
 
 
 def _departures(
-    program: Program, arrays: dict[str, Array], tokens: Sequence[str]
+    program: Program,
+    statements: Sequence[Statement],
+    arrays: dict[str, Array],
+    tokens: Sequence[str],
 ) -> Iterator[Departure]:
     asked = 0
-    for group in _by_sublayer(program):
+    for group in _by_sublayer(statements):
         rows = [(given, given.values(arrays)) for given in group]
         for position in range(len(tokens)):
             asked += len(group)
@@ -132,11 +181,11 @@ def _departures(
                     yield _departure(given, position, value, meaning)
 
 
-def _by_sublayer(program: Program) -> list[list[Statement]]:
-    """The statements of each sublayer; the author's own where two speak of one lane."""
+def _by_sublayer(statements: Sequence[Statement]) -> list[list[Statement]]:
+    """The statements of each sublayer; the first, the author's own, where two speak of one lane."""
     groups: dict[tuple[int, Sublayer], dict[tuple[Lane, int | None], Statement]]
     groups = {}
-    for given in (*stated(program), *known(program)):
+    for given in statements:
         group = groups.setdefault((given.layer, given.sublayer), {})
         group.setdefault((given.lane, given.head), given)
     return [list(groups[key].values()) for key in sorted(groups)]

@@ -32,6 +32,7 @@ from typing import Any, Literal
 from handcraft.analysis.states import Chain
 from handcraft.core.errors import PromptError, in_quotes, listing, printable
 from handcraft.core.vocabulary import Vocabulary
+from handcraft.files.file_tokens import IdTokens
 from handcraft.model import Prompt
 
 _Verdict = Literal["reached", "never", "undecided"]
@@ -55,7 +56,8 @@ class Watch:
         `Model.ids` does, and for a text that no tokens write.
         """
         vocabulary = chain.model.vocabulary
-        if vocabulary.single or not isinstance(text, str) or not text:
+        by_ids = vocabulary.single or isinstance(vocabulary, IdTokens)
+        if by_ids or not isinstance(text, str) or not text:
             try:
                 return cls(vocabulary, tuple(chain.model.ids(text)))
             except PromptError as error:

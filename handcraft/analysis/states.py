@@ -29,12 +29,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice, product
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
-from handcraft.core.decoding import Sampler
-from handcraft.core.errors import PromptError, UndecidedError
+from handcraft.core.decoding import Sampler, is_real
+from handcraft.core.errors import PromptError, UndecidedError, printable
 from handcraft.core.gpt2 import Array
 from handcraft.core.markov import closed_classes, period, stationary
 from handcraft.model import Model, Prompt
@@ -229,10 +230,13 @@ def explore(
     Raises PromptError for a start that the claim does not cover, or a floor that leaves some
     context no token.
     """
-    if not 0 <= floor < 1 or limit < 1:
+    kinds = isinstance(limit, Integral) and (
+        isinstance(floor, Real) and is_real(floor)
+    )
+    if not kinds or not 0 <= floor < 1 or limit < 1:
         raise PromptError(
             "the floor must lie from 0 to below 1 and the limit from 1 on, found"
-            f" {floor} and {limit}"
+            f" {printable(repr(floor))[:60]} and {printable(repr(limit))[:60]}"
         )
     if not starts:
         _check_windows(model, limit)

@@ -33,6 +33,7 @@ from handcraft.core.errors import (
     printable,
 )
 from handcraft.core.frozen import Frozen
+from handcraft.core.source import reading_data
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import kind_of
 from handcraft.sequence.evaluate import asking, evaluate
@@ -68,12 +69,9 @@ def _reader(expected: str, *kinds: type) -> BeforeValidator:
     def read(value: Any) -> Any:
         found = value if isinstance(value, Frozen) else Callback.of(value)
         if isinstance(value, Mapping):
-            kind: type[Frozen] = Table
-            if "op" in value or "nodes" in value:
-                kind = Expression
-            elif "inputs" in value:
-                kind = Transducer
-            found = kind(**{str(name): field for name, field in value.items()})
+            kind = _kind_of(value)
+            if kind in kinds:
+                found = kind(**_fields(value))
         if not isinstance(found, kinds) or isinstance(found, bool):
             raise ProgramError(
                 f"takes {expected}, found {printable(kind_of(value))[:60]}"
@@ -81,6 +79,22 @@ def _reader(expected: str, *kinds: type) -> BeforeValidator:
         return found
 
     return BeforeValidator(read)
+
+
+def _kind_of(value: Mapping[Any, Any]) -> type[Frozen]:
+    """The kind of an answer that is data; what an author writes as a dict is a table."""
+    if reading_data() and ("op" in value or "nodes" in value):
+        return Expression
+    if reading_data() and "inputs" in value:
+        return Transducer
+    return Table
+
+
+def _fields(value: Mapping[Any, Any]) -> dict[str, Any]:
+    """The fields of an answer: those in data, or the rows that an author writes as a dict."""
+    if reading_data():
+        return {str(name): field for name, field in value.items()}
+    return {"table": tuple(value.items())}
 
 
 def _write(value: Any) -> Any:

@@ -37,11 +37,12 @@ from handcraft.claims.answers import Table
 from handcraft.claims.kinds import After, Claim, Distribution
 from handcraft.claims.prompt_claim import Answers
 from handcraft.claims.prompt_language import Language
-from handcraft.claims.right_tokens import Right, spelled
+from handcraft.claims.right_tokens import Right, as_named, spelled
 from handcraft.claims.spelling import Spelling
 from handcraft.claims.transducer import Transducer
 from handcraft.core.errors import (
     ProgramError,
+    PromptError,
     hint,
     in_quotes,
     listing,
@@ -52,6 +53,7 @@ from handcraft.sequence.evaluate import compiled
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.expression_checks import NEWER
 
+_CUT = 4096  # prompts at most that a tokenizer cuts, each of which is looked at
 _FEW = 64  # with at most so many prompts, all answers are computed
 # otherwise a rule or a transducer computes so many tokens of answers, to the first prompts
 ASKED = 8
@@ -90,7 +92,32 @@ def _named(claim: Claim, vocabulary: Vocabulary) -> None:
             " the vocabulary"
             f" {listing(map(in_quotes, vocabulary.tokens))}"
         )
-        raise ProgramError(message + hint(unknown[0], vocabulary.tokens))
+        other = vocabulary.otherwise(unknown[0])
+        raise ProgramError(
+            message + hint(unknown[0], vocabulary.tokens)
+            if other is None
+            else as_named(unknown[0], other)
+        )
+    for token in _texts(claim):
+        if (other := vocabulary.otherwise(token)) is not None:
+            raise ProgramError(as_named(token, other))
+
+
+def _texts(claim: Claim) -> Iterator[str]:
+    """Every token that a claim names: as right, in an ending, or to be compared with."""
+    yield from claim.tokens
+    if claim.by_endings:
+        for ending, _ in claim.table:
+            yield from () if isinstance(ending, str) else ending
+        return
+    for rule in (claim.rule, getattr(claim, "length", None)):
+        if isinstance(rule, Expression):
+            yield from rule.texts
+        elif isinstance(rule, Transducer):
+            for key in rule.rows:
+                yield from (
+                    token for token in key[1:] if isinstance(token, str)
+                )
 
 
 def _among(claim: Claim, token: str) -> str:
@@ -152,9 +179,11 @@ def _check_answers(
             "answers are read token by token, which needs causal=True, or length=1"
         )
     language = claim.language(n_ctx, vocabulary)
+    spelling = Spelling(language, vocabulary, n_ctx)
+    if not vocabulary.plain:
+        _check_cut(claim, spelling)
     if not language.size:
         raise ProgramError(_none_fits(claim, vocabulary, n_ctx), ("prompts",))
-    spelling = Spelling(language, vocabulary, n_ctx)
     if (problem := spelling.problem()) is not None:
         raise ProgramError(problem, ("prompts",))
     for n, length in _lengths(claim, spelling):
@@ -173,6 +202,33 @@ def _none_fits(claim: Answers, vocabulary: Vocabulary, n_ctx: int) -> str:
     if unbounded.language(n_ctx, vocabulary).size:
         return f"{what} has at most longest={claim.longest} characters"
     return f"{what} fits n_ctx {n_ctx}"
+
+
+def _check_cut(claim: Answers, spelling: Spelling) -> None:
+    """Raise ProgramError unless each prompt is cut into tokens that stand in it as they are."""
+    language, vocabulary = spelling.language, spelling.vocabulary
+    if (
+        0 < language.size <= _CUT
+        and spelling.problem() is None
+        and all(_stands(prompt, vocabulary) for prompt in language)
+    ):
+        return
+    raise ProgramError(
+        "`answers` is about texts made of tokens as they are named, and the prompts of"
+        f" '{printable(claim.prompts)}' are not: the model has a tokenizer, or ids alone;"
+        " say what follows tokens, as in after({(token, token): token})",
+        ("prompts",),
+    )
+
+
+def _stands(prompt: str, vocabulary: Vocabulary) -> bool:
+    """True if a prompt is cut into tokens that are the prompt, by their names and as a text."""
+    try:
+        ids = vocabulary.encode(prompt)
+    except PromptError:
+        return False
+    named = "".join(vocabulary.tokens[i] for i in ids)
+    return named == prompt == vocabulary.decode(ids)
 
 
 # ------------------------------------------------------------ for every length of a prompt

@@ -59,6 +59,8 @@ def split_endings(
 
 
 def _split_ending(ending: Ending, vocabulary: Vocabulary) -> tuple[str, ...]:
+    if isinstance(ending, str) and not vocabulary.plain:
+        return _cut(ending, vocabulary) if ending else ()
     ways = (
         spellings(ending, vocabulary)
         if isinstance(ending, str) and not vocabulary.single
@@ -80,3 +82,27 @@ def _split_ending(ending: Ending, vocabulary: Vocabulary) -> tuple[str, ...]:
         )
     except PromptError as error:
         raise ProgramError(str(error), ("claim",)) from None
+
+
+def _cut(ending: str, vocabulary: Vocabulary) -> tuple[str, ...]:
+    """The tokens of a text that a tokenizer cuts, or that is ids.
+
+    Raises ProgramError unless every text that ends with it ends with these tokens.
+    """
+    found = f"the ending '{printable(ending)}' is a text"
+    try:
+        tokens = vocabulary.split(ending)
+    except PromptError as error:
+        raise ProgramError(
+            f"{found}, and {error}; write a tuple of tokens", ("claim",)
+        ) from None
+    if not vocabulary.settled(ending, tokens):
+        named = ending in vocabulary.ids and tokens != (ending,)
+        instead = f", or {(ending,)!r} for the token of that name"
+        raise ProgramError(
+            f"{found}, which the model's tokenizer may cut otherwise in a longer one;"
+            f" write a tuple of tokens, such as {printable(repr(tokens))[:200]}"
+            + printable(instead if named else ""),
+            ("claim",),
+        )
+    return tokens

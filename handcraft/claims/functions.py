@@ -17,7 +17,7 @@ from types import CodeType
 from typing import Any, Literal
 
 from handcraft.core.errors import ProgramError, printable
-from handcraft.core.source import Source
+from handcraft.core.source import Source, reading_data
 from handcraft.sequence.values import shown
 
 Question = Literal["context", "prompt", "text"]
@@ -55,12 +55,12 @@ class Callback:
 
     @classmethod
     def of(cls, value: Any) -> Any:
-        """The Callback of a function or of a name; anything else itself.
+        """The Callback of a function, or of its name in data; anything else itself.
 
         Raises ProgramError for a function that cannot be asked: of no argument or several, async,
         with `yield`, or one of handcraft's own.
         """
-        if isinstance(value, str):
+        if isinstance(value, str) and reading_data():
             return cls(value)
         if not callable(value) or isinstance(value, cls):
             return value

@@ -26,6 +26,7 @@ from handcraft.claims.kinds import (
     Predicate,
     Residual,
 )
+from handcraft.claims.right_tokens import as_named
 from handcraft.core.errors import (
     ProgramError,
     PromptError,
@@ -120,6 +121,8 @@ class Reference:
     def _checked(self, token: Any, context: _Context) -> Any:
         is_text = isinstance(token, str)
         if token is None or (is_text and token in self.vocabulary.ids):
+            if is_text and (other := self.vocabulary.otherwise(token)):
+                raise ProgramError(as_named(token, other), ("claim",))
             return token
         if isinstance(self.claim.rule, Callback):
             raise self._refused(self.claim.rule, token, context)
@@ -145,7 +148,12 @@ class Reference:
             if n > 1:
                 wanted = f"that is {n} tokens, and {wanted}"
             else:
-                wanted += hint(said, self.vocabulary.tokens)
+                other = self.vocabulary.otherwise(said)
+                wanted += (
+                    hint(said, self.vocabulary.tokens)
+                    if other is None
+                    else f"; {as_named(said, other)}"
+                )
         return function.refused(said, context, wanted, asked)
 
     def _tokens(self, text: str) -> int:

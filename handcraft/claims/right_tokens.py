@@ -69,6 +69,15 @@ def _instead(found: Any) -> str:
     return ""
 
 
+def as_named(token: str, other: str) -> str:
+    """The message for a text in place of the name of the token that it is."""
+    text, name = (printable(one)[:60] for one in (token, other))
+    return (
+        f"the text '{text}' is the token '{name}', and claims name tokens as the model"
+        f" does: write '{name}'"
+    )
+
+
 def spelled(ending: Any) -> str:
     """An ending as a text for a message."""
     tokens = isinstance(ending, list | tuple)

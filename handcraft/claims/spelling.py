@@ -34,7 +34,7 @@ def tokens_within(
 ) -> tuple[str, ...]:
     """The tokens that are made of these characters only."""
     return tuple(
-        token for token in vocabulary.tokens if characters.issuperset(token)
+        token for token in vocabulary.in_texts if characters.issuperset(token)
     )
 
 
@@ -87,6 +87,7 @@ class Spelling:
         """A shortest prompt that no sequence of tokens spells."""
         if self.language.characters.issubset(self.tokens):
             return None
+        known = frozenset(self.tokens)
         beginnings = {
             token[:n] for token in self.tokens for n in range(len(token))
         }
@@ -99,7 +100,7 @@ class Spelling:
             for target, chars in self.language.after(state).items():
                 for char in chars:
                     longer = {part + char for part in begun}
-                    whole = any(part in self.vocabulary.ids for part in longer)
+                    whole = not known.isdisjoint(longer)
                     ended = {""} if whole else set()
                     yield char, (target, frozenset(longer & beginnings | ended))
 
@@ -219,7 +220,7 @@ class Spelling:
             self.vocabulary.split(text)
         except PromptError as error:
             return str(error)
-        raise AssertionError(f"{text!r} can be split")
+        return "it is not made of tokens as they are named"
 
     def _two_ways(self, tokens: Sequence[str]) -> str:
         text = "".join(tokens)
@@ -248,7 +249,7 @@ def spellings(text: str, vocabulary: Vocabulary) -> list[tuple[str, ...]]:
     ways.append([()])
     for at in range(len(text) - 1, -1, -1):
         fits = (
-            token for token in vocabulary.tokens if text.startswith(token, at)
+            token for token in vocabulary.in_texts if text.startswith(token, at)
         )
         found = [
             (token, *rest) for token in fits for rest in ways[at + len(token)]

@@ -35,7 +35,7 @@ from handcraft.claims.prompt_claim import Answers
 from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError
 from handcraft.core.frozen import Frozen
-from handcraft.core.source import caller
+from handcraft.core.source import caller, reading_data
 from handcraft.language.affine import Lane, kind_of, number
 from handcraft.sequence.expression import Expression
 
@@ -185,7 +185,7 @@ def last(claim: OfContexts | Expression | Callable[[Any], Any]) -> OfContexts:
 
 def as_claim(value: object) -> object:
     """The claim of a table, an expression or a plain function; anything else itself."""
-    if isinstance(value, Mapping) and "kind" not in value:
+    if isinstance(value, Mapping) and not reading_data():
         return after(value)
     if isinstance(value, BaseClaim | Mapping | None):
         return value

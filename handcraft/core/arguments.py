@@ -5,14 +5,17 @@
     Head(query=p)          Head > value: is required
     Head(output=t)         an older name: works, with one DeprecationWarning
 
+`checked_call` is for what an author writes in a program: a rule or a function that returns rules.
+`asked_call` is for what is asked of a program, and leaves the function's own errors as they are.
+
 Rules of this file: a call that Python would accept is passed on as it is.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import wraps
 from inspect import Parameter, signature
 from typing import Any, ParamSpec, TypeVar
@@ -22,6 +25,7 @@ from handcraft.core.source import caller, reading_data
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_K = TypeVar("_K")
 
 
 def checked_call(
@@ -35,9 +39,7 @@ def checked_call(
     """
 
     def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
-        parameters = [*signature(function).parameters.values()]
-        method = parameters[0].name == "self" if parameters else False
-        parameters = parameters[method:]
+        method, parameters = _parameters(function)
         free = any(p.kind is p.VAR_KEYWORD for p in parameters)
 
         @wraps(function)
@@ -61,6 +63,50 @@ def checked_call(
         return checked
 
     return decorate
+
+
+def asked_call(
+    called: str, **instead: str
+) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """A decorator that raises ProgramError for a wrong call, and passes every other error on.
+
+    called   how an author writes it, such as handcraft.verify or model.trace
+    instead  {name of an argument that may be looked for: what to write}
+    """
+
+    def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
+        method, parameters = _parameters(function)
+        call = _Call(called, called, parameters, instead=instead)
+
+        @wraps(function)
+        def checked(*args: _P.args, **fields: _P.kwargs) -> _R:
+            problem = call.problem(args[method:], fields)
+            if problem is not None:
+                raise problem
+            return function(*args, **fields)
+
+        return checked
+
+    return decorate
+
+
+def asked_class(called: str) -> Callable[[type[_K]], type[_K]]:
+    """The same for a class that is written with arguments, such as a dataclass."""
+
+    def decorate(kind: type[_K]) -> type[_K]:
+        kind.__init__ = asked_call(called)(kind.__init__)  # type: ignore[method-assign]
+        return kind
+
+    return decorate
+
+
+def _parameters(
+    function: Callable[..., Any],
+) -> tuple[bool, list[Parameter]]:
+    """True for a method, and what an author passes to a function."""
+    parameters = [*signature(function).parameters.values()]
+    method = bool(parameters) and parameters[0].name in ("self", "cls")
+    return method, parameters[method:]
 
 
 def _written(function: Callable[..., Any], own: Any) -> str:
@@ -115,13 +161,15 @@ _SHOWN = {
 class _Call:
     """A call that is checked: how errors name it, what the author wrote, what it takes.
 
-    fields  the names of a value's fields, where it takes them all by name
+    fields   the names of a value's fields, where it takes them all by name
+    instead  what to write in place of an argument that it has not
     """
 
     called: str
     written: str
     parameters: list[Parameter]
     fields: tuple[str, ...] = ()
+    instead: Mapping[str, str] = field(default_factory=dict)
 
     def problem(
         self, args: tuple[Any, ...], fields: dict[str, Any]
@@ -175,9 +223,9 @@ class _Call:
         takes = (
             f"it takes {', '.join(known)}" if known else f"write {self.form()}"
         )
-        return self.error(
-            name, f"has no such argument; {takes}{hint(name, known)}"
-        )
+        meant = self.instead.get(name)
+        other = hint(name, known) if meant is None else f"; write {meant}"
+        return self.error(name, f"has no such argument; {takes}{other}")
 
     def missing(
         self, filled: list[Parameter], fields: dict[str, Any]

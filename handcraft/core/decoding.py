@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from handcraft.core.arguments import asked_class
 from handcraft.core.errors import PromptError, printable
 from handcraft.core.gpt2 import Array, Cache, Weights, finite, gpt2, softmax
 
@@ -30,6 +31,18 @@ def greedy(logits: Array) -> int:  # [n_vocab] -> id
     return int(logits.argmax())
 
 
+def is_real(value: Any) -> bool:
+    """True for a number that can be taken: a kind of number may raise whatever it likes."""
+    try:
+        float(value)
+    except OverflowError:
+        return True
+    except Exception:
+        return False
+    return True
+
+
+@asked_class("Sampler")
 @dataclass(frozen=True)
 class Sampler:
     """A recipe for drawing the next token from the softmax of the logits.
@@ -68,7 +81,9 @@ class Sampler:
         for name, kind, words in kinds:
             found = getattr(self, name)
             left_out = found is None and name != "temperature"
-            if not left_out and not isinstance(found, kind):
+            if not left_out and not (
+                isinstance(found, kind) and is_real(found)
+            ):
                 raise PromptError(
                     f"the {name} must be {words}, found {printable(repr(found))[:60]}"
                 )

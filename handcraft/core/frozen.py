@@ -19,20 +19,54 @@ from pydantic_core import ErrorDetails
 
 from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError, hint, printable
-from handcraft.core.source import caller, reading_data
+from handcraft.core.source import (
+    caller,
+    reading_data,
+    without_source_lines,
+)
 
 # the name of a program, which is also a folder's: no separators
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
 _PYDANTIC = frozenset(dir(BaseModel))
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass as Kind
+else:
+    Kind = type(BaseModel)
 
 
 class UnknownAttributeError(ProgramError, AttributeError):
     """A name after the dot that is not there, or cannot be changed."""
 
 
-class Frozen(BaseModel):
+def no_attribute(
+    called: tuple[str, ...], name: str, instead: str, known: Iterable[str]
+) -> UnknownAttributeError:
+    """The error of a name that what is called so has not: what to write, or a name that is near."""
+    return UnknownAttributeError(
+        f"there is no {name!r}{instead or hint(name, known)}", called, caller()
+    )
+
+
+class Listed(Kind):
+    """The kind of every value: `dir` and `help` list what this package defines, and not the 60
+    names that pydantic adds.
+    """
+
+    def __dir__(self) -> list[str]:
+        ours = (
+            x for x in self.__mro__ if x.__module__.startswith("handcraft.")
+        )
+        names = dict.fromkeys(name for kind in ours for name in vars(kind))
+        return [name for name in names if name[0] != "_" and name not in _SET]
+
+
+# what a class tells pydantic, and has of it
+_SET = ("model_config", "model_validate", "model_validate_json")
+
+
+class Frozen(BaseModel, metaclass=Listed):
     """The base of every value: frozen, without unknown fields, equal by content."""
 
     # deferred: most commands use few of these classes, and building one takes 1 ms
@@ -52,15 +86,31 @@ class Frozen(BaseModel):
 
     @classmethod
     def is_data(cls, value: object) -> bool:
-        """True for the data of a value of this class: a table with one of its fields, or from a
-        file.
+        """True for the data of a value of this class; a table that an author writes is none, as
+        any name in it may be a lane's.
         """
-        if not isinstance(value, Mapping):
-            return False
-        names = all(isinstance(key, str) for key in value)
-        return names and (
-            reading_data() or bool(value.keys() & cls.model_fields)
+        return (
+            reading_data()
+            and isinstance(value, Mapping)
+            and all(isinstance(key, str) for key in value)
         )
+
+    @classmethod
+    def model_validate(cls, obj: Any, **how: Any) -> Self:
+        """The value of its data, as pydantic reads it."""
+        with without_source_lines():
+            return super().model_validate(obj, **how)
+
+    @classmethod
+    def model_validate_json(
+        cls, json_data: str | bytes | bytearray, **how: Any
+    ) -> Self:
+        """The value of its JSON, as pydantic reads it."""
+        with without_source_lines():
+            return super().model_validate_json(json_data, **how)
+
+    def __dir__(self) -> list[str]:
+        return [*type(self).model_fields, *dir(type(self))]
 
     def __str__(self) -> str:
         return repr(self)
@@ -83,15 +133,11 @@ class Frozen(BaseModel):
 
         def __getattr__(self, name: str) -> Any:
             """Raises the error of an attribute that is not there, with what is."""
-            known = [
-                x for x in dir(type(self)) if x[0] != "_" and x not in _PYDANTIC
-            ]
+            known = [x for x in dir(self) if x not in _PYDANTIC]
             if name.startswith("_") or name in _PYDANTIC:
                 raise AttributeError(name)
-            raise UnknownAttributeError(
-                f"there is no {name!r}{self._instead_of(name) or hint(name, known)}",
-                _called(type(self)),
-                caller(),
+            raise no_attribute(
+                _called(type(self)), name, self._instead_of(name), known
             )
 
     def _instead_of(self, name: str) -> str:  # noqa: ARG002  # for kinds that know better
@@ -105,15 +151,20 @@ class Frozen(BaseModel):
         deep: bool = False,  # noqa: ARG002  # there is nothing to deepen
     ) -> Self:
         """A copy with some fields changed, checked like any other value."""
+        if not isinstance(update, Mapping | None):
+            raise ProgramError(
+                "update= takes a dict of fields", _called(type(self)), caller()
+            )
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         return type(self)(**{**fields, **(update or {})})
 
 
 def is_nest(value: object) -> bool:
-    """True for a list of any kind; a text, a table, a slot and a rule can be iterated too."""
-    return isinstance(value, Iterable) and not isinstance(
-        value, str | bytes | Mapping | Frozen
-    )
+    """True for a list of any kind; a text, a table, a slot and a rule can be iterated too, and an
+    array of no dimension cannot.
+    """
+    listed = isinstance(value, Iterable) and getattr(value, "shape", None) != ()
+    return listed and not isinstance(value, str | bytes | Mapping | Frozen)
 
 
 def _readable(error: ValidationError, kind: type[BaseModel]) -> ProgramError:

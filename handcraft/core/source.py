@@ -44,13 +44,16 @@ class Source:
         )
 
 
-_reading: ContextVar[bool] = ContextVar("reading", default=False)
+# None where an author's file is executed; else whether it is data that is read
+_reading: ContextVar[bool | None] = ContextVar("reading", default=None)
 
 
 @contextmanager
-def without_source_lines() -> Iterator[None]:
-    """Make `caller` return NOWHERE inside: rules read from data have no author's line."""
-    token = _reading.set(True)
+def without_source_lines(*, data: bool = True) -> Iterator[None]:
+    """Make `caller` return NOWHERE inside: rules read from data have no author's line. Without
+    `data`, what is read is an author's all the same.
+    """
+    token = _reading.set(data)
     try:
         yield
     finally:
@@ -59,12 +62,12 @@ def without_source_lines() -> Iterator[None]:
 
 def reading_data() -> bool:
     """True while rules are read from data."""
-    return _reading.get()
+    return bool(_reading.get())
 
 
 def caller() -> Source:
     """The author's file and line that is being executed: the nearest frame outside handcraft."""
-    if _reading.get():
+    if _reading.get() is not None:
         return NOWHERE
     frame = sys._getframe(1)  # noqa: SLF001  # inspect.stack reads source files, which is slow
     while frame.f_back is not None:

@@ -94,13 +94,25 @@ def attention_table(
         " " * width + "".join(f"{n:>{width}}" for n in names),
     ]
     for name, row in zip(names, head.weights[first:], strict=True):
-        cells = [f"{_weight(value):>{width}}" for value in row[first:]]
+        cells = [f"{_weight(x, max(row)):>{width}}" for x in row[first:]]
         lines.append(f"{name:>{width}}" + "".join(cells))
     return "\n".join(lines)
 
 
-def _weight(value: float) -> str:
+def _weight(value: float, size: float) -> str:
+    if is_tiny(value, size):
+        return NEAR_ZERO
     return "." if value == 0 else f"{value:.3g}"
+
+
+TINY = 1e-12  # a number of this size or more is always shown
+RESOLVED = 2.0**-25  # of a number's size: float32 adds nothing smaller to it
+NEAR_ZERO = "~0"
+
+
+def is_tiny(value: float, size: float) -> bool:
+    """True for a number that is not 0, and is lost beside another of this size in float32."""
+    return 0 < abs(value) < min(TINY, RESOLVED * size)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 from handcraft.core.errors import (
     ProgramError,
@@ -31,6 +32,9 @@ class Vocabulary:
     """
 
     tokens: tuple[str, ...]
+
+    plain: ClassVar[bool] = True
+    """True if a text is its tokens one after the other, cut by the longest match."""
 
     def __post_init__(self) -> None:
         for token in self.tokens:
@@ -58,7 +62,12 @@ class Vocabulary:
     @cached_property
     def single(self) -> bool:
         """True if every token is one character, so that a text has one token a character."""
-        return all(len(token) == 1 for token in self.tokens)
+        return self.plain and all(len(token) == 1 for token in self.tokens)
+
+    @property
+    def in_texts(self) -> tuple[str, ...]:
+        """The tokens that a text can be cut into."""
+        return self.tokens
 
     @cached_property
     def _lengths(self) -> dict[str, list[int]]:
@@ -88,6 +97,16 @@ class Vocabulary:
             at += n
         return tuple(found)
 
+    def settled(self, text: str, tokens: Sequence[str]) -> bool:  # noqa: ARG002
+        """True if a text that ends with this one always ends with these tokens, its own, as far as
+        that can be told.
+        """
+        return True
+
+    def otherwise(self, token: str) -> str | None:  # noqa: ARG002
+        """The token whose text this is, where it is not, or not only, the name of a token."""
+        return None
+
     def _unknown(self, text: str, at: int) -> str:
         return (
             f"no token matches '{printable(text[at])}' at character {at} of the"
@@ -114,7 +133,7 @@ class Vocabulary:
             return [self.ids[token] for token in self.split(prompt)]
         tokens = tuple(prompt)
         for token in tokens:
-            if token not in self.ids:
+            if not isinstance(token, str) or token not in self.ids:
                 raise PromptError(
                     f"the token '{printable(str(token))}' is not in the vocabulary"
                     f" {listing(map(in_quotes, self.tokens))}"

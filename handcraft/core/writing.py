@@ -184,6 +184,25 @@ def sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
+@contextlib.contextmanager
+def locked(folder: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold a folder's lock, which a killed process loses. Gives False where it cannot be had: the
+    file system has none, or another holds it and nobody waits.
+    """
+    with contextlib.ExitStack() as held:
+        found = False
+        with contextlib.suppress(OSError, ImportError):
+            import fcntl
+
+            handle = os.open(folder, os.O_RDONLY)
+            held.callback(os.close, handle)
+            fcntl.flock(
+                handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
+            )
+            found = True
+        yield found
+
+
 def umask() -> int:
     """The permission bits that new files do not get in this process."""
     mask = os.umask(0)

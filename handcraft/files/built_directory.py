@@ -17,7 +17,7 @@ from typing import Any
 from handcraft.core.errors import WeightsError, printable
 from handcraft.core.frozen import NAME
 from handcraft.core.gpt2 import Weights
-from handcraft.core.paths import DIRECTORY, VACANT, kind_at
+from handcraft.core.paths import DIRECTORY, FILE, VACANT, kind_at
 from handcraft.core.weights import (
     MAX_JSON,
     load_weights,
@@ -67,10 +67,10 @@ def write_built(
         raise WeightsError(
             f"{directory} is {kind}; name a directory to build into"
         )
-    for name in (WEIGHTS_FILE, PROGRAM_JSON):
-        if (directory / name).is_dir():
+    for path in (directory / WEIGHTS_FILE, directory / PROGRAM_JSON):
+        if (kind := kind_at(path)) not in (VACANT, FILE):
             raise WeightsError(
-                f"{directory / name} is a directory; remove it, or build elsewhere"
+                f"{path} is {kind}; remove it, or build elsewhere"
             )
     return write_pair(directory, data, text)
 

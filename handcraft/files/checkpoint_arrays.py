@@ -198,7 +198,8 @@ def _unembedding(
         return None
     if tied:  # a file may hold a tied array under either name
         found.setdefault("wte.weight", head)
-    if np.array_equal(head, found.get("wte.weight", head[:0])):
+    wte = found.get("wte.weight")
+    if wte is not None and np.array_equal(head, wte):
         return None
     if tied:
         raise WeightsError(

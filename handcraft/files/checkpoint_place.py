@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 from handcraft.core.errors import WeightsError, listing, printable
+from handcraft.core.paths import VACANT, kind_at
 from handcraft.core.weights import read_bytes
 
 SHARDS_JSON = "model.safetensors.index.json"
@@ -97,10 +98,10 @@ def checkpoint_title(directory: Path) -> str:
 
 def _no_directory(path: Path) -> str:
     shown = printable(str(path))
-    if path.exists():
+    if (kind := kind_at(path)) != VACANT:
         inside = printable(str(path.parent))
         return (
-            f"{shown} is a file; name the directory that holds config.json and"
+            f"{shown} is {kind}; name the directory that holds config.json and"
             f" model.safetensors, as {inside} may be"
         )
     return f"there is no directory {shown}{download_hint(str(path))}"

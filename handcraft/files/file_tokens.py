@@ -17,11 +17,11 @@ other tokenizers all but white space; where one has a normalizer, case and accen
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
-from typing import Any
+from typing import Any, ClassVar
 
 from handcraft.core.errors import PromptError, WeightsError, clipped, printable
 from handcraft.core.vocabulary import Vocabulary
@@ -71,6 +71,10 @@ class PaddedTokens(Vocabulary):
 
     known: Vocabulary = field(repr=False)
 
+    @property
+    def in_texts(self) -> tuple[str, ...]:
+        return self.known.tokens
+
     def split(self, text: str) -> tuple[str, ...]:
         return self.known.split(text)
 
@@ -78,6 +82,8 @@ class PaddedTokens(Vocabulary):
 @dataclass(frozen=True)
 class IdTokens(Vocabulary):
     """The ids of a model without a tokenizer, whose texts are numbers between white space."""
+
+    plain: ClassVar[bool] = False
 
     def split(self, text: str) -> tuple[str, ...]:
         words = text.split()
@@ -108,6 +114,7 @@ class FileTokens(Vocabulary):
 
     tokenizer: Any = field(compare=False, repr=False)  # tokenizers.Tokenizer
     exact: bool
+    plain: ClassVar[bool] = False
 
     def split(self, text: str) -> tuple[str, ...]:
         return tuple(self.tokens[i] for i in self._cut(text))
@@ -141,6 +148,57 @@ class FileTokens(Vocabulary):
     def _unused(self) -> frozenset[int]:
         known = self.tokenizer.get_vocab(with_added_tokens=True).values()
         return frozenset(range(len(self))) - frozenset(known)
+
+    def settled(self, text: str, tokens: Sequence[str]) -> bool:
+        """True if the text is the names of these tokens, and no other tokens, by their names or
+        their texts, can end with it: a merge or a sign in front would make it other tokens.
+        """
+        # ways[i] to write the text from character i on with whole tokens
+        ways = [0] * len(text) + [1]
+        for at in range(len(text) - 1, -1, -1):
+            fits = (w for w in self._writings if text.startswith(w, at))
+            ways[at] = sum(ways[at + len(w)] for w in fits)
+        begun = (
+            ways[n]
+            for word in self._writings
+            for n in range(1, min(len(word) - 1, len(text)) + 1)
+            if word.endswith(text[:n])
+        )
+        if not text.isascii() and "\ufffd" in self._writings:
+            return False  # bytes that are no letter alone may be one together
+        return "".join(tokens) == text and ways[0] == 1 and not any(begun)
+
+    @cached_property
+    def _writings(self) -> list[str]:
+        """The name of each token and its text, where that is another one."""
+        return [
+            word
+            for i, name in enumerate(self.tokens)
+            for word in {name, self.decode([i])}
+            if word
+        ]
+
+    def otherwise(self, token: str) -> str | None:
+        if token not in self._others:
+            self._others[token] = self._other(token)
+        return self._others[token]
+
+    @cached_property
+    def _others(self) -> dict[str, str | None]:
+        return {}
+
+    def _other(self, token: str) -> str | None:
+        """The token that the text is cut into; None for several, and for a name that is its own
+        token's text.
+        """
+        known = self.ids.get(token)
+        if not token or (known is not None and self.decode([known]) == token):
+            return None
+        try:
+            ids = self._cut(token)
+        except PromptError:
+            return None
+        return self.tokens[ids[0]] if len(ids) == 1 and ids != [known] else None
 
     def _cut(self, text: str) -> list[int]:
         try:

@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import re
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
 from handcraft.core.errors import WeightsError
@@ -28,6 +27,7 @@ from handcraft.core.writing import (
     existing,
     folders,
     kept,
+    locked,
     naming,
     sync_folder,
     write_atomically,
@@ -51,7 +51,7 @@ def write_pair(directory: Path, weights: bytes, text: bytes) -> list[Path]:
         Draft(existing(directory), weights) as first,
         Draft(existing(directory), text) as second,
         folders(directory),
-        _alone(directory),
+        locked(directory),  # no other process builds here meanwhile
     ):
         _finish(directory)
         _sweep(directory, (first.hidden, second.hidden))
@@ -120,19 +120,6 @@ def _mark(path: Path) -> tuple[int, int] | None:
         found = path.stat()
         return found.st_ino, found.st_mtime_ns
     return None
-
-
-@contextlib.contextmanager
-def _alone(directory: Path) -> Iterator[None]:
-    """Let no other process build here meanwhile, where a directory can be locked."""
-    with contextlib.ExitStack() as held:
-        with contextlib.suppress(OSError, ImportError):
-            import fcntl
-
-            handle = os.open(directory, os.O_RDONLY)
-            held.callback(os.close, handle)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def _sweep(directory: Path, mine: Collection[Path | None]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -170,7 +171,7 @@ def load_claim(path: Path) -> tuple[Claim, Program | None]:
     if isinstance(program, Program) and program.claim is not None:
         return program.claim, program
     try:
-        with without_source_lines():
+        with without_source_lines(data=False):
             claim: Any = as_claim(names.get("claim"))
     except ProgramError as error:
         raise _placed(error, path) from None
@@ -210,7 +211,8 @@ def _executed(path: Path) -> dict[str, Any]:
         BaseException
     ) as error:  # an author's file may raise anything, SystemExit included
         raise ProgramError(
-            _searched(error)
+            _in_our_words(error)
+            or _unpacked(error, source, shown)
             or f"{type(error).__name__}: {printable(str(error))}",
             (path.stem,),
             _line(error, shown),
@@ -218,8 +220,16 @@ def _executed(path: Path) -> dict[str, Any]:
     return namespace
 
 
-def _searched(error: BaseException) -> str:
-    """The message where Python itself looked for an expression in a table or a text; else none."""
+def _in_our_words(error: BaseException) -> str:
+    """The message for what Python itself refuses: a slot that is called, an expression that is
+    looked up in a table or a text; else none.
+    """
+    called = re.fullmatch(r"'(Slot|Lane)' object is not callable", str(error))
+    if isinstance(error, TypeError) and called:
+        name = called[1].lower()
+        return (
+            f"a {name} is not called; a lane of a slot is written slot['label']"
+        )
     key = error.args[0] if isinstance(error, KeyError) and error.args else None
     in_text = isinstance(error, TypeError) and str(error).endswith(
         ("not Expression", "not There", "not Condition")
@@ -229,6 +239,27 @@ def _searched(error: BaseException) -> str:
     return (
         "an expression has no value before there is a context, so Python cannot look"
         " it up; write lookup({token: 1, ...}, x)"
+    )
+
+
+_TWO_NAMES = re.compile(
+    r"""\b(scratch|local)\(\s*["'](\w+)["']\s*,\s*["'](\w+)["']\s*\)"""
+)
+
+
+def _unpacked(error: BaseException, source: bytes, shown: str) -> str:
+    """The message where one slot was to be two: a name was written in the place of labels."""
+    if not (isinstance(error, ValueError) and "to unpack" in str(error)):
+        return ""
+    line = _line(error, shown).rpartition(":")[2]
+    lines = source.decode(errors="replace").splitlines()
+    text = lines[int(line) - 1] if line.isdecimal() else ""
+    if (found := _TWO_NAMES.search(text)) is None:
+        return ""
+    word, first, second = map(printable, found.groups())
+    return (
+        f'{word}("{first}", "{second}") is one slot with a lane for each letter of'
+        f' "{second}"; two slots are {word}("{first} {second}")'
     )
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from handcraft.claims.prompt_claim import Answers
 from handcraft.claims.words import answers
+from handcraft.core.arguments import asked_call
 from handcraft.core.errors import MissingExtraError, ProgramError, printable
 from handcraft.core.source import caller
 from handcraft.language.rules import MLP, Block, Neuron
@@ -36,6 +37,7 @@ Delta = Mapping[str, Mapping[str, str]]  # state -> symbol -> state
 _GAIN = 50.0
 
 
+@asked_call("from_automaton")
 def from_automaton(
     delta: Delta,
     start: str,
@@ -64,6 +66,7 @@ def from_automaton(
     return make(delta, start, symbols, n_ctx, name)
 
 
+@asked_call("from_regex")
 def from_regex(
     pattern: str,
     alphabet: Sequence[str],

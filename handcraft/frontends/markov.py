@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from handcraft.claims.words import distribution
+from handcraft.core.arguments import asked_call
 from handcraft.core.errors import ProgramError
 from handcraft.core.source import caller
 from handcraft.language.rules import MLP, Block, Neuron
@@ -29,6 +30,7 @@ TransitionTable = Mapping[str, Mapping[str, float]]
 _Chances = Mapping[tuple[str, ...], Mapping[str, float]]
 
 
+@asked_call("from_markov")
 def from_markov(
     chain: TransitionTable | Sequence[str],
     order: int | None = None,
@@ -62,6 +64,7 @@ def from_markov(
     return _program(chances, lengths.pop(), name)
 
 
+@asked_call("from_ngrams")
 def from_ngrams(
     text: Sequence[str], n: int, *, name: str = "ngrams"
 ) -> Program:
@@ -75,6 +78,7 @@ def from_ngrams(
     return from_markov(text, n - 1, name=name)
 
 
+@asked_call("statistics")
 def statistics(
     sequence: Sequence[str], order: int
 ) -> dict[tuple[str, ...], dict[str, float]]:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 
 from handcraft.claims.words import answers
+from handcraft.core.arguments import asked_call
 from handcraft.core.errors import ProgramError
 from handcraft.core.source import caller
 from handcraft.language.rules import MLP, Block, Neuron
@@ -24,6 +25,7 @@ from handcraft.recipes.neurons import conjunction
 _GAIN = 50.0
 
 
+@asked_call("from_table")
 def from_table(table: Mapping[str, str], *, name: str = "table") -> Program:
     """The program of a finite function {prompt: answer}: prompts of one length, answers of one
     character.

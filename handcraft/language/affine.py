@@ -235,6 +235,11 @@ def number(value: object, expected: str, instead: str = "") -> float:
             raise ProgramError(
                 "a weight must be finite, found a whole number past every float"
             ) from None
+        except Exception:  # an author's own number may do anything
+            kind = printable(type(value).__name__)
+            raise ProgramError(
+                f"{expected}, found a {kind} that gives none"
+            ) from None
     advice = instead if isinstance(value, Operand) else ""
     raise ProgramError(f"{expected}, found {kind_of(value)}{advice}")
 

@@ -128,6 +128,22 @@ class Linear:
             caller(),
         )
 
+    def __setitem__(self, label: object, value: object) -> NoReturn:
+        raise ProgramError(
+            f"{_shown(self)} cannot be set: rules write into lanes, such as {{lane: 1}}"
+            " in a layer, and tables fill them: slot(name, token={...})",
+            (),
+            caller(),
+        )
+
+    def __delitem__(self, label: object) -> NoReturn:
+        self[label] = None
+
+    def __format__(self, form: str) -> str:
+        if form:
+            raise self._no_number()
+        return str(self)
+
     def __reversed__(self) -> Any:
         return iter(self)
 

@@ -320,7 +320,11 @@ def _heads(heads: object) -> object:
 
 
 class Block(Frozen):
-    """One layer: parallel heads, then an MLP. Either may be missing, and is then skipped."""
+    """One layer: parallel heads, then an MLP. Either may be missing, and is then skipped.
+
+    heads  a head, or several, which read the stream at once
+    mlp    an MLP, which reads what the heads have added
+    """
 
     heads: Annotated[tuple[Head, ...], BeforeValidator(_heads)] = ()
     mlp: MLP | None = None

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
+from numbers import Integral, Real
+from typing import Any
 
 from pydantic import Field, model_validator
 
@@ -26,6 +28,7 @@ from handcraft.core.errors import (
     printable,
     unwritable,
 )
+from handcraft.core.frozen import is_nest
 from handcraft.core.source import Where, caller
 from handcraft.language.affine import Affine, Lane, Map, Named, kind_of, number
 from handcraft.language.notation import short_slot
@@ -203,7 +206,7 @@ class Slot(Named):
     @checked_call("sum")
     def sum(
         self,
-        labels: Iterable[str] | Mapping[str, float] | None = None,
+        labels: Iterable[str | int] | Mapping[str, float] | None = None,
         value: Callable[[str], float] | float = 1.0,
         /,
     ) -> Affine:
@@ -213,31 +216,50 @@ class Slot(Named):
             t.sum("0123456789", int) t["1"] + 2 t["2"] + ...
             t.sum({"a": 1, "b": -1}) t["a"] - t["b"]
 
-        labels  a text of letters, or a list of labels; all of the slot's by default
+        labels  a text of letters, or a list of labels; all of the slot's by default. Positions
+                may be numbers, as in p.sum([0, 1])
         value   one number, or a function of the label
 
-        Raises ProgramError for an unknown label, one that occurs twice, and for no number.
+        A slot of one lane is its own sum. Raises ProgramError for an unknown label, one that
+        occurs twice, a text that is a label and letters too, and for no number.
         """
-        given = labels.get if isinstance(labels, Mapping) else value
-        if given is not value and value != 1.0:
+        wanted: Any = labels
+        given: Any = value
+        if isinstance(labels, Mapping):
+            self._check_left_out(value)
+            amounts = [(_label(key), amount) for key, amount in labels.items()]
+            wanted, given = [key for key, _ in amounts], dict(amounts).get
+        lanes = (
+            dict(zip(self.labels or (self.name,), self, strict=True))
+            if wanted is None
+            else {key: self[key] for key in self._once(wanted)}
+        )
+        total = Affine()
+        for key, lane in lanes.items():
+            amount = amount_of(f"{self.name}.sum", given, key)
+            weight = number(amount, f"{self.name}.sum takes a number a label")
+            total = total.plus(lane.expression().scaled(weight))
+        return total
+
+    def _check_left_out(self, value: object) -> None:
+        """Raise ProgramError for a number beside a table of them, but for the default."""
+        if not isinstance(value, Real) or value != 1:
             raise ProgramError(
                 f"{self.name}.sum: the table has the number of each label already; leave"
                 f" out {kind_of(value)}",
                 (),
                 caller(),
             )
-        keys = self.labels if labels is None else self._once(labels)
-        total = Affine()
-        for key in keys or ():
-            amount = amount_of(f"{self.name}.sum", given, key)
-            weight = number(amount, f"{self.name}.sum takes a number a label")
-            total = total.plus(self[key].expression().scaled(weight))
-        return total
 
-    def _once(self, labels: Iterable[str]) -> tuple[str, ...]:
-        """These labels in their order. Raises ProgramError for one that stands twice."""
-        listed = [*labels] if isinstance(labels, Mapping) else labels
-        keys = ordered_labels(self.name, listed, "the labels")
+    def _once(self, labels: Iterable[Any]) -> tuple[str, ...]:
+        """These labels in their order. Raises ProgramError for one that stands twice, and for a
+        text of several letters that is a label itself.
+        """
+        if isinstance(labels, str):
+            self._check_letters(labels)
+        elif is_nest(labels) and not isinstance(labels, set | frozenset):
+            labels = [*map(_label, labels)]
+        keys = ordered_labels(self.name, labels, "the labels")
         for key in keys:
             if keys.count(key) > 1:
                 raise ProgramError(
@@ -247,6 +269,17 @@ class Slot(Named):
                     caller(),
                 )
         return keys
+
+    def _check_letters(self, text: str) -> None:
+        """Raise ProgramError for one label where single letters are read."""
+        if len(text) > 1 and text in (self.labels or ()):
+            one = f"{self.name}[{text!r}]"
+            raise ProgramError(
+                f"{self.name}.sum: a text is read letter by letter, and {in_quotes(text)} is one"
+                f" label; write {printable(one)} for its lane, or a list of labels",
+                (),
+                caller(),
+            )
 
     @property
     def n_ctx(self) -> int | None:
@@ -269,3 +302,9 @@ class Slot(Named):
     def position_cells(self) -> Iterator[tuple[int, Lane, float]]:
         """The cells of wpe: position, lane and value, zeros left out."""
         yield from cells_of(range(self.n_ctx or 0), self.lanes, self.positions)
+
+
+def _label(key: Any) -> Any:
+    """The label that a whole number stands for, as in `p[3]`; anything else itself."""
+    whole = isinstance(key, Integral) and not isinstance(key, bool)
+    return str(key) if whole else key

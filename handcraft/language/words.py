@@ -190,7 +190,7 @@ def scratch(
         middle, after = scratch("middle after")
 
     names   the name, or several names with spaces between: then a tuple of slots
-    labels  of the lanes of each
+    labels  of the lanes of each: a text, each letter of which is a label, or a list
     reuse   an earlier scratch slot whose columns it takes over after a rule has erased them
             (recipes.erase)
 
@@ -231,6 +231,7 @@ def _named_slots(
         if labels is None
         else ordered_labels("scratch", labels, "the labels")
     )
+    _no_name(names, labels)
     several = names.split()
     if fields.get("reuse") and len(several) > 1:
         raise ProgramError(
@@ -242,3 +243,15 @@ def _named_slots(
         Slot(name=name, labels=kept, **fields) for name in several or [names]
     )
     return slots if len(several) > 1 else slots[0]
+
+
+def _no_name(names: str, labels: object) -> None:
+    """Raise ProgramError for labels that are the name of another slot: a letter stands twice."""
+    word = labels if isinstance(labels, str) and labels.isidentifier() else ""
+    if len(set(word)) not in (1, len(word)):
+        raise ProgramError(
+            f"the second text is one label for each letter, and a letter stands twice in"
+            f" '{word[:60]}'; two slots are written in one text: \"{names} {word}\"",
+            ("scratch",),
+            caller(),
+        )

@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING
 
 from handcraft.claims.kinds import Claim
 from handcraft.claims.prompt_claim import Answers
+from handcraft.core.arguments import asked_call
+from handcraft.core.errors import ProgramError
 from handcraft.core.vocabulary import Vocabulary
+from handcraft.language.affine import kind_of
 from handcraft.program.program import Program
 
 if TYPE_CHECKING:
@@ -58,8 +61,13 @@ def prompts(
     )
 
 
+@asked_call("contexts")
 def contexts(program: Program) -> SearchStrategy[list[str]]:
     """A strategy for lists of tokens: prompts of the program's claim, or any up to n_ctx tokens."""
+    if not isinstance(program, Program):
+        raise ProgramError(
+            f"takes a Program, found {kind_of(program)}", ("contexts",)
+        )
     if program.claim is not None and program.claim.asks_prompts:
         vocabulary = Vocabulary(program.vocabulary)
         texts = prompts(program.claim, program.n_ctx, vocabulary)

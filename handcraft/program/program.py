@@ -27,13 +27,13 @@ from pydantic import (
 from handcraft.claims.checks import check_claim
 from handcraft.claims.kinds import Claim
 from handcraft.claims.words import as_claim
-from handcraft.core.arguments import checked_call
+from handcraft.core.arguments import asked_call, checked_call
 from handcraft.core.errors import ProgramError, hint, printable
 from handcraft.core.frozen import NAME, Frozen, is_nest
 from handcraft.core.nesting import flat, refuse_set
 from handcraft.core.source import Source, Where, caller, without_source_lines
 from handcraft.core.vocabulary import Vocabulary
-from handcraft.language.affine import Lane, Map
+from handcraft.language.affine import Lane, Map, Operand, kind_of
 from handcraft.language.layers import Layer, as_block
 from handcraft.language.notation import call_text, short_list
 from handcraft.language.rules import MLP, Block, Head, Neuron
@@ -94,11 +94,19 @@ def _slots(embedding: object) -> object:
 
 def _named(fields: Mapping[str, Any]) -> str:
     """The name of the program with these fields: its file's where it has none."""
-    if fields.get("name") not in (None, ""):
-        return printable(str(fields["name"]))
+    name = fields.get("name")
+    if name is not None and not (isinstance(name, str) and name == ""):
+        return printable(str(name))[:100]
     source = fields.get("source") or caller()
-    stem = Path(source.file).stem if isinstance(source, Source) else ""
-    return program_name(stem)
+    file = Path(source.file if isinstance(source, Source) else "")
+    is_cell = _CELL.search(file.as_posix())
+    return "program" if is_cell else program_name(file.stem)
+
+
+# what Python calls its prompt, and notebooks a cell: no file that an author knows
+_CELL = re.compile(
+    r"(^|/)(<[^/]*|ipykernel_\d+/\d+\.py|(ipython-input-|__marimo__cell)[^/]*)$"
+)
 
 
 class Program(Frozen):
@@ -114,7 +122,8 @@ class Program(Frozen):
     vocabulary  the tokens; inferred from the slots' tables, in their order
     n_ctx       the context window, in tokens; inferred from a slot of positions, and needed
                 where there is none
-    name        in messages and in the names of built files; by default its file's name
+    name        in messages and in the names of built files; by default its file's name, and
+                "program" in a notebook or at Python's prompt
     activation  of every neuron: "gelu" (GPT-2's tanh form) or "relu"
     causal      False removes the causal mask, so that every position sees the whole sequence; the
                 claim then holds at every position (`last` and `each` in handcraft.claims.words)
@@ -207,16 +216,22 @@ class Program(Frozen):
         windows = {
             slot.name: slot.n_ctx for slot in slots if slot.n_ctx is not None
         }
-        given = fields.get("vocabulary") or named
+        given = fields.get("vocabulary")
+        if isinstance(given, Operand):
+            raise ProgramError(
+                f"takes a list of tokens, found {kind_of(given)}",
+                ("vocabulary",),
+            )
         if isinstance(given, set | frozenset):
             raise ProgramError(
                 "a set has no order, and the ids of the tokens are their places: pass a"
                 " list",
                 ("vocabulary",),
             )
-        fields["vocabulary"] = (
-            tuple(given) if isinstance(given, Iterable) else given
-        )
+        if isinstance(given, str | Mapping) or is_nest(given):
+            given = tuple(given)
+        unsaid = given is None or (isinstance(given, tuple) and not given)
+        fields["vocabulary"] = tuple(named) if unsaid else given
         fields.setdefault("n_ctx", next(iter(windows.values()), 0))
         return fields
 
@@ -343,6 +358,7 @@ class Program(Frozen):
         """The columns of all lanes."""
         return Layout.of(self.embedding, self.layers, self.d_head)
 
+    @asked_call("program.build")
     def build(self, dtype: str = "float32") -> Model:
         """The model of these rules, with weights that run, in float32 or float64.
 
@@ -352,6 +368,7 @@ class Program(Frozen):
 
         return Model.of(self, dtype)
 
+    @asked_call("program")
     def __call__(
         self, prompt: str | Iterable[str], n: int | None = None
     ) -> str:

@@ -23,6 +23,8 @@ OPTIONAL = (  # reported where there is one
     "compared",
     "contributions",
     "departures",
+    "unsaid",
+    "row",
 )
 EXIT_CODES: dict[Verdict, int] = {
     "proved": 0,
@@ -83,7 +85,13 @@ class Report:
     claim       the file whose claim alone the model was held to
     compared        of a counterexample, the right token (the best of several) and the wrong one
     contributions   the amounts that each rule gave to their logits (handcraft.analysis.blame)
-    departures      of a counterexample, the first lanes that left their meaning
+    departures      of a counterexample, the first lanes that left their meaning; of a model that
+                    is right, the first that was seen to leave what its author says, and the
+                    context
+    unsaid          of a counterexample where no lane is known to have left its meaning, the lanes
+                    whose meaning nobody said
+    row             of a counterexample to a table of endings, the ending that decides there, and
+                    the line of the claim
     """
 
     program: str
@@ -110,6 +118,8 @@ class Report:
     compared: list[str] | None = None
     contributions: list[dict[str, Any]] | None = None
     departures: list[dict[str, Any]] | None = None
+    unsaid: list[str] | None = None
+    row: dict[str, Any] | None = None
 
     @property
     def tied(self) -> tuple[str, str] | None:

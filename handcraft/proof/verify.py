@@ -34,6 +34,7 @@ from handcraft.proof.enumerate.method import exhaustive
 from handcraft.proof.prove import certified
 from handcraft.proof.report import Counterexample, Report, Verdict
 from handcraft.proof.sample import check_prompts, draw_contexts, draw_prompts
+from handcraft.proof.strayed import strayed
 from handcraft.proof.tally import Tally, Wrong
 from handcraft.proof.task import Budget, Outcome, Progress, Spread, Task
 
@@ -213,7 +214,8 @@ def report_of(
         min_margin_position=tally.min_margin_position,
         every_context=_all_drawn(task, method, tally),
         failed=["claim"] if verdict == "refuted" else None,
-        **_explained(task, tally.worst),
+        row=_row(task, tally.worst),
+        **_explained(task, tally),
     )
 
 
@@ -223,13 +225,30 @@ def _all_drawn(task: Task, method: str, tally: Tally) -> bool | None:
     return True if all_drawn else None
 
 
-def _explained(task: Task, wrong: Wrong | None) -> dict[str, Any]:
-    """The fields of a report that explain its counterexample; none where nothing is wrong."""
+def _explained(task: Task, tally: Tally) -> dict[str, Any]:
+    """The fields of a report that explain its counterexample; where nothing is wrong, the lane that
+    does not hold what its author says, if one was seen.
+    """
+    wrong = tally.worst
     if wrong is None:
-        return {}
+        return {"departures": strayed(task, tally)}
     tokens = task.claim.measures == "token"
     pair = (wrong.expected, wrong.got) if tokens else None
     return explained(task.model, wrong.context, wrong.position, pair)
+
+
+def _row(task: Task, wrong: Wrong | None) -> dict[str, Any] | None:
+    """The ending of a table that decides a counterexample: the longest that fits."""
+    if wrong is None or not task.claim.by_endings:
+        return None
+    vocabulary = task.model.vocabulary
+    last = len(wrong.context) if wrong.position is None else wrong.position + 1
+    seen = tuple(vocabulary.tokens[i] for i in wrong.context[:last])
+    endings = task.claim.endings(vocabulary)
+    fitting = (seen[i:] for i in range(len(seen)) if seen[i:] in endings)
+    if (ending := next(fitting, None)) is None:
+        return None
+    return {"ending": list(ending), "source": str(task.claim.source)}
 
 
 def _verdict(task: Task, outcome: Outcome) -> tuple[Verdict, str | None]:

@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from handcraft.core.errors import listing
 from handcraft.language.affine import format_number
 from handcraft.proof.report import Counterexample, Report
 from handcraft.results.tables import (
@@ -32,23 +33,47 @@ def blame(found: Report) -> Iterator[RenderableType]:
         table = _contributions(found.compared, found.contributions)
         yield safe(f"  what each rule gave to the two logits{equal}:")
         yield Padding(table, (0, 0, 0, 4), expand=False)
-    if found.departures:
-        yield safe("  the first lane that left its meaning:")
-        yield from map(_left, found.departures)
+    if found.counterexample and found.departures:
+        *before, first = found.departures
+        yield safe(f"  {_heading(before)}:")
+        yield Text.assemble(
+            safe(f"    {left(first)}  "), safe(first["source"], "dim")
+        )
+    if found.unsaid:
+        yield safe(f"  {_saying(found.unsaid)}")
+
+
+def _heading(before: Sequence[_Row]) -> str:
+    """The heading of a lane that is far off, or of the first that is at all."""
+    if not before:
+        return "the first lane that left its meaning"
+    slight = before[0]
+    return (
+        f"the first lane that is far from its meaning ({slight['lane']} is a little off"
+        f" in layer {slight['layer']}, position {slight['position']})"
+    )
+
+
+def _saying(lanes: Sequence[str]) -> str:
+    """The hint that more could be told."""
+    return (
+        f"means={{...}} beside the rules of {listing(lanes, 4)} would tell the first"
+        " lane that is wrong"
+    )
 
 
 def _is_tie(wrong: Counterexample | None) -> bool:
     return wrong is not None and wrong.margin == 0
 
 
-def _left(lane: _Row) -> Text:
+def left(lane: _Row) -> str:
+    """Where a lane left its meaning, in one line."""
     value = format_number(lane["value"])
     meaning = format_number(lane["meaning"])
-    said = (
-        f"    layer {lane['layer']}, position {lane['position']}: {lane['lane']} is"
-        f" {value}, but means {meaning}: {lane['text']}  "
+    return (
+        f"layer {lane['layer']}, position {lane['position']}: {lane['lane']} is"
+        f" {value}, but means {meaning}: {lane['text']}"
     )
-    return Text.assemble(safe(said), safe(lane["source"], "dim"))
 
 
 def _contributions(compared: Sequence[str], rows: Sequence[_Row]) -> Table:

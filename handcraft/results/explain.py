@@ -7,6 +7,7 @@ from typing import Any
 
 from handcraft.analysis.explain import Explanation
 from handcraft.analysis.explain import explain as explain_model
+from handcraft.core.arguments import asked_call
 from handcraft.model import Model
 from handcraft.results.opening import Openable, opened
 from handcraft.results.shown import ShownResult, fields_of
@@ -24,6 +25,7 @@ class ShownExplanation(ShownResult, Explanation):
         return explanation(self.model, self, width)
 
 
+@asked_call("handcraft.explain")
 def explain(
     program: Openable,
     part: str | int | None = None,

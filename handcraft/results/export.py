@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from handcraft.core.arguments import asked_call
 from handcraft.core.errors import ProgramError, printable
 from handcraft.proof.task import Progress
 from handcraft.results.opening import Openable, opened
@@ -34,6 +35,7 @@ class ShownExport(ShownResult, Export):
         return f"<pre>{html.escape(str(self))}</pre>"
 
 
+@asked_call("handcraft.export", verify="verified=True")
 def export(
     program: Openable,
     to: str,

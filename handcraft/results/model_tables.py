@@ -154,7 +154,10 @@ def trace_tables(found: Trace, width: int) -> RenderableType:
         values = [[row[name] for name in names] for row in rows]
         title = f"residual stream after {state['after']}"
         title, names, values = _largest(title, names, values)
-        parts += [matrix(title, labels, names, values, width), Text("")]
+        parts += [
+            matrix(title, labels, names, values, width, "column"),
+            Text(""),
+        ]
     return Group(*parts, *_logits(found, labels, width))
 
 
@@ -162,14 +165,14 @@ def _head(
     head: HeadTrace, labels: Sequence[str], width: int
 ) -> Iterator[RenderableType]:
     title = f"head {head.name}: attention of each row to each column"
-    yield matrix(title, labels, labels, _past(head.weights), width)
+    yield matrix(title, labels, labels, _past(head.weights), width, "row")
     for what, rows in (("reads (value)", head.value), ("writes", head.written)):
         names = list(dict.fromkeys(name for row in rows for name in row))
         values = [[row.get(name, 0.0) for name in names] for row in rows]
         if names:
             title = f"head {head.name} {what}"
             title, names, values = _largest(title, names, values)
-            yield matrix(title, labels, names, values, width)
+            yield matrix(title, labels, names, values, width, "column")
 
 
 def _largest(
@@ -213,7 +216,7 @@ def _logits(
         )
     names = [quoted_token(token) for token in tokens]
     values = [[row[token] for token in tokens] for row in found.logits]
-    yield matrix(title, labels, names, values, width)
+    yield matrix(title, labels, names, values, width, "row")
     yield Text("")
     given = found.contributions
     if not given:
@@ -223,7 +226,12 @@ def _logits(
         f"what each rule gave to the logits after '{labels[found.position]}'"
     )
     yield matrix(
-        title, [share["rule"] for share in given], names, values, width
+        title,
+        [share["rule"] for share in given],
+        names,
+        values,
+        width,
+        "column",
     )
 
 

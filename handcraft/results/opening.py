@@ -6,7 +6,10 @@ import os
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
+
 from handcraft.claims.kinds import Claim
+from handcraft.core.arguments import asked_call
 from handcraft.core.errors import ProgramError, printable
 from handcraft.files.pair import PROGRAM_JSON
 from handcraft.files.program_file import find, load_claim
@@ -17,6 +20,7 @@ from handcraft.proof.claimed import claim_of, held_to_claim
 Openable: TypeAlias = Program | Model | str | Path
 
 
+@asked_call("handcraft.open")
 def open(reference: str | Path, dtype: str = "float32") -> Model:  # noqa: A001  # handcraft.open
     """The model of a program file, a bundled program (by name), or a built directory.
 
@@ -38,17 +42,19 @@ def opened(program: Openable, dtype: str | None = None) -> Model:
     Raises ProgramError for anything that is no program, or a Model of another dtype.
     """
     if isinstance(program, Program):
-        return Model.of(program, dtype or "float32")
+        return Model.of(program, "float32" if dtype is None else dtype)
     if isinstance(program, str | os.PathLike):
-        return open(program, dtype or "float32")
+        return open(program, "float32" if dtype is None else dtype)
     if not isinstance(program, Model):
         raise ProgramError(
             "a program is a Program, a Model, a path, or the name of a bundled program,"
             f" found {_kind(program)}"
         )
-    if dtype not in (None, program.dtype):
+    named = isinstance(dtype, str | np.dtype)
+    if dtype is not None and not (named and dtype == program.dtype):
+        other = printable(str(dtype)) if named else _kind(dtype)
         raise ProgramError(
-            f"is a model in {program.dtype}, not {printable(str(dtype))}; pass its"
+            f"is a model in {program.dtype}, not {other}; pass its"
             f" program, or build it in that dtype",
             (program.name,),
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,10 @@ from handcraft.analysis.reachability import Avoided
 from handcraft.analysis.reachability import avoid as search
 from handcraft.analysis.states import LIMIT, Chain, explore
 from handcraft.analysis.states_files import save_picture
+from handcraft.core.arguments import asked_call
 from handcraft.core.decoding import Sampler
+from handcraft.core.errors import ProgramError, PromptError
+from handcraft.language.affine import kind_of
 from handcraft.model import Prompt
 from handcraft.results.opening import Openable, opened
 from handcraft.results.shown import ShownResult, fields_of
@@ -31,8 +35,13 @@ class ShownChain(ShownResult, Chain):
         """The exit code: 1 where the text to avoid is reached, 3 where that is undecided."""
         return self.avoided.exit_code if self.avoided else 0
 
+    @asked_call("states(...).save")
     def save(self, file: str | Path) -> Path:
         """Write a picture to this .svg, .dot, .mmd, .mermaid or .json file, and return its path."""
+        if not isinstance(file, str | os.PathLike):
+            raise ProgramError(
+                f"a picture is saved to the path of a file, found {kind_of(file)}"
+            )
         return save_picture(self, Path(file), self.avoided)
 
     def drawn(self, width: int) -> Any:  # noqa: ARG002  # its tables fit by themselves
@@ -46,6 +55,11 @@ class ShownChain(ShownResult, Chain):
         return super().to_json() | {"avoided": avoided}
 
 
+@asked_call(
+    "handcraft.states",
+    from_="starts=...",
+    save="handcraft.states(...).save(file)",
+)
 def states(
     program: Openable,
     *,
@@ -67,6 +81,10 @@ def states(
             `avoid` is asked
     """
     model = opened(program, dtype)
+    if not isinstance(starts, Iterable):
+        raise PromptError(
+            f"starts= takes a context, or a list of contexts, found {kind_of(starts)}"
+        )
     given: Any = [starts] if isinstance(starts, str) else list(starts)
     sampler = Sampler(temperature, top_k, top_p)
     chain = explore(model, given, sampler=sampler, floor=floor, limit=limit)

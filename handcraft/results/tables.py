@@ -14,7 +14,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
@@ -30,6 +30,7 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from handcraft.core.errors import printable
+from handcraft.core.tracing import NEAR_ZERO, is_tiny
 from handcraft.language.affine import format_number
 
 PIPED_WIDTH = 120  # where there is no terminal to ask; COLUMNS overrides
@@ -134,10 +135,12 @@ def quoted_token(token: str) -> str:
     return f"'{printable(token)}'"
 
 
-def shown_number(value: float | None) -> Text:
-    """A weight as a text: zero is faint, None is a dot."""
+def shown_number(value: float | None, size: float = 0.0) -> Text:
+    """A weight as a text: zero is faint, None is a dot, ~0 is lost beside a number of this size."""
     if value is None:
         return Text("·", style="dim")
+    if is_tiny(value, size):
+        return Text(NEAR_ZERO, style="dim")
     return Text(format_number(value), style="dim" if value == 0 else "")
 
 
@@ -157,16 +160,35 @@ def matrix(
     columns: Sequence[str],
     values: Sequence[Sequence[float | None]],
     width: int,
+    beside: Literal["row", "column"] | None = None,
 ) -> Group:
-    """A labelled matrix, cut into pieces of whole columns that fit the width."""
+    """A labelled matrix, cut into pieces of whole columns that fit the width.
+
+    beside  numbers that are lost in float32 beside the largest of their row or column are ~0
+    """
     names = [printable(name) for name in columns]
-    cells = [[shown_number(value) for value in row] for row in values]
+    cells = [
+        [shown_number(*pair) for pair in zip(row, sizes, strict=True)]
+        for row, sizes in zip(values, _sizes(values, beside), strict=True)
+    ]
     widths = list(_widths(names, cells))
     longest = max((cell_len(printable(row)) for row in rows), default=0)
     label = min(longest, max(8, width // 2))
     pieces = _pieces(widths, max(8, width - label - 3))
     tables = [_piece(rows, names, cells, piece, label) for piece in pieces]
     return Group(safe(title, "bold"), *tables)
+
+
+def _sizes(
+    values: Sequence[Sequence[float | None]], beside: str | None
+) -> list[list[float]]:
+    """The largest size in the row or the column of each number; 0 where none is asked."""
+    sizes = [[abs(value or 0.0) for value in row] for row in values]
+    if beside == "row":
+        return [[max(row, default=0.0)] * len(row) for row in sizes]
+    columns = [max(column) for column in zip(*sizes, strict=True)]
+    given = columns if beside == "column" else [0.0] * len(columns)
+    return [given] * len(sizes)
 
 
 def _widths(

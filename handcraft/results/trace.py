@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from handcraft.core.arguments import asked_call
 from handcraft.core.tracing import Trace
 from handcraft.model import Prompt
 from handcraft.results.opening import Openable, opened
@@ -21,6 +22,7 @@ class ShownTrace(ShownResult, Trace):
         return trace_tables(self, width)
 
 
+@asked_call("handcraft.trace")
 def trace(
     program: Openable,
     context: Prompt,

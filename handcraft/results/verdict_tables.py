@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from handcraft.core.errors import in_quotes
 from handcraft.proof.exponential import Finding
 from handcraft.proof.report import Report, place_of, wrong_line
-from handcraft.results.blame_tables import blame
+from handcraft.results.blame_tables import blame, left
 from handcraft.results.tables import plain_table, safe
 
 VERDICT_STYLES = {
@@ -61,8 +62,26 @@ def _lines(found: Report) -> Iterator[str]:
         yield f"failed      the {' and the '.join(found.failed)}{same}"
     if found.reason:
         yield f"because     {found.reason}"
-    if wrong:
-        yield wrong_line(found)
+    yield from _wrong(found) if wrong else _strayed(found)
+
+
+def _wrong(found: Report) -> Iterator[str]:
+    """The counterexample, and the row of a table that decides it."""
+    yield wrong_line(found)
+    wrong, row = found.counterexample, found.row
+    if wrong is not None and row is not None:
+        ending = in_quotes("".join(row["ending"]))
+        where = f" ({row['source']})" if row["source"] else ""
+        longer = len(wrong.tokens) > len(row["ending"])
+        why = ", the longest ending that fits" if longer else ""
+        yield f"row         {ending} of the claim{where}{why}"
+
+
+def _strayed(found: Report) -> Iterator[str]:
+    """The lane of a right model that does not hold what its author says."""
+    for lane in found.departures or ():
+        context = in_quotes("".join(lane["context"]))
+        yield f"meaning     after {context}, {left(lane)} ({lane['source']})"
 
 
 def findings(found: Sequence[Finding]) -> RenderableType:

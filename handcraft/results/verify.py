@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from handcraft.claims.kinds import Claim
 from handcraft.claims.words import as_claim
+from handcraft.core.arguments import asked_call
 from handcraft.core.errors import ProgramError, printable
 from handcraft.core.tracing import Trace
 from handcraft.language.affine import kind_of
@@ -62,6 +63,7 @@ class ShownReport(ShownResult, Report):
         return Report(**own).to_json()
 
 
+@asked_call("handcraft.verify", jobs="spread=Spread(jobs=...)")
 def verify(
     program: Openable,
     *,

@@ -14,7 +14,7 @@ import numpy as np
 from handcraft.claims.kinds import After, Distribution
 from handcraft.claims.prompt_claim import Answers
 from handcraft.model import Model
-from handcraft.runtimes.target import Trial
+from handcraft.runtimes.target import Card, Trial
 
 _TRIED = 5  # prompts
 _NEW = 8  # tokens at most that follow a context
@@ -22,9 +22,11 @@ _NEW = 8  # tokens at most that follow a context
 _CLEAR = 1e-2
 
 
-def example_of(model: Model) -> Trial:
-    """A prompt, and what the model says: as far as another runtime must say the same."""
-    found = [_continued(model, tokens) for tokens in _prompts(model)]
+def example_of(model: Model, card: Card) -> Trial:
+    """A prompt, and what the model says: as far as another runtime must say the same, and as it
+    spells the two.
+    """
+    found = [_continued(model, card, tokens) for tokens in _prompts(model)]
     return next((example for example in found if example.clear), found[0])
 
 
@@ -46,11 +48,11 @@ def _prompts(model: Model) -> Iterator[list[str]]:
     yield from islice(texts, _TRIED)
 
 
-def _continued(model: Model, tokens: list[str]) -> Trial:
+def _continued(model: Model, card: Card, tokens: list[str]) -> Trial:
     ids = model.ids(tokens)
     room = model.room(ids)
     most = min(_NEW, model.n_ctx - len(ids) + 1) if room is None else room
-    prompt = model.vocabulary.decode(ids)
+    prompt = card.spelled(model, ids)
     said = [*model.continued(ids, max(1, most))]
     clear = 0
     for i in range(len(said)):
@@ -66,6 +68,6 @@ def _continued(model: Model, tokens: list[str]) -> Trial:
         prompt,
         tuple(tokens),
         new,
-        model.vocabulary.decode(said[:new]),
+        card.spelled(model, said[:new]),
         clear > 0,
     )

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from handcraft.core.arguments import asked_call
 from handcraft.core.errors import ExportError, ProgramError, WeightsError, hint
 from handcraft.files.pair import PROGRAM_JSON
+from handcraft.language.affine import kind_of
 from handcraft.model import Model
 from handcraft.proof.report import Verdict
 from handcraft.proof.task import Progress
@@ -71,6 +73,7 @@ class Export:
         }
 
 
+@asked_call("export", verify="verified=True")
 def export(
     model: Model,
     to: str,
@@ -89,6 +92,7 @@ def export(
     cannot compute; WeightsError for a directory that must not be written; MissingExtraError;
     ExportError where the files do not agree with the model: then nothing is left.
     """
+    _check_kinds(model, norm, force, verified, progress)
     runtime = _named(to, RUNTIMES.values(), "runtime")
     kind = runtime.norms[0]
     if norm is not None:
@@ -135,6 +139,33 @@ def export(
         verdict.verdict,
         verdict.refutation(model.name),
     )
+
+
+def _check_kinds(
+    model: object,
+    norm: object,
+    force: object,
+    verified: object,
+    progress: object,
+) -> None:
+    """Raise ProgramError for an argument of a wrong kind."""
+    if not isinstance(model, Model):
+        raise ProgramError(
+            f"export takes a Model, such as program.build(), found {kind_of(model)}"
+        )
+    for name, value in (("force", force), ("verified", verified)):
+        if not isinstance(value, bool):
+            raise ProgramError(
+                f"{name}= takes True or False, found {kind_of(value)}"
+            )
+    if not isinstance(norm, str | None):
+        raise ProgramError(
+            f"norm= takes the name of one, such as 'mirror', found {kind_of(norm)}"
+        )
+    if not (progress is None or callable(progress)):
+        raise ProgramError(
+            f"progress= takes a function, found {kind_of(progress)}"
+        )
 
 
 def _named(name: str, known: Iterable[_T], kind: str) -> _T:

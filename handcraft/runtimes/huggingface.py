@@ -19,6 +19,7 @@ Source: the checkpoint format of Hugging Face's transformers and tokenizers.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -162,8 +163,18 @@ def run(directory: Path) -> Run:
     return load_gpt2(directory)
 
 
-def usage(_: Model, __: Norm, example: Trial) -> str:
-    """The lines that run it with transformers."""
+def usage(model: Model, _: Norm, example: Trial) -> str:
+    """The lines that run it with transformers: without a tokenizer, on ids."""
+    if isinstance(model.vocabulary, IdTokens):
+        return f"""
+import torch
+from transformers import GPT2LMHeadModel
+
+model = GPT2LMHeadModel.from_pretrained(".")
+ids = torch.tensor([{model.ids(example.tokens)}])
+found = model.generate(ids, max_new_tokens={example.new})
+print(*found[0, ids.shape[1]:].tolist())
+"""
     return f"""
 from transformers import pipeline
 
@@ -175,7 +186,13 @@ print(found[0]["generated_text"])
 
 def _shown(model: Model, text: str) -> str:
     """What the pipeline shows: not the stop token, where that is the padding."""
-    return without_stop(model, text) if padding(model) else text
+    if isinstance(model.vocabulary, IdTokens) or not padding(model):
+        return text
+    return without_stop(model, text)
+
+
+def _spelled(model: Model, ids: Iterable[int]) -> str:
+    return model.vocabulary.decode(ids)
 
 
 def _vocabulary(directory: Path) -> Vocabulary:
@@ -197,5 +214,12 @@ RUNTIME = Runtime(
     files,
     run,
     _vocabulary,
-    Card("transformers", ("gpt2",), ("transformers", "torch"), usage, _shown),
+    Card(
+        "transformers",
+        ("gpt2",),
+        ("transformers", "torch"),
+        usage,
+        _shown,
+        _spelled,
+    ),
 )

@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from handcraft.core.arguments import asked_call
 from handcraft.model import Model
 
 
+@asked_call("load_gpt2")
 def load_gpt2(
     directory: str | Path, tokens: Sequence[str] | None = None
 ) -> Model:

@@ -17,13 +17,15 @@ from handcraft.claims.right_tokens import tokens_of
 from handcraft.core.errors import either, printable
 from handcraft.core.weights import sha256, to_safetensors
 from handcraft.files.bundled import bundled
+from handcraft.files.file_tokens import FileTokens, IdTokens
 from handcraft.files.program_file import load_program
+from handcraft.files.tokenizer_file import TOKENIZER_JSON
 from handcraft.model import Model
 from handcraft.proof.report import Counterexample, Report
 from handcraft.runtimes.claim_text import claim_text, code, span
 from handcraft.runtimes.examples import example_of
 from handcraft.runtimes.judged import Judged
-from handcraft.runtimes.norms import Norm
+from handcraft.runtimes.norms import Norm, has_norms
 from handcraft.runtimes.target import Files, Runtime
 
 README = "README.md"
@@ -77,13 +79,31 @@ def _sizes(model: Model, runtime: Runtime, norm: Norm) -> str:
     more = f" and {len(tokens) - _TOKENS} more" if len(tokens) > _TOKENS else ""
     shown = " ".join(code(token) for token in tokens[:_TOKENS])
     return (
-        f"- Written for: `{runtime.name}`, layer norm `{norm.name}`\n"
+        f"- Written for: `{runtime.name}`, {_norms(model, norm)}\n"
         f"- Context window: {model.n_ctx} tokens\n"
-        f"- Vocabulary: {len(tokens)} tokens, {shown}{more}; a text is cut by the"
-        " longest that matches\n"
+        f"- Vocabulary: {len(tokens)} tokens, {shown}{more}; {_cut(model, runtime)}\n"
         f"- Blocks: {model.n_layer}, heads in each: {model.n_head}, activation:"
         f" `{model.activation}`, mask: {'causal' if model.causal else 'none'}"
     )
+
+
+def _norms(model: Model, norm: Norm) -> str:
+    own = has_norms(model.weights)
+    return "layer norms of its own" if own else f"layer norm `{norm.name}`"
+
+
+def _cut(model: Model, runtime: Runtime) -> str:
+    """The way from a text to tokens, in these files."""
+    if runtime.name == "gpt2":
+        if isinstance(model.vocabulary, FileTokens):
+            return f"a text is cut by its own tokenizer, `{TOKENIZER_JSON}`"
+        if isinstance(model.vocabulary, IdTokens):
+            return "there is no tokenizer: a text is ids"
+    if runtime.name == "onnx" and isinstance(
+        model.vocabulary, FileTokens | IdTokens
+    ):
+        return "there is no tokenizer here: ids go in, and ids come out"
+    return "a text is cut by the longest that matches"
 
 
 # ---------------------------------------------------------------- the verdict
@@ -178,9 +198,10 @@ def _check(model: Model) -> Iterator[str]:
             f"`handcraft verify {name}` verifies it{where}: it tries to prove the"
             " claim for every context, then enumerates or draws them."
         )
+    whose = "model" if model.program is None else "program"
     yield (
         "The files here were read back when they were written, and their logits"
-        " compared with the program's: in every context that was tried the same token came"
+        f" compared with the {whose}'s: in every context that was tried the same token came"
         " first."
     )
 
@@ -208,7 +229,7 @@ def _is_bundled(model: Model) -> bool:
 
 
 def _running(model: Model, runtime: Runtime, norm: Norm) -> Iterator[str]:
-    example = example_of(model)
+    example = example_of(model, runtime.card)
     yield f"In this folder, after `pip install {' '.join(runtime.card.installs)}`:"
     yield f"```python\n{runtime.card.usage(model, norm, example).strip()}\n```"
     if example.clear:
@@ -229,6 +250,7 @@ def _hashes(model: Model, files: Files) -> str:
         for name, data in files.items()
         if name.endswith(_WEIGHTS)
     ]
-    own = sha256(to_safetensors(model.weights))
-    rows.append(f"- the weights that `handcraft build` writes: `{own}`")
+    if model.program is not None:  # others may be none that it writes
+        own = sha256(to_safetensors(model.weights))
+        rows.append(f"- the weights that `handcraft build` writes: `{own}`")
     return "SHA-256:\n\n" + "\n".join(rows)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,10 @@ def _whole(_: Model, text: str) -> str:
     return text
 
 
+def _joined(model: Model, ids: Iterable[int]) -> str:
+    return "".join(model.vocabulary.tokens[i] for i in ids)
+
+
 @dataclass(frozen=True)
 class Card:
     """What a model card needs to know of a runtime.
@@ -50,6 +54,7 @@ class Card:
     installs       what `pip install` needs, for the code
     usage          the code that continues an example's prompt, and prints what follows
     shown          how much of what the model says the runtime shows
+    spelled        the text of ids there: most join the names of the tokens
     """
 
     library: str
@@ -57,6 +62,7 @@ class Card:
     installs: tuple[str, ...]
     usage: Callable[[Model, Norm, Trial], str]
     shown: Callable[[Model, str], str] = _whole
+    spelled: Callable[[Model, Iterable[int]], str] = _joined
 
 
 @dataclass(frozen=True)

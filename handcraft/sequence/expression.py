@@ -240,6 +240,20 @@ class Expression(Unvalued, Frozen):
             elif isinstance(value, str):
                 yield value
 
+    @property
+    def texts(self) -> Iterator[str]:
+        """All texts in it: the tokens it can give, those it compares with, names of states."""
+        for _, args, where, _, _, table in self.numbered:
+            cells = (x for key, value in table for x in (*key, value))
+            wanted = (
+                x
+                for _, what in where
+                for x in (what if isinstance(what, tuple) else (what,))
+            )
+            for value in (*args, *wanted, *cells):
+                if isinstance(value, str):
+                    yield value
+
     def uses(self, *ops: str) -> bool:
         """True if any of these operations occurs in it."""
         return not self.ops.isdisjoint(ops)

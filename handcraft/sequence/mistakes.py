@@ -113,34 +113,33 @@ class Uncomputed:
         raise _unknown("a sign alone", "a")
 
     def __abs__(self) -> Any:
-        raise _unknown("abs()", "max_(a, 0 - a)")
+        raise _unknown("abs", "max_(a, 0 - a)")
 
     def __round__(self, *_: object) -> Any:
-        raise _unknown("round()", "round_(a)")
+        raise _unknown("round", "round_(a)")
 
     def __divmod__(self, other: object) -> Any:
-        raise _unknown("divmod()", "a // b and a % b")
+        raise _unknown("divmod", "a // b and a % b")
 
     def __matmul__(self, other: object) -> Any:
-        raise _unknown("@", "total(a * b)")
+        raise _unknown("@", "a * b")
 
     def __lshift__(self, other: object) -> Any:
-        raise _unknown(
-            "<< and >>", "fetch(a, indices - 1) for the value before"
-        )
+        raise _unknown("<<", "a * 2")
+
+    def __rshift__(self, other: object) -> Any:
+        raise _unknown(">>", "a // 2")
 
     def __xor__(self, other: object) -> Any:
-        raise _unknown(
-            "^", "a * a for a power, equal(a, equal(b, 0)) for one of two"
-        )
+        raise _unknown("^", "1 - equal(a, b)")
 
     __rtruediv__, __rpow__, __rdivmod__ = __truediv__, __pow__, __divmod__
     __rmatmul__, __rlshift__, __rxor__ = __matmul__, __lshift__, __xor__
-    __rshift__, __rrshift__ = __lshift__, __lshift__
+    __rrshift__ = __rshift__
 
     def __len__(self) -> int:
         raise _refused(
-            "len() cannot count it",
+            "it has no length",
             "length for the number of tokens, count(condition) for that of positions",
         )
 
@@ -155,6 +154,14 @@ class Uncomputed:
             "it has no items",
             "token_at(i) for a token, lookup(table, x) for an entry",
         )
+
+    def __setitem__(self, key: object, value: object) -> NoReturn:
+        raise _refused(
+            "it has no items to set",
+            "lookup({token: 1, ...}, x) with the whole table",
+        )
+
+    __delitem__ = __setitem__
 
     def __int__(self) -> int:
         raise _refused("it is no number", "token_at(i), or lookup(table, x)")
@@ -179,8 +186,12 @@ class Uncomputed:
             "the words of handcraft.sequence",
         )
 
-    def __format__(self, spec: str) -> str:
-        return format(str(self), spec)
+    def __format__(self, form: str) -> str:
+        if form:
+            raise _refused(
+                "it cannot be formatted", "claim(context) for a value"
+            )
+        return str(self)
 
 
 class AtKey(Uncomputed):
@@ -226,4 +237,4 @@ class Unvalued(Uncomputed):
         raise unjoined(sign)
 
     def __invert__(self) -> Any:
-        raise _refused("~ has nothing to turn round", "equal(flag, 0)")
+        raise _unknown("~", "equal(a, 0)")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from ast import literal_eval
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,7 +25,9 @@ from transformers.utils import logging
 
 from handcraft import Head, Program, position, scratch, token
 from handcraft.core.weights import sha256
-from handcraft.runtimes import RUNTIMES, export
+from handcraft.runtimes import RUNTIMES, export, load_gpt2
+
+pytest_plugins = ["checkpoint_fixtures"]
 
 NAMES = ("aab", "reverse", "fizzbuzz", "counter")
 
@@ -177,3 +180,53 @@ def test_a_model_without_a_mask_or_claim_runs_too(
         exec(code_of(card), {})
     assert capsys.readouterr().out == "bbbb\n"
     assert model.generate("a", 4) == "bbbb"
+
+
+NONE_OF_HERS = (  # what is true only of programs
+    "`mirror`",
+    "`none`",
+    "the program's",
+    "longest that matches",
+    "`handcraft build` writes",
+)
+
+
+@pytest.mark.parametrize("to", ["gpt2", "onnx"])
+@pytest.mark.parametrize(
+    ("tokenizer", "cut"),
+    [
+        (False, "there is no tokenizer: a text is ids"),
+        (True, "a text is cut by its own tokenizer, `tokenizer.json`"),
+    ],
+)
+def test_the_card_of_a_gpt2_says_what_is_true_of_it(
+    to: str,
+    tokenizer: bool,
+    cut: str,
+    copied: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With a tokenizer and without one; its norms are its own, and it has no program."""
+    logging.disable_progress_bar()
+    if not tokenizer:
+        for path in copied.glob("tokenizer*"):
+            path.unlink()
+    export(load_gpt2(copied), to, tmp_path / "out")
+    monkeypatch.chdir(tmp_path / "out")
+    card = Path("README.md").read_text()
+    here = "there is no tokenizer here: ids go in, and ids come out"
+    assert f"; {cut if to == 'gpt2' else here}\n" in card
+    assert f"- Written for: `{to}`, layer norms of its own\n" in card
+    assert "logits compared with the model's: in every context" in card
+    assert not [words for words in NONE_OF_HERS if words in card]
+    capsys.readouterr()
+    exec(compile(code_of(card), "README.md", "exec"), {"__name__": "card"})
+    printed = capsys.readouterr().out
+    said = re.search(r"It prints `(['\"].*['\"])` without the quotes\.", card)
+    if said:
+        assert printed == f"{literal_eval(said[1])}\n"
+    else:
+        assert "It prints one of several tokens that are nearly" in card
+        assert printed

@@ -14,7 +14,6 @@ import plain
 import pytest
 from cli_runner import Result, handcraft
 from wrong.verdicts import (
-    ASKED,
     CERTIFICATES,
     CHECKPOINTS,
     ERRORS,
@@ -161,11 +160,6 @@ def test_a_claim_that_is_none_is_an_error(
 ) -> None:
     """By whatever method, and with one line on stderr."""
     found = verify(name, *(("--method", method) if method else ()))
-    if (
-        name in ASKED and method == "certificate"
-    ):  # what a function says is not proved
-        assert found.verdict == "unknown"
-        return
     assert found.verdict == "error"
     assert found.result.err.count("\n") == 1
 

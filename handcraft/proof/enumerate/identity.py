@@ -44,6 +44,7 @@ import numpy as np
 
 import handcraft
 from handcraft.claims.kinds import Claim
+from handcraft.core.paths import FILE, kind_at
 from handcraft.core.weights import flatten
 from handcraft.model import Model
 from handcraft.proof.enumerate.units import Units
@@ -304,7 +305,8 @@ def _names(code: CodeType) -> list[str]:
 
 def _text(code: CodeType) -> str:
     """The text of the file that a function stands in."""
+    path = Path(code.co_filename)
     try:
-        return Path(code.co_filename).read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8") if kind_at(path) == FILE else ""
     except (OSError, ValueError):
         return ""

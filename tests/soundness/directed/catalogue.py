@@ -358,7 +358,7 @@ BUGS = {
         "states",
         (
             "handcraft.analysis.reachability:Watch.of",
-            "if vocabulary.single or",
+            "if by_ids or",
             "if True or",
         ),
     ),

@@ -92,7 +92,6 @@ ERRORS = {
     "no_length",
 }
 
-ASKED = {"lengths_by_end"}  # of these, the claims that are functions
 
 RIGHT = {
     "no_head",
