@@ -121,7 +121,8 @@ SLIPS: list[tuple[str, list[str]]] = [  # the answer, and what it answers
     (
         (
             "claim: & joins conditions: put each comparison in parentheses, "
-            "such as (there(tokens) == 'a') & (there(indices) < indices)"
+            "such as (there(tokens) == 'a') & (there(indices) < indices); of two"
+            " values that are 1 or 0 write a * b"
         ),
         [
             'count(there(tokens) == "a" & before)',
@@ -347,7 +348,7 @@ SLIPS: list[tuple[str, list[str]]] = [  # the answer, and what it answers
     (
         (
             "claim: expressions are computed with +, -, *, // and %, and not "
-            "with abs(): write max_(a, 0 - a)"
+            "with abs: write max_(a, 0 - a)"
         ),
         [
             "abs(there(indices))",
@@ -523,7 +524,7 @@ SLIPS: list[tuple[str, list[str]]] = [  # the answer, and what it answers
     (
         (
             "claim: an expression has no value before there is a context, so "
-            "len() cannot count it; write length for the number of tokens, "
+            "it has no length; write length for the number of tokens, "
             "count(condition) for that of positions"
         ),
         [
@@ -533,7 +534,7 @@ SLIPS: list[tuple[str, list[str]]] = [  # the answer, and what it answers
     (
         (
             "claim: expressions are computed with +, -, *, // and %, and not "
-            "with round(): write round_(a)"
+            "with round: write round_(a)"
         ),
         [
             "round(indices)",
@@ -542,7 +543,7 @@ SLIPS: list[tuple[str, list[str]]] = [  # the answer, and what it answers
     (
         (
             "claim: expressions are computed with +, -, *, // and %, and not "
-            "with abs(): write max_(a, 0 - a)"
+            "with abs: write max_(a, 0 - a)"
         ),
         [
             "abs(indices)",
@@ -571,7 +572,7 @@ SLIPS: list[tuple[str, list[str]]] = [  # the answer, and what it answers
     (
         (
             "claim: expressions are computed with +, -, *, // and %, and not "
-            "with divmod(): write a // b and a % b"
+            "with divmod: write a // b and a % b"
         ),
         [
             "divmod(indices, 2)",
@@ -617,8 +618,7 @@ SLIPS: list[tuple[str, list[str]]] = [  # the answer, and what it answers
     (
         (
             "claim: expressions are computed with +, -, *, // and %, and not "
-            "with ^: write a * a for a power, equal(a, equal(b, 0)) for one of "
-            "two"
+            "with ^: write 1 - equal(a, b)"
         ),
         [
             "tokens ^ tokens",
@@ -1069,6 +1069,20 @@ def test_a_slip_is_answered(written: str, answer: str) -> None:
     assert asked or str(caught.value.source) == "slip.py:2"
 
 
+@pytest.mark.parametrize(
+    "written",
+    ["f'{tokens:.2f}'", "f'{there(tokens):>9}'", "format(same, '4d')"],
+)
+def test_a_format_asks_for_a_value(written: str) -> None:
+    """Which there is not yet."""
+    with pytest.raises(ProgramError) as caught:
+        eval(written, dict(WORDS))
+    assert answered(caught.value) == (
+        "claim: an expression has no value before there is a context, so it cannot be"
+        " formatted; write claim(context) for a value"
+    )
+
+
 def test_there_are_many() -> None:
     """At least forty slips."""
     assert sum(len(several) for _, several in SLIPS) >= 40
@@ -1144,8 +1158,8 @@ def test_a_set_has_no_order() -> None:
 def test_what_is_shown_is_what_was_meant() -> None:
     """Python's == of two expressions compares what is written; texts show the notation."""
     assert (tokens == own, tokens == "a", tokens != "a") == (True, False, True)
-    assert f"{same}, {there(tokens):>14}, {tokens:>5}" == (
-        "there(tokens) == tokens,  there(tokens),   own"
+    assert f"{same}, {there(tokens)}, {tokens}" == (
+        "there(tokens) == tokens, there(tokens), own"
     )
 
 

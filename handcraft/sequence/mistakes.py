@@ -49,7 +49,8 @@ def unjoined(sign: str) -> ProgramError:
     """The error of `&` and `|` beside what is no condition: a comparison binds less tightly."""
     return ProgramError(
         f"{sign} joins conditions: put each comparison in parentheses, such as"
-        f" (there(tokens) == 'a') {sign} (there(indices) < indices)",
+        f" (there(tokens) == 'a') {sign} (there(indices) < indices); of two values that are"
+        f" 1 or 0 write {'a * b' if sign == '&' else 'cases((a, 1), b)'}",
         ("claim",),
         caller(),
     )

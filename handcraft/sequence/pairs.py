@@ -28,7 +28,7 @@ from handcraft.sequence.values import Value, as_number, combine, token_of
 Grid: TypeAlias = NDArray[np.bool_]
 Ints: TypeAlias = NDArray[np.int64]
 TruthPair: TypeAlias = tuple[Grid, Grid]  # where it is true, where it is false
-Numbers: TypeAlias = tuple[Ints, Grid, int]
+WholeParts: TypeAlias = tuple[Ints, Grid, int]
 COMPARED = ("equal", "below", "precedes")
 _FITS = 2**62  # whole numbers below this are added and multiplied as int64
 
@@ -149,12 +149,12 @@ class PairTruths:
         (a, a_known, _), (b, b_known, _) = (side for side in sides if side)
         return _compared(e.op, a, b, a_known & b_known)
 
-    def _number(self, e: Any, start: int, stop: int) -> Numbers | None:
+    def _number(self, e: Any, start: int, stop: int) -> WholeParts | None:
         """A part in whole numbers, where it is defined, and a bound on its size; None if not."""
-        found: Numbers | None = self._once(self._numbers, e, start, stop)
+        found: WholeParts | None = self._once(self._numbers, e, start, stop)
         return found
 
-    def _numbers(self, e: Any, start: int, stop: int) -> Numbers | None:
+    def _numbers(self, e: Any, start: int, stop: int) -> WholeParts | None:
         if len(self._reads(e)) < 2:
             column, keys = self._column(e)
             return _whole(column if keys else column[start:stop], keys)
