@@ -29,12 +29,10 @@ from pydantic import (
 from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError, hint, printable
 from handcraft.core.frozen import Frozen
-from handcraft.core.source import caller
 from handcraft.sequence.columns import at_every_position
 from handcraft.sequence.evaluate import evaluate
 from handcraft.sequence.expression_checks import (
     BY_CONDITION,
-    DEEPEST,
     MOST_PARTS,
     listed,
     problem_of,
@@ -43,11 +41,18 @@ from handcraft.sequence.mistakes import (
     AtKey,
     Unvalued,
     no_value,
+    text_of,
     uncompared,
     unfitting,
 )
 from handcraft.sequence.notation import example_html, notation
-from handcraft.sequence.shared import NodeRow, data_of, number_nodes, resolved
+from handcraft.sequence.shared import (
+    NodeRow,
+    check_levels,
+    data_of,
+    number_nodes,
+    resolved,
+)
 from handcraft.sequence.values import Value
 
 Op = Literal[
@@ -95,7 +100,6 @@ Op = Literal[
 ]
 _OPS: tuple[str, ...] = get_args(Op)
 _BELOW = ("args", "where", "before")
-_DEEPEST_DATA = 3 * DEEPEST + 4  # lists and tables in each other
 Plain = Annotated[StrictInt | StrictStr, Field(union_mode="left_to_right")]
 
 
@@ -141,7 +145,7 @@ class Expression(Unvalued, Frozen):
         """The fields of the last of `nodes`, whose earlier nodes are built first."""
         if not isinstance(data, Mapping):
             return data
-        _levels([data.get(name) for name in ("nodes", *_BELOW)])
+        check_levels([data.get(name) for name in ("nodes", *_BELOW)])
         if set(data) != {"nodes"}:
             return _operated(data)
         rows = listed(data["nodes"])
@@ -300,7 +304,7 @@ class Expression(Unvalued, Frozen):
 
         context  a sequence of tokens, or a text of one-character tokens; all of it is seen
         """
-        return evaluate(self, _text(context))
+        return evaluate(self, text_of(context))
 
     @checked_call("all")
     def all(self, text: Sequence[str], *, causal: bool = False) -> list[Value]:
@@ -311,7 +315,7 @@ class Expression(Unvalued, Frozen):
         Raises ProgramError for an expression that computes with a token, or compares one with
         a number.
         """
-        return at_every_position(self, _text(text), causal=causal)
+        return at_every_position(self, text_of(text), causal=causal)
 
     def _with(self, op: Op, other: object, *, turned: bool = False) -> Any:
         """This value computed with another one, which stands first if `turned`."""
@@ -390,33 +394,3 @@ def _checked(value: Any) -> Any:
     if not _is_value(value):
         raise ProgramError(unfitting(value))
     return value
-
-
-def _text(text: object) -> tuple[str, ...]:
-    """The tokens of a text. Raises ProgramError for what is none."""
-    tokens = tuple(text) if isinstance(text, Iterable) else (text,)
-    if not all(isinstance(token, str) for token in tokens):
-        raise ProgramError(
-            "an expression is asked about a text, 'abc' or ['ab', 'c'], found"
-            f" {printable(repr(text))[:60]}",
-            ("claim",),
-            caller(),
-        )
-    return tokens
-
-
-def _levels(data: Any) -> None:
-    """Checks that data is not nested deeper than expressions are, without recursion."""
-    level = [data]
-    for _ in range(_DEEPEST_DATA):
-        if not level:
-            return
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, Mapping | list | tuple)
-            for inner in (
-                outer.values() if isinstance(outer, Mapping) else outer
-            )
-        ]
-    raise ProgramError(f"an expression may be nested {DEEPEST} deep")

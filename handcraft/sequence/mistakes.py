@@ -11,7 +11,7 @@ asks of the other side (`x in "ab"`, `{"a": 1}[x]`) cannot be refused here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 from handcraft.core.errors import ProgramError, printable
@@ -66,6 +66,19 @@ def unfitting(value: object) -> str:
     found = printable(repr(value))[:60]
     hint = next((hint for is_it, hint in _HINTS if is_it(value)), "")
     return f"a value is an expression, a whole number or a token, found {found}{hint}"
+
+
+def text_of(text: object) -> tuple[str, ...]:
+    """The tokens of a text. Raises ProgramError for what is none."""
+    tokens = tuple(text) if isinstance(text, Iterable) else (text,)
+    if not all(isinstance(token, str) for token in tokens):
+        raise ProgramError(
+            "an expression is asked about a text, 'abc' or ['ab', 'c'], found"
+            f" {printable(repr(text))[:60]}",
+            ("claim",),
+            caller(),
+        )
+    return tokens
 
 
 _HINTS: list[tuple[Callable[[Any], bool], str]] = [
