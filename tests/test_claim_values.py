@@ -47,8 +47,8 @@ from handcraft.sequence.words import (
         (
             lambda: residual("v", cases((equal(own, "a"), 1), own)),
             (
-                "residual > function: a lane holds a number, but cases(equal(own, 'a'),"
-                " 1, own) can be a token"
+                "residual > function: a lane holds a number, but cases((equal(own, 'a'),"
+                " 1), own) can be a token"
             ),
         ),
         (
@@ -205,7 +205,11 @@ def test_the_greatest_of_nothing_is_nothing(
         ),  # type: ignore[dict-item]
         (
             lambda: lookup({True: "a"}, own),
-            "Expression > table[0][0][0] > int: must be a whole number, found True",
+            (
+                "claim: lookup takes a table of whole numbers and tokens, found True; for a"
+                " value that is computed write cases((condition, value), ...), and leave"
+                " out what is undefined"
+            ),
         ),
         (
             lambda: transducer(step, {(True, "a"): ("b", 1)}, True),

@@ -18,10 +18,12 @@ from handcraft.files.program_file import load_program
 from handcraft.program.program import OF_HANDCRAFT, OF_MODELS
 from handcraft.sequence.words import (
     Expression,
-    below,
     cases,
     equal,
     here,
+    max_,
+    ratio,
+    round_,
 )
 
 START = """from handcraft import *
@@ -45,10 +47,13 @@ MISTAKES = [
         'residual(v, "a")',
         "residual > function: takes a function or an expression, found str 'a'",
     ),
-    ('each("a")', "each > function: takes a plain function, found str 'a'"),
+    (
+        'each("a")',
+        "each > function: takes a function or an expression, found str 'a'",
+    ),
     (
         'each({"a": "b"})',
-        "each > function: takes a plain function, found dict {'a': 'b'}",
+        "each > function: takes a function or an expression, found dict {'a': 'b'}",
     ),
     (
         'residual(v, {"a": 1})',
@@ -1239,6 +1244,11 @@ TRUTH = (
     f"{VALUED} `if`, `and`, `or` and `not` cannot ask for its truth; write"
     " cases((condition, value), default)"
 )
+JOINED = (
+    "{0} joins conditions: put each comparison in parentheses, such as"
+    " (there(tokens) == 'a') {0} (there(indices) < indices); of two values that are 1 or"
+    " 0 write"
+)
 OF_CLAIMS = [  # what a claim is written with, and the end of the answer
     (
         "x if x else 1",
@@ -1257,7 +1267,10 @@ OF_CLAIMS = [  # what a claim is written with, and the end of the answer
     ),
     (
         "[*x]",
-        f"{VALUED} it cannot be gone through; write token_at(i) for a token of the context",
+        (
+            f"{VALUED} it cannot be gone through; write token_at(i) for a token of the"
+            " context, count(condition) and total(e) for all of them"
+        ),
     ),
     (
         "x[0]",
@@ -1265,11 +1278,19 @@ OF_CLAIMS = [  # what a claim is written with, and the end of the answer
     ),
     (
         "x < 3",
-        f"{VALUED} it cannot be compared; write below(a, b), equal(a, b)",
+        (
+            f"{VALUED} < cannot compare it; write there(a) < b for a condition on"
+            " positions, below(a, b) or equal(a, b) for 1 or 0, min_(a, b) or max_(a, b)"
+            " for one of them"
+        ),
     ),
     (
         "3 <= x",
-        f"{VALUED} it cannot be compared; write below(a, b), equal(a, b)",
+        (
+            f"{VALUED} >= cannot compare it; write there(a) >= b for a condition on"
+            " positions, below(a, b) or equal(a, b) for 1 or 0, min_(a, b) or max_(a, b)"
+            " for one of them"
+        ),
     ),
     (
         "int(x)",
@@ -1284,12 +1305,12 @@ OF_CLAIMS = [  # what a claim is written with, and the end of the answer
     ("x**2", f"{COMPUTED} **: write a * a"),
     ("-x", f"{COMPUTED} a sign alone: write 0 - a"),
     ("+x", f"{COMPUTED} a sign alone: write a"),
-    ("abs(x)", f"{COMPUTED} abs: write cases((below(a, 0), 0 - a), a)"),
-    ("round(x)", f"{COMPUTED} round: write (a + b // 2) // b for a / b"),
-    ("x & x", f"{COMPUTED} &: write a * b where both are 0 or 1"),
-    ("1 & x", f"{COMPUTED} &: write a * b where both are 0 or 1"),
-    ("x | x", f"{COMPUTED} |: write cases((a, 1), b) where both are 0 or 1"),
-    ("~x", f"{COMPUTED} ~: write 1 - a where it is 0 or 1"),
+    ("abs(x)", f"{COMPUTED} abs: write max_(a, 0 - a)"),
+    ("round(x)", f"{COMPUTED} round: write round_(a)"),
+    ("x & x", f"{JOINED.format('&')} a * b"),
+    ("1 & x", f"{JOINED.format('&')} a * b"),
+    ("x | x", f"{JOINED.format('|')} cases((a, 1), b)"),
+    ("~x", f"{COMPUTED} ~: write equal(a, 0)"),
     ("x ^ x", f"{COMPUTED} ^: write 1 - equal(a, b)"),
     ("x @ x", f"{COMPUTED} @: write a * b"),
     ("x << 1", f"{COMPUTED} <<: write a * 2"),
@@ -1304,8 +1325,8 @@ OF_CLAIMS = [  # what a claim is written with, and the end of the answer
     (
         "len(x)",
         (
-            f"{VALUED} it has no length; write end + 1 for the number of tokens,"
-            " count({0: token}) for those of a kind"
+            f"{VALUED} it has no length; write length for the number of tokens,"
+            " count(condition) for that of positions"
         ),
     ),
     (
@@ -1347,12 +1368,12 @@ def test_what_is_written_instead_computes_the_same() -> None:
         x, y = number(a), number(b)
         assert (x * y)("c") == a & b
         assert (cases((x, 1), y))("c") == a | b
-        assert (1 - x)("c") == 1 - a
+        assert equal(x, 0)("c") == 1 - a
         assert (1 - equal(x, y))("c") == a ^ b
     for a in range(-9, 10):
         x = number(a)
-        assert (cases((below(x, 0), 0 - x), x))("c") == abs(a)
-        assert ((x + 3 // 2) // 3)("c") == round(a / 3)
+        assert max_(x, 0 - x)("c") == abs(a)
+        assert round_(ratio(x, 3))("c") == round(a / 3)
         assert (x * 2)("c") == a << 1
         assert (x // 2)("c") == a >> 1
 

@@ -115,12 +115,7 @@ class Transducer(Frozen):
 
 
 def _positional(place: Expression) -> bool:
-    numbers = (arg for arg in place.args if not isinstance(arg, Expression))
-    if place.op not in POSITIONAL or not all(
-        isinstance(n, int) for n in numbers
-    ):
-        return False
-    return all(map(_positional, place.parts))
+    return place.ops <= set(POSITIONAL)
 
 
 @checked_call()

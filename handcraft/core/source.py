@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
 
-OURS = ("handcraft.", "pydantic", "pydantic_core")
+OURS = ("handcraft.", "pydantic", "pydantic_core", "numpy")
 
 
 @dataclass(frozen=True)

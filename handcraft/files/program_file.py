@@ -232,7 +232,7 @@ def _in_our_words(error: BaseException) -> str:
         )
     key = error.args[0] if isinstance(error, KeyError) and error.args else None
     in_text = isinstance(error, TypeError) and str(error).endswith(
-        "not Expression"
+        ("not Expression", "not There", "not Condition")
     )
     if not (isinstance(key, Expression) or in_text):
         return ""

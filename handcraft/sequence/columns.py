@@ -28,6 +28,7 @@ from handcraft.sequence.values import (
     Value,
     as_number,
     combine,
+    shown,
 )
 
 Column: TypeAlias = Sequence[Value]
@@ -158,7 +159,11 @@ class Columns:
 
     def inside(self, query: int, place: Value) -> int | None:
         """A position as an index, None where the query sees no such position."""
-        if place is None or isinstance(place, str) or place != int(place):
+        if isinstance(place, str):
+            raise ProgramError(
+                f"a position is a number, found {shown(place)}", ("claim",)
+            )
+        if place is None or place != int(place):
             return None
         return int(place) if 0 <= place < self.seen(query) else None
 

@@ -16,24 +16,29 @@ Rules of this file: each object holds the one node that a selection takes out of
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError, printable
+from handcraft.core.frozen import UnknownAttributeError
 from handcraft.core.source import caller
 from handcraft.sequence.expression import Argument, Expression, Op
-from handcraft.sequence.mistakes import AtKey, unjoined
+from handcraft.sequence.mistakes import AtKey, no_value, unjoined
 from handcraft.sequence.notation import notation, written
 from handcraft.sequence.value_kinds import NOTHING, TOKEN, Kinds, kinds_of
 
 __all__ = ["Condition", "There", "there"]
+
+_NEWER = Expression(
+    op="length"
+)  # beside which `tokens` and `indices` are written
 
 
 class _Paired(AtKey):
     """A node that reads the key position, in a wrapper that has no value."""
 
     __slots__ = ("node",)
-    __array_ufunc__ = None
+    _CALLED = "there(...)"
     node: Expression
 
     def __init__(self, node: Expression) -> None:
@@ -41,32 +46,63 @@ class _Paired(AtKey):
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise _mistaken(
-            f"{name} of a condition cannot be changed", "make another"
+            f"{name} of {self._CALLED} cannot be changed", "another one"
         )
+
+    def __delattr__(self, name: str) -> NoReturn:
+        self.__setattr__(name, None)
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.node,)
+
+    if not TYPE_CHECKING:  # a type checker knows the attributes
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_") or name in ("node", "op"):
+                raise AttributeError(name)
+            raise UnknownAttributeError(
+                f"{self._CALLED} has no {name!r}: it is asked in a selection; write"
+                " count(condition) or fetch(value, condition)",
+                ("claim",),
+                caller(),
+            )
 
     def __repr__(self) -> str:
         return notation(self.node)
 
     def __bool__(self) -> NoReturn:
         raise _mistaken(
-            "a condition has no truth: it is asked for each pair of positions",
+            f"{self._CALLED} has no truth: it is asked for each pair of positions",
             "(a) & (b) for `and`, (a) | (b) for `or`, ~(a) for `not`,"
-            " (a < b) & (b < c) for a chain a < b < c",
+            " (a < b) & (b < c) for a chain a < b < c, where(a, b, c) for `b if a else c`,"
+            " min_ and max_ for `min` and `max`",
         )
 
     def __hash__(self) -> int:
         raise _mistaken(
-            "a condition is no key of a table or member of a set",
+            f"{self._CALLED} is no key of a table or member of a set",
             "cases((condition, value), ...), with equal(a, b) as the condition",
         )
 
     def __iter__(self) -> NoReturn:
         raise _mistaken(
-            "a condition cannot be gone through", "count(condition)"
+            f"{self._CALLED} cannot be gone through",
+            "count(condition) for how many positions it selects, total(e, condition)"
+            " for a sum over them",
         )
 
     def __contains__(self, item: object) -> NoReturn:
-        raise _mistaken("`in` cannot search it", "any_(condition)")
+        raise _mistaken(
+            f"`in` cannot search {self._CALLED}",
+            "any_(there(e) == value), or (there(e) == a) | (there(e) == b) for one of"
+            " several values",
+        )
+
+    def __len__(self) -> NoReturn:
+        raise _mistaken(
+            f"len() cannot count {self._CALLED}",
+            "count(condition) for the number of positions that it selects",
+        )
 
     def __and__(self, other: object) -> Condition:
         return _joined("both", "&", self, other)
@@ -93,6 +129,7 @@ class Condition(_Paired):
     """What a pair of a query and a key position can fulfil."""
 
     __slots__ = ()
+    _CALLED = "a condition"
 
     def __eq__(self, other: object) -> Any:
         raise _compared_condition()
@@ -100,11 +137,14 @@ class Condition(_Paired):
     __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__
     __hash__ = _Paired.__hash__
 
-    def _no_number(self, _: object) -> NoReturn:
-        raise _no_number()
+    def _no_number(self, *_: object) -> NoReturn:
+        raise no_number()
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _no_number
     __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _no_number
+    __truediv__ = __rtruediv__ = __pow__ = __rpow__ = _no_number
+    __neg__ = __pos__ = __abs__ = __round__ = __int__ = __index__ = _no_number
+    __float__ = __complex__ = _no_number
 
 
 class There(_Paired):
@@ -113,22 +153,22 @@ class There(_Paired):
     __slots__ = ()
 
     def __eq__(self, other: object) -> Any:
-        return _comparison("equal", "==", self, other)
+        return comparison("equal", "==", self, other)
 
     def __ne__(self, other: object) -> Any:
-        return ~_comparison("equal", "!=", self, other)
+        return ~comparison("equal", "!=", self, other)
 
     def __lt__(self, other: object) -> Condition:
-        return _comparison("below", "<", self, other)
+        return comparison("below", "<", self, other)
 
     def __gt__(self, other: object) -> Condition:
-        return _comparison("below", ">", other, self)
+        return comparison("below", ">", other, self)
 
     def __le__(self, other: object) -> Condition:
-        return ~_comparison("below", "<=", other, self)
+        return ~comparison("below", "<=", other, self)
 
     def __ge__(self, other: object) -> Condition:
-        return ~_comparison("below", ">=", self, other)
+        return ~comparison("below", ">=", self, other)
 
     __hash__ = _Paired.__hash__
 
@@ -153,8 +193,14 @@ class There(_Paired):
     def __floordiv__(self, other: object) -> There:
         return _computed("divide", self, other)
 
+    def __rfloordiv__(self, other: object) -> There:
+        return _computed("divide", other, self)
+
     def __mod__(self, other: object) -> There:
         return _computed("modulo", self, other)
+
+    def __rmod__(self, other: object) -> There:
+        return _computed("modulo", other, self)
 
 
 @checked_call()
@@ -168,7 +214,7 @@ def there(value: Argument) -> There:
             f"there({value!r}) is read at the key position already",
             "there(...) around each value that is read at the key, once",
         )
-    return There(Expression(op="there", args=(_operand(value),)))
+    return There(Expression(op="there", args=(operand(value),)))
 
 
 def condition(value: object) -> Expression | int:
@@ -184,17 +230,17 @@ def condition(value: object) -> Expression | int:
         raise _constant(value)
     if (kinds_of(node) - NOTHING) == TOKEN:
         raise _mistaken(
-            f"{written(node)} is a token, not a condition",
+            f"{written(node, beside=_NEWER)} is a token, not a condition",
             "there(tokens) == 'a'",
         )
     return node
 
 
-def paired_node(value: object) -> Expression:
-    """The node of `there(e)` or a condition."""
-    if not isinstance(value, _Paired):
-        raise _mistaken("reads no key position", "there(e)")
-    return value.node
+def bare(value: object) -> Any:
+    """A value that is read at the query position. Raises ProgramError for anything else."""
+    if isinstance(value, _Paired):
+        raise no_value(value)
+    return operand(value)
 
 
 def at_key(value: object) -> Argument:
@@ -212,48 +258,68 @@ def at_key(value: object) -> Argument:
             "a selection reads a value at the key position, not a condition",
             "equal(a, b) or below(a, b), without there(...)",
         )
-    return _operand(value)
+    return operand(value)
 
 
 def _constant(value: object) -> ProgramError:
     found = printable(repr(value))[:60]
-    if isinstance(value, bool | int):
+    if _compared_at_once(value):
         return _mistaken(
             f"a condition was expected, found {found}: Python compared (or inverted) at"
             " once, since nothing in it is read at the key position",
             "there(tokens) == 'a' for the key's token, equal(tokens, 'a') for the query's",
         )
+    several = isinstance(value, list | tuple | set)
     return _mistaken(
-        f"a condition was expected, found {found}", "there(tokens) == 'a'"
+        f"a condition was expected, found {found}",
+        "(a) & (b) for several" if several else "there(tokens) == 'a'",
     )
 
 
-def _operand(value: object) -> Any:
+def _compared_at_once(value: object) -> bool:
+    """True for what Python makes of `tokens == "a"`, or of `~(tokens == "a")`."""
+    return isinstance(value, bool) or (type(value) is int and value in (-1, -2))
+
+
+def operand(value: object) -> Any:
+    """The node of a value, or of what is read at the key position; a number or a token itself.
+
+    Raises ProgramError for anything else.
+    """
     if isinstance(value, _Paired):
         return value.node
     if isinstance(value, bool) or not isinstance(value, Expression | int | str):
-        found = printable(repr(value))[:60]
-        raise _mistaken(
-            f"a value is an expression, a whole number or a token, found {found}",
-            "such as tokens, 3 or 'a'",
-        )
+        raise no_value(value)
     return value
 
 
-def _comparison(op: Op, sign: str, left: object, right: object) -> Condition:
+def comparison(op: Op, sign: str, left: object, right: object) -> Condition:
+    """The comparison of two values, one of which is read at the key position.
+
+    Raises ProgramError for a condition, and for a token beside a number.
+    """
     for side in (left, right):
         if isinstance(side, Condition):
             raise _compared_condition()
-    args = (_operand(left), _operand(right))
-    kinds: list[Kinds] = [kinds_of(arg) - NOTHING for arg in args]
+    args = (operand(left), operand(right))
+    kinds = same_kind(sign, *args)
+    tokens = op == "below" and TOKEN in kinds
+    return Condition(Expression(op="precedes" if tokens else op, args=args))
+
+
+def same_kind(sign: str, a: Any, b: Any) -> list[Kinds]:
+    """The kinds of two values that are compared. Raises ProgramError for a token and a number."""
+    kinds = [kinds_of(x) - NOTHING for x in (a, b)]
     if all(kinds) and _apart(*kinds):
-        found = " with ".join(written(arg) for arg in args)
+        shown = [written(x, beside=_NEWER) for x in (a, b)]
+        found = f" {sign} ".join(shown)
+        if sign.isalpha():
+            found = f"{sign}({', '.join(shown)})"
         raise _mistaken(
             f"{sign} compares a token with a number: {found}",
             "lookup({token: number}, tokens) for the number of a token",
         )
-    tokens = op == "below" and TOKEN in kinds
-    return Condition(Expression(op="precedes" if tokens else op, args=args))
+    return kinds
 
 
 def _apart(a: Kinds, b: Kinds) -> bool:
@@ -264,15 +330,17 @@ def _apart(a: Kinds, b: Kinds) -> bool:
 def _computed(op: Op, left: object, right: object) -> There:
     for side in (left, right):
         if isinstance(side, Condition):
-            raise _no_number()
-    return There(Expression(op=op, args=(_operand(left), _operand(right))))
+            raise no_number()
+    return There(Expression(op=op, args=(operand(left), operand(right))))
 
 
 def _joined(op: Op, sign: str, left: object, right: object) -> Condition:
     for side in (left, right):
-        if not isinstance(side, _Paired | Expression):
+        if _compared_at_once(side) or side is None:
             raise _constant(side)
-        if (kinds_of(_operand(side)) - NOTHING) == TOKEN:
+        if not isinstance(side, _Paired | Expression):
+            raise unjoined(sign)
+        if (kinds_of(operand(side)) - NOTHING) == TOKEN:
             raise unjoined(sign)
     return Condition(
         Expression(op=op, args=(condition(left), condition(right)))
@@ -287,7 +355,7 @@ def _negated(node: Expression | int) -> Expression:
     return Expression(op="negate", args=(node,))
 
 
-def _no_number() -> ProgramError:
+def no_number() -> ProgramError:
     return _mistaken(
         "a condition is no number",
         "count(condition), or equal(a, b) and below(a, b), which are 1 or 0",

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import (
     Field,
@@ -26,7 +26,8 @@ from pydantic import (
     model_validator,
 )
 
-from handcraft.core.errors import ProgramError, printable
+from handcraft.core.arguments import checked_call
+from handcraft.core.errors import ProgramError, hint, printable
 from handcraft.core.frozen import Frozen
 from handcraft.sequence.columns import at_every_position
 from handcraft.sequence.evaluate import evaluate
@@ -36,9 +37,22 @@ from handcraft.sequence.expression_checks import (
     listed,
     problem_of,
 )
-from handcraft.sequence.mistakes import AtKey, Unvalued, uncompared
+from handcraft.sequence.mistakes import (
+    AtKey,
+    Unvalued,
+    no_value,
+    text_of,
+    uncompared,
+    unfitting,
+)
 from handcraft.sequence.notation import example_html, notation
-from handcraft.sequence.shared import NodeRow, data_of, number_nodes, resolved
+from handcraft.sequence.shared import (
+    NodeRow,
+    check_levels,
+    data_of,
+    number_nodes,
+    resolved,
+)
 from handcraft.sequence.values import Value
 
 Op = Literal[
@@ -84,6 +98,8 @@ Op = Literal[
     "latest_where",
     "best",
 ]
+_OPS: tuple[str, ...] = get_args(Op)
+_BELOW = ("args", "where", "before")
 Plain = Annotated[StrictInt | StrictStr, Field(union_mode="left_to_right")]
 
 
@@ -96,10 +112,6 @@ class Expression(Unvalued, Frozen):
     table   rows (key, value), of a lookup, an automaton, or numbers by token
     Raises ProgramError for a node that is not well formed.
     """
-
-    __array_ufunc__ = (
-        None  # np.array * expression is an error, not an array of objects
-    )
 
     op: Op
     args: tuple[Expression | Plain, ...] = ()
@@ -131,8 +143,11 @@ class Expression(Unvalued, Frozen):
     @classmethod
     def _root(cls, data: Any) -> Any:
         """The fields of the last of `nodes`, whose earlier nodes are built first."""
-        if not isinstance(data, Mapping) or set(data) != {"nodes"}:
+        if not isinstance(data, Mapping):
             return data
+        check_levels([data.get(name) for name in ("nodes", *_BELOW)])
+        if set(data) != {"nodes"}:
+            return _operated(data)
         rows = listed(data["nodes"])
         if not 0 < len(rows) <= MOST_PARTS:
             raise ProgramError(
@@ -141,7 +156,7 @@ class Expression(Unvalued, Frozen):
         nodes: list[Expression] = []
         for row in rows[:-1]:
             nodes.append(_node(resolved(_mapping(row), nodes)))
-        return resolved(_mapping(rows[-1]), nodes)
+        return _operated(resolved(_mapping(rows[-1]), nodes))
 
     @model_validator(mode="after")
     def _sound(self) -> Expression:
@@ -289,8 +304,9 @@ class Expression(Unvalued, Frozen):
 
         context  a sequence of tokens, or a text of one-character tokens; all of it is seen
         """
-        return evaluate(self, tuple(context))
+        return evaluate(self, text_of(context))
 
+    @checked_call("all")
     def all(self, text: Sequence[str], *, causal: bool = False) -> list[Value]:
         """The value at every position of a text, whose tokens are seen by each position.
 
@@ -299,48 +315,62 @@ class Expression(Unvalued, Frozen):
         Raises ProgramError for an expression that computes with a token, or compares one with
         a number.
         """
-        return at_every_position(self, tuple(text), causal=causal)
+        return at_every_position(self, text_of(text), causal=causal)
 
-    def __add__(self, other: Argument) -> Expression:
+    def _with(self, op: Op, other: object, *, turned: bool = False) -> Any:
+        """This value computed with another one, which stands first if `turned`."""
         if isinstance(other, AtKey):
             return NotImplemented
-        return Expression(op="add", args=(self, other))
+        if not _is_value(other):
+            raise no_value(other)
+        args = (other, self) if turned else (self, other)
+        return Expression(op=op, args=args)
+
+    def __add__(self, other: Argument) -> Expression:
+        return self._with("add", other)
 
     __radd__ = __add__
 
     def __sub__(self, other: Argument) -> Expression:
-        if isinstance(other, AtKey):
-            return NotImplemented
-        return Expression(op="subtract", args=(self, other))
+        return self._with("subtract", other)
 
     def __rsub__(self, other: Argument) -> Expression:
-        if isinstance(other, AtKey):
-            return NotImplemented
-        return Expression(op="subtract", args=(other, self))
+        return self._with("subtract", other, turned=True)
 
     def __mul__(self, other: Argument) -> Expression:
-        if isinstance(other, AtKey):
-            return NotImplemented
-        return Expression(op="multiply", args=(self, other))
+        return self._with("multiply", other)
 
     __rmul__ = __mul__
 
     def __floordiv__(self, other: Argument) -> Expression:
-        if isinstance(other, AtKey):
-            return NotImplemented
-        return Expression(op="divide", args=(self, other))
+        return self._with("divide", other)
+
+    def __rfloordiv__(self, other: Argument) -> Expression:
+        return self._with("divide", other, turned=True)
 
     def __mod__(self, other: Argument) -> Expression:
-        if isinstance(other, AtKey):
-            return NotImplemented
-        return Expression(op="modulo", args=(self, other))
+        return self._with("modulo", other)
+
+    def __rmod__(self, other: Argument) -> Expression:
+        return self._with("modulo", other, turned=True)
 
 
 Argument: TypeAlias = Expression | int | str
 
 
+def _operated(data: Any) -> Any:
+    """The fields of a node. Raises ProgramError for an operation that there is not."""
+    op = data.get("op")
+    if "op" in data and op not in _OPS:
+        raise ProgramError(
+            f"there is no operation {printable(repr(op))[:60]}"
+            + (hint(op, _OPS) if isinstance(op, str) else "")
+        )
+    return data
+
+
 def _mapping(value: Any) -> Any:
-    if not isinstance(value, Mapping) or "nodes" in value:
+    if not isinstance(value, Mapping) or set(value) <= {"node", "nodes"}:
         raise ProgramError(
             "a node of an expression is a table with its op, found"
             f" {printable(repr(value))[:60]}"
@@ -354,11 +384,13 @@ def _node(value: Any) -> Any:
     return Expression(**{str(name): field for name, field in value.items()})
 
 
+def _is_value(value: object) -> bool:
+    """True for an expression, a whole number or a token."""
+    fits = isinstance(value, Expression | int | str)
+    return fits and not isinstance(value, bool)
+
+
 def _checked(value: Any) -> Any:
-    if not isinstance(value, Expression | int | str) or isinstance(value, bool):
-        raise ProgramError(
-            "an expression is made of expressions, whole numbers and texts, found"
-            f" {printable(repr(value))[:60]}; == compares expressions themselves,"
-            " equal(a, b) what they say"
-        )
+    if not _is_value(value):
+        raise ProgramError(unfitting(value))
     return value

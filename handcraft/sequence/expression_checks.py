@@ -59,6 +59,19 @@ NEWER = (  # operations that proofs do not follow yet
     *("length", "given", "there", "precedes", "both", "either", "negate"),
     *("value_at", "least", "greatest"),
 )
+WORDS: Mapping[str, str] = {  # where the word is not the operation's name
+    "count_where": "count",
+    "total_where": "total",
+    "first_where": "first",
+    "latest_where": "latest",
+    "value_at": "fetch",
+    "least": "min_",
+    "greatest": "max_",
+    "precedes": "below",
+    "both": "&",
+    "either": "|",
+    "negate": "~",
+}
 TAKES: Mapping[
     str, tuple[str, ...]
 ] = {  # the fields that an operation takes besides `args`
@@ -81,6 +94,17 @@ NUMERIC = (
     "below",
     "token_at",
     "most",
+    "least",
+    "greatest",
+    "both",
+    "either",
+    "negate",
+    "count_where",
+    "total_where",
+    "mean",
+    "first_where",
+    "latest_where",
+    "best",
 )  # operations whose arguments are all numbers
 
 
@@ -127,8 +151,9 @@ def listed(value: Any) -> Any:
 
 def problem_of(e: Node) -> str | None:
     """The first problem of a node, in words; None where it is well formed."""
+    word = WORDS.get(e.op, e.op)
     if e.op in ARITY and len(e.args) != ARITY[e.op]:
-        return f"{e.op} takes {ARITY[e.op]} values, found {len(e.args)}"
+        return f"{word} takes {ARITY[e.op]} values, found {len(e.args)}"
     given = {
         "where": bool(e.where),
         "before": e.before is not None,
@@ -137,7 +162,7 @@ def problem_of(e: Node) -> str | None:
     }
     for name, is_given in given.items():
         if is_given and name not in TAKES.get(e.op, ()):
-            return f"{e.op} takes no {name}"
+            return f"{word} takes no {name}"
     if e.depth > DEEPEST:
         return f"an expression may be nested {DEEPEST} deep"
     if e.spread > MOST_PARTS < e.size:
@@ -159,7 +184,7 @@ def _wrong_place(e: Node) -> str | None:
     if e.op == "fetch" and len(e.args) not in (2, 3):
         return f"fetch takes 2 or 3 values, found {len(e.args)}"
     if e.op in ("least", "greatest") and not e.args:
-        return f"{e.op} takes numbers, found none"
+        return f"{WORDS[e.op]} takes numbers, found none"
     within: tuple[Any, ...] = (e.before, *(what for _, what in e.where))
     if e.op in BY_CONDITION:
         at = _condition(e)
@@ -169,7 +194,7 @@ def _wrong_place(e: Node) -> str | None:
     if any(getattr(x, "paired", False) for x in within):
         return (
             "there(...) stands in the condition of a selection only; here it is in"
-            f" another place of {e.op}"
+            f" another place of {WORDS.get(e.op, e.op)}"
         )
     return None
 
@@ -179,15 +204,26 @@ def _wrong_number(e: Node) -> str | None:
         return f"every=(start, step) needs a start from 0 and a step from 1, found {e.every}"
     if e.op in ("divide", "modulo", "ratio") and e.args[1] == 0:
         return f"{e.op} by zero"
-    texts = [arg for arg in e.args if isinstance(arg, str)]
-    if e.op in NUMERIC and texts:
-        return f"{e.op} takes numbers, found {printable(repr(texts[0]))}"
+    word = WORDS.get(e.op, e.op)
+    texts = [arg for arg in _numbers_of(e) if isinstance(arg, str)]
+    if texts:
+        return f"{word} takes numbers, found {printable(repr(texts[0]))}"
+    numbers = [arg for arg in e.args if isinstance(arg, int)]
+    if e.op == "precedes" and numbers:
+        return f"{word} compares tokens, found {numbers[0]}"
     distances = (distance for distance, _ in e.where)
     in_table = (x for key, value in e.table for x in (*key, value))
     written = (*e.args, *distances, e.before, *e.every, *in_table)
     if any(isinstance(x, int) and abs(x) > LARGEST_NUMBER for x in written):
         return f"a number in an expression may be {LARGEST_NUMBER} at most"
     return None
+
+
+def _numbers_of(e: Node) -> tuple[Any, ...]:
+    """The arguments that are numbers."""
+    if e.op in ("fetch", "value_at", "given"):
+        return e.args[1:2]  # a condition, or a position
+    return e.args if e.op in NUMERIC else ()
 
 
 def _wrong_table(e: Node) -> str | None:

@@ -19,7 +19,12 @@ from typing import Any, TypeAlias
 
 from handcraft.core.errors import ProgramError, printable
 from handcraft.sequence.columns import at_every_position
-from handcraft.sequence.expression_checks import BY_CONDITION, NEWER, Node
+from handcraft.sequence.expression_checks import (
+    BY_CONDITION,
+    NEWER,
+    WORDS,
+    Node,
+)
 from handcraft.sequence.values import shown
 
 Pieces: TypeAlias = Iterator[str]
@@ -34,16 +39,6 @@ COMPARISONS = {"equal": "==", "below": "<", "precedes": "<"}
 NEGATED = {"==": "!=", "<": ">="}
 TURNED = {"<": ">", ">=": "<=", "==": "==", "!=": "!="}
 JOINTS = {"both": "&", "either": "|"}
-_WORDS = {
-    "count_where": "count",
-    "total_where": "total",
-    "first_where": "first",
-    "latest_where": "latest",
-    "value_at": "fetch",
-    "least": "min_",
-    "greatest": "max_",
-    "precedes": "below",
-}  # where the word is not the operation's name
 MOST_WRITTEN = 4_000  # characters of a notation
 MOST_SHOWN = 60  # characters of an expression in a message
 MOST_ROWS = 4  # of a table in it
@@ -55,9 +50,13 @@ def notation(value: Any) -> str:
     return _cut(_pieces(value, _style(value, 10**9)), MOST_WRITTEN)
 
 
-def written(value: Any) -> str:
-    """A value as its author writes it, at most MOST_SHOWN characters."""
-    return _cut(_pieces(value, _style(value, MOST_ROWS)), MOST_SHOWN)
+def written(value: Any, *, beside: Any = None) -> str:
+    """A value as its author writes it, at most MOST_SHOWN characters.
+
+    beside  what it is a part of, in whose words it is written
+    """
+    style = _style(value if beside is None else beside, MOST_ROWS)
+    return _cut(_pieces(value, style), MOST_SHOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +96,13 @@ def _pieces(value: Any, style: Style) -> Pieces:
         yield style.here if value.op == "here" else value.op
     elif value.op == "token_at" and getattr(value.args[0], "op", "") == "here":
         yield style.own
-    elif value.paired and (value.op in COMPARISONS or value.op in JOINTS):
+    elif _is_joined(value):
         sign = {**COMPARISONS, **JOINTS}[value.op]
         yield from _between(value, sign, style)
     elif value.op == "negate":
         yield from _negated(value.args[0], style)
     else:
-        yield _WORDS.get(value.op, value.op)
+        yield WORDS.get(value.op, value.op)
         yield "("
         yield from _joined(_arguments(value, style))
         yield ")"
@@ -128,7 +127,7 @@ def _paired(value: Any) -> bool:
 
 
 def _negated(e: Any, style: Style) -> Pieces:
-    if _is_node(e) and e.paired and e.op in COMPARISONS:
+    if _is_node(e) and e.op in COMPARISONS and _is_joined(e):
         yield from _between(e, NEGATED[COMPARISONS[e.op]], style)
         return
     yield "~("
@@ -146,9 +145,17 @@ def _operand(value: Any, style: Style) -> Pieces:
 
 
 def _is_condition(e: Node) -> bool:
-    return e.op == "negate" or (
-        e.paired and (e.op in COMPARISONS or e.op in JOINTS)
-    )
+    return e.op == "negate" or _is_joined(e)
+
+
+def _is_joined(e: Node) -> bool:
+    """True for what is written with a sign; a condition is compared by a word."""
+    if e.op in COMPARISONS:
+        return e.paired and not any(
+            _is_node(arg) and arg.paired and _is_condition(arg)
+            for arg in e.args
+        )
+    return e.paired and e.op in JOINTS
 
 
 def _joined(parts: Iterable[Pieces]) -> Pieces:
@@ -168,7 +175,7 @@ def _arguments(e: Node, style: Style) -> Iterator[Pieces]:
         yield _dictionary(e.where, style, whole=True)
     if e.op == "state":
         yield from _automaton(e, style)
-    elif e.table:
+    elif e.op in ("lookup", "total", "lowest"):
         values = (value for _, value in e.table)
         yield _dictionary(list(zip(keys, values, strict=True)), style)
     yield from _positional(e, style)
@@ -182,6 +189,8 @@ def _positional(e: Node, style: Style) -> Iterator[Pieces]:
     args = e.args
     if e.op in BY_CONDITION and len(args) > 1 and args[1] == 1:
         args = (args[0], *args[2:])  # every position
+    if e.op == "given":
+        args = args[::-1]  # the condition first
     if e.op == "cases":
         pairs = zip(args[0::2], args[1::2], strict=False)
         for pair in pairs:

@@ -16,18 +16,19 @@ Rules of this file: matrices have shapes [n_query or 1, n_key or 1] and are exac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handcraft.sequence.expression_checks import Node
-from handcraft.sequence.values import Value, combine
+from handcraft.sequence.values import Value, as_number, combine, token_of
 
 Grid: TypeAlias = NDArray[np.bool_]
 Ints: TypeAlias = NDArray[np.int64]
 TruthPair: TypeAlias = tuple[Grid, Grid]  # where it is true, where it is false
+WholeParts: TypeAlias = tuple[Ints, Grid, int]
 COMPARED = ("equal", "below", "precedes")
 _FITS = 2**62  # whole numbers below this are added and multiplied as int64
 
@@ -59,9 +60,28 @@ class PairTruths:
         self._ranks: dict[int, tuple[Ints, Ints]] = {}
         self._classes: dict[int, tuple[Ints, Ints, Grid, Grid]] = {}
         self._keyed: dict[int, tuple[Any, Sequence[Value]]] = {}
+        self._block: tuple[int, int] = (0, 0)
+        self._shared: dict[Any, Any] = {}  # of this block of queries
 
     def truth(self, e: Any, start: int, stop: int) -> TruthPair:
         """Where a condition is true and where it is false, for the queries [start, stop)."""
+        found: TruthPair = self._once(self._truth, e, start, stop)
+        return found
+
+    def _once(
+        self, find: Callable[..., Any], e: Any, start: int, stop: int
+    ) -> Any:
+        """What is found of a part, kept where it holds what stands in several places."""
+        if isinstance(e, int | str) or e.spread == e.size:
+            return find(e, start, stop)
+        if self._block != (start, stop):
+            self._block, self._shared = (start, stop), {}
+        shared, key = self._shared, (find.__name__, id(e))
+        if key not in shared:
+            shared[key] = find(e, start, stop)
+        return shared[key]
+
+    def _truth(self, e: Any, start: int, stop: int) -> TruthPair:
         if not isinstance(e, int) and e.op in _JOINED:
             sides = [self.truth(arg, start, stop) for arg in e.args]
             return _JOINED[e.op](*sides)
@@ -79,7 +99,11 @@ class PairTruths:
             return frozenset(["query"])
         if e.op == "there":
             return frozenset(["key"])
-        return frozenset[str]().union(*map(self._reads, e.args))
+        if "reads" not in e.kept:
+            sides = map(self._reads, e.args)
+            e.kept["reads"] = frozenset[str]().union(*sides)
+        found: frozenset[str] = e.kept["reads"]
+        return found
 
     def _column(self, e: Any) -> tuple[Sequence[Value], bool]:
         """The values of a part that reads one position, and True if that is the key's."""
@@ -111,7 +135,7 @@ class PairTruths:
         """The values of both sides as numbers in their order, -1 where undefined."""
         if id(e) not in self._ranks:
             (a, a_keys), (b, b_keys) = map(self._column, e.args)
-            rank = _ranks(e.op, {*a, *b} - {None})
+            rank = _ranks(e, {*a, *b} - {None})
             self._ranks[id(e)] = (
                 _shaped([rank.get(x, -1) for x in a], a_keys),
                 _shaped([rank.get(x, -1) for x in b], b_keys),
@@ -119,22 +143,24 @@ class PairTruths:
         return self._ranks[id(e)]
 
     def _mixed(self, e: Node, start: int, stop: int) -> TruthPair:
-        sides = [self._numbers(arg, start, stop) for arg in e.args]
+        sides = [self._number(arg, start, stop) for arg in e.args]
         if e.op == "precedes" or None in [side and 1 for side in sides]:
             return self._by_classes(e, start, stop)
         (a, a_known, _), (b, b_known, _) = (side for side in sides if side)
         return _compared(e.op, a, b, a_known & b_known)
 
-    def _numbers(
-        self, e: Any, start: int, stop: int
-    ) -> tuple[Ints, Grid, int] | None:
+    def _number(self, e: Any, start: int, stop: int) -> WholeParts | None:
         """A part in whole numbers, where it is defined, and a bound on its size; None if not."""
+        found: WholeParts | None = self._once(self._numbers, e, start, stop)
+        return found
+
+    def _numbers(self, e: Any, start: int, stop: int) -> WholeParts | None:
         if len(self._reads(e)) < 2:
             column, keys = self._column(e)
             return _whole(column if keys else column[start:stop], keys)
         if e.op not in _WHOLE:
             return None
-        sides = [self._numbers(arg, start, stop) for arg in e.args]
+        sides = [self._number(arg, start, stop) for arg in e.args]
         found = [side for side in sides if side is not None]
         if len(found) < len(sides):
             return None
@@ -142,7 +168,10 @@ class PairTruths:
         size = a_size * b_size if e.op == "multiply" else a_size + b_size
         if size >= _FITS:
             return None
-        return _WHOLE[e.op](a, b), a_known & b_known, size
+        known = a_known & b_known
+        if e.op in ("divide", "modulo"):
+            known, b = known & (b != 0), np.where(b == 0, 1, b)
+        return _WHOLE[e.op](a, b), known, size
 
     # ------------------------------------------------- anything else
 
@@ -164,8 +193,8 @@ class PairTruths:
         return true[rows, key[None]], false[rows, key[None]]
 
     def _asked(self, e: Node) -> tuple[Ints, Ints, Grid, Grid]:
-        here = list(_leaves(e, "query"))
-        there = list(_leaves(e, "key"))
+        here = _leaves(e, "query")
+        there = _leaves(e, "key")
         queries, query = _classes(
             [self.columns.of(x) for x in here], len(self.columns.queries)
         )
@@ -185,27 +214,38 @@ class PairTruths:
         return query, key, found == 1, found == 0
 
 
-def _leaves(e: Any, side: str) -> Sequence[Any]:
+def _leaves(e: Any, side: str) -> list[Any]:
     """The largest parts of a condition that read the query position, or the key position."""
-    if isinstance(e, int | str):
-        return []
-    if not e.paired:
-        return [e] if side == "query" else []
-    if e.op == "there":
-        return [e] if side == "key" else []
-    return [leaf for arg in e.args for leaf in _leaves(arg, side)]
+    found: dict[int, Any] = {}
+    done = set[int]()
+    waiting = [e]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, int | str) or id(part) in done:
+            continue
+        done.add(id(part))
+        if not part.paired or part.op == "there":
+            if (side == "key") == part.paired:
+                found[id(part)] = part
+        else:
+            waiting.extend(part.args)
+    return [*found.values()]
 
 
 def _known(leaves: Sequence[Any], values: Sequence[Value]) -> dict[int, Value]:
     return {id(leaf): value for leaf, value in zip(leaves, values, strict=True)}
 
 
-def _value(e: Any, known: Mapping[int, Value]) -> Value:
+def _value(e: Any, known: dict[int, Value]) -> Value:
     """The value of a part of a condition where the values of its leaves are known."""
     if isinstance(e, int | str):
         return e
-    if id(e) in known:
-        return known[id(e)]
+    if id(e) not in known:
+        known[id(e)] = _joined_value(e, known)
+    return known[id(e)]
+
+
+def _joined_value(e: Any, known: dict[int, Value]) -> Value:
     values = [_value(arg, known) for arg in e.args]
     if e.op == "otherwise":
         return values[1] if values[0] is None else values[0]
@@ -230,9 +270,12 @@ def _classes(
     return list(numbers), np.array(which, dtype=np.int64)
 
 
-def _ranks(op: str, values: set[Any]) -> dict[Any, int]:
+def _ranks(e: Node, values: set[Any]) -> dict[Any, int]:
     """A number for each value; of `below` and `precedes` in their order."""
-    ordered = values if op == "equal" else sorted(values)
+    ordered: Iterable[Any] = values
+    if e.op != "equal":
+        kind = as_number if e.op == "below" else token_of
+        ordered = sorted(kind(e, value) for value in values)
     return {value: rank for rank, value in enumerate(ordered)}
 
 
@@ -262,6 +305,8 @@ _WHOLE: Mapping[str, Callable[[Ints, Ints], Ints]] = {
     "add": np.add,
     "subtract": np.subtract,
     "multiply": np.multiply,
+    "divide": np.floor_divide,
+    "modulo": np.mod,
 }
 _JOINED: Mapping[str, Callable[..., TruthPair]] = {
     "both": lambda a, b: (a[0] & b[0], a[1] | b[1]),

@@ -17,7 +17,7 @@ import numpy as np
 
 from handcraft.sequence.expression_checks import Node, condition_of
 from handcraft.sequence.pairs import Grid, Ints, Readings
-from handcraft.sequence.values import Value
+from handcraft.sequence.values import Value, as_number, bounded
 
 _PAIRS = 2**22  # pairs of positions in a block
 
@@ -39,12 +39,20 @@ def _blocks(e: Node, columns: Readings) -> Iterator[Grid]:
     )
     if e.op in _SHORT:
         limits = np.array(columns.positions(e), dtype=np.int64)
-    size = max(1, _PAIRS // max(1, n))
+    size = max(1, _PAIRS // max(1, n) // _kept(e))
     for start in range(0, len(columns.queries), size):
         stop = min(start + size, len(columns.queries))
         allowed = np.arange(n)[None] < limits[start:stop, None]
         truth = _short if e.op in _SHORT else _long
         yield allowed & truth(e, columns, start, stop)
+
+
+def _kept(e: Node) -> int:
+    """How many matrices a condition may keep, in proportion: those of what it shares."""
+    where = condition_of(e) if e.op not in _SHORT else 1
+    if isinstance(where, int | str) or where.spread == where.size:
+        return 1
+    return 1 + where.size // 8
 
 
 def _long(e: Node, columns: Readings, start: int, stop: int) -> Grid:
@@ -122,7 +130,8 @@ def _if_any(rows: Grid, places: Any) -> list[Value]:
 def _best(e: Node, columns: Readings) -> _Reduce:
     """The first of the positions with the greatest score; an undefined score is passed over."""
     scores = columns.keys.of(e.args[0])
-    ordered = {x: i for i, x in enumerate(sorted({*scores} - {None}))}  # type: ignore[type-var]
+    defined = sorted(as_number(e, x) for x in {*scores} - {None})
+    ordered: dict[Value, int] = {x: i for i, x in enumerate(defined)}
     ranks = np.array([ordered.get(x, -1) for x in scores], dtype=np.int64)
 
     def best(rows: Grid) -> list[Value]:
@@ -158,10 +167,9 @@ def _total(e: Node, columns: Readings) -> _Reduce:
     """The sum of the values of the selected positions, undefined where one of them is."""
     values = columns.keys.of(e.args[0])
     undefined = np.array([x is None for x in values], dtype=bool)
-    scale = lcm(
-        *(x.denominator for x in values if isinstance(x, int | Fraction))
-    )
-    scaled = [0 if x is None else int(x * scale) for x in values]
+    defined = [0 if x is None else as_number(e, x) for x in values]
+    scale = _scale({x.denominator for x in defined})
+    scaled = [int(x * scale) for x in defined]
     small = sum(map(abs, scaled)) < 2**62
     numbers = np.array(scaled, dtype=np.int64 if small else object)
 
@@ -174,6 +182,14 @@ def _total(e: Node, columns: Readings) -> _Reduce:
         ]
 
     return total
+
+
+def _scale(denominators: set[int]) -> int:
+    """What makes all of them whole numbers."""
+    scale = 1
+    for denominator in denominators:
+        scale = int(bounded(lcm(scale, denominator)))
+    return scale
 
 
 def _exact(number: int, scale: int) -> int | Fraction:

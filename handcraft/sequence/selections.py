@@ -32,15 +32,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from typing import Any, TypeAlias
 
-from handcraft.sequence.computing import below, items, misused
+from handcraft.core.arguments import checked_call
+from handcraft.core.errors import printable
+from handcraft.sequence.computing import below, items, misused, otherwise
 from handcraft.sequence.conditions import (
     Condition,
     There,
     at_key,
+    bare,
     condition,
     there,
 )
 from handcraft.sequence.expression import Argument, Expression, Op
+from handcraft.sequence.notation import written
+from handcraft.sequence.value_kinds import kinds_of
 
 __all__ = [
     "any_",
@@ -61,6 +66,7 @@ Selecting: TypeAlias = Condition | There | Expression
 _HERE = Expression(op="here")
 
 
+@checked_call()
 def first(
     where: Wanted | Selecting,
     *,
@@ -71,6 +77,7 @@ def first(
     return _selection("first", where, before, every)
 
 
+@checked_call()
 def latest(
     where: Wanted | Selecting,
     *,
@@ -81,6 +88,7 @@ def latest(
     return _selection("latest", where, before, every)
 
 
+@checked_call()
 def count(
     where: Wanted | Selecting,
     *,
@@ -109,12 +117,26 @@ def _selection(
         return Expression(op=_BY_CONDITION[op], args=(condition(where),))
     rows = tuple(
         (
-            offset,
+            _distance(op, distance),
             what if isinstance(what, Expression | str) else _tokens(op, what),
         )
-        for offset, what in where.items()
+        for distance, what in where.items()
     )
-    return Expression(op=op, where=rows, before=before, every=every)
+    return Expression(op=op, where=rows, before=_limit(before), every=every)
+
+
+def _distance(op: Op, distance: object) -> object:
+    if type(distance) is not int:
+        found = printable(repr(distance))[:60]
+        raise misused(
+            op, f"{{distance: token}} with whole numbers, found {found}"
+        )
+    return distance
+
+
+def _limit(before: Argument | None) -> Argument | None:
+    """The position before which a short selection chooses, None without one."""
+    return None if before is None else bare(before)
 
 
 def _no_limits(
@@ -129,6 +151,8 @@ def _no_limits(
 
 
 def _tokens(op: Op, what: object) -> tuple[str, ...]:
+    if isinstance(what, Condition | There):
+        bare(what)
     tokens = tuple(what) if isinstance(what, Iterable) else (what,)
     if not all(isinstance(token, str) for token in tokens):
         raise misused(
@@ -138,6 +162,7 @@ def _tokens(op: Op, what: object) -> tuple[str, ...]:
     return tuple(sorted(tokens)) if isinstance(what, Set) else tokens
 
 
+@checked_call()
 def total(
     values: Mapping[str, int] | Argument | There,
     where: Selecting | None = None,
@@ -155,11 +180,14 @@ def total(
                 "total", "a condition beside an expression, not beside a table"
             )
         table = _rows("total", values)
-        return Expression(op="total", table=table, before=before, every=every)
+        return Expression(
+            op="total", table=table, before=_limit(before), every=every
+        )
     _no_limits("total", before, every)
     return _of_values("total_where", values, where)
 
 
+@checked_call()
 def mean(
     values: Argument | There, where: Selecting | None = None
 ) -> Expression:
@@ -167,6 +195,7 @@ def mean(
     return _of_values("mean", values, where)
 
 
+@checked_call()
 def best(score: Argument | There, where: Selecting | None = None) -> Expression:
     """The selected position with the greatest score; of equals, the first."""
     return _of_values("best", score, where)
@@ -175,10 +204,13 @@ def best(score: Argument | There, where: Selecting | None = None) -> Expression:
 def _of_values(
     op: Op, values: Argument | There, where: Selecting | None
 ) -> Expression:
-    node = 1 if where is None else condition(where)
-    return Expression(op=op, args=(at_key(values), node))
+    chosen = 1 if where is None else condition(where)
+    found = Expression(op=op, args=(at_key(values), chosen))
+    kinds_of(found)  # of tokens there is no sum, mean or greatest
+    return found
 
 
+@checked_call()
 def fetch(
     value: Argument | There,
     place: Selecting | int,
@@ -190,46 +222,70 @@ def fetch(
     default  the value where no position is selected; None without it. At several positions the
              value is undefined
     """
-    if isinstance(place, Condition | There):
-        args = (at_key(value), condition(place))
-        return Expression(
-            op="fetch", args=args if default is None else (*args, default)
+    if not isinstance(place, Condition | There):
+        found = _at(at_key(value), place)
+        return found if default is None else otherwise(found, bare(default))
+    node = condition(place)
+    if isinstance(place, There) and _counts(node):
+        raise misused(
+            "fetch",
+            f"a condition, or a position that is not in there(...), found {place!r};"
+            f" write there(indices) == position, or the position itself",
         )
-    found = _at(at_key(value), place)
-    return (
-        found
-        if default is None
-        else Expression(op="otherwise", args=(found, default))
-    )
+    rest = () if default is None else (bare(default),)
+    return Expression(op="fetch", args=(at_key(value), node, *rest))
+
+
+_FLAGS = ("equal", "below", "precedes", "both", "either", "negate")
+
+
+def _counts(e: object) -> bool:
+    """True for a position, such as there(indices) - 1, that stands where a condition is meant."""
+    if not isinstance(e, Expression):
+        return False
+    computed = e.op in ("there", "add", "subtract", "multiply", "divide")
+    places = e.op in ("here", "length")
+    return places or (computed and any(map(_counts, e.args)))
 
 
 def _at(value: Argument, place: Expression | int) -> Expression:
     if isinstance(place, bool):
         condition(place)
+    if isinstance(place, Expression) and place.op in _FLAGS:
+        raise misused(
+            "fetch",
+            f"a position, found {written(place)}, which is 1 or 0; a condition has"
+            " there(...) in it, such as there(tokens) == 'a'",
+        )
     own = isinstance(value, Expression) and value.op == "token_at"
     if own and isinstance(value, Expression) and value.args[0] == _HERE:
-        return Expression(op="token_at", args=(place,))
-    return Expression(op="value_at", args=(value, place))
+        return Expression(op="token_at", args=(bare(place),))
+    return Expression(op="value_at", args=(value, bare(place)))
 
 
+@checked_call()
 def any_(where: Selecting) -> Expression:
     """1 if a position is selected, else 0."""
     return below(0, count(where))
 
 
+@checked_call()
 def distinct(value: Argument) -> Expression:
     """1 if the value is another at every position, else 0."""
     again = (there(value) == value) & (there(_HERE) != _HERE)
     return Expression(op="equal", args=(total(any_(again)), 0))
 
 
+@checked_call()
 def lowest(
     values: Mapping[str, int], *, before: Argument | None = None
 ) -> Expression:
     """The least `total` over all beginnings of the text, the empty one included."""
-    return Expression(op="lowest", table=_rows("lowest", values), before=before)
+    rows = _rows("lowest", values)
+    return Expression(op="lowest", table=rows, before=_limit(before))
 
 
+@checked_call()
 def state(delta: Mapping[str, Mapping[str, str]], start: str) -> Expression:
     """The state of a finite automaton after the text.
 
@@ -249,6 +305,6 @@ def _rows(
 ) -> tuple[tuple[tuple[str], int], ...]:
     expected = "{token: whole number}"
     rows = items(op, values, expected)
-    if not all(isinstance(value, int) for _, value in rows):
+    if not all(type(value) is int for _, value in rows):
         raise misused(op, expected)
     return tuple(((token,), value) for token, value in rows)

@@ -4,6 +4,8 @@
     data_of(e)       the expression as JSON
     resolved(data, nodes)
                      the data of a node with the earlier ones that it refers to
+    check_levels(data)
+                     refuses data that is nested too deeply
 
 An expression that says the same thing in forty places is a small graph, and as a tree it can be
 larger than any memory. Two expressions are equal where their rows are: rows stand in the order
@@ -21,8 +23,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from handcraft.core.errors import ProgramError
-from handcraft.sequence.expression_checks import Node
+from handcraft.sequence.expression_checks import DEEPEST, Node
+from handcraft.sequence.values import shown
 
+_DEEPEST_DATA = 3 * DEEPEST + 4  # lists and tables in each other
 NodeRow: TypeAlias = tuple[Any, ...]  # op, args, where, before, every, table
 
 
@@ -113,7 +117,7 @@ def resolved(data: Any, nodes: Sequence[Any]) -> Any:
         if type(number) is not int or not 0 <= number < len(nodes):
             raise ProgramError(
                 "a node of an expression refers to an earlier one by its number, found"
-                f" {number!r}"
+                f" {shown(number)[:60]}"
             )
         return nodes[number]
     if isinstance(data, list | tuple):
@@ -127,3 +131,20 @@ def resolved(data: Any, nodes: Sequence[Any]) -> Any:
 
 
 _REFERRING = ("args", "where", "before")
+
+
+def check_levels(data: Any) -> None:
+    """Checks that data is not nested deeper than expressions are. Raises ProgramError if it is."""
+    level = [data]
+    for _ in range(_DEEPEST_DATA):
+        if not level:
+            return
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, Mapping | list | tuple)
+            for inner in (
+                outer.values() if isinstance(outer, Mapping) else outer
+            )
+        ]
+    raise ProgramError(f"an expression may be nested {DEEPEST} deep")

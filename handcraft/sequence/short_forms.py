@@ -82,12 +82,18 @@ def _limits(condition: Part) -> Selected | None:
 
 
 def _parts(condition: Part) -> Iterator[Part]:
-    """The conditions that are joined by `&`."""
-    if isinstance(condition, Expression) and condition.op == "both":
-        for arg in condition.args:
-            yield from _parts(arg)
-    elif condition != 1:  # every position
-        yield condition
+    """The conditions that are joined by `&`, each once."""
+    done = set[int]()
+    waiting = [condition]
+    while waiting:
+        part = waiting.pop()
+        if id(part) in done or part == 1:  # every position
+            continue
+        done.add(id(part))
+        if isinstance(part, Expression) and part.op == "both":
+            waiting.extend(reversed(part.args))
+        else:
+            yield part
 
 
 def _token_there(part: Part) -> tuple[int, Any] | None:

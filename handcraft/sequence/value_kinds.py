@@ -16,7 +16,11 @@ from typing import Literal, TypeAlias
 
 from handcraft.core.errors import ProgramError
 from handcraft.sequence.expression import Expression
-from handcraft.sequence.expression_checks import BY_CONDITION, condition_of
+from handcraft.sequence.expression_checks import (
+    BY_CONDITION,
+    WORDS,
+    condition_of,
+)
 from handcraft.sequence.notation import written
 
 Kind: TypeAlias = Literal["number", "fraction", "token", "nothing"]
@@ -114,7 +118,8 @@ def _only(
     kinds = kinds_of(part)
     if found := _wrong(kinds, wanted):
         raise ProgramError(
-            f"{e.op} {takes}, but in {written(e)} its {written(part)} can be a {found}"
+            f"{WORDS.get(e.op, e.op)} {takes}, but in {written(e)} its"
+            f" {written(part, beside=e)} can be a {found}"
         )
     return kinds
 

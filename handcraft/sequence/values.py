@@ -17,10 +17,11 @@ from fractions import Fraction
 from typing import Any, TypeAlias
 
 from handcraft.core.errors import ProgramError, printable
-from handcraft.sequence.expression_checks import LARGEST_NUMBER, Node
+from handcraft.sequence.expression_checks import LARGEST_NUMBER, WORDS, Node
 
 Value: TypeAlias = int | str | Fraction | None
 Scope: TypeAlias = Mapping[str, int]  # the values of here, end and step
+LONGEST_NUMBER = 66_439  # bits of a number, 20,000 digits
 LAZY = (
     "cases",
     "otherwise",
@@ -57,13 +58,31 @@ def combine(
     return _LOOKUPS[e.op](e, values, tokens)
 
 
+def bounded(value: int | Fraction) -> int | Fraction:
+    """The number itself. Raises ProgramError for one that is too long to be computed with."""
+    if type(value) is int and -(2**64) < value < 2**64:
+        return value
+    bits = value.numerator.bit_length() + value.denominator.bit_length()
+    if bits > LONGEST_NUMBER:
+        raise ProgramError(
+            "a number grows beyond 20000 digits, which is more than anything can say",
+            ("claim",),
+        )
+    return value
+
+
+def _no_longer(value: int | Fraction) -> int | Fraction:
+    """A sum, which is too long only where it is a fraction."""
+    return value if type(value) is int else bounded(value)
+
+
 OPERATIONS: Mapping[str, Callable[[Any, Any], Value]] = {
-    "add": lambda a, b: a + b,
-    "subtract": lambda a, b: a - b,
-    "multiply": lambda a, b: a * b,
+    "add": lambda a, b: _no_longer(a + b),
+    "subtract": lambda a, b: _no_longer(a - b),
+    "multiply": lambda a, b: bounded(a * b),
     "divide": lambda a, b: a // b if b else None,
     "modulo": lambda a, b: a % b if b else None,
-    "ratio": lambda a, b: Fraction(a) / b if b else None,
+    "ratio": lambda a, b: bounded(Fraction(a) / b) if b else None,
     "below": lambda a, b: int(a < b),
 }
 
@@ -83,10 +102,19 @@ _TRUTH: Mapping[str, Callable[..., Value]] = {
 
 def as_number(e: Node, value: Value) -> int | Fraction:
     if isinstance(value, str) or value is None:
-        raise ProgramError(
-            f"{e.op} takes numbers, found {printable(repr(value))}", ("claim",)
-        )
+        raise _wrong(e, "takes numbers", value)
     return value
+
+
+def token_of(e: Node, value: Value) -> str:
+    if not isinstance(value, str):
+        raise _wrong(e, "compares tokens", value)
+    return value
+
+
+def _wrong(e: Node, takes: str, found: Value) -> ProgramError:
+    message = f"{WORDS.get(e.op, e.op)} {takes}, found {shown(found)}"
+    return ProgramError(message, ("claim",))
 
 
 def shown(value: object) -> str:
@@ -120,18 +148,10 @@ _LOOKUPS: Mapping[str, _Combine] = {
     "equal": lambda _, values, __: int(values[0] == values[1]),
     "lookup": lambda e, values, _: e.rows.get(tuple(values)),
     "most": _most,
-    "precedes": lambda e, values, _: _precedes(e, *values),
+    "precedes": lambda e, values, _: int(
+        token_of(e, values[0]) < token_of(e, values[1])
+    ),
     "least": lambda e, values, _: min(as_number(e, x) for x in values),
     "greatest": lambda e, values, _: max(as_number(e, x) for x in values),
     "given": lambda _, values, __: None if values[1] == 0 else values[0],
 }
-
-
-def _precedes(e: Node, a: Value, b: Value) -> int:
-    if not isinstance(a, str) or not isinstance(b, str):
-        raise ProgramError(
-            f"{e.op} compares tokens, found {printable(repr(a))} and"
-            f" {printable(repr(b))}",
-            ("claim",),
-        )
-    return int(a < b)

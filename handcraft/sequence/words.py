@@ -20,6 +20,7 @@ Rules of this file: it is the door, and defines only the words without arguments
 
 from __future__ import annotations
 
+from handcraft.core.arguments import checked_call
 from handcraft.sequence.computing import (
     below,
     cases,
@@ -36,7 +37,7 @@ from handcraft.sequence.computing import (
     round_,
     where,
 )
-from handcraft.sequence.conditions import there
+from handcraft.sequence.conditions import bare, there
 from handcraft.sequence.evaluate import evaluate
 from handcraft.sequence.expression import Argument, Expression
 from handcraft.sequence.selections import (
@@ -101,9 +102,10 @@ end = Expression(op="end")
 step = Expression(op="step")
 
 
+@checked_call()
 def token_at(position: Argument) -> Expression:
     """The token at a position, None outside the text."""
-    return Expression(op="token_at", args=(position,))
+    return Expression(op="token_at", args=(bare(position),))
 
 
 own = token_at(here)

@@ -34,7 +34,7 @@ from handcraft.proof.prover.network import Undecided
 from handcraft.proof.prover.selection_machines import Tracker, track, values_of
 from handcraft.proof.prover.transducer_case import aligned_cases
 from handcraft.sequence.expression import Expression
-from handcraft.sequence.expression_checks import MOST_PARTS, NEWER
+from handcraft.sequence.expression_checks import MOST_PARTS, NEWER, WORDS
 from handcraft.sequence.notation import written
 from handcraft.sequence.values import LAZY, chosen, combine
 
@@ -59,16 +59,18 @@ def cases_of(claim: Claim, model: Model) -> Iterator[Case]:
 
 def _followed(e: Expression, *, whole_text: bool = False) -> None:
     """Raise Undecided for an expression that the prover does not follow yet."""
-    newer = [op for op in NEWER if e.uses(op)]
-    if whole_text or newer or e.spread > MOST_PARTS:
-        what = (
-            "at every position of a whole text"
-            if whole_text
-            else "by conditions"
-        )
-        raise Undecided(
-            f"the claim {written(e)} selects positions {what}, which no proof follows yet"
-        )
+    newer = [WORDS.get(op, op) for op in NEWER if e.uses(op)]
+    if whole_text:
+        what = "is asked at every position of a whole text"
+    elif newer:
+        what = f"uses {', '.join(newer)}"
+    elif e.spread > MOST_PARTS:
+        what = f"has more than {MOST_PARTS} parts where each is written out"
+    else:
+        return
+    raise Undecided(
+        f"the claim {written(e)} {what}, which no proof follows yet"
+    )
 
 
 def by_function(callback: Callback, *, instead: bool = True) -> Undecided:
