@@ -1,11 +1,15 @@
 """Evaluates an expression at every position of a text, each of its nodes once.
 
-    at_every_position(e, tokens)   its value at each position
-    at_last_position(e, tokens)    its value at the last one, asking the others only where needed
+    at_every_position(e, tokens)      its value at each position
+    at_last_position(e, tokens, scope)
+                                      its value at the last one, asking the others where needed
+    at_last_positions(e, texts, scope)
+                                      the same of many texts of one length, at once
 
-The values of one node are a column: one value for each query position. What stands inside a
-`there` has a column over the key positions; the conditions that compare the two are matrices
-(handcraft.sequence.pairs), and a selection reads its rows (handcraft.sequence.selecting).
+The values of one node are a column: one value for each query position, one text after the
+other. What stands inside a `there` has a column over the key positions; the conditions that
+compare the two are matrices, one a text (handcraft.sequence.pairs), and a selection reads their
+rows (handcraft.sequence.selecting).
 
 Rules of this file: what a single value means is said in handcraft.sequence.evaluate alone.
 Columns are kept by the identity of their node.
@@ -13,7 +17,7 @@ Columns are kept by the identity of their node.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from math import ceil
 from typing import Any, TypeAlias
@@ -21,7 +25,7 @@ from typing import Any, TypeAlias
 from handcraft.core.errors import ProgramError
 from handcraft.sequence.expression_checks import BY_CONDITION, Node
 from handcraft.sequence.pairs import PairTruths
-from handcraft.sequence.selecting import selected
+from handcraft.sequence.selecting import PAIRS, selected
 from handcraft.sequence.values import (
     OPERATIONS,
     Scope,
@@ -38,19 +42,29 @@ def at_every_position(
     e: Node, tokens: Sequence[str], *, causal: bool = False
 ) -> list[Value]:
     """The value of an expression at each position of a text; see `Expression.all`."""
-    return list(Columns(tokens, causal=causal).of(e))
+    return list(Columns([tokens], causal=causal).of(e))
 
 
 def at_last_position(e: Node, tokens: Sequence[str], scope: Scope) -> Value:
     """The value of an expression at the last position, where all tokens are seen."""
-    return Columns(tokens).last(scope).of(e)[0]
+    return Columns([tokens]).last(scope).of(e)[0]
+
+
+def at_last_positions(
+    e: Node, texts: Sequence[Sequence[str]], scope: Scope
+) -> list[Value]:
+    """The value of an expression at the last position of each of some texts of one length."""
+    n = max(1, len(texts[0])) if texts else 1
+    size = max(1, PAIRS // (n * n))  # of texts, so that memory stays small
+    parts = (texts[i : i + size] for i in range(0, len(texts), size))
+    return [x for part in parts for x in Columns(part).last(scope).of(e)]
 
 
 class Columns:
-    """The values of nodes at some positions of a text.
+    """The values of nodes at some positions of some texts of one length.
 
-    tokens   the text
-    queries  the positions; by default all
+    texts    the texts; columns have their values one text after the other
+    queries  the positions, the same in each text; by default all
     scope    the values of `end` and `step`, None where they are not known
     causal   True if a position sees the tokens up to itself only
     keys     the same over all positions, for what is read at the key position
@@ -58,15 +72,18 @@ class Columns:
 
     def __init__(
         self,
-        tokens: Sequence[str],
+        texts: Sequence[Sequence[str]],
         queries: Sequence[int] | None = None,
         *,
         scope: Mapping[str, int] | None = None,
         causal: bool = False,
         keys: Columns | None = None,
     ) -> None:
-        self.tokens = tokens
-        self.queries = range(len(tokens)) if queries is None else queries
+        self.texts = texts
+        self.n = len(texts[0]) if texts else 0
+        self.queries = range(self.n) if queries is None else queries
+        # of each value of a column: its text, by number, and its position
+        self.asked = [(b, q) for b in range(len(texts)) for q in self.queries]
         self.scope = scope or {}
         self.causal = causal
         self.keys = keys or self
@@ -82,20 +99,20 @@ class Columns:
 
     def last(self, scope: Scope) -> Columns:
         """The same at the last position alone; of an empty text at -1, where nothing is."""
-        here = scope.get("here", len(self.tokens) - 1)
-        keys = Columns(self.tokens, scope=scope, causal=self.causal)
+        here = scope.get("here", self.n - 1)
+        keys = Columns(self.texts, scope=scope, causal=self.causal)
         return Columns(
-            self.tokens, [here], scope=scope, causal=self.causal, keys=keys
+            self.texts, [here], scope=scope, causal=self.causal, keys=keys
         )
 
     def seen(self, query: int) -> int:
         """The number of tokens that a position sees."""
-        return query + 1 if self.causal else len(self.tokens)
+        return query + 1 if self.causal else self.n
 
     def of(self, e: Node | int | str) -> Column:
         """The value of a node at each of the positions."""
         if isinstance(e, int | str):
-            return [e] * len(self.queries)
+            return [e] * len(self.asked)
         if id(e) not in self._known:
             self._known[id(e)] = e, self._column(e)
         return self._known[id(e)][1]
@@ -107,11 +124,11 @@ class Columns:
                 ("claim",),
             )
         if e.op == "here":
-            return list(self.queries)
+            return [q for _, q in self.asked]
         if e.op in ("end", "step"):
-            return [self.scope.get(e.op)] * len(self.queries)
+            return [self.scope.get(e.op)] * len(self.asked)
         if e.op == "length":
-            return [self.seen(query) for query in self.queries]
+            return [self.seen(q) for _, q in self.asked]
         if e.op in (*BY_CONDITION, "count", "first", "latest"):
             return selected(e, self)
         if (read := self._reading.get(e.op)) is not None:
@@ -137,7 +154,7 @@ class Columns:
 
     def positions(self, e: Node) -> list[int]:
         """The position before which a short selection may choose, for each query."""
-        ends = [self.seen(query) for query in self.queries]
+        ends = [self.seen(q) for _, q in self.asked]
         if e.before is None:
             return ends
         before = self.of(e.before)
@@ -147,58 +164,82 @@ class Columns:
         ]
 
     def _token_at(self, e: Node) -> Column:
-        places = self.of(e.args[0])
-        if places == list(self.queries):  # the token of the position itself
-            return [self.tokens[q] if q >= 0 else None for q in self.queries]
+        place = e.args[0]
+        if getattr(place, "op", "") == "here":  # nearly always
+            return [self.texts[b][q] if q >= 0 else None for b, q in self.asked]
         return [
-            self.tokens[at]
-            if (at := self.inside(q, place)) is not None
-            else None
-            for q, place in zip(self.queries, places, strict=True)
+            None if at is None else self.texts[b][at]
+            for b, at in self._inside(place)
         ]
-
-    def inside(self, query: int, place: Value) -> int | None:
-        """A position as an index, None where the query sees no such position."""
-        if isinstance(place, str):
-            raise ProgramError(
-                f"a position is a number, found {shown(place)}", ("claim",)
-            )
-        if place is None or place != int(place):
-            return None
-        return int(place) if 0 <= place < self.seen(query) else None
 
     def _value_at(self, e: Node) -> Column:
         values = self.keys.of(e.args[0])
-        places = self.of(e.args[1])
         return [
-            values[at] if (at := self.inside(q, place)) is not None else None
-            for q, place in zip(self.queries, places, strict=True)
+            None if at is None else values[b * self.n + at]
+            for b, at in self._inside(e.args[1])
         ]
+
+    def _inside(self, e: Node | int) -> Iterator[tuple[int, int | None]]:
+        """A position in each text as an index, None where the query sees no such position."""
+        for (b, q), place in zip(self.asked, self.of(e), strict=True):
+            yield b, _index(place, self.seen(q))
 
     def _total(self, e: Node) -> Column:
-        sums = self._sums(e)
-        return [sums[stop] for stop in self.positions(e)]
+        return self._summed(e, self._sums(e))
 
     def _lowest(self, e: Node) -> Column:
-        least = list(accumulate(self._sums(e), min))
-        return [least[stop] for stop in self.positions(e)]
+        return self._summed(
+            e, [list(accumulate(sums, min)) for sums in self._sums(e)]
+        )
 
-    def _sums(self, e: Node) -> list[int]:
-        """The sum of the table's numbers before each position, from 0 on."""
-        start, step = e.every
-        numbers = [
-            int(e.rows.get((token,), 0))
-            if j >= start and (j - start) % step == 0
-            else 0
-            for j, token in enumerate(self.tokens)
+    def _summed(self, e: Node, sums: Sequence[Sequence[int]]) -> Column:
+        stops = self.positions(e)
+        return [
+            sums[b][stop]
+            for (b, _), stop in zip(self.asked, stops, strict=True)
         ]
-        return list(accumulate(numbers, initial=0))
+
+    def _sums(self, e: Node) -> list[list[int]]:
+        """The sum of the table's numbers before each position of each text, from 0 on."""
+        start, step = e.every
+        numbers = {token: int(value) for (token,), value in e.table}
+        counted = [
+            j >= start and (j - start) % step == 0 for j in range(self.n)
+        ]
+        return [
+            list(
+                accumulate(
+                    (
+                        numbers.get(token, 0) if counts else 0
+                        for token, counts in zip(text, counted, strict=True)
+                    ),
+                    initial=0,
+                )
+            )
+            for text in self.texts
+        ]
 
     def _state(self, e: Node) -> Column:
-        states = [e.rows[()]]
-        for token in self.tokens:
-            states.append(e.rows.get((states[-1], token), states[-1]))
-        return [states[self.seen(query)] for query in self.queries]
+        passed = [_states(e, text) for text in self.texts]
+        return [passed[b][self.seen(q)] for b, q in self.asked]
+
+
+def _states(e: Node, text: Sequence[str]) -> list[Value]:
+    """The state of an automaton before each token, and after the last."""
+    states: list[Value] = [e.rows[()]]
+    for token in text:
+        states.append(e.rows.get((states[-1], token), states[-1]))
+    return states
+
+
+def _index(place: Value, seen: int) -> int | None:
+    if isinstance(place, str):
+        raise ProgramError(
+            f"a position is a number, found {shown(place)}", ("claim",)
+        )
+    if place is None or place != int(place):
+        return None
+    return int(place) if 0 <= place < seen else None
 
 
 def _looked_up(e: Node, column: Column) -> Column:

@@ -11,7 +11,7 @@ numbered in their order, and the numbers compared. One that mixes both, such as
 there(indices) - indices == 1, is computed in whole numbers where they are small. Anything else is
 asked once for each pair of different values.
 
-Rules of this file: matrices have shapes [n_query or 1, n_key or 1] and are exact.
+Rules of this file: matrices have shapes [n_text, n_query or 1, n_key or 1] and are exact.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ class Readings(Protocol):
     """The columns of some query positions (handcraft.sequence.columns), without importing them."""
 
     @property
-    def tokens(self) -> Sequence[str]: ...
+    def texts(self) -> Sequence[Sequence[str]]: ...
+    @property
+    def n(self) -> int: ...
     @property
     def queries(self) -> Sequence[int]: ...
     @property
@@ -127,8 +129,8 @@ class PairTruths:
         if any(len(self._reads(arg)) > 1 for arg in e.args):
             return self._mixed(e, start, stop)
         a, b = self._ranked(e)
-        a = a[start:stop] if a.shape[1] == 1 else a
-        b = b[start:stop] if b.shape[1] == 1 else b
+        a = a[:, start:stop] if a.shape[2] == 1 else a
+        b = b[:, start:stop] if b.shape[2] == 1 else b
         return _compared(e.op, a, b, (a >= 0) & (b >= 0))
 
     def _ranked(self, e: Node) -> tuple[Ints, Ints]:
@@ -137,8 +139,8 @@ class PairTruths:
             (a, a_keys), (b, b_keys) = map(self._column, e.args)
             rank = _ranks(e, {*a, *b} - {None})
             self._ranks[id(e)] = (
-                _shaped([rank.get(x, -1) for x in a], a_keys),
-                _shaped([rank.get(x, -1) for x in b], b_keys),
+                self._shaped([rank.get(x, -1) for x in a], a_keys),
+                self._shaped([rank.get(x, -1) for x in b], b_keys),
             )
         return self._ranks[id(e)]
 
@@ -156,8 +158,7 @@ class PairTruths:
 
     def _numbers(self, e: Any, start: int, stop: int) -> WholeParts | None:
         if len(self._reads(e)) < 2:
-            column, keys = self._column(e)
-            return _whole(column if keys else column[start:stop], keys)
+            return self._whole(e, start, stop)
         if e.op not in _WHOLE:
             return None
         sides = [self._number(arg, start, stop) for arg in e.args]
@@ -179,27 +180,51 @@ class PairTruths:
         if len(self._reads(e)) > 1:
             return self._by_classes(e, start, stop)
         column, keys = self._column(e)
-        column = column if keys else column[start:stop]
-        true = _shaped([x not in (0, None) for x in column], keys)
-        false = _shaped([x == 0 for x in column], keys)
+        true = self._shaped([x not in (0, None) for x in column], keys)
+        false = self._shaped([x == 0 for x in column], keys)
+        if not keys:
+            true, false = true[:, start:stop], false[:, start:stop]
         return true.astype(bool), false.astype(bool)
+
+    def _shaped(self, values: Sequence[Any], keys: bool) -> Ints:
+        """A column as [n_text, 1, n_key] or [n_text, n_query, 1]."""
+        array = np.array(values, dtype=np.int64)
+        n_text = len(self.columns.texts)
+        if keys:
+            return array.reshape(n_text, 1, self.columns.n)
+        return array.reshape(n_text, len(self.columns.queries), 1)
+
+    def _whole(self, e: Any, start: int, stop: int) -> WholeParts | None:
+        """A part that reads one position in whole numbers; None where it has others."""
+        column, keys = self._column(e)
+        if not all(x is None or isinstance(x, int) for x in column):
+            return None
+        size = max((abs(x) for x in column if isinstance(x, int)), default=0)
+        if size >= _FITS:
+            return None
+        known = self._shaped([x is not None for x in column], keys).astype(bool)
+        numbers = self._shaped([x or 0 for x in column], keys)
+        if not keys:
+            known, numbers = known[:, start:stop], numbers[:, start:stop]
+        return numbers, known, size
 
     def _by_classes(self, e: Node, start: int, stop: int) -> TruthPair:
         """The truth of a part, asked once for each pair of different values."""
         if id(e) not in self._classes:
             self._classes[id(e)] = self._asked(e)
         query, key, true, false = self._classes[id(e)]
-        rows = query[start:stop, None]
-        return true[rows, key[None]], false[rows, key[None]]
+        rows, columns = query[:, start:stop, None], key[:, None]
+        return true[rows, columns], false[rows, columns]
 
     def _asked(self, e: Node) -> tuple[Ints, Ints, Grid, Grid]:
         here = _leaves(e, "query")
         there = _leaves(e, "key")
+        n_text, n_query = len(self.columns.texts), len(self.columns.queries)
         queries, query = _classes(
-            [self.columns.of(x) for x in here], len(self.columns.queries)
+            [self.columns.of(x) for x in here], (n_text, n_query)
         )
         keys, key = _classes(
-            [self._key_column(x) for x in there], len(self.columns.tokens)
+            [self._key_column(x) for x in there], (n_text, self.columns.n)
         )
         found = np.array(
             [
@@ -261,13 +286,14 @@ def _as_truth(value: Value) -> int:
 
 
 def _classes(
-    columns: Sequence[Sequence[Value]], n: int
+    columns: Sequence[Sequence[Value]], shape: tuple[int, int]
 ) -> tuple[list[tuple[Value, ...]], Ints]:
-    """The different rows of some columns, and which of them each position has."""
+    """The different rows of some columns, and which of them each position of a text has."""
+    n = shape[0] * shape[1]
     rows = list(zip(*columns, strict=True)) if columns else [()] * n
     numbers: dict[tuple[Value, ...], int] = {}
     which = [numbers.setdefault(row, len(numbers)) for row in rows]
-    return list(numbers), np.array(which, dtype=np.int64)
+    return list(numbers), np.array(which, dtype=np.int64).reshape(shape)
 
 
 def _ranks(e: Node, values: set[Any]) -> dict[Any, int]:
@@ -277,23 +303,6 @@ def _ranks(e: Node, values: set[Any]) -> dict[Any, int]:
         kind = as_number if e.op == "below" else token_of
         ordered = sorted(kind(e, value) for value in values)
     return {value: rank for rank, value in enumerate(ordered)}
-
-
-def _shaped(values: Sequence[Any], keys: bool) -> Ints:
-    array = np.array(values, dtype=np.int64)
-    return array[None] if keys else array[:, None]  # [1, n_key] or [n_query, 1]
-
-
-def _whole(
-    column: Sequence[Value], keys: bool
-) -> tuple[Ints, Grid, int] | None:
-    if not all(x is None or isinstance(x, int) for x in column):
-        return None
-    size = max((abs(x) for x in column if isinstance(x, int)), default=0)
-    if size >= _FITS:
-        return None
-    known = _shaped([x is not None for x in column], keys).astype(bool)
-    return _shaped([x or 0 for x in column], keys), known, size
 
 
 def _compared(op: str, a: Ints, b: Ints, known: Grid) -> TruthPair:

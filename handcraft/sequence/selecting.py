@@ -2,8 +2,9 @@
 
     selected(e, columns)   the value of a selection at each query position
 
-Rules of this file: the selected positions come as a matrix [n_query, n_key], a block of queries
-at a time, so that memory stays small for a long text.
+Rules of this file: the selected positions come as matrices [n_text, n_query, n_key]. Of one long
+text they come a block of queries at a time, so that memory stays small; several texts are so
+many that they fit at once (handcraft.sequence.columns).
 """
 
 from __future__ import annotations
@@ -19,32 +20,39 @@ from handcraft.sequence.expression_checks import Node, condition_of
 from handcraft.sequence.pairs import Grid, Ints, Readings
 from handcraft.sequence.values import Value, as_number, bounded
 
-_PAIRS = 2**22  # pairs of positions in a block
+PAIRS = 2**22  # pairs of positions in a block
 
 
 def selected(e: Node, columns: Readings) -> list[Value]:
-    """The value of a selection at each query position."""
+    """The value of a selection at each query position, one text after the other."""
     reduce = _REDUCING[e.op](e, columns)
     values: list[Value] = []
-    for rows in _blocks(e, columns):  # [n_query of the block, n_key]
+    for rows in _blocks(e, columns):  # [n_text, n_query of the block, n_key]
         values.extend(reduce(rows))
     return values
 
 
 def _blocks(e: Node, columns: Readings) -> Iterator[Grid]:
-    """The positions that the queries select, a block of queries at a time."""
-    n = len(columns.tokens)
-    limits = np.array(
-        [columns.seen(q) for q in columns.queries], dtype=np.int64
-    )
-    if e.op in _SHORT:
-        limits = np.array(columns.positions(e), dtype=np.int64)
-    size = max(1, _PAIRS // max(1, n) // _kept(e))
-    for start in range(0, len(columns.queries), size):
-        stop = min(start + size, len(columns.queries))
-        allowed = np.arange(n)[None] < limits[start:stop, None]
+    """The positions that the queries select; of one text a block of queries at a time."""
+    n, n_query = columns.n, len(columns.queries)
+    limits = _limits(e, columns)  # [n_text, n_query, 1]
+    size = max(1, PAIRS // max(1, n) // _kept(e))
+    if len(columns.texts) > 1:
+        size = max(1, n_query)
+    for start in range(0, n_query, size):
+        stop = min(start + size, n_query)
+        allowed = np.arange(n)[None, None] < limits[:, start:stop]
         truth = _short if e.op in _SHORT else _long
         yield allowed & truth(e, columns, start, stop)
+
+
+def _limits(e: Node, columns: Readings) -> Ints:
+    """The position below which each query may select."""
+    shape = len(columns.texts), len(columns.queries), 1
+    if e.op in _SHORT:
+        return np.array(columns.positions(e), dtype=np.int64).reshape(shape)
+    seen = np.array([columns.seen(q) for q in columns.queries], dtype=np.int64)
+    return np.broadcast_to(seen[None, :, None], shape)
 
 
 def _kept(e: Node) -> int:
@@ -62,34 +70,38 @@ def _long(e: Node, columns: Readings, start: int, stop: int) -> Grid:
 
 def _short(e: Node, columns: Readings, start: int, stop: int) -> Grid:
     """Where the tokens stand at their distances that a short selection asks for."""
-    n = len(columns.tokens)
+    n, n_text = columns.n, len(columns.texts)
     first, step = e.every
-    found = ((np.arange(n) >= first) & ((np.arange(n) - first) % step == 0))[
-        None
-    ]
+    j = np.arange(n)
+    found = ((j >= first) & ((j - first) % step == 0))[None, None]
     seen = np.array([columns.seen(q) for q in columns.queries[start:stop]])
     for distance, what in e.where:
-        at = np.arange(n) + distance
-        inside = (at >= 0)[None] & (at[None] < seen[:, None])
+        at = j + distance
+        inside = (at >= 0)[None, None] & (at[None] < seen[:, None])[None]
         found = found & inside & _tokens(columns, what, at, start, stop)
-    return np.broadcast_to(found, (stop - start, n))
+    return np.broadcast_to(found, (n_text, stop - start, n))
 
 
 def _tokens(
     columns: Readings, what: Any, at: Ints, start: int, stop: int
 ) -> Grid:
     """Where the token at a distance from each key is the one that is asked for."""
-    n = len(columns.tokens)
-    read = [columns.tokens[i] if 0 <= i < n else None for i in at.tolist()]
+    n, texts = columns.n, columns.texts
+    read = [
+        text[i] if 0 <= i < n else None for text in texts for i in at.tolist()
+    ]
+    shape = len(texts), 1, n
     if isinstance(what, str | tuple):
         wanted = {what} if isinstance(what, str) else set(what)
-        return np.array([token in wanted for token in read], dtype=bool)[None]
-    numbers = {token: i for i, token in enumerate(set(columns.tokens))}
-    keys = np.array(
-        [numbers.get(token or "", -1) for token in read], dtype=np.int64
-    )
-    asked = [numbers.get(x, -2) for x in columns.of(what)[start:stop]]  # type: ignore[arg-type]
-    return np.array(asked, dtype=np.int64)[:, None] == keys[None]
+        held = [token in wanted for token in read]
+        return np.array(held, dtype=bool).reshape(shape)
+    numbers = {token: i for i, token in enumerate({*read} - {None})}
+    keys = np.array([numbers.get(token, -1) for token in read], dtype=np.int64)
+    asked = np.array(
+        [numbers.get(x, -2) for x in columns.of(what)],  # type: ignore[arg-type]
+        dtype=np.int64,
+    ).reshape(len(texts), len(columns.queries), 1)
+    return asked[:, start:stop] == keys.reshape(shape)
 
 
 # ------------------------------------------------- from the selected positions
@@ -98,33 +110,33 @@ _Reduce: TypeAlias = Callable[[Grid], Sequence[Value]]
 
 
 def _count(_: Node, __: Readings) -> _Reduce:
-    return lambda rows: rows.sum(axis=1).tolist()
+    return lambda rows: rows.sum(axis=2).ravel().tolist()
 
 
 def _first(_: Node, __: Readings) -> _Reduce:
-    def first(rows: Grid) -> list[Value]:
-        return _if_any(rows, rows.argmax(axis=1) if rows.size else [])
-
-    return first
+    return lambda rows: _if_any(rows, _place(rows))
 
 
 def _latest(_: Node, __: Readings) -> _Reduce:
     def latest(rows: Grid) -> list[Value]:
-        n = rows.shape[1]
-        return _if_any(rows, n - 1 - rows[:, ::-1].argmax(axis=1) if n else [])
+        return _if_any(rows, rows.shape[2] - 1 - _place(rows[:, :, ::-1]))
 
     return latest
 
 
-def _if_any(rows: Grid, places: Any) -> list[Value]:
+def _place(rows: Any) -> Ints:
+    """The first greatest of each row, 0 of an empty one."""  # [n_text, n_query]
+    if not rows.shape[2]:
+        return np.zeros(rows.shape[:2], dtype=np.int64)
+    found: Ints = rows.argmax(axis=2)
+    return found
+
+
+def _if_any(rows: Grid, places: Ints) -> list[Value]:
     """The places, None where a row selects nothing."""
-    if not rows.shape[1]:
-        return [None] * len(rows)
-    found: Any = rows.any(axis=1)
-    return [
-        int(at) if some else None
-        for at, some in zip(places, found, strict=True)
-    ]
+    found: Any = rows.any(axis=2)
+    pairs = zip(places.ravel().tolist(), found.ravel().tolist(), strict=True)
+    return [at if some else None for at, some in pairs]
 
 
 def _best(e: Node, columns: Readings) -> _Reduce:
@@ -132,12 +144,13 @@ def _best(e: Node, columns: Readings) -> _Reduce:
     scores = columns.keys.of(e.args[0])
     defined = sorted(as_number(e, x) for x in {*scores} - {None})
     ordered: dict[Value, int] = {x: i for i, x in enumerate(defined)}
-    ranks = np.array([ordered.get(x, -1) for x in scores], dtype=np.int64)
+    ranks = np.array(
+        [ordered.get(x, -1) for x in scores], dtype=np.int64
+    ).reshape(len(columns.texts), 1, columns.n)
 
     def best(rows: Grid) -> list[Value]:
-        kept = rows & (ranks >= 0)[None]
-        among = np.where(kept, ranks[None], -1)
-        return _if_any(kept, among.argmax(axis=1) if rows.shape[1] else [])
+        kept = rows & (ranks >= 0)
+        return _if_any(kept, _place(np.where(kept, ranks, -1)))
 
     return best
 
@@ -145,16 +158,13 @@ def _best(e: Node, columns: Readings) -> _Reduce:
 def _fetch(e: Node, columns: Readings) -> _Reduce:
     """The value at the only selected position: the default at none, undefined at several."""
     values = columns.keys.of(e.args[0])
-    default = (
-        columns.of(e.args[2])
-        if len(e.args) > 2
-        else [None] * len(columns.queries)
-    )
-    asked = iter(default)
+    default = columns.of(e.args[2]) if len(e.args) > 2 else None
+    asked = iter(default or [None] * len(columns.texts) * len(columns.queries))
+    first = np.arange(len(columns.texts))[:, None] * columns.n  # of each text
 
     def fetch(rows: Grid) -> list[Value]:
-        counts = rows.sum(axis=1)
-        places = rows.argmax(axis=1) if rows.shape[1] else counts
+        counts = rows.sum(axis=2).ravel().tolist()
+        places = (_place(rows) + first).ravel().tolist()
         return [
             otherwise if not n else values[at] if n == 1 else None
             for n, at, otherwise in zip(counts, places, asked, strict=False)
@@ -166,6 +176,7 @@ def _fetch(e: Node, columns: Readings) -> _Reduce:
 def _total(e: Node, columns: Readings) -> _Reduce:
     """The sum of the values of the selected positions, undefined where one of them is."""
     values = columns.keys.of(e.args[0])
+    shape = len(columns.texts), columns.n, 1
     undefined = np.array([x is None for x in values], dtype=bool)
     defined = [0 if x is None else as_number(e, x) for x in values]
     scale = _scale({x.denominator for x in defined})
@@ -174,11 +185,13 @@ def _total(e: Node, columns: Readings) -> _Reduce:
     numbers = np.array(scaled, dtype=np.int64 if small else object)
 
     def total(rows: Grid) -> list[Value]:
-        sums = rows @ numbers if small else [sum(numbers[row]) for row in rows]
-        wrong = (rows & undefined[None]).any(axis=1)
+        sums = (rows if small else rows.astype(object)) @ numbers.reshape(shape)
+        wrong: Any = (rows & undefined.reshape(shape).transpose(0, 2, 1)).any(
+            axis=2
+        )
         return [
             None if bad else _exact(int(x), scale)
-            for x, bad in zip(sums, wrong, strict=True)
+            for x, bad in zip(sums.ravel(), wrong.ravel(), strict=True)
         ]
 
     return total
@@ -201,11 +214,12 @@ def _mean(e: Node, columns: Readings) -> _Reduce:
     total = _total(e, columns)
 
     def mean(rows: Grid) -> list[Value]:
+        counts = rows.sum(axis=2).ravel().tolist()
         return [
-            Fraction(x) / int(n)
+            Fraction(x) / n
             if n and x is not None and not isinstance(x, str)
             else None
-            for x, n in zip(total(rows), rows.sum(axis=1), strict=True)
+            for x, n in zip(total(rows), counts, strict=True)
         ]
 
     return mean
