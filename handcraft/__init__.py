@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from handcraft.claims.words import distribution as distribution
     from handcraft.claims.words import each as each
     from handcraft.claims.words import last as last
+    from handcraft.claims.words import predicts as predicts
     from handcraft.claims.words import residual as residual
     from handcraft.core.errors import HandcraftError as HandcraftError
     from handcraft.language.affine import Affine as Affine
@@ -54,6 +55,7 @@ _HOMES = {
         "distribution",
         "each",
         "last",
+        "predicts",
         "residual",
     ),
     "core.errors": ("HandcraftError",),

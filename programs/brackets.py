@@ -30,9 +30,9 @@ partner = Head(
 )
 
 
-steps = {b: 1 for b in PAIRS} | {b: -1 for b in PAIRS.values()}  # of the claim
+steps = dict.fromkeys(PAIRS, 1) | dict.fromkeys(PAIRS.values(), -1)  # of the claim
 deep = total(lookup(steps, tokens, default=0), there(indices) <= indices)
-opens = lookup({b: 1 for b in PAIRS}, tokens)
+opens = lookup(dict.fromkeys(PAIRS, 1), tokens)
 last = fetch(lookup(PAIRS, tokens), latest(there(opens) & (there(deep) == deep)))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import tempfile
 from collections.abc import Iterable
 from functools import cache
 from itertools import product
@@ -465,6 +466,20 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder, far from the checkout, as the working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def nowhere(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, on a machine where no folder takes temporary files."""
+
+    def none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in []")
+
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_get_default_tempdir", none)
+    with pytest.raises(FileNotFoundError):
+        tempfile.gettempdir()
+    return here
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ def test_program_json(tmp_path: Path) -> None:
         key: fields[key]
         for key in ("format", "name", "vocab", "n_ctx", "n_head", "activation")
     } == {
-        "format": 3,
+        "format": 4,
         "name": "aab",
         "vocab": ["a", "b"],
         "n_ctx": 5,

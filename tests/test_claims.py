@@ -20,6 +20,7 @@ from handcraft import (
     each,
     last,
     position,
+    predicts,
     residual,
     token,
     verify,
@@ -128,6 +129,18 @@ TABLE: dict[str, tuple[object, ...]] = {
         *(False, True, (), (), 0.0),
     ),
 }
+
+
+def test_predicts_is_what_a_rule_alone_stands_for() -> None:
+    """`predicts(rule)` and `claim=rule` are the same claim; what is no rule is refused."""
+    assert predicts(OWN_TOKEN) == as_claim(OWN_TOKEN)
+    assert predicts(list) == as_claim(list)
+    with Refused(
+        ProgramError,
+        "predicts: takes an expression or a function, found dict {'a': 'b'}",
+        here=True,
+    ):
+        predicts({"a": "b"})  # type: ignore[arg-type]
 
 
 def test_the_kinds_are_the_ones_that_a_file_can_name() -> None:

@@ -73,27 +73,27 @@ def test_what_is_written_anew_differs_by_the_format_alone(
             head["adds"] = head.pop("output")
     for reason in old["provenance"]["rules"]:
         reason["rule"] = reason["rule"].replace("> output", "> adds")
-    assert new == {"format": 3} | old
+    assert new == {"format": 4} | old
     assert (tmp_path / WEIGHTS_FILE).read_bytes() == (
         OLD / "aab" / WEIGHTS_FILE
     ).read_bytes()
 
 
-@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_a_known_format_may_be_named(tmp_path: Path, number: int) -> None:
     """Every format may say their number."""
     copied(tmp_path, format=number)
     assert Model.load(tmp_path).program == bundled_program("aab")
 
 
-@pytest.mark.parametrize("number", [4, 10**100])
+@pytest.mark.parametrize("number", [5, 10**100])
 def test_a_newer_format_is_refused(tmp_path: Path, number: int) -> None:
     """Whatever else a newer file holds, the message is of its format."""
     path = copied(tmp_path, format=number, surprise=1, vocab=None)
     with Refused(
         WeightsError,
         f"{path}: it is of format {str(number)[:60]}, made by a newer handcraft; this"
-        " one reads formats 1 to 3",
+        " one reads formats 1 to 4",
     ):
         Model.load(tmp_path)
 
@@ -106,8 +106,8 @@ def test_a_newer_format_is_refused(tmp_path: Path, number: int) -> None:
         (2.0, "'format' must be a whole number, found 2.0"),
         (None, "'format' must be a whole number, found None"),
         ([2], "'format' must be a whole number, found [2]"),
-        (0, "'format' must be 1 to 3, found 0"),
-        (-1, "'format' must be 1 to 3, found -1"),
+        (0, "'format' must be 1 to 4, found 0"),
+        (-1, "'format' must be 1 to 4, found -1"),
     ],
 )
 def test_a_format_that_is_none_is_refused(
@@ -130,7 +130,7 @@ def test_old_rules_that_are_no_program_today_name_the_command(
         "; it was built by an older handcraft, and `handcraft build PROGRAM --out"
         f" {tmp_path}` builds it anew"
     )
-    copied(tmp_path, program=program | {"activation": "silu"}, format=3)
+    copied(tmp_path, program=program | {"activation": "silu"}, format=4)
     assert "older" not in handcraft("run", tmp_path, "a").refusal
 
 

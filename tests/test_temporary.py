@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -10,21 +9,6 @@ from cli_runner import files, handcraft
 
 from handcraft.core.errors import WeightsError
 from handcraft.runtimes.target import check_temporary
-
-
-@pytest.fixture
-def nowhere(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder, on a machine where no folder takes temporary files."""
-
-    def none() -> str:
-        raise FileNotFoundError(2, "No usable temporary directory found in []")
-
-    monkeypatch.setattr(tempfile, "tempdir", None)
-    monkeypatch.setattr(tempfile, "_get_default_tempdir", none)
-    with pytest.raises(FileNotFoundError):
-        tempfile.gettempdir()
-    return here
-
 
 NEEDLESS = [
     *(["build", "aab"], ["explain", "aab"], ["run", "aab", "a"]),
@@ -62,14 +46,3 @@ def test_what_needs_one_says_so() -> None:
     with pytest.raises(WeightsError) as caught:
         check_temporary("a GGUF file")
     assert str(caught.value) == message
-
-
-def test_a_gguf_file_needs_one(nowhere: Path) -> None:
-    """The package that writes it writes to files only: one line, code 2, and nothing is left."""
-    pytest.importorskip("gguf")
-    result = handcraft("export", "aab", "--to", "gguf", "--out", "out")
-    assert result.refusal == (
-        "a GGUF file needs a folder for temporary files, and there is none; set TMPDIR"
-        " to one that can be written"
-    )
-    assert files(nowhere) == {}

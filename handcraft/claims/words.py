@@ -163,6 +163,25 @@ def each(
 
 
 @checked_call()
+def predicts(rule: Expression | Callable[[Any], Any]) -> Predicate:
+    """The claim that the rule's value comes next: what `claim=rule` stands for.
+
+        predicts(token_at(latest({-1: own})))
+
+    rule  an expression, or a function of the context; None is silence
+    Raises ProgramError for anything else.
+    """
+    found = as_claim(rule)
+    if not isinstance(found, Predicate):
+        raise ProgramError(
+            f"takes an expression or a function, found {kind_of(rule)}",
+            (),
+            caller(),
+        )
+    return found
+
+
+@checked_call()
 def last(claim: OfContexts | Expression | Callable[[Any], Any]) -> OfContexts:
     """The claim at the last position of each text only, instead of at every one (`causal=False`).
 

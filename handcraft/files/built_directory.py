@@ -36,8 +36,8 @@ from handcraft.files.pair import (
 from handcraft.language.slot_tables import MAX_N_CTX
 
 # Older ones are read as well: format 1 lacks this number, and in 1 and 2 what a head adds is
-# named `output`.
-_FORMAT = 3
+# named `output`; before 4 an expression was nested whole, and `each` had no `causal`.
+_FORMAT = 4
 FIELDS = {
     "name": str,
     "vocab": list,

@@ -13,6 +13,7 @@ from typing import Any
 import gguf
 import numpy as np
 import pytest
+from cli_runner import files, handcraft
 from conftest import Refused, bundled_model, random_weights
 
 from handcraft import Model, Program, position, token
@@ -404,3 +405,13 @@ def test_without_the_extra_the_message_names_it(
         RUNTIME.files(bundled_model("aab"), MIRROR)
     with Refused(MissingExtraError, message):
         RUNTIME.run(tmp_path)
+
+
+def test_a_gguf_file_needs_one(nowhere: Path) -> None:
+    """The package that writes it writes to files only: one line, code 2, and nothing is left."""
+    result = handcraft("export", "aab", "--to", "gguf", "--out", "out")
+    assert result.refusal == (
+        "a GGUF file needs a folder for temporary files, and there is none; set TMPDIR"
+        " to one that can be written"
+    )
+    assert files(nowhere) == {}
