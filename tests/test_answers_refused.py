@@ -305,7 +305,7 @@ def test_a_token_for_a_number_is_no_claim() -> None:
             {"inputs": 5, "table": [], "start": []},
             "inputs: must be a list or a tuple, found 5",
         ),
-        ({"op": "own"}, "must be 'here'"),
+        ({"op": "own"}, "there is no operation 'own'"),
         (
             None,
             "takes a function, a table, an expression or a transducer, found None",

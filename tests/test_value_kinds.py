@@ -155,6 +155,7 @@ def test_kinds_of_the_words() -> None:
         ratio(here, 2): "fraction",
         ratio(here, 2) // 1: "number",
         ratio(here, 2) % 1: "fraction",
+        cases((own, 1), ratio(here, 2)) + 1: "fraction number",
         token_at(otherwise(first({0: "a"}), 0)): "nothing token",
         otherwise(first({0: "a"}), "b"): "number token",
         otherwise(own, 1): "token",

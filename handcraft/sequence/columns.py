@@ -18,14 +18,13 @@ Columns are kept by the identity of their node.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import accumulate
 from math import ceil
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from handcraft.core.errors import ProgramError
-from handcraft.sequence.expression_checks import BY_CONDITION, Node
-from handcraft.sequence.pairs import PairTruths
-from handcraft.sequence.selecting import PAIRS, selected
+from handcraft.sequence.expression_checks import BY_CONDITION, PAIRS, Node
 from handcraft.sequence.values import (
     OPERATIONS,
     Scope,
@@ -34,6 +33,9 @@ from handcraft.sequence.values import (
     combine,
     shown,
 )
+
+if TYPE_CHECKING:
+    from handcraft.sequence.pairs import PairTruths
 
 Column: TypeAlias = Sequence[Value]
 
@@ -87,7 +89,6 @@ class Columns:
         self.scope = scope or {}
         self.causal = causal
         self.keys = keys or self
-        self.pairs = PairTruths(self)
         self._known: dict[int, tuple[Any, Column]] = {}  # by identity
         self._reading: Mapping[str, Callable[[Node], Column]] = {
             "token_at": self._token_at,
@@ -96,6 +97,14 @@ class Columns:
             "lowest": self._lowest,
             "state": self._state,
         }
+
+    @cached_property
+    def pairs(self) -> PairTruths:
+        """The conditions of these positions."""
+        # NumPy, which takes long to import, is not needed to write a program
+        from handcraft.sequence.pairs import PairTruths
+
+        return PairTruths(self)
 
     def last(self, scope: Scope) -> Columns:
         """The same at the last position alone; of an empty text at -1, where nothing is."""
@@ -130,6 +139,8 @@ class Columns:
         if e.op == "length":
             return [self.seen(q) for _, q in self.asked]
         if e.op in (*BY_CONDITION, "count", "first", "latest"):
+            from handcraft.sequence.selecting import selected
+
             return selected(e, self)
         if (read := self._reading.get(e.op)) is not None:
             return read(e)

@@ -15,6 +15,7 @@ from handcraft.core.errors import ProgramError, printable
 DEEPEST = 40  # levels of nesting; nobody writes more by hand
 MOST_PARTS = 5_000  # nodes of an expression, each counted once
 LARGEST_NUMBER = 10**9  # the largest size of a number written in an expression
+PAIRS = 2**22  # of positions that conditions are asked about at once
 ARITY: Mapping[str, int] = {
     "here": 0,
     "end": 0,

@@ -165,14 +165,10 @@ class PairTruths:
         found = [side for side in sides if side is not None]
         if len(found) < len(sides):
             return None
-        (a, a_known, a_size), (b, b_known, b_size) = found
-        size = a_size * b_size if e.op == "multiply" else a_size + b_size
-        if size >= _FITS:
-            return None
-        known = a_known & b_known
-        if e.op in ("divide", "modulo"):
-            known, b = known & (b != 0), np.where(b == 0, 1, b)
-        return _WHOLE[e.op](a, b), known, size
+        whole = found[0]
+        for side in found[1:]:
+            whole = _combined(e.op, whole, side)
+        return whole if whole[2] < _FITS else None
 
     # ------------------------------------------------- anything else
 
@@ -305,6 +301,15 @@ def _ranks(e: Node, values: set[Any]) -> dict[Any, int]:
     return {value: rank for rank, value in enumerate(ordered)}
 
 
+def _combined(op: str, a: WholeParts, b: WholeParts) -> WholeParts:
+    """Two parts in whole numbers as one; from _FITS on its numbers are not to be used."""
+    size = a[2] * b[2] if op == "multiply" else a[2] + b[2]
+    known, other = a[1] & b[1], b[0]
+    if op in ("divide", "modulo"):
+        known, other = known & (other != 0), np.where(other == 0, 1, other)
+    return _WHOLE[op](a[0], other), known, size
+
+
 def _compared(op: str, a: Ints, b: Ints, known: Grid) -> TruthPair:
     holds = a == b if op == "equal" else a < b
     return holds & known, ~holds & known
@@ -316,6 +321,8 @@ _WHOLE: Mapping[str, Callable[[Ints, Ints], Ints]] = {
     "multiply": np.multiply,
     "divide": np.floor_divide,
     "modulo": np.mod,
+    "least": np.minimum,
+    "greatest": np.maximum,
 }
 _JOINED: Mapping[str, Callable[..., TruthPair]] = {
     "both": lambda a, b: (a[0] & b[0], a[1] | b[1]),

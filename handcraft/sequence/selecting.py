@@ -16,11 +16,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from handcraft.sequence.expression_checks import Node, condition_of
+from handcraft.sequence.expression_checks import PAIRS, Node, condition_of
 from handcraft.sequence.pairs import Grid, Ints, Readings
 from handcraft.sequence.values import Value, as_number, bounded
-
-PAIRS = 2**22  # pairs of positions in a block
 
 
 def selected(e: Node, columns: Readings) -> list[Value]:

@@ -140,7 +140,7 @@ def _computed(e: Expression) -> Kinds:
         return TOKEN | (NOTHING if outside else silent)
     if e.op in ("least", "greatest"):
         return _all(args)
-    return _numeric(e, _all(args), silent)
+    return _numeric(e, args, silent)
 
 
 def _taken(e: Expression) -> Kinds:
@@ -152,7 +152,7 @@ def _taken(e: Expression) -> Kinds:
     return kinds_of(e.args[0]) | NOTHING
 
 
-def _numeric(e: Expression, kinds: Kinds, silent: Kinds) -> Kinds:
+def _numeric(e: Expression, args: list[Kinds], silent: Kinds) -> Kinds:
     """The kinds of a number that is computed from numbers of these kinds."""
     if e.op in ("below", "both", "either", "negate"):
         return NUMBER | silent
@@ -160,8 +160,12 @@ def _numeric(e: Expression, kinds: Kinds, silent: Kinds) -> Kinds:
         e.args[1], Expression
     ):
         silent = NOTHING  # by zero
-    exact = e.op == "ratio" or (e.op != "divide" and "fraction" in kinds)
-    return (FRACTION if exact else NUMBER) | silent
+    if e.op == "ratio":
+        return FRACTION | silent
+    if e.op == "divide":
+        return NUMBER | silent
+    found = silent | (FRACTION & _all(args))
+    return found | NUMBER if all("number" in kinds for kinds in args) else found
 
 
 def _chosen(e: Expression, args: list[Kinds]) -> Kinds:
