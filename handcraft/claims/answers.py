@@ -17,6 +17,7 @@ answer that is not made of tokens is a ProgramError with the prompt.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, TypeAlias
 
@@ -36,11 +37,17 @@ from handcraft.core.frozen import Frozen
 from handcraft.core.source import reading_data
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import kind_of
-from handcraft.sequence.evaluate import asking, evaluate
+from handcraft.sequence.evaluate import (
+    Ask,
+    asking,
+    by_columns,
+    evaluate,
+    evaluate_each,
+)
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.expression_checks import LARGEST_NUMBER
 from handcraft.sequence.short_forms import in_short
-from handcraft.sequence.values import shown
+from handcraft.sequence.values import Scope, shown
 
 
 class Table(Frozen):
@@ -136,6 +143,52 @@ def named_by(how: Answer) -> tuple[str, ...]:
     return how.tokens if isinstance(how, Expression | Transducer) else ()
 
 
+def ahead(
+    rule: Expression, prompts: Mapping[tuple[str, ...], int | None]
+) -> Ask:
+    """The rule as a function whose values for the answers to these prompts are found at once.
+
+    prompts  {the prompt's tokens: the length of its answer}
+    """
+    if not by_columns(rule):
+        return asking(rule)
+    known: dict[tuple[int, tuple[str, ...]], Any] = {}
+    by_size: dict[int, list[tuple[list[Any], int]]] = {}
+    for asked, length in prompts.items():
+        by_size.setdefault(len(asked), []).append(([*asked], length or 1))
+    with suppress(ProgramError):  # which is raised again where it is asked
+        for size, group in by_size.items():
+            _ask_ahead(rule, size - 1, group, known)
+    ask = asking(rule)
+
+    def answered(tokens: Sequence[str], scope: Scope) -> Any:
+        key = scope.get("end", -1), tuple(tokens)
+        return known[key] if key in known else ask(tokens, scope)
+
+    return answered
+
+
+def _ask_ahead(
+    rule: Expression,
+    end: int,
+    group: Sequence[tuple[list[Any], int]],
+    known: dict[tuple[int, tuple[str, ...]], Any],
+) -> None:
+    """The tokens of answers to prompts of one length, one after another, of all of them at once."""
+    for k in range(max(length for _, length in group)):
+        texts = [
+            tokens
+            for tokens, length in group
+            if k < length and len(tokens) == end + 1 + k
+        ]
+        for tokens, value in zip(
+            texts, evaluate_each(rule, texts, end=end), strict=True
+        ):
+            known[end, tuple(tokens)] = value
+            if isinstance(value, str):
+                tokens.append(value)
+
+
 def answer_of(
     how: Answer,
     prompt: str,
@@ -143,11 +196,13 @@ def answer_of(
     length: int | None,
     stop: str | None,
     vocabulary: Vocabulary,
+    ask: Ask | None = None,
 ) -> tuple[str, ...]:
     """The answer to a prompt in tokens, with the stop token at its end if there is one.
 
-    `asked` are the prompt's tokens. Raises ProgramError for an answer that is not made of tokens,
-    or, by a rule or a transducer, does not end with the stop token.
+    `asked` are the prompt's tokens, `ask` may know what an expression says (`ahead`). Raises
+    ProgramError for an answer that is not made of tokens, or, by a rule or a transducer, does not
+    end with the stop token.
     """
     if isinstance(how, Callback):
         return _called(how, prompt, stop, vocabulary)
@@ -156,7 +211,7 @@ def answer_of(
     n = length or 1
     try:
         if isinstance(how, Expression):
-            tokens = _applied(how, asked, n)
+            tokens = _applied(ask or asking(how), asked, n)
         else:
             tokens = _run(how, asked, n, stop)
     except ProgramError as error:
@@ -257,12 +312,9 @@ def _split(
     return _ended(tokens, stop)
 
 
-def _applied(
-    rule: Expression, asked: Sequence[str], length: int
-) -> tuple[Any, ...]:
+def _applied(ask: Ask, asked: Sequence[str], length: int) -> tuple[Any, ...]:
     """The tokens that the rule gives, one after another, until one is not a token."""
     tokens = list[Any](asked)
-    ask = asking(rule)
     for here in range(len(asked) - 1, len(asked) + length - 1):
         tokens.append(ask(tokens, {"here": here, "end": len(asked) - 1}))
         if not isinstance(tokens[-1], str):

@@ -11,7 +11,7 @@ ProgramError with the prompt.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
@@ -22,6 +22,7 @@ from handcraft.claims.answers import (
     Answering,
     Length,
     Table,
+    ahead,
     answer_of,
     followable,
     length_of,
@@ -36,6 +37,7 @@ from handcraft.claims.transducer import Transducer
 from handcraft.core.errors import ProgramError, printable
 from handcraft.core.source import Where, caller
 from handcraft.core.vocabulary import Vocabulary
+from handcraft.sequence.evaluate import Ask
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.value_kinds import NOTHING, NUMBER, TOKEN, only
 
@@ -182,8 +184,23 @@ class Answers(BaseClaim):
             return len(self.expected("".join(asked), vocabulary, n_ctx))
         return room if length is None else length
 
+    def ahead(
+        self, prompts: Iterable[str], vocabulary: Vocabulary
+    ) -> Ask | None:
+        """What an expression says of these prompts, for `expected`: many are asked at once."""
+        if not isinstance(self.answer, Expression):
+            return None
+        asked = map(vocabulary.split, prompts)
+        return ahead(
+            self.answer, {tokens: self.size(tokens) for tokens in asked}
+        )
+
     def expected(
-        self, prompt: str, vocabulary: Vocabulary, n_ctx: int
+        self,
+        prompt: str,
+        vocabulary: Vocabulary,
+        n_ctx: int,
+        ask: Ask | None = None,
     ) -> tuple[str, ...]:
         """The right continuation in tokens, stop token included.
 
@@ -192,13 +209,17 @@ class Answers(BaseClaim):
         to the first prompt), or does not fit the window together with the prompt. The last token
         of an answer is predicted but not read, so it needs no position.
         """
-        tokens = self._asked(prompt, vocabulary, n_ctx)
+        tokens = self._asked(prompt, vocabulary, n_ctx, ask)
         if self.stop is None and self.length is None:
             self._ends_alike(prompt, len(tokens), vocabulary, n_ctx)
         return tokens
 
     def _asked(
-        self, prompt: str, vocabulary: Vocabulary, n_ctx: int
+        self,
+        prompt: str,
+        vocabulary: Vocabulary,
+        n_ctx: int,
+        ask: Ask | None = None,
     ) -> tuple[str, ...]:
         asked = vocabulary.split(prompt)
         length = self.size(asked)
@@ -207,7 +228,7 @@ class Answers(BaseClaim):
                 prompt, len(asked) + (length or 1) - 1, n_ctx
             )  # before a rule is asked a million times
         tokens = answer_of(
-            self.answer, prompt, asked, length, self.stop, vocabulary
+            self.answer, prompt, asked, length, self.stop, vocabulary, ask
         )
         problem = None
         if self.stop is not None and self.stop in tokens[:-1]:

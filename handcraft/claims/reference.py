@@ -12,7 +12,7 @@ is a ProgramError with the context.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
 from math import isfinite
@@ -37,7 +37,8 @@ from handcraft.core.errors import (
 )
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import number
-from handcraft.sequence.evaluate import evaluate
+from handcraft.sequence.columns import at_each_position
+from handcraft.sequence.evaluate import by_columns, evaluate, evaluate_each
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import shown
 
@@ -79,6 +80,20 @@ class Reference:
             return self._checked(said, context)
         return None if said is None else _held(self.claim, said, context)
 
+    def of_each(self, contexts: Sequence[_Context]) -> list[Any]:
+        """The answers to contexts of one length, which an expression gives together."""
+        rule = self.claim.rule
+        if not isinstance(rule, Expression) or self.claim.whole_text:
+            return [self(context) for context in contexts]
+        if not by_columns(rule) or self.claim.measures != "token":
+            return [self(context) for context in contexts]
+        try:
+            said = evaluate_each(rule, contexts)
+        except ProgramError:  # the first context that raises says it
+            return [self(context) for context in contexts]
+        pairs = zip(said, contexts, strict=True)
+        return [self._checked(token, context) for token, context in pairs]
+
     def _looked_up(self, tokens: tuple[str, ...]) -> Any:
         """The entry of the longest ending that the tokens have, or None."""
         for n in self._lengths:  # the longest first
@@ -111,6 +126,18 @@ class Reference:
             )
             raise function.refused(said, text, wanted, "text")
         return tuple(self._checked(token, text) for token in said)
+
+    def each_of(
+        self, texts: Sequence[_Context]
+    ) -> Iterator[tuple[str | None, ...]]:
+        """The answers at each position of texts of one length; an expression gives all at once."""
+        rule = self.claim.rule
+        if not self.claim.whole_text or not isinstance(rule, Expression):
+            yield from map(self.each, texts)
+            return
+        said = at_each_position(rule, texts, causal=self.claim.causal)
+        for row, text in zip(said, texts, strict=True):
+            yield tuple(self._checked(token, text) for token in row)
 
     def _at_each(
         self, expression: Expression, text: _Context, *, causal: bool

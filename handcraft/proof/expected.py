@@ -112,7 +112,8 @@ class NextToken:
     ) -> Array:  # [n, n_seq] -> [n] or [n, n_right]
         if self.endings is not None:
             return self._ids[self.endings.lookup(ids)]
-        tokens = map(self.reference, as_contexts(ids, self.vocabulary))
+        contexts = list(as_contexts(ids, self.vocabulary))
+        tokens = self.reference.of_each(contexts)
         known = self.vocabulary.ids
         return np.array(
             [SILENT if token is None else known[token] for token in tokens]
@@ -139,8 +140,8 @@ class EachToken:
         known = self.vocabulary.ids
         rows = [
             [SILENT if token is None else known[token] for token in row]
-            for row in map(
-                self.reference.each, as_contexts(ids, self.vocabulary)
+            for row in self.reference.each_of(
+                list(as_contexts(ids, self.vocabulary))
             )
         ]
         return np.array(rows)

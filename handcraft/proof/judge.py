@@ -312,12 +312,13 @@ class Judge:
         if not self.claim.asks_prompts:
             raise TypeError("this claim is judged context by context")
         encode = self.model.vocabulary.encode
+        ask = self.claim.ahead(prompts, self.model.vocabulary)
         by_length: dict[int, list[tuple[list[int], list[int]]]] = {}
         for prompt in prompts:
             asked = encode(prompt)
             answer = encode(
                 self.claim.expected(
-                    prompt, self.model.vocabulary, self.model.n_ctx
+                    prompt, self.model.vocabulary, self.model.n_ctx, ask
                 )
             )
             by_length.setdefault(len(asked) + len(answer), []).append(

@@ -5,6 +5,7 @@
                                       its value at the last one, asking the others where needed
     at_last_positions(e, texts, scope)
                                       the same of many texts of one length, at once
+    at_each_position(e, texts)        its values at every position of many
 
 The values of one node are a column: one value for each query position, one text after the
 other. What stands inside a `there` has a column over the key positions; the conditions that
@@ -56,10 +57,28 @@ def at_last_positions(
     e: Node, texts: Sequence[Sequence[str]], scope: Scope
 ) -> list[Value]:
     """The value of an expression at the last position of each of some texts of one length."""
+    return [
+        x for part in _parts(texts) for x in Columns(part).last(scope).of(e)
+    ]
+
+
+def at_each_position(
+    e: Node, texts: Sequence[Sequence[str]], *, causal: bool = False
+) -> Iterator[list[Value]]:
+    """The values of an expression at every position of each of some texts of one length."""
+    n = len(texts[0]) if texts else 0
+    for part in _parts(texts):
+        column = Columns(part, causal=causal).of(e)
+        yield from (list(column[i * n : i * n + n]) for i in range(len(part)))
+
+
+def _parts(
+    texts: Sequence[Sequence[str]],
+) -> Iterator[Sequence[Sequence[str]]]:
+    """The texts, so many at a time that memory stays small."""
     n = max(1, len(texts[0])) if texts else 1
-    size = max(1, PAIRS // (n * n))  # of texts, so that memory stays small
-    parts = (texts[i : i + size] for i in range(0, len(texts), size))
-    return [x for part in parts for x in Columns(part).last(scope).of(e)]
+    size = max(1, PAIRS // (n * n))
+    return (texts[i : i + size] for i in range(0, len(texts), size))
 
 
 class Columns:

@@ -96,7 +96,7 @@ def _tokens(
     numbers = {token: i for i, token in enumerate({*read} - {None})}
     keys = np.array([numbers.get(token, -1) for token in read], dtype=np.int64)
     asked = np.array(
-        [numbers.get(x, -2) for x in columns.of(what)],  # type: ignore[arg-type]
+        [numbers.get(x, -2) for x in columns.of(what)],
         dtype=np.int64,
     ).reshape(len(texts), len(columns.queries), 1)
     return asked[:, start:stop] == keys.reshape(shape)
