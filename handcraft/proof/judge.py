@@ -26,6 +26,7 @@ from handcraft.proof.expected import (
 )
 from handcraft.proof.second import Pass, Second
 from handcraft.proof.tally import Find, Tally, Wrong, margins_of
+from handcraft.sequence.evaluate import Ask
 
 # of those that a wider pass does not confirm, so many are followed number by number at once
 _MOST_CONTEXTS = 2**10
@@ -302,7 +303,15 @@ class Judge:
                 wide,
             )
 
-    def prompts(self, tally: Tally, prompts: Sequence[str]) -> int:
+    def ahead(self, prompts: Sequence[str]) -> Ask | None:
+        """What the claim says of these prompts, for `prompts`, where that is asked at once."""
+        if not self.claim.asks_prompts:
+            return None
+        return self.claim.ahead(prompts, self.model.vocabulary)
+
+    def prompts(
+        self, tally: Tally, prompts: Sequence[str], ask: Ask | None = None
+    ) -> int:
         """Count prompts with their whole answers, many at once, and return the number of
         answer tokens.
 
@@ -312,7 +321,7 @@ class Judge:
         if not self.claim.asks_prompts:
             raise TypeError("this claim is judged context by context")
         encode = self.model.vocabulary.encode
-        ask = self.claim.ahead(prompts, self.model.vocabulary)
+        ask = ask or self.ahead(prompts)
         by_length: dict[int, list[tuple[list[int], list[int]]]] = {}
         for prompt in prompts:
             asked = encode(prompt)

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from random import Random
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from handcraft.proof.tally import Tally
 from handcraft.proof.task import Progress
 
 _BATCH = 256
+_AHEAD = 16 * _BATCH  # of a claim's answers, more of which are of one length
 _DRAWS = 10  # for each prompt; of those that are drawn again one counts
 
 
@@ -157,10 +159,19 @@ def check_prompts(
 ) -> Tally:
     """The tally of the whole answers to these prompts, until the time is over."""
     tally = Tally()
-    iterator = iter(prompts)
-    while time.monotonic() <= deadline and (
-        batch := list(islice(iterator, _BATCH))
-    ):
-        judge.prompts(tally, batch)
+    for batch, ask in _batches(judge, iter(prompts)):
+        if time.monotonic() > deadline:
+            break
+        judge.prompts(tally, batch, ask)
         progress(tally.contexts, total)
     return tally
+
+
+def _batches(
+    judge: Judge, prompts: Iterator[str]
+) -> Iterator[tuple[list[str], Any]]:
+    """The prompts, as many as the model reads at once, and what the claim says of many of them."""
+    while many := list(islice(prompts, _AHEAD)):
+        ask = judge.ahead(many)
+        for start in range(0, len(many), _BATCH):
+            yield many[start : start + _BATCH], ask
