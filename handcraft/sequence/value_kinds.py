@@ -102,7 +102,7 @@ def _computed(e: Expression) -> Kinds:
     args = [_only(e, arg, NUMBER | FRACTION, "takes numbers") for arg in e.args]
     silent = NOTHING & _all(args)
     if e.op == "token_at":
-        return TOKEN | (silent if e.args[0] == HERE else NOTHING)
+        return TOKEN | (silent if is_here(e.args[0]) else NOTHING)
     if e.op == "most":
         return TOKEN | silent
     if e.op == "below":
@@ -134,7 +134,10 @@ def _all(kinds: Iterable[Kinds]) -> Kinds:
 
 # ------------------------------------------------------------ for messages
 
-HERE = Expression(op="here")
+
+def is_here(value: object) -> bool:
+    """True for the position itself."""
+    return isinstance(value, Expression) and value.op == "here"
 
 
 def written(value: Any) -> str:
@@ -151,7 +154,7 @@ def _text(value: Any) -> str:
         return f"{left} {ARITHMETIC[value.op]} {right}"
     if value.op in ("here", "end", "step"):
         return value.op
-    if value.op == "token_at" and value.args[0] == HERE:
+    if value.op == "token_at" and is_here(value.args[0]):
         return "own"
     return f"{value.op}({', '.join(_arguments(value))})"
 
