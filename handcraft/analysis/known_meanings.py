@@ -35,8 +35,7 @@ from handcraft.program.sharpness import is_weight, position_scores, two_levels
 from handcraft.recipes.sums import ANCHOR, ANCHOR_LANE
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.expression_checks import LARGEST_NUMBER
-from handcraft.sequence.value_kinds import HERE
-from handcraft.sequence.words import ratio
+from handcraft.sequence.words import here, ratio
 
 FAR_APART = 12.0  # a score gap that leaves the others 6e-6 each: attention to one position
 MOST_OFFSETS = 4
@@ -92,12 +91,12 @@ class _Means:
             return whole if len(parts) == 1 else ratio(whole, len(parts))
         rows = tuple(((token,), int(table[token])) for token in table)
         whole = Expression(op="total", table=rows)
-        return whole if self.gain != 1 else ratio(whole, HERE + 1)
+        return whole if self.gain != 1 else ratio(whole, here + 1)
 
 
 def _at(table: _Table, offset: int) -> Expression:
     """The function of the token so far back; of a single token, whether it is that one."""
-    place = HERE - offset if offset else HERE
+    place = here - offset if offset else here
     token = Expression(op="token_at", args=(place,))
     ones = [name for name, value in table.items() if value]
     if len(ones) == 1 and table[ones[0]] == 1:

@@ -19,9 +19,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
 
-from pydantic import BeforeValidator, PlainSerializer, model_validator
+from pydantic import PlainSerializer, PlainValidator, model_validator
 
 from handcraft.claims.functions import Callback
 from handcraft.claims.transducer import Transducer
@@ -70,7 +70,7 @@ class Table(Frozen):
         return dict(self.table)
 
 
-def _reader(expected: str, *kinds: type) -> BeforeValidator:
+def _reader(expected: str, *kinds: type) -> PlainValidator:
     """A validator for a field of a claim, or its JSON. It raises ProgramError for other kinds."""
 
     def read(value: Any) -> Any:
@@ -85,7 +85,7 @@ def _reader(expected: str, *kinds: type) -> BeforeValidator:
             )
         return found
 
-    return BeforeValidator(read)
+    return PlainValidator(read)
 
 
 def _kind_of(value: Mapping[Any, Any]) -> type[Frozen]:
@@ -115,22 +115,30 @@ def _write(value: Any) -> Any:
 
 Answer: TypeAlias = Callback | Expression | Table | Transducer
 _FORMS = (Callback, Expression, Table, Transducer)
-Answering = Annotated[
-    Answer,
-    _reader("a function, a table, an expression or a transducer", *_FORMS),
-    PlainSerializer(_write),
-]
-Function = Annotated[
-    Callback | Expression,
-    _reader("a function or an expression", Callback, Expression),
-    PlainSerializer(_write),
-]
-Length = Annotated[
-    int | Expression | None,
-    _reader(
-        "a whole number or an expression of `end`", int, Expression, type(None)
-    ),
-]
+if TYPE_CHECKING:
+    Answering: TypeAlias = Answer
+    Function: TypeAlias = Callback | Expression
+    Length: TypeAlias = int | Expression | None
+else:  # a reader checks all; what pydantic builds for expressions most programs never need
+    Answering = Annotated[
+        Any,
+        _reader("a function, a table, an expression or a transducer", *_FORMS),
+        PlainSerializer(_write),
+    ]
+    Function = Annotated[
+        Any,
+        _reader("a function or an expression", Callback, Expression),
+        PlainSerializer(_write),
+    ]
+    Length = Annotated[
+        Any,
+        _reader(
+            "a whole number or an expression of `end`",
+            int,
+            Expression,
+            type(None),
+        ),
+    ]
 
 
 def followable(value: Any) -> Any:

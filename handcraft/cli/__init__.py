@@ -27,6 +27,7 @@ is fast.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -37,6 +38,9 @@ from handcraft.cli import looking, making, proving
 from handcraft.cli.completing import SHELL_OPTIONS, set_up
 from handcraft.cli.ending import ended
 from handcraft.cli.usage import Commands, OneCommand
+
+# no command needs plugins of pydantic, and to look for them every installed package is read
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 _SHELL = [[option] for option in SHELL_OPTIONS]
 

@@ -14,9 +14,9 @@ Rules of this file: a meaning explains. It never changes a weight, and no verdic
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
 
-from pydantic import BeforeValidator, PlainSerializer, StrictInt
+from pydantic import PlainSerializer, PlainValidator, StrictInt
 
 from handcraft.core.errors import ProgramError, printable
 from handcraft.language.affine import Lane, Named, kind_of
@@ -63,8 +63,16 @@ def as_meanings(value: object) -> Meanings:
 
 def _is_done(value: object) -> bool:
     """True for the meanings of rules that are copied or merged."""
-    return isinstance(value, tuple) and all(
-        isinstance(row, tuple) and isinstance(row[0], Lane) for row in value
+    return isinstance(value, tuple) and all(map(_is_row, value))
+
+
+def _is_row(row: object) -> bool:
+    return (
+        isinstance(row, tuple)
+        and len(row) == 2
+        and isinstance(row[0], Lane)
+        and isinstance(row[1], Expression | int)
+        and not isinstance(row[1], bool)
     )
 
 
@@ -144,6 +152,9 @@ def short_meanings(rows: Meanings) -> str:
     return (rows and f"{{{shortened(texts, len(rows), 'lanes')}}}") or ""
 
 
-AsMeanings = Annotated[
-    Meanings, BeforeValidator(as_meanings), PlainSerializer(meanings_json)
-]
+if TYPE_CHECKING:
+    AsMeanings: TypeAlias = Meanings
+else:  # as_meanings checks all; what pydantic builds for expressions most programs never need
+    AsMeanings = Annotated[
+        Any, PlainValidator(as_meanings), PlainSerializer(meanings_json)
+    ]

@@ -141,11 +141,9 @@ def uses_of(
     tables = _table_signs(embedding, blocks)
     found: dict[Lane, list[Use]] = {}
     for i, block in enumerate(blocks):
-        mlp = block.mlp or MLP()
-        used = (
-            *_attention_uses(block, 2 * i, tables),
-            *_mlp_uses(mlp, 2 * i + 1),
-        )
+        used = [*_attention_uses(block, 2 * i, tables)]
+        if block.mlp is not None:
+            used.extend(_mlp_uses(block.mlp, 2 * i + 1))
         for lane, use in used:
             found.setdefault(lane, []).append(use)
     return found

@@ -164,6 +164,7 @@ class Program(Frozen):
         source = caller() if source is None else source
         called = _named({"name": name, "source": source})
         window = {} if n_ctx is None else {"n_ctx": n_ctx}  # else inferred
+        Block.model_rebuild()  # else pydantic builds it twice
         try:
             super().__init__(
                 name=called if name is None else name,

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from handcraft.core.gpt2 import Array, Weights
-from handcraft.recipes.attention import gap as sharp
+from handcraft.core.sharp import gap as sharp
 
 LEAST_SHARE = 1e-4  # of the attention: less on the others is not told
 MOST_POWER = 40.5  # of two, as the weight of one position

@@ -22,6 +22,7 @@ from typing import Literal
 
 from handcraft.core.arguments import checked_call
 from handcraft.core.errors import either
+from handcraft.core.sharp import gap
 from handcraft.language.affine import Affine, Lane, Map, Term, kind_of
 from handcraft.language.coerce import MapLike, as_affine, as_map, value_lanes
 from handcraft.language.meanings import MeaningsLike
@@ -42,17 +43,9 @@ from handcraft.recipes.kinds import (
 )
 
 SCORE_GAP = 24.0  # the score gap of one position, or of one step of preference
-UNIT_ROUNDOFF = 2.0**-24  # of float32
 MOST_EXACT = 2.0**24  # float32 holds every whole number up to this one
 
 _Range = tuple[int, int | Affine]  # the least and the greatest target
-
-
-def gap(n_ctx: int) -> float:
-    """The score gap at which softmax over n_ctx positions leaks less than float32's last bit:
-    ln(8 n / u).
-    """
-    return math.log(8 * n_ctx / UNIT_ROUNDOFF)
 
 
 @checked_call()

@@ -18,6 +18,7 @@ import math
 from collections.abc import Mapping
 
 from handcraft.core.arguments import checked_call
+from handcraft.core.sharp import gap
 from handcraft.language.affine import Affine, Lane, Map, Term
 from handcraft.language.coerce import MapLike, as_affine, value_lanes
 from handcraft.language.meanings import MeaningsLike
@@ -25,7 +26,6 @@ from handcraft.language.rules import Head
 from handcraft.language.words import local
 from handcraft.recipes.attention import (
     SCORE_GAP,
-    gap,
     match_lanes,
 )
 from handcraft.recipes.kinds import a_whole_number, takes

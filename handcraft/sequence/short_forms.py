@@ -22,9 +22,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.expression_checks import NEWER
-from handcraft.sequence.value_kinds import HERE, NOTHING, TOKEN, kinds_of
+from handcraft.sequence.value_kinds import NOTHING, TOKEN, is_here, kinds_of
 
-OWN_TOKEN = Expression(op="token_at", args=(HERE,))
 Part: TypeAlias = Any
 
 
@@ -122,15 +121,21 @@ def _distance(value: Part) -> int | None:
     if not isinstance(token, Expression) or token.op != "token_at":
         return None
     (place,) = token.args
-    if place == HERE:
+    if is_here(place):
         return 0
     if not isinstance(place, Expression) or place.op not in ("add", "subtract"):
         return None
     base, by = place.args
-    if base != HERE or not isinstance(by, int):
+    if not is_here(base) or not isinstance(by, int):
         return None
     distance = by if place.op == "add" else -by
     return distance if distance <= 0 else None
+
+
+def _is_own(value: Part) -> bool:
+    """True for the token of the position itself."""
+    read = isinstance(value, Expression) and value.op == "token_at"
+    return read and is_here(value.args[0])
 
 
 def _limit(part: Part) -> Any:
@@ -158,7 +163,7 @@ def _limit(part: Part) -> Any:
 def _is_place(value: Part) -> bool:
     """True for there(here)."""
     is_there = isinstance(value, Expression) and value.op == "there"
-    return is_there and value.args[0] == HERE
+    return is_there and is_here(value.args[0])
 
 
 def _reads_key(value: Part) -> bool:
@@ -199,7 +204,7 @@ def _total(e: Expression) -> Expression:
     numbers = all(isinstance(x, int) for _, x in table.table)
     tokens = all(isinstance(key, str) for (key, *_), _ in table.table)
     if (
-        table.args != (OWN_TOKEN,)
+        not all(map(_is_own, table.args))
         or not numbers
         or not tokens
         or not table.table
@@ -213,7 +218,7 @@ def _fetch(e: Expression) -> Expression:
     """token_at(p) for the token where there(here) == p."""
     value, condition, *default = e.args
     if (
-        value != OWN_TOKEN
+        not _is_own(value)
         or not isinstance(condition, Expression)
         or condition.op != "equal"
     ):
@@ -228,7 +233,7 @@ def _fetch(e: Expression) -> Expression:
 
 
 def _length(_: Expression) -> Expression:
-    return HERE + 1
+    return Expression(op="here") + 1
 
 
 def _given(e: Expression) -> Expression:

@@ -38,7 +38,6 @@ GIVES = {
     "length": NUMBER,
     "state": TOKEN,
 }
-HERE = Expression(op="here")
 
 
 def kinds_of(value: Expression | int | str) -> Kinds:
@@ -136,7 +135,7 @@ def _computed(e: Expression) -> Kinds:
     args = [_only(e, arg, NUMBER | FRACTION, "takes numbers") for arg in e.args]
     silent = NOTHING & _all(args)
     if e.op in ("token_at", "most"):
-        outside = e.op == "token_at" and e.args[0] != HERE
+        outside = e.op == "token_at" and not is_here(e.args[0])
         return TOKEN | (NOTHING if outside else silent)
     if e.op in ("least", "greatest"):
         return _all(args)
@@ -183,3 +182,8 @@ def _chosen(e: Expression, args: list[Kinds]) -> Kinds:
 
 def _all(kinds: Iterable[Kinds]) -> Kinds:
     return frozenset[Kind]().union(*kinds)
+
+
+def is_here(value: object) -> bool:
+    """True for the position itself."""
+    return isinstance(value, Expression) and value.op == "here"
