@@ -204,7 +204,8 @@ def _total(e: Expression) -> Expression:
     numbers = all(isinstance(x, int) for _, x in table.table)
     tokens = all(isinstance(key, str) for (key, *_), _ in table.table)
     if (
-        not all(map(_is_own, table.args))
+        len(table.args) != 1
+        or not _is_own(table.args[0])
         or not numbers
         or not tokens
         or not table.table
