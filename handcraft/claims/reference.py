@@ -96,10 +96,15 @@ class Reference:
 
     def _looked_up(self, tokens: tuple[str, ...]) -> Any:
         """The entry of the longest ending that the tokens have, or None."""
+        ending = self.ending(tokens)
+        return None if ending is None else self._endings[ending]
+
+    def ending(self, tokens: tuple[str, ...]) -> tuple[str, ...] | None:
+        """The longest ending of the claim's table that the tokens have, or None."""
         for n in self._lengths:  # the longest first
             ending = tokens[len(tokens) - n :]
             if n <= len(tokens) and ending in self._endings:
-                return self._endings[ending]
+                return ending
         return None
 
     def each(self, text: _Context) -> tuple[str | None, ...]:

@@ -22,6 +22,7 @@ import numpy as np
 from handcraft.analysis.blame import explained
 from handcraft.claims.functions import Callback
 from handcraft.claims.kinds import Claim
+from handcraft.claims.reference import Reference
 from handcraft.core.errors import ProgramError, hint, printable
 from handcraft.model import Model
 from handcraft.proof.claimed import (
@@ -244,9 +245,8 @@ def _row(task: Task, wrong: Wrong | None) -> dict[str, Any] | None:
     vocabulary = task.model.vocabulary
     last = len(wrong.context) if wrong.position is None else wrong.position + 1
     seen = tuple(vocabulary.tokens[i] for i in wrong.context[:last])
-    endings = task.claim.endings(vocabulary)
-    fitting = (seen[i:] for i in range(len(seen)) if seen[i:] in endings)
-    if (ending := next(fitting, None)) is None:
+    ending = Reference(task.claim, vocabulary).ending(seen)
+    if ending is None:
         return None
     return {"ending": list(ending), "source": str(task.claim.source)}
 

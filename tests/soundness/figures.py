@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from directed.catalogue import FAMILIES, Family
 from directed.patching import broken
 from directed.wrong import proved
 from models import draw_model
-from recording import check, every_context
+from recording import bare_program, check, every_context
 
 from handcraft.claims.words import after
 from handcraft.core.gpt2 import gpt2
@@ -40,9 +39,7 @@ def claimed(model: Model, rng: np.random.Generator) -> Model:
         best = int(logits.argmax()) if context != odd else int(logits.argmin())
         table[tuple(tokens[i] for i in context)] = tokens[best]
     claim = after(table)
-    return model.replace(
-        program=SimpleNamespace(claim=claim, layout=SimpleNamespace(column={}))
-    )  # type: ignore[arg-type]
+    return model.replace(program=bare_program(claim, {}))
 
 
 def found_by(seed: int, stage: str) -> bool:

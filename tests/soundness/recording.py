@@ -23,6 +23,7 @@ from handcraft.claims.words import after, residual
 from handcraft.core.gpt2 import Array, gpt2, recorder
 from handcraft.language.affine import Lane
 from handcraft.model import Model
+from handcraft.program.program import Program
 from handcraft.proof.prover import prover as proving
 from handcraft.proof.prover.case import Case
 from handcraft.proof.prover.endings import least_lead
@@ -81,6 +82,15 @@ class Recorder(Prover):
         return self.rows
 
 
+def bare_program(claim: Any, column: dict[Lane, int]) -> Program:
+    """A program without rules, for a model of drawn weights: its claim, and the columns of the
+    lanes that the claim speaks of.
+    """
+    program = Program.model_construct(claim=claim)
+    vars(program)["layout"] = SimpleNamespace(column=column)
+    return program
+
+
 def recording(
     model: Model, cases: list[Case], column: int | None = None
 ) -> Recorder:
@@ -89,10 +99,8 @@ def recording(
     if column is not None:
         claim = residual("x", count({0: model.vocabulary.tokens[0]}))
         model = model.replace(
-            program=SimpleNamespace(
-                layout=SimpleNamespace(column={Lane.parse("x"): column})
-            )
-        )  # type: ignore[arg-type]
+            program=bare_program(claim, {Lane.parse("x"): column})
+        )
     with patch.object(proving, "cases_of", lambda *_: cases):
         return Recorder(model, claim, time.monotonic() + 20, lambda *_: None)
 
