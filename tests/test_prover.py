@@ -24,11 +24,19 @@ from handcraft import (
     token,
 )
 from handcraft.core.errors import ProgramError
+from handcraft.proof import verify
 from handcraft.proof.prover.network import Network, Undecided
 from handcraft.proof.prover.prover import Prover
 from handcraft.proof.prover.softmax import Means
 from handcraft.proof.prover.views import HeadQuery
-from handcraft.sequence.words import count, lookup, token_at
+from handcraft.sequence.words import (
+    cases,
+    count,
+    equal,
+    lookup,
+    own,
+    token_at,
+)
 
 
 def test_small_programs_are_proved_with_their_margins() -> None:
@@ -156,6 +164,23 @@ def test_a_guess_that_is_never_right_later_is_noticed(
         "handcraft.proof.prover.cases.values_of", lambda *_: [None, "a"]
     )
     assert undecided(model).startswith("the guesses cover ")
+
+
+def test_a_guess_with_which_no_context_ends_is_passed_over() -> None:
+    """Every prompt ends with =, so that the guess of another last token is of no context; a model
+    without heads asks for none either.
+    """
+    says_itself = Program(
+        name="itself",
+        embedding=(position(4), token("ab=")),
+        claim=answers(
+            "[ab]{1,2}=",
+            cases((equal(count({0: own}), 1), own), "a"),
+            length=1,
+        ),
+    )
+    report = verify(says_itself.build())
+    assert (report.verdict, report.contexts) == ("proved", 6)
 
 
 def test_an_answer_that_does_not_fit_is_no_program() -> None:

@@ -174,6 +174,8 @@ class Prover(LastPosition):
         here = np.flatnonzero(
             ends
         )  # the position states at which a context can end
+        if not len(here):  # no context of this case ends anywhere
+            return
         if not self.stages:
             self._judge(case, self._search(case, [], here, levels), [])
             return
