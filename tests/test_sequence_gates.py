@@ -421,6 +421,44 @@ def test_the_claim_of_count_letter_in_conditions() -> None:
     assert again == claim
 
 
+def test_a_token_is_no_position_of_a_short_form() -> None:
+    """A position that may be a token is no position then, as it says; its short form would be
+    refused there.
+    """
+    mixed = cases((equal(tokens, "a"), "a"), indices)
+    found = fetch(tokens, there(indices) == mixed, default="a")
+    assert Predicate(function=found).function == found
+    assert [found(text) for text in ("a", "ba", "ab")] == ["a", "a", "b"]
+    assert verify(itself(found)).verdict == "checked"
+
+
+def test_what_is_too_deep_in_short_is_claimed_as_it_is() -> None:
+    """The length of a context is one level deeper in the older words, which is one too many."""
+    place = length - 1
+    for _ in range(37):
+        place = place - 0
+    claim = token_at(place)
+    assert claim.depth == 40
+    assert Predicate(function=claim).function == claim
+    assert verify(itself(claim)).verdict == "checked"
+
+
+def test_what_is_shared_is_shortened_once() -> None:
+    """A count that is asked for in 32 places of another count, and so on: 32^4 places."""
+    number = here
+    for _ in range(4):
+        places = [
+            there(token_at(here - k)) == token_at(number - k) for k in range(32)
+        ]
+        while len(places) > 1:
+            pairs = zip(places[::2], places[1::2], strict=True)
+            places = [one & other for one, other in pairs]
+        number = count(places[0])
+    short = Predicate(function=token_at(number)).function
+    assert short.size < 300
+    assert short("ab") == "a"
+
+
 def test_length_and_given_are_short_for_older_words() -> None:
     """A precondition is a case, and the length of a context is where it ends."""
     condition = equal(ratio(length, 1), here + 1)

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
+from handcraft.core.errors import ProgramError
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.expression_checks import NEWER
 from handcraft.sequence.value_kinds import NOTHING, TOKEN, is_here, kinds_of
@@ -31,30 +32,39 @@ def in_short(e: Expression) -> Expression:
     """The same expression of words that proofs follow; itself where there is none."""
     if not e.uses(*NEWER) or e.paired:
         return e
-    found = _short(e, {})
+    try:
+        found = Shortening()(e)
+    except ProgramError:  # a node more makes it too deep, or too large
+        return e
     return found if not found.uses(*NEWER) else e
 
 
-def _short(e: Part, known: dict[int, Expression]) -> Any:
-    if not isinstance(e, Expression) or e.paired:
-        return e
-    if id(e) not in known:
-        args = tuple(_short(arg, known) for arg in e.args)
-        where = tuple((at, _short(what, known)) for at, what in e.where)
-        before = _short(e.before, known)
+class Shortening:
+    """Shortens the nodes of one expression, each once: called with one it gives it in short."""
+
+    def __init__(self) -> None:
+        # by identity, with the node, so that no other one takes its place
+        self._known: dict[int, tuple[Expression, Any]] = {}
+
+    def __call__(self, e: Part) -> Any:
+        if not isinstance(e, Expression) or e.paired:
+            return e
+        if id(e) not in self._known:
+            self._known[id(e)] = e, self._shortened(e)
+        return self._known[id(e)][1]
+
+    def _shortened(self, e: Expression) -> Expression:
+        args = tuple(map(self, e.args))
+        where = tuple((at, self(what)) for at, what in e.where)
+        before = self(e.before)
         fields = {"args": args, "where": where, "before": before}
         same = all(
             getattr(e, name) is x or getattr(e, name) == x
             for name, x in fields.items()
         )
         node = e if same else e.model_copy(update=fields)
-        known[id(e)] = _rewritten(node)
-    return known[id(e)]
-
-
-def _rewritten(node: Expression) -> Expression:
-    rewrite = _REWRITING.get(node.op)
-    return node if rewrite is None else rewrite(node)
+        rewrite = _REWRITING.get(node.op)
+        return node if rewrite is None else rewrite(node, self)
 
 
 class Selected(NamedTuple):
@@ -170,25 +180,29 @@ def _reads_key(value: Part) -> bool:
     return isinstance(value, Expression) and value.paired
 
 
+def _is_number(value: Part) -> bool:
+    """True for a value at the query position that is never a token, which is no position."""
+    return not _reads_key(value) and not kinds_of(value) >= TOKEN
+
+
 def _is_whole(value: Part) -> bool:
     return not _reads_key(value) and "fraction" not in kinds_of(value)
 
 
-def _query_side(value: Part) -> Any:
-    """A part of a condition that has become a value at the query position, in short itself."""
-    return _short(value, {})
+# What rewrites a node is given `short`, for the parts of its condition that become values at the
+# query position, to be shortened themselves.
 
 
-def _selection(e: Expression) -> Expression:
+def _selection(e: Expression, short: Shortening) -> Expression:
     found = _limits(e.args[0])
     if found is None:
         return e
     op = e.op.removesuffix("_where")
-    where = tuple((at, _query_side(what)) for at, what in found.where)
-    return Expression(op=op, where=where, before=_query_side(found.before))
+    where = tuple((at, short(what)) for at, what in found.where)
+    return Expression(op=op, where=where, before=short(found.before))
 
 
-def _total(e: Expression) -> Expression:
+def _total(e: Expression, short: Shortening) -> Expression:
     """total({token: number}) for the sum of a table with the default 0."""
     value, condition = e.args
     found = _limits(condition)
@@ -211,11 +225,11 @@ def _total(e: Expression) -> Expression:
         or not table.table
     ):
         return e
-    before = _query_side(found.before)
+    before = short(found.before)
     return Expression(op="total", table=table.table, before=before)
 
 
-def _fetch(e: Expression) -> Expression:
+def _fetch(e: Expression, short: Shortening) -> Expression:
     """token_at(p) for the token where there(here) == p."""
     value, condition, *default = e.args
     if (
@@ -225,23 +239,23 @@ def _fetch(e: Expression) -> Expression:
     ):
         return e
     for place, other in (condition.args, condition.args[::-1]):
-        if _is_place(place) and not _reads_key(other):
-            token = Expression(op="token_at", args=(_query_side(other),))
+        if _is_place(place) and _is_number(other):
+            token = Expression(op="token_at", args=(short(other),))
             if not default:
                 return token
             return Expression(op="otherwise", args=(token, default[0]))
     return e
 
 
-def _length(_: Expression) -> Expression:
+def _length(_: Expression, __: Shortening) -> Expression:
     return Expression(op="here") + 1
 
 
-def _given(e: Expression) -> Expression:
+def _given(e: Expression, _: Shortening) -> Expression:
     return Expression(op="cases", args=e.args[::-1])
 
 
-_REWRITING: Mapping[str, Callable[[Expression], Expression]] = {
+_REWRITING: Mapping[str, Callable[[Expression, Shortening], Expression]] = {
     "count_where": _selection,
     "first_where": _selection,
     "latest_where": _selection,
