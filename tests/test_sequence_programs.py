@@ -687,6 +687,12 @@ def begins_with_a_or_b(text: str) -> list[Any]:
     return [int(text[0] in "ab")] * len(text)
 
 
+@says(fetch(lookup({"a": 1}, tokens), indices + 1, default=9))
+def one_where_a_comes_next(text: str) -> list[Any]:
+    """The default outside the text alone: what is undefined inside stays so."""
+    return [{"a": 1}.get(t) for t in text[1:]] + [9]
+
+
 # ---------------------------------------------------------------- all of them
 
 

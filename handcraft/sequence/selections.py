@@ -34,7 +34,13 @@ from typing import Any, TypeAlias
 
 from handcraft.core.arguments import checked_call
 from handcraft.core.errors import printable
-from handcraft.sequence.computing import below, items, misused, otherwise
+from handcraft.sequence.computing import (
+    below,
+    equal,
+    items,
+    misused,
+    otherwise,
+)
 from handcraft.sequence.conditions import (
     Condition,
     There,
@@ -224,7 +230,11 @@ def fetch(
     """
     if not isinstance(place, Condition | There):
         found = _at(at_key(value), place)
-        return found if default is None else otherwise(found, bare(default))
+        if default is None:
+            return found
+        if found.op == "token_at":  # undefined outside the text only
+            return otherwise(found, bare(default))
+        place = equal(there(_HERE), place)
     node = condition(place)
     if isinstance(place, There) and _counts(node):
         raise misused(
