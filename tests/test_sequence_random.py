@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from naive import said
 
 from handcraft.core.errors import ProgramError
-from handcraft.sequence import words
-from handcraft.sequence.evaluate import asking
+from handcraft.sequence import columns, selecting, words
+from handcraft.sequence.evaluate import asking, evaluate_each
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.short_forms import in_short
 from handcraft.sequence.value_kinds import kinds_of
@@ -102,6 +102,7 @@ BUILDERS: list[tuple[str, str, Callable[..., Any]]] = [
     ("n", "ncn", lambda a, c, b: fetch(a, c, default=b)),
     ("t", "tct", lambda a, c, b: fetch(a, c, default=b)),
     ("n", "c", count),
+    ("n", "tt", lambda a, b: count((there(own) == a) & (there(own) == b))),
     ("n", "c", first),
     ("n", "c", latest),
     ("n", "c", any_),
@@ -221,13 +222,13 @@ def kind(value: Any) -> str:
 
 def means_what_the_words_mean(e: Expression, text: str) -> None:
     """At every position, whole and causal, all at once or each alone, and at the last; of no
-    other kinds than are told.
+    other kinds than are told, which they are of claims that know `end` and `step`.
     """
-    kinds = kinds_of(e) | ({"nothing"} if e.uses("end", "step") else set())
+    told = not e.uses("end", "step")
     for causal in (False, True):
         found = e.all(text, causal=causal)
         assert found == said(e, text, causal=causal)
-        assert {kind(value) for value in found} <= kinds
+        assert not told or {kind(value) for value in found} <= kinds_of(e)
     everywhere = [asking(e)(tuple(text), {"here": i}) for i in range(len(text))]
     assert everywhere == e.all(text)
     assert not text or e(text) == everywhere[-1]
@@ -249,8 +250,14 @@ def is_read_by_python_as_the_same(e: Expression) -> None:
 
 
 def says_the_same_in_short(e: Expression, text: str) -> None:
-    """What is rewritten for proofs has the same value at the last position."""
-    assert in_short(e)(text) == e(text)
+    """What is rewritten for proofs has the same value at the last position, and so has what Python
+    reads where it is shown.
+    """
+    short = in_short(e)
+    assert short(text) == e(text)
+    shown = repr(short)
+    if not shown.endswith("..."):
+        assert eval(shown, dict(vars(words)))(text) == e(text)
 
 
 @settings(max_examples=MANY)
@@ -261,6 +268,25 @@ def test_random_expressions(e: Expression, text: str) -> None:
     is_read_from_data_as_the_same(e)
     is_read_by_python_as_the_same(e)
     says_the_same_in_short(e, text)
+
+
+@settings(max_examples=max(60, MANY // 4))
+@drawing(expressions(), st.data(), st.sampled_from([1, 7, 40]))
+def test_texts_of_one_length_together(
+    e: Expression, data: Any, at_once: int
+) -> None:
+    """Many texts at once, in parts and blocks of any size, say what each says alone."""
+    n = data.draw(st.integers(0, 5))
+    one = st.text(LETTERS, min_size=n, max_size=n)
+    texts = data.draw(st.lists(one, min_size=1, max_size=6))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "PAIRS", at_once)
+        patch.setattr(selecting, "PAIRS", at_once)
+        lasts = columns.at_last_positions(e, texts, {"here": n - 1})
+        assert lasts == evaluate_each(e, texts) == [e(text) for text in texts]
+        for causal in (False, True):
+            found = columns.at_each_position(e, texts, causal=causal)
+            assert [*found] == [said(e, x, causal=causal) for x in texts]
 
 
 @settings(max_examples=max(60, MANY // 4))

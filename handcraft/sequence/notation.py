@@ -172,6 +172,9 @@ def _arguments(e: Node, style: Style) -> Iterator[Pieces]:
         )
         return
     if e.op in ("first", "latest", "count"):
+        if len(dict(e.where)) < len(e.where):  # no dictionary holds one twice
+            yield _as_condition(e, style)
+            return
         yield _dictionary(e.where, style, whole=True)
     if e.op == "state":
         yield from _automaton(e, style)
@@ -211,6 +214,26 @@ def _automaton(e: Node, style: Style) -> Iterator[Pieces]:
     text = printable(repr(delta))
     yield iter([text[:-1] + more if more else text])
     yield iter([printable(repr(start))])
+
+
+def _as_condition(e: Node, style: Style) -> Pieces:
+    """The condition that a short selection stands for."""
+    joint = ""
+    for distance, what in e.where:
+        place = f"{style.here} {'-' if distance < 0 else '+'} {abs(distance)}"
+        token = f"token_at({place})" if distance else style.own
+        several = isinstance(what, tuple)
+        for i, one in enumerate(what if several else (what,)):
+            yield (" | " if i else f"{joint}{'(' * several}")
+            yield f"(there({token}) == "
+            yield from _pieces(one, style)
+            yield ")"
+        yield ")" * several
+        joint = " & "
+    if e.before is not None:
+        yield f" & (there({style.here}) < "
+        yield from _operand(e.before, style)
+        yield ")"
 
 
 def _dictionary(
