@@ -285,6 +285,10 @@ def test_what_each_and_last_do_not_take() -> None:
     ):
         each(backwards, causal=True)
     with pytest.raises(
+        ProgramError, match="each > causal: must be True or False, found 'no'"
+    ):
+        each(own, causal="no")  # type: ignore[arg-type]
+    with pytest.raises(
         ProgramError,
         match="last: takes a claim on contexts or a function, found each",
     ):

@@ -741,6 +741,34 @@ SLIPS: list[tuple[str, list[str]]] = [  # the answer, and what it answers
             "tokens([1, 2])",
         ],
     ),
+    # a set and a table have no order
+    (
+        (
+            "claim: an expression is asked about a text, 'abc' or ['ab', 'c'], "
+            "found {'a'}"
+        ),
+        [
+            "tokens({'a'})",
+            "tokens.all({'a'})",
+        ],
+    ),
+    (
+        "causal: must be True or False, found 'no'",
+        [
+            "tokens.all('ab', causal='no')",
+        ],
+    ),
+    (
+        (
+            "claim: a value is an expression, a whole number or a token, found "
+            "['a', 'b']; for one of several tokens write lookup({'a': 1, 'b': 1}, "
+            "x, default=0), which is 1 or 0"
+        ),
+        [
+            "count(there(tokens) == ['a', 'b'])",
+            "equal(tokens, ['a', 'b'])",
+        ],
+    ),
     (
         ("Expression: divide by zero"),
         [

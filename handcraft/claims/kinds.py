@@ -28,6 +28,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     SerializerFunctionWrapHandler,
+    StrictBool,
     ValidationInfo,
     field_validator,
     model_serializer,
@@ -273,7 +274,7 @@ class Each(BaseClaim):
     function: Annotated[
         Function, AfterValidator(_of_contexts), AfterValidator(_of_tokens)
     ]
-    causal: bool = False
+    causal: StrictBool = False
     source: Where = Field(default_factory=caller)
 
     @field_validator("causal")

@@ -315,6 +315,11 @@ class Expression(Unvalued, Frozen):
         Raises ProgramError for an expression that computes with a token, or compares one with
         a number.
         """
+        if not isinstance(causal, bool):
+            raise ProgramError(
+                f"must be True or False, found {printable(repr(causal))[:60]}",
+                ("causal",),
+            )
         return at_every_position(self, text_of(text), causal=causal)
 
     def _with(self, op: Op, other: object, *, turned: bool = False) -> Any:

@@ -11,7 +11,7 @@ asks of the other side (`x in "ab"`, `{"a": 1}[x]`) cannot be refused here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any, NoReturn
 
 from handcraft.core.errors import ProgramError, printable
@@ -70,8 +70,9 @@ def unfitting(value: object) -> str:
 
 def text_of(text: object) -> tuple[str, ...]:
     """The tokens of a text. Raises ProgramError for what is none."""
+    unordered = isinstance(text, Mapping | Set)
     tokens = tuple(text) if isinstance(text, Iterable) else (text,)
-    if not all(isinstance(token, str) for token in tokens):
+    if unordered or not all(isinstance(token, str) for token in tokens):
         raise ProgramError(
             "an expression is asked about a text, 'abc' or ['ab', 'c'], found"
             f" {printable(repr(text))[:60]}",
@@ -93,6 +94,13 @@ _HINTS: list[tuple[Callable[[Any], bool], str]] = [
     (
         lambda x: isinstance(x, float),
         "; write whole numbers, or ratio(a, b)",
+    ),
+    (
+        lambda x: isinstance(x, list | tuple | Set),
+        (
+            "; for one of several tokens write lookup({'a': 1, 'b': 1}, x, default=0),"
+            " which is 1 or 0"
+        ),
     ),
     (
         lambda x: x is None,
