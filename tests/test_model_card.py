@@ -25,6 +25,7 @@ from handcraft.core.vocabulary import Vocabulary
 from handcraft.runtimes import RUNTIMES, export
 from handcraft.runtimes.judged import judged
 from handcraft.runtimes.model_card import model_card
+from handcraft.sequence.words import own
 
 PICO = RUNTIMES["picogpt"]
 
@@ -192,6 +193,19 @@ def test_a_function_is_not_judged(claim: Any) -> None:
         verdict_of(card_of(program.build()))
         == "**Not verified** at export: the claim is a Python function."
     )
+
+
+@pytest.mark.parametrize(
+    ("causal", "seen"),
+    [(False, ""), (True, ", which sees the text up to there,")],
+)
+def test_a_claim_on_whole_texts_is_told_as_one(causal: bool, seen: str) -> None:
+    """It says nothing of what follows a context."""
+    model = echo(claim=each(own, causal=causal), causal=causal).build()
+    assert (
+        f"What is said at each position of a whole text{seen} is given, token by token,"
+        " by `own`."
+    ) in card_of(model)
 
 
 def test_weights_without_a_program_claim_nothing() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from handcraft.claims.answers import Table
 from handcraft.claims.functions import Callback
-from handcraft.claims.kinds import After, Claim, Distribution, Residual
+from handcraft.claims.kinds import After, Claim, Distribution, Each, Residual
 from handcraft.claims.prompt_claim import Answers
 from handcraft.claims.right_tokens import tokens_of
 from handcraft.claims.transducer import Transducer
@@ -93,11 +93,12 @@ def _answers(claim: Answers) -> Iterator[str]:
 
 
 def _of_contexts(claim: Claim) -> Iterator[str]:
-    what = (
-        f"The lane {span(printable(claim.lane))} is, within {claim.tolerance:g},"
-        if isinstance(claim, Residual)
-        else "What follows a context is"
-    )
+    what = "What follows a context is"
+    if isinstance(claim, Residual):
+        what = f"The lane {span(printable(claim.lane))} is, within {claim.tolerance:g},"
+    elif isinstance(claim, Each):
+        seen = ", which sees the text up to there," if claim.causal else ""
+        what = f"What is said at each position of a whole text{seen} is"
     yield f"{what} {_rule(claim.rule)}."
 
 
