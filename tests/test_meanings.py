@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,9 @@ from handcraft.sequence.words import (
 )
 from handcraft.sequence.words import (
     here as place,
+)
+from handcraft.sequence.words import (
+    mean as average,
 )
 
 t, v, w = token("ab"), scratch("v"), scratch("w", "ab")
@@ -269,6 +273,21 @@ def test_in_a_model_that_is_not_causal_the_whole_text_is_meant() -> None:
     assert first(model(whole, causal=False), "aabb") == [
         (0, 0, "v", 0.5, round(2 / 3, 20))
     ]
+
+
+def test_what_a_meaning_reads_elsewhere_saw_what_the_model_does() -> None:
+    """The mean of means so far after ab is (1 + 1/2) / 2; where each position saw the whole text it
+    would be 1/2, as it is in a model that is not causal.
+    """
+    share = average(equal(own, "a"))
+    layers = (
+        mean({v: t["a"]}, means={v: share}),
+        mean({w["a"]: v}, means={w["a"]: average(share)}),
+    )
+    assert average(share).all("ab", causal=True) == [1, Fraction(3, 4)]
+    assert average(share).all("ab") == [Fraction(1, 2)] * 2
+    assert first(model(*layers), "abbab") == []
+    assert first(model(*layers, causal=False), "abbab") == []
 
 
 def test_meanings_are_computed_up_to_a_limit(

@@ -35,7 +35,8 @@ from handcraft.program.check_lanes import (
     written_by,
 )
 from handcraft.program.program import Program
-from handcraft.sequence.evaluate import asking
+from handcraft.sequence.columns import at_last_position
+from handcraft.sequence.evaluate import asking, by_columns
 from handcraft.sequence.notation import written
 from handcraft.sequence.values import Value
 
@@ -195,9 +196,17 @@ def _number(
     meaning: Meaning, program: Program, tokens: Sequence[str], position: int
 ) -> float | None:
     """The number that a lane means at a position; None where nothing is said."""
+    scope = {"here": position}
     seen = tokens[: position + 1] if program.causal else tokens
     try:
-        value: Value = asking(meaning)(seen, {"here": position})
+        value: Value = (
+            at_last_position(meaning, seen, scope, causal=True)
+            if program.causal
+            and not isinstance(meaning, int)
+            # a meaning in older words reads tokens alone
+            and by_columns(meaning)
+            else asking(meaning)(seen, scope)
+        )
         return None if value is None or isinstance(value, str) else float(value)
     except (ProgramError, OverflowError):
         return None

@@ -48,9 +48,13 @@ def at_every_position(
     return list(Columns([tokens], causal=causal).of(e))
 
 
-def at_last_position(e: Node, tokens: Sequence[str], scope: Scope) -> Value:
-    """The value of an expression at the last position, where all tokens are seen."""
-    return Columns([tokens]).last(scope).of(e)[0]
+def at_last_position(
+    e: Node, tokens: Sequence[str], scope: Scope, *, causal: bool = False
+) -> Value:
+    """The value of an expression at the last position, where all tokens are seen; if `causal`, the
+    positions that it reads saw the tokens up to themselves.
+    """
+    return Columns([tokens], causal=causal).last(scope).of(e)[0]
 
 
 def at_last_positions(
