@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from handcraft.core.errors import ProgramError
 from handcraft.sequence.expression_checks import BY_CONDITION, PAIRS, Node
 from handcraft.sequence.values import (
+    DESPITE_NONE,
     OPERATIONS,
     Scope,
     Value,
@@ -167,10 +168,8 @@ class Columns:
 
     def computed(self, e: Node, args: Sequence[Column]) -> Column:
         """The column of a node from those of its arguments."""
-        if e.op == "otherwise":
-            return [b if a is None else a for a, b in zip(*args, strict=True)]
-        if e.op == "cases":
-            return [_chosen(row) for row in zip(*args, strict=True)]
+        if (known := DESPITE_NONE.get(e.op)) is not None:
+            return [known(*row) for row in zip(*args, strict=True)]
         if (operation := OPERATIONS.get(e.op)) is not None:
             return [
                 operation(a, b)
@@ -275,12 +274,3 @@ def _index(place: Value, seen: int) -> int | None:
 def _looked_up(e: Node, column: Column) -> Column:
     rows = {key: value for (key,), value in e.rows.items()}
     return [None if x is None else rows.get(x) for x in column]
-
-
-def _chosen(row: Sequence[Value]) -> Value:
-    """The value of a `cases` from those of its arguments."""
-    pairs = zip(row[0::2], row[1::2], strict=False)
-    default = row[-1] if len(row) % 2 else None
-    return next(
-        (then for when, then in pairs if when not in (0, None)), default
-    )

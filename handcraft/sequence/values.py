@@ -1,11 +1,12 @@
 """Computes single values: what an operation gives where the values of its arguments are known.
 
-    combine(node, values)   the value of any operation that is neither a selection nor lazy
-    chosen(node, ask)       the value of an `otherwise` or a `cases`, which ask for what they need
+    combine(node, values)   the value of any operation that is no selection
+    chosen(node, ask)       the same of an `otherwise` or a `cases`, which ask for what they need
     shown(value)            a value as a text for messages
 
 None means undefined and propagates like NaN: what is computed from it is None. The exceptions
-are conditions: `&` is 0 where one side is, `|` is 1 where one side is, whatever the other is.
+are conditions, where `&` is 0 where one side is and `|` is 1 where one side is, whatever the other
+is, and the two operations that choose.
 
 Rules of this file: this is the meaning that proofs are compared with, so it stays plain.
 """
@@ -49,8 +50,8 @@ def combine(
     e: Node, values: Sequence[Value], tokens: Sequence[str] = ()
 ) -> Value:
     """The value of a node that is not a selection, from the values of its arguments."""
-    if (truth := _TRUTH.get(e.op)) is not None:
-        return truth(*values)
+    if (known := DESPITE_NONE.get(e.op)) is not None:
+        return known(*values)
     if None in values:
         return None
     if (operation := OPERATIONS.get(e.op)) is not None:
@@ -93,10 +94,20 @@ def _either(a: Value, b: Value) -> Value:
     return None if None in (a, b) else 0
 
 
-_TRUTH: Mapping[str, Callable[..., Value]] = {
+def _case(*args: Value) -> Value:
+    """The value beside the first condition that holds, else the default."""
+    pairs = zip(args[0::2], args[1::2], strict=False)
+    default = args[-1] if len(args) % 2 else None
+    return next((x for when, x in pairs if when not in (0, None)), default)
+
+
+# operations that can have a value where an argument has none
+DESPITE_NONE: Mapping[str, Callable[..., Value]] = {
     "both": lambda a, b: 0 if 0 in (a, b) else None if None in (a, b) else 1,
     "either": _either,
     "negate": lambda a: None if a is None else int(a == 0),
+    "otherwise": lambda a, b: b if a is None else a,
+    "cases": _case,
 }
 
 
