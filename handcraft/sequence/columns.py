@@ -25,10 +25,11 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from handcraft.core.errors import ProgramError
-from handcraft.sequence.expression_checks import BY_CONDITION, PAIRS, Node
+from handcraft.sequence.expression_checks import PAIRS
+from handcraft.sequence.operations import BY_CONDITION, Node, is_here
 from handcraft.sequence.values import (
+    ARITHMETIC,
     DESPITE_NONE,
-    OPERATIONS,
     Scope,
     Value,
     as_number,
@@ -170,7 +171,7 @@ class Columns:
         """The column of a node from those of its arguments."""
         if (known := DESPITE_NONE.get(e.op)) is not None:
             return [known(*row) for row in zip(*args, strict=True)]
-        if (operation := OPERATIONS.get(e.op)) is not None:
+        if (operation := ARITHMETIC.get(e.op)) is not None:
             return [
                 operation(a, b)
                 if type(a) is type(b) is int  # most are
@@ -194,7 +195,7 @@ class Columns:
 
     def _token_at(self, e: Node) -> Column:
         place = e.args[0]
-        if getattr(place, "op", "") == "here":  # nearly always
+        if is_here(place):  # nearly always
             return [self.texts[b][q] if q >= 0 else None for b, q in self.asked]
         return [
             None if at is None else self.texts[b][at]

@@ -38,7 +38,8 @@ from handcraft.sequence.conditions import (
     operand,
     same_kind,
 )
-from handcraft.sequence.expression import Argument, Expression, Op
+from handcraft.sequence.expression import Argument, Expression
+from handcraft.sequence.operations import Op
 from handcraft.sequence.value_kinds import NOTHING, TOKEN, kinds_of
 
 __all__ = [

@@ -22,9 +22,10 @@ from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError, printable
 from handcraft.core.frozen import UnknownAttributeError
 from handcraft.core.source import caller
-from handcraft.sequence.expression import Argument, Expression, Op
+from handcraft.sequence.expression import Argument, Expression
 from handcraft.sequence.mistakes import AtKey, no_value, unjoined
 from handcraft.sequence.notation import notation, written
+from handcraft.sequence.operations import Op
 from handcraft.sequence.value_kinds import NOTHING, TOKEN, Kinds, kinds_of
 
 __all__ = ["Condition", "There", "there"]

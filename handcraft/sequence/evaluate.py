@@ -25,10 +25,11 @@ from math import ceil
 from typing import Any, TypeAlias
 
 from handcraft.sequence.columns import at_last_position, at_last_positions
-from handcraft.sequence.expression_checks import MOST_PARTS, NEWER, Node
+from handcraft.sequence.expression_checks import MOST_PARTS
+from handcraft.sequence.operations import NEWER, Node
 from handcraft.sequence.values import (
+    ARITHMETIC,
     LAZY,
-    OPERATIONS,
     Scope,
     Value,
     as_number,
@@ -146,7 +147,7 @@ def _computed(e: Node) -> Ask:
     asks = [compiled(arg) for arg in e.args]
     if e.op in LAZY:
         return _choosing(asks) if e.op == "cases" else _preferring(*asks)
-    if (operation := OPERATIONS.get(e.op)) is not None:
+    if (operation := ARITHMETIC.get(e.op)) is not None:
         return _operating(e, operation, *asks)
     if e.op in ("token_at", "lookup"):
         return _reading(e, *asks) if e.op == "token_at" else _looking(e, asks)

@@ -19,11 +19,13 @@ from typing import Any, TypeAlias
 
 from handcraft.core.errors import ProgramError, printable
 from handcraft.sequence.columns import at_every_position
-from handcraft.sequence.expression_checks import (
+from handcraft.sequence.operations import (
     BY_CONDITION,
     NEWER,
-    WORDS,
     Node,
+    is_own,
+    selection_of,
+    word_of,
 )
 from handcraft.sequence.values import shown
 
@@ -94,7 +96,7 @@ def _pieces(value: Any, style: Style) -> Pieces:
         yield from _between(value, OPERATORS[value.op], style)
     elif value.op in ("here", "end", "step", "length"):
         yield style.here if value.op == "here" else value.op
-    elif value.op == "token_at" and getattr(value.args[0], "op", "") == "here":
+    elif is_own(value):
         yield style.own
     elif _is_joined(value):
         sign = {**COMPARISONS, **JOINTS}[value.op]
@@ -102,7 +104,7 @@ def _pieces(value: Any, style: Style) -> Pieces:
     elif value.op == "negate":
         yield from _negated(value.args[0], style)
     else:
-        yield WORDS.get(value.op, value.op)
+        yield word_of(value.op)
         yield "("
         yield from _joined(_arguments(value, style))
         yield ")"
@@ -187,7 +189,7 @@ def _arguments(e: Node, style: Style) -> Iterator[Pieces]:
 
 def _positional(e: Node, style: Style) -> Iterator[Pieces]:
     args = e.args
-    if e.op in BY_CONDITION and len(args) > 1 and args[1] == 1:
+    if e.op in BY_CONDITION and selection_of(e).condition == 1:
         args = (args[0], *args[2:])  # every position
     if e.op == "given":
         args = args[::-1]  # the condition first

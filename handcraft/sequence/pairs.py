@@ -22,7 +22,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from handcraft.sequence.expression_checks import Node
+from handcraft.sequence.operations import Node
 from handcraft.sequence.values import Value, as_number, combine, token_of
 
 Grid: TypeAlias = NDArray[np.bool_]

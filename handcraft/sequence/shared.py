@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from handcraft.core.errors import ProgramError
-from handcraft.sequence.expression_checks import DEEPEST, Node
+from handcraft.sequence.expression_checks import DEEPEST
+from handcraft.sequence.operations import Node
 from handcraft.sequence.values import shown
 
 _DEEPEST_DATA = 3 * DEEPEST + 4  # lists and tables in each other

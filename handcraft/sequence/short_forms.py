@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from handcraft.sequence.expression import Expression
-from handcraft.sequence.expression_checks import NEWER
-from handcraft.sequence.value_kinds import NOTHING, TOKEN, is_here, kinds_of
+from handcraft.sequence.operations import NEWER, is_here, is_own
+from handcraft.sequence.value_kinds import NOTHING, TOKEN, kinds_of
 
 Part: TypeAlias = Any
 
@@ -132,12 +132,6 @@ def _distance(value: Part) -> int | None:
     return distance if distance <= 0 else None
 
 
-def _is_own(value: Part) -> bool:
-    """True for the token of the position itself."""
-    read = isinstance(value, Expression) and value.op == "token_at"
-    return read and is_here(value.args[0])
-
-
 def _limit(part: Part) -> Any:
     """The position below which there(here) must be."""
     if not isinstance(part, Expression):
@@ -205,7 +199,7 @@ def _total(e: Expression) -> Expression:
     tokens = all(isinstance(key, str) for (key, *_), _ in table.table)
     if (
         len(table.args) != 1
-        or not _is_own(table.args[0])
+        or not is_own(table.args[0])
         or not numbers
         or not tokens
         or not table.table
@@ -219,7 +213,7 @@ def _fetch(e: Expression) -> Expression:
     """token_at(p) for the token where there(here) == p."""
     value, condition, *default = e.args
     if (
-        not _is_own(value)
+        not is_own(value)
         or not isinstance(condition, Expression)
         or condition.op != "equal"
     ):

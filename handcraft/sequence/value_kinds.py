@@ -16,12 +16,13 @@ from typing import Literal, TypeAlias
 
 from handcraft.core.errors import ProgramError
 from handcraft.sequence.expression import Expression
-from handcraft.sequence.expression_checks import (
-    BY_CONDITION,
-    WORDS,
-    condition_of,
-)
 from handcraft.sequence.notation import written
+from handcraft.sequence.operations import (
+    BY_CONDITION,
+    is_here,
+    selection_of,
+    word_of,
+)
 
 Kind: TypeAlias = Literal["number", "fraction", "token", "nothing"]
 Kinds: TypeAlias = frozenset[Kind]
@@ -76,13 +77,14 @@ def _kinds(value: Expression) -> Kinds:
 
 def _selected(e: Expression) -> Kinds:
     """The kinds of a selection by a condition."""
-    _only(e, condition_of(e), NUMBER | FRACTION, "takes a condition")
+    value, condition, default = selection_of(e)
+    _only(e, condition, NUMBER | FRACTION, "takes a condition")
     if e.op in ("count_where", "first_where", "latest_where"):
         return NUMBER if e.op == "count_where" else NUMBER | NOTHING
     if e.op == "fetch":
-        default = kinds_of(e.args[2]) if len(e.args) > 2 else NOTHING
-        return kinds_of(e.args[0]) | NOTHING | default
-    values = _only(e, e.args[0], NUMBER | FRACTION, "takes numbers")
+        otherwise = NOTHING if default is None else kinds_of(default)
+        return kinds_of(value) | NOTHING | otherwise
+    values = _only(e, value, NUMBER | FRACTION, "takes numbers")
     if e.op == "best":
         return NUMBER | NOTHING
     if e.op == "mean":
@@ -117,7 +119,7 @@ def _only(
     kinds = kinds_of(part)
     if found := _wrong(kinds, wanted):
         raise ProgramError(
-            f"{WORDS.get(e.op, e.op)} {takes}, but in {written(e)} its"
+            f"{word_of(e.op)} {takes}, but in {written(e)} its"
             f" {written(part, beside=e)} can be a {found}"
         )
     return kinds
@@ -182,8 +184,3 @@ def _chosen(e: Expression, args: list[Kinds]) -> Kinds:
 
 def _all(kinds: Iterable[Kinds]) -> Kinds:
     return frozenset[Kind]().union(*kinds)
-
-
-def is_here(value: object) -> bool:
-    """True for the position itself."""
-    return isinstance(value, Expression) and value.op == "here"

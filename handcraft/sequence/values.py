@@ -18,7 +18,8 @@ from fractions import Fraction
 from typing import Any, TypeAlias
 
 from handcraft.core.errors import ProgramError, printable
-from handcraft.sequence.expression_checks import LARGEST_NUMBER, WORDS, Node
+from handcraft.sequence.expression_checks import LARGEST_NUMBER
+from handcraft.sequence.operations import Node, word_of
 
 Value: TypeAlias = int | str | Fraction | None
 Scope: TypeAlias = Mapping[str, int]  # the values of here, end and step
@@ -54,7 +55,7 @@ def combine(
         return known(*values)
     if None in values:
         return None
-    if (operation := OPERATIONS.get(e.op)) is not None:
+    if (operation := ARITHMETIC.get(e.op)) is not None:
         return operation(*(as_number(e, value) for value in values))
     return _LOOKUPS[e.op](e, values, tokens)
 
@@ -77,7 +78,7 @@ def _no_longer(value: int | Fraction) -> int | Fraction:
     return value if type(value) is int else bounded(value)
 
 
-OPERATIONS: Mapping[str, Callable[[Any, Any], Value]] = {
+ARITHMETIC: Mapping[str, Callable[[Any, Any], Value]] = {
     "add": lambda a, b: _no_longer(a + b),
     "subtract": lambda a, b: _no_longer(a - b),
     "multiply": lambda a, b: bounded(a * b),
@@ -124,7 +125,7 @@ def token_of(e: Node, value: Value) -> str:
 
 
 def _wrong(e: Node, takes: str, found: Value) -> ProgramError:
-    message = f"{WORDS.get(e.op, e.op)} {takes}, found {shown(found)}"
+    message = f"{word_of(e.op)} {takes}, found {shown(found)}"
     return ProgramError(message, ("claim",))
 
 
