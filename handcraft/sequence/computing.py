@@ -42,23 +42,6 @@ from handcraft.sequence.expression import Argument, Expression
 from handcraft.sequence.operations import Op
 from handcraft.sequence.value_kinds import NOTHING, TOKEN, kinds_of
 
-__all__ = [
-    "below",
-    "cases",
-    "clip",
-    "equal",
-    "given",
-    "lookup",
-    "map_",
-    "max_",
-    "min_",
-    "most",
-    "otherwise",
-    "ratio",
-    "round_",
-    "where",
-]
-
 Argued: TypeAlias = Argument | There
 _MOST_VALUES = 10_000  # of a table made from a function
 

@@ -28,8 +28,6 @@ from handcraft.sequence.notation import notation, written
 from handcraft.sequence.operations import Op
 from handcraft.sequence.value_kinds import NOTHING, TOKEN, Kinds, kinds_of
 
-__all__ = ["Condition", "There", "there"]
-
 _NEWER = Expression(
     op="length"
 )  # beside which `tokens` and `indices` are written

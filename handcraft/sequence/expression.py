@@ -209,14 +209,14 @@ class Expression(Unvalued, Frozen):
     @property
     def texts(self) -> Iterator[str]:
         """All texts in it: the tokens it can give, those it compares with, names of states."""
-        for _, args, where, _, _, table in self.numbered:
-            cells = (x for key, value in table for x in (*key, value))
+        for row in self.numbered:
+            cells = (x for key, value in row.table for x in (*key, value))
             wanted = (
                 x
-                for _, what in where
+                for _, what in row.where
                 for x in (what if isinstance(what, tuple) else (what,))
             )
-            for value in (*args, *wanted, *cells):
+            for value in (*row.args, *wanted, *cells):
                 if isinstance(value, str):
                     yield value
 

@@ -255,11 +255,11 @@ def _example(e: Node) -> list[str]:
     """A text of the tokens that are named in it, or of a and b."""
     named = dict.fromkeys(
         x
-        for op, args, where, *_, table in e.numbered
+        for row in e.numbered
         for x in chain(
-            args,
-            (what for _, what in where),
-            (k for key, _ in table for k in key),
+            row.args,
+            (what for _, what in row.where),
+            (k for key, _ in row.table for k in key),
         )
         if isinstance(x, str)
     )

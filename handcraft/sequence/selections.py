@@ -48,20 +48,6 @@ from handcraft.sequence.notation import written
 from handcraft.sequence.operations import Op, is_own
 from handcraft.sequence.value_kinds import kinds_of
 
-__all__ = [
-    "any_",
-    "best",
-    "count",
-    "distinct",
-    "fetch",
-    "first",
-    "latest",
-    "lowest",
-    "mean",
-    "state",
-    "total",
-]
-
 Wanted: TypeAlias = Mapping[int, Expression | str | Iterable[str]]
 Selecting: TypeAlias = Condition | There | Expression
 _HERE = Expression(op="here")
