@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from handcraft.core.errors import ProgramError
 from handcraft.sequence.expression_checks import PAIRS
-from handcraft.sequence.operations import BY_CONDITION, Node, is_here
+from handcraft.sequence.operations import BY_CONDITION, SHORT, Node, is_here
 from handcraft.sequence.values import (
     ARITHMETIC,
     DESPITE_NONE,
@@ -159,7 +159,7 @@ class Columns:
             return [self.scope.get(e.op)] * len(self.asked)
         if e.op == "length":
             return [self.seen(q) for _, q in self.asked]
-        if e.op in (*BY_CONDITION, "count", "first", "latest"):
+        if e.op in (*BY_CONDITION, *SHORT):
             from handcraft.sequence.selecting import selected
 
             return selected(e, self)

@@ -39,6 +39,7 @@ from handcraft.sequence.conditions import (
     same_kind,
 )
 from handcraft.sequence.expression import Argument, Expression
+from handcraft.sequence.mistakes import items, misused
 from handcraft.sequence.operations import Op
 from handcraft.sequence.value_kinds import NOTHING, TOKEN, kinds_of
 
@@ -264,19 +265,3 @@ def most(numbers: Mapping[str, Argument]) -> Expression:
         args=tuple(bare(number) for _, number in rows),
         table=tuple(((token,), 0) for token, _ in rows),
     )
-
-
-def items(
-    word: str,
-    table: Mapping[Any, Any],
-    expected: str,
-) -> tuple[tuple[Any, Any], ...]:
-    """The rows of a table. Raises ProgramError for what is none."""
-    if not isinstance(table, Mapping):
-        raise misused(word, expected)
-    return tuple(table.items())
-
-
-def misused(word: str, expected: str) -> ProgramError:
-    """The error of a word that is given something else than it takes."""
-    return ProgramError(f"{word} takes {expected}", ("claim",), caller())

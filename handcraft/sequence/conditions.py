@@ -28,9 +28,8 @@ from handcraft.sequence.notation import notation, written
 from handcraft.sequence.operations import Op
 from handcraft.sequence.value_kinds import NOTHING, TOKEN, Kinds, kinds_of
 
-_NEWER = Expression(
-    op="length"
-)  # beside which `tokens` and `indices` are written
+# beside which `tokens` and `indices` are written, and not `own` and `here`
+_BESIDE = Expression(op="length")
 
 
 class _Paired(AtKey):
@@ -229,7 +228,7 @@ def condition(value: object) -> Expression | int:
         raise _constant(value)
     if (kinds_of(node) - NOTHING) == TOKEN:
         raise _mistaken(
-            f"{written(node, beside=_NEWER)} is a token, not a condition",
+            f"{written(node, beside=_BESIDE)} is a token, not a condition",
             "there(tokens) == 'a'",
         )
     return node
@@ -310,7 +309,7 @@ def same_kind(sign: str, a: Any, b: Any) -> list[Kinds]:
     """The kinds of two values that are compared. Raises ProgramError for a token and a number."""
     kinds = [kinds_of(x) - NOTHING for x in (a, b)]
     if all(kinds) and _apart(*kinds):
-        shown = [written(x, beside=_NEWER) for x in (a, b)]
+        shown = [written(x, beside=_BESIDE) for x in (a, b)]
         found = f" {sign} ".join(shown)
         if sign.isalpha():
             found = f"{sign}({', '.join(shown)})"

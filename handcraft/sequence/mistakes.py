@@ -11,7 +11,7 @@ asks of the other side (`x in "ab"`, `{"a": 1}[x]`) cannot be refused here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 
 from handcraft.core.errors import ProgramError, printable
@@ -66,6 +66,20 @@ def unfitting(value: object) -> str:
     found = printable(repr(value))[:60]
     hint = next((hint for is_it, hint in _HINTS if is_it(value)), "")
     return f"a value is an expression, a whole number or a token, found {found}{hint}"
+
+
+def misused(word: str, expected: str) -> ProgramError:
+    """The error of a word that is given something else than it takes."""
+    return ProgramError(f"{word} takes {expected}", ("claim",), caller())
+
+
+def items(
+    word: str, table: Mapping[Any, Any], expected: str
+) -> tuple[tuple[Any, Any], ...]:
+    """The rows of a table. Raises ProgramError for what is none."""
+    if not isinstance(table, Mapping):
+        raise misused(word, expected)
+    return tuple(table.items())
 
 
 def text_of(text: object) -> tuple[str, ...]:

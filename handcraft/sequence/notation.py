@@ -22,6 +22,7 @@ from handcraft.sequence.columns import at_every_position
 from handcraft.sequence.operations import (
     BY_CONDITION,
     NEWER,
+    SHORT,
     Node,
     is_own,
     selection_of,
@@ -173,7 +174,7 @@ def _arguments(e: Node, style: Style) -> Iterator[Pieces]:
             list(zip(keys, e.args, strict=True)), style, whole=True
         )
         return
-    if e.op in ("first", "latest", "count"):
+    if e.op in SHORT:
         yield _dictionary(e.where, style, whole=True)
     if e.op == "state":
         yield from _automaton(e, style)

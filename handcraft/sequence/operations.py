@@ -86,7 +86,7 @@ _SELECTION = Operation(0, takes=("where", "before", "every"))
 _TABLE = ("table",)
 _POSITIONS = Operation(1, numbers=True, newer=True, selects=True)
 _OF_VALUES = Operation(2, numbers=True, newer=True, selects=True)
-_NEWER = Operation(2, newer=True)
+_TWO_NEWER = Operation(2, newer=True)
 _TRUTH = Operation(2, numbers=True, newer=True)
 _SEVERAL = Operation(None, numbers=True, newer=True)
 
@@ -121,17 +121,18 @@ OPERATIONS: Mapping[str, Operation] = {
     "best": _OF_VALUES,
     "fetch": Operation(None, newer=True, selects=True),
     "length": _NO_VALUE._replace(newer=True),
-    "given": _NEWER,
+    "given": _TWO_NEWER,
     "there": Operation(1, newer=True),
-    "precedes": _NEWER._replace(word="below"),
+    "precedes": _TWO_NEWER._replace(word="below"),
     "both": _TRUTH._replace(word="&"),
     "either": _TRUTH._replace(word="|"),
     "negate": _TRUTH._replace(arity=1, word="~"),
-    "value_at": _NEWER._replace(word="fetch"),
+    "value_at": _TWO_NEWER._replace(word="fetch"),
     "least": _SEVERAL._replace(word="min_"),
     "greatest": _SEVERAL._replace(word="max_"),
 }
 BY_CONDITION = tuple(op for op, row in OPERATIONS.items() if row.selects)
+SHORT = tuple(op for op, row in OPERATIONS.items() if "where" in row.takes)
 NEWER = tuple(op for op, row in OPERATIONS.items() if row.newer)
 
 

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from handcraft.sequence.expression_checks import PAIRS
-from handcraft.sequence.operations import Node, selection_of
+from handcraft.sequence.operations import SHORT, Node, selection_of
 from handcraft.sequence.pairs import Grid, Ints, Readings
 from handcraft.sequence.values import Value, as_number, bounded
 
@@ -41,14 +41,14 @@ def _blocks(e: Node, columns: Readings) -> Iterator[Grid]:
     for start in range(0, n_query, size):
         stop = min(start + size, n_query)
         allowed = np.arange(n)[None, None] < limits[:, start:stop]
-        truth = _short if e.op in _SHORT else _long
+        truth = _short if e.op in SHORT else _long
         yield allowed & truth(e, columns, start, stop)
 
 
 def _limits(e: Node, columns: Readings) -> Ints:
     """The position below which each query may select."""
     shape = len(columns.texts), len(columns.queries), 1
-    if e.op in _SHORT:
+    if e.op in SHORT:
         return np.array(columns.positions(e), dtype=np.int64).reshape(shape)
     seen = np.array([columns.seen(q) for q in columns.queries], dtype=np.int64)
     return np.broadcast_to(seen[None, :, None], shape)
@@ -56,7 +56,7 @@ def _limits(e: Node, columns: Readings) -> Ints:
 
 def _kept(e: Node) -> int:
     """How many matrices a condition may keep, in proportion: those of what it shares."""
-    where = selection_of(e).condition if e.op not in _SHORT else 1
+    where = selection_of(e).condition if e.op not in SHORT else 1
     if isinstance(where, int | str) or where.spread == where.size:
         return 1
     return 1 + where.size // 8
@@ -229,7 +229,6 @@ def _mean(e: Node, columns: Readings) -> _Reduce:
     return mean
 
 
-_SHORT = ("count", "first", "latest")
 _REDUCING: Mapping[str, Callable[[Node, Readings], _Reduce]] = {
     "count": _count,
     "first": _first,

@@ -34,7 +34,7 @@ from typing import Any, TypeAlias
 
 from handcraft.core.arguments import checked_call
 from handcraft.core.errors import printable
-from handcraft.sequence.computing import below, items, misused, otherwise
+from handcraft.sequence.computing import below, otherwise
 from handcraft.sequence.conditions import (
     Condition,
     There,
@@ -44,6 +44,7 @@ from handcraft.sequence.conditions import (
     there,
 )
 from handcraft.sequence.expression import Argument, Expression
+from handcraft.sequence.mistakes import items, misused
 from handcraft.sequence.notation import written
 from handcraft.sequence.operations import Op, is_own
 from handcraft.sequence.value_kinds import kinds_of
