@@ -26,7 +26,7 @@ from typing import Any, TypeAlias
 
 from handcraft.sequence.columns import at_last_position, at_last_positions
 from handcraft.sequence.expression_checks import MOST_PARTS
-from handcraft.sequence.operations import NEWER, Node
+from handcraft.sequence.operations import NEWER, Node, branches_of
 from handcraft.sequence.values import (
     ARITHMETIC,
     LAZY,
@@ -167,10 +167,7 @@ def _preferring(first: Ask, second: Ask) -> Ask:
 
 
 def _choosing(asks: Sequence[Ask]) -> Ask:
-    conditions = asks[0::2]
-    values = asks[1::2]
-    pairs = list(zip(conditions, values, strict=False))
-    default = asks[-1] if len(asks) % 2 else None
+    pairs, default = branches_of(asks)
 
     def choose(tokens: Sequence[str], scope: Scope) -> Value:
         for when, then in pairs:

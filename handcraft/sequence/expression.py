@@ -49,6 +49,7 @@ from handcraft.sequence.operations import (
     BY_CONDITION,
     OPERATIONS,
     Op,
+    branches_of,
     selection_of,
 )
 from handcraft.sequence.shared import (
@@ -199,7 +200,8 @@ class Expression(Unvalued, Frozen):
             found = selection_of(self)
             values = (found.value, found.default)
         elif self.op == "cases":
-            values = (*self.args[1::2], *self.args[-1:])
+            pairs, default = branches_of(self.args)
+            values = (*(then for _, then in pairs), default)
         for value in values:
             if isinstance(value, Expression):
                 yield from value.tokens

@@ -24,6 +24,7 @@ from handcraft.sequence.operations import (
     NEWER,
     SHORT,
     Node,
+    branches_of,
     is_own,
     selection_of,
     word_of,
@@ -195,10 +196,10 @@ def _positional(e: Node, style: Style) -> Iterator[Pieces]:
     if e.op == "given":
         args = args[::-1]  # the condition first
     if e.op == "cases":
-        pairs = zip(args[0::2], args[1::2], strict=False)
+        pairs, default = branches_of(args)
         for pair in pairs:
             yield chain(["("], _joined(_pieces(x, style) for x in pair), [")"])
-        args = args[-1:] if len(args) % 2 else ()
+        args = () if default is None else (default,)
     for i, arg in enumerate(args):
         named = "default=" if e.op == "fetch" and i == 2 else ""
         yield chain([named], _pieces(arg, style))

@@ -3,6 +3,7 @@
     OPERATIONS         what every operation takes
     word_of(op)        the word that an author writes for it
     selection_of(e)    the value, the condition and the default of a selection by a condition
+    branches_of(args)  the pairs and the default of a `cases`
     is_here(x), is_own(x)
                        the position where an expression is asked, and the token there
 
@@ -12,8 +13,8 @@ which values it can have (handcraft.sequence.value_kinds).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 Op = Literal[
     "here",
@@ -58,6 +59,9 @@ Op = Literal[
     "least",
     "greatest",
 ]
+
+
+_Arg = TypeVar("_Arg")
 
 
 class Operation(NamedTuple):
@@ -181,6 +185,14 @@ def selection_of(e: Node) -> Selection:
     if len(e.args) == 1:
         return Selection(None, e.args[0])
     return Selection(*e.args)
+
+
+def branches_of(
+    args: Sequence[_Arg],
+) -> tuple[list[tuple[_Arg, _Arg]], _Arg | None]:
+    """The (condition, value) pairs of a `cases`, and its default, None without one."""
+    pairs = zip(args[0::2], args[1::2], strict=False)
+    return list(pairs), args[-1] if len(args) % 2 else None
 
 
 def word_of(op: str) -> str:

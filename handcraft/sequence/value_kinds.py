@@ -19,6 +19,7 @@ from handcraft.sequence.expression import Expression
 from handcraft.sequence.notation import written
 from handcraft.sequence.operations import (
     BY_CONDITION,
+    branches_of,
     is_here,
     selection_of,
     word_of,
@@ -176,10 +177,11 @@ def _chosen(e: Expression, args: list[Kinds]) -> Kinds:
     if e.op == "lookup":
         return NOTHING | _all(kinds_of(value) for value in e.rows.values())
     if e.op == "otherwise":
-        first, default = args
-        return (first - NOTHING) | default if "nothing" in first else first
-    default = args[-1] if len(args) % 2 else NOTHING
-    return _all(args[1::2]) | default
+        first, second = args
+        return (first - NOTHING) | second if "nothing" in first else first
+    pairs, default = branches_of(args)
+    given = _all(then for _, then in pairs)
+    return given | (NOTHING if default is None else default)
 
 
 def _all(kinds: Iterable[Kinds]) -> Kinds:

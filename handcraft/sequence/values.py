@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 from handcraft.core.errors import ProgramError, printable
 from handcraft.sequence.expression_checks import LARGEST_NUMBER
-from handcraft.sequence.operations import Node, word_of
+from handcraft.sequence.operations import Node, branches_of, word_of
 
 Value: TypeAlias = int | str | Fraction | None
 Scope: TypeAlias = Mapping[str, int]  # the values of here, end and step
@@ -38,10 +38,8 @@ def chosen(e: Node, ask: Callable[[Any], Value]) -> Value:
     if e.op == "otherwise":
         first = ask(e.args[0])
         return ask(e.args[1]) if first is None else first
-    conditions = e.args[0::2]
-    values = e.args[1::2]
-    default = e.args[-1] if len(e.args) % 2 else None
-    for when, then in zip(conditions, values, strict=False):
+    pairs, default = branches_of(e.args)
+    for when, then in pairs:
         if ask(when) not in (0, None):
             return ask(then)
     return None if default is None else ask(default)
@@ -97,8 +95,7 @@ def _either(a: Value, b: Value) -> Value:
 
 def _case(*args: Value) -> Value:
     """The value beside the first condition that holds, else the default."""
-    pairs = zip(args[0::2], args[1::2], strict=False)
-    default = args[-1] if len(args) % 2 else None
+    pairs, default = branches_of(args)
     return next((x for when, x in pairs if when not in (0, None)), default)
 
 
