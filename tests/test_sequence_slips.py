@@ -235,10 +235,29 @@ SLIPS: list[tuple[str, list[str]]] = [  # the answer, and what it answers
     (
         (
             "total: total takes numbers, but in total(tokens, there(tokens) == "
-            "tokens) its tokens can be a token"
+            "tokens) its tokens can be a token; write lookup({token: number}, e) "
+            "for a token's number"
         ),
         [
             "total(tokens, same)",
+        ],
+    ),
+    (
+        (
+            "claim: min_ takes two values or more, all at one position; among all "
+            "positions write fetch(e, best(0 - e))"
+        ),
+        [
+            "min_(indices)",
+        ],
+    ),
+    (
+        (
+            "claim: max_ takes two values or more, all at one position; among all "
+            "positions write fetch(e, best(e))"
+        ),
+        [
+            "max_(indices)",
         ],
     ),
     (
@@ -332,8 +351,9 @@ SLIPS: list[tuple[str, list[str]]] = [  # the answer, and what it answers
     ),
     (
         (
-            "claim: there(...) has no 'all': it is asked in a selection; write "
-            "count(condition) or fetch(value, condition)"
+            "claim: there(tokens) has no 'all': it is asked in a selection; write "
+            "count(condition) or fetch(value, condition), or, of one position alone, "
+            "e for there(e) and equal(a, b) for there(a) == b"
         ),
         [
             'there(tokens).all("abc")',
@@ -357,7 +377,7 @@ SLIPS: list[tuple[str, list[str]]] = [  # the answer, and what it answers
     (
         (
             "claim: expressions are computed with +, -, *, // and %, and not "
-            "with /: write a // b, or ratio(a, b) for a lane"
+            "with /: write a // b, or the exact ratio(a, b)"
         ),
         [
             "there(indices) / 2",
@@ -590,7 +610,7 @@ SLIPS: list[tuple[str, list[str]]] = [  # the answer, and what it answers
     (
         (
             "claim: expressions are computed with +, -, *, // and %, and not "
-            "with /: write a // b, or ratio(a, b) for a lane"
+            "with /: write a // b, or the exact ratio(a, b)"
         ),
         [
             "indices / 2",
