@@ -148,7 +148,7 @@ def _unfit(call: Any, name: str) -> str | None:
 
 
 def _ours_instead(call: Any, name: str) -> str:
-    """What a function or a value of ours is, and what to write instead."""
+    """The kind of a function or a value of ours, and the words to write instead."""
     if isinstance(getattr(call, "__self__", None), Expression):
         return "a method of an expression; the expression itself is a claim"
     if "handcraft.rasp." in type(call).__module__:

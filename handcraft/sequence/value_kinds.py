@@ -111,7 +111,7 @@ def _wrong(found: Kinds, wanted: Kinds) -> str:
 
 
 def _instead(found: str, wanted: Kinds) -> str:
-    """What makes a number of a token, or a token of a whole number."""
+    """The word that makes a number of a token, or a token of a whole number."""
     if found == "token" and "number" in wanted:
         return "; write lookup({token: number}, e) for a token's number"
     if found == "number" and "token" in wanted:
