@@ -24,6 +24,7 @@ from handcraft import (
     token,
 )
 from handcraft.core.errors import ProgramError
+from handcraft.recipes import mean
 from handcraft.sequence import words
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.words import (
@@ -1283,3 +1284,21 @@ def test_what_python_looks_up_is_answered_where_the_file_is_read(
             "bad: an expression has no value before there is a context, so Python cannot"
             f" look it up; write lookup({{token: 1, ...}}, x) ({file}:2)"
         )
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [(tokens, "an Expression"), (there(tokens), "There there(tokens)")],
+)
+@pytest.mark.parametrize("word", ["Head", "mean"])
+def test_a_rule_is_made_of_other_things(
+    word: str, value: Any, found: str
+) -> None:
+    """A claim's expression in a rule or in a recipe; also the recipe taken for the word."""
+    with pytest.raises(ProgramError) as caught:
+        Head(value=value) if word == "Head" else mean(value)
+    assert re.sub(r" \(\S+\)$", "", str(caught.value)) == (
+        f"{word} > value: an expression is made of lanes, slots and numbers, found"
+        f" {found} of handcraft.sequence, which says what a model should say; that"
+        " language and handcraft.recipes each have a mean"
+    )
