@@ -86,14 +86,26 @@ def below(a: Argued, b: Argued) -> Expression:
 
 @checked_call()
 def min_(*values: Argued) -> Expression:
-    """The least of some numbers."""
+    """The least of some numbers at one position."""
+    _several_values("min_", "0 - e", values)
     return _made("least", *values)
 
 
 @checked_call()
 def max_(*values: Argued) -> Expression:
-    """The greatest of some numbers."""
+    """The greatest of some numbers at one position."""
+    _several_values("max_", "e", values)
     return _made("greatest", *values)
+
+
+def _several_values(word: str, score: str, values: tuple[Argued, ...]) -> None:
+    """Checks that it is not one alone, whose least or greatest would be meant among positions."""
+    if len(values) == 1:
+        raise misused(
+            word,
+            "two values or more, all at one position; among all positions write"
+            f" fetch(e, best({score}))",
+        )
 
 
 @checked_call()

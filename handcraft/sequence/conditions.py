@@ -59,8 +59,9 @@ class _Paired(AtKey):
             if name.startswith("_") or name in ("node", "op"):
                 raise AttributeError(name)
             raise UnknownAttributeError(
-                f"{self._CALLED} has no {name!r}: it is asked in a selection; write"
-                " count(condition) or fetch(value, condition)",
+                f"{printable(repr(self))[:60]} has no {name!r}: it is asked in a selection;"
+                " write count(condition) or fetch(value, condition), or, of one position"
+                " alone, e for there(e) and equal(a, b) for there(a) == b",
                 ("claim",),
                 caller(),
             )

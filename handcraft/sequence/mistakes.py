@@ -129,7 +129,7 @@ class Uncomputed:
     __slots__ = ()
 
     def __truediv__(self, other: object) -> Any:
-        raise _unknown("/", "a // b, or ratio(a, b) for a lane")
+        raise _unknown("/", "a // b, or the exact ratio(a, b)")
 
     def __pow__(self, other: object) -> Any:
         raise _unknown("**", "a * a")

@@ -1,6 +1,7 @@
 """Rewrites selections by conditions as the short ones that proofs follow, where they say the same.
 
     in_short(e)   the same expression of the older words alone; e itself where there is none
+    unfollowed(e) the operations that have no short form there
 
     count(there(tokens) == "a")                         count({0: "a"})
     latest((there(token_at(here - 1)) == tokens) & (there(here) < 5))
@@ -33,6 +34,12 @@ def in_short(e: Expression) -> Expression:
         return e
     found = _short(e, {})
     return found if not found.uses(*NEWER) else e
+
+
+def unfollowed(e: Expression) -> tuple[str, ...]:
+    """The operations for which there is no short form where they stand."""
+    found = _short(e, {})
+    return tuple(op for op in NEWER if found.uses(op))
 
 
 def _short(e: Part, known: dict[int, Expression]) -> Any:

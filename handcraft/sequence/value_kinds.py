@@ -100,7 +100,9 @@ def only(value: Expression, wanted: Kinds, role: str) -> None:
             f"{role}, but {written(value)} stands in the condition of a selection only"
         )
     if found := _wrong(kinds_of(value), wanted):
-        raise ProgramError(f"{role}, but {written(value)} can be a {found}")
+        raise ProgramError(
+            f"{role}, but {written(value)} can be a {found}{_instead(found, wanted)}"
+        )
 
 
 def _wrong(found: Kinds, wanted: Kinds) -> str:
@@ -109,6 +111,15 @@ def _wrong(found: Kinds, wanted: Kinds) -> str:
         for kind in ("token", "fraction", "number")
         if kind in found - wanted
     )
+
+
+def _instead(found: str, wanted: Kinds) -> str:
+    """The word that makes a number of a token, or a token of a whole number."""
+    if found == "token" and "number" in wanted:
+        return "; write lookup({token: number}, e) for a token's number"
+    if found == "number" and "token" in wanted:
+        return "; write map_(str, e, over=range(10)) for a number's token"
+    return ""
 
 
 def _only(
@@ -121,7 +132,7 @@ def _only(
     if found := _wrong(kinds, wanted):
         raise ProgramError(
             f"{word_of(e.op)} {takes}, but in {written(e)} its"
-            f" {written(part, beside=e)} can be a {found}"
+            f" {written(part, beside=e)} can be a {found}{_instead(found, wanted)}"
         )
     return kinds
 
