@@ -61,7 +61,7 @@ package: $(VENV)/package  ## the wheel, installed and run away from the checkout
 docs: $(VENV)/test  ## the generated parts of README.md and docs/; verifies every program
 	$(BIN)/python docs/make_pictures.py
 	$(BIN)/python docs/make_readme.py
-	$(BIN)/python docs/make_programs.py
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/make_programs.py
 
 $(VENV)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -29,11 +29,10 @@ partner = Head(
     scores="exact",
 )
 
-
-steps = dict.fromkeys(PAIRS, 1) | dict.fromkeys(PAIRS.values(), -1)  # of the claim
-deep = total(lookup(steps, tokens, default=0), there(indices) <= indices)
-opens = lookup(dict.fromkeys(PAIRS, 1), tokens)
-last = fetch(lookup(PAIRS, tokens), latest(there(opens) & (there(deep) == deep)))
+# the claim: the partner of the latest bracket that opened to my depth
+step = lookup(dict.fromkeys(PAIRS, 1) | dict.fromkeys(PAIRS.values(), -1), tokens, default=0)
+deep = total(step, there(indices) <= indices)
+last = fetch(lookup(PAIRS, tokens), latest((there(step) == 1) & (there(deep) == deep)))
 
 
 def groups(deepest: int) -> str:

@@ -10,7 +10,7 @@ from handcraft.recipes import (
     addresses, attend_to, attend_where, conjunction, running_sum, threshold,
 )
 from handcraft.sequence import count as count_of
-from handcraft.sequence import equal, first, indices, there, token_at, tokens, where
+from handcraft.sequence import first, indices, there, token_at, tokens, where
 
 LETTERS = "abc"
 
@@ -28,14 +28,13 @@ mark = conjunction([after], {wrong: 1})
 count = running_sum(t["^"], {marks: wrong})
 verdict = threshold(marks, {t["N"]: 50, t["Y"]: -50}, above=0.5)
 
-# the claim: as many letters on both sides, and each the same as its mirror
+# the claim: each letter is the same as its mirror, which is ^ or = where one word is longer
 half = first({0: "#"})
 mirrored = there(token_at(2 * half - indices)) == there(tokens)
-unlike = count_of(~mirrored & (there(indices) > half) & (there(indices) < indices))
+unlike = count_of(~mirrored & (there(indices) > 0) & (there(indices) < indices))
 
 program = Program(
     embedding=(at, t, middle, after, mirror, wrong, marks),
     layers=((find, begin), (fetch, match, mark), (count, verdict, {t["Y"]: 25})),
-    claim=answers(r"\^[abc]{0,14}#[abc]{0,14}=",
-                  where(equal(2 * half, indices), where(unlike, "N", "Y"), "N"), length=1),
+    claim=answers(r"\^[abc]{0,14}#[abc]{0,14}=", where(unlike, "N", "Y"), length=1),
 )

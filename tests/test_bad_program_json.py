@@ -119,9 +119,9 @@ DAMAGED = [
     ),
     fields(
         "a newer format",
-        f"{JSON}: it is of format 4, made by a newer handcraft; this one reads formats"
-        " 1 to 3",
-        format=4,
+        f"{JSON}: it is of format 5, made by a newer handcraft; this one reads formats"
+        " 1 to 4",
+        format=5,
     ),
     fields(
         "a format that is a text",

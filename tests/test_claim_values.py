@@ -36,6 +36,12 @@ from handcraft.sequence.words import (
 
 # ---------------------------------------------------------------- kinds
 
+INSTEAD = {
+    "token": "; write lookup({token: number}, e) for a token's number",
+    "number": "; write map_(str, e, over=range(10)) for a number's token",
+    "fraction": "",
+}
+
 
 @pytest.mark.parametrize(
     ("build", "expected"),
@@ -137,8 +143,10 @@ from handcraft.sequence.words import (
 def test_a_token_is_no_number(
     build: Callable[[], object], expected: str
 ) -> None:
-    """Nor is a number a token: what can be of the wrong kind is refused, with the part that can."""
-    assert message(build) == expected
+    """Nor is a number a token: what can be of the wrong kind is refused, with the part that can and
+    the word that gives the other kind.
+    """
+    assert message(build) == expected + INSTEAD[expected.rsplit(maxsplit=1)[-1]]
 
 
 @pytest.mark.parametrize(

@@ -363,6 +363,18 @@ def test_every_kind_of_claim(claim: str, message: str, here: Path) -> None:
             "after",
             "after is a function of handcraft's own; call it: after(...)",
         ),
+        (
+            "__import__('handcraft.sequence').sequence.tokens.all",
+            "all is a method of an expression; the expression itself is a claim",
+        ),
+        (
+            "__import__('handcraft.rasp').rasp.tokens",
+            (
+                "TokensType is an expression of handcraft.rasp, which answers for every"
+                " position; write lambda text: e(text)[-1] for the last, each(lambda"
+                " text: e(text)) for all"
+            ),
+        ),
     ],
 )
 def test_a_function_for_a_table(claim: str, message: str, here: Path) -> None:

@@ -68,6 +68,8 @@ def first(of: Model, text: str) -> list[tuple[Any, ...]]:
 
 # ------------------------------------------------------------ what may be said
 
+OF_A_TOKEN = "; write lookup({token: number}, e) for a token's number"
+
 
 @pytest.mark.parametrize(
     ("means", "message"),
@@ -76,10 +78,11 @@ def first(of: Model, text: str) -> list[tuple[Any, ...]]:
             {w: count({0: "a"})},
             "w has 2 lanes, so it means a token; say which lane count({0: 'a'}) is for",
         ),
-        ({v: own}, "v holds a number, but own can be a token"),
+        ({v: own}, "v holds a number, but own can be a token" + OF_A_TOKEN),
         (
             {w["a"]: own + 1},
-            "add takes numbers, but in own + 1 its own can be a token",
+            "add takes numbers, but in own + 1 its own can be a token"
+            + OF_A_TOKEN,
         ),
         (
             {v: lambda tokens: 1},

@@ -32,8 +32,8 @@ from handcraft.proof.certificate_files import certify, check_certificate
 from handcraft.proof.checker import Rejected, examine
 from handcraft.proof.checker.certificate import certificate_json, claim_hash
 from handcraft.proof.checker.claim import _WORDS, Domain
-from handcraft.sequence.expression import Expression, Op
-from handcraft.sequence.expression_checks import NEWER, WORDS
+from handcraft.sequence.expression import Expression
+from handcraft.sequence.operations import NEWER, OPERATIONS, Op, word_of
 from handcraft.sequence.words import (
     any_,
     best,
@@ -117,7 +117,7 @@ def test_a_right_claim_is_checked_and_not_proved(name: str) -> None:
     )
     assert report.reason is not None
     assert report.reason.startswith("not proved: the claim ")
-    words = [WORDS.get(op, op) for op in NEWER if LAST[name].uses(op)]
+    words = [word_of(op) for op in NEWER if LAST[name].uses(op)]
     assert report.reason.endswith(
         f" uses {', '.join(words)}, which no proof follows yet"
     )
@@ -230,7 +230,7 @@ def test_what_is_written_once_may_be_too_much_for_a_proof() -> None:
 def test_an_operation_is_followed_or_newer() -> None:
     """The checker names what it follows; what is new is none of it, and nothing is left out."""
     assert not _WORDS & set(NEWER)
-    assert _WORDS | set(NEWER) == set(get_args(Op))
+    assert _WORDS | set(NEWER) == set(get_args(Op)) == set(OPERATIONS)
 
 
 # ---------------------------------------------------------------- every position

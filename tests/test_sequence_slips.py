@@ -24,6 +24,7 @@ from handcraft import (
     token,
 )
 from handcraft.core.errors import ProgramError
+from handcraft.recipes import mean
 from handcraft.sequence import words
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.words import (
@@ -235,10 +236,29 @@ SLIPS: list[tuple[str, list[str]]] = [  # the answer, and what it answers
     (
         (
             "total: total takes numbers, but in total(tokens, there(tokens) == "
-            "tokens) its tokens can be a token"
+            "tokens) its tokens can be a token; write lookup({token: number}, e) "
+            "for a token's number"
         ),
         [
             "total(tokens, same)",
+        ],
+    ),
+    (
+        (
+            "claim: min_ takes two values or more, all at one position; among all "
+            "positions write fetch(e, best(0 - e))"
+        ),
+        [
+            "min_(indices)",
+        ],
+    ),
+    (
+        (
+            "claim: max_ takes two values or more, all at one position; among all "
+            "positions write fetch(e, best(e))"
+        ),
+        [
+            "max_(indices)",
         ],
     ),
     (
@@ -332,8 +352,9 @@ SLIPS: list[tuple[str, list[str]]] = [  # the answer, and what it answers
     ),
     (
         (
-            "claim: there(...) has no 'all': it is asked in a selection; write "
-            "count(condition) or fetch(value, condition)"
+            "claim: there(tokens) has no 'all': it is asked in a selection; write "
+            "count(condition) or fetch(value, condition), or, of one position alone, "
+            "e for there(e) and equal(a, b) for there(a) == b"
         ),
         [
             'there(tokens).all("abc")',
@@ -357,7 +378,7 @@ SLIPS: list[tuple[str, list[str]]] = [  # the answer, and what it answers
     (
         (
             "claim: expressions are computed with +, -, *, // and %, and not "
-            "with /: write a // b, or ratio(a, b) for a lane"
+            "with /: write a // b, or the exact ratio(a, b)"
         ),
         [
             "there(indices) / 2",
@@ -590,7 +611,7 @@ SLIPS: list[tuple[str, list[str]]] = [  # the answer, and what it answers
     (
         (
             "claim: expressions are computed with +, -, *, // and %, and not "
-            "with /: write a // b, or ratio(a, b) for a lane"
+            "with /: write a // b, or the exact ratio(a, b)"
         ),
         [
             "indices / 2",
@@ -1291,3 +1312,21 @@ def test_what_python_looks_up_is_answered_where_the_file_is_read(
             "bad: an expression has no value before there is a context, so Python cannot"
             f" look it up; write lookup({{token: 1, ...}}, x) ({file}:2)"
         )
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [(tokens, "an Expression"), (there(tokens), "There there(tokens)")],
+)
+@pytest.mark.parametrize("word", ["Head", "mean"])
+def test_a_rule_is_made_of_other_things(
+    word: str, value: Any, found: str
+) -> None:
+    """A claim's expression in a rule or in a recipe; also the recipe taken for the word."""
+    with pytest.raises(ProgramError) as caught:
+        Head(value=value) if word == "Head" else mean(value)
+    assert re.sub(r" \(\S+\)$", "", str(caught.value)) == (
+        f"{word} > value: an expression is made of lanes, slots and numbers, found"
+        f" {found} of handcraft.sequence, which says what a model should say; that"
+        " language and handcraft.recipes each have a mean"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 import handcraft
 from handcraft import Head, Model, Program, position, scratch, token
 from handcraft.core.errors import PromptError
-from handcraft.core.tracing import is_tiny
+from handcraft.core.tracing import attention_table, is_tiny
 from handcraft.core.vocabulary import Vocabulary
 
 
@@ -236,6 +237,19 @@ def test_a_trace_as_text() -> None:
         "  1:'a'    0.5    0.5\n"
         "\n"
         "logits: 'a' 1  'b' 1024"
+    )
+
+
+def test_a_long_number_has_its_own_column() -> None:
+    """Columns of a table of attention are as wide as its widest number."""
+    head = bundled_model("aab").trace("aa").heads[0]
+    wide = replace(head, weights=[[1.0, 0.0], [1.234e-11, 0.5]])
+    assert (
+        attention_table(wide, "aa")
+        == "head 0.h0: attention from each row to each column\n"
+        "             0:'a'    1:'a'\n"
+        "    0:'a'        1        .\n"
+        "    1:'a' 1.23e-11      0.5"
     )
 
 

@@ -226,6 +226,17 @@ def answer_of(
         raise ProgramError(
             f"the answer to '{printable(prompt)}': {error.message}", ("claim",)
         ) from None
+    _check_tokens(tokens, prompt, stop, vocabulary)
+    return tokens
+
+
+def _check_tokens(
+    tokens: tuple[Any, ...],
+    prompt: str,
+    stop: str | None,
+    vocabulary: Vocabulary,
+) -> None:
+    """Raise ProgramError unless an answer is made of tokens and ends with the stop token."""
     for token in tokens:
         if not isinstance(token, str) or token not in vocabulary.ids:
             raise _no_token(prompt, token, tokens, vocabulary)
@@ -237,7 +248,6 @@ def answer_of(
         raise ProgramError(
             f"the answer to '{printable(prompt)}' {found}", ("claim",)
         )
-    return tokens
 
 
 def length_of(

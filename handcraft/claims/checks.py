@@ -51,7 +51,7 @@ from handcraft.core.errors import (
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.sequence.evaluate import compiled
 from handcraft.sequence.expression import Expression
-from handcraft.sequence.expression_checks import NEWER
+from handcraft.sequence.operations import NEWER
 
 _CUT = 4096  # prompts at most that a tokenizer cuts, each of which is looked at
 _FEW = 64  # with at most so many prompts, all answers are computed

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from handcraft.core.errors import ProgramError, printable
 from handcraft.core.source import Source, reading_data
+from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import shown
 
 Question = Literal["context", "prompt", "text"]
@@ -133,7 +134,7 @@ def _unfit(call: Any, name: str) -> str | None:
     if not inspect.isroutine(call) and not inspect.isclass(call):
         body = getattr(call, "func", type(call).__call__)  # of a partial
     if _ours(call):
-        return f"{name} is a function of handcraft's own; call it: {name}(...)"
+        return f"{name} is {_ours_instead(call, name)}"
     if inspect.iscoroutinefunction(body) or inspect.isasyncgenfunction(body):
         return f"the function '{name}' is async; write it with def alone"
     if inspect.isgeneratorfunction(body):
@@ -144,6 +145,18 @@ def _unfit(call: Any, name: str) -> str | None:
             f" prompt), and this one is {name}{printable(written)}"
         )
     return None
+
+
+def _ours_instead(call: Any, name: str) -> str:
+    """The kind of a function or a value of ours, and the words to write instead."""
+    if isinstance(getattr(call, "__self__", None), Expression):
+        return "a method of an expression; the expression itself is a claim"
+    if "handcraft.rasp." in type(call).__module__:
+        return (
+            "an expression of handcraft.rasp, which answers for every position; write"
+            " lambda text: e(text)[-1] for the last, each(lambda text: e(text)) for all"
+        )
+    return f"a function of handcraft's own; call it: {name}(...)"
 
 
 def _ours(call: Any) -> bool:

@@ -83,9 +83,12 @@ class Reference:
     def of_each(self, contexts: Sequence[_Context]) -> list[Any]:
         """The answers to contexts of one length, which an expression gives together."""
         rule = self.claim.rule
-        if not isinstance(rule, Expression) or self.claim.whole_text:
-            return [self(context) for context in contexts]
-        if not by_columns(rule) or self.claim.measures != "token":
+        together = not self.claim.whole_text and self.claim.measures == "token"
+        if (
+            not together
+            or not isinstance(rule, Expression)
+            or not by_columns(rule)
+        ):
             return [self(context) for context in contexts]
         try:
             said = evaluate_each(rule, contexts)
@@ -117,7 +120,7 @@ class Reference:
             return tuple(self(text[: i + 1]) for i in range(len(text)))
         function = self.claim.function
         if isinstance(function, Expression):
-            return self._at_each(function, text, causal=self.claim.causal)
+            return next(self.each_of([text]))
         said = function(text, "text")
         single = self.vocabulary.single
         if not isinstance(said, list | tuple | str if single else list | tuple):
@@ -143,12 +146,6 @@ class Reference:
         said = at_each_position(rule, texts, causal=self.claim.causal)
         for row, text in zip(said, texts, strict=True):
             yield tuple(self._checked(token, text) for token in row)
-
-    def _at_each(
-        self, expression: Expression, text: _Context, *, causal: bool
-    ) -> tuple[str | None, ...]:
-        said = expression.all(tuple(text), causal=causal)
-        return tuple(self._checked(token, text) for token in said)
 
     def _checked(self, token: Any, context: _Context) -> Any:
         is_text = isinstance(token, str)

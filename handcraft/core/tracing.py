@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -88,13 +89,17 @@ def attention_table(
     """
     first = max(0, len(tokens) - most)
     names = [f"{i}:{token!r}" for i, token in enumerate(tokens)][first:]
-    width = max(6, *map(len, names)) + 1
+    rows = [
+        [_weight(x, max(row)) for x in row[first:]]
+        for row in head.weights[first:]
+    ]
+    width = max(6, *map(len, chain(names, *rows))) + 1
     lines = [
         f"head {head.name}: attention from each row to each column",
         " " * width + "".join(f"{n:>{width}}" for n in names),
     ]
-    for name, row in zip(names, head.weights[first:], strict=True):
-        cells = [f"{_weight(x, max(row)):>{width}}" for x in row[first:]]
+    for name, row in zip(names, rows, strict=True):
+        cells = [f"{cell:>{width}}" for cell in row]
         lines.append(f"{name:>{width}}" + "".join(cells))
     return "\n".join(lines)
 

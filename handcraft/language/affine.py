@@ -21,6 +21,8 @@ from typing import Any, TypeAlias, cast
 from handcraft.core.errors import ProgramError, printable
 from handcraft.core.frozen import Frozen
 from handcraft.language.mistakes import Linear
+from handcraft.sequence.expression import Expression
+from handcraft.sequence.mistakes import AtKey
 
 CONSTANT = "1"  # the key of the constant in JSON, and the name of a bias row
 
@@ -267,6 +269,11 @@ def _instead(value: object) -> str:
         return "; a lane is written slot['label']"
     if isinstance(value, list | tuple | set):
         return "; lanes are added with +, or named as {lane: expression}"
+    if isinstance(value, Expression | AtKey):
+        return (
+            " of handcraft.sequence, which says what a model should say; that language"
+            " and handcraft.recipes each have a mean"
+        )
     return ""
 
 

@@ -25,9 +25,11 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from handcraft.core.errors import ProgramError
-from handcraft.sequence.expression_checks import BY_CONDITION, PAIRS, Node
+from handcraft.sequence.expression_checks import PAIRS
+from handcraft.sequence.operations import BY_CONDITION, SHORT, Node, is_here
 from handcraft.sequence.values import (
-    OPERATIONS,
+    ARITHMETIC,
+    DESPITE_NONE,
     Scope,
     Value,
     as_number,
@@ -161,7 +163,7 @@ class Columns:
             return [self.scope.get(e.op)] * len(self.asked)
         if e.op == "length":
             return [self.seen(q) for _, q in self.asked]
-        if e.op in (*BY_CONDITION, "count", "first", "latest"):
+        if e.op in (*BY_CONDITION, *SHORT):
             from handcraft.sequence.selecting import selected
 
             return selected(e, self)
@@ -171,11 +173,9 @@ class Columns:
 
     def computed(self, e: Node, args: Sequence[Column]) -> Column:
         """The column of a node from those of its arguments."""
-        if e.op == "otherwise":
-            return [b if a is None else a for a, b in zip(*args, strict=True)]
-        if e.op == "cases":
-            return [_chosen(row) for row in zip(*args, strict=True)]
-        if (operation := OPERATIONS.get(e.op)) is not None:
+        if (known := DESPITE_NONE.get(e.op)) is not None:
+            return [known(*row) for row in zip(*args, strict=True)]
+        if (operation := ARITHMETIC.get(e.op)) is not None:
             return [
                 operation(a, b)
                 if type(a) is type(b) is int  # most are
@@ -199,7 +199,7 @@ class Columns:
 
     def _token_at(self, e: Node) -> Column:
         place = e.args[0]
-        if getattr(place, "op", "") == "here":  # nearly always
+        if is_here(place):  # nearly always
             return [self.texts[b][q] if q >= 0 else None for b, q in self.asked]
         return [
             None if at is None else self.texts[b][at]
@@ -279,12 +279,3 @@ def _index(place: Value, seen: int) -> int | None:
 def _looked_up(e: Node, column: Column) -> Column:
     rows = {key: value for (key,), value in e.rows.items()}
     return [None if x is None else rows.get(x) for x in column]
-
-
-def _chosen(row: Sequence[Value]) -> Value:
-    """The value of a `cases` from those of its arguments."""
-    pairs = zip(row[0::2], row[1::2], strict=False)
-    default = row[-1] if len(row) % 2 else None
-    return next(
-        (then for when, then in pairs if when not in (0, None)), default
-    )

@@ -38,25 +38,10 @@ from handcraft.sequence.conditions import (
     operand,
     same_kind,
 )
-from handcraft.sequence.expression import Argument, Expression, Op
+from handcraft.sequence.expression import Argument, Expression
+from handcraft.sequence.mistakes import items, misused
+from handcraft.sequence.operations import Op
 from handcraft.sequence.value_kinds import NOTHING, TOKEN, kinds_of
-
-__all__ = [
-    "below",
-    "cases",
-    "clip",
-    "equal",
-    "given",
-    "lookup",
-    "map_",
-    "max_",
-    "min_",
-    "most",
-    "otherwise",
-    "ratio",
-    "round_",
-    "where",
-]
 
 Argued: TypeAlias = Argument | There
 _MOST_VALUES = 10_000  # of a table made from a function
@@ -101,14 +86,26 @@ def below(a: Argued, b: Argued) -> Expression:
 
 @checked_call()
 def min_(*values: Argued) -> Expression:
-    """The least of some numbers."""
+    """The least of some numbers at one position."""
+    _several_values("min_", "0 - e", values)
     return _made("least", *values)
 
 
 @checked_call()
 def max_(*values: Argued) -> Expression:
-    """The greatest of some numbers."""
+    """The greatest of some numbers at one position."""
+    _several_values("max_", "e", values)
     return _made("greatest", *values)
+
+
+def _several_values(word: str, score: str, values: tuple[Argued, ...]) -> None:
+    """Checks that it is not one alone, whose least or greatest would be meant among positions."""
+    if len(values) == 1:
+        raise misused(
+            word,
+            "two values or more, all at one position; among all positions write"
+            f" fetch(e, best({score}))",
+        )
 
 
 @checked_call()
@@ -280,19 +277,3 @@ def most(numbers: Mapping[str, Argument]) -> Expression:
         args=tuple(bare(number) for _, number in rows),
         table=tuple(((token,), 0) for token, _ in rows),
     )
-
-
-def items(
-    word: str,
-    table: Mapping[Any, Any],
-    expected: str,
-) -> tuple[tuple[Any, Any], ...]:
-    """The rows of a table. Raises ProgramError for what is none."""
-    if not isinstance(table, Mapping):
-        raise misused(word, expected)
-    return tuple(table.items())
-
-
-def misused(word: str, expected: str) -> ProgramError:
-    """The error of a word that is given something else than it takes."""
-    return ProgramError(f"{word} takes {expected}", ("claim",), caller())

@@ -22,16 +22,14 @@ from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError, printable
 from handcraft.core.frozen import UnknownAttributeError
 from handcraft.core.source import caller
-from handcraft.sequence.expression import Argument, Expression, Op
+from handcraft.sequence.expression import Argument, Expression
 from handcraft.sequence.mistakes import AtKey, no_value, unjoined
 from handcraft.sequence.notation import notation, written
+from handcraft.sequence.operations import Op
 from handcraft.sequence.value_kinds import NOTHING, TOKEN, Kinds, kinds_of
 
-__all__ = ["Condition", "There", "there"]
-
-_NEWER = Expression(
-    op="length"
-)  # beside which `tokens` and `indices` are written
+# beside which `tokens` and `indices` are written, and not `own` and `here`
+_BESIDE = Expression(op="length")
 
 
 class _Paired(AtKey):
@@ -61,8 +59,9 @@ class _Paired(AtKey):
             if name.startswith("_") or name in ("node", "op"):
                 raise AttributeError(name)
             raise UnknownAttributeError(
-                f"{self._CALLED} has no {name!r}: it is asked in a selection; write"
-                " count(condition) or fetch(value, condition)",
+                f"{printable(repr(self))[:60]} has no {name!r}: it is asked in a selection;"
+                " write count(condition) or fetch(value, condition), or, of one position"
+                " alone, e for there(e) and equal(a, b) for there(a) == b",
                 ("claim",),
                 caller(),
             )
@@ -230,7 +229,7 @@ def condition(value: object) -> Expression | int:
         raise _constant(value)
     if (kinds_of(node) - NOTHING) == TOKEN:
         raise _mistaken(
-            f"{written(node, beside=_NEWER)} is a token, not a condition",
+            f"{written(node, beside=_BESIDE)} is a token, not a condition",
             "there(tokens) == 'a'",
         )
     return node
@@ -311,7 +310,7 @@ def same_kind(sign: str, a: Any, b: Any) -> list[Kinds]:
     """The kinds of two values that are compared. Raises ProgramError for a token and a number."""
     kinds = [kinds_of(x) - NOTHING for x in (a, b)]
     if all(kinds) and _apart(*kinds):
-        shown = [written(x, beside=_NEWER) for x in (a, b)]
+        shown = [written(x, beside=_BESIDE) for x in (a, b)]
         found = f" {sign} ".join(shown)
         if sign.isalpha():
             found = f"{sign}({', '.join(shown)})"

@@ -25,10 +25,11 @@ from math import ceil
 from typing import Any, TypeAlias
 
 from handcraft.sequence.columns import at_last_position, at_last_positions
-from handcraft.sequence.expression_checks import MOST_PARTS, NEWER, Node
+from handcraft.sequence.expression_checks import MOST_PARTS
+from handcraft.sequence.operations import NEWER, Node, branches_of
 from handcraft.sequence.values import (
+    ARITHMETIC,
     LAZY,
-    OPERATIONS,
     Scope,
     Value,
     as_number,
@@ -146,7 +147,7 @@ def _computed(e: Node) -> Ask:
     asks = [compiled(arg) for arg in e.args]
     if e.op in LAZY:
         return _choosing(asks) if e.op == "cases" else _preferring(*asks)
-    if (operation := OPERATIONS.get(e.op)) is not None:
+    if (operation := ARITHMETIC.get(e.op)) is not None:
         return _operating(e, operation, *asks)
     if e.op in ("token_at", "lookup"):
         return _reading(e, *asks) if e.op == "token_at" else _looking(e, asks)
@@ -166,10 +167,7 @@ def _preferring(first: Ask, second: Ask) -> Ask:
 
 
 def _choosing(asks: Sequence[Ask]) -> Ask:
-    conditions = asks[0::2]
-    values = asks[1::2]
-    pairs = list(zip(conditions, values, strict=False))
-    default = asks[-1] if len(asks) % 2 else None
+    pairs, default = branches_of(asks)
 
     def choose(tokens: Sequence[str], scope: Scope) -> Value:
         for when, then in pairs:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import (
     Field,
@@ -32,7 +32,6 @@ from handcraft.core.frozen import Frozen
 from handcraft.sequence.columns import at_every_position
 from handcraft.sequence.evaluate import evaluate
 from handcraft.sequence.expression_checks import (
-    BY_CONDITION,
     MOST_PARTS,
     listed,
     problem_of,
@@ -46,6 +45,13 @@ from handcraft.sequence.mistakes import (
     unfitting,
 )
 from handcraft.sequence.notation import example_html, notation
+from handcraft.sequence.operations import (
+    BY_CONDITION,
+    OPERATIONS,
+    Op,
+    branches_of,
+    selection_of,
+)
 from handcraft.sequence.shared import (
     NodeRow,
     check_levels,
@@ -55,50 +61,6 @@ from handcraft.sequence.shared import (
 )
 from handcraft.sequence.values import Value
 
-Op = Literal[
-    "here",
-    "end",
-    "step",
-    "token_at",
-    "first",
-    "latest",
-    "count",
-    "total",
-    "lowest",
-    "state",
-    "add",
-    "subtract",
-    "multiply",
-    "divide",
-    "modulo",
-    "ratio",
-    "equal",
-    "below",
-    "lookup",
-    "otherwise",
-    "cases",
-    "most",
-    "length",
-    "least",
-    "greatest",
-    "given",
-    # conditions, which may read the key position with `there`
-    "there",
-    "precedes",
-    "both",
-    "either",
-    "negate",
-    # selections by a condition
-    "count_where",
-    "total_where",
-    "mean",
-    "fetch",
-    "value_at",
-    "first_where",
-    "latest_where",
-    "best",
-]
-_OPS: tuple[str, ...] = get_args(Op)
 _BELOW = ("args", "where", "before")
 Plain = Annotated[StrictInt | StrictStr, Field(union_mode="left_to_right")]
 
@@ -225,7 +187,7 @@ class Expression(Unvalued, Frozen):
         return tuple(dict.fromkeys(self._tokens()))
 
     def _tokens(self) -> Iterator[str]:
-        values: Iterable[Expression | int | str] = ()
+        values: Iterable[Expression | int | str | None] = ()
         if self.op in ("lookup", "state"):
             values = self.rows.values()
         elif self.op == "most":
@@ -235,9 +197,11 @@ class Expression(Unvalued, Frozen):
         elif self.op in ("given", "value_at", "there"):
             values = self.args[:1]
         elif self.op == "fetch":
-            values = (self.args[0], *self.args[2:])
+            found = selection_of(self)
+            values = (found.value, found.default)
         elif self.op == "cases":
-            values = (*self.args[1::2], *self.args[-1:])
+            pairs, default = branches_of(self.args)
+            values = (*(then for _, then in pairs), default)
         for value in values:
             if isinstance(value, Expression):
                 yield from value.tokens
@@ -247,14 +211,14 @@ class Expression(Unvalued, Frozen):
     @property
     def texts(self) -> Iterator[str]:
         """All texts in it: the tokens it can give, those it compares with, names of states."""
-        for _, args, where, _, _, table in self.numbered:
-            cells = (x for key, value in table for x in (*key, value))
+        for row in self.numbered:
+            cells = (x for key, value in row.table for x in (*key, value))
             wanted = (
                 x
-                for _, what in where
+                for _, what in row.where
                 for x in (what if isinstance(what, tuple) else (what,))
             )
-            for value in (*args, *wanted, *cells):
+            for value in (*row.args, *wanted, *cells):
                 if isinstance(value, str):
                     yield value
 
@@ -366,10 +330,10 @@ Argument: TypeAlias = Expression | int | str
 def _operated(data: Any) -> Any:
     """The fields of a node. Raises ProgramError for an operation that there is not."""
     op = data.get("op")
-    if "op" in data and op not in _OPS:
+    if "op" in data and not (isinstance(op, str) and op in OPERATIONS):
         raise ProgramError(
             f"there is no operation {printable(repr(op))[:60]}"
-            + (hint(op, _OPS) if isinstance(op, str) else "")
+            + (hint(op, OPERATIONS) if isinstance(op, str) else "")
         )
     return data
 

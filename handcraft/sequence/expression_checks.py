@@ -7,138 +7,20 @@ says what would work.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from handcraft.core.errors import ProgramError, printable
+from handcraft.sequence.operations import (
+    OPERATIONS,
+    Node,
+    selection_of,
+    word_of,
+)
 
 DEEPEST = 40  # levels of nesting; nobody writes more by hand
 MOST_PARTS = 5_000  # nodes of an expression, each counted once
 LARGEST_NUMBER = 10**9  # the largest size of a number written in an expression
 PAIRS = 2**22  # of positions that conditions are asked about at once
-ARITY: Mapping[str, int] = {
-    "here": 0,
-    "end": 0,
-    "step": 0,
-    "token_at": 1,
-    "first": 0,
-    "latest": 0,
-    "count": 0,
-    "total": 0,
-    "lowest": 0,
-    "state": 0,
-    "add": 2,
-    "subtract": 2,
-    "multiply": 2,
-    "divide": 2,
-    "modulo": 2,
-    "ratio": 2,
-    "equal": 2,
-    "below": 2,
-    "otherwise": 2,
-    "length": 0,
-    "given": 2,
-    "there": 1,
-    "precedes": 2,
-    "both": 2,
-    "either": 2,
-    "negate": 1,
-    "count_where": 1,
-    "total_where": 2,
-    "mean": 2,
-    "value_at": 2,
-    "first_where": 1,
-    "latest_where": 1,
-    "best": 2,
-}
-BY_CONDITION = (  # selections whose condition is their argument, the second where there are two
-    *("count_where", "first_where", "latest_where"),
-    *("total_where", "mean", "best", "fetch"),
-)
-NEWER = (  # operations that proofs do not follow yet
-    *BY_CONDITION,
-    *("length", "given", "there", "precedes", "both", "either", "negate"),
-    *("value_at", "least", "greatest"),
-)
-WORDS: Mapping[str, str] = {  # where the word is not the operation's name
-    "count_where": "count",
-    "total_where": "total",
-    "first_where": "first",
-    "latest_where": "latest",
-    "value_at": "fetch",
-    "least": "min_",
-    "greatest": "max_",
-    "precedes": "below",
-    "both": "&",
-    "either": "|",
-    "negate": "~",
-}
-TAKES: Mapping[
-    str, tuple[str, ...]
-] = {  # the fields that an operation takes besides `args`
-    "first": ("where", "before", "every"),
-    "latest": ("where", "before", "every"),
-    "count": ("where", "before", "every"),
-    "total": ("table", "before", "every"),
-    "lowest": ("table", "before"),
-    "state": ("table",),
-    "lookup": ("table",),
-    "most": ("table",),
-}
-NUMERIC = (
-    "add",
-    "subtract",
-    "multiply",
-    "divide",
-    "modulo",
-    "ratio",
-    "below",
-    "token_at",
-    "most",
-    "least",
-    "greatest",
-    "both",
-    "either",
-    "negate",
-    "count_where",
-    "total_where",
-    "mean",
-    "first_where",
-    "latest_where",
-    "best",
-)  # operations whose arguments are all numbers
-
-
-class Node(Protocol):
-    """The fields of an Expression, without importing it."""
-
-    @property
-    def op(self) -> str: ...
-    @property
-    def args(self) -> tuple[Any, ...]: ...
-    @property
-    def where(self) -> tuple[tuple[int, Any], ...]: ...
-    @property
-    def before(self) -> Any: ...
-    @property
-    def every(self) -> tuple[int, int]: ...
-    @property
-    def table(self) -> tuple[tuple[tuple[Any, ...], Any], ...]: ...
-    @property
-    def rows(self) -> Mapping[Any, Any]: ...
-    @property
-    def depth(self) -> int: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def spread(self) -> int: ...
-    @property
-    def parts(self) -> tuple[Any, ...]: ...
-    @property
-    def paired(self) -> bool: ...
-    @property
-    def numbered(self) -> tuple[tuple[Any, ...], ...]: ...
-    def uses(self, *ops: str) -> bool: ...
 
 
 def listed(value: Any) -> Any:
@@ -152,9 +34,9 @@ def listed(value: Any) -> Any:
 
 def problem_of(e: Node) -> str | None:
     """The first problem of a node, in words; None where it is well formed."""
-    word = WORDS.get(e.op, e.op)
-    if e.op in ARITY and len(e.args) != ARITY[e.op]:
-        return f"{word} takes {ARITY[e.op]} values, found {len(e.args)}"
+    word, row = word_of(e.op), OPERATIONS[e.op]
+    if row.arity is not None and len(e.args) != row.arity:
+        return f"{word} takes {row.arity} values, found {len(e.args)}"
     given = {
         "where": bool(e.where),
         "before": e.before is not None,
@@ -162,7 +44,7 @@ def problem_of(e: Node) -> str | None:
         "table": bool(e.table),
     }
     for name, is_given in given.items():
-        if is_given and name not in TAKES.get(e.op, ()):
+        if is_given and name not in row.takes:
             return f"{word} takes no {name}"
     if e.depth > DEEPEST:
         return f"an expression may be nested {DEEPEST} deep"
@@ -171,31 +53,22 @@ def problem_of(e: Node) -> str | None:
     return _wrong_number(e) or _wrong_table(e) or _wrong_place(e)
 
 
-def condition_of(e: Node) -> Any:
-    """The condition of a selection that has one: its only argument, or its second."""
-    return e.args[_condition(e)]
-
-
-def _condition(e: Node) -> int:
-    return min(1, len(e.args) - 1)
-
-
 def _wrong_place(e: Node) -> str | None:
     """The problem of a `there` that stands where there is no key position."""
     if e.op == "fetch" and len(e.args) not in (2, 3):
         return f"fetch takes 2 or 3 values, found {len(e.args)}"
     if e.op in ("least", "greatest") and not e.args:
-        return f"{WORDS[e.op]} takes numbers, found none"
+        return f"{word_of(e.op)} takes numbers, found none"
     within: tuple[Any, ...] = (e.before, *(what for _, what in e.where))
-    if e.op in BY_CONDITION:
-        at = _condition(e)
-        within = (*within, *e.args[:at], *e.args[at + 1 :])
+    if OPERATIONS[e.op].selects:
+        found = selection_of(e)
+        within = (*within, found.value, found.default)
     elif e.op in ("there", "value_at", "token_at"):
         within = (*within, *e.args)
     if any(getattr(x, "paired", False) for x in within):
         return (
             "there(...) stands in the condition of a selection only; here it is in"
-            f" another place of {WORDS.get(e.op, e.op)}"
+            f" another place of {word_of(e.op)}"
         )
     return None
 
@@ -205,7 +78,7 @@ def _wrong_number(e: Node) -> str | None:
         return f"every=(start, step) needs a start from 0 and a step from 1, found {e.every}"
     if e.op in ("divide", "modulo", "ratio") and e.args[1] == 0:
         return f"{e.op} by zero"
-    word = WORDS.get(e.op, e.op)
+    word = word_of(e.op)
     texts = [arg for arg in _numbers_of(e) if isinstance(arg, str)]
     if texts:
         return f"{word} takes numbers, found {printable(repr(texts[0]))}"
@@ -224,7 +97,7 @@ def _numbers_of(e: Node) -> tuple[Any, ...]:
     """The arguments that are numbers."""
     if e.op in ("fetch", "value_at", "given"):
         return e.args[1:2]  # a condition, or a position
-    return e.args if e.op in NUMERIC else ()
+    return e.args if OPERATIONS[e.op].numbers else ()
 
 
 def _wrong_table(e: Node) -> str | None:

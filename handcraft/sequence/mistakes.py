@@ -68,6 +68,20 @@ def unfitting(value: object) -> str:
     return f"a value is an expression, a whole number or a token, found {found}{hint}"
 
 
+def misused(word: str, expected: str) -> ProgramError:
+    """The error of a word that is given something else than it takes."""
+    return ProgramError(f"{word} takes {expected}", ("claim",), caller())
+
+
+def items(
+    word: str, table: Mapping[Any, Any], expected: str
+) -> tuple[tuple[Any, Any], ...]:
+    """The rows of a table. Raises ProgramError for what is none."""
+    if not isinstance(table, Mapping):
+        raise misused(word, expected)
+    return tuple(table.items())
+
+
 def text_of(text: object) -> tuple[str, ...]:
     """The tokens of a text. Raises ProgramError for what is none."""
     unordered = isinstance(text, Mapping | Set)
@@ -123,7 +137,7 @@ class Uncomputed:
     __slots__ = ()
 
     def __truediv__(self, other: object) -> Any:
-        raise _unknown("/", "a // b, or ratio(a, b) for a lane")
+        raise _unknown("/", "a // b, or the exact ratio(a, b)")
 
     def __pow__(self, other: object) -> Any:
         raise _unknown("**", "a * a")

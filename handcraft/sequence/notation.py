@@ -19,11 +19,15 @@ from typing import Any, TypeAlias
 
 from handcraft.core.errors import ProgramError, printable
 from handcraft.sequence.columns import at_every_position
-from handcraft.sequence.expression_checks import (
+from handcraft.sequence.operations import (
     BY_CONDITION,
     NEWER,
-    WORDS,
+    SHORT,
     Node,
+    branches_of,
+    is_own,
+    selection_of,
+    word_of,
 )
 from handcraft.sequence.values import shown
 
@@ -94,7 +98,7 @@ def _pieces(value: Any, style: Style) -> Pieces:
         yield from _between(value, OPERATORS[value.op], style)
     elif value.op in ("here", "end", "step", "length"):
         yield style.here if value.op == "here" else value.op
-    elif value.op == "token_at" and getattr(value.args[0], "op", "") == "here":
+    elif is_own(value):
         yield style.own
     elif _is_joined(value):
         sign = {**COMPARISONS, **JOINTS}[value.op]
@@ -102,7 +106,7 @@ def _pieces(value: Any, style: Style) -> Pieces:
     elif value.op == "negate":
         yield from _negated(value.args[0], style)
     else:
-        yield WORDS.get(value.op, value.op)
+        yield word_of(value.op)
         yield "("
         yield from _joined(_arguments(value, style))
         yield ")"
@@ -171,7 +175,7 @@ def _arguments(e: Node, style: Style) -> Iterator[Pieces]:
             list(zip(keys, e.args, strict=True)), style, whole=True
         )
         return
-    if e.op in ("first", "latest", "count"):
+    if e.op in SHORT:
         if len(dict(e.where)) < len(e.where):  # no dictionary holds one twice
             yield _as_condition(e, style)
             return
@@ -190,15 +194,15 @@ def _arguments(e: Node, style: Style) -> Iterator[Pieces]:
 
 def _positional(e: Node, style: Style) -> Iterator[Pieces]:
     args = e.args
-    if e.op in BY_CONDITION and len(args) > 1 and args[1] == 1:
+    if e.op in BY_CONDITION and selection_of(e).condition == 1:
         args = (args[0], *args[2:])  # every position
     if e.op == "given":
         args = args[::-1]  # the condition first
     if e.op == "cases":
-        pairs = zip(args[0::2], args[1::2], strict=False)
+        pairs, default = branches_of(args)
         for pair in pairs:
             yield chain(["("], _joined(_pieces(x, style) for x in pair), [")"])
-        args = args[-1:] if len(args) % 2 else ()
+        args = () if default is None else (default,)
     for i, arg in enumerate(args):
         named = "default=" if e.op == "fetch" and i == 2 else ""
         yield chain([named], _pieces(arg, style))
@@ -276,11 +280,11 @@ def _example(e: Node) -> list[str]:
     """A text of the tokens that are named in it, or of a and b."""
     named = dict.fromkeys(
         x
-        for op, args, where, *_, table in e.numbered
+        for row in e.numbered
         for x in chain(
-            args,
-            (what for _, what in where),
-            (k for key, _ in table for k in key),
+            row.args,
+            (what for _, what in row.where),
+            (k for key, _ in row.table for k in key),
         )
         if isinstance(x, str)
     )

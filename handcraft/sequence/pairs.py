@@ -22,7 +22,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from handcraft.sequence.expression_checks import Node
+from handcraft.sequence.operations import Node
 from handcraft.sequence.values import Value, as_number, combine, token_of
 
 Grid: TypeAlias = NDArray[np.bool_]
@@ -262,19 +262,8 @@ def _value(e: Any, known: dict[int, Value]) -> Value:
     if isinstance(e, int | str):
         return e
     if id(e) not in known:
-        known[id(e)] = _joined_value(e, known)
+        known[id(e)] = combine(e, [_value(arg, known) for arg in e.args])
     return known[id(e)]
-
-
-def _joined_value(e: Any, known: dict[int, Value]) -> Value:
-    values = [_value(arg, known) for arg in e.args]
-    if e.op == "otherwise":
-        return values[1] if values[0] is None else values[0]
-    if e.op == "cases":
-        pairs = zip(values[0::2], values[1::2], strict=False)
-        default = values[-1] if len(values) % 2 else None
-        return next((x for when, x in pairs if when not in (0, None)), default)
-    return combine(e, values)
 
 
 def _as_truth(value: Value) -> int:

@@ -16,7 +16,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from handcraft.sequence.expression_checks import PAIRS, Node, condition_of
+from handcraft.sequence.expression_checks import PAIRS
+from handcraft.sequence.operations import SHORT, Node, selection_of
 from handcraft.sequence.pairs import Grid, Ints, Readings
 from handcraft.sequence.values import Value, as_number, bounded
 
@@ -40,14 +41,14 @@ def _blocks(e: Node, columns: Readings) -> Iterator[Grid]:
     for start in range(0, n_query, size):
         stop = min(start + size, n_query)
         allowed = np.arange(n)[None, None] < limits[:, start:stop]
-        truth = _short if e.op in _SHORT else _long
+        truth = _short if e.op in SHORT else _long
         yield allowed & truth(e, columns, start, stop)
 
 
 def _limits(e: Node, columns: Readings) -> Ints:
     """The position below which each query may select."""
     shape = len(columns.texts), len(columns.queries), 1
-    if e.op in _SHORT:
+    if e.op in SHORT:
         return np.array(columns.positions(e), dtype=np.int64).reshape(shape)
     seen = np.array([columns.seen(q) for q in columns.queries], dtype=np.int64)
     return np.broadcast_to(seen[None, :, None], shape)
@@ -55,14 +56,14 @@ def _limits(e: Node, columns: Readings) -> Ints:
 
 def _kept(e: Node) -> int:
     """How many matrices a condition may keep, in proportion: those of what it shares."""
-    where = condition_of(e) if e.op not in _SHORT else 1
+    where = selection_of(e).condition if e.op not in SHORT else 1
     if isinstance(where, int | str) or where.spread == where.size:
         return 1
     return 1 + where.size // 8
 
 
 def _long(e: Node, columns: Readings, start: int, stop: int) -> Grid:
-    true, _ = columns.pairs.truth(condition_of(e), start, stop)
+    true, _ = columns.pairs.truth(selection_of(e).condition, start, stop)
     return true
 
 
@@ -139,7 +140,7 @@ def _if_any(rows: Grid, places: Ints) -> list[Value]:
 
 def _best(e: Node, columns: Readings) -> _Reduce:
     """The first of the positions with the greatest score; an undefined score is passed over."""
-    scores = columns.keys.of(e.args[0])
+    scores = columns.keys.of(selection_of(e).value)
     defined = sorted(as_number(e, x) for x in {*scores} - {None})
     ordered: dict[Value, int] = {x: i for i, x in enumerate(defined)}
     ranks = np.array(
@@ -155,9 +156,14 @@ def _best(e: Node, columns: Readings) -> _Reduce:
 
 def _fetch(e: Node, columns: Readings) -> _Reduce:
     """The value at the only selected position: the default at none, undefined at several."""
-    values = columns.keys.of(e.args[0])
-    default = columns.of(e.args[2]) if len(e.args) > 2 else None
-    asked = iter(default or [None] * len(columns.texts) * len(columns.queries))
+    selection = selection_of(e)
+    values = columns.keys.of(selection.value)
+    default = (
+        [None] * len(columns.texts) * len(columns.queries)
+        if selection.default is None
+        else columns.of(selection.default)
+    )
+    asked = iter(default)
     first = np.arange(len(columns.texts))[:, None] * columns.n  # of each text
 
     def fetch(rows: Grid) -> list[Value]:
@@ -173,7 +179,7 @@ def _fetch(e: Node, columns: Readings) -> _Reduce:
 
 def _total(e: Node, columns: Readings) -> _Reduce:
     """The sum of the values of the selected positions, undefined where one of them is."""
-    values = columns.keys.of(e.args[0])
+    values = columns.keys.of(selection_of(e).value)
     shape = len(columns.texts), columns.n, 1
     undefined = np.array([x is None for x in values], dtype=bool)
     defined = [0 if x is None else as_number(e, x) for x in values]
@@ -223,7 +229,6 @@ def _mean(e: Node, columns: Readings) -> _Reduce:
     return mean
 
 
-_SHORT = ("count", "first", "latest")
 _REDUCING: Mapping[str, Callable[[Node, Readings], _Reduce]] = {
     "count": _count,
     "first": _first,

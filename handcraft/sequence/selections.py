@@ -34,13 +34,7 @@ from typing import Any, TypeAlias
 
 from handcraft.core.arguments import checked_call
 from handcraft.core.errors import printable
-from handcraft.sequence.computing import (
-    below,
-    equal,
-    items,
-    misused,
-    otherwise,
-)
+from handcraft.sequence.computing import below, equal, otherwise
 from handcraft.sequence.conditions import (
     Condition,
     There,
@@ -49,23 +43,11 @@ from handcraft.sequence.conditions import (
     condition,
     there,
 )
-from handcraft.sequence.expression import Argument, Expression, Op
+from handcraft.sequence.expression import Argument, Expression
+from handcraft.sequence.mistakes import items, misused
 from handcraft.sequence.notation import written
+from handcraft.sequence.operations import Op, is_own
 from handcraft.sequence.value_kinds import kinds_of
-
-__all__ = [
-    "any_",
-    "best",
-    "count",
-    "distinct",
-    "fetch",
-    "first",
-    "latest",
-    "lowest",
-    "mean",
-    "state",
-    "total",
-]
 
 Wanted: TypeAlias = Mapping[int, Expression | str | Iterable[str]]
 Selecting: TypeAlias = Condition | There | Expression
@@ -267,8 +249,7 @@ def _at(value: Argument, place: Expression | int) -> Expression:
             f"a position, found {written(place)}, which is 1 or 0; a condition has"
             " there(...) in it, such as there(tokens) == 'a'",
         )
-    own = isinstance(value, Expression) and value.op == "token_at"
-    if own and isinstance(value, Expression) and value.args[0] == _HERE:
+    if is_own(value):
         return Expression(op="token_at", args=(bare(place),))
     return Expression(op="value_at", args=(value, bare(place)))
 

@@ -20,14 +20,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 from handcraft.core.errors import ProgramError
-from handcraft.sequence.expression_checks import DEEPEST, Node
+from handcraft.sequence.expression_checks import DEEPEST
+from handcraft.sequence.operations import Node
 from handcraft.sequence.values import shown
 
 _DEEPEST_DATA = 3 * DEEPEST + 4  # lists and tables in each other
-NodeRow: TypeAlias = tuple[Any, ...]  # op, args, where, before, every, table
+
+
+class NodeRow(NamedTuple):
+    """The fields of a node, with the nodes below it as the numbers of their rows."""
+
+    op: str
+    args: tuple[Any, ...]
+    where: tuple[tuple[int, Any], ...]
+    before: Any
+    every: tuple[int, int]
+    table: tuple[tuple[tuple[Any, ...], Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +78,8 @@ def _row(node: Node, known: Mapping[int, Ref]) -> NodeRow:
 
     where = tuple((at, referred(what)) for at, what in node.where)
     args = tuple(map(referred, node.args))
-    return node.op, args, where, referred(node.before), node.every, node.table
+    before = referred(node.before)
+    return NodeRow(node.op, args, where, before, node.every, node.table)
 
 
 def data_of(root: Node) -> dict[str, Any]:
@@ -85,7 +97,6 @@ def data_of(root: Node) -> dict[str, Any]:
 
 def _fields(row: NodeRow, written: Any) -> dict[str, Any]:
     """The fields of a row that differ from their defaults."""
-    op, args, where, before, every, table = row
 
     def plain(value: Any) -> Any:
         if isinstance(value, Ref):
@@ -93,12 +104,12 @@ def _fields(row: NodeRow, written: Any) -> dict[str, Any]:
         return list(value) if isinstance(value, tuple) else value
 
     fields = {
-        "op": op,
-        "args": [plain(x) for x in args],
-        "where": [[at, plain(what)] for at, what in where],
-        "before": plain(before),
-        "every": [] if every == (0, 1) else list(every),
-        "table": [[list(key), value] for key, value in table],
+        "op": row.op,
+        "args": [plain(x) for x in row.args],
+        "where": [[at, plain(what)] for at, what in row.where],
+        "before": plain(row.before),
+        "every": [] if row.every == (0, 1) else list(row.every),
+        "table": [[list(key), value] for key, value in row.table],
     }
     return {
         name: value

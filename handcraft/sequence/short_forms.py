@@ -1,6 +1,7 @@
 """Rewrites selections by conditions as the short ones that proofs follow, where they say the same.
 
     in_short(e)   the same expression of the older words alone; e itself where there is none
+    unfollowed(e) the operations that have no short form there
 
     count(there(tokens) == "a")                         count({0: "a"})
     latest((there(token_at(here - 1)) == tokens) & (there(here) < 5))
@@ -22,8 +23,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from handcraft.core.errors import ProgramError
 from handcraft.sequence.expression import Expression
-from handcraft.sequence.expression_checks import NEWER
-from handcraft.sequence.value_kinds import NOTHING, TOKEN, is_here, kinds_of
+from handcraft.sequence.operations import NEWER, is_here, is_own
+from handcraft.sequence.value_kinds import NOTHING, TOKEN, kinds_of
 
 Part: TypeAlias = Any
 
@@ -37,6 +38,15 @@ def in_short(e: Expression) -> Expression:
     except ProgramError:  # a node more makes it too deep, or too large
         return e
     return found if not found.uses(*NEWER) else e
+
+
+def unfollowed(e: Expression) -> tuple[str, ...]:
+    """The operations for which there is no short form where they stand."""
+    try:
+        found = Shortening()(e)
+    except ProgramError:
+        found = e
+    return tuple(op for op in NEWER if found.uses(op))
 
 
 class Shortening:
@@ -142,12 +152,6 @@ def _distance(value: Part) -> int | None:
     return distance if distance <= 0 else None
 
 
-def _is_own(value: Part) -> bool:
-    """True for the token of the position itself."""
-    read = isinstance(value, Expression) and value.op == "token_at"
-    return read and is_here(value.args[0])
-
-
 def _limit(part: Part) -> Any:
     """The position below which there(here) must be."""
     if not isinstance(part, Expression):
@@ -219,7 +223,7 @@ def _total(e: Expression, short: Shortening) -> Expression:
     tokens = all(isinstance(key, str) for (key, *_), _ in table.table)
     if (
         len(table.args) != 1
-        or not _is_own(table.args[0])
+        or not is_own(table.args[0])
         or not numbers
         or not tokens
         or not table.table
@@ -233,7 +237,7 @@ def _fetch(e: Expression, short: Shortening) -> Expression:
     """token_at(p) for the token where there(here) == p."""
     value, condition, *default = e.args
     if (
-        not _is_own(value)
+        not is_own(value)
         or not isinstance(condition, Expression)
         or condition.op != "equal"
     ):

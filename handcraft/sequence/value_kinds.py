@@ -16,12 +16,14 @@ from typing import Literal, TypeAlias
 
 from handcraft.core.errors import ProgramError
 from handcraft.sequence.expression import Expression
-from handcraft.sequence.expression_checks import (
-    BY_CONDITION,
-    WORDS,
-    condition_of,
-)
 from handcraft.sequence.notation import written
+from handcraft.sequence.operations import (
+    BY_CONDITION,
+    branches_of,
+    is_here,
+    selection_of,
+    word_of,
+)
 
 Kind: TypeAlias = Literal["number", "fraction", "token", "nothing"]
 Kinds: TypeAlias = frozenset[Kind]
@@ -76,13 +78,14 @@ def _kinds(value: Expression) -> Kinds:
 
 def _selected(e: Expression) -> Kinds:
     """The kinds of a selection by a condition."""
-    _only(e, condition_of(e), NUMBER | FRACTION, "takes a condition")
+    value, condition, default = selection_of(e)
+    _only(e, condition, NUMBER | FRACTION, "takes a condition")
     if e.op in ("count_where", "first_where", "latest_where"):
         return NUMBER if e.op == "count_where" else NUMBER | NOTHING
     if e.op == "fetch":
-        default = kinds_of(e.args[2]) if len(e.args) > 2 else NOTHING
-        return kinds_of(e.args[0]) | NOTHING | default
-    values = _only(e, e.args[0], NUMBER | FRACTION, "takes numbers")
+        otherwise = NOTHING if default is None else kinds_of(default)
+        return kinds_of(value) | NOTHING | otherwise
+    values = _only(e, value, NUMBER | FRACTION, "takes numbers")
     if e.op == "best":
         return NUMBER | NOTHING
     if e.op == "mean":
@@ -97,7 +100,9 @@ def only(value: Expression, wanted: Kinds, role: str) -> None:
             f"{role}, but {written(value)} stands in the condition of a selection only"
         )
     if found := _wrong(kinds_of(value), wanted):
-        raise ProgramError(f"{role}, but {written(value)} can be a {found}")
+        raise ProgramError(
+            f"{role}, but {written(value)} can be a {found}{_instead(found, wanted)}"
+        )
 
 
 def _wrong(found: Kinds, wanted: Kinds) -> str:
@@ -106,6 +111,15 @@ def _wrong(found: Kinds, wanted: Kinds) -> str:
         for kind in ("token", "fraction", "number")
         if kind in found - wanted
     )
+
+
+def _instead(found: str, wanted: Kinds) -> str:
+    """The word that makes a number of a token, or a token of a whole number."""
+    if found == "token" and "number" in wanted:
+        return "; write lookup({token: number}, e) for a token's number"
+    if found == "number" and "token" in wanted:
+        return "; write map_(str, e, over=range(10)) for a number's token"
+    return ""
 
 
 def _only(
@@ -117,8 +131,8 @@ def _only(
     kinds = kinds_of(part)
     if found := _wrong(kinds, wanted):
         raise ProgramError(
-            f"{WORDS.get(e.op, e.op)} {takes}, but in {written(e)} its"
-            f" {written(part, beside=e)} can be a {found}"
+            f"{word_of(e.op)} {takes}, but in {written(e)} its"
+            f" {written(part, beside=e)} can be a {found}{_instead(found, wanted)}"
         )
     return kinds
 
@@ -174,16 +188,12 @@ def _chosen(e: Expression, args: list[Kinds]) -> Kinds:
     if e.op == "lookup":
         return NOTHING | _all(kinds_of(value) for value in e.rows.values())
     if e.op == "otherwise":
-        first, default = args
-        return (first - NOTHING) | default if "nothing" in first else first
-    default = args[-1] if len(args) % 2 else NOTHING
-    return _all(args[1::2]) | default
+        first, second = args
+        return (first - NOTHING) | second if "nothing" in first else first
+    pairs, default = branches_of(args)
+    given = _all(then for _, then in pairs)
+    return given | (NOTHING if default is None else default)
 
 
 def _all(kinds: Iterable[Kinds]) -> Kinds:
     return frozenset[Kind]().union(*kinds)
-
-
-def is_here(value: object) -> bool:
-    """True for the position itself."""
-    return isinstance(value, Expression) and value.op == "here"

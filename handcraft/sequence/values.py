@@ -1,11 +1,12 @@
 """Computes single values: what an operation gives where the values of its arguments are known.
 
-    combine(node, values)   the value of any operation that is neither a selection nor lazy
-    chosen(node, ask)       the value of an `otherwise` or a `cases`, which ask for what they need
+    combine(node, values)   the value of any operation that is no selection
+    chosen(node, ask)       the same of an `otherwise` or a `cases`, which ask for what they need
     shown(value)            a value as a text for messages
 
 None means undefined and propagates like NaN: what is computed from it is None. The exceptions
-are conditions: `&` is 0 where one side is, `|` is 1 where one side is, whatever the other is.
+are conditions, where `&` is 0 where one side is and `|` is 1 where one side is, whatever the other
+is, and the two operations that choose.
 
 Rules of this file: this is the meaning that proofs are compared with, so it stays plain.
 """
@@ -17,7 +18,8 @@ from fractions import Fraction
 from typing import Any, TypeAlias
 
 from handcraft.core.errors import ProgramError, printable
-from handcraft.sequence.expression_checks import LARGEST_NUMBER, WORDS, Node
+from handcraft.sequence.expression_checks import LARGEST_NUMBER
+from handcraft.sequence.operations import Node, branches_of, word_of
 
 Value: TypeAlias = int | str | Fraction | None
 Scope: TypeAlias = Mapping[str, int]  # the values of here, end and step
@@ -36,10 +38,8 @@ def chosen(e: Node, ask: Callable[[Any], Value]) -> Value:
     if e.op == "otherwise":
         first = ask(e.args[0])
         return ask(e.args[1]) if first is None else first
-    conditions = e.args[0::2]
-    values = e.args[1::2]
-    default = e.args[-1] if len(e.args) % 2 else None
-    for when, then in zip(conditions, values, strict=False):
+    pairs, default = branches_of(e.args)
+    for when, then in pairs:
         if ask(when) not in (0, None):
             return ask(then)
     return None if default is None else ask(default)
@@ -49,11 +49,11 @@ def combine(
     e: Node, values: Sequence[Value], tokens: Sequence[str] = ()
 ) -> Value:
     """The value of a node that is not a selection, from the values of its arguments."""
-    if (truth := _TRUTH.get(e.op)) is not None:
-        return truth(*values)
+    if (known := DESPITE_NONE.get(e.op)) is not None:
+        return known(*values)
     if None in values:
         return None
-    if (operation := OPERATIONS.get(e.op)) is not None:
+    if (operation := ARITHMETIC.get(e.op)) is not None:
         return operation(*(as_number(e, value) for value in values))
     return _LOOKUPS[e.op](e, values, tokens)
 
@@ -76,7 +76,7 @@ def _no_longer(value: int | Fraction) -> int | Fraction:
     return value if type(value) is int else bounded(value)
 
 
-OPERATIONS: Mapping[str, Callable[[Any, Any], Value]] = {
+ARITHMETIC: Mapping[str, Callable[[Any, Any], Value]] = {
     "add": lambda a, b: _no_longer(a + b),
     "subtract": lambda a, b: _no_longer(a - b),
     "multiply": lambda a, b: bounded(a * b),
@@ -93,10 +93,19 @@ def _either(a: Value, b: Value) -> Value:
     return None if None in (a, b) else 0
 
 
-_TRUTH: Mapping[str, Callable[..., Value]] = {
+def _case(*args: Value) -> Value:
+    """The value beside the first condition that holds, else the default."""
+    pairs, default = branches_of(args)
+    return next((x for when, x in pairs if when not in (0, None)), default)
+
+
+# operations that can have a value where an argument has none
+DESPITE_NONE: Mapping[str, Callable[..., Value]] = {
     "both": lambda a, b: 0 if 0 in (a, b) else None if None in (a, b) else 1,
     "either": _either,
     "negate": lambda a: None if a is None else int(a == 0),
+    "otherwise": lambda a, b: b if a is None else a,
+    "cases": _case,
 }
 
 
@@ -113,7 +122,7 @@ def token_of(e: Node, value: Value) -> str:
 
 
 def _wrong(e: Node, takes: str, found: Value) -> ProgramError:
-    message = f"{WORDS.get(e.op, e.op)} {takes}, found {shown(found)}"
+    message = f"{word_of(e.op)} {takes}, found {shown(found)}"
     return ProgramError(message, ("claim",))
 
 

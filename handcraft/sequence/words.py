@@ -38,7 +38,6 @@ from handcraft.sequence.computing import (
     where,
 )
 from handcraft.sequence.conditions import bare, there
-from handcraft.sequence.evaluate import evaluate
 from handcraft.sequence.expression import Argument, Expression
 from handcraft.sequence.selections import (
     any_,
@@ -53,7 +52,6 @@ from handcraft.sequence.selections import (
     state,
     total,
 )
-from handcraft.sequence.values import combine
 
 __all__ = [
     "Expression",
@@ -62,12 +60,10 @@ __all__ = [
     "best",
     "cases",
     "clip",
-    "combine",
     "count",
     "distinct",
     "end",
     "equal",
-    "evaluate",
     "fetch",
     "first",
     "given",

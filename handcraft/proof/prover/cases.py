@@ -34,8 +34,10 @@ from handcraft.proof.prover.network import Undecided
 from handcraft.proof.prover.selection_machines import Tracker, track, values_of
 from handcraft.proof.prover.transducer_case import aligned_cases
 from handcraft.sequence.expression import Expression
-from handcraft.sequence.expression_checks import MOST_PARTS, NEWER, WORDS
+from handcraft.sequence.expression_checks import MOST_PARTS
 from handcraft.sequence.notation import written
+from handcraft.sequence.operations import word_of
+from handcraft.sequence.short_forms import unfollowed
 from handcraft.sequence.values import LAZY, chosen, combine
 
 MOST_CASES = 3_000
@@ -59,7 +61,7 @@ def cases_of(claim: Claim, model: Model) -> Iterator[Case]:
 
 def _followed(e: Expression, *, whole_text: bool = False) -> None:
     """Raise Undecided for an expression that the prover does not follow yet."""
-    newer = [WORDS.get(op, op) for op in NEWER if e.uses(op)]
+    newer = [word_of(op) for op in unfollowed(e)]
     if whole_text:
         what = "is asked at every position of a whole text"
     elif newer:

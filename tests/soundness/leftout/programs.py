@@ -12,6 +12,7 @@ from leftout import (
     programs_earlier,
     programs_endings,
     programs_votes,
+    programs_whole,
 )
 
 WRONG = {
@@ -19,4 +20,5 @@ WRONG = {
     **programs_answers.WRONG,
     **programs_earlier.WRONG,
     **programs_votes.WRONG,
+    **programs_whole.WRONG,
 }

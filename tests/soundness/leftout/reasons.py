@@ -99,6 +99,9 @@ REASONS = {
     "prover/selection_machines._matching: the claim looks back by more than": WORK,
     "prover/selection_machines.values_of: the claim compares with": NEXT,
     # ------------------------------------------------ the checker
+    "checker/claim._followed: the claim uses words that are not followed here": (
+        f"of many parts {WORK}; of a word that is not known, {NEXT}"
+    ),
     "checker/zonotope.Floats.dot: a score is out of range": (
         "a score without bounds makes every weight and every margin one without bounds,"
         " and no such margin is above 0"
