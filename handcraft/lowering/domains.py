@@ -1,0 +1,325 @@
+"""Which values a node can have, at any position of any text of the alphabet and the length.
+
+    Domain            the values, each with the number that stands for it in the stream
+    Domains(...).of   the domain of a node
+
+A number stands for itself; a token has a code; None, where it can be, has a number of its own
+beside them. Small domains are lists of values, larger ones of numbers are a lattice between two
+bounds, and what is a mean is any real number between two bounds.
+
+Rules of this file: no domain is too small; numbers are exact fractions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from itertools import product
+from math import gcd, prod
+from typing import Any, TypeAlias
+
+from handcraft.lowering.nodes import Node
+from handcraft.sequence.values import Value
+
+Number: TypeAlias = int | Fraction
+MOST_LISTED = 4_096  # values of a domain that are listed
+MOST_COMBINED = 40_000  # combinations of values that are asked one by one
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The values of a node.
+
+    low, high  the least and the greatest number
+    step       all numbers are low plus a multiple of it; None for any real number
+    listed     the values themselves, where they are few or no numbers; each once
+    none       True if it may be undefined
+    apart      the least difference of two numbers that are not equal; 0 if that is not known
+    """
+
+    low: Number = 0
+    high: Number = 0
+    step: Number | None = 1
+    listed: tuple[Value, ...] | None = None
+    none: bool = False
+    apart: Number = 1
+
+    @cached_property
+    def numeric(self) -> bool:
+        """True if all values but None are numbers."""
+        return self.listed is None or all(
+            not isinstance(x, str) for x in self.listed
+        )
+
+    @property
+    def exact(self) -> bool:
+        """True if the numbers stand on a lattice."""
+        return self.step is not None
+
+    @property
+    def size(self) -> int | None:
+        """How many values there are besides None; None for real numbers."""
+        if self.listed is not None:
+            return len(self.listed)
+        if self.step is None:
+            return None
+        return int((self.high - self.low) / self.step) + 1
+
+    @cached_property
+    def values(self) -> tuple[Value, ...] | None:
+        """Its values, None last; None where there are too many to list."""
+        none = (None,) if self.none else ()
+        if self.listed is not None:
+            return (*self.listed, *none)
+        if self.step is None or (self.size or 0) > MOST_LISTED:
+            return None
+        count = self.size or 0
+        return (*(_plain(self.low + i * self.step) for i in range(count)), *none)
+
+    def maybe(self) -> Domain:
+        """The same, or None."""
+        return Domain(
+            self.low, self.high, self.step, self.listed, True, self.apart
+        )
+
+
+def _plain(x: Number) -> Number:
+    return int(x) if x == int(x) else x
+
+
+def listing(values: Iterable[Value]) -> Domain:
+    """The domain of these values, in order."""
+    found = set(values)
+    none = None in found
+    numbers = sorted(x for x in found if not isinstance(x, str | None))
+    texts = sorted(x for x in found if isinstance(x, str))
+    step, apart = _lattice(numbers)
+    return Domain(
+        low=numbers[0] if numbers else 0,
+        high=numbers[-1] if numbers else 0,
+        step=step,
+        listed=(*map(_plain, numbers), *texts),
+        none=none,
+        apart=apart,
+    )
+
+
+def _lattice(numbers: list[Any]) -> tuple[Number, Number]:
+    """The step of the least lattice with these numbers, and their least distance."""
+    gaps = [b - a for a, b in zip(numbers, numbers[1:], strict=False)]
+    if not gaps:
+        return 1, 1
+    step = Fraction(gaps[0])
+    for other in gaps[1:]:
+        step = _common(step, Fraction(other))
+    return _plain(step), min(gaps)
+
+
+def _common(a: Fraction, b: Fraction) -> Fraction:
+    bottom = a.denominator * b.denominator
+    top = gcd(a.numerator * b.denominator, b.numerator * a.denominator)
+    return Fraction(top, bottom)
+
+
+def span(low: Number, high: Number, step: Number | None = 1, *, none: bool = False,
+         apart: Number | None = None) -> Domain:
+    """The numbers between two bounds."""
+    found = 1 if step is None else step
+    return Domain(_plain(Fraction(low)), _plain(Fraction(high)), step, None, none,
+                  found if apart is None else apart)
+
+
+class Domains:
+    """Finds domains: of an alphabet, of texts of 1 to n tokens.
+
+    alphabet  the tokens of a text
+    n         the most tokens of a text
+    """
+
+    def __init__(self, alphabet: Iterable[str], n: int, *, causal: bool) -> None:
+        self.alphabet = tuple(alphabet)
+        self.n = n
+        self.causal = causal
+        self._known: dict[int, tuple[Node, Domain]] = {}
+        self._leaves: Mapping[str, Domain] = {
+            "token": listing(self.alphabet),
+            "index": span(0, n - 1),
+            "length": span(1, n),
+        }
+
+    def of(self, node: Node) -> Domain:
+        """The domain of a node."""
+        if id(node) not in self._known:
+            self._known[id(node)] = node, self._found(node)
+        return self._known[id(node)][1]
+
+    def _found(self, node: Node) -> Domain:
+        if node.op == "constant":
+            return listing([node.data])
+        if node.op == "there":
+            return self.of(node.args[0])
+        if node.op == "select":
+            return self._selected(node)
+        if node.op in self._leaves:
+            return self._leaves[node.op]
+        return self._computed(node)
+
+    # ------------------------------------------------------------ at one position
+
+    def _computed(self, node: Node) -> Domain:
+        bases = bases_of(node)
+        lists = [self.of(base).values for base in bases]
+        if all(x is not None for x in lists):
+            if prod(len(x) for x in lists if x) <= MOST_COMBINED:
+                ask = function_of(node, bases)
+                return self._short(
+                    listing(ask(row) for row in product(*lists))  # type: ignore[arg-type]
+                )
+        return self._by_form(node)
+
+    @staticmethod
+    def _short(domain: Domain) -> Domain:
+        if domain.listed is None or len(domain.listed) <= MOST_LISTED:
+            return domain
+        return span(domain.low, domain.high, domain.step, none=domain.none)
+
+    def _by_form(self, node: Node) -> Domain:
+        found = [self.of(arg) for arg in node.args]
+        if (form := _FORMS.get(node.op)) is None:
+            raise Unlisted(node)
+        domain = form(*found)
+        return domain.maybe() if any(x.none for x in found) else domain
+
+    # ------------------------------------------------------------ selections
+
+    def _selected(self, node: Node) -> Domain:
+        kind = node.data
+        if kind == "count":
+            return span(0, self.n)
+        if kind in ("first", "latest", "best"):
+            return span(0, self.n - 1, none=True)
+        value = self.of(node.value)
+        if kind == "total":
+            low, high = min(value.low, 0), max(value.high, 0)
+            return span(low * self.n, high * self.n, _step(value), none=value.none)
+        if kind == "mean":
+            apart = Fraction(_step(value) or 1, max(1, self.n * (self.n - 1)))
+            return span(value.low, value.high, None, none=True, apart=apart)
+        if node.default is None:
+            return value.maybe()
+        return _union(value, self.of(node.default))
+
+
+class Unlisted(Exception):  # noqa: N818  # the caller says it in words
+    """A node whose values are too many to be listed."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+
+def _step(value: Domain) -> Number | None:
+    """The step of the lattice through 0 on which all values stand."""
+    if value.step is None:
+        return None
+    return _plain(_common(Fraction(value.step), abs(Fraction(value.low)) or Fraction(value.step)))
+
+
+def _union(a: Domain, b: Domain) -> Domain:
+    one, other = a.values, b.values
+    if one is not None and other is not None:
+        found = listing({*one, *other})
+        if a.none:  # the default is for places where nothing is selected
+            return found.maybe()
+        return found
+    step = None if None in (a.step, b.step) else _common(
+        Fraction(_step(a) or 1), Fraction(_step(b) or 1))
+    return span(min(a.low, b.low), max(a.high, b.high), step, none=a.none or b.none)
+
+
+def _sum(a: Domain, b: Domain) -> Domain:
+    step = None if None in (a.step, b.step) else _plain(
+        _common(Fraction(a.step or 1), Fraction(b.step or 1)))
+    apart = min(a.apart, b.apart) if step is None else step
+    if step is None and a.step is None and b.step is None:
+        apart = 0
+    return span(a.low + b.low, a.high + b.high, step, apart=apart)
+
+
+def _opposite(a: Domain) -> Domain:
+    return span(-a.high, -a.low, a.step, apart=a.apart)
+
+
+def _product(a: Domain, b: Domain) -> Domain:
+    corners = [x * y for x in (a.low, a.high) for y in (b.low, b.high)]
+    if (a.size == 1 or b.size == 1) and None in (a.step, b.step):
+        k = abs(a.low) if a.size == 1 else abs(b.low)
+        other = b if a.size == 1 else a
+        return span(min(corners), max(corners), None, apart=k * other.apart)
+    steps = [_step(a), _step(b)]
+    step = None if None in steps else _plain(Fraction(steps[0] or 1) * (steps[1] or 1))
+    return span(min(corners), max(corners), step, apart=0 if step is None else step)
+
+
+def _flag(*_: Domain) -> Domain:
+    return listing([0, 1])
+
+
+_FORMS: Mapping[str, Callable[..., Domain]] = {
+    "add": _sum,
+    "subtract": lambda a, b: _sum(a, _opposite(b)),
+    "multiply": _product,
+    **dict.fromkeys(("equal", "below", "both", "either", "negate"), _flag),
+    "least": lambda *xs: span(
+        min(x.low for x in xs), min(x.high for x in xs), _steps(xs)),
+    "greatest": lambda *xs: span(
+        max(x.low for x in xs), max(x.high for x in xs), _steps(xs)),
+}
+
+
+def _steps(domains: Iterable[Domain]) -> Number | None:
+    step: Number | None = None
+    for domain in domains:
+        own = _step(domain)
+        if own is None:
+            return None
+        step = own if step is None else _plain(_common(Fraction(step), Fraction(own)))
+    return step
+
+
+# ---------------------------------------------------------------- functions of bases
+
+
+def bases_of(node: Node) -> tuple[Node, ...]:
+    """The leaves and selections that a value is computed from, each once; with `there` around
+    those of the key position.
+    """
+    found: dict[int, Node] = {}
+    waiting = [node]
+    while waiting:
+        part = waiting.pop()
+        if part.op == "constant":
+            continue
+        if part.is_leaf or part.op in ("select", "there"):
+            found.setdefault(id(part), part)
+        else:
+            waiting.extend(reversed(part.args))
+    return tuple(found.values())
+
+
+def function_of(
+    node: Node, bases: Iterable[Node]
+) -> Callable[[Iterable[Value]], Value]:
+    """The value of a node as a function of those of its bases."""
+    order = {id(base): i for i, base in enumerate(bases)}
+
+    def ask(part: Node, row: tuple[Value, ...]) -> Value:
+        if id(part) in order:
+            return row[order[id(part)]]
+        if part.op == "constant":
+            value: Value = part.data
+            return value
+        return part.computed([ask(arg, row) for arg in part.args])
+
+    return lambda row: ask(node, tuple(row))

@@ -1,0 +1,91 @@
+"""Writes a lowered stream as a Program of slots, heads and neurons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from handcraft.language.affine import Affine, Lane, Map
+from handcraft.language.rules import MLP, Block, Head, Neuron
+from handcraft.language.slots import Slot
+from handcraft.language.words import local, scratch, slot
+from handcraft.lowering.stream import Attention, Hinge, Stream, Table
+
+BOS_TOKEN = "^"
+
+
+def slots_of(stream: Stream, vocabulary: Sequence[str], n_ctx: int) -> tuple[Slot, ...]:
+    """The slots, in the order of their first use."""
+    return tuple(
+        _slot(lane, stream.tables.get(lane), vocabulary, n_ctx)
+        for lane in stream.times
+    )
+
+
+def _slot(
+    lane: Lane, table: Table | None, vocabulary: Sequence[str], n_ctx: int
+) -> Slot:
+    if table is None or not (table.tokens or table.positions):
+        if lane.slot == "bos":
+            return slot("bos", token={BOS_TOKEN: 1})
+        found: Slot = scratch(lane.slot)
+        return found
+    if table.tokens:
+        kept = {t: x for t, x in table.tokens.items() if x}
+        return slot(lane.slot, token=kept or {BOS_TOKEN: 0})
+    row = [0.0, *table.positions]
+    return slot(lane.slot, position=[*row, *[0.0] * (n_ctx - len(row))])
+
+
+def blocks_of(stream: Stream) -> tuple[Block, ...]:
+    """The blocks: heads at odd times, neurons at even ones."""
+    times = [rule.time for rule in (*stream.heads, *stream.hinges)]
+    times += [time for time, _, _ in stream.constants]
+    count = max((time + 1) // 2 for time in times) if times else 0
+    return tuple(_block(stream, b) for b in range(count))
+
+
+def _block(stream: Stream, b: int) -> Block:
+    heads = [head for head in stream.settled() if head.time == 2 * b + 1]
+    hinges = [hinge for hinge in stream.hinges if hinge.time == 2 * b + 2]
+    constants: dict[Lane, float] = {}
+    for time, lane, value in stream.constants:
+        if time == 2 * b + 2:
+            constants[lane] = constants.get(lane, 0.0) + value
+    mlp = None
+    if hinges or constants:
+        mlp = MLP(
+            [_neuron(hinge) for hinge in hinges], adds=Affine.of(constants)
+        )
+    return Block([_head(head) for head in heads], mlp)
+
+
+def _neuron(hinge: Hinge) -> Neuron:
+    return Neuron(
+        when=hinge.when, adds=dict(hinge.adds), sharpness=hinge.sharpness
+    )
+
+
+def _head(head: Attention) -> Head:
+    match = local("match", [str(i) for i in range(len(head.rows))]).lanes
+    carried = local("value", [str(i) for i in range(len(head.adds))]).lanes
+    query = [(lane, q) for lane, (q, _) in zip(match, head.rows, strict=True)]
+    key = [(lane, k) for lane, (_, k) in zip(match, head.rows, strict=True)]
+    value: list[tuple[Lane, Affine]] = []
+    adds: dict[Lane, Affine] = {
+        lane: Affine.of({}, x) for lane, x in head.bias.items()
+    }
+    for lane, (target, (what, gain)) in zip(carried, head.adds.items(), strict=True):
+        value.append((lane, what))
+        given = Affine.of({lane: gain})
+        adds[target] = adds[target].plus(given) if target in adds else given
+    return Head(
+        query=Map.of(query),
+        key=Map.of(key),
+        value=Map.of(value),
+        adds=Map.of(adds.items()),
+        scores="exact",
+    )
+
+
+Amounts = Mapping[Any, float]

@@ -1,0 +1,409 @@
+"""Lowers the nodes of an expression to lanes, heads and neurons of one stream.
+
+    Lowering(...).hold(node)   how the value of a node stands in the stream
+                .standard      the same as a number, or as a token's code
+                .flag          a condition as 1 or 0
+
+A function of the token is a lane of `wte`, one of the position a lane of `wpe`; sums and
+multiples need no rule; what else is computed at one position takes neurons, and a selection takes
+a head. Rules of this file: each node is lowered once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from math import prod
+from typing import Any
+
+from handcraft.language.affine import Affine
+from handcraft.lowering.domains import (
+    MOST_COMBINED,
+    Domain,
+    Domains,
+    Unlisted,
+    bases_of,
+    function_of,
+)
+from handcraft.lowering.nodes import Core, Node
+from handcraft.lowering.pointwise import Inexact, images, joined, mapped
+from handcraft.lowering.refusals import Refused
+from handcraft.lowering.selecting import selected
+from handcraft.lowering.stream import BOS, Held, Stream, Table, constant
+from handcraft.sequence.values import Value
+
+_UNDEFINED = -1.0  # how far below the least number None stands
+
+
+class Lowering:
+    """The stream of one program, and how each node stands in it.
+
+    codes  {token: its code}
+    n      the most tokens of a text
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        domains: Domains,
+        codes: Mapping[str, float],
+    ) -> None:
+        self.core = core
+        self.domains = domains
+        self.codes = codes
+        self.n = domains.n
+        self.causal = domains.causal
+        self.stream = Stream()
+        self.stream.tables[BOS] = Table({})
+        self._held: dict[int, tuple[Node, Held]] = {}
+        self._standard: dict[int, Held | None] = {}
+        self._squared: dict[int, Held | None] = {}
+        self._flags: dict[Any, Held] = {}
+
+    # ------------------------------------------------------------ domains
+
+    def domain(self, node: Node) -> Domain:
+        """The values of a node. Raises Refused where there are too many to follow."""
+        try:
+            return self.domains.of(node)
+        except Unlisted as found:
+            raise Refused(
+                found.node,
+                f"is computed from more than {MOST_COMBINED} combinations of values",
+                "a shorter window or a smaller alphabet",
+            ) from None
+
+    def listed(self, node: Node) -> tuple[Value, ...]:
+        """All values of a node, None last. Raises Refused where there are too many."""
+        found = self.domain(node).values
+        if found is None:
+            raise Refused(
+                node,
+                "has too many values to list",
+                "a shorter window, or clip() or round_() around it",
+            )
+        return found
+
+    # ------------------------------------------------------------ values
+
+    def hold(self, node: Node) -> Held:
+        """How the value of a node stands in the stream. Raises Refused."""
+        if id(node) not in self._held:
+            try:
+                self._held[id(node)] = node, self._lowered(node)
+            except Inexact as found:
+                raise Refused(
+                    node,
+                    f"would read a number that is only known to {found.radius:.2g},"
+                    f" and must tell apart what differs by {found.gap:.2g}",
+                    "a shorter window",
+                ) from None
+        return self._held[id(node)][1]
+
+    def _lowered(self, node: Node) -> Held:
+        if node.op == "constant":
+            return self._constant(node.data)
+        if node.op == "select":
+            return selected(self, node)
+        if node.op == "length":
+            return self._length()
+        bases = bases_of(node)
+        if all(base.op == "token" for base in bases):
+            return self._of_token(node)
+        if all(base.op == "index" for base in bases):
+            return self._of_index(node)
+        return self._computed(node, bases)
+
+    def _constant(self, value: Value) -> Held:
+        z = self._code(value)
+        return Held(constant(z), {value: z}, most=abs(z))
+
+    def _code(self, value: Value) -> float:
+        if value is None:
+            return _UNDEFINED
+        if isinstance(value, str):
+            if value not in self.codes:
+                return 0.0
+            return self.codes[value]
+        return float(value)
+
+    def _length(self) -> Held:
+        whole = self.core.select("count", self.core.true)
+        return self.hold(whole)
+
+    def coding(self, domain: Domain) -> dict[Value, float]:
+        """The numbers of the values of a small domain: None is the next below them."""
+        values = domain.values or ()
+        found = {x: self._code(x) for x in values if x is not None}
+        if domain.none:
+            taken = set(found.values())
+            found[None] = 0.0 if 0.0 not in taken else min(taken) + _UNDEFINED
+        return found
+
+    def _of_token(self, node: Node) -> Held:
+        """A lane of wte."""
+        ask = function_of(node, [self.core.token])
+        codes = self.coding(self.domain(node))
+        table = {t: codes[ask([t])] for t in self.domains.alphabet}
+        lane = self.stream.table(_name(node), Table(tokens=table))
+        return Held(lane.expression(), codes)
+
+    def _of_index(self, node: Node) -> Held:
+        """A lane of wpe."""
+        ask = function_of(node, [self.core.index])
+        codes = self.coding(self.domain(node))
+        row = tuple(codes[ask([i])] for i in range(self.n))
+        lane = self.stream.table(_name(node), Table(positions=row))
+        return Held(lane.expression(), codes)
+
+    # ------------------------------------------------------------ at one position
+
+    def _computed(self, node: Node, bases: Sequence[Node]) -> Held:
+        if (found := self._affine(node)) is not None:
+            return found
+        if len(bases) == 1:
+            return self._joined(node, bases)
+        if node.op == "cases" and (found := self._where(node)) is not None:
+            return found
+        args = [arg for arg in node.args if arg.op != "constant"]
+        inner = self._few(args)
+        if inner:
+            return self._joined(node, args)
+        if self._few(bases):
+            return self._joined(node, bases)
+        raise Refused(
+            node,
+            f"is computed from more than {MOST_COMBINED} combinations of values",
+            "a shorter window or a smaller alphabet",
+        )
+
+    def _few(self, parts: Sequence[Node]) -> bool:
+        lists = [self.domain(part).values for part in parts]
+        sizes = [len(x) for x in lists if x is not None]
+        return len(sizes) == len(lists) and prod(sizes) <= MOST_COMBINED
+
+    def _affine(self, node: Node) -> Held | None:
+        """A sum, a difference or a multiple, which needs no rule."""
+        if node.op not in ("add", "subtract", "multiply"):
+            return None
+        args = [self._number(arg) for arg in node.args]
+        if any(arg is None for arg in args):
+            return None
+        a, b = args
+        if node.op == "multiply":
+            return self._multiple(node, a, b)
+        sign = 1.0 if node.op == "add" else -1.0
+        z = a.z.plus(b.z.scaled(sign))
+        return self._numeric(node, z, a.radius + b.radius)
+
+    def _multiple(self, node: Node, a: Any, b: Any) -> Held | None:
+        for one, other in ((a, b), (b, a)):
+            if not one.z.terms:
+                factor = one.z.constant
+                return self._numeric(
+                    node, other.z.scaled(factor), abs(factor) * other.radius
+                )
+        return None
+
+    def _numeric(self, node: Node, z: Affine, radius: float) -> Held:
+        domain = self.domain(node)
+        most = float(max(abs(domain.low), abs(domain.high)))
+        codes = None
+        if domain.values is not None:
+            codes = {x: float(x) for x in domain.values}  # type: ignore[arg-type]
+        return Held(z, codes, radius + 4 * 2.0**-24 * most, most)
+
+    def _number(self, node: Node) -> Held | None:
+        """A node that is always a number, as that number."""
+        domain = self.domain(node)
+        if domain.none or not domain.numeric:
+            return None
+        return self.standard(node)
+
+    def _where(self, node: Node) -> Held | None:
+        """cases(condition, a, b): b, and a - b more where the condition holds."""
+        if len(node.args) != 3:
+            return None
+        when, then, rest = node.args
+        a, b = self.standard(then), self.standard(rest)
+        if a is None or b is None:
+            return None
+        codes = {**(a.codes or {}), **(b.codes or {})}
+        if a.codes is None or b.codes is None or len(set(codes.values())) < len(codes):
+            return None
+        if any(a.codes.get(x, z) != z or b.codes.get(x, z) != z for x, z in codes.items()):
+            return None
+        flag = self.flag(when)
+        d = a.z.plus(b.z.scaled(-1.0))
+        most = a.reach + b.reach
+        if not d.terms:
+            z = b.z.plus(flag.z.scaled(d.constant))
+            return Held(z, codes, b.radius + abs(d.constant) * flag.radius)
+        wall = most + 1.0
+        shut = flag.z.scaled(wall).plus(constant(-wall))
+        lane = self.stream.neurons(
+            _name(node),
+            [
+                (d.plus(shut), 1.0, 8.0),
+                (d.scaled(-1.0).plus(shut), -1.0, 8.0),
+            ],
+            _says(node),
+        )
+        radius = a.radius + 2 * b.radius + 2 * wall * flag.radius
+        return Held(
+            b.z.plus(lane.expression()), codes, radius + 2.0**-20 * most
+        )
+
+    def _joined(self, node: Node, parts: Sequence[Node]) -> Held:
+        """A function of few combinations of values."""
+        held = [self.hold(part) for part in parts]
+        ask = function_of(node, parts)
+        codes = self.coding(self.domain(node))
+        table = {}
+        for row in product(*(self.listed(part) for part in parts)):
+            at = tuple(_at(h, x) for h, x in zip(held, row, strict=True))
+            table[at] = codes[ask(row)]
+        z, radius = joined(self.stream, held, table, _name(node), _says(node))
+        return Held(z, codes, radius)
+
+    def held_number(self, node: Node, z: Affine, radius: float) -> Held:
+        """A number that stands for itself."""
+        return self._numeric(node, z, radius)
+
+    def named(self, node: Node) -> str:
+        """The name of the lane of a node."""
+        return _name(node)
+
+    def says(self, node: Node) -> str:
+        """The node as its author wrote it."""
+        return _says(node)
+
+    # ------------------------------------------------------------ as numbers, codes and flags
+
+    def standard(self, node: Node) -> Held | None:
+        """The value as itself, or as its token's code; None where it can be of both kinds."""
+        if id(node) not in self._standard:
+            self._standard[id(node)] = self._in_standard(node, self.hold(node))
+        return self._standard[id(node)]
+
+    def _in_standard(self, node: Node, held: Held) -> Held | None:
+        if held.codes is None:
+            return held
+        wanted = {x: self._code(x) for x in held.codes if x is not None}
+        kinds = {type(x) is str for x in wanted}
+        if len(kinds) > 1:
+            return None
+        if all(held.codes[x] == z for x, z in wanted.items()):
+            return held
+        pairs = [(held.codes[x], z) for x, z in wanted.items()]
+        if None in held.codes:
+            taken = set(wanted.values())
+            none = 0.0 if 0.0 not in taken else min(taken, default=0.0) - 1.0
+            pairs.append((held.codes[None], none))
+            wanted[None] = none
+        f = images(pairs)
+        assert f is not None
+        z, radius = mapped(self.stream, held.z, held.radius, f, _name(node), _says(node))
+        return Held(z, wanted, radius)
+
+    def flag(self, node: Node) -> Held:
+        """1 where a condition holds, else 0, also where it is undefined."""
+        if node.op == "constant":
+            z = float(node.data not in (0, None))
+            return Held(constant(z), {z: z}, most=1.0)
+        domain = self.domain(node)
+        values = domain.values
+        if values is not None and set(values) <= {0, 1}:
+            found = self.standard(node)
+            if found is not None:
+                return found
+        as_flag = self.core.make(
+            "cases", node, self.core.constant(1), self.core.constant(0)
+        )
+        return self.hold(as_flag)
+
+    def squared(self, node: Node, held: Held) -> Held | None:
+        """The square of the number of a value. None where it has too many numbers."""
+        if id(node) not in self._squared:
+            self._squared[id(node)] = self._square(node, held)
+        return self._squared[id(node)]
+
+    def _square(self, node: Node, held: Held) -> Held | None:
+        if held.codes is None:
+            return None
+        if not held.z.terms:
+            z = held.z.constant
+            return Held(constant(z * z), {0: z * z})
+        name = f"{_name(node)}_squared"
+        codes = {x: z * z for x, z in held.codes.items()}
+        if node.op == "token" or node.op == "index":
+            return self._square_table(node, held, codes, name)
+        f = images((z, z * z) for z in held.codes.values())
+        assert f is not None
+        try:
+            z, radius = mapped(self.stream, held.z, held.radius, f, name, "")
+        except Inexact:
+            return None
+        return Held(z, codes, radius)
+
+    def _square_table(
+        self, node: Node, held: Held, codes: Mapping[Value, float], name: str
+    ) -> Held:
+        if node.op == "token":
+            table = Table(tokens={t: codes[t] for t in self.domains.alphabet})
+        else:
+            table = Table(positions=tuple(float(i * i) for i in range(self.n)))
+        lane = self.stream.table(name, table)
+        return Held(lane.expression(), codes)
+
+    def indicator(
+        self,
+        bases: Sequence[Node],
+        rows: Sequence[tuple[Value, ...]],
+        members: frozenset[int],
+    ) -> Held:
+        """1 where the values of these nodes are one of some rows, else 0."""
+        wanted = {rows[i] for i in members}
+        key = (tuple(map(id, bases)), frozenset(wanted))
+        if key not in self._flags:
+            self._flags[key] = self._indicated(bases, rows, wanted)
+        return self._flags[key]
+
+    def _indicated(
+        self,
+        bases: Sequence[Node],
+        rows: Iterable[tuple[Value, ...]],
+        wanted: set[tuple[Value, ...]],
+    ) -> Held:
+        if len(wanted) == len(list(rows)):
+            return Held(constant(1), {1: 1.0})
+        if len(bases) == 1 and bases[0].op == "token":
+            table = Table(
+                tokens={t: float((t,) in wanted) for t in self.domains.alphabet}
+            )
+            lane = self.stream.table("is_token", table)
+            return Held(lane.expression(), {0: 0.0, 1: 1.0})
+        if len(bases) == 1 and bases[0].op == "index":
+            row = tuple(float((i,) in wanted) for i in range(self.n))
+            lane = self.stream.table("is_at", Table(positions=row))
+            return Held(lane.expression(), {0: 0.0, 1: 1.0})
+        held = [self.hold(base) for base in bases]
+        points = {}
+        for row in rows:
+            at = tuple(_at(h, x) for h, x in zip(held, row, strict=True))
+            points[at] = float(row in wanted)
+        z, radius = joined(self.stream, held, points, "is_one_of")
+        return Held(z, {0: 0.0, 1: 1.0}, radius)
+
+
+def _at(held: Held, value: Value) -> float:
+    return float(value) if held.codes is None else held.codes[value]  # type: ignore[arg-type]
+
+
+def _says(node: Node) -> str:
+    return "" if node.says is None else repr(node.says)
+
+
+def _name(node: Node) -> str:
+    return node.data if node.op == "select" else node.op
+

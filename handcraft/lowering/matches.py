@@ -1,0 +1,226 @@
+"""Says a condition as scores: 0 where it holds, and less than minus 1 where it does not.
+
+    Match     rows of (query, key) whose products sum to such a score, and how exact it is
+    matched   the rows of one condition
+
+A key's value that must equal the query's is -(q - k)^2: three rows. Every other condition of few
+values is told class by class: a key offers a lane for each class of its values, and a query asks
+for minus 1 of each class that it does not want. Rules of this file: at BOS all rows are 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from handcraft.language.affine import Affine
+from handcraft.lowering.domains import (
+    MOST_COMBINED,
+    Domain,
+    bases_of,
+    function_of,
+)
+from handcraft.lowering.nodes import Node
+from handcraft.lowering.refusals import Refused
+from handcraft.lowering.stream import ONE, Held, constant, gated
+
+if TYPE_CHECKING:
+    from handcraft.lowering.lower import Lowering
+
+Row = tuple[Affine, Affine]
+
+
+@dataclass(frozen=True)
+class Match:
+    """Rows of (query, key).
+
+    rows    their products sum to 0 where the condition holds
+    apart   and to at most minus this where it does not
+    radius  how far the float32 score can be from that, for a strength of 1
+    exact   True if 0 is meant absolutely; False if a number of the query may be added to all
+    """
+
+    rows: tuple[Row, ...] = ()
+    apart: float = 1.0
+    radius: float = 0.0
+
+
+def matched(lower: Lowering, part: Node, *, absolute: bool) -> Match:
+    """The rows of one condition; `absolute` where its score is compared with that of BOS."""
+    keys, queries = sides_of(part)
+    if not keys:
+        return _of_query(lower, part)
+    if not queries:
+        return _of_key(lower, part)
+    found = _equality(lower, part, absolute=absolute)
+    return found or _classes(lower, part, keys, queries)
+
+
+def sides_of(part: Node) -> tuple[list[Node], list[Node]]:
+    """What a condition reads at the key position (without `there`), and at the query."""
+    bases = bases_of(part)
+    keys = [base.args[0] for base in bases if base.op == "there"]
+    return keys, [base for base in bases if base.op != "there"]
+
+
+def at_query(part: Node, lower: Lowering) -> Node:
+    """The same with every `there` taken away: the value if the key is the query."""
+    if part.op == "there":
+        return part.args[0]
+    if part.is_leaf or part.op == "select":
+        return part
+    args = tuple(at_query(arg, lower) for arg in part.args)
+    return lower.core.make(part.op, *args, data=part.data)
+
+
+def _of_query(lower: Lowering, part: Node) -> Match:
+    flag = lower.flag(part)
+    return Match(((flag.z.plus(constant(-1)), ONE),), 1.0, flag.radius)
+
+
+def _of_key(lower: Lowering, part: Node) -> Match:
+    flag = lower.flag(at_query(part, lower))
+    key = gated(flag.z).plus(ONE.scaled(-1.0))
+    return Match(((constant(1), key),), 1.0, flag.radius)
+
+
+# ---------------------------------------------------------------- equality
+
+
+def _equality(lower: Lowering, part: Node, *, absolute: bool) -> Match | None:
+    """-(q - k)^2, where both sides are numbers or both are tokens."""
+    if part.op != "equal":
+        return None
+    sides = [sides_of(arg) for arg in part.args]
+    for (key, query), (keys, queries) in (
+        (part.args, (sides[0], sides[1])),
+        (part.args[::-1], (sides[1], sides[0])),
+    ):
+        if keys[1] or queries[0] or not keys[0]:
+            continue
+        return _equal(lower, at_query(key, lower), query, absolute=absolute)
+    return None
+
+
+def _equal(
+    lower: Lowering, key: Node, query: Node, *, absolute: bool
+) -> Match | None:
+    k, q = lower.standard(key), lower.standard(query)
+    if k is None or q is None or _meet(k, q):
+        return None
+    gap = _least_gap(lower.domain(key), lower.domain(query), k, q)
+    if gap is None or not gap:
+        return None
+    square = lower.squared(key, k)
+    if square is None:
+        return None
+    rows: list[Row] = [
+        (q.z.scaled(2.0), gated(k.z)),
+        (constant(-1), gated(square.z)),
+    ]
+    error = q.reach * 2 * k.radius + 2 * q.radius * k.reach + square.radius
+    if absolute:
+        own = lower.squared(query, q)
+        if own is None:
+            return None
+        rows.append((own.z.scaled(-1.0), ONE))
+        error += own.radius
+    return Match(tuple(rows), gap * gap, error)
+
+
+def _meet(k: Held, q: Held) -> bool:
+    """True if what is undefined could equal something."""
+    kc, qc = k.codes, q.codes
+    if kc is None or qc is None:
+        return False
+    none_k, none_q = kc.get(None), qc.get(None)
+    values = {z for x, z in (*kc.items(), *qc.items()) if x is not None}
+    if none_k is not None and none_k in values:
+        return True
+    if none_q is not None and none_q in values:
+        return True
+    return none_k is not None and none_k == none_q
+
+
+def _least_gap(
+    dk: Domain, dq: Domain, k: Held, q: Held
+) -> float | None:
+    if k.codes is not None and q.codes is not None:
+        if len(k.codes) * len(q.codes) > MOST_COMBINED:
+            return None
+        gaps = {abs(a - b) for a in k.codes.values() for b in q.codes.values()}
+        return float(min(gaps - {0.0}, default=1.0))
+    if dk.step is None or dq.step is None:
+        return None
+    return 1.0
+
+
+# ---------------------------------------------------------------- classes
+
+
+def _classes(
+    lower: Lowering, part: Node, keys: list[Node], queries: list[Node]
+) -> Match:
+    """A row for each class of keys that some query does not want."""
+    key_values = [lower.listed(k) for k in keys]
+    query_values = [lower.listed(q) for q in queries]
+    if prod(map(len, (*key_values, *query_values))) > MOST_COMBINED:
+        raise Refused(
+            part,
+            "compares too many values",
+            "a shorter window or a smaller alphabet",
+        )
+    truths = _truths(part, keys, queries, key_values, query_values)
+    rows: list[Row] = []
+    radius = 0.0
+    for unwanted, members in _grouped(truths).items():
+        if not any(unwanted):
+            continue
+        has = lower.indicator(keys, list(product(*key_values)), members)
+        asks = lower.indicator(
+            queries,
+            list(product(*query_values)),
+            frozenset(i for i, no in enumerate(unwanted) if no),
+        )
+        rows.append((asks.z.scaled(-1.0), gated(has.z)))
+        radius += has.radius + asks.radius
+    return Match(tuple(rows), 1.0, radius)
+
+
+def _truths(
+    part: Node,
+    keys: list[Node],
+    queries: list[Node],
+    key_values: list[Any],
+    query_values: list[Any],
+) -> list[tuple[bool, ...]]:
+    """For each combination of the key's values, which of the query's do not want it."""
+    bases = [*bases_of(part)]
+    places = {
+        id(base): i
+        for i, base in enumerate(
+            [*(b for b in bases if b.op == "there"), *(b for b in bases if b.op != "there")]
+        )
+    }
+    ask = function_of(part, bases)
+    found = []
+    for k in product(*key_values):
+        row = []
+        for q in product(*query_values):
+            values = (*k, *q)
+            said = ask([values[places[id(base)]] for base in bases])
+            row.append(said in (0, None))
+        found.append(tuple(row))
+    return found
+
+
+def _grouped(
+    truths: list[tuple[bool, ...]],
+) -> Mapping[tuple[bool, ...], frozenset[int]]:
+    groups: dict[tuple[bool, ...], set[int]] = {}
+    for i, row in enumerate(truths):
+        groups.setdefault(row, set()).add(i)
+    return {row: frozenset(members) for row, members in groups.items()}

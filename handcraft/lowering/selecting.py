@@ -1,0 +1,517 @@
+"""Lowers a selection to a head.
+
+    count, total    every selected key gets 2^-30 of the attention, BOS the rest; times 2^30
+    mean            all selected keys score 0 and share the attention
+    fetch           the one selected key has all of it
+    first, latest   the score rises or falls with the position, so that one selected key has it
+    best            the score rises with the value, then falls with the position
+
+What is not selected scores less by the strength A; where nothing may be selected, BOS stands half
+way, and brings 0. Rules of this file: an error of the scores becomes a radius of what is read, and
+a radius that would leave two values mixed up is a Refused.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from handcraft.language.affine import Affine
+from handcraft.lowering.domains import (
+    MOST_COMBINED,
+    bases_of,
+    function_of,
+)
+from handcraft.lowering.matches import Match, at_query, matched, sides_of
+from handcraft.lowering.nodes import Node, parts_of
+from handcraft.lowering.refusals import Refused
+from handcraft.lowering.stream import BOS, Held, constant, gated
+from handcraft.sequence.values import Value
+
+if TYPE_CHECKING:
+    from handcraft.lowering.lower import Lowering
+
+UNIT = 2.0**-24
+ANCHOR = 2.0**30  # how many times the attention of a key BOS gets, where keys are counted
+COUNTED, FETCHED = 32.0, 64.0  # the strength of a condition
+NEARER = 32.0  # the score from one position to the next, where one of several is chosen
+LARGEST_SCORE = 2.0**24  # float32 holds every whole number up to this one
+SLACK = 24.0  # a score that is less by so much leaves nothing in float32
+
+
+@dataclass(frozen=True)
+class Score:
+    """The rows of a head: products of query and key sum to 0 for the selected keys.
+
+    radius  how far a selected key's score can be from that
+    apart   how far below 0 the score of any other key is, at least
+    nearer  where one of several selected keys is chosen, by how much its score exceeds the others'
+    reach   the greatest score of a selected key
+    """
+
+    rows: tuple[tuple[Affine, Affine], ...]
+    radius: float
+    apart: float
+    nearer: float = math.inf
+    reach: float = 0.0
+
+
+def selected(lower: Lowering, node: Node) -> Held:
+    """How a selection stands in the stream. Raises Refused."""
+    return _KINDS[node.data](lower, node)
+
+
+def score_of(
+    lower: Lowering, condition: Node, strength: float, *, absolute: bool
+) -> Score:
+    """The scores of a condition."""
+    rows: list[tuple[Affine, Affine]] = []
+    radius, apart = 0.0, math.inf
+    for part in parts_of(condition):
+        if lower.causal and _masked(part):
+            continue
+        found: Match = matched(lower, part, absolute=absolute)
+        by = strength / min(1.0, found.apart)
+        rows += [(q.scaled(by), k) for q, k in found.rows]
+        radius += by * found.radius
+        apart = min(apart, by * found.apart)
+    return Score(_merged(rows), radius, apart)
+
+
+def _masked(part: Node) -> bool:
+    """True for a condition that holds for all keys that a causal query sees."""
+    if part.op != "negate" or part.args[0].op != "below":
+        return False
+    query, key = part.args[0].args
+    is_key = key.op == "there" and key.args[0].op == "index"
+    return is_key and query.op == "index"  # not (i < there(i))
+
+
+def _merged(
+    rows: Sequence[tuple[Affine, Affine]],
+) -> tuple[tuple[Affine, Affine], ...]:
+    """Rows whose query or key is the same up to a factor, as one."""
+    constants, rest = Affine.of({}), []
+    for query, key in rows:
+        if not query.terms:
+            constants = constants.plus(key.scaled(query.constant))
+        else:
+            rest.append((query, key))
+    by_key: dict[Any, Affine] = {}
+    keys: dict[Any, Affine] = {}
+    for query, key in rest:
+        name = tuple(sorted((str(lane), x) for lane, x in key.terms))
+        keys[name] = key
+        known = by_key.get(name)
+        by_key[name] = query if known is None else known.plus(query)
+    found = [(query, keys[name]) for name, query in by_key.items()]
+    if constants.terms:
+        found.append((constant(1), constants))
+    return tuple(found)
+
+
+def _sink(lower: Lowering, score: float) -> float:
+    """What BOS must prefer itself by, as a query, where others score up to so much more."""
+    return 0.0 if lower.causal else 2.0 ** math.ceil(math.log2(score + 64.0))
+
+
+# ---------------------------------------------------------------- counts
+
+
+def _counted(lower: Lowering, node: Node) -> Held:
+    condition, own = _without_self(lower, node.condition)
+    value = lower.core.constant(1) if node.data == "count" else node.value
+    domain = lower.domain(value)
+    if domain.none:
+        raise Refused(
+            value,
+            "may be undefined, and so would be the sum",
+            "otherwise(value, 0)",
+        )
+    number = lower.standard(value)
+    if number is None:
+        raise Refused(value, "is no number", "lookup({token: number}, value)")
+    score = score_of(lower, condition, COUNTED, absolute=True)
+    anchored = (
+        *score.rows,
+        (constant(math.log(ANCHOR)), BOS.expression()),
+    )
+    lane = lower.stream.attend(
+        _merged(anchored),
+        lower.named(node),
+        [(gated(number.z), ANCHOR)],
+        lower.says(node),
+        _sink(lower, 0.0),
+    )[0]
+    most = max(abs(float(domain.low)), abs(float(domain.high)))
+    relative = (
+        math.expm1(score.radius)
+        + 2.0**-17
+        + lower.n / ANCHOR
+        + math.exp(-min(score.apart, 700))
+    )
+    radius = lower.n * (most * relative + number.radius)
+    found = lower.held_number(node, lane.expression(), radius)
+    if own is None:
+        return found
+    return _less_own(lower, node, found, own, number)
+
+
+def _without_self(
+    lower: Lowering, condition: Node
+) -> tuple[Node, Node | None]:
+    """A condition with `there(indices) < indices` taken out, where a causal query sees itself and
+    what is earlier: then what the query would select of itself is taken away from the sum.
+    """
+    if not lower.causal:
+        return condition, None
+    parts = list(parts_of(condition))
+    strict = [part for part in parts if _strictly_earlier(part)]
+    if not strict:
+        return condition, None
+    rest = lower.core.both(*(part for part in parts if part not in strict))
+    return rest, at_query(rest, lower)
+
+
+def _strictly_earlier(part: Node) -> bool:
+    if part.op != "below":
+        return False
+    key, query = part.args
+    is_key = key.op == "there" and key.args[0].op == "index"
+    return is_key and query.op == "index"
+
+
+def _less_own(
+    lower: Lowering, node: Node, found: Held, own: Node, number: Held
+) -> Held:
+    core = lower.core
+    value = core.constant(1) if node.data == "count" else node.value
+    counted = core.make("cases", own, value, core.constant(0))
+    mine = lower.standard(counted)
+    assert mine is not None
+    return lower.held_number(
+        node,
+        found.z.plus(mine.z.scaled(-1.0)),
+        found.radius + mine.radius,
+    )
+
+
+# ---------------------------------------------------------------- one key
+
+
+def _one(
+    lower: Lowering,
+    node: Node,
+    value: Node,
+    score: Score,
+    *,
+    maybe_none: bool,
+    default: Value = None,
+) -> Held:
+    """A head that brings the value of the key with the greatest score; BOS stands half way where
+    nothing may be selected.
+    """
+    held = lower.hold(value)
+    if held.codes is None:
+        raise Refused(
+            value, "has too many values to be fetched", "a shorter window"
+        )
+    z, codes = held.z, dict(held.codes)
+    if maybe_none:
+        z, codes = _freed(z, codes, default)
+    bos = score.apart / 2 if maybe_none else score.apart + 2 * SLACK
+    rows = _merged([*score.rows, (constant(-bos), BOS.expression())])
+    lane = lower.stream.attend(
+        rows,
+        lower.named(node),
+        [(gated(z), 1.0)],
+        lower.says(node),
+        _sink(lower, bos + score.reach),
+    )[0]
+    behind = min(bos, score.apart, score.nearer) - 2 * score.radius
+    if behind < SLACK:
+        raise Refused(
+            node,
+            f"would have the right key ahead by {behind:.3g} only, {SLACK:g} are needed",
+            "a shorter window",
+        )
+    reach = max(map(abs, codes.values()), default=0.0)
+    leak = 2 * reach * lower.n * math.exp(-behind)
+    return Held(lane.expression(), codes, held.radius + leak + 8 * UNIT * reach)
+
+
+def _freed(
+    z: Affine, codes: dict[Value, float], default: Value
+) -> tuple[Affine, dict[Value, float]]:
+    """The value so moved that 0 stands for the default alone, which BOS brings."""
+    if codes.get(default, 0.0) == 0.0 and 0.0 not in [
+        x for v, x in codes.items() if v != default
+    ]:
+        return z, {**codes, default: 0.0}
+    if default in codes:
+        by = codes[default]
+    else:
+        by = min(codes.values()) - 1.0
+    moved = {v: x - by for v, x in codes.items()}
+    return z.plus(constant(-by)), {**moved, default: 0.0}
+
+
+def _fetched(lower: Lowering, node: Node) -> Held:
+    place = _place(node)
+    if place is not None and place.op == "select" and place.data in _CHOOSING:
+        return _chosen(lower, node, place)
+    condition = node.condition
+    if place is None and not _known_to_be_one(lower, condition):
+        raise Refused(
+            node,
+            "is not known to select one position",
+            "fetch(value, latest(condition)) or first(condition), which do",
+        )
+    score = score_of(lower, condition, FETCHED, absolute=True)
+    default = node.default
+    if default is not None and default.op != "constant":
+        none = lower.core.select("fetch", condition, node.value, says=node.says)
+        return lower.hold(lower.core.make("otherwise", none, default))
+    certain = place is not None and _inside(lower, place)
+    return _one(
+        lower,
+        node,
+        node.value,
+        score,
+        maybe_none=not certain,
+        default=None if default is None else default.data,
+    )
+
+
+def _place(node: Node) -> Node | None:
+    """The position that a fetch names: there(indices) == position."""
+    part = node.condition
+    if part.op != "equal":
+        return None
+    for key, query in (part.args, part.args[::-1]):
+        is_key = key.op == "there" and key.args[0].op == "index"
+        if is_key and not sides_of(query)[0]:
+            return query
+    return None
+
+
+def _inside(lower: Lowering, place: Node) -> bool:
+    """True if a position is one of every text's."""
+    if place.op == "index":
+        return True
+    return place.op == "constant" and place.data == 0
+
+
+def _known_to_be_one(lower: Lowering, condition: Node) -> bool:
+    """True if no two keys can satisfy a condition: one part names an index, or a rank."""
+    for part in parts_of(condition):
+        if part.op != "equal":
+            continue
+        for key, query in (part.args, part.args[::-1]):
+            if sides_of(query)[0] or not sides_of(key)[0] or sides_of(key)[1]:
+                continue
+            if _distinct(lower, at_query(key, lower)):
+                return True
+    return False
+
+
+def _distinct(lower: Lowering, node: Node) -> bool:
+    """True if a value is another at every position: the index, or a rank in a strict order."""
+    if node.op == "index":
+        return True
+    if node.op in ("add", "subtract"):
+        inner = [arg for arg in node.args if arg.op != "constant"]
+        return len(inner) == 1 and _distinct(lower, inner[0])
+    if node.op == "select" and node.data == "count" and not lower.causal:
+        return _is_strict_order(lower, node.condition)
+    return False
+
+
+def _is_strict_order(lower: Lowering, condition: Node) -> bool:
+    """True if of two positions exactly one is before the other, and none before itself, and what
+    is before something that is before a third is before that.
+    """
+    bases = bases_of(condition)
+    leaves = [base.args[0] if base.op == "there" else base for base in bases]
+    kinds = {id(leaf): leaf for leaf in leaves}
+    if any(leaf.op not in ("token", "index") for leaf in kinds.values()):
+        return False
+    if not any(leaf.op == "index" for leaf in kinds.values()):
+        return False
+    lists = [lower.listed(leaf) for leaf in kinds.values()]
+    points = list(product(*lists))
+    if len(points) ** 2 > MOST_COMBINED * 4 or prod(map(len, lists)) < 1:
+        return False
+    ask = function_of(condition, bases)
+    place = {name: i for i, name in enumerate(kinds)}
+    index = next(i for i, leaf in enumerate(kinds.values()) if leaf.op == "index")
+
+    def before(a: tuple[Value, ...], b: tuple[Value, ...]) -> bool:
+        row = [
+            (a if base.op == "there" else b)[
+                place[id(base.args[0] if base.op == "there" else base)]
+            ]
+            for base in bases
+        ]
+        return ask(row) not in (0, None)
+
+    ranks = {a: sum(before(b, a) for b in points) for a in points}
+    for a in points:
+        for b in points:
+            if a == b:
+                wrong = before(a, b)
+            elif a[index] == b[index]:
+                continue  # one position has one token
+            else:
+                wrong = before(a, b) == before(b, a) or (
+                    before(a, b) != (ranks[a] < ranks[b])
+                )
+            if wrong:
+                return False
+    return True
+
+
+# ---------------------------------------------------------------- one of several keys
+
+
+_CHOOSING = ("first", "latest", "best")
+
+
+def _choice(lower: Lowering, node: Node) -> Held:
+    """The position that is chosen."""
+    return _chosen(lower, node, node, value=lower.core.index)
+
+
+def _chosen(
+    lower: Lowering, node: Node, place: Node, value: Node | None = None
+) -> Held:
+    """The value at the position that is chosen."""
+    score = _preferring(lower, place)
+    default = node.default if value is None else None
+    if default is not None and default.op != "constant":
+        none = lower.core.select("fetch", node.condition, node.value, says=node.says)
+        return lower.hold(lower.core.make("otherwise", none, default))
+    every = not list(parts_of(place.condition))
+    certain = every and not (
+        place.data == "best" and lower.domain(place.value).none
+    )
+    return _one(
+        lower,
+        node,
+        node.value if value is None else value,
+        score,
+        maybe_none=not certain,
+        default=None if default is None else default.data,
+    )
+
+
+def _preferring(lower: Lowering, place: Node) -> Score:
+    """The scores of a condition, and of a preference among the keys that meet it."""
+    p = lower.standard(lower.core.index)
+    assert p is not None
+    key, reach, radius = gated(p.z), lower.n * NEARER, 0.0
+    if place.data == "latest":
+        rows = [(constant(NEARER), key)]
+    else:
+        rows = [(constant(-NEARER), key)]
+    if place.data == "best":
+        more, reach, radius = _by_value(lower, place)
+        rows += more
+    strength = 2.0 ** math.ceil(math.log2(2 * (reach + 2 * SLACK)))
+    condition = place.condition
+    if place.data == "best" and lower.domain(place.value).none:
+        condition = lower.core.both(condition, _defined(lower, place.value))
+    score = score_of(lower, condition, strength, absolute=True)
+    if strength * 2 > LARGEST_SCORE:
+        raise Refused(place, "needs scores past exact float32", "a shorter window")
+    return Score(
+        (*rows, *score.rows),
+        score.radius + radius,
+        min(score.apart, strength),
+        NEARER,
+        reach,
+    )
+
+
+def _defined(lower: Lowering, value: Node) -> Node:
+    there = lower.core.there(value)
+    core = lower.core
+    same = core.make("equal", there, there)
+    return core.make("otherwise", same, core.constant(0))
+
+
+def _by_value(
+    lower: Lowering, place: Node
+) -> tuple[list[tuple[Affine, Affine]], float, float]:
+    value = lower.standard(place.value)
+    domain = lower.domain(place.value)
+    if value is None or not domain.numeric or not domain.apart:
+        raise Refused(place.value, "is no number to compare", "round_(value)")
+    by = (lower.n + 1) * NEARER / float(domain.apart)
+    reach = by * max(abs(float(domain.low)), abs(float(domain.high)))
+    if reach > LARGEST_SCORE / 4:
+        raise Refused(
+            place,
+            f"needs scores up to {reach:.3g}, past exact float32",
+            "a shorter window, or round_() around the value",
+        )
+    if 2 * by * value.radius > NEARER / 8:
+        raise Refused(
+            place.value,
+            f"is only known to {value.radius:.2g}",
+            "a shorter window",
+        )
+    return (
+        [(constant(by), gated(value.z))],
+        reach + lower.n * NEARER,
+        by * value.radius,
+    )
+
+
+# ---------------------------------------------------------------- means
+
+
+def _mean(lower: Lowering, node: Node) -> Held:
+    value = node.value
+    domain = lower.domain(value)
+    number = lower.standard(value)
+    if domain.none or number is None or not domain.numeric:
+        raise Refused(
+            value, "may be undefined or no number", "otherwise(value, 0)"
+        )
+    score = score_of(lower, node.condition, FETCHED, absolute=True)
+    every = not list(parts_of(node.condition))
+    bos = FETCHED / 2
+    rows = _merged([*score.rows, (constant(-bos), BOS.expression())])
+    if not every:
+        raise Refused(
+            node,
+            "may be of no position",
+            "mean of all, or total and count",
+        )
+    lane = lower.stream.attend(
+        rows,
+        lower.named(node),
+        [(gated(number.z), 1.0)],
+        lower.says(node),
+        _sink(lower, bos),
+    )[0]
+    most = max(abs(float(domain.low)), abs(float(domain.high)))
+    leak = lower.n * math.exp(-(bos - 2 * score.radius))
+    radius = most * (leak * 2 + 2 * math.expm1(score.radius) + 2.0**-20)
+    return Held(lane.expression(), None, radius + number.radius, most)
+
+
+_KINDS = {
+    "count": _counted,
+    "total": _counted,
+    "fetch": _fetched,
+    "first": _choice,
+    "latest": _choice,
+    "best": _choice,
+    "mean": _mean,
+}

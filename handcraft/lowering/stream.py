@@ -1,0 +1,216 @@
+"""The residual stream while it is written: lanes, what they hold, and the rules so far.
+
+    Held      how a value stands in the stream: an affine expression of lanes, and the number that
+              stands for each value
+    Stream    makes lanes and rules, and knows from which sublayer on a lane can be read
+
+Every lane but `bos` is 0 at the beginning-of-sequence token, so that a head sees nothing there;
+a constant of a key, a value or a neuron is therefore written as a multiple of 1 - bos.
+
+Time is counted in sublayers: 0 is the embedding, 2 b + 1 the heads of block b, 2 b + 2 its
+neurons. Rules of this file: it does not know what an expression means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from handcraft.language.affine import Affine, Lane
+from handcraft.lowering.nodes import Node
+from handcraft.sequence.values import Value
+
+BOS = Lane(slot="bos")
+ONE = Affine.of({BOS: -1.0}, 1.0)  # 1 everywhere but at BOS
+
+
+def gated(x: Affine) -> Affine:
+    """The same expression, but 0 at BOS, where all other lanes are 0."""
+    if not x.constant:
+        return x
+    return Affine.of(dict(x.terms)).plus(ONE.scaled(x.constant))
+
+
+def constant(value: float) -> Affine:
+    """A number as an expression."""
+    return Affine.of({}, float(value))
+
+
+@dataclass(frozen=True)
+class Held:
+    """A value in the stream.
+
+    z       the expression of lanes, at the position of the value
+    codes   {value: the number that z then is}; None where every number stands for itself
+    radius  how far z can be from that number, in float32
+    most    the greatest size of that number
+    """
+
+    z: Affine
+    codes: Mapping[Value, float] | None = None
+    radius: float = 0.0
+    most: float = 0.0
+
+    @cached_property
+    def reach(self) -> float:
+        """The greatest size of its numbers."""
+        return max(map(abs, self.codes.values())) if self.codes else self.most
+
+    def line(self) -> tuple[float, float] | None:
+        """(a, b) where every value that is a number is a z + b; None where there is no such
+        line. None (undefined) is left out.
+        """
+        if self.codes is None:
+            return 1.0, 0.0
+        return _line([(z, x) for x, z in self.codes.items() if x is not None])
+
+
+def _line(points: Sequence[tuple[float, Any]]) -> tuple[float, float] | None:
+    if any(isinstance(x, str) for _, x in points):
+        return None
+    if len(points) < 2:
+        (z, x) = points[0] if points else (0.0, 0)
+        return 1.0, float(x - z)
+    (z0, x0), (z1, x1) = points[0], points[1]
+    a = float(x1 - x0) / (z1 - z0)
+    b = float(x0) - a * z0
+    fits = all(a * z + b == float(x) for z, x in points)
+    return (a, b) if fits else None
+
+
+@dataclass
+class Table:
+    """A lane of the embedding: a number for each token, for each position, or neither."""
+
+    tokens: Mapping[str, float] = field(default_factory=dict)
+    positions: Sequence[float] = ()
+
+
+@dataclass(frozen=True)
+class Attention:
+    """One head: rows of (query, key) whose products are the score, and the lanes it writes.
+
+    adds  {lane of the stream: (what is read at the key position, the gain)}
+    bias  {lane: constant} that is added with it
+    sink  by how much BOS as a query prefers itself, where it could see what follows
+    """
+
+    rows: tuple[tuple[Affine, Affine], ...]
+    adds: Mapping[Lane, tuple[Affine, float]]
+    time: int
+    says: str = ""
+    bias: Mapping[Lane, float] = field(default_factory=dict)
+    sink: float = 0.0
+
+    @property
+    def read(self) -> set[Lane]:
+        """The lanes that it reads."""
+        parts = [x for row in self.rows for x in row]
+        parts += [x for x, _ in self.adds.values()]
+        return {lane for part in parts for lane in part.lanes_read}
+
+
+@dataclass(frozen=True)
+class Hinge:
+    """One neuron: amount times the positive part of `when` is added to a lane."""
+
+    when: Affine
+    adds: Mapping[Lane, float]
+    time: int
+    sharpness: float = 8.0
+    says: str = ""
+
+
+class Stream:
+    """Lanes and rules, in the order in which they are made."""
+
+    def __init__(self) -> None:
+        self.tables: dict[Lane, Table] = {}
+        self.times: dict[Lane, int] = {BOS: 0}
+        self.heads: list[Attention] = []
+        self.hinges: list[Hinge] = []
+        self.constants: list[tuple[int, Lane, float]] = []
+        self.meanings: dict[Lane, tuple[Node, Held]] = {}
+
+    def lane(self, name: str) -> Lane:
+        """A new lane with such a name."""
+        taken = {lane.slot for lane in self.times}
+        found, i = name, 2
+        while found in taken:
+            found, i = f"{name}_{i}", i + 1
+        lane = Lane(slot=found)
+        self.times[lane] = 0
+        return lane
+
+    def table(self, name: str, table: Table) -> Lane:
+        """The lane of a table; the same table is one lane."""
+        for lane, known in self.tables.items():
+            if known == table:
+                return lane
+        lane = self.lane(name)
+        self.tables[lane] = table
+        return lane
+
+    def time_of(self, *parts: Affine) -> int:
+        """From when on these expressions can be read."""
+        lanes = (lane for part in parts for lane in part.lanes_read)
+        return max((self.times[lane] for lane in lanes), default=0)
+
+    def attend(
+        self,
+        rows: Iterable[tuple[Affine, Affine]],
+        name: str,
+        values: Sequence[tuple[Affine, float]],
+        says: str = "",
+        sink: float = 0.0,
+    ) -> list[Lane]:
+        """A head that reads these values; a new lane of each."""
+        kept = tuple(rows)
+        read = [x for row in kept for x in row] + [x for x, _ in values]
+        time = heads_after(self.time_of(*read))
+        lanes = [self.lane(name) for _ in values]
+        adds = dict(zip(lanes, values, strict=True))
+        self.heads.append(Attention(kept, adds, time, says, {}, sink))
+        self.times |= dict.fromkeys(lanes, time)
+        return lanes
+
+    def settled(self) -> list[Attention]:
+        """The heads, with a row by which BOS sees itself alone where what it brings is read."""
+        read = {lane for head in self.heads for lane in head.read}
+        read |= {lane for hinge in self.hinges for lane in hinge.when.lanes_read}
+        found = []
+        for head in self.heads:
+            if head.sink and not read.isdisjoint(head.adds):
+                row = (BOS.expression().scaled(head.sink), BOS.expression())
+                head = replace(head, rows=(*head.rows, row))
+            found.append(head)
+        return found
+
+    def neurons(
+        self,
+        name: str,
+        hinges: Iterable[tuple[Affine, float, float]],
+        says: str = "",
+    ) -> Lane:
+        """A lane that neurons write: (when, amount, sharpness) each."""
+        kept = list(hinges)
+        time = neurons_after(self.time_of(*(when for when, _, _ in kept)))
+        lane = self.lane(name)
+        for when, amount, sharpness in kept:
+            self.hinges.append(
+                Hinge(gated(when), {lane: amount}, time, sharpness, says)
+            )
+        self.times[lane] = time
+        return lane
+
+
+def heads_after(time: int) -> int:
+    """The first heads that can read what stands there from a time on."""
+    return time + 1 if time % 2 == 0 else time + 2
+
+
+def neurons_after(time: int) -> int:
+    """The first neurons that can."""
+    return time + 1 if time % 2 else time + 2
