@@ -164,6 +164,8 @@ class Domains:
             return self._selected(node)
         if node.op in self._leaves:
             return self._leaves[node.op]
+        if node.op in ("state", "lowest", "end", "step"):
+            raise Untold(node)
         return self._computed(node)
 
     # ------------------------------------------------------------ at one position
@@ -199,7 +201,9 @@ class Domains:
         if kind == "count":
             return span(0, self.n)
         if kind in ("first", "latest", "best"):
-            return span(0, self.n - 1, none=True)
+            every = node.condition.op == "constant" and node.condition.data == 1
+            none = not every or (kind == "best" and self.of(node.value).none)
+            return span(0, self.n - 1, none=none)
         value = self.of(node.value)
         if kind == "total":
             low, high = min(value.low, 0), max(value.high, 0)
@@ -217,6 +221,10 @@ class Unlisted(Exception):  # noqa: N818  # the caller says it in words
 
     def __init__(self, node: Node) -> None:
         self.node = node
+
+
+class Untold(Unlisted):
+    """A node of which no domain is known."""
 
 
 def _step(value: Domain) -> Number | None:
@@ -301,7 +309,7 @@ def bases_of(node: Node) -> tuple[Node, ...]:
         part = waiting.pop()
         if part.op == "constant":
             continue
-        if part.is_leaf or part.op in ("select", "there"):
+        if not part.args or part.op in ("select", "there"):
             found.setdefault(id(part), part)
         else:
             waiting.extend(reversed(part.args))

@@ -52,8 +52,9 @@ def _tagging(
     core = Core(causal=causal)
     node = core.of(e)
     domains = Domains(alphabet, n, causal=causal)
-    vocabulary, codes, answers = _codes(domains.of(node), alphabet)
-    lower = Lowering(core, domains, codes)
+    lower = Lowering(core, domains, {})
+    vocabulary, codes, answers = _codes(node, lower.domain(node), alphabet)
+    lower.codes = codes
     held = lower.hold(node)
     _read_out(lower, node, held, codes, answers)
     return Program(
@@ -72,7 +73,7 @@ def spelled(value: Value) -> str:
 
 
 def _codes(
-    domain: Domain, alphabet: tuple[str, ...]
+    node: Node, domain: Domain, alphabet: tuple[str, ...]
 ) -> tuple[tuple[str, ...], dict[str, float], dict[Value, str]]:
     """The vocabulary, the code of each token, and the token of each answer.
 
@@ -80,7 +81,9 @@ def _codes(
     """
     values = domain.values
     if values is None:
-        raise ValueError("too many answers")
+        raise Refused(node, "has too many answers to be tokens", "round_() or clip() around it")
+    if set(values) <= {None}:
+        raise Refused(node, "is undefined everywhere", "otherwise(e, value)")
     answers = {x: spelled(x) for x in values if x is not None}
     more = [t for t in answers.values() if t not in alphabet]
     vocabulary = (BOS_TOKEN, *alphabet, *more)
@@ -130,7 +133,7 @@ def _as_code(
 ) -> tuple[Affine, float]:
     known = held.codes
     assert known is not None
-    pairs = [(known[x], codes[t]) for x, t in answers.items()]
+    pairs = [(known[x], codes[t]) for x, t in answers.items() if x in known]
     f = images(pairs)
     assert f is not None
     return mapped(lower.stream, held.z, held.radius, f, "answer")

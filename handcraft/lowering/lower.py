@@ -22,13 +22,15 @@ from handcraft.lowering.domains import (
     Domain,
     Domains,
     Unlisted,
+    Untold,
     bases_of,
     function_of,
 )
+from handcraft.lowering.matches import EXACT
 from handcraft.lowering.nodes import Core, Node
 from handcraft.lowering.pointwise import Inexact, images, joined, mapped
 from handcraft.lowering.refusals import Refused
-from handcraft.lowering.selecting import selected
+from handcraft.lowering.selecting import brought, selected
 from handcraft.lowering.stream import BOS, Held, Stream, Table, constant
 from handcraft.sequence.values import Value
 
@@ -57,7 +59,8 @@ class Lowering:
         self.stream.tables[BOS] = Table({})
         self._held: dict[int, tuple[Node, Held]] = {}
         self._standard: dict[int, Held | None] = {}
-        self._squared: dict[int, Held | None] = {}
+        self._squared: dict[int, tuple[Held, Held | None]] = {}  # by identity
+        self._exact: dict[int, tuple[Node, Held]] = {}
         self._flags: dict[Any, Held] = {}
 
     # ------------------------------------------------------------ domains
@@ -66,6 +69,8 @@ class Lowering:
         """The values of a node. Raises Refused where there are too many to follow."""
         try:
             return self.domains.of(node)
+        except Untold as found:
+            raise _NOT_YET(found.node) from None
         except Unlisted as found:
             raise Refused(
                 found.node,
@@ -101,6 +106,8 @@ class Lowering:
         return self._held[id(node)][1]
 
     def _lowered(self, node: Node) -> Held:
+        if node.op in ("state", "lowest", "end", "step"):
+            raise _NOT_YET(node)
         if node.op == "constant":
             return self._constant(node.data)
         if node.op == "select":
@@ -261,8 +268,10 @@ class Lowering:
         codes = self.coding(self.domain(node))
         table = {}
         for row in product(*(self.listed(part) for part in parts)):
-            at = tuple(_at(h, x) for h, x in zip(held, row, strict=True))
-            table[at] = codes[ask(row)]
+            at = _codes_at(held, row)
+            code = codes.get(ask(row))
+            if at is not None and code is not None:  # else it never occurs
+                table[at] = code
         z, radius = joined(self.stream, held, table, _name(node), _says(node))
         return Held(z, codes, radius)
 
@@ -320,13 +329,48 @@ class Lowering:
         as_flag = self.core.make(
             "cases", node, self.core.constant(1), self.core.constant(0)
         )
-        return self.hold(as_flag)
+        if values is None:
+            return self.hold(as_flag)
+        if id(as_flag) not in self._held:
+            self._held[id(as_flag)] = as_flag, self._joined(as_flag, [node])
+        return self._held[id(as_flag)][1]
+
+    def exact(self, node: Node, held: Held) -> Held:
+        """A whole number from 0 to n, exactly: read off the position before it, with its square;
+        any other value as it is.
+        """
+        whole = set(range(self.n + 1))
+        if held.radius <= EXACT or not (held.codes and set(held.codes) <= whole):
+            return held
+        if id(node) not in self._exact:
+            self._exact[id(node)] = node, self._read_off(node, held)
+        return self._exact[id(node)][1]
+
+    def _read_off(self, node: Node, held: Held) -> Held:
+        places = range(self.n)
+        numbers = Table(positions=tuple(i + 1.0 for i in places))
+        squares = Table(positions=tuple((i + 1.0) ** 2 for i in places))
+        p, pp = (self.stream.table("number", t) for t in (numbers, squares))
+        z, z2 = brought(
+            self,
+            held.z,
+            p.expression(),
+            [p.expression(), pp.expression()],
+            pp.expression(),
+            _name(node),
+        )
+        codes = {x: float(x) for x in held.codes or {}}  # type: ignore[arg-type]
+        found = Held(z, codes, 0.0)
+        self._squared[id(found)] = found, Held(
+            z2, {x: c * c for x, c in codes.items()}, 0.0
+        )
+        return found
 
     def squared(self, node: Node, held: Held) -> Held | None:
         """The square of the number of a value. None where it has too many numbers."""
-        if id(node) not in self._squared:
-            self._squared[id(node)] = self._square(node, held)
-        return self._squared[id(node)]
+        if id(held) not in self._squared:
+            self._squared[id(held)] = held, self._square(node, held)
+        return self._squared[id(held)][1]
 
     def _square(self, node: Node, held: Held) -> Held | None:
         if held.codes is None:
@@ -390,14 +434,30 @@ class Lowering:
         held = [self.hold(base) for base in bases]
         points = {}
         for row in rows:
-            at = tuple(_at(h, x) for h, x in zip(held, row, strict=True))
-            points[at] = float(row in wanted)
+            at = _codes_at(held, row)
+            if at is not None:
+                points[at] = float(row in wanted)
         z, radius = joined(self.stream, held, points, "is_one_of")
         return Held(z, {0: 0.0, 1: 1.0}, radius)
 
 
-def _at(held: Held, value: Value) -> float:
-    return float(value) if held.codes is None else held.codes[value]  # type: ignore[arg-type]
+def _NOT_YET(node: Node) -> Refused:
+    return Refused(node, "is followed token by token, which no head does", "total or count")
+
+
+def _codes_at(
+    held: Sequence[Held], row: Sequence[Value]
+) -> tuple[float, ...] | None:
+    """The numbers that stand for values; None where one of them is never taken."""
+    found = []
+    for h, x in zip(held, row, strict=True):
+        if h.codes is None:
+            found.append(float(x))  # type: ignore[arg-type]
+        elif x in h.codes:
+            found.append(h.codes[x])
+        else:
+            return None
+    return tuple(found)
 
 
 def _says(node: Node) -> str:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from handcraft.lowering.lower import Lowering
 
 Row = tuple[Affine, Affine]
+EXACT = 1e-6  # a number known so well may be compared with another where keys are counted
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,8 @@ def _equal(
     gap = _least_gap(lower.domain(key), lower.domain(query), k, q)
     if gap is None or not gap:
         return None
+    if absolute and max(k.radius, q.radius) > EXACT:
+        k, q = lower.exact(key, k), lower.exact(query, q)
     square = lower.squared(key, k)
     if square is None:
         return None

@@ -123,6 +123,9 @@ def _sink(lower: Lowering, score: float) -> float:
 
 
 def _counted(lower: Lowering, node: Node) -> Held:
+    if (split := _split(lower, node)) is not None:
+        held = lower.hold(split)
+        return lower.held_number(node, held.z, held.radius)
     condition, own = _without_self(lower, node.condition)
     value = lower.core.constant(1) if node.data == "count" else node.value
     domain = lower.domain(value)
@@ -159,6 +162,42 @@ def _counted(lower: Lowering, node: Node) -> Held:
     if own is None:
         return found
     return _less_own(lower, node, found, own, number)
+
+
+def _split(lower: Lowering, node: Node) -> Node | None:
+    """The sum of a count of a | b: that of a and of b, less that of both where there are any."""
+    core, parts = lower.core, list(parts_of(node.condition))
+    either = next((part for part in parts if part.op == "either"), None)
+    if either is None:
+        return None
+    rest = [part for part in parts if part is not either]
+    a, b = either.args
+
+    def of(*more: Node) -> Node:
+        return core.select(node.data, core.both(*rest, *more), node.value)
+
+    found = core.make("add", of(a), of(b))
+    if _contradict(lower, a, b):
+        return found
+    return core.make("subtract", found, of(a, b))
+
+
+def _contradict(lower: Lowering, a: Node, b: Node) -> bool:
+    """True if a part of a and a part of b never hold together."""
+    return any(
+        _never(lower, lower.core.both(x, y))
+        for x in parts_of(a)
+        for y in parts_of(b)
+    )
+
+
+def _never(lower: Lowering, condition: Node) -> bool:
+    bases = bases_of(condition)
+    lists = [lower.domain(base).values for base in bases]
+    if any(x is None for x in lists) or prod(len(x or ()) for x in lists) > MOST_COMBINED:
+        return False
+    ask = function_of(condition, bases)
+    return all(ask(row) in (0, None) for row in product(*(x or () for x in lists)))
 
 
 def _without_self(
@@ -373,6 +412,29 @@ def _is_strict_order(lower: Lowering, condition: Node) -> bool:
             if wrong:
                 return False
     return True
+
+
+def brought(
+    lower: Lowering,
+    place: Affine,
+    p: Affine,
+    values: Sequence[Affine],
+    pp: Affine,
+    name: str,
+) -> list[Affine]:
+    """What stands where p, a table of positions, is nearest to a number; 0 where the number is 0.
+
+    The score is -A (p - place)^2 but for the square of the place, and -A / 4 at BOS, where p is 0.
+    """
+    rows = [
+        (place.scaled(2 * FETCHED), p),
+        (constant(1), pp.scaled(-FETCHED)),
+    ]
+    reach = FETCHED * (lower.n + 1) ** 2
+    lanes = lower.stream.attend(
+        rows, name, [(x, 1.0) for x in values], "", _sink(lower, reach)
+    )
+    return [lane.expression() for lane in lanes]
 
 
 # ---------------------------------------------------------------- one of several keys
