@@ -16,7 +16,7 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from handcraft.language.affine import Affine
+from handcraft.language.affine import Affine, Lane
 from handcraft.lowering.domains import (
     MOST_COMBINED,
     Domain,
@@ -28,7 +28,7 @@ from handcraft.lowering.domains import (
 )
 from handcraft.lowering.matches import EXACT
 from handcraft.lowering.nodes import Core, Node
-from handcraft.lowering.pointwise import Inexact, images, joined, mapped
+from handcraft.lowering.pointwise import Inexact, images, joined, mapped, whole
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.selecting import brought, selected
 from handcraft.lowering.stream import BOS, Held, Stream, Table, constant
@@ -60,6 +60,8 @@ class Lowering:
         self._held: dict[int, tuple[Node, Held]] = {}
         self._standard: dict[int, Held | None] = {}
         self._squared: dict[int, tuple[Held, Held | None]] = {}  # by identity
+        self._squares: dict[Lane, Held | None] = {}
+        self._one_hots: dict[Any, tuple[Node, Mapping[Value, Held]]] = {}
         self._exact: dict[int, tuple[Node, Held]] = {}
         self._flags: dict[Any, Held] = {}
 
@@ -114,6 +116,8 @@ class Lowering:
             return selected(self, node)
         if node.op == "length":
             return self._length()
+        if (found := self._affine(node)) is not None:
+            return found
         bases = bases_of(node)
         if all(base.op == "token" for base in bases):
             return self._of_token(node)
@@ -166,8 +170,6 @@ class Lowering:
     # ------------------------------------------------------------ at one position
 
     def _computed(self, node: Node, bases: Sequence[Node]) -> Held:
-        if (found := self._affine(node)) is not None:
-            return found
         if len(bases) == 1:
             return self._joined(node, bases)
         if node.op == "cases" and (found := self._where(node)) is not None:
@@ -218,7 +220,9 @@ class Lowering:
         codes = None
         if domain.values is not None:
             codes = {x: float(x) for x in domain.values}  # type: ignore[arg-type]
-        return Held(z, codes, radius + 4 * 2.0**-24 * most, most)
+        if radius or not whole(z) or domain.step is None or domain.step != int(domain.step):
+            radius += 4 * 2.0**-24 * most
+        return Held(z, codes, radius, most)
 
     def _number(self, node: Node) -> Held | None:
         """A node that is always a number, as that number."""
@@ -375,30 +379,58 @@ class Lowering:
     def _square(self, node: Node, held: Held) -> Held | None:
         if held.codes is None:
             return None
-        if not held.z.terms:
-            z = held.z.constant
-            return Held(constant(z * z), {0: z * z})
-        name = f"{_name(node)}_squared"
         codes = {x: z * z for x, z in held.codes.items()}
-        if node.op == "token" or node.op == "index":
-            return self._square_table(node, held, codes, name)
+        if not held.z.terms:
+            return Held(constant(held.z.constant**2), codes)
+        if len(held.z.terms) == 1:
+            return self._square_of_lane(held, codes)
         f = images((z, z * z) for z in held.codes.values())
-        assert f is not None
+        return self._by_neurons(held, f, codes, f"{_name(node)}_squared")
+
+    def _square_of_lane(
+        self, held: Held, codes: Mapping[Value, float]
+    ) -> Held | None:
+        """(a z + b)^2 is a^2 z^2 + 2 a b z + b^2, so one square serves all multiples."""
+        ((lane, a),) = held.z.terms
+        b = held.z.constant
+        if lane not in self._squares:
+            self._squares[lane] = self._square_lane(lane, held, a, b)
+        square = self._squares[lane]
+        if square is None:
+            return None
+        mixed = Affine.of({lane: 2 * a * b}, b * b)
+        radius = a * a * square.radius + 2 * abs(b) * held.radius
+        return Held(square.z.scaled(a * a).plus(mixed), codes, radius)
+
+    def _square_lane(
+        self, lane: Lane, held: Held, a: float, b: float
+    ) -> Held | None:
+        table = self.stream.tables.get(lane)
+        name = f"{lane.slot}_squared"
+        if table is not None:
+            squares = Table(
+                {t: x * x for t, x in table.tokens.items()},
+                tuple(x * x for x in table.positions),
+            )
+            found = self.stream.table(name, squares)
+            return Held(found.expression())
+        zs = [(z - b) / a for z in (held.codes or {}).values()]
+        f = images((z, z * z) for z in zs)
+        inner = Held(lane.expression(), None, held.radius / abs(a))
+        return self._by_neurons(inner, f, {}, name)
+
+    def _by_neurons(
+        self,
+        held: Held,
+        f: Any,
+        codes: Mapping[Value, float],
+        name: str,
+    ) -> Held | None:
         try:
             z, radius = mapped(self.stream, held.z, held.radius, f, name, "")
         except Inexact:
             return None
         return Held(z, codes, radius)
-
-    def _square_table(
-        self, node: Node, held: Held, codes: Mapping[Value, float], name: str
-    ) -> Held:
-        if node.op == "token":
-            table = Table(tokens={t: codes[t] for t in self.domains.alphabet})
-        else:
-            table = Table(positions=tuple(float(i * i) for i in range(self.n)))
-        lane = self.stream.table(name, table)
-        return Held(lane.expression(), codes)
 
     def indicator(
         self,
@@ -413,6 +445,60 @@ class Lowering:
             self._flags[key] = self._indicated(bases, rows, wanted)
         return self._flags[key]
 
+    def _of_one_hot(self, base: Node, wanted: set[Value]) -> Held:
+        """1 where a value is one of some, as a sum of lanes."""
+        key = (id(base), "one-hot")
+        if key not in self._one_hots:
+            self._one_hots[key] = base, self._one_hot(base)
+        lanes = self._one_hots[key][1]
+        z, radius = Affine.of({}), 0.0
+        for x in wanted & lanes.keys():
+            z, radius = z.plus(lanes[x].z), radius + lanes[x].radius
+        return Held(z, {0: 0.0, 1: 1.0}, radius)
+
+    def _one_hot(self, base: Node) -> Mapping[Value, Held]:
+        """A flag for each value."""
+        if base.op in ("token", "index"):
+            return {
+                x: Held(lane.expression(), {0: 0.0, 1: 1.0})
+                for x, lane in self._tables(base).items()
+            }
+        held = self.exact(base, self.hold(base))
+        values = [x for x in self.listed(base) if _codes_at([held], [x])]
+        found = {}
+        for x in values:
+            at = _codes_at([held], [x])
+            f = images(
+                ((_codes_at([held], [y]) or (0.0,))[0], float(x == y))
+                for y in values
+            )
+            assert f is not None and at is not None
+            z, radius = mapped(
+                self.stream,
+                held.z,
+                held.radius,
+                f,
+                f"is_{_name(base)}",
+                flag=True,
+            )
+            found[x] = Held(z, {0: 0.0, 1: 1.0}, radius)
+        return found
+
+    def _tables(self, leaf: Node) -> Mapping[Value, Lane]:
+        """A lane for each token, or for each position."""
+        if leaf.op == "token":
+            return {
+                t: self.stream.table("is_token", Table(tokens={t: 1.0}))
+                for t in self.domains.alphabet
+            }
+        return {
+            i: self.stream.table(
+                "is_at",
+                Table(positions=tuple(float(i == j) for j in range(self.n))),
+            )
+            for i in range(self.n)
+        }
+
     def _indicated(
         self,
         bases: Sequence[Node],
@@ -421,16 +507,8 @@ class Lowering:
     ) -> Held:
         if len(wanted) == len(list(rows)):
             return Held(constant(1), {1: 1.0})
-        if len(bases) == 1 and bases[0].op == "token":
-            table = Table(
-                tokens={t: float((t,) in wanted) for t in self.domains.alphabet}
-            )
-            lane = self.stream.table("is_token", table)
-            return Held(lane.expression(), {0: 0.0, 1: 1.0})
-        if len(bases) == 1 and bases[0].op == "index":
-            row = tuple(float((i,) in wanted) for i in range(self.n))
-            lane = self.stream.table("is_at", Table(positions=row))
-            return Held(lane.expression(), {0: 0.0, 1: 1.0})
+        if len(bases) == 1:
+            return self._of_one_hot(bases[0], {x for (x,) in wanted})
         held = [self.hold(base) for base in bases]
         points = {}
         for row in rows:

@@ -49,14 +49,18 @@ class Match:
     radius: float = 0.0
 
 
-def matched(lower: Lowering, part: Node, *, absolute: bool) -> Match:
-    """The rows of one condition; `absolute` where its score is compared with that of BOS."""
+def matched(
+    lower: Lowering, part: Node, *, absolute: bool, counted: bool
+) -> Match:
+    """The rows of one condition; `absolute` where its score is compared with that of BOS, and
+    `counted` where every error of it is one of a sum.
+    """
     keys, queries = sides_of(part)
     if not keys:
         return _of_query(lower, part)
     if not queries:
         return _of_key(lower, part)
-    found = _equality(lower, part, absolute=absolute)
+    found = _equality(lower, part, absolute=absolute, counted=counted)
     return found or _classes(lower, part, keys, queries)
 
 
@@ -91,7 +95,9 @@ def _of_key(lower: Lowering, part: Node) -> Match:
 # ---------------------------------------------------------------- equality
 
 
-def _equality(lower: Lowering, part: Node, *, absolute: bool) -> Match | None:
+def _equality(
+    lower: Lowering, part: Node, *, absolute: bool, counted: bool
+) -> Match | None:
     """-(q - k)^2, where both sides are numbers or both are tokens."""
     if part.op != "equal":
         return None
@@ -102,12 +108,23 @@ def _equality(lower: Lowering, part: Node, *, absolute: bool) -> Match | None:
     ):
         if keys[1] or queries[0] or not keys[0]:
             continue
-        return _equal(lower, at_query(key, lower), query, absolute=absolute)
+        return _equal(
+            lower,
+            at_query(key, lower),
+            query,
+            absolute=absolute,
+            counted=counted,
+        )
     return None
 
 
 def _equal(
-    lower: Lowering, key: Node, query: Node, *, absolute: bool
+    lower: Lowering,
+    key: Node,
+    query: Node,
+    *,
+    absolute: bool,
+    counted: bool,
 ) -> Match | None:
     k, q = lower.standard(key), lower.standard(query)
     if k is None or q is None or _meet(k, q):
@@ -115,7 +132,7 @@ def _equal(
     gap = _least_gap(lower.domain(key), lower.domain(query), k, q)
     if gap is None or not gap:
         return None
-    if absolute and max(k.radius, q.radius) > EXACT:
+    if counted and max(k.radius, q.radius) > EXACT:
         k, q = lower.exact(key, k), lower.exact(query, q)
     square = lower.squared(key, k)
     if square is None:

@@ -105,6 +105,10 @@ class Core:
     ) -> Node:
         """The node with this content. A value of constants alone is a constant."""
         key = (op, tuple(map(id, args)), _hashable(data))
+        if key not in self._made and op in ("add", "subtract"):
+            sums = linear(Node(op, args))
+            if sums is not None and sums[:2] == (0, 0):
+                self._made[key] = self.constant(sums[2])
         if key not in self._made:
             node = Node(op, args, data, says)
             if args and op not in ("select", "there") and _known(args):
@@ -191,6 +195,22 @@ def parts_of(condition: Node) -> Iterator[Node]:
             yield from parts_of(part)
     elif not (condition.op == "constant" and condition.data not in (0, None)):
         yield condition
+
+
+def linear(node: Node) -> tuple[int, int, int] | None:
+    """(a, b, c) of a length + b index + c, which is always a number; None for anything else."""
+    if node.op == "constant":
+        return (0, 0, node.data) if isinstance(node.data, int) else None
+    if node.op in ("index", "length"):
+        return (0, 1, 0) if node.op == "index" else (1, 0, 0)
+    if node.op not in ("add", "subtract"):
+        return None
+    one, other = map(linear, node.args)
+    if one is None or other is None:
+        return None
+    sign = 1 if node.op == "add" else -1
+    a, b, c = (x + sign * y for x, y in zip(one, other, strict=True))
+    return a, b, c
 
 
 def _known(args: tuple[Node, ...]) -> bool:

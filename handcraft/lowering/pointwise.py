@@ -24,6 +24,7 @@ UNIT = 2.0**-24  # the rounding of float32
 GELU_EXACT = 8.0  # gelu(x) is x or 0 in float32 from this size on, with room
 SHARPEST = 2.0**20
 SNAPPED = 1e-3  # an input less exact than that is taken by steps
+EXACT = 1e-6  # where the output must be exact
 RADIX = 4  # how far directions are searched
 
 
@@ -59,9 +60,18 @@ def images(pairs: Iterable[tuple[float, float]]) -> Images | None:
 
 
 def mapped(
-    stream: Stream, z: Affine, radius: float, f: Images, name: str, says: str = ""
+    stream: Stream,
+    z: Affine,
+    radius: float,
+    f: Images,
+    name: str,
+    says: str = "",
+    *,
+    flag: bool = False,
 ) -> tuple[Affine, float]:
-    """The function of an expression of lanes, and its radius."""
+    """The function of an expression of lanes, and its radius; as a flag it forgets the error of
+    what it reads.
+    """
     slopes = f.slopes
     if not slopes:
         return constant(f.points[0][1]), 0.0
@@ -71,7 +81,7 @@ def mapped(
     gap = min(f.gaps)
     if radius > gap / 8:
         raise Inexact(radius, gap)
-    if radius > SNAPPED * gap:
+    if radius > (EXACT if flag else SNAPPED) * gap:
         return stepped(stream, z, radius, f, name, says)
     return _bent(stream, z, radius, f, name, says)
 
@@ -112,6 +122,9 @@ def _bent(
     reach = max(abs(x) for x, _ in f.points)
     error = max(map(abs, slopes)) * radius + bend * radius
     rounding = 4 * UNIT * (most + (bend + abs(slopes[0])) * reach * 2)
+    amounts = [x for _, amount, _ in hinges for x in (amount, amount * reach)]
+    if not radius and whole(z) and all_whole([*amounts, reach, most, x, slopes[0]]):
+        rounding = 0.0  # float32 holds all of them, and their sums
     found = rest.plus(lane.expression()) if rest.terms or rest.constant else lane
     return as_affine(found), error + rounding
 
@@ -139,6 +152,16 @@ def stepped(
     return lane.expression().plus(constant(start)), error * len(hinges) + (
         4 * UNIT * (abs(start) + rises)
     )
+
+
+def all_whole(numbers: Iterable[float]) -> bool:
+    """True for whole numbers, which float32 adds without an error."""
+    return all(x == int(x) and abs(x) < 2**20 for x in numbers)
+
+
+def whole(z: Affine) -> bool:
+    """True for whole multiples of lanes."""
+    return all_whole([x for _, x in z.terms]) and all_whole([z.constant])
 
 
 def as_affine(x: Any) -> Affine:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ from handcraft.lowering.domains import (
     function_of,
 )
 from handcraft.lowering.matches import Match, at_query, matched, sides_of
-from handcraft.lowering.nodes import Node, parts_of
+from handcraft.lowering.nodes import Node, linear, parts_of
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.stream import BOS, Held, constant, gated
 from handcraft.sequence.values import Value
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 UNIT = 2.0**-24
 ANCHOR = 2.0**30  # how many times the attention of a key BOS gets, where keys are counted
+MOST_CLASSES = 8  # positions that are compared without digits
 COUNTED, FETCHED = 32.0, 64.0  # the strength of a condition
 NEARER = 32.0  # the score from one position to the next, where one of several is chosen
 LARGEST_SCORE = 2.0**24  # float32 holds every whole number up to this one
@@ -66,7 +67,12 @@ def selected(lower: Lowering, node: Node) -> Held:
 
 
 def score_of(
-    lower: Lowering, condition: Node, strength: float, *, absolute: bool
+    lower: Lowering,
+    condition: Node,
+    strength: float,
+    *,
+    absolute: bool = True,
+    counted: bool = False,
 ) -> Score:
     """The scores of a condition."""
     rows: list[tuple[Affine, Affine]] = []
@@ -74,7 +80,9 @@ def score_of(
     for part in parts_of(condition):
         if lower.causal and _masked(part):
             continue
-        found: Match = matched(lower, part, absolute=absolute)
+        found: Match = matched(
+            lower, part, absolute=absolute, counted=counted
+        )
         by = strength / min(1.0, found.apart)
         rows += [(q.scaled(by), k) for q, k in found.rows]
         radius += by * found.radius
@@ -138,7 +146,7 @@ def _counted(lower: Lowering, node: Node) -> Held:
     number = lower.standard(value)
     if number is None:
         raise Refused(value, "is no number", "lookup({token: number}, value)")
-    score = score_of(lower, condition, COUNTED, absolute=True)
+    score = score_of(lower, condition, COUNTED, counted=True)
     anchored = (
         *score.rows,
         (constant(math.log(ANCHOR)), BOS.expression()),
@@ -166,7 +174,8 @@ def _counted(lower: Lowering, node: Node) -> Held:
 
 def _split(lower: Lowering, node: Node) -> Node | None:
     """The sum of a count of a | b: that of a and of b, less that of both where there are any."""
-    core, parts = lower.core, list(parts_of(node.condition))
+    core = lower.core
+    parts = [_by_digits(lower, part) for part in parts_of(node.condition)]
     either = next((part for part in parts if part.op == "either"), None)
     if either is None:
         return None
@@ -180,6 +189,42 @@ def _split(lower: Lowering, node: Node) -> Node | None:
     if _contradict(lower, a, b):
         return found
     return core.make("subtract", found, of(a, b))
+
+
+def _by_digits(lower: Lowering, part: Node) -> Node:
+    """A comparison of a key's whole number with a query's by two digits, where it has many."""
+    if part.op != "below" or (lower.causal and _strictly_earlier(part)):
+        return part
+    core, sides = lower.core, [sides_of(arg) for arg in part.args]
+    (first, second) = part.args
+    if sides[0][1] or sides[1][0]:
+        if sides[0][0] or sides[1][1]:
+            return part  # both read at both
+    elif not (sides[0][0] and sides[1][1]):
+        return part
+    domains = [lower.domain(at_query(arg, lower)) for arg in part.args]
+    most = max(float(d.high) for d in domains)
+    if not all(map(_digital, domains)) or most <= MOST_CLASSES:
+        return part
+    base = core.constant(math.isqrt(int(most)) + 1)
+    highs = [core.make("divide", arg, base) for arg in (first, second)]
+    lows = [core.make("modulo", arg, base) for arg in (first, second)]
+    return core.make(
+        "either",
+        core.make("below", *highs),
+        core.both(core.make("equal", *highs), core.make("below", *lows)),
+    )
+
+
+def _digital(domain: Any) -> bool:
+    """True for whole numbers from 0 on, each of which is one."""
+    return (
+        not domain.none
+        and domain.numeric
+        and domain.step == 1
+        and domain.low >= 0
+        and domain.low == int(domain.low)
+    )
 
 
 def _contradict(lower: Lowering, a: Node, b: Node) -> bool:
@@ -310,12 +355,20 @@ def _fetched(lower: Lowering, node: Node) -> Held:
             "is not known to select one position",
             "fetch(value, latest(condition)) or first(condition), which do",
         )
-    score = score_of(lower, condition, FETCHED, absolute=True)
     default = node.default
     if default is not None and default.op != "constant":
         none = lower.core.select("fetch", condition, node.value, says=node.says)
         return lower.hold(lower.core.make("otherwise", none, default))
     certain = place is not None and _inside(lower, place)
+    score = score_of(lower, condition, FETCHED, absolute=not certain)
+    behind = score.apart * (1.0 if certain else 0.5) - 2 * score.radius
+    if 0 < behind < SLACK:  # all of it grows with the strength
+        more = 2.0 ** math.ceil(math.log2(SLACK / behind))
+        score = score_of(
+            lower, condition, more * FETCHED, absolute=not certain
+        )
+    if certain:  # the square of the query is added to every key's score but that of BOS
+        score = replace(score, reach=score.apart * lower.n**2)
     return _one(
         lower,
         node,
@@ -339,10 +392,16 @@ def _place(node: Node) -> Node | None:
 
 
 def _inside(lower: Lowering, place: Node) -> bool:
-    """True if a position is one of every text's."""
-    if place.op == "index":
-        return True
-    return place.op == "constant" and place.data == 0
+    """True if a sum of the index and the length is a position of every text, that a query sees."""
+    if (sums := linear(place)) is None:
+        return False
+    a, b, c = sums
+    corners = [(1, 0), (lower.n, 0), (lower.n, lower.n - 1)]
+    for length, index in corners:
+        most = index if lower.causal else length - 1
+        if not 0 <= a * length + b * index + c <= most:
+            return False
+    return True
 
 
 def _known_to_be_one(lower: Lowering, condition: Node) -> bool:
@@ -366,52 +425,59 @@ def _distinct(lower: Lowering, node: Node) -> bool:
         inner = [arg for arg in node.args if arg.op != "constant"]
         return len(inner) == 1 and _distinct(lower, inner[0])
     if node.op == "select" and node.data == "count" and not lower.causal:
-        return _is_strict_order(lower, node.condition)
+        return _is_strict_order(node.condition)
     return False
 
 
-def _is_strict_order(lower: Lowering, condition: Node) -> bool:
-    """True if of two positions exactly one is before the other, and none before itself, and what
-    is before something that is before a third is before that.
+def _is_strict_order(condition: Node) -> bool:
+    """True if of two positions exactly one is before the other: by the index, or by any value and
+    then, where that is equal, by such an order.
     """
-    bases = bases_of(condition)
-    leaves = [base.args[0] if base.op == "there" else base for base in bases]
-    kinds = {id(leaf): leaf for leaf in leaves}
-    if any(leaf.op not in ("token", "index") for leaf in kinds.values()):
+    if condition.op == "below":
+        return _compared(condition) in ("index", "there index")
+    if condition.op != "either":
         return False
-    if not any(leaf.op == "index" for leaf in kinds.values()):
-        return False
-    lists = [lower.listed(leaf) for leaf in kinds.values()]
-    points = list(product(*lists))
-    if len(points) ** 2 > MOST_COMBINED * 4 or prod(map(len, lists)) < 1:
-        return False
-    ask = function_of(condition, bases)
-    place = {name: i for i, name in enumerate(kinds)}
-    index = next(i for i, leaf in enumerate(kinds.values()) if leaf.op == "index")
+    for first, second in (condition.args, condition.args[::-1]):
+        value = _compared(first)
+        if value is None or second.op != "both":
+            continue
+        for same, rest in (second.args, second.args[::-1]):
+            if _same(same) == value.removeprefix("there ") and _is_strict_order(rest):
+                return True
+    return False
 
-    def before(a: tuple[Value, ...], b: tuple[Value, ...]) -> bool:
-        row = [
-            (a if base.op == "there" else b)[
-                place[id(base.args[0] if base.op == "there" else base)]
-            ]
-            for base in bases
-        ]
-        return ask(row) not in (0, None)
 
-    ranks = {a: sum(before(b, a) for b in points) for a in points}
-    for a in points:
-        for b in points:
-            if a == b:
-                wrong = before(a, b)
-            elif a[index] == b[index]:
-                continue  # one position has one token
-            else:
-                wrong = before(a, b) == before(b, a) or (
-                    before(a, b) != (ranks[a] < ranks[b])
-                )
-            if wrong:
-                return False
-    return True
+def _compared(part: Node) -> str | None:
+    """The value of which a comparison says that the key's is less (or greater) than the query's."""
+    if part.op not in ("below", "precedes"):
+        return None
+    a, b = part.args
+    for key, query, name in ((a, b, "there "), (b, a, "")):
+        if _is_there(key, query):
+            return f"{name}{id(query)}" if query.op != "index" else f"{name}index"
+    return None
+
+
+def _same(part: Node) -> str | None:
+    """The value that a condition says to be equal at both."""
+    if part.op != "equal":
+        return None
+    for key, query in (part.args, part.args[::-1]):
+        if _is_there(key, query):
+            return str(id(query)) if query.op != "index" else "index"
+    return None
+
+
+def _is_there(key: Node, query: Node) -> bool:
+    """True if the key's value is the query's, read at the key."""
+    if key is query:
+        return key.op == "constant"
+    if key.op == "there":
+        return key.args[0] is query
+    alike = key.op == query.op and key.data == query.data
+    if query.op == "select" or not alike or len(key.args) != len(query.args):
+        return False
+    return all(map(_is_there, key.args, query.args))
 
 
 def brought(
@@ -487,7 +553,7 @@ def _preferring(lower: Lowering, place: Node) -> Score:
     condition = place.condition
     if place.data == "best" and lower.domain(place.value).none:
         condition = lower.core.both(condition, _defined(lower, place.value))
-    score = score_of(lower, condition, strength, absolute=True)
+    score = score_of(lower, condition, strength)
     if strength * 2 > LARGEST_SCORE:
         raise Refused(place, "needs scores past exact float32", "a shorter window")
     return Score(
@@ -545,7 +611,7 @@ def _mean(lower: Lowering, node: Node) -> Held:
         raise Refused(
             value, "may be undefined or no number", "otherwise(value, 0)"
         )
-    score = score_of(lower, node.condition, FETCHED, absolute=True)
+    score = score_of(lower, node.condition, FETCHED)
     every = not list(parts_of(node.condition))
     bos = FETCHED / 2
     rows = _merged([*score.rows, (constant(-bos), BOS.expression())])

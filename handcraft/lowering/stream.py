@@ -176,13 +176,17 @@ class Stream:
         self.times |= dict.fromkeys(lanes, time)
         return lanes
 
+    def read_after(self, time: int) -> set[Lane]:
+        """The lanes that a later rule reads."""
+        read = {x for head in self.heads if head.time > time for x in head.read}
+        later = (hinge for hinge in self.hinges if hinge.time > time)
+        return read | {x for hinge in later for x in hinge.when.lanes_read}
+
     def settled(self) -> list[Attention]:
         """The heads, with a row by which BOS sees itself alone where what it brings is read."""
-        read = {lane for head in self.heads for lane in head.read}
-        read |= {lane for hinge in self.hinges for lane in hinge.when.lanes_read}
         found = []
         for head in self.heads:
-            if head.sink and not read.isdisjoint(head.adds):
+            if head.sink and not self.read_after(head.time).isdisjoint(head.adds):
                 row = (BOS.expression().scaled(head.sink), BOS.expression())
                 head = replace(head, rows=(*head.rows, row))
             found.append(head)
