@@ -15,6 +15,7 @@ from handcraft.lowering.lower import Lowering
 from handcraft.lowering.nodes import Core, Node
 from handcraft.lowering.pointwise import images, mapped
 from handcraft.lowering.refusals import Refused
+from handcraft.lowering.schedule import Sizes, cheapest
 from handcraft.lowering.stream import (
     BOS,
     Held,
@@ -57,10 +58,11 @@ def _tagging(
     lower.codes = codes
     held = lower.hold(node)
     _read_out(lower, node, held, codes, answers)
+    stream = cheapest(lower.stream, Sizes(len(vocabulary), n + 1))
     return Program(
         name=name or "tagged",
-        embedding=slots_of(lower.stream, vocabulary, n + 1),
-        layers=blocks_of(lower.stream),
+        embedding=slots_of(stream, vocabulary, n + 1),
+        layers=blocks_of(stream),
         vocabulary=vocabulary,
         n_ctx=n + 1,
         causal=causal,
@@ -180,13 +182,13 @@ def _write(
             adds = {code if k == lane else k: v for k, v in head.adds.items()}
             adds[code] = (what, by * factor * 2 * gain)
             stream.heads[i] = replace(
-                head, adds=adds, bias={**head.bias, **fixed}
+                head, adds=adds, bias={**head.bias, **fixed}, final=True
             )
             del stream.times[lane]
             return
     time = neurons_after(stream.time_of(y))
     for sign in (1.0, -1.0):
         stream.hinges.append(
-            Hinge(gated(y.scaled(sign)), {code: 2 * gain * sign}, time)
+            Hinge(gated(y.scaled(sign)), {code: 2 * gain * sign}, time, final=True)
         )
     stream.constants += [(time, lane, x) for lane, x in fixed.items()]

@@ -31,7 +31,7 @@ from handcraft.lowering.nodes import Core, Node
 from handcraft.lowering.pointwise import Inexact, images, joined, mapped, whole
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.selecting import brought, selected
-from handcraft.lowering.stream import BOS, Held, Stream, Table, constant
+from handcraft.lowering.stream import BOS, ONE, Held, Stream, Table, constant
 from handcraft.sequence.values import Value
 
 _UNDEFINED = -1.0  # how far below the least number None stands
@@ -170,8 +170,11 @@ class Lowering:
     # ------------------------------------------------------------ at one position
 
     def _computed(self, node: Node, bases: Sequence[Node]) -> Held:
+        if node.op == "exact":
+            return self.exact(node.args[0], self.hold(node.args[0]))
         if len(bases) == 1:
-            return self._joined(node, bases)
+            inner = _exact_part(node)
+            return self._joined(node, bases if inner is None else [inner])
         if node.op == "cases" and (found := self._where(node)) is not None:
             return found
         args = [arg for arg in node.args if arg.op != "constant"]
@@ -457,16 +460,16 @@ class Lowering:
         return Held(z, {0: 0.0, 1: 1.0}, radius)
 
     def _one_hot(self, base: Node) -> Mapping[Value, Held]:
-        """A flag for each value."""
-        if base.op in ("token", "index"):
-            return {
-                x: Held(lane.expression(), {0: 0.0, 1: 1.0})
-                for x, lane in self._tables(base).items()
-            }
+        """A flag for each value; the last one is what the others leave."""
+        leaf = self._leaf_of(base)
+        found: dict[Value, Held] = {}
+        if leaf is not None:
+            for x, lane in self._tables(base, leaf).items():
+                found[x] = Held(lane.expression(), {0: 0.0, 1: 1.0})
+            return self._with_last(self.listed(base), found)
         held = self.exact(base, self.hold(base))
         values = [x for x in self.listed(base) if _codes_at([held], [x])]
-        found = {}
-        for x in values:
+        for x in values[:-1]:
             at = _codes_at([held], [x])
             f = images(
                 ((_codes_at([held], [y]) or (0.0,))[0], float(x == y))
@@ -482,22 +485,36 @@ class Lowering:
                 flag=True,
             )
             found[x] = Held(z, {0: 0.0, 1: 1.0}, radius)
-        return found
+        return self._with_last(values, found)
 
-    def _tables(self, leaf: Node) -> Mapping[Value, Lane]:
-        """A lane for each token, or for each position."""
-        if leaf.op == "token":
-            return {
-                t: self.stream.table("is_token", Table(tokens={t: 1.0}))
-                for t in self.domains.alphabet
-            }
-        return {
-            i: self.stream.table(
-                "is_at",
-                Table(positions=tuple(float(i == j) for j in range(self.n))),
-            )
-            for i in range(self.n)
-        }
+    def _with_last(
+        self, values: Sequence[Value], flags: Mapping[Value, Held]
+    ) -> Mapping[Value, Held]:
+        """The flags and that of the one value that has none: 1 less all of them."""
+        z, radius = ONE, 0.0
+        for held in flags.values():
+            z, radius = z.plus(held.z.scaled(-1.0)), radius + held.radius
+        (last,) = (x for x in values if x not in flags)
+        return {**flags, last: Held(z, {0: 0.0, 1: 1.0}, radius)}
+
+    def _leaf_of(self, node: Node) -> Node | None:
+        """The token or the index, where a node is a function of that alone."""
+        bases = bases_of(node)
+        alone = len(bases) == 1 and bases[0].op in ("token", "index")
+        return bases[0] if alone else None
+
+    def _tables(self, node: Node, leaf: Node) -> Mapping[Value, Lane]:
+        """A lane for each value of a function of the token, or of the position."""
+        ask = function_of(node, [leaf])
+        found = {}
+        for x in self.listed(node)[:-1]:
+            if leaf.op == "token":
+                tokens = {t: float(ask([t]) == x) for t in self.domains.alphabet}
+                found[x] = self.stream.table(f"is_{_name(node)}", Table(tokens))
+            else:
+                row = tuple(float(ask([i]) == x) for i in range(self.n))
+                found[x] = self.stream.table(f"is_{_name(node)}", Table({}, row))
+        return found
 
     def _indicated(
         self,
@@ -536,6 +553,14 @@ def _codes_at(
         else:
             return None
     return tuple(found)
+
+
+def _exact_part(node: Node) -> Node | None:
+    """The part of a node that is to be held without an error."""
+    if node.op == "exact":
+        return node
+    found = (_exact_part(arg) for arg in node.args if node.op != "select")
+    return next((part for part in found if part is not None), None)
 
 
 def _says(node: Node) -> str:

@@ -61,7 +61,7 @@ def matched(
     if not queries:
         return _of_key(lower, part)
     found = _equality(lower, part, absolute=absolute, counted=counted)
-    return found or _classes(lower, part, keys, queries)
+    return found or _classes(lower, part)
 
 
 def sides_of(part: Node) -> tuple[list[Node], list[Node]]:
@@ -181,60 +181,66 @@ def _least_gap(
 # ---------------------------------------------------------------- classes
 
 
-def _classes(
-    lower: Lowering, part: Node, keys: list[Node], queries: list[Node]
-) -> Match:
+def _classes(lower: Lowering, part: Node) -> Match:
     """A row for each class of keys that some query does not want."""
-    key_values = [lower.listed(k) for k in keys]
-    query_values = [lower.listed(q) for q in queries]
-    if prod(map(len, (*key_values, *query_values))) > MOST_COMBINED:
+    keys, queries = one_sided(part)
+    at_keys = [at_query(key, lower) for key in keys]
+    key_rows = _rows_of(lower, part, at_keys)
+    query_rows = _rows_of(lower, part, queries)
+    if len(key_rows) * len(query_rows) > MOST_COMBINED:
         raise Refused(
             part,
             "compares too many values",
             "a shorter window or a smaller alphabet",
         )
-    truths = _truths(part, keys, queries, key_values, query_values)
+    ask = function_of(part, [*keys, *queries])
+    unwanted = [
+        tuple(ask((*k, *q)) in (0, None) for q in query_rows) for k in key_rows
+    ]
     rows: list[Row] = []
     radius = 0.0
-    for unwanted, members in _grouped(truths).items():
-        if not any(unwanted):
+    for nos, members in _grouped(unwanted).items():
+        if not any(nos):
             continue
-        has = lower.indicator(keys, list(product(*key_values)), members)
-        asks = lower.indicator(
-            queries,
-            list(product(*query_values)),
-            frozenset(i for i, no in enumerate(unwanted) if no),
-        )
+        has = lower.indicator(at_keys, key_rows, members)
+        no = frozenset(i for i, x in enumerate(nos) if x)
+        asks = lower.indicator(queries, query_rows, no)
         rows.append((asks.z.scaled(-1.0), gated(has.z)))
         radius += has.radius + asks.radius
     return Match(tuple(rows), 1.0, radius)
 
 
-def _truths(
-    part: Node,
-    keys: list[Node],
-    queries: list[Node],
-    key_values: list[Any],
-    query_values: list[Any],
-) -> list[tuple[bool, ...]]:
-    """For each combination of the key's values, which of the query's do not want it."""
-    bases = [*bases_of(part)]
-    places = {
-        id(base): i
-        for i, base in enumerate(
-            [*(b for b in bases if b.op == "there"), *(b for b in bases if b.op != "there")]
+def _rows_of(
+    lower: Lowering, part: Node, nodes: list[Node]
+) -> list[tuple[Any, ...]]:
+    """All combinations of the values of some nodes."""
+    lists = [lower.listed(node) for node in nodes]
+    if prod(map(len, lists)) > MOST_COMBINED:
+        raise Refused(
+            part,
+            "compares too many values",
+            "a shorter window or a smaller alphabet",
         )
-    }
-    ask = function_of(part, bases)
-    found = []
-    for k in product(*key_values):
-        row = []
-        for q in product(*query_values):
-            values = (*k, *q)
-            said = ask([values[places[id(base)]] for base in bases])
-            row.append(said in (0, None))
-        found.append(tuple(row))
-    return found
+    return list(product(*lists))
+
+
+def one_sided(part: Node) -> tuple[list[Node], list[Node]]:
+    """The largest parts that are read at the key position alone, and at the query alone."""
+    keys: dict[int, Node] = {}
+    queries: dict[int, Node] = {}
+
+    def walk(node: Node) -> None:
+        at_key, at_own = sides_of(node)
+        if at_key and at_own:
+            for arg in node.args:
+                walk(arg)
+        elif at_key:
+            keys[id(node)] = node
+        elif at_own:
+            queries[id(node)] = node
+
+    walk(part)
+    return list(keys.values()), list(queries.values())
 
 
 def _grouped(

@@ -31,7 +31,8 @@ LEAVES = ("token", "index", "length", "constant")
 class Node:
     """One node.
 
-    op     a leaf, "there", "select", or an operation of handcraft.sequence
+    op     a leaf, "there", "select", an operation of handcraft.sequence, or "exact": the same
+           value, held without an error
     args   the nodes it is computed from; of a selection its value, condition and default
     data   the value of a constant, the kind of a selection, the table of a lookup
     says   the expression that it was, for names and meanings
@@ -64,6 +65,8 @@ class Node:
 
     def computed(self, values: Any) -> Value:
         """The value of a pointwise node from those of its arguments."""
+        if self.op == "exact":
+            return values[0]  # type: ignore[no-any-return]
         return combine(_Rule(self.op, self.data), values)  # type: ignore[arg-type]
 
     def __repr__(self) -> str:

@@ -207,8 +207,9 @@ def _by_digits(lower: Lowering, part: Node) -> Node:
     if not all(map(_digital, domains)) or most <= MOST_CLASSES:
         return part
     base = core.constant(math.isqrt(int(most)) + 1)
-    highs = [core.make("divide", arg, base) for arg in (first, second)]
-    lows = [core.make("modulo", arg, base) for arg in (first, second)]
+    exact = [core.make("exact", arg) for arg in (first, second)]
+    highs = [core.make("divide", arg, base) for arg in exact]
+    lows = [core.make("modulo", arg, base) for arg in exact]
     return core.make(
         "either",
         core.make("below", *highs),

@@ -28,9 +28,8 @@ ONE = Affine.of({BOS: -1.0}, 1.0)  # 1 everywhere but at BOS
 
 def gated(x: Affine) -> Affine:
     """The same expression, but 0 at BOS, where all other lanes are 0."""
-    if not x.constant:
-        return x
-    return Affine.of(dict(x.terms)).plus(ONE.scaled(x.constant))
+    terms = {lane: value for lane, value in x.terms if lane != BOS}
+    return Affine.of({**terms, BOS: -x.constant}, x.constant)
 
 
 def constant(value: float) -> Affine:
@@ -95,6 +94,7 @@ class Attention:
     adds  {lane of the stream: (what is read at the key position, the gain)}
     bias  {lane: constant} that is added with it
     sink  by how much BOS as a query prefers itself, where it could see what follows
+    final  True if it writes the answer, over what the embedding holds
     """
 
     rows: tuple[tuple[Affine, Affine], ...]
@@ -103,6 +103,12 @@ class Attention:
     says: str = ""
     bias: Mapping[Lane, float] = field(default_factory=dict)
     sink: float = 0.0
+    final: bool = False
+
+    @property
+    def writes(self) -> tuple[Lane, ...]:
+        """The lanes that it writes."""
+        return (*self.adds, *self.bias)
 
     @property
     def read(self) -> set[Lane]:
@@ -121,6 +127,17 @@ class Hinge:
     time: int
     sharpness: float = 8.0
     says: str = ""
+    final: bool = False
+
+    @property
+    def writes(self) -> tuple[Lane, ...]:
+        """The lanes that it writes."""
+        return tuple(self.adds)
+
+    @property
+    def read(self) -> set[Lane]:
+        """The lanes that it reads."""
+        return set(self.when.lanes_read)
 
 
 class Stream:
@@ -168,6 +185,8 @@ class Stream:
     ) -> list[Lane]:
         """A head that reads these values; a new lane of each."""
         kept = tuple(rows)
+        if (found := self._same_head(kept, values, sink)) is not None:
+            return found
         read = [x for row in kept for x in row] + [x for x, _ in values]
         time = heads_after(self.time_of(*read))
         lanes = [self.lane(name) for _ in values]
@@ -176,11 +195,25 @@ class Stream:
         self.times |= dict.fromkeys(lanes, time)
         return lanes
 
+    def _same_head(
+        self,
+        rows: tuple[tuple[Affine, Affine], ...],
+        values: Sequence[tuple[Affine, float]],
+        sink: float,
+    ) -> list[Lane] | None:
+        """The lanes of a head that looks at the same and reads the same."""
+        for head in self.heads:
+            if (head.rows, head.sink) == (rows, sink):
+                known = {value: lane for lane, value in head.adds.items()}
+                if all(value in known for value in values):
+                    return [known[value] for value in values]
+        return None
+
     def read_after(self, time: int) -> set[Lane]:
         """The lanes that a later rule reads."""
         read = {x for head in self.heads if head.time > time for x in head.read}
         later = (hinge for hinge in self.hinges if hinge.time > time)
-        return read | {x for hinge in later for x in hinge.when.lanes_read}
+        return read | {x for hinge in later for x in hinge.read}
 
     def settled(self) -> list[Attention]:
         """The heads, with a row by which BOS sees itself alone where what it brings is read."""
