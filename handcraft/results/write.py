@@ -24,10 +24,10 @@ def write(program: Openable) -> str:
     A claim that is a Python function is left out, and the file says so. Raises ProgramError for
     weights without rules, or with other rules than theirs, and for what has no notation.
     """
-    return text_of(opened(program))
+    return program_of(opened(program))
 
 
-def text_of(model: Model) -> str:
+def program_of(model: Model) -> str:
     """The text of a model's program. Raises ProgramError where it has none."""
     rules = model.program
     if rules is None:
@@ -57,7 +57,7 @@ def write_file(model: Model, path: Path | None, *, force: bool = False) -> str:
     exists.
     """
     if path is None:
-        return text_of(model)
+        return program_of(model)
     shown = printable(str(path))
     if path.suffix != ".py":
         raise ProgramError(f"a program file ends in .py, found {shown}")
@@ -65,7 +65,7 @@ def write_file(model: Model, path: Path | None, *, force: bool = False) -> str:
         raise ProgramError(
             f"{shown} exists; choose another name, or replace it with --force"
         )
-    text = text_of(model)
+    text = program_of(model)
     write_atomically(path, text.encode())
     return text
 

@@ -1,6 +1,6 @@
 """Writes claims in the words of handcraft.claims.words.
 
-Rules of this file: a claim that is a function of its author's is not written; `claim_text` gives
+Rules of this file: a claim that is a function of its author's is not written; `claim_call` gives
 None, and the file says so. A table with a key that stands twice, as no dictionary has, is written
 by the kind of the claim itself.
 """
@@ -25,13 +25,13 @@ from handcraft.claims.right_tokens import Right
 from handcraft.claims.transducer import Transducer
 from handcraft.files.writer.expressions import Writing
 from handcraft.files.writer.literals import (
+    in_python,
     number_text,
-    quoted,
     raw_quoted,
     table_text,
     value_text,
 )
-from handcraft.files.writer.names import Names
+from handcraft.files.writer.names import Variables
 from handcraft.language.affine import Lane
 from handcraft.language.notation import call_text
 from handcraft.sequence.expression import Expression
@@ -51,7 +51,7 @@ def expressions_of(claim: Claim) -> Iterator[Expression]:
         yield length
 
 
-def claim_text(claim: Claim, names: Names, writing: Writing) -> str | None:
+def claim_call(claim: Claim, names: Variables, writing: Writing) -> str | None:
     """The claim as an author writes it; None for a function."""
     if isinstance(claim.rule, Callback):
         return None
@@ -102,7 +102,7 @@ def _by_letter(claim: After) -> str | None:
     for i, name in enumerate("abc"[:size]):
         if all(right == key[i] for key, right in claim.table):
             loops = " ".join(
-                f"for {x} in {quoted(own)}"
+                f"for {x} in {in_python(own)}"
                 for x, own in zip("abc", letters, strict=False)
             )
             return f"{{{' + '.join('abc'[:size])}: {name} {loops}}}"
@@ -112,8 +112,8 @@ def _by_letter(claim: After) -> str | None:
 def _right(right: Right) -> str:
     """One token, or a set of several."""
     if isinstance(right, str):
-        return quoted(right)
-    return f"{{{', '.join(map(quoted, right))}}}"
+        return in_python(right)
+    return f"{{{', '.join(map(in_python, right))}}}"
 
 
 def _pairs(rows: Sequence[tuple[str, str]]) -> str:
@@ -126,7 +126,7 @@ def _distribution(claim: Distribution) -> str:
     rows = [
         (
             value_text(key),
-            [(quoted(token), number_text(p)) for token, p in row],
+            [(in_python(token), number_text(p)) for token, p in row],
         )
         for key, row in claim.table
     ]
@@ -145,7 +145,7 @@ def _answers(claim: Any, writing: Writing) -> str:
         "answers",
         raw_quoted(claim.prompts),
         _answer(claim.answer, writing),
-        stop=None if claim.stop is None else quoted(claim.stop),
+        stop=None if claim.stop is None else in_python(claim.stop),
         length=None if length is None else writing.text(length),
         longest=None if claim.longest is None else str(claim.longest),
     )
@@ -153,7 +153,9 @@ def _answers(claim: Any, writing: Writing) -> str:
 
 def _answer(answer: Any, writing: Writing) -> str:
     if isinstance(answer, Table):
-        rows = [(quoted(key), quoted(value)) for key, value in answer.table]
+        rows = [
+            (in_python(key), in_python(value)) for key, value in answer.table
+        ]
         return table_text(rows)
     if isinstance(answer, Transducer):
         inputs = [writing.text(place) for place in answer.inputs]

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from handcraft.files.writer.literals import value_text
-from handcraft.files.writer.names import Names
+from handcraft.files.writer.names import Variables
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.notation import in_file
 
-_FEWEST = 4  # nodes of a part that has a variable
+_SHORT = 20  # characters of a part that needs no variable
 _CALLED = {  # what a part gives, by its operation
     "first": "place",
     "latest": "place",
@@ -59,11 +59,13 @@ class Writing:
         return in_file(value, value_text, self.named)
 
     def definitions(
-        self, roots: Iterable[Expression], names: Names
+        self, roots: Iterable[Expression], names: Variables
     ) -> Iterator[str]:
         """The statements that name what stands in several places, each after what it uses."""
         for part in _shared(list(roots)):
             text = in_file(part, value_text, self.named)
+            if len(text) <= _SHORT:
+                continue
             variable = names.new(_CALLED.get(part.op, "amount"))
             self.named[part] = variable
             yield f"{variable} = {text}"
@@ -77,9 +79,7 @@ def _shared(roots: list[Expression]) -> Iterator[Expression]:
         for part in _upwards(root, order):
             order[part] = None
             uses.update(part.parts)
-    yield from (
-        part for part in order if uses[part] > 1 and part.size >= _FEWEST
-    )
+    yield from (part for part in order if uses[part] > 1)
 
 
 def _upwards(

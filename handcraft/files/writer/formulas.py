@@ -14,7 +14,7 @@ from itertools import pairwise
 from math import gcd
 from typing import TypeAlias
 
-from handcraft.files.writer.literals import is_whole, number_text, quoted
+from handcraft.files.writer.literals import in_python, is_whole, number_text
 
 _FEWEST = 4  # rows; fewer are written one by one
 _FEWEST_RUNS = 3  # of equal values, for a quotient
@@ -28,6 +28,8 @@ def formula(
     if len(keys) < _FEWEST or any(value != int(value) for value in values):
         return None
     whole = [int(value) for value in values]
+    if len(set(whole)) == 1:
+        return None
     for text, function in _candidates(variable, keys, whole):
         found = (function(key) for key in keys)
         if all(x == value for x, value in zip(found, whole, strict=True)):
@@ -45,9 +47,9 @@ def token_formula(
         return None
     ones = [token for token, value in zip(tokens, values, strict=True) if value]
     if len(ones) == 1:
-        return f"int({variable} == {quoted(ones[0])})"
+        return f"int({variable} == {in_python(ones[0])})"
     if all(len(token) == 1 for token in tokens):
-        return f"int({variable} in {quoted(''.join(ones))})"
+        return f"int({variable} in {in_python(''.join(ones))})"
     return None
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
-from handcraft.files.writer.literals import quoted
+from handcraft.files.writer.literals import in_python
 
 WIDTH = 100
 STEP = 4
@@ -43,7 +43,7 @@ class Bracket:
     """A bracket and its items; `ended` if a comma stands after the last one."""
 
     opening: str
-    items: tuple[tuple[Part, ...], ...]
+    items: tuple[tuple[CodePart, ...], ...]
     ended: bool = False
 
     @cached_property
@@ -55,8 +55,8 @@ class Bracket:
         )
 
 
-Part: TypeAlias = str | Bracket
-Parts: TypeAlias = Sequence[Part]
+CodePart: TypeAlias = str | Bracket
+Parts: TypeAlias = Sequence[CodePart]
 
 
 def flat_text(parts: Parts) -> str:
@@ -67,8 +67,8 @@ def flat_text(parts: Parts) -> str:
 
 
 def laid_out(code: str) -> str:
-    """A statement on as many lines as it needs."""
-    if len(code) <= WIDTH:
+    """A statement on as many lines as it needs; a comment as it is."""
+    if len(code) <= WIDTH or code.startswith("#"):
         return code
     parts, _ = _parsed([*_ATOM.findall(code)], 0, "")
     lines = _broken(parts[0], 0, 0)
@@ -82,10 +82,10 @@ def laid_out(code: str) -> str:
 
 def _parsed(
     atoms: Sequence[str], at: int, closing: str
-) -> tuple[tuple[tuple[Part, ...], ...], int]:
+) -> tuple[tuple[tuple[CodePart, ...], ...], int]:
     """The items up to the closing bracket, and where the text goes on after it."""
-    items: list[tuple[Part, ...]] = []
-    item: list[Part] = []
+    items: list[tuple[CodePart, ...]] = []
+    item: list[CodePart] = []
     while at < len(atoms) and atoms[at] != closing:
         atom = atoms[at]
         at += 1
@@ -140,7 +140,7 @@ def _summands(parts: Parts) -> list[Parts] | None:
 
 def _segments(parts: Parts, words: Sequence[str]) -> list[Parts] | None:
     """The parts cut before each of these words that stands between spaces; None for no cut."""
-    found: list[list[Part]] = [[]]
+    found: list[list[CodePart]] = [[]]
     for i, part in enumerate(parts):
         between = 0 < i < len(parts) - 1 and parts[i - 1] == parts[i + 1] == " "
         if (
@@ -201,7 +201,7 @@ def _opened(parts: Parts, at: int, column: int, indent: int, tail: int) -> str:
     called = bool(before) and (before[-1].isalnum() or before[-1] in "_)]")
     hugged = bracket.items[0] if len(bracket.items) == 1 else ()
     if called and len(hugged) == 1 and isinstance(hugged[0], Bracket):
-        whole: list[Part] = [f"{before}{bracket.opening}", hugged[0]]
+        whole: list[CodePart] = [f"{before}{bracket.opening}", hugged[0]]
         close = f"{_CLOSING[bracket.opening]}{after}"
         return _opened(whole, 1, column, indent, tail + len(close)) + close
     lines = [*_items(bracket, inner, called=called)]
@@ -275,7 +275,7 @@ def _long_text(parts: Parts, column: int, indent: int) -> str:
 def _pieces_of(literal: str, most: int) -> list[str]:
     """A text as several literals of at most so many characters."""
     text = ast.literal_eval(literal)
-    write = _raw if literal.startswith("r") else quoted
+    write = _raw if literal.startswith("r") else in_python
     pieces: list[str] = []
     start = 0
     while start < len(text):
@@ -288,4 +288,4 @@ def _pieces_of(literal: str, most: int) -> list[str]:
 
 
 def _raw(text: str) -> str:
-    return quoted(text) if text.endswith("\\") else f'r"{text}"'
+    return in_python(text) if text.endswith("\\") else f'r"{text}"'

@@ -25,7 +25,7 @@ def _is_negative_zero(value: float) -> bool:
     return value == 0 and repr(float(value)).startswith("-")
 
 
-def quoted(text: str) -> str:
+def in_python(text: str) -> str:
     """The text in double quotes, or in single ones where it holds double ones."""
     literal = repr(text)
     if literal.startswith('"') or '"' in text:
@@ -36,7 +36,7 @@ def quoted(text: str) -> str:
 def raw_quoted(text: str) -> str:
     """The text in quotes, raw where it holds backslashes and can be."""
     raw = "\\" in text and text.isprintable() and not text.endswith("\\")
-    return f'r"{text}"' if raw and '"' not in text else quoted(text)
+    return f'r"{text}"' if raw and '"' not in text else in_python(text)
 
 
 def value_text(value: object) -> str:
@@ -47,7 +47,7 @@ def value_text(value: object) -> str:
     if isinstance(value, tuple):
         inner = ", ".join(map(value_text, value))
         return f"({inner},)" if len(value) == 1 else f"({inner})"
-    return quoted(value) if isinstance(value, str) else repr(value)
+    return in_python(value) if isinstance(value, str) else repr(value)
 
 
 def _numbered(table: dict[object, object]) -> str | None:
@@ -67,7 +67,7 @@ def _numbered(table: dict[object, object]) -> str | None:
 def labels_text(labels: Sequence[str]) -> str:
     """Labels as an author writes them: one text of letters, numbers by a range, else a list."""
     if all(len(label) == 1 for label in labels):
-        return quoted("".join(labels))
+        return in_python("".join(labels))
     if list(labels) == [str(i) for i in range(len(labels))]:
         return f"map(str, range({len(labels)}))"
     return list_text(labels)
@@ -75,7 +75,7 @@ def labels_text(labels: Sequence[str]) -> str:
 
 def list_text(labels: Sequence[str]) -> str:
     """The labels as a list."""
-    return f"[{', '.join(map(quoted, labels))}]"
+    return f"[{', '.join(map(in_python, labels))}]"
 
 
 def table_text(rows: Sequence[tuple[str, str]]) -> str:

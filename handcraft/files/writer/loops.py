@@ -15,14 +15,14 @@ from typing import TypeAlias
 
 from handcraft.files.writer.formulas import added, polynomial
 from handcraft.files.writer.literals import (
+    in_python,
     is_whole,
     list_text,
     number_text,
-    quoted,
 )
-from handcraft.files.writer.names import Names
+from handcraft.files.writer.names import Variables
 
-Cell: TypeAlias = str | float | None  # a label, a number, or no label
+LoopCell: TypeAlias = str | float | None  # a label, a number, or no label
 MOST_VARIABLES = 6
 _FEWEST = 4  # rows of a square formula
 
@@ -36,7 +36,9 @@ class Loop:
     is_table: bool = False
 
 
-def loop_of(rows: Sequence[Sequence[Cell]], names: Names) -> Loop | None:
+def loop_of(
+    rows: Sequence[Sequence[LoopCell]], names: Variables
+) -> Loop | None:
     """The loop that gives these rows, None if too much differs."""
     columns = list(zip(*rows, strict=True))
     varying = [c for c in columns if any(cell != c[0] for cell in c)]
@@ -53,9 +55,9 @@ def loop_of(rows: Sequence[Sequence[Cell]], names: Names) -> Loop | None:
 
 
 def _counted(
-    columns: Sequence[Sequence[Cell]],
-    several: Sequence[Sequence[Cell]],
-    names: Names,
+    columns: Sequence[Sequence[LoopCell]],
+    several: Sequence[Sequence[LoopCell]],
+    names: Variables,
 ) -> Loop | None:
     """The loop over a range, where all that differs is a whole number that goes evenly."""
     even = {tuple(c): found for c in several if (found := _even(c)) is not None}
@@ -65,7 +67,7 @@ def _counted(
     first, step = even[(labels or [*even])[0]]
     n = len(columns[0])
     variable = next(names.free("ivnkj"))
-    texts: dict[Sequence[Cell], str] = {}
+    texts: dict[Sequence[LoopCell], str] = {}
     for c in map(tuple, several):
         text = _of_variable(c, variable, range(first, first + step * n, step))
         if text is None:
@@ -76,7 +78,7 @@ def _counted(
 
 
 def _of_variable(
-    column: Sequence[Cell], variable: str, keys: range
+    column: Sequence[LoopCell], variable: str, keys: range
 ) -> str | None:
     """The column as a formula of a loop's variable."""
     numbers = [*map(_whole, column)]
@@ -94,7 +96,7 @@ def _of_variable(
     return None
 
 
-def _whole(cell: Cell) -> int | None:
+def _whole(cell: LoopCell) -> int | None:
     """The whole number that a cell is, as a number or a label; else None."""
     if isinstance(cell, str):
         return int(cell) if is_whole(cell) else None
@@ -108,7 +110,7 @@ def _range(first: int, step: int, n: int) -> str:
     return f"range({first}, {end}, {step})"
 
 
-def _even(column: Sequence[Cell]) -> tuple[int, int] | None:
+def _even(column: Sequence[LoopCell]) -> tuple[int, int] | None:
     """The first number and the step of numbers, or labels, that go evenly; else None."""
     numbers = [x for x in map(_whole, column) if x is not None]
     if len(numbers) < len(column):
@@ -121,9 +123,9 @@ def _even(column: Sequence[Cell]) -> tuple[int, int] | None:
 
 
 def _of_labels(
-    columns: Sequence[Sequence[Cell]],
-    several: Sequence[Sequence[Cell]],
-    names: Names,
+    columns: Sequence[Sequence[LoopCell]],
+    several: Sequence[Sequence[LoopCell]],
+    names: Variables,
 ) -> Loop | None:
     """The loop over labels, where nothing else differs."""
     if len(several) > 1 or not isinstance(several[0][0], str):
@@ -134,19 +136,19 @@ def _of_labels(
         variable if tuple(c) == tuple(several[0]) else None for c in columns
     )
     letters = all(len(label) == 1 for label in labels)
-    over = quoted("".join(labels)) if letters else list_text(labels)
+    over = in_python("".join(labels)) if letters else list_text(labels)
     return Loop(cells, f"for {variable} in {over}")
 
 
 def _of_table(
-    columns: Sequence[Sequence[Cell]],
-    several: Sequence[Sequence[Cell]],
-    names: Names,
+    columns: Sequence[Sequence[LoopCell]],
+    several: Sequence[Sequence[LoopCell]],
+    names: Variables,
 ) -> Loop:
     """The loop over a table of all that differs."""
     free = names.free("abcdefghijklmnopqrstuvwxyz")
-    variables: dict[tuple[Cell, ...], str] = {}
-    texts: dict[tuple[Cell, ...], str] = {}
+    variables: dict[tuple[LoopCell, ...], str] = {}
+    texts: dict[tuple[LoopCell, ...], str] = {}
     for c in map(tuple, several):
         text = next(
             filter(None, (_beside(c, *one) for one in variables.items())), ""
@@ -156,7 +158,7 @@ def _of_table(
     rows = list(zip(*variables, strict=True))
     if all(isinstance(x, str) and len(x) == 1 for row in rows for x in row):
         over = ", ".join(
-            quoted("".join(map(str, row))) for row in rows
+            in_python("".join(map(str, row))) for row in rows
         )  # unpacked
     else:
         over = ", ".join(f"({', '.join(map(_cell, row))})" for row in rows)
@@ -167,7 +169,7 @@ def _of_table(
 
 
 def _beside(
-    column: Sequence[Cell], other: Sequence[Cell], variable: str
+    column: Sequence[LoopCell], other: Sequence[LoopCell], variable: str
 ) -> str:
     """The column computed from another one, where each number is as far from it; else nothing."""
     pairs = list(zip(column, other, strict=True))
@@ -182,7 +184,9 @@ def _beside(
     return added([(1, variable)], steps.pop())
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: LoopCell) -> str:
     return (
-        quoted(cell) if isinstance(cell, str) else number_text(float(cell or 0))
+        in_python(cell)
+        if isinstance(cell, str)
+        else number_text(float(cell or 0))
     )

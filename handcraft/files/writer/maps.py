@@ -18,13 +18,13 @@ from itertools import groupby
 from typing import Any
 
 from handcraft.core.errors import ProgramError
-from handcraft.files.writer.loops import Cell, loop_of
-from handcraft.files.writer.names import Names
+from handcraft.files.writer.loops import LoopCell, loop_of
+from handcraft.files.writer.names import Variables
 from handcraft.files.writer.sums import (
     Signed,
-    joined,
     sum_parts,
     sum_text,
+    summed_up,
     times,
 )
 from handcraft.language.affine import Affine, Lane, Map
@@ -37,7 +37,7 @@ _FEWEST = 4  # rows of a loop
 _SHORTER = 0.6  # of the characters of the rows, for a loop to stand for them
 
 
-def map_text(rows: Map, names: Names) -> str:
+def map_text(rows: Map, names: Variables) -> str:
     """The map as an author writes it."""
     if not rows.rows:
         return "{}"
@@ -66,7 +66,7 @@ def is_map(make: Callable[[], Any], wanted: Map) -> bool:
 # ------------------------------------------------------------ a whole slot
 
 
-def _whole(rows: Map, names: Names) -> str | None:
+def _whole(rows: Map, names: Variables) -> str | None:
     """A slot, or an expression of one-hot positions, that is the whole map."""
     key = names.key(rows.targets[0])
     slot, variable = names.known.get(key), names.slots.get(key, "")
@@ -109,7 +109,7 @@ def _positions(
         for (_, factor), text in zip(steps, texts, strict=True)
     ]
     make = partial(_added, [back(n) * factor for n, factor in steps])
-    return joined(parts) if is_map(make, rows) and parts else None
+    return summed_up(parts) if is_map(make, rows) and parts else None
 
 
 def _added(parts: list[Any]) -> Any:
@@ -119,7 +119,7 @@ def _added(parts: list[Any]) -> Any:
 # ------------------------------------------------------------ rows of one slot
 
 
-def _entries(run: Rows, names: Names) -> list[str]:
+def _entries(run: Rows, names: Variables) -> list[str]:
     """The entries for rows whose lanes are of one slot."""
     paired = _paired(run, names)
     if paired is not None:
@@ -130,7 +130,7 @@ def _entries(run: Rows, names: Names) -> list[str]:
     return [f"{names.lane(lane)}: {sum_text(x, names)}" for lane, x in run]
 
 
-def _paired(run: Rows, names: Names) -> str | None:
+def _paired(run: Rows, names: Variables) -> str | None:
     """`slot: expression`, where that is a row for each lane of the slot."""
     found = names.slot_of([lane for lane, _ in run])
     if found is None or len(run) < 2:
@@ -155,13 +155,13 @@ def _paired(run: Rows, names: Names) -> str | None:
         return None
     if first.constant:
         value = value + first.constant
-    text = joined(parts, first.constant)
+    text = summed_up(parts, first.constant)
     return (
         f"{variable}: {text}" if is_map(lambda: {slot: value}, wanted) else None
     )
 
 
-def _looped(run: Rows, names: Names) -> str | None:
+def _looped(run: Rows, names: Variables) -> str | None:
     """`lane: expression for ...`, where the rows differ in few places."""
     if len(run) < _FEWEST:
         return None
@@ -183,27 +183,29 @@ def _looped(run: Rows, names: Names) -> str | None:
     return text if len(text) < _SHORTER * len(rows) else None
 
 
-def _shape(lane: Lane, x: Affine, names: Names) -> tuple[object, ...]:
+def _shape(lane: Lane, x: Affine, names: Variables) -> tuple[object, ...]:
     return (
         *(names.key(one) for one in (lane, *x.lanes_read)),
         bool(x.constant),
     )
 
 
-def _cells(lane: Lane, x: Affine) -> list[Cell]:
+def _cells(lane: Lane, x: Affine) -> list[LoopCell]:
     return [lane.label, *cells_of_sum(x)]
 
 
 # ------------------------------------------------------------ in a loop
 
 
-def cells_of_sum(x: Affine) -> list[Cell]:
+def cells_of_sum(x: Affine) -> list[LoopCell]:
     """Label and factor of each term, and the constant: what may differ in a loop."""
     terms = [cell for lane, factor in x.terms for cell in (lane.label, factor)]
     return [*terms, x.constant]
 
 
-def sum_in_loop(x: Affine, cells: Sequence[str | None], names: Names) -> str:
+def sum_in_loop(
+    x: Affine, cells: Sequence[str | None], names: Variables
+) -> str:
     """The expression with what stands in its cells; None is what `x` has itself."""
     if not any(cells):
         return sum_text(x, names)
@@ -223,7 +225,7 @@ def sum_in_loop(x: Affine, cells: Sequence[str | None], names: Names) -> str:
             else (False, f"{in_brackets(amount)} * {text}")
         )
     parts += sum_parts(fixed, names)
-    return joined(parts, x.constant, cells[-1] or "")
+    return summed_up(parts, x.constant, cells[-1] or "")
 
 
 def in_brackets(text: str) -> str:
@@ -231,7 +233,7 @@ def in_brackets(text: str) -> str:
     return f"({text})" if " " in text or text.startswith("-") else text
 
 
-def lane_in_loop(lane: Lane, label: str | None, names: Names) -> str:
+def lane_in_loop(lane: Lane, label: str | None, names: Variables) -> str:
     """The lane, with its label computed by a loop."""
     if label is None:
         return names.lane(lane)

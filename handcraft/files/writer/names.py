@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from handcraft.files.writer.literals import is_whole, quoted
+from handcraft.files.writer.literals import in_python, is_whole
 from handcraft.language.affine import Lane
 from handcraft.language.slot_tables import ONE_HOT
 from handcraft.language.slots import Slot
@@ -30,7 +30,7 @@ _LETTERS = "ivnkjcxyzabdefghlmopqrstuw"  # of loops
 
 
 @dataclass
-class Names:
+class Variables:
     """The variables of a file.
 
     slots  the variable of each slot, by its name; those of lanes inside heads by `@` and theirs
@@ -45,7 +45,7 @@ class Names:
     sums: dict[Any, list[tuple[bool, str]]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, program: Program, words: Iterable[str]) -> Names:
+    def of(cls, program: Program, words: Iterable[str]) -> Variables:
         """The variables of the slots of a program; `words` are the names that the file imports."""
         names = cls(used={*_TAKEN, *words})
         for slot in program.embedding:
@@ -60,7 +60,8 @@ class Names:
 
     def new(self, wanted: str, kind: str = "") -> str:
         """A variable that nobody has: the wanted one, or one that begins with it."""
-        plain = re.sub(r"\W", "_", wanted, flags=re.ASCII).strip("_")
+        snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", wanted).lower()
+        plain = re.sub(r"\W", "_", snake, flags=re.ASCII).strip("_")
         plain = plain if plain.isidentifier() else f"{kind}_{plain}".strip("_")
         plain = plain or "rule"
         if f"{plain}" in self.used and kind:
@@ -82,15 +83,15 @@ class Names:
         variable = self.slots.get(self.key(lane))
         if variable is None:
             return (
-                f"Lane(slot={quoted(lane.slot)}, label="
-                f"{None if lane.label is None else quoted(lane.label)},"
+                f"Lane(slot={in_python(lane.slot)}, label="
+                f"{None if lane.label is None else in_python(lane.label)},"
                 f" local={lane.local})"
             )
         if lane.label is None:
             return variable
         one_hot = self.known[self.key(lane)].positions == ONE_HOT
         whole = one_hot and is_whole(lane.label)
-        label = lane.label if whole else quoted(lane.label)
+        label = lane.label if whole else in_python(lane.label)
         return f"{variable}[{label}]"
 
     @staticmethod

@@ -14,8 +14,8 @@ from math import log
 
 from handcraft.core.errors import printable
 from handcraft.files.writer.lines import WIDTH
-from handcraft.files.writer.literals import quoted
-from handcraft.files.writer.names import Names
+from handcraft.files.writer.literals import in_python
+from handcraft.files.writer.names import Variables
 from handcraft.files.writer.rule_words import RuleWriter
 from handcraft.files.writer.sums import sum_text
 from handcraft.language.affine import Affine, Map
@@ -27,7 +27,7 @@ from handcraft.sequence.expression import Expression
 
 _ANCHORED = Map.of([(ANCHOR_LANE.lanes[0], Affine.of({}, log(ANCHOR)))])
 _MOST_SAID = 240  # characters of meanings
-Known = Mapping[tuple[int, int], Meanings]  # by layer and head
+KnownByHead = Mapping[tuple[int, int], Meanings]  # by layer and head
 
 
 def comment(text: str) -> str:
@@ -69,7 +69,7 @@ def _said(means: Meanings, writer: RuleWriter) -> Iterator[str]:
         slot = writer.names.slots[key]
         texts = [_shown(x, writer) for _, x in rows]
         alike = {
-            text.replace(quoted(lane.label or ""), "c")
+            text.replace(in_python(lane.label or ""), "c")
             for (lane, _), text in zip(rows, texts, strict=True)
         }
         if len(rows) > 1 and len(alike) == 1 and rows[0][0].label is not None:
@@ -107,7 +107,7 @@ def _shorter(meaning: Meaning) -> Meaning:
     return Expression(op=meaning.op, args=meaning.args, table=rows)
 
 
-def _where(head: Head, names: Names) -> Iterator[str]:
+def _where(head: Head, names: Variables) -> Iterator[str]:
     """The positions that the query names, as far as the rule says so itself."""
     if head.query == EVERYWHERE:
         yield "the mean over every position"

@@ -13,19 +13,19 @@ from itertools import groupby
 from handcraft.core.errors import ProgramError
 from handcraft.files.writer.expressions import Writing
 from handcraft.files.writer.literals import (
+    in_python,
     is_whole,
     number_text,
-    quoted,
     table_text,
 )
-from handcraft.files.writer.loops import Cell, loop_of
+from handcraft.files.writer.loops import LoopCell, loop_of
 from handcraft.files.writer.maps import (
     cells_of_sum,
     lane_in_loop,
     map_text,
     sum_in_loop,
 )
-from handcraft.files.writer.names import Names
+from handcraft.files.writer.names import Variables
 from handcraft.files.writer.sums import sum_text
 from handcraft.language.affine import Affine, Lane, Map
 from handcraft.language.meanings import Meanings, as_meanings
@@ -44,7 +44,7 @@ _INLINE = 30  # characters of constants in the layers
 
 
 @dataclass(frozen=True)
-class Written:
+class RuleStatement:
     """A statement, its variable, and the head that it makes, for remarks."""
 
     variable: str
@@ -55,12 +55,12 @@ class Written:
 class RuleWriter:
     """Writes the rules of a program with its variables."""
 
-    def __init__(self, names: Names, writing: Writing) -> None:
+    def __init__(self, names: Variables, writing: Writing) -> None:
         self.names = names
         self.writing = writing
         self._lengths: dict[int, int] = {}
 
-    def layer(self, block: Block, i: int) -> tuple[list[Written], str]:
+    def layer(self, block: Block, i: int) -> tuple[list[RuleStatement], str]:
         """The statements of a layer, and what stands for it in `layers`."""
         statements = [self._head_statement(head) for head in block.heads]
         parts = [one.variable for one in statements]
@@ -74,7 +74,7 @@ class RuleWriter:
 
     # -------------------------------------------------------- heads
 
-    def _head_statement(self, head: Head) -> Written:
+    def _head_statement(self, head: Head) -> RuleStatement:
         targets = head.adds.targets
         slot = (
             self.names.slots.get(self.names.key(targets[0])) if targets else ""
@@ -83,7 +83,7 @@ class RuleWriter:
             variable = self.names.new(head.name, "head")
         else:
             variable = self.names.new(f"{slot or 'empty'}_head")
-        return Written(variable, f"{variable} = {self.head(head)}", head)
+        return RuleStatement(variable, f"{variable} = {self.head(head)}", head)
 
     def head(self, head: Head) -> str:
         """The call that makes a head."""
@@ -95,9 +95,9 @@ class RuleWriter:
             key=None if head.key == own_key else map_text(head.key, self.names),
             value=map_text(head.value, self.names),
             adds=None if head.adds == own else map_text(head.adds, self.names),
-            scores=None if head.scores == "raw" else quoted(head.scores),
+            scores=None if head.scores == "raw" else in_python(head.scores),
             means=self.means(head.means),
-            name=None if head.name is None else quoted(head.name),
+            name=None if head.name is None else in_python(head.name),
         )
 
     # -------------------------------------------------------- meanings
@@ -131,13 +131,13 @@ class RuleWriter:
 
     # -------------------------------------------------------- neurons
 
-    def _mlp(self, mlp: MLP, i: int) -> tuple[list[Written], list[str]]:
-        statements: list[Written] = []
+    def _mlp(self, mlp: MLP, i: int) -> tuple[list[RuleStatement], list[str]]:
+        statements: list[RuleStatement] = []
         for group in self._groups(mlp.neurons):
             slot = self._slot_written(group[0])
             variable = self.names.new(f"to_{slot}" if slot else "to_nothing")
             code = f"{variable} = {self._neurons(group)}"
-            statements.append(Written(variable, code))
+            statements.append(RuleStatement(variable, code))
         parts = [one.variable for one in statements]
         constants = self.constants(mlp.adds)
         if mlp.means or not (mlp.neurons or mlp.adds.terms):
@@ -150,11 +150,13 @@ class RuleWriter:
                 means=means,
             )
             variable = self.names.new(f"mlp{i}")
-            statements.append(Written(variable, f"{variable} = {text}"))
+            statements.append(RuleStatement(variable, f"{variable} = {text}"))
             return statements, [variable]
         if mlp.adds.terms and len(constants) > _INLINE:
             variable = self.names.new("constants")
-            statements.append(Written(variable, f"{variable} = {constants}"))
+            statements.append(
+                RuleStatement(variable, f"{variable} = {constants}")
+            )
             return statements, [*parts, variable]
         return statements, [*parts, *([constants] if mlp.adds.terms else [])]
 
@@ -264,7 +266,7 @@ class RuleWriter:
     ) -> str:
         """The call that makes a neuron; with what a loop puts into its cells."""
         when, adds = neuron.when, neuron.adds
-        name = None if neuron.name is None else quoted(neuron.name)
+        name = None if neuron.name is None else in_python(neuron.name)
         if cells is None:
             when_text, adds_text = sum_text(when, self.names), self.adds(adds)
         else:
@@ -322,7 +324,7 @@ def _even_times(neurons: Sequence[Neuron], period: int) -> int:
     return len(rows)
 
 
-def _number(cell: Cell) -> float:
+def _number(cell: LoopCell) -> float:
     """A number that is as even as the cell: of a text that is none, one that is its own."""
     if isinstance(cell, str):
         return int(cell) if is_whole(cell) else hash(cell)
@@ -333,6 +335,6 @@ def _lanes(neuron: Neuron) -> tuple[Lane, ...]:
     return (*neuron.when.lanes_read, *neuron.adds.lanes_read)
 
 
-def _cells(neuron: Neuron) -> list[Cell]:
+def _cells(neuron: Neuron) -> list[LoopCell]:
     adds = cells_of_sum(neuron.adds)[:-1]
     return [*cells_of_sum(neuron.when), *adds, neuron.name]

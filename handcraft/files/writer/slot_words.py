@@ -20,13 +20,13 @@ from handcraft.core.errors import ProgramError
 from handcraft.files.writer.formulas import formula, token_formula
 from handcraft.files.writer.lines import WIDTH
 from handcraft.files.writer.literals import (
+    in_python,
     labels_text,
     number_text,
-    quoted,
     table_text,
     value_text,
 )
-from handcraft.files.writer.names import Names
+from handcraft.files.writer.names import Variables
 from handcraft.language import words
 from handcraft.language.notation import call_text
 from handcraft.language.slot_tables import ONE_HOT, SlotRow
@@ -37,7 +37,7 @@ _Candidate = tuple[str, Callable[[], Any]]
 _REMARKS = {"position": "where am I?", "token": "which token is here?"}
 
 
-def slot_statements(names: Names) -> Iterator[str]:
+def slot_statements(names: Variables) -> Iterator[str]:
     """The statements that declare all slots, in their order."""
     for key, group in groupby(names.known, key=lambda key: _alike(names, key)):
         keys = list(group)
@@ -47,14 +47,14 @@ def slot_statements(names: Names) -> Iterator[str]:
             yield from _together(names, keys)
 
 
-def _alike(names: Names, key: str) -> object:
+def _alike(names: Variables, key: str) -> object:
     """What slots have in common that can be declared together; None for others."""
     slot = names.known[key]
     empty = slot.tokens is None and slot.positions is None
     return (slot.local, slot.labels) if empty and not slot.reuse else None
 
 
-def _together(names: Names, keys: Sequence[str]) -> Iterator[str]:
+def _together(names: Variables, keys: Sequence[str]) -> Iterator[str]:
     """Slots without tables, as many in one statement as fit on a line."""
     line: list[str] = []
     for key in keys:
@@ -66,16 +66,16 @@ def _together(names: Names, keys: Sequence[str]) -> Iterator[str]:
     yield _declared(names, line)
 
 
-def _declared(names: Names, keys: Sequence[str]) -> str:
+def _declared(names: Variables, keys: Sequence[str]) -> str:
     slot = names.known[keys[0]]
     word = "local" if slot.local else "scratch"
-    called = quoted(" ".join(names.known[key].name for key in keys))
+    called = in_python(" ".join(names.known[key].name for key in keys))
     labels = "" if slot.labels is None else _labels(names, keys[0])
     text = call_text(word, called, *([labels] if labels else []))
     return f"{', '.join(names.slots[key] for key in keys)} = {text}"
 
 
-def _labels(names: Names, key: str) -> str:
+def _labels(names: Variables, key: str) -> str:
     """The labels of a slot; those of an earlier slot by its variable, where they are long."""
     labels = names.known[key].labels or ()
     text = labels_text(labels)
@@ -89,7 +89,7 @@ def _labels(names: Names, key: str) -> str:
     return text
 
 
-def _statement(names: Names, key: str) -> str:
+def _statement(names: Variables, key: str) -> str:
     slot = names.known[key]
     statement = f"{names.slots[key]} = {slot_text(slot, names)}"
     tables = {"position": slot.positions, "token": slot.tokens}
@@ -99,7 +99,7 @@ def _statement(names: Names, key: str) -> str:
     return statement + remark if fits else statement
 
 
-def slot_text(slot: Slot, names: Names) -> str:
+def slot_text(slot: Slot, names: Variables) -> str:
     """The call that makes the slot."""
     for text, make in _candidates(slot, names):
         try:
@@ -110,24 +110,24 @@ def slot_text(slot: Slot, names: Names) -> str:
     return _plain(slot)
 
 
-def _candidates(slot: Slot, names: Names) -> Iterator[_Candidate]:
+def _candidates(slot: Slot, names: Variables) -> Iterator[_Candidate]:
     labels = slot.labels or ()
     if slot.reuse is not None and slot.reuse in names.slots:
         earlier = names.known[slot.reuse]
         listed = [labels_text(labels)] if labels else []
         reuse = names.slots[slot.reuse]
         yield (
-            call_text("scratch", quoted(slot.name), *listed, reuse=reuse),
+            call_text("scratch", in_python(slot.name), *listed, reuse=reuse),
             lambda: words.scratch(slot.name, slot.labels, reuse=earlier),
         )
     elif slot.positions == ONE_HOT:
-        named = "" if slot.name == "position" else quoted(slot.name)
+        named = "" if slot.name == "position" else in_python(slot.name)
         yield (
             call_text("position", str(len(labels)), name=named),
             lambda: words.position(len(labels), name=slot.name),
         )
     elif slot.tokens == ONE_HOT:
-        named = "" if slot.name == "token" else quoted(slot.name)
+        named = "" if slot.name == "token" else in_python(slot.name)
         yield (
             call_text("token", labels_text(labels), name=named),
             lambda: words.token(labels, name=slot.name),
@@ -165,11 +165,11 @@ def _by_lanes(word: str, keys: str, name: str, texts: dict[str, str]) -> str:
         for key, text in texts.items()
         if key.isidentifier() and not keyword.iskeyword(key) and key.isascii()
     }
-    parts = [keys, *([] if name == word else [f"name={quoted(name)}"])]
+    parts = [keys, *([] if name == word else [f"name={in_python(name)}"])]
     if len(plain) == len(texts):
         parts += [f"{key}={text}" for key, text in plain.items()]
     else:
-        rows = [(quoted(key), text) for key, text in texts.items()]
+        rows = [(in_python(key), text) for key, text in texts.items()]
         parts.append(f"**{table_text(rows)}")
     return call_text(word, *parts)
 
@@ -193,7 +193,7 @@ def _by_token(tokens: Sequence[str], values: Sequence[float]) -> str:
         return "int" if text == "int(c)" else f"lambda c: {text}"
     if len(set(values)) == 1:
         return f"lambda _: {number_text(values[0])}"
-    rows = zip(map(quoted, tokens), map(number_text, values), strict=True)
+    rows = zip(map(in_python, tokens), map(number_text, values), strict=True)
     return f"{table_text(list(rows))}.get"
 
 
@@ -211,7 +211,7 @@ def _sum_of_tables(slot: Slot) -> _Candidate:
     if slot.labels is not None:
         given["labels"] = labels_text(slot.labels)
     return (
-        call_text("slot", quoted(slot.name), **given),
+        call_text("slot", in_python(slot.name), **given),
         lambda: words.slot(
             slot.name, token=token, position=position, labels=slot.labels
         ),
@@ -224,7 +224,7 @@ def _token_rows(table: Sequence[tuple[str, SlotRow]], single: bool) -> str:
         text = token_formula("c", tokens, [row[0] for _, row in table])
         if text is not None:
             return f"{{c: {text} for c in {labels_text(tokens)}}}"
-    rows = [(quoted(token), _row(row, single)) for token, row in table]
+    rows = [(in_python(token), _row(row, single)) for token, row in table]
     return table_text(rows)
 
 
@@ -251,26 +251,26 @@ def _plain(slot: Slot) -> str:
     if isinstance(tokens, tuple):
         tokens_text = _by_token_rows(dict(tokens))
     else:
-        tokens_text = "" if tokens is None else quoted(tokens)
+        tokens_text = "" if tokens is None else in_python(tokens)
     rows = slot.positions
     if isinstance(rows, tuple):
         inner = "".join(f"{_row(row, False)}, " for row in rows)
         rows_text = f"({inner.strip()})"
     else:
-        rows_text = "" if rows is None else quoted(rows)
+        rows_text = "" if rows is None else in_python(rows)
     return call_text(
         "Slot",
-        name=quoted(slot.name),
+        name=in_python(slot.name),
         labels=None if slot.labels is None else value_text(slot.labels),
         tokens=tokens_text,
         positions=rows_text,
         local=slot.local and "True",
-        reuse=slot.reuse and quoted(slot.reuse),
+        reuse=slot.reuse and in_python(slot.reuse),
     )
 
 
 def _by_token_rows(table: dict[str, SlotRow]) -> str:
     """The rows of a table by token."""
     return table_text(
-        [(quoted(key), _row(row, False)) for key, row in table.items()]
+        [(in_python(key), _row(row, False)) for key, row in table.items()]
     )

@@ -13,14 +13,14 @@ from itertools import groupby
 from handcraft.core.errors import ProgramError
 from handcraft.files.writer.formulas import formula
 from handcraft.files.writer.literals import (
+    in_python,
     is_whole,
     labels_text,
     list_text,
     number_text,
-    quoted,
     table_text,
 )
-from handcraft.files.writer.names import Names
+from handcraft.files.writer.names import Variables
 from handcraft.language.affine import Affine, Lane
 from handcraft.language.slots import Slot
 
@@ -29,13 +29,13 @@ _FEWEST_NAMED = 5  # terms without a formula
 Signed = tuple[bool, str]  # True for minus
 
 
-def sum_text(affine: Affine, names: Names) -> str:
+def sum_text(affine: Affine, names: Variables) -> str:
     """The expression as an author writes it."""
-    return joined(sum_parts(affine.terms, names), affine.constant)
+    return summed_up(sum_parts(affine.terms, names), affine.constant)
 
 
 def sum_parts(
-    terms: Sequence[tuple[Lane, float]], names: Names
+    terms: Sequence[tuple[Lane, float]], names: Variables
 ) -> list[Signed]:
     """The parts of a sum, terms of one slot together where a word adds them up."""
     parts: list[Signed] = []
@@ -47,7 +47,7 @@ def sum_parts(
     return parts
 
 
-def joined(
+def summed_up(
     parts: Iterable[Signed], constant: float = 0.0, last: str = ""
 ) -> str:
     """The sum of parts with their signs; a constant before them where all are subtracted.
@@ -74,7 +74,7 @@ def times(factor: float, text: str) -> Signed:
     return factor < 0, text if size == 1 else f"{number_text(size)} * {text}"
 
 
-def _run(terms: Sequence[tuple[Lane, float]], names: Names) -> list[Signed]:
+def _run(terms: Sequence[tuple[Lane, float]], names: Variables) -> list[Signed]:
     """The parts for terms of one slot."""
     key = names.key(terms[0][0])
     slot = names.known.get(key)
@@ -93,7 +93,7 @@ def _few_factors(
     terms: Sequence[tuple[Lane, float]],
     slot: Slot,
     variable: str,
-    names: Names,
+    names: Variables,
 ) -> list[Signed] | None:
     """A part for each factor, where neighbours have the same one; else None."""
     runs = [list(run) for _, run in groupby(terms, key=lambda term: term[1])]
@@ -157,7 +157,7 @@ def _by_label(
     amounts = dict(zip(labels, factors, strict=True))
     usual, count = Counter(factors).most_common(1)[0]
     rows = [
-        (quoted(label), number_text(x))
+        (in_python(label), number_text(x))
         for label, x in amounts.items()
         if x != usual or 3 * count < 2 * len(labels)
     ]
