@@ -360,6 +360,30 @@ def test_only_what_is_used_is_imported() -> None:
     assert 'after, where = scratch("after where")' in text
 
 
+def test_comments_say_only_what_is_certain() -> None:
+    """Where a head looks is said if the embedding alone holds the position and its square; what a
+    lane means, if it is known.
+    """
+    at, t = position(8, p=lambda i: i, pp=lambda i: i * i), token("ab")
+    odd, v = (
+        position(8, name="odd", p=lambda i: i, pp=lambda i: i),
+        scratch("v"),
+    )
+    back = {at["p"]: 32 * at["p"] - 32, at["pp"]: -16}
+    head = Head(query=back, value={v: t["a"]}, scores="exact")
+    text = written(at, t, v, layers=(head,))
+    assert '# looks 1 back; v: equal(token_at(here - 1), "a")\n' in text
+    change = Neuron(when=v, adds={at["pp"]: 1})
+    assert "looks" not in written(at, t, v, layers=(head, change))
+    other = {odd["p"]: 32 * odd["p"] - 32, odd["pp"]: -16}
+    head = Head(query=other, value={v: t["a"]}, scores="exact")
+    assert "looks" not in written(odd, t, v, layers=(head,))
+    far = {at["p"]: 32 * v - 64 * at["p"], at["pp"]: -16}
+    head = Head(query=far, value={v: t["a"]}, scores="exact")
+    text = written(at, t, v, layers=(head,))
+    assert '# looks at position v - 2 * at["p"]; ' in text
+
+
 # ------------------------------------------------------------ every kind
 
 

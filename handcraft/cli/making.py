@@ -167,10 +167,11 @@ def write(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Write a program as a Python file of slots and rules, which makes the same weights.
+    """Write a program as a Python file.
 
-    Any program can be written: one that a recipe or a frontend made, and a built directory. A
-    claim that is a Python function is left out, with a note.
+    The file holds plain slots and rules, which make the same weights. Any program can be written:
+    one that recipes or a frontend made, or a built directory. A claim that is a Python function is
+    left out, with a note.
     """
     from handcraft.results.write import left_out, write_file
 

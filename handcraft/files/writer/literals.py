@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+_FIRST_POWER = 2**16  # powers of two from here on are written as such
 _FIRST_LONG = 10_000  # numbers from here on have underscores
 _FEWEST = 4  # rows that are written as a loop
 _EXACT = 2**53  # whole numbers up to here are written without a point
@@ -18,6 +19,9 @@ def number_text(value: float) -> str:
     if value != int(value) or abs(value) > _EXACT or _is_negative_zero(value):
         return repr(float(value))
     whole = int(value)
+    size = abs(whole)
+    if size >= _FIRST_POWER and size & (size - 1) == 0:
+        return f"{'-' * (whole < 0)}2**{size.bit_length() - 1}"
     return f"{whole:_}" if abs(whole) >= _FIRST_LONG else str(whole)
 
 

@@ -8,7 +8,7 @@ the file executes, so line breaks in it are written as escapes.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from math import log
 
@@ -18,9 +18,10 @@ from handcraft.files.writer.literals import in_python
 from handcraft.files.writer.names import Variables
 from handcraft.files.writer.rule_words import RuleWriter
 from handcraft.files.writer.sums import sum_text
-from handcraft.language.affine import Affine, Map
+from handcraft.language.affine import Affine, Lane, Map
 from handcraft.language.meanings import Meaning, Meanings
 from handcraft.language.rules import EVERYWHERE, Block, Head
+from handcraft.program.check_lanes import written_by
 from handcraft.program.program import Program
 from handcraft.recipes.sums import ANCHOR, ANCHOR_LANE
 from handcraft.sequence.expression import Expression
@@ -52,9 +53,17 @@ def of_layer(block: Block, i: int) -> str:
     return comment(f"layers[{i}]: {', '.join(parts) or 'an empty MLP'}")
 
 
-def of_head(head: Head, means: Meanings, writer: RuleWriter) -> str:
-    """The comment on a head: where it looks, and what is known of its lanes; empty for nothing."""
-    said = [*_where(head, writer.names)]
+def of_head(
+    head: Head,
+    means: Meanings,
+    writer: RuleWriter,
+    changed: frozenset[Lane],
+) -> str:
+    """The comment on a head: where it looks, and what is known of its lanes; empty for nothing.
+
+    changed  the lanes that any rule adds to
+    """
+    said = [*_where(head, writer.names, changed)]
     if means:
         text = ", ".join(_said(means, writer))
         more = len(text) > _MOST_SAID
@@ -107,31 +116,65 @@ def _shorter(meaning: Meaning) -> Meaning:
     return Expression(op=meaning.op, args=meaning.args, table=rows)
 
 
-def _where(head: Head, names: Variables) -> Iterator[str]:
+def _where(
+    head: Head, names: Variables, changed: frozenset[Lane]
+) -> Iterator[str]:
     """The positions that the query names, as far as the rule says so itself."""
     if head.query == EVERYWHERE:
         yield "the mean over every position"
-        return
-    if head.query == _ANCHORED and head.scores == "exact":
-        yield "a sum over every position, held against the anchor"
-        return
-    if (target := _address(head)) is not None:
-        yield f"looks at position {sum_text(target, names)}"
+    elif head.query == _ANCHORED and head.scores == "exact":
+        yield (
+            "log(2**30): where the key is 1, a position weighs 2**30 times as much as where it"
+            " is 0"
+        )
+    elif (target := _address(head, names, changed)) is not None:
+        lane = head.query.targets[0]
+        back = -target.constant
+        if target.terms == ((lane, 1.0),) and back == int(back) >= 0:
+            yield f"looks {int(back)} back"
+        else:
+            yield f"looks at position {sum_text(target, names)}"
 
 
-def _address(head: Head) -> Affine | None:
+def _address(
+    head: Head, names: Variables, changed: frozenset[Lane]
+) -> Affine | None:
     """The position that the query looks for, where it scores 2 a target p - a p^2; else None."""
-    if head.key.rows != tuple(
-        (lane, lane.expression()) for lane in head.query.targets
+    lanes = head.query.targets
+    if head.key != Map.identity(lanes) or len(lanes) != 2:
+        return None
+    (p, target), (square, factor) = head.query.rows
+    if factor.terms or factor.constant >= 0 or not changed.isdisjoint(lanes):
+        return None
+    if not (
+        _holds(p, names, lambda i: i) and _holds(square, names, lambda i: i * i)
     ):
         return None
-    rows = {lane.label: (lane, x) for lane, x in head.query.rows}
-    if set(rows) != {"p", "pp"} or rows["p"][0].slot != rows["pp"][0].slot:
-        return None
-    square = rows["pp"][1]
-    if square.terms or square.constant >= 0:
-        return None
-    return rows["p"][1].scaled(-0.5 / square.constant)
+    return target.scaled(-0.5 / factor.constant)
+
+
+def _holds(lane: Lane, names: Variables, value: Callable[[int], float]) -> bool:
+    """True if the embedding alone fills a lane with this function of the position."""
+    slot = names.known.get(names.key(lane))
+    if slot is None or slot.tokens or slot.reuse or slot.local:
+        return False
+    rows, column = slot.positions, slot.lanes.index(lane)
+    return isinstance(rows, tuple) and all(
+        row[column] == value(i) for i, row in enumerate(rows)
+    )
+
+
+def lanes_changed(program: Program) -> frozenset[Lane]:
+    """The lanes that any rule adds to."""
+    blocks = program.layers
+    heads = (head for block in blocks for head in block.heads)
+    mlps = (block.mlp for block in blocks if block.mlp is not None)
+    return frozenset(
+        (
+            *(lane for head in heads for lane in head.adds.targets),
+            *(lane for mlp in mlps for lane in written_by(mlp)),
+        )
+    )
 
 
 def docstring(about: str, program: Program) -> str:

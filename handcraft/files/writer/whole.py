@@ -21,6 +21,7 @@ from handcraft.files.writer.remarks import (
     KnownByHead,
     comment,
     docstring,
+    lanes_changed,
     of_head,
     of_layer,
 )
@@ -122,6 +123,7 @@ def _rules(
     program: Program, writer: RuleWriter, known: KnownByHead
 ) -> tuple[list[list[str]], list[str]]:
     """The statements and comments of each layer, and what stands for each layer."""
+    changed = lanes_changed(program)
     parts: list[list[str]] = []
     layers: list[str] = []
     for i, block in enumerate(program.layers):
@@ -130,7 +132,9 @@ def _rules(
         lines = [of_layer(block, i)]
         for h, one in enumerate(statements):
             if one.head is not None:
-                remark = of_head(one.head, known.get((i, h), ()), writer)
+                remark = of_head(
+                    one.head, known.get((i, h), ()), writer, changed
+                )
                 lines += [remark] if remark else []
             lines.append(one.code)
         parts.append(lines)
