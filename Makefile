@@ -14,7 +14,7 @@ demo: $(VENV)/handcraft  ## build, explain and verify aab
 # A process a core, so each calculates on one thread.
 SUITE = OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --durations=20 --durations-min=1
 
-test: $(VENV)/test  ## the quick tests: a minute on two cores; property tests draw a few of their examples
+test: $(VENV)/test  ## the quick tests: two minutes on two cores; property tests draw a few of their examples
 	$(SUITE)
 
 lowest: $(VENV)-lowest/test  ## the quick tests with the oldest dependencies that pyproject.toml allows
@@ -33,7 +33,8 @@ exponential: $(VENV)/handcraft  ## what a certificate assumes of exp and tanh: e
 soundness: $(VENV)/test  ## wrong programs, 200 wrong models of each directed family, 10,000 random models, mutants
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -o addopts= -q -n 2 tests/soundness
 
-nightly: $(VENV)/test bugs  ## the same with 2,000 of each family and 1,000,000 random ones, going on where it was stopped
+nightly: $(VENV)/test bugs  ## the same with 2,000 of each family and 1,000,000 random ones, and 20,000 random expressions; goes on where it was stopped
+	SEQUENCE_EXAMPLES=20000 $(SUITE) --hypothesis-profile=full tests/test_sequence_random.py
 	SOUNDNESS_DIRECTED=2000 SOUNDNESS_UNFOUND=1000 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -o addopts= -q -n 2 tests/soundness/test_directed.py
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/soundness/edits.py --edits 100000
 	$(BIN)/python tests/soundness/campaign.py --models 1000000 --jobs 2 --state build/soundness.json

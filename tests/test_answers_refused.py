@@ -259,7 +259,7 @@ def test_a_token_for_a_number_is_no_claim() -> None:
     """It is refused where the claim is made, not on the first context that shows it."""
     found = (
         "count takes a position in before=, but in count({}, before=own) its own can be"
-        " a token"
+        " a token; write lookup({token: number}, e) for a token's number"
     )
     with Refused(ProgramError, f"{found}", here=True):
         as_claim(count({}, before=own))
