@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from cli_runner import handcraft
 from conftest import EVERY_PROGRAM, bundled_model, examples, programs
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from test_sequence_random import expressions
 
@@ -181,7 +181,6 @@ def test_what_a_frontend_makes_reads_back(program: Program) -> None:
     assert data(same(text, program)) == data(program)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(program=programs())
 def test_any_small_program_reads_back(program: Program) -> None:
     """Programs with every kind of slot, map and rule are equal to what their text makes, and the
@@ -192,6 +191,53 @@ def test_any_small_program_reads_back(program: Program) -> None:
     again = same(text, program)
     assert data(again) == data(program)
     assert write(again) == text
+
+
+NUMBERED, LETTERED = (
+    scratch("numbered", map(str, range(12))),
+    scratch("lettered", ["a", "b", "cd", "0", "1", "2", "03", "x y", "e", "f"]),
+)
+STEPS = st.sampled_from([-1.0, 0.0, 0.5, 1.0, 3.0])
+
+
+@st.composite
+def alike(draw: Any) -> list[Neuron]:
+    """Neurons that differ in few places: labels and numbers that go evenly, or do not."""
+    lanes = [*draw(st.sampled_from([NUMBERED, LETTERED]))]
+    other = [*draw(st.sampled_from([NUMBERED, LETTERED]))]
+    count, start = draw(st.integers(1, 7)), draw(st.integers(0, 3))
+    a, b, c, d = (draw(STEPS) for _ in "abcd")
+    odd = draw(st.lists(STEPS, min_size=9, max_size=9))
+    named = draw(st.sampled_from([lambda i: None, str, lambda i: f"n{i}"]))
+    return [
+        Neuron(
+            when=(a * i + b) * lanes[i] + 2 * T["a"] + c * i + odd[i - start],
+            adds={other[i if d else start]: d + i, T["b"]: odd[-1]},
+            name=named(i),
+        )
+        for i in range(start, start + count)
+    ]
+
+
+@examples(60)
+@given(st.lists(alike(), min_size=1, max_size=3), st.booleans(), st.data())
+def test_rules_that_are_alike_read_back(
+    groups: list[list[Neuron]], mixed: bool, drawn: st.DataObject
+) -> None:
+    """Neurons, constants, maps and tables of a slot that are written as loops are the same rules
+    and the same tables.
+    """
+    neurons = [neuron for group in groups for neuron in group]
+    if mixed:  # one of each in turn
+        neurons = [x for several in zip(*groups, strict=False) for x in several]
+    numbers = st.lists(st.integers(-4, 9).map(float), min_size=12, max_size=12)
+    rows = dict(zip(NUMBERED, drawn.draw(numbers), strict=True))
+    even = {lane: T["a"] * (i + 1) - i for i, lane in enumerate(NUMBERED)}
+    odd = {x: y - v for (x, v), y in zip(rows.items(), LETTERED, strict=False)}
+    at = position(12, name="at", p=drawn.draw(numbers), q=drawn.draw(numbers))
+    heads = [Head(value=even), Head(value=odd)]
+    layers = ((heads, neurons, rows), heads[0])
+    written(at, T, NUMBERED, LETTERED, layers=layers)
 
 
 @examples(100)
