@@ -394,7 +394,21 @@ def test_a_part_that_stands_twice_is_written_once() -> None:
     rank = count((there(tokens) == tokens) & (there(indices) < indices))
     text = written(P, T, claim=where(rank, token_at(rank - 1), "a"))
     assert text.count("count(") == 1
-    assert "number = count(" in text
+    assert "number = count({0: own}, before=here)\n" in text
+    assert 'cases((number, token_at(number - 1)), "a")' in text
+
+
+def test_brackets_stand_only_where_python_needs_them() -> None:
+    """Sums and products are written as by hand, and read as the same ones."""
+    x = lookup({"a": 1, "b": 2}, own)
+    for e, text in (
+        ((x + 1) * 2 - 3 // (x - 1), " + 1) * 2 - 3 // ("),
+        (x - (1 - (x - here)), "- (1 - ("),
+        (2 * (x * here) % 5, "% 5"),
+        (2 - (x % here) // 3, " % here // 3"),
+    ):
+        claim = lookup({0: "a", 1: "b"}, e)
+        assert text in written(P, T, claim=claim)
 
 
 def test_only_what_is_used_is_imported() -> None:
@@ -681,6 +695,19 @@ def test_lanes_inside_heads_with_odd_names() -> None:
         "print(1)",
         "x = [y for y in ().__class__.__bases__]",
         "x = open('y')",
+        "from handcraft import open",
+        "from handcraft import *",
+        "from handcraft import token as print",
+        "from .handcraft import token",
+        "x = y = z.w = 1",
+        "x[0] = 1",
+        "x, int.y = 1, 2",
+        "x = f'{y}'",
+        "x += 1",
+        "x: eval = 1",
+        "(x := 1)",
+        "x = lambda y: z",
+        "x = 'a'.format(1)",
     ],
 )
 def test_only_our_own_code_is_executed(code: str) -> None:
@@ -805,6 +832,7 @@ def test_write_prints_the_text(here: Path) -> None:
         "program": "aab",
         "out": None,
         "text": write("aab"),
+        "note": None,
     }
 
 
@@ -865,6 +893,8 @@ def test_a_note_tells_of_a_claim_that_is_left_out(here: Path) -> None:
         " program to it, name the file that has it: handcraft verify THIS --claim FILE\n"
     )
     assert load_program(Path("rules.py")).claim is None
+    told = handcraft("write", "some.py", "--json").json
+    assert told["note"] == result.err.removeprefix("note: ").rstrip()
 
 
 def test_an_affine_of_nothing_is_zero() -> None:

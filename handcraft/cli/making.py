@@ -178,11 +178,13 @@ def write(
     path = given_file("--out", out)
     model = open_model(program)
     text = writing(lambda: write_file(model, path, force=force))
-    if note := left_out(model):
-        print(f"note: {printable(note)}", file=sys.stderr)
+    note = left_out(model)
     if json:
         shown = None if path is None else str(path)
-        return print_json({"program": model.name, "out": shown, "text": text})
+        fields = {"out": shown, "text": text, "note": note or None}
+        return print_json({"program": model.name, **fields})
+    if note:
+        print(f"note: {printable(note)}", file=sys.stderr)
     if path is None:
         print(text, end="")
     else:

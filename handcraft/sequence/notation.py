@@ -42,6 +42,8 @@ OPERATORS = {
     "modulo": "%",
 }
 COMPARISONS = {"equal": "==", "below": "<", "precedes": "<"}
+RANKS = {"+": 1, "-": 1, "*": 2, "//": 2, "%": 2}  # how much they bind
+MOST_RANK = 4
 NEGATED = {"==": "!=", "<": ">="}
 TURNED = {"<": ">", ">=": "<=", "==": "==", "!=": "!="}
 JOINTS = {"both": "&", "either": "|"}
@@ -70,10 +72,14 @@ def in_file(
 ) -> str:
     """A value as its author writes it, the whole.
 
+    Sums and products have brackets only where Python needs them.
+
     literal  writes texts, numbers and tables of them
     named    the parts that stand there by a variable
     """
-    style = replace(_style(value, 10**9), literal=literal, named=named)
+    style = replace(
+        _style(value, 10**9), literal=literal, named=named, spare=True
+    )
     return "".join(_pieces(value, style))
 
 
@@ -84,7 +90,7 @@ def _shown(value: object) -> str:
 @dataclass(frozen=True, slots=True)
 class Style:
     """The words for the token and the position, how many rows of a table are written, how a text
-    or a number is, and which parts stand there by a variable.
+    or a number is, which parts stand there by a variable, and if brackets are spared.
     """
 
     own: str
@@ -92,6 +98,7 @@ class Style:
     most: int
     literal: Callable[[Any], str] = _shown
     named: Mapping[Any, str] = field(default_factory=dict)
+    spare: bool = False
 
     def variable(self, value: Any) -> str | None:
         """The variable of a part, if it has one."""
@@ -149,9 +156,10 @@ def _between(e: Node, sign: str, style: Style) -> Pieces:
         and not _paired(left)
     ):
         left, right, sign = right, left, TURNED[sign]  # the key's side first
-    yield from _operand(left, style)
+    rank = MOST_RANK if sign in JOINTS.values() else RANKS.get(sign, 0)
+    yield from _operand(left, style, rank)
     yield f" {sign} "
-    yield from _operand(right, style)
+    yield from _operand(right, style, rank + (sign in RANKS))
 
 
 def _paired(value: Any) -> bool:
@@ -167,8 +175,14 @@ def _negated(e: Any, style: Style) -> Pieces:
     yield ")"
 
 
-def _operand(value: Any, style: Style) -> Pieces:
+def _operand(value: Any, style: Style, rank: int = MOST_RANK) -> Pieces:
+    """An operand, in brackets where it is a sum, a product or a condition.
+
+    rank  how much an operator in it must bind to need none, where brackets are spared
+    """
     joined = _is_node(value) and (value.op in OPERATORS or _is_condition(value))
+    if joined and style.spare and value.op in OPERATORS:
+        joined = RANKS[OPERATORS[value.op]] < rank
     if joined and style.variable(value) is None:
         yield "("
         yield from _pieces(value, style)

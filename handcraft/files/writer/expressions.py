@@ -1,4 +1,5 @@
-"""Writes expressions of the claims' language, each part that stands in several places once.
+"""Writes expressions of the claims' language, each part that stands in several places once, and
+each long selection by itself.
 
     there_token = ...
     claim=answers("...", fetch(tokens, amount - 1), length=amount)
@@ -17,8 +18,12 @@ from handcraft.files.writer.literals import value_text
 from handcraft.files.writer.names import Variables
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.notation import in_file
+from handcraft.sequence.operations import BY_CONDITION
 
-_SHORT = 20  # characters of a part that needs no variable
+_SHORT, _LONG = (
+    20,
+    50,
+)  # characters of a part, and of a selection, that needs no variable
 _CALLED = {  # what a part gives, by its operation
     "first": "place",
     "latest": "place",
@@ -61,25 +66,33 @@ class Writing:
     def definitions(
         self, roots: Iterable[Expression], names: Variables
     ) -> Iterator[str]:
-        """The statements that name what stands in several places, each after what it uses."""
-        for part in _shared(list(roots)):
+        """The statements that name what stands in several places, and long selections, each after
+        what it uses.
+        """
+        for part, most in _named(list(roots)):
             text = in_file(part, value_text, self.named)
-            if len(text) <= _SHORT:
+            if len(text) <= most:
                 continue
             variable = names.new(_CALLED.get(part.op, "amount"))
             self.named[part] = variable
             yield f"{variable} = {text}"
 
 
-def _shared(roots: list[Expression]) -> Iterator[Expression]:
-    """The parts that stand in several places, after those below them."""
+def _named(roots: list[Expression]) -> Iterator[tuple[Expression, int]]:
+    """The parts that may have a variable, after those below them, with the characters that need
+    none.
+    """
     uses: Counter[Expression] = Counter(roots)
     order: dict[Expression, None] = {}
     for root in roots:
         for part in _upwards(root, order):
             order[part] = None
             uses.update(part.parts)
-    yield from (part for part in order if uses[part] > 1)
+    for part in order:
+        if uses[part] > 1:
+            yield part, _SHORT
+        elif part.op in BY_CONDITION and part not in roots:
+            yield part, _LONG
 
 
 def _upwards(

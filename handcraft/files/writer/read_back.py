@@ -78,18 +78,28 @@ def check_code(tree: ast.Module) -> None:
 
 def _check_statement(statement: ast.stmt, known: set[str]) -> None:
     """Raise ProgramError unless it is a docstring, an import of ours or an assignment."""
-    if isinstance(statement, ast.Expr) and isinstance(
-        statement.value, ast.Constant
-    ):
-        return
-    if isinstance(statement, ast.ImportFrom) and statement.module in HOMES:
-        return
-    if not isinstance(statement, ast.Assign):
+    if isinstance(statement, ast.Expr):
+        ours = isinstance(statement.value, ast.Constant)
+    elif isinstance(statement, ast.ImportFrom):
+        words = HOMES.get(statement.module or "", ())
+        ours = not statement.level and all(
+            x.name in words and not x.asname for x in statement.names
+        )
+    elif isinstance(statement, ast.Assign):
+        _check_value(statement.value, known)
+        named = [*_assigned(statement)]
+        ours = all(isinstance(target, ast.Name) for target in named)
+        known |= {x.id for x in named if isinstance(x, ast.Name)}
+    else:
+        ours = False
+    if not ours:
         raise _not_ours(statement)
-    _check_value(statement.value, known)
-    for node in ast.walk(statement.targets[0]):
-        if isinstance(node, ast.Name):
-            known.add(node.id)
+
+
+def _assigned(statement: ast.Assign) -> Iterator[ast.expr]:
+    """What is assigned to: variables side by side, each by itself."""
+    for target in statement.targets:
+        yield from target.elts if isinstance(target, ast.Tuple) else (target,)
 
 
 def _check_value(value: ast.expr, known: set[str]) -> None:

@@ -79,7 +79,8 @@ def _spoken(program: Program) -> Iterator[str]:
     plain = Writing()
     yield from ("own", "tokens", "here", "indices")
     for root in _expressions(program):
-        yield from _words(plain.text(root))
+        found = set(_words(plain.text(root)))
+        yield from found.intersection(HOMES["handcraft.sequence"])
 
 
 def _paragraphs(
