@@ -444,6 +444,22 @@ def test_comments_say_only_what_is_certain() -> None:
     assert '# looks at position v - 2 * at["p"]; ' in text
 
 
+@pytest.mark.parametrize("program", ["counter", "built"])
+def test_where_a_rule_comes_from_is_said_on_request(
+    program: str, here: Path
+) -> None:
+    """With `--sources` the line of its author stands beside each rule, from a file or from data;
+    nothing else differs.
+    """
+    bundled_model("counter").save("built")
+    text = handcraft("write", program, "--sources").out
+    assert text == write(program, sources=True)
+    assert text.count("# from programs/counter.py:") == 4
+    lines = text.splitlines(keepends=True)
+    plain = (line for line in lines if not line.startswith("# from "))
+    assert "".join(plain) == write(program)
+
+
 # ------------------------------------------------------------ every kind
 
 

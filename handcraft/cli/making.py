@@ -165,6 +165,12 @@ def write(
     force: Annotated[
         bool, typer.Option("--force", help="Replace a file that exists.")
     ] = False,
+    sources: Annotated[
+        bool,
+        typer.Option(
+            "--sources", help="Say beside each rule which line it comes from."
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Write a program as a Python file.
@@ -177,7 +183,9 @@ def write(
 
     path = given_file("--out", out)
     model = open_model(program)
-    text = writing(lambda: write_file(model, path, force=force))
+    text = writing(
+        lambda: write_file(model, path, force=force, sources=sources)
+    )
     note = left_out(model)
     if json:
         shown = None if path is None else str(path)

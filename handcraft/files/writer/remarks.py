@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from math import log
 
@@ -29,6 +30,20 @@ from handcraft.sequence.expression import Expression
 _ANCHORED = Map.of([(ANCHOR_LANE.lanes[0], Affine.of({}, log(ANCHOR)))])
 _MOST_SAID = 240  # characters of meanings
 KnownByHead = Mapping[tuple[int, int], Meanings]  # by layer and head
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a file says beside its code.
+
+    about    the first line of its docstring
+    known    the meanings of lanes that were found, by layer and head
+    sources  True for the line that each rule comes from, beside it
+    """
+
+    about: str = ""
+    known: KnownByHead = field(default_factory=dict)
+    sources: bool = False
 
 
 def comment(text: str) -> str:

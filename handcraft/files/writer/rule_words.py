@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from handcraft.core.errors import ProgramError
+from handcraft.core.source import Source
 from handcraft.files.writer.expressions import Writing
 from handcraft.files.writer.literals import (
     in_python,
@@ -45,10 +46,13 @@ _INLINE = 30  # characters of constants in the layers
 
 @dataclass(frozen=True)
 class RuleStatement:
-    """A statement, its variable, and the head that it makes, for remarks."""
+    """A statement and its variable; for remarks the head that it makes, and the line of the first
+    rule in it.
+    """
 
     variable: str
     code: str
+    source: Source
     head: Head | None = None
 
 
@@ -83,7 +87,8 @@ class RuleWriter:
             variable = self.names.new(head.name, "head")
         else:
             variable = self.names.new(f"{slot or 'empty'}_head")
-        return RuleStatement(variable, f"{variable} = {self.head(head)}", head)
+        code = f"{variable} = {self.head(head)}"
+        return RuleStatement(variable, code, head.source, head)
 
     def head(self, head: Head) -> str:
         """The call that makes a head."""
@@ -137,7 +142,7 @@ class RuleWriter:
             slot = self._slot_written(group[0])
             variable = self.names.new(f"to_{slot}" if slot else "to_nothing")
             code = f"{variable} = {self._neurons(group)}"
-            statements.append(RuleStatement(variable, code))
+            statements.append(RuleStatement(variable, code, group[0].source))
         parts = [one.variable for one in statements]
         constants = self.constants(mlp.adds)
         if mlp.means or not (mlp.neurons or mlp.adds.terms):
@@ -150,12 +155,14 @@ class RuleWriter:
                 means=means,
             )
             variable = self.names.new(f"mlp{i}")
-            statements.append(RuleStatement(variable, f"{variable} = {text}"))
+            statements.append(
+                RuleStatement(variable, f"{variable} = {text}", mlp.source)
+            )
             return statements, [variable]
         if mlp.adds.terms and len(constants) > _INLINE:
             variable = self.names.new("constants")
             statements.append(
-                RuleStatement(variable, f"{variable} = {constants}")
+                RuleStatement(variable, f"{variable} = {constants}", mlp.source)
             )
             return statements, [*parts, variable]
         return statements, [*parts, *([constants] if mlp.adds.terms else [])]

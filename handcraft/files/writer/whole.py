@@ -18,7 +18,7 @@ from handcraft.files.writer.literals import in_python, labels_text
 from handcraft.files.writer.names import Variables
 from handcraft.files.writer.read_back import HOMES, check_read_back
 from handcraft.files.writer.remarks import (
-    KnownByHead,
+    Told,
     comment,
     docstring,
     lanes_changed,
@@ -38,17 +38,12 @@ _WORD = re.compile(
 )
 
 
-def program_text(
-    program: Program, about: str = "", known: KnownByHead | None = None
-) -> str:
+def program_text(program: Program, told: Told) -> str:
     """The program as the text of a file.
-
-    about  the first line of its docstring
-    known  the meanings of lanes that were found, by layer and head
 
     Raises ProgramError where the text would not read back as the same program.
     """
-    text = _text(program, about, {} if known is None else known)
+    text = _text(program, told)
     size = len(text.encode())
     if size > MAX_SOURCE:
         raise ProgramError(
@@ -60,18 +55,18 @@ def program_text(
     return text
 
 
-def _text(program: Program, about: str, known: KnownByHead) -> str:
+def _text(program: Program, told: Told) -> str:
     """The text in which only the words that it uses are no variables."""
     words = {*_RULES, *_spoken(program)}
-    first = _paragraphs(program, known, words)
+    first = _paragraphs(program, told, words)
     used = {word for part in first for code in part for word in _words(code)}
     words &= used
     parts = [
         "\n".join(map(laid_out, part))
-        for part in _paragraphs(program, known, words)
+        for part in _paragraphs(program, told, words)
     ]
     code = "\n\n".join(part for part in parts if part)
-    return f"{docstring(about, program)}\n\n{_imports(code, words)}\n\n{code}\n"
+    return f"{docstring(told.about, program)}\n\n{_imports(code, words)}\n\n{code}\n"
 
 
 def _spoken(program: Program) -> Iterator[str]:
@@ -84,7 +79,7 @@ def _spoken(program: Program) -> Iterator[str]:
 
 
 def _paragraphs(
-    program: Program, known: KnownByHead, words: set[str]
+    program: Program, told: Told, words: set[str]
 ) -> list[list[str]]:
     """The statements and comments, each on one line, with variables that are none of these
     words.
@@ -93,7 +88,7 @@ def _paragraphs(
     writing = Writing()
     slots = [*slot_statements(names)]
     definitions = [*writing.definitions(_expressions(program), names)]
-    rules, layers = _rules(program, RuleWriter(names, writing), known)
+    rules, layers = _rules(program, RuleWriter(names, writing), told)
     ending = [*_ending(program, layers, names, writing)]
     following = [*(code for part in rules for code in part), *ending]
     needed = _needed(definitions, "\n".join(following))
@@ -121,7 +116,7 @@ def _expressions(program: Program) -> Iterator[Expression]:
 
 
 def _rules(
-    program: Program, writer: RuleWriter, known: KnownByHead
+    program: Program, writer: RuleWriter, told: Told
 ) -> tuple[list[list[str]], list[str]]:
     """The statements and comments of each layer, and what stands for each layer."""
     changed = lanes_changed(program)
@@ -134,9 +129,11 @@ def _rules(
         for h, one in enumerate(statements):
             if one.head is not None:
                 remark = of_head(
-                    one.head, known.get((i, h), ()), writer, changed
+                    one.head, told.known.get((i, h), ()), writer, changed
                 )
                 lines += [remark] if remark else []
+            if told.sources and str(one.source):
+                lines.append(comment(f"from {one.source}"))
             lines.append(one.code)
         parts.append(lines)
     return parts, layers
