@@ -51,6 +51,7 @@ from handcraft.files.writer.lines import laid_out
 from handcraft.files.writer.read_back import check_code, check_read_back
 from handcraft.frontends import from_automaton, from_markov, from_table
 from handcraft.sequence import (
+    Expression,
     count,
     fetch,
     here,
@@ -606,6 +607,41 @@ CLAIMS = [
 def test_every_kind_of_claim(claim: Any) -> None:
     """A claim is equal to the one that its text makes."""
     written(P, T, scratch("v"), claim=claim)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        Expression(op="add", args=(1, 2)),
+        Expression(op="least", args=(here,)),
+        Expression(op="first", where=((0, "a"), (0, "b"))),
+        Expression(op="value_at", args=(here, 1)),
+        Expression(
+            op="first_where",
+            args=(
+                Expression(
+                    op="both", args=(1, Expression(op="there", args=(here,)))
+                ),
+            ),
+        ),
+    ],
+    ids=lambda expression: expression.op,
+)
+def test_an_expression_that_no_words_make(expression: Expression) -> None:
+    """What only data can hold is written as data, and is equal when it is read."""
+    claim = lookup({0: "a", 1: "b"}, expression)
+    read_again = read(written(P, T, claim=claim)).claim
+    assert read_again == Program(embedding=(P, T), claim=claim).claim
+
+
+def test_expressions_as_data_are_read_as_the_same() -> None:
+    """Where one expression of a program has no words, all stand as data, shared parts too."""
+    rank = count((there(tokens) == tokens) & (there(indices) < indices))
+    plain = Expression(op="add", args=(1, rank * rank))
+    odd = Expression(op="subtract", args=(2, 1))
+    text = written(P, T, claim=lookup({1: "a"}, plain * odd))
+    assert "Expression(**{" in text
+    assert '"nodes"' in text
 
 
 @pytest.mark.parametrize("causal", [True, False])

@@ -1,9 +1,13 @@
-"""Writes a program as a readable file in the style of programs/, which reads back as the same one.
+"""Writes a program as a readable file in the style of programs/, which makes the same one again.
 
-literals.py     numbers, texts, labels           formulas.py  a function that is a given table
-names.py        the variables                    loops.py     rows that differ in few places
-sums.py         sums of lanes                    maps.py      {lane: expression}
-slot_words.py   the words that declare slots     rule_words.py  heads, neurons and layers
-claim_words.py  claims and their expressions     remarks.py   the comments
-lines.py        lines of 100 columns             whole.py     the file, read back and compared
+    whole         the file; read_back looks whether it makes the same program
+    slot_words    the words that declare slots; names are their variables
+    rule_words    heads, neurons and layers; sums, maps and loops stand in them
+    claim_words   claims; expressions are what they are made of
+    remarks       the docstring and the comments
+    formulas      a function that is a given table
+    literals      numbers, texts, labels
+    lines         lines of 100 columns
+
+Rules of this folder: a short form stands only where it is exactly what it stands for.
 """

@@ -55,12 +55,19 @@ _CALLED = {  # what a part gives, by its operation
 
 @dataclass
 class Writing:
-    """The texts of expressions in one file; `named` are the parts that have variables."""
+    """The texts of expressions in one file.
+
+    named    the parts that have variables
+    as_data  True for expressions as the tables that JSON holds, for which there are no words
+    """
 
     named: dict[Expression, str] = field(default_factory=dict)
+    as_data: bool = False
 
     def text(self, value: object) -> str:
         """The expression, its named parts by their variables."""
+        if self.as_data and isinstance(value, Expression):
+            return f"Expression(**{value_text(value.model_dump(mode='json'))})"
         return in_file(value, value_text, self.named)
 
     def definitions(
@@ -69,7 +76,7 @@ class Writing:
         """The statements that name what stands in several places, and long selections, each after
         what it uses.
         """
-        for part, most in _named(list(roots)):
+        for part, most in () if self.as_data else _named(list(roots)):
             text = in_file(part, value_text, self.named)
             if len(text) <= most:
                 continue

@@ -199,10 +199,11 @@ def _opened(parts: Parts, at: int, column: int, indent: int, tail: int) -> str:
     before, after = flat_text(parts[:at]), flat_text(parts[at + 1 :])
     inner = indent + STEP
     called = bool(before) and (before[-1].isalnum() or before[-1] in "_)]")
-    hugged = bracket.items[0] if len(bracket.items) == 1 else ()
-    if called and len(hugged) == 1 and isinstance(hugged[0], Bracket):
-        whole: list[CodePart] = [f"{before}{bracket.opening}", hugged[0]]
+    *stars, last = bracket.items[0] if len(bracket.items) == 1 else ("",)
+    if called and isinstance(last, Bracket) and stars in ([], ["**"]):
+        opening = f"{before}{bracket.opening}{''.join(map(str, stars))}"
         close = f"{_CLOSING[bracket.opening]}{after}"
+        whole: list[CodePart] = [opening, last]
         return _opened(whole, 1, column, indent, tail + len(close)) + close
     lines = [*_items(bracket, inner, called=called)]
     body = "".join(f"\n{' ' * inner}{line}" for line in lines)

@@ -44,13 +44,15 @@ def raw_quoted(text: str) -> str:
 
 
 def value_text(value: object) -> str:
-    """A text, a whole number, or a tuple or a dictionary of them, as a literal."""
+    """A text, a whole number, or a tuple, a list or a dictionary of them, as a literal."""
     if isinstance(value, dict):
         rows = [(value_text(key), value_text(x)) for key, x in value.items()]
         return _numbered(value) or table_text(rows)
     if isinstance(value, tuple):
         inner = ", ".join(map(value_text, value))
         return f"({inner},)" if len(value) == 1 else f"({inner})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(value_text, value))}]"
     return in_python(value) if isinstance(value, str) else repr(value)
 
 

@@ -32,7 +32,14 @@ _CALLED = {"int", "map", "max", "min", "range", "str"}
 def check_read_back(text: str, program: Program) -> None:
     """Raise ProgramError unless the text is code of ours that makes the same program."""
     check_code(ast.parse(text))
-    again = program_in(text, program.name)
+    try:
+        again = program_in(text, program.name)
+    except ProgramError as error:
+        raise ProgramError(
+            f"its text cannot be read back ({error.message}); keep the program as a"
+            " built directory",
+            (program.name,),
+        ) from None
     rule = program.claim and program.claim.rule
     claim = None if isinstance(rule, Callback) else program.claim
     for what, first, second in (

@@ -39,11 +39,13 @@ class Told:
     about    the first line of its docstring
     known    the meanings of lanes that were found, by layer and head
     sources  True for the line that each rule comes from, beside it
+    as_data  True for expressions as data, since their words do not make them again
     """
 
     about: str = ""
     known: KnownByHead = field(default_factory=dict)
     sources: bool = False
+    as_data: bool = False
 
 
 def comment(text: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from handcraft.claims.functions import Callback
 from handcraft.core.errors import ProgramError
@@ -43,6 +44,17 @@ def program_text(program: Program, told: Told) -> str:
 
     Raises ProgramError where the text would not read back as the same program.
     """
+    try:
+        return _checked_text(program, told)
+    except ProgramError:
+        if told.as_data or next(_expressions(program), None) is None:
+            raise
+    # an expression that came from data may be one that no words make
+    return _checked_text(program, replace(told, as_data=True))
+
+
+def _checked_text(program: Program, told: Told) -> str:
+    """The text, which is short enough and reads back. Raises ProgramError otherwise."""
     text = _text(program, told)
     size = len(text.encode())
     if size > MAX_SOURCE:
@@ -72,7 +84,7 @@ def _text(program: Program, told: Told) -> str:
 def _spoken(program: Program) -> Iterator[str]:
     """The words of the expressions in a program; of two for the same, either may be written."""
     plain = Writing()
-    yield from ("own", "tokens", "here", "indices")
+    yield from ("own", "tokens", "here", "indices", "Expression")
     for root in _expressions(program):
         found = set(_words(plain.text(root)))
         yield from found.intersection(HOMES["handcraft.sequence"])
@@ -85,7 +97,7 @@ def _paragraphs(
     words.
     """
     names = Variables.of(program, words)
-    writing = Writing()
+    writing = Writing(as_data=told.as_data)
     slots = [*slot_statements(names)]
     definitions = [*writing.definitions(_expressions(program), names)]
     rules, layers = _rules(program, RuleWriter(names, writing), told)
