@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from handcraft.results.states import states as states
     from handcraft.results.trace import trace as trace
     from handcraft.results.verify import verify as verify
+    from handcraft.results.write import write as write
 
 __version__ = "0.1.0"
 
@@ -72,6 +73,7 @@ _HOMES = {
     "results.states": ("states",),
     "results.trace": ("trace",),
     "results.verify": ("verify",),
+    "results.write": ("write",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

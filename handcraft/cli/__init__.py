@@ -15,7 +15,7 @@ HANDCRAFT_DEBUG is set, a bug prints its traceback.
               130  interrupted
 
     terminal.py    what the commands share; numbers.py reads numbers, completing.py completes words
-    making.py      build export list new
+    making.py      build export write list new
     looking.py     explain run trace diff states
     proving.py     verify assumptions
     usage.py       what is wrong with the arguments
@@ -67,6 +67,7 @@ COMMANDS: dict[str, Callable[..., None]] = {  # in the order of the help
     "diff": looking.diff,
     "states": looking.states,
     "export": making.export,
+    "write": making.write,
     "list": making.list_programs,
     "new": making.new,
 }

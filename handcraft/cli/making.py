@@ -1,5 +1,5 @@
-"""Runs the commands that write files (`build`, `export`, `new`), and `list`, which names the
-bundled programs.
+"""Runs the commands that write files (`build`, `export`, `write`, `new`), and `list`, which names
+the bundled programs.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from handcraft.cli.terminal import (
     Json,
     ProgramArgument,
     ProgressBar,
+    given_file,
     given_path,
     open_model,
     print_json,
@@ -148,6 +149,55 @@ def export(
             )
         raise
     return print_json(done.to_json()) if json else print(done)
+
+
+def write(
+    program: ProgramArgument,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="The .py file to write (the terminal by default).",
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a file that exists.")
+    ] = False,
+    sources: Annotated[
+        bool,
+        typer.Option(
+            "--sources", help="Say beside each rule which line it comes from."
+        ),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Write a program as a Python file.
+
+    The file holds plain slots and rules, which make the same weights. Any program can be written:
+    one that recipes or a frontend made, or a built directory. A claim that is a Python function is
+    left out, with a note.
+    """
+    from handcraft.results.write import left_out, write_file
+
+    path = given_file("--out", out)
+    model = open_model(program)
+    text = writing(
+        lambda: write_file(model, path, force=force, sources=sources)
+    )
+    note = left_out(model)
+    if json:
+        shown = None if path is None else str(path)
+        fields = {"out": shown, "text": text, "note": note or None}
+        return print_json({"program": model.name, **fields})
+    if note:
+        print(f"note: {printable(note)}", file=sys.stderr)
+    if path is None:
+        print(text, end="")
+    else:
+        print(f"wrote {printable(str(path))}")
+    return None
 
 
 def list_programs(json: Json = False) -> None:

@@ -193,10 +193,22 @@ def load_claim(path: Path) -> tuple[Claim, Program | None]:
     return found, None
 
 
+def program_in(text: str, name: str) -> Program:
+    """The program of a text that stands in no file yet. Raises ProgramError where it raises."""
+    path = Path(f"{name}.py")
+    found = _run(text.encode(), path, str(path)).get("program")
+    if not isinstance(found, Program):
+        raise ProgramError("the text defines no `program`", (name,))
+    return found
+
+
 def _executed(path: Path) -> dict[str, Any]:
     """The names that a file defines. Raises ProgramError for a file that raises."""
-    shown = _shown(path)
-    source = _source(path)
+    return _run(_source(path), path, _shown(path))
+
+
+def _run(source: bytes, path: Path, shown: str) -> dict[str, Any]:
+    """The names that the source of a file defines."""
     module = ModuleType(f"{PROGRAM_MODULE}{path.stem}")
     namespace = module.__dict__
     namespace["__file__"] = str(path)

@@ -54,7 +54,7 @@ OF_MODELS = (
     *("entries", "generate", "ids", "names", "parameters", "run", "save"),
     *("weights", "n_embd", "n_head", "n_layer"),
 )
-OF_HANDCRAFT = ("explain", "export", "states", "trace", "verify")
+OF_HANDCRAFT = ("explain", "export", "states", "trace", "verify", "write")
 # raised for data that is not a program, besides ProgramError
 _NOT_RULES = (ValueError, TypeError, AttributeError, KeyError, RecursionError)
 ClaimLike: TypeAlias = (

@@ -2,6 +2,8 @@
 
     notation(value)   the whole, at most some thousand characters
     written(value)    at most MOST_SHOWN characters, for a message
+    in_file(value, literal, named)
+                      the whole, for a file: texts in its quotes, parts by their variables
     example_html(e)   the notation, and its value at each position of a short text
 
 Rules of this file: what is written is read again by Python as the same expression, unless it is
@@ -11,8 +13,8 @@ written in each.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from html import escape
 from itertools import chain, cycle, islice
 from typing import Any, TypeAlias
@@ -40,6 +42,8 @@ OPERATORS = {
     "modulo": "%",
 }
 COMPARISONS = {"equal": "==", "below": "<", "precedes": "<"}
+RANKS = {"+": 1, "-": 1, "*": 2, "//": 2, "%": 2}  # how much they bind
+MOST_RANK = 4
 NEGATED = {"==": "!=", "<": ">="}
 TURNED = {"<": ">", ">=": "<=", "==": "==", "!=": "!="}
 JOINTS = {"both": "&", "either": "|"}
@@ -63,13 +67,42 @@ def written(value: Any, *, beside: Any = None) -> str:
     return _cut(_pieces(value, style), MOST_SHOWN)
 
 
+def in_file(
+    value: Any, literal: Callable[[Any], str], named: Mapping[Any, str]
+) -> str:
+    """A value as its author writes it, the whole.
+
+    Sums and products have brackets only where Python needs them.
+
+    literal  writes texts, numbers and tables of them
+    named    the parts that stand there by a variable
+    """
+    style = replace(
+        _style(value, 10**9), literal=literal, named=named, spare=True
+    )
+    return "".join(_pieces(value, style))
+
+
+def _shown(value: object) -> str:
+    return printable(repr(value))
+
+
 @dataclass(frozen=True, slots=True)
 class Style:
-    """The words for the token and the position, and how many rows of a table are written."""
+    """The words for the token and the position, how many rows of a table are written, how a text
+    or a number is, which parts stand there by a variable, and if brackets are spared.
+    """
 
     own: str
     here: str
     most: int
+    literal: Callable[[Any], str] = _shown
+    named: Mapping[Any, str] = field(default_factory=dict)
+    spare: bool = False
+
+    def variable(self, value: Any) -> str | None:
+        """The variable of a part, if it has one."""
+        return self.named.get(value) if self.named and _is_node(value) else None
 
 
 def _style(value: Any, most: int) -> Style:
@@ -93,7 +126,9 @@ def _is_node(value: object) -> bool:
 
 def _pieces(value: Any, style: Style) -> Pieces:
     if not _is_node(value):
-        yield printable(repr(value))
+        yield style.literal(value)
+    elif (variable := style.variable(value)) is not None:
+        yield variable
     elif value.op in OPERATORS:
         yield from _between(value, OPERATORS[value.op], style)
     elif value.op in ("here", "end", "step", "length"):
@@ -121,9 +156,10 @@ def _between(e: Node, sign: str, style: Style) -> Pieces:
         and not _paired(left)
     ):
         left, right, sign = right, left, TURNED[sign]  # the key's side first
-    yield from _operand(left, style)
+    rank = MOST_RANK if sign in JOINTS.values() else RANKS.get(sign, 0)
+    yield from _operand(left, style, rank)
     yield f" {sign} "
-    yield from _operand(right, style)
+    yield from _operand(right, style, rank + (sign in RANKS))
 
 
 def _paired(value: Any) -> bool:
@@ -139,8 +175,15 @@ def _negated(e: Any, style: Style) -> Pieces:
     yield ")"
 
 
-def _operand(value: Any, style: Style) -> Pieces:
-    if _is_node(value) and (value.op in OPERATORS or _is_condition(value)):
+def _operand(value: Any, style: Style, rank: int = MOST_RANK) -> Pieces:
+    """An operand, in brackets where it is a sum, a product or a condition.
+
+    rank  how much an operator in it must bind to need none, where brackets are spared
+    """
+    joined = _is_node(value) and (value.op in OPERATORS or _is_condition(value))
+    if joined and style.spare and value.op in OPERATORS:
+        joined = RANKS[OPERATORS[value.op]] < rank
+    if joined and style.variable(value) is None:
         yield "("
         yield from _pieces(value, style)
         yield ")"
@@ -215,9 +258,9 @@ def _automaton(e: Node, style: Style) -> Iterator[Pieces]:
     for (at, token), to in rows[: style.most]:
         delta.setdefault(at, {})[token] = to
     more = "" if len(rows) <= style.most else f", ... ({len(rows)} rows)}}"
-    text = printable(repr(delta))
+    text = style.literal(delta)
     yield iter([text[:-1] + more if more else text])
-    yield iter([printable(repr(start))])
+    yield iter([style.literal(start)])
 
 
 def _as_condition(e: Node, style: Style) -> Pieces:
@@ -245,6 +288,10 @@ def _dictionary(
 ) -> Pieces:
     """The rows as a dictionary; the first of them, and how many there are."""
     most = len(items) if whole else style.most
+    plain = not any(_is_node(x) for item in items for x in item)
+    if plain and len(dict(items)) == len(items) <= most:
+        yield style.literal(dict(items))
+        return
     yield "{"
     for i, (key, x) in enumerate(items[:most]):
         yield ", " * (i > 0)
