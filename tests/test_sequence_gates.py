@@ -23,6 +23,7 @@ from handcraft import (
     answers,
     each,
     position,
+    predicts,
     residual,
     token,
 )
@@ -32,6 +33,8 @@ from handcraft.proof.certificate_files import certify, check_certificate
 from handcraft.proof.checker import Rejected, examine
 from handcraft.proof.checker.certificate import certificate_json, claim_hash
 from handcraft.proof.checker.claim import _WORDS, Domain
+from handcraft.proof.prover.cases import cases_of
+from handcraft.proof.prover.network import Undecided
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.operations import NEWER, OPERATIONS, Op, word_of
 from handcraft.sequence.words import (
@@ -126,6 +129,13 @@ def test_a_right_claim_is_checked_and_not_proved(name: str) -> None:
     )
     alone = verify(itself(LAST[name]), methods=["certificate"])
     assert (alone.verdict, alone.method) == ("unknown", "certificate")
+
+
+def test_what_was_not_put_in_short_is_not_followed() -> None:
+    """The gate asks for the words that stand there, not for those that would be left."""
+    claim = Predicate.model_construct(function=lookup({1: "a"}, length))
+    with pytest.raises(Undecided, match="which no proof follows yet"):
+        next(cases_of(claim, itself(predicts(own))))
 
 
 @by_name

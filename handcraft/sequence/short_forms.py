@@ -33,20 +33,23 @@ def in_short(e: Expression) -> Expression:
     """The same expression of words that proofs follow; itself where there is none."""
     if not e.uses(*NEWER) or e.paired:
         return e
-    try:
-        found = Shortening()(e)
-    except ProgramError:  # a node more makes it too deep, or too large
-        return e
+    found = _shortened(e)
     return found if not found.uses(*NEWER) else e
 
 
 def unfollowed(e: Expression) -> tuple[str, ...]:
     """The operations for which there is no short form where they stand."""
-    try:
-        found = Shortening()(e)
-    except ProgramError:
-        found = e
+    found = _shortened(e)
     return tuple(op for op in NEWER if found.uses(op))
+
+
+def _shortened(e: Expression) -> Expression:
+    """As much of it in short as has a short form."""
+    try:
+        found: Expression = Shortening()(e)
+    except ProgramError:  # a node more makes it too deep, or too large
+        return e
+    return found
 
 
 class Shortening:

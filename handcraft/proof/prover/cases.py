@@ -36,7 +36,7 @@ from handcraft.proof.prover.transducer_case import aligned_cases
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.expression_checks import MOST_PARTS
 from handcraft.sequence.notation import written
-from handcraft.sequence.operations import word_of
+from handcraft.sequence.operations import NEWER, word_of
 from handcraft.sequence.short_forms import unfollowed
 from handcraft.sequence.values import LAZY, chosen, combine
 
@@ -61,11 +61,10 @@ def cases_of(claim: Claim, model: Model) -> Iterator[Case]:
 
 def _followed(e: Expression, *, whole_text: bool = False) -> None:
     """Raise Undecided for an expression that the prover does not follow yet."""
-    newer = [word_of(op) for op in unfollowed(e)]
     if whole_text:
         what = "is asked at every position of a whole text"
-    elif newer:
-        what = f"uses {', '.join(newer)}"
+    elif e.uses(*NEWER):
+        what = f"uses {', '.join(map(word_of, unfollowed(e)))}"
     elif e.spread > MOST_PARTS:
         what = f"has more than {MOST_PARTS} parts where each is written out"
     else:
