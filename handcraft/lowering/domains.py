@@ -76,7 +76,10 @@ class Domain:
         if self.step is None or (self.size or 0) > MOST_LISTED:
             return None
         count = self.size or 0
-        return (*(_plain(self.low + i * self.step) for i in range(count)), *none)
+        return (
+            *(_plain(self.low + i * self.step) for i in range(count)),
+            *none,
+        )
 
     def maybe(self) -> Domain:
         """The same, or None."""
@@ -123,12 +126,24 @@ def _common(a: Fraction, b: Fraction) -> Fraction:
     return Fraction(top, bottom)
 
 
-def span(low: Number, high: Number, step: Number | None = 1, *, none: bool = False,
-         apart: Number | None = None) -> Domain:
+def span(
+    low: Number,
+    high: Number,
+    step: Number | None = 1,
+    *,
+    none: bool = False,
+    apart: Number | None = None,
+) -> Domain:
     """The numbers between two bounds."""
     found = 1 if step is None else step
-    return Domain(_plain(Fraction(low)), _plain(Fraction(high)), step, None, none,
-                  found if apart is None else apart)
+    return Domain(
+        _plain(Fraction(low)),
+        _plain(Fraction(high)),
+        step,
+        None,
+        none,
+        found if apart is None else apart,
+    )
 
 
 class Domains:
@@ -138,7 +153,9 @@ class Domains:
     n         the most tokens of a text
     """
 
-    def __init__(self, alphabet: Iterable[str], n: int, *, causal: bool) -> None:
+    def __init__(
+        self, alphabet: Iterable[str], n: int, *, causal: bool
+    ) -> None:
         self.alphabet = tuple(alphabet)
         self.n = n
         self.causal = causal
@@ -207,7 +224,9 @@ class Domains:
         value = self.of(node.value)
         if kind == "total":
             low, high = min(value.low, 0), max(value.high, 0)
-            return span(low * self.n, high * self.n, _step(value), none=value.none)
+            return span(
+                low * self.n, high * self.n, _step(value), none=value.none
+            )
         if kind == "mean":
             apart = Fraction(_step(value) or 1, max(1, self.n * (self.n - 1)))
             return span(value.low, value.high, None, none=True, apart=apart)
@@ -231,7 +250,12 @@ def _step(value: Domain) -> Number | None:
     """The step of the lattice through 0 on which all values stand."""
     if value.step is None:
         return None
-    return _plain(_common(Fraction(value.step), abs(Fraction(value.low)) or Fraction(value.step)))
+    return _plain(
+        _common(
+            Fraction(value.step),
+            abs(Fraction(value.low)) or Fraction(value.step),
+        )
+    )
 
 
 def _union(a: Domain, b: Domain) -> Domain:
@@ -241,14 +265,22 @@ def _union(a: Domain, b: Domain) -> Domain:
         if a.none:  # the default is for places where nothing is selected
             return found.maybe()
         return found
-    step = None if None in (a.step, b.step) else _common(
-        Fraction(_step(a) or 1), Fraction(_step(b) or 1))
-    return span(min(a.low, b.low), max(a.high, b.high), step, none=a.none or b.none)
+    step = (
+        None
+        if None in (a.step, b.step)
+        else _common(Fraction(_step(a) or 1), Fraction(_step(b) or 1))
+    )
+    return span(
+        min(a.low, b.low), max(a.high, b.high), step, none=a.none or b.none
+    )
 
 
 def _sum(a: Domain, b: Domain) -> Domain:
-    step = None if None in (a.step, b.step) else _plain(
-        _common(Fraction(a.step or 1), Fraction(b.step or 1)))
+    step = (
+        None
+        if None in (a.step, b.step)
+        else _plain(_common(Fraction(a.step or 1), Fraction(b.step or 1)))
+    )
     apart = min(a.apart, b.apart) if step is None else step
     if step is None and a.step is None and b.step is None:
         apart = 0
@@ -266,8 +298,14 @@ def _product(a: Domain, b: Domain) -> Domain:
         other = b if a.size == 1 else a
         return span(min(corners), max(corners), None, apart=k * other.apart)
     steps = [_step(a), _step(b)]
-    step = None if None in steps else _plain(Fraction(steps[0] or 1) * (steps[1] or 1))
-    return span(min(corners), max(corners), step, apart=0 if step is None else step)
+    step = (
+        None
+        if None in steps
+        else _plain(Fraction(steps[0] or 1) * (steps[1] or 1))
+    )
+    return span(
+        min(corners), max(corners), step, apart=0 if step is None else step
+    )
 
 
 def _flag(*_: Domain) -> Domain:
@@ -280,9 +318,11 @@ _FORMS: Mapping[str, Callable[..., Domain]] = {
     "multiply": _product,
     **dict.fromkeys(("equal", "below", "both", "either", "negate"), _flag),
     "least": lambda *xs: span(
-        min(x.low for x in xs), min(x.high for x in xs), _steps(xs)),
+        min(x.low for x in xs), min(x.high for x in xs), _steps(xs)
+    ),
     "greatest": lambda *xs: span(
-        max(x.low for x in xs), max(x.high for x in xs), _steps(xs)),
+        max(x.low for x in xs), max(x.high for x in xs), _steps(xs)
+    ),
 }
 
 
@@ -292,7 +332,11 @@ def _steps(domains: Iterable[Domain]) -> Number | None:
         own = _step(domain)
         if own is None:
             return None
-        step = own if step is None else _plain(_common(Fraction(step), Fraction(own)))
+        step = (
+            own
+            if step is None
+            else _plain(_common(Fraction(step), Fraction(own)))
+        )
     return step
 
 

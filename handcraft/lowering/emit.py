@@ -14,7 +14,9 @@ from handcraft.lowering.stream import Attention, Hinge, Stream, Table
 BOS_TOKEN = "^"
 
 
-def slots_of(stream: Stream, vocabulary: Sequence[str], n_ctx: int) -> tuple[Slot, ...]:
+def slots_of(
+    stream: Stream, vocabulary: Sequence[str], n_ctx: int
+) -> tuple[Slot, ...]:
     """The slots, in the order of their first use."""
     return tuple(
         _slot(lane, stream.tables.get(lane), vocabulary, n_ctx)
@@ -75,7 +77,9 @@ def _head(head: Attention) -> Head:
     adds: dict[Lane, Affine] = {
         lane: Affine.of({}, x) for lane, x in head.bias.items()
     }
-    for lane, (target, (what, gain)) in zip(carried, head.adds.items(), strict=True):
+    for lane, (target, (what, gain)) in zip(
+        carried, head.adds.items(), strict=True
+    ):
         value.append((lane, what))
         given = Affine.of({lane: gain})
         adds[target] = adds[target].plus(given) if target in adds else given

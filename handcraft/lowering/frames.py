@@ -1,6 +1,6 @@
 """The frames in which an expression becomes a program: what is read, and where it answers.
 
-    tag(e, tokens=, n=)   the value of e at every position of a text
+tag(e, tokens=, n=)   the value of e at every position of a text
 """
 
 from __future__ import annotations
@@ -48,7 +48,12 @@ def tag(
 
 
 def _tagging(
-    e: Expression, alphabet: tuple[str, ...], n: int, *, causal: bool, name: str | None
+    e: Expression,
+    alphabet: tuple[str, ...],
+    n: int,
+    *,
+    causal: bool,
+    name: str | None,
 ) -> Program:
     core = Core(causal=causal)
     node = core.of(e)
@@ -83,13 +88,19 @@ def _codes(
     """
     values = domain.values
     if values is None:
-        raise Refused(node, "has too many answers to be tokens", "round_() or clip() around it")
+        raise Refused(
+            node,
+            "has too many answers to be tokens",
+            "round_() or clip() around it",
+        )
     if set(values) <= {None}:
         raise Refused(node, "is undefined everywhere", "otherwise(e, value)")
     answers = {x: spelled(x) for x in values if x is not None}
     more = [t for t in answers.values() if t not in alphabet]
     vocabulary = (BOS_TOKEN, *alphabet, *more)
-    numbers = {t: float(x) for x, t in answers.items() if not isinstance(x, str)}
+    numbers = {
+        t: float(x) for x, t in answers.items() if not isinstance(x, str)
+    }
     texts = sorted({*alphabet, *more} - numbers.keys())
     if numbers:
         low = min(min(numbers.values()), 0.0)
@@ -131,7 +142,10 @@ def widen(stream: Stream, lane: Lane, table: Mapping[str, float]) -> None:
 
 
 def _as_code(
-    lower: Lowering, held: Held, codes: dict[str, float], answers: dict[Value, str]
+    lower: Lowering,
+    held: Held,
+    codes: dict[str, float],
+    answers: dict[Value, str],
 ) -> tuple[Affine, float]:
     known = held.codes
     assert known is not None
@@ -142,7 +156,11 @@ def _as_code(
 
 
 def _gain(
-    node: Node, stream: Stream, codes: dict[str, float], answers: dict[Value, str], radius: float
+    node: Node,
+    stream: Stream,
+    codes: dict[str, float],
+    answers: dict[Value, str],
+    radius: float,
 ) -> float:
     """So large that the right answer's logit is ahead of what the embedding adds by itself."""
     leak = 0.0
@@ -159,7 +177,11 @@ def _gain(
         if v != y
     )
     if lead <= 0:
-        raise Refused(node, f"is only known to {radius:.2g} where it is answered", "a shorter window")
+        raise Refused(
+            node,
+            f"is only known to {radius:.2g} where it is answered",
+            "a shorter window",
+        )
     gain = 1.0
     while gain * lead < leak + MARGIN:
         gain *= 2
@@ -167,7 +189,12 @@ def _gain(
 
 
 def _write(
-    stream: Stream, y: Affine, code: Lane, square: Lane, gain: float, reach: float
+    stream: Stream,
+    y: Affine,
+    code: Lane,
+    square: Lane,
+    gain: float,
+    reach: float,
 ) -> None:
     """By the head that brings y, where it is one lane, else by neurons."""
     fixed = {square: -gain, BOS: -gain * reach}
@@ -189,6 +216,8 @@ def _write(
     time = neurons_after(stream.time_of(y))
     for sign in (1.0, -1.0):
         stream.hinges.append(
-            Hinge(gated(y.scaled(sign)), {code: 2 * gain * sign}, time, final=True)
+            Hinge(
+                gated(y.scaled(sign)), {code: 2 * gain * sign}, time, final=True
+            )
         )
     stream.constants += [(time, lane, x) for lane, x in fixed.items()]

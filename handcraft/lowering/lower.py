@@ -223,7 +223,12 @@ class Lowering:
         codes = None
         if domain.values is not None:
             codes = {x: float(x) for x in domain.values}  # type: ignore[arg-type]
-        if radius or not whole(z) or domain.step is None or domain.step != int(domain.step):
+        if (
+            radius
+            or not whole(z)
+            or domain.step is None
+            or domain.step != int(domain.step)
+        ):
             radius += 4 * 2.0**-24 * most
         return Held(z, codes, radius, most)
 
@@ -243,9 +248,16 @@ class Lowering:
         if a is None or b is None:
             return None
         codes = {**(a.codes or {}), **(b.codes or {})}
-        if a.codes is None or b.codes is None or len(set(codes.values())) < len(codes):
+        if (
+            a.codes is None
+            or b.codes is None
+            or len(set(codes.values())) < len(codes)
+        ):
             return None
-        if any(a.codes.get(x, z) != z or b.codes.get(x, z) != z for x, z in codes.items()):
+        if any(
+            a.codes.get(x, z) != z or b.codes.get(x, z) != z
+            for x, z in codes.items()
+        ):
             return None
         flag = self.flag(when)
         d = a.z.plus(b.z.scaled(-1.0))
@@ -319,7 +331,9 @@ class Lowering:
             wanted[None] = none
         f = images(pairs)
         assert f is not None
-        z, radius = mapped(self.stream, held.z, held.radius, f, _name(node), _says(node))
+        z, radius = mapped(
+            self.stream, held.z, held.radius, f, _name(node), _says(node)
+        )
         return Held(z, wanted, radius)
 
     def flag(self, node: Node) -> Held:
@@ -347,7 +361,9 @@ class Lowering:
         any other value as it is.
         """
         whole = set(range(self.n + 1))
-        if held.radius <= EXACT or not (held.codes and set(held.codes) <= whole):
+        if held.radius <= EXACT or not (
+            held.codes and set(held.codes) <= whole
+        ):
             return held
         if id(node) not in self._exact:
             self._exact[id(node)] = node, self._read_off(node, held)
@@ -368,8 +384,9 @@ class Lowering:
         )
         codes = {x: float(x) for x in held.codes or {}}  # type: ignore[arg-type]
         found = Held(z, codes, 0.0)
-        self._squared[id(found)] = found, Held(
-            z2, {x: c * c for x, c in codes.items()}, 0.0
+        self._squared[id(found)] = (
+            found,
+            Held(z2, {x: c * c for x, c in codes.items()}, 0.0),
         )
         return found
 
@@ -509,11 +526,15 @@ class Lowering:
         found = {}
         for x in self.listed(node)[:-1]:
             if leaf.op == "token":
-                tokens = {t: float(ask([t]) == x) for t in self.domains.alphabet}
+                tokens = {
+                    t: float(ask([t]) == x) for t in self.domains.alphabet
+                }
                 found[x] = self.stream.table(f"is_{_name(node)}", Table(tokens))
             else:
                 row = tuple(float(ask([i]) == x) for i in range(self.n))
-                found[x] = self.stream.table(f"is_{_name(node)}", Table({}, row))
+                found[x] = self.stream.table(
+                    f"is_{_name(node)}", Table({}, row)
+                )
         return found
 
     def _indicated(
@@ -537,7 +558,9 @@ class Lowering:
 
 
 def _NOT_YET(node: Node) -> Refused:
-    return Refused(node, "is followed token by token, which no head does", "total or count")
+    return Refused(
+        node, "is followed token by token, which no head does", "total or count"
+    )
 
 
 def _codes_at(
@@ -569,4 +592,3 @@ def _says(node: Node) -> str:
 
 def _name(node: Node) -> str:
     return node.data if node.op == "select" else node.op
-

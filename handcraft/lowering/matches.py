@@ -165,9 +165,7 @@ def _meet(k: Held, q: Held) -> bool:
     return none_k is not None and none_k == none_q
 
 
-def _least_gap(
-    dk: Domain, dq: Domain, k: Held, q: Held
-) -> float | None:
+def _least_gap(dk: Domain, dq: Domain, k: Held, q: Held) -> float | None:
     if k.codes is not None and q.codes is not None:
         if len(k.codes) * len(q.codes) > MOST_COMBINED:
             return None

@@ -311,9 +311,7 @@ def _limits(core: Core, e: Expression, shift: int) -> Iterator[Node]:
 def _total(core: Core, e: Expression) -> Node:
     numbers = core.make("lookup", core.token, data=e.table)
     value = core.make("otherwise", numbers, core.constant(0))
-    return core.select(
-        "total", core.both(*_limits(core, e, 0)), value, says=e
-    )
+    return core.select("total", core.both(*_limits(core, e, 0)), value, says=e)
 
 
 _FORMS: Mapping[str, Callable[[Core, Expression], Node]] = {

@@ -45,7 +45,9 @@ class Images:
         """The slope between neighbouring inputs."""
         rise = [
             b - a
-            for (_, a), (_, b) in zip(self.points, self.points[1:], strict=False)
+            for (_, a), (_, b) in zip(
+                self.points, self.points[1:], strict=False
+            )
         ]
         return [y / x for y, x in zip(rise, self.gaps, strict=True)]
 
@@ -123,14 +125,25 @@ def _bent(
     error = max(map(abs, slopes)) * radius + bend * radius
     rounding = 4 * UNIT * (most + (bend + abs(slopes[0])) * reach * 2)
     amounts = [x for _, amount, _ in hinges for x in (amount, amount * reach)]
-    if not radius and whole(z) and all_whole([*amounts, reach, most, x, slopes[0]]):
+    if (
+        not radius
+        and whole(z)
+        and all_whole([*amounts, reach, most, x, slopes[0]])
+    ):
         rounding = 0.0  # float32 holds all of them, and their sums
-    found = rest.plus(lane.expression()) if rest.terms or rest.constant else lane
+    found = (
+        rest.plus(lane.expression()) if rest.terms or rest.constant else lane
+    )
     return as_affine(found), error + rounding
 
 
 def stepped(
-    stream: Stream, z: Affine, radius: float, f: Images, name: str, says: str = ""
+    stream: Stream,
+    z: Affine,
+    radius: float,
+    f: Images,
+    name: str,
+    says: str = "",
 ) -> tuple[Affine, float]:
     """By two neurons for each change of the value, half way between two inputs."""
     hinges: list[tuple[Affine, float, float]] = []
@@ -233,7 +246,9 @@ def _radix(inputs: Sequence[Sequence[float]]) -> Iterator[float]:
 def _unit(xs: Sequence[float]) -> float:
     """The least distance of two of them."""
     kept = sorted(set(xs))
-    return min((b - a for a, b in zip(kept, kept[1:], strict=False)), default=1.0)
+    return min(
+        (b - a for a, b in zip(kept, kept[1:], strict=False)), default=1.0
+    )
 
 
 def _dot(weights: Sequence[float], row: Sequence[float]) -> float:

@@ -35,8 +35,13 @@ class Sizes:
 
 def cheapest(stream: Stream, sizes: Sizes) -> Stream:
     """The schedule with the fewest weights; of equals, the one with fewer blocks."""
-    widest = max((len(_of_block(stream, t)) for t in _head_times(stream)), default=1)
-    tried = [scheduled(stream, heads) for heads in range(1, min(widest, MOST_HEADS) + 1)]
+    widest = max(
+        (len(_of_block(stream, t)) for t in _head_times(stream)), default=1
+    )
+    tried = [
+        scheduled(stream, heads)
+        for heads in range(1, min(widest, MOST_HEADS) + 1)
+    ]
     return min([stream, *tried], key=lambda s: (weights(s, sizes), _blocks(s)))
 
 
@@ -70,7 +75,9 @@ def scheduled(stream: Stream, heads: int) -> Stream:
     fixed = max(last, max((rule.time for rule in new), default=0))
     if stream.constants:
         time = fixed if fixed % 2 == 0 else fixed + 1
-        found.constants = [(max(time, 2), lane, x) for _, lane, x in stream.constants]
+        found.constants = [
+            (max(time, 2), lane, x) for _, lane, x in stream.constants
+        ]
     return found
 
 
@@ -99,12 +106,16 @@ def _in_order(stream: Stream) -> list[list[Attention | Hinge]]:
     for i, head in enumerate(stream.heads):
         groups[(head.time, "head", i)] = [head]
     for hinge in stream.hinges:
-        groups.setdefault((hinge.time, tuple(hinge.adds), hinge.final), []).append(hinge)
+        groups.setdefault(
+            (hinge.time, tuple(hinge.adds), hinge.final), []
+        ).append(hinge)
     rules = list(groups.values())
     return sorted(rules, key=lambda rs: (rs[0].final, rs[0].time))
 
 
-def _last_read(rules: Sequence[Attention | Hinge], final: Attention | Hinge) -> int:
+def _last_read(
+    rules: Sequence[Attention | Hinge], final: Attention | Hinge
+) -> int:
     """The time before which the answer must not be written."""
     found = 0
     for rule in rules:
@@ -136,8 +147,9 @@ def weights(stream: Stream, sizes: Sizes) -> int:
     d = max(len(stream.times), n_head * width)
     d += -d % n_head
     found = d * (sizes.n_vocab + sizes.n_ctx) + len(times) * (4 * d * d + 4 * d)
-    for t in {h.time for h in stream.hinges} | {t for t, _, _ in stream.constants}:
+    for t in {h.time for h in stream.hinges} | {
+        t for t, _, _ in stream.constants
+    }:
         inner = max(1, sum(h.time == t for h in stream.hinges))
         found += inner * (2 * d + 1) + d
     return found
-

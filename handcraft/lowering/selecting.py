@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from handcraft.lowering.lower import Lowering
 
 UNIT = 2.0**-24
-ANCHOR = 2.0**30  # how many times the attention of a key BOS gets, where keys are counted
+ANCHOR = (
+    2.0**30
+)  # how many times the attention of a key BOS gets, where keys are counted
 MOST_CLASSES = 8  # positions that are compared without digits
 COUNTED, FETCHED = 32.0, 64.0  # the strength of a condition
 NEARER = 32.0  # the score from one position to the next, where one of several is chosen
@@ -80,9 +82,7 @@ def score_of(
     for part in parts_of(condition):
         if lower.causal and _masked(part):
             continue
-        found: Match = matched(
-            lower, part, absolute=absolute, counted=counted
-        )
+        found: Match = matched(lower, part, absolute=absolute, counted=counted)
         by = strength / min(1.0, found.apart)
         rows += [(q.scaled(by), k) for q, k in found.rows]
         radius += by * found.radius
@@ -240,15 +240,18 @@ def _contradict(lower: Lowering, a: Node, b: Node) -> bool:
 def _never(lower: Lowering, condition: Node) -> bool:
     bases = bases_of(condition)
     lists = [lower.domain(base).values for base in bases]
-    if any(x is None for x in lists) or prod(len(x or ()) for x in lists) > MOST_COMBINED:
+    if (
+        any(x is None for x in lists)
+        or prod(len(x or ()) for x in lists) > MOST_COMBINED
+    ):
         return False
     ask = function_of(condition, bases)
-    return all(ask(row) in (0, None) for row in product(*(x or () for x in lists)))
+    return all(
+        ask(row) in (0, None) for row in product(*(x or () for x in lists))
+    )
 
 
-def _without_self(
-    lower: Lowering, condition: Node
-) -> tuple[Node, Node | None]:
+def _without_self(lower: Lowering, condition: Node) -> tuple[Node, Node | None]:
     """A condition with `there(indices) < indices` taken out, where a causal query sees itself and
     what is earlier: then what the query would select of itself is taken away from the sum.
     """
@@ -365,10 +368,10 @@ def _fetched(lower: Lowering, node: Node) -> Held:
     behind = score.apart * (1.0 if certain else 0.5) - 2 * score.radius
     if 0 < behind < SLACK:  # all of it grows with the strength
         more = 2.0 ** math.ceil(math.log2(SLACK / behind))
-        score = score_of(
-            lower, condition, more * FETCHED, absolute=not certain
-        )
-    if certain:  # the square of the query is added to every key's score but that of BOS
+        score = score_of(lower, condition, more * FETCHED, absolute=not certain)
+    if (
+        certain
+    ):  # the square of the query is added to every key's score but that of BOS
         score = replace(score, reach=score.apart * lower.n**2)
     return _one(
         lower,
@@ -443,7 +446,9 @@ def _is_strict_order(condition: Node) -> bool:
         if value is None or second.op != "both":
             continue
         for same, rest in (second.args, second.args[::-1]):
-            if _same(same) == value.removeprefix("there ") and _is_strict_order(rest):
+            if _same(same) == value.removeprefix("there ") and _is_strict_order(
+                rest
+            ):
                 return True
     return False
 
@@ -455,7 +460,9 @@ def _compared(part: Node) -> str | None:
     a, b = part.args
     for key, query, name in ((a, b, "there "), (b, a, "")):
         if _is_there(key, query):
-            return f"{name}{id(query)}" if query.op != "index" else f"{name}index"
+            return (
+                f"{name}{id(query)}" if query.op != "index" else f"{name}index"
+            )
     return None
 
 
@@ -522,7 +529,9 @@ def _chosen(
     score = _preferring(lower, place)
     default = node.default if value is None else None
     if default is not None and default.op != "constant":
-        none = lower.core.select("fetch", node.condition, node.value, says=node.says)
+        none = lower.core.select(
+            "fetch", node.condition, node.value, says=node.says
+        )
         return lower.hold(lower.core.make("otherwise", none, default))
     every = not list(parts_of(place.condition))
     certain = every and not (
@@ -556,7 +565,9 @@ def _preferring(lower: Lowering, place: Node) -> Score:
         condition = lower.core.both(condition, _defined(lower, place.value))
     score = score_of(lower, condition, strength)
     if strength * 2 > LARGEST_SCORE:
-        raise Refused(place, "needs scores past exact float32", "a shorter window")
+        raise Refused(
+            place, "needs scores past exact float32", "a shorter window"
+        )
     return Score(
         (*rows, *score.rows),
         score.radius + radius,

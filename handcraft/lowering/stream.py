@@ -219,7 +219,9 @@ class Stream:
         """The heads, with a row by which BOS sees itself alone where what it brings is read."""
         found = []
         for head in self.heads:
-            if head.sink and not self.read_after(head.time).isdisjoint(head.adds):
+            if head.sink and not self.read_after(head.time).isdisjoint(
+                head.adds
+            ):
                 row = (BOS.expression().scaled(head.sink), BOS.expression())
                 head = replace(head, rows=(*head.rows, row))
             found.append(head)
