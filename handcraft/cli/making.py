@@ -49,7 +49,7 @@ def build(
     """
     asked = None if out is None else given_path("--out", out)
     model = open_model(program)
-    directory = asked or Path("build") / model.name
+    directory = asked or Path("build") / _folder(program) / model.name
     files = writing(lambda: model.save(directory))
     sizes = {
         "n_layer": model.n_layer,
@@ -73,6 +73,13 @@ def build(
     print(f"parameters: {', '.join(parameters)}")
     print("\n".join(f"wrote {printable(str(file))}" for file in files))
     return None
+
+
+def _folder(program: str) -> Path:
+    """The folder in the name of a bundled program: `sequence` of `sequence/sort`."""
+    from handcraft.files.bundled import bundled
+
+    return Path(program).parent if program in bundled() else Path()
 
 
 def export(
