@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
@@ -69,13 +70,27 @@ def caller() -> Source:
     """The author's file and line that is being executed: the nearest frame outside handcraft."""
     if _reading.get() is not None:
         return NOWHERE
+    frame = _frame()
+    return Source(frame.f_code.co_filename, frame.f_lineno)
+
+
+def variables() -> dict[str, Any]:
+    """The author's variables by name: those that the nearest frame outside handcraft sees, its
+    own first.
+    """
+    frame = _frame()
+    return {**frame.f_locals, **frame.f_globals, **frame.f_locals}
+
+
+def _frame() -> FrameType:
+    """The nearest frame outside handcraft."""
     frame = sys._getframe(1)  # noqa: SLF001  # inspect.stack reads source files, which is slow
     while frame.f_back is not None:
         module = str(frame.f_globals.get("__name__", ""))
         if not module.startswith(OURS):
             break
         frame = frame.f_back
-    return Source(frame.f_code.co_filename, frame.f_lineno)
+    return frame
 
 
 NOWHERE = Source("", 0)
