@@ -4,7 +4,7 @@ A 0 stops a carry, a 2 makes one, and a 1 passes it on: the latest digit that is
 Source: the carry look-ahead of Weinberger and Smith, 1958.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import equal, fetch, indices, latest, map_, there, tokens
 
 decides = latest((there(tokens) != "1") & (there(indices) < indices))

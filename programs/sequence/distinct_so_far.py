@@ -4,7 +4,7 @@ Source: a transformer's counting of firsts, as in the double histogram of Weiss 
 Like Transformers" (RASP), 2021.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import count, equal, there, tokens, total
 
 nth = count(there(tokens) == tokens)

@@ -4,7 +4,7 @@ Of equal tokens only the first one counts, which is the one that has none before
 double histogram of Weiss et al., "Thinking Like Transformers" (RASP), 2021.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import count, equal, indices, there, tokens
 
 same = there(tokens) == tokens

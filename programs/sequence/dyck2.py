@@ -4,7 +4,7 @@ A closing bracket fits if the latest bracket that opened its level is of its kin
 Dyck-2 task of Weiss et al., "Thinking Like Transformers" (RASP), 2021.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import (
     below, cases, equal, fetch, latest, lookup, max_, there, tokens, total,
 )

@@ -3,7 +3,7 @@
 Source: the first match, as Friedman et al., "Learning Transformer Programs", 2023, break ties.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import first, there, tokens
 
 first_position = first(there(tokens) == tokens)

@@ -3,7 +3,7 @@
 Source: the histogram of Weiss et al., "Thinking Like Transformers" (RASP), 2021.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import count, there, tokens
 
 hist = count(there(tokens) == tokens)

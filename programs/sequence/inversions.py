@@ -4,7 +4,7 @@ Source: insertion sort's steps, counted by one selector as in Weiss et al., "Thi
 Transformers" (RASP), 2021.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import count, indices, there, tokens
 
 inversions = count((there(tokens) > tokens) & (there(indices) < indices))

@@ -4,7 +4,7 @@ Source: as the greatest, by one head that prefers small values; with both of the
 "Thinking Like Transformers" (RASP), 2021, begin to sort.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import best, fetch, map_, tokens
 
 digit = map_(int, tokens, over="0123456789")

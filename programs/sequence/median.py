@@ -3,7 +3,7 @@
 Source: the sort of Weiss et al., "Thinking Like Transformers" (RASP), 2021, read at its middle.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import count, fetch, indices, length, there, tokens
 
 same = there(tokens) == tokens

@@ -3,7 +3,7 @@
 Source: the most-freq task of Weiss et al., "Thinking Like Transformers" (RASP), 2021.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import best, count, fetch, there, tokens
 
 hist = count(there(tokens) == tokens)

@@ -4,7 +4,7 @@ With a causal mask a position sees no further than itself, so the histogram numb
 histogram of Weiss et al., "Thinking Like Transformers" (RASP), 2021, read from the left.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import count, there, tokens
 
 nth = count(there(tokens) == tokens)

@@ -4,7 +4,7 @@ Source: the palindromes of Hao et al., "Formal Language Recognition by Hard Atte
 Transformers", 2022.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import any_, equal, fetch, indices, length, there, tokens
 
 mirror = fetch(tokens, there(indices) == length - 1 - indices)

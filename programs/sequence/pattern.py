@@ -4,7 +4,7 @@ Source: the pattern detection of Lindner et al., "Tracr: Compiled Transformers a
 Interpretability", 2023.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import equal, fetch, indices, min_, there, tokens
 
 one_back, two_back = (fetch(tokens, there(indices) == indices - k, default=".") for k in (1, 2))

@@ -4,7 +4,7 @@ Source: attention to the greatest value, the first example of hard attention in 
 "Theoretical Limitations of Self-Attention in Neural Sequence Models", 2020).
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import best, fetch, map_, tokens
 
 digit = map_(int, tokens, over="0123456789")

@@ -4,7 +4,7 @@ Source: the previous-token head of Elhage et al., "A Mathematical Framework for 
 Circuits", 2021.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import fetch, indices, there, tokens
 
 shift = fetch(tokens, there(indices) == indices - 1, default=".")

@@ -4,7 +4,7 @@ Source: the riffle shuffle; a permutation by index arithmetic as in Weiss et al.
 Transformers" (RASP), 2021.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import equal, fetch, indices, length, there, tokens, where
 
 half = (length + 1) // 2

@@ -4,7 +4,7 @@ Source: the latest match of an induction head (Olsson et al., "In-context Learni
 Heads", 2022), as a distance.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import indices, latest, otherwise, there, tokens
 
 last = latest((there(tokens) == tokens) & (there(indices) < indices))

@@ -4,7 +4,7 @@ A token's rank is the number of those that belong before it: lesser ones, and eq
 left. Source: Weiss et al., "Thinking Like Transformers" (RASP), 2021.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import count, fetch, indices, there, tokens
 
 same = there(tokens) == tokens

@@ -4,7 +4,7 @@ Source: the most-freq task of Weiss et al., "Thinking Like Transformers" (RASP),
 token as often as it occurs.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import count, fetch, indices, there, tokens
 
 hist = count(there(tokens) == tokens)

@@ -3,7 +3,7 @@
 Source: a fall is an inversion of neighbours; one head finds it, another looks for any.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import any_, indices, there, tokens
 
 fall = any_((there(indices) == indices - 1) & (there(tokens) > tokens))

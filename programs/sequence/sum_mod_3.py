@@ -3,7 +3,7 @@
 Source: the cyclic group of Liu et al., "Transformers Learn Shortcuts to Automata", 2023.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import map_, tokens, total
 
 sum_mod_3 = total(map_(int, tokens, over="012")) % 3
