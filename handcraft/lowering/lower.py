@@ -515,7 +515,7 @@ class Lowering:
                 held.z,
                 held.radius,
                 f,
-                f"is_{self.named(base)}",
+                self.naming.of_flag(base, x),
                 flag=True,
             )
             found[x] = Held(z, {0: 0.0, 1: 1.0}, radius)
@@ -542,18 +542,15 @@ class Lowering:
         ask = function_of(node, [leaf])
         found = {}
         for x in self.listed(node)[:-1]:
+            name = self.naming.of_flag(node, x)
             if leaf.op == "token":
                 tokens = {
                     t: float(ask([t]) == x) for t in self.domains.alphabet
                 }
-                found[x] = self.stream.table(
-                    f"is_{self.named(node)}", Table(tokens)
-                )
+                found[x] = self.stream.table(name, Table(tokens))
             else:
                 row = tuple(float(ask([i]) == x) for i in range(self.n))
-                found[x] = self.stream.table(
-                    f"is_{self.named(node)}", Table({}, row)
-                )
+                found[x] = self.stream.table(name, Table({}, row))
         return found
 
     def _indicated(
