@@ -71,10 +71,16 @@ class Lowering:
         self._exact: dict[int, tuple[Node, Held]] = {}
         self._flags: dict[Any, Held] = {}
 
+    @property
+    def values(self) -> list[tuple[Node, Held]]:
+        """Each node that was lowered, with how it stands in the stream."""
+        found = [*self._held.values(), *self._exact.values()]
+        return found
+
     def meanings(self) -> dict[Lane, Expression]:
         """What each lane holds that stands for one value alone."""
         words, found = Meanings(), dict[Lane, Expression]()
-        for node, held in (*self._held.values(), *self._exact.values()):
+        for node, held in self.values:
             said = words.of_lane(node, held)
             if said is not None and said[0] not in self.stream.tables:
                 found.setdefault(*said)

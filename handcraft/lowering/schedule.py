@@ -82,22 +82,59 @@ def scheduled(stream: Stream, heads: int) -> Stream:
 
 
 def merged(stream: Stream) -> Stream:
-    """The same with one head for those that look at the same places."""
-    found, heads = copy(stream), dict[object, Attention]()
+    """The same with one head for those that look at the same places, and of which none reads what
+    another brings.
+    """
+    found = copy(stream)
     for head in stream.heads:
-        key = (head.rows, head.sink, head.final)
-        known = heads.get(key)
-        if known is None:
-            heads[key] = head
-        else:
-            heads[key] = replace(
-                known,
-                adds={**known.adds, **head.adds},
-                bias={**known.bias, **head.bias},
-                time=max(known.time, head.time),
-            )
-    found.heads = list(heads.values())
+        others = [other for other in found.heads if other is not head]
+        if len(others) == len(found.heads):
+            continue  # another one took it in
+        for other in others:
+            if _alike(head, other) and not _follows(found, head, other):
+                one = _together(other, head)
+                rest = [x for x in others if x is not other]
+                found.heads = [*rest, one]
+                break
     return found
+
+
+def _alike(head: Attention, other: Attention) -> bool:
+    return (head.rows, head.sink, head.final) == (
+        other.rows,
+        other.sink,
+        other.final,
+    )
+
+
+def _together(head: Attention, other: Attention) -> Attention:
+    return replace(
+        head,
+        adds={**head.adds, **other.adds},
+        bias={**head.bias, **other.bias},
+        time=max(head.time, other.time),
+    )
+
+
+def _follows(stream: Stream, head: Attention, other: Attention) -> bool:
+    """True if one of the heads needs what the other writes, or what is computed from that."""
+    return _reaches(stream, head, other) or _reaches(stream, other, head)
+
+
+def _reaches(stream: Stream, start: Attention, end: Attention) -> bool:
+    """True if the end reads something that the start writes, directly or by other rules."""
+    rules = [*stream.heads, *stream.hinges]
+    lanes, waiting = set(start.writes), [start]
+    while waiting:
+        wrote = set(waiting.pop().writes)
+        for rule in rules:
+            if rule is not start and not wrote.isdisjoint(rule.read):
+                if rule is end:
+                    return True
+                if not set(rule.writes) <= lanes:
+                    lanes |= set(rule.writes)
+                    waiting.append(rule)
+    return False
 
 
 def _in_order(stream: Stream) -> list[list[Attention | Hinge]]:
