@@ -41,7 +41,12 @@ def _ids(model: Model, texts: Sequence[str]) -> Array:
 def strays(found: Lowered, model: Model, text: str) -> Iterator[str]:
     """Each lane that is further from its meaning than the radius that is stated for it."""
     seen: dict[str, Array] = {}
-    gpt2(_ids(model, [text])[0], **model.weights, **model.config, hook=recorder(seen))
+    gpt2(
+        _ids(model, [text])[0],
+        **model.weights,
+        **model.config,
+        hook=recorder(seen),
+    )
     words = Meanings()
     for node, held in found.lowering.values:
         e = words.of(node)

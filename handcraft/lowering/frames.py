@@ -19,7 +19,7 @@ from handcraft.core.source import caller
 from handcraft.language.affine import Affine, Lane, kind_of
 from handcraft.language.slot_tables import MAX_N_CTX
 from handcraft.lowering.domains import Domain, Domains
-from handcraft.lowering.emit import blocks_of, slots_of
+from handcraft.lowering.emit import rules_of
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.naming import author_variables
 from handcraft.lowering.nodes import Core, Node
@@ -166,10 +166,11 @@ def lowered(
     _read_out(lower, node, held, codes, answers)
     stream = cheapest(lower.stream, Sizes(len(vocabulary), frame.n + 1))
     stream.meanings = lower.meanings()
+    slots, blocks = rules_of(stream, vocabulary, frame.n + 1)
     program = Program(
         name=name,
-        embedding=slots_of(stream, vocabulary, frame.n + 1),
-        layers=blocks_of(stream),
+        embedding=slots,
+        layers=blocks,
         claim=_claim(e, answers, frame),
         vocabulary=vocabulary,
         n_ctx=frame.n + 1,

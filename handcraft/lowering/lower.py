@@ -16,6 +16,8 @@ from itertools import product
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from handcraft.language.affine import Affine, Lane
 from handcraft.lowering.domains import (
     MOST_COMBINED,
@@ -178,7 +180,7 @@ class Lowering:
         codes = self.coding(self.domain(node))
         table = {t: codes[ask([t])] for t in self.domains.alphabet}
         lane = self.stream.table(self.named(node), Table(tokens=table))
-        return Held(lane.expression(), codes)
+        return Held(lane.expression(), codes, _rounding(table.values()))
 
     def _of_index(self, node: Node) -> Held:
         """A lane of wpe."""
@@ -186,7 +188,7 @@ class Lowering:
         codes = self.coding(self.domain(node))
         row = tuple(codes[ask([i])] for i in range(self.n))
         lane = self.stream.table(self.named(node), Table(positions=row))
-        return Held(lane.expression(), codes)
+        return Held(lane.expression(), codes, _rounding(row))
 
     # ------------------------------------------------------------ at one position
 
@@ -583,6 +585,11 @@ def _NOT_YET(node: Node) -> Refused:
     return Refused(
         node, "is followed token by token, which no head does", "total or count"
     )
+
+
+def _rounding(numbers: Iterable[float]) -> float:
+    """How far float32 is from some numbers; 0 where it holds them exactly."""
+    return max((abs(float(np.float32(x)) - x) for x in numbers), default=0.0)
 
 
 def _codes_at(
