@@ -12,6 +12,7 @@ a head. Rules of this file: each node is lowered once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from math import prod
 from typing import Any
@@ -75,6 +76,7 @@ class Lowering:
         """What each lane holds that stands for one value alone."""
         words, found = Meanings(), dict[Lane, Expression]()
         for node, held in (*self._held.values(), *self._exact.values()):
+            held = replace(held, z=self.stream.as_sums(held.z))
             said = words.of_lane(node, held)
             if said is not None and said[0] not in self.stream.tables:
                 found.setdefault(*said)
@@ -235,6 +237,8 @@ class Lowering:
     def _numeric(self, node: Node, z: Affine, radius: float) -> Held:
         domain = self.domain(node)
         most = float(max(abs(domain.low), abs(domain.high)))
+        if len(z.terms) > 1:
+            self.stream.names.setdefault(z.terms, self.named(node))
         codes = None
         if domain.values is not None:
             codes = {x: float(x) for x in domain.values}  # type: ignore[arg-type]
