@@ -144,7 +144,8 @@ def _tagging(
     lower.codes = codes
     held = lower.hold(node)
     _read_out(lower, node, held, codes, answers)
-    stream = cheapest(lower.stream, Sizes(len(vocabulary), frame.n + 1))
+    sizes = Sizes(len(vocabulary), frame.n + 1, frame.alphabet)
+    stream = cheapest(lower.stream, sizes)
     stream.meanings = lower.meanings()
     return Program(
         name=name,

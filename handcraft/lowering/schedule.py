@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 from handcraft.language.affine import Lane
 from handcraft.lowering.rewriting import Rule, fused, pruned, rules_of
+from handcraft.lowering.spanning import Texts, spanned
 from handcraft.lowering.stream import Attention, Stream
 
 MOST_HEADS = 8
@@ -24,10 +25,11 @@ MOST_HEADS = 8
 
 @dataclass(frozen=True)
 class Sizes:
-    """The numbers of rows of wte and wpe."""
+    """The numbers of rows of wte and wpe, and the tokens that a text can have where they are known."""
 
     n_vocab: int
     n_ctx: int
+    tokens: tuple[str, ...] = ()
 
 
 def cheapest(stream: Stream, sizes: Sizes) -> Stream:
@@ -36,9 +38,12 @@ def cheapest(stream: Stream, sizes: Sizes) -> Stream:
     """
     plain = fused(pruned(stream))
     stream.sums = plain.sums
+    texts = Texts(sizes.tokens, sizes.n_ctx - 1)
+    few = [spanned(plain, texts, every=every) for every in (False, True)]
     tried = [
         scheduled(rules, heads)
-        for rules in (merged(plain), plain)
+        for lanes in (plain, *few)
+        for rules in (merged(lanes), lanes)
         for heads in range(1, _widest(rules) + 1)
     ]
     return min(tried, key=lambda s: (weights(s, sizes), _blocks(s)))
