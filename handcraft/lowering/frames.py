@@ -164,7 +164,8 @@ def lowered(
     lower.codes = codes
     held = lower.hold(node)
     _read_out(lower, node, held, codes, answers)
-    stream = cheapest(lower.stream, Sizes(len(vocabulary), frame.n + 1))
+    sizes = Sizes(len(vocabulary), frame.n + 1, frame.alphabet)
+    stream = cheapest(lower.stream, sizes)
     stream.meanings = lower.meanings()
     slots, blocks = rules_of(stream, vocabulary, frame.n + 1)
     program = Program(

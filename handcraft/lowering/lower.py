@@ -12,6 +12,7 @@ a head. Rules of this file: each node is lowered once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from math import prod
 from typing import Any
@@ -75,9 +76,12 @@ class Lowering:
 
     @property
     def values(self) -> list[tuple[Node, Held]]:
-        """Each node that was lowered, with how it stands in the stream."""
+        """Each node that was lowered, with how it stands in the stream that is emitted."""
         found = [*self._held.values(), *self._exact.values()]
-        return found
+        return [
+            (node, replace(held, z=self.stream.as_sums(held.z)))
+            for node, held in found
+        ]
 
     def meanings(self) -> dict[Lane, Expression]:
         """What each lane holds that stands for one value alone."""
@@ -243,6 +247,8 @@ class Lowering:
     def _numeric(self, node: Node, z: Affine, radius: float) -> Held:
         domain = self.domain(node)
         most = float(max(abs(domain.low), abs(domain.high)))
+        if len(z.terms) > 1:
+            self.stream.names.setdefault(z.terms, self.named(node))
         codes = None
         if domain.values is not None:
             codes = {x: float(x) for x in domain.values}  # type: ignore[arg-type]
