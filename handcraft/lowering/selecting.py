@@ -26,7 +26,13 @@ from handcraft.lowering.domains import (
     bases_of,
     function_of,
 )
-from handcraft.lowering.matches import Match, at_query, matched, sides_of
+from handcraft.lowering.matches import (
+    EXACT,
+    Match,
+    at_query,
+    matched,
+    sides_of,
+)
 from handcraft.lowering.nodes import Node, linear, parts_of
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.stream import BOS, Held, constant, gated
@@ -83,7 +89,13 @@ def score_of(
     for part in parts_of(condition):
         if lower.causal and _masked(part):
             continue
-        found: Match = matched(lower, part, absolute=absolute, counted=counted)
+        found: Match = matched(
+            lower,
+            part,
+            absolute=absolute,
+            counted=counted,
+            strength=strength,
+        )
         by = strength / min(1.0, found.apart)
         rows += [(q.scaled(by), k) for q, k in found.rows]
         radius += by * found.radius
@@ -139,6 +151,8 @@ def _counted(lower: Lowering, node: Node) -> Held:
         return lower.held_number(node, held.z, held.radius)
     condition, own = _without_self(lower, node.condition)
     value = lower.core.constant(1) if node.data == "count" else node.value
+    if node.data == "count" and own is None:
+        condition, value = _weighed(lower, condition)
     domain = lower.domain(value)
     if domain.none:
         raise Refused(
@@ -173,6 +187,28 @@ def _counted(lower: Lowering, node: Node) -> Held:
     if own is None:
         return found
     return _less_own(lower, node, found, own, number)
+
+
+def _weighed(lower: Lowering, condition: Node) -> tuple[Node, Node]:
+    """The condition without what it says of the key alone and is not known exactly, and that as a
+    number to add up: an error of a value is no error of a score, which is a strength greater.
+    """
+    core, kept, told = lower.core, [], []
+    for part in parts_of(condition):
+        keys, queries = sides_of(part)
+        if keys and not queries:
+            at_key = at_query(part, lower)
+            if lower.flag(at_key).radius > EXACT:
+                told.append(at_key)
+                continue
+        kept.append(part)
+    if not told:
+        return condition, core.constant(1)
+    number = core.both(*told)
+    if not set(lower.domain(number).values or (None,)) <= {0, 1}:
+        one, zero = core.constant(1), core.constant(0)
+        number = core.make("cases", number, one, zero)
+    return core.both(*kept), number
 
 
 def _split(lower: Lowering, node: Node) -> Node | None:
