@@ -49,6 +49,7 @@ MOST_CLASSES = 8  # positions that are compared without digits
 COUNTED, FETCHED = 32.0, 64.0  # the strength of a condition
 NEARER = 32.0  # the score from one position to the next, where one of several is chosen
 LARGEST_SCORE = 2.0**24  # float32 holds every whole number up to this one
+ALONE = 1000.0  # exp(-x) is 0 from there on, in float64 too
 SLACK = 24.0  # a score that is less by so much leaves nothing in float32
 
 
@@ -135,8 +136,10 @@ def _merged(
 
 
 def _sink(lower: Lowering, score: float) -> float:
-    """What BOS must prefer itself by, as a query, where others score up to so much more."""
-    return 0.0 if lower.causal else 2.0 ** math.ceil(math.log2(score + 64.0))
+    """What BOS must prefer itself by, as a query, where others score up to so much more: nothing
+    of them is left in any float, for a count of counts would make much of it.
+    """
+    return 0.0 if lower.causal else 2.0 ** math.ceil(math.log2(score + ALONE))
 
 
 # ---------------------------------------------------------------- counts
