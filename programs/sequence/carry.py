@@ -10,4 +10,4 @@ from handcraft.sequence import equal, fetch, indices, latest, map_, there, token
 decides = latest((there(tokens) != "1") & (there(indices) < indices))
 carried = equal(fetch(tokens, decides, default="0"), "2")
 carry = (map_(int, tokens, over="012") + carried) % 2
-program = tag(carry, tokens="012", n=10, causal=True)
+program = tag(carry, tokens="012", n=8, causal=True)

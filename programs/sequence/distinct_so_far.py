@@ -9,4 +9,4 @@ from handcraft.sequence import count, equal, there, tokens, total
 
 nth = count(there(tokens) == tokens)
 distinct_so_far = total(equal(nth, 1))
-program = tag(distinct_so_far, tokens="abcd", n=10, causal=True)
+program = tag(distinct_so_far, tokens="abc", n=8, causal=True)

@@ -12,4 +12,4 @@ before = there(indices) < indices
 hist = count(same)
 is_first = equal(count(same & before), 0)
 double_hist = count(there(is_first) & (there(hist) == hist))
-program = tag(double_hist, tokens="abcd", n=10)
+program = tag(double_hist, tokens="abc", n=8)

@@ -7,4 +7,4 @@ from handcraft import tag
 from handcraft.sequence import first, there, tokens
 
 first_position = first(there(tokens) == tokens)
-program = tag(first_position, tokens="abcd", n=10, causal=True)
+program = tag(first_position, tokens="abc", n=8, causal=True)

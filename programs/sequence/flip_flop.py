@@ -7,4 +7,4 @@ from handcraft import tag
 from handcraft.sequence import fetch, latest, there, tokens
 
 flip_flop = fetch(tokens, latest(there(tokens) != "."), default="?")
-program = tag(flip_flop, tokens="01.", n=10, causal=True)
+program = tag(flip_flop, tokens="01.", n=8, causal=True)

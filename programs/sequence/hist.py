@@ -7,4 +7,4 @@ from handcraft import tag
 from handcraft.sequence import count, there, tokens
 
 hist = count(there(tokens) == tokens)
-program = tag(hist, tokens="abcd", n=10)
+program = tag(hist, tokens="abc", n=8)

@@ -9,4 +9,4 @@ from handcraft.sequence import fetch, indices, latest, there, tokens
 
 before = fetch(tokens, there(indices) == indices - 1, default=".")
 induction = fetch(tokens, latest(there(before) == tokens), default="?")
-program = tag(induction, tokens="abcd", n=10, causal=True)
+program = tag(induction, tokens="abc", n=8, causal=True)

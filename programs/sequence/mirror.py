@@ -7,4 +7,4 @@ from handcraft import tag
 from handcraft.sequence import equal, fetch, indices, length, there, tokens
 
 mirror = equal(tokens, fetch(tokens, there(indices) == length - 1 - indices))
-program = tag(mirror, tokens="abcd", n=10)
+program = tag(mirror, tokens="abc", n=8)

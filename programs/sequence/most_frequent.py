@@ -8,4 +8,4 @@ from handcraft.sequence import best, count, fetch, there, tokens
 
 hist = count(there(tokens) == tokens)
 most_frequent = fetch(tokens, best(hist))
-program = tag(most_frequent, tokens="abcd", n=10)
+program = tag(most_frequent, tokens="abc", n=8)

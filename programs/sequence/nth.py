@@ -8,4 +8,4 @@ from handcraft import tag
 from handcraft.sequence import count, there, tokens
 
 nth = count(there(tokens) == tokens)
-program = tag(nth, tokens="abcd", n=10, causal=True)
+program = tag(nth, tokens="abc", n=8, causal=True)

@@ -7,4 +7,4 @@ from handcraft import tag
 from handcraft.sequence import fetch, indices, length, there, tokens
 
 reverse = fetch(tokens, there(indices) == length - 1 - indices)
-program = tag(reverse, tokens="abcd", n=10)
+program = tag(reverse, tokens="abc", n=8)

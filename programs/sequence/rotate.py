@@ -8,4 +8,4 @@ from handcraft import tag
 from handcraft.sequence import fetch, indices, length, there, tokens
 
 rotate = fetch(tokens, there(indices) == (indices + 1) % length)
-program = tag(rotate, tokens="abcd", n=10)
+program = tag(rotate, tokens="abc", n=8)

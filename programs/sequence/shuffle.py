@@ -10,4 +10,4 @@ from handcraft.sequence import equal, fetch, indices, length, there, tokens, whe
 half = (length + 1) // 2
 card = where(equal(indices % 2, 0), indices // 2, half + indices // 2)
 shuffle = fetch(tokens, there(indices) == card)
-program = tag(shuffle, tokens="abcd", n=10)
+program = tag(shuffle, tokens="abc", n=8)

@@ -10,4 +10,4 @@ from handcraft.sequence import count, fetch, indices, there, tokens
 same = there(tokens) == tokens
 earlier = (there(tokens) < tokens) | same & (there(indices) < indices)
 sort = fetch(tokens, there(count(earlier)) == indices)
-program = tag(sort, tokens="0123456789", n=10)
+program = tag(sort, tokens="01234", n=6)

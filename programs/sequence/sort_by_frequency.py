@@ -11,4 +11,4 @@ hist = count(there(tokens) == tokens)
 before = there(indices) < indices
 rarer = (there(hist) > hist) | (there(hist) == hist) & before
 sort_by_frequency = fetch(tokens, there(count(rarer)) == indices)
-program = tag(sort_by_frequency, tokens="abcd", n=10)
+program = tag(sort_by_frequency, tokens="abc", n=8)

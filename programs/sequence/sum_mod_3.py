@@ -7,4 +7,4 @@ from handcraft import tag
 from handcraft.sequence import map_, tokens, total
 
 sum_mod_3 = total(map_(int, tokens, over="012")) % 3
-program = tag(sum_mod_3, tokens="012", n=10, causal=True)
+program = tag(sum_mod_3, tokens="012", n=8, causal=True)

@@ -8,4 +8,4 @@ from handcraft.sequence import fetch, indices, there, tokens
 
 neighbour = indices + 1 - 2 * (indices % 2)
 swap = fetch(tokens, there(indices) == neighbour, default=".")
-program = tag(swap, tokens="abcd", n=10)
+program = tag(swap, tokens="abc", n=8)
