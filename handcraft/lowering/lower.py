@@ -36,7 +36,7 @@ from handcraft.lowering.nodes import Core, Node
 from handcraft.lowering.pointwise import Inexact, images, joined, mapped, whole
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.selecting import brought, selected
-from handcraft.lowering.stream import BOS, ONE, Held, Stream, Table, constant
+from handcraft.lowering.stream import BOS, LEAK, ONE, Held, Stream, Table, constant
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
 
@@ -414,10 +414,10 @@ class Lowering:
             self.named(node),
         )
         codes = {x: float(x) for x in held.codes or {}}  # type: ignore[arg-type]
-        found = Held(z, codes, 0.0)
+        found = Held(z, codes, LEAK)
         self._squared[id(found)] = (
             found,
-            Held(z2, {x: c * c for x, c in codes.items()}, 0.0),
+            Held(z2, {x: c * c for x, c in codes.items()}, LEAK),
         )
         return found
 
