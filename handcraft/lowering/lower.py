@@ -36,7 +36,15 @@ from handcraft.lowering.nodes import Core, Node
 from handcraft.lowering.pointwise import Inexact, images, joined, mapped, whole
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.selecting import brought, selected
-from handcraft.lowering.stream import BOS, LEAK, ONE, Held, Stream, Table, constant
+from handcraft.lowering.stream import (
+    BOS,
+    LEAK,
+    ONE,
+    Held,
+    Stream,
+    Table,
+    constant,
+)
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
 
@@ -388,17 +396,46 @@ class Lowering:
         return self._held[id(as_flag)][1]
 
     def exact(self, node: Node, held: Held) -> Held:
-        """A whole number from 0 to n, exactly: read off the position before it, with its square;
-        any other value as it is.
+        """A whole number from 0 on that the query sees so many positions for, exactly: read off the
+        last of them, with its square; any other value as it is.
         """
         whole = set(range(self.n + 1))
         if held.radius <= EXACT or not (
-            held.codes and set(held.codes) <= whole
+            held.codes and set(held.codes) <= whole and self.is_seen(node)
         ):
             return held
         if id(node) not in self._exact:
             self._exact[id(node)] = node, self._read_off(node, held)
         return self._exact[id(node)][1]
+
+    def is_seen(self, node: Node) -> bool:
+        """True if a number from 0 on is never more than the positions that its query sees."""
+        if node.op in ("length", "index"):
+            return True
+        if node.op == "constant":
+            return bool(node.data in (0, 1))
+        if node.op == "select":
+            return self._counts(node)
+        if node.op == "add":  # the index, and 1
+            index = self.core.index in node.args
+            return index and self.core.constant(1) in node.args
+        if node.op in ("both", "either", "negate", "equal", "below"):
+            return True
+        if node.op == "least":
+            return any(map(self.is_seen, node.args))
+        if node.op in ("exact", "modulo") or (
+            node.op in ("subtract", "divide")
+            and self.domain(node.args[1]).low >= (node.op == "divide")
+        ):
+            return self.is_seen(node.args[0])
+        return False
+
+    def _counts(self, node: Node) -> bool:
+        """True for a selection that gives a number of positions, or one of them."""
+        if node.data == "total":
+            value = self.domain(node.value)
+            return 0 <= value.low and value.high <= 1
+        return node.data in ("count", "first", "latest", "best")
 
     def _read_off(self, node: Node, held: Held) -> Held:
         places = range(self.n)
