@@ -319,12 +319,13 @@ def _gain(
             leak += max(map(abs, xs)) * (max(xs + [0.0]) - min(xs + [0.0]))
     wanted = {codes[t] for t in answers.values()}
     others = {*codes.values()}
-    lead = min(
+    leads = [
         (y - v) ** 2 - 2 * abs(y - v) * radius
         for y in wanted
         for v in others
         if v != y
-    )
+    ]
+    lead = min(leads, default=1.0)  # a single token is right everywhere
     if lead <= 0:
         raise Refused(
             node,
