@@ -18,6 +18,7 @@ from math import prod
 from typing import Any
 
 from handcraft.language.affine import Affine, Lane
+from handcraft.lowering.bringing import brought
 from handcraft.lowering.domains import (
     MOST_COMBINED,
     Domain,
@@ -33,7 +34,7 @@ from handcraft.lowering.naming import Naming
 from handcraft.lowering.nodes import Core, Node
 from handcraft.lowering.pointwise import Inexact, images, joined, mapped, whole
 from handcraft.lowering.refusals import Refused
-from handcraft.lowering.selecting import brought, selected
+from handcraft.lowering.selecting import selected
 from handcraft.lowering.stream import BOS, ONE, Held, Stream, Table, constant
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value

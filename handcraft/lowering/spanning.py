@@ -22,7 +22,9 @@ from handcraft.lowering.stream import BOS, ONE, Stream
 
 PARTS = 2  # a factor of a sum is a whole number of halves
 GREATEST = 2.0**12
-EXACT = 2.0**22  # how many of the least parts float32 adds without an error, with room
+EXACT = (
+    2.0**22
+)  # how many of the least parts float32 adds without an error, with room
 
 
 @dataclass(frozen=True)
