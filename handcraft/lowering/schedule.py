@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from handcraft.language.affine import Lane
 from handcraft.lowering.rewriting import Rule, fused, pruned, rules_of
-from handcraft.lowering.spanning import Texts, spanned
+from handcraft.lowering.spanning import Texts, spanned, told_once
 from handcraft.lowering.stream import Attention, Stream
 
 MOST_HEADS = 8
@@ -43,7 +43,7 @@ def cheapest(stream: Stream, sizes: Sizes) -> Stream:
     tried = [
         scheduled(rules, heads)
         for lanes in (plain, *few)
-        for rules in (merged(lanes), lanes)
+        for rules in (told_once(merged(lanes), texts), lanes)
         for heads in range(1, _widest(rules) + 1)
     ]
     return min(tried, key=lambda s: (weights(s, sizes), _blocks(s)))
