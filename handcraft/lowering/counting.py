@@ -63,6 +63,7 @@ def counted(lower: Lowering, node: Node) -> Held:
         [(gated(number.z), ANCHOR)],
         lower.says(node),
         sink(lower, 0.0),
+        counts=True,
     )[0]
     most = max(abs(float(domain.low)), abs(float(domain.high)))
     relative = (
