@@ -21,6 +21,7 @@ from math import gcd, prod
 from typing import Any, TypeAlias
 
 from handcraft.lowering.nodes import Node
+from handcraft.lowering.orders import Orders
 from handcraft.sequence.values import Value
 
 Number: TypeAlias = int | Fraction
@@ -159,6 +160,9 @@ class Domains:
         self.alphabet = tuple(alphabet)
         self.n = n
         self.causal = causal
+        self.orders = Orders(
+            lambda node: not self.of(node).none, n, causal=causal
+        )
         self._known: dict[int, tuple[Node, Domain]] = {}
         self._leaves: Mapping[str, Domain] = {
             "token": listing(self.alphabet),
@@ -216,7 +220,7 @@ class Domains:
     def _selected(self, node: Node) -> Domain:
         kind = node.data
         if kind == "count":
-            return span(0, self.n)
+            return span(int(self.orders.holds_itself(node.condition)), self.n)
         if kind in ("first", "latest", "best"):
             every = node.condition.op == "constant" and node.condition.data == 1
             none = not every or (kind == "best" and self.of(node.value).none)
@@ -230,6 +234,8 @@ class Domains:
         if kind == "mean":
             apart = Fraction(_step(value) or 1, max(1, self.n * (self.n - 1)))
             return span(value.low, value.high, None, none=True, apart=apart)
+        if self.orders.is_one(node.condition):
+            return value
         if node.default is None:
             return value.maybe()
         return _union(value, self.of(node.default))

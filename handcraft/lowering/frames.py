@@ -19,7 +19,7 @@ from handcraft.core.source import caller
 from handcraft.language.affine import Affine, Lane, kind_of
 from handcraft.language.slot_tables import MAX_N_CTX
 from handcraft.lowering.domains import Domain, Domains
-from handcraft.lowering.emit import rules_of
+from handcraft.lowering.emit import blocks_of, slots_of
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.naming import author_variables
 from handcraft.lowering.nodes import Core, Node
@@ -167,11 +167,10 @@ def lowered(
     sizes = Sizes(len(vocabulary), frame.n + 1, frame.alphabet)
     stream = cheapest(lower.stream, sizes)
     stream.meanings = lower.meanings()
-    slots, blocks = rules_of(stream, vocabulary, frame.n + 1)
     program = Program(
         name=name,
-        embedding=slots,
-        layers=blocks,
+        embedding=slots_of(stream, vocabulary, frame.n + 1),
+        layers=blocks_of(stream),
         claim=_claim(e, answers, frame),
         vocabulary=vocabulary,
         n_ctx=frame.n + 1,
@@ -319,12 +318,13 @@ def _gain(
             leak += max(map(abs, xs)) * (max(xs + [0.0]) - min(xs + [0.0]))
     wanted = {codes[t] for t in answers.values()}
     others = {*codes.values()}
-    lead = min(
+    leads = [
         (y - v) ** 2 - 2 * abs(y - v) * radius
         for y in wanted
         for v in others
         if v != y
-    )
+    ]
+    lead = min(leads, default=1.0)  # a single token is right everywhere
     if lead <= 0:
         raise Refused(
             node,

@@ -30,6 +30,7 @@ from handcraft.lowering.stream import ONE, Held, constant, gated
 if TYPE_CHECKING:
     from handcraft.lowering.lower import Lowering
 
+UNIT = 2.0**-24
 Row = tuple[Affine, Affine]
 EXACT = 1e-6  # a number known so well may be compared with another where keys are counted
 OFF = 6.0  # a score may be off by so much where one key is chosen
@@ -162,6 +163,8 @@ def _equal(
             return None
         rows.append((own.z.scaled(-1.0), ONE))
         error += own.radius
+    if error:  # else float32 holds all of the numbers, and their sums
+        error += 4 * UNIT * (k.reach + q.reach) ** 2
     return Match(tuple(rows), gap * gap, error)
 
 
