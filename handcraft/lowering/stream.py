@@ -223,7 +223,8 @@ class Stream:
                 head.adds
             ):
                 row = (BOS.expression().scaled(head.sink), BOS.expression())
-                head = replace(head, rows=(*head.rows, row))
+                asked = ((gated(q), k) for q, k in head.rows)  # nothing by BOS
+                head = replace(head, rows=(*asked, row))
             found.append(head)
         return found
 
