@@ -87,7 +87,7 @@ def score_of(
         rows += [(q.scaled(by), k) for q, k in found.rows]
         radius += by * found.radius
         apart = min(apart, by * found.apart)
-    return Score(_merged(rows), radius, apart)
+    return Score(merged_rows(rows), radius, apart)
 
 
 def _masked(part: Node) -> bool:
@@ -99,7 +99,7 @@ def _masked(part: Node) -> bool:
     return is_key and query.op == "index"  # not (i < there(i))
 
 
-def _merged(
+def merged_rows(
     rows: Sequence[tuple[Affine, Affine]],
 ) -> tuple[tuple[Affine, Affine], ...]:
     """Rows whose query or key is the same up to a factor, as one."""
@@ -122,7 +122,7 @@ def _merged(
     return tuple(found)
 
 
-def _sink(lower: Lowering, score: float) -> float:
+def sink(lower: Lowering, score: float) -> float:
     """What BOS must prefer itself by, as a query, where others score up to so much more."""
     return 0.0 if lower.causal else 2.0 ** math.ceil(math.log2(score + 64.0))
 
@@ -152,11 +152,11 @@ def _counted(lower: Lowering, node: Node) -> Held:
         (constant(math.log(ANCHOR)), BOS.expression()),
     )
     lane = lower.stream.attend(
-        _merged(anchored),
+        merged_rows(anchored),
         lower.named(node),
         [(gated(number.z), ANCHOR)],
         lower.says(node),
-        _sink(lower, 0.0),
+        sink(lower, 0.0),
     )[0]
     most = max(abs(float(domain.low)), abs(float(domain.high)))
     relative = (
@@ -312,13 +312,13 @@ def _one(
     if maybe_none:
         z, codes = _freed(z, codes, default)
     bos = score.apart / 2 if maybe_none else score.apart + 2 * SLACK
-    rows = _merged([*score.rows, (constant(-bos), BOS.expression())])
+    rows = merged_rows([*score.rows, (constant(-bos), BOS.expression())])
     lane = lower.stream.attend(
         rows,
         lower.named(node),
         [(gated(z), 1.0)],
         lower.says(node),
-        _sink(lower, bos + score.reach),
+        sink(lower, bos + score.reach),
     )[0]
     behind = min(bos, score.apart, score.nearer) - 2 * score.radius
     if behind < SLACK:
@@ -353,7 +353,7 @@ def _fetched(lower: Lowering, node: Node) -> Held:
     if place is not None and place.op == "select" and place.data in _CHOOSING:
         return _chosen(lower, node, place)
     condition = node.condition
-    if place is None and not _known_to_be_one(lower, condition):
+    if place is None and not lower.selects_one(condition):
         raise Refused(
             node,
             "is not known to select one position",
@@ -408,7 +408,7 @@ def _inside(lower: Lowering, place: Node) -> bool:
     return True
 
 
-def _known_to_be_one(lower: Lowering, condition: Node) -> bool:
+def known_to_be_one(lower: Lowering, condition: Node) -> bool:
     """True if no two keys can satisfy a condition: one part names an index, or a rank."""
     for part in parts_of(condition):
         if part.op != "equal":
@@ -506,7 +506,7 @@ def brought(
     ]
     reach = FETCHED * (lower.n + 1) ** 2
     lanes = lower.stream.attend(
-        rows, name, [(x, 1.0) for x in values], "", _sink(lower, reach)
+        rows, name, [(x, 1.0) for x in values], "", sink(lower, reach)
     )
     return [lane.expression() for lane in lanes]
 
@@ -626,7 +626,7 @@ def _mean(lower: Lowering, node: Node) -> Held:
     score = score_of(lower, node.condition, FETCHED)
     every = not list(parts_of(node.condition))
     bos = FETCHED / 2
-    rows = _merged([*score.rows, (constant(-bos), BOS.expression())])
+    rows = merged_rows([*score.rows, (constant(-bos), BOS.expression())])
     if not every:
         raise Refused(
             node,
@@ -638,7 +638,7 @@ def _mean(lower: Lowering, node: Node) -> Held:
         lower.named(node),
         [(gated(number.z), 1.0)],
         lower.says(node),
-        _sink(lower, bos),
+        sink(lower, bos),
     )[0]
     most = max(abs(float(domain.low)), abs(float(domain.high)))
     leak = lower.n * math.exp(-(bos - 2 * score.radius))
