@@ -12,9 +12,12 @@ a head. Rules of this file: each node is lowered once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from math import prod
 from typing import Any
+
+import numpy as np
 
 from handcraft.language.affine import Affine, Lane
 from handcraft.lowering.domains import (
@@ -33,7 +36,7 @@ from handcraft.lowering.nodes import Core, Node
 from handcraft.lowering.pointwise import Inexact, images, joined, mapped, whole
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.selecting import brought, known_to_be_one, selected
-from handcraft.lowering.stream import BOS, ONE, Held, Stream, Table, constant
+from handcraft.lowering.stream import BOS, LEAK, ONE, Held, Stream, Table, constant
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
 
@@ -71,10 +74,19 @@ class Lowering:
         self._exact: dict[int, tuple[Node, Held]] = {}
         self._flags: dict[Any, Held] = {}
 
+    @property
+    def values(self) -> list[tuple[Node, Held]]:
+        """Each node that was lowered, with how it stands in the stream that is emitted."""
+        found = [*self._held.values(), *self._exact.values()]
+        return [
+            (node, replace(held, z=self.stream.as_sums(held.z)))
+            for node, held in found
+        ]
+
     def meanings(self) -> dict[Lane, Expression]:
         """What each lane holds that stands for one value alone."""
         words, found = Meanings(), dict[Lane, Expression]()
-        for node, held in (*self._held.values(), *self._exact.values()):
+        for node, held in self.values:
             said = words.of_lane(node, held)
             if said is not None and said[0] not in self.stream.tables:
                 found.setdefault(*said)
@@ -172,7 +184,7 @@ class Lowering:
         codes = self.coding(self.domain(node))
         table = {t: codes.get(ask([t]), 0.0) for t in self.domains.alphabet}
         lane = self.stream.table(self.named(node), Table(tokens=table))
-        return Held(lane.expression(), codes)
+        return Held(lane.expression(), codes, _rounding(table.values()))
 
     def _of_index(self, node: Node) -> Held:
         """A lane of wpe."""
@@ -180,7 +192,7 @@ class Lowering:
         codes = self.coding(self.domain(node))
         row = tuple(codes.get(ask([i]), 0.0) for i in range(self.n))
         lane = self.stream.table(self.named(node), Table(positions=row))
-        return Held(lane.expression(), codes)
+        return Held(lane.expression(), codes, _rounding(row))
 
     # ------------------------------------------------------------ at one position
 
@@ -235,6 +247,8 @@ class Lowering:
     def _numeric(self, node: Node, z: Affine, radius: float) -> Held:
         domain = self.domain(node)
         most = float(max(abs(domain.low), abs(domain.high)))
+        if len(z.terms) > 1:
+            self.stream.names.setdefault(z.terms, self.named(node))
         codes = None
         if domain.values is not None:
             codes = {x: float(x) for x in domain.values}  # type: ignore[arg-type]
@@ -404,10 +418,10 @@ class Lowering:
             self.named(node),
         )
         codes = {x: float(x) for x in held.codes or {}}  # type: ignore[arg-type]
-        found = Held(z, codes, 0.0)
+        found = Held(z, codes, LEAK)
         self._squared[id(found)] = (
             found,
-            Held(z2, {x: c * c for x, c in codes.items()}, 0.0),
+            Held(z2, {x: c * c for x, c in codes.items()}, LEAK),
         )
         return found
 
@@ -519,7 +533,7 @@ class Lowering:
                 held.z,
                 held.radius,
                 f,
-                f"is_{self.named(base)}",
+                self.naming.of_flag(base, x),
                 flag=True,
             )
             found[x] = Held(z, {0: 0.0, 1: 1.0}, radius)
@@ -546,18 +560,15 @@ class Lowering:
         ask = function_of(node, [leaf])
         found = {}
         for x in self.listed(node)[:-1]:
+            name = self.naming.of_flag(node, x)
             if leaf.op == "token":
                 tokens = {
                     t: float(ask([t]) == x) for t in self.domains.alphabet
                 }
-                found[x] = self.stream.table(
-                    f"is_{self.named(node)}", Table(tokens)
-                )
+                found[x] = self.stream.table(name, Table(tokens))
             else:
                 row = tuple(float(ask([i]) == x) for i in range(self.n))
-                found[x] = self.stream.table(
-                    f"is_{self.named(node)}", Table({}, row)
-                )
+                found[x] = self.stream.table(name, Table({}, row))
         return found
 
     def _indicated(
@@ -584,6 +595,11 @@ def _NOT_YET(node: Node) -> Refused:
     return Refused(
         node, "is followed token by token, which no head does", "total or count"
     )
+
+
+def _rounding(numbers: Iterable[float]) -> float:
+    """How far float32 is from some numbers; 0 where it holds them exactly."""
+    return max((abs(float(np.float32(x)) - x) for x in numbers), default=0.0)
 
 
 def _codes_at(

@@ -42,7 +42,7 @@ class RaspLowering(Lowering):
     ) -> None:
         super().__init__(core, domains, codes)
         self.labels = labels
-        self.values: dict[Lane, str] = {}  # of lanes that stand for one value
+        self.single: dict[Lane, str] = {}  # of lanes that stand for one value
 
     def meanings(self) -> dict[Lane, Expression]:
         """Nothing: functions of Python are no expressions."""
@@ -69,5 +69,5 @@ class RaspLowering(Lowering):
         found = super()._one_hot(base)
         for value, held in found.items():
             if len(held.z.terms) == 1 and not held.z.constant:
-                self.values.setdefault(held.z.terms[0][0], str(value))
+                self.single.setdefault(held.z.terms[0][0], str(value))
         return found

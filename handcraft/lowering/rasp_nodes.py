@@ -160,8 +160,12 @@ class Translation:
             except _Raises as found:
                 raised[row] = found.error
         self._note(expr, parts, raised, table, apart=False)
-        node = node_of(self.core, table, [one.node for one in told])
-        return Told(node, objects)
+        nodes = [one.node for one in told]
+        numbers = all(map(self._no_text, nodes))
+        return Told(node_of(self.core, table, nodes, numbers=numbers), objects)
+
+    def _no_text(self, node: Node) -> bool:
+        return self.domains.of(node).numeric
 
     def _note(
         self,
@@ -304,7 +308,8 @@ class Translation:
                 raised[row] = found.error
         self._note(expr, parts, raised, table, apart=True)
         key, query = (one.node for one in told)
-        return condition_of(self.core, table, key, query)
+        numbers = self._no_text(key) and self._no_text(query)
+        return condition_of(self.core, table, key, query, numbers=numbers)
 
     def _by_form(self, expr: Select, key: Told, query: Told) -> Node:
         """A comparison of numbers that are too many to be asked one by one."""
@@ -457,7 +462,8 @@ def _rows_of(here: Translation, expr: ConstantSelector) -> Node:
         for q, row in enumerate(expr.value)
         for k, flag in enumerate(row)
     }
-    return condition_of(here.core, table, here.core.index, here.core.index)
+    index = here.core.index
+    return condition_of(here.core, table, index, index, numbers=True)
 
 
 def _paired(op: str) -> Callable[[Translation, Any], Node]:

@@ -18,7 +18,7 @@ from handcraft.claims.words import each
 from handcraft.core.errors import printable
 from handcraft.language.affine import Lane
 from handcraft.lowering.domains import Domain, Unlisted
-from handcraft.lowering.emit import blocks_of, slots_of
+from handcraft.lowering.emit import rules_of
 from handcraft.lowering.frames import read_out
 from handcraft.lowering.nodes import Core, Node
 from handcraft.lowering.rasp_lowering import RaspDomains, RaspLowering
@@ -175,11 +175,13 @@ def _lowered(sop: SOp, here: Translation, told: Told) -> Compiled:
     read_out(lower, node, held, codes, answers)
     more = [t for t in answers.values() if t not in here.names]
     vocabulary = (BEGIN, *here.names, *more)
-    stream = cheapest(lower.stream, Sizes(len(vocabulary), domains.n + 1))
+    sizes = Sizes(len(vocabulary), domains.n + 1, tuple(here.names))
+    stream = cheapest(lower.stream, sizes)
+    slots, blocks = rules_of(stream, vocabulary, domains.n + 1)
     program = Program(
         name=_name(sop),
-        embedding=slots_of(stream, vocabulary, domains.n + 1),
-        layers=blocks_of(stream),
+        embedding=slots,
+        layers=blocks,
         claim=each(_claim(sop, here, answers), begin=BEGIN, alphabet=tuple(here.names)),
         vocabulary=vocabulary,
         n_ctx=domains.n + 1,
@@ -264,7 +266,7 @@ def _claim(sop: SOp, here: Translation, answers: Mapping[Value, str]) -> Callbac
 
 
 def _labels(lower: RaspLowering) -> dict[str, str]:
-    values: Mapping[Lane, str] = lower.values
+    values: Mapping[Lane, str] = lower.single
     return {
         str(lane): f"{lane.slot.removeprefix('is_')}:{value}"
         for lane, value in values.items()

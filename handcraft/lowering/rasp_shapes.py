@@ -21,15 +21,17 @@ Table: TypeAlias = Mapping[tuple[Value, ...], Value]
 Compared: TypeAlias = Callable[[Any, Any], bool]
 
 
-def node_of(core: Core, table: Table, args: Sequence[Node]) -> Node:
-    """The node of a function of some nodes."""
+def node_of(
+    core: Core, table: Table, args: Sequence[Node], *, numbers: bool = False
+) -> Node:
+    """The node of a function of some nodes; `numbers` if none of them is ever a text."""
     values = set(table.values())
     if len(values) == 1:
         return core.constant(next(iter(values)))
     for i, arg in enumerate(args):
         if all(y == row[i] for row, y in table.items()):
             return arg
-    line = line_of(core, table, args)
+    line = line_of(core, table, args) if numbers else None
     return line if line is not None else _as_rows(core, table, args)
 
 
@@ -111,14 +113,18 @@ def _plain(x: Fraction) -> Value:
 # ---------------------------------------------------------------- conditions
 
 
-def condition_of(core: Core, table: Table, key: Node, query: Node) -> Node:
-    """The condition of a key's value and a query's that a table of 0 and 1 says."""
+def condition_of(
+    core: Core, table: Table, key: Node, query: Node, *, numbers: bool
+) -> Node:
+    """The condition of a key's value and a query's that a table of 0 and 1 says; `numbers` if
+    neither is ever a text.
+    """
     values = set(table.values())
     if len(values) < 2:
         return core.constant(values.pop() if values else 0)
     there = core.there(key)
     none = any(None in row for row in table)
-    forms = () if none else _forms(core, table, there, query)
+    forms = () if none else _forms(core, table, there, query, numbers)
     for holds, form in forms:
         if all(holds(k, q) == bool(y) for (k, q), y in table.items()):
             return form()
@@ -139,7 +145,7 @@ def _of_one(table: Table, i: int) -> Table | None:
 
 
 def _forms(
-    core: Core, table: Table, key: Node, query: Node
+    core: Core, table: Table, key: Node, query: Node, numbers: bool
 ) -> Iterator[tuple[Compared, Callable[[], Node]]]:
     """Comparisons, each with what it says of two values and the node that says so."""
 
@@ -148,7 +154,7 @@ def _forms(
 
     yield operator.eq, equal
     yield operator.ne, lambda: core.make("negate", equal())
-    if not all(map(is_number, (x for row in table for x in row))):
+    if not numbers:
         return
     below = core.make("below", key, query)
     above = core.make("below", query, key)
