@@ -33,9 +33,7 @@ from handcraft.lowering.stream import BOS, Held, constant, gated
 from handcraft.sequence.values import Value
 
 
-def average(
-    core: Core, condition: Node, value: Node, default: Value
-) -> Node:
+def average(core: Core, condition: Node, value: Node, default: Value) -> Node:
     """The mean of a number where a condition holds, and the default where it holds nowhere."""
     return core.select("average", condition, value, core.constant(default))
 
@@ -129,7 +127,9 @@ def _as_numbers(
         is_text = default is None or isinstance(default, str)
         low = numbers.low if is_text else min(numbers.low, default)  # type: ignore[type-var]
         codes = {x: math.floor(low) - 1.0 - i for i, x in enumerate(others)}
-        rows = ((x, int(codes[x]) if x in codes else x) for x in domain.values or ())
+        rows = (
+            (x, int(codes[x]) if x in codes else x) for x in domain.values or ()
+        )
         table = Rows(tuple(((x,), y) for x, y in rows))
         value = lower.core.make("table", value, data=table)
     held = lower.standard(value)

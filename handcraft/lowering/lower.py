@@ -36,7 +36,15 @@ from handcraft.lowering.nodes import Core, Node
 from handcraft.lowering.pointwise import Inexact, images, joined, mapped, whole
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.selecting import brought, known_to_be_one, selected
-from handcraft.lowering.stream import BOS, LEAK, ONE, Held, Stream, Table, constant
+from handcraft.lowering.stream import (
+    BOS,
+    LEAK,
+    ONE,
+    Held,
+    Stream,
+    Table,
+    constant,
+)
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
 

@@ -3,8 +3,8 @@
     from handcraft import rasp
     model = rasp.compile_rasp_to_model(sop, {"a", "b"}, max_seq_len=20)
 
-Rules of this file: what is wrong with an argument is one ValueError or TypeError, and what cannot be
-compiled one NotImplementedError with the names and the reasons.
+Rules of this file: what is wrong with an argument is one ValueError or TypeError, and what cannot
+be compiled one NotImplementedError with the names and the reasons.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from handcraft.lowering.rasp_model import (
     Encoder,
     NumberEncoder,
 )
-from handcraft.lowering.rasp_program import Compiled, compiled
+from handcraft.lowering.rasp_program import RaspProgram, compiled_program
 from handcraft.model import Model
 from handcraft.rasp import SOp
 
-LONGEST = 4_095
+_LONGEST = 4_095
 
 
 def compile_rasp_to_model(
@@ -49,9 +49,14 @@ def compile_rasp_to_model(
     """
     SOp.check(program, "compile_rasp_to_model(program)")
     tokens = _tokens(vocab)
-    for name, token in (("compiler_bos", compiler_bos), ("compiler_pad", compiler_pad)):
+    for name, token in (
+        ("compiler_bos", compiler_bos),
+        ("compiler_pad", compiler_pad),
+    ):
         if not isinstance(token, Hashable):
-            raise ValueError(f"{name} is {_shown(token)}, which cannot be hashed")
+            raise TypeError(
+                f"{name} is {_shown(token)}, which cannot be hashed"
+            )
         if token in tokens:
             raise ValueError(
                 f"{name} is {_shown(token)}, which is in vocab; pass another one"
@@ -61,17 +66,19 @@ def compile_rasp_to_model(
             f"compiler_bos and compiler_pad are both {_shown(compiler_bos)}; they must differ"
         )
     _check_numbers(max_seq_len, causal, mlp_exactness)
-    found = compiled(program, tokens, int(max_seq_len), causal=causal)
+    found = compiled_program(program, tokens, int(max_seq_len), causal=causal)
     return _assembled(found, compiler_bos, compiler_pad)
 
 
 def _tokens(vocab: Any) -> list[Any]:
     """The tokens in an order that does not depend on hashes. Raises ValueError for none."""
     if isinstance(vocab, str) or not isinstance(vocab, Iterable):
-        raise ValueError(f"vocab must be a set of tokens, found {_shown(vocab)}")
+        raise TypeError(f"vocab must be a set of tokens, found {_shown(vocab)}")
     tokens = list(vocab)
     if not all(isinstance(token, Hashable) for token in tokens):
-        raise ValueError("vocab must be a set of tokens, each of which can be hashed")
+        raise TypeError(
+            "vocab must be a set of tokens, each of which can be hashed"
+        )
     if not tokens:
         raise ValueError("vocab is empty; it needs at least one token")
     if any(token != token for token in tokens):  # noqa: PLR0124  # nan
@@ -87,13 +94,13 @@ def _order(token: Any) -> tuple[int, float, str, str]:
 
 def _check_numbers(max_seq_len: Any, causal: Any, mlp_exactness: Any) -> None:
     whole = isinstance(max_seq_len, int) and not isinstance(max_seq_len, bool)
-    if not whole or not 0 < max_seq_len <= LONGEST:
+    if not whole or not 0 < max_seq_len <= _LONGEST:
         raise ValueError(
-            f"max_seq_len must be a whole number from 1 to {LONGEST}, found"
+            f"max_seq_len must be a whole number from 1 to {_LONGEST}, found"
             f" {_shown(max_seq_len)}"
         )
     if not isinstance(causal, bool):
-        raise ValueError(f"causal must be True or False, found {_shown(causal)}")  # noqa: TRY004
+        raise TypeError(f"causal must be True or False, found {_shown(causal)}")
     if not isinstance(mlp_exactness, Real) or not mlp_exactness > 0:
         raise ValueError(
             f"mlp_exactness must be a positive number, found {_shown(mlp_exactness)}"
@@ -105,7 +112,7 @@ def _shown(value: Any) -> str:
 
 
 def _assembled(
-    found: Compiled, begin: Any, pad: Any
+    found: RaspProgram, begin: Any, pad: Any
 ) -> AssembledTransformerModel:
     model = Model.of(found.program)
     ids = model.vocabulary.ids
@@ -128,7 +135,7 @@ def _assembled(
     )
 
 
-def _labels(model: Model, found: Compiled) -> list[str]:
+def _labels(model: Model, found: RaspProgram) -> list[str]:
     """The name of each column; of lanes that share one, both."""
     return [
         "/".join(found.labels.get(lane, lane) for lane in name.split("/"))

@@ -14,7 +14,7 @@ from handcraft.lowering.stream import Held
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
 
-LONGEST = 32  # of a lane's name
+_LONGEST = 32  # of a lane's name
 
 
 class RaspDomains(Domains):
@@ -58,10 +58,10 @@ class RaspLowering(Lowering):
         if id(node) not in self.labels:
             return super().named(node)
         words = re.findall(r"[A-Za-z0-9_]+", self.labels[id(node)])
-        name = "_".join(words)[:LONGEST]
+        name = "_".join(words)[:_LONGEST]
         return name if name.isidentifier() else f"sop_{name}"
 
-    def selects_one(self, condition: Node) -> bool:
+    def selects_one(self, condition: Node) -> bool:  # noqa: ARG002
         """True: where RASP selects several values that are no numbers, it has no value."""
         return True
 

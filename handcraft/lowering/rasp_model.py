@@ -91,7 +91,7 @@ class Encoder:
             if i not in self._objects:
                 raise ValueError(
                     f"there is no id {printable(repr(i))[:60]}; ids are"
-                    f" {sorted(self._objects)[0]} to {sorted(self._objects)[-1]}"
+                    f" {min(self._objects)} to {max(self._objects)}"
                 )
             found.append(self._objects[i])
         return found
@@ -181,8 +181,12 @@ class AssembledTransformerModel:
         decoded = [self.bos_token, *(self.answers[i] for i in best)]
         arrays = {name: array[None] for name, array in seen.items()}
         blocks = range(self.model.n_layer)
-        after = [f"blocks.{i}.resid_{at}" for i in blocks for at in ("mid", "post")]
-        parts = [f"blocks.{i}.{part}_out" for i in blocks for part in ("attn", "mlp")]
+        after = [
+            f"blocks.{i}.resid_{at}" for i in blocks for at in ("mid", "post")
+        ]
+        parts = [
+            f"blocks.{i}.{part}_out" for i in blocks for part in ("attn", "mlp")
+        ]
         start = arrays["embed"] + arrays["pos_embed"]
         return AppliedModel(
             decoded=[*decoded, *[self.pad] * padding],
@@ -243,7 +247,11 @@ class AssembledTransformerModel:
     def model_config(self) -> ModelConfig:
         """The sizes of the model."""
         model = self.model
-        inner = (b["mlp"]["c_fc"]["w"].shape[1] for b in model.weights["blocks"] if "mlp" in b)
+        inner = (
+            b["mlp"]["c_fc"]["w"].shape[1]
+            for b in model.weights["blocks"]
+            if "mlp" in b
+        )
         return ModelConfig(
             num_heads=model.n_head,
             num_layers=model.n_layer,
@@ -260,7 +268,9 @@ def _same(a: Any, b: Any) -> bool:
     return type(a) is type(b) and bool(a == b)
 
 
-def _attention(name: str, block: Mapping[str, Any]) -> dict[str, dict[str, Array]]:
+def _attention(
+    name: str, block: Mapping[str, Any]
+) -> dict[str, dict[str, Array]]:
     if "attn" not in block:
         return {}
     w, b = (block["attn"]["c_attn"][part] for part in ("w", "b"))
@@ -276,4 +286,6 @@ def _mlp(name: str, block: Mapping[str, Any]) -> dict[str, dict[str, Array]]:
     if "mlp" not in block:
         return {}
     parts = {"linear_1": "c_fc", "linear_2": "c_proj"}
-    return {f"{name}/{own}": dict(block["mlp"][key]) for own, key in parts.items()}
+    return {
+        f"{name}/{own}": dict(block["mlp"][key]) for own, key in parts.items()
+    }

@@ -28,10 +28,10 @@ from handcraft.lowering.nodes import NEVER, Core, Node
 from handcraft.lowering.rasp_shapes import (
     condition_of,
     is_number,
+    multiples,
     node_of,
-    summed,
 )
-from handcraft.lowering.rasp_values import Book, Told, Unusual, added
+from handcraft.lowering.rasp_values import Glossary, Translated, Unusual, noted
 from handcraft.lowering.selecting import known_to_be_one
 from handcraft.rasp import (
     Aggregate,
@@ -53,10 +53,12 @@ from handcraft.rasp import (
 )
 from handcraft.sequence.values import Value
 
-TOO_FAR = 2**18  # how many times the least distance of two numbers the greatest may be
+_TOO_FAR = (
+    2**18
+)  # how many times the least distance of two numbers the greatest may be
 
 
-class Untold(Exception):  # noqa: N818  # it becomes a NotImplementedError
+class Uncompilable(Exception):  # noqa: N818  # it becomes a NotImplementedError
     """An expression that cannot be compiled, and why."""
 
     def __init__(self, expr: RASPExpr, why: str) -> None:
@@ -64,7 +66,7 @@ class Untold(Exception):  # noqa: N818  # it becomes a NotImplementedError
         self.expr, self.why = expr, why
 
 
-class Raised(Untold):
+class Raised(Uncompilable):
     """A function that raises for values that its arguments can have together.
 
     parts  the s-ops that are its arguments; `apart` if they are read at different positions
@@ -95,7 +97,7 @@ class Translation:
         self,
         core: Core,
         domains: Domains,
-        book: Book,
+        book: Glossary,
         names: Mapping[str, Any],
         *,
         exact: bool = False,
@@ -107,12 +109,12 @@ class Translation:
         self.raised: list[Raised] = []
         self.labels: dict[int, str] = {}
         self.mixed: list[Value] = []  # numbers that stand beside texts
-        self._sops: dict[int, Told] = {}
+        self._sops: dict[int, Translated] = {}
         self._conditions: dict[int, Node] = {}
 
-    def sop(self, program: SOp) -> Told:
-        """The node of an s-op, and of all that it is made of. Raises Untold."""
-        for expr in in_order(program):
+    def sop(self, program: SOp) -> Translated:
+        """The node of an s-op, and of all that it is made of. Raises Uncompilable."""
+        for expr in parts_in_order(program):
             if isinstance(expr, Selector):
                 self._conditions[id(expr)] = _rule(_SELECTORS, expr)(self, expr)
             else:
@@ -121,14 +123,14 @@ class Translation:
                 )
         return self._sops[id(program)]
 
-    def _kept(self, expr: RASPExpr, told: Told) -> Told:
+    def _kept(self, expr: RASPExpr, told: Translated) -> Translated:
         self.labels.setdefault(id(told.node), expr.label)
         domain = self.domains.of(told.node)
         values = domain.values or (domain.low, domain.high)
         numbers = [x for x in values if not isinstance(x, str | None)]
         reach = max(map(abs, numbers), default=0)
-        if domain.apart and reach > TOO_FAR * domain.apart:
-            raise Untold(
+        if domain.apart and reach > _TOO_FAR * domain.apart:
+            raise Uncompilable(
                 expr,
                 f"has numbers up to {float(reach):.3g} that differ by"
                 f" {float(domain.apart):.3g}, which float32 cannot tell apart",
@@ -137,7 +139,7 @@ class Translation:
             self.mixed += numbers
         return told
 
-    def told(self, expr: RASPExpr) -> Told:
+    def told(self, expr: RASPExpr) -> Translated:
         """What a part of the program became."""
         return self._sops[id(expr)]
 
@@ -145,7 +147,7 @@ class Translation:
 
     def mapped(
         self, expr: SOp, parts: Sequence[SOp], f: Callable[..., Any]
-    ) -> Told:
+    ) -> Translated:
         """A function of s-ops at the same position; None where one of them is."""
         told = [self.told(part) for part in parts]
         objects: dict[Value, tuple[Any, ...]] = {}
@@ -162,7 +164,9 @@ class Translation:
         self._note(expr, parts, raised, table, apart=False)
         nodes = [one.node for one in told]
         numbers = all(map(self._no_text, nodes))
-        return Told(node_of(self.core, table, nodes, numbers=numbers), objects)
+        return Translated(
+            node_of(self.core, table, nodes, numbers=numbers), objects
+        )
 
     def _no_text(self, node: Node) -> bool:
         return self.domains.of(node).numeric
@@ -181,13 +185,15 @@ class Translation:
         if not table:
             row, error = next(iter(raised.items()))
             told = [self.told(part) for part in parts]
-            raise Untold(expr, raises(told, row, error, "and for all others"))
+            raise Uncompilable(
+                expr, raises(told, row, error, "and for all others")
+            )
 
     def _asked(
         self,
         expr: RASPExpr,
         f: Callable[..., Any],
-        told: Sequence[Told],
+        told: Sequence[Translated],
         row: tuple[Value, ...],
         objects: dict[Value, tuple[Any, ...]],
     ) -> Value:
@@ -198,24 +204,24 @@ class Translation:
         ):
             try:
                 result = f(*given)
-            except Exception as error:  # noqa: BLE001  # the author's function
+            except Exception as error:  # the author's function
                 raise _Raises(error) from None
             try:
                 value = self.book.value(result)
             except Unusual as unusual:
-                raise Untold(
+                raise Uncompilable(
                     expr,
                     f"gives {unusual} for {_listed(given)}; None, a number, a text or"
                     " another value that can be hashed would do",
                 ) from None
             found.setdefault(value, given)
-            added(objects, value, result)
+            noted(objects, value, result)
         if len(found) > 1:
-            raise Untold(expr, _unequal(found))
+            raise Uncompilable(expr, _unequal(found))
         return next(iter(found))
 
     def together(
-        self, expr: RASPExpr, told: Sequence[Told]
+        self, expr: RASPExpr, told: Sequence[Translated]
     ) -> Iterator[tuple[Value, ...]]:
         """The values that some s-ops can have at one position."""
         nodes = [one.node for one in told]
@@ -236,7 +242,7 @@ class Translation:
             return
         lists = self._lists(nodes)
         if lists is None:
-            raise Untold(
+            raise Uncompilable(
                 expr,
                 f"is computed from more than {MOST_COMBINED:,} combinations of values;"
                 " a smaller max_seq_len or vocab would do",
@@ -265,7 +271,9 @@ class Translation:
         """The same with every count of it exact."""
         own = node.args[0] if node.op == "there" else node
         if own.op == "select":
-            return self.core.make("exact", node) if own.data == "count" else node
+            return (
+                self.core.make("exact", node) if own.data == "count" else node
+            )
         if not node.args or node.op == "there":
             return node
         args = map(self._read_off, node.args)
@@ -311,14 +319,16 @@ class Translation:
         numbers = self._no_text(key) and self._no_text(query)
         return condition_of(self.core, table, key, query, numbers=numbers)
 
-    def _by_form(self, expr: Select, key: Told, query: Told) -> Node:
+    def _by_form(
+        self, expr: Select, key: Translated, query: Translated
+    ) -> Node:
         """A comparison of numbers that are too many to be asked one by one."""
         core, there, own = self.core, self.core.there(key.node), query.node
         domains = [self.domains.of(one.node) for one in (key, query)]
         plain = all(d.numeric and not d.none for d in domains)
         form = _COMPARED.get(expr.predicate) if plain else None  # type: ignore[call-overload]
         if form is None:
-            raise Untold(
+            raise Uncompilable(
                 expr,
                 f"compares more than {MOST_COMBINED:,} combinations of values; a smaller"
                 " max_seq_len or vocab would do",
@@ -336,17 +346,23 @@ class _Raises(Exception):  # noqa: N818  # it is caught in this file
 
 _COMPARED: Mapping[Any, Callable[[Core, Node, Node], Node]] = {
     Comparison.EQ: lambda core, k, q: core.make("equal", k, q),
-    Comparison.NEQ: lambda core, k, q: core.make("negate", core.make("equal", k, q)),
+    Comparison.NEQ: lambda core, k, q: core.make(
+        "negate", core.make("equal", k, q)
+    ),
     Comparison.LT: lambda core, k, q: core.make("below", k, q),
     Comparison.GT: lambda core, k, q: core.make("below", q, k),
-    Comparison.LEQ: lambda core, k, q: core.make("negate", core.make("below", q, k)),
-    Comparison.GEQ: lambda core, k, q: core.make("negate", core.make("below", k, q)),
+    Comparison.LEQ: lambda core, k, q: core.make(
+        "negate", core.make("below", q, k)
+    ),
+    Comparison.GEQ: lambda core, k, q: core.make(
+        "negate", core.make("below", k, q)
+    ),
     Comparison.TRUE: lambda core, _, __: core.constant(1),
     Comparison.FALSE: lambda core, _, __: core.constant(0),
 }
 
 
-def in_order(program: RASPExpr) -> list[RASPExpr]:
+def parts_in_order(program: RASPExpr) -> list[RASPExpr]:
     """All parts of a program, each once, children before what holds them."""
     found: dict[int, RASPExpr] = {}
     waiting: list[tuple[RASPExpr, bool]] = [(program, False)]
@@ -363,7 +379,10 @@ def in_order(program: RASPExpr) -> list[RASPExpr]:
 
 
 def raises(
-    told: Sequence[Told], row: tuple[Value, ...], error: Exception, when: str
+    told: Sequence[Translated],
+    row: tuple[Value, ...],
+    error: Exception,
+    when: str,
 ) -> str:
     """What an author's function raises, in words."""
     given = [one.of(x)[0] for one, x in zip(told, row, strict=True)]
@@ -392,38 +411,38 @@ def _listed(given: Iterable[Any]) -> str:
 # ---------------------------------------------------------------- the classes
 
 
-def _tokens(here: Translation, _: Any) -> Told:
+def _tokens(here: Translation, _: Any) -> Translated:
     core, book = here.core, here.book
     values = {name: book.value(token) for name, token in here.names.items()}
     objects = {values[name]: (token,) for name, token in here.names.items()}
     if all(value == name for name, value in values.items()):
-        return Told(core.token, objects)
+        return Translated(core.token, objects)
     table = {(name,): value for name, value in values.items()}
-    return Told(node_of(core, table, [core.token]), objects)
+    return Translated(node_of(core, table, [core.token]), objects)
 
 
-def _constant(here: Translation, expr: ConstantSOp) -> Told:
+def _constant(here: Translation, expr: ConstantSOp) -> Translated:
     objects: dict[Value, tuple[Any, ...]] = {}
     table = {}
     for i, found in enumerate(expr.value):
         table[(i,)] = _value(here, expr, found)
-        added(objects, table[(i,)], found)
-    return Told(node_of(here.core, table, [here.core.index]), objects)
+        noted(objects, table[(i,)], found)
+    return Translated(node_of(here.core, table, [here.core.index]), objects)
 
 
 def _value(here: Translation, expr: SOp, found: Any) -> Value:
     try:
         return here.book.value(found)
     except Unusual as unusual:
-        raise Untold(expr, f"has the value {unusual}") from None
+        raise Uncompilable(expr, f"has the value {unusual}") from None
 
 
-def _full(here: Translation, expr: Full) -> Told:
+def _full(here: Translation, expr: Full) -> Translated:
     value = _value(here, expr, expr.fill)
-    return Told(here.core.constant(value), {value: (expr.fill,)})
+    return Translated(here.core.constant(value), {value: (expr.fill,)})
 
 
-def _linear(here: Translation, expr: LinearSequenceMap) -> Told:
+def _linear(here: Translation, expr: LinearSequenceMap) -> Translated:
     """By its factors where its values are too many to be asked one by one."""
     parts = [expr.fst, expr.snd]
     told = [here.told(part) for part in parts]
@@ -431,18 +450,22 @@ def _linear(here: Translation, expr: LinearSequenceMap) -> Told:
     listed = here._lists([one.node for one in told])  # noqa: SLF001  # of this file
     if listed is not None or any(d.none or not d.numeric for d in domains):
         return here.mapped(expr, parts, expr.f)
-    factors: list[Any] = [_value(here, expr, x) for x in (expr.fst_fac, expr.snd_fac)]
-    return Told(summed(here.core, factors, [one.node for one in told], _ZERO))
+    factors: list[Any] = [
+        _value(here, expr, x) for x in (expr.fst_fac, expr.snd_fac)
+    ]
+    return Translated(
+        multiples(here.core, factors, [one.node for one in told], _ZERO)
+    )
 
 
-def _aggregate(here: Translation, expr: Aggregate) -> Told:
+def _aggregate(here: Translation, expr: Aggregate) -> Translated:
     core, condition = here.core, here.condition(expr.selector)
     told = here.told(expr.sop)
     default = _value(here, expr, expr.default)
     domain = here.domains.of(told.node)
     values = domain.values or (domain.low,)
     objects = dict(told.objects)
-    added(objects, default, expr.default)
+    noted(objects, default, expr.default)
     given = core.constant(default)
     unique = here.one_at_most(condition)
     condition = here.compared(condition)
@@ -452,8 +475,8 @@ def _aggregate(here: Translation, expr: Aggregate) -> Told:
         node = average(core, condition, told.node, default)
         for mean in here.domains.of(node).values or ():
             if is_number(mean):
-                added(objects, mean, float(mean))
-    return Told(node, objects)
+                noted(objects, mean, float(mean))
+    return Translated(node, objects)
 
 
 def _rows_of(here: Translation, expr: ConstantSelector) -> Node:
@@ -479,16 +502,16 @@ def _paired(op: str) -> Callable[[Translation, Any], Node]:
 
 
 _ZERO: Any = 0
-_SOPS: Mapping[str, Callable[[Translation, Any], Told]] = {
+_SOPS: Mapping[str, Callable[[Translation, Any], Translated]] = {
     "tokens": _tokens,
-    "indices": lambda here, _: Told(here.core.index),
-    "length": lambda here, _: Told(here.core.length),
+    "indices": lambda here, _: Translated(here.core.index),
+    "length": lambda here, _: Translated(here.core.length),
     Map.kind: lambda here, e: here.mapped(e, [e.inner], e.f),
     LinearSequenceMap.kind: _linear,
     SequenceMap.kind: lambda here, e: here.mapped(e, [e.fst, e.snd], e.f),
     Full.kind: _full,
     ConstantSOp.kind: _constant,
-    SelectorWidth.kind: lambda here, e: Told(
+    SelectorWidth.kind: lambda here, e: Translated(
         here.core.select("count", here.compared(here.condition(e.selector)))
     ),
     Aggregate.kind: _aggregate,

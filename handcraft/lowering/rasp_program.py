@@ -1,6 +1,6 @@
 """Makes the program of an s-op: its lanes and rules, its answers as tokens, and its claim.
 
-    compiled(sop, vocab, n, causal=, begin=)   a Compiled: the program and what its tokens mean
+    program_of(sop, vocab, n, causal=, begin=)   a RaspProgram: the program and what its tokens mean
 
 The claim is the s-op itself: a function of a text, asked of RASP's evaluator. Where the s-op has no
 value, since it raises, nothing is claimed.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from handcraft.claims.functions import Callback
@@ -24,11 +25,11 @@ from handcraft.lowering.nodes import Core, Node
 from handcraft.lowering.rasp_lowering import RaspDomains, RaspLowering
 from handcraft.lowering.rasp_nodes import (
     Translation,
-    Untold,
+    Uncompilable,
     has_rule,
-    in_order,
+    parts_in_order,
 )
-from handcraft.lowering.rasp_values import Book, Told
+from handcraft.lowering.rasp_values import Glossary, Translated
 from handcraft.lowering.rasp_witness import witness
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.schedule import Sizes, cheapest
@@ -46,12 +47,14 @@ from handcraft.rasp import evaluate as evaluate_all
 from handcraft.sequence.values import Value
 
 BEGIN = "^"
-WHOLE = 2.0**22  # a square up to here is exact in float32, and its double
-PLAIN = 2.0**-20  # how small the square of a distance may be beside the greatest code's
+_WHOLE = 2.0**22  # a square up to here is exact in float32, and its double
+_PLAIN = (
+    2.0**-20
+)  # how small the square of a distance may be beside the greatest code's
 
 
 @dataclass(frozen=True)
-class Compiled:
+class RaspProgram:
     """A program, and what its tokens stand for.
 
     tokens   {object of the vocabulary: its token}
@@ -66,9 +69,9 @@ class Compiled:
     numeric: bool
 
 
-def compiled(
+def compiled_program(
     sop: SOp, vocab: Sequence[Any], n: int, *, causal: bool
-) -> Compiled:
+) -> RaspProgram:
     """The program of an s-op. Raises NotImplementedError with all that cannot be compiled."""
     _check_parts(sop, n, causal=causal)
     try:
@@ -91,8 +94,8 @@ class _Refused(Exception):  # noqa: N818  # it becomes a NotImplementedError
 
 def _compiled(
     sop: SOp, vocab: Sequence[Any], n: int, *, causal: bool, exact: bool
-) -> Compiled:
-    book = Book(BEGIN)
+) -> RaspProgram:
+    book = Glossary(BEGIN)
     names = {book.name(book.value(token)): token for token in vocab}
     core, domains = Core(causal=causal), RaspDomains(names, n, causal=causal)
     here = Translation(core, domains, book, names, exact=exact)
@@ -100,7 +103,7 @@ def _compiled(
         told = here.sop(sop)
         _check_raised(here, n)
         return _lowered(sop, here, told)
-    except Untold as found:
+    except Uncompilable as found:
         raise _refused([f"{found.expr.label} {found.why}"]) from None
     except Refused as found:
         if not exact:
@@ -110,7 +113,9 @@ def _compiled(
         raise _Refused(label, why) from None
     except Unlisted as found:
         label = here.labels.get(id(found.node), sop.label)
-        raise _refused([f"{label} has more values than can be listed"]) from None
+        raise _refused(
+            [f"{label} has more values than can be listed"]
+        ) from None
     except RecursionError:
         raise _refused([f"{sop.label} is nested too deep"]) from None
 
@@ -121,7 +126,9 @@ def _refused(reasons: Sequence[str]) -> NotImplementedError:
 
 def _check_parts(sop: SOp, n: int, *, causal: bool) -> None:
     """Raises NotImplementedError with the name and the reason of each part that has no rule."""
-    found = [(expr, _problem(expr, n, causal=causal)) for expr in in_order(sop)]
+    found = [
+        (expr, _problem(expr, n, causal=causal)) for expr in parts_in_order(sop)
+    ]
     reasons = [f"{expr.label} {why}" for expr, why in found if why]
     if reasons:
         raise _refused(reasons)
@@ -161,7 +168,7 @@ def _check_raised(here: Translation, n: int) -> None:
 # ---------------------------------------------------------------- lowering
 
 
-def _lowered(sop: SOp, here: Translation, told: Told) -> Compiled:
+def _lowered(sop: SOp, here: Translation, told: Translated) -> RaspProgram:
     domains, node = here.domains, told.node
     lower = RaspLowering(here.core, domains, _texts(here), here.labels)
     values = lower.domain(node).values
@@ -182,12 +189,14 @@ def _lowered(sop: SOp, here: Translation, told: Told) -> Compiled:
         name=_name(sop),
         embedding=slots,
         layers=blocks,
-        claim=each(_claim(sop, here, answers), begin=BEGIN, alphabet=tuple(here.names)),
+        claim=each(
+            _claim(sop, here, answers), begin=BEGIN, alphabet=tuple(here.names)
+        ),
         vocabulary=vocabulary,
         n_ctx=domains.n + 1,
         causal=here.causal,
     )
-    return Compiled(
+    return RaspProgram(
         program,
         {token: name for name, token in here.names.items()},
         {t: told.of(x)[0] for x, t in answers.items()},
@@ -238,9 +247,13 @@ def _check_codes(
     wanted = sorted({codes[t] for t in answers.values() if t in codes})
     every = sorted(codes.values())
     most = max(map(abs, every)) ** 2
-    near = min((b - a for a, b in zip(every, every[1:], strict=False)), default=1.0)
+    near = min((b - a for a, b in pairwise(every)), default=1.0)
     whole = all(x == int(x) for x in every) and held.radius == 0
-    if (whole and most <= WHOLE) or near * near > PLAIN * most or len(wanted) < 2:
+    if (
+        (whole and most <= _WHOLE)
+        or near * near > _PLAIN * most
+        or len(wanted) < 2
+    ):
         return
     raise Refused(
         node,
@@ -250,7 +263,9 @@ def _check_codes(
     )
 
 
-def _claim(sop: SOp, here: Translation, answers: Mapping[Value, str]) -> Callback:
+def _claim(
+    sop: SOp, here: Translation, answers: Mapping[Value, str]
+) -> Callback:
     """The function of a text that gives the token of each value."""
     evaluate = causal_eval.evaluate if here.causal else evaluate_all
     names, book = here.names, here.book
@@ -258,7 +273,7 @@ def _claim(sop: SOp, here: Translation, answers: Mapping[Value, str]) -> Callbac
     def answer(text: Any) -> list[str | None]:
         try:
             found = evaluate(sop, [names[token] for token in text])
-        except Exception:  # noqa: BLE001  # where the s-op has no value nothing is claimed
+        except Exception:  # where the s-op has no value nothing is claimed
             return [None] * len(text)
         return [answers.get(book.value(x)) for x in found]
 

@@ -17,12 +17,12 @@ from typing import Any, TypeAlias
 from handcraft.lowering.nodes import Core, Node, Rows
 from handcraft.sequence.values import Value
 
-Table: TypeAlias = Mapping[tuple[Value, ...], Value]
-Compared: TypeAlias = Callable[[Any, Any], bool]
+_Table: TypeAlias = Mapping[tuple[Value, ...], Value]
+_Compared: TypeAlias = Callable[[Any, Any], bool]
 
 
 def node_of(
-    core: Core, table: Table, args: Sequence[Node], *, numbers: bool = False
+    core: Core, table: _Table, args: Sequence[Node], *, numbers: bool = False
 ) -> Node:
     """The node of a function of some nodes; `numbers` if none of them is ever a text."""
     values = set(table.values())
@@ -35,7 +35,7 @@ def node_of(
     return line if line is not None else _as_rows(core, table, args)
 
 
-def _as_rows(core: Core, table: Table, args: Sequence[Node]) -> Node:
+def _as_rows(core: Core, table: _Table, args: Sequence[Node]) -> Node:
     return core.make("table", *args, data=Rows(tuple(table.items())))
 
 
@@ -44,9 +44,11 @@ def is_number(x: Value) -> bool:
     return x is not None and not isinstance(x, str)
 
 
-def line_of(core: Core, table: Table, args: Sequence[Node]) -> Node | None:
+def line_of(core: Core, table: _Table, args: Sequence[Node]) -> Node | None:
     """The sum of multiples of some numbers that a function is; None where it is none."""
-    if not all(map(is_number, (x for row, y in table.items() for x in (*row, y)))):
+    if not all(
+        map(is_number, (x for row, y in table.items() for x in (*row, y)))
+    ):
         return None
     factors = [_factor(table, i) for i in range(len(args))]
     if any(factor is None for factor in factors):
@@ -55,14 +57,14 @@ def line_of(core: Core, table: Table, args: Sequence[Node]) -> Node | None:
     start = Fraction(y) - _sum(factors, row)  # type: ignore[arg-type]
     if any(_sum(factors, row) + start != y for row, y in table.items()):
         return None
-    return summed(core, factors, args, start)  # type: ignore[arg-type]
+    return multiples(core, factors, args, start)  # type: ignore[arg-type]
 
 
 def _sum(factors: Sequence[Any], row: Sequence[Any]) -> Fraction:
     return Fraction(sum(a * x for a, x in zip(factors, row, strict=True)))
 
 
-def _factor(table: Table, i: int) -> Fraction | None:
+def _factor(table: _Table, i: int) -> Fraction | None:
     """By how much the value grows with one argument alone, where two rows tell."""
     seen: dict[tuple[Value, ...], tuple[Any, Any]] = {}
     for row, y in table.items():
@@ -75,7 +77,7 @@ def _factor(table: Table, i: int) -> Fraction | None:
     return None
 
 
-def summed(
+def multiples(
     core: Core,
     factors: Sequence[Fraction],
     args: Sequence[Node],
@@ -114,7 +116,7 @@ def _plain(x: Fraction) -> Value:
 
 
 def condition_of(
-    core: Core, table: Table, key: Node, query: Node, *, numbers: bool
+    core: Core, table: _Table, key: Node, query: Node, *, numbers: bool
 ) -> Node:
     """The condition of a key's value and a query's that a table of 0 and 1 says; `numbers` if
     neither is ever a text.
@@ -135,7 +137,7 @@ def condition_of(
     return _as_rows(core, table, [there, query])
 
 
-def _of_one(table: Table, i: int) -> Table | None:
+def _of_one(table: _Table, i: int) -> _Table | None:
     """The table as one of a single argument; None where the other matters too."""
     found: dict[tuple[Value, ...], Value] = {}
     for row, y in table.items():
@@ -145,8 +147,8 @@ def _of_one(table: Table, i: int) -> Table | None:
 
 
 def _forms(
-    core: Core, table: Table, key: Node, query: Node, numbers: bool
-) -> Iterator[tuple[Compared, Callable[[], Node]]]:
+    core: Core, table: _Table, key: Node, query: Node, numbers: bool
+) -> Iterator[tuple[_Compared, Callable[[], Node]]]:
     """Comparisons, each with what it says of two values and the node that says so."""
 
     def equal() -> Node:
@@ -166,18 +168,20 @@ def _forms(
 
 
 def _shifted(
-    core: Core, table: Table, key: Node, query: Node
-) -> Iterator[tuple[Compared, Callable[[], Node]]]:
+    core: Core, table: _Table, key: Node, query: Node
+) -> Iterator[tuple[_Compared, Callable[[], Node]]]:
     """The key is the query and a number, or a number less the query."""
     k, q = next(row for row, y in table.items() if y)
     for sign in (1, -1):
         off = Fraction(k) - sign * Fraction(q)  # type: ignore[arg-type]
 
-        def holds(a: Any, b: Any, sign: int = sign, off: Fraction = off) -> bool:
+        def holds(
+            a: Any, b: Any, sign: int = sign, off: Fraction = off
+        ) -> bool:
             return bool(a == sign * b + off)
 
         def form(sign: int = sign, off: Fraction = off) -> Node:
-            place = summed(core, [Fraction(sign)], [query], off)
+            place = multiples(core, [Fraction(sign)], [query], off)
             return core.make("equal", key, place)
 
         yield holds, form

@@ -1,7 +1,7 @@
 """The values of RASP as those that are lowered: numbers exactly, anything else as a text, also
 numbers that float32 could not tell from their neighbours.
 
-    book = Book("^")
+    book = Glossary("^")
     book.value(0.5)       Fraction(1, 2); a bool is 0 or 1
     book.value((1, 2))    "(1, 2)", a text of its own
     book.name(value)      the token of a value
@@ -24,13 +24,17 @@ from handcraft.core.errors import printable, unwritable
 from handcraft.lowering.nodes import Node
 from handcraft.sequence.values import Value
 
-FAR = 2**18  # numbers up to here, and of no smaller part, are numbers in a model
-SIMPLEST = 10_000  # the greatest denominator of a fraction that a float is taken for
-NEAR = 1e-12  # of its size: how near it must be
+_FAR = (
+    2**18
+)  # numbers up to here, and of no smaller part, are numbers in a model
+_SIMPLEST = (
+    10_000  # the greatest denominator of a fraction that a float is taken for
+)
+_NEAR = 1e-12  # of its size: how near it must be
 
 
 @dataclass(frozen=True)
-class Told:
+class Translated:
     """An s-op, lowered.
 
     node     what it became
@@ -51,7 +55,7 @@ class Unusual(Exception):  # noqa: N818  # the caller names the expression
     """An object that no value can stand for, in words."""
 
 
-class Book:
+class Glossary:
     """The texts and the tokens of one program, each given once.
 
     begin  a token that is taken
@@ -76,7 +80,7 @@ class Book:
         if not isinstance(plain, Real):
             return self._text(plain)
         number = int(plain) if isinstance(plain, Integral) else _number(plain)
-        far = abs(number) > FAR or Fraction(number).denominator > FAR
+        far = abs(number) > _FAR or Fraction(number).denominator > _FAR
         return self._text(Fraction(number)) if far else number
 
     def _text(self, found: Any) -> str:
@@ -126,8 +130,8 @@ def _number(found: Any) -> int | Fraction:
     if not math.isfinite(found):
         raise Unusual(f"{found}, which is no number")
     exact = Fraction(found)
-    simple = exact.limit_denominator(SIMPLEST)
-    near = abs(simple - exact) <= NEAR * max(1, abs(exact))
+    simple = exact.limit_denominator(_SIMPLEST)
+    near = abs(simple - exact) <= _NEAR * max(1, abs(exact))
     return _plain(simple if near else exact)
 
 
@@ -135,12 +139,14 @@ def _plain(x: Fraction) -> int | Fraction:
     return int(x) if x.denominator == 1 else x
 
 
-def added(
+def noted(
     objects: dict[Value, tuple[Any, ...]], value: Value, found: Any
 ) -> None:
     """Notes that a value can be this object, once for each type and spelling of it."""
     known = objects.get(value, ())
-    if not any(type(x) is type(found) and repr(x) == repr(found) for x in known):
+    if not any(
+        type(x) is type(found) and repr(x) == repr(found) for x in known
+    ):
         objects[value] = (*known, found)
 
 
@@ -151,5 +157,5 @@ def all_objects(
     found: dict[Value, tuple[Any, ...]] = {}
     for value, objects in parts:
         for one in objects:
-            added(found, value, one)
+            noted(found, value, one)
     return found

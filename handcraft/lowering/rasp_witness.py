@@ -18,19 +18,19 @@ from handcraft.rasp import causal_eval
 from handcraft.rasp import evaluate as evaluate_all
 from handcraft.sequence.values import Value
 
-SHORT, DRAWN = 300, 60  # texts that are tried
+_SHORT, _DRAWN = 300, 60  # texts that are tried
 
 
 def texts_of(alphabet: Sequence[Any], n: int) -> Iterator[list[Any]]:
     """Texts of 1 to n tokens: the shortest ones, and some that are drawn."""
-    left = SHORT
+    left = _SHORT
     for length in range(1, n + 1):
         if len(alphabet) ** length > left:
             break
         left -= len(alphabet) ** length
         yield from map(list, product(alphabet, repeat=length))
     drawn = random.Random(0)
-    for i in range(DRAWN):
+    for i in range(_DRAWN):
         length = n if i % 3 == 0 else drawn.randint(1, n)
         yield [drawn.choice(alphabet) for _ in range(length)]
 
@@ -42,7 +42,7 @@ def witness(here: Translation, found: Raised, n: int) -> str | None:
         try:
             columns = [evaluate(part, text) for part in found.parts]
             rows = _rows(here, columns, apart=found.apart)
-        except Exception:  # noqa: BLE001, S112  # what it is made of raises: another witness
+        except Exception:  # noqa: S112  # what it is made of raises: another witness
             continue
         for row in rows:
             if row in found.rows:

@@ -23,7 +23,9 @@ from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
 
 BOS = Lane(slot="bos")
-LEAK = 2.0**-60  # what keys of a score that is less by 64 bring, of numbers up to 10^9 together
+LEAK = (
+    2.0**-60
+)  # what keys of a score that is less by 64 bring, of numbers up to 10^9 together
 ONE = Affine.of({BOS: -1.0}, 1.0)  # 1 everywhere but at BOS
 
 
@@ -233,8 +235,9 @@ class Stream:
             ):
                 row = (BOS.expression().scaled(head.sink), BOS.expression())
                 asked = ((gated(q), k) for q, k in head.rows)  # nothing by BOS
-                head = replace(head, rows=(*asked, row))
-            found.append(head)
+                found.append(replace(head, rows=(*asked, row)))
+            else:
+                found.append(head)
         return found
 
     def neurons(
