@@ -36,6 +36,7 @@ from handcraft.lowering.naming import Naming
 from handcraft.lowering.nodes import Core, Node
 from handcraft.lowering.pointwise import Inexact, images, joined, mapped, whole
 from handcraft.lowering.refusals import Refused
+from handcraft.lowering.fetching import known_to_be_one
 from handcraft.lowering.selecting import selected
 from handcraft.lowering.stream import (
     BOS,
@@ -192,7 +193,7 @@ class Lowering:
         """A lane of wte."""
         ask = function_of(node, [self.core.token])
         codes = self.coding(self.domain(node))
-        table = {t: codes[ask([t])] for t in self.domains.alphabet}
+        table = {t: codes.get(ask([t]), 0.0) for t in self.domains.alphabet}
         lane = self.stream.table(self.named(node), Table(tokens=table))
         return Held(lane.expression(), codes, _rounding(table.values()))
 
@@ -200,7 +201,7 @@ class Lowering:
         """A lane of wpe."""
         ask = function_of(node, [self.core.index])
         codes = self.coding(self.domain(node))
-        row = tuple(codes[ask([i])] for i in range(self.n))
+        row = tuple(codes.get(ask([i]), 0.0) for i in range(self.n))
         lane = self.stream.table(self.named(node), Table(positions=row))
         return Held(lane.expression(), codes, _rounding(row))
 
@@ -341,6 +342,10 @@ class Lowering:
     def held_number(self, node: Node, z: Affine, radius: float) -> Held:
         """A number that stands for itself."""
         return self._numeric(node, z, radius)
+
+    def selects_one(self, condition: Node) -> bool:
+        """True if a fetch by a condition has one key at most to choose from."""
+        return known_to_be_one(self, condition)
 
     def named(self, node: Node) -> str:
         """The name of the lane of a node."""

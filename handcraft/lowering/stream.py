@@ -240,8 +240,10 @@ class Stream:
                 head.adds
             ):
                 row = (BOS.expression().scaled(head.sink), BOS.expression())
-                head = replace(head, rows=(*head.rows, row))
-            found.append(head)
+                asked = ((gated(q), k) for q, k in head.rows)  # nothing by BOS
+                found.append(replace(head, rows=(*asked, row)))
+            else:
+                found.append(head)
         return found
 
     def neurons(
