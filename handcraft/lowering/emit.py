@@ -13,6 +13,13 @@ from handcraft.lowering.stream import Attention, Hinge, Stream, Table
 from handcraft.sequence.expression import Expression
 
 
+def emitted(
+    stream: Stream, vocabulary: Sequence[str], n_ctx: int
+) -> tuple[tuple[Slot, ...], tuple[Block, ...]]:
+    """The slots and the blocks of a stream; the first token stands before each text."""
+    return slots_of(stream, vocabulary, n_ctx), blocks_of(stream)
+
+
 def slots_of(
     stream: Stream, vocabulary: Sequence[str], n_ctx: int
 ) -> tuple[Slot, ...]:

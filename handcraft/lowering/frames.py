@@ -19,7 +19,7 @@ from handcraft.core.source import caller
 from handcraft.language.affine import Affine, Lane, kind_of
 from handcraft.language.slot_tables import MAX_N_CTX
 from handcraft.lowering.domains import Domain, Domains
-from handcraft.lowering.emit import blocks_of, slots_of
+from handcraft.lowering.emit import emitted
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.naming import author_variables
 from handcraft.lowering.nodes import Core, Node
@@ -167,10 +167,11 @@ def lowered(
     sizes = Sizes(len(vocabulary), frame.n + 1, frame.alphabet)
     stream = cheapest(lower.stream, sizes)
     stream.meanings = lower.meanings()
+    slots, blocks = emitted(stream, vocabulary, frame.n + 1)
     program = Program(
         name=name,
-        embedding=slots_of(stream, vocabulary, frame.n + 1),
-        layers=blocks_of(stream),
+        embedding=slots,
+        layers=blocks,
         claim=_claim(e, answers, frame),
         vocabulary=vocabulary,
         n_ctx=frame.n + 1,
