@@ -163,7 +163,7 @@ def lowered(
     )
     lower.codes = codes
     held = lower.hold(node)
-    _read_out(lower, node, held, codes, answers)
+    read_out(lower, node, held, codes, answers)
     sizes = Sizes(len(vocabulary), frame.n + 1, frame.alphabet)
     stream = cheapest(lower.stream, sizes)
     stream.meanings = lower.meanings()
@@ -259,7 +259,7 @@ def _codes(
     return vocabulary, {**codes, **numbers}, answers
 
 
-def _read_out(
+def read_out(
     lower: Lowering,
     node: Node,
     held: Held,
@@ -270,11 +270,11 @@ def _read_out(
     stream = lower.stream
     y, radius = _as_code(lower, held, codes, answers)
     code = stream.table("code", Table(tokens=_inside(codes, lower)))
+    widen(stream, code, codes)  # of 0 and 1 the squares would be the same table
     square = stream.table(
         "code_squared",
         Table(tokens={t: x * x for t, x in _inside(codes, lower).items()}),
     )
-    widen(stream, code, codes)
     widen(stream, square, {t: x * x for t, x in codes.items()})
     gain = _gain(node, stream, codes, answers, radius)
     reach = 4 * max(x * x for x in codes.values()) + 4
