@@ -3,6 +3,10 @@
     Order    which of several selected positions is meant
     Looking  where a head looks: by a selector, then by an order, else at the sink
 
+Squares are whole, and so are the scores that they sum to, but the factor sqrt(d_head) of
+scores="exact" is not. Where scores must be equal to the last bit they are "raw": all whole, then
+divided once, and written so large that any head's division leaves enough.
+
 Rules of this file: the lane of the sink is left out of every key, and constants are multiples of
 1 - sink, so that the sink has one score, for every query.
 """
@@ -26,11 +30,18 @@ from handcraft.recipes.selectors import ALWAYS, Product, Selector
 
 STRENGTH = 64.0  # A; half of it, where the sink stands, is more than ln(8 n / u) for any window
 POSITION_STEP = 32.0  # from one position to the next, and at least from one value to the next
+WIDEST = 256.0  # sqrt(d_head) of the widest head that "raw" scores are large enough for
 MOST_SPREAD = (
     MOST_EXACT / 4 - 48
 )  # of an order, so that a selector can outweigh it
 ROOM = 48.0  # a score behind by so much has nothing left in float32, whatever was rounded
 
+SINK = local("sink").lanes[
+    0
+]  # the match lane by which a head looks at its sink
+OWN = local("own").lanes[
+    0
+]  # and that by which the sink, as a query, looks at itself
 Default = float | Mapping[Any, float] | None
 
 
@@ -78,6 +89,9 @@ class Looking:
     order: Order
     sink: Term | None
     causal: bool
+    tied: bool = (
+        False  # True where what is selected must have one score to the last bit
+    )
     strength: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -109,9 +123,10 @@ class Looking:
         pairs += self.order.pairs
         if lane is not None:
             pairs = [(q, without(k, lane)) for q, k in pairs]
-            pairs.append((ALWAYS.scaled(-self.behind), lane.expression()))
-            pairs += self.at_sink(lane)
-        query, key = match_rows(pairs)
+        raw = self.tied and self.selector.largest > 1
+        query, key = match_rows(pairs, self.at_sink(lane))
+        if raw:
+            query = query.scaled(WIDEST)
         values = as_map(value)
         return Head(
             query=query,
@@ -120,7 +135,7 @@ class Looking:
             if default is None or lane is None
             else _with_default(self.recipe, values, default, lane),
             adds=Map.identity(values.targets) if adds is None else adds,
-            scores="exact",
+            scores="raw" if raw else "exact",
             means=means,
             name=name,
         )
@@ -132,13 +147,16 @@ class Looking:
             return self.strength / 2
         return self.order.spread + ROOM
 
-    def at_sink(self, lane: Lane) -> list[Product]:
-        """What makes the sink, as a query, attend to itself."""
-        if self.causal:
-            return []
+    def at_sink(self, lane: Lane | None) -> dict[Lane, Product]:
+        """The score of the sink, and what makes it, as a query, attend to itself."""
+        if lane is None:
+            return {}
         own = lane.expression()
-        ahead = power_of_two_above(self.behind + 2 * self.order.spread + ROOM)
-        return [(own.scaled(ahead), own)]
+        found = {SINK: (ALWAYS.scaled(-self.behind), own)}
+        if not self.causal:
+            ahead = self.behind + 2 * self.order.spread + ROOM
+            found[OWN] = own.scaled(power_of_two_above(ahead)), own
+        return found
 
 
 def check_strength(recipe: str, selector: Selector, strength: float) -> None:
@@ -177,9 +195,11 @@ def without(x: Affine, sink: Lane) -> Affine:
     return Affine.of({**terms, sink: -x.constant}, x.constant)
 
 
-def match_rows(pairs: Iterable[Product]) -> tuple[Map, Map]:
+def match_rows(
+    pairs: Iterable[Product], named: Mapping[Lane, Product]
+) -> tuple[Map, Map]:
     """The query and the key of products that are summed: those with a common key, or with
-    constants for queries, are one.
+    constants for queries, are one. Those that are named keep their own match lane.
     """
     fixed, by_key = Affine(), dict[tuple[Any, ...], Product]()
     for query, key in pairs:
@@ -193,7 +213,7 @@ def match_rows(pairs: Iterable[Product]) -> tuple[Map, Map]:
     if fixed.terms:
         found.append((ALWAYS, fixed))
     lanes = local("match", [str(i) for i in range(len(found))]).lanes
-    rows = list(zip(lanes, found, strict=True))
+    rows = [*zip(lanes, found, strict=True), *named.items()]
     return (
         Map.of((lane, query) for lane, (query, _) in rows),
         Map.of((lane, key) for lane, (_, key) in rows),

@@ -70,8 +70,8 @@ def fetch_one(
     """A head that brings the value from the position that a selector selects.
 
     selector  such as same_number(at, (x, xx), most=63), the fetch by a computed key
-    prefer    "first" or "latest" of several, by the lane p of `at`; None: there is one only (of
-              several it would be their mean)
+    prefer    "first" or "latest" of several, by the lane p of `at`; None: there is one only (the
+              mean of several is mean_over)
     sink      the lane that is 1 at the sink alone, such as token["^"]; every lane of a selector's
               key is 0 there, but for the sink's own. Without a sink something must be selected
     default   what the sink brings where nothing is selected: one number, or {value lane: number};
@@ -116,11 +116,12 @@ def mean_over(
 
     sink, default, causal  as in fetch_one: the default stands where none is selected
 
-    All that are selected have one score, so that the mean is exact to float32's last bits. Raises
-    ProgramError as fetch_one does.
+    All that are selected have one score to the last bit, at every d_head, so the mean has float32's
+    rounding alone; for same_number the scores are "raw" for that, 64 or more times the selector's.
+    Raises ProgramError as fetch_one does.
     """
     check_selector("mean_over", selector)
-    looking = Looking("mean_over", selector, Order(), sink, causal)
+    looking = Looking("mean_over", selector, Order(), sink, causal, tied=True)
     return looking.head(value, adds, default, means, name)
 
 

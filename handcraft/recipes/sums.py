@@ -32,8 +32,9 @@ from handcraft.recipes.attention import (
 )
 from handcraft.recipes.kinds import a_flag, a_whole_number, takes, wrong
 from handcraft.recipes.looking import (
+    OWN,
+    SINK,
     check_selector,
-    check_strength,
     match_rows,
     sink_of,
     without,
@@ -42,7 +43,11 @@ from handcraft.recipes.selectors import Selector
 
 ANCHOR = 2.0**30  # W; a power of two, so that the product with it is exact
 ANCHOR_LANE = local("anchor")
+SUMMING = Affine.of({}, math.log(ANCHOR))  # the score of the anchor
 COUNT_STRENGTH = 32.0  # the strength of a selector: what it leaves out counts exp(-32), 1e-14
+MOST_COUNTED = (
+    32  # the greatest number of a same_number whose score is a factor of a sum
+)
 MOST_SUMMED = 64  # of a sum over several selectors
 
 
@@ -184,9 +189,8 @@ def total_over(
             to itself, and the sum there is 0
 
     Score: 32 times the selector's, ln 2^30 at the sink. Error: a relative 2e-6 and n / 2^30, as of
-    running_sum; with same_number up to m also a relative m^2 / 2^17, but for a d_head that is a
-    power of 4. Raises ProgramError for a sink that is no lane, and for numbers whose squares are
-    past exact float32.
+    running_sum; with same_number up to m also a relative m^2 / 2^18, none if d_head is a power of
+    4. Raises ProgramError for a sink that is no lane, and for a same_number up to more than 32.
     """
     return _total_over(
         "total_over", selector, value, 1.0, sink, causal, means, name
@@ -273,20 +277,26 @@ def _total_over(
     name: str | None,
 ) -> Head:
     check_selector(recipe, selector)
-    check_strength(recipe, selector, COUNT_STRENGTH)
+    if selector.largest > 2 * MOST_COUNTED**2:
+        raise wrong(
+            recipe,
+            "selector",
+            f"counts by same_number are rounded by more than 1/{2**18 // MOST_COUNTED**2} above"
+            f" numbers of {MOST_COUNTED}; compare their classes, or two digits of them",
+        )
     lane = sink_of(recipe, sink, selector)
     pairs = [
         (q.scaled(COUNT_STRENGTH), without(k, lane)) for q, k in selector.pairs
     ]
     own = lane.expression()
+    named = {SINK: (SUMMING, own)}
     if not causal:
-        pairs.append((own.scaled(2 * COUNT_STRENGTH), own))
-    query, key = match_rows(pairs)
-    anchor = ANCHOR_LANE.lanes[0]
+        named[OWN] = own.scaled(2 * COUNT_STRENGTH), own
+    query, key = match_rows(pairs, named)
     values = Map.of((to, without(x, lane)) for to, x in as_map(value).rows)
     return Head(
-        query=Map.of([*query.rows, (anchor, Affine.of({}, math.log(ANCHOR)))]),
-        key=Map.of([*key.rows, (anchor, own)]),
+        query=query,
+        key=key,
         value=values,
         adds=Map.identity(values.targets).scaled(sign * ANCHOR),
         scores="exact",
