@@ -152,7 +152,11 @@ def _numbers_of(lanes: object) -> list[tuple[Lane, float]]:
     rows = as_map(lanes).rows
     for lane, x in rows:
         if x.terms:
-            raise wrong("one_hot_of", "lanes", f"{lane} stands for one number")
+            raise wrong(
+                "one_hot_of",
+                "lanes",
+                f"{lane} stands for one number, found {x}",
+            )
     found = sorted(((lane, x.constant) for lane, x in rows), key=lambda r: r[1])
     if len(found) < 2:
         raise wrong(

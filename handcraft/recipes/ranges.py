@@ -96,7 +96,9 @@ def _check_always_visible(
 ) -> None:
     """Raise ProgramError for a range that some query position does not see as a whole."""
     if least < 0:
-        what = f"a target of {least} does not exist; causality hides it"
+        what = f"a target of {least} does not exist"
+        if causal:
+            what += "; causality hides it"
     elif _always(most, own):
         return
     elif causal:

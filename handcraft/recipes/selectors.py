@@ -98,6 +98,10 @@ class Selector:
             )
         return Selector.of(self.truth.opposite())
 
+    def __repr__(self) -> str:
+        parts = " + ".join(f"({query}) ({key})" for query, key in self.pairs)
+        return printable(f"Selector[{parts}]")
+
     def __bool__(self) -> NoReturn:
         raise _refused(
             "a selector is neither true nor false: write a & b, a | b and ~a for and, or, not"

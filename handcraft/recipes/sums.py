@@ -219,10 +219,12 @@ def total_over_any(
     heads.
     """
     if isinstance(selectors, Selector) or not isinstance(selectors, Iterable):
+        one = isinstance(selectors, Selector)
         raise wrong(
             "total_over_any",
             "selectors",
-            f"takes a list of selectors, [a, b], found {kind_of(selectors)}",
+            "takes a list of selectors, [a, b], found"
+            f" {'one selector' if one else kind_of(selectors)}",
         )
     several = tuple(selectors)
     for one in several:
