@@ -2,8 +2,8 @@
 
     program.json   format name vocab n_ctx n_head activation program provenance sha256
 
-The format is a number, _FORMAT; a file without one is of format 1. `sha256` is that of the
-weight file, which must be the one that was written with it. Reading executes nothing, and sizes
+The format is a number, _FORMAT; a file without one is of format 1. Weights without rules that see
+the whole text have `"causal": false` beside these. `sha256` is that of the weight file, which must be the one that was written with it. Reading executes nothing, and sizes
 are limited before anything is allocated. Rules of this file: it knows plain fields and arrays;
 the Model knows what they mean.
 """
@@ -46,6 +46,9 @@ FIELDS = {
     "activation": str,
     "sha256": str,
 }
+
+
+SEES_ALL = "causal"  # False of weights without rules; else not there
 
 
 def write_built(
@@ -143,7 +146,7 @@ def _check(fields: dict[str, Any]) -> None:
         if key not in fields:
             raise WeightsError(f"it has no {key!r}")
     for key in fields:
-        if key not in ("format", *FIELDS, "program", "provenance"):
+        if key not in ("format", *FIELDS, "program", "provenance", SEES_ALL):
             raise WeightsError(
                 f"it has an unknown field '{printable(key)[:60]}'"
             )
@@ -153,6 +156,13 @@ def _check(fields: dict[str, Any]) -> None:
                 f"{key!r} must be of type {kind.__name__}, found"
                 f" {printable(repr(fields[key]))[:60]}"
             )
+    if fields.get(SEES_ALL, False) is not False or (
+        SEES_ALL in fields and fields["program"] is not None
+    ):
+        raise WeightsError(
+            f"{SEES_ALL!r} is false of weights without rules that see the whole text,"
+            " and else not there"
+        )
     if not NAME.fullmatch(fields["name"]):
         raise WeightsError(
             f"'{printable(fields['name'])[:60]}' is no name of a program"
