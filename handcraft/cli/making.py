@@ -7,7 +7,7 @@ from __future__ import annotations
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,9 @@ from handcraft.cli.terminal import (
     writing,
 )
 from handcraft.core.errors import ExportError, printable
+
+if TYPE_CHECKING:
+    from handcraft.model import Model
 
 RUNTIME_NAMES = (  # as `--to` takes them
     *("gpt2", "picogpt", "nanogpt", "transformer-lens", "onnx", "gguf"),
@@ -48,7 +51,11 @@ def build(
     data: opening it later executes nothing.
     """
     asked = None if out is None else given_path("--out", out)
-    model = open_model(program)
+    return save(open_model(program), asked, json=json)
+
+
+def save(model: Model, asked: Path | None, *, json: bool) -> None:
+    """Write a model to a directory, and print what was written and how large it is."""
     directory = asked or Path("build") / model.name
     files = writing(lambda: model.save(directory))
     sizes = {

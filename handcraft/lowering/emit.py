@@ -10,14 +10,13 @@ from handcraft.language.rules import MLP, Block, Head, Neuron
 from handcraft.language.slots import Slot
 from handcraft.language.words import local, scratch, slot
 from handcraft.lowering.stream import Attention, Hinge, Stream, Table
-
-BOS_TOKEN = "^"
+from handcraft.sequence.expression import Expression
 
 
 def slots_of(
     stream: Stream, vocabulary: Sequence[str], n_ctx: int
 ) -> tuple[Slot, ...]:
-    """The slots, in the order of their first use."""
+    """The slots, in the order of their first use; the first token stands before each text."""
     return tuple(
         _slot(lane, stream.tables.get(lane), vocabulary, n_ctx)
         for lane in stream.times
@@ -29,12 +28,12 @@ def _slot(
 ) -> Slot:
     if table is None or not (table.tokens or table.positions):
         if lane.slot == "bos":
-            return slot("bos", token={BOS_TOKEN: 1})
+            return slot("bos", token={vocabulary[0]: 1})
         found: Slot = scratch(lane.slot)
         return found
     if table.tokens:
         kept = {t: x for t, x in table.tokens.items() if x}
-        return slot(lane.slot, token=kept or {BOS_TOKEN: 0})
+        return slot(lane.slot, token=kept or {vocabulary[0]: 0})
     row = [0.0, *table.positions]
     return slot(lane.slot, position=[*row, *[0.0] * (n_ctx - len(row))])
 
@@ -55,11 +54,15 @@ def _block(stream: Stream, b: int) -> Block:
         if time == 2 * b + 2:
             constants[lane] = constants.get(lane, 0.0) + value
     mlp = None
+    said = stream.meanings
     if hinges or constants:
+        written = dict.fromkeys(x for hinge in hinges for x in hinge.adds)
         mlp = MLP(
-            [_neuron(hinge) for hinge in hinges], adds=Affine.of(constants)
+            [_neuron(hinge) for hinge in hinges],
+            adds=Affine.of(constants),
+            means={lane: said[lane] for lane in written if lane in said},
         )
-    return Block([_head(head) for head in heads], mlp)
+    return Block([_head(head, said) for head in heads], mlp)
 
 
 def _neuron(hinge: Hinge) -> Neuron:
@@ -68,7 +71,7 @@ def _neuron(hinge: Hinge) -> Neuron:
     )
 
 
-def _head(head: Attention) -> Head:
+def _head(head: Attention, said: Mapping[Lane, Expression]) -> Head:
     match = local("match", [str(i) for i in range(len(head.rows))]).lanes
     carried = local("value", [str(i) for i in range(len(head.adds))]).lanes
     query = [(lane, q) for lane, (q, _) in zip(match, head.rows, strict=True)]
@@ -89,6 +92,7 @@ def _head(head: Attention) -> Head:
         value=Map.of(value),
         adds=Map.of(adds.items()),
         scores="exact",
+        means={lane: said[lane] for lane in head.adds if lane in said},
     )
 
 

@@ -19,7 +19,7 @@ from functools import cached_property
 from typing import Any
 
 from handcraft.language.affine import Affine, Lane
-from handcraft.lowering.nodes import Node
+from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
 
 BOS = Lane(slot="bos")
@@ -149,7 +149,7 @@ class Stream:
         self.heads: list[Attention] = []
         self.hinges: list[Hinge] = []
         self.constants: list[tuple[int, Lane, float]] = []
-        self.meanings: dict[Lane, tuple[Node, Held]] = {}
+        self.meanings: dict[Lane, Expression] = {}
 
     def lane(self, name: str) -> Lane:
         """A new lane with such a name."""
