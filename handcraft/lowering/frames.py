@@ -236,11 +236,11 @@ def _read_out(
     stream = lower.stream
     y, radius = _as_code(lower, held, codes, answers)
     code = stream.table("code", Table(tokens=_inside(codes, lower)))
+    widen(stream, code, codes)  # first: over 0 and 1 alone it is its square
     square = stream.table(
         "code_squared",
         Table(tokens={t: x * x for t, x in _inside(codes, lower).items()}),
     )
-    widen(stream, code, codes)
     widen(stream, square, {t: x * x for t, x in codes.items()})
     gain = _gain(node, stream, codes, answers, radius)
     reach = 4 * max(x * x for x in codes.values()) + 4

@@ -19,7 +19,7 @@ from random import Random
 from typing import Any, TypeAlias
 
 from handcraft.core.errors import ProgramError
-from handcraft.core.source import without_source_lines
+from handcraft.core.source import NOWHERE, author
 from handcraft.lowering.drawing import KINDS, drawn
 from handcraft.results.suites.texts import EVERY, count_texts, values_at
 from handcraft.sequence.expression import Expression
@@ -112,7 +112,7 @@ class Choice:
             deep = random.randint(1, DEEPEST)
         causal = random.random() < 0.5
         try:
-            with without_source_lines(data=False):
+            with author(NOWHERE, {}):
                 e = drawn(random, alphabet, kind, deep)
         except ProgramError:
             return None

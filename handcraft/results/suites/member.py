@@ -25,7 +25,7 @@ from handcraft.analysis.turning import LEAST_TURNED, rotation, turned
 from handcraft.claims.kinds import Claim
 from handcraft.core.errors import AuthorWarning, ProgramError, WeightsError
 from handcraft.core.gpt2 import Array
-from handcraft.core.source import without_source_lines
+from handcraft.core.source import NOWHERE, author
 from handcraft.core.weights import to_safetensors
 from handcraft.core.writing import write_atomically
 from handcraft.lowering.frames import spelled, tag
@@ -159,7 +159,7 @@ def examined(candidate: Candidate, seed: int) -> Member | Wrong | None:
 def _compiled(candidate: Candidate) -> Model | None:
     """The model of an expression, if it can be lowered and is neither too small nor too large."""
     try:
-        with without_source_lines(data=False), warnings.catch_warnings():
+        with author(NOWHERE, {}), warnings.catch_warnings():
             warnings.simplefilter("ignore", AuthorWarning)
             program = tag(
                 candidate.expression,
