@@ -1,7 +1,7 @@
-"""Turns the residual stream of a model: the same function, and no lane stands on a column of its own.
+"""Turns the residual stream of a model: it computes the same, and no column is a lane any more.
 
-    rotation(random, n)   an orthogonal matrix, drawn
-    turned(model, q)      the model whose stream is x q where the other's is x
+    rotation(random, n)      an orthogonal matrix, drawn
+    turned_model(model, q)   the model whose stream is x q where the other's is x
 
 Whatever is added to the stream is multiplied by q, whatever reads it by the transpose: `wte` and
 `wpe`, `c_attn`, both `c_proj` with their biases, `c_fc`. The unembedding is `wte`, so it reads what
@@ -72,7 +72,7 @@ def _layer(random: Random, n: int) -> Array:  # [n_embd, n_embd]
     return found
 
 
-def turned(model: Model, q: Array, name: str | None = None) -> Model:
+def turned_model(model: Model, q: Array, name: str | None = None) -> Model:
     """The model whose stream is turned by an orthogonal matrix [n_embd, n_embd]: no rules are its
     rules any more. Raises WeightsError for a model with layer norms.
     """

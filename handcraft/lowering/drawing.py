@@ -171,7 +171,7 @@ class _Draw:
 
     def fetched(self, deep: int) -> Expression:
         """The token at a position that is known or computed."""
-        default = self.any_of(lambda: {}, lambda: {"default": self.letter()})
+        default = self.any_of(dict, lambda: {"default": self.letter()})
         return self.any_of(
             lambda: fetch(tokens, self.place(), **default),
             lambda: fetch(tokens, latest(self.condition(deep)), **default),
@@ -181,20 +181,16 @@ class _Draw:
         )
 
     def sorted_(self, deep: int) -> Expression:
-        """The tokens in another order: fetched by their rank."""
-        before = self.any_of(
-            lambda: there(tokens) < tokens, lambda: tokens < there(tokens)
-        )
+        """The tokens in another order: fetched by their rank, equal ones as they stand."""
+        by = self.any_of(lambda: tokens, self.score)
         if deep > 2:
             by = self.counted(1)
-            before = there(by) < by
-            same = there(by) == by
-        else:
-            same = there(tokens) == tokens
-        rank = count(before | same & (there(indices) < indices))
-        return fetch(tokens, there(rank) == self.any_of(
-            lambda: indices, lambda: length - 1 - indices
-        ))
+        less = self.any_of(lambda: there(by) < by, lambda: by < there(by))
+        rank = count(less | (there(by) == by) & (there(indices) < indices))
+        at = self.any_of(
+            lambda: indices, lambda: length - 1 - indices, lambda: 0
+        )
+        return fetch(tokens, there(rank) == at)
 
     def summed(self, deep: int) -> Expression:
         """A sum, a difference, a multiple, a quotient or a rest of numbers."""

@@ -24,11 +24,11 @@ from handcraft.results.suites.folders import (
     PROGRAMS,
     ROTATED,
     Folders,
-    Row,
+    IndexRow,
 )
 from handcraft.results.suites.member import (
     Member,
-    Wrong,
+    Miscompiled,
     examined,
     write_member,
     write_twin,
@@ -38,6 +38,7 @@ MOST_PROGRAMS = 10_000
 _WINDOWS = range(2, 65)
 _ALPHABETS = range(2, 33)
 _BEGIN = "^"
+_INDEXED = 100  # times that the index is written before the end
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,9 +52,9 @@ class Suite(ShownResult):
     """
 
     out: Path
-    rows: Sequence[Row]
+    rows: Sequence[IndexRow]
     written: int
-    failed: Sequence[Row] = field(default=())
+    failed: Sequence[IndexRow] = field(default=())
 
     @property
     def exit_code(self) -> int:
@@ -77,8 +78,7 @@ class Suite(ShownResult):
         ]
         return "\n".join(
             [
-                f"{len(self.rows)} programs, {self.twins} turned, all checked;"
-                f" {self.written} folders are new",
+                f"{len(self.rows)} programs, {self.twins} turned, all checked",
                 *map(printable, wrong),
                 f"wrote {out}/{INDEX}",
             ]
@@ -108,7 +108,7 @@ def suite(
     n: int | None = None,
     progress: Progress = silent,
 ) -> Suite:
-    """Write so many different compiled programs into a directory, each with all that is known of it.
+    """Write many different compiled programs into a directory, each with all that is known of it.
 
     count   how many programs
     seed    the same seed gives the same files
@@ -135,7 +135,7 @@ def suite(
             f"out is the path of a directory, found {kind_of(out)}"
         )
     making = _Making(Path(out), settings, many, rotate, progress)
-    with without_notes(), making.folders.opened(card(settings)):
+    with without_notes(), making.folders.opened(many, card(settings)):
         return making.run()
 
 
@@ -172,13 +172,17 @@ class _Making:
         self.known = self.folders.rows(PROGRAMS)
         self.turned = self.folders.rows(ROTATED)
         self._fits()
-        rows: list[Row] = []
+        rows: list[IndexRow] = []
         self.progress(0, self.count)
+        often = max(1, self.count // _INDEXED)
         for place in range(self.count):
+            before = self.written
             rows.append(self._placed(place))
+            if self.written > before and place % often == 0:
+                self.folders.write_index(self.count, rows)
             self.progress(place + 1, self.count)
         self.folders.write_index(self.count, rows)
-        failed = [wrong for row in rows for wrong in row["failed"]]
+        failed = [wrong for row in rows for wrong in row.get("failed", ())]
         return Suite(self.out, rows, self.written, failed)
 
     def _fits(self) -> None:
@@ -195,7 +199,7 @@ class _Making:
                 " another directory"
             )
 
-    def _placed(self, place: int) -> Row:
+    def _placed(self, place: int) -> IndexRow:
         """The row of the program at a place, which is written unless it is there."""
         there = next(
             (x for x in self.known.values() if x.get("place") == place), None
@@ -218,17 +222,17 @@ class _Making:
             )
         return there | {"rotation": twin}
 
-    def _write(self, part: str, name: str, fill: Any) -> Row:
+    def _write(self, part: str, name: str, fill: Any) -> IndexRow:
         self.written += 1
         return self.folders.write(part, name, fill)
 
     def _found(
-        self, place: int, there: Row | None
-    ) -> tuple[Candidate, Says, Member | None, list[Row]]:
+        self, place: int, there: IndexRow | None
+    ) -> tuple[Candidate, Says, Member | None, list[IndexRow]]:
         """The candidate of a place: the one whose folder is there, else the first that is right;
         with it those that were wrong.
         """
-        failed: list[Row] = []
+        failed: list[IndexRow] = []
         for candidate, says in self.choice.candidates(place):
             if there is not None:
                 if _is_of(there, candidate):
@@ -243,7 +247,7 @@ class _Making:
                 )
         raise self._none_left(place, there)
 
-    def _none_left(self, place: int, there: Row | None) -> ProgramError:
+    def _none_left(self, place: int, there: IndexRow | None) -> ProgramError:
         shown = printable(str(self.out))
         if there is not None:
             name = printable(str(there.get("name")))
@@ -257,7 +261,7 @@ class _Making:
         )
 
 
-def _is_of(row: Row, candidate: Candidate) -> bool:
+def _is_of(row: IndexRow, candidate: Candidate) -> bool:
     wanted = {
         "expression": candidate.text,
         "alphabet": list(candidate.alphabet),
@@ -267,7 +271,7 @@ def _is_of(row: Row, candidate: Candidate) -> bool:
     return all(row.get(key) == x for key, x in wanted.items())
 
 
-def _needed(found: Member | Wrong | None) -> Member:
+def _needed(found: Member | Miscompiled | None) -> Member:
     """The member itself. Raises ProgramError where it is none, though it was one before."""
     if isinstance(found, Member):
         return found

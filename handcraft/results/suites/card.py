@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from handcraft.results.suites.choosing import Settings
-from handcraft.results.suites.member import NEAR
-from handcraft.results.suites.texts import DRAWN, EVERY
+from handcraft.results.suites.member import SAME
+from handcraft.results.suites.texts import EVERY, SOME
 
 
 def card(settings: Settings) -> str:
@@ -15,7 +15,7 @@ def card(settings: Settings) -> str:
     if settings.n is not None:
         words.append(f"texts of up to {settings.n} tokens")
     return _TEXT.format(
-        settings=", ".join(words), every=EVERY, drawn=DRAWN, near=NEAR
+        settings=", ".join(words), every=EVERY, drawn=SOME, near=SAME
     )
 
 
@@ -36,7 +36,7 @@ of the largest one.
 
 | file | holds |
 |---|---|
-| `model.safetensors` | the weights, as GPT-2 names them, without layer norms; the unembedding is `wte` |
+| `model.safetensors` | the weights by GPT-2's names; no layer norms, the unembedding is `wte` |
 | `program.json` | vocabulary and sizes, the rules, and for each weight the rule that wrote it |
 | `program.py` | the same as a readable Python file of slots, heads and neurons |
 | `circuit.json` | the heads and neurons that matter, what each reads and writes, and the edges |
@@ -60,8 +60,8 @@ error; on the same texts the logits differ by at most {near:g} of the largest on
 
 ## What was checked
 
-Every program and every twin was asked all texts where there are at most {every:,}, else {drawn:,} of
-all lengths, and answers each position as the expression does. A program that does not is not here.
+Every program and every twin was asked all texts where there are at most {every:,}, else {drawn:,}
+of all lengths, and answers each position as the expression does. One that does not is not here.
 
     handcraft verify programs/NAME
     handcraft explain programs/NAME

@@ -1,9 +1,9 @@
 """Chooses the programs of a suite: which expression stands at each place, for a seed.
 
 Each place draws by a Random of its own until an expression is good enough: short, not said before,
-no constant, undefined at most places of no text, and in need of attention: no table of the token
-and its position. Two expressions that agree on all short texts of the tokens that they share are
-one.
+no constant, defined at half of all positions, and in need of attention, that is, no table of the
+token and its position. Two expressions that agree on all short texts of the tokens that they share
+are one.
 
 Rules of this file: nothing is compiled here; what a place draws depends on the seed, the settings
 and the places before it.
@@ -21,16 +21,19 @@ from typing import Any, TypeAlias
 from handcraft.core.errors import ProgramError
 from handcraft.core.source import NOWHERE, author
 from handcraft.lowering.drawing import KINDS, drawn
-from handcraft.results.suites.texts import EVERY, count_texts, values_at
+from handcraft.results.suites.texts import EVERY, text_count, values_at
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
 
 ALPHABETS = ("ab", "abc", "abcd", "01", "xyz", "()")
 WINDOWS = range(4, 9)
-DEEPEST = 3
+_DEEPEST = 3
 _TRIES = 600  # of a place; in the second half the kind is drawn as well
 _LONGEST = 160  # characters of an expression
-_LETTERS, _SHORT = 4, 4  # tokens and lengths of the texts that tell programs apart
+_LETTERS, _SHORT = (
+    4,
+    4,
+)  # tokens and lengths of the texts that tell programs apart
 
 Says: TypeAlias = Mapping[tuple[int, ...], tuple[Any, ...]]
 
@@ -107,9 +110,9 @@ class Choice:
         kind = KINDS[place % len(KINDS)]
         if free:
             kind = random.choice(KINDS)
-        deep = 1 + place // len(KINDS) % DEEPEST
+        deep = 1 + place // len(KINDS) % _DEEPEST
         if free:
-            deep = random.randint(1, DEEPEST)
+            deep = random.randint(1, _DEEPEST)
         causal = random.random() < 0.5
         try:
             with author(NOWHERE, {}):
@@ -124,7 +127,7 @@ class Choice:
 
 def _windows(letters: int) -> list[int]:
     """The windows whose texts are few enough to be tried all; the shortest one at least."""
-    few = [n for n in WINDOWS if count_texts(letters, n) <= EVERY // 2]
+    few = [n for n in WINDOWS if text_count(letters, n) <= EVERY // 2]
     return few or [WINDOWS[0]]
 
 
@@ -140,16 +143,16 @@ def _says(candidate: Candidate) -> Says | None:
     ]
     words = [tuple(alphabet[i] for i in text) for text in texts]
     try:
-        rows = values_at(
-            candidate.expression, words, causal=candidate.causal
-        )
+        rows = values_at(candidate.expression, words, causal=candidate.causal)
     except ProgramError:
         return None
     if not _is_something([*zip(texts, rows, strict=True)]):
         return None
     number = {t: i for i, t in enumerate(alphabet)}
     return {
-        text: tuple(("token", number.get(x, x)) if type(x) is str else x for x in row)
+        text: tuple(
+            ("token", number.get(x, x)) if type(x) is str else x for x in row
+        )
         for text, row in zip(texts, rows, strict=True)
     }
 

@@ -34,10 +34,10 @@ from handcraft.core.writing import (
 )
 from handcraft.results.suites.member import as_json
 
-Row: TypeAlias = dict[str, Any]
+IndexRow: TypeAlias = dict[str, Any]
 PROGRAMS, ROTATED = "programs", "rotated"
 INDEX, ABOUT, CARD = "index.json", "about.json", "README.md"
-FORMAT = 1
+_FORMAT = 1
 
 
 class Folders:
@@ -47,7 +47,7 @@ class Folders:
         self.directory, self.settings = directory, dict(settings)
 
     @contextmanager
-    def opened(self, card: str) -> Iterator[None]:
+    def opened(self, count: int, card: str) -> Iterator[None]:
         """Inside, this process alone writes here. Raises ProgramError where something else stands,
         or a suite of other settings, before anything is changed.
         """
@@ -58,7 +58,7 @@ class Folders:
         with locked(self.directory):
             self.check()
             if not (self.directory / INDEX).exists():
-                self.write_index(0, [])
+                self.write_index(count, [])
             write_atomically(self.directory / CARD, card.encode())
             for part in (PROGRAMS, ROTATED):
                 _sweep(self.directory / part)
@@ -92,15 +92,10 @@ class Folders:
                     f" {_shown(wanted)} was asked for; name another directory"
                 )
 
-    def before(self) -> Row:
-        """The index as it is."""
-        path = self.directory / INDEX
-        return _read(path) if path.exists() else {}
-
-    def write_index(self, count: int, rows: Sequence[Row]) -> None:
+    def write_index(self, count: int, rows: Sequence[IndexRow]) -> None:
         """Write the index of so many programs, of which these are there."""
         value = {
-            "format": FORMAT,
+            "format": _FORMAT,
             **self.settings,
             "count": count,
             "programs": list(rows),
@@ -109,31 +104,28 @@ class Folders:
 
     # ------------------------------------------------------------ the folders
 
-    def rows(self, part: str) -> dict[str, Row]:
+    def rows(self, part: str) -> dict[str, IndexRow]:
         """The rows of the folders that are there, by name. Raises ProgramError for one whose files
         are not what was written.
         """
         root = self.directory / part
         return {name: self._row(root / name) for name in _names(root)}
 
-    def _row(self, folder: Path) -> Row:
+    def _row(self, folder: Path) -> IndexRow:
         row = _read(folder / ABOUT)
-        for name, wanted in row.get("files", {}).items():
-            path = self.directory / str(name)
-            if path.parent != folder or not path.is_file():
-                found = ""
-            else:
-                found = sha256(path.read_bytes())
-            if found != wanted:
-                raise ProgramError(
-                    f"{printable(str(path))} is not what was written there; remove"
-                    f" {printable(str(folder))}, and it is made anew"
-                )
+        files = row.get("files")
+        if not isinstance(files, dict):
+            raise _changed(folder / ABOUT, folder)
+        for name, wanted in files.items():
+            path = self.directory / name
+            inside = path.parent == folder and path.is_file()
+            if not inside or sha256(path.read_bytes()) != wanted:
+                raise _changed(path, folder)
         return row
 
     def write(
-        self, part: str, name: str, fill: Callable[[Path], Row]
-    ) -> Row:
+        self, part: str, name: str, fill: Callable[[Path], IndexRow]
+    ) -> IndexRow:
         """Write a folder whole, by a function that fills it and returns its row."""
         root = self.directory / part
         root.mkdir(exist_ok=True)
@@ -154,6 +146,13 @@ class Folders:
         return row
 
 
+def _changed(path: Path, folder: Path) -> ProgramError:
+    return ProgramError(
+        f"{printable(str(path))} is not what was written there; remove"
+        f" {printable(str(folder))}, and it is made anew"
+    )
+
+
 def _names(folder: Path) -> list[str]:
     """What stands in a folder, but for what a killed run left; nothing where there is none."""
     if kind_at(folder) != DIRECTORY:
@@ -169,7 +168,7 @@ def _sweep(root: Path) -> None:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _read(path: Path) -> Row:
+def _read(path: Path) -> IndexRow:
     """An object of JSON. Raises ProgramError for anything else."""
     try:
         return parse_json(read_bytes(path, MAX_JSON))

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from handcraft.analysis.turning import LEAST_TURNED, rotation, turned
+from handcraft.analysis.turning import LEAST_TURNED, rotation, turned_model
 from handcraft.claims.kinds import Claim
 from handcraft.core.errors import AuthorWarning, ProgramError, WeightsError
 from handcraft.core.gpt2 import Array
@@ -35,13 +35,13 @@ from handcraft.proof.report import Report
 from handcraft.proof.task import Budget
 from handcraft.results.suites.choosing import Candidate
 from handcraft.results.suites.texts import (
-    DRAWN,
     EVERY,
-    Answers,
-    Text,
+    SOME,
+    Said,
+    Words,
     apart,
-    count_texts,
-    judged,
+    asked,
+    text_count,
     texts_of,
     values_at,
 )
@@ -49,13 +49,14 @@ from handcraft.results.verify import verify
 from handcraft.results.write import program_of
 from handcraft.runtimes.circuit import circuit
 
-NEAR = 1e-5  # of the largest logit, by which a turned model may differ
+SAME = 1e-5  # of the largest logit, by which a turned model may differ
 _MOST_WEIGHTS = 30_000
 _TURNS = 64  # matrices tried
 _FIRST = 100  # texts on which a matrix is tried first
 _EXAMPLES = 1_000
 _TEST = 5  # one example of so many is kept for testing
 _METHODS = ("exhaustive", "sampled")
+_HELD = ("proved", "checked")
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ class Member:
 
     candidate: Candidate
     model: Model
-    texts: Sequence[Text]
-    answers: Sequence[Answers]
+    texts: Sequence[Words]
+    answers: Sequence[Said]
     report: Report
     seed: int
 
@@ -87,7 +88,7 @@ class Member:
     def every(self) -> bool:
         """True if its texts are all that there are."""
         alphabet, n = self.candidate.alphabet, self.candidate.n
-        return count_texts(len(alphabet), n) == len(self.texts)
+        return text_count(len(alphabet), n) == len(self.texts)
 
     @cached_property
     def twin(self) -> Twin | None:
@@ -95,16 +96,18 @@ class Member:
         for i in range(_TURNS):
             random = self.candidate.random(f"turn:{i}", self.seed)
             q = rotation(random, self.model.n_embd)
-            name = f"{self.model.name}_rotated"
-            found = turned(self.model, q, name)
-            for texts in (self.texts[-_FIRST:], self.texts):
-                difference = _difference(self.model, found, texts)
-                if not difference <= NEAR:
-                    break
-            else:
-                if judged(found, self.texts, self.answers).margin > 0:
-                    return Twin(found, q, difference)
+            found = turned_model(self.model, q, f"{self.model.name}_rotated")
+            first = self.texts[-_FIRST:]
+            if _difference(self.model, found, first) <= SAME:
+                difference = _difference(self.model, found, self.texts)
+                if difference <= SAME and self._is_right(found):
+                    report = _verified(found, self.claim)
+                    if report.verdict in _HELD:
+                        return Twin(found, q, difference, report)
         return None
+
+    def _is_right(self, model: Model) -> bool:
+        return asked(model, self.texts, self.answers).margin > 0
 
 
 @dataclass(frozen=True)
@@ -118,17 +121,18 @@ class Twin:
     model: Model
     q: Array
     difference: float
+    report: Report
 
 
 @dataclass(frozen=True)
-class Wrong:
+class Miscompiled:
     """An expression whose compiled model answers a text wrongly."""
 
     expression: str
     says: str
 
 
-def examined(candidate: Candidate, seed: int) -> Member | Wrong | None:
+def examined(candidate: Candidate, seed: int) -> Member | Miscompiled | None:
     """The program of an expression; None where it cannot be lowered, is too large, is not shown to
     be right, or has no turned twin.
     """
@@ -141,16 +145,16 @@ def examined(candidate: Candidate, seed: int) -> Member | Wrong | None:
         answers = _answers(candidate, texts)
     except ProgramError:  # undefined by a rule of the language on some text
         return None
-    found = judged(model, texts, answers)
+    found = asked(model, texts, answers)
     if found.wrong is not None:
         text, q, expected, got = found.wrong
-        return Wrong(
+        return Miscompiled(
             candidate.text, f"{text!r} at {q}: {got!r}, not {expected!r}"
         )
     report = _verified(model)
     if report.verdict == "refuted":
-        return Wrong(candidate.text, "refuted by verify")
-    if report.verdict not in ("proved", "checked"):
+        return Miscompiled(candidate.text, "refuted by verify")
+    if report.verdict not in _HELD:
         return None
     member = Member(candidate, model, texts, answers, report, seed)
     return None if member.twin is None else member
@@ -175,7 +179,7 @@ def _compiled(candidate: Candidate) -> Model | None:
     return model if fits and model.n_embd >= LEAST_TURNED else None
 
 
-def _answers(candidate: Candidate, texts: Sequence[Text]) -> list[Answers]:
+def _answers(candidate: Candidate, texts: Sequence[Words]) -> list[Said]:
     """The token of each value of the expression."""
     rows = values_at(candidate.expression, texts, causal=candidate.causal)
     return [
@@ -187,12 +191,12 @@ def _verified(model: Model, claim: Claim | None = None) -> Report:
     return verify(
         model,
         method=_METHODS,
-        budget=Budget(contexts=EVERY, drawn=DRAWN),
+        budget=Budget(contexts=EVERY, drawn=SOME),
         claim=claim,
     )
 
 
-def _difference(one: Model, other: Model, texts: Sequence[Text]) -> float:
+def _difference(one: Model, other: Model, texts: Sequence[Words]) -> float:
     """The greatest difference of their logits, as a part of the largest one."""
     try:
         most, largest = apart(one, other, texts)
@@ -222,26 +226,18 @@ def write_member(member: Member, folder: Path) -> dict[str, Any]:
 
 
 def write_twin(member: Member, folder: Path) -> dict[str, Any]:
-    """Write the files of the turned model into a folder, and return its row of the index. Raises
-    ProgramError where its claim does not hold.
-    """
+    """Write the files of the turned model into a folder, and return its row of the index."""
     twin = member.twin
     if twin is None:
         raise ProgramError("cannot be turned", (member.model.name,))
-    report = _verified(twin.model, member.claim)
-    if report.verdict not in ("proved", "checked"):
-        raise ProgramError(
-            f"its turned model is {report.verdict}: {report.reason}",
-            (member.model.name,),
-        )
     twin.model.save(folder)
     matrix = {"rotation": twin.q.astype("float32")}
     write_atomically(folder / "rotation.safetensors", to_safetensors(matrix))
-    write_atomically(folder / "verdict.json", _verdict(report))
+    write_atomically(folder / "verdict.json", _verdict(twin.report))
     return {
         "name": twin.model.name,
-        "verdict": report.verdict,
-        "margin": report.min_margin,
+        "verdict": twin.report.verdict,
+        "margin": twin.report.min_margin,
         "difference": twin.difference,
     }
 

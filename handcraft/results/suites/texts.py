@@ -20,37 +20,36 @@ from handcraft.sequence.columns import at_each_position
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
 
-Text: TypeAlias = tuple[str, ...]
-Answers: TypeAlias = tuple[str | None, ...]
+Words: TypeAlias = tuple[str, ...]
+Said: TypeAlias = tuple[str | None, ...]
 EVERY = 6_000  # texts; where there are more, they are drawn
-DRAWN = 2_000
+SOME = 2_000
 _AT_ONCE = 1_024
 _SILENT = -1
 
 
-def count_texts(letters: int, n: int) -> int:
+def text_count(letters: int, n: int) -> int:
     """The number of texts of 1 to n tokens."""
     return sum(letters**i for i in range(1, n + 1))
 
 
-def texts_of(alphabet: Sequence[str], n: int, random: Random) -> list[Text]:
+def texts_of(alphabet: Sequence[str], n: int, random: Random) -> list[Words]:
     """All texts of 1 to n tokens, the shorter first; where there are too many, some of each
     length, with those of one token alone and the longest of one kind of token.
     """
-    if count_texts(len(alphabet), n) <= EVERY:
+    if text_count(len(alphabet), n) <= EVERY:
         return [
             text
             for i in range(1, n + 1)
             for text in product(alphabet, repeat=i)
         ]
     found = [(t,) * i for t in alphabet for i in (1, n)]
-    for i in range(DRAWN):
-        found.append(tuple(random.choices(alphabet, k=1 + i % n)))
+    found += [tuple(random.choices(alphabet, k=1 + i % n)) for i in range(SOME)]
     return sorted(dict.fromkeys(found), key=len)
 
 
 def values_at(
-    e: Expression, texts: Sequence[Text], *, causal: bool
+    e: Expression, texts: Sequence[Words], *, causal: bool
 ) -> list[list[Value]]:
     """The values of an expression at each position of texts, the shorter first."""
     return [
@@ -61,7 +60,7 @@ def values_at(
 
 
 @dataclass(frozen=True)
-class Judged:
+class Compared:
     """What a model says to texts.
 
     margin  the least lead of a right token over every other
@@ -73,9 +72,9 @@ class Judged:
     wrong: tuple[str, int, str, str] | None
 
 
-def judged(
-    model: Model, texts: Sequence[Text], answers: Sequence[Answers]
-) -> Judged:
+def asked(
+    model: Model, texts: Sequence[Words], answers: Sequence[Said]
+) -> Compared:
     """How a model answers texts that stand behind the first token of its vocabulary."""
     ids, names = model.vocabulary.ids, model.vocabulary.tokens
     margin, wrong = np.inf, None
@@ -94,7 +93,7 @@ def judged(
             got = int(logits[i, q].argmax())
             said = names[int(right[i, q])]
             wrong = "".join(rows[i]), int(q), said, names[got]
-    return Judged(margin, wrong)
+    return Compared(margin, wrong)
 
 
 def _lead(logits: Array, right: Array) -> Array:
@@ -106,7 +105,7 @@ def _lead(logits: Array, right: Array) -> Array:
     return np.asarray(found - others.max(-1))
 
 
-def apart(a: Model, b: Model, texts: Sequence[Text]) -> tuple[float, float]:
+def apart(a: Model, b: Model, texts: Sequence[Words]) -> tuple[float, float]:
     """The greatest difference of the logits of two models after any token of the texts, and the
     greatest logit, by its size.
     """
@@ -119,8 +118,8 @@ def apart(a: Model, b: Model, texts: Sequence[Text]) -> tuple[float, float]:
 
 
 def _answered(
-    model: Model, texts: Sequence[Text]
-) -> Iterator[tuple[int, Sequence[Text], Array]]:
+    model: Model, texts: Sequence[Words]
+) -> Iterator[tuple[int, Sequence[Words], Array]]:
     """(number of the first, texts, logits [n_batch, n, n_vocab] behind the first token)."""
     ids = model.vocabulary.ids
     start = 0
