@@ -17,7 +17,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from handcraft.lowering.domains import MOST_COMBINED, bases_of, function_of
-from handcraft.lowering.matches import at_query, sides_of
+from handcraft.lowering.matches import EXACT, at_query, sides_of
 from handcraft.lowering.nodes import Node, parts_of
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.scores import (
@@ -42,6 +42,8 @@ def counted(lower: Lowering, node: Node) -> Held:
         return lower.held_number(node, held.z, held.radius)
     condition, own = _without_self(lower, node.condition)
     value = lower.core.constant(1) if node.data == "count" else node.value
+    if node.data == "count" and own is None:
+        condition, value = _weighed(lower, condition)
     domain = lower.domain(value)
     if domain.none:
         raise Refused(
@@ -63,7 +65,6 @@ def counted(lower: Lowering, node: Node) -> Held:
         [(gated(number.z), ANCHOR)],
         lower.says(node),
         sink(lower, 0.0),
-        counts=True,
     )[0]
     most = max(abs(float(domain.low)), abs(float(domain.high)))
     relative = (
@@ -77,6 +78,28 @@ def counted(lower: Lowering, node: Node) -> Held:
     if own is None:
         return found
     return _less_own(lower, node, found, own, number)
+
+
+def _weighed(lower: Lowering, condition: Node) -> tuple[Node, Node]:
+    """The condition without what it says of the key alone and is not known exactly, and that as a
+    number to add up: an error of a value is no error of a score, which is a strength greater.
+    """
+    core, kept, told = lower.core, [], []
+    for part in parts_of(condition):
+        keys, queries = sides_of(part)
+        if keys and not queries:
+            at_key = at_query(part, lower)
+            if lower.flag(at_key).radius > EXACT:
+                told.append(at_key)
+                continue
+        kept.append(part)
+    if not told:
+        return condition, core.constant(1)
+    number = core.both(*told)
+    if not set(lower.domain(number).values or (None,)) <= {0, 1}:
+        one, zero = core.constant(1), core.constant(0)
+        number = core.make("cases", number, one, zero)
+    return core.both(*kept), number
 
 
 def _split(lower: Lowering, node: Node) -> Node | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal, TypeAlias
 
+from handcraft.claims.answers import named_by
 from handcraft.claims.kinds import Each
 from handcraft.claims.words import each
 from handcraft.core.errors import ProgramError
@@ -18,7 +19,7 @@ from handcraft.core.source import caller
 from handcraft.language.affine import Affine, Lane, kind_of
 from handcraft.language.slot_tables import MAX_N_CTX
 from handcraft.lowering.domains import Domain, Domains
-from handcraft.lowering.emit import blocks_of, slots_of
+from handcraft.lowering.emit import rules_of
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.naming import author_variables
 from handcraft.lowering.nodes import Core, Node
@@ -70,7 +71,13 @@ def tag(
     )
     named = author_variables()
     try:
-        return _tagging(_expression(e), frame, named, name, activation)
+        return lowered(
+            _expression(e),
+            frame,
+            named=named,
+            name=name,
+            activation=activation,
+        ).program
     except Refused as found:
         raise found.error(caller()) from None
 
@@ -129,34 +136,49 @@ def _most(n: object) -> int:
     return n
 
 
-def _tagging(
+@dataclass(frozen=True)
+class Lowered:
+    """A program, with how each node of its expression stands in the stream."""
+
+    program: Program
+    lowering: Lowering
+    stream: Stream
+
+
+def lowered(
     e: Expression,
     frame: Frame,
-    named: Mapping[str, Expression],
-    name: str | None,
-    activation: Activation,
-) -> Program:
+    *,
+    named: Mapping[str, Expression] | None = None,
+    name: str | None = None,
+    activation: Activation = "gelu",
+) -> Lowered:
+    """The program of `tag`, with what it was made of. Raises Refused."""
     core = Core(causal=frame.causal)
     node = core.of(e)
     domains = Domains(frame.alphabet, frame.n, causal=frame.causal)
     lower = Lowering(core, domains, {}, named)
-    vocabulary, codes, answers = _codes(node, lower.domain(node), frame)
+    vocabulary, codes, answers = _codes(
+        node, lower.domain(node), named_by(e), frame
+    )
     lower.codes = codes
     held = lower.hold(node)
     _read_out(lower, node, held, codes, answers)
     sizes = Sizes(len(vocabulary), frame.n + 1, frame.alphabet)
     stream = cheapest(lower.stream, sizes)
     stream.meanings = lower.meanings()
-    return Program(
+    slots, blocks = rules_of(stream, vocabulary, frame.n + 1)
+    program = Program(
         name=name,
-        embedding=slots_of(stream, vocabulary, frame.n + 1),
-        layers=blocks_of(stream),
+        embedding=slots,
+        layers=blocks,
         claim=_claim(e, answers, frame),
         vocabulary=vocabulary,
         n_ctx=frame.n + 1,
         causal=frame.causal,
         activation=activation,
     )
+    return Lowered(program, lower, stream)
 
 
 def _claim(e: Expression, answers: Mapping[Value, str], frame: Frame) -> Each:
@@ -196,9 +218,11 @@ def spelled(value: Value) -> str:
 
 
 def _codes(
-    node: Node, domain: Domain, frame: Frame
+    node: Node, domain: Domain, named: Iterable[str], frame: Frame
 ) -> tuple[tuple[str, ...], dict[str, float], dict[Value, str]]:
     """The vocabulary, the code of each token, and the token of each answer.
+
+    named  tokens that the claim names, whether they can be an answer or not
 
     The answers that are numbers have themselves as codes; what is no answer is below them.
     """
@@ -212,7 +236,16 @@ def _codes(
     if set(values) <= {None}:
         raise Refused(node, "is undefined everywhere", "otherwise(e, value)")
     answers = {x: spelled(x) for x in values if x is not None}
-    more = [t for t in answers.values() if t not in frame.alphabet]
+    if frame.begin in answers.values():
+        raise Refused(
+            node,
+            f"can be {frame.begin!r}, the token that stands before each text",
+            "another one as begin=",
+        )
+    known = {frame.begin, *frame.alphabet}
+    more = [
+        t for t in dict.fromkeys((*answers.values(), *named)) if t not in known
+    ]
     vocabulary = (frame.begin, *frame.alphabet, *more)
     numbers = {
         t: float(x) for x, t in answers.items() if not isinstance(x, str)

@@ -17,6 +17,8 @@ from itertools import product
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from handcraft.language.affine import Affine, Lane
 from handcraft.lowering.bringing import brought
 from handcraft.lowering.domains import (
@@ -35,7 +37,15 @@ from handcraft.lowering.nodes import Core, Node
 from handcraft.lowering.pointwise import Inexact, images, joined, mapped, whole
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.selecting import selected
-from handcraft.lowering.stream import BOS, ONE, Held, Stream, Table, constant
+from handcraft.lowering.stream import (
+    BOS,
+    LEAK,
+    ONE,
+    Held,
+    Stream,
+    Table,
+    constant,
+)
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
 
@@ -74,11 +84,19 @@ class Lowering:
         self._flags: dict[Any, Held] = {}
         self._columns: dict[int, tuple[Held, Callable[[], Held]]] = {}
 
+    @property
+    def values(self) -> list[tuple[Node, Held]]:
+        """Each node that was lowered, with how it stands in the stream that is emitted."""
+        found = [*self._held.values(), *self._exact.values()]
+        return [
+            (node, replace(held, z=self.stream.as_sums(held.z)))
+            for node, held in found
+        ]
+
     def meanings(self) -> dict[Lane, Expression]:
         """What each lane holds that stands for one value alone."""
         words, found = Meanings(), dict[Lane, Expression]()
-        for node, held in (*self._held.values(), *self._exact.values()):
-            held = replace(held, z=self.stream.as_sums(held.z))
+        for node, held in self.values:
             said = words.of_lane(node, held)
             if said is not None and said[0] not in self.stream.tables:
                 found.setdefault(*said)
@@ -176,7 +194,7 @@ class Lowering:
         codes = self.coding(self.domain(node))
         table = {t: codes[ask([t])] for t in self.domains.alphabet}
         lane = self.stream.table(self.named(node), Table(tokens=table))
-        return Held(lane.expression(), codes)
+        return Held(lane.expression(), codes, _rounding(table.values()))
 
     def _of_index(self, node: Node) -> Held:
         """A lane of wpe."""
@@ -184,7 +202,7 @@ class Lowering:
         codes = self.coding(self.domain(node))
         row = tuple(codes[ask([i])] for i in range(self.n))
         lane = self.stream.table(self.named(node), Table(positions=row))
-        return Held(lane.expression(), codes)
+        return Held(lane.expression(), codes, _rounding(row))
 
     # ------------------------------------------------------------ at one position
 
@@ -383,20 +401,49 @@ class Lowering:
         return self._held[id(as_flag)][1]
 
     def exact(self, node: Node, held: Held) -> Held:
-        """A whole number from 0 to n, exactly: read off the position before it, with its square;
-        any other value as it is.
+        """A whole number from 0 on that the query sees so many positions for, exactly: read off the
+        last of them, with its square; any other value as it is.
         """
-        if not self._must_be_read_off(held):
+        if not self._must_be_read_off(node, held):
             return held
         if id(node) not in self._exact:
             self._exact[id(node)] = node, self._read_off(node, held)
         return self._exact[id(node)][1]
 
-    def _must_be_read_off(self, held: Held) -> bool:
-        """True for a whole number from 0 to n that is not known exactly."""
+    def is_seen(self, node: Node) -> bool:
+        """True if a number from 0 on is never more than the positions that its query sees."""
+        if node.op in ("length", "index"):
+            return True
+        if node.op == "constant":
+            return bool(node.data in (0, 1))
+        if node.op == "select":
+            return self._counts(node)
+        if node.op == "add":  # the index, and 1
+            index = self.core.index in node.args
+            return index and self.core.constant(1) in node.args
+        if node.op in ("both", "either", "negate", "equal", "below"):
+            return True
+        if node.op == "least":
+            return any(map(self.is_seen, node.args))
+        if node.op in ("exact", "modulo") or (
+            node.op in ("subtract", "divide")
+            and self.domain(node.args[1]).low >= (node.op == "divide")
+        ):
+            return self.is_seen(node.args[0])
+        return False
+
+    def _counts(self, node: Node) -> bool:
+        """True for a selection that gives a number of positions, or one of them."""
+        if node.data == "total":
+            value = self.domain(node.value)
+            return value.low >= 0 and value.high <= 1
+        return node.data in ("count", "first", "latest", "best")
+
+    def _must_be_read_off(self, node: Node, held: Held) -> bool:
+        """True for a whole number that a position has, and that is not known exactly."""
         whole = set(range(self.n + 1))
         known = held.codes is not None and set(held.codes) <= whole
-        return known and held.radius > EXACT
+        return known and held.radius > EXACT and self.is_seen(node)
 
     def _looked_up(self, node: Node) -> Held | None:
         """A function of an exact number that is read off, at the same position."""
@@ -404,11 +451,12 @@ class Lowering:
             return None
         codes = self.coding(self.domain(node))
         ask = function_of(node, [count])
-        return self._column(node, count, lambda c: codes[ask([c])], codes)
+        name = self.named(node)
+        return self._column(name, count, lambda c: codes[ask([c])], codes)
 
     def _column(
         self,
-        node: Node,
+        name: str,
         count: Node,
         f: Callable[[int], float],
         codes: Mapping[Value, float],
@@ -422,13 +470,15 @@ class Lowering:
         )
         z = constant(start)
         if any(row):
-            lane = self.stream.table(self.named(node), Table(positions=row))
+            lane = self.stream.table(name, Table(positions=row))
             z = z.plus(self._off(count, [lane])[0])
-        found = Held(z, codes, 0.0)
+        found = Held(z, codes, LEAK)
         squares = {x: c * c for x, c in codes.items()}
         self._columns[id(found)] = (
             found,
-            lambda: self._column(node, count, lambda c: f(c) ** 2, squares),
+            lambda: self._column(
+                f"{name}_squared", count, lambda c: f(c) ** 2, squares
+            ),
         )
         return found
 
@@ -438,7 +488,7 @@ class Lowering:
         if inner is None or not _only_of(node, inner):
             return None
         held = self.hold(inner.args[0])
-        return inner if self._must_be_read_off(held) else None
+        return inner if self._must_be_read_off(inner.args[0], held) else None
 
     def _off(self, count: Node, lanes: Sequence[Lane]) -> list[Affine]:
         """What these tables hold at the position before a number."""
@@ -459,7 +509,7 @@ class Lowering:
     def _read_off(self, node: Node, held: Held) -> Held:
         count = self.core.make("exact", node)
         codes = {x: float(x) for x in held.codes or {}}  # type: ignore[arg-type]
-        return self._column(node, count, float, codes)
+        return self._column(self.named(node), count, float, codes)
 
     def squared(self, node: Node, held: Held) -> Held | None:
         """The square of the number of a value. None where it has too many numbers."""
@@ -573,7 +623,7 @@ class Lowering:
                 held.z,
                 held.radius,
                 f,
-                f"is_{self.named(base)}",
+                self.naming.of_flag(base, x),
                 flag=True,
             )
             found[x] = Held(z, {0: 0.0, 1: 1.0}, radius)
@@ -586,7 +636,10 @@ class Lowering:
         values = self.listed(base)
         flags = {
             x: self._column(
-                base, count, lambda c, x=x: float(ask([c]) == x), codes
+                self.naming.of_flag(base, x),
+                count,
+                lambda c, x=x: float(ask([c]) == x),
+                codes,
             )
             for x in values[1:]
         }
@@ -614,18 +667,15 @@ class Lowering:
         found = {}
         values = self.listed(node)
         for x in values[:-1] if leaf.op == "token" else values[1:]:
+            name = self.naming.of_flag(node, x)
             if leaf.op == "token":
                 tokens = {
                     t: float(ask([t]) == x) for t in self.domains.alphabet
                 }
-                found[x] = self.stream.table(
-                    f"is_{self.named(node)}", Table(tokens)
-                )
+                found[x] = self.stream.table(name, Table(tokens))
             else:
                 row = tuple(float(ask([i]) == x) for i in range(self.n))
-                found[x] = self.stream.table(
-                    f"is_{self.named(node)}", Table({}, row)
-                )
+                found[x] = self.stream.table(name, Table({}, row))
         return found
 
     def _indicated(
@@ -652,6 +702,11 @@ def _NOT_YET(node: Node) -> Refused:
     return Refused(
         node, "is followed token by token, which no head does", "total or count"
     )
+
+
+def _rounding(numbers: Iterable[float]) -> float:
+    """How far float32 is from some numbers; 0 where it holds them exactly."""
+    return max((abs(float(np.float32(x)) - x) for x in numbers), default=0.0)
 
 
 def _codes_at(

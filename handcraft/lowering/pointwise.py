@@ -18,13 +18,14 @@ from itertools import product
 from typing import Any
 
 from handcraft.language.affine import Affine
-from handcraft.lowering.stream import Held, Stream, constant, gated
+from handcraft.lowering.stream import LEAK, Held, Stream, constant, gated
 
 UNIT = 2.0**-24  # the rounding of float32
 GELU_EXACT = 8.0  # gelu(x) is x or 0 in float32 from this size on, with room
 SHARPEST = 2.0**20
 SNAPPED = 1e-3  # an input less exact than that is taken by steps
 EXACT = 1e-6  # where the output must be exact
+FORGOTTEN = 2**10 * LEAK  # float32 does not add so little to a whole number
 RADIX = 4  # how far directions are searched
 
 
@@ -126,7 +127,7 @@ def _bent(
     rounding = 4 * UNIT * (most + (bend + abs(slopes[0])) * reach * 2)
     amounts = [x for _, amount, _ in hinges for x in (amount, amount * reach)]
     if (
-        not radius
+        radius < FORGOTTEN
         and whole(z)
         and all_whole([*amounts, reach, most, x, slopes[0]])
     ):

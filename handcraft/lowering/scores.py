@@ -61,7 +61,13 @@ def score_of(
     for part in parts_of(condition):
         if lower.causal and masked(part):
             continue
-        found: Match = matched(lower, part, absolute=absolute, counted=counted)
+        found: Match = matched(
+            lower,
+            part,
+            absolute=absolute,
+            counted=counted,
+            strength=strength,
+        )
         by = strength / min(1.0, found.apart)
         rows += [(q.scaled(by), k) for q, k in found.rows]
         radius += by * found.radius

@@ -23,6 +23,9 @@ from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
 
 BOS = Lane(slot="bos")
+LEAK = (
+    2.0**-60
+)  # what keys of a score that is less by 64 bring, of numbers up to 10^9 together
 ONE = Affine.of({BOS: -1.0}, 1.0)  # 1 everywhere but at BOS
 
 
@@ -95,7 +98,6 @@ class Attention:
     bias  {lane: constant} that is added with it
     sink  by how much BOS as a query prefers itself, where it could see what follows
     final  True if it writes the answer, over what the embedding holds
-    counts  True if the score of BOS is a weight, which no change of the others' may change
     """
 
     rows: tuple[tuple[Affine, Affine], ...]
@@ -105,7 +107,6 @@ class Attention:
     bias: Mapping[Lane, float] = field(default_factory=dict)
     sink: float = 0.0
     final: bool = False
-    counts: bool = False
 
     @property
     def writes(self) -> tuple[Lane, ...]:
@@ -192,8 +193,6 @@ class Stream:
         values: Sequence[tuple[Affine, float]],
         says: str = "",
         sink: float = 0.0,
-        *,
-        counts: bool = False,
     ) -> list[Lane]:
         """A head that reads these values; a new lane of each."""
         kept = tuple(rows)
@@ -203,9 +202,7 @@ class Stream:
         time = heads_after(self.time_of(*read))
         lanes = [self.lane(name) for _ in values]
         adds = dict(zip(lanes, values, strict=True))
-        self.heads.append(
-            Attention(kept, adds, time, says, {}, sink, counts=counts)
-        )
+        self.heads.append(Attention(kept, adds, time, says, {}, sink))
         self.times |= dict.fromkeys(lanes, time)
         return lanes
 
