@@ -70,7 +70,7 @@ def counted(lower: Lowering, node: Node) -> Held:
     )[0]
     most = max(abs(float(domain.low)), abs(float(domain.high)))
     relative = (
-        math.expm1(score.radius)
+        math.expm1(min(score.radius, 700))
         + _anchor_error(rows)
         + lower.n / ANCHOR
         + math.exp(-min(score.apart, 700))
