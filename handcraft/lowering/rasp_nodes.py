@@ -54,6 +54,7 @@ from handcraft.rasp import (
 from handcraft.sequence.values import Value
 
 _MOST_ASKED = 2**18  # combinations of values that a function is asked for
+_FEW = 1_000  # combinations of numbers of which also sums are asked for
 _TOO_FAR = (
     2**18
 )  # how many times the least distance of two numbers the greatest may be
@@ -454,16 +455,22 @@ def _full(here: Translation, expr: Full) -> Translated:
 
 
 def _pairs(here: Translation, expr: SequenceMap) -> Translated:
-    """By its factors where its values are too many to be asked one by one."""
+    """By its factors where its values are many."""
     parts = [expr.fst, expr.snd]
     nodes = [here.told(part).node for part in parts]
     domains = [here.domains.of(node) for node in nodes]
     given = _factors(expr)
     plain = all(d.numeric and not d.none for d in domains)
-    if here.lists(nodes) is not None or given is None or not plain:
+    few = prod(d.size or _MOST_ASKED for d in domains) <= _FEW
+    if few or given is None or not plain:
         return here.mapped(expr, parts, expr.f)
     factors: list[Any] = [_value(here, expr, x) for x in given]
-    return Translated(multiples(here.core, factors, nodes, _ZERO))
+    node = multiples(here.core, factors, nodes, _ZERO)
+    objects: dict[Value, tuple[Any, ...]] = {}
+    for x in here.domains.of(node).values or ():
+        noted(objects, x, x if isinstance(x, int) else float(x))  # type: ignore[arg-type]
+        noted(objects, x, float(x))  # type: ignore[arg-type]
+    return Translated(node, objects)
 
 
 def _factors(expr: SequenceMap) -> tuple[Any, Any] | None:
