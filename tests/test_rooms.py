@@ -45,7 +45,7 @@ SHARED = {  # names that stand in several modules, since they mean the same thin
     # a word of the language, and the recipe that computes it
     "mean",
     # commands, named as they are typed, and what they call
-    *("explain", "export", "states", "trace", "verify", "write"),
+    *("explain", "export", "states", "suite", "trace", "verify", "write"),
     "evaluate",  # the meaning of claims, and of RASP, causal or not
 }
 

@@ -21,10 +21,10 @@ from handcraft.lowering.domains import MOST_LISTED, Domain, listing, span
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.nodes import Core, Node, Rows
 from handcraft.lowering.refusals import Refused
-from handcraft.lowering.selecting import (
+from handcraft.lowering.matches import UNIT
+from handcraft.lowering.scores import (
     FETCHED,
     SLACK,
-    UNIT,
     merged_rows,
     score_of,
     sink,

@@ -21,6 +21,7 @@ from math import gcd, prod
 from typing import Any, TypeAlias
 
 from handcraft.lowering.nodes import NEVER, Node
+from handcraft.lowering.orders import Orders
 from handcraft.sequence.values import Value
 
 Number: TypeAlias = int | Fraction
@@ -159,6 +160,9 @@ class Domains:
         self.alphabet = tuple(alphabet)
         self.n = n
         self.causal = causal
+        self.orders = Orders(
+            lambda node: not self.of(node).none, n, causal=causal
+        )
         self._known: dict[int, tuple[Node, Domain]] = {}
         self._leaves: Mapping[str, Domain] = {
             "token": listing(self.alphabet),
@@ -222,7 +226,7 @@ class Domains:
     def _selected(self, node: Node) -> Domain:
         kind = node.data
         if kind == "count":
-            return span(0, self.n)
+            return span(int(self.orders.holds_itself(node.condition)), self.n)
         if kind in ("first", "latest", "best"):
             every = node.condition.op == "constant" and node.condition.data == 1
             none = not every or (kind == "best" and self.of(node.value).none)
@@ -234,11 +238,38 @@ class Domains:
                 low * self.n, high * self.n, _step(value), none=value.none
             )
         if kind == "mean":
-            apart = Fraction(_step(value) or 1, max(1, self.n * (self.n - 1)))
-            return span(value.low, value.high, None, none=True, apart=apart)
+            return self._mean(node, value)
+        if self.orders.is_one(node.condition):
+            return value
         if node.default is None:
             return value.maybe()
         return _union(value, self.of(node.default))
+
+    def _mean(self, node: Node, value: Domain) -> Domain:
+        """The sums of 1 to n values, each by their number, where they are few."""
+        every = self.orders.holds_itself(node.condition)
+        none = value.none or not every
+        found = _means(value, self.n)
+        if found is not None:
+            return listing([*found, None] if none else found)
+        apart = Fraction(_step(value) or 1, max(1, self.n * (self.n - 1)))
+        return span(value.low, value.high, None, none=none, apart=apart)
+
+
+def _means(value: Domain, n: int) -> set[Value] | None:
+    """The means of 1 to n values of a lattice; None where they are many."""
+    if value.step is None or not value.numeric:
+        return None
+    low, step = Fraction(value.low), Fraction(value.step)
+    steps = int((value.high - value.low) / step)
+    if steps * n * (n + 1) // 2 > MOST_COMBINED:
+        return None
+    found: set[Value] = {
+        _plain(low + step * Fraction(i, count))
+        for count in range(1, n + 1)
+        for i in range(steps * count + 1)
+    }
+    return found if len(found) <= MOST_LISTED else None
 
 
 class Unlisted(Exception):  # noqa: N818  # the caller says it in words

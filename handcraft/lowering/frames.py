@@ -19,7 +19,7 @@ from handcraft.core.source import caller
 from handcraft.language.affine import Affine, Lane, kind_of
 from handcraft.language.slot_tables import MAX_N_CTX
 from handcraft.lowering.domains import Domain, Domains
-from handcraft.lowering.emit import rules_of
+from handcraft.lowering.emit import emitted
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.naming import author_variables
 from handcraft.lowering.nodes import Core, Node
@@ -167,7 +167,7 @@ def lowered(
     sizes = Sizes(len(vocabulary), frame.n + 1, frame.alphabet)
     stream = cheapest(lower.stream, sizes)
     stream.meanings = lower.meanings()
-    slots, blocks = rules_of(stream, vocabulary, frame.n + 1)
+    slots, blocks = emitted(stream, vocabulary, frame.n + 1)
     program = Program(
         name=name,
         embedding=slots,
@@ -319,13 +319,13 @@ def _gain(
             leak += max(map(abs, xs)) * (max(xs + [0.0]) - min(xs + [0.0]))
     wanted = {codes[t] for t in answers.values()}
     others = {*codes.values()}
-    leads = (
-        (y - v) ** 2 - 2 * abs(y - v) * radius
+    leads = [
+        (y - v) ** 2 - 2 * abs(y - v) * radius - _rounded(y, v)
         for y in wanted
         for v in others
         if v != y
-    )
-    lead = min(leads, default=1.0)  # of one code alone nothing is ahead
+    ]
+    lead = min(leads, default=1.0)  # a single token is right everywhere
     if lead <= 0:
         raise Refused(
             node,
@@ -336,6 +336,15 @@ def _gain(
     while gain * lead < leak + MARGIN:
         gain *= 2
     return gain
+
+
+def _rounded(y: float, v: float) -> float:
+    """What float32 leaves open between the logits of two codes, in parts of the gain; nothing
+    where they are whole.
+    """
+    if y == int(y) and v == int(v):
+        return 0.0
+    return 2.0**-20 * max(abs(y), abs(v)) ** 2
 
 
 def _write(

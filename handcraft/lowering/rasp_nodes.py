@@ -32,7 +32,7 @@ from handcraft.lowering.rasp_shapes import (
     node_of,
 )
 from handcraft.lowering.rasp_values import Glossary, Translated, Unusual, noted
-from handcraft.lowering.selecting import known_to_be_one
+from handcraft.lowering.fetching import known_to_be_one
 from handcraft.rasp import (
     Aggregate,
     Comparison,

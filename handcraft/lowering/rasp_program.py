@@ -19,7 +19,7 @@ from handcraft.claims.words import each
 from handcraft.core.errors import printable
 from handcraft.language.affine import Lane
 from handcraft.lowering.domains import Domain, Unlisted
-from handcraft.lowering.emit import rules_of
+from handcraft.lowering.emit import emitted
 from handcraft.lowering.frames import read_out
 from handcraft.lowering.nodes import Core
 from handcraft.lowering.rasp_lowering import RaspDomains, RaspLowering
@@ -192,7 +192,7 @@ def _lowered(sop: SOp, here: Translation, told: Translated) -> RaspProgram:
     vocabulary = (BEGIN, *here.names, *more)
     sizes = Sizes(len(vocabulary), domains.n + 1, tuple(here.names))
     stream = cheapest(lower.stream, sizes)
-    slots, blocks = rules_of(stream, vocabulary, domains.n + 1)
+    slots, blocks = emitted(stream, vocabulary, domains.n + 1)
     program = Program(
         name=_name(sop),
         embedding=slots,
