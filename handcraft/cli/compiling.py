@@ -85,7 +85,8 @@ def compile_expression(
         expression=expression,
         causal=causal,
     )
-    return save(program.build(), asked, json=json)
+    directory = asked or Path("build") / program.name
+    return save(program.build(), directory, json=json)
 
 
 def _frame(asked: list[str], causal: bool) -> str:

@@ -51,12 +51,13 @@ def build(
     data: opening it later executes nothing.
     """
     asked = None if out is None else given_path("--out", out)
-    return save(open_model(program), asked, json=json)
+    model = open_model(program)
+    directory = asked or Path("build") / _folder(program) / model.name
+    return save(model, directory, json=json)
 
 
-def save(model: Model, asked: Path | None, *, json: bool) -> None:
+def save(model: Model, directory: Path, *, json: bool) -> None:
     """Write a model to a directory, and print what was written and how large it is."""
-    directory = asked or Path("build") / model.name
     files = writing(lambda: model.save(directory))
     sizes = {
         "n_layer": model.n_layer,
@@ -80,6 +81,13 @@ def save(model: Model, asked: Path | None, *, json: bool) -> None:
     print(f"parameters: {', '.join(parameters)}")
     print("\n".join(f"wrote {printable(str(file))}" for file in files))
     return None
+
+
+def _folder(program: str) -> Path:
+    """The folder in the name of a bundled program: `sequence` of `sequence/sort`."""
+    from handcraft.files.bundled import bundled
+
+    return Path(program).parent if program in bundled() else Path()
 
 
 def export(

@@ -26,6 +26,7 @@ from handcraft.core.errors import (
     ProgramError,
     hint,
     in_quotes,
+    listing,
     printable,
 )
 from handcraft.core.nearest import nearest
@@ -99,7 +100,7 @@ def _not_found(path: Path, reference: str, kind: str) -> str:
         return message + (_hub_hint(reference) or _nearest_file(path))
     return message + (
         _hub_hint(reference)
-        or hint(reference, bundled())
+        or _bundled_hint(reference)
         or "; `handcraft list` shows the bundled ones"
     )
 
@@ -131,14 +132,27 @@ def _in_words(value: object) -> str:
 
 def _nearest_file(path: Path) -> str:
     """The hint at a program in the same folder, or at a bundled one."""
-    if path.stem in bundled():
-        return hint(path.stem, bundled())
+    if path.stem in {file.stem for file in bundled().values()}:
+        return _bundled_hint("/".join(path.with_suffix("").parts[-2:]))
     folder = path.parent
     files = [*folder.glob("*.py")] if _kind(folder) == DIRECTORY else []
     near = nearest(path.name, [file.name for file in files])
     if near is None:
-        return hint(path.name, bundled())
+        return _bundled_hint("/".join(path.parts[-2:]))
     return f"; did you mean {in_quotes(str(folder / near))}?"
+
+
+def _bundled_hint(reference: str) -> str:
+    """The hint at a bundled program with such a last name, best of such a folder."""
+    folder, _, last = reference.rpartition("/")
+    names = [name.rpartition("/") for name in bundled()]
+    home = nearest(folder, {name[0] for name in names if name[0]}) or ""
+    own = {name[2]: "".join(name) for name in names if name[0] == home}
+    known = own | {n[2]: "".join(n) for n in names if n[2] not in own}
+    near = nearest(last, known)
+    if near is None:
+        return ""
+    return f"; did you mean {in_quotes(known[near])}?"
 
 
 def load_program(path: Path) -> Program:
@@ -379,11 +393,10 @@ def _source(path: Path) -> bytes:
 
 def _shown(path: Path) -> str:
     """The file's name for messages and provenance: as the user gave it, but short if bundled."""
-    return (
-        f"programs/{path.name}"
-        if path in bundled().values() and path.is_absolute()
-        else str(path)
-    )
+    names = {file: name for name, file in bundled().items()}
+    if path in names and path.is_absolute():
+        return f"programs/{names[path]}.py"
+    return str(path)
 
 
 def _placed(error: HandcraftError, path: Path) -> HandcraftError:

@@ -30,8 +30,12 @@ from handcraft.lowering.stream import ONE, Held, constant, gated
 if TYPE_CHECKING:
     from handcraft.lowering.lower import Lowering
 
+UNIT = 2.0**-24
+ROUNDED = 1e-12  # an error so small is lost in a whole number
 Row = tuple[Affine, Affine]
 EXACT = 1e-6  # a number known so well may be compared with another where keys are counted
+MIXED = 1 / 8  # how far a count may be from itself
+OFF = 6.0  # a score may be off by so much where one key is chosen
 
 
 @dataclass(frozen=True)
@@ -50,17 +54,23 @@ class Match:
 
 
 def matched(
-    lower: Lowering, part: Node, *, absolute: bool, counted: bool
+    lower: Lowering,
+    part: Node,
+    *,
+    absolute: bool,
+    counted: bool,
+    strength: float,
 ) -> Match:
     """The rows of one condition; `absolute` where its score is compared with that of BOS, and
-    `counted` where every error of it is one of a sum.
+    `counted` where every error of it is one of a sum. The score is that many times `strength`.
     """
     keys, queries = sides_of(part)
     if not keys:
         return _of_query(lower, part)
     if not queries:
         return _of_key(lower, part)
-    found = _equality(lower, part, absolute=absolute, counted=counted)
+    most = EXACT if counted else None
+    found = _equality(lower, part, absolute, most, strength)
     return found or _classes(lower, part)
 
 
@@ -96,7 +106,11 @@ def _of_key(lower: Lowering, part: Node) -> Match:
 
 
 def _equality(
-    lower: Lowering, part: Node, *, absolute: bool, counted: bool
+    lower: Lowering,
+    part: Node,
+    absolute: bool,
+    most: float | None,
+    strength: float,
 ) -> Match | None:
     """-(q - k)^2, where both sides are numbers or both are tokens."""
     if part.op != "equal":
@@ -112,8 +126,9 @@ def _equality(
             lower,
             at_query(key, lower),
             query,
-            absolute=absolute,
-            counted=counted,
+            absolute,
+            most,
+            strength,
         )
     return None
 
@@ -122,9 +137,9 @@ def _equal(
     lower: Lowering,
     key: Node,
     query: Node,
-    *,
     absolute: bool,
-    counted: bool,
+    most: float | None,
+    strength: float,
 ) -> Match | None:
     k, q = lower.standard(key), lower.standard(query)
     if k is None or q is None or _meet(k, q):
@@ -132,7 +147,9 @@ def _equal(
     gap = _least_gap(lower.domain(key), lower.domain(query), k, q)
     if gap is None or not gap:
         return None
-    if counted and max(k.radius, q.radius) > EXACT:
+    off = 2 * (q.reach * k.radius + q.radius * k.reach) * strength
+    far = max(k.radius, q.radius)
+    if far > most if most is not None else off > OFF * min(1.0, gap * gap):
         k, q = lower.exact(key, k), lower.exact(query, q)
     square = lower.squared(key, k)
     if square is None:
@@ -148,6 +165,10 @@ def _equal(
             return None
         rows.append((own.z.scaled(-1.0), ONE))
         error += own.radius
+    if error > ROUNDED:  # else float32 holds all of the numbers, and their sums
+        error += 4 * UNIT * (k.reach + q.reach) ** 2
+    if most is not None and strength * error > MIXED * gap * gap / lower.n:
+        return None  # flags of the values forget the error
     return Match(tuple(rows), gap * gap, error)
 
 
@@ -171,9 +192,9 @@ def _least_gap(dk: Domain, dq: Domain, k: Held, q: Held) -> float | None:
             return None
         gaps = {abs(a - b) for a in k.codes.values() for b in q.codes.values()}
         return float(min(gaps - {0.0}, default=1.0))
-    if dk.step is None or dq.step is None:
-        return None
-    return 1.0
+    parts = (dk.step, dq.step, dk.low, dq.low)
+    whole = all(x is not None and x == int(x) for x in parts)
+    return 1.0 if whole else None
 
 
 # ---------------------------------------------------------------- classes

@@ -25,7 +25,9 @@ class Refused(Exception):  # noqa: N818  # it becomes a ProgramError with the au
 
     def error(self, source: Source | None = None) -> ProgramError:
         """The same as an author reads it, with the line of the frame."""
-        says = self.node.says or Meanings().of(self.node)
+        says = self.node.says
+        if says is None:
+            says = Meanings().of(self.node)
         what = repr(self.node) if says is None else written(says)
         return ProgramError(
             f"{what} {self.why}; what would fit: {self.instead}",
