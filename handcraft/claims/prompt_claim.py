@@ -65,6 +65,7 @@ class Answers(BaseClaim):
     stop: str | None = None
     length: Length = None
     longest: StrictInt | None = None
+    framed: tuple[str, str, StrictInt] | None = None
     source: Where = Field(default_factory=caller)
 
     @field_validator("prompts")
