@@ -2,14 +2,15 @@ r"""The claim of an answer: what follows each prompt ^x=, echoes and stop token 
 
     answer_claim(...)   answers("\^[abc]{1,5}=", an expression, stop="$", length=a multiple of end)
 
-The expression reads e at the element of x that is due, where every selection is kept to x. What
-has no such expression is claimed as a function. Rules of this file: it knows nothing of how the
-answer is lowered.
+The expression reads e at the element of x that is due, where every selection is kept to x.
+Rules of this file: it knows nothing of how the answer is lowered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
+from math import lcm
 from typing import TYPE_CHECKING, Any
 
 from handcraft.claims.kinds import Claim
@@ -43,11 +44,11 @@ def answer_claim(
     *,
     causal: bool,
 ) -> Claim:
-    """The claim about the whole continuation. Raises NotImplementedError where none is found."""
+    """The claim about the whole continuation."""
     last = lengths.last
     element = _Element(causal=causal).of(node)
     value = Expression(op="value_at", args=(element, here - (last * end - 1)))
-    value = _named(value, answers)
+    value = _named(value, answers, signs)
     rows: list[tuple[Any, Any]] = [
         (equal(here, (last + 1) * end - 1), signs.stop)
     ]
@@ -76,14 +77,27 @@ def escaped(text: str) -> str:
     return "".join(c if c.isalnum() else f"\\{c}" for c in text)
 
 
-def _named(value: Expression, answers: Mapping[Value, str]) -> Expression:
-    """The value as its token."""
-    if any(x is not None and x != t for x, t in answers.items()):
-        rows = tuple(
-            ((x,), t) for x, t in answers.items() if x is not None
+def _named(
+    value: Expression, answers: Mapping[Value, str], signs: Signs
+) -> Said:
+    """The value as its token, or as that of what is undefined."""
+    names = {x: t for x, t in answers.items() if x is not None}
+    if not names:
+        return answers[None]
+    plain = all(x == t for x, t in names.items())
+    if not (plain and {*value.tokens} <= {*signs.alphabet, *names.values()}):
+        bottom = lcm(
+            *(x.denominator for x in names if not isinstance(x, str))
         )
-        value = Expression(op="lookup", args=(value,), table=rows)  # type: ignore[arg-type]
+        rows = tuple(((_times(x, bottom),), t) for x, t in names.items())
+        whole = value if bottom == 1 else value * bottom
+        value = Expression(op="lookup", args=(whole,), table=rows)
     return otherwise(value, answers[None]) if None in answers else value
+
+
+def _times(x: Value, factor: int) -> int | str:
+    """A fraction as so many parts; a token is itself."""
+    return x if isinstance(x, str) else int((x or 0) * factor)
 
 
 class _Element:
@@ -101,8 +115,7 @@ class _Element:
 
     def _said(self, node: Node) -> Said:
         if node.op == "constant":
-            value: Said = node.data
-            return value
+            return _constant(node.data)
         if node.op in _LEAVES:
             return _LEAVES[node.op]
         if node.op == "select":
@@ -142,6 +155,17 @@ _LEAVES: Mapping[str, Said] = {
     "index": here - 1,
     "length": end - 1,
 }
+
+
+def _constant(value: Value) -> Said:
+    """The expression of a value; no case holds of what is undefined."""
+    if value is None:
+        return Expression(op="cases", args=(0, 0))
+    if isinstance(value, Fraction):
+        return Expression(
+            op="ratio", args=(value.numerator, value.denominator)
+        )
+    return value
 
 
 def _both(a: Said, b: Said) -> Expression:

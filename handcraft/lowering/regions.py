@@ -61,6 +61,18 @@ def read_level(node: Node) -> int:
     return max([level_of(node.value), *parts])
 
 
+def _head_level(node: Node) -> int:
+    """The level of what the head of a selection reads: that of a fetch at a chosen position chooses
+    it as well.
+    """
+    places = [
+        base
+        for base in bases_of(node.condition)
+        if base.op == "select" and node.data == "fetch"
+    ]
+    return max(map(read_level, [node, *places]))
+
+
 def _own_levels(node: Node) -> list[int]:
     parts = [base for base in bases_of(node.condition) if not _is_key(base)]
     more = [] if node.default is None else [node.default]
@@ -284,7 +296,7 @@ class RegionLowering(Lowering):
 
     def _lowered(self, node: Node) -> Held:
         if node.op == "select":
-            with self._reading(read_level(node)):
+            with self._reading(_head_level(node)):
                 return super()._lowered(node)
         with self._reading(None):
             return super()._lowered(node)
