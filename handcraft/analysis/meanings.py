@@ -195,9 +195,16 @@ def _by_sublayer(statements: Sequence[Statement]) -> list[list[Statement]]:
 def _number(
     meaning: Meaning, program: Program, tokens: Sequence[str], position: int
 ) -> float | None:
-    """The number that a lane means at a position; None where nothing is said."""
-    scope = {"here": position}
-    seen = tokens[: position + 1] if program.causal else tokens
+    """The number that a lane means at a position; None where nothing is said. A text is what
+    follows the token that the claim's texts begin with.
+    """
+    skipped = begun(program)
+    if position < skipped:
+        return None
+    scope = {"here": position - skipped}
+    seen = (
+        tokens[skipped : position + 1] if program.causal else tokens[skipped:]
+    )
     try:
         value: Value = (
             at_last_position(meaning, seen, scope, causal=True)
@@ -210,6 +217,12 @@ def _number(
         return None if value is None or isinstance(value, str) else float(value)
     except (ProgramError, OverflowError):
         return None
+
+
+def begun(program: Program) -> int:
+    """The number of tokens before the texts that the claim, and so the meanings, speak of."""
+    claim = program.claim
+    return claim.skipped if claim is not None and claim.whole_text else 0
 
 
 def _left(value: float, meaning: float) -> bool:
@@ -262,7 +275,9 @@ def stated(program: Program) -> Iterator[Statement]:
 
 
 def known(program: Program) -> Iterator[Statement]:
-    """What is known of the lanes that heads write."""
+    """What is known of the lanes that heads write, where a text is all tokens."""
+    if begun(program):
+        return
     for found in known_meanings(program):
         layer, h = found.layer, found.head
         path = head_path(layer, program.layers[layer], h)

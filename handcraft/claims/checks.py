@@ -75,6 +75,10 @@ def check_claim(
             _check_answers(claim, vocabulary, n_ctx, causal=causal)
         elif claim.by_endings:
             _check_endings(claim, vocabulary, n_ctx)
+        elif claim.whole_text and not claim.lengths(n_ctx):
+            raise ProgramError(
+                f"begin={claim.begin!r} leaves no room for a text in n_ctx {n_ctx}"
+            )
     except ProgramError as error:
         path = (
             error.path

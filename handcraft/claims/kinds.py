@@ -21,6 +21,7 @@ and a claim with a function is never proved.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args
 
 from pydantic import (
@@ -43,6 +44,7 @@ from handcraft.claims.right_tokens import Right, right_of, tokens_of
 from handcraft.core.errors import ProgramError, printable
 from handcraft.core.source import Where, caller
 from handcraft.core.vocabulary import Vocabulary
+from handcraft.language.affine import kind_of
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.value_kinds import (
     FRACTION,
@@ -258,11 +260,30 @@ class Residual(OfContexts):
         return self.tolerance
 
 
+def _different(alphabet: Any) -> Any:
+    """The tokens of an alphabet, each once."""
+    if alphabet is None:
+        return None
+    if not isinstance(alphabet, str | list | tuple) or not alphabet:
+        raise ProgramError(
+            "takes the tokens of a text, such as 'ab' or ['a', 'b'], found"
+            f" {kind_of(alphabet)}"
+        )
+    tokens = tuple(alphabet)
+    for token in tokens:
+        if tokens.count(token) > 1:
+            raise ProgramError(f"{printable(repr(token))} stands twice")
+    return tokens
+
+
 class Each(BaseClaim):
     """What a whole text must be answered with: one token a position, None where it is silent.
 
     function  a function of the whole text, or an expression, which is asked at each position
     causal    True if an expression sees the text up to its position only
+    begin     a token that each text begins with: the claim is silent there, and `function` sees
+              what follows it
+    alphabet  the tokens of what follows; None for any tokens
     """
 
     CALLED: ClassVar[str] = "each"
@@ -275,6 +296,10 @@ class Each(BaseClaim):
         Function, AfterValidator(_of_contexts), AfterValidator(_of_tokens)
     ]
     causal: StrictBool = False
+    begin: str | None = None
+    alphabet: Annotated[tuple[str, ...] | None, BeforeValidator(_different)] = (
+        None
+    )
     source: Where = Field(default_factory=caller)
 
     @field_validator("causal")
@@ -293,13 +318,42 @@ class Each(BaseClaim):
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """The tokens that an expression names; none for a function."""
-        return named_by(self.function)
+        """The tokens that an expression names, and those of the texts as far as they are told."""
+        begin = () if self.begin is None else (self.begin,)
+        return (*named_by(self.function), *begin, *(self.alphabet or ()))
 
     @property
     def every_position(self) -> bool:
         """True: it says itself where it is silent."""
         return True
+
+    @property
+    def of_some_texts(self) -> bool:
+        """True if it is not of all texts of the vocabulary."""
+        return self.begin is not None or self.alphabet is not None
+
+    @property
+    def skipped(self) -> int:
+        """The number of tokens before those that `function` sees."""
+        return int(self.begin is not None)
+
+    def speaks_of(self, text: Sequence[str]) -> bool:
+        """True for a text that begins as it must and is made of its alphabet."""
+        rest = text[self.skipped :]
+        if self.begin is not None and (text[0] != self.begin or not rest):
+            return False
+        return self.alphabet is None or set(rest) <= set(self.alphabet)
+
+    def lengths(self, n_ctx: int) -> range:
+        """The numbers of tokens of its texts, `begin` included."""
+        return range(1 + self.skipped, n_ctx + 1)
+
+    @model_serializer(mode="wrap")
+    def _write(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The fields, without those that say nothing of the texts."""
+        fields: dict[str, Any] = write(self)
+        silent = {"begin", "alphabet"} - {k for k, x in fields.items() if x}
+        return {key: x for key, x in fields.items() if key not in silent}
 
 
 Claim: TypeAlias = After | Distribution | Answers | Predicate | Residual | Each

@@ -121,6 +121,15 @@ class Reference:
         function = self.claim.function
         if isinstance(function, Expression):
             return next(self.each_of([text]))
+        if not self.claim.speaks_of(text):
+            return (None,) * len(text)
+        skipped = self.claim.skipped
+        return (None,) * skipped + self._told(function, text[skipped:])
+
+    def _told(
+        self, function: Callback, text: _Context
+    ) -> tuple[str | None, ...]:
+        """The answers of a function at each position of a text."""
         said = function(text, "text")
         single = self.vocabulary.single
         if not isinstance(said, list | tuple | str if single else list | tuple):
@@ -143,9 +152,16 @@ class Reference:
         if not self.claim.whole_text or not isinstance(rule, Expression):
             yield from map(self.each, texts)
             return
-        said = at_each_position(rule, texts, causal=self.claim.causal)
-        for row, text in zip(said, texts, strict=True):
-            yield tuple(self._checked(token, text) for token in row)
+        skipped = self.claim.skipped
+        told = [text for text in texts if self.claim.speaks_of(text)]
+        rest = [text[skipped:] for text in told]
+        said = iter(at_each_position(rule, rest, causal=self.claim.causal))
+        for text in texts:
+            if not self.claim.speaks_of(text):
+                yield (None,) * len(text)
+                continue
+            row = (self._checked(token, text) for token in next(said))
+            yield (*(None,) * skipped, *row)
 
     def _checked(self, token: Any, context: _Context) -> Any:
         is_text = isinstance(token, str)

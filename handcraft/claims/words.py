@@ -16,7 +16,7 @@ and with the author's line; what is in a claim is checked by its kind.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from handcraft.claims.answers import Answer, Table
@@ -159,16 +159,28 @@ def residual(
 
 @checked_call()
 def each(
-    function: Callable[[Any], Any] | Expression, *, causal: bool = False
+    function: Callable[[Any], Any] | Expression,
+    *,
+    causal: bool = False,
+    begin: str | None = None,
+    alphabet: Iterable[str] | None = None,
 ) -> Each:
     """The claim of one token, or None, for each position of a whole text.
+
+        each(token_at(length - 1 - here))
+        each(token_at(length - 1 - here), begin="^", alphabet="abcd")
 
     function  an expression, whose value at each position is meant, or a function that returns
               them all
     causal    True if an expression sees the text up to its position only
+    begin     a token that each text begins with; the claim is silent there, and of a text of
+              nothing else, and `function` sees what follows it
+    alphabet  the tokens of what follows; by default any. The claim is silent about other texts
     Raises ProgramError for anything else.
     """
-    return Each(function=function, causal=causal)
+    return Each(
+        function=function, causal=causal, begin=begin, alphabet=alphabet
+    )
 
 
 @checked_call()

@@ -6,12 +6,22 @@ tag(e, tokens=, n=)   the value of e at every position of a text
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Literal, TypeAlias
 
-from handcraft.language.affine import Affine, Lane
+from handcraft.claims.answers import named_by
+from handcraft.claims.kinds import Each
+from handcraft.claims.words import each
+from handcraft.core.errors import ProgramError
+from handcraft.core.frozen import is_nest
+from handcraft.core.source import caller
+from handcraft.language.affine import Affine, Lane, kind_of
+from handcraft.language.slot_tables import MAX_N_CTX
 from handcraft.lowering.domains import Domain, Domains
-from handcraft.lowering.emit import BOS_TOKEN, blocks_of, slots_of
+from handcraft.lowering.emit import rules_of
 from handcraft.lowering.lower import Lowering
+from handcraft.lowering.naming import author_variables
 from handcraft.lowering.nodes import Core, Node
 from handcraft.lowering.pointwise import images, mapped
 from handcraft.lowering.refusals import Refused
@@ -30,6 +40,7 @@ from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
 
 MARGIN = 8.0
+Activation: TypeAlias = Literal["gelu", "relu"]
 
 
 def tag(
@@ -38,40 +49,167 @@ def tag(
     tokens: Iterable[str],
     n: int,
     causal: bool = False,
+    begin: str = "^",
     name: str | None = None,
+    activation: Activation = "gelu",
 ) -> Program:
-    """The program that answers each position of a text of 1 to n tokens with the value of e."""
+    """The program that answers each position of a text with the value of e there.
+
+        tag(count(there(tokens) == tokens), tokens="abcd", n=20)
+
+    tokens  the alphabet of a text
+    n       the most tokens of a text
+    causal  True if e sees the text up to its position only, as GPT-2 does
+    begin   the token that stands before the text; the claim says nothing about it
+
+    The answers are tokens: a number is the text of it. Where e is undefined nothing is claimed.
+    Raises ProgramError for an alphabet or a length that cannot be, and for an expression that
+    cannot be lowered, with the part of it, the bound that it misses and what would fit.
+    """
+    frame = Frame(
+        _alphabet(tokens, begin), _most(n), causal=causal, begin=begin
+    )
+    named = author_variables()
     try:
-        return _tagging(e, tuple(tokens), n, causal=causal, name=name)
+        return lowered(
+            _expression(e),
+            frame,
+            named=named,
+            name=name,
+            activation=activation,
+        ).program
     except Refused as found:
-        raise found.error() from None
+        raise found.error(caller()) from None
 
 
-def _tagging(
+@dataclass(frozen=True)
+class Frame:
+    """The texts of a program: `begin`, then 1 to n tokens of an alphabet."""
+
+    alphabet: tuple[str, ...]
+    n: int
+    causal: bool
+    begin: str
+
+
+def _expression(e: object) -> Expression:
+    if not isinstance(e, Expression):
+        raise ProgramError(
+            f"takes an expression of handcraft.sequence.words, found {kind_of(e)}",
+            ("tag",),
+            caller(),
+        )
+    return e
+
+
+def _alphabet(tokens: Iterable[str], begin: str) -> tuple[str, ...]:
+    """The alphabet. Raises ProgramError for none, and for a token that stands twice."""
+    found = tuple(tokens) if is_nest(tokens) or isinstance(tokens, str) else ()
+    problem = None
+    if not found or not all(isinstance(t, str) and t for t in found):
+        problem = (
+            "takes the tokens of a text, such as 'ab' or ['a', 'b'], found"
+            f" {kind_of(tokens)}"
+        )
+    elif len(set(found)) < len(found):
+        twice = next(t for t in found if found.count(t) > 1)
+        problem = f"the token {twice!r} stands twice"
+    elif begin in found:
+        problem = (
+            f"{begin!r} stands before each text, so it is no token of one; pass"
+            " another one as begin="
+        )
+    if problem is not None:
+        raise ProgramError(problem, ("tag", "tokens"), caller())
+    return found
+
+
+def _most(n: object) -> int:
+    """The most tokens of a text. Raises ProgramError where it is no number, or too great."""
+    if isinstance(n, bool) or not isinstance(n, int) or not 0 < n < MAX_N_CTX:
+        raise ProgramError(
+            "takes the most tokens of a text, a whole number from 1 to"
+            f" {MAX_N_CTX - 1:,}, found {n!r}",
+            ("tag", "n"),
+            caller(),
+        )
+    return n
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A program, with how each node of its expression stands in the stream."""
+
+    program: Program
+    lowering: Lowering
+    stream: Stream
+
+
+def lowered(
     e: Expression,
-    alphabet: tuple[str, ...],
-    n: int,
+    frame: Frame,
     *,
-    causal: bool,
-    name: str | None,
-) -> Program:
-    core = Core(causal=causal)
+    named: Mapping[str, Expression] | None = None,
+    name: str | None = None,
+    activation: Activation = "gelu",
+) -> Lowered:
+    """The program of `tag`, with what it was made of. Raises Refused."""
+    core = Core(causal=frame.causal)
     node = core.of(e)
-    domains = Domains(alphabet, n, causal=causal)
-    lower = Lowering(core, domains, {})
-    vocabulary, codes, answers = _codes(node, lower.domain(node), alphabet)
+    domains = Domains(frame.alphabet, frame.n, causal=frame.causal)
+    lower = Lowering(core, domains, {}, named)
+    vocabulary, codes, answers = _codes(
+        node, lower.domain(node), named_by(e), frame
+    )
     lower.codes = codes
     held = lower.hold(node)
     _read_out(lower, node, held, codes, answers)
-    stream = cheapest(lower.stream, Sizes(len(vocabulary), n + 1))
-    return Program(
-        name=name or "tagged",
-        embedding=slots_of(stream, vocabulary, n + 1),
-        layers=blocks_of(stream),
+    sizes = Sizes(len(vocabulary), frame.n + 1, frame.alphabet)
+    stream = cheapest(lower.stream, sizes)
+    stream.meanings = lower.meanings()
+    slots, blocks = rules_of(stream, vocabulary, frame.n + 1)
+    program = Program(
+        name=name,
+        embedding=slots,
+        layers=blocks,
+        claim=_claim(e, answers, frame),
         vocabulary=vocabulary,
-        n_ctx=n + 1,
-        causal=causal,
+        n_ctx=frame.n + 1,
+        causal=frame.causal,
+        activation=activation,
     )
+    return Lowered(program, lower, stream)
+
+
+def _claim(e: Expression, answers: Mapping[Value, str], frame: Frame) -> Each:
+    """The claim that each position is answered with the token of the value of e."""
+    return each(
+        _as_token(e, answers),
+        causal=frame.causal,
+        begin=frame.begin,
+        alphabet=frame.alphabet,
+    )
+
+
+def _as_token(e: Expression, answers: Mapping[Value, str]) -> Expression:
+    """The expression with the token of each number in its place."""
+    if all(isinstance(x, str) for x in answers):
+        return e
+    if any(isinstance(x, Fraction) for x in answers):
+        cases = [part for x, t in answers.items() for part in (_is(e, x), t)]
+        return Expression(op="cases", args=tuple(cases))
+    rows = tuple(((x,), t) for x, t in answers.items())
+    return Expression(op="lookup", args=(e,), table=rows)
+
+
+def _is(e: Expression, x: Value) -> Expression:
+    """1 where an expression has this value."""
+    wanted: Expression | int | str | None
+    if isinstance(x, Fraction):
+        wanted = Expression(op="ratio", args=(x.numerator, x.denominator))
+    else:
+        wanted = x
+    return Expression(op="equal", args=(e, wanted))
 
 
 def spelled(value: Value) -> str:
@@ -80,9 +218,11 @@ def spelled(value: Value) -> str:
 
 
 def _codes(
-    node: Node, domain: Domain, alphabet: tuple[str, ...]
+    node: Node, domain: Domain, named: Iterable[str], frame: Frame
 ) -> tuple[tuple[str, ...], dict[str, float], dict[Value, str]]:
     """The vocabulary, the code of each token, and the token of each answer.
+
+    named  tokens that the claim names, whether they can be an answer or not
 
     The answers that are numbers have themselves as codes; what is no answer is below them.
     """
@@ -96,12 +236,21 @@ def _codes(
     if set(values) <= {None}:
         raise Refused(node, "is undefined everywhere", "otherwise(e, value)")
     answers = {x: spelled(x) for x in values if x is not None}
-    more = [t for t in answers.values() if t not in alphabet]
-    vocabulary = (BOS_TOKEN, *alphabet, *more)
+    if frame.begin in answers.values():
+        raise Refused(
+            node,
+            f"can be {frame.begin!r}, the token that stands before each text",
+            "another one as begin=",
+        )
+    known = {frame.begin, *frame.alphabet}
+    more = [
+        t for t in dict.fromkeys((*answers.values(), *named)) if t not in known
+    ]
+    vocabulary = (frame.begin, *frame.alphabet, *more)
     numbers = {
         t: float(x) for x, t in answers.items() if not isinstance(x, str)
     }
-    texts = sorted({*alphabet, *more} - numbers.keys())
+    texts = sorted({*frame.alphabet, *more} - numbers.keys())
     if numbers:
         low = min(min(numbers.values()), 0.0)
         codes = {t: low - 1 - i for i, t in enumerate(reversed(texts))}

@@ -12,9 +12,12 @@ a head. Rules of this file: each node is lowered once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from math import prod
 from typing import Any
+
+import numpy as np
 
 from handcraft.language.affine import Affine, Lane
 from handcraft.lowering.domains import (
@@ -27,11 +30,14 @@ from handcraft.lowering.domains import (
     function_of,
 )
 from handcraft.lowering.matches import EXACT
+from handcraft.lowering.meanings import Meanings
+from handcraft.lowering.naming import Naming
 from handcraft.lowering.nodes import Core, Node
 from handcraft.lowering.pointwise import Inexact, images, joined, mapped, whole
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.selecting import brought, selected
 from handcraft.lowering.stream import BOS, ONE, Held, Stream, Table, constant
+from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
 
 _UNDEFINED = -1.0  # how far below the least number None stands
@@ -42,6 +48,7 @@ class Lowering:
 
     codes  {token: its code}
     n      the most tokens of a text
+    named  {variable of the author's: its expression}, for names of lanes
     """
 
     def __init__(
@@ -49,8 +56,10 @@ class Lowering:
         core: Core,
         domains: Domains,
         codes: Mapping[str, float],
+        named: Mapping[str, Expression] | None = None,
     ) -> None:
         self.core = core
+        self.naming = Naming(core, named or {})
         self.domains = domains
         self.codes = codes
         self.n = domains.n
@@ -64,6 +73,24 @@ class Lowering:
         self._one_hots: dict[Any, tuple[Node, Mapping[Value, Held]]] = {}
         self._exact: dict[int, tuple[Node, Held]] = {}
         self._flags: dict[Any, Held] = {}
+
+    @property
+    def values(self) -> list[tuple[Node, Held]]:
+        """Each node that was lowered, with how it stands in the stream that is emitted."""
+        found = [*self._held.values(), *self._exact.values()]
+        return [
+            (node, replace(held, z=self.stream.as_sums(held.z)))
+            for node, held in found
+        ]
+
+    def meanings(self) -> dict[Lane, Expression]:
+        """What each lane holds that stands for one value alone."""
+        words, found = Meanings(), dict[Lane, Expression]()
+        for node, held in self.values:
+            said = words.of_lane(node, held)
+            if said is not None and said[0] not in self.stream.tables:
+                found.setdefault(*said)
+        return found
 
     # ------------------------------------------------------------ domains
 
@@ -156,16 +183,16 @@ class Lowering:
         ask = function_of(node, [self.core.token])
         codes = self.coding(self.domain(node))
         table = {t: codes[ask([t])] for t in self.domains.alphabet}
-        lane = self.stream.table(_name(node), Table(tokens=table))
-        return Held(lane.expression(), codes)
+        lane = self.stream.table(self.named(node), Table(tokens=table))
+        return Held(lane.expression(), codes, _rounding(table.values()))
 
     def _of_index(self, node: Node) -> Held:
         """A lane of wpe."""
         ask = function_of(node, [self.core.index])
         codes = self.coding(self.domain(node))
         row = tuple(codes[ask([i])] for i in range(self.n))
-        lane = self.stream.table(_name(node), Table(positions=row))
-        return Held(lane.expression(), codes)
+        lane = self.stream.table(self.named(node), Table(positions=row))
+        return Held(lane.expression(), codes, _rounding(row))
 
     # ------------------------------------------------------------ at one position
 
@@ -220,6 +247,8 @@ class Lowering:
     def _numeric(self, node: Node, z: Affine, radius: float) -> Held:
         domain = self.domain(node)
         most = float(max(abs(domain.low), abs(domain.high)))
+        if len(z.terms) > 1:
+            self.stream.names.setdefault(z.terms, self.named(node))
         codes = None
         if domain.values is not None:
             codes = {x: float(x) for x in domain.values}  # type: ignore[arg-type]
@@ -268,7 +297,7 @@ class Lowering:
         wall = most + 1.0
         shut = flag.z.scaled(wall).plus(constant(-wall))
         lane = self.stream.neurons(
-            _name(node),
+            self.named(node),
             [
                 (d.plus(shut), 1.0, 8.0),
                 (d.scaled(-1.0).plus(shut), -1.0, 8.0),
@@ -291,7 +320,9 @@ class Lowering:
             code = codes.get(ask(row))
             if at is not None and code is not None:  # else it never occurs
                 table[at] = code
-        z, radius = joined(self.stream, held, table, _name(node), _says(node))
+        z, radius = joined(
+            self.stream, held, table, self.named(node), _says(node)
+        )
         return Held(z, codes, radius)
 
     def held_number(self, node: Node, z: Affine, radius: float) -> Held:
@@ -300,7 +331,7 @@ class Lowering:
 
     def named(self, node: Node) -> str:
         """The name of the lane of a node."""
-        return _name(node)
+        return self.naming.of(node)
 
     def says(self, node: Node) -> str:
         """The node as its author wrote it."""
@@ -336,7 +367,7 @@ class Lowering:
         f = images(pairs)
         assert f is not None
         z, radius = mapped(
-            self.stream, held.z, held.radius, f, _name(node), _says(node)
+            self.stream, held.z, held.radius, f, self.named(node), _says(node)
         )
         return Held(z, wanted, radius)
 
@@ -384,7 +415,7 @@ class Lowering:
             p.expression(),
             [p.expression(), pp.expression()],
             pp.expression(),
-            _name(node),
+            self.named(node),
         )
         codes = {x: float(x) for x in held.codes or {}}  # type: ignore[arg-type]
         found = Held(z, codes, 0.0)
@@ -409,7 +440,7 @@ class Lowering:
         if len(held.z.terms) == 1:
             return self._square_of_lane(held, codes)
         f = images((z, z * z) for z in held.codes.values())
-        return self._by_neurons(held, f, codes, f"{_name(node)}_squared")
+        return self._by_neurons(held, f, codes, f"{self.named(node)}_squared")
 
     def _square_of_lane(
         self, held: Held, codes: Mapping[Value, float]
@@ -502,7 +533,7 @@ class Lowering:
                 held.z,
                 held.radius,
                 f,
-                f"is_{_name(base)}",
+                self.naming.of_flag(base, x),
                 flag=True,
             )
             found[x] = Held(z, {0: 0.0, 1: 1.0}, radius)
@@ -529,16 +560,15 @@ class Lowering:
         ask = function_of(node, [leaf])
         found = {}
         for x in self.listed(node)[:-1]:
+            name = self.naming.of_flag(node, x)
             if leaf.op == "token":
                 tokens = {
                     t: float(ask([t]) == x) for t in self.domains.alphabet
                 }
-                found[x] = self.stream.table(f"is_{_name(node)}", Table(tokens))
+                found[x] = self.stream.table(name, Table(tokens))
             else:
                 row = tuple(float(ask([i]) == x) for i in range(self.n))
-                found[x] = self.stream.table(
-                    f"is_{_name(node)}", Table({}, row)
-                )
+                found[x] = self.stream.table(name, Table({}, row))
         return found
 
     def _indicated(
@@ -567,6 +597,11 @@ def _NOT_YET(node: Node) -> Refused:
     )
 
 
+def _rounding(numbers: Iterable[float]) -> float:
+    """How far float32 is from some numbers; 0 where it holds them exactly."""
+    return max((abs(float(np.float32(x)) - x) for x in numbers), default=0.0)
+
+
 def _codes_at(
     held: Sequence[Held], row: Sequence[Value]
 ) -> tuple[float, ...] | None:
@@ -592,7 +627,3 @@ def _exact_part(node: Node) -> Node | None:
 
 def _says(node: Node) -> str:
     return "" if node.says is None else repr(node.says)
-
-
-def _name(node: Node) -> str:
-    return node.data if node.op == "select" else node.op

@@ -132,6 +132,12 @@ class Core:
             self._known[id(e)] = e, self._node(e)
         return self._known[id(e)][1]
 
+    def known(self, e: Expression) -> Node | None:
+        """The node that an expression became; None where it is no part of what was asked."""
+        if id(e) in self._known:
+            return self._known[id(e)][1]
+        return {made: node for made, node in self._known.values()}.get(e)
+
     def _node(self, e: Expression) -> Node:
         if (make := _FORMS.get(e.op)) is not None:
             return make(self, e)

@@ -26,7 +26,13 @@ from handcraft.lowering.domains import (
     bases_of,
     function_of,
 )
-from handcraft.lowering.matches import Match, at_query, matched, sides_of
+from handcraft.lowering.matches import (
+    EXACT,
+    Match,
+    at_query,
+    matched,
+    sides_of,
+)
 from handcraft.lowering.nodes import Node, linear, parts_of
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.stream import BOS, Held, constant, gated
@@ -43,6 +49,7 @@ MOST_CLASSES = 8  # positions that are compared without digits
 COUNTED, FETCHED = 32.0, 64.0  # the strength of a condition
 NEARER = 32.0  # the score from one position to the next, where one of several is chosen
 LARGEST_SCORE = 2.0**24  # float32 holds every whole number up to this one
+ALONE = 1000.0  # exp(-x) is 0 from there on, in float64 too
 SLACK = 24.0  # a score that is less by so much leaves nothing in float32
 
 
@@ -82,7 +89,13 @@ def score_of(
     for part in parts_of(condition):
         if lower.causal and _masked(part):
             continue
-        found: Match = matched(lower, part, absolute=absolute, counted=counted)
+        found: Match = matched(
+            lower,
+            part,
+            absolute=absolute,
+            counted=counted,
+            strength=strength,
+        )
         by = strength / min(1.0, found.apart)
         rows += [(q.scaled(by), k) for q, k in found.rows]
         radius += by * found.radius
@@ -124,8 +137,10 @@ def _merged(
 
 
 def _sink(lower: Lowering, score: float) -> float:
-    """What BOS must prefer itself by, as a query, where others score up to so much more."""
-    return 0.0 if lower.causal else 2.0 ** math.ceil(math.log2(score + 64.0))
+    """What BOS must prefer itself by, as a query, where others score up to so much more: nothing
+    of them is left in any float, for a count of counts would make much of it.
+    """
+    return 0.0 if lower.causal else 2.0 ** math.ceil(math.log2(score + ALONE))
 
 
 # ---------------------------------------------------------------- counts
@@ -137,6 +152,8 @@ def _counted(lower: Lowering, node: Node) -> Held:
         return lower.held_number(node, held.z, held.radius)
     condition, own = _without_self(lower, node.condition)
     value = lower.core.constant(1) if node.data == "count" else node.value
+    if node.data == "count" and own is None:
+        condition, value = _weighed(lower, condition)
     domain = lower.domain(value)
     if domain.none:
         raise Refused(
@@ -171,6 +188,28 @@ def _counted(lower: Lowering, node: Node) -> Held:
     if own is None:
         return found
     return _less_own(lower, node, found, own, number)
+
+
+def _weighed(lower: Lowering, condition: Node) -> tuple[Node, Node]:
+    """The condition without what it says of the key alone and is not known exactly, and that as a
+    number to add up: an error of a value is no error of a score, which is a strength greater.
+    """
+    core, kept, told = lower.core, [], []
+    for part in parts_of(condition):
+        keys, queries = sides_of(part)
+        if keys and not queries:
+            at_key = at_query(part, lower)
+            if lower.flag(at_key).radius > EXACT:
+                told.append(at_key)
+                continue
+        kept.append(part)
+    if not told:
+        return condition, core.constant(1)
+    number = core.both(*told)
+    if not set(lower.domain(number).values or (None,)) <= {0, 1}:
+        one, zero = core.constant(1), core.constant(0)
+        number = core.make("cases", number, one, zero)
+    return core.both(*kept), number
 
 
 def _split(lower: Lowering, node: Node) -> Node | None:

@@ -19,7 +19,7 @@ from functools import cached_property
 from typing import Any
 
 from handcraft.language.affine import Affine, Lane
-from handcraft.lowering.nodes import Node
+from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
 
 BOS = Lane(slot="bos")
@@ -149,7 +149,9 @@ class Stream:
         self.heads: list[Attention] = []
         self.hinges: list[Hinge] = []
         self.constants: list[tuple[int, Lane, float]] = []
-        self.meanings: dict[Lane, tuple[Node, Held]] = {}
+        self.meanings: dict[Lane, Expression] = {}
+        self.names: dict[tuple[tuple[Lane, float], ...], str] = {}  # of sums
+        self.sums: list[tuple[Lane, tuple[tuple[Lane, float], ...]]] = []
 
     def lane(self, name: str) -> Lane:
         """A new lane with such a name."""
@@ -169,6 +171,12 @@ class Stream:
         lane = self.lane(name)
         self.tables[lane] = table
         return lane
+
+    def as_sums(self, x: Affine) -> Affine:
+        """An expression after lanes that are read as one sum became one lane."""
+        for lane, parts in self.sums:
+            x = with_sum(x, lane, parts)
+        return x
 
     def time_of(self, *parts: Affine) -> int:
         """From when on these expressions can be read."""
@@ -253,3 +261,15 @@ def heads_after(time: int) -> int:
 def neurons_after(time: int) -> int:
     """The first neurons that can."""
     return time + 1 if time % 2 else time + 2
+
+
+def with_sum(
+    x: Affine, lane: Lane, parts: Sequence[tuple[Lane, float]]
+) -> Affine:
+    """The expression with a lane in the place of the sum of several; else as it is."""
+    terms = dict(x.terms)
+    by = terms.get(parts[0][0], 0.0)
+    if not by or any(terms.get(part) != by * more for part, more in parts):
+        return x
+    kept = {k: v for k, v in terms.items() if k not in dict(parts)}
+    return Affine.of({**kept, lane: by}, x.constant)

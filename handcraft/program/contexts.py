@@ -33,6 +33,9 @@ def count_domain(claim: Claim, vocabulary: Vocabulary, n_ctx: int) -> int:
     """The exact number of contexts, or prompts, that a claim is about."""
     if claim.asks_prompts:
         return claim.language(n_ctx, vocabulary).size
+    if claim.whole_text:
+        n_vocab = len(claim.alphabet or vocabulary.tokens)
+        return count_contexts(n_vocab, n_ctx - claim.skipped)
     return count_contexts(len(vocabulary), n_ctx)
 
 
@@ -46,6 +49,18 @@ def token_contexts(
         return st.lists(st.sampled_from(vocabulary), min_size=n, max_size=n)
 
     return st.integers(1, n_ctx).flatmap(of_length)
+
+
+def whole_texts(
+    claim: Claim, vocabulary: Vocabulary, n_ctx: int
+) -> SearchStrategy[list[str]]:
+    """A strategy for the texts that a claim speaks of; for contexts where it is of no texts."""
+    if not claim.whole_text:
+        return token_contexts(vocabulary.tokens, n_ctx)
+    first = [] if claim.begin is None else [claim.begin]
+    alphabet = claim.alphabet or vocabulary.tokens
+    rest = token_contexts(alphabet, n_ctx - claim.skipped)
+    return rest.map(lambda tokens: [*first, *tokens])
 
 
 def prompts(
@@ -72,7 +87,10 @@ def contexts(program: Program) -> SearchStrategy[list[str]]:
         vocabulary = Vocabulary(program.vocabulary)
         texts = prompts(program.claim, program.n_ctx, vocabulary)
         return texts.map(lambda text: list(vocabulary.split(text)))
-    return token_contexts(program.vocabulary, program.n_ctx)
+    if program.claim is None:
+        return token_contexts(program.vocabulary, program.n_ctx)
+    vocabulary = Vocabulary(program.vocabulary)
+    return whole_texts(program.claim, vocabulary, program.n_ctx)
 
 
 def first_context(

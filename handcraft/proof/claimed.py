@@ -206,7 +206,9 @@ def _questions(task: Task) -> Iterator[Any]:
         return
     for length in range(1, n_ctx + 1):
         for ids in product(range(len(vocabulary)), repeat=length):
-            yield vocabulary.context(ids)
+            context = vocabulary.context(ids)
+            if not task.claim.whole_text or task.claim.speaks_of(context):
+                yield context
 
 
 def _answer(task: Task, asked: Any) -> Any:

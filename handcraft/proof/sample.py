@@ -23,8 +23,7 @@ from typing import Any
 import numpy as np
 
 from handcraft.claims.prompt_language import SEED, Language
-from handcraft.model import Model
-from handcraft.program.contexts import first_context, token_contexts
+from handcraft.program.contexts import first_context, whole_texts
 from handcraft.proof.judge import Judge
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Progress
@@ -65,10 +64,10 @@ def draw_contexts(
         return tally
     if tally.contexts >= count:
         return tally
-    _find(model, enough, count, shrink=False)
+    _find(judge, enough, count, shrink=False)
     if tally.worst is not None:  # the same draws again, now to be shrunk
         shrunk = _find(
-            model,
+            judge,
             lambda tokens: judge.wrong(tokens) is not None,
             count,
             shrink=True,
@@ -119,14 +118,15 @@ def _shorten(judge: Judge, tally: Tally) -> None:
 
 
 def _find(
-    model: Model,
+    judge: Judge,
     condition: Callable[[list[str]], bool],
     count: int,
     *,
     shrink: bool,
 ) -> list[str] | None:
     """The first context with this property, if any; the draws are the same for the same model."""
-    strategy = token_contexts(model.vocabulary.tokens, model.n_ctx)
+    model = judge.model
+    strategy = whole_texts(judge.claim, model.vocabulary, model.n_ctx)
     examples = max(10, min(count, 10**6))
     random = Random(SEED)
     return first_context(

@@ -51,5 +51,17 @@ def _contexts(task: Task, tally: Tally) -> Iterator[Sequence[int]]:
         return
     random = Random(SEED)
     length = min(model.n_ctx, _LONGEST)
+    first, letters = _told(task)
     for _ in range(_DRAWN):
-        yield random.choices(range(len(model.vocabulary)), k=length)
+        drawn = random.choices(letters, k=length - len(first))
+        yield [*first, *drawn]
+
+
+def _told(task: Task) -> tuple[list[int], list[int]]:
+    """The ids of what each text begins with, and of those that follow."""
+    vocabulary = task.model.vocabulary
+    if not task.claim.whole_text:
+        return [], list(range(len(vocabulary)))
+    begin = task.claim.begin
+    letters = vocabulary.encode(task.claim.alphabet or vocabulary.tokens)
+    return vocabulary.encode(() if begin is None else [begin]), letters

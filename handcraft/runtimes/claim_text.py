@@ -14,7 +14,7 @@ from handcraft.claims.kinds import After, Claim, Distribution, Each, Residual
 from handcraft.claims.prompt_claim import Answers
 from handcraft.claims.right_tokens import tokens_of
 from handcraft.claims.transducer import Transducer
-from handcraft.core.errors import either, printable
+from handcraft.core.errors import either, listing, printable
 from handcraft.sequence.notation import written
 
 _SHOWN = 12  # rows of a table
@@ -98,8 +98,18 @@ def _of_contexts(claim: Claim) -> Iterator[str]:
         what = f"The lane {span(printable(claim.lane))} is, within {claim.tolerance:g},"
     elif isinstance(claim, Each):
         seen = ", which sees the text up to there," if claim.causal else ""
-        what = f"What is said at each position of a whole text{seen} is"
+        what = f"What is said at each position of {_texts(claim)}{seen} is"
     yield f"{what} {_rule(claim.rule)}."
+
+
+def _texts(claim: Each) -> str:
+    """The texts of a claim on whole texts, in words."""
+    found = "a whole text"
+    if claim.alphabet is not None:
+        found += f" of {listing(map(span, map(printable, claim.alphabet)))}"
+    if claim.begin is not None:
+        found += f" behind {span(printable(claim.begin))}"
+    return found
 
 
 def _rule(rule: object) -> str:

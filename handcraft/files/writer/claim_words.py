@@ -70,12 +70,26 @@ def claim_call(claim: Claim, names: Variables, writing: Writing) -> str | None:
         )
     elif isinstance(claim, Each):
         causal = "True" if claim.causal else ""
-        text = call_text("each", writing.text(claim.function), causal=causal)
+        text = call_text(
+            "each",
+            writing.text(claim.function),
+            causal=causal,
+            begin="" if claim.begin is None else repr(claim.begin),
+            alphabet=_letters(claim.alphabet),
+        )
     elif isinstance(claim, Predicate):
         text = writing.text(claim.function)
     else:
         return _answers(claim, writing)
     return f"last({text})" if getattr(claim, "at", "") == "last" else text
+
+
+def _letters(alphabet: tuple[str, ...] | None) -> str:
+    """The tokens of texts: a text of single characters where they are that."""
+    if alphabet is None:
+        return ""
+    single = all(len(token) == 1 for token in alphabet)
+    return repr("".join(alphabet)) if single else repr(alphabet)
 
 
 def _unless(value: float, usual: float) -> str:

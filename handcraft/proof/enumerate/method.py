@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ import numpy as np
 from handcraft.proof.enumerate.checkpoint import Book
 from handcraft.proof.enumerate.identity import identity
 from handcraft.proof.enumerate.units import Units, Work, is_fast
+from handcraft.proof.enumerate.whole import count_told
 from handcraft.proof.enumerate.workers import count_units, is_spread
 from handcraft.proof.sample import check_prompts
 from handcraft.proof.tally import Tally
@@ -34,6 +36,9 @@ def exhaustive(task: Task) -> Outcome | None:
         tally = check_prompts(
             task.judge, prompts, task.deadline, task.progress, task.size
         )
+    elif task.claim.whole_text and task.claim.of_some_texts:
+        tally = Tally()
+        count_told(task.judge, tally, task.claim, partial(_go_on, task))
     else:
         tally = _enumerate(task)
     if tally.contexts < task.size:
@@ -43,6 +48,11 @@ def exhaustive(task: Task) -> Outcome | None:
             reason=f"the time was over after {tally.contexts:,} of {task.size:,} contexts",
         )
     return Outcome(tally, decided=True)
+
+
+def _go_on(task: Task, done: int) -> bool:
+    task.progress(done, task.size)
+    return time.monotonic() <= task.deadline
 
 
 def _enumerate(task: Task) -> Tally:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from handcraft.claims.kinds import Each
 from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 from handcraft.proof.judge import Judge
@@ -47,6 +48,31 @@ def count_texts(
                     first, min(first + step, (start + 1) * n), length, n_vocab
                 ),
             )
+    return True
+
+
+def count_told(
+    judge: Judge, tally: Tally, claim: Each, go_on: Callable[[int], bool]
+) -> bool:
+    """Count all texts of the claim's alphabet, each behind the token that it begins with; return
+    True if there was time for them.
+    """
+    vocabulary = judge.model.vocabulary
+    first = vocabulary.encode(() if claim.begin is None else [claim.begin])
+    letters = np.array(
+        vocabulary.encode(claim.alphabet or vocabulary.tokens)
+    )  # [n_letters]
+    for length in claim.lengths(judge.model.n_ctx):
+        n = length - len(first)
+        size = len(letters) ** n
+        step = at_once(judge.model, length)
+        for start in range(0, size, step):
+            if not go_on(tally.contexts):
+                return False
+            end = min(start + step, size)
+            rest = letters[numbered(start, end, n, len(letters))]
+            begin = np.tile(np.array(first, dtype=int), (len(rest), 1))
+            judge.texts(tally, np.hstack([begin, rest]))
     return True
 
 
