@@ -513,9 +513,9 @@ class Model:
         """The answer to a text, or the list of answers to several prompts, without stop tokens.
 
         For claims of the kind `answers`. Where its prompts are framed (`answer(e, ...)`), the text
-        may stand alone, and the answer is what follows its echoes. Prompts of equal length go through the model together.
-        Raises PromptError, with the number of the prompt, for one outside the claim's domain, and
-        ProgramError for a model with another claim or none.
+        may stand alone, and the answer is what follows its echoes. Prompts of equal length go
+        through the model together. Raises PromptError, with the number of the prompt, for one
+        outside the claim's domain, and ProgramError for a model with another claim or none.
         """
         claim = self._claim
         if claim is None or not claim.asks_prompts:
@@ -547,8 +547,8 @@ class Model:
         return ids, self.room(ids) or 0, echoed
 
     def in_frame(self, ids: Sequence[int]) -> tuple[list[int], int]:
-        """The prompt of a text that stands alone, where the claim frames it, and the number of tokens
-        of its echoes; of a whole prompt itself.
+        """The prompt of a text, where the claim frames it and the text stands alone, else itself;
+        and the number of tokens of its echoes.
         """
         claim = self._claim
         if claim is None or not claim.asks_prompts:

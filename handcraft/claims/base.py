@@ -115,7 +115,9 @@ def _shown(value: object) -> str:
     """A field of a claim in its notation, at most so many characters of it."""
     if isinstance(value, Expression):
         text = written(value)
-    elif isinstance(value, tuple):
+    elif isinstance(value, tuple) and all(
+        isinstance(row, tuple) for row in value
+    ):
         rows = (f"{ending!r}: {right!r}" for ending, right in value)
         text = "{" + shortened(rows, len(value), "rows") + "}"
     else:

@@ -58,8 +58,8 @@ class Answers(BaseClaim):
     length   the number of tokens of every answer, the stop token included; or an expression of
              `end` for each prompt. Needed with a rule or a transducer
     longest  the most characters of a prompt; by default what n_ctx tokens can hold
-    framed   (begin, separator, echoes), single tokens and a number, where a prompt is a text between
-             two signs, and is said so often again before what `model.answer` gives
+    framed   (begin, separator, echoes), where a prompt is a text between these two tokens, and is
+             said so often again before what `model.answer` gives
 
     Without a stop token and a length, all answers must have the same number of tokens.
     """

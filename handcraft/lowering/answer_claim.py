@@ -8,15 +8,17 @@ Rules of this file: it knows nothing of how the answer is lowered.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from math import lcm
 from typing import TYPE_CHECKING, Any
 
 from handcraft.claims.kinds import Claim
 from handcraft.claims.prompt_claim import Answers
-from handcraft.lowering.nodes import Node
+from handcraft.lowering.defined import is_inside
+from handcraft.lowering.nodes import Node, linear
 from handcraft.sequence.expression import Expression
+from handcraft.sequence.value_kinds import NOTHING, TOKEN, kinds_of
 from handcraft.sequence.values import Value
 from handcraft.sequence.words import (
     below,
@@ -26,12 +28,11 @@ from handcraft.sequence.words import (
     here,
     otherwise,
     token_at,
-    tokens,
 )
 
 if TYPE_CHECKING:
-    from handcraft.lowering.answering import Signs
     from handcraft.lowering.regions import Lengths
+    from handcraft.lowering.signs import Signs
 
 Said = Expression | int | str
 
@@ -46,9 +47,13 @@ def answer_claim(
 ) -> Claim:
     """The claim about the whole continuation."""
     last = lengths.last
-    element = _Element(causal=causal).of(node)
-    value = Expression(op="value_at", args=(element, here - (last * end - 1)))
-    value = _named(value, answers, signs)
+
+    def inside(place: Node) -> bool:
+        return is_inside(place, lengths.n, causal=causal)
+
+    keys = _At(here, inside, causal=causal)
+    due = _At(here - (last * end - 1), inside, causal=causal, x=keys)
+    value = _named(due.of(node), answers, signs)
     rows: list[tuple[Any, Any]] = [
         (equal(here, (last + 1) * end - 1), signs.stop)
     ]
@@ -58,7 +63,7 @@ def answer_claim(
         prompts=prompts_of(signs, lengths.n),
         answer=cases(*rows, value),
         stop=signs.stop,
-        length=last * end,
+        length=end if last == 1 else last * end,
         framed=(signs.begin, signs.separator, lengths.echoes),
     )
 
@@ -74,21 +79,23 @@ def prompts_of(signs: Signs, n: int) -> str:
 
 def escaped(text: str) -> str:
     """A text as a regular expression."""
-    return "".join(c if c.isalnum() else f"\\{c}" for c in text)
+    return "".join(f"\\{c}" if c in _MEANING else c for c in text)
 
 
-def _named(
-    value: Expression, answers: Mapping[Value, str], signs: Signs
-) -> Said:
+_MEANING = r"\^$.|?*+()[]{}-"
+
+
+def _named(value: Said, answers: Mapping[Value, str], signs: Signs) -> Said:
     """The value as its token, or as that of what is undefined."""
     names = {x: t for x, t in answers.items() if x is not None}
     if not names:
         return answers[None]
+    if not isinstance(value, Expression):
+        return names[value]
     plain = all(x == t for x, t in names.items())
+    plain = plain and kinds_of(value) <= TOKEN | NOTHING
     if not (plain and {*value.tokens} <= {*signs.alphabet, *names.values()}):
-        bottom = lcm(
-            *(x.denominator for x in names if not isinstance(x, str))
-        )
+        bottom = lcm(*(x.denominator for x in names if not isinstance(x, str)))
         rows = tuple(((_times(x, bottom),), t) for x, t in names.items())
         whole = value if bottom == 1 else value * bottom
         value = Expression(op="lookup", args=(whole,), table=rows)
@@ -100,12 +107,32 @@ def _times(x: Value, factor: int) -> int | str:
     return x if isinstance(x, str) else int((x or 0) * factor)
 
 
-class _Element:
-    """Says nodes of e as expressions at the positions of x in a prompt, the first of which is 1."""
+class _At:
+    """Says nodes of e as expressions, at positions of a prompt and its answer.
 
-    def __init__(self, *, causal: bool) -> None:
+    x       says what is read at the keys, which are positions of x: the first of them is 1
+    place   the position of the element
+    inside  says of a sum whether it is always a position of x
+    """
+
+    def __init__(
+        self,
+        place: Expression,
+        inside: Callable[[Node], bool],
+        *,
+        causal: bool,
+        x: _At | None = None,
+    ) -> None:
+        self.x = x or self
+        self.place = place
+        self.inside = inside
         self.causal = causal
         self._known: dict[int, Said] = {}
+        self._leaves: Mapping[str, Said] = {
+            "token": token_at(place),
+            "index": place - 1,
+            "length": end - 1,
+        }
 
     def of(self, node: Node) -> Any:
         """The expression of a node."""
@@ -116,19 +143,32 @@ class _Element:
     def _said(self, node: Node) -> Said:
         if node.op == "constant":
             return _constant(node.data)
-        if node.op in _LEAVES:
-            return _LEAVES[node.op]
+        if node.op in self._leaves:
+            return self._leaves[node.op]
+        if node.op == "there":
+            return Expression(op="there", args=(self.x.of(node.args[0]),))
         if node.op == "select":
-            return self._selection(node)
+            placed = self._placed(node)
+            return self._selection(node) if placed is None else placed
         args = tuple(map(self.of, node.args))
         op: Any = node.op
         return Expression(op=op, args=args, table=node.data or ())
+
+    def _placed(self, node: Node) -> Expression | None:
+        """A fetch at a position that is always one of x."""
+        place = place_of(node)
+        if place is None or not self.inside(place):
+            return None
+        at = self.of(place) + 1
+        if node.value.op == "token":
+            return token_at(at)
+        return Expression(op="value_at", args=(self.x.of(node.value), at))
 
     def _selection(self, node: Node) -> Expression:
         condition = self._of_x(self.of(node.condition))
         args: list[Said] = [condition]
         if node.data not in ("count", "first", "latest"):
-            args.insert(0, self.of(node.value))
+            args.insert(0, self.x.of(node.value))
         if node.default is not None:
             args.append(self.of(node.default))
         kind: Any = node.data
@@ -146,15 +186,19 @@ class _Element:
         found = _both(condition, _both(first, before))
         if not self.causal:
             return found
-        later = Expression(op="below", args=(here, key))
+        later = Expression(op="below", args=(self.place, key))
         return _both(found, Expression(op="negate", args=(later,)))
 
 
-_LEAVES: Mapping[str, Said] = {
-    "token": tokens,
-    "index": here - 1,
-    "length": end - 1,
-}
+def place_of(node: Node) -> Node | None:
+    """The sum of the index and the length at which a fetch reads; None for another selection."""
+    if node.data != "fetch" or node.condition.op != "equal":
+        return None
+    for key, place in (node.condition.args, node.condition.args[::-1]):
+        is_index = key.op == "there" and key.args[0].op == "index"
+        if is_index and linear(place) is not None:
+            return place
+    return None
 
 
 def _constant(value: Value) -> Said:
@@ -162,9 +206,7 @@ def _constant(value: Value) -> Said:
     if value is None:
         return Expression(op="cases", args=(0, 0))
     if isinstance(value, Fraction):
-        return Expression(
-            op="ratio", args=(value.numerator, value.denominator)
-        )
+        return Expression(op="ratio", args=(value.numerator, value.denominator))
     return value
 
 

@@ -9,21 +9,31 @@ x stands, and then brought.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import Any
 
-from handcraft.core.errors import ProgramError, in_quotes, listing
-from handcraft.language.affine import Affine
+from handcraft.core.errors import ProgramError
+from handcraft.core.frozen import is_nest
+from handcraft.core.source import caller
+from handcraft.language.affine import Affine, kind_of
 from handcraft.language.slot_tables import MAX_N_CTX
 from handcraft.lowering.answer_claim import answer_claim
 from handcraft.lowering.defined import always_defined
 from handcraft.lowering.domains import Domains
-from handcraft.lowering.emit import blocks_of, slots_of
-from handcraft.lowering.frames import _gain, _write, spelled, widen
+from handcraft.lowering.emit import rules_of
+from handcraft.lowering.frames import (
+    Activation,
+    _gain,
+    _write,
+    spelled,
+    widen,
+)
+from handcraft.lowering.levels import level_of, looks_back
 from handcraft.lowering.lower import Lowering
-from handcraft.lowering.nodes import Core, Node, linear, parts_of
+from handcraft.lowering.naming import author_variables
+from handcraft.lowering.nodes import Core
 from handcraft.lowering.pointwise import images, mapped
-from handcraft.lowering.pruning import pruned
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.regions import (
     NOTHING,
@@ -31,124 +41,14 @@ from handcraft.lowering.regions import (
     RegionLowering,
     Regions,
     RegionStream,
-    level_of,
 )
 from handcraft.lowering.schedule import Sizes, cheapest
-from handcraft.lowering.selecting import _masked, _strictly_earlier
+from handcraft.lowering.signs import Signs
 from handcraft.lowering.stream import BOS, ONE, Held, Table, constant
 from handcraft.program.program import Program
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
 
-
-@dataclass(frozen=True)
-class Signs:
-    """The tokens of the frame, and the alphabet of x.
-
-    begin, separator, stop   ^ = $
-    undefined                what is answered where e is undefined
-    """
-
-    alphabet: tuple[str, ...]
-    begin: str
-    separator: str
-    stop: str
-    undefined: str
-
-    def check(self, answers: Iterable[str], *, undefined: bool) -> None:
-        """Raise ProgramError for a sign that stands for something else as well."""
-        known = dict.fromkeys(answers, "an answer")
-        known |= dict.fromkeys(self.alphabet, "one of tokens=")
-        for name in ("begin", "separator", "stop", "undefined"):
-            sign = getattr(self, name)
-            if not isinstance(sign, str) or not sign:
-                raise ProgramError(
-                    f"{name}= takes a token, found {sign!r:.60}", ("answer",)
-                )
-            if name == "undefined" and not undefined:
-                continue
-            if sign in known:
-                raise ProgramError(
-                    f"{name}={sign!r} is {known[sign]} as well; choose another"
-                    " token for it",
-                    ("answer",),
-                )
-            known[sign] = f"{name}="
-
-
-def check_spelling(signs: Signs, answers: Iterable[str]) -> None:
-    """Raise ProgramError for an answer that would be read where tokens of x stand."""
-    given = (*signs.alphabet, signs.begin, signs.separator, signs.stop)
-    for text in answers:
-        if len(text) > 1 and _begins(text, given):
-            raise ProgramError(
-                f"the answer {in_quotes(text)} would be read in a text where"
-                f" {listing(map(in_quotes, _spelling(text, given)))} stand; name the"
-                " answers otherwise, with map_() around the expression",
-                ("answer",),
-            )
-
-
-def _begins(text: str, tokens: tuple[str, ...]) -> bool:
-    """True if tokens, one after another, can begin with a text."""
-    return any(
-        t.startswith(text) or (text.startswith(t) and _begins(text[len(t) :], tokens))
-        for t in tokens
-    )
-
-
-def _spelling(text: str, tokens: tuple[str, ...]) -> list[str]:
-    """The tokens that begin with a text."""
-    for t in tokens:
-        if t.startswith(text):
-            return [t]
-        if text.startswith(t) and _begins(text[len(t) :], tokens):
-            return [t, *_spelling(text[len(t) :], tokens)]
-    return []
-
-
-def check_window(lengths: Lengths) -> None:
-    """Raise ProgramError for a window past the largest."""
-    if lengths.places + 1 > MAX_N_CTX:
-        raise ProgramError(
-            f"n={lengths.n} with {lengths.echoes} echoes needs a window of"
-            f" {lengths.places + 1}, more than {MAX_N_CTX}; a smaller n would fit",
-            ("answer",),
-        )
-
-
-def looks_back(node: Node) -> bool:
-    """True if no position of x can see what follows it."""
-    if node.op == "length":
-        return False
-    if node.op == "select" and not any(map(_earlier, parts_of(node.condition))):
-        return False
-    return all(map(looks_back, node.args))
-
-
-def _earlier(part: Node) -> bool:
-    """True for a condition that no later key meets."""
-    if _masked(part) or _strictly_earlier(part):
-        return True
-    if part.op != "equal":
-        return False
-    for key, place in (part.args, part.args[::-1]):
-        is_index = key.op == "there" and key.args[0].op == "index"
-        sums = linear(place)
-        if is_index and sums is not None:
-            a, b, c = sums
-            return a == 0 and b in (0, 1) and c <= 0
-    return False
-
-
-def _sharpness(codes: Iterable[float], radius: float) -> float:
-    """The sharpness with which gelu keeps every code."""
-    kept = sorted(set(codes))
-    gap = min(b - a for a, b in zip(kept, kept[1:], strict=False))
-    found = 8.0
-    while found * (gap - radius) < 8.0:
-        found *= 2
-    return found
 
 def answer(
     e: Expression,
@@ -162,6 +62,7 @@ def answer(
     stop: str = "$",
     undefined: str = "?",
     name: str | None = None,
+    activation: Activation = "gelu",
 ) -> Program:
     """The program that says the values of e at the positions of x, after ^x= and echoes of it.
 
@@ -176,29 +77,51 @@ def answer(
 
     Greedy decoding from the prompt alone is right at every position, and ends with the stop token.
     """
-    signs = Signs(tuple(tokens), begin, separator, stop, undefined)
-    check_sizes(signs.alphabet, n)
+    alphabet = (
+        tuple(tokens) if isinstance(tokens, str) or is_nest(tokens) else ()
+    )
+    _check(e, alphabet, n)
+    signs = Signs(alphabet, begin, separator, stop, undefined)
     try:
-        return _Frame(e, signs, n, causal, echoes).program(name or "answers")
+        frame = _Frame(e, signs, n, causal, echoes, author_variables())
+        return frame.program(name, activation)
     except Refused as found:
-        raise found.error() from None
+        raise found.error(caller()) from None
 
 
-def check_sizes(alphabet: tuple[str, ...], n: int) -> None:
-    """Raise ProgramError for no alphabet, or for no number of tokens."""
+def _check(e: object, alphabet: tuple[Any, ...], n: object) -> None:
+    """Raise ProgramError for no expression, no alphabet, or no number of tokens."""
+    if not isinstance(e, Expression):
+        raise _bad(
+            f"takes an expression of handcraft.sequence.words, found {kind_of(e)}"
+        )
     if not alphabet or not all(isinstance(t, str) and t for t in alphabet):
-        raise ProgramError(
-            "tokens= takes the tokens of a text, as tokens='abc'", ("answer",)
+        raise _bad(
+            "takes the tokens of a text, such as 'ab' or ['a', 'b']", "tokens"
         )
     if len(set(alphabet)) < len(alphabet):
         twice = next(t for t in alphabet if alphabet.count(t) > 1)
-        raise ProgramError(
-            f"tokens= has {in_quotes(twice)} twice", ("answer",)
-        )
+        raise _bad(f"the token {twice!r} stands twice", "tokens")
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        raise ProgramError(
-            f"n= takes the most tokens of a text, at least 1, found {n!r:.60}",
-            ("answer",),
+        raise _bad(
+            f"takes the most tokens of a text, at least 1, found {n!r:.60}", "n"
+        )
+
+
+def _bad(message: str, *argument: str) -> ProgramError:
+    return ProgramError(message, ("answer", *argument), caller())
+
+
+def _check_window(lengths: Lengths) -> None:
+    """Raise ProgramError for a window past the largest."""
+    if lengths.places + 1 > MAX_N_CTX:
+        echoes = f" with {lengths.echoes} echoes" if lengths.echoes else ""
+        most = (MAX_N_CTX - 1 - lengths.last) // (lengths.last + 1)
+        raise _bad(
+            f"a text of {lengths.n:,} tokens and its answer{echoes} need a window of"
+            f" {lengths.places + 1:,}, and {MAX_N_CTX:,} is the most; at most"
+            f" {most:,} would fit",
+            "n",
         )
 
 
@@ -212,7 +135,9 @@ class _Frame:
         n: int,
         causal: bool,
         echoes: int | None,
+        named: Mapping[str, Expression],
     ) -> None:
+        self.named = named
         self.signs = signs
         self.n = n
         self.core = Core(causal=causal)
@@ -221,22 +146,26 @@ class _Frame:
         self.back = causal or looks_back(self.node)
         least = max(0, level_of(self.node) - 1)
         self.lengths = Lengths(n, self._echoes(echoes, least))
-        check_window(self.lengths)
+        _check_window(self.lengths)
         self.domains = Domains(signs.alphabet, n, causal=self.back)
 
     def _echoes(self, asked: int | None, usual: int) -> int:
         least = 0 if self.back else usual
         if asked is None:
             return usual
-        if isinstance(asked, bool) or not isinstance(asked, int) or asked < least:
-            raise ProgramError(
-                f"echoes= takes a whole number, at least {least} for this"
-                f" expression, found {asked!r:.60}",
-                ("answer",),
+        if (
+            isinstance(asked, bool)
+            or not isinstance(asked, int)
+            or asked < least
+        ):
+            raise _bad(
+                f"takes a whole number, at least {least} for this expression, found"
+                f" {asked!r:.60}",
+                "echoes",
             )
         return asked
 
-    def program(self, name: str) -> Program:
+    def program(self, name: str | None, activation: Activation) -> Program:
         """The program with its claim."""
         lower = self._lowering()
         self._name_answers(lower)
@@ -250,25 +179,36 @@ class _Frame:
         y = self._chosen(lower, regions, *said)
         self._read_out(lower, y, said[1])
         n_ctx = self.lengths.places + 1
-        stream = pruned(lower.stream)
-        stream = cheapest(stream, Sizes(len(self.vocabulary), n_ctx))
+        read = self.vocabulary[1:]
+        sizes = Sizes(len(self.vocabulary), n_ctx, read)
+        stream = cheapest(lower.stream, sizes)
+        slots, blocks = rules_of(stream, self.vocabulary, n_ctx)
         return Program(
             name=name,
-            embedding=slots_of(stream, self.vocabulary, n_ctx),
-            layers=blocks_of(stream),
+            embedding=slots,
+            layers=blocks,
             claim=answer_claim(
-                self.node, self.signs, self.lengths, self.answers, causal=self.causal
+                self.node,
+                self.signs,
+                self.lengths,
+                self.answers,
+                causal=self.causal,
             ),
             vocabulary=self.vocabulary,
             n_ctx=n_ctx,
+            activation=activation,
         )
 
     def _lowering(self) -> Lowering:
         if not self.back:
             return RegionLowering(
-                self.core, self.domains, {}, self.lengths, self.signs.separator
+                self.core,
+                self.domains,
+                self.named,
+                self.lengths,
+                self.signs.separator,
             )
-        lower = Lowering(self.core, self.domains, {})
+        lower = Lowering(self.core, self.domains, {}, self.named)
         lower.stream = RegionStream()
         lower.stream.tables[BOS] = Table({})
         return lower
@@ -291,8 +231,7 @@ class _Frame:
             x: spelled(x) for x in values if x is not None
         }
         more = [t for t in self.answers.values() if t not in signs.alphabet]
-        signs.check([*self.answers.values()], undefined=None in values)
-        check_spelling(signs, more)
+        signs.check(more, undefined=None in values)
         if None in values:
             self.answers[None] = signs.undefined
             more.append(signs.undefined)
@@ -388,3 +327,13 @@ class _Frame:
         gain = _gain(self.node, stream, codes, names, radius)
         reach = 4 * max(x * x for x in codes.values()) + 4
         _write(stream, y, code, square, gain, reach)
+
+
+def _sharpness(codes: Iterable[float], radius: float) -> float:
+    """The sharpness with which gelu keeps every code."""
+    kept = sorted(set(codes))
+    gap = min(b - a for a, b in pairwise(kept))
+    found = 8.0
+    while found * (gap - radius) < 8.0:
+        found *= 2
+    return found

@@ -96,17 +96,19 @@ def _finds(condition: Node, domains: Domains) -> bool:
             choosing = place.data in ("first", "latest", "best")
             return choosing and always_defined(place, domains)
         if inner.op == "index" or (not domains.causal and _is_rank(inner)):
-            return linear(place) in _inside(domains)
+            return is_inside(place, domains.n, causal=domains.causal)
     return False
 
 
-def _inside(domains: Domains) -> tuple[tuple[int, int, int], ...]:
-    """Sums of the length and the index that are a position of every text, and are seen."""
-    return ((0, 1, 0), (0, 0, 0)) if domains.causal else (
-        (0, 1, 0),
-        (0, 0, 0),
-        (1, -1, -1),
-        (1, 0, -1),
+def is_inside(place: Node, n: int, *, causal: bool) -> bool:
+    """True if a sum of the index and the length is a position of every text, and is seen."""
+    if (sums := linear(place)) is None:
+        return False
+    a, b, c = sums
+    corners = [(1, 0), (n, 0), (n, n - 1)]
+    return all(
+        0 <= a * length + b * index + c <= (index if causal else length - 1)
+        for length, index in corners
     )
 
 

@@ -22,7 +22,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from handcraft.language.affine import Affine, Lane
-from handcraft.lowering.domains import Domains, bases_of
+from handcraft.lowering.domains import Domains
+from handcraft.lowering.levels import head_level
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.nodes import Core, Node
 from handcraft.lowering.selecting import NEARER, brought
@@ -35,52 +36,11 @@ from handcraft.lowering.stream import (
     constant,
     gated,
 )
+from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
 
 FAR = 64.0  # a key of another region is behind by so many times the strength
 NOTHING: Affine = Affine.of({})
-
-
-# ---------------------------------------------------------------- levels
-
-
-def level_of(node: Node) -> int:
-    """The number of selections that follow one another up to a value; the length is one."""
-    if node.op == "length":
-        return 1
-    if node.op == "there":
-        return level_of(node.args[0])
-    if node.op == "select":
-        return max([1 + read_level(node), *_own_levels(node)])
-    return max(map(level_of, node.args), default=0)
-
-
-def read_level(node: Node) -> int:
-    """The level of what a selection reads at its keys."""
-    parts = [level_of(base) for base in bases_of(node.condition) if _is_key(base)]
-    return max([level_of(node.value), *parts])
-
-
-def _head_level(node: Node) -> int:
-    """The level of what the head of a selection reads: that of a fetch at a chosen position chooses
-    it as well.
-    """
-    places = [
-        base
-        for base in bases_of(node.condition)
-        if base.op == "select" and node.data == "fetch"
-    ]
-    return max(map(read_level, [node, *places]))
-
-
-def _own_levels(node: Node) -> list[int]:
-    parts = [base for base in bases_of(node.condition) if not _is_key(base)]
-    more = [] if node.default is None else [node.default]
-    return [level_of(part) for part in (*parts, *more)]
-
-
-def _is_key(base: Node) -> bool:
-    return base.op == "there"
 
 
 # ---------------------------------------------------------------- the regions
@@ -150,21 +110,19 @@ class Regions:
         many = self.lengths.places * NEARER
         wall = 4.0 * 2 ** (int(many).bit_length())
 
-        def of(near: float, *values: Affine) -> list[Affine]:
+        def of(near: float, name: str, value: Affine) -> Affine:
             key = self.place.scaled(near).plus(self._is_separator.scaled(wall))
             key = key.plus(BOS.expression().scaled(wall / 2))
             rows = [(constant(1), key)]
-            lanes = self.stream.attend(
-                rows, "separator_at", [(gated(x), 1.0) for x in values]
-            )
-            return [lane.expression() for lane in lanes]
+            (lane,) = self.stream.attend(rows, name, [(gated(value), 1.0)])
+            return lane.expression()
 
-        if not self.lengths.echoes:
-            start, seen = of(NEARER, before, ONE)
-            return start, start, seen
-        (start,) = of(NEARER, before)
-        length, seen = of(-NEARER, before, ONE)
-        return start, length, seen
+        near = -NEARER if self.lengths.echoes else NEARER
+        start = of(NEARER, "start", before)
+        length = start
+        if self.lengths.echoes:
+            length = of(-NEARER, "length", before)
+        return start, length, of(near, "seen", ONE)
 
     def _end(self, before: Affine) -> Affine:
         n = float(self.lengths.places)
@@ -184,7 +142,7 @@ class Regions:
             hinges = [(past.plus(ONE), 1.0, 8.0)]
             if k < last:
                 hinges.append((past, -1.0, 8.0))
-            yield self.stream.neurons("region", hinges).expression()
+            yield self.stream.neurons(f"from_region_{k}", hinges).expression()
 
     def fetched(self, lower: Lowering, value: Affine, name: str) -> Affine:
         """What stands in region 0 at the element for which a position stands."""
@@ -258,11 +216,11 @@ class RegionLowering(Lowering):
         self,
         core: Core,
         domains: Domains,
-        codes: Mapping[str, float],
+        named: Mapping[str, Expression],
         lengths: Lengths,
         separator: str,
     ) -> None:
-        super().__init__(core, domains, codes)
+        super().__init__(core, domains, {}, named)
         self.stream = RegionStream()
         self.stream.tables[BOS] = Table({})
         self.regions = Regions(self.stream, lengths, separator)
@@ -296,7 +254,7 @@ class RegionLowering(Lowering):
 
     def _lowered(self, node: Node) -> Held:
         if node.op == "select":
-            with self._reading(_head_level(node)):
+            with self._reading(head_level(node)):
                 return super()._lowered(node)
         with self._reading(None):
             return super()._lowered(node)
@@ -349,9 +307,7 @@ class RegionLowering(Lowering):
         return {x: self.bring(lane) for x, lane in found.items()}
 
     def _length(self) -> Held:
-        codes: dict[Value, float] = {
-            i: float(i) for i in range(1, self.n + 1)
-        }
+        codes: dict[Value, float] = {i: float(i) for i in range(1, self.n + 1)}
         return Held(self.regions.length, codes, most=float(self.n))
 
     # ------------------------------------------------------------ squares
