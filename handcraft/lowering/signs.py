@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from handcraft.core.errors import ProgramError, in_quotes, listing
+from handcraft.core.errors import ProgramError, in_quotes
 from handcraft.core.source import caller
 
 
@@ -68,7 +68,7 @@ class Signs:
             if len(text) > 1 and parts:
                 raise _bad(
                     f"{text!r} would be read where"
-                    f" {listing(map(in_quotes, parts))} stand; "
+                    f" {' and '.join(map(in_quotes, parts))} stand; "
                     + _INSTEAD.get(signs.get(text, ""), _MAPPED),
                     *([signs[text]] if text in signs else []),
                 )
