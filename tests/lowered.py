@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from handcraft.core.gpt2 import Array, gpt2, recorder
-from handcraft.language.affine import Affine
+from handcraft.language.affine import Affine, Lane
 from handcraft.lowering.frames import Frame, Lowered, lowered
 from handcraft.lowering.meanings import Meanings
 from handcraft.lowering.stream import Held
@@ -67,6 +67,15 @@ def _stands(found: Lowered, z: Affine) -> bool:
     return all(lane in found.stream.times for lane in z.lanes_read)
 
 
+def _time(found: Lowered, lane: Lane) -> int:
+    """The sublayer after which a lane holds what it means; 0 for the embedding."""
+    rules = (*found.stream.heads, *found.stream.hinges)
+    return max(
+        (rule.time for rule in rules if lane in rule.writes and not rule.final),
+        default=0,
+    )
+
+
 def _off(held: Held, value: Value, number: float) -> float:
     if held.codes is None:
         return 0.0 if value is None else abs(number - float(value))
@@ -76,8 +85,10 @@ def _off(held: Held, value: Value, number: float) -> float:
 def _numbers(
     found: Lowered, model: Model, z: Affine, seen: dict[str, Array]
 ) -> Array:  # -> [n_seq]
-    """An expression of lanes in the first sublayer that can read them."""
-    time = found.stream.time_of(z)
+    """An expression of lanes in the first sublayer that can read them: the answer is written over
+    some of them later.
+    """
+    time = max((_time(found, lane) for lane in z.lanes_read), default=0)
     at = f"blocks.{(time - 1) // 2}"
     name = f"{at}.resid_mid" if time % 2 else f"{at}.resid_post"
     stream = seen[name if time else "blocks.0.resid_pre"]

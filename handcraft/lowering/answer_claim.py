@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from handcraft.claims.kinds import Claim
 from handcraft.claims.prompt_claim import Answers
-from handcraft.lowering.defined import is_inside
+from handcraft.lowering.domains import Domains
 from handcraft.lowering.nodes import Node, linear
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.value_kinds import NOTHING, TOKEN, kinds_of
@@ -42,15 +42,11 @@ def answer_claim(
     signs: Signs,
     lengths: Lengths,
     answers: Mapping[Value, str],
-    *,
-    causal: bool,
+    domains: Domains,
 ) -> Claim:
     """The claim about the whole continuation."""
     last = lengths.last
-
-    def inside(place: Node) -> bool:
-        return is_inside(place, lengths.n, causal=causal)
-
+    causal, inside = domains.causal, domains.orders.is_place
     keys = _At(here, inside, causal=causal)
     due = _At(here - (last * end - 1), inside, causal=causal, x=keys)
     value = _named(due.of(node), answers, signs)

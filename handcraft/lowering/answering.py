@@ -19,16 +19,9 @@ from handcraft.core.source import caller
 from handcraft.language.affine import Affine, kind_of
 from handcraft.language.slot_tables import MAX_N_CTX
 from handcraft.lowering.answer_claim import answer_claim
-from handcraft.lowering.defined import always_defined
 from handcraft.lowering.domains import Domains
-from handcraft.lowering.emit import rules_of
-from handcraft.lowering.frames import (
-    Activation,
-    _gain,
-    _write,
-    spelled,
-    widen,
-)
+from handcraft.lowering.emit import emitted
+from handcraft.lowering.frames import Activation, read_out, spelled
 from handcraft.lowering.levels import level_of, looks_back
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.naming import author_variables
@@ -177,12 +170,15 @@ class _Frame:
         )
         said = self._said(lower, regions)
         y = self._chosen(lower, regions, *said)
-        self._read_out(lower, y, said[1])
+        names: dict[Value, str] = {t: t for t in self.codes}
+        codes: dict[Value, float] = {**self.codes}
+        held = Held(y, codes, said[1])
+        read_out(lower, self.node, held, self.codes, names)
         n_ctx = self.lengths.places + 1
         read = self.vocabulary[1:]
         sizes = Sizes(len(self.vocabulary), n_ctx, read)
         stream = cheapest(lower.stream, sizes)
-        slots, blocks = rules_of(stream, self.vocabulary, n_ctx)
+        slots, blocks = emitted(stream, self.vocabulary, n_ctx)
         return Program(
             name=name,
             embedding=slots,
@@ -192,7 +188,7 @@ class _Frame:
                 self.signs,
                 self.lengths,
                 self.answers,
-                causal=self.causal,
+                Domains(self.signs.alphabet, self.n, causal=self.causal),
             ),
             vocabulary=self.vocabulary,
             n_ctx=n_ctx,
@@ -225,8 +221,6 @@ class _Frame:
                 "has too many answers to be tokens",
                 "round_() or clip() around it",
             )
-        if always_defined(self.node, self.domains):
-            values = tuple(x for x in values if x is not None)
         self.answers: dict[Value, str] = {
             x: spelled(x) for x in values if x is not None
         }
@@ -314,19 +308,6 @@ class _Frame:
             at_end = regions.at_end.scaled(end - more)
         lane = stream.neurons("said", hinges)
         return lane.expression().plus(at_end).plus(constant(low))
-
-    def _read_out(self, lower: Lowering, y: Affine, radius: float) -> None:
-        stream, codes = lower.stream, self.codes
-        inside = {t: codes[t] for t in self.signs.alphabet}
-        code = stream.table("code", Table(tokens=inside))
-        squares = {t: x * x for t, x in inside.items()}
-        square = stream.table("code_squared", Table(tokens=squares))
-        widen(stream, code, codes)
-        widen(stream, square, {t: x * x for t, x in codes.items()})
-        names: dict[Value, str] = {t: t for t in codes}
-        gain = _gain(self.node, stream, codes, names, radius)
-        reach = 4 * max(x * x for x in codes.values()) + 4
-        _write(stream, y, code, square, gain, reach)
 
 
 def _sharpness(codes: Iterable[float], radius: float) -> float:

@@ -20,7 +20,8 @@ from itertools import product
 from math import gcd, prod
 from typing import Any, TypeAlias
 
-from handcraft.lowering.nodes import Node
+from handcraft.lowering.nodes import NEVER, Node
+from handcraft.lowering.orders import Orders
 from handcraft.sequence.values import Value
 
 Number: TypeAlias = int | Fraction
@@ -159,6 +160,9 @@ class Domains:
         self.alphabet = tuple(alphabet)
         self.n = n
         self.causal = causal
+        self.orders = Orders(
+            lambda node: not self.of(node).none, n, causal=causal
+        )
         self._known: dict[int, tuple[Node, Domain]] = {}
         self._leaves: Mapping[str, Domain] = {
             "token": listing(self.alphabet),
@@ -194,7 +198,11 @@ class Domains:
             if prod(len(x) for x in lists if x) <= MOST_COMBINED:
                 ask = function_of(node, bases)
                 return self._short(
-                    listing(ask(row) for row in product(*lists))  # type: ignore[arg-type]
+                    listing(
+                        value
+                        for row in product(*lists)  # type: ignore[arg-type]
+                        if (value := ask(row)) is not NEVER
+                    )
                 )
         return self._by_form(node)
 
@@ -205,6 +213,8 @@ class Domains:
         return span(domain.low, domain.high, domain.step, none=domain.none)
 
     def _by_form(self, node: Node) -> Domain:
+        if node.op == "table":
+            return listing(node.data.known.values())
         found = [self.of(arg) for arg in node.args]
         if (form := _FORMS.get(node.op)) is None:
             raise Unlisted(node)
@@ -216,7 +226,7 @@ class Domains:
     def _selected(self, node: Node) -> Domain:
         kind = node.data
         if kind == "count":
-            return span(0, self.n)
+            return span(int(self.orders.holds_itself(node.condition)), self.n)
         if kind in ("first", "latest", "best"):
             every = node.condition.op == "constant" and node.condition.data == 1
             none = not every or (kind == "best" and self.of(node.value).none)
@@ -228,11 +238,51 @@ class Domains:
                 low * self.n, high * self.n, _step(value), none=value.none
             )
         if kind == "mean":
-            apart = Fraction(_step(value) or 1, max(1, self.n * (self.n - 1)))
-            return span(value.low, value.high, None, none=True, apart=apart)
+            return self._mean(node, value)
+        if self.orders.is_one(node.condition) or self._is_chosen(node):
+            return value
         if node.default is None:
             return value.maybe()
         return _union(value, self.of(node.default))
+
+    def _is_chosen(self, node: Node) -> bool:
+        """True for a fetch at a position that a selection always chooses."""
+        if node.condition.op != "equal":
+            return False
+        return any(
+            key.op == "there"
+            and key.args[0].op == "index"
+            and place.op == "select"
+            and place.data in ("first", "latest", "best")
+            and not self.of(place).none
+            for key, place in (node.condition.args, node.condition.args[::-1])
+        )
+
+    def _mean(self, node: Node, value: Domain) -> Domain:
+        """The sums of 1 to n values, each by their number, where they are few."""
+        every = self.orders.holds_itself(node.condition)
+        none = value.none or not every
+        found = _means(value, self.n)
+        if found is not None:
+            return listing([*found, None] if none else found)
+        apart = Fraction(_step(value) or 1, max(1, self.n * (self.n - 1)))
+        return span(value.low, value.high, None, none=none, apart=apart)
+
+
+def _means(value: Domain, n: int) -> set[Value] | None:
+    """The means of 1 to n values of a lattice; None where they are many."""
+    if value.step is None or not value.numeric:
+        return None
+    low, step = Fraction(value.low), Fraction(value.step)
+    steps = int((value.high - value.low) / step)
+    if steps * n * (n + 1) // 2 > MOST_COMBINED:
+        return None
+    found: set[Value] = {
+        _plain(low + step * Fraction(i, count))
+        for count in range(1, n + 1)
+        for i in range(steps * count + 1)
+    }
+    return found if len(found) <= MOST_LISTED else None
 
 
 class Unlisted(Exception):  # noqa: N818  # the caller says it in words
@@ -363,15 +413,34 @@ def bases_of(node: Node) -> tuple[Node, ...]:
 def function_of(
     node: Node, bases: Iterable[Node]
 ) -> Callable[[Iterable[Value]], Value]:
-    """The value of a node as a function of those of its bases."""
-    order = {id(base): i for i, base in enumerate(bases)}
+    """The value of a node as a function of those of its bases; each part is computed once."""
+    given = tuple(bases)
+    order = _order(node, {id(base) for base in given})
 
-    def ask(part: Node, row: tuple[Value, ...]) -> Value:
-        if id(part) in order:
-            return row[order[id(part)]]
-        if part.op == "constant":
-            value: Value = part.data
-            return value
-        return part.computed([ask(arg, row) for arg in part.args])
+    def ask(row: Iterable[Value]) -> Value:
+        known = {id(base): x for base, x in zip(given, row, strict=True)}
+        for part in order:
+            known[id(part)] = (
+                part.data
+                if part.op == "constant"
+                else part.computed([known[id(arg)] for arg in part.args])
+            )
+        return known[id(node)]
 
-    return lambda row: ask(node, tuple(row))
+    return ask
+
+
+def _order(node: Node, bases: set[int]) -> list[Node]:
+    """The parts above the bases, each after what it is computed from."""
+    found: dict[int, Node] = {}
+    waiting = [(node, False)]
+    while waiting:
+        part, ready = waiting.pop()
+        if id(part) in bases or id(part) in found:
+            continue
+        if ready or part.op == "constant":
+            found[id(part)] = part
+        else:
+            waiting.append((part, True))
+            waiting.extend((arg, False) for arg in part.args)
+    return list(found.values())

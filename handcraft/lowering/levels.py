@@ -9,9 +9,10 @@ Rules of this file: a value of level k can be known once x has been said k times
 
 from __future__ import annotations
 
+from handcraft.lowering.counting import strictly_earlier
 from handcraft.lowering.domains import bases_of
 from handcraft.lowering.nodes import Node, linear, parts_of
-from handcraft.lowering.selecting import _masked, _strictly_earlier
+from handcraft.lowering.scores import masked
 
 
 def level_of(node: Node) -> int:
@@ -66,7 +67,7 @@ def looks_back(node: Node) -> bool:
 
 def _earlier(part: Node) -> bool:
     """True for a condition that no later key meets."""
-    if _masked(part) or _strictly_earlier(part):
+    if masked(part) or strictly_earlier(part):
         return True
     if part.op != "equal":
         return False

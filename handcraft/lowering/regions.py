@@ -22,11 +22,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from handcraft.language.affine import Affine, Lane
+from handcraft.lowering.bringing import brought
+from handcraft.lowering.choosing import NEARER
 from handcraft.lowering.domains import Domains
 from handcraft.lowering.levels import head_level
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.nodes import Core, Node
-from handcraft.lowering.selecting import NEARER, brought
 from handcraft.lowering.stream import (
     BOS,
     ONE,
@@ -188,11 +189,13 @@ class RegionStream(Stream):
         values: Sequence[tuple[Affine, float]],
         says: str = "",
         sink: float = 0.0,  # noqa: ARG002
+        *,
+        counts: bool = False,
     ) -> list[Lane]:
         """A head; of one that reads region 0 the keys are what stands there from the start."""
         kept = [(q, self._key(k)) for q, k in rows]
         read = [(self._key(x), gain) for x, gain in values]
-        return super().attend(kept, name, read, says)
+        return super().attend(kept, name, read, says, counts=counts)
 
     def _key(self, x: Affine) -> Affine:
         if not self.reads_start:
@@ -259,22 +262,18 @@ class RegionLowering(Lowering):
         with self._reading(None):
             return super()._lowered(node)
 
-    def _read_off(self, node: Node, held: Held) -> Held:
-        here = self.regions
+    def _off(self, count: Node, lanes: Sequence[Lane]) -> list[Affine]:
+        here, number = self.regions, count.args[0]
+        z = self.hold(number).z
         with self._reading(None):
-            z, z2 = brought(
+            return brought(
                 self,
-                held.z,
+                z,
                 here.place,
-                [here.place, here.square],
+                [lane.expression() for lane in lanes],
                 here.square,
-                self.named(node),
+                self.named(number),
             )
-        codes = {x: float(x) for x in held.codes or {}}  # type: ignore[arg-type]
-        found = Held(z, codes, 0.0)
-        squares = {x: c * c for x, c in codes.items()}
-        self._squared[id(found)] = found, Held(z2, squares)
-        return found
 
     # ------------------------------------------------------------ tokens, indices, the length
 
