@@ -239,11 +239,24 @@ class Domains:
             )
         if kind == "mean":
             return self._mean(node, value)
-        if self.orders.is_one(node.condition):
+        if self.orders.is_one(node.condition) or self._is_chosen(node):
             return value
         if node.default is None:
             return value.maybe()
         return _union(value, self.of(node.default))
+
+    def _is_chosen(self, node: Node) -> bool:
+        """True for a fetch at a position that a selection always chooses."""
+        if node.condition.op != "equal":
+            return False
+        return any(
+            key.op == "there"
+            and key.args[0].op == "index"
+            and place.op == "select"
+            and place.data in ("first", "latest", "best")
+            and not self.of(place).none
+            for key, place in (node.condition.args, node.condition.args[::-1])
+        )
 
     def _mean(self, node: Node, value: Domain) -> Domain:
         """The sums of 1 to n values, each by their number, where they are few."""

@@ -355,6 +355,10 @@ class Lowering:
         """The node as its author wrote it."""
         return _says(node)
 
+    def limits(self, strength: float) -> Sequence[tuple[Affine, Affine]]:  # noqa: ARG002
+        """More rows of every selection: 0 at the keys that may be read, far below at others."""
+        return ()
+
     # ------------------------------------------------------------ as numbers, codes and flags
 
     def standard(self, node: Node) -> Held | None:
