@@ -74,6 +74,7 @@ def counted(lower: Lowering, node: Node) -> Held:
         + math.exp(-min(score.apart, 700))
     )
     radius = lower.n * (most * relative + number.radius)
+    radius = lower.stream.may_follow(lane, radius)
     found = lower.held_number(node, lane.expression(), radius)
     if own is None:
         return found
@@ -106,7 +107,7 @@ def _split(lower: Lowering, node: Node) -> Node | None:
     """The sum of a count of a | b: that of a and of b, less that of both where there are any."""
     core = lower.core
     parts = [_by_digits(lower, part) for part in parts_of(node.condition)]
-    either = next((part for part in parts if part.op == "either"), None)
+    either = next(filter(_is_split, parts), None)
     if either is None:
         return None
     rest = [part for part in parts if part is not either]
@@ -119,6 +120,11 @@ def _split(lower: Lowering, node: Node) -> Node | None:
     if _contradict(lower, a, b):
         return found
     return core.make("subtract", found, of(a, b))
+
+
+def _is_split(part: Node) -> bool:
+    """True for a | b that a key cannot tell by itself."""
+    return part.op == "either" and all(sides_of(part))
 
 
 def _by_digits(lower: Lowering, part: Node) -> Node:
