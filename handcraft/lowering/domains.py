@@ -20,6 +20,7 @@ from itertools import product
 from math import gcd, prod
 from typing import Any, TypeAlias
 
+from handcraft.core.errors import ProgramError
 from handcraft.lowering.nodes import NEVER, Node
 from handcraft.lowering.orders import Orders
 from handcraft.sequence.values import Value
@@ -27,6 +28,7 @@ from handcraft.sequence.values import Value
 Number: TypeAlias = int | Fraction
 MOST_LISTED = 4_096  # values of a domain that are listed
 MOST_COMBINED = 40_000  # combinations of values that are asked one by one
+FEW_COMBINED = 4_096  # so many are asked though there may be fewer to ask
 
 
 @dataclass(frozen=True)
@@ -192,19 +194,33 @@ class Domains:
     # ------------------------------------------------------------ at one position
 
     def _computed(self, node: Node) -> Domain:
+        """From what it is computed from in the end, where that has few combinations; else from its
+        arguments, as if each could have any value beside any other's.
+        """
         bases = bases_of(node)
-        lists = [self.of(base).values for base in bases]
-        if all(x is not None for x in lists):
-            if prod(len(x) for x in lists if x) <= MOST_COMBINED:
-                ask = function_of(node, bases)
-                return self._short(
-                    listing(
-                        value
-                        for row in product(*lists)  # type: ignore[arg-type]
-                        if (value := ask(row)) is not NEVER
-                    )
-                )
+        for most in (FEW_COMBINED, MOST_COMBINED):
+            for parts in (bases, tuple(dict.fromkeys(node.args))):
+                if (found := self._from(node, parts, most)) is not None:
+                    return self._short(found)
         return self._by_form(node)
+
+    def _from(
+        self, node: Node, parts: tuple[Node, ...], most: int
+    ) -> Domain | None:
+        """The values for all combinations of those of some parts, if they are not too many."""
+        lists = [self.of(part).values for part in parts]
+        known = [x for x in lists if x is not None]
+        if len(known) < len(lists) or prod(map(len, known)) > most:
+            return None
+        ask = function_of(node, parts)
+        try:
+            return listing(
+                value
+                for row in product(*known)
+                if (value := ask(row)) is not NEVER
+            )
+        except ProgramError:  # of values that never stand side by side
+            return None
 
     @staticmethod
     def _short(domain: Domain) -> Domain:

@@ -319,9 +319,8 @@ class Lowering:
             _says(node),
         )
         radius = a.radius + 2 * b.radius + 2 * wall * flag.radius
-        return Held(
-            b.z.plus(lane.expression()), codes, radius + 2.0**-20 * most
-        )
+        radius = self.stream.may_follow(lane, radius + 2.0**-20 * most)
+        return Held(b.z.plus(lane.expression()), codes, radius)
 
     def _joined(self, node: Node, parts: Sequence[Node]) -> Held:
         """A function of few combinations of values."""

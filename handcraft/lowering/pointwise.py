@@ -167,7 +167,7 @@ def _bent(
     found = (
         rest.plus(lane.expression()) if rest.terms or rest.constant else lane
     )
-    return as_affine(found), error + rounding
+    return as_affine(found), stream.may_follow(lane, error + rounding)
 
 
 def stepped(
@@ -195,9 +195,9 @@ def stepped(
         error = max(error, abs(y2 - y) * 8 * UNIT * (most / width + 2))
     lane = stream.neurons(name, hinges, says)
     start = f.points[0][1]
-    return lane.expression().plus(constant(start)), error * len(hinges) + (
-        4 * UNIT * (abs(start) + rises)
-    )
+    radius = error * len(hinges) + 4 * UNIT * (abs(start) + rises)
+    z = lane.expression().plus(constant(start))
+    return z, stream.may_follow(lane, radius)
 
 
 def all_whole(numbers: Iterable[float]) -> bool:
