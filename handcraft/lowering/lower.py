@@ -70,6 +70,8 @@ class Lowering:
         self._one_hots: dict[Any, tuple[Node, Mapping[Value, Held]]] = {}
         self._exact: dict[int, tuple[Node, Held]] = {}
         self._flags: dict[Any, Held] = {}
+        self._words: dict[str, float] = {}
+        self.anchored = True  # False where no token stands before the text
 
     def meanings(self) -> dict[Lane, Expression]:
         """What each lane holds that stands for one value alone."""
@@ -149,9 +151,14 @@ class Lowering:
             return _UNDEFINED
         if isinstance(value, str):
             if value not in self.codes:
-                return 0.0
+                return self._words.setdefault(value, self._next_code())
             return self.codes[value]
         return float(value)
+
+    def _next_code(self) -> float:
+        """A number for a text that is no token, such as a machine's state."""
+        used = max(map(abs, self.codes.values()), default=0.0)
+        return used + 1.0 + len(self._words)
 
     def _length(self) -> Held:
         whole = self.core.select("count", self.core.true)

@@ -17,6 +17,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from handcraft.lowering.following import (
+    below_of,
+    limits_of,
+    lowest_of,
+    state_of,
+    total_of,
+)
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.operations import selection_of
 from handcraft.sequence.values import Value, combine
@@ -275,7 +282,7 @@ def _short(core: Core, e: Expression) -> Node:
     shift = max((0, *(offset for offset, _ in e.where)))
     condition = core.both(
         *(_stands(core, offset - shift, what) for offset, what in e.where),
-        *_limits(core, e, shift),
+        *limits_of(core, e, shift),
     )
     kind: Any = e.op
     found = core.select(kind, condition, says=e if not shift else None)
@@ -297,29 +304,6 @@ def _stands(core: Core, offset: int, what: Any) -> Node:
     return core.make("equal", token, core.of(what))
 
 
-def _limits(core: Core, e: Expression, shift: int) -> Iterator[Node]:
-    """The conditions of `before` and `every` on the position of the key less the shift."""
-    key = core.make("there", core.index)
-    if shift:
-        key = core.make("subtract", key, core.constant(shift))
-    start, step = e.every
-    if shift or start:
-        below = core.make("below", key, core.constant(start))
-        yield core.make("negate", below)
-    if e.before is not None:
-        yield core.make("below", key, core.of(e.before))
-    if step > 1:
-        past = core.make("subtract", key, core.constant(start))
-        rest = core.make("modulo", past, core.constant(step))
-        yield core.make("equal", rest, core.constant(0))
-
-
-def _total(core: Core, e: Expression) -> Node:
-    numbers = core.make("lookup", core.token, data=e.table)
-    value = core.make("otherwise", numbers, core.constant(0))
-    return core.select("total", core.both(*_limits(core, e, 0)), value, says=e)
-
-
 _FORMS: Mapping[str, Callable[[Core, Expression], Node]] = {
     "here": lambda core, _: core.index,
     "length": _length,
@@ -330,7 +314,10 @@ _FORMS: Mapping[str, Callable[[Core, Expression], Node]] = {
     "count": _short,
     "first": _short,
     "latest": _short,
-    "total": _total,
+    "total": total_of,
+    "lowest": lowest_of,
+    "below": below_of,
+    "state": state_of,
     **dict.fromkeys(
         (
             *("count_where", "first_where", "latest_where", "total_where"),
