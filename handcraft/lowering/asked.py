@@ -65,7 +65,7 @@ def asked_of(claim: Claim, vocabulary: Vocabulary, n_ctx: int) -> Asked:
 
 def _of_prompts(claim: Answers, vocabulary: Vocabulary, n_ctx: int) -> Asked:
     language = claim.language(n_ctx, vocabulary)
-    characters = sorted(language.characters)
+    characters = language.characters
     if wide := [t for t in tokens_within(vocabulary, characters) if len(t) > 1]:
         raise ProgramError(
             f"takes prompts of tokens of one character, and in these {wide[0]!r} can"

@@ -151,6 +151,7 @@ class Domains:
 
     alphabet  the tokens of a text
     n         the most tokens of a text
+    settled   ids of selections that are defined wherever they are asked
     """
 
     def __init__(
@@ -159,12 +160,17 @@ class Domains:
         self.alphabet = tuple(alphabet)
         self.n = n
         self.causal = causal
+        self.settled: set[int] = set()
         self._known: dict[int, tuple[Node, Domain]] = {}
-        self._leaves: Mapping[str, Domain] = {
+        self._leaves: dict[str, Domain] = {
             "token": listing(self.alphabet),
             "index": span(0, n - 1),
             "length": span(1, n),
         }
+
+    def tell(self, op: str, domain: Domain) -> None:
+        """Says which values a leaf has."""
+        self._leaves[op] = domain
 
     def of(self, node: Node) -> Domain:
         """The domain of a node."""
@@ -220,6 +226,7 @@ class Domains:
         if kind in ("first", "latest", "best"):
             every = node.condition.op == "constant" and node.condition.data == 1
             none = not every or (kind == "best" and self.of(node.value).none)
+            none = none and id(node) not in self.settled
             return span(0, self.n - 1, none=none)
         value = self.of(node.value)
         if kind == "total":
@@ -231,7 +238,8 @@ class Domains:
             apart = Fraction(_step(value) or 1, max(1, self.n * (self.n - 1)))
             return span(value.low, value.high, None, none=True, apart=apart)
         if node.default is None:
-            return value.maybe()
+            sure = kind == "at" or id(node) in self.settled
+            return value if sure else value.maybe()
         return _union(value, self.of(node.default))
 
 

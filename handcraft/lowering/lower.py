@@ -314,7 +314,12 @@ class Lowering:
             if at is not None and code is not None:  # else it never occurs
                 table[at] = code
         z, radius = joined(
-            self.stream, held, table, self.named(node), _says(node)
+            self.stream,
+            held,
+            table,
+            self.named(node),
+            _says(node),
+            flag={*codes} <= {0, 1, None},
         )
         return Held(z, codes, radius)
 

@@ -29,7 +29,7 @@ from handcraft.sequence.operations import selection_of
 from handcraft.sequence.values import Value, combine
 
 Kind: TypeAlias = Literal[
-    "count", "total", "mean", "first", "latest", "best", "fetch"
+    "count", "total", "mean", "first", "latest", "best", "fetch", "at"
 ]
 LEAVES = ("token", "index", "length", "constant")
 

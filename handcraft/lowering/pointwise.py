@@ -261,6 +261,8 @@ def joined(
     table: Mapping[tuple[float, ...], float],
     name: str,
     says: str = "",
+    *,
+    flag: bool = False,
 ) -> tuple[Affine, float]:
     """A function of several values, as a table of the numbers that stand for them."""
     inputs = [sorted({row[i] for row in table}) for i in range(len(parts))]
@@ -271,7 +273,9 @@ def joined(
         z, plain = z.plus(part.z.scaled(w)), plain.plus(part.z.scaled(p))
         radius += abs(w) * part.radius
         error += abs(p) * part.radius
-    found, more = mapped(stream, z, radius, best.f, name, says)
+    found, more = mapped(
+        stream, z, radius, best.f, name, says, flag=flag and not plain.terms
+    )
     return found.plus(plain), error + more
 
 

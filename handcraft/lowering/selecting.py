@@ -28,6 +28,7 @@ from handcraft.lowering.domains import (
 )
 from handcraft.lowering.matches import Match, at_query, matched, sides_of
 from handcraft.lowering.nodes import Node, linear, parts_of
+from handcraft.lowering.placing import freed, placed
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.stream import BOS, Held, constant, gated
 from handcraft.sequence.values import Value
@@ -134,6 +135,7 @@ def _counted(lower: Lowering, node: Node) -> Held:
     if (split := _split(lower, node)) is not None:
         held = lower.hold(split)
         return lower.held_number(node, held.z, held.radius)
+    _need_anchor(lower, node)
     condition, own = _without_self(lower, node.condition)
     value = lower.core.constant(1) if node.data == "count" else node.value
     domain = lower.domain(value)
@@ -288,6 +290,17 @@ def _less_own(
     )
 
 
+def _need_anchor(lower: Lowering, node: Node) -> None:
+    """Raises Refused where no token stands before the text, which the others are weighed by."""
+    if not lower.anchored:
+        raise Refused(
+            node,
+            "is weighed against a token that begins every text and stands nowhere"
+            " else, and there is none",
+            r"prompts such as '\^[ab]{1,9}='",
+        )
+
+
 # ---------------------------------------------------------------- one key
 
 
@@ -310,7 +323,8 @@ def _one(
         )
     z, codes = held.z, dict(held.codes)
     if maybe_none:
-        z, codes = _freed(z, codes, default)
+        _need_anchor(lower, node)
+        z, codes = freed(z, codes, default)
     bos = score.apart / 2 if maybe_none else score.apart + 2 * SLACK
     rows = _merged([*score.rows, (constant(-bos), BOS.expression())])
     lane = lower.stream.attend(
@@ -332,22 +346,6 @@ def _one(
     return Held(lane.expression(), codes, held.radius + leak + 8 * UNIT * reach)
 
 
-def _freed(
-    z: Affine, codes: dict[Value, float], default: Value
-) -> tuple[Affine, dict[Value, float]]:
-    """The value so moved that 0 stands for the default alone, which BOS brings."""
-    if codes.get(default, 0.0) == 0.0 and 0.0 not in [
-        x for v, x in codes.items() if v != default
-    ]:
-        return z, {**codes, default: 0.0}
-    if default in codes:
-        by = codes[default]
-    else:
-        by = min(codes.values()) - 1.0
-    moved = {v: x - by for v, x in codes.items()}
-    return z.plus(constant(-by)), {**moved, default: 0.0}
-
-
 def _fetched(lower: Lowering, node: Node) -> Held:
     place = _place(node)
     if place is not None and place.op == "select" and place.data in _CHOOSING:
@@ -364,6 +362,7 @@ def _fetched(lower: Lowering, node: Node) -> Held:
         none = lower.core.select("fetch", condition, node.value, says=node.says)
         return lower.hold(lower.core.make("otherwise", none, default))
     certain = place is not None and _inside(lower, place)
+    certain = certain or id(node) in lower.domains.settled
     score = score_of(lower, condition, FETCHED, absolute=not certain)
     behind = score.apart * (1.0 if certain else 0.5) - 2 * score.radius
     if 0 < behind < SLACK:  # all of it grows with the strength
@@ -537,6 +536,7 @@ def _chosen(
     certain = every and not (
         place.data == "best" and lower.domain(place.value).none
     )
+    certain = certain or id(node) in lower.domains.settled
     return _one(
         lower,
         node,
@@ -650,6 +650,7 @@ _KINDS = {
     "count": _counted,
     "total": _counted,
     "fetch": _fetched,
+    "at": placed,
     "first": _choice,
     "latest": _choice,
     "best": _choice,

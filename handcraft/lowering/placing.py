@@ -1,0 +1,100 @@
+"""Lowers `at`: the value at a computed position, where BOS, if there is one, is position 0.
+
+The score of a position p is -A (p - place)^2 but for the square of the place, which is the same
+for all: the nearest position has all of the attention. BOS, where p is 0, is one of them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from handcraft.language.affine import Affine
+from handcraft.lowering.nodes import Node
+from handcraft.lowering.refusals import Refused
+from handcraft.lowering.stream import Held, constant, gated
+from handcraft.sequence.values import Value
+
+if TYPE_CHECKING:
+    from handcraft.lowering.lower import Lowering
+
+UNIT = 2.0**-24
+STRENGTH = 64.0
+SLACK = 24.0  # a score that is less by so much leaves nothing in float32
+
+
+def placed(lower: Lowering, node: Node) -> Held:
+    """The value of a node at the position that its condition says."""
+    value, place = lower.hold(node.value), _place(lower, node)
+    if value.codes is None:
+        raise Refused(
+            node.value, "has too many values to be fetched", "a shorter window"
+        )
+    z, codes = value.z, dict(value.codes)
+    if node.default is not None:
+        z, codes = freed(z, codes, node.default.data)
+    behind = STRENGTH * (1 - 2 * place.radius) - _rounding(lower)
+    if behind < SLACK:
+        raise Refused(
+            node.condition,
+            f"is a position that is only known to {place.radius:.2g}",
+            "a shorter window",
+        )
+    p, squares = _positions(lower)
+    rows = (
+        (place.z.scaled(2 * STRENGTH), p),
+        (constant(1), squares.scaled(-STRENGTH)),
+    )
+    lane = lower.stream.attend(
+        rows, lower.named(node), [(gated(z), 1.0)], lower.says(node)
+    )[0]
+    reach = max(map(abs, codes.values()), default=0.0)
+    leak = 2 * reach * lower.n * math.exp(-behind)
+    return Held(
+        lane.expression(), codes, value.radius + leak + 8 * UNIT * reach
+    )
+
+
+def _place(lower: Lowering, node: Node) -> Held:
+    """The position as a number, which is whole."""
+    domain = lower.domain(node.condition)
+    held = lower.standard(node.condition)
+    whole = domain.step is not None and domain.step == int(domain.step)
+    if held is None or not domain.numeric or not whole:
+        raise Refused(
+            node.condition, "is no whole number", "a position of the text"
+        )
+    return held
+
+
+def _rounding(lower: Lowering) -> float:
+    """How far float32 can move a score."""
+    return 16 * UNIT * STRENGTH * (lower.n + 1) ** 2
+
+
+def _positions(lower: Lowering) -> tuple[Affine, Affine]:
+    """p and p^2 of a key, both 0 at BOS."""
+    index = lower.hold(lower.core.index)
+    square = lower.squared(lower.core.index, index)
+    assert square is not None
+    if not lower.anchored:
+        return index.z, square.z
+    p = index.z.plus(constant(1))
+    squares = square.z.plus(index.z.scaled(2.0)).plus(constant(1))
+    return gated(p), gated(squares)
+
+
+def freed(
+    z: Affine, codes: dict[Value, float], default: Value
+) -> tuple[Affine, dict[Value, float]]:
+    """The value so moved that 0 stands for the default alone, which BOS brings."""
+    if codes.get(default, 0.0) == 0.0 and 0.0 not in [
+        x for v, x in codes.items() if v != default
+    ]:
+        return z, {**codes, default: 0.0}
+    if default in codes:
+        by = codes[default]
+    else:
+        by = min(codes.values()) - 1.0
+    moved = {v: x - by for v, x in codes.items()}
+    return z.plus(constant(-by)), {**moved, default: 0.0}
