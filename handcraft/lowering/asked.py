@@ -38,6 +38,7 @@ class Asked:
     close   the token that ends every prompt and stands nowhere else in it
     first   the tokens that can stand at position 0
     behind  the tokens that can be read from position 1 on
+    standing  the tokens that can stand at each position; none where that is not known
     single  True if an answer is one token, so that a prompt's end is where it is asked
     """
 
@@ -47,6 +48,13 @@ class Asked:
     begin: str | None = None
     close: str | None = None
     single: bool = False
+    standing: tuple[frozenset[str], ...] = ()
+
+    def at(self, position: int) -> frozenset[str]:
+        """The tokens that can stand at a position."""
+        if position < len(self.standing):
+            return self.standing[position]
+        return frozenset({*self.first, *self.behind})
 
     @property
     def ends(self) -> set[int]:
@@ -81,6 +89,7 @@ def _of_prompts(claim: Answers, vocabulary: Vocabulary, n_ctx: int) -> Asked:
         behind |= set(vocabulary.tokens) - {begin}
     close = next(iter(last)) if len(last) == 1 and not last & inner else None
     order = vocabulary.tokens
+    shortest = min(end for end, _ in places)
     return Asked(
         places,
         tuple(t for t in order if t in standing[0]),
@@ -88,6 +97,10 @@ def _of_prompts(claim: Answers, vocabulary: Vocabulary, n_ctx: int) -> Asked:
         begin,
         close,
         single,
+        tuple(
+            chars | (set() if single or i <= shortest else behind)
+            for i, chars in enumerate(standing)
+        ),
     )
 
 

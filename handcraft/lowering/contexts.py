@@ -8,8 +8,8 @@ is `index` i - 1 of the stream; what a selection finds at 0 is known beforehand,
 sees what is before it only, and is said beside the selection. Where there is no such token, the
 positions are the same, and a head must not need BOS.
 
-`settled` are the nodes that are defined wherever the claim asks: a head need not say that they
-are not. Rules of this file: what is read at other positions is right at all of them.
+A selection that is defined wherever the claim asks is Settled: its head need not say that it is
+not. Rules of this file: what is read at other positions is right at all of them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 from math import prod
+from typing import Any
 
 from handcraft.lowering.asked import Asked
 from handcraft.lowering.domains import (
@@ -27,7 +28,7 @@ from handcraft.lowering.domains import (
     function_of,
     span,
 )
-from handcraft.lowering.nodes import Core, Node, parts_of
+from handcraft.lowering.nodes import Core, Kind, Node, Settled, parts_of
 from handcraft.lowering.refusals import Refused
 from handcraft.sequence.operations import branches_of
 from handcraft.sequence.values import Value
@@ -36,10 +37,7 @@ _CHOOSING = ("first", "latest", "best")
 
 
 class Contexts:
-    """Rewrites the nodes of one claim.
-
-    settled  ids of nodes made here that are defined wherever they are asked
-    """
+    """Rewrites the nodes of one claim."""
 
     def __init__(self, core: Core, asked: Asked, n_ctx: int) -> None:
         self.core = core
@@ -51,9 +49,9 @@ class Contexts:
         self.whole.tell("end", span(min(asked.ends), max(asked.ends)))
         shift = 0 if self.begin is None else 1
         self.domains = Domains(asked.behind, n_ctx - shift, causal=True)
-        self.settled = self.domains.settled
         self._defined: set[int] = set()
         self._elsewhere: set[int] = set()
+        self._used: dict[int, frozenset[int]] = {}  # where a value matters
         self._made: dict[int, tuple[Node, Node]] = {}
         self._zeros: dict[int, tuple[Node, Value]] = {}
         at = core.make("add", core.index, core.constant(shift))
@@ -62,6 +60,7 @@ class Contexts:
     def rule(self, root: Node) -> Node:
         """The value of a node where the claim asks for it."""
         self._elsewhere = {id(x) for x in _read_elsewhere(root)}
+        self._note(root)
         sure = _needed(root)
         for node in _looked_at(root):
             if id(node) in self._elsewhere or node.op != "select":
@@ -69,6 +68,71 @@ class Contexts:
             if id(node) in sure or self._inside(node, self.asked.places):
                 self._defined.add(id(node))
         return self.of(root)
+
+    def _all_positions(self) -> frozenset[int]:
+        """The positions that the stream has."""
+        return frozenset(range(0 if self.begin is None else 1, self.n_ctx))
+
+    def _note(self, root: Node) -> None:
+        """Notes at which positions each selection matters, by the choices that are made by the
+        position alone: of the query, and of the key for what stands in `there`.
+        """
+        every = self._all_positions()
+        waiting, known = [(root, every, every)], set[Any]()
+        while waiting:
+            node, at, keys = waiting.pop()
+            if (id(node), at, keys) in known:
+                continue
+            known.add((id(node), at, keys))
+            self._used[id(node)] = self._used.get(id(node), frozenset()) | at
+            if node.op == "there":
+                waiting.append((node.args[0], keys, every))
+            elif node.op == "cases":
+                waiting += self._branches(node, at, keys)
+            else:
+                fresh = (every, every) if node.op == "select" else (at, keys)
+                waiting += [(arg, *fresh) for arg in node.args]
+
+    def _branches(
+        self, node: Node, at: frozenset[int], keys: frozenset[int]
+    ) -> Iterator[tuple[Node, frozenset[int], frozenset[int]]]:
+        pairs, default = branches_of(node.args)
+        for when, then in pairs:
+            yield when, at, keys
+            holds = self._positions_of(when)
+            if holds is None:
+                yield then, at, keys
+            elif holds[0]:
+                yield then, at, keys & holds[1]
+                keys = keys - holds[1]
+            else:
+                yield then, at & holds[1], keys
+                at = at - holds[1]
+        if default is not None:
+            yield default, at, keys
+
+    def _positions_of(self, when: Node) -> tuple[bool, frozenset[int]] | None:
+        """True for the key's, and where a condition on the position alone holds."""
+        bases = bases_of(when)
+        of_keys = any(base.op == "there" for base in bases)
+        inner = [x.args[0] if x.op == "there" else x for x in bases]
+        mixed = of_keys and any(x.op == "index" for x in bases)
+        if mixed or not all(self._told(x) for x in inner):
+            return None
+        ask = function_of(when, bases)
+        return of_keys, frozenset(
+            i
+            for i in self._all_positions()
+            if ask([self._scope(x, i) for x in inner]) not in (0, None)
+        )
+
+    def _told(self, base: Node) -> bool:
+        """True for the position, and for an end that is the same for all."""
+        only = len(self.asked.ends) == 1
+        return base.op == "index" or (base.op == "end" and only)
+
+    def _scope(self, base: Node, i: int) -> int:
+        return i if base.op == "index" else min(self.asked.ends)
 
     # ------------------------------------------------------------ nodes
 
@@ -131,9 +195,7 @@ class Contexts:
         closing = core.make(
             "equal", core.there(core.token), core.constant(self.asked.close)
         )
-        found = core.select("first", closing)
-        self.settled.add(id(found))
-        return self._plus_shift(found)
+        return self._plus_shift(core.select(Settled("first"), closing))
 
     def _plus_shift(self, place: Node) -> Node:
         if self.begin is None:
@@ -165,11 +227,11 @@ class Contexts:
             return False
         return any(x.op == "end" for x in _below(node.value))
 
-    def _again(self, node: Node) -> Node:
+    def _again(self, node: Node, *, settled: bool = False) -> Node:
         """The same selection of the positions behind BOS."""
         default = node.default
         return self.core.select(
-            node.data,
+            Settled(node.data) if settled else node.data,
             self._condition(node.condition),
             self.of(node.value),
             None if default is None else self.of(default),
@@ -215,10 +277,8 @@ class Contexts:
                 "could select the token before the text",
                 "a condition that there(indices) > 0",
             )
-        found = self._again(node)
-        if id(node) in self._defined and node.default is None:
-            self.settled.add(id(found))
-        return found
+        defined = id(node) in self._defined and node.default is None
+        return self._again(node, settled=defined)
 
     def _placed(self, node: Node, place: Node) -> Node:
         """What stands at a position that is computed."""
@@ -227,22 +287,44 @@ class Contexts:
         default = None
         if self.begin is not None and self._may_be_zero(node, place):
             default = core.constant(self.zero(node.value))
+        defined = id(node) in self._defined
+        if defined or self._everywhere(node):
+            kind: Any = Settled("at", self._tokens(node, place, defined))
+            return core.select(kind, where, self.of(node.value), default)
         found = core.select("at", where, self.of(node.value), default)
-        if id(node) in self._defined or self._everywhere(node):
-            return found
         early = core.make("below", where, core.constant(0))
         late = core.make("below", self.here, where)
         inside = core.make("negate", core.make("either", early, late))
         return core.make("cases", inside, found)
 
+    def _tokens(
+        self, node: Node, place: Node, defined: bool
+    ) -> frozenset[str] | None:
+        """The tokens that a fetch can give where it matters; None for anything else."""
+        if node.value.op != "token":
+            return None
+        places = self.asked.places if defined else self._places(node)
+        found = self._values_of(place, places)
+        if found is None:
+            return None
+        positions = {x for _, x in found if isinstance(x, int) and x >= 0}
+        return frozenset[str]().union(*map(self.asked.at, positions))
+
     def _everywhere(self, node: Node) -> bool:
-        """True if a fetch is inside the text at every position that the stream has."""
-        start = 0 if self.begin is None else 1
-        every = tuple((i, i) for i in range(start, self.n_ctx))
+        """True if a fetch is inside the text at every position where it matters."""
         place = _place(node)
-        if place is None or any(x.op == "end" for x in _below(place)):
+        if place is None or any(
+            x.op == "end" and not self._told(x) for x in _below(place)
+        ):
             return False
-        return self._inside(node, every)
+        return self._inside(node, self._places(node))
+
+    def _places(self, node: Node) -> tuple[tuple[int, int], ...]:
+        """The places at which a node matters that does not ask for an end which varies."""
+        used = self._used.get(id(node), self._all_positions())
+        end = min(self.asked.ends)
+        alone = len(self.asked.ends) == 1
+        return tuple((end if alone else i, i) for i in sorted(used))
 
     def _may_be_zero(self, node: Node, place: Node) -> bool:
         if id(node) not in self._defined:
@@ -301,26 +383,37 @@ class Contexts:
             return self._best(node, place, value)
         condition = self._condition(place.condition)
         by = None if place.data != "best" else self.of(place.value)
-        chosen = core.select(place.data, condition, by)
         defined = id(node) in self._defined
-        if value is None:
-            found, own = self._plus_shift(chosen), core.constant(0)
-        else:
-            here = core.make("equal", core.there(core.index), chosen)
-            found = core.select("fetch", here, self.of(value))
-            own = core.constant(0 if zero is None else self.zero(value))
+        sure = defined and (zero is None or place.data == "first")
+        found = self._selecting(place.data, condition, by, value, sure=sure)
         if zero is None:
-            if defined:
-                self.settled.add(id(found if value is not None else chosen))
             return found
+        own = core.constant(0 if value is None else self.zero(value))
         if place.data == "first":
-            if defined:
-                self.settled.add(id(found if value is not None else chosen))
             return core.make("cases", zero, own, found)
         if defined and value is not None and own.data is not None:
-            here = core.make("equal", core.there(core.index), chosen)
+            kind = core.select(place.data, condition, by)
+            here = core.make("equal", core.there(core.index), kind)
             return core.select("fetch", here, self.of(value), own)
         return core.make("otherwise", found, core.make("cases", zero, own))
+
+    def _selecting(
+        self,
+        kind: str,
+        condition: Node,
+        by: Node | None,
+        value: Node | None,
+        *,
+        sure: bool,
+    ) -> Node:
+        """The chosen position, or the value there; `sure` if there is one wherever it is asked."""
+        core = self.core
+        if value is None:
+            chosen = core.select(_kind(kind, sure), condition, by)
+            return self._plus_shift(chosen)
+        chosen = core.select(_kind(kind, False), condition, by)
+        here = core.make("equal", core.there(core.index), chosen)
+        return core.select(_kind("fetch", sure), here, self.of(value))
 
     def _best(self, node: Node, place: Node, value: Node | None) -> Node:
         """The best position, of which the token before the text may be one."""
@@ -334,13 +427,8 @@ class Contexts:
                 "a condition that there(indices) > 0",
             )
         above = core.make("below", core.constant(least), core.there(ranked))
-        chosen = core.select("best", above, ranked)
-        if value is None:
-            found, own = self._plus_shift(chosen), core.constant(0)
-        else:
-            here = core.make("equal", core.there(core.index), chosen)
-            found = core.select("fetch", here, self.of(value))
-            own = core.constant(self.zero(value))
+        found = self._selecting("best", above, ranked, value, sure=False)
+        own = core.constant(0 if value is None else self.zero(value))
         return core.make("otherwise", found, own)
 
     # ------------------------------------------------------------ conditions
@@ -470,6 +558,11 @@ class Contexts:
 
 
 _STRICT = ("equal", "below", "precedes", "lookup", "add", "subtract", "modulo")
+
+
+def _kind(kind: str, sure: bool) -> Kind:
+    found: Any = Settled(kind) if sure else kind
+    return found  # type: ignore[no-any-return]
 
 
 def _is_of_key(node: Node) -> bool:

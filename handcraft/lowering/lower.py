@@ -30,6 +30,7 @@ from handcraft.lowering.matches import EXACT
 from handcraft.lowering.meanings import Meanings
 from handcraft.lowering.naming import Naming
 from handcraft.lowering.nodes import Core, Node
+from handcraft.lowering.placing import placed_square
 from handcraft.lowering.pointwise import Inexact, images, joined, mapped, whole
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.selecting import brought, selected
@@ -431,6 +432,8 @@ class Lowering:
         codes = {x: z * z for x, z in held.codes.items()}
         if not held.z.terms:
             return Held(constant(held.z.constant**2), codes)
+        if node.op == "select" and node.data == "at":
+            return placed_square(self, node)
         if len(held.z.terms) == 1:
             return self._square_of_lane(held, codes)
         f = images((z, z * z) for z in held.codes.values())

@@ -31,6 +31,24 @@ from handcraft.sequence.values import Value, combine
 Kind: TypeAlias = Literal[
     "count", "total", "mean", "first", "latest", "best", "fetch", "at"
 ]
+
+
+class Settled(str):
+    """The kind of a selection that is defined wherever its value is used.
+
+    tokens  those that its value can be there; None for all
+    """
+
+    tokens: frozenset[str] | None
+
+    def __new__(
+        cls, kind: str, tokens: frozenset[str] | None = None
+    ) -> Settled:
+        found = super().__new__(cls, kind)
+        found.tokens = tokens
+        return found
+
+
 LEAVES = ("token", "index", "length", "constant")
 
 
@@ -78,8 +96,13 @@ class Node:
 
     def __repr__(self) -> str:
         inside = ", ".join(map(repr, self.args))
-        data = "" if self.data is None else f"[{self.data}]"
+        data = "" if self.data is None else f"[{_shown(self.data)}]"
         return f"{self.op}{data}({inside})" if inside else f"{self.op}{data}"
+
+
+def _shown(data: Any) -> str:
+    """Data as a text; of a table only its size."""
+    return f"{len(data)} rows" if isinstance(data, tuple) else str(data)
 
 
 @dataclass(frozen=True)
@@ -234,7 +257,12 @@ def _known(args: tuple[Node, ...]) -> bool:
 
 
 def _hashable(data: Any) -> Any:
-    return (type(data), data)  # 1 and Fraction(1) are one value, "1" another
+    more = data.tokens if isinstance(data, Settled) else None
+    return (
+        type(data),
+        data,
+        more,
+    )  # 1 and Fraction(1) are one value, "1" another
 
 
 # ---------------------------------------------------------------- what stands for something else

@@ -7,6 +7,7 @@ for all: the nearest position has all of the attention. BOS, where p is 0, is on
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from handcraft.language.affine import Affine
@@ -20,19 +21,41 @@ if TYPE_CHECKING:
 
 UNIT = 2.0**-24
 STRENGTH = 64.0
+ROUNDED = 4  # roundings of a number that a head brings with a weight of 1
 SLACK = 24.0  # a score that is less by so much leaves nothing in float32
 
 
 def placed(lower: Lowering, node: Node) -> Held:
     """The value of a node at the position that its condition says."""
-    value, place = lower.hold(node.value), _place(lower, node)
+    value = _numbered(lower, node)
+    return _brought(lower, node, value)
+
+
+def placed_square(lower: Lowering, node: Node) -> Held | None:
+    """The square of the number that stands for it, brought by the same head."""
+    value = _numbered(lower, node)
+    square = lower.squared(node.value, value)
+    if square is None:
+        return None
+    codes = {x: z * z for x, z in (value.codes or {}).items()}
+    return _brought(lower, node, replace(square, codes=codes))
+
+
+def _numbered(lower: Lowering, node: Node) -> Held:
+    """The value at the key, as numbers of which 0 is what BOS brings."""
+    value = lower.hold(node.value)
     if value.codes is None:
         raise Refused(
             node.value, "has too many values to be fetched", "a shorter window"
         )
-    z, codes = value.z, dict(value.codes)
-    if node.default is not None:
-        z, codes = freed(z, codes, node.default.data)
+    if node.default is None:
+        return value
+    z, codes = freed(value.z, dict(value.codes), node.default.data)
+    return Held(z, codes, value.radius)
+
+
+def _brought(lower: Lowering, node: Node, value: Held) -> Held:
+    place = _place(lower, node)
     behind = STRENGTH * (1 - 2 * place.radius) - _rounding(lower)
     if behind < SLACK:
         raise Refused(
@@ -46,13 +69,12 @@ def placed(lower: Lowering, node: Node) -> Held:
         (constant(1), squares.scaled(-STRENGTH)),
     )
     lane = lower.stream.attend(
-        rows, lower.named(node), [(gated(z), 1.0)], lower.says(node)
+        rows, lower.named(node), [(gated(value.z), 1.0)], lower.says(node)
     )[0]
-    reach = max(map(abs, codes.values()), default=0.0)
+    reach = max(map(abs, (value.codes or {}).values()), default=0.0)
     leak = 2 * reach * lower.n * math.exp(-behind)
-    return Held(
-        lane.expression(), codes, value.radius + leak + 8 * UNIT * reach
-    )
+    radius = value.radius + leak + ROUNDED * UNIT * reach
+    return Held(lane.expression(), value.codes, radius)
 
 
 def _place(lower: Lowering, node: Node) -> Held:
@@ -75,8 +97,7 @@ def _rounding(lower: Lowering) -> float:
 def _positions(lower: Lowering) -> tuple[Affine, Affine]:
     """p and p^2 of a key, both 0 at BOS."""
     index = lower.hold(lower.core.index)
-    square = lower.squared(lower.core.index, index)
-    assert square is not None
+    square = lower.squared(lower.core.index, index) or index
     if not lower.anchored:
         return index.z, square.z
     p = index.z.plus(constant(1))

@@ -27,7 +27,7 @@ from handcraft.lowering.domains import (
     function_of,
 )
 from handcraft.lowering.matches import Match, at_query, matched, sides_of
-from handcraft.lowering.nodes import Node, linear, parts_of
+from handcraft.lowering.nodes import Node, Settled, linear, parts_of
 from handcraft.lowering.placing import freed, placed
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.stream import BOS, Held, constant, gated
@@ -362,7 +362,7 @@ def _fetched(lower: Lowering, node: Node) -> Held:
         none = lower.core.select("fetch", condition, node.value, says=node.says)
         return lower.hold(lower.core.make("otherwise", none, default))
     certain = place is not None and _inside(lower, place)
-    certain = certain or id(node) in lower.domains.settled
+    certain = certain or isinstance(node.data, Settled)
     score = score_of(lower, condition, FETCHED, absolute=not certain)
     behind = score.apart * (1.0 if certain else 0.5) - 2 * score.radius
     if 0 < behind < SLACK:  # all of it grows with the strength
@@ -525,7 +525,8 @@ def _chosen(
     lower: Lowering, node: Node, place: Node, value: Node | None = None
 ) -> Held:
     """The value at the position that is chosen."""
-    score = _preferring(lower, place)
+    settled = isinstance(node.data, Settled)
+    score = _preferring(lower, place, absolute=not settled)
     default = node.default if value is None else None
     if default is not None and default.op != "constant":
         none = lower.core.select(
@@ -536,7 +537,7 @@ def _chosen(
     certain = every and not (
         place.data == "best" and lower.domain(place.value).none
     )
-    certain = certain or id(node) in lower.domains.settled
+    certain = certain or isinstance(node.data, Settled)
     return _one(
         lower,
         node,
@@ -547,7 +548,7 @@ def _chosen(
     )
 
 
-def _preferring(lower: Lowering, place: Node) -> Score:
+def _preferring(lower: Lowering, place: Node, *, absolute: bool) -> Score:
     """The scores of a condition, and of a preference among the keys that meet it."""
     p = lower.standard(lower.core.index)
     assert p is not None
@@ -563,7 +564,7 @@ def _preferring(lower: Lowering, place: Node) -> Score:
     condition = place.condition
     if place.data == "best" and lower.domain(place.value).none:
         condition = lower.core.both(condition, _defined(lower, place.value))
-    score = score_of(lower, condition, strength)
+    score = score_of(lower, condition, strength, absolute=absolute)
     if strength * 2 > LARGEST_SCORE:
         raise Refused(
             place, "needs scores past exact float32", "a shorter window"
