@@ -10,7 +10,7 @@ position 0 holds is counted apart (handcraft.lowering.contexts); every token is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from handcraft.claims.kinds import CLAIM_KINDS, Claim
+from handcraft.claims.kinds import CLAIM_KINDS, Claim, Distribution
 from handcraft.claims.words import predicts
 from handcraft.core.errors import ProgramError
 from handcraft.core.source import caller
@@ -22,6 +22,7 @@ from handcraft.lowering.asked import (
     vocabulary_of,
     window_of,
 )
+from handcraft.lowering.chances import chances
 from handcraft.lowering.contexts import Contexts
 from handcraft.lowering.emit import blocks_of, slots_of
 from handcraft.lowering.frames import Activation
@@ -151,11 +152,14 @@ def _lowered(
     n_ctx: int,
 ) -> Lowering:
     contexts = Contexts(core, asked, n_ctx)
-    root = contexts.rule(rule_of(core, claim, asked, vocabulary))
     codes = _codes(vocabulary.tokens, asked.begin)
     lower = Lowering(core, contexts.domains, codes, author_variables())
     lower.anchored = asked.begin is not None
-    read_out(lower, root, vocabulary.tokens)
+    if isinstance(claim, Distribution):
+        chances(lower, claim, vocabulary)
+    else:
+        root = contexts.rule(rule_of(core, claim, asked, vocabulary))
+        read_out(lower, root, vocabulary.tokens)
     return lower
 
 

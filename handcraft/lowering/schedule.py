@@ -57,7 +57,7 @@ def scheduled(stream: Stream, heads: int) -> Stream:
         read = [found.times[lane] for rule in rules for lane in rule.read]
         time = max(read, default=0)
         if first.final:
-            time = max(time, _last_read(new, first))
+            time = max(time, _last_read(new, rules))
         if isinstance(first, Attention):
             time = heads_after(time)
             while taken.get(time, 0) >= heads:
@@ -101,25 +101,26 @@ def merged(stream: Stream) -> Stream:
 
 
 def _in_order(stream: Stream) -> list[list[Attention | Hinge]]:
-    """The rules by time, the neurons of one lane together; the answer's last."""
+    """The rules by time, the neurons of one lane together; the answer's last, all together, since
+    they may read what they write to.
+    """
     groups: dict[object, list[Attention | Hinge]] = {}
     for i, head in enumerate(stream.heads):
         groups[(head.time, "head", i)] = [head]
     for hinge in stream.hinges:
-        groups.setdefault(
-            (hinge.time, tuple(hinge.adds), hinge.final), []
-        ).append(hinge)
+        written = "final" if hinge.final else tuple(hinge.adds)
+        groups.setdefault((hinge.time, written), []).append(hinge)
     rules = list(groups.values())
     return sorted(rules, key=lambda rs: (rs[0].final, rs[0].time))
 
 
 def _last_read(
-    rules: Sequence[Attention | Hinge], final: Attention | Hinge
+    rules: Sequence[Attention | Hinge], final: Sequence[Attention | Hinge]
 ) -> int:
     """The time before which the answer must not be written."""
-    found = 0
+    found, written = 0, {lane for rule in final for lane in rule.writes}
     for rule in rules:
-        if not set(final.writes).isdisjoint(rule.read):
+        if not written.isdisjoint(rule.read):
             found = max(found, rule.time - 1)
     return found
 
