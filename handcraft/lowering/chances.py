@@ -85,15 +85,15 @@ def _shorter(ending: Ending, rows: Mapping[Ending, object]) -> bool:
 
 
 def _present(lower: Lowering, ending: Ending, *, shorter: bool) -> Affine:
-    """1 where the ending stands, at most 0 elsewhere."""
+    """1 where the ending stands, at most -1 elsewhere."""
     many = len(ending)
-    found = constant(1 - many)
+    found = constant(1 - 2 * many)
     for i, token in enumerate(reversed(ending)):
-        found = found.plus(_is(lower, i, token))
+        found = found.plus(_is(lower, i, token).scaled(2.0))
     if shorter and many > 1:
         row = tuple(float(i >= many - 1) for i in range(lower.n))
         late = lower.stream.table(f"has_{many}", Table(positions=row))
-        found = found.plus(late.expression()).plus(constant(-1))
+        found = found.plus(late.expression().scaled(2.0)).plus(constant(-2))
     return found
 
 
