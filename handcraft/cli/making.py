@@ -7,7 +7,7 @@ from __future__ import annotations
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,9 @@ from handcraft.cli.terminal import (
     writing,
 )
 from handcraft.core.errors import ExportError, printable
+
+if TYPE_CHECKING:
+    from handcraft.model import Model
 
 RUNTIME_NAMES = (  # as `--to` takes them
     *("gpt2", "picogpt", "nanogpt", "transformer-lens", "onnx", "gguf"),
@@ -49,7 +52,12 @@ def build(
     """
     asked = None if out is None else given_path("--out", out)
     model = open_model(program)
-    directory = asked or Path("build") / model.name
+    directory = asked or Path("build") / _folder(program) / model.name
+    return save(model, directory, json=json)
+
+
+def save(model: Model, directory: Path, *, json: bool) -> None:
+    """Write a model to a directory, and print what was written and how large it is."""
     files = writing(lambda: model.save(directory))
     sizes = {
         "n_layer": model.n_layer,
@@ -73,6 +81,13 @@ def build(
     print(f"parameters: {', '.join(parameters)}")
     print("\n".join(f"wrote {printable(str(file))}" for file in files))
     return None
+
+
+def _folder(program: str) -> Path:
+    """The folder in the name of a bundled program: `sequence` of `sequence/sort`."""
+    from handcraft.files.bundled import bundled
+
+    return Path(program).parent if program in bundled() else Path()
 
 
 def export(

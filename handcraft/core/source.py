@@ -8,7 +8,7 @@ Rules of this file: nothing here reads a file.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -61,6 +61,24 @@ def without_source_lines(*, data: bool = True) -> Iterator[None]:
         _reading.reset(token)
 
 
+# the line and the variables of an author whose file was executed before
+_author: ContextVar[tuple[Source, Mapping[str, Any]] | None] = ContextVar(
+    "author", default=None
+)
+
+
+@contextmanager
+def author(source: Source, names: Mapping[str, Any]) -> Iterator[None]:
+    """Make `caller` return this line inside, and `variables` these names: what is made there is
+    made of a file that was executed before.
+    """
+    token = _author.set((source, names))
+    try:
+        yield
+    finally:
+        _author.reset(token)
+
+
 def reading_data() -> bool:
     """True while rules are read from data."""
     return bool(_reading.get())
@@ -70,6 +88,8 @@ def caller() -> Source:
     """The author's file and line that is being executed: the nearest frame outside handcraft."""
     if _reading.get() is not None:
         return NOWHERE
+    if (known := _author.get()) is not None:
+        return known[0]
     frame = _frame()
     return Source(frame.f_code.co_filename, frame.f_lineno)
 
@@ -78,6 +98,8 @@ def variables() -> dict[str, Any]:
     """The author's variables by name: those that the nearest frame outside handcraft sees, its
     own first.
     """
+    if (known := _author.get()) is not None:
+        return dict(known[1])
     frame = _frame()
     return {**frame.f_locals, **frame.f_globals, **frame.f_locals}
 

@@ -13,7 +13,7 @@ import contextlib
 import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -26,16 +26,19 @@ from handcraft.core.errors import (
     ProgramError,
     hint,
     in_quotes,
+    listing,
     printable,
 )
 from handcraft.core.nearest import nearest
 from handcraft.core.paths import DIRECTORY, FILE, VACANT, kind_at
-from handcraft.core.source import without_source_lines
+from handcraft.core.source import Source, without_source_lines
 from handcraft.files.bundled import bundled
 from handcraft.files.checkpoint_place import download_hint, is_checkpoint
 from handcraft.files.pair import PROGRAM_JSON
 from handcraft.program.program import Program, program_name
+from handcraft.sequence import words
 from handcraft.sequence.expression import Expression
+from handcraft.sequence.shared import upwards
 
 MAX_SOURCE = 2**20  # bytes of a program file
 MAX_SHOWN = 80  # characters of a name that is no program's
@@ -97,7 +100,7 @@ def _not_found(path: Path, reference: str, kind: str) -> str:
         return message + (_hub_hint(reference) or _nearest_file(path))
     return message + (
         _hub_hint(reference)
-        or hint(reference, bundled())
+        or _bundled_hint(reference)
         or "; `handcraft list` shows the bundled ones"
     )
 
@@ -129,14 +132,27 @@ def _in_words(value: object) -> str:
 
 def _nearest_file(path: Path) -> str:
     """The hint at a program in the same folder, or at a bundled one."""
-    if path.stem in bundled():
-        return hint(path.stem, bundled())
+    if path.stem in {file.stem for file in bundled().values()}:
+        return _bundled_hint("/".join(path.with_suffix("").parts[-2:]))
     folder = path.parent
     files = [*folder.glob("*.py")] if _kind(folder) == DIRECTORY else []
     near = nearest(path.name, [file.name for file in files])
     if near is None:
-        return hint(path.name, bundled())
+        return _bundled_hint("/".join(path.parts[-2:]))
     return f"; did you mean {in_quotes(str(folder / near))}?"
+
+
+def _bundled_hint(reference: str) -> str:
+    """The hint at a bundled program with such a last name, best of such a folder."""
+    folder, _, last = reference.rpartition("/")
+    names = [name.rpartition("/") for name in bundled()]
+    home = nearest(folder, {name[0] for name in names if name[0]}) or ""
+    own = {name[2]: "".join(name) for name in names if name[0] == home}
+    known = own | {n[2]: "".join(n) for n in names if n[2] not in own}
+    near = nearest(last, known)
+    if near is None:
+        return ""
+    return f"; did you mean {in_quotes(known[near])}?"
 
 
 def load_program(path: Path) -> Program:
@@ -158,6 +174,86 @@ def load_program(path: Path) -> Program:
             _shown(path),
         )
     return program
+
+
+def load_expression(
+    path: Path, name: str | None = None
+) -> tuple[str, Expression, Source, dict[str, Any]]:
+    """Execute a file and return an expression of it: its variable, itself, the line on which it is
+    written, and all names of the file.
+
+    name  the variable; by default the only expression that is no part of another
+
+    Raises ProgramError, with the author's file and line, for a file that raises, and where there
+    is no such expression, or more than one.
+    """
+    names = _executed(path)
+    found = {
+        key: value
+        for key, value in names.items()
+        if isinstance(value, Expression)
+        and getattr(words, key, None) is not value
+    }
+    chosen = _whole(found) if name is None else [x for x in found if x == name]
+    if len(chosen) != 1:
+        problem = _not_one(names, found, chosen, name)
+        raise ProgramError(problem, (path.stem,), _shown(path))
+    (only,) = chosen
+    return only, found[only], _assigned(path, only), names
+
+
+def _whole(found: Mapping[str, Expression]) -> list[str]:
+    """The variables of the expressions that are no part of another; of two names the last."""
+    inside = {
+        id(part) for e in found.values() for part in upwards(e) if part is not e
+    }
+    last = {id(e): name for name, e in found.items() if id(e) not in inside}
+    return list(last.values())
+
+
+def _not_one(
+    names: Mapping[str, Any],
+    found: Mapping[str, Expression],
+    chosen: Sequence[str],
+    name: str | None,
+) -> str:
+    """The message where a file has no such expression, or several that could be meant."""
+    if name is not None and name in names:
+        return (
+            f"`{name}` is {_in_words(names[name])}, and an expression is needed"
+        )
+    if name is not None:
+        return f"no `{name}`{hint(name, found) or _has(found)}"
+    if chosen:
+        return (
+            f"has several expressions, {listing(chosen)}; say which: --expression"
+            f" {chosen[-1]}"
+        )
+    if isinstance(names.get("program"), Program):
+        return (
+            "`program` is compiled already, and there is no other expression; write"
+            " `handcraft build`"
+        )
+    return (
+        "no expression; the file must define one, such as"
+        " `hist = count(there(tokens) == tokens)`"
+    )
+
+
+def _has(found: Mapping[str, Expression]) -> str:
+    return f"; it has {listing(found)}" if found else "; it has no expression"
+
+
+def _assigned(path: Path, name: str) -> Source:
+    """The line on which a variable is assigned last."""
+    lines = [
+        node.lineno
+        for node in ast.walk(ast.parse(_source(path)))
+        if isinstance(node, ast.Name)
+        and isinstance(node.ctx, ast.Store)
+        and node.id == name
+    ]
+    return Source(_shown(path), max(lines, default=1))
 
 
 def load_claim(path: Path) -> tuple[Claim, Program | None]:
@@ -297,11 +393,10 @@ def _source(path: Path) -> bytes:
 
 def _shown(path: Path) -> str:
     """The file's name for messages and provenance: as the user gave it, but short if bundled."""
-    return (
-        f"programs/{path.name}"
-        if path in bundled().values() and path.is_absolute()
-        else str(path)
-    )
+    names = {file: name for name, file in bundled().items()}
+    if path in names and path.is_absolute():
+        return f"programs/{names[path]}.py"
+    return str(path)
 
 
 def _placed(error: HandcraftError, path: Path) -> HandcraftError:

@@ -48,7 +48,8 @@ class Contexts:
         self.whole = Domains(tokens, n_ctx, causal=True)
         self.whole.tell("end", span(min(asked.ends), max(asked.ends)))
         shift = 0 if self.begin is None else 1
-        self.domains = Domains(asked.behind, n_ctx - shift, causal=True)
+        read = asked.behind if shift else tokens
+        self.domains = Domains(read, n_ctx - shift, causal=True)
         self._defined: set[int] = set()
         self._elsewhere: set[int] = set()
         self._used: dict[int, frozenset[int]] = {}  # where a value matters

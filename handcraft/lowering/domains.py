@@ -20,7 +20,8 @@ from itertools import product
 from math import gcd, prod
 from typing import Any, TypeAlias
 
-from handcraft.lowering.nodes import Node, Settled, parts_of
+from handcraft.lowering.nodes import NEVER, Node, Settled, parts_of
+from handcraft.lowering.orders import Orders
 from handcraft.sequence.operations import branches_of
 from handcraft.sequence.values import Value
 
@@ -160,6 +161,9 @@ class Domains:
         self.alphabet = tuple(alphabet)
         self.n = n
         self.causal = causal
+        self.orders = Orders(
+            lambda node: not self.of(node).none, n, causal=causal
+        )
         self._known: dict[int, tuple[Node, Domain]] = {}
         self._leaves: dict[str, Domain] = {
             "token": listing(self.alphabet),
@@ -199,7 +203,11 @@ class Domains:
             if prod(len(x) for x in lists if x) <= MOST_COMBINED:
                 ask = function_of(node, bases)
                 return self._short(
-                    listing(ask(row) for row in product(*lists))  # type: ignore[arg-type]
+                    listing(
+                        value
+                        for row in product(*lists)  # type: ignore[arg-type]
+                        if (value := ask(row)) is not NEVER
+                    )
                 )
         return self._by_form(node)
 
@@ -212,6 +220,8 @@ class Domains:
     def _by_form(self, node: Node) -> Domain:
         if node.op in ("cases", "otherwise", "lookup"):
             return self._chosen(node)
+        if node.op == "table":
+            return listing(node.data.known.values())
         found = [self.of(arg) for arg in node.args]
         if (form := _FORMS.get(node.op)) is None:
             raise Unlisted(node)
@@ -240,7 +250,8 @@ class Domains:
     def _selected(self, node: Node) -> Domain:
         kind = node.data
         if kind == "count":
-            return span(0, self._most_keys(node))
+            least = int(self.orders.holds_itself(node.condition))
+            return span(least, max(least, self._most_keys(node)))
         if kind in ("first", "latest", "best"):
             every = node.condition.op == "constant" and node.condition.data == 1
             none = not every or (kind == "best" and self.of(node.value).none)
@@ -258,6 +269,8 @@ class Domains:
             value = replace(value, none=False)
             if kind.tokens is not None:
                 value = listing(kind.tokens)
+        if self.orders.is_one(node.condition):
+            return value
         if node.default is None:
             sure = kind == "at" or isinstance(kind, Settled)
             return value if sure else value.maybe()
@@ -415,15 +428,34 @@ def bases_of(node: Node) -> tuple[Node, ...]:
 def function_of(
     node: Node, bases: Iterable[Node]
 ) -> Callable[[Iterable[Value]], Value]:
-    """The value of a node as a function of those of its bases."""
-    order = {id(base): i for i, base in enumerate(bases)}
+    """The value of a node as a function of those of its bases; each part is computed once."""
+    given = tuple(bases)
+    order = _order(node, {id(base) for base in given})
 
-    def ask(part: Node, row: tuple[Value, ...]) -> Value:
-        if id(part) in order:
-            return row[order[id(part)]]
-        if part.op == "constant":
-            value: Value = part.data
-            return value
-        return part.computed([ask(arg, row) for arg in part.args])
+    def ask(row: Iterable[Value]) -> Value:
+        known = {id(base): x for base, x in zip(given, row, strict=True)}
+        for part in order:
+            known[id(part)] = (
+                part.data
+                if part.op == "constant"
+                else part.computed([known[id(arg)] for arg in part.args])
+            )
+        return known[id(node)]
 
-    return lambda row: ask(node, tuple(row))
+    return ask
+
+
+def _order(node: Node, bases: set[int]) -> list[Node]:
+    """The parts above the bases, each after what it is computed from."""
+    found: dict[int, Node] = {}
+    waiting = [(node, False)]
+    while waiting:
+        part, ready = waiting.pop()
+        if id(part) in bases or id(part) in found:
+            continue
+        if ready or part.op == "constant":
+            found[id(part)] = part
+        else:
+            waiting.append((part, True))
+            waiting.extend((arg, False) for arg in part.args)
+    return list(found.values())

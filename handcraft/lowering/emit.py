@@ -13,6 +13,13 @@ from handcraft.lowering.stream import Attention, Hinge, Stream, Table
 from handcraft.sequence.expression import Expression
 
 
+def emitted(
+    stream: Stream, vocabulary: Sequence[str], n_ctx: int
+) -> tuple[tuple[Slot, ...], tuple[Block, ...]]:
+    """The slots and the blocks of a stream; the first token stands before each text."""
+    return slots_of(stream, vocabulary, n_ctx), blocks_of(stream)
+
+
 def slots_of(
     stream: Stream, vocabulary: Sequence[str], n_ctx: int
 ) -> tuple[Slot, ...]:
@@ -76,8 +83,9 @@ def _neuron(hinge: Hinge) -> Neuron:
 def _head(head: Attention, said: Mapping[Lane, Expression]) -> Head:
     match = local("match", [str(i) for i in range(len(head.rows))]).lanes
     carried = local("value", [str(i) for i in range(len(head.adds))]).lanes
-    query = [(lane, q) for lane, (q, _) in zip(match, head.rows, strict=True)]
-    key = [(lane, k) for lane, (_, k) in zip(match, head.rows, strict=True)]
+    rows = list(zip(match, head.rows, strict=True))
+    query = [(lane, q) for lane, (q, _) in rows]
+    key = [(lane, k) for lane, (_, k) in rows]
     value: list[tuple[Lane, Affine]] = []
     adds: dict[Lane, Affine] = {
         lane: Affine.of({}, x) for lane, x in head.bias.items()
@@ -95,6 +103,7 @@ def _head(head: Attention, said: Mapping[Lane, Expression]) -> Head:
         adds=Map.of(adds.items()),
         scores="exact",
         means={lane: said[lane] for lane in head.adds if lane in said},
+        name=head.name or None,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal, TypeAlias
 
+from handcraft.claims.answers import named_by
 from handcraft.claims.kinds import Each
 from handcraft.claims.words import each
 from handcraft.core.errors import ProgramError
@@ -18,7 +19,7 @@ from handcraft.core.source import caller
 from handcraft.language.affine import Affine, Lane, kind_of
 from handcraft.language.slot_tables import MAX_N_CTX
 from handcraft.lowering.domains import Domain, Domains
-from handcraft.lowering.emit import blocks_of, slots_of
+from handcraft.lowering.emit import emitted
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.naming import author_variables
 from handcraft.lowering.nodes import Core, Node
@@ -70,7 +71,13 @@ def tag(
     )
     named = author_variables()
     try:
-        return _tagging(_expression(e), frame, named, name, activation)
+        return lowered(
+            _expression(e),
+            frame,
+            named=named,
+            name=name,
+            activation=activation,
+        ).program
     except Refused as found:
         raise found.error(caller()) from None
 
@@ -129,33 +136,49 @@ def _most(n: object) -> int:
     return n
 
 
-def _tagging(
+@dataclass(frozen=True)
+class Lowered:
+    """A program, with how each node of its expression stands in the stream."""
+
+    program: Program
+    lowering: Lowering
+    stream: Stream
+
+
+def lowered(
     e: Expression,
     frame: Frame,
-    named: Mapping[str, Expression],
-    name: str | None,
-    activation: Activation,
-) -> Program:
+    *,
+    named: Mapping[str, Expression] | None = None,
+    name: str | None = None,
+    activation: Activation = "gelu",
+) -> Lowered:
+    """The program of `tag`, with what it was made of. Raises Refused."""
     core = Core(causal=frame.causal)
     node = core.of(e)
     domains = Domains(frame.alphabet, frame.n, causal=frame.causal)
     lower = Lowering(core, domains, {}, named)
-    vocabulary, codes, answers = _codes(node, lower.domain(node), frame)
+    vocabulary, codes, answers = _codes(
+        node, lower.domain(node), named_by(e), frame
+    )
     lower.codes = codes
     held = lower.hold(node)
-    _read_out(lower, node, held, codes, answers)
-    stream = cheapest(lower.stream, Sizes(len(vocabulary), frame.n + 1))
+    read_out(lower, node, held, codes, answers)
+    sizes = Sizes(len(vocabulary), frame.n + 1, frame.alphabet)
+    stream = cheapest(lower.stream, sizes)
     stream.meanings = lower.meanings()
-    return Program(
+    slots, blocks = emitted(stream, vocabulary, frame.n + 1)
+    program = Program(
         name=name,
-        embedding=slots_of(stream, vocabulary, frame.n + 1),
-        layers=blocks_of(stream),
+        embedding=slots,
+        layers=blocks,
         claim=_claim(e, answers, frame),
         vocabulary=vocabulary,
         n_ctx=frame.n + 1,
         causal=frame.causal,
         activation=activation,
     )
+    return Lowered(program, lower, stream)
 
 
 def _claim(e: Expression, answers: Mapping[Value, str], frame: Frame) -> Each:
@@ -195,9 +218,11 @@ def spelled(value: Value) -> str:
 
 
 def _codes(
-    node: Node, domain: Domain, frame: Frame
+    node: Node, domain: Domain, named: Iterable[str], frame: Frame
 ) -> tuple[tuple[str, ...], dict[str, float], dict[Value, str]]:
     """The vocabulary, the code of each token, and the token of each answer.
+
+    named  tokens that the claim names, whether they can be an answer or not
 
     The answers that are numbers have themselves as codes; what is no answer is below them.
     """
@@ -211,7 +236,16 @@ def _codes(
     if set(values) <= {None}:
         raise Refused(node, "is undefined everywhere", "otherwise(e, value)")
     answers = {x: spelled(x) for x in values if x is not None}
-    more = [t for t in answers.values() if t not in frame.alphabet]
+    if frame.begin in answers.values():
+        raise Refused(
+            node,
+            f"can be {frame.begin!r}, the token that stands before each text",
+            "another one as begin=",
+        )
+    known = {frame.begin, *frame.alphabet}
+    more = [
+        t for t in dict.fromkeys((*answers.values(), *named)) if t not in known
+    ]
     vocabulary = (frame.begin, *frame.alphabet, *more)
     numbers = {
         t: float(x) for x, t in answers.items() if not isinstance(x, str)
@@ -225,7 +259,7 @@ def _codes(
     return vocabulary, {**codes, **numbers}, answers
 
 
-def _read_out(
+def read_out(
     lower: Lowering,
     node: Node,
     held: Held,
@@ -236,11 +270,11 @@ def _read_out(
     stream = lower.stream
     y, radius = _as_code(lower, held, codes, answers)
     code = stream.table("code", Table(tokens=_inside(codes, lower)))
+    widen(stream, code, codes)  # of 0 and 1 the squares would be the same table
     square = stream.table(
         "code_squared",
         Table(tokens={t: x * x for t, x in _inside(codes, lower).items()}),
     )
-    widen(stream, code, codes)
     widen(stream, square, {t: x * x for t, x in codes.items()})
     gain = _gain(node, stream, codes, answers, radius)
     reach = 4 * max(x * x for x in codes.values()) + 4
@@ -285,12 +319,13 @@ def _gain(
             leak += max(map(abs, xs)) * (max(xs + [0.0]) - min(xs + [0.0]))
     wanted = {codes[t] for t in answers.values()}
     others = {*codes.values()}
-    lead = min(
+    leads = [
         (y - v) ** 2 - 2 * abs(y - v) * radius
         for y in wanted
         for v in others
         if v != y
-    )
+    ]
+    lead = min(leads, default=1.0)  # a single token is right everywhere
     if lead <= 0:
         raise Refused(
             node,

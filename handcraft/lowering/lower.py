@@ -11,12 +11,16 @@ a head. Rules of this file: each node is lowered once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from handcraft.language.affine import Affine, Lane
+from handcraft.lowering.bringing import brought
 from handcraft.lowering.domains import (
     MOST_COMBINED,
     Domain,
@@ -33,8 +37,17 @@ from handcraft.lowering.nodes import Core, Node
 from handcraft.lowering.placing import placed_square
 from handcraft.lowering.pointwise import Inexact, images, joined, mapped, whole
 from handcraft.lowering.refusals import Refused
-from handcraft.lowering.selecting import brought, selected
-from handcraft.lowering.stream import BOS, ONE, Held, Stream, Table, constant
+from handcraft.lowering.fetching import known_to_be_one
+from handcraft.lowering.selecting import selected
+from handcraft.lowering.stream import (
+    BOS,
+    LEAK,
+    ONE,
+    Held,
+    Stream,
+    Table,
+    constant,
+)
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
 
@@ -73,11 +86,21 @@ class Lowering:
         self._flags: dict[Any, Held] = {}
         self._words: dict[str, float] = {}
         self.anchored = True  # False where no token stands before the text
+        self._columns: dict[int, tuple[Held, Callable[[], Held]]] = {}
+
+    @property
+    def values(self) -> list[tuple[Node, Held]]:
+        """Each node that was lowered, with how it stands in the stream that is emitted."""
+        found = [*self._held.values(), *self._exact.values()]
+        return [
+            (node, replace(held, z=self.stream.as_sums(held.z)))
+            for node, held in found
+        ]
 
     def meanings(self) -> dict[Lane, Expression]:
         """What each lane holds that stands for one value alone."""
         words, found = Meanings(), dict[Lane, Expression]()
-        for node, held in (*self._held.values(), *self._exact.values()):
+        for node, held in self.values:
             said = words.of_lane(node, held)
             if said is not None and said[0] not in self.stream.tables:
                 found.setdefault(*said)
@@ -178,17 +201,17 @@ class Lowering:
         """A lane of wte."""
         ask = function_of(node, [self.core.token])
         codes = self.coding(self.domain(node))
-        table = {t: codes[ask([t])] for t in self.domains.alphabet}
+        table = {t: codes.get(ask([t]), 0.0) for t in self.domains.alphabet}
         lane = self.stream.table(self.named(node), Table(tokens=table))
-        return Held(lane.expression(), codes)
+        return Held(lane.expression(), codes, _rounding(table.values()))
 
     def _of_index(self, node: Node) -> Held:
         """A lane of wpe."""
         ask = function_of(node, [self.core.index])
         codes = self.coding(self.domain(node))
-        row = tuple(codes[ask([i])] for i in range(self.n))
+        row = tuple(codes.get(ask([i]), 0.0) for i in range(self.n))
         lane = self.stream.table(self.named(node), Table(positions=row))
-        return Held(lane.expression(), codes)
+        return Held(lane.expression(), codes, _rounding(row))
 
     # ------------------------------------------------------------ at one position
 
@@ -197,6 +220,9 @@ class Lowering:
             return self.exact(node.args[0], self.hold(node.args[0]))
         if len(bases) == 1:
             inner = _exact_part(node)
+            found = self._looked_up(node)
+            if found is not None:
+                return found
             return self._joined(node, bases if inner is None else [inner])
         if node.op == "cases" and (found := self._where(node)) is not None:
             return found
@@ -243,6 +269,8 @@ class Lowering:
     def _numeric(self, node: Node, z: Affine, radius: float) -> Held:
         domain = self.domain(node)
         most = float(max(abs(domain.low), abs(domain.high)))
+        if len(z.terms) > 1:
+            self.stream.names.setdefault(z.terms, self.named(node))
         codes = None
         if domain.values is not None:
             codes = {x: float(x) for x in domain.values}  # type: ignore[arg-type]
@@ -328,6 +356,10 @@ class Lowering:
         """A number that stands for itself."""
         return self._numeric(node, z, radius)
 
+    def selects_one(self, condition: Node) -> bool:
+        """True if a fetch by a condition has one key at most to choose from."""
+        return known_to_be_one(self, condition)
+
     def named(self, node: Node) -> str:
         """The name of the lane of a node."""
         return self.naming.of(node)
@@ -387,38 +419,113 @@ class Lowering:
         return self._held[id(as_flag)][1]
 
     def exact(self, node: Node, held: Held) -> Held:
-        """A whole number from 0 to n, exactly: read off the position before it, with its square;
-        any other value as it is.
+        """A whole number from 0 on that the query sees so many positions for, exactly: read off the
+        last of them, with its square; any other value as it is.
         """
-        whole = set(range(self.n + 1))
-        if held.radius <= EXACT or not (
-            held.codes and set(held.codes) <= whole
-        ):
+        if not self._must_be_read_off(node, held):
             return held
         if id(node) not in self._exact:
             self._exact[id(node)] = node, self._read_off(node, held)
         return self._exact[id(node)][1]
 
-    def _read_off(self, node: Node, held: Held) -> Held:
+    def is_seen(self, node: Node) -> bool:
+        """True if a number from 0 on is never more than the positions that its query sees."""
+        if node.op in ("length", "index"):
+            return True
+        if node.op == "constant":
+            return bool(node.data in (0, 1))
+        if node.op == "select":
+            return self._counts(node)
+        if node.op == "add":  # the index, and 1
+            index = self.core.index in node.args
+            return index and self.core.constant(1) in node.args
+        if node.op in ("both", "either", "negate", "equal", "below"):
+            return True
+        if node.op == "least":
+            return any(map(self.is_seen, node.args))
+        if node.op in ("exact", "modulo") or (
+            node.op in ("subtract", "divide")
+            and self.domain(node.args[1]).low >= (node.op == "divide")
+        ):
+            return self.is_seen(node.args[0])
+        return False
+
+    def _counts(self, node: Node) -> bool:
+        """True for a selection that gives a number of positions, or one of them."""
+        if node.data == "total":
+            value = self.domain(node.value)
+            return 0 <= value.low and value.high <= 1
+        return node.data in ("count", "first", "latest", "best")
+
+    def _must_be_read_off(self, node: Node, held: Held) -> bool:
+        """True for a whole number that is not known exactly, of positions that the query sees."""
+        whole = set(range(self.n + 1))
+        known = held.codes is not None and set(held.codes) <= whole
+        far = held.radius > EXACT
+        return far and known and self.is_seen(node)
+
+    def _looked_up(self, node: Node) -> Held | None:
+        """A function of an exact number that is read off, at the same position."""
+        if (count := self._read_of(node)) is None:
+            return None
+        codes = self.coding(self.domain(node))
+        ask = function_of(node, [count])
+        return self._column(node, count, lambda c: codes[ask([c])], codes)
+
+    def _column(
+        self,
+        node: Node,
+        count: Node,
+        f: Callable[[int], float],
+        codes: Mapping[Value, float],
+    ) -> Held:
+        """A function of a number that is read off: what it is at 0, and how much more it is."""
+        taken = self.domain(count).values or ()
+        flag = set(codes) <= {0, 1}
+        start = f(0) if 0 in taken else 0.0 if flag else f(1)
+        row = tuple(
+            f(i + 1) - start if i + 1 in taken else 0.0 for i in range(self.n)
+        )
+        z = constant(start)
+        if any(row):
+            lane = self.stream.table(self.named(node), Table(positions=row))
+            z = z.plus(self._off(count, [lane])[0])
+        found = Held(z, codes, LEAK)
+        squares = {x: c * c for x, c in codes.items()}
+        self._columns[id(found)] = (
+            found,
+            lambda: self._column(node, count, lambda c: f(c) ** 2, squares),
+        )
+        return found
+
+    def _read_of(self, node: Node) -> Node | None:
+        """The exact number that is read off, where a node is computed from that alone."""
+        inner = _exact_part(node)
+        if inner is None or not _only_of(node, inner):
+            return None
+        held = self.hold(inner.args[0])
+        return inner if self._must_be_read_off(inner.args[0], held) else None
+
+    def _off(self, count: Node, lanes: Sequence[Lane]) -> list[Affine]:
+        """What these tables hold at the position before a number."""
         places = range(self.n)
         numbers = Table(positions=tuple(i + 1.0 for i in places))
         squares = Table(positions=tuple((i + 1.0) ** 2 for i in places))
         p, pp = (self.stream.table("number", t) for t in (numbers, squares))
-        z, z2 = brought(
+        number = count.args[0]
+        return brought(
             self,
-            held.z,
+            self.hold(number).z,
             p.expression(),
-            [p.expression(), pp.expression()],
+            [lane.expression() for lane in lanes],
             pp.expression(),
-            self.named(node),
+            self.named(number),
         )
+
+    def _read_off(self, node: Node, held: Held) -> Held:
+        count = self.core.make("exact", node)
         codes = {x: float(x) for x in held.codes or {}}  # type: ignore[arg-type]
-        found = Held(z, codes, 0.0)
-        self._squared[id(found)] = (
-            found,
-            Held(z2, {x: c * c for x, c in codes.items()}, 0.0),
-        )
-        return found
+        return self._column(node, count, float, codes)
 
     def squared(self, node: Node, held: Held) -> Held | None:
         """The square of the number of a value. None where it has too many numbers."""
@@ -429,6 +536,8 @@ class Lowering:
     def _square(self, node: Node, held: Held) -> Held | None:
         if held.codes is None:
             return None
+        if id(held) in self._columns:
+            return self._columns[id(held)][1]()
         codes = {x: z * z for x, z in held.codes.items()}
         if not held.z.terms:
             return Held(constant(held.z.constant**2), codes)
@@ -509,16 +618,18 @@ class Lowering:
         return Held(z, {0: 0.0, 1: 1.0}, radius)
 
     def _one_hot(self, base: Node) -> Mapping[Value, Held]:
-        """A flag for each value; the last one is what the others leave."""
+        """A flag for each value; the one that has none is what the others leave."""
         leaf = self._leaf_of(base)
         found: dict[Value, Held] = {}
         if leaf is not None:
             for x, lane in self._tables(base, leaf).items():
                 found[x] = Held(lane.expression(), {0: 0.0, 1: 1.0})
             return self._with_last(self.listed(base), found)
+        if (count := self._read_of(base)) is not None:
+            return self._one_hot_off(base, count)
         held = self.exact(base, self.hold(base))
         values = [x for x in self.listed(base) if _codes_at([held], [x])]
-        for x in values[:-1]:
+        for x in values[1:]:
             at = _codes_at([held], [x])
             f = images(
                 ((_codes_at([held], [y]) or (0.0,))[0], float(x == y))
@@ -530,11 +641,24 @@ class Lowering:
                 held.z,
                 held.radius,
                 f,
-                f"is_{self.named(base)}",
+                self.naming.of_flag(base, x),
                 flag=True,
             )
             found[x] = Held(z, {0: 0.0, 1: 1.0}, radius)
         return self._with_last(values, found)
+
+    def _one_hot_off(self, base: Node, count: Node) -> Mapping[Value, Held]:
+        """The same for what is read off a number."""
+        ask = function_of(base, [count])
+        codes: dict[Value, float] = {0: 0.0, 1: 1.0}
+        values = self.listed(base)
+        flags = {
+            x: self._column(
+                base, count, lambda c, x=x: float(ask([c]) == x), codes
+            )
+            for x in values[1:]
+        }
+        return self._with_last(values, flags)
 
     def _with_last(
         self, values: Sequence[Value], flags: Mapping[Value, Held]
@@ -556,19 +680,17 @@ class Lowering:
         """A lane for each value of a function of the token, or of the position."""
         ask = function_of(node, [leaf])
         found = {}
-        for x in self.listed(node)[:-1]:
+        values = self.listed(node)
+        for x in values[:-1] if leaf.op == "token" else values[1:]:
+            name = self.naming.of_flag(node, x)
             if leaf.op == "token":
                 tokens = {
                     t: float(ask([t]) == x) for t in self.domains.alphabet
                 }
-                found[x] = self.stream.table(
-                    f"is_{self.named(node)}", Table(tokens)
-                )
+                found[x] = self.stream.table(name, Table(tokens))
             else:
                 row = tuple(float(ask([i]) == x) for i in range(self.n))
-                found[x] = self.stream.table(
-                    f"is_{self.named(node)}", Table({}, row)
-                )
+                found[x] = self.stream.table(name, Table({}, row))
         return found
 
     def _indicated(
@@ -597,6 +719,11 @@ def _NOT_YET(node: Node) -> Refused:
     )
 
 
+def _rounding(numbers: Iterable[float]) -> float:
+    """How far float32 is from some numbers; 0 where it holds them exactly."""
+    return max((abs(float(np.float32(x)) - x) for x in numbers), default=0.0)
+
+
 def _codes_at(
     held: Sequence[Held], row: Sequence[Value]
 ) -> tuple[float, ...] | None:
@@ -618,6 +745,15 @@ def _exact_part(node: Node) -> Node | None:
         return node
     found = (_exact_part(arg) for arg in node.args if node.op != "select")
     return next((part for part in found if part is not None), None)
+
+
+def _only_of(node: Node, inner: Node) -> bool:
+    """True if a node is computed from one part and constants alone."""
+    if node is inner or node.op == "constant":
+        return True
+    if not node.args or node.op in ("select", "there"):
+        return False
+    return all(_only_of(arg, inner) for arg in node.args)
 
 
 def _says(node: Node) -> str:

@@ -30,8 +30,10 @@ from handcraft.lowering.stream import ONE, Held, constant, gated
 if TYPE_CHECKING:
     from handcraft.lowering.lower import Lowering
 
+UNIT = 2.0**-24
 Row = tuple[Affine, Affine]
 EXACT = 1e-6  # a number known so well may be compared with another where keys are counted
+OFF = 6.0  # a score may be off by so much where one key is chosen
 
 
 @dataclass(frozen=True)
@@ -50,17 +52,23 @@ class Match:
 
 
 def matched(
-    lower: Lowering, part: Node, *, absolute: bool, counted: bool
+    lower: Lowering,
+    part: Node,
+    *,
+    absolute: bool,
+    counted: bool,
+    strength: float,
 ) -> Match:
     """The rows of one condition; `absolute` where its score is compared with that of BOS, and
-    `counted` where every error of it is one of a sum.
+    `counted` where every error of it is one of a sum. The score is that many times `strength`.
     """
     keys, queries = sides_of(part)
     if not keys:
         return _of_query(lower, part)
     if not queries:
         return _of_key(lower, part)
-    found = _equality(lower, part, absolute=absolute, counted=counted)
+    most = EXACT if counted else None
+    found = _equality(lower, part, absolute, most, strength)
     return found or _classes(lower, part)
 
 
@@ -96,7 +104,11 @@ def _of_key(lower: Lowering, part: Node) -> Match:
 
 
 def _equality(
-    lower: Lowering, part: Node, *, absolute: bool, counted: bool
+    lower: Lowering,
+    part: Node,
+    absolute: bool,
+    most: float | None,
+    strength: float,
 ) -> Match | None:
     """-(q - k)^2, where both sides are numbers or both are tokens."""
     if part.op != "equal":
@@ -112,8 +124,9 @@ def _equality(
             lower,
             at_query(key, lower),
             query,
-            absolute=absolute,
-            counted=counted,
+            absolute,
+            most,
+            strength,
         )
     return None
 
@@ -122,9 +135,9 @@ def _equal(
     lower: Lowering,
     key: Node,
     query: Node,
-    *,
     absolute: bool,
-    counted: bool,
+    most: float | None,
+    strength: float,
 ) -> Match | None:
     k, q = lower.standard(key), lower.standard(query)
     if k is None or q is None or _meet(k, q):
@@ -132,7 +145,9 @@ def _equal(
     gap = _least_gap(lower.domain(key), lower.domain(query), k, q)
     if gap is None or not gap:
         return None
-    if counted and max(k.radius, q.radius) > EXACT:
+    off = 2 * (q.reach * k.radius + q.radius * k.reach) * strength
+    far = max(k.radius, q.radius)
+    if far > most if most is not None else off > OFF * min(1.0, gap * gap):
         k, q = lower.exact(key, k), lower.exact(query, q)
     square = lower.squared(key, k)
     if square is None:
@@ -148,6 +163,8 @@ def _equal(
             return None
         rows.append((own.z.scaled(-1.0), ONE))
         error += own.radius
+    if error:  # else float32 holds all of the numbers, and their sums
+        error += 4 * UNIT * (k.reach + q.reach) ** 2
     return Match(tuple(rows), gap * gap, error)
 
 

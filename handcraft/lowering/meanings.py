@@ -98,6 +98,11 @@ def _constant(value: Any) -> Any:
 
 
 def _selection(kind: str, value: Any, condition: Any, *default: Any) -> Any:
+    """The expression of a selection; of one of all positions only where there is a word for it."""
+    if condition == 1 and kind == "count":
+        return _LEAVES["length"]
+    if condition == 1 and kind in ("first", "latest", "fetch"):
+        return None
     if kind not in _BY_CONDITION:
         return _made(kind, (value, condition, *default), ())
     args = (value, condition) if kind == "total" else (condition,)

@@ -15,6 +15,7 @@ from handcraft.core.source import variables
 from handcraft.lowering.nodes import Core, Node
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.notation import written
+from handcraft.sequence.values import Value
 
 LONGEST = 32
 _MOST_PARTS = 30  # of an expression that is written as a name
@@ -48,6 +49,11 @@ class Naming:
         if id(node) in self._names:
             return self._names[id(node)]
         return _of_text(node.says) or _of_operation(node)
+
+    def of_flag(self, node: Node, value: Value) -> str:
+        """The name of a lane that is 1 where a node has a value."""
+        name = f"{self.of(node)}_is_{'undefined' if value is None else value}"
+        return name if name.isidentifier() else f"{self.of(node)}_is"
 
 
 def _of_operation(node: Node) -> str:

@@ -24,7 +24,7 @@ from handcraft.lowering.asked import (
 )
 from handcraft.lowering.chances import chances
 from handcraft.lowering.contexts import Contexts
-from handcraft.lowering.emit import blocks_of, slots_of
+from handcraft.lowering.emit import emitted
 from handcraft.lowering.frames import Activation
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.naming import author_variables
@@ -124,12 +124,17 @@ def _compiled(
     core = Core(causal=True)
     lower = _lowered(core, claim, asked, vocabulary, n_ctx)
     tokens = _order(vocabulary.tokens, asked.begin)
-    stream = cheapest(lower.stream, Sizes(len(tokens), n_ctx))
+    behind_first = (
+        0 if lower.anchored else 1
+    )  # positions that texts have beside
+    sizes = Sizes(len(tokens), n_ctx + behind_first, lower.domains.alphabet)
+    stream = cheapest(lower.stream, sizes)
     stream = stream if lower.anchored else without_bos(stream)
+    slots, blocks = emitted(stream, tokens, n_ctx)
     return Program(
         name=name,
-        embedding=slots_of(stream, tokens, n_ctx),
-        layers=blocks_of(stream),
+        embedding=slots,
+        layers=blocks,
         claim=claim,
         vocabulary=tokens,
         n_ctx=n_ctx,

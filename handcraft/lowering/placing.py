@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from handcraft.language.affine import Affine
+from handcraft.lowering.bringing import freed
 from handcraft.lowering.nodes import Node
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.stream import Held, constant, gated
-from handcraft.sequence.values import Value
 
 if TYPE_CHECKING:
     from handcraft.lowering.lower import Lowering
@@ -103,19 +103,3 @@ def _positions(lower: Lowering) -> tuple[Affine, Affine]:
     p = index.z.plus(constant(1))
     squares = square.z.plus(index.z.scaled(2.0)).plus(constant(1))
     return gated(p), gated(squares)
-
-
-def freed(
-    z: Affine, codes: dict[Value, float], default: Value
-) -> tuple[Affine, dict[Value, float]]:
-    """The value so moved that 0 stands for the default alone, which BOS brings."""
-    if codes.get(default, 0.0) == 0.0 and 0.0 not in [
-        x for v, x in codes.items() if v != default
-    ]:
-        return z, {**codes, default: 0.0}
-    if default in codes:
-        by = codes[default]
-    else:
-        by = min(codes.values()) - 1.0
-    moved = {v: x - by for v, x in codes.items()}
-    return z.plus(constant(-by)), {**moved, default: 0.0}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from handcraft.core.errors import ProgramError
 from handcraft.core.source import Source
+from handcraft.lowering.meanings import Meanings
 from handcraft.lowering.nodes import Node
 from handcraft.sequence.notation import written
 
@@ -25,6 +26,8 @@ class Refused(Exception):  # noqa: N818  # it becomes a ProgramError with the au
     def error(self, source: Source | None = None) -> ProgramError:
         """The same as an author reads it, with the line of the frame."""
         says = self.node.says
+        if says is None:
+            says = Meanings().of(self.node)
         what = repr(self.node) if says is None else written(says)
         return ProgramError(
             f"{what} {self.why}; what would fit: {self.instead}",

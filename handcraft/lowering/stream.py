@@ -23,6 +23,9 @@ from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
 
 BOS = Lane(slot="bos")
+LEAK = (
+    2.0**-60
+)  # what keys of a score that is less by 64 bring, of numbers up to 10^9 together
 ONE = Affine.of({BOS: -1.0}, 1.0)  # 1 everywhere but at BOS
 
 
@@ -92,18 +95,21 @@ class Attention:
     """One head: rows of (query, key) whose products are the score, and the lanes it writes.
 
     adds  {lane of the stream: (what is read at the key position, the gain)}
+    name  that of the first lane that it brings
     bias  {lane: constant} that is added with it
     sink  by how much BOS as a query prefers itself, where it could see what follows
     final  True if it writes the answer, over what the embedding holds
+    counts  True if the score of BOS is a weight, which no change of the others' may change
     """
 
     rows: tuple[tuple[Affine, Affine], ...]
     adds: Mapping[Lane, tuple[Affine, float]]
     time: int
-    says: str = ""
+    name: str = ""
     bias: Mapping[Lane, float] = field(default_factory=dict)
     sink: float = 0.0
     final: bool = False
+    counts: bool = False
 
     @property
     def writes(self) -> tuple[Lane, ...]:
@@ -150,6 +156,8 @@ class Stream:
         self.hinges: list[Hinge] = []
         self.constants: list[tuple[int, Lane, float]] = []
         self.meanings: dict[Lane, Expression] = {}
+        self.names: dict[tuple[tuple[Lane, float], ...], str] = {}  # of sums
+        self.sums: list[tuple[Lane, tuple[tuple[Lane, float], ...]]] = []
 
     def lane(self, name: str) -> Lane:
         """A new lane with such a name."""
@@ -170,6 +178,12 @@ class Stream:
         self.tables[lane] = table
         return lane
 
+    def as_sums(self, x: Affine) -> Affine:
+        """An expression after lanes that are read as one sum became one lane."""
+        for lane, parts in self.sums:
+            x = with_sum(x, lane, parts)
+        return x
+
     def time_of(self, *parts: Affine) -> int:
         """From when on these expressions can be read."""
         lanes = (lane for part in parts for lane in part.lanes_read)
@@ -182,6 +196,8 @@ class Stream:
         values: Sequence[tuple[Affine, float]],
         says: str = "",
         sink: float = 0.0,
+        *,
+        counts: bool = False,
     ) -> list[Lane]:
         """A head that reads these values; a new lane of each."""
         kept = tuple(rows)
@@ -191,7 +207,9 @@ class Stream:
         time = heads_after(self.time_of(*read))
         lanes = [self.lane(name) for _ in values]
         adds = dict(zip(lanes, values, strict=True))
-        self.heads.append(Attention(kept, adds, time, says, {}, sink))
+        self.heads.append(
+            Attention(kept, adds, time, lanes[0].slot, {}, sink, counts=counts)
+        )
         self.times |= dict.fromkeys(lanes, time)
         return lanes
 
@@ -223,8 +241,10 @@ class Stream:
                 head.adds
             ):
                 row = (BOS.expression().scaled(head.sink), BOS.expression())
-                head = replace(head, rows=(*head.rows, row))
-            found.append(head)
+                asked = ((gated(q), k) for q, k in head.rows)  # nothing by BOS
+                found.append(replace(head, rows=(*asked, row)))
+            else:
+                found.append(head)
         return found
 
     def neurons(
@@ -253,3 +273,15 @@ def heads_after(time: int) -> int:
 def neurons_after(time: int) -> int:
     """The first neurons that can."""
     return time + 1 if time % 2 else time + 2
+
+
+def with_sum(
+    x: Affine, lane: Lane, parts: Sequence[tuple[Lane, float]]
+) -> Affine:
+    """The expression with a lane in the place of the sum of several; else as it is."""
+    terms = dict(x.terms)
+    by = terms.get(parts[0][0], 0.0)
+    if not by or any(terms.get(part) != by * more for part, more in parts):
+        return x
+    kept = {k: v for k, v in terms.items() if k not in dict(parts)}
+    return Affine.of({**kept, lane: by}, x.constant)

@@ -191,7 +191,7 @@ def _value(value: object) -> str:
 
 
 def _check(model: Model) -> Iterator[str]:
-    name = model.name if _is_bundled(model) else "PROGRAM"
+    name = _bundled_name(model) or "PROGRAM"
     if model.program is not None and model.program.claim is not None:
         where = "" if name != "PROGRAM" else ", PROGRAM being its .py file"
         yield (
@@ -211,7 +211,7 @@ def _of_these_files(model: Model, runtime: Runtime) -> Iterator[str]:
     if runtime.name != "gpt2" or model.program is None:
         return
     if model.program.claim is not None:
-        name = model.name if _is_bundled(model) else "PROGRAM"
+        name = _bundled_name(model) or "PROGRAM"
         yield (
             f"`handcraft verify . --claim {name}`, in this folder, holds these files to the"
             " claim. They have no rules to prove it with: contexts are enumerated or"
@@ -219,10 +219,12 @@ def _of_these_files(model: Model, runtime: Runtime) -> Iterator[str]:
         )
 
 
-def _is_bundled(model: Model) -> bool:
-    """True if this is the program of its name that comes with handcraft."""
-    path = bundled().get(model.name)
-    return path is not None and load_program(path) == model.program
+def _bundled_name(model: Model) -> str | None:
+    """The name under which this very program comes with handcraft; None if it does not."""
+    for name, path in bundled().items():
+        if path.stem == model.name and load_program(path) == model.program:
+            return name
+    return None
 
 
 # ---------------------------------------------------------------- running it

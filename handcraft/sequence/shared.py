@@ -52,13 +52,13 @@ def number_nodes(root: Node) -> tuple[NodeRow, ...]:
     """A row for each node, after those of the nodes below it; the last one is the root's."""
     rows: dict[NodeRow, Ref] = {}
     known: dict[int, Ref] = {}  # by identity
-    for node in _upwards(root):
+    for node in upwards(root):
         row = _row(node, known)
         known[id(node)] = rows.setdefault(row, Ref(len(rows)))
     return tuple(rows)
 
 
-def _upwards(root: Node) -> Iterator[Node]:
+def upwards(root: Node) -> Iterator[Node]:
     """Every node once, after the nodes below it."""
     done = set[int]()
     waiting: list[tuple[Node, bool]] = [(root, False)]
