@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from handcraft.language.affine import Affine
 from handcraft.lowering.bringing import freed
 from handcraft.lowering.nodes import Node
+from handcraft.lowering.pointwise import FORGOTTEN, all_whole
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.stream import Held, constant, gated
 
@@ -71,10 +72,20 @@ def _brought(lower: Lowering, node: Node, value: Held) -> Held:
     lane = lower.stream.attend(
         rows, lower.named(node), [(gated(value.z), 1.0)], lower.says(node)
     )[0]
-    reach = max(map(abs, (value.codes or {}).values()), default=0.0)
-    leak = 2 * reach * lower.n * math.exp(-behind)
-    radius = value.radius + leak + ROUNDED * UNIT * reach
+    radius = value.radius + _dust(lower, value, behind)
     return Held(lane.expression(), value.codes, radius)
+
+
+def _dust(lower: Lowering, value: Held, behind: float) -> float:
+    """How far what a head brings is from the value at its key. Other keys bring less than float32
+    can add to a whole number, and the key's own weight is 1.
+    """
+    codes = (value.codes or {}).values()
+    reach = max(map(abs, codes), default=0.0)
+    leak = 2 * reach * lower.n * math.exp(-behind)
+    if leak < FORGOTTEN and not value.radius and all_whole(codes):
+        return 0.0
+    return leak + ROUNDED * UNIT * reach
 
 
 def _place(lower: Lowering, node: Node) -> Held:
