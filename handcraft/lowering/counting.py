@@ -24,6 +24,7 @@ from handcraft.lowering.scores import (
     COUNTED,
     masked,
     merged_rows,
+    need_anchor,
     score_of,
     sink,
 )
@@ -43,6 +44,7 @@ def counted(lower: Lowering, node: Node) -> Held:
     if (split := _split(lower, node)) is not None:
         held = lower.hold(split)
         return lower.held_number(node, held.z, held.radius)
+    need_anchor(lower, node)
     condition, own = _without_self(lower, node.condition)
     value = lower.core.constant(1) if node.data == "count" else node.value
     if node.data == "count" and own is None:
