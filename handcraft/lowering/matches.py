@@ -24,6 +24,7 @@ from handcraft.lowering.domains import (
     function_of,
 )
 from handcraft.lowering.nodes import Node
+from handcraft.lowering.pointwise import FORGOTTEN
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.stream import ONE, Held, constant, gated
 
@@ -149,6 +150,7 @@ def _equal(
     far = max(k.radius, q.radius)
     if far > most if most is not None else off > OFF * min(1.0, gap * gap):
         k, q = lower.exact(key, k), lower.exact(query, q)
+        far = max(k.radius, q.radius)
     square = lower.squared(key, k)
     if square is None:
         return None
@@ -163,7 +165,8 @@ def _equal(
             return None
         rows.append((own.z.scaled(-1.0), ONE))
         error += own.radius
-    if error:  # else float32 holds all of the numbers, and their sums
+        far = max(far, own.radius)
+    if max(far, square.radius) > FORGOTTEN:  # else float32 holds the sums
         error += 4 * UNIT * (k.reach + q.reach) ** 2
     return Match(tuple(rows), gap * gap, error)
 
