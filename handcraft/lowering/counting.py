@@ -70,7 +70,7 @@ def counted(lower: Lowering, node: Node) -> Held:
     )[0]
     most = max(abs(float(domain.low)), abs(float(domain.high)))
     relative = (
-        math.expm1(score.radius)
+        math.expm1(min(score.radius, 700))
         + _anchor_error(rows)
         + lower.n / ANCHOR
         + math.exp(-min(score.apart, 700))
@@ -137,7 +137,7 @@ def _by_digits(lower: Lowering, part: Node) -> Node:
     inner = part.args[0] if negated else part
     if inner.op != "below" or not _across(inner):
         return part
-    if lower.causal and (_strictly_earlier(part) or masked(part)):
+    if lower.causal and (strictly_earlier(part) or masked(part)):
         return part
     first, second = inner.args
     domains = [lower.domain(at_query(arg, lower)) for arg in inner.args]
@@ -242,14 +242,14 @@ def _without_self(lower: Lowering, condition: Node) -> tuple[Node, Node | None]:
     if not lower.causal:
         return condition, None
     parts = list(parts_of(condition))
-    strict = [part for part in parts if _strictly_earlier(part)]
+    strict = [part for part in parts if strictly_earlier(part)]
     if not strict:
         return condition, None
     rest = lower.core.both(*(part for part in parts if part not in strict))
     return rest, at_query(rest, lower)
 
 
-def _strictly_earlier(part: Node) -> bool:
+def strictly_earlier(part: Node) -> bool:
     if part.op != "below":
         return False
     key, query = part.args

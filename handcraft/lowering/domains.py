@@ -238,13 +238,51 @@ class Domains:
                 low * self.n, high * self.n, _step(value), none=value.none
             )
         if kind == "mean":
-            apart = Fraction(_step(value) or 1, max(1, self.n * (self.n - 1)))
-            return span(value.low, value.high, None, none=True, apart=apart)
-        if self.orders.is_one(node.condition):
+            return self._mean(node, value)
+        if self.orders.is_one(node.condition) or self._is_chosen(node):
             return value
         if node.default is None:
             return value.maybe()
         return _union(value, self.of(node.default))
+
+    def _is_chosen(self, node: Node) -> bool:
+        """True for a fetch at a position that a selection always chooses."""
+        if node.condition.op != "equal":
+            return False
+        return any(
+            key.op == "there"
+            and key.args[0].op == "index"
+            and place.op == "select"
+            and place.data in ("first", "latest", "best")
+            and not self.of(place).none
+            for key, place in (node.condition.args, node.condition.args[::-1])
+        )
+
+    def _mean(self, node: Node, value: Domain) -> Domain:
+        """The sums of 1 to n values, each by their number, where they are few."""
+        every = self.orders.holds_itself(node.condition)
+        none = value.none or not every
+        found = _means(value, self.n)
+        if found is not None:
+            return listing([*found, None] if none else found)
+        apart = Fraction(_step(value) or 1, max(1, self.n * (self.n - 1)))
+        return span(value.low, value.high, None, none=none, apart=apart)
+
+
+def _means(value: Domain, n: int) -> set[Value] | None:
+    """The means of 1 to n values of a lattice; None where they are many."""
+    if value.step is None or not value.numeric:
+        return None
+    low, step = Fraction(value.low), Fraction(value.step)
+    steps = int((value.high - value.low) / step)
+    if steps * n * (n + 1) // 2 > MOST_COMBINED:
+        return None
+    found: set[Value] = {
+        _plain(low + step * Fraction(i, count))
+        for count in range(1, n + 1)
+        for i in range(steps * count + 1)
+    }
+    return found if len(found) <= MOST_LISTED else None
 
 
 class Unlisted(Exception):  # noqa: N818  # the caller says it in words

@@ -101,6 +101,7 @@ def _head(head: Attention, said: Mapping[Lane, Expression]) -> Head:
         adds=Map.of(adds.items()),
         scores="exact",
         means={lane: said[lane] for lane in head.adds if lane in said},
+        name=head.name or None,
     )
 
 

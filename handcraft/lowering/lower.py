@@ -355,6 +355,10 @@ class Lowering:
         """The node as its author wrote it."""
         return _says(node)
 
+    def limits(self, strength: float) -> Sequence[tuple[Affine, Affine]]:  # noqa: ARG002
+        """More rows of every selection: 0 at the keys that may be read, far below at others."""
+        return ()
+
     # ------------------------------------------------------------ as numbers, codes and flags
 
     def standard(self, node: Node) -> Held | None:
@@ -460,11 +464,12 @@ class Lowering:
             return None
         codes = self.coding(self.domain(node))
         ask = function_of(node, [count])
-        return self._column(node, count, lambda c: codes[ask([c])], codes)
+        name = self.named(node)
+        return self._column(name, count, lambda c: codes[ask([c])], codes)
 
     def _column(
         self,
-        node: Node,
+        name: str,
         count: Node,
         f: Callable[[int], float],
         codes: Mapping[Value, float],
@@ -478,13 +483,15 @@ class Lowering:
         )
         z = constant(start)
         if any(row):
-            lane = self.stream.table(self.named(node), Table(positions=row))
+            lane = self.stream.table(name, Table(positions=row))
             z = z.plus(self._off(count, [lane])[0])
         found = Held(z, codes, LEAK)
         squares = {x: c * c for x, c in codes.items()}
         self._columns[id(found)] = (
             found,
-            lambda: self._column(node, count, lambda c: f(c) ** 2, squares),
+            lambda: self._column(
+                f"{name}_squared", count, lambda c: f(c) ** 2, squares
+            ),
         )
         return found
 
@@ -515,7 +522,7 @@ class Lowering:
     def _read_off(self, node: Node, held: Held) -> Held:
         count = self.core.make("exact", node)
         codes = {x: float(x) for x in held.codes or {}}  # type: ignore[arg-type]
-        return self._column(node, count, float, codes)
+        return self._column(self.named(node), count, float, codes)
 
     def squared(self, node: Node, held: Held) -> Held | None:
         """The square of the number of a value. None where it has too many numbers."""
@@ -642,7 +649,10 @@ class Lowering:
         values = self.listed(base)
         flags = {
             x: self._column(
-                base, count, lambda c, x=x: float(ask([c]) == x), codes
+                self.naming.of_flag(base, x),
+                count,
+                lambda c, x=x: float(ask([c]) == x),
+                codes,
             )
             for x in values[1:]
         }

@@ -95,6 +95,7 @@ class Attention:
     """One head: rows of (query, key) whose products are the score, and the lanes it writes.
 
     adds  {lane of the stream: (what is read at the key position, the gain)}
+    name  that of the first lane that it brings
     bias  {lane: constant} that is added with it
     sink  by how much BOS as a query prefers itself, where it could see what follows
     final  True if it writes the answer, over what the embedding holds
@@ -104,7 +105,7 @@ class Attention:
     rows: tuple[tuple[Affine, Affine], ...]
     adds: Mapping[Lane, tuple[Affine, float]]
     time: int
-    says: str = ""
+    name: str = ""
     bias: Mapping[Lane, float] = field(default_factory=dict)
     sink: float = 0.0
     final: bool = False
@@ -207,7 +208,7 @@ class Stream:
         lanes = [self.lane(name) for _ in values]
         adds = dict(zip(lanes, values, strict=True))
         self.heads.append(
-            Attention(kept, adds, time, says, {}, sink, counts=counts)
+            Attention(kept, adds, time, lanes[0].slot, {}, sink, counts=counts)
         )
         self.times |= dict.fromkeys(lanes, time)
         return lanes
