@@ -432,7 +432,7 @@ class Lowering:
         return self._exact[id(node)][1]
 
     def is_seen(self, node: Node) -> bool:
-        """True if a number from 0 on is never more than the positions that its query sees."""
+        """True if a number is never more than the positions that its query sees."""
         if node.op in ("length", "index"):
             return True
         if node.op == "constant":
@@ -446,6 +446,10 @@ class Lowering:
             return True
         if node.op == "least":
             return any(map(self.is_seen, node.args))
+        if node.op == "greatest":
+            return all(map(self.is_seen, node.args))
+        if node.op == "modulo" and self.domain(node.args[0]).low < 0:
+            return False
         if node.op in ("exact", "modulo") or (
             node.op in ("subtract", "divide")
             and self.domain(node.args[1]).low >= (node.op == "divide")
@@ -456,8 +460,7 @@ class Lowering:
     def _counts(self, node: Node) -> bool:
         """True for a selection that gives a number of positions, or one of them."""
         if node.data == "total":
-            value = self.domain(node.value)
-            return value.low >= 0 and value.high <= 1
+            return self.domain(node.value).high <= 1
         return node.data in ("count", "first", "latest", "best")
 
     def _must_be_read_off(self, node: Node, held: Held) -> bool:
