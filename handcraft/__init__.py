@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from handcraft.language.words import scratch as scratch
     from handcraft.language.words import slot as slot
     from handcraft.language.words import token as token
+    from handcraft.lowering.answering import answer as answer
     from handcraft.lowering.frames import tag as tag
     from handcraft.model import Model as Model
     from handcraft.program.program import Program as Program
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from handcraft.results.export import export as export
     from handcraft.results.opening import open as open  # noqa: A004
     from handcraft.results.states import states as states
+    from handcraft.results.suite import suite as suite
     from handcraft.results.trace import trace as trace
     from handcraft.results.verify import verify as verify
     from handcraft.results.write import write as write
@@ -61,6 +63,7 @@ _HOMES = {
         "residual",
     ),
     "core.errors": ("HandcraftError",),
+    "lowering.answering": ("answer",),
     "lowering.frames": ("tag",),
     "model": ("Model",),
     "program.program": ("Program",),
@@ -73,6 +76,7 @@ _HOMES = {
     "results.export": ("export",),
     "results.opening": ("open",),
     "results.states": ("states",),
+    "results.suite": ("suite",),
     "results.trace": ("trace",),
     "results.verify": ("verify",),
     "results.write": ("write",),

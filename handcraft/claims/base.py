@@ -115,12 +115,10 @@ def _shown(value: object) -> str:
     """A field of a claim in its notation, at most so many characters of it."""
     if isinstance(value, Expression):
         text = written(value)
-    elif isinstance(value, tuple) and all(isinstance(x, str) for x in value):
-        texts = shortened(map(repr, value), len(value), "tokens")
-        text = (
-            repr("".join(value)) if max(map(len, value)) == 1 else f"({texts})"
-        )
-    elif isinstance(value, tuple):
+    elif isinstance(value, tuple) and all(type(x) is str for x in value):
+        single = all(len(token) == 1 for token in value)  # of an alphabet
+        text = repr("".join(value) if single else list(value))
+    elif isinstance(value, tuple) and type(value[-1]) is tuple:
         rows = (f"{ending!r}: {right!r}" for ending, right in value)
         text = "{" + shortened(rows, len(value), "rows") + "}"
     else:

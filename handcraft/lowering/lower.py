@@ -11,7 +11,7 @@ a head. Rules of this file: each node is lowered once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from math import prod
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from handcraft.language.affine import Affine, Lane
+from handcraft.lowering.bringing import brought
 from handcraft.lowering.domains import (
     MOST_COMBINED,
     Domain,
@@ -33,9 +34,11 @@ from handcraft.lowering.matches import EXACT
 from handcraft.lowering.meanings import Meanings
 from handcraft.lowering.naming import Naming
 from handcraft.lowering.nodes import Core, Node
+from handcraft.lowering.placing import placed_square
 from handcraft.lowering.pointwise import Inexact, images, joined, mapped, whole
 from handcraft.lowering.refusals import Refused
-from handcraft.lowering.selecting import brought, selected
+from handcraft.lowering.fetching import known_to_be_one
+from handcraft.lowering.selecting import selected
 from handcraft.lowering.stream import (
     BOS,
     LEAK,
@@ -81,6 +84,9 @@ class Lowering:
         self._one_hots: dict[Any, tuple[Node, Mapping[Value, Held]]] = {}
         self._exact: dict[int, tuple[Node, Held]] = {}
         self._flags: dict[Any, Held] = {}
+        self._words: dict[str, float] = {}
+        self.anchored = True  # False where no token stands before the text
+        self._columns: dict[int, tuple[Held, Callable[[], Held]]] = {}
 
     @property
     def values(self) -> list[tuple[Node, Held]]:
@@ -169,9 +175,14 @@ class Lowering:
             return _UNDEFINED
         if isinstance(value, str):
             if value not in self.codes:
-                return 0.0
+                return self._words.setdefault(value, self._next_code())
             return self.codes[value]
         return float(value)
+
+    def _next_code(self) -> float:
+        """A number for a text that is no token, such as a machine's state."""
+        used = max(map(abs, self.codes.values()), default=0.0)
+        return used + 1.0 + len(self._words)
 
     def _length(self) -> Held:
         whole = self.core.select("count", self.core.true)
@@ -190,7 +201,7 @@ class Lowering:
         """A lane of wte."""
         ask = function_of(node, [self.core.token])
         codes = self.coding(self.domain(node))
-        table = {t: codes[ask([t])] for t in self.domains.alphabet}
+        table = {t: codes.get(ask([t]), 0.0) for t in self.domains.alphabet}
         lane = self.stream.table(self.named(node), Table(tokens=table))
         return Held(lane.expression(), codes, _rounding(table.values()))
 
@@ -198,7 +209,7 @@ class Lowering:
         """A lane of wpe."""
         ask = function_of(node, [self.core.index])
         codes = self.coding(self.domain(node))
-        row = tuple(codes[ask([i])] for i in range(self.n))
+        row = tuple(codes.get(ask([i]), 0.0) for i in range(self.n))
         lane = self.stream.table(self.named(node), Table(positions=row))
         return Held(lane.expression(), codes, _rounding(row))
 
@@ -209,6 +220,9 @@ class Lowering:
             return self.exact(node.args[0], self.hold(node.args[0]))
         if len(bases) == 1:
             inner = _exact_part(node)
+            found = self._looked_up(node)
+            if found is not None:
+                return found
             return self._joined(node, bases if inner is None else [inner])
         if node.op == "cases" and (found := self._where(node)) is not None:
             return found
@@ -313,9 +327,8 @@ class Lowering:
             _says(node),
         )
         radius = a.radius + 2 * b.radius + 2 * wall * flag.radius
-        return Held(
-            b.z.plus(lane.expression()), codes, radius + 2.0**-20 * most
-        )
+        radius = self.stream.may_follow(lane, radius + 2.0**-20 * most)
+        return Held(b.z.plus(lane.expression()), codes, radius)
 
     def _joined(self, node: Node, parts: Sequence[Node]) -> Held:
         """A function of few combinations of values."""
@@ -329,13 +342,22 @@ class Lowering:
             if at is not None and code is not None:  # else it never occurs
                 table[at] = code
         z, radius = joined(
-            self.stream, held, table, self.named(node), _says(node)
+            self.stream,
+            held,
+            table,
+            self.named(node),
+            _says(node),
+            flag={*codes} <= {0, 1, None},
         )
         return Held(z, codes, radius)
 
     def held_number(self, node: Node, z: Affine, radius: float) -> Held:
         """A number that stands for itself."""
         return self._numeric(node, z, radius)
+
+    def selects_one(self, condition: Node) -> bool:
+        """True if a fetch by a condition has one key at most to choose from."""
+        return known_to_be_one(self, condition)
 
     def named(self, node: Node) -> str:
         """The name of the lane of a node."""
@@ -344,6 +366,10 @@ class Lowering:
     def says(self, node: Node) -> str:
         """The node as its author wrote it."""
         return _says(node)
+
+    def limits(self, strength: float) -> Sequence[tuple[Affine, Affine]]:  # noqa: ARG002
+        """More rows of every selection: 0 at the keys that may be read, far below at others."""
+        return ()
 
     # ------------------------------------------------------------ as numbers, codes and flags
 
@@ -399,17 +425,14 @@ class Lowering:
         """A whole number from 0 on that the query sees so many positions for, exactly: read off the
         last of them, with its square; any other value as it is.
         """
-        whole = set(range(self.n + 1))
-        if held.radius <= EXACT or not (
-            held.codes and set(held.codes) <= whole and self.is_seen(node)
-        ):
+        if not self._must_be_read_off(node, held):
             return held
         if id(node) not in self._exact:
             self._exact[id(node)] = node, self._read_off(node, held)
         return self._exact[id(node)][1]
 
     def is_seen(self, node: Node) -> bool:
-        """True if a number from 0 on is never more than the positions that its query sees."""
+        """True if a number is never more than the positions that its query sees."""
         if node.op in ("length", "index"):
             return True
         if node.op == "constant":
@@ -423,6 +446,10 @@ class Lowering:
             return True
         if node.op == "least":
             return any(map(self.is_seen, node.args))
+        if node.op == "greatest":
+            return all(map(self.is_seen, node.args))
+        if node.op == "modulo" and self.domain(node.args[0]).low < 0:
+            return False
         if node.op in ("exact", "modulo") or (
             node.op in ("subtract", "divide")
             and self.domain(node.args[1]).low >= (node.op == "divide")
@@ -433,30 +460,81 @@ class Lowering:
     def _counts(self, node: Node) -> bool:
         """True for a selection that gives a number of positions, or one of them."""
         if node.data == "total":
-            value = self.domain(node.value)
-            return 0 <= value.low and value.high <= 1
+            return self.domain(node.value).high <= 1
         return node.data in ("count", "first", "latest", "best")
 
-    def _read_off(self, node: Node, held: Held) -> Held:
+    def _must_be_read_off(self, node: Node, held: Held) -> bool:
+        """True for a whole number that is not known exactly, of positions that the query sees."""
+        whole = set(range(self.n + 1))
+        known = held.codes is not None and set(held.codes) <= whole
+        far = held.radius > EXACT
+        return far and known and self.is_seen(node)
+
+    def _looked_up(self, node: Node) -> Held | None:
+        """A function of an exact number that is read off, at the same position."""
+        if (count := self._read_of(node)) is None:
+            return None
+        codes = self.coding(self.domain(node))
+        ask = function_of(node, [count])
+        name = self.named(node)
+        return self._column(name, count, lambda c: codes[ask([c])], codes)
+
+    def _column(
+        self,
+        name: str,
+        count: Node,
+        f: Callable[[int], float],
+        codes: Mapping[Value, float],
+    ) -> Held:
+        """A function of a number that is read off: what it is at 0, and how much more it is."""
+        taken = self.domain(count).values or ()
+        flag = set(codes) <= {0, 1}
+        start = f(0) if 0 in taken else 0.0 if flag else f(1)
+        row = tuple(
+            f(i + 1) - start if i + 1 in taken else 0.0 for i in range(self.n)
+        )
+        z = constant(start)
+        if any(row):
+            lane = self.stream.table(name, Table(positions=row))
+            z = z.plus(self._off(count, [lane])[0])
+        found = Held(z, codes, LEAK)
+        squares = {x: c * c for x, c in codes.items()}
+        self._columns[id(found)] = (
+            found,
+            lambda: self._column(
+                f"{name}_squared", count, lambda c: f(c) ** 2, squares
+            ),
+        )
+        return found
+
+    def _read_of(self, node: Node) -> Node | None:
+        """The exact number that is read off, where a node is computed from that alone."""
+        inner = _exact_part(node)
+        if inner is None or not _only_of(node, inner):
+            return None
+        held = self.hold(inner.args[0])
+        return inner if self._must_be_read_off(inner.args[0], held) else None
+
+    def _off(self, count: Node, lanes: Sequence[Lane]) -> list[Affine]:
+        """What these tables hold at the position before a number."""
         places = range(self.n)
         numbers = Table(positions=tuple(i + 1.0 for i in places))
         squares = Table(positions=tuple((i + 1.0) ** 2 for i in places))
         p, pp = (self.stream.table("number", t) for t in (numbers, squares))
-        z, z2 = brought(
+        number = count.args[0]
+        return brought(
             self,
-            held.z,
+            self.hold(number).z,
             p.expression(),
-            [p.expression(), pp.expression()],
+            [lane.expression() for lane in lanes],
             pp.expression(),
-            self.named(node),
+            self.named(number),
         )
+
+    def _read_off(self, node: Node, held: Held) -> Held:
+        count = self.core.make("exact", node)
         codes = {x: float(x) for x in held.codes or {}}  # type: ignore[arg-type]
-        found = Held(z, codes, LEAK)
-        self._squared[id(found)] = (
-            found,
-            Held(z2, {x: c * c for x, c in codes.items()}, LEAK),
-        )
-        return found
+        return self._column(self.named(node), count, float, codes)
 
     def squared(self, node: Node, held: Held) -> Held | None:
         """The square of the number of a value. None where it has too many numbers."""
@@ -467,9 +545,13 @@ class Lowering:
     def _square(self, node: Node, held: Held) -> Held | None:
         if held.codes is None:
             return None
+        if id(held) in self._columns:
+            return self._columns[id(held)][1]()
         codes = {x: z * z for x, z in held.codes.items()}
         if not held.z.terms:
             return Held(constant(held.z.constant**2), codes)
+        if node.op == "select" and node.data == "at":
+            return placed_square(self, node)
         if len(held.z.terms) == 1:
             return self._square_of_lane(held, codes)
         f = images((z, z * z) for z in held.codes.values())
@@ -545,16 +627,18 @@ class Lowering:
         return Held(z, {0: 0.0, 1: 1.0}, radius)
 
     def _one_hot(self, base: Node) -> Mapping[Value, Held]:
-        """A flag for each value; the last one is what the others leave."""
+        """A flag for each value; the one that has none is what the others leave."""
         leaf = self._leaf_of(base)
         found: dict[Value, Held] = {}
         if leaf is not None:
             for x, lane in self._tables(base, leaf).items():
                 found[x] = Held(lane.expression(), {0: 0.0, 1: 1.0})
             return self._with_last(self.listed(base), found)
+        if (count := self._read_of(base)) is not None:
+            return self._one_hot_off(base, count)
         held = self.exact(base, self.hold(base))
         values = [x for x in self.listed(base) if _codes_at([held], [x])]
-        for x in values[:-1]:
+        for x in values[1:]:
             at = _codes_at([held], [x])
             f = images(
                 ((_codes_at([held], [y]) or (0.0,))[0], float(x == y))
@@ -571,6 +655,22 @@ class Lowering:
             )
             found[x] = Held(z, {0: 0.0, 1: 1.0}, radius)
         return self._with_last(values, found)
+
+    def _one_hot_off(self, base: Node, count: Node) -> Mapping[Value, Held]:
+        """The same for what is read off a number."""
+        ask = function_of(base, [count])
+        codes: dict[Value, float] = {0: 0.0, 1: 1.0}
+        values = self.listed(base)
+        flags = {
+            x: self._column(
+                self.naming.of_flag(base, x),
+                count,
+                lambda c, x=x: float(ask([c]) == x),
+                codes,
+            )
+            for x in values[1:]
+        }
+        return self._with_last(values, flags)
 
     def _with_last(
         self, values: Sequence[Value], flags: Mapping[Value, Held]
@@ -592,7 +692,8 @@ class Lowering:
         """A lane for each value of a function of the token, or of the position."""
         ask = function_of(node, [leaf])
         found = {}
-        for x in self.listed(node)[:-1]:
+        values = self.listed(node)
+        for x in values[:-1] if leaf.op == "token" else values[1:]:
             name = self.naming.of_flag(node, x)
             if leaf.op == "token":
                 tokens = {
@@ -656,6 +757,15 @@ def _exact_part(node: Node) -> Node | None:
         return node
     found = (_exact_part(arg) for arg in node.args if node.op != "select")
     return next((part for part in found if part is not None), None)
+
+
+def _only_of(node: Node, inner: Node) -> bool:
+    """True if a node is computed from one part and constants alone."""
+    if node is inner or node.op == "constant":
+        return True
+    if not node.args or node.op in ("select", "there"):
+        return False
+    return all(_only_of(arg, inner) for arg in node.args)
 
 
 def _says(node: Node) -> str:

@@ -15,26 +15,93 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
+from handcraft.lowering.following import (
+    below_of,
+    limits_of,
+    lowest_of,
+    state_of,
+    total_of,
+)
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.operations import selection_of
 from handcraft.sequence.values import Value, combine
 
 Kind: TypeAlias = Literal[
-    "count", "total", "mean", "first", "latest", "best", "fetch"
+    "count",
+    "total",
+    "mean",
+    "first",
+    "latest",
+    "best",
+    "fetch",
+    "average",
+    "at",
 ]
+
+
+class Settled(str):
+    """The kind of a selection that is defined wherever its value is used.
+
+    tokens  those that its value can be there; None for all
+    """
+
+    tokens: frozenset[str] | None
+
+    def __new__(
+        cls, kind: str, tokens: frozenset[str] | None = None
+    ) -> Settled:
+        found = super().__new__(cls, kind)
+        found.tokens = tokens
+        return found
+
+
 LEAVES = ("token", "index", "length", "constant")
+
+
+class _Never:
+    """The value of what a table says nothing about, since it never occurs."""
+
+    def __repr__(self) -> str:
+        return "never"
+
+
+NEVER: Any = _Never()
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A table of a function of several values, as the data of a node."""
+
+    items: tuple[tuple[tuple[Value, ...], Value], ...]
+
+    @cached_property
+    def known(self) -> Mapping[tuple[Value, ...], Value]:
+        """The value of each row."""
+        return dict(self.items)
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self.items)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        return f"{len(self.items)} rows"
 
 
 @dataclass(frozen=True, eq=False)
 class Node:
     """One node.
 
-    op     a leaf, "there", "select", an operation of handcraft.sequence, or "exact": the same
-           value, held without an error
+    op     a leaf, "there", "select", an operation of handcraft.sequence, "table", or "exact": the
+           same value, held without an error
     args   the nodes it is computed from; of a selection its value, condition and default
-    data   the value of a constant, the kind of a selection, the table of a lookup
+    data   the value of a constant, the kind of a selection, the table of a lookup, or the Rows of
+           a "table", which is any function; what has no row never occurs
     says   the expression that it was, for names and meanings
     """
 
@@ -65,14 +132,23 @@ class Node:
 
     def computed(self, values: Any) -> Value:
         """The value of a pointwise node from those of its arguments."""
+        if any(x is NEVER for x in values):
+            return NEVER  # type: ignore[no-any-return]
         if self.op == "exact":
             return values[0]  # type: ignore[no-any-return]
+        if self.op == "table":
+            return self.data.known.get(tuple(values), NEVER)  # type: ignore[no-any-return]
         return combine(_Rule(self.op, self.data), values)  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
         inside = ", ".join(map(repr, self.args))
-        data = "" if self.data is None else f"[{self.data}]"
+        data = "" if self.data is None else f"[{_shown(self.data)}]"
         return f"{self.op}{data}({inside})" if inside else f"{self.op}{data}"
+
+
+def _shown(data: Any) -> str:
+    """Data as a text; of a table only its size."""
+    return f"{len(data)} rows" if isinstance(data, tuple) else str(data)
 
 
 @dataclass(frozen=True)
@@ -227,7 +303,12 @@ def _known(args: tuple[Node, ...]) -> bool:
 
 
 def _hashable(data: Any) -> Any:
-    return (type(data), data)  # 1 and Fraction(1) are one value, "1" another
+    more = data.tokens if isinstance(data, Settled) else None
+    return (
+        type(data),
+        data,
+        more,
+    )  # 1 and Fraction(1) are one value, "1" another
 
 
 # ---------------------------------------------------------------- what stands for something else
@@ -275,7 +356,7 @@ def _short(core: Core, e: Expression) -> Node:
     shift = max((0, *(offset for offset, _ in e.where)))
     condition = core.both(
         *(_stands(core, offset - shift, what) for offset, what in e.where),
-        *_limits(core, e, shift),
+        *limits_of(core, e, shift),
     )
     kind: Any = e.op
     found = core.select(kind, condition, says=e if not shift else None)
@@ -297,29 +378,6 @@ def _stands(core: Core, offset: int, what: Any) -> Node:
     return core.make("equal", token, core.of(what))
 
 
-def _limits(core: Core, e: Expression, shift: int) -> Iterator[Node]:
-    """The conditions of `before` and `every` on the position of the key less the shift."""
-    key = core.make("there", core.index)
-    if shift:
-        key = core.make("subtract", key, core.constant(shift))
-    start, step = e.every
-    if shift or start:
-        below = core.make("below", key, core.constant(start))
-        yield core.make("negate", below)
-    if e.before is not None:
-        yield core.make("below", key, core.of(e.before))
-    if step > 1:
-        past = core.make("subtract", key, core.constant(start))
-        rest = core.make("modulo", past, core.constant(step))
-        yield core.make("equal", rest, core.constant(0))
-
-
-def _total(core: Core, e: Expression) -> Node:
-    numbers = core.make("lookup", core.token, data=e.table)
-    value = core.make("otherwise", numbers, core.constant(0))
-    return core.select("total", core.both(*_limits(core, e, 0)), value, says=e)
-
-
 _FORMS: Mapping[str, Callable[[Core, Expression], Node]] = {
     "here": lambda core, _: core.index,
     "length": _length,
@@ -330,7 +388,10 @@ _FORMS: Mapping[str, Callable[[Core, Expression], Node]] = {
     "count": _short,
     "first": _short,
     "latest": _short,
-    "total": _total,
+    "total": total_of,
+    "lowest": lowest_of,
+    "below": below_of,
+    "state": state_of,
     **dict.fromkeys(
         (
             *("count_where", "first_where", "latest_where", "total_where"),

@@ -12,6 +12,7 @@ their distance. Rules of this file: what is read is 0 at BOS, and so is what is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -24,8 +25,13 @@ UNIT = 2.0**-24  # the rounding of float32
 GELU_EXACT = 8.0  # gelu(x) is x or 0 in float32 from this size on, with room
 SHARPEST = 2.0**20
 SNAPPED = 1e-3  # an input less exact than that is taken by steps
+BLURRED = (
+    1 / 64
+)  # of the distance of the outputs: where hinges give more error, steps are taken
 EXACT = 1e-6  # where the output must be exact
+ROUNDED = 1e-9  # what float64 may make of one number, of its size
 FORGOTTEN = 2**10 * LEAK  # float32 does not add so little to a whole number
+STRAIGHT = 1e-11  # float64 rounds fractions by less
 RADIX = 4  # how far directions are searched
 
 
@@ -54,12 +60,25 @@ class Images:
 
 
 def images(pairs: Iterable[tuple[float, float]]) -> Images | None:
-    """The function with these values; None where one input has two."""
+    """The function with these values; None where one input has two. Inputs that only the rounding
+    of float64 tells apart are one.
+    """
     found: dict[float, float] = {}
     for x, y in pairs:
         if found.setdefault(x, y) != y:
             return None
-    return Images(tuple(sorted(found.items())))
+    points: list[tuple[float, float]] = []
+    for x, y in sorted(found.items()):
+        if points and _same(points[-1][0], x):
+            if not _same(points[-1][1], y):
+                return None
+        else:
+            points.append((x, y))
+    return Images(tuple(points))
+
+
+def _same(a: float, b: float) -> bool:
+    return abs(a - b) <= ROUNDED * max(1.0, abs(a), abs(b))
 
 
 def mapped(
@@ -78,15 +97,38 @@ def mapped(
     slopes = f.slopes
     if not slopes:
         return constant(f.points[0][1]), 0.0
-    if len(set(slopes)) == 1:  # no neuron is needed
-        a, b = slopes[0], f.points[0][1] - slopes[0] * f.points[0][0]
-        return z.scaled(a).plus(constant(b)), abs(a) * radius
+    if (line := _line_of(f)) is not None:  # no neuron is needed
+        a, b, off = line
+        return z.scaled(a).plus(constant(b)), abs(a) * radius + off
     gap = min(f.gaps)
     if radius > gap / 8:
         raise Inexact(radius, gap)
-    if radius > (EXACT if flag else SNAPPED) * gap:
+    if radius > (EXACT if flag else SNAPPED) * gap or _blurs(f, radius):
         return stepped(stream, z, radius, f, name, says)
     return _bent(stream, z, radius, f, name, says)
+
+
+def _line_of(f: Images) -> tuple[float, float, float] | None:
+    """(a, b, off) of the line a x + b, where all values are at most `off` from it, which is what
+    fractions are rounded by; None where there is no such line.
+    """
+    (x, y), (x2, y2) = f.points[0], f.points[-1]
+    a = (y2 - y) / (x2 - x)
+    if len(set(f.slopes)) == 1:
+        return f.slopes[0], y - f.slopes[0] * x, 0.0
+    a = round(a) if abs(a - round(a)) < STRAIGHT else a
+    b = y - a * x
+    off = max(abs(a * x + b - y) for x, y in f.points)
+    return (a, b, off) if off < STRAIGHT * max(1.0, abs(y), abs(y2)) else None
+
+
+def _blurs(f: Images, radius: float) -> bool:
+    """True if hinges would make the error of the input great beside the distance of the outputs."""
+    outputs = sorted({y for _, y in f.points})
+    apart = min(b - a for a, b in zip(outputs, outputs[1:], strict=False))
+    slopes = f.slopes
+    bend = sum(abs(b - a) for a, b in zip(slopes, slopes[1:], strict=False))
+    return radius * (bend + max(map(abs, slopes))) > apart * BLURRED
 
 
 class Inexact(Exception):  # noqa: N818  # the caller says it in words
@@ -123,7 +165,9 @@ def _bent(
     most = max(abs(y) for _, y in f.points)
     bend = sum(abs(amount) for _, amount, _ in hinges)
     reach = max(abs(x) for x, _ in f.points)
-    error = max(map(abs, slopes)) * radius + bend * radius
+    # an input is near to one kink only, and where it is not, the neuron is exact
+    kink = max((abs(amount) for _, amount, _ in hinges), default=0.0)
+    error = (max(map(abs, slopes)) + kink) * radius
     rounding = 4 * UNIT * (most + (bend + abs(slopes[0])) * reach * 2)
     amounts = [x for _, amount, _ in hinges for x in (amount, amount * reach)]
     if (
@@ -135,7 +179,7 @@ def _bent(
     found = (
         rest.plus(lane.expression()) if rest.terms or rest.constant else lane
     )
-    return as_affine(found), error + rounding
+    return as_affine(found), stream.may_follow(lane, error + rounding)
 
 
 def stepped(
@@ -147,25 +191,36 @@ def stepped(
     says: str = "",
 ) -> tuple[Affine, float]:
     """By two neurons for each change of the value, half way between two inputs."""
+    slope = _common_slope(f)
     hinges: list[tuple[Affine, float, float]] = []
     rises = 0.0
     most = max(abs(x) for x, _ in f.points)
     error = 0.0
     for (x, y), (x2, y2) in zip(f.points, f.points[1:], strict=False):
-        if y == y2:
+        rise = y2 - y - slope * (x2 - x)
+        if not rise:
             continue
         width, middle = (x2 - x) / 4, (x + x2) / 2
         scaled = z.scaled(1 / width).plus(constant(-middle / width))
         sharp = _sharp(1 - radius / width)
-        hinges.append((scaled.plus(constant(1.0)), (y2 - y) / 2, sharp))
-        hinges.append((scaled.plus(constant(-1.0)), (y - y2) / 2, sharp))
-        rises += abs(y2 - y)
-        error = max(error, abs(y2 - y) * 8 * UNIT * (most / width + 2))
+        hinges.append((scaled.plus(constant(1.0)), rise / 2, sharp))
+        hinges.append((scaled.plus(constant(-1.0)), -rise / 2, sharp))
+        rises += abs(rise)
+        error = max(error, abs(rise) * 8 * UNIT * (most / width + 2))
     lane = stream.neurons(name, hinges, says)
-    start = f.points[0][1]
-    return lane.expression().plus(constant(start)), error * len(hinges) + (
-        4 * UNIT * (abs(start) + rises)
-    )
+    x, y = f.points[0]
+    start = y - slope * x
+    found = lane.expression().plus(constant(start)).plus(z.scaled(slope))
+    rounding = 4 * UNIT * (abs(start) + rises + abs(slope) * most)
+    off = error * len(hinges) + abs(slope) * radius + rounding
+    return found, stream.may_follow(lane, off)
+
+
+def _common_slope(f: Images) -> float:
+    """The slope that most neighbouring inputs have, where it is not 0 that saves the most steps."""
+    slopes = f.slopes
+    best = max(dict.fromkeys(slopes), key=slopes.count)
+    return best if slopes.count(best) > 2 * slopes.count(0.0) else 0.0
 
 
 def all_whole(numbers: Iterable[float]) -> bool:
@@ -202,11 +257,23 @@ class Direction:
 
 
 def direction_of(
-    inputs: Sequence[Sequence[float]], table: Mapping[tuple[float, ...], float]
+    inputs: Sequence[Sequence[float]],
+    table: Mapping[tuple[float, ...], float],
+    radii: Sequence[float] = (),
 ) -> Direction:
-    """The cheapest direction found; there is always one, in which all inputs differ."""
+    """The cheapest direction found in which inputs that are only known within these radii can be
+    told apart, if any; there is always one in which all inputs differ.
+    """
     found = list(_directions(inputs, table))
-    return min(found, key=lambda d: (d.cost, sum(map(abs, d.weights))))
+    return min(
+        found,
+        key=lambda d: (_blurred(d, radii), d.cost, sum(map(abs, d.weights))),
+    )
+
+
+def _blurred(d: Direction, radii: Sequence[float]) -> bool:
+    radius = sum(abs(w) * r for w, r in zip(d.weights, radii, strict=False))
+    return radius > min(d.f.gaps, default=math.inf) / 8
 
 
 def _directions(
@@ -262,17 +329,21 @@ def joined(
     table: Mapping[tuple[float, ...], float],
     name: str,
     says: str = "",
+    *,
+    flag: bool = False,
 ) -> tuple[Affine, float]:
     """A function of several values, as a table of the numbers that stand for them."""
     inputs = [sorted({row[i] for row in table}) for i in range(len(parts))]
-    best = direction_of(inputs, table)
+    best = direction_of(inputs, table, [part.radius for part in parts])
     z, plain = Affine.of({}), Affine.of({})
     radius = error = 0.0
     for part, w, p in zip(parts, best.weights, best.plain, strict=True):
         z, plain = z.plus(part.z.scaled(w)), plain.plus(part.z.scaled(p))
         radius += abs(w) * part.radius
         error += abs(p) * part.radius
-    found, more = mapped(stream, z, radius, best.f, name, says)
+    found, more = mapped(
+        stream, z, radius, best.f, name, says, flag=flag and not plain.terms
+    )
     return found.plus(plain), error + more
 
 

@@ -11,21 +11,24 @@ writes it, and the answer, which is written over lanes of the embedding, after a
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 
-from handcraft.language.affine import Lane
+from handcraft.language.affine import Affine, Lane
+from handcraft.lowering.reusing import reused
 from handcraft.lowering.rewriting import Rule, fused, pruned, rules_of
-from handcraft.lowering.spanning import Texts, spanned
-from handcraft.lowering.stream import Attention, Stream
+from handcraft.lowering.spanning import Texts, spanned, told_once
+from handcraft.lowering.stream import BOS, Attention, Stream
 
 MOST_HEADS = 8
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """The numbers of rows of wte and wpe, and the tokens that a text can have where they are known."""
+    """The numbers of rows of wte and wpe, and the tokens of texts where they are known."""
 
     n_vocab: int
     n_ctx: int
@@ -41,16 +44,49 @@ def cheapest(stream: Stream, sizes: Sizes) -> Stream:
     texts = Texts(sizes.tokens, sizes.n_ctx - 1)
     few = [spanned(plain, texts, every=every) for every in (False, True)]
     tried = [
-        scheduled(rules, heads)
+        final
         for lanes in (plain, *few)
-        for rules in (merged(lanes), lanes)
-        for heads in range(1, _widest(rules) + 1)
+        for rules in (told_once(merged(lanes), texts), lanes)
+        for placed in _schedules(rules)
+        for final in reused(placed)
     ]
-    return min(tried, key=lambda s: (weights(s, sizes), _blocks(s)))
+    return exact(min(tried, key=lambda s: (weights(s, sizes), _blocks(s))))
 
 
-def _widest(stream: Stream) -> int:
-    return max(1, min(len(stream.heads), MOST_HEADS))
+def exact(stream: Stream) -> Stream:
+    """The stream with each score times a number from 1 to 2 by which its weights are whole again
+    after they are multiplied by the square root of the width of a head, so that what is selected
+    scores 0 in float32. What counts keeps the score of BOS.
+    """
+    n_head, width = _shape(stream)
+    root = math.sqrt(_columns(stream, n_head, width) // n_head)
+    by = 2.0 ** math.ceil(math.log2(root)) / root
+    found = copy(stream)
+    found.heads = [
+        replace(head, rows=tuple(_scaled(head, q, k, by) for q, k in head.rows))
+        for head in stream.heads
+    ]
+    return found
+
+
+def _scaled(
+    head: Attention, query: Affine, key: Affine, by: float
+) -> tuple[Affine, Affine]:
+    if not head.counts:
+        return query.scaled(by), key
+    terms = dict(key.terms)
+    at_bos = terms.get(BOS, 0.0) + key.constant
+    terms[BOS] = at_bos / by - key.constant
+    return query.scaled(by), Affine.of(terms, key.constant)
+
+
+def _schedules(stream: Stream) -> Iterator[Stream]:
+    """The schedules with 1 to so many heads a block as there is use for."""
+    for heads in range(1, MOST_HEADS + 1):
+        found = scheduled(stream, heads)
+        yield found
+        if _shape(found)[0] < heads:
+            return
 
 
 # ---------------------------------------------------------------- heads that look at the same
@@ -89,7 +125,12 @@ def _twin(stream: Stream, i: int) -> int | None:
 
 
 def _alike(a: Attention, b: Attention) -> bool:
-    same = (a.rows, a.sink, a.final) == (b.rows, b.sink, b.final)
+    same = (a.rows, a.sink, a.final, a.counts) == (
+        b.rows,
+        b.sink,
+        b.final,
+        b.counts,
+    )
     return same and not a.adds.keys() & b.adds.keys()
 
 
@@ -201,7 +242,8 @@ def _groups(stream: Stream) -> Iterator[list[Rule]]:
         yield [head]
     groups: dict[object, list[Rule]] = {}
     for hinge in stream.hinges:
-        name = (frozenset(hinge.adds), hinge.final)
+        # the answer's may read what they write over, so they stand together
+        name = "final" if hinge.final else frozenset(hinge.adds)
         groups.setdefault(name, []).append(hinge)
     yield from groups.values()
 
@@ -243,12 +285,8 @@ def _blocks(stream: Stream) -> int:
 
 def weights(stream: Stream, sizes: Sizes) -> int:
     """The number of weights of a model with these rules."""
-    heads = stream.settled()
-    times = {head.time for head in heads}
-    n_head = max((sum(h.time == t for h in heads) for t in times), default=1)
-    width = max((max(len(h.rows), len(h.adds)) for h in heads), default=1)
-    d = max(len(stream.times), n_head * width)
-    d += -d % n_head
+    times = {head.time for head in stream.heads}
+    d = _columns(stream, *_shape(stream))
     found = d * (sizes.n_vocab + sizes.n_ctx) + len(times) * (4 * d * d + 4 * d)
     for t in {h.time for h in stream.hinges} | {
         t for t, _, _ in stream.constants
@@ -256,3 +294,17 @@ def weights(stream: Stream, sizes: Sizes) -> int:
         inner = max(1, sum(h.time == t for h in stream.hinges))
         found += inner * (2 * d + 1) + d
     return found
+
+
+def _shape(stream: Stream) -> tuple[int, int]:
+    """The number of heads, and the width that they need."""
+    heads = stream.settled()
+    of_block = Counter(head.time for head in heads)
+    widths = [max(len(head.rows), len(head.adds)) for head in heads]
+    return max(of_block.values(), default=1), max(widths, default=1)
+
+
+def _columns(stream: Stream, n_head: int, width: int) -> int:
+    """The width of the stream: a multiple of the number of heads."""
+    d = max(len(stream.times) - len(stream.reuse), n_head * width)
+    return d + -d % n_head

@@ -2,6 +2,7 @@
 digits, the number of a token from its code.
 
     spanned(stream, texts, every=)   the same rules, which read the sums in their place
+    told_once(stream, texts)         the same for what one head brings from positions
 
 Rules of this file: a sum is exact in float32 wherever it is read, or no less exact than the lane
 was; a lane that the answer is written over stays.
@@ -9,9 +10,10 @@ was; a lane that the answer is written over stays.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -58,6 +60,53 @@ def spanned(stream: Stream, texts: Texts, *, every: bool) -> Stream:
     return stream
 
 
+def told_once(stream: Stream, texts: Texts) -> Stream:
+    """The stream in which a head brings no lane that is a sum of others that it brings."""
+    columns = _positions(stream, texts)
+    for i in range(len(stream.heads)):
+        brought = _brought(stream, i, columns)
+        basis: list[Lane] = []
+        for lane in _in_order(brought, set()):
+            found = _as_sum(lane, basis, brought, free=False)
+            if found is None or not _stays_exact(stream, lane, found, brought):
+                basis.append(lane)
+            else:
+                stream = _not_brought(stream, i, lane, found)
+    return stream
+
+
+def _brought(stream: Stream, i: int, columns: Columns) -> Columns:
+    """What a head brings that it alone writes, by the position where it is read."""
+    head = stream.heads[i]
+    if head.final or not columns:
+        return {}
+    written = Counter(x for rule in rules_of(stream) for x in set(rule.writes))
+    return {
+        lane: gain * _column_of(what, columns)
+        for lane, (what, gain) in head.adds.items()
+        if written[lane] == 1
+        and lane not in head.bias
+        and all(x in columns or x == BOS for x in what.lanes_read)
+    }
+
+
+def _column_of(x: Affine, columns: Columns) -> np.ndarray:
+    size = len(next(iter(columns.values())))
+    found = np.full(size, x.constant)
+    for lane, by in x.terms:
+        if lane != BOS:
+            found = found + by * columns[lane]
+    return found
+
+
+def _not_brought(stream: Stream, i: int, lane: Lane, found: Affine) -> Stream:
+    new = _without(stream, lane, found)
+    head = new.heads[i]
+    adds = {k: v for k, v in head.adds.items() if k != lane}
+    new.heads[i] = replace(head, adds=adds)
+    return new
+
+
 def _written_over(stream: Stream) -> set[Lane]:
     kept = {BOS, *(lane for _, lane, _ in stream.constants)}
     for rule in rules_of(stream):
@@ -74,11 +123,14 @@ def _columns(stream: Stream, texts: Texts) -> Iterator[Columns]:
             for lane, table in tables
             if table.tokens
         }
-    yield {
-        lane: np.array(
-            [*table.positions, *[0.0] * (texts.places - len(table.positions))]
-        )
-        for lane, table in tables
+    yield _positions(stream, texts)
+
+
+def _positions(stream: Stream, texts: Texts) -> Columns:
+    rest = [0.0] * texts.places
+    return {
+        lane: np.array([*table.positions, *rest][: texts.places])
+        for lane, table in stream.tables.items()
         if table.positions
     }
 
@@ -95,11 +147,11 @@ def _in_order(columns: Columns, kept: set[Lane]) -> list[Lane]:
 
 
 def _as_sum(
-    lane: Lane, basis: Sequence[Lane], columns: Columns
+    lane: Lane, basis: Sequence[Lane], columns: Columns, *, free: bool = True
 ) -> Affine | None:
-    """The lane as a sum of others and of a constant, with plain factors."""
+    """The lane as a sum of others, and of a constant where it is free, with plain factors."""
     column = columns[lane]  # [n]
-    ones = np.ones(len(column))
+    ones = np.full(len(column), float(free))
     parts = np.stack([ones, *(columns[x] for x in basis)], 1)  # [n, n_parts]
     found = np.linalg.lstsq(parts, column, rcond=None)[0]
     factors = np.round(found * PARTS) / PARTS
