@@ -16,12 +16,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from fractions import Fraction
+from typing import Any
 
 from handcraft.lowering.domains import MOST_LISTED, Domain, listing, span
 from handcraft.lowering.lower import Lowering
+from handcraft.lowering.matches import UNIT
 from handcraft.lowering.nodes import Core, Node, Rows
 from handcraft.lowering.refusals import Refused
-from handcraft.lowering.matches import UNIT
 from handcraft.lowering.scores import (
     FETCHED,
     SLACK,
@@ -125,7 +126,8 @@ def _as_numbers(
     codes: dict[Value, float] = {}
     if others:
         is_text = default is None or isinstance(default, str)
-        low = numbers.low if is_text else min(numbers.low, default)  # type: ignore[type-var]
+        low: Any = numbers.low
+        low = low if is_text else min(low, default)
         codes = {x: math.floor(low) - 1.0 - i for i, x in enumerate(others)}
         rows = (
             (x, int(codes[x]) if x in codes else x) for x in domain.values or ()

@@ -23,6 +23,7 @@ from handcraft.lowering.domains import (
     bases_of,
     function_of,
 )
+from handcraft.lowering.fetching import known_to_be_one
 from handcraft.lowering.matches import at_query, sides_of
 from handcraft.lowering.nodes import NEVER, Core, Node
 from handcraft.lowering.rasp_shapes import (
@@ -32,7 +33,6 @@ from handcraft.lowering.rasp_shapes import (
     node_of,
 )
 from handcraft.lowering.rasp_values import Glossary, Translated, Unusual, noted
-from handcraft.lowering.fetching import known_to_be_one
 from handcraft.rasp import (
     Aggregate,
     Comparison,
@@ -486,7 +486,7 @@ def _aggregate(here: Translation, expr: Aggregate) -> Translated:
     default = _value(here, expr, expr.default)
     domain = here.domains.of(told.node)
     values = domain.values or (domain.low,)
-    objects = dict(told.objects)
+    objects = {x: told.of(x) for x in values}
     noted(objects, default, expr.default)
     unique = here.one_at_most(condition)
     if here.at_least_one(condition) and values[0] is not None:
