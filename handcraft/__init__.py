@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from handcraft.language.words import scratch as scratch
     from handcraft.language.words import slot as slot
     from handcraft.language.words import token as token
+    from handcraft.lowering.answering import answer as answer
     from handcraft.lowering.frames import tag as tag
     from handcraft.model import Model as Model
     from handcraft.program.program import Program as Program
@@ -62,6 +63,7 @@ _HOMES = {
         "residual",
     ),
     "core.errors": ("HandcraftError",),
+    "lowering.answering": ("answer",),
     "lowering.frames": ("tag",),
     "model": ("Model",),
     "program.program": ("Program",),

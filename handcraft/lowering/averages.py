@@ -2,7 +2,7 @@
 
     average(core, ...)   the node: a selection of the kind "average", with a constant default
     means_of(domain, n)  the values that it can have
-    averaged(lower, node)  the head
+    mean_of_selected(lower, node)  the head
 
 All selected keys share the attention, and BOS stands half way, so that where nothing is selected it
 has all of it and brings 0. The values are so moved that 0 then stands for the default alone. None
@@ -81,7 +81,7 @@ def _plain(x: Fraction | int) -> Value:
     return int(x) if x == int(x) else Fraction(x)
 
 
-def averaged(lower: Lowering, node: Node) -> Held:
+def mean_of_selected(lower: Lowering, node: Node) -> Held:
     """The head of a mean. Raises Refused."""
     default = None if node.default is None else node.default.data
     numbers, number, codes = _as_numbers(lower, node.value, default)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from handcraft.language.affine import Lane
-from handcraft.lowering.averages import averaged, means_of
+from handcraft.lowering.averages import mean_of_selected, means_of
 from handcraft.lowering.domains import Domain, Domains
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.nodes import Core, Node
@@ -51,7 +51,7 @@ class RaspLowering(Lowering):
 
     def _lowered(self, node: Node) -> Held:
         if node.op == "select" and node.data == "average":
-            return averaged(self, node)
+            return mean_of_selected(self, node)
         return super()._lowered(node)
 
     def named(self, node: Node) -> str:

@@ -22,11 +22,11 @@ from handcraft.lowering.emit import emitted
 from handcraft.lowering.frames import read_out
 from handcraft.lowering.nodes import Core
 from handcraft.lowering.rasp_lowering import RaspDomains, RaspLowering
-from handcraft.lowering.rasp_nodes import (
-    Translation,
-    Uncompilable,
+from handcraft.lowering.rasp_nodes import Translation, Uncompilable
+from handcraft.lowering.rasp_rules import (
     has_rule,
     parts_in_order,
+    translated,
 )
 from handcraft.lowering.rasp_values import Glossary, Translated
 from handcraft.lowering.rasp_witness import witness
@@ -99,7 +99,7 @@ def _compiled(
     core, domains = Core(causal=causal), RaspDomains(names, n, causal=causal)
     here = Translation(core, domains, book, names, exact=exact)
     try:
-        told = here.sop(sop)
+        told = translated(here, sop)
         _check_raised(here, n)
         return _lowered(sop, here, told)
     except Uncompilable as found:
