@@ -3,10 +3,10 @@ combination of values that its arguments can have.
 
     Translation(core, domains, book, tokens)    the nodes so far; `mapped` and `selected` ask
 
-What each class becomes is said by handcraft.lowering.rasp_rules. A function that raises says nothing
-about that combination: where one occurs for some text, that is an error, and else none of the rules
-cares (handcraft.lowering.rasp_witness). Rules of this file: a function is asked of every object that
-a value can be, and all must agree.
+What each class becomes is said by handcraft.lowering.rasp_rules. A function that raises says
+nothing about that combination: where one occurs for some text, that is an error, and else none of
+the rules cares (handcraft.lowering.rasp_witness). Rules of this file: a function is asked of every
+object that a value can be, and all must agree.
 """
 
 from __future__ import annotations
