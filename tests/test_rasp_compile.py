@@ -260,3 +260,213 @@ def test_constants_are_of_one_length() -> None:
     )
     model = rasp.compile_rasp_to_model(sop, {"a", "b"}, 4)
     assert holds(model, sop, short_texts("ab", 4, 30), causal=False) == 8
+
+
+# ---------------------------------------------------------------- what it returns
+
+
+@cache
+def hist() -> Any:
+    """A compiled histogram."""
+    same_token = rasp.Select(rasp.tokens, rasp.tokens, rasp.Comparison.EQ)
+    sop = rasp.SelectorWidth(same_token).named("hist")
+    return rasp.compile_rasp_to_model(sop, {"b", "a"}, 4)
+
+
+def test_a_model_has_the_names_that_users_of_tracr_know() -> None:
+    """Arrays of one text, a list a layer; labels, encoders, weights and sizes."""
+    model = hist()
+    out = model.apply([BOS, "a", "b", "a"])
+    n, d = 4, len(model.residual_labels)
+    assert out.decoded == [BOS, 2, 1, 2]
+    assert out.unembedded.shape == (1, n)
+    assert model.output_encoder.decode(out.unembedded[0]) == out.decoded
+    assert out.transformer_output.shape == (1, n, d)
+    assert out.input_embeddings.shape == (1, n, d)
+    config = model.model_config
+    assert len(out.residuals) == len(out.layer_outputs) == 2 * config.num_layers
+    heads = (1, config.num_heads, n, n)
+    assert [x.shape for x in out.attn_logits] == [heads] * config.num_layers
+    stream = out.input_embeddings + sum(out.layer_outputs)
+    assert abs(stream - out.transformer_output).max() == 0
+    assert abs(out.residuals[-1] - out.transformer_output).max() == 0
+    assert model.params["token_embed"]["embeddings"].shape == (7, d)
+    query = model.params["transformer/layer_0/attn/query"]["w"]
+    assert query.shape == (d, config.num_heads * config.key_size)
+    assert config.causal is False
+    assert model.bos_token == BOS
+    assert model.input_encoder.encode([BOS, "a", "b"]) == [0, 1, 2]
+    assert model.input_encoder.decode([0, 1, 2]) == [BOS, "a", "b"]
+
+
+def test_categories_are_unembedded_as_ids() -> None:
+    """None is a value as any other."""
+    sop = rasp.Map(lambda x: None if x == "a" else x, rasp.tokens)
+    model = rasp.compile_rasp_to_model(sop, {"a", "b"}, 2, compiler_bos=0)
+    out = model.apply([0, "a", "b"])
+    assert out.decoded == [0, None, "b"]
+    assert out.unembedded.dtype.kind == "i"
+    assert model.output_encoder.decode(out.unembedded[0]) == out.decoded
+
+
+def test_padding_behind_a_text_is_left_out() -> None:
+    """It decodes as padding, and the text before it as without it."""
+    model = rasp.compile_rasp_to_model(
+        rasp.length, {"a"}, 4, compiler_pad="pad"
+    )
+    assert model.apply([BOS, "a", "a", "pad", "pad"]).decoded == [
+        *(BOS, 2, 2),
+        *("pad", "pad"),
+    ]
+
+
+def test_lanes_that_stand_for_one_value_say_it() -> None:
+    """The name of the s-op, a colon, and the value."""
+    seen = rasp.Select(rasp.tokens, rasp.indices, lambda k, q: k == "ab"[q % 2])
+    sop = rasp.SelectorWidth(seen)
+    model = rasp.compile_rasp_to_model(sop, {"a", "b", "c"}, 3)
+    assert "indices:1" in model.residual_labels
+
+
+def test_the_model_claims_the_s_op_itself(tmp_path: Any) -> None:
+    """It is checked on every text against RASP's evaluator, and saved as any other."""
+    model = hist().model
+    report = verify(model)
+    assert report.verdict == "checked"
+    assert (report.contexts, report.accuracy) == (30, 1)
+    model.save(tmp_path / "hist")
+    assert (tmp_path / "hist" / "model.safetensors").exists()
+
+
+def test_a_wrong_weight_is_refuted() -> None:
+    """The claim is no copy of the weights: a changed model is not what the s-op says."""
+    model = hist().model
+    weights = dict(model.weights)
+    weights["wte"] = weights["wte"].copy()
+    weights["wte"][1] = weights["wte"][2]
+    assert verify(model.replace(weights=weights)).verdict == "refuted"
+
+
+# ---------------------------------------------------------------- what cannot be
+
+
+def failing(**changed: Any) -> Any:
+    """The error of a call with some arguments changed."""
+    given = {"program": rasp.tokens, "vocab": {"a"}, "max_seq_len": 3}
+    with pytest.raises((TypeError, ValueError, NotImplementedError)) as error:
+        rasp.compile_rasp_to_model(**{**given, **changed})
+    return error.value
+
+
+WRONG = {
+    "vocab must be a set of tokens, found 'ab'": {"vocab": "ab"},
+    "vocab is empty; it needs at least one token": {"vocab": set()},
+    "compiler_bos is 'a', which is in vocab; pass another one": {
+        "compiler_bos": "a"
+    },
+    "compiler_pad is 'a', which is in vocab; pass another one": {
+        "compiler_pad": "a"
+    },
+    "compiler_bos and compiler_pad are both 'x'; they must differ": {
+        "compiler_bos": "x",
+        "compiler_pad": "x",
+    },
+    "max_seq_len must be a whole number from 1 to 4095, found 0": {
+        "max_seq_len": 0
+    },
+    "max_seq_len must be a whole number from 1 to 4095, found 1000000": {
+        "max_seq_len": 10**6
+    },
+    "causal must be True or False, found 'no'": {"causal": "no"},
+    "mlp_exactness must be a positive number, found 0": {"mlp_exactness": 0},
+    "compile_rasp_to_model(program) must be an s-op, found 3": {"program": 3},
+}
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_a_wrong_argument_is_one_error(message: str) -> None:
+    """What was found, and what would do."""
+    assert str(failing(**WRONG[message])) == message
+
+
+def test_a_function_that_raises_is_named_with_a_text_that_shows_it() -> None:
+    """The s-op, what is raised and for which value, and a text with it."""
+    sop = rasp.Map(lambda i: 1 / (i - 1), rasp.indices).named("inverse")
+    error = failing(program=sop)
+    assert isinstance(error, NotImplementedError)
+    assert str(error) == (
+        f"cannot be compiled: {sop.label} raises ZeroDivisionError: division by zero"
+        " for 1, which occurs for ['a', 'a']"
+    )
+
+
+def test_a_function_that_gives_what_no_token_can_be_is_named() -> None:
+    """A list can change, and nan is no number."""
+    sop = rasp.Map(lambda x: [x], rasp.tokens)
+    assert str(failing(program=sop)) == (
+        f"cannot be compiled: {sop.label} gives ['a'], a list, which can change for"
+        " 'a'; None, a number, a text or another value that can be hashed would do"
+    )
+    sop = rasp.Map(lambda _: float("nan"), rasp.tokens)
+    assert "gives nan, which is no number for 'a'" in str(failing(program=sop))
+
+
+def test_all_parts_that_cannot_be_compiled_are_named() -> None:
+    """Each by its name, with the reason."""
+
+    class Odd(rasp.SOp):
+        """A class of its own."""
+
+        kind = "odd"
+
+        @property
+        def children(self) -> list[rasp.RASPExpr]:
+            return []
+
+    long = rasp.ConstantSOp([1, 2, 3, 4])
+    free = rasp.ConstantSOp([1], check_length=False)
+    odd = Odd()
+    sop = rasp.SequenceMap(
+        operator.add, rasp.SequenceMap(operator.add, long, free), odd
+    )
+    assert str(failing(program=sop)) == (
+        f"cannot be compiled: {long.label} is of inputs of 4 tokens, and max_seq_len is"
+        f" 3; {free.label} may have more or fewer values than the input has tokens"
+        f" (check_length=False), which no lane can; {odd.label} is of the class Odd, which"
+        " has no rule"
+    )
+
+
+def test_a_causal_model_does_not_know_the_length() -> None:
+    """No token sees how many follow."""
+    assert str(failing(program=rasp.length, causal=True)) == (
+        "cannot be compiled: length is not known to a causal model, which sees no later"
+        " token"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ([], "a text is 'compiler_bos' and at least one token, found []"),
+        (
+            ["a", "b"],
+            "a text is 'compiler_bos' and at least one token, found ['a', 'b']",
+        ),
+        ("aab", "takes a list of tokens, found 'aab'"),
+        (
+            [BOS, "x"],
+            "'x' is not in the vocabulary; there is 'compiler_bos', 'a', 'b'",
+        ),
+        (
+            [BOS, "a", BOS],
+            "'compiler_bos' stands before a text, and nowhere in it",
+        ),
+        ([BOS, *"aaaaa"], "the text has 5 tokens, and max_seq_len is 4"),
+    ],
+)
+def test_a_wrong_text_is_one_error(text: Any, message: str) -> None:
+    """What was found, and what a text is."""
+    with pytest.raises(ValueError) as error:  # noqa: PT011  # the whole message
+        hist().apply(text)
+    assert str(error.value) == message

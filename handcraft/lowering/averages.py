@@ -2,7 +2,7 @@
 
     average(core, ...)   the node: a selection of the kind "average", with a constant default
     means_of(domain, n)  the values that it can have
-    averaged(lower, node)  the head
+    mean_of_selected(lower, node)  the head
 
 All selected keys share the attention, and BOS stands half way, so that where nothing is selected it
 has all of it and brings 0. The values are so moved that 0 then stands for the default alone. None
@@ -16,12 +16,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from fractions import Fraction
+from typing import Any
 
 from handcraft.lowering.domains import MOST_LISTED, Domain, listing, span
 from handcraft.lowering.lower import Lowering
+from handcraft.lowering.matches import UNIT
 from handcraft.lowering.nodes import Core, Node, Rows
 from handcraft.lowering.refusals import Refused
-from handcraft.lowering.matches import UNIT
 from handcraft.lowering.scores import (
     FETCHED,
     SLACK,
@@ -80,7 +81,7 @@ def _plain(x: Fraction | int) -> Value:
     return int(x) if x == int(x) else Fraction(x)
 
 
-def averaged(lower: Lowering, node: Node) -> Held:
+def mean_of_selected(lower: Lowering, node: Node) -> Held:
     """The head of a mean. Raises Refused."""
     default = None if node.default is None else node.default.data
     numbers, number, codes = _as_numbers(lower, node.value, default)
@@ -125,7 +126,8 @@ def _as_numbers(
     codes: dict[Value, float] = {}
     if others:
         is_text = default is None or isinstance(default, str)
-        low = numbers.low if is_text else min(numbers.low, default)  # type: ignore[type-var]
+        low: Any = numbers.low
+        low = low if is_text else min(low, default)
         codes = {x: math.floor(low) - 1.0 - i for i, x in enumerate(others)}
         rows = (
             (x, int(codes[x]) if x in codes else x) for x in domain.values or ()

@@ -133,11 +133,11 @@ class Node:
     def computed(self, values: Any) -> Value:
         """The value of a pointwise node from those of its arguments."""
         if any(x is NEVER for x in values):
-            return NEVER  # type: ignore[no-any-return]
+            return NEVER
         if self.op == "exact":
-            return values[0]  # type: ignore[no-any-return]
+            return values[0]
         if self.op == "table":
-            return self.data.known.get(tuple(values), NEVER)  # type: ignore[no-any-return]
+            return self.data.known.get(tuple(values), NEVER)
         return combine(_Rule(self.op, self.data), values)  # type: ignore[arg-type]
 
     def __repr__(self) -> str:

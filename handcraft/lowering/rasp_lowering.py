@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from handcraft.language.affine import Lane
-from handcraft.lowering.averages import averaged, means_of
+from handcraft.lowering.averages import mean_of_selected, means_of
 from handcraft.lowering.domains import Domain, Domains
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.nodes import Core, Node
@@ -15,6 +15,7 @@ from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
 
 _LONGEST = 32  # of a lane's name
+_LEAVES = {"token": "tokens", "index": "indices"}
 
 
 class RaspDomains(Domains):
@@ -50,7 +51,7 @@ class RaspLowering(Lowering):
 
     def _lowered(self, node: Node) -> Held:
         if node.op == "select" and node.data == "average":
-            return averaged(self, node)
+            return mean_of_selected(self, node)
         return super()._lowered(node)
 
     def named(self, node: Node) -> str:
@@ -67,7 +68,10 @@ class RaspLowering(Lowering):
 
     def _one_hot(self, base: Node) -> Mapping[Value, Held]:
         found = super()._one_hot(base)
+        label = self.labels.get(
+            id(base), _LEAVES.get(base.op, self.named(base))
+        )
         for value, held in found.items():
             if len(held.z.terms) == 1 and not held.z.constant:
-                self.single.setdefault(held.z.terms[0][0], str(value))
+                self.single.setdefault(held.z.terms[0][0], f"{label}:{value}")
         return found

@@ -17,17 +17,16 @@ from typing import Any
 from handcraft.claims.functions import Callback
 from handcraft.claims.words import each
 from handcraft.core.errors import printable
-from handcraft.language.affine import Lane
 from handcraft.lowering.domains import Domain, Unlisted
 from handcraft.lowering.emit import emitted
 from handcraft.lowering.frames import read_out
 from handcraft.lowering.nodes import Core
 from handcraft.lowering.rasp_lowering import RaspDomains, RaspLowering
-from handcraft.lowering.rasp_nodes import (
-    Translation,
-    Uncompilable,
+from handcraft.lowering.rasp_nodes import Translation, Uncompilable
+from handcraft.lowering.rasp_rules import (
     has_rule,
     parts_in_order,
+    translated,
 )
 from handcraft.lowering.rasp_values import Glossary, Translated
 from handcraft.lowering.rasp_witness import witness
@@ -100,7 +99,7 @@ def _compiled(
     core, domains = Core(causal=causal), RaspDomains(names, n, causal=causal)
     here = Translation(core, domains, book, names, exact=exact)
     try:
-        told = here.sop(sop)
+        told = translated(here, sop)
         _check_raised(here, n)
         return _lowered(sop, here, told)
     except Uncompilable as found:
@@ -136,7 +135,7 @@ def _check_parts(sop: SOp, n: int, *, causal: bool) -> None:
 
 def _problem(expr: RASPExpr, n: int, *, causal: bool) -> str | None:
     if not has_rule(expr):
-        return f"is a {type(expr).__name__}, a class of its own without a rule"
+        return f"is of the class {type(expr).__name__}, which has no rule"
     if isinstance(expr, LengthType) and causal:
         return "is not known to a causal model, which sees no later token"
     if not isinstance(expr, ConstantSOp | ConstantSelector):
@@ -281,11 +280,7 @@ def _claim(
 
 
 def _labels(lower: RaspLowering) -> dict[str, str]:
-    values: Mapping[Lane, str] = lower.single
-    return {
-        str(lane): f"{lane.slot.removeprefix('is_')}:{value}"
-        for lane, value in values.items()
-    }
+    return {str(lane): label for lane, label in lower.single.items()}
 
 
 def _numeric(domain: Domain) -> bool:

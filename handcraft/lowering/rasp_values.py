@@ -79,7 +79,9 @@ class Glossary:
         plain = found.item() if _is_scalar(found) else found
         if not isinstance(plain, Real):
             return self._text(plain)
-        number = int(plain) if isinstance(plain, Integral) else _number(plain)
+        number: Any = (
+            int(plain) if isinstance(plain, Integral) else _number(plain)
+        )
         far = abs(number) > _FAR or Fraction(number).denominator > _FAR
         return self._text(Fraction(number)) if far else number
 
@@ -131,7 +133,7 @@ def _number(found: Any) -> int | Fraction:
         raise Unusual(f"{found}, which is no number")
     exact = Fraction(found)
     simple = exact.limit_denominator(_SIMPLEST)
-    near = abs(simple - exact) <= _NEAR * max(1, abs(exact))
+    near = abs(simple - exact) <= _NEAR * max(1.0, abs(float(exact)))
     return _plain(simple if near else exact)
 
 

@@ -21,7 +21,7 @@ from handcraft.sequence.values import Value
 _SHORT, _DRAWN = 300, 60  # texts that are tried
 
 
-def texts_of(alphabet: Sequence[Any], n: int) -> Iterator[list[Any]]:
+def tried_texts(alphabet: Sequence[Any], n: int) -> Iterator[list[Any]]:
     """Texts of 1 to n tokens: the shortest ones, and some that are drawn."""
     left = _SHORT
     for length in range(1, n + 1):
@@ -38,7 +38,7 @@ def texts_of(alphabet: Sequence[Any], n: int) -> Iterator[list[Any]]:
 def witness(here: Translation, found: Raised, n: int) -> str | None:
     """What is raised for a text, in words; None where no text shows it."""
     evaluate = causal_eval.evaluate if here.causal else evaluate_all
-    for text in texts_of(list(here.names.values()), n):
+    for text in tried_texts(list(here.names.values()), n):
         try:
             columns = [evaluate(part, text) for part in found.parts]
             rows = _rows(here, columns, apart=found.apart)

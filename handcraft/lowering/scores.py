@@ -73,6 +73,8 @@ def score_of(
         rows += [(q.scaled(by), k) for q, k in found.rows]
         radius += by * found.radius
         apart = min(apart, by * found.apart)
+    if apart == math.inf:  # no key is left out
+        apart = strength
     rows += lower.limits(strength)
     return Score(merged_rows(rows), radius, apart)
 
