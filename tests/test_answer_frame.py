@@ -90,10 +90,10 @@ LARGEST = {
     "reverse": 2_000,
     "hist": 3_600,
     "most_frequent": 6_500,
-    "double_hist": 9_500,
+    "double_hist": 11_000,
     "depth": 3_500,
-    "sort": 70_000,
-    "sort_by_frequency": 110_000,
+    "sort": 60_000,
+    "sort_by_frequency": 95_000,
 }
 
 
