@@ -15,6 +15,7 @@ from handcraft.core.decoding import continue_together
 from handcraft.core.errors import ProgramError, PromptError
 from handcraft.language.slot_tables import MAX_N_CTX
 from handcraft.sequence import (
+    below,
     count,
     fetch,
     first,
@@ -281,6 +282,11 @@ MORE: dict[str, tuple[Expression, str, Any]] = {
         lookup({"a": "x", "b": "x"}, tokens),
         "ab",
         lambda x: "x" * len(x),
+    ),
+    "one number": (
+        below(count(there(indices) < indices), -1),
+        "ab",
+        lambda x: [0] * len(x),
     ),
     "a length at the keys": (
         count(there(length) == indices + 2),
