@@ -15,6 +15,7 @@ from handcraft.core.decoding import continue_together
 from handcraft.core.errors import ProgramError, PromptError
 from handcraft.language.slot_tables import MAX_N_CTX
 from handcraft.sequence import (
+    below,
     count,
     fetch,
     first,
@@ -90,10 +91,10 @@ LARGEST = {
     "reverse": 2_000,
     "hist": 3_600,
     "most_frequent": 6_500,
-    "double_hist": 9_500,
+    "double_hist": 11_000,
     "depth": 3_500,
-    "sort": 70_000,
-    "sort_by_frequency": 110_000,
+    "sort": 60_000,
+    "sort_by_frequency": 95_000,
 }
 
 
@@ -281,6 +282,11 @@ MORE: dict[str, tuple[Expression, str, Any]] = {
         lookup({"a": "x", "b": "x"}, tokens),
         "ab",
         lambda x: "x" * len(x),
+    ),
+    "one number": (
+        below(count(there(indices) < indices), -1),
+        "ab",
+        lambda x: [0] * len(x),
     ),
     "a length at the keys": (
         count(there(length) == indices + 2),

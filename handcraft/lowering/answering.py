@@ -171,7 +171,7 @@ class _Frame:
         said = self._said(lower, regions)
         y = self._chosen(lower, regions, *said)
         names: dict[Value, str] = {t: t for t in self.codes}
-        codes: dict[Value, float] = {**self.codes}
+        codes: dict[Value, float] = {t: float(z) for t, z in self.codes.items()}
         held = Held(y, codes, said[1])
         read_out(lower, self.node, held, self.codes, names)
         n_ctx = self.lengths.places + 1
@@ -258,7 +258,8 @@ class _Frame:
         token = lower.standard(self.core.token)
         z_token = NOTHING if token is None else token.z
         if self.back:
-            z = regions.fetched(lower, z, "value")
+            if z.terms:  # a constant is known everywhere
+                z = regions.fetched(lower, z, "value")
             if self.lengths.echoes:
                 z_token = regions.fetched(lower, z_token, "echoed")
         return z, radius, z_token
