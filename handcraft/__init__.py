@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from handcraft.results.export import export as export
     from handcraft.results.opening import open as open  # noqa: A004
     from handcraft.results.states import states as states
+    from handcraft.results.suite import suite as suite
     from handcraft.results.trace import trace as trace
     from handcraft.results.verify import verify as verify
     from handcraft.results.write import write as write
@@ -73,6 +74,7 @@ _HOMES = {
     "results.export": ("export",),
     "results.opening": ("open",),
     "results.states": ("states",),
+    "results.suite": ("suite",),
     "results.trace": ("trace",),
     "results.verify": ("verify",),
     "results.write": ("write",),

@@ -65,6 +65,7 @@ from handcraft.core.tracing import Names, Trace, name_trace, plain_names
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.core.weights import flatten, nest
 from handcraft.files.built_directory import (
+    SEES_ALL,
     read_built,
     rebuild_hint,
     write_built,
@@ -250,7 +251,7 @@ class Model:
                 Vocabulary(tuple(fields["vocab"])),
                 fields["n_head"],
                 fields["activation"],
-                program.causal if program else True,
+                program.causal if program else fields.get(SEES_ALL, True),
                 program,
             )
             _ = (
@@ -306,8 +307,8 @@ class Model:
     def save(self, directory: str | Path) -> list[Path]:
         """Write `model.safetensors` and `program.json`, and return their paths.
 
-        Raises WeightsError for a model that is not float32, or that has tokens, an epsilon or a
-        mask which the files cannot hold.
+        Raises WeightsError for a model that is not float32, or that has tokens or an epsilon
+        which the files cannot hold.
         """
         if self.dtype != "float32":
             raise WeightsError(
@@ -324,11 +325,6 @@ class Model:
                 f"the layer norms of a built directory have epsilon {EPSILON}, this"
                 f" model's have {self.epsilon}"
             )
-        if self.program is None and not self.causal:
-            raise WeightsError(
-                "a built directory without rules holds a causal model; this one sees the"
-                " whole text"
-            )
         fields = {
             "name": self.name,
             "vocab": self.vocabulary.tokens,
@@ -340,6 +336,8 @@ class Model:
             else None,
             "provenance": provenance_json(self.entries),
         }
+        if self.program is None and not self.causal:
+            fields[SEES_ALL] = False  # the rules would say it
         return write_built(_path(directory), fields, self.weights)
 
     # ------------------------------------------------------------ sizes

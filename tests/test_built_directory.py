@@ -230,6 +230,21 @@ def test_a_changed_weight_file_is_refused(tmp_path: Path) -> None:
         ({"name": "../x"}, "'../x' is no name of a program"),
         ({"name": ""}, "'' is no name of a program"),
         ({"extra": 1}, "it has an unknown field 'extra'"),
+        *(
+            (
+                changes,
+                (
+                    "'causal' is false of weights without rules that see the whole"
+                    " text, and else not there"
+                ),
+            )
+            for changes in (
+                {"causal": False},
+                {"causal": True, "program": None},
+                {"causal": 0, "program": None},
+                {"causal": None, "program": None},
+            )
+        ),
         (
             {"n_head": 3, "program": None},
             "n_embd 8 must be a positive multiple of n_head 3, and no matrix empty",

@@ -32,6 +32,7 @@ def script(name: str) -> ModuleType:
 PAGES = (
     "README.md",
     "docs/language.md",
+    "docs/lowering.md",
     "docs/recipes.md",
     "docs/sequence.md",
 )

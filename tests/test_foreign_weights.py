@@ -150,11 +150,15 @@ def test_an_export_is_held_to_the_claim_it_came_from(tmp_path: Path) -> None:
     assert wrong.claim == "after({'aa': 'a'})"
 
 
-def test_a_model_of_whole_texts_is_not_written_without_its_mask(
+def test_weights_without_rules_say_that_they_see_the_whole_text(
     tmp_path: Path,
 ) -> None:
-    """The files of a model without rules say nothing of a mask."""
+    """Their file has the mask, which rules would say; what is read again computes the same."""
     model = bundled_model("aab").replace(program=None, causal=False)
-    with pytest.raises(handcraft.HandcraftError, match="sees the whole text"):
-        model.save(tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    model.save(tmp_path / "out")
+    read = handcraft.open(tmp_path / "out")
+    assert not read.causal
+    assert (read("aaba") == model("aaba")).all()
+    model.replace(causal=True).save(tmp_path / "causal")
+    assert '"causal"' not in (tmp_path / "causal/program.json").read_text()
+    assert handcraft.open(tmp_path / "causal").causal

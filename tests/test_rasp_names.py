@@ -24,6 +24,7 @@ FUNCTIONS = {
     *("annotate", "numerical", "categorical", "get_encoding"),
     *("is_numerical", "is_categorical", "evaluate", "sop_not"),
     *("selector_and", "selector_or", "selector_not"),
+    "compile_rasp_to_model",
 }
 VALUES = {"tokens", "indices", "length"}
 TYPES = {"Value", "NumericValue", "SelectorValue", "VT", "SOpT", "RASPExprT"}

@@ -82,6 +82,123 @@ def test_attend_to_an_offset(activation: Any, back: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("n_ctx", "sharpness", "d_head", "every"),
+    [
+        (1, 24, 4, 1),
+        (2, 24, 4, 1),
+        (7, 24, 5, 1),
+        (64, 24, 4, 3),
+        (197, 24, 7, 20),
+    ],
+)
+def test_attend_to_what_follows(
+    n_ctx: int, sharpness: float, d_head: int, every: int
+) -> None:
+    """Where nothing is hidden, every target is found from every position; one that the text does
+    not have is replaced by its first or its last position.
+    """
+    goals = list(range(-3, n_ctx + 3, every))
+    at, goal = addresses(n_ctx), slot("goal", token={str(g): g for g in goals})
+    look = attend_to(
+        at, goal, value={seen: at["p"]}, sharpness=sharpness, causal=False
+    )
+    program = Program(
+        embedding=(at, goal, seen), layers=(look,), d_head=d_head, causal=False
+    )
+    for n in {1, n_ctx // 2 or 1, n_ctx}:
+        found = final(program, [[str(g)] * n for g in goals])
+        expected = [[min(max(g, 0), n - 1)] * n for g in goals]
+        assert np.abs(found - expected).max() < 1e-4
+
+
+@pytest.mark.parametrize("ahead", [-2, -1, 0, 1, 2, 5])
+def test_attend_to_an_offset_of_either_sign(ahead: int) -> None:
+    """In a program that is not causal, the next position is at["p"] + 1."""
+    now, text = token("abc"), "abcabbacca"
+    at, was = addresses(12), scratch("was", "abc")
+    look = attend_to(at, at["p"] + ahead, value={was: now}, causal=False)
+    found = final(
+        Program(embedding=(at, now, was), layers=(look,), causal=False),
+        [text],
+        *was,
+    )[0]
+    last = len(text) - 1
+    expected = [
+        [float(text[min(max(0, i + ahead), last)] == c) for c in "abc"]
+        for i in range(len(text))
+    ]
+    assert np.abs(found - expected).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("target", "options"),
+    [
+        (AT["p"] + 1, {}),
+        (7, {"range": (0, 7)}),
+        (seen, {"range": (0, AT["p"] + 3)}),
+        (seen, {"range": (2, 2 * AT["p"])}),
+        (seen, {"range": (0, AT["p"]), "missing": "refuse"}),
+        (seen, {"range": (0, AT["p"] - 1), "missing": "refuse"}),
+        (0, {"missing": "refuse", "range": (0, 0)}),
+    ],
+)
+def test_ranges_that_hold_where_nothing_is_hidden(
+    target: Any, options: Any
+) -> None:
+    """A later position may be meant; with "refuse", those that every text has."""
+    assert attend_to(AT, target, value={seen: AT["p"]}, causal=False, **options)
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "message"),
+    [
+        (
+            seen,
+            {"range": (0, 8)},
+            "range: a target of 8 is past the last position, 7",
+        ),
+        (8, {}, "target: 8 is past the last position, 7"),
+        (
+            AT["p"] + 1,
+            {"missing": "refuse"},
+            (
+                "range: a target of position:p + 1 is past the end of shorter texts: pass"
+                " missing='nearest', or bound it by position:p"
+            ),
+        ),
+        (
+            seen,
+            {"range": (0, 3), "missing": "refuse"},
+            (
+                "range: a target of 3 is past the end of shorter texts: pass"
+                " missing='nearest', or bound it by position:p"
+            ),
+        ),
+        (
+            AT["p"] - 1,
+            {"missing": "refuse"},
+            (
+                "range: a target of -1 does not exist: pass missing='nearest', or bound it by"
+                " position:p"
+            ),
+        ),
+        (
+            seen,
+            {"causal": 0},
+            "causal: must be True or False, found int 0",
+        ),
+    ],
+)
+def test_attend_to_refuses_what_no_text_has(
+    target: Any, options: Any, message: str
+) -> None:
+    """Without the causal mask, what is outside the window, or of a shorter text, is refused."""
+    options = {"causal": False} | options
+    with Refused(ProgramError, f"attend_to > {message}", here=True):
+        attend_to(AT, target, value={seen: 1}, **options)
+
+
+@pytest.mark.parametrize(
     ("target", "options"),
     [
         (AT["p"] - 1, {"range": (-1, AT["p"] - 1)}),
@@ -102,6 +219,7 @@ def test_ranges_that_hold(target: Any, options: Any) -> None:
     )
 
 
+NOT_CAUSAL = "; in a program with causal=False, say causal=False here too"
 REFUSE = "causality hides it: pass missing='nearest', or bound it by position:p"
 
 
@@ -172,7 +290,7 @@ REFUSE = "causality hides it: pass missing='nearest', or bound it by position:p"
             {},
             (
                 "target: position:p + 1 lies in the future of every position; causality"
-                " hides it"
+                f" hides it{NOT_CAUSAL}"
             ),
         ),
         (
@@ -199,7 +317,7 @@ REFUSE = "causality hides it: pass missing='nearest', or bound it by position:p"
             {"range": (0, AT["p"] + 1)},
             (
                 "range: a target of position:p + 1 is never visible; the greatest is at"
-                " most position:p, and below 8"
+                f" most position:p, and below 8{NOT_CAUSAL}"
             ),
         ),
         (
@@ -294,6 +412,32 @@ def test_kernel_weights_have_no_scale(scale: float) -> None:
     assert np.abs(final(program, [word])[0] - expected).max() < 1e-5
 
 
+@given(
+    st.dictionaries(
+        st.integers(-9, 9), st.sampled_from([0.5, 1, 2, 1000]), min_size=1
+    ),
+    st.lists(st.integers(0, 9), min_size=1, max_size=10),
+)
+def test_kernel_looks_ahead(weights: dict[int, float], word: list[int]) -> None:
+    """Where nothing is hidden, an offset may be negative: so far ahead."""
+    p = position(10)
+    program = Program(
+        embedding=(p, numbers, seen),
+        layers=(kernel(p, weights, value={seen: numbers}, causal=False),),
+        causal=False,
+    )
+    found = final(program, [list(map(str, word))])[0]
+    for i in range(len(word)):
+        visible = {
+            i - o: w for o, w in weights.items() if 0 <= i - o < len(word)
+        }
+        if visible:
+            expected = sum(w * word[j] for j, w in visible.items()) / sum(
+                visible.values()
+            )
+            assert found[i] == pytest.approx(expected, abs=2e-5)
+
+
 def test_kernel_refuses() -> None:
     """It needs a one-hot position, and positive weights of offsets inside the window."""
     with Refused(
@@ -311,6 +455,12 @@ def test_kernel_refuses() -> None:
             here=True,
         ):
             kernel(position(8), wrong, value={seen: 1})
+    with Refused(
+        ProgramError,
+        "kernel > weights: takes {offset back: positive weight} with offsets -7 to 7",
+        here=True,
+    ):
+        kernel(position(8), {-8: 1}, value={seen: 1}, causal=False)
 
 
 @pytest.mark.parametrize("n_ctx", [1, 5, 1024])

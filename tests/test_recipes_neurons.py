@@ -4,6 +4,7 @@ gelu and with relu.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import product as combinations
@@ -136,6 +137,53 @@ def test_step_between_whole_numbers() -> None:
 def test_equals(number: int) -> None:
     """Only the number itself."""
     check(lambda x: r.equals(x, number, ADDS), lambda x: x == number, WHOLE)
+
+
+@both
+@given(
+    numbers=st.lists(st.integers(-40, 40), min_size=2, max_size=9, unique=True),
+    part=st.sampled_from([1, 0.5, 4]),
+    error=st.sampled_from([0.0, 0.25, -0.25]),
+)
+def test_one_hot_of_a_number(
+    activation: Any, numbers: list[int], part: float, error: float
+) -> None:
+    """The lane of the number is 1, within a quarter of the distance of two numbers; outside, that
+    of the nearest; where the sink is 1, none is.
+    """
+    lanes = scratch("lanes", [str(x * part) for x in numbers])
+    values = sorted(x * part for x in numbers)
+    close = min(b - a for a, b in itertools.pairwise(values))
+    inputs = [
+        *(x + error * close for x in values),
+        values[0] - 9,
+        values[-1] + 9,
+    ]
+    found = written_classes(lanes, inputs, activation, 0.0)
+    right = [*values, values[0], values[-1]]
+    expected = [[x == n * part for n in numbers] for x in right]
+    assert np.abs(found - expected).max() < 1e-4
+    assert not written_classes(lanes, values, activation, 1.0).any()
+
+
+def written_classes(
+    lanes: Any, inputs: Sequence[float], activation: Any, sink: float
+) -> Array:
+    """What one_hot_of writes for each input: [n_inputs, n_lanes]."""
+    x, bos = (
+        slot("x", position=inputs),
+        slot("bos", position=[sink] * len(inputs)),
+    )
+    program = Program(
+        embedding=(x, bos, lanes, token("a")),
+        layers=(MLP(r.one_hot_of(x, lanes, sink=bos)),),
+        activation=activation,
+    )
+    model = program.build()
+    stream = trace(np.zeros(len(inputs), int), model.weights, **model.config)
+    columns = [program.layout.column[lane] for lane in lanes.lanes]
+    found: Array = stream["resid_final"][:, columns]
+    return found
 
 
 @given(
@@ -372,6 +420,32 @@ POINTS = "piecewise_linear > points: takes at least two whole numbers, found"
         (
             lambda: r.piecewise_linear(out, {0: 1, math.inf: 2}, ADDS),
             f"{POINTS} [0, inf]",
+        ),
+        (
+            lambda: r.one_hot_of(out, scratch("s", "ab")),
+            (
+                "one_hot_of > lanes: the label of s:a is no number; write {lane:"
+                " number}"
+            ),
+        ),
+        (
+            lambda: r.one_hot_of(out, {out: 1}),
+            "one_hot_of > lanes: takes at least two lanes, found 1",
+        ),
+        (
+            lambda: r.one_hot_of(out, {out: 1, twice: 1}),
+            "one_hot_of > lanes: out and twice both stand for 1",
+        ),
+        (
+            lambda: r.one_hot_of(out, {out: 1, twice: out}),
+            "one_hot_of > lanes: twice stands for one number, found out",
+        ),
+        (
+            lambda: r.one_hot_of(out, [0, 1]),
+            (
+                "one_hot_of > lanes: takes {lane: number} or a slot with numbers for"
+                " labels, found list [0, 1]"
+            ),
         ),
         (lambda: r.modulo(out, 1, 5, ADDS), f"{MODULUS} 1 and 5"),
         (lambda: r.modulo(out, 3, -1, ADDS), f"{MODULUS} 3 and -1"),

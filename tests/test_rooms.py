@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from subprocess import run
 
 import pytest
 
@@ -27,7 +28,10 @@ EXTRAS = {  # each imported in the one function that needs it, with an error tha
     "transformers",  # comes with transformer_lens
     *("onnx", "onnxruntime", "gguf"),
 }
-UPWARD = {("program", "model")}  # `program.build()`, for the author's comfort
+UPWARD = {
+    ("program", "model"),  # `program.build()`, for the author's comfort
+    ("rasp", "lowering"),  # `rasp.compile_rasp_to_model`, where its users look
+}
 DRAWING = {  # the files of results/ that may import rich
     *("tables.py", "model_tables.py", "verdict_tables.py", "state_tables.py"),
     "blame_tables.py",
@@ -41,7 +45,7 @@ SHARED = {  # names that stand in several modules, since they mean the same thin
     # a word of the language, and the recipe that computes it
     "mean",
     # commands, named as they are typed, and what they call
-    *("explain", "export", "states", "trace", "verify", "write"),
+    *("explain", "export", "states", "suite", "trace", "verify", "write"),
     "evaluate",  # the meaning of claims, and of RASP, causal or not
 }
 
@@ -189,10 +193,28 @@ def test_the_forward_pass_never_imports_the_language() -> None:
 
 
 def test_rasp_needs_core_alone() -> None:
-    """RASP evaluates itself: its room imports nothing of handcraft but core/."""
-    rasp = [path for path in FILES if room(path) == "rasp"]
+    """RASP evaluates itself: its room imports nothing of handcraft but core/, and its door the
+    compiler where that is asked for.
+    """
+    rasp = {path.name: path for path in FILES if room(path) == "rasp"}
     assert rasp
-    assert all(own_imports(path) <= {"core", "rasp"} for path in rasp)
+    door = rasp.pop("__init__.py")
+    assert own_imports(door) <= {"core", "rasp", "lowering"}
+    assert all(own_imports(path) <= {"core", "rasp"} for path in rasp.values())
+
+
+def test_rasp_imports_no_compiler_until_it_is_asked_for() -> None:
+    """Whoever evaluates RASP has core/ and rasp/ in memory, and no other room."""
+    asked = "import sys; from handcraft import rasp; rasp.tokens('ab'); print(*sys.modules)"
+    modules = run(
+        [sys.executable, "-c", asked],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    own = [m.split(".") for m in modules.stdout.split()]
+    found = {part[1] for part in own if part[0] == "handcraft" and part[1:]}
+    assert found == {"core", "rasp"}
 
 
 @pytest.mark.parametrize("folder", ["checker", "enumerate"])

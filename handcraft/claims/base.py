@@ -115,6 +115,9 @@ def _shown(value: object) -> str:
     """A field of a claim in its notation, at most so many characters of it."""
     if isinstance(value, Expression):
         text = written(value)
+    elif isinstance(value, tuple) and all(type(x) is str for x in value):
+        single = all(len(token) == 1 for token in value)  # of an alphabet
+        text = repr("".join(value) if single else list(value))
     elif isinstance(value, tuple):
         rows = (f"{ending!r}: {right!r}" for ending, right in value)
         text = "{" + shortened(rows, len(value), "rows") + "}"

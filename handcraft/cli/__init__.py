@@ -17,6 +17,7 @@ HANDCRAFT_DEBUG is set, a bug prints its traceback.
     terminal.py    what the commands share; numbers.py reads numbers, completing.py completes words
     making.py      build export write list new
     compiling.py   compile
+    bulk.py        suite
     looking.py     explain run trace diff states
     proving.py     verify assumptions
     usage.py       what is wrong with the arguments
@@ -35,7 +36,7 @@ from typing import Annotated
 
 import typer
 
-from handcraft.cli import compiling, looking, making, proving
+from handcraft.cli import bulk, compiling, looking, making, proving
 from handcraft.cli.completing import SHELL_OPTIONS, set_up
 from handcraft.cli.ending import ended
 from handcraft.cli.usage import Commands, OneCommand
@@ -61,6 +62,7 @@ app = typer.Typer(
 COMMANDS: dict[str, Callable[..., None]] = {  # in the order of the help
     "build": making.build,
     "compile": compiling.compile_expression,
+    "suite": bulk.suite,
     "explain": looking.explain,
     "run": looking.run,
     "trace": looking.trace,

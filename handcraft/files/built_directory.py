@@ -2,10 +2,10 @@
 
     program.json   format name vocab n_ctx n_head activation program provenance sha256
 
-The format is a number, _FORMAT; a file without one is of format 1. `sha256` is that of the
-weight file, which must be the one that was written with it. Reading executes nothing, and sizes
-are limited before anything is allocated. Rules of this file: it knows plain fields and arrays;
-the Model knows what they mean.
+The format is a number, _FORMAT; a file without one is of format 1. Weights without rules that see
+the whole text have `"causal": false` beside these. `sha256` is that of the weight file, which must
+be the one that was written with it. Reading executes nothing, and sizes are limited before anything
+is allocated. Rules of this file: it knows plain fields and arrays; the Model knows what they mean.
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ FIELDS = {
     "activation": str,
     "sha256": str,
 }
+
+
+SEES_ALL = "causal"  # False of weights without rules; else not there
 
 
 def write_built(
@@ -137,13 +140,24 @@ def _check_format(found: Any) -> None:
         )
 
 
+def _check_mask(fields: dict[str, Any]) -> None:
+    """Raise WeightsError for a mask that weights without rules do not have, or that rules say."""
+    if SEES_ALL not in fields:
+        return
+    if fields[SEES_ALL] is not False or fields["program"] is not None:
+        raise WeightsError(
+            f"{SEES_ALL!r} is false of weights without rules that see the whole text,"
+            " and else not there"
+        )
+
+
 def _check(fields: dict[str, Any]) -> None:
     """Raise WeightsError unless every field is there and has its type."""
     for key in (*FIELDS, "program", "provenance"):
         if key not in fields:
             raise WeightsError(f"it has no {key!r}")
     for key in fields:
-        if key not in ("format", *FIELDS, "program", "provenance"):
+        if key not in ("format", *FIELDS, "program", "provenance", SEES_ALL):
             raise WeightsError(
                 f"it has an unknown field '{printable(key)[:60]}'"
             )
@@ -153,6 +167,7 @@ def _check(fields: dict[str, Any]) -> None:
                 f"{key!r} must be of type {kind.__name__}, found"
                 f" {printable(repr(fields[key]))[:60]}"
             )
+    _check_mask(fields)
     if not NAME.fullmatch(fields["name"]):
         raise WeightsError(
             f"'{printable(fields['name'])[:60]}' is no name of a program"

@@ -24,7 +24,9 @@ from handcraft.claims.words import as_claim
 from handcraft.core.errors import (
     HandcraftError,
     ProgramError,
+    hint,
     in_quotes,
+    listing,
     printable,
 )
 from handcraft.core.nearest import nearest

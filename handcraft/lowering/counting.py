@@ -17,7 +17,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from handcraft.lowering.domains import MOST_COMBINED, bases_of, function_of
-from handcraft.lowering.matches import EXACT, at_query, sides_of
+from handcraft.lowering.matches import EXACT, UNIT, Row, at_query, sides_of
 from handcraft.lowering.nodes import Node, parts_of
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.scores import (
@@ -62,17 +62,19 @@ def counted(lower: Lowering, node: Node) -> Held:
         *score.rows,
         (constant(math.log(ANCHOR)), BOS.expression()),
     )
+    rows = merged_rows(anchored)
     lane = lower.stream.attend(
-        merged_rows(anchored),
+        rows,
         lower.named(node),
         [(gated(number.z), ANCHOR)],
         lower.says(node),
         sink(lower, 0.0),
+        counts=True,
     )[0]
     most = max(abs(float(domain.low)), abs(float(domain.high)))
     relative = (
         math.expm1(min(score.radius, 700))
-        + 2.0**-17
+        + _anchor_error(rows)
         + lower.n / ANCHOR
         + math.exp(-min(score.apart, 700))
     )
@@ -82,6 +84,14 @@ def counted(lower: Lowering, node: Node) -> Held:
     if own is None:
         return found
     return _less_own(lower, node, found, own, number)
+
+
+def _anchor_error(rows: tuple[Row, ...]) -> float:
+    """How far, of 1, the share of a key can be from 2^-30: float32 rounds the score of BOS, beside
+    the constants that it is a sum of, some times.
+    """
+    beside = sum(abs(q.constant * k.constant) for q, k in rows)
+    return UNIT * (8 * math.log(ANCHOR) + 4 * beside + 8)
 
 
 def _weighed(lower: Lowering, condition: Node) -> tuple[Node, Node]:

@@ -21,7 +21,7 @@ from math import gcd, prod
 from typing import Any, TypeAlias
 
 from handcraft.core.errors import ProgramError
-from handcraft.lowering.nodes import Node
+from handcraft.lowering.nodes import NEVER, Node
 from handcraft.lowering.orders import Orders
 from handcraft.sequence.values import Value
 
@@ -214,7 +214,11 @@ class Domains:
             return None
         ask = function_of(node, parts)
         try:
-            return listing(ask(row) for row in product(*known))
+            return listing(
+                value
+                for row in product(*known)
+                if (value := ask(row)) is not NEVER
+            )
         except ProgramError:  # of values that never stand side by side
             return None
 
@@ -225,6 +229,8 @@ class Domains:
         return span(domain.low, domain.high, domain.step, none=domain.none)
 
     def _by_form(self, node: Node) -> Domain:
+        if node.op == "table":
+            return listing(node.data.known.values())
         found = [self.of(arg) for arg in node.args]
         if (form := _FORMS.get(node.op)) is None:
             raise Unlisted(node)
@@ -410,15 +416,34 @@ def bases_of(node: Node) -> tuple[Node, ...]:
 def function_of(
     node: Node, bases: Iterable[Node]
 ) -> Callable[[Iterable[Value]], Value]:
-    """The value of a node as a function of those of its bases."""
-    order = {id(base): i for i, base in enumerate(bases)}
+    """The value of a node as a function of those of its bases; each part is computed once."""
+    given = tuple(bases)
+    order = _order(node, {id(base) for base in given})
 
-    def ask(part: Node, row: tuple[Value, ...]) -> Value:
-        if id(part) in order:
-            return row[order[id(part)]]
-        if part.op == "constant":
-            value: Value = part.data
-            return value
-        return part.computed([ask(arg, row) for arg in part.args])
+    def ask(row: Iterable[Value]) -> Value:
+        known = {id(base): x for base, x in zip(given, row, strict=True)}
+        for part in order:
+            known[id(part)] = (
+                part.data
+                if part.op == "constant"
+                else part.computed([known[id(arg)] for arg in part.args])
+            )
+        return known[id(node)]
 
-    return lambda row: ask(node, tuple(row))
+    return ask
+
+
+def _order(node: Node, bases: set[int]) -> list[Node]:
+    """The parts above the bases, each after what it is computed from."""
+    found: dict[int, Node] = {}
+    waiting = [(node, False)]
+    while waiting:
+        part, ready = waiting.pop()
+        if id(part) in bases or id(part) in found:
+            continue
+        if ready or part.op == "constant":
+            found[id(part)] = part
+        else:
+            waiting.append((part, True))
+            waiting.extend((arg, False) for arg in part.args)
+    return list(found.values())

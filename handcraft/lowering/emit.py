@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,36 +9,15 @@ from handcraft.language.affine import Affine, Lane, Map
 from handcraft.language.rules import MLP, Block, Head, Neuron
 from handcraft.language.slots import Slot
 from handcraft.language.words import local, scratch, slot
-from handcraft.lowering.stream import BOS, Attention, Hinge, Stream, Table
-from handcraft.program.layout import Layout
+from handcraft.lowering.stream import Attention, Hinge, Stream, Table
 from handcraft.sequence.expression import Expression
 
-LOG_ANCHOR = math.log(2**30)  # the score of BOS where keys are counted
-ROOT_BITS = 4  # behind the first one, of the rounded root of a head's width
 
-
-def rules_of(
+def emitted(
     stream: Stream, vocabulary: Sequence[str], n_ctx: int
 ) -> tuple[tuple[Slot, ...], tuple[Block, ...]]:
-    """The slots and the blocks of a stream; the first token stands before each text.
-
-    A head divides its scores by the root of its width. Where that is no power of two, the queries
-    are stretched a little, so that what the weights hold is whole, and equal stays equal in
-    float32.
-    """
-    slots = slots_of(stream, vocabulary, n_ctx)
-    blocks = blocks_of(stream)
-    root = math.sqrt(Layout.of(slots, blocks).d_head)
-    stretch = _rounded(root) / root
-    if stretch == 1.0:
-        return slots, blocks
-    return slots, blocks_of(stream, stretch)
-
-
-def _rounded(x: float) -> float:
-    """The next number above that has few digits in base two."""
-    unit = 2.0 ** (math.floor(math.log2(x)) - ROOT_BITS)
-    return math.ceil(x / unit) * unit
+    """The slots and the blocks of a stream; the first token stands before each text."""
+    return slots_of(stream, vocabulary, n_ctx), blocks_of(stream)
 
 
 def slots_of(
@@ -82,15 +60,15 @@ def _slot(
     return slot(lane.slot, position=[*row, *[0.0] * (n_ctx - len(row))])
 
 
-def blocks_of(stream: Stream, stretch: float = 1.0) -> tuple[Block, ...]:
+def blocks_of(stream: Stream) -> tuple[Block, ...]:
     """The blocks: heads at odd times, neurons at even ones."""
     times = [rule.time for rule in (*stream.heads, *stream.hinges)]
     times += [time for time, _, _ in stream.constants]
     count = max((time + 1) // 2 for time in times) if times else 0
-    return tuple(_block(stream, b, stretch) for b in range(count))
+    return tuple(_block(stream, b) for b in range(count))
 
 
-def _block(stream: Stream, b: int, stretch: float) -> Block:
+def _block(stream: Stream, b: int) -> Block:
     heads = [head for head in stream.settled() if head.time == 2 * b + 1]
     hinges = [hinge for hinge in stream.hinges if hinge.time == 2 * b + 2]
     constants: dict[Lane, float] = {}
@@ -108,7 +86,7 @@ def _block(stream: Stream, b: int, stretch: float) -> Block:
             adds=Affine.of(constants),
             means={lane: said[lane] for lane in written if lane in said},
         )
-    return Block([_head(head, said, stretch) for head in heads], mlp)
+    return Block([_head(head, said) for head in heads], mlp)
 
 
 def _neuron(hinge: Hinge) -> Neuron:
@@ -117,14 +95,12 @@ def _neuron(hinge: Hinge) -> Neuron:
     )
 
 
-def _head(
-    head: Attention, said: Mapping[Lane, Expression], stretch: float
-) -> Head:
+def _head(head: Attention, said: Mapping[Lane, Expression]) -> Head:
     match = local("match", [str(i) for i in range(len(head.rows))]).lanes
     carried = local("value", [str(i) for i in range(len(head.adds))]).lanes
     rows = list(zip(match, head.rows, strict=True))
-    query = [(lane, q.scaled(stretch)) for lane, (q, _) in rows]
-    key = [(lane, _anchored(k, stretch)) for lane, (_, k) in rows]
+    query = [(lane, q) for lane, (q, _) in rows]
+    key = [(lane, k) for lane, (_, k) in rows]
     value: list[tuple[Lane, Affine]] = []
     adds: dict[Lane, Affine] = {
         lane: Affine.of({}, x) for lane, x in head.bias.items()
@@ -142,17 +118,8 @@ def _head(
         adds=Map.of(adds.items()),
         scores="exact",
         means={lane: said[lane] for lane in head.adds if lane in said},
+        name=head.name or None,
     )
-
-
-def _anchored(key: Affine, stretch: float) -> Affine:
-    """A key whose anchor at BOS, where it has one, is not stretched with the rest."""
-    terms = dict(key.terms)
-    rest = terms.get(BOS, 0.0) - LOG_ANCHOR
-    if abs(rest - round(rest)) > 1e-9:
-        return key
-    amount = round(rest) + LOG_ANCHOR / stretch
-    return Affine.of({**terms, BOS: amount}, key.constant)
 
 
 Amounts = Mapping[Any, float]

@@ -28,7 +28,7 @@ def fetched(lower: Lowering, node: Node) -> Held:
     if place is not None and place.op == "select" and place.data in CHOOSING:
         return chosen(lower, node, place)
     condition = node.condition
-    if place is None and not _known_to_be_one(lower, condition):
+    if place is None and not lower.selects_one(condition):
         raise Refused(
             node,
             "is not known to select one position",
@@ -70,7 +70,7 @@ def _place(node: Node) -> Node | None:
     return None
 
 
-def _known_to_be_one(lower: Lowering, condition: Node) -> bool:
+def known_to_be_one(lower: Lowering, condition: Node) -> bool:
     """True if no two keys can satisfy a condition: one part names an index, or a rank."""
     for part in parts_of(condition):
         if part.op != "equal":

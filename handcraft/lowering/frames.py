@@ -19,7 +19,7 @@ from handcraft.core.source import caller
 from handcraft.language.affine import Affine, Lane, kind_of
 from handcraft.language.slot_tables import MAX_N_CTX
 from handcraft.lowering.domains import Domain, Domains
-from handcraft.lowering.emit import rules_of
+from handcraft.lowering.emit import emitted
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.naming import author_variables
 from handcraft.lowering.nodes import Core, Node
@@ -163,11 +163,11 @@ def lowered(
     )
     lower.codes = codes
     held = lower.hold(node)
-    _read_out(lower, node, held, codes, answers)
+    read_out(lower, node, held, codes, answers)
     sizes = Sizes(len(vocabulary), frame.n + 1, frame.alphabet)
     stream = cheapest(lower.stream, sizes)
     stream.meanings = lower.meanings()
-    slots, blocks = rules_of(stream, vocabulary, frame.n + 1)
+    slots, blocks = emitted(stream, vocabulary, frame.n + 1)
     program = Program(
         name=name,
         embedding=slots,
@@ -259,7 +259,7 @@ def _codes(
     return vocabulary, {**codes, **numbers}, answers
 
 
-def _read_out(
+def read_out(
     lower: Lowering,
     node: Node,
     held: Held,
@@ -270,11 +270,11 @@ def _read_out(
     stream = lower.stream
     y, radius = _as_code(lower, held, codes, answers)
     code = stream.table("code", Table(tokens=_inside(codes, lower)))
+    widen(stream, code, codes)  # of 0 and 1 the squares would be the same table
     square = stream.table(
         "code_squared",
         Table(tokens={t: x * x for t, x in _inside(codes, lower).items()}),
     )
-    widen(stream, code, codes)
     widen(stream, square, {t: x * x for t, x in codes.items()})
     gain = _gain(node, stream, codes, answers, radius)
     reach = 4 * max(x * x for x in codes.values()) + 4
@@ -319,12 +319,13 @@ def _gain(
             leak += max(map(abs, xs)) * (max(xs + [0.0]) - min(xs + [0.0]))
     wanted = {codes[t] for t in answers.values()}
     others = {*codes.values()}
-    lead = min(
+    leads = [
         (y - v) ** 2 - 2 * abs(y - v) * radius - _rounded(y, v)
         for y in wanted
         for v in others
         if v != y
-    )
+    ]
+    lead = min(leads, default=1.0)  # a single token is right everywhere
     if lead <= 0:
         raise Refused(
             node,

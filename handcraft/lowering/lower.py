@@ -30,6 +30,7 @@ from handcraft.lowering.domains import (
     bases_of,
     function_of,
 )
+from handcraft.lowering.fetching import known_to_be_one
 from handcraft.lowering.matches import EXACT
 from handcraft.lowering.meanings import Meanings
 from handcraft.lowering.naming import Naming
@@ -192,7 +193,7 @@ class Lowering:
         """A lane of wte."""
         ask = function_of(node, [self.core.token])
         codes = self.coding(self.domain(node))
-        table = {t: codes[ask([t])] for t in self.domains.alphabet}
+        table = {t: codes.get(ask([t]), 0.0) for t in self.domains.alphabet}
         lane = self.stream.table(self.named(node), Table(tokens=table))
         return Held(lane.expression(), codes, _rounding(table.values()))
 
@@ -200,7 +201,7 @@ class Lowering:
         """A lane of wpe."""
         ask = function_of(node, [self.core.index])
         codes = self.coding(self.domain(node))
-        row = tuple(codes[ask([i])] for i in range(self.n))
+        row = tuple(codes.get(ask([i]), 0.0) for i in range(self.n))
         lane = self.stream.table(self.named(node), Table(positions=row))
         return Held(lane.expression(), codes, _rounding(row))
 
@@ -341,6 +342,10 @@ class Lowering:
         """A number that stands for itself."""
         return self._numeric(node, z, radius)
 
+    def selects_one(self, condition: Node) -> bool:
+        """True if a fetch by a condition has one key at most to choose from."""
+        return known_to_be_one(self, condition)
+
     def named(self, node: Node) -> str:
         """The name of the lane of a node."""
         return self.naming.of(node)
@@ -439,10 +444,11 @@ class Lowering:
         return node.data in ("count", "first", "latest", "best")
 
     def _must_be_read_off(self, node: Node, held: Held) -> bool:
-        """True for a whole number that a position has, and that is not known exactly."""
+        """True for a whole number that is not known exactly, of positions that the query sees."""
         whole = set(range(self.n + 1))
         known = held.codes is not None and set(held.codes) <= whole
-        return known and held.radius > EXACT and self.is_seen(node)
+        far = held.radius > EXACT
+        return far and known and self.is_seen(node)
 
     def _looked_up(self, node: Node) -> Held | None:
         """A function of an exact number that is read off, at the same position."""

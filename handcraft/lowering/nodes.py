@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from handcraft.sequence.expression import Expression
@@ -22,19 +23,52 @@ from handcraft.sequence.operations import selection_of
 from handcraft.sequence.values import Value, combine
 
 Kind: TypeAlias = Literal[
-    "count", "total", "mean", "first", "latest", "best", "fetch"
+    "count", "total", "mean", "first", "latest", "best", "fetch", "average"
 ]
 LEAVES = ("token", "index", "length", "constant")
+
+
+class _Never:
+    """The value of what a table says nothing about, since it never occurs."""
+
+    def __repr__(self) -> str:
+        return "never"
+
+
+NEVER: Any = _Never()
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A table of a function of several values, as the data of a node."""
+
+    items: tuple[tuple[tuple[Value, ...], Value], ...]
+
+    @cached_property
+    def known(self) -> Mapping[tuple[Value, ...], Value]:
+        """The value of each row."""
+        return dict(self.items)
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self.items)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        return f"{len(self.items)} rows"
 
 
 @dataclass(frozen=True, eq=False)
 class Node:
     """One node.
 
-    op     a leaf, "there", "select", an operation of handcraft.sequence, or "exact": the same
-           value, held without an error
+    op     a leaf, "there", "select", an operation of handcraft.sequence, "table", or "exact": the
+           same value, held without an error
     args   the nodes it is computed from; of a selection its value, condition and default
-    data   the value of a constant, the kind of a selection, the table of a lookup
+    data   the value of a constant, the kind of a selection, the table of a lookup, or the Rows of
+           a "table", which is any function; what has no row never occurs
     says   the expression that it was, for names and meanings
     """
 
@@ -65,8 +99,12 @@ class Node:
 
     def computed(self, values: Any) -> Value:
         """The value of a pointwise node from those of its arguments."""
+        if any(x is NEVER for x in values):
+            return NEVER  # type: ignore[no-any-return]
         if self.op == "exact":
             return values[0]  # type: ignore[no-any-return]
+        if self.op == "table":
+            return self.data.known.get(tuple(values), NEVER)  # type: ignore[no-any-return]
         return combine(_Rule(self.op, self.data), values)  # type: ignore[arg-type]
 
     def __repr__(self) -> str:

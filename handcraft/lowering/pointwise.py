@@ -12,6 +12,7 @@ their distance. Rules of this file: what is read is 0 at BOS, and so is what is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -25,6 +26,7 @@ GELU_EXACT = 8.0  # gelu(x) is x or 0 in float32 from this size on, with room
 SHARPEST = 2.0**20
 SNAPPED = 1e-3  # an input less exact than that is taken by steps
 EXACT = 1e-6  # where the output must be exact
+ROUNDED = 1e-9  # what float64 may make of one number, of its size
 FORGOTTEN = 2**10 * LEAK  # float32 does not add so little to a whole number
 STRAIGHT = 1e-11  # float64 rounds fractions by less
 RADIX = 4  # how far directions are searched
@@ -55,12 +57,25 @@ class Images:
 
 
 def images(pairs: Iterable[tuple[float, float]]) -> Images | None:
-    """The function with these values; None where one input has two."""
+    """The function with these values; None where one input has two. Inputs that only the rounding
+    of float64 tells apart are one.
+    """
     found: dict[float, float] = {}
     for x, y in pairs:
         if found.setdefault(x, y) != y:
             return None
-    return Images(tuple(sorted(found.items())))
+    points: list[tuple[float, float]] = []
+    for x, y in sorted(found.items()):
+        if points and _same(points[-1][0], x):
+            if not _same(points[-1][1], y):
+                return None
+        else:
+            points.append((x, y))
+    return Images(tuple(points))
+
+
+def _same(a: float, b: float) -> bool:
+    return abs(a - b) <= ROUNDED * max(1.0, abs(a), abs(b))
 
 
 def mapped(
@@ -138,7 +153,9 @@ def _bent(
     most = max(abs(y) for _, y in f.points)
     bend = sum(abs(amount) for _, amount, _ in hinges)
     reach = max(abs(x) for x, _ in f.points)
-    error = max(map(abs, slopes)) * radius + bend * radius
+    # an input is near to one kink only, and where it is not, the neuron is exact
+    kink = max((abs(amount) for _, amount, _ in hinges), default=0.0)
+    error = (max(map(abs, slopes)) + kink) * radius
     rounding = 4 * UNIT * (most + (bend + abs(slopes[0])) * reach * 2)
     amounts = [x for _, amount, _ in hinges for x in (amount, amount * reach)]
     if (
@@ -217,11 +234,23 @@ class Direction:
 
 
 def direction_of(
-    inputs: Sequence[Sequence[float]], table: Mapping[tuple[float, ...], float]
+    inputs: Sequence[Sequence[float]],
+    table: Mapping[tuple[float, ...], float],
+    radii: Sequence[float] = (),
 ) -> Direction:
-    """The cheapest direction found; there is always one, in which all inputs differ."""
+    """The cheapest direction found in which inputs that are only known within these radii can be
+    told apart, if any; there is always one in which all inputs differ.
+    """
     found = list(_directions(inputs, table))
-    return min(found, key=lambda d: (d.cost, sum(map(abs, d.weights))))
+    return min(
+        found,
+        key=lambda d: (_blurred(d, radii), d.cost, sum(map(abs, d.weights))),
+    )
+
+
+def _blurred(d: Direction, radii: Sequence[float]) -> bool:
+    radius = sum(abs(w) * r for w, r in zip(d.weights, radii, strict=False))
+    return radius > min(d.f.gaps, default=math.inf) / 8
 
 
 def _directions(
@@ -280,7 +309,7 @@ def joined(
 ) -> tuple[Affine, float]:
     """A function of several values, as a table of the numbers that stand for them."""
     inputs = [sorted({row[i] for row in table}) for i in range(len(parts))]
-    best = direction_of(inputs, table)
+    best = direction_of(inputs, table, [part.radius for part in parts])
     z, plain = Affine.of({}), Affine.of({})
     radius = error = 0.0
     for part, w, p in zip(parts, best.weights, best.plain, strict=True):

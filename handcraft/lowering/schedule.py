@@ -11,16 +11,17 @@ writes it, and the answer, which is written over lanes of the embedding, after a
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 
-from handcraft.language.affine import Lane
+from handcraft.language.affine import Affine, Lane
 from handcraft.lowering.reusing import reused
 from handcraft.lowering.rewriting import Rule, fused, pruned, rules_of
 from handcraft.lowering.spanning import Texts, spanned, told_once
-from handcraft.lowering.stream import Attention, Stream
+from handcraft.lowering.stream import BOS, Attention, Stream
 
 MOST_HEADS = 8
 
@@ -49,7 +50,34 @@ def cheapest(stream: Stream, sizes: Sizes) -> Stream:
         for placed in _schedules(rules)
         for final in reused(placed)
     ]
-    return min(tried, key=lambda s: (weights(s, sizes), _blocks(s)))
+    return exact(min(tried, key=lambda s: (weights(s, sizes), _blocks(s))))
+
+
+def exact(stream: Stream) -> Stream:
+    """The stream with each score times a number from 1 to 2 by which its weights are whole again
+    after they are multiplied by the square root of the width of a head, so that what is selected
+    scores 0 in float32. What counts keeps the score of BOS.
+    """
+    n_head, width = _shape(stream)
+    root = math.sqrt(_columns(stream, n_head, width) // n_head)
+    by = 2.0 ** math.ceil(math.log2(root)) / root
+    found = copy(stream)
+    found.heads = [
+        replace(head, rows=tuple(_scaled(head, q, k, by) for q, k in head.rows))
+        for head in stream.heads
+    ]
+    return found
+
+
+def _scaled(
+    head: Attention, query: Affine, key: Affine, by: float
+) -> tuple[Affine, Affine]:
+    if not head.counts:
+        return query.scaled(by), key
+    terms = dict(key.terms)
+    at_bos = terms.get(BOS, 0.0) + key.constant
+    terms[BOS] = at_bos / by - key.constant
+    return query.scaled(by), Affine.of(terms, key.constant)
 
 
 def _schedules(stream: Stream) -> Iterator[Stream]:
@@ -97,7 +125,12 @@ def _twin(stream: Stream, i: int) -> int | None:
 
 
 def _alike(a: Attention, b: Attention) -> bool:
-    same = (a.rows, a.sink, a.final) == (b.rows, b.sink, b.final)
+    same = (a.rows, a.sink, a.final, a.counts) == (
+        b.rows,
+        b.sink,
+        b.final,
+        b.counts,
+    )
     return same and not a.adds.keys() & b.adds.keys()
 
 

@@ -97,23 +97,32 @@ class Attention:
     """One head: rows of (query, key) whose products are the score, and the lanes it writes.
 
     adds  {lane of the stream: (what is read at the key position, the gain)}
+    name  that of the first lane that it brings
     bias  {lane: constant} that is added with it
     sink  by how much BOS as a query prefers itself, where it could see what follows
     final  True if it writes the answer, over what the embedding holds
+    counts  True if the score of BOS is a weight, which no change of the others' may change
     """
 
     rows: tuple[tuple[Affine, Affine], ...]
     adds: Mapping[Lane, tuple[Affine, float]]
     time: int
-    says: str = ""
+    name: str = ""
     bias: Mapping[Lane, float] = field(default_factory=dict)
     sink: float = 0.0
     final: bool = False
+    counts: bool = False
 
     @property
     def writes(self) -> tuple[Lane, ...]:
         """The lanes that it writes."""
         return (*self.adds, *self.bias)
+
+    def alone(self) -> Attention:
+        """The same, with BOS as a query asking for nothing but itself."""
+        own = (BOS.expression().scaled(self.sink), BOS.expression())
+        asked = ((gated(query), key) for query, key in self.rows)
+        return replace(self, rows=(*asked, own))
 
     @property
     def read(self) -> set[Lane]:
@@ -214,6 +223,8 @@ class Stream:
         values: Sequence[tuple[Affine, float]],
         says: str = "",
         sink: float = 0.0,
+        *,
+        counts: bool = False,
     ) -> list[Lane]:
         """A head that reads these values; a new lane of each."""
         kept = tuple(rows)
@@ -223,7 +234,9 @@ class Stream:
         time = heads_after(self.time_of(*read))
         lanes = [self.lane(name) for _ in values]
         adds = dict(zip(lanes, values, strict=True))
-        self.heads.append(Attention(kept, adds, time, says, {}, sink))
+        self.heads.append(
+            Attention(kept, adds, time, lanes[0].slot, {}, sink, counts=counts)
+        )
         self.times |= dict.fromkeys(lanes, time)
         return lanes
 
@@ -247,9 +260,8 @@ class Stream:
         for rule in (*self.heads, *self.hinges):
             for lane in rule.read:
                 last[lane] = max(last.get(lane, 0), rule.time)
-        row = BOS.expression()
         return [
-            replace(head, rows=(*head.rows, (row.scaled(head.sink), row)))
+            head.alone()
             if head.sink
             and any(last.get(lane, 0) > head.time for lane in head.adds)
             else head

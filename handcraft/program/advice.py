@@ -18,13 +18,16 @@ from handcraft.language.rules import Head
 from handcraft.program.check_lanes import head_path
 from handcraft.program.program import Program
 from handcraft.program.sharpness import Leak, leaks
+from handcraft.program.sinks import Filled, filled_sinks
 from handcraft.program.ties import Tie, find_tie
 
 _told: dict[str | tuple[str, type[Warning], int], int] = {}
 
 
 def advise(program: Program, weights: Weights) -> None:
-    """Warn of heads whose scores are too small for what they name, and of a tie."""
+    """Warn of heads whose scores are too small for what they name, of sinks that are not empty,
+    and of a tie.
+    """
     n_head = program.layout.n_head
     for leak in leaks(weights, n_head, causal=program.causal):
         block = program.layers[leak.layer]
@@ -34,9 +37,36 @@ def advise(program: Program, weights: Weights) -> None:
             place = " > ".join((printable(program.name), *path, "query"))
             _warn(f"{place}: {_softness(head, leak)}", head.source)
 
+    for found in filled_sinks(program, weights):
+        block = program.layers[found.layer]
+        path = head_path(found.layer, block, found.head)
+        place = " > ".join((printable(program.name), *path, found.part))
+        _warn(f"{place}: {_filled(found)}", block.heads[found.head].source)
     if (tie := find_tie(program)) is not None and program.claim is not None:
         place = f"{printable(program.name)} > claim"
         _warn(f"{place}: {_tied(tie)}", program.claim.source)
+
+
+def _filled(found: Filled) -> str:
+    lane, token = map(printable, (str(found.lane), found.token))
+    return (
+        f"at the sink '{token}' the lane {lane} is {format_number(found.value)}, and all that a"
+        " head with a sink reads there must be 0, or it looks elsewhere than its selector says;"
+        f" {_emptied(found)}"
+    )
+
+
+def _emptied(found: Filled) -> str:
+    """What keeps a lane 0 at the sink."""
+    if found.value == 1:
+        return (
+            "leave that lane out of the classes, or pass sink= to the recipe that"
+            " writes it"
+        )
+    return (
+        "take the value of the sink away from it, as in x - value * token['^'],"
+        " where it is written"
+    )
 
 
 def _tied(tie: Tie) -> str:

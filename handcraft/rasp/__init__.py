@@ -11,8 +11,14 @@ themselves.
 RASP is the language of Weiss, Goldberg and Yahav, "Thinking like transformers" (2021); the names
 and their meaning are those of Tracr (Lindner et al., 2023), whose programs run here as they are.
 An s-op has one value a token and a selector one row a query, of one flag a key. Functions may be
-any of Python's and values any of None, int, float, str and bool; None means undefined. Nothing is
-compiled here, and this room knows no other but core/.
+any of Python's and values any of None, int, float, str and bool; None means undefined.
+
+    model = rasp.compile_rasp_to_model(hist, {"a", "b", "c"}, max_seq_len=20)
+    model.apply(["compiler_bos", *"abac"]).decoded    # ["compiler_bos", 2, 1, 2, 1]
+    model.model.save("build/hist")                    # a handcraft Model
+
+This room evaluates, and knows no other but core/. What compiles is in lowering/, far below it, and
+its one name here is imported when it is asked for.
 
     annotations    what is noted on an expression: its name, its encoding, and what an author adds
     expressions    what every expression has: name, label, id, children, copies
@@ -26,6 +32,8 @@ compiled here, and this room knows no other but core/.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from handcraft.rasp.aggregation import Aggregate, SelectorWidth
 from handcraft.rasp.annotations import Encoding
@@ -80,6 +88,11 @@ from handcraft.rasp.sops import (
     tokens,
 )
 
+if TYPE_CHECKING:
+    from handcraft.lowering.rasp_compiler import (
+        compile_rasp_to_model as compile_rasp_to_model,
+    )
+
 __all__ = [
     "VT",
     "Aggregate",
@@ -113,6 +126,7 @@ __all__ = [
     "Value",
     "annotate",
     "categorical",
+    "compile_rasp_to_model",
     "evaluate",
     "get_encoding",
     "indices",
@@ -126,3 +140,13 @@ __all__ = [
     "sop_not",
     "tokens",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The compiler, at its first use: whoever only evaluates imports nothing below this room."""
+    if name != "compile_rasp_to_model":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from handcraft.lowering.rasp_compiler import compile_rasp_to_model
+
+    globals()[name] = compile_rasp_to_model
+    return compile_rasp_to_model

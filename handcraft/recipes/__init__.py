@@ -2,6 +2,8 @@
 wrote.
 
     attention.py   heads that attend to a computed position, to fixed offsets, by content
+    selectors.py   which key positions a query selects, by comparison
+    selecting.py   heads over a selector: one position, the mean, the greatest
     sums.py        heads that average and count
     neurons.py     neurons for logic, comparison and arithmetic
     decoders.py    from lanes to logits
@@ -33,13 +35,24 @@ from handcraft.recipes.neurons import minimum as minimum
 from handcraft.recipes.neurons import modulo as modulo
 from handcraft.recipes.neurons import move as move
 from handcraft.recipes.neurons import negation as negation
+from handcraft.recipes.neurons import one_hot_of as one_hot_of
 from handcraft.recipes.neurons import piecewise_linear as piecewise_linear
 from handcraft.recipes.neurons import product as product
 from handcraft.recipes.neurons import quotient as quotient
 from handcraft.recipes.neurons import square as square
 from handcraft.recipes.neurons import table as table
 from handcraft.recipes.neurons import threshold as threshold
+from handcraft.recipes.selecting import argmax as argmax
+from handcraft.recipes.selecting import best_by as best_by
+from handcraft.recipes.selecting import fetch_one as fetch_one
+from handcraft.recipes.selecting import mean_over as mean_over
+from handcraft.recipes.selectors import compare as compare
+from handcraft.recipes.selectors import key_flag as key_flag
+from handcraft.recipes.selectors import query_flag as query_flag
+from handcraft.recipes.selectors import same_number as same_number
 from handcraft.recipes.sums import count_where as count_where
 from handcraft.recipes.sums import mean as mean
 from handcraft.recipes.sums import mean_where as mean_where
 from handcraft.recipes.sums import running_sum as running_sum
+from handcraft.recipes.sums import total_over as total_over
+from handcraft.recipes.sums import total_over_any as total_over_any

@@ -31,6 +31,7 @@ from handcraft.language.slot_tables import ONE_HOT
 from handcraft.language.slots import Slot
 from handcraft.language.words import local, position
 from handcraft.recipes.kinds import (
+    a_flag,
     a_number,
     a_slot,
     a_whole_number,
@@ -41,11 +42,10 @@ from handcraft.recipes.kinds import (
     takes,
     wrong,
 )
+from handcraft.recipes.ranges import check_range
 
 SCORE_GAP = 24.0  # the score gap of one position, or of one step of preference
 MOST_EXACT = 2.0**24  # float32 holds every whole number up to this one
-
-_Range = tuple[int, int | Affine]  # the least and the greatest target
 
 
 @checked_call()
@@ -64,7 +64,7 @@ def addresses(
 
 
 @checked_call(output="adds")
-@takes(sharpness=a_number, range=least_and_greatest)
+@takes(sharpness=a_number, range=least_and_greatest, causal=a_flag)
 def attend_to(
     at: Slot,
     target: Term,
@@ -74,6 +74,7 @@ def attend_to(
     range: (tuple[int, int | Affine] | None) = None,  # noqa: A002  # the word of the field
     missing: Literal["nearest", "refuse"] = "nearest",
     sharpness: float = SCORE_GAP,
+    causal: bool = True,
     means: MeaningsLike = (),
     name: str | None = None,
 ) -> Head:
@@ -88,6 +89,8 @@ def attend_to(
     missing    what happens where the target is outside 0..own position: "nearest" attends to
                the nearest visible one; "refuse" makes a range that can leave it an error
     sharpness  the score gap between neighbouring positions, at least ln(8 n_ctx / u)
+    causal     False in a program with causal=False, where later positions are visible too: what
+               is outside the text is then before its first position or behind its last
 
     Score of key position j: sharpness * (2 target j - j^2), which is greatest at the target, and
     exact in float32 up to sharpness * n_ctx^2 = 2^24. Raises ProgramError for a slot without p
@@ -95,9 +98,16 @@ def attend_to(
     """
     n_ctx = _addressed(at)
     asked = as_affine(target)
-    _check_word("attend_to", "missing", missing, ("nearest", "refuse"))
+    check_word("attend_to", "missing", missing, ("nearest", "refuse"))
     _check_sharpness(sharpness, n_ctx)
-    _check_range(at, n_ctx, asked, range, missing)
+    check_range(
+        asked,
+        range,
+        own=at["p"].expression(),
+        n_ctx=n_ctx,
+        missing=missing,
+        causal=causal,
+    )
     query = {at["p"]: 2 * sharpness * asked, at["pp"]: -sharpness}
     return Head(
         query=query,
@@ -171,89 +181,11 @@ def _addressed(at: Slot) -> int:
     return len(rows)
 
 
-def _check_range(
-    at: Slot, n_ctx: int, asked: Affine, given: _Range | None, missing: str
-) -> None:
-    """Raise ProgramError where the target can be a position that the query position cannot see,
-    and the author has not said what happens then.
-    """
-    if missing not in ("nearest", "refuse"):
-        message = f"must be 'nearest' or 'refuse', found {missing!r}"
-        raise wrong("attend_to", "missing", message)
-    if not asked.terms:
-        _check_place(asked.constant, n_ctx)
-    own = at["p"].expression()
-    offset = asked.plus(own.scaled(-1.0))
-    if not offset.terms and offset.constant > 0:
-        message = (
-            f"{asked} lies in the future of every position; causality hides it"
-        )
-        raise wrong("attend_to", "target", message)
-    if given is None and not offset.terms:
-        given = (int(offset.constant), asked)
-    if given is not None:
-        least = given[0]
-        most = as_affine(given[1])
-        _check_visible(least, most, own, n_ctx)
-        if missing == "refuse":
-            _check_always_visible(least, most, own)
-    elif missing == "refuse":
-        message = "missing='refuse' needs range=(least, greatest) for a computed target"
-        raise wrong("attend_to", "range", message)
-
-
-def _check_place(target: float, n_ctx: int) -> None:
-    """Raise ProgramError for a constant target that is no position of the window."""
-    problem = None
-    if target < 0:
-        problem = (
-            f"{target:g} is before the first position; {-target:g} back is"
-            f' at["p"] - {-target:g}'
-        )
-    elif target >= n_ctx:
-        problem = f"{target:g} is past the last position, {n_ctx - 1}"
-    if problem is not None:
-        raise wrong("attend_to", "target", problem)
-
-
-def _check_visible(least: int, most: Affine, own: Affine, n_ctx: int) -> None:
-    """Raise ProgramError for a greatest target that no position sees, or one below the least."""
-    if most.terms:
-        ahead = most.plus(own.scaled(-1.0))
-        hidden = bool(ahead.terms) or ahead.constant > 0
-    else:
-        hidden = most.constant >= n_ctx
-    if hidden:
-        raise wrong(
-            "attend_to",
-            "range",
-            f"a target of {most} is never visible; the greatest is at most {own}, and"
-            f" below {n_ctx}",
-        )
-    if not most.terms and least > most.constant:
-        message = f"the least target {least} is above the greatest, {most}"
-        raise wrong("attend_to", "range", message)
-
-
-def _check_always_visible(least: int, most: Affine, own: Affine) -> None:
-    """Raise ProgramError for a range that some query position does not see as a whole."""
-    if least < 0:
-        what = f"a target of {least} does not exist"
-    elif not most.terms and most.constant > 0:
-        what = f"a target of {most} is in the future of earlier positions"
-    else:
-        return
-    raise wrong(
-        "attend_to",
-        "range",
-        f"{what}; causality hides it: pass missing='nearest', or bound it by {own}",
-    )
-
-
 @checked_call(output="adds")
 @takes(
     at=a_slot,
     weights=table_of("{offset back: weight}", a_whole_number, a_number),
+    causal=a_flag,
 )
 def kernel(
     at: Slot,
@@ -261,6 +193,7 @@ def kernel(
     *,
     value: MapLike,
     adds: MapLike | None = None,
+    causal: bool = True,
     means: MeaningsLike = (),
     name: str | None = None,
 ) -> Head:
@@ -270,18 +203,20 @@ def kernel(
     at         a one-hot position slot
     weights    offset back -> positive weight; an offset before the first position drops out of
                the mean (where all do, the mean is over every visible position)
+    causal     False in a program with causal=False, where an offset may be negative: {-1: 1} is
+               the next position, and one behind the text's end drops out too
 
     Score at offset o: L + ln w. Zero elsewhere, with L large enough that nothing leaks. Raises
     ProgramError for weights that are not positive or reach past the window.
     """
     n_ctx = len(at.lanes)
-    _check_kernel(at, weights)
+    _check_kernel(at, weights, causal=causal)
     large = gap(n_ctx) - math.log(min(weights.values()))
     lanes = at.lanes
     rows = (
         (lanes[i - offset], Affine.of({lanes[i]: large + math.log(weight)}))
         for offset, weight in weights.items()
-        for i in range(offset, n_ctx)
+        for i in range(max(offset, 0), min(n_ctx, n_ctx + offset))
     )
     return Head(
         query=Map.of(rows),
@@ -293,18 +228,22 @@ def kernel(
     )
 
 
-def _check_kernel(at: Slot, weights: Mapping[int, float]) -> None:
+def _check_kernel(
+    at: Slot, weights: Mapping[int, float], *, causal: bool
+) -> None:
     if at.positions != ONE_HOT:
         message = f"{at.name} must be a one-hot position slot: position(n_ctx)"
         raise wrong("kernel", "at", message)
     n_ctx = len(at.lanes)
-    inside = all(0 <= offset < n_ctx for offset in weights)
+    least = 0 if causal else 1 - n_ctx
+    inside = all(least <= offset < n_ctx for offset in weights)
     positive = all(weight > 0 for weight in weights.values())
     if not (weights and inside and positive):
         raise wrong(
             "kernel",
             "weights",
-            f"takes {{offset back: positive weight}} with offsets 0 to {n_ctx - 1}",
+            f"takes {{offset back: positive weight}} with offsets {least} to"
+            f" {n_ctx - 1}",
         )
 
 
@@ -343,11 +282,11 @@ def attend_where(
     Raises ProgramError for a preference without positions, or one that leaks.
     """
     n_ctx = 1024 if at is None else (at.n_ctx or 1024)
-    _check_word("attend_where", "prefer", prefer, (None, "latest", "first"))
+    check_word("attend_where", "prefer", prefer, (None, "latest", "first"))
     if prefer is not None:
         _check_preference(at, nearer, n_ctx)
     reach = nearer * n_ctx if prefer else 0
-    strength = _power_of_two(2 * (reach + gap(n_ctx)))
+    strength = power_of_two_above(2 * (reach + gap(n_ctx)))
     query, keys = match_lanes(match, key, strength)
     if prefer is not None and at is not None:
         query[at["p"]] = Affine.of(
@@ -441,7 +380,7 @@ def _check_mergeable(heads: tuple[Head, ...]) -> None:
 # ---------------------------------------------------------------- shared with sums.py
 
 
-def _check_word(
+def check_word(
     recipe: str, argument: str, found: object, known: tuple[str | None, ...]
 ) -> None:
     """Raises ProgramError for a word that is none of these."""
@@ -454,5 +393,5 @@ def _least_gap(n_ctx: int) -> float:
     return math.ceil(10 * gap(n_ctx)) / 10
 
 
-def _power_of_two(least: float) -> float:
+def power_of_two_above(least: float) -> float:
     return 2.0 ** math.ceil(math.log2(least))

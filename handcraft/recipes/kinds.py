@@ -71,6 +71,13 @@ def a_whole_number(value: object) -> int:
     raise ProgramError(f"must be a whole number, found {kind_of(value)}")
 
 
+def a_flag(value: object) -> bool:
+    """True or False."""
+    if isinstance(value, bool):
+        return value
+    raise ProgramError(f"must be True or False, found {kind_of(value)}")
+
+
 def a_number(value: object) -> Any:
     """A number, as it was given; a recipe or a weight refuses what is not finite."""
     number(value, "must be a number")

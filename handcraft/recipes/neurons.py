@@ -30,9 +30,10 @@ from itertools import pairwise
 from typing import Any
 
 from handcraft.core.arguments import checked_call
-from handcraft.language.affine import Affine, Lane, Named, Term
+from handcraft.language.affine import Affine, Lane, Named, Term, kind_of
 from handcraft.language.coerce import as_affine, as_direction, as_map
 from handcraft.language.rules import Amounts, Neuron
+from handcraft.language.slots import Slot
 from handcraft.recipes.kinds import (
     a_number,
     a_whole_number,
@@ -108,6 +109,78 @@ def equals(x: Term, number: int, adds: Amounts) -> Neurons:
     return tuple(
         Neuron(when=when, adds=_times(adds, factor)) for when, factor in hinges
     )
+
+
+@checked_call()
+def one_hot_of(
+    x: Term, lanes: Slot | Mapping[Any, float], *, sink: Term | None = None
+) -> Neurons:
+    """Neurons that write which of some numbers x is: 1 to the lane of that number, 0 to the others.
+
+    lanes  {lane: number}, or a slot whose labels are numbers: scratch("rank", map(str, range(10)))
+    sink   a 0/1 expression, 1 where all lanes are to stay 0 (BOS, such as token["^"]), for heads
+           with a sink: `compare` then finds no class there
+
+    Two neurons between neighbouring numbers, half way, and one that writes the least: a staircase,
+    which forgets the error of x up to a quarter of the distance of two numbers. A number below the
+    least counts as the least, one above the greatest as the greatest. Raises ProgramError for
+    fewer than two lanes, and for two with one number.
+    """
+    numbers = _numbers_of(lanes)
+    closed = as_affine(0.0 if sink is None else sink)
+    far = 2 * max(abs(v) for _, v in numbers) + 1
+    inside = as_affine(x) - closed * far
+    (least, _), *_ = numbers
+    neurons = [Neuron(when=1 - closed, adds={least: 1.0})]
+    for (lane, v), (other, w) in pairwise(numbers):
+        middle, margin = (v + w) / 2, (w - v) / 4
+        step = {lane: -1.0, other: 1.0}
+        neurons += threshold(inside, step, above=middle, margin=margin)
+    return tuple(neurons)
+
+
+def _numbers_of(lanes: object) -> list[tuple[Lane, float]]:
+    """The lanes and their numbers, the least first."""
+    if isinstance(lanes, Slot):
+        lanes = {lane: _numeral(lane) for lane in lanes.lanes}
+    if not isinstance(lanes, Mapping):
+        raise wrong(
+            "one_hot_of",
+            "lanes",
+            f"takes {{lane: number}} or a slot with numbers for labels, found {kind_of(lanes)}",
+        )
+    rows = as_map(lanes).rows
+    for lane, x in rows:
+        if x.terms:
+            raise wrong(
+                "one_hot_of",
+                "lanes",
+                f"{lane} stands for one number, found {x}",
+            )
+    found = sorted(((lane, x.constant) for lane, x in rows), key=lambda r: r[1])
+    if len(found) < 2:
+        raise wrong(
+            "one_hot_of",
+            "lanes",
+            f"takes at least two lanes, found {len(found)}",
+        )
+    for (a, v), (b, w) in pairwise(found):
+        if v == w:
+            raise wrong(
+                "one_hot_of", "lanes", f"{a} and {b} both stand for {v:g}"
+            )
+    return found
+
+
+def _numeral(lane: Lane) -> float:
+    try:
+        return float(lane.label or "")
+    except ValueError:
+        raise wrong(
+            "one_hot_of",
+            "lanes",
+            f"the label of {lane} is no number; write {{lane: number}}",
+        ) from None
 
 
 @checked_call()

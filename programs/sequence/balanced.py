@@ -3,7 +3,7 @@
 Source: the Dyck-1 task of Weiss et al., "Thinking Like Transformers" (RASP), 2021.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import any_, below, cases, equal, lookup, there, tokens, total
 
 depth = total(lookup({"(": 1, ")": -1}, tokens))

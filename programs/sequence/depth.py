@@ -4,7 +4,7 @@ Source: Dyck-1 by counting, Bhattamishra et al., "On the Ability and Limitations
 to Recognize Formal Languages", 2020.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import lookup, tokens, total
 
 depth = total(lookup({"(": 1, ")": -1}, tokens))

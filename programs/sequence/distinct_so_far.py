@@ -4,9 +4,9 @@ Source: a transformer's counting of firsts, as in the double histogram of Weiss 
 Like Transformers" (RASP), 2021.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import count, equal, there, tokens, total
 
 nth = count(there(tokens) == tokens)
 distinct_so_far = total(equal(nth, 1))
-program = tag(distinct_so_far, tokens="abcd", n=10, causal=True)
+program = tag(distinct_so_far, tokens="abc", n=8, causal=True)

@@ -4,7 +4,7 @@ Of equal tokens only the first one counts, which is the one that has none before
 double histogram of Weiss et al., "Thinking Like Transformers" (RASP), 2021.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import count, equal, indices, there, tokens
 
 same = there(tokens) == tokens
@@ -12,4 +12,4 @@ before = there(indices) < indices
 hist = count(same)
 is_first = equal(count(same & before), 0)
 double_hist = count(there(is_first) & (there(hist) == hist))
-program = tag(double_hist, tokens="abcd", n=10)
+program = tag(double_hist, tokens="abc", n=8)

@@ -3,8 +3,8 @@
 Source: the first match, as Friedman et al., "Learning Transformer Programs", 2023, break ties.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import first, there, tokens
 
 first_position = first(there(tokens) == tokens)
-program = tag(first_position, tokens="abcd", n=10, causal=True)
+program = tag(first_position, tokens="abc", n=8, causal=True)

@@ -3,8 +3,8 @@
 Source: Liu et al., "Exposing Attention Glitches with Flip-Flop Language Modeling", 2023.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import fetch, latest, there, tokens
 
 flip_flop = fetch(tokens, latest(there(tokens) != "."), default="?")
-program = tag(flip_flop, tokens="01.", n=10, causal=True)
+program = tag(flip_flop, tokens="01.", n=8, causal=True)

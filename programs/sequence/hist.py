@@ -3,8 +3,8 @@
 Source: the histogram of Weiss et al., "Thinking Like Transformers" (RASP), 2021.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import count, there, tokens
 
 hist = count(there(tokens) == tokens)
-program = tag(hist, tokens="abcd", n=10)
+program = tag(hist, tokens="abc", n=8)

@@ -4,8 +4,8 @@ Source: insertion sort's steps, counted by one selector as in Weiss et al., "Thi
 Transformers" (RASP), 2021.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import count, indices, there, tokens
 
 inversions = count((there(tokens) > tokens) & (there(indices) < indices))
-program = tag(inversions, tokens="01234", n=10, causal=True)
+program = tag(inversions, tokens="012", n=8, causal=True)

@@ -4,7 +4,7 @@ Source: the language of majority, of Bhattamishra et al., "On the Ability and Li
 Transformers to Recognize Formal Languages", 2020.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import below, cases, lookup, tokens, total
 
 lead = total(lookup({"a": 1, "b": -1}, tokens))

@@ -4,9 +4,9 @@ Source: as the greatest, by one head that prefers small values; with both of the
 "Thinking Like Transformers" (RASP), 2021, begin to sort.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import best, fetch, map_, tokens
 
-digit = map_(int, tokens, over="0123456789")
+digit = map_(int, tokens, over="01234")
 least = fetch(tokens, best(0 - digit))
-program = tag(least, tokens="0123456789", n=10)
+program = tag(least, tokens="01234", n=6)

@@ -3,10 +3,10 @@
 Source: the sort of Weiss et al., "Thinking Like Transformers" (RASP), 2021, read at its middle.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import count, fetch, indices, length, there, tokens
 
 same = there(tokens) == tokens
 earlier = (there(tokens) < tokens) | same & (there(indices) < indices)
 median = fetch(tokens, there(count(earlier)) == (length - 1) // 2)
-program = tag(median, tokens="01234", n=10)
+program = tag(median, tokens="012", n=8)

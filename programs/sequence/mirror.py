@@ -3,8 +3,8 @@
 Source: the reversal of Weiss et al., "Thinking Like Transformers" (RASP), 2021, and a comparison.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import equal, fetch, indices, length, there, tokens
 
 mirror = equal(tokens, fetch(tokens, there(indices) == length - 1 - indices))
-program = tag(mirror, tokens="abcd", n=10)
+program = tag(mirror, tokens="abc", n=8)

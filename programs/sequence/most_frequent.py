@@ -3,9 +3,9 @@
 Source: the most-freq task of Weiss et al., "Thinking Like Transformers" (RASP), 2021.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import best, count, fetch, there, tokens
 
 hist = count(there(tokens) == tokens)
 most_frequent = fetch(tokens, best(hist))
-program = tag(most_frequent, tokens="abcd", n=10)
+program = tag(most_frequent, tokens="abc", n=8)

@@ -4,8 +4,8 @@ With a causal mask a position sees no further than itself, so the histogram numb
 histogram of Weiss et al., "Thinking Like Transformers" (RASP), 2021, read from the left.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import count, there, tokens
 
 nth = count(there(tokens) == tokens)
-program = tag(nth, tokens="abcd", n=10, causal=True)
+program = tag(nth, tokens="abc", n=8, causal=True)

@@ -4,9 +4,9 @@ Source: the palindromes of Hao et al., "Formal Language Recognition by Hard Atte
 Transformers", 2022.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import any_, equal, fetch, indices, length, there, tokens
 
 mirror = fetch(tokens, there(indices) == length - 1 - indices)
 palindrome = 1 - any_(there(1 - equal(tokens, mirror)))
-program = tag(palindrome, tokens="abcd", n=10)
+program = tag(palindrome, tokens="abc", n=8)

@@ -3,7 +3,7 @@
 Source: Chiang and Cholak, "Overcoming a Theoretical Limitation of Self-Attention", 2022.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import count, there, tokens
 
 parity = count(there(tokens) == "1") % 2

@@ -4,9 +4,9 @@ Source: the pattern detection of Lindner et al., "Tracr: Compiled Transformers a
 Interpretability", 2023.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import equal, fetch, indices, min_, there, tokens
 
 one_back, two_back = (fetch(tokens, there(indices) == indices - k, default=".") for k in (1, 2))
 pattern = min_(equal(tokens, "a"), equal(one_back, "b"), equal(two_back, "a"))
-program = tag(pattern, tokens="abc", n=10, causal=True)
+program = tag(pattern, tokens="abc", n=8, causal=True)

@@ -3,8 +3,8 @@
 Source: the first example of Weiss et al., "Thinking Like Transformers" (RASP), 2021.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import fetch, indices, length, there, tokens
 
 reverse = fetch(tokens, there(indices) == length - 1 - indices)
-program = tag(reverse, tokens="abcd", n=10)
+program = tag(reverse, tokens="abc", n=8)

@@ -4,8 +4,8 @@ Source: the cyclic shifts of the RASP literature; the next position by a remaind
 al.'s map over two s-ops (Tracr, 2023).
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import fetch, indices, length, there, tokens
 
 rotate = fetch(tokens, there(indices) == (indices + 1) % length)
-program = tag(rotate, tokens="abcd", n=10)
+program = tag(rotate, tokens="abc", n=8)

@@ -3,7 +3,7 @@
 Source: Cook, "Universality in Elementary Cellular Automata", 2004.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import fetch, indices, map_, there, tokens
 
 left, right = (fetch(tokens, there(indices) == indices + k, default="0") for k in (-1, 1))

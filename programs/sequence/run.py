@@ -3,8 +3,8 @@
 Source: run-length coding; the break before a run is the latest position with another token.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import indices, latest, otherwise, there, tokens
 
 run = indices - otherwise(latest(there(tokens) != tokens), -1)
-program = tag(run, tokens="abcd", n=10, causal=True)
+program = tag(run, tokens="abc", n=8, causal=True)

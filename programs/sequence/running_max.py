@@ -4,9 +4,9 @@ Source: attention to the greatest value, the first example of hard attention in 
 "Theoretical Limitations of Self-Attention in Neural Sequence Models", 2020).
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import best, fetch, map_, tokens
 
-digit = map_(int, tokens, over="0123456789")
+digit = map_(int, tokens, over="01234")
 running_max = fetch(tokens, best(digit))
-program = tag(running_max, tokens="0123456789", n=10, causal=True)
+program = tag(running_max, tokens="01234", n=6, causal=True)

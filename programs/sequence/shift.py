@@ -4,8 +4,8 @@ Source: the previous-token head of Elhage et al., "A Mathematical Framework for 
 Circuits", 2021.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import fetch, indices, there, tokens
 
 shift = fetch(tokens, there(indices) == indices - 1, default=".")
-program = tag(shift, tokens="abcd", n=10, causal=True)
+program = tag(shift, tokens="abc", n=8, causal=True)

@@ -4,9 +4,9 @@ Source: the latest match of an induction head (Olsson et al., "In-context Learni
 Heads", 2022), as a distance.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import indices, latest, otherwise, there, tokens
 
 last = latest((there(tokens) == tokens) & (there(indices) < indices))
 since = indices - otherwise(last, -1)
-program = tag(since, tokens="abcd", n=10, causal=True)
+program = tag(since, tokens="abc", n=8, causal=True)

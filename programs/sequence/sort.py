@@ -4,10 +4,10 @@ A token's rank is the number of those that belong before it: lesser ones, and eq
 left. Source: Weiss et al., "Thinking Like Transformers" (RASP), 2021.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import count, fetch, indices, there, tokens
 
 same = there(tokens) == tokens
 earlier = (there(tokens) < tokens) | same & (there(indices) < indices)
 sort = fetch(tokens, there(count(earlier)) == indices)
-program = tag(sort, tokens="0123456789", n=10)
+program = tag(sort, tokens="01234", n=6)

@@ -4,11 +4,11 @@ Source: the most-freq task of Weiss et al., "Thinking Like Transformers" (RASP),
 token as often as it occurs.
 """
 
-from handcraft.lowering.frames import tag
+from handcraft import tag
 from handcraft.sequence import count, fetch, indices, there, tokens
 
 hist = count(there(tokens) == tokens)
 before = there(indices) < indices
 rarer = (there(hist) > hist) | (there(hist) == hist) & before
 sort_by_frequency = fetch(tokens, there(count(rarer)) == indices)
-program = tag(sort_by_frequency, tokens="abcd", n=10)
+program = tag(sort_by_frequency, tokens="abc", n=8)

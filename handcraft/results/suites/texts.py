@@ -1,0 +1,132 @@
+"""Draws texts of an alphabet, answers them by the evaluator, and compares models on them.
+
+Where there are few texts, all are taken. Rules of this file: the answers are those of
+handcraft.sequence, and no model is asked for them; the logits are those of the plain forward pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, product
+from random import Random
+from typing import TypeAlias
+
+import numpy as np
+
+from handcraft.core.gpt2 import Array
+from handcraft.model import Model
+from handcraft.sequence.columns import at_each_position
+from handcraft.sequence.expression import Expression
+from handcraft.sequence.values import Value
+
+Words: TypeAlias = tuple[str, ...]
+Said: TypeAlias = tuple[str | None, ...]
+EVERY = 6_000  # texts; where there are more, they are drawn
+SOME = 2_000
+_AT_ONCE = 1_024
+_SILENT = -1
+
+
+def text_count(letters: int, n: int) -> int:
+    """The number of texts of 1 to n tokens."""
+    return sum(letters**i for i in range(1, n + 1))
+
+
+def texts_of(alphabet: Sequence[str], n: int, random: Random) -> list[Words]:
+    """All texts of 1 to n tokens, the shorter first; where there are too many, some of each
+    length, with those of one token alone and the longest of one kind of token.
+    """
+    if text_count(len(alphabet), n) <= EVERY:
+        return [
+            text
+            for i in range(1, n + 1)
+            for text in product(alphabet, repeat=i)
+        ]
+    found = [(t,) * i for t in alphabet for i in (1, n)]
+    found += [tuple(random.choices(alphabet, k=1 + i % n)) for i in range(SOME)]
+    return sorted(dict.fromkeys(found), key=len)
+
+
+def values_at(
+    e: Expression, texts: Sequence[Words], *, causal: bool
+) -> list[list[Value]]:
+    """The values of an expression at each position of texts, the shorter first."""
+    return [
+        row
+        for _, same in groupby(texts, len)
+        for row in at_each_position(e, list(same), causal=causal)
+    ]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a model says to texts.
+
+    margin  the least lead of a right token over every other
+    wrong   the first text that is answered wrongly: the text, the position in it, the right
+            token, and the one with the greatest logit
+    """
+
+    margin: float
+    wrong: tuple[str, int, str, str] | None
+
+
+def asked(
+    model: Model, texts: Sequence[Words], answers: Sequence[Said]
+) -> Compared:
+    """How a model answers texts that stand behind the first token of its vocabulary."""
+    ids, names = model.vocabulary.ids, model.vocabulary.tokens
+    margin, wrong = np.inf, None
+    for start, rows, logits in _answered(model, texts):
+        right = np.array(
+            [
+                [_SILENT if t is None else ids[t] for t in answers[start + i]]
+                for i in range(len(rows))
+            ]
+        )  # [n_batch, n]
+        lead = _lead(logits, np.maximum(right, 0))  # [n_batch, n]
+        lead[right == _SILENT] = np.inf
+        margin = min(margin, float(lead.min()))
+        if wrong is None and not lead.min() > 0:
+            i, q = np.unravel_index(np.argmin(lead), lead.shape)
+            got = int(logits[i, q].argmax())
+            said = names[int(right[i, q])]
+            wrong = "".join(rows[i]), int(q), said, names[got]
+    return Compared(margin, wrong)
+
+
+def _lead(logits: Array, right: Array) -> Array:
+    """By how much the right logits [n_batch, n] are above all others."""
+    at = right[..., None]  # [n_batch, n, 1]
+    found = np.take_along_axis(logits, at, -1)[..., 0]  # [n_batch, n]
+    others = logits.copy()  # [n_batch, n, n_vocab]
+    np.put_along_axis(others, at, -np.inf, -1)
+    return np.asarray(found - others.max(-1))
+
+
+def apart(a: Model, b: Model, texts: Sequence[Words]) -> tuple[float, float]:
+    """The greatest difference of the logits of two models after any token of the texts, and the
+    greatest logit, by its size.
+    """
+    most = largest = 0.0
+    pairs = zip(_answered(a, texts), _answered(b, texts), strict=True)
+    for (_, _, one), (_, _, other) in pairs:
+        most = max(most, float(np.abs(one - other).max()))
+        largest = max(largest, float(np.abs(one).max()))
+    return most, largest
+
+
+def _answered(
+    model: Model, texts: Sequence[Words]
+) -> Iterator[tuple[int, Sequence[Words], Array]]:
+    """(number of the first, texts, logits [n_batch, n, n_vocab] behind the first token)."""
+    ids = model.vocabulary.ids
+    start = 0
+    while start < len(texts):
+        n = len(texts[start])
+        rows = texts[start : start + _AT_ONCE]
+        rows = [text for text in rows if len(text) == n]
+        batch = np.array([[0, *(ids[t] for t in text)] for text in rows])
+        yield start, rows, model(batch)[:, 1:]
+        start += len(rows)
