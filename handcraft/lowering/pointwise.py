@@ -24,7 +24,7 @@ from handcraft.lowering.stream import LEAK, Held, Stream, constant, gated
 UNIT = 2.0**-24  # the rounding of float32
 GELU_EXACT = 8.0  # gelu(x) is x or 0 in float32 from this size on, with room
 SHARPEST = 2.0**20
-SNAPPED = 1.5e-3  # an input less exact than that is taken by steps
+SNAPPED = 2e-3  # an input less exact than that is taken by steps
 EXACT = 1e-6  # where the output must be exact
 ROUNDED = 1e-9  # what float64 may make of one number, of its size
 FORGOTTEN = 2**10 * LEAK  # float32 does not add so little to a whole number

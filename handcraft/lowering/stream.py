@@ -112,6 +112,7 @@ class Attention:
     sink: float = 0.0
     final: bool = False
     counts: bool = False
+    erases = False  # of a hinge alone
 
     @property
     def writes(self) -> tuple[Lane, ...]:
