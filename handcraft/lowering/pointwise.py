@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 from handcraft.language.affine import Affine
@@ -42,7 +42,7 @@ class Images:
     def gaps(self) -> list[float]:
         """The distances of neighbouring inputs."""
         xs = [x for x, _ in self.points]
-        return [b - a for a, b in zip(xs, xs[1:], strict=False)]
+        return [b - a for a, b in pairwise(xs)]
 
     @property
     def slopes(self) -> list[float]:
@@ -230,7 +230,7 @@ class Direction:
     def cost(self) -> int:
         """How many neurons it takes."""
         slopes = self.f.slopes
-        return sum(a != b for a, b in zip(slopes, slopes[1:], strict=False))
+        return sum(a != b for a, b in pairwise(slopes))
 
 
 def direction_of(
@@ -291,9 +291,7 @@ def _radix(inputs: Sequence[Sequence[float]]) -> Iterator[float]:
 def _unit(xs: Sequence[float]) -> float:
     """The least distance of two of them."""
     kept = sorted(set(xs))
-    return min(
-        (b - a for a, b in zip(kept, kept[1:], strict=False)), default=1.0
-    )
+    return min((b - a for a, b in pairwise(kept)), default=1.0)
 
 
 def _dot(weights: Sequence[float], row: Sequence[float]) -> float:
