@@ -110,7 +110,7 @@ CASES = [
         "balanced",
         balanced,
         "(){}",
-        3_600,
+        3_700,
         lambda t, _: shuffled_dyck(t),
     ),
     Case(

@@ -22,6 +22,7 @@ from handcraft.lowering.scores import (
     UNIT,
     Score,
     merged_rows,
+    need_anchor,
     sink,
 )
 from handcraft.lowering.stream import BOS, Held, constant, gated
@@ -50,7 +51,8 @@ def one(
         )
     z, codes = held.z, dict(held.codes)
     if maybe_none:
-        z, codes = _freed(z, codes, default)
+        need_anchor(lower, node)
+        z, codes = freed(z, codes, default)
     bos = score.apart / 2 if maybe_none else score.apart + 2 * SLACK
     rows = merged_rows([*score.rows, (constant(-bos), BOS.expression())])
     lane = lower.stream.attend(
@@ -74,7 +76,7 @@ def one(
     return Held(lane.expression(), codes, radius)
 
 
-def _freed(
+def freed(
     z: Affine, codes: dict[Value, float], default: Value
 ) -> tuple[Affine, dict[Value, float]]:
     """The value so moved that 0 stands for the default alone, which BOS brings."""

@@ -24,6 +24,7 @@ from handcraft.lowering.scores import (
     COUNTED,
     masked,
     merged_rows,
+    need_anchor,
     score_of,
     sink,
 )
@@ -41,6 +42,7 @@ def counted(lower: Lowering, node: Node) -> Held:
     if (split := _split(lower, node)) is not None:
         held = lower.hold(split)
         return lower.held_number(node, held.z, held.radius)
+    need_anchor(lower, node)
     condition, own = _without_self(lower, node.condition)
     value = lower.core.constant(1) if node.data == "count" else node.value
     if node.data == "count" and own is None:
@@ -177,7 +179,7 @@ def _by_digits(lower: Lowering, part: Node) -> Node:
     inner = part.args[0] if negated else part
     if inner.op != "below" or not _across(inner):
         return part
-    if lower.causal and (_strictly_earlier(part) or masked(part)):
+    if lower.causal and (strictly_earlier(part) or masked(part)):
         return part
     first, second = inner.args
     domains = [lower.domain(at_query(arg, lower)) for arg in inner.args]
@@ -282,14 +284,14 @@ def _without_self(lower: Lowering, condition: Node) -> tuple[Node, Node | None]:
     if not lower.causal:
         return condition, None
     parts = list(parts_of(condition))
-    strict = [part for part in parts if _strictly_earlier(part)]
+    strict = [part for part in parts if strictly_earlier(part)]
     if not strict:
         return condition, None
     rest = lower.core.both(*(part for part in parts if part not in strict))
     return rest, at_query(rest, lower)
 
 
-def _strictly_earlier(part: Node) -> bool:
+def strictly_earlier(part: Node) -> bool:
     if part.op != "below":
         return False
     key, query = part.args

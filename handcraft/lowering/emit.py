@@ -56,7 +56,9 @@ def _slot(
     if table.tokens:
         kept = {t: x for t, x in table.tokens.items() if x}
         return slot(lane.slot, token=kept or {vocabulary[0]: 0})
-    row = [0.0, *table.positions]
+    row = [*table.positions]
+    if len(row) < n_ctx:  # of the positions behind the first token
+        row = [0.0, *row]
     return slot(lane.slot, position=[*row, *[0.0] * (n_ctx - len(row))])
 
 

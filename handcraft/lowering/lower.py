@@ -35,6 +35,7 @@ from handcraft.lowering.matches import EXACT
 from handcraft.lowering.meanings import Meanings
 from handcraft.lowering.naming import Naming
 from handcraft.lowering.nodes import Core, Node
+from handcraft.lowering.placing import placed_square
 from handcraft.lowering.pointwise import Inexact, images, joined, mapped, whole
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.selecting import selected
@@ -83,6 +84,8 @@ class Lowering:
         self._one_hots: dict[Any, tuple[Node, Mapping[Value, Held]]] = {}
         self._exact: dict[int, tuple[Node, Held]] = {}
         self._flags: dict[Any, Held] = {}
+        self._words: dict[str, float] = {}
+        self.anchored = True  # False where no token stands before the text
         self._columns: dict[int, tuple[Held, Callable[[], Held]]] = {}
 
     @property
@@ -172,9 +175,14 @@ class Lowering:
             return _UNDEFINED
         if isinstance(value, str):
             if value not in self.codes:
-                return 0.0
+                return self._words.setdefault(value, self._next_code())
             return self.codes[value]
         return float(value)
+
+    def _next_code(self) -> float:
+        """A number for a text that is no token, such as a machine's state."""
+        used = max(map(abs, self.codes.values()), default=0.0)
+        return used + 1.0 + len(self._words)
 
     def _length(self) -> Held:
         whole = self.core.select("count", self.core.true)
@@ -334,7 +342,12 @@ class Lowering:
             if at is not None and code is not None:  # else it never occurs
                 table[at] = code
         z, radius = joined(
-            self.stream, held, table, self.named(node), _says(node)
+            self.stream,
+            held,
+            table,
+            self.named(node),
+            _says(node),
+            flag={*codes} <= {0, 1, None},
         )
         return Held(z, codes, radius)
 
@@ -353,6 +366,10 @@ class Lowering:
     def says(self, node: Node) -> str:
         """The node as its author wrote it."""
         return _says(node)
+
+    def limits(self, strength: float) -> Sequence[tuple[Affine, Affine]]:  # noqa: ARG002
+        """More rows of every selection: 0 at the keys that may be read, far below at others."""
+        return ()
 
     # ------------------------------------------------------------ as numbers, codes and flags
 
@@ -415,7 +432,7 @@ class Lowering:
         return self._exact[id(node)][1]
 
     def is_seen(self, node: Node) -> bool:
-        """True if a number from 0 on is never more than the positions that its query sees."""
+        """True if a number is never more than the positions that its query sees."""
         if node.op in ("length", "index"):
             return True
         if node.op == "constant":
@@ -429,6 +446,10 @@ class Lowering:
             return True
         if node.op == "least":
             return any(map(self.is_seen, node.args))
+        if node.op == "greatest":
+            return all(map(self.is_seen, node.args))
+        if node.op == "modulo" and self.domain(node.args[0]).low < 0:
+            return False
         if node.op in ("exact", "modulo") or (
             node.op in ("subtract", "divide")
             and self.domain(node.args[1]).low >= (node.op == "divide")
@@ -439,8 +460,7 @@ class Lowering:
     def _counts(self, node: Node) -> bool:
         """True for a selection that gives a number of positions, or one of them."""
         if node.data == "total":
-            value = self.domain(node.value)
-            return value.low >= 0 and value.high <= 1
+            return self.domain(node.value).high <= 1
         return node.data in ("count", "first", "latest", "best")
 
     def _must_be_read_off(self, node: Node, held: Held) -> bool:
@@ -530,6 +550,8 @@ class Lowering:
         codes = {x: z * z for x, z in held.codes.items()}
         if not held.z.terms:
             return Held(constant(held.z.constant**2), codes)
+        if node.op == "select" and node.data == "at":
+            return placed_square(self, node)
         if len(held.z.terms) == 1:
             return self._square_of_lane(held, codes)
         f = images((z, z * z) for z in held.codes.values())
@@ -575,7 +597,9 @@ class Lowering:
         name: str,
     ) -> Held | None:
         try:
-            z, radius = mapped(self.stream, held.z, held.radius, f, name, "")
+            z, radius = mapped(
+                self.stream, held.z, held.radius, f, name, blurred=1 / 16
+            )
         except Inexact:
             return None
         return Held(z, codes, radius)

@@ -242,7 +242,8 @@ def _groups(stream: Stream) -> Iterator[list[Rule]]:
         yield [head]
     groups: dict[object, list[Rule]] = {}
     for hinge in stream.hinges:
-        name = (frozenset(hinge.adds), hinge.final)
+        # the answer's may read what they write over, so they stand together
+        name = "final" if hinge.final else frozenset(hinge.adds)
         groups.setdefault(name, []).append(hinge)
     yield from groups.values()
 

@@ -119,12 +119,6 @@ class Attention:
         """The lanes that it writes."""
         return (*self.adds, *self.bias)
 
-    def alone(self) -> Attention:
-        """The same, with BOS as a query asking for nothing but itself."""
-        own = (BOS.expression().scaled(self.sink), BOS.expression())
-        asked = ((gated(query), key) for query, key in self.rows)
-        return replace(self, rows=(*asked, own))
-
     @property
     def read(self) -> set[Lane]:
         """The lanes that it reads."""
@@ -262,7 +256,7 @@ class Stream:
             for lane in rule.read:
                 last[lane] = max(last.get(lane, 0), rule.time)
         return [
-            head.alone()
+            _alone(head)
             if head.sink
             and any(last.get(lane, 0) > head.time for lane in head.adds)
             else head
@@ -287,6 +281,13 @@ class Stream:
             )
         self.times[lane] = time
         return lane
+
+
+def _alone(head: Attention) -> Attention:
+    """The head with a row by which BOS sees itself alone, and asks for nothing else."""
+    row = BOS.expression()
+    asked = ((gated(q), k) for q, k in head.rows)
+    return replace(head, rows=(*asked, (row.scaled(head.sink), row)))
 
 
 def heads_after(time: int) -> int:
