@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from math import prod
 from typing import Any
@@ -667,7 +668,7 @@ class Lowering:
             x: self._column(
                 self.naming.of_flag(base, x),
                 count,
-                lambda c, x=x: float(ask([c]) == x),
+                partial(_is, ask, x),
                 codes,
             )
             for x in values[1:]
@@ -759,6 +760,11 @@ def _exact_part(node: Node) -> Node | None:
         return node
     found = (_exact_part(arg) for arg in node.args if node.op != "select")
     return next((part for part in found if part is not None), None)
+
+
+def _is(ask: Callable[[Sequence[Value]], Value], x: Value, count: int) -> float:
+    """1 where a function of a number has this value, else 0."""
+    return float(ask([count]) == x)
 
 
 def _only_of(node: Node, inner: Node) -> bool:
