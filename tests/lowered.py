@@ -63,8 +63,17 @@ def strays(found: Lowered, model: Model, text: str) -> Iterator[str]:
 
 
 def _stands(found: Lowered, z: Affine) -> bool:
-    """True if its lanes are there still: the last may be written as the answer at once."""
-    return all(lane in found.stream.times for lane in z.lanes_read)
+    """True if its lanes are there side by side: the last may be written as the answer at once, and
+    others may be empty by then.
+    """
+    if any(lane not in found.stream.times for lane in z.lanes_read):
+        return False
+    time = max((_time(found, lane) for lane in z.lanes_read), default=0)
+    return not any(
+        hinge.erases and hinge.time <= time and lane in hinge.adds
+        for hinge in found.stream.hinges
+        for lane in z.lanes_read
+    )
 
 
 def _time(found: Lowered, lane: Lane) -> int:

@@ -67,7 +67,7 @@ def _codes(
     if domain.values is None:
         return None, by
     known = [x for x in domain.values if x is not None]
-    codes: dict[Value, float] = {x: float(x) - by for x in known}  # type: ignore[arg-type]
+    codes: dict[Value, float] = {x: float(x) - by for x in known}
     return codes | ({None: 0.0} if domain.none else {}), by
 
 

@@ -84,10 +84,8 @@ def freed(
         x for v, x in codes.items() if v != default
     ]:
         return z, {**codes, default: 0.0}
-    if default in codes:
-        by = codes[default]
-    else:
-        by = min(codes.values()) - 1.0
+    below = min(codes.values(), default=0.0) - 1.0
+    by = codes.get(default, below)
     moved = {v: x - by for v, x in codes.items()}
     return z.plus(constant(-by)), {**moved, default: 0.0}
 

@@ -58,13 +58,10 @@ def chosen(
 
 def _preferring(lower: Lowering, place: Node, *, absolute: bool) -> Score:
     """The scores of a condition, and of a preference among the keys that meet it."""
-    p = lower.standard(lower.core.index)
-    assert p is not None
+    p = lower.hold(lower.core.index)
     key, reach, radius = gated(p.z), lower.n * NEARER, 0.0
-    if place.data == "latest":
-        rows = [(constant(NEARER), key)]
-    else:
-        rows = [(constant(-NEARER), key)]
+    sign = 1.0 if place.data == "latest" else -1.0
+    rows = [(constant(sign * NEARER), key)]
     if place.data == "best":
         more, reach, radius = _by_value(lower, place)
         rows += more

@@ -34,9 +34,7 @@ if TYPE_CHECKING:
     from handcraft.lowering.lower import Lowering
 
 ANCHOR = 2.0**30  # how many times the attention of a key BOS gets
-FEW_CLASSES = (
-    4  # values of which one is told from the others without a head of its own
-)
+FEW_CLASSES = 4  # values that are told apart without a head of its own
 MOST_CLASSES = 8  # values that are compared without digits
 
 
@@ -85,7 +83,7 @@ def counted(lower: Lowering, node: Node) -> Held:
     found = lower.held_number(node, lane.expression(), radius)
     if own is None:
         return found
-    return _less_own(lower, node, found, own, number)
+    return _less_own(lower, node, found, own)
 
 
 def _anchor_error(rows: tuple[Row, ...]) -> float:
@@ -301,14 +299,13 @@ def strictly_earlier(part: Node) -> bool:
     return is_key and query.op == "index"
 
 
-def _less_own(
-    lower: Lowering, node: Node, found: Held, own: Node, number: Held
-) -> Held:
+def _less_own(lower: Lowering, node: Node, found: Held, own: Node) -> Held:
     core = lower.core
     value = core.constant(1) if node.data == "count" else node.value
     counted = core.make("cases", own, value, core.constant(0))
     mine = lower.standard(counted)
-    assert mine is not None
+    if mine is None:
+        raise Refused(counted, "is no number", "a number")
     return lower.held_number(
         node,
         found.z.plus(mine.z.scaled(-1.0)),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 from typing import Literal, TypeAlias
 
 from handcraft.claims.answers import named_by
@@ -318,12 +319,10 @@ def _gain(
         if xs:
             leak += max(map(abs, xs)) * (max(xs + [0.0]) - min(xs + [0.0]))
     wanted = {codes[t] for t in answers.values()}
-    others = {*codes.values()}
-    leads = [
-        (y - v) ** 2 - 2 * abs(y - v) * radius - _rounded(y, v)
-        for y in wanted
-        for v in others
-        if v != y
+    leads = [  # of the nearest codes; where theirs is above 0, that of others is greater
+        (y - v) ** 2 - 2 * (v - y) * radius - _rounded(y, v)
+        for y, v in pairwise(sorted({*codes.values()}))
+        if y in wanted or v in wanted
     ]
     lead = min(leads, default=1.0)  # a single token is right everywhere
     if lead <= 0:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from math import prod
 from typing import Any
@@ -30,6 +31,7 @@ from handcraft.lowering.domains import (
     bases_of,
     function_of,
 )
+from handcraft.lowering.fetching import known_to_be_one
 from handcraft.lowering.matches import EXACT
 from handcraft.lowering.meanings import Meanings
 from handcraft.lowering.naming import Naming
@@ -37,7 +39,6 @@ from handcraft.lowering.nodes import Core, Node
 from handcraft.lowering.placing import placed_square
 from handcraft.lowering.pointwise import Inexact, images, joined, mapped, whole
 from handcraft.lowering.refusals import Refused
-from handcraft.lowering.fetching import known_to_be_one
 from handcraft.lowering.selecting import selected
 from handcraft.lowering.stream import (
     BOS,
@@ -597,7 +598,9 @@ class Lowering:
         name: str,
     ) -> Held | None:
         try:
-            z, radius = mapped(self.stream, held.z, held.radius, f, name, "")
+            z, radius = mapped(
+                self.stream, held.z, held.radius, f, name, blurred=1 / 16
+            )
         except Inexact:
             return None
         return Held(z, codes, radius)
@@ -665,7 +668,7 @@ class Lowering:
             x: self._column(
                 self.naming.of_flag(base, x),
                 count,
-                lambda c, x=x: float(ask([c]) == x),
+                partial(_is, ask, x),
                 codes,
             )
             for x in values[1:]
@@ -757,6 +760,11 @@ def _exact_part(node: Node) -> Node | None:
         return node
     found = (_exact_part(arg) for arg in node.args if node.op != "select")
     return next((part for part in found if part is not None), None)
+
+
+def _is(ask: Callable[[Sequence[Value]], Value], x: Value, count: int) -> float:
+    """1 where a function of a number has this value, else 0."""
+    return float(ask([count]) == x)
 
 
 def _only_of(node: Node, inner: Node) -> bool:

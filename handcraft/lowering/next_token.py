@@ -10,6 +10,7 @@ position 0 holds is counted apart (handcraft.lowering.contexts); every token is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+
 from handcraft.claims.kinds import CLAIM_KINDS, Claim, Distribution
 from handcraft.claims.words import predicts
 from handcraft.core.errors import ProgramError

@@ -99,10 +99,8 @@ class Orders:
         if condition.op in ("both", "either"):
             held = map(self.holds_itself, condition.args)
             return all(held) if condition.op == "both" else any(held)
-        if condition.op == "negate":
-            value = _compared(condition.args[0])
-        else:
-            value = _same(condition)
+        at_most = condition.op == "negate"
+        value = _compared(condition.args[0]) if at_most else _same(condition)
         return value is not None and self.defined(value)
 
 

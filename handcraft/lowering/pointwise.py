@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 from handcraft.language.affine import Affine
@@ -24,10 +24,7 @@ from handcraft.lowering.stream import LEAK, Held, Stream, constant, gated
 UNIT = 2.0**-24  # the rounding of float32
 GELU_EXACT = 8.0  # gelu(x) is x or 0 in float32 from this size on, with room
 SHARPEST = 2.0**20
-SNAPPED = 1e-3  # an input less exact than that is taken by steps
-BLURRED = (
-    1 / 64
-)  # of the distance of the outputs: where hinges give more error, steps are taken
+SNAPPED = 2e-3  # an input less exact than that is taken by steps
 EXACT = 1e-6  # where the output must be exact
 ROUNDED = 1e-9  # what float64 may make of one number, of its size
 FORGOTTEN = 2**10 * LEAK  # float32 does not add so little to a whole number
@@ -45,7 +42,7 @@ class Images:
     def gaps(self) -> list[float]:
         """The distances of neighbouring inputs."""
         xs = [x for x, _ in self.points]
-        return [b - a for a, b in zip(xs, xs[1:], strict=False)]
+        return [b - a for a, b in pairwise(xs)]
 
     @property
     def slopes(self) -> list[float]:
@@ -90,9 +87,11 @@ def mapped(
     says: str = "",
     *,
     flag: bool = False,
+    blurred: float = 1 / 64,
 ) -> tuple[Affine, float]:
     """The function of an expression of lanes, and its radius; as a flag it forgets the error of
-    what it reads.
+    what it reads. Where hinges give more error than `blurred` of the distance of the outputs,
+    steps are taken.
     """
     slopes = f.slopes
     if not slopes:
@@ -103,7 +102,9 @@ def mapped(
     gap = min(f.gaps)
     if radius > gap / 8:
         raise Inexact(radius, gap)
-    if radius > (EXACT if flag else SNAPPED) * gap or _blurs(f, radius):
+    if radius > (EXACT if flag else SNAPPED) * gap or _blurs(
+        f, radius, blurred
+    ):
         return stepped(stream, z, radius, f, name, says)
     return _bent(stream, z, radius, f, name, says)
 
@@ -122,13 +123,14 @@ def _line_of(f: Images) -> tuple[float, float, float] | None:
     return (a, b, off) if off < STRAIGHT * max(1.0, abs(y), abs(y2)) else None
 
 
-def _blurs(f: Images, radius: float) -> bool:
+def _blurs(f: Images, radius: float, blurred: float) -> bool:
     """True if hinges would make the error of the input great beside the distance of the outputs."""
     outputs = sorted({y for _, y in f.points})
     apart = min(b - a for a, b in zip(outputs, outputs[1:], strict=False))
     slopes = f.slopes
-    bend = sum(abs(b - a) for a, b in zip(slopes, slopes[1:], strict=False))
-    return radius * (bend + max(map(abs, slopes))) > apart * BLURRED
+    bends = (abs(b - a) for a, b in pairwise(slopes))
+    bend = max(bends, default=0.0)  # an input is near to one kink only
+    return radius * (bend + max(map(abs, slopes))) > apart * blurred
 
 
 class Inexact(Exception):  # noqa: N818  # the caller says it in words
@@ -253,7 +255,7 @@ class Direction:
     def cost(self) -> int:
         """How many neurons it takes."""
         slopes = self.f.slopes
-        return sum(a != b for a, b in zip(slopes, slopes[1:], strict=False))
+        return sum(a != b for a, b in pairwise(slopes))
 
 
 def direction_of(
@@ -314,9 +316,7 @@ def _radix(inputs: Sequence[Sequence[float]]) -> Iterator[float]:
 def _unit(xs: Sequence[float]) -> float:
     """The least distance of two of them."""
     kept = sorted(set(xs))
-    return min(
-        (b - a for a, b in zip(kept, kept[1:], strict=False)), default=1.0
-    )
+    return min((b - a for a, b in pairwise(kept)), default=1.0)
 
 
 def _dot(weights: Sequence[float], row: Sequence[float]) -> float:

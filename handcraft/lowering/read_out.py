@@ -15,8 +15,8 @@ from dataclasses import replace
 
 from handcraft.language.affine import Affine, Lane
 from handcraft.lowering.lower import Lowering
-from handcraft.lowering.nodes import Node, parts_of
 from handcraft.lowering.matches import at_query, sides_of
+from handcraft.lowering.nodes import Node, parts_of
 from handcraft.lowering.pointwise import images, mapped
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.stream import (
@@ -25,7 +25,6 @@ from handcraft.lowering.stream import (
     Hinge,
     Stream,
     Table,
-    constant,
     gated,
     neurons_after,
 )

@@ -112,6 +112,7 @@ class Attention:
     sink: float = 0.0
     final: bool = False
     counts: bool = False
+    erases = False  # of a hinge alone
 
     @property
     def writes(self) -> tuple[Lane, ...]:
@@ -251,7 +252,8 @@ class Stream:
     def settled(self) -> list[Attention]:
         """The heads, with a row by which BOS sees itself alone where what it brings is read."""
         last: dict[Lane, int] = {}  # when it is read for the last time
-        for rule in (*self.heads, *self.hinges):
+        rules: list[Attention | Hinge] = [*self.heads, *self.hinges]
+        for rule in rules:
             for lane in rule.read:
                 last[lane] = max(last.get(lane, 0), rule.time)
         return [
