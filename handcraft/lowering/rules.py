@@ -31,6 +31,14 @@ def rule_of(
     """The node of the token that follows."""
     if isinstance(claim, After):
         return _of_endings(core, claim, vocabulary)
+    if claim.measures == "lane" or claim.whole_text:
+        raise Refused(
+            core.make("claim", data=claim.kind),
+            "speaks of a lane"
+            if claim.measures == "lane"
+            else "speaks of whole texts",
+            "a claim on the next token; tag(e, tokens=, n=) answers at every position",
+        )
     rule = claim.rule
     if isinstance(rule, Expression):
         return core.of(rule)
