@@ -250,6 +250,17 @@ def test_the_same_first_token_may_be_asked_for_and_be_the_end() -> None:
         right(program, f"^{text}=", text[-1] * 2)
 
 
+def test_an_answer_that_holds_the_first_token_again_is_not_taken_for_it() -> (
+    None
+):
+    """What begins the prompts stands for BOS only where no answer writes it and goes on."""
+    said = cases((equal(token_at(here), "="), "^"), token_at(here - end))
+    claim = answers(r"\^[ab]{3}=", said, length=4)
+    program = of(claim, name="again")
+    for text in map("".join, product("ab", repeat=3)):
+        right(program, f"^{text}=", "^" + text)
+
+
 # ---------------------------------------------------------------- a language model
 
 

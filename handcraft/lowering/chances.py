@@ -56,7 +56,7 @@ def chances(
 def _logits(
     ending: Ending, row: Mapping[str, float], tokens: tuple[str, ...]
 ) -> dict[str, float]:
-    """log p of each token, less what the embedding adds."""
+    """Log p of each token, less what the embedding adds."""
     found = {
         token: math.log(row[token]) if row.get(token) else -LOST
         for token in tokens

@@ -106,7 +106,7 @@ def _rounding(lower: Lowering) -> float:
 
 
 def _positions(lower: Lowering) -> tuple[Affine, Affine]:
-    """p and p^2 of a key, both 0 at BOS."""
+    """P and p^2 of a key, both 0 at BOS."""
     index = lower.hold(lower.core.index)
     square = lower.squared(lower.core.index, index) or index
     if not lower.anchored:

@@ -15,8 +15,8 @@ from dataclasses import replace
 
 from handcraft.language.affine import Affine, Lane
 from handcraft.lowering.lower import Lowering
-from handcraft.lowering.nodes import Node, parts_of
 from handcraft.lowering.matches import at_query, sides_of
+from handcraft.lowering.nodes import Node, parts_of
 from handcraft.lowering.pointwise import images, mapped
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.stream import (
@@ -25,7 +25,6 @@ from handcraft.lowering.stream import (
     Hinge,
     Stream,
     Table,
-    constant,
     gated,
     neurons_after,
 )
@@ -111,7 +110,6 @@ def _least_gain(stream: Stream, lead: float) -> float:
 
 def _greatest(lower: Lowering, node: Node, tokens: Sequence[str]) -> None:
     """G times each number in a lane of its token; of equals, the first has a little more."""
-    core = lower.core
     named = [token for (token,), _ in node.data]
     if len(set(named)) < len(named) or not set(named) <= set(tokens):
         raise Refused(node, "names a token twice", "one number for each token")
@@ -137,7 +135,8 @@ def _greatest(lower: Lowering, node: Node, tokens: Sequence[str]) -> None:
     least = min(float(d.low) for d in domains)
     adds, fixed = {}, {}
     for i, (lane, h) in enumerate(zip(lanes, held, strict=True)):
-        assert h is not None
+        if h is None:
+            continue
         adds[lane] = Affine.of(dict(h.z.terms))
         fixed[lane] = gain * (
             h.z.constant + (len(named) - i) * nearer - least + 1

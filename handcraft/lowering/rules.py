@@ -68,7 +68,7 @@ def _of_endings(core: Core, claim: After, vocabulary: Vocabulary) -> Node:
     by_length: dict[int, dict[tuple[str, ...], str]] = {}
     for ending, right in claim.endings(vocabulary).items():
         rows = by_length.setdefault(len(ending), {})
-        rows[ending] = sorted(tokens_of(right))[0]
+        rows[ending] = min(tokens_of(right))
     found: Node | None = None
     for length in sorted(by_length):
         rows = by_length[length]
