@@ -1,5 +1,5 @@
-"""Writes docs/programs.md: every bundled program with its size and its verdict. Fails where one
-is refuted.
+"""Writes docs/programs.md: every bundled program with its size and its verdict, the hand-made ones
+and those that are compiled. Fails where one is refuted.
 
 Verifying them all takes minutes; `tests/test_docs.py` holds the sizes at every run, CI makes
 the whole table anew.
@@ -11,7 +11,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from handcraft.files.bundled import bundled
+from handcraft.files.bundled import bundled, by_hand
 from handcraft.files.program_file import summary
 from handcraft.model import Model
 from handcraft.proof import Report, verify
@@ -21,7 +21,8 @@ MANY = 10**15  # contexts from which on a number is rounded
 HEADER = """# The programs
 
 Each program is one file in `programs/` and ships in the wheel. Its name is enough to run, explain
-or verify it: `handcraft verify NAME`. This page is written by `docs/make_programs.py`, which
+or verify it: `handcraft verify NAME`. The first table has those whose rules are written by hand; a
+second one those that are compiled. This page is written by `docs/make_programs.py`, which
 verifies every program in float32, with the program's own activation and context window.
 
 - *dense*, *non-zero*, *distinct*: how many weights there are, how many of them are not 0, and how
@@ -37,6 +38,31 @@ verifies every program in float32, with the program's own activation and context
 | verdict | contexts | least margin |
 |---|--:|--:|--:|--:|--:|--:|---|--:|--:|
 """
+
+COMPILED = """## Compiled from an expression
+
+The programs of `programs/sequence/` are an expression of a few lines in a frame, as in
+`tag(count(there(tokens) == tokens), tokens="abc", n=8)`, which is compiled to slots and rules;
+`handcraft write sequence/hist` shows them. Each answers every position of a text of up to *n* of
+its *tokens*; with *causal* it sees the text up to that position only. Another length or alphabet is
+another `n=` or `tokens=`. No proof follows a claim on every position yet.
+
+| program | tokens | n | causal | layers | heads | dense | verdict | contexts | least margin |
+|---|---|--:|---|--:|--:|--:|---|--:|--:|
+"""
+
+
+def compiled_sizes(name: str) -> list[str]:
+    """The columns of the second table that need no verification."""
+    model = Model.open(name)
+    claim = model.program.claim  # type: ignore[union-attr]
+    return [
+        f"`{name}`",
+        f"`{''.join(claim.alphabet)}`",  # type: ignore[union-attr]
+        str(model.n_ctx - 1),
+        "yes" if model.causal else "no",
+        *map(str, (model.n_layer, model.n_head, model.parameters["dense"])),
+    ]
 
 
 def sizes(model: Model) -> list[str]:
@@ -77,7 +103,8 @@ def report_on(name: str) -> Report:
 
 def row(name: str, report: Report) -> str:
     """The line of one program. Raises SystemExit where it is not as it claims."""
-    model = Model.open(name)
+    by_rules = name in by_hand()
+    columns = sizes(Model.open(name)) if by_rules else compiled_sizes(name)
     if (
         report.exit_code
         or report.accuracy not in (None, 1.0)
@@ -85,7 +112,7 @@ def row(name: str, report: Report) -> str:
     ):
         sys.exit(f"{name}: {report}")
     print(f"{name}: {report.verdict} in {report.seconds} s")
-    return "| " + " | ".join([*sizes(model), *verdict(report)]) + " |"
+    return "| " + " | ".join([*columns, *verdict(report)]) + " |"
 
 
 def page() -> str:
@@ -94,18 +121,20 @@ def page() -> str:
         reports = dict(
             zip(bundled(), pool.map(report_on, bundled()), strict=True)
         )
-    rows = "\n".join(row(name, report) for name, report in reports.items())
+    rows = {name: row(name, report) for name, report in reports.items()}
+    first = "\n".join(rows[name] for name in by_hand())
+    second = "\n".join(rows[name] for name in rows if name not in by_hand())
     lines = "\n".join(
         f"- `{name}`: {summary(path)}" for name, path in bundled().items()
     )
     open_ones = "\n".join(
-        f"- `{name}`: {why(report)}"
-        for name, report in reports.items()
-        if report.verdict != "proved"
+        f"- `{name}`: {why(reports[name])}"
+        for name in by_hand()
+        if reports[name].verdict != "proved"
     )
     return (
-        f"{HEADER}{rows}\n\n## Not proved yet, and why\n\n{open_ones}\n\n## What they"
-        f" do\n\n{lines}\n"
+        f"{HEADER}{first}\n\n## Not proved yet, and why\n\n{open_ones}\n\n{COMPILED}"
+        f"{second}\n\n## What they do\n\n{lines}\n"
     )
 
 

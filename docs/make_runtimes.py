@@ -1,4 +1,4 @@
-"""Writes docs/runtimes.md: every bundled program in every runtime. Fails where one chooses
+"""Writes docs/runtimes.md: every hand-made program in every runtime. Fails where one chooses
 another token.
 
     .venv/bin/python docs/make_runtimes.py       after `make runtimes` has installed them; some
@@ -24,7 +24,7 @@ sys.path.insert(0, str(HERE.parent / "tests" / "runtimes"))
 # After the path to them.
 from runners import TEXTS, agreement, transformers  # noqa: E402
 
-from handcraft.files.program_file import bundled  # noqa: E402
+from handcraft.files.bundled import by_hand  # noqa: E402
 from handcraft.model import Model  # noqa: E402
 from handcraft.runtimes import RUNTIMES  # noqa: E402
 from handcraft.runtimes.agreement import Agreement, compare_runtime  # noqa: E402
@@ -111,7 +111,7 @@ def tables(found: dict[str, dict[str, Agreement]]) -> str:
 def main() -> None:
     """Measure, and put the tables where the mark is."""
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        found = dict(zip(bundled(), pool.map(measure, bundled()), strict=True))
+        found = dict(zip(by_hand(), pool.map(measure, by_hand()), strict=True))
     page = HERE / "runtimes.md"
     page.write_text(
         page.read_text().split(MARK)[0] + f"{MARK}\n\n{tables(found)}"

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from handcraft.language.words import scratch as scratch
     from handcraft.language.words import slot as slot
     from handcraft.language.words import token as token
+    from handcraft.lowering.answering import answer as answer
     from handcraft.lowering.frames import tag as tag
     from handcraft.lowering.next_token import next_token as next_token
     from handcraft.lowering.next_token import of as of
@@ -64,8 +65,9 @@ _HOMES = {
         "residual",
     ),
     "core.errors": ("HandcraftError",),
+    "lowering.answering": ("answer",),
     "lowering.frames": ("tag",),
-    "lowering.next_token": ("of", "next_token"),
+    "lowering.next_token": ("next_token", "of"),
     "model": ("Model",),
     "program.program": ("Program",),
     "recipes.attention": ("attend_to",),

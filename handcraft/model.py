@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, get_args, overload
 import numpy as np
 
 from handcraft.claims.kinds import Claim
-from handcraft.claims.prompt_room import prompt_room
+from handcraft.claims.prompt_room import in_frame, prompt_room
 from handcraft.core.arguments import asked_call
 from handcraft.core.decoding import (
     Sampler,
@@ -510,9 +510,10 @@ class Model:
     def answer(self, prompts: str | Iterable[Prompt]) -> str | list[str]:
         """The answer to a text, or the list of answers to several prompts, without stop tokens.
 
-        For claims of the kind `answers`. Prompts of equal length go through the model together.
-        Raises PromptError, with the number of the prompt, for one outside the claim's domain, and
-        ProgramError for a model with another claim or none.
+        For claims of the kind `answers`. Where its prompts are framed (`answer(e, ...)`), the text
+        may stand alone, and the answer is what follows its echoes. Prompts of equal length go
+        through the model together. Raises PromptError, with the number of the prompt, for one
+        outside the claim's domain, and ProgramError for a model with another claim or none.
         """
         claim = self._claim
         if claim is None or not claim.asks_prompts:
@@ -538,23 +539,40 @@ class Model:
                 raise error.of(f"prompts[{i}]") from None
         return self._answers(asked)
 
-    def _asked(self, prompt: Prompt) -> tuple[list[int], int]:
-        """The ids of a prompt, and the number of tokens that may follow."""
-        ids = self.ids(prompt)
-        return ids, self.room(ids) or 0
+    def _asked(self, prompt: Prompt) -> tuple[list[int], int, int]:
+        """The ids of a prompt, the number of tokens that may follow, and of its echoes' tokens."""
+        ids, echoed = self.in_frame(self.ids(prompt))
+        return ids, self.room(ids) or 0, echoed
 
-    def _answers(self, asked: Sequence[tuple[list[int], int]]) -> list[str]:
-        """The answers to prompts, each given as its ids and its room, without stop tokens."""
+    def in_frame(self, ids: Sequence[int]) -> tuple[list[int], int]:
+        """The prompt of a text, where the claim frames it and the text stands alone, else itself;
+        and the number of tokens of its echoes.
+        """
+        claim = self._claim
+        if claim is None or not claim.asks_prompts:
+            return list(ids), 0
+        return in_frame(claim, ids, self.vocabulary)
+
+    def _answers(
+        self, asked: Sequence[tuple[list[int], int, int]]
+    ) -> list[str]:
+        """The answers to prompts, each given by `_asked`, without echoes and stop tokens."""
         stop = self._stop_token
         end = None if stop is None else self.vocabulary.encode([stop])[0]
-        prompts, rooms = [ids for ids, _ in asked], [room for _, room in asked]
+        prompts, rooms = [one[0] for one in asked], [one[1] for one in asked]
         answers = continue_together(
             self.weights, prompts, rooms, stop=end, **self.config
         )
         return [
-            self.vocabulary.decode(ids[:-1] if ids[-1] == end else ids)
-            for ids in answers
+            self.vocabulary.decode(self.answer_in(ids, echoed))
+            for ids, (_, _, echoed) in zip(answers, asked, strict=True)
         ]
+
+    def answer_in(self, ids: Sequence[int], echoed: int) -> list[int]:
+        """The answer in what follows a prompt: what is after the echoes, without the stop token."""
+        stop = self._stop_token
+        end = None if stop is None else self.vocabulary.encode([stop])[0]
+        return list(ids[:-1] if ids and ids[-1] == end else ids)[echoed:]
 
     @property
     def _claim(self) -> Claim | None:

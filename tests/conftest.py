@@ -39,7 +39,7 @@ from handcraft import (
 from handcraft.claims.prompt_claim import Answers
 from handcraft.core.gpt2 import Array, Weights
 from handcraft.core.vocabulary import Vocabulary
-from handcraft.files.bundled import bundled
+from handcraft.files.bundled import bundled, by_hand
 from handcraft.files.program_file import load_program
 from handcraft.language.affine import Affine, Lane
 from handcraft.proof import verify
@@ -68,7 +68,7 @@ def examples(many: int) -> settings:
     )
 
 
-BUNDLED = tuple(bundled())
+BUNDLED = tuple(by_hand())
 _QUICK = (
     "aab",
     "abc",

@@ -7,6 +7,7 @@ trap 'rm -rf "$work"' EXIT
 "$python" -m build --quiet --outdir "$work/dist" .
 "$python" -m zipfile -l "$work"/dist/*.whl >"$work/names"
 grep -q "handcraft/programs/aab.py" "$work/names"
+grep -q "handcraft/programs/sequence/sort.py" "$work/names"
 grep -q "handcraft/py.typed" "$work/names"
 "$python" -m venv "$work/venv"
 "$work/venv/bin/python" -m pip --disable-pip-version-check --quiet install "$work"/dist/*.whl
@@ -14,6 +15,8 @@ cd "$work"
 "$work/venv/bin/handcraft" build aab
 test "$("$work/venv/bin/handcraft" run aab a -n 10)" = baabaabaab
 "$work/venv/bin/handcraft" verify build/aab
+"$work/venv/bin/handcraft" build sequence/hist
+"$work/venv/bin/handcraft" verify build/sequence/hist
 for runtime in gpt2 picogpt nanogpt; do "$work/venv/bin/handcraft" export build/aab --to $runtime --out "exports/$runtime"; done
 if "$work/venv/bin/python" -c "import torch" 2>/dev/null; then echo "the core brings torch" >&2; exit 1; fi
 code=0

@@ -644,6 +644,23 @@ NEAR = [
         "aab.py",
         "a",
     ),
+    *(
+        arguments(
+            f"{name}, nearly a bundled name in a folder",
+            f"there is no program {shown}; did you mean '{meant}'?",
+            "run",
+            name,
+            "a",
+        )
+        for name, shown, meant in (
+            ("sequence/sotr", "at sequence/sotr", "sequence/sort"),
+            ("sequnce/sort", "at sequnce/sort", "sequence/sort"),
+            ("sequence/sort.py", "at sequence/sort.py", "sequence/sort"),
+            ("sequence/aab", "at sequence/aab", "aab"),
+            ("hist", "'hist'", "sequence/hist"),
+            ("sotr", "'sotr'", "sort"),
+        )
+    ),
     arguments(
         "a name too long for a file",
         f"there is no program '{'a' * 80}...'; `handcraft list` shows the bundled ones",

@@ -84,6 +84,20 @@ def test_bundled_programs_run_from_anywhere(name: str, here: Path) -> None:
     assert (result.code, list(result.json)) == (0, ["cells"])
 
 
+def test_a_program_in_a_folder_is_named_with_it(here: Path) -> None:
+    """`sequence/sort` is another one than `sort`, in the list, in what is built, in each source."""
+    listed = handcraft("list", "--json").json["programs"]
+    assert listed["sequence/sort"] != listed["sort"]
+    built = handcraft("build", "sequence/sort", "--json").json
+    assert (built["program"], built["out"]) == ("sort", "build/sequence/sort")
+    assert handcraft("build", "sort", "--json").json["out"] == "build/sort"
+    found = handcraft("explain", "sequence/sort", "wte", "--json").json
+    files = {cell["source"].partition(":")[0] for cell in found["cells"]}
+    assert files == {"programs/sequence/sort.py"}
+    same = handcraft("diff", "sequence/sort", built["out"], "--json").json
+    assert same["cells"] == []
+
+
 def test_a_path_a_name_and_a_built_directory_are_the_same_program(
     here: Path,
 ) -> None:

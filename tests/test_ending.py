@@ -212,6 +212,7 @@ def completed(words: str, cwd: Path | None = None) -> list[str]:
         ("handcraft ver", ["verify"]),
         ("handcraft run aa", ["aab"]),
         ("handcraft explain induct", ["induction"]),
+        ("handcraft build sequence/hi", ["sequence/hist"]),
         ("handcraft diff aab par", ["parity"]),
         ("handcraft verify mi", ["mine.py"]),
         ("handcraft verify built", ["built/"]),

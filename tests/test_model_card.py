@@ -253,6 +253,8 @@ def test_the_same_model_gives_the_same_card(name: str, tmp_path: Path) -> None:
 def test_how_to_verify_names_a_program_only_where_it_is_that_one() -> None:
     """Another program of the same name is not the bundled one."""
     assert "`handcraft verify aab`" in card_of(bundled_model("aab"))
+    folder = card_of(bundled_model("sequence/parity"))
+    assert "`handcraft verify sequence/parity`" in folder
     other = echo(name="aab", claim=after({"a": "a"})).build()
     assert "`handcraft verify PROGRAM`" in card_of(other)
 

@@ -16,6 +16,7 @@ from fetching import final
 
 from handcraft import Program, position, scratch, slot, token
 from handcraft.core.errors import AuthorWarning, ProgramError
+from handcraft.language.rules import Head
 from handcraft.recipes import (
     addresses,
     argmax,
@@ -29,6 +30,7 @@ from handcraft.recipes import (
     total_over,
     total_over_any,
 )
+from handcraft.sequence import count, there, tokens
 
 N = 5
 AT = addresses(N + 1)
@@ -63,7 +65,7 @@ def test_argmax_is_the_place_of_the_greatest(
     if where is not None and not sink:
         return  # then something must be selected, and of the least digit nothing is
     start = int(sink)
-    options = {"sink": t["^"], "default": -1} if sink else {}
+    options: Any = {"sink": t["^"], "default": -1} if sink else {}
     head = argmax(
         AT,
         sign * k,
@@ -309,6 +311,25 @@ def test_a_lane_that_is_not_0_at_the_sink_is_told(
         name="few", embedding=(*SLOTS, place, rank, far), layers=layers
     )
     assert told(program) == ([] if message is None else [message])
+
+
+MEANS: Any = {"means": {out: count(there(tokens) == tokens)}, "name": "mine"}
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        total_over(less, {out: 1}, sink=t["^"], **MEANS),
+        mean_over(less, value={out: 1}, **MEANS),
+        fetch_one(less, value={out: 1}, **MEANS),
+        best_by(AT, k, value={out: 1}, most=3, **MEANS),
+        argmax(AT, k, out, most=3, **MEANS),
+    ],
+)
+def test_a_head_keeps_its_name_and_what_its_lanes_mean(head: Head) -> None:
+    """What the author says of a lane goes with the head."""
+    assert head.name == "mine"
+    assert head.means == ((out.lanes[0], MEANS["means"][out]),)
 
 
 # ---------------------------------------------------------------- what is refused

@@ -75,7 +75,7 @@ def program(
 
 def heads(causal: bool) -> dict[str, tuple[Any, Any]]:
     """Layers and what they should say."""
-    bos = {"sink": t["^"], "causal": causal}
+    bos: Any = {"sink": t["^"], "causal": causal}
     return {
         "the greatest": (
             [best_by(at, k, value={x: k}, most=3, **bos), decoded],
@@ -168,10 +168,10 @@ MOST = 9
 here = addresses(MOST + 3)
 back = (here["p"] - 1, here["pp"] - 2 * here["p"] + 1)
 y = scratch("y")
-BOS = {"sink": letters["^"]}
+BOS: Any = {"sink": letters["^"]}
 a_or_b = key_flag(letters["a"] + letters["b"])
 same_or_end = compare(EITHER, "==", {letters["a"]: 0, letters["="]: 1})
-IS_B = {"value": {x: letters["b"]}, "default": 0, **BOS}
+IS_B: Any = {"value": {x: letters["b"]}, "default": 0, **BOS}
 PROVED = {
     "a sum over key_flag": (
         [

@@ -25,7 +25,7 @@ from handcraft.analysis.turning import rotation, turned_model
 from handcraft.core.errors import HandcraftError, WeightsError
 from handcraft.core.weights import read_safetensors, sha256
 from handcraft.lowering.drawing import KINDS, drawn
-from handcraft.results.suites import folders, member
+from handcraft.results.suites import choosing, folders, member
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.words import (
     any_,
@@ -474,9 +474,12 @@ def test_a_damaged_row_is_told(
         handcraft.suite(out, rotate=True, **SMALL)
 
 
-def test_where_nothing_new_is_left_it_says_so(tmp_path: Path) -> None:
-    """Two tokens and texts of two have few functions; what was found stays."""
+def test_where_nothing_new_is_left_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was found until then stays, and the next run goes on with it."""
     out = tmp_path / "out"
+    monkeypatch.setattr(choosing, "_TRIES", 2)
     with pytest.raises(HandcraftError) as found:
         handcraft.suite(out, count=10_000, tokens="ab", n=2)
     many = len(list((out / "programs").iterdir()))
@@ -484,14 +487,17 @@ def test_where_nothing_new_is_left_it_says_so(tmp_path: Path) -> None:
         f"no program was found that differs from the {many} that are in {out}; more"
         " tokens or a longer text give more"
     )
-    assert many > 10
+    monkeypatch.undo()
+    more = handcraft.suite(out, count=many + 1, tokens="ab", n=2)
+    assert more.written == 1
 
 
 # ---------------------------------------------------------------- a wrong compiler
 
 
+@pytest.mark.parametrize("instead", [indices, 2 * indices + 7])
 def test_a_wrong_program_is_named_and_not_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, instead: Expression
 ) -> None:
     """Where the compiler is wrong the evaluator tells: the exit code is 1, the expression is
     named, and another stands in its place; so it is again where the suite is complete.
@@ -501,9 +507,7 @@ def test_a_wrong_program_is_named_and_not_written(
     def sometimes_wrong(e: Expression, **fields: Any) -> Any:
         if not wrong:
             wrong.append(repr(e))
-        if repr(e) in wrong:
-            e = length
-        return tag(e, **fields)
+        return tag(instead if repr(e) in wrong else e, **fields)
 
     monkeypatch.setattr(member, "tag", sometimes_wrong)
     found = handcraft.suite(tmp_path / "out", **SMALL)

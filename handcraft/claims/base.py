@@ -118,7 +118,7 @@ def _shown(value: object) -> str:
     elif isinstance(value, tuple) and all(type(x) is str for x in value):
         single = all(len(token) == 1 for token in value)  # of an alphabet
         text = repr("".join(value) if single else list(value))
-    elif isinstance(value, tuple):
+    elif isinstance(value, tuple) and type(value[-1]) is tuple:
         rows = (f"{ending!r}: {right!r}" for ending, right in value)
         text = "{" + shortened(rows, len(value), "rows") + "}"
     else:

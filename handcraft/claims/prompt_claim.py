@@ -15,7 +15,15 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, StrictInt, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    StrictInt,
+    StrictStr,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from handcraft.claims.answers import (
     Answer,
@@ -50,6 +58,8 @@ class Answers(BaseClaim):
     length   the number of tokens of every answer, the stop token included; or an expression of
              `end` for each prompt. Needed with a rule or a transducer
     longest  the most characters of a prompt; by default what n_ctx tokens can hold
+    framed   (begin, separator, echoes), where a prompt is a text between these two tokens, and is
+             said so often again before what `model.answer` gives
 
     Without a stop token and a length, all answers must have the same number of tokens.
     """
@@ -65,6 +75,7 @@ class Answers(BaseClaim):
     stop: str | None = None
     length: Length = None
     longest: StrictInt | None = None
+    framed: tuple[StrictStr, StrictStr, StrictInt] | None = None
     source: Where = Field(default_factory=caller)
 
     @field_validator("prompts")
@@ -97,6 +108,24 @@ class Answers(BaseClaim):
         if isinstance(length, Expression):
             only(length, NUMBER | NOTHING, "a length is a whole number")
         return followable(length)
+
+    @field_validator("framed")
+    @classmethod
+    def _of_signs(cls, framed: Any) -> Any:
+        if framed is not None and not (all(framed[:2]) and framed[2] >= 0):
+            raise ProgramError(
+                "takes (begin, separator, echoes): two tokens, and how often a prompt is"
+                " said again"
+            )
+        return framed
+
+    @model_serializer(mode="wrap")
+    def _write(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The fields, without `framed` where there is no frame."""
+        fields: dict[str, Any] = write(self)
+        if fields.get("framed", "") is None:
+            del fields["framed"]
+        return fields
 
     @model_validator(mode="after")
     def _ends(self) -> Answers:

@@ -44,6 +44,20 @@ def prompt_room(
     return claim.room(asked, vocabulary, n_ctx)
 
 
+def in_frame(
+    claim: Answers, ids: Sequence[int], vocabulary: Vocabulary
+) -> tuple[list[int], int]:
+    """The prompt of a text, or of a prompt itself; and how many tokens of what follows come before
+    the answer: the echoes of a framed claim.
+    """
+    if claim.framed is None:
+        return list(ids), 0
+    begin, separator, echoes = claim.framed
+    first, last = vocabulary.encode([begin, separator])
+    whole = list(ids) if ids[0] == first else [first, *ids, last]
+    return whole, echoes * (len(whole) - 1)
+
+
 def _domain(claim: Answers, vocabulary: Vocabulary, n_ctx: int) -> str:
     example = max(islice(claim.language(n_ctx, vocabulary), 20), key=len)
     return (

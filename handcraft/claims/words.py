@@ -106,6 +106,7 @@ def answers(
     stop: str | None = None,
     length: int | Expression | None = None,
     longest: int | None = None,
+    framed: tuple[str, str, int] | None = None,
 ) -> Answers:
     r"""The claim that every prompt the regular expression matches has one right answer.
 
@@ -123,6 +124,9 @@ def answers(
              expression of `end` (the last position of the prompt). Needed with an expression or a
              transducer
     longest  the most characters of a prompt; by default what n_ctx tokens can hold
+    framed   (begin, separator, echoes): a prompt is a text between these two tokens, and the answer
+             comes after so many echoes of the text and the separator. Then `model.answer` also
+             takes the text alone, and gives what follows the echoes
 
     Without stop and length all answers must have the same number of tokens. A prompt and its
     answer fit the window; the last token of an answer is never read, so it needs no position.
@@ -134,7 +138,12 @@ def answers(
         else answer
     )
     return Answers(
-        prompts=prompts, answer=how, stop=stop, length=length, longest=longest
+        prompts=prompts,
+        answer=how,
+        stop=stop,
+        length=length,
+        longest=longest,
+        framed=framed,
     )
 
 

@@ -109,6 +109,7 @@ def run(
 
     Each new token is the one with the highest logit, unless --sample is given. Past the window
     of the program (n_ctx) the oldest tokens are dropped, so positions count from a later token.
+    A program made by `answer(...)` also takes the text alone, and then prints the answer alone.
     """
     from handcraft.core.decoding import Sampler
 
@@ -122,8 +123,11 @@ def run(
     chance = None if seed is None else whole("--seed", seed, 0)
     sampler = Sampler(**drawing, seed=chance) if sample else None
     model = open_model(program, dtype)
-    ids = model.ids(read_prompt(prompt, tokens))
+    given_ids = model.ids(read_prompt(prompt, tokens))
+    ids, echoed = model.in_frame(given_ids)
     new = model.continued(ids, most, sampler=sampler)
+    if ids != given_ids:  # a text alone is asked for its answer alone
+        new = model.answer_in(new, echoed)
     completion = model.vocabulary.decode(new)
     if json:
         names = model.vocabulary.tokens

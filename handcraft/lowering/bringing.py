@@ -71,7 +71,9 @@ def one(
         )
     reach = max(map(abs, codes.values()), default=0.0)
     leak = 2 * reach * lower.n * math.exp(-behind)
-    return Held(lane.expression(), codes, held.radius + leak + 8 * UNIT * reach)
+    radius = held.radius + leak + 8 * UNIT * reach
+    radius = lower.stream.may_follow(lane, radius)
+    return Held(lane.expression(), codes, radius)
 
 
 def freed(

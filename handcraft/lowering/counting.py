@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from handcraft.lowering.lower import Lowering
 
 ANCHOR = 2.0**30  # how many times the attention of a key BOS gets
+FEW_CLASSES = (
+    4  # values of which one is told from the others without a head of its own
+)
 MOST_CLASSES = 8  # values that are compared without digits
 
 
@@ -72,12 +75,13 @@ def counted(lower: Lowering, node: Node) -> Held:
     )[0]
     most = max(abs(float(domain.low)), abs(float(domain.high)))
     relative = (
-        math.expm1(score.radius)
+        math.expm1(min(score.radius, 700))
         + _anchor_error(rows)
         + lower.n / ANCHOR
         + math.exp(-min(score.apart, 700))
     )
     radius = lower.n * (most * relative + number.radius)
+    radius = lower.stream.may_follow(lane, radius)
     found = lower.held_number(node, lane.expression(), radius)
     if own is None:
         return found
@@ -115,22 +119,60 @@ def _weighed(lower: Lowering, condition: Node) -> tuple[Node, Node]:
 
 
 def _split(lower: Lowering, node: Node) -> Node | None:
-    """The sum of a count of a | b: that of a and of b, less that of both where there are any."""
+    """The sum of a count of a | b: that of a and of b, less that of both where there are any; and
+    that of what does not equal: that of all, less that of what does.
+    """
     core = lower.core
     parts = [_by_digits(lower, part) for part in parts_of(node.condition)]
-    either = next((part for part in parts if part.op == "either"), None)
-    if either is None:
+    split = next((part for part in parts if _is_split(lower, part)), None)
+    if split is None:
         return None
-    rest = [part for part in parts if part is not either]
-    a, b = either.args
+    rest = [part for part in parts if part is not split]
 
     def of(*more: Node) -> Node:
         return core.select(node.data, core.both(*rest, *more), node.value)
 
+    if split.op == "negate":
+        return core.make(
+            "subtract", of(), _of_equal(lower, node, rest, split, of)
+        )
+    a, b = split.args
     found = core.make("add", of(a), of(b))
     if _contradict(lower, a, b):
         return found
     return core.make("subtract", found, of(a, b))
+
+
+def _of_equal(
+    lower: Lowering,
+    node: Node,
+    rest: list[Node],
+    unlike: Node,
+    of: Callable[[Node], Node],
+) -> Node:
+    """The sum of what equals, which is the query itself alone where positions are compared."""
+    equal = unlike.args[0]
+    if not all(at_query(x, lower) is lower.core.index for x in equal.args):
+        return of(equal)
+    value = lower.core.constant(1) if node.data == "count" else node.value
+    condition = lower.core.both(*rest)
+    if lower.domains.orders.holds_itself(condition):
+        return value
+    own = at_query(condition, lower)
+    return lower.core.make("cases", own, value, lower.core.constant(0))
+
+
+def _is_split(lower: Lowering, part: Node) -> bool:
+    """True for a | b, and for what does not equal one of many values, that a key cannot tell by
+    itself.
+    """
+    if part.op != "negate":
+        return part.op == "either" and all(sides_of(part))
+    equal = part.args[0]
+    if equal.op != "equal" or not _across(equal):
+        return False
+    sizes = [lower.domain(at_query(x, lower)).size for x in equal.args]
+    return all(size is None or size > FEW_CLASSES for size in sizes)
 
 
 def _by_digits(lower: Lowering, part: Node) -> Node:
@@ -139,7 +181,7 @@ def _by_digits(lower: Lowering, part: Node) -> Node:
     inner = part.args[0] if negated else part
     if inner.op != "below" or not _across(inner):
         return part
-    if lower.causal and (_strictly_earlier(part) or masked(part)):
+    if lower.causal and (strictly_earlier(part) or masked(part)):
         return part
     first, second = inner.args
     domains = [lower.domain(at_query(arg, lower)) for arg in inner.args]
@@ -244,14 +286,14 @@ def _without_self(lower: Lowering, condition: Node) -> tuple[Node, Node | None]:
     if not lower.causal:
         return condition, None
     parts = list(parts_of(condition))
-    strict = [part for part in parts if _strictly_earlier(part)]
+    strict = [part for part in parts if strictly_earlier(part)]
     if not strict:
         return condition, None
     rest = lower.core.both(*(part for part in parts if part not in strict))
     return rest, at_query(rest, lower)
 
 
-def _strictly_earlier(part: Node) -> bool:
+def strictly_earlier(part: Node) -> bool:
     if part.op != "below":
         return False
     key, query = part.args

@@ -20,6 +20,7 @@ from itertools import product
 from math import gcd, prod
 from typing import Any, TypeAlias
 
+from handcraft.core.errors import ProgramError
 from handcraft.lowering.nodes import NEVER, Node, Settled, parts_of
 from handcraft.lowering.orders import Orders
 from handcraft.sequence.operations import branches_of
@@ -28,6 +29,7 @@ from handcraft.sequence.values import Value
 Number: TypeAlias = int | Fraction
 MOST_LISTED = 4_096  # values of a domain that are listed
 MOST_COMBINED = 40_000  # combinations of values that are asked one by one
+FEW_COMBINED = 4_096  # so many are asked though there may be fewer to ask
 
 
 @dataclass(frozen=True)
@@ -197,19 +199,33 @@ class Domains:
     # ------------------------------------------------------------ at one position
 
     def _computed(self, node: Node) -> Domain:
+        """From what it is computed from in the end, where that has few combinations; else from its
+        arguments, as if each could have any value beside any other's.
+        """
         bases = bases_of(node)
-        lists = [self.of(base).values for base in bases]
-        if all(x is not None for x in lists):
-            if prod(len(x) for x in lists if x) <= MOST_COMBINED:
-                ask = function_of(node, bases)
-                return self._short(
-                    listing(
-                        value
-                        for row in product(*lists)  # type: ignore[arg-type]
-                        if (value := ask(row)) is not NEVER
-                    )
-                )
+        for most in (FEW_COMBINED, MOST_COMBINED):
+            for parts in (bases, tuple(dict.fromkeys(node.args))):
+                if (found := self._from(node, parts, most)) is not None:
+                    return self._short(found)
         return self._by_form(node)
+
+    def _from(
+        self, node: Node, parts: tuple[Node, ...], most: int
+    ) -> Domain | None:
+        """The values for all combinations of those of some parts, if they are not too many."""
+        lists = [self.of(part).values for part in parts]
+        known = [x for x in lists if x is not None]
+        if len(known) < len(lists) or prod(map(len, known)) > most:
+            return None
+        ask = function_of(node, parts)
+        try:
+            return listing(
+                value
+                for row in product(*known)
+                if (value := ask(row)) is not NEVER
+            )
+        except ProgramError:  # of values that never stand side by side
+            return None
 
     @staticmethod
     def _short(domain: Domain) -> Domain:
@@ -263,18 +279,40 @@ class Domains:
             most = self._most_keys(node)
             return span(low * most, high * most, _step(value), none=value.none)
         if kind == "mean":
-            apart = Fraction(_step(value) or 1, max(1, self.n * (self.n - 1)))
-            return span(value.low, value.high, None, none=True, apart=apart)
+            return self._mean(node, value)
         if isinstance(kind, Settled):
             value = replace(value, none=False)
             if kind.tokens is not None:
                 value = listing(kind.tokens)
-        if self.orders.is_one(node.condition):
+        if self.orders.is_one(node.condition) or self._is_chosen(node):
             return value
         if node.default is None:
             sure = kind == "at" or isinstance(kind, Settled)
             return value if sure else value.maybe()
         return _union(value, self.of(node.default))
+
+    def _is_chosen(self, node: Node) -> bool:
+        """True for a fetch at a position that a selection always chooses."""
+        if node.condition.op != "equal":
+            return False
+        return any(
+            key.op == "there"
+            and key.args[0].op == "index"
+            and place.op == "select"
+            and place.data in ("first", "latest", "best")
+            and not self.of(place).none
+            for key, place in (node.condition.args, node.condition.args[::-1])
+        )
+
+    def _mean(self, node: Node, value: Domain) -> Domain:
+        """The sums of 1 to n values, each by their number, where they are few."""
+        every = self.orders.holds_itself(node.condition)
+        none = value.none or not every
+        found = _means(value, self.n)
+        if found is not None:
+            return listing([*found, None] if none else found)
+        apart = Fraction(_step(value) or 1, max(1, self.n * (self.n - 1)))
+        return span(value.low, value.high, None, none=none, apart=apart)
 
     def _most_keys(self, node: Node) -> int:
         """How many positions can be selected, by what is said of the position alone."""
@@ -284,6 +322,22 @@ class Domains:
             all(ask([i]) not in (0, None) for ask in asks)
             for i in range(self.n)
         )
+
+
+def _means(value: Domain, n: int) -> set[Value] | None:
+    """The means of 1 to n values of a lattice; None where they are many."""
+    if value.step is None or not value.numeric:
+        return None
+    low, step = Fraction(value.low), Fraction(value.step)
+    steps = int((value.high - value.low) / step)
+    if steps * n * (n + 1) // 2 > MOST_COMBINED:
+        return None
+    found: set[Value] = {
+        _plain(low + step * Fraction(i, count))
+        for count in range(1, n + 1)
+        for i in range(steps * count + 1)
+    }
+    return found if len(found) <= MOST_LISTED else None
 
 
 def _of_key(part: Node) -> bool:

@@ -320,7 +320,7 @@ def _gain(
     wanted = {codes[t] for t in answers.values()}
     others = {*codes.values()}
     leads = [
-        (y - v) ** 2 - 2 * abs(y - v) * radius
+        (y - v) ** 2 - 2 * abs(y - v) * radius - _rounded(y, v)
         for y in wanted
         for v in others
         if v != y
@@ -336,6 +336,15 @@ def _gain(
     while gain * lead < leak + MARGIN:
         gain *= 2
     return gain
+
+
+def _rounded(y: float, v: float) -> float:
+    """What float32 leaves open between the logits of two codes, in parts of the gain; nothing
+    where they are whole.
+    """
+    if y == int(y) and v == int(v):
+        return 0.0
+    return 2.0**-20 * max(abs(y), abs(v)) ** 2
 
 
 def _write(

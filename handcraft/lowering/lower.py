@@ -327,9 +327,8 @@ class Lowering:
             _says(node),
         )
         radius = a.radius + 2 * b.radius + 2 * wall * flag.radius
-        return Held(
-            b.z.plus(lane.expression()), codes, radius + 2.0**-20 * most
-        )
+        radius = self.stream.may_follow(lane, radius + 2.0**-20 * most)
+        return Held(b.z.plus(lane.expression()), codes, radius)
 
     def _joined(self, node: Node, parts: Sequence[Node]) -> Held:
         """A function of few combinations of values."""
@@ -367,6 +366,10 @@ class Lowering:
     def says(self, node: Node) -> str:
         """The node as its author wrote it."""
         return _says(node)
+
+    def limits(self, strength: float) -> Sequence[tuple[Affine, Affine]]:  # noqa: ARG002
+        """More rows of every selection: 0 at the keys that may be read, far below at others."""
+        return ()
 
     # ------------------------------------------------------------ as numbers, codes and flags
 
@@ -429,7 +432,7 @@ class Lowering:
         return self._exact[id(node)][1]
 
     def is_seen(self, node: Node) -> bool:
-        """True if a number from 0 on is never more than the positions that its query sees."""
+        """True if a number is never more than the positions that its query sees."""
         if node.op in ("length", "index"):
             return True
         if node.op == "constant":
@@ -443,6 +446,10 @@ class Lowering:
             return True
         if node.op == "least":
             return any(map(self.is_seen, node.args))
+        if node.op == "greatest":
+            return all(map(self.is_seen, node.args))
+        if node.op == "modulo" and self.domain(node.args[0]).low < 0:
+            return False
         if node.op in ("exact", "modulo") or (
             node.op in ("subtract", "divide")
             and self.domain(node.args[1]).low >= (node.op == "divide")
@@ -453,8 +460,7 @@ class Lowering:
     def _counts(self, node: Node) -> bool:
         """True for a selection that gives a number of positions, or one of them."""
         if node.data == "total":
-            value = self.domain(node.value)
-            return 0 <= value.low and value.high <= 1
+            return self.domain(node.value).high <= 1
         return node.data in ("count", "first", "latest", "best")
 
     def _must_be_read_off(self, node: Node, held: Held) -> bool:
@@ -470,11 +476,12 @@ class Lowering:
             return None
         codes = self.coding(self.domain(node))
         ask = function_of(node, [count])
-        return self._column(node, count, lambda c: codes[ask([c])], codes)
+        name = self.named(node)
+        return self._column(name, count, lambda c: codes[ask([c])], codes)
 
     def _column(
         self,
-        node: Node,
+        name: str,
         count: Node,
         f: Callable[[int], float],
         codes: Mapping[Value, float],
@@ -488,13 +495,15 @@ class Lowering:
         )
         z = constant(start)
         if any(row):
-            lane = self.stream.table(self.named(node), Table(positions=row))
+            lane = self.stream.table(name, Table(positions=row))
             z = z.plus(self._off(count, [lane])[0])
         found = Held(z, codes, LEAK)
         squares = {x: c * c for x, c in codes.items()}
         self._columns[id(found)] = (
             found,
-            lambda: self._column(node, count, lambda c: f(c) ** 2, squares),
+            lambda: self._column(
+                f"{name}_squared", count, lambda c: f(c) ** 2, squares
+            ),
         )
         return found
 
@@ -525,7 +534,7 @@ class Lowering:
     def _read_off(self, node: Node, held: Held) -> Held:
         count = self.core.make("exact", node)
         codes = {x: float(x) for x in held.codes or {}}  # type: ignore[arg-type]
-        return self._column(node, count, float, codes)
+        return self._column(self.named(node), count, float, codes)
 
     def squared(self, node: Node, held: Held) -> Held | None:
         """The square of the number of a value. None where it has too many numbers."""
@@ -654,7 +663,10 @@ class Lowering:
         values = self.listed(base)
         flags = {
             x: self._column(
-                base, count, lambda c, x=x: float(ask([c]) == x), codes
+                self.naming.of_flag(base, x),
+                count,
+                lambda c, x=x: float(ask([c]) == x),
+                codes,
             )
             for x in values[1:]
         }

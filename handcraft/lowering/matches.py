@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from handcraft.lowering.lower import Lowering
 
 UNIT = 2.0**-24
+ROUNDED = 1e-12  # an error so small is lost in a whole number
 Row = tuple[Affine, Affine]
 EXACT = 1e-6  # a number known so well may be compared with another where keys are counted
+MIXED = 1 / 8  # how far a count may be from itself
 OFF = 6.0  # a score may be off by so much where one key is chosen
 
 
@@ -163,8 +165,10 @@ def _equal(
             return None
         rows.append((own.z.scaled(-1.0), ONE))
         error += own.radius
-    if error:  # else float32 holds all of the numbers, and their sums
+    if error > ROUNDED:  # else float32 holds all of the numbers, and their sums
         error += 4 * UNIT * (k.reach + q.reach) ** 2
+    if most is not None and strength * error > MIXED * gap * gap / lower.n:
+        return None  # flags of the values forget the error
     return Match(tuple(rows), gap * gap, error)
 
 
@@ -188,9 +192,9 @@ def _least_gap(dk: Domain, dq: Domain, k: Held, q: Held) -> float | None:
             return None
         gaps = {abs(a - b) for a in k.codes.values() for b in q.codes.values()}
         return float(min(gaps - {0.0}, default=1.0))
-    if dk.step is None or dq.step is None:
-        return None
-    return 1.0
+    parts = (dk.step, dq.step, dk.low, dq.low)
+    whole = all(x is not None and x == int(x) for x in parts)
+    return 1.0 if whole else None
 
 
 # ---------------------------------------------------------------- classes

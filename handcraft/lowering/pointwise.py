@@ -31,6 +31,7 @@ BLURRED = (
 EXACT = 1e-6  # where the output must be exact
 ROUNDED = 1e-9  # what float64 may make of one number, of its size
 FORGOTTEN = 2**10 * LEAK  # float32 does not add so little to a whole number
+STRAIGHT = 1e-11  # float64 rounds fractions by less
 RADIX = 4  # how far directions are searched
 
 
@@ -96,15 +97,29 @@ def mapped(
     slopes = f.slopes
     if not slopes:
         return constant(f.points[0][1]), 0.0
-    if len(set(slopes)) == 1:  # no neuron is needed
-        a, b = slopes[0], f.points[0][1] - slopes[0] * f.points[0][0]
-        return z.scaled(a).plus(constant(b)), abs(a) * radius
+    if (line := _line_of(f)) is not None:  # no neuron is needed
+        a, b, off = line
+        return z.scaled(a).plus(constant(b)), abs(a) * radius + off
     gap = min(f.gaps)
     if radius > gap / 8:
         raise Inexact(radius, gap)
     if radius > (EXACT if flag else SNAPPED) * gap or _blurs(f, radius):
         return stepped(stream, z, radius, f, name, says)
     return _bent(stream, z, radius, f, name, says)
+
+
+def _line_of(f: Images) -> tuple[float, float, float] | None:
+    """(a, b, off) of the line a x + b, where all values are at most `off` from it, which is what
+    fractions are rounded by; None where there is no such line.
+    """
+    (x, y), (x2, y2) = f.points[0], f.points[-1]
+    a = (y2 - y) / (x2 - x)
+    if len(set(f.slopes)) == 1:
+        return f.slopes[0], y - f.slopes[0] * x, 0.0
+    a = round(a) if abs(a - round(a)) < STRAIGHT else a
+    b = y - a * x
+    off = max(abs(a * x + b - y) for x, y in f.points)
+    return (a, b, off) if off < STRAIGHT * max(1.0, abs(y), abs(y2)) else None
 
 
 def _blurs(f: Images, radius: float) -> bool:
@@ -164,7 +179,7 @@ def _bent(
     found = (
         rest.plus(lane.expression()) if rest.terms or rest.constant else lane
     )
-    return as_affine(found), error + rounding
+    return as_affine(found), stream.may_follow(lane, error + rounding)
 
 
 def stepped(
@@ -197,7 +212,8 @@ def stepped(
     start = y - slope * x
     found = lane.expression().plus(constant(start)).plus(z.scaled(slope))
     rounding = 4 * UNIT * (abs(start) + rises + abs(slope) * most)
-    return found, error * len(hinges) + abs(slope) * radius + rounding
+    off = error * len(hinges) + abs(slope) * radius + rounding
+    return found, stream.may_follow(lane, off)
 
 
 def _common_slope(f: Images) -> float:

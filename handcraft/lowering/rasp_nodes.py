@@ -10,6 +10,7 @@ each expression is translated once, what it is made of before it, from a list an
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
@@ -18,12 +19,11 @@ from typing import Any
 from handcraft.core.errors import printable
 from handcraft.lowering.averages import average
 from handcraft.lowering.domains import (
-    MOST_COMBINED,
     Domains,
     bases_of,
     function_of,
 )
-from handcraft.lowering.matches import sides_of
+from handcraft.lowering.matches import at_query, sides_of
 from handcraft.lowering.nodes import NEVER, Core, Node
 from handcraft.lowering.rasp_shapes import (
     condition_of,
@@ -53,6 +53,8 @@ from handcraft.rasp import (
 )
 from handcraft.sequence.values import Value
 
+_MOST_ASKED = 2**18  # combinations of values that a function is asked for
+_FEW = 1_000  # combinations of numbers of which also sums are asked for
 _TOO_FAR = (
     2**18
 )  # how many times the least distance of two numbers the greatest may be
@@ -226,7 +228,7 @@ class Translation:
         """The values that some s-ops can have at one position."""
         nodes = [one.node for one in told]
         bases = list(dict.fromkeys(b for node in nodes for b in bases_of(node)))
-        lists = self._lists(bases)
+        lists = self.lists(bases)
         if lists is not None:
             asks = [function_of(node, bases_of(node)) for node in nodes]
             places = [[bases.index(b) for b in bases_of(n)] for n in nodes]
@@ -240,21 +242,21 @@ class Translation:
             found = dict.fromkeys(row for row in rows if NEVER not in row)
             yield from found
             return
-        lists = self._lists(nodes)
+        lists = self.lists(nodes)
         if lists is None:
             raise Uncompilable(
                 expr,
-                f"is computed from more than {MOST_COMBINED:,} combinations of values;"
+                f"is computed from more than {_MOST_ASKED:,} combinations of values;"
                 " a smaller max_seq_len or vocab would do",
             )
         yield from product(*lists)
 
-    def _lists(self, nodes: Iterable[Node]) -> list[Sequence[Value]] | None:
+    def lists(self, nodes: Iterable[Node]) -> list[Sequence[Value]] | None:
         """The values of each node; None where their combinations are too many."""
         lists = [self.domains.of(node).values for node in nodes]
         if any(values is None for values in lists):
             return None
-        few = prod(len(values or ()) for values in lists) <= MOST_COMBINED
+        few = prod(len(values or ()) for values in lists) <= _MOST_ASKED
         return [values or () for values in lists] if few else None
 
     # ------------------------------------------------------------ selectors
@@ -279,6 +281,16 @@ class Translation:
         args = map(self._read_off, node.args)
         return self.core.make(node.op, *args, data=node.data)
 
+    def at_least_one(self, condition: Node) -> bool:
+        """True if a condition is known to hold where the key is the query."""
+        own = at_query(condition, self)  # type: ignore[arg-type]  # asks core
+        bases = bases_of(own)
+        lists = self.lists(bases)
+        if lists is None:
+            return False
+        ask = function_of(own, bases)
+        return all(ask(row) not in (0, None) for row in product(*lists))
+
     def one_at_most(self, condition: Node) -> bool:
         """True if a condition is known to hold for one key at most."""
         if known_to_be_one(self, condition):  # type: ignore[arg-type]  # asks core, causal
@@ -287,7 +299,7 @@ class Translation:
         if not all(key.op == "index" for key in keys):
             return False
         there = [self.core.there(key) for key in keys]
-        lists = self._lists([*keys, *queries])
+        lists = self.lists([*keys, *queries])
         if lists is None or not keys:
             return False
         ask = function_of(condition, [*there, *queries])
@@ -300,7 +312,7 @@ class Translation:
         """The condition of a predicate, asked of each key's value and each query's."""
         parts = [expr.keys, expr.queries]
         told = [self.told(part) for part in parts]
-        lists = self._lists([one.node for one in told])
+        lists = self.lists([one.node for one in told])
         if lists is None:
             return self._by_form(expr, *told)
         table: dict[tuple[Value, ...], Value] = {}
@@ -330,7 +342,7 @@ class Translation:
         if form is None:
             raise Uncompilable(
                 expr,
-                f"compares more than {MOST_COMBINED:,} combinations of values; a smaller"
+                f"compares more than {_MOST_ASKED:,} combinations of values; a smaller"
                 " max_seq_len or vocab would do",
             )
         found: Node = form(core, there, own)
@@ -442,20 +454,30 @@ def _full(here: Translation, expr: Full) -> Translated:
     return Translated(here.core.constant(value), {value: (expr.fill,)})
 
 
-def _linear(here: Translation, expr: LinearSequenceMap) -> Translated:
-    """By its factors where its values are too many to be asked one by one."""
+def _pairs(here: Translation, expr: SequenceMap) -> Translated:
+    """By its factors where its values are many."""
     parts = [expr.fst, expr.snd]
-    told = [here.told(part) for part in parts]
-    domains = [here.domains.of(one.node) for one in told]
-    listed = here._lists([one.node for one in told])  # noqa: SLF001  # of this file
-    if listed is not None or any(d.none or not d.numeric for d in domains):
+    nodes = [here.told(part).node for part in parts]
+    domains = [here.domains.of(node) for node in nodes]
+    given = _factors(expr)
+    plain = all(d.numeric and not d.none for d in domains)
+    few = prod(d.size or _MOST_ASKED for d in domains) <= _FEW
+    if few or given is None or not plain:
         return here.mapped(expr, parts, expr.f)
-    factors: list[Any] = [
-        _value(here, expr, x) for x in (expr.fst_fac, expr.snd_fac)
-    ]
-    return Translated(
-        multiples(here.core, factors, [one.node for one in told], _ZERO)
-    )
+    factors: list[Any] = [_value(here, expr, x) for x in given]
+    node = multiples(here.core, factors, nodes, _ZERO)
+    objects: dict[Value, tuple[Any, ...]] = {}
+    for x in here.domains.of(node).values or ():
+        noted(objects, x, x if isinstance(x, int) else float(x))  # type: ignore[arg-type]
+        noted(objects, x, float(x))  # type: ignore[arg-type]
+    return Translated(node, objects)
+
+
+def _factors(expr: SequenceMap) -> tuple[Any, Any] | None:
+    """By what each side is multiplied before they are added, where that is known."""
+    if isinstance(expr, LinearSequenceMap):
+        return expr.fst_fac, expr.snd_fac
+    return _SUMS.get(expr.f)
 
 
 def _aggregate(here: Translation, expr: Aggregate) -> Translated:
@@ -466,9 +488,11 @@ def _aggregate(here: Translation, expr: Aggregate) -> Translated:
     values = domain.values or (domain.low,)
     objects = dict(told.objects)
     noted(objects, default, expr.default)
-    given = core.constant(default)
     unique = here.one_at_most(condition)
+    if here.at_least_one(condition) and values[0] is not None:
+        default = values[0]  # which is not needed
     condition = here.compared(condition)
+    given = core.constant(default)
     if unique or not any(map(is_number, values)):  # several texts have no mean
         node = core.select("fetch", condition, told.node, given)
     else:
@@ -502,13 +526,16 @@ def _paired(op: str) -> Callable[[Translation, Any], Node]:
 
 
 _ZERO: Any = 0
+_SUMS: Mapping[Any, tuple[int, int]] = {
+    operator.add: (1, 1),
+    operator.sub: (1, -1),
+}
 _SOPS: Mapping[str, Callable[[Translation, Any], Translated]] = {
     "tokens": _tokens,
     "indices": lambda here, _: Translated(here.core.index),
     "length": lambda here, _: Translated(here.core.length),
     Map.kind: lambda here, e: here.mapped(e, [e.inner], e.f),
-    LinearSequenceMap.kind: _linear,
-    SequenceMap.kind: lambda here, e: here.mapped(e, [e.fst, e.snd], e.f),
+    SequenceMap.kind: _pairs,
     Full.kind: _full,
     ConstantSOp.kind: _constant,
     SelectorWidth.kind: lambda here, e: Translated(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -21,7 +21,7 @@ from handcraft.language.affine import Lane
 from handcraft.lowering.domains import Domain, Unlisted
 from handcraft.lowering.emit import emitted
 from handcraft.lowering.frames import read_out
-from handcraft.lowering.nodes import Core, Node
+from handcraft.lowering.nodes import Core
 from handcraft.lowering.rasp_lowering import RaspDomains, RaspLowering
 from handcraft.lowering.rasp_nodes import (
     Translation,
@@ -33,7 +33,7 @@ from handcraft.lowering.rasp_values import Glossary, Translated
 from handcraft.lowering.rasp_witness import witness
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.schedule import Sizes, cheapest
-from handcraft.lowering.stream import Held
+from handcraft.lowering.stream import Held, constant
 from handcraft.program.program import Program
 from handcraft.rasp import (
     ConstantSelector,
@@ -177,8 +177,16 @@ def _lowered(sop: SOp, here: Translation, told: Translated) -> RaspProgram:
     held = lower.hold(node)
     known = held.codes or {}
     answers = {x: here.book.name(x) for x in values if x in known}
-    codes = _codes(lower, known, answers)
-    _check_codes(node, codes, answers, held)
+    if not _are_apart(held, answers):
+        held = _centred(held)
+    if not _are_apart(held, answers):
+        raise Refused(
+            node,
+            f"has {len(answers)} answers, so near to each other that float32 cannot tell"
+            " their logits apart",
+            "a smaller max_seq_len, or fewer values",
+        )
+    codes = _codes(lower, held.codes or {}, answers)
     read_out(lower, node, held, codes, answers)
     more = [t for t in answers.values() if t not in here.names]
     vocabulary = (BEGIN, *here.names, *more)
@@ -237,30 +245,22 @@ def _codes(
     return codes
 
 
-def _check_codes(
-    node: Node,
-    codes: Mapping[str, float],
-    answers: Mapping[Value, str],
-    held: Held,
-) -> None:
-    """Raises Refused where float32 cannot tell the logits of two answers apart."""
-    wanted = sorted({codes[t] for t in answers.values() if t in codes})
-    every = sorted(codes.values())
-    most = max(map(abs, every)) ** 2
-    near = min((b - a for a, b in pairwise(every)), default=1.0)
-    whole = all(x == int(x) for x in every) and held.radius == 0
-    if (
-        (whole and most <= _WHOLE)
-        or near * near > _PLAIN * most
-        or len(wanted) < 2
-    ):
-        return
-    raise Refused(
-        node,
-        f"has {len(wanted)} answers, as near to each other as {near:.2g}, which float32"
-        " cannot tell apart",
-        "a smaller max_seq_len, or fewer values",
-    )
+def _are_apart(held: Held, answers: Mapping[Value, str]) -> bool:
+    """True if float32 can tell the logits of any two answers apart, which are squares of codes."""
+    known = held.codes or {}
+    codes = sorted(known[x] for x in answers)
+    most = max(map(abs, codes)) ** 2
+    near = min((b - a for a, b in pairwise(codes)), default=1.0)
+    whole = all(x == int(x) for x in codes) and held.radius == 0
+    return (whole and most <= _WHOLE) or near * near > _PLAIN * most
+
+
+def _centred(held: Held) -> Held:
+    """The same with codes about 0."""
+    codes = held.codes or {}
+    middle = (max(codes.values()) + min(codes.values())) / 2
+    moved = {x: z - middle for x, z in codes.items()}
+    return replace(held, z=held.z.plus(constant(-middle)), codes=moved)
 
 
 def _claim(

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, TypeAlias
 
+from handcraft.lowering.averages import average
 from handcraft.lowering.nodes import Core, Node, Rows
 from handcraft.sequence.values import Value
 
@@ -31,8 +32,41 @@ def node_of(
     for i, arg in enumerate(args):
         if all(y == row[i] for row, y in table.items()):
             return arg
-    line = line_of(core, table, args) if numbers else None
-    return line if line is not None else _as_rows(core, table, args)
+    if numbers:
+        found = line_of(core, table, args) or _total_of(core, table, args)
+        if found is not None:
+            return found
+    return _as_rows(core, table, args)
+
+
+def _total_of(core: Core, table: _Table, args: Sequence[Node]) -> Node | None:
+    """The sum that a mean times the number of what it is of is; None for anything else."""
+    if len(args) != 2 or not all(
+        y is not None and not isinstance(y, str) and y == a * b  # type: ignore[operator]
+        for (a, b), y in table.items()
+    ):
+        return None
+    for mean, width in (args, args[::-1]):
+        if not _is_mean(mean):
+            continue
+        if any(width is node for node in _widths(core, mean.condition)):
+            return core.select("total", mean.condition, mean.value)
+    return None
+
+
+def _widths(core: Core, condition: Node) -> Iterator[Node]:
+    """Nodes that hold how many keys meet a condition."""
+    yield core.select("count", condition)
+    so_far = core.make("add", core.index, core.constant(1))
+    later = core.make("below", core.index, core.there(core.index))
+    if condition.op == "constant":
+        yield so_far if core.causal else core.length
+    if condition is core.make("negate", later):
+        yield so_far
+
+
+def _is_mean(node: Node) -> bool:
+    return node.op == "select" and node.data == "average"
 
 
 def _as_rows(core: Core, table: _Table, args: Sequence[Node]) -> Node:
@@ -83,7 +117,10 @@ def multiples(
     args: Sequence[Node],
     start: Fraction,
 ) -> Node:
-    """The node of a sum of multiples."""
+    """The node of a sum of multiples; that of means of the same is the mean of a sum."""
+    of = {id(arg.condition) for arg in args if _is_mean(arg)}
+    if len(of) == 1 < len(args) and all(map(_is_mean, args)) and not start:
+        return _mean_of_sum(core, factors, args)
     found: Node | None = None
     ordered = sorted(zip(factors, args, strict=True), key=lambda fa: fa[0] < 0)
     for factor, arg in ordered:
@@ -102,6 +139,17 @@ def multiples(
         op = "add" if start > 0 else "subtract"
         found = core.make(op, found, core.constant(_plain(abs(start))))
     return found
+
+
+def _mean_of_sum(
+    core: Core, factors: Sequence[Fraction], args: Sequence[Node]
+) -> Node:
+    value = multiples(core, factors, [arg.value for arg in args], Fraction(0))
+    defaults = (arg.default.data for arg in args if arg.default is not None)
+    default = sum(
+        Fraction(f) * d for f, d in zip(factors, defaults, strict=True)
+    )
+    return average(core, args[0].condition, value, _plain(Fraction(default)))
 
 
 def _times(core: Core, factor: Fraction, arg: Node) -> Node:

@@ -73,6 +73,7 @@ def score_of(
         rows += [(q.scaled(by), k) for q, k in found.rows]
         radius += by * found.radius
         apart = min(apart, by * found.apart)
+    rows += lower.limits(strength)
     return Score(merged_rows(rows), radius, apart)
 
 

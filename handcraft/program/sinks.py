@@ -20,11 +20,10 @@ import numpy as np
 from handcraft.core.gpt2 import Array, Weights, trace
 from handcraft.language.affine import Affine, Lane
 from handcraft.language.rules import Head
+from handcraft.language.sink_lanes import SINK
 from handcraft.program.program import Program
-from handcraft.recipes.looking import SINK
-from handcraft.recipes.sums import SUMMING
 
-NEAR = 1e-3  # what is nearer to 0 than this is 0
+NOT_EMPTY = 1e-3  # what is nearer to 0 than this is 0 there
 MOST_TOKENS = 4096
 
 
@@ -69,15 +68,15 @@ def _of_head(
     column = program.layout.column
     for token, row in zip(program.vocabulary, stream, strict=True):
         held = {lane: float(row[column[lane]]) for lane in column}
-        if abs(_value(sink, held) - 1) > NEAR:
+        if abs(_value(sink, held) - 1) > NOT_EMPTY:
             continue
         for part, affine in _parts(head):
             known = {lane: held[lane] for lane in sink.lanes_read}
-            if abs(_value(affine, held) - _value(affine, known)) > NEAR:
+            if abs(_value(affine, held) - _value(affine, known)) > NOT_EMPTY:
                 lane = next(
                     lane
                     for lane in affine.lanes_read
-                    if lane not in known and abs(held[lane]) > NEAR / 2
+                    if lane not in known and abs(held[lane]) > NOT_EMPTY / 2
                 )
                 yield Filled(layer, h, token, lane, held[lane], part)
                 return
@@ -86,7 +85,7 @@ def _of_head(
 def _parts(head: Head) -> Iterator[tuple[str, Affine]]:
     """What is to be 0 at the sink: the keys, and the values of a sum."""
     yield from (("key", affine) for _, affine in head.key.rows)
-    if dict(head.query.rows)[SINK] == SUMMING:
+    if dict(head.query.rows)[SINK].constant > 0:
         yield from (("value", affine) for _, affine in head.value.rows)
 
 

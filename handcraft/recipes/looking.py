@@ -22,26 +22,22 @@ from handcraft.language.affine import Affine, Lane, Map, Term, kind_of, number
 from handcraft.language.coerce import MapLike, as_affine, as_map
 from handcraft.language.meanings import MeaningsLike
 from handcraft.language.rules import Head
+from handcraft.language.sink_lanes import AT_ITSELF, SINK
 from handcraft.language.slots import Slot
 from handcraft.language.words import local
 from handcraft.recipes.attention import MOST_EXACT, power_of_two_above
 from handcraft.recipes.kinds import wrong
-from handcraft.recipes.selectors import ALWAYS, Product, Selector
+from handcraft.recipes.selectors import Selector
+from handcraft.recipes.truth import ALWAYS, Product
 
 STRENGTH = 64.0  # A; half of it, where the sink stands, is more than ln(8 n / u) for any window
 POSITION_STEP = 32.0  # from one position to the next, and at least from one value to the next
-WIDEST = 256.0  # sqrt(d_head) of the widest head that "raw" scores are large enough for
+WIDEST_ROOT = 256.0  # sqrt(d_head) of the widest head that "raw" scores are large enough for
 MOST_SPREAD = (
     MOST_EXACT / 4 - 48
 )  # of an order, so that a selector can outweigh it
 ROOM = 48.0  # a score behind by so much has nothing left in float32, whatever was rounded
 
-SINK = local("sink").lanes[
-    0
-]  # the match lane by which a head looks at its sink
-OWN = local("own").lanes[
-    0
-]  # and that by which the sink, as a query, looks at itself
 Default = float | Mapping[Any, float] | None
 
 
@@ -126,7 +122,7 @@ class Looking:
         raw = self.tied and self.selector.largest > 1
         query, key = match_rows(pairs, self.at_sink(lane))
         if raw:
-            query = query.scaled(WIDEST)
+            query = query.scaled(WIDEST_ROOT)
         values = as_map(value)
         return Head(
             query=query,
@@ -155,7 +151,7 @@ class Looking:
         found = {SINK: (ALWAYS.scaled(-self.behind), own)}
         if not self.causal:
             ahead = self.behind + 2 * self.order.spread + ROOM
-            found[OWN] = own.scaled(power_of_two_above(ahead)), own
+            found[AT_ITSELF] = own.scaled(power_of_two_above(ahead)), own
         return found
 
 

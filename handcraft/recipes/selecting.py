@@ -47,7 +47,8 @@ from handcraft.recipes.looking import (
     by_position,
     check_selector,
 )
-from handcraft.recipes.selectors import ALWAYS, Selector
+from handcraft.recipes.selectors import Selector
+from handcraft.recipes.truth import ALWAYS
 
 # ---------------------------------------------------------------- one of them, or their mean
 

@@ -208,7 +208,7 @@ def _classes_of(argument: str, found: object) -> list[tuple[Affine, Any]]:
                 f"{found.name} has no lane for each value; write {{lane: what it stands for}},"
                 " or make such lanes by one_hot_of(x, lanes)",
             )
-        return [(lane.expression(), lane.label) for lane in found.lanes]  # type: ignore[misc]
+        return [(lane.expression(), lane.label) for lane in found.lanes]
     if not isinstance(found, Mapping) or not found:
         raise wrong(
             "compare",

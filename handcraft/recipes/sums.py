@@ -25,6 +25,7 @@ from handcraft.language.affine import Affine, Lane, Map, Term, kind_of
 from handcraft.language.coerce import MapLike, as_affine, as_map, value_lanes
 from handcraft.language.meanings import MeaningsLike
 from handcraft.language.rules import Head
+from handcraft.language.sink_lanes import AT_ITSELF, SINK
 from handcraft.language.words import local
 from handcraft.recipes.attention import (
     SCORE_GAP,
@@ -32,8 +33,6 @@ from handcraft.recipes.attention import (
 )
 from handcraft.recipes.kinds import a_flag, a_whole_number, takes, wrong
 from handcraft.recipes.looking import (
-    OWN,
-    SINK,
     check_selector,
     match_rows,
     sink_of,
@@ -219,12 +218,13 @@ def total_over_any(
     heads.
     """
     if isinstance(selectors, Selector) or not isinstance(selectors, Iterable):
-        one = isinstance(selectors, Selector)
+        found = "one selector"
+        if not isinstance(selectors, Selector):
+            found = kind_of(selectors)
         raise wrong(
             "total_over_any",
             "selectors",
-            "takes a list of selectors, [a, b], found"
-            f" {'one selector' if one else kind_of(selectors)}",
+            f"takes a list of selectors, [a, b], found {found}",
         )
     several = tuple(selectors)
     for one in several:
@@ -293,7 +293,7 @@ def _total_over(
     own = lane.expression()
     named = {SINK: (SUMMING, own)}
     if not causal:
-        named[OWN] = own.scaled(2 * COUNT_STRENGTH), own
+        named[AT_ITSELF] = own.scaled(2 * COUNT_STRENGTH), own
     query, key = match_rows(pairs, named)
     values = Map.of((to, without(x, lane)) for to, x in as_map(value).rows)
     return Head(

@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 from random import Random
 
 import numpy as np
@@ -42,6 +42,7 @@ PROMPTS = 2000  # with their answers, where they are drawn
 _ALONE = 1000
 _BATCH = 128
 _AT_ONCE = 2**26  # logits of a batch, where that is fewer texts
+_ASKED = 256  # prompts whose answers are found together
 _WORK = (
     2**38
 )  # weights times contexts, where weights without a program are large
@@ -280,9 +281,9 @@ def _prompts(model: Model, claim: Answers, most: int) -> Iterator[Text]:
     few = _EVERY if most == MOST_COMPARED else most
     every = language.size <= few // model.n_ctx
     drawn = _neighbouring(model, language, min(most, PROMPTS))
-    for prompt in language if every else drawn:
+    for prompt, said in _answered(model, claim, language if every else drawn):
         ids = model.vocabulary.encode(prompt)
-        answer = model.vocabulary.encode(_answer(model, claim, prompt))
+        answer = model.vocabulary.encode(said)
         yield (
             ids + answer[:-1],
             len(ids) - 1,
@@ -292,10 +293,21 @@ def _prompts(model: Model, claim: Answers, most: int) -> Iterator[Text]:
             return
 
 
-def _answer(model: Model, claim: Answers, prompt: str) -> str | tuple[str, ...]:
-    if claim.known:
-        return claim.expected(prompt, model.vocabulary, model.n_ctx)
-    return model.generate(prompt)
+def _answered(
+    model: Model, claim: Answers, prompts: Iterable[str]
+) -> Iterator[tuple[str, str | tuple[str, ...]]]:
+    """The prompts with their answers; what an expression says of many is found at once."""
+    waiting = iter(prompts)
+    while many := list(islice(waiting, _ASKED)):
+        if not claim.known:
+            yield from ((prompt, model.generate(prompt)) for prompt in many)
+            continue
+        ask = claim.ahead(many, model.vocabulary)
+        for prompt in many:
+            yield (
+                prompt,
+                claim.expected(prompt, model.vocabulary, model.n_ctx, ask),
+            )
 
 
 def _neighbouring(model: Model, language: Language, most: int) -> Iterator[str]:

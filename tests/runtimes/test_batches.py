@@ -19,7 +19,7 @@ from transformers.utils import logging
 
 from handcraft import Head, Program, answers, position, token
 from handcraft.claims.prompt_claim import Answers
-from handcraft.files.bundled import bundled
+from handcraft.files.bundled import by_hand
 from handcraft.model import Model
 from handcraft.runtimes.huggingface import RUNTIME
 from handcraft.runtimes.norms import MIRROR, QUIET, Norm
@@ -77,7 +77,7 @@ def stop_of(model: Model) -> str:
     return (claim.stop_token if claim else None) or ""
 
 
-@pytest.mark.parametrize("name", bundled())
+@pytest.mark.parametrize("name", by_hand())
 def test_a_batch_is_each_of_its_texts(name: str, tmp_path: Path) -> None:
     """As many tokens as fit behind the longer one; the stop token ends each answer, and is not
     shown.

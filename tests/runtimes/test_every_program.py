@@ -1,4 +1,4 @@
-"""Every bundled program in every runtime: the same tokens, and the logits as near as
+"""Every hand-made program in every runtime: the same tokens, and the logits as near as
 docs/runtimes.md says.
 """
 
@@ -14,14 +14,14 @@ from table import documented, documented_low
 from transformers import AutoTokenizer
 
 from handcraft import MLP, Block, Head, Neuron, Program, position, token
-from handcraft.files.bundled import bundled
+from handcraft.files.bundled import by_hand
 from handcraft.model import Model
 from handcraft.runtimes import RUNTIMES, export
 from handcraft.runtimes.agreement import compare_runtime
 
 
 @pytest.mark.parametrize("to", RUNTIMES)
-@pytest.mark.parametrize("name", bundled())
+@pytest.mark.parametrize("name", by_hand())
 def test_the_runtime_chooses_the_same_tokens(
     name: str, to: str, tmp_path: Path
 ) -> None:

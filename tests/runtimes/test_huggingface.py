@@ -15,7 +15,7 @@ from transformers import AutoTokenizer, GPT2LMHeadModel, pipeline
 from transformers.utils import logging
 
 from handcraft.claims.prompt_claim import Answers
-from handcraft.files.bundled import bundled
+from handcraft.files.bundled import by_hand
 from handcraft.model import Model
 from handcraft.runtimes import export
 from handcraft.runtimes.agreement import compare_runtime
@@ -30,7 +30,7 @@ def exported(name: str, folder: Path, **options: Any) -> tuple[Model, Path]:
     return model, folder / name
 
 
-@pytest.mark.parametrize("name", bundled())
+@pytest.mark.parametrize("name", by_hand())
 def test_the_tokenizer_is_the_vocabulary(name: str, tmp_path: Path) -> None:
     """The ids of prompts, and of any tokens in a row, are those of our own vocabulary; decoding
     gives the text back.
@@ -77,7 +77,7 @@ def test_a_pipeline_continues_aab(tmp_path: Path) -> None:
     "name",
     [
         name
-        for name in bundled()
+        for name in by_hand()
         if isinstance(Model.open(name).program.claim, Answers)
     ],
 )  # type: ignore[union-attr]

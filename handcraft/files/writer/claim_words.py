@@ -162,6 +162,7 @@ def _answers(claim: Any, writing: Writing) -> str:
         stop=None if claim.stop is None else in_python(claim.stop),
         length=None if length is None else writing.text(length),
         longest=None if claim.longest is None else str(claim.longest),
+        framed=None if claim.framed is None else value_text(claim.framed),
     )
 
 

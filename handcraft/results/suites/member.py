@@ -36,7 +36,6 @@ from handcraft.proof.task import Budget
 from handcraft.results.suites.choosing import Candidate
 from handcraft.results.suites.texts import (
     EVERY,
-    SOME,
     Said,
     Words,
     apart,
@@ -55,6 +54,7 @@ _TURNS = 64  # matrices tried
 _FIRST = 100  # texts on which a matrix is tried first
 _EXAMPLES = 1_000
 _TEST = 5  # one example of so many is kept for testing
+_DRAWN = 200  # texts by verify, where there are too many for all
 _METHODS = ("exhaustive", "sampled")
 _HELD = ("proved", "checked")
 
@@ -191,7 +191,7 @@ def _verified(model: Model, claim: Claim | None = None) -> Report:
     return verify(
         model,
         method=_METHODS,
-        budget=Budget(contexts=EVERY, drawn=SOME),
+        budget=Budget(contexts=EVERY, drawn=_DRAWN),
         claim=claim,
     )
 

@@ -25,7 +25,7 @@ Said: TypeAlias = tuple[str | None, ...]
 EVERY = 6_000  # texts; where there are more, they are drawn
 SOME = 2_000
 _AT_ONCE = 1_024
-_SILENT = -1
+_SILENT, _MISSING = -1, -2  # no answer, and one that is no token
 
 
 def text_count(letters: int, n: int) -> int:
@@ -76,23 +76,22 @@ def asked(
     model: Model, texts: Sequence[Words], answers: Sequence[Said]
 ) -> Compared:
     """How a model answers texts that stand behind the first token of its vocabulary."""
-    ids, names = model.vocabulary.ids, model.vocabulary.tokens
+    names = model.vocabulary.tokens
+    ids = {None: _SILENT, **model.vocabulary.ids}
     margin, wrong = np.inf, None
     for start, rows, logits in _answered(model, texts):
+        told = answers[start : start + len(rows)]
         right = np.array(
-            [
-                [_SILENT if t is None else ids[t] for t in answers[start + i]]
-                for i in range(len(rows))
-            ]
+            [[ids.get(token, _MISSING) for token in row] for row in told]
         )  # [n_batch, n]
         lead = _lead(logits, np.maximum(right, 0))  # [n_batch, n]
         lead[right == _SILENT] = np.inf
+        lead[right == _MISSING] = -np.inf
         margin = min(margin, float(lead.min()))
         if wrong is None and not lead.min() > 0:
             i, q = np.unravel_index(np.argmin(lead), lead.shape)
-            got = int(logits[i, q].argmax())
-            said = names[int(right[i, q])]
-            wrong = "".join(rows[i]), int(q), said, names[got]
+            got = names[int(logits[i, q].argmax())]
+            wrong = "".join(rows[i]), int(q), str(told[i][q]), got
     return Compared(margin, wrong)
 
 
