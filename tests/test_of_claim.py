@@ -46,10 +46,10 @@ from handcraft.sequence.words import (
 SIZES = {
     "aab": (130, 344),
     "bigram": (1260, 1260),
-    "counter": (686, 678),
+    "counter": (720, 678),
     "flip_flop": (729, 872),
     "parity": (1174, 1120),
-    "dyck1": (1307, 1385),
+    "dyck1": (967, 1385),
     "reverse": (924, 10044),
     "copy": (924, 10044),
     "dfa": (1506, 2891),
