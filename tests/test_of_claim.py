@@ -66,7 +66,7 @@ SIZES = {
     "majority": (21941, 6148),
     "adder": (2110, 203),
     "in_context_bigram": (35848, 27885),
-    "anbncn": (9480, 2660),
+    "anbncn": (6264, 2660),
 }
 
 
