@@ -83,7 +83,7 @@ def _of_prompts(claim: Answers, vocabulary: Vocabulary, n_ctx: int) -> Asked:
     standing, last, inner = _standing(language)
     places = _places(claim, language, vocabulary, n_ctx)
     single = all(end == here for end, here in places)
-    begin = _begin(standing, claim, single=single)
+    begin = _begin(standing)
     behind = frozenset[str]().union(*standing[1:])
     if not single:  # what is answered is read, all but the end of it
         behind |= set(vocabulary.tokens) - {begin}
@@ -104,10 +104,8 @@ def _of_prompts(claim: Answers, vocabulary: Vocabulary, n_ctx: int) -> Asked:
     )
 
 
-def _begin(
-    standing: list[frozenset[str]], claim: Answers, *, single: bool
-) -> str | None:
-    """The token that begins all prompts and is nowhere read again, if an answer keeps to that."""
+def _begin(standing: list[frozenset[str]]) -> str | None:
+    """The token that begins all prompts and stands nowhere else in them."""
     if len(standing[0]) != 1 or any(standing[0] & x for x in standing[1:]):
         return None
     (token,) = standing[0]

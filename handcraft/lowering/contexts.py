@@ -14,26 +14,25 @@ not. Rules of this file: what is read at other positions is right at all of them
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import product
-from math import prod
 from typing import Any
 
 from handcraft.lowering.asked import Asked
-from handcraft.lowering.domains import (
-    MOST_COMBINED,
-    Domains,
-    Unlisted,
-    bases_of,
-    function_of,
-    span,
+from handcraft.lowering.domains import Domains, Unlisted
+from handcraft.lowering.first_position import FirstPosition
+from handcraft.lowering.needs import (
+    below,
+    holds_behind,
+    is_earlier,
+    is_of_key,
+    place_of,
 )
 from handcraft.lowering.nodes import Core, Kind, Node, Settled, parts_of
 from handcraft.lowering.refusals import Refused
-from handcraft.sequence.operations import branches_of
+from handcraft.lowering.whereabouts import Whereabouts
 from handcraft.sequence.values import Value
 
 _CHOOSING = ("first", "latest", "best")
+_STRICT = ("equal", "below", "precedes", "lookup", "add", "subtract", "modulo")
 
 
 class Contexts:
@@ -43,97 +42,20 @@ class Contexts:
         self.core = core
         self.asked = asked
         self.begin = asked.begin
-        self.n_ctx = n_ctx
-        tokens = dict.fromkeys((*asked.first, *asked.behind))
-        self.whole = Domains(tokens, n_ctx, causal=True)
-        self.whole.tell("end", span(min(asked.ends), max(asked.ends)))
+        self.where = Whereabouts(asked, n_ctx)
+        self.first = FirstPosition(asked)
         shift = 0 if self.begin is None else 1
-        read = asked.behind if shift else tokens
+        read = asked.behind if shift else (*asked.first, *asked.behind)
+        read = tuple(dict.fromkeys(read))
         self.domains = Domains(read, n_ctx - shift, causal=True)
-        self._defined: set[int] = set()
-        self._elsewhere: set[int] = set()
-        self._used: dict[int, frozenset[int]] = {}  # where a value matters
         self._made: dict[int, tuple[Node, Node]] = {}
-        self._zeros: dict[int, tuple[Node, Value]] = {}
         at = core.make("add", core.index, core.constant(shift))
         self.here = at if shift else core.index
 
     def rule(self, root: Node) -> Node:
         """The value of a node where the claim asks for it."""
-        self._elsewhere = {id(x) for x in _read_elsewhere(root)}
-        self._note(root)
-        sure = _needed(root)
-        for node in _looked_at(root):
-            if id(node) in self._elsewhere or node.op != "select":
-                continue
-            if id(node) in sure or self._inside(node, self.asked.places):
-                self._defined.add(id(node))
+        self.where.note(root)
         return self.of(root)
-
-    def _all_positions(self) -> frozenset[int]:
-        """The positions that the stream has."""
-        return frozenset(range(0 if self.begin is None else 1, self.n_ctx))
-
-    def _note(self, root: Node) -> None:
-        """Notes at which positions each selection matters, by the choices that are made by the
-        position alone: of the query, and of the key for what stands in `there`.
-        """
-        every = self._all_positions()
-        waiting, known = [(root, every, every)], set[Any]()
-        while waiting:
-            node, at, keys = waiting.pop()
-            if (id(node), at, keys) in known:
-                continue
-            known.add((id(node), at, keys))
-            self._used[id(node)] = self._used.get(id(node), frozenset()) | at
-            if node.op == "there":
-                waiting.append((node.args[0], keys, every))
-            elif node.op == "cases":
-                waiting += self._branches(node, at, keys)
-            else:
-                fresh = (every, every) if node.op == "select" else (at, keys)
-                waiting += [(arg, *fresh) for arg in node.args]
-
-    def _branches(
-        self, node: Node, at: frozenset[int], keys: frozenset[int]
-    ) -> Iterator[tuple[Node, frozenset[int], frozenset[int]]]:
-        pairs, default = branches_of(node.args)
-        for when, then in pairs:
-            yield when, at, keys
-            holds = self._positions_of(when)
-            if holds is None:
-                yield then, at, keys
-            elif holds[0]:
-                yield then, at, keys & holds[1]
-                keys = keys - holds[1]
-            else:
-                yield then, at & holds[1], keys
-                at = at - holds[1]
-        if default is not None:
-            yield default, at, keys
-
-    def _positions_of(self, when: Node) -> tuple[bool, frozenset[int]] | None:
-        """True for the key's, and where a condition on the position alone holds."""
-        bases = bases_of(when)
-        of_keys = any(base.op == "there" for base in bases)
-        inner = [x.args[0] if x.op == "there" else x for x in bases]
-        mixed = of_keys and any(x.op == "index" for x in bases)
-        if mixed or not all(self._told(x) for x in inner):
-            return None
-        ask = function_of(when, bases)
-        return of_keys, frozenset(
-            i
-            for i in self._all_positions()
-            if ask([self._scope(x, i) for x in inner]) not in (0, None)
-        )
-
-    def _told(self, base: Node) -> bool:
-        """True for the position, and for an end that is the same for all."""
-        only = len(self.asked.ends) == 1
-        return base.op == "index" or (base.op == "end" and only)
-
-    def _scope(self, base: Node, i: int) -> int:
-        return i if base.op == "index" else min(self.asked.ends)
 
     # ------------------------------------------------------------ nodes
 
@@ -179,7 +101,7 @@ class Contexts:
         """True if a value that is computed at another position depends on the prompt's end."""
         if len(self.asked.ends) == 1 or node.op != "select":
             return node.op == "end" and len(self.asked.ends) > 1
-        return any(x.op == "end" for x in _below(node))
+        return any(x.op == "end" for x in below(node))
 
     def _end(self, node: Node) -> Node:
         core, ends = self.core, self.asked.ends
@@ -226,7 +148,7 @@ class Contexts:
     def _unknown_end_in_value(self, node: Node) -> bool:
         if len(self.asked.ends) == 1:
             return False
-        return any(x.op == "end" for x in _below(node.value))
+        return any(x.op == "end" for x in below(node.value))
 
     def _again(self, node: Node, *, settled: bool = False) -> Node:
         """The same selection of the positions behind BOS."""
@@ -245,7 +167,7 @@ class Contexts:
         zero = None if self.begin is None else self._at_zero(node.condition)
         value: Value = 1 if node.data == "count" else None
         if zero is not None and node.data == "total":
-            value = self.zero(node.value)
+            value = self.first.of(node.value)
             if value is None:
                 raise Refused(
                     node.value,
@@ -260,7 +182,7 @@ class Contexts:
     def _fetched(self, node: Node) -> Node:
         if node.data in _CHOOSING:
             return self._chosen(node, node, None)
-        place = _place(node)
+        place = place_of(node)
         if place is None:
             return self._fetched_by_condition(node)
         if place.op == "select" and place.data in _CHOOSING:
@@ -278,7 +200,7 @@ class Contexts:
                 "could select the token before the text",
                 "a condition that there(indices) > 0",
             )
-        defined = id(node) in self._defined and node.default is None
+        defined = id(node) in self.where.defined and node.default is None
         return self._again(node, settled=defined)
 
     def _placed(self, node: Node, place: Node) -> Node:
@@ -286,11 +208,11 @@ class Contexts:
         core = self.core
         where = self.of(place)
         default = None
-        if self.begin is not None and self._may_be_zero(node, place):
-            default = core.constant(self.zero(node.value))
-        defined = id(node) in self._defined
-        if defined or self._everywhere(node):
-            kind: Any = Settled("at", self._tokens(node, place, defined))
+        if self.begin is not None and self.where.may_be_zero(node, place):
+            default = core.constant(self.first.of(node.value))
+        defined = id(node) in self.where.defined
+        if defined or self.where.everywhere(node):
+            kind: Any = Settled("at", self.where.tokens(node, place, defined))
             return core.select(kind, where, self.of(node.value), default)
         found = core.select("at", where, self.of(node.value), default)
         early = core.make("below", where, core.constant(0))
@@ -298,98 +220,22 @@ class Contexts:
         inside = core.make("negate", core.make("either", early, late))
         return core.make("cases", inside, found)
 
-    def _tokens(
-        self, node: Node, place: Node, defined: bool
-    ) -> frozenset[str] | None:
-        """The tokens that a fetch can give where it matters; None for anything else."""
-        if node.value.op != "token":
-            return None
-        places = self.asked.places if defined else self._places(node)
-        found = self._values_of(place, places)
-        if found is None:
-            return None
-        positions = {x for _, x in found if isinstance(x, int) and x >= 0}
-        return frozenset[str]().union(*map(self.asked.at, positions))
-
-    def _everywhere(self, node: Node) -> bool:
-        """True if a fetch is inside the text at every position where it matters."""
-        place = _place(node)
-        if place is None or any(
-            x.op == "end" and not self._told(x) for x in _below(place)
-        ):
-            return False
-        return self._inside(node, self._places(node))
-
-    def _places(self, node: Node) -> tuple[tuple[int, int], ...]:
-        """The places at which a node matters that does not ask for an end which varies."""
-        used = self._used.get(id(node), self._all_positions())
-        end = min(self.asked.ends)
-        alone = len(self.asked.ends) == 1
-        return tuple((end if alone else i, i) for i in sorted(used))
-
-    def _may_be_zero(self, node: Node, place: Node) -> bool:
-        if id(node) not in self._defined:
-            return True
-        found = self._values_of(place, self.asked.places)
-        return found is None or any(x == 0 for _, x in found)
-
-    def _inside(self, node: Node, places: tuple[tuple[int, int], ...]) -> bool:
-        """True if a fetch names a position of the text at all of these places."""
-        place = _place(node) if node.data == "fetch" else None
-        if place is None:
-            return False
-        found = self._values_of(place, places)
-        return found is not None and all(
-            isinstance(x, int) and 0 <= x <= here for here, x in found
-        )
-
-    def _values_of(
-        self, place: Node, places: tuple[tuple[int, int], ...]
-    ) -> list[tuple[int, Value]] | None:
-        """(here, value) for all that a position can be; None where that is too many."""
-        bases = bases_of(place)
-        rest = [x for x in bases if x.op not in ("index", "end")]
-        try:
-            lists = [self._listed(base) for base in rest]
-        except Unlisted:
-            return None
-        if any(x is None for x in lists):
-            return None
-        if len(places) * prod(len(x or ()) for x in lists) > 2 * MOST_COMBINED:
-            return None
-        ask = function_of(place, [*_scoped(bases), *rest])
-        found = []
-        for end, here in places:
-            scope = [here if x.op == "index" else end for x in _scoped(bases)]
-            for row in product(*(x or () for x in lists)):
-                found.append((here, ask((*scope, *row))))
-        return found
-
-    def _listed(self, base: Node) -> tuple[Value, ...] | None:
-        """The values of a base; without None where it is known to be defined."""
-        values = self.whole.of(base).values
-        if values is None or base.op != "select":
-            return values
-        if id(base) in self._defined or self._inside(base, self.asked.places):
-            return tuple(x for x in values if x is not None)
-        return values
-
     def _chosen(self, node: Node, place: Node, value: Node | None) -> Node:
         """The first, latest or best position, or the value there."""
         core = self.core
         zero = None if self.begin is None else self._at_zero(place.condition)
         if zero is not None and place.data == "best":
-            zero = None if self.zero(place.value) is None else zero
+            zero = None if self.first.of(place.value) is None else zero
         if zero is not None and place.data == "best":
-            return self._best(node, place, value)
+            return self._best(place, value)
         condition = self._condition(place.condition)
         by = None if place.data != "best" else self.of(place.value)
-        defined = id(node) in self._defined
+        defined = id(node) in self.where.defined
         sure = defined and (zero is None or place.data == "first")
         found = self._selecting(place.data, condition, by, value, sure=sure)
         if zero is None:
             return found
-        own = core.constant(0 if value is None else self.zero(value))
+        own = core.constant(0 if value is None else self.first.of(value))
         if place.data == "first":
             return core.make("cases", zero, own, found)
         if defined and value is not None and own.data is not None:
@@ -416,10 +262,10 @@ class Contexts:
         here = core.make("equal", core.there(core.index), chosen)
         return core.select(_kind("fetch", sure), here, self.of(value))
 
-    def _best(self, node: Node, place: Node, value: Node | None) -> Node:
+    def _best(self, place: Node, value: Node | None) -> Node:
         """The best position, of which the token before the text may be one."""
         core = self.core
-        least = self.zero(place.value)
+        least = self.first.of(place.value)
         ranked = self.of(place.value)
         if list(parts_of(place.condition)) or not isinstance(least, int):
             raise Refused(
@@ -429,7 +275,7 @@ class Contexts:
             )
         above = core.make("below", core.constant(least), core.there(ranked))
         found = self._selecting("best", above, ranked, value, sure=False)
-        own = core.constant(0 if value is None else self.zero(value))
+        own = core.constant(0 if value is None else self.first.of(value))
         return core.make("otherwise", found, own)
 
     # ------------------------------------------------------------ conditions
@@ -438,9 +284,9 @@ class Contexts:
         """A condition on the keys behind BOS."""
         found: list[Node] = []
         for part in parts_of(condition):
-            if _holds_behind(part):
+            if holds_behind(part):
                 continue
-            if _is_earlier(part):
+            if is_earlier(part):
                 found.append(part)
                 continue
             found += self._guarded(part)
@@ -476,7 +322,7 @@ class Contexts:
 
     def _without_guards(self, node: Node, guards: list[Node]) -> Node:
         """The node with cases(inside, x) as x, where its being undefined makes the whole so."""
-        if node.op == "cases" and len(node.args) == 2 and _is_of_key(node):
+        if node.op == "cases" and len(node.args) == 2 and is_of_key(node):
             inside, found = node.args
             if found.op == "there" and found.args[0].data == "at":
                 guards.append(inside)
@@ -497,7 +343,7 @@ class Contexts:
     def _of_query(self, node: Node) -> Node:
         core = self.core
         if node.op == "there":
-            return core.constant(self.zero(node.args[0]))
+            return core.constant(self.first.of(node.args[0]))
         if node.op in ("select", "constant") or not node.args:
             return self.of(node)
         args = [self._of_query(arg) for arg in node.args]
@@ -512,176 +358,7 @@ class Contexts:
             return core.both(*kept)
         return self._made_of(node, args)
 
-    # ------------------------------------------------------------ position 0
-
-    def zero(self, node: Node) -> Value:
-        """The value of a node at position 0, which sees BOS alone."""
-        if id(node) not in self._zeros:
-            self._zeros[id(node)] = node, self._value_at_zero(node)
-        return self._zeros[id(node)][1]
-
-    def _value_at_zero(self, node: Node) -> Value:
-        if node.op == "constant":
-            value: Value = node.data
-            return value
-        if node.op == "token":
-            return self.begin
-        if node.op == "index":
-            return 0
-        if node.op == "there":
-            return self.zero(node.args[0])
-        if node.op == "select":
-            return self._selected_at_zero(node)
-        if node.op == "end" and len(self.asked.ends) == 1:
-            return min(self.asked.ends)
-        if not node.args:
-            raise Refused(
-                node,
-                "is read at position 0, where it is not known",
-                "prompts of one length",
-            )
-        return node.computed([self.zero(arg) for arg in node.args])
-
-    def _selected_at_zero(self, node: Node) -> Value:
-        holds = self.zero(node.condition) not in (0, None)
-        if node.data == "count":
-            return int(holds)
-        if node.data == "total":
-            return self.zero(node.value) if holds else 0
-        if node.data in ("first", "latest"):
-            return 0 if holds else None
-        if node.data == "best":
-            some = holds and self.zero(node.value) is not None
-            return 0 if some else None
-        if holds:
-            return self.zero(node.value)
-        return None if node.default is None else self.zero(node.default)
-
-
-_STRICT = ("equal", "below", "precedes", "lookup", "add", "subtract", "modulo")
-
 
 def _kind(kind: str, sure: bool) -> Kind:
     found: Any = Settled(kind) if sure else kind
     return found  # type: ignore[no-any-return]
-
-
-def _is_of_key(node: Node) -> bool:
-    """True if nothing in a node is read at the query."""
-    return all(x.op == "there" for x in bases_of(node))
-
-
-def _scoped(bases: tuple[Node, ...]) -> list[Node]:
-    return [x for x in bases if x.op in ("index", "end")]
-
-
-def _place(node: Node) -> Node | None:
-    """The position that a fetch names."""
-    part = node.condition
-    if node.data != "fetch" or part.op != "equal":
-        return None
-    for key, query in (part.args, part.args[::-1]):
-        is_key = key.op == "there" and key.args[0].op == "index"
-        if is_key and all(x.op != "there" for x in bases_of(query)):
-            return query
-    return None
-
-
-def _holds_behind(part: Node) -> bool:
-    """True for a condition that a key is not behind the query, which always holds."""
-    if part.op != "negate" or part.args[0].op != "below":
-        return False
-    query, key = part.args[0].args
-    return (
-        query.op == "index" and key.op == "there" and key.args[0].op == "index"
-    )
-
-
-def _is_earlier(part: Node) -> bool:
-    """True for there(indices) < indices, which says the same of all positions moved by one."""
-    if part.op != "below":
-        return False
-    key, query = part.args
-    return (
-        query.op == "index" and key.op == "there" and key.args[0].op == "index"
-    )
-
-
-def _below(node: Node) -> Iterator[Node]:
-    """A node and all that it is made of, each once."""
-    known, waiting = set[int](), [node]
-    while waiting:
-        part = waiting.pop()
-        if id(part) not in known:
-            known.add(id(part))
-            yield part
-            waiting.extend(part.args)
-
-
-def _looked_at(root: Node) -> Iterator[Node]:
-    """The nodes whose value is asked at the query itself."""
-    known, waiting = set[int](), [root]
-    while waiting:
-        part = waiting.pop()
-        if id(part) in known or part.op == "there":
-            continue
-        known.add(id(part))
-        yield part
-        waiting.extend(_parts_at_query(part))
-
-
-def _parts_at_query(node: Node) -> tuple[Node, ...]:
-    """What a node is made of, but for what a selection reads at its keys."""
-    if node.op != "select":
-        return node.args
-    default = () if node.default is None else (node.default,)
-    return (node.condition, *default)
-
-
-def _read_elsewhere(root: Node) -> Iterator[Node]:
-    """The nodes whose value is asked at other positions too."""
-    for node in _below(root):
-        if node.op == "there":
-            yield from _below(node.args[0])
-        if node.op == "select":
-            yield from _below(node.value)
-
-
-def _needed(root: Node) -> set[int]:
-    """The nodes without whose value the root has none, wherever that value is looked at.
-
-    What only one branch of a choice needs may be undefined where another is taken; so it must
-    not stand in a condition too, or in the first part of an `otherwise`.
-    """
-    sure, maybe, loose = set[int](), set[int](), set[int]()
-    waiting = [(root, True)]
-    while waiting:
-        part, certain = waiting.pop()
-        if id(part) in (sure if certain else sure | maybe):
-            continue
-        (sure if certain else maybe).add(id(part))
-        strict, chosen, rest = _ways(part)
-        waiting += [(x, certain) for x in strict]
-        waiting += [(x, False) for x in chosen]
-        for x in rest:
-            loose |= {id(y) for y in _looked_at(x)}
-    return sure | (maybe - loose)
-
-
-def _ways(node: Node) -> tuple[list[Node], list[Node], list[Node]]:
-    """What a node needs, what it needs where it chooses it, and what else it looks at."""
-    if node.op == "cases":
-        pairs, default = branches_of(node.args)
-        values = [then for _, then in pairs]
-        values += [] if default is None else [default]
-        return [], values, [when for when, _ in pairs]
-    if node.op == "otherwise":
-        return [], [node.args[1]], [node.args[0]]
-    if node.op in ("both", "either", "negate", "there"):
-        return [], [], [*node.args]
-    if node.op == "select":
-        place = _place(node)
-        if place is not None and node.default is None:
-            return [place], [], []
-        return [], [], [*_parts_at_query(node)]
-    return [*node.args], [], []

@@ -10,6 +10,7 @@ position 0 holds is counted apart (handcraft.lowering.contexts); every token is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from handcraft.claims.kinds import CLAIM_KINDS, Claim, Distribution
 from handcraft.claims.words import predicts
@@ -29,7 +30,7 @@ from handcraft.lowering.emit import emitted
 from handcraft.lowering.frames import Activation
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.naming import author_variables
-from handcraft.lowering.nodes import Core
+from handcraft.lowering.nodes import Core, Node
 from handcraft.lowering.read_out import read_out
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.rules import rule_of
@@ -47,9 +48,9 @@ def of(
     name: str | None = None,
     activation: Activation = "gelu",
 ) -> Program:
-    """The program that does what a claim says, made from the claim alone.
+    r"""The program that does what a claim says, made from the claim alone.
 
-        of(answers(r"\\^[a-z]{0,9}=", token_at(2 * end - here - 1), length=end, stop="^"))
+        of(answers(r"\^[a-z]{0,9}=", token_at(2 * end - here - 1), length=end, stop="^"))
 
     claim   the claim; or a program, whose claim, tokens and window are taken
     tokens  the vocabulary, where the claim does not name all tokens
@@ -122,8 +123,7 @@ def _compiled(
     activation: Activation,
 ) -> Program:
     asked = asked_of(claim, vocabulary, n_ctx)
-    core = Core(causal=True)
-    lower = _lowered(core, claim, asked, vocabulary, n_ctx)
+    lower = _lowered(claim, asked, vocabulary, n_ctx)
     tokens = _order(vocabulary.tokens, asked.begin)
     behind_first = (
         0 if lower.anchored else 1
@@ -151,22 +151,34 @@ def _order(tokens: Sequence[str], begin: str | None) -> tuple[str, ...]:
 
 
 def _lowered(
-    core: Core,
-    claim: Claim,
-    asked: Asked,
-    vocabulary: Vocabulary,
-    n_ctx: int,
+    claim: Claim, asked: Asked, vocabulary: Vocabulary, n_ctx: int
 ) -> Lowering:
+    core = Core(causal=True)
     contexts = Contexts(core, asked, n_ctx)
     codes = _codes(vocabulary.tokens, asked.begin)
     lower = Lowering(core, contexts.domains, codes, author_variables())
     lower.anchored = asked.begin is not None
     if isinstance(claim, Distribution):
         chances(lower, claim, vocabulary)
-    else:
-        root = contexts.rule(rule_of(core, claim, asked, vocabulary))
-        read_out(lower, root, vocabulary.tokens)
+        return lower
+    root = contexts.rule(rule_of(core, claim, asked, vocabulary))
+    if _reads_begin_again(lower, root, asked, claim.stop_token):
+        again = replace(asked, begin=None, behind=vocabulary.tokens)
+        return _lowered(claim, again, vocabulary, n_ctx)
+    read_out(lower, root, vocabulary.tokens)
     return lower
+
+
+def _reads_begin_again(
+    lower: Lowering, root: Node, asked: Asked, stop: str | None
+) -> bool:
+    """True if an answer could hold the token that begins the prompts, and go on."""
+    if asked.begin in (None, stop) or asked.single:
+        return False
+    if root.op == "most":
+        return ((asked.begin,), 0) in root.data
+    values = lower.domain(root).values
+    return values is None or asked.begin in values
 
 
 def _codes(tokens: Sequence[str], begin: str | None) -> dict[str, float]:

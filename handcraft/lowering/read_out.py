@@ -110,7 +110,6 @@ def _least_gain(stream: Stream, lead: float) -> float:
 
 def _greatest(lower: Lowering, node: Node, tokens: Sequence[str]) -> None:
     """G times each number in a lane of its token; of equals, the first has a little more."""
-    core = lower.core
     named = [token for (token,), _ in node.data]
     if len(set(named)) < len(named) or not set(named) <= set(tokens):
         raise Refused(node, "names a token twice", "one number for each token")
@@ -136,7 +135,8 @@ def _greatest(lower: Lowering, node: Node, tokens: Sequence[str]) -> None:
     least = min(float(d.low) for d in domains)
     adds, fixed = {}, {}
     for i, (lane, h) in enumerate(zip(lanes, held, strict=True)):
-        assert h is not None
+        if h is None:
+            continue
         adds[lane] = Affine.of(dict(h.z.terms))
         fixed[lane] = gain * (
             h.z.constant + (len(named) - i) * nearer - least + 1

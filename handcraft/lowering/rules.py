@@ -31,6 +31,14 @@ def rule_of(
     """The node of the token that follows."""
     if isinstance(claim, After):
         return _of_endings(core, claim, vocabulary)
+    if claim.measures == "lane" or claim.whole_text:
+        raise Refused(
+            core.make("claim", data=claim.kind),
+            "speaks of a lane"
+            if claim.measures == "lane"
+            else "speaks of whole texts",
+            "a claim on the next token; tag(e, tokens=, n=) answers at every position",
+        )
     rule = claim.rule
     if isinstance(rule, Expression):
         return core.of(rule)
@@ -60,7 +68,7 @@ def _of_endings(core: Core, claim: After, vocabulary: Vocabulary) -> Node:
     by_length: dict[int, dict[tuple[str, ...], str]] = {}
     for ending, right in claim.endings(vocabulary).items():
         rows = by_length.setdefault(len(ending), {})
-        rows[ending] = sorted(tokens_of(right))[0]
+        rows[ending] = min(tokens_of(right))
     found: Node | None = None
     for length in sorted(by_length):
         rows = by_length[length]
