@@ -461,7 +461,7 @@ def test_a_file_that_was_changed_is_told(written: Path, tmp_path: Path) -> None:
     assert files_of(out) == files_of(written)
 
 
-@pytest.mark.parametrize("text", ["[]", "{", '{"files": 3}'])
+@pytest.mark.parametrize("text", ["[]", "{", '{"files": 3}', '{"files": {}}'])
 def test_a_damaged_row_is_told(
     written: Path, tmp_path: Path, text: str
 ) -> None:

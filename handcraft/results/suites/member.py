@@ -239,6 +239,7 @@ def write_twin(member: Member, folder: Path) -> dict[str, Any]:
         "verdict": twin.report.verdict,
         "margin": twin.report.min_margin,
         "difference": twin.difference,
+        "place": member.candidate.place,
     }
 
 
