@@ -640,5 +640,5 @@ def test_a_hundred_programs_and_their_twins(tmp_path: Path) -> None:
     assert max(row["rotation"]["difference"] for row in rows) <= 1e-5
     assert len({row["kind"] for row in rows}) >= 10
     assert len({row["layers"] for row in rows}) >= 4
-    assert len({row["sizes"]["n_head"] for row in rows}) >= 3
+    assert len({row["heads"] for row in rows}) >= 4
     assert len({(*row["alphabet"],) for row in rows}) >= 4
