@@ -33,7 +33,7 @@ def text_count(letters: int, n: int) -> int:
     return sum(letters**i for i in range(1, n + 1))
 
 
-def texts_of(alphabet: Sequence[str], n: int, random: Random) -> list[Words]:
+def asked_texts(alphabet: Sequence[str], n: int, random: Random) -> list[Words]:
     """All texts of 1 to n tokens, the shorter first; where there are too many, some of each
     length, with those of one token alone and the longest of one kind of token.
     """
@@ -60,7 +60,7 @@ def values_at(
 
 
 @dataclass(frozen=True)
-class Compared:
+class Heard:
     """What a model says to texts.
 
     margin  the least lead of a right token over every other
@@ -74,7 +74,7 @@ class Compared:
 
 def asked(
     model: Model, texts: Sequence[Words], answers: Sequence[Said]
-) -> Compared:
+) -> Heard:
     """How a model answers texts that stand behind the first token of its vocabulary."""
     names = model.vocabulary.tokens
     ids = {None: _SILENT, **model.vocabulary.ids}
@@ -92,7 +92,7 @@ def asked(
             i, q = np.unravel_index(np.argmin(lead), lead.shape)
             got = names[int(logits[i, q].argmax())]
             wrong = "".join(rows[i]), int(q), str(told[i][q]), got
-    return Compared(margin, wrong)
+    return Heard(margin, wrong)
 
 
 def _lead(logits: Array, right: Array) -> Array:
