@@ -77,7 +77,8 @@ def asked(
 ) -> Heard:
     """How a model answers texts that stand behind the first token of its vocabulary."""
     names = model.vocabulary.tokens
-    ids = {None: _SILENT, **model.vocabulary.ids}
+    ids: dict[str | None, int] = {None: _SILENT}
+    ids |= model.vocabulary.ids
     margin, wrong = np.inf, None
     for start, rows, logits in _answered(model, texts):
         told = answers[start : start + len(rows)]
@@ -89,9 +90,9 @@ def asked(
         lead[right == _MISSING] = -np.inf
         margin = min(margin, float(lead.min()))
         if wrong is None and not lead.min() > 0:
-            i, q = np.unravel_index(np.argmin(lead), lead.shape)
+            i, q = divmod(int(lead.argmin()), lead.shape[1])
             got = names[int(logits[i, q].argmax())]
-            wrong = "".join(rows[i]), int(q), str(told[i][q]), got
+            wrong = "".join(rows[i]), q, str(told[i][q]), got
     return Heard(margin, wrong)
 
 
