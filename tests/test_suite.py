@@ -22,9 +22,11 @@ from cli_runner import handcraft as run
 
 import handcraft
 from handcraft.analysis.turning import rotation, turned_model
+from handcraft.core import writing
 from handcraft.core.errors import HandcraftError, WeightsError
 from handcraft.core.weights import read_safetensors, sha256
 from handcraft.lowering.drawing import KINDS, drawn
+from handcraft.lowering.frames import tag
 from handcraft.results.suites import choosing, folders, member
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.words import (
@@ -258,7 +260,7 @@ def test_a_stopped_run_goes_on_to_the_same_files(
     same call completes it, byte for byte; until then no folder is there in part.
     """
     left = [step]
-    write = folders.write_atomically
+    write = writing.write_atomically
 
     def stopping(path: Path, data: bytes) -> None:
         if path.name == "about.json":
@@ -403,7 +405,7 @@ def test_a_suite_of_other_settings_is_not_mixed(
     written: Path, tmp_path: Path
 ) -> None:
     """Neither with other settings, nor with fewer programs, nor among other files."""
-    for changes, message in [
+    cases: list[tuple[dict[str, Any], str]] = [
         (
             {"seed": 1},
             (
@@ -432,7 +434,8 @@ def test_a_suite_of_other_settings_is_not_mixed(
                 " another directory"
             ),
         ),
-    ]:
+    ]
+    for changes, message in cases:
         before = files_of(written)
         with pytest.raises(HandcraftError) as found:
             handcraft.suite(written, **{"rotate": True, **SMALL, **changes})
@@ -461,7 +464,7 @@ def test_a_file_that_was_changed_is_told(written: Path, tmp_path: Path) -> None:
     assert files_of(out) == files_of(written)
 
 
-@pytest.mark.parametrize("text", ["[]", "{", '{"files": 3}'])
+@pytest.mark.parametrize("text", ["[]", "{", '{"files": 3}', '{"files": {}}'])
 def test_a_damaged_row_is_told(
     written: Path, tmp_path: Path, text: str
 ) -> None:
@@ -502,7 +505,7 @@ def test_a_wrong_program_is_named_and_not_written(
     """Where the compiler is wrong the evaluator tells: the exit code is 1, the expression is
     named, and another stands in its place; so it is again where the suite is complete.
     """
-    tag, wrong = member.tag, []
+    wrong: list[str] = []
 
     def sometimes_wrong(e: Expression, **fields: Any) -> Any:
         if not wrong:
@@ -640,5 +643,5 @@ def test_a_hundred_programs_and_their_twins(tmp_path: Path) -> None:
     assert max(row["rotation"]["difference"] for row in rows) <= 1e-5
     assert len({row["kind"] for row in rows}) >= 10
     assert len({row["layers"] for row in rows}) >= 4
-    assert len({row["sizes"]["n_head"] for row in rows}) >= 3
+    assert len({row["heads"] for row in rows}) >= 4
     assert len({(*row["alphabet"],) for row in rows}) >= 4

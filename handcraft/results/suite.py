@@ -169,7 +169,8 @@ class _Making:
 
     def run(self) -> Suite:
         """The suite, whose index is written after each program."""
-        self.known = self.folders.rows(PROGRAMS)
+        known = self.folders.rows(PROGRAMS).values()
+        self.known = {row["place"]: row for row in known}
         self.turned = self.folders.rows(ROTATED)
         self._fits()
         rows: list[IndexRow] = []
@@ -188,9 +189,10 @@ class _Making:
     def _fits(self) -> None:
         """Raise ProgramError where there is more in the directory than was asked for."""
         shown = printable(str(self.out))
-        if len(self.known) > self.count:
+        many = 1 + max(self.known, default=-1)
+        if many > self.count:
             raise ProgramError(
-                f"{shown} has {len(self.known)} programs already, more than the"
+                f"{shown} has {many} programs already, more than the"
                 f" {self.count} that were asked for; name another directory"
             )
         if self.turned and not self.rotate:
@@ -201,9 +203,7 @@ class _Making:
 
     def _placed(self, place: int) -> IndexRow:
         """The row of the program at a place, which is written unless it is there."""
-        there = next(
-            (x for x in self.known.values() if x.get("place") == place), None
-        )
+        there = self.known.get(place)
         candidate, says, member, failed = self._found(place, there)
         self.choice.take(candidate, says)
         name = candidate.name
@@ -214,7 +214,7 @@ class _Making:
                 name,
                 lambda folder: write_member(made, folder) | {"failed": failed},
             )
-        twin = self.turned.get(f"{name}")
+        twin = self.turned.get(name)
         if self.rotate and twin is None:
             turned = _needed(member or examined(candidate, self.settings.seed))
             twin = self._write(

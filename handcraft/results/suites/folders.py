@@ -114,7 +114,7 @@ class Folders:
     def _row(self, folder: Path) -> IndexRow:
         row = _read(folder / ABOUT)
         files = row.get("files")
-        if not isinstance(files, dict):
+        if not isinstance(files, dict) or type(row.get("place")) is not int:
             raise _changed(folder / ABOUT, folder)
         for name, wanted in files.items():
             path = self.directory / name

@@ -40,8 +40,8 @@ from handcraft.results.suites.texts import (
     Words,
     apart,
     asked,
+    asked_texts,
     text_count,
-    texts_of,
     values_at,
 )
 from handcraft.results.verify import verify
@@ -140,7 +140,7 @@ def examined(candidate: Candidate, seed: int) -> Member | Miscompiled | None:
     if model is None:
         return None
     random = candidate.random("texts", seed)
-    texts = texts_of(candidate.alphabet, candidate.n, random)
+    texts = asked_texts(candidate.alphabet, candidate.n, random)
     try:
         answers = _answers(candidate, texts)
     except ProgramError:  # undefined by a rule of the language on some text
@@ -239,6 +239,7 @@ def write_twin(member: Member, folder: Path) -> dict[str, Any]:
         "verdict": twin.report.verdict,
         "margin": twin.report.min_margin,
         "difference": twin.difference,
+        "place": member.candidate.place,
     }
 
 

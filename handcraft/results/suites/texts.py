@@ -33,7 +33,7 @@ def text_count(letters: int, n: int) -> int:
     return sum(letters**i for i in range(1, n + 1))
 
 
-def texts_of(alphabet: Sequence[str], n: int, random: Random) -> list[Words]:
+def asked_texts(alphabet: Sequence[str], n: int, random: Random) -> list[Words]:
     """All texts of 1 to n tokens, the shorter first; where there are too many, some of each
     length, with those of one token alone and the longest of one kind of token.
     """
@@ -60,7 +60,7 @@ def values_at(
 
 
 @dataclass(frozen=True)
-class Compared:
+class Heard:
     """What a model says to texts.
 
     margin  the least lead of a right token over every other
@@ -74,10 +74,11 @@ class Compared:
 
 def asked(
     model: Model, texts: Sequence[Words], answers: Sequence[Said]
-) -> Compared:
+) -> Heard:
     """How a model answers texts that stand behind the first token of its vocabulary."""
     names = model.vocabulary.tokens
-    ids = {None: _SILENT, **model.vocabulary.ids}
+    ids: dict[str | None, int] = {None: _SILENT}
+    ids |= model.vocabulary.ids
     margin, wrong = np.inf, None
     for start, rows, logits in _answered(model, texts):
         told = answers[start : start + len(rows)]
@@ -89,10 +90,10 @@ def asked(
         lead[right == _MISSING] = -np.inf
         margin = min(margin, float(lead.min()))
         if wrong is None and not lead.min() > 0:
-            i, q = np.unravel_index(np.argmin(lead), lead.shape)
+            i, q = divmod(int(lead.argmin()), lead.shape[1])
             got = names[int(logits[i, q].argmax())]
-            wrong = "".join(rows[i]), int(q), str(told[i][q]), got
-    return Compared(margin, wrong)
+            wrong = "".join(rows[i]), q, str(told[i][q]), got
+    return Heard(margin, wrong)
 
 
 def _lead(logits: Array, right: Array) -> Array:
