@@ -68,12 +68,16 @@ def _stands(found: Lowered, z: Affine) -> bool:
 
 
 def _time(found: Lowered, lane: Lane) -> int:
-    """The sublayer after which a lane holds what it means; 0 for the embedding."""
+    """The sublayer after which a lane holds what it means; 0 for the embedding. What reads a lane
+    and writes it empties it, for one that takes over its column.
+    """
     rules = (*found.stream.heads, *found.stream.hinges)
-    return max(
-        (rule.time for rule in rules if lane in rule.writes and not rule.final),
-        default=0,
+    filling = (
+        rule.time
+        for rule in rules
+        if lane in rule.writes and lane not in rule.read and not rule.final
     )
+    return max(filling, default=0)
 
 
 def _off(held: Held, value: Value, number: float) -> float:

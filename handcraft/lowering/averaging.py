@@ -46,6 +46,7 @@ def averaged(lower: Lowering, node: Node) -> Held:
     )[0]
     most = max(abs(float(domain.low) - by), abs(float(domain.high) - by))
     radius = number.radius + most * _share(lower, score)
+    radius = lower.stream.may_follow(lane, radius)
     return Held(lane.expression(), codes, radius, most)
 
 

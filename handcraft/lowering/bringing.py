@@ -22,6 +22,7 @@ from handcraft.lowering.scores import (
     UNIT,
     Score,
     merged_rows,
+    need_anchor,
     sink,
 )
 from handcraft.lowering.stream import BOS, Held, constant, gated
@@ -50,7 +51,8 @@ def one(
         )
     z, codes = held.z, dict(held.codes)
     if maybe_none:
-        z, codes = _freed(z, codes, default)
+        need_anchor(lower, node)
+        z, codes = freed(z, codes, default)
     bos = score.apart / 2 if maybe_none else score.apart + 2 * SLACK
     rows = merged_rows([*score.rows, (constant(-bos), BOS.expression())])
     lane = lower.stream.attend(
@@ -69,10 +71,12 @@ def one(
         )
     reach = max(map(abs, codes.values()), default=0.0)
     leak = 2 * reach * lower.n * math.exp(-behind)
-    return Held(lane.expression(), codes, held.radius + leak + 8 * UNIT * reach)
+    radius = held.radius + leak + 8 * UNIT * reach
+    radius = lower.stream.may_follow(lane, radius)
+    return Held(lane.expression(), codes, radius)
 
 
-def _freed(
+def freed(
     z: Affine, codes: dict[Value, float], default: Value
 ) -> tuple[Affine, dict[Value, float]]:
     """The value so moved that 0 stands for the default alone, which BOS brings."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from handcraft.language.affine import Affine
 from handcraft.lowering.bringing import one
-from handcraft.lowering.nodes import Node, parts_of
+from handcraft.lowering.nodes import Node, Settled, parts_of
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.scores import LARGEST_SCORE, SLACK, Score, score_of
 from handcraft.lowering.stream import Held, constant, gated
@@ -33,7 +33,8 @@ def chosen(
     lower: Lowering, node: Node, place: Node, value: Node | None = None
 ) -> Held:
     """The value at the position that is chosen."""
-    score = _preferring(lower, place)
+    settled = isinstance(node.data, Settled)
+    score = _preferring(lower, place, absolute=not settled)
     default = node.default if value is None else None
     if default is not None and default.op != "constant":
         none = lower.core.select(
@@ -44,6 +45,7 @@ def chosen(
     certain = every and not (
         place.data == "best" and lower.domain(place.value).none
     )
+    certain = certain or settled
     return one(
         lower,
         node,
@@ -54,7 +56,7 @@ def chosen(
     )
 
 
-def _preferring(lower: Lowering, place: Node) -> Score:
+def _preferring(lower: Lowering, place: Node, *, absolute: bool) -> Score:
     """The scores of a condition, and of a preference among the keys that meet it."""
     p = lower.standard(lower.core.index)
     assert p is not None
@@ -70,7 +72,7 @@ def _preferring(lower: Lowering, place: Node) -> Score:
     condition = place.condition
     if place.data == "best" and lower.domain(place.value).none:
         condition = lower.core.both(condition, _defined(lower, place.value))
-    score = score_of(lower, condition, strength)
+    score = score_of(lower, condition, strength, absolute=absolute)
     if strength * 2 > LARGEST_SCORE:
         raise Refused(
             place, "needs scores past exact float32", "a shorter window"

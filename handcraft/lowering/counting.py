@@ -24,6 +24,7 @@ from handcraft.lowering.scores import (
     COUNTED,
     masked,
     merged_rows,
+    need_anchor,
     score_of,
     sink,
 )
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from handcraft.lowering.lower import Lowering
 
 ANCHOR = 2.0**30  # how many times the attention of a key BOS gets
+FEW_CLASSES = (
+    4  # values of which one is told from the others without a head of its own
+)
 MOST_CLASSES = 8  # values that are compared without digits
 
 
@@ -40,6 +44,7 @@ def counted(lower: Lowering, node: Node) -> Held:
     if (split := _split(lower, node)) is not None:
         held = lower.hold(split)
         return lower.held_number(node, held.z, held.radius)
+    need_anchor(lower, node)
     condition, own = _without_self(lower, node.condition)
     value = lower.core.constant(1) if node.data == "count" else node.value
     if node.data == "count" and own is None:
@@ -76,6 +81,7 @@ def counted(lower: Lowering, node: Node) -> Held:
         + math.exp(-min(score.apart, 700))
     )
     radius = lower.n * (most * relative + number.radius)
+    radius = lower.stream.may_follow(lane, radius)
     found = lower.held_number(node, lane.expression(), radius)
     if own is None:
         return found
@@ -113,22 +119,60 @@ def _weighed(lower: Lowering, condition: Node) -> tuple[Node, Node]:
 
 
 def _split(lower: Lowering, node: Node) -> Node | None:
-    """The sum of a count of a | b: that of a and of b, less that of both where there are any."""
+    """The sum of a count of a | b: that of a and of b, less that of both where there are any; and
+    that of what does not equal: that of all, less that of what does.
+    """
     core = lower.core
     parts = [_by_digits(lower, part) for part in parts_of(node.condition)]
-    either = next((part for part in parts if part.op == "either"), None)
-    if either is None:
+    split = next((part for part in parts if _is_split(lower, part)), None)
+    if split is None:
         return None
-    rest = [part for part in parts if part is not either]
-    a, b = either.args
+    rest = [part for part in parts if part is not split]
 
     def of(*more: Node) -> Node:
         return core.select(node.data, core.both(*rest, *more), node.value)
 
+    if split.op == "negate":
+        return core.make(
+            "subtract", of(), _of_equal(lower, node, rest, split, of)
+        )
+    a, b = split.args
     found = core.make("add", of(a), of(b))
     if _contradict(lower, a, b):
         return found
     return core.make("subtract", found, of(a, b))
+
+
+def _of_equal(
+    lower: Lowering,
+    node: Node,
+    rest: list[Node],
+    unlike: Node,
+    of: Callable[[Node], Node],
+) -> Node:
+    """The sum of what equals, which is the query itself alone where positions are compared."""
+    equal = unlike.args[0]
+    if not all(at_query(x, lower) is lower.core.index for x in equal.args):
+        return of(equal)
+    value = lower.core.constant(1) if node.data == "count" else node.value
+    condition = lower.core.both(*rest)
+    if lower.domains.orders.holds_itself(condition):
+        return value
+    own = at_query(condition, lower)
+    return lower.core.make("cases", own, value, lower.core.constant(0))
+
+
+def _is_split(lower: Lowering, part: Node) -> bool:
+    """True for a | b, and for what does not equal one of many values, that a key cannot tell by
+    itself.
+    """
+    if part.op != "negate":
+        return part.op == "either" and all(sides_of(part))
+    equal = part.args[0]
+    if equal.op != "equal" or not _across(equal):
+        return False
+    sizes = [lower.domain(at_query(x, lower)).size for x in equal.args]
+    return all(size is None or size > FEW_CLASSES for size in sizes)
 
 
 def _by_digits(lower: Lowering, part: Node) -> Node:

@@ -13,20 +13,23 @@ Rules of this file: no domain is too small; numbers are exact fractions.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import product
 from math import gcd, prod
 from typing import Any, TypeAlias
 
-from handcraft.lowering.nodes import NEVER, Node
+from handcraft.core.errors import ProgramError
+from handcraft.lowering.nodes import NEVER, Node, Settled, parts_of
 from handcraft.lowering.orders import Orders
+from handcraft.sequence.operations import branches_of
 from handcraft.sequence.values import Value
 
 Number: TypeAlias = int | Fraction
 MOST_LISTED = 4_096  # values of a domain that are listed
 MOST_COMBINED = 40_000  # combinations of values that are asked one by one
+FEW_COMBINED = 4_096  # so many are asked though there may be fewer to ask
 
 
 @dataclass(frozen=True)
@@ -164,11 +167,15 @@ class Domains:
             lambda node: not self.of(node).none, n, causal=causal
         )
         self._known: dict[int, tuple[Node, Domain]] = {}
-        self._leaves: Mapping[str, Domain] = {
+        self._leaves: dict[str, Domain] = {
             "token": listing(self.alphabet),
             "index": span(0, n - 1),
             "length": span(1, n),
         }
+
+    def tell(self, op: str, domain: Domain) -> None:
+        """Says which values a leaf has."""
+        self._leaves[op] = domain
 
     def of(self, node: Node) -> Domain:
         """The domain of a node."""
@@ -192,19 +199,33 @@ class Domains:
     # ------------------------------------------------------------ at one position
 
     def _computed(self, node: Node) -> Domain:
+        """From what it is computed from in the end, where that has few combinations; else from its
+        arguments, as if each could have any value beside any other's.
+        """
         bases = bases_of(node)
-        lists = [self.of(base).values for base in bases]
-        if all(x is not None for x in lists):
-            if prod(len(x) for x in lists if x) <= MOST_COMBINED:
-                ask = function_of(node, bases)
-                return self._short(
-                    listing(
-                        value
-                        for row in product(*lists)  # type: ignore[arg-type]
-                        if (value := ask(row)) is not NEVER
-                    )
-                )
+        for most in (FEW_COMBINED, MOST_COMBINED):
+            for parts in (bases, tuple(dict.fromkeys(node.args))):
+                if (found := self._from(node, parts, most)) is not None:
+                    return self._short(found)
         return self._by_form(node)
+
+    def _from(
+        self, node: Node, parts: tuple[Node, ...], most: int
+    ) -> Domain | None:
+        """The values for all combinations of those of some parts, if they are not too many."""
+        lists = [self.of(part).values for part in parts]
+        known = [x for x in lists if x is not None]
+        if len(known) < len(lists) or prod(map(len, known)) > most:
+            return None
+        ask = function_of(node, parts)
+        try:
+            return listing(
+                value
+                for row in product(*known)
+                if (value := ask(row)) is not NEVER
+            )
+        except ProgramError:  # of values that never stand side by side
+            return None
 
     @staticmethod
     def _short(domain: Domain) -> Domain:
@@ -213,6 +234,8 @@ class Domains:
         return span(domain.low, domain.high, domain.step, none=domain.none)
 
     def _by_form(self, node: Node) -> Domain:
+        if node.op in ("cases", "otherwise", "lookup"):
+            return self._chosen(node)
         if node.op == "table":
             return listing(node.data.known.values())
         found = [self.of(arg) for arg in node.args]
@@ -221,28 +244,51 @@ class Domains:
         domain = form(*found)
         return domain.maybe() if any(x.none for x in found) else domain
 
+    def _chosen(self, node: Node) -> Domain:
+        """All values that a choice can give, whether or not it comes to that."""
+        if node.op == "lookup":
+            return listing([*(x for _, x in node.data), None])
+        if node.op == "otherwise":
+            first, then = map(self.of, node.args)
+            values = first.values
+            if values is None:
+                return _union(replace(first, none=False), then)
+            kept = [x for x in values if x is not None]
+            return _union(listing(kept), then) if kept else then
+        pairs, default = branches_of(node.args)
+        found = listing([None]) if default is None else self.of(default)
+        for _, then in pairs:
+            found = _either_of(found, self.of(then))
+        return found
+
     # ------------------------------------------------------------ selections
 
     def _selected(self, node: Node) -> Domain:
         kind = node.data
         if kind == "count":
-            return span(int(self.orders.holds_itself(node.condition)), self.n)
+            least = int(self.orders.holds_itself(node.condition))
+            return span(least, max(least, self._most_keys(node)))
         if kind in ("first", "latest", "best"):
             every = node.condition.op == "constant" and node.condition.data == 1
             none = not every or (kind == "best" and self.of(node.value).none)
+            none = none and not isinstance(kind, Settled)
             return span(0, self.n - 1, none=none)
         value = self.of(node.value)
         if kind == "total":
             low, high = min(value.low, 0), max(value.high, 0)
-            return span(
-                low * self.n, high * self.n, _step(value), none=value.none
-            )
+            most = self._most_keys(node)
+            return span(low * most, high * most, _step(value), none=value.none)
         if kind == "mean":
             return self._mean(node, value)
+        if isinstance(kind, Settled):
+            value = replace(value, none=False)
+            if kind.tokens is not None:
+                value = listing(kind.tokens)
         if self.orders.is_one(node.condition) or self._is_chosen(node):
             return value
         if node.default is None:
-            return value.maybe()
+            sure = kind == "at" or isinstance(kind, Settled)
+            return value if sure else value.maybe()
         return _union(value, self.of(node.default))
 
     def _is_chosen(self, node: Node) -> bool:
@@ -268,6 +314,15 @@ class Domains:
         apart = Fraction(_step(value) or 1, max(1, self.n * (self.n - 1)))
         return span(value.low, value.high, None, none=none, apart=apart)
 
+    def _most_keys(self, node: Node) -> int:
+        """How many positions can be selected, by what is said of the position alone."""
+        alone = [part for part in parts_of(node.condition) if _of_key(part)]
+        asks = [function_of(part, bases_of(part)) for part in alone]
+        return sum(
+            all(ask([i]) not in (0, None) for ask in asks)
+            for i in range(self.n)
+        )
+
 
 def _means(value: Domain, n: int) -> set[Value] | None:
     """The means of 1 to n values of a lattice; None where they are many."""
@@ -283,6 +338,13 @@ def _means(value: Domain, n: int) -> set[Value] | None:
         for i in range(steps * count + 1)
     }
     return found if len(found) <= MOST_LISTED else None
+
+
+def _of_key(part: Node) -> bool:
+    """True for a condition on the index of the key alone."""
+    bases = bases_of(part)
+    alone = len(bases) == 1 and bases[0].op == "there"
+    return alone and bases[0].args[0].op == "index"
 
 
 class Unlisted(Exception):  # noqa: N818  # the caller says it in words
@@ -306,6 +368,13 @@ def _step(value: Domain) -> Number | None:
             abs(Fraction(value.low)) or Fraction(value.step),
         )
     )
+
+
+def _either_of(a: Domain, b: Domain) -> Domain:
+    """The values of both."""
+    if not a.size or not b.size:  # None alone
+        return (b if a.none and not a.size else a).maybe()
+    return _union(a, b)
 
 
 def _union(a: Domain, b: Domain) -> Domain:

@@ -24,10 +24,25 @@ def slots_of(
     stream: Stream, vocabulary: Sequence[str], n_ctx: int
 ) -> tuple[Slot, ...]:
     """The slots, in the order of their first use; the first token stands before each text."""
-    return tuple(
-        _slot(lane, stream.tables.get(lane), vocabulary, n_ctx)
-        for lane in stream.times
-    )
+    found: dict[Lane, Slot] = {}
+    for lane in _old_first(stream):
+        table = stream.tables.get(lane)
+        if lane in stream.reuse:
+            old = found[stream.reuse[lane]]
+            found[lane] = scratch(lane.slot, reuse=old)
+        else:
+            found[lane] = _slot(lane, table, vocabulary, n_ctx)
+    return tuple(found.values())
+
+
+def _old_first(stream: Stream) -> list[Lane]:
+    """The lanes; one that takes over another's column stands behind it."""
+
+    def depth(lane: Lane) -> int:
+        old = stream.reuse.get(lane)
+        return 0 if old is None else 1 + depth(old)
+
+    return sorted(stream.times, key=depth)
 
 
 def _slot(
@@ -41,7 +56,9 @@ def _slot(
     if table.tokens:
         kept = {t: x for t, x in table.tokens.items() if x}
         return slot(lane.slot, token=kept or {vocabulary[0]: 0})
-    row = [0.0, *table.positions]
+    row = [*table.positions]
+    if len(row) < n_ctx:  # of the positions behind the first token
+        row = [0.0, *row]
     return slot(lane.slot, position=[*row, *[0.0] * (n_ctx - len(row))])
 
 
@@ -63,7 +80,9 @@ def _block(stream: Stream, b: int) -> Block:
     mlp = None
     said = stream.meanings
     if hinges or constants:
-        written = dict.fromkeys(x for hinge in hinges for x in hinge.adds)
+        written = dict.fromkeys(
+            x for hinge in hinges if not hinge.erases for x in hinge.adds
+        )
         mlp = MLP(
             [_neuron(hinge) for hinge in hinges],
             adds=Affine.of(constants),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from handcraft.lowering.bringing import one
 from handcraft.lowering.choosing import CHOOSING, chosen
 from handcraft.lowering.matches import at_query, sides_of
-from handcraft.lowering.nodes import Node, parts_of
+from handcraft.lowering.nodes import Node, Settled, parts_of
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.scores import FETCHED, SLACK, score_of
 from handcraft.lowering.stream import Held
@@ -39,6 +39,7 @@ def fetched(lower: Lowering, node: Node) -> Held:
         none = lower.core.select("fetch", condition, node.value, says=node.says)
         return lower.hold(lower.core.make("otherwise", none, default))
     certain = lower.domains.orders.is_one(condition)
+    certain = certain or isinstance(node.data, Settled)
     score = score_of(lower, condition, FETCHED, absolute=not certain)
     behind = score.apart * (1.0 if certain else 0.5) - 2 * score.radius
     if 0 < behind < SLACK:  # all of it grows with the strength

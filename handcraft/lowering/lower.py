@@ -34,6 +34,7 @@ from handcraft.lowering.matches import EXACT
 from handcraft.lowering.meanings import Meanings
 from handcraft.lowering.naming import Naming
 from handcraft.lowering.nodes import Core, Node
+from handcraft.lowering.placing import placed_square
 from handcraft.lowering.pointwise import Inexact, images, joined, mapped, whole
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.fetching import known_to_be_one
@@ -83,6 +84,8 @@ class Lowering:
         self._one_hots: dict[Any, tuple[Node, Mapping[Value, Held]]] = {}
         self._exact: dict[int, tuple[Node, Held]] = {}
         self._flags: dict[Any, Held] = {}
+        self._words: dict[str, float] = {}
+        self.anchored = True  # False where no token stands before the text
         self._columns: dict[int, tuple[Held, Callable[[], Held]]] = {}
 
     @property
@@ -172,9 +175,14 @@ class Lowering:
             return _UNDEFINED
         if isinstance(value, str):
             if value not in self.codes:
-                return 0.0
+                return self._words.setdefault(value, self._next_code())
             return self.codes[value]
         return float(value)
+
+    def _next_code(self) -> float:
+        """A number for a text that is no token, such as a machine's state."""
+        used = max(map(abs, self.codes.values()), default=0.0)
+        return used + 1.0 + len(self._words)
 
     def _length(self) -> Held:
         whole = self.core.select("count", self.core.true)
@@ -319,9 +327,8 @@ class Lowering:
             _says(node),
         )
         radius = a.radius + 2 * b.radius + 2 * wall * flag.radius
-        return Held(
-            b.z.plus(lane.expression()), codes, radius + 2.0**-20 * most
-        )
+        radius = self.stream.may_follow(lane, radius + 2.0**-20 * most)
+        return Held(b.z.plus(lane.expression()), codes, radius)
 
     def _joined(self, node: Node, parts: Sequence[Node]) -> Held:
         """A function of few combinations of values."""
@@ -335,7 +342,12 @@ class Lowering:
             if at is not None and code is not None:  # else it never occurs
                 table[at] = code
         z, radius = joined(
-            self.stream, held, table, self.named(node), _says(node)
+            self.stream,
+            held,
+            table,
+            self.named(node),
+            _says(node),
+            flag={*codes} <= {0, 1, None},
         )
         return Held(z, codes, radius)
 
@@ -538,6 +550,8 @@ class Lowering:
         codes = {x: z * z for x, z in held.codes.items()}
         if not held.z.terms:
             return Held(constant(held.z.constant**2), codes)
+        if node.op == "select" and node.data == "at":
+            return placed_square(self, node)
         if len(held.z.terms) == 1:
             return self._square_of_lane(held, codes)
         f = images((z, z * z) for z in held.codes.values())

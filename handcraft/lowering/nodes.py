@@ -18,13 +18,46 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
+from handcraft.lowering.following import (
+    below_of,
+    limits_of,
+    lowest_of,
+    state_of,
+    total_of,
+)
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.operations import selection_of
 from handcraft.sequence.values import Value, combine
 
 Kind: TypeAlias = Literal[
-    "count", "total", "mean", "first", "latest", "best", "fetch", "average"
+    "count",
+    "total",
+    "mean",
+    "first",
+    "latest",
+    "best",
+    "fetch",
+    "average",
+    "at",
 ]
+
+
+class Settled(str):
+    """The kind of a selection that is defined wherever its value is used.
+
+    tokens  those that its value can be there; None for all
+    """
+
+    tokens: frozenset[str] | None
+
+    def __new__(
+        cls, kind: str, tokens: frozenset[str] | None = None
+    ) -> Settled:
+        found = super().__new__(cls, kind)
+        found.tokens = tokens
+        return found
+
+
 LEAVES = ("token", "index", "length", "constant")
 
 
@@ -109,8 +142,13 @@ class Node:
 
     def __repr__(self) -> str:
         inside = ", ".join(map(repr, self.args))
-        data = "" if self.data is None else f"[{self.data}]"
+        data = "" if self.data is None else f"[{_shown(self.data)}]"
         return f"{self.op}{data}({inside})" if inside else f"{self.op}{data}"
+
+
+def _shown(data: Any) -> str:
+    """Data as a text; of a table only its size."""
+    return f"{len(data)} rows" if isinstance(data, tuple) else str(data)
 
 
 @dataclass(frozen=True)
@@ -265,7 +303,12 @@ def _known(args: tuple[Node, ...]) -> bool:
 
 
 def _hashable(data: Any) -> Any:
-    return (type(data), data)  # 1 and Fraction(1) are one value, "1" another
+    more = data.tokens if isinstance(data, Settled) else None
+    return (
+        type(data),
+        data,
+        more,
+    )  # 1 and Fraction(1) are one value, "1" another
 
 
 # ---------------------------------------------------------------- what stands for something else
@@ -313,7 +356,7 @@ def _short(core: Core, e: Expression) -> Node:
     shift = max((0, *(offset for offset, _ in e.where)))
     condition = core.both(
         *(_stands(core, offset - shift, what) for offset, what in e.where),
-        *_limits(core, e, shift),
+        *limits_of(core, e, shift),
     )
     kind: Any = e.op
     found = core.select(kind, condition, says=e if not shift else None)
@@ -335,29 +378,6 @@ def _stands(core: Core, offset: int, what: Any) -> Node:
     return core.make("equal", token, core.of(what))
 
 
-def _limits(core: Core, e: Expression, shift: int) -> Iterator[Node]:
-    """The conditions of `before` and `every` on the position of the key less the shift."""
-    key = core.make("there", core.index)
-    if shift:
-        key = core.make("subtract", key, core.constant(shift))
-    start, step = e.every
-    if shift or start:
-        below = core.make("below", key, core.constant(start))
-        yield core.make("negate", below)
-    if e.before is not None:
-        yield core.make("below", key, core.of(e.before))
-    if step > 1:
-        past = core.make("subtract", key, core.constant(start))
-        rest = core.make("modulo", past, core.constant(step))
-        yield core.make("equal", rest, core.constant(0))
-
-
-def _total(core: Core, e: Expression) -> Node:
-    numbers = core.make("lookup", core.token, data=e.table)
-    value = core.make("otherwise", numbers, core.constant(0))
-    return core.select("total", core.both(*_limits(core, e, 0)), value, says=e)
-
-
 _FORMS: Mapping[str, Callable[[Core, Expression], Node]] = {
     "here": lambda core, _: core.index,
     "length": _length,
@@ -368,7 +388,10 @@ _FORMS: Mapping[str, Callable[[Core, Expression], Node]] = {
     "count": _short,
     "first": _short,
     "latest": _short,
-    "total": _total,
+    "total": total_of,
+    "lowest": lowest_of,
+    "below": below_of,
+    "state": state_of,
     **dict.fromkeys(
         (
             *("count_where", "first_where", "latest_where", "total_where"),

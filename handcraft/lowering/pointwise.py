@@ -25,6 +25,9 @@ UNIT = 2.0**-24  # the rounding of float32
 GELU_EXACT = 8.0  # gelu(x) is x or 0 in float32 from this size on, with room
 SHARPEST = 2.0**20
 SNAPPED = 1e-3  # an input less exact than that is taken by steps
+BLURRED = (
+    1 / 64
+)  # of the distance of the outputs: where hinges give more error, steps are taken
 EXACT = 1e-6  # where the output must be exact
 ROUNDED = 1e-9  # what float64 may make of one number, of its size
 FORGOTTEN = 2**10 * LEAK  # float32 does not add so little to a whole number
@@ -100,7 +103,7 @@ def mapped(
     gap = min(f.gaps)
     if radius > gap / 8:
         raise Inexact(radius, gap)
-    if radius > (EXACT if flag else SNAPPED) * gap:
+    if radius > (EXACT if flag else SNAPPED) * gap or _blurs(f, radius):
         return stepped(stream, z, radius, f, name, says)
     return _bent(stream, z, radius, f, name, says)
 
@@ -117,6 +120,15 @@ def _line_of(f: Images) -> tuple[float, float, float] | None:
     b = y - a * x
     off = max(abs(a * x + b - y) for x, y in f.points)
     return (a, b, off) if off < STRAIGHT * max(1.0, abs(y), abs(y2)) else None
+
+
+def _blurs(f: Images, radius: float) -> bool:
+    """True if hinges would make the error of the input great beside the distance of the outputs."""
+    outputs = sorted({y for _, y in f.points})
+    apart = min(b - a for a, b in zip(outputs, outputs[1:], strict=False))
+    slopes = f.slopes
+    bend = sum(abs(b - a) for a, b in zip(slopes, slopes[1:], strict=False))
+    return radius * (bend + max(map(abs, slopes))) > apart * BLURRED
 
 
 class Inexact(Exception):  # noqa: N818  # the caller says it in words
@@ -167,7 +179,7 @@ def _bent(
     found = (
         rest.plus(lane.expression()) if rest.terms or rest.constant else lane
     )
-    return as_affine(found), error + rounding
+    return as_affine(found), stream.may_follow(lane, error + rounding)
 
 
 def stepped(
@@ -179,25 +191,36 @@ def stepped(
     says: str = "",
 ) -> tuple[Affine, float]:
     """By two neurons for each change of the value, half way between two inputs."""
+    slope = _common_slope(f)
     hinges: list[tuple[Affine, float, float]] = []
     rises = 0.0
     most = max(abs(x) for x, _ in f.points)
     error = 0.0
     for (x, y), (x2, y2) in zip(f.points, f.points[1:], strict=False):
-        if y == y2:
+        rise = y2 - y - slope * (x2 - x)
+        if not rise:
             continue
         width, middle = (x2 - x) / 4, (x + x2) / 2
         scaled = z.scaled(1 / width).plus(constant(-middle / width))
         sharp = _sharp(1 - radius / width)
-        hinges.append((scaled.plus(constant(1.0)), (y2 - y) / 2, sharp))
-        hinges.append((scaled.plus(constant(-1.0)), (y - y2) / 2, sharp))
-        rises += abs(y2 - y)
-        error = max(error, abs(y2 - y) * 8 * UNIT * (most / width + 2))
+        hinges.append((scaled.plus(constant(1.0)), rise / 2, sharp))
+        hinges.append((scaled.plus(constant(-1.0)), -rise / 2, sharp))
+        rises += abs(rise)
+        error = max(error, abs(rise) * 8 * UNIT * (most / width + 2))
     lane = stream.neurons(name, hinges, says)
-    start = f.points[0][1]
-    return lane.expression().plus(constant(start)), error * len(hinges) + (
-        4 * UNIT * (abs(start) + rises)
-    )
+    x, y = f.points[0]
+    start = y - slope * x
+    found = lane.expression().plus(constant(start)).plus(z.scaled(slope))
+    rounding = 4 * UNIT * (abs(start) + rises + abs(slope) * most)
+    off = error * len(hinges) + abs(slope) * radius + rounding
+    return found, stream.may_follow(lane, off)
+
+
+def _common_slope(f: Images) -> float:
+    """The slope that most neighbouring inputs have, where it is not 0 that saves the most steps."""
+    slopes = f.slopes
+    best = max(dict.fromkeys(slopes), key=slopes.count)
+    return best if slopes.count(best) > 2 * slopes.count(0.0) else 0.0
 
 
 def all_whole(numbers: Iterable[float]) -> bool:
@@ -306,6 +329,8 @@ def joined(
     table: Mapping[tuple[float, ...], float],
     name: str,
     says: str = "",
+    *,
+    flag: bool = False,
 ) -> tuple[Affine, float]:
     """A function of several values, as a table of the numbers that stand for them."""
     inputs = [sorted({row[i] for row in table}) for i in range(len(parts))]
@@ -316,7 +341,9 @@ def joined(
         z, plain = z.plus(part.z.scaled(w)), plain.plus(part.z.scaled(p))
         radius += abs(w) * part.radius
         error += abs(p) * part.radius
-    found, more = mapped(stream, z, radius, best.f, name, says)
+    found, more = mapped(
+        stream, z, radius, best.f, name, says, flag=flag and not plain.terms
+    )
     return found.plus(plain), error + more
 
 

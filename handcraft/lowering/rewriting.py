@@ -105,6 +105,8 @@ def fused(stream: Stream) -> Stream:
         lane: time for lane, time in stream.times.items() if lane not in into
     }
     for lane, parts in sums:
+        if all(part in stream.spare for part, _ in parts):
+            found.spare = {*found.spare, lane}
         found.times[lane] = max(stream.times[part] for part, _ in parts)
     return found
 

@@ -18,6 +18,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 
 from handcraft.language.affine import Affine, Lane
+from handcraft.lowering.reusing import reused
 from handcraft.lowering.rewriting import Rule, fused, pruned, rules_of
 from handcraft.lowering.spanning import Texts, spanned, told_once
 from handcraft.lowering.stream import BOS, Attention, Stream
@@ -43,10 +44,11 @@ def cheapest(stream: Stream, sizes: Sizes) -> Stream:
     texts = Texts(sizes.tokens, sizes.n_ctx - 1)
     few = [spanned(plain, texts, every=every) for every in (False, True)]
     tried = [
-        scheduled(rules, heads)
+        final
         for lanes in (plain, *few)
         for rules in (told_once(merged(lanes), texts), lanes)
-        for heads in range(1, _widest(rules) + 1)
+        for placed in _schedules(rules)
+        for final in reused(placed)
     ]
     return exact(min(tried, key=lambda s: (weights(s, sizes), _blocks(s))))
 
@@ -78,8 +80,13 @@ def _scaled(
     return query.scaled(by), Affine.of(terms, key.constant)
 
 
-def _widest(stream: Stream) -> int:
-    return max(1, min(len(stream.heads), MOST_HEADS))
+def _schedules(stream: Stream) -> Iterator[Stream]:
+    """The schedules with 1 to so many heads a block as there is use for."""
+    for heads in range(1, MOST_HEADS + 1):
+        found = scheduled(stream, heads)
+        yield found
+        if _shape(found)[0] < heads:
+            return
 
 
 # ---------------------------------------------------------------- heads that look at the same
@@ -235,7 +242,8 @@ def _groups(stream: Stream) -> Iterator[list[Rule]]:
         yield [head]
     groups: dict[object, list[Rule]] = {}
     for hinge in stream.hinges:
-        name = (frozenset(hinge.adds), hinge.final)
+        # the answer's may read what they write over, so they stand together
+        name = "final" if hinge.final else frozenset(hinge.adds)
         groups.setdefault(name, []).append(hinge)
     yield from groups.values()
 
@@ -298,5 +306,5 @@ def _shape(stream: Stream) -> tuple[int, int]:
 
 def _columns(stream: Stream, n_head: int, width: int) -> int:
     """The width of the stream: a multiple of the number of heads."""
-    d = max(len(stream.times), n_head * width)
+    d = max(len(stream.times) - len(stream.reuse), n_head * width)
     return d + -d % n_head

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from handcraft.language.affine import Affine
 from handcraft.lowering.matches import Match, matched
 from handcraft.lowering.nodes import Node, parts_of
+from handcraft.lowering.refusals import Refused
 from handcraft.lowering.stream import constant
 
 if TYPE_CHECKING:
@@ -113,3 +114,14 @@ def sink(lower: Lowering, score: float) -> float:
     of them is left in any float, for a count of counts would make much of it.
     """
     return 0.0 if lower.causal else 2.0 ** math.ceil(math.log2(score + ALONE))
+
+
+def need_anchor(lower: Lowering, node: Node) -> None:
+    """Raises Refused where no token stands before the text, which the others are weighed by."""
+    if not lower.anchored:
+        raise Refused(
+            node,
+            "is weighed against a token that begins every text and stands nowhere"
+            " else, and there is none",
+            r"prompts such as '\^[ab]{1,9}='",
+        )

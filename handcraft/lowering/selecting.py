@@ -20,6 +20,7 @@ from handcraft.lowering.choosing import choice
 from handcraft.lowering.counting import counted
 from handcraft.lowering.fetching import fetched
 from handcraft.lowering.nodes import Node
+from handcraft.lowering.placing import placed
 from handcraft.lowering.stream import Held
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ _KINDS = {
     "count": counted,
     "total": counted,
     "fetch": fetched,
+    "at": placed,
     "first": choice,
     "latest": choice,
     "best": choice,

@@ -26,6 +26,8 @@ BOS = Lane(slot="bos")
 LEAK = (
     2.0**-60
 )  # what keys of a score that is less by 64 bring, of numbers up to 10^9 together
+ERASED = 2.0**10  # the sharpness of the neurons that erase a lane
+LEFT = 2.0**-28  # what they leave of it at most, with gelu
 ONE = Affine.of({BOS: -1.0}, 1.0)  # 1 everywhere but at BOS
 
 
@@ -136,6 +138,13 @@ class Hinge:
     final: bool = False
 
     @property
+    def erases(self) -> bool:
+        """True for one of the two neurons that erase a lane."""
+        return not self.when.constant and self.adds == {
+            lane: -by for lane, by in self.when.terms
+        }
+
+    @property
     def writes(self) -> tuple[Lane, ...]:
         """The lanes that it writes."""
         return tuple(self.adds)
@@ -157,6 +166,9 @@ class Stream:
         self.constants: list[tuple[int, Lane, float]] = []
         self.meanings: dict[Lane, Expression] = {}
         self.names: dict[tuple[tuple[Lane, float], ...], str] = {}  # of sums
+        self._written: dict[tuple[tuple[Affine, float, float], ...], Lane] = {}
+        self.spare: set[Lane] = set()  # with LEFT in their radius
+        self.reuse: dict[Lane, Lane] = {}  # whose column a lane takes over
         self.sums: list[tuple[Lane, tuple[tuple[Lane, float], ...]]] = []
 
     def lane(self, name: str) -> Lane:
@@ -183,6 +195,15 @@ class Stream:
         for lane, parts in self.sums:
             x = with_sum(x, lane, parts)
         return x
+
+    def may_follow(self, lane: Lane, radius: float) -> float:
+        """The radius of a lane that may take over the column of another: with what is left of
+        that, unless the lane is exact.
+        """
+        if radius <= LEFT:
+            return radius
+        self.spare.add(lane)
+        return radius + LEFT
 
     def time_of(self, *parts: Affine) -> int:
         """From when on these expressions can be read."""
@@ -227,25 +248,19 @@ class Stream:
                     return [known[value] for value in values]
         return None
 
-    def read_after(self, time: int) -> set[Lane]:
-        """The lanes that a later rule reads."""
-        read = {x for head in self.heads if head.time > time for x in head.read}
-        later = (hinge for hinge in self.hinges if hinge.time > time)
-        return read | {x for hinge in later for x in hinge.read}
-
     def settled(self) -> list[Attention]:
         """The heads, with a row by which BOS sees itself alone where what it brings is read."""
-        found = []
-        for head in self.heads:
-            if head.sink and not self.read_after(head.time).isdisjoint(
-                head.adds
-            ):
-                row = (BOS.expression().scaled(head.sink), BOS.expression())
-                asked = ((gated(q), k) for q, k in head.rows)  # nothing by BOS
-                found.append(replace(head, rows=(*asked, row)))
-            else:
-                found.append(head)
-        return found
+        last: dict[Lane, int] = {}  # when it is read for the last time
+        for rule in (*self.heads, *self.hinges):
+            for lane in rule.read:
+                last[lane] = max(last.get(lane, 0), rule.time)
+        return [
+            _alone(head)
+            if head.sink
+            and any(last.get(lane, 0) > head.time for lane in head.adds)
+            else head
+            for head in self.heads
+        ]
 
     def neurons(
         self,
@@ -253,16 +268,25 @@ class Stream:
         hinges: Iterable[tuple[Affine, float, float]],
         says: str = "",
     ) -> Lane:
-        """A lane that neurons write: (when, amount, sharpness) each."""
-        kept = list(hinges)
+        """A lane that neurons write: (when, amount, sharpness) each; of the same, the same lane."""
+        kept = tuple(hinges)
+        if kept in self._written:
+            return self._written[kept]
         time = neurons_after(self.time_of(*(when for when, _, _ in kept)))
-        lane = self.lane(name)
+        lane = self._written[kept] = self.lane(name)
         for when, amount, sharpness in kept:
             self.hinges.append(
                 Hinge(gated(when), {lane: amount}, time, sharpness, says)
             )
         self.times[lane] = time
         return lane
+
+
+def _alone(head: Attention) -> Attention:
+    """The head with a row by which BOS sees itself alone, and asks for nothing else."""
+    row = BOS.expression()
+    asked = ((gated(q), k) for q, k in head.rows)
+    return replace(head, rows=(*asked, (row.scaled(head.sink), row)))
 
 
 def heads_after(time: int) -> int:
