@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from handcraft.language.words import token as token
     from handcraft.lowering.answering import answer as answer
     from handcraft.lowering.frames import tag as tag
+    from handcraft.lowering.next_token import next_token as next_token
+    from handcraft.lowering.next_token import of as of
     from handcraft.model import Model as Model
     from handcraft.program.program import Program as Program
     from handcraft.recipes.attention import attend_to as attend_to
@@ -65,6 +67,7 @@ _HOMES = {
     "core.errors": ("HandcraftError",),
     "lowering.answering": ("answer",),
     "lowering.frames": ("tag",),
+    "lowering.next_token": ("next_token", "of"),
     "model": ("Model",),
     "program.program": ("Program",),
     "recipes.attention": ("attend_to",),

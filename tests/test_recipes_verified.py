@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from handcraft import Program, answers, each, scratch, slot, token, verify
+from handcraft import (
+    Program,
+    answers,
+    each,
+    scratch,
+    slot,
+    token,
+    verify,
+    write,
+)
+from handcraft.core.weights import flatten
 from handcraft.recipes import (
     addresses,
     best_by,
@@ -239,3 +249,16 @@ def test_a_claim_that_the_prover_follows_is_proved(name: str) -> None:
         claim=answers(rf"\^[ab]{{1,{MOST}}}=", claim, length=1),
     )
     assert verify(made).verdict == "proved"
+
+
+@both_masks
+def test_a_program_of_recipes_is_written_and_read_back(causal: bool) -> None:
+    """What `write` prints of such heads makes the same weights."""
+    layers = [layer for name in NAMES for layer in heads(causal)[name][0][:1]]
+    made = program(layers, tokens, causal=causal)
+    names: dict[str, Any] = {"__name__": "written"}
+    exec(compile(str(write(made)), "written.py", "exec"), names)
+    again, weights = (
+        flatten(one.build().weights) for one in (names["program"], made)
+    )
+    assert all((again[key] == weights[key]).all() for key in weights)

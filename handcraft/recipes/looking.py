@@ -30,7 +30,9 @@ from handcraft.recipes.kinds import wrong
 from handcraft.recipes.selectors import Selector
 from handcraft.recipes.truth import ALWAYS, Product
 
-STRENGTH = 64.0  # A; half of it, where the sink stands, is more than ln(8 n / u) for any window
+SELECTOR_STRENGTH = (
+    64.0  # A; half of it, where the sink stands, is more than ln(8 n / u)
+)
 POSITION_STEP = 32.0  # from one position to the next, and at least from one value to the next
 WIDEST_ROOT = 256.0  # sqrt(d_head) of the widest head that "raw" scores are large enough for
 MOST_SPREAD = (
@@ -91,7 +93,7 @@ class Looking:
     strength: float = field(init=False)
 
     def __post_init__(self) -> None:
-        strength = STRENGTH
+        strength = SELECTOR_STRENGTH
         if self.order.pairs:
             strength = power_of_two_above(2 * (self.order.spread + ROOM))
         object.__setattr__(self, "strength", strength)
