@@ -449,6 +449,8 @@ class Lowering:
             return any(map(self.is_seen, node.args))
         if node.op == "greatest":
             return all(map(self.is_seen, node.args))
+        if node.op == "cases":  # (condition, value)s, and what else
+            return all(map(self.is_seen, (*node.args[1::2], node.args[-1])))
         if node.op == "modulo" and self.domain(node.args[0]).low < 0:
             return False
         if node.op in ("exact", "modulo") or (

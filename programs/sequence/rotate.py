@@ -1,11 +1,12 @@
 """Rotates a text: each position is answered with the next token, the last with the first.
 
-Source: the cyclic shifts of the RASP literature; the next position by a remainder is Lindner et
-al.'s map over two s-ops (Tracr, 2023).
+Source: a permutation by index arithmetic, as in Weiss et al., "Thinking Like Transformers" (RASP),
+2021. `(indices + 1) % length` says the same, and takes many more neurons.
 """
 
 from handcraft import tag
-from handcraft.sequence import fetch, indices, length, there, tokens
+from handcraft.sequence import below, fetch, indices, length, there, tokens, where
 
-rotate = fetch(tokens, there(indices) == (indices + 1) % length)
+following = where(below(indices + 1, length), indices + 1, 0)
+rotate = fetch(tokens, there(indices) == following)
 program = tag(rotate, tokens="abc", n=8)
