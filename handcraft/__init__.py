@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from handcraft.language.words import scratch as scratch
     from handcraft.language.words import slot as slot
     from handcraft.language.words import token as token
-    from handcraft.lowering.answering import answer as answer
-    from handcraft.lowering.frames import tag as tag
-    from handcraft.lowering.next_token import next_token as next_token
-    from handcraft.lowering.next_token import of as of
+    from handcraft.lowering.echoes.answering import answer as answer
+    from handcraft.lowering.frames.tag import tag as tag
+    from handcraft.lowering.prompts.next_token import next_token as next_token
+    from handcraft.lowering.prompts.next_token import of as of
     from handcraft.model import Model as Model
     from handcraft.program.program import Program as Program
     from handcraft.recipes.attention import attend_to as attend_to
@@ -65,9 +65,9 @@ _HOMES = {
         "residual",
     ),
     "core.errors": ("HandcraftError",),
-    "lowering.answering": ("answer",),
-    "lowering.frames": ("tag",),
-    "lowering.next_token": ("next_token", "of"),
+    "lowering.echoes.answering": ("answer",),
+    "lowering.frames.tag": ("tag",),
+    "lowering.prompts.next_token": ("next_token", "of"),
     "model": ("Model",),
     "program.program": ("Program",),
     "recipes.attention": ("attend_to",),

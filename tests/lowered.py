@@ -9,7 +9,7 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array, gpt2, recorder
 from handcraft.language.affine import Affine, Lane
-from handcraft.lowering.frames import Frame, Lowered, lowered
+from handcraft.lowering.frames.tag import Frame, Lowered, lowered
 from handcraft.lowering.meanings import Meanings
 from handcraft.lowering.stream import Held
 from handcraft.model import Model

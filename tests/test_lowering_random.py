@@ -17,7 +17,7 @@ from lowered import answers, compiled, strays
 from test_sequence_random import LETTERS, expressions
 
 from handcraft.core.errors import ProgramError
-from handcraft.lowering.frames import Lowered
+from handcraft.lowering.frames.tag import Lowered
 from handcraft.lowering.refusals import Refused
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.words import count, there, tokens

@@ -15,8 +15,8 @@ from lowered import answers, compiled, strays
 
 from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import gpt2
-from handcraft.lowering.frames import tag
-from handcraft.lowering.schedule import merged, scheduled
+from handcraft.lowering.frames.tag import tag
+from handcraft.lowering.scheduling.schedule import merged, scheduled
 from handcraft.lowering.stream import Stream, Table
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.words import (

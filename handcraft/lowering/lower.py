@@ -21,8 +21,15 @@ from typing import Any
 import numpy as np
 
 from handcraft.language.affine import Affine, Lane
-from handcraft.lowering.bringing import brought
-from handcraft.lowering.domains import (
+from handcraft.lowering.heads.bringing import brought
+from handcraft.lowering.heads.fetching import known_to_be_one
+from handcraft.lowering.heads.matches import EXACT
+from handcraft.lowering.heads.placing import placed_square
+from handcraft.lowering.heads.selecting import selected
+from handcraft.lowering.meanings import Meanings
+from handcraft.lowering.naming import Naming
+from handcraft.lowering.pointwise import Inexact, images, joined, mapped, whole
+from handcraft.lowering.reading.domains import (
     MOST_COMBINED,
     Domain,
     Domains,
@@ -31,15 +38,8 @@ from handcraft.lowering.domains import (
     bases_of,
     function_of,
 )
-from handcraft.lowering.fetching import known_to_be_one
-from handcraft.lowering.matches import EXACT
-from handcraft.lowering.meanings import Meanings
-from handcraft.lowering.naming import Naming
-from handcraft.lowering.nodes import Core, Node
-from handcraft.lowering.placing import placed_square
-from handcraft.lowering.pointwise import Inexact, images, joined, mapped, whole
+from handcraft.lowering.reading.nodes import Core, Node
 from handcraft.lowering.refusals import Refused
-from handcraft.lowering.selecting import selected
 from handcraft.lowering.stream import (
     BOS,
     LEAK,

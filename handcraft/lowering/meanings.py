@@ -14,7 +14,7 @@ from typing import Any
 
 from handcraft.core.errors import ProgramError
 from handcraft.language.affine import Lane
-from handcraft.lowering.nodes import Node
+from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.stream import Held
 from handcraft.sequence.expression import Expression
 

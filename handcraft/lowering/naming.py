@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from handcraft.core.source import variables
-from handcraft.lowering.nodes import Core, Node
+from handcraft.lowering.reading.nodes import Core, Node
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.notation import written
 from handcraft.sequence.values import Value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from handcraft.core.errors import ProgramError
 from handcraft.core.source import Source
 from handcraft.lowering.meanings import Meanings
-from handcraft.lowering.nodes import Node
+from handcraft.lowering.reading.nodes import Node
 from handcraft.sequence.notation import written
 
 

@@ -89,7 +89,7 @@ from handcraft.rasp.sops import (
 )
 
 if TYPE_CHECKING:
-    from handcraft.lowering.rasp_compiler import (
+    from handcraft.lowering.rasp.compiler import (
         compile_rasp_to_model as compile_rasp_to_model,
     )
 
@@ -146,7 +146,7 @@ def __getattr__(name: str) -> Any:
     """The compiler, at its first use: whoever only evaluates imports nothing below this room."""
     if name != "compile_rasp_to_model":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from handcraft.lowering.rasp_compiler import compile_rasp_to_model
+    from handcraft.lowering.rasp.compiler import compile_rasp_to_model
 
     globals()[name] = compile_rasp_to_model
     return compile_rasp_to_model

@@ -11,7 +11,7 @@ from answer_programs import ANSWERED
 from transformers import AutoTokenizer, GPT2LMHeadModel
 from transformers.utils import logging
 
-from handcraft.lowering.answering import answer
+from handcraft.lowering.echoes.answering import answer
 from handcraft.runtimes import export
 
 logging.disable_progress_bar()

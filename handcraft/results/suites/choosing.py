@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 
 from handcraft.core.errors import ProgramError
 from handcraft.core.source import NOWHERE, author
-from handcraft.lowering.drawing import KINDS, drawn
+from handcraft.results.suites.drawing import KINDS, drawn
 from handcraft.results.suites.texts import EVERY, text_count, values_at
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value

@@ -28,7 +28,7 @@ from handcraft.core.gpt2 import Array
 from handcraft.core.source import NOWHERE, author
 from handcraft.core.weights import to_safetensors
 from handcraft.core.writing import write_atomically
-from handcraft.lowering.frames import spelled, tag
+from handcraft.lowering.frames.tag import spelled, tag
 from handcraft.model import Model
 from handcraft.program.program import Program
 from handcraft.proof.report import Report

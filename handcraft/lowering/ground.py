@@ -1,0 +1,84 @@
+"""What the lowering of one part may ask of the whole.
+
+A head's rows and a neuron's inputs need other nodes lowered first, as values, flags or squares.
+Rules of this file: it says what there is; handcraft.lowering.lower does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from handcraft.language.affine import Affine
+from handcraft.lowering.reading.domains import Domain, Domains
+from handcraft.lowering.reading.nodes import Core, Node
+from handcraft.lowering.stream import Held, Stream
+from handcraft.sequence.values import Value
+
+
+class Ground(Protocol):
+    """The lowering of one program.
+
+    n         the most tokens of a text
+    anchored  False where no token stands before the text
+    """
+
+    core: Core
+    domains: Domains
+    stream: Stream
+    n: int
+    causal: bool
+    anchored: bool
+
+    def domain(self, node: Node) -> Domain:
+        """The values of a node. Raises Refused where there are too many to follow."""
+        ...
+
+    def listed(self, node: Node) -> tuple[Value, ...]:
+        """All values of a node, None last. Raises Refused where there are too many."""
+        ...
+
+    def hold(self, node: Node) -> Held:
+        """How the value of a node stands in the stream. Raises Refused."""
+        ...
+
+    def standard(self, node: Node) -> Held | None:
+        """The value as itself, or as its token's code; None where it can be of both kinds."""
+        ...
+
+    def flag(self, node: Node) -> Held:
+        """1 where a condition holds, else 0, also where it is undefined."""
+        ...
+
+    def exact(self, node: Node, held: Held) -> Held:
+        """A number without the error of the head that counted it, where that can be."""
+        ...
+
+    def squared(self, node: Node, held: Held) -> Held | None:
+        """The square of the number of a value. None where it has too many numbers."""
+        ...
+
+    def indicator(
+        self,
+        bases: Sequence[Node],
+        rows: Sequence[tuple[Value, ...]],
+        members: frozenset[int],
+    ) -> Held:
+        """1 where the values of these nodes are one of some rows, else 0."""
+        ...
+
+    def held_number(self, node: Node, z: Affine, radius: float) -> Held:
+        """A number that stands for itself."""
+        ...
+
+    def selects_one(self, condition: Node) -> bool:
+        """True if no two keys can satisfy a condition."""
+        ...
+
+    def limits(self, strength: float) -> Sequence[tuple[Affine, Affine]]:
+        """Rows that keep every head to the keys that it may see."""
+        ...
+
+    def named(self, node: Node) -> str:
+        """The name of the lane of a node."""
+        ...

@@ -1,0 +1,3 @@
+"""Lowers selections to heads: conditions as scores (matches, scores), and what is brought
+(counting, fetching, choosing, averaging, placing, bringing); selecting knows which.
+"""
