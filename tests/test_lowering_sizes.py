@@ -17,7 +17,7 @@ from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import gpt2
 from handcraft.lowering.frames.tag import tag
 from handcraft.lowering.scheduling.schedule import merged, scheduled
-from handcraft.lowering.stream import Stream, Table
+from handcraft.lowering.stream import Stream, LaneTable
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.words import (
     below,
@@ -350,7 +350,7 @@ def test_heads_that_look_alike_are_one_where_neither_reads_the_other() -> None:
 def test_merging_never_joins_a_head_with_what_it_reads() -> None:
     """Two heads of one score, where the second one reads the lane of the first."""
     stream = Stream()
-    position = stream.table("p", Table(positions=(1.0, 2.0, 3.0))).expression()
+    position = stream.table("p", LaneTable(positions=(1.0, 2.0, 3.0))).expression()
     rows = [(position, position)]
     (first,) = stream.attend(rows, "first", [(position, 1.0)])
     (second,) = stream.attend(rows, "second", [(first.expression(), 1.0)])

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from handcraft.language.affine import Affine
+from handcraft.lowering.reading.core import Core
 from handcraft.lowering.reading.domains import Domain, Domains
-from handcraft.lowering.reading.nodes import Core, Node
+from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.stream import Held, Stream
 from handcraft.sequence.values import Value
 

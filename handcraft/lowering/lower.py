@@ -23,12 +23,19 @@ import numpy as np
 from handcraft.language.affine import Affine, Lane
 from handcraft.lowering.heads.bringing import brought
 from handcraft.lowering.heads.fetching import known_to_be_one
-from handcraft.lowering.heads.matches import EXACT
+from handcraft.lowering.heads.matches import WELL_KNOWN
 from handcraft.lowering.heads.placing import placed_square
-from handcraft.lowering.heads.selecting import selected
-from handcraft.lowering.meanings import Meanings
+from handcraft.lowering.heads.selecting import selection
+from handcraft.lowering.meanings import NodeMeanings
 from handcraft.lowering.naming import Naming
-from handcraft.lowering.pointwise import Inexact, images, joined, mapped, whole
+from handcraft.lowering.pointwise import (
+    Inexact,
+    images,
+    mapped,
+    of_several,
+    whole_multiples,
+)
+from handcraft.lowering.reading.core import Core
 from handcraft.lowering.reading.domains import (
     MOST_COMBINED,
     Domain,
@@ -38,15 +45,15 @@ from handcraft.lowering.reading.domains import (
     bases_of,
     function_of,
 )
-from handcraft.lowering.reading.nodes import Core, Node
+from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.stream import (
     BOS,
     LEAK,
     ONE,
     Held,
+    LaneTable,
     Stream,
-    Table,
     constant,
 )
 from handcraft.sequence.expression import Expression
@@ -77,7 +84,7 @@ class Lowering:
         self.n = domains.n
         self.causal = domains.causal
         self.stream = Stream()
-        self.stream.tables[BOS] = Table({})
+        self.stream.tables[BOS] = LaneTable({})
         self._held: dict[int, tuple[Node, Held]] = {}
         self._standard: dict[int, Held | None] = {}
         self._squared: dict[int, tuple[Held, Held | None]] = {}  # by identity
@@ -100,7 +107,7 @@ class Lowering:
 
     def meanings(self) -> dict[Lane, Expression]:
         """What each lane holds that stands for one value alone."""
-        words, found = Meanings(), dict[Lane, Expression]()
+        words, found = NodeMeanings(), dict[Lane, Expression]()
         for node, held in self.values:
             said = words.of_lane(node, held)
             if said is not None and said[0] not in self.stream.tables:
@@ -155,7 +162,7 @@ class Lowering:
         if node.op == "constant":
             return self._constant(node.data)
         if node.op == "select":
-            return selected(self, node)
+            return selection(self, node)
         if node.op == "length":
             return self._length()
         if (found := self._affine(node)) is not None:
@@ -203,7 +210,7 @@ class Lowering:
         ask = function_of(node, [self.core.token])
         codes = self.coding(self.domain(node))
         table = {t: codes.get(ask([t]), 0.0) for t in self.domains.alphabet}
-        lane = self.stream.table(self.named(node), Table(tokens=table))
+        lane = self.stream.table(self.named(node), LaneTable(tokens=table))
         return Held(lane.expression(), codes, _rounding(table.values()))
 
     def _of_index(self, node: Node) -> Held:
@@ -211,7 +218,7 @@ class Lowering:
         ask = function_of(node, [self.core.index])
         codes = self.coding(self.domain(node))
         row = tuple(codes.get(ask([i]), 0.0) for i in range(self.n))
-        lane = self.stream.table(self.named(node), Table(positions=row))
+        lane = self.stream.table(self.named(node), LaneTable(positions=row))
         return Held(lane.expression(), codes, _rounding(row))
 
     # ------------------------------------------------------------ at one position
@@ -277,7 +284,7 @@ class Lowering:
             codes = {x: float(x) for x in domain.values}  # type: ignore[arg-type]
         if (
             radius
-            or not whole(z)
+            or not whole_multiples(z)
             or domain.step is None
             or domain.step != int(domain.step)
         ):
@@ -342,7 +349,7 @@ class Lowering:
             code = codes.get(ask(row))
             if at is not None and code is not None:  # else it never occurs
                 table[at] = code
-        z, radius = joined(
+        z, radius = of_several(
             self.stream,
             held,
             table,
@@ -470,7 +477,7 @@ class Lowering:
         """True for a whole number that is not known exactly, of positions that the query sees."""
         whole = set(range(self.n + 1))
         known = held.codes is not None and set(held.codes) <= whole
-        far = held.radius > EXACT
+        far = held.radius > WELL_KNOWN
         return far and known and self.is_seen(node)
 
     def _looked_up(self, node: Node) -> Held | None:
@@ -498,7 +505,7 @@ class Lowering:
         )
         z = constant(start)
         if any(row):
-            lane = self.stream.table(name, Table(positions=row))
+            lane = self.stream.table(name, LaneTable(positions=row))
             z = z.plus(self._off(count, [lane])[0])
         found = Held(z, codes, LEAK)
         squares = {x: c * c for x, c in codes.items()}
@@ -521,8 +528,8 @@ class Lowering:
     def _off(self, count: Node, lanes: Sequence[Lane]) -> list[Affine]:
         """What these tables hold at the position before a number."""
         places = range(self.n)
-        numbers = Table(positions=tuple(i + 1.0 for i in places))
-        squares = Table(positions=tuple((i + 1.0) ** 2 for i in places))
+        numbers = LaneTable(positions=tuple(i + 1.0 for i in places))
+        squares = LaneTable(positions=tuple((i + 1.0) ** 2 for i in places))
         p, pp = (self.stream.table("number", t) for t in (numbers, squares))
         number = count.args[0]
         return brought(
@@ -581,7 +588,7 @@ class Lowering:
         table = self.stream.tables.get(lane)
         name = f"{lane.slot}_squared"
         if table is not None:
-            squares = Table(
+            squares = LaneTable(
                 {t: x * x for t, x in table.tokens.items()},
                 tuple(x * x for x in table.positions),
             )
@@ -704,10 +711,10 @@ class Lowering:
                 tokens = {
                     t: float(ask([t]) == x) for t in self.domains.alphabet
                 }
-                found[x] = self.stream.table(name, Table(tokens))
+                found[x] = self.stream.table(name, LaneTable(tokens))
             else:
                 row = tuple(float(ask([i]) == x) for i in range(self.n))
-                found[x] = self.stream.table(name, Table({}, row))
+                found[x] = self.stream.table(name, LaneTable({}, row))
         return found
 
     def _indicated(
@@ -726,7 +733,7 @@ class Lowering:
             at = _codes_at(held, row)
             if at is not None:
                 points[at] = float(row in wanted)
-        z, radius = joined(self.stream, held, points, "is_one_of")
+        z, radius = of_several(self.stream, held, points, "is_one_of")
         return Held(z, {0: 0.0, 1: 1.0}, radius)
 
 

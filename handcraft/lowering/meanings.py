@@ -28,7 +28,7 @@ _BY_CONDITION = ("count", "first", "latest", "total")
 _MOST_ROWS = 256
 
 
-class Meanings:
+class NodeMeanings:
     """Expressions of nodes, each made once."""
 
     def __init__(self) -> None:

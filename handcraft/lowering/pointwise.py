@@ -2,7 +2,7 @@
 
     mapped(stream, held, images, name)      a function of one value: a neuron a change of slope
     stepped(stream, held, images, name)     the same by steps, which forgets the error of its input
-    joined(stream, parts, images, name)     a function of several: of one direction in which they
+    of_several(stream, parts, images, name)     a function of several: of one direction in which they
                                             can be told apart, plus their sum
 
 A neuron adds relu(when). With gelu it does so to the last bit only away from 0, so kinks stand on
@@ -19,14 +19,13 @@ from itertools import pairwise, product
 from typing import Any
 
 from handcraft.language.affine import Affine
-from handcraft.lowering.stream import LEAK, Held, Stream, constant, gated
+from handcraft.lowering.stream import FLOAT32, LEAK, Held, Stream, constant
 
-UNIT = 2.0**-24  # the rounding of float32
 GELU_EXACT = 8.0  # gelu(x) is x or 0 in float32 from this size on, with room
 SHARPEST = 2.0**20
 SNAPPED = 2e-3  # an input less exact than that is taken by steps
-EXACT = 1e-6  # where the output must be exact
-ROUNDED = 1e-9  # what float64 may make of one number, of its size
+_EXACT = 1e-6  # where the output must be exact
+_ROUNDED = 1e-9  # what float64 may make of one number, of its size
 FORGOTTEN = 2**10 * LEAK  # float32 does not add so little to a whole number
 STRAIGHT = 1e-11  # float64 rounds fractions by less
 RADIX = 4  # how far directions are searched
@@ -75,7 +74,7 @@ def images(pairs: Iterable[tuple[float, float]]) -> Images | None:
 
 
 def _same(a: float, b: float) -> bool:
-    return abs(a - b) <= ROUNDED * max(1.0, abs(a), abs(b))
+    return abs(a - b) <= _ROUNDED * max(1.0, abs(a), abs(b))
 
 
 def mapped(
@@ -102,7 +101,7 @@ def mapped(
     gap = min(f.gaps)
     if radius > gap / 8:
         raise Inexact(radius, gap)
-    if radius > (EXACT if flag else SNAPPED) * gap or _blurs(
+    if radius > (_EXACT if flag else SNAPPED) * gap or _blurs(
         f, radius, blurred
     ):
         return stepped(stream, z, radius, f, name, says)
@@ -170,11 +169,11 @@ def _bent(
     # an input is near to one kink only, and where it is not, the neuron is exact
     kink = max((abs(amount) for _, amount, _ in hinges), default=0.0)
     error = (max(map(abs, slopes)) + kink) * radius
-    rounding = 4 * UNIT * (most + (bend + abs(slopes[0])) * reach * 2)
+    rounding = 4 * FLOAT32 * (most + (bend + abs(slopes[0])) * reach * 2)
     amounts = [x for _, amount, _ in hinges for x in (amount, amount * reach)]
     if (
         radius < FORGOTTEN
-        and whole(z)
+        and whole_multiples(z)
         and all_whole([*amounts, reach, most, x, slopes[0]])
     ):
         rounding = 0.0  # float32 holds all of them, and their sums
@@ -208,12 +207,12 @@ def stepped(
         hinges.append((scaled.plus(constant(1.0)), rise / 2, sharp))
         hinges.append((scaled.plus(constant(-1.0)), -rise / 2, sharp))
         rises += abs(rise)
-        error = max(error, abs(rise) * 8 * UNIT * (most / width + 2))
+        error = max(error, abs(rise) * 8 * FLOAT32 * (most / width + 2))
     lane = stream.neurons(name, hinges, says)
     x, y = f.points[0]
     start = y - slope * x
     found = lane.expression().plus(constant(start)).plus(z.scaled(slope))
-    rounding = 4 * UNIT * (abs(start) + rises + abs(slope) * most)
+    rounding = 4 * FLOAT32 * (abs(start) + rises + abs(slope) * most)
     off = error * len(hinges) + abs(slope) * radius + rounding
     return found, stream.may_follow(lane, off)
 
@@ -230,7 +229,7 @@ def all_whole(numbers: Iterable[float]) -> bool:
     return all(x == int(x) and abs(x) < 2**20 for x in numbers)
 
 
-def whole(z: Affine) -> bool:
+def whole_multiples(z: Affine) -> bool:
     """True for whole multiples of lanes."""
     return all_whole([x for _, x in z.terms]) and all_whole([z.constant])
 
@@ -323,7 +322,7 @@ def _dot(weights: Sequence[float], row: Sequence[float]) -> float:
     return sum(w * x for w, x in zip(weights, row, strict=True))
 
 
-def joined(
+def of_several(
     stream: Stream,
     parts: Sequence[Held],
     table: Mapping[tuple[float, ...], float],
@@ -345,8 +344,3 @@ def joined(
         stream, z, radius, best.f, name, says, flag=flag and not plain.terms
     )
     return found.plus(plain), error + more
-
-
-def gate(x: Affine) -> Affine:
-    """The expression, 0 at BOS."""
-    return gated(x)

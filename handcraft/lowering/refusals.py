@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from handcraft.core.errors import ProgramError
 from handcraft.core.source import Source
-from handcraft.lowering.meanings import Meanings
+from handcraft.lowering.meanings import NodeMeanings
 from handcraft.lowering.reading.nodes import Node
 from handcraft.sequence.notation import written
 
@@ -27,7 +27,7 @@ class Refused(Exception):  # noqa: N818  # it becomes a ProgramError with the au
         """The same as an author reads it, with the line of the frame."""
         says = self.node.says
         if says is None:
-            says = Meanings().of(self.node)
+            says = NodeMeanings().of(self.node)
         what = repr(self.node) if says is None else written(says)
         return ProgramError(
             f"{what} {self.why}; what would fit: {self.instead}",

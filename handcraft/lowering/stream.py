@@ -26,12 +26,13 @@ BOS = Lane(slot="bos")
 LEAK = (
     2.0**-60
 )  # what keys of a score that is less by 64 bring, of numbers up to 10^9 together
+FLOAT32 = 2.0**-24  # what float32 rounds a number by, of its size
 ERASED = 2.0**10  # the sharpness of the neurons that erase a lane
 LEFT = 2.0**-28  # what they leave of it at most, with gelu
 ONE = Affine.of({BOS: -1.0}, 1.0)  # 1 everywhere but at BOS
 
 
-def gated(x: Affine) -> Affine:
+def zero_at_bos(x: Affine) -> Affine:
     """The same expression, but 0 at BOS, where all other lanes are 0."""
     terms = {lane: value for lane, value in x.terms if lane != BOS}
     return Affine.of({**terms, BOS: -x.constant}, x.constant)
@@ -85,7 +86,7 @@ def _line(points: Sequence[tuple[float, Any]]) -> tuple[float, float] | None:
 
 
 @dataclass
-class Table:
+class LaneTable:
     """A lane of the embedding: a number for each token, for each position, or neither."""
 
     tokens: Mapping[str, float] = field(default_factory=dict)
@@ -160,7 +161,7 @@ class Stream:
     """Lanes and rules, in the order in which they are made."""
 
     def __init__(self) -> None:
-        self.tables: dict[Lane, Table] = {}
+        self.tables: dict[Lane, LaneTable] = {}
         self.times: dict[Lane, int] = {BOS: 0}
         self.heads: list[Attention] = []
         self.hinges: list[Hinge] = []
@@ -182,7 +183,7 @@ class Stream:
         self.times[lane] = 0
         return lane
 
-    def table(self, name: str, table: Table) -> Lane:
+    def table(self, name: str, table: LaneTable) -> Lane:
         """The lane of a table; the same table is one lane."""
         for lane, known in self.tables.items():
             if known == table:
@@ -278,7 +279,7 @@ class Stream:
         lane = self._written[kept] = self.lane(name)
         for when, amount, sharpness in kept:
             self.hinges.append(
-                Hinge(gated(when), {lane: amount}, time, sharpness, says)
+                Hinge(zero_at_bos(when), {lane: amount}, time, sharpness, says)
             )
         self.times[lane] = time
         return lane
@@ -287,7 +288,7 @@ class Stream:
 def _alone(head: Attention) -> Attention:
     """The head with a row by which BOS sees itself alone, and asks for nothing else."""
     row = BOS.expression()
-    asked = ((gated(q), k) for q, k in head.rows)
+    asked = ((zero_at_bos(q), k) for q, k in head.rows)
     return replace(head, rows=(*asked, (row.scaled(head.sink), row)))
 
 

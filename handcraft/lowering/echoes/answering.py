@@ -32,12 +32,12 @@ from handcraft.lowering.frames.tag import Activation, read_out, spelled
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.naming import author_variables
 from handcraft.lowering.pointwise import images, mapped
+from handcraft.lowering.reading.core import Core
 from handcraft.lowering.reading.domains import Domains
-from handcraft.lowering.reading.nodes import Core
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.scheduling.emit import emitted
 from handcraft.lowering.scheduling.schedule import Sizes, cheapest
-from handcraft.lowering.stream import BOS, ONE, Held, Table, constant
+from handcraft.lowering.stream import BOS, ONE, Held, LaneTable, constant
 from handcraft.program.program import Program
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
@@ -206,7 +206,7 @@ class _Frame:
             )
         lower = Lowering(self.core, self.domains, {}, self.named)
         lower.stream = RegionStream()
-        lower.stream.tables[BOS] = Table({})
+        lower.stream.tables[BOS] = LaneTable({})
         return lower
 
     # ------------------------------------------------------------ tokens

@@ -26,16 +26,17 @@ from handcraft.lowering.echoes.levels import head_level
 from handcraft.lowering.heads.bringing import brought
 from handcraft.lowering.heads.choosing import NEARER
 from handcraft.lowering.lower import Lowering
+from handcraft.lowering.reading.core import Core
 from handcraft.lowering.reading.domains import Domains
-from handcraft.lowering.reading.nodes import Core, Node
+from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.stream import (
     BOS,
     ONE,
     Held,
+    LaneTable,
     Stream,
-    Table,
     constant,
-    gated,
+    zero_at_bos,
 )
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
@@ -87,11 +88,11 @@ class Regions:
         self.lengths = lengths
         n = lengths.places
         numbers = tuple(i + 1.0 for i in range(n))
-        self.place = self._table("place", Table(positions=numbers))
+        self.place = self._table("place", LaneTable(positions=numbers))
         squares = tuple(x * x for x in numbers)
-        self.square = self._table("place_squared", Table(positions=squares))
+        self.square = self._table("place_squared", LaneTable(positions=squares))
         self._is_separator = self._table(
-            "separator", Table(tokens={separator: 1.0})
+            "separator", LaneTable(tokens={separator: 1.0})
         )
         before = self.place.plus(ONE.scaled(-1.0))
         self.start, self.length, self.seen = self._separators(before)
@@ -101,7 +102,7 @@ class Regions:
         )
         self._from = [ONE, self.seen, *self._later()]
 
-    def _table(self, name: str, table: Table) -> Affine:
+    def _table(self, name: str, table: LaneTable) -> Affine:
         return self.stream.table(name, table).expression()
 
     def _separators(self, before: Affine) -> tuple[Affine, Affine, Affine]:
@@ -115,7 +116,9 @@ class Regions:
             key = self.place.scaled(near).plus(self._is_separator.scaled(wall))
             key = key.plus(BOS.expression().scaled(wall / 2))
             rows = [(constant(1), key)]
-            (lane,) = self.stream.attend(rows, name, [(gated(value), 1.0)])
+            (lane,) = self.stream.attend(
+                rows, name, [(zero_at_bos(value), 1.0)]
+            )
             return lane.expression()
 
         near = -NEARER if self.lengths.echoes else NEARER
@@ -151,7 +154,7 @@ class Regions:
             lower,
             self.index.plus(constant(1)),
             self.place,
-            [gated(value)],
+            [zero_at_bos(value)],
             self.square,
             name,
         )
@@ -165,7 +168,7 @@ class Regions:
     def key_of(self, region: int) -> Affine:
         """0 at the elements of a region before the last, at most -1 elsewhere but at ^."""
         inside = self._from[region].plus(self._from[region + 1].scaled(-1.0))
-        found = gated(inside).plus(ONE.scaled(-1.0))
+        found = zero_at_bos(inside).plus(ONE.scaled(-1.0))
         if region:
             found = found.plus(self.at_end.scaled(-1.0))
         return found
@@ -225,11 +228,11 @@ class RegionLowering(Lowering):
     ) -> None:
         super().__init__(core, domains, {}, named)
         self.stream = RegionStream()
-        self.stream.tables[BOS] = Table({})
+        self.stream.tables[BOS] = LaneTable({})
         self.regions = Regions(self.stream, lengths, separator)
         self._region: int | None = None
         self._brought: dict[Lane, Lane] = {}
-        self._tables_of: dict[Lane, Table] = {}
+        self._tables_of: dict[Lane, LaneTable] = {}
         for lane in self.regions.start.lanes_read:
             self.stream.at_start[lane] = NOTHING
         for lane in self.regions.at_end.lanes_read:
@@ -330,7 +333,7 @@ class RegionLowering(Lowering):
     def _index_squared(self) -> Lane:
         """The square of the index in region 0, going on behind it, so that it fits `place`."""
         row = tuple(float(i * i) for i in range(self.regions.lengths.places))
-        return self.stream.table("index_squared", Table(positions=row))
+        return self.stream.table("index_squared", LaneTable(positions=row))
 
     def _square_lane(
         self, lane: Lane, held: Held, a: float, b: float
@@ -338,7 +341,7 @@ class RegionLowering(Lowering):
         table = self._tables_of.get(lane)
         if table is None:
             return super()._square_lane(lane, held, a, b)
-        squares = Table(
+        squares = LaneTable(
             {t: x * x for t, x in table.tokens.items()},
             tuple(x * x for x in table.positions),
         )

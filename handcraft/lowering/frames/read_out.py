@@ -17,16 +17,16 @@ from handcraft.language.affine import Affine, Lane
 from handcraft.lowering.heads.matches import at_query, sides_of
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.pointwise import images, mapped
-from handcraft.lowering.reading.nodes import Node, parts_of
+from handcraft.lowering.reading.nodes import Node, conjuncts
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.stream import (
     BOS,
     Held,
     Hinge,
+    LaneTable,
     Stream,
-    Table,
-    gated,
     neurons_after,
+    zero_at_bos,
 )
 
 MARGIN = 8.0
@@ -67,8 +67,8 @@ def _table(
 ) -> Lane:
     """The lane of a table of all tokens; it may be known as one of those that are read."""
     inside = {t: table[t] for t in lower.domains.alphabet}
-    lane = stream.table(name, Table(tokens=inside))
-    stream.tables[lane] = Table(tokens=dict(table))
+    lane = stream.table(name, LaneTable(tokens=inside))
+    stream.tables[lane] = LaneTable(tokens=dict(table))
     return lane
 
 
@@ -154,7 +154,7 @@ def _lane_of(lower: Lowering, token: str) -> Lane:
     if token not in lower.domains.alphabet:
         if lower.anchored and lower.codes.get(token) == 0.0:
             return BOS
-        return lower.stream.table(f"is_{token}", Table(tokens={token: 1.0}))
+        return lower.stream.table(f"is_{token}", LaneTable(tokens={token: 1.0}))
     core = lower.core
     same = core.make("equal", core.token, core.constant(token))
     one = core.make("cases", same, core.true, core.constant(0))
@@ -167,7 +167,7 @@ def _as_total(lower: Lowering, node: Node) -> Node:
     if node.op != "select" or node.data != "count":
         return node
     core = lower.core
-    parts = list(parts_of(node.condition))
+    parts = list(conjuncts(node.condition))
     alone = [x for x in parts if not sides_of(x)[1]]
     if not alone:
         return node
@@ -194,7 +194,7 @@ def _write(
     time = neurons_after(stream.time_of(*adds.values()))
     for lane, x in adds.items():
         for sign in (1.0, -1.0):
-            when = gated(x.scaled(sign))
+            when = zero_at_bos(x.scaled(sign))
             stream.hinges.append(
                 Hinge(when, {lane: sign * gain}, time, final=True)
             )

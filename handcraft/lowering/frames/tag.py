@@ -22,8 +22,9 @@ from handcraft.language.slot_tables import MAX_N_CTX
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.naming import author_variables
 from handcraft.lowering.pointwise import images, mapped
+from handcraft.lowering.reading.core import Core
 from handcraft.lowering.reading.domains import Domain, Domains
-from handcraft.lowering.reading.nodes import Core, Node
+from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.scheduling.emit import emitted
 from handcraft.lowering.scheduling.schedule import Sizes, cheapest
@@ -31,10 +32,10 @@ from handcraft.lowering.stream import (
     BOS,
     Held,
     Hinge,
+    LaneTable,
     Stream,
-    Table,
-    gated,
     neurons_after,
+    zero_at_bos,
 )
 from handcraft.program.program import Program
 from handcraft.sequence.expression import Expression
@@ -270,11 +271,11 @@ def read_out(
     """Adds 2 G y to the lane of codes and -G to that of their squares."""
     stream = lower.stream
     y, radius = _as_code(lower, held, codes, answers)
-    code = stream.table("code", Table(tokens=_inside(codes, lower)))
+    code = stream.table("code", LaneTable(tokens=_inside(codes, lower)))
     widen(stream, code, codes)  # of 0 and 1 the squares would be the same table
     square = stream.table(
         "code_squared",
-        Table(tokens={t: x * x for t, x in _inside(codes, lower).items()}),
+        LaneTable(tokens={t: x * x for t, x in _inside(codes, lower).items()}),
     )
     widen(stream, square, {t: x * x for t, x in codes.items()})
     gain = _gain(node, stream, codes, answers, radius)
@@ -288,7 +289,7 @@ def _inside(codes: dict[str, float], lower: Lowering) -> dict[str, float]:
 
 def widen(stream: Stream, lane: Lane, table: Mapping[str, float]) -> None:
     """Gives a table the tokens that are answers only."""
-    stream.tables[lane] = Table(tokens=dict(table))
+    stream.tables[lane] = LaneTable(tokens=dict(table))
 
 
 def _as_code(
@@ -375,7 +376,10 @@ def _write(
     for sign in (1.0, -1.0):
         stream.hinges.append(
             Hinge(
-                gated(y.scaled(sign)), {code: 2 * gain * sign}, time, final=True
+                zero_at_bos(y.scaled(sign)),
+                {code: 2 * gain * sign},
+                time,
+                final=True,
             )
         )
     stream.constants += [(time, lane, x) for lane, x in fixed.items()]

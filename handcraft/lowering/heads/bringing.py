@@ -17,7 +17,6 @@ from handcraft.lowering.ground import Ground
 from handcraft.lowering.heads.scores import (
     FETCHED,
     SLACK,
-    UNIT,
     Score,
     merged_rows,
     need_anchor,
@@ -25,7 +24,7 @@ from handcraft.lowering.heads.scores import (
 )
 from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.refusals import Refused
-from handcraft.lowering.stream import BOS, Held, constant, gated
+from handcraft.lowering.stream import BOS, FLOAT32, Held, constant, zero_at_bos
 from handcraft.sequence.values import Value
 
 
@@ -55,7 +54,7 @@ def one(
     lane = lower.stream.attend(
         rows,
         lower.named(node),
-        [(gated(z), 1.0)],
+        [(zero_at_bos(z), 1.0)],
         lower.says(node),
         sink(lower, bos + score.reach),
     )[0]
@@ -68,7 +67,7 @@ def one(
         )
     reach = max(map(abs, codes.values()), default=0.0)
     leak = 2 * reach * lower.n * math.exp(-behind)
-    radius = held.radius + leak + 8 * UNIT * reach
+    radius = held.radius + leak + 8 * FLOAT32 * reach
     radius = lower.stream.may_follow(lane, radius)
     return Held(lane.expression(), codes, radius)
 

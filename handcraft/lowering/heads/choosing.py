@@ -2,7 +2,7 @@
 position, or first with a value of its own.
 
     choice(lower, node)          the position that first, latest or best chooses
-    chosen(lower, node, place)   the value that stands there
+    value_chosen(lower, node, place)   the value that stands there
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from handcraft.lowering.heads.scores import (
     Score,
     score_of,
 )
-from handcraft.lowering.reading.nodes import Node, Settled, parts_of
+from handcraft.lowering.reading.nodes import Node, Settled, conjuncts
 from handcraft.lowering.refusals import Refused
-from handcraft.lowering.stream import Held, constant, gated
+from handcraft.lowering.stream import Held, constant, zero_at_bos
 
 CHOOSING = ("first", "latest", "best")
 NEARER = 32.0  # the score from one position to the next
@@ -28,10 +28,10 @@ NEARER = 32.0  # the score from one position to the next
 
 def choice(lower: Ground, node: Node) -> Held:
     """The position that is chosen."""
-    return chosen(lower, node, node, value=lower.core.index)
+    return value_chosen(lower, node, node, value=lower.core.index)
 
 
-def chosen(
+def value_chosen(
     lower: Ground, node: Node, place: Node, value: Node | None = None
 ) -> Held:
     """The value at the position that is chosen."""
@@ -43,7 +43,7 @@ def chosen(
             "fetch", node.condition, node.value, says=node.says
         )
         return lower.hold(lower.core.make("otherwise", none, default))
-    every = not list(parts_of(place.condition))
+    every = not list(conjuncts(place.condition))
     certain = every and not (
         place.data == "best" and lower.domain(place.value).none
     )
@@ -61,7 +61,7 @@ def chosen(
 def _preferring(lower: Ground, place: Node, *, absolute: bool) -> Score:
     """The scores of a condition, and of a preference among the keys that meet it."""
     p = lower.hold(lower.core.index)
-    key, reach, radius = gated(p.z), lower.n * NEARER, 0.0
+    key, reach, radius = zero_at_bos(p.z), lower.n * NEARER, 0.0
     sign = 1.0 if place.data == "latest" else -1.0
     rows = [(constant(sign * NEARER), key)]
     if place.data == "best":
@@ -114,7 +114,7 @@ def _by_value(
             "a shorter window",
         )
     return (
-        [(constant(by), gated(value.z))],
+        [(constant(by), zero_at_bos(value.z))],
         reach + lower.n * NEARER,
         by * value.radius,
     )

@@ -1,7 +1,7 @@
 """Lowers a count and a total: every selected key gets 2^-30 of the attention, BOS the rest, and
 what is read is multiplied by 2^30.
 
-    counted(lower, node)   how a count or a total stands in the stream
+    tallied(lower, node)   how a count or a total stands in the stream
 
 The count of a | b is that of a and that of b. A comparison of numbers with many values is one of
 their two digits.
@@ -18,9 +18,8 @@ from typing import Any
 
 from handcraft.lowering.ground import Ground
 from handcraft.lowering.heads.matches import (
-    EXACT,
-    UNIT,
-    Row,
+    WELL_KNOWN,
+    ScoreRow,
     at_query,
     sides_of,
 )
@@ -37,16 +36,16 @@ from handcraft.lowering.reading.domains import (
     bases_of,
     function_of,
 )
-from handcraft.lowering.reading.nodes import Node, parts_of
+from handcraft.lowering.reading.nodes import Node, conjuncts
 from handcraft.lowering.refusals import Refused
-from handcraft.lowering.stream import BOS, Held, constant, gated
+from handcraft.lowering.stream import BOS, FLOAT32, Held, constant, zero_at_bos
+from handcraft.recipes.sums import ANCHOR
 
-ANCHOR = 2.0**30  # how many times the attention of a key BOS gets
 FEW_CLASSES = 4  # values that are told apart without a head of its own
 MOST_CLASSES = 8  # values that are compared without digits
 
 
-def counted(lower: Ground, node: Node) -> Held:
+def tallied(lower: Ground, node: Node) -> Held:
     if (split := _split(lower, node)) is not None:
         held = lower.hold(split)
         return lower.held_number(node, held.z, held.radius)
@@ -74,7 +73,7 @@ def counted(lower: Ground, node: Node) -> Held:
     lane = lower.stream.attend(
         rows,
         lower.named(node),
-        [(gated(number.z), ANCHOR)],
+        [(zero_at_bos(number.z), ANCHOR)],
         lower.says(node),
         sink(lower, 0.0),
         counts=True,
@@ -94,12 +93,12 @@ def counted(lower: Ground, node: Node) -> Held:
     return _less_own(lower, node, found, own)
 
 
-def _anchor_error(rows: tuple[Row, ...]) -> float:
+def _anchor_error(rows: tuple[ScoreRow, ...]) -> float:
     """How far, of 1, the share of a key can be from 2^-30: float32 rounds the score of BOS, beside
     the constants that it is a sum of, some times.
     """
     beside = sum(abs(q.constant * k.constant) for q, k in rows)
-    return UNIT * (8 * math.log(ANCHOR) + 4 * beside + 8)
+    return FLOAT32 * (8 * math.log(ANCHOR) + 4 * beside + 8)
 
 
 def _weighed(lower: Ground, condition: Node) -> tuple[Node, Node]:
@@ -107,11 +106,11 @@ def _weighed(lower: Ground, condition: Node) -> tuple[Node, Node]:
     number to add up: an error of a value is no error of a score, which is a strength greater.
     """
     core, kept, told = lower.core, [], []
-    for part in parts_of(condition):
+    for part in conjuncts(condition):
         keys, queries = sides_of(part)
         if keys and not queries:
             at_key = at_query(part, lower)
-            if lower.flag(at_key).radius > EXACT:
+            if lower.flag(at_key).radius > WELL_KNOWN:
                 told.append(at_key)
                 continue
         kept.append(part)
@@ -129,7 +128,7 @@ def _split(lower: Ground, node: Node) -> Node | None:
     that of what does not equal: that of all, less that of what does.
     """
     core = lower.core
-    parts = [_by_digits(lower, part) for part in parts_of(node.condition)]
+    parts = [_by_digits(lower, part) for part in conjuncts(node.condition)]
     split = next((part for part in parts if _is_split(lower, part)), None)
     if split is None:
         return None
@@ -266,8 +265,8 @@ def _contradict(lower: Ground, a: Node, b: Node) -> bool:
     """True if a part of a and a part of b never hold together."""
     return any(
         _never(lower, lower.core.both(x, y))
-        for x in parts_of(a)
-        for y in parts_of(b)
+        for x in conjuncts(a)
+        for y in conjuncts(b)
     )
 
 
@@ -291,7 +290,7 @@ def _without_self(lower: Ground, condition: Node) -> tuple[Node, Node | None]:
     """
     if not lower.causal:
         return condition, None
-    parts = list(parts_of(condition))
+    parts = list(conjuncts(condition))
     strict = [part for part in parts if strictly_earlier(part)]
     if not strict:
         return condition, None

@@ -12,10 +12,10 @@ from dataclasses import replace
 
 from handcraft.lowering.ground import Ground
 from handcraft.lowering.heads.bringing import one
-from handcraft.lowering.heads.choosing import CHOOSING, chosen
+from handcraft.lowering.heads.choosing import CHOOSING, value_chosen
 from handcraft.lowering.heads.matches import at_query, sides_of
 from handcraft.lowering.heads.scores import FETCHED, SLACK, score_of
-from handcraft.lowering.reading.nodes import Node, Settled, parts_of
+from handcraft.lowering.reading.nodes import Node, Settled, conjuncts
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.stream import Held
 
@@ -23,7 +23,7 @@ from handcraft.lowering.stream import Held
 def fetched(lower: Ground, node: Node) -> Held:
     place = _place(node)
     if place is not None and place.op == "select" and place.data in CHOOSING:
-        return chosen(lower, node, place)
+        return value_chosen(lower, node, place)
     condition = node.condition
     if place is None and not lower.selects_one(condition):
         raise Refused(
@@ -70,7 +70,7 @@ def _place(node: Node) -> Node | None:
 
 def known_to_be_one(lower: Ground, condition: Node) -> bool:
     """True if no two keys can satisfy a condition: one part names an index, or a rank."""
-    for part in parts_of(condition):
+    for part in conjuncts(condition):
         if part.op != "equal":
             continue
         for key, query in (part.args, part.args[::-1]):

@@ -26,8 +26,14 @@ from handcraft.lowering.prompts.needs import (
     place_of,
 )
 from handcraft.lowering.prompts.whereabouts import Whereabouts
+from handcraft.lowering.reading.core import Core
 from handcraft.lowering.reading.domains import Domains, Unlisted
-from handcraft.lowering.reading.nodes import Core, Kind, Node, Settled, parts_of
+from handcraft.lowering.reading.nodes import (
+    Node,
+    SelectionKind,
+    Settled,
+    conjuncts,
+)
 from handcraft.lowering.refusals import Refused
 from handcraft.sequence.values import Value
 
@@ -267,7 +273,7 @@ class Contexts:
         core = self.core
         least = self.first.of(place.value)
         ranked = self.of(place.value)
-        if list(parts_of(place.condition)) or not isinstance(least, int):
+        if list(conjuncts(place.condition)) or not isinstance(least, int):
             raise Refused(
                 place,
                 "could select the token before the text",
@@ -283,7 +289,7 @@ class Contexts:
     def _condition(self, condition: Node) -> Node:
         """A condition on the keys behind BOS."""
         found: list[Node] = []
-        for part in parts_of(condition):
+        for part in conjuncts(condition):
             if holds_behind(part):
                 continue
             if is_earlier(part):
@@ -359,6 +365,6 @@ class Contexts:
         return self._made_of(node, args)
 
 
-def _kind(kind: str, sure: bool) -> Kind:
+def _kind(kind: str, sure: bool) -> SelectionKind:
     found: Any = Settled(kind) if sure else kind
     return found  # type: ignore[no-any-return]

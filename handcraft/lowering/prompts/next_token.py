@@ -32,7 +32,8 @@ from handcraft.lowering.prompts.chances import chances
 from handcraft.lowering.prompts.contexts import Contexts
 from handcraft.lowering.prompts.rules import rule_of
 from handcraft.lowering.prompts.unanchored import without_bos
-from handcraft.lowering.reading.nodes import Core, Node
+from handcraft.lowering.reading.core import Core
+from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.scheduling.emit import emitted
 from handcraft.lowering.scheduling.schedule import Sizes, cheapest

@@ -33,7 +33,7 @@ from handcraft.lowering.reading.domains import (
     Unlisted,
     bases_of,
     function_of,
-    span,
+    interval,
 )
 from handcraft.lowering.reading.nodes import Node
 from handcraft.sequence.operations import branches_of
@@ -50,7 +50,7 @@ class Whereabouts:
         self.n_ctx = n_ctx
         tokens = dict.fromkeys((*asked.first, *asked.behind))
         self.whole = Domains(tokens, n_ctx, causal=True)
-        self.whole.tell("end", span(min(asked.ends), max(asked.ends)))
+        self.whole.tell("end", interval(min(asked.ends), max(asked.ends)))
         self.defined: set[int] = set()
         self._used: dict[int, frozenset[int]] = {}  # where a value matters
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from handcraft.language.affine import Lane
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.rasp.averages import mean_of_selected, means_of
+from handcraft.lowering.reading.core import Core
 from handcraft.lowering.reading.domains import Domain, Domains
-from handcraft.lowering.reading.nodes import Core, Node
+from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.stream import Held
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value

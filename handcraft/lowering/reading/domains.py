@@ -21,13 +21,13 @@ from math import gcd, prod
 from typing import Any, TypeAlias
 
 from handcraft.core.errors import ProgramError
-from handcraft.lowering.reading.nodes import NEVER, Node, Settled, parts_of
+from handcraft.lowering.reading.nodes import NO_ROW, Node, Settled, conjuncts
 from handcraft.lowering.reading.orders import Orders
 from handcraft.sequence.operations import branches_of
 from handcraft.sequence.values import Value
 
-Number: TypeAlias = int | Fraction
-MOST_LISTED = 4_096  # values of a domain that are listed
+_Number: TypeAlias = int | Fraction
+MOST_VALUES = 4_096  # values of a domain that are listed
 MOST_COMBINED = 40_000  # combinations of values that are asked one by one
 FEW_COMBINED = 4_096  # so many are asked though there may be fewer to ask
 
@@ -43,12 +43,12 @@ class Domain:
     apart      the least difference of two numbers that are not equal; 0 if that is not known
     """
 
-    low: Number = 0
-    high: Number = 0
-    step: Number | None = 1
+    low: _Number = 0
+    high: _Number = 0
+    step: _Number | None = 1
     listed: tuple[Value, ...] | None = None
     none: bool = False
-    apart: Number = 1
+    apart: _Number = 1
 
     @cached_property
     def numeric(self) -> bool:
@@ -77,7 +77,7 @@ class Domain:
         none = (None,) if self.none else ()
         if self.listed is not None:
             return (*self.listed, *none)
-        if self.step is None or (self.size or 0) > MOST_LISTED:
+        if self.step is None or (self.size or 0) > MOST_VALUES:
             return None
         count = self.size or 0
         return (
@@ -92,11 +92,11 @@ class Domain:
         )
 
 
-def _plain(x: Number) -> Number:
+def _plain(x: _Number) -> _Number:
     return int(x) if x == int(x) else x
 
 
-def listing(values: Iterable[Value]) -> Domain:
+def of_values(values: Iterable[Value]) -> Domain:
     """The domain of these values, in order."""
     found = set(values)
     none = None in found
@@ -113,7 +113,7 @@ def listing(values: Iterable[Value]) -> Domain:
     )
 
 
-def _lattice(numbers: list[Any]) -> tuple[Number, Number]:
+def _lattice(numbers: list[Any]) -> tuple[_Number, _Number]:
     """The step of the least lattice with these numbers, and their least distance."""
     gaps = [b - a for a, b in zip(numbers, numbers[1:], strict=False)]
     if not gaps:
@@ -130,13 +130,13 @@ def _common(a: Fraction, b: Fraction) -> Fraction:
     return Fraction(top, bottom)
 
 
-def span(
-    low: Number,
-    high: Number,
-    step: Number | None = 1,
+def interval(
+    low: _Number,
+    high: _Number,
+    step: _Number | None = 1,
     *,
     none: bool = False,
-    apart: Number | None = None,
+    apart: _Number | None = None,
 ) -> Domain:
     """The numbers between two bounds."""
     found = 1 if step is None else step
@@ -168,9 +168,9 @@ class Domains:
         )
         self._known: dict[int, tuple[Node, Domain]] = {}
         self._leaves: dict[str, Domain] = {
-            "token": listing(self.alphabet),
-            "index": span(0, n - 1),
-            "length": span(1, n),
+            "token": of_values(self.alphabet),
+            "index": interval(0, n - 1),
+            "length": interval(1, n),
         }
 
     def tell(self, op: str, domain: Domain) -> None:
@@ -185,7 +185,7 @@ class Domains:
 
     def _found(self, node: Node) -> Domain:
         if node.op == "constant":
-            return listing([node.data])
+            return of_values([node.data])
         if node.op == "there":
             return self.of(node.args[0])
         if node.op == "select":
@@ -219,25 +219,25 @@ class Domains:
             return None
         ask = function_of(node, parts)
         try:
-            return listing(
+            return of_values(
                 value
                 for row in product(*known)
-                if (value := ask(row)) is not NEVER
+                if (value := ask(row)) is not NO_ROW
             )
         except ProgramError:  # of values that never stand side by side
             return None
 
     @staticmethod
     def _short(domain: Domain) -> Domain:
-        if domain.listed is None or len(domain.listed) <= MOST_LISTED:
+        if domain.listed is None or len(domain.listed) <= MOST_VALUES:
             return domain
-        return span(domain.low, domain.high, domain.step, none=domain.none)
+        return interval(domain.low, domain.high, domain.step, none=domain.none)
 
     def _by_form(self, node: Node) -> Domain:
         if node.op in ("cases", "otherwise", "lookup"):
             return self._chosen(node)
         if node.op == "table":
-            return listing(node.data.known.values())
+            return of_values(node.data.known.values())
         found = [self.of(arg) for arg in node.args]
         if (form := _FORMS.get(node.op)) is None:
             raise Unlisted(node)
@@ -247,16 +247,16 @@ class Domains:
     def _chosen(self, node: Node) -> Domain:
         """All values that a choice can give, whether or not it comes to that."""
         if node.op == "lookup":
-            return listing([*(x for _, x in node.data), None])
+            return of_values([*(x for _, x in node.data), None])
         if node.op == "otherwise":
             first, then = map(self.of, node.args)
             values = first.values
             if values is None:
                 return _union(replace(first, none=False), then)
             kept = [x for x in values if x is not None]
-            return _union(listing(kept), then) if kept else then
+            return _union(of_values(kept), then) if kept else then
         pairs, default = branches_of(node.args)
-        found = listing([None]) if default is None else self.of(default)
+        found = of_values([None]) if default is None else self.of(default)
         for _, then in pairs:
             found = _either_of(found, self.of(then))
         return found
@@ -267,23 +267,25 @@ class Domains:
         kind = node.data
         if kind == "count":
             least = int(self.orders.holds_itself(node.condition))
-            return span(least, max(least, self._most_keys(node)))
+            return interval(least, max(least, self._most_keys(node)))
         if kind in ("first", "latest", "best"):
             every = node.condition.op == "constant" and node.condition.data == 1
             none = not every or (kind == "best" and self.of(node.value).none)
             none = none and not isinstance(kind, Settled)
-            return span(0, self.n - 1, none=none)
+            return interval(0, self.n - 1, none=none)
         value = self.of(node.value)
         if kind == "total":
             low, high = min(value.low, 0), max(value.high, 0)
             most = self._most_keys(node)
-            return span(low * most, high * most, _step(value), none=value.none)
+            return interval(
+                low * most, high * most, _step(value), none=value.none
+            )
         if kind == "mean":
             return self._mean(node, value)
         if isinstance(kind, Settled):
             value = replace(value, none=False)
             if kind.tokens is not None:
-                value = listing(kind.tokens)
+                value = of_values(kind.tokens)
         if self.orders.is_one(node.condition) or self._is_chosen(node):
             return value
         if node.default is None:
@@ -310,13 +312,13 @@ class Domains:
         none = value.none or not every
         found = _means(value, self.n)
         if found is not None:
-            return listing([*found, None] if none else found)
+            return of_values([*found, None] if none else found)
         apart = Fraction(_step(value) or 1, max(1, self.n * (self.n - 1)))
-        return span(value.low, value.high, None, none=none, apart=apart)
+        return interval(value.low, value.high, None, none=none, apart=apart)
 
     def _most_keys(self, node: Node) -> int:
         """How many positions can be selected, by what is said of the position alone."""
-        alone = [part for part in parts_of(node.condition) if _of_key(part)]
+        alone = [part for part in conjuncts(node.condition) if _of_key(part)]
         asks = [function_of(part, bases_of(part)) for part in alone]
         return sum(
             all(ask([i]) not in (0, None) for ask in asks)
@@ -337,7 +339,7 @@ def _means(value: Domain, n: int) -> set[Value] | None:
         for count in range(1, n + 1)
         for i in range(steps * count + 1)
     }
-    return found if len(found) <= MOST_LISTED else None
+    return found if len(found) <= MOST_VALUES else None
 
 
 def _of_key(part: Node) -> bool:
@@ -358,7 +360,7 @@ class Untold(Unlisted):
     """A node of which no domain is known."""
 
 
-def _step(value: Domain) -> Number | None:
+def _step(value: Domain) -> _Number | None:
     """The step of the lattice through 0 on which all values stand."""
     if value.step is None:
         return None
@@ -380,7 +382,7 @@ def _either_of(a: Domain, b: Domain) -> Domain:
 def _union(a: Domain, b: Domain) -> Domain:
     one, other = a.values, b.values
     if one is not None and other is not None:
-        found = listing({*one, *other})
+        found = of_values({*one, *other})
         if a.none:  # the default is for places where nothing is selected
             return found.maybe()
         return found
@@ -389,7 +391,7 @@ def _union(a: Domain, b: Domain) -> Domain:
         if None in (a.step, b.step)
         else _common(Fraction(_step(a) or 1), Fraction(_step(b) or 1))
     )
-    return span(
+    return interval(
         min(a.low, b.low), max(a.high, b.high), step, none=a.none or b.none
     )
 
@@ -403,11 +405,11 @@ def _sum(a: Domain, b: Domain) -> Domain:
     apart = min(a.apart, b.apart) if step is None else step
     if step is None and a.step is None and b.step is None:
         apart = 0
-    return span(a.low + b.low, a.high + b.high, step, apart=apart)
+    return interval(a.low + b.low, a.high + b.high, step, apart=apart)
 
 
 def _opposite(a: Domain) -> Domain:
-    return span(-a.high, -a.low, a.step, apart=a.apart)
+    return interval(-a.high, -a.low, a.step, apart=a.apart)
 
 
 def _product(a: Domain, b: Domain) -> Domain:
@@ -415,20 +417,20 @@ def _product(a: Domain, b: Domain) -> Domain:
     if (a.size == 1 or b.size == 1) and None in (a.step, b.step):
         k = abs(a.low) if a.size == 1 else abs(b.low)
         other = b if a.size == 1 else a
-        return span(min(corners), max(corners), None, apart=k * other.apart)
+        return interval(min(corners), max(corners), None, apart=k * other.apart)
     steps = [_step(a), _step(b)]
     step = (
         None
         if None in steps
         else _plain(Fraction(steps[0] or 1) * (steps[1] or 1))
     )
-    return span(
+    return interval(
         min(corners), max(corners), step, apart=0 if step is None else step
     )
 
 
 def _flag(*_: Domain) -> Domain:
-    return listing([0, 1])
+    return of_values([0, 1])
 
 
 _FORMS: Mapping[str, Callable[..., Domain]] = {
@@ -436,17 +438,17 @@ _FORMS: Mapping[str, Callable[..., Domain]] = {
     "subtract": lambda a, b: _sum(a, _opposite(b)),
     "multiply": _product,
     **dict.fromkeys(("equal", "below", "both", "either", "negate"), _flag),
-    "least": lambda *xs: span(
+    "least": lambda *xs: interval(
         min(x.low for x in xs), min(x.high for x in xs), _steps(xs)
     ),
-    "greatest": lambda *xs: span(
+    "greatest": lambda *xs: interval(
         max(x.low for x in xs), max(x.high for x in xs), _steps(xs)
     ),
 }
 
 
-def _steps(domains: Iterable[Domain]) -> Number | None:
-    step: Number | None = None
+def _steps(domains: Iterable[Domain]) -> _Number | None:
+    step: _Number | None = None
     for domain in domains:
         own = _step(domain)
         if own is None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from handcraft.language.affine import Affine, Lane, Map
 from handcraft.language.rules import MLP, Block, Head, Neuron
 from handcraft.language.slots import Slot
 from handcraft.language.words import local, scratch, slot
-from handcraft.lowering.stream import Attention, Hinge, Stream, Table
+from handcraft.lowering.stream import Attention, Hinge, LaneTable, Stream
 from handcraft.sequence.expression import Expression
 
 
@@ -46,7 +45,7 @@ def _old_first(stream: Stream) -> list[Lane]:
 
 
 def _slot(
-    lane: Lane, table: Table | None, vocabulary: Sequence[str], n_ctx: int
+    lane: Lane, table: LaneTable | None, vocabulary: Sequence[str], n_ctx: int
 ) -> Slot:
     if table is None or not (table.tokens or table.positions):
         if lane.slot == "bos":
@@ -122,6 +121,3 @@ def _head(head: Attention, said: Mapping[Lane, Expression]) -> Head:
         means={lane: said[lane] for lane in head.adds if lane in said},
         name=head.name or None,
     )
-
-
-Amounts = Mapping[Any, float]
