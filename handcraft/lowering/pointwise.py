@@ -16,9 +16,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
-from typing import Any
 
 from handcraft.language.affine import Affine
+from handcraft.lowering.refusals import Inexact
 from handcraft.lowering.stream import FLOAT32, LEAK, Held, Stream, constant
 
 GELU_EXACT = 8.0  # gelu(x) is x or 0 in float32 from this size on, with room
@@ -73,6 +73,14 @@ def images(pairs: Iterable[tuple[float, float]]) -> Images | None:
     return Images(tuple(points))
 
 
+def sure_images(pairs: Iterable[tuple[float, float]]) -> Images:
+    """The function with these values. Raises Inexact where one input has two."""
+    found = images(pairs)
+    if found is None:
+        raise Inexact(_ROUNDED, 0.0)
+    return found
+
+
 def _same(a: float, b: float) -> bool:
     return abs(a - b) <= _ROUNDED * max(1.0, abs(a), abs(b))
 
@@ -83,7 +91,6 @@ def mapped(
     radius: float,
     f: Images,
     name: str,
-    says: str = "",
     *,
     flag: bool = False,
     blurred: float = 1 / 64,
@@ -104,8 +111,8 @@ def mapped(
     if radius > (_EXACT if flag else SNAPPED) * gap or _blurs(
         f, radius, blurred
     ):
-        return stepped(stream, z, radius, f, name, says)
-    return _bent(stream, z, radius, f, name, says)
+        return stepped(stream, z, radius, f, name)
+    return _bent(stream, z, radius, f, name)
 
 
 def _line_of(f: Images) -> tuple[float, float, float] | None:
@@ -132,14 +139,6 @@ def _blurs(f: Images, radius: float, blurred: float) -> bool:
     return radius * (bend + max(map(abs, slopes))) > apart * blurred
 
 
-class Inexact(Exception):  # noqa: N818  # the caller says it in words
-    """An input that is not known well enough to be told from its neighbours."""
-
-    def __init__(self, radius: float, gap: float) -> None:
-        self.radius = radius
-        self.gap = gap
-
-
 def _sharp(distance: float) -> float:
     """The sharpness with which gelu is exact at this distance from a kink."""
     found = 1.0
@@ -149,7 +148,7 @@ def _sharp(distance: float) -> float:
 
 
 def _bent(
-    stream: Stream, z: Affine, radius: float, f: Images, name: str, says: str
+    stream: Stream, z: Affine, radius: float, f: Images, name: str
 ) -> tuple[Affine, float]:
     """By hinges on the inputs: flat before the first, or going on with the last slope."""
     slopes = f.slopes
@@ -160,7 +159,7 @@ def _bent(
         if slope != before:
             hinges.append((z.plus(constant(-x)), slope - before, sharp))
         before = slope
-    lane = stream.neurons(name, hinges, says)
+    lane = stream.neurons(name, hinges)
     x, y = f.points[0]
     rest = z.scaled(slopes[0]).plus(constant(y - slopes[0] * x))
     most = max(abs(y) for _, y in f.points)
@@ -177,10 +176,9 @@ def _bent(
         and all_whole([*amounts, reach, most, x, slopes[0]])
     ):
         rounding = 0.0  # float32 holds all of them, and their sums
-    found = (
-        rest.plus(lane.expression()) if rest.terms or rest.constant else lane
+    return rest.plus(lane.expression()), stream.may_follow(
+        lane, error + rounding
     )
-    return as_affine(found), stream.may_follow(lane, error + rounding)
 
 
 def stepped(
@@ -189,7 +187,6 @@ def stepped(
     radius: float,
     f: Images,
     name: str,
-    says: str = "",
 ) -> tuple[Affine, float]:
     """By two neurons for each change of the value, half way between two inputs."""
     slope = _common_slope(f)
@@ -208,7 +205,7 @@ def stepped(
         hinges.append((scaled.plus(constant(-1.0)), -rise / 2, sharp))
         rises += abs(rise)
         error = max(error, abs(rise) * 8 * FLOAT32 * (most / width + 2))
-    lane = stream.neurons(name, hinges, says)
+    lane = stream.neurons(name, hinges)
     x, y = f.points[0]
     start = y - slope * x
     found = lane.expression().plus(constant(start)).plus(z.scaled(slope))
@@ -232,11 +229,6 @@ def all_whole(numbers: Iterable[float]) -> bool:
 def whole_multiples(z: Affine) -> bool:
     """True for whole multiples of lanes."""
     return all_whole([x for _, x in z.terms]) and all_whole([z.constant])
-
-
-def as_affine(x: Any) -> Affine:
-    """A lane or an expression as an expression."""
-    return x if isinstance(x, Affine) else x.expression()
 
 
 # ---------------------------------------------------------------- several inputs
@@ -263,9 +255,11 @@ def direction_of(
     radii: Sequence[float] = (),
 ) -> Direction:
     """The cheapest direction found in which inputs that are only known within these radii can be
-    told apart, if any; there is always one in which all inputs differ.
+    told apart, if any. Raises Inexact where there is none in which all inputs differ.
     """
     found = list(_directions(inputs, table))
+    if not found:  # two inputs are nearer to each other than float64 rounds
+        raise Inexact(_ROUNDED, 0.0)
     return min(
         found,
         key=lambda d: (_blurred(d, radii), d.cost, sum(map(abs, d.weights))),
@@ -327,7 +321,6 @@ def of_several(
     parts: Sequence[Held],
     table: Mapping[tuple[float, ...], float],
     name: str,
-    says: str = "",
     *,
     flag: bool = False,
 ) -> tuple[Affine, float]:
@@ -341,6 +334,6 @@ def of_several(
         radius += abs(w) * part.radius
         error += abs(p) * part.radius
     found, more = mapped(
-        stream, z, radius, best.f, name, says, flag=flag and not plain.terms
+        stream, z, radius, best.f, name, flag=flag and not plain.terms
     )
     return found.plus(plain), error + more

@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 from handcraft.language.affine import Affine, Lane
 from handcraft.sequence.expression import Expression
@@ -63,27 +62,6 @@ class Held:
         """The greatest size of its numbers."""
         return max(map(abs, self.codes.values())) if self.codes else self.most
 
-    def line(self) -> tuple[float, float] | None:
-        """(a, b) where every value that is a number is a z + b; None where there is no such
-        line. None (undefined) is left out.
-        """
-        if self.codes is None:
-            return 1.0, 0.0
-        return _line([(z, x) for x, z in self.codes.items() if x is not None])
-
-
-def _line(points: Sequence[tuple[float, Any]]) -> tuple[float, float] | None:
-    if any(isinstance(x, str) for _, x in points):
-        return None
-    if len(points) < 2:
-        (z, x) = points[0] if points else (0.0, 0)
-        return 1.0, float(x - z)
-    (z0, x0), (z1, x1) = points[0], points[1]
-    a = float(x1 - x0) / (z1 - z0)
-    b = float(x0) - a * z0
-    fits = all(a * z + b == float(x) for z, x in points)
-    return (a, b) if fits else None
-
 
 @dataclass
 class LaneTable:
@@ -91,6 +69,11 @@ class LaneTable:
 
     tokens: Mapping[str, float] = field(default_factory=dict)
     positions: Sequence[float] = ()
+
+    def squared(self) -> LaneTable:
+        """The table of the squares of its numbers."""
+        tokens = {t: x * x for t, x in self.tokens.items()}
+        return LaneTable(tokens, tuple(x * x for x in self.positions))
 
 
 @dataclass(frozen=True)
@@ -136,7 +119,6 @@ class Hinge:
     adds: Mapping[Lane, float]
     time: int
     sharpness: float = 8.0
-    says: str = ""
     final: bool = False
 
     @property
@@ -217,7 +199,6 @@ class Stream:
         rows: Iterable[tuple[Affine, Affine]],
         name: str,
         values: Sequence[tuple[Affine, float]],
-        says: str = "",
         sink: float = 0.0,
         *,
         counts: bool = False,
@@ -269,7 +250,6 @@ class Stream:
         self,
         name: str,
         hinges: Iterable[tuple[Affine, float, float]],
-        says: str = "",
     ) -> Lane:
         """A lane that neurons write: (when, amount, sharpness) each; of the same, the same lane."""
         kept = tuple(hinges)
@@ -279,7 +259,7 @@ class Stream:
         lane = self._written[kept] = self.lane(name)
         for when, amount, sharpness in kept:
             self.hinges.append(
-                Hinge(zero_at_bos(when), {lane: amount}, time, sharpness, says)
+                Hinge(zero_at_bos(when), {lane: amount}, time, sharpness)
             )
         self.times[lane] = time
         return lane

@@ -190,7 +190,6 @@ class RegionStream(Stream):
         rows: Iterable[tuple[Affine, Affine]],
         name: str,
         values: Sequence[tuple[Affine, float]],
-        says: str = "",
         sink: float = 0.0,  # noqa: ARG002
         *,
         counts: bool = False,
@@ -198,7 +197,7 @@ class RegionStream(Stream):
         """A head; of one that reads region 0 the keys are what stands there from the start."""
         kept = [(q, self._key(k)) for q, k in rows]
         read = [(self._key(x), gain) for x, gain in values]
-        return super().attend(kept, name, read, says, counts=counts)
+        return super().attend(kept, name, read, counts=counts)
 
     def _key(self, x: Affine) -> Affine:
         if not self.reads_start:
@@ -258,14 +257,14 @@ class RegionLowering(Lowering):
         key = self.regions.key_of(self._region)
         return ((constant(FAR * strength), key),)
 
-    def _lowered(self, node: Node) -> Held:
+    def lowered(self, node: Node) -> Held:
         if node.op == "select":
             with self._reading(head_level(node)):
-                return super()._lowered(node)
+                return super().lowered(node)
         with self._reading(None):
-            return super()._lowered(node)
+            return super().lowered(node)
 
-    def _off(self, count: Node, lanes: Sequence[Lane]) -> list[Affine]:
+    def read_at(self, count: Node, lanes: Sequence[Lane]) -> list[Affine]:
         here, number = self.regions, count.args[0]
         z = self.hold(number).z
         with self._reading(None):
@@ -291,37 +290,37 @@ class RegionLowering(Lowering):
             self.stream.at_start[new] = lane.expression()
         return self._brought[lane]
 
-    def _of_token(self, node: Node) -> Held:
-        return self._moved(super()._of_token(node))
+    def of_token(self, node: Node) -> Held:
+        return self._moved(super().of_token(node))
 
-    def _of_index(self, node: Node) -> Held:
+    def of_index(self, node: Node) -> Held:
         if node is self.core.index:
             codes: dict[Value, float] = {i: float(i) for i in range(self.n)}
             return Held(self.regions.index, codes, most=float(self.n))
-        return self._moved(super()._of_index(node))
+        return self._moved(super().of_index(node))
 
     def _moved(self, held: Held) -> Held:
         ((lane, _),) = held.z.terms
         return Held(self.bring(lane).expression(), held.codes)
 
-    def _tables(self, node: Node, leaf: Node) -> Mapping[Value, Lane]:
-        found = super()._tables(node, leaf)
+    def flag_lanes(self, node: Node, leaf: Node) -> Mapping[Value, Lane]:
+        found = super().flag_lanes(node, leaf)
         return {x: self.bring(lane) for x, lane in found.items()}
 
-    def _length(self) -> Held:
+    def of_length(self) -> Held:
         codes: dict[Value, float] = {i: float(i) for i in range(1, self.n + 1)}
         return Held(self.regions.length, codes, most=float(self.n))
 
     # ------------------------------------------------------------ squares
 
-    def _square(self, node: Node, held: Held) -> Held | None:
+    def square(self, node: Node, held: Held) -> Held | None:
         if held.codes is not None and (by := self._of_place(held.z)):
             a, b = by
             lane = self.bring(self._index_squared()).expression()
             z = lane.scaled(a * a).plus(self.regions.index.scaled(2 * a * b))
             codes = {x: y * y for x, y in held.codes.items()}
             return Held(z.plus(constant(b * b)), codes)
-        return super()._square(node, held)
+        return super().square(node, held)
 
     def _of_place(self, z: Affine) -> tuple[float, float] | None:
         """(a, b) of a times the index plus b."""
@@ -335,15 +334,12 @@ class RegionLowering(Lowering):
         row = tuple(float(i * i) for i in range(self.regions.lengths.places))
         return self.stream.table("index_squared", LaneTable(positions=row))
 
-    def _square_lane(
+    def lane_square(
         self, lane: Lane, held: Held, a: float, b: float
     ) -> Held | None:
         table = self._tables_of.get(lane)
         if table is None:
-            return super()._square_lane(lane, held, a, b)
-        squares = LaneTable(
-            {t: x * x for t, x in table.tokens.items()},
-            tuple(x * x for x in table.positions),
-        )
-        found = self.stream.table(f"{lane.slot}_squared", squares)
+            return super().lane_square(lane, held, a, b)
+        name = f"{lane.slot}_squared"
+        found = self.stream.table(name, table.squared())
         return Held(self.bring(found).expression())

@@ -37,7 +37,6 @@ def averaged(lower: Ground, node: Node) -> Held:
         rows,
         lower.named(node),
         [(zero_at_bos(number.z.plus(constant(-by))), 1.0)],
-        lower.says(node),
         sink(lower, bos),
     )[0]
     most = max(abs(float(domain.low) - by), abs(float(domain.high) - by))

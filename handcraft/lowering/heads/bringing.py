@@ -55,7 +55,6 @@ def one(
         rows,
         lower.named(node),
         [(zero_at_bos(z), 1.0)],
-        lower.says(node),
         sink(lower, bos + score.reach),
     )[0]
     behind = min(bos, score.apart, score.nearer) - 2 * score.radius
@@ -104,6 +103,6 @@ def brought(
     ]
     reach = FETCHED * (lower.n + 1) ** 2
     lanes = lower.stream.attend(
-        rows, name, [(x, 1.0) for x in values], "", sink(lower, reach)
+        rows, name, [(x, 1.0) for x in values], sink(lower, reach)
     )
     return [lane.expression() for lane in lanes]

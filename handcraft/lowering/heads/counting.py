@@ -74,7 +74,6 @@ def tallied(lower: Ground, node: Node) -> Held:
         rows,
         lower.named(node),
         [(zero_at_bos(number.z), ANCHOR)],
-        lower.says(node),
         sink(lower, 0.0),
         counts=True,
     )[0]

@@ -66,7 +66,7 @@ def _brought(lower: Ground, node: Node, value: Held) -> Held:
         (constant(1), squares.scaled(-STRENGTH)),
     )
     lane = lower.stream.attend(
-        rows, lower.named(node), [(zero_at_bos(value.z), 1.0)], lower.says(node)
+        rows, lower.named(node), [(zero_at_bos(value.z), 1.0)]
     )[0]
     radius = value.radius + _dust(lower, value, behind)
     return Held(lane.expression(), value.codes, radius)

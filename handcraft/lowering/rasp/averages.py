@@ -104,7 +104,6 @@ def mean_of_selected(lower: Lowering, node: Node) -> Held:
         merged_rows([*score.rows, (constant(-bos), BOS.expression())]),
         lower.named(node),
         [(zero_at_bos(number.z.plus(constant(-by))), 1.0)],
-        lower.says(node),
         sink(lower, bos + score.reach),
     )[0]
     for x in lower.listed(node):
