@@ -55,7 +55,7 @@ class NodeMeanings:
         return _made(node.op, args, node.data or ())
 
     def of_lane(self, node: Node, held: Held) -> tuple[Lane, Any] | None:
-        """The lane that holds a node's number, but for a constant and a factor, and what it holds."""
+        """The lane that holds a node's number up to a constant and a factor, and what it holds."""
         if len(held.z.terms) != 1:
             return None
         ((lane, factor),) = held.z.terms

@@ -1,9 +1,9 @@
 """Computes a value from others at the same position, by neurons.
 
-    mapped(stream, held, images, name)      a function of one value: a neuron a change of slope
-    stepped(stream, held, images, name)     the same by steps, which forgets the error of its input
-    of_several(stream, parts, images, name)     a function of several: of one direction in which they
-                                            can be told apart, plus their sum
+    mapped(stream, z, radius, f, name)         a function of one value: a neuron a change of slope
+    stepped(stream, z, radius, f, name)        the same by steps, which forgets the input's error
+    of_several(stream, parts, table, name)     a function of several: of one direction in which
+                                               they can be told apart, plus their sum
 
 A neuron adds relu(when). With gelu it does so to the last bit only away from 0, so kinks stand on
 the numbers that the input takes, or half way between two of them, and the sharpness is chosen by
@@ -132,7 +132,7 @@ def _line_of(f: Images) -> tuple[float, float, float] | None:
 def _blurs(f: Images, radius: float, blurred: float) -> bool:
     """True if hinges would make the error of the input great beside the distance of the outputs."""
     outputs = sorted({y for _, y in f.points})
-    apart = min(b - a for a, b in zip(outputs, outputs[1:], strict=False))
+    apart = min(b - a for a, b in pairwise(outputs))
     slopes = f.slopes
     bends = (abs(b - a) for a, b in pairwise(slopes))
     bend = max(bends, default=0.0)  # an input is near to one kink only

@@ -15,6 +15,7 @@ from typing import Any
 
 from handcraft.core.errors import ProgramError
 from handcraft.core.frozen import is_nest
+from handcraft.core.gpt2 import Activation
 from handcraft.core.source import caller
 from handcraft.language.affine import Affine, kind_of
 from handcraft.language.slot_tables import MAX_N_CTX
@@ -28,7 +29,7 @@ from handcraft.lowering.echoes.regions import (
     RegionStream,
 )
 from handcraft.lowering.echoes.signs import Signs
-from handcraft.lowering.frames.tag import Activation, read_out, spelled
+from handcraft.lowering.frames.read_out import read_out
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.naming import author_variables
 from handcraft.lowering.pointwise import images, mapped
@@ -222,7 +223,7 @@ class _Frame:
                 "round_() or clip() around it",
             )
         self.answers: dict[Value, str] = {
-            x: spelled(x) for x in values if x is not None
+            x: str(x) for x in values if x is not None
         }
         more = [t for t in self.answers.values() if t not in signs.alphabet]
         signs.check(more, undefined=None in values)

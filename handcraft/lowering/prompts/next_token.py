@@ -15,11 +15,11 @@ from dataclasses import replace
 from handcraft.claims.kinds import CLAIM_KINDS, Claim, Distribution
 from handcraft.claims.words import predicts
 from handcraft.core.errors import ProgramError
+from handcraft.core.gpt2 import Activation
 from handcraft.core.source import caller
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import kind_of
-from handcraft.lowering.frames.read_out import read_out
-from handcraft.lowering.frames.tag import Activation
+from handcraft.lowering.frames.read_out import read_out_token
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.naming import author_variables
 from handcraft.lowering.prompts.asked import (
@@ -166,7 +166,7 @@ def _lowered(
     if _reads_begin_again(lower, root, asked, claim.stop_token):
         again = replace(asked, begin=None, behind=vocabulary.tokens)
         return _lowered(claim, again, vocabulary, n_ctx)
-    read_out(lower, root, vocabulary.tokens)
+    read_out_token(lower, root, vocabulary.tokens)
     return lower
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from handcraft.claims.functions import Callback
 from handcraft.claims.words import each
 from handcraft.core.errors import printable
-from handcraft.lowering.frames.tag import read_out
+from handcraft.lowering.frames.read_out import read_out
 from handcraft.lowering.rasp.lowering import RaspDomains, RaspLowering
 from handcraft.lowering.rasp.nodes import Translation, Uncompilable
 from handcraft.lowering.rasp.rules import (

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from itertools import product
+from itertools import pairwise, product
 from math import gcd, prod
 from typing import Any, TypeAlias
 
@@ -115,7 +115,7 @@ def of_values(values: Iterable[Value]) -> Domain:
 
 def _lattice(numbers: list[Any]) -> tuple[_Number, _Number]:
     """The step of the least lattice with these numbers, and their least distance."""
-    gaps = [b - a for a, b in zip(numbers, numbers[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(numbers)]
     if not gaps:
         return 1, 1
     step = Fraction(gaps[0])

@@ -5,8 +5,7 @@
          .there     a value at the key position
          .select    a selection; `.at` a value at a position
 
-Rules of this file: it knows no word of the language but `there` and `&`; handcraft.lowering.reading.
-core reads the others.
+Rules of this file: it knows no word of the language but `there` and `&`; core.py reads the others.
 """
 
 from __future__ import annotations

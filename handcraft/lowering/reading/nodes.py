@@ -89,8 +89,8 @@ class Node:
     op     a leaf, "there", "select", an operation of handcraft.sequence, "table", or "exact": the
            same value, held without an error
     args   the nodes it is computed from; of a selection its value, condition and default
-    data   the value of a constant, the kind of a selection, the table of a lookup, or the TableRows of
-           a "table", which is any function; what has no row never occurs
+    data   the value of a constant, the kind of a selection, the table of a lookup, or the TableRows
+           of a "table", which is any function; what has no row never occurs
     says   the expression that it was, for names and meanings
     """
 
