@@ -13,7 +13,8 @@ from typing import Protocol
 from handcraft.language.affine import Affine, Lane
 from handcraft.lowering.naming import Naming
 from handcraft.lowering.reading.core import Core
-from handcraft.lowering.reading.domains import Domain, Domains
+from handcraft.lowering.reading.domain import Domain
+from handcraft.lowering.reading.domains import Domains
 from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.stream import Held, Stream
 from handcraft.sequence.values import Value
@@ -30,10 +31,14 @@ class Ground(Protocol):
     domains: Domains
     codes: Mapping[str, float]
     naming: Naming
-    stream: Stream
     n: int
     causal: bool
     anchored: bool
+
+    @property
+    def stream(self) -> Stream:
+        """The lanes and rules so far."""
+        ...
 
     def named(self, node: Node) -> str:
         """The name of the lane of a node."""

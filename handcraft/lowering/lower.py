@@ -20,14 +20,14 @@ from handcraft.lowering.heads.fetching import known_to_be_one
 from handcraft.lowering.heads.selecting import selection
 from handcraft.lowering.meanings import NodeMeanings
 from handcraft.lowering.naming import Naming
+from handcraft.lowering.reading.bases import bases_of
 from handcraft.lowering.reading.core import Core
+from handcraft.lowering.reading.domain import Domain
 from handcraft.lowering.reading.domains import (
     MOST_COMBINED,
-    Domain,
     Domains,
     Unlisted,
     Untold,
-    bases_of,
 )
 from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.refusals import Refused, blaming
@@ -143,7 +143,9 @@ class Lowering:
     def coding(self, domain: Domain) -> dict[Value, float]:
         """The numbers of the values of a small domain: None is the next below them."""
         values = domain.values or ()
-        found = {x: self.code(x) for x in values if x is not None}
+        found: dict[Value, float] = {
+            x: self.code(x) for x in values if x is not None
+        }
         if domain.none:
             taken = set(found.values())
             found[None] = 0.0 if 0.0 not in taken else min(taken) + _UNDEFINED
@@ -214,7 +216,7 @@ class Lowering:
         """1 where a condition holds, else 0, also where it is undefined."""
         if node.op == "constant":
             z = float(node.data not in (0, None))
-            return Held(constant(z), {z: z}, most=1.0)
+            return Held(constant(z), {int(z): z}, most=1.0)
         values = self.domain(node).values
         if values is not None and set(values) <= {0, 1}:
             found = self.standard(node)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from handcraft.lowering.heads.counting import strictly_earlier
 from handcraft.lowering.heads.scores import masked
-from handcraft.lowering.reading.domains import bases_of
+from handcraft.lowering.reading.bases import bases_of
 from handcraft.lowering.reading.nodes import Node, conjuncts, linear_form
 
 

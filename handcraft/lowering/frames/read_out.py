@@ -22,6 +22,7 @@ from handcraft.lowering.heads.matches import at_query, sides_of
 from handcraft.lowering.pointwise import mapped, sure_images
 from handcraft.lowering.reading.nodes import Node, conjuncts
 from handcraft.lowering.refusals import Refused, blaming
+from handcraft.lowering.scheduling.rewriting import rules_of
 from handcraft.lowering.stream import (
     BOS,
     Held,
@@ -299,5 +300,4 @@ def _by_head(
 
 
 def _is_read(stream: Stream, lanes: set[Lane]) -> bool:
-    rules = [*stream.heads, *stream.hinges]
-    return any(not lanes.isdisjoint(rule.read) for rule in rules)
+    return any(not lanes.isdisjoint(rule.read) for rule in rules_of(stream))

@@ -22,7 +22,8 @@ from handcraft.lowering.frames.read_out import read_out
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.naming import author_variables
 from handcraft.lowering.reading.core import Core
-from handcraft.lowering.reading.domains import Domain, Domains
+from handcraft.lowering.reading.domain import Domain
+from handcraft.lowering.reading.domains import Domains
 from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.scheduling.emit import emitted
@@ -222,7 +223,7 @@ def _codes(
         )
     if set(values) <= {None}:
         raise Refused(node, "is undefined everywhere", "otherwise(e, value)")
-    answers = {x: str(x) for x in values if x is not None}
+    answers: dict[Value, str] = {x: str(x) for x in values if x is not None}
     if frame.begin in answers.values():
         raise Refused(
             node,
@@ -239,7 +240,7 @@ def _codes(
     }
     texts = sorted({*frame.alphabet, *more} - numbers.keys())
     if numbers:
-        low = min(min(numbers.values()), 0.0)
+        low = min(0.0, *numbers.values())
         codes = {t: low - 1 - i for i, t in enumerate(reversed(texts))}
     else:
         codes = {t: float(i + 1) for i, t in enumerate(texts)}

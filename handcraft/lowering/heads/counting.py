@@ -31,11 +31,8 @@ from handcraft.lowering.heads.scores import (
     score_of,
     sink,
 )
-from handcraft.lowering.reading.domains import (
-    MOST_COMBINED,
-    bases_of,
-    function_of,
-)
+from handcraft.lowering.reading.bases import bases_of, function_of
+from handcraft.lowering.reading.domains import MOST_COMBINED
 from handcraft.lowering.reading.nodes import Node, conjuncts
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.stream import BOS, FLOAT32, Held, constant, zero_at_bos

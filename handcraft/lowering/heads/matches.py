@@ -18,12 +18,9 @@ from typing import Any
 
 from handcraft.language.affine import Affine
 from handcraft.lowering.ground import Ground
-from handcraft.lowering.reading.domains import (
-    MOST_COMBINED,
-    Domain,
-    bases_of,
-    function_of,
-)
+from handcraft.lowering.reading.bases import bases_of, function_of
+from handcraft.lowering.reading.domain import Domain
+from handcraft.lowering.reading.domains import MOST_COMBINED
 from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.stream import FLOAT32, ONE, Held, constant, zero_at_bos

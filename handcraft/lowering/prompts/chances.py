@@ -103,7 +103,7 @@ def _is(lower: Ground, back: int, token: str) -> Affine:
     if back:
         place = core.make("subtract", core.index, core.constant(back))
         kind = Settled("at")
-        one = core.select(kind, place, one)  # type: ignore[arg-type]
+        one = core.select(kind, place, one)
     held = lower.standard(one)
     if held is None:
         raise Refused(one, "is no flag", "another alphabet")

@@ -27,14 +27,9 @@ from handcraft.lowering.prompts.needs import (
     read_elsewhere,
     scoped,
 )
-from handcraft.lowering.reading.domains import (
-    MOST_COMBINED,
-    Domains,
-    Unlisted,
-    bases_of,
-    function_of,
-    interval,
-)
+from handcraft.lowering.reading.bases import bases_of, function_of
+from handcraft.lowering.reading.domain import interval
+from handcraft.lowering.reading.domains import MOST_COMBINED, Domains, Unlisted
 from handcraft.lowering.reading.nodes import Node
 from handcraft.sequence.operations import branches_of
 from handcraft.sequence.values import Value

@@ -27,7 +27,7 @@ from handcraft.lowering.heads.scores import (
 )
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.reading.core import Core
-from handcraft.lowering.reading.domains import (
+from handcraft.lowering.reading.domain import (
     MOST_VALUES,
     Domain,
     interval,

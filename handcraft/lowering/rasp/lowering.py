@@ -9,7 +9,8 @@ from handcraft.language.affine import Lane
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.rasp.averages import mean_of_selected, means_of
 from handcraft.lowering.reading.core import Core
-from handcraft.lowering.reading.domains import Domain, Domains
+from handcraft.lowering.reading.domain import Domain
+from handcraft.lowering.reading.domains import Domains
 from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.stream import Held
 from handcraft.sequence.expression import Expression

@@ -24,12 +24,9 @@ from handcraft.lowering.rasp.shapes import (
     node_of,
 )
 from handcraft.lowering.rasp.values import Glossary, Translated, Unusual, noted
+from handcraft.lowering.reading.bases import bases_of, function_of
 from handcraft.lowering.reading.core import Core
-from handcraft.lowering.reading.domains import (
-    Domains,
-    bases_of,
-    function_of,
-)
+from handcraft.lowering.reading.domains import Domains
 from handcraft.lowering.reading.nodes import NO_ROW, Node
 from handcraft.rasp import (
     Comparison,

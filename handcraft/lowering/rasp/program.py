@@ -28,7 +28,8 @@ from handcraft.lowering.rasp.rules import (
 from handcraft.lowering.rasp.values import Glossary, Translated
 from handcraft.lowering.rasp.witness import witness
 from handcraft.lowering.reading.core import Core
-from handcraft.lowering.reading.domains import Domain, Unlisted
+from handcraft.lowering.reading.domain import Domain
+from handcraft.lowering.reading.domains import Unlisted
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.scheduling.emit import emitted
 from handcraft.lowering.scheduling.schedule import Sizes, cheapest

@@ -78,8 +78,9 @@ def _least_total(core: Maker, e: Expression) -> Node:
 def below_of(core: Maker, e: Expression) -> Node:
     """A comparison; of `lowest` with a number, how many totals are below it."""
     least, number = e.args
-    is_lowest = isinstance(least, Expression) and least.op == "lowest"
-    if not is_lowest or type(number) is not int or number > 0:
+    if not isinstance(least, Expression) or least.op != "lowest":
+        return core.make("below", *map(core.of, e.args), says=e)
+    if type(number) is not int or number > 0:
         return core.make("below", *map(core.of, e.args), says=e)
     total, limits = _totals(core, least)
     beneath = core.make("below", core.there(total), core.constant(number))

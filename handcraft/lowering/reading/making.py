@@ -84,7 +84,7 @@ class Maker(ABC):
 
     def select(
         self,
-        kind: SelectionKind,
+        kind: SelectionKind | Settled,
         condition: Node,
         value: Node | None = None,
         default: Node | None = None,

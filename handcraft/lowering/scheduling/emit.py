@@ -8,6 +8,7 @@ from handcraft.language.affine import Affine, Lane, Map
 from handcraft.language.rules import MLP, Block, Head, Neuron
 from handcraft.language.slots import Slot
 from handcraft.language.words import local, scratch, slot
+from handcraft.lowering.scheduling.rewriting import rules_of
 from handcraft.lowering.stream import Attention, Hinge, LaneTable, Stream
 from handcraft.sequence.expression import Expression
 
@@ -63,7 +64,7 @@ def _slot(
 
 def blocks_of(stream: Stream) -> tuple[Block, ...]:
     """The blocks: heads at odd times, neurons at even ones."""
-    times = [rule.time for rule in (*stream.heads, *stream.hinges)]
+    times = [rule.time for rule in rules_of(stream)]
     times += [time for time, _, _ in stream.constants]
     count = max((time + 1) // 2 for time in times) if times else 0
     return tuple(_block(stream, b) for b in range(count))

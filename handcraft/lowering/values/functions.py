@@ -16,7 +16,8 @@ from math import prod
 from handcraft.language.affine import Affine
 from handcraft.lowering.ground import Ground
 from handcraft.lowering.pointwise import mapped, of_several, sure_images
-from handcraft.lowering.reading.domains import MOST_COMBINED, function_of
+from handcraft.lowering.reading.bases import function_of
+from handcraft.lowering.reading.domains import MOST_COMBINED
 from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.stream import Held, constant
@@ -152,7 +153,9 @@ def as_standard(lower: Ground, node: Node, held: Held) -> Held | None:
     """The value as itself, or as its token's code; None where it can be of both kinds."""
     if held.codes is None:
         return held
-    wanted = {x: lower.code(x) for x in held.codes if x is not None}
+    wanted: dict[Value, float] = {
+        x: lower.code(x) for x in held.codes if x is not None
+    }
     if len({type(x) is str for x in wanted}) > 1:
         return None
     if all(held.codes[x] == z for x, z in wanted.items()):

@@ -14,7 +14,7 @@ import numpy as np
 
 from handcraft.language.affine import Lane
 from handcraft.lowering.ground import Ground
-from handcraft.lowering.reading.domains import bases_of, function_of
+from handcraft.lowering.reading.bases import bases_of, function_of
 from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.stream import Held, LaneTable
 from handcraft.sequence.values import Value

@@ -18,7 +18,7 @@ from handcraft.language.affine import Affine, Lane
 from handcraft.lowering.ground import Ground
 from handcraft.lowering.heads.bringing import brought
 from handcraft.lowering.heads.matches import WELL_KNOWN
-from handcraft.lowering.reading.domains import function_of
+from handcraft.lowering.reading.bases import function_of
 from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.stream import LEAK, Held, LaneTable, constant
 from handcraft.lowering.values.seen import is_seen

@@ -11,7 +11,7 @@ from __future__ import annotations
 from handcraft.language.affine import Affine
 from handcraft.lowering.ground import Ground
 from handcraft.lowering.pointwise import whole_multiples
-from handcraft.lowering.reading.domains import Domain
+from handcraft.lowering.reading.domain import Domain
 from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.stream import FLOAT32, Held
 from handcraft.sequence.values import Value
@@ -21,7 +21,8 @@ def affine_of(lower: Ground, node: Node) -> Held | None:
     """A sum, a difference or a multiple; None for any other node."""
     if node.op not in ("add", "subtract", "multiply"):
         return None
-    a, b = (_number(lower, arg) for arg in node.args)
+    one, other = node.args
+    a, b = _number(lower, one), _number(lower, other)
     if a is None or b is None:
         return None
     if node.op == "multiply":
@@ -51,7 +52,7 @@ def _multiple(lower: Ground, node: Node, a: Held, b: Held) -> Held | None:
 def number_held(lower: Ground, node: Node, z: Affine, radius: float) -> Held:
     """A number that stands for itself."""
     domain = lower.domain(node)
-    most = float(max(abs(domain.low), abs(domain.high)))
+    most = max(abs(float(domain.low)), abs(float(domain.high)))
     if len(z.terms) > 1:
         lower.stream.names.setdefault(z.terms, lower.named(node))
     codes: dict[Value, float] | None = None
