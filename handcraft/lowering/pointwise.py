@@ -2,8 +2,6 @@
 
     mapped(stream, z, radius, f, name)         a function of one value: a neuron a change of slope
     stepped(stream, z, radius, f, name)        the same by steps, which forgets the input's error
-    of_several(stream, parts, table, name)     a function of several: of one direction in which
-                                               they can be told apart, plus their sum
 
 A neuron adds relu(when). With gelu it does so to the last bit only away from 0, so kinks stand on
 the numbers that the input takes, or half way between two of them, and the sharpness is chosen by
@@ -12,23 +10,21 @@ their distance. Rules of this file: what is read is 0 at BOS, and so is what is 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import pairwise
 
 from handcraft.language.affine import Affine
 from handcraft.lowering.refusals import Inexact
-from handcraft.lowering.stream import FLOAT32, LEAK, Held, Stream, constant
+from handcraft.lowering.stream import FLOAT32, LEAK, Stream, constant
 
 GELU_EXACT = 8.0  # gelu(x) is x or 0 in float32 from this size on, with room
 SHARPEST = 2.0**20
 SNAPPED = 2e-3  # an input less exact than that is taken by steps
 _EXACT = 1e-6  # where the output must be exact
-_ROUNDED = 1e-9  # what float64 may make of one number, of its size
+SAME_NUMBER = 1e-9  # two numbers so near to each other, of their size, are one that float64 rounded
 FORGOTTEN = 2**10 * LEAK  # float32 does not add so little to a whole number
 STRAIGHT = 1e-11  # float64 rounds fractions by less
-RADIX = 4  # how far directions are searched
 
 
 @dataclass(frozen=True)
@@ -77,12 +73,12 @@ def sure_images(pairs: Iterable[tuple[float, float]]) -> Images:
     """The function with these values. Raises Inexact where one input has two."""
     found = images(pairs)
     if found is None:
-        raise Inexact(_ROUNDED, 0.0)
+        raise Inexact(SAME_NUMBER, 0.0)
     return found
 
 
 def _same(a: float, b: float) -> bool:
-    return abs(a - b) <= _ROUNDED * max(1.0, abs(a), abs(b))
+    return abs(a - b) <= SAME_NUMBER * max(1.0, abs(a), abs(b))
 
 
 def mapped(
@@ -229,111 +225,3 @@ def all_whole(numbers: Iterable[float]) -> bool:
 def whole_multiples(z: Affine) -> bool:
     """True for whole multiples of lanes."""
     return all_whole([x for _, x in z.terms]) and all_whole([z.constant])
-
-
-# ---------------------------------------------------------------- several inputs
-
-
-@dataclass(frozen=True)
-class Direction:
-    """A function of several inputs as `plain` plus a function of one sum of them."""
-
-    weights: tuple[float, ...]
-    plain: tuple[float, ...]
-    f: Images
-
-    @property
-    def cost(self) -> int:
-        """How many neurons it takes."""
-        slopes = self.f.slopes
-        return sum(a != b for a, b in pairwise(slopes))
-
-
-def direction_of(
-    inputs: Sequence[Sequence[float]],
-    table: Mapping[tuple[float, ...], float],
-    radii: Sequence[float] = (),
-) -> Direction:
-    """The cheapest direction found in which inputs that are only known within these radii can be
-    told apart, if any. Raises Inexact where there is none in which all inputs differ.
-    """
-    found = list(_directions(inputs, table))
-    if not found:  # two inputs are nearer to each other than float64 rounds
-        raise Inexact(_ROUNDED, 0.0)
-    return min(
-        found,
-        key=lambda d: (_blurred(d, radii), d.cost, sum(map(abs, d.weights))),
-    )
-
-
-def _blurred(d: Direction, radii: Sequence[float]) -> bool:
-    radius = sum(abs(w) * r for w, r in zip(d.weights, radii, strict=False))
-    return radius > min(d.f.gaps, default=math.inf) / 8
-
-
-def _directions(
-    inputs: Sequence[Sequence[float]], table: Mapping[tuple[float, ...], float]
-) -> Iterator[Direction]:
-    units = [_unit(xs) for xs in inputs]
-    small = [[0.0, 1.0, -1.0, 2.0, -2.0] for _ in inputs]
-    plains = list(product((0.0, 1.0), repeat=len(inputs)))
-    for steps in (*_signs(small), tuple(_radix(inputs))):
-        weights = tuple(s / u for s, u in zip(steps, units, strict=True))
-        for plain in plains:
-            rest = images(
-                (_dot(weights, row), y - _dot(plain, row))
-                for row, y in table.items()
-            )
-            if rest is not None:
-                yield Direction(weights, plain, rest)
-
-
-def _signs(small: Sequence[Sequence[float]]) -> Iterator[tuple[float, ...]]:
-    """Directions of small whole numbers, each up to its sign."""
-    if len(small) > RADIX:
-        return
-    for steps in product(*small):
-        first = next((s for s in steps if s), 0)
-        if first > 0 or not any(steps):
-            yield steps
-
-
-def _radix(inputs: Sequence[Sequence[float]]) -> Iterator[float]:
-    """The direction in which all combinations differ."""
-    factor = 1.0
-    for xs in inputs:
-        yield factor
-        factor *= round((max(xs) - min(xs)) / _unit(xs)) + 1
-
-
-def _unit(xs: Sequence[float]) -> float:
-    """The least distance of two of them."""
-    kept = sorted(set(xs))
-    return min((b - a for a, b in pairwise(kept)), default=1.0)
-
-
-def _dot(weights: Sequence[float], row: Sequence[float]) -> float:
-    return sum(w * x for w, x in zip(weights, row, strict=True))
-
-
-def of_several(
-    stream: Stream,
-    parts: Sequence[Held],
-    table: Mapping[tuple[float, ...], float],
-    name: str,
-    *,
-    flag: bool = False,
-) -> tuple[Affine, float]:
-    """A function of several values, as a table of the numbers that stand for them."""
-    inputs = [sorted({row[i] for row in table}) for i in range(len(parts))]
-    best = direction_of(inputs, table, [part.radius for part in parts])
-    z, plain = Affine.of({}), Affine.of({})
-    radius = error = 0.0
-    for part, w, p in zip(parts, best.weights, best.plain, strict=True):
-        z, plain = z.plus(part.z.scaled(w)), plain.plus(part.z.scaled(p))
-        radius += abs(w) * part.radius
-        error += abs(p) * part.radius
-    found, more = mapped(
-        stream, z, radius, best.f, name, flag=flag and not plain.terms
-    )
-    return found.plus(plain), error + more

@@ -236,7 +236,7 @@ def _codes(
     ]
     vocabulary = (frame.begin, *frame.alphabet, *more)
     numbers = {
-        t: float(x) for x, t in answers.items() if not isinstance(x, str)
+        t: float(x) for x, t in answers.items() if not isinstance(x, str | None)
     }
     texts = sorted({*frame.alphabet, *more} - numbers.keys())
     if numbers:

@@ -98,18 +98,14 @@ def _opposite(a: Domain) -> Domain:
 def _product(a: Domain, b: Domain) -> Domain:
     corners = [x * y for x in (a.low, a.high) for y in (b.low, b.high)]
     if (a.size == 1 or b.size == 1) and None in (a.step, b.step):
-        k = abs(a.low) if a.size == 1 else abs(b.low)
-        other = b if a.size == 1 else a
-        return interval(min(corners), max(corners), None, apart=k * other.apart)
-    steps = [step_of(a), step_of(b)]
-    step = (
-        None
-        if None in steps
-        else as_plain(Fraction(steps[0] or 1) * (steps[1] or 1))
-    )
-    return interval(
-        min(corners), max(corners), step, apart=0 if step is None else step
-    )
+        factor, other = (a, b) if a.size == 1 else (b, a)
+        apart = Fraction(abs(factor.low)) * other.apart
+        return interval(min(corners), max(corners), None, apart=apart)
+    one, other_step = step_of(a), step_of(b)
+    if one is None or other_step is None:
+        return interval(min(corners), max(corners), None, apart=0)
+    step = as_plain(Fraction(one) * other_step)
+    return interval(min(corners), max(corners), step)
 
 
 def _flag(*_: Domain) -> Domain:

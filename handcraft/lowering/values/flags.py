@@ -15,10 +15,11 @@ from typing import Any
 
 from handcraft.language.affine import Affine
 from handcraft.lowering.ground import Ground
-from handcraft.lowering.pointwise import mapped, of_several, sure_images
+from handcraft.lowering.pointwise import mapped, sure_images
 from handcraft.lowering.reading.bases import function_of
 from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.stream import ONE, Held, constant
+from handcraft.lowering.values.directions import of_several
 from handcraft.lowering.values.functions import codes_at
 from handcraft.lowering.values.inputs import leaf_of
 from handcraft.lowering.values.read_off import ReadOff

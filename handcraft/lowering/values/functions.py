@@ -15,12 +15,13 @@ from math import prod
 
 from handcraft.language.affine import Affine
 from handcraft.lowering.ground import Ground
-from handcraft.lowering.pointwise import mapped, of_several, sure_images
+from handcraft.lowering.pointwise import mapped, sure_images
 from handcraft.lowering.reading.bases import function_of
 from handcraft.lowering.reading.domains import MOST_COMBINED
 from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.stream import Held, constant
+from handcraft.lowering.values.directions import of_several
 from handcraft.lowering.values.read_off import exact_part
 from handcraft.sequence.values import Value
 
