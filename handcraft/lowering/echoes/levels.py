@@ -9,8 +9,7 @@ Rules of this file: a value of level k can be known once x has been said k times
 
 from __future__ import annotations
 
-from handcraft.lowering.heads.counting import strictly_earlier
-from handcraft.lowering.heads.scores import masked
+from handcraft.lowering.heads.scores import masked, strictly_earlier
 from handcraft.lowering.reading.bases import bases_of
 from handcraft.lowering.reading.nodes import Node, conjuncts, linear_form
 

@@ -71,6 +71,13 @@ def one(
     return Held(lane.expression(), codes, radius)
 
 
+def without_default(lower: Ground, node: Node, default: Node) -> Node:
+    """A fetch whose default is computed, as a choice of what is fetched and the default."""
+    core = lower.core
+    none = core.select("fetch", node.condition, node.value, says=node.says)
+    return core.make("otherwise", none, default)
+
+
 def freed(
     z: Affine, codes: dict[Value, float], default: Value
 ) -> tuple[Affine, dict[Value, float]]:

@@ -11,7 +11,7 @@ import math
 
 from handcraft.language.affine import Affine
 from handcraft.lowering.ground import Ground
-from handcraft.lowering.heads.bringing import one
+from handcraft.lowering.heads.bringing import one, without_default
 from handcraft.lowering.heads.scores import (
     LARGEST_SCORE,
     SLACK,
@@ -39,10 +39,7 @@ def value_chosen(
     score = _preferring(lower, place, absolute=not settled)
     default = node.default if value is None else None
     if default is not None and default.op != "constant":
-        none = lower.core.select(
-            "fetch", node.condition, node.value, says=node.says
-        )
-        return lower.hold(lower.core.make("otherwise", none, default))
+        return lower.hold(without_default(lower, node, default))
     every = not list(conjuncts(place.condition))
     certain = every and not (
         place.data == "best" and lower.domain(place.value).none

@@ -85,6 +85,15 @@ def masked(part: Node) -> bool:
     return is_key and query.op == "index"  # not (i < there(i))
 
 
+def strictly_earlier(part: Node) -> bool:
+    """True for there(indices) < indices."""
+    if part.op != "below":
+        return False
+    key, query = part.args
+    is_key = key.op == "there" and key.args[0].op == "index"
+    return is_key and query.op == "index"
+
+
 def merged_rows(
     rows: Sequence[tuple[Affine, Affine]],
 ) -> tuple[tuple[Affine, Affine], ...]:

@@ -49,9 +49,7 @@ class Domains:
         self.alphabet = tuple(alphabet)
         self.n = n
         self.causal = causal
-        self.orders = Orders(
-            lambda node: not self.of(node).none, n, causal=causal
-        )
+        self.orders = Orders(self._is_defined, n, causal=causal)
         self._known: dict[int, tuple[Node, Domain]] = {}
         self._leaves: dict[str, Domain] = {
             "token": of_values(self.alphabet),
@@ -68,6 +66,13 @@ class Domains:
         if id(node) not in self._known:
             self._known[id(node)] = node, self._found(node)
         return self._known[id(node)][1]
+
+    def _is_defined(self, node: Node) -> bool:
+        """True if a node is known to have a value everywhere."""
+        try:
+            return not self.of(node).none
+        except Unlisted:
+            return False
 
     def _found(self, node: Node) -> Domain:
         if node.op == "constant":
