@@ -539,6 +539,30 @@ class Model:
                 raise error.of(f"prompts[{i}]") from None
         return self._answers(asked)
 
+    @asked_call("model.tags")
+    def tags(self, text: Prompt) -> list[str]:
+        """The likeliest token at each position of a text, as `tag(e, ...)` means it.
+
+        Where the texts of the claim begin with a token of their own, the text may stand without
+        it, and its position is left out. Raises PromptError for a text past the window.
+        """
+        ids = self.ids(text)
+        begin = self.vocabulary.encode(self.begins)
+        if ids[: len(begin)] != begin:
+            ids = [*begin, *ids]
+        logits = self(ids)[len(begin) :]  # [n_seq, n_vocab]
+        return [self.vocabulary.tokens[int(i)] for i in logits.argmax(-1)]
+
+    @property
+    def begins(self) -> list[str]:
+        """The token that stands before each text that the claim speaks of; none where there is
+        none.
+        """
+        claim = self._claim
+        if claim is None or not claim.whole_text or claim.begin is None:
+            return []
+        return [claim.begin]
+
     def _asked(self, prompt: Prompt) -> tuple[list[int], int, int]:
         """The ids of a prompt, the number of tokens that may follow, and of its echoes' tokens."""
         ids, echoed = self.in_frame(self.ids(prompt))

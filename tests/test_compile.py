@@ -261,3 +261,18 @@ def test_a_tagged_program_is_data(tmp_path: Path) -> None:
     assert again.layers == program.layers
     stored = json.loads((tmp_path / "hist" / "program.json").read_text())
     assert stored["program"]["claim"]["alphabet"] == ["a", "b"]
+
+
+def test_run_prints_the_answer_of_each_position() -> None:
+    """With spaces between answers that are longer than a character; `-n` continues as ever."""
+    assert handcraft("run", "sequence/reverse", "abc").lines == ["cba"]
+    assert handcraft("run", "sequence/reverse", "^abc").lines == ["cba"]
+    done = handcraft("run", "sequence/depth", "(()", "--json")
+    assert done.json["completion"] == "121"
+    assert done.json["completion_tokens"] == ["1", "2", "1"]
+    assert handcraft("run", "sequence/depth", ")(", "--json").json[
+        "completion_tokens"
+    ] == ["-1", "0"]
+    assert handcraft("run", "sequence/depth", ")(").lines == ["-1 0"]
+    model = tag(HIST, tokens="ab", n=3).build()
+    assert model.tags("aba") == ["2", "1", "2"]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from lowered import answers, compiled, strays
 
+from handcraft import answer
 from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import gpt2
 from handcraft.lowering.frames.tag import tag
@@ -191,6 +193,21 @@ def test_the_sizes_at_20(case: Case) -> None:
     texts = drawn(case.letters, 20, 30, 1)
     assert program.build().parameters["dense"] <= case.most
     assert wrong(program, case.oracle, texts) == []
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_sizes_in_the_documents(case: Case) -> None:
+    """docs/lowering.md has the weights of today, as a tag and as an answer."""
+    page = Path(__file__).parent.parent / "docs" / "lowering.md"
+    row = next(
+        line for line in page.read_text().splitlines() if f"| {case.name} |" in line
+    )
+    made = [
+        frame(case.says, tokens=case.letters, n=20).build().parameters["dense"]
+        for frame in (tag, answer)
+    ]
+    cells = [cell.strip() for cell in row.split("|")]
+    assert cells[2:5] == [f"`{case.letters}`", *map(str, made)]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

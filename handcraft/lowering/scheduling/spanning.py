@@ -72,7 +72,9 @@ def told_once(stream: Stream, texts: Texts) -> Stream:
                 basis.append(lane)
             else:
                 stream = _not_brought(stream, i, lane, found)
-    return stream
+    kept = copy(stream)
+    kept.heads = [head for head in stream.heads if head.writes]
+    return kept
 
 
 def _brought(stream: Stream, i: int, columns: _Columns) -> _Columns:
