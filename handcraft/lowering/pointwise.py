@@ -10,9 +10,10 @@ their distance. Rules of this file: what is read is 0 at BOS, and so is what is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeAlias
 
 from handcraft.language.affine import Affine
 from handcraft.lowering.refusals import Inexact
@@ -25,6 +26,9 @@ _EXACT = 1e-6  # where the output must be exact
 SAME_NUMBER = 1e-9  # two numbers so near to each other, of their size, are one that float64 rounded
 FORGOTTEN = 2**10 * LEAK  # float32 does not add so little to a whole number
 STRAIGHT = 1e-11  # float64 rounds fractions by less
+
+
+_Neuron: TypeAlias = tuple[Affine, float, float]  # when, amount, sharpness
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,7 @@ class Images:
     @property
     def slopes(self) -> list[float]:
         """The slope between neighbouring inputs."""
-        rise = [
-            b - a
-            for (_, a), (_, b) in zip(
-                self.points, self.points[1:], strict=False
-            )
-        ]
+        rise = [b - a for (_, a), (_, b) in pairwise(self.points)]
         return [y / x for y, x in zip(rise, self.gaps, strict=True)]
 
 
@@ -147,67 +146,87 @@ def _bent(
     stream: Stream, z: Affine, radius: float, f: Images, name: str
 ) -> tuple[Affine, float]:
     """By hinges on the inputs: flat before the first, or going on with the last slope."""
-    slopes = f.slopes
-    sharp = _sharp(min(f.gaps) - radius)
-    hinges: list[tuple[Affine, float, float]] = []
-    before = slopes[0]
-    for (x, _), slope in zip(f.points[1:-1], slopes[1:], strict=True):
-        if slope != before:
-            hinges.append((z.plus(constant(-x)), slope - before, sharp))
-        before = slope
+    hinges = list(_kinks(z, f, _sharp(min(f.gaps) - radius)))
     lane = stream.neurons(name, hinges)
-    x, y = f.points[0]
-    rest = z.scaled(slopes[0]).plus(constant(y - slopes[0] * x))
+    (x, y), slope = f.points[0], f.slopes[0]
+    rest = z.scaled(slope).plus(constant(y - slope * x))
+    off = _bent_error(z, radius, f, [amount for _, amount, _ in hinges])
+    return rest.plus(lane.expression()), stream.may_follow(lane, off)
+
+
+def _kinks(z: Affine, f: Images, sharp: float) -> Iterator[_Neuron]:
+    """A neuron on each input where the slope changes."""
+    for (x, _), (before, slope) in zip(
+        f.points[1:-1], pairwise(f.slopes), strict=True
+    ):
+        if slope != before:
+            yield z.plus(constant(-x)), slope - before, sharp
+
+
+def _bent_error(
+    z: Affine, radius: float, f: Images, amounts: Sequence[float]
+) -> float:
+    """How far the sum of hinges can be from the function."""
+    slopes, start = f.slopes, f.points[0][0]
     most = max(abs(y) for _, y in f.points)
-    bend = sum(abs(amount) for _, amount, _ in hinges)
     reach = max(abs(x) for x, _ in f.points)
     # an input is near to one kink only, and where it is not, the neuron is exact
-    kink = max((abs(amount) for _, amount, _ in hinges), default=0.0)
+    kink = max(map(abs, amounts), default=0.0)
     error = (max(map(abs, slopes)) + kink) * radius
-    rounding = 4 * FLOAT32 * (most + (bend + abs(slopes[0])) * reach * 2)
-    amounts = [x for _, amount, _ in hinges for x in (amount, amount * reach)]
-    if (
-        radius < FORGOTTEN
-        and whole_multiples(z)
-        and all_whole([*amounts, reach, most, x, slopes[0]])
-    ):
-        rounding = 0.0  # float32 holds all of them, and their sums
-    return rest.plus(lane.expression()), stream.may_follow(
-        lane, error + rounding
-    )
+    products = [amount * reach for amount in amounts]
+    numbers = [*amounts, *products, reach, most, start, slopes[0]]
+    if radius < FORGOTTEN and whole_multiples(z) and all_whole(numbers):
+        return error  # float32 holds all of them, and their sums
+    bend = sum(map(abs, amounts))
+    return error + 4 * FLOAT32 * (most + (bend + abs(slopes[0])) * reach * 2)
 
 
 def stepped(
-    stream: Stream,
-    z: Affine,
-    radius: float,
-    f: Images,
-    name: str,
+    stream: Stream, z: Affine, radius: float, f: Images, name: str
 ) -> tuple[Affine, float]:
     """By two neurons for each change of the value, half way between two inputs."""
     slope = _common_slope(f)
-    hinges: list[tuple[Affine, float, float]] = []
-    rises = 0.0
-    most = max(abs(x) for x, _ in f.points)
-    error = 0.0
-    for (x, y), (x2, y2) in zip(f.points, f.points[1:], strict=False):
-        rise = y2 - y - slope * (x2 - x)
-        if not rise:
-            continue
-        width, middle = (x2 - x) / 4, (x + x2) / 2
-        scaled = z.scaled(1 / width).plus(constant(-middle / width))
-        sharp = _sharp(1 - radius / width)
-        hinges.append((scaled.plus(constant(1.0)), rise / 2, sharp))
-        hinges.append((scaled.plus(constant(-1.0)), -rise / 2, sharp))
-        rises += abs(rise)
-        error = max(error, abs(rise) * 8 * FLOAT32 * (most / width + 2))
+    jumps = list(_jumps(f, slope))
+    hinges = [hinge for jump in jumps for hinge in _step_of(z, radius, *jump)]
     lane = stream.neurons(name, hinges)
     x, y = f.points[0]
     start = y - slope * x
     found = lane.expression().plus(constant(start)).plus(z.scaled(slope))
+    most = max(abs(x) for x, _ in f.points)
+    rises = sum(abs(rise) for _, _, rise in jumps)
     rounding = 4 * FLOAT32 * (abs(start) + rises + abs(slope) * most)
-    off = error * len(hinges) + abs(slope) * radius + rounding
-    return found, stream.may_follow(lane, off)
+    off = _step_error(jumps, most) * len(hinges) + abs(slope) * radius
+    return found, stream.may_follow(lane, off + rounding)
+
+
+def _jumps(f: Images, slope: float) -> Iterator[tuple[float, float, float]]:
+    """(input, next input, rise) wherever the function leaves a slope."""
+    for (x, y), (x2, y2) in pairwise(f.points):
+        rise = y2 - y - slope * (x2 - x)
+        if rise:
+            yield x, x2, rise
+
+
+def _step_of(
+    z: Affine, radius: float, x: float, x2: float, rise: float
+) -> Iterator[_Neuron]:
+    """The two neurons of one jump, which goes up over half the way from input to input."""
+    width, middle = (x2 - x) / 4, (x + x2) / 2
+    scaled = z.scaled(1 / width).plus(constant(-middle / width))
+    sharp = _sharp(1 - radius / width)
+    yield scaled.plus(constant(1.0)), rise / 2, sharp
+    yield scaled.plus(constant(-1.0)), -rise / 2, sharp
+
+
+def _step_error(
+    jumps: Sequence[tuple[float, float, float]], most: float
+) -> float:
+    """What float32 makes of one neuron of a jump, at most."""
+    errors = (
+        abs(rise) * 8 * FLOAT32 * (4 * most / (x2 - x) + 2)
+        for x, x2, rise in jumps
+    )
+    return max(errors, default=0.0)
 
 
 def _common_slope(f: Images) -> float:

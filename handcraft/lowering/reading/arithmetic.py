@@ -99,7 +99,7 @@ def _product(a: Domain, b: Domain) -> Domain:
     corners = [x * y for x in (a.low, a.high) for y in (b.low, b.high)]
     if (a.size == 1 or b.size == 1) and None in (a.step, b.step):
         factor, other = (a, b) if a.size == 1 else (b, a)
-        apart = Fraction(abs(factor.low)) * other.apart
+        apart = abs(Fraction(factor.low)) * other.apart
         return interval(min(corners), max(corners), None, apart=apart)
     one, other_step = step_of(a), step_of(b)
     if one is None or other_step is None:
