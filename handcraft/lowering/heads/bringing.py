@@ -57,18 +57,26 @@ def one(
         [(zero_at_bos(z), 1.0)],
         sink(lower, bos + score.reach),
     )[0]
-    behind = min(bos, score.apart, score.nearer) - 2 * score.radius
-    if behind < SLACK:
-        raise Refused(
-            node,
-            f"would have the right key ahead by {behind:.3g} only, {SLACK:g} are needed",
-            "a shorter window",
-        )
+    behind = _behind(node, score, bos)
     reach = max(map(abs, codes.values()), default=0.0)
     leak = 2 * reach * lower.n * math.exp(-behind)
     radius = held.radius + leak + 8 * FLOAT32 * reach
     radius = lower.stream.may_follow(lane, radius)
     return Held(lane.expression(), codes, radius)
+
+
+def _behind(node: Node, score: Score, bos: float) -> float:
+    """By how much every other key scores less than the right one. Raises Refused where that is
+    too little.
+    """
+    found = min(bos, score.apart, score.nearer) - 2 * score.radius
+    if found < SLACK:
+        raise Refused(
+            node,
+            f"would have the right key ahead by {found:.3g} only, {SLACK:g} are needed",
+            "a shorter window",
+        )
+    return found
 
 
 def without_default(lower: Ground, node: Node, default: Node) -> Node:

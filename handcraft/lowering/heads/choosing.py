@@ -83,6 +83,7 @@ def _preferring(lower: Ground, place: Node, *, absolute: bool) -> Score:
 
 
 def _defined(lower: Ground, value: Node) -> Node:
+    """The condition that the key has a value."""
     there = lower.core.there(value)
     core = lower.core
     same = core.make("equal", there, there)
@@ -92,6 +93,9 @@ def _defined(lower: Ground, value: Node) -> Node:
 def _by_value(
     lower: Ground, place: Node
 ) -> tuple[list[tuple[Affine, Affine]], float, float]:
+    """The row by which a greater value scores more than any position can, with the greatest score
+    and its error.
+    """
     value = lower.standard(place.value)
     domain = lower.domain(place.value)
     if value is None or not domain.numeric or not domain.apart:
