@@ -131,8 +131,7 @@ def run(
     given_ids = model.ids(read_prompt(prompt, tokens))
     if most is None and sampler is None and _tags(model):
         ids, said = given_ids, model.tags(given_ids)
-        between = " " if max(map(len, said)) > 1 else ""
-        completion = between.join(said)
+        (completion,) = model.answer([given_ids])
     else:
         ids, new = _continued(model, given_ids, most, sampler)
         completion = model.vocabulary.decode(new)
