@@ -19,7 +19,7 @@ from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import gpt2
 from handcraft.lowering.frames.tag import tag
 from handcraft.lowering.scheduling.schedule import merged, scheduled
-from handcraft.lowering.stream import Stream, LaneTable
+from handcraft.lowering.stream import LaneTable, Stream
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.words import (
     below,
