@@ -66,6 +66,7 @@ def test_what_compiles_is_right_at_every_lane(
     """Answers as the evaluator's, every lane within the radius that is stated for it, with gelu
     and with relu; and of what can be evaluated, seven in ten compile.
     """
+
     @seed(13 + causal)
     @settings(
         max_examples=MANY // 2,

@@ -32,6 +32,7 @@ from handcraft.sequence.words import (
     end,
     equal,
     here,
+    indices,
     latest,
     lookup,
     lowest,
@@ -39,7 +40,9 @@ from handcraft.sequence.words import (
     own,
     state,
     step,
+    there,
     token_at,
+    tokens,
 )
 
 # bundled programs: the dense parameters of what `of` makes of their claims, and by hand
@@ -313,6 +316,20 @@ def test_a_count_without_a_token_that_begins_the_prompts_is_refused() -> None:
     names = dict(enumerate("012345"))
     claim = answers("[ab]{1,4}=", lookup(names, count({0: "a"})), length=1)
     assert "begins every text" in refused(lambda: of(claim))
+
+
+def test_a_part_that_is_refused_is_told_in_the_words_of_the_claim() -> None:
+    """Positions are those of the prompt, though the stream counts them behind its first token."""
+    before = otherwise(token_at(indices - 1), "a")
+    apart = there(indices) != indices
+    found = token_at(latest((there(before) == tokens) & apart))
+    claim = answers(r"\^[ab]{1,4}=", otherwise(found, "b"), length=2)
+    assert refused(lambda: of(claim)) == (
+        "token_at(latest((there(otherwise(token_at(indices - 1), '... is weighed"
+        " against a token that begins every text and stands nowhere else, and there"
+        " is none; what would fit: prompts such as '\\^[ab]{1,9}=', or answers that"
+        " are never '^'"
+    )
 
 
 def test_a_claim_on_a_lane_is_refused() -> None:

@@ -25,9 +25,9 @@ from handcraft.analysis.turning import rotation, turned_model
 from handcraft.core import writing
 from handcraft.core.errors import HandcraftError, WeightsError
 from handcraft.core.weights import read_safetensors, sha256
-from handcraft.results.suites.drawing import KINDS, drawn
 from handcraft.lowering.frames.tag import tag
 from handcraft.results.suites import choosing, folders, member
+from handcraft.results.suites.drawing import KINDS, drawn
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.words import (
     any_,

@@ -23,14 +23,14 @@ from handcraft.lowering.frames.tag import Activation
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.naming import author_variables
 from handcraft.lowering.prompts.asked import (
-    Asked,
+    Demand,
     asked_of,
     vocabulary_of,
     window_of,
 )
 from handcraft.lowering.prompts.chances import chances
 from handcraft.lowering.prompts.contexts import Contexts
-from handcraft.lowering.prompts.rules import rule_of
+from handcraft.lowering.prompts.stated import rule_of
 from handcraft.lowering.prompts.unanchored import without_bos
 from handcraft.lowering.reading.nodes import Core, Node
 from handcraft.lowering.refusals import Refused
@@ -151,7 +151,7 @@ def _order(tokens: Sequence[str], begin: str | None) -> tuple[str, ...]:
 
 
 def _lowered(
-    claim: Claim, asked: Asked, vocabulary: Vocabulary, n_ctx: int
+    claim: Claim, asked: Demand, vocabulary: Vocabulary, n_ctx: int
 ) -> Lowering:
     core = Core(causal=True)
     contexts = Contexts(core, asked, n_ctx)
@@ -161,16 +161,25 @@ def _lowered(
     if isinstance(claim, Distribution):
         chances(lower, claim, vocabulary)
         return lower
-    root = contexts.rule(rule_of(core, claim, asked, vocabulary))
-    if _reads_begin_again(lower, root, asked, claim.stop_token):
-        again = replace(asked, begin=None, behind=vocabulary.tokens)
+    rule = rule_of(core, claim, asked, vocabulary)
+    try:
+        root = contexts.rule(rule)
+        if not _reads_begin_again(lower, root, asked, claim.stop_token):
+            read_out(lower, root, vocabulary.tokens)
+            return lower
+    except Refused as found:
+        part = contexts.in_rule(found.node)
+        raise Refused(part, found.why, found.instead) from None
+    again = replace(asked, begin=None, behind=vocabulary.tokens)
+    try:
         return _lowered(claim, again, vocabulary, n_ctx)
-    read_out(lower, root, vocabulary.tokens)
-    return lower
+    except Refused as found:
+        instead = f"{found.instead}, or answers that are never {asked.begin!r}"
+        raise Refused(found.node, found.why, instead) from None
 
 
 def _reads_begin_again(
-    lower: Lowering, root: Node, asked: Asked, stop: str | None
+    lower: Lowering, root: Node, asked: Demand, stop: str | None
 ) -> bool:
     """True if an answer could hold the token that begins the prompts, and go on."""
     if asked.begin in (None, stop) or asked.single:

@@ -19,8 +19,8 @@ from handcraft.claims.words import each
 from handcraft.core.errors import printable
 from handcraft.lowering.frames.tag import read_out
 from handcraft.lowering.rasp.lowering import RaspDomains, RaspLowering
-from handcraft.lowering.rasp.nodes import Translation, Uncompilable
-from handcraft.lowering.rasp.rules import (
+from handcraft.lowering.rasp.translation import Translation, Uncompilable
+from handcraft.lowering.rasp.classes import (
     has_rule,
     parts_in_order,
     translated,

@@ -36,7 +36,7 @@ from handcraft.proof.task import Budget
 from handcraft.results.suites.choosing import Candidate
 from handcraft.results.suites.texts import (
     EVERY,
-    Said,
+    Answered,
     Words,
     apart,
     asked,
@@ -66,7 +66,7 @@ class Member:
     candidate: Candidate
     model: Model
     texts: Sequence[Words]
-    answers: Sequence[Said]
+    answers: Sequence[Answered]
     report: Report
     seed: int
 
@@ -179,7 +179,7 @@ def _compiled(candidate: Candidate) -> Model | None:
     return model if fits and model.n_embd >= LEAST_TURNED else None
 
 
-def _answers(candidate: Candidate, texts: Sequence[Words]) -> list[Said]:
+def _answers(candidate: Candidate, texts: Sequence[Words]) -> list[Answered]:
     """The token of each value of the expression."""
     rows = values_at(candidate.expression, texts, causal=candidate.causal)
     return [

@@ -15,7 +15,7 @@ from math import prod
 from typing import Any
 
 from handcraft.lowering.rasp.averages import average
-from handcraft.lowering.rasp.nodes import (
+from handcraft.lowering.rasp.translation import (
     MOST_CALLS,
     Translation,
     Uncompilable,
