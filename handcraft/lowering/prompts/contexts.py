@@ -20,10 +20,10 @@ from handcraft.lowering.meanings import Meanings
 from handcraft.lowering.prompts.asked import Demand
 from handcraft.lowering.prompts.first_position import FirstPosition
 from handcraft.lowering.prompts.needs import (
-    parts_below,
     holds_behind,
     is_earlier,
     is_of_key,
+    parts_below,
     place_fetched,
 )
 from handcraft.lowering.prompts.whereabouts import Whereabouts

@@ -164,12 +164,19 @@ def _lowered(
     rule = rule_of(core, claim, asked, vocabulary)
     try:
         root = contexts.rule(rule)
-        if not _reads_begin_again(lower, root, asked, claim.stop_token):
+        again = _reads_begin_again(lower, root, asked, claim.stop_token)
+        if not again:
             read_out(lower, root, vocabulary.tokens)
-            return lower
     except Refused as found:
         part = contexts.in_rule(found.node)
         raise Refused(part, found.why, found.instead) from None
+    return _lowered_again(claim, asked, vocabulary, n_ctx) if again else lower
+
+
+def _lowered_again(
+    claim: Claim, asked: Demand, vocabulary: Vocabulary, n_ctx: int
+) -> Lowering:
+    """The same where what begins the prompts is a token like any other. Raises Refused."""
     again = replace(asked, begin=None, behind=vocabulary.tokens)
     try:
         return _lowered(claim, again, vocabulary, n_ctx)

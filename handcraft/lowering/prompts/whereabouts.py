@@ -20,9 +20,9 @@ from typing import Any, TypeAlias
 
 from handcraft.lowering.prompts.asked import Demand
 from handcraft.lowering.prompts.needs import (
-    parts_below,
     looked_at,
     needed,
+    parts_below,
     place_fetched,
     read_elsewhere,
     scoped,
