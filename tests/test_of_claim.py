@@ -83,7 +83,7 @@ def test_the_claim_of_a_bundled_program_compiles_as_it_is(name: str) -> None:
     found = made.build().parameters["dense"], hand.parameters["dense"]
     assert found == SIZES[name]
     method = "exhaustive" if made.claim.kind == "distribution" else "sampled"
-    report = verify(made, method=method, budget=300)
+    report = verify(made, method=method, budget=500)
     assert report.verdict == "checked", report.to_json()
 
 
