@@ -513,8 +513,8 @@ class Model:
         For claims of the kind `answers`. Where its prompts are framed (`answer(e, ...)`), the text
         may stand alone, and the answer is what follows its echoes. For claims on each position
         (`tag(e, ...)`) it is the tokens of `tags`, with spaces between them where one is longer
-        than a character. Prompts of equal length go through the model together. Raises PromptError, with the number of the prompt, for one
-        outside the claim's domain, and ProgramError for a model with another claim or none.
+        than a character. Prompts of equal length go through the model together. Raises
+        PromptError, with the number of the prompt, for one outside the claim's domain, and ProgramError for a model with another claim or none.
         """
         claim = self._claim
         tags = claim is not None and claim.whole_text
