@@ -514,7 +514,8 @@ class Model:
         may stand alone, and the answer is what follows its echoes. For claims on each position
         (`tag(e, ...)`) it is the tokens of `tags`, with spaces between them where one is longer
         than a character. Prompts of equal length go through the model together. Raises
-        PromptError, with the number of the prompt, for one outside the claim's domain, and ProgramError for a model with another claim or none.
+        PromptError, with the number of the prompt, for one outside the claim's domain, and
+        ProgramError for a model with another claim or none.
         """
         claim = self._claim
         tags = claim is not None and claim.whole_text

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from handcraft.lowering.meanings import Meanings
+from handcraft.lowering.meanings import NodeMeanings
 from handcraft.lowering.prompts.asked import Demand
 from handcraft.lowering.prompts.first_position import FirstPosition
 from handcraft.lowering.prompts.needs import (
@@ -67,7 +67,7 @@ class Contexts:
 
     def in_rule(self, node: Node) -> Node:
         """The least part of the claim's rule that became a node or holds it, and can be written."""
-        words, found = Meanings(), [self.root]
+        words, found = NodeMeanings(), [self.root]
         for part in parts_below(self.root):
             made = self._made.get(id(part), (part, part))[1]
             if part.says is None and words.of(part) is None:
