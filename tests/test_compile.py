@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,49 @@ def test_a_part_of_an_expression_can_be_asked_for(
     assert program.causal
 
 
+def test_the_frame_of_answers_can_be_asked_for(
+    rank: Path, tmp_path: Path
+) -> None:
+    """A sorted text needs one echo of the text; what is written answers the text alone."""
+    done = handcraft(
+        *("compile", rank, "--answer", "--tokens", "012", "--n", "3"),
+        *("--out", tmp_path / "out", "--json"),
+    )
+    assert done.json["program"] == "sort"
+    model = package.open(tmp_path / "out")
+    for text in map("".join, product("012", repeat=3)):
+        said = "".join(sorted(text))
+        assert model.generate(f"^{text}=") == f"{text}={said}$"
+        assert model.answer(text) == said
+
+
+def test_an_answer_may_look_back_only(rank: Path, tmp_path: Path) -> None:
+    """With --causal each position sees no later one: 1 0 are ranked 0 and 0, not 1 and 0."""
+    command = ("compile", rank, "--answer", "--expression", "rank")
+    command += ("--tokens", "ab", "--n", "3", "--json")
+    for more, said in ((), "10"), (("--causal",), "00"):
+        out = tmp_path / "".join(("out", *more))
+        handcraft(*command, *more, "--out", out)
+        assert package.open(out).answer("ba") == said
+
+
+def test_the_frame_of_the_next_token_can_be_asked_for(tmp_path: Path) -> None:
+    """The value of the expression comes next, then that of the longer text."""
+    path = tmp_path / "turns.py"
+    path.write_text(
+        "from handcraft.sequence.words import *\n"
+        'turns = lookup({"a": "b", "b": "c", "c": "a"}, tokens)\n'
+    )
+    out = tmp_path / "out"
+    done = handcraft(
+        *("compile", path, "--next", "--tokens", "abc", "--n", "5"),
+        *("--out", out, "--json"),
+    )
+    assert (done.json["program"], done.json["n_ctx"]) == ("turns", 5)
+    assert package.open(out).generate("b", n=4) == "cabc"
+    assert handcraft("verify", out, "--json").json["verdict"] == "proved"
+
+
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
@@ -82,14 +126,18 @@ def test_a_part_of_an_expression_can_be_asked_for(
         (
             RANK,
             ["--tokens", "01", "--n", "0"],
-            "tag > n: takes the most tokens of a text, a whole number from 1 to"
-            " 1,048,575, found 0 (rank.py:8)",
+            (
+                "tag > n: takes the most tokens of a text, a whole number from 1 to"
+                " 1,048,575, found 0 (rank.py:8)"
+            ),
         ),
         (
             RANK,
             ["--tokens", "01", "--n", "2000000"],
-            "tag > n: takes the most tokens of a text, a whole number from 1 to"
-            " 1,048,575, found 2000000 (rank.py:8)",
+            (
+                "tag > n: takes the most tokens of a text, a whole number from 1 to"
+                " 1,048,575, found 2000000 (rank.py:8)"
+            ),
         ),
         (
             RANK,
@@ -99,14 +147,18 @@ def test_a_part_of_an_expression_can_be_asked_for(
         (
             RANK,
             ["--tokens", "", "--n", "3"],
-            "tag > tokens: takes the tokens of a text, such as 'ab' or ['a', 'b'],"
-            " found str '' (rank.py:8)",
+            (
+                "tag > tokens: takes the tokens of a text, such as 'ab' or ['a', 'b'],"
+                " found str '' (rank.py:8)"
+            ),
         ),
         (
             RANK,
             ["--tokens", "0^", "--n", "3"],
-            "tag > tokens: '^' stands before each text, so it is no token of one;"
-            " pass another one as begin= (rank.py:8)",
+            (
+                "tag > tokens: '^' stands before each text, so it is no token of one;"
+                " pass another one as begin= (rank.py:8)"
+            ),
         ),
         (
             RANK,
@@ -116,13 +168,15 @@ def test_a_part_of_an_expression_can_be_asked_for(
         (
             RANK,
             ["--tokens", "01", "--n", "3", "--expression", "earlier"],
-            "rank: `earlier` is of type Condition, and an expression is needed"
-            " (rank.py)",
+            (
+                "rank: `earlier` is of type Condition, and an expression is needed"
+                " (rank.py)"
+            ),
         ),
         (
             RANK,
             ["--tokens", "01", "--n", "3", "--next", "--causal"],
-            "--causal is for --tag; --next is causal anyway",
+            "--causal is for --tag and --answer; --next is causal anyway",
         ),
         (
             RANK,
@@ -132,28 +186,38 @@ def test_a_part_of_an_expression_can_be_asked_for(
         (
             f"{RANK}\nother = length",
             ["--tokens", "01", "--n", "3"],
-            "rank: has several expressions, sort, other; say which: --expression"
-            " other (rank.py)",
+            (
+                "rank: has several expressions, sort, other; say which: --expression"
+                " other (rank.py)"
+            ),
         ),
         (
             "x = 1",
             ["--tokens", "01", "--n", "3"],
-            "rank: no expression; the file must define one, such as `hist ="
-            " count(there(tokens) == tokens)` behind `from handcraft.sequence import *`"
-            " (rank.py)",
+            (
+                "rank: no expression; the file must define one, such as `hist ="
+                " count(there(tokens) == tokens)` behind `from handcraft.sequence import *`"
+                " (rank.py)"
+            ),
         ),
         (
             "hist = count(there(tokens) == tokens)",
             ["--tokens", "01", "--n", "3"],
-            "rank: there is no `count` here; it is a word of handcraft.sequence: write"
-            " `from handcraft.sequence import *` above (rank.py:1)",
+            (
+                "rank: there is no `count` here; it is a word of handcraft.sequence: write"
+                " `from handcraft.sequence import *` above (rank.py:1)"
+            ),
         ),
         (
-            f"{RANK}\nfrom handcraft import tag\nprogram = tag(sort, tokens='a', n=2)"
-            "\ndel sort, rank",
+            (
+                f"{RANK}\nfrom handcraft import tag\nprogram = tag(sort, tokens='a', n=2)"
+                "\ndel sort, rank"
+            ),
             ["--tokens", "01", "--n", "3"],
-            "rank: `program` is compiled already, and there is no other expression;"
-            " write `handcraft build` (rank.py)",
+            (
+                "rank: `program` is compiled already, and there is no other expression;"
+                " write `handcraft build` (rank.py)"
+            ),
         ),
     ],
 )
@@ -180,28 +244,36 @@ def test_what_cannot_be_compiled_is_one_line(
         ),
         (
             lambda: tag(HIST, tokens="ab", n=True),
-            "takes the most tokens of a text, a whole number from 1 to 1,048,575,"
-            " found True",
+            (
+                "takes the most tokens of a text, a whole number from 1 to 1,048,575,"
+                " found True"
+            ),
         ),
         (
             lambda: tag(mean(indices), tokens="ab", n=30),
-            "mean(indices) has too many answers to be tokens; what would fit: round_()"
-            " or clip() around it",
+            (
+                "mean(indices) has too many answers to be tokens; what would fit: round_()"
+                " or clip() around it"
+            ),
         ),
         (
             lambda: tag(
                 fetch(tokens, there(tokens) == tokens), tokens="ab", n=3
             ),
-            "fetch(tokens, there(tokens) == tokens) is not known to select one"
-            " position; what would fit: fetch(value, latest(condition)) or"
-            " first(condition), which do",
+            (
+                "fetch(tokens, there(tokens) == tokens) is not known to select one"
+                " position; what would fit: fetch(value, latest(condition)) or"
+                " first(condition), which do"
+            ),
         ),
         (
             lambda: tag(
                 fetch(tokens, indices - 1, default="^"), tokens="ab", n=3
             ),
-            "otherwise(token_at(here - 1), '^') can be '^', the token that stands"
-            " before each text; what would fit: another one as begin=",
+            (
+                "otherwise(token_at(here - 1), '^') can be '^', the token that stands"
+                " before each text; what would fit: another one as begin="
+            ),
         ),
         (
             lambda: tag(

@@ -103,6 +103,7 @@ def is_right(model: Model, e: Expression) -> bool:
     return True
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_what_changes_an_answer_is_refuted(name: str) -> None:
     """And what changes none is right still; some of both are drawn."""

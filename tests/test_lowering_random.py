@@ -66,6 +66,7 @@ def counted() -> Counter[str]:
     return Counter()
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("causal", [True, False])
 def test_what_compiles_is_right_at_every_lane(
     causal: bool, counted: Counter[str]

@@ -369,7 +369,9 @@ def test_heads_that_look_alike_are_one_where_neither_reads_the_other() -> None:
 def test_merging_never_joins_a_head_with_what_it_reads() -> None:
     """Two heads of one score, where the second one reads the lane of the first."""
     stream = Stream()
-    position = stream.table("p", LaneTable(positions=(1.0, 2.0, 3.0))).expression()
+    position = stream.table(
+        "p", LaneTable(positions=(1.0, 2.0, 3.0))
+    ).expression()
     rows = [(position, position)]
     (first,) = stream.attend(rows, "first", [(position, 1.0)])
     (second,) = stream.attend(rows, "second", [(first.expression(), 1.0)])

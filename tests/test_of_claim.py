@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from itertools import product
-
 from pathlib import Path
 
 import pytest
@@ -34,6 +33,7 @@ from handcraft.sequence.words import (
     end,
     equal,
     here,
+    indices,
     latest,
     lookup,
     lowest,
@@ -41,7 +41,9 @@ from handcraft.sequence.words import (
     own,
     state,
     step,
+    there,
     token_at,
+    tokens,
 )
 
 # bundled programs: the dense parameters of what `of` makes of their claims, and by hand
@@ -82,7 +84,7 @@ def test_the_claim_of_a_bundled_program_compiles_as_it_is(name: str) -> None:
     found = made.build().parameters["dense"], hand.parameters["dense"]
     assert found == SIZES[name]
     method = "exhaustive" if made.claim.kind == "distribution" else "sampled"
-    report = verify(made, method=method, budget=300)
+    report = verify(made, method=method, budget=500)
     assert report.verdict == "checked", report.to_json()
 
 
@@ -323,6 +325,20 @@ def test_a_count_without_a_token_that_begins_the_prompts_is_refused() -> None:
     names = dict(enumerate("012345"))
     claim = answers("[ab]{1,4}=", lookup(names, count({0: "a"})), length=1)
     assert "begins every text" in refused(lambda: of(claim))
+
+
+def test_a_part_that_is_refused_is_told_in_the_words_of_the_claim() -> None:
+    """Positions are those of the prompt, though the stream counts them behind its first token."""
+    before = otherwise(token_at(indices - 1), "a")
+    apart = there(indices) != indices
+    found = token_at(latest((there(before) == tokens) & apart))
+    claim = answers(r"\^[ab]{1,4}=", otherwise(found, "b"), length=2)
+    assert refused(lambda: of(claim)) == (
+        "token_at(latest((there(otherwise(token_at(indices - 1), '... is weighed"
+        " against a token that begins every text and stands nowhere else, and there"
+        " is none; what would fit: prompts such as '\\^[ab]{1,9}=', or answers that"
+        " are never '^'"
+    )
 
 
 def test_a_claim_on_a_lane_is_refused() -> None:

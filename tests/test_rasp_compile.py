@@ -51,7 +51,7 @@ REASONS = (  # why one of the programs cannot be compiled
     "a list, which can change",
     "(check_length=False), which no lane can",
     "which float32 cannot tell apart",
-    "would read a number that is only known to",
+    "is only known to",
 )
 
 

@@ -5,6 +5,7 @@ was stopped goes on to the same files, and a turned twin computes the same.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -25,9 +26,9 @@ from handcraft.analysis.turning import rotation, turned_model
 from handcraft.core import writing
 from handcraft.core.errors import HandcraftError, WeightsError
 from handcraft.core.weights import read_safetensors, sha256
-from handcraft.results.suites.drawing import KINDS, drawn
 from handcraft.lowering.frames.tag import tag
 from handcraft.results.suites import choosing, folders, member
+from handcraft.results.suites.drawing import KINDS, drawn
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.words import (
     any_,
@@ -69,6 +70,9 @@ WORDS = {
     "tokens": own,
     "total": total,
 }
+MANY = int(
+    os.environ.get("SUITE_PROGRAMS", "24")
+)  # `make nightly` asks for 100
 SMALL: dict[str, Any] = {"count": 3, "tokens": "ab", "n": 4}
 
 
@@ -633,12 +637,12 @@ def test_a_model_with_norms_is_not_turned() -> None:
 
 
 @pytest.mark.slow
-def test_a_hundred_programs_and_their_twins(tmp_path: Path) -> None:
+def test_many_programs_and_their_twins(tmp_path: Path) -> None:
     """All are different, none was wrong, and they spread over operations, layers and heads."""
-    found = handcraft.suite(tmp_path / "out", count=100, rotate=True)
+    found = handcraft.suite(tmp_path / "out", count=MANY, rotate=True)
     rows = found.rows
-    assert (len(rows), found.twins, list(found.failed)) == (100, 100, [])
-    assert len({row["expression"] for row in rows}) == 100
+    assert (len(rows), found.twins, list(found.failed)) == (MANY, MANY, [])
+    assert len({row["expression"] for row in rows}) == MANY
     assert {row["verdict"] for row in rows} <= {"checked", "proved"}
     assert max(row["rotation"]["difference"] for row in rows) <= 1e-5
     assert len({row["kind"] for row in rows}) >= 10

@@ -46,7 +46,10 @@ def compile_expression(
     ] = False,
     causal: Annotated[
         bool,
-        typer.Option("--causal", help="With --tag: read from the left only."),
+        typer.Option(
+            "--causal",
+            help="With --tag or --answer: each position sees no later one.",
+        ),
     ] = False,
     expression: Annotated[
         str | None,
@@ -91,11 +94,13 @@ def compile_expression(
 
 
 def _frame(asked: list[str], causal: bool) -> str:
-    """The frame that is asked for. Raises ProgramError for two, and for one that is causal anyway."""
+    """The frame that is asked for. Raises ProgramError for two, or one that is causal anyway."""
     if len(asked) > 1:
         both = " and ".join(f"--{name}" for name in asked)
         raise ProgramError(f"{both} exclude each other; name one of them")
     frame = asked[0] if asked else "tag"
-    if causal and frame != "tag":
-        raise ProgramError(f"--causal is for --tag; --{frame} is causal anyway")
+    if causal and frame == "next":
+        raise ProgramError(
+            "--causal is for --tag and --answer; --next is causal anyway"
+        )
     return frame

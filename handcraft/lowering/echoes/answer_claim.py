@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from handcraft.lowering.echoes.regions import Lengths
     from handcraft.lowering.echoes.signs import Signs
 
-Said = Expression | int | str
+_Said = Expression | int | str
 
 
 def answer_claim(
@@ -81,7 +81,7 @@ def escaped(text: str) -> str:
 _MEANING = r"\^$.|?*+()[]{}-"
 
 
-def _named(value: Said, answers: Mapping[Value, str], signs: Signs) -> Said:
+def _named(value: _Said, answers: Mapping[Value, str], signs: Signs) -> _Said:
     """The value as its token, or as that of what is undefined."""
     names = {x: t for x, t in answers.items() if x is not None}
     if not names:
@@ -123,8 +123,8 @@ class _At:
         self.place = place
         self.inside = inside
         self.causal = causal
-        self._known: dict[int, Said] = {}
-        self._leaves: Mapping[str, Said] = {
+        self._known: dict[int, _Said] = {}
+        self._leaves: Mapping[str, _Said] = {
             "token": token_at(place),
             "index": place - 1,
             "length": end - 1,
@@ -136,7 +136,7 @@ class _At:
             self._known[id(node)] = self._said(node)
         return self._known[id(node)]
 
-    def _said(self, node: Node) -> Said:
+    def _said(self, node: Node) -> _Said:
         if node.op == "constant":
             return _constant(node.data)
         if node.op in self._leaves:
@@ -152,7 +152,7 @@ class _At:
 
     def _placed(self, node: Node) -> Expression | None:
         """A fetch at a position that is always one of x."""
-        place = place_of(node)
+        place = _linear_place(node)
         if place is None or not self.inside(place):
             return None
         at = self.of(place) + 1
@@ -162,7 +162,7 @@ class _At:
 
     def _selection(self, node: Node) -> Expression:
         condition = self._of_x(self.of(node.condition))
-        args: list[Said] = [condition]
+        args: list[_Said] = [condition]
         if node.data not in ("count", "first", "latest"):
             args.insert(0, self.x.of(node.value))
         if node.default is not None:
@@ -174,7 +174,7 @@ class _At:
         is_place = node.data in ("first", "latest", "best")
         return found - 1 if is_place else found
 
-    def _of_x(self, condition: Said) -> Said:
+    def _of_x(self, condition: _Said) -> _Said:
         """A condition that no position outside x meets."""
         key = Expression(op="there", args=(here,))
         first = Expression(op="below", args=(0, key))
@@ -186,7 +186,7 @@ class _At:
         return _both(found, Expression(op="negate", args=(later,)))
 
 
-def place_of(node: Node) -> Node | None:
+def _linear_place(node: Node) -> Node | None:
     """The sum of the index and the length at which a fetch reads; None for another selection."""
     if node.data != "fetch" or node.condition.op != "equal":
         return None
@@ -197,7 +197,7 @@ def place_of(node: Node) -> Node | None:
     return None
 
 
-def _constant(value: Value) -> Said:
+def _constant(value: Value) -> _Said:
     """The expression of a value; no case holds of what is undefined."""
     if value is None:
         return Expression(op="cases", args=(0, 0))
@@ -206,5 +206,5 @@ def _constant(value: Value) -> Said:
     return value
 
 
-def _both(a: Said, b: Said) -> Expression:
+def _both(a: _Said, b: _Said) -> Expression:
     return Expression(op="both", args=(a, b))

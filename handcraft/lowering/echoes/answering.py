@@ -3,8 +3,8 @@
     answer(e, tokens=, n=)   the program that goes on ^x=y$, or ^x=x=y$, greedily
 
 A value that depends on selections of selected values needs x once more for each of them: so many
-echoes come before the answer (handcraft.lowering.echoes.regions). What looks back only is computed where
-x stands, and then brought.
+echoes come before the answer (handcraft.lowering.echoes.regions). What looks back only is computed
+where x stands, and then brought.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from handcraft.language.slot_tables import MAX_N_CTX
 from handcraft.lowering.echoes.answer_claim import answer_claim
 from handcraft.lowering.echoes.levels import level_of, looks_back
 from handcraft.lowering.echoes.regions import (
-    NOTHING,
+    EMPTY,
     Lengths,
     RegionLowering,
     Regions,
@@ -257,7 +257,7 @@ class _Frame:
         held = lower.hold(self.node)
         z, radius = self._as_code(lower, held)
         token = lower.standard(self.core.token)
-        z_token = NOTHING if token is None else token.z
+        z_token = EMPTY if token is None else token.z
         if self.back:
             if z.terms:  # a constant is known everywhere
                 z = regions.fetched(lower, z, "value")
@@ -298,7 +298,7 @@ class _Frame:
             return above.plus(unless.scaled(-wall)), 1.0, sharp
 
         if not self.lengths.echoes:
-            hinges = [shown(value, NOTHING)]
+            hinges = [shown(value, EMPTY)]
             at_end = regions.at_end.scaled(end)
         else:
             here = regions.answering

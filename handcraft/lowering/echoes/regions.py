@@ -41,8 +41,8 @@ from handcraft.lowering.stream import (
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
 
-FAR = 64.0  # a key of another region is behind by so many times the strength
-NOTHING: Affine = Affine.of({})
+_FAR = 64.0  # a key of another region is behind by so many times the strength
+EMPTY: Affine = Affine.of({})
 
 
 # ---------------------------------------------------------------- the regions
@@ -233,9 +233,9 @@ class RegionLowering(Lowering):
         self._brought: dict[Lane, Lane] = {}
         self._tables_of: dict[Lane, LaneTable] = {}
         for lane in self.regions.start.lanes_read:
-            self.stream.at_start[lane] = NOTHING
+            self.stream.at_start[lane] = EMPTY
         for lane in self.regions.at_end.lanes_read:
-            self.stream.at_start[lane] = NOTHING
+            self.stream.at_start[lane] = EMPTY
 
     # ------------------------------------------------------------ the region of the keys
 
@@ -255,7 +255,7 @@ class RegionLowering(Lowering):
         if self._region is None:
             return ()
         key = self.regions.key_of(self._region)
-        return ((constant(FAR * strength), key),)
+        return ((constant(_FAR * strength), key),)
 
     def lowered(self, node: Node) -> Held:
         if node.op == "select":

@@ -30,7 +30,7 @@ _LISTED = 10_000  # prompts whose lengths are asked one by one
 
 
 @dataclass(frozen=True)
-class Asked:
+class Demand:
     """The places and tokens of a claim.
 
     places  (end, here), where the context is as long as here says
@@ -62,16 +62,16 @@ class Asked:
         return {end for end, _ in self.places}
 
 
-def asked_of(claim: Claim, vocabulary: Vocabulary, n_ctx: int) -> Asked:
+def asked_of(claim: Claim, vocabulary: Vocabulary, n_ctx: int) -> Demand:
     """What a claim asks of a program with this vocabulary and window."""
     if isinstance(claim, Answers):
         return _of_prompts(claim, vocabulary, n_ctx)
     places = tuple((here, here) for here in range(n_ctx))
     tokens = vocabulary.tokens
-    return Asked(places, tokens, tokens, single=True)
+    return Demand(places, tokens, tokens, single=True)
 
 
-def _of_prompts(claim: Answers, vocabulary: Vocabulary, n_ctx: int) -> Asked:
+def _of_prompts(claim: Answers, vocabulary: Vocabulary, n_ctx: int) -> Demand:
     language = claim.language(n_ctx, vocabulary)
     characters = language.characters
     if wide := [t for t in tokens_within(vocabulary, characters) if len(t) > 1]:
@@ -90,7 +90,7 @@ def _of_prompts(claim: Answers, vocabulary: Vocabulary, n_ctx: int) -> Asked:
     close = next(iter(last)) if len(last) == 1 and not last & inner else None
     order = vocabulary.tokens
     shortest = min(end for end, _ in places)
-    return Asked(
+    return Demand(
         places,
         tuple(t for t in order if t in standing[0]),
         tuple(t for t in order if t in behind),

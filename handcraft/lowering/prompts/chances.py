@@ -23,7 +23,7 @@ from handcraft.lowering.stream import Hinge, LaneTable, constant, neurons_after
 MOST_ENDINGS = 4_096
 LOST = 40.0  # so far below, e^-40, a logit leaves nothing
 
-Ending = tuple[str, ...]
+_Tokens = tuple[str, ...]
 
 
 def chances(lower: Ground, claim: Distribution, vocabulary: Vocabulary) -> None:
@@ -52,7 +52,7 @@ def chances(lower: Ground, claim: Distribution, vocabulary: Vocabulary) -> None:
 
 
 def _logits(
-    ending: Ending, row: Mapping[str, float], tokens: tuple[str, ...]
+    ending: _Tokens, row: Mapping[str, float], tokens: tuple[str, ...]
 ) -> dict[str, float]:
     """Log p of each token, less what the embedding adds."""
     found = {
@@ -65,7 +65,7 @@ def _logits(
 
 
 def _more(
-    ending: Ending, rows: Mapping[Ending, Mapping[str, float]]
+    ending: _Tokens, rows: Mapping[_Tokens, Mapping[str, float]]
 ) -> dict[str, float]:
     """What a row has more than that of the longest shorter ending."""
     found = dict(rows[ending])
@@ -77,12 +77,12 @@ def _more(
     return found
 
 
-def _shorter(ending: Ending, rows: Mapping[Ending, object]) -> bool:
+def _shorter(ending: _Tokens, rows: Mapping[_Tokens, object]) -> bool:
     """True if a shorter context than this ending is spoken of."""
     return any(len(other) < len(ending) for other in rows)
 
 
-def _present(lower: Ground, ending: Ending, *, shorter: bool) -> Affine:
+def _present(lower: Ground, ending: _Tokens, *, shorter: bool) -> Affine:
     """1 where the ending stands, at most -1 elsewhere."""
     many = len(ending)
     found = constant(1 - 2 * many)

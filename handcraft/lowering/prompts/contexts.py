@@ -16,14 +16,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from handcraft.lowering.prompts.asked import Asked
+from handcraft.lowering.meanings import NodeMeanings
+from handcraft.lowering.prompts.asked import Demand
 from handcraft.lowering.prompts.first_position import FirstPosition
 from handcraft.lowering.prompts.needs import (
-    below,
     holds_behind,
     is_earlier,
     is_of_key,
-    place_of,
+    parts_below,
+    place_fetched,
 )
 from handcraft.lowering.prompts.whereabouts import Whereabouts
 from handcraft.lowering.reading.core import Core
@@ -44,7 +45,7 @@ _STRICT = ("equal", "below", "precedes", "lookup", "add", "subtract", "modulo")
 class Contexts:
     """Rewrites the nodes of one claim."""
 
-    def __init__(self, core: Core, asked: Asked, n_ctx: int) -> None:
+    def __init__(self, core: Core, asked: Demand, n_ctx: int) -> None:
         self.core = core
         self.asked = asked
         self.begin = asked.begin
@@ -60,8 +61,20 @@ class Contexts:
 
     def rule(self, root: Node) -> Node:
         """The value of a node where the claim asks for it."""
+        self.root = root
         self.where.note(root)
         return self.of(root)
+
+    def in_rule(self, node: Node) -> Node:
+        """The least part of the claim's rule that became a node or holds it, and can be written."""
+        words, found = NodeMeanings(), [self.root]
+        for part in parts_below(self.root):
+            made = self._made.get(id(part), (part, part))[1]
+            if part.says is None and words.of(part) is None:
+                continue
+            if any(x is node for top in (part, made) for x in parts_below(top)):
+                found.append(part)
+        return min(found, key=lambda part: len([*parts_below(part)]))
 
     # ------------------------------------------------------------ nodes
 
@@ -86,10 +99,6 @@ class Contexts:
         return self._made_of(node, args)
 
     def _made_of(self, node: Node, args: list[Node]) -> Node:
-        if node.op == "lookup":
-            return self.core.make(
-                "lookup", *args, data=node.data, says=node.says
-            )
         return self.core.make(node.op, *args, data=node.data, says=node.says)
 
     def _there(self, node: Node) -> Node:
@@ -107,7 +116,7 @@ class Contexts:
         """True if a value that is computed at another position depends on the prompt's end."""
         if len(self.asked.ends) == 1 or node.op != "select":
             return node.op == "end" and len(self.asked.ends) > 1
-        return any(x.op == "end" for x in below(node))
+        return any(x.op == "end" for x in parts_below(node))
 
     def _end(self, node: Node) -> Node:
         core, ends = self.core, self.asked.ends
@@ -154,7 +163,7 @@ class Contexts:
     def _unknown_end_in_value(self, node: Node) -> bool:
         if len(self.asked.ends) == 1:
             return False
-        return any(x.op == "end" for x in below(node.value))
+        return any(x.op == "end" for x in parts_below(node.value))
 
     def _again(self, node: Node, *, settled: bool = False) -> Node:
         """The same selection of the positions behind BOS."""
@@ -188,7 +197,7 @@ class Contexts:
     def _fetched(self, node: Node) -> Node:
         if node.data in _CHOOSING:
             return self._chosen(node, node, None)
-        place = place_of(node)
+        place = place_fetched(node)
         if place is None:
             return self._fetched_by_condition(node)
         if place.op == "select" and place.data in _CHOOSING:

@@ -5,7 +5,7 @@ Rules of this file: what depends on where the prompt ends is not known there.
 
 from __future__ import annotations
 
-from handcraft.lowering.prompts.asked import Asked
+from handcraft.lowering.prompts.asked import Demand
 from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.refusals import Refused
 from handcraft.sequence.values import Value
@@ -14,7 +14,7 @@ from handcraft.sequence.values import Value
 class FirstPosition:
     """The values of nodes at position 0."""
 
-    def __init__(self, asked: Asked) -> None:
+    def __init__(self, asked: Demand) -> None:
         self.asked = asked
         self._known: dict[int, tuple[Node, Value]] = {}
 
@@ -58,6 +58,3 @@ class FirstPosition:
         if holds:
             return self.of(node.value)
         return None if node.default is None else self.of(node.default)
-
-
-_STRICT = ("equal", "below", "precedes", "lookup", "add", "subtract", "modulo")

@@ -3,7 +3,7 @@
     looked_at(root)        the nodes that are asked at the query itself
     read_elsewhere(root)   those that are asked at other positions too
     needed(root)           those without whose value the root has none, wherever it is looked at
-    place_of(node)         the position that a fetch names
+    place_fetched(node)         the position that a fetch names
 
 Rules of this file: what is not sure is not said.
 """
@@ -26,7 +26,7 @@ def scoped(bases: tuple[Node, ...]) -> list[Node]:
     return [x for x in bases if x.op in ("index", "end")]
 
 
-def place_of(node: Node) -> Node | None:
+def place_fetched(node: Node) -> Node | None:
     """The position that a fetch names."""
     part = node.condition
     if node.data != "fetch" or part.op != "equal":
@@ -58,7 +58,7 @@ def is_earlier(part: Node) -> bool:
     )
 
 
-def below(node: Node) -> Iterator[Node]:
+def parts_below(node: Node) -> Iterator[Node]:
     """A node and all that it is made of, each once."""
     known, waiting = set[int](), [node]
     while waiting:
@@ -91,11 +91,11 @@ def _parts_at_query(node: Node) -> tuple[Node, ...]:
 
 def read_elsewhere(root: Node) -> Iterator[Node]:
     """The nodes whose value is asked at other positions too."""
-    for node in below(root):
+    for node in parts_below(root):
         if node.op == "there":
-            yield from below(node.args[0])
+            yield from parts_below(node.args[0])
         if node.op == "select":
-            yield from below(node.value)
+            yield from parts_below(node.value)
 
 
 def needed(root: Node) -> set[int]:
@@ -131,7 +131,7 @@ def _ways(node: Node) -> tuple[list[Node], list[Node], list[Node]]:
     if node.op in ("both", "either", "negate", "there"):
         return [], [], [*node.args]
     if node.op == "select":
-        place = place_of(node)
+        place = place_fetched(node)
         if place is not None and node.default is None:
             return [place], [], []
         return [], [], [*_parts_at_query(node)]

@@ -23,14 +23,14 @@ from handcraft.lowering.frames.read_out import read_out_token
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.naming import author_variables
 from handcraft.lowering.prompts.asked import (
-    Asked,
+    Demand,
     asked_of,
     vocabulary_of,
     window_of,
 )
 from handcraft.lowering.prompts.chances import chances
 from handcraft.lowering.prompts.contexts import Contexts
-from handcraft.lowering.prompts.rules import rule_of
+from handcraft.lowering.prompts.stated import rule_of
 from handcraft.lowering.prompts.unanchored import without_bos
 from handcraft.lowering.reading.core import Core
 from handcraft.lowering.reading.nodes import Node
@@ -152,7 +152,7 @@ def _order(tokens: Sequence[str], begin: str | None) -> tuple[str, ...]:
 
 
 def _lowered(
-    claim: Claim, asked: Asked, vocabulary: Vocabulary, n_ctx: int
+    claim: Claim, asked: Demand, vocabulary: Vocabulary, n_ctx: int
 ) -> Lowering:
     core = Core(causal=True)
     contexts = Contexts(core, asked, n_ctx)
@@ -162,16 +162,32 @@ def _lowered(
     if isinstance(claim, Distribution):
         chances(lower, claim, vocabulary)
         return lower
-    root = contexts.rule(rule_of(core, claim, asked, vocabulary))
-    if _reads_begin_again(lower, root, asked, claim.stop_token):
-        again = replace(asked, begin=None, behind=vocabulary.tokens)
+    rule = rule_of(core, claim, asked, vocabulary)
+    try:
+        root = contexts.rule(rule)
+        again = _reads_begin_again(lower, root, asked, claim.stop_token)
+        if not again:
+            read_out_token(lower, root, vocabulary.tokens)
+    except Refused as found:
+        part = contexts.in_rule(found.node)
+        raise Refused(part, found.why, found.instead) from None
+    return _lowered_again(claim, asked, vocabulary, n_ctx) if again else lower
+
+
+def _lowered_again(
+    claim: Claim, asked: Demand, vocabulary: Vocabulary, n_ctx: int
+) -> Lowering:
+    """The same where what begins the prompts is a token like any other. Raises Refused."""
+    again = replace(asked, begin=None, behind=vocabulary.tokens)
+    try:
         return _lowered(claim, again, vocabulary, n_ctx)
-    read_out_token(lower, root, vocabulary.tokens)
-    return lower
+    except Refused as found:
+        instead = f"{found.instead}, or answers that are never {asked.begin!r}"
+        raise Refused(found.node, found.why, instead) from None
 
 
 def _reads_begin_again(
-    lower: Lowering, root: Node, asked: Asked, stop: str | None
+    lower: Lowering, root: Node, asked: Demand, stop: str | None
 ) -> bool:
     """True if an answer could hold the token that begins the prompts, and go on."""
     if asked.begin in (None, stop) or asked.single:

@@ -18,12 +18,12 @@ from itertools import product
 from math import prod
 from typing import Any, TypeAlias
 
-from handcraft.lowering.prompts.asked import Asked
+from handcraft.lowering.prompts.asked import Demand
 from handcraft.lowering.prompts.needs import (
-    below,
     looked_at,
     needed,
-    place_of,
+    parts_below,
+    place_fetched,
     read_elsewhere,
     scoped,
 )
@@ -40,7 +40,7 @@ Places: TypeAlias = tuple[tuple[int, int], ...]
 class Whereabouts:
     """What is known of the positions of one rule."""
 
-    def __init__(self, asked: Asked, n_ctx: int) -> None:
+    def __init__(self, asked: Demand, n_ctx: int) -> None:
         self.asked = asked
         self.n_ctx = n_ctx
         tokens = dict.fromkeys((*asked.first, *asked.behind))
@@ -142,9 +142,9 @@ class Whereabouts:
 
     def everywhere(self, node: Node) -> bool:
         """True if a fetch is inside the text at every position where it matters."""
-        place = place_of(node)
+        place = place_fetched(node)
         if place is None or any(
-            x.op == "end" and not self.told(x) for x in below(place)
+            x.op == "end" and not self.told(x) for x in parts_below(place)
         ):
             return False
         return self.inside(node, self._places(node))
@@ -164,7 +164,7 @@ class Whereabouts:
 
     def inside(self, node: Node, places: Places) -> bool:
         """True if a fetch names a position of the text at all of these places."""
-        place = place_of(node) if node.data == "fetch" else None
+        place = place_fetched(node) if node.data == "fetch" else None
         if place is None:
             return False
         found = self._values_of(place, places)

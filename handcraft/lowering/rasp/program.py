@@ -18,13 +18,13 @@ from handcraft.claims.functions import Callback
 from handcraft.claims.words import each
 from handcraft.core.errors import printable
 from handcraft.lowering.frames.read_out import read_out
-from handcraft.lowering.rasp.lowering import RaspDomains, RaspLowering
-from handcraft.lowering.rasp.nodes import Translation, Uncompilable
-from handcraft.lowering.rasp.rules import (
+from handcraft.lowering.rasp.classes import (
     has_rule,
     parts_in_order,
     translated,
 )
+from handcraft.lowering.rasp.lowering import RaspDomains, RaspLowering
+from handcraft.lowering.rasp.translation import Translation, Uncompilable
 from handcraft.lowering.rasp.values import Glossary, Translated
 from handcraft.lowering.rasp.witness import witness
 from handcraft.lowering.reading.core import Core

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
-from handcraft.lowering.rasp.nodes import Raised, Translation, raises
+from handcraft.lowering.rasp.translation import Raised, Translation, raises
 from handcraft.lowering.rasp.values import Unusual
 from handcraft.rasp import causal_eval
 from handcraft.rasp import evaluate as evaluate_all

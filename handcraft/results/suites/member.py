@@ -36,7 +36,7 @@ from handcraft.proof.task import Budget
 from handcraft.results.suites.choosing import Candidate
 from handcraft.results.suites.texts import (
     EVERY,
-    Said,
+    Answered,
     Words,
     apart,
     asked,
@@ -51,6 +51,10 @@ from handcraft.runtimes.circuit import circuit
 SAME = 1e-5  # of the largest logit, by which a turned model may differ
 _MOST_WEIGHTS = 30_000
 _TURNS = 64  # matrices tried
+_FIRST_TURNS, _HOPELESS = (
+    8,
+    4 * SAME,
+)  # no further ones where none of these is so near
 _FIRST = 100  # texts on which a matrix is tried first
 _EXAMPLES = 1_000
 _TEST = 5  # one example of so many is kept for testing
@@ -66,8 +70,7 @@ class Member:
     candidate: Candidate
     model: Model
     texts: Sequence[Words]
-    answers: Sequence[Said]
-    report: Report
+    answers: Sequence[Answered]
     seed: int
 
     @property
@@ -91,20 +94,39 @@ class Member:
         return text_count(len(alphabet), n) == len(self.texts)
 
     @cached_property
-    def twin(self) -> Twin | None:
-        """The turned model; None where no matrix that was tried keeps the logits."""
+    def report(self) -> Report:
+        """The verdict of verify."""
+        return _verified(self.model)
+
+    @cached_property
+    def turned(self) -> tuple[Model, Array, float] | None:
+        """The first turned model that keeps the logits, what it was turned by, and by how much its
+        logits differ; None where there is none.
+        """
+        nearest = np.inf
         for i in range(_TURNS):
+            if i == _FIRST_TURNS and nearest > _HOPELESS:
+                return None
             random = self.candidate.random(f"turn:{i}", self.seed)
-            q = rotation(random, self.model.n_embd)
+            q = rotation(random, self.model.n_embd)  # [n_embd, n_embd]
             found = turned_model(self.model, q, f"{self.model.name}_rotated")
-            first = self.texts[-_FIRST:]
-            if _difference(self.model, found, first) <= SAME:
+            first = _difference(self.model, found, self.texts[-_FIRST:])
+            nearest = min(nearest, first)
+            if first <= SAME:
                 difference = _difference(self.model, found, self.texts)
                 if difference <= SAME and self._is_right(found):
-                    report = _verified(found, self.claim)
-                    if report.verdict in _HELD:
-                        return Twin(found, q, difference, report)
+                    return found, q, difference
         return None
+
+    @cached_property
+    def twin(self) -> Twin | None:
+        """The turned model with its verdict; None where there is none, or it is not held."""
+        if self.turned is None:
+            return None
+        model, q, difference = self.turned
+        report = _verified(model, self.claim)
+        held = report.verdict in _HELD
+        return Twin(model, q, difference, report) if held else None
 
     def _is_right(self, model: Model) -> bool:
         return asked(model, self.texts, self.answers).margin > 0
@@ -151,13 +173,13 @@ def examined(candidate: Candidate, seed: int) -> Member | Miscompiled | None:
         return Miscompiled(
             candidate.text, f"{text!r} at {q}: {got!r}, not {expected!r}"
         )
-    report = _verified(model)
-    if report.verdict == "refuted":
-        return Miscompiled(candidate.text, "refuted by verify")
-    if report.verdict not in _HELD:
+    member = Member(candidate, model, texts, answers, seed)
+    if member.turned is None:
         return None
-    member = Member(candidate, model, texts, answers, report, seed)
-    return None if member.twin is None else member
+    if member.report.verdict == "refuted":
+        return Miscompiled(candidate.text, "refuted by verify")
+    held = member.report.verdict in _HELD and member.twin is not None
+    return member if held else None
 
 
 def _compiled(candidate: Candidate) -> Model | None:
@@ -179,7 +201,7 @@ def _compiled(candidate: Candidate) -> Model | None:
     return model if fits and model.n_embd >= LEAST_TURNED else None
 
 
-def _answers(candidate: Candidate, texts: Sequence[Words]) -> list[Said]:
+def _answers(candidate: Candidate, texts: Sequence[Words]) -> list[Answered]:
     """The token of each value of the expression."""
     rows = values_at(candidate.expression, texts, causal=candidate.causal)
     return [tuple(None if x is None else str(x) for x in row) for row in rows]

@@ -21,7 +21,7 @@ from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
 
 Words: TypeAlias = tuple[str, ...]
-Said: TypeAlias = tuple[str | None, ...]
+Answered: TypeAlias = tuple[str | None, ...]
 EVERY = 6_000  # texts; where there are more, they are drawn
 SOME = 2_000
 _AT_ONCE = 1_024
@@ -73,7 +73,7 @@ class Heard:
 
 
 def asked(
-    model: Model, texts: Sequence[Words], answers: Sequence[Said]
+    model: Model, texts: Sequence[Words], answers: Sequence[Answered]
 ) -> Heard:
     """How a model answers texts that stand behind the first token of its vocabulary."""
     names = model.vocabulary.tokens

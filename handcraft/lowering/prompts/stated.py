@@ -17,7 +17,7 @@ from handcraft.claims.prompt_claim import Answers
 from handcraft.claims.right_tokens import tokens_of
 from handcraft.claims.transducer import Transducer
 from handcraft.core.vocabulary import Vocabulary
-from handcraft.lowering.prompts.asked import Asked
+from handcraft.lowering.prompts.asked import Demand
 from handcraft.lowering.reading.automata import Cycle, Reset, machine_of
 from handcraft.lowering.reading.core import Core
 from handcraft.lowering.reading.nodes import Node
@@ -27,7 +27,7 @@ from handcraft.sequence.values import Value
 
 
 def rule_of(
-    core: Core, claim: Claim, asked: Asked, vocabulary: Vocabulary
+    core: Core, claim: Claim, asked: Demand, vocabulary: Vocabulary
 ) -> Node:
     """The node of the token that follows."""
     if isinstance(claim, After):
@@ -85,7 +85,7 @@ def _of_table(
     core: Core,
     claim: Answers,
     rule: Table,
-    asked: Asked,
+    asked: Demand,
     vocabulary: Vocabulary,
 ) -> Node:
     """A lookup of the tokens of the prompt, and of the place in the answer."""
@@ -117,7 +117,7 @@ def _of_table(
 # ---------------------------------------------------------------- transducers
 
 
-def _of_transducer(core: Core, rule: Transducer, asked: Asked) -> Node:
+def _of_transducer(core: Core, rule: Transducer, asked: Demand) -> Node:
     """The row of the state before a step and of the tokens that it reads."""
     rows = rule.rows
     symbols = tuple(dict.fromkeys(key[1:] for key in rows))

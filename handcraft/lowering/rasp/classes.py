@@ -15,16 +15,16 @@ from math import prod
 from typing import Any
 
 from handcraft.lowering.rasp.averages import average
-from handcraft.lowering.rasp.nodes import (
-    MOST_CALLS,
-    Translation,
-    Uncompilable,
-)
 from handcraft.lowering.rasp.shapes import (
     condition_of,
     is_number,
     multiples,
     node_of,
+)
+from handcraft.lowering.rasp.translation import (
+    MOST_CALLS,
+    Translation,
+    Uncompilable,
 )
 from handcraft.lowering.rasp.values import Translated, Unusual, noted
 from handcraft.lowering.reading.nodes import Node

@@ -3,7 +3,7 @@ combination of values that its arguments can have.
 
     Translation(core, domains, book, tokens)    the nodes so far; `mapped` and `selected` ask
 
-What each class becomes is said by handcraft.lowering.rasp.rules. A function that raises says
+What each class becomes is said by handcraft.lowering.rasp.classes. A function that raises says
 nothing about that combination: where one occurs for some text, that is an error, and else none of
 the rules cares (handcraft.lowering.rasp.witness). Rules of this file: a function is asked of every
 object that a value can be, and all must agree.
