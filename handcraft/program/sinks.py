@@ -83,7 +83,7 @@ def _of_head(
 
 
 def _parts(head: Head) -> Iterator[tuple[str, Affine]]:
-    """What is to be 0 at the sink: the keys, and the values of a sum."""
+    """The expressions that are to be 0 at the sink: the keys, and the values of a sum."""
     yield from (("key", affine) for _, affine in head.key.rows)
     if dict(head.query.rows)[SINK].constant > 0:
         yield from (("value", affine) for _, affine in head.value.rows)

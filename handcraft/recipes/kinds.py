@@ -146,7 +146,7 @@ def table_of(form: str, key: ArgumentKind, value: ArgumentKind) -> ArgumentKind:
 
 
 def anything(value: object) -> object:
-    """What is checked where it is read."""
+    """Anything: it is checked where it is read."""
     return value
 
 

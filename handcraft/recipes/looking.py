@@ -45,7 +45,7 @@ Default = float | Mapping[Any, float] | None
 
 @dataclass(frozen=True)
 class Order:
-    """Which of several selected positions is meant.
+    """The order that says which of several selected positions is meant.
 
     pairs   (query, key) expressions: the greatest score is meant, by POSITION_STEP at least
     spread  from the least such score to the greatest
@@ -80,7 +80,7 @@ def by_position(recipe: str, at: Slot, *, latest: bool) -> Order:
 
 @dataclass(frozen=True)
 class Looking:
-    """Where a head looks: by a selector, then by an order, else at the sink."""
+    """The place where a head looks: by a selector, then by an order, else at the sink."""
 
     recipe: str
     selector: Selector
@@ -140,7 +140,7 @@ class Looking:
 
     @property
     def behind(self) -> float:
-        """How far the sink is behind a position that is selected."""
+        """The distance by which the sink is behind a position that is selected."""
         if self.selector.pairs:
             return self.strength / 2
         return self.order.spread + ROOM

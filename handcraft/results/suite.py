@@ -63,7 +63,7 @@ class Suite(ShownResult):
 
     @property
     def twins(self) -> int:
-        """How many programs have a turned twin."""
+        """The number of programs that have a turned twin."""
         return sum(row["rotation"] is not None for row in self.rows)
 
     def drawn(self, width: int) -> Any:  # noqa: ARG002  # a path is not broken

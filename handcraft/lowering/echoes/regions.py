@@ -71,7 +71,7 @@ class Lengths:
 
 
 class Regions:
-    """Where each position stands: every number here is exact.
+    """The place of each position: every number here is exact.
 
     place     its position, 1 after ^
     start     how many positions after ^ the separator of its region has before it; 0 in region 0
@@ -106,7 +106,7 @@ class Regions:
         return self.stream.table(name, table).expression()
 
     def _separators(self, before: Affine) -> tuple[Affine, Affine, Affine]:
-        """What is brought from the latest separator and the first one. The scores of two differ by
+        """The numbers that are brought from the latest separator and the first one. The scores of two differ by
         64 at least, so the weight is 1 to the last bit.
         """
         many = self.lengths.places * NEARER
@@ -149,7 +149,7 @@ class Regions:
             yield self.stream.neurons(f"from_region_{k}", hinges).expression()
 
     def fetched(self, lower: Lowering, value: Affine, name: str) -> Affine:
-        """What stands in region 0 at the element for which a position stands."""
+        """The value in region 0 at the element for which a position stands."""
         (found,) = brought(
             lower,
             self.index.plus(constant(1)),
@@ -280,7 +280,7 @@ class RegionLowering(Lowering):
     # ------------------------------------------------------------ tokens, indices, the length
 
     def bring(self, lane: Lane) -> Lane:
-        """What a lane of the embedding holds at the element for which a position stands."""
+        """The lane of what one of the embedding holds at the element for which a position stands."""
         if lane not in self._brought:
             with self._reading(None):
                 found = self.regions.fetched(self, lane.expression(), lane.slot)

@@ -63,7 +63,7 @@ class Demand:
 
 
 def asked_of(claim: Claim, vocabulary: Vocabulary, n_ctx: int) -> Demand:
-    """What a claim asks of a program with this vocabulary and window."""
+    """The places and tokens that a claim asks of a program with this vocabulary and window."""
     if isinstance(claim, Answers):
         return _of_prompts(claim, vocabulary, n_ctx)
     places = tuple((here, here) for here in range(n_ctx))

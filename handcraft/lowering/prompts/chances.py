@@ -67,7 +67,7 @@ def _logits(
 def _more(
     ending: _Tokens, rows: Mapping[_Tokens, Mapping[str, float]]
 ) -> dict[str, float]:
-    """What a row has more than that of the longest shorter ending."""
+    """The numbers that a row has more than that of the longest shorter ending."""
     found = dict(rows[ending])
     for i in range(1, len(ending) + 1):
         if ending[i:] in rows:

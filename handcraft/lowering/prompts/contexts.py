@@ -219,7 +219,7 @@ class Contexts:
         return self._again(node, settled=defined)
 
     def _placed(self, node: Node, place: Node) -> Node:
-        """What stands at a position that is computed."""
+        """The value at a position that is computed."""
         core = self.core
         where = self.of(place)
         default = None

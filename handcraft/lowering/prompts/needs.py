@@ -23,6 +23,7 @@ def is_of_key(node: Node) -> bool:
 
 
 def scoped(bases: tuple[Node, ...]) -> list[Node]:
+    """Those that the place alone decides: the position, and the end of the prompt."""
     return [x for x in bases if x.op in ("index", "end")]
 
 
@@ -82,7 +83,7 @@ def looked_at(root: Node) -> Iterator[Node]:
 
 
 def _parts_at_query(node: Node) -> tuple[Node, ...]:
-    """What a node is made of, but for what a selection reads at its keys."""
+    """The parts of a node, but for what a selection reads at its keys."""
     if node.op != "select":
         return node.args
     default = () if node.default is None else (node.default,)
@@ -120,7 +121,7 @@ def needed(root: Node) -> set[int]:
 
 
 def _ways(node: Node) -> tuple[list[Node], list[Node], list[Node]]:
-    """What a node needs, what it needs where it chooses it, and what else it looks at."""
+    """The nodes that a node needs, those that it needs where it chooses it, and what else it looks at."""
     if node.op == "cases":
         pairs, default = branches_of(node.args)
         values = [then for _, then in pairs]

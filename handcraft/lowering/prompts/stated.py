@@ -170,7 +170,7 @@ def _placed(core: Core, node: Node, step: Node, end: Node) -> Node:
 def _before(
     core: Core, rule: Transducer, step: Node, end: Node, rows: Any, start: Value
 ) -> Node:
-    """What the symbol of the step before says; `start` up to the first step."""
+    """The value that the symbol of the step before has in a table; `start` up to the first step."""
     last = core.make("subtract", step, core.constant(1))
     said = core.make("lookup", *_inputs(core, rule, last), data=rows)
     begun = core.make("below", end, core.index)

@@ -38,7 +38,7 @@ Places: TypeAlias = tuple[tuple[int, int], ...]
 
 
 class Whereabouts:
-    """What is known of the positions of one rule."""
+    """The positions of one rule, as far as they are known."""
 
     def __init__(self, asked: Demand, n_ctx: int) -> None:
         self.asked = asked
@@ -157,6 +157,7 @@ class Whereabouts:
         return tuple((end if alone else i, i) for i in sorted(used))
 
     def may_be_zero(self, node: Node, place: Node) -> bool:
+        """True unless a fetch is known to name a position behind 0 wherever it is asked."""
         if id(node) not in self.defined:
             return True
         found = self._values_of(place, self.asked.places)

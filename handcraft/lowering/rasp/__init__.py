@@ -1,3 +1,4 @@
-"""RASP's own s-ops as programs: compiler is the door, values, shapes, rules and nodes make nodes of
-them, lowering and averages lower what RASP has besides, program and model are what comes back.
+"""RASP's own s-ops as programs: compiler is the door; classes, translation, shapes and values make
+nodes of them, lowering and averages lower what RASP has besides, witness looks for texts on which
+a function raises; program and model are what comes back.
 """

@@ -147,7 +147,7 @@ def _as_numbers(
 def _move(
     numbers: Domain, codes: Mapping[Value, float], default: Value
 ) -> float:
-    """What is taken from each number, so that 0 stands for the default alone."""
+    """The number that is taken from each one, so that 0 stands for the default alone."""
     if default in codes:
         return codes[default]
     if default is not None and not isinstance(default, str):

@@ -196,7 +196,7 @@ def translated(here: Translation, program: SOp) -> Translated:
 
 
 def _kept(here: Translation, expr: RASPExpr, told: Translated) -> Translated:
-    """What an s-op became, with its label noted. Raises Uncompilable for numbers too far apart."""
+    """The node of an s-op, with its label noted. Raises Uncompilable for numbers too far apart."""
     here.labels.setdefault(id(told.node), expr.label)
     domain = here.domains.of(told.node)
     values = domain.values or (domain.low, domain.high)

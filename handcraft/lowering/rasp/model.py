@@ -25,7 +25,7 @@ from handcraft.model import Model
 
 @dataclass(frozen=True)
 class AppliedModel:
-    """What a model does with one text.
+    """The run of a model on one text.
 
     decoded             a value a token, the first of them the token that begins every text
     unembedded          the ids of the values, or the values where all are numbers: [1, n]
@@ -170,7 +170,7 @@ class AssembledTransformerModel:
         return self.model.n_ctx - 1
 
     def apply(self, tokens: Sequence[Any]) -> AppliedModel:
-        """What the model does with a text, which begins with `bos_token`; padding at the end is
+        """The run of the model on a text, which begins with `bos_token`; padding at the end is
         left out. Raises ValueError for any other text.
         """
         ids, padding = self._ids(tokens)

@@ -94,7 +94,7 @@ class Translation:
         self.conditions: dict[int, Node] = {}
 
     def told(self, expr: RASPExpr) -> Translated:
-        """What a part of the program became."""
+        """The node of an s-op, with the objects that it stands for."""
         return self.sops[id(expr)]
 
     # ------------------------------------------------------------ functions
@@ -214,7 +214,7 @@ class Translation:
     # ------------------------------------------------------------ selectors
 
     def condition(self, selector: RASPExpr) -> Node:
-        """What a selector became."""
+        """The condition of a selector."""
         return self.conditions[id(selector)]
 
     def compared(self, condition: Node) -> Node:
@@ -302,7 +302,7 @@ class Translation:
 
 
 class _Raises(Exception):  # noqa: N818  # it is caught in this file
-    """What an author's function raised."""
+    """An error of an author's function."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -332,7 +332,7 @@ def raises(
     error: Exception,
     when: str,
 ) -> str:
-    """What an author's function raises, in words."""
+    """The error of an author's function, in words."""
     given = [one.of(x)[0] for one, x in zip(told, row, strict=True)]
     kind, message = type(error).__name__, printable(str(error))[:80]
     said = f"{kind}: {message}" if message else kind

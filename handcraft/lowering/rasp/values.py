@@ -14,7 +14,7 @@ floats can tell.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from numbers import Integral, Real
@@ -150,14 +150,3 @@ def noted(
         type(x) is type(found) and repr(x) == repr(found) for x in known
     ):
         objects[value] = (*known, found)
-
-
-def all_objects(
-    parts: Iterable[tuple[Value, tuple[Any, ...]]],
-) -> dict[Value, tuple[Any, ...]]:
-    """The objects of several tables together."""
-    found: dict[Value, tuple[Any, ...]] = {}
-    for value, objects in parts:
-        for one in objects:
-            noted(found, value, one)
-    return found

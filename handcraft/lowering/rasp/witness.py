@@ -36,7 +36,7 @@ def tried_texts(alphabet: Sequence[Any], n: int) -> Iterator[list[Any]]:
 
 
 def witness(here: Translation, found: Raised, n: int) -> str | None:
-    """What is raised for a text, in words; None where no text shows it."""
+    """The error for a text, in words; None where no text shows it."""
     evaluate = causal_eval.evaluate if here.causal else evaluate_all
     for text in tried_texts(list(here.names.values()), n):
         try:

@@ -40,7 +40,7 @@ Says: TypeAlias = Mapping[tuple[int, ...], tuple[Any, ...]]
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides about the programs of a suite.
+    """The settings that decide about the programs of a suite.
 
     tokens, n  the alphabet and the longest text of every program; where None, each draws its own
     """

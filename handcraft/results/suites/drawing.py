@@ -53,7 +53,7 @@ class _Draw:
         self.alphabet = alphabet
 
     def any_of(self, *makers: Callable[[], Any]) -> Any:
-        """What one of some functions gives, each as likely."""
+        """The value of one of some functions, each as likely."""
         return self.random.choice(makers)()
 
     def letter(self) -> str:
@@ -147,7 +147,7 @@ class _Draw:
     # ------------------------------------------------------------ the kinds
 
     def counted(self, deep: int) -> Expression:
-        """How many positions there are."""
+        """The number of positions that meet a condition."""
         return count(self.condition(deep))
 
     def totalled(self, deep: int) -> Expression:
@@ -223,7 +223,7 @@ class _Draw:
         )
 
     def found(self, deep: int) -> Expression:
-        """Whether a position is there, or a value stands once."""
+        """True or false: a position is there, or a value stands once."""
         return self.any_of(
             lambda: any_(self.condition(deep)),
             lambda: any_(self.condition(deep)),

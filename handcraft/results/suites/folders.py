@@ -154,7 +154,7 @@ def _changed(path: Path, folder: Path) -> ProgramError:
 
 
 def _names(folder: Path) -> list[str]:
-    """What stands in a folder, but for what a killed run left; nothing where there is none."""
+    """The names in a folder, but for what a killed run left; nothing where there is none."""
     if kind_at(folder) != DIRECTORY:
         return []
     names = (path.name for path in folder.iterdir())

@@ -82,7 +82,7 @@ class Member:
 
     @property
     def claim(self) -> Claim:
-        """What it is held to."""
+        """The claim to which it is held."""
         if self.program.claim is None:
             raise ProgramError("has no claim", (self.model.name,))
         return self.program.claim

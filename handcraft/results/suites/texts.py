@@ -61,7 +61,7 @@ def values_at(
 
 @dataclass(frozen=True)
 class Heard:
-    """What a model says to texts.
+    """The answers of a model to texts, beside the right ones.
 
     margin  the least lead of a right token over every other
     wrong   the first text that is answered wrongly: the text, the position in it, the right
@@ -75,7 +75,7 @@ class Heard:
 def asked(
     model: Model, texts: Sequence[Words], answers: Sequence[Answered]
 ) -> Heard:
-    """How a model answers texts that stand behind the first token of its vocabulary."""
+    """The answers of a model to texts that stand behind the first token of its vocabulary."""
     names = model.vocabulary.tokens
     ids: dict[str | None, int] = {None: _SILENT}
     ids |= model.vocabulary.ids
