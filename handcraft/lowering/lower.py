@@ -192,7 +192,7 @@ class Lowering:
     def coding(self, domain: Domain) -> dict[Value, float]:
         """The numbers of the values of a small domain: None is the next below them."""
         values = domain.values or ()
-        found = {x: self._code(x) for x in values if x is not None}
+        found = _apart({x: self._code(x) for x in values if x is not None})
         if domain.none:
             taken = set(found.values())
             found[None] = 0.0 if 0.0 not in taken else min(taken) + _UNDEFINED
@@ -739,6 +739,18 @@ def _NOT_YET(node: Node) -> Refused:
 def _rounding(numbers: Iterable[float]) -> float:
     """How far float32 is from some numbers; 0 where it holds them exactly."""
     return max((abs(float(np.float32(x)) - x) for x in numbers), default=0.0)
+
+
+def _apart(codes: dict[Value, float]) -> dict[Value, float]:
+    """The codes, with others for the tokens whose code is a number that the value can be, too."""
+    numbers = {z for x, z in codes.items() if not isinstance(x, str)}
+    taken = {*codes.values()}
+    found = dict(codes)
+    for x, z in codes.items():
+        if isinstance(x, str) and z in numbers:
+            found[x] = max(taken) + 1.0
+            taken.add(found[x])
+    return found
 
 
 def _codes_at(

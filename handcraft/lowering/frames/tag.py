@@ -41,6 +41,7 @@ from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
 
 MARGIN = 8.0
+LARGEST = 2048.0  # the logits of whole numbers up to this one are exact
 Activation: TypeAlias = Literal["gelu", "relu"]
 
 
@@ -326,6 +327,13 @@ def _gain(
     ]
     lead = min(leads, default=1.0)  # a single token is right everywhere
     if lead <= 0:
+        large = max(map(abs, codes.values()))
+        if radius < 1 / 8 and large > LARGEST:
+            raise Refused(
+                node,
+                f"can be answered with {large:,.6g}, of which float32 rounds the square",
+                f"numbers up to {LARGEST:,.0f}",
+            )
         raise Refused(
             node,
             f"is only known to {radius:.2g} where it is answered",
@@ -339,9 +347,10 @@ def _gain(
 
 def _rounded(y: float, v: float) -> float:
     """What float32 leaves open between the logits of two codes, in parts of the gain; nothing
-    where they are whole.
+    where they are whole, and not so great that their squares are rounded.
     """
-    if y == int(y) and v == int(v):
+    whole = y == int(y) and v == int(v)
+    if whole and max(abs(y), abs(v)) <= LARGEST:
         return 0.0
     return 2.0**-20 * max(abs(y), abs(v)) ** 2
 

@@ -38,11 +38,6 @@ def chosen(
     settled = isinstance(node.data, Settled)
     score = _preferring(lower, place, absolute=not settled)
     default = node.default if value is None else None
-    if default is not None and default.op != "constant":
-        none = lower.core.select(
-            "fetch", node.condition, node.value, says=node.says
-        )
-        return lower.hold(lower.core.make("otherwise", none, default))
     every = not list(parts_of(place.condition))
     certain = every and not (
         place.data == "best" and lower.domain(place.value).none

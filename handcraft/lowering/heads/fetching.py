@@ -21,6 +21,9 @@ from handcraft.lowering.stream import Held
 
 
 def fetched(lower: Ground, node: Node) -> Held:
+    default = node.default
+    if default is not None and default.op != "constant":
+        return _with_default(lower, node, default)
     place = _place(node)
     if place is not None and place.op == "select" and place.data in CHOOSING:
         return chosen(lower, node, place)
@@ -31,10 +34,6 @@ def fetched(lower: Ground, node: Node) -> Held:
             "is not known to select one position",
             "fetch(value, latest(condition)) or first(condition), which do",
         )
-    default = node.default
-    if default is not None and default.op != "constant":
-        none = lower.core.select("fetch", condition, node.value, says=node.says)
-        return lower.hold(lower.core.make("otherwise", none, default))
     certain = lower.domains.orders.is_one(condition)
     certain = certain or isinstance(node.data, Settled)
     score = score_of(lower, condition, FETCHED, absolute=not certain)
@@ -54,6 +53,19 @@ def fetched(lower: Ground, node: Node) -> Held:
         maybe_none=not certain,
         default=None if default is None else default.data,
     )
+
+
+def _with_default(lower: Ground, node: Node, default: Node) -> Held:
+    """A fetch with a computed default, which stands where nothing is selected, but not where what
+    is selected is undefined.
+    """
+    core = lower.core
+    found = core.select("fetch", node.condition, node.value, says=node.says)
+    if not lower.domain(node.value).none:
+        return lower.hold(core.make("otherwise", found, default))
+    many = core.select("count", node.condition)
+    some = core.make("below", core.constant(0), many)
+    return lower.hold(core.make("cases", some, found, default))
 
 
 def _place(node: Node) -> Node | None:

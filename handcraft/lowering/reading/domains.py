@@ -139,7 +139,7 @@ def span(
     apart: Number | None = None,
 ) -> Domain:
     """The numbers between two bounds."""
-    found = 1 if step is None else step
+    found = 0 if step is None else step
     return Domain(
         _plain(Fraction(low)),
         _plain(Fraction(high)),
@@ -231,6 +231,8 @@ class Domains:
     def _short(domain: Domain) -> Domain:
         if domain.listed is None or len(domain.listed) <= MOST_LISTED:
             return domain
+        if not domain.numeric:
+            return domain
         return span(domain.low, domain.high, domain.step, none=domain.none)
 
     def _by_form(self, node: Node) -> Domain:
@@ -311,7 +313,7 @@ class Domains:
         found = _means(value, self.n)
         if found is not None:
             return listing([*found, None] if none else found)
-        apart = Fraction(_step(value) or 1, max(1, self.n * (self.n - 1)))
+        apart = Fraction(_step(value) or 0, max(1, self.n * (self.n - 1)))
         return span(value.low, value.high, None, none=none, apart=apart)
 
     def _most_keys(self, node: Node) -> int:
@@ -372,8 +374,8 @@ def _step(value: Domain) -> Number | None:
 
 def _either_of(a: Domain, b: Domain) -> Domain:
     """The values of both."""
-    if not a.size or not b.size:  # None alone
-        return (b if a.none and not a.size else a).maybe()
+    if 0 in (a.size, b.size):  # None alone
+        return (b if a.size == 0 else a).maybe()
     return _union(a, b)
 
 
@@ -400,9 +402,8 @@ def _sum(a: Domain, b: Domain) -> Domain:
         if None in (a.step, b.step)
         else _plain(_common(Fraction(a.step or 1), Fraction(b.step or 1)))
     )
-    apart = min(a.apart, b.apart) if step is None else step
-    if step is None and a.step is None and b.step is None:
-        apart = 0
+    alone = [x.apart for x, by in ((a, b), (b, a)) if by.size == 1]
+    apart = max(alone, default=0) if step is None else step
     return span(a.low + b.low, a.high + b.high, step, apart=apart)
 
 
