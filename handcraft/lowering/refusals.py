@@ -9,6 +9,9 @@ from handcraft.lowering.reading.nodes import Node
 from handcraft.sequence.notation import written
 
 
+LONGEST = 60
+
+
 class Refused(Exception):  # noqa: N818  # it becomes a ProgramError with the author's line
     """A part that cannot be lowered.
 
@@ -28,9 +31,15 @@ class Refused(Exception):  # noqa: N818  # it becomes a ProgramError with the au
         says = self.node.says
         if says is None:
             says = Meanings().of(self.node)
-        what = repr(self.node) if says is None else written(says)
+        what = _shortened(self.node) if says is None else written(says)
         return ProgramError(
             f"{what} {self.why}; what would fit: {self.instead}",
             ("compile",),
             source,
         )
+
+
+def _shortened(node: Node) -> str:
+    """A node that stands for no expression of its own, as far as a line has room."""
+    found = repr(node)
+    return found if len(found) <= LONGEST else f"{found[: LONGEST - 3]}..."
