@@ -8,7 +8,6 @@ from handcraft.lowering.meanings import Meanings
 from handcraft.lowering.reading.nodes import Node
 from handcraft.sequence.notation import written
 
-
 LONGEST = 60
 
 

@@ -51,7 +51,6 @@ from handcraft.program.program import Program
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
 
-
 ROUNDED = (
     2.0**-22
 )  # what float32 leaves open of a number beside a greater one, of its size
@@ -292,7 +291,7 @@ class _Frame:
         return mapped(lower.stream, held.z, held.radius, f, "answer")
 
     def _wall(self, stream: Stream, value: Affine) -> float:
-        """More than any token's code, and than what is computed where the value is not known yet."""
+        """More than any code, and than what is computed where the value is not known yet."""
         codes = self.codes.values()
         _, most = Bounds(stream, self.lengths.places).of(value)
         if self.back or not self.lengths.echoes:

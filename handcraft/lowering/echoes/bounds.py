@@ -53,8 +53,8 @@ class Bounds:
         return _sum(found, self._of_neurons(hinges, lane))
 
     def _of_neurons(self, hinges: Sequence[Hinge], lane: Lane) -> Range:
-        """Of neurons that read multiples of one sum, the numbers at their bends; of others, the sums
-        of their own bounds.
+        """Of neurons that read multiples of one sum, the numbers at their bends; of others, the
+        sums of their own bounds.
         """
         if not hinges:
             return _ZERO
