@@ -200,7 +200,9 @@ def test_the_sizes_in_the_documents(case: Case) -> None:
     """docs/lowering.md has the weights of today, as a tag and as an answer."""
     page = Path(__file__).parent.parent / "docs" / "lowering.md"
     row = next(
-        line for line in page.read_text().splitlines() if f"| {case.name} |" in line
+        line
+        for line in page.read_text().splitlines()
+        if f"| {case.name} |" in line
     )
     made = [
         frame(case.says, tokens=case.letters, n=20).build().parameters["dense"]
