@@ -9,7 +9,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from handcraft import Program, answer, next_token, of, verify
+from handcraft import Program, answer, next_token, of, tag, verify
 from handcraft.claims.words import answers
 from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import gpt2
@@ -116,3 +116,11 @@ def test_a_part_that_is_no_expression_of_its_own_is_named_shortly() -> None:
     )
     with pytest.raises(ProgramError, match=r"^compile: .{57}\.\.\. is weighed"):
         of(claim)
+
+
+@pytest.mark.parametrize("begin", [5, None, ""])
+def test_what_is_no_token_begins_no_text(begin: object) -> None:
+    with pytest.raises(
+        ProgramError, match=rf"^tag > begin: takes a token, found {begin!r} "
+    ):
+        tag(indices, tokens="ab", n=3, begin=begin)  # type: ignore[arg-type]
