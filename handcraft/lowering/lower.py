@@ -143,9 +143,7 @@ class Lowering:
     def coding(self, domain: Domain) -> dict[Value, float]:
         """The numbers of the values of a small domain: None is the next below them."""
         values = domain.values or ()
-        found: dict[Value, float] = {
-            x: self.code(x) for x in values if x is not None
-        }
+        found = _apart({x: self.code(x) for x in values if x is not None})
         if domain.none:
             taken = set(found.values())
             found[None] = 0.0 if 0.0 not in taken else min(taken) + _UNDEFINED
@@ -288,3 +286,15 @@ def _followed(node: Node) -> Refused:
     return Refused(
         node, "is followed token by token, which no head does", "total or count"
     )
+
+
+def _apart(codes: Mapping[Value, float]) -> dict[Value, float]:
+    """The codes, with others for the tokens whose code is a number that the value can be, too."""
+    numbers = {z for x, z in codes.items() if not isinstance(x, str)}
+    taken = {*codes.values()}
+    found = dict(codes)
+    for x, z in codes.items():
+        if isinstance(x, str) and z in numbers:
+            found[x] = max(taken) + 1.0
+            taken.add(found[x])
+    return found

@@ -11,6 +11,8 @@ from handcraft.lowering.meanings import NodeMeanings
 from handcraft.lowering.reading.nodes import Node
 from handcraft.sequence.notation import written
 
+_LONGEST = 60
+
 
 class Refused(Exception):  # noqa: N818  # it becomes a ProgramError with the author's line
     """A part that cannot be lowered.
@@ -31,7 +33,7 @@ class Refused(Exception):  # noqa: N818  # it becomes a ProgramError with the au
         says = self.node.says
         if says is None:
             says = NodeMeanings().of(self.node)
-        what = repr(self.node) if says is None else written(says)
+        what = _shortened(self.node) if says is None else written(says)
         return ProgramError(
             f"{what} {self.why}; what would fit: {self.instead}",
             ("compile",),
@@ -64,3 +66,9 @@ def blaming(node: Node) -> Iterator[None]:
             f" and must tell apart what differs by {found.gap:.2g}",
             "a shorter window",
         ) from None
+
+
+def _shortened(node: Node) -> str:
+    """A node that stands for no expression of its own, as far as a line has room."""
+    found = repr(node)
+    return found if len(found) <= _LONGEST else f"{found[: _LONGEST - 3]}..."

@@ -9,6 +9,7 @@ where x stands, and then brought.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
@@ -20,6 +21,7 @@ from handcraft.core.source import caller
 from handcraft.language.affine import Affine, kind_of
 from handcraft.language.slot_tables import MAX_N_CTX
 from handcraft.lowering.echoes.answer_claim import answer_claim
+from handcraft.lowering.echoes.bounds import Bounds
 from handcraft.lowering.echoes.levels import level_of, looks_back
 from handcraft.lowering.echoes.regions import (
     EMPTY,
@@ -38,10 +40,20 @@ from handcraft.lowering.reading.domains import Domains
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.scheduling.emit import emitted
 from handcraft.lowering.scheduling.schedule import Sizes, cheapest
-from handcraft.lowering.stream import BOS, ONE, Held, LaneTable, constant
+from handcraft.lowering.stream import (
+    BOS,
+    ONE,
+    Held,
+    LaneTable,
+    Stream,
+    constant,
+)
 from handcraft.program.program import Program
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
+
+# what float32 leaves open of a number beside a greater one, of its size
+_ROUNDED = 2.0**-22
 
 
 def answer(
@@ -173,7 +185,8 @@ class _Frame:
         y = self._chosen(lower, regions, *said)
         names: dict[Value, str] = {t: t for t in self.codes}
         codes: dict[Value, float] = {t: float(z) for t, z in self.codes.items()}
-        held = Held(y, codes, said[1])
+        radius = said[1] + _ROUNDED * self._wall(lower.stream, said[0])
+        held = Held(y, codes, radius)
         read_out(lower, self.node, held, self.codes, names)
         n_ctx = self.lengths.places + 1
         read = self.vocabulary[1:]
@@ -277,6 +290,14 @@ class _Frame:
             raise Refused(self.node, "has one code for two answers", "where()")
         return mapped(lower.stream, held.z, held.radius, f, "answer")
 
+    def _wall(self, stream: Stream, value: Affine) -> float:
+        """More than any code, and than what is computed where the value is not known yet."""
+        codes = self.codes.values()
+        _, most = Bounds(stream, self.lengths.places).of(value)
+        if self.back or not self.lengths.echoes:
+            most = 0.0  # it is known wherever it is read
+        return float(math.ceil(max(*codes, most) - min(codes))) + 1.0
+
     def _chosen(
         self,
         lower: Lowering,
@@ -287,8 +308,8 @@ class _Frame:
     ) -> Affine:
         """The code of the token that follows: of the value, of an echo, or of a sign."""
         codes, stream = self.codes, lower.stream
-        low, high = min(codes.values()), max(codes.values())
-        wall = high - low + 1.0
+        low = min(codes.values())
+        wall = self._wall(stream, value)
         sharp = _sharpness(codes.values(), radius)
         over = regions.at_end.scaled(-wall)
         end = codes[self.signs.stop] - low

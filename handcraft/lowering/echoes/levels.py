@@ -59,11 +59,14 @@ def looks_back(node: Node) -> bool:
     """True if no position of x can see what follows it."""
     if node.op == "length":
         return False
-    if node.op == "select" and not any(
-        map(_earlier, conjuncts(node.condition))
-    ):
+    if node.op == "select" and not is_limited(node):
         return False
     return all(map(looks_back, node.args))
+
+
+def is_limited(selection: Node) -> bool:
+    """True if the condition of a selection keeps it to what is not behind its query."""
+    return any(map(_earlier, conjuncts(selection.condition)))
 
 
 def _earlier(part: Node) -> bool:

@@ -34,6 +34,7 @@ from handcraft.lowering.stream import (
 )
 from handcraft.sequence.values import Value
 
+_LARGEST = 2048.0  # the logits of whole numbers up to this one are exact
 _MARGIN = 8.0
 
 
@@ -127,6 +128,13 @@ def _lead(
     ]
     lead = min(leads, default=1.0)  # a single token is right everywhere
     if lead <= 0:
+        large = max(map(abs, codes.values()))
+        if radius < 1 / 8 and large > _LARGEST:
+            raise Refused(
+                node,
+                f"can be answered with {large:,.6g}, of which float32 rounds the square",
+                f"numbers up to {_LARGEST:,.0f}",
+            )
         raise Refused(
             node,
             f"is only known to {radius:.2g} where it is answered",
@@ -137,9 +145,10 @@ def _lead(
 
 def _rounded(y: float, v: float) -> float:
     """What float32 leaves open between the logits of two codes, in parts of the gain; nothing
-    where they are whole.
+    where they are whole, and not so great that their squares are rounded.
     """
-    if y == int(y) and v == int(v):
+    whole = y == int(y) and v == int(v)
+    if whole and max(abs(y), abs(v)) <= _LARGEST:
         return 0.0
     return 2.0**-20 * max(abs(y), abs(v)) ** 2
 

@@ -114,6 +114,10 @@ def _alphabet(tokens: Iterable[str], begin: str) -> tuple[str, ...]:
         )
     if problem is not None:
         raise ProgramError(problem, ("tag", "tokens"), caller())
+    if not isinstance(begin, str) or not begin:
+        raise ProgramError(
+            f"takes a token, found {begin!r:.60}", ("tag", "begin"), caller()
+        )
     return found
 
 

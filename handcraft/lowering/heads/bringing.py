@@ -79,13 +79,6 @@ def _behind(node: Node, score: Score, bos: float) -> float:
     return found
 
 
-def without_default(lower: Ground, node: Node, default: Node) -> Node:
-    """A fetch whose default is computed, as a choice of what is fetched and the default."""
-    core = lower.core
-    none = core.select("fetch", node.condition, node.value, says=node.says)
-    return core.make("otherwise", none, default)
-
-
 def freed(
     z: Affine, codes: dict[Value, float], default: Value
 ) -> tuple[Affine, dict[Value, float]]:

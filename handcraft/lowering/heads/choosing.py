@@ -11,7 +11,7 @@ import math
 
 from handcraft.language.affine import Affine
 from handcraft.lowering.ground import Ground
-from handcraft.lowering.heads.bringing import one, without_default
+from handcraft.lowering.heads.bringing import one
 from handcraft.lowering.heads.scores import (
     LARGEST_SCORE,
     SLACK,
@@ -38,8 +38,6 @@ def value_chosen(
     settled = isinstance(node.data, Settled)
     score = _preferring(lower, place, absolute=not settled)
     default = node.default if value is None else None
-    if default is not None and default.op != "constant":
-        return lower.hold(without_default(lower, node, default))
     every = not list(conjuncts(place.condition))
     certain = every and not (
         place.data == "best" and lower.domain(place.value).none

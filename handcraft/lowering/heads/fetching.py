@@ -11,7 +11,7 @@ import math
 from dataclasses import replace
 
 from handcraft.lowering.ground import Ground
-from handcraft.lowering.heads.bringing import one, without_default
+from handcraft.lowering.heads.bringing import one
 from handcraft.lowering.heads.choosing import CHOOSING, value_chosen
 from handcraft.lowering.heads.matches import at_query, sides_of
 from handcraft.lowering.heads.scores import FETCHED, SLACK, Score, score_of
@@ -22,18 +22,19 @@ from handcraft.lowering.stream import Held
 
 def fetched(lower: Ground, node: Node) -> Held:
     """How a fetch stands in the stream. Raises Refused."""
+    default = node.default
+    if default is not None and default.op != "constant":
+        return _with_default(lower, node, default)
     place = _place(node)
     if place is not None and place.op == "select" and place.data in CHOOSING:
         return value_chosen(lower, node, place)
-    condition, default = node.condition, node.default
+    condition = node.condition
     if place is None and not lower.selects_one(condition):
         raise Refused(
             node,
             "is not known to select one position",
             "fetch(value, latest(condition)) or first(condition), which do",
         )
-    if default is not None and default.op != "constant":
-        return lower.hold(without_default(lower, node, default))
     certain = isinstance(node.data, Settled)
     certain = certain or lower.domains.orders.is_one(condition)
     return one(
@@ -57,6 +58,19 @@ def _score(lower: Ground, condition: Node, *, certain: bool) -> Score:
         return score
     # the square of the query is added to every key's score but that of BOS
     return replace(score, reach=score.apart * lower.n**2)
+
+
+def _with_default(lower: Ground, node: Node, default: Node) -> Held:
+    """A fetch with a computed default, which stands where nothing is selected, but not where what
+    is selected is undefined.
+    """
+    core = lower.core
+    found = core.select("fetch", node.condition, node.value, says=node.says)
+    if not lower.domain(node.value).none:
+        return lower.hold(core.make("otherwise", found, default))
+    many = core.select("count", node.condition)
+    some = core.make("below", core.constant(0), many)
+    return lower.hold(core.make("cases", some, found, default))
 
 
 def _place(node: Node) -> Node | None:

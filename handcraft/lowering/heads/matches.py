@@ -10,8 +10,10 @@ for minus 1 of each class that it does not want. Rules of this file: at BOS all 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import product
 from math import prod
 from typing import Any
@@ -30,6 +32,11 @@ ScoreRow = tuple[Affine, Affine]
 WELL_KNOWN = 1e-6  # a number known so well may be compared with another where keys are counted
 MIXED = 1 / 8  # how far a count may be from itself
 OFF = 6.0  # a score may be off by so much where one key is chosen
+_WHOLE = 2.0**24  # float32 holds every whole number up to this one
+_STRONG = (
+    64.0  # to a score that is stronger, more is added that must be told apart
+)
+_LATTICE = 32.0  # and that is a multiple of this
 
 
 @dataclass(frozen=True)
@@ -159,13 +166,29 @@ def _equal(
             return None
         rows.append((own.z.scaled(-1.0), ONE))
         error += own.radius
-    if (
-        error > _ROUNDED
-    ):  # else float32 holds all of the numbers, and their sums
+    exact = _held_exactly(k, q, strength)
+    if error > _ROUNDED or not exact:
         error += 4 * FLOAT32 * (k.reach + q.reach) ** 2
-    if most is not None and strength * error > MIXED * gap * gap / lower.n:
+    allowed = math.inf if exact else OFF * min(1.0, gap * gap)
+    if most is not None:
+        allowed = MIXED * gap * gap / lower.n
+    if strength * error > allowed:
         return None  # flags of the values forget the error
     return Match(tuple(rows), gap * gap, error)
+
+
+def _held_exactly(k: Held, q: Held, strength: float) -> bool:
+    """True if float32 holds all numbers of the score and their sums, and what is added to it."""
+    unit = 1 / max(_bottom(k), _bottom(q)) ** 2
+    if strength > _STRONG:
+        unit *= _LATTICE / strength
+    return k.reach**2 + q.reach**2 <= _WHOLE * unit
+
+
+def _bottom(held: Held) -> int:
+    """The least power of two by which all numbers of a value are whole."""
+    codes = () if held.codes is None else held.codes.values()
+    return max((Fraction(z).denominator for z in codes), default=1)
 
 
 def _meet(k: Held, q: Held) -> bool:

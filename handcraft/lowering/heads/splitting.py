@@ -75,8 +75,10 @@ def _is_split(lower: Ground, part: Node) -> bool:
     equal = part.args[0]
     if equal.op != "equal" or not is_across(equal):
         return False
-    sizes = [lower.domain(at_query(x, lower)).size for x in equal.args]
-    return all(size is None or size > _FEW_CLASSES for size in sizes)
+    sides = [lower.domain(at_query(x, lower)) for x in equal.args]
+    if any(side.none for side in sides):  # it does not hold of those, either
+        return False
+    return all(x.size is None or x.size > _FEW_CLASSES for x in sides)
 
 
 def _contradict(lower: Ground, a: Node, b: Node) -> bool:

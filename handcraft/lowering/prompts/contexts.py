@@ -206,7 +206,26 @@ class Contexts:
             found = self._placed(node, place)
         if node.default is None:
             return found
-        return self.core.make("otherwise", found, self.of(node.default))
+        default = self.of(node.default)
+        if self._always_defined(node.value):
+            return self.core.make("otherwise", found, default)
+        return self.core.make("cases", self._stands(place), found, default)
+
+    def _always_defined(self, value: Node) -> bool:
+        """True if a value is known to be defined at every position."""
+        try:
+            maybe = self.domains.of(self.of(value)).none
+        except Unlisted:
+            return False
+        at_zero = self.begin is not None and self.first.of(value) is None
+        return not maybe and not at_zero
+
+    def _stands(self, place: Node) -> Node:
+        """1 where a place is a position that the query sees, else 0 or undefined."""
+        core, where = self.core, self.of(place)
+        early = core.make("below", where, core.constant(0))
+        late = core.make("below", self.here, where)
+        return core.make("negate", core.make("either", early, late))
 
     def _fetched_by_condition(self, node: Node) -> Node:
         if self.begin is not None and self._at_zero(node.condition) is not None:
@@ -230,10 +249,7 @@ class Contexts:
             kind: Any = Settled("at", self.where.tokens(node, place, defined))
             return core.select(kind, where, self.of(node.value), default)
         found = core.select("at", where, self.of(node.value), default)
-        early = core.make("below", where, core.constant(0))
-        late = core.make("below", self.here, where)
-        inside = core.make("negate", core.make("either", early, late))
-        return core.make("cases", inside, found)
+        return core.make("cases", self._stands(place), found)
 
     def _chosen(self, node: Node, place: Node, value: Node | None) -> Node:
         """The first, latest or best position, or the value there."""
@@ -247,7 +263,7 @@ class Contexts:
         by = None if place.data != "best" else self.of(place.value)
         defined = id(node) in self.where.defined
         sure = defined and (zero is None or place.data == "first")
-        found = self._selecting(place.data, condition, by, value, sure=sure)
+        found = self._selecting(place, condition, by, value, sure=sure)
         if zero is None:
             return found
         own = core.constant(0 if value is None else self.first.of(value))
@@ -261,7 +277,7 @@ class Contexts:
 
     def _selecting(
         self,
-        kind: str,
+        place: Node,
         condition: Node,
         by: Node | None,
         value: Node | None,
@@ -269,11 +285,11 @@ class Contexts:
         sure: bool,
     ) -> Node:
         """The chosen position, or the value there; `sure` if there is one wherever it is asked."""
-        core = self.core
+        core, kind, says = self.core, place.data, place.says
         if value is None:
-            chosen = core.select(_kind(kind, sure), condition, by)
+            chosen = core.select(_kind(kind, sure), condition, by, says=says)
             return self._plus_shift(chosen)
-        chosen = core.select(_kind(kind, False), condition, by)
+        chosen = core.select(_kind(kind, False), condition, by, says=says)
         here = core.make("equal", core.there(core.index), chosen)
         return core.select(_kind("fetch", sure), here, self.of(value))
 
@@ -289,7 +305,7 @@ class Contexts:
                 "a condition that there(indices) > 0",
             )
         above = core.make("below", core.constant(least), core.there(ranked))
-        found = self._selecting("best", above, ranked, value, sure=False)
+        found = self._selecting(place, above, ranked, value, sure=False)
         own = core.constant(0 if value is None else self.first.of(value))
         return core.make("otherwise", found, own)
 

@@ -17,7 +17,9 @@ from handcraft.claims.prompt_claim import Answers
 from handcraft.claims.right_tokens import tokens_of
 from handcraft.claims.transducer import Transducer
 from handcraft.core.vocabulary import Vocabulary
+from handcraft.lowering.echoes.levels import is_limited
 from handcraft.lowering.prompts.asked import Demand
+from handcraft.lowering.prompts.needs import place_fetched, read_elsewhere
 from handcraft.lowering.reading.automata import Cycle, Reset, machine_of
 from handcraft.lowering.reading.core import Core
 from handcraft.lowering.reading.nodes import Node
@@ -42,6 +44,7 @@ def rule_of(
         )
     rule = claim.rule
     if isinstance(rule, Expression):
+        _check_keys(rule)
         return core.of(rule)
     if isinstance(claim, Answers) and isinstance(rule, Table):
         return _of_table(core, claim, rule, asked, vocabulary)
@@ -52,6 +55,37 @@ def rule_of(
         "is decided by a Python function, of which only its values are known",
         "an expression of handcraft.sequence",
     )
+
+
+def _check_keys(rule: Expression) -> None:
+    """Raise Refused for what an earlier position would have to know of the tokens behind it: a
+    claim reads every position with the whole text in view.
+    """
+    whole = Core(causal=False).of(rule)
+    for part in read_elsewhere(whole):
+        if part.op in ("select", "length") and not _sees_no_more(part):
+            raise Refused(
+                part,
+                "is read at earlier positions, which do not see the whole text",
+                "a condition such as there(indices) <= indices, with which it looks back"
+                " only; or answer(e, tokens=, n=)",
+            )
+
+
+def _sees_no_more(node: Node) -> bool:
+    """True if a value is the same where what follows its position is not seen."""
+    if node.op == "length":
+        return False
+    if node.op == "select" and not (is_limited(node) or _is_at_chosen(node)):
+        return False
+    return all(map(_sees_no_more, node.args))
+
+
+def _is_at_chosen(node: Node) -> bool:
+    """True for a fetch at a position that a selection chooses, which is one that it sees."""
+    place = place_fetched(node)
+    chosen = ("first", "latest", "best")
+    return place is not None and place.op == "select" and place.data in chosen
 
 
 def _token_at(core: Core, place: Node) -> Node:

@@ -40,8 +40,8 @@ def step_of(value: Domain) -> Rational | None:
 
 def either_of(a: Domain, b: Domain) -> Domain:
     """The values of both."""
-    if not a.size or not b.size:  # None alone
-        return (b if a.none and not a.size else a).maybe()
+    if 0 in (a.size, b.size):  # None alone
+        return (b if a.size == 0 else a).maybe()
     return union_of(a, b)
 
 
@@ -85,9 +85,8 @@ def _sum(a: Domain, b: Domain) -> Domain:
         if None in (a.step, b.step)
         else as_plain(common_step(Fraction(a.step or 1), Fraction(b.step or 1)))
     )
-    apart = min(a.apart, b.apart) if step is None else step
-    if step is None and a.step is None and b.step is None:
-        apart = 0
+    alone = [x.apart for x, by in ((a, b), (b, a)) if by.size == 1]
+    apart = max(alone, default=0) if step is None else step
     return interval(a.low + b.low, a.high + b.high, step, apart=apart)
 
 

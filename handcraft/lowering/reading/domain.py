@@ -134,7 +134,7 @@ def interval(
     apart: Rational | None = None,
 ) -> Domain:
     """The numbers between two bounds."""
-    found = 1 if step is None else step
+    found = 0 if step is None else step
     return Domain(
         as_plain(Fraction(low)),
         as_plain(Fraction(high)),

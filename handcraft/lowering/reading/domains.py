@@ -122,6 +122,8 @@ class Domains:
     def _short(domain: Domain) -> Domain:
         if domain.listed is None or len(domain.listed) <= MOST_VALUES:
             return domain
+        if not domain.numeric:
+            return domain
         return interval(domain.low, domain.high, domain.step, none=domain.none)
 
     def _by_form(self, node: Node) -> Domain:
@@ -212,7 +214,7 @@ class Domains:
         found = means_of_values(value, self.n)
         if found is not None:
             return of_values([*found, None] if none else found)
-        apart = Fraction(step_of(value) or 1, max(1, self.n * (self.n - 1)))
+        apart = Fraction(step_of(value) or 0, max(1, self.n * (self.n - 1)))
         return interval(value.low, value.high, None, none=none, apart=apart)
 
     def _most_keys(self, node: Node) -> int:

@@ -98,11 +98,11 @@ def _neuron(hinge: Hinge) -> Neuron:
 
 
 def _head(head: Attention, said: Mapping[Lane, Expression]) -> Head:
-    match = local("match", [str(i) for i in range(len(head.rows))]).lanes
+    rows = head.rows or ((Affine.of({}), Affine.of({})),)  # sees all alike
+    match = local("match", [str(i) for i in range(len(rows))]).lanes
     carried = local("value", [str(i) for i in range(len(head.adds))]).lanes
-    rows = list(zip(match, head.rows, strict=True))
-    query = [(lane, q) for lane, (q, _) in rows]
-    key = [(lane, k) for lane, (_, k) in rows]
+    query = [(lane, q) for lane, (q, _) in zip(match, rows, strict=True)]
+    key = [(lane, k) for lane, (_, k) in zip(match, rows, strict=True)]
     value: list[tuple[Lane, Affine]] = []
     adds: dict[Lane, Affine] = {
         lane: Affine.of({}, x) for lane, x in head.bias.items()

@@ -88,11 +88,14 @@ def _signs(small: Sequence[Sequence[float]]) -> Iterator[tuple[float, ...]]:
 
 
 def _radix(inputs: Sequence[Sequence[float]]) -> Iterator[float]:
-    """The direction in which all combinations differ."""
-    factor = 1.0
+    """The direction in which all combinations differ: each step of an input is more than all of
+    those before it make together.
+    """
+    reach = 0.0
     for xs in inputs:
+        factor = math.floor(reach) + 1.0
         yield factor
-        factor *= round((max(xs) - min(xs)) / _unit(xs)) + 1
+        reach += factor * (max(xs) - min(xs)) / _unit(xs)
 
 
 def _unit(xs: Sequence[float]) -> float:
