@@ -511,19 +511,22 @@ class Model:
         """The answer to a text, or the list of answers to several prompts, without stop tokens.
 
         For claims of the kind `answers`. Where its prompts are framed (`answer(e, ...)`), the text
-        may stand alone, and the answer is what follows its echoes. Prompts of equal length go
-        through the model together. Raises PromptError, with the number of the prompt, for one
-        outside the claim's domain, and ProgramError for a model with another claim or none.
+        may stand alone, and the answer is what follows its echoes. For claims on each position
+        (`tag(e, ...)`) it is the tokens of `tags`, with spaces between them where one is longer
+        than a character. Prompts of equal length go through the model together. Raises
+        PromptError, with the number of the prompt, for one outside the claim's domain, and
+        ProgramError for a model with another claim or none.
         """
         claim = self._claim
-        if claim is None or not claim.asks_prompts:
+        tags = claim is not None and claim.whole_text
+        if not tags and (claim is None or not claim.asks_prompts):
             raise ProgramError(
                 "has no answers, since its claim is not answers(...);"
                 " model.generate(text, n) continues any text",
                 (self.name,),
             )
         if isinstance(prompts, str):
-            return self._answers([self._asked(prompts)])[0]
+            return self._tagged(prompts) if tags else self._answered(prompts)
         if isinstance(prompts, set | frozenset) or not isinstance(
             prompts, Iterable
         ):
@@ -531,6 +534,8 @@ class Model:
                 "answers a text or a list of prompts, found"
                 f" {type(prompts).__name__}"
             )
+        if tags:
+            return [self._tagged(prompt) for prompt in prompts]
         asked = []
         for i, prompt in enumerate(prompts):
             try:
@@ -538,6 +543,38 @@ class Model:
             except PromptError as error:
                 raise error.of(f"prompts[{i}]") from None
         return self._answers(asked)
+
+    def _answered(self, prompt: Prompt) -> str:
+        return self._answers([self._asked(prompt)])[0]
+
+    def _tagged(self, text: Prompt) -> str:
+        """The tags of a text as one, with spaces where one is longer than a character."""
+        said = self.tags(text)
+        return (" " if max(map(len, said)) > 1 else "").join(said)
+
+    @asked_call("model.tags")
+    def tags(self, text: Prompt) -> list[str]:
+        """The likeliest token at each position of a text, as `tag(e, ...)` means it.
+
+        Where the texts of the claim begin with a token of their own, the text may stand without
+        it, and its position is left out. Raises PromptError for a text past the window.
+        """
+        ids = self.ids(text)
+        begin = self.vocabulary.encode(self.begins)
+        if ids[: len(begin)] != begin:
+            ids = [*begin, *ids]
+        logits = self(ids)[len(begin) :]  # [n_seq, n_vocab]
+        return [self.vocabulary.tokens[int(i)] for i in logits.argmax(-1)]
+
+    @property
+    def begins(self) -> list[str]:
+        """The token that stands before each text that the claim speaks of; none where there is
+        none.
+        """
+        claim = self._claim
+        if claim is None or not claim.whole_text or claim.begin is None:
+            return []
+        return [claim.begin]
 
     def _asked(self, prompt: Prompt) -> tuple[list[int], int, int]:
         """The ids of a prompt, the number of tokens that may follow, and of its echoes' tokens."""

@@ -10,7 +10,7 @@ import numpy as np
 from handcraft.core.gpt2 import Array, gpt2, recorder
 from handcraft.language.affine import Affine, Lane
 from handcraft.lowering.frames.tag import Frame, Lowered, lowered
-from handcraft.lowering.meanings import Meanings
+from handcraft.lowering.meanings import NodeMeanings
 from handcraft.lowering.stream import Held
 from handcraft.model import Model
 from handcraft.sequence.expression import Expression
@@ -47,7 +47,7 @@ def strays(found: Lowered, model: Model, text: str) -> Iterator[str]:
         **model.config,
         hook=recorder(seen),
     )
-    words = Meanings()
+    words = NodeMeanings()
     for node, held in found.lowering.values:
         e = words.of(node)
         if not isinstance(e, Expression) or not _stands(found, held.z):

@@ -196,7 +196,16 @@ def test_the_frame_of_the_next_token_can_be_asked_for(tmp_path: Path) -> None:
             ["--tokens", "01", "--n", "3"],
             (
                 "rank: no expression; the file must define one, such as `hist ="
-                " count(there(tokens) == tokens)` (rank.py)"
+                " count(there(tokens) == tokens)` behind `from handcraft.sequence import *`"
+                " (rank.py)"
+            ),
+        ),
+        (
+            "hist = count(there(tokens) == tokens)",
+            ["--tokens", "01", "--n", "3"],
+            (
+                "rank: there is no `count` here; it is a word of handcraft.sequence: write"
+                " `from handcraft.sequence import *` above (rank.py:1)"
             ),
         ),
         (
@@ -331,3 +340,29 @@ def test_a_tagged_program_is_data(tmp_path: Path) -> None:
     assert again.layers == program.layers
     stored = json.loads((tmp_path / "hist" / "program.json").read_text())
     assert stored["program"]["claim"]["alphabet"] == ["a", "b"]
+
+
+def test_run_prints_the_answer_of_each_position() -> None:
+    """With spaces between answers that are longer than a character; `-n` continues as ever."""
+    assert handcraft("run", "sequence/reverse", "abc").lines == ["cba"]
+    assert handcraft("run", "sequence/reverse", "^abc").lines == ["cba"]
+    done = handcraft("run", "sequence/depth", "(()", "--json")
+    assert done.json["completion"] == "121"
+    assert done.json["completion_tokens"] == ["1", "2", "1"]
+    assert handcraft("run", "sequence/depth", ")(", "--json").json[
+        "completion_tokens"
+    ] == ["-1", "0"]
+    assert handcraft("run", "sequence/depth", ")(").lines == ["-1 0"]
+    model = tag(HIST, tokens="ab", n=3).build()
+    assert model.tags("aba") == ["2", "1", "2"]
+    assert model.answer("aba") == "212"
+    assert model.answer(["a", "ab"]) == ["1", "11"]
+
+
+def test_a_file_of_an_expression_is_no_program_yet(rank: Path) -> None:
+    """The error says what makes one of it."""
+    done = handcraft("verify", "rank.py", cwd=rank.parent)
+    assert done.refusal == (
+        "rank: no `program`; the file must define `program = Program(...)`, or compile"
+        " its expression: handcraft compile rank.py (rank.py)"
+    )

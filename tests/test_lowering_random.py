@@ -20,7 +20,14 @@ from handcraft.core.errors import ProgramError
 from handcraft.lowering.frames.tag import Lowered
 from handcraft.lowering.refusals import Refused
 from handcraft.sequence.expression import Expression
-from handcraft.sequence.words import count, there, tokens
+from handcraft.sequence.words import (
+    count,
+    fetch,
+    indices,
+    length,
+    there,
+    tokens,
+)
 
 # `make nightly` asks for 20,000, which take an hour
 WANTED = int(os.environ.get("SEQUENCE_EXAMPLES", "600"))
@@ -102,6 +109,37 @@ def _evaluates(e: Expression, asked: list[str], causal: bool) -> bool:
     except ProgramError:
         return False
     return True
+
+
+BEFORE = there(indices) == (indices - 1)
+FOUND: dict[str, tuple[Expression, bool]] = {
+    "two heads that look at the same, one of which reads the other": (
+        fetch(fetch(length, BEFORE), BEFORE),
+        False,
+    ),
+    "a number that no position of a short text has": (
+        count((7 // there(length)) < length),
+        False,
+    ),
+    "a head that brings nothing but zeros": (
+        fetch(fetch("a", BEFORE, default="a"), BEFORE, default="b"),
+        True,
+    ),
+    "an answer before what it is read from": (fetch(0, length), False),
+    "a score of BOS beside a constant": (
+        count((there(tokens) == tokens) & (there(tokens) == "b")) * 2,
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_was_wrong_once(name: str) -> None:
+    """Inputs that broke a schedule, a number that was read off, or a radius."""
+    e, causal = FOUND[name]
+    asked = ["".join(x) for n in range(1, 5) for x in product("ab", repeat=n)]
+    for n in (4, 7):
+        assert wrong(e, compiled(e, "ab", n, causal=causal), asked) == []
 
 
 def test_a_lane_that_strays_is_seen() -> None:

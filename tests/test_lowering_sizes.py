@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -13,11 +14,12 @@ import numpy as np
 import pytest
 from lowered import answers, compiled, strays
 
+from handcraft import answer
 from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import gpt2
 from handcraft.lowering.frames.tag import tag
 from handcraft.lowering.scheduling.schedule import merged, scheduled
-from handcraft.lowering.stream import Stream, Table
+from handcraft.lowering.stream import LaneTable, Stream
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.words import (
     below,
@@ -194,6 +196,23 @@ def test_the_sizes_at_20(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_sizes_in_the_documents(case: Case) -> None:
+    """docs/lowering.md has the weights of today, as a tag and as an answer."""
+    page = Path(__file__).parent.parent / "docs" / "lowering.md"
+    row = next(
+        line
+        for line in page.read_text().splitlines()
+        if f"| {case.name} |" in line
+    )
+    made = [
+        frame(case.says, tokens=case.letters, n=20).build().parameters["dense"]
+        for frame in (tag, answer)
+    ]
+    cells = [cell.strip() for cell in row.split("|")]
+    assert cells[2:5] == [f"`{case.letters}`", *map(str, made)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_same_weights_with_relu(case: Case) -> None:
     """With relu as with gelu: the weights differ in nothing but the sharpness, and both are
     right.
@@ -350,7 +369,9 @@ def test_heads_that_look_alike_are_one_where_neither_reads_the_other() -> None:
 def test_merging_never_joins_a_head_with_what_it_reads() -> None:
     """Two heads of one score, where the second one reads the lane of the first."""
     stream = Stream()
-    position = stream.table("p", Table(positions=(1.0, 2.0, 3.0))).expression()
+    position = stream.table(
+        "p", LaneTable(positions=(1.0, 2.0, 3.0))
+    ).expression()
     rows = [(position, position)]
     (first,) = stream.attend(rows, "first", [(position, 1.0)])
     (second,) = stream.attend(rows, "second", [(first.expression(), 1.0)])

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from itertools import product
+from pathlib import Path
 
 import pytest
 from conftest import slow_from
@@ -85,6 +86,14 @@ def test_the_claim_of_a_bundled_program_compiles_as_it_is(name: str) -> None:
     method = "exhaustive" if made.claim.kind == "distribution" else "sampled"
     report = verify(made, method=method, budget=500)
     assert report.verdict == "checked", report.to_json()
+
+
+def test_the_sizes_stand_in_the_documents() -> None:
+    """docs/lowering.md has a row for each."""
+    page = Path(__file__).parent.parent / "docs" / "lowering.md"
+    text = page.read_text()
+    for name, (compiled, by_hand) in SIZES.items():
+        assert f"| `{name}` | {compiled} | {by_hand} |" in text
 
 
 @pytest.mark.parametrize("name", slow_from(2, ["bigram", "aab", "counter"]))

@@ -71,8 +71,9 @@ def compile_expression(
 ) -> None:
     """Make a transformer that computes an expression.
 
-    FILE says what the model should say, such as `hist = count(there(tokens) == tokens)`; what is
-    written is a built directory, as of any program: `handcraft write DIR` shows its rules.
+    FILE says what the model should say: `from handcraft.sequence import *`, then for example
+    `hist = count(there(tokens) == tokens)`. What is written is a built directory, as of any
+    program: `handcraft run DIR TEXT` asks it, `handcraft write DIR` shows its rules.
     """
     asked = None if out is None else given_path("--out", out)
     asks = {"tag": tag, "answer": answer, "next": next_token}

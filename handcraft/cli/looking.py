@@ -4,7 +4,7 @@ context, `diff` it with another, and list its `states`.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,6 +24,10 @@ from handcraft.cli.terminal import (
     writing,
 )
 from handcraft.core.errors import ProgramError, printable
+
+if TYPE_CHECKING:
+    from handcraft.core.decoding import Sampler
+    from handcraft.model import Model
 
 
 def explain(
@@ -109,7 +113,8 @@ def run(
 
     Each new token is the one with the highest logit, unless --sample is given. Past the window
     of the program (n_ctx) the oldest tokens are dropped, so positions count from a later token.
-    A program made by `answer(...)` also takes the text alone, and then prints the answer alone.
+    A program made by `answer(...)` also takes the text alone, and then prints the answer alone;
+    one made by `tag(...)`, or with another claim on each position, prints the token of each.
     """
     from handcraft.core.decoding import Sampler
 
@@ -124,11 +129,13 @@ def run(
     sampler = Sampler(**drawing, seed=chance) if sample else None
     model = open_model(program, dtype)
     given_ids = model.ids(read_prompt(prompt, tokens))
-    ids, echoed = model.in_frame(given_ids)
-    new = model.continued(ids, most, sampler=sampler)
-    if ids != given_ids:  # a text alone is asked for its answer alone
-        new = model.answer_in(new, echoed)
-    completion = model.vocabulary.decode(new)
+    if most is None and sampler is None and _tags(model):
+        ids, said = given_ids, model.tags(given_ids)
+        (completion,) = model.answer([given_ids])
+    else:
+        ids, new = _continued(model, given_ids, most, sampler)
+        completion = model.vocabulary.decode(new)
+        said = [model.vocabulary.tokens[i] for i in new]
     if json:
         names = model.vocabulary.tokens
         return print_json(
@@ -136,12 +143,29 @@ def run(
                 "prompt": model.vocabulary.decode(ids) if tokens else prompt,
                 "completion": completion,
                 "prompt_tokens": [names[i] for i in ids],
-                "completion_tokens": [names[i] for i in new],
+                "completion_tokens": said,
             }
         )
     # a line break is harmless, and texts have them
     print("\n".join(map(printable, completion.split("\n"))))
     return None
+
+
+def _tags(model: Model) -> bool:
+    """True for a model whose claim is about every position of a text."""
+    claim = model.program.claim if model.program else None
+    return claim is not None and claim.whole_text
+
+
+def _continued(
+    model: Model, given: list[int], most: int | None, sampler: Sampler | None
+) -> tuple[list[int], list[int]]:
+    """The prompt's ids, and those that follow: of a text that stands alone its answer."""
+    ids, echoed = model.in_frame(given)
+    new = model.continued(ids, most, sampler=sampler)
+    if ids != given:
+        new = model.answer_in(new, echoed)
+    return ids, new
 
 
 def _drawing(

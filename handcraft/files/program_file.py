@@ -161,7 +161,8 @@ def load_program(path: Path) -> Program:
     Raises ProgramError, with the author's file and line, for a file that raises or defines no
     program.
     """
-    program = _executed(path).get("program")
+    names = _executed(path)
+    program = names.get("program")
     if not isinstance(program, Program):
         found = (
             "no `program`"
@@ -169,11 +170,29 @@ def load_program(path: Path) -> Program:
             else f"`program` is {_in_words(program)}"
         )
         raise ProgramError(
-            f"{found}; the file must define `program = Program(...)`",
+            f"{found}; the file must define `program = Program(...)`{_or_compile(path, names)}",
             (path.stem,),
             _shown(path),
         )
     return program
+
+
+def _or_compile(path: Path, names: Mapping[str, Any]) -> str:
+    """The advice where a file has an expression instead of a program."""
+    if not any(isinstance(x, Expression) for x in _own(names).values()):
+        return ""
+    return (
+        f", or compile its expression: handcraft compile {printable(str(path))}"
+    )
+
+
+def _own(names: Mapping[str, Any]) -> dict[str, Any]:
+    """The names of a file that are no words of handcraft.sequence."""
+    return {
+        key: value
+        for key, value in names.items()
+        if getattr(words, key, None) is not value
+    }
 
 
 def load_expression(
@@ -190,9 +209,8 @@ def load_expression(
     names = _executed(path)
     found = {
         key: value
-        for key, value in names.items()
+        for key, value in _own(names).items()
         if isinstance(value, Expression)
-        and getattr(words, key, None) is not value
     }
     chosen = _whole(found) if name is None else [x for x in found if x == name]
     if len(chosen) != 1:
@@ -236,7 +254,8 @@ def _not_one(
         )
     return (
         "no expression; the file must define one, such as"
-        " `hist = count(there(tokens) == tokens)`"
+        " `hist = count(there(tokens) == tokens)` behind"
+        " `from handcraft.sequence import *`"
     )
 
 
@@ -332,6 +351,11 @@ def _in_our_words(error: BaseException) -> str:
     """The message for what Python itself refuses: a slot that is called, an expression that is
     looked up in a table or a text; else none.
     """
+    if isinstance(error, NameError) and hasattr(words, str(error.name)):
+        return (
+            f"there is no `{error.name}` here; it is a word of handcraft.sequence: write"
+            " `from handcraft.sequence import *` above"
+        )
     called = re.fullmatch(r"'(Slot|Lane)' object is not callable", str(error))
     if isinstance(error, TypeError) and called:
         name = called[1].lower()

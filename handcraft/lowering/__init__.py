@@ -3,7 +3,8 @@
     reading/      an expression in its core form, and which values each part can have
     stream        lanes, what they hold, and the rules so far
     ground        what the lowering of one part may ask of the whole
-    pointwise     functions of values at one position, by neurons
+    pointwise     functions of one number, by neurons
+    values/       values at one position, from others there
     heads/        selections, by heads
     lower         each node once: tables, sums, neurons or a head
     scheduling/   the rules in blocks, with the fewest weights, and then as a Program

@@ -28,7 +28,7 @@ _BY_CONDITION = ("count", "first", "latest", "total")
 _MOST_ROWS = 256
 
 
-class Meanings:
+class NodeMeanings:
     """Expressions of nodes, each made once."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Meanings:
         return _made(node.op, args, node.data or ())
 
     def of_lane(self, node: Node, held: Held) -> tuple[Lane, Any] | None:
-        """The lane that holds a node's number, but for a constant and a factor, and what it holds."""
+        """The lane that holds a node's number up to a constant and a factor, and what it holds."""
         if len(held.z.terms) != 1:
             return None
         ((lane, factor),) = held.z.terms

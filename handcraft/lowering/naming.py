@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from handcraft.core.source import variables
-from handcraft.lowering.reading.nodes import Core, Node
+from handcraft.lowering.reading.core import Core
+from handcraft.lowering.reading.nodes import Node
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.notation import written
 from handcraft.sequence.values import Value
 
-LONGEST = 32
+_LONGEST = 32
 _MOST_PARTS = 30  # of an expression that is written as a name
 
 
@@ -68,12 +69,12 @@ def _of_text(says: Expression | None) -> str:
     kept = [word for word in words if word != "there"]
     name = ""
     for word in kept:
-        if len(name) + 1 + len(word) > LONGEST:
+        if len(name) + 1 + len(word) > _LONGEST:
             break
         name = f"{name}_{word}" if name else word
     return _identifier(name)
 
 
 def _identifier(name: Any) -> str:
-    found = name.strip("_")[:LONGEST]
+    found = name.strip("_")[:_LONGEST]
     return found if found.isidentifier() else ""

@@ -1,9 +1,7 @@
 """Computes a value from others at the same position, by neurons.
 
-    mapped(stream, held, images, name)      a function of one value: a neuron a change of slope
-    stepped(stream, held, images, name)     the same by steps, which forgets the error of its input
-    joined(stream, parts, images, name)     a function of several: of one direction in which they
-                                            can be told apart, plus their sum
+    mapped(stream, z, radius, f, name)         a function of one value: a neuron a change of slope
+    stepped(stream, z, radius, f, name)        the same by steps, which forgets the input's error
 
 A neuron adds relu(when). With gelu it does so to the last bit only away from 0, so kinks stand on
 the numbers that the input takes, or half way between two of them, and the sharpness is chosen by
@@ -12,24 +10,25 @@ their distance. Rules of this file: what is read is 0 at BOS, and so is what is 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, product
-from typing import Any
+from itertools import pairwise
+from typing import TypeAlias
 
 from handcraft.language.affine import Affine
-from handcraft.lowering.stream import LEAK, Held, Stream, constant, gated
+from handcraft.lowering.refusals import Inexact
+from handcraft.lowering.stream import FLOAT32, LEAK, Stream, constant
 
-UNIT = 2.0**-24  # the rounding of float32
 GELU_EXACT = 8.0  # gelu(x) is x or 0 in float32 from this size on, with room
 SHARPEST = 2.0**20
 SNAPPED = 2e-3  # an input less exact than that is taken by steps
-EXACT = 1e-6  # where the output must be exact
-ROUNDED = 1e-9  # what float64 may make of one number, of its size
+_EXACT = 1e-6  # where the output must be exact
+SAME_NUMBER = 1e-9  # two numbers so near to each other, of their size, are one that float64 rounded
 FORGOTTEN = 2**10 * LEAK  # float32 does not add so little to a whole number
 STRAIGHT = 1e-11  # float64 rounds fractions by less
-RADIX = 4  # how far directions are searched
+
+
+_Neuron: TypeAlias = tuple[Affine, float, float]  # when, amount, sharpness
 
 
 @dataclass(frozen=True)
@@ -47,12 +46,7 @@ class Images:
     @property
     def slopes(self) -> list[float]:
         """The slope between neighbouring inputs."""
-        rise = [
-            b - a
-            for (_, a), (_, b) in zip(
-                self.points, self.points[1:], strict=False
-            )
-        ]
+        rise = [b - a for (_, a), (_, b) in pairwise(self.points)]
         return [y / x for y, x in zip(rise, self.gaps, strict=True)]
 
 
@@ -74,8 +68,16 @@ def images(pairs: Iterable[tuple[float, float]]) -> Images | None:
     return Images(tuple(points))
 
 
+def sure_images(pairs: Iterable[tuple[float, float]]) -> Images:
+    """The function with these values. Raises Inexact where one input has two."""
+    found = images(pairs)
+    if found is None:
+        raise Inexact(SAME_NUMBER, 0.0)
+    return found
+
+
 def _same(a: float, b: float) -> bool:
-    return abs(a - b) <= ROUNDED * max(1.0, abs(a), abs(b))
+    return abs(a - b) <= SAME_NUMBER * max(1.0, abs(a), abs(b))
 
 
 def mapped(
@@ -84,7 +86,6 @@ def mapped(
     radius: float,
     f: Images,
     name: str,
-    says: str = "",
     *,
     flag: bool = False,
     blurred: float = 1 / 64,
@@ -102,11 +103,11 @@ def mapped(
     gap = min(f.gaps)
     if radius > gap / 8:
         raise Inexact(radius, gap)
-    if radius > (EXACT if flag else SNAPPED) * gap or _blurs(
+    if radius > (_EXACT if flag else SNAPPED) * gap or _blurs(
         f, radius, blurred
     ):
-        return stepped(stream, z, radius, f, name, says)
-    return _bent(stream, z, radius, f, name, says)
+        return stepped(stream, z, radius, f, name)
+    return _bent(stream, z, radius, f, name)
 
 
 def _line_of(f: Images) -> tuple[float, float, float] | None:
@@ -126,19 +127,11 @@ def _line_of(f: Images) -> tuple[float, float, float] | None:
 def _blurs(f: Images, radius: float, blurred: float) -> bool:
     """True if hinges would make the error of the input great beside the distance of the outputs."""
     outputs = sorted({y for _, y in f.points})
-    apart = min(b - a for a, b in zip(outputs, outputs[1:], strict=False))
+    apart = min(b - a for a, b in pairwise(outputs))
     slopes = f.slopes
     bends = (abs(b - a) for a, b in pairwise(slopes))
     bend = max(bends, default=0.0)  # an input is near to one kink only
     return radius * (bend + max(map(abs, slopes))) > apart * blurred
-
-
-class Inexact(Exception):  # noqa: N818  # the caller says it in words
-    """An input that is not known well enough to be told from its neighbours."""
-
-    def __init__(self, radius: float, gap: float) -> None:
-        self.radius = radius
-        self.gap = gap
 
 
 def _sharp(distance: float) -> float:
@@ -150,72 +143,90 @@ def _sharp(distance: float) -> float:
 
 
 def _bent(
-    stream: Stream, z: Affine, radius: float, f: Images, name: str, says: str
+    stream: Stream, z: Affine, radius: float, f: Images, name: str
 ) -> tuple[Affine, float]:
     """By hinges on the inputs: flat before the first, or going on with the last slope."""
-    slopes = f.slopes
-    sharp = _sharp(min(f.gaps) - radius)
-    hinges: list[tuple[Affine, float, float]] = []
-    before = slopes[0]
-    for (x, _), slope in zip(f.points[1:-1], slopes[1:], strict=True):
+    hinges = list(_kinks(z, f, _sharp(min(f.gaps) - radius)))
+    lane = stream.neurons(name, hinges)
+    (x, y), slope = f.points[0], f.slopes[0]
+    rest = z.scaled(slope).plus(constant(y - slope * x))
+    off = _bent_error(z, radius, f, [amount for _, amount, _ in hinges])
+    return rest.plus(lane.expression()), stream.may_follow(lane, off)
+
+
+def _kinks(z: Affine, f: Images, sharp: float) -> Iterator[_Neuron]:
+    """A neuron on each input where the slope changes."""
+    for (x, _), (before, slope) in zip(
+        f.points[1:-1], pairwise(f.slopes), strict=True
+    ):
         if slope != before:
-            hinges.append((z.plus(constant(-x)), slope - before, sharp))
-        before = slope
-    lane = stream.neurons(name, hinges, says)
-    x, y = f.points[0]
-    rest = z.scaled(slopes[0]).plus(constant(y - slopes[0] * x))
+            yield z.plus(constant(-x)), slope - before, sharp
+
+
+def _bent_error(
+    z: Affine, radius: float, f: Images, amounts: Sequence[float]
+) -> float:
+    """How far the sum of hinges can be from the function."""
+    slopes, start = f.slopes, f.points[0][0]
     most = max(abs(y) for _, y in f.points)
-    bend = sum(abs(amount) for _, amount, _ in hinges)
     reach = max(abs(x) for x, _ in f.points)
     # an input is near to one kink only, and where it is not, the neuron is exact
-    kink = max((abs(amount) for _, amount, _ in hinges), default=0.0)
+    kink = max(map(abs, amounts), default=0.0)
     error = (max(map(abs, slopes)) + kink) * radius
-    rounding = 4 * UNIT * (most + (bend + abs(slopes[0])) * reach * 2)
-    amounts = [x for _, amount, _ in hinges for x in (amount, amount * reach)]
-    if (
-        radius < FORGOTTEN
-        and whole(z)
-        and all_whole([*amounts, reach, most, x, slopes[0]])
-    ):
-        rounding = 0.0  # float32 holds all of them, and their sums
-    found = (
-        rest.plus(lane.expression()) if rest.terms or rest.constant else lane
-    )
-    return as_affine(found), stream.may_follow(lane, error + rounding)
+    products = [amount * reach for amount in amounts]
+    numbers = [*amounts, *products, reach, most, start, slopes[0]]
+    if radius < FORGOTTEN and whole_multiples(z) and all_whole(numbers):
+        return error  # float32 holds all of them, and their sums
+    bend = sum(map(abs, amounts))
+    return error + 4 * FLOAT32 * (most + (bend + abs(slopes[0])) * reach * 2)
 
 
 def stepped(
-    stream: Stream,
-    z: Affine,
-    radius: float,
-    f: Images,
-    name: str,
-    says: str = "",
+    stream: Stream, z: Affine, radius: float, f: Images, name: str
 ) -> tuple[Affine, float]:
     """By two neurons for each change of the value, half way between two inputs."""
     slope = _common_slope(f)
-    hinges: list[tuple[Affine, float, float]] = []
-    rises = 0.0
-    most = max(abs(x) for x, _ in f.points)
-    error = 0.0
-    for (x, y), (x2, y2) in zip(f.points, f.points[1:], strict=False):
-        rise = y2 - y - slope * (x2 - x)
-        if not rise:
-            continue
-        width, middle = (x2 - x) / 4, (x + x2) / 2
-        scaled = z.scaled(1 / width).plus(constant(-middle / width))
-        sharp = _sharp(1 - radius / width)
-        hinges.append((scaled.plus(constant(1.0)), rise / 2, sharp))
-        hinges.append((scaled.plus(constant(-1.0)), -rise / 2, sharp))
-        rises += abs(rise)
-        error = max(error, abs(rise) * 8 * UNIT * (most / width + 2))
-    lane = stream.neurons(name, hinges, says)
+    jumps = list(_jumps(f, slope))
+    hinges = [hinge for jump in jumps for hinge in _step_of(z, radius, *jump)]
+    lane = stream.neurons(name, hinges)
     x, y = f.points[0]
     start = y - slope * x
     found = lane.expression().plus(constant(start)).plus(z.scaled(slope))
-    rounding = 4 * UNIT * (abs(start) + rises + abs(slope) * most)
-    off = error * len(hinges) + abs(slope) * radius + rounding
-    return found, stream.may_follow(lane, off)
+    most = max(abs(x) for x, _ in f.points)
+    rises = sum(abs(rise) for _, _, rise in jumps)
+    rounding = 4 * FLOAT32 * (abs(start) + rises + abs(slope) * most)
+    off = _step_error(jumps, most) * len(hinges) + abs(slope) * radius
+    return found, stream.may_follow(lane, off + rounding)
+
+
+def _jumps(f: Images, slope: float) -> Iterator[tuple[float, float, float]]:
+    """(input, next input, rise) wherever the function leaves a slope."""
+    for (x, y), (x2, y2) in pairwise(f.points):
+        rise = y2 - y - slope * (x2 - x)
+        if rise:
+            yield x, x2, rise
+
+
+def _step_of(
+    z: Affine, radius: float, x: float, x2: float, rise: float
+) -> Iterator[_Neuron]:
+    """The two neurons of one jump, which goes up over half the way from input to input."""
+    width, middle = (x2 - x) / 4, (x + x2) / 2
+    scaled = z.scaled(1 / width).plus(constant(-middle / width))
+    sharp = _sharp(1 - radius / width)
+    yield scaled.plus(constant(1.0)), rise / 2, sharp
+    yield scaled.plus(constant(-1.0)), -rise / 2, sharp
+
+
+def _step_error(
+    jumps: Sequence[tuple[float, float, float]], most: float
+) -> float:
+    """What float32 makes of one neuron of a jump, at most."""
+    errors = (
+        abs(rise) * 8 * FLOAT32 * (4 * most / (x2 - x) + 2)
+        for x, x2, rise in jumps
+    )
+    return max(errors, default=0.0)
 
 
 def _common_slope(f: Images) -> float:
@@ -230,123 +241,6 @@ def all_whole(numbers: Iterable[float]) -> bool:
     return all(x == int(x) and abs(x) < 2**20 for x in numbers)
 
 
-def whole(z: Affine) -> bool:
+def whole_multiples(z: Affine) -> bool:
     """True for whole multiples of lanes."""
     return all_whole([x for _, x in z.terms]) and all_whole([z.constant])
-
-
-def as_affine(x: Any) -> Affine:
-    """A lane or an expression as an expression."""
-    return x if isinstance(x, Affine) else x.expression()
-
-
-# ---------------------------------------------------------------- several inputs
-
-
-@dataclass(frozen=True)
-class Direction:
-    """A function of several inputs as `plain` plus a function of one sum of them."""
-
-    weights: tuple[float, ...]
-    plain: tuple[float, ...]
-    f: Images
-
-    @property
-    def cost(self) -> int:
-        """How many neurons it takes."""
-        slopes = self.f.slopes
-        return sum(a != b for a, b in pairwise(slopes))
-
-
-def direction_of(
-    inputs: Sequence[Sequence[float]],
-    table: Mapping[tuple[float, ...], float],
-    radii: Sequence[float] = (),
-) -> Direction:
-    """The cheapest direction found in which inputs that are only known within these radii can be
-    told apart, if any; there is always one in which all inputs differ.
-    """
-    found = list(_directions(inputs, table))
-    return min(
-        found,
-        key=lambda d: (_blurred(d, radii), d.cost, sum(map(abs, d.weights))),
-    )
-
-
-def _blurred(d: Direction, radii: Sequence[float]) -> bool:
-    radius = sum(abs(w) * r for w, r in zip(d.weights, radii, strict=False))
-    return radius > min(d.f.gaps, default=math.inf) / 8
-
-
-def _directions(
-    inputs: Sequence[Sequence[float]], table: Mapping[tuple[float, ...], float]
-) -> Iterator[Direction]:
-    units = [_unit(xs) for xs in inputs]
-    small = [[0.0, 1.0, -1.0, 2.0, -2.0] for _ in inputs]
-    plains = list(product((0.0, 1.0), repeat=len(inputs)))
-    for steps in (*_signs(small), tuple(_radix(inputs))):
-        weights = tuple(s / u for s, u in zip(steps, units, strict=True))
-        for plain in plains:
-            rest = images(
-                (_dot(weights, row), y - _dot(plain, row))
-                for row, y in table.items()
-            )
-            if rest is not None:
-                yield Direction(weights, plain, rest)
-
-
-def _signs(small: Sequence[Sequence[float]]) -> Iterator[tuple[float, ...]]:
-    """Directions of small whole numbers, each up to its sign."""
-    if len(small) > RADIX:
-        return
-    for steps in product(*small):
-        first = next((s for s in steps if s), 0)
-        if first > 0 or not any(steps):
-            yield steps
-
-
-def _radix(inputs: Sequence[Sequence[float]]) -> Iterator[float]:
-    """The direction in which all combinations differ."""
-    factor = 1.0
-    for xs in inputs:
-        yield factor
-        factor *= round((max(xs) - min(xs)) / _unit(xs)) + 1
-
-
-def _unit(xs: Sequence[float]) -> float:
-    """The least distance of two of them."""
-    kept = sorted(set(xs))
-    return min((b - a for a, b in pairwise(kept)), default=1.0)
-
-
-def _dot(weights: Sequence[float], row: Sequence[float]) -> float:
-    return sum(w * x for w, x in zip(weights, row, strict=True))
-
-
-def joined(
-    stream: Stream,
-    parts: Sequence[Held],
-    table: Mapping[tuple[float, ...], float],
-    name: str,
-    says: str = "",
-    *,
-    flag: bool = False,
-) -> tuple[Affine, float]:
-    """A function of several values, as a table of the numbers that stand for them."""
-    inputs = [sorted({row[i] for row in table}) for i in range(len(parts))]
-    best = direction_of(inputs, table, [part.radius for part in parts])
-    z, plain = Affine.of({}), Affine.of({})
-    radius = error = 0.0
-    for part, w, p in zip(parts, best.weights, best.plain, strict=True):
-        z, plain = z.plus(part.z.scaled(w)), plain.plus(part.z.scaled(p))
-        radius += abs(w) * part.radius
-        error += abs(p) * part.radius
-    found, more = mapped(
-        stream, z, radius, best.f, name, says, flag=flag and not plain.terms
-    )
-    return found.plus(plain), error + more
-
-
-def gate(x: Affine) -> Affine:
-    """The expression, 0 at BOS."""
-    return gated(x)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from handcraft.core.errors import ProgramError
 from handcraft.core.source import Source
-from handcraft.lowering.meanings import Meanings
+from handcraft.lowering.meanings import NodeMeanings
 from handcraft.lowering.reading.nodes import Node
 from handcraft.sequence.notation import written
 
@@ -27,10 +30,37 @@ class Refused(Exception):  # noqa: N818  # it becomes a ProgramError with the au
         """The same as an author reads it, with the line of the frame."""
         says = self.node.says
         if says is None:
-            says = Meanings().of(self.node)
+            says = NodeMeanings().of(self.node)
         what = repr(self.node) if says is None else written(says)
         return ProgramError(
             f"{what} {self.why}; what would fit: {self.instead}",
             ("compile",),
             source,
         )
+
+
+class Inexact(Exception):  # noqa: N818  # `blaming` says it in words
+    """An input that is not known well enough to be told from its neighbours.
+
+    radius  how well it is known
+    gap     the distance of the nearest two that must be told apart
+    """
+
+    def __init__(self, radius: float, gap: float) -> None:
+        super().__init__(f"known to {radius}, apart by {gap}")
+        self.radius = radius
+        self.gap = gap
+
+
+@contextmanager
+def blaming(node: Node) -> Iterator[None]:
+    """Turns an input that is not known well enough into a Refused of the node that reads it."""
+    try:
+        yield
+    except Inexact as found:
+        raise Refused(
+            node,
+            f"would read a number that is only known to {found.radius:.2g},"
+            f" and must tell apart what differs by {found.gap:.2g}",
+            "a shorter window",
+        ) from None

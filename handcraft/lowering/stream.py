@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 from handcraft.language.affine import Affine, Lane
 from handcraft.sequence.expression import Expression
@@ -26,12 +25,13 @@ BOS = Lane(slot="bos")
 LEAK = (
     2.0**-60
 )  # what keys of a score that is less by 64 bring, of numbers up to 10^9 together
+FLOAT32 = 2.0**-24  # what float32 rounds a number by, of its size
 ERASED = 2.0**10  # the sharpness of the neurons that erase a lane
 LEFT = 2.0**-28  # what they leave of it at most, with gelu
 ONE = Affine.of({BOS: -1.0}, 1.0)  # 1 everywhere but at BOS
 
 
-def gated(x: Affine) -> Affine:
+def zero_at_bos(x: Affine) -> Affine:
     """The same expression, but 0 at BOS, where all other lanes are 0."""
     terms = {lane: value for lane, value in x.terms if lane != BOS}
     return Affine.of({**terms, BOS: -x.constant}, x.constant)
@@ -62,34 +62,18 @@ class Held:
         """The greatest size of its numbers."""
         return max(map(abs, self.codes.values())) if self.codes else self.most
 
-    def line(self) -> tuple[float, float] | None:
-        """(a, b) where every value that is a number is a z + b; None where there is no such
-        line. None (undefined) is left out.
-        """
-        if self.codes is None:
-            return 1.0, 0.0
-        return _line([(z, x) for x, z in self.codes.items() if x is not None])
-
-
-def _line(points: Sequence[tuple[float, Any]]) -> tuple[float, float] | None:
-    if any(isinstance(x, str) for _, x in points):
-        return None
-    if len(points) < 2:
-        (z, x) = points[0] if points else (0.0, 0)
-        return 1.0, float(x - z)
-    (z0, x0), (z1, x1) = points[0], points[1]
-    a = float(x1 - x0) / (z1 - z0)
-    b = float(x0) - a * z0
-    fits = all(a * z + b == float(x) for z, x in points)
-    return (a, b) if fits else None
-
 
 @dataclass
-class Table:
+class LaneTable:
     """A lane of the embedding: a number for each token, for each position, or neither."""
 
     tokens: Mapping[str, float] = field(default_factory=dict)
     positions: Sequence[float] = ()
+
+    def squared(self) -> LaneTable:
+        """The table of the squares of its numbers."""
+        tokens = {t: x * x for t, x in self.tokens.items()}
+        return LaneTable(tokens, tuple(x * x for x in self.positions))
 
 
 @dataclass(frozen=True)
@@ -135,7 +119,6 @@ class Hinge:
     adds: Mapping[Lane, float]
     time: int
     sharpness: float = 8.0
-    says: str = ""
     final: bool = False
 
     @property
@@ -160,7 +143,7 @@ class Stream:
     """Lanes and rules, in the order in which they are made."""
 
     def __init__(self) -> None:
-        self.tables: dict[Lane, Table] = {}
+        self.tables: dict[Lane, LaneTable] = {}
         self.times: dict[Lane, int] = {BOS: 0}
         self.heads: list[Attention] = []
         self.hinges: list[Hinge] = []
@@ -182,7 +165,7 @@ class Stream:
         self.times[lane] = 0
         return lane
 
-    def table(self, name: str, table: Table) -> Lane:
+    def table(self, name: str, table: LaneTable) -> Lane:
         """The lane of a table; the same table is one lane."""
         for lane, known in self.tables.items():
             if known == table:
@@ -216,7 +199,6 @@ class Stream:
         rows: Iterable[tuple[Affine, Affine]],
         name: str,
         values: Sequence[tuple[Affine, float]],
-        says: str = "",
         sink: float = 0.0,
         *,
         counts: bool = False,
@@ -268,7 +250,6 @@ class Stream:
         self,
         name: str,
         hinges: Iterable[tuple[Affine, float, float]],
-        says: str = "",
     ) -> Lane:
         """A lane that neurons write: (when, amount, sharpness) each; of the same, the same lane."""
         kept = tuple(hinges)
@@ -278,7 +259,7 @@ class Stream:
         lane = self._written[kept] = self.lane(name)
         for when, amount, sharpness in kept:
             self.hinges.append(
-                Hinge(gated(when), {lane: amount}, time, sharpness, says)
+                Hinge(zero_at_bos(when), {lane: amount}, time, sharpness)
             )
         self.times[lane] = time
         return lane
@@ -287,7 +268,7 @@ class Stream:
 def _alone(head: Attention) -> Attention:
     """The head with a row by which BOS sees itself alone, and asks for nothing else."""
     row = BOS.expression()
-    asked = ((gated(q), k) for q, k in head.rows)
+    asked = ((zero_at_bos(q), k) for q, k in head.rows)
     return replace(head, rows=(*asked, (row.scaled(head.sink), row)))
 
 

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 OF_MODELS = (
     *("answer", "answers", "config", "continued", "differences", "dtype"),
     *("entries", "generate", "ids", "names", "parameters", "run", "save"),
-    *("weights", "n_embd", "n_head", "n_layer"),
+    *("tags", "weights", "n_embd", "n_head", "n_layer"),
 )
 OF_HANDCRAFT = ("explain", "export", "states", "trace", "verify", "write")
 # raised for data that is not a program, besides ProgramError

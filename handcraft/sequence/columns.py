@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from handcraft.core.errors import ProgramError
 from handcraft.sequence.expression_checks import PAIRS
-from handcraft.sequence.operations import BY_CONDITION, SHORT, Node, is_here
+from handcraft.sequence.operations import BY_CONDITION, SHORT, Fields, is_here
 from handcraft.sequence.values import (
     ARITHMETIC,
     DESPITE_NONE,
@@ -44,14 +44,14 @@ Column: TypeAlias = Sequence[Value]
 
 
 def at_every_position(
-    e: Node, tokens: Sequence[str], *, causal: bool = False
+    e: Fields, tokens: Sequence[str], *, causal: bool = False
 ) -> list[Value]:
     """The value of an expression at each position of a text; see `Expression.all`."""
     return list(Columns([tokens], causal=causal).of(e))
 
 
 def at_last_position(
-    e: Node, tokens: Sequence[str], scope: Scope, *, causal: bool = False
+    e: Fields, tokens: Sequence[str], scope: Scope, *, causal: bool = False
 ) -> Value:
     """The value of an expression at the last position, where all tokens are seen; if `causal`, the
     positions that it reads saw the tokens up to themselves.
@@ -60,7 +60,7 @@ def at_last_position(
 
 
 def at_last_positions(
-    e: Node, texts: Sequence[Sequence[str]], scope: Scope
+    e: Fields, texts: Sequence[Sequence[str]], scope: Scope
 ) -> list[Value]:
     """The value of an expression at the last position of each of some texts of one length."""
     return [
@@ -69,7 +69,7 @@ def at_last_positions(
 
 
 def at_each_position(
-    e: Node, texts: Sequence[Sequence[str]], *, causal: bool = False
+    e: Fields, texts: Sequence[Sequence[str]], *, causal: bool = False
 ) -> Iterator[list[Value]]:
     """The values of an expression at every position of each of some texts of one length."""
     n = len(texts[0]) if texts else 0
@@ -115,7 +115,7 @@ class Columns:
         self.causal = causal
         self.keys = keys or self
         self._known: dict[int, tuple[Any, Column]] = {}  # by identity
-        self._reading: Mapping[str, Callable[[Node], Column]] = {
+        self._reading: Mapping[str, Callable[[Fields], Column]] = {
             "token_at": self._token_at,
             "value_at": self._value_at,
             "total": self._total,
@@ -143,7 +143,7 @@ class Columns:
         """The number of tokens that a position sees."""
         return query + 1 if self.causal else self.n
 
-    def of(self, e: Node | int | str) -> Column:
+    def of(self, e: Fields | int | str) -> Column:
         """The value of a node at each of the positions."""
         if isinstance(e, int | str):
             return [e] * len(self.asked)
@@ -151,7 +151,7 @@ class Columns:
             self._known[id(e)] = e, self._column(e)
         return self._known[id(e)][1]
 
-    def _column(self, e: Node) -> Column:
+    def _column(self, e: Fields) -> Column:
         if e.paired:
             raise ProgramError(
                 "there(...) has a value in the condition of a selection only",
@@ -171,7 +171,7 @@ class Columns:
             return read(e)
         return self.computed(e, [self.of(arg) for arg in e.args])
 
-    def computed(self, e: Node, args: Sequence[Column]) -> Column:
+    def computed(self, e: Fields, args: Sequence[Column]) -> Column:
         """The column of a node from those of its arguments."""
         if (known := DESPITE_NONE.get(e.op)) is not None:
             return [known(*row) for row in zip(*args, strict=True)]
@@ -186,7 +186,7 @@ class Columns:
             return _looked_up(e, args[0])
         return [combine(e, row) for row in zip(*args, strict=True)]
 
-    def positions(self, e: Node) -> list[int]:
+    def positions(self, e: Fields) -> list[int]:
         """The position before which a short selection may choose, for each query."""
         ends = [self.seen(q) for _, q in self.asked]
         if e.before is None:
@@ -197,7 +197,7 @@ class Columns:
             for b, end in zip(before, ends, strict=True)
         ]
 
-    def _token_at(self, e: Node) -> Column:
+    def _token_at(self, e: Fields) -> Column:
         place = e.args[0]
         if is_here(place):  # nearly always
             return [self.texts[b][q] if q >= 0 else None for b, q in self.asked]
@@ -206,34 +206,34 @@ class Columns:
             for b, at in self._inside(place)
         ]
 
-    def _value_at(self, e: Node) -> Column:
+    def _value_at(self, e: Fields) -> Column:
         values = self.keys.of(e.args[0])
         return [
             None if at is None else values[b * self.n + at]
             for b, at in self._inside(e.args[1])
         ]
 
-    def _inside(self, e: Node | int) -> Iterator[tuple[int, int | None]]:
+    def _inside(self, e: Fields | int) -> Iterator[tuple[int, int | None]]:
         """A position in each text as an index, None where the query sees no such position."""
         for (b, q), place in zip(self.asked, self.of(e), strict=True):
             yield b, _index(place, self.seen(q))
 
-    def _total(self, e: Node) -> Column:
+    def _total(self, e: Fields) -> Column:
         return self._summed(e, self._sums(e))
 
-    def _lowest(self, e: Node) -> Column:
+    def _lowest(self, e: Fields) -> Column:
         return self._summed(
             e, [list(accumulate(sums, min)) for sums in self._sums(e)]
         )
 
-    def _summed(self, e: Node, sums: Sequence[Sequence[int]]) -> Column:
+    def _summed(self, e: Fields, sums: Sequence[Sequence[int]]) -> Column:
         stops = self.positions(e)
         return [
             sums[b][stop]
             for (b, _), stop in zip(self.asked, stops, strict=True)
         ]
 
-    def _sums(self, e: Node) -> list[list[int]]:
+    def _sums(self, e: Fields) -> list[list[int]]:
         """The sum of the table's numbers before each position of each text, from 0 on."""
         start, step = e.every
         numbers = {token: int(value) for (token,), value in e.table}
@@ -253,12 +253,12 @@ class Columns:
             for text in self.texts
         ]
 
-    def _state(self, e: Node) -> Column:
+    def _state(self, e: Fields) -> Column:
         passed = [_states(e, text) for text in self.texts]
         return [passed[b][self.seen(q)] for b, q in self.asked]
 
 
-def _states(e: Node, text: Sequence[str]) -> list[Value]:
+def _states(e: Fields, text: Sequence[str]) -> list[Value]:
     """The state of an automaton before each token, and after the last."""
     states: list[Value] = [e.rows[()]]
     for token in text:
@@ -276,6 +276,6 @@ def _index(place: Value, seen: int) -> int | None:
     return int(place) if 0 <= place < seen else None
 
 
-def _looked_up(e: Node, column: Column) -> Column:
+def _looked_up(e: Fields, column: Column) -> Column:
     rows = {key: value for (key,), value in e.rows.items()}
     return [None if x is None else rows.get(x) for x in column]

@@ -26,7 +26,7 @@ from typing import Any, TypeAlias
 
 from handcraft.sequence.columns import at_last_position, at_last_positions
 from handcraft.sequence.expression_checks import MOST_PARTS
-from handcraft.sequence.operations import NEWER, Node, branches_of
+from handcraft.sequence.operations import NEWER, Fields, branches_of
 from handcraft.sequence.values import (
     ARITHMETIC,
     LAZY,
@@ -41,7 +41,7 @@ PLACES = 4096  # results kept of an expression of `here`, `end` and `step` alone
 
 
 def evaluate(
-    expression: Node,
+    expression: Fields,
     tokens: Sequence[str],
     *,
     end: int | None = None,
@@ -61,7 +61,10 @@ def evaluate(
 
 
 def evaluate_each(
-    expression: Node, texts: Sequence[Sequence[str]], *, end: int | None = None
+    expression: Fields,
+    texts: Sequence[Sequence[str]],
+    *,
+    end: int | None = None,
 ) -> list[Value]:
     """The values of an expression on contexts of one length; together where that is faster."""
     if not texts:
@@ -75,7 +78,7 @@ def evaluate_each(
     return [ask(text, scope) for text in texts]
 
 
-def by_columns(e: Node) -> bool:
+def by_columns(e: Fields) -> bool:
     """True for an expression that is evaluated at every position, each of its nodes once."""
     return e.uses(*NEWER) or e.spread > MOST_PARTS
 
@@ -84,7 +87,7 @@ def by_columns(e: Node) -> bool:
 class _Same:
     """An expression, compared by identity: hashing its parts would cost more than its value."""
 
-    e: Node | int | str
+    e: Fields | int | str
 
     def __hash__(self) -> int:
         return id(self.e)
@@ -93,7 +96,7 @@ class _Same:
         return isinstance(other, _Same) and self.e is other.e
 
 
-def asking(e: Node | int | str) -> Ask:
+def asking(e: Fields | int | str) -> Ask:
     """The function `compiled` of an expression, from a cache."""
     return _kept(_Same(e))
 
@@ -103,7 +106,7 @@ def _kept(same: _Same) -> Ask:
     return compiled(same.e)
 
 
-def compiled(e: Node | int | str) -> Ask:
+def compiled(e: Fields | int | str) -> Ask:
     """The expression as nested functions, much faster than walking its nodes each time."""
     if isinstance(e, int | str):
         return lambda _, __: e
@@ -143,7 +146,7 @@ def _scope_reader(*names: str) -> Callable[[Scope], Any]:
     return lambda scope: tuple([scope.get(name) for name in names])
 
 
-def _computed(e: Node) -> Ask:
+def _computed(e: Fields) -> Ask:
     asks = [compiled(arg) for arg in e.args]
     if e.op in LAZY:
         return _choosing(asks) if e.op == "cases" else _preferring(*asks)
@@ -179,7 +182,7 @@ def _choosing(asks: Sequence[Ask]) -> Ask:
 
 
 def _operating(
-    e: Node,
+    e: Fields,
     operation: Callable[[Any, Any], Value],
     left: Ask,
     right: Ask,
@@ -194,7 +197,7 @@ def _operating(
     return operate
 
 
-def _reading(e: Node, ask: Ask) -> Ask:
+def _reading(e: Fields, ask: Ask) -> Ask:
     def read(tokens: Sequence[str], scope: Scope) -> Value:
         place = ask(tokens, scope)
         if type(place) is int:
@@ -204,7 +207,7 @@ def _reading(e: Node, ask: Ask) -> Ask:
     return read
 
 
-def _looking(e: Node, asks: Sequence[Ask]) -> Ask:
+def _looking(e: Fields, asks: Sequence[Ask]) -> Ask:
     rows: Mapping[Any, Value] = e.rows
 
     def look(tokens: Sequence[str], scope: Scope) -> Value:
@@ -214,7 +217,7 @@ def _looking(e: Node, asks: Sequence[Ask]) -> Ask:
     return look
 
 
-def _positions(e: Node, tokens: Sequence[str], scope: Scope) -> range:
+def _positions(e: Fields, tokens: Sequence[str], scope: Scope) -> range:
     """The positions that a selection can choose from."""
     before = (
         asking(e.before)(tokens, scope) if e.before is not None else len(tokens)
@@ -223,7 +226,7 @@ def _positions(e: Node, tokens: Sequence[str], scope: Scope) -> range:
     return range(e.every[0], stop, e.every[1])
 
 
-def _matches(e: Node, tokens: Sequence[str], scope: Scope) -> Sequence[int]:
+def _matches(e: Fields, tokens: Sequence[str], scope: Scope) -> Sequence[int]:
     wanted = [
         (
             offset,
@@ -243,21 +246,21 @@ def _matches(e: Node, tokens: Sequence[str], scope: Scope) -> Sequence[int]:
     return found
 
 
-def _sums(e: Node, tokens: Sequence[str], scope: Scope) -> list[int]:
+def _sums(e: Fields, tokens: Sequence[str], scope: Scope) -> list[int]:
     """The running sums of the table's numbers over the positions, from 0 on."""
     read = (tokens[j] for j in _positions(e, tokens, scope))
     numbers = (int(e.rows.get((token,), 0)) for token in read)
     return [0, *accumulate(numbers)]
 
 
-def _run(e: Node, tokens: Sequence[str], _: Scope) -> Value:
+def _run(e: Fields, tokens: Sequence[str], _: Scope) -> Value:
     state: Value = e.rows[()]
     for token in tokens:
         state = e.rows.get((state, token), state)
     return state
 
 
-_Select: TypeAlias = Callable[[Node, Sequence[str], Scope], Value]
+_Select: TypeAlias = Callable[[Fields, Sequence[str], Scope], Value]
 _SELECTIONS: Mapping[str, _Select] = {
     "first": lambda e, tokens, scope: min(
         _matches(e, tokens, scope), default=None

@@ -12,7 +12,7 @@ from typing import Any
 from handcraft.core.errors import ProgramError, printable
 from handcraft.sequence.operations import (
     OPERATIONS,
-    Node,
+    Fields,
     selection_of,
     word_of,
 )
@@ -32,7 +32,7 @@ def listed(value: Any) -> Any:
     return value
 
 
-def problem_of(e: Node) -> str | None:
+def problem_of(e: Fields) -> str | None:
     """The first problem of a node, in words; None where it is well formed."""
     word, row = word_of(e.op), OPERATIONS[e.op]
     if row.arity is not None and len(e.args) != row.arity:
@@ -53,7 +53,7 @@ def problem_of(e: Node) -> str | None:
     return _wrong_number(e) or _wrong_table(e) or _wrong_place(e)
 
 
-def _wrong_place(e: Node) -> str | None:
+def _wrong_place(e: Fields) -> str | None:
     """The problem of a `there` that stands where there is no key position."""
     if e.op == "fetch" and len(e.args) not in (2, 3):
         return f"fetch takes 2 or 3 values, found {len(e.args)}"
@@ -73,7 +73,7 @@ def _wrong_place(e: Node) -> str | None:
     return None
 
 
-def _wrong_number(e: Node) -> str | None:
+def _wrong_number(e: Fields) -> str | None:
     if e.every[0] < 0 or e.every[1] < 1:
         return f"every=(start, step) needs a start from 0 and a step from 1, found {e.every}"
     if e.op in ("divide", "modulo", "ratio") and e.args[1] == 0:
@@ -93,14 +93,14 @@ def _wrong_number(e: Node) -> str | None:
     return None
 
 
-def _numbers_of(e: Node) -> tuple[Any, ...]:
+def _numbers_of(e: Fields) -> tuple[Any, ...]:
     """The arguments that are numbers."""
     if e.op in ("fetch", "value_at", "given"):
         return e.args[1:2]  # a condition, or a position
     return e.args if OPERATIONS[e.op].numbers else ()
 
 
-def _wrong_table(e: Node) -> str | None:
+def _wrong_table(e: Fields) -> str | None:
     keys = [key for key, _ in e.table]
     each_named = len(e.args) == len(keys) > 0
     named = each_named and all(_text(key, 1) for key in keys)
@@ -126,7 +126,7 @@ def _wrong_table(e: Node) -> str | None:
     return None
 
 
-def _automaton(e: Node) -> bool:
+def _automaton(e: Fields) -> bool:
     """True for a table of () -> start, then rows (state, token) -> state."""
     if not e.table:
         return False
@@ -134,7 +134,7 @@ def _automaton(e: Node) -> bool:
     return _text(start, 1) and all(_text(row, 3) for row in rows)
 
 
-def _numbers(e: Node) -> bool:
+def _numbers(e: Fields) -> bool:
     return all(
         _text(key, 1) and isinstance(value, int) for key, value in e.table
     )

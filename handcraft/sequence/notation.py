@@ -25,7 +25,7 @@ from handcraft.sequence.operations import (
     BY_CONDITION,
     NEWER,
     SHORT,
-    Node,
+    Fields,
     branches_of,
     is_own,
     selection_of,
@@ -147,7 +147,7 @@ def _pieces(value: Any, style: Style) -> Pieces:
         yield ")"
 
 
-def _between(e: Node, sign: str, style: Style) -> Pieces:
+def _between(e: Fields, sign: str, style: Style) -> Pieces:
     left, right = e.args
     if (
         sign in TURNED
@@ -191,11 +191,11 @@ def _operand(value: Any, style: Style, rank: int = MOST_RANK) -> Pieces:
         yield from _pieces(value, style)
 
 
-def _is_condition(e: Node) -> bool:
+def _is_condition(e: Fields) -> bool:
     return e.op == "negate" or _is_joined(e)
 
 
-def _is_joined(e: Node) -> bool:
+def _is_joined(e: Fields) -> bool:
     """True for what is written with a sign; a condition is compared by a word."""
     if e.op in COMPARISONS:
         return e.paired and not any(
@@ -211,7 +211,7 @@ def _joined(parts: Iterable[Pieces]) -> Pieces:
         yield from part
 
 
-def _arguments(e: Node, style: Style) -> Iterator[Pieces]:
+def _arguments(e: Fields, style: Style) -> Iterator[Pieces]:
     keys = [key[0] if len(key) == 1 else key for key, _ in e.table]
     if e.op == "most":
         yield _dictionary(
@@ -235,7 +235,7 @@ def _arguments(e: Node, style: Style) -> Iterator[Pieces]:
         yield iter([f"every={e.every!r}"])
 
 
-def _positional(e: Node, style: Style) -> Iterator[Pieces]:
+def _positional(e: Fields, style: Style) -> Iterator[Pieces]:
     args = e.args
     if e.op in BY_CONDITION and selection_of(e).condition == 1:
         args = (args[0], *args[2:])  # every position
@@ -251,7 +251,7 @@ def _positional(e: Node, style: Style) -> Iterator[Pieces]:
         yield chain([named], _pieces(arg, style))
 
 
-def _automaton(e: Node, style: Style) -> Iterator[Pieces]:
+def _automaton(e: Fields, style: Style) -> Iterator[Pieces]:
     """The arguments of `state`: {state: {token: next state}} and the start."""
     delta: dict[str, dict[str, Any]] = {}
     (_, start), *rows = e.table
@@ -263,7 +263,7 @@ def _automaton(e: Node, style: Style) -> Iterator[Pieces]:
     yield iter([style.literal(start)])
 
 
-def _as_condition(e: Node, style: Style) -> Pieces:
+def _as_condition(e: Fields, style: Style) -> Pieces:
     """The condition that a short selection stands for."""
     joint = ""
     for distance, what in e.where:
@@ -305,7 +305,7 @@ def _dictionary(
 # ------------------------------------------------------------ in a notebook
 
 
-def example_html(e: Node) -> str:
+def example_html(e: Fields) -> str:
     """The notation and, for an expression of the text alone, its value on an example."""
     said = f"<code>{escape(notation(e))}</code>"
     if e.paired or e.uses("end", "step"):
@@ -323,7 +323,7 @@ def example_html(e: Node) -> str:
     return f"{said}<table>{rows}</table>"
 
 
-def _example(e: Node) -> list[str]:
+def _example(e: Fields) -> list[str]:
     """A text of the tokens that are named in it, or of a and b."""
     named = dict.fromkeys(
         x

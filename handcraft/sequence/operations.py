@@ -140,7 +140,7 @@ SHORT = tuple(op for op, row in OPERATIONS.items() if "where" in row.takes)
 NEWER = tuple(op for op, row in OPERATIONS.items() if row.newer)
 
 
-class Node(Protocol):
+class Fields(Protocol):
     """The fields of an Expression, without importing it."""
 
     @property
@@ -180,7 +180,7 @@ class Selection(NamedTuple):
     default: Any = None
 
 
-def selection_of(e: Node) -> Selection:
+def selection_of(e: Fields) -> Selection:
     """The parts of a selection by a condition."""
     if len(e.args) == 1:
         return Selection(None, e.args[0])

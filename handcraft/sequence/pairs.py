@@ -22,7 +22,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from handcraft.sequence.operations import Node
+from handcraft.sequence.operations import Fields
 from handcraft.sequence.values import Value, as_number, combine, token_of
 
 Grid: TypeAlias = NDArray[np.bool_]
@@ -49,9 +49,9 @@ class Readings(Protocol):
     def seen(self, query: int) -> int: ...
     def of(self, e: Any) -> Sequence[Value]: ...
     def computed(
-        self, e: Node, args: Sequence[Sequence[Value]]
+        self, e: Fields, args: Sequence[Sequence[Value]]
     ) -> Sequence[Value]: ...
-    def positions(self, e: Node) -> list[int]: ...
+    def positions(self, e: Fields) -> list[int]: ...
 
 
 class PairTruths:
@@ -125,7 +125,7 @@ class PairTruths:
             self._keyed[id(e)] = e, keys.computed(e, args)
         return self._keyed[id(e)][1]
 
-    def _comparison(self, e: Node, start: int, stop: int) -> TruthPair:
+    def _comparison(self, e: Fields, start: int, stop: int) -> TruthPair:
         if any(len(self._reads(arg)) > 1 for arg in e.args):
             return self._mixed(e, start, stop)
         a, b = self._ranked(e)
@@ -133,7 +133,7 @@ class PairTruths:
         b = b[:, start:stop] if b.shape[2] == 1 else b
         return _compared(e.op, a, b, (a >= 0) & (b >= 0))
 
-    def _ranked(self, e: Node) -> tuple[Ints, Ints]:
+    def _ranked(self, e: Fields) -> tuple[Ints, Ints]:
         """The values of both sides as numbers in their order, -1 where undefined."""
         if id(e) not in self._ranks:
             (a, a_keys), (b, b_keys) = map(self._column, e.args)
@@ -144,7 +144,7 @@ class PairTruths:
             )
         return self._ranks[id(e)]
 
-    def _mixed(self, e: Node, start: int, stop: int) -> TruthPair:
+    def _mixed(self, e: Fields, start: int, stop: int) -> TruthPair:
         sides = [self._number(arg, start, stop) for arg in e.args]
         if e.op == "precedes" or None in [side and 1 for side in sides]:
             return self._by_classes(e, start, stop)
@@ -204,7 +204,7 @@ class PairTruths:
             known, numbers = known[:, start:stop], numbers[:, start:stop]
         return numbers, known, size
 
-    def _by_classes(self, e: Node, start: int, stop: int) -> TruthPair:
+    def _by_classes(self, e: Fields, start: int, stop: int) -> TruthPair:
         """The truth of a part, asked once for each pair of different values."""
         if id(e) not in self._classes:
             self._classes[id(e)] = self._asked(e)
@@ -212,7 +212,7 @@ class PairTruths:
         rows, columns = query[:, start:stop, None], key[:, None]
         return true[rows, columns], false[rows, columns]
 
-    def _asked(self, e: Node) -> tuple[Ints, Ints, Grid, Grid]:
+    def _asked(self, e: Fields) -> tuple[Ints, Ints, Grid, Grid]:
         here = _leaves(e, "query")
         there = _leaves(e, "key")
         n_text, n_query = len(self.columns.texts), len(self.columns.queries)
@@ -281,7 +281,7 @@ def _classes(
     return list(numbers), np.array(which, dtype=np.int64).reshape(shape)
 
 
-def _ranks(e: Node, values: set[Any]) -> dict[Any, int]:
+def _ranks(e: Fields, values: set[Any]) -> dict[Any, int]:
     """A number for each value; of `below` and `precedes` in their order."""
     ordered: Iterable[Any] = values
     if e.op != "equal":

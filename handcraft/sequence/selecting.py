@@ -17,12 +17,12 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from handcraft.sequence.expression_checks import PAIRS
-from handcraft.sequence.operations import SHORT, Node, selection_of
+from handcraft.sequence.operations import SHORT, Fields, selection_of
 from handcraft.sequence.pairs import Grid, Ints, Readings
 from handcraft.sequence.values import Value, as_number, bounded
 
 
-def selected(e: Node, columns: Readings) -> list[Value]:
+def selected(e: Fields, columns: Readings) -> list[Value]:
     """The value of a selection at each query position, one text after the other."""
     reduce = _REDUCING[e.op](e, columns)
     values: list[Value] = []
@@ -31,7 +31,7 @@ def selected(e: Node, columns: Readings) -> list[Value]:
     return values
 
 
-def _blocks(e: Node, columns: Readings) -> Iterator[Grid]:
+def _blocks(e: Fields, columns: Readings) -> Iterator[Grid]:
     """The positions that the queries select; of one text a block of queries at a time."""
     n, n_query = columns.n, len(columns.queries)
     limits = _limits(e, columns)  # [n_text, n_query, 1]
@@ -45,7 +45,7 @@ def _blocks(e: Node, columns: Readings) -> Iterator[Grid]:
         yield allowed & truth(e, columns, start, stop)
 
 
-def _limits(e: Node, columns: Readings) -> Ints:
+def _limits(e: Fields, columns: Readings) -> Ints:
     """The position below which each query may select."""
     shape = len(columns.texts), len(columns.queries), 1
     if e.op in SHORT:
@@ -54,7 +54,7 @@ def _limits(e: Node, columns: Readings) -> Ints:
     return np.broadcast_to(seen[None, :, None], shape)
 
 
-def _kept(e: Node) -> int:
+def _kept(e: Fields) -> int:
     """How many matrices a condition may keep, in proportion: those of what it shares."""
     where = selection_of(e).condition if e.op not in SHORT else 1
     if isinstance(where, int | str) or where.spread == where.size:
@@ -62,12 +62,12 @@ def _kept(e: Node) -> int:
     return 1 + where.size // 8
 
 
-def _long(e: Node, columns: Readings, start: int, stop: int) -> Grid:
+def _long(e: Fields, columns: Readings, start: int, stop: int) -> Grid:
     true, _ = columns.pairs.truth(selection_of(e).condition, start, stop)
     return true
 
 
-def _short(e: Node, columns: Readings, start: int, stop: int) -> Grid:
+def _short(e: Fields, columns: Readings, start: int, stop: int) -> Grid:
     """Where the tokens stand at their distances that a short selection asks for."""
     n, n_text = columns.n, len(columns.texts)
     first, step = e.every
@@ -108,15 +108,15 @@ def _tokens(
 _Reduce: TypeAlias = Callable[[Grid], Sequence[Value]]
 
 
-def _count(_: Node, __: Readings) -> _Reduce:
+def _count(_: Fields, __: Readings) -> _Reduce:
     return lambda rows: rows.sum(axis=2).ravel().tolist()
 
 
-def _first(_: Node, __: Readings) -> _Reduce:
+def _first(_: Fields, __: Readings) -> _Reduce:
     return lambda rows: _if_any(rows, _place(rows))
 
 
-def _latest(_: Node, __: Readings) -> _Reduce:
+def _latest(_: Fields, __: Readings) -> _Reduce:
     def latest(rows: Grid) -> list[Value]:
         return _if_any(rows, rows.shape[2] - 1 - _place(rows[:, :, ::-1]))
 
@@ -138,7 +138,7 @@ def _if_any(rows: Grid, places: Ints) -> list[Value]:
     return [at if some else None for at, some in pairs]
 
 
-def _best(e: Node, columns: Readings) -> _Reduce:
+def _best(e: Fields, columns: Readings) -> _Reduce:
     """The first of the positions with the greatest score; an undefined score is passed over."""
     scores = columns.keys.of(selection_of(e).value)
     defined = sorted(as_number(e, x) for x in {*scores} - {None})
@@ -154,7 +154,7 @@ def _best(e: Node, columns: Readings) -> _Reduce:
     return best
 
 
-def _fetch(e: Node, columns: Readings) -> _Reduce:
+def _fetch(e: Fields, columns: Readings) -> _Reduce:
     """The value at the only selected position: the default at none, undefined at several."""
     selection = selection_of(e)
     values = columns.keys.of(selection.value)
@@ -177,7 +177,7 @@ def _fetch(e: Node, columns: Readings) -> _Reduce:
     return fetch
 
 
-def _total(e: Node, columns: Readings) -> _Reduce:
+def _total(e: Fields, columns: Readings) -> _Reduce:
     """The sum of the values of the selected positions, undefined where one of them is."""
     values = columns.keys.of(selection_of(e).value)
     shape = len(columns.texts), columns.n, 1
@@ -213,7 +213,7 @@ def _exact(number: int, scale: int) -> int | Fraction:
     return number if scale == 1 else Fraction(number, scale)
 
 
-def _mean(e: Node, columns: Readings) -> _Reduce:
+def _mean(e: Fields, columns: Readings) -> _Reduce:
     """The sum by the number of positions, exactly; undefined where nothing is selected."""
     total = _total(e, columns)
 
@@ -229,7 +229,7 @@ def _mean(e: Node, columns: Readings) -> _Reduce:
     return mean
 
 
-_REDUCING: Mapping[str, Callable[[Node, Readings], _Reduce]] = {
+_REDUCING: Mapping[str, Callable[[Fields, Readings], _Reduce]] = {
     "count": _count,
     "first": _first,
     "latest": _latest,

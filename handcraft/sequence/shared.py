@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from handcraft.core.errors import ProgramError
 from handcraft.sequence.expression_checks import DEEPEST
-from handcraft.sequence.operations import Node
+from handcraft.sequence.operations import Fields
 from handcraft.sequence.values import shown
 
 _DEEPEST_DATA = 3 * DEEPEST + 4  # lists and tables in each other
@@ -48,7 +48,7 @@ class Ref:
     node: int
 
 
-def number_nodes(root: Node) -> tuple[NodeRow, ...]:
+def number_nodes(root: Fields) -> tuple[NodeRow, ...]:
     """A row for each node, after those of the nodes below it; the last one is the root's."""
     rows: dict[NodeRow, Ref] = {}
     known: dict[int, Ref] = {}  # by identity
@@ -58,10 +58,10 @@ def number_nodes(root: Node) -> tuple[NodeRow, ...]:
     return tuple(rows)
 
 
-def upwards(root: Node) -> Iterator[Node]:
+def upwards(root: Fields) -> Iterator[Fields]:
     """Every node once, after the nodes below it."""
     done = set[int]()
-    waiting: list[tuple[Node, bool]] = [(root, False)]
+    waiting: list[tuple[Fields, bool]] = [(root, False)]
     while waiting:
         node, ready = waiting.pop()
         if ready:
@@ -72,7 +72,7 @@ def upwards(root: Node) -> Iterator[Node]:
             waiting.extend((part, False) for part in reversed(node.parts))
 
 
-def _row(node: Node, known: Mapping[int, Ref]) -> NodeRow:
+def _row(node: Fields, known: Mapping[int, Ref]) -> NodeRow:
     def referred(value: Any) -> Any:
         return known.get(id(value), value) if hasattr(value, "op") else value
 
@@ -82,7 +82,7 @@ def _row(node: Node, known: Mapping[int, Ref]) -> NodeRow:
     return NodeRow(node.op, args, where, before, node.every, node.table)
 
 
-def data_of(root: Node) -> dict[str, Any]:
+def data_of(root: Fields) -> dict[str, Any]:
     """The expression as JSON: nested, or `nodes` where one of them is used twice."""
     if root.spread == root.size:
         done: list[Any] = []

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 from handcraft.core.errors import ProgramError, printable
 from handcraft.sequence.expression_checks import LARGEST_NUMBER
-from handcraft.sequence.operations import Node, branches_of, word_of
+from handcraft.sequence.operations import Fields, branches_of, word_of
 
 Value: TypeAlias = int | str | Fraction | None
 Scope: TypeAlias = Mapping[str, int]  # the values of here, end and step
@@ -30,7 +30,7 @@ LAZY = (
 )  # operations that evaluate only the argument they choose
 
 
-def chosen(e: Node, ask: Callable[[Any], Value]) -> Value:
+def chosen(e: Fields, ask: Callable[[Any], Value]) -> Value:
     """The value of an `otherwise` or a `cases`, where `ask` gives the value of an argument.
 
     It is called for the same arguments that `evaluate` looks at, and for no others.
@@ -46,7 +46,7 @@ def chosen(e: Node, ask: Callable[[Any], Value]) -> Value:
 
 
 def combine(
-    e: Node, values: Sequence[Value], tokens: Sequence[str] = ()
+    e: Fields, values: Sequence[Value], tokens: Sequence[str] = ()
 ) -> Value:
     """The value of a node that is not a selection, from the values of its arguments."""
     if (known := DESPITE_NONE.get(e.op)) is not None:
@@ -109,19 +109,19 @@ DESPITE_NONE: Mapping[str, Callable[..., Value]] = {
 }
 
 
-def as_number(e: Node, value: Value) -> int | Fraction:
+def as_number(e: Fields, value: Value) -> int | Fraction:
     if isinstance(value, str) or value is None:
         raise _wrong(e, "takes numbers", value)
     return value
 
 
-def token_of(e: Node, value: Value) -> str:
+def token_of(e: Fields, value: Value) -> str:
     if not isinstance(value, str):
         raise _wrong(e, "compares tokens", value)
     return value
 
 
-def _wrong(e: Node, takes: str, found: Value) -> ProgramError:
+def _wrong(e: Fields, takes: str, found: Value) -> ProgramError:
     message = f"{word_of(e.op)} {takes}, found {shown(found)}"
     return ProgramError(message, ("claim",))
 
@@ -136,7 +136,9 @@ def shown(value: object) -> str:
     return printable(repr(value))
 
 
-def _token_at(e: Node, values: Sequence[Value], tokens: Sequence[str]) -> Value:
+def _token_at(
+    e: Fields, values: Sequence[Value], tokens: Sequence[str]
+) -> Value:
     position = as_number(e, values[0])
     inside = 0 <= position < len(tokens)
     if not inside or position != int(position):
@@ -144,14 +146,14 @@ def _token_at(e: Node, values: Sequence[Value], tokens: Sequence[str]) -> Value:
     return tokens[int(position)]
 
 
-def _most(e: Node, values: Sequence[Value], _: Sequence[str]) -> Value:
+def _most(e: Fields, values: Sequence[Value], _: Sequence[str]) -> Value:
     numbers = [as_number(e, value) for value in values]
     best = numbers.index(max(numbers))  # of equals, the first
     (token,), _ = e.table[best]
     return token
 
 
-_Combine: TypeAlias = Callable[[Node, Sequence[Value], Sequence[str]], Value]
+_Combine: TypeAlias = Callable[[Fields, Sequence[Value], Sequence[str]], Value]
 _LOOKUPS: Mapping[str, _Combine] = {
     "token_at": _token_at,
     "equal": lambda _, values, __: int(values[0] == values[1]),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from handcraft.claims.kinds import Claim
 from handcraft.claims.prompt_claim import Answers
 from handcraft.lowering.reading.domains import Domains
-from handcraft.lowering.reading.nodes import Node, linear
+from handcraft.lowering.reading.nodes import Node, linear_form
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.value_kinds import NOTHING, TOKEN, kinds_of
 from handcraft.sequence.values import Value
@@ -192,7 +192,7 @@ def _linear_place(node: Node) -> Node | None:
         return None
     for key, place in (node.condition.args, node.condition.args[::-1]):
         is_index = key.op == "there" and key.args[0].op == "index"
-        if is_index and linear(place) is not None:
+        if is_index and linear_form(place) is not None:
             return place
     return None
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from handcraft.core.errors import ProgramError
 from handcraft.core.frozen import is_nest
+from handcraft.core.gpt2 import Activation
 from handcraft.core.source import caller
 from handcraft.language.affine import Affine, kind_of
 from handcraft.language.slot_tables import MAX_N_CTX
@@ -28,16 +29,16 @@ from handcraft.lowering.echoes.regions import (
     RegionStream,
 )
 from handcraft.lowering.echoes.signs import Signs
-from handcraft.lowering.frames.tag import Activation, read_out, spelled
+from handcraft.lowering.frames.read_out import read_out
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.naming import author_variables
 from handcraft.lowering.pointwise import images, mapped
+from handcraft.lowering.reading.core import Core
 from handcraft.lowering.reading.domains import Domains
-from handcraft.lowering.reading.nodes import Core
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.scheduling.emit import emitted
 from handcraft.lowering.scheduling.schedule import Sizes, cheapest
-from handcraft.lowering.stream import BOS, ONE, Held, Table, constant
+from handcraft.lowering.stream import BOS, ONE, Held, LaneTable, constant
 from handcraft.program.program import Program
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
@@ -206,7 +207,7 @@ class _Frame:
             )
         lower = Lowering(self.core, self.domains, {}, self.named)
         lower.stream = RegionStream()
-        lower.stream.tables[BOS] = Table({})
+        lower.stream.tables[BOS] = LaneTable({})
         return lower
 
     # ------------------------------------------------------------ tokens
@@ -222,7 +223,7 @@ class _Frame:
                 "round_() or clip() around it",
             )
         self.answers: dict[Value, str] = {
-            x: spelled(x) for x in values if x is not None
+            x: str(x) for x in values if x is not None
         }
         more = [t for t in self.answers.values() if t not in signs.alphabet]
         signs.check(more, undefined=None in values)

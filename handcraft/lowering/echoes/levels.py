@@ -9,10 +9,9 @@ Rules of this file: a value of level k can be known once x has been said k times
 
 from __future__ import annotations
 
-from handcraft.lowering.heads.counting import strictly_earlier
-from handcraft.lowering.heads.scores import masked
-from handcraft.lowering.reading.domains import bases_of
-from handcraft.lowering.reading.nodes import Node, linear, parts_of
+from handcraft.lowering.heads.scores import masked, strictly_earlier
+from handcraft.lowering.reading.bases import bases_of
+from handcraft.lowering.reading.nodes import Node, conjuncts, linear_form
 
 
 def level_of(node: Node) -> int:
@@ -60,7 +59,9 @@ def looks_back(node: Node) -> bool:
     """True if no position of x can see what follows it."""
     if node.op == "length":
         return False
-    if node.op == "select" and not any(map(_earlier, parts_of(node.condition))):
+    if node.op == "select" and not any(
+        map(_earlier, conjuncts(node.condition))
+    ):
         return False
     return all(map(looks_back, node.args))
 
@@ -73,7 +74,7 @@ def _earlier(part: Node) -> bool:
         return False
     for key, place in (part.args, part.args[::-1]):
         is_index = key.op == "there" and key.args[0].op == "index"
-        sums = linear(place)
+        sums = linear_form(place)
         if is_index and sums is not None:
             a, b, c = sums
             return a == 0 and b in (0, 1) and c <= 0

@@ -26,16 +26,17 @@ from handcraft.lowering.echoes.levels import head_level
 from handcraft.lowering.heads.bringing import brought
 from handcraft.lowering.heads.choosing import NEARER
 from handcraft.lowering.lower import Lowering
+from handcraft.lowering.reading.core import Core
 from handcraft.lowering.reading.domains import Domains
-from handcraft.lowering.reading.nodes import Core, Node
+from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.stream import (
     BOS,
     ONE,
     Held,
+    LaneTable,
     Stream,
-    Table,
     constant,
-    gated,
+    zero_at_bos,
 )
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
@@ -87,11 +88,11 @@ class Regions:
         self.lengths = lengths
         n = lengths.places
         numbers = tuple(i + 1.0 for i in range(n))
-        self.place = self._table("place", Table(positions=numbers))
+        self.place = self._table("place", LaneTable(positions=numbers))
         squares = tuple(x * x for x in numbers)
-        self.square = self._table("place_squared", Table(positions=squares))
+        self.square = self._table("place_squared", LaneTable(positions=squares))
         self._is_separator = self._table(
-            "separator", Table(tokens={separator: 1.0})
+            "separator", LaneTable(tokens={separator: 1.0})
         )
         before = self.place.plus(ONE.scaled(-1.0))
         self.start, self.length, self.seen = self._separators(before)
@@ -101,7 +102,7 @@ class Regions:
         )
         self._from = [ONE, self.seen, *self._later()]
 
-    def _table(self, name: str, table: Table) -> Affine:
+    def _table(self, name: str, table: LaneTable) -> Affine:
         return self.stream.table(name, table).expression()
 
     def _separators(self, before: Affine) -> tuple[Affine, Affine, Affine]:
@@ -115,7 +116,9 @@ class Regions:
             key = self.place.scaled(near).plus(self._is_separator.scaled(wall))
             key = key.plus(BOS.expression().scaled(wall / 2))
             rows = [(constant(1), key)]
-            (lane,) = self.stream.attend(rows, name, [(gated(value), 1.0)])
+            (lane,) = self.stream.attend(
+                rows, name, [(zero_at_bos(value), 1.0)]
+            )
             return lane.expression()
 
         near = -NEARER if self.lengths.echoes else NEARER
@@ -151,7 +154,7 @@ class Regions:
             lower,
             self.index.plus(constant(1)),
             self.place,
-            [gated(value)],
+            [zero_at_bos(value)],
             self.square,
             name,
         )
@@ -165,7 +168,7 @@ class Regions:
     def key_of(self, region: int) -> Affine:
         """0 at the elements of a region before the last, at most -1 elsewhere but at ^."""
         inside = self._from[region].plus(self._from[region + 1].scaled(-1.0))
-        found = gated(inside).plus(ONE.scaled(-1.0))
+        found = zero_at_bos(inside).plus(ONE.scaled(-1.0))
         if region:
             found = found.plus(self.at_end.scaled(-1.0))
         return found
@@ -187,7 +190,6 @@ class RegionStream(Stream):
         rows: Iterable[tuple[Affine, Affine]],
         name: str,
         values: Sequence[tuple[Affine, float]],
-        says: str = "",
         sink: float = 0.0,  # noqa: ARG002
         *,
         counts: bool = False,
@@ -195,7 +197,7 @@ class RegionStream(Stream):
         """A head; of one that reads region 0 the keys are what stands there from the start."""
         kept = [(q, self._key(k)) for q, k in rows]
         read = [(self._key(x), gain) for x, gain in values]
-        return super().attend(kept, name, read, says, counts=counts)
+        return super().attend(kept, name, read, counts=counts)
 
     def _key(self, x: Affine) -> Affine:
         if not self.reads_start:
@@ -225,11 +227,11 @@ class RegionLowering(Lowering):
     ) -> None:
         super().__init__(core, domains, {}, named)
         self.stream = RegionStream()
-        self.stream.tables[BOS] = Table({})
+        self.stream.tables[BOS] = LaneTable({})
         self.regions = Regions(self.stream, lengths, separator)
         self._region: int | None = None
         self._brought: dict[Lane, Lane] = {}
-        self._tables_of: dict[Lane, Table] = {}
+        self._tables_of: dict[Lane, LaneTable] = {}
         for lane in self.regions.start.lanes_read:
             self.stream.at_start[lane] = EMPTY
         for lane in self.regions.at_end.lanes_read:
@@ -255,14 +257,14 @@ class RegionLowering(Lowering):
         key = self.regions.key_of(self._region)
         return ((constant(_FAR * strength), key),)
 
-    def _lowered(self, node: Node) -> Held:
+    def lowered(self, node: Node) -> Held:
         if node.op == "select":
             with self._reading(head_level(node)):
-                return super()._lowered(node)
+                return super().lowered(node)
         with self._reading(None):
-            return super()._lowered(node)
+            return super().lowered(node)
 
-    def _off(self, count: Node, lanes: Sequence[Lane]) -> list[Affine]:
+    def read_at(self, count: Node, lanes: Sequence[Lane]) -> list[Affine]:
         here, number = self.regions, count.args[0]
         z = self.hold(number).z
         with self._reading(None):
@@ -288,37 +290,37 @@ class RegionLowering(Lowering):
             self.stream.at_start[new] = lane.expression()
         return self._brought[lane]
 
-    def _of_token(self, node: Node) -> Held:
-        return self._moved(super()._of_token(node))
+    def of_token(self, node: Node) -> Held:
+        return self._moved(super().of_token(node))
 
-    def _of_index(self, node: Node) -> Held:
+    def of_index(self, node: Node) -> Held:
         if node is self.core.index:
             codes: dict[Value, float] = {i: float(i) for i in range(self.n)}
             return Held(self.regions.index, codes, most=float(self.n))
-        return self._moved(super()._of_index(node))
+        return self._moved(super().of_index(node))
 
     def _moved(self, held: Held) -> Held:
         ((lane, _),) = held.z.terms
         return Held(self.bring(lane).expression(), held.codes)
 
-    def _tables(self, node: Node, leaf: Node) -> Mapping[Value, Lane]:
-        found = super()._tables(node, leaf)
+    def flag_lanes(self, node: Node, leaf: Node) -> Mapping[Value, Lane]:
+        found = super().flag_lanes(node, leaf)
         return {x: self.bring(lane) for x, lane in found.items()}
 
-    def _length(self) -> Held:
+    def of_length(self) -> Held:
         codes: dict[Value, float] = {i: float(i) for i in range(1, self.n + 1)}
         return Held(self.regions.length, codes, most=float(self.n))
 
     # ------------------------------------------------------------ squares
 
-    def _square(self, node: Node, held: Held) -> Held | None:
+    def square(self, node: Node, held: Held) -> Held | None:
         if held.codes is not None and (by := self._of_place(held.z)):
             a, b = by
             lane = self.bring(self._index_squared()).expression()
             z = lane.scaled(a * a).plus(self.regions.index.scaled(2 * a * b))
             codes = {x: y * y for x, y in held.codes.items()}
             return Held(z.plus(constant(b * b)), codes)
-        return super()._square(node, held)
+        return super().square(node, held)
 
     def _of_place(self, z: Affine) -> tuple[float, float] | None:
         """(a, b) of a times the index plus b."""
@@ -330,17 +332,14 @@ class RegionLowering(Lowering):
     def _index_squared(self) -> Lane:
         """The square of the index in region 0, going on behind it, so that it fits `place`."""
         row = tuple(float(i * i) for i in range(self.regions.lengths.places))
-        return self.stream.table("index_squared", Table(positions=row))
+        return self.stream.table("index_squared", LaneTable(positions=row))
 
-    def _square_lane(
+    def lane_square(
         self, lane: Lane, held: Held, a: float, b: float
     ) -> Held | None:
         table = self._tables_of.get(lane)
         if table is None:
-            return super()._square_lane(lane, held, a, b)
-        squares = Table(
-            {t: x * x for t, x in table.tokens.items()},
-            tuple(x * x for x in table.positions),
-        )
-        found = self.stream.table(f"{lane.slot}_squared", squares)
+            return super().lane_square(lane, held, a, b)
+        name = f"{lane.slot}_squared"
+        found = self.stream.table(name, table.squared())
         return Held(self.bring(found).expression())

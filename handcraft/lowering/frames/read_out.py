@@ -1,6 +1,8 @@
-"""Makes logits of the token that follows.
+"""Makes logits of the value of a node.
 
-    read_out(lower, node, tokens)   adds what makes the node's token the likeliest
+    read_out(lower, node, held, codes, answers)   of the tokens that say its values
+    read_out_token(lower, node, tokens)           of the token that it is, or of that which has the
+                                                  greatest of several numbers
 
 A token v has the code c(v), and the lanes of codes and of their squares are read back by the
 unembedding: 2 G y and -G in them give every token the logit -G (y - c(v))^2 + G y^2. The token of
@@ -12,95 +14,144 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from handcraft.language.affine import Affine, Lane
+from handcraft.lowering.ground import Ground
 from handcraft.lowering.heads.matches import at_query, sides_of
-from handcraft.lowering.lower import Lowering
-from handcraft.lowering.pointwise import images, mapped
-from handcraft.lowering.reading.nodes import Node, parts_of
-from handcraft.lowering.refusals import Refused
+from handcraft.lowering.pointwise import mapped, sure_images
+from handcraft.lowering.reading.nodes import Node, conjuncts
+from handcraft.lowering.refusals import Refused, blaming
+from handcraft.lowering.scheduling.rewriting import rules_of
 from handcraft.lowering.stream import (
     BOS,
     Held,
     Hinge,
+    LaneTable,
     Stream,
-    Table,
-    gated,
     neurons_after,
+    zero_at_bos,
 )
+from handcraft.sequence.values import Value
 
-MARGIN = 8.0
+_MARGIN = 8.0
 
 
-def read_out(lower: Lowering, node: Node, tokens: Sequence[str]) -> None:
-    """Writes the logits of the token that is the value of a node."""
+def read_out(
+    lower: Ground,
+    node: Node,
+    held: Held,
+    codes: Mapping[str, float],
+    answers: Mapping[Value, str],
+    *,
+    begin_answers: bool = False,
+) -> None:
+    """Adds 2 G y to the lane of codes and -G to that of their squares. Raises Refused.
+
+    codes          {token: its code}
+    answers        {value of the node: the token that says it}
+    begin_answers  True if the token that stands before each text can be an answer too
+    """
+    stream = lower.stream
+    y, radius = _as_code(lower, node, held, codes, answers)
+    code = _table(lower, "code", codes)
+    squares = {t: x * x for t, x in codes.items()}
+    square = _table(lower, "code_squared", squares)
+    wanted = {codes[t] for t in answers.values()}
+    gain = _least_gain(stream, _lead(node, codes, wanted, radius))
+    fixed = {square: -gain}
+    if not begin_answers:  # it has no code, so its logit would be 0
+        fixed[BOS] = -gain * (4 * max(squares.values()) + 4)
+    if not y.constant or begin_answers:
+        _write(stream, {code: y}, fixed, 2 * gain)
+    else:
+        _by_neurons(stream, {code: y}, fixed, 2 * gain)
+
+
+def read_out_token(lower: Ground, node: Node, tokens: Sequence[str]) -> None:
+    """Writes the logits of the token that is the value of a node. Raises Refused."""
     if node.op == "most":
         _greatest(lower, node, tokens)
-    else:
-        _coded(lower, node, lower.hold(node))
-
-
-def _coded(lower: Lowering, node: Node, held: Held) -> None:
-    """2 G y in the lane of codes, -G in that of their squares."""
-    stream, codes = lower.stream, lower.codes
-    known = held.codes or {}
-    wanted = {x: codes[x] for x in known if isinstance(x, str) and x in codes}
-    if not wanted or len(wanted) < len([x for x in known if x is not None]):
+        return
+    held, codes = lower.hold(node), lower.codes
+    known = [x for x in held.codes or {} if x is not None]
+    answers: dict[Value, str] = {
+        x: x for x in known if isinstance(x, str) and x in codes
+    }
+    if not answers or len(answers) < len(known):
         raise Refused(
             node,
             "is not always a token of the vocabulary",
             "tokens= with all of them",
         )
-    f = images((known[x], code) for x, code in wanted.items())
-    if f is None:
-        raise Refused(node, "has two tokens of one code", "other tokens")
-    y, radius = mapped(stream, held.z, held.radius, f, "answer")
-    code = _table(stream, "code", codes, lower)
-    squares = {t: x * x for t, x in codes.items()}
-    square = _table(stream, "code_squared", squares, lower)
-    gain = _gain(node, lower, {*wanted.values()}, radius)
-    _write(stream, {code: y}, {square: -gain}, 2 * gain)
+    read_out(lower, node, held, codes, answers, begin_answers=True)
 
 
-def _table(
-    stream: Stream, name: str, table: Mapping[str, float], lower: Lowering
-) -> Lane:
+def _as_code(
+    lower: Ground,
+    node: Node,
+    held: Held,
+    codes: Mapping[str, float],
+    answers: Mapping[Value, str],
+) -> tuple[Affine, float]:
+    """The code of the answer, and how well it is known."""
+    known = held.codes or {}
+    pairs = [(known[x], codes[t]) for x, t in answers.items() if x in known]
+    if not pairs:
+        raise Refused(
+            node,
+            "has too many answers to be tokens",
+            "round_() or clip() around it",
+        )
+    with blaming(node):
+        f = sure_images(pairs)
+        return mapped(lower.stream, held.z, held.radius, f, "answer")
+
+
+def _table(lower: Ground, name: str, table: Mapping[str, float]) -> Lane:
     """The lane of a table of all tokens; it may be known as one of those that are read."""
     inside = {t: table[t] for t in lower.domains.alphabet}
-    lane = stream.table(name, Table(tokens=inside))
-    stream.tables[lane] = Table(tokens=dict(table))
+    lane = lower.stream.table(name, LaneTable(tokens=inside))
+    lower.stream.tables[lane] = LaneTable(tokens=dict(table))
     return lane
 
 
-def _gain(
-    node: Node, lower: Lowering, wanted: set[float], radius: float
+def _lead(
+    node: Node, codes: Mapping[str, float], wanted: set[float], radius: float
 ) -> float:
-    """So large that the right token's logit is ahead of what the embedding adds by itself."""
-    lead = min(
-        (
-            (y - v) ** 2 - 2 * abs(y - v) * radius
-            for y in wanted
-            for v in lower.codes.values()
-            if v != y
-        ),
-        default=1.0,
-    )
+    """How far the right token's logit is ahead of any other's, in parts of the gain."""
+    leads = [  # of the nearest codes; where theirs is above 0, that of others is greater
+        (y - v) ** 2 - 2 * (v - y) * radius - _rounded(y, v)
+        for y, v in pairwise(sorted({*codes.values()}))
+        if y in wanted or v in wanted
+    ]
+    lead = min(leads, default=1.0)  # a single token is right everywhere
     if lead <= 0:
         raise Refused(
             node,
             f"is only known to {radius:.2g} where it is answered",
             "a shorter window",
         )
-    return _least_gain(lower.stream, lead)
+    return lead
+
+
+def _rounded(y: float, v: float) -> float:
+    """What float32 leaves open between the logits of two codes, in parts of the gain; nothing
+    where they are whole.
+    """
+    if y == int(y) and v == int(v):
+        return 0.0
+    return 2.0**-20 * max(abs(y), abs(v)) ** 2
 
 
 def _least_gain(stream: Stream, lead: float) -> float:
+    """The least power of 2 by which the lead exceeds what the embedding adds by itself."""
     leak = 0.0
     for table in stream.tables.values():
         xs = [*table.tokens.values(), 0.0]
         leak += max(map(abs, xs)) * (max(xs) - min(xs))
     gain = 1.0
-    while gain * lead < leak + MARGIN:
+    while gain * lead < leak + _MARGIN:
         gain *= 2
     return gain
 
@@ -108,7 +159,7 @@ def _least_gain(stream: Stream, lead: float) -> float:
 # ---------------------------------------------------------------- the greatest of several numbers
 
 
-def _greatest(lower: Lowering, node: Node, tokens: Sequence[str]) -> None:
+def _greatest(lower: Ground, node: Node, tokens: Sequence[str]) -> None:
     """G times each number in a lane of its token; of equals, the first has a little more."""
     named = [token for (token,), _ in node.data]
     if len(set(named)) < len(named) or not set(named) <= set(tokens):
@@ -149,12 +200,12 @@ def _greatest(lower: Lowering, node: Node, tokens: Sequence[str]) -> None:
     )
 
 
-def _lane_of(lower: Lowering, token: str) -> Lane:
+def _lane_of(lower: Ground, token: str) -> Lane:
     """A lane that is read back as this token alone."""
     if token not in lower.domains.alphabet:
         if lower.anchored and lower.codes.get(token) == 0.0:
             return BOS
-        return lower.stream.table(f"is_{token}", Table(tokens={token: 1.0}))
+        return lower.stream.table(f"is_{token}", LaneTable(tokens={token: 1.0}))
     core = lower.core
     same = core.make("equal", core.token, core.constant(token))
     one = core.make("cases", same, core.true, core.constant(0))
@@ -162,12 +213,12 @@ def _lane_of(lower: Lowering, token: str) -> Lane:
     return lane
 
 
-def _as_total(lower: Lowering, node: Node) -> Node:
+def _as_total(lower: Ground, node: Node) -> Node:
     """A count whose conditions on the key alone are what is summed, so that one head sums many."""
     if node.op != "select" or node.data != "count":
         return node
     core = lower.core
-    parts = list(parts_of(node.condition))
+    parts = list(conjuncts(node.condition))
     alone = [x for x in parts if not sides_of(x)[1]]
     if not alone:
         return node
@@ -189,12 +240,21 @@ def _write(
     """By the head that brings the values, where they are its lanes and nothing else reads them;
     else by neurons. What is added is so many times the expression.
     """
-    if _by_head(stream, adds, fixed, gain):
-        return
+    if not _by_head(stream, adds, fixed, gain):
+        _by_neurons(stream, adds, fixed, gain)
+
+
+def _by_neurons(
+    stream: Stream,
+    adds: Mapping[Lane, Affine],
+    fixed: Mapping[Lane, float],
+    gain: float,
+) -> None:
+    """Two neurons for each lane: one adds what is above 0, the other what is below."""
     time = neurons_after(stream.time_of(*adds.values()))
     for lane, x in adds.items():
         for sign in (1.0, -1.0):
-            when = gated(x.scaled(sign))
+            when = zero_at_bos(x.scaled(sign))
             stream.hinges.append(
                 Hinge(when, {lane: sign * gain}, time, final=True)
             )
@@ -240,5 +300,4 @@ def _by_head(
 
 
 def _is_read(stream: Stream, lanes: set[Lane]) -> bool:
-    rules = [*stream.heads, *stream.hinges]
-    return any(not lanes.isdisjoint(rule.read) for rule in rules)
+    return any(not lanes.isdisjoint(rule.read) for rule in rules_of(stream))

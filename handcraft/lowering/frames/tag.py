@@ -6,42 +6,34 @@ tag(e, tokens=, n=)   the value of e at every position of a text
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
-from typing import Literal, TypeAlias
 
 from handcraft.claims.answers import named_by
 from handcraft.claims.kinds import Each
 from handcraft.claims.words import each
 from handcraft.core.errors import ProgramError
 from handcraft.core.frozen import is_nest
+from handcraft.core.gpt2 import Activation
 from handcraft.core.source import caller
-from handcraft.language.affine import Affine, Lane, kind_of
+from handcraft.language.affine import kind_of
 from handcraft.language.slot_tables import MAX_N_CTX
+from handcraft.lowering.frames.read_out import read_out
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.naming import author_variables
-from handcraft.lowering.pointwise import images, mapped
-from handcraft.lowering.reading.domains import Domain, Domains
-from handcraft.lowering.reading.nodes import Core, Node
+from handcraft.lowering.reading.core import Core
+from handcraft.lowering.reading.domain import Domain
+from handcraft.lowering.reading.domains import Domains
+from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.scheduling.emit import emitted
 from handcraft.lowering.scheduling.schedule import Sizes, cheapest
 from handcraft.lowering.stream import (
-    BOS,
-    Held,
-    Hinge,
     Stream,
-    Table,
-    gated,
-    neurons_after,
 )
 from handcraft.program.program import Program
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
-
-MARGIN = 8.0
-Activation: TypeAlias = Literal["gelu", "relu"]
 
 
 def tag(
@@ -213,11 +205,6 @@ def _is(e: Expression, x: Value) -> Expression:
     return Expression(op="equal", args=(e, wanted))
 
 
-def spelled(value: Value) -> str:
-    """The token of an answer."""
-    return value if isinstance(value, str) else str(value)
-
-
 def _codes(
     node: Node, domain: Domain, named: Iterable[str], frame: Frame
 ) -> tuple[tuple[str, ...], dict[str, float], dict[Value, str]]:
@@ -236,7 +223,7 @@ def _codes(
         )
     if set(values) <= {None}:
         raise Refused(node, "is undefined everywhere", "otherwise(e, value)")
-    answers = {x: spelled(x) for x in values if x is not None}
+    answers: dict[Value, str] = {x: str(x) for x in values if x is not None}
     if frame.begin in answers.values():
         raise Refused(
             node,
@@ -249,133 +236,12 @@ def _codes(
     ]
     vocabulary = (frame.begin, *frame.alphabet, *more)
     numbers = {
-        t: float(x) for x, t in answers.items() if not isinstance(x, str)
+        t: float(x) for x, t in answers.items() if not isinstance(x, str | None)
     }
     texts = sorted({*frame.alphabet, *more} - numbers.keys())
     if numbers:
-        low = min(min(numbers.values()), 0.0)
+        low = min(0.0, *numbers.values())
         codes = {t: low - 1 - i for i, t in enumerate(reversed(texts))}
     else:
         codes = {t: float(i + 1) for i, t in enumerate(texts)}
     return vocabulary, {**codes, **numbers}, answers
-
-
-def read_out(
-    lower: Lowering,
-    node: Node,
-    held: Held,
-    codes: dict[str, float],
-    answers: dict[Value, str],
-) -> None:
-    """Adds 2 G y to the lane of codes and -G to that of their squares."""
-    stream = lower.stream
-    y, radius = _as_code(lower, held, codes, answers)
-    code = stream.table("code", Table(tokens=_inside(codes, lower)))
-    widen(stream, code, codes)  # of 0 and 1 the squares would be the same table
-    square = stream.table(
-        "code_squared",
-        Table(tokens={t: x * x for t, x in _inside(codes, lower).items()}),
-    )
-    widen(stream, square, {t: x * x for t, x in codes.items()})
-    gain = _gain(node, stream, codes, answers, radius)
-    reach = 4 * max(x * x for x in codes.values()) + 4
-    _write(stream, y, code, square, gain, reach)
-
-
-def _inside(codes: dict[str, float], lower: Lowering) -> dict[str, float]:
-    return {t: codes[t] for t in lower.domains.alphabet}
-
-
-def widen(stream: Stream, lane: Lane, table: Mapping[str, float]) -> None:
-    """Gives a table the tokens that are answers only."""
-    stream.tables[lane] = Table(tokens=dict(table))
-
-
-def _as_code(
-    lower: Lowering,
-    held: Held,
-    codes: dict[str, float],
-    answers: dict[Value, str],
-) -> tuple[Affine, float]:
-    known = held.codes
-    assert known is not None
-    pairs = [(known[x], codes[t]) for x, t in answers.items() if x in known]
-    f = images(pairs)
-    assert f is not None
-    return mapped(lower.stream, held.z, held.radius, f, "answer")
-
-
-def _gain(
-    node: Node,
-    stream: Stream,
-    codes: dict[str, float],
-    answers: dict[Value, str],
-    radius: float,
-) -> float:
-    """So large that the right answer's logit is ahead of what the embedding adds by itself."""
-    leak = 0.0
-    for table in stream.tables.values():
-        xs = [*table.tokens.values()]
-        if xs:
-            leak += max(map(abs, xs)) * (max(xs + [0.0]) - min(xs + [0.0]))
-    wanted = {codes[t] for t in answers.values()}
-    leads = [  # of the nearest codes; where theirs is above 0, that of others is greater
-        (y - v) ** 2 - 2 * (v - y) * radius - _rounded(y, v)
-        for y, v in pairwise(sorted({*codes.values()}))
-        if y in wanted or v in wanted
-    ]
-    lead = min(leads, default=1.0)  # a single token is right everywhere
-    if lead <= 0:
-        raise Refused(
-            node,
-            f"is only known to {radius:.2g} where it is answered",
-            "a shorter window",
-        )
-    gain = 1.0
-    while gain * lead < leak + MARGIN:
-        gain *= 2
-    return gain
-
-
-def _rounded(y: float, v: float) -> float:
-    """What float32 leaves open between the logits of two codes, in parts of the gain; nothing
-    where they are whole.
-    """
-    if y == int(y) and v == int(v):
-        return 0.0
-    return 2.0**-20 * max(abs(y), abs(v)) ** 2
-
-
-def _write(
-    stream: Stream,
-    y: Affine,
-    code: Lane,
-    square: Lane,
-    gain: float,
-    reach: float,
-) -> None:
-    """By the head that brings y, where it is one lane, else by neurons."""
-    fixed = {square: -gain, BOS: -gain * reach}
-    for i, head in enumerate(stream.heads):
-        if len(y.terms) == 1 and not y.constant and y.terms[0][0] in head.adds:
-            lane, factor = y.terms[0]
-            if any(lane in other.read for other in stream.heads) or any(
-                lane in hinge.when.lanes_read for hinge in stream.hinges
-            ):
-                break
-            what, by = head.adds[lane]
-            adds = {code if k == lane else k: v for k, v in head.adds.items()}
-            adds[code] = (what, by * factor * 2 * gain)
-            stream.heads[i] = replace(
-                head, adds=adds, bias={**head.bias, **fixed}, final=True
-            )
-            del stream.times[lane]
-            return
-    time = neurons_after(stream.time_of(y))
-    for sign in (1.0, -1.0):
-        stream.hinges.append(
-            Hinge(
-                gated(y.scaled(sign)), {code: 2 * gain * sign}, time, final=True
-            )
-        )
-    stream.constants += [(time, lane, x) for lane, x in fixed.items()]

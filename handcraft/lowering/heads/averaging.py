@@ -10,7 +10,6 @@ import math
 from handcraft.lowering.ground import Ground
 from handcraft.lowering.heads.scores import (
     FETCHED,
-    UNIT,
     Score,
     merged_rows,
     score_of,
@@ -18,7 +17,7 @@ from handcraft.lowering.heads.scores import (
 )
 from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.refusals import Refused
-from handcraft.lowering.stream import BOS, Held, constant, gated
+from handcraft.lowering.stream import BOS, FLOAT32, Held, constant, zero_at_bos
 from handcraft.sequence.values import Value
 
 
@@ -37,8 +36,7 @@ def averaged(lower: Ground, node: Node) -> Held:
     lane = lower.stream.attend(
         rows,
         lower.named(node),
-        [(gated(number.z.plus(constant(-by))), 1.0)],
-        lower.says(node),
+        [(zero_at_bos(number.z.plus(constant(-by))), 1.0)],
         sink(lower, bos),
     )[0]
     most = max(abs(float(domain.low) - by), abs(float(domain.high) - by))
@@ -72,5 +70,5 @@ def _share(lower: Ground, score: Score) -> float:
     """How far the shares of the attention can be from equal ones, together."""
     behind = min(score.apart, FETCHED) - FETCHED / 2 - 2 * score.radius
     leak = (lower.n + 1) * math.exp(-max(behind, 0.0))
-    rounding = (lower.n + 16) * 2 * UNIT
+    rounding = (lower.n + 16) * 2 * FLOAT32
     return 2 * leak + 2 * math.expm1(min(2 * score.radius, 700)) + rounding

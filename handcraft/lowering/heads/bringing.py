@@ -17,7 +17,6 @@ from handcraft.lowering.ground import Ground
 from handcraft.lowering.heads.scores import (
     FETCHED,
     SLACK,
-    UNIT,
     Score,
     merged_rows,
     need_anchor,
@@ -25,7 +24,7 @@ from handcraft.lowering.heads.scores import (
 )
 from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.refusals import Refused
-from handcraft.lowering.stream import BOS, Held, constant, gated
+from handcraft.lowering.stream import BOS, FLOAT32, Held, constant, zero_at_bos
 from handcraft.sequence.values import Value
 
 
@@ -55,22 +54,36 @@ def one(
     lane = lower.stream.attend(
         rows,
         lower.named(node),
-        [(gated(z), 1.0)],
-        lower.says(node),
+        [(zero_at_bos(z), 1.0)],
         sink(lower, bos + score.reach),
     )[0]
-    behind = min(bos, score.apart, score.nearer) - 2 * score.radius
-    if behind < SLACK:
-        raise Refused(
-            node,
-            f"would have the right key ahead by {behind:.3g} only, {SLACK:g} are needed",
-            "a shorter window",
-        )
+    behind = _behind(node, score, bos)
     reach = max(map(abs, codes.values()), default=0.0)
     leak = 2 * reach * lower.n * math.exp(-behind)
-    radius = held.radius + leak + 8 * UNIT * reach
+    radius = held.radius + leak + 8 * FLOAT32 * reach
     radius = lower.stream.may_follow(lane, radius)
     return Held(lane.expression(), codes, radius)
+
+
+def _behind(node: Node, score: Score, bos: float) -> float:
+    """By how much every other key scores less than the right one. Raises Refused where that is
+    too little.
+    """
+    found = min(bos, score.apart, score.nearer) - 2 * score.radius
+    if found < SLACK:
+        raise Refused(
+            node,
+            f"would have the right key ahead by {found:.3g} only, {SLACK:g} are needed",
+            "a shorter window",
+        )
+    return found
+
+
+def without_default(lower: Ground, node: Node, default: Node) -> Node:
+    """A fetch whose default is computed, as a choice of what is fetched and the default."""
+    core = lower.core
+    none = core.select("fetch", node.condition, node.value, says=node.says)
+    return core.make("otherwise", none, default)
 
 
 def freed(
@@ -105,6 +118,6 @@ def brought(
     ]
     reach = FETCHED * (lower.n + 1) ** 2
     lanes = lower.stream.attend(
-        rows, name, [(x, 1.0) for x in values], "", sink(lower, reach)
+        rows, name, [(x, 1.0) for x in values], sink(lower, reach)
     )
     return [lane.expression() for lane in lanes]

@@ -2,7 +2,7 @@
 position, or first with a value of its own.
 
     choice(lower, node)          the position that first, latest or best chooses
-    chosen(lower, node, place)   the value that stands there
+    value_chosen(lower, node, place)   the value that stands there
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import math
 
 from handcraft.language.affine import Affine
 from handcraft.lowering.ground import Ground
-from handcraft.lowering.heads.bringing import one
+from handcraft.lowering.heads.bringing import one, without_default
 from handcraft.lowering.heads.scores import (
     LARGEST_SCORE,
     SLACK,
     Score,
     score_of,
 )
-from handcraft.lowering.reading.nodes import Node, Settled, parts_of
+from handcraft.lowering.reading.nodes import Node, Settled, conjuncts
 from handcraft.lowering.refusals import Refused
-from handcraft.lowering.stream import Held, constant, gated
+from handcraft.lowering.stream import Held, constant, zero_at_bos
 
 CHOOSING = ("first", "latest", "best")
 NEARER = 32.0  # the score from one position to the next
@@ -28,10 +28,10 @@ NEARER = 32.0  # the score from one position to the next
 
 def choice(lower: Ground, node: Node) -> Held:
     """The position that is chosen."""
-    return chosen(lower, node, node, value=lower.core.index)
+    return value_chosen(lower, node, node, value=lower.core.index)
 
 
-def chosen(
+def value_chosen(
     lower: Ground, node: Node, place: Node, value: Node | None = None
 ) -> Held:
     """The value at the position that is chosen."""
@@ -39,11 +39,8 @@ def chosen(
     score = _preferring(lower, place, absolute=not settled)
     default = node.default if value is None else None
     if default is not None and default.op != "constant":
-        none = lower.core.select(
-            "fetch", node.condition, node.value, says=node.says
-        )
-        return lower.hold(lower.core.make("otherwise", none, default))
-    every = not list(parts_of(place.condition))
+        return lower.hold(without_default(lower, node, default))
+    every = not list(conjuncts(place.condition))
     certain = every and not (
         place.data == "best" and lower.domain(place.value).none
     )
@@ -61,7 +58,7 @@ def chosen(
 def _preferring(lower: Ground, place: Node, *, absolute: bool) -> Score:
     """The scores of a condition, and of a preference among the keys that meet it."""
     p = lower.hold(lower.core.index)
-    key, reach, radius = gated(p.z), lower.n * NEARER, 0.0
+    key, reach, radius = zero_at_bos(p.z), lower.n * NEARER, 0.0
     sign = 1.0 if place.data == "latest" else -1.0
     rows = [(constant(sign * NEARER), key)]
     if place.data == "best":
@@ -86,6 +83,7 @@ def _preferring(lower: Ground, place: Node, *, absolute: bool) -> Score:
 
 
 def _defined(lower: Ground, value: Node) -> Node:
+    """The condition that the key has a value."""
     there = lower.core.there(value)
     core = lower.core
     same = core.make("equal", there, there)
@@ -95,6 +93,9 @@ def _defined(lower: Ground, value: Node) -> Node:
 def _by_value(
     lower: Ground, place: Node
 ) -> tuple[list[tuple[Affine, Affine]], float, float]:
+    """The row by which a greater value scores more than any position can, with the greatest score
+    and its error.
+    """
     value = lower.standard(place.value)
     domain = lower.domain(place.value)
     if value is None or not domain.numeric or not domain.apart:
@@ -114,7 +115,7 @@ def _by_value(
             "a shorter window",
         )
     return (
-        [(constant(by), gated(value.z))],
+        [(constant(by), zero_at_bos(value.z))],
         reach + lower.n * NEARER,
         by * value.radius,
     )

@@ -18,20 +18,16 @@ from typing import Any
 
 from handcraft.language.affine import Affine
 from handcraft.lowering.ground import Ground
-from handcraft.lowering.reading.domains import (
-    MOST_COMBINED,
-    Domain,
-    bases_of,
-    function_of,
-)
+from handcraft.lowering.reading.bases import bases_of, function_of
+from handcraft.lowering.reading.domain import Domain
+from handcraft.lowering.reading.domains import MOST_COMBINED
 from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.refusals import Refused
-from handcraft.lowering.stream import ONE, Held, constant, gated
+from handcraft.lowering.stream import FLOAT32, ONE, Held, constant, zero_at_bos
 
-UNIT = 2.0**-24
-ROUNDED = 1e-12  # an error so small is lost in a whole number
-Row = tuple[Affine, Affine]
-EXACT = 1e-6  # a number known so well may be compared with another where keys are counted
+_ROUNDED = 1e-12  # an error so small is lost in a whole number
+ScoreRow = tuple[Affine, Affine]
+WELL_KNOWN = 1e-6  # a number known so well may be compared with another where keys are counted
 MIXED = 1 / 8  # how far a count may be from itself
 OFF = 6.0  # a score may be off by so much where one key is chosen
 
@@ -46,7 +42,7 @@ class Match:
     exact   True if 0 is meant absolutely; False if a number of the query may be added to all
     """
 
-    rows: tuple[Row, ...] = ()
+    rows: tuple[ScoreRow, ...] = ()
     apart: float = 1.0
     radius: float = 0.0
 
@@ -67,7 +63,7 @@ def matched(
         return _of_query(lower, part)
     if not queries:
         return _of_key(lower, part)
-    most = EXACT if counted else None
+    most = WELL_KNOWN if counted else None
     found = _equality(lower, part, absolute, most, strength)
     return found or _classes(lower, part)
 
@@ -96,7 +92,7 @@ def _of_query(lower: Ground, part: Node) -> Match:
 
 def _of_key(lower: Ground, part: Node) -> Match:
     flag = lower.flag(at_query(part, lower))
-    key = gated(flag.z).plus(ONE.scaled(-1.0))
+    key = zero_at_bos(flag.z).plus(ONE.scaled(-1.0))
     return Match(((constant(1), key),), 1.0, flag.radius)
 
 
@@ -152,9 +148,9 @@ def _equal(
     square = lower.squared(key, k)
     if square is None:
         return None
-    rows: list[Row] = [
-        (q.z.scaled(2.0), gated(k.z)),
-        (constant(-1), gated(square.z)),
+    rows: list[ScoreRow] = [
+        (q.z.scaled(2.0), zero_at_bos(k.z)),
+        (constant(-1), zero_at_bos(square.z)),
     ]
     error = q.reach * 2 * k.radius + 2 * q.radius * k.reach + square.radius
     if absolute:
@@ -163,8 +159,10 @@ def _equal(
             return None
         rows.append((own.z.scaled(-1.0), ONE))
         error += own.radius
-    if error > ROUNDED:  # else float32 holds all of the numbers, and their sums
-        error += 4 * UNIT * (k.reach + q.reach) ** 2
+    if (
+        error > _ROUNDED
+    ):  # else float32 holds all of the numbers, and their sums
+        error += 4 * FLOAT32 * (k.reach + q.reach) ** 2
     if most is not None and strength * error > MIXED * gap * gap / lower.n:
         return None  # flags of the values forget the error
     return Match(tuple(rows), gap * gap, error)
@@ -214,7 +212,7 @@ def _classes(lower: Ground, part: Node) -> Match:
     unwanted = [
         tuple(ask((*k, *q)) in (0, None) for q in query_rows) for k in key_rows
     ]
-    rows: list[Row] = []
+    rows: list[ScoreRow] = []
     radius = 0.0
     for nos, members in _grouped(unwanted).items():
         if not any(nos):
@@ -222,7 +220,7 @@ def _classes(lower: Ground, part: Node) -> Match:
         has = lower.indicator(at_keys, key_rows, members)
         no = frozenset(i for i, x in enumerate(nos) if x)
         asks = lower.indicator(queries, query_rows, no)
-        rows.append((asks.z.scaled(-1.0), gated(has.z)))
+        rows.append((asks.z.scaled(-1.0), zero_at_bos(has.z)))
         radius += has.radius + asks.radius
     return Match(tuple(rows), 1.0, radius)
 

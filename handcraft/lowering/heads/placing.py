@@ -12,15 +12,14 @@ from dataclasses import replace
 from handcraft.language.affine import Affine
 from handcraft.lowering.ground import Ground
 from handcraft.lowering.heads.bringing import freed
+from handcraft.lowering.heads.scores import SLACK
 from handcraft.lowering.pointwise import FORGOTTEN, all_whole
 from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.refusals import Refused
-from handcraft.lowering.stream import Held, constant, gated
+from handcraft.lowering.stream import FLOAT32, Held, constant, zero_at_bos
 
-UNIT = 2.0**-24
 STRENGTH = 64.0
-ROUNDED = 4  # roundings of a number that a head brings with a weight of 1
-SLACK = 24.0  # a score that is less by so much leaves nothing in float32
+_ROUNDED = 4  # roundings of a number that a head brings with a weight of 1
 
 
 def placed(lower: Ground, node: Node) -> Held:
@@ -67,7 +66,7 @@ def _brought(lower: Ground, node: Node, value: Held) -> Held:
         (constant(1), squares.scaled(-STRENGTH)),
     )
     lane = lower.stream.attend(
-        rows, lower.named(node), [(gated(value.z), 1.0)], lower.says(node)
+        rows, lower.named(node), [(zero_at_bos(value.z), 1.0)]
     )[0]
     radius = value.radius + _dust(lower, value, behind)
     return Held(lane.expression(), value.codes, radius)
@@ -82,7 +81,7 @@ def _dust(lower: Ground, value: Held, behind: float) -> float:
     leak = 2 * reach * lower.n * math.exp(-behind)
     if leak < FORGOTTEN and not value.radius and all_whole(codes):
         return 0.0
-    return leak + ROUNDED * UNIT * reach
+    return leak + _ROUNDED * FLOAT32 * reach
 
 
 def _place(lower: Ground, node: Node) -> Held:
@@ -99,7 +98,7 @@ def _place(lower: Ground, node: Node) -> Held:
 
 def _rounding(lower: Ground) -> float:
     """How far float32 can move a score."""
-    return 16 * UNIT * STRENGTH * (lower.n + 1) ** 2
+    return 16 * FLOAT32 * STRENGTH * (lower.n + 1) ** 2
 
 
 def _positions(lower: Ground) -> tuple[Affine, Affine]:
@@ -110,4 +109,4 @@ def _positions(lower: Ground) -> tuple[Affine, Affine]:
         return index.z, square.z
     p = index.z.plus(constant(1))
     squares = square.z.plus(index.z.scaled(2.0)).plus(constant(1))
-    return gated(p), gated(squares)
+    return zero_at_bos(p), zero_at_bos(squares)

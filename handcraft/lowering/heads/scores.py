@@ -18,11 +18,10 @@ from typing import Any
 from handcraft.language.affine import Affine
 from handcraft.lowering.ground import Ground
 from handcraft.lowering.heads.matches import Match, matched
-from handcraft.lowering.reading.nodes import Node, parts_of
+from handcraft.lowering.reading.nodes import Node, conjuncts
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.stream import constant
 
-UNIT = 2.0**-24
 COUNTED, FETCHED = 32.0, 64.0  # the strength of a condition
 LARGEST_SCORE = 2.0**24  # float32 holds every whole number up to this one
 ALONE = 1000.0  # exp(-x) is 0 from there on, in float64 too
@@ -57,7 +56,7 @@ def score_of(
     """The scores of a condition."""
     rows: list[tuple[Affine, Affine]] = []
     radius, apart = 0.0, math.inf
-    for part in parts_of(condition):
+    for part in conjuncts(condition):
         if lower.causal and masked(part):
             continue
         found: Match = matched(
@@ -84,6 +83,15 @@ def masked(part: Node) -> bool:
     query, key = part.args[0].args
     is_key = key.op == "there" and key.args[0].op == "index"
     return is_key and query.op == "index"  # not (i < there(i))
+
+
+def strictly_earlier(part: Node) -> bool:
+    """True for there(indices) < indices."""
+    if part.op != "below":
+        return False
+    key, query = part.args
+    is_key = key.op == "there" and key.args[0].op == "index"
+    return is_key and query.op == "index"
 
 
 def merged_rows(

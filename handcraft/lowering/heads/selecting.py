@@ -16,21 +16,21 @@ from __future__ import annotations
 from handcraft.lowering.ground import Ground
 from handcraft.lowering.heads.averaging import averaged
 from handcraft.lowering.heads.choosing import choice
-from handcraft.lowering.heads.counting import counted
+from handcraft.lowering.heads.counting import tallied
 from handcraft.lowering.heads.fetching import fetched
 from handcraft.lowering.heads.placing import placed
 from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.stream import Held
 
 
-def selected(lower: Ground, node: Node) -> Held:
+def selection(lower: Ground, node: Node) -> Held:
     """How a selection stands in the stream. Raises Refused."""
     return _KINDS[node.data](lower, node)
 
 
 _KINDS = {
-    "count": counted,
-    "total": counted,
+    "count": tallied,
+    "total": tallied,
     "fetch": fetched,
     "at": placed,
     "first": choice,

@@ -18,7 +18,7 @@ from handcraft.language.affine import Affine, Lane
 from handcraft.lowering.ground import Ground
 from handcraft.lowering.reading.nodes import Node, Settled
 from handcraft.lowering.refusals import Refused
-from handcraft.lowering.stream import Hinge, Table, constant, neurons_after
+from handcraft.lowering.stream import Hinge, LaneTable, constant, neurons_after
 
 MOST_ENDINGS = 4_096
 LOST = 40.0  # so far below, e^-40, a logit leaves nothing
@@ -90,7 +90,7 @@ def _present(lower: Ground, ending: _Tokens, *, shorter: bool) -> Affine:
         found = found.plus(_is(lower, i, token).scaled(2.0))
     if shorter and many > 1:
         row = tuple(float(i >= many - 1) for i in range(lower.n))
-        late = lower.stream.table(f"has_{many}", Table(positions=row))
+        late = lower.stream.table(f"has_{many}", LaneTable(positions=row))
         found = found.plus(late.expression().scaled(2.0)).plus(constant(-2))
     return found
 
@@ -103,7 +103,7 @@ def _is(lower: Ground, back: int, token: str) -> Affine:
     if back:
         place = core.make("subtract", core.index, core.constant(back))
         kind = Settled("at")
-        one = core.select(kind, place, one)  # type: ignore[arg-type]
+        one = core.select(kind, place, one)
     held = lower.standard(one)
     if held is None:
         raise Refused(one, "is no flag", "another alphabet")

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from handcraft.lowering.meanings import Meanings
+from handcraft.lowering.meanings import NodeMeanings
 from handcraft.lowering.prompts.asked import Demand
 from handcraft.lowering.prompts.first_position import FirstPosition
 from handcraft.lowering.prompts.needs import (
@@ -27,8 +27,14 @@ from handcraft.lowering.prompts.needs import (
     place_fetched,
 )
 from handcraft.lowering.prompts.whereabouts import Whereabouts
+from handcraft.lowering.reading.core import Core
 from handcraft.lowering.reading.domains import Domains, Unlisted
-from handcraft.lowering.reading.nodes import Core, Kind, Node, Settled, parts_of
+from handcraft.lowering.reading.nodes import (
+    Node,
+    SelectionKind,
+    Settled,
+    conjuncts,
+)
 from handcraft.lowering.refusals import Refused
 from handcraft.sequence.values import Value
 
@@ -61,7 +67,7 @@ class Contexts:
 
     def in_rule(self, node: Node) -> Node:
         """The least part of the claim's rule that became a node or holds it, and can be written."""
-        words, found = Meanings(), [self.root]
+        words, found = NodeMeanings(), [self.root]
         for part in parts_below(self.root):
             made = self._made.get(id(part), (part, part))[1]
             if part.says is None and words.of(part) is None:
@@ -276,7 +282,7 @@ class Contexts:
         core = self.core
         least = self.first.of(place.value)
         ranked = self.of(place.value)
-        if list(parts_of(place.condition)) or not isinstance(least, int):
+        if list(conjuncts(place.condition)) or not isinstance(least, int):
             raise Refused(
                 place,
                 "could select the token before the text",
@@ -292,7 +298,7 @@ class Contexts:
     def _condition(self, condition: Node) -> Node:
         """A condition on the keys behind BOS."""
         found: list[Node] = []
-        for part in parts_of(condition):
+        for part in conjuncts(condition):
             if holds_behind(part):
                 continue
             if is_earlier(part):
@@ -368,6 +374,6 @@ class Contexts:
         return self._made_of(node, args)
 
 
-def _kind(kind: str, sure: bool) -> Kind:
-    found: Kind = Settled(kind) if sure else kind  # type: ignore[assignment]
+def _kind(kind: str, sure: bool) -> SelectionKind:
+    found: SelectionKind = Settled(kind) if sure else kind  # type: ignore[assignment]
     return found

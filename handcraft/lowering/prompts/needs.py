@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from handcraft.lowering.reading.domains import bases_of
+from handcraft.lowering.reading.bases import bases_of
 from handcraft.lowering.reading.nodes import Node
 from handcraft.sequence.operations import branches_of
 

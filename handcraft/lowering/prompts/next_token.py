@@ -15,11 +15,11 @@ from dataclasses import replace
 from handcraft.claims.kinds import CLAIM_KINDS, Claim, Distribution
 from handcraft.claims.words import predicts
 from handcraft.core.errors import ProgramError
+from handcraft.core.gpt2 import Activation
 from handcraft.core.source import caller
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import kind_of
-from handcraft.lowering.frames.read_out import read_out
-from handcraft.lowering.frames.tag import Activation
+from handcraft.lowering.frames.read_out import read_out_token
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.naming import author_variables
 from handcraft.lowering.prompts.asked import (
@@ -32,7 +32,8 @@ from handcraft.lowering.prompts.chances import chances
 from handcraft.lowering.prompts.contexts import Contexts
 from handcraft.lowering.prompts.stated import rule_of
 from handcraft.lowering.prompts.unanchored import without_bos
-from handcraft.lowering.reading.nodes import Core, Node
+from handcraft.lowering.reading.core import Core
+from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.scheduling.emit import emitted
 from handcraft.lowering.scheduling.schedule import Sizes, cheapest
@@ -166,7 +167,7 @@ def _lowered(
         root = contexts.rule(rule)
         again = _reads_begin_again(lower, root, asked, claim.stop_token)
         if not again:
-            read_out(lower, root, vocabulary.tokens)
+            read_out_token(lower, root, vocabulary.tokens)
     except Refused as found:
         part = contexts.in_rule(found.node)
         raise Refused(part, found.why, found.instead) from None

@@ -19,7 +19,8 @@ from handcraft.claims.transducer import Transducer
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.lowering.prompts.asked import Demand
 from handcraft.lowering.reading.automata import Cycle, Reset, machine_of
-from handcraft.lowering.reading.nodes import Core, Node
+from handcraft.lowering.reading.core import Core
+from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.refusals import Refused
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value

@@ -27,14 +27,9 @@ from handcraft.lowering.prompts.needs import (
     read_elsewhere,
     scoped,
 )
-from handcraft.lowering.reading.domains import (
-    MOST_COMBINED,
-    Domains,
-    Unlisted,
-    bases_of,
-    function_of,
-    span,
-)
+from handcraft.lowering.reading.bases import bases_of, function_of
+from handcraft.lowering.reading.domain import interval
+from handcraft.lowering.reading.domains import MOST_COMBINED, Domains, Unlisted
 from handcraft.lowering.reading.nodes import Node
 from handcraft.sequence.operations import branches_of
 from handcraft.sequence.values import Value
@@ -50,7 +45,7 @@ class Whereabouts:
         self.n_ctx = n_ctx
         tokens = dict.fromkeys((*asked.first, *asked.behind))
         self.whole = Domains(tokens, n_ctx, causal=True)
-        self.whole.tell("end", span(min(asked.ends), max(asked.ends)))
+        self.whole.tell("end", interval(min(asked.ends), max(asked.ends)))
         self.defined: set[int] = set()
         self._used: dict[int, frozenset[int]] = {}  # where a value matters
 

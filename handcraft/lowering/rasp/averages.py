@@ -18,7 +18,6 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from handcraft.lowering.heads.matches import UNIT
 from handcraft.lowering.heads.scores import (
     FETCHED,
     SLACK,
@@ -27,15 +26,16 @@ from handcraft.lowering.heads.scores import (
     sink,
 )
 from handcraft.lowering.lower import Lowering
-from handcraft.lowering.reading.domains import (
-    MOST_LISTED,
+from handcraft.lowering.reading.core import Core
+from handcraft.lowering.reading.domain import (
+    MOST_VALUES,
     Domain,
-    listing,
-    span,
+    interval,
+    of_values,
 )
-from handcraft.lowering.reading.nodes import Core, Node, Rows
+from handcraft.lowering.reading.nodes import Node, TableRows
 from handcraft.lowering.refusals import Refused
-from handcraft.lowering.stream import BOS, Held, constant, gated
+from handcraft.lowering.stream import BOS, FLOAT32, Held, constant, zero_at_bos
 from handcraft.sequence.values import Value
 
 
@@ -49,15 +49,15 @@ def means_of(value: Domain, n: int, default: Value) -> Domain:
     numbers = numbers_of(value)
     found = None if numbers is None else _means(numbers, n)
     if found is None:
-        return span(value.low, value.high, None, none=True, apart=0)
-    return listing({*found, *others_of(value), default})
+        return interval(value.low, value.high, None, none=True, apart=0)
+    return of_values({*found, *others_of(value), default})
 
 
 def numbers_of(value: Domain) -> Domain | None:
     """The values that are numbers; None where there are too many to list."""
     if value.values is None:
         return None if value.none or value.step is None else value
-    return listing(x for x in value.values if not isinstance(x, str | None))
+    return of_values(x for x in value.values if not isinstance(x, str | None))
 
 
 def others_of(value: Domain) -> list[Value]:
@@ -72,12 +72,12 @@ def _means(value: Domain, n: int) -> set[Value] | None:
         return None
     step = Fraction(value.step)
     most = int((value.high - value.low) / step)
-    if most > MOST_LISTED:
+    if most > MOST_VALUES:
         return None
     parts: set[Fraction] = set()
     for k in range(1, n + 1):
         parts.update(Fraction(i, k) for i in range(most * k + 1))
-        if len(parts) > MOST_LISTED:
+        if len(parts) > MOST_VALUES:
             return None
     return {_plain(value.low + step * part) for part in parts}
 
@@ -103,8 +103,7 @@ def mean_of_selected(lower: Lowering, node: Node) -> Held:
     lane = lower.stream.attend(
         merged_rows([*score.rows, (constant(-bos), BOS.expression())]),
         lower.named(node),
-        [(gated(number.z.plus(constant(-by))), 1.0)],
-        lower.says(node),
+        [(zero_at_bos(number.z.plus(constant(-by))), 1.0)],
         sink(lower, bos + score.reach),
     )[0]
     for x in lower.listed(node):
@@ -112,9 +111,9 @@ def mean_of_selected(lower: Lowering, node: Node) -> Held:
             codes[x] = float(x)
     codes[default] = by
     reach = max(abs(x - by) for x in codes.values())
-    uneven = math.expm1(2 * score.radius) + (lower.n + 8) * UNIT
+    uneven = math.expm1(2 * score.radius) + (lower.n + 8) * FLOAT32
     leak = (lower.n + 1) * math.exp(-behind)
-    radius = reach * 2 * (uneven + leak) + abs(by) * 2 * UNIT
+    radius = reach * 2 * (uneven + leak) + abs(by) * 2 * FLOAT32
     return Held(
         lane.expression().plus(constant(by)), codes, number.radius + radius
     )
@@ -137,7 +136,7 @@ def _as_numbers(
         rows = (
             (x, int(codes[x]) if x in codes else x) for x in domain.values or ()
         )
-        table = Rows(tuple(((x,), y) for x, y in rows))
+        table = TableRows(tuple(((x,), y) for x, y in rows))
         value = lower.core.make("table", value, data=table)
     held = lower.standard(value)
     if held is None:

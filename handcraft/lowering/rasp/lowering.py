@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from handcraft.language.affine import Lane
 from handcraft.lowering.lower import Lowering
 from handcraft.lowering.rasp.averages import mean_of_selected, means_of
-from handcraft.lowering.reading.domains import Domain, Domains
-from handcraft.lowering.reading.nodes import Core, Node
+from handcraft.lowering.reading.core import Core
+from handcraft.lowering.reading.domain import Domain
+from handcraft.lowering.reading.domains import Domains
+from handcraft.lowering.reading.nodes import Node
 from handcraft.lowering.stream import Held
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
@@ -49,10 +51,10 @@ class RaspLowering(Lowering):
         """Nothing: functions of Python are no expressions."""
         return {}
 
-    def _lowered(self, node: Node) -> Held:
+    def lowered(self, node: Node) -> Held:
         if node.op == "select" and node.data == "average":
             return mean_of_selected(self, node)
-        return super()._lowered(node)
+        return super().lowered(node)
 
     def named(self, node: Node) -> str:
         """The name of a lane: the label of the s-op that it holds."""
@@ -66,8 +68,8 @@ class RaspLowering(Lowering):
         """True: where RASP selects several values that are no numbers, it has no value."""
         return True
 
-    def _one_hot(self, base: Node) -> Mapping[Value, Held]:
-        found = super()._one_hot(base)
+    def one_hot(self, base: Node) -> Mapping[Value, Held]:
+        found = super().one_hot(base)
         label = self.labels.get(
             id(base), _LEAVES.get(base.op, self.named(base))
         )

@@ -17,7 +17,7 @@ from typing import Any
 from handcraft.claims.functions import Callback
 from handcraft.claims.words import each
 from handcraft.core.errors import printable
-from handcraft.lowering.frames.tag import read_out
+from handcraft.lowering.frames.read_out import read_out
 from handcraft.lowering.rasp.classes import (
     has_rule,
     parts_in_order,
@@ -27,8 +27,9 @@ from handcraft.lowering.rasp.lowering import RaspDomains, RaspLowering
 from handcraft.lowering.rasp.translation import Translation, Uncompilable
 from handcraft.lowering.rasp.values import Glossary, Translated
 from handcraft.lowering.rasp.witness import witness
-from handcraft.lowering.reading.domains import Domain, Unlisted
-from handcraft.lowering.reading.nodes import Core
+from handcraft.lowering.reading.core import Core
+from handcraft.lowering.reading.domain import Domain
+from handcraft.lowering.reading.domains import Unlisted
 from handcraft.lowering.refusals import Refused
 from handcraft.lowering.scheduling.emit import emitted
 from handcraft.lowering.scheduling.schedule import Sizes, cheapest

@@ -15,7 +15,8 @@ from fractions import Fraction
 from typing import Any, TypeAlias
 
 from handcraft.lowering.rasp.averages import average
-from handcraft.lowering.reading.nodes import Core, Node, Rows
+from handcraft.lowering.reading.core import Core
+from handcraft.lowering.reading.nodes import Node, TableRows
 from handcraft.sequence.values import Value
 
 _Table: TypeAlias = Mapping[tuple[Value, ...], Value]
@@ -70,7 +71,7 @@ def _is_mean(node: Node) -> bool:
 
 
 def _as_rows(core: Core, table: _Table, args: Sequence[Node]) -> Node:
-    return core.make("table", *args, data=Rows(tuple(table.items())))
+    return core.make("table", *args, data=TableRows(tuple(table.items())))
 
 
 def is_number(x: Value) -> bool:

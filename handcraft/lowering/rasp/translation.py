@@ -24,12 +24,10 @@ from handcraft.lowering.rasp.shapes import (
     node_of,
 )
 from handcraft.lowering.rasp.values import Glossary, Translated, Unusual, noted
-from handcraft.lowering.reading.domains import (
-    Domains,
-    bases_of,
-    function_of,
-)
-from handcraft.lowering.reading.nodes import NEVER, Core, Node
+from handcraft.lowering.reading.bases import bases_of, function_of
+from handcraft.lowering.reading.core import Core
+from handcraft.lowering.reading.domains import Domains
+from handcraft.lowering.reading.nodes import NO_ROW, Node
 from handcraft.rasp import (
     Comparison,
     RASPExpr,
@@ -193,7 +191,7 @@ class Translation:
                 )
                 for row in product(*lists)
             )
-            found = dict.fromkeys(row for row in rows if NEVER not in row)
+            found = dict.fromkeys(row for row in rows if NO_ROW not in row)
             yield from found
             return
         lists = self.lists(nodes)
@@ -258,7 +256,7 @@ class Translation:
             return False
         ask = function_of(condition, [*there, *queries])
         return all(
-            sum(ask((k, *row)) not in (0, None, NEVER) for k in lists[0]) < 2
+            sum(ask((k, *row)) not in (0, None, NO_ROW) for k in lists[0]) < 2
             for row in product(*lists[1:])
         )
 

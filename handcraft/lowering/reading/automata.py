@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 from handcraft.sequence.expression import Plain
 
 Symbol: TypeAlias = Hashable
-Step: TypeAlias = Callable[[Plain, Any], Plain]
+_Step: TypeAlias = Callable[[Plain, Any], Plain]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Trap:
 
 
 def machine_of(
-    start: Plain, step: Step, symbols: Iterable[Symbol]
+    start: Plain, step: _Step, symbols: Iterable[Symbol]
 ) -> Reset | Cycle | Trap | None:
     """The machine with these states, if it is of one of the kinds."""
     read = tuple(symbols)
@@ -62,7 +62,7 @@ def machine_of(
 
 
 def _reachable(
-    start: Plain, step: Step, symbols: Sequence[Symbol]
+    start: Plain, step: _Step, symbols: Sequence[Symbol]
 ) -> tuple[Plain, ...]:
     found, waiting = {start: None}, [start]
     while waiting:
@@ -76,7 +76,10 @@ def _reachable(
 
 
 def _as_reset(
-    start: Plain, step: Step, symbols: Sequence[Symbol], states: Sequence[Plain]
+    start: Plain,
+    step: _Step,
+    symbols: Sequence[Symbol],
+    states: Sequence[Plain],
 ) -> Reset | None:
     leads = dict[Any, Plain]()
     for symbol in symbols:
@@ -89,7 +92,10 @@ def _as_reset(
 
 
 def _as_cycle(
-    start: Plain, step: Step, symbols: Sequence[Symbol], states: Sequence[Plain]
+    start: Plain,
+    step: _Step,
+    symbols: Sequence[Symbol],
+    states: Sequence[Plain],
 ) -> Cycle | None:
     for symbol in symbols:
         ring = _ring(start, step, symbol)
@@ -109,7 +115,7 @@ def _as_cycle(
     return None
 
 
-def _ring(start: Plain, step: Step, symbol: Symbol) -> tuple[Plain, ...]:
+def _ring(start: Plain, step: _Step, symbol: Symbol) -> tuple[Plain, ...]:
     """The states that one symbol goes through, if it comes back to the first; else none."""
     found = [start]
     while (state := step(found[-1], symbol)) not in found:
@@ -118,7 +124,10 @@ def _ring(start: Plain, step: Step, symbol: Symbol) -> tuple[Plain, ...]:
 
 
 def _as_trap(
-    start: Plain, step: Step, symbols: Sequence[Symbol], states: Sequence[Plain]
+    start: Plain,
+    step: _Step,
+    symbols: Sequence[Symbol],
+    states: Sequence[Plain],
 ) -> Trap | None:
     for trap in states:
         if trap == start or any(step(trap, x) != trap for x in symbols):
@@ -138,7 +147,7 @@ def _as_trap(
 
 def _outside(
     start: Plain,
-    step: Step,
+    step: _Step,
     symbols: Sequence[Symbol],
     states: Sequence[Plain],
     falls: Mapping[tuple[Plain, Any], int],

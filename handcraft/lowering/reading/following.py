@@ -12,16 +12,14 @@ whole of it or not.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from handcraft.lowering.reading.automata import Cycle, Reset, Trap, machine_of
+from handcraft.lowering.reading.making import Maker
+from handcraft.lowering.reading.nodes import Node
 from handcraft.sequence.expression import Expression
 
-if TYPE_CHECKING:
-    from handcraft.lowering.reading.nodes import Core, Node
 
-
-def limits_of(core: Core, e: Expression, shift: int) -> Iterator[Node]:
+def limits_of(core: Maker, e: Expression, shift: int) -> Iterator[Node]:
     """The conditions of `before` and `every` on the position of the key less the shift."""
     key = core.make("there", core.index)
     if shift:
@@ -38,7 +36,7 @@ def limits_of(core: Core, e: Expression, shift: int) -> Iterator[Node]:
         yield core.make("equal", rest, core.constant(0))
 
 
-def total_of(core: Core, e: Expression) -> Node:
+def total_of(core: Maker, e: Expression) -> Node:
     """The sum over the positions of a short form."""
     numbers = core.make("lookup", core.token, data=e.table)
     value = core.make("otherwise", numbers, core.constant(0))
@@ -47,13 +45,13 @@ def total_of(core: Core, e: Expression) -> Node:
     )
 
 
-def lowest_of(core: Core, e: Expression) -> Node:
+def lowest_of(core: Maker, e: Expression) -> Node:
     """The least total up to any position, or 0: that of the best position."""
     found = _least_total(core, e)
     return core.make("least", found, core.constant(0), says=e)
 
 
-def _totals(core: Core, e: Expression) -> tuple[Node, Node]:
+def _totals(core: Maker, e: Expression) -> tuple[Node, Node]:
     """The total up to each position, and the condition on the position of `before`."""
     numbers = core.make("lookup", core.token, data=e.table)
     value = core.make("otherwise", numbers, core.constant(0))
@@ -61,13 +59,13 @@ def _totals(core: Core, e: Expression) -> tuple[Node, Node]:
     return total, core.both(*limits_of(core, e, 0))
 
 
-def _up_to_here(core: Core) -> Node:
+def _up_to_here(core: Maker) -> Node:
     """The condition on a position that it is not behind the one that asks."""
     later = core.make("below", core.index, core.make("there", core.index))
     return core.make("negate", later)
 
 
-def _least_total(core: Core, e: Expression) -> Node:
+def _least_total(core: Maker, e: Expression) -> Node:
     total, limits = _totals(core, e)
     less = core.make("subtract", core.constant(0), total)
     place = core.select("best", limits, less)
@@ -77,11 +75,12 @@ def _least_total(core: Core, e: Expression) -> Node:
     return core.make("otherwise", found, core.constant(0))
 
 
-def below_of(core: Core, e: Expression) -> Node:
+def below_of(core: Maker, e: Expression) -> Node:
     """A comparison; of `lowest` with a number, how many totals are below it."""
     least, number = e.args
-    is_lowest = isinstance(least, Expression) and least.op == "lowest"
-    if not is_lowest or type(number) is not int or number > 0:
+    if not isinstance(least, Expression) or least.op != "lowest":
+        return core.make("below", *map(core.of, e.args), says=e)
+    if type(number) is not int or number > 0:
         return core.make("below", *map(core.of, e.args), says=e)
     total, limits = _totals(core, least)
     beneath = core.make("below", core.there(total), core.constant(number))
@@ -89,7 +88,7 @@ def below_of(core: Core, e: Expression) -> Node:
     return core.make("below", core.constant(0), many, says=e)
 
 
-def state_of(core: Core, e: Expression) -> Node:
+def state_of(core: Maker, e: Expression) -> Node:
     """The state of a finite machine that heads can follow; else the node that is refused."""
     rows = e.rows
     symbols = dict.fromkeys(key[1] for key in rows if key)
@@ -105,7 +104,7 @@ def state_of(core: Core, e: Expression) -> Node:
     return core.make("state", data=e.table, says=e)
 
 
-def _turned(core: Core, machine: Cycle, e: Expression) -> Node:
+def _turned(core: Maker, machine: Cycle, e: Expression) -> Node:
     turns = tuple(((x,), by) for x, by in machine.turns.items() if by)
     by = core.make("lookup", core.token, data=turns)
     value = core.make("otherwise", by, core.constant(0))
@@ -118,7 +117,7 @@ def _turned(core: Core, machine: Cycle, e: Expression) -> Node:
 
 
 def _after_reset(
-    core: Core, machine: Reset, limits: Node, e: Expression | None
+    core: Maker, machine: Reset, limits: Node, e: Expression | None
 ) -> Node:
     """What the latest symbol that decides leads to."""
     states = tuple(((x,), s) for x, s in machine.leads.items())
@@ -133,7 +132,7 @@ def _after_reset(
     return core.make("otherwise", found, core.constant(machine.start), says=e)
 
 
-def _trapped(core: Core, machine: Trap, e: Expression) -> Node:
+def _trapped(core: Maker, machine: Trap, e: Expression) -> Node:
     """The trap, if any position fell into it from the state before."""
     till_here = _after_reset(core, machine.outside, _up_to_here(core), None)
     place = core.make("subtract", core.index, core.constant(1))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from handcraft.lowering.reading.nodes import Node, linear
+from handcraft.lowering.reading.nodes import Node, linear_form
 
 
 class Orders:
@@ -83,7 +83,7 @@ class Orders:
         """
         if self.is_rank(node):
             return True
-        if (sums := linear(node)) is None:
+        if (sums := linear_form(node)) is None:
             return False
         a, b, c = sums
         for length, index in ((1, 0), (self.n, 0), (self.n, self.n - 1)):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from handcraft.language.affine import Affine, Lane, Map
 from handcraft.language.rules import MLP, Block, Head, Neuron
 from handcraft.language.slots import Slot
 from handcraft.language.words import local, scratch, slot
-from handcraft.lowering.stream import Attention, Hinge, Stream, Table
+from handcraft.lowering.scheduling.rewriting import rules_of
+from handcraft.lowering.stream import Attention, Hinge, LaneTable, Stream
 from handcraft.sequence.expression import Expression
 
 
@@ -46,7 +46,7 @@ def _old_first(stream: Stream) -> list[Lane]:
 
 
 def _slot(
-    lane: Lane, table: Table | None, vocabulary: Sequence[str], n_ctx: int
+    lane: Lane, table: LaneTable | None, vocabulary: Sequence[str], n_ctx: int
 ) -> Slot:
     if table is None or not (table.tokens or table.positions):
         if lane.slot == "bos":
@@ -64,7 +64,7 @@ def _slot(
 
 def blocks_of(stream: Stream) -> tuple[Block, ...]:
     """The blocks: heads at odd times, neurons at even ones."""
-    times = [rule.time for rule in (*stream.heads, *stream.hinges)]
+    times = [rule.time for rule in rules_of(stream)]
     times += [time for time, _, _ in stream.constants]
     count = max((time + 1) // 2 for time in times) if times else 0
     return tuple(_block(stream, b) for b in range(count))
@@ -122,6 +122,3 @@ def _head(head: Attention, said: Mapping[Lane, Expression]) -> Head:
         means={lane: said[lane] for lane in head.adds if lane in said},
         name=head.name or None,
     )
-
-
-Amounts = Mapping[Any, float]

@@ -78,7 +78,6 @@ def _taken_over(stream: Stream, old: Life, new: Lane) -> Stream:
             {old.lane: -sign},
             old.empty,
             ERASED,
-            "empties the lane",
         )
         for sign in (1.0, -1.0)
     ]

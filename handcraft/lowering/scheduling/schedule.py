@@ -158,7 +158,7 @@ def _behind(stream: Stream, lanes: Iterable[Lane]) -> set[Lane]:
 
 
 @dataclass(frozen=True)
-class Step:
+class _Step:
     """A head, or the neurons that write the same lanes.
 
     after   the steps that write what it reads
@@ -197,14 +197,14 @@ def scheduled(stream: Stream, heads: int) -> Stream:
     return _placed(stream, steps, times)
 
 
-def _can(step: Step, times: dict[int, int], time: int) -> bool:
+def _can(step: _Step, times: dict[int, int], time: int) -> bool:
     """True if all that it waits for is done before, and all that it writes over is read."""
     done = all(times.get(i, time) < time for i in step.after)
     return done and all(i in times for i in step.past)
 
 
 def _placed(
-    stream: Stream, steps: Sequence[Step], times: dict[int, int]
+    stream: Stream, steps: Sequence[_Step], times: dict[int, int]
 ) -> Stream:
     found = copy(stream)
     found.times = dict.fromkeys(stream.times, 0)
@@ -222,7 +222,7 @@ def _placed(
     return found
 
 
-def _steps(stream: Stream) -> list[Step]:
+def _steps(stream: Stream) -> list[_Step]:
     """The heads and groups of neurons, the answer's last."""
     groups = sorted(_groups(stream), key=lambda rules: rules[0].final)
     writers: dict[Lane, set[int]] = {}
@@ -237,7 +237,7 @@ def _steps(stream: Stream) -> list[Step]:
     ]
     heights = _heights(after)
     return [
-        Step(tuple(rules), after[i], _past(rules, read, i), heights[i])
+        _Step(tuple(rules), after[i], _past(rules, read, i), heights[i])
         for i, rules in enumerate(groups)
     ]
 

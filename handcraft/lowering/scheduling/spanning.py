@@ -24,7 +24,7 @@ from handcraft.lowering.stream import BOS, ONE, Stream
 
 PARTS = 2  # a factor of a sum is a whole number of halves
 GREATEST = 2.0**12
-EXACT = (
+_EXACT = (
     2.0**22
 )  # how many of the least parts float32 adds without an error, with room
 
@@ -41,7 +41,7 @@ class Texts:
     places: int
 
 
-Columns = Mapping[Lane, np.ndarray]
+_Columns = Mapping[Lane, np.ndarray]
 
 
 def spanned(stream: Stream, texts: Texts, *, every: bool) -> Stream:
@@ -72,10 +72,12 @@ def told_once(stream: Stream, texts: Texts) -> Stream:
                 basis.append(lane)
             else:
                 stream = _not_brought(stream, i, lane, found)
-    return stream
+    kept = copy(stream)
+    kept.heads = [head for head in stream.heads if head.writes]
+    return kept
 
 
-def _brought(stream: Stream, i: int, columns: Columns) -> Columns:
+def _brought(stream: Stream, i: int, columns: _Columns) -> _Columns:
     """What a head brings that it alone writes, by the position where it is read."""
     head = stream.heads[i]
     if head.final or not columns:
@@ -90,7 +92,7 @@ def _brought(stream: Stream, i: int, columns: Columns) -> Columns:
     }
 
 
-def _column_of(x: Affine, columns: Columns) -> np.ndarray:
+def _column_of(x: Affine, columns: _Columns) -> np.ndarray:
     size = len(next(iter(columns.values())))
     found = np.full(size, x.constant)
     for lane, by in x.terms:
@@ -114,7 +116,7 @@ def _written_over(stream: Stream) -> set[Lane]:
     return kept
 
 
-def _columns(stream: Stream, texts: Texts) -> Iterator[Columns]:
+def _columns(stream: Stream, texts: Texts) -> Iterator[_Columns]:
     """The lanes of tokens, and those of positions, each with what it holds."""
     tables = stream.tables.items()
     if texts.tokens:
@@ -126,7 +128,7 @@ def _columns(stream: Stream, texts: Texts) -> Iterator[Columns]:
     yield _positions(stream, texts)
 
 
-def _positions(stream: Stream, texts: Texts) -> Columns:
+def _positions(stream: Stream, texts: Texts) -> _Columns:
     rest = [0.0] * texts.places
     return {
         lane: np.array([*table.positions, *rest][: texts.places])
@@ -139,7 +141,7 @@ def _is_flag(column: np.ndarray) -> bool:
     return set(column.tolist()) <= {0.0, 1.0}
 
 
-def _in_order(columns: Columns, kept: set[Lane]) -> list[Lane]:
+def _in_order(columns: _Columns, kept: set[Lane]) -> list[Lane]:
     """Those that stay, then flags, of which most others are sums, then numbers."""
     return sorted(
         columns, key=lambda x: (x not in kept, not _is_flag(columns[x]))
@@ -147,7 +149,7 @@ def _in_order(columns: Columns, kept: set[Lane]) -> list[Lane]:
 
 
 def _as_sum(
-    lane: Lane, basis: Sequence[Lane], columns: Columns, *, free: bool = True
+    lane: Lane, basis: Sequence[Lane], columns: _Columns, *, free: bool = True
 ) -> Affine | None:
     """The lane as a sum of others, and of a constant where it is free, with plain factors."""
     column = columns[lane]  # [n]
@@ -164,7 +166,7 @@ def _as_sum(
 
 
 def _stays_exact(
-    stream: Stream, lane: Lane, found: Affine, columns: Columns
+    stream: Stream, lane: Lane, found: Affine, columns: _Columns
 ) -> bool:
     for rule in rules_of(stream):
         for x in read_by(rule):
@@ -186,7 +188,7 @@ def _put(x: Affine, lane: Lane, found: Affine) -> Affine:
     return Affine.of(terms, x.constant).plus(found.scaled(by))
 
 
-def _reach(x: Affine, columns: Columns) -> float:
+def _reach(x: Affine, columns: _Columns) -> float:
     """The greatest sum of the sizes of its terms, as far as they are in these columns."""
     found = np.full(len(next(iter(columns.values()))), abs(x.constant))
     for lane, by in x.terms:
@@ -195,7 +197,7 @@ def _reach(x: Affine, columns: Columns) -> float:
     return float(found.max())
 
 
-def _is_exact(x: Affine, columns: Columns) -> bool:
+def _is_exact(x: Affine, columns: _Columns) -> bool:
     """True if float32 adds its terms without an error."""
     if any(lane not in columns and lane != BOS for lane in x.lanes_read):
         return False
@@ -204,7 +206,7 @@ def _is_exact(x: Affine, columns: Columns) -> bool:
         if lane != BOS:
             numbers += [by, *(by * columns[lane]).tolist()]
     bottom = max(Fraction(number).denominator for number in numbers)
-    return bottom * _reach(x, columns) < EXACT and bottom < EXACT
+    return bottom * _reach(x, columns) < _EXACT and bottom < _EXACT
 
 
 def _without(stream: Stream, lane: Lane, found: Affine) -> Stream:

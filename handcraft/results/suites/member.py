@@ -28,7 +28,7 @@ from handcraft.core.gpt2 import Array
 from handcraft.core.source import NOWHERE, author
 from handcraft.core.weights import to_safetensors
 from handcraft.core.writing import write_atomically
-from handcraft.lowering.frames.tag import spelled, tag
+from handcraft.lowering.frames.tag import tag
 from handcraft.model import Model
 from handcraft.program.program import Program
 from handcraft.proof.report import Report
@@ -204,9 +204,7 @@ def _compiled(candidate: Candidate) -> Model | None:
 def _answers(candidate: Candidate, texts: Sequence[Words]) -> list[Answered]:
     """The token of each value of the expression."""
     rows = values_at(candidate.expression, texts, causal=candidate.causal)
-    return [
-        tuple(None if x is None else spelled(x) for x in row) for row in rows
-    ]
+    return [tuple(None if x is None else str(x) for x in row) for row in rows]
 
 
 def _verified(model: Model, claim: Claim | None = None) -> Report:
