@@ -106,8 +106,8 @@ class Regions:
         return self.stream.table(name, table).expression()
 
     def _separators(self, before: Affine) -> tuple[Affine, Affine, Affine]:
-        """The numbers that are brought from the latest separator and the first one. The scores of
-        two differ by 64 at least, so the weight is 1 to the last bit.
+        """The numbers at the latest separator and the first one. The scores of two differ by
+        64 at least, so the weight is 1 to the last bit.
         """
         many = self.lengths.places * NEARER
         wall = 4.0 * 2 ** (int(many).bit_length())
@@ -280,7 +280,7 @@ class RegionLowering(Lowering):
     # ------------------------------------------------------------ tokens, indices, the length
 
     def bring(self, lane: Lane) -> Lane:
-        """The lane of what one of the embedding holds at the element that a position stands for."""
+        """The lane of an embedded number at the element for which a position stands."""
         if lane not in self._brought:
             with self._reading(None):
                 found = self.regions.fetched(self, lane.expression(), lane.slot)

@@ -133,7 +133,7 @@ class Contexts:
         closing = core.make(
             "equal", core.there(core.token), core.constant(self.asked.close)
         )
-        return self._plus_shift(core.select(Settled("first"), closing))
+        return self._plus_shift(core.select(_kind("first", True), closing))
 
     def _plus_shift(self, place: Node) -> Node:
         if self.begin is None:
@@ -169,7 +169,7 @@ class Contexts:
         """The same selection of the positions behind BOS."""
         default = node.default
         return self.core.select(
-            Settled(node.data) if settled else node.data,
+            _kind(node.data, settled),
             self._condition(node.condition),
             self.of(node.value),
             None if default is None else self.of(default),
@@ -391,5 +391,5 @@ class Contexts:
 
 
 def _kind(kind: str, sure: bool) -> SelectionKind:
-    found: Any = Settled(kind) if sure else kind
-    return found  # type: ignore[no-any-return]
+    found: SelectionKind = Settled(kind) if sure else kind  # type: ignore[assignment]
+    return found

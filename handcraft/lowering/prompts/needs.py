@@ -121,9 +121,7 @@ def needed(root: Node) -> set[int]:
 
 
 def _ways(node: Node) -> tuple[list[Node], list[Node], list[Node]]:
-    """The nodes that a node needs, those that it needs where it chooses them, and what else it
-    looks at.
-    """
+    """The nodes that a node needs, those that it chooses, and what else it looks at."""
     if node.op == "cases":
         pairs, default = branches_of(node.args)
         values = [then for _, then in pairs]
