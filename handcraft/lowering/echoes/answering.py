@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
+from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError
 from handcraft.core.frozen import is_nest
 from handcraft.core.gpt2 import Activation
@@ -56,6 +57,7 @@ from handcraft.sequence.values import Value
 _ROUNDED = 2.0**-22
 
 
+@checked_call()
 def answer(
     e: Expression,
     *,

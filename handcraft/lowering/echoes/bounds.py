@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handcraft.language.affine import Affine, Lane
-from handcraft.lowering.heads.counting import ANCHOR
 from handcraft.lowering.stream import BOS, Hinge, LaneTable, Stream
+from handcraft.recipes.sums import ANCHOR
 
 _Range = tuple[float, float]
 _ZERO: _Range = (0.0, 0.0)

@@ -12,6 +12,7 @@ from fractions import Fraction
 from handcraft.claims.answers import named_by
 from handcraft.claims.kinds import Each
 from handcraft.claims.words import each
+from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError
 from handcraft.core.frozen import is_nest
 from handcraft.core.gpt2 import Activation
@@ -36,6 +37,7 @@ from handcraft.sequence.expression import Expression
 from handcraft.sequence.values import Value
 
 
+@checked_call()
 def tag(
     e: Expression,
     *,

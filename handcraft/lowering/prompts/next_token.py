@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from handcraft.claims.kinds import CLAIM_KINDS, Claim, Distribution
 from handcraft.claims.words import predicts
+from handcraft.core.arguments import checked_call
 from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import Activation
 from handcraft.core.source import caller
@@ -41,6 +42,7 @@ from handcraft.program.program import Program
 from handcraft.sequence.expression import Expression
 
 
+@checked_call()
 def of(
     claim: Claim | Program,
     *,
@@ -63,9 +65,14 @@ def of(
     if isinstance(claim, Program):
         return _of_program(claim, tokens, n, name, activation)
     if not isinstance(claim, CLAIM_KINDS):
+        other = (
+            "; next_token(e, tokens=, n=) takes an expression"
+            if isinstance(claim, Expression)
+            else ""
+        )
         raise ProgramError(
             "takes a claim, such as answers(...), or a program that has one, found"
-            f" {kind_of(claim)}",
+            f" {kind_of(claim)}{other}",
             ("of",),
             caller(),
         )
@@ -77,6 +84,7 @@ def of(
         raise found.error(caller()) from None
 
 
+@checked_call()
 def next_token(
     e: Expression,
     *,

@@ -57,13 +57,15 @@ def _tokens(here: Translation, _: Any) -> Translated:
     objects = {values[name]: (token,) for name, token in here.names.items()}
     if all(value == name for name, value in values.items()):
         return Translated(core.token, objects)
-    table = {(name,): value for name, value in values.items()}
+    table: dict[tuple[Value, ...], Value] = {
+        (name,): value for name, value in values.items()
+    }
     return Translated(node_of(core, table, [core.token]), objects)
 
 
 def _constant(here: Translation, expr: ConstantSOp) -> Translated:
     objects: dict[Value, tuple[Any, ...]] = {}
-    table = {}
+    table: dict[tuple[Value, ...], Value] = {}
     for i, found in enumerate(expr.value):
         table[(i,)] = _value(here, expr, found)
         noted(objects, table[(i,)], found)
@@ -127,7 +129,7 @@ def _aggregate(here: Translation, expr: Aggregate) -> Translated:
         node = average(core, condition, told.node, default)
         for mean in here.domains.of(node).values or ():
             if is_number(mean):
-                noted(objects, mean, float(mean))
+                noted(objects, mean, float(mean))  # type: ignore[arg-type]
     return Translated(node, objects)
 
 
@@ -236,5 +238,5 @@ def has_rule(expr: RASPExpr) -> bool:
 
 
 def _rule(table: Mapping[str, Any], expr: RASPExpr) -> Any:
-    kinds = (vars(kind).get("kind") for kind in type(expr).__mro__)
+    kinds = (str(vars(kind).get("kind")) for kind in type(expr).__mro__)
     return next(table[kind] for kind in kinds if kind in table)

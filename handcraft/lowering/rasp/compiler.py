@@ -101,7 +101,7 @@ def _check_numbers(max_seq_len: Any, causal: Any, mlp_exactness: Any) -> None:
         )
     if not isinstance(causal, bool):
         raise TypeError(f"causal must be True or False, found {_shown(causal)}")
-    if not isinstance(mlp_exactness, Real) or not mlp_exactness > 0:
+    if not isinstance(mlp_exactness, Real) or not float(mlp_exactness) > 0:
         raise ValueError(
             f"mlp_exactness must be a positive number, found {_shown(mlp_exactness)}"
         )

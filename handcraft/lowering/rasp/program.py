@@ -221,7 +221,7 @@ def _texts(here: Translation) -> dict[str, float]:
     """The code of each text: below the numbers that stand beside texts, else from 1 on."""
     texts = list(dict.fromkeys((*here.names, *here.book.texts)))
     if here.mixed:
-        low = math.floor(min(here.mixed)) - 1  # type: ignore[type-var]
+        low = math.floor(min(here.mixed)) - 1  # type: ignore[type-var,arg-type]
         return {t: float(low - i) for i, t in enumerate(texts)}
     return {t: float(i + 1) for i, t in enumerate(texts)}
 

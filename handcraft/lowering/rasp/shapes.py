@@ -108,7 +108,7 @@ def _factor(table: _Table, i: int) -> Fraction | None:
             seen[rest] = row[i], y
         elif row[i] != seen[rest][0]:
             x0, y0 = seen[rest]
-            return Fraction(y - y0) / (row[i] - x0)  # type: ignore[operator]
+            return Fraction(y - y0) / (row[i] - x0)
     return None
 
 

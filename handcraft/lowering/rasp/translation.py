@@ -290,7 +290,7 @@ class Translation:
         core, there, own = self.core, self.core.there(key.node), query.node
         domains = [self.domains.of(one.node) for one in (key, query)]
         plain = all(d.numeric and not d.none for d in domains)
-        form = _COMPARED.get(expr.predicate) if plain else None  # type: ignore[call-overload]
+        form = _COMPARED.get(expr.predicate) if plain else None
         if form is None:
             raise Uncompilable(
                 expr,

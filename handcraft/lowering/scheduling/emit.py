@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from handcraft.language.affine import Affine, Lane, Map
 from handcraft.language.rules import MLP, Block, Head, Neuron
@@ -78,7 +78,7 @@ def _block(stream: Stream, b: int) -> Block:
         if time == 2 * b + 2:
             constants[lane] = constants.get(lane, 0.0) + value
     mlp = None
-    said = stream.meanings
+    said = _whole(stream, 2 * b + 1)
     if hinges or constants:
         written = dict.fromkeys(
             x for hinge in hinges if not hinge.erases for x in hinge.adds
@@ -86,9 +86,30 @@ def _block(stream: Stream, b: int) -> Block:
         mlp = MLP(
             [_neuron(hinge) for hinge in hinges],
             adds=Affine.of(constants),
-            means={lane: said[lane] for lane in written if lane in said},
+            means=_of(_whole(stream, 2 * b + 2), written),
         )
     return Block([_head(head, said) for head in heads], mlp)
+
+
+def _whole(stream: Stream, time: int) -> dict[Lane, Expression]:
+    """The meanings of the lanes that a sublayer is the last to add to: before, they are parts."""
+    last: dict[Lane, int] = {}
+    for rule in rules_of(stream):
+        for lane in set() if rule.final or _erases(rule) else set(rule.writes):
+            last[lane] = max(last.get(lane, 0), rule.time)
+    return {
+        lane: e for lane, e in stream.meanings.items() if last.get(lane) == time
+    }
+
+
+def _erases(rule: Attention | Hinge) -> bool:
+    return isinstance(rule, Hinge) and rule.erases
+
+
+def _of(
+    said: Mapping[Lane, Expression], lanes: Iterable[Lane]
+) -> dict[Lane, Expression]:
+    return {lane: said[lane] for lane in lanes if lane in said}
 
 
 def _neuron(hinge: Hinge) -> Neuron:
@@ -119,6 +140,6 @@ def _head(head: Attention, said: Mapping[Lane, Expression]) -> Head:
         value=Map.of(value),
         adds=Map.of(adds.items()),
         scores="exact",
-        means={lane: said[lane] for lane in head.adds if lane in said},
+        means=_of(said, head.adds),
         name=head.name or None,
     )

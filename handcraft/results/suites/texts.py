@@ -77,7 +77,8 @@ def asked(
 ) -> Heard:
     """The answers of a model to texts that stand behind the first token of its vocabulary."""
     names = model.vocabulary.tokens
-    ids: dict[str | None, int] = {None: _SILENT, **model.vocabulary.ids}
+    ids: dict[str | None, int] = {None: _SILENT}
+    ids.update((name, i) for name, i in model.vocabulary.ids.items())
     margin, wrong = np.inf, None
     for start, rows, logits in _answered(model, texts):
         told = answers[start : start + len(rows)]
