@@ -924,7 +924,7 @@ MISTAKES = [
         'build(head, claim=answers("a", lambda s: "b", lenght=1))',
         (
             "answers > lenght: has no such argument; it takes prompts, answer, stop, "
-            "length, longest; did you mean 'length'?"
+            "length, longest, framed; did you mean 'length'?"
         ),
     ),
     (
@@ -988,7 +988,8 @@ MISTAKES = [
         'attend_to(at, at["p"] + 1, value=t)',
         (
             "attend_to > target: position:p + 1 lies in the future of every position;"
-            " causality hides it"
+            " causality hides it; in a program with causal=False, say"
+            " causal=False here too"
         ),
     ),
     (

@@ -69,7 +69,7 @@ def compile_expression(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Make a transformer that computes an expression.
+    """Make a program of an expression.
 
     FILE says what the model should say: `from handcraft.sequence import *`, then for example
     `hist = count(there(tokens) == tokens)`. What is written is a built directory, as of any
