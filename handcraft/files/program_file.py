@@ -36,7 +36,6 @@ from handcraft.files.bundled import bundled
 from handcraft.files.checkpoint_place import download_hint, is_checkpoint
 from handcraft.files.pair import PROGRAM_JSON
 from handcraft.program.program import Program, program_name
-from handcraft.sequence import words
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.shared import upwards
 
@@ -188,11 +187,20 @@ def _or_compile(path: Path, names: Mapping[str, Any]) -> str:
 
 def _own(names: Mapping[str, Any]) -> dict[str, Any]:
     """The names of a file that are no words of handcraft.sequence."""
+    from handcraft.sequence import words  # most programs need none
+
     return {
         key: value
         for key, value in names.items()
         if getattr(words, key, None) is not value
     }
+
+
+def _is_word(name: object) -> bool:
+    """True for a word of handcraft.sequence."""
+    from handcraft.sequence import words
+
+    return hasattr(words, str(name))
 
 
 def load_expression(
@@ -351,7 +359,7 @@ def _in_our_words(error: BaseException) -> str:
     """The message for what Python itself refuses: a slot that is called, an expression that is
     looked up in a table or a text; else none.
     """
-    if isinstance(error, NameError) and hasattr(words, str(error.name)):
+    if isinstance(error, NameError) and _is_word(error.name):
         return (
             f"there is no `{error.name}` here; it is a word of handcraft.sequence: write"
             " `from handcraft.sequence import *` above"
