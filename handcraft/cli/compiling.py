@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from handcraft.cli.making import save
-from handcraft.cli.terminal import Json, given_file, given_path
+from handcraft.cli.terminal import BuiltDirectory, Json, given_file, given_path
 from handcraft.core.errors import ProgramError
 
 FileArgument = Annotated[
@@ -59,14 +59,7 @@ def compile_expression(
             help="The variable, where the file has several expressions.",
         ),
     ] = None,
-    out: Annotated[
-        str | None,
-        typer.Option(
-            "--out",
-            metavar="DIR",
-            help="The directory to write (build/NAME by default).",
-        ),
-    ] = None,
+    out: BuiltDirectory = None,
     json: Json = False,
 ) -> None:
     """Make a program of an expression.
@@ -77,7 +70,7 @@ def compile_expression(
     """
     asked = None if out is None else given_path("--out", out)
     asks = {"tag": tag, "answer": answer, "next": next_token}
-    frame = _frame([name for name, asked in asks.items() if asked], causal)
+    frame = _frame([name for name, wanted in asks.items() if wanted], causal)
     path = given_file("FILE", file)
     from handcraft.results.framed import framed
 

@@ -13,6 +13,7 @@ import typer
 
 from handcraft.cli.completing import one_of
 from handcraft.cli.terminal import (
+    BuiltDirectory,
     Json,
     ProgramArgument,
     ProgressBar,
@@ -35,14 +36,7 @@ RUNTIME_NAMES = (  # as `--to` takes them
 
 def build(
     program: ProgramArgument,
-    out: Annotated[
-        str | None,
-        typer.Option(
-            "--out",
-            metavar="DIR",
-            help="The directory to write (build/NAME by default).",
-        ),
-    ] = None,
+    out: BuiltDirectory = None,
     json: Json = False,
 ) -> None:
     """Write a program's weights to a directory.

@@ -32,6 +32,14 @@ ProgramArgument = Annotated[
         metavar="PROGRAM", help=PROGRAM_HELP, autocompletion=programs
     ),
 ]
+BuiltDirectory = Annotated[
+    str | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="The directory to write (build/NAME by default).",
+    ),
+]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object and nothing else.")
 ]
