@@ -400,6 +400,12 @@ def test_a_model_answers_every_position(name: str) -> None:
     assert least_margin(name, 10, asked, "gelu") >= 1
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_program_compiles_for_long_texts(name: str) -> None:
+    """Of 64 tokens: what each neuron reads is still known well enough."""
+    assert framed(name).model(64).n_ctx == 65
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("n", LENGTHS)
 @pytest.mark.parametrize("name", NAMES)

@@ -21,7 +21,6 @@ from handcraft.lowering.stream import FLOAT32, LEAK, Stream, constant
 
 GELU_EXACT = 8.0  # gelu(x) is x or 0 in float32 from this size on, with room
 SHARPEST = 2.0**20
-SNAPPED = 2e-3  # an input less exact than that is taken by steps
 _EXACT = 1e-6  # where the output must be exact
 SAME_NUMBER = 1e-9  # two numbers so near to each other, of their size, are one that float64 rounded
 FORGOTTEN = 2**10 * LEAK  # float32 does not add so little to a whole number
@@ -103,7 +102,7 @@ def mapped(
     gap = min(f.gaps)
     if radius > gap / 8:
         raise Inexact(radius, gap)
-    if radius > (_EXACT if flag else SNAPPED) * gap or _blurs(
+    if radius > (_EXACT if flag else stream.snapped) * gap or _blurs(
         f, radius, blurred
     ):
         return stepped(stream, z, radius, f, name)

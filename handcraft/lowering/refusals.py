@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from handcraft.core.errors import ProgramError
 from handcraft.core.source import Source
 from handcraft.lowering.meanings import NodeMeanings
 from handcraft.lowering.reading.nodes import Node
+from handcraft.lowering.stream import SNAPPED
 from handcraft.sequence.notation import written
 
 _LONGEST = 60
+
+_T = TypeVar("_T")
 
 
 class Refused(Exception):  # noqa: N818  # it becomes a ProgramError with the author's line
@@ -52,6 +56,19 @@ class Inexact(Exception):  # noqa: N818  # `blaming` says it in words
         super().__init__(f"known to {radius}, apart by {gap}")
         self.radius = radius
         self.gap = gap
+
+
+def tried(make: Callable[[float], _T]) -> _T:
+    """What make(snapped) gives with the first bound of SNAPPED, so the fewest neurons, for which
+    all numbers can be told apart. Raises Refused as the last one did.
+    """
+    *cheaper, last = SNAPPED
+    for snapped in cheaper:
+        try:
+            return make(snapped)
+        except Refused:
+            continue
+    return make(last)
 
 
 @contextmanager

@@ -28,6 +28,10 @@ LEAK = (
 FLOAT32 = 2.0**-24  # what float32 rounds a number by, of its size
 ERASED = 2.0**10  # the sharpness of the neurons that erase a lane
 LEFT = 2.0**-28  # what they leave of it at most, with gelu
+SNAPPED = (
+    2e-3,
+    1e-4,
+)  # how exact a number must be for hinges, which keep its error; steps forget it, and take more
 ONE = Affine.of({BOS: -1.0}, 1.0)  # 1 everywhere but at BOS
 
 
@@ -140,9 +144,13 @@ class Hinge:
 
 
 class Stream:
-    """Lanes and rules, in the order in which they are made."""
+    """Lanes and rules, in the order in which they are made.
+
+    snapped  an input less exact than that, in parts of the distance of two values, takes steps
+    """
 
     def __init__(self) -> None:
+        self.snapped = SNAPPED[0]
         self.tables: dict[Lane, LaneTable] = {}
         self.times: dict[Lane, int] = {BOS: 0}
         self.heads: list[Attention] = []

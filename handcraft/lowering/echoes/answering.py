@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -38,7 +39,7 @@ from handcraft.lowering.naming import author_variables
 from handcraft.lowering.pointwise import images, mapped
 from handcraft.lowering.reading.core import Core
 from handcraft.lowering.reading.domains import Domains
-from handcraft.lowering.refusals import Refused
+from handcraft.lowering.refusals import Refused, tried
 from handcraft.lowering.scheduling.emit import emitted
 from handcraft.lowering.scheduling.schedule import Sizes, cheapest
 from handcraft.lowering.stream import (
@@ -174,8 +175,14 @@ class _Frame:
         return asked
 
     def program(self, name: str | None, activation: Activation) -> Program:
-        """The program with its claim."""
+        """The program with its claim. Raises Refused."""
+        return tried(partial(self._program, name, activation))
+
+    def _program(
+        self, name: str | None, activation: Activation, snapped: float
+    ) -> Program:
         lower = self._lowering()
+        lower.stream.snapped = snapped
         self._name_answers(lower)
         lower.codes = self.codes
         regions = (

@@ -26,7 +26,7 @@ from handcraft.lowering.reading.core import Core
 from handcraft.lowering.reading.domain import Domain
 from handcraft.lowering.reading.domains import Domains
 from handcraft.lowering.reading.nodes import Node
-from handcraft.lowering.refusals import Refused
+from handcraft.lowering.refusals import Refused, tried
 from handcraft.lowering.scheduling.emit import emitted
 from handcraft.lowering.scheduling.schedule import Sizes, cheapest
 from handcraft.lowering.stream import (
@@ -156,13 +156,20 @@ def lowered(
     core = Core(causal=frame.causal)
     node = core.of(e)
     domains = Domains(frame.alphabet, frame.n, causal=frame.causal)
-    lower = Lowering(core, domains, {}, named)
-    vocabulary, codes, answers = _codes(
-        node, lower.domain(node), named_by(e), frame
-    )
-    lower.codes = codes
-    held = lower.hold(node)
-    read_out(lower, node, held, codes, answers)
+
+    def made(
+        snapped: float,
+    ) -> tuple[Lowering, tuple[str, ...], dict[Value, str]]:
+        lower = Lowering(core, domains, {}, named)
+        lower.stream.snapped = snapped
+        vocabulary, lower.codes, answers = _codes(
+            node, lower.domain(node), named_by(e), frame
+        )
+        held = lower.hold(node)
+        read_out(lower, node, held, lower.codes, answers)
+        return lower, vocabulary, answers
+
+    lower, vocabulary, answers = tried(made)
     sizes = Sizes(len(vocabulary), frame.n + 1, frame.alphabet)
     stream = cheapest(lower.stream, sizes)
     stream.meanings = lower.meanings()

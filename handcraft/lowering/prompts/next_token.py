@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from handcraft.claims.kinds import CLAIM_KINDS, Claim, Distribution
 from handcraft.claims.words import predicts
@@ -35,7 +36,7 @@ from handcraft.lowering.prompts.stated import rule_of
 from handcraft.lowering.prompts.unanchored import without_bos
 from handcraft.lowering.reading.core import Core
 from handcraft.lowering.reading.nodes import Node
-from handcraft.lowering.refusals import Refused
+from handcraft.lowering.refusals import Refused, tried
 from handcraft.lowering.scheduling.emit import emitted
 from handcraft.lowering.scheduling.schedule import Sizes, cheapest
 from handcraft.program.program import Program
@@ -132,7 +133,7 @@ def _compiled(
     activation: Activation,
 ) -> Program:
     asked = asked_of(claim, vocabulary, n_ctx)
-    lower = _lowered(claim, asked, vocabulary, n_ctx)
+    lower = tried(partial(_lowered, claim, asked, vocabulary, n_ctx))
     tokens = _order(vocabulary.tokens, asked.begin)
     behind_first = (
         0 if lower.anchored else 1
@@ -160,12 +161,17 @@ def _order(tokens: Sequence[str], begin: str | None) -> tuple[str, ...]:
 
 
 def _lowered(
-    claim: Claim, asked: Demand, vocabulary: Vocabulary, n_ctx: int
+    claim: Claim,
+    asked: Demand,
+    vocabulary: Vocabulary,
+    n_ctx: int,
+    snapped: float,
 ) -> Lowering:
     core = Core(causal=True)
     contexts = Contexts(core, asked, n_ctx)
     codes = _codes(vocabulary.tokens, asked.begin)
     lower = Lowering(core, contexts.domains, codes, author_variables())
+    lower.stream.snapped = snapped
     lower.anchored = asked.begin is not None
     if isinstance(claim, Distribution):
         chances(lower, claim, vocabulary)
@@ -179,16 +185,22 @@ def _lowered(
     except Refused as found:
         part = contexts.in_rule(found.node)
         raise Refused(part, found.why, found.instead) from None
-    return _lowered_again(claim, asked, vocabulary, n_ctx) if again else lower
+    if again:
+        return _lowered_again(claim, asked, vocabulary, n_ctx, snapped)
+    return lower
 
 
 def _lowered_again(
-    claim: Claim, asked: Demand, vocabulary: Vocabulary, n_ctx: int
+    claim: Claim,
+    asked: Demand,
+    vocabulary: Vocabulary,
+    n_ctx: int,
+    snapped: float,
 ) -> Lowering:
     """The same where what begins the prompts is a token like any other. Raises Refused."""
     again = replace(asked, begin=None, behind=vocabulary.tokens)
     try:
-        return _lowered(claim, again, vocabulary, n_ctx)
+        return _lowered(claim, again, vocabulary, n_ctx, snapped)
     except Refused as found:
         instead = f"{found.instead}, or answers that are never {asked.begin!r}"
         raise Refused(found.node, found.why, instead) from None

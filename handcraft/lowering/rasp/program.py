@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -30,7 +31,7 @@ from handcraft.lowering.rasp.witness import witness
 from handcraft.lowering.reading.core import Core
 from handcraft.lowering.reading.domain import Domain
 from handcraft.lowering.reading.domains import Unlisted
-from handcraft.lowering.refusals import Refused
+from handcraft.lowering.refusals import Refused, tried
 from handcraft.lowering.scheduling.emit import emitted
 from handcraft.lowering.scheduling.schedule import Sizes, cheapest
 from handcraft.lowering.stream import Held, constant
@@ -102,7 +103,7 @@ def _compiled(
     try:
         told = translated(here, sop)
         _check_raised(here, n)
-        return _lowered(sop, here, told)
+        return tried(partial(_lowered, sop, here, told))
     except Uncompilable as found:
         raise _refused([f"{found.expr.label} {found.why}"]) from None
     except Refused as found:
@@ -168,9 +169,12 @@ def _check_raised(here: Translation, n: int) -> None:
 # ---------------------------------------------------------------- lowering
 
 
-def _lowered(sop: SOp, here: Translation, told: Translated) -> RaspProgram:
+def _lowered(
+    sop: SOp, here: Translation, told: Translated, snapped: float
+) -> RaspProgram:
     domains, node = here.domains, told.node
     lower = RaspLowering(here.core, domains, _texts(here), here.labels)
+    lower.stream.snapped = snapped
     values = lower.domain(node).values
     if values is None:
         raise Refused(node, "has too many answers", "a smaller max_seq_len")
