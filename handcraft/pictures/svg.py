@@ -24,6 +24,7 @@ POSITIVE, NEGATIVE = "#0072b2", "#d55e00"
 # class: (attribute, its light colour, its dark one)
 KINDS = {
     "card": ("fill", "#ffffff", "#16191d"),
+    "box": ("fill", "#fbfcfd", "#22272d"),
     "field": ("fill", "#f4f5f7", "#22272d"),
     "ink": ("fill", "#1a1c1f", "#e8eaed"),
     "faint": ("fill", "#5c636b", "#a7aeb6"),
