@@ -16,7 +16,6 @@ frozen and its arrays are read-only; a prompt outside the claim's domain is refu
 from __future__ import annotations
 
 import dataclasses
-import html
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -756,25 +755,9 @@ class Model:
         )
 
     def _repr_html_(self) -> str:
-        numbers = self.parameters
-        rows = {
-            "layers": self.n_layer,
-            "heads": self.n_head,
-            "n_embd": self.n_embd,
-            "n_ctx": self.n_ctx,
-            "tokens": listing(self.vocabulary.tokens, 30),
-            "columns": listing(self.names.stream, 30),
-            "parameters": f"{numbers['nonzero']} non-zero of {numbers['dense']}",
-        }
-        escaped = (
-            (label, html.escape(str(value))) for label, value in rows.items()
-        )
-        cells = "".join(
-            f"<tr><th>{a}</th><td>{b}</td></tr>" for a, b in escaped
-        )
-        return (
-            f"<table><caption>{html.escape(self.name)}</caption>{cells}</table>"
-        )
+        from handcraft.pictures.notebooks import model_page
+
+        return model_page(self)
 
 
 def _instead_of(name: str) -> str:

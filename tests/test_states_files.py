@@ -18,19 +18,19 @@ from hypothesis import strategies as st
 from handcraft import Model
 from handcraft.analysis.reachability import avoid
 from handcraft.analysis.states import Chain, explore
-from handcraft.analysis.states_files import (
-    chain_json,
-    mermaid,
-    save_picture,
-    to_dot,
-)
-from handcraft.analysis.states_svg import HEIGHT, PATH, svg
 from handcraft.core.errors import (
     MissingExtraError,
     ProgramError,
     UndecidedError,
 )
 from handcraft.frontends import from_markov
+from handcraft.pictures.states_files import (
+    chain_json,
+    mermaid,
+    save_picture,
+    to_dot,
+)
+from handcraft.pictures.states_svg import HEIGHT, PATH, svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = [

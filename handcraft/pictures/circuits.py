@@ -18,17 +18,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from handcraft.core.errors import ProgramError
-from handcraft.pictures.layers import Placed, placed
+from handcraft.pictures.layers import Places, in_columns
 from handcraft.pictures.svg import (
     Drawing,
-    below,
     clipped_to,
     element,
     kind,
-    line_of,
-    number,
     page,
+    pixels,
+    stacked,
     text,
+    text_line,
     tip,
     width_of,
 )
@@ -39,10 +39,17 @@ MOST_RULES = 12  # in a tooltip
 ROW, PAD = 15.0, 8.0  # pixels: of a line in a box, around the lines
 BETWEEN, APART = 150.0, 22.0  # pixels between columns, and between boxes
 TOP = 28.0  # pixels above the boxes, for the names of the columns
-LANES, NAME = 22, 30  # characters of the lanes at a line, and of a name
+_LANES, _NAME = 22, 30  # characters of the lanes at a line, and of a name
 PORTS = {"q": "query", "k": "key", "v": "value"}
 # lines take these in turn: by colour alone nothing is told, each is followed to its box
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#b0628f", "#8a6d00", "#3d7ea6")
+LINE_COLOURS = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#b0628f",
+    "#8a6d00",
+    "#3d7ea6",
+)
 
 
 def circuit_svg(found: Wiring) -> str:
@@ -65,8 +72,8 @@ def circuit_drawing(found: Wiring) -> Drawing:
             f" {MOST_BOXES} are drawn; write .dot, .mmd or .json",
             (found.program,),
         )
-    title = line_of(clipped_to(heading(found), 110), size=14.0, bold=True)
-    return below([title, _Graph(found).drawing()], gap=14)
+    title = text_line(clipped_to(heading(found), 110), size=14.0, bold=True)
+    return stacked([title, _Graph(found).drawing()], gap=14)
 
 
 class _Graph:
@@ -84,7 +91,7 @@ class _Graph:
             node.name: _ports(node, found.edges) for node in found.nodes
         }
         self.lines = {
-            node.name: [clipped_to(node.label, NAME), *_subtitle(node)]
+            node.name: [clipped_to(node.label, _NAME), *_subtitle(node)]
             for node in found.nodes
         }
         self.widths = [self.column_width(i) for i in range(len(used))]
@@ -103,11 +110,11 @@ class _Graph:
     def height(self, name: str) -> float:
         return ROW * (len(self.lines[name]) + len(self.ports[name])) + PAD
 
-    def places(self) -> Placed:
+    def places(self) -> Places:
         columns = [self.members(i) for i in range(len(self.headings))]
         heights = {name: self.height(name) for name in self.nodes}
         edges = [(edge.sender, edge.receiver) for edge in self.found.edges]
-        return placed(columns, heights, edges, APART)
+        return in_columns(columns, heights, edges, APART)
 
     # ------------------------------------------------------------ places
 
@@ -145,7 +152,7 @@ class _Graph:
         return Drawing(width + 2, TOP + self.where.height + 4, tuple(parts))
 
     def colour(self, name: str) -> str:
-        return COLOURS[list(self.nodes).index(name) % len(COLOURS)]
+        return LINE_COLOURS[list(self.nodes).index(name) % len(LINE_COLOURS)]
 
     def trunks(self) -> Iterator[str]:
         """The lines from boxes through the columns that they pass."""
@@ -158,7 +165,7 @@ class _Graph:
                 )
                 end = self.x[i], self.out(name, i)
                 way = (
-                    f"{_curve(start, end)}H{number(self.x[i] + self.widths[i])}"
+                    f"{_curve(start, end)}H{pixels(self.x[i] + self.widths[i])}"
                 )
                 yield self.line(way, name)
 
@@ -169,7 +176,7 @@ class _Graph:
                 start, end = self.branch(edge, into)
                 said = f"{edge.sender} → {edge.receiver}, {into}: {', '.join(lanes)}"
                 yield self.line(_curve(start, end), edge.sender, said)
-                arrow = f"M{number(end[0])} {number(end[1])}l-7 -3.5v7z"
+                arrow = f"M{pixels(end[0])} {pixels(end[1])}l-7 -3.5v7z"
                 yield element("path", d=arrow, fill=self.colour(edge.sender))
 
     def branch(
@@ -195,7 +202,7 @@ class _Graph:
         for edge in self.found.edges:
             for into, lanes in edge.reads:
                 start, end = self.branch(edge, into)
-                words = clipped_to(self.found.said(lanes), LANES)
+                words = clipped_to(self.found.said(lanes), _LANES)
                 wide = width_of(words, 9.0)
                 for t in (0.5, 0.62, 0.38, 0.74, 0.26):
                     x, y = _point(start, end, t)
@@ -253,7 +260,7 @@ def _subtitle(node: WiredNode) -> list[str]:
         return []
     paths = {rule.rule.rpartition(" > ")[0] for rule in node.rules}
     path = paths.pop() if len(paths) == 1 else ""
-    return [clipped_to(path, NAME)] if path else []
+    return [clipped_to(path, _NAME)] if path else []
 
 
 def _tooltip(node: WiredNode) -> str:
@@ -269,7 +276,7 @@ def _curve(start: tuple[float, float], end: tuple[float, float]) -> str:
     (x1, y1), (x2, y2) = start, end
     middle = (x1 + x2) / 2
     points = (middle, y1, middle, y2, x2, y2)
-    return f"M{number(x1)} {number(y1)}C{' '.join(map(number, points))}"
+    return f"M{pixels(x1)} {pixels(y1)}C{' '.join(map(pixels, points))}"
 
 
 def _point(

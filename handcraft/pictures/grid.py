@@ -35,13 +35,13 @@ from handcraft.pictures.svg import (
 
 Name: TypeAlias = tuple[str, str]  # the group, and the label in it
 MOST = 96  # rows or columns of a picture
-MOST_WRITTEN = 700  # cells with their numbers in one table
+_WRITTEN = 700  # cells with their numbers in one table
 FEW = 3  # different numbers that are listed under small cells
 MOST_ZEROS = 240  # cells of a table that writes its zeros
-WIDEST = 1100.0  # pixels of a table with numbers
+BROADEST = 1100.0  # pixels of a table with numbers
 LABEL = 22  # characters of a name
 # pixels: the height of a row with numbers, of one among many, the side of a small cell
-HIGH, LOW, TIGHT = 22.0, 15.0, 13.0
+HIGH, _LOW, TIGHT = 22.0, 15.0, 13.0
 TALL = 24  # rows: more are low
 MOST_TIPS = 1500  # cells that have a tooltip
 
@@ -53,7 +53,7 @@ def lane_name(name: str) -> Name:
 
 
 @dataclass(frozen=True)
-class Grid:
+class NumberTable:
     """What a table shows. None in `values` is hidden by the mask.
 
     marks   (row, column) -> the mark of a cell
@@ -76,7 +76,7 @@ class Grid:
         return "" if value is None else self.written(value)
 
 
-def drawn(grid: Grid) -> Drawing:
+def table_drawing(grid: NumberTable) -> Drawing:
     """The table as a drawing, cut off after MOST rows and columns."""
     n_rows = min(len(grid.rows), MOST)
     n_columns = min(len(grid.columns), MOST)
@@ -93,14 +93,14 @@ def drawn(grid: Grid) -> Drawing:
 class _Table:
     """A table while it is drawn: the widths of its columns, and where each begins."""
 
-    def __init__(self, grid: Grid, hidden: tuple[int, int]) -> None:
+    def __init__(self, grid: NumberTable, hidden: tuple[int, int]) -> None:
         self.grid, self.hidden = grid, hidden
         self.n_rows, self.n_columns = len(grid.rows), len(grid.columns)
         widths = self.written_widths()
-        few = self.n_rows * self.n_columns <= MOST_WRITTEN
-        self.written = few and not grid.small and sum(widths) <= WIDEST
+        few = self.n_rows * self.n_columns <= _WRITTEN
+        self.written = few and not grid.small and sum(widths) <= BROADEST
         self.zeros = self.written and self.n_rows * self.n_columns <= MOST_ZEROS
-        self.high = HIGH if self.n_rows <= TALL else LOW
+        self.high = HIGH if self.n_rows <= TALL else _LOW
         self.high = self.high if self.written else TIGHT
         self.size = SIZE if self.written else 9.0
         if not self.written:

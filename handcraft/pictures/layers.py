@@ -23,19 +23,19 @@ THIN = 10.0  # pixels that a passing line keeps free
 
 
 @dataclass(frozen=True)
-class Placed:
+class Places:
     """`middle` has the height of each box and each passing line, `height` is that of all."""
 
     middle: Mapping[Key, float]
     height: float
 
 
-def placed(
+def in_columns(
     columns: Sequence[Sequence[str]],
     heights: Mapping[str, float],
     edges: Sequence[tuple[str, str]],
     gap: float,
-) -> Placed:
+) -> Places:
     """Where the boxes stand that are given by column, and the lines from earlier to later ones."""
     own = {name: i for i, names in enumerate(columns) for name in names}
     last = dict(
@@ -114,7 +114,7 @@ def _spread(
     near: Mapping[Key, Sequence[Key]],
     size: Mapping[Key, float],
     gap: float,
-) -> Placed:
+) -> Places:
     """Set the places of each column apart, near to their neighbours."""
     middle: dict[Key, float] = {}
     for column in keys:
@@ -129,7 +129,7 @@ def _spread(
     top = min((middle[key] - size[key] / 2 for key in middle), default=0.0)
     middle = {key: y - top for key, y in middle.items()}
     ends = (middle[key] + size[key] / 2 for key in middle)
-    return Placed(middle, max(ends, default=0.0))
+    return Places(middle, max(ends, default=0.0))
 
 
 def _apart(

@@ -20,23 +20,23 @@ from handcraft.core.gpt2 import Array
 from handcraft.core.provenance import Reason
 from handcraft.language.affine import format_number
 from handcraft.pictures.grid import (
+    BROADEST,
     FEW,
     MOST_ZEROS,
-    WIDEST,
-    Grid,
     Name,
-    drawn,
+    NumberTable,
     lane_name,
+    table_drawing,
 )
 from handcraft.pictures.svg import (
     Drawing,
-    below,
     beside,
     clipped_to,
     flowing,
-    line_of,
     page,
+    stacked,
     text,
+    text_line,
     visible,
     width_of,
 )
@@ -66,7 +66,7 @@ def explanation_drawing(
     found: Explanation, title: str, most: int = MOST_BYTES
 ) -> Drawing:
     """The matrices one below the other, under a title."""
-    heading = line_of(clipped_to(title, 120), size=14.0, bold=True)
+    heading = text_line(clipped_to(title, 120), size=14.0, bold=True)
     parts = []
     room = most
     for view in found.views:
@@ -77,7 +77,7 @@ def explanation_drawing(
             room -= size
             drawing = full if room > 0 else drawing
         parts.append(drawing)
-    return below([heading, flowing(parts, WIDEST, gap=40)], gap=18)
+    return stacked([heading, flowing(parts, BROADEST, gap=40)], gap=18)
 
 
 def _listed(view: MatrixTable) -> Drawing:
@@ -87,7 +87,7 @@ def _listed(view: MatrixTable) -> Drawing:
     cells = (
         f"{n} of {rows} x {columns} cells are not 0 ..." if n else "all zero"
     )
-    return line_of(
+    return text_line(
         clipped_to(f"{view.part}  {view.title}: {cells}", 130), "faint"
     )
 
@@ -96,17 +96,17 @@ def view_drawing(view: MatrixTable) -> Drawing:
     """One matrix, its title above it and its rules beside it, or below where it is wide."""
     rows, columns, left_out = _shrunk(view)
     marks = {reason: mark(i) for i, reason in enumerate(view.reasons)}
-    table = drawn(_grid(view, rows, columns, marks))
+    table = table_drawing(_grid(view, rows, columns, marks))
     rules = _rules(marks)
-    arranged = beside if table.width + rules.width < WIDEST else below
+    arranged = beside if table.width + rules.width < BROADEST else stacked
     title = beside(
         [
-            line_of(view.part, size=12.0, bold=True),
-            line_of(clipped_to(f"{view.title}{left_out}", 120), "faint"),
+            text_line(view.part, size=12.0, bold=True),
+            text_line(clipped_to(f"{view.title}{left_out}", 120), "faint"),
         ],
         gap=12,
     )
-    return below([title, arranged([table, rules])], gap=6)
+    return stacked([title, arranged([table, rules])], gap=6)
 
 
 def _shrunk(view: MatrixTable) -> tuple[list[int], list[int], str]:
@@ -131,7 +131,7 @@ def _grid(
     rows: Sequence[int],
     columns: Sequence[int],
     marks: dict[Reason, str],
-) -> Grid:
+) -> NumberTable:
     place = {(cell.row, cell.column): cell for cell in view.cells}
     written = {}
     tips = {}
@@ -145,7 +145,7 @@ def _grid(
                     f"{cell.row} → {cell.column}: {format_number(cell.value)}"
                     f"  ({marks[reason]} {cell.text})"
                 )
-    return Grid(
+    return NumberTable(
         [row_name(view, r) for r in rows],
         [lane_name(view.columns[c]) for c in columns],
         [[float(view.values[r, c]) for c in columns] for r in rows],

@@ -15,26 +15,26 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from handcraft.core.tracing import NEAR_ZERO, HeadTrace, Trace, is_tiny
 from handcraft.language.affine import format_number
-from handcraft.pictures.grid import Grid, drawn, lane_name
+from handcraft.pictures.grid import NumberTable, lane_name, table_drawing
 from handcraft.pictures.svg import (
     Drawing,
-    below,
     clipped_to,
     element,
     flowing,
     kind,
-    line_of,
     page,
+    stacked,
     text,
+    text_line,
     visible,
     width_of,
 )
 
 MOST_POSITIONS = 48  # the last ones of a longer context
-MOST_HEADS = 48
+_HEADS = 48
 MOST_LANES = 64  # of more, the largest are drawn
-LEAST = 5e-4  # a smaller weight is ~0
-LOST = 1e-3  # a smaller number of the stream is ~0
+_FAINTEST = 5e-4  # a smaller weight is ~0
+_TINIEST = 1e-3  # a smaller number of the stream is ~0
 MOST_BARS = 24
 WIDE = 1100.0  # pixels of the page
 BAR = 160.0  # pixels of the longest bar
@@ -48,19 +48,19 @@ def trace_svg(found: Trace, title: str) -> str:
 def trace_drawing(found: Trace, title: str) -> Drawing:
     """Attention, stream and logits, one below the other."""
     first = max(0, len(found.tokens) - MOST_POSITIONS)
-    parts = [line_of(clipped_to(title, 120), size=14.0, bold=True)]
+    parts = [text_line(clipped_to(title, 120), size=14.0, bold=True)]
     if first:
         note = f"... {first} positions before these"
-        parts.append(line_of(note, "faint"))
-    heads = [head_drawing(head) for head in found.heads[:MOST_HEADS]]
+        parts.append(text_line(note, "faint"))
+    heads = [head_drawing(head) for head in found.heads[:_HEADS]]
     parts += [flowing(heads, WIDE)] if heads else []
-    if len(found.heads) > MOST_HEADS:
-        note = f"... {len(found.heads) - MOST_HEADS} more heads"
-        parts.append(line_of(note, "faint"))
-    if found.residual and len(found.heads) <= MOST_HEADS:
+    if len(found.heads) > _HEADS:
+        note = f"... {len(found.heads) - _HEADS} more heads"
+        parts.append(text_line(note, "faint"))
+    if found.residual and len(found.heads) <= _HEADS:
         parts.append(stream_drawing(found, first))
     parts.append(logits_drawing(found))
-    return below(parts, gap=18)
+    return stacked(parts, gap=18)
 
 
 def positions(tokens: Sequence[str]) -> list[str]:
@@ -83,7 +83,7 @@ def head_drawing(head: HeadTrace) -> Drawing:
     first = max(0, len(names) - MOST_POSITIONS)
     shown = range(first, len(names))
     values = [[_weight(head, i, j) for j in shown] for i in shown]
-    table = Grid(
+    table = NumberTable(
         [("query", names[i]) for i in shown],
         [("key", names[j]) for j in shown],
         values,
@@ -95,13 +95,13 @@ def head_drawing(head: HeadTrace) -> Drawing:
         },
         written=_share,
     )
-    title = line_of(f"head {head.name}: attention", bold=True)
-    return below([title, drawn(table)], gap=4)
+    title = text_line(f"head {head.name}: attention", bold=True)
+    return stacked([title, table_drawing(table)], gap=4)
 
 
 def _share(weight: float) -> str:
     """An attention weight as a text; one that does not show is ~0, its tooltip has the number."""
-    return NEAR_ZERO if 0 < weight < LEAST else f"{weight:.3g}"
+    return NEAR_ZERO if 0 < weight < _FAINTEST else f"{weight:.3g}"
 
 
 def _numbers(n: int) -> list[str]:
@@ -141,17 +141,17 @@ def stream_drawing(found: Trace, first: int = 0) -> Drawing:
     largest = max(filter(math.isfinite, sizes), default=0.0)
     tables = []
     for state, rows in zip(found.residual, values, strict=True):
-        table = Grid(
+        table = NumberTable(
             [("", name) for name in names[first:]],
             [lane_name(lane) for lane in lanes],
             rows,
             written=_coarse,
             largest=largest or None,
         )
-        title = line_of(f"after {state['after']}", "faint")
-        tables.append(below([title, drawn(table)], gap=4))
-    title = line_of(f"residual stream{note}", bold=True)
-    return below([title, flowing(tables, WIDE)], gap=4)
+        title = text_line(f"after {state['after']}", "faint")
+        tables.append(stacked([title, table_drawing(table)], gap=4))
+    title = text_line(f"residual stream{note}", bold=True)
+    return stacked([title, flowing(tables, WIDE)], gap=4)
 
 
 def _row(row: Mapping[str, float], lanes: Sequence[str]) -> list[float]:
@@ -160,7 +160,7 @@ def _row(row: Mapping[str, float], lanes: Sequence[str]) -> list[float]:
 
 def _coarse(value: float) -> str:
     """A number of the stream, to four digits or the whole ones; one that is tiny is ~0 or ~-0."""
-    if 0 < abs(value) < LOST:
+    if 0 < abs(value) < _TINIEST:
         return NEAR_ZERO if value > 0 else "~-0"
     return f"{value:.0f}" if 1e3 <= abs(value) < 1e7 else f"{value:.4g}"
 
@@ -194,7 +194,7 @@ def logits_drawing(found: Trace) -> Drawing:
         tokens = sorted(tokens, key=lambda t: -logits[t])[:MOST_BARS]
         title += f": the {MOST_BARS} highest of {len(logits)}"
     numbers = {token: logits[token] for token in tokens}
-    return below([line_of(title, bold=True), bars(numbers)], gap=4)
+    return stacked([text_line(title, bold=True), bars(numbers)], gap=4)
 
 
 def bars(numbers: Mapping[str, float]) -> Drawing:

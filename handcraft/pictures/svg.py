@@ -22,7 +22,7 @@ from handcraft.core.errors import printable
 # Okabe and Ito's, safe for colour-blind eyes
 POSITIVE, NEGATIVE = "#0072b2", "#d55e00"
 # class: (attribute, its light colour, its dark one)
-KINDS = {
+LOOKS = {
     "card": ("fill", "#ffffff", "#16191d"),
     "box": ("fill", "#fbfcfd", "#22272d"),
     "field": ("fill", "#f4f5f7", "#22272d"),
@@ -35,18 +35,19 @@ KINDS = {
     "plus": ("fill", POSITIVE, "#3f9fd8"),
     "minus": ("fill", NEGATIVE, "#ef8a45"),
 }
-FONT = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
+INK = LOOKS["ink"][1]
+FAMILY = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 ADVANCE = 0.61  # of the font's size: the width of a character
 SIZE = 11.0  # of the font, in pixels
 MARGIN = 16.0
 
 
-def escaped(text: str) -> str:
+def escape(text: str) -> str:
     """A text as it may stand in an element or between the quotes of an attribute."""
     return html.escape(printable(text), quote=True)
 
 
-def number(value: float) -> str:
+def pixels(value: float) -> str:
     """A length or a place in pixels, to a tenth."""
     return f"{round(value, 1) + 0.0:.1f}".removesuffix(".0")
 
@@ -66,18 +67,25 @@ def element(name: str, *inside: str, **attributes: str | float | None) -> str:
 
 
 def _written(value: str | float) -> str:
-    return escaped(value) if isinstance(value, str) else number(value)
+    return escape(value) if isinstance(value, str) else pixels(value)
 
 
 def kind(name: str) -> dict[str, str]:
     """The attributes of an element of this kind: its class, and its light colour."""
-    attribute, light, _ = KINDS[name]
+    attribute, light, _ = LOOKS[name]
     return {"class_": f"hc-{name}", attribute: light}
 
 
-def tip(text: str) -> str:
+def tint(colour: str, share: float = 0.2) -> str:
+    """A colour on white, as one that is not transparent: some renderers know no transparency."""
+    parts = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    mixed = (round(255 + share * (part - 255)) for part in parts)
+    return "#" + "".join(f"{part:02x}" for part in mixed)
+
+
+def tip(words: str) -> str:
     """A tooltip, to be put inside an element."""
-    return element("title", escaped(text))
+    return element("title", escape(words))
 
 
 def text(
@@ -96,14 +104,14 @@ def text(
     """
     return element(
         "text",
-        escaped(words),
+        escape(words),
         x=x,
         y=y,
         **kind(look),
         font_size=None if size == SIZE else size,
         text_anchor=anchor,
         font_weight="bold" if bold else None,
-        transform=f"rotate(-90 {number(x)} {number(y)})" if turned else None,
+        transform=f"rotate(-90 {pixels(x)} {pixels(y)})" if turned else None,
     )
 
 
@@ -135,7 +143,7 @@ def line_path(
 ) -> str:
     """The path of straight lines, each from one point to another."""
     return "".join(
-        f"M{number(a)} {number(b)}L{number(c)} {number(d)}"
+        f"M{pixels(a)} {pixels(b)}L{pixels(c)} {pixels(d)}"
         for a, b, c, d in lines
     )
 
@@ -153,19 +161,19 @@ class Drawing:
 
     def moved(self, x: float, y: float) -> str:
         """The elements as one, with the corner at this point."""
-        where = f"translate({number(x)} {number(y)})"
+        where = f"translate({pixels(x)} {pixels(y)})"
         return element("g", *self.elements, transform=where if x or y else None)
 
 
-def line_of(
+def text_line(
     words: str, look: str = "ink", *, size: float = SIZE, bold: bool = False
 ) -> Drawing:
     """A line of text as a drawing."""
-    drawn = text(0, size, words, look, size=size, bold=bold)
-    return Drawing(width_of(words, size), size * 1.5, (drawn,))
+    table_drawing = text(0, size, words, look, size=size, bold=bold)
+    return Drawing(width_of(words, size), size * 1.5, (table_drawing,))
 
 
-def below(drawings: Sequence[Drawing], gap: float = 8.0) -> Drawing:
+def stacked(drawings: Sequence[Drawing], gap: float = 8.0) -> Drawing:
     """The drawings one below the other."""
     parts = []
     y = 0.0
@@ -191,7 +199,7 @@ def flowing(
     drawings: Iterable[Drawing], most: float, gap: float = 28.0
 ) -> Drawing:
     """The drawings in lines, as words on a page of this width."""
-    return below(
+    return stacked(
         [beside(line, gap) for line in _lines(drawings, most, gap)], 18
     )
 
@@ -218,25 +226,25 @@ def page(drawing: Drawing, title: str) -> str:
     width = max(drawing.width, 120.0) + 2 * MARGIN
     height = drawing.height + 2 * MARGIN
     card = element("rect", width=width, height=height, rx=6.0, **kind("card"))
-    inside = (tip(title), _style(), card, drawing.moved(MARGIN, MARGIN))
+    inside = (tip(title), dark_style(), card, drawing.moved(MARGIN, MARGIN))
     whole = element(
         "svg",
         *(f"{part}\n" for part in inside),
         xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 {number(width)} {number(height)}",
+        viewBox=f"0 0 {pixels(width)} {pixels(height)}",
         width=width,
         height=height,
         role="img",
-        font_family=FONT,
+        font_family=FAMILY,
         font_size=SIZE,
     )
     return f"{whole}\n"
 
 
-def _style() -> str:
+def dark_style() -> str:
     """The dark colours, for readers whose system is dark. A style sheet wins over attributes."""
     rules = "".join(
         f".hc-{name}{{{attribute}:{dark}}}"
-        for name, (attribute, _, dark) in KINDS.items()
+        for name, (attribute, _, dark) in LOOKS.items()
     )
     return f"<style>@media (prefers-color-scheme:dark){{{rules}}}</style>"

@@ -24,12 +24,12 @@ from handcraft.core.provenance import Reason
 from handcraft.model import Model
 from handcraft.runtimes.circuit import Circuit, circuit
 
-Kind: TypeAlias = Literal["slot", "head", "neurons", "constants", "logits"]
+NodeKind: TypeAlias = Literal["slot", "head", "neurons", "constants", "logits"]
 Reads: TypeAlias = tuple[
     str, tuple[str, ...]
 ]  # into q, k, v, mlp or logits; lanes
-MOST_NEURONS = 8  # of a layer, each a node of its own
-MOST_LISTED = 3  # lanes of a slot that are named one by one
+MOST_NEURONS = 4  # of a layer, each a node of its own
+_LISTED = 3  # lanes of a slot that are named one by one
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class WiredNode:
 
     name: str
     label: str
-    kind: Kind
+    kind: NodeKind
     column: int
     parts: tuple[str, ...]
     rules: tuple[Reason, ...]
@@ -112,7 +112,7 @@ class Wiring:
         known = self.slots.get(slot, ())
         if len(lanes) == len(known) and len(lanes) > 1:
             return slot
-        if len(lanes) <= MOST_LISTED:
+        if len(lanes) <= _LISTED:
             return ", ".join(lanes)
         return f"{slot} ({len(lanes)} of {len(known)})"
 
@@ -308,7 +308,7 @@ def _node(
 
 def _looks(
     name: str, parts: Sequence[str], columns: Sequence[str]
-) -> tuple[Kind, str, int]:
+) -> tuple[NodeKind, str, int]:
     """The kind of a node, what it is called, and its column."""
     if name == "logits":
         return "logits", "logits", len(columns) - 1

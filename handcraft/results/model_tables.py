@@ -18,6 +18,8 @@ from handcraft.analysis.explain import Explanation, MatrixTable
 from handcraft.core.errors import printable
 from handcraft.core.tracing import HeadTrace, Trace
 from handcraft.model import Model
+from handcraft.pictures.circuits import PORTS
+from handcraft.pictures.wiring import Wiring
 from handcraft.results.tables import (
     MAX_RULES,
     matrix,
@@ -270,6 +272,32 @@ def _cells(found: Difference, most: int) -> Table:
         place = [safe(cell[key]) for key in ("part", "row", "column")]
         table.add_row(*place, shown_number(cell["a"]), shown_number(cell["b"]))
     return table
+
+
+# ---------------------------------------------------------------- circuit
+
+
+def wiring_table(found: Wiring) -> RenderableType:
+    """Who writes a lane that whom reads: a row for each input of each reader."""
+    sizes = f"{len(found.nodes)} nodes, {len(found.edges)} edges"
+    table = plain_table()
+    for name in ("reader", "input", "from", "lanes"):
+        table.add_column(name)
+    labels = {node.name: node.label for node in found.nodes}
+    before = ""
+    for edge in found.edges:
+        for into, lanes in edge.reads:
+            reader = labels[edge.receiver]
+            row = (
+                "" if reader == before else reader,
+                PORTS.get(into, ""),
+                labels[edge.sender],
+                found.said(lanes),
+            )
+            table.add_row(*map(safe, row))
+            before = reader
+    title = safe(f"{found.program}: what feeds what, {sizes}", "bold")
+    return Group(title, Text(""), table)
 
 
 # ---------------------------------------------------------------- list
