@@ -642,6 +642,8 @@ class Model:
         PromptError for a position outside the context, and WeightsError where the logits are not
         finite, unless `checked` is False.
         """
+        from handcraft.pictures.drawn import drawn_trace
+
         ids = self.ids(context)
         self._check_trace(len(ids))
         if position is not None and not (
@@ -654,7 +656,7 @@ class Model:
         arrays = trace(np.array(ids), self.weights, **self.config)
         if checked:
             finite(arrays["logits"])
-        return name_trace(
+        found = name_trace(
             arrays,
             ids,
             self.weights,
@@ -664,6 +666,7 @@ class Model:
             self.causal,
             len(ids) - 1 if position is None else position,
         )
+        return drawn_trace(found)
 
     def _check_trace(self, n_seq: int) -> None:
         """Raise PromptError where the numbers of a trace are too many to be named one by one."""

@@ -30,8 +30,8 @@ EXTRAS = {  # each imported in the one function that needs it, with an error tha
 }
 UPWARD = {
     ("program", "model"),  # `program.build()`, for the author's comfort
-    # what notebooks show of a Trace, a Program and a Model, in `_repr_html_` alone
-    *(("core", "pictures"), ("program", "pictures"), ("model", "pictures")),
+    # what notebooks show of a program, a model and its trace
+    *(("program", "pictures"), ("model", "pictures")),
     ("rasp", "lowering"),  # `rasp.compile_rasp_to_model`, where its users look
 }
 DRAWING = {  # the files of results/ that may import rich
@@ -185,10 +185,6 @@ def test_no_import_cycle_inside_a_room() -> None:
 def test_the_forward_pass_never_imports_the_language() -> None:
     """What computes logits knows core/ only, so that checking a program is not circular."""
     core = [path for path in FILES if room(path) == "core"]
-    # which draws itself where a notebook shows it, and imports that nowhere else
-    tracing = PACKAGE / "core" / "tracing.py"
-    core.remove(tracing)
-    assert own_imports(tracing) == {"core", "pictures"}
     trie = PACKAGE / "proof" / "enumerate" / "trie.py"
     assert all(own_imports(path) <= {"core"} for path in [*core, trie])
     gpt2 = [

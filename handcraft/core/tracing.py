@@ -47,11 +47,6 @@ class HeadTrace:
         """The numbers as plain data."""
         return {k: x for k, x in vars(self).items() if k != "tokens"}
 
-    def _repr_html_(self) -> str:
-        from handcraft.pictures.notebooks import head_page
-
-        return head_page(self)
-
 
 @dataclass(frozen=True)
 class Trace:
@@ -79,11 +74,6 @@ class Trace:
             "logits": self.logits,
             "contributions": self.contributions,
         }
-
-    def _repr_html_(self) -> str:
-        from handcraft.pictures.notebooks import trace_page
-
-        return trace_page(self)
 
     def __str__(self) -> str:
         """The attention tables and the logits of the position, in plain text."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from handcraft.core.errors import ProgramError
-from handcraft.pictures.layers import Places, in_columns
+from handcraft.pictures.layers import Layered, in_columns
 from handcraft.pictures.svg import (
     Drawing,
     clipped_to,
@@ -110,7 +110,7 @@ class _Graph:
     def height(self, name: str) -> float:
         return ROW * (len(self.lines[name]) + len(self.ports[name])) + PAD
 
-    def places(self) -> Places:
+    def places(self) -> Layered:
         columns = [self.members(i) for i in range(len(self.headings))]
         heights = {name: self.height(name) for name in self.nodes}
         edges = [(edge.sender, edge.receiver) for edge in self.found.edges]

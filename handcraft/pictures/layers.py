@@ -1,4 +1,4 @@
-"""Places the boxes of a graph in columns, so that its lines cross little: a layered drawing.
+"""Layered the boxes of a graph in columns, so that its lines cross little: a layered drawing.
 
 The columns are given: a transformer computes sublayer by sublayer, so the order that a library
 would search for is known. What is left is the order inside each column. A line that passes columns
@@ -23,7 +23,7 @@ THIN = 10.0  # pixels that a passing line keeps free
 
 
 @dataclass(frozen=True)
-class Places:
+class Layered:
     """`middle` has the height of each box and each passing line, `height` is that of all."""
 
     middle: Mapping[Key, float]
@@ -35,7 +35,7 @@ def in_columns(
     heights: Mapping[str, float],
     edges: Sequence[tuple[str, str]],
     gap: float,
-) -> Places:
+) -> Layered:
     """Where the boxes stand that are given by column, and the lines from earlier to later ones."""
     own = {name: i for i, names in enumerate(columns) for name in names}
     last = dict(
@@ -114,7 +114,7 @@ def _spread(
     near: Mapping[Key, Sequence[Key]],
     size: Mapping[Key, float],
     gap: float,
-) -> Places:
+) -> Layered:
     """Set the places of each column apart, near to their neighbours."""
     middle: dict[Key, float] = {}
     for column in keys:
@@ -129,7 +129,7 @@ def _spread(
     top = min((middle[key] - size[key] / 2 for key in middle), default=0.0)
     middle = {key: y - top for key, y in middle.items()}
     ends = (middle[key] + size[key] / 2 for key in middle)
-    return Places(middle, max(ends, default=0.0))
+    return Layered(middle, max(ends, default=0.0))
 
 
 def _apart(

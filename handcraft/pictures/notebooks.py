@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import Any
 
 from handcraft.analysis.explain import Explanation, explain
 from handcraft.analysis.reachability import Avoided
@@ -33,16 +33,13 @@ from handcraft.pictures.states_svg import svg
 from handcraft.pictures.svg import element, escape
 from handcraft.pictures.wiring import Wiring, wiring
 
-if TYPE_CHECKING:
-    from handcraft.program.program import Program
-
 MOST_PAGE = 200_000  # bytes of a page
 MOST_MATRICES = 110_000  # bytes of the matrices on it
 MOST_CIRCUIT = 50_000
-MOST_STATES = 64  # of a chain on a page
+_STATES = 64  # of a chain on a page
 # of a model whose matrices are drawn: all of its numbers, and those that are not 0
 MOST_DENSE, MOST_NONZERO = 500_000, 3000
-SHORT = 16  # positions of a context whose whole picture is too large
+_SHORT = 16  # positions of a context whose whole picture is too large
 FIRST_RULES = 12  # of a program
 SCROLLED = "overflow-x:auto"
 
@@ -126,7 +123,7 @@ def head_page(head: HeadTrace) -> str:
 
 def _end(head: HeadTrace) -> HeadTrace:
     """A head on the last positions only."""
-    first = max(0, len(head.weights) - SHORT)
+    first = max(0, len(head.weights) - _SHORT)
     names = [f"{i}" for i in range(len(head.weights))]
     tokens = list(head.tokens) or names
     return replace(
@@ -186,8 +183,10 @@ def _matrices(found: Explanation, title: str) -> str:
     return _first_that_fits(makers, MOST_MATRICES + 20_000, "...")
 
 
-def program_page(program: Program) -> str:
-    """The slots, rules and claim of a program, then the pictures of its model."""
+def program_page(program: Any) -> str:
+    """The slots, rules and claim of a Program, then the pictures of its model. Its type is not
+    named here, since program/ imports this file.
+    """
     rules = [rule for block in program.layers for rule in block.heads]
     blocks = len(program.layers)
     neurons = sum(len(b.mlp.neurons) for b in program.layers if b.mlp)
@@ -209,7 +208,7 @@ def _short(text: str, most: int = 300) -> str:
     return text if len(text) <= most else f"{text[:most]}..."
 
 
-def _built(program: Program) -> str:
+def _built(program: Any) -> str:
     """The pictures of a program's model, where it is small enough to be built for a look."""
     n = program.layout.n_embd
     if 4 * n * n * len(program.layers) > MOST_DENSE:
@@ -237,7 +236,7 @@ def wiring_page(found: Wiring, text: str) -> str:
 
 def chain_page(chain: Chain, avoided: Avoided | None, text: str) -> str:
     """The states and what may follow each, and the tables that are printed."""
-    if len(chain.states) > MOST_STATES:
+    if len(chain.states) > _STATES:
         hint = f"... {len(chain.states)} states; .save(file) draws them"
         return with_text(note(hint), text)
     makers = [lambda: svg(chain, avoided)]

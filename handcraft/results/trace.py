@@ -34,9 +34,9 @@ class ShownTrace(ShownResult, Trace):
         return save_svg(file, trace_svg(self, self.program))
 
     def _repr_html_(self) -> str:
-        from handcraft.pictures.notebooks import with_text
+        from handcraft.pictures.notebooks import trace_page, with_text
 
-        return with_text(Trace._repr_html_(self), super()._repr_html_())
+        return with_text(trace_page(self), super()._repr_html_())
 
 
 @asked_call("handcraft.trace", save="handcraft.trace(...).save(file)")
