@@ -36,6 +36,7 @@ from handcraft.pictures.wiring import Wiring, wiring
 MOST_PAGE = 200_000  # bytes of a page
 MOST_MATRICES = 110_000  # bytes of the matrices on it
 MOST_CIRCUIT = 50_000
+MOST_CELLS_AS_TEXT = 2500
 _STATES = 64  # of a chain on a page
 # of a model whose matrices are drawn: all of its numbers, and those that are not 0
 MOST_DENSE, MOST_NONZERO = 500_000, 3000
@@ -68,13 +69,13 @@ def facts(title: str, rows: Mapping[str, object]) -> str:
     return element("table", element("caption", escape(title)), *cells)
 
 
-def with_text(picture: str, text: str) -> str:
-    """A picture and, to be opened, the text that is printed; the text stays out where both are too
-    large.
+def with_text(picture: str, text: str | None) -> str:
+    """A picture and, to be opened, the text that is printed; the text stays out where it is None,
+    and where both are too large.
     """
     summary = element("summary", "as text")
-    whole = picture + element("details", summary, text)
-    if _bytes(whole) <= MOST_PAGE:
+    whole = picture + element("details", summary, text or "")
+    if text is not None and _bytes(whole) <= MOST_PAGE:
         return whole
     return picture + note("... print it to see it as text")
 

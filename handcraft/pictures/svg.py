@@ -32,8 +32,8 @@ LOOKS = {
     "line": ("stroke", "#c9ced4", "#454c54"),
     "stroke": ("stroke", "#1a1c1f", "#e8eaed"),
     "rule": ("stroke", "#7b838c", "#8b939c"),
-    "plus": ("fill", POSITIVE, "#3f9fd8"),
-    "minus": ("fill", NEGATIVE, "#ef8a45"),
+    "plus": ("fill", POSITIVE, "#3a97d0"),
+    "minus": ("fill", NEGATIVE, "#d9722e"),
 }
 INK = LOOKS["ink"][1]
 FAMILY = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace"

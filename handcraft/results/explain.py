@@ -35,10 +35,15 @@ class ShownExplanation(ShownResult, Explanation):
         return save_svg(file, explanation_svg(self, repr(self.model)))
 
     def _repr_html_(self) -> str:
-        from handcraft.pictures.notebooks import explanation_page, with_text
+        from handcraft.pictures.notebooks import (
+            MOST_CELLS_AS_TEXT,
+            explanation_page,
+            with_text,
+        )
 
         page = explanation_page(self, repr(self.model))
-        return with_text(page, super()._repr_html_())
+        few = len(self.cells) <= MOST_CELLS_AS_TEXT  # of more it takes seconds
+        return with_text(page, super()._repr_html_() if few else None)
 
 
 @asked_call("handcraft.explain", save="handcraft.explain(...).save(file)")
