@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from handcraft.core.errors import ProgramError
-from handcraft.pictures.layers import Layered, in_columns
+from handcraft.pictures.layers import Layered, placed_columns
 from handcraft.pictures.svg import (
     Drawing,
     clipped_to,
@@ -114,7 +114,7 @@ class _Graph:
         columns = [self.members(i) for i in range(len(self.headings))]
         heights = {name: self.height(name) for name in self.nodes}
         edges = [(edge.sender, edge.receiver) for edge in self.found.edges]
-        return in_columns(columns, heights, edges, APART)
+        return placed_columns(columns, heights, edges, APART)
 
     # ------------------------------------------------------------ places
 

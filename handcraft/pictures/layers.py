@@ -30,7 +30,7 @@ class Layered:
     height: float
 
 
-def in_columns(
+def placed_columns(
     columns: Sequence[Sequence[str]],
     heights: Mapping[str, float],
     edges: Sequence[tuple[str, str]],

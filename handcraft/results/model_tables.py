@@ -283,21 +283,30 @@ def wiring_table(found: Wiring) -> RenderableType:
     table = plain_table()
     for name in ("reader", "input", "from", "lanes"):
         table.add_column(name)
-    labels = {node.name: node.label for node in found.nodes}
-    before = ""
-    for edge in found.edges:
-        for into, lanes in edge.reads:
-            reader = labels[edge.receiver]
-            row = (
-                "" if reader == before else reader,
-                PORTS.get(into, ""),
-                labels[edge.sender],
-                found.said(lanes),
-            )
-            table.add_row(*map(safe, row))
-            before = reader
+    for node in found.nodes:
+        rows = _read_by(found, node.name)
+        for i, (into, sender, lanes) in enumerate(rows):
+            same = i and into == rows[i - 1][0]
+            reader = "" if i else node.label
+            name = "" if same else PORTS.get(into, "")
+            table.add_row(*map(safe, (reader, name, sender, found.said(lanes))))
     title = safe(f"{found.program}: what feeds what, {sizes}", "bold")
     return Group(title, Text(""), table)
+
+
+def _read_by(
+    found: Wiring, reader: str
+) -> list[tuple[str, str, tuple[str, ...]]]:
+    """What a node reads: the input, the name of the sender, and the lanes; its query first."""
+    labels = {node.name: node.label for node in found.nodes}
+    rows = [
+        (into, labels[edge.sender], lanes)
+        for edge in found.edges
+        if edge.receiver == reader
+        for into, lanes in edge.reads
+    ]
+    order = {into: i for i, into in enumerate(PORTS)}
+    return sorted(rows, key=lambda row: order.get(row[0], 0))
 
 
 # ---------------------------------------------------------------- list
