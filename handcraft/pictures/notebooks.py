@@ -28,7 +28,7 @@ from handcraft.core.tracing import HeadTrace, Trace
 from handcraft.model import Model
 from handcraft.pictures.circuits import circuit_svg
 from handcraft.pictures.matrices import explanation_svg
-from handcraft.pictures.passes import head_svg, trace_svg
+from handcraft.pictures.passes import MOST_POSITIONS, head_svg, trace_svg
 from handcraft.pictures.states_svg import svg
 from handcraft.pictures.svg import element, escape
 from handcraft.pictures.wiring import Wiring, wiring
@@ -36,7 +36,8 @@ from handcraft.pictures.wiring import Wiring, wiring
 MOST_PAGE = 200_000  # bytes of a page
 MOST_MATRICES = 110_000  # bytes of the matrices on it
 MOST_CIRCUIT = 50_000
-MOST_CELLS_AS_TEXT = 2500
+MOST_WEIGHTS = 6000  # of all heads on a page
+MOST_CELLS_AS_TEXT = 2500  # of matrices, beside their picture
 _STATES = 64  # of a chain on a page
 # of a model whose matrices are drawn: all of its numbers, and those that are not 0
 MOST_DENSE, MOST_NONZERO = 500_000, 3000
@@ -112,7 +113,9 @@ def trace_page(found: Trace, title: str = "") -> str:
         found, heads=[_end(head) for head in found.heads[:4]], residual=[]
     )
     bare = replace(found, heads=[], residual=[])
-    makers = [lambda f=f: trace_svg(f, title) for f in (found, end, bare)]
+    n = min(len(found.tokens), MOST_POSITIONS)
+    whole = [found] if len(found.heads) * n * n <= MOST_WEIGHTS else []
+    makers = [lambda f=f: trace_svg(f, title) for f in (*whole, end, bare)]
     return _first_that_fits(makers, MOST_PAGE * 3 // 4, "...")
 
 
