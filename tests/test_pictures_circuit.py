@@ -91,7 +91,9 @@ def test_edges_lead_forwards(name: str) -> None:
 
 
 def test_neurons_that_read_and_write_the_same_are_one_node() -> None:
-    """The twelve neurons of sort; of the adder, which has two, each is a node."""
+    """The twelve neurons of sort; of the adder, which has two, each is a node; where there are
+    several such groups, each is called by its first neuron.
+    """
     (group,) = [
         n for n in wiring(bundled_model("sort")).nodes if n.kind == "neurons"
     ]
@@ -99,6 +101,9 @@ def test_neurons_that_read_and_write_the_same_are_one_node() -> None:
     assert group.parts == tuple(f"1.mlp.n{i}" for i in range(12))
     adder = [n.name for n in wiring(bundled_model("adder")).nodes]
     assert {"1.mlp.n0", "1.mlp.n1"} <= set(adder)
+    labels = [n.label for n in wiring(bundled_model("subleq")).nodes]
+    assert len(set(labels)) == len(labels)
+    assert "neurons 0.mlp.n0 to n2" in labels
 
 
 def test_a_node_has_the_rules_that_wrote_it() -> None:

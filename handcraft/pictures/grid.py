@@ -76,10 +76,10 @@ class NumberTable:
         return "" if value is None else self.written(value)
 
 
-def table_drawing(grid: NumberTable) -> Drawing:
-    """The table as a drawing, cut off after MOST rows and columns."""
-    n_rows = min(len(grid.rows), MOST)
-    n_columns = min(len(grid.columns), MOST)
+def table_drawing(grid: NumberTable, side: int = MOST) -> Drawing:
+    """The table as a drawing, cut off after so many rows and columns."""
+    n_rows = min(len(grid.rows), side)
+    n_columns = min(len(grid.columns), side)
     hidden = len(grid.rows) - n_rows, len(grid.columns) - n_columns
     cut = replace(
         grid,

@@ -22,6 +22,7 @@ from handcraft.language.affine import format_number
 from handcraft.pictures.grid import (
     BROADEST,
     FEW,
+    MOST,
     MOST_ZEROS,
     Name,
     NumberTable,
@@ -44,7 +45,7 @@ from handcraft.pictures.svg import (
 SMALL = (
     20  # a taller or wider table is drawn without its empty rows and columns
 )
-MOST_LINES = 20  # of rules beside a matrix
+MOST_LINES = 40  # of rules beside a matrix
 BROAD = 74  # characters of a line of a rule
 SPARSE = (
     0.12  # of the cells hold a number, at most, where the pattern says it all
@@ -54,16 +55,16 @@ _TOKENS = ("wte", "lm_head")  # the parts whose rows are tokens
 
 
 def explanation_svg(
-    found: Explanation, title: str, most: int = MOST_BYTES
+    found: Explanation, title: str, most: int = MOST_BYTES, side: int = MOST
 ) -> str:
     """The matrices as an SVG of about so many bytes at most; those for which there is no room are
-    listed with their sizes.
+    listed with their sizes. Of each, so many rows and columns are drawn, and the others counted.
     """
-    return page(explanation_drawing(found, title, most), title)
+    return page(explanation_drawing(found, title, most, side), title)
 
 
 def explanation_drawing(
-    found: Explanation, title: str, most: int = MOST_BYTES
+    found: Explanation, title: str, most: int = MOST_BYTES, side: int = MOST
 ) -> Drawing:
     """The matrices one below the other, under a title."""
     heading = text_line(clipped_to(title, 120), size=14.0, bold=True)
@@ -72,7 +73,7 @@ def explanation_drawing(
     for view in found.views:
         drawing = _listed(view)
         if room > 0 and view.values.any():
-            full = view_drawing(view)
+            full = view_drawing(view, side)
             size = sum(map(len, full.elements))
             room -= size
             drawing = full if room > 0 else drawing
@@ -92,11 +93,11 @@ def _listed(view: MatrixTable) -> Drawing:
     )
 
 
-def view_drawing(view: MatrixTable) -> Drawing:
+def view_drawing(view: MatrixTable, side: int = MOST) -> Drawing:
     """One matrix, its title above it and its rules beside it, or below where it is wide."""
     rows, columns, left_out = _shrunk(view)
     marks = {reason: mark(i) for i, reason in enumerate(view.reasons)}
-    table = table_drawing(_grid(view, rows, columns, marks))
+    table = table_drawing(_grid(view, rows, columns, marks), side)
     rules = _rules(marks)
     arranged = beside if table.width + rules.width < BROADEST else stacked
     title = beside(

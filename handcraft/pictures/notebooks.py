@@ -36,6 +36,7 @@ from handcraft.pictures.wiring import Wiring, wiring
 MOST_PAGE = 200_000  # bytes of a page
 MOST_MATRICES = 110_000  # bytes of the matrices on it
 MOST_CIRCUIT = 50_000
+SIDE = 32  # rows and columns of a matrix on a page
 MOST_WEIGHTS = 6000  # of all heads on a page
 MOST_CELLS_AS_TEXT = 2500  # of matrices, beside their picture
 _STATES = 64  # of a chain on a page
@@ -181,7 +182,7 @@ def explanation_page(found: Explanation, title: str) -> str:
 
 def _matrices(found: Explanation, title: str) -> str:
     makers = [
-        lambda most=most: explanation_svg(found, title, most)
+        lambda most=most: explanation_svg(found, title, most, SIDE)
         for most in (MOST_MATRICES, MOST_MATRICES // 2, MOST_MATRICES // 8)
     ]
     return _first_that_fits(makers, MOST_MATRICES + 20_000, "...")

@@ -237,6 +237,7 @@ def page(drawing: Drawing, title: str) -> str:
         role="img",
         font_family=FAMILY,
         font_size=SIZE,
+        **{"xml:space": "preserve"},  # else two spaces of a name become one
     )
     return f"{whole}\n"
 

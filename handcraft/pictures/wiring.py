@@ -212,7 +212,7 @@ def _groups(
     for name in sorted(neurons, key=_index):
         reads, writes = neurons[name]
         kinds.setdefault((frozenset(reads), frozenset(writes)), []).append(name)
-    if len(kinds) > MOST_NEURONS:
+    if len(kinds) == 1 or len(kinds) > MOST_NEURONS:
         return dict.fromkeys(neurons, f"{layer}.mlp")
     return {
         name: f"{layer}.mlp.{_range(members)}"
@@ -322,6 +322,19 @@ def _looks(
         return "head", f"head {name}", column
     if rest == "mlp.bias":
         return "constants", f"constants of {layer}.mlp", column + 1
-    n = len(parts)
-    label = f"neuron {name}" if n == 1 else f"{n} neurons of {layer}.mlp"
-    return "neurons", label, column + 1
+    return "neurons", _called(name, layer, parts), column + 1
+
+
+def _called(name: str, layer: str, parts: Sequence[str]) -> str:
+    """What neurons are called: one by its name, those of a whole layer by their number, others by
+    the first, and the last where they follow each other.
+    """
+    if len(parts) == 1:
+        return f"neuron {name}"
+    if name == f"{layer}.mlp":
+        return f"{len(parts)} neurons of {name}"
+    index = sorted(map(_index, parts))
+    first, last = index[0], index[-1]
+    if last - first == len(index) - 1:
+        return f"neurons {layer}.mlp.n{first} to n{last}"
+    return f"neurons {layer}.mlp.n{first} and {len(index) - 1} more"
