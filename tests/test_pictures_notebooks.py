@@ -170,7 +170,7 @@ def test_a_large_model_shows_its_sizes() -> None:
     page, none = shown(model)
     assert none == []
     assert "... its matrices are too large for a page" in page.text
-    _, (picture,) = shown(model.trace(list(range(200))))
+    _, (picture,) = shown(model.trace(list(range(40))))
     assert any(t.startswith("logits after") for t in texts(picture))
 
 

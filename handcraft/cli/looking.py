@@ -109,7 +109,7 @@ def circuit(
     save: SaveGraph = None,
     json: Json = False,
 ) -> None:
-    """Show which slot, head and neuron feeds which.
+    """Show which head and neuron feeds which.
 
     A row for each input of a head, of neurons and of the logits: which earlier part writes lanes
     that it reads, and which lanes these are. What is not listed does nothing.

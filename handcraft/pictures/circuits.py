@@ -224,7 +224,7 @@ class _Graph:
         for inset in (0, 3) if ends else (0,):
             yield element(
                 "rect",
-                *([] if inset else [tip(_tooltip(node))]),
+                *([] if inset else [tip(*_tooltip(node))]),
                 x=x + inset,
                 y=y + inset,
                 width=width - 2 * inset,
@@ -263,12 +263,12 @@ def _subtitle(node: WiredNode) -> list[str]:
     return [clipped_to(path, _NAME)] if path else []
 
 
-def _tooltip(node: WiredNode) -> str:
-    """The rules of a node."""
+def _tooltip(node: WiredNode) -> list[str]:
+    """What a node is called, and its rules."""
     said = [rule.text for rule in node.rules[:MOST_RULES]]
     more = len(node.rules) - len(said)
     rest = [f"... {more} more"] if more > 0 else []
-    return "\n".join([node.label, *said, *rest])
+    return [node.label, *said, *rest]
 
 
 def _curve(start: tuple[float, float], end: tuple[float, float]) -> str:

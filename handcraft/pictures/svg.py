@@ -83,9 +83,9 @@ def tint(colour: str, share: float = 0.2) -> str:
     return "#" + "".join(f"{part:02x}" for part in mixed)
 
 
-def tip(words: str) -> str:
-    """A tooltip, to be put inside an element."""
-    return element("title", escape(words))
+def tip(*lines: str) -> str:
+    """A tooltip of these lines, to be put inside an element."""
+    return element("title", "\n".join(map(escape, lines)))
 
 
 def text(
