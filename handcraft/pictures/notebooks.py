@@ -37,7 +37,7 @@ MOST_PAGE = 200_000  # bytes of a page
 MOST_MATRICES = 110_000  # bytes of the matrices on it
 MOST_CIRCUIT = 50_000
 SIDE = 32  # rows and columns of a matrix on a page
-MOST_WEIGHTS = 6000  # of all heads on a page
+MOST_SHOWN_WEIGHTS = 6000  # of all heads on a page
 MOST_CELLS_AS_TEXT = 2500  # of matrices, beside their picture
 _STATES = 64  # of a chain on a page
 # of a model whose matrices are drawn: all of its numbers, and those that are not 0
@@ -115,7 +115,7 @@ def trace_page(found: Trace, title: str = "") -> str:
     )
     bare = replace(found, heads=[], residual=[])
     n = min(len(found.tokens), MOST_POSITIONS)
-    whole = [found] if len(found.heads) * n * n <= MOST_WEIGHTS else []
+    whole = [found] if len(found.heads) * n * n <= MOST_SHOWN_WEIGHTS else []
     makers = [lambda f=f: trace_svg(f, title) for f in (*whole, end, bare)]
     return _first_that_fits(makers, MOST_PAGE * 3 // 4, "...")
 

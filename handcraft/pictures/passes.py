@@ -31,6 +31,8 @@ from handcraft.pictures.svg import (
 )
 
 MOST_POSITIONS = 48  # the last ones of a longer context
+FEW_POSITIONS = 20  # where they are many, and so are the heads
+MOST_WEIGHTS = 20_000  # of all heads, whole
 _HEADS = 48
 MOST_LANES = 64  # of more, the largest are drawn
 _FAINTEST = 5e-4  # a smaller weight is ~0
@@ -47,13 +49,16 @@ def trace_svg(found: Trace, title: str) -> str:
 
 def trace_drawing(found: Trace, title: str) -> Drawing:
     """Attention, stream and logits, one below the other."""
-    first = max(0, len(found.tokens) - MOST_POSITIONS)
+    heads = found.heads[:_HEADS]
+    few = len(heads) * len(found.tokens) ** 2 <= MOST_WEIGHTS
+    most = MOST_POSITIONS if few else FEW_POSITIONS
+    first = max(0, len(found.tokens) - most)
     parts = [text_line(clipped_to(title, 120), size=14.0, bold=True)]
     if first:
         note = f"... {first} positions before these"
         parts.append(text_line(note, "faint"))
-    heads = [head_drawing(head) for head in found.heads[:_HEADS]]
-    parts += [flowing(heads, WIDE)] if heads else []
+    drawn = [head_drawing(head, most) for head in heads]
+    parts += [flowing(drawn, WIDE)] if drawn else []
     if len(found.heads) > _HEADS:
         note = f"... {len(found.heads) - _HEADS} more heads"
         parts.append(text_line(note, "faint"))
@@ -76,11 +81,13 @@ def head_svg(head: HeadTrace) -> str:
     return page(head_drawing(head), f"attention of head {head.name}")
 
 
-def head_drawing(head: HeadTrace) -> Drawing:
-    """The attention of one head: the weights of each query (a row) on the keys (columns)."""
+def head_drawing(head: HeadTrace, most: int = MOST_POSITIONS) -> Drawing:
+    """The attention of one head: the weights of each query (a row) on the keys (columns), at most
+    the last positions.
+    """
     tokens = head.tokens or [""] * len(head.weights)
     names = positions(tokens) if head.tokens else _numbers(len(tokens))
-    first = max(0, len(names) - MOST_POSITIONS)
+    first = max(0, len(names) - most)
     shown = range(first, len(names))
     values = [[_weight(head, i, j) for j in shown] for i in shown]
     table = NumberTable(
