@@ -12,10 +12,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from handcraft.analysis import states_svg as drawing
 from handcraft.analysis.explain import Explanation, explain
 from handcraft.analysis.states import explore
 from handcraft.model import Model
+from handcraft.pictures import states_svg as drawing
 from handcraft.results.model_tables import explanation
 
 HERE = Path(__file__).parent

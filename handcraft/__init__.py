@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from handcraft.model import Model as Model
     from handcraft.program.program import Program as Program
     from handcraft.recipes.attention import attend_to as attend_to
+    from handcraft.results.circuit import circuit as circuit
     from handcraft.results.explain import explain as explain
     from handcraft.results.export import export as export
     from handcraft.results.opening import open as open  # noqa: A004
@@ -75,6 +76,7 @@ _HOMES = {
     "language.slots": ("Slot",),
     "language.words": ("local", "position", "scratch", "slot", "token"),
     "claims.transducer": ("transducer",),
+    "results.circuit": ("circuit",),
     "results.explain": ("explain",),
     "results.export": ("export",),
     "results.opening": ("open",),

@@ -16,7 +16,6 @@ frozen and its arrays are read-only; a prompt outside the claim's domain is refu
 from __future__ import annotations
 
 import dataclasses
-import html
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -643,6 +642,8 @@ class Model:
         PromptError for a position outside the context, and WeightsError where the logits are not
         finite, unless `checked` is False.
         """
+        from handcraft.pictures.drawn import drawn_trace
+
         ids = self.ids(context)
         self._check_trace(len(ids))
         if position is not None and not (
@@ -655,7 +656,7 @@ class Model:
         arrays = trace(np.array(ids), self.weights, **self.config)
         if checked:
             finite(arrays["logits"])
-        return name_trace(
+        found = name_trace(
             arrays,
             ids,
             self.weights,
@@ -665,6 +666,7 @@ class Model:
             self.causal,
             len(ids) - 1 if position is None else position,
         )
+        return drawn_trace(found)
 
     def _check_trace(self, n_seq: int) -> None:
         """Raise PromptError where the numbers of a trace are too many to be named one by one."""
@@ -756,25 +758,9 @@ class Model:
         )
 
     def _repr_html_(self) -> str:
-        numbers = self.parameters
-        rows = {
-            "layers": self.n_layer,
-            "heads": self.n_head,
-            "n_embd": self.n_embd,
-            "n_ctx": self.n_ctx,
-            "tokens": listing(self.vocabulary.tokens, 30),
-            "columns": listing(self.names.stream, 30),
-            "parameters": f"{numbers['nonzero']} non-zero of {numbers['dense']}",
-        }
-        escaped = (
-            (label, html.escape(str(value))) for label, value in rows.items()
-        )
-        cells = "".join(
-            f"<tr><th>{a}</th><td>{b}</td></tr>" for a, b in escaped
-        )
-        return (
-            f"<table><caption>{html.escape(self.name)}</caption>{cells}</table>"
-        )
+        from handcraft.pictures.notebooks import model_page
+
+        return model_page(self)
 
 
 def _instead_of(name: str) -> str:

@@ -4,6 +4,7 @@ looks as the commands print it.
 
 from __future__ import annotations
 
+import html
 import inspect
 import io
 import json
@@ -26,11 +27,12 @@ from handcraft import Head, Model, Program, after, position, token
 from handcraft.core.errors import ProgramError, PromptError
 from handcraft.core.gpt2 import convert
 from handcraft.files.bundled import bundled
+from handcraft.pictures.notebooks import MOST_PAGE
 
 SECONDS = re.compile(r"(?m)^  \S+ s$")
 TABLE = {"aa": "a", "ab": "a", "ba": "a"}  # of aab, where b follows aa
 WRONG = after(TABLE)
-NAMES = ("explain", "export", "open", "states", "trace", "verify")
+NAMES = ("circuit", "explain", "export", "open", "states", "trace", "verify")
 
 
 @pytest.fixture(autouse=True)
@@ -69,10 +71,24 @@ class Tags(HTMLParser):
 
 
 def same_page(result: Any) -> None:
-    """The HTML of a result is well formed, and its text is that of the result."""
-    page = Tags(result._repr_html_())
-    assert page.seen <= {"pre", "span"}
-    assert page.text == str(result)
+    """The HTML of a result is well formed, and beside its pictures its text is that of the result,
+    unless it says that it is left out.
+    """
+    whole = result._repr_html_()
+    assert len(whole.encode()) <= MOST_PAGE
+    Tags(whole)
+    beside = re.sub(r"(?s)<svg .*?</svg>\n", "", whole)
+    if beside.endswith("<p>... print it to see it as text</p>"):
+        return
+    page = Tags(beside)
+    assert page.seen <= {"pre", "span", "div", "details", "summary", "p"}
+    notes = "".join(re.findall(r"<p>(.*?)</p>", beside))
+    said = (
+        page.text.replace("as text", "", 1)
+        if "<details>" in whole
+        else page.text
+    )
+    assert said.removeprefix(html.unescape(notes)) == str(result)
 
 
 # ---------------------------------------------------------------- as the commands print

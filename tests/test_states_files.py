@@ -18,19 +18,19 @@ from hypothesis import strategies as st
 from handcraft import Model
 from handcraft.analysis.reachability import avoid
 from handcraft.analysis.states import Chain, explore
-from handcraft.analysis.states_files import (
-    chain_json,
-    mermaid,
-    save_picture,
-    to_dot,
-)
-from handcraft.analysis.states_svg import HEIGHT, PATH, svg
 from handcraft.core.errors import (
     MissingExtraError,
     ProgramError,
     UndecidedError,
 )
 from handcraft.frontends import from_markov
+from handcraft.pictures.states_files import (
+    chain_json,
+    mermaid,
+    save_picture,
+    to_dot,
+)
+from handcraft.pictures.states_svg import HEIGHT, PATH, svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = [
@@ -246,14 +246,14 @@ def test_dot_is_what_graphviz_reads() -> None:
     assert lines[:3] == [
         'digraph "baby_gpt" {',
         "  rankdir=LR;",
-        '  node [shape=box, style="rounded,filled"];',
+        '  node [shape=box, style="rounded,filled", fontcolor="#1a1c1f"];',
     ]
     assert (
-        r'  s7 [label="111\n0.4", color="#0072b2", fillcolor="#0072b233"];'
+        r'  s7 [label="111\n0.4", color="#0072b2", fillcolor="#cce3f0"];'
         in lines
     )
     assert (
-        '  s0 [label="000", color="#8a8a8a", fillcolor="#8a8a8a33", style="rounded,filled,dashed"];'
+        '  s0 [label="000", color="#8a8a8a", fillcolor="#e8e8e8", style="rounded,filled,dashed"];'
         in lines
     )
     assert '  s7 -> s6 [label="0.5", penwidth=1.50];' in lines
@@ -266,7 +266,8 @@ def test_mermaid_is_a_flowchart() -> None:
     assert lines[0] == "flowchart LR"
     assert '  s7("111<br>0#46;4")' in lines
     assert (
-        "  style s0 stroke:#8a8a8a,fill:#8a8a8a33,stroke-dasharray:4" in lines
+        "  style s0 stroke:#8a8a8a,fill:#e8e8e8,color:#1a1c1f,stroke-dasharray:4"
+        in lines
     )
     assert '  s7 -->|"0.5"| s6' in lines
     assert len(lines) == 1 + 8 + 8 + 13
@@ -366,16 +367,36 @@ def test_a_chain_that_was_cut_off_is_not_drawn(tmp_path: Path) -> None:
 def test_an_svg_without_the_extra_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without networkx an SVG says what to install; the other endings need nothing."""
+    """Without networkx an SVG of many states that lead back says what to install; the other
+    endings, few states, and states in columns need nothing.
+    """
     monkeypatch.setitem(sys.modules, "networkx", None)
+    many = explore(bundled_model("bigram"), floor=1e-9)
     with Refused(
         MissingExtraError,
-        "an SVG needs the extra `draw`: pip install 'handcraft[draw]'; .dot and .mmd do not",
+        "an SVG of more than 16 states that lead back to each other needs the extra `draw`: pip"
+        " install 'handcraft[draw]'; .dot and .mmd do not",
     ):
-        save_picture(baby(), tmp_path / "a.svg")
+        save_picture(many, tmp_path / "many.svg")
     for ending in (".dot", ".mmd", ".json"):
-        save_picture(baby(), tmp_path / f"a{ending}")
-    assert len(list(tmp_path.iterdir())) == 3
+        save_picture(many, tmp_path / f"many{ending}")
+    answer = explore(bundled_model("sort"), ["^ba=", "^ca="], floor=1e-6)
+    for name, chain in (("circle", baby()), ("columns", answer)):
+        save_picture(chain, tmp_path / f"{name}.svg")
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_a_number_is_drawn_where_a_renderer_knows_no_paint_order() -> None:
+    """Nothing is hidden by a white halo that would be painted over it: a number stands on a box,
+    and every text has its colour as an attribute.
+    """
+    picture = svg(baby())
+    texts = list(ElementTree.fromstring(picture).iter(f"{SVG}text"))
+    assert texts
+    for text in texts:
+        assert text.attrib["fill"] in ("#1a1c1f", "#5c636b")
+        assert "stroke" not in text.attrib
+        assert "style" not in text.attrib
 
 
 def test_a_state_is_as_high_as_its_two_lines() -> None:

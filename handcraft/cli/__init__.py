@@ -18,7 +18,7 @@ HANDCRAFT_DEBUG is set, a bug prints its traceback.
     making.py      build export write list new
     compiling.py   compile
     bulk.py        suite
-    looking.py     explain run trace diff states
+    looking.py     explain run trace circuit diff states
     proving.py     verify assumptions
     usage.py       what is wrong with the arguments
     ending.py      how a command ends: exit codes, signals, closed streams
@@ -68,6 +68,7 @@ COMMANDS: dict[str, Callable[..., None]] = {  # in the order of the help
     "trace": looking.trace,
     "verify": proving.verify,
     "assumptions": proving.assumptions,
+    "circuit": looking.circuit,
     "diff": looking.diff,
     "states": looking.states,
     "export": making.export,

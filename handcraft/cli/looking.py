@@ -1,5 +1,5 @@
 """Runs the commands that look at a program: `explain` its matrices, `run` it, `trace` one
-context, `diff` it with another, and list its `states`.
+context, show the `circuit` in it, `diff` it with another, and list its `states`.
 """
 
 from __future__ import annotations
@@ -26,8 +26,26 @@ from handcraft.cli.terminal import (
 from handcraft.core.errors import ProgramError, printable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from handcraft.core.decoding import Sampler
     from handcraft.model import Model
+
+
+SaveSvg = Annotated[
+    str | None,
+    typer.Option(
+        "--save", metavar="FILE", help="Write a picture to this .svg file."
+    ),
+]
+SaveGraph = Annotated[
+    str | None,
+    typer.Option(
+        "--save",
+        metavar="FILE",
+        help="Write a picture to this .svg, .dot, .mmd, .mermaid or .json file.",
+    ),
+]
 
 
 def explain(
@@ -39,17 +57,67 @@ def explain(
             help="Show one part only, such as wte, 0.c_attn, 0.h1, 0.h1.qk or 0.mlp.",
         ),
     ] = None,
+    save: SaveSvg = None,
     json: Json = False,
 ) -> None:
     """Show the matrices and the rule of each cell.
 
     Rows and columns have the names of their lanes; beside the cells stands the rule that wrote
-    them, with the line of the program.
+    them, with the line of the program. With --save they are drawn: each number in its cell, with
+    the letter of its rule.
     """
+    picture = _svg_file(save)
     from handcraft.results.explain import explain as explain_model
 
     found = explain_model(open_model(program), part)
-    return print_json(found.to_json()) if json else show(found.drawn)
+    _shown_and_saved(found, json, picture)
+
+
+def _svg_file(given: str | None) -> Path | None:
+    """The file to draw, None where none is asked for. Raises ProgramError for another ending."""
+    path = given_file("--save", given)
+    if path is not None:
+        from handcraft.pictures.endings import ONLY_SVG, check_ending
+
+        check_ending(path, ONLY_SVG)  # before anything is computed
+    return path
+
+
+def _graph_file(given: str | None) -> Path | None:
+    """The same for a graph, which has several formats."""
+    path = given_file("--save", given)
+    if path is not None:
+        from handcraft.pictures.endings import GRAPH_ENDINGS, check_ending
+
+        check_ending(path, GRAPH_ENDINGS)
+    return path
+
+
+def _shown_and_saved(found: Any, json: bool, picture: Path | None) -> None:
+    """Write the picture of a result, then print it, as JSON where that is asked for."""
+    files = [] if picture is None else writing(lambda: [found.save(picture)])
+    if json:
+        return print_json(found.to_json())
+    show(found.drawn)
+    for file in files:
+        print(f"\nwrote {printable(str(file))}")
+    return None
+
+
+def circuit(
+    program: ProgramArgument,
+    save: SaveGraph = None,
+    json: Json = False,
+) -> None:
+    """Show which head and neuron feeds which.
+
+    A row for each input of a head, of neurons and of the logits: which earlier part writes lanes
+    that it reads, and which lanes these are. What is not listed does nothing.
+    """
+    picture = _graph_file(save)
+    from handcraft.results.circuit import circuit as circuit_of
+
+    _shown_and_saved(circuit_of(open_model(program)), json, picture)
 
 
 def run(
@@ -186,6 +254,7 @@ def trace(
     context: Annotated[
         str, typer.Argument(metavar="CONTEXT", help="The text to trace.")
     ],
+    save: SaveSvg = None,
     tokens: Tokens = False,
     json: Json = False,
     dtype: Dtype = "float32",
@@ -193,13 +262,14 @@ def trace(
     """Show one forward pass, number by number.
 
     Attention patterns, the residual stream by slot, the logits, and how much each rule added to
-    them.
+    them. With --save the attention of each head, the stream and the logits are drawn.
     """
+    picture = _svg_file(save)
     from handcraft.results.trace import trace as trace_model
 
     prompt = read_prompt(context, tokens)
     found = trace_model(open_model(program, dtype), prompt)
-    return print_json(found.to_json()) if json else show(found.drawn)
+    _shown_and_saved(found, json, picture)
 
 
 def diff(
@@ -249,14 +319,7 @@ def states(
             help="Ask whether a context that contains this text can be reached.",
         ),
     ] = None,
-    save: Annotated[
-        str | None,
-        typer.Option(
-            "--save",
-            metavar="FILE",
-            help="Write a picture to this .svg, .dot, .mmd, .mermaid or .json file.",
-        ),
-    ] = None,
+    save: SaveGraph = None,
     floor: Annotated[
         str,
         typer.Option(
@@ -303,12 +366,9 @@ def states(
     whether the chain stays there or leaves it for good. With --avoid the exit code is 1 where
     the text can be reached, and the path to it is shown.
     """
-    from handcraft.analysis.states_files import check_picture
+    picture = _graph_file(save)
     from handcraft.results.states import states as states_of
 
-    picture = given_file("--save", save)
-    if picture is not None:
-        check_picture(picture)  # before anything is computed
     sampling = _drawing(temperature, top_k, top_p)
     lowest = real("--floor", floor)
     most = whole("--limit", limit, 1)
@@ -321,11 +381,5 @@ def states(
         **sampling,
         limit=most,
     )
-    files = [] if picture is None else writing(lambda: [found.save(picture)])
-    if json:
-        print_json(found.to_json())
-    else:
-        show(found.drawn)
-        for file in files:
-            print(f"\nwrote {printable(str(file))}")
+    _shown_and_saved(found, json, picture)
     raise typer.Exit(found.exit_code)

@@ -41,6 +41,11 @@ class HeadTrace:
     weights: list[list[float]]
     value: list[_ByLane]
     written: list[_ByLane]
+    tokens: Sequence[str] = ()  # of the context, for who draws it
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers as plain data."""
+        return {k: x for k, x in vars(self).items() if k != "tokens"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Trace:
         """The trace as plain data."""
         return {
             "tokens": self.tokens,
-            "heads": [head.__dict__ for head in self.heads],
+            "heads": [head.to_json() for head in self.heads],
             "residual": self.residual,
             "logits": self.logits,
             "contributions": self.contributions,
@@ -156,13 +161,14 @@ def name_trace(
 ) -> Trace:
     """The trace of one context [n_seq], with the rules' contributions at a position."""
     layers = range(len(weights["blocks"]))
+    tokens = [vocabulary.tokens[i] for i in ids]
     heads = [
-        _head(arrays, weights, layer, h, names, causal)
+        _head(arrays, weights, layer, h, names, causal, tokens)
         for layer in layers
         for h in range(len(names.heads[layer]))
     ]
     return Trace(
-        tokens=[vocabulary.tokens[i] for i in ids],
+        tokens=tokens,
         heads=heads,
         residual=[
             {"after": after, "positions": _named(arrays[key], names.stream)}
@@ -201,6 +207,7 @@ def _head(
     h: int,
     names: Names,
     causal: bool,
+    tokens: Sequence[str],
 ) -> HeadTrace:
     at = f"blocks.{layer}.attn"
     match, value = names.heads[layer][h]
@@ -219,6 +226,7 @@ def _head(
         weights=[[float(x) for x in row] for row in pattern],
         value=_named(arrays[f"{at}.v"][h], value),
         written=[{lane: x for lane, x in row.items() if x} for row in written],
+        tokens=tokens,
     )
 
 

@@ -54,7 +54,9 @@ OF_MODELS = (
     *("entries", "generate", "ids", "names", "parameters", "run", "save"),
     *("tags", "weights", "n_embd", "n_head", "n_layer"),
 )
-OF_HANDCRAFT = ("explain", "export", "states", "trace", "verify", "write")
+OF_HANDCRAFT = (
+    *("circuit", "explain", "export", "states", "trace", "verify", "write"),
+)
 # raised for data that is not a program, besides ProgramError
 _NOT_RULES = (ValueError, TypeError, AttributeError, KeyError, RecursionError)
 ClaimLike: TypeAlias = (
@@ -199,6 +201,11 @@ class Program(Frozen):
             layers=short_list(self.layers),
             claim=self.claim and repr(self.claim),
         )
+
+    def _repr_html_(self) -> str:
+        from handcraft.pictures.notebooks import program_page
+
+        return program_page(self)
 
     @model_validator(mode="before")
     @classmethod

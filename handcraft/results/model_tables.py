@@ -18,6 +18,8 @@ from handcraft.analysis.explain import Explanation, MatrixTable
 from handcraft.core.errors import printable
 from handcraft.core.tracing import HeadTrace, Trace
 from handcraft.model import Model
+from handcraft.pictures.circuits import PORTS
+from handcraft.pictures.wiring import Wiring
 from handcraft.results.tables import (
     MAX_RULES,
     matrix,
@@ -270,6 +272,41 @@ def _cells(found: Difference, most: int) -> Table:
         place = [safe(cell[key]) for key in ("part", "row", "column")]
         table.add_row(*place, shown_number(cell["a"]), shown_number(cell["b"]))
     return table
+
+
+# ---------------------------------------------------------------- circuit
+
+
+def wiring_table(found: Wiring) -> RenderableType:
+    """Who writes a lane that whom reads: a row for each input of each reader."""
+    sizes = f"{len(found.nodes)} nodes, {len(found.edges)} edges"
+    table = plain_table()
+    for name in ("reader", "input", "from", "lanes"):
+        table.add_column(name)
+    for node in found.nodes:
+        rows = _read_by(found, node.name)
+        for i, (into, sender, lanes) in enumerate(rows):
+            same = i and into == rows[i - 1][0]
+            reader = "" if i else node.label
+            name = "" if same else PORTS.get(into, "")
+            table.add_row(*map(safe, (reader, name, sender, found.said(lanes))))
+    title = safe(f"{found.program}: what feeds what, {sizes}", "bold")
+    return Group(title, Text(""), table)
+
+
+def _read_by(
+    found: Wiring, reader: str
+) -> list[tuple[str, str, tuple[str, ...]]]:
+    """What a node reads: the input, the name of the sender, and the lanes; its query first."""
+    labels = {node.name: node.label for node in found.nodes}
+    rows = [
+        (into, labels[edge.sender], lanes)
+        for edge in found.edges
+        if edge.receiver == reader
+        for into, lanes in edge.reads
+    ]
+    order = {into: i for i, into in enumerate(PORTS)}
+    return sorted(rows, key=lambda row: order.get(row[0], 0))
 
 
 # ---------------------------------------------------------------- list

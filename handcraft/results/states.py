@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +10,13 @@ from typing import Any
 from handcraft.analysis.reachability import Avoided
 from handcraft.analysis.reachability import avoid as search
 from handcraft.analysis.states import LIMIT, Chain, explore
-from handcraft.analysis.states_files import save_picture
 from handcraft.core.arguments import asked_call
 from handcraft.core.decoding import Sampler
-from handcraft.core.errors import ProgramError, PromptError
+from handcraft.core.errors import PromptError
 from handcraft.language.affine import kind_of
 from handcraft.model import Prompt
+from handcraft.pictures.endings import picture_path
+from handcraft.pictures.states_files import save_picture
 from handcraft.results.opening import Openable, opened
 from handcraft.results.shown import ShownResult, fields_of
 
@@ -38,16 +38,17 @@ class ShownChain(ShownResult, Chain):
     @asked_call("states(...).save")
     def save(self, file: str | Path) -> Path:
         """Write a picture to this .svg, .dot, .mmd, .mermaid or .json file, and return its path."""
-        if not isinstance(file, str | os.PathLike):
-            raise ProgramError(
-                f"a picture is saved to the path of a file, found {kind_of(file)}"
-            )
-        return save_picture(self, Path(file), self.avoided)
+        return save_picture(self, picture_path(file), self.avoided)
 
     def drawn(self, width: int) -> Any:  # noqa: ARG002  # its tables fit by themselves
         from handcraft.results.state_tables import states_table
 
         return states_table(self, self.avoided)
+
+    def _repr_html_(self) -> str:
+        from handcraft.pictures.notebooks import chain_page
+
+        return chain_page(self, self.avoided, super()._repr_html_())
 
     def to_json(self) -> dict[str, Any]:
         """The chain and the answer to `avoid` as plain data, as `handcraft states --json`."""

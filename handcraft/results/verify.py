@@ -56,6 +56,15 @@ class ShownReport(ShownResult, Report):
             why = f"{type(error).__name__} {error}".strip()
             return above(first, safe(f"its trace cannot be shown: {why}"))
 
+    def _repr_html_(self) -> str:
+        from handcraft.pictures.notebooks import report_page
+
+        text = super()._repr_html_()
+        try:
+            return report_page(text, self.trace)
+        except Exception:  # the text says why, and the verdict stands
+            return text
+
     def to_json(self) -> dict[str, Any]:
         """The report as plain data, as `handcraft verify --json`."""
         kept = Report.__dataclass_fields__

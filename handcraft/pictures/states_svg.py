@@ -1,8 +1,9 @@
 """Draws a chain of states as an SVG: states as boxes, edges as curves with their probabilities.
 
-networkx (the extra `draw`) places the states: in columns where the chain has no cycle, so that
-each answer reads from left to right; on a circle where they are few; else by springs (Fruchterman
-and Reingold, 1991), from a circle and a fixed seed, pushed apart where two boxes would overlap.
+The states stand in columns where the chain has no cycle, so that each answer reads from left to
+right; on a circle where they are few; else networkx (the extra `draw`) places them by springs
+(Fruchterman and Reingold, 1991), from a circle and a fixed seed. They are pushed apart where two
+boxes would overlap.
 
     colour         the closed class of a state
     grey, dashed   a transient state
@@ -11,20 +12,22 @@ and Reingold, 1991), from a circle and a fixed seed, pushed apart where two boxe
     red            the path to what should be avoided
 
 Rules of this file: the same chain gives the same bytes; nothing is fetched from anywhere; every
-text of a program passes `printable` and is escaped. networkx is imported only where a picture
-is laid out.
+text of a program passes `printable` and is escaped. networkx is imported only where springs are
+needed. A number stands on a box of its own: a halo by `paint-order` hides it in renderers that do
+not know that.
 """
 
 from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from handcraft.analysis.reachability import Avoided
 from handcraft.analysis.states import Chain
 from handcraft.core.errors import MissingExtraError, ProgramError, printable
+from handcraft.pictures.svg import FAMILY, dark_style, escape, kind, width_of
 
 Point = tuple[float, float]
 _Pairs = set[tuple[int, int]]
@@ -49,8 +52,8 @@ def layouts() -> Any:
         import networkx
     except ImportError:
         raise MissingExtraError(
-            "an SVG needs the extra `draw`: pip install 'handcraft[draw]'; .dot and"
-            " .mmd do not"
+            f"an SVG of more than {ON_CIRCLE} states that lead back to each other needs"
+            " the extra `draw`: pip install 'handcraft[draw]'; .dot and .mmd do not"
         ) from None
     return networkx
 
@@ -96,10 +99,7 @@ def svg(chain: Chain, avoided: Avoided | None = None) -> str:
     labels = [_short(chain.label(i)) for i in range(len(chain.states))]
     wide = max(46.0, CHARACTER * max(map(len, labels)) + 18)
     where, size = _placed(chain, wide)
-    lines = [
-        *_head(chain, size),
-        '<rect width="100%" height="100%" fill="#ffffff"/>',
-    ]
+    lines = [*_head(chain, size)]
     marks = steps_of(avoided)
     for i, j, _, p in chain.edges:
         lines.append(_arrow(chain, (i, j), p, where, wide, (i, j) in marks))
@@ -115,7 +115,7 @@ def _head(chain: Chain, size: Point) -> Iterator[str]:
     """The opening tag, the title and the arrowheads."""
     width, height = (f"{length:.0f}" for length in size)
     box = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
-    font = 'font-family="ui-monospace, monospace" font-size="14" text-anchor="middle"'
+    font = f'font-family="{escape(FAMILY)}" font-size="14" text-anchor="middle"'
     yield f'<svg xmlns="http://www.w3.org/2000/svg" {box} role="img" {font}>'
     sizes = f"{len(chain.states)} states, {len(chain.edges)} edges"
     yield f"<title>{html.escape(printable(f'{chain.model.name}: {sizes}'))}</title>"
@@ -123,6 +123,15 @@ def _head(chain: Chain, size: Point) -> Iterator[str]:
         {*(colour_of(chain, i) for i in range(len(chain.states))), PATH}
     )
     yield f"<defs>{''.join(map(_arrowhead, colours))}</defs>"
+    yield dark_style()
+    yield f'<rect width="{width}" height="{height}" {_look("card")}/>'
+
+
+def _look(name: str) -> str:
+    """The attributes of a kind of element, written."""
+    return " ".join(
+        f'{key.rstrip("_")}="{value}"' for key, value in kind(name).items()
+    )
 
 
 def _short(label: str) -> str:
@@ -139,48 +148,98 @@ def _arrowhead(colour: str) -> str:
 
 def _placed(chain: Chain, wide: float) -> tuple[list[Point], Point]:
     """The middle of each state, and the size of the whole."""
-    networkx = layouts()
     n = len(chain.states)
-    graph = networkx.DiGraph()
-    shares = [chain.place.get(i, (0, 0.0))[1] or 0.0 for i in range(n)]
-    graph.add_nodes_from(sorted(range(n), key=lambda i: -shares[i]))
     likeliest = sorted(chain.edges, key=lambda edge: -edge[3])
-    graph.add_edges_from((i, j) for i, j, _, _ in likeliest if i != j)
-    if networkx.is_directed_acyclic_graph(graph):
-        return _in_columns(graph, wide)
+    after: dict[int, list[int]] = {i: [] for i in range(n)}
+    for i, j, _, _ in likeliest:
+        if i != j:
+            after[i].append(j)
+    if (columns := _generations(after)) is not None:
+        return _in_columns(columns, wide)
     # in this order the likeliest edges lead to a neighbour
-    circle = networkx.circular_layout(list(networkx.dfs_preorder_nodes(graph)))
+    shares = [chain.place.get(i, (0, 0.0))[1] or 0.0 for i in range(n)]
+    order = _walk(after, sorted(range(n), key=lambda i: -shares[i]))
+    circle = _on_circle(order)
     if n <= ON_CIRCLE:
-        found = circle
         side = (wide + GAP) * n / math.pi
-    else:
-        found = networkx.spring_layout(
-            graph, pos=circle, k=3 / math.sqrt(n), iterations=200, seed=0
-        )
-        side = 1.5 * (wide + GAP) * math.sqrt(n)
-    return _fitted(_points(found), (side, side * 0.75), wide)
+        return _fitted(circle, (side, side * 0.75), wide)
+    side = 1.5 * (wide + GAP) * math.sqrt(n)
+    return _fitted(_by_springs(after, circle), (side, side * 0.75), wide)
 
 
-def _points(found: Any) -> list[Point]:
-    """The places that networkx gives to the states, in their order."""
-    return [(float(found[i][0]), float(found[i][1])) for i in range(len(found))]
-
-
-def _in_columns(graph: Any, wide: float) -> tuple[list[Point], Point]:
-    """Places for states without a cycle: each one column after the last of those that lead to it;
-    in a column in their order.
+def _generations(after: Mapping[int, Sequence[int]]) -> list[list[int]] | None:
+    """The states in columns, each one after the last of those that lead to it; None where some
+    lead back.
     """
-    networkx = layouts()
-    columns = [
-        sorted(states) for states in networkx.topological_generations(graph)
-    ]
-    ordered = networkx.DiGraph()
-    for column, states in enumerate(columns):
-        ordered.add_nodes_from(states, column=column)
-    found = networkx.multipartite_layout(ordered, subset_key="column")
+    before = dict.fromkeys(after, 0)
+    for following in after.values():
+        for j in following:
+            before[j] += 1
+    columns = []
+    ready = [i for i in after if not before[i]]
+    while ready:
+        columns.append(sorted(ready))
+        following = [j for i in ready for j in after[i]]
+        for j in following:
+            before[j] -= 1
+        ready = [j for j in dict.fromkeys(following) if not before[j]]
+    return columns if sum(map(len, columns)) == len(after) else None
+
+
+def _walk(
+    after: Mapping[int, Sequence[int]], starts: Sequence[int]
+) -> list[int]:
+    """Every state, each followed by the first of those after it that was not seen yet, depth
+    first.
+    """
+    seen: dict[int, None] = {}
+    for start in starts:
+        stack = [start]
+        while stack:
+            state = stack.pop()
+            if state not in seen:
+                seen[state] = None
+                stack += reversed(after[state])
+    return list(seen)
+
+
+def _on_circle(order: Sequence[int]) -> list[Point]:
+    """A place on a circle for each state, in this order."""
+    turn = 2 * math.pi / len(order)
+    place = {i: k * turn for k, i in enumerate(order)}
+    return [(math.cos(place[i]), math.sin(place[i])) for i in range(len(order))]
+
+
+def _by_springs(
+    after: Mapping[int, Sequence[int]], circle: Sequence[Point]
+) -> list[Point]:
+    """The places that networkx finds from those on the circle."""
+    graph = layouts().DiGraph()
+    graph.add_nodes_from(after)
+    graph.add_edges_from((i, j) for i, js in after.items() for j in js)
+    found = layouts().spring_layout(
+        graph,
+        pos=dict(enumerate(circle)),
+        k=3 / math.sqrt(len(after)),
+        iterations=200,
+        seed=0,
+    )
+    return [(float(found[i][0]), float(found[i][1])) for i in after]
+
+
+def _in_columns(
+    columns: Sequence[Sequence[int]], wide: float
+) -> tuple[list[Point], Point]:
+    """Places for states in columns, in a column in their order."""
+    where = {
+        state: (float(x), i - (len(states) - 1) / 2)
+        for x, states in enumerate(columns)
+        for i, state in enumerate(states)
+    }
     width = (len(columns) - 1) * (wide + GAP)
     height = (max(map(len, columns)) - 1) * (HEIGHT + GAP / 3)
-    return _fitted(_points(found), (width, height), wide)
+    found = [where[state] for state in range(len(where))]
+    return _fitted(found, (width, height), wide)
 
 
 def _fitted(
@@ -235,11 +294,7 @@ def _state(
     for inset in (0, 3) if chain.states[state].ended else (0,):
         x = at[0] - wide / 2 + inset
         y = at[1] - HEIGHT / 2 + inset
-        fill = (
-            f'fill="{colour}" fill-opacity="0.12"'
-            if inset
-            else 'fill="#ffffff"'
-        )
+        fill = 'fill="none"' if inset else _look("card")
         yield (
             f'<rect x="{x:.0f}" y="{y:.0f}" width="{wide - 2 * inset:.0f}"'
             f' height="{HEIGHT - 2 * inset:.0f}" rx="9" {fill} stroke="{colour}"'
@@ -247,13 +302,13 @@ def _state(
         )
     y = at[1] + (-2 if share else 5)
     yield (
-        f'<text x="{at[0]:.0f}" y="{y:.0f}"'
-        f' style="white-space:pre">{html.escape(label)}</text>'
+        f'<text x="{at[0]:.0f}" y="{y:.0f}" {_look("ink")}'
+        f' xml:space="preserve">{html.escape(label)}</text>'
     )
     if share:
         yield (
             f'<text x="{at[0]:.0f}" y="{at[1] + 13:.0f}" font-size="11"'
-            f' fill="{colour}">{html.escape(share)}</text>'
+            f" {_look('faint')}>{html.escape(share)}</text>"
         )
     yield "</g>"
 
@@ -293,9 +348,13 @@ def _chance(
     pair: tuple[int, int], p: float, where: list[Point], wide: float
 ) -> str:
     x, y = _curve(pair, where, wide)[1]
+    shown = _number(p)
+    wide_number = width_of(shown) + 2
     return (
-        f'<text x="{x:.0f}" y="{y + 4:.0f}" font-size="11" fill="#333333"'
-        f' stroke="#ffffff" stroke-width="4" paint-order="stroke">{_number(p)}</text>'
+        f'<rect x="{x - wide_number / 2:.0f}" y="{y - 7:.0f}"'
+        f' width="{wide_number:.0f}" height="14" {_look("card")}/>'
+        f'<text x="{x:.0f}" y="{y + 4:.0f}" font-size="11" {_look("ink")}>'
+        f"{html.escape(shown)}</text>"
     )
 
 

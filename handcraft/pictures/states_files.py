@@ -1,12 +1,8 @@
-"""Writes pictures of a chain of states, in the format that the file's ending names.
+"""Writes pictures of a chain of states, in the format that the file's ending names (endings.py).
 
-    .svg            a finished drawing (states_svg.py)
-    .dot            a text that Graphviz draws
-    .mmd, .mermaid  a text that Mermaid draws, as Markdown pages do
-    .json           what --json prints
-
-Rules of this file: the same chain gives the same bytes; a file is written whole or not at all;
-every text of a program passes `printable` and the escapes of its format.
+Colours are written out, light boxes with dark letters: a renderer may have another idea of what
+stands on what, or know no transparency. Rules of this file: the same chain gives the same bytes;
+a file is written whole or not at all.
 """
 
 from __future__ import annotations
@@ -17,28 +13,26 @@ from pathlib import Path
 
 from handcraft.analysis.reachability import Avoided
 from handcraft.analysis.states import Chain
-from handcraft.analysis.states_svg import (
+from handcraft.core.writing import write_atomically
+from handcraft.pictures.endings import (
+    check_ending,
+    escaped_dot,
+    escaped_mermaid,
+    quoted_dot,
+)
+from handcraft.pictures.states_svg import (
     PATH,
     colour_of,
-    layouts,
     share_of,
     steps_of,
     svg,
 )
-from handcraft.core.errors import ProgramError, printable
-from handcraft.core.writing import write_atomically
+from handcraft.pictures.svg import INK, tint
 
 
 def check_picture(path: Path) -> None:
-    """Raise ProgramError for an ending that is no format, MissingExtraError where an SVG needs the
-    extra.
-    """
-    if path.suffix not in FORMATS:
-        raise ProgramError(
-            f"{printable(str(path))} must end with {', '.join(FORMATS)}"
-        )
-    if path.suffix == ".svg":
-        layouts()  # before anything is computed
+    """Raise ProgramError for an ending that is no format."""
+    check_ending(path, FORMATS)
 
 
 def save_picture(
@@ -67,18 +61,18 @@ def to_dot(chain: Chain, avoided: Avoided | None = None) -> str:
     """The chain as a text for Graphviz."""
     path = steps_of(avoided)
     lines = [
-        f"digraph {_quoted(chain.model.name)} {{",
+        f"digraph {quoted_dot(chain.model.name)} {{",
         "  rankdir=LR;",
-        '  node [shape=box, style="rounded,filled"];',
+        f'  node [shape=box, style="rounded,filled", fontcolor="{INK}"];',
     ]
     for i, state in enumerate(chain.states):
-        parts = (_escaped_dot(chain.label(i)), share_of(chain, i))
+        parts = (escaped_dot(chain.label(i)), share_of(chain, i))
         label = r"\n".join(filter(None, parts))
         style = "" if i in chain.place else ', style="rounded,filled,dashed"'
         double = ", peripheries=2" if state.ended else ""
         lines.append(
             f'  s{i} [label="{label}", color="{colour_of(chain, i)}",'
-            f' fillcolor="{colour_of(chain, i)}33"{style}{double}];'
+            f' fillcolor="{tint(colour_of(chain, i))}"{style}{double}];'
         )
     for i, j, _, p in chain.edges:
         red = f', color="{PATH}"' if (i, j) in path else ""
@@ -88,39 +82,25 @@ def to_dot(chain: Chain, avoided: Avoided | None = None) -> str:
     return "\n".join([*lines, "}", ""])
 
 
-def _quoted(text: str) -> str:
-    return f'"{_escaped_dot(printable(text))}"'
-
-
-def _escaped_dot(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
-
-
 def mermaid(chain: Chain, avoided: Avoided | None = None) -> str:
     """The chain as a Mermaid flowchart."""
     lines = ["flowchart LR"]
     path = steps_of(avoided)
     for i, state in enumerate(chain.states):
         left, right = ("[[", "]]") if state.ended else ("(", ")")
-        parts = map(_escaped_mermaid, (chain.label(i), share_of(chain, i)))
+        parts = map(escaped_mermaid, (chain.label(i), share_of(chain, i)))
         label = "<br>".join(filter(None, parts))
         lines.append(f'  s{i}{left}"{label}"{right}')
         dashed = "" if i in chain.place else ",stroke-dasharray:4"
         lines.append(
             f"  style s{i}"
-            f" stroke:{colour_of(chain, i)},fill:{colour_of(chain, i)}33{dashed}"
+            f" stroke:{colour_of(chain, i)},fill:{tint(colour_of(chain, i))}"
+            f",color:{INK}{dashed}"
         )
     for n, (i, j, _, p) in enumerate(chain.edges):
         lines.append(f'  s{i} -->|"{p:.3g}"| s{j}')
         lines += [f"  linkStyle {n} stroke:{PATH}"] if (i, j) in path else []
     return "\n".join([*lines, ""])
-
-
-def _escaped_mermaid(text: str) -> str:
-    """The text with every character that could mean something written as its number."""
-    return "".join(
-        c if c.isalnum() or c == " " else f"#{ord(c)};" for c in text
-    )
 
 
 FORMATS: dict[str, Callable[[Chain, Avoided | None], str]] = {
