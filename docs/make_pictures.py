@@ -1,49 +1,26 @@
-"""Draws the pictures of docs/, with fonts of the reader's own machine.
-
-explain.svg is what `handcraft explain programs/aab.py` shows, states.svg what `handcraft states
-baby_gpt --save` writes.
+"""Draws the pictures of docs/: explain.svg as `handcraft explain aab PART --save` draws the parts
+of its head, states.svg as `handcraft states baby_gpt --save` does.
 """
 
 from __future__ import annotations
 
-import io
-import re
 from pathlib import Path
-
-from rich.console import Console
 
 from handcraft.analysis.explain import Explanation, explain
 from handcraft.analysis.states import explore
 from handcraft.model import Model
 from handcraft.pictures import states_svg as drawing
-from handcraft.results.model_tables import explanation
+from handcraft.pictures.matrices import explanation_svg
 
 HERE = Path(__file__).parent
+PARTS = ("0.h0.q", "0.h0.v", "0.h0.o")
 
 
 def explain_svg() -> str:
     """The query, value and output of aab's head as an SVG."""
     model = Model.open("aab")
-    views = [
-        view
-        for view in explain(model).views
-        if view.part in ("0.h0.q", "0.h0.v", "0.h0.o")
-    ]
-    console = Console(
-        record=True,
-        width=90,
-        file=io.StringIO(),
-        force_terminal=True,
-        highlight=False,
-        color_system="truecolor",
-    )
-    console.print(explanation(model, Explanation(tuple(views)), 90))
-    svg = console.export_svg(
-        title="handcraft explain programs/aab.py", unique_id="explain"
-    )
-    return re.sub(
-        r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL
-    )  # they would be fetched from the network
+    views = (view for view in explain(model).views if view.part in PARTS)
+    return explanation_svg(Explanation(tuple(views)), f"{model!r}")
 
 
 def states_svg() -> str:
