@@ -55,6 +55,7 @@ const does = {
   cells: (part) => model.cells(part),
   cellsOf: (rule) => model.cellsOf(rule),
   rules: () => model.rules,
+  weights: () => Object.fromEntries([...model.matrices].map(([name, { values }]) => [name, [...values]])),
   setCell: (...args) => model.setCell(...args),
   switchRule: (path, text, on) => {
     model.switchRule(model.rules.findIndex((rule) => rule.path === path && rule.text === text), on);
