@@ -50,6 +50,7 @@ const does = {
   answer: (ids, n) => gpt2.answer(model, ids, n ?? undefined),
   encode: (text) => model.encode(text),
   decode: (ids) => model.decode(ids),
+  room: (ids) => model.room(ids),
   asked: (ids) => model.asked(ids),
   parts: () => model.parts(),
   cells: (part) => model.cells(part),
