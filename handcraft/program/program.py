@@ -54,7 +54,9 @@ OF_MODELS = (
     *("entries", "generate", "ids", "names", "parameters", "run", "save"),
     *("tags", "weights", "n_embd", "n_head", "n_layer"),
 )
-OF_HANDCRAFT = ("explain", "export", "states", "trace", "verify", "write")
+OF_HANDCRAFT = (
+    *("explain", "export", "states", "trace", "verify", "view", "write"),
+)
 # raised for data that is not a program, besides ProgramError
 _NOT_RULES = (ValueError, TypeError, AttributeError, KeyError, RecursionError)
 ClaimLike: TypeAlias = (

@@ -99,4 +99,4 @@ function isAsked(model, text) {
   return 'ids' in found && model.asked(model.prompts.begun(found.ids)).asked;
 }
 
-start();
+await start();

@@ -45,7 +45,7 @@ function given(view, pass) {
  * @param {import('./gpt2.js').Pass} pass
  */
 function byPath({ model, at }, pass) {
-  /** @type {Map<string, {path: string, logits: Float32Array}>} */
+  /** @type {Map<string, {path: string, logits: Float64Array}>} */
   const found = new Map();
   for (const { rule, logits } of contributions(model, pass, at)) {
     const { path } = model.rules[rule];
