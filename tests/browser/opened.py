@@ -15,11 +15,12 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 from handcraft import Model
+from handcraft.results.view import viewed
 from handcraft.view.page import page
 from handcraft.view.payload import Viewed
 
+VERIFIED = ("aab", "adder", "baby_gpt", "induction", "parity")  # the others take longer
 AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
-DRAWN = "return !document.querySelector('main[aria-busy]') && window.drawn?.()"
 ROWS = """return [...arguments[0].querySelectorAll('table')].map((table) =>
   [...table.rows].map((row) => [...row.cells].map((cell) => cell.textContent)))"""
 
@@ -166,4 +167,4 @@ def _viewed(one: str | Model | Viewed) -> Viewed:
 @cache
 def bundled_view(name: str) -> Viewed:
     """A bundled program as `handcraft view` shows it."""
-    return Viewed(Model.open(name))
+    return viewed(name, verified=name in VERIFIED)
