@@ -86,7 +86,7 @@ function beginning(model) {
   const { claim, verdict, tokens, nCtx } = model;
   const first = tokens.filter((token) => token !== claim.begin && token !== claim.stop).slice(0, 3);
   const ids = [...first, ...first].slice(0, Math.min(5, nCtx)).map((token) => tokens.indexOf(token));
-  const texts = [claim.example, model.decode(ids), verdict?.leastMarginAt?.join(''), model.decode([0])];
+  const texts = [claim.start, model.decode(ids), verdict?.leastMarginAt?.join(''), model.decode([0])];
   return texts.find((text) => text && isAsked(model, text)) ?? model.decode([0]);
 }
 

@@ -11,7 +11,8 @@ const FEW_LINES = 4; // of the lines of one rule
 export function rulesPanel(view, root) {
   return () => {
     fill(find(root, '.drawn'), view.groups.length
-      ? make('ul', { class: 'list' }, ...view.groups.map((group) => item(view, group)))
+      ? make('div', { class: 'scroll', role: 'region', 'aria-label': 'rules', tabindex: 0 },
+        make('ul', { class: 'list' }, ...view.groups.map((group) => item(view, group))))
       : 'No rule wrote these weights.');
   };
 }

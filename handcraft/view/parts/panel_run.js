@@ -1,7 +1,7 @@
 // How the text goes on: greedily, as `handcraft run` continues it, or drawn with a seed.
 
 import { fill, find, make, visible } from './dom.js';
-import { argmax, greedyRun, softmax } from './gpt2.js';
+import { argmax, forward, greedyRun, softmax } from './gpt2.js';
 
 /**
  * @param {import('./state.js').View} view
@@ -14,13 +14,20 @@ export function runPanel(view, root) {
   return draw;
 
   function draw() {
-    const problem = view.pass ? '' : 'Not answered.';
-    const many = field('.many').valueAsNumber || undefined;
     const choose = sample.checked ? drawing(knobs()) : undefined;
-    const ids = problem ? [] : greedyRun(view.model, view.whole, many, choose);
-    const words = (/** @type {number[]} */ some) => visible(some.map((id) => view.model.tokens[id]).join(''));
-    fill(find(root, '.answer'), words(view.whole), make('b', {}, words(ids)));
-    find(root, '.ending').textContent = problem || ending(view, ids);
+    const many = field('.many').valueAsNumber || undefined;
+    const said = continued(view, view.pass, view.model, many, choose);
+    const before = view.done && view.pass && view.original;
+    const written = before ? words(continued(view, forward(before, view.ids), before, many).answer) : '';
+    fill(find(root, '.answer'), words(said.before), make('b', {}, words(said.answer)), words(said.after));
+    find(root, '.ending').textContent = said.ending;
+    fill(find(root, '.written'), before ? 'As written: ' : null, before ? make('bdi', {}, written) : null);
+    find(root, '.written').classList.toggle('wrong', written !== words(said.answer));
+  }
+
+  /** @param {number[]} ids */
+  function words(ids) {
+    return visible(ids.map((id) => view.model.tokens[id]).join(''));
   }
 
   /** @returns {Knobs} */
@@ -33,13 +40,25 @@ export function runPanel(view, root) {
 /** @typedef {{temperature: number, k: number, p: number, seed: number}} Knobs */
 
 /**
+ * The text, what the model says, and where that ends.
  * @param {import('./state.js').View} view
- * @param {number[]} ids
+ * @param {import('./gpt2.js').Pass | null} pass
+ * @param {import('./model.js').Model} model
+ * @param {number} [many]
+ * @param {(logits: Float32Array) => number} [choose]
  */
-function ending({ model }, ids) {
-  const last = model.tokens[ids[ids.length - 1]];
-  if (last !== undefined && last === model.claim?.stop) return `${ids.length} tokens, up to the stop token.`;
-  return `${ids.length} tokens.`;
+function continued({ whole, echoed }, pass, model, many, choose) {
+  if (!pass) return { before: [], answer: [], after: [], ending: 'Not answered.' };
+  if (model.claim.speaks === 'texts') {
+    const first = model.tokens[whole[0]] === model.claim.begin ? 1 : 0;
+    return { before: [], answer: pass.logits.slice(first).map(argmax), after: [], ending: 'A token for each position of the text.' };
+  }
+  const ids = greedyRun(model, whole, many, choose);
+  const isStopped = ids.length > 0 && ids[ids.length - 1] === model.stopId;
+  const last = isStopped && echoed >= 0 ? -1 : ids.length;
+  const ending = `${ids.length} tokens${isStopped ? ', the last of them the stop token' : ''}.`;
+  const begun = Math.max(0, echoed);
+  return { before: [...whole, ...ids.slice(0, begun)], answer: ids.slice(begun, last), after: ids.slice(last), ending };
 }
 
 /**

@@ -9,7 +9,7 @@ import { fill, find, make, name, number } from './dom.js';
  */
 export function verdictPanel(view, badge, root) {
   const { verdict } = view.model;
-  const brief = verdict ? inBrief(verdict) : 'not verified';
+  const brief = verdict ? inBrief(view.model, verdict) : 'not verified';
   if (verdict) fill(find(root, '.drawn'), details(view));
   root.hidden = !verdict;
   return () => {
@@ -18,11 +18,15 @@ export function verdictPanel(view, badge, root) {
   };
 }
 
-/** @param {import('./model.js').Verdict} verdict */
-function inBrief({ verdict, margin, contexts, checked, counterexample }) {
+/**
+ * @param {import('./model.js').Model} model
+ * @param {import('./model.js').Verdict} verdict
+ */
+function inBrief(model, { verdict, margin, contexts, checked, counterexample }) {
   const sign = counterexample ? '✗ ' : verdict === 'proved' ? '✓ ' : '';
   const least = margin === null ? '' : `, least margin ${number(margin)}`;
-  return `${sign}${verdict}: ${number(checked)} of ${number(contexts)} contexts are in the claim${least}`;
+  const asked = checked === contexts ? `all ${number(contexts)}` : `${number(checked)} of ${number(contexts)}`;
+  return `${sign}${verdict} on ${asked} ${model.claim.speaks === 'nothing' ? 'contexts' : model.claim.speaks}${least}`;
 }
 
 /** @param {import('./state.js').View} view */

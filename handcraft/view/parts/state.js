@@ -24,7 +24,8 @@ export class View {
     this.original = null;
     this.text = '';
     /** @type {number[]} */
-    this.whole = []; // the ids of the text
+    this.whole = []; // the ids of the text, in the frame of the claim
+    this.echoed = -1; // where the text stands alone: so many tokens after it are echoes, and then comes the answer
     /** @type {number[]} */
     this.ids = []; // those that fit into the window, the last ones: what the model reads
     this.problem = ''; // why the text cannot be run
@@ -64,10 +65,12 @@ export class View {
    */
   write(text) {
     const found = this.model.encode(text);
-    const ids = 'ids' in found ? this.model.prompts.begun(this.model.framed(found.ids).ids) : [];
+    const given = 'ids' in found ? found.ids : [];
+    const framed = this.model.framed(given);
     this.problem = 'problem' in found ? found.problem : '';
-    this.whole = ids;
-    this.ids = ids.slice(-this.model.nCtx);
+    this.whole = this.model.prompts.begun(framed.ids);
+    this.echoed = framed.ids.length > given.length ? framed.echoed : -1;
+    this.ids = this.whole.slice(-this.model.nCtx);
     this.run();
     this.change({ text, at: Math.max(0, this.ids.length - 1) });
   }
