@@ -90,11 +90,11 @@ $(VENV)/test $(VENV)/cluster $(VENV)/runtimes $(VENV)/lint $(VENV)/benchmark $(V
 	$(PIP) install --group $*
 	touch $@
 
-$(VENV)/browser: $(VENV)/handcraft tests/browser/package.json
+$(VENV)/browser: $(VENV)/handcraft tests/browser/package-lock.json
 	for needed in chromium chromedriver node npm; do \
 		command -v $$needed >/dev/null || { echo "the tests of the page need $$needed" >&2; exit 1; }; done
 	$(PIP) install --group browser
-	npm install --prefix tests/browser --no-package-lock --no-audit --no-fund --silent
+	npm ci --prefix tests/browser --no-audit --no-fund --silent
 	touch $@
 
 clean:

@@ -400,3 +400,26 @@ function addedRows(model, found, position, add) {
     }
   });
 }
+
+/**
+ * What `handcraft run` says to a text: the ids that are read (with the signs of its frame, or the token
+ * that texts begin with), those that follow, and those that are the answer: without echoes and stop
+ * token, or, where the claim is about each position, the likeliest token at each.
+ * @param {Model} model
+ * @param {number[]} given
+ * @param {number} [n] at most so many tokens; a text is then continued, whatever the claim is about
+ * @param {(logits: Float32Array) => number} [choose] takes a token otherwise
+ * @returns {{ids: number[], added: number[], answer: number[]}}
+ */
+export function answer(model, given, n, choose = argmax) {
+  if (model.claim.speaks === 'texts' && n === undefined) {
+    const whole = model.prompts.begun(given);
+    const { logits } = forward(model, whole);
+    return { ids: whole, added: [], answer: logits.slice(model.prompts.skipped).map(argmax) };
+  }
+  const { ids, echoed } = model.framed(given);
+  const added = greedyRun(model, ids, n, choose);
+  if (ids.join() === given.join()) return { ids, added, answer: added };
+  const ended = added[added.length - 1] === model.stopId;
+  return { ids, added, answer: (ended ? added.slice(0, -1) : added).slice(echoed) };
+}

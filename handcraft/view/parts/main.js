@@ -1,6 +1,6 @@
 // The page: reads the models, gives each its panels, and draws them anew after every change, what is typed about first.
 
-import { find, make } from './dom.js';
+import { find } from './dom.js';
 import { attentionPanel } from './panel_attention.js';
 import { editsPanel } from './panel_edits.js';
 import { givenPanel } from './panel_given.js';

@@ -618,7 +618,7 @@ function partsOf(model) {
 
 /** @param {Model} model @param {BlockWeights} block @param {number} i @returns {PartView[]} */
 function blockParts(model, { ln_1, attn, ln_2, mlp }, i) {
-  const heads = attn ? model.blocks[i].heads.flatMap((head, h) => headParts(model, attn, i, h)) : [];
+  const heads = attn ? model.blocks[i].heads.flatMap((_, h) => headParts(model, attn, i, h)) : [];
   const constants = attn && model.nHead > 1 ? [constantsPart(model, attn, i)] : [];
   return [
     ...normParts(model, `${i}.ln_1`, ln_1),

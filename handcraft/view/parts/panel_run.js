@@ -1,7 +1,7 @@
 // How the text goes on: greedily, as `handcraft run` continues it, or drawn with a seed.
 
 import { fill, find, make, visible } from './dom.js';
-import { argmax, forward, greedyRun, softmax } from './gpt2.js';
+import { answer, argmax, softmax } from './gpt2.js';
 
 /**
  * @param {import('./state.js').View} view
@@ -16,13 +16,13 @@ export function runPanel(view, root) {
   function draw() {
     const choose = sample.checked ? drawing(knobs()) : undefined;
     const many = field('.many').valueAsNumber || undefined;
-    const said = continued(view, view.pass, view.model, many, choose);
-    const before = view.done && view.pass && view.original;
-    const written = before ? words(continued(view, forward(before, view.ids), before, many).answer) : '';
-    fill(find(root, '.answer'), words(said.before), make('b', {}, words(said.answer)), words(said.after));
+    const said = continued(view, view.model, many, choose);
+    const before = view.done && view.pass ? view.original : null;
+    const written = before ? words(continued(view, before, many).said) : '';
+    fill(find(root, '.answer'), words(said.before), make('b', {}, words(said.said)), words(said.after));
     find(root, '.ending').textContent = said.ending;
     fill(find(root, '.written'), before ? 'As written: ' : null, before ? make('bdi', {}, written) : null);
-    find(root, '.written').classList.toggle('wrong', written !== words(said.answer));
+    find(root, '.written').classList.toggle('wrong', written !== words(said.said));
   }
 
   /** @param {number[]} ids */
@@ -42,23 +42,19 @@ export function runPanel(view, root) {
 /**
  * The text, what the model says, and where that ends.
  * @param {import('./state.js').View} view
- * @param {import('./gpt2.js').Pass | null} pass
- * @param {import('./model.js').Model} model
+ * @param {import('./model.js').Model} model its own, or the one as written
  * @param {number} [many]
  * @param {(logits: Float32Array) => number} [choose]
  */
-function continued({ whole, echoed }, pass, model, many, choose) {
-  if (!pass) return { before: [], answer: [], after: [], ending: 'Not answered.' };
-  if (model.claim.speaks === 'texts') {
-    const first = model.tokens[whole[0]] === model.claim.begin ? 1 : 0;
-    return { before: [], answer: pass.logits.slice(first).map(argmax), after: [], ending: 'A token for each position of the text.' };
-  }
-  const ids = greedyRun(model, whole, many, choose);
-  const isStopped = ids.length > 0 && ids[ids.length - 1] === model.stopId;
-  const last = isStopped && echoed >= 0 ? -1 : ids.length;
-  const ending = `${ids.length} tokens${isStopped ? ', the last of them the stop token' : ''}.`;
-  const begun = Math.max(0, echoed);
-  return { before: [...whole, ...ids.slice(0, begun)], answer: ids.slice(begun, last), after: ids.slice(last), ending };
+function continued(view, model, many, choose) {
+  if (!view.pass) return { before: [], said: [], after: [], ending: 'Not answered.' };
+  const { ids, added, answer: said } = answer(model, view.given, many, choose);
+  if (!added.length && said.length) return { before: [], said, after: [], ending: 'A token for each position of the text.' };
+  const isStopped = added.length > 0 && added[added.length - 1] === model.stopId;
+  const after = added.slice(isStopped && said[said.length - 1] !== model.stopId ? -1 : added.length);
+  const echoes = added.slice(0, added.length - said.length - after.length);
+  const ending = `${added.length} tokens${isStopped ? ', the last of them the stop token' : ''}.`;
+  return { before: [...ids, ...echoes], said, after, ending };
 }
 
 /**

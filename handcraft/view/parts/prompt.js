@@ -191,8 +191,13 @@ export class Prompts {
 
   /** A text with the token in front that each text of the claim begins with. @param {number[]} ids */
   begun(ids) {
-    const begin = this.claim.speaks === 'texts' ? this.idOf(this.claim.begin) : null;
+    const begin = this.idOf(this.claim.begin);
     return begin === null || ids[0] === begin ? [...ids] : [begin, ...ids];
+  }
+
+  /** How many tokens stand before those that the claim speaks of. */
+  get skipped() {
+    return this.idOf(this.claim.begin) === null ? 0 : 1;
   }
 
   /** How many tokens may follow a prompt; null where the window slides. @param {number[]} ids @returns {number | null} */

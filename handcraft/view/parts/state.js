@@ -24,8 +24,9 @@ export class View {
     this.original = null;
     this.text = '';
     /** @type {number[]} */
-    this.whole = []; // the ids of the text, in the frame of the claim
-    this.echoed = -1; // where the text stands alone: so many tokens after it are echoes, and then comes the answer
+    this.given = []; // the ids of the text
+    /** @type {number[]} */
+    this.whole = []; // in the frame of the claim
     /** @type {number[]} */
     this.ids = []; // those that fit into the window, the last ones: what the model reads
     this.problem = ''; // why the text cannot be run
@@ -65,11 +66,9 @@ export class View {
    */
   write(text) {
     const found = this.model.encode(text);
-    const given = 'ids' in found ? found.ids : [];
-    const framed = this.model.framed(given);
+    this.given = 'ids' in found ? found.ids : [];
     this.problem = 'problem' in found ? found.problem : '';
-    this.whole = this.model.prompts.begun(framed.ids);
-    this.echoed = framed.ids.length > given.length ? framed.echoed : -1;
+    this.whole = this.model.prompts.begun(this.model.framed(this.given).ids);
     this.ids = this.whole.slice(-this.model.nCtx);
     this.run();
     this.change({ text, at: Math.max(0, this.ids.length - 1) });
