@@ -4,7 +4,8 @@ r"""Returns which texts a claim speaks about, as data that a page can follow.
     text         the claim as its author writes it, shortened
     stop         the token that ends an answer
     prompts      what a prompt matches, as a regular expression of JavaScript; `longest` its most
-                 characters, `pattern` as the author wrote it, `example` one of them
+                 characters, `pattern` as the author wrote it, `example` one of
+                 them, `start` one to begin with
     rooms        how many tokens may follow a prompt of n tokens, at n; 0 where none fits
     framed       begin, separator and echoes of a prompt whose text may stand alone
     begin, alphabet  of texts
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import islice
+from random import Random
 from typing import Any
 
 from handcraft.claims.answers import Table
@@ -34,6 +36,7 @@ _OF_LENGTHS = frozenset(  # expressions of these know the number of tokens alone
     ("end", "add", "subtract", "multiply", "divide", "modulo")
 )
 _SHOWN = 20  # prompts, of which the longest is the example
+_HANDY = 8  # characters of a prompt to begin with
 
 
 def accepted(model: Model) -> dict[str, Any]:
@@ -60,11 +63,14 @@ def accepted(model: Model) -> dict[str, Any]:
 def _of_prompts(model: Model, claim: Answers) -> dict[str, Any]:
     language = claim.language(model.n_ctx, model.vocabulary)
     example = max(islice(language, _SHOWN), key=len, default="")
+    random = Random(0)  # so that a page is the same each time
+    drawn = [language.draw(random) for _ in range(_SHOWN)] if example else [""]
     return {
         "prompts": in_javascript(claim.prompts),
         "pattern": claim.prompts,
         "longest": language.max_length,
         "example": example,
+        "start": min(drawn, key=lambda prompt: abs(len(prompt) - _HANDY)),
         "rooms": _rooms(model, claim, example),
         "framed": None if claim.framed is None else [*claim.framed],
     }

@@ -58,7 +58,7 @@ function relu(x) {
 }
 
 /** @param {Float32Array} x [n] -> [n] */
-function softmax(x) {
+export function softmax(x) {
   const most = x.reduce((a, b) => Math.max(a, b), -Infinity);
   const exp = x.map((value) => Math.exp(f32(value - most)));
   const sum = f32(total(exp));
@@ -284,9 +284,10 @@ const UNASKED = 20; // tokens added where neither a number nor the claim says ho
  * @param {Model} model
  * @param {number[]} ids
  * @param {number} [n]
+ * @param {(logits: Float32Array) => number} [choose] takes a token otherwise
  * @returns {number[]}
  */
-export function greedyRun(model, ids, n) {
+export function greedyRun(model, ids, n, choose = argmax) {
   const limits = [model.room(ids), n ?? null].filter((limit) => limit !== null);
   const most = limits.length ? Math.min(...limits) : UNASKED;
   const tokens = [...ids];
@@ -294,7 +295,7 @@ export function greedyRun(model, ids, n) {
   while (tokens.length < ids.length + most) {
     const inside = model.causal && tokens.length <= model.nCtx;
     if (!inside) cache = emptyCache(model);
-    tokens.push(argmax(lastLogits(model, inside ? tokens.slice(cache.seen) : tokens.slice(-model.nCtx), cache)));
+    tokens.push(choose(lastLogits(model, inside ? tokens.slice(cache.seen) : tokens.slice(-model.nCtx), cache)));
     if (tokens[tokens.length - 1] === model.stopId) break;
   }
   return tokens.slice(ids.length);
@@ -407,16 +408,17 @@ function addedRows(model, found, position, add) {
  * @param {Model} model
  * @param {number[]} given
  * @param {number} [n] at most so many tokens; a text is then continued, whatever the claim is about
+ * @param {(logits: Float32Array) => number} [choose] takes a token otherwise
  * @returns {{ids: number[], added: number[], answer: number[]}}
  */
-export function answer(model, given, n) {
+export function answer(model, given, n, choose = argmax) {
   if (model.claim.speaks === 'texts' && n === undefined) {
     const whole = model.prompts.begun(given);
     const { logits } = forward(model, whole);
     return { ids: whole, added: [], answer: logits.slice(model.prompts.skipped).map(argmax) };
   }
   const { ids, echoed } = model.framed(given);
-  const added = greedyRun(model, ids, n);
+  const added = greedyRun(model, ids, n, choose);
   if (ids.join() === given.join()) return { ids, added, answer: added };
   const ended = added[added.length - 1] === model.stopId;
   return { ids, added, answer: (ended ? added.slice(0, -1) : added).slice(echoed) };

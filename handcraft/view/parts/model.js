@@ -37,6 +37,7 @@ import { Prompts } from './prompt.js';
  * @property {string} [pattern]
  * @property {number} [longest]
  * @property {string} [example]
+ * @property {string} [start]
  * @property {number[]} [rooms]
  * @property {[string, string, number] | null} [framed]
  */
