@@ -20,7 +20,9 @@ def asked_contexts(model: Model, count: int) -> list[list[int]]:
     begin = model.vocabulary.encode(model.begins)
     if claim is not None and claim.whole_text and claim.alphabet:
         tokens = [model.vocabulary.ids[token] for token in claim.alphabet]
-    lengths = [random.randint(1, model.n_ctx - len(begin)) for _ in range(count)]
+    lengths = [
+        random.randint(1, model.n_ctx - len(begin)) for _ in range(count)
+    ]
     return [begin + random.choices(tokens, k=n) for n in lengths]
 
 

@@ -162,8 +162,9 @@ def test_it_answers_as_the_command_run(name: str, tmp_path: Path) -> None:
         tokens = [model.vocabulary.tokens[i] for i in said["answer"]]
         assert tokens == run.json["completion_tokens"]
         read = [model.vocabulary.tokens[i] for i in said["ids"]]
-        assert read[len(read) - len(run.json["prompt_tokens"]) :] == (
-            run.json["prompt_tokens"]
+        assert (
+            read[len(read) - len(run.json["prompt_tokens"]) :]
+            == (run.json["prompt_tokens"])
         )
 
 

@@ -1,4 +1,4 @@
-"""Texts and the claim in the page: tokens, refusals and what is asked, in the words of the command."""
+"""Texts and the claim in the page: tokens, and what is refused, in the words of the command."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from node import Engine, node
 
 from handcraft import Model, Program, after, token
 from handcraft.claims.prompt_language import Language
-from handcraft.core.errors import PromptError, printable
+from handcraft.core.errors import PromptError
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.files.bundled import bundled
 from handcraft.files.file_tokens import IdTokens, padded
-from handcraft.view.accepted import in_javascript
+from handcraft.viewer.accepted import in_javascript
 
 EVERY = list(bundled())
 PROMPTS = [
@@ -76,7 +76,11 @@ def test_what_is_no_prompt_is_refused_in_the_words_of_the_command(
         ids = next(prompts)
         at = random.randrange(len(ids))
         other = random.randrange(len(model.vocabulary))
-        texts += [ids, [*ids[:at], other, *ids[at + 1 :]], ids[:at] + ids[at + 1 :]]
+        texts += [
+            ids,
+            [*ids[:at], other, *ids[at + 1 :]],
+            ids[:at] + ids[at + 1 :],
+        ]
         texts += [[*ids, other], [*ids[:at], other, *ids[at:]]]
     texts = [ids for ids in texts if ids]
     asked = [("asked", ids) for ids in texts]
@@ -147,7 +151,7 @@ def test_the_regular_expressions_of_claims_mean_the_same(
 
 
 def test_ids_and_unused_rows(tmp_path: Path) -> None:
-    """A model without a tokenizer reads ids; a row that no token has is never read out of a text."""
+    """A model without a tokenizer reads ids; a row that no token has stands in no text."""
     weights = random_weights(1, n_vocab=4, dtype="float32")
     numbers = Model("ids", weights, IdTokens(("0", "1", "2", "3")), 2)
     said = Engine(tmp_path, numbers).ask(
@@ -172,8 +176,8 @@ PAYLOADS = [
     "<script>alert(1)</script>", "</script>", "</SCRIPT ", "<!--", "-->", "<!-- <script>",
     "javascript:alert(1)", "{{", "}}", "{{PAYLOAD}}", "${x}", "`", "'", '"', "\\", "\\u003c",
     "\0", "\x1b[31m", "\u202e", "\u2066", "\u2028", "\u2029", "\ufeff", "\x85", "\r\n", "\n", "\t",
-    "&lt;", "&", "]]>", "<![CDATA[", "<svg onload=alert(1)>", "<img src=x onerror=alert(1)>", "//", "/*",
-    "*/", "__proto__", "constructor", "toString", "𝒳", "👩\u200d👩\u200d👧", "é", " ", "%s",
+    "&lt;", "&", "]]>", "<![CDATA[", "<svg onload=alert(1)>", "<img src=x onerror=alert(1)>",
+    "//", "/*", "*/", "__proto__", "constructor", "toString", "𝒳", "👩\u200d👩\u200d👧", "é", " ", "%s",
 ]  # fmt: skip
 
 

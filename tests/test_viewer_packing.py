@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handcraft.view.packing import (
+from handcraft.viewer.packing import (
     deflated,
     deltas,
     packed,
@@ -59,9 +59,7 @@ def test_planes_hold_the_bytes_of_all_floats_side_by_side() -> None:
     values = np.array([1.5, -2.0, 0.0], np.float32)
     found = planes(values)
     assert found == bytes(
-        value
-        for plane in range(4)
-        for value in values.tobytes()[plane::4]
+        value for plane in range(4) for value in values.tobytes()[plane::4]
     )
     assert planes(values.astype(np.float64))[:3] == bytes(
         values.astype(np.float64).tobytes()[::8]
