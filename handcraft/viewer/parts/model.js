@@ -333,14 +333,14 @@ export class Model {
 
   /** What rules wrote into a row of a matrix, those that are on. @param {Matrix} matrix @param {number} row @returns {{column: number, value: number, rule: number}[]} */
   pieces(matrix, row) {
-    const { starts, columns, values } = matrix.sparse;
-    const [from, to] = [starts[row], starts[row + 1]];
-    const here = [...columns.subarray(from, to)];
-    if (this.hand.size === 0 && this.book.unwritten(matrix)) {
-      const rule = this.unruled(matrix, row, 0);
-      return here.map((column, i) => ({ column, value: values[from + i], rule }));
-    }
+    const { starts, columns } = matrix.sparse;
+    const here = [...columns.subarray(starts[row], starts[row + 1])];
     return here.flatMap((column) => this.piecesAt(matrix, row, column).map((piece) => ({ column, ...piece })));
+  }
+
+  /** The one rule of all cells of a row, where no rule of the program wrote into the matrix and no cell is set; else null. Of matrices that write to the stream. @param {Matrix} matrix @param {number} row */
+  soleRule(matrix, row) {
+    return this.hand.size === 0 && this.book.unwritten(matrix) ? this.unruled(matrix, row, 0) : null;
   }
 
   /** @param {Matrix} matrix @param {number} row @param {number} column @returns {{value: number, rule: number}[]} */
@@ -391,6 +391,7 @@ export class Model {
 
   /** Leave out what a rule wrote, or write it again. @param {number} rule @param {boolean} on */
   switchRule(rule, on) {
+    if (!this.rules[rule]) throw new RangeError(`${this.name} has no rule ${rule}`);
     this.edit({ rule, on });
   }
 
