@@ -32,6 +32,7 @@ from handcraft.core.vocabulary import Vocabulary
 from handcraft.core.weights import flatten
 from handcraft.model import Model
 from handcraft.viewer.accepted import accepted
+from handcraft.viewer.byte_pairs import byte_pairs
 from handcraft.viewer.packing import deltas, packed, planes, varints
 
 
@@ -129,12 +130,16 @@ def _texts(vocabulary: Vocabulary) -> dict[str, Any]:
 
     longest    by the longest of the first `known` tokens that matches
     ids        it is numbers between white space
+    bytes      by GPT-2's byte pairs (byte_pairs.py)
     list       it is written as a JSON list of tokens: the page has no tokenizer
     """
     if vocabulary.plain:
         return {"cut": "longest", "known": len(vocabulary.in_texts)}
-    has_tokenizer = hasattr(vocabulary, "tokenizer")
-    return {"cut": "list" if has_tokenizer else "ids"}
+    tokenizer = getattr(vocabulary, "tokenizer", None)
+    if tokenizer is None:
+        return {"cut": "ids"}
+    pairs = byte_pairs(tokenizer)
+    return {"cut": "list"} if pairs is None else {"cut": "bytes", **pairs}
 
 
 def _slots(model: Model) -> Iterator[tuple[str, int, int]]:
