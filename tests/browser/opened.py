@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 from handcraft import Model
+from handcraft.core.errors import printable
 from handcraft.results.view import viewed
 from handcraft.view.page import page
 from handcraft.view.payload import Viewed
@@ -46,13 +47,12 @@ class Opened:
 
     def write(self, models: Sequence[str | Model | Viewed]) -> Path:
         """The file of the page; that of bundled programs is written once."""
-        views = [_viewed(one) for one in models]
-        name = "_".join(view.model.name.replace("/", "-")[:20] for view in views)
-        path = self.folder / f"{len(list(self.folder.iterdir()))}.html"
+        name = str(len(list(self.folder.iterdir())))
         if all(isinstance(one, str) for one in models):
-            path = self.folder / f"{name}.html"
+            name = "_".join(map(str, models)).replace("/", "-")
+        path = self.folder / f"{name}.html"
         if not path.exists():
-            path.write_text(page(views), "utf-8")
+            path.write_text(page([_viewed(one) for one in models]), "utf-8")
         return path
 
     def settle(self) -> None:
@@ -92,6 +92,15 @@ class Opened:
     def text(self, selector: str) -> str:
         """What an element says, whether it can be seen or not."""
         return str(self.one(selector).get_property("textContent"))
+
+    def texts(self, selector: str) -> list[str]:
+        """What each of these elements says."""
+        found: list[str] = self.driver.execute_script(
+            "return [...document.querySelectorAll(arguments[0])]"
+            ".map((one) => one.textContent)",
+            selector,
+        )
+        return found
 
     def rows(self, selector: str) -> list[list[list[str]]]:
         """The texts of the cells of the tables in an element: [table][row][cell]."""
@@ -156,6 +165,20 @@ class Opened:
             for one in found["violations"]
             if one["impact"] in {"serious", "critical"}
         ]
+
+
+def shown(text: str) -> str:
+    """A text as the page shows it: spaces at its ends can be seen."""
+    bare = printable(text)
+    left = len(bare) - len(bare.lstrip(" "))
+    right = len(bare.rstrip(" "))
+    ends = len(bare) - right if right else 0
+    return "␣" * left + bare.strip(" ") + "␣" * ends
+
+
+def numbers_in(cells: Iterable[str]) -> list[float]:
+    """The numbers that cells show; what is lost beside others is 0."""
+    return [0.0 if cell == "~0" else float(cell) for cell in cells]
 
 
 def _viewed(one: str | Model | Viewed) -> Viewed:
