@@ -19,8 +19,8 @@ from handcraft.proof.task import Progress
 from handcraft.proof.verify import silent, verify_with_proof
 from handcraft.results.notes import without_notes
 from handcraft.results.opening import Openable, opened
-from handcraft.view.page import page
-from handcraft.view.payload import Viewed
+from handcraft.viewer.page import page
+from handcraft.viewer.payload import Viewed
 
 _LEFT_OUT = (
     "seconds",
@@ -100,7 +100,9 @@ def _paragraphs(program: Openable) -> tuple[str, ...]:
     path = find(os.fspath(program))
     if path.is_dir():
         return ()
-    return tuple(part for part in docstring_of(path).split("\n\n") if part.strip())
+    return tuple(
+        part for part in docstring_of(path).split("\n\n") if part.strip()
+    )
 
 
 def _verdict(model: Model, progress: Progress) -> dict[str, Any] | None:

@@ -50,11 +50,13 @@ const does = {
   answer: (ids, n) => gpt2.answer(model, ids, n ?? undefined),
   encode: (text) => model.encode(text),
   decode: (ids) => model.decode(ids),
+  room: (ids) => model.room(ids),
   asked: (ids) => model.asked(ids),
   parts: () => model.parts(),
   cells: (part) => model.cells(part),
   cellsOf: (rule) => model.cellsOf(rule),
   rules: () => model.rules,
+  weights: () => Object.fromEntries([...model.matrices].map(([name, { values }]) => [name, [...values]])),
   setCell: (...args) => model.setCell(...args),
   switchRule: (path, text, on) => {
     model.switchRule(model.rules.findIndex((rule) => rule.path === path && rule.text === text), on);

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from handcraft.model import Model
-from handcraft.view.payload import Viewed, payload
+from handcraft.viewer.payload import Viewed, payload
 
 HERE = Path(__file__).parent
-PARTS = Path(__file__).parents[2] / "handcraft" / "view" / "parts"
+PARTS = Path(__file__).parents[2] / "handcraft" / "viewer" / "parts"
 MODULE = '{"type": "module"}'
 
 

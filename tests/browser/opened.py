@@ -17,10 +17,16 @@ from selenium.webdriver.support.wait import WebDriverWait
 from handcraft import Model
 from handcraft.core.errors import printable
 from handcraft.results.view import viewed
-from handcraft.view.page import page
-from handcraft.view.payload import Viewed
+from handcraft.viewer.page import page
+from handcraft.viewer.payload import Viewed
 
-VERIFIED = ("aab", "adder", "baby_gpt", "induction", "parity")  # the others take longer
+VERIFIED = (
+    "aab",
+    "adder",
+    "baby_gpt",
+    "induction",
+    "parity",
+)  # the others take longer
 AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
 ROWS = """return [...arguments[0].querySelectorAll('table')].map((table) =>
   [...table.rows].map((row) => [...row.cells].map((cell) => cell.textContent)))"""
@@ -58,11 +64,13 @@ class Opened:
     def settle(self) -> None:
         """Wait until everything is drawn."""
         wait = WebDriverWait(self.driver, 20, poll_frequency=0.01)
-        wait.until(lambda driver: driver.execute_async_script(
-            "const done = arguments[0];"
-            "requestAnimationFrame(() => setTimeout(() => setTimeout(() =>"
-            " done(!document.querySelector('main[aria-busy]')))))"
-        ))
+        wait.until(
+            lambda driver: driver.execute_async_script(
+                "const done = arguments[0];"
+                "requestAnimationFrame(() => setTimeout(() => setTimeout(() =>"
+                " done(!document.querySelector('main[aria-busy]')))))"
+            )
+        )
 
     def width(self, pixels: int, height: int = 900) -> None:
         """Give the window this width."""
@@ -80,7 +88,8 @@ class Opened:
         """Ask for `dark` or `light`; with `print`, as on paper."""
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self.driver.execute_cdp_cmd(
-            "Emulation.setEmulatedMedia", {"media": media, "features": [feature]}
+            "Emulation.setEmulatedMedia",
+            {"media": media, "features": [feature]},
         )
 
     def all(self, selector: str) -> list[WebElement]:

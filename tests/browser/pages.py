@@ -7,11 +7,11 @@ from random import Random
 
 from handcraft import Model, answer
 from handcraft.files.bundled import bundled
-from handcraft.sequence import fetch, indices, length
+from handcraft.sequence import fetch, indices, length, tokens
 
 EVERY = tuple(bundled())
 SOME = ("aab", "adder", "induction", "sort", "subleq", "sequence/sort")
-REVERSE = fetch(length - 1 - indices)
+REVERSE = fetch(tokens, length - 1 - indices)
 FRAMED = answer(REVERSE, tokens="abc", n=4).build()  # of a prompt ^x=
 
 
@@ -29,15 +29,15 @@ def text_for(name: str) -> str:
     random = Random(7)
     if claim.asks_prompts:
         return str(claim.language(model.n_ctx, model.vocabulary).draw(random))
-    tokens = [
+    letters = [
         token
         for token in model.vocabulary.tokens
         if not claim.whole_text or token != claim.begin
     ]
     if claim.whole_text and claim.alphabet is not None:
-        tokens = [*claim.alphabet]
+        letters = [*claim.alphabet]
     room = model.n_ctx - len(model.begins)
-    return "".join(random.choices(tokens, k=min(room, 9)))
+    return "".join(random.choices(letters, k=min(room, 9)))
 
 
 @cache

@@ -31,8 +31,8 @@ from handcraft.core.provenance import Entry, Reason
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.core.weights import flatten
 from handcraft.model import Model
-from handcraft.view.accepted import accepted
-from handcraft.view.packing import deltas, packed, planes, varints
+from handcraft.viewer.accepted import accepted
+from handcraft.viewer.packing import deltas, packed, planes, varints
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def planes(values: Array) -> bytes:  # [n] floats
     """The first bytes of all floats, then all second bytes, and so on."""
     kind = f"<f{values.dtype.itemsize}"
     parts = values.astype(kind, copy=False).view(np.uint8)
-    return parts.reshape(values.size, -1).T.tobytes()
+    return parts.reshape(-1, values.dtype.itemsize).T.tobytes()
 
 
 def packed(header: Mapping[str, Any], blob: bytes) -> str:

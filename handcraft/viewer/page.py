@@ -23,8 +23,8 @@ from functools import cache
 from pathlib import Path
 
 from handcraft.core.errors import printable
-from handcraft.view.packing import deflated
-from handcraft.view.payload import Viewed, payload
+from handcraft.viewer.packing import deflated
+from handcraft.viewer.payload import Viewed, payload
 
 _PARTS = Path(__file__).parent / "parts"
 _IMPORT = re.compile(

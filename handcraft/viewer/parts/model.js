@@ -23,7 +23,7 @@ import { Prompts } from './prompt.js';
 /** @typedef {{row: number, column: number, value: number, rules: number[]}} Cell */
 /** @typedef {{part: string, row: number, column: number, value: number}} RuleCell */
 /**
- * @typedef {object} Claim  which texts it speaks about: see handcraft/view/accepted.py
+ * @typedef {object} Claim  which texts it speaks about: see handcraft/viewer/accepted.py
  * @property {string} kind 'after', 'distribution', 'function', 'residual', 'answers', 'each' or 'none'
  * @property {'contexts' | 'prompts' | 'texts' | 'nothing'} speaks
  * @property {string} text as its author writes it
@@ -67,7 +67,7 @@ import { Prompts } from './prompt.js';
  * @property {Record<string, any>} report
  */
 /**
- * @typedef {object} Header  what handcraft/view/payload.py writes of a model
+ * @typedef {object} Header  what handcraft/viewer/payload.py writes of a model
  * @property {string} name
  * @property {string} about
  * @property {string[]} docs

@@ -1,5 +1,5 @@
 /**
- * Reads the models out of the page: what handcraft/view/packing.py packs and payload.py lays out.
+ * Reads the models out of the page: what handcraft/viewer/packing.py packs and payload.py lays out.
  *
  *     const [model] = await loadModels(document.getElementById('payload').textContent)
  */
