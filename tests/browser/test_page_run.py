@@ -21,7 +21,7 @@ def test_a_file_from_disk_shows_tokens_bars_and_what_follows(
     logits = model(ids)
     then = [shown(tokens[int(i)]) for i in logits.argmax(-1)]
     assert opened.texts(".tokens button") == [
-        f"{i}{shown(tokens[id])}→ {then[i]}" for i, id in enumerate(ids)
+        f"{i}{shown(tokens[token])}→ {then[i]}" for i, token in enumerate(ids)
     ]
     assert opened.text(".answer b") == shown(_run(name))
     if len(tokens) > 12:
