@@ -1,4 +1,4 @@
-"""What the tests of the page share: a headless Chromium for each worker, and pages to open in it."""
+"""What the tests of the page share: a headless Chromium a worker, and pages to open in it."""
 
 from __future__ import annotations
 

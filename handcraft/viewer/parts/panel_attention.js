@@ -3,6 +3,7 @@
 import { choices, fill, find, largest, make, name, number, tableOf } from './dom.js';
 import { explainScore } from './gpt2.js';
 import { shaded } from './panel_stream.js';
+import { headsOf } from './state.js';
 
 const MOST_POSITIONS = 64; // positions in a heat map
 
@@ -12,7 +13,7 @@ const MOST_POSITIONS = 64; // positions in a heat map
  */
 export function attentionPanel(view, root) {
   const kind = /** @type {HTMLSelectElement} */ (find(root, '.shown'));
-  const heads = view.model.blocks.flatMap((block, layer) => block.heads.map((one, head) => ({ layer, head, ...one })));
+  const heads = headsOf(view.model);
   kind.addEventListener('change', draw);
   root.hidden = !heads.length;
   return draw;

@@ -3,6 +3,7 @@
 import { choices, fill, find, largest, make, name, number, tableOf } from './dom.js';
 import { argmax } from './gpt2.js';
 import { laneTable, shaded } from './panel_stream.js';
+import { headsOf } from './state.js';
 
 /** @typedef {{name: string, kind: 'embedding' | 'head' | 'neurons' | 'logits', layer: number, head: number}} Step */
 
@@ -30,10 +31,11 @@ export function stepsPanel(view, root) {
  */
 function stepsOf(model) {
   const last = { layer: 0, head: 0 };
+  const heads = headsOf(model);
   return [
     { name: 'embedding', kind: 'embedding', ...last },
     ...model.blocks.flatMap((block, layer) => [
-      ...block.heads.map((one, head) => /** @type {Step} */ ({ name: `head ${one.name}`, kind: 'head', layer, head })),
+      ...heads.filter((one) => one.layer === layer).map((one) => /** @type {Step} */ ({ ...one, name: `head ${one.name}`, kind: 'head' })),
       ...(block.hasMlp ? [/** @type {Step} */ ({ name: `${layer}.mlp`, kind: 'neurons', layer, head: 0 })] : []),
     ]),
     { name: 'logits', kind: 'logits', ...last },

@@ -9,7 +9,9 @@ import { argmax } from './gpt2.js';
  * @param {(text: string) => void} write what typing calls
  */
 export function textPanel(view, root, write) {
-  const input = /** @type {HTMLInputElement} */ (find(root, '.text'));
+  const input = /** @type {HTMLTextAreaElement} */ (find(root, '.text'));
+  const hasLines = view.model.tokens.some((token) => token.includes('\n'));
+  input.addEventListener('keydown', (event) => event.key === 'Enter' && !hasLines && event.preventDefault());
   input.addEventListener('input', () => write(input.value));
   input.setAttribute('aria-describedby', find(root, '.problem').id = `problem-${view.id}`);
   fill(find(root, '.examples'), ...examples(view).flatMap(([words, text]) => [button(words, () => write(text)), ' ']));

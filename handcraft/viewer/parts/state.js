@@ -35,8 +35,9 @@ export class View {
     this.pass = null;
     this.at = 0; // the chosen position: the query of every head
     this.key = 0; // the position it is seen looking at
-    this.layer = 0;
-    this.head = 0;
+    const first = headsOf(model)[0];
+    this.layer = first?.layer ?? 0;
+    this.head = first?.head ?? 0;
     this.step = 0;
     const { part } = model.parts()[0];
     const [cell] = model.cells(part);
@@ -134,6 +135,15 @@ export class View {
   position(position) {
     return `${position} ${this.model.tokens[this.ids[position]]}`;
   }
+}
+
+/**
+ * The heads that do something: all blocks have as many, and some of them stand there unused.
+ * @param {Model} model
+ */
+export function headsOf(model) {
+  const all = model.blocks.flatMap(({ heads }, layer) => heads.map((one, head) => ({ layer, head, ...one })));
+  return all.filter(({ match, value }) => [...match, ...value].some(Boolean));
 }
 
 /**
