@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lowest thorough exhaustive soundness nightly bugs exponential cluster runtimes lint benchmark package docs clean
+.PHONY: demo test lowest thorough exhaustive soundness nightly bugs exponential cluster runtimes browser lint benchmark package docs clean
 
 demo: $(VENV)/handcraft  ## build, explain and verify aab
 	$(BIN)/handcraft build programs/aab.py
@@ -50,6 +50,9 @@ cluster: $(VENV)/test $(VENV)/cluster  ## real clusters on this machine, whose w
 runtimes: $(VENV)/test $(VENV)/runtimes  ## every program in every runtime, and a real GPT-2 in our forward pass
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -o addopts= -q -n 2 tests/runtimes
 
+browser: $(VENV)/test $(VENV)/browser  ## the page of `handcraft view` in Chromium, its script in node and held to its types
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -o addopts= -q -n 2 tests/browser
+
 lint: $(VENV)/test $(VENV)/lint  ## ruff and mypy
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -85,6 +88,13 @@ $(VENV)-lowest/test: pyproject.toml tests/lowest.py
 
 $(VENV)/test $(VENV)/cluster $(VENV)/runtimes $(VENV)/lint $(VENV)/benchmark $(VENV)/package: $(VENV)/%: $(VENV)/handcraft
 	$(PIP) install --group $*
+	touch $@
+
+$(VENV)/browser: $(VENV)/handcraft tests/browser/package-lock.json
+	for needed in chromium chromedriver node npm; do \
+		command -v $$needed >/dev/null || { echo "the tests of the page need $$needed" >&2; exit 1; }; done
+	$(PIP) install --group browser
+	npm ci --prefix tests/browser --no-audit --no-fund --silent
 	touch $@
 
 clean:

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from handcraft.results.suite import suite as suite
     from handcraft.results.trace import trace as trace
     from handcraft.results.verify import verify as verify
+    from handcraft.results.view import view as view
     from handcraft.results.write import write as write
 
 __version__ = "0.1.0"
@@ -84,6 +85,7 @@ _HOMES = {
     "results.suite": ("suite",),
     "results.trace": ("trace",),
     "results.verify": ("verify",),
+    "results.view": ("view",),
     "results.write": ("write",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -48,6 +48,7 @@ SHARED = {  # names that stand in several modules, since they mean the same thin
     "mean",
     # commands, named as they are typed, and what they call
     *("circuit", "explain", "export", "states", "suite", "trace", "verify"),
+    "view",
     "write",
     "evaluate",  # the meaning of claims, and of RASP, causal or not
 }

@@ -19,6 +19,7 @@ HANDCRAFT_DEBUG is set, a bug prints its traceback.
     compiling.py   compile
     bulk.py        suite
     looking.py     explain run trace circuit diff states
+    viewing.py     view
     proving.py     verify assumptions
     usage.py       what is wrong with the arguments
     ending.py      how a command ends: exit codes, signals, closed streams
@@ -36,7 +37,7 @@ from typing import Annotated
 
 import typer
 
-from handcraft.cli import bulk, compiling, looking, making, proving
+from handcraft.cli import bulk, compiling, looking, making, proving, viewing
 from handcraft.cli.completing import SHELL_OPTIONS, set_up
 from handcraft.cli.ending import ended
 from handcraft.cli.usage import Commands, OneCommand
@@ -66,6 +67,7 @@ COMMANDS: dict[str, Callable[..., None]] = {  # in the order of the help
     "explain": looking.explain,
     "run": looking.run,
     "trace": looking.trace,
+    "view": viewing.view,
     "verify": proving.verify,
     "assumptions": proving.assumptions,
     "circuit": looking.circuit,

@@ -454,5 +454,9 @@ def _line(error: BaseException, shown: str) -> str:
 
 def summary(path: Path) -> str:
     """The first line of a program's docstring, read without running it."""
-    doc = ast.get_docstring(ast.parse(path.read_bytes())) or ""
-    return doc.partition("\n")[0]
+    return docstring_of(path).partition("\n")[0]
+
+
+def docstring_of(path: Path) -> str:
+    """A program's docstring, read without running it; empty where there is none."""
+    return ast.get_docstring(ast.parse(path.read_bytes())) or ""

@@ -55,7 +55,8 @@ OF_MODELS = (
     *("tags", "weights", "n_embd", "n_head", "n_layer"),
 )
 OF_HANDCRAFT = (
-    *("circuit", "explain", "export", "states", "trace", "verify", "write"),
+    *("circuit", "explain", "export", "states", "trace", "verify"),
+    *("view", "write"),
 )
 # raised for data that is not a program, besides ProgramError
 _NOT_RULES = (ValueError, TypeError, AttributeError, KeyError, RecursionError)

@@ -18,6 +18,7 @@ import gc
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from handcraft.core.errors import printable
 from handcraft.proof.assumptions import ASSUMPTIONS
@@ -41,7 +42,7 @@ def certified(task: Task) -> Outcome:
         # the checker reads the claim of the model's program, and no other
         return undecided(Undecided("the model has no rules, and so no proof"))
     try:
-        found = recorded(task).found
+        certificate, found = recorded(task)
     except Undecided as why:
         return undecided(why)
     except (MemoryError, RecursionError) as error:
@@ -52,7 +53,10 @@ def certified(task: Task) -> Outcome:
             declined=True,
             told=True,
         )
-    return gated(task, found)
+    outcome = gated(task, found)
+    return (
+        replace(outcome, certificate=certificate) if outcome.proved else outcome
+    )
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from handcraft.claims.kinds import Claim
 from handcraft.core.errors import ProgramError, hint, printable
 from handcraft.model import Model
 from handcraft.program.contexts import count_domain
+from handcraft.proof.checker.certificate import Certificate
 from handcraft.proof.judge import Judge
 from handcraft.proof.tally import Tally
 
@@ -121,6 +122,7 @@ class Outcome:
     proved       True if the claim holds for every context, in any order of float operations
     error_bound  of a proof, the largest radius of a difference of logits, of a probability or
                  of a lane
+    certificate  of a proof, what the checker accepted
     """
 
     tally: Tally
@@ -132,3 +134,4 @@ class Outcome:
     proved: bool = False
     error_bound: float | None = None
     assumptions: tuple[str, ...] = ()
+    certificate: Certificate | None = None

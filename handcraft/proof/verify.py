@@ -25,6 +25,7 @@ from handcraft.claims.kinds import Claim
 from handcraft.claims.reference import Reference
 from handcraft.core.errors import ProgramError, hint, printable
 from handcraft.model import Model
+from handcraft.proof.checker.certificate import Certificate
 from handcraft.proof.claimed import (
     check_same,
     check_steady,
@@ -91,6 +92,27 @@ def verify(
     instead. Raises ProgramError for a method that does not exist, and where there is no claim to
     check.
     """
+    report, _ = verify_with_proof(
+        model,
+        methods=methods,
+        budget=budget,
+        progress=progress,
+        spread=spread,
+        claim=claim,
+    )
+    return report
+
+
+def verify_with_proof(
+    model: Model,
+    *,
+    methods: Sequence[str] = tuple(METHODS),
+    budget: Budget | None = None,
+    progress: Progress = silent,
+    spread: Spread | None = None,
+    claim: Claim | None = None,
+) -> tuple[Report, Certificate | None]:
+    """The report of `verify`, and the certificate behind it where there is one."""
     _check_methods(methods)
     if claim is None:
         claim = claim_of(model)
@@ -110,7 +132,8 @@ def verify(
         if error.path[:1] != (model.name,):
             error = error.at(model.name, source=claim.source)
         raise error from None
-    return report_of(task, method, outcome, time.monotonic() - start)
+    report = report_of(task, method, outcome, time.monotonic() - start)
+    return report, outcome.certificate
 
 
 def _check_methods(methods: Sequence[str]) -> None:

@@ -33,6 +33,9 @@ from __future__ import annotations
 
 from handcraft.proof.checker.certificate import Certificate as Certificate
 from handcraft.proof.checker.certificate import (
+    certificate_hash as certificate_hash,
+)
+from handcraft.proof.checker.certificate import (
     read_certificate as read_certificate,
 )
 from handcraft.proof.checker.certificate import (

@@ -20,7 +20,7 @@ import json
 import math
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -166,9 +166,7 @@ def write_certificate(path: Path, certificate: Certificate) -> None:
     """Write the certificate to a file, completely or not at all. Raises ProgramError if it
     is too large to be read again.
     """
-    data = json.dumps(
-        certificate_json(certificate), allow_nan=False, separators=(",", ":")
-    ).encode()
+    data = _written(certificate)
     if len(data) > _MOST_BYTES:
         raise ProgramError(
             f"the certificate has {len(data)} bytes, and at most {_MOST_BYTES} are read again"
@@ -176,6 +174,19 @@ def write_certificate(path: Path, certificate: Certificate) -> None:
     write_atomically(
         path, gzip.compress(data, 6, mtime=0) if path.suffix == ".gz" else data
     )
+
+
+def _written(certificate: Certificate) -> bytes:
+    return json.dumps(
+        certificate_json(certificate), allow_nan=False, separators=(",", ":")
+    ).encode()
+
+
+def certificate_hash(certificate: Certificate) -> str:
+    """Return the SHA-256 of the certificate as it is written, but for the seconds it took,
+    which are 0: the same proof has the same hash.
+    """
+    return sha256(_written(replace(certificate, seconds=0.0)))
 
 
 def certificate_json(c: Certificate) -> dict[str, Any]:

@@ -1,0 +1,127 @@
+r"""Builds the page: one HTML file of the models, the style and the script.
+
+The modules of parts/ become one script. It begins with what main.js imports, each module after
+those that it imports itself; the lines of imports, the word `export` and the comments are left
+out. It stands in the page deflated, and loader.js puts it in place. A policy in the page's head
+allows these two scripts and the style, by their hashes, and nothing else: no network, no other
+script, no style in an attribute.
+
+Rules of this file, and so of parts/: an import stands at the top, is written
+`import { a, b } from './other.js';` and ends with a semicolon; `export` stands before what it
+exports; a name of a module's top level stands once in all of them; no text or template holds a
+line break, `<!--` or `</script`; in index.html a place is written {{NAME}}.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from handcraft.core.errors import printable
+from handcraft.viewer.packing import deflated
+from handcraft.viewer.payload import Viewed, payload
+
+_PARTS = Path(__file__).parent / "parts"
+_IMPORT = re.compile(
+    r"^import\s[^;]*?from\s+['\"]\./(\w+\.js)['\"];\n", re.MULTILINE
+)
+_EXPORT = re.compile(
+    r"^export (?=async|class|function|const|let)", re.MULTILINE
+)
+_TOKEN = re.compile(  # of JavaScript, as far as comments are told from the rest
+    r"""(?P<comment>/\*.*?\*/|//[^\n]*)
+    |(?P<kept>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`
+        |(?<=[(,=:\[!&|?{;])\ ?/(?![*/])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n\[])+/)""",
+    re.DOTALL | re.VERBOSE,
+)
+_OF_STYLE = re.compile(r"/\*.*?\*/", re.DOTALL)
+_OF_MARKUP = re.compile(r"<!--.*?-->", re.DOTALL)
+
+
+def page(views: Sequence[Viewed]) -> str:
+    """The HTML of one model, or of several side by side.
+
+    Raises WeightsError for a model that is not float32.
+    """
+    names = " and ".join(view.model.name for view in views)
+    places = {
+        "TITLE": html.escape(printable(names)),
+        "POLICY": _policy(),
+        "STYLE": style(),
+        "PAYLOAD": payload(views),
+        "SOURCE": deflated(script().encode()),
+        "LOADER": _loader(),
+    }
+    markup = _dense(_OF_MARKUP.sub("", _part("index.html")))
+    return re.sub(r"\{\{(\w+)\}\}", lambda place: places[place[1]], markup)
+
+
+def _policy() -> str:
+    """The content security policy: what stands in the page itself, and nothing else."""
+    allowed = (
+        "default-src 'none'",
+        f"script-src '{_hash(_loader())}' '{_hash(script())}'",
+        f"style-src '{_hash(style())}'",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+    )
+    return "; ".join(allowed)
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
+
+
+@cache
+def style() -> str:
+    """The style sheet without comments."""
+    return _dense(_OF_STYLE.sub("", _part("style.css")))
+
+
+@cache
+def script() -> str:
+    """The modules as one script, without comments."""
+    return "".join(_bare(_part(name)) for name in modules("main.js"))
+
+
+@cache
+def _loader() -> str:
+    return _bare(_part("loader.js"))
+
+
+def modules(name: str) -> list[str]:
+    """The names of the modules that one needs, each after those it imports, itself the last."""
+    found: list[str] = []
+    _gather(name, found, ())
+    return found
+
+
+def _gather(name: str, found: list[str], above: tuple[str, ...]) -> None:
+    for other in _IMPORT.findall(_part(name)):
+        if other not in found and other not in (*above, name):
+            _gather(other, found, (*above, name))
+    found.append(name)
+
+
+def _bare(text: str) -> str:
+    """A module without imports, exports, comments and indentation."""
+    alone = _EXPORT.sub("", _IMPORT.sub("", text))
+    return _dense(_TOKEN.sub(lambda found: found["kept"] or "", alone))
+
+
+def _dense(text: str) -> str:
+    """The lines without the white space around them, and without empty ones."""
+    lines = (line.strip() for line in text.splitlines())
+    return "".join(f"{line}\n" for line in lines if line)
+
+
+@cache
+def _part(name: str) -> str:
+    return (_PARTS / name).read_text("utf-8")
