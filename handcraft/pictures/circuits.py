@@ -24,12 +24,12 @@ from handcraft.pictures.svg import (
     clipped_to,
     element,
     kind,
-    page,
     pixels,
     stacked,
     text,
     text_line,
     tip,
+    whole_svg,
     width_of,
 )
 from handcraft.pictures.wiring import WiredEdge, WiredNode, Wiring
@@ -55,7 +55,7 @@ LINE_COLOURS = (
 def circuit_svg(found: Wiring) -> str:
     """The wiring as an SVG. Raises ProgramError where there are too many boxes to see."""
     drawing = circuit_drawing(found)
-    return page(drawing, heading(found))
+    return whole_svg(drawing, heading(found))
 
 
 def heading(found: Wiring) -> str:

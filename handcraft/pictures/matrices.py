@@ -34,11 +34,11 @@ from handcraft.pictures.svg import (
     beside,
     clipped_to,
     flowing,
-    page,
     stacked,
     text,
     text_line,
     visible,
+    whole_svg,
     width_of,
 )
 
@@ -60,7 +60,7 @@ def explanation_svg(
     """The matrices as an SVG of about so many bytes at most; those for which there is no room are
     listed with their sizes. Of each, so many rows and columns are drawn, and the others counted.
     """
-    return page(explanation_drawing(found, title, most, side), title)
+    return whole_svg(explanation_drawing(found, title, most, side), title)
 
 
 def explanation_drawing(

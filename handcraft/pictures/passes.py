@@ -22,11 +22,11 @@ from handcraft.pictures.svg import (
     element,
     flowing,
     kind,
-    page,
     stacked,
     text,
     text_line,
     visible,
+    whole_svg,
     width_of,
 )
 
@@ -44,7 +44,7 @@ BAR = 160.0  # pixels of the longest bar
 
 def trace_svg(found: Trace, title: str) -> str:
     """A forward pass as an SVG."""
-    return page(trace_drawing(found, title), title)
+    return whole_svg(trace_drawing(found, title), title)
 
 
 def trace_drawing(found: Trace, title: str) -> Drawing:
@@ -78,7 +78,7 @@ def positions(tokens: Sequence[str]) -> list[str]:
 
 def head_svg(head: HeadTrace) -> str:
     """The attention of one head as an SVG."""
-    return page(head_drawing(head), f"attention of head {head.name}")
+    return whole_svg(head_drawing(head), f"attention of head {head.name}")
 
 
 def head_drawing(head: HeadTrace, most: int = MOST_POSITIONS) -> Drawing:

@@ -2,7 +2,7 @@
 
     element     one element; its attributes and texts are escaped
     Drawing     elements with the size of the box that they fill
-    page        a whole SVG of a drawing, on a card, light or dark as the reader's system is
+    whole_svg   a whole SVG of a drawing, on a card, light or dark as the reader's system is
 
 A text is as wide as its characters: the font is a monospaced one. Rules of this file: `escaped`
 is the only way for a text into a picture; every element has its light colours as attributes, and
@@ -221,7 +221,7 @@ def _lines(
 # ---------------------------------------------------------------- a page
 
 
-def page(drawing: Drawing, title: str) -> str:
+def whole_svg(drawing: Drawing, title: str) -> str:
     """A drawing as a whole SVG, on a card of its own; the title is read out and is a tooltip."""
     width = max(drawing.width, 120.0) + 2 * MARGIN
     height = drawing.height + 2 * MARGIN
